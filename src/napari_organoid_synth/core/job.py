@@ -1,0 +1,307 @@
+"""Long work: the events that it yields, the control that it obeys, the folder in which both lie.
+
+A long verb is a generator of events. Whoever runs it (command line, child process, test) loops over it. Between
+processes an event is a line of JSON in ``events.jsonl`` and a request is one word in the file ``control``: no port, no
+signal, readable after a crash and over a network drive.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import psutil
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened at a step of a job."""
+
+    step: int = 0
+
+
+@dataclass(frozen=True)
+class Started(Event):
+    """The job runs; ``info`` holds what is worth showing at once (total, device, precision, size)."""
+
+    info: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Progress(Event):
+    """How far it is; ``stats`` are means since the last report, ``seconds_left`` comes from measured speed."""
+
+    total: int = 0
+    stats: dict[str, float] = field(default_factory=dict)
+    rate: float = 0.0
+    seconds_left: float | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Saved(Event):
+    """A checkpoint is on disk, whole."""
+
+    path: str = ""
+
+
+@dataclass(frozen=True)
+class Previewed(Event):
+    """Sample pairs to look at; an ``.npz`` with ``image`` (N, C, Y, X) native dtype and ``labels`` (N, Y, X) int32."""
+
+    path: str = ""
+
+
+@dataclass(frozen=True)
+class Added(Event):
+    """A sample or result of the job is in the project; ``ids`` name it."""
+
+    ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Warned(Event):
+    """Something a person should know, in plain words."""
+
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Heartbeat(Event):
+    """The job is paused and alive."""
+
+
+@dataclass(frozen=True)
+class Failed(Event):
+    """The job ended by an error: what was found, expected, to do, and the traceback for a report."""
+
+    found: str = ""
+    expected: str = ""
+    todo: str = ""
+    report: str = ""
+
+
+@dataclass(frozen=True)
+class Finished(Event):
+    """The job ended by itself: ``reason`` is ``"completed"`` or ``"canceled"``; ``result`` is what ``--json`` prints."""
+
+    reason: str = "completed"
+    result: dict[str, Any] = field(default_factory=dict)
+
+
+EVENTS: dict[str, type[Event]] = {
+    cls.__name__: cls for cls in (Started, Progress, Saved, Previewed, Added, Warned, Heartbeat, Failed, Finished)
+}
+
+
+def to_line(event: Event) -> str:
+    """An event as one line of JSON."""
+    return json.dumps({"event": type(event).__name__, "time": time.time(), **asdict(event)}) + "\n"
+
+
+def from_line(line: str) -> Event:
+    """The inverse of `to_line`; fields of a newer version are ignored."""
+    record = json.loads(line)
+    cls = EVENTS[record.pop("event")]
+    known = {key: value for key, value in record.items() if key in cls.__dataclass_fields__}
+    if "ids" in known:
+        known["ids"] = tuple(known["ids"])
+    return cls(**known)
+
+
+class Control:
+    """Requests to a running job, honoured at a step boundary.
+
+    The job asks ``canceled`` once a step and yields ``from gate(step)`` so that it can be paused.
+    """
+
+    PAUSE_INTERVAL: ClassVar[float] = 0.1
+
+    def __init__(self) -> None:
+        self._request = "run"
+
+    def request(self) -> str:
+        """The newest request: ``"run"``, ``"pause"`` or ``"cancel"``."""
+        return self._request
+
+    def pause(self) -> None:
+        """Ask the job to wait after the step it is in."""
+        self._set("pause")
+
+    def resume(self) -> None:
+        """Ask a paused job to go on."""
+        self._set("run")
+
+    def cancel(self) -> None:
+        """Ask the job to save and end after the step it is in."""
+        self._set("cancel")
+
+    def _set(self, request: str) -> None:
+        self._request = request
+
+    @property
+    def canceled(self) -> bool:
+        """Whether the job should save and end."""
+        return self.request() == "cancel"
+
+    @property
+    def paused(self) -> bool:
+        """Whether the job should wait."""
+        return self.request() == "pause"
+
+    def gate(self, step: int) -> Iterator[Event]:
+        """Yield a heartbeat every 0.1 s while paused; nothing otherwise."""
+        while self.paused:
+            yield Heartbeat(step)
+            time.sleep(self.PAUSE_INTERVAL)
+
+
+class FileControl(Control):
+    """A `Control` whose requests pass between processes through one small file.
+
+    Parameters
+    ----------
+    path : Path
+        Holds ``run``, ``pause`` or ``cancel``; missing means ``run``. Read at most every 20 ms.
+    """
+
+    READ_INTERVAL: ClassVar[float] = 0.02
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+        self._read_at = 0.0
+
+    def request(self) -> str:
+        """The newest request, read from the file."""
+        if time.monotonic() - self._read_at > self.READ_INTERVAL:
+            self._read_at = time.monotonic()
+            try:
+                word = self.path.read_text().strip()
+            except OSError:
+                word = "run"
+            self._request = word if word in {"run", "pause", "cancel"} else self._request
+        return self._request
+
+    def _set(self, request: str) -> None:
+        super()._set(request)
+        write_text(self.path, request)
+
+
+class JobFolder:
+    """The folder through which a job in another process is followed and steered.
+
+    ``job.json`` (verb, arguments, process), ``events.jsonl``, ``control``, ``log.txt``. It outlives the process, so a
+    new window finds a running job, or how one ended.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+
+    @property
+    def events_path(self) -> Path:
+        """The event lines, oldest first."""
+        return self.path / "events.jsonl"
+
+    @property
+    def log_path(self) -> Path:
+        """Everything the process printed."""
+        return self.path / "log.txt"
+
+    @property
+    def control(self) -> FileControl:
+        """A new control on this folder."""
+        return FileControl(self.path / "control")
+
+    def begin(self, verb: str, arguments: list[str], pid: int | None = None) -> None:
+        """Note which process works here and take back any earlier request."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        pid = os.getpid() if pid is None else pid
+        record = {
+            "verb": verb,
+            "arguments": arguments,
+            "pid": pid,
+            "pid_started": psutil.Process(pid).create_time(),
+            "started": time.time(),
+        }
+        write_text(self.path / "job.json", json.dumps(record, indent=1))
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """What `begin` noted, or an empty dict."""
+        try:
+            record: dict[str, Any] = json.loads((self.path / "job.json").read_text())
+        except (OSError, ValueError):
+            return {}
+        return record
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process that began here still runs (a reused process number does not count)."""
+        info = self.info
+        try:
+            process = psutil.Process(int(info["pid"]))
+            return (
+                abs(process.create_time() - float(info["pid_started"])) < 1.0
+                and process.status() != psutil.STATUS_ZOMBIE
+            )
+        except (KeyError, ValueError, psutil.Error):
+            return False
+
+    def record(self, events: Iterable[Event]) -> Iterator[Event]:
+        """Pass events on and append each to ``events.jsonl``, whole lines only."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        with self.events_path.open("ab") as stream:
+            if stream.tell() and self._last_byte() != b"\n":
+                stream.write(b"\n")  # a killed process left half a line
+            for event in events:
+                stream.write(to_line(event).encode("utf-8"))
+                stream.flush()
+                yield event
+
+    def _last_byte(self) -> bytes:
+        with self.events_path.open("rb") as stream:
+            stream.seek(-1, os.SEEK_END)
+            return stream.read(1)
+
+    def read_events(self, offset: int = 0) -> tuple[list[Event], int]:
+        """Events from byte ``offset`` on and the offset for the next call; torn or foreign lines are skipped."""
+        try:
+            with self.events_path.open("rb") as stream:
+                stream.seek(offset)
+                data = stream.read()
+        except OSError:
+            return [], offset
+        whole = data[: data.rfind(b"\n") + 1]
+        events: list[Event] = []
+        for line in whole.splitlines():
+            try:
+                events.append(from_line(line.decode("utf-8")))
+            except (ValueError, KeyError, TypeError):
+                continue
+        return events, offset + len(whole)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write beside, flush to disk, rename: a reader sees the old file or the new one, never a half."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with beside.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        beside.replace(path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """`write_bytes` for text, UTF-8."""
+    write_bytes(path, text.encode("utf-8"))

@@ -1,0 +1,119 @@
+"""The currency of the project: one image with its label image."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_organoid_synth.core.errors import UserError
+
+MaskKind = Literal["binary", "classes", "instances"]
+SourceKind = Literal["real", "synthetic", "simulated", "drawn"]
+MASK_KINDS: tuple[MaskKind, ...] = get_args(MaskKind)
+RGB = ("red", "green", "blue")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a pair comes from.
+
+    Parameters
+    ----------
+    kind : str
+        ``"real"``, ``"synthetic"`` (a generator), ``"simulated"`` (a parametric simulator) or ``"drawn"`` (a person).
+    files : tuple of str
+        The files it was read from.
+    provenance : dict
+        What is needed to make it again (model hash, seed, source mask, ...); JSON values only.
+    """
+
+    kind: SourceKind = "real"
+    files: tuple[str, ...] = ()
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class SamplePair:
+    """An image and its label image; what every stage takes and gives.
+
+    Parameters
+    ----------
+    name : str
+        Unique within a set; becomes the file name.
+    image : NDArray (C, Y, X), native dtype
+        Any channel count; RGB is three channels named red, green and blue.
+    labels : NDArray (Y, X) int32, 0 is background
+        ``binary``: 0 and 1; ``classes``: k stands for ``class_names[k - 1]``; ``instances``: one id per object.
+    mask_kind : {"binary", "classes", "instances"}
+    class_names : tuple of str
+        Names of the label values 1..K; for ``binary`` and ``instances`` the one name of the object.
+    pixel_size : (float, float), optional
+        Height and width of a pixel in µm.
+    channel_names : tuple of str, optional
+        One per channel.
+    image_class : str, optional
+        Label of the whole image (healthy, pathological, a grade).
+    source : Source
+
+    Raises
+    ------
+    UserError
+        If image and labels differ in size or have the wrong number of axes.
+    """
+
+    name: str
+    image: NDArray[Any]
+    labels: NDArray[np.int32]
+    mask_kind: MaskKind = "binary"
+    class_names: tuple[str, ...] = ("object",)
+    pixel_size: tuple[float, float] | None = None
+    channel_names: tuple[str, ...] = ()
+    image_class: str | None = None
+    source: Source = field(default_factory=Source)
+
+    def __post_init__(self) -> None:
+        if self.image.ndim != 3:
+            raise UserError(
+                f"Image of '{self.name}' has {self.image.ndim} axes, shape {self.image.shape}.",
+                "Expected (channel, y, x).",
+                "Choose a single plane or split the stack into slices.",
+            )
+        if self.labels.shape != self.image.shape[1:]:
+            raise UserError(
+                f"'{self.name}': the image is {self.image.shape[1]} × {self.image.shape[2]} px, "
+                f"the mask {' × '.join(map(str, self.labels.shape))} px.",
+                "Expected the same height and width.",
+                "Export the mask again at the size of the image.",
+            )
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.image.shape[1], self.image.shape[2]
+
+    @property
+    def is_rgb(self) -> bool:
+        """Whether the three channels are red, green and blue."""
+        return self.channel_names == RGB
+
+    @property
+    def n_objects(self) -> int:
+        """Number of distinct labels without background."""
+        return int(np.count_nonzero(np.unique(self.labels)))
+
+    def replace(self, **changes: Any) -> SamplePair:
+        """A copy with some fields changed."""
+        return replace(self, **changes)
+
+
+def content_hash(*arrays: NDArray[Any]) -> str:
+    """SHA-256 of shapes, dtypes and values; equal pixels give equal text wherever they are stored."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.shape}{array.dtype.str}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()

@@ -1,0 +1,63 @@
+"""The families of exchangeable parts: one line per member.
+
+A member called ``name`` is two files of that name: ``core/configs/name.py`` with its settings, which the window reads to
+build a form and which therefore imports no torch, and ``core/<family>/name.py`` with its networks. Nothing is imported
+before it is asked for.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from napari_organoid_synth.core.errors import UserError
+
+if TYPE_CHECKING:
+    from napari_organoid_synth.core.settings import Settings
+
+_CORE = "napari_organoid_synth.core"
+
+
+class Registry:
+    """Names of a family and how to load them.
+
+    Parameters
+    ----------
+    family : str
+        Package below ``core`` that holds the members, e.g. ``"gans"``.
+    members : dict of str to str
+        Name of a member to its class; the settings class is that name plus ``Config``.
+    """
+
+    def __init__(self, family: str, members: dict[str, str]) -> None:
+        self.family, self._members = family, members
+
+    def names(self) -> list[str]:
+        """All names, in the order in which a person should meet them."""
+        return list(self._members)
+
+    def _class_name(self, name: str) -> str:
+        try:
+            return self._members[name]
+        except KeyError:
+            raise UserError(
+                f"There is no '{name}' in {self.family}.",
+                f"Expected one of: {', '.join(self._members)}.",
+                f"See 'organoid-synth list {self.family}'.",
+            ) from None
+
+    def config(self, name: str) -> type[Settings]:
+        """The settings class of a member; imports no torch."""
+        class_name = self._class_name(name)
+        cls: type[Settings] = getattr(import_module(f"{_CORE}.configs.{name}"), f"{class_name}Config")
+        return cls
+
+    def load(self, name: str) -> Any:
+        """The class of a member."""
+        class_name = self._class_name(name)
+        return getattr(import_module(f"{_CORE}.{self.family}.{name}"), class_name)
+
+
+GANS = Registry("gans", {"pix2pix": "Pix2Pix", "dcgan": "Dcgan"})
+SEGMENTERS = Registry("segmenters", {"unet": "UNet"})
+METRICS = Registry("metrics", {"nearest": "Nearest", "sharpness": "Sharpness", "objects": "Objects"})

@@ -1,0 +1,92 @@
+"""Settings: frozen, checked, written once; YAML, command line, forms and docs derive from them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.job import write_text
+
+
+class Settings(BaseModel):
+    """Base of all settings: immutable, unknown keys refused, defaults checked too."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    def __repr_args__(self) -> Any:
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if field.is_required() or value != field.get_default(call_default_factory=True):
+                yield name, value
+
+    def replace(self, **changes: Any) -> Self:
+        """A checked copy with some fields changed."""
+        return self.parse({**self.model_dump(), **changes})
+
+    @classmethod
+    def parse(cls, values: dict[str, Any]) -> Self:
+        """Build from plain values.
+
+        Raises
+        ------
+        UserError
+            If a key is unknown or a value out of bounds; the sentence names the key, the value and the bounds.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or cls.__name__
+            if first["type"] == "extra_forbidden":
+                raise UserError(f"There is no setting '{where}'.", todo="Check the spelling in the recipe.") from None
+            message = str(first["msg"]).removeprefix("Value error, ")
+            raise UserError(f"Setting '{where}' is {first['input']!r}.", f"{message}.".replace("..", ".")) from None
+
+    @classmethod
+    def from_file(cls, path: Path) -> Self:
+        """Read YAML (or JSON, which YAML contains)."""
+        try:
+            values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise UserError(f"Cannot read {path}: {error}", "Expected a YAML file of settings.") from None
+        if not isinstance(values, dict):
+            raise UserError(f"{path} holds {type(values).__name__}.", "Expected 'key: value' lines.")
+        return cls.parse(values)
+
+    def to_yaml(self) -> str:
+        """All values, defaults included, as YAML in the order of the fields."""
+        text: str = yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        return text
+
+    def to_file(self, path: Path) -> None:
+        """Write YAML; beside, then renamed."""
+        write_text(Path(path), self.to_yaml())
+
+    def override(self, *assignments: str) -> Self:
+        """A checked copy with dotted overrides, each ``"train.steps=200"``; values are read as YAML."""
+        values = self.model_dump()
+        for assignment in assignments:
+            key, equals, text = assignment.partition("=")
+            if not equals:
+                raise UserError(f"'{assignment}' is not an override.", "Expected key=value, such as train.steps=200.")
+            target = values
+            *parents, last = key.strip().split(".")
+            for parent in parents:
+                child = target.setdefault(parent, {})
+                if not isinstance(child, dict):
+                    raise UserError(f"There is no setting '{key}'.", todo="Check the spelling in --set.")
+                target = child
+            target[last] = yaml.safe_load(text)
+        return self.parse(values)
+
+    @property
+    def digest(self) -> str:
+        """Twelve hexadecimal digits that change when any value changes."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -1,0 +1,1 @@
+"""The docks; Qt is known here and nowhere below."""
