@@ -88,7 +88,7 @@ class Failed(Event):
 
 @dataclass(frozen=True)
 class Finished(Event):
-    """The job ended by itself: ``reason`` is ``"completed"`` or ``"canceled"``; ``result`` is what ``--json`` prints."""
+    """The job ended by itself: ``reason`` is "completed" or "canceled", ``result`` what ``--json`` prints."""
 
     reason: str = "completed"
     result: dict[str, Any] = field(default_factory=dict)
@@ -246,7 +246,7 @@ class JobFolder:
         info = self.info
         try:
             process = psutil.Process(int(info["pid"]))
-            return (
+            return bool(
                 abs(process.create_time() - float(info["pid_started"])) < 1.0
                 and process.status() != psutil.STATUS_ZOMBIE
             )

@@ -1,6 +1,6 @@
 """The families of exchangeable parts: one line per member.
 
-A member called ``name`` is two files of that name: ``core/configs/name.py`` with its settings, which the window reads to
+A member called ``name`` is two files of that name: ``core/configs/name.py`` with its settings, read by the window to
 build a form and which therefore imports no torch, and ``core/<family>/name.py`` with its networks. Nothing is imported
 before it is asked for.
 """
@@ -56,6 +56,15 @@ class Registry:
         """The class of a member."""
         class_name = self._class_name(name)
         return getattr(import_module(f"{_CORE}.{self.family}.{name}"), class_name)
+
+    def describe(self, name: str) -> dict[str, Any]:
+        """One sentence about a member, and its settings with type, default, bounds and explanation."""
+        config = self.config(name)
+        properties = config.model_json_schema()["properties"]
+        return {
+            "summary": getattr(config, "when", "") or (config.__doc__ or "").strip().splitlines()[0],
+            "settings": {key: value for key, value in properties.items() if key != "name"},
+        }
 
 
 GANS = Registry("gans", {"pix2pix": "Pix2Pix", "dcgan": "Dcgan"})

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.pair import SamplePair, content_hash
+
+
+def test_sizes_must_agree() -> None:
+    with pytest.raises(UserError) as caught:
+        SamplePair("a", np.zeros((1, 4, 5), np.uint8), np.zeros((4, 6), np.int32))
+    assert str(caught.value) == (
+        "'a': the image is 4 × 5 px, the mask 4 × 6 px. Expected the same height and width. "
+        "Export the mask again at the size of the image."
+    )
+    with pytest.raises(UserError, match="has 2 axes"):
+        SamplePair("a", np.zeros((4, 5), np.uint8), np.zeros((4, 5), np.int32))
+
+
+def test_objects_are_counted_without_background() -> None:
+    labels = np.zeros((4, 5), np.int32)
+    labels[0], labels[2] = 3, 7
+    pair = SamplePair("a", np.zeros((1, 4, 5), np.uint8), labels, "instances")
+    assert pair.n_objects == 2
+    assert pair.size == (4, 5)
+
+
+def test_the_hash_sees_values_shape_and_dtype_not_layout() -> None:
+    a = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    assert content_hash(a) == content_hash(np.asfortranarray(a))
+    others = [a + 1, a.reshape(3, 2), a.astype(np.uint16)]
+    assert len({content_hash(x) for x in [a, *others]}) == 4
