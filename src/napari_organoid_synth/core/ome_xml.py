@@ -1,0 +1,162 @@
+"""OME-XML: what a written pair says about itself, and the few facts read from anyone's file.
+
+Written and read with the standard library, for the full model takes over a second to import; a test holds the result
+against the OME schema. See https://www.openmicroscopy.org/Schemas/Documentation/Generated/OME-2016-06/ome.html
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import dataclass
+from typing import Any
+from xml.etree import ElementTree
+
+from napari_organoid_synth.core.errors import UserError
+
+OME = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
+NAMESPACE = "napari-organoid-synth/pair"
+_XSI = "http://www.w3.org/2001/XMLSchema-instance"
+_UNITS = {
+    "micrometer": 1.0, "micrometre": 1.0, "micron": 1.0, "microns": 1.0, "µm": 1.0, "μm": 1.0, "um": 1.0,
+    "\\u00b5m": 1.0, "nanometer": 1e-3, "nanometre": 1e-3, "nm": 1e-3, "millimeter": 1e3, "millimetre": 1e3, "mm": 1e3,
+    "centimeter": 1e4, "centimetre": 1e4, "cm": 1e4, "inch": 25400.0, "in": 25400.0, "meter": 1e6, "metre": 1e6,
+    "m": 1e6, "angstrom": 1e-4, "å": 1e-4, "pm": 1e-6, "picometer": 1e-6,
+}  # fmt: skip
+_ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+@dataclass(frozen=True)
+class PixelsRecord:
+    """Height and width of a pixel in µm, if known, and one name per channel, if all have one."""
+
+    pixel_size: tuple[float, float] | None = None
+    channel_names: tuple[str, ...] = ()
+
+
+def to_micrometres(length: float, unit: str) -> float | None:
+    """A length in µm, or None for an unknown unit or a length that cannot be one."""
+    factor = _UNITS.get(unit.strip().lower())
+    if factor is None or not math.isfinite(length) or length <= 0:
+        return None
+    return length * factor
+
+
+def parse(text: str) -> ElementTree.Element:
+    """The root of OME-XML; document types and entities, which OME never uses, are refused.
+
+    Raises
+    ------
+    UserError
+        If the text is no XML or declares entities.
+    """
+    if "<!DOCTYPE" in text or "<!ENTITY" in text:
+        raise UserError("The OME-XML declares a document type.", "Expected plain OME-XML.", "Save the file again.")
+    try:
+        return ElementTree.fromstring(text)
+    except ElementTree.ParseError as error:
+        raise UserError(f"The OME-XML is damaged: {error}.", "Expected valid XML.", "Save the file again.") from None
+
+
+def _named(parent: ElementTree.Element, tag: str) -> list[ElementTree.Element]:
+    """Descendants by local name; the namespace carries the year of the schema."""
+    return [node for node in parent.iter() if node.tag.rpartition("}")[2] == tag]
+
+
+def parse_pixels(text: str, index: int) -> PixelsRecord:
+    """Pixel size and channel names of the image number ``index``."""
+    pixels = _named(parse(text), "Pixels")
+    if index >= len(pixels):
+        return PixelsRecord()
+    node = pixels[index]
+    sizes = []
+    for axis in "YX":
+        try:
+            length = float(node.get(f"PhysicalSize{axis}", "nan"))
+        except ValueError:
+            length = math.nan
+        sizes.append(to_micrometres(length, node.get(f"PhysicalSize{axis}Unit", "µm")))
+    names = tuple(channel.get("Name", "") for channel in _named(node, "Channel"))
+    size = None if sizes[0] is None or sizes[1] is None else (sizes[0], sizes[1])
+    return PixelsRecord(size, names if all(names) else ())
+
+
+def parse_record(text: str) -> dict[str, Any] | None:
+    """What `build` noted about the pair, or None for a file of someone else."""
+    for node in _named(parse(text), "CommentAnnotation"):
+        if node.get("Namespace") == NAMESPACE:
+            for value in _named(node, "Value"):
+                record = json.loads(value.text or "null")
+                return record if isinstance(record, dict) else None
+    return None
+
+
+def build(
+    name: str,
+    shape: tuple[int, int, int],
+    ome_type: str,
+    rgb: bool,
+    record: dict[str, Any],
+    facts: dict[str, str],
+    pixel_size: tuple[float, float] | None,
+    channel_names: tuple[str, ...],
+    creator: str,
+) -> str:
+    """OME-XML of a one-plane image.
+
+    Parameters
+    ----------
+    name : str
+        Of the image.
+    shape : (C, Y, X)
+        Of the pixels; with ``rgb`` the three channels are samples of one plane.
+    ome_type : str
+        ``uint8``, ``uint16``, ``float``, ... in the words of OME.
+    rgb : bool
+        Whether samples are interleaved.
+    record : dict
+        JSON values that `parse_record` gives back.
+    facts : dict of str to str
+        The same for people and other programs, as key and value.
+    pixel_size : (float, float), optional
+        Height and width of a pixel in µm.
+    channel_names : tuple of str
+        One per channel, or empty.
+    creator : str
+        Software and version.
+    """
+    root = ElementTree.Element("OME", {"xmlns": OME, "xmlns:xsi": _XSI, "Creator": creator})
+    root.set("xsi:schemaLocation", f"{OME} {OME}/ome.xsd")
+    image = ElementTree.SubElement(root, "Image", {"ID": "Image:0", "Name": _clean(name)})
+    channels, height, width = shape
+    pixels = ElementTree.SubElement(image, "Pixels", {"ID": "Pixels:0", "DimensionOrder": "XYCZT", "Type": ome_type})
+    for axis, size in zip("XYCZT", (width, height, channels, 1, 1), strict=True):
+        pixels.set(f"Size{axis}", str(size))
+    pixels.set("BigEndian", "false")
+    pixels.set("Interleaved", "true" if rgb else "false")
+    if pixel_size is not None:
+        for axis, length in zip("YX", pixel_size, strict=True):
+            pixels.set(f"PhysicalSize{axis}", repr(float(length)))
+            pixels.set(f"PhysicalSize{axis}Unit", "µm")
+    for index in range(1 if rgb else channels):
+        channel = ElementTree.SubElement(pixels, "Channel", {"ID": f"Channel:0:{index}"})
+        channel.set("SamplesPerPixel", str(channels if rgb else 1))
+        if channel_names and not rgb:
+            channel.set("Name", _clean(channel_names[index]))
+    ElementTree.SubElement(pixels, "TiffData", {"IFD": "0", "PlaneCount": str(1 if rgb else channels)})
+    for index in range(2):
+        ElementTree.SubElement(image, "AnnotationRef", {"ID": f"Annotation:{index}"})
+    notes = ElementTree.SubElement(root, "StructuredAnnotations")
+    comment = ElementTree.SubElement(notes, "CommentAnnotation", {"ID": "Annotation:0", "Namespace": NAMESPACE})
+    ElementTree.SubElement(comment, "Value").text = json.dumps(record)
+    table = ElementTree.SubElement(notes, "MapAnnotation", {"ID": "Annotation:1", "Namespace": NAMESPACE})
+    value = ElementTree.SubElement(table, "Value")
+    for key, text in facts.items():
+        ElementTree.SubElement(value, "M", {"K": key}).text = _clean(text)
+    return '<?xml version="1.0" encoding="UTF-8"?>' + ElementTree.tostring(root, encoding="unicode")
+
+
+def _clean(text: str) -> str:
+    """Without the control characters that XML cannot hold."""
+    return _ILLEGAL.sub("\ufffd", text)
