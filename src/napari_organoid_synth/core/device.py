@@ -1,0 +1,101 @@
+"""Where networks compute and how: device, threads, random numbers, memory.
+
+One process, one device. The lightning-fabric package comes with training on several GPUs; until then it would only add
+six seconds to the start of every job.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+
+import psutil
+import torch
+
+from napari_organoid_synth.core.errors import UserError
+
+GIB = 1024**3
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """The device of that name; ``"auto"`` takes CUDA, then MPS, then the processor.
+
+    Raises
+    ------
+    UserError
+        If this computer has no such device.
+    """
+    found = ["cpu"]
+    if torch.backends.mps.is_available():
+        found.insert(0, "mps")
+    if torch.cuda.is_available():
+        found = ["cuda", *(f"cuda:{index}" for index in range(torch.cuda.device_count())), *found]
+    if name == "auto":
+        return torch.device(found[0])
+    if name not in found:
+        raise UserError(f"There is no device '{name}' here.", f"Expected one of: auto, {', '.join(found)}.")
+    return torch.device(name)
+
+
+def device_words(device: torch.device) -> str:
+    """A device in words: ``"NVIDIA H100"``, ``"processor, 2 threads"``."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return "Apple GPU" if device.type == "mps" else f"processor, {torch.get_num_threads()} threads"
+
+
+def use_threads(number: int = 0) -> None:
+    """Compute with that many processor threads; 0 takes every physical core that this process may use."""
+    if number == 0:
+        allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        number = min(psutil.cpu_count(logical=False) or allowed, allowed)
+    torch.set_num_threads(number)
+
+
+def seed_of(*parts: int | str) -> int:
+    """A 63-bit number that differs whenever any part differs: the one source of all random streams."""
+    return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:8], "big") >> 1
+
+
+def random_stream(device: torch.device, *parts: int | str) -> torch.Generator:
+    """A generator of random numbers on a device that depends on ``parts`` alone, usually (seed, step)."""
+    return torch.Generator(device).manual_seed(seed_of(*parts))
+
+
+def bf16_runs(device: torch.device) -> bool:
+    """Whether bf16 may be faster than float32 here: supported by hardware, so worth timing."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return device.type == "cpu" and torch.backends.cpu.get_cpu_capability() == "AVX512"
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until the device has done its work (only to take a time)."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+def free_bytes(device: torch.device) -> int:
+    """Memory that is free now, bytes."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    return int(psutil.virtual_memory().available)
+
+
+def peak_bytes(device: torch.device) -> int:
+    """Most memory that this process has held so far, bytes; on the graphics card if it computes there."""
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_reserved(device))
+    if sys.platform == "win32":
+        return int(psutil.Process().memory_info().peak_wset)
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether torch could not get the memory it asked for, on any device."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

@@ -1,0 +1,348 @@
+"""Draw new pairs from a trained run into the project."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from napari_organoid_synth import __version__
+from napari_organoid_synth.core.codec import Codec
+from napari_organoid_synth.core.curation import SampleStore
+from napari_organoid_synth.core.dataset import decode_sample
+from napari_organoid_synth.core.device import device_words, pick_device, random_stream, seed_of, use_threads
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.job import Added, Control, Event, Finished, Progress, Started, Warned
+from napari_organoid_synth.core.pair import SamplePair, Source, content_hash
+from napari_organoid_synth.core.pairing import load_pairs
+from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.recipe import GenerateSettings, Recipe
+from napari_organoid_synth.core.run import Checkpoint, Run, new_gan
+from napari_organoid_synth.core.tiling import MIN_OBJECTS, TileGrid, clean_instances, cut_pair, list_tiles
+
+if TYPE_CHECKING:
+    from napari_organoid_synth.core.gans.base import Gan
+
+TRIES = 20  # masks for one sample before it is given up
+MARGIN = 1.25  # a mask is warped on a larger square, so that fewer pixels are mirrored in at the border
+
+
+@dataclass(frozen=True)
+class Mask:
+    """Labels (Y, X) int32 to paint on, and where they come from."""
+
+    labels: NDArray[np.int32]
+    origin: dict[str, Any] = field(default_factory=dict)
+
+
+Masks = Callable[[int, int], Mask]
+"""Which mask belongs to (index of the sample, number of the try)."""
+
+
+def generate(project: Project, settings: GenerateSettings, control: Control) -> Iterator[Event]:
+    """Draw pairs and add them to the project's samples, in batches.
+
+    A sample depends on the model, the settings and its index alone: more samples later, or another batch, give the
+    same first samples.
+
+    Yields
+    ------
+    Event
+        Started, then Added with ids and Progress after each batch, Finished with the share of masks that were refused.
+
+    Raises
+    ------
+    UserError
+        If the run has no whole checkpoint, there are no masks to paint on, or hardly any mask is usable.
+    """
+    use_threads()
+    run = Run(project.run_path(settings.run))
+    artist = Artist(project, run, settings)
+    yield Started(
+        0,
+        {
+            "run": run.name,
+            "generator": artist.generator,
+            "device": device_words(artist.device),
+            "checkpoint": artist.checkpoint.step,
+            "total": settings.number,
+        },
+    )
+    began, done = time.perf_counter(), 0
+    paused = 0.0
+    with SampleStore(project.samples_path) as store:
+        while done < settings.number and not control.canceled:
+            indices = range(done, min(done + settings.batch, settings.number))
+            pairs = artist.draw(indices)
+            ids = store.add_many(pairs, run=run.name) if pairs else []
+            done = indices.stop
+            artist.check()
+            rate = done / (time.perf_counter() - began - paused)
+            yield Added(done, tuple(ids))
+            yield Progress(
+                done, settings.number, {"refused": artist.refused_share}, rate, (settings.number - done) / rate
+            )
+            waited = time.perf_counter()
+            yield from control.gate(done)
+            paused += time.perf_counter() - waited
+    if artist.missing:
+        yield Warned(done, f"{artist.missing} of {done} samples were left out: no usable mask in {TRIES} tries.")
+    yield Finished(
+        done,
+        "completed" if done >= settings.number else "canceled",
+        {
+            "run": run.name,
+            "checkpoint": artist.checkpoint.step,
+            "added": done - artist.missing,
+            "refused": round(artist.refused_share, 3),
+            "seconds": round(time.perf_counter() - began - paused, 2),
+        },
+    )
+
+
+class Artist:
+    """A trained generator with its codec and its masks: gives the sample of any index.
+
+    Parameters
+    ----------
+    project : Project
+    run : Run
+    settings : GenerateSettings
+
+    Attributes
+    ----------
+    tried, refused, missing : int
+        Masks so far, those that were not usable, and samples without any.
+    """
+
+    def __init__(self, project: Project, run: Run, settings: GenerateSettings) -> None:
+        self.run, self.settings = run, settings
+        self.device = pick_device(settings.device)
+        self.gan: Gan = new_gan(run.recipe, run.spec).to(self.device)
+        self.checkpoint: Checkpoint = run.load(self.gan)
+        self.masks = _masks(project, run, settings) if self.gan.shape == "painter" else None
+        self.data = run.note().get("data", {})
+        self.tried = self.refused = self.missing = self.added = 0
+
+    @property
+    def generator(self) -> str:
+        """Name of the generator."""
+        return str(self.run.recipe.gan.name)  # type: ignore[attr-defined]
+
+    @property
+    def refused_share(self) -> float:
+        """Share of masks that were empty, too full or had too few objects."""
+        return self.refused / max(self.tried, 1)
+
+    def check(self) -> None:
+        """Stop when nothing usable has come out so far."""
+        if self.missing and not self.added:
+            what = "masks to paint on" if self.masks else "masks that the generator draws"
+            raise UserError(
+                f"None of {self.tried} {what} is usable: empty, too full, or too few objects.",
+                f"Expected at most {self.run.recipe.tiles.max_cover:.0%} covered.",
+                "Choose other masks or a lower variety." if self.masks else "Train longer, or with more pairs.",
+            )
+
+    def draw(self, indices: Sequence[int]) -> list[SamplePair]:
+        """The samples of these indices; one without a usable mask is left out."""
+        # one by one on a processor: little slower, and the same bits whatever the batch
+        size = 1 if self.device.type == "cpu" else len(indices)
+        groups = [indices[start : start + size] for start in range(0, len(indices), size)]
+        draw = self._paint if self.masks else self._draw_jointly
+        pairs = [pair for group in groups for pair in draw(group)]
+        self.added += len(pairs)
+        self.missing += len(indices) - len(pairs)
+        return pairs
+
+    def _draw_jointly(self, indices: Sequence[int]) -> list[SamplePair]:
+        found: dict[int, SamplePair] = {}
+        for attempt in range(TRIES):
+            pending = [index for index in indices if index not in found]
+            if not pending:
+                break
+            streams = [self._stream(index, attempt) for index in pending]
+            for index, sample in zip(pending, self.gan.sample(streams, variety=self.settings.variety), strict=True):
+                image, labels = decode_sample(sample, self.run.codec)
+                assert labels is not None
+                if self._usable(labels):
+                    found[index] = self._pair(index, attempt, image, Mask(labels))
+        return [found[index] for index in sorted(found)]
+
+    def _paint(self, indices: Sequence[int]) -> list[SamplePair]:
+        assert self.masks is not None
+        chosen: list[tuple[int, int, Mask]] = []
+        for index in indices:
+            for attempt in range(TRIES):
+                mask = self.masks(index, attempt)
+                if self._usable(mask.labels):
+                    chosen.append((index, attempt, mask))
+                    break
+        tile = self.run.recipe.tiles.size
+        if any(mask.labels.shape != (tile, tile) for _, _, mask in chosen):
+            return [self._paint_large(*choice) for choice in chosen]
+        if not chosen:
+            return []
+        condition = np.stack([self.run.codec.encode_condition(mask.labels) for _, _, mask in chosen])
+        streams = [self._stream(index, attempt) for index, attempt, _ in chosen]
+        samples = self.gan.sample(streams, condition=torch.from_numpy(condition), variety=self.settings.variety)
+        return [
+            self._pair(index, attempt, decode_sample(sample, self.run.codec)[0], mask)
+            for (index, attempt, mask), sample in zip(chosen, samples, strict=True)
+        ]
+
+    def _paint_large(self, index: int, attempt: int, mask: Mask) -> SamplePair:
+        """Paint a mask of any size tile by tile; tiles are blended while encoded."""
+        height, width = mask.labels.shape
+        grid = TileGrid((height, width), self.run.recipe.tiles.size, 0.5)
+        tiles = grid.cut(self.run.codec.encode_condition(mask.labels))
+        noise = self._stream(index, attempt)
+        painted = (
+            self.gan.sample(noise, condition=torch.from_numpy(np.ascontiguousarray(tile[None])))[0].cpu().numpy()
+            for tile in tiles
+        )
+        image = self.run.codec.decode_image(grid.blend(painted))
+        return self._pair(index, attempt, image, mask)
+
+    def _stream(self, index: int, attempt: int) -> torch.Generator:
+        return random_stream(self.device, *self._seed(index, attempt))
+
+    def _seed(self, index: int, attempt: int) -> tuple[int | str, ...]:
+        return self.settings.seed, "sample", index, attempt
+
+    def _usable(self, labels: NDArray[np.int32]) -> bool:
+        """Count a mask, and whether it is neither empty nor too full and has the objects that tiles need."""
+        tiles, kind = self.run.recipe.tiles, self.run.codec.mask_kind
+        fewest = MIN_OBJECTS[kind] if tiles.min_objects is None else tiles.min_objects
+        objects = np.count_nonzero(np.unique(labels))
+        cover = np.count_nonzero(labels) / labels.size
+        usable = objects >= max(fewest, 1) and (kind == "classes" or cover <= tiles.max_cover)
+        self.tried += 1
+        self.refused += not usable
+        return bool(usable)
+
+    def _pair(self, index: int, attempt: int, image: NDArray[Any], mask: Mask) -> SamplePair:
+        codec, settings = self.run.codec, self.settings
+        provenance = {
+            "run": self.run.name,
+            "generator": self.generator,
+            "model_sha256": self.checkpoint.sha256,
+            "checkpoint": self.checkpoint.step,
+            "seed": settings.seed,
+            "index": index,
+            "try": attempt,
+            "latent_seed": str(seed_of(*self._seed(index, attempt))),  # 63 bits: too long for a JSON number
+            "mask": {**mask.origin, "digest": content_hash(mask.labels)},
+            "data": self.data,
+            "settings": settings.model_dump(mode="json"),
+            "software": __version__,
+        }
+        return SamplePair(
+            name=f"{self.generator}-{self.run.name.removesuffix('-train')}-s{settings.seed}-{index:05d}",
+            image=image,
+            labels=mask.labels,
+            mask_kind=codec.mask_kind,
+            class_names=codec.class_names,
+            pixel_size=codec.pixel_size,
+            channel_names=codec.channel_names,
+            source=Source("synthetic", provenance=provenance),
+        )
+
+
+# ------------------------------------------------------------------------------------------------------------- masks
+
+
+def _masks(project: Project, run: Run, settings: GenerateSettings) -> Masks:
+    """The mask of every (index, try), as the settings say."""
+    if settings.masks == "simulated":
+        return _simulated(run.codec, run.recipe.tiles.size, settings.seed)
+    if settings.masks == "file":
+        return _from_file(run.codec, settings.mask_file)
+    pairs = load_pairs(project, split="train")
+    if settings.masks == "real":
+        return _real(pairs, run.recipe)
+    return _warped(pairs, run.recipe.tiles.size, settings)
+
+
+def _real(pairs: list[SamplePair], recipe: Recipe) -> Masks:
+    """The upright tiles of the real pairs, one after the other."""
+    upright = recipe.tiles.replace(turn=False, flip=False)
+    tiles = [tile for tile in list_tiles(pairs, upright) if tile.kept]
+
+    def mask(index: int, attempt: int) -> Mask:
+        tile = tiles[(index + attempt) % len(tiles)]
+        pair = cut_pair(pairs[tile.pair], tile)
+        return Mask(np.ascontiguousarray(pair.labels), {"kind": "real", "name": pair.name})
+
+    return mask
+
+
+def _warped(pairs: list[SamplePair], side: int, settings: GenerateSettings) -> Masks:
+    """A random square of a random real mask, turned, mirrored and bent."""
+    from napari_organoid_synth.core.simulate import warp_labels
+
+    def mask(index: int, attempt: int) -> Mask:
+        rng = np.random.default_rng(seed_of(settings.seed, "mask", index, attempt))
+        pair = pairs[rng.integers(len(pairs))]
+        wide = int(side * MARGIN)
+        labels = TileGrid(pair.size, wide).padded(pair.labels)
+        y, x = (int(rng.integers(length - wide + 1)) for length in labels.shape)
+        warped = warp_labels(labels[y : y + wide, x : x + wide], rng, settings.variety)
+        start = (wide - side) // 2
+        labels = np.ascontiguousarray(warped[start : start + side, start : start + side])
+        if pair.mask_kind == "instances":
+            labels = clean_instances(labels)
+        return Mask(labels, {"kind": "warped", "name": pair.name, "y": y, "x": x})
+
+    return mask
+
+
+def _simulated(codec: Codec, side: int, seed: int) -> Masks:
+    """Masks of the simulator that draws the same kind of mask with the same classes."""
+    from napari_organoid_synth.core.simulate import SIMULATORS
+
+    fitting = {"binary": "organoid_brightfield", "instances": "tissue", "classes": "em"}[codec.mask_kind]
+    first = SIMULATORS[fitting](0, side)
+    if first.mask_kind != codec.mask_kind or (codec.mask_kind == "classes" and first.class_names != codec.class_names):
+        raise UserError(
+            f"The simulator '{fitting}' draws {', '.join(first.class_names)}.",
+            f"Expected {', '.join(codec.class_names)}.",
+            "Paint on real masks, warped.",
+        )
+
+    def mask(index: int, attempt: int) -> Mask:
+        number = seed_of(seed, "simulated", index, attempt)
+        labels = SIMULATORS[fitting](number, side).labels
+        return Mask(labels, {"kind": "simulated", "name": fitting, "seed": str(number)})
+
+    return mask
+
+
+def _from_file(codec: Codec, file: str) -> Masks:
+    """One label image for all samples; they differ by the noise."""
+    from napari_organoid_synth.core.ome_tiff import read_labels
+
+    if not file:
+        raise UserError("No label image is given.", "Expected the path of a file.", "Choose a mask file.")
+    labels = read_labels(file)
+    if codec.mask_kind == "binary":
+        labels = (labels != 0).astype(np.int32)
+    highest = int(labels.max(initial=0))
+    if codec.mask_kind == "classes" and highest > len(codec.class_names):
+        raise UserError(
+            f"{file} has the label {highest}.",
+            f"Expected 0 to {len(codec.class_names)}: {', '.join(codec.class_names)}.",
+            "Use the labels of the training masks.",
+        )
+    if not highest:
+        raise UserError(f"{file} is empty: every pixel is 0.", "Expected objects.", "Choose another mask.")
+
+    def mask(index: int, attempt: int) -> Mask:
+        return Mask(labels, {"kind": "file", "name": file})
+
+    return mask

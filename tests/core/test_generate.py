@@ -1,0 +1,158 @@
+"""Generating: what is added, that it can be made again, which masks are refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_organoid_synth.core.curation import SampleStore
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.generate import Artist, generate
+from napari_organoid_synth.core.job import Added, Control, Finished, Progress, Started
+from napari_organoid_synth.core.pair import content_hash
+from napari_organoid_synth.core.pairing import save_layers_pair
+from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.recipe import GenerateSettings, Recipe
+from napari_organoid_synth.core.run import Run
+from napari_organoid_synth.core.simulate import em
+from napari_organoid_synth.core.train import train
+
+RECIPE = Recipe.parse(
+    {
+        "gan": {"name": "pix2pix", "generator_channels": 8, "discriminator_channels": 8},
+        "tiles": {"size": 64},
+        "train": {"steps": 2, "batch": 2, "previews": 1, "threads": 1, "precision": "float32", "device": "cpu"},
+    }
+)
+JOINT = RECIPE.replace(
+    gan={"name": "dcgan", "generator_channels": 8, "discriminator_channels": 8, "max_channels": 16}
+).override("train.steps=30")  # until batch statistics have settled
+SETTINGS = GenerateSettings(number=5, seed=7, batch=2, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = Project(tmp_path_factory.mktemp("project"))
+    for seed in range(2):
+        pair = em(seed, 96)
+        save_layers_pair(
+            project, f"em{seed}", pair.image, pair.labels, (0.0046, 0.0046),
+            mask_kind="classes", class_names=pair.class_names,
+        )  # fmt: skip
+    for name, recipe in (("a-train", RECIPE), ("b-train", JOINT)):
+        list(train(project, recipe, Control(), project.path / "runs" / name))
+    return project
+
+
+def artist(project: Project, settings: GenerateSettings = SETTINGS, run: str = "a-train") -> Artist:
+    return Artist(project, Run(project.run_path(run)), settings)
+
+
+def test_samples_are_added_with_their_provenance(project: Project) -> None:
+    events = list(generate(project, SETTINGS.replace(run="a-train"), Control()))
+    assert isinstance(events[0], Started)
+    added = [id for event in events if isinstance(event, Added) for id in event.ids]
+    assert added == [f"pix2pix-a-s7-{index:05d}" for index in range(5)]
+    assert [event.step for event in events if isinstance(event, Progress)] == [2, 4, 5]
+    assert isinstance(events[-1], Finished)
+    assert events[-1].result["added"] == 5
+    with SampleStore(project.samples_path) as store:
+        pair = store.pair(added[3])
+        assert store.row(added[3]).run == "a-train"
+    assert pair.image.shape == (1, 64, 64)
+    assert pair.image.dtype == np.uint8
+    assert pair.pixel_size == pytest.approx((0.0046, 0.0046))
+    assert pair.class_names == em(0, 64).class_names
+    assert pair.source.kind == "synthetic"
+    provenance = pair.source.provenance
+    checkpoint = project.path / "runs/a-train/checkpoints/step_00000002.safetensors"
+    import hashlib
+
+    assert provenance["model_sha256"] == hashlib.sha256(checkpoint.read_bytes()).hexdigest()
+    assert (provenance["checkpoint"], provenance["seed"], provenance["index"]) == (2, 7, 3)
+    assert provenance["mask"]["kind"] == "warped"
+    assert provenance["mask"]["digest"] == content_hash(pair.labels)
+    assert set(provenance["data"]) == {"em0", "em1"}
+    assert GenerateSettings.parse(provenance["settings"]).seed == 7
+
+
+@pytest.mark.parametrize("run", ["a-train", "b-train"])
+def test_a_sample_depends_on_its_index_alone(project: Project, run: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Artist, "_usable", lambda self, labels: True)  # two steps teach no masks
+    many = artist(project, run=run).draw(range(5))
+    (again,) = artist(project, SETTINGS.replace(number=1, batch=1), run).draw([3])
+    np.testing.assert_array_equal(again.image, many[3].image)
+    np.testing.assert_array_equal(again.labels, many[3].labels)
+    assert not np.array_equal(many[2].image, many[3].image)
+    other = artist(project, SETTINGS.replace(seed=8), run).draw([3])
+    assert not np.array_equal(other[0].image, many[3].image)
+
+
+def test_real_masks_are_painted_as_they_are(project: Project) -> None:
+    pairs = artist(project, SETTINGS.replace(masks="real")).draw(range(2))
+    truth = em(0, 96).labels
+    np.testing.assert_array_equal(pairs[0].labels, truth[:64, :64])
+    np.testing.assert_array_equal(pairs[1].labels, truth[:64, 32:])
+
+
+def test_simulated_masks(project: Project) -> None:
+    (pair,) = artist(project, SETTINGS.replace(masks="simulated")).draw([0])
+    assert pair.source.provenance["mask"]["name"] == "em"
+    assert set(np.unique(pair.labels)) <= {0, 1, 2}
+
+
+def test_variety_changes_the_warp_and_the_noise(project: Project) -> None:
+    still, varied = (artist(project, SETTINGS.replace(variety=v)).draw([0])[0] for v in (0.0, 1.0))
+    assert not np.array_equal(still.labels, varied.labels)
+
+
+def test_a_mask_file_of_any_size(project: Project, tmp_path: Path) -> None:
+    import tifffile
+
+    labels = em(5, 160).labels[:100, :150]
+    tifffile.imwrite(tmp_path / "mask.tif", labels.astype(np.uint8))
+    settings = SETTINGS.replace(masks="file", mask_file=str(tmp_path / "mask.tif"))
+    pairs = artist(project, settings).draw(range(2))
+    assert pairs[0].image.shape == (1, 100, 150)
+    np.testing.assert_array_equal(pairs[0].labels, labels)
+    assert not np.array_equal(pairs[0].image, pairs[1].image)
+    tifffile.imwrite(tmp_path / "mask.tif", np.full((64, 64), 9, np.uint8))
+    with pytest.raises(UserError, match="has the label 9"):
+        artist(project, settings)
+    with pytest.raises(UserError, match="No label image"):
+        artist(project, SETTINGS.replace(masks="file"))
+
+
+def test_cancel_keeps_what_was_added(project: Project) -> None:
+    control = Control()
+    added: list[str] = []
+    for event in generate(project, SETTINGS.replace(seed=20, run="a-train"), control):
+        if isinstance(event, Added):
+            added += event.ids
+            control.cancel()
+    assert isinstance(event, Finished)
+    assert event.reason == "canceled"
+    assert event.result["added"] == 2
+    with SampleStore(project.samples_path) as store:
+        assert set(added) <= set(store.ids())
+
+
+def test_useless_masks_are_refused_and_said(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    from napari_organoid_synth.core import generate as module
+
+    empty = module.Mask(np.zeros((64, 64), np.int32))
+    full = module.Mask(em(0, 64).labels)
+    monkeypatch.setattr(module, "_masks", lambda *_: lambda index, attempt: full if attempt == 1 else empty)
+    some = artist(project)
+    assert len(some.draw(range(2))) == 2
+    assert some.refused_share == 0.5
+    monkeypatch.setattr(module, "_masks", lambda *_: lambda index, attempt: empty)
+    with pytest.raises(UserError, match="None of 40 masks"):
+        list(generate(project, SETTINGS.replace(run="a-train"), Control()))
+
+
+def test_no_run(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no trained run"):
+        next(generate(Project(tmp_path / "empty"), SETTINGS, Control()))
