@@ -1,0 +1,201 @@
+"""What every score shares: its name and direction, the range of the real images, and words."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_organoid_synth.core.pair import SamplePair
+
+
+@dataclass(frozen=True)
+class Score:
+    """One number that a metric gives.
+
+    Parameters
+    ----------
+    name : str
+        Key in the database.
+    title : str
+        What the window calls it.
+    unit : str
+        Unit, or nothing.
+    better : {"high", "low", "range"}
+        Which way is good; "range": near to what the real images show, in both directions.
+    """
+
+    name: str
+    title: str
+    unit: str = ""
+    better: Literal["high", "low", "range"] = "range"
+
+
+class RealRange:
+    """The values that real tiles have for one score.
+
+    Parameters
+    ----------
+    values : sequence of float
+        One per real tile; values that are not finite are dropped.
+
+    Notes
+    -----
+    With n values the range is widened on each side by spread / n, because the extremes of a few images understate
+    those of all; when all are equal, by 10 % of the value.
+    """
+
+    def __init__(self, values: Sequence[float]) -> None:
+        array = np.asarray(values, dtype=np.float64)
+        self.values: NDArray[np.float64] = np.sort(array[np.isfinite(array)])
+        if self.values.size == 0:
+            raise ValueError("no finite value")
+        least, most = self.values[0].item(), self.values[-1].item()
+        margin = (most - least) / self.values.size or 0.1 * abs(most) or 1e-6
+        self.low: float = least - margin
+        self.high: float = most + margin
+        self.median: float = float(np.median(self.values))
+
+    def place(self, value: float) -> float:
+        """Share of real tiles below a value, 0 at `low`, 1 at `high`, linear between neighbours."""
+        n = self.values.size
+        points = np.concatenate([[self.low], self.values, [self.high]])
+        shares = np.concatenate([[0.0], (np.arange(n) + 0.5) / n, [1.0]])
+        share: float = float(np.interp(value, points, shares))
+        if value == self.median:
+            return 0.5
+        return min(share, 0.5) if value < self.median else max(share, 0.5)  # equal values make a step
+
+    def closeness(self, value: float) -> float:
+        r"""How near a value is to the real ones, from 1 (their median) over 0.5 (edge of the range) towards 0.
+
+        With :math:`p` from `place`, inside :math:`1 - |p - \tfrac12|`; outside, at a distance :math:`e` from the
+        range of width :math:`w`, :math:`0.5 / (1 + e / w)`.
+
+        Examples
+        --------
+        >>> from napari_organoid_synth.core.metrics.base import RealRange
+        >>> RealRange([0.0, 1.0, 2.0, 3.0, 4.0]).closeness(2.0)
+        1.0
+        """
+        outside: float = max(self.low - value, value - self.high, 0.0)
+        if outside > 0:
+            return 0.5 / (1 + outside / (self.high - self.low))
+        return 1 - abs(self.place(value) - 0.5)
+
+    def word(self, value: float, below: str, within: str, above: str) -> str:
+        """One of three words."""
+        return below if value < self.low else above if value > self.high else within
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a metric says about one pair.
+
+    Parameters
+    ----------
+    values : dict of str to float
+        Its scores.
+    words : str
+        The same in a few words.
+    flag : str
+        Why the pair should not be used, or nothing.
+    nearest : str
+        Name of the real tile it is most like, from the metric that looks for it.
+    """
+
+    values: dict[str, float]
+    words: str
+    flag: str = ""
+    nearest: str = ""
+
+
+class Metric(ABC):
+    """Scores of a pair, judged against real tiles.
+
+    ``fit`` once on tiles cut from the real images, then call with any pair.
+
+    Attributes
+    ----------
+    name : str
+        Name in the registry.
+    scores : tuple of Score
+        What a call returns.
+    warning : str
+        The one flag that it may raise, or nothing.
+    ranges : dict of str to RealRange
+        What real tiles reach, after `fit`; scores without a range are missing.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    scores: ClassVar[tuple[Score, ...]]
+    warning: ClassVar[str] = ""
+
+    def __init__(self) -> None:
+        self.ranges: dict[str, RealRange] = {}
+
+    @abstractmethod
+    def fit(self, real: Sequence[SamplePair]) -> Self:
+        """Learn what real tiles look like.
+
+        Parameters
+        ----------
+        real : sequence of SamplePair
+            Tiles of the size of the samples; those cut from one image share ``source.files``.
+        """
+
+    @abstractmethod
+    def __call__(self, pair: SamplePair) -> dict[str, float]:
+        """All scores of a pair, by name."""
+
+    @abstractmethod
+    def describe(self, values: dict[str, float]) -> str:
+        """The scores of one pair in a few words, against the real range."""
+
+    def alarming(self, values: dict[str, float]) -> bool:
+        """Whether scores are such that the pair gets the flag `warning`."""
+        return False
+
+    def judge(self, pair: SamplePair) -> Judgement:
+        """Scores, words and flag of a pair."""
+        return self._judgement(self(pair))
+
+    def _judgement(self, values: dict[str, float], nearest: str = "") -> Judgement:
+        flag = self.warning if self.alarming(values) else ""
+        return Judgement(values, self.describe(values), flag, nearest)
+
+    def _fit_ranges(self, real: Sequence[SamplePair]) -> None:
+        """Ranges of every score marked "range", by scoring the real tiles."""
+        found = [self(pair) for pair in real]
+        for score in self.scores:
+            if score.better == "range":
+                self.ranges[score.name] = RealRange([values[score.name] for values in found])
+
+
+def intensity_limits(real: Sequence[SamplePair]) -> NDArray[np.float64]:
+    """Percentiles 0.1 and 99.9 of each channel over all real tiles, (C, 2) float64; what "the range" means."""
+    channels = range(min(len(pair.image) for pair in real))
+    limits = []
+    for channel in channels:
+        probe = np.concatenate([pair.image[channel, ::2, ::2].ravel().astype(np.float64) for pair in real])
+        probe = probe[np.isfinite(probe)]
+        low, high = np.percentile(probe, [0.1, 99.9]) if probe.size else (0.0, 1.0)
+        limits.append((low, high if high > low else low + 1.0))
+    return np.asarray(limits)
+
+
+def to_unit(image: NDArray[Any], limits: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Native values as float, 0 and 1 at the limits of each channel, not clipped; never integer arithmetic."""
+    image = image[: len(limits)].astype(np.float64)
+    low, high = limits[: len(image), 0, None, None], limits[: len(image), 1, None, None]
+    return np.asarray((np.nan_to_num(image) - low) / (high - low), dtype=np.float32)
+
+
+def to_grey(image: NDArray[Any], limits: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Mean of the channels of `to_unit`, (Y, X) float32."""
+    return np.asarray(to_unit(image, limits).mean(axis=0), dtype=np.float32)

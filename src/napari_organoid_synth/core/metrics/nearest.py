@@ -1,0 +1,166 @@
+"""The most similar real image: has the generator copied it?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_organoid_synth.core.metrics.base import Judgement, Metric, RealRange, Score, intensity_limits, to_unit
+from napari_organoid_synth.core.pair import SamplePair
+from napari_organoid_synth.core.tiling import orient
+
+TWIN = 0.90
+MOST_TWIN = 0.99
+SIDE = 128  # px at which images are compared
+COARSE = 16  # px at which candidates are chosen
+CANDIDATES = 64
+CALIBRATION = 48  # real tiles that are compared with other real images
+_SIGMA, _RADIUS, _K1, _K2 = 1.5, 5, 0.01, 0.03
+_ORIENTATIONS = tuple((turns, flip) for flip in (False, True) for turns in range(4))
+
+
+def _smooth(images: NDArray[Any]) -> NDArray[Any]:
+    """Gaussian 11 × 11, σ 1.5, over the last two axes, without the 5 px at the edges."""
+    from scipy.ndimage import gaussian_filter
+
+    sigma = (0,) * (images.ndim - 2) + (_SIGMA, _SIGMA)
+    smooth: NDArray[Any] = gaussian_filter(images, sigma, truncate=_RADIUS / _SIGMA + 0.1)
+    return smooth[..., _RADIUS:-_RADIUS, _RADIUS:-_RADIUS]
+
+
+def ssim(a: NDArray[Any], b: NDArray[Any], data_range: float = 1.0) -> NDArray[Any]:
+    r"""Structural similarity (Wang 2004) of one image with many.
+
+    .. math:: \frac{(2 μ_a μ_b + C_1)(2 σ_{ab} + C_2)}{(μ_a^2 + μ_b^2 + C_1)(σ_a^2 + σ_b^2 + C_2)},
+              \quad C_i = (K_i R)^2
+
+    averaged over pixels and channels; Gaussian window 11 × 11, σ 1.5, K 0.01 and 0.03.
+
+    Parameters
+    ----------
+    a : NDArray (C, Y, X), float
+        At least 11 px high and wide.
+    b : NDArray (N, C, Y, X), float
+        Images of the same size.
+    data_range : float
+        R, the distance between the least and the largest value.
+
+    Returns
+    -------
+    NDArray (N,), in [-1, 1]
+    """
+    mean_b = _smooth(b)
+    return _ssim(a, b, mean_b, _smooth(b * b) - mean_b**2, data_range)
+
+
+def _ssim(
+    a: NDArray[Any], b: NDArray[Any], mean_b: NDArray[Any], variance_b: NDArray[Any], data_range: float
+) -> NDArray[Any]:
+    c1, c2 = (_K1 * data_range) ** 2, (_K2 * data_range) ** 2
+    mean_a = _smooth(a)
+    variance_a = _smooth(a * a) - mean_a**2
+    product = mean_a * mean_b
+    covariance = _smooth(a * b) - product
+    similarity = (2 * product + c1) * (2 * covariance + c2)
+    similarity /= (mean_a**2 + mean_b**2 + c1) * (variance_a + variance_b + c2)
+    return np.asarray(similarity.mean(axis=(1, 2, 3)))
+
+
+def shrink(image: NDArray[Any], side: int) -> NDArray[np.float32]:
+    """An image (C, Y, X) at ``side`` × ``side`` px, by means over blocks where they fit, else antialiased."""
+    height, width = image.shape[1:]
+    if height % side == 0 and width % side == 0:
+        blocks = image.reshape(len(image), side, height // side, side, width // side)
+        return np.asarray(blocks.mean(axis=(2, 4)), dtype=np.float32)
+    from skimage.transform import resize
+
+    return np.asarray(resize(image, (len(image), side, side), anti_aliasing=True), dtype=np.float32)
+
+
+class Nearest(Metric):
+    """Highest SSIM with any real tile in any of the eight right-angle orientations, at 128 px or the tile's side.
+
+    Of all real tiles and orientations the 64 that agree best at 16 px are compared in full. A pair is a *copy* from
+    0.90 on (the threshold of the organoid GAN study). Where real images of different sources are themselves more alike
+    than that, the threshold is their highest similarity, 0.99 at most.
+    """
+
+    name = "nearest"
+    title = "Nearest real image"
+    scores = (Score("nearest", "Similarity to the nearest real image"),)
+    warning = "copy"
+
+    def fit(self, real: Sequence[SamplePair]) -> Self:
+        """Keep the real tiles, shrunk, with what does not depend on the sample."""
+        self._limits = intensity_limits(real)
+        self._side = max(11, min(SIDE, *(edge for pair in real for edge in pair.size)))
+        self._names = [pair.name for pair in real]
+        sources = [pair.source.files or (pair.name,) for pair in real]
+        self._source = np.repeat([sources.index(source) for source in sources], len(_ORIENTATIONS))
+        self._tiles = [shrink(to_unit(pair.image, self._limits), self._side) for pair in real]
+        self._mean = [_smooth(tile) for tile in self._tiles]
+        self._variance = [_smooth(tile * tile) - mean**2 for tile, mean in zip(self._tiles, self._mean, strict=True)]
+        self._coarse = np.stack([self._signature(orient(tile, *way)) for tile in self._tiles for way in _ORIENTATIONS])
+        self.twin = TWIN
+        self._calibrate()
+        return self
+
+    def _calibrate(self) -> None:
+        """How alike real tiles of different images are, evenly chosen ones; unknown when all come from one image."""
+        found = []
+        for index in range(0, len(self._tiles), math.ceil(len(self._tiles) / CALIBRATION)):
+            others = np.flatnonzero(self._source != self._source[len(_ORIENTATIONS) * index])
+            if others.size:
+                found.append(self._search(self._tiles[index], others)[0])
+        if found:
+            self.twin = float(np.clip(max(found), TWIN, MOST_TWIN))
+            self.ranges["nearest"] = RealRange(found)
+
+    @staticmethod
+    def _signature(tile: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The tile at 16 px, mean 0 and length 1, so that a product is a correlation."""
+        coarse = shrink(tile, COARSE).ravel() if tile.shape[-1] >= COARSE else tile.ravel()
+        coarse = coarse - coarse.mean()
+        return np.asarray(coarse / max(float(np.linalg.norm(coarse)), 1e-12), dtype=np.float32)
+
+    def _search(self, tile: NDArray[np.float32], among: NDArray[np.intp] | None = None) -> tuple[float, int]:
+        """Highest similarity and which real tile has it."""
+        agreement = self._coarse @ self._signature(tile)
+        if among is None:
+            among = np.arange(len(agreement))
+        if among.size > CANDIDATES:
+            among = among[np.argpartition(-agreement[among], CANDIDATES)[:CANDIDATES]]
+
+        def gather(arrays: list[NDArray[Any]]) -> NDArray[Any]:
+            ways = (divmod(int(number), len(_ORIENTATIONS)) for number in among)
+            return np.stack([orient(arrays[index], *_ORIENTATIONS[way]) for index, way in ways])
+
+        values = _ssim(tile, gather(self._tiles), gather(self._mean), gather(self._variance), 1.0)
+        best = int(np.argmax(values))
+        return float(values[best]), int(among[best]) // len(_ORIENTATIONS)
+
+    def find(self, pair: SamplePair) -> tuple[float, str]:
+        """Similarity and name of the nearest real tile."""
+        value, index = self._search(shrink(to_unit(pair.image, self._limits), self._side))
+        return value, self._names[index]
+
+    def __call__(self, pair: SamplePair) -> dict[str, float]:
+        """The similarity alone."""
+        return {"nearest": self.find(pair)[0]}
+
+    def judge(self, pair: SamplePair) -> Judgement:
+        """Score, words, flag and the name of the nearest real tile."""
+        value, name = self.find(pair)
+        return self._judgement({"nearest": value}, name)
+
+    def alarming(self, values: dict[str, float]) -> bool:
+        """Whether a pair is too much like a real one."""
+        return values["nearest"] >= self.twin
+
+    def describe(self, values: dict[str, float]) -> str:
+        """Whether it is a copy."""
+        return "a copy of a real image" if self.alarming(values) else "not a copy"

@@ -1,0 +1,69 @@
+"""Number, size and cover of the objects in a mask."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
+
+from napari_organoid_synth.core.metrics.base import Metric, Score
+from napari_organoid_synth.core.pair import SamplePair
+
+MAX_COVER = 0.98
+
+
+def object_areas(pair: SamplePair) -> list[int]:
+    """Pixels of every object: of every id for instances, else of every connected piece (8 neighbours) of a class."""
+    labels = pair.labels
+    if pair.mask_kind != "instances":
+        from skimage.measure import label
+
+        labels = label(labels, background=0, connectivity=2)
+    ids, areas = np.unique(labels, return_counts=True)
+    return [int(area) for id, area in zip(ids, areas, strict=True) if id != 0]
+
+
+class Objects(Metric):
+    """Whether a mask holds as many objects, as large, as real masks do."""
+
+    name = "objects"
+    title = "Objects"
+    scores = (
+        Score("objects", "Number of objects"),
+        Score("mean_area", "Mean area", "px"),
+        Score("covered", "Share covered by objects"),
+        Score("valid", "Usable mask", better="high"),
+    )
+    warning = "mask"
+
+    def fit(self, real: Sequence[SamplePair]) -> Self:
+        """Take ranges from real tiles."""
+        self._fit_ranges(real)
+        return self
+
+    def __call__(self, pair: SamplePair) -> dict[str, float]:
+        """Count, mean area in px (0 without objects), share of pixels, and 1 for a mask that is of use.
+
+        Of use: not empty, and not more than 98 % object (named classes may fill an image).
+        """
+        areas = object_areas(pair)
+        covered = sum(areas) / pair.labels.size
+        valid = bool(areas) and (pair.mask_kind == "classes" or covered <= MAX_COVER)
+        mean_area = sum(areas) / len(areas) if areas else 0.0
+        return {"objects": float(len(areas)), "mean_area": mean_area, "covered": covered, "valid": float(valid)}
+
+    def alarming(self, values: dict[str, float]) -> bool:
+        """Whether the mask is of no use."""
+        return not values["valid"]
+
+    def describe(self, values: dict[str, float]) -> str:
+        """How many objects, and what is unusual about them."""
+        count = int(values["objects"])
+        if not values["valid"]:
+            return "empty mask" if count == 0 else f"mask covers {100 * values['covered']:.0f} %"
+        words = f"{count} object{'s' if count != 1 else ''}"
+        number = self.ranges["objects"].word(count, "fewer", "", "more")
+        size = self.ranges["mean_area"].word(values["mean_area"], "smaller", "", "larger")
+        unusual = " and ".join(word for word in (number, size) if word)
+        return f"{words} ({unusual} than real)" if unusual else words

@@ -1,0 +1,197 @@
+r"""Score generated pairs against the real ones.
+
+Each metric gives scores and words. ``realism`` ranks the samples: every score that is judged by the range of real tiles
+gets a closeness from 1 (their median) over 0.5 (edge of their range) towards 0, and ``realism`` is the mean of these,
+
+.. math:: \frac1K \sum_k c_k, \qquad c_k = 1 - |p_k - \tfrac12| \text{ inside}, \quad
+          c_k = \frac{0.5}{1 + e_k / w_k} \text{ outside},
+
+with :math:`p_k` the share of real tiles below the value, :math:`e_k` its distance from the range and :math:`w_k` the
+width of the range. It says how ordinary a sample is among real tiles, not how good it is for training.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from napari_organoid_synth.core.curation import SampleRow, SampleStore, Verdict
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.job import Control, Event, Finished, Progress, Started, Warned
+from napari_organoid_synth.core.metrics.base import Judgement, Metric
+from napari_organoid_synth.core.pair import SamplePair, Source
+from napari_organoid_synth.core.pairing import PairTable, load_pairs, read_entry
+from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.recipe import Recipe, ScoreSettings, TileSettings
+from napari_organoid_synth.core.registry import METRICS
+from napari_organoid_synth.core.tiling import Tile, cut_pair, list_tiles
+
+MOST_TILES = 400
+REPORT_SECONDS = 0.5
+
+
+def score(project: Project, settings: ScoreSettings, control: Control) -> Iterator[Event]:
+    """Score the samples of a project; stopping keeps what is done.
+
+    Yields
+    ------
+    Event
+        Started, Progress twice a second, Warned for a sample that cannot be read, Finished with ``scored``, ``copies``,
+        ``broken_masks``, ``real_tiles`` and ``already`` (samples that had their scores).
+
+    Raises
+    ------
+    UserError
+        If there are no samples, no real pairs or no such metric.
+    """
+    metrics: list[Metric] = [METRICS.load(name)() for name in settings.metrics]
+    if not metrics:
+        raise UserError("No score is chosen.", f"Expected some of: {', '.join(METRICS.names())}.")
+    wanted = {score.name for metric in metrics for score in metric.scores}
+    with SampleStore(project.samples_path) as store:
+        rows = store.rows()
+        if not rows:
+            raise UserError("There are no generated pairs to score.", todo="Generate some first.")
+        todo = rows if settings.again else [row for row in rows if not wanted <= row.scores.keys()]
+        yield Started(0, {"total": len(todo), "already": len(rows) - len(todo)})
+        tiles: list[SamplePair] = []
+        if todo:
+            tiles = real_tiles(project, tile_side(todo))
+            for metric in metrics:
+                metric.fit(tiles)
+        flags: Counter[str] = Counter()
+        step, begun, reported = 0, time.monotonic(), time.monotonic()
+        found: list[tuple[SampleRow, list[Judgement]]] = []
+        for row in todo:
+            if control.canceled:
+                break
+            yield from control.gate(step)
+            try:
+                pair = store.pair(row.id)
+            except UserError as error:
+                yield Warned(step, str(error))
+                continue
+            judgements = [metric.judge(pair) for metric in metrics]
+            found.append((row, judgements))
+            flags.update(judgement.flag for judgement in judgements)
+            step += 1
+            if time.monotonic() - reported > REPORT_SECONDS:
+                _keep(store, metrics, found)
+                reported = time.monotonic()
+                rate = step / (reported - begun)
+                yield Progress(step, len(todo), rate=rate, seconds_left=(len(todo) - step) / rate)
+        _keep(store, metrics, found)
+    yield Progress(step, len(todo))
+    result = {
+        "scored": step,
+        "already": len(rows) - len(todo),
+        "copies": flags["copy"],
+        "broken_masks": flags["mask"],
+        "real_tiles": len(tiles),
+    }
+    yield Finished(step, "canceled" if control.canceled else "completed", result)
+
+
+def _keep(store: SampleStore, metrics: list[Metric], found: list[tuple[SampleRow, list[Judgement]]]) -> None:
+    """Write what was found, in one transaction."""
+    warnings = {metric.warning for metric in metrics}
+    with store.transaction():
+        for row, judgements in found:
+            values = {name: value for judgement in judgements for name, value in judgement.values.items()}
+            values |= realism(metrics, values)
+            flags = [word for word in row.flagged.split(", ") if word and word not in warnings]
+            flags += [judgement.flag for judgement in judgements if judgement.flag]
+            store.rate(
+                row.id,
+                values,
+                note=", ".join(judgement.words for judgement in judgements),
+                flagged=", ".join(flags),
+                nearest=next((_place(judgement.nearest) for judgement in judgements if judgement.nearest), None),
+            )
+    found.clear()
+
+
+def realism(metrics: Sequence[Metric], values: dict[str, float]) -> dict[str, float]:
+    """Mean closeness to the real ranges (formula at the top of this file); empty when no score has a range."""
+    ranges = {name: real for metric in metrics for name, real in metric.ranges.items()}
+    found = [real.closeness(values[name]) for name, real in ranges.items() if name in values]
+    return {"realism": sum(found) / len(found)} if found else {}
+
+
+def best(store: SampleStore, number: int, verdict: Verdict | None = "new") -> list[str]:
+    """The most realistic samples, best first, without flagged ones (copies, broken masks).
+
+    Parameters
+    ----------
+    store : SampleStore
+        With scores.
+    number : int
+        How many; fewer come back when there are fewer.
+    verdict : str, optional
+        Only among samples with this verdict; among all when None.
+
+    Raises
+    ------
+    UserError
+        If none of them has been scored.
+    """
+    rows = [row for row in store.rows(verdict, "realism", descending=True) if "realism" in row.scores]
+    if not rows and store.ids(verdict):
+        raise UserError("None of these samples has been scored.", todo="Score them first.")
+    return [row.id for row in rows if not row.flagged][: max(0, number)]
+
+
+def tile_side(rows: Sequence[SampleRow]) -> int:
+    """Side of the real tiles to compare samples with: the shorter edge that most of them have, 32 to 1024 px."""
+    side = Counter(min(row.size) for row in rows).most_common(1)[0][0]
+    return min(max(side, 32), 1024)
+
+
+def real_tiles(project: Project, side: int) -> list[SamplePair]:
+    """Tiles of the real training pairs, cut as for the newest run, so that a copied tile lies in the same place."""
+    pairs = load_pairs(project, split="train")
+    if not pairs:
+        raise UserError(
+            f"{project.path} has no real training pairs.", "Samples are scored against them.", "Check pairs first."
+        )
+    tiles = list_tiles(pairs, _tile_settings(project).replace(size=side, turn=False, flip=False))
+    kept = [tile for tile in tiles if tile.kept]
+    number = min(MOST_TILES, len(kept))
+    chosen = [kept[index * len(kept) // number] for index in range(number)]
+    return [_named(cut_pair(pairs[tile.pair], tile), pairs[tile.pair]) for tile in chosen]
+
+
+def _tile_settings(project: Project) -> TileSettings:
+    runs = project.runs()
+    return Recipe.from_file(runs[-1] / "recipe.yaml").tiles if runs else TileSettings()
+
+
+def _named(tile: SamplePair, pair: SamplePair) -> SamplePair:
+    """A tile that says which image it was cut from."""
+    return tile if pair.source.files else tile.replace(source=Source(files=(pair.name,)))
+
+
+def _place(tile: str) -> tuple[str, int, int]:
+    """Pair, first row and column of an upright tile, from the name that `cut_pair` gave it."""
+    name, y, x = re.fullmatch(r"(.*)_y(\d+)_x(\d+)_r0", tile).groups()  # type: ignore[union-attr]
+    return name, int(y), int(x)
+
+
+def nearest_real(project: Project, row: SampleRow) -> SamplePair:
+    """The real tile that a sample is most like, to look at beside it.
+
+    Raises
+    ------
+    UserError
+        If the sample has no score yet or that image is no longer among the real pairs.
+    """
+    if row.nearest_at is None:
+        raise UserError(f"The nearest real image of '{row.name}' is not known.", todo="Score the samples first.")
+    table = PairTable.from_file(project.pairs_path)
+    entries = [entry for entry in table.train if entry.name == row.nearest]
+    if not entries:
+        raise UserError(f"The real image '{row.nearest}' is not among the training pairs.", todo="Score again.")
+    pair = read_entry(entries[0], table.mask_kind, table.class_names)
+    return cut_pair(pair, Tile(0, pair.name, *row.nearest_at, tile_side([row])))
