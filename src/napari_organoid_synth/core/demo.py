@@ -1,0 +1,218 @@
+"""The whole way once, on simulated images, in minutes: see what comes out before using your own.
+
+The numbers that it ends with come from a short training on few small images; they show how the comparison works, not
+what synthetic pairs can do.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Literal
+
+from pydantic import Field
+
+from napari_organoid_synth.core.configs.pix2pix import Pix2PixConfig
+from napari_organoid_synth.core.configs.unet import UNetConfig
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.job import Added, Control, Event, Finished, JobFolder, Progress, Started
+from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.recipe import (
+    ExportSettings,
+    GenerateSettings,
+    Recipe,
+    ScoreSettings,
+    SegmentSettings,
+    TileSettings,
+    TrainSettings,
+)
+from napari_organoid_synth.core.settings import Settings
+
+TOTAL = 1000  # parts of the one progress bar
+Stages = list[tuple[str, float, Callable[[], Iterator[Event]]]]
+
+
+class DemoSettings(Settings):
+    """How large the demonstration is; the defaults take two to three minutes on two processor cores."""
+
+    simulator: Literal["organoid_brightfield", "em", "tissue"] = Field(
+        "organoid_brightfield", description="What the images look like."
+    )
+    size: Literal[64, 128, 256] = Field(128, description="Side of images and tiles, px.")
+    train: int = Field(6, ge=1, description="Images to learn from.")
+    test: int = Field(6, ge=1, description="Images to measure on.")
+    steps: int = Field(600, ge=1, description="Steps of the generator.")
+    samples: int = Field(40, ge=2, description="Pairs to make; the better half is accepted.")
+    segment_steps: int = Field(100, ge=1, description="Steps of the U-Net, for each arm.")
+    channels: int = Field(16, ge=8, le=64, description="Width of the U-Net; the generator is twice as wide.")
+    seed: int = Field(0, ge=0, description="Fixes all random choices.")
+
+
+def demo(project: Project, control: Control, settings: DemoSettings | None = None) -> Iterator[Event]:
+    """Simulate, train, generate, score, accept, export, compare, report.
+
+    Parameters
+    ----------
+    project : Project
+        Without pairs.
+    control : Control
+        Passed to every stage; cancelling ends after what the present stage saves.
+    settings : DemoSettings, optional
+        Sizes and lengths.
+
+    Yields
+    ------
+    Event
+        One Started; the events of the stages, their Progress scaled to one bar of 1000 parts with a note that names
+        the stage; one Finished with ``report``, ``sentence``, ``seconds`` (of each stage) and the result of each stage.
+
+    Raises
+    ------
+    UserError
+        If the project holds pairs already.
+    """
+    settings = settings or DemoSettings()
+    if project.pairs_path.exists():
+        raise UserError(
+            f"{project.path} holds pairs already.",
+            "The demonstration fills a project of its own.",
+            "Choose another folder.",
+        )
+    stages = _stages(project, control, settings)
+    began = time.monotonic()
+    done, results, seconds = 0.0, {}, {}
+    yield Started(0, {"project": str(project.path), "total": TOTAL, "stages": [title for title, _, _ in stages]})
+    for number, (title, share, stage) in enumerate(stages, start=1):
+        note = f"{number} of {len(stages)}: {title}"
+        entered = time.monotonic()
+        yield Progress(round(TOTAL * done), TOTAL, note=note)
+        reason = "completed"
+        for event in stage():
+            match event:
+                case Started():
+                    continue
+                case Finished(reason=reason, result=result):
+                    results[title] = result
+                case Progress(step=step, total=total, note=detail):
+                    part = done + share * step / max(total, 1)
+                    left = (time.monotonic() - began) * (1 - part) / part if part > 0.05 else None
+                    words = f"{note}, {detail}" if detail else note
+                    yield replace(event, step=round(TOTAL * part), total=TOTAL, seconds_left=left, note=words)
+                case _:
+                    yield replace(event, step=round(TOTAL * done))
+        seconds[title] = round(time.monotonic() - entered, 1)
+        if reason == "canceled" or control.canceled:
+            yield Finished(round(TOTAL * done), "canceled", {"project": str(project.path), "stages": results})
+            return
+        done += share
+    yield Progress(TOTAL, TOTAL, note="report")
+    from napari_organoid_synth.core.report import write_report
+
+    path = write_report(project, project.path / "report.html", seconds=seconds)
+    sentence = results[stages[-1][0]]["sentence"]
+    yield Finished(
+        TOTAL,
+        "completed",
+        {
+            "report": str(path),
+            "sentence": sentence,
+            "seconds": seconds,
+            "project": str(project.path),
+            "stages": results,
+        },
+    )
+
+
+def _stages(project: Project, control: Control, settings: DemoSettings) -> Stages:
+    """Title, share of the time and events of each stage; a verb is imported when its turn comes."""
+    seed = settings.seed
+    recipe = Recipe(
+        gan=Pix2PixConfig(generator_channels=2 * settings.channels, discriminator_channels=2 * settings.channels),
+        tiles=TileSettings(size=settings.size, min_objects=0),
+        train=TrainSettings(
+            steps=settings.steps, seed=seed, preview_every=max(1, settings.steps // 6), checkpoint_every=settings.steps
+        ),
+    )
+    compared = SegmentSettings(
+        segmenter=UNetConfig(channels=settings.channels, tile=max(64, settings.size), learning_rate=3e-3),
+        arms=("real", "curated"),
+        steps=settings.segment_steps,
+        seed=seed,
+    )
+
+    def train() -> Iterator[Event]:
+        from napari_organoid_synth.core.train import train as verb
+
+        job = _begin(project, "train")
+        yield from job.record(verb(project, recipe, control, folder=job.path))
+
+    def generate() -> Iterator[Event]:
+        from napari_organoid_synth.core.generate import generate as verb
+
+        yield from verb(project, GenerateSettings(number=settings.samples, seed=seed), control)
+
+    def score() -> Iterator[Event]:
+        from napari_organoid_synth.core.score import score as verb
+
+        yield from verb(project, ScoreSettings(), control)
+
+    def export() -> Iterator[Event]:
+        from napari_organoid_synth.core.export import export as verb
+
+        yield from verb(project, ExportSettings(formats=("ome-tiff", "cellpose")), control)
+
+    def segment() -> Iterator[Event]:
+        from napari_organoid_synth.core.segment import segment as verb
+
+        job = _begin(project, "segment")
+        yield from job.record(verb(project, compared, control, folder=job.path))
+
+    return [
+        ("simulate images", 0.03, lambda: _simulate(project, settings)),
+        ("train the generator", 0.45, train),
+        ("make pairs", 0.04, generate),
+        ("score pairs", 0.04, score),
+        ("accept the best half", 0.01, lambda: _accept(project, settings.samples // 2)),
+        ("export them", 0.03, export),
+        ("train a U-Net without and with them", 0.40, segment),
+    ]
+
+
+def _begin(project: Project, verb: str) -> JobFolder:
+    """A job folder, so that curves and events of the stage can be looked at afterwards."""
+    job = project.job(verb)
+    job.begin(verb, ["demo"])
+    return job
+
+
+def _simulate(project: Project, settings: DemoSettings) -> Iterator[Event]:
+    """Write simulated pairs into the project, find them again as any images, and put some aside for the test."""
+    from napari_organoid_synth.core.ome_tiff import write_pair
+    from napari_organoid_synth.core.pairing import check_pairs, find_pairs, split_table
+    from napari_organoid_synth.core.simulate import SIMULATORS
+
+    folder, total = project.path / "pairs", settings.train + settings.test
+    kind = None
+    for index in range(total):
+        pair = SIMULATORS[settings.simulator](1000 * settings.seed + index, size=settings.size)
+        kind = pair.mask_kind
+        write_pair(folder, pair.replace(name=f"simulated_{index:02d}"))
+        yield Progress(index + 1, total)
+    table = split_table(check_pairs(find_pairs(folder), kind), settings.test)
+    table.to_file(project.pairs_path)
+    yield Finished(total, "completed", {"summary": table.summary()})
+
+
+def _accept(project: Project, number: int) -> Iterator[Event]:
+    """Accept the most realistic samples and reject the rest."""
+    from napari_organoid_synth.core.curation import SampleStore
+    from napari_organoid_synth.core.score import best
+
+    with SampleStore(project.samples_path) as store:
+        chosen = best(store, number)
+        store.decide(chosen, "accepted")
+        store.decide(store.ids("new"), "rejected")
+        counts = store.counts()
+    yield Added(0, tuple(chosen))
+    yield Finished(0, "completed", dict(counts))

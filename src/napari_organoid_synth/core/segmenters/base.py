@@ -1,0 +1,157 @@
+"""What every segmenter is: it learns from crops, marks an image, and can be saved."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from napari_organoid_synth.core.device import bf16_runs, pick_device
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.job import Control, Event, write_bytes, write_text
+from napari_organoid_synth.core.pair import MaskKind
+from napari_organoid_synth.core.registry import SEGMENTERS
+from napari_organoid_synth.core.segmenters.crops import CropPool
+from napari_organoid_synth.core.settings import Settings
+
+WEIGHTS, DESCRIPTION = "segmenter.safetensors", "segmenter.json"
+
+
+@dataclass(frozen=True)
+class SegmentSpec:
+    """What goes in and comes out.
+
+    Parameters
+    ----------
+    channels : int
+        Of an image.
+    mask_kind : {"binary", "classes", "instances"}
+    class_names : tuple of str
+        Names of the label values 1..K.
+    """
+
+    channels: int
+    mask_kind: MaskKind
+    class_names: tuple[str, ...]
+
+
+class Segmenter(ABC):
+    """A network that marks objects.
+
+    Parameters
+    ----------
+    config : Settings
+        Of this segmenter.
+    spec : SegmentSpec
+    device : str
+        ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``.
+    seed : int
+        Fixes the initial weights.
+
+    Attributes
+    ----------
+    network : nn.Module
+        Made by `build`.
+    """
+
+    def __init__(self, config: Settings, spec: SegmentSpec, device: str = "auto", seed: int = 0) -> None:
+        self.config, self.spec, self.device = config, spec, pick_device(device)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.network = self.build().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @abstractmethod
+    def build(self) -> nn.Module:
+        """The network with fresh weights."""
+
+    @abstractmethod
+    def fit(self, pool: CropPool, steps: int, control: Control) -> Iterator[Event]:
+        """Train; ends early, without an error, when the control cancels.
+
+        Yields
+        ------
+        Progress
+            With the mean ``loss`` since the last one.
+        """
+
+    @abstractmethod
+    def predict(self, image: NDArray[Any]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Mark the objects of an image of any size.
+
+        Parameters
+        ----------
+        image : NDArray (C, Y, X), native dtype
+            As many channels as ``spec`` says.
+
+        Returns
+        -------
+        labels : NDArray (Y, X) int32, 0 is background
+            In the sense of ``spec.mask_kind``.
+        probability : NDArray (K, Y, X) float32 in [0, 1]
+            ``binary``: of the object; ``classes``: of each class; ``instances``: of objects and of their borders.
+        """
+
+    def save(self, folder: Path) -> None:
+        """Write weights (safetensors) and what they mean (JSON)."""
+        from safetensors.torch import save
+
+        state = {key: value.detach().cpu().contiguous() for key, value in _tensors(self.network).items()}
+        write_bytes(folder / WEIGHTS, save(state))
+        description = {"config": self.config.model_dump(mode="json"), "spec": asdict(self.spec)}
+        write_text(folder / DESCRIPTION, json.dumps(description, indent=1))
+
+
+def load_segmenter(folder: Path, device: str = "auto") -> Segmenter:
+    """Read what `Segmenter.save` wrote.
+
+    Raises
+    ------
+    UserError
+        If a file is missing or damaged, or holds the weights of another network.
+    """
+    from safetensors.torch import load
+
+    try:
+        description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        state = load((folder / WEIGHTS).read_bytes())
+        name = description["config"]["name"]
+        spec = SegmentSpec(**{**description["spec"], "class_names": tuple(description["spec"]["class_names"])})
+        segmenter: Segmenter = SEGMENTERS.load(name)(SEGMENTERS.config(name).parse(description["config"]), spec, device)
+        tensors = _tensors(segmenter.network)
+        if state.keys() != tensors.keys():
+            raise ValueError("the weights are those of another network")
+        with torch.no_grad():
+            for key, tensor in tensors.items():
+                tensor.copy_(state[key])
+    except UserError:
+        raise
+    except Exception as error:  # safetensors and torch raise several kinds
+        raise UserError(
+            f"Cannot read the segmenter in {folder}: {error}",
+            f"Expected {WEIGHTS} and {DESCRIPTION} of one training.",
+            "Train it again.",
+        ) from None
+    return segmenter
+
+
+def _tensors(network: nn.Module) -> dict[str, torch.Tensor]:
+    """Weights and buffers, each once; a ``state_dict`` repeats what a network holds under two names."""
+    return {**dict(network.named_parameters()), **dict(network.named_buffers())}
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Whether the device multiplies in bfloat16 by itself; elsewhere it would be slower than float32.
+
+    A fact of the machine, not a timing, so that the same seed gives the same weights on it every time.
+    """
+    if device.type == "cpu":
+        return bool(getattr(torch.cpu, "_is_avx512_bf16_supported", bool)())
+    return bf16_runs(device)
