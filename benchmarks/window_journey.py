@@ -1,0 +1,230 @@
+"""The whole way through the real window by mouse and keyboard: pairs, train, generate, curate, export, segment.
+
+    python benchmarks/window_journey.py --out shots [--images DIR --masks DIR [DIR ...]] [--size 1600x1000]
+    python benchmarks/window_journey.py --out shots --project DIR --tour    # only a picture of every dock
+
+Needs Linux with Xvfb, openbox, xdotool, xprop and ImageMagick. Everything a person would do is done by xdotool from
+outside; the window only answers where its visible controls are (``robot.py``). After every step the screen is
+saved as a picture and the project folder is looked at, so a click that did nothing ends the script. Several mask
+folders become classes; without ``--images`` simulated electron microscopy is used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from robot import Window, drag, middle, offered, screen, wait, x
+
+
+def sql(project: Path, query: str) -> Any:
+    """First value of a query on the samples, 0 while there is no such table."""
+    try:
+        with sqlite3.connect(f"file:{project / 'samples.sqlite'}?mode=ro", uri=True) as database:
+            return database.execute(query).fetchone()[0]
+    except sqlite3.Error:
+        return 0
+
+
+def verdicts(project: Path) -> tuple[int, ...]:
+    """Numbers of new, accepted and rejected samples."""
+    return tuple(
+        sql(project, f"SELECT count(*) FROM samples WHERE verdict = '{v}'") for v in ("new", "accepted", "rejected")
+    )
+
+
+def pairs(w: Window, drops: list[list[Path]], tests: int) -> None:
+    """Drag files in, mark the first rows as test, check."""
+    w.raise_dock("Pairs")
+    w.shot("01-pairs-empty")
+    for number, paths in enumerate(drops):
+        with offered(paths) as files:
+            target = wait(lambda: w.find("Drop images and masks here", "Pairs"), 20, "the drop area")
+            drag(files, middle(target), lambda number=number: w.shot(f"02-pairs-drag-{number}"))
+        wait(lambda: not w.find("Cancel", "Pairs"), 120, "the pairs are read")
+        w.shot(f"03-pairs-dropped-{number}")
+    rows = [c for c in w.controls() if c["kind"] == "item" and c["view"] == "Pairs"]
+    for number in range(tests):
+        x("mousemove", *middle(rows[number]), *(["keydown", "ctrl"] if number else []), "click", 1, "keyup", "ctrl")
+    w.click("Use for testing", "Pairs")
+    w.click("Check pairs", "Pairs")
+    w.says("Pairs", r"Ready: [\d,]+ pairs to train, \d+ to test|Ready: .*", 120)
+    w.shot("04-pairs-checked")
+    table = json.loads((w.project / "pairs.json").read_text())["entries"]
+    split = [entry["split"] for entry in table if entry["status"] == "matched"]
+    assert (len(split), split.count("test")) == (len(rows), tests), split
+
+
+def train(w: Window, steps: int) -> Path:
+    """Choose, type, start, pause, resume, let it finish."""
+    w.raise_dock("Train")
+    w.choose("Generator", "pix2pix", "Train")
+    w.choose("Tile, px", "128", "Train")
+    w.type("Steps", str(steps), "Train")
+    w.says("Train", r"GB", 90)
+    w.shot("05-train-ready")
+    w.click("▶ Start training", "Train")
+    run = wait(lambda: sorted(w.project.glob("runs/*/previews/*.npz")), 180, "live samples").pop().parents[1]
+    w.says("Train", r"step [\d,]+ of", 120)
+    w.shot("06-train-running")
+    w.click("Pause", "Train")
+    w.says("Train", "Paused")
+    before = (run / "events.jsonl").read_text().count('"Progress"')
+    time.sleep(4)
+    w.shot("07-train-paused")
+    assert (run / "events.jsonl").read_text().count('"Progress"') <= before + 1, "it did not pause"
+    w.click("Resume", "Train")
+    wait(lambda: '"Finished"' in (run / "events.jsonl").read_text(), 480, "the training ends")
+    time.sleep(3)
+    w.shot("08-train-done")
+    assert list(run.glob("checkpoints/*.safetensors")), "no checkpoint"
+    return run
+
+
+def generate(w: Window, number: int) -> None:
+    """Make pairs, wait for their scores."""
+    w.raise_dock("Generate")
+    w.type("Number", str(number), "Generate")
+    w.shot("09-generate-ready")
+    w.click(f"Make {number} pairs", "Generate")
+    wait(lambda: sum(verdicts(w.project)) == number, 240, "the pairs are made")
+    w.says("Generate", "Scored", 240)
+    w.shot("10-generate-scored")
+
+
+def curate(w: Window) -> None:
+    """Keys, drags between columns and onto the canvas, undo and redo."""
+
+    def tile(column: str, number: int) -> tuple[int, int]:
+        items = [c for c in w.controls() if c["kind"] == "item" and c["view"] == f"{column} samples"]
+        return middle(items[number])
+
+    def become(*counts: int) -> None:
+        wait(lambda: verdicts(w.project) == counts, 10, f"verdicts {counts}, are {verdicts(w.project)}")
+
+    n = sum(verdicts(w.project))
+    x("mousemove", *tile("new", 0), "click", 1)
+    for keys, counts in (("a", (n - 1, 1, 0)), ("a", (n - 2, 2, 0)), ("r", (n - 3, 2, 1)), ("u", (n - 2, 2, 0))):
+        x("key", keys)
+        become(*counts)
+    x("key", "ctrl+shift+z")
+    become(n - 3, 2, 1)
+    w.shot("11-curate-keys")
+    x("mousemove", *tile("new", 0), "click", 1, "keydown", "shift", "mousemove", *tile("new", 3), "click", 1)
+    x("keyup", "shift")
+    drag(tile("new", 1), middle(w.find("accepted samples") or {}), lambda: w.shot("12-curate-drag"))
+    become(n - 7, 6, 1)
+    drag(tile("accepted", 0), middle(w.find("rejected samples") or {}))
+    become(n - 7, 5, 2)
+    x("key", "ctrl+z")
+    become(n - 7, 6, 1)
+    canvas = wait(lambda: w.find("", kind="CanvasBackendDesktop"), 10, "the canvas")
+    layers = len([c for c in w.controls() if c["kind"] == "item" and c["dock"] == "layer list"])
+    drag(tile("accepted", 0), middle(canvas), lambda: w.shot("13-curate-drag-canvas"))
+    count = lambda: len([c for c in w.controls() if c["kind"] == "item" and c["dock"] == "layer list"])  # noqa: E731
+    wait(lambda: count() == layers + 2, 20, "the tile opens as two layers")
+    w.shot("14-curate-opened")
+
+
+def export(w: Window) -> None:
+    """Write the accepted pairs and read what the dock says."""
+    w.raise_dock("Export")
+    w.click("Cellpose", "Export")
+    w.shot("15-export-ready")
+    w.click(f"Export {verdicts(w.project)[1]} pairs", "Export")
+    print(w.says("Export", r"Checked: .*", 120))
+    w.shot("16-export-done")
+    assert list(w.project.glob("exports/*/cellpose/*/*_img.tif")), "nothing was exported for Cellpose"
+
+
+def segment(w: Window, steps: int) -> None:
+    """Compare, then look at the errors."""
+    w.raise_dock("Segment")
+    w.type("Steps", str(steps), "Segment")
+    w.shot("17-segment-ready")
+    w.click("Measure the gain", "Segment")
+    w.says("Segment", r"step \d+ of", 120)
+    w.shot("18-segment-running")
+    wait(lambda: list(w.project.glob("segment/*/results.json")) and not w.find("Stop and", "Segment"), 900, "results")
+    w.shot("19-segment-done")
+    w.click("Show as layers", "Segment")
+    wait(lambda: [c for c in w.controls() if c["kind"] == "item" and c["name"] == "errors"], 30, "the errors layer")
+    w.shot("20-segment-errors")
+
+
+def leave_and_return(w: Window) -> Window:
+    """Close the window on a running training, let that go on, find it again; then stop it."""
+    w.raise_dock("Train")
+    w.type("Steps", "5000", "Train")
+    w.click("▶ Start training", "Train")
+    w.says("Train", r"step [\d,]+ of", 180)
+    w.close("Let it go on")
+    again = Window(w.project, w.out)
+    again.raise_dock("Train")
+    again.says("Train", r"step [\d,]+ of", 120)
+    time.sleep(2)
+    again.shot("22-train-found-again")
+    again.click("Stop and keep", "Train")
+    wait(lambda: again.find("Go on with this run", "Train"), 120, "the run can go on")
+    again.shot("23-train-stopped")
+    return again
+
+
+def tour(w: Window) -> None:
+    """A picture of every dock."""
+    for dock in ("Pairs", "Train", "Generate", "Segment", "Export"):
+        w.raise_dock(dock)
+        time.sleep(3 if dock == "Train" else 0.5)
+        w.shot(f"tour-{dock.lower()}")
+
+
+def main() -> None:
+    """Parse the options and go."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, help="Folder of the pictures.")
+    parser.add_argument("--project", type=Path, help="Default: a new folder.")
+    parser.add_argument("--images", type=Path)
+    parser.add_argument("--masks", type=Path, nargs="+", default=[])
+    parser.add_argument("--size", default="1600x1000")
+    parser.add_argument("--theme", default="dark", choices=("dark", "light"))
+    parser.add_argument("--train-steps", type=int, default=150)
+    parser.add_argument("--segment-steps", type=int, default=10)
+    parser.add_argument("--tour", action="store_true")
+    options = parser.parse_args()
+    scratch = Path(tempfile.mkdtemp())
+    project = (options.project or scratch / "journey").absolute()
+    options.out.mkdir(parents=True, exist_ok=True)
+    # a person's own napari settings are left alone
+    os.environ |= {"NAPARI_CONFIG": str(scratch / "napari.yaml"), "XDG_CONFIG_HOME": str(scratch)}
+    (scratch / "napari.yaml").write_text(f"appearance:\n  theme: {options.theme}\n")
+    if options.images is None and not options.tour:
+        simulate = [sys.executable, "-m", "napari_organoid_synth", "simulate", "em", str(scratch / "em")]
+        subprocess.run([*simulate, "--number", "8", "--size", "384"], check=True)
+        drops = [[scratch / "em"]]
+    else:
+        drops = [[options.images], list(options.masks)]
+    with screen(options.size):
+        w = Window(project, options.out)
+        if not options.tour:
+            pairs(w, drops, tests=2)
+            train(w, options.train_steps)
+            generate(w, 24)
+            curate(w)
+            export(w)
+            segment(w, options.segment_steps)
+            w = leave_and_return(w)
+        tour(w)
+        w.close()
+    print(f"the whole way was walked; project {project}, pictures {options.out}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,201 @@
+"""The frame of a column dock: a scrolling column above, the one prominent button always in view below."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from qtpy.QtCore import QSize, Qt
+from qtpy.QtWidgets import (
+    QApplication,
+    QComboBox,
+    QFormLayout,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.settings import Settings
+from napari_organoid_synth.widgets._cards import EmptyCard, ErrorCard, PrimaryButton, WrapLabel
+from napari_organoid_synth.widgets._form import guard_wheel
+from napari_organoid_synth.widgets._menus import settle
+from napari_organoid_synth.widgets._workspace import Workspace, add_recent_buttons
+
+
+class ColumnDock(QWidget):
+    """What the Generate, Segment and Export docks have in common.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    key : str
+        Under which its choices are remembered.
+    purpose : str
+        What the dock is for, shown while there is nothing to work on.
+    ways_out : dict of str to callable, optional
+        Buttons below that sentence, above those that open a project.
+    """
+
+    def __init__(
+        self, viewer: Any, key: str, purpose: str, ways_out: Mapping[str, Callable[[], Any]] | None = None
+    ) -> None:
+        super().__init__()
+        self.viewer, self.key, self.purpose = viewer, key, purpose
+        self._restoring = True  # until a project's own choices are shown, nothing is remembered
+        self.workspace = Workspace.of(viewer)
+        self.setMinimumWidth(320)
+        self.error = ErrorCard()
+        self.empty = EmptyCard(purpose, ways_out)
+        self._offer_projects = add_recent_buttons(self.empty, self.workspace, self.error.show_error)
+        self.workspace.projectChanged.connect(lambda _: self._offer_projects())
+        self.body = QWidget()
+        self.column = QVBoxLayout(self.body)
+        self.column.setContentsMargins(0, 0, 0, 0)
+        self.column.setSpacing(6)
+        self.reason = WrapLabel()
+        self.reason.setAccessibleName("Why the button cannot be pressed yet")
+        self.button = PrimaryButton("")
+        self.button.clicked.connect(lambda: self.guard(self.run))
+
+        content = QWidget()
+        inner = QVBoxLayout(content)
+        inner.setContentsMargins(6, 6, 6, 6)
+        inner.addWidget(self.empty)
+        inner.addWidget(self.body)
+        inner.addStretch(1)
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(content)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 4)
+        layout.addWidget(scroll, 1)
+        foot = QVBoxLayout()
+        foot.setContentsMargins(6, 0, 6, 0)
+        for widget in (self.error, self.reason, self.button):
+            foot.addWidget(widget)
+        layout.addLayout(foot)
+
+    def sizeHint(self) -> QSize:
+        """320 px wide, as all columns."""
+        return QSize(320, 640)
+
+    def showEvent(self, event: Any) -> None:
+        """Become a tab beside the other docks."""
+        super().showEvent(event)
+        settle(self)
+
+    def run(self) -> None:
+        """What the prominent button does."""
+        raise NotImplementedError
+
+    def guard(self, action: Callable[[], Any]) -> Any:
+        """Do something; what goes wrong is shown in the dock and everything stays usable."""
+        try:
+            return action()
+        except (UserError, OSError, ValueError) as error:
+            self.error.show_error(error)
+            return None
+
+    def restore(self, cls: type[Settings], show: Callable[[Any], None], without: Sequence[str] = ()) -> None:
+        """Show what was chosen in this project before, or the defaults.
+
+        Parameters
+        ----------
+        cls : type of Settings
+            What the dock edits.
+        show : callable
+            The dock's ``setValue``.
+        without : sequence of str
+            Fields that always start from their default.
+        """
+        stored = self.workspace.remembered(self.key)
+        known = {key: value for key, value in stored.items() if key in cls.model_fields and key not in without}
+        try:
+            settings = cls.parse(known)
+        except UserError:  # stored by another version
+            settings = cls()
+        self._restoring = True
+        show(settings)
+        self._restoring = False
+
+    def remember(self, settings: Settings, without: Sequence[str] = (), **changes: Any) -> None:
+        """Keep what is chosen in the project."""
+        if not self._restoring:
+            values = settings.model_dump(mode="json") | changes
+            self.workspace.remember(self.key, {key: value for key, value in values.items() if key not in without})
+
+    def allow(self, reason: str) -> None:
+        """Enable the button, or say why not."""
+        self.button.setEnabled(not reason)
+        self.reason.setText(reason)
+        self.reason.setVisible(bool(reason) and not self.body.isHidden())
+        self.button.setToolTip(reason or self.button.accessibleDescription())
+
+    def show_body(self, sentence: str = "") -> None:
+        """Show the controls, or with a sentence only the empty state."""
+        self.empty.set_sentence(sentence or self.purpose)
+        self.empty.setVisible(bool(sentence))
+        self.body.setVisible(not sentence)
+        self.button.setVisible(not sentence)
+        if sentence:
+            self.reason.hide()
+
+    def copy_text(self, text: str, button: QPushButton) -> None:
+        """Put a text on the clipboard and say so on the button."""
+        clipboard: Any = QApplication.clipboard()
+        clipboard.setText(text)
+        button.setText("Copied")
+
+
+def combo_box() -> QComboBox:
+    """A combo box that never widens its dock and leaves the wheel to the scroll area."""
+    combo = QComboBox()
+    combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    combo.setMinimumContentsLength(8)
+    combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+    guard_wheel(combo)
+    return combo
+
+
+def rows() -> QFormLayout:
+    """Labelled rows that grow with the dock and wrap when it is narrow."""
+    layout = QFormLayout()
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(4)
+    layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+    return layout
+
+
+def add_row(layout: QFormLayout, text: str, widget: QWidget, tip: str) -> None:
+    """A labelled editor with tooltip and accessible name."""
+    label = QLabel(text)
+    label.setToolTip(tip)
+    label.setBuddy(widget)
+    named(widget, text, tip)
+    layout.addRow(label, widget)
+
+
+def row_of(*widgets: QWidget) -> QWidget:
+    """Widgets beside each other, the first takes the room."""
+    holder = QWidget()
+    layout = QHBoxLayout(holder)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(4)
+    for number, widget in enumerate(widgets):
+        layout.addWidget(widget, 0 if number else 1)
+    return holder
+
+
+def named(widget: QWidget, name: str, tip: str) -> None:
+    """Give a control its accessible name and tooltip."""
+    widget.setAccessibleName(name)
+    widget.setAccessibleDescription(tip)
+    widget.setToolTip(tip)

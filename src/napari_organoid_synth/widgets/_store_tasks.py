@@ -1,0 +1,84 @@
+"""What the gallery's background thread does with the store: list, read, take in; no Qt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_organoid_synth.core.curation import VERDICTS, SampleStore, Verdict
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.pair import SamplePair
+from napari_organoid_synth.core.project import Project
+
+SIMULATED = 12
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What the columns show: ids by verdict, number of samples without filter, names of scores."""
+
+    ids: dict[Verdict, list[str]]
+    total: int
+    metrics: list[str]
+
+
+def list_samples(store: SampleStore, sort: str, text: str) -> Listing:
+    """Ids by verdict, only those whose name, run, note and flag hold every word of ``text``."""
+    words, descending, sort = text.casefold().split(), sort.startswith("-"), sort.removeprefix("-")
+    ids: dict[Verdict, list[str]] = {}
+    for verdict in VERDICTS:
+        if words:
+            told = {
+                r.id: f"{r.name} {r.run} {r.note} {r.flagged}".casefold() for r in store.rows(verdict, sort, descending)
+            }
+            ids[verdict] = [id for id, tale in told.items() if all(word in tale for word in words)]
+        else:
+            ids[verdict] = store.ids(verdict, sort, descending)
+    return Listing(ids, sum(store.counts().values()), store.metrics())
+
+
+def read_with_nearest(store: SampleStore, id: str, project: Project) -> tuple[SamplePair, SamplePair]:
+    """A sample and the place in a real pair that it resembles most.
+
+    Raises
+    ------
+    UserError
+        If it was not scored yet, or the real image is no longer among the training pairs.
+    """
+    from napari_organoid_synth.core.score import nearest_real
+
+    real = nearest_real(project, store.row(id))
+    return store.pair(id), real
+
+
+def take_in(store: SampleStore, files: Sequence[Path], verdict: Verdict) -> list[str]:
+    """Add pairs from files; label files are found beside their images.
+
+    Raises
+    ------
+    UserError
+        If a file is no pair of this project's kind; none is added then.
+    """
+    from napari_organoid_synth.core.ome_tiff import IMAGE_ENDING, LABELS_ENDING, read_pair
+
+    images = {file.with_name(file.name.replace(LABELS_ENDING, IMAGE_ENDING)): file for file in files}
+    for image, file in images.items():
+        if not image.name.endswith(IMAGE_ENDING):
+            raise UserError(
+                f"{file.name} is no pair written by organoid-synth.",
+                f"Expected NAME{IMAGE_ENDING} with NAME{LABELS_ENDING} beside it.",
+                "Drop real images into the Pairs dock.",
+            )
+    pairs = [read_pair(image) for image in images]
+    ids = store.add_many(pairs, run=str(pairs[0].source.provenance.get("run", "")) if pairs else "")
+    store.decide(ids, verdict)
+    return ids
+
+
+def simulate_some(store: SampleStore) -> list[str]:
+    """Add a few simulated pairs of each kind."""
+    from napari_organoid_synth.core.simulate import SIMULATORS
+
+    kinds = list(SIMULATORS.values())
+    return store.add_many((kinds[seed % len(kinds)](seed) for seed in range(SIMULATED)), run="simulated")

@@ -1,0 +1,448 @@
+"""The Curate dock: three columns of tiles, moved by keys, buttons or drags; every verdict is saved at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import napari
+from qtpy.QtCore import QEvent, Qt, QTimer
+from qtpy.QtGui import QAction, QKeySequence
+from qtpy.QtWidgets import (
+    QComboBox,
+    QDockWidget,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QMainWindow,
+    QPushButton,
+    QSizePolicy,
+    QSlider,
+    QSplitter,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_organoid_synth.core.curation import VERDICTS, SampleStore, Verdict
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.pair import SamplePair
+from napari_organoid_synth.widgets._cards import VERDICT_COLOURS, EmptyCard, ErrorCard, PrimaryButton
+from napari_organoid_synth.widgets._gallery import LETTERS, SIDES, GalleryView, read_ids
+from napari_organoid_synth.widgets._store_tasks import (
+    SIMULATED,
+    Listing,
+    list_samples,
+    read_with_nearest,
+    simulate_some,
+    take_in,
+)
+from napari_organoid_synth.widgets._thumbnails import MASK_MODES, StoreThread
+from napari_organoid_synth.widgets._workspace import NAME, Workspace, choose_project
+
+OPENED_AT_ONCE = 12
+HINTS: dict[Verdict, str] = {
+    "new": "Nothing is waiting for a verdict.",
+    "accepted": "Drag good pairs here, or press A.",
+    "rejected": "Drag bad pairs here, or press R.",
+}
+SORTS = {"created": "oldest first", "-created": "newest first", "name": "name"}
+DONE: dict[Verdict, str] = {"new": "back to new", "accepted": "accepted", "rejected": "rejected"}
+
+
+KEYS = "A accept · R reject · N back to new · U undo · Enter open · Space nearest real beside it · O mask"
+
+
+class CurateWidget(QWidget):
+    """Sort generated pairs into accepted and rejected.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Shows the pairs that are opened.
+    """
+
+    def __init__(self, viewer: napari.viewer.Viewer) -> None:
+        super().__init__()
+        self.viewer, self.workspace = viewer, Workspace.of(viewer)
+        self.columns: dict[Verdict, GalleryView] = {
+            verdict: GalleryView(verdict, HINTS[verdict]) for verdict in VERDICTS
+        }
+        self.mode = MASK_MODES[0]
+        self._thread: StoreThread | None = None
+        self._asked = 0  # number of the newest listing asked for; answers to older ones are dropped
+        self._to_select: list[str] = []
+        self._active = self.columns["new"]
+        self._placed = self._greeted = False
+        self._typing, self._settling = QTimer(self), QTimer(self)
+        for timer, wait, call in ((self._typing, 200, self.refresh), (self._settling, 0, self._move_down)):
+            timer.setSingleShot(True)
+            timer.setInterval(wait)
+            timer.timeout.connect(call)
+        self.commands = self._make_commands()
+        self._build()
+        self.workspace.projectChanged.connect(self._open_store)
+        self._open_store()
+
+    # ------------------------------------------------------------------------------------------------------ building
+
+    def _make_commands(self) -> dict[str, QAction]:
+        wanted: list[tuple[str, str, tuple[str, ...], Callable[[], object]]] = [
+            ("Accept", "Accept the selected pairs", ("A",), lambda: self.decide("accepted")),
+            ("Reject", "Reject the selected pairs", ("R",), lambda: self.decide("rejected")),
+            ("Back to new", "Take the verdict off the selected pairs", ("N",), lambda: self.decide("new")),
+            ("Undo", "Take back the newest verdict", ("U", "Ctrl+Z"), lambda: self._walk(SampleStore.undo, "undo")),
+            ("Redo", "Redo what was undone", ("Y", "Ctrl+Shift+Z"), lambda: self._walk(SampleStore.redo, "redo")),
+            ("Open", "Open image and labels as layers", ("Enter", "Return"), self.open_selected),
+            ("Nearest real", "Show the most similar real image beside the pair", ("Space",), self.show_nearest),
+            ("Mask", "Draw the mask as outline, filled or not at all", ("O",), self.next_mode),
+        ]
+        commands = {}
+        for name, tip, keys, call in wanted:
+            command = commands[name] = QAction(name, self)
+            command.setShortcuts([QKeySequence(key) for key in keys])
+            command.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            command.setToolTip(f"{tip} ({keys[0]})")
+            command.triggered.connect(lambda _=False, call=call: call())
+            self.addAction(command)
+        return commands
+
+    def _build(self) -> None:
+        self.sort, self.filter, self.zoom = QComboBox(), QLineEdit(), QSlider(Qt.Orientation.Horizontal)
+        for key, text in SORTS.items():
+            self.sort.addItem(text, key)
+        self.sort.setToolTip("Order of the tiles in all columns")
+        self.sort.setAccessibleName("Sort by")
+        self.sort.activated.connect(lambda _: self.refresh())
+        self.sort.activated.connect(lambda _: self._active.setFocus())
+        self.filter.setPlaceholderText("filter")
+        self.filter.setToolTip("Show only pairs whose name, run, scores in words or flag hold these words")
+        self.filter.setAccessibleName("Filter")
+        self.filter.setClearButtonEnabled(True)
+        self.filter.setMinimumWidth(60)
+        self.filter.textChanged.connect(lambda _: self._typing.start())
+        self.filter.returnPressed.connect(lambda: self._active.setFocus())
+        self.zoom.setRange(SIDES[0], SIDES[-1])
+        self.zoom.setSingleStep(16)
+        self.zoom.setPageStep(32)
+        self.zoom.setValue(112)
+        self.zoom.setFixedWidth(90)
+        self.zoom.setToolTip("Size of the tiles (Ctrl and the mouse wheel)")
+        self.zoom.setAccessibleName("Size of the tiles")
+        self.zoom.valueChanged.connect(lambda _: self._show_tiles())
+        bar = QHBoxLayout()
+        for widget in (self.sort, self.filter, self.zoom):
+            bar.addWidget(widget, int(widget is self.filter))
+        for name, command in self.commands.items():
+            button = QPushButton(name)
+            button.clicked.connect(command.trigger)
+            button.setToolTip(command.toolTip())
+            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # after a click the keys still act on the tiles
+            button.setAccessibleName(name)
+            bar.addWidget(button)
+
+        split = QSplitter(Qt.Orientation.Horizontal)
+        split.setChildrenCollapsible(False)
+        self.titles = {verdict: QLabel() for verdict in VERDICTS}
+        for place, (verdict, view) in enumerate(self.columns.items()):
+            column = QWidget()
+            layout = QVBoxLayout(column)
+            layout.setContentsMargins(0, 0, 0, 0)
+            layout.addWidget(self.titles[verdict])
+            layout.addWidget(view, 1)
+            split.addWidget(column)
+            split.setStretchFactor(place, 1)
+            self._wire(verdict, view)
+        gallery = QWidget()
+        layout = QVBoxLayout(gallery)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(bar)
+        layout.addWidget(split, 1)
+
+        self.empty = EmptyCard(
+            "Here you look through synthetic pairs, keep the good ones and reject the rest. There are none yet.",
+            {
+                "Open a project…": self._choose_project,
+                "Generate pairs": lambda: self._open_dock("Generate"),
+                "Try with simulated pairs": self.add_simulated,
+            },
+        )
+        self.empty.setMaximumWidth(480)
+        welcome = QWidget()
+        QHBoxLayout(welcome).addWidget(self.empty)
+        self.pages = QStackedWidget()
+        self.pages.addWidget(welcome)
+        self.pages.addWidget(gallery)
+        self.message, self.error, self.export = QLabel(), ErrorCard(), PrimaryButton("Export")
+        self.message.setWordWrap(True)
+        self.error.setFixedWidth(300)
+        self.export.clicked.connect(lambda: self._open_dock("Export"))
+        foot = QHBoxLayout()
+        foot.addWidget(self.message, 3)
+        foot.addWidget(self.export, 1)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(4, 4, 4, 4)
+        middle = QHBoxLayout()  # an error stands beside the tiles: this dock has width and little height
+        middle.addWidget(self.pages, 1)
+        middle.addWidget(self.error, 0, Qt.AlignmentFlag.AlignTop)
+        outer.addLayout(middle, 1)
+        outer.addLayout(foot)
+        self.setFocusProxy(self.columns["new"])
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setMinimumSize(760, 160)  # with a column beside it and the layer controls above: a 1280 × 800 screen
+
+    def _wire(self, verdict: Verdict, view: GalleryView) -> None:
+        view.addActions(list(self.commands.values()))
+        view.touched.connect(lambda: self._touch(view))
+        view.picked.connect(lambda: self._pick(view))
+        view.doubleClicked.connect(lambda _: self.open_selected())
+        view.zoomed.connect(lambda step: self.zoom.setValue(self.zoom.value() + step))
+        view.samplesDropped.connect(lambda ids: self.decide(verdict, ids))
+        view.filesDropped.connect(lambda files: self.import_files(files, verdict))
+
+    def showEvent(self, event: Any) -> None:
+        """A gallery wants width: when it is first shown it moves to the bottom area."""
+        super().showEvent(event)
+        if not self._placed:
+            self._placed = True
+            self._settling.start()
+
+    def _move_down(self) -> None:
+        dock: Any = self.parent()
+        while not (dock is None or isinstance(dock, QDockWidget)):
+            dock = dock.parent()
+        window = dock.parent() if dock else None
+        if dock and isinstance(window, QMainWindow) and not dock.isFloating():
+            self._watch_canvas(window.centralWidget())
+            window.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)  # columns stay tall
+            window.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, dock)
+            window.resizeDocks([dock], [max(300, int(0.45 * window.height()))], Qt.Orientation.Vertical)
+
+    def _watch_canvas(self, canvas: Any) -> None:
+        """Open tiles dropped on the canvas here: napari would ask which of its readers takes each of the files."""
+        for widget in (canvas, *canvas.findChildren(QWidget)):
+            if widget.acceptDrops():
+                widget.installEventFilter(self)
+
+    def eventFilter(self, watched: Any, event: Any) -> bool:
+        """A drop of tiles on the canvas opens them as layers; everything else is napari's."""
+        if event.type() == QEvent.Type.Drop and self._thread is not None:
+            ids = read_ids(event.mimeData(), self._thread.path)
+            if ids:
+                event.setDropAction(Qt.DropAction.CopyAction)
+                event.accept()
+                self.open_as_layers(ids)
+                return True
+        return False
+
+    def _choose_project(self) -> None:
+        try:
+            choose_project(self.workspace, self)
+        except UserError as error:
+            self.error.show_error(error)
+
+    def _open_dock(self, title: str) -> None:
+        self.viewer.window.add_plugin_dock_widget(NAME, title)
+
+    # ------------------------------------------------------------------------------------------------- what is shown
+
+    def _open_store(self) -> None:
+        """Follow the project that is open now."""
+        if self._thread is not None:
+            self._thread.close()
+        self._thread, self._greeted, project = None, False, self.workspace.project
+        for view in self.columns.values():
+            view.show_ids([])
+        self._show(Listing({}, 0, []))
+        if project is not None:
+            thread = self._thread = StoreThread(project.samples_path)
+            thread.loaded.connect(self._repaint)
+            thread.changedOutside.connect(self._heed_outside)
+            thread.unreadable.connect(self.error.show_error)
+            self.destroyed.connect(thread.close)
+            kept = self.workspace.remembered("curate")
+            self.mode = kept["mask"] if kept.get("mask") in MASK_MODES else self.mode
+            self.zoom.setValue(int(kept.get("size") or self.zoom.value()))
+        for view in self.columns.values():
+            view.samples.source = self._thread
+        self._show_tiles()
+        self.refresh()
+
+    def _ask(self, task: Callable[[SampleStore], Any], done: Callable[[Any], None]) -> None:
+        """Let the background thread do something with the store; an error becomes a card."""
+        if self._thread is not None:
+            self._thread.submit(task, done, self._fail)
+
+    def _fail(self, error: BaseException) -> None:
+        self.error.show_error(error)
+        self.refresh()  # what was shown before it was saved goes back
+
+    def refresh(self) -> None:
+        """Read again which samples there are; selection and scroll position stay."""
+        self._asked += 1
+        number, sort, text = self._asked, str(self.sort.currentData()), self.filter.text()
+        self._ask(
+            lambda store: list_samples(store, sort, text),
+            lambda listing: self._show(listing) if number == self._asked else None,
+        )
+
+    def _show(self, listing: Listing) -> None:
+        self.pages.setCurrentIndex(int(listing.total > 0))
+        known = {self.sort.itemData(place) for place in range(self.sort.count())}
+        for metric in listing.metrics:
+            if metric not in known:
+                self.sort.addItem(f"{metric}, high first", f"-{metric}")
+                self.sort.addItem(f"{metric}, low first", metric)
+        for verdict, view in self.columns.items():
+            view.show_ids(listing.ids.get(verdict, []))
+        if self._to_select:
+            chosen, self._to_select = self._to_select, []
+            for view in self.columns.values():
+                if any(view.samples.row_of(id) is not None for id in chosen):
+                    view.setFocus()
+                    view.select(chosen)
+        elif listing.total and not self._greeted:  # the keys work at once, and only on new samples
+            self._greeted = True
+            self.columns["new"].select(self.columns["new"].samples.ids[:1])
+        self._count()
+
+    def _count(self) -> None:
+        for verdict, view in self.columns.items():
+            style = f"background-color:{VERDICT_COLOURS[verdict]}; color:black"
+            letter = f'<span style="{style}">&nbsp;{LETTERS[verdict]}&nbsp;</span>'
+            self.titles[verdict].setText(f"{letter} {verdict.upper()} <b>{len(view.samples.ids):,}</b>")
+        accepted = len(self.columns["accepted"].samples.ids)
+        self.export.setText(f"Export {accepted:,} pair{'s' * (accepted != 1)}")
+        self.export.setEnabled(accepted > 0)
+        self.export.setToolTip("Opens the Export dock" if accepted else "Accept at least one pair first")
+        self.export.setVisible(self.pages.currentIndex() == 1)
+        if self.pages.currentIndex() == 1 and not self.message.text():
+            self.message.setText(KEYS)
+
+    def _heed_outside(self) -> None:
+        if self._thread is not None:
+            self._thread.forget_rows()
+        self.refresh()
+
+    def _repaint(self, ids: list[str]) -> None:
+        for view in self.columns.values():
+            view.repaint_tiles(ids)
+
+    def _show_tiles(self) -> None:
+        for view in self.columns.values():
+            view.show_tiles(self.zoom.value(), self.mode)
+        self.workspace.remember("curate", {"size": self.zoom.value(), "mask": self.mode})
+
+    def next_mode(self) -> None:
+        """Outline, fill, none, outline ..."""
+        self.mode = MASK_MODES[(MASK_MODES.index(self.mode) + 1) % len(MASK_MODES)]
+        self._show_tiles()
+        self.message.setText(
+            {"outline": "Masks as outline.", "fill": "Masks filled.", "none": "Masks hidden."}[self.mode]
+        )
+
+    def _touch(self, view: GalleryView) -> None:
+        self._active = view
+
+    def _pick(self, view: GalleryView) -> None:
+        """A selection in one column ends that in the others, so that a key always means one set of tiles."""
+        self._active = view
+        for other in self.columns.values():
+            if other is not view:
+                other.clearSelection()
+
+    def selected(self) -> list[str]:
+        """Ids of the selected tiles; says so in the dock when there are none."""
+        ids = self._active.selected()
+        if not ids:
+            self.message.setText("Select a tile first: click one, or use the arrow keys.")
+        return ids
+
+    # ------------------------------------------------------------------------------------------------------ verdicts
+
+    def decide(self, verdict: Verdict, ids: Sequence[str] | None = None) -> None:
+        """Give the selected samples, or these, a verdict; shown at once, saved in the background, in order."""
+        target, chosen = self.columns[verdict], list(ids or self.selected())
+        moving = {id for id in chosen if target.samples.row_of(id) is None}
+        if self._thread is None or not moving:
+            return
+        for view in self.columns.values():
+            rows = [row for id in moving if (row := view.samples.row_of(id)) is not None]
+            if rows:
+                view.show_ids([id for id in view.samples.ids if id not in moving])
+                view.select(view.samples.ids[min(min(rows), len(view.samples.ids) - 1) :][:1])
+        for id in moving:
+            self._thread.note_verdict(id, verdict)
+        target.show_ids([*target.samples.ids, *(id for id in chosen if id in moving)])
+        self.message.setText(f"{len(moving):,} {DONE[verdict]}. U takes it back.")
+        self._count()
+        self._ask(lambda store: store.decide(chosen, verdict), lambda _: self.workspace.samplesChanged.emit())
+        self.refresh()
+
+    def _walk(self, step: Callable[[SampleStore], list[str]], word: str) -> None:
+        def show(ids: list[str]) -> None:
+            self.message.setText(f"{word.capitalize()}: {len(ids):,} changed." if ids else f"Nothing to {word}.")
+            if ids:
+                self._to_select = ids
+                self._heed_outside()
+                self.workspace.samplesChanged.emit()
+
+        self._ask(step, show)
+
+    # ---------------------------------------------------------------------------------------------- pairs in and out
+
+    def open_selected(self) -> None:
+        """Open the selected pairs as layers."""
+        self.open_as_layers(self.selected())
+
+    def open_as_layers(self, ids: Sequence[str]) -> None:
+        """Open pairs, image and labels each; the pixels are read in the background."""
+        if len(ids) > OPENED_AT_ONCE:
+            self.message.setText(f"Opened the first {OPENED_AT_ONCE} of {len(ids):,}.")
+        self._ask(lambda store: [store.pair(id) for id in ids[:OPENED_AT_ONCE]], self._show_pairs)
+
+    def _show_pairs(self, pairs: list[SamplePair]) -> None:
+        from napari_organoid_synth.widgets._layers import look_at, show_pair
+
+        shown = [layer for pair in pairs for layer in show_pair(self.viewer, pair)]
+        if shown:
+            look_at(self.viewer, shown)
+
+    def show_nearest(self) -> None:
+        """Open the sample and, right of it, the real image that it resembles most."""
+        ids, project = self.selected()[:1], self.workspace.project
+        if ids and project is not None and self._thread is not None:
+            self._thread.submit(
+                lambda store: read_with_nearest(store, ids[0], project),
+                self._show_beside,
+                lambda error: self.message.setText(str(error)),
+            )
+
+    def _show_beside(self, found: tuple[SamplePair, SamplePair]) -> None:
+        from napari_organoid_synth.widgets._layers import show_pair
+
+        sample, real = found
+        shown = show_pair(self.viewer, sample)
+        width = sample.size[1] * float(shown[1].scale[-1])
+        for layer in show_pair(self.viewer, real):
+            layer.translate = [*layer.translate[:-1], 1.04 * width]
+        self.viewer.reset_view()
+        self.message.setText(f"Left {sample.name}, right the real image {real.name}.")
+
+    def import_files(self, files: Sequence[Path], verdict: Verdict) -> None:
+        """Take in pairs that this project's tools wrote as OME-TIFF; anything else gets a sentence."""
+        self.message.setText("Reading the dropped files…")
+        self._ask(lambda store: take_in(store, files, verdict), self._added)
+
+    def add_simulated(self) -> None:
+        """Fill the gallery with simulated pairs, to try it out."""
+        self.workspace.ensure_project("simulated")
+        self.message.setText(f"Drawing {SIMULATED} simulated pairs…")
+        self._ask(simulate_some, self._added)
+
+    def _added(self, ids: list[str]) -> None:
+        self.message.setText(f"{len(ids)} pair{'s' * (len(ids) != 1)} added.")
+        self._to_select = ids
+        self.refresh()
+        self.workspace.samplesChanged.emit()
