@@ -7,7 +7,6 @@ screen need are installed where they are missing; macOS and Windows need none. A
 
 from __future__ import annotations
 
-import ctypes.util
 import hashlib
 import os
 import shutil

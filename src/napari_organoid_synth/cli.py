@@ -1,7 +1,7 @@
 """The command line: every verb of the window, without it.
 
 Results go to standard output (``--json``: as one JSON object), everything else to standard error. Exit codes: 0 done,
-1 something a person can mend (one sentence says what), 2 wrong use of the command, 130 stopped with Ctrl-C after saving.
+1 something a person can mend (one sentence says what), 2 wrong use of the command, 130 stopped by Ctrl-C after saving.
 """
 
 from __future__ import annotations
@@ -57,11 +57,10 @@ def train(
     from napari_organoid_synth.core.project import Project
     from napari_organoid_synth.core.recipe import Recipe
 
-    opened = Project(project)
+    opened, folder = Project(project), JobFolder(job) if job else None
     if resume is not None:
-        run = opened.run_path(resume)
-        settings = Recipe.from_file(run / "recipe.yaml").override(*(overrides or ()))
-        job = run
+        folder = JobFolder(opened.run_path(resume))
+        settings = Recipe.from_file(folder.path / "recipe.yaml").override(*(overrides or ()))
     else:
         settings = _settings("train", recipe, [*([f"gan={gan}"] if gan else []), *(overrides or ())])
     if dry_run:
@@ -69,7 +68,7 @@ def train(
 
         _print(estimate(opened, settings), as_json)
         return
-    _run("train", opened, settings, JobFolder(job) if job else None, as_json, resume=resume is not None)
+    _run("train", opened, settings, folder, job is not None, as_json, resume=resume is not None)
 
 
 @app.command()
@@ -176,12 +175,13 @@ def curate(
     as_json: JsonOption = False,
 ) -> None:
     """Accept and reject samples; without options show the counts."""
-    from napari_organoid_synth.core.curation import SampleStore
+    from napari_organoid_synth.core.curation import SampleStore, Verdict
     from napari_organoid_synth.core.project import Project
     from napari_organoid_synth.core.score import best
 
     store = SampleStore(Project(project).samples_path)
     try:
+        verdict: Verdict
         for names, verdict in ((accept or [], "accepted"), (reject or [], "rejected")):
             ids: list[str] = []
             for name in names:
@@ -256,24 +256,30 @@ def list_(
 
 @app.command()
 def demo(
-    project: Annotated[Path, typer.Option(help="Folder of the project that is made.")] = Path("organoid-synth-demo"),
+    project: Annotated[
+        Path | None, typer.Option(help="Folder of the new project; default: organoid-synth-demo, numbered.")
+    ] = None,
     gui: Annotated[bool, typer.Option("--gui", help="Open the project in napari afterwards.")] = False,
+    overrides: SetOption = None,
     as_json: JsonOption = False,
-    job: JobOption = None,
 ) -> None:
     """Walk the whole way once on simulated data, in under five minutes, and write a report."""
+    from napari_organoid_synth.core.demo import DemoSettings
     from napari_organoid_synth.core.demo import demo as run_demo
-    from napari_organoid_synth.core.job import Control, JobFolder
+    from napari_organoid_synth.core.job import Control
     from napari_organoid_synth.core.project import Project
 
-    opened = Project(project)
-    steering = Control()
-    result = _follow(run_demo(opened, steering), steering, as_json, "demo", JobFolder(job) if job else None)
-    _print(result, as_json)
+    settings = DemoSettings().override(*(overrides or ()))
+    opened, steering = Project(project or _new_folder("organoid-synth-demo")), Control()
+    result = _follow(run_demo(opened, steering, settings), steering, as_json, "demo", None)
+    if as_json:
+        _print(result, as_json)
+    else:
+        print(f"{result['sentence']}\nReport: {result['report']}")
     if gui:
         _open_window(opened)
     elif not as_json:
-        print(f"Open it in napari: organoid-synth window {project}")
+        print(f"Open it in napari: organoid-synth window {opened.path}")
 
 
 @app.command()
@@ -315,6 +321,15 @@ def version(
 # --- what they share -----------------------------------------------------------------------------------------------
 
 
+def _new_folder(stem: str) -> Path:
+    """``stem``, or the first of ``stem-2``, ``stem-3``, ... that does not exist."""
+    path, number = Path(stem), 1
+    while path.exists():
+        number += 1
+        path = Path(f"{stem}-{number}")
+    return path
+
+
 def _share(text: str) -> float | None:
     try:
         return float(text)
@@ -336,18 +351,20 @@ def _simple(
     from napari_organoid_synth.core.project import Project
 
     settings = _settings(verb, recipe, overrides)
-    _run(verb, Project(path), settings, JobFolder(job) if job else None, as_json)
+    _run(verb, Project(path), settings, JobFolder(job) if job else None, job is not None, as_json)
 
 
-def _run(verb: str, project: Project, settings: Settings, job: JobFolder | None, as_json: bool, **extra: Any) -> None:
+def _run(
+    verb: str, project: Project, settings: Settings, job: JobFolder | None, launched: bool, as_json: bool, **extra: Any
+) -> None:
     """Run a long verb in a job folder, so that a window can follow and steer it, and print its result."""
     from importlib import import_module
 
     job = job or project.job(verb)
     steering = job.control
     job.begin(verb, sys.argv[1:])
-    if not steering.path.exists() or steering.request() != "cancel":
-        steering.resume()  # a pause asked of an earlier process is over; a cancel asked of this one is not
+    if not launched:  # a window clears earlier requests itself, before it starts the process: its later ones count
+        steering.resume()
     function = getattr(import_module(f"napari_organoid_synth.core.{verb}"), verb)
     if verb in {"train", "segment"}:
         extra["folder"] = job.path
@@ -423,4 +440,7 @@ def main() -> None:
         app()
     except UserError as error:
         print(f"organoid-synth: {error}", file=sys.stderr)
+        sys.exit(1)
+    except OSError as error:  # no space, no permission, no such folder
+        print(f"organoid-synth: {error.strerror or error}: {error.filename or ''}".rstrip(": "), file=sys.stderr)
         sys.exit(1)

@@ -10,7 +10,9 @@ from napari_organoid_synth.core.registry import GANS, SEGMENTERS
 from napari_organoid_synth.core.settings import Settings
 
 
-@pytest.mark.parametrize("cls", [*VERBS.values(), *map(GANS.config, GANS.names()), *map(SEGMENTERS.config, SEGMENTERS.names())])
+@pytest.mark.parametrize(
+    "cls", [*VERBS.values(), *map(GANS.config, GANS.names()), *map(SEGMENTERS.config, SEGMENTERS.names())]
+)
 def test_defaults_survive_yaml(cls: type[Settings], tmp_path: Path) -> None:
     settings = cls()
     settings.to_file(tmp_path / "settings.yaml")
@@ -68,6 +70,11 @@ def test_a_broken_recipe_file_is_named(tmp_path: Path) -> None:
     path.write_text("a: [")
     with pytest.raises(UserError, match="Cannot read"):
         Recipe.from_file(path)
+
+
+def test_a_member_can_be_chosen_and_changed_in_one_go() -> None:
+    recipe = Recipe().override("gan=dcgan", "gan.latent=32", "tiles.size=64")
+    assert recipe == Recipe.parse({"gan": {"name": "dcgan", "latent": 32}, "tiles": {"size": 64}})
 
 
 def test_repr_shows_only_what_differs() -> None:

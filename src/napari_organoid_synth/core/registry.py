@@ -59,7 +59,10 @@ class Registry:
 
     def describe(self, name: str) -> dict[str, Any]:
         """One sentence about a member, and its settings with type, default, bounds and explanation."""
-        config = self.config(name)
+        try:
+            config = self.config(name)
+        except ModuleNotFoundError:  # a member without settings
+            return {"summary": (self.load(name).__doc__ or "").strip().splitlines()[0], "settings": {}}
         properties = config.model_json_schema()["properties"]
         return {
             "summary": getattr(config, "when", "") or (config.__doc__ or "").strip().splitlines()[0],

@@ -79,6 +79,8 @@ class Settings(BaseModel):
             *parents, last = key.strip().split(".")
             for parent in parents:
                 child = target.setdefault(parent, {})
+                if isinstance(child, str):  # a member by its name alone, as in gan=dcgan
+                    child = target[parent] = {"name": child}
                 if not isinstance(child, dict):
                     raise UserError(f"There is no setting '{key}'.", todo="Check the spelling in --set.")
                 target = child

@@ -10,7 +10,7 @@ from napari_organoid_synth.core.settings import Settings
 
 
 class UNetConfig(Settings):
-    """U-Net (Ronneberger 2015) from MONAI, for binary masks, named classes, and instances as touching-aware foreground."""
+    """U-Net (Ronneberger 2015) from MONAI, marks pixels by class."""
 
     title: ClassVar[str] = "U-Net"
     when: ClassVar[str] = "Marks which pixels belong to which class. A good first choice for any mask."

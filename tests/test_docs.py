@@ -1,0 +1,68 @@
+"""The commands of README and docs are run as they stand there, only shorter."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SHORTER = {
+    "train": "train.steps=2 train.threads=1 tiles.size=64 gan.generator_channels=8 gan.discriminator_channels=8",
+    "generate": "number=4",
+    "segment": "steps=1 threads=1 segmenter.channels=8 segmenter.depth=2 segmenter.tile=64 segmenter.batch=1",
+}
+BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def commands(page: str) -> list[list[str]]:
+    lines = "".join(BLOCK.findall((ROOT / page).read_text())).splitlines()
+    return [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("organoid-synth")]
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """The folders that the pages speak of: images, and masks of two classes."""
+    from imageio.v3 import imwrite
+
+    from napari_organoid_synth.core.simulate import em
+
+    for seed in range(5):
+        pair = em(seed, 128)
+        for folder, value in {"mitochondria": 1, "mito": 1, "membranes": 2, "memb": 2}.items():
+            (tmp_path / "masks" / folder).mkdir(parents=True, exist_ok=True)
+            imwrite(tmp_path / "masks" / folder / f"{seed}.png", (255 * (pair.labels == value)).astype(np.uint8))
+        (tmp_path / "images").mkdir(exist_ok=True)
+        imwrite(tmp_path / "images" / f"{seed}.png", pair.image[0])
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/command_line.md"])
+def test_the_commands_of_a_page_work_in_their_order(page: str, images: Path) -> None:
+    found = commands(page)
+    assert {"pair", "train", "generate", "score", "curate", "export", "segment"} <= {command[0] for command in found}
+    for command in found:
+        shorter = [part for item in SHORTER.get(command[0], "").split() for part in ("--set", item)]
+        done = subprocess.run(
+            [sys.executable, "-m", "napari_organoid_synth", *command, *shorter],
+            cwd=images,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
+
+
+def test_the_tables_of_the_readme_name_every_dock() -> None:
+    from napari_organoid_synth.core.recipe import VERBS
+
+    readme = (ROOT / "README.md").read_text()
+    for dock in ("Pairs", "Train", "Generate", "Curate", "Segment", "Export"):
+        assert f"| **{dock}** |" in readme
+    for verb in VERBS:
+        assert f"organoid-synth {verb}" in readme
