@@ -8,7 +8,8 @@ it is decided. After a random time everything is killed. Then the project is ope
 
 * every checkpoint that was reported loads and its hash is right,
 * every sample that was reported is in the database and both its files can be read,
-* the last verdict of every sample is the one that was noted last (or a newer one that was not yet noted),
+* the last verdict of every sample is the one that was noted last; one a round may differ, as it may have been decided
+  and not yet noted (the check cannot tell that from a lost one),
 * no file that counts is half: all JSON, YAML, TIFF and safetensors files outside ``.part`` can be read.
 """
 
