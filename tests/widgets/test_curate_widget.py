@@ -19,6 +19,7 @@ from qtpy.QtWidgets import QApplication, QMainWindow, QWidget
 from napari_organoid_synth.core.curation import SampleStore
 from napari_organoid_synth.core.pair import SamplePair, Source
 from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.widgets import curate_widget
 from napari_organoid_synth.widgets._gallery import GalleryView, drag_data
 from napari_organoid_synth.widgets._store_tasks import list_samples, take_in
 from napari_organoid_synth.widgets._workspace import Workspace
@@ -321,7 +322,10 @@ def test_listing_agrees_with_the_store(filled: Project) -> None:
         store.decide(["sample_4"], "accepted")
         listing = list_samples(store, "-created", "BLURRED run")
     assert listing.ids == {"new": ["sample_2", "sample_0"], "accepted": ["sample_4"], "rejected": []}
-    assert (listing.total, listing.metrics) == (N, ["sharpness"])
+    assert (sorted(listing.places, key=listing.places.__getitem__), listing.metrics) == (
+        [f"sample_{n}" for n in reversed(range(N))],
+        ["sharpness"],
+    )
 
 
 def test_samples_of_another_process_appear_and_the_selection_stays(
@@ -453,3 +457,58 @@ def test_every_control_has_a_tooltip_and_a_name(dock: CurateWidget) -> None:
 def test_the_window_imports_no_torch() -> None:
     code = "import sys, napari_organoid_synth.widgets.curate_widget; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], timeout=120).returncode == 0
+
+
+def test_a_verdict_lists_nothing_again_unless_the_store_disagrees(
+    qtbot: Any, dock: CurateWidget, filled: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr(curate_widget, "list_samples", lambda *a: (asked.append(a[1]), list_samples(*a))[1])
+    before = shown(dock)["new"]
+    dock.decide("accepted", [before[3]])
+    dock.decide("accepted", [before[1]])
+    with qtbot.waitSignal(dock.workspace.samplesChanged):
+        dock.decide("rejected", [before[0]])
+    assert shown(dock) == {"new": [before[2], *before[4:]], "accepted": [before[1], before[3]], "rejected": [before[0]]}
+    assert shown(dock) == verdicts(filled)
+    assert asked == []
+    dock._decided([before[2]], [])  # as when somebody else had decided before
+    qtbot.waitUntil(lambda: asked != [])
+
+
+def test_a_verdict_outlives_a_listing_that_was_on_its_way(qtbot: Any, dock: CurateWidget, filled: Project) -> None:
+    first = shown(dock)["new"][0]
+    dock.refresh()
+    dock.decide("accepted", [first])
+    qtbot.waitUntil(lambda: dock._asked == dock._shown)
+    assert shown(dock)["accepted"] == [first]
+
+
+def test_a_damaged_list_is_rebuilt_at_the_press_of_a_button(
+    qtbot: Any, viewer: Any, filled: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for ending in ("-wal", "-shm"):
+        filled.samples_path.with_name(filled.samples_path.name + ending).unlink(missing_ok=True)
+    filled.samples_path.write_bytes(b"no database " * 500)
+    workspace = Workspace.of(viewer)
+    said: list[str] = []
+    monkeypatch.setattr(workspace, "notify", lambda text, *_: said.append(text))
+    workspace.setProject(filled)
+    widget = CurateWidget(viewer)
+    viewer.window.add_dock_widget(widget, name="Curate", area="right")
+    qtbot.waitUntil(lambda: not widget.error.isHidden())
+    shows: list[int] = []
+    monkeypatch.setattr(widget.error, "show_error", lambda error: shows.append(1))
+    qtbot.wait(300)
+    assert shows == []  # said once
+    monkeypatch.undo()
+    monkeypatch.setattr(workspace, "notify", lambda text, *_: said.append(text))
+    assert widget.error.mend_button.text() == "Rebuild the list"
+    assert not widget.error.mend_button.isHidden()
+    widget.error.mend_button.click()
+    qtbot.waitUntil(lambda: len(widget.columns["new"].samples.ids) == N, timeout=10000)
+    assert widget.error.isHidden()
+    assert workspace.project.path == filled.path
+    assert said[0].startswith(f"{N} samples found again")
+    assert list((filled.path / "bin").glob("samples-*/samples.sqlite"))
+    widget._thread.close()

@@ -11,7 +11,8 @@ from napari_organoid_synth.core.configs.dcgan import DcganConfig
 from napari_organoid_synth.core.configs.pix2pix import Pix2PixConfig
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.recipe import VERBS, ExportSettings, Recipe, SegmentSettings, TileSettings
-from napari_organoid_synth.widgets._form import FloatEdit, SettingsForm
+from napari_organoid_synth.widgets._editors import FloatEdit
+from napari_organoid_synth.widgets._form import SettingsForm
 
 CLASSES = [*VERBS.values(), Pix2PixConfig, DcganConfig, TileSettings]
 
@@ -142,3 +143,31 @@ def test_the_wheel_scrolls_unless_the_field_is_in_use(qtbot):
     )
     QApplication.sendEvent(edit, event)
     assert edit.get() == 256
+
+
+def test_titles_are_readable_with_units_and_tips_name_the_key():
+    form = SettingsForm(Recipe, hidden=("gan",))
+    names = {path: form.editor(path).accessibleName() for path in form._editors}
+    assert names["tiles.size"] == "Size, px"
+    assert names["tiles.min_objects"] == "Fewest objects"
+    assert names["codec.low"] == "Low, percentile"
+    assert names["train.preview_every"] == "Preview every, steps"
+    assert names["train.steps"] == "Steps"
+    assert not any("_" in name for name in names.values())
+    assert form.editor("tiles.size").toolTip().endswith("In recipes and after --set: tiles.size")
+    gan = SettingsForm(DcganConfig, inside="gan")
+    assert gan.editor("ema_half_life").accessibleName() == "EMA half life, thousand images"
+    assert gan.editor("max_channels").toolTip().endswith("--set: gan.max_channels")
+
+
+def test_a_number_may_be_automatic(qtbot):
+    edit = FloatEdit(0.5, 10, optional=True)
+    qtbot.addWidget(edit)
+    edit.put(None)
+    assert (edit.get(), edit.text()) == (None, "automatic")
+    edit.stepBy(1)
+    assert edit.get() == 0.5
+    edit.stepBy(-1)
+    assert edit.get() is None
+    edit.put(2e-4)
+    assert (edit.get(), edit.text()) == (2e-4, "0.0002")

@@ -6,6 +6,7 @@ import json
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -127,6 +128,22 @@ def test_thread_brings_pictures_and_rows(qtbot, store_path: Path) -> None:
         thread.close()
 
 
+def test_colours_are_mixed_in_the_thread_of_the_window(store_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from napari.utils import colormaps
+
+    mix, threads = colormaps.label_colormap, []
+
+    def watched(*arguments: Any) -> Any:
+        threads.append(threading.current_thread())
+        return mix(*arguments)
+
+    monkeypatch.setattr(colormaps, "label_colormap", watched)
+    label_colours.cache_clear()
+    thread = StoreThread(store_path)
+    thread.close()
+    assert threads == [threading.current_thread()]
+
+
 def test_thread_keeps_order_and_delivers_in_the_window(qtbot, store_path: Path) -> None:
     thread, answers, threads = StoreThread(store_path), [], set()
     try:
@@ -223,6 +240,19 @@ def test_model_follows_any_list_and_keeps_the_selection(qtbot, qtmodeltester, ne
     for id, index in kept.items():
         assert (index.row() if index.isValid() else None) == (new.index(id) if id in new else None)
     qtmodeltester.check(model, force_py=True)
+
+
+def test_samples_are_taken_out_and_put_in_at_their_places(qtbot, qtmodeltester) -> None:
+    model = SampleModel()
+    places = {id: place for place, id in enumerate("abcdefgh")}
+    model.set_ids("acegh")
+    qtmodeltester.check(model)
+    kept = QPersistentModelIndex(model.index(3))  # g
+    assert model.remove(["h", "a", "x", "c"]) == [0, 1, 4]
+    assert model.ids == ["e", "g"]
+    model.insert(["f", "a", "stranger", "h"], places)
+    assert model.ids == ["a", "e", "f", "g", "h", "stranger"]
+    assert (model.rowCount(), model.row_of("g"), kept.row()) == (6, 3, 3)
 
 
 def test_selection_survives_new_samples_and_another_order(qtbot) -> None:

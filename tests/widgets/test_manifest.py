@@ -53,6 +53,10 @@ def test_foreign_files_are_not_claimed(manifest, name):
     assert not any(fnmatch(name.lower(), pattern) for pattern in patterns)
 
 
+def test_folders_are_left_to_napari_which_would_ask_about_each(manifest):
+    assert not any(reader.accepts_directories for reader in manifest.contributions.readers)
+
+
 PROBE = """
 import json, sys
 import napari

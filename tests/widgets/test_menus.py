@@ -47,8 +47,8 @@ def test_an_image_and_a_mask_go_to_the_pairs_dock(viewer):
     viewer.layers.selection.active = mask
     _menus.use_as_mask(viewer)
     pairs = viewer.window.dock_widgets["Pairs (Organoid Synth)"]
-    assert pairs.image_combo.currentText() == "cells"
-    assert pairs.mask_combo.currentText() == "outlines"
+    assert pairs.incoming.image_combo.currentText() == "cells"
+    assert pairs.incoming.mask_combo.currentText() == "outlines"
 
 
 def test_generate_like_this_paints_on_the_layer(viewer, tmp_path):

@@ -58,16 +58,16 @@ def settle(qtbot, dock):
 def select(dock, *names):
     table = dock.workspace.pairs
     rows = [row for row, entry in enumerate(table.entries) if entry.name in names]
-    dock.view.clearSelection()
+    dock.found.view.clearSelection()
     for row in rows:
-        dock.view.selectRow(row)
+        dock.found.view.selectRow(row)
 
 
 def test_an_empty_dock_says_what_it_is_for(dock):
     assert not dock.empty.isHidden()
     assert dock.found.isHidden()
-    assert not dock.check.isEnabled()
-    assert "Nothing to check yet" in dock.verdict.text()
+    assert not dock.button.isEnabled()
+    assert "Nothing to check yet" in dock.reason.text()
 
 
 def test_a_folder_is_matched_checked_and_tiled(qtbot, dock, data):
@@ -82,13 +82,13 @@ def test_a_folder_is_matched_checked_and_tiled(qtbot, dock, data):
         ("s5", "orphan"),
     ]
     assert dock.verdict.text().startswith("Ready: 4 pairs, ")
-    assert dock.model.rowCount() == 6
-    assert dock.model.index(0, 1).data() == "128² u8"
-    assert len(dock.picture_buttons) == 3
-    assert dock.view.rows() == [4]  # the first that needs a look
-    assert "128 × 128 px, the mask 129 × 128 px" in dock.detail.text()
+    assert dock.found.model.rowCount() == 6
+    assert dock.found.model.index(0, 1).data() == "128² u8"
+    assert len(dock.found.picture_buttons) == 3
+    assert dock.found.view.rows() == [4]  # the first that needs a look
+    assert "128 × 128 px, the mask 129 × 128 px" in dock.found.detail.text()
     assert PairTable.from_file(dock.workspace.project.pairs_path) == table
-    assert "(detected)" in dock.kind.itemText(0)
+    assert "(detected)" in dock.found.kinds.itemText(0)
     assert table.mask_kind == "classes"
     assert dock.empty.isHidden()
 
@@ -96,11 +96,11 @@ def test_a_folder_is_matched_checked_and_tiled(qtbot, dock, data):
 def test_images_alone_ask_for_masks_until_they_come(qtbot, dock, data):
     dock.add_paths([data / "images"])
     settle(qtbot, dock)
-    assert "Now drop the folder of the masks here" in dock.drop.label.text()
+    assert "Now drop the folder of the masks here" in dock.incoming.drop.label.text()
     dock.add_paths([data / "masks" / "cell", data / "masks" / "wall"])
     settle(qtbot, dock)
     assert dock.workspace.pairs.class_names == ("cell", "wall")
-    assert dock.drop.label.text() == "Drop more here"
+    assert dock.incoming.drop.label.text() == "Drop more here"
 
 
 def test_pairs_for_testing_are_counted_apart(qtbot, dock, data):
@@ -108,8 +108,8 @@ def test_pairs_for_testing_are_counted_apart(qtbot, dock, data):
     dock.add_paths([data])
     settle(qtbot, dock)
     select(dock, "s1")
-    dock.test_button.click()
-    dock.run_check()
+    dock.found.test_button.click()
+    dock.run()
     settle(qtbot, dock)
     assert dock.verdict.text().startswith("Ready: 3 pairs to train, 1 to test, ")
 
@@ -117,12 +117,12 @@ def test_pairs_for_testing_are_counted_apart(qtbot, dock, data):
 def test_one_of_several_masks_can_be_chosen_and_taken_back(qtbot, dock, data):
     dock.add_paths([data])
     settle(qtbot, dock)
-    assert list(dock.class_boxes.boxes) == ["cell", "wall"]
-    dock.class_boxes.boxes["wall"].setChecked(False)
+    assert list(dock.found.class_boxes.boxes) == ["cell", "wall"]
+    dock.found.class_boxes.boxes["wall"].setChecked(False)
     settle(qtbot, dock)
     assert dock.workspace.pairs.mask_kind == "binary"
     assert dock.workspace.pairs.class_names == ("cell",)
-    dock.class_boxes.boxes["wall"].setChecked(True)
+    dock.found.class_boxes.boxes["wall"].setChecked(True)
     settle(qtbot, dock)
     assert dock.workspace.pairs.class_names == ("cell", "wall")
 
@@ -130,50 +130,50 @@ def test_one_of_several_masks_can_be_chosen_and_taken_back(qtbot, dock, data):
 def test_the_kind_can_be_said_by_hand(qtbot, dock, data):
     dock.add_paths([data])
     settle(qtbot, dock)
-    dock.class_boxes.boxes["wall"].setChecked(False)
+    dock.found.class_boxes.boxes["wall"].setChecked(False)
     settle(qtbot, dock)
-    dock.kind.setCurrentIndex(dock.kind.findData("instances"))
-    dock.run_check()
+    dock.found.kinds.setCurrentIndex(dock.found.kinds.findData("instances"))
+    dock.run()
     settle(qtbot, dock)
     assert dock.workspace.pairs.mask_kind == "instances"
-    assert dock.kind.currentData() == "instances"
+    assert dock.found.kinds.currentData() == "instances"
 
 
 def test_a_mask_that_is_one_pixel_larger_can_be_cropped(qtbot, dock, data):
     sources = Sources([data / "images"], {"object": [data / "masks" / "cell"]})
-    dock.sources = sources
-    dock._find()
+    dock.incoming.sources = sources
+    dock.find()
     settle(qtbot, dock)
     select(dock, "s4")
-    assert not dock.crop_button.isHidden()
-    dock.crop_button.click()
+    assert not dock.found.crop_button.isHidden()
+    dock.found.crop_button.click()
     settle(qtbot, dock)
     entry = dock.workspace.pairs.entry("s4")
     assert entry.status == "matched"
     assert entry.shape == (1, 128, 128)
     assert Path(entry.image).is_relative_to(dock.workspace.project.path)
     select(dock, "s5")
-    assert dock.crop_button.isHidden()
+    assert dock.found.crop_button.isHidden()
 
 
 def test_rows_are_skipped_and_put_aside_for_testing(qtbot, dock, data):
     dock.add_paths([data])
     settle(qtbot, dock)
     select(dock, "s1")
-    dock.skip_button.click()
+    dock.found.skip_button.click()
     table = dock.workspace.pairs
     assert [entry.name for entry in table.matched] == ["s0", "s2", "s3"]
     assert table.entry("s1").reason == SKIPPED
     assert sign(table.entry("s1")) == "–"
     select(dock, "s1")
-    assert dock.skip_button.text() == "Use again"
-    dock.skip_button.click()
+    assert dock.found.skip_button.text() == "Use again"
+    dock.found.skip_button.click()
     assert len(dock.workspace.pairs.matched) == 4
     select(dock, "s3")
-    dock.test_button.click()
+    dock.found.test_button.click()
     assert [entry.name for entry in dock.workspace.pairs.test] == ["s3"]
     select(dock, "s3")
-    dock.test_button.click()
+    dock.found.test_button.click()
     assert dock.workspace.pairs.test == ()
 
 
@@ -182,15 +182,16 @@ def test_a_pair_opens_as_layers_with_its_grid(qtbot, dock, data):
     dock.workspace.remember("train", {"tiles": {"size": 64, "overlap": 0}})
     dock.add_paths([data])
     settle(qtbot, dock)
-    dock.grid.setChecked(True)  # opens the first pair
+    dock.found.grid.setChecked(True)  # opens the first pair
     qtbot.waitUntil(lambda: "tile grid" in dock.viewer.layers, timeout=5000)
     grid = dock.viewer.layers["tile grid"]
     assert len(grid.data) == 4
     np.testing.assert_array_equal(grid.data[3], [[64, 64], [64, 128], [128, 128], [128, 64]])
-    dock.grid.setChecked(False)
+    dock.found.grid.setChecked(False)
     assert "tile grid" not in dock.viewer.layers
-    dock.picture_buttons[-1].click()
-    qtbot.waitUntil(lambda: len(dock.viewer.layers) >= 2, timeout=5000)
+    name = dock.found.picture_buttons[-1].accessibleName().removeprefix("Open ")
+    dock.found.picture_buttons[-1].click()
+    qtbot.waitUntil(lambda: f"{name} mask" in dock.viewer.layers, timeout=5000)
 
 
 def test_images_first_masks_later(qtbot, dock, data):
@@ -207,12 +208,12 @@ def test_a_folder_without_images_is_said_in_words_and_nothing_is_lost(qtbot, doc
     settle(qtbot, dock)
     before = dock.workspace.pairs
     (tmp_path / "none").mkdir()
-    dock.sources = Sources([tmp_path / "none"], {"object": [data / "masks" / "cell"]})
-    dock._find()
+    dock.incoming.sources = Sources([tmp_path / "none"], {"object": [data / "masks" / "cell"]})
+    dock.find()
     settle(qtbot, dock)
     assert "no image" in dock.error.found.text()
     assert dock.workspace.pairs == before
-    assert dock.check.isEnabled()
+    assert dock.button.isEnabled()
 
 
 def test_sample_data_fills_the_dock(qtbot, dock):
@@ -229,10 +230,10 @@ def test_layers_become_a_pair(qtbot, dock):
     labels = np.zeros((96, 96), np.int32)
     labels[20:40, 20:40] = 1
     drawn = viewer.add_labels(labels, name="drawing")
-    assert dock.image_combo.currentText() == "photo"
-    assert dock.mask_combo.currentText() == "drawing"
+    assert dock.incoming.image_combo.currentText() == "photo"
+    assert dock.incoming.mask_combo.currentText() == "drawing"
     mime = ItemMimeData([image, drawn], [0, 1])
-    drop(dock.drop, mime)
+    drop(dock.incoming.drop, mime)
     settle(qtbot, dock)
     (entry,) = dock.workspace.pairs.entries
     assert entry.name == "photo"
@@ -242,7 +243,7 @@ def test_layers_become_a_pair(qtbot, dock):
 def test_dropped_files_arrive(qtbot, dock, data):
     mime = QMimeData()
     mime.setUrls([QUrl.fromLocalFile(str(data))])
-    drop(dock.drop, mime)
+    drop(dock.incoming.drop, mime)
     settle(qtbot, dock)
     assert len(dock.workspace.pairs.matched) == 4
 
@@ -256,7 +257,7 @@ def drop(area, mime):
 
 
 def test_missing_layers_are_said_in_words(dock):
-    dock.add_from_layers()
+    dock.incoming.choose_layers()
     assert "no image layer" in dock.error.found.text()
 
 
@@ -273,6 +274,39 @@ def test_the_dock_fits_320_pixels(qtbot, dock, data):
     dock.add_paths([data])
     settle(qtbot, dock)
     assert dock.minimumSizeHint().width() <= 320
+
+
+def test_a_project_opened_again_shows_its_table_and_pictures(qtbot, dock, data):
+    dock.add_paths([data])
+    settle(qtbot, dock)
+    project, table = dock.workspace.project, dock.workspace.pairs
+    dock.workspace.setProject(None)
+    dock.viewer.window._qt_window.show()
+    dock.show()
+    assert dock.found.isHidden()
+    dock.workspace.setProject(project)
+    assert dock.workspace.pairs == table
+    assert dock.verdict.text() == "Checked before: 4 pairs. Check again if files have changed."
+    assert not dock.found.isHidden()
+    qtbot.waitUntil(lambda: len(dock.found.picture_buttons) == 3, timeout=5000)
+    assert dock.button.isEnabled()
+
+
+def test_pictures_wait_until_the_dock_is_seen_and_gone_files_are_said(qtbot, dock, data):
+    dock.add_paths([data])
+    settle(qtbot, dock)
+    project = dock.workspace.project
+    dock.hide()
+    dock.workspace.setProject(None)
+    for path in (data / "images").iterdir():
+        path.unlink()
+    dock.workspace.setProject(project)
+    assert not dock._looked
+    dock.viewer.window._qt_window.show()
+    dock.show()
+    qtbot.waitUntil(lambda: dock.verdict.text().startswith("✕"), timeout=5000)
+    assert "'Check pairs' reads all pairs again" in dock.verdict.text()
+    assert dock.found.picture_buttons == []
 
 
 def test_what_a_drop_means(tmp_path):

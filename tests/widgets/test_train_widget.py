@@ -14,7 +14,7 @@ from napari_organoid_synth.core.configs.dcgan import DcganConfig
 from napari_organoid_synth.core.job import Finished, Previewed, Progress, Started, to_line
 from napari_organoid_synth.core.pair_table import PairEntry, PairTable
 from napari_organoid_synth.core.recipe import Recipe
-from napari_organoid_synth.widgets import _estimate, train_widget
+from napari_organoid_synth.widgets import _estimate, _run_view
 from napari_organoid_synth.widgets._curves import MAX_POINTS, Trace, traces
 from napari_organoid_synth.widgets._workspace import Workspace
 from napari_organoid_synth.widgets.train_widget import TrainWidget
@@ -40,41 +40,41 @@ def ready(dock):
 def test_an_empty_dock_says_what_is_missing(dock):
     assert not dock.empty.isHidden()
     assert dock.settings.isHidden()
-    assert not dock.start.isEnabled()
-    assert "dock Pairs" in dock.why_not.text()
+    assert not dock.button.isEnabled()
+    assert "dock Pairs" in dock.reason.text()
 
 
 def test_an_untouched_dock_trains_the_defaults(ready):
     assert ready.value() == Recipe()
-    assert ready.start.isEnabled()
+    assert ready.button.isEnabled()
     assert ready.empty.isHidden()
 
 
 def test_every_generator_can_be_chosen(ready):
-    ready.generator.setCurrentIndex(ready.generator.findData("dcgan"))
+    ready.recipe.generator.setCurrentIndex(ready.recipe.generator.findData("dcgan"))
     assert ready.value() == Recipe().replace(gan=DcganConfig())
-    assert "noise" in ready.when.text()
-    sizes = ready.form.editor("tiles.size")
+    assert "noise" in ready.recipe.when.text()
+    sizes = ready.recipe.form.editor("tiles.size")
     assert [sizes.itemData(i) for i in range(sizes.count())] == [64, 128, 256]
-    ready._gan_form().editor("latent").put(50)
+    ready.recipe.gan_form().editor("latent").put(50)
     assert ready.value().gan.latent == 50
-    ready.generator.setCurrentIndex(ready.generator.findData("pix2pix"))
-    ready.form.editor("tiles.size").put(512)
-    ready.generator.setCurrentIndex(ready.generator.findData("dcgan"))
+    ready.recipe.generator.setCurrentIndex(ready.recipe.generator.findData("pix2pix"))
+    ready.recipe.form.editor("tiles.size").put(512)
+    ready.recipe.generator.setCurrentIndex(ready.recipe.generator.findData("dcgan"))
     assert ready.value().tiles.size == 256  # the nearest it can take
-    assert ready.start.isEnabled()
+    assert ready.button.isEnabled()
 
 
 def test_wrong_settings_stop_the_start_in_words(ready):
-    ready.form.editor("train.steps").put(0)
-    assert not ready.start.isEnabled()
-    assert "train.steps" in ready.why_not.text()
-    ready.form.editor("train.steps").put(10)
-    assert ready.start.isEnabled()
+    ready.recipe.form.editor("train.steps").put(0)
+    assert not ready.button.isEnabled()
+    assert "train.steps" in ready.reason.text()
+    ready.recipe.form.editor("train.steps").put(10)
+    assert ready.button.isEnabled()
 
 
 def test_a_dock_opened_on_a_project_shows_what_was_chosen_in_it(ready, project):
-    ready.form.editor("train.steps").put(123)
+    ready.recipe.form.editor("train.steps").put(123)
     again = TrainWidget(ready.viewer)  # as in a new window: made after the project was opened
     assert again.value().train.steps == 123
     assert ready.workspace.remembered("train")["train"]["steps"] == 123
@@ -82,7 +82,7 @@ def test_a_dock_opened_on_a_project_shows_what_was_chosen_in_it(ready, project):
 
 
 def test_settings_come_back_with_the_project(ready, project, tmp_path):
-    ready.form.editor("train.steps").put(123)
+    ready.recipe.form.editor("train.steps").put(123)
     ready.workspace.setProject(tmp_path / "other")
     ready.setValue(Recipe())
     ready.workspace.setProject(project)
@@ -95,7 +95,7 @@ def test_memory_and_time_are_measured_before(qtbot, ready, monkeypatch, fake_job
     qtbot.waitUntil(lambda: ready.estimate.text().startswith("Memory"), timeout=10000)
     assert ready.estimate.text() == "Memory 1.9 of 24 GB ✓ · about 40 min to 4,000 steps"
     fake_job.setenv("FAKE_JOB", "refuse")
-    ready.form.editor("train.steps").put(99)
+    ready.recipe.form.editor("train.steps").put(99)
     assert ready.estimate.text() == ""
     ready._measure()
     qtbot.waitUntil(lambda: ready.estimate.text().startswith("✕ The tile is 96 px"), timeout=10000)
@@ -124,31 +124,31 @@ def test_a_measurement_ends_with_the_window(fake_job, project, monkeypatch):
 
 def test_a_training_is_watched_and_can_go_on(qtbot, ready, fake_job):
     fake_job.setenv("FAKE_STEPS", "100000")
-    ready.start.click()
+    ready.button.click()
     assert ready.settings.isHidden()
-    assert ready.start.isHidden()
+    assert ready.button.isHidden()
     assert not ready.progress.isHidden()
-    qtbot.waitUntil(lambda: ready.curves.names == ["generator", "discriminator"], timeout=10000)
+    qtbot.waitUntil(lambda: ready.past.curves.names == ["generator", "discriminator"], timeout=10000)
     qtbot.waitUntil(lambda: "samples" in ready.viewer.layers, timeout=10000)
-    assert ready.runs.itemText(0) == "run 1 · running"
+    assert ready.past.runs.itemText(0) == "run 1 · running"
     layer = ready.viewer.layers["samples"]
     assert layer.data.shape == (2 * 64 + 4, 2 * 64 + 4)
     before = layer.data.copy()
     qtbot.waitUntil(lambda: not np.array_equal(layer.data, before), timeout=10000)
     assert ready.viewer.layers["samples"] is layer  # in place
-    steps, values = ready.curves.points("generator")
+    steps, values = ready.past.curves.points("generator")
     np.testing.assert_allclose(values[:3], 3 / steps[:3] + 1)
     with qtbot.waitSignal(ready.runner.finished, timeout=10000):
         ready.progress.stop_button.click()
     assert not ready.settings.isHidden()
-    assert ready.start.isEnabled()
+    assert ready.button.isEnabled()
     assert not ready.go_on.isHidden()
-    assert ready.runs.count() == 1
-    assert "pix2pix" in ready.runs.itemText(0)
-    known = len(ready.curves.points("generator")[0])
+    assert ready.past.runs.count() == 1
+    assert "pix2pix" in ready.past.runs.itemText(0)
+    known = len(ready.past.curves.points("generator")[0])
     ready.go_on.click()
     qtbot.waitUntil(lambda: ready.runner.running and ready.runner.last_progress is not None, timeout=10000)
-    assert ready.runs.count() == 1
+    assert ready.past.runs.count() == 1
     assert known > 1
     with qtbot.waitSignal(ready.runner.finished, timeout=10000):
         ready.progress.stop_button.click()
@@ -157,11 +157,11 @@ def test_a_training_is_watched_and_can_go_on(qtbot, ready, fake_job):
 def test_the_slider_goes_back_in_time(qtbot, ready, fake_job):
     fake_job.setenv("FAKE_STEPS", "40")
     with qtbot.waitSignal(ready.runner.finished, timeout=10000):
-        ready.start.click()
-    qtbot.waitUntil(lambda: ready.history_label.text() == "samples at step 40", timeout=5000)
+        ready.button.click()
+    qtbot.waitUntil(lambda: ready.past.history_label.text() == "samples at step 40", timeout=5000)
     last = ready.viewer.layers["samples"].data.copy()
-    ready.history.setValue(0)
-    qtbot.waitUntil(lambda: ready.history_label.text() == "samples at step 10", timeout=5000)
+    ready.past.history.setValue(0)
+    qtbot.waitUntil(lambda: ready.past.history_label.text() == "samples at step 10", timeout=5000)
     assert not np.array_equal(ready.viewer.layers["samples"].data, last)
     assert ready.go_on.isHidden()  # completed
 
@@ -169,27 +169,27 @@ def test_the_slider_goes_back_in_time(qtbot, ready, fake_job):
 def test_a_failure_is_shown_and_everything_stays_usable(qtbot, ready, fake_job):
     fake_job.setenv("FAKE_JOB", "fail")
     with qtbot.waitSignal(ready.runner.failed, timeout=10000):
-        ready.start.click()
+        ready.button.click()
     assert ready.error.found.text() == "✕ All 14 tiles are empty."
-    assert ready.start.isEnabled()
+    assert ready.button.isEnabled()
     assert not ready.settings.isHidden()
     fake_job.setenv("FAKE_JOB", "normal")
     with qtbot.waitSignal(ready.runner.finished, timeout=10000):
-        ready.start.click()
+        ready.button.click()
     assert ready.error.isHidden()
 
 
 def test_a_running_training_is_taken_up_when_the_project_opens(qtbot, ready, fake_job, project, tmp_path):
     fake_job.setenv("FAKE_STEPS", "100000")
-    ready.start.click()
-    qtbot.waitUntil(lambda: ready.curves._step > 5, timeout=10000)
+    ready.button.click()
+    qtbot.waitUntil(lambda: ready.past.curves._step > 5, timeout=10000)
     ready.workspace.setProject(tmp_path / "other")
-    assert ready.curves.names == []
+    assert ready.past.curves.names == []
     assert ready.progress.isHidden()
     ready.workspace.setProject(project)
     assert not ready.progress.isHidden()
-    qtbot.waitUntil(lambda: ready.curves._step > 10, timeout=10000)
-    steps, _ = ready.curves.points("generator")
+    qtbot.waitUntil(lambda: ready.past.curves._step > 10, timeout=10000)
+    steps, _ = ready.past.curves.points("generator")
     assert steps[0] == 1  # with its history
     assert (np.diff(steps) == 1).all()
     with qtbot.waitSignal(ready.runner.finished, timeout=5000):
@@ -216,19 +216,24 @@ def test_older_runs_can_be_looked_at(qtbot, ready, project):
     write_run(project, "20250101-101500-train", 30)
     write_run(project, "20250102-090000-train", 60, "dcgan")
     ready.workspace.setProject(project)
-    qtbot.waitUntil(lambda: ready.curves._step == 60, timeout=5000)
-    assert [ready.runs.itemText(i).split(" · ")[:2] for i in range(2)] == [["run 2", "dcgan"], ["run 1", "pix2pix"]]
-    ready.runs.setCurrentIndex(1)
-    ready.runs.activated.emit(1)
-    qtbot.waitUntil(lambda: ready.curves._step == 30, timeout=5000)
-    np.testing.assert_array_equal(ready.curves.points("loss")[1], np.arange(1, 31))
-    qtbot.waitUntil(lambda: ready.history_label.text() == "samples at step 30", timeout=5000)  # though it was moved
+    qtbot.waitUntil(lambda: ready.past.curves._step == 60, timeout=5000)
+    assert [ready.past.runs.itemText(i).split(" · ")[:2] for i in range(2)] == [
+        ["run 2", "dcgan"],
+        ["run 1", "pix2pix"],
+    ]
+    ready.past.runs.setCurrentIndex(1)
+    ready.past.runs.activated.emit(1)
+    qtbot.waitUntil(lambda: ready.past.curves._step == 30, timeout=5000)
+    np.testing.assert_array_equal(ready.past.curves.points("loss")[1], np.arange(1, 31))
+    qtbot.waitUntil(
+        lambda: ready.past.history_label.text() == "samples at step 30", timeout=5000
+    )  # though it was moved
     assert ready.viewer.layers["samples"].data[0, 1] == 30
     assert ready.go_on.isHidden()
 
 
 def test_copy_as_command(ready):
-    ready.form.editor("train.steps").put(77)
+    ready.recipe.form.editor("train.steps").put(77)
     ready.copy.click()
     assert QApplication.clipboard().text().endswith("--set train.steps=77")
 
@@ -272,7 +277,7 @@ def test_the_window_stays_live_while_training(qtbot, ready, fake_job):
     """With curves and samples shown: 99 % within 25 ms, all within 100 ms, beyond what the idle window is late."""
     fake_job.setenv("FAKE_STEPS", "100000")
     own_usual, own_most = lateness(qtbot, 1500)
-    ready.start.click()
+    ready.button.click()
     qtbot.waitUntil(lambda: "samples" in ready.viewer.layers, timeout=10000)
     usual, most = lateness(qtbot, 4000)
     assert usual < 25 + 2 * own_usual, f"99 % within {usual:.1f} ms, idle {own_usual:.1f} ms"
@@ -283,5 +288,5 @@ def test_the_window_stays_live_while_training(qtbot, ready, fake_job):
 
 def test_a_torn_preview_is_left_out(tmp_path):
     (tmp_path / "x.npz").write_bytes(b"PK torn")
-    assert train_widget.read_sheet(tmp_path / "x.npz", 3) is None
-    assert train_widget.read_sheet(tmp_path / "gone.npz", 3) is None
+    assert _run_view.read_sheet(tmp_path / "x.npz", 3) is None
+    assert _run_view.read_sheet(tmp_path / "gone.npz", 3) is None

@@ -168,6 +168,13 @@ class ErrorCard(Card):
         self.found = self.add_text(bold=True)
         self.expected, self.todo = self.add_text(), self.add_text()
         self.report = ""
+        self.mend_button = QPushButton()  # `offer` says what for
+        self.mend_button.setAccessibleName("Mend")
+        self.mend_button.setToolTip("Does what the message says.")
+        self.column.addWidget(self.mend_button)
+        self._mend: Callable[[], Any] = self.dismiss
+        self.mend_button.clicked.connect(lambda: self._mend())
+        self.mend_button.hide()
         self.copy_button, self.close_button = self.add_buttons({"Copy report": self.copy_report, "Close": self.dismiss})
         self.copy_button.setToolTip("Puts the whole error with its technical details on the clipboard.")
         self.close_button.setToolTip("Hides this message. Nothing is lost.")
@@ -191,7 +198,16 @@ class ErrorCard(Card):
             label.setText(text)
             label.setVisible(bool(text))
         self.setAccessibleDescription(" ".join((found, expected, todo)))
+        self.mend_button.hide()
         self.show()
+
+    def offer(self, text: str, tip: str, action: Callable[[], Any]) -> None:
+        """Give the error that is shown a button that mends it."""
+        self._mend = action
+        self.mend_button.setText(text)
+        self.mend_button.setAccessibleName(text)
+        self.mend_button.setToolTip(tip)
+        self.mend_button.show()
 
     def copy_report(self) -> None:
         """Put the message and its technical details on the clipboard."""

@@ -59,6 +59,16 @@ def traces(events: Iterable[Event]) -> tuple[dict[str, Trace], int, int]:
     return found, step, total
 
 
+def still_plot() -> Any:
+    """A plot to look at: no menu, no zooming, no buttons, no keys."""
+    plot = pg.PlotWidget()
+    plot.setMenuEnabled(False)
+    plot.setMouseEnabled(False, False)
+    plot.hideButtons()
+    plot.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    return plot
+
+
 class LossCurves(QWidget):
     """One curve for each loss, in colours and dashes of the theme.
 
@@ -71,10 +81,7 @@ class LossCurves(QWidget):
         self.setToolTip("Losses over steps: both networks should keep moving; a curve that stays at 0 has won.")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        self.plot = pg.PlotWidget()
-        self.plot.setMenuEnabled(False)
-        self.plot.setMouseEnabled(False, False)
-        self.plot.hideButtons()
+        self.plot = still_plot()
         self.plot.getViewBox().disableAutoRange()
         self.plot.setLabel("bottom", "step")
         self._legend = self.plot.addLegend(offset=(-2, 1), labelTextSize="8pt", colCount=2)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from qtpy.QtCore import QSize, Qt
@@ -13,23 +14,29 @@ from qtpy.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QLabel,
+    QLayout,
     QPushButton,
     QScrollArea,
     QSizePolicy,
+    QStyle,
+    QStyleOptionComboBox,
+    QStylePainter,
     QVBoxLayout,
     QWidget,
 )
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.job import Failed
 from napari_organoid_synth.core.settings import Settings
+from napari_organoid_synth.widgets import _rebuild
 from napari_organoid_synth.widgets._cards import EmptyCard, ErrorCard, PrimaryButton, WrapLabel
-from napari_organoid_synth.widgets._form import guard_wheel
+from napari_organoid_synth.widgets._editors import guard_wheel
 from napari_organoid_synth.widgets._menus import settle
 from napari_organoid_synth.widgets._workspace import Workspace, add_recent_buttons
 
 
 class ColumnDock(QWidget):
-    """What the Generate, Segment and Export docks have in common.
+    """What all docks but Curate have in common.
 
     Parameters
     ----------
@@ -52,7 +59,7 @@ class ColumnDock(QWidget):
         self.setMinimumWidth(320)
         self.error = ErrorCard()
         self.empty = EmptyCard(purpose, ways_out)
-        self._offer_projects = add_recent_buttons(self.empty, self.workspace, self.error.show_error)
+        self._offer_projects = add_recent_buttons(self.empty, self.workspace, self.show_error)
         self.workspace.projectChanged.connect(lambda _: self._offer_projects())
         self.body = QWidget()
         self.column = QVBoxLayout(self.body)
@@ -74,14 +81,15 @@ class ColumnDock(QWidget):
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(content)
+        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # it follows what has the focus
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 4)
         layout.addWidget(scroll, 1)
-        foot = QVBoxLayout()
-        foot.setContentsMargins(6, 0, 6, 0)
+        self._foot = QVBoxLayout()
+        self._foot.setContentsMargins(6, 0, 6, 0)
         for widget in (self.error, self.reason, self.button):
-            foot.addWidget(widget)
-        layout.addLayout(foot)
+            self._foot.addWidget(widget)
+        layout.addLayout(self._foot)
 
     def sizeHint(self) -> QSize:
         """320 px wide, as all columns."""
@@ -92,6 +100,16 @@ class ColumnDock(QWidget):
         super().showEvent(event)
         settle(self)
 
+    def focusNextPrevChild(self, next: bool) -> bool:
+        """Tab goes from top to bottom, whenever and in whatever order the widgets were made."""
+        order_tabs(self)
+        return bool(super().focusNextPrevChild(next))
+
+    def put_above_button(self, *widgets: QWidget) -> None:
+        """Add widgets that, like the prominent button, never scroll out of view."""
+        for widget in widgets:
+            self._foot.insertWidget(self._foot.indexOf(self.reason), widget)
+
     def run(self) -> None:
         """What the prominent button does."""
         raise NotImplementedError
@@ -101,8 +119,12 @@ class ColumnDock(QWidget):
         try:
             return action()
         except (UserError, OSError, ValueError) as error:
-            self.error.show_error(error)
+            self.show_error(error)
             return None
+
+    def show_error(self, error: Failed | BaseException) -> None:
+        """Show what went wrong, with a button where something can be done about it here."""
+        _rebuild.show_error(self.error, self.workspace, error)
 
     def restore(self, cls: type[Settings], show: Callable[[Any], None], without: Sequence[str] = ()) -> None:
         """Show what was chosen in this project before, or the defaults.
@@ -155,23 +177,49 @@ class ColumnDock(QWidget):
         button.setText("Copied")
 
 
-def combo_box() -> QComboBox:
+def order_tabs(widget: QWidget) -> None:
+    """Make the tab order of what is inside a widget that of its layouts."""
+    chain = [inner for inner in in_order(widget) if inner.focusPolicy() & Qt.FocusPolicy.TabFocus]
+    for before, after in pairwise(chain):
+        QWidget.setTabOrder(before, after)
+
+
+def in_order(widget: QWidget) -> Iterator[QWidget]:
+    """All widgets inside a widget as the eye meets them."""
+    if isinstance(widget, QScrollArea) and (content := widget.widget()) is not None:
+        yield from in_order(content)
+    layouts: list[Any] = [widget.layout()]
+    while layouts:
+        item = layouts.pop()
+        if isinstance(item, QLayout):
+            layouts += [item.itemAt(number) for number in reversed(range(item.count()))]
+        elif item is not None and (inner := item.widget()) is not None:
+            yield inner
+            yield from in_order(inner)
+
+
+class ComboBox(QComboBox):
+    """A combo box whose text ends in an ellipsis where there is no room for it."""
+
+    def paintEvent(self, event: Any) -> None:
+        """Paint as usual, with the text shortened."""
+        painter, option = QStylePainter(self), QStyleOptionComboBox()
+        self.initStyleOption(option)
+        part, field = QStyle.ComplexControl.CC_ComboBox, QStyle.SubControl.SC_ComboBoxEditField
+        room = self.style().subControlRect(part, option, field, self).width() - 6
+        option.currentText = self.fontMetrics().elidedText(option.currentText, Qt.TextElideMode.ElideRight, room)
+        painter.drawComplexControl(part, option)
+        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
+
+
+def combo_box() -> ComboBox:
     """A combo box that never widens its dock and leaves the wheel to the scroll area."""
-    combo = QComboBox()
+    combo = ComboBox()
     combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     combo.setMinimumContentsLength(8)
     combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
     guard_wheel(combo)
     return combo
-
-
-def rows() -> QFormLayout:
-    """Labelled rows that grow with the dock and wrap when it is narrow."""
-    layout = QFormLayout()
-    layout.setContentsMargins(0, 0, 0, 0)
-    layout.setSpacing(4)
-    layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
-    return layout
 
 
 def add_row(layout: QFormLayout, text: str, widget: QWidget, tip: str) -> None:

@@ -22,6 +22,10 @@ OVERLAYS = 3
 SAMPLES = 12
 
 
+Picture = tuple[str, NDArray[np.uint8]]
+"""Name of a pair and its overlay, (Y, X, 3) uint8."""
+
+
 @dataclass
 class Examined:
     """What is known about a set of pairs after reading it once.
@@ -39,7 +43,7 @@ class Examined:
 
     table: PairTable
     tiles: int = 0
-    overlays: list[tuple[str, NDArray[np.uint8]]] = field(default_factory=list)
+    overlays: list[Picture] = field(default_factory=list)
     problem: str = ""
 
 
@@ -76,7 +80,7 @@ def _look(found: Examined, settings: TileSettings, left: threading.Event, seed: 
     from napari_organoid_synth.core.tiling import list_tiles
 
     rows = found.table.matched
-    pictured = set(random.Random(seed).sample(range(len(rows)), min(OVERLAYS, len(rows))))
+    pictured = _some(len(rows), seed)
     once = settings.replace(turn=False, flip=False)
     for number, entry in enumerate(rows):
         yield len(rows) + number, 2 * len(rows)
@@ -90,6 +94,25 @@ def _look(found: Examined, settings: TileSettings, left: threading.Event, seed: 
                 found.problem = str(error)
         if number in pictured:
             found.overlays.append((entry.name, overlay(pair)))
+
+
+def _some(count: int, seed: int) -> set[int]:
+    return set(random.Random(seed).sample(range(count), min(OVERLAYS, count)))
+
+
+def look(table: PairTable, left: threading.Event, seed: int = 0) -> Iterator[Picture]:
+    """The overlays that `examine` draws, of a table that was examined before; no other pair is read.
+
+    Raises
+    ------
+    UserError
+        If a file is gone or damaged.
+    """
+    rows = table.matched
+    for number in sorted(_some(len(rows), seed)):
+        if left.is_set():
+            return
+        yield rows[number].name, overlay(read_pair_of(table, rows[number].name))
 
 
 def overlay(pair: SamplePair, side: int = 96) -> NDArray[np.uint8]:
@@ -126,6 +149,28 @@ def simulated(project: Project, name: str, left: threading.Event) -> Iterator[St
             return
         write_pair(folder, SIMULATORS[name](number, size=256))
     yield from examine(Sources([folder]), None, TileSettings(), left)
+
+
+def from_layers(project: Project, pair: SamplePair, tiles: TileSettings, left: threading.Event) -> Iterator[Step]:
+    """Save a pair that was made from layers in the project and examine all pairs again."""
+    from napari_organoid_synth.core.pairing import save_layers_pair
+
+    yield 0, 1
+    try:
+        save_layers_pair(
+            project,
+            pair.name,
+            pair.image,
+            pair.labels,
+            pair.pixel_size,
+            channel_names=pair.channel_names,
+            image_class=pair.image_class,
+            source="real" if pair.source.kind == "real" else "drawn",
+        )
+    except UserError as error:
+        yield error
+        return
+    yield from examine(PairTable.from_file(project.pairs_path), None, tiles, left)
 
 
 def cropped(project: Project, entries: list[PairEntry], left: threading.Event) -> Iterator[Step]:

@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_organoid_synth.core.matching import paired_gain
 from napari_organoid_synth.widgets._cards import theme_colour
+from napari_organoid_synth.widgets._curves import still_plot
 
 ROW = 30
 
@@ -32,10 +33,7 @@ class GainPlot(QWidget):
         )
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        self.plot = pg.PlotWidget()
-        self.plot.setMenuEnabled(False)
-        self.plot.setMouseEnabled(False, False)
-        self.plot.hideButtons()
+        self.plot = still_plot()
         self.plot.setMinimumWidth(60)
         self.plot.setLabel("bottom", "Dice")
         self.plot.getAxis("left").setTicks([[]])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +159,20 @@ class GalleryView(QListView):
             anchor = self._anchor()
             self.samples.set_ids(ids)
             self._return_to(anchor)
+
+    def take_out(self, ids: Iterable[str]) -> None:
+        """Remove samples, those that are here, and select the tile that follows them."""
+        anchor = self._anchor()
+        rows = self.samples.remove(ids)
+        if rows:
+            self._return_to(anchor)
+            self.select(self.samples.ids[min(rows[0], len(self.samples.ids) - 1) :][:1])
+
+    def put_in(self, ids: Iterable[str], places: Mapping[str, int]) -> None:
+        """Add samples at their places in the order of all samples; what a person looks at stays where it is."""
+        anchor = self._anchor()
+        self.samples.insert(ids, places)
+        self._return_to(anchor)
 
     def repaint_tiles(self, ids: Iterable[str]) -> None:
         """These have a thumbnail now."""

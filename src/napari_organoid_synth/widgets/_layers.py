@@ -218,7 +218,7 @@ class PreviewLayers:
                 self._viewer.layers.remove(layer)
         rgb = sheet.ndim == 3 and sheet.shape[-1] == 3
         extra = sheet.ndim == 3 and not rgb
-        self._viewer.add_image(
+        shown = self._viewer.add_image(
             sheet.copy(),
             name=self.name,
             rgb=rgb,
@@ -229,6 +229,7 @@ class PreviewLayers:
             lines.copy(), name=f"{self.name} outlines", scale=scale, translate=corner, opacity=0.9
         )
         layer.editable = False
+        self._viewer.layers.selection.active = shown  # the controls of an image are of use here, those of labels not
         if image is None:
             self._viewer.reset_view()
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import inf
 from typing import Any
 
-from qtpy.QtCore import QAbstractListModel, QModelIndex, Qt
+from qtpy.QtCore import QModelIndex, QStringListModel, Qt
 
 from napari_organoid_synth.core.curation import SampleRow
 from napari_organoid_synth.widgets._thumbnails import StoreThread
@@ -25,18 +27,21 @@ def describe(row: SampleRow) -> str:
     return "\n".join(lines)
 
 
-class SampleModel(QAbstractListModel):
-    """Ids in the order shown; everything else is fetched when a tile is painted."""
+class SampleModel(QStringListModel):
+    """Ids in the order shown; everything else is fetched when a tile is painted.
+
+    Qt asks a model for its length once for each tile that it lays out. The base class answers that without Python: its
+    own strings are empty and only counted, `ids` says what they are.
+    """
 
     def __init__(self, parent: Any = None) -> None:
         super().__init__(parent)
         self.source: StoreThread | None = None
         self.ids: list[str] = []
         self._rows: dict[str, int] | None = None
-
-    def rowCount(self, parent: QModelIndex | None = None) -> int:
-        """Number of samples."""
-        return 0 if parent is not None and parent.isValid() else len(self.ids)
+        self._coming: Sequence[str] = ()
+        self.rowsInserted.connect(self._follow_insertion)  # before any view hears of it
+        self.rowsRemoved.connect(self._follow_removal)
 
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Id (user role), name, or all that is known in words (tooltip)."""
@@ -70,11 +75,7 @@ class SampleModel(QAbstractListModel):
         if ids == self.ids:
             return
         wanted = set(ids)
-        for first, last in reversed(list(_runs(i for i, id in enumerate(self.ids) if id not in wanted))):
-            self.beginRemoveRows(QModelIndex(), first, last)
-            del self.ids[first : last + 1]
-            self._rows = None
-            self.endRemoveRows()
+        self._remove_rows([row for row, id in enumerate(self.ids) if id not in wanted])
         kept = set(self.ids)
         order = [id for id in ids if id in kept]
         if order != self.ids:
@@ -84,11 +85,39 @@ class SampleModel(QAbstractListModel):
             self.ids, self._rows = order, None
             self.changePersistentIndexList(before, [self.index(self.row_of(name) or 0) for name in names])
             self.layoutChanged.emit()
-        for first, last in _runs(i for i, id in enumerate(ids) if id not in kept):
-            self.beginInsertRows(QModelIndex(), first, last)
-            self.ids[first:first] = ids[first : last + 1]
-            self._rows = None
-            self.endInsertRows()
+        for first, last in _runs(row for row, id in enumerate(ids) if id not in kept):
+            self._insert(first, ids[first : last + 1])
+
+    def remove(self, ids: Iterable[str]) -> list[int]:
+        """Take samples out, those that are here; the rows that they had, ascending."""
+        rows = sorted(row for id in ids if (row := self.row_of(id)) is not None)
+        self._remove_rows(rows)
+        return rows
+
+    def insert(self, ids: Iterable[str], places: Mapping[str, int]) -> None:
+        """Add samples, each where its place in the order of all samples puts it; those without a place come last."""
+
+        def place(id: str) -> float:
+            return places.get(id, inf)
+
+        for id in ids:
+            self._insert(bisect_right(self.ids, place(id), key=place), [id])
+
+    def _insert(self, row: int, ids: Sequence[str]) -> None:
+        self._coming = ids
+        self.insertRows(row, len(ids))
+
+    def _remove_rows(self, rows: Iterable[int]) -> None:
+        for first, last in reversed(list(_runs(rows))):
+            self.removeRows(first, last - first + 1)
+
+    def _follow_insertion(self, _: QModelIndex, first: int, __: int) -> None:
+        self.ids[first:first] = self._coming
+        self._rows = None
+
+    def _follow_removal(self, _: QModelIndex, first: int, last: int) -> None:
+        del self.ids[first : last + 1]
+        self._rows = None
 
 
 def _runs(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:

@@ -16,10 +16,10 @@ SIMULATED = 12
 
 @dataclass(frozen=True)
 class Listing:
-    """What the columns show: ids by verdict, number of samples without filter, names of scores."""
+    """What the columns show: ids by verdict, place of each sample in the order of all, names of scores."""
 
     ids: dict[Verdict, list[str]]
-    total: int
+    places: dict[str, int]
     metrics: list[str]
 
 
@@ -35,7 +35,7 @@ def list_samples(store: SampleStore, sort: str, text: str) -> Listing:
             ids[verdict] = [id for id, tale in told.items() if all(word in tale for word in words)]
         else:
             ids[verdict] = store.ids(verdict, sort, descending)
-    return Listing(ids, sum(store.counts().values()), store.metrics())
+    return Listing(ids, {id: place for place, id in enumerate(store.ids(None, sort, descending))}, store.metrics())
 
 
 def read_with_nearest(store: SampleStore, id: str, project: Project) -> tuple[SamplePair, SamplePair]:

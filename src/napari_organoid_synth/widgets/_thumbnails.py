@@ -36,7 +36,12 @@ FILL_ALPHA = 110
 
 @cache
 def label_colours() -> NDArray[np.uint8]:
-    """Colours that napari gives to the labels 0 to 65535; (65536, 3) uint8."""
+    """Colours that napari gives to the labels 0 to 65535; (65536, 3) uint8.
+
+    First to be called in the window's thread: while napari mixes its colours it ignores a warning of scikit-image, in
+    a way that holds for all threads and ends too early for one when two of them do it at once. napari would then show
+    that warning to the person.
+    """
     from napari.utils.colormaps import label_colormap
 
     colours = label_colormap(49).map(np.arange(65536, dtype=np.uint16))
@@ -181,6 +186,7 @@ class StoreThread(QObject):
         self._rows: dict[str, tuple[int, SampleRow | None]] = {}
         self._epoch = 0  # rows of an older epoch are shown, and asked for again
         self._answered.connect(self._deliver)
+        label_colours()
         self._thread = threading.Thread(target=self._work, name="organoid-synth gallery", daemon=True)
         self._thread.start()
 

@@ -30,6 +30,7 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pair import SamplePair
 from napari_organoid_synth.widgets._cards import VERDICT_COLOURS, EmptyCard, ErrorCard, PrimaryButton
 from napari_organoid_synth.widgets._gallery import LETTERS, SIDES, GalleryView, read_ids
+from napari_organoid_synth.widgets._rebuild import show_error
 from napari_organoid_synth.widgets._store_tasks import (
     SIMULATED,
     Listing,
@@ -71,7 +72,8 @@ class CurateWidget(QWidget):
         }
         self.mode = MASK_MODES[0]
         self._thread: StoreThread | None = None
-        self._asked = 0  # number of the newest listing asked for; answers to older ones are dropped
+        self._asked = self._shown = 0  # number of the newest listing asked for, and shown; older answers are dropped
+        self._places: dict[str, int] = {}
         self._to_select: list[str] = []
         self._active = self.columns["new"]
         self._placed = self._greeted = False
@@ -149,6 +151,7 @@ class CurateWidget(QWidget):
             column = QWidget()
             layout = QVBoxLayout(column)
             layout.setContentsMargins(0, 0, 0, 0)
+            layout.setSpacing(2)
             layout.addWidget(self.titles[verdict])
             layout.addWidget(view, 1)
             split.addWidget(column)
@@ -157,6 +160,7 @@ class CurateWidget(QWidget):
         gallery = QWidget()
         layout = QVBoxLayout(gallery)
         layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(3)
         layout.addLayout(bar)
         layout.addWidget(split, 1)
 
@@ -178,11 +182,13 @@ class CurateWidget(QWidget):
         self.message.setWordWrap(True)
         self.error.setFixedWidth(300)
         self.export.clicked.connect(lambda: self._open_dock("Export"))
+        self.export.setMinimumHeight(26)  # height is scarce here: a row of whole tiles should be seen on a laptop
         foot = QHBoxLayout()
         foot.addWidget(self.message, 3)
         foot.addWidget(self.export, 1)
         outer = QVBoxLayout(self)
-        outer.setContentsMargins(4, 4, 4, 4)
+        outer.setContentsMargins(4, 2, 4, 2)
+        outer.setSpacing(3)
         middle = QHBoxLayout()  # an error stands beside the tiles: this dock has width and little height
         middle.addWidget(self.pages, 1)
         middle.addWidget(self.error, 0, Qt.AlignmentFlag.AlignTop)
@@ -240,7 +246,7 @@ class CurateWidget(QWidget):
         try:
             choose_project(self.workspace, self)
         except UserError as error:
-            self.error.show_error(error)
+            self._show_error(error)
 
     def _open_dock(self, title: str) -> None:
         self.viewer.window.add_plugin_dock_widget(NAME, title)
@@ -252,14 +258,15 @@ class CurateWidget(QWidget):
         if self._thread is not None:
             self._thread.close()
         self._thread, self._greeted, project = None, False, self.workspace.project
+        self.error.hide()
         for view in self.columns.values():
             view.show_ids([])
-        self._show(Listing({}, 0, []))
+        self._show(Listing({}, {}, []))
         if project is not None:
             thread = self._thread = StoreThread(project.samples_path)
             thread.loaded.connect(self._repaint)
             thread.changedOutside.connect(self._heed_outside)
-            thread.unreadable.connect(self.error.show_error)
+            thread.unreadable.connect(self._show_error)
             self.destroyed.connect(thread.close)
             kept = self.workspace.remembered("curate")
             self.mode = kept["mask"] if kept.get("mask") in MASK_MODES else self.mode
@@ -269,14 +276,22 @@ class CurateWidget(QWidget):
         self._show_tiles()
         self.refresh()
 
-    def _ask(self, task: Callable[[SampleStore], Any], done: Callable[[Any], None]) -> None:
+    def _ask(
+        self,
+        task: Callable[[SampleStore], Any],
+        done: Callable[[Any], None],
+        failed: Callable[[BaseException], None] | None = None,
+    ) -> None:
         """Let the background thread do something with the store; an error becomes a card."""
         if self._thread is not None:
-            self._thread.submit(task, done, self._fail)
+            self._thread.submit(task, done, failed or self._fail)
 
     def _fail(self, error: BaseException) -> None:
-        self.error.show_error(error)
+        self._show_error(error)
         self.refresh()  # what was shown before it was saved goes back
+
+    def _show_error(self, error: BaseException) -> None:
+        show_error(self.error, self.workspace, error)
 
     def refresh(self) -> None:
         """Read again which samples there are; selection and scroll position stay."""
@@ -285,10 +300,12 @@ class CurateWidget(QWidget):
         self._ask(
             lambda store: list_samples(store, sort, text),
             lambda listing: self._show(listing) if number == self._asked else None,
+            self._show_error,
         )
 
     def _show(self, listing: Listing) -> None:
-        self.pages.setCurrentIndex(int(listing.total > 0))
+        self._shown, self._places = self._asked, listing.places
+        self.pages.setCurrentIndex(int(bool(listing.places)))
         known = {self.sort.itemData(place) for place in range(self.sort.count())}
         for metric in listing.metrics:
             if metric not in known:
@@ -302,7 +319,7 @@ class CurateWidget(QWidget):
                 if any(view.samples.row_of(id) is not None for id in chosen):
                     view.setFocus()
                     view.select(chosen)
-        elif listing.total and not self._greeted:  # the keys work at once, and only on new samples
+        elif listing.places and not self._greeted:  # the keys work at once, and only on new samples
             self._greeted = True
             self.columns["new"].select(self.columns["new"].samples.ids[:1])
         self._count()
@@ -364,21 +381,25 @@ class CurateWidget(QWidget):
     def decide(self, verdict: Verdict, ids: Sequence[str] | None = None) -> None:
         """Give the selected samples, or these, a verdict; shown at once, saved in the background, in order."""
         target, chosen = self.columns[verdict], list(ids or self.selected())
-        moving = {id for id in chosen if target.samples.row_of(id) is None}
+        moving = [id for id in dict.fromkeys(chosen) if target.samples.row_of(id) is None]
         if self._thread is None or not moving:
             return
         for view in self.columns.values():
-            rows = [row for id in moving if (row := view.samples.row_of(id)) is not None]
-            if rows:
-                view.show_ids([id for id in view.samples.ids if id not in moving])
-                view.select(view.samples.ids[min(min(rows), len(view.samples.ids) - 1) :][:1])
+            if view is not target:
+                view.take_out(moving)
         for id in moving:
             self._thread.note_verdict(id, verdict)
-        target.show_ids([*target.samples.ids, *(id for id in chosen if id in moving)])
+        target.put_in(moving, self._places)
         self.message.setText(f"{len(moving):,} {DONE[verdict]}. U takes it back.")
         self._count()
-        self._ask(lambda store: store.decide(chosen, verdict), lambda _: self.workspace.samplesChanged.emit())
-        self.refresh()
+        self._ask(lambda store: store.decide(moving, verdict), lambda changed: self._decided(moving, changed))
+        if self._asked != self._shown:
+            self.refresh()  # the listing that is on its way was made before this verdict
+
+    def _decided(self, moved: Sequence[str], changed: Sequence[str]) -> None:
+        if set(changed) != set(moved):
+            self.refresh()  # somebody else had decided before
+        self.workspace.samplesChanged.emit()
 
     def _walk(self, step: Callable[[SampleStore], list[str]], word: str) -> None:
         def show(ids: list[str]) -> None:

@@ -16,8 +16,9 @@ from napari_organoid_synth.core.job import Event, Failed, Finished
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import ExportSettings
 from napari_organoid_synth.widgets._cards import ProgressCard, WrapLabel
-from napari_organoid_synth.widgets._dock import ColumnDock, add_row, named, row_of, rows
-from napari_organoid_synth.widgets._form import Fold, SettingsForm, guard_wheel
+from napari_organoid_synth.widgets._dock import ColumnDock, add_row, named, row_of
+from napari_organoid_synth.widgets._editors import guard_wheel
+from napari_organoid_synth.widgets._form import Fold, SettingsForm, rows
 from napari_organoid_synth.widgets._jobs import command_text
 from napari_organoid_synth.widgets._menus import open_dock
 from napari_organoid_synth.widgets._thumbnails import StoreThread
@@ -191,7 +192,7 @@ class ExportWidget(ColumnDock):
             if self._thread is None:
                 self._thread = StoreThread(project.samples_path, self)
                 self._thread.changedOutside.connect(self._count)
-            self._thread.submit(count_accepted, self._take, self.error.show_error)
+            self._thread.submit(count_accepted, self._take, self.show_error)
         self._judge()
 
     def _take(self, accepted: Accepted) -> None:
@@ -272,7 +273,7 @@ class ExportWidget(ColumnDock):
         self.workspace.notify(f"{written:,} pairs exported and read back equal.", actions)
 
     def _failed(self, failed: Failed) -> None:
-        self.error.show_error(failed)
+        self.show_error(failed)
 
     def _say(self, text: str) -> None:
         self.said.setText(text)

@@ -27,8 +27,9 @@ from napari_organoid_synth.core.pair import SamplePair
 from napari_organoid_synth.core.project import Project, file_stem
 from napari_organoid_synth.core.recipe import GenerateSettings, ScoreSettings
 from napari_organoid_synth.widgets._cards import ProgressCard, WrapLabel
-from napari_organoid_synth.widgets._dock import ColumnDock, add_row, combo_box, named, row_of, rows
-from napari_organoid_synth.widgets._form import Fold, SettingsForm, guard_wheel
+from napari_organoid_synth.widgets._dock import ColumnDock, add_row, combo_box, named, row_of
+from napari_organoid_synth.widgets._editors import guard_wheel
+from napari_organoid_synth.widgets._form import Fold, SettingsForm, rows
 from napari_organoid_synth.widgets._jobs import command_text
 from napari_organoid_synth.widgets._layers import look_at, show_pair
 from napari_organoid_synth.widgets._menus import open_dock
@@ -128,7 +129,7 @@ class GenerateWidget(ColumnDock):
         self.column.addWidget(self.look)
         self.strip = SampleStrip()
         self.strip.opened.connect(self._show_layers)
-        self.strip.failed.connect(self.error.show_error)
+        self.strip.failed.connect(self.show_error)
         self.column.addWidget(self.strip)
         self.copy_button = QPushButton("Copy as command")
         named(self.copy_button, "Copy as command", "The same on the command line, also on another computer.")
@@ -311,7 +312,7 @@ class GenerateWidget(ColumnDock):
             self.guard(lambda: self.scorer.start("score", project, ScoreSettings()))
 
     def _failed(self, failed: Failed) -> None:
-        self.error.show_error(failed)
+        self.show_error(failed)
         self._show_newest()
 
     def _heed_score(self, event: Event) -> None:

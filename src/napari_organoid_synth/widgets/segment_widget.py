@@ -29,8 +29,9 @@ from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import SegmentSettings
 from napari_organoid_synth.core.registry import SEGMENTERS
 from napari_organoid_synth.widgets._cards import ProgressCard, WrapLabel, words_for_seconds
-from napari_organoid_synth.widgets._dock import ColumnDock, add_row, combo_box, named, rows
-from napari_organoid_synth.widgets._form import Fold, SettingsForm, guard_wheel
+from napari_organoid_synth.widgets._dock import ColumnDock, add_row, combo_box, named
+from napari_organoid_synth.widgets._editors import guard_wheel
+from napari_organoid_synth.widgets._form import Fold, SettingsForm, rows
 from napari_organoid_synth.widgets._gain_plot import GainPlot
 from napari_organoid_synth.widgets._jobs import command_text
 from napari_organoid_synth.widgets._menus import open_dock
@@ -351,7 +352,7 @@ class SegmentWidget(ColumnDock):
 
     def _failed(self, failed: Failed) -> None:
         self._hide_bars()
-        self.error.show_error(failed)
+        self.show_error(failed)
 
     def _hide_bars(self) -> None:
         for arm, bar in self.bars.items():
@@ -427,7 +428,7 @@ class SegmentWidget(ColumnDock):
             read_prediction, self.folder, arm, image, table, _start_thread=False, _ignore_errors=True
         )
         worker.returned.connect(lambda found: show_prediction(self.viewer, found))
-        worker.errored.connect(self.error.show_error)
+        worker.errored.connect(self.show_error)
         worker.start()
 
     def _layers_open(self) -> bool:
