@@ -43,7 +43,7 @@ class Registry:
             raise UserError(
                 f"There is no '{name}' in {self.family}.",
                 f"Expected one of: {', '.join(self._members)}.",
-                f"See 'organoid-synth list {self.family}'.",
+                f"See 'organoid-synth list {'generators' if self.family == 'gans' else self.family}'.",
             ) from None
 
     def config(self, name: str) -> type[Settings]:
@@ -70,6 +70,20 @@ class Registry:
         }
 
 
-GANS = Registry("gans", {"pix2pix": "Pix2Pix", "dcgan": "Dcgan"})
+GANS = Registry(
+    "gans",
+    {
+        "pix2pix": "Pix2Pix",
+        "cyclegan": "CycleGan",
+        "dcgan": "Dcgan",
+        "aae": "Aae",
+        "cgan": "Cgan",
+        "infogan": "Infogan",
+        "gan": "DenseGan",
+        "progan": "Progan",
+        "stylegan": "Stylegan",
+        "stylegan2_ada": "StyleGan2Ada",
+    },
+)
 SEGMENTERS = Registry("segmenters", {"unet": "UNet"})
 METRICS = Registry("metrics", {"nearest": "Nearest", "sharpness": "Sharpness", "objects": "Objects"})

@@ -12,25 +12,36 @@ from napari_organoid_synth.core.dataset import Batch
 from napari_organoid_synth.core.device import random_stream
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.gans.base import Gan
+from napari_organoid_synth.core.gans.latent import LatentGan
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.registry import GANS
 from napari_organoid_synth.core.run import new_gan
 
-SPEC = PairSpec(64, 2, 3, vectors=3)
+SPEC = PairSpec(64, 2, 3, ("healthy", "ill", "dead"), vectors=3)
+SMALL = {"generator_channels": 8, "discriminator_channels": 8, "channels": 8, "max_channels": 16, "width": 16}
 pytestmark = pytest.mark.parametrize("name", GANS.names())
 
 
 def small(name: str) -> Recipe:
     recipe = Recipe.parse({"gan": name, "tiles": {"size": 64}})
-    changes = {"generator_channels": 8, "discriminator_channels": 8, "max_channels": 16}
     fields = type(recipe.gan).model_fields
-    return recipe.replace(gan=recipe.gan.replace(**{key: v for key, v in changes.items() if key in fields}))
+    return recipe.replace(gan=recipe.gan.replace(**{key: v for key, v in SMALL.items() if key in fields}))
 
 
-def batch(step: int) -> Batch:
+def spec_of(draws: str) -> PairSpec:
+    return {
+        "pairs": SPEC,
+        "images": PairSpec(64, 2, 0, SPEC.image_classes),
+        "masks": PairSpec(64, 0, 3, SPEC.image_classes, vectors=1),
+    }[draws]
+
+
+def batch(step: int, spec: PairSpec = SPEC, n: int = 2) -> Batch:
     rng = random_stream(torch.device("cpu"), "data", step)
-    image, mask = (torch.rand(2, channels, 64, 64, generator=rng) * 2 - 1 for channels in (2, 3))
-    return Batch(image, mask, torch.zeros(2, dtype=torch.int64))
+    image, mask = (
+        torch.rand(n, channels, 64, 64, generator=rng) * 2 - 1 for channels in (spec.image_channels, spec.mask_channels)
+    )
+    return Batch(image, mask, torch.arange(n) % 3)
 
 
 def advance(gan: Gan, start: int, stop: int) -> None:
@@ -44,12 +55,15 @@ def test_default_settings_survive_yaml(name: str, tmp_path: Path) -> None:
     assert type(config).from_file(tmp_path / "config.yaml") == config
 
 
-def test_a_step_is_finite_and_moves_every_weight(name: str) -> None:
+def test_steps_of_each_kind_are_finite_and_move_every_weight(name: str) -> None:
     gan = new_gan(small(name), SPEC)
     before = {n: [p.detach().clone() for p in net.parameters()] for n, net in gan.networks().items()}
-    losses = gan.step(batch(0), random_stream(torch.device("cpu"), 0), 0.0)
-    assert all(value.ndim == 0 and not value.requires_grad and torch.isfinite(value) for value in losses.values())
-    assert losses["bad"] == 0
+    kinds = gan.rehearsals(10)
+    assert sum(share for share, _, _ in kinds) == pytest.approx(1)
+    for _, progress, gan.taken in kinds:  # a generator that grows reaches its large layers late
+        losses = gan.step(batch(0), random_stream(torch.device("cpu"), 0), progress)
+        assert all(value.ndim == 0 and not value.requires_grad and torch.isfinite(value) for value in losses.values())
+        assert losses["bad"] == 0
     for net_name, network in gan.networks().items():
         for old, (key, new) in zip(before[net_name], network.named_parameters(), strict=True):
             assert not torch.equal(old, new), f"{net_name}.{key} did not move"
@@ -93,15 +107,83 @@ def test_five_and_five_resumed_steps_equal_ten(name: str, bf16: bool) -> None:
 def test_state_of_other_settings_is_refused(name: str) -> None:
     tensors, numbers = new_gan(small(name), SPEC).state()
     with pytest.raises(UserError, match="other settings"):
-        new_gan(small(name), PairSpec(64, 1, 3)).load_state(tensors, numbers)
+        new_gan(small(name), PairSpec(64, 1, 3, SPEC.image_classes)).load_state(tensors, numbers)
 
 
 def test_weights_and_gradients_are_channels_last(name: str) -> None:
     gan = new_gan(small(name), SPEC)
-    advance(gan, 0, 1)
-    for net in gan.optimizers():
-        for key, parameter in gan.networks()[net].named_parameters():
-            if parameter.ndim == 4:
-                assert parameter.is_contiguous(memory_format=torch.channels_last), key
-                assert parameter.grad is not None
+    layers = [
+        (f"{net}.{key}", parameter)
+        for net in gan.optimizers()
+        for key, parameter in gan.networks()[net].named_parameters()
+        if parameter.ndim == 4
+    ]
+    kinds, reached = gan.rehearsals(10), set()
+    for _, progress, gan.taken in kinds:
+        gan.step(batch(0), random_stream(torch.device("cpu"), 0), progress)
+        for key, parameter in layers:
+            assert parameter.is_contiguous(memory_format=torch.channels_last), key
+            if parameter.grad is not None:
                 assert parameter.grad.stride() == parameter.stride(), key
+                reached.add(key)
+    assert reached == {key for key, _ in layers}
+
+
+def test_frozen_layers_stay_and_the_others_learn(name: str) -> None:
+    gan = new_gan(small(name), SPEC)
+    gan.freeze(2)
+    frozen = [p for net in gan.networks().values() for p in net.parameters() if getattr(p, "frozen", False)]
+    before = [p.detach().clone() for p in frozen]
+    assert len(frozen) >= 2
+    advance(gan, 0, 2)
+    assert all(torch.equal(old, new) for old, new in zip(before, frozen, strict=True))
+    half, again = gan.state(), new_gan(small(name), SPEC)
+    again.freeze(2)
+    again.load_state(*half)
+    advance(gan, 2, 4)
+    advance(again, 2, 4)
+    assert all(torch.equal(value, again.state()[0][key]) for key, value in gan.state()[0].items())
+
+
+def test_weights_of_another_training_are_taken_over(name: str) -> None:
+    source = new_gan(small(name), SPEC)
+    advance(source, 0, 1)
+    tensors, _ = source.state()
+    twin = new_gan(small(name).override("train.seed=1"), SPEC)
+    taken, left = twin.adopt(tensors)
+    assert left == 0
+    assert twin.transferred
+    for net, network in twin.learned().items():  # what only remembers the other training's data starts anew
+        for key, value in network.state_dict().items():
+            assert torch.equal(tensors[f"network/{net}/{key}"], value), f"{net}.{key}"
+    other = new_gan(small(name), PairSpec(64, 1, 3, SPEC.image_classes, vectors=2))  # another number of channels
+    taken, left = other.adopt(tensors)
+    assert taken > left > 0
+    advance(gan := twin, 1, 2)
+    assert gan.seen == 2  # the other training's images do not count
+
+
+def test_latent_vectors_give_the_same_sample_and_a_walk_between_them(name: str) -> None:
+    gan = new_gan(small(name), SPEC)
+    if not isinstance(gan, LatentGan):
+        pytest.skip("paints masks")
+    a, b = gan.latents([random_stream(torch.device("cpu"), seed) for seed in (1, 2)])
+    assert a.shape == (gan.latent,)
+    ends = gan.draw(torch.stack([a, b]))
+    way = gan.walk(a, b, 5)
+    assert way.shape == (5, 5, 64, 64)
+    torch.testing.assert_close(way[[0, -1]], ends, atol=1e-4, rtol=1e-4)
+    assert not torch.equal(way[0], way[2])
+    still = gan.draw(torch.stack([a, b]), variety=0.0)
+    torch.testing.assert_close(still[0], still[1])
+
+
+@pytest.mark.parametrize("draws", ["images", "masks"])
+def test_image_or_mask_alone(name: str, draws: str) -> None:
+    if GANS.config(name).shape == "painter":
+        pytest.skip("needs both")
+    spec = spec_of(draws)
+    gan = new_gan(small(name).replace(draws=draws), spec)
+    losses = gan.step(batch(0, spec), random_stream(torch.device("cpu"), 0), 0.0)
+    assert losses["bad"] == 0
+    assert gan.sample(random_stream(torch.device("cpu"), 1), 2).shape == (2, batch(0, spec).joint.shape[1], 64, 64)

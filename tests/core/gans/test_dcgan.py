@@ -8,7 +8,8 @@ import torch
 from napari_organoid_synth.core.codec import PairSpec
 from napari_organoid_synth.core.configs.dcgan import DcganConfig
 from napari_organoid_synth.core.dataset import Batch
-from napari_organoid_synth.core.gans.dcgan import Dcgan, Discriminator, Generator, channels_at
+from napari_organoid_synth.core.gans.dcgan import Dcgan
+from napari_organoid_synth.core.gans.networks import ConvDiscriminator, ConvGenerator, channels_at
 
 SMALL = {"generator_channels": 8, "discriminator_channels": 8, "max_channels": 16, "latent": 10}
 
@@ -21,10 +22,10 @@ def test_widths_as_published(tile: int, widths: list[int]) -> None:
     sides = [4 * 2**i for i in range(len(widths))]
     assert sides[-1] == tile // 2
     assert [channels_at(side, tile, 64, 512) for side in sides] == widths
-    generator = Generator(100, 3, tile, 64, 512, "transposed")
+    generator = ConvGenerator(100, 3, tile, 64, 512, "transposed")
     convs = [m for m in generator.modules() if isinstance(m, torch.nn.ConvTranspose2d)]
     assert [conv.out_channels for conv in convs] == [*widths, 3]
-    judge = Discriminator(3, tile, 64, 512)
+    judge = ConvDiscriminator(3, tile, 64, 512)
     assert [m.out_channels for m in judge.modules() if isinstance(m, torch.nn.Conv2d)] == [*reversed(widths), 1]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
@@ -32,10 +33,12 @@ class Gan(ABC):
 
     Attributes
     ----------
-    seen : int
-        Images shown so far.
+    seen, taken : int
+        Images shown and steps taken so far.
     bf16 : bool
         Whether convolutions compute in bf16 (`step` only; samples are always float32).
+    transferred : bool
+        Whether the training started from the weights of another, so that an averaged network is good from the start.
     """
 
     shape: ClassVar[str]
@@ -43,8 +46,13 @@ class Gan(ABC):
     def __init__(self, config: Any, spec: PairSpec) -> None:
         self.config, self.spec = config, spec
         self.device = torch.device("cpu")
-        self.seen = 0
-        self.bf16 = False
+        self.seen = self.taken = 0
+        self.bf16 = self.transferred = False
+
+    @property
+    def remembered(self) -> float:
+        """Images over which an averaged network may look back: those seen, without limit after `adopt`."""
+        return math.inf if self.transferred else self.seen
 
     @abstractmethod
     def networks(self) -> dict[str, nn.Module]:
@@ -103,6 +111,31 @@ class Gan(ABC):
             Image channels; a joint generator appends the M mask channels.
         """
 
+    def batch_size(self, batch: int, progress: float) -> int:
+        """Tiles of the step at this share of the training, ``batch`` being what the recipe says."""
+        return batch
+
+    def rehearsals(self, steps: int) -> list[tuple[float, float, int]]:
+        """The kinds of step that differ in cost: share of all ``steps``, progress at which to try one, steps taken."""
+        return [(1.0, 0.0, 0)]
+
+    def count(self, images: int) -> None:
+        """Note that a step has been taken with so many images."""
+        self.seen += images
+        self.taken += 1
+
+    @property
+    def notes(self) -> dict[str, str]:
+        """What a person should know of this training beside its settings, such as the weight file that it reads."""
+        return {}
+
+    def learned(self) -> dict[str, nn.Module]:
+        """The networks that hold weights, averaged ones included; the others only remember their own training.
+
+        Those are pools of shown and drawn images, or the strength of an augmentation: nothing to pass on.
+        """
+        return {name: network for name, network in self.networks().items() if any(True for _ in network.parameters())}
+
     @property
     def parameters(self) -> dict[str, int]:
         """Number of trained parameters of each network."""
@@ -128,7 +161,11 @@ class Gan(ABC):
         for name, optimizer in self.optimizers().items():
             for index, state in enumerate(_states(optimizer)):
                 tensors |= {f"optimizer/{name}/{index}/{key}": state[key] for key in MOMENTS if state}
-        return {key: value.detach().cpu().contiguous() for key, value in tensors.items()}, {"seen": self.seen}
+        return {key: value.detach().cpu().contiguous() for key, value in tensors.items()}, {
+            "seen": self.seen,
+            "taken": self.taken,
+            "transferred": self.transferred,
+        }
 
     def load_state(self, tensors: dict[str, Tensor], numbers: dict[str, float]) -> None:
         """Take over what `state` gave.
@@ -143,10 +180,10 @@ class Gan(ABC):
             for key, target in own.items():
                 target.copy_(_tensor(tensors, f"network/{name}/{key}", target))
         for name, optimizer in self.optimizers().items():
-            if f"optimizer/{name}/0/step" not in tensors:
-                continue
             parameters = [p for group in optimizer.param_groups for p in group["params"]]
             for index, parameter in enumerate(parameters):
+                if f"optimizer/{name}/{index}/step" not in tensors:  # before the first step, or frozen
+                    continue
                 # empty_like keeps the memory layout of the parameter, which the fused kernel relies on
                 state = optimizer.state[parameter] = {
                     "step": torch.zeros((), device=parameter.device if optimizer.defaults["fused"] else "cpu"),
@@ -155,7 +192,41 @@ class Gan(ABC):
                 }
                 for key, target in state.items():
                     target.copy_(_tensor(tensors, f"optimizer/{name}/{index}/{key}", target))
-        self.seen = int(numbers["seen"])
+        self.seen, self.taken = int(numbers["seen"]), int(numbers.get("taken", 0))
+        self.transferred = bool(numbers.get("transferred"))
+
+    def adopt(self, tensors: dict[str, Tensor]) -> tuple[int, int]:
+        """Start from the weights of another training: take every tensor of `learned` with the same name and shape.
+
+        Optimisers start anew. Returns how many tensors were taken, and how many kept their initial values.
+        """
+        taken = left = 0
+        for name, network in self.learned().items():
+            for key, target in network.state_dict().items():
+                found = tensors.get(f"network/{name}/{key}")
+                if found is not None and found.shape == target.shape:
+                    target.copy_(found)
+                    taken += 1
+                else:
+                    left += 1
+        self.transferred = taken > 0
+        return taken, left
+
+    def freeze(self, layers: int) -> None:
+        """Keep the first ``layers`` convolutions of every discriminator as they are (Mo 2020, arXiv 2002.10964).
+
+        They are counted from the input on; without convolutions, fully connected layers count. Called after
+        construction or `adopt`, and again before a resumed training.
+        """
+        for name, network in self.networks().items():
+            if not name.startswith("discriminator"):
+                continue
+            convolutions = [module for module in network.modules() if _is_convolution(module)]
+            dense = [module for module in network.modules() if isinstance(module, nn.Linear)]
+            for module in (convolutions or dense)[:layers]:
+                for parameter in module.parameters(recurse=False):
+                    parameter.frozen = True  # type: ignore[attr-defined]
+                    parameter.requires_grad_(False)
 
 
 def make_adam(network: nn.Module, learning_rate: float, beta1: float, beta2: float = 0.999) -> Adam:
@@ -187,12 +258,17 @@ def channels_last(network: nn.Module) -> nn.Module:
 def set_trainable(network: nn.Module, on: bool) -> None:
     """Whether gradients of the weights are computed; off saves a third of a discriminator's backward pass."""
     for parameter in network.parameters():
-        parameter.requires_grad_(on)
+        parameter.requires_grad_(on and not getattr(parameter, "frozen", False))
 
 
 def streams_of(rng: torch.Generator | Sequence[torch.Generator]) -> Sequence[torch.Generator]:
     """One stream or several, as a sequence."""
     return (rng,) if isinstance(rng, torch.Generator) else rng
+
+
+def _is_convolution(module: nn.Module) -> bool:
+    weight = getattr(module, "weight", None)
+    return isinstance(weight, nn.Parameter) and weight.ndim == 4
 
 
 def _states(optimizer: Optimizer) -> Iterable[dict[str, Tensor]]:

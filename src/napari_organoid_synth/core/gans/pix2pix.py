@@ -179,7 +179,7 @@ class Pix2Pix(Gan):
                 loss_g = loss_g + config.l1_weight * difference
         bad = torch.maximum(bad, descend(loss_g, self.generator, self._optimizers["generator"]))
         self._set_noise([])
-        self.seen += len(image)
+        self.count(len(image))
         return losses | {"difference": difference.detach(), "bad": bad}
 
     @torch.no_grad()
