@@ -24,6 +24,8 @@ from typing import Any
 
 from robot import Window, drag, middle, offered, screen, wait, x
 
+LONG = 5400.0  # seconds after which a training or a comparison counts as stuck
+
 
 def sql(project: Path, query: str) -> Any:
     """First value of a query on the samples, 0 while there is no such table."""
@@ -63,11 +65,11 @@ def pairs(w: Window, drops: list[list[Path]], tests: int) -> None:
     assert (len(split), split.count("test")) == (len(rows), tests), split
 
 
-def train(w: Window, steps: int) -> Path:
+def train(w: Window, steps: int, tile: int) -> Path:
     """Choose, type, start, pause, resume, let it finish."""
     w.raise_dock("Train")
     w.choose("Generator", "pix2pix", "Train")
-    w.choose("Tile, px", "128", "Train")
+    w.choose("Tile, px", str(tile), "Train")
     w.type("Steps", str(steps), "Train")
     w.says("Train", r"GB", 90)
     w.shot("05-train-ready")
@@ -82,7 +84,7 @@ def train(w: Window, steps: int) -> Path:
     w.shot("07-train-paused")
     assert (run / "events.jsonl").read_text().count('"Progress"') <= before + 1, "it did not pause"
     w.click("Resume", "Train")
-    wait(lambda: '"Finished"' in (run / "events.jsonl").read_text(), 480, "the training ends")
+    wait(lambda: '"Finished"' in (run / "events.jsonl").read_text(), LONG, "the training ends")
     time.sleep(3)
     w.shot("08-train-done")
     assert list(run.glob("checkpoints/*.safetensors")), "no checkpoint"
@@ -95,8 +97,8 @@ def generate(w: Window, number: int) -> None:
     w.type("Number", str(number), "Generate")
     w.shot("09-generate-ready")
     w.click(f"Make {number} pairs", "Generate")
-    wait(lambda: sum(verdicts(w.project)) == number, 240, "the pairs are made")
-    w.says("Generate", "Scored", 240)
+    wait(lambda: sum(verdicts(w.project)) == number, LONG, "the pairs are made")
+    w.says("Generate", "Scored", LONG)
     w.shot("10-generate-scored")
 
 
@@ -153,7 +155,7 @@ def segment(w: Window, steps: int) -> None:
     w.click("Measure the gain", "Segment")
     w.says("Segment", r"step \d+ of", 120)
     w.shot("18-segment-running")
-    wait(lambda: list(w.project.glob("segment/*/results.json")) and not w.find("Stop and", "Segment"), 900, "results")
+    wait(lambda: list(w.project.glob("segment/*/results.json")) and not w.find("Stop and", "Segment"), LONG, "results")
     w.shot("19-segment-done")
     w.click("Show as layers", "Segment")
     wait(lambda: [c for c in w.controls() if c["kind"] == "item" and c["name"] == "errors"], 30, "the errors layer")
@@ -195,7 +197,10 @@ def main() -> None:
     parser.add_argument("--masks", type=Path, nargs="+", default=[])
     parser.add_argument("--size", default="1600x1000")
     parser.add_argument("--theme", default="dark", choices=("dark", "light"))
+    parser.add_argument("--tests", type=int, default=2, help="Images put aside for testing.")
+    parser.add_argument("--tile", type=int, default=128)
     parser.add_argument("--train-steps", type=int, default=150)
+    parser.add_argument("--number", type=int, default=24, help="Pairs to generate.")
     parser.add_argument("--segment-steps", type=int, default=10)
     parser.add_argument("--tour", action="store_true")
     options = parser.parse_args()
@@ -214,9 +219,9 @@ def main() -> None:
     with screen(options.size):
         w = Window(project, options.out)
         if not options.tour:
-            pairs(w, drops, tests=2)
-            train(w, options.train_steps)
-            generate(w, 24)
+            pairs(w, drops, options.tests)
+            train(w, options.train_steps, options.tile)
+            generate(w, options.number)
             curate(w)
             export(w)
             segment(w, options.segment_steps)

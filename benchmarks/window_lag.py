@@ -98,7 +98,7 @@ def main() -> None:
 
     recipe = dock.value().override("train.steps=1000000", f"train.preview_every={options.preview_every}")
     dock.setValue(recipe)
-    dock._start()
+    dock.run()
     runner = workspace.runner("train")
     began = time.monotonic()
     folder = None

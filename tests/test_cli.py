@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from napari_organoid_synth import cli
+from napari_organoid_synth.core.job import Event, Finished
+from napari_organoid_synth.core.recipe import SHORT_VERBS
 
 
 def call(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
@@ -86,6 +92,103 @@ def test_what_can_be_mended_is_one_sentence_and_exit_code_1(
 
 def test_wrong_use_is_exit_code_2() -> None:
     assert "No such option" in call("train", "x", "--colour", code=2).stderr
+
+
+VERBS = [
+    "train", "pipeline", "generate", "score", "export", "segment", "pair", "curate", "control", "simulate", "list",
+    "share", "adopt", "demo", "window", "report",
+]  # fmt: skip
+NOTHING_TO_SET = {"list", "control", "window"}
+
+
+def test_every_verb_gives_json_and_takes_settings() -> None:
+    listed = [line.split()[0] for line in call("--help").stdout.split("Commands:")[1].splitlines() if line.strip()]
+    assert listed == VERBS
+    script = """
+import sys
+from napari_organoid_synth.cli import app
+for verb in sys.argv[1:]:
+    print("VERB", verb)
+    try:
+        app([verb, "--help"])
+    except SystemExit as stop:
+        assert stop.code == 0, stop
+"""
+    done = subprocess.run([sys.executable, "-c", script, *VERBS], capture_output=True, text=True, check=True)
+    for text in done.stdout.split("VERB ")[1:]:
+        verb = text.split()[0]
+        assert "--json" in text, verb
+        assert ("--set" in text) == (verb not in NOTHING_TO_SET), verb
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("verb", list(SHORT_VERBS))
+def test_each_setting_of_a_short_verb_is_an_option(verb: str) -> None:
+    text = " ".join(call(verb, "--help").stdout.split())
+    for name, field in SHORT_VERBS[verb].model_fields.items():
+        assert f"--{name.replace('_', '-')} " in text
+        assert str(field.description) in text
+
+
+def test_file_set_and_options_say_the_same_and_the_option_wins(tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text("number: 4\nsize: 64\nseed: 3\n")
+    for arguments, names in (
+        (["--number", 2, "--size", 64], ["00000", "00001"]),
+        (["--set", "number=1", "--set", "size=64", "--set", "seed=7"], ["00007"]),
+        (["--recipe", tmp_path / "recipe.yaml", "--set", "number=3", "--number", 1], ["00003"]),
+        (["--recipe", tmp_path / "recipe.yaml", "--set", "number=1", "--seed", 0], ["00000"]),
+    ):
+        folder = tmp_path / "-".join(names)
+        made = json.loads(call("simulate", "em", folder, *arguments, "--json").stdout)
+        assert made == {"folder": str(folder), "pairs": len(names)}
+        assert sorted(path.name for path in folder.glob("*[0-9].ome.tif")) == [f"em_{name}.ome.tif" for name in names]
+        for path in folder.iterdir():
+            path.unlink()
+    given = ["--set", f"images={folder.parent / 'real'}", "--set", "test=0.5"]
+    call("simulate", "em", tmp_path / "real", "--number", 2, "--size", 64)
+    by_set = json.loads(call("pair", tmp_path / "p", *given, "--json").stdout)
+    by_option = json.loads(call("pair", tmp_path / "p", "--images", tmp_path / "real", "--test", 0.5, "--json").stdout)
+    assert by_set == by_option
+    assert [entry["split"] for entry in by_set["entries"]] == ["train", "test"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (["simulate", "em", "x", "--size", "10"], 2, "Invalid value for '--size'"),
+        (["simulate", "em", "x", "--set", "size=10"], 1, "Setting 'size' is 10. Input should be greater than or equal"),
+        (["simulate", "em", "x", "--set", "sise=10"], 1, "There is no setting 'sise'."),
+        (["pair", "p", "--kind", "stars"], 1, "Setting 'kind' is 'stars'. Input should be 'binary', 'classes' or"),
+        (["curate", "p", "--set", "undo=perhaps"], 1, "Setting 'undo' is 'perhaps'."),
+        (["curate"], 2, "Missing argument 'project'."),
+        (["nonsense"], 2, "No such command 'nonsense'."),
+        (["control", "p", "halt"], 1, "'halt' is no request. Expected pause, resume or cancel."),
+    ],
+)
+def test_exit_codes(arguments: list[str], code: int, sentence: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "napari_organoid_synth", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_stopped_job_is_exit_code_130_and_still_gives_its_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def score(*_: object) -> Iterator[Event]:
+        yield Finished(3, "canceled", {"scored": 3})
+
+    monkeypatch.setattr("napari_organoid_synth.core.score.score", score)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    for arguments, out in ((["--json"], {"reason": "canceled", "scored": 3}), ([], None)):
+        monkeypatch.setattr(sys, "argv", ["organoid-synth", "score", str(tmp_path / "p"), *arguments])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        said = capsys.readouterr()
+        assert stop.value.code == 130
+        assert said.err == "Stopped; everything so far is saved.\n"
+        assert (json.loads(said.out) if said.out else None) == out
 
 
 def test_pairs_are_matched_shown_and_split(tmp_path: Path) -> None:

@@ -9,21 +9,39 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.errors import DiskFull, UserError, is_disk_full
 
 if TYPE_CHECKING:
     from napari_organoid_synth.core.job import Control, Event, JobFolder
     from napari_organoid_synth.core.project import Project
     from napari_organoid_synth.core.settings import Settings
 
+
+class Verbs(typer.core.TyperGroup):
+    """The commands. A short verb gets an option for each of its settings only when it is called.
+
+    Reading the settings takes longer than the list of commands may.
+    """
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that the words of the command line name, and the words that are left."""
+        name, command, left = super().resolve_command(ctx, args)
+        if name in _SHORT:
+            alone = typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
+            alone.command(name)(_with_options(_SHORT[name], name))
+            command = typer.main.get_command(alone)
+        return name, command, left
+
+
 app = typer.Typer(
     name="organoid-synth",
+    cls=Verbs,
     help="Make, curate and prove synthetic image-mask pairs for microscopy.",
     no_args_is_help=True,
     add_completion=False,
@@ -72,88 +90,117 @@ def train(
 
 
 @app.command()
-def generate(
+def pipeline(
     project: ProjectArgument,
     recipe: RecipeOption = None,
     overrides: SetOption = None,
+    resume: Annotated[str | None, typer.Option(help="Go on with this pipeline; its settings are kept.")] = None,
     as_json: JsonOption = False,
     job: JobOption = None,
 ) -> None:
-    """Make synthetic pairs with a trained generator."""
-    _simple("generate", project, recipe, overrides, as_json, job)
+    """Learn masks, check them, learn to paint, make pairs: touching objects keep their structure."""
+    from napari_organoid_synth.core.job import JobFolder
+    from napari_organoid_synth.core.pipeline import find_pipeline
+    from napari_organoid_synth.core.project import Project
+
+    opened = Project(project)
+    folder = find_pipeline(opened, resume) if resume is not None else JobFolder(job) if job else None
+    settings = _settings("pipeline", recipe, overrides)
+    _run("pipeline", opened, settings, folder, job is not None, as_json, resume=resume is not None)
 
 
-@app.command()
-def score(
-    project: ProjectArgument,
-    recipe: RecipeOption = None,
-    overrides: SetOption = None,
-    as_json: JsonOption = False,
-    job: JobOption = None,
-) -> None:
-    """Score the synthetic pairs against the real ones."""
-    _simple("score", project, recipe, overrides, as_json, job)
+def _add_long(verb: str, summary: str) -> None:
+    """A verb that takes settings alone."""
+
+    def command(
+        project: ProjectArgument,
+        recipe: RecipeOption = None,
+        overrides: SetOption = None,
+        as_json: JsonOption = False,
+        job: JobOption = None,
+    ) -> None:
+        from napari_organoid_synth.core.job import JobFolder
+        from napari_organoid_synth.core.project import Project
+
+        settings = _settings(verb, recipe, overrides)
+        _run(verb, Project(project), settings, JobFolder(job) if job else None, job is not None, as_json)
+
+    app.command(verb, help=summary)(command)
 
 
-@app.command()
-def export(
-    project: ProjectArgument,
-    recipe: RecipeOption = None,
-    overrides: SetOption = None,
-    as_json: JsonOption = False,
-    job: JobOption = None,
-) -> None:
-    """Write the accepted pairs as OME-TIFF and in the layouts of other tools."""
-    _simple("export", project, recipe, overrides, as_json, job)
+_add_long("generate", "Make synthetic pairs with a trained generator.")
+_add_long("score", "Score the synthetic pairs against the real ones.")
+_add_long("export", "Write the accepted pairs as OME-TIFF and in the layouts of other tools.")
+_add_long("segment", "Train a segmenter with and without synthetic pairs and compare.")
 
 
-@app.command()
-def segment(
-    project: ProjectArgument,
-    recipe: RecipeOption = None,
-    overrides: SetOption = None,
-    as_json: JsonOption = False,
-    job: JobOption = None,
-) -> None:
-    """Train a segmenter with and without synthetic pairs and compare."""
-    _simple("segment", project, recipe, overrides, as_json, job)
+# --- short verbs: every field of their settings is also an option --------------------------------------------------
+
+_SHORT: dict[str, Callable[..., None]] = {}
 
 
-# --- short verbs ---------------------------------------------------------------------------------------------------
+def _short_verb(function: Callable[..., None]) -> Callable[..., None]:
+    """Add a verb to the list of commands; `Verbs` gives it its options."""
+
+    def listed() -> None: ...
+
+    app.command(function.__name__, help=function.__doc__)(listed)
+    _SHORT[function.__name__] = function
+    return function
 
 
-@app.command()
+def _with_options(function: Callable[..., None], verb: str) -> Callable[..., None]:
+    """The function with an option in place of ``fields`` for each field of the settings of the verb."""
+    import inspect
+    from functools import wraps
+
+    from napari_organoid_synth.core.recipe import SHORT_VERBS
+
+    own = [p for p in inspect.signature(function, eval_str=True).parameters.values() if p.name != "fields"]
+    options = []
+    for name, field in SHORT_VERBS[verb].model_fields.items():
+        shown: Any = {"help": field.description, "show_default": str(field.default) if field.default else False}
+        kind: Any = str | None
+        option: Any = typer.Option(None, **shown)
+        if field.annotation is bool:
+            kind, option = bool, typer.Option(False, f"--{name}", **shown)
+        elif field.annotation is int:
+            ends = {end: getattr(bound, end) for bound in field.metadata for end in ("ge", "le") if hasattr(bound, end)}
+            kind, option = int | None, typer.Option(None, min=ends.get("ge"), max=ends.get("le"), **shown)
+        elif str(field.annotation).startswith("tuple"):
+            kind = list[str] | None
+        options.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=option, annotation=kind))
+
+    @wraps(function)
+    def command(**arguments: Any) -> None:
+        function(**arguments)
+
+    command.__signature__ = inspect.Signature([*own, *options])  # type: ignore[attr-defined]
+    command.__annotations__ = {p.name: p.annotation for p in (*own, *options)}
+    return command
+
+
+@_short_verb
 def pair(
     project: ProjectArgument,
-    images: Annotated[list[Path] | None, typer.Option(help="Folder of images, or single files. Repeatable.")] = None,
-    masks: Annotated[
-        list[str] | None, typer.Option(help="Folder of masks; several named classes as NAME=FOLDER. Repeatable.")
-    ] = None,
-    image_pattern: Annotated[str, typer.Option(help="Name of an image, such as '{name}_img.tif'.")] = "",
-    mask_pattern: Annotated[str, typer.Option(help="Name of a mask, such as '{name}_masks.tif'.")] = "",
-    kind: Annotated[str | None, typer.Option(help="binary, classes or instances; default: detected.")] = None,
-    test: Annotated[str, typer.Option(help="Test images: names separated by commas, or a share such as 0.2.")] = "",
+    recipe: RecipeOption = None,
+    overrides: SetOption = None,
     as_json: JsonOption = False,
+    **fields: Any,
 ) -> None:
     """Match images with masks and check them; without --images show the table."""
     from napari_organoid_synth.core.pairing import PairTable, check_pairs, find_pairs, split_table
     from napari_organoid_synth.core.project import Project
 
+    settings = _settings("pair", recipe, overrides, fields)
     opened = Project(project)
-    if images:
-        named = dict(text.split("=", 1) for text in masks or () if "=" in text)
-        if named and len(named) != len(masks or ()):
-            raise UserError("Some --masks have a class name and some have none.", "Expected NAME=FOLDER for each.")
-        sources: Any = {name: Path(path) for name, path in named.items()} or [Path(text) for text in masks or ()]
+    if settings.images:
         table = find_pairs(
-            images if len(images) > 1 else images[0],
-            (sources[0] if len(sources) == 1 else sources or None) if isinstance(sources, list) else sources,
-            image_pattern=image_pattern,
-            mask_pattern=mask_pattern,
+            settings.images, _mask_sources(settings.masks), settings.image_pattern, settings.mask_pattern
         )
-        table = check_pairs(table, kind=kind)  # type: ignore[arg-type]
-        if test:
-            table = split_table(table, test=_share(test) or test.split(","))
+        table = check_pairs(table, settings.kind)
+        if settings.test:
+            table = split_table(table, test=_share(settings.test) or settings.test.split(","))
         table.to_file(opened.pairs_path)
     else:
         table = PairTable.from_file(opened.pairs_path)
@@ -165,36 +212,39 @@ def pair(
     print(table.summary())
 
 
-@app.command()
+@_short_verb
 def curate(
     project: ProjectArgument,
-    accept: Annotated[list[str] | None, typer.Option(help="Sample to accept, or best:N. Repeatable.")] = None,
-    reject: Annotated[list[str] | None, typer.Option(help="Sample to reject. Repeatable.")] = None,
-    undo: Annotated[bool, typer.Option("--undo", help="Take the last decision back.")] = False,
-    redo: Annotated[bool, typer.Option("--redo", help="Decide again what was taken back.")] = False,
+    recipe: RecipeOption = None,
+    overrides: SetOption = None,
     as_json: JsonOption = False,
+    **fields: Any,
 ) -> None:
     """Accept and reject samples; without options show the counts."""
     from napari_organoid_synth.core.curation import SampleStore, Verdict
     from napari_organoid_synth.core.project import Project
     from napari_organoid_synth.core.score import best
 
-    store = SampleStore(Project(project).samples_path)
-    try:
+    settings = _settings("curate", recipe, overrides, fields)
+    opened = Project(project)
+    if settings.rebuild:
+        store, words = SampleStore.rebuild(opened.samples_path)
+        print(words, file=sys.stderr)
+    else:
+        store = SampleStore(opened.samples_path)
+    with store:
         verdict: Verdict
-        for names, verdict in ((accept or [], "accepted"), (reject or [], "rejected")):
+        for names, verdict in ((settings.accept, "accepted"), (settings.reject, "rejected")):
             ids: list[str] = []
             for name in names:
                 ids += best(store, int(name[5:])) if name.startswith("best:") and name[5:].isdigit() else [name]
             if ids:
                 store.decide(ids, verdict)
-        if undo:
+        if settings.undo:
             store.undo()
-        if redo:
+        if settings.redo:
             store.redo()
         _print(dict(store.counts()), as_json)
-    finally:
-        store.close()
 
 
 @app.command()
@@ -202,36 +252,39 @@ def control(
     project: ProjectArgument,
     request: Annotated[str, typer.Argument(help="pause, resume or cancel.")],
     name: Annotated[str, typer.Option(help="Folder name of the job; default: the newest that runs.")] = "",
+    as_json: JsonOption = False,
 ) -> None:
     """Pause, resume or cancel a running job of the project, also one started by the window."""
     from napari_organoid_synth.core.project import Project
 
+    if request not in {"pause", "resume", "cancel"}:
+        raise UserError(f"'{request}' is no request.", "Expected pause, resume or cancel.")
     jobs = [job for job in Project(project).jobs() if job.alive and (not name or job.path.name == name)]
     if not jobs:
         raise UserError("No such job is running.", todo="Look into the folders runs, segment and jobs of the project.")
-    if request not in {"pause", "resume", "cancel"}:
-        raise UserError(f"'{request}' is no request.", "Expected pause, resume or cancel.")
     getattr(jobs[-1].control, request)()
-    print(f"{request}: {jobs[-1].path.name}")
+    _print({"request": request, "job": jobs[-1].path.name}, as_json)
 
 
-@app.command()
+@_short_verb
 def simulate(
     name: Annotated[str, typer.Argument(help="organoid_brightfield, em or tissue.")],
     folder: Annotated[Path, typer.Argument(help="Where the OME-TIFF pairs go.")],
-    number: Annotated[int, typer.Option(min=1, help="How many pairs.")] = 10,
-    size: Annotated[int, typer.Option(min=64, max=4096, help="Side of the images, px.")] = 256,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same pairs.")] = 0,
+    recipe: RecipeOption = None,
+    overrides: SetOption = None,
     as_json: JsonOption = False,
+    **fields: Any,
 ) -> None:
     """Write simulated pairs."""
     from napari_organoid_synth.core.ome_tiff import write_pair
     from napari_organoid_synth.core.simulate import SIMULATORS
 
+    settings = _settings("simulate", recipe, overrides, fields)
     if name not in SIMULATORS:
         raise UserError(f"There is no simulator '{name}'.", f"Expected one of: {', '.join(SIMULATORS)}.")
-    written = [write_pair(folder, SIMULATORS[name](seed + i, size=size)) for i in range(number)]
-    _print({"folder": str(folder), "pairs": len(written)}, as_json)
+    for seed in range(settings.seed, settings.seed + settings.number):
+        write_pair(folder, SIMULATORS[name](seed, size=settings.size))
+    _print({"folder": str(folder), "pairs": settings.number}, as_json)
 
 
 @app.command(name="list")
@@ -254,6 +307,48 @@ def list_(
         print(f"{name:12} {member['summary']}")
 
 
+@_short_verb
+def share(
+    project: ProjectArgument,
+    file: Annotated[Path, typer.Argument(help="The model file to write; ends with .synth.")],
+    recipe: RecipeOption = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+    **fields: Any,
+) -> None:
+    """Write a trained generator as one file for others; a licence must be chosen."""
+    from napari_organoid_synth.core.project import Project
+    from napari_organoid_synth.core.run import Run
+    from napari_organoid_synth.core.share import write_bundle
+
+    settings = _settings("share", recipe, overrides, fields)
+    run = Run(Project(project).run_path(settings.run))
+    card = write_bundle(run, file, settings).card
+    shown = {key: getattr(card, key) for key in ("name", "generator", "steps", "images", "pairs", "licence", "metrics")}
+    _print({"file": str(file), "bytes": file.stat().st_size, **shown}, as_json)
+
+
+@_short_verb
+def adopt(
+    project: ProjectArgument,
+    file: Annotated[Path, typer.Argument(help="A .synth file, made with 'share'.")],
+    recipe: RecipeOption = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+    **fields: Any,
+) -> None:
+    """Take a model file into the project as a run to generate with, or to start from."""
+    from napari_organoid_synth.core.project import Project
+    from napari_organoid_synth.core.share import add_bundle
+
+    settings = _settings("adopt", recipe, overrides, fields)
+    run = add_bundle(Project(project), file, settings.name)
+    card = run.note()["card"]
+    shown = ("name", "generator", "steps", "images", "pairs", "licence", "authors", "note", "created", "metrics")
+    print("It came without optimisers: training it further starts them anew.", file=sys.stderr)
+    _print({"run": run.name, **{key: card[key] for key in shown}}, as_json)
+
+
 @app.command()
 def demo(
     project: Annotated[
@@ -271,9 +366,9 @@ def demo(
 
     settings = DemoSettings().override(*(overrides or ()))
     opened, steering = Project(project or _new_folder("organoid-synth-demo")), Control()
-    result = _follow(run_demo(opened, steering, settings), steering, as_json, "demo", None)
-    if as_json:
-        _print(result, as_json)
+    result = _follow(run_demo(opened, steering, settings), steering, "demo", opened)
+    if as_json or result["reason"] == "canceled":
+        _finish(result, as_json)
     else:
         print(f"{result['sentence']}\nReport: {result['report']}")
     if gui:
@@ -283,25 +378,31 @@ def demo(
 
 
 @app.command()
-def window(project: ProjectArgument) -> None:
-    """Open a project in napari with all docks."""
+def window(project: ProjectArgument, as_json: JsonOption = False) -> None:
+    """Open a project in napari with all docks; ends when the window is closed."""
     from napari_organoid_synth.core.project import Project
 
-    _open_window(Project(project))
+    opened = Project(project)
+    _open_window(opened)
+    if as_json:
+        _print({"project": str(opened.path)}, as_json)
 
 
-@app.command()
+@_short_verb
 def report(
     project: ProjectArgument,
-    output: Annotated[Path | None, typer.Option(help="HTML file; default: report.html in the project.")] = None,
+    recipe: RecipeOption = None,
+    overrides: SetOption = None,
     as_json: JsonOption = False,
+    **fields: Any,
 ) -> None:
     """Write the report of a project: pictures, curves and tables in one HTML file."""
     from napari_organoid_synth.core.project import Project
     from napari_organoid_synth.core.report import write_report
 
-    opened = Project(project)
-    _print({"report": str(write_report(opened, output or opened.path / "report.html"))}, as_json)
+    settings, opened = _settings("report", recipe, overrides, fields), Project(project)
+    output = Path(settings.output or opened.path / "report.html")
+    _print({"report": str(write_report(opened, output))}, as_json)
 
 
 @app.callback(invoke_without_command=True)
@@ -337,21 +438,22 @@ def _share(text: str) -> float | None:
         return None
 
 
-def _settings(verb: str, recipe: Path | None, overrides: list[str] | None) -> Any:
-    from napari_organoid_synth.core.recipe import VERBS
+def _mask_sources(texts: Sequence[str]) -> Any:
+    """What `find_pairs` takes as masks."""
+    named = dict(text.split("=", 1) for text in texts if "=" in text)
+    if named and len(named) != len(texts):
+        raise UserError("Some --masks have a class name and some have none.", "Expected NAME=FOLDER for each.")
+    return named or list(texts) or None
 
-    cls = VERBS[verb]
-    return (cls.from_file(recipe) if recipe else cls()).override(*(overrides or ()))
 
+def _settings(verb: str, recipe: Path | None, overrides: list[str] | None, fields: dict[str, Any] | None = None) -> Any:
+    """The settings of a verb: from the file, then ``--set``, then the options of its own."""
+    from napari_organoid_synth.core.recipe import SHORT_VERBS, VERBS
 
-def _simple(
-    verb: str, path: Path, recipe: Path | None, overrides: list[str] | None, as_json: bool, job: Path | None
-) -> None:
-    from napari_organoid_synth.core.job import JobFolder
-    from napari_organoid_synth.core.project import Project
-
-    settings = _settings(verb, recipe, overrides)
-    _run(verb, Project(path), settings, JobFolder(job) if job else None, job is not None, as_json)
+    cls = (VERBS | SHORT_VERBS)[verb]
+    settings = (cls.from_file(recipe) if recipe else cls()).override(*(overrides or ()))
+    given = {name: value for name, value in (fields or {}).items() if value not in (None, []) and value is not False}
+    return settings.replace(**given) if given else settings
 
 
 def _run(
@@ -366,13 +468,22 @@ def _run(
     if not launched:  # a window clears earlier requests itself, before it starts the process: its later ones count
         steering.resume()
     function = getattr(import_module(f"napari_organoid_synth.core.{verb}"), verb)
-    if verb in {"train", "segment"}:
+    if verb in {"train", "segment", "pipeline"}:
         extra["folder"] = job.path
-    _print(_follow(function(project, settings, steering, **extra), steering, as_json, verb, job), as_json)
+    _finish(_follow(function(project, settings, steering, **extra), steering, verb, project, job), as_json)
+
+
+def _finish(result: dict[str, Any], as_json: bool) -> None:
+    """Print the result of a long verb; exit code 130 when it was stopped."""
+    canceled = result["reason"] == "canceled"
+    if as_json or not canceled:
+        _print(result, as_json)
+    if canceled:
+        raise typer.Exit(130)
 
 
 def _follow(
-    events: Iterator[Event], steering: Control, as_json: bool, verb: str, job: JobFolder | None
+    events: Iterator[Event], steering: Control, verb: str, project: Project, job: JobFolder | None = None
 ) -> dict[str, Any]:
     """Loop over a verb with a progress bar; Ctrl-C asks it to save and end; return the result."""
     import traceback
@@ -388,10 +499,16 @@ def _follow(
     def guarded() -> Iterator[Event]:
         try:
             yield from events
-        except UserError as error:
-            yield Failed(0, error.found, error.expected, error.todo, traceback.format_exc())
-        except Exception as error:
-            yield Failed(0, f"{type(error).__name__}: {error}", "", "Copy the report and ask.", traceback.format_exc())
+        except Exception as caught:
+            report = traceback.format_exc()
+            error: Exception = caught
+            if isinstance(caught, OSError) and not isinstance(caught, UserError) and is_disk_full(caught):
+                error = DiskFull(project.pairs_path)
+            if isinstance(error, UserError):
+                yield Failed(0, error.found, error.expected, error.todo, report)
+            else:
+                tqdm.write(report, file=sys.stderr)
+                yield Failed(0, f"{type(error).__name__}: {error}", "", "Copy the report and ask.", report)
 
     with tqdm(desc=verb, file=sys.stderr, disable=None, leave=False) as bar:
         for event in job.record(guarded()) if job else guarded():
@@ -403,15 +520,11 @@ def _follow(
                 case Warned():
                     tqdm.write(event.text, file=sys.stderr)
                 case Failed():
-                    if "UserError" not in event.report.splitlines()[-1]:
-                        tqdm.write(event.report, file=sys.stderr)
                     raise UserError(event.found, event.expected, event.todo)
                 case Finished():
                     finished = event
     if finished.reason == "canceled":
         print("Stopped; everything so far is saved.", file=sys.stderr)
-        if not as_json:
-            raise typer.Exit(130)
     return {"reason": finished.reason, **finished.result}
 
 
@@ -441,6 +554,9 @@ def main() -> None:
     except UserError as error:
         print(f"organoid-synth: {error}", file=sys.stderr)
         sys.exit(1)
-    except OSError as error:  # no space, no permission, no such folder
+    except OSError as error:  # no permission, no such folder
+        if is_disk_full(error):
+            print(f"organoid-synth: {DiskFull(Path(error.filename or '.').absolute())}", file=sys.stderr)
+            sys.exit(1)
         print(f"organoid-synth: {error.strerror or error}: {error.filename or ''}".rstrip(": "), file=sys.stderr)
         sys.exit(1)

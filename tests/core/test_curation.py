@@ -242,7 +242,11 @@ def test_damaged_database_is_said_and_rebuilt_from_the_images(tmp_path: Path) ->
     (tmp_path / "samples" / "broken.ome.tif").write_bytes(b"")
     store, words = SampleStore.rebuild(path)
     with store:
-        assert words == ("2 samples found again; their verdicts and scores are lost. Not readable: broken.ome.tif.")
+        (old,) = (tmp_path / "bin").iterdir()
+        assert words == (
+            "2 samples found again; their verdicts and scores are lost. Not readable: broken.ome.tif. "
+            f"The old list lies in {old}."
+        )
         assert {row.id: (row.verdict, row.run) for row in store.rows()} == {
             "a": ("new", "run-1"),
             "b": ("new", "run-1"),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_organoid_synth.core.codec import Codec
+from napari_organoid_synth.core.codec import Codec, Shape
 from napari_organoid_synth.core.dataset import PairDataset, TileSampler, decode_sample
 from napari_organoid_synth.core.pair import SamplePair
 from napari_organoid_synth.core.recipe import TileSettings
@@ -19,7 +19,7 @@ def pairs() -> list[SamplePair]:
     return [tissue(seed, 96).replace(name=f"t{seed}") for seed in range(2)]
 
 
-def dataset(pairs: list[SamplePair], shape: str = "painter", **memory: int) -> PairDataset:
+def dataset(pairs: list[SamplePair], shape: Shape = "painter", **memory: int) -> PairDataset:
     tiles = [t for t in list_tiles(pairs, TileSettings(size=64)) if t.kept]
     return PairDataset(pairs, tiles, Codec.fit(pairs), shape, **memory)
 
@@ -68,24 +68,43 @@ def test_image_classes_are_counted() -> None:
 
 
 def test_every_tile_once_per_round_and_pure() -> None:
-    sampler = TileSampler(10, 4, seed=3)
-    shown = np.concatenate([sampler.batch_indices(step) for step in range(5)])
+    sampler = TileSampler(10, seed=3)
+    shown = np.concatenate([sampler.indices(seen, 4) for seen in range(0, 20, 4)])
     assert sorted(shown[:10]) == sorted(shown[10:]) == list(range(10))
     assert list(shown[:10]) != list(shown[10:])
-    again = TileSampler(10, 4, seed=3)
-    np.testing.assert_array_equal(again.batch_indices(4), shown[16:])
-    np.testing.assert_array_equal(again.batch_indices(0), shown[:4])
-    assert list(TileSampler(10, 10, seed=4).batch_indices(0)) != list(shown[:10])
-    assert len(TileSampler(2, 5, seed=0).batch_indices(7)) == 5
+    again = TileSampler(10, seed=3)
+    np.testing.assert_array_equal(again.indices(16, 4), shown[16:])
+    np.testing.assert_array_equal(again.indices(3, 7), shown[3:10])  # another batch size on the way
+    assert list(TileSampler(10, seed=4).indices(0, 10)) != list(shown[:10])
+    assert len(TileSampler(2, seed=0).indices(35, 5)) == 5
 
 
 def test_decoding_is_the_way_back() -> None:
     pair = em(0, 64)
     codec = Codec.fit([pair])
     encoded = np.concatenate([codec.encode_image(pair.image), codec.encode_mask(pair.labels)])
-    image, labels = decode_sample(torch.from_numpy(encoded), codec)
+    image, labels = decode_sample(torch.from_numpy(encoded), codec, codec.spec(64, "joint"))
+    assert image is not None
     assert image.dtype == pair.image.dtype
     np.testing.assert_array_equal(labels, pair.labels)
     inside = (pair.image >= np.ceil(codec.low[0])) & (pair.image <= np.floor(codec.high[0]))
     assert np.abs(image.astype(int) - pair.image)[inside].max() <= 1
-    assert decode_sample(torch.from_numpy(encoded[:1]), codec)[1] is None
+    assert decode_sample(torch.from_numpy(encoded[:1]), codec, codec.spec(64, "image"))[1] is None
+    image, labels = decode_sample(torch.from_numpy(encoded[1:]), codec, codec.spec(64, "mask"))
+    assert image is None
+    np.testing.assert_array_equal(labels, pair.labels)
+
+
+@pytest.mark.parametrize(("shape", "channels"), [("joint", (1, 3)), ("image", (1, 0)), ("mask", (0, 3))])
+def test_only_what_is_drawn_is_encoded(shape: Shape, channels: tuple[int, int]) -> None:
+    pairs = [tissue(0, 64)]
+    codec = Codec.fit(pairs)
+    data = PairDataset(pairs, list_tiles(pairs, TileSettings(size=64)), codec, shape)
+    batch = data.batch([0, 5])
+    assert (batch.image.shape[1], batch.mask.shape[1]) == channels
+    spec = codec.spec(64, shape)
+    assert (spec.image_channels, spec.mask_channels) == channels
+    assert batch.joint.shape == (2, sum(channels), 64, 64)
+    joint = PairDataset(pairs, data.tiles, codec, "joint").batch([0, 5]).joint
+    expected = {"joint": joint, "image": joint[:, :1], "mask": joint[:, 1:]}[shape]
+    assert torch.equal(batch.joint, expected)

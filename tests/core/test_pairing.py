@@ -97,6 +97,13 @@ def test_two_folders_lists_and_globs(tmp_path: Path) -> None:
 def test_two_single_files_belong_together(tmp_path: Path) -> None:
     table = find_pairs(save(tmp_path / "one.png", picture(0)), save(tmp_path / "two.png", disc()))
     assert rows(table) == [("one", "matched")]
+    assert table.entries[0].reason == "the only image and the only mask"
+    for checked in (check_pairs(table), check_pairs(check_pairs(table))):  # it stays in the table, once
+        assert checked.entries[0].reason == "the only image and the only mask"
+    same = find_pairs(save(tmp_path / "two.tif", picture(0)), tmp_path / "two.png")
+    assert [(e.status, e.reason) for e in same.entries] == [("matched", "")]
+    three = find_pairs(tmp_path / "one.png", [tmp_path / "two.png", save(tmp_path / "three.png", disc())])
+    assert sorted(rows(three)) == [("one", "orphan"), ("three", "orphan"), ("two", "orphan")]
 
 
 def test_patterns_with_group_and_class(tmp_path: Path) -> None:
@@ -185,11 +192,22 @@ def test_stacks_are_matched_slice_by_slice(tmp_path: Path) -> None:
         )
 
 
-def test_nothing_to_find(tmp_path: Path) -> None:
+def test_nothing_to_find(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    filled, empty, other = (tmp_path_factory.mktemp(name) for name in ("filled", "empty", "other"))
+    save(filled / "one.png", picture(0))
+    (other / "deeper").mkdir()
+    for name in ("a.czi", "b.czi", "z.txt"):
+        (other / name).touch()
     for call, text in (
         (lambda: find_pairs(tmp_path / "no", tmp_path), f"There is no folder {tmp_path / 'no'}."),
-        (lambda: find_pairs(tmp_path), f"There are 0 images in {tmp_path} and no masks."),
-        (lambda: find_pairs(tmp_path, tmp_path), f"There is no mask in {tmp_path}."),
+        (lambda: find_pairs(tmp_path), f"There is no image file in {tmp_path}: it is empty."),
+        (lambda: find_pairs(tmp_path, tmp_path), f"There is no image file in {tmp_path}: it is empty."),
+        (lambda: find_pairs(tmp_path / "a.tif", tmp_path), f"There is no file {tmp_path / 'a.tif'}."),
+        (lambda: find_pairs(tmp_path / "*.tif", tmp_path), f"There is no image file in {tmp_path / '*.tif'}."),
+        (lambda: find_pairs(filled, empty), f"There is no mask file in {empty}: it is empty."),
+        (lambda: find_pairs(filled, {"a": filled, "b": empty}), f"There is no mask file in {empty}: it is empty."),
+        (lambda: find_pairs(other, filled), f"There is no image file in {other}: it holds a.czi, b.czi, deeper/, …."),
+        (lambda: find_pairs(filled), f"There is 1 image in {filled} and no mask."),
     ):
         with pytest.raises(UserError) as caught:
             call()

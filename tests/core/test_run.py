@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import pickle
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from napari_organoid_synth.core import run as run_module
 from napari_organoid_synth.core.codec import Codec
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.recipe import Recipe
@@ -52,6 +55,7 @@ def test_notes_add_up(run: Run) -> None:
 
 def test_checkpoint_comes_back_and_only_the_newest_stay(run: Run) -> None:
     gan = new_gan(RECIPE, run.spec)
+    assert len({run.save(gan, 5).read_bytes() for _ in range(4)}) == 1
     gan.seen = 12
     for step in (5, 10, 15):
         path = run.save(gan, step, batch=4)
@@ -78,6 +82,62 @@ def test_half_written_checkpoints_do_not_count(run: Run) -> None:
     last = run.save(gan, 10)
     last.with_suffix(".json").unlink()  # killed before the JSON was written
     assert run.load(gan).step == 5
+
+
+@pytest.mark.parametrize("other_weights", [False, True])
+@pytest.mark.parametrize("crash", range(8))
+def test_saving_a_step_again_never_loses_the_checkpoint(
+    run: Run, crash: int, other_weights: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed before or after each of its writes and deletions, one whole checkpoint remains."""
+    run.recipe = RECIPE.override("train.keep=1")
+    old, new = new_gan(RECIPE, run.spec), new_gan(RECIPE.override(f"train.seed={int(other_weights)}"), run.spec)
+    old.seen, new.seen = 1, 2
+    run.save(old, 10, batch=1)
+    left = crash
+
+    def or_die(work: Callable[..., None]) -> Callable[..., None]:
+        def do(*arguments: Any, **options: Any) -> None:
+            nonlocal left
+            for act in (lambda: work(*arguments, **options), lambda: None):
+                if not left:
+                    raise KeyboardInterrupt
+                left -= 1
+                act()
+
+        return do
+
+    monkeypatch.setattr(run_module, "write_bytes", or_die(run_module.write_bytes))
+    monkeypatch.setattr(run_module, "write_text", or_die(run_module.write_text))
+    monkeypatch.setattr(Path, "unlink", or_die(Path.unlink))
+    try:
+        run.save(new, 10, batch=1)
+        finished = True
+    except KeyboardInterrupt:
+        finished = False
+    monkeypatch.undo()
+    found = new_gan(RECIPE, run.spec)
+    assert run.load(found).step == 10
+    assert found.seen == 2 if finished else found.seen in (1, 2)
+    assert finished or crash < (6 if other_weights else 2)
+    like = old if found.seen == 1 else new
+    for key, value in like.state()[0].items():
+        assert torch.equal(value, found.state()[0][key])
+    run.save(new, 10, batch=1)
+    numbers = run.load(found).numbers
+    assert (numbers["seen"], numbers["batch"]) == (2, 1)
+    assert "before" not in json.loads(run.checkpoint_path(10).with_suffix(".json").read_text())
+
+
+def test_going_back_keeps_what_is_learned_from_there(run: Run) -> None:
+    run.recipe = RECIPE.override("train.keep=1")
+    gan = new_gan(RECIPE, run.spec)
+    run.save(gan, 5)
+    damaged = run.checkpoint_path(10)
+    damaged.write_bytes(b"")
+    damaged.with_suffix(".json").write_text("{}")
+    run.save(gan, 7)  # after going back to 5
+    assert run.load(gan).step == 7
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "pickle"])
@@ -123,7 +183,9 @@ def test_a_malicious_pickle_with_a_matching_json_is_not_opened(run: Run, tmp_pat
     [
         ({"generator": "dcgan"}, "checkpoint of 'dcgan'"),
         ({"format": 99}, "format 99"),
-        ({"numbers": 3}, "cannot be read"),
+        ({"numbers": 3}, "does not describe a checkpoint"),
+        ({"numbers": {"seen": "many"}}, "does not describe a checkpoint"),
+        ({"numbers": {}}, "does not describe a checkpoint"),
     ],
 )
 def test_foreign_checkpoints_are_refused(run: Run, change: dict[str, object], match: str) -> None:

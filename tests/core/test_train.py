@@ -79,7 +79,7 @@ def test_events_of_a_training(project: Project, tmp_path: Path) -> None:
     assert [event.step for event in of(Saved, events)] == [5, 10]
     progress = of(Progress, events)[-1]
     assert isinstance(progress, Progress)
-    assert set(progress.stats) == {"discriminator", "generator", "difference"}
+    assert set(progress.stats) == {"discriminator", "generator", "difference", "diversity", "kernel_distance"}
     assert progress.rate > 0
     assert isinstance(finished, Finished)
     assert finished.reason == "completed"

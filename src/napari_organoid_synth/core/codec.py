@@ -19,7 +19,7 @@ from napari_organoid_synth.core.pair import MaskKind, SamplePair
 from napari_organoid_synth.core.recipe import CodecSettings
 from napari_organoid_synth.core.settings import Settings
 
-Shape = Literal["joint", "mask", "painter"]
+Shape = Literal["joint", "image", "mask", "painter"]
 Part = Literal["image", "mask", "condition"]
 Condition = Literal["edges", "classes", "flow", "labels"]
 
@@ -71,7 +71,11 @@ class Codec(Settings):
             raise ValueError(f"{len(self.low)} low and {len(self.high)} high intensities; expected one per channel")
         if not all(low < high for low, high in zip(self.low, self.high, strict=True)):
             raise ValueError("a low intensity is not below its high intensity")
-        if np.dtype(self.dtype).kind not in "uifb":
+        try:
+            kind = np.dtype(self.dtype).kind
+        except TypeError:
+            kind = ""
+        if kind not in tuple("uifb"):
             raise ValueError(f"pixel type {self.dtype}; expected integers or floats")
         return self
 
@@ -138,13 +142,18 @@ class Codec(Settings):
         return {"edges": maps + 1, "classes": maps, "flow": 3, "labels": 1}[self.condition]
 
     def spec(self, tile: int, shape: Shape) -> PairSpec:
-        """What a network of this shape must take and give; a mask generator draws no image channels."""
+        """What a network of this shape must take and give.
+
+        ``joint`` draws image and mask channels, ``image`` and ``mask`` only one of the two; ``painter`` draws an image
+        onto a condition.
+        """
         images = 0 if shape == "mask" else len(self.low)
-        flow = self.condition == "flow" if shape == "painter" else self.mask_kind == "instances"
+        masks = {"painter": self.condition_channels, "image": 0}.get(shape, self.mask_channels)
+        flow = self.condition == "flow" if shape == "painter" else self.mask_kind == "instances" and masks > 0
         return PairSpec(
             tile=tile,
             image_channels=images,
-            mask_channels=self.condition_channels if shape == "painter" else self.mask_channels,
+            mask_channels=masks,
             image_classes=self.image_classes,
             vectors=images + 1 if flow else None,
         )

@@ -7,12 +7,12 @@ after a restart. Several windows and command lines may hold the same store.
 
 from __future__ import annotations
 
-import errno
+import shutil
 import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,13 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_organoid_synth.core import ome_tiff
-from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.errors import DiskFull, UserError, is_disk_full
 from napari_organoid_synth.core.pair import SamplePair
 from napari_organoid_synth.core.project import file_stem
 from napari_organoid_synth.core.sample_row import COLUMNS, SCHEMA, VERDICTS, VERSION, SampleRow, Verdict, to_row
 from napari_organoid_synth.core.thumbnail import decode_png, make_thumbnail
 
-__all__ = ["VERDICTS", "SampleRow", "SampleStore", "Verdict", "disk_full"]
+__all__ = ["VERDICTS", "SampleRow", "SampleStore", "Verdict"]
 
 _STALE = 3600.0  # seconds after which an unfinished file cannot belong to a living writer
 
@@ -78,6 +78,21 @@ class SampleStore:
                     self._db.execute(statement)
                 self._db.execute(f"PRAGMA user_version = {VERSION}")
             self._db.execute("SELECT count(*) FROM samples").fetchone()
+            missing = _expected_columns() - _columns(self._db)
+            if missing:
+                raise UserError(
+                    f"{self.path} lacks {', '.join(sorted(missing))}.",
+                    f"Expected all tables of format {VERSION}; the images in {self.folder} are untouched.",
+                    self._mend,
+                )
+
+    @property
+    def _mend(self) -> str:
+        """What helps against a database that cannot be used."""
+        return (
+            f"Rebuild the list of samples from the images with 'organoid-synth curate {self.path.parent} --rebuild'; "
+            "verdicts and scores are lost."
+        )
 
     def _write_ahead(self) -> None:
         """Let readers and one writer work at once; SQLite does not wait for this change by itself."""
@@ -107,8 +122,8 @@ class SampleStore:
         except sqlite3.OperationalError as error:
             if "locked" in str(error):
                 raise UserError(f"{self.path} is in use by another program.", todo="Wait, then try again.") from error
-            if "full" in str(error):
-                raise disk_full(self.path) from error
+            if "full" in str(error) or ("I/O" in str(error) and self._no_room()):
+                raise DiskFull(self.path) from error
             raise UserError(f"Cannot use {self.path}: {error}.", "Expected a folder that can be written.") from error
         except sqlite3.ProgrammingError:
             raise  # a closed store or a wrong statement: not the person's fault
@@ -116,12 +131,16 @@ class SampleStore:
             raise UserError(
                 f"{self.path} is damaged ({error}).",
                 f"The images in {self.folder} are untouched.",
-                "Rebuild the list of samples from them; verdicts and scores are lost.",
+                self._mend,
             ) from error
         except OSError as error:
-            if error.errno == errno.ENOSPC:
-                raise disk_full(self.path) from error
+            if is_disk_full(error):
+                raise DiskFull(self.path) from error
             raise UserError(f"Cannot use {self.path}: {error}.", "Expected a folder that can be written.") from error
+
+    def _no_room(self) -> bool:
+        """Whether the disk is as good as full; SQLite calls it an I/O error when its index of the log cannot grow."""
+        return shutil.disk_usage(self.path.parent).free < 1 << 20
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -395,14 +414,24 @@ class SampleStore:
                 paths = ome_tiff.pair_paths(store.folder, id)
                 store._insert(pair, id, *paths, *make_thumbnail(pair), run=run, created=created)
             found += 1
-        words = f"{found} samples found again; their verdicts and scores are lost."
+        words = f"{found} sample{'s' * (found != 1)} found again; their verdicts and scores are lost."
         if unreadable:
             words += f" Not readable: {', '.join(unreadable)}."
+        if aside.exists():
+            words += f" The old list lies in {aside}."
         return store, words
 
 
-def disk_full(path: Path) -> UserError:
-    """The sentence for a full disk."""
-    return UserError(
-        f"The disk with {path.parent} is full.", "Nothing was half-written.", "Free some space, try again."
+def _expected_columns() -> set[str]:
+    """Every column that a database of this version has."""
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.executescript(SCHEMA)
+        return _columns(database)
+
+
+def _columns(database: sqlite3.Connection) -> set[str]:
+    """Every column, as ``table.column``."""
+    found = database.execute(
+        "SELECT m.name || '.' || c.name FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table'"
     )
+    return {name for (name,) in found}

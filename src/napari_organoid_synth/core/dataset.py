@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_organoid_synth.core.codec import Codec, Part
+from napari_organoid_synth.core.codec import Codec, PairSpec, Part
 from napari_organoid_synth.core.device import seed_of
 from napari_organoid_synth.core.pair import SamplePair
 from napari_organoid_synth.core.tiling import Tile, cut_pair
@@ -28,8 +28,9 @@ class Batch:
     Parameters
     ----------
     image : Tensor (N, C, Y, X) float32 in [-1, 1]
+        C is 0 for a generator that draws masks only.
     mask : Tensor (N, M, Y, X) float32 in [-1, 1]
-        Encoded masks, or what a painter sees of them.
+        Encoded masks, or what a painter sees of them; M is 0 for a generator that draws images only.
     image_class : Tensor (N,) int64
         Index into the codec's image classes; 0 when there are none.
     """
@@ -37,6 +38,11 @@ class Batch:
     image: Tensor
     mask: Tensor
     image_class: Tensor
+
+    @property
+    def joint(self) -> Tensor:
+        """Image and mask channels together, (N, C + M, Y, X): what a generator that draws from noise learns."""
+        return torch.cat([self.image, self.mask], 1)
 
     def to(self, device: torch.device) -> Batch:
         """The same on another device."""
@@ -58,8 +64,8 @@ class PairDataset:
     tiles : sequence of Tile
         Those to learn from; ``tile.pair`` is an index into ``pairs``.
     codec : Codec
-    shape : {"joint", "mask", "painter"}
-        Whether masks are encoded for drawing or as a condition.
+    shape : {"joint", "image", "mask", "painter"}
+        What is drawn (of ``image`` and ``mask`` the other has no channels); a painter's masks are a condition.
     """
 
     def __init__(
@@ -88,8 +94,8 @@ class PairDataset:
         if not tile.turns and not tile.flip:
             return image, mask
         part: Part = "condition" if self.shape == "painter" else "mask"
-        turn = self.codec.turn
-        return turn(image, tile.turns, tile.flip, "image"), turn(mask, tile.turns, tile.flip, part)
+        turned = self.codec.turn(image, tile.turns, tile.flip, "image")
+        return turned, self.codec.turn(mask, tile.turns, tile.flip, part if len(mask) else "image")
 
     def _encoded(self, tile: Tile) -> tuple[NDArray[np.float16], NDArray[np.float16]]:
         if tile in self._kept:
@@ -97,7 +103,11 @@ class PairDataset:
             return self._kept[tile]
         pair = cut_pair(self.pairs[tile.pair], tile)
         encode = self.codec.encode_condition if self.shape == "painter" else self.codec.encode_mask
-        found = self.codec.encode_image(pair.image).astype(np.float16), encode(pair.labels).astype(np.float16)
+        nothing = np.empty((0, *pair.size), np.float16)
+        found = (
+            nothing if self.shape == "mask" else self.codec.encode_image(pair.image).astype(np.float16),
+            nothing if self.shape == "image" else encode(pair.labels).astype(np.float16),
+        )
         self._kept[tile] = found
         self._bytes += found[0].nbytes + found[1].nbytes
         while self._bytes > self.memory and len(self._kept) > 1:
@@ -113,16 +123,17 @@ class PairDataset:
 class TileSampler:
     """Which tiles each step shows: every tile once per round, rounds in random order.
 
-    A pure function of (seed, step), so that a resumed training sees what an uninterrupted one would have seen.
+    A pure function of (seed, images shown so far), so that a resumed training sees what an uninterrupted one would have
+    seen, also when the number of tiles per step changes on the way.
     """
 
-    def __init__(self, n: int, batch: int, seed: int) -> None:
-        self.n, self.batch, self.seed = n, batch, seed
+    def __init__(self, n: int, seed: int) -> None:
+        self.n, self.seed = n, seed
         self._round: tuple[int, NDArray[np.int64]] = (-1, np.arange(0))
 
-    def batch_indices(self, step: int) -> NDArray[np.int64]:
-        """Indices (batch,) of one step, counted from 0."""
-        places = np.arange(step * self.batch, (step + 1) * self.batch)
+    def indices(self, seen: int, batch: int) -> NDArray[np.int64]:
+        """Indices (batch,) of the step that follows ``seen`` images."""
+        places = np.arange(seen, seen + batch)
         return np.array([self._order(int(place) // self.n)[place % self.n] for place in places], np.int64)
 
     def _order(self, number: int) -> NDArray[np.int64]:
@@ -140,17 +151,19 @@ def _stack(parts: list[NDArray[Any]]) -> Tensor:
     return torch.from_numpy(stacked).permute(0, 3, 1, 2)
 
 
-def decode_sample(sample: Tensor, codec: Codec) -> tuple[NDArray[Any], NDArray[np.int32] | None]:
-    """What a GAN drew as native pixels (C, Y, X) and labels (Y, X); a painter draws no labels.
+def decode_sample(sample: Tensor, codec: Codec, spec: PairSpec) -> tuple[NDArray[Any] | None, NDArray[np.int32] | None]:
+    """What a GAN drew as native pixels (C, Y, X) and labels (Y, X); None for what it does not draw.
 
     Parameters
     ----------
-    sample : Tensor (C, Y, X) or (C + M, Y, X) float32 in [-1, 1]
+    sample : Tensor (C, Y, X), (M, Y, X) or (C + M, Y, X) float32, about [-1, 1]
         One of a batch.
     codec : Codec
         That of the training.
+    spec : PairSpec
+        That of the network.
     """
     values = sample.float().cpu().numpy()
-    channels = len(codec.low)
-    labels = codec.decode_mask(values[channels:]) if len(values) > channels else None
-    return codec.decode_image(values[:channels]), labels
+    channels = spec.image_channels
+    image = codec.decode_image(np.clip(values[:channels], -1, 1)) if channels else None
+    return image, codec.decode_mask(values[channels:]) if len(values) > channels else None

@@ -6,9 +6,7 @@ what synthetic pairs can do.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 from typing import Literal
 
 from pydantic import Field
@@ -28,9 +26,7 @@ from napari_organoid_synth.core.recipe import (
     TrainSettings,
 )
 from napari_organoid_synth.core.settings import Settings
-
-TOTAL = 1000  # parts of the one progress bar
-Stages = list[tuple[str, float, Callable[[], Iterator[Event]]]]
+from napari_organoid_synth.core.stages import TOTAL, Stage, run_stages
 
 
 class DemoSettings(Settings):
@@ -80,52 +76,30 @@ def demo(project: Project, control: Control, settings: DemoSettings | None = Non
             "Choose another folder.",
         )
     stages = _stages(project, control, settings)
-    began = time.monotonic()
-    done, results, seconds = 0.0, {}, {}
-    yield Started(0, {"project": str(project.path), "total": TOTAL, "stages": [title for title, _, _ in stages]})
-    for number, (title, share, stage) in enumerate(stages, start=1):
-        note = f"{number} of {len(stages)}: {title}"
-        entered = time.monotonic()
-        yield Progress(round(TOTAL * done), TOTAL, note=note)
-        reason = "completed"
-        for event in stage():
-            match event:
-                case Started():
-                    continue
-                case Finished(reason=reason, result=result):
-                    results[title] = result
-                case Progress(step=step, total=total, note=detail):
-                    part = done + share * step / max(total, 1)
-                    left = (time.monotonic() - began) * (1 - part) / part if part > 0.05 else None
-                    words = f"{note}, {detail}" if detail else note
-                    yield replace(event, step=round(TOTAL * part), total=TOTAL, seconds_left=left, note=words)
-                case _:
-                    yield replace(event, step=round(TOTAL * done))
-        seconds[title] = round(time.monotonic() - entered, 1)
-        if reason == "canceled" or control.canceled:
-            yield Finished(round(TOTAL * done), "canceled", {"project": str(project.path), "stages": results})
-            return
-        done += share
+    yield Started(0, {"project": str(project.path), "total": TOTAL, "stages": [stage.title for stage in stages]})
+    found = yield from run_stages(stages, control)
+    if found.canceled:
+        yield Finished(found.step, "canceled", {"project": str(project.path), "stages": found.results})
+        return
     yield Progress(TOTAL, TOTAL, note="report")
     from napari_organoid_synth.core.report import write_report
 
-    path = write_report(project, project.path / "report.html", seconds=seconds)
-    sentence = results[stages[-1][0]]["sentence"]
+    path = write_report(project, project.path / "report.html", seconds=found.seconds)
     yield Finished(
         TOTAL,
         "completed",
         {
             "report": str(path),
-            "sentence": sentence,
-            "seconds": seconds,
+            "sentence": found.results[stages[-1].title]["sentence"],
+            "seconds": found.seconds,
             "project": str(project.path),
-            "stages": results,
+            "stages": found.results,
         },
     )
 
 
-def _stages(project: Project, control: Control, settings: DemoSettings) -> Stages:
-    """Title, share of the time and events of each stage; a verb is imported when its turn comes."""
+def _stages(project: Project, control: Control, settings: DemoSettings) -> list[Stage]:
+    """All stages; a verb is imported when its turn comes."""
     seed = settings.seed
     recipe = Recipe(
         gan=Pix2PixConfig(generator_channels=2 * settings.channels, discriminator_channels=2 * settings.channels),
@@ -169,13 +143,13 @@ def _stages(project: Project, control: Control, settings: DemoSettings) -> Stage
         yield from job.record(verb(project, compared, control, folder=job.path))
 
     return [
-        ("simulate images", 0.03, lambda: _simulate(project, settings)),
-        ("train the generator", 0.45, train),
-        ("make pairs", 0.04, generate),
-        ("score pairs", 0.04, score),
-        ("accept the best half", 0.01, lambda: _accept(project, settings.samples // 2)),
-        ("export them", 0.03, export),
-        ("train a U-Net without and with them", 0.40, segment),
+        Stage("simulate images", 0.03, lambda: _simulate(project, settings)),
+        Stage("train the generator", 0.45, train),
+        Stage("make pairs", 0.04, generate),
+        Stage("score pairs", 0.04, score),
+        Stage("accept the best half", 0.01, lambda: _accept(project, settings.samples // 2)),
+        Stage("export them", 0.03, export),
+        Stage("train a U-Net without and with them", 0.40, segment),
     ]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import re
@@ -19,8 +18,8 @@ import numpy as np
 
 from napari_organoid_synth import __version__
 from napari_organoid_synth.core import ome_tiff
-from napari_organoid_synth.core.curation import SampleRow, SampleStore, disk_full
-from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.curation import SampleRow, SampleStore
+from napari_organoid_synth.core.errors import DiskFull, UserError, is_disk_full
 from napari_organoid_synth.core.job import Control, Event, Finished, Progress, Started, write_text
 from napari_organoid_synth.core.layouts import LAYOUTS, Facts, check_uniform, reads_back, write_file
 from napari_organoid_synth.core.pair import SamplePair, content_hash
@@ -292,7 +291,7 @@ def _documents(
             (part / root / folder).mkdir(parents=True, exist_ok=True)
         texts |= {f"{root}/{path}": text for path, text in layout.documents(facts).items()}
     for run in sorted({record["run"] for record in records if record["run"]}):
-        recipe = project.path / "runs" / run / "recipe.yaml"
+        recipe = project.path / "runs" / Path(run).name / "recipe.yaml"  # a name from the database, not a path
         if recipe.exists():
             texts[f"recipes/{file_stem(run)}.yaml"] = recipe.read_text(encoding="utf-8")
     for path, text in texts.items():
@@ -328,7 +327,7 @@ def _half_written(part: Path, target: Path) -> Iterator[None]:
     except BaseException as error:
         shutil.rmtree(part, ignore_errors=True)
         if isinstance(error, OSError):
-            if error.errno in {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}:
-                raise disk_full(target) from error
+            if is_disk_full(error):
+                raise DiskFull(target) from error
             raise UserError(f"Cannot write {target}: {error}.", "Expected a folder that can be written.") from error
         raise

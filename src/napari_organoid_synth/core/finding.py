@@ -22,9 +22,11 @@ from napari_organoid_synth.core.filenames import (
 from napari_organoid_synth.core.mask_kind import inspect_mask
 from napari_organoid_synth.core.ome_tiff import read_info, read_labels
 from napari_organoid_synth.core.pair_table import OBJECT, PairEntry, PairTable, Status
-from napari_organoid_synth.core.readers import short
+from napari_organoid_synth.core.readers import SUFFIXES, short
 
 Files = Path | str | Sequence[Path | str]
+ONLY_PAIR = "the only image and the only mask"
+"""Why two files of different names belong together."""
 
 
 def find_pairs(
@@ -54,21 +56,18 @@ def find_pairs(
         If a folder is missing or holds no image file.
     """
     notes: list[str] = []
+    given = images
     if masks is None:
         images, masks = _two_sorts(_paths(images), image_pattern, mask_pattern)
     image_files = _expand(_paths(images), image_pattern)
-    mask_files = _masks_by_class(masks, mask_pattern or image_pattern, notes)
     if not image_files:
-        raise UserError(
-            f"There is no image in {', '.join(str(path) for path in _paths(images)) or 'the list'}.",
-            "Expected TIFF, PNG, JPEG or OME-Zarr files.",
-            "Choose the folder that holds the images.",
-        )
-    if len(image_files) == 1 and all(len(files) == 1 for files in mask_files.values()) and not image_pattern:
+        raise _nothing("image", given, _paths(images))
+    mask_files = _masks_by_class(masks, mask_pattern or image_pattern, notes)
+    rows = match_files(image_files, mask_files, image_pattern, mask_pattern)
+    alone = len(image_files) == 1 and all(len(files) == 1 for files in mask_files.values())
+    if alone and not image_pattern and not mask_pattern and any(row.status != "matched" for row in rows):
         only = {name: files[0] for name, files in mask_files.items()}  # chosen one by one: names need not agree
-        rows = [Row(stem(image_files[0]), image_files[0], only)]
-    else:
-        rows = match_files(image_files, mask_files, image_pattern, mask_pattern)
+        rows = [Row(stem(image_files[0]), image_files[0], only, reason=ONLY_PAIR)]
     entries = [entry for row in rows for entry in _slices(row)]
     seen: Counter[str] = Counter()
     for index, entry in enumerate(entries):
@@ -86,6 +85,20 @@ def _paths(files: Files) -> list[Path]:
     return found
 
 
+def _nothing(what: str, given: Files, folders: Sequence[Path]) -> UserError:
+    """The sentence for folders without image files: what is in them instead."""
+    expected = "Expected TIFF, PNG, JPEG, BMP or OME-Zarr files."
+    todo = f"Choose the folder that holds the {what}s."
+    if not folders:
+        names = [given] if isinstance(given, str | Path) else given
+        where = ", ".join(map(str, names)) or "the empty list"
+        return UserError(f"There is no {what} file in {where}.", expected, todo)
+    found = sorted((path for path in folders[0].iterdir() if not path.name.startswith(".")), key=natural)
+    shown = ", ".join(path.name + "/" * path.is_dir() for path in found[:3]) + ", …" * (len(found) > 3)
+    holds = f"it holds {shown}" if found else "it is empty"
+    return UserError(f"There is no {what} file in {folders[0]}: {holds}.", expected, todo)
+
+
 def _is_folder(path: Path) -> bool:
     return path.is_dir() and path.suffix.lower() != ".zarr"
 
@@ -94,6 +107,8 @@ def _expand(paths: Sequence[Path], pattern: str = "") -> list[Path]:
     """Files as they are, folders as the images in them (as deep as the pattern has folders)."""
     found: list[Path] = []
     for path in paths:
+        if not path.exists() and path.suffix.lower() in SUFFIXES:
+            raise UserError(f"There is no file {path}.", todo="Check whether it was moved or renamed.")
         found += [path] if path.exists() and not _is_folder(path) else list_files(path, pattern.count("/"))
     return list(dict.fromkeys(found))
 
@@ -107,6 +122,8 @@ def _two_sorts(paths: list[Path], image_pattern: str, mask_pattern: str) -> tupl
         if image_folder and mask_folder:
             return [image_folder], mask_folder
     files = _expand(paths)
+    if not files:
+        raise _nothing("image", paths, paths)
     if mask_pattern:
         is_mask = {path for path in files if Pattern(mask_pattern).match(path)}
     else:
@@ -115,7 +132,7 @@ def _two_sorts(paths: list[Path], image_pattern: str, mask_pattern: str) -> tupl
         is_mask -= {path for path in files if not mask_pattern and Pattern(image_pattern).match(path)}
     if not is_mask:
         raise UserError(
-            f"There are {len(files)} images in {paths[0]} and no masks.",
+            f"There {'is 1 image' if len(files) == 1 else f'are {len(files)} images'} in {paths[0]} and no mask.",
             "Expected folders named images and masks, or masks named like image_masks.tif.",
             "Choose the folder of the masks too.",
         )
@@ -124,7 +141,11 @@ def _two_sorts(paths: list[Path], image_pattern: str, mask_pattern: str) -> tupl
 
 def _masks_by_class(masks: Files | Mapping[str, Files], pattern: str, notes: list[str]) -> dict[str, list[Path]]:
     if isinstance(masks, Mapping):
-        return {name: _expand(_paths(files), pattern) for name, files in masks.items()}
+        by_class = {name: _expand(_paths(files), pattern) for name, files in masks.items()}
+        for name, found in by_class.items():
+            if not found:
+                raise _nothing("mask", masks[name], _paths(masks[name]))
+        return by_class
     paths = _paths(masks)
     if len(paths) == 1 and _is_folder(paths[0]) and "/" not in pattern and not list_files(paths[0]):
         folders = [path for path in sorted(paths[0].iterdir()) if _is_folder(path) and list_files(path)]
@@ -132,11 +153,7 @@ def _masks_by_class(masks: Files | Mapping[str, Files], pattern: str, notes: lis
             return _choose_folders(folders, notes)
     files = _expand(paths, pattern)
     if not files:
-        raise UserError(
-            f"There is no mask in {paths[0] if paths else 'the list'}.",
-            "Expected TIFF, PNG or OME-Zarr files.",
-            "Choose the folder that holds the masks.",
-        )
+        raise _nothing("mask", masks, paths)
     return {OBJECT: files}
 
 

@@ -23,6 +23,7 @@ from napari_organoid_synth.core.pairing import load_pairs
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import GenerateSettings, Recipe
 from napari_organoid_synth.core.run import Checkpoint, Run, new_gan
+from napari_organoid_synth.core.share import find_run
 from napari_organoid_synth.core.tiling import MIN_OBJECTS, TileGrid, clean_instances, cut_pair, list_tiles
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def generate(project: Project, settings: GenerateSettings, control: Control) -> 
         If the run has no whole checkpoint, there are no masks to paint on, or hardly any mask is usable.
     """
     use_threads()
-    run = Run(project.run_path(settings.run))
+    run = find_run(project, settings.run)
     artist = Artist(project, run, settings)
     yield Started(
         0,
@@ -121,10 +122,16 @@ class Artist:
     """
 
     def __init__(self, project: Project, run: Run, settings: GenerateSettings) -> None:
+        if run.recipe.shape == "mask":
+            raise UserError(
+                f"Run {run.name} draws masks without images.",
+                "Expected a run that draws or paints images.",
+                f"Choose a painter and paint on its masks: masks=generated, mask_run={run.name}.",
+            )
         self.run, self.settings = run, settings
         self.device = pick_device(settings.device)
         self.gan: Gan = new_gan(run.recipe, run.spec).to(self.device)
-        self.checkpoint: Checkpoint = run.load(self.gan)
+        self.checkpoint: Checkpoint = run.load(self.gan, run.pick(settings.checkpoint))
         self.masks = _masks(project, run, settings) if self.gan.shape == "painter" else None
         self.data = run.note().get("data", {})
         self.tried = self.refused = self.missing = self.added = 0
@@ -167,10 +174,14 @@ class Artist:
             if not pending:
                 break
             streams = [self._stream(index, attempt) for index in pending]
-            for index, sample in zip(pending, self.gan.sample(streams, variety=self.settings.variety), strict=True):
-                image, labels = decode_sample(sample, self.run.codec)
-                assert labels is not None
-                if self._usable(labels):
+            drawn = self.gan.sample(streams, image_class=self._classes(pending), variety=self.settings.variety)
+            for index, sample in zip(pending, drawn, strict=True):
+                image, labels = decode_sample(sample, self.run.codec, self.run.spec)
+                if labels is None:  # images only
+                    labels = np.zeros(sample.shape[-2:], np.int32)
+                elif not self._usable(labels):
+                    continue
+                if image is not None:
                     found[index] = self._pair(index, attempt, image, Mask(labels))
         return [found[index] for index in sorted(found)]
 
@@ -190,9 +201,14 @@ class Artist:
             return []
         condition = np.stack([self.run.codec.encode_condition(mask.labels) for _, _, mask in chosen])
         streams = [self._stream(index, attempt) for index, attempt, _ in chosen]
-        samples = self.gan.sample(streams, condition=torch.from_numpy(condition), variety=self.settings.variety)
+        samples = self.gan.sample(
+            streams,
+            condition=torch.from_numpy(condition),
+            image_class=self._classes([index for index, _, _ in chosen]),
+            variety=self.settings.variety,
+        )
         return [
-            self._pair(index, attempt, decode_sample(sample, self.run.codec)[0], mask)
+            self._pair(index, attempt, self._image(sample), mask)
             for (index, attempt, mask), sample in zip(chosen, samples, strict=True)
         ]
 
@@ -208,6 +224,27 @@ class Artist:
         )
         image = self.run.codec.decode_image(grid.blend(painted))
         return self._pair(index, attempt, image, mask)
+
+    def _image(self, sample: torch.Tensor) -> NDArray[Any]:
+        image, _ = decode_sample(sample, self.run.codec, self.run.spec)
+        assert image is not None
+        return image
+
+    def _class_index(self, index: int) -> int:
+        """Which image class a sample gets: the one asked for, or each in turn."""
+        classes, wanted = self.run.codec.image_classes, self.settings.image_class
+        if not wanted:
+            return index % max(len(classes), 1)
+        if wanted not in classes:
+            raise UserError(
+                f"There is no image class '{wanted}'.",
+                f"Run {self.run.name} knows {', '.join(classes) or 'none'}.",
+                "Choose one of these, or leave the class empty.",
+            )
+        return classes.index(wanted)
+
+    def _classes(self, indices: Sequence[int]) -> torch.Tensor:
+        return torch.tensor([self._class_index(index) for index in indices], device=self.device)
 
     def _stream(self, index: int, attempt: int) -> torch.Generator:
         return random_stream(self.device, *self._seed(index, attempt))
@@ -250,6 +287,7 @@ class Artist:
             class_names=codec.class_names,
             pixel_size=codec.pixel_size,
             channel_names=codec.channel_names,
+            image_class=codec.image_classes[self._class_index(index)] if codec.image_classes else None,
             source=Source("synthetic", provenance=provenance),
         )
 
@@ -261,12 +299,43 @@ def _masks(project: Project, run: Run, settings: GenerateSettings) -> Masks:
     """The mask of every (index, try), as the settings say."""
     if settings.masks == "simulated":
         return _simulated(run.codec, run.recipe.tiles.size, settings.seed)
+    if settings.masks == "generated":
+        return _generated(project, run, settings)
     if settings.masks == "file":
         return _from_file(run.codec, settings.mask_file)
     pairs = load_pairs(project, split="train")
     if settings.masks == "real":
         return _real(pairs, run.recipe)
     return _warped(pairs, run.recipe.tiles.size, settings)
+
+
+def _generated(project: Project, run: Run, settings: GenerateSettings) -> Masks:
+    """New masks of a mask generator; one that fails the check comes back empty, and is tried again."""
+    from napari_organoid_synth.core.drawn_masks import DrawnMasks, check_same_masks
+
+    name = settings.mask_run or _newest_mask_run(project)
+    drawer = DrawnMasks(Run(project.run_path(name)), load_pairs(project, split="train"), settings.device)
+    check_same_masks(run, drawer.run)
+
+    def mask(index: int, attempt: int) -> Mask:
+        labels, check = drawer.draw(settings.seed, "mask", index, attempt, variety=settings.variety)
+        if not check.passed:
+            return Mask(np.zeros_like(labels))
+        origin = {"run": name, "checkpoint": drawer.checkpoint.step, "model_sha256": drawer.checkpoint.sha256}
+        return Mask(labels, {"kind": "generated", **origin, "check": check.as_dict()})
+
+    return mask
+
+
+def _newest_mask_run(project: Project) -> str:
+    for path in reversed(project.runs()):
+        if Run(path).recipe.shape == "mask":
+            return path.name
+    raise UserError(
+        f"{project.path.name} has no run that draws masks.",
+        "Expected a trained mask generator.",
+        "Train one with draws=masks, or choose other masks to paint on.",
+    )
 
 
 def _real(pairs: list[SamplePair], recipe: Recipe) -> Masks:

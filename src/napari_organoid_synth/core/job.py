@@ -11,11 +11,14 @@ import json
 import os
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
 import psutil
+
+from napari_organoid_synth.core.errors import DiskFull, is_disk_full
 
 
 @dataclass(frozen=True)
@@ -200,6 +203,8 @@ class JobFolder:
     new window finds a running job, or how one ended.
     """
 
+    SPARE_BYTES: ClassVar[int] = 1 << 16
+
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
 
@@ -254,15 +259,36 @@ class JobFolder:
             return False
 
     def record(self, events: Iterable[Event]) -> Iterator[Event]:
-        """Pass events on and append each to ``events.jsonl``, whole lines only."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        with self.events_path.open("ab") as stream:
-            if stream.tell() and self._last_byte() != b"\n":
-                stream.write(b"\n")  # a killed process left half a line
-            for event in events:
-                stream.write(to_line(event).encode("utf-8"))
-                stream.flush()
-                yield event
+        """Pass events on and append each to ``events.jsonl``, whole lines only.
+
+        A full disk ends it with a `Failed` event, for which some room is kept in a file ``spare``.
+        """
+        spare = self.path / "spare"
+        write_bytes(spare, bytes(self.SPARE_BYTES))
+        try:
+            with self.events_path.open("ab") as stream:
+                if stream.tell() and self._last_byte() != b"\n":
+                    stream.write(b"\n")  # a killed process left half a line
+                for event in events:
+                    stream.write(to_line(event).encode("utf-8"))
+                    try:
+                        stream.flush()
+                    except OSError as error:
+                        if not is_disk_full(error):
+                            raise
+                        spare.unlink(missing_ok=True)
+                        stream.flush()  # the rest of that line
+                        yield event
+                        if not isinstance(event, Failed | Finished):
+                            full = DiskFull(self.events_path)
+                            failed = Failed(event.step, full.found, full.expected, full.todo, f"{full}")
+                            stream.write(to_line(failed).encode("utf-8"))
+                            stream.flush()
+                            yield failed
+                        return
+                    yield event
+        finally:
+            spare.unlink(missing_ok=True)
 
     def _last_byte(self) -> bytes:
         with self.events_path.open("rb") as stream:
@@ -288,17 +314,26 @@ class JobFolder:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write beside, flush to disk, rename: a reader sees the old file or the new one, never a half."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write beside, flush to disk, rename: a reader sees the old file or the new one, never a half.
+
+    Raises
+    ------
+    DiskFull
+        If there is no room; the old file stays.
+    """
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with beside.open("wb") as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
         beside.replace(path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
+    except BaseException as error:
+        with suppress(OSError):
+            beside.unlink()
+        if isinstance(error, OSError) and is_disk_full(error):
+            raise DiskFull(path) from error
         raise
 
 

@@ -120,13 +120,17 @@ class PairTable(Settings):
             raise UserError(
                 f"{path.parent} has no pairs.", "Expected a table of images and masks.", "Add pairs first."
             ) from None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
+            why = error.strerror if isinstance(error, OSError) else error
             raise UserError(
-                f"Cannot read {path}: {error}.", "Expected the table of pairs.", "Find the pairs again."
+                f"Cannot read {path}: {why}.", "Expected the table of pairs.", "Find the pairs again."
             ) from None
         if not isinstance(values, dict):
             raise UserError(f"{path} is no table of pairs.", "Expected a JSON object.", "Find the pairs again.")
-        table, base = cls.parse(values), path.resolve().parent
+        try:
+            table, base = cls.parse(values), path.resolve().parent
+        except UserError as error:
+            raise UserError(f"{path}: {error.found}", error.expected, "Find the pairs again.") from None
         return table.replace(
             entries=tuple(
                 entry.replace(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.finding import find_pairs
+from napari_organoid_synth.core.finding import ONLY_PAIR, find_pairs
 from napari_organoid_synth.core.mask_kind import (
     MAX_CLASSES,
     NOTED,
@@ -82,6 +82,8 @@ def check_entry(entry: PairEntry) -> Checked:
         return entry.replace(status="broken", reason=str(error)), None
     if record.get("source", {}).get("kind") in ("synthetic", "simulated"):
         reason = "; ".join(filter(None, [f"{record['source']['kind']}, not a real image", reason]))
+    if entry.reason.startswith(ONLY_PAIR):
+        reason = "; ".join(filter(None, [ONLY_PAIR, reason]))
     names = tuple(record.get("class_names", ())) if facts.kind == "classes" else ()
     return entry.replace(
         reason=reason,

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 
 from napari_organoid_synth.core.configs.pix2pix import Pix2PixConfig
 from napari_organoid_synth.core.configs.unet import UNetConfig
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.pair import MaskKind
 from napari_organoid_synth.core.registry import GANS, METRICS, SEGMENTERS, Registry
 from napari_organoid_synth.core.settings import Settings
+
+if TYPE_CHECKING:
+    from napari_organoid_synth.core.codec import Shape
 
 
 def _member_of(registry: Registry) -> Any:
@@ -62,13 +67,35 @@ class TrainSettings(Settings):
     preview_every: int = Field(100, ge=1, description="Steps between live samples.")
     previews: int = Field(4, ge=1, le=16, description="Pairs in a live sample.")
     checkpoint_every: int = Field(500, ge=1, description="Steps between checkpoints.")
-    keep: int = Field(2, ge=1, description="Newest checkpoints that are kept.")
+    keep: int = Field(2, ge=1, description="Newest checkpoints that are kept; the best one is kept besides.")
+    stop_after: int = Field(
+        0, ge=0, le=1000, description="Checkpoints without improvement after which the training ends; 0: never."
+    )
+
+
+Which = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value)]
+"""A checkpoint: newest, best, or its step."""
+WHICH = r"^(newest|best|\d{1,9})$"
+
+
+class StartSettings(Settings):
+    """Weights to start from instead of random ones (transfer learning)."""
+
+    run: str = Field("", description="A run of this project, the folder of any run, or a .synth file; empty: none.")
+    checkpoint: Which = Field("newest", pattern=WHICH, description="Of that run: newest, best, or a step.")
+    freeze: int = Field(
+        0, ge=0, le=20, description="Layers of the discriminator, from its input on, that stay as they were there."
+    )
 
 
 class Recipe(Settings):
-    """A training: tiles, codec, generator, length."""
+    """A training: what is drawn, tiles, codec, generator, length."""
 
     gan: Annotated[SerializeAsAny[Settings], _member_of(GANS)] = Field(Pix2PixConfig(), description="The generator.")
+    draws: Literal["pairs", "images", "masks"] = Field(
+        "pairs", description="What a generator that starts from noise draws: image and mask together, or one of them."
+    )
+    start: StartSettings = StartSettings()
     tiles: TileSettings = TileSettings()
     codec: CodecSettings = CodecSettings()
     train: TrainSettings = TrainSettings()
@@ -78,20 +105,67 @@ class Recipe(Settings):
         self.gan.check_tile(self.tiles.size)  # type: ignore[attr-defined]
         return self
 
+    @model_validator(mode="after")
+    def _painter_needs_pairs(self) -> Recipe:
+        if self.gan.shape == "painter" and self.draws != "pairs":  # type: ignore[attr-defined]
+            name = self.gan.name  # type: ignore[attr-defined]
+            raise UserError(
+                f"The recipe lets {name} draw {self.draws}.",
+                f"{name} paints images onto masks and needs both.",
+                "Set draws to 'pairs', or choose a generator that starts from noise.",
+            )
+        return self
+
+    @property
+    def shape(self) -> Shape:
+        """What goes in and out of the generator: ``painter``, or ``joint``, ``image``, ``mask`` from noise."""
+        if self.gan.shape == "painter":  # type: ignore[attr-defined]
+            return "painter"
+        shapes: dict[str, Shape] = {"pairs": "joint", "images": "image", "masks": "mask"}
+        return shapes[self.draws]
+
 
 class GenerateSettings(Settings):
     """New pairs from a trained run."""
 
-    run: str = Field("", description="Name of the run; empty: the newest.")
+    run: str = Field("", description="Name of the run, or a .synth file; empty: the newest.")
+    checkpoint: Which = Field("newest", pattern=WHICH, description="Of that run: newest, best, or a step.")
     number: int = Field(50, ge=1, le=100_000, description="Pairs to make.")
     seed: int = Field(0, ge=0, description="The same seed and run give the same pairs.")
-    masks: Literal["warped", "real", "simulated", "file"] = Field(
-        "warped", description="What a painter paints on: real masks warped, as they are, simulated, or a label file."
+    masks: Literal["generated", "warped", "real", "simulated", "file"] = Field(
+        "warped",
+        description="What a painter paints on: masks of a mask generator, real masks warped, as they are, simulated, "
+        "or a label file.",
     )
+    mask_run: str = Field("", description="The run that draws the masks when masks is 'generated'; empty: the newest.")
     mask_file: str = Field("", description="Label image to paint on when masks is 'file'.")
+    image_class: str = Field("", description="Class of the images (healthy, a grade); empty: each class in turn.")
     variety: float = Field(1.0, ge=0, le=2, description="Spread of the noise (joint) or of the warp (painter).")
     batch: int = Field(4, ge=1, le=256, description="Pairs drawn at once.")
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1, mps.")
+
+
+class PipelineSettings(Settings):
+    """Masks first, then images: a mask generator, a painter, and pairs made with both."""
+
+    masks: Recipe = Field(
+        Recipe.model_validate({"gan": "stylegan2_ada", "draws": "masks", "train": {"batch": 8, "steps": 8000}}),
+        description="Training of the mask generator.",
+    )
+    painter: Recipe = Field(Recipe(), description="Training of the painter.")
+    checked: int = Field(100, ge=1, le=10_000, description="Masks that are drawn and checked before painting.")
+    number: int = Field(50, ge=1, le=100_000, description="Pairs to make.")
+    seed: int = Field(0, ge=0, description="The same seed and trainings give the same pairs.")
+
+    @model_validator(mode="after")
+    def _fitting_shapes(self) -> PipelineSettings:
+        if self.masks.shape != "mask" or self.painter.shape != "painter":
+            raise UserError(
+                f"The pipeline's masks draw {self.masks.draws} and its painter is {self.painter.gan.name}.",  # type: ignore[attr-defined]
+                "Expected draws=masks, and a generator that paints.",
+                "Set masks.draws to 'masks' and painter.gan to a painter such as pix2pix.",
+            )
+        return self
 
 
 class ScoreSettings(Settings):
@@ -130,11 +204,78 @@ class SegmentSettings(Settings):
     threads: int = Field(0, ge=0, description="Processor threads; 0: as many as there are cores.")
 
 
+Names = Annotated[tuple[str, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)]
+"""Several names; one alone may stand without brackets."""
+
+
+class PairSettings(Settings):
+    """Which images belong to which masks; without images the table is shown."""
+
+    images: Names = Field((), description="Folder of images, or single files. Repeatable.")
+    masks: Names = Field((), description="Folder of masks; several named classes as NAME=FOLDER. Repeatable.")
+    image_pattern: str = Field("", description="Name of an image, such as '{name}_img.tif'.")
+    mask_pattern: str = Field("", description="Name of a mask, such as '{name}_masks.tif'.")
+    kind: MaskKind | None = Field(None, description="binary, classes or instances; empty: detected.")
+    test: float | str = Field("", description="Test images: names separated by commas, or a share such as 0.2.")
+
+
+class CurateSettings(Settings):
+    """Verdicts; without any the counts are shown."""
+
+    rebuild: bool = Field(False, description="Make a damaged list of samples anew from the images; verdicts are lost.")
+    accept: Names = Field((), description="Sample to accept, or best:N. Repeatable.")
+    reject: Names = Field((), description="Sample to reject. Repeatable.")
+    undo: bool = Field(False, description="Take the last decision back.")
+    redo: bool = Field(False, description="Decide again what was taken back.")
+
+
+class SimulateSettings(Settings):
+    """How many simulated pairs of which size."""
+
+    number: int = Field(10, ge=1, description="How many pairs.")
+    size: int = Field(256, ge=64, le=4096, description="Side of the images, px.")
+    seed: int = Field(0, ge=0, description="The same seed gives the same pairs.")
+
+
+class ShareSettings(Settings):
+    """What a model file says of itself."""
+
+    run: str = Field("", description="Name of the run; empty: the newest.")
+    checkpoint: Which = Field("best", pattern=WHICH, description="newest, best, or a step.")
+    licence: str = Field("", description="SPDX identifier under which others may use it, such as CC-BY-4.0.")
+    name: str = Field("", max_length=100, description="What it is called; empty: the name of the run.")
+    authors: str = Field("", max_length=1000, description="Who made it.")
+    note: str = Field("", max_length=10_000, description="What others should know.")
+
+
+class AdoptSettings(Settings):
+    """How a model file is taken into a project."""
+
+    name: str = Field("", max_length=100, description="What its run is called; empty: as the file says.")
+
+
+class ReportSettings(Settings):
+    """Where the report goes."""
+
+    output: str = Field("", description="HTML file; empty: report.html in the project.")
+
+
 VERBS: dict[str, type[Settings]] = {
     "train": Recipe,
     "generate": GenerateSettings,
+    "pipeline": PipelineSettings,
     "score": ScoreSettings,
     "export": ExportSettings,
     "segment": SegmentSettings,
 }
 """Every long verb and its settings; the function is ``core.<verb>.<verb>(project, settings, control)``."""
+
+SHORT_VERBS: dict[str, type[Settings]] = {
+    "pair": PairSettings,
+    "curate": CurateSettings,
+    "simulate": SimulateSettings,
+    "share": ShareSettings,
+    "adopt": AdoptSettings,
+    "report": ReportSettings,
+}
+"""The verbs that end at once, and their settings, each of which is also an option of the command line."""

@@ -29,9 +29,13 @@ from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.registry import GANS
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from napari_organoid_synth.core.gans.base import Gan
 
 FORMAT = 1
+SCORE = "kernel_distance"  # the number of a checkpoint that says which is best; low is good
+TODO = "Choose another checkpoint, or copy the run again from where it was trained."
 
 
 @dataclass(frozen=True)
@@ -102,8 +106,7 @@ class Run:
     @property
     def spec(self) -> PairSpec:
         """What the network takes and gives."""
-        shape = self.recipe.gan.shape  # type: ignore[attr-defined]
-        return self.codec.spec(self.recipe.tiles.size, shape)
+        return self.codec.spec(self.recipe.tiles.size, self.recipe.shape)
 
     def note(self, **values: Any) -> dict[str, Any]:
         """Add values to ``run.json`` (precision, machine, speed) and return all of them."""
@@ -120,27 +123,43 @@ class Run:
     # ----------------------------------------------------------------------------------------------- checkpoints
 
     def save(self, gan: Gan, step: int, **numbers: Any) -> Path:
-        """Write a checkpoint and delete those older than the newest ``recipe.train.keep``."""
+        """Write a checkpoint and delete those older than the newest ``recipe.train.keep``, but never the best.
+
+        An earlier checkpoint of the same step stays whole until the new one is: while the tensors are replaced, the
+        JSON describes both.
+        """
         from safetensors.torch import save
 
         tensors, own = gan.state()
+        # one entry: several are written in random order, and equal weights would differ in their bytes
+        data = save(tensors, metadata={"generator": f"{self._generator}, format {FORMAT}"})
+        path = self.put(data, step, {**own, **numbers})
+        so_far = [old for old in self._headers() if old.name <= path.with_suffix(".json").name]
+        best = self.checkpoint_path(self.best() or 0).with_suffix(".json")
+        for old in so_far[: -self.recipe.train.keep]:  # a later one is the damaged one that was gone back from
+            if old != best:
+                old.unlink(missing_ok=True)  # the JSON first: a checkpoint without it does not count
+                old.with_suffix(".safetensors").unlink(missing_ok=True)
+        return path
+
+    def put(self, data: bytes, step: int, numbers: dict[str, Any]) -> Path:
+        """Write the tensors of a checkpoint, already safetensors, and its JSON."""
         path = self.checkpoint_path(step)
-        data = save(tensors, metadata={"format": str(FORMAT), "generator": self._generator})
-        header = {
+        header: dict[str, Any] = {
             "format": FORMAT,
             "generator": self._generator,
             "step": step,
             "size": len(data),
             "sha256": hashlib.sha256(data).hexdigest(),
-            "numbers": {**own, **numbers},
+            "numbers": numbers,
             "software": __version__,
         }
-        path.with_suffix(".json").unlink(missing_ok=True)
-        write_bytes(path, data)
+        before = self._before(step)
+        if before and before["sha256"] != header["sha256"]:
+            write_text(path.with_suffix(".json"), json.dumps({**header, "before": before}, indent=1))
+        if not before or before["sha256"] != header["sha256"]:
+            write_bytes(path, data)
         write_text(path.with_suffix(".json"), json.dumps(header, indent=1))
-        for old in self._headers()[: -self.recipe.train.keep]:
-            old.unlink(missing_ok=True)  # the JSON first: a checkpoint without it does not count
-            old.with_suffix(".safetensors").unlink(missing_ok=True)
         return path
 
     def checkpoint_path(self, step: int) -> Path:
@@ -151,6 +170,38 @@ class Run:
         """Steps that have a checkpoint, oldest first."""
         return [int(path.stem.removeprefix("step_")) for path in self._headers()]
 
+    def best(self) -> int | None:
+        """Step of the checkpoint with the lowest kernel distance, the first of equals; None where none was judged."""
+        scores: dict[int, float] = {}
+        for path in self._headers():
+            try:
+                header = json.loads(path.read_text(encoding="utf-8"))
+                scores[int(header["step"])] = float(header["numbers"][SCORE])
+            except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+                continue
+        return min(scores, key=lambda step: (scores[step], step), default=None)
+
+    def pick(self, which: str) -> int | None:
+        """Which checkpoint to `load`: ``"newest"``, ``"best"`` (the newest where none was judged), or a step.
+
+        Raises
+        ------
+        UserError
+            If there is no checkpoint of that step.
+        """
+        if which == "newest":
+            return None
+        if which == "best":
+            return self.best()
+        steps = self.steps()
+        if int(which) not in steps:
+            raise UserError(
+                f"Run {self.name} has no checkpoint of step {which}.",
+                f"Expected newest, best or one of: {', '.join(map(str, steps)) or 'none yet'}.",
+                "Older checkpoints are deleted; keep more with train.keep.",
+            )
+        return int(which)
+
     def load(self, gan: Gan, step: int | None = None) -> Checkpoint:
         """Load a checkpoint into a GAN: that of ``step``, or the newest that is whole.
 
@@ -159,6 +210,12 @@ class Run:
         UserError
             If there is none, or the one asked for is damaged or belongs to another generator.
         """
+        checkpoint, tensors = self.read(step)
+        gan.load_state(tensors, checkpoint.numbers)
+        return checkpoint
+
+    def read(self, step: int | None = None) -> tuple[Checkpoint, dict[str, Tensor]]:
+        """A checkpoint and its tensors, as `load` chooses it."""
         from safetensors import SafetensorError
         from safetensors.torch import load
 
@@ -170,44 +227,67 @@ class Run:
             try:
                 checkpoint, data = self._read(candidate)
                 tensors = load(data)
-            except SafetensorError as error:
+            except (SafetensorError, KeyError, ValueError, RuntimeError) as error:  # a header that claims nonsense
+                if isinstance(error, UserError):
+                    damage = damage or error
+                    continue
                 damage = damage or UserError(
-                    f"{self.checkpoint_path(candidate).name} holds no tensors ({error}).",
+                    f"{self.checkpoint_path(candidate).name} holds no tensors.",
                     "Expected a safetensors file.",
-                    "Choose another checkpoint.",
+                    TODO,
                 )
                 continue
-            except UserError as error:
-                damage = damage or error
-                continue
-            gan.load_state(tensors, checkpoint.numbers)
-            return checkpoint
+            return checkpoint, tensors
         raise damage or UserError(
             f"Run {self.name} has no checkpoint yet.", todo="Train until the first is saved, or stop the training."
         )
 
+    def _before(self, step: int) -> dict[str, Any] | None:
+        """The header of the whole checkpoint of a step, if there is one."""
+        try:
+            self._read(step)
+        except UserError:
+            return None
+        return self._header(self.checkpoint_path(step))[0]
+
+    def _header(self, path: Path) -> tuple[dict[str, Any], bytes]:
+        """What the JSON says of the tensors that are there, and these."""
+        header = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        data = path.read_bytes()
+        before = header.get("before")
+        if before and hashlib.sha256(data).hexdigest() == before["sha256"]:
+            header = before  # killed before the new tensors took the place of these
+        return header, data
+
     def _read(self, step: int) -> tuple[Checkpoint, bytes]:
         path = self.checkpoint_path(step)
-        todo = "Choose another checkpoint, or copy the run again from where it was trained."
         try:
-            header = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-            data = path.read_bytes()
-            size, digest, name = int(header["size"]), str(header["sha256"]), str(header["generator"])
-            checkpoint = Checkpoint(int(header["step"]), path, digest, dict(header["numbers"]))
+            header, data = self._header(path)
             version = int(header["format"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise UserError(f"Checkpoint {path.name} cannot be read ({error}).", "", todo) from None
+            if version <= FORMAT:
+                size, digest, name = int(header["size"]), str(header["sha256"]), str(header["generator"])
+                numbers = {str(key): float(value) for key, value in header["numbers"].items()}
+                checkpoint = Checkpoint(int(header["step"]), path, digest, numbers)
+                numbers["seen"]  # every generator needs it
+        except OSError as error:
+            raise UserError(f"Cannot read the checkpoint {path.name}: {error.strerror}.", "", TODO) from None
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            raise UserError(
+                f"{path.stem}.json does not describe a checkpoint.",
+                "Expected format, generator, step, size, sha256 and numbers.",
+                TODO,
+            ) from None
         if version > FORMAT:
             raise UserError(
                 f"{path.name} has format {version}.", f"Expected {FORMAT}.", "Update napari-organoid-synth."
             )
         if name != self._generator:
-            raise UserError(f"{path.name} is a checkpoint of '{name}'.", f"Expected '{self._generator}'.", todo)
+            raise UserError(f"{path.name} is a checkpoint of '{name}'.", f"Expected '{self._generator}'.", TODO)
         if len(data) != size or hashlib.sha256(data).hexdigest() != digest:
             raise UserError(
                 f"Checkpoint {path.name} is damaged: it holds {len(data)} bytes.",
-                f"Expected {size} bytes with SHA-256 {digest[:12]}…",
-                todo,
+                f"Expected {size} bytes with SHA-256 {digest[:12]}….",
+                TODO,
             )
         return checkpoint, data
 

@@ -85,7 +85,7 @@ def to_row(record: tuple[Any, ...], folder: Path, scores: dict[str, float]) -> S
     id, name, run, created, verdict, image, labels, n_objects, height, width, kind = record[:11]
     note, flagged, nearest, y, x = record[11:]
     place = None if y is None else (y, x)
-    files = folder / image, folder / labels
+    files = folder / Path(image).name, folder / Path(labels).name  # a foreign database may name files elsewhere
     size = height, width
     return SampleRow(
         id, name, run, created, verdict, *files, n_objects, size, kind, note, flagged, nearest, place, scores

@@ -45,19 +45,27 @@ class Settings(BaseModel):
             where = ".".join(str(part) for part in first["loc"]) or cls.__name__
             if first["type"] == "extra_forbidden":
                 raise UserError(f"There is no setting '{where}'.", todo="Check the spelling in the recipe.") from None
+            if first["type"] == "missing":
+                raise UserError(f"Setting '{where}' is missing.", f"Expected all settings of {cls.__name__}.") from None
             message = str(first["msg"]).removeprefix("Value error, ")
+            if isinstance(first["input"], dict):  # several values together, which would fill the screen
+                raise UserError(f"{message[:1].upper()}{message[1:]}.".replace("..", ".")) from None
             raise UserError(f"Setting '{where}' is {first['input']!r}.", f"{message}.".replace("..", ".")) from None
 
     @classmethod
     def from_file(cls, path: Path) -> Self:
         """Read YAML (or JSON, which YAML contains)."""
         try:
-            values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise UserError(f"Cannot read {path}: {error}", "Expected a YAML file of settings.") from None
+            values = _from_yaml(Path(path).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else error
+            raise UserError(f"Cannot read {path}: {why}.", "Expected a YAML file of settings.") from None
         if not isinstance(values, dict):
             raise UserError(f"{path} holds {type(values).__name__}.", "Expected 'key: value' lines.")
-        return cls.parse(values)
+        try:
+            return cls.parse(values)
+        except UserError as error:
+            raise UserError(f"{path}: {error.found}", error.expected, error.todo) from None
 
     def to_yaml(self) -> str:
         """All values, defaults included, as YAML in the order of the fields."""
@@ -84,7 +92,10 @@ class Settings(BaseModel):
                 if not isinstance(child, dict):
                     raise UserError(f"There is no setting '{key}'.", todo="Check the spelling in --set.")
                 target = child
-            target[last] = yaml.safe_load(text)
+            try:
+                target[last] = _from_yaml(text)
+            except ValueError as error:
+                raise UserError(f"Setting '{key}' is '{text}': {error}.", "Expected a YAML value.") from None
         return self.parse(values)
 
     @property
@@ -92,3 +103,22 @@ class Settings(BaseModel):
         """Twelve hexadecimal digits that change when any value changes."""
         text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _from_yaml(text: str) -> Any:
+    """The values in a text; plain data only, never objects.
+
+    Raises
+    ------
+    ValueError
+        If it is no YAML; the message names the line.
+    """
+    try:
+        return yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        raise ValueError(f"{line}{error.problem}") from None
+    except yaml.YAMLError as error:
+        raise ValueError(str(error).splitlines()[0]) from None
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None

@@ -205,6 +205,29 @@ def list_tiles(pairs: Sequence[SamplePair], settings: TileSettings) -> list[Tile
     return tiles
 
 
+def mirrored_words(sizes: Sequence[tuple[int, int]], tile: int) -> str:
+    """What to know about images smaller than a tile, whose missing pixels are mirrored in; empty when there are none.
+
+    Parameters
+    ----------
+    sizes : sequence of (int, int)
+        Height and width of each image, px.
+    tile : int
+        Side of a tile, px.
+    """
+    small = [size for size in sizes if min(size) < tile]
+    if not small:
+        return ""
+    height, width = min(small, key=min)
+    number = f"All {len(sizes)} images are" if len(small) == len(sizes) else f"{len(small)} of {len(sizes)} images are"
+    if len(small) == 1:
+        number = "The image is" if len(sizes) == 1 else f"1 of {len(sizes)} images is"
+    return (
+        f"{number} smaller than a tile of {tile} px ({height} × {width} px): the missing pixels are mirrored in at the "
+        f"edges. Choose a tile of at most {min(height, width)} px to use only real ones."
+    )
+
+
 def _refusal(labels: NDArray[np.int32], kind: MaskKind, settings: TileSettings) -> str:
     """Why a tile is left out, or nothing."""
     fewest = MIN_OBJECTS[kind] if settings.min_objects is None else settings.min_objects

@@ -6,7 +6,7 @@ import copy
 import math
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,7 +36,9 @@ from napari_organoid_synth.core.pairing import load_pairs
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.run import Run, new_gan
-from napari_organoid_synth.core.tiling import Tile, list_tiles
+from napari_organoid_synth.core.tiling import Tile, list_tiles, mirrored_words
+from napari_organoid_synth.core.transfer import Weights, find_weights, take_over
+from napari_organoid_synth.core.watch import Watch
 
 if TYPE_CHECKING:
     from napari_organoid_synth.core.gans.base import Gan
@@ -81,18 +83,28 @@ def train(
     device = pick_device(settings.device)
     pairs = _load(project)
     tiles = _tiles(pairs, recipe)
+    weights = find_weights(project, recipe.start) if recipe.start.run and not resume else None
     run = _open(project, recipe, pairs, folder, resume)
-    dataset = PairDataset(pairs, tiles, run.codec, run.recipe.gan.shape)  # type: ignore[attr-defined]
+    dataset = PairDataset(pairs, tiles, run.codec, run.recipe.shape)
     gan = new_gan(recipe, run.spec).to(device)
     step, batch_size, total = 0, settings.batch, settings.steps
+    watch, words = Watch(gan, dataset, recipe), ""
     if resume:
         checkpoint = run.load(gan)
-        step, batch_size = checkpoint.step, int(checkpoint.numbers["batch"])
-    sampler = TileSampler(len(dataset), batch_size, settings.seed)
+        step, batch_size = checkpoint.step, int(checkpoint.numbers.get("batch", batch_size))
+        watch.restore(checkpoint.numbers, step)
+        if step == run.note().get("bundle", {}).get("steps"):
+            words = f"Run {run.name} was taken from a file that holds no optimisers: they start anew."
+    elif weights:
+        words = _transfer(run, gan, weights)
+    if recipe.start.run:
+        gan.freeze(recipe.start.freeze)
+    _note(run, gan.notes, resume)
+    sampler = TileSampler(len(dataset), settings.seed)
     speed = run.note()
     if "precision" not in speed or not resume:
-        first = dataset.batch(sampler.batch_indices(step)).to(device)
-        speed = run.note(device=device_words(device), **measure(gan, first, settings.precision, settings.seed))
+        rehearsal = measure(gan, lambda n: dataset.batch(sampler.indices(0, n)), recipe, batch_size)
+        speed = run.note(device=device_words(device), **rehearsal)
     gan.bf16 = speed["precision"] == "bf16"
     preview = _Preview(run, dataset, gan)
 
@@ -110,51 +122,70 @@ def train(
             "batch": batch_size,
             "total": total,
             "seconds_per_step": speed["seconds_per_step"],
+            "notes": gan.notes,
+            **({"start": words} if words else {}),
         },
     )
+    if words:
+        yield Warned(step, words)
     if len(dataset) < FEW_TILES:
-        yield Warned(step, f"There are only {len(dataset)} tiles; samples will look much like them.")
+        words = "is only 1 tile" if len(dataset) == 1 else f"are only {len(dataset)} tiles"
+        yield Warned(step, f"There {words}; samples will look much like them.")
+    if mirrored := mirrored_words([pair.size for pair in pairs], recipe.tiles.size):
+        yield Warned(step, mirrored)
     if step == 0:
         yield Previewed(step, str(preview.write(step)))
     began = step
     meter = _Meter(step, gan.seen)
-    while step < total and not control.canceled:
+    while step < total and not control.canceled and not watch.enough:
         try:
-            batch = dataset.batch(sampler.batch_indices(step)).to(device)
+            number = gan.batch_size(batch_size, step / total)
+            batch = dataset.batch(sampler.indices(gan.seen, number)).to(device)
             losses = gan.step(batch, random_stream(device, settings.seed, "step", step), step / total)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
             batch_size = _halve(batch_size, recipe.tiles.size)
-            sampler = TileSampler(len(dataset), batch_size, settings.seed)
             yield Warned(step, f"Memory was full: going on with {batch_size} tiles per step.")
             continue
         meter.add(losses)
         step += 1
-        if meter.due():
+        if watch.due(step) and step < total:
+            look = watch.look(step)
+            yield meter.report(step, total, gan.seen, look.stats)
+            if look.warning:
+                yield Warned(step, look.warning)
+        elif meter.due():
             yield meter.report(step, total, gan.seen)
         if step % settings.preview_every == 0 and step < total:
             yield Previewed(step, str(preview.write(step)))
         if step % settings.checkpoint_every == 0 and step < total:
-            yield Saved(step, str(run.save(gan, step, batch=batch_size)))
+            yield Saved(step, str(run.save(gan, step, batch=batch_size, **watch.numbers, **watch.look(step).stats)))
         for heartbeat in control.gate(step):
             meter.pause()
             yield heartbeat
     if step > began:
-        yield meter.report(step, total, gan.seen)
-        path = run.save(gan, step, batch=batch_size)
+        look = watch.look(step, saved=True)
+        yield meter.report(step, total, gan.seen, look.stats)
+        if look.warning:
+            yield Warned(step, look.warning)
+        path = run.save(gan, step, batch=batch_size, **watch.numbers, **look.stats)
         yield Saved(step, str(path))
         yield Previewed(step, str(preview.write(step)))
     rate = meter.mean_rate
+    if watch.enough and step < total:
+        words = f"The last {watch.waited} checkpoints were no better than that of step {watch.best_step}"
+        yield Warned(step, f"{words}: stopped after {step} of {total} steps.")
     run.note(steps=step, seconds=meter.busy, images_per_second=rate, gflops_per_second=rate * speed["gflop_per_image"])
     yield Finished(
         step,
-        "completed" if step >= total else "canceled",
+        "completed" if step >= total or watch.enough else "canceled",
         {
             "run": run.name,
             "folder": str(run.path),
             "steps": step,
             "checkpoint": str(run.checkpoint_path(step)) if step in run.steps() else "",
+            "best": run.best(),
             "seconds": round(meter.busy, 2),
             "images_per_second": round(rate, 3),
             "gflops_per_second": round(rate * speed["gflop_per_image"], 2),
@@ -182,13 +213,11 @@ def estimate(project: Project, recipe: Recipe) -> dict[str, float]:
     free = free_bytes(device)
     pairs = _load(project)
     codec = Codec.fit(pairs, recipe.codec)
-    shape = recipe.gan.shape  # type: ignore[attr-defined]
-    dataset = PairDataset(pairs, _tiles(pairs, recipe), codec, shape)
-    gan = new_gan(recipe, codec.spec(recipe.tiles.size, shape)).to(device)
-    sampler = TileSampler(len(dataset), recipe.train.batch, recipe.train.seed)
+    dataset = PairDataset(pairs, _tiles(pairs, recipe), codec, recipe.shape)
+    gan = new_gan(recipe, codec.spec(recipe.tiles.size, recipe.shape)).to(device)
+    sampler = TileSampler(len(dataset), recipe.train.seed)
     try:
-        batch = dataset.batch(sampler.batch_indices(0)).to(device)
-        speed = measure(gan, batch, recipe.train.precision, recipe.train.seed)
+        speed = measure(gan, lambda n: dataset.batch(sampler.indices(0, n)), recipe, recipe.train.batch)
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
@@ -202,36 +231,59 @@ def estimate(project: Project, recipe: Recipe) -> dict[str, float]:
     }
 
 
-def measure(gan: Gan, batch: Batch, precision: str, seed: int, rounds: int = 2) -> dict[str, Any]:
+def measure(gan: Gan, load: Callable[[int], Batch], recipe: Recipe, batch: int, rounds: int = 2) -> dict[str, Any]:
     """Time some steps on a scratch copy, in float32 and bf16 when the choice is ``"auto"``.
+
+    Parameters
+    ----------
+    gan : Gan
+        Stays as it is.
+    load : callable
+        Gives a batch of n tiles.
+    recipe : Recipe
+        Of the training.
+    batch : int
+        Tiles per step, as in the recipe.
+    rounds : int
+        Timed steps of each kind; the fastest counts.
 
     Returns
     -------
     dict
-        ``precision`` (the faster), ``seconds_per_step``, ``gflop_per_image`` (torch's own count, two per
-        multiply-add).
+        ``precision`` (the faster), ``seconds_per_step`` (mean over the kinds of step that `Gan.rehearsals` names),
+        ``gflop_per_image`` (torch's own count, two per multiply-add).
     """
-    scratch = copy.deepcopy(gan)
+    scratch, seed = copy.deepcopy(gan), recipe.train.seed
+    precision = recipe.train.precision
     choices = [precision] if precision != "auto" else ["float32", *(["bf16"] if bf16_runs(gan.device) else [])]
-    best = dict.fromkeys(choices, math.inf)
-    counter = FlopCounterMode(display=False)
-    scratch.bf16 = choices[0] == "bf16"
-    with counter:
-        scratch.step(batch, random_stream(gan.device, seed, "scratch"), 0.0)
-    for turn in range(rounds + 1):
-        for choice in choices:
-            scratch.bf16 = choice == "bf16"
+    seconds, flops, images = dict.fromkeys(choices, 0.0), 0.0, 0.0
+    for share, progress, taken in gan.rehearsals(recipe.train.steps):
+        shown = load(gan.batch_size(batch, progress)).to(gan.device)
+
+        def rehearse(choice: str, shown: Batch = shown, progress: float = progress, taken: int = taken) -> float:
+            scratch.bf16, scratch.taken = choice == "bf16", taken
             synchronize(gan.device)
             began = time.perf_counter()
-            scratch.step(batch, random_stream(gan.device, seed, "scratch"), 0.0)
+            scratch.step(shown, random_stream(gan.device, seed, "scratch"), progress)
             synchronize(gan.device)
-            if turn or choice == choices[0]:  # the first step in another precision also prepares its kernels
-                best[choice] = min(best[choice], time.perf_counter() - began)
-    fastest = min(best, key=lambda choice: best[choice])
+            return time.perf_counter() - began
+
+        with FlopCounterMode(display=False) as counter:
+            rehearse(choices[0])
+        flops += share * counter.get_total_flops()
+        images += share * len(shown.image_class)
+        best = dict.fromkeys(choices, math.inf)
+        for turn in range(rounds + 1):
+            for choice in choices:
+                taken_seconds = rehearse(choice)
+                if turn or choice == choices[0]:  # the first step in another precision also prepares its kernels
+                    best[choice] = min(best[choice], taken_seconds)
+        seconds = {choice: seconds[choice] + share * best[choice] for choice in choices}
+    fastest = min(seconds, key=lambda choice: seconds[choice])
     return {
         "precision": fastest,
-        "seconds_per_step": best[fastest],
-        "gflop_per_image": counter.get_total_flops() / len(batch.image) / 1e9,
+        "seconds_per_step": seconds[fastest],
+        "gflop_per_image": flops / images / 1e9,
     }
 
 
@@ -255,7 +307,7 @@ def _open(project: Project, recipe: Recipe, pairs: list[SamplePair], folder: Pat
         run.note(data={pair.name: content_hash(pair.image, pair.labels) for pair in pairs})
         return run
     run = Run(Path(folder) if folder is not None else project.run_path())
-    for part in ("gan", "tiles", "codec", "train.seed"):
+    for part in ("gan", "draws", "start", "tiles", "codec", "train.seed"):
         if attrgetter(part)(run.recipe) != attrgetter(part)(recipe):
             raise UserError(
                 f"Run {run.name} was trained with other settings of '{part}'.",
@@ -263,6 +315,35 @@ def _open(project: Project, recipe: Recipe, pairs: list[SamplePair], folder: Pat
                 "Resume with its own recipe.yaml, or start a new training.",
             )
     return run
+
+
+def _note(run: Run, notes: dict[str, str], resume: bool) -> None:
+    """Write into the run what the generator has to say, such as the weight file it compares by, once and for all."""
+    known = run.note().get("notes", notes)
+    if resume and known != notes:
+        raise UserError(
+            f"Run {run.name} was trained with {_words(known)}; now it is {_words(notes)}.",
+            "Expected the same on resuming.",
+            "Put the file back that it was trained with, or start a new training.",
+        )
+    run.note(notes=notes)
+
+
+def _words(notes: dict[str, str]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in notes.items()) or "nothing to note"
+
+
+def _transfer(run: Run, gan: Gan, weights: Weights) -> str:
+    """Take over weights and note where they come from, also which pairs they have seen."""
+    try:
+        words = take_over(gan, run.recipe.gan.name, weights)  # type: ignore[attr-defined]
+    except UserError:
+        (run.path / "recipe.yaml").unlink()  # nothing began: the folder is no run
+        raise
+    seen = {f"{name} ({weights.source})": digest for name, digest in weights.data.items()}
+    origin = {"source": weights.source, "sha256": weights.sha256, "words": words}
+    run.note(start=origin, data={**run.note()["data"], **seen})
+    return f"{words[:1].upper()}{words[1:]}."
 
 
 def _halve(batch: int, tile: int) -> int:
@@ -286,6 +367,8 @@ class _Preview:
         settings = run.recipe.train
         self.streams = [("preview", settings.seed, number) for number in range(settings.previews)]
         self.condition, self.labels = None, []
+        classes = max(len(run.codec.image_classes), 1)
+        self.image_class = torch.arange(settings.previews, device=gan.device) % classes
         if gan.shape == "painter":
             upright = [i for i, tile in enumerate(dataset.tiles) if not tile.turns and not tile.flip]
             upright = upright or list(range(len(dataset)))
@@ -294,12 +377,15 @@ class _Preview:
             self.labels = [dataset.pair(i).labels for i in chosen]
 
     def write(self, step: int) -> Path:
-        drawn = self.gan.sample(
-            [random_stream(self.gan.device, *stream) for stream in self.streams], condition=self.condition
-        )
-        decoded = [decode_sample(sample, self.run.codec) for sample in drawn]
-        labels = self.labels or [mask for _, mask in decoded if mask is not None]
-        return self.run.write_preview(step, np.stack([image for image, _ in decoded]), np.stack(labels))
+        streams = [random_stream(self.gan.device, *stream) for stream in self.streams]
+        drawn = self.gan.sample(streams, condition=self.condition, image_class=self.image_class)
+        decoded = [decode_sample(sample, self.run.codec, self.run.spec) for sample in drawn]
+        # a mask generator shows the field that it draws, an image generator an empty mask
+        fields = drawn.float().cpu().numpy()
+        images = [field if image is None else image for field, (image, _) in zip(fields, decoded, strict=True)]
+        nothing = np.zeros(drawn.shape[-2:], np.int32)
+        labels = self.labels or [nothing if mask is None else mask for _, mask in decoded]
+        return self.run.write_preview(step, np.stack(images), np.stack(labels))
 
 
 class _Meter:
@@ -338,7 +424,7 @@ class _Meter:
         """Images per second since the start."""
         return (self.seen - self.first_seen) / self.busy if self.busy else 0.0
 
-    def report(self, step: int, total: int, seen: int) -> Progress:
+    def report(self, step: int, total: int, seen: int, looked: dict[str, float] | None = None) -> Progress:
         """Read the losses from the device, once."""
         stats = {name: float(value) / self.count for name, value in self.sums.items()} if self.count else {}
         if self.bad_row is not None and float(self.bad_row) >= MOST_BAD_STEPS:
@@ -356,4 +442,4 @@ class _Meter:
         left = (total - step) * seconds / max(step - first, 1)
         bad = stats.pop("bad", 0.0)
         note = f"{bad:.0%} of the steps were not finite" if bad else ""
-        return Progress(step, total, stats, (seen - shown) / seconds, left, note)
+        return Progress(step, total, stats | (looked or {}), (seen - shown) / seconds, left, note)

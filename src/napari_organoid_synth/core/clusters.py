@@ -1,0 +1,99 @@
+"""Clusters among points: how many, how wide, and which share of the points belongs to one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Points = NDArray[np.floating[Any]]
+
+ROUNDS = 40
+WIDEST = 0.15  # of the side of an image: wider groups are no clusters
+AHEAD = 2  # numbers of clusters that are tried beyond the best
+MOST = 30
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """What `find_clusters` found.
+
+    Parameters
+    ----------
+    number : int
+        In an image of median area.
+    share : float
+        Of the points, that belong to one.
+    spread : float
+        Standard deviation along each axis, px.
+    """
+
+    number: int = 0
+    share: float = 0.0
+    spread: float = 0.0
+
+
+def find_clusters(images: Sequence[Points], areas: Sequence[float]) -> Clusters:
+    """Fit round clusters of equal width and weight on an even background, by expectation maximisation.
+
+    The density in an image of area A is (1 - p) / A + p / K · Σ_k N(centre_k, spread²), where p and the spread are
+    common to all images and K is proportional to A. Centres are added where the background explains the points worst; K
+    is that of the lowest Bayesian information criterion, so that clusters which may be chance are not reported, and two
+    that overlap may count as one.
+
+    Parameters
+    ----------
+    images : sequence of NDArray (n, 2)
+        y and x of the points of each image, px.
+    areas : sequence of float
+        Of each image, px².
+    """
+    typical = float(np.median(areas))
+    total = sum(map(len, images))
+    background = [np.ones(len(points)) for points in images]  # how likely each point belongs to none
+    centres: list[Points] = [np.empty((0, 2)) for _ in images]
+    best, lowest = Clusters(), 2 * sum(len(p) * np.log(a) for p, a in zip(images, areas, strict=True))
+    share, spread, widest = 0.0, 0.05 * typical**0.5, WIDEST * typical**0.5
+    for number in range(1, MOST + 1):
+        wanted = [
+            min(round(number * area / typical), len(points) // 3) for points, area in zip(images, areas, strict=True)
+        ]
+        if number > best.number + AHEAD or not any(wanted):
+            break
+        for i, points in enumerate(images):
+            while len(centres[i]) < wanted[i]:
+                near = np.exp(-_squares(points, points) / (2 * spread**2))
+                newest = points[np.argmax(near @ background[i])]
+                centres[i] = np.vstack([centres[i], newest])
+                background[i] = background[i] * (1 - np.exp(-_squares(points, newest[None])[:, 0] / (2 * spread**2)))
+        share = min(0.9, share + 0.5 / number)
+        for _ in range(ROUNDS):
+            likelihood = inside = squares = 0.0
+            for i, (points, area) in enumerate(zip(images, areas, strict=True)):
+                if not wanted[i]:
+                    likelihood -= len(points) * np.log(area)
+                    continue
+                far = _squares(points, centres[i])
+                each = share / wanted[i] / (2 * np.pi * spread**2) * np.exp(-far / (2 * spread**2))
+                density = each.sum(axis=1) + (1 - share) / area
+                likelihood += float(np.log(density).sum())
+                weight = each / density[:, None]
+                background[i] = 1 - weight.sum(axis=1)
+                whole = weight.sum(axis=0) + 1e-9
+                centres[i] = weight.T @ points / whole[:, None]
+                inside += float(whole.sum())
+                squares += float((weight * _squares(points, centres[i])).sum())
+            share = min(0.999, inside / total)
+            spread = float(np.clip((squares / (2 * inside)) ** 0.5, 1, widest))
+        free = 2 * np.log(total) + sum(2 * k * np.log(max(len(p), 1)) for k, p in zip(wanted, images, strict=True))
+        if free - 2 * likelihood < lowest:
+            lowest, best = free - 2 * likelihood, Clusters(number, share, spread)
+    return best
+
+
+def _squares(points: Points, others: Points) -> Points:
+    """Squared distances (n, m)."""
+    return np.asarray(((points[:, None] - others) ** 2).sum(axis=-1))

@@ -1,0 +1,120 @@
+"""Closed outlines of objects: drawn at random, filled with pixels, taken from a mask, described by five numbers."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+KNOTS = 8
+HARMONICS = 8  # of a contour; what is finer are the steps between pixels
+
+DESCRIPTORS = ("area", "elongation", "circularity", "eccentricity", "solidity")
+
+
+@lru_cache(maxsize=8)
+def _spline(points: int) -> NDArray[np.float64]:
+    """Weights (points, knots) of the closed cubic spline through knots at equal distances."""
+    from scipy.interpolate import CubicSpline
+
+    turns = np.arange(KNOTS + 1)
+    closed = np.eye(KNOTS)[turns % KNOTS]
+    return np.asarray(CubicSpline(turns, closed, bc_type="periodic")(KNOTS * np.arange(points) / points))
+
+
+def draw_outlines(
+    rng: np.random.Generator,
+    radii: NDArray[np.float64],
+    elongations: NDArray[np.float64],
+    roughness: float = 0.1,
+    jitter: float = 0.1,
+    points: int = 1000,
+) -> NDArray[np.float64]:
+    """Perturbed octagons through which a closed cubic spline runs (SIMCEP: Lehmussola 2007, eq. 1).
+
+    Knot i of 8 lies at α·U(-1, 1) + cos(θ_i + β·U(-1, 1)) and the same with sin, θ_i = 2πi/8, times the radius.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        All randomness.
+    radii : NDArray (n,)
+        Of the circle with about the same area, px.
+    elongations : NDArray (n,)
+        Length to width; the area stays. 1 as published.
+    roughness, jitter : float
+        α and β.
+    points : int
+        On each outline.
+
+    Returns
+    -------
+    NDArray (n, points, 2) float64
+        y and x about the origin, px.
+    """
+    n = len(radii)
+    angle = 2 * np.pi * np.arange(KNOTS) / KNOTS + jitter * rng.uniform(-1, 1, (n, KNOTS))
+    knots = np.stack([np.sin(angle), np.cos(angle)], -1) + roughness * rng.uniform(-1, 1, (n, KNOTS, 2))
+    knots *= np.stack([radii / np.sqrt(elongations), radii * np.sqrt(elongations)], -1)[:, None]
+    tilt = rng.uniform(0, np.pi, n)
+    turn = np.stack([np.cos(tilt), np.sin(tilt), -np.sin(tilt), np.cos(tilt)], -1).reshape(n, 2, 2)
+    return np.asarray(_spline(points) @ knots @ turn)
+
+
+def fill(outline: NDArray[np.float64]) -> tuple[NDArray[np.bool_], tuple[int, int]]:
+    """The pixels whose centres lie inside a closed outline (points, 2), and their first row and column.
+
+    A row is inside between every other crossing with the outline.
+    """
+    y, x = np.ascontiguousarray(outline.T)
+    top, left = int(np.floor(y.min())), int(np.floor(x.min()))
+    height, width = int(np.ceil(y.max())) - top + 2, int(np.ceil(x.max())) - left + 2
+    y, x = y - top, x - left
+    y1, x1 = np.roll(y, -1), np.roll(x, -1)
+    rows = np.ceil(np.minimum(y, y1)).astype(int)
+    number = np.ceil(np.maximum(y, y1)).astype(int) - rows  # of rows that each side of the polygon crosses
+    side = np.repeat(np.arange(len(y)), number)
+    row = rows[side] + np.arange(len(side)) - np.repeat(np.cumsum(number) - number, number)
+    column = x[side] + (row - y[side]) * (x1[side] - x[side]) / (y1[side] - y[side])
+    crossed = np.bincount(row * width + np.ceil(column).astype(int), minlength=height * width)
+    return np.cumsum(crossed.reshape(height, width), axis=1) % 2 == 1, (top, left)
+
+
+def contour(mask: NDArray[np.bool_], points: int = 128) -> NDArray[np.float64]:
+    """The outline (points, 2) of the largest piece of a mask (Y, X), without the steps between pixels."""
+    from skimage.measure import find_contours
+
+    path = max(find_contours(np.pad(mask, 1).astype(np.float32), 0.5), key=len)[:-1] - 1
+    length = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(path, axis=0, append=path[:1]), axis=1))])
+    place = length[-1] * np.arange(points) / points
+    y, x = (np.interp(place, length, np.append(axis, axis[0])) for axis in path.T)
+    waves = np.fft.fft(y + 1j * x)
+    waves[HARMONICS + 1 : -HARMONICS] = 0
+    smooth = np.fft.ifft(waves)
+    return np.stack([smooth.real, smooth.imag], -1)
+
+
+def describe(outline: NDArray[np.float64]) -> tuple[float, float, float, float, float]:
+    """Area (px²), elongation, circularity, eccentricity, solidity of the polygon (points, 2).
+
+    Elongation is the extent along the long principal axis over that along the short one, circularity 4π·area over the
+    squared length of the outline, eccentricity that of the ellipse with the same second moments, solidity the area over
+    that of the convex hull. Moments are exact for the polygon (Green's theorem).
+    """
+    from scipy.spatial import ConvexHull
+
+    y, x = (outline - outline.mean(axis=0)).T
+    y1, x1 = np.roll(y, -1), np.roll(x, -1)
+    cross = x * y1 - x1 * y
+    area = cross.sum() / 2
+    cy, cx = ((y + y1) * cross).sum() / (6 * area), ((x + x1) * cross).sum() / (6 * area)
+    yy = ((y * y + y * y1 + y1 * y1) * cross).sum() / (12 * area) - cy * cy
+    xx = ((x * x + x * x1 + x1 * x1) * cross).sum() / (12 * area) - cx * cx
+    xy = ((x * y1 + 2 * x * y + 2 * x1 * y1 + x1 * y) * cross).sum() / (24 * area) - cx * cy
+    (short, long), axes = np.linalg.eigh([[yy, xy], [xy, xx]])
+    narrow, wide = np.ptp(np.stack([y, x], -1) @ axes, axis=0)
+    around = np.hypot(y1 - y, x1 - x).sum()
+    hull = ConvexHull(outline).volume  # what it calls volume is the area in the plane
+    values = abs(area), wide / narrow, 4 * np.pi * abs(area) / around**2, max(0.0, 1 - short / long) ** 0.5
+    return (*(float(value) for value in values), float(abs(area) / hull))  # type: ignore[return-value]

@@ -1,0 +1,75 @@
+"""Several long verbs one after the other, as one job with one progress bar."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from napari_organoid_synth.core.job import Control, Event, Finished, Progress, Started
+
+TOTAL = 1000  # parts of the one progress bar
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One verb of several.
+
+    Parameters
+    ----------
+    title : str
+        What it does, in words; also the key of its result.
+    share : float
+        Of the whole time, as a guess; all shares add up to 1.
+    events : callable
+        Starts it and yields its events; called when its turn comes.
+    """
+
+    title: str
+    share: float
+    events: Callable[[], Iterator[Event]]
+
+
+@dataclass(frozen=True)
+class Stages:
+    """What the stages gave: results and seconds by title, how much of the bar is done, whether they were stopped."""
+
+    results: dict[str, Any]
+    seconds: dict[str, float]
+    step: int
+    canceled: bool
+
+
+def run_stages(stages: list[Stage], control: Control) -> Generator[Event, None, Stages]:
+    """Yield the events of all stages, their Progress scaled to one bar of 1000 parts with a note that names the stage.
+
+    Their own Started and Finished are left out. Ends after a stage that was cancelled.
+    """
+    began = time.monotonic()
+    done = 0.0
+    results: dict[str, Any] = {}
+    seconds: dict[str, float] = {}
+    for number, stage in enumerate(stages, start=1):
+        note = f"{number} of {len(stages)}: {stage.title}"
+        entered = time.monotonic()
+        yield Progress(round(TOTAL * done), TOTAL, note=note)
+        reason = "completed"
+        for event in stage.events():
+            match event:
+                case Started():
+                    continue
+                case Finished(reason=reason, result=result):
+                    results[stage.title] = result
+                case Progress(step=step, total=total, note=detail):
+                    part = done + stage.share * step / max(total, 1)
+                    left = (time.monotonic() - began) * (1 - part) / part if part > 0.05 else None
+                    words = f"{note}, {detail}" if detail else note
+                    yield replace(event, step=round(TOTAL * part), total=TOTAL, seconds_left=left, note=words)
+                case _:
+                    yield replace(event, step=round(TOTAL * done))
+        seconds[stage.title] = round(time.monotonic() - entered, 1)
+        if reason == "canceled" or control.canceled:
+            return Stages(results, seconds, round(TOTAL * done), True)
+        done += stage.share
+    return Stages(results, seconds, TOTAL, False)
