@@ -151,6 +151,9 @@ def drag(start: tuple[int, int], end: tuple[int, int], during: Callable[[], None
         time.sleep(0.06)
     if during:
         during()
+    for shift in (2, 0):  # a slow window learns of the last place only with the next movement
+        x("mousemove", end[0] + shift, end[1])
+        time.sleep(0.3)
     x("mouseup", 1)
     time.sleep(0.8)
 

@@ -147,10 +147,13 @@ def export(w: Window) -> None:
     assert list(w.project.glob("exports/*/cellpose/*/*_img.tif")), "nothing was exported for Cellpose"
 
 
-def segment(w: Window, steps: int) -> None:
+def segment(w: Window, steps: int, batch: int, channels: int) -> None:
     """Compare, then look at the errors."""
     w.raise_dock("Segment")
     w.type("Steps", str(steps), "Segment")
+    w.click("More settings", "Segment")
+    w.type("Batch", str(batch), "Segment")
+    w.type("Channels", str(channels), "Segment")
     w.shot("17-segment-ready")
     w.click("Measure the gain", "Segment")
     w.says("Segment", r"step \d+ of", 120)
@@ -202,6 +205,8 @@ def main() -> None:
     parser.add_argument("--train-steps", type=int, default=150)
     parser.add_argument("--number", type=int, default=24, help="Pairs to generate.")
     parser.add_argument("--segment-steps", type=int, default=10)
+    parser.add_argument("--batch", type=int, default=4, help="Of the U-Net.")
+    parser.add_argument("--channels", type=int, default=16, help="Of the U-Net's first level.")
     parser.add_argument("--tour", action="store_true")
     options = parser.parse_args()
     scratch = Path(tempfile.mkdtemp())
@@ -224,7 +229,7 @@ def main() -> None:
             generate(w, options.number)
             curate(w)
             export(w)
-            segment(w, options.segment_steps)
+            segment(w, options.segment_steps, options.batch, options.channels)
             w = leave_and_return(w)
         tour(w)
         w.close()

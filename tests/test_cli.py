@@ -13,6 +13,7 @@ import pytest
 
 from napari_organoid_synth import cli
 from napari_organoid_synth.core.job import Event, Finished
+from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import SHORT_VERBS
 
 
@@ -79,12 +80,18 @@ def test_the_settings_of_a_generator_are_listed_with_default_and_bounds() -> Non
         (["train", "PROJECT", "--resume", "nothing"], "has no trained run."),
         (["control", "PROJECT", "pause"], "No such job is running."),
         (["report", "PROJECT", "--output", "PROJECT"], "organoid-synth: Is a directory"),
+        (
+            ["generate", "PROJECT/mistyped"],
+            "mistyped. Expected a project, made with 'organoid-synth pair' or in napari.",
+        ),
     ],
 )
 def test_what_can_be_mended_is_one_sentence_and_exit_code_1(
     arguments: list[str], sentence: str, tmp_path: Path
 ) -> None:
+    Project(tmp_path / "p")
     done = call(*[argument.replace("PROJECT", str(tmp_path / "p")) for argument in arguments], code=1)
+    assert not list(tmp_path.rglob("mistyped"))
     assert done.stdout == ""
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr

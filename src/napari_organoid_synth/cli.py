@@ -49,7 +49,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-ProjectArgument = Annotated[Path, typer.Argument(help="Project folder; made when missing.")]
+ProjectArgument = Annotated[Path, typer.Argument(help="Project folder.")]
 RecipeOption = Annotated[Path | None, typer.Option(help="YAML file of settings.")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="Override a setting: key=value. Repeatable.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
@@ -75,7 +75,7 @@ def train(
     from napari_organoid_synth.core.project import Project
     from napari_organoid_synth.core.recipe import Recipe
 
-    opened, folder = Project(project), JobFolder(job) if job else None
+    opened, folder = Project(project, make=False), JobFolder(job) if job else None
     if resume is not None:
         folder = JobFolder(opened.run_path(resume))
         settings = Recipe.from_file(folder.path / "recipe.yaml").override(*(overrides or ()))
@@ -103,7 +103,7 @@ def pipeline(
     from napari_organoid_synth.core.pipeline import find_pipeline
     from napari_organoid_synth.core.project import Project
 
-    opened = Project(project)
+    opened = Project(project, make=False)
     folder = find_pipeline(opened, resume) if resume is not None else JobFolder(job) if job else None
     settings = _settings("pipeline", recipe, overrides)
     _run("pipeline", opened, settings, folder, job is not None, as_json, resume=resume is not None)
@@ -123,7 +123,7 @@ def _add_long(verb: str, summary: str) -> None:
         from napari_organoid_synth.core.project import Project
 
         settings = _settings(verb, recipe, overrides)
-        _run(verb, Project(project), settings, JobFolder(job) if job else None, job is not None, as_json)
+        _run(verb, Project(project, make=False), settings, JobFolder(job) if job else None, job is not None, as_json)
 
     app.command(verb, help=summary)(command)
 
@@ -226,7 +226,7 @@ def curate(
     from napari_organoid_synth.core.score import best
 
     settings = _settings("curate", recipe, overrides, fields)
-    opened = Project(project)
+    opened = Project(project, make=False)
     if settings.rebuild:
         store, words = SampleStore.rebuild(opened.samples_path)
         print(words, file=sys.stderr)
@@ -259,7 +259,7 @@ def control(
 
     if request not in {"pause", "resume", "cancel"}:
         raise UserError(f"'{request}' is no request.", "Expected pause, resume or cancel.")
-    jobs = [job for job in Project(project).jobs() if job.alive and (not name or job.path.name == name)]
+    jobs = [job for job in Project(project, make=False).jobs() if job.alive and (not name or job.path.name == name)]
     if not jobs:
         raise UserError("No such job is running.", todo="Look into the folders runs, segment and jobs of the project.")
     getattr(jobs[-1].control, request)()
@@ -322,7 +322,7 @@ def share(
     from napari_organoid_synth.core.share import write_bundle
 
     settings = _settings("share", recipe, overrides, fields)
-    run = Run(Project(project).run_path(settings.run))
+    run = Run(Project(project, make=False).run_path(settings.run))
     card = write_bundle(run, file, settings).card
     shown = {key: getattr(card, key) for key in ("name", "generator", "steps", "images", "pairs", "licence", "metrics")}
     _print({"file": str(file), "bytes": file.stat().st_size, **shown}, as_json)
@@ -400,7 +400,7 @@ def report(
     from napari_organoid_synth.core.project import Project
     from napari_organoid_synth.core.report import write_report
 
-    settings, opened = _settings("report", recipe, overrides, fields), Project(project)
+    settings, opened = _settings("report", recipe, overrides, fields), Project(project, make=False)
     output = Path(settings.output or opened.path / "report.html")
     _print({"report": str(write_report(opened, output))}, as_json)
 

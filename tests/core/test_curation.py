@@ -236,6 +236,8 @@ def test_damaged_database_is_said_and_rebuilt_from_the_images(tmp_path: Path) ->
     with SampleStore(path) as store:
         store.add_many([make_pair("a"), make_pair("b", seed=1)], run="run-1")
         store.decide(["a"], "accepted")
+    with pytest.raises(UserError, match="The list of 2 samples is whole"):
+        SampleStore.rebuild(path)
     path.write_bytes(b"not a database" * 100)
     with pytest.raises(UserError, match=r"is damaged.*are untouched.*Rebuild"):
         SampleStore(path)

@@ -16,6 +16,7 @@ from napari_organoid_synth.core.pairing import save_layers_pair
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import GenerateSettings, Recipe
 from napari_organoid_synth.core.run import Run
+from napari_organoid_synth.core.share import find_run
 from napari_organoid_synth.core.simulate import em
 from napari_organoid_synth.core.train import train
 
@@ -156,3 +157,31 @@ def test_useless_masks_are_refused_and_said(project: Project, monkeypatch: pytes
 def test_no_run(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no trained run"):
         next(generate(Project(tmp_path / "empty"), SETTINGS, Control()))
+
+
+def test_only_a_generator_that_is_told_the_class_names_it(tmp_path: Path) -> None:
+    project, small = Project(tmp_path), {"generator_channels": 8, "discriminator_channels": 8, "max_channels": 16}
+    for seed, grade in enumerate(("a", "b")):
+        pair = em(seed, 96)
+        save_layers_pair(project, grade, pair.image, pair.labels, image_class=grade)
+    drawn = {}
+    for name in ("dcgan", "cgan"):
+        gan = {"name": name, **small} | ({"network": "conv"} if name == "cgan" else {})
+        recipe = RECIPE.replace(gan=gan, draws="images")
+        list(train(project, recipe, Control(), project.path / "runs" / name))
+        drawn[name] = [pair.image_class for pair in artist(project, run=name).draw(range(4))]
+    assert drawn == {"dcgan": [None] * 4, "cgan": ["a", "b", "a", "b"]}
+    wanted = SETTINGS.replace(image_class="b")
+    assert [pair.image_class for pair in artist(project, wanted, "cgan").draw(range(2))] == ["b", "b"]
+    with pytest.raises(UserError, match="dcgan draws all image classes mixed"):
+        artist(project, wanted, "dcgan").draw(range(1))
+
+
+def test_the_newest_run_is_one_that_gives_images(project: Project, tmp_path: Path) -> None:
+    other = Project(tmp_path)
+    for name, draws in (("a-train", "pairs"), ("b-train", "masks")):
+        (other.path / "runs" / name).mkdir(parents=True)
+        JOINT.replace(draws=draws).to_file(other.path / "runs" / name / "recipe.yaml")
+        (other.path / "runs" / name / "codec.json").write_bytes((project.path / "runs/b-train/codec.json").read_bytes())
+    assert find_run(other, "").name == "a-train"
+    assert find_run(other, "b-train").name == "b-train"

@@ -23,6 +23,16 @@ def test_a_file_or_a_newer_project_is_refused_in_words(tmp_path: Path) -> None:
         Project(tmp_path)
 
 
+def test_a_mistyped_folder_is_not_made(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"There is no folder .*typo\. Expected a project"):
+        Project(tmp_path / "typo", make=False)
+    assert not (tmp_path / "typo").exists()
+    with pytest.raises(UserError, match="is no project"):
+        Project(tmp_path, make=False)
+    Project(tmp_path)
+    assert Project(tmp_path, make=False).path == tmp_path.resolve()
+
+
 def test_job_folders_never_collide_and_runs_are_found(tmp_path: Path) -> None:
     project = Project(tmp_path)
     jobs = [project.job("train") for _ in range(3)]

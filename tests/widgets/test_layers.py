@@ -106,6 +106,15 @@ def test_the_preview_is_updated_in_place():
     assert len(viewer.layers) == 3
 
 
+def test_live_samples_have_the_units_of_the_pairs():
+    viewer, pair = ViewerModel(), PAIRS["grey"].replace(pixel_size=(0.5, 0.25))
+    show_pair(viewer, pair)
+    PreviewLayers(viewer).show(*montage(pair.image[None], pair.labels[None]), pair.pixel_size)
+    PreviewLayers(viewer, "many").show(np.zeros((5, 20, 30)), np.zeros((20, 30), np.uint8), pair.pixel_size)
+    assert {str(unit) for layer in viewer.layers for unit in layer.units[-2:]} == {"micrometer"}
+    assert all(tuple(layer.scale[-2:]) == (0.5, 0.25) for layer in viewer.layers)
+
+
 def test_a_pair_opened_on_live_samples_hides_them_until_they_are_asked_for():
     viewer, pair = ViewerModel(), PAIRS["grey"]
     preview = PreviewLayers(viewer)

@@ -377,6 +377,18 @@ class SampleStore:
         self.close()
 
     @classmethod
+    def _whole(cls, path: Path) -> int | None:
+        """Number of samples in a database without damage; None when it is damaged."""
+        try:
+            with cls(path) as store, store._plain_errors():
+                sound = store._db.execute("PRAGMA quick_check").fetchone()[0] == "ok"
+                return sum(store.counts().values()) if sound else None
+        except UserError as error:
+            if "in use" in error.found:
+                raise
+            return None
+
+    @classmethod
     def rebuild(cls, path: Path | str) -> tuple[SampleStore, str]:
         """A new database from the pixel files; a damaged one is moved to ``bin/`` beside it.
 
@@ -385,8 +397,15 @@ class SampleStore:
         SampleStore
         str
             What came back and what is lost, in words.
+
+        Raises
+        ------
+        UserError
+            If the database is whole, and rebuilding it would only lose the verdicts; or if it is in use.
         """
         path = Path(path)
+        if path.exists() and (count := cls._whole(path)) is not None:
+            raise UserError(f"The list of {count} samples is whole.", todo="There is nothing to rebuild.")
         aside = path.parent / "bin" / f"{path.stem}-{time.strftime('%Y%m%d-%H%M%S')}"
         for ending in ("", "-wal", "-shm"):
             old = path.with_name(path.name + ending)

@@ -235,6 +235,12 @@ class Artist:
         classes, wanted = self.run.codec.image_classes, self.settings.image_class
         if not wanted:
             return index % max(len(classes), 1)
+        if not self.gan.by_class:
+            raise UserError(
+                f"{self.generator} draws all image classes mixed; '{wanted}' cannot be asked for.",
+                "Expected a generator that is told the class.",
+                "Leave the class empty, or train cgan, progan, stylegan or stylegan2_ada.",
+            )
         if wanted not in classes:
             raise UserError(
                 f"There is no image class '{wanted}'.",
@@ -265,6 +271,7 @@ class Artist:
 
     def _pair(self, index: int, attempt: int, image: NDArray[Any], mask: Mask) -> SamplePair:
         codec, settings = self.run.codec, self.settings
+        told = bool(codec.image_classes) and self.gan.by_class
         provenance = {
             "run": self.run.name,
             "generator": self.generator,
@@ -287,7 +294,7 @@ class Artist:
             class_names=codec.class_names,
             pixel_size=codec.pixel_size,
             channel_names=codec.channel_names,
-            image_class=codec.image_classes[self._class_index(index)] if codec.image_classes else None,
+            image_class=codec.image_classes[self._class_index(index)] if told else None,
             source=Source("synthetic", provenance=provenance),
         )
 

@@ -20,15 +20,27 @@ class Project:
     ``pairs.json`` (the table of real pairs), ``runs/<id>/`` (trainings), ``samples.sqlite`` and ``samples/`` (generated
     pairs), ``exports/``, ``segment/<id>/``, ``jobs/<id>/`` (other long verbs), ``bin/`` (what was deleted).
 
+    Parameters
+    ----------
+    path : Path or str
+    make : bool
+        Whether a folder that is not there is made; a verb that only reads would answer a mistyped name with an empty one.
+
     Raises
     ------
     UserError
-        If the folder is a file, cannot be written, or was made by a newer version.
+        If the folder is a file, cannot be written, was made by a newer version, or is missing and not to be made.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, make: bool = True) -> None:
         self.path = Path(path).expanduser().resolve()
         marker = self.path / MARKER
+        if not make and not marker.exists():
+            raise UserError(
+                f"{self.path} is no project." if self.path.exists() else f"There is no folder {self.path}.",
+                "Expected a project, made with 'organoid-synth pair' or in napari.",
+                "Look at the spelling.",
+            )
         try:
             if not marker.exists():
                 self.path.mkdir(parents=True, exist_ok=True)

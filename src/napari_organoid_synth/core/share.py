@@ -144,7 +144,16 @@ def add_bundle(project: Project, path: Path, name: str = "") -> Run:
 
 
 def find_run(project: Project, name: str) -> Run:
-    """A run of the project by its name (the newest when empty), or that of a ``.synth`` file, taken in if need be."""
+    """A run of the project by its name, or that of a ``.synth`` file, taken in if need be.
+
+    Without a name the newest that gives images; one that draws masks alone only where there is no other.
+    """
+    if not name:
+        for path in reversed(project.runs()):
+            with suppress(UserError):  # one that only begins, or is damaged
+                if (run := Run(path)).recipe.shape != "mask":
+                    return run
+        return Run(project.run_path())
     if Path(name).suffix.lower() != SUFFIX:
         return Run(project.run_path(name))
     path = Path(name).expanduser()

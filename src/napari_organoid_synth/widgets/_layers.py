@@ -200,8 +200,10 @@ class PreviewLayers:
     def __init__(self, viewer: Any, name: str = SAMPLES) -> None:
         self._viewer, self.name = viewer, name
 
-    def show(self, sheet: NDArray[Any], lines: NDArray[np.uint8], scale: tuple[float, float] = (1.0, 1.0)) -> None:
-        """Show a `montage`; beside the images that are open, and brought into view, the first time.
+    def show(
+        self, sheet: NDArray[Any], lines: NDArray[np.uint8], pixel_size: tuple[float, float] | None = None
+    ) -> None:
+        """Show a `montage`, ``pixel_size`` in µm; beside what is open, and brought into view, the first time.
 
         When size and dtype are those of before only the pixels are replaced: no new texture, no new contrast.
         """
@@ -216,6 +218,8 @@ class PreviewLayers:
         for layer in (image, outlines):
             if layer is not None:
                 self._viewer.layers.remove(layer)
+        scale = pixel_size or (1.0, 1.0)
+        units = ("um", "um") if pixel_size else None
         rgb = sheet.ndim == 3 and sheet.shape[-1] == 3
         extra = sheet.ndim == 3 and not rgb
         shown = self._viewer.add_image(
@@ -224,9 +228,10 @@ class PreviewLayers:
             rgb=rgb,
             scale=(1.0, *scale) if extra else scale,
             translate=(0.0, *corner) if extra else corner,
+            units=("pixel", *units) if extra and units else units,
         )
         layer = self._viewer.add_labels(
-            lines.copy(), name=f"{self.name} outlines", scale=scale, translate=corner, opacity=0.9
+            lines.copy(), name=f"{self.name} outlines", scale=scale, translate=corner, units=units, opacity=0.9
         )
         layer.editable = False
         self._viewer.layers.selection.active = shown  # the controls of an image are of use here, those of labels not

@@ -214,15 +214,14 @@ class RunView(QWidget):
         self._loading = False
         if found is not None:
             step, sheet, lines = found
-            self.preview.show(sheet, lines, self._scale())
+            self.preview.show(sheet, lines, self._pixel_size())
             self.history_label.setText(f"samples at step {step:,}")
         if self._wanted is not None:
             self._want_preview(self._wanted)
 
-    def _scale(self) -> tuple[float, float]:
+    def _pixel_size(self) -> tuple[float, float] | None:
         table = self.workspace.pairs
-        sizes = [entry.pixel_size for entry in table.train if entry.pixel_size] if table is not None else []
-        return sizes[0] if sizes else (1.0, 1.0)
+        return next((e.pixel_size for e in table.train if e.pixel_size), None) if table is not None else None
 
 
 def read_run(folder: JobFolder) -> tuple[Path, dict[str, Trace], int, int, list[tuple[int, str]], bool]:

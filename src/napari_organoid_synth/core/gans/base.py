@@ -33,6 +33,8 @@ class Gan(ABC):
 
     Attributes
     ----------
+    by_class : bool
+        Whether it draws the image class that it is asked for; others draw all classes mixed.
     seen, taken : int
         Images shown and steps taken so far.
     bf16 : bool
@@ -42,6 +44,7 @@ class Gan(ABC):
     """
 
     shape: ClassVar[str]
+    by_class: ClassVar[bool] = False
 
     def __init__(self, config: Any, spec: PairSpec) -> None:
         self.config, self.spec = config, spec

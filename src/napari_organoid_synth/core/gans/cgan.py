@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 class Cgan(AdversarialGan):
     """The networks of GAN or DCGAN with the class as a further input; images without classes are one class."""
 
+    by_class = True
     config: CganConfig
 
     def __init__(self, config: CganConfig, spec: PairSpec) -> None:

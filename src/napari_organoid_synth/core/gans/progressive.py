@@ -236,6 +236,7 @@ class ProgressiveGan(LatentGan):
         the pictures again.
     """
 
+    by_class = True
     config: ProgressiveConfig
 
     def __init__(self, config: ProgressiveConfig, spec: PairSpec, generator: nn.Module, blur: bool) -> None:

@@ -363,6 +363,7 @@ class StyleGan2Ada(LatentGan):
     Samples come from a moving average of the generator and with fixed noise: a latent vector is a picture.
     """
 
+    by_class = True
     config: StyleGan2AdaConfig
 
     def __init__(self, config: StyleGan2AdaConfig, spec: PairSpec) -> None:
