@@ -82,7 +82,7 @@ def test_the_settings_of_a_generator_are_listed_with_default_and_bounds() -> Non
         (["report", "PROJECT", "--output", "PROJECT"], "organoid-synth: Is a directory"),
         (
             ["generate", "PROJECT/mistyped"],
-            "mistyped. Expected a project, made with 'organoid-synth pair' or in napari.",
+            "mistyped. Expected a project, made with 'organoid-synth pair'",
         ),
     ],
 )

@@ -163,7 +163,7 @@ def _with_options(function: Callable[..., None], verb: str) -> Callable[..., Non
         kind: Any = str | None
         option: Any = typer.Option(None, **shown)
         if field.annotation is bool:
-            kind, option = bool, typer.Option(False, f"--{name}", **shown)
+            kind, option = bool, typer.Option(False, f"--{name.replace('_', '-')}", **shown)
         elif field.annotation is int:
             ends = {end: getattr(bound, end) for bound in field.metadata for end in ("ge", "le") if hasattr(bound, end)}
             kind, option = int | None, typer.Option(None, min=ends.get("ge"), max=ends.get("le"), **shown)
@@ -196,7 +196,11 @@ def pair(
     opened = Project(project)
     if settings.images:
         table = find_pairs(
-            settings.images, _mask_sources(settings.masks), settings.image_pattern, settings.mask_pattern
+            settings.images,
+            _mask_sources(settings.masks),
+            settings.image_pattern,
+            settings.mask_pattern,
+            settings.no_masks,
         )
         table = check_pairs(table, settings.kind)
         if settings.test:

@@ -19,6 +19,7 @@ from napari_organoid_synth.core.pairing import (
     PairEntry,
     PairTable,
     check_pairs,
+    conclude,
     find_pairs,
     load_pairs,
     save_layers_pair,
@@ -564,3 +565,29 @@ def test_organoids_are_binary(shared_data: Path, name: str, number: int) -> None
     table = check_pairs(find_pairs(real(shared_data, name)))
     assert (len(table.matched), table.mask_kind) == (number, "binary")
     assert {entry.n_objects for entry in table.matched} == {1}
+
+
+def test_images_without_masks_are_for_generators_of_images(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for grade, count in (("good", 2), ("poor", 1)):
+        (tmp_path / "images" / grade).mkdir(parents=True)
+        for number in range(count):
+            tifffile.imwrite(tmp_path / "images" / grade / f"e{number}.tif", rng.integers(0, 255, (40, 50), np.uint8))
+    with pytest.raises(UserError, match="no mask.*say so with no_masks"):
+        find_pairs(tmp_path / "images/good")
+    table = check_pairs(find_pairs(tmp_path / "images", image_pattern="{class}/{name}.tif", no_masks=True))
+    assert [(entry.image_class, entry.masks, entry.n_objects) for entry in table.matched] == [
+        ("good", {}, 0), ("good", {}, 0), ("poor", {}, 0),
+    ]  # fmt: skip
+    assert table.summary() == "3 matched (all without masks, for generators of images); binary (no masks)."
+    table.to_file(tmp_path / "pairs.json")
+    table = PairTable.from_file(tmp_path / "pairs.json")
+    assert conclude(table, [(entry, None) for entry in table.entries]) == table
+    with pytest.raises(UserError, match="None of 3 images has a mask"):
+        load_pairs(table)
+    pairs = load_pairs(table, images_alone=True)
+    assert [(pair.image.shape, pair.labels.any(), pair.image_class) for pair in pairs] == [
+        ((1, 40, 50), False, "good"), ((1, 40, 50), False, "good"), ((1, 40, 50), False, "poor"),
+    ]  # fmt: skip
+    with pytest.raises(UserError, match="Masks are given, and that there are none"):
+        find_pairs(tmp_path / "images", tmp_path / "images", no_masks=True)

@@ -30,7 +30,11 @@ ONLY_PAIR = "the only image and the only mask"
 
 
 def find_pairs(
-    images: Files, masks: Files | Mapping[str, Files] | None = None, image_pattern: str = "", mask_pattern: str = ""
+    images: Files,
+    masks: Files | Mapping[str, Files] | None = None,
+    image_pattern: str = "",
+    mask_pattern: str = "",
+    no_masks: bool = False,
 ) -> PairTable:
     """Match images with masks by their names; no pixels are read.
 
@@ -44,6 +48,8 @@ def find_pairs(
         A folder whose subfolders hold binary masks gives one class per subfolder.
     image_pattern, mask_pattern : str
         Names such as ``{name}_img.tif`` and ``{name}_masks.tif``; see `filenames.Pattern`.
+    no_masks : bool
+        Take every image as it is: there are no masks, and a generator of images alone is to learn.
 
     Returns
     -------
@@ -57,14 +63,16 @@ def find_pairs(
     """
     notes: list[str] = []
     given = images
-    if masks is None:
+    if no_masks and masks:
+        raise UserError("Masks are given, and that there are none.", "Expected one of both.", "Leave one out.")
+    if masks is None and not no_masks:
         images, masks = _two_sorts(_paths(images), image_pattern, mask_pattern)
     image_files = _expand(_paths(images), image_pattern)
     if not image_files:
         raise _nothing("image", given, _paths(images))
-    mask_files = _masks_by_class(masks, mask_pattern or image_pattern, notes)
+    mask_files = {} if no_masks else _masks_by_class(masks or (), mask_pattern or image_pattern, notes)
     rows = match_files(image_files, mask_files, image_pattern, mask_pattern)
-    alone = len(image_files) == 1 and all(len(files) == 1 for files in mask_files.values())
+    alone = bool(mask_files) and len(image_files) == 1 and all(len(files) == 1 for files in mask_files.values())
     if alone and not image_pattern and not mask_pattern and any(row.status != "matched" for row in rows):
         only = {name: files[0] for name, files in mask_files.items()}  # chosen one by one: names need not agree
         rows = [Row(stem(image_files[0]), image_files[0], only, reason=ONLY_PAIR)]
@@ -134,7 +142,7 @@ def _two_sorts(paths: list[Path], image_pattern: str, mask_pattern: str) -> tupl
         raise UserError(
             f"There {'is 1 image' if len(files) == 1 else f'are {len(files)} images'} in {paths[0]} and no mask.",
             "Expected folders named images and masks, or masks named like image_masks.tif.",
-            "Choose the folder of the masks too.",
+            "Choose the folder of the masks too; if there are none, say so with no_masks.",
         )
     return [path for path in files if path not in is_mask], [path for path in files if path in is_mask]
 

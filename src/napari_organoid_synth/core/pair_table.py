@@ -21,7 +21,7 @@ OBJECT = "object"
 
 
 class PairEntry(Settings):
-    """One row: files, and after the check what they hold."""
+    """One row: files, and after the check what they hold. A matched row may have no mask: then it is an image alone."""
 
     name: str = Field(description="Unique in the table.")
     image: str = Field("", description="File of the image; empty for a mask without image.")
@@ -85,6 +85,8 @@ class PairTable(Settings):
         """The set in a few words: ``14 matched, 2 orphans, 1 ambiguous; classes (...)``."""
         counts = {status: sum(e.status == status for e in self.entries) for status in Status.__args__}  # type: ignore[attr-defined]
         parts = [f"{counts['matched']} matched"]
+        if alone := sum(not entry.masks for entry in self.matched):
+            parts[0] += f" ({'all' if alone == counts['matched'] else alone} without masks, for generators of images)"
         if counts["orphan"]:
             parts.append(f"{counts['orphan']} orphan" + "s" * (counts["orphan"] > 1))
         parts += [f"{counts[status]} {status}" for status in ("ambiguous", "broken") if counts[status]]

@@ -41,6 +41,8 @@ __all__ = [
 ]
 
 BY_HAND = "chosen by hand"
+NO_MASK = MaskFacts("binary", "no masks", (), 0, (0, 0))
+"""What is known of an image without mask."""
 Checked = tuple[PairEntry, MaskFacts | None]
 
 
@@ -72,12 +74,12 @@ def check_entry(entry: PairEntry) -> Checked:
         where = short(Path(entry.image)) + ("" if entry.page is None else f", slice {entry.page}")
         _refuse_image(image, where)
         record = read_record(Path(entry.image)) or {}
-        labels, reason = _stored_labels(entry)
-        mask_where = short(Path(next(iter(entry.masks.values()))))
+        labels, reason = _stored_labels(entry, image.shape[1:])
+        mask_where = short(Path(next(iter(entry.masks.values()), "")))
         if labels.shape != image.shape[1:]:
             SamplePair(entry.name, image, labels)  # raises the sentence about sizes
         known: MaskKind | None = "classes" if len(entry.masks) > 1 else record.get("mask_kind")
-        facts = inspect_mask(labels, mask_where, known)
+        facts = inspect_mask(labels, mask_where, known) if entry.masks else NO_MASK
     except UserError as error:
         return entry.replace(status="broken", reason=str(error)), None
     if record.get("source", {}).get("kind") in ("synthetic", "simulated"):
@@ -121,11 +123,11 @@ def _refuse_image(image: NDArray[Any], where: str) -> None:
         )
 
 
-def _stored_labels(entry: PairEntry) -> tuple[NDArray[np.int32], str]:
-    """Labels as in the file, several masks merged to classes 1..K, and a remark."""
+def _stored_labels(entry: PairEntry, size: tuple[int, int]) -> tuple[NDArray[np.int32], str]:
+    """Labels as in the file, several masks merged to classes 1..K, and a remark; all 0 for an image without mask."""
     masks = [read_labels(path, entry.page) for path in entry.masks.values()]
     if not masks:
-        raise UserError(f"'{entry.name}' has no mask.", "Expected one.", "Add a mask.")
+        return np.zeros(size, np.int32), ""
     if len(masks) == 1:
         return masks[0], ""
     if len({mask.shape for mask in masks}) > 1:
@@ -152,7 +154,8 @@ def conclude(table: PairTable, checked: Sequence[Checked], kind: MaskKind | None
     """
     entries = [entry for entry, _ in checked]
     facts = [fact or _facts_of(entry) for entry, fact in checked if entry.status == "matched"]
-    decided, reason = decide_kind(facts)
+    facts = [fact for fact in facts if fact is not NO_MASK] or facts
+    decided, reason = (NO_MASK.kind, NO_MASK.reason) if NO_MASK in facts else decide_kind(facts)
     several = next((tuple(entry.masks) for entry in entries if entry.status == "matched" and len(entry.masks) > 1), ())
     if several:
         decided, reason = "classes", "several masks per image: " + ", ".join(several)
@@ -175,6 +178,8 @@ def conclude(table: PairTable, checked: Sequence[Checked], kind: MaskKind | None
 
 def _facts_of(entry: PairEntry) -> MaskFacts:
     """What an earlier check found."""
+    if not entry.masks:
+        return NO_MASK
     kind = entry.mask_kind or "binary"
     return MaskFacts(kind, NOTED, entry.class_values, entry.n_objects or 0, entry.object_size or (0, 0))
 
@@ -261,7 +266,7 @@ def read_entry(
         If a file cannot be read or changed since the check.
     """
     image, info = read_image(entry.image, entry.page)
-    labels, _ = _stored_labels(entry)
+    labels, _ = _stored_labels(entry, image.shape[1:])
     kind = kind or entry.mask_kind or "binary"
     values = entry.class_values
     if kind == "classes" and not values:
@@ -272,7 +277,7 @@ def read_entry(
     return SamplePair(
         name=entry.name,
         image=image,
-        labels=convert(labels, kind, values, short(Path(next(iter(entry.masks.values()))))),
+        labels=convert(labels, kind, values, short(Path(next(iter(entry.masks.values()), "")))),
         mask_kind=kind,
         class_names=names,
         pixel_size=entry.pixel_size or info.pixel_size,
@@ -282,8 +287,12 @@ def read_entry(
     )
 
 
-def load_pairs(project: Project | PairTable, split: Split | None = None) -> list[SamplePair]:
+def load_pairs(
+    project: Project | PairTable, split: Split | None = None, images_alone: bool = False
+) -> list[SamplePair]:
     """All usable pairs of a project or table, or those to ``"train"`` or ``"test"``.
+
+    Images without mask are left out, or with ``images_alone`` taken in with empty labels.
 
     Raises
     ------
@@ -294,6 +303,14 @@ def load_pairs(project: Project | PairTable, split: Split | None = None) -> list
     if table.mask_kind is None:
         table = check_pairs(table)
     rows = {None: table.matched, "train": table.train, "test": table.test}[split]
+    if rows and not images_alone:
+        rows, found = tuple(entry for entry in rows if entry.masks), len(rows)
+        if not rows:
+            raise UserError(
+                f"None of {found} images has a mask.",
+                "Expected images with masks.",
+                "Add masks, or let a generator draw images alone (draws=images).",
+            )
     if not rows:
         which = "usable pair" if split is None else f"usable pair to {split}"
         raise UserError(

@@ -24,7 +24,7 @@ class Project:
     ----------
     path : Path or str
     make : bool
-        Whether a folder that is not there is made; a verb that only reads would answer a mistyped name with an empty one.
+        Whether a folder that is not there is made; to a verb that only reads, it is a mistyped name.
 
     Raises
     ------

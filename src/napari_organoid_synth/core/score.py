@@ -151,12 +151,11 @@ def tile_side(rows: Sequence[SampleRow]) -> int:
 
 def real_tiles(project: Project, side: int) -> list[SamplePair]:
     """Tiles of the real training pairs, cut as for the newest run, so that a copied tile lies in the same place."""
-    pairs = load_pairs(project, split="train")
-    if not pairs:
-        raise UserError(
-            f"{project.path} has no real training pairs.", "Samples are scored against them.", "Check pairs first."
-        )
-    tiles = list_tiles(pairs, _tile_settings(project).replace(size=side, turn=False, flip=False))
+    pairs = load_pairs(project, split="train", images_alone=True)
+    settings = _tile_settings(project).replace(size=side, turn=False, flip=False)
+    if not any(pair.labels.any() for pair in pairs):
+        settings = settings.replace(min_objects=0)
+    tiles = list_tiles(pairs, settings)
     kept = [tile for tile in tiles if tile.kept]
     number = min(MOST_TILES, len(kept))
     chosen = [kept[index * len(kept) // number] for index in range(number)]

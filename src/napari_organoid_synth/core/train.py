@@ -81,7 +81,7 @@ def train(
     settings = recipe.train
     use_threads(settings.threads)
     device = pick_device(settings.device)
-    pairs = _load(project)
+    pairs = _load(project, recipe)
     tiles = _tiles(pairs, recipe)
     weights = find_weights(project, recipe.start) if recipe.start.run and not resume else None
     run = _open(project, recipe, pairs, folder, resume)
@@ -211,7 +211,7 @@ def estimate(project: Project, recipe: Recipe) -> dict[str, float]:
     use_threads(recipe.train.threads)
     device = pick_device(recipe.train.device)
     free = free_bytes(device)
-    pairs = _load(project)
+    pairs = _load(project, recipe)
     codec = Codec.fit(pairs, recipe.codec)
     dataset = PairDataset(pairs, _tiles(pairs, recipe), codec, recipe.shape)
     gan = new_gan(recipe, codec.spec(recipe.tiles.size, recipe.shape)).to(device)
@@ -287,16 +287,18 @@ def measure(gan: Gan, load: Callable[[int], Batch], recipe: Recipe, batch: int, 
     }
 
 
-def _load(project: Project) -> list[SamplePair]:
+def _load(project: Project, recipe: Recipe) -> list[SamplePair]:
     if not project.pairs_path.exists():
         raise UserError(
             f"Project {project.path.name} has no pairs.", "Expected images with masks.", "Load and check pairs first."
         )
-    return load_pairs(project, split="train")
+    return load_pairs(project, split="train", images_alone=recipe.draws == "images")
 
 
 def _tiles(pairs: list[SamplePair], recipe: Recipe) -> list[Tile]:
-    return [tile for tile in list_tiles(pairs, recipe.tiles) if tile.kept]
+    """What to learn from; without any mask there are no objects to ask for."""
+    settings = recipe.tiles if any(pair.labels.any() for pair in pairs) else recipe.tiles.replace(min_objects=0)
+    return [tile for tile in list_tiles(pairs, settings) if tile.kept]
 
 
 def _open(project: Project, recipe: Recipe, pairs: list[SamplePair], folder: Path | None, resume: bool) -> Run:
