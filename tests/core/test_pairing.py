@@ -577,7 +577,7 @@ def test_images_without_masks_are_for_generators_of_images(tmp_path: Path) -> No
         find_pairs(tmp_path / "images/good")
     table = check_pairs(find_pairs(tmp_path / "images", image_pattern="{class}/{name}.tif", no_masks=True))
     assert [(entry.image_class, entry.masks, entry.n_objects) for entry in table.matched] == [
-        ("good", {}, 0), ("good", {}, 0), ("poor", {}, 0),
+        ("good", {}, 0), ("poor", {}, 0), ("good", {}, 0),
     ]  # fmt: skip
     assert table.summary() == "3 matched (all without masks, for generators of images); binary (no masks)."
     table.to_file(tmp_path / "pairs.json")
@@ -587,7 +587,7 @@ def test_images_without_masks_are_for_generators_of_images(tmp_path: Path) -> No
         load_pairs(table)
     pairs = load_pairs(table, images_alone=True)
     assert [(pair.image.shape, pair.labels.any(), pair.image_class) for pair in pairs] == [
-        ((1, 40, 50), False, "good"), ((1, 40, 50), False, "good"), ((1, 40, 50), False, "poor"),
+        ((1, 40, 50), False, "good"), ((1, 40, 50), False, "poor"), ((1, 40, 50), False, "good"),
     ]  # fmt: skip
     with pytest.raises(UserError, match="Masks are given, and that there are none"):
         find_pairs(tmp_path / "images", tmp_path / "images", no_masks=True)
