@@ -193,9 +193,16 @@ class Window:
         ]
         return min(fits, key=lambda c: (c["name"] != name, c["kind"] == "QLabel", c["hidden"])) if fits else None
 
+    def _at_rest(self, name: str, dock: str | None, **wanted: Any) -> Control | None:
+        """The control, once it stays where it is: what was just opened or raised still moves."""
+        before = self.find(name, dock, **wanted)
+        time.sleep(0.2)
+        after = self.find(name, dock, **wanted)
+        return after if before and after and before["rect"] == after["rect"] else None
+
     def click(self, name: str, dock: str | None = None, **wanted: Any) -> Control:
         """Scroll to a control by the wheel and click it."""
-        control = wait(lambda: self.find(name, dock, **wanted), 20, f"'{name}' is in view")
+        control = wait(lambda: self._at_rest(name, dock, **wanted), 20, f"'{name}' is in view")
         for _ in range(40):
             if not control["hidden"] or not control["scroll"]:
                 break

@@ -53,6 +53,7 @@ def pairs(w: Window, drops: list[list[Path]], tests: int) -> None:
             drag(files, middle(target), lambda number=number: w.shot(f"02-pairs-drag-{number}"))
         wait(lambda: not w.find("Cancel", "Pairs"), 120, "the pairs are read")
         w.shot(f"03-pairs-dropped-{number}")
+    time.sleep(1)
     rows = [c for c in w.controls() if c["kind"] == "item" and c["view"] == "Pairs"]
     for number in range(tests):
         x("mousemove", *middle(rows[number]), *(["keydown", "ctrl"] if number else []), "click", 1, "keyup", "ctrl")

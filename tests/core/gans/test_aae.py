@@ -16,7 +16,7 @@ from napari_organoid_synth.core.codec import PairSpec
 from napari_organoid_synth.core.configs.aae import AaeConfig
 from napari_organoid_synth.core.dataset import Batch
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.gans.aae import Aae, Encoder, conv_autoencoder
+from napari_organoid_synth.core.gans.aae import Aae, CodeCloud, Encoder, conv_autoencoder
 from napari_organoid_synth.core.gans.perceptual import Vgg19
 from napari_organoid_synth.core.job import Control, Started
 from napari_organoid_synth.core.pairing import save_layers_pair
@@ -117,22 +117,47 @@ def test_variations_are_the_decoder_around_the_codes(network: str) -> None:
     codes = gan.encode(joint)
     assert codes.shape == (3, 5)
     assert torch.equal(codes, gan.encode(joint))
-    assert torch.equal(gan.vary(joint, stream(), sigma=0.0), gan.draw(codes))
+    with torch.no_grad():
+        torch.testing.assert_close(gan.vary(joint, stream(), sigma=0.0), gan.decoder(codes))
     noise = torch.randn(3, 5, generator=stream(4))
-    torch.testing.assert_close(gan.vary(joint, stream(4)), gan.draw(codes + 0.5 * noise))
+    torch.testing.assert_close(gan.vary(joint, stream(4)), gan.decoder(codes + 0.5 * noise).detach())
     apart = gan.vary(joint, [stream(1), stream(2), stream(3)], sigma=2.0)
     torch.testing.assert_close(apart[1:2], gan.vary(joint[1:2], stream(2), sigma=2.0), atol=1e-5, rtol=1e-5)
     assert apart.abs().max() <= 1
 
 
 def test_samples_are_the_decoder_of_noise() -> None:
-    gan = small()
+    gan = small(samples_from="normal")
     latents = gan.latents(stream(), 10_000)
     assert latents.mean().abs() < 0.02
     assert latents.std().item() == pytest.approx(1, abs=0.02)
     with torch.no_grad():
         torch.testing.assert_close(gan.sample(stream(3), 2), gan.decoder(gan.latents(stream(3), 2)))
         torch.testing.assert_close(gan.draw(latents[:2], variety=0.5), gan.decoder(latents[:2] / 2))
+
+
+def test_samples_are_drawn_where_the_codes_lie() -> None:
+    cloud, mix = CodeCloud(3), torch.tensor([[2.0, 0.0, 0.0], [1.0, 0.5, 0.0], [0.0, 0.0, 0.0]])  # no spread in the last
+    noise = torch.randn(4, 3, generator=stream())
+    torch.testing.assert_close(cloud.place(noise), noise)  # N(0, 1) at first
+    for step in range(3000):
+        cloud.watch(torch.randn(32, 3, generator=stream(step)) @ mix.T + torch.tensor([1.0, -2.0, 3.0]))
+    codes = cloud.place(torch.randn(50_000, 3, generator=stream(9)))
+    torch.testing.assert_close(codes.mean(0), torch.tensor([1.0, -2.0, 3.0]), atol=0.1, rtol=0)
+    torch.testing.assert_close(codes.T.cov(), mix @ mix.T, atol=0.2, rtol=0)
+    torch.testing.assert_close(cloud.place(noise, 0.0), cloud.mean.expand(4, -1))
+
+
+def test_the_codes_of_a_step_are_remembered_and_samples_follow_them() -> None:
+    gan, joint = small(), data().joint
+    codes = gan.encode(joint)
+    gan.step(data(), stream(), 0.0)
+    away = 0.995 * torch.eye(5) + 0.005 * codes.T @ codes / 3
+    torch.testing.assert_close(gan.networks()["codes"].covariance, away)
+    torch.testing.assert_close(gan.cloud.mean, 0.005 * codes.mean(0))
+    z = gan.latents(stream(), 4)
+    with torch.no_grad():
+        torch.testing.assert_close(gan.draw(z, variety=0.7), gan.decoder(gan.cloud.place(z, 0.7)))
 
 
 # ------------------------------------------------------------------------------------------------------------- losses

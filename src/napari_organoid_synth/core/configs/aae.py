@@ -72,6 +72,11 @@ class AaeConfig(Settings):
     max_channels: int = Field(256, ge=16, le=1024, multiple_of=8, description="Most feature maps of any layer (conv).")
     discriminator_channels: int = Field(32, ge=8, le=128, description="Feature maps of the image critic's first layer.")
     width: int = Field(512, ge=16, le=2048, description="Units of a fully connected layer.")
+    samples_from: Literal["fitted", "normal"] = Field(
+        "fitted",
+        description="Where samples are drawn: a normal distribution fitted to the codes of the real tiles, or N(0, 1) "
+        "as published.",
+    )
     learning_rate: float = Field(2e-4, gt=0, le=0.1, description="Of Adam, all networks (1e-4 in DeblurGAN).")
     beta1: float = Field(0.5, ge=0, lt=1, description="First momentum of Adam.")
 

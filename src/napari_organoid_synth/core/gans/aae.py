@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from napari_organoid_synth.core.dataset import Batch
 
 SMALLEST = 8  # px, where convolutions end and the code begins
+MEMORY = 0.995  # of `CodeCloud`, per step: some 200 steps count
 KINDS: dict[str, Adversarial] = {"bce": "bce", "bce_l1": "bce_l1", "least_squares": "lsgan", "poisson": "poisson"}
 
 
@@ -132,6 +133,34 @@ def latent_critic(code: int, width: int) -> nn.Sequential:
     )
 
 
+class CodeCloud(nn.Module):
+    """Where the codes of real tiles lie: their running mean (L,) and covariance (L, L), at first those of N(0, 1).
+
+    The discriminator never brings the codes quite to N(0, 1); a decoder draws blobs for codes that it never met. A
+    normal distribution fitted to the codes meets them better (Ghosh 2020, arXiv 1903.12436, section 4).
+    """
+
+    mean: Tensor
+    covariance: Tensor
+
+    def __init__(self, code: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(code))
+        self.register_buffer("covariance", torch.eye(code))
+
+    @torch.no_grad()
+    def watch(self, codes: Tensor) -> None:
+        """Take the codes (N, L) of one step in."""
+        away = codes - self.mean
+        self.covariance.lerp_(away.T @ away / len(codes), 1 - MEMORY)
+        self.mean.lerp_(codes.mean(0), 1 - MEMORY)
+
+    def place(self, noise: Tensor, variety: float = 1.0) -> Tensor:
+        """Codes (N, L) from numbers (N, L) of N(0, 1); ``variety`` 0 gives the mean code."""
+        room = 1e-6 * torch.eye(len(self.mean), device=noise.device)  # some directions may be without any spread
+        return self.mean + variety * noise @ torch.linalg.cholesky(self.covariance + room).T
+
+
 class Aae(LatentGan):
     """A joint generator: the decoder of an autoencoder whose codes a discriminator cannot tell from N(0, 1).
 
@@ -149,24 +178,26 @@ class Aae(LatentGan):
         self.penalised = self.kind == "wasserstein" and config.loss != "wasserstein_plain"
         channels = spec.image_channels + spec.mask_channels
         build = conv_autoencoder if config.network == "conv" else mlp_autoencoder
-        self._networks: dict[str, nn.Module] = {
+        trained: dict[str, nn.Module] = {
             "autoencoder": build(channels, spec.tile, config),
             "discriminator_latent": latent_critic(config.code, config.width),
         }
         if config.judges_images:
             # a gradient penalty is the slope of one sample's verdict: norms are left out, as published
             norm: Norm = "none" if self.penalised else "instance"
-            judge = self._networks["discriminator_image"] = PatchDiscriminator(
+            judge = trained["discriminator_image"] = PatchDiscriminator(
                 channels, config.discriminator_channels, norm
             )
             init_weights(judge)
         self._optimizers: dict[str, Optimizer] = {
             name: make_adam(channels_last(network), config.learning_rate, config.beta1)
-            for name, network in self._networks.items()
+            for name, network in trained.items()
         }
+        self.cloud = CodeCloud(config.code)
+        self._networks = trained | {"codes": self.cloud}
 
     def networks(self) -> dict[str, nn.Module]:
-        """Encoder with decoder, the discriminator of codes, and that of images if there is one."""
+        """Encoder with decoder, the discriminator of codes, that of images if there is one, and where codes lie."""
         return self._networks
 
     def optimizers(self) -> dict[str, Optimizer]:
@@ -202,7 +233,7 @@ class Aae(LatentGan):
     def step(self, batch: Batch, rng: torch.Generator, progress: float) -> dict[str, Tensor]:
         """Encoder and decoder, then the discriminators."""
         config, real = self.config, batch.joint
-        critics = {name: self._networks[name] for name in self._networks if name != "autoencoder"}
+        critics = {name: network for name, network in self._networks.items() if name.startswith("discriminator")}
         for critic in critics.values():
             set_trainable(critic, False)
         with self.autocast():
@@ -224,6 +255,7 @@ class Aae(LatentGan):
         bad = descend(loss, self._networks["autoencoder"], self._optimizers["autoencoder"])
 
         codes, drawn = codes.detach(), drawn.detach()
+        self.cloud.watch(codes)
         for name, critic in critics.items():
             set_trainable(critic, True)
             for _ in range(config.steps_of_critics):
@@ -265,8 +297,9 @@ class Aae(LatentGan):
 
     @torch.no_grad()
     def draw(self, latents: Tensor, image_class: Tensor | None = None, variety: float = 1.0) -> Tensor:
-        """Image and mask channels of the decoder; the latent vectors are shortened by ``variety``."""
-        drawn: Tensor = self.decoder(latents * variety)
+        """Image and mask channels of the decoder, for codes spread by ``variety`` as ``samples_from`` says."""
+        codes = latents * variety if self.config.samples_from == "normal" else self.cloud.place(latents, variety)
+        drawn: Tensor = self.decoder(codes)
         return drawn
 
     @torch.no_grad()
@@ -275,6 +308,7 @@ class Aae(LatentGan):
         codes: Tensor = self.encoder(samples)
         return codes
 
+    @torch.no_grad()
     def vary(self, samples: Tensor, rng: torch.Generator | Sequence[torch.Generator], sigma: float = 0.5) -> Tensor:
         """Draw variations of given pairs: the decoder of E(x) + σ ε with ε of N(0, 1).
 
@@ -291,7 +325,8 @@ class Aae(LatentGan):
         -------
         Tensor (N, C + M, Y, X) float32 in [-1, 1]
         """
-        return self.draw(self.encode(samples) + sigma * self.latents(rng, len(samples)))
+        drawn: Tensor = self.decoder(self.encode(samples) + sigma * self.latents(rng, len(samples)))
+        return drawn
 
 
 def _group_norm(width: int) -> list[nn.Module]:
