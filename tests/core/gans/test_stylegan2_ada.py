@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -32,6 +32,12 @@ from napari_organoid_synth.core.gans.stylegan2_ada import (
 SMALL = {"channels": 256, "max_channels": 16, "latent": 8, "augment": "none"}
 ONE_CLASS = torch.zeros(2, dtype=torch.int64)
 FIR = np.outer([1, 3, 3, 1], [1, 3, 3, 1]) / 64
+
+
+@pytest.fixture(autouse=True)
+def same_stream() -> None:
+    """Nothing here depends on what ran before."""
+    torch.manual_seed(0)
 
 
 def stream(seed: int = 0) -> torch.Generator:
@@ -79,14 +85,14 @@ class TestParameters:
             return 3 * inside + 3 + (latent + 1) * inside
 
         expected = 2 * (latent + 1) * latent + 16 * widths[0] + conv(widths[0], widths[0]) + picture(widths[0])
-        for before, after in zip(widths[:-1], widths[1:], strict=True):
+        for before, after in pairwise(widths):
             expected += conv(before, after) + conv(after, after) + picture(after)
         assert numbers(generator) == expected
         assert expected == pytest.approx(published[0], rel=0.005)
 
         last, down = widths[0], widths[::-1]
         expected = (3 + 1) * down[0]
-        for before, after in zip(down[:-1], down[1:], strict=True):
+        for before, after in pairwise(down):
             expected += 9 * before * before + before + 9 * before * after + after + before * after
         expected += 9 * (last + 1) * last + last + (16 * last + 1) * last + last + 1
         assert numbers(discriminator) == expected
@@ -349,9 +355,7 @@ class TestR1:
         gan._regularize_discriminator(real, torch.zeros(n, dtype=torch.int64), stream(4))
         expected = 0.5 * 0.3 * slopes.square().sum(1).mean().item()
         assert gan.penalties.r1.item() == pytest.approx(expected, rel=1e-5)
-        torch.testing.assert_close(
-            gan.discriminator.weight.grad.flatten(), 16 * 0.3 * pulled, atol=1e-4, rtol=1e-4
-        )
+        torch.testing.assert_close(gan.discriminator.weight.grad.flatten(), 16 * 0.3 * pulled, atol=1e-4, rtol=1e-4)
         plain = a.square().sum().item() * 0.15
         assert (abs(expected / plain - 1) > 0.01) == (at == "image")
 
@@ -591,10 +595,3 @@ def test_images_that_both_networks_see_are_not_rounded() -> None:
     assert half.dtype == half_logits.dtype == torch.float32
     assert (half - picture).abs().max() < 0.05 * picture.abs().max()
     torch.testing.assert_close(half_logits, logits, atol=0.05, rtol=0.05)
-
-
-@pytest.fixture(autouse=True)
-def no_global_stream() -> Iterator[None]:
-    """Nothing here depends on what ran before."""
-    torch.manual_seed(0)
-    yield
