@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from torch.nn import functional
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from napari_organoid_synth.core.codec import PairSpec
 from napari_organoid_synth.core.dataset import Batch
@@ -67,6 +70,33 @@ def test_steps_of_each_kind_are_finite_and_move_every_weight(name: str) -> None:
     for net_name, network in gan.networks().items():
         for old, (key, new) in zip(before[net_name], network.named_parameters(), strict=True):
             assert not torch.equal(old, new), f"{net_name}.{key} did not move"
+
+
+class NothingIsRead(TorchDispatchMode):
+    """Raise where a number leaves the device: ``.item()``, ``bool(tensor)``, an index made of a mask."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = func.overloadpacket.__name__
+        assert name != "_local_scalar_dense", "the step waits for the device"
+        return func(*args, **(kwargs or {}))
+
+
+def test_a_step_reads_nothing_back(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    gan = new_gan(small(name), SPEC)
+    advance(gan, 0, 1)
+    shown, rng = batch(0), random_stream(torch.device("cpu"), 0)
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise AssertionError("the step waits for the device")
+
+    with monkeypatch.context() as patch, NothingIsRead():
+        # torch's own looks at the classes, on a processor only
+        patch.setattr(functional, "one_hot", lambda index, n: torch.eye(n, dtype=torch.int64)[index])
+        for method in ("item", "tolist", "cpu", "numpy", "__bool__", "__int__", "__float__", "__index__"):
+            patch.setattr(torch.Tensor, method, refuse)
+        kinds = gan.rehearsals(10)
+        for _, progress, gan.taken in kinds:
+            gan.step(shown, rng, progress)
 
 
 def test_weights_and_samples_repeat_by_seed(name: str) -> None:

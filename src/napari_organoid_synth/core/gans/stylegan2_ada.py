@@ -100,7 +100,8 @@ class _Transposed(Function):
         ctx.how = padding, stride
         if stride == 1:
             return functional.conv2d(x, kernel, None, 1, 3 - padding, groups=len(kernel))
-        spread = functional.conv_transpose2d(x.float(), kernel.float(), None, stride, padding, groups=len(kernel))
+        wide = torch.promote_types(x.dtype, torch.float32)
+        spread = functional.conv_transpose2d(x.to(wide), kernel.to(wide), None, stride, padding, groups=len(kernel))
         return spread.to(x.dtype)
 
     @staticmethod
