@@ -62,11 +62,19 @@ def set_images(manifest: Path) -> list[Path]:
     Raises
     ------
     UserError
-        If there are none, as in an export without the OME-TIFF layout.
+        If the manifest is none of an export, names a file outside its folder, or lists no image, as in an export
+        without the OME-TIFF layout.
     """
-    samples = json.loads(manifest.read_text(encoding="utf-8"))["samples"]
-    files = [file for sample in samples for file in sample["files"]]
-    images = [manifest.parent / f["path"] for f in files if (f["layout"], f["role"]) == ("ome-tiff", "image")]
+    try:
+        samples = json.loads(manifest.read_text(encoding="utf-8"))["samples"]
+        files = [(f["layout"], f["role"], str(f["path"])) for sample in samples for f in sample["files"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{manifest} lists no samples ({type(error).__name__}: {error}).",
+            "Expected the manifest of an export.",
+            "Export again, or open the images one by one.",
+        ) from None
+    images = [inside(manifest, path) for layout, role, path in files if (layout, role) == ("ome-tiff", "image")]
     if not images:
         raise UserError(
             f"{manifest.parent} holds no OME-TIFF pairs.",
@@ -74,6 +82,25 @@ def set_images(manifest: Path) -> list[Path]:
             "Export again with OME-TIFF checked.",
         )
     return images
+
+
+def inside(manifest: Path, path: str) -> Path:
+    """The file that a manifest names; also by a link it must not lie outside the manifest's folder.
+
+    Raises
+    ------
+    UserError
+        If it does.
+    """
+    folder = manifest.parent.resolve()
+    file = manifest.parent / path
+    if "\\" in path or not file.resolve().is_relative_to(folder):
+        raise UserError(
+            f"{manifest.name} names '{path}', which is not in its folder {folder}.",
+            "Expected files of the export alone.",
+            "Do not trust this manifest; export again.",
+        )
+    return file
 
 
 def pair_layers(pair: SamplePair) -> list[LayerData]:
