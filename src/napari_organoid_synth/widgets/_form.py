@@ -47,6 +47,11 @@ class Fold(QCollapsible):
         self.toggleButton().setAccessibleName(title)
         self.toggleButton().setStyleSheet("text-align: left; background: transparent; padding: 4px 0px;")
 
+    def set_title(self, title: str) -> None:
+        """Say something else on the button."""
+        self._title = title
+        self.setText(f"{'▾' if self.isExpanded() else '▸'} {title}")
+
     def _settle(self, expanded: bool) -> None:
         self.content().setMaximumHeight(MAX_HEIGHT if expanded else 0)  # grows with what is folded inside
         self.content().setVisible(expanded)
@@ -167,6 +172,15 @@ class SettingsForm(QWidget):
         """What is wrong with the values, in words; empty when nothing is."""
         return self._problem
 
+    @property
+    def base(self) -> Any:
+        """The settings that hold the hidden fields."""
+        return self._base
+
+    def has(self, path: str) -> bool:
+        """Whether a field has an editor."""
+        return path in self._editors
+
     def editor(self, path: str) -> Any:
         """The editor of a field, by its dotted name; it has ``get()`` and ``put(value)``."""
         return self._editors[path]
@@ -246,6 +260,13 @@ def _leaves(settings: Settings, prefix: str = "") -> Iterator[tuple[str, FieldIn
 
 def _covered(path: str, names: Sequence[str]) -> bool:
     return any(path == name or path.startswith(f"{name}.") for name in names)
+
+
+def show_row(layout: QFormLayout, editor: QWidget, visible: bool) -> None:
+    """Show or hide an editor together with its label."""
+    editor.setVisible(visible)
+    if (label := layout.labelForField(editor)) is not None:
+        label.setVisible(visible)
 
 
 def rows(parent: QWidget | None = None) -> QFormLayout:

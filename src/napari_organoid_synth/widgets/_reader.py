@@ -1,4 +1,4 @@
-"""Opens pairs that this project wrote: one pair by its files, a whole export by its ``manifest.json``."""
+"""Opens what this project wrote: a pair by its files, an export by its ``manifest.json``, a model by its ``.synth``."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.ome_tiff import IMAGE_ENDING, LABELS_ENDING, read_pair
 from napari_organoid_synth.core.pair import SamplePair
+from napari_organoid_synth.widgets._drop import are_models
 
 SEPARATE = 12
 """Most pairs of an export that are shown as layers of their own; pairs of one size and dtype become one stack."""
@@ -26,9 +27,11 @@ def get_reader(path: str | Sequence[str]) -> Reader | None:
     Parameters
     ----------
     path : str or list of str
-        ``NAME.ome.tif``, ``NAME_labels.ome.tif``, an export's folder or its ``manifest.json``.
+        ``NAME.ome.tif``, ``NAME_labels.ome.tif``, an export's folder or its ``manifest.json``; ``NAME.synth``.
     """
     paths = [path] if isinstance(path, str) else list(path)
+    if are_models([Path(one) for one in paths]):
+        return take_models
     return read if paths and all(_is_ours(image_path(Path(one))) for one in paths) else None
 
 
@@ -45,6 +48,36 @@ def read(path: str | Sequence[str]) -> list[LayerData]:
     for one in dict.fromkeys(image_path(one) for one in paths):
         layers += read_set(one) if one.name == "manifest.json" else pair_layers(read_pair(one))
     return layers
+
+
+def take_models(path: str | Sequence[str]) -> list[LayerData]:
+    """Take model files into the project of the current viewer; they hold no layers.
+
+    The Generate dock opens, says what becomes of them, and draws with them.
+
+    Raises
+    ------
+    UserError
+        If there is no viewer, or no project can be made.
+    """
+    import napari
+
+    from napari_organoid_synth.widgets._menus import open_dock
+    from napari_organoid_synth.widgets._workspace import Workspace
+
+    paths = [Path(one) for one in ([path] if isinstance(path, str) else path)]
+    viewer = napari.current_viewer()
+    if viewer is None:
+        raise UserError(
+            f"{paths[0].name} holds a generator and no layers.",
+            "Expected an open napari window to take it into.",
+            "Use 'organoid-synth adopt PROJECT FILE' without a window.",
+        )
+    dock = open_dock(viewer, "Generate")
+    dock.error.dismiss()
+    dock.guard(lambda: Workspace.of(viewer).adopt(paths))
+    nothing: Any = (None,)  # napari's sign for "read, and there are no layers"
+    return [nothing]
 
 
 def read_set(manifest: Path) -> list[LayerData]:
