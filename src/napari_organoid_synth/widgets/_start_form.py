@@ -122,7 +122,7 @@ class StartForm(QWidget):
 
     def choose(self, name: str) -> bool:
         """Start from this run; whether it can be chosen."""
-        index = self.run.findData(name)
+        index = int(self.run.findData(name))
         if index >= 0:
             self.run.setCurrentIndex(index)
         return index >= 0

@@ -28,8 +28,8 @@ from napari_organoid_synth.core.project import Project, file_stem
 from napari_organoid_synth.core.recipe import GenerateSettings, ScoreSettings
 from napari_organoid_synth.widgets._cards import ProgressCard, WrapLabel
 from napari_organoid_synth.widgets._dock import ColumnDock, add_row, combo_box, named, row_of
-from napari_organoid_synth.widgets._editors import guard_wheel
 from napari_organoid_synth.widgets._drop import are_models, dropped_files
+from napari_organoid_synth.widgets._editors import guard_wheel
 from napari_organoid_synth.widgets._form import Fold, SettingsForm, rows, show_row
 from napari_organoid_synth.widgets._jobs import command_text
 from napari_organoid_synth.widgets._layers import look_at, show_pair
@@ -308,7 +308,7 @@ class GenerateWidget(ColumnDock):
             self.remember(self.value(), without=ELSEWHERE)
 
     def _judge(self, *_: object) -> None:
-        info, layer = self._info(), self._layer()
+        info = self._info()
         count = self.number.value()
         self.button.setText(f"Make {count:,} pair{'s' if count != 1 else ''}")
         self.button.setAccessibleDescription("Draws the pairs in a process of its own; the window stays free.")

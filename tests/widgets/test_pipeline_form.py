@@ -1,0 +1,65 @@
+"""The form of the whole pipeline."""
+
+from __future__ import annotations
+
+import pytest
+
+from napari_organoid_synth.core.recipe import PipelineSettings
+from napari_organoid_synth.core.registry import GANS
+from napari_organoid_synth.widgets._pipeline_form import PipelineForm
+
+
+@pytest.fixture
+def form(qtbot):
+    form = PipelineForm()
+    qtbot.addWidget(form)
+    return form
+
+
+def items(combo):
+    return [combo.itemData(number) for number in range(combo.count())]
+
+
+def test_untouched_it_gives_the_defaults_exactly(form):
+    assert form.value() == PipelineSettings()
+    assert form.value().to_yaml() == PipelineSettings().to_yaml()
+    assert form.problem == ""
+
+
+def test_what_is_put_in_comes_out(form):
+    settings = PipelineSettings().override(
+        "masks.gan=dcgan", "masks.tiles.size=64", "masks.train.steps=4", "painter.gan=cyclegan", "painter.gan.noise=0.3",
+        "painter.tiles.size=128", "checked=6", "number=2", "seed=9", "masks.start.run=a", "painter.train.device=cpu",
+    )  # fmt: skip
+    form.setValue(settings)
+    assert form.value() == settings
+    form.setValue(PipelineSettings())
+    assert form.value() == PipelineSettings()
+
+
+def test_each_part_offers_what_can_do_its_work(form):
+    painters = [name for name in GANS.names() if GANS.config(name).shape == "painter"]
+    assert items(form.painter.generator) == painters
+    assert items(form.masks.generator) == [name for name in GANS.names() if name not in painters]
+    for number in range(form.masks.generator.count()):
+        form.masks.generator.setCurrentIndex(number)
+        assert form.masks.value().draws == "masks"
+        assert form.masks.picture.accessibleDescription().endswith(("mask", "copy", "tile", "turned tiles"))
+
+
+def test_folded_parts_say_what_is_in_them(form):
+    fold, _, _ = form._folds[0]
+    assert fold.text() == "▸ 1 Learn masks: StyleGAN2-ADA, 256 px, 8,000 steps"
+    form.masks.form.editor("train.steps").put(12_000)
+    assert fold.text() == "▸ 1 Learn masks: StyleGAN2-ADA, 256 px, 12,000 steps"
+    fold.expand()
+    assert fold.text().startswith("▾ 1 Learn masks")
+
+
+def test_what_is_wrong_is_said_with_its_place(form):
+    form.painter.form.editor("train.steps").put(0)
+    assert form.problem.startswith("Learn to paint: Setting 'train.steps' is 0")
+    form.painter.form.editor("train.steps").put(5)
+    assert form.problem == ""
+    form.form.editor("number").put(0)
+    assert "number" in form.problem
