@@ -1,4 +1,4 @@
-"""The pictures of the generators: every generator has one, in the theme's colours, inside its room, crisp at any scale."""
+"""The pictures of the generators: every generator has one, in the theme's colours, in its room, crisp at any scale."""
 
 from __future__ import annotations
 

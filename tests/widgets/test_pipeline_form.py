@@ -28,8 +28,8 @@ def test_untouched_it_gives_the_defaults_exactly(form):
 
 def test_what_is_put_in_comes_out(form):
     settings = PipelineSettings().override(
-        "masks.gan=dcgan", "masks.tiles.size=64", "masks.train.steps=4", "painter.gan=cyclegan", "painter.gan.noise=0.3",
-        "painter.tiles.size=128", "checked=6", "number=2", "seed=9", "masks.start.run=a", "painter.train.device=cpu",
+        "masks.gan=dcgan", "masks.tiles.size=64", "masks.train.steps=4", "painter.gan=cyclegan",
+        "painter.gan.noise=0.3", "painter.tiles.size=128", "checked=6", "number=2", "seed=9", "masks.start.run=a", "painter.train.device=cpu",
     )  # fmt: skip
     form.setValue(settings)
     assert form.value() == settings

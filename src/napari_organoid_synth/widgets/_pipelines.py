@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from napari_organoid_synth.core.job import Finished, JobFolder, Progress
+from napari_organoid_synth.core.job import Failed, Finished, JobFolder, Progress
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.widgets._cards import ProgressCard, words_for_seconds
 
@@ -39,12 +39,15 @@ def newest_pipeline(project: Project) -> JobFolder | None:
 def unfinished(project: Project) -> JobFolder | None:
     """The newest pipeline if it was stopped, failed or was killed."""
     folder = newest_pipeline(project)
-    if folder is None or folder.alive:
+    if folder is None:
         return None
     try:
         size = folder.events_path.stat().st_size
     except OSError:
         size = 0
     events, _ = folder.read_events(max(0, size - TAIL))
-    completed = bool(events) and isinstance(events[-1], Finished) and events[-1].reason == "completed"
-    return None if completed else folder
+    last = events[-1] if events else None
+    if isinstance(last, Finished) and last.reason == "completed":
+        return None
+    ended = isinstance(last, Finished | Failed)  # its process may need another moment to end
+    return folder if ended or not folder.alive else None
