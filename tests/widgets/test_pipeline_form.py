@@ -27,10 +27,11 @@ def test_untouched_it_gives_the_defaults_exactly(form):
 
 
 def test_what_is_put_in_comes_out(form):
+    masks = ("gan=dcgan", "tiles.size=64", "train.steps=4", "start.run=a")
+    painter = ("gan=cyclegan", "gan.noise=0.3", "tiles.size=128", "train.device=cpu")
     settings = PipelineSettings().override(
-        "masks.gan=dcgan", "masks.tiles.size=64", "masks.train.steps=4", "painter.gan=cyclegan",
-        "painter.gan.noise=0.3", "painter.tiles.size=128", "checked=6", "number=2", "seed=9", "masks.start.run=a", "painter.train.device=cpu",
-    )  # fmt: skip
+        *(f"masks.{one}" for one in masks), *(f"painter.{one}" for one in painter), "checked=6", "number=2", "seed=9"
+    )
     form.setValue(settings)
     assert form.value() == settings
     form.setValue(PipelineSettings())
