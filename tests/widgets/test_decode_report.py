@@ -52,6 +52,14 @@ def test_the_verdict_comes_first(passed, words):
     assert words in report_words({**REPORT, "passed": passed})[0]
 
 
+def test_without_any_object_nothing_is_said_of_objects():
+    nothing = {"passed": 0.0, "objects": [0, 0, 0], "area_px": [0, 0, 0], "error": 0.0, "reasons": {"no object": 40}}
+    assert report_words(REPORT | nothing) == [
+        "0 of 40 drawn masks are usable (0%). Train the mask generator longer, or on more tiles.",
+        "No object was found in any of them; in your masks 12.",
+    ]
+
+
 def test_the_report_of_a_real_check_can_be_said():
     pairs = [tissue(seed, 96) for seed in range(3)]
     codec = Codec.fit(pairs)

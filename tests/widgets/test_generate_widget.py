@@ -311,8 +311,7 @@ def test_masks_can_come_from_a_mask_generator(dock, project):
     assert texts(dock.drawer_combo) == ["run 3 · dcgan · masks only · 80 img"]  # of the same kind, with something saved
     assert not dock.drawer_combo.isHidden()
     assert dock.need.text() == (
-        "Takes new masks of run 3 · dcgan · masks only · 80 img; those that fail the check against your 1 pair are "
-        "drawn again."
+        "Takes new masks of run 3; those that fail the check against your 1 pair are drawn again."
     )
     assert (dock.value().masks, dock.value().mask_run) == ("generated", "20260103-000000-train")
     assert dock.button.isEnabled()

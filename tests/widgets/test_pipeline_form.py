@@ -6,6 +6,7 @@ import pytest
 
 from napari_organoid_synth.core.recipe import PipelineSettings
 from napari_organoid_synth.core.registry import GANS
+from napari_organoid_synth.widgets._form import Fold
 from napari_organoid_synth.widgets._pipeline_form import PipelineForm
 
 
@@ -49,12 +50,18 @@ def test_each_part_offers_what_can_do_its_work(form):
 
 
 def test_folded_parts_say_what_is_in_them(form):
-    fold, _, _ = form._folds[0]
-    assert fold.text() == "▸ 1 Learn masks: StyleGAN2-ADA, 256 px, 8,000 steps"
+    first, second = (summary for summary, _ in form.summaries)
+    assert [fold.text() for fold in form.folds] == ["▸ 1 Learn masks", "▸ 2 Learn to paint"]
+    assert first.text().strip() == "StyleGAN2-ADA, 256 px, 8,000 steps"
+    assert second.text().strip() == "pix2pix, 256 px, 4,000 steps"
     form.masks.form.editor("train.steps").put(12_000)
-    assert fold.text() == "▸ 1 Learn masks: StyleGAN2-ADA, 256 px, 12,000 steps"
-    fold.expand()
-    assert fold.text().startswith("▾ 1 Learn masks")
+    assert first.text().strip() == "StyleGAN2-ADA, 256 px, 12,000 steps"
+
+
+def test_it_fits_a_dock_also_unfolded(form):
+    for fold in form.findChildren(Fold):
+        fold.expand()
+    assert form.minimumSizeHint().width() <= 306
 
 
 def test_what_is_wrong_is_said_with_its_place(form):

@@ -18,6 +18,7 @@ from napari_organoid_synth.core.recipe import PipelineSettings, Recipe
 from napari_organoid_synth.core.registry import GANS
 from napari_organoid_synth.widgets import _estimate, _jobs, _run_view
 from napari_organoid_synth.widgets._curves import MAX_POINTS, Trace, traces
+from napari_organoid_synth.widgets._form import Fold
 from napari_organoid_synth.widgets._generator_picture import scheme, words
 from napari_organoid_synth.widgets._workspace import Workspace
 from napari_organoid_synth.widgets.train_widget import TrainWidget
@@ -278,6 +279,11 @@ def test_copy_as_command(ready):
 
 def test_the_dock_fits_320_pixels(ready):
     assert ready.minimumSizeHint().width() <= 320
+    for button in (ready.one_button, ready.whole_button):
+        button.click()
+        for fold in ready.body.findChildren(Fold):
+            fold.expand()
+        assert ready.body.minimumSizeHint().width() <= 306, button.text()
 
 
 def test_a_long_curve_stays_small_and_keeps_its_mean():

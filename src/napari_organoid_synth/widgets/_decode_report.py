@@ -40,6 +40,8 @@ def report_words(report: dict[str, Any]) -> list[str]:
     masks, passed = int(report["masks"]), float(report["passed"])
     good = round(passed * masks)
     lines = [f"{good:,} of {masks:,} drawn masks are usable ({passed:.0%}). {_verdict(passed)}"]
+    if not any(map(float, report["area_px"])):
+        return [*lines, f"No object was found in any of them; in your masks {_range(report['real_objects'])}."]
     lines.append(f"Objects in a mask: {_range(report['objects'])}; in your masks {_range(report['real_objects'])}.")
     lines.append(
         f"Size of an object: {_range(report['area_px'])} px; in your masks {_range(report['real_area_px'])} px."

@@ -47,11 +47,6 @@ class Fold(QCollapsible):
         self.toggleButton().setAccessibleName(title)
         self.toggleButton().setStyleSheet("text-align: left; background: transparent; padding: 4px 0px;")
 
-    def set_title(self, title: str) -> None:
-        """Say something else on the button."""
-        self._title = title
-        self.setText(f"{'▾' if self.isExpanded() else '▸'} {title}")
-
     def _settle(self, expanded: bool) -> None:
         self.content().setMaximumHeight(MAX_HEIGHT if expanded else 0)  # grows with what is folded inside
         self.content().setVisible(expanded)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 MASKS = {
     "warped": ("real masks, warped", "Masks of your pairs, bent, turned and mirrored: new shapes of the same kind."),
     "real": ("real masks, as they are", "The tiles of your masks, unchanged: known shapes in a new look."),
-    "generated": ("new masks, drawn by a generator", "Masks of a run that learned to draw masks; each is checked."),
+    "generated": ("new masks, generated", "Masks of a run that learned to draw masks; each is checked."),
     "simulated": ("simulated masks", "Shapes drawn by the built-in simulator of the same kind of mask."),
 }
 SIMULATED = {"binary": "organoids", "instances": "touching cells", "classes": "mitochondria and membranes"}
@@ -59,7 +59,10 @@ def need_of(source: str, painter: RunInfo | None, table: PairTable | None, drawe
                 "Needs a run that draws masks, and none here fits. In the dock Train choose 'Masks, then images', or a "
                 "generator from noise that draws masks."
             )
-        return f"Takes new masks of {drawer.title}; those that fail the check against {own} are drawn again.", ""
+        return (
+            f"Takes new masks of {drawer.title.partition(' · ')[0]}; those that fail the check against {own} are drawn again.",
+            "",
+        )
     return f"Takes the masks of {own}{', bent and turned' if source == 'warped' else ''}.", ""
 
 

@@ -12,7 +12,9 @@ from napari_organoid_synth.widgets._cards import WrapLabel
 
 
 class ModelIntake(WrapLabel):
-    """Says that a model file is being taken in; hidden otherwise. What goes wrong is shown in the dock's error card.
+    """Says that a model file is being taken in; hidden otherwise.
+
+    What goes wrong is shown in the error card of the dock that the file was given to, or of Generate.
 
     Parameters
     ----------
@@ -21,7 +23,7 @@ class ModelIntake(WrapLabel):
     Signals
     -------
     arrived(str)
-        A model file is in the project, as the run of this name; also one that was dropped elsewhere.
+        A model file that was given to this dock is in the project, as the run of this name.
     """
 
     arrived = Signal(str)
@@ -31,8 +33,8 @@ class ModelIntake(WrapLabel):
         self.dock = dock
         self.runner = dock.workspace.runner("adopt")
         self.runner.stateChanged.connect(self._show_state)
-        self.runner.failed.connect(dock.show_error)
-        self.runner.finished.connect(lambda _: self.arrived.emit(str(self.runner.result.get("run", ""))))
+        self.runner.failed.connect(lambda failed: dock.show_error(failed) if self._mine() else None)
+        self.runner.finished.connect(lambda _: self._finish())
         self._show_state(self.runner.state)
 
     def take(self, paths: Sequence[Path]) -> None:
@@ -44,7 +46,16 @@ class ModelIntake(WrapLabel):
             If no project is open and none can be made.
         """
         self.dock.error.dismiss()
-        self.dock.workspace.adopt(paths)
+        self.dock.workspace.adopt(paths, self.dock)
+
+    def _mine(self) -> bool:
+        """Whether the file was given to this dock; those given to none are for Generate."""
+        giver = self.dock.workspace.giver
+        return giver is self.dock or (giver is None and self.dock.key == "generate")
+
+    def _finish(self) -> None:
+        if self._mine():
+            self.arrived.emit(str(self.runner.result.get("run", "")))
 
     def _show_state(self, state: str) -> None:
         file = self.runner.files[0].name if self.runner.files else "a model file"

@@ -46,19 +46,21 @@ class PipelineForm(QWidget):
         self.masks = RecipeForm(defaults.masks, "joint")
         self.painter = RecipeForm(defaults.painter, "painter")
         self.form = SettingsForm(PipelineSettings, hidden=("masks", "painter"), labels=LABELS)
-        self._folds: list[tuple[Fold, RecipeForm, str]] = []
-        for number, words, form in ((1, "Learn masks", self.masks), (2, "Learn to paint", self.painter)):
-            fold = Fold("")
-            fold.toggleButton().setAccessibleName(words)
+        self.folds: list[Fold] = []
+        self.summaries: list[tuple[WrapLabel, RecipeForm]] = []
+        for words, form in (("1 Learn masks", self.masks), ("2 Learn to paint", self.painter)):
+            fold, summary = Fold(words), WrapLabel()
             fold.addWidget(form)
             column.addWidget(fold)
-            self._folds.append((fold, form, f"{number} {words}"))
+            column.addWidget(summary)
+            self.folds.append(fold)
+            self.summaries.append((summary, form))
             form.valueChanged.connect(self._edited)
             form.problemChanged.connect(self._judge)
         column.addWidget(self.form)
         self.form.valueChanged.connect(self._edited)
         self.form.problemChanged.connect(self._judge)
-        self._title()
+        self._summarize()
 
     def value(self) -> PipelineSettings:
         """The settings as shown.
@@ -77,7 +79,7 @@ class PipelineForm(QWidget):
         self.masks.setValue(settings.masks)
         self.painter.setValue(settings.painter)
         self.form.setValue(settings)
-        self._title()
+        self._summarize()
 
     @property
     def problem(self) -> str:
@@ -99,14 +101,14 @@ class PipelineForm(QWidget):
         self.painter.offer_runs([run for run in runs if run.shape == "painter"])
 
     def _edited(self, _: object = None) -> None:
-        self._title()
+        self._summarize()
         if not self.problem:
             self.valueChanged.emit()
 
     def _judge(self, _: object = None) -> None:
-        self._title()
+        self._summarize()
         self.problemChanged.emit()
 
-    def _title(self) -> None:
-        for fold, form, words in self._folds:
-            fold.set_title(f"{words}: {form.summary}")
+    def _summarize(self) -> None:
+        for summary, form in self.summaries:
+            summary.setText(f"    {form.summary}")

@@ -16,7 +16,7 @@ from napari_organoid_synth.widgets._editors import IntEdit, guard_wheel
 from napari_organoid_synth.widgets._form import rows, show_row
 from napari_organoid_synth.widgets._runs import RunInfo, saved_states
 
-ANEW = "nothing: learn from scratch"
+ANEW = "scratch"
 MOST_FROZEN = 20
 
 
@@ -60,7 +60,7 @@ class StartForm(QWidget):
             "How many layers of the judging network (discriminator), counted from the image, stay as they were in that "
             "run. 0 lets all learn; 2 to 4 help when there are few images."
         )
-        add_row(self.form, "Layers kept fixed", self.freeze, tip)
+        add_row(self.form, "Fixed layers", self.freeze, tip)
         self.said = WrapLabel()
         column.addWidget(self.said)
         self._fill("")

@@ -66,6 +66,7 @@ class Workspace(QObject):
         self._store: SampleStore | None = None
         self._runners: dict[str, JobRunner] = {}
         self._models: list[Path] = []  # model files that wait to be taken in
+        self.giver: Any = None  # the dock that they were given to
         self._settings: dict[str, Any] = {}
         self._save_timer = QTimer(self)
         self._save_timer.setSingleShot(True)
@@ -171,8 +172,15 @@ class Workspace(QObject):
                 runner.stateChanged.connect(lambda _: QTimer.singleShot(0, self._adopt_next))
         return self._runners[verb]
 
-    def adopt(self, paths: Sequence[Path]) -> None:
+    def adopt(self, paths: Sequence[Path], giver: Any = None) -> None:
         """Take model files into the open project, or into a new one, one after the other; follow ``runner("adopt")``.
+
+        Parameters
+        ----------
+        paths : sequence of Path
+            Their files.
+        giver : ColumnDock, optional
+            The dock that asks; it uses the new run and says what goes wrong.
 
         Raises
         ------
@@ -180,6 +188,7 @@ class Workspace(QObject):
             If no project is open and none can be made.
         """
         self.ensure_project(Path(paths[0]).stem)
+        self.giver = giver
         self._models += map(Path, paths)
         self._adopt_next()
 

@@ -468,5 +468,5 @@ def _layer_key(layer: Any) -> str:
 def _cannot_draw(info: RunInfo) -> str:
     """Why a run cannot draw images, in words; empty when it can."""
     if info.shape == "mask" and not info.problem:
-        return "This run draws masks only. Choose a run that paints, and as masks those drawn by a generator."
+        return "This run draws masks only. Choose a run that paints, and as masks new ones, generated."
     return info.problem

@@ -57,7 +57,6 @@ class TrainWidget(ColumnDock):
         self.runner = self.workspace.runner("train")
         self.stages = self.workspace.runner("pipeline")
         self.sharer = self.workspace.runner("share")
-        self._start_wanted = False  # the model file that is taken in was given to this dock
         self._stage = ""
         self._build()
         self.workspace.projectChanged.connect(self._show_project)
@@ -129,13 +128,11 @@ class TrainWidget(ColumnDock):
         for form in (self.recipe, self.pipeline):
             form.valueChanged.connect(self._edited)
             form.problemChanged.connect(self._refresh)
-        self.recipe.fileChosen.connect(lambda path: self.guard(lambda: self.start_from_file(path)))
-        for part in (self.pipeline.masks, self.pipeline.painter):
+        for part in (self.recipe, self.pipeline.masks, self.pipeline.painter):
             part.fileChosen.connect(lambda path: self.guard(lambda: self.intake.take([path])))
         self.past.changed.connect(self._refresh)
         self.past.shareWanted.connect(lambda info: self.guard(lambda: self._share(info)))
         self.intake.arrived.connect(self._arrived)
-        self.intake.runner.failed.connect(lambda _: self._arrived(""))
         self.go_on.clicked.connect(lambda: self.guard(self._go_on))
         self.stages_go_on.clicked.connect(lambda: self.guard(self._go_on_stages))
         self.copy.clicked.connect(lambda: self.guard(self._copy))
@@ -375,15 +372,10 @@ class TrainWidget(ColumnDock):
 
     # --- model files ---
 
-    def start_from_file(self, path: Path) -> None:
-        """Take a model file into the project and start the next training from it."""
-        self._start_wanted = True
-        self.intake.take([path])
-
     def _arrived(self, name: str) -> None:
-        if self._start_wanted and self.recipe.start_from(name):
-            self.one_button.setChecked(True)
-        self._start_wanted = False
+        """A pipeline offers the new run where it fits; one generator starts from it."""
+        if not self.whole:
+            self.recipe.start_from(name)
 
     def _share(self, info: RunInfo) -> None:
         dialog = ShareDialog(info, self)
@@ -418,4 +410,4 @@ class TrainWidget(ColumnDock):
     def dropEvent(self, a0: QDropEvent | None) -> None:
         """The next training starts from the model file that is dropped."""
         if a0 is not None and are_models(paths := dropped_files(a0)):
-            self.guard(lambda: self.start_from_file(paths[0]))
+            self.guard(lambda: self.intake.take(paths))
