@@ -318,6 +318,7 @@ def share(
     recipe: RecipeOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
+    job: JobOption = None,
     **fields: Any,
 ) -> None:
     """Write a trained generator as one file for others; a licence must be chosen."""
@@ -325,11 +326,14 @@ def share(
     from napari_organoid_synth.core.run import Run
     from napari_organoid_synth.core.share import write_bundle
 
-    settings = _settings("share", recipe, overrides, fields)
-    run = Run(Project(project, make=False).run_path(settings.run))
-    card = write_bundle(run, file, settings).card
-    shown = {key: getattr(card, key) for key in ("name", "generator", "steps", "images", "pairs", "licence", "metrics")}
-    _print({"file": str(file), "bytes": file.stat().st_size, **shown}, as_json)
+    settings, opened = _settings("share", recipe, overrides, fields), Project(project, make=False)
+
+    def write() -> dict[str, Any]:
+        card = write_bundle(Run(opened.run_path(settings.run)), file, settings).card
+        keys = ("name", "generator", "steps", "images", "pairs", "licence", "metrics")
+        return {"file": str(file), "bytes": file.stat().st_size, **{key: getattr(card, key) for key in keys}}
+
+    _print(_at_once("share", opened, write, job), as_json)
 
 
 @_short_verb
@@ -339,18 +343,24 @@ def adopt(
     recipe: RecipeOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
+    job: JobOption = None,
     **fields: Any,
 ) -> None:
     """Take a model file into the project as a run to generate with, or to start from."""
     from napari_organoid_synth.core.project import Project
     from napari_organoid_synth.core.share import add_bundle
 
-    settings = _settings("adopt", recipe, overrides, fields)
-    run = add_bundle(Project(project), file, settings.name)
-    card = run.note()["card"]
-    shown = ("name", "generator", "steps", "images", "pairs", "licence", "authors", "note", "created", "metrics")
+    settings, opened = _settings("adopt", recipe, overrides, fields), Project(project)
+
+    def take() -> dict[str, Any]:
+        run = add_bundle(opened, file, settings.name)
+        card = run.note()["card"]
+        shown = ("name", "generator", "steps", "images", "pairs", "licence", "authors", "note", "created", "metrics")
+        return {"run": run.name, **{key: card[key] for key in shown}}
+
+    result = _at_once("adopt", opened, take, job)
     print("It came without optimisers: training it further starts them anew.", file=sys.stderr)
-    _print({"run": run.name, **{key: card[key] for key in shown}}, as_json)
+    _print(result, as_json)
 
 
 @app.command()
@@ -475,6 +485,17 @@ def _run(
     if verb in {"train", "segment", "pipeline"}:
         extra["folder"] = job.path
     _finish(_follow(function(project, settings, steering, **extra), steering, verb, project, job), as_json)
+
+
+def _at_once(verb: str, project: Project, work: Callable[[], dict[str, Any]], job: Path | None) -> dict[str, Any]:
+    """The result of a short verb; how it ended is noted in the job folder of the window that waits for it."""
+    from napari_organoid_synth.core.job import Control, Finished, JobFolder
+
+    def events() -> Iterator[Event]:
+        yield Finished(0, result=work())
+
+    result = _follow(events(), Control(), verb, project, JobFolder(job)) if job else work()
+    return {key: value for key, value in result.items() if key != "reason"}
 
 
 def _finish(result: dict[str, Any], as_json: bool) -> None:

@@ -16,6 +16,7 @@ from qtpy.QtWidgets import QAbstractButton, QApplication, QComboBox, QSlider, QS
 from napari_organoid_synth.core.curation import SampleStore
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.ome_tiff import read_labels
+from napari_organoid_synth.core.pair_table import PairEntry, PairTable
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import GenerateSettings, Recipe
 from napari_organoid_synth.widgets import _jobs, generate_widget
@@ -61,12 +62,12 @@ for _ in folder.record(events()):
 """
 
 
-def make_run(project: Project, name: str, steps: int | None = 3100) -> None:
+def make_run(project: Project, name: str, steps: int | None = 3100, *changes: str, **codec: object) -> None:
     """Files of a training as the window reads them."""
     path = project.path / "runs" / name
-    (path / "checkpoints").mkdir(parents=True)
-    Recipe().to_file(path / "recipe.yaml")
-    (path / "codec.json").write_text("{}")
+    (path / "checkpoints").mkdir(parents=True, exist_ok=True)
+    Recipe().override(*changes).to_file(path / "recipe.yaml")
+    (path / "codec.json").write_text(json.dumps(codec))
     if steps is not None:
         (path / "checkpoints" / f"step_{steps:08d}.json").write_text("{}")
         (path / "checkpoints" / f"step_{steps:08d}.safetensors").write_bytes(b"tensors")
@@ -81,6 +82,7 @@ def dock(make_napari_viewer, fake_job, project, tmp_path):
     make_run(project, "20260101-000000-train")
     workspace = Workspace.of(viewer)
     workspace.setProject(project)
+    workspace.setPairs(PairTable(entries=(PairEntry(name="a", image="a.tif", status="matched"),)))
     dock = GenerateWidget(viewer)
     viewer.window.add_dock_widget(dock)
     yield dock
@@ -220,6 +222,102 @@ def test_a_joint_generator_needs_no_masks(dock, project):
     assert dock.mask_combo.isHidden()
     dock.run_combo.setCurrentIndex(1)
     assert not dock.mask_combo.isHidden()
+
+
+def texts(combo: QComboBox) -> list[str]:
+    return [combo.itemText(number) for number in range(combo.count())]
+
+
+def test_saved_states_can_be_chosen(dock, project):
+    assert dock.state_combo.isHidden()  # there is but one
+    for step, distance in ((3000, 0.1), (3100, 0.3)):
+        make_run(project, "20260101-000000-train", step)
+        header = project.path / f"runs/20260101-000000-train/checkpoints/step_{step:08d}.json"
+        header.write_text(json.dumps({"numbers": {"kernel_distance": distance}}))
+    dock.workspace.runsChanged.emit()
+    assert not dock.state_combo.isHidden()
+    assert texts(dock.state_combo) == ["newest · step 3,100", "best · step 3,000", "step 3,000"]
+    dock.state_combo.setCurrentIndex(1)
+    assert dock.value().checkpoint == "best"
+    dock.workspace.runsChanged.emit()
+    assert dock.value().checkpoint == "best"
+    dock.state_combo.setCurrentIndex(2)
+    assert dock.value().checkpoint == "3000"
+
+
+def test_a_class_can_be_chosen_when_the_run_knows_some(dock, project):
+    assert dock.class_combo.isHidden()
+    make_run(project, "20260102-000000-train", 10, "gan=cgan", "tiles.size=64", image_classes=["healthy", "ill"])
+    dock.workspace.runsChanged.emit()
+    assert dock.run_combo.currentText() == "run 2 · cgan · 40 img"
+    assert not dock.class_combo.isHidden()
+    assert texts(dock.class_combo) == ["each in turn", "healthy", "ill"]
+    assert dock.value().image_class == ""
+    dock.class_combo.setCurrentIndex(2)
+    assert dock.value().image_class == "ill"
+    dock.run_combo.setCurrentIndex(1)  # knows none
+    assert dock.class_combo.isHidden()
+    assert dock.value().image_class == ""
+
+
+def choose_masks(dock, source):
+    dock.mask_combo.setCurrentIndex(dock.mask_combo.findData(source))
+
+
+def test_every_source_of_masks_says_what_it_takes_or_needs(dock, project):
+    name = "20260101-000000-train"
+    make_run(project, name, 3100, mask_kind="classes", class_names=["axon"])
+    dock.workspace.runsChanged.emit()
+    assert dock.need.text() == "Takes the masks of your 1 pair, bent and turned."
+    choose_masks(dock, "real")
+    assert dock.need.text() == "Takes the masks of your 1 pair."
+    choose_masks(dock, "simulated")
+    assert dock.need.isHidden()
+    assert dock.reason.text() == (
+        "The simulator draws mitochondria and membranes; this run paints axon. Choose real masks, warped."
+    )
+    assert not dock.button.isEnabled()
+    make_run(project, name, 3100, mask_kind="classes", class_names=["mitochondria", "membranes"])
+    dock.workspace.runsChanged.emit()
+    assert dock.need.text() == "Needs nothing: mitochondria and membranes drawn by the computer."
+    assert dock.button.isEnabled()
+    layer = dock.viewer.add_labels(np.full((4, 4), 3), name="drawn")
+    dock.use_layer(layer)
+    assert dock.reason.text() == "The layer holds label 3; this run knows 1 mitochondria, 2 membranes."
+    layer.data[:] = 2
+    dock._judge()
+    assert dock.need.text() == "Takes 'drawn' for every pair: one mask, each time another look."
+    dock.viewer.layers.remove(layer)
+    dock.workspace.setPairs(PairTable())
+    assert dock.reason.text().endswith("drop images and masks into the dock Pairs, or choose simulated masks.")
+    assert not dock.button.isEnabled()
+    choose_masks(dock, "simulated")
+    assert dock.button.isEnabled()
+
+
+def test_masks_can_come_from_a_mask_generator(dock, project):
+    kind = {"mask_kind": "instances", "class_names": ["cell"]}
+    make_run(project, "20260101-000000-train", 3100, **kind)
+    dock.workspace.runsChanged.emit()
+    choose_masks(dock, "generated")
+    assert "Needs a run that draws masks, and none here fits." in dock.reason.text()
+    assert dock.drawer_combo.isHidden()
+    masks = ("gan=dcgan", "draws=masks", "tiles.size=64")
+    make_run(project, "20260102-000000-train", 20, *masks, mask_kind="binary", class_names=["cell"])
+    make_run(project, "20260103-000000-train", 20, *masks, **kind)
+    make_run(project, "20260104-000000-train", None, *masks, **kind)
+    dock.workspace.runsChanged.emit()
+    assert dock.run_combo.currentData() == "20260101-000000-train"  # the newest that can draw an image
+    assert texts(dock.drawer_combo) == ["run 3 · dcgan · masks only · 80 img"]  # of the same kind, with something saved
+    assert not dock.drawer_combo.isHidden()
+    assert dock.need.text() == (
+        "Takes new masks of run 3; those that fail the check against your 1 pair are drawn again."
+    )
+    assert (dock.value().masks, dock.value().mask_run) == ("generated", "20260103-000000-train")
+    assert dock.button.isEnabled()
+    dock.run_combo.setCurrentIndex(1)
+    assert dock.reason.text().startswith("This run draws masks only.")
+    assert dock.mask_combo.isHidden()
 
 
 def test_choices_are_remembered_in_the_project(dock, project, tmp_path):

@@ -93,6 +93,30 @@ def test_a_folder_is_matched_checked_and_tiled(qtbot, dock, data):
     assert dock.empty.isHidden()
 
 
+def test_images_smaller_than_a_tile_are_said_to_be_mirrored(qtbot, dock, data, tmp_path):
+    words = (
+        "! All 5 images are smaller than a tile of 256 px (128 × 128 px): the missing pixels are mirrored in at the "
+        "edges. Choose a tile of at most 128 px to use only real ones."
+    )
+    dock.add_paths([data])
+    settle(qtbot, dock)
+    select(dock, "s4")
+    dock.found.crop_button.click()
+    settle(qtbot, dock)
+    ready, said = dock.verdict.text().split("\n")
+    assert ready.startswith("Ready: 5 pairs, ")
+    assert said == words
+    project = dock.workspace.project
+    dock.workspace.setProject(tmp_path / "other")
+    assert "mirrored" not in dock.verdict.text()
+    dock.workspace.setProject(project)  # also when it is opened again
+    assert dock.verdict.text().endswith(words)
+    dock.workspace.remember("train", {"tiles": {"size": 128}})
+    dock.run()
+    settle(qtbot, dock)
+    assert "mirrored" not in dock.verdict.text()
+
+
 def test_images_alone_ask_for_masks_until_they_come(qtbot, dock, data):
     dock.add_paths([data / "images"])
     settle(qtbot, dock)
@@ -286,7 +310,7 @@ def test_a_project_opened_again_shows_its_table_and_pictures(qtbot, dock, data):
     assert dock.found.isHidden()
     dock.workspace.setProject(project)
     assert dock.workspace.pairs == table
-    assert dock.verdict.text() == "Checked before: 4 pairs. Check again if files have changed."
+    assert dock.verdict.text().splitlines()[0] == "Checked before: 4 pairs. Check again if files have changed."
     assert not dock.found.isHidden()
     qtbot.waitUntil(lambda: len(dock.found.picture_buttons) == 3, timeout=5000)
     assert dock.button.isEnabled()

@@ -133,6 +133,26 @@ def test_an_export_without_ome_tiff_says_so(tmp_path):
         _reader.read(str(manifest))
 
 
+@pytest.mark.parametrize(
+    "path", ["../secret.ome.tif", "ome-tiff/../../secret.ome.tif", "{tmp}/secret.ome.tif", "link", "..\\\\x"]
+)
+def test_a_manifest_does_not_reach_out_of_its_folder(tmp_path, path):
+    secret, _ = write_pair(tmp_path, make_pair("secret"))
+    manifest = make_set(tmp_path / "set", [make_pair("a")])
+    (tmp_path / "set" / "link").symlink_to(secret)
+    record = {"path": path.replace("{tmp}", str(tmp_path)), "layout": "ome-tiff", "role": "image"}
+    manifest.write_text(json.dumps({"software": "napari-organoid-synth", "samples": [{"files": [record]}]}))
+    with pytest.raises(UserError, match="which is not in its folder"):
+        _reader.read(str(manifest))
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '{"samples": [{}]}', '{"samples": [{"files": [{"path": "a"}]}]}', "{"])
+def test_a_manifest_without_samples_says_so(tmp_path, text):
+    (tmp_path / "manifest.json").write_text(text)
+    with pytest.raises(UserError, match="lists no samples"):
+        _reader.set_images(tmp_path / "manifest.json")
+
+
 def test_layer_data_is_what_a_viewer_takes(tmp_path):
     from napari.components import ViewerModel
 

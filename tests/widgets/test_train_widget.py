@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 
@@ -13,9 +14,12 @@ from qtpy.QtWidgets import QApplication
 from napari_organoid_synth.core.configs.dcgan import DcganConfig
 from napari_organoid_synth.core.job import Finished, Previewed, Progress, Started, to_line
 from napari_organoid_synth.core.pair_table import PairEntry, PairTable
-from napari_organoid_synth.core.recipe import Recipe
-from napari_organoid_synth.widgets import _estimate, _run_view
+from napari_organoid_synth.core.recipe import PipelineSettings, Recipe
+from napari_organoid_synth.core.registry import GANS
+from napari_organoid_synth.widgets import _estimate, _jobs, _run_view
 from napari_organoid_synth.widgets._curves import MAX_POINTS, Trace, traces
+from napari_organoid_synth.widgets._form import Fold
+from napari_organoid_synth.widgets._generator_picture import scheme, words
 from napari_organoid_synth.widgets._workspace import Workspace
 from napari_organoid_synth.widgets.train_widget import TrainWidget
 
@@ -63,6 +67,41 @@ def test_every_generator_can_be_chosen(ready):
     ready.recipe.generator.setCurrentIndex(ready.recipe.generator.findData("dcgan"))
     assert ready.value().tiles.size == 256  # the nearest it can take
     assert ready.button.isEnabled()
+
+
+def test_a_picture_and_one_sentence_say_what_a_generator_is_for(ready):
+    combo = ready.recipe.generator
+    sentences = []
+    for number in range(combo.count()):
+        combo.setCurrentIndex(number)
+        config = GANS.config(combo.currentData())
+        assert config.when == " ".join(filter(None, (ready.recipe.when.text(), ready.recipe.rest.text())))
+        assert ready.recipe.picture.accessibleDescription() == words(scheme(combo.currentData(), config.shape))
+        sentences.append(ready.recipe.when.text())
+    assert all(len(sentence) < 130 and sentence.count(".") == 1 for sentence in sentences), sentences
+    assert len(set(sentences)) == len(sentences)
+    assert sentences[0].startswith("The usual choice")
+    combo.setCurrentIndex(combo.findData("dcgan"))
+    ready.recipe.form.editor("draws").put("masks")
+    assert ready.recipe.picture.accessibleDescription() == "noise → mask"
+
+
+def test_a_training_can_start_from_a_run(ready, project):
+    write_run(project, "20250101-101500-train", 30)
+    (project.path / "runs/20250101-101500-train/checkpoints").mkdir()
+    (project.path / "runs/20250101-101500-train/checkpoints/step_00000030.json").write_text("{}")
+    ready.workspace.runsChanged.emit()
+    start = ready.recipe.start
+    assert start.run.itemText(1) == "run 1 · pix2pix · 120 img"
+    assert ready.value() == Recipe()
+    start.run.setCurrentIndex(1)
+    start.freeze.put(3)
+    assert ready.value() == Recipe().override("start.run=20250101-101500-train", "start.freeze=3")
+    assert ready.workspace.remembered("train")["start"]["freeze"] == 3
+    ready.recipe.generator.setCurrentIndex(ready.recipe.generator.findData("dcgan"))
+    assert ready.value().start.run == ""
+    start.freeze.put(99)
+    assert "freeze" in ready.reason.text()
 
 
 def test_wrong_settings_stop_the_start_in_words(ready):
@@ -240,6 +279,11 @@ def test_copy_as_command(ready):
 
 def test_the_dock_fits_320_pixels(ready):
     assert ready.minimumSizeHint().width() <= 320
+    for button in (ready.one_button, ready.whole_button):
+        button.click()
+        for fold in ready.body.findChildren(Fold):
+            fold.expand()
+        assert ready.body.minimumSizeHint().width() <= 306, button.text()
 
 
 def test_a_long_curve_stays_small_and_keeps_its_mean():
@@ -253,6 +297,164 @@ def test_a_long_curve_stays_small_and_keeps_its_mean():
     np.testing.assert_allclose(y, 0.5)
     found, step, total = traces([Progress(1, 9, {"a": 1.0}), Progress(1, 9, {"a": 5.0}), Progress(2, 9, {"a": 2.0})])
     assert (step, total, found["a"].y) == (2, 9, [1.0, 2.0])
+
+
+def stages_job(tmp_path, fake_job):
+    """A stand-in for the pipeline: two trainings with samples, a decode report, pairs."""
+    script = tmp_path / "stages.py"
+    script.write_text(STAGES)
+    fake_job.setattr(_jobs.JobRunner, "COMMAND", (sys.executable, str(script)))
+
+
+STAGES = """
+import json, os, sys, time
+from pathlib import Path
+
+import numpy as np
+
+from napari_organoid_synth.core.job import Failed, Finished, JobFolder, Previewed, Progress, Started
+from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.recipe import PipelineSettings
+
+folder, project = JobFolder(Path(sys.argv[sys.argv.index("--job") + 1])), Project(sys.argv[2])
+if sys.argv[1] != "pipeline":
+    for _ in folder.record(iter([Finished(0)])):
+        pass
+    sys.exit()
+if "--resume" not in sys.argv:
+    PipelineSettings.from_file(folder.path / "settings.yaml").to_file(folder.path / "pipeline.yaml")
+
+def train(name, recipe, note):
+    run = JobFolder(project.path / "runs" / name)
+    run.begin("train", ["pipeline"])
+    recipe.to_file(run.path / "recipe.yaml")
+    (run.path / "previews").mkdir(exist_ok=True)
+
+    def steps():
+        for step in (1, 2):
+            path = run.path / "previews" / f"step_{step:08d}.npz"
+            np.savez(path, image=np.full((1, 1, 8, 8), step, np.uint8), labels=np.eye(8, dtype=np.int32)[None])
+            yield Previewed(step, str(path))
+            yield Progress(step, 2, {"loss": float(step)}, note=note)
+
+    yield from run.record(steps())
+
+def events():
+    settings = PipelineSettings.from_file(folder.path / "pipeline.yaml")
+    yield Started(0, {"total": 1000})
+    yield from train("a-train", settings.masks, "1 of 4: learn masks")
+    while os.environ.get("FAKE_JOB") == "wait" and not folder.control.canceled:
+        yield Progress(500, 1000, note="1 of 4: learn masks", seconds_left=300.0)
+        time.sleep(0.05)
+    if folder.control.canceled:
+        yield Finished(500, "canceled")
+        return
+    report = {"masks": 4, "passed": 0.75, "error": 0.1, "fragments": 0, "merged": 0, "holes": 0, "at_border": 0.5,
+              "objects": [1, 2, 3], "real_objects": [2, 2, 2], "area_px": [1, 2, 3], "real_area_px": [1, 2, 3],
+              "reasons": {"no object": 1}, "run": "a-train", "checkpoint": 2}
+    (folder.path / "decode_report.json").write_text(json.dumps(report))
+    yield Progress(600, 1000, note="3 of 4: learn to paint, starting")
+    if os.environ.get("FAKE_JOB") == "fail":
+        yield Failed(600, "None of 80 masks is usable.", "Expected some.", "Train longer.", "Traceback")
+        return
+    yield from train("b-train", settings.painter, "3 of 4: learn to paint")
+    yield Finished(1000, result={"pairs": 7})
+
+for _ in folder.record(events()):
+    pass
+"""
+
+
+@pytest.fixture
+def whole(ready, tmp_path, fake_job):
+    stages_job(tmp_path, fake_job)
+    ready.whole_button.click()
+    return ready
+
+
+def test_the_whole_pipeline_is_one_click(qtbot, whole, project):
+    assert whole.recipe.isHidden()
+    assert not whole.pipeline.isHidden()
+    assert whole.button.text() == "▶ Start the whole pipeline"
+    assert whole.report.isHidden()
+    with qtbot.waitSignal(whole.stages.finished, timeout=30000):
+        whole.button.click()
+        assert whole.settings.isHidden()
+        assert not whole.stages_progress.isHidden()
+        assert whole.progress.isHidden()
+    (job,) = project.jobs("pipeline")
+    assert PipelineSettings.from_file(job.path / "settings.yaml") == PipelineSettings()
+    assert whole.said.text() == "7 new pairs: look at them in the dock Curate."
+    assert not whole.report.isHidden()
+    assert whole.report.words.text().startswith("3 of 4 drawn masks are usable (75%).")
+    assert whole.stages_go_on.isHidden()
+    assert whole.button.isEnabled()
+    qtbot.waitUntil(lambda: whole.past.shown.path.name == "b-train", timeout=5000)
+    qtbot.waitUntil(lambda: whole.past.history_label.text() == "samples at step 2", timeout=5000)  # it was followed
+    assert not whole.runner.running
+    qtbot.waitUntil(lambda: not whole.workspace.runner("score").running, timeout=30000)
+    whole.one_button.click()
+    assert whole.report.isHidden()
+    assert whole.button.text() == "▶ Start training"
+
+
+def test_a_pipeline_is_stopped_found_again_and_goes_on(qtbot, whole, project, tmp_path, fake_job):
+    fake_job.setenv("FAKE_JOB", "wait")
+    whole.button.click()
+    qtbot.waitUntil(lambda: "learning masks" in whole.stages_progress.note.text(), timeout=30000)
+    assert whole.stages_progress.note.text() == "1 of 4: learning masks · 50% · about 5 min left"
+    whole.workspace.setProject(tmp_path / "other")
+    assert whole.stages_progress.isHidden()
+    whole.workspace.setProject(project)
+    assert whole.whole
+    assert whole.stages.running
+    assert not whole.runner.running  # the training inside is not a job of its own
+    with qtbot.waitSignal(whole.stages.finished, timeout=10000):
+        whole.stages_progress.stop_button.click()
+    assert not whole.stages_go_on.isHidden()
+    assert whole.report.isHidden()  # stopped before the check
+    fake_job.setenv("FAKE_JOB", "normal")
+    with qtbot.waitSignal(whole.stages.finished, timeout=30000):
+        whole.stages_go_on.click()
+    assert len(project.jobs("pipeline")) == 1
+    assert not whole.report.isHidden()
+    assert whole.stages_go_on.isHidden()
+    qtbot.waitUntil(lambda: not whole.workspace.runner("score").running, timeout=30000)
+
+
+def test_a_failed_pipeline_shows_card_and_report(qtbot, whole, fake_job):
+    fake_job.setenv("FAKE_JOB", "fail")
+    with qtbot.waitSignal(whole.stages.failed, timeout=30000):
+        whole.button.click()
+    assert whole.error.found.text() == "✕ None of 80 masks is usable."
+    assert not whole.report.isHidden()
+    assert not whole.stages_go_on.isHidden()
+    assert whole.button.isEnabled()
+
+
+def test_memory_and_time_of_a_pipeline_are_those_of_both_trainings(qtbot, ready, monkeypatch):
+    monkeypatch.setattr(type(ready), "isVisible", lambda self: True)
+    ready.whole_button.click()
+    ready._measure()
+    qtbot.waitUntil(lambda: ready.estimate.text().startswith("Memory"), timeout=20000)
+    assert ready.estimate.text() == "Memory 1.9 of 24 GB ✓ · about 1 h 20 min to 12,000 steps"
+
+
+def test_the_choice_and_the_settings_of_a_pipeline_are_remembered(ready, project, tmp_path):
+    ready.whole_button.click()
+    ready.pipeline.form.editor("number").put(9)
+    ready.pipeline.masks.form.editor("train.steps").put(11)
+    ready.workspace.setProject(tmp_path / "other")
+    assert not ready.whole
+    assert ready.pipeline.value() == PipelineSettings()
+    ready.workspace.setProject(project)
+    assert ready.whole
+    assert ready.pipeline.value() == PipelineSettings().override("number=9", "masks.train.steps=11")
+    ready.pipeline.form.editor("number").put(0)
+    assert "number" in ready.reason.text()
+    assert not ready.button.isEnabled()
+    ready.one_button.click()
+    assert ready.button.isEnabled()
 
 
 def lateness(qtbot, milliseconds):

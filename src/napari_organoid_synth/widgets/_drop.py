@@ -150,3 +150,16 @@ class DropArea(QFrame):
             self.pathsDropped.emit(paths)
         elif mime.hasFormat(LAYERS) and getattr(mime, "items", None):
             self.layersDropped.emit(list(mime.items))
+
+
+def dropped_files(event: Any) -> list[Path]:
+    """Local files and folders of a drag."""
+    data = event.mimeData() if event is not None else None
+    return [Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile()] if data is not None else []
+
+
+def are_models(paths: Sequence[Path]) -> bool:
+    """Whether these are model files, by their names; there is at least one."""
+    from napari_organoid_synth.core.bundle import SUFFIX
+
+    return bool(paths) and all(path.suffix.lower() == SUFFIX for path in paths)

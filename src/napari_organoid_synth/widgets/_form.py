@@ -167,6 +167,15 @@ class SettingsForm(QWidget):
         """What is wrong with the values, in words; empty when nothing is."""
         return self._problem
 
+    @property
+    def base(self) -> Any:
+        """The settings that hold the hidden fields."""
+        return self._base
+
+    def has(self, path: str) -> bool:
+        """Whether a field has an editor."""
+        return path in self._editors
+
     def editor(self, path: str) -> Any:
         """The editor of a field, by its dotted name; it has ``get()`` and ``put(value)``."""
         return self._editors[path]
@@ -246,6 +255,13 @@ def _leaves(settings: Settings, prefix: str = "") -> Iterator[tuple[str, FieldIn
 
 def _covered(path: str, names: Sequence[str]) -> bool:
     return any(path == name or path.startswith(f"{name}.") for name in names)
+
+
+def show_row(layout: QFormLayout, editor: QWidget, visible: bool) -> None:
+    """Show or hide an editor together with its label."""
+    editor.setVisible(visible)
+    if (label := layout.labelForField(editor)) is not None:
+        label.setVisible(visible)
 
 
 def rows(parent: QWidget | None = None) -> QFormLayout:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
@@ -74,6 +74,7 @@ class JobRunner(QObject):
         super().__init__(parent)
         self.verb = verb
         self.folder: JobFolder | None = None
+        self.files: tuple[Path, ...] = ()
         self.result: dict[str, Any] = {}
         self.last_progress: Progress | None = None
         self._state = "idle"
@@ -96,20 +97,27 @@ class JobRunner(QObject):
         return self._state != "idle"
 
     def start(
-        self, verb: str, project: Project, settings: Settings | None = None, resume: JobFolder | None = None
+        self,
+        verb: str,
+        project: Project,
+        settings: Settings | None = None,
+        resume: JobFolder | None = None,
+        files: Sequence[Path] = (),
     ) -> JobFolder:
         """Launch a verb in a process of its own and follow it.
 
         Parameters
         ----------
         verb : str
-            A key of `napari_organoid_synth.core.recipe.VERBS`.
+            A key of `napari_organoid_synth.core.recipe.VERBS`, or "share" or "adopt".
         project : Project
             Where the job folder is made.
         settings : Settings, optional
             Written to ``settings.yaml`` in the job folder; not needed with ``resume``.
         resume : JobFolder, optional
             Go on with this stopped run instead of starting a new one.
+        files : sequence of Path
+            What the verb takes beside the project, such as the model file of ``adopt``.
 
         Returns
         -------
@@ -123,14 +131,14 @@ class JobRunner(QObject):
         """
         if self.running:
             raise RuntimeError(f"{self.verb} runs already in {self.folder.path if self.folder else '?'}")
-        self.verb = verb
+        self.verb, self.files = verb, tuple(files)
         if resume is not None:
             folder, arguments = resume, [verb, str(project.path), "--resume", resume.path.name]
         else:
             folder = project.job(verb)
             recipe = folder.path / "settings.yaml"
             recipe.write_text(settings.to_yaml() if settings is not None else "{}\n", encoding="utf-8")
-            arguments = [verb, str(project.path), "--recipe", str(recipe)]
+            arguments = [verb, str(project.path), *map(str, files), "--recipe", str(recipe)]
         self._follow(folder, [*self.COMMAND, *arguments, "--job", str(folder.path)])
         return folder
 
@@ -138,6 +146,7 @@ class JobRunner(QObject):
         """Take up a job that runs already: its history comes first, then what happens next."""
         if self.running:
             raise RuntimeError(f"{self.verb} runs already in {self.folder.path if self.folder else '?'}")
+        self.files = ()
         self._follow(folder, None)
 
     def detach(self) -> None:

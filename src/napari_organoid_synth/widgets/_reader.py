@@ -1,4 +1,4 @@
-"""Opens pairs that this project wrote: one pair by its files, a whole export by its ``manifest.json``."""
+"""Opens what this project wrote: a pair by its files, an export by its ``manifest.json``, a model by its ``.synth``."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.ome_tiff import IMAGE_ENDING, LABELS_ENDING, read_pair
 from napari_organoid_synth.core.pair import SamplePair
+from napari_organoid_synth.widgets._drop import are_models
 
 SEPARATE = 12
 """Most pairs of an export that are shown as layers of their own; pairs of one size and dtype become one stack."""
@@ -26,9 +27,11 @@ def get_reader(path: str | Sequence[str]) -> Reader | None:
     Parameters
     ----------
     path : str or list of str
-        ``NAME.ome.tif``, ``NAME_labels.ome.tif``, an export's folder or its ``manifest.json``.
+        ``NAME.ome.tif``, ``NAME_labels.ome.tif``, an export's folder or its ``manifest.json``; ``NAME.synth``.
     """
     paths = [path] if isinstance(path, str) else list(path)
+    if are_models([Path(one) for one in paths]):
+        return take_models
     return read if paths and all(_is_ours(image_path(Path(one))) for one in paths) else None
 
 
@@ -47,6 +50,36 @@ def read(path: str | Sequence[str]) -> list[LayerData]:
     return layers
 
 
+def take_models(path: str | Sequence[str]) -> list[LayerData]:
+    """Take model files into the project of the current viewer; they hold no layers.
+
+    The Generate dock opens, says what becomes of them, and draws with them.
+
+    Raises
+    ------
+    UserError
+        If there is no viewer, or no project can be made.
+    """
+    import napari
+
+    from napari_organoid_synth.widgets._menus import open_dock
+    from napari_organoid_synth.widgets._workspace import Workspace
+
+    paths = [Path(one) for one in ([path] if isinstance(path, str) else path)]
+    viewer = napari.current_viewer()
+    if viewer is None:
+        raise UserError(
+            f"{paths[0].name} holds a generator and no layers.",
+            "Expected an open napari window to take it into.",
+            "Use 'organoid-synth adopt PROJECT FILE' without a window.",
+        )
+    dock = open_dock(viewer, "Generate")
+    dock.error.dismiss()
+    dock.guard(lambda: Workspace.of(viewer).adopt(paths))
+    nothing: Any = (None,)  # napari's sign for "read, and there are no layers"
+    return [nothing]
+
+
 def read_set(manifest: Path) -> list[LayerData]:
     """An export as layers: a stack of images and a stack of labels, or separate layers when sizes differ."""
     images = set_images(manifest)
@@ -62,11 +95,19 @@ def set_images(manifest: Path) -> list[Path]:
     Raises
     ------
     UserError
-        If there are none, as in an export without the OME-TIFF layout.
+        If the manifest is none of an export, names a file outside its folder, or lists no image, as in an export
+        without the OME-TIFF layout.
     """
-    samples = json.loads(manifest.read_text(encoding="utf-8"))["samples"]
-    files = [file for sample in samples for file in sample["files"]]
-    images = [manifest.parent / f["path"] for f in files if (f["layout"], f["role"]) == ("ome-tiff", "image")]
+    try:
+        samples = json.loads(manifest.read_text(encoding="utf-8"))["samples"]
+        files = [(f["layout"], f["role"], str(f["path"])) for sample in samples for f in sample["files"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{manifest} lists no samples ({type(error).__name__}: {error}).",
+            "Expected the manifest of an export.",
+            "Export again, or open the images one by one.",
+        ) from None
+    images = [inside(manifest, path) for layout, role, path in files if (layout, role) == ("ome-tiff", "image")]
     if not images:
         raise UserError(
             f"{manifest.parent} holds no OME-TIFF pairs.",
@@ -74,6 +115,25 @@ def set_images(manifest: Path) -> list[Path]:
             "Export again with OME-TIFF checked.",
         )
     return images
+
+
+def inside(manifest: Path, path: str) -> Path:
+    """The file that a manifest names; also by a link it must not lie outside the manifest's folder.
+
+    Raises
+    ------
+    UserError
+        If it does.
+    """
+    folder = manifest.parent.resolve()
+    file = manifest.parent / path
+    if "\\" in path or not file.resolve().is_relative_to(folder):
+        raise UserError(
+            f"{manifest.name} names '{path}', which is not in its folder {folder}.",
+            "Expected files of the export alone.",
+            "Do not trust this manifest; export again.",
+        )
+    return file
 
 
 def pair_layers(pair: SamplePair) -> list[LayerData]:

@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import Qt, QTimer, Signal
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QSlider, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSlider, QVBoxLayout, QWidget
 
 from napari_organoid_synth.core.job import Event, Finished, JobFolder, Previewed
+from napari_organoid_synth.widgets._cards import WrapLabel
 from napari_organoid_synth.widgets._curves import LossCurves, Trace, traces
 from napari_organoid_synth.widgets._dock import combo_box, named
 from napari_organoid_synth.widgets._jobs import JobRunner, history, preview_path
 from napari_organoid_synth.widgets._layers import PreviewLayers, montage
-from napari_organoid_synth.widgets._runs import describe_run
+from napari_organoid_synth.widgets._runs import RunInfo, describe_card, describe_run
 from napari_organoid_synth.widgets._workspace import Workspace
 
 LIVE_MS = 1000
@@ -37,9 +38,12 @@ class RunView(QWidget):
     -------
     changed()
         Another run is shown, or more is known of it.
+    shareWanted(RunInfo)
+        The run that is shown is to become a model file.
     """
 
     changed = Signal()
+    shareWanted = Signal(object)
 
     def __init__(self, viewer: Any, workspace: Workspace, runner: JobRunner, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -51,6 +55,7 @@ class RunView(QWidget):
         self._loading = False
         self._seen: tuple[JobFolder | None, int] = (None, -1)
         self._wanted: int | None = None  # the preview to load next; the newest wish wins
+        self._infos: dict[str, RunInfo] = {}
         self._build()
 
     def _build(self) -> None:
@@ -65,7 +70,13 @@ class RunView(QWidget):
         )
         top.addWidget(QLabel("Run"))
         top.addWidget(self.runs, 1)
+        self.share = QPushButton("Share…")
+        named(self.share, "Share this run", "Writes the trained generator as one file for others.")
+        self.share.clicked.connect(lambda: self.shareWanted.emit(self.info) if self.info is not None else None)
+        top.addWidget(self.share)
         column.addLayout(top)
+        self.about = WrapLabel()
+        column.addWidget(self.about)
         self.curves = LossCurves()
         column.addWidget(self.curves)
         past = QHBoxLayout()
@@ -102,10 +113,12 @@ class RunView(QWidget):
         if running is not None and running.path not in runs:
             runs.append(running.path)  # it has no recipe yet
         self.runs.clear()
+        self._infos = {}
         for number, path in reversed(list(enumerate(runs, 1))):
             runs_now = running is not None and path == running.path
-            title = f"run {number} · running" if runs_now else describe_run(path, number).title
-            self.runs.addItem(title, str(path))
+            if not runs_now:
+                self._infos[str(path)] = describe_run(path, number)
+            self.runs.addItem(f"run {number} · running" if runs_now else self._infos[str(path)].title, str(path))
         self._show_parts()
         if not runs:
             return
@@ -122,6 +135,21 @@ class RunView(QWidget):
         self.list_runs()
         if folder is not None and folder.events_path.exists():
             self._load(folder)
+
+    @property
+    def info(self) -> RunInfo | None:
+        """What is known of the run that is shown; nothing while it is trained."""
+        return self._infos.get(str(self.shown.path)) if self.shown is not None else None
+
+    def show_run(self, folder: JobFolder) -> None:
+        """Show a run, or what is new in it; whoever looks at its older samples is left in peace."""
+        same = self.shown is not None and self.shown.path == folder.path
+        if same and self.history.value() < self.history.maximum():
+            return
+        if not same:
+            self.shown, self._previews = folder, []
+            self.list_runs()
+        self._load(folder)
 
     def follow(self, events: list[Event]) -> None:
         """A slice of events of the running training."""
@@ -146,6 +174,16 @@ class RunView(QWidget):
         self.setVisible(self.runs.count() > 0)
         for widget in (self.history, self.history_label):
             widget.setVisible(bool(self._previews))
+        info = self.info
+        self.share.setEnabled(info is not None and bool(info.steps))
+        self.share.setToolTip(
+            "Writes the trained generator as one file for others."
+            if self.share.isEnabled()
+            else "Nothing is saved yet."
+        )
+        words = describe_card(info.card) if info is not None else ""
+        self.about.setText(words)
+        self.about.setVisible(bool(words))
         self.changed.emit()
 
     def _load(self, folder: JobFolder) -> None:
@@ -153,6 +191,7 @@ class RunView(QWidget):
         from napari.qt.threading import create_worker
 
         self.shown = folder
+        self._show_parts()
         worker: Any = create_worker(read_run, folder, _start_thread=False, _ignore_errors=True)
         worker.returned.connect(self._show_run)
         worker.start()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +28,32 @@ class RunInfo:
     title : str
         ``"run 3 · pix2pix · 12,400 img"``.
     shape : str
-        ``"painter"``, ``"joint"`` or ``"mask"``; empty when the recipe cannot be read.
+        ``"painter"``, ``"joint"``, ``"image"`` or ``"mask"``; empty when the recipe cannot be read.
     problem : str
         Why nothing can be drawn from it yet; empty when all is well.
+    generator : str
+        Its name.
+    steps : tuple of int
+        Steps with a checkpoint, oldest first.
+    best : int, optional
+        The step with the lowest kernel distance, where checkpoints were judged.
+    mask_kind, class_names, image_classes
+        As in its codec.
+    card : dict of str to Any
+        What a model file says of itself; empty for a run that was trained here.
     """
 
     name: str
     title: str
     shape: str = ""
     problem: str = ""
+    generator: str = ""
+    steps: tuple[int, ...] = ()
+    best: int | None = None
+    mask_kind: str = ""
+    class_names: tuple[str, ...] = ()
+    image_classes: tuple[str, ...] = ()
+    card: dict[str, Any] = field(default_factory=dict)
 
 
 def list_runs(project: Project) -> list[RunInfo]:
@@ -49,12 +68,68 @@ def describe_run(path: Path, number: int) -> RunInfo:
     except UserError as error:
         return RunInfo(path.name, f"run {number} · damaged", problem=f"The recipe of run {number} is damaged: {error}")
     gan: Any = recipe.gan
-    steps = [int(step.stem.removeprefix("step_")) for step in (path / "checkpoints").glob("step_*.json")]
-    if not steps:
-        problem = f"Run {number} has no checkpoint yet. Train until the first is saved."
-        return RunInfo(path.name, f"run {number} · {gan.name} · nothing saved yet", gan.shape, problem)
-    images = max(steps) * recipe.train.batch
-    return RunInfo(path.name, f"run {number} · {gan.name} · {images:,} img", gan.shape)
+    codec, noted = read_json(path / "codec.json"), read_json(path / "run.json")
+    card = noted.get("card", {}) if isinstance(noted.get("card"), dict) else {}
+    what = {"mask": " · masks only", "image": " · images only"}.get(recipe.shape, "")
+    title = f"run {number} · {gan.name}{what}"
+    if card:
+        title = f"run {number} · {card.get('name', path.name)} (model file) · {gan.name}{what}"
+    steps = tuple(sorted(int(step.stem.removeprefix("step_")) for step in (path / "checkpoints").glob("step_*.json")))
+    images = int(card.get("images", 0)) or max(steps, default=0) * recipe.train.batch
+    return RunInfo(
+        path.name,
+        f"{title} · {images:,} img" if steps else f"{title} · nothing saved yet",
+        recipe.shape,
+        "" if steps else f"Run {number} has no checkpoint yet. Train until the first is saved.",
+        gan.name,
+        steps,
+        _best(path, steps),
+        str(codec.get("mask_kind", "")),
+        tuple(map(str, codec.get("class_names", ()))),
+        tuple(map(str, codec.get("image_classes", ()))),
+        card,
+    )
+
+
+def _best(path: Path, steps: Sequence[int]) -> int | None:
+    """The step that `Run.best` would choose."""
+    scores: dict[int, float] = {}
+    for step in steps:
+        numbers = read_json(path / "checkpoints" / f"step_{step:08d}.json").get("numbers", {})
+        with suppress(KeyError, TypeError, ValueError):
+            scores[step] = float(numbers["kernel_distance"])
+    return min(scores, key=lambda step: (scores[step], step), default=None)
+
+
+def saved_states(info: RunInfo | None) -> list[tuple[str, str]]:
+    """The checkpoints of a run to choose from: value of the setting, and words."""
+    if info is None or not info.steps:
+        return [("newest", "newest")]
+    states = [("newest", f"newest · step {info.steps[-1]:,}")]
+    if info.best is not None:
+        states.append(("best", f"best · step {info.best:,}"))
+    return states + [(str(step), f"step {step:,}") for step in reversed(info.steps[:-1])]
+
+
+def describe_card(card: dict[str, Any]) -> str:
+    """What a model file says of itself, in two or three lines."""
+    if not card:
+        return ""
+    by = f" by {card['authors']}" if card.get("authors") else ""
+    pairs = int(card.get("pairs", 0))
+    learned = f"learned from {pairs:,} pair{'s' * (pairs != 1)} in {int(card.get('steps', 0)):,} steps"
+    lines = [f"Model file '{card.get('name', '')}'{by}, {card.get('created', '')}: {learned}."]
+    lines.append(f"Licence {card.get('licence', 'not said')}.")
+    return "\n".join([*lines, *filter(None, [str(card.get("note", ""))])])
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The values in a file of a run; empty when it is missing or damaged."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return values if isinstance(values, dict) else {}
 
 
 def adopt_run(project: Project, path: Path) -> str:

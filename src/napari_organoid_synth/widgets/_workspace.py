@@ -15,6 +15,7 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Added, Event
 from napari_organoid_synth.core.project import MARKER, Project, file_stem
+from napari_organoid_synth.core.recipe import AdoptSettings
 from napari_organoid_synth.widgets._jobs import JobRunner
 
 if TYPE_CHECKING:
@@ -64,6 +65,8 @@ class Workspace(QObject):
         self._pairs: PairTable | None = None
         self._store: SampleStore | None = None
         self._runners: dict[str, JobRunner] = {}
+        self._models: list[Path] = []  # model files that wait to be taken in
+        self.giver: Any = None  # the dock that they were given to
         self._settings: dict[str, Any] = {}
         self._save_timer = QTimer(self)
         self._save_timer.setSingleShot(True)
@@ -106,6 +109,8 @@ class Workspace(QObject):
         if opened is not None:
             for job in opened.jobs():
                 verb = str(job.info.get("verb", ""))
+                if job.info.get("arguments") == ["pipeline"]:
+                    continue  # a training inside a pipeline: that is the job to steer
                 if job.alive and not self.runner(verb).running:
                     self.runner(verb).attach(job)
 
@@ -125,7 +130,7 @@ class Workspace(QObject):
         if self._store is not None:
             self._store.close()
         self._store = None
-        self._settings = {}
+        self._settings, self._models = {}, []
 
     # --- pairs and samples ---
 
@@ -157,20 +162,47 @@ class Workspace(QObject):
         if verb not in self._runners:
             runner = self._runners[verb] = JobRunner(verb, self)
             runner.event.connect(self._heed)
-            if verb == "train":
+            if verb in {"train", "pipeline", "adopt"}:
                 runner.started.connect(self.runsChanged)
                 runner.finished.connect(lambda _: self.runsChanged.emit())
                 runner.failed.connect(lambda _: self.runsChanged.emit())
-            if verb in {"generate", "score"}:
+            if verb in {"generate", "score", "pipeline"}:
                 runner.finished.connect(lambda _: self.samplesChanged.emit())
+            if verb == "adopt":
+                runner.stateChanged.connect(lambda _: QTimer.singleShot(0, self._adopt_next))
         return self._runners[verb]
+
+    def adopt(self, paths: Sequence[Path], giver: Any = None) -> None:
+        """Take model files into the open project, or into a new one, one after the other; follow ``runner("adopt")``.
+
+        Parameters
+        ----------
+        paths : sequence of Path
+            Their files.
+        giver : ColumnDock, optional
+            The dock that asks; it uses the new run and says what goes wrong.
+
+        Raises
+        ------
+        UserError
+            If no project is open and none can be made.
+        """
+        self.ensure_project(Path(paths[0]).stem)
+        self.giver = giver
+        self._models += map(Path, paths)
+        self._adopt_next()
+
+    def _adopt_next(self) -> None:
+        runner = self.runner("adopt")
+        if self._models and self._project is not None and not runner.running:
+            runner.start("adopt", self._project, AdoptSettings(), files=[self._models.pop(0)])
 
     def running(self) -> list[JobRunner]:
         """Runners that follow a job."""
         return [runner for runner in self._runners.values() if runner.running]
 
     def _heed(self, event: Event) -> None:
-        if isinstance(event, Added) and self.sender() is self._runners.get("generate"):
+        if isinstance(event, Added) and self.sender() in (self._runners.get("generate"), self._runners.get("pipeline")):
             self.samplesChanged.emit()
 
     def notify(self, text: str, actions: Sequence[tuple[str, Callable[[], Any]]] = ()) -> None:
@@ -231,10 +263,11 @@ class Workspace(QObject):
         return False
 
     def _open_dropped(self, drop: Any) -> bool:
-        """Open pairs and exported sets without napari's question which reader should; leave foreign files to it."""
+        """Open what is ours without napari's question which reader should; leave foreign files to it."""
         from napari.layers import Layer
         from napari.qt.threading import create_worker
 
+        from napari_organoid_synth.widgets._drop import are_models
         from napari_organoid_synth.widgets._reader import get_reader
 
         urls = drop.mimeData().urls()
@@ -244,6 +277,9 @@ class Workspace(QObject):
             return False
         drop.setDropAction(Qt.DropAction.CopyAction)
         drop.accept()
+        if are_models([Path(path) for path in paths]):
+            reader(paths)  # here: it opens a dock
+            return True
 
         def show(layers: list[Any]) -> None:
             for data, options, kind in layers:

@@ -28,26 +28,25 @@ from napari_organoid_synth.core.project import Project, file_stem
 from napari_organoid_synth.core.recipe import GenerateSettings, ScoreSettings
 from napari_organoid_synth.widgets._cards import ProgressCard, WrapLabel
 from napari_organoid_synth.widgets._dock import ColumnDock, add_row, combo_box, named, row_of
+from napari_organoid_synth.widgets._drop import are_models, dropped_files
 from napari_organoid_synth.widgets._editors import guard_wheel
-from napari_organoid_synth.widgets._form import Fold, SettingsForm, rows
+from napari_organoid_synth.widgets._form import Fold, SettingsForm, rows, show_row
 from napari_organoid_synth.widgets._jobs import command_text
 from napari_organoid_synth.widgets._layers import look_at, show_pair
+from napari_organoid_synth.widgets._mask_source import MASKS, fitting_drawers, layer_need, need_of
 from napari_organoid_synth.widgets._menus import open_dock
-from napari_organoid_synth.widgets._runs import RunInfo, adopt_run, list_runs
+from napari_organoid_synth.widgets._model_files import ModelIntake
+from napari_organoid_synth.widgets._runs import RunInfo, adopt_run, describe_card, list_runs, saved_states
 from napari_organoid_synth.widgets._strip import SampleStrip
 
 PURPOSE = (
     "Here a trained generator makes new synthetic pairs: an image and the mask that belongs to it. "
     "You look at them, keep the good ones in Curate and export those."
 )
-MASKS = {
-    "warped": ("real masks, warped", "Masks of your pairs, bent, turned and mirrored: new shapes of the same kind."),
-    "real": ("real masks, as they are", "The tiles of your masks, unchanged: known shapes in a new look."),
-    "simulated": ("simulated masks", "Shapes drawn by the built-in simulator of the same kind of mask."),
-}
-ELSEWHERE = ("run", "mask_file")
+EVERY_CLASS = "each in turn"
+ELSEWHERE = ("run", "checkpoint", "mask_run", "mask_file")
 """Not remembered: a project starts with its newest run, and a drawn mask must be chosen again."""
-DECIDED = ("run", "masks", "mask_file", "number", "seed", "variety")
+DECIDED = (*ELSEWHERE, "masks", "image_class", "number", "seed", "variety")
 
 
 class GenerateWidget(ColumnDock):
@@ -65,6 +64,7 @@ class GenerateWidget(ColumnDock):
         self.runner = self.workspace.runner("generate")
         self.scorer = self.workspace.runner("score")
         self._runs: list[RunInfo] = []
+        self._newest = ""  # the run that is chosen while a person has chosen none
         self._build()
         self.runner.event.connect(self._heed)
         self.runner.finished.connect(self._finished)
@@ -73,6 +73,7 @@ class GenerateWidget(ColumnDock):
         self.scorer.event.connect(self._heed_score)
         self.workspace.projectChanged.connect(self._open)
         self.workspace.runsChanged.connect(self._list_runs)
+        self.workspace.pairsChanged.connect(self._judge)
         self.workspace.samplesChanged.connect(self._show_newest)
         for event in (viewer.layers.events.inserted, viewer.layers.events.removed, viewer.layers.events.renamed):
             event.connect(self._list_masks)
@@ -82,9 +83,11 @@ class GenerateWidget(ColumnDock):
 
     def _build(self) -> None:
         self.run_combo, self.mask_combo = combo_box(), combo_box()
+        self.state_combo, self.drawer_combo, self.class_combo = combo_box(), combo_box(), combo_box()
         self.open_button = QToolButton()
         self.open_button.setText("…")
-        named(self.open_button, "Open a run", "Use a run from another project; it can also be dropped here.")
+        tip = "Use a model file (.synth) or a run of another project; it can also be dropped here."
+        named(self.open_button, "Open a model file or a run", tip)
         self.open_button.clicked.connect(lambda: self.guard(self._choose_run))
         self.number, self.seed = QSpinBox(), QSpinBox()
         self.number.setRange(1, 100_000)
@@ -101,11 +104,17 @@ class GenerateWidget(ColumnDock):
         for editor in (self.number, self.seed, self.variety):
             guard_wheel(editor)
 
-        form = rows()
+        form = self.rows = rows()
         add_row(form, "From", row_of(self.run_combo, self.open_button), "The trained run that draws.")
         named(self.run_combo, "From", "The trained run that draws; the newest comes first.")
+        add_row(form, "As saved at", self.state_combo, "Which saved state draws: the newest, the best, or a step.")
         add_row(form, "Masks", self.mask_combo, "What the generator paints on.")
-        self.mask_label: Any = form.labelForField(self.mask_combo)
+        add_row(form, "Drawn by", self.drawer_combo, "The run that draws the masks; the newest comes first.")
+        self.need = WrapLabel()
+        self.need.setAccessibleName("What these masks need")
+        form.addRow(self.need)
+        tip = "Which kind of image is drawn, as your images were labelled (healthy, a grade)."
+        add_row(form, "Class", self.class_combo, tip)
         add_row(form, "Number", self.number, "Pairs to make, 1 to 100,000.")
         add_row(form, "Seed", row_of(self.seed, self.dice), "The same seed and run give the same pairs.")
         named(self.seed, "Seed", "The same seed and run give the same pairs.")
@@ -118,6 +127,9 @@ class GenerateWidget(ColumnDock):
         self.fold.addWidget(self.form)
         self.column.addWidget(self.fold)
 
+        self.intake = ModelIntake(self)
+        self.intake.arrived.connect(self._choose)
+        self.put_above_button(self.intake)
         self.progress = ProgressCard(self.runner, "Stop and keep", "pair")
         self.column.addWidget(self.progress)
         self.said = WrapLabel()
@@ -137,8 +149,9 @@ class GenerateWidget(ColumnDock):
         self.copy_button.clicked.connect(lambda: self.guard(self._copy))
         self.column.addWidget(self.copy_button)
 
-        self.run_combo.currentIndexChanged.connect(self._edited)
-        self.mask_combo.currentIndexChanged.connect(self._edited)
+        self.run_combo.currentIndexChanged.connect(self._run_chosen)
+        for combo in (self.state_combo, self.mask_combo, self.drawer_combo, self.class_combo):
+            combo.currentIndexChanged.connect(self._edited)
         for editor in (self.number, self.seed, self.variety):
             editor.valueChanged.connect(self._edited)
         self.form.valueChanged.connect(self._edited)
@@ -151,11 +164,15 @@ class GenerateWidget(ColumnDock):
         """The settings as shown; a chosen layer appears as the file it will be saved to."""
         layer = self._layer()
         settings = self.form.value()
+        masks = "file" if layer is not None else self.mask_combo.currentData() or "warped"
         return GenerateSettings.parse(
             settings.model_dump()
             | {
                 "run": self.run_combo.currentData() or "",
-                "masks": "file" if layer is not None else self.mask_combo.currentData() or "warped",
+                "checkpoint": self.state_combo.currentData() or "newest",
+                "masks": masks,
+                "mask_run": (self.drawer_combo.currentData() or "") if masks == "generated" else "",
+                "image_class": self.class_combo.currentData() or "",
                 "mask_file": str(self._mask_file(layer)) if layer is not None else "",
                 "number": self.number.value(),
                 "seed": self.seed.value(),
@@ -169,7 +186,13 @@ class GenerateWidget(ColumnDock):
         self.number.setValue(settings.number)
         self.seed.setValue(settings.seed)
         self.variety.setValue(round(settings.variety * 100))
-        for combo, wanted in ((self.run_combo, settings.run), (self.mask_combo, settings.masks)):
+        for combo, wanted in (
+            (self.run_combo, settings.run),
+            (self.state_combo, settings.checkpoint),
+            (self.mask_combo, settings.masks),
+            (self.drawer_combo, settings.mask_run),
+            (self.class_combo, settings.image_class),
+        ):
             if (index := combo.findData(wanted)) >= 0:
                 combo.setCurrentIndex(index)
 
@@ -204,19 +227,45 @@ class GenerateWidget(ColumnDock):
     def _list_runs(self) -> None:
         project = self.workspace.project
         self._runs = list_runs(project) if project is not None else []
-        chosen = self.run_combo.currentData() if self.run_combo.currentIndex() > 0 else None
+        chosen = self.run_combo.currentData()
+        usable = [run for run in self._runs if not _cannot_draw(run)] or self._runs
+        kept = [run for run in self._runs if run.name == chosen != self._newest]
+        self._newest = usable[0].name if usable else ""
         with QSignalBlocker(self.run_combo):
             self.run_combo.clear()
             for info in self._runs:
                 self.run_combo.addItem(info.title, info.name)
                 self.run_combo.setItemData(self.run_combo.count() - 1, info.name, Qt.ItemDataRole.ToolTipRole)
-            self.run_combo.setCurrentIndex(max(self.run_combo.findData(chosen), 0) if self._runs else -1)
+            self.run_combo.setCurrentIndex(self.run_combo.findData(kept[0].name if kept else self._newest))
         if project is None:
             self.show_body(PURPOSE + " Open a project first.")
         elif not self._runs:
-            self.show_body(PURPOSE + " This project has no trained generator yet; train one, or drop a run here.")
+            words = " This project has no trained generator yet; train one, or drop a model file (.synth) here."
+            self.show_body(PURPOSE + words)
         else:
             self.show_body()
+        self._run_chosen()
+
+    def _choose(self, name: str) -> None:
+        """Draw with this run, which has just come."""
+        self.run_combo.setCurrentIndex(max(self.run_combo.findData(name), 0))
+
+    def _run_chosen(self, *_: object) -> None:
+        """Offer what the chosen run has: saved states, masks that fit, classes."""
+        info = self._info()
+        classes = info.image_classes if info is not None else ()
+        drawers = fitting_drawers(self._runs, info)
+        for combo, items in (
+            (self.state_combo, [(words, value) for value, words in saved_states(info)]),
+            (self.drawer_combo, [(run.title, run.name) for run in drawers]),
+            (self.class_combo, [(EVERY_CLASS, ""), *((name, name) for name in classes)]),
+        ):
+            chosen = combo.currentData()
+            with QSignalBlocker(combo):
+                combo.clear()
+                for words, value in items:
+                    combo.addItem(words, value)
+                combo.setCurrentIndex(max(combo.findData(chosen), 0) if items else -1)
         self._edited()
 
     def _list_masks(self, _event: Any = None) -> None:
@@ -247,8 +296,10 @@ class GenerateWidget(ColumnDock):
     # --- edits ---
 
     def _edited(self, *_: object) -> None:
+        info = self._info()
+        card = f"\n{describe_card(info.card)}" if info is not None and info.card else ""
         self.run_combo.setToolTip(
-            f"{self.run_combo.currentText()}\nThe trained run that draws; the newest comes first."
+            f"{self.run_combo.currentText()}\nThe trained run that draws; the newest comes first.{card}"
         )
         self.variety_label.setText(f"{self.variety.value() / 100:.2f}")
         self.copy_button.setText("Copy as command")
@@ -257,23 +308,33 @@ class GenerateWidget(ColumnDock):
             self.remember(self.value(), without=ELSEWHERE)
 
     def _judge(self, *_: object) -> None:
-        info, layer = self._info(), self._layer()
+        info = self._info()
         count = self.number.value()
         self.button.setText(f"Make {count:,} pair{'s' if count != 1 else ''}")
         self.button.setAccessibleDescription("Draws the pairs in a process of its own; the window stays free.")
-        paints = info is None or info.shape != "joint"
-        self.mask_combo.setVisible(paints)
-        self.mask_label.setVisible(paints)
+        paints = info is None or info.shape in ("", "painter")
+        source = str(self.mask_combo.currentData() or "warped")
+        need, missing = self._need(source) if paints else ("", "")
+        show_row(self.rows, self.state_combo, info is not None and len(info.steps) > 1)
+        show_row(self.rows, self.mask_combo, paints)
+        show_row(self.rows, self.drawer_combo, paints and source == "generated" and self.drawer_combo.count() > 0)
+        show_row(self.rows, self.class_combo, self.class_combo.count() > 1)
+        self.need.setText(need)
+        self.need.setVisible(bool(need))
         if self.runner.running:
             self.allow("Pairs are being made; stop them to change something.")
-        elif info is not None and info.problem:
-            self.allow(info.problem)
-        elif self.form.problem:
-            self.allow(self.form.problem)
-        elif layer is not None and not np.any(layer.data):
-            self.allow("The chosen labels layer is empty. Paint something on it first.")
+        elif info is None:
+            self.allow("Choose a run.")
         else:
-            self.allow("" if info is not None else "Choose a run.")
+            self.allow(_cannot_draw(info) or self.form.problem or missing)
+
+    def _need(self, source: str) -> tuple[str, str]:
+        """What the chosen masks take, and what is missing."""
+        layer, info = self._layer(), self._info()
+        if layer is not None:
+            return layer_need(layer, info)
+        drawers = {run.name: run for run in self._runs}
+        return need_of(source, info, self.workspace.pairs, drawers.get(self.drawer_combo.currentData() or ""))
 
     # --- run ---
 
@@ -341,22 +402,26 @@ class GenerateWidget(ColumnDock):
     # --- runs from elsewhere ---
 
     def _choose_run(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(self, "Open a model", "", "Model (*.safetensors recipe.yaml)")
+        kinds = "Model files and runs (*.synth *.safetensors recipe.yaml)"
+        path, _ = QFileDialog.getOpenFileName(self, "Open a model file or a run", "", kinds)
         if path:
             self.take_run(Path(path))
 
     def take_run(self, path: Path) -> None:
-        """Use a run folder or a checkpoint, copied into the project when it lies elsewhere.
+        """Use a model file, a run folder or a checkpoint, taken into the project when it lies elsewhere.
 
         Raises
         ------
         UserError
             If there is no run, or no project to take it into.
         """
+        if are_models([path]):
+            self.intake.take([path])
+            return
         project = self.workspace.project or self.workspace.ensure_project()
         name = adopt_run(project, path)
         self.workspace.runsChanged.emit()
-        self.run_combo.setCurrentIndex(self.run_combo.findData(name))
+        self._choose(name)
 
     def dragEnterEvent(self, a0: QDragEnterEvent | None) -> None:
         """Take files and folders."""
@@ -364,7 +429,7 @@ class GenerateWidget(ColumnDock):
             a0.acceptProposedAction()
 
     def dropEvent(self, a0: QDropEvent | None) -> None:
-        """A run folder or a checkpoint becomes the chosen run."""
+        """A model file, a run folder or a checkpoint becomes the chosen run."""
         if a0 is not None and (paths := dropped_files(a0)):
             self.guard(lambda: self.take_run(paths[0]))
 
@@ -400,7 +465,8 @@ def _layer_key(layer: Any) -> str:
     return f"layer:{layer.name}"
 
 
-def dropped_files(event: QDropEvent) -> list[Path]:
-    """Local files and folders of a drag."""
-    data = event.mimeData()
-    return [Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile()] if data is not None else []
+def _cannot_draw(info: RunInfo) -> str:
+    """Why a run cannot draw images, in words; empty when it can."""
+    if info.shape == "mask" and not info.problem:
+        return "This run draws masks only. Choose a run that paints, and as masks new ones, generated."
+    return info.problem

@@ -235,7 +235,8 @@ class PairsWidget(ColumnDock):
         if found.tiles:
             split = f" to train, {test} to test" if test else ""
             pairs -= test
-            self.verdict.setText(f"Ready: {pairs} pair{'s' * (pairs != 1)}{split}, {found.tiles:,} tiles")
+            ready = f"Ready: {pairs} pair{'s' * (pairs != 1)}{split}, {found.tiles:,} tiles"
+            self.verdict.setText("\n".join(filter(None, (ready, mirrored(found.table, self._tiles().size)))))
         elif pairs:
             self.verdict.setText(f"✕ No tile can be used. {found.problem}")
         else:
@@ -257,7 +258,9 @@ class PairsWidget(ColumnDock):
         self.found.show_pictures([])
         self.error.hide()
         self._missing, self._looked = "", False
-        self.verdict.setText(known(self.workspace.pairs))
+        table = self.workspace.pairs
+        words = known(table), mirrored(table, self._tiles().size) if table is not None else ""
+        self.verdict.setText("\n".join(filter(None, words)))
         self._look()
 
     def _look(self) -> None:
@@ -309,3 +312,11 @@ def known(table: PairTable | None) -> str:
     split = f" to train, {test} to test" if test else ""
     pairs = f"{train} pair{'s' * (train != 1)}{split}"
     return f"Checked before: {pairs}. Check again if files have changed."
+
+
+def mirrored(table: PairTable, tile: int) -> str:
+    """What to know about images smaller than a tile of that side, px; empty when there are none."""
+    from napari_organoid_synth.core.tiling import mirrored_words
+
+    words = mirrored_words([entry.shape[1:] for entry in table.train if entry.shape is not None], tile)
+    return f"! {words}" if words else ""

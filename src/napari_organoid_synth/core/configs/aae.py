@@ -18,9 +18,9 @@ class AaeConfig(Settings):
     shape: ClassVar[str] = "joint"
     title: ClassVar[str] = "AAE – draws image and mask through a short code"
     when: ClassVar[str] = (
-        "Trains calmly, and within minutes copies pairs and varies given ones (Aae.vary, from Python); pictures are "
-        "smooth. Samples from noise lag behind: at 64 px they were still blobs after 1500 steps. With wasserstein and "
-        "perceptual_wasserstein a step takes some nine times as long."
+        "For calm training on few pairs: copies and varies them within minutes; pictures are smooth. Samples from "
+        "noise lag behind: at 64 px they were still blobs after 1500 steps. Given pairs are varied from Python "
+        "(Aae.vary). With wasserstein and perceptual_wasserstein a step takes some nine times as long."
     )
     tiles: ClassVar[tuple[int, ...]] = (64, 128, 256)
     max_batch: ClassVar[int] = 32

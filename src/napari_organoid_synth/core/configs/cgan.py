@@ -16,10 +16,9 @@ class CganConfig(ConvolutionalConfig):
 
     title: ClassVar[str] = "CGAN – draws a class you name"
     when: ClassVar[str] = (
-        "Draws image and mask of the class you name (healthy, a grade): both networks are told it. Needs images that "
-        "carry such classes, some hundred tiles of each; without them there is one class and it does no more than "
-        "DCGAN or, up to 64 px, than GAN. Fully connected above 128 px the last layer is huge: 67 million weights at "
-        "256 px for one channel."
+        "For images that carry a class (healthy, a grade): draws image and mask of the class you name. Needs some "
+        "hundred tiles of each class; without classes it does no more than DCGAN or, up to 64 px, than GAN. Fully "
+        "connected above 128 px the last layer is huge: 67 million weights at 256 px for one channel."
     )
     tiles: ClassVar[tuple[int, ...]] = (32, 64, 128, 256)
 

@@ -12,8 +12,8 @@ class DcganConfig(ConvolutionalConfig):
 
     title: ClassVar[str] = "DCGAN – draws image and mask"
     when: ClassVar[str] = (
-        "Draws image and mask together from noise; new shapes as well as new looks. Wants some hundred tiles and is "
-        "sharpest at 64 or 128 px."
+        "For new shapes as well as new looks: draws image and mask together from noise. Wants some hundred tiles and "
+        "is sharpest at 64 or 128 px."
     )
 
     name: Literal["dcgan"] = "dcgan"

@@ -12,9 +12,9 @@ class DenseGanConfig(AdversarialConfig):
 
     title: ClassVar[str] = "GAN – fully connected"
     when: ClassVar[str] = (
-        "The first GAN, to compare with: every pixel has its own weights, so samples are grainy and keep to the places "
-        "that they saw. Fast at 32 or 64 px, and takes any even tile, 250 px too. Above 128 px its last layer is "
-        "huge: 67 million weights at 256 px for one channel."
+        "For comparison with the first GAN: every pixel has its own weights, so samples are grainy and keep to the "
+        "places that they saw. Fast at 32 or 64 px, and takes any even tile, 250 px too. Above 128 px its last layer "
+        "is huge: 67 million weights at 256 px for one channel."
     )
     tiles: ClassVar[tuple[int, ...]] = (32, 64, 96, 128, 192, 250, 256)
 

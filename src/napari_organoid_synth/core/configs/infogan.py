@@ -14,9 +14,9 @@ class InfoganConfig(ConvolutionalConfig):
 
     title: ClassVar[str] = "InfoGAN – finds kinds by itself"
     when: ClassVar[str] = (
-        "Draws image and mask like DCGAN, and sorts what it draws by itself, without labels: into kinds, and along "
-        "traits such as size that can be turned up and down. What they mean is for you to see; they need not be "
-        "biological. Wants some hundred tiles."
+        "For finding kinds without labels: draws image and mask like DCGAN, and sorts what it draws by itself. It "
+        "sorts into kinds, and along traits such as size that can be turned up and down. What they mean is for you to "
+        "see; they need not be biological. Wants some hundred tiles."
     )
 
     name: Literal["infogan"] = "infogan"

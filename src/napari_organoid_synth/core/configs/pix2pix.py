@@ -16,8 +16,9 @@ class Pix2PixConfig(Settings):
     shape: ClassVar[str] = "painter"
     title: ClassVar[str] = "pix2pix – paints masks"
     when: ClassVar[str] = (
-        "Learns the look of your tissue and paints it onto masks. Works from about 20 tiles; the masks are warped real "
-        "ones, simulated or drawn, so every pair is aligned by construction."
+        "The usual choice where masks fit your images: learns the look of your tissue and paints it onto masks. Works "
+        "from about 20 tiles; the masks are warped real ones, simulated or drawn, so every pair is aligned by "
+        "construction."
     )
     tiles: ClassVar[tuple[int, ...]] = (64, 128, 256, 512)
     max_batch: ClassVar[int] = 4

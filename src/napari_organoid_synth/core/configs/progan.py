@@ -17,8 +17,8 @@ class ProganConfig(ProgressiveConfig):
 
     title: ClassVar[str] = "ProGAN – draws image and mask, coarse before fine"
     when: ClassVar[str] = (
-        "Draws image and mask together from noise and grows from 4 px to the tile, which keeps the training steady. "
-        "Wants some hundred tiles and many thousand steps; DCGAN is sooner done at 64 px."
+        "For a steady training at larger tiles: draws image and mask together from noise and grows from 4 px to the "
+        "tile. Wants some hundred tiles and many thousand steps; DCGAN is sooner done at 64 px."
     )
 
     name: Literal["progan"] = "progan"

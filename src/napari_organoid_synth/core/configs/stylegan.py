@@ -18,8 +18,9 @@ class StyleganConfig(ProgressiveConfig):
 
     title: ClassVar[str] = "StyleGAN – draws image and mask by styles"
     when: ClassVar[str] = (
-        "Draws image and mask together from noise, with coarse and fine traits that mix; 'variety' trades typical for "
-        "rare samples. Wants some hundred tiles and many thousand steps; with fewer, StyleGAN2-ADA or DCGAN."
+        "For samples whose coarse and fine traits mix: draws image and mask together from noise; 'variety' trades "
+        "typical for rare samples. Wants some hundred tiles and many thousand steps; with fewer, StyleGAN2-ADA or "
+        "DCGAN."
     )
 
     first_size: Literal[4, 8, 16, 32, 64, 128, 256, 512] = Field(

@@ -18,7 +18,7 @@ class StyleGan2AdaConfig(Settings):
     shape: ClassVar[str] = "joint"
     title: ClassVar[str] = "StyleGAN2-ADA – draws image, mask or both, best quality"
     when: ClassVar[str] = (
-        "The best pictures and masks from noise, and a latent space to walk in. Adaptive augmentation lets some "
+        "For the best pictures and masks from noise, where there is time or a GPU. Adaptive augmentation lets some "
         "hundred tiles suffice. Needs hours on a processor at 64 px; above 128 px or at the published width, a GPU."
     )
     tiles: ClassVar[tuple[int, ...]] = (32, 64, 128, 256, 512, 1024)
