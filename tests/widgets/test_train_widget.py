@@ -17,7 +17,7 @@ from napari_organoid_synth.core.pair_table import PairEntry, PairTable
 from napari_organoid_synth.core.recipe import PipelineSettings, Recipe
 from napari_organoid_synth.core.registry import GANS
 from napari_organoid_synth.widgets import _estimate, _jobs, _run_view
-from napari_organoid_synth.widgets._curves import MAX_POINTS, Trace, traces
+from napari_organoid_synth.widgets._curves import MAX_POINTS, LossCurves, Trace, traces
 from napari_organoid_synth.widgets._form import Fold
 from napari_organoid_synth.widgets._generator_picture import scheme, words
 from napari_organoid_synth.widgets._workspace import Workspace
@@ -284,6 +284,18 @@ def test_the_dock_fits_320_pixels(ready):
         for fold in ready.body.findChildren(Fold):
             fold.expand()
         assert ready.body.minimumSizeHint().width() <= 306, button.text()
+
+
+def test_what_is_watched_is_told_in_words_and_not_drawn_among_the_losses(qtbot):
+    curves = LossCurves()
+    qtbot.addWidget(curves)
+    events = [Progress(1, 9, {"generator": 1.0}), Progress(5, 9, {"generator": 2.0, "kernel_distance": 3.5})]
+    curves.append([*events, Progress(9, 9, {"generator": 2.0, "kernel_distance": 40.0, "diversity": 0.154})])
+    assert curves.names == ["generator"]
+    assert curves.words == (
+        "Samples differ 15 % as much as real tiles do. Distance to the real tiles 40; smallest 3.5 at 5."
+    )
+    assert curves.plot.viewRange()[1][1] < 3
 
 
 def test_a_long_curve_stays_small_and_keeps_its_mean():

@@ -17,6 +17,8 @@ from napari_organoid_synth.widgets._cards import theme_colour
 MAX_POINTS = 500
 STYLES = (Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine, Qt.PenStyle.DotLine, Qt.PenStyle.DashDotLine)
 COLOURS = ("current", "text", "warning", "error")
+WATCHED = ("diversity", "kernel_distance")
+"""No losses, and of another size: they are told in words."""
 
 
 class Trace:
@@ -104,7 +106,22 @@ class LossCurves(QWidget):
     @property
     def names(self) -> list[str]:
         """Losses that have a curve."""
-        return list(self._traces)
+        return [name for name in self._traces if name not in WATCHED]
+
+    @property
+    def words(self) -> str:
+        """How much the samples differ and how far they are from the real tiles; empty until it was measured."""
+        found = {name: self.points(name) for name in WATCHED if name in self._traces and self._traces[name].y}
+        told = []
+        if "diversity" in found:
+            told.append(f"Samples differ {100 * found['diversity'][1][-1]:.0f} % as much as real tiles do.")
+        if "kernel_distance" in found:
+            steps, values = found["kernel_distance"]
+            best = int(values.argmin())
+            told.append(
+                f"Distance to the real tiles {values[-1]:.3g}; smallest {values[best]:.3g} at {steps[best]:,.0f}."
+            )
+        return " ".join(told)
 
     def points(self, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Steps and values of a loss."""
@@ -129,8 +146,8 @@ class LossCurves(QWidget):
 
     def _draw(self, total: int) -> None:
         ends: list[float] = []
-        for name, trace in self._traces.items():
-            x, y = trace.arrays()
+        for name in self.names:
+            x, y = self.points(name)
             if not len(x):
                 continue
             if name not in self._items:

@@ -79,6 +79,12 @@ class RunView(QWidget):
         column.addWidget(self.about)
         self.curves = LossCurves()
         column.addWidget(self.curves)
+        self.watched = WrapLabel()
+        self.watched.setToolTip(
+            "Measured on the live samples at every checkpoint: few differences mean that the generator draws one thing "
+            "again and again; the distance falls while samples become like your images."
+        )
+        column.addWidget(self.watched)
         past = QHBoxLayout()
         self.history_label, self.history = QLabel("samples"), QSlider(Qt.Orientation.Horizontal)
         named(
@@ -103,6 +109,7 @@ class RunView(QWidget):
         """Forget the run that is shown; another project was opened."""
         self.shown, self._previews = None, []
         self.curves.clear()
+        self._tell_watched()
         self.list_runs()
 
     def list_runs(self) -> None:
@@ -132,6 +139,7 @@ class RunView(QWidget):
         self.shown, self._previews, self.completed = folder, [], False
         self.preview.reveal()
         self.curves.clear()
+        self._tell_watched()
         self.list_runs()
         if folder is not None and folder.events_path.exists():
             self._load(folder)
@@ -156,8 +164,13 @@ class RunView(QWidget):
         if self.shown is None or self.runner.folder is None or self.shown.path != self.runner.folder.path:
             return
         self.curves.append(events)
+        self._tell_watched()
         known = self._previews[-1][0] if self._previews else -1
         self._add_previews([(e.step, e.path) for e in events if isinstance(e, Previewed) and e.step > known])
+
+    def _tell_watched(self) -> None:
+        self.watched.setText(self.curves.words)
+        self.watched.setVisible(bool(self.curves.words))
 
     def look(self) -> None:
         """Bring the newest samples into view."""
@@ -202,6 +215,7 @@ class RunView(QWidget):
             return  # another run was chosen meanwhile
         self.completed = completed
         self.curves.show_history(curves, step, total)
+        self._tell_watched()
         self._previews = []
         self.history.setValue(0)
         self._add_previews(previews)

@@ -137,7 +137,10 @@ def test_samples_are_the_decoder_of_noise() -> None:
 
 
 def test_samples_are_drawn_where_the_codes_lie() -> None:
-    cloud, mix = CodeCloud(3), torch.tensor([[2.0, 0.0, 0.0], [1.0, 0.5, 0.0], [0.0, 0.0, 0.0]])  # no spread in the last
+    cloud, mix = (
+        CodeCloud(3),
+        torch.tensor([[2.0, 0.0, 0.0], [1.0, 0.5, 0.0], [0.0, 0.0, 0.0]]),
+    )  # no spread in the last
     noise = torch.randn(4, 3, generator=stream())
     torch.testing.assert_close(cloud.place(noise), noise)  # N(0, 1) at first
     for step in range(3000):

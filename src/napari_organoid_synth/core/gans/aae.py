@@ -185,9 +185,7 @@ class Aae(LatentGan):
         if config.judges_images:
             # a gradient penalty is the slope of one sample's verdict: norms are left out, as published
             norm: Norm = "none" if self.penalised else "instance"
-            judge = trained["discriminator_image"] = PatchDiscriminator(
-                channels, config.discriminator_channels, norm
-            )
+            judge = trained["discriminator_image"] = PatchDiscriminator(channels, config.discriminator_channels, norm)
             init_weights(judge)
         self._optimizers: dict[str, Optimizer] = {
             name: make_adam(channels_last(network), config.learning_rate, config.beta1)
