@@ -573,7 +573,7 @@ def test_images_without_masks_are_for_generators_of_images(tmp_path: Path) -> No
         (tmp_path / "images" / grade).mkdir(parents=True)
         for number in range(count):
             tifffile.imwrite(tmp_path / "images" / grade / f"e{number}.tif", rng.integers(0, 255, (40, 50), np.uint8))
-    with pytest.raises(UserError, match="no mask.*say so with no_masks"):
+    with pytest.raises(UserError, match=r"no mask.*say so with no_masks"):
         find_pairs(tmp_path / "images/good")
     table = check_pairs(find_pairs(tmp_path / "images", image_pattern="{class}/{name}.tif", no_masks=True))
     assert [(entry.image_class, entry.masks, entry.n_objects) for entry in table.matched] == [

@@ -74,7 +74,7 @@ def check_entry(entry: PairEntry) -> Checked:
         where = short(Path(entry.image)) + ("" if entry.page is None else f", slice {entry.page}")
         _refuse_image(image, where)
         record = read_record(Path(entry.image)) or {}
-        labels, reason = _stored_labels(entry, image.shape[1:])
+        labels, reason = _stored_labels(entry, (image.shape[1], image.shape[2]))
         mask_where = short(Path(next(iter(entry.masks.values()), "")))
         if labels.shape != image.shape[1:]:
             SamplePair(entry.name, image, labels)  # raises the sentence about sizes
@@ -266,7 +266,7 @@ def read_entry(
         If a file cannot be read or changed since the check.
     """
     image, info = read_image(entry.image, entry.page)
-    labels, _ = _stored_labels(entry, image.shape[1:])
+    labels, _ = _stored_labels(entry, (image.shape[1], image.shape[2]))
     kind = kind or entry.mask_kind or "binary"
     values = entry.class_values
     if kind == "classes" and not values:

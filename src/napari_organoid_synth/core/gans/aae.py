@@ -158,7 +158,8 @@ class CodeCloud(nn.Module):
     def place(self, noise: Tensor, variety: float = 1.0) -> Tensor:
         """Codes (N, L) from numbers (N, L) of N(0, 1); ``variety`` 0 gives the mean code."""
         room = 1e-6 * torch.eye(len(self.mean), device=noise.device)  # some directions may be without any spread
-        return self.mean + variety * noise @ torch.linalg.cholesky(self.covariance + room).T
+        spread: Tensor = torch.linalg.cholesky(self.covariance + room)
+        return self.mean + variety * noise @ spread.T
 
 
 class Aae(LatentGan):
