@@ -116,7 +116,7 @@ def test_a_cell_that_finds_no_place_in_500_tries_is_left_out_and_said(caplog: py
     (said,) = caplog.messages
     number = population(1, 64, full).source.provenance["left_out"]
     assert said == (
-        f"population_00001: {number} objects were left out, without a place or an outline like a real one in 500 tries."
+        f"population_00001: {number} objects left out: no free place, or no outline like a real one, in 500 tries."
     )
 
 

@@ -90,8 +90,8 @@ def test_pixel_size_is_kept_when_it_is_one() -> None:
 
 def test_what_cannot_be_fitted() -> None:
     labels = np.eye(64, dtype=np.int32)
-    with pytest.raises(UserError, match="named classes"):
-        fit([SamplePair("a", labels[None], labels, "classes")])
+    with pytest.raises(UserError, match=r"The masks have named classes \(wall, lumen\)\. .* Paint on real masks"):
+        fit([SamplePair("a", labels[None], labels, "classes", ("wall", "lumen"))])
     with pytest.raises(UserError, match="no object"):
         fit([SamplePair("a", labels[None], 0 * labels, "binary")])
     with pytest.raises(UserError, match="no object"):
@@ -110,6 +110,24 @@ def test_a_folder_of_masks_or_of_pairs(tmp_path: Path) -> None:
         fit_folder(tmp_path / "empty")
     with pytest.raises(UserError, match="no folder"):
         fit_folder(tmp_path / "nothing")
+
+
+def test_a_folder_of_black_and_white_masks_of_classes_and_of_empty_ones(tmp_path: Path) -> None:
+    from imageio.v3 import imwrite
+
+    masks = [pair.labels for pair in drawn(KNOWN.replace(mask_kind="binary", overlap=0.0), 2)]
+    for number, mask in enumerate([*masks, np.zeros((512, 512))]):
+        imwrite(tmp_path / f"{number}.png", (255 * mask).astype(np.uint8))
+    found = fit_folder(tmp_path)
+    assert found.mask_kind == "binary"
+    assert found == fit([SamplePair("", m[None], m, "binary") for m in masks], shapes=40)
+    codes = tmp_path / "codes"
+    codes.mkdir()
+    halves = np.where(np.arange(512) < 256, 1, 2)
+    for number, mask in enumerate(masks):
+        imwrite(codes / f"{number}.png", (100 * halves * mask).astype(np.uint8))
+    with pytest.raises(UserError, match=r"seem to hold classes: 2 widely spaced values \(100, 200\)"):
+        fit_folder(codes)
 
 
 def test_real_nuclei(shared_data: Path) -> None:

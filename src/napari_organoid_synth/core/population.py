@@ -26,9 +26,11 @@ log = logging.getLogger(__name__)
 TRIES = 500  # places for one object before it is left out
 BLOCK = 50  # of them at once
 CANDIDATES, SHAPE_ROUNDS = 4, 80  # outlines at once, and how often, in search of one like a real shape
+PATIENCE = 8  # rounds before another real shape is looked for
 COARSE = 125  # points of an outline that is only compared
 LEAST_SEEN = 15  # px of an object in the image, as in tiles
 EMPTY = 50  # windows without an object before it is said
+NO_PLACE = f"no free place, or no outline like a real one, in {TRIES} tries"
 
 Range = tuple[float, float]
 
@@ -145,8 +147,8 @@ def place(settings: PopulationSettings, rng: np.random.Generator, size: int = 25
 
 def _warn(what: str, left_out: int) -> None:
     if left_out:
-        objects = "1 object was" if left_out == 1 else f"{left_out} objects were"
-        log.warning("%s: %s left out, without a place or an outline like a real one in %d tries.", what, objects, TRIES)
+        objects = "1 object" if left_out == 1 else f"{left_out} objects"
+        log.warning("%s: %s left out: %s.", what, objects, NO_PLACE)
 
 
 def _outlines(settings: PopulationSettings, rng: np.random.Generator, count: int) -> list[NDArray[np.float64] | None]:
@@ -157,9 +159,11 @@ def _outlines(settings: PopulationSettings, rng: np.random.Generator, count: int
         return list(through(draw_knots(rng, radii, elongations, *uneven)))
     shapes = np.array(settings.shapes)
     found: list[NDArray[np.float64] | None] = [None] * count
-    for _ in range(SHAPE_ROUNDS):
+    for turn in range(SHAPE_ROUNDS):
+        if turn % PATIENCE == 0:  # shapes that are hard to draw would be rare if each failure chose another
+            choice = rng.integers(len(shapes), size=count)
         pending = np.repeat([i for i in range(count) if found[i] is None], CANDIDATES).astype(int)
-        wanted = np.repeat(shapes[rng.integers(len(shapes), size=len(pending) // CANDIDATES)], CANDIDATES, axis=0)
+        wanted = shapes[choice[pending]]
         radii = (wanted[:, 0] / np.pi) ** 0.5 * rng.uniform(0.96, 1.04, len(wanted))
         knots = draw_knots(rng, radii, wanted[:, 1] * rng.uniform(0.95, 1.05, len(wanted)), *uneven)
         coarse, off = through(knots, COARSE), settings.tolerance * wanted

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_organoid_synth.core.clusters import find_clusters
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.mask_kind import decide_kind, inspect_mask, pieces_of
+from napari_organoid_synth.core.mask_kind import convert, decide_kind, inspect_mask, pieces_of
 from napari_organoid_synth.core.outlines import contour, describe
-from napari_organoid_synth.core.pair import SamplePair
+from napari_organoid_synth.core.pair import MaskKind, SamplePair
 from napari_organoid_synth.core.population import PopulationSettings, Range
+
+T = TypeVar("T")
 
 SHAPES = 40  # real shapes, enough for the spread of sizes and few enough for the record of every sample
 SHAPED = 30  # px, below which an object has no measurable shape
@@ -40,15 +42,9 @@ def fit(pairs: Sequence[SamplePair], shapes: int = 0) -> PopulationSettings:
     UserError
         If the masks are named classes, or hold no object.
     """
-    if any(pair.mask_kind == "classes" for pair in pairs):
-        raise UserError(
-            "The masks have named classes.",
-            "A population is fitted to single objects: instances, or a binary mask.",
-            "Paint on real masks, warped.",
-        )
-    chosen = [
-        pairs[i] for i in np.unique(np.linspace(0, len(pairs) - 1, min(len(pairs), MOST_IMAGES)).round().astype(int))
-    ]
+    for pair in pairs:
+        refuse_classes(pair.mask_kind, pair.class_names)
+    chosen = _some(pairs)
     measured = [_measure(pair) for pair in chosen]
     measured = [found for found in measured if len(found.areas)]
     if not measured:
@@ -79,6 +75,22 @@ def fit(pairs: Sequence[SamplePair], shapes: int = 0) -> PopulationSettings:
         shapes=tuple(tuple(float(f"{value:.4g}") for value in shape) for shape in examples),
         pixel_size=_pixel_size(chosen),
     )
+
+
+def refuse_classes(kind: MaskKind, class_names: Sequence[str]) -> None:
+    """Raise if masks of this kind hold no single objects."""
+    if kind == "classes":
+        raise UserError(
+            f"The masks have named classes ({', '.join(class_names)}).",
+            "A population is fitted to single objects: instances, or a binary mask.",
+            "Paint on real masks, warped.",
+        )
+
+
+def _some(items: Sequence[T]) -> list[T]:
+    """At most 50, evenly spaced from the first to the last."""
+    places = np.linspace(0, len(items) - 1, min(len(items), MOST_IMAGES))
+    return [items[i] for i in np.unique(places.round().astype(int))]
 
 
 @dataclass(frozen=True)
@@ -143,7 +155,7 @@ def _rounded(ends: Range) -> Range:
 
 
 def fit_folder(folder: Path, shapes: int = SHAPES) -> PopulationSettings:
-    """As `fit`, of the label images in a folder; of a folder of pairs their masks."""
+    """As `fit`, of the label images in a folder; of a folder of pairs their masks. Empty ones are left out."""
     from napari_organoid_synth.core.filenames import is_mask_name, list_files
     from napari_organoid_synth.core.ome_tiff import read_labels
     from napari_organoid_synth.core.readers import short
@@ -152,6 +164,18 @@ def fit_folder(folder: Path, shapes: int = SHAPES) -> PopulationSettings:
     files = [file for file in files if is_mask_name(file)] or files
     if not files:
         raise UserError(f"There is no image file in {folder}.", "Expected label images.", "Choose the folder of masks.")
-    masks = {file: read_labels(file) for file in files}
-    kind, _ = decide_kind([inspect_mask(labels, short(file)) for file, labels in masks.items()])
-    return fit([SamplePair(file.stem, labels[None], labels, kind) for file, labels in masks.items()], shapes)
+    read = {file: read_labels(file) for file in _some(files)}
+    masks = {file: labels for file, labels in read.items() if labels.any()}
+    facts = [inspect_mask(labels, short(file)) for file, labels in masks.items()]
+    kind, reason = decide_kind(facts)
+    if kind == "classes":
+        raise UserError(
+            f"The label images in {folder} seem to hold classes: {reason}.",
+            "A population is fitted to single objects: one number for each, or 0 and 1.",
+            "Choose a folder in which the objects are numbered.",
+        )
+    pairs = [
+        SamplePair(file.stem, labels[None], convert(labels, kind, (), short(file)), kind)
+        for file, labels in masks.items()
+    ]
+    return fit(pairs, shapes)

@@ -43,6 +43,7 @@ PURPOSE = (
 MASKS = {
     "warped": ("real masks, warped", "Masks of your pairs, bent, turned and mirrored: new shapes of the same kind."),
     "real": ("real masks, as they are", "The tiles of your masks, unchanged: known shapes in a new look."),
+    "fitted": ("fitted masks", "New objects with the count, sizes, shapes and clusters of those in your masks."),
     "simulated": ("simulated masks", "Shapes drawn by the built-in simulator of the same kind of mask."),
 }
 ELSEWHERE = ("run", "mask_file")
