@@ -159,6 +159,20 @@ def test_file_set_and_options_say_the_same_and_the_option_wins(tmp_path: Path) -
     assert [entry["split"] for entry in by_set["entries"]] == ["train", "test"]
 
 
+def test_a_population_is_simulated_as_it_is_or_fitted_to_masks(tmp_path: Path) -> None:
+    plain = json.loads(call("simulate", "population", tmp_path / "a", "--number", 3, "--size", 128, "--json").stdout)
+    assert plain == {"folder": str(tmp_path / "a"), "pairs": 3}
+    arguments = ["--masks", tmp_path / "a", "--number", 2, "--size", 96, "--json"]
+    fitted = json.loads(call("simulate", "population", tmp_path / "b", *arguments).stdout)
+    assert (fitted["pairs"], fitted["fitted"]["field"]) == (2, 128)
+    assert fitted["fitted"]["mask_kind"] == "instances"
+    low, high = fitted["fitted"]["radius"]
+    assert 4 < low < high < 13  # 6 to 12 drawn, some of them partly behind others
+    assert len(list((tmp_path / "b").glob("population_0000[01].ome.tif"))) == 2
+    assert "'em' has sizes of its own." in call("simulate", "em", "x", "--masks", tmp_path / "a", code=1).stderr
+    assert "There is no folder" in call("simulate", "population", "x", "--masks", tmp_path / "no", code=1).stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [

@@ -137,6 +137,7 @@ _add_long("segment", "Train a segmenter with and without synthetic pairs and com
 # --- short verbs: every field of their settings is also an option --------------------------------------------------
 
 _SHORT: dict[str, Callable[..., None]] = {}
+MEASURED = {"mask_kind", "field", "count", "clusters", "clustering", "spread", "radius", "elongation"}
 
 
 def _short_verb(function: Callable[..., None]) -> Callable[..., None]:
@@ -272,7 +273,7 @@ def control(
 
 @_short_verb
 def simulate(
-    name: Annotated[str, typer.Argument(help="organoid_brightfield, em or tissue.")],
+    name: Annotated[str, typer.Argument(help="organoid_brightfield, em, tissue or population.")],
     folder: Annotated[Path, typer.Argument(help="Where the OME-TIFF pairs go.")],
     recipe: RecipeOption = None,
     overrides: SetOption = None,
@@ -286,9 +287,18 @@ def simulate(
     settings = _settings("simulate", recipe, overrides, fields)
     if name not in SIMULATORS:
         raise UserError(f"There is no simulator '{name}'.", f"Expected one of: {', '.join(SIMULATORS)}.")
+    made: dict[str, Any] = {"folder": str(folder), "pairs": settings.number}
+    how: dict[str, Any] = {}
+    if settings.masks:
+        from napari_organoid_synth.core.population_fit import fit_folder
+
+        if name != "population":
+            raise UserError(f"'{name}' has sizes of its own.", "Only population is fitted to masks.", "Drop --masks.")
+        how = {"settings": fit_folder(Path(settings.masks))}
+        made["fitted"] = how["settings"].model_dump(mode="json", include=MEASURED)
     for seed in range(settings.seed, settings.seed + settings.number):
-        write_pair(folder, SIMULATORS[name](seed, size=settings.size))
-    _print({"folder": str(folder), "pairs": settings.number}, as_json)
+        write_pair(folder, SIMULATORS[name](seed, size=settings.size, **how))
+    _print(made, as_json)
 
 
 @app.command(name="list")

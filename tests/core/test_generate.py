@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,12 @@ import pytest
 from napari_organoid_synth.core.curation import SampleStore
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.generate import Artist, generate
-from napari_organoid_synth.core.job import Added, Control, Finished, Progress, Started
+from napari_organoid_synth.core.illumination import add_background
+from napari_organoid_synth.core.job import Added, Control, Finished, Progress, Started, Warned
 from napari_organoid_synth.core.pair import content_hash
 from napari_organoid_synth.core.pairing import save_layers_pair
+from napari_organoid_synth.core.population import PopulationSettings, place, population
+from napari_organoid_synth.core.population_fit import SHAPES
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import GenerateSettings, Recipe
 from napari_organoid_synth.core.run import Run
@@ -30,6 +34,7 @@ RECIPE = Recipe.parse(
 JOINT = RECIPE.replace(
     gan={"name": "dcgan", "generator_channels": 8, "discriminator_channels": 8, "max_channels": 16}
 ).override("train.steps=30")  # until batch statistics have settled
+KNOWN = PopulationSettings(field=128, count=(18, 24), radius=(4.5, 5.5), clusters=0)
 SETTINGS = GenerateSettings(number=5, seed=7, batch=2, device="cpu")
 
 
@@ -102,6 +107,95 @@ def test_simulated_masks(project: Project) -> None:
     (pair,) = artist(project, SETTINGS.replace(masks="simulated")).draw([0])
     assert pair.source.provenance["mask"]["name"] == "em"
     assert set(np.unique(pair.labels)) <= {0, 1, 2}
+
+
+@pytest.fixture(scope="module")
+def cells(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project of single objects with a painter."""
+    project = Project(tmp_path_factory.mktemp("cells"))
+    for seed in range(3):
+        pair = population(seed, 128, KNOWN)
+        save_layers_pair(project, f"cells{seed}", pair.image, pair.labels, (0.5, 0.5), mask_kind="instances")
+    list(train(project, RECIPE.override("train.steps=1"), Control(), project.path / "runs" / "c-train"))
+    return project
+
+
+def test_fitted_masks_have_the_sizes_of_the_real_ones_and_can_be_drawn_again(cells: Project) -> None:
+    settings = SETTINGS.replace(masks="fitted", number=12)
+    pairs = artist(cells, settings, "c-train").draw(range(12))
+    assert len(pairs) == 12
+    for pair in pairs:
+        origin = pair.source.provenance["mask"]
+        assert (pair.mask_kind, origin["kind"]) == ("instances", "fitted")
+        measured = PopulationSettings.parse(json.loads(json.dumps(origin["population"])))
+        labels, left_out = place(measured, np.random.default_rng(int(origin["seed"])), 64)
+        np.testing.assert_array_equal(labels, pair.labels)
+        assert left_out == origin["left_out"]
+        assert origin["digest"] == content_hash(labels)
+    assert len({content_hash(pair.labels) for pair in pairs}) == 12
+    assert measured.field == 128
+    assert KNOWN.count[0] <= measured.count[0] <= measured.count[1] <= KNOWN.count[1]
+    assert measured.radius == pytest.approx(KNOWN.radius, rel=0.1)
+    assert len(measured.shapes) == SHAPES
+    areas = np.concatenate([np.bincount(pair.labels.ravel())[1:] for pair in pairs])
+    assert np.median(areas) == pytest.approx(np.pi * 25, rel=0.2)
+    (again,) = artist(cells, settings, "c-train").draw([5])
+    np.testing.assert_array_equal(again.image, pairs[5].image)
+
+
+def test_fitted_masks_that_are_too_crowded_are_told_once(cells: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    from napari_organoid_synth.core import population_fit
+
+    full = KNOWN.replace(count=(400, 400), overlap=0.0)
+    monkeypatch.setattr(population_fit, "fit", lambda *_: full)
+    events = list(generate(cells, SETTINGS.replace(masks="fitted", number=2), Control()))
+    with SampleStore(cells.samples_path) as store:
+        left = [store.pair(id).source.provenance["mask"]["left_out"] for id in store.ids()]
+    assert min(left) > 10
+    assert [event.text for event in events if isinstance(event, Warned)] == [
+        f"{sum(left)} objects of the masks were left out: no free place, or no outline like a real one, in 500 tries."
+    ]
+
+
+def test_fitted_binary_masks_are_merged_and_classes_refused(project: Project, tmp_path: Path) -> None:
+    from napari_organoid_synth.core import generate as module
+    from napari_organoid_synth.core.codec import Codec
+
+    pairs = [population(seed, 128, KNOWN.replace(mask_kind="binary")) for seed in range(3)]
+    run = Run.create(tmp_path / "run", RECIPE, Codec.fit(pairs, RECIPE.codec))
+    masks = module._fitted(pairs, run, 7)
+    labels = [masks(index, 0).labels for index in range(40)]
+    assert set(np.unique(labels)) == {0, 1}
+    assert np.mean(labels) == pytest.approx(np.mean([pair.labels.mean() for pair in pairs]), rel=0.2)
+    with pytest.raises(UserError) as caught:
+        artist(project, SETTINGS.replace(masks="fitted"))
+    assert str(caught.value) == (
+        "The masks have named classes (mitochondria, membranes). A population is fitted to single objects: instances, "
+        "or a binary mask. Paint on real masks, warped."
+    )
+
+
+@pytest.mark.parametrize("run", ["a-train", "b-train"])
+def test_background_goes_into_the_image_alone(project: Project, run: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Artist, "_usable", lambda self, labels: True)
+    (plain, _), (uneven, other) = (
+        artist(project, SETTINGS.replace(background=strength), run).draw(range(2)) for strength in (0.0, 0.6)
+    )
+    assert "background" not in plain.source.provenance
+    noted = uneven.source.provenance["background"]
+    assert noted["strength"] == uneven.source.provenance["settings"]["background"] == 0.6
+    assert noted["seed"] != other.source.provenance["background"]["seed"]
+    expected = add_background(plain.image, np.random.default_rng(int(noted["seed"])), 0.6)
+    np.testing.assert_array_equal(uneven.image, expected)
+    assert uneven.image.dtype == plain.image.dtype == np.uint8
+    assert not np.array_equal(uneven.image, plain.image)
+    np.testing.assert_array_equal(uneven.labels, plain.labels)
+
+
+@pytest.mark.parametrize("strength", [-0.1, 1.1])
+def test_background_has_bounds(strength: float) -> None:
+    with pytest.raises(UserError, match="Setting 'background' is"):
+        GenerateSettings.parse({"background": strength})
 
 
 def test_variety_changes_the_warp_and_the_noise(project: Project) -> None:

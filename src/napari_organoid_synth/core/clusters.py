@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 Points = NDArray[np.floating[Any]]
 
 ROUNDS = 40
-WIDEST = 0.15  # of the side of an image: wider groups are no clusters
+NARROWEST, WIDEST = 0.01, 0.15  # of the side of an image: two points at one place, or half an image, are no cluster
 AHEAD = 2  # numbers of clusters that are tried beyond the best
 MOST = 30
 
@@ -41,8 +41,9 @@ def find_clusters(images: Sequence[Points], areas: Sequence[float]) -> Clusters:
 
     The density in an image of area A is (1 - p) / A + p / K · Σ_k N(centre_k, spread²), where p and the spread are
     common to all images and K is proportional to A. Centres are added where the background explains the points worst; K
-    is that of the lowest Bayesian information criterion, so that clusters which may be chance are not reported, and two
-    that overlap may count as one.
+    is that of the highest evidence, so that clusters which may be chance are not reported, and two that overlap may
+    count as one. Of the evidence each centre takes ln(A n / 2π spread²), n being its points: before the fit it lay
+    anywhere in A, now within spread / √n (Laplace's approximation); share and spread take ln √N each.
 
     Parameters
     ----------
@@ -52,11 +53,12 @@ def find_clusters(images: Sequence[Points], areas: Sequence[float]) -> Clusters:
         Of each image, px².
     """
     typical = float(np.median(areas))
+    side = typical**0.5
     total = sum(map(len, images))
     background = [np.ones(len(points)) for points in images]  # how likely each point belongs to none
     centres: list[Points] = [np.empty((0, 2)) for _ in images]
     best, lowest = Clusters(), 2 * sum(len(p) * np.log(a) for p, a in zip(images, areas, strict=True))
-    share, spread, widest = 0.0, 0.05 * typical**0.5, WIDEST * typical**0.5
+    share, spread = 0.0, 0.05 * side
     for number in range(1, MOST + 1):
         wanted = [
             min(round(number * area / typical), len(points) // 3) for points, area in zip(images, areas, strict=True)
@@ -71,7 +73,7 @@ def find_clusters(images: Sequence[Points], areas: Sequence[float]) -> Clusters:
                 background[i] = background[i] * (1 - np.exp(-_squares(points, newest[None])[:, 0] / (2 * spread**2)))
         share = min(0.9, share + 0.5 / number)
         for _ in range(ROUNDS):
-            likelihood = inside = squares = 0.0
+            likelihood = inside = squares = paid = 0.0
             for i, (points, area) in enumerate(zip(images, areas, strict=True)):
                 if not wanted[i]:
                     likelihood -= len(points) * np.log(area)
@@ -86,11 +88,12 @@ def find_clusters(images: Sequence[Points], areas: Sequence[float]) -> Clusters:
                 centres[i] = weight.T @ points / whole[:, None]
                 inside += float(whole.sum())
                 squares += float((weight * _squares(points, centres[i])).sum())
+                paid += 2 * float(np.log(area * np.maximum(whole, 1) / (2 * np.pi * spread**2)).sum())
             share = min(0.999, inside / total)
-            spread = float(np.clip((squares / (2 * inside)) ** 0.5, 1, widest))
-        free = 2 * np.log(total) + sum(2 * k * np.log(max(len(p), 1)) for k, p in zip(wanted, images, strict=True))
-        if free - 2 * likelihood < lowest:
-            lowest, best = free - 2 * likelihood, Clusters(number, share, spread)
+            spread = float(np.clip((squares / (2 * inside)) ** 0.5, NARROWEST * side, WIDEST * side))
+        paid += 2 * np.log(total)
+        if paid - 2 * likelihood < lowest:
+            lowest, best = paid - 2 * likelihood, Clusters(number, share, spread)
     return best
 
 

@@ -17,9 +17,11 @@ from napari_organoid_synth.core.curation import SampleStore
 from napari_organoid_synth.core.dataset import decode_sample
 from napari_organoid_synth.core.device import device_words, pick_device, random_stream, seed_of, use_threads
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.illumination import add_background
 from napari_organoid_synth.core.job import Added, Control, Event, Finished, Progress, Started, Warned
 from napari_organoid_synth.core.pair import SamplePair, Source, content_hash
 from napari_organoid_synth.core.pairing import load_pairs
+from napari_organoid_synth.core.population import NO_PLACE, place
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import GenerateSettings, Recipe
 from napari_organoid_synth.core.run import Checkpoint, Run, new_gan
@@ -93,6 +95,8 @@ def generate(project: Project, settings: GenerateSettings, control: Control) -> 
             paused += time.perf_counter() - waited
     if artist.missing:
         yield Warned(done, f"{artist.missing} of {done} samples were left out: no usable mask in {TRIES} tries.")
+    if artist.left_out:
+        yield Warned(done, f"{artist.left_out} objects of the masks were left out: {NO_PLACE}.")
     yield Finished(
         done,
         "completed" if done >= settings.number else "canceled",
@@ -117,8 +121,8 @@ class Artist:
 
     Attributes
     ----------
-    tried, refused, missing : int
-        Masks so far, those that were not usable, and samples without any.
+    tried, refused, missing, left_out : int
+        Masks so far, those that were not usable, samples without any, and objects that found no place in the masks.
     """
 
     def __init__(self, project: Project, run: Run, settings: GenerateSettings) -> None:
@@ -134,7 +138,7 @@ class Artist:
         self.checkpoint: Checkpoint = run.load(self.gan, run.pick(settings.checkpoint))
         self.masks = _masks(project, run, settings) if self.gan.shape == "painter" else None
         self.data = run.note().get("data", {})
-        self.tried = self.refused = self.missing = self.added = 0
+        self.tried = self.refused = self.missing = self.added = self.left_out = 0
 
     @property
     def generator(self) -> str:
@@ -193,6 +197,7 @@ class Artist:
                 mask = self.masks(index, attempt)
                 if self._usable(mask.labels):
                     chosen.append((index, attempt, mask))
+                    self.left_out += mask.origin.get("left_out", 0)
                     break
         tile = self.run.recipe.tiles.size
         if any(mask.labels.shape != (tile, tile) for _, _, mask in chosen):
@@ -286,6 +291,10 @@ class Artist:
             "settings": settings.model_dump(mode="json"),
             "software": __version__,
         }
+        if settings.background:
+            number = seed_of(settings.seed, "background", index)
+            image = add_background(image, np.random.default_rng(number), settings.background)
+            provenance["background"] = {"strength": settings.background, "seed": str(number)}
         return SamplePair(
             name=f"{self.generator}-{self.run.name.removesuffix('-train')}-s{settings.seed}-{index:05d}",
             image=image,
@@ -313,6 +322,8 @@ def _masks(project: Project, run: Run, settings: GenerateSettings) -> Masks:
     pairs = load_pairs(project, split="train")
     if settings.masks == "real":
         return _real(pairs, run.recipe)
+    if settings.masks == "fitted":
+        return _fitted(pairs, run, settings.seed)
     return _warped(pairs, run.recipe.tiles.size, settings)
 
 
@@ -374,6 +385,23 @@ def _warped(pairs: list[SamplePair], side: int, settings: GenerateSettings) -> M
         if pair.mask_kind == "instances":
             labels = clean_instances(labels)
         return Mask(labels, {"kind": "warped", "name": pair.name, "y": y, "x": x})
+
+    return mask
+
+
+def _fitted(pairs: list[SamplePair], run: Run, seed: int) -> Masks:
+    """Masks of a population with the count, sizes, shapes and clusters of the real ones."""
+    from napari_organoid_synth.core.population_fit import SHAPES, fit, refuse_classes
+
+    codec = run.codec
+    refuse_classes(codec.mask_kind, codec.class_names)
+    found = fit(pairs, SHAPES).replace(mask_kind=codec.mask_kind)
+    described = found.model_dump(mode="json")
+
+    def mask(index: int, attempt: int) -> Mask:
+        number = seed_of(seed, "fitted", index, attempt)
+        labels, left_out = place(found, np.random.default_rng(number), run.recipe.tiles.size)
+        return Mask(labels, {"kind": "fitted", "seed": str(number), "left_out": left_out, "population": described})
 
     return mask
 

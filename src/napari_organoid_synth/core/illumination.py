@@ -88,7 +88,7 @@ def add_background(
         All randomness.
     strength : float
         From the darkest to the brightest place, as a share of the range of each channel (its percentiles 1 to 99);
-        0 gives the image back.
+        0 gives the image back, and so does one that is only black and white (bool).
     direction, dust
         As in `bright_field`.
 
@@ -97,7 +97,7 @@ def add_background(
     NDArray (C, Y, X)
         Of the same dtype, integers rounded and clipped to its limits; the mean stays where nothing is clipped.
     """
-    if strength == 0:
+    if strength == 0 or image.dtype.kind == "b":
         return image
     field = bright_field(rng, (image.shape[1], image.shape[2]), direction, dust)
     values = image.astype(np.float64)
@@ -105,7 +105,5 @@ def add_background(
     changed = values + strength * (high - low) * field
     if image.dtype.kind == "f":
         return np.asarray(changed, image.dtype)
-    if image.dtype.kind == "b":
-        return np.asarray(changed > 0.5)
     limits = np.iinfo(image.dtype)
     return np.asarray(np.clip(np.rint(changed), limits.min, limits.max).astype(image.dtype))

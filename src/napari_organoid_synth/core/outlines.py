@@ -15,7 +15,7 @@ DESCRIPTORS = ("area", "elongation", "circularity", "eccentricity", "solidity")
 
 @lru_cache(maxsize=8)
 def _spline(points: int) -> NDArray[np.float64]:
-    """Weights (points, knots) of the closed cubic spline through knots at equal distances."""
+    """Weights (points, knots) of the closed cubic spline through knots at equal steps."""
     from scipy.interpolate import CubicSpline
 
     turns = np.arange(KNOTS + 1)
@@ -23,17 +23,16 @@ def _spline(points: int) -> NDArray[np.float64]:
     return np.asarray(CubicSpline(turns, closed, bc_type="periodic")(KNOTS * np.arange(points) / points))
 
 
-def draw_outlines(
+def draw_knots(
     rng: np.random.Generator,
     radii: NDArray[np.float64],
     elongations: NDArray[np.float64],
     roughness: float = 0.1,
     jitter: float = 0.1,
-    points: int = 1000,
 ) -> NDArray[np.float64]:
-    """Perturbed octagons through which a closed cubic spline runs (SIMCEP: Lehmussola 2007, eq. 1).
+    """Corners of perturbed octagons (SIMCEP: Lehmussola 2007, eq. 1).
 
-    Knot i of 8 lies at α·U(-1, 1) + cos(θ_i + β·U(-1, 1)) and the same with sin, θ_i = 2πi/8, times the radius.
+    Corner i of 8 lies at α·U(-1, 1) + cos(θ_i + β·U(-1, 1)) and the same with sin, θ_i = 2πi/8, times the radius.
 
     Parameters
     ----------
@@ -45,12 +44,10 @@ def draw_outlines(
         Length to width; the area stays. 1 as published.
     roughness, jitter : float
         α and β.
-    points : int
-        On each outline.
 
     Returns
     -------
-    NDArray (n, points, 2) float64
+    NDArray (n, 8, 2) float64
         y and x about the origin, px.
     """
     n = len(radii)
@@ -59,7 +56,12 @@ def draw_outlines(
     knots *= np.stack([radii / np.sqrt(elongations), radii * np.sqrt(elongations)], -1)[:, None]
     tilt = rng.uniform(0, np.pi, n)
     turn = np.stack([np.cos(tilt), np.sin(tilt), -np.sin(tilt), np.cos(tilt)], -1).reshape(n, 2, 2)
-    return np.asarray(_spline(points) @ knots @ turn)
+    return np.asarray(knots @ turn)
+
+
+def through(knots: NDArray[np.float64], points: int = 1000) -> NDArray[np.float64]:
+    """Closed cubic splines (n, points, 2) through knots (n, 8, 2)."""
+    return np.asarray(_spline(points) @ knots)
 
 
 def fill(outline: NDArray[np.float64]) -> tuple[NDArray[np.bool_], tuple[int, int]]:
@@ -95,26 +97,38 @@ def contour(mask: NDArray[np.bool_], points: int = 128) -> NDArray[np.float64]:
     return np.stack([smooth.real, smooth.imag], -1)
 
 
-def describe(outline: NDArray[np.float64]) -> tuple[float, float, float, float, float]:
-    """Area (px²), elongation, circularity, eccentricity, solidity of the polygon (points, 2).
+def measure(outlines: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Area (px²), elongation, circularity, eccentricity (n, 4) of polygons (n, points, 2).
 
     Elongation is the extent along the long principal axis over that along the short one, circularity 4π·area over the
-    squared length of the outline, eccentricity that of the ellipse with the same second moments, solidity the area over
-    that of the convex hull. Moments are exact for the polygon (Green's theorem).
+    squared length of the outline, eccentricity that of the ellipse with the same second moments. Moments are exact for
+    the polygon (Green's theorem).
     """
+    centred = outlines - outlines.mean(axis=1, keepdims=True)
+    after = np.concatenate([centred[:, 1:], centred[:, :1]], axis=1)
+    cross = centred[..., 1] * after[..., 0] - after[..., 1] * centred[..., 0]
+    area = cross.sum(axis=1) / 2
+    centre = ((centred + after) * cross[..., None]).sum(axis=1) / (6 * area[:, None])
+    both = centred + after
+    # Σ (aᵢaⱼ + bᵢbⱼ + (a + b)ᵢ(a + b)ⱼ) / 24: the second moments of the triangles with the origin
+    products = sum(np.einsum("np,npi,npj->nij", cross, part, part) for part in (centred, after, both))
+    second = products / (24 * area[:, None, None]) - centre[:, :, None] * centre[:, None, :]
+    moments, axes = np.linalg.eigh(second)
+    narrow, wide = np.ptp(centred @ axes, axis=1).T
+    around = np.hypot(*np.moveaxis(after - centred, -1, 0)).sum(axis=1)
+    eccentricity = np.sqrt(np.maximum(0.0, 1 - moments[:, 0] / moments[:, 1]))
+    return np.stack([np.abs(area), wide / narrow, 4 * np.pi * np.abs(area) / around**2, eccentricity], -1)
+
+
+def solidity(outline: NDArray[np.float64]) -> float:
+    """Area of a polygon (points, 2) over that of its convex hull."""
     from scipy.spatial import ConvexHull
 
-    y, x = (outline - outline.mean(axis=0)).T
-    y1, x1 = np.roll(y, -1), np.roll(x, -1)
-    cross = x * y1 - x1 * y
-    area = cross.sum() / 2
-    cy, cx = ((y + y1) * cross).sum() / (6 * area), ((x + x1) * cross).sum() / (6 * area)
-    yy = ((y * y + y * y1 + y1 * y1) * cross).sum() / (12 * area) - cy * cy
-    xx = ((x * x + x * x1 + x1 * x1) * cross).sum() / (12 * area) - cx * cx
-    xy = ((x * y1 + 2 * x * y + 2 * x1 * y1 + x1 * y) * cross).sum() / (24 * area) - cx * cy
-    (short, long), axes = np.linalg.eigh([[yy, xy], [xy, xx]])
-    narrow, wide = np.ptp(np.stack([y, x], -1) @ axes, axis=0)
-    around = np.hypot(y1 - y, x1 - x).sum()
-    hull = ConvexHull(outline).volume  # what it calls volume is the area in the plane
-    values = abs(area), wide / narrow, 4 * np.pi * abs(area) / around**2, max(0.0, 1 - short / long) ** 0.5
-    return (*(float(value) for value in values), float(abs(area) / hull))  # type: ignore[return-value]
+    y, x = outline.T
+    area = abs(float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1)))) / 2
+    return float(area / ConvexHull(outline).volume)  # what it calls volume is the area in the plane
+
+
+def describe(outline: NDArray[np.float64]) -> tuple[float, float, float, float, float]:
+    """What `measure` says of the polygon (points, 2), and its solidity."""
+    return *(float(value) for value in measure(outline[None])[0]), solidity(outline)  # type: ignore[return-value]

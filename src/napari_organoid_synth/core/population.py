@@ -1,24 +1,22 @@
 """A parametric population of objects (SIMCEP; Lehmussola 2007, doi 10.1109/TMI.2007.896925): masks, and images of them.
 
-Its settings are chosen, or measured on real masks by `fit`. Nothing is learnt, so it is the rival that a generator of
-masks must beat.
+Its settings are chosen, or measured on real masks by `population_fit`. Nothing is learnt, so it is the rival that a
+generator of masks must beat.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from napari_organoid_synth.core.clusters import find_clusters
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.mask_kind import pieces_of
-from napari_organoid_synth.core.outlines import DESCRIPTORS, contour, describe, draw_outlines, fill
+from napari_organoid_synth.core.outlines import DESCRIPTORS, draw_knots, fill, measure, solidity, through
 from napari_organoid_synth.core.pair import SamplePair, Source
 from napari_organoid_synth.core.settings import Settings
 from napari_organoid_synth.core.texture import expose, illumination, noise
@@ -27,10 +25,12 @@ log = logging.getLogger(__name__)
 
 TRIES = 500  # places for one object before it is left out
 BLOCK = 50  # of them at once
-CANDIDATES, SHAPE_ROUNDS = 8, 40  # outlines at once, and how often, in search of one like a real shape
+CANDIDATES, SHAPE_ROUNDS = 4, 80  # outlines at once, and how often, in search of one like a real shape
+PATIENCE = 8  # rounds before another real shape is looked for
+COARSE = 125  # points of an outline that is only compared
 LEAST_SEEN = 15  # px of an object in the image, as in tiles
-SHAPED = 30  # px, below which an object has no measurable shape
-MOST_IMAGES = 50  # that are measured
+EMPTY = 50  # windows without an object before it is said
+NO_PLACE = f"no free place, or no outline like a real one, in {TRIES} tries"
 
 Range = tuple[float, float]
 
@@ -65,6 +65,7 @@ class PopulationSettings(Settings):
     noise: float = Field(1e-4, ge=0, le=1, description="Variance of the sensor, full light being 1.")
     photons: float = Field(0.0, ge=0, description="Photons at full light; 0: no shot noise.")
     bits: Literal[8, 16] = Field(8, description="Of a pixel.")
+    pixel_size: float | None = Field(0.5, gt=0, description="Side of a pixel, µm; empty: unknown.")
 
     @model_validator(mode="after")
     def _in_order(self) -> PopulationSettings:
@@ -76,19 +77,28 @@ class PopulationSettings(Settings):
             raise ValueError("radius and elongation begin at 1")
         return self
 
+    @property
+    def reach(self) -> int:
+        """About the farthest that an object goes from its centre, px."""
+        areas, elongations = zip(*(shape[:2] for shape in self.shapes), strict=True) if self.shapes else ((), ())
+        widest = max([np.pi * self.radius[1] ** 2 * self.elongation[1], *np.multiply(areas, elongations)])
+        return int(np.ceil(1.5 * np.sqrt(widest / np.pi)))
+
 
 # ----------------------------------------------------------------------------------------------------------- drawing
 
 
 def draw_labels(settings: PopulationSettings, rng: np.random.Generator, size: int = 256) -> NDArray[np.int32]:
     """A mask (size, size) int32 of the population: ids 1..n, or 1 for all objects if its kind is binary."""
-    return place(settings, rng, size)[0]
+    labels, left_out = place(settings, rng, size)
+    _warn("A mask", left_out)
+    return labels
 
 
 def place(settings: PopulationSettings, rng: np.random.Generator, size: int = 256) -> tuple[NDArray[np.int32], int]:
     """A mask, and how many objects were left out because they found no place, or no outline like a real one.
 
-    A mask smaller than the field is cut out of one; in a larger one there are more objects. Objects reach beyond the
+    A mask smaller than the field is a window of one; in a larger one there are more objects. Objects reach beyond the
     border. Two of them have at most the share ``overlap`` of the smaller in common, where the earlier one is on top.
 
     Parameters
@@ -104,50 +114,66 @@ def place(settings: PopulationSettings, rng: np.random.Generator, size: int = 25
     scale = (side / settings.field) ** 2
     count = round(scale * int(rng.integers(settings.count[0], settings.count[1] + 1)))
     centres = rng.uniform(0, side, (round(scale * settings.clusters), 2))
-    field = _Field(side, settings.overlap)
-    for outline in _outlines(settings, rng, count):
-        clustered = len(centres) > 0 and rng.random() < settings.clustering
-        centre = centres[rng.integers(len(centres))] if clustered else None
+    corner = rng.integers(0, side - size + 1, 2)
+    low, high = np.maximum(corner - settings.reach, 0), np.minimum(corner + size + settings.reach, side)
+
+    def tries(cluster: int) -> NDArray[np.float64]:
+        """Places in the field for an object of a cluster, or of none (-1)."""
+        if cluster < 0:
+            return rng.uniform(0, side, (BLOCK, 2))
+        places = centres[cluster] + rng.normal(0, settings.spread, (BLOCK, 2))
+        return np.asarray(places[((places >= 0) & (places < side)).all(axis=1)])
+
+    clustered = rng.random(count) < (settings.clustering if len(centres) else 0)
+    cluster = np.where(clustered, rng.integers(max(len(centres), 1), size=count), -1)
+    first = [(int(k), tries(k)) for k in cluster]
+    # What begins far from the window is never seen: only the others are drawn.
+    near = [(k, places) for k, places in first if ((places >= low) & (places < high)).all(axis=1)[:1].any()]
+    field = _Field(high - low, settings.overlap)
+    for outline, (k, places) in zip(_outlines(settings, rng, len(near)), near, strict=True):
+        if outline is None:
+            continue
         for _ in range(TRIES // BLOCK):
-            if centre is None:
-                places = rng.uniform(0, side, (BLOCK, 2))
-            else:
-                places = centre + rng.normal(0, settings.spread, (BLOCK, 2))
-            if field.add(outline, places):
+            if field.add(outline, places[((places >= low) & (places < high)).all(axis=1)] - low):
                 break
-    labels, left_out = field.labels, count - field.count
-    if left_out:
-        log.info("%d of %d objects were left out: no place, or no outline, in %d tries.", left_out, count, TRIES)
-    if size < side:
-        y, x = rng.integers(0, side - size + 1, 2)
-        labels = labels[y : y + size, x : x + size]
+            places = tries(k)
+    y, x = corner - low
+    labels = field.labels[y : y + size, x : x + size]
     seen = np.bincount(labels.ravel(), minlength=field.count + 1) >= LEAST_SEEN
     seen[0] = False
     names = np.cumsum(seen) if settings.mask_kind == "instances" else 1
-    return np.asarray((seen * names).astype(np.int32)[labels]), left_out
+    return np.asarray((seen * names).astype(np.int32)[labels]), len(near) - field.count
 
 
-def _outlines(settings: PopulationSettings, rng: np.random.Generator, count: int) -> list[NDArray[np.float64]]:
-    """Outlines (points, 2) of a field: of the settings' sizes, or each like a real shape."""
-    how: dict[str, Any] = {"roughness": settings.roughness, "jitter": settings.jitter}
+def _warn(what: str, left_out: int) -> None:
+    if left_out:
+        objects = "1 object" if left_out == 1 else f"{left_out} objects"
+        log.warning("%s: %s left out: %s.", what, objects, NO_PLACE)
+
+
+def _outlines(settings: PopulationSettings, rng: np.random.Generator, count: int) -> list[NDArray[np.float64] | None]:
+    """Outlines (points, 2): of the settings' sizes, or each like a real shape, None where that fails."""
+    uneven = settings.roughness, settings.jitter
     if not settings.shapes:
-        return list(
-            draw_outlines(rng, rng.uniform(*settings.radius, count), rng.uniform(*settings.elongation, count), **how)
-        )
-    found = (_like(settings, rng, how) for _ in range(count))
-    return [outline for outline in found if outline is not None]
-
-
-def _like(settings: PopulationSettings, rng: np.random.Generator, how: dict[str, Any]) -> NDArray[np.float64] | None:
-    """An outline of which area, elongation, circularity, eccentricity, solidity are near those of a real shape."""
-    for _ in range(SHAPE_ROUNDS):
-        wanted = np.array(settings.shapes[rng.integers(len(settings.shapes))])
-        radii = (wanted[0] / np.pi) ** 0.5 * rng.uniform(0.96, 1.04, CANDIDATES)
-        drawn = draw_outlines(rng, radii, wanted[1] * rng.uniform(0.95, 1.05, CANDIDATES), **how)
-        for outline in drawn:
-            if (np.abs(describe(outline[::8]) - wanted) <= settings.tolerance * wanted).all():
-                return np.asarray(outline)
-    return None
+        radii, elongations = rng.uniform(*settings.radius, count), rng.uniform(*settings.elongation, count)
+        return list(through(draw_knots(rng, radii, elongations, *uneven)))
+    shapes = np.array(settings.shapes)
+    found: list[NDArray[np.float64] | None] = [None] * count
+    for turn in range(SHAPE_ROUNDS):
+        if turn % PATIENCE == 0:  # shapes that are hard to draw would be rare if each failure chose another
+            choice = rng.integers(len(shapes), size=count)
+        pending = np.repeat([i for i in range(count) if found[i] is None], CANDIDATES).astype(int)
+        wanted = shapes[choice[pending]]
+        radii = (wanted[:, 0] / np.pi) ** 0.5 * rng.uniform(0.96, 1.04, len(wanted))
+        knots = draw_knots(rng, radii, wanted[:, 1] * rng.uniform(0.95, 1.05, len(wanted)), *uneven)
+        coarse, off = through(knots, COARSE), settings.tolerance * wanted
+        alike = (np.abs(measure(coarse) - wanted[:, :4]) <= off[:, :4]).all(axis=1)
+        for i in np.flatnonzero(alike):
+            if found[pending[i]] is None and abs(solidity(coarse[i]) - wanted[i, 4]) <= off[i, 4]:
+                found[pending[i]] = through(knots[i : i + 1])[0]
+        if all(outline is not None for outline in found):
+            break
+    return found
 
 
 @dataclass(frozen=True)
@@ -158,10 +184,10 @@ class _Object:
 
 
 class _Field:
-    """A square in which objects are placed one after the other."""
+    """A rectangle in which objects are placed one after the other."""
 
-    def __init__(self, side: int, overlap: float) -> None:
-        self.labels = np.zeros((side, side), np.int32)
+    def __init__(self, shape: NDArray[np.int64], overlap: float) -> None:
+        self.labels = np.zeros(tuple(shape), np.int32)
         self.overlap = overlap
         self.objects: list[_Object] = []
         self.discs = np.empty((0, 4))  # centre, and radius of a disc inside and of one around each object
@@ -205,7 +231,7 @@ class _Field:
     def _paint(self, thing: _Object) -> bool:
         """Number the pixels that are free, unless hardly any of them lies in the field."""
         top = np.maximum(thing.corner, 0)
-        bottom = np.minimum(thing.corner + thing.mask.shape, len(self.labels))
+        bottom = np.minimum(thing.corner + thing.mask.shape, self.labels.shape)
         if (bottom <= top).any():
             return False
         window = self.labels[top[0] : bottom[0], top[1] : bottom[1]]
@@ -244,6 +270,7 @@ def draw(settings: PopulationSettings, rng: np.random.Generator, size: int = 256
         image=expose(rng, light, dtype, settings.photons or np.inf, settings.noise**0.5),
         labels=labels,
         mask_kind=settings.mask_kind,
+        pixel_size=(settings.pixel_size, settings.pixel_size) if settings.pixel_size else None,
         source=Source("simulated", provenance={"simulator": "population", "left_out": left_out}),
     )
 
@@ -265,125 +292,23 @@ def _glow(
 
 
 def population(seed: int, size: int = 256, settings: PopulationSettings | None = None) -> SamplePair:
-    """The pair of a seed, as the other simulators give it."""
-    settings = settings or PopulationSettings()
-    pair = draw(settings, np.random.default_rng(seed), size)
-    how = {"seed": seed, "size": size, "settings": settings.model_dump(mode="json")}
-    source = Source("simulated", provenance={**pair.source.provenance, **how})
-    return pair.replace(name=f"population_{seed:05d}", source=source)
-
-
-# ----------------------------------------------------------------------------------------------------------- fitting
-
-
-def fit(pairs: Sequence[SamplePair], shapes: int = 0) -> PopulationSettings:
-    """Measure a population on real masks: count, radius, elongation, clusters, and optionally shapes.
-
-    Ranges are those of an even distribution with the 5th and 95th percentile of what is measured, within it. Sizes come
-    from objects that do not touch the border, if there are any.
-
-    Parameters
-    ----------
-    pairs : sequence of SamplePair
-        Only their masks are looked at, at most 50 of them; of a binary mask the connected pieces.
-    shapes : int
-        How many real shapes to keep, which drawn objects must resemble; 0: radius and elongation alone count.
+    """The pair of a seed, as the other simulators give it; a window that no object reaches is drawn again.
 
     Raises
     ------
     UserError
-        If the masks are named classes, or hold no object.
+        If there is no object in many windows.
     """
-    if any(pair.mask_kind == "classes" for pair in pairs):
+    settings, rng = settings or PopulationSettings(), np.random.default_rng(seed)
+    pair = next((pair for pair in (draw(settings, rng, size) for _ in range(EMPTY)) if pair.labels.any()), None)
+    if pair is None:
         raise UserError(
-            "The masks have named classes.",
-            "A population is fitted to single objects: instances, or a binary mask.",
-            "Paint on real masks, warped.",
+            f"{EMPTY} windows of {size} px are without an object: there are {settings.count[0]} to "
+            f"{settings.count[1]} in {settings.field} px.",
+            "Expected objects in some.",
+            "Choose larger images, or more objects.",
         )
-    chosen = [
-        pairs[i] for i in np.unique(np.linspace(0, len(pairs) - 1, min(len(pairs), MOST_IMAGES)).round().astype(int))
-    ]
-    measured = [_measure(pair) for pair in chosen]
-    measured = [found for found in measured if len(found.areas)]
-    if not measured:
-        raise UserError("The masks hold no object.", "Expected at least one.", "Choose masks with objects.")
-    sides = np.array([float(np.sqrt(np.prod(found.size))) for found in measured])
-    field = max(16, round(float(np.median(sides))))
-    counts = np.array([len(found.areas) for found in measured]) * (field / sides) ** 2
-    areas, elongations = (
-        np.concatenate([getattr(found, name) for found in measured]) for name in ("areas", "elongations")
-    )
-    whole = np.concatenate([found.whole for found in measured])
-    whole = whole if whole.any() else ~whole
-    radii = np.maximum(1, np.sqrt(areas[whole] / np.pi))
-    shaped = elongations[whole & (areas >= SHAPED)]
-    clusters = find_clusters([found.centres for found in measured], list(sides**2))
-    few, many = _ends(counts)
-    kept = [contour(mask) for found in measured for mask in found.masks] if shapes else []
-    chosen_shapes = np.random.default_rng(0).permutation(len(kept))[:shapes]
-    return PopulationSettings(
-        mask_kind="binary" if all(pair.mask_kind == "binary" for pair in pairs) else "instances",
-        field=field,
-        count=(int(np.floor(few)), max(1, int(np.ceil(many)))),
-        clusters=clusters.number,
-        clustering=round(clusters.share, 3),
-        spread=round(clusters.spread, 2) if clusters.number else 0.05 * field,
-        radius=_rounded(_ends(radii)),
-        elongation=_rounded(_ends(shaped)) if len(shaped) else (1.0, 1.0),
-        shapes=tuple(tuple(float(f"{value:.4g}") for value in describe(kept[i])) for i in chosen_shapes),
-    )
-
-
-@dataclass(frozen=True)
-class _Measured:
-    size: tuple[int, int]
-    areas: NDArray[np.int64]
-    centres: NDArray[np.float64]
-    elongations: NDArray[np.float64]
-    whole: NDArray[np.bool_]
-    masks: list[NDArray[np.bool_]]
-
-
-def _measure(pair: SamplePair) -> _Measured:
-    """Objects of a mask by their moments."""
-    from scipy.ndimage import find_objects
-
-    objects = pieces_of(pair.labels) if pair.mask_kind == "binary" else pair.labels
-    _, objects = np.unique(objects, return_inverse=True)  # ids without gaps
-    objects = objects.reshape(pair.size) + (pair.labels.min() > 0)
-    y, x = np.nonzero(objects)
-    ids = objects[y, x]
-    areas = np.bincount(ids)[1:]
-
-    def mean(values: NDArray[Any]) -> NDArray[np.float64]:
-        return np.asarray(np.bincount(ids, values)[1:] / areas)
-
-    cy, cx = mean(y), mean(x)
-    pixel = 1 / 12  # second moment of a pixel itself
-    yy, xx, xy = mean(y * y) - cy**2 + pixel, mean(x * x) - cx**2 + pixel, mean(x * y) - cx * cy
-    middle, half = (yy + xx) / 2, np.hypot((yy - xx) / 2, xy)
-    boxes = find_objects(objects)
-    whole = np.array(
-        [all(part.start > 0 and part.stop < end for part, end in zip(box, pair.size, strict=True)) for box in boxes],
-        bool,
-    )
-    good = np.flatnonzero(whole & (areas >= SHAPED))
-    return _Measured(
-        size=pair.size,
-        areas=areas,
-        centres=np.stack([cy, cx], -1),
-        elongations=np.sqrt((middle + half) / np.maximum(middle - half, pixel)),
-        whole=whole,
-        masks=[objects[boxes[i]] == i + 1 for i in good],
-    )
-
-
-def _ends(values: NDArray[np.floating[Any]]) -> Range:
-    """Ends of the even distribution with the same 5th and 95th percentile, within what was measured."""
-    low, high = np.percentile(values, (5, 95))
-    beyond = (high - low) / 18
-    return float(max(low - beyond, values.min())), float(min(high + beyond, values.max()))
-
-
-def _rounded(ends: Range) -> Range:
-    return round(ends[0], 3), round(ends[1], 3)
+    name = f"population_{seed:05d}"
+    _warn(name, pair.source.provenance["left_out"])
+    how = {"seed": seed, "size": size, "settings": settings.model_dump(mode="json")}
+    return pair.replace(name=name, source=Source("simulated", provenance={**pair.source.provenance, **how}))

@@ -132,15 +132,22 @@ class GenerateSettings(Settings):
     checkpoint: Which = Field("newest", pattern=WHICH, description="Of that run: newest, best, or a step.")
     number: int = Field(50, ge=1, le=100_000, description="Pairs to make.")
     seed: int = Field(0, ge=0, description="The same seed and run give the same pairs.")
-    masks: Literal["generated", "warped", "real", "simulated", "file"] = Field(
+    masks: Literal["generated", "warped", "real", "fitted", "simulated", "file"] = Field(
         "warped",
-        description="What a painter paints on: masks of a mask generator, real masks warped, as they are, simulated, "
-        "or a label file.",
+        description="What a painter paints on: masks of a mask generator, real masks warped, as they are, new objects "
+        "with the sizes, shapes and clusters of the real ones (fitted), simulated, or a label file.",
     )
     mask_run: str = Field("", description="The run that draws the masks when masks is 'generated'; empty: the newest.")
     mask_file: str = Field("", description="Label image to paint on when masks is 'file'.")
     image_class: str = Field("", description="Class of the images (healthy, a grade); empty: each class in turn.")
     variety: float = Field(1.0, ge=0, le=2, description="Spread of the noise (joint) or of the warp (painter).")
+    background: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of each channel's range that an uneven background with dust adds to the image, from its "
+        "darkest to its brightest place; 0: none.",
+    )
     batch: int = Field(4, ge=1, le=256, description="Pairs drawn at once.")
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1, mps.")
 
@@ -236,6 +243,7 @@ class SimulateSettings(Settings):
     number: int = Field(10, ge=1, description="How many pairs.")
     size: int = Field(256, ge=64, le=4096, description="Side of the images, px.")
     seed: int = Field(0, ge=0, description="The same seed gives the same pairs.")
+    masks: str = Field("", description="Folder of label images that 'population' is fitted to; empty: its own sizes.")
 
 
 class ShareSettings(Settings):

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_organoid_synth.core.pair import MaskKind, SamplePair, Source
+from napari_organoid_synth.core.population import population
 from napari_organoid_synth.core.texture import enlarge, expose, illumination, noise
 
 PLACE_ROUNDS, PLACE_TRIES = 8, 64  # a cell that finds no room in 8 × 64 places is left out
@@ -410,6 +411,7 @@ SIMULATORS: dict[str, Callable[..., SamplePair]] = {
     "organoid_brightfield": organoid_brightfield,
     "em": em,
     "tissue": tissue,
+    "population": population,
 }
 """All simulators by name."""
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 MASKS = {
     "warped": ("real masks, warped", "Masks of your pairs, bent, turned and mirrored: new shapes of the same kind."),
     "real": ("real masks, as they are", "The tiles of your masks, unchanged: known shapes in a new look."),
+    "fitted": ("fitted masks", "New objects with the count, sizes, shapes and clusters of those in your masks."),
     "generated": ("new masks, generated", "Masks of a run that learned to draw masks; each is checked."),
     "simulated": ("simulated masks", "Shapes drawn by the built-in simulator of the same kind of mask."),
 }
@@ -53,6 +54,10 @@ def need_of(source: str, painter: RunInfo | None, table: PairTable | None, drawe
         other = ", or choose simulated masks." if source in {"warped", "real"} else "."
         return "", NO_PAIRS + other
     own = f"your {pairs} pair{'s' * (pairs != 1)}"
+    if source == "fitted":
+        if kind == "classes":
+            return "", "Named classes have no objects to count and measure. Choose real masks, warped."
+        return f"Takes count, sizes and clusters of the objects in {own}.", ""
     if source == "generated":
         if drawer is None:
             return "", (

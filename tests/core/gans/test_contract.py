@@ -113,6 +113,23 @@ def test_weights_and_samples_repeat_by_seed(name: str) -> None:
     assert not torch.equal(draw(first, 0), draw(other, 0))
 
 
+def test_losses_of_fifty_steps_in_bf16_are_those_in_float32(name: str) -> None:
+    curves: dict[bool, dict[str, list[torch.Tensor]]] = {False: {}, True: {}}
+    for bf16, found in curves.items():
+        gan = new_gan(small(name), SPEC)
+        gan.bf16 = bf16
+        for step in range(50):
+            for key, value in gan.step(
+                batch(step, n=4), random_stream(torch.device("cpu"), 0, step), step / 50
+            ).items():
+                found.setdefault(key, []).append(value)
+    judged = [key for key in curves[False] if key.startswith(("discriminator", "generator", "difference", "cycle"))]
+    assert len(judged) >= 2
+    for key in judged:
+        exact, rough = (torch.stack(curves[bf16][key]) for bf16 in (False, True))
+        assert ((exact - rough).abs().mean() / exact.abs().mean()).item() < 0.05, key
+
+
 @pytest.mark.parametrize("bf16", [False, True])
 def test_five_and_five_resumed_steps_equal_ten(name: str, bf16: bool) -> None:
     whole = new_gan(small(name), SPEC)
