@@ -138,6 +138,23 @@ def test_pairs_for_testing_are_counted_apart(qtbot, dock, data):
     assert dock.verdict.text().startswith("Ready: 3 pairs to train, 1 to test, ")
 
 
+def test_images_without_masks_can_be_taken_as_they_are(qtbot, dock, data):
+    assert not dock.incoming.no_masks.isVisibleTo(dock)
+    dock.add_paths([data / "images"])
+    settle(qtbot, dock)
+    assert dock.incoming.no_masks.isVisibleTo(dock)
+    dock.incoming.no_masks.click()
+    settle(qtbot, dock)
+    table = dock.workspace.pairs
+    assert len(table.matched) == len(list((data / "images").iterdir()))
+    assert not any(entry.masks for entry in table.matched)
+    assert dock.verdict.text().startswith(f"Ready: {len(table.matched)} pairs, ")
+    assert not dock.incoming.no_masks.isVisibleTo(dock)
+    dock.add_paths([data / "masks"])
+    settle(qtbot, dock)
+    assert dock.workspace.pairs.class_names == ("cell", "wall")
+
+
 def test_one_of_several_masks_can_be_chosen_and_taken_back(qtbot, dock, data):
     dock.add_paths([data])
     settle(qtbot, dock)

@@ -10,7 +10,7 @@ from typing import Any
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QFrame, QVBoxLayout, QWidget
 
-from napari_organoid_synth.core.filenames import IMAGE_FOLDERS, MASK_FOLDERS, is_mask_name
+from napari_organoid_synth.core.filenames import IMAGE_FOLDERS, MASK_FOLDERS, is_mask_name, list_files
 from napari_organoid_synth.core.pair_table import PairTable
 from napari_organoid_synth.widgets._cards import WrapLabel, theme_colour
 
@@ -30,12 +30,15 @@ class Sources:
         By class name.
     image_pattern, mask_pattern : str
         As in `find_pairs`.
+    no_masks : bool
+        A person said that there are none.
     """
 
     images: list[Path] = field(default_factory=list)
     masks: dict[str, list[Path]] = field(default_factory=dict)
     image_pattern: str = ""
     mask_pattern: str = ""
+    no_masks: bool = False
 
     def add(self, paths: Sequence[Path]) -> None:
         """Sort what was dropped: a folder with both starts anew; the first folder is images, the next are masks."""
@@ -53,6 +56,7 @@ class Sources:
 
     def add_masks(self, paths: Sequence[Path]) -> None:
         """More masks: a folder is a class of its own, files are one class."""
+        self.no_masks = False
         for path in paths:
             name = path.name if path.is_dir() and path.suffix != ".zarr" else "object"
             self.masks.setdefault(name, [])
@@ -64,10 +68,11 @@ class Sources:
         from napari_organoid_synth.core.pairing import find_pairs
 
         masks: Any = {name: files[0] if len(files) == 1 else files for name, files in self.masks.items()} or None
-        if list(self.masks) == ["object"]:
-            masks = masks["object"]
+        only = next(iter(masks.values())) if masks and len(masks) == 1 else None
+        if list(self.masks) == ["object"] or (isinstance(only, Path) and only.is_dir() and not list_files(only)):
+            masks = only  # files, or a folder with a folder for each class
         images: Any = self.images[0] if len(self.images) == 1 else self.images
-        return find_pairs(images, masks, self.image_pattern, self.mask_pattern)
+        return find_pairs(images, masks, self.image_pattern, self.mask_pattern, self.no_masks)
 
     @property
     def name(self) -> str:

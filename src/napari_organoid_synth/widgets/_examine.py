@@ -88,8 +88,9 @@ def _look(found: Examined, settings: TileSettings, left: threading.Event, seed: 
             return
         pair = read_entry(entry, found.table.mask_kind, found.table.class_names)
         if entry.split == "train":
+            asked = once if entry.masks else once.replace(min_objects=0)  # an image alone has no objects
             try:
-                found.tiles += sum(tile.kept for tile in list_tiles([pair], once))
+                found.tiles += sum(tile.kept for tile in list_tiles([pair], asked))
             except UserError as error:
                 found.problem = str(error)
         if number in pictured:

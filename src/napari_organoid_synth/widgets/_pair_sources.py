@@ -53,6 +53,13 @@ class PairSources(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(8)
         column.addWidget(self.drop)
+        self.no_masks = QPushButton("There are no masks")
+        self.no_masks.setToolTip(
+            "Takes the images as they are. Generators from noise learn to draw images from them (draws: images)."
+        )
+        self.no_masks.clicked.connect(self._do_without_masks)
+        self.no_masks.hide()
+        column.addWidget(self.no_masks)
         column.addLayout(self._build_buttons())
         column.addWidget(self._build_layers())
         column.addWidget(self._build_names())
@@ -124,6 +131,10 @@ class PairSources(QWidget):
         if path := QFileDialog.getExistingDirectory(self, "Folder of the masks"):
             self.sources.add_masks([Path(path)])
             self.changed.emit()
+
+    def _do_without_masks(self) -> None:
+        self.sources.no_masks = True
+        self.changed.emit()
 
     def _read_patterns(self) -> None:
         patterns = self.image_pattern.text().strip(), self.mask_pattern.text().strip()

@@ -299,6 +299,7 @@ class PairsWidget(ColumnDock):
         self.button.setEnabled(filled and not reading)
         invitation = "Drop more here" if filled else "Drop images, masks or a folder with both here"
         self.incoming.drop.label.setText(self._missing or invitation)
+        self.incoming.no_masks.setVisible(bool(self._missing))
         self.verdict.setVisible(bool(self.verdict.text()))
 
 
