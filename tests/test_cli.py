@@ -200,6 +200,7 @@ def test_a_stopped_job_is_exit_code_130_and_still_gives_its_result(
     def score(*_: object) -> Iterator[Event]:
         yield Finished(3, "canceled", {"scored": 3})
 
+    Project(tmp_path / "p")
     monkeypatch.setattr("napari_organoid_synth.core.score.score", score)
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     for arguments, out in ((["--json"], {"reason": "canceled", "scored": 3}), ([], None)):

@@ -437,7 +437,7 @@ def test_reading_a_bundle_loads_no_torch() -> None:
 def test_share_and_adopt_on_the_command_line(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from napari_organoid_synth.cli import app
 
-    project, file = run.path.parents[1], tmp_path / "model.synth"
+    project, file = Project(run.path.parents[1]).path, tmp_path / "model.synth"
     with pytest.raises(UserError, match="No licence is chosen"):
         app(["share", str(project), str(file)], standalone_mode=False)
     options = ["--licence", "MIT", "--set", "authors=Ada", "--checkpoint", "newest", "--json"]
