@@ -119,7 +119,8 @@ def test_losses_of_fifty_steps_in_bf16_are_those_in_float32(name: str) -> None:
         gan = new_gan(small(name), SPEC)
         gan.bf16 = bf16
         for step in range(50):
-            for key, value in gan.step(batch(step, n=4), random_stream(torch.device("cpu"), 0, step), step / 50).items():
+            losses = gan.step(batch(step, n=4), random_stream(torch.device("cpu"), 0, step), step / 50)
+            for key, value in losses.items():
                 found.setdefault(key.split()[0], []).append(value)  # one curve over all sizes of those that grow
     for key in curves[False].keys() & {"discriminator", "generator", "difference", "cycle", "reconstruction"}:
         exact, rough = (torch.stack(curves[bf16][key]) for bf16 in (False, True))
