@@ -288,16 +288,17 @@ def simulate(
     if name not in SIMULATORS:
         raise UserError(f"There is no simulator '{name}'.", f"Expected one of: {', '.join(SIMULATORS)}.")
     made: dict[str, Any] = {"folder": str(folder), "pairs": settings.number}
-    how: dict[str, Any] = {}
+    how: list[dict[str, Any]] = [{}]
     if settings.masks:
-        from napari_organoid_synth.core.population_fit import fit_folder
+        from napari_organoid_synth.core.population_fit import fit, fit_each, read_masks
 
         if name != "population":
             raise UserError(f"'{name}' has sizes of its own.", "Only population is fitted to masks.", "Drop --masks.")
-        how = {"settings": fit_folder(Path(settings.masks))}
-        made["fitted"] = how["settings"].model_dump(mode="json", include=MEASURED)
+        masks = read_masks(Path(settings.masks))
+        how = [{"settings": fitted} for fitted in fit_each(masks)]
+        made["fitted"] = fit(masks).model_dump(mode="json", include=MEASURED)
     for seed in range(settings.seed, settings.seed + settings.number):
-        write_pair(folder, SIMULATORS[name](seed, size=settings.size, **how))
+        write_pair(folder, SIMULATORS[name](seed, size=settings.size, **how[seed % len(how)]))
     _print(made, as_json)
 
 

@@ -10,7 +10,7 @@ import pytest
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pair import SamplePair
 from napari_organoid_synth.core.population import PopulationSettings, draw_labels, place
-from napari_organoid_synth.core.population_fit import fit, fit_folder
+from napari_organoid_synth.core.population_fit import fit, fit_each, read_masks
 
 KNOWN = PopulationSettings(
     field=512, count=(50, 80), radius=(4, 7), elongation=(1.2, 1.8), clusters=4, clustering=0.6, spread=20
@@ -104,12 +104,12 @@ def test_a_folder_of_masks_or_of_pairs(tmp_path: Path) -> None:
     pairs = drawn(KNOWN, 3)
     for pair in pairs:
         write_pair(tmp_path, pair.replace(image=(pair.image > 0).astype(np.uint8)))
-    assert fit_folder(tmp_path, shapes=0) == fit(pairs)
+    assert fit(read_masks(tmp_path)) == fit(pairs)
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="no image file"):
-        fit_folder(tmp_path / "empty")
+        read_masks(tmp_path / "empty")
     with pytest.raises(UserError, match="no folder"):
-        fit_folder(tmp_path / "nothing")
+        read_masks(tmp_path / "nothing")
 
 
 def test_a_folder_of_black_and_white_masks_of_classes_and_of_empty_ones(tmp_path: Path) -> None:
@@ -118,22 +118,41 @@ def test_a_folder_of_black_and_white_masks_of_classes_and_of_empty_ones(tmp_path
     masks = [pair.labels for pair in drawn(KNOWN.replace(mask_kind="binary", overlap=0.0), 2)]
     for number, mask in enumerate([*masks, np.zeros((512, 512))]):
         imwrite(tmp_path / f"{number}.png", (255 * mask).astype(np.uint8))
-    found = fit_folder(tmp_path)
+    found = fit(read_masks(tmp_path), 40)
     assert found.mask_kind == "binary"
-    assert found == fit([SamplePair("", m[None], m, "binary") for m in masks], shapes=40)
+    assert found == fit([SamplePair("", m[None], m, "binary") for m in masks], 40)
     codes = tmp_path / "codes"
     codes.mkdir()
     halves = np.where(np.arange(512) < 256, 1, 2)
     for number, mask in enumerate(masks):
         imwrite(codes / f"{number}.png", (100 * halves * mask).astype(np.uint8))
     with pytest.raises(UserError, match=r"seem to hold classes: 2 widely spaced values \(100, 200\)"):
-        fit_folder(codes)
+        read_masks(codes)
+
+
+def test_each_mask_keeps_its_count_and_its_sizes() -> None:
+    few, many = KNOWN.replace(count=(20, 20), radius=(12, 14)), KNOWN.replace(count=(90, 90), radius=(4, 5))
+    found = fit_each([*drawn(few, 6), *drawn(many, 6)])
+    assert len(found) == 12
+    assert [one.count for one in found] == [(20, 20)] * 6 + [(90, 90)] * 6
+    assert {(one.clusters, one.clustering, one.spread) for one in found} == {
+        (found[0].clusters, found[0].clustering, found[0].spread)
+    }
+    for one, radius in zip(found, [13.0] * 6 + [4.5] * 6, strict=True):
+        assert np.mean(one.radius) == pytest.approx(radius, rel=0.07)
+        assert np.sqrt(np.array(one.shapes)[:, 0] / np.pi).mean() == pytest.approx(radius, rel=0.07)
+    small = fit_each([*drawn(KNOWN, 3, 512), *drawn(KNOWN, 4, 1024)])
+    assert [one.field for one in small] == [512] * 3 + [1024] * 4
+    assert small[0].clusters == pytest.approx(small[3].clusters / 4, abs=0.5)
 
 
 def test_real_nuclei(shared_data: Path) -> None:
-    found = fit_folder(shared_data / "nuclei_dsb2018" / "masks")
+    masks = read_masks(shared_data / "nuclei_dsb2018" / "masks")
+    found = fit(masks)
+    assert len(masks) == 50
     assert found.mask_kind == "instances"
     assert 2 < found.radius[0] < 5
     assert 15 < found.radius[1] < 40
-    labels, _ = place(found, np.random.default_rng(0), 256)
-    assert labels.max() >= found.count[0] / 2
+    one = fit_each(masks[:1])[0]
+    labels, left_out = place(one, np.random.default_rng(0), one.field)
+    assert labels.max() + left_out == pytest.approx(masks[0].n_objects, abs=1)

@@ -390,18 +390,19 @@ def _warped(pairs: list[SamplePair], side: int, settings: GenerateSettings) -> M
 
 
 def _fitted(pairs: list[SamplePair], run: Run, seed: int) -> Masks:
-    """Masks of a population with the count, sizes, shapes and clusters of the real ones."""
-    from napari_organoid_synth.core.population_fit import SHAPES, fit, refuse_classes
+    """New objects, each mask with the count, sizes and shapes of a random real one and the clusters of all."""
+    from napari_organoid_synth.core.population_fit import fit_each, refuse_classes
 
     codec = run.codec
     refuse_classes(codec.mask_kind, codec.class_names)
-    found = fit(pairs, SHAPES).replace(mask_kind=codec.mask_kind)
-    described = found.model_dump(mode="json")
+    fitted = [one.replace(mask_kind=codec.mask_kind) for one in fit_each(pairs)]
 
     def mask(index: int, attempt: int) -> Mask:
         number = seed_of(seed, "fitted", index, attempt)
-        labels, left_out = place(found, np.random.default_rng(number), run.recipe.tiles.size)
-        return Mask(labels, {"kind": "fitted", "seed": str(number), "left_out": left_out, "population": described})
+        chosen = fitted[number % len(fitted)]
+        labels, left_out = place(chosen, np.random.default_rng(number), run.recipe.tiles.size)
+        how = {"seed": str(number), "left_out": left_out, "population": chosen.model_dump(mode="json")}
+        return Mask(labels, {"kind": "fitted", **how})
 
     return mask
 

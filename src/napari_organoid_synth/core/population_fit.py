@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_organoid_synth.core.clusters import find_clusters
+from napari_organoid_synth.core.clusters import Clusters, find_clusters
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.mask_kind import convert, decide_kind, inspect_mask, pieces_of
 from napari_organoid_synth.core.outlines import contour, describe
@@ -42,38 +42,71 @@ def fit(pairs: Sequence[SamplePair], shapes: int = 0) -> PopulationSettings:
     UserError
         If the masks are named classes, or hold no object.
     """
+    return _look(pairs).population(shapes)
+
+
+def fit_each(pairs: Sequence[SamplePair], shapes: int = SHAPES) -> list[PopulationSettings]:
+    """As `fit`, one population for each mask, with its number of objects and its shapes; clusters are those of all.
+
+    Whoever draws from one of them at random gets few large and many small objects where the real masks have them.
+    """
+    whole = _look(pairs)
+    return [replace(whole, measured=[one]).population(shapes) for one in whole.measured]
+
+
+@dataclass(frozen=True)
+class _Look:
+    """Masks measured, and what is common to all."""
+
+    measured: list[_Measured]
+    clusters: Clusters
+    area: float  # of the typical mask, that the number of clusters refers to, px²
+    mask_kind: Literal["instances", "binary"]
+    pixel_size: float | None
+
+    def population(self, shapes: int) -> PopulationSettings:
+        """Of the measured masks together."""
+        measured, clusters = self.measured, self.clusters
+        sides = np.array([found.side for found in measured])
+        field = int(np.clip(np.median(sides).round(), 16, 16384))
+        counts = np.array([len(found.areas) for found in measured]) * (field / sides) ** 2
+        areas, elongations, whole = (
+            np.concatenate([getattr(found, name) for found in measured]) for name in ("areas", "elongations", "whole")
+        )
+        whole = whole if whole.any() else ~whole
+        radii = np.maximum(1, np.sqrt(areas[whole] / np.pi))
+        shaped = elongations[whole & (areas >= SHAPED)]
+        few, many = _ends(counts)
+        masks = [mask for found in measured for mask in found.masks]
+        examples = [describe(contour(masks[i])) for i in np.random.default_rng(0).permutation(len(masks))[:shapes]]
+        return PopulationSettings(
+            mask_kind=self.mask_kind,
+            field=field,
+            count=(int(np.floor(few)), max(1, int(np.ceil(many)))),
+            clusters=round(clusters.number * field**2 / self.area),
+            clustering=round(clusters.share, 3),
+            spread=round(clusters.spread, 2) if clusters.number else 0.05 * field,
+            radius=_rounded(_ends(radii)),
+            elongation=_rounded(_ends(shaped)) if len(shaped) else (1.0, 1.0),
+            shapes=tuple(tuple(float(f"{value:.4g}") for value in shape) for shape in examples),
+            pixel_size=self.pixel_size,
+        )
+
+
+def _look(pairs: Sequence[SamplePair]) -> _Look:
     for pair in pairs:
         refuse_classes(pair.mask_kind, pair.class_names)
     chosen = _some(pairs)
-    measured = [_measure(pair) for pair in chosen]
-    measured = [found for found in measured if len(found.areas)]
+    measured = [found for found in map(_measure, chosen) if len(found.areas)]
     if not measured:
         raise UserError("The masks hold no object.", "Expected at least one.", "Choose masks with objects.")
-    sides = np.array([float(np.sqrt(np.prod(found.size))) for found in measured])
-    field = int(np.clip(np.median(sides).round(), 16, 16384))
-    counts = np.array([len(found.areas) for found in measured]) * (field / sides) ** 2
-    areas, elongations = (
-        np.concatenate([getattr(found, name) for found in measured]) for name in ("areas", "elongations")
-    )
-    whole = np.concatenate([found.whole for found in measured])
-    whole = whole if whole.any() else ~whole
-    radii = np.maximum(1, np.sqrt(areas[whole] / np.pi))
-    shaped = elongations[whole & (areas >= SHAPED)]
-    clusters = find_clusters([found.centres for found in measured], list(sides**2))
-    few, many = _ends(counts)
-    masks = [mask for found in measured for mask in found.masks]
-    examples = [describe(contour(masks[i])) for i in np.random.default_rng(0).permutation(len(masks))[:shapes]]
-    return PopulationSettings(
-        mask_kind="binary" if all(pair.mask_kind == "binary" for pair in pairs) else "instances",
-        field=field,
-        count=(int(np.floor(few)), max(1, int(np.ceil(many)))),
-        clusters=clusters.number,
-        clustering=round(clusters.share, 3),
-        spread=round(clusters.spread, 2) if clusters.number else 0.05 * field,
-        radius=_rounded(_ends(radii)),
-        elongation=_rounded(_ends(shaped)) if len(shaped) else (1.0, 1.0),
-        shapes=tuple(tuple(float(f"{value:.4g}") for value in shape) for shape in examples),
-        pixel_size=_pixel_size(chosen),
+    squares = [found.side**2 for found in measured]
+    return _Look(
+        measured,
+        find_clusters([found.centres for found in measured], squares),
+        float(np.median(squares)),
+        "binary" if all(pair.mask_kind == "binary" for pair in pairs) else "instances",
+        _pixel_size(chosen),
     )
 
 
@@ -101,6 +134,11 @@ class _Measured:
     elongations: NDArray[np.float64]
     whole: NDArray[np.bool_]
     masks: list[NDArray[np.bool_]]
+
+    @property
+    def side(self) -> float:
+        """Of a square with the area of the mask, px."""
+        return float(np.sqrt(np.prod(self.size)))
 
 
 def _measure(pair: SamplePair) -> _Measured:
@@ -154,8 +192,16 @@ def _rounded(ends: Range) -> Range:
     return round(ends[0], 3), round(ends[1], 3)
 
 
-def fit_folder(folder: Path, shapes: int = SHAPES) -> PopulationSettings:
-    """As `fit`, of the label images in a folder; of a folder of pairs their masks. Empty ones are left out."""
+def read_masks(folder: Path) -> list[SamplePair]:
+    """The label images in a folder, of a folder of pairs their masks; at most 50, empty ones are left out.
+
+    The image of each pair is its mask.
+
+    Raises
+    ------
+    UserError
+        If there is none, or they hold classes.
+    """
     from napari_organoid_synth.core.filenames import is_mask_name, list_files
     from napari_organoid_synth.core.ome_tiff import read_labels
     from napari_organoid_synth.core.readers import short
@@ -166,16 +212,14 @@ def fit_folder(folder: Path, shapes: int = SHAPES) -> PopulationSettings:
         raise UserError(f"There is no image file in {folder}.", "Expected label images.", "Choose the folder of masks.")
     read = {file: read_labels(file) for file in _some(files)}
     masks = {file: labels for file, labels in read.items() if labels.any()}
-    facts = [inspect_mask(labels, short(file)) for file, labels in masks.items()]
-    kind, reason = decide_kind(facts)
+    kind, reason = decide_kind([inspect_mask(labels, short(file)) for file, labels in masks.items()])
     if kind == "classes":
         raise UserError(
             f"The label images in {folder} seem to hold classes: {reason}.",
             "A population is fitted to single objects: one number for each, or 0 and 1.",
             "Choose a folder in which the objects are numbered.",
         )
-    pairs = [
+    return [
         SamplePair(file.stem, labels[None], convert(labels, kind, (), short(file)), kind)
         for file, labels in masks.items()
     ]
-    return fit(pairs, shapes)

@@ -338,7 +338,8 @@ def _words(notes: dict[str, str]) -> str:
 def _transfer(run: Run, gan: Gan, weights: Weights) -> str:
     """Take over weights and note where they come from, also which pairs they have seen."""
     try:
-        words = take_over(gan, run.recipe.gan.name, weights)  # type: ignore[attr-defined]
+        name: str = run.recipe.gan.name  # type: ignore[attr-defined]
+        words = take_over(gan, name, weights, run.codec.class_names)
     except UserError:
         (run.path / "recipe.yaml").unlink()  # nothing began: the folder is no run
         raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,8 @@ class Weights:
         What it took and gave.
     data : dict of str to str
         Hashes of the pairs that it learned from.
+    class_names : tuple of str
+        Of its masks.
     """
 
     source: str
@@ -50,6 +53,7 @@ class Weights:
     generator: str = ""
     spec: PairSpec | None = None
     data: dict[str, str] = field(default_factory=dict)
+    class_names: tuple[str, ...] = ()
 
 
 def find_weights(project: Project, start: StartSettings) -> Weights:
@@ -69,7 +73,8 @@ def find_weights(project: Project, start: StartSettings) -> Weights:
         card = bundle.card
         tensors = tensors_of(bundle)
         digest = card.sha256["model.safetensors"]
-        return Weights(f"file {bundle.path.name}", digest, tensors, card.generator, bundle.spec, bundle.data)
+        classes = bundle.codec.class_names
+        return Weights(f"file {bundle.path.name}", digest, tensors, card.generator, bundle.spec, bundle.data, classes)
     folders = [
         path for path in (project.path / "runs" / text, Path(text).expanduser()) if (path / "codec.json").exists()
     ]
@@ -84,10 +89,10 @@ def find_weights(project: Project, start: StartSettings) -> Weights:
     checkpoint, tensors = run.read(run.pick(start.checkpoint))
     data = run.note().get("data", {})
     generator: Any = run.recipe.gan
-    return Weights(f"run {run.name}", checkpoint.sha256, tensors, generator.name, run.spec, data)
+    return Weights(f"run {run.name}", checkpoint.sha256, tensors, generator.name, run.spec, data, run.codec.class_names)
 
 
-def take_over(gan: Gan, name: str, weights: Weights) -> str:
+def take_over(gan: Gan, name: str, weights: Weights, class_names: tuple[str, ...] = ()) -> str:
     """Give the networks of a generator the weights of another of the same kind; says in words how many.
 
     Parameters
@@ -98,6 +103,8 @@ def take_over(gan: Gan, name: str, weights: Weights) -> str:
         Name of the generator.
     weights : Weights
         As `find_weights` gives them.
+    class_names : tuple of str
+        Of the masks of the training that starts.
 
     Raises
     ------
@@ -128,6 +135,8 @@ def take_over(gan: Gan, name: str, weights: Weights) -> str:
         one = left == 1
         why = "settings" if same or not there else "channels"
         words += f"; {left} start{'s' * one} anew because the {why} differ"
+    if class_names and weights.class_names and class_names != weights.class_names:
+        words += f"; {', '.join(weights.class_names)} there, {', '.join(class_names)} here"
     return words
 
 
@@ -137,7 +146,9 @@ def _from_torch(path: Path) -> Weights:
 
     try:
         data = path.read_bytes()
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():  # of an unusual pickle: it is refused or plain, and the sentence below says so
+            warnings.simplefilter("ignore")
+            found = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError, KeyError, AttributeError, TypeError):
         raise UserError(
             f"{path.name} is no plain file of weights.",
