@@ -59,10 +59,8 @@ def need_of(source: str, painter: RunInfo | None, table: PairTable | None, drawe
                 "Needs a run that draws masks, and none here fits. In the dock Train choose 'Masks, then images', or a "
                 "generator from noise that draws masks."
             )
-        return (
-            f"Takes new masks of {drawer.title.partition(' · ')[0]}; those that fail the check against {own} are drawn again.",
-            "",
-        )
+        run = drawer.title.partition(" · ")[0]
+        return f"Takes new masks of {run}; those that fail the check against {own} are drawn again.", ""
     return f"Takes the masks of {own}{', bent and turned' if source == 'warped' else ''}.", ""
 
 
