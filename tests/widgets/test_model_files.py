@@ -21,7 +21,7 @@ from napari_organoid_synth.widgets._share_dialog import ShareDialog
 from napari_organoid_synth.widgets._workspace import Workspace
 
 SMALL = ("gan.generator_channels=8", "gan.discriminator_channels=8", "tiles.size=64", "train.device=cpu")
-WAIT = 120_000
+WAIT = 280_000  # ms; a child that loads torch on a busy machine
 
 
 @pytest.fixture(scope="module")
