@@ -18,7 +18,7 @@ class StyleganConfig(ProgressiveConfig):
 
     title: ClassVar[str] = "StyleGAN – draws image and mask by styles"
     when: ClassVar[str] = (
-        "For samples whose coarse and fine traits mix: draws image and mask together from noise; 'variety' trades "
+        "For samples whose coarse and fine traits mix: draws image and mask together from noise. 'Variety' trades "
         "typical for rare samples. Wants some hundred tiles and many thousand steps; with fewer, StyleGAN2-ADA or "
         "DCGAN."
     )
