@@ -51,6 +51,7 @@ class PipelineForm(QWidget):
         for words, form in (("1 Learn masks", self.masks), ("2 Learn to paint", self.painter)):
             fold, summary = Fold(words), WrapLabel()
             fold.addWidget(form)
+            fold.toggled.connect(lambda expanded, summary=summary: summary.setVisible(not expanded))
             column.addWidget(fold)
             column.addWidget(summary)
             self.folds.append(fold)
