@@ -25,7 +25,7 @@ from napari_organoid_synth.widgets._runs import RunInfo, saved_states
 
 ABOUT = (
     "One file with the trained generator, for a colleague or another computer. It holds the networks, their settings "
-    "and a picture of some samples; neither your images nor their names."
+    "and a picture of some samples (on outlines of your masks, where it paints); neither your images nor their names."
 )
 CHOOSE = "Choose under which terms others may use it."
 
