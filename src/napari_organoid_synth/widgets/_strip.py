@@ -59,7 +59,7 @@ class SampleStrip(QWidget):
             self._path = path
             if path is not None and path.exists():
                 self._thread = StoreThread(path, self)
-                self._thread.loaded.connect(lambda _: self._paint())
+                self._thread.loaded.connect(self._repaint)  # a method: the connection ends with this widget
                 self._thread.changedOutside.connect(self.refresh)
         self.refresh()
 
@@ -102,6 +102,9 @@ class SampleStrip(QWidget):
             ratio = self.devicePixelRatioF()
             image = self._thread.image(row.id, round(SIDE * ratio), "outline") if self._thread else None
             tile.show_sample(row, QPixmap() if image is None else QPixmap.fromImage(image), ratio)
+
+    def _repaint(self, _: object) -> None:
+        self._paint()
 
     def _open(self, number: int) -> None:
         if self._thread is not None and number < len(self._rows):
