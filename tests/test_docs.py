@@ -27,7 +27,7 @@ def commands(page: str) -> list[list[str]]:
 
 @pytest.fixture
 def images(tmp_path: Path) -> Path:
-    """The folders that the pages speak of: images, and masks of two classes."""
+    """The folders that the pages speak of: images, and masks of two classes; images in a folder for each grade."""
     from imageio.v3 import imwrite
 
     from napari_organoid_synth.core.simulate import em
@@ -39,6 +39,9 @@ def images(tmp_path: Path) -> Path:
             imwrite(tmp_path / "masks" / folder / f"{seed}.png", (255 * (pair.labels == value)).astype(np.uint8))
         (tmp_path / "images").mkdir(exist_ok=True)
         imwrite(tmp_path / "images" / f"{seed}.png", pair.image[0])
+        grade = tmp_path / "embryos" / ("good", "poor")[seed % 2]
+        grade.mkdir(parents=True, exist_ok=True)
+        imwrite(grade / f"{seed}.png", pair.image[0])
     return tmp_path
 
 

@@ -384,7 +384,9 @@ class TrainWidget(ColumnDock):
 
     def share_run(self, settings: ShareSettings, path: Path) -> None:
         """Write a run as a model file."""
-        if self.workspace.project is not None and not self.sharer.running:
+        if self.sharer.running:
+            self._say("Another model file is being written. Share this run when it is done.")
+        elif self.workspace.project is not None:
             self.error.dismiss()
             self.sharer.start("share", self.workspace.project, settings, files=[path])
 
