@@ -86,6 +86,17 @@ say("Finished", step=total, reason="completed", result={"step": total})
 '''
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_worker_outlives_the_session() -> Iterator[None]:
+    """A worker thread that speaks while Python ends would end it with an abort."""
+    yield
+    from qtpy.QtCore import QThreadPool
+
+    pool = QThreadPool.globalInstance()
+    if pool is not None:
+        pool.waitForDone(30_000)
+
+
 @pytest.fixture(autouse=True)
 def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Recent projects and new projects go to the test's folder."""
