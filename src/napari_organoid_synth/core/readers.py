@@ -254,12 +254,13 @@ def _tag_size(value: Any, unit: str) -> float | None:
 
 
 def _axes(series: Any) -> str:
-    axes: str = series.get_axes(False)
+    """Axes of all lengths; from tifffile 2026.11 on only those longer than 1, and then `_shape` likewise."""
+    axes: str = series.get_axes(False) if hasattr(series, "get_axes") else series.axes
     return axes
 
 
 def _shape(series: Any) -> tuple[int, ...]:
-    shape: tuple[int, ...] = series.get_shape(False)
+    shape: tuple[int, ...] = series.get_shape(False) if hasattr(series, "get_shape") else series.shape
     return shape
 
 
