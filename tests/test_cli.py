@@ -220,6 +220,8 @@ def test_pairs_are_matched_shown_and_split(tmp_path: Path) -> None:
     assert sorted(entry["split"] for entry in found["entries"]) == ["test", "train", "train", "train"]
     shown = call("pair", tmp_path / "p").stdout
     assert "4" in shown.splitlines()[-1]
+    assert call("pair", tmp_path / "p", "--scale", 0.5).stdout.rstrip().endswith("Used at 0.5 of their size.")
+    assert "Used at 0.5 of their size." in call("pair", tmp_path / "p").stdout
 
 
 def test_a_stopped_training_goes_on_although_it_was_asked_to_stop(tmp_path: Path) -> None:

@@ -203,12 +203,15 @@ def pair(
             settings.mask_pattern,
             settings.no_masks,
         )
-        table = check_pairs(table, settings.kind)
+        table = check_pairs(table, settings.kind).scaled(settings.scale or 1)
         if settings.test:
             table = split_table(table, test=_share(settings.test) or settings.test.split(","))
         table.to_file(opened.pairs_path)
     else:
         table = PairTable.from_file(opened.pairs_path)
+        if settings.scale:
+            table = table.scaled(settings.scale)
+            table.to_file(opened.pairs_path)
     if as_json:
         print(table.model_dump_json(indent=1))
         return

@@ -442,6 +442,23 @@ def test_load_pairs_of_a_project(tmp_path: Path) -> None:
     )
 
 
+def test_a_table_at_half_size_gives_small_pairs_wherever_they_are_read(tmp_path: Path) -> None:
+    project = Project(tmp_path / "p")
+    table = check_pairs(find_pairs(fill(tmp_path, "images/a{}.png", "masks/a{}.png"))).scaled(0.5)
+    table.to_file(project.pairs_path)
+    assert PairTable.from_file(project.pairs_path).scale == 0.5
+    assert table.summary().endswith("Used at 0.5 of their size.")
+    assert [entry.size for entry in table.entries] == 3 * [(12, 16)]
+    pairs = load_pairs(project)
+    assert [pair.size for pair in pairs] == 3 * [(12, 16)]
+    assert [int(pair.labels.sum()) for pair in pairs] == 3 * [16]  # 8 × 8 px before
+    # a pair from the screen is as it is used; a new one is shrunk like the others
+    for name, expected in (("a1", 1.0), ("new", 0.5)):
+        entry = save_layers_pair(project, name, picture(5), disc())
+        assert (entry.scale, entry.size) == (expected, (24, 32) if expected == 1 else (12, 16))
+    assert check_pairs(PairTable.from_file(project.pairs_path)).scale == 0.5
+
+
 def test_own_pairs_are_taken_with_their_notes(tmp_path: Path) -> None:
     labels = np.zeros((24, 32), np.int32)
     labels[2:8, 2:8], labels[12:18, 12:18] = 1, 2

@@ -117,6 +117,27 @@ def test_images_smaller_than_a_tile_are_said_to_be_mirrored(qtbot, dock, data, t
     assert "mirrored" not in dock.verdict.text()
 
 
+def test_images_can_be_used_smaller_so_that_whole_objects_fit_a_tile(qtbot, dock, data):
+    dock.add_paths([data])
+    settle(qtbot, dock)
+    dock.workspace.remember("train", {"tiles": {"size": 64}})
+    assert (dock.found.percent.value(), dock.workspace.pairs.scale) == (100, 1)
+    dock.found.percent.setValue(50)
+    assert dock.workspace.pairs.scale == 0.5
+    assert PairTable.from_file(dock.workspace.project.pairs_path).scale == 0.5
+    dock.run()
+    settle(qtbot, dock)
+    select(dock, "s1")
+    assert dock.verdict.text() == "Ready: 4 pairs, 4 tiles"  # one of 64 px each
+    assert "Used at 64 × 64 px" in dock.found.detail.text()
+    dock.layers.open("s1")
+    qtbot.waitUntil(lambda: "s1" in dock.viewer.layers, timeout=20000)
+    assert dock.viewer.layers["s1"].data.shape == (64, 64)
+    dock.add_paths([data])  # dropped again: the size stays
+    settle(qtbot, dock)
+    assert dock.workspace.pairs.scale == 0.5
+
+
 def test_images_alone_ask_for_masks_until_they_come(qtbot, dock, data):
     dock.add_paths([data / "images"])
     settle(qtbot, dock)

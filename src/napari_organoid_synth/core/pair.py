@@ -105,6 +105,33 @@ class SamplePair:
         """Number of distinct labels without background."""
         return int(np.count_nonzero(np.unique(self.labels)))
 
+    def shrunk(self, scale: float) -> SamplePair:
+        """The pair at ``scale`` (0 < scale <= 1) of its height and width; itself at 1.
+
+        Pixels of the image are averaged. A pixel of the mask takes the label in its middle, so that lines thinner than
+        1 / scale px are interrupted and objects smaller than that may vanish.
+        """
+        height, width = (max(1, round(side * scale)) for side in self.size)
+        if (height, width) == self.size:
+            return self
+        from skimage.transform import resize
+
+        small = resize(
+            self.image, (len(self.image), height, width), order=1, anti_aliasing=True, preserve_range=True, mode="edge"
+        )
+        if self.image.dtype.kind in "iu":
+            small = np.rint(small)
+        rows, columns = (
+            ((np.arange(new) + 0.5) * old / new).astype(int)
+            for new, old in zip((height, width), self.size, strict=True)
+        )
+        return self.replace(
+            image=small.astype(self.image.dtype),
+            labels=self.labels[np.ix_(rows, columns)],
+            pixel_size=self.pixel_size
+            and (self.pixel_size[0] * self.size[0] / height, self.pixel_size[1] * self.size[1] / width),
+        )
+
     def replace(self, **changes: Any) -> SamplePair:
         """A copy with some fields changed."""
         return replace(self, **changes)

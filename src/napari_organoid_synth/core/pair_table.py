@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, Self
@@ -45,8 +46,17 @@ class PairEntry(Settings):
     image_class: str | None = Field(None, description="Label of the whole image.")
     group: str = Field("", description="Rows of one group are never split between training and test.")
     split: Split = "train"
+    scale: float = Field(1.0, gt=0, le=1, description="Image and mask are shrunk to this share when they are read.")
     image_digest: str = Field("", description="SHA-256 of the pixels of the image.")
     duplicate_of: str = Field("", description="Row with the same pixels that is used instead of this one.")
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Height and width in px as they are used; None before the check."""
+        if self.shape is None:
+            return None
+        height, width = (max(1, round(side * self.scale)) for side in self.shape[1:])
+        return height, width
 
 
 class PairTable(Settings):
@@ -74,6 +84,15 @@ class PairTable(Settings):
         """Usable rows kept apart to measure."""
         return tuple(entry for entry in self.matched if entry.split == "test")
 
+    @property
+    def scale(self) -> float:
+        """The share of their size at which most images are used."""
+        return Counter([entry.scale for entry in self.entries] or [1.0]).most_common(1)[0][0]
+
+    def scaled(self, scale: float) -> Self:
+        """The same table with all images used at this share of their size."""
+        return self.replace(entries=tuple(entry.replace(scale=scale) for entry in self.entries))
+
     def entry(self, name: str) -> PairEntry:
         """The row of that name."""
         for entry in self.entries:
@@ -95,7 +114,8 @@ class PairTable(Settings):
             text += f"; {self.mask_kind} ({self.kind_reason})"
         if self.test:
             text += f"; {len(self.train)} to train, {len(self.test)} to test"
-        return " ".join([text + ".", *self.notes])
+        shrunk = [f"Used at {self.scale:.4g} of their size."] if self.scale < 1 else []
+        return " ".join([text + ".", *shrunk, *self.notes])
 
     def to_file(self, path: Path) -> None:
         """Write JSON. Files below its folder are noted relative to it, so that a project can be moved."""

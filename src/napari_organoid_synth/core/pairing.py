@@ -284,7 +284,7 @@ def read_entry(
         channel_names=info.channel_names,
         image_class=entry.image_class,
         source=Source("real", (entry.image, *entry.masks.values()), {} if entry.page is None else {"page": entry.page}),
-    )
+    ).shrunk(entry.scale)
 
 
 def load_pairs(
@@ -383,13 +383,15 @@ def save_layers_pair(
         source=Source(source),
     )
     image_path, labels_path = write_pair(project.path / "pairs", pair)
-    old = next((entry for entry in table.entries if entry.name == name), PairEntry(name=name))
+    rows = {entry.name: entry for entry in table.entries}
+    old = rows.get(name, PairEntry(name=name))
     new = PairEntry(
         name=name,
         image=str(image_path),
         masks={pair.class_names[0] if kind != "classes" else OBJECT: str(labels_path)},
         split=old.split,
         group=old.group,
+        scale=1 if name in rows else table.scale,  # a known pair comes from the screen as it is used
     )
     checked: list[Checked] = [(entry, None) for entry in table.entries if entry.name != name]
     chosen = table.mask_kind if table.kind_reason == BY_HAND else None

@@ -52,13 +52,18 @@ Step = tuple[int, int] | Examined | UserError
 
 
 def examine(
-    given: Sources | PairTable, kind: MaskKind | None, tiles: TileSettings, left: threading.Event, seed: int = 0
+    given: Sources | PairTable,
+    kind: MaskKind | None,
+    tiles: TileSettings,
+    left: threading.Event,
+    scale: float = 1.0,
+    seed: int = 0,
 ) -> Iterator[Step]:
-    """Find pairs (or take a table), read each once, count its tiles and draw some of them."""
+    """Find pairs at a share of their size (or take a table), read each once, count its tiles and draw some of them."""
     from napari_organoid_synth.core.pairing import check_entry, conclude
 
     try:
-        table = given.find() if isinstance(given, Sources) else given
+        table = given.find().scaled(scale) if isinstance(given, Sources) else given
         checked = []
         for number, entry in enumerate(table.entries):
             yield number, 2 * len(table.entries)

@@ -79,11 +79,11 @@ class PairLayers(QObject):
             if entries:
                 self.open(next(iter(entries)))  # comes back here when it is read
             return
-        layer, shape = opened[0], entries[opened[0].name].shape
-        assert shape is not None
+        layer, size = opened[0], entries[opened[0].name].size
+        assert size is not None
         tiles = self._tiles()
         side = tiles.size
-        grid = TileGrid(shape[1:], side, tiles.overlap)
+        grid = TileGrid(size, side, tiles.overlap)
         boxes = [[[y, x], [y, x + side], [y + side, x + side], [y + side, x]] for y, x in grid.boxes]
         self.viewer.add_shapes(
             np.asarray(boxes, dtype=float),

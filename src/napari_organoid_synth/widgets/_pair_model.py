@@ -107,6 +107,8 @@ def describe(entry: PairEntry) -> str:
     if entry.status == "matched" and entry.object_size is not None:
         low, high = entry.object_size
         parts.append(f"Objects of {low:,} to {high:,} px")
+    if entry.scale < 1 and entry.size is not None:
+        parts.append(f"Used at {entry.size[0]} × {entry.size[1]} px")
     if entry.pixel_size is not None:
         parts.append(f"Pixel {entry.pixel_size[0]:.4g} µm")
     return ". ".join(parts) + "."

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import QSize, Signal
+from qtpy.QtCore import QSignalBlocker, QSize, Signal
 from qtpy.QtGui import QIcon, QImage, QPixmap
-from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QHBoxLayout, QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pair import MASK_KINDS, MaskKind
@@ -28,7 +28,7 @@ class PairPanel(QWidget):
     Signals
     -------
     edited(PairTable)
-        Rows were skipped, taken back or put aside for testing.
+        Rows were skipped, taken back or put aside for testing, or are used at another size.
     cropWanted(list of PairEntry)
         Save copies of these, cut to the size that image and mask both have.
     classesChosen(dict of str to list of Path)
@@ -77,6 +77,15 @@ class PairPanel(QWidget):
         form = rows()
         tip = "binary: object or not. classes: a name for each value. instances: each object has a number of its own."
         add_row(form, "Masks are", self.kinds, tip)
+        self.percent = QDoubleSpinBox()
+        self.percent.setRange(1, 100)
+        self.percent.setDecimals(1)
+        self.percent.setSuffix(" %")
+        self.percent.setValue(100)
+        self.percent.setKeyboardTracking(False)
+        self.percent.valueChanged.connect(self._scale)
+        tip = "Shrinks images and masks as they are read, so that a whole organoid fits a tile. Files stay as they are."
+        add_row(form, "Use at size", self.percent, tip)
         column.addLayout(form)
         self.grid = QCheckBox("Show the tile grid")
         self.grid.setToolTip("Draws the tiles that the generator will see on the image that is open.")
@@ -115,6 +124,8 @@ class PairPanel(QWidget):
             if by_hand:
                 self.kinds.setItemText(0, "detect again")
             self.kinds.setCurrentIndex(max(self.kinds.findData(table.mask_kind), 0) if by_hand else 0)
+            with QSignalBlocker(self.percent):
+                self.percent.setValue(100 * table.scale)
             self.view.setFixedHeight(min(184, 30 + 22 * max(3, len(table.entries))))
         self._show_classes()
         self._show_row()
@@ -123,6 +134,10 @@ class PairPanel(QWidget):
         """What a person says that the masks are; None lets it be detected."""
         kind: MaskKind | None = self.kinds.currentData()
         return kind
+
+    def scale(self) -> float:
+        """Share of their size at which images are used."""
+        return float(self.percent.value()) / 100
 
     def show_pictures(self, pictures: list[tuple[str, NDArray[np.uint8]]]) -> None:
         """Show overlays, (Y, X, 3) uint8 each, that open their pair when clicked."""
@@ -212,6 +227,10 @@ class PairPanel(QWidget):
             self.failed.emit(error)
         else:
             self.edited.emit(table)
+
+    def _scale(self) -> None:
+        if self._table is not None and self.scale() != self._table.scale:
+            self.edited.emit(self._table.scaled(self.scale()))
 
     def _crop(self) -> None:
         assert self._table is not None

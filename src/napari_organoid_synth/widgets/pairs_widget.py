@@ -125,7 +125,7 @@ class PairsWidget(ColumnDock):
             self._show_table(self.workspace.pairs)
             return
         self.workspace.ensure_project(sources.name)
-        self._run(examine, sources, None, self._tiles(), self._new_left())
+        self._run(examine, sources, None, self._tiles(), self._new_left(), self.found.scale())
 
     def try_sample_data(self) -> None:
         """Simulate a small set in a new project, so that everything can be tried at once."""
@@ -147,7 +147,7 @@ class PairsWidget(ColumnDock):
         assert table is not None
         images = [Path(entry.image) for entry in table.entries if entry.image]
         sources = Sources(images, masks, given.image_pattern, given.mask_pattern)
-        self._run(examine, sources, None, self._tiles(), self._new_left())
+        self._run(examine, sources, None, self._tiles(), self._new_left(), self.found.scale())
 
     def _crop(self, entries: list[Any]) -> None:
         if self.workspace.project is not None:
@@ -319,5 +319,5 @@ def mirrored(table: PairTable, tile: int) -> str:
     """What to know about images smaller than a tile of that side, px; empty when there are none."""
     from napari_organoid_synth.core.tiling import mirrored_words
 
-    words = mirrored_words([entry.shape[1:] for entry in table.train if entry.shape is not None], tile)
+    words = mirrored_words([entry.size for entry in table.train if entry.size is not None], tile)
     return f"! {words}" if words else ""
