@@ -34,6 +34,9 @@ class AdversarialConfig(Settings):
         1.0, ge=0, description="Half-life of the averaged generator, thousand images; 0: no averaging."
     )
     learning_rate: float = Field(2e-4, gt=0, le=0.1, description="Of Adam, both networks.")
+    generator_rate: float | None = Field(
+        None, gt=0, le=0.1, description="Learning rate of the generator where it is another one; empty: the same."
+    )
     beta1: float = Field(0.5, ge=0, lt=1, description="First momentum of Adam.")
 
     def check_convolutional(self, size: int, todo: str = "Change the tile size.") -> None:

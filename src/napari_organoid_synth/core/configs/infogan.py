@@ -25,5 +25,8 @@ class InfoganConfig(ConvolutionalConfig):
         None, ge=2, le=100, description="Kinds to find; empty: as many as there are image classes, 10 without any."
     )
     continuous: int = Field(2, ge=0, le=16, description="Gradual traits to find.")
+    generator_rate: float | None = Field(
+        1e-3, gt=0, le=0.1, description="Learning rate of the generator, as published; slower, it ignores the codes."
+    )
     category_weight: float = Field(1.0, ge=0, description="Weight of telling the kind from the sample.")
     continuous_weight: float = Field(0.1, ge=0, description="Weight of telling the traits from the sample.")

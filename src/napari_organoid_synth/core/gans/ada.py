@@ -96,7 +96,7 @@ class Ada(nn.Module):
         if (taken + 1) % EVERY == 0:
             torch.div(self.signs, EVERY, out=self.sign)
             self.signs.zero_()
-            move = EVERY * len(logits) / (1000 * self.kimg)
+            move = EVERY * len(logits) / (1000 * self.kimg) if self.groups else 0.0
             self.p.add_((self.sign - self.target).sign() * move).clamp_(0, MOST)
 
 

@@ -48,10 +48,11 @@ class AdversarialGan(LatentGan):
         self.latent = config.latent
         self.generator, self.discriminator = generator, discriminator
         self._optimizers: dict[str, Optimizer] = {}
+        rates = {"generator": config.generator_rate or config.learning_rate, "discriminator": config.learning_rate}
         for name, network in (("generator", generator), ("discriminator", discriminator)):
             init_weights(network)
             channels_last(network)
-            self._optimizers[name] = make_adam(network, config.learning_rate, config.beta1)
+            self._optimizers[name] = make_adam(network, rates[name], config.beta1)
         self.average = copy.deepcopy(generator).requires_grad_(False).eval()
 
     def networks(self) -> dict[str, nn.Module]:
