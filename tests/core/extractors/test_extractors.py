@@ -64,7 +64,10 @@ def test_resizing_knows_no_integers() -> None:
 def test_inception_has_the_published_size() -> None:
     network = Inception()
     assert sum(p.numel() for p in network.parameters()) == 21_785_568  # 23 834 568 less the classifier of 2 049 000
-    assert {"Mixed_5b.branch5x5_2.conv.weight", "Mixed_7c.branch3x3dbl_3b.bn.running_var"} <= network.state_dict().keys()
+    assert {
+        "Mixed_5b.branch5x5_2.conv.weight",
+        "Mixed_7c.branch3x3dbl_3b.bn.running_var",
+    } <= network.state_dict().keys()
     assert network.Mixed_6e.branch7x7dbl_5.conv.weight.shape == (192, 192, 1, 7)
     assert [getattr(network, f"Mixed_{n}").width for n in ("5b", "5d", "6a", "6e", "7a", "7c")] == [
         256, 288, 768, 768, 1280, 2048,

@@ -93,7 +93,9 @@ def test_overlap_equals_brute_force(n: int, m: int) -> None:
 def test_extremes_of_the_neighbour_scores() -> None:
     rng = np.random.default_rng(5)
     x = rng.normal(size=(40, 3))
-    assert overlap(*matrices(x, x.copy())) == pytest.approx({"precision": 1, "recall": 1, "density": 1.2, "coverage": 1})
+    assert overlap(*matrices(x, x.copy())) == pytest.approx(
+        {"precision": 1, "recall": 1, "density": 1.2, "coverage": 1}
+    )
     assert neighbour_accuracy(*matrices(x, x.copy())) == 0  # every fake lies on a real one
     far = overlap(*matrices(x, x + 100))
     assert far == {"precision": 0, "recall": 0, "density": 0, "coverage": 0}

@@ -7,6 +7,7 @@ import pickle
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -108,7 +109,7 @@ class ConvStack(nn.Module):
         super().__init__()
         random = torch.Generator().manual_seed(seed)
         self.layers = nn.ModuleList(
-            nn.Conv2d(inside, outside, 3, 2, 1) for inside, outside in zip(widths, widths[1:], strict=False)
+            nn.Conv2d(inside, outside, 3, 2, 1) for inside, outside in pairwise(widths)
         )
         for layer in self.layers:
             nn.init.kaiming_normal_(layer.weight, 0.2, generator=random)

@@ -34,7 +34,9 @@ Path_ = list[Layer | list[Layer]]  # one after the other; a list at the end: sid
 class Conv(nn.Module):
     """Convolution without bias, batch normalisation with its learned means, ReLU."""
 
-    def __init__(self, inside: int, width: int, kernel: int | tuple[int, int], stride: int = 1, pad: bool = True) -> None:
+    def __init__(
+        self, inside: int, width: int, kernel: int | tuple[int, int], stride: int = 1, pad: bool = True
+    ) -> None:
         super().__init__()
         sides = (kernel, kernel) if isinstance(kernel, int) else kernel
         padding = tuple(side // 2 if pad and stride == 1 else 0 for side in sides)

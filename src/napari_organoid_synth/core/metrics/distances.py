@@ -12,7 +12,7 @@ NEIGHBOURS = 5
 
 
 def frechet_distance(x: Features, y: Features) -> float:
-    r"""Fréchet distance of the Gaussians fitted to two sets (Heusel 2017), exact also for fewer vectors than dimensions.
+    r"""Fréchet distance of the Gaussians fitted to two sets (Heusel 2017), exact also for few vectors.
 
     .. math:: \|μ_x - μ_y\|^2 + \mathrm{Tr}(Σ_x + Σ_y) - 2\,\mathrm{Tr}(Σ_x Σ_y)^{1/2}
 

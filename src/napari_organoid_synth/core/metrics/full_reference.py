@@ -32,6 +32,7 @@ def uqi(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
     a : NDArray (C, Y, X)
         At least 8 px high and wide; any number type, computed as float64.
     b : NDArray (N, C, Y, X)
+        Of the same size.
 
     Returns
     -------
@@ -69,7 +70,9 @@ def mutual_information(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
     Parameters
     ----------
     a : NDArray (C, Y, X) float
+        The range is 0–1.
     b : NDArray (N, C, Y, X) float
+        Of the same size.
     """
     bins_a, bins_b = (np.clip((one * BINS).astype(np.int64), 0, BINS - 1) for one in (a, b))
     found = np.zeros((len(b), len(a)))
@@ -101,6 +104,7 @@ def compare(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
     a : NDArray (C, Y, X) float
         The range is 0–1, the values may leave it. MSE is given for 0–255; PSNR is 10 log₁₀(R² / MSE), 100 dB at most.
     b : NDArray (N, C, Y, X) float
+        Of the same size.
     """
     error = mean_squared_error(a, b) * GREYS**2
     psnr = np.minimum(10 * np.log10(GREYS**2 / np.maximum(error, 1e-12)), 100.0)
