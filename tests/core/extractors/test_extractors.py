@@ -51,8 +51,9 @@ def test_the_encoder_learns_is_stored_and_repeats_itself(monkeypatch: pytest.Mon
     other.from_bytes(made[0].to_bytes())
     assert other.identity == made[0].identity
     np.testing.assert_array_equal(other(real), features)
-    apart = np.linalg.norm(features[:4].mean(0) - features[4:].mean(0))
-    assert apart > 5 * np.linalg.norm(features[:2].mean(0) - features[2:4].mean(0))  # two textures are two groups
+    distance = np.linalg.norm(features[:, None] - features, axis=2) + 1e9 * np.eye(8)
+    same_texture = (distance.argmin(1) < 4) == (np.arange(8) < 4)
+    assert same_texture.mean() >= 7 / 8
 
 
 def test_resizing_knows_no_integers() -> None:

@@ -108,9 +108,7 @@ class ConvStack(nn.Module):
     def __init__(self, widths: Sequence[int], seed: int) -> None:
         super().__init__()
         random = torch.Generator().manual_seed(seed)
-        self.layers = nn.ModuleList(
-            nn.Conv2d(inside, outside, 3, 2, 1) for inside, outside in pairwise(widths)
-        )
+        self.layers = nn.ModuleList(nn.Conv2d(inside, outside, 3, 2, 1) for inside, outside in pairwise(widths))
         for layer in self.layers:
             nn.init.kaiming_normal_(layer.weight, 0.2, generator=random)
             nn.init.zeros_(layer.bias)
