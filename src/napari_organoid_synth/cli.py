@@ -307,13 +307,18 @@ def simulate(
 
 @app.command(name="list")
 def list_(
-    family: Annotated[str, typer.Argument(help="generators, metrics or segmenters.")],
+    family: Annotated[str, typer.Argument(help="generators, metrics, extractors or segmenters.")],
     as_json: JsonOption = False,
 ) -> None:
     """List what there is, with the settings of each."""
     from napari_organoid_synth.core import registry
 
-    families = {"generators": registry.GANS, "metrics": registry.METRICS, "segmenters": registry.SEGMENTERS}
+    families = {
+        "generators": registry.GANS,
+        "metrics": registry.METRICS,
+        "extractors": registry.EXTRACTORS,
+        "segmenters": registry.SEGMENTERS,
+    }
     if family not in families:
         raise UserError(f"There is no list of '{family}'.", f"Expected one of: {', '.join(families)}.")
     members = families[family]
@@ -572,6 +577,11 @@ def _print(result: dict[str, Any], as_json: bool) -> None:
         print(json.dumps(result, indent=1, default=str))
         return
     for key, value in result.items():
+        if key == "sets":
+            from napari_organoid_synth.core.score_sets import table
+
+            print(table(value))
+            continue
         print(f"{key}: {json.dumps(value, default=str) if isinstance(value, dict | list) else value}")
 
 

@@ -56,13 +56,13 @@ def project(tmp_path: Path) -> Project:
 
 
 def finished(project: Project, **changes: object) -> Finished:
-    last = list(score(project, ScoreSettings(**changes), Control()))[-1]
+    last = list(score(project, ScoreSettings(**{"sets": "none", **changes}), Control()))[-1]
     assert isinstance(last, Finished)
     return last
 
 
 def test_scores_words_and_flags(project: Project) -> None:
-    events = list(score(project, ScoreSettings(), Control()))
+    events = list(score(project, ScoreSettings(sets="none"), Control()))
     assert isinstance(events[0], Started)
     assert events[0].info["total"] == 7
     assert isinstance(events[-2], Progress)
@@ -119,7 +119,7 @@ def test_best_are_new_unflagged_and_in_order(project: Project) -> None:
 def test_scored_samples_are_left_unless_asked_again(project: Project) -> None:
     assert finished(project, metrics=("sharpness",)).result["scored"] == 7
     assert finished(project, metrics=("sharpness",)).result == {
-        "scored": 0, "already": 7, "copies": 0, "broken_masks": 0, "real_tiles": 0,
+        "scored": 0, "already": 7, "copies": 0, "broken_masks": 0, "real_tiles": 0, "sets": [],
     }  # fmt: skip
     assert finished(project).result["scored"] == 7
     assert finished(project, metrics=("sharpness",), again=True).result["scored"] == 7
@@ -164,11 +164,11 @@ def test_real_tiles_and_the_one_to_look_at(project: Project) -> None:
 def test_what_is_missing_is_said(tmp_path: Path) -> None:
     project = Project(tmp_path / "empty")
     with pytest.raises(UserError, match="no generated pairs"):
-        list(score(project, ScoreSettings(), Control()))
+        list(score(project, ScoreSettings(sets="none"), Control()))
     with SampleStore(project.samples_path) as store:
         store.add(sample("a", *scene(1, 96)))
     with pytest.raises(UserError):
-        list(score(project, ScoreSettings(), Control()))
+        list(score(project, ScoreSettings(sets="none"), Control()))
     with pytest.raises(UserError, match="There is no 'fid'"):
         list(score(project, ScoreSettings(metrics=("fid",)), Control()))
     with pytest.raises(UserError, match="No score is chosen"):

@@ -129,7 +129,7 @@ def _stages(project: Project, control: Control, settings: DemoSettings) -> list[
     def score() -> Iterator[Event]:
         from napari_organoid_synth.core.score import score as verb
 
-        yield from verb(project, ScoreSettings(), control)
+        yield from verb(project, ScoreSettings(sets="none"), control)
 
     def export() -> Iterator[Event]:
         from napari_organoid_synth.core.export import export as verb

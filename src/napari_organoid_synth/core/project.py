@@ -18,7 +18,8 @@ class Project:
     """The folder that docks and command line share.
 
     ``pairs.json`` (the table of real pairs), ``runs/<id>/`` (trainings), ``samples.sqlite`` and ``samples/`` (generated
-    pairs), ``exports/``, ``segment/<id>/``, ``jobs/<id>/`` (other long verbs), ``bin/`` (what was deleted).
+    pairs), ``scores.json`` (scores of sets) and ``features/`` (what these keep of the real tiles),
+    ``exports/``, ``segment/<id>/``, ``jobs/<id>/`` (other long verbs), ``bin/`` (what was deleted).
 
     Parameters
     ----------
@@ -68,6 +69,11 @@ class Project:
     def samples_path(self) -> Path:
         """The database of generated pairs."""
         return self.path / "samples.sqlite"
+
+    @property
+    def scores_path(self) -> Path:
+        """Scores of the generated pairs as sets."""
+        return self.path / "scores.json"
 
     def runs(self) -> list[Path]:
         """Folders of trainings, newest last."""

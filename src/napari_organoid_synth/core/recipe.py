@@ -176,10 +176,19 @@ class PipelineSettings(Settings):
 
 
 class ScoreSettings(Settings):
-    """Scores of generated pairs."""
+    """Scores of generated pairs, each and as a set."""
 
-    metrics: tuple[str, ...] = Field(tuple(METRICS.names()), description="Which scores.")
-    again: bool = Field(False, description="Also pairs that have their scores.")
+    metrics: tuple[str, ...] = Field(tuple(METRICS.names()), description="Which scores of single pairs.")
+    again: bool = Field(False, description="Also pairs and sets that have their scores.")
+    sets: Literal["all", "kept", "accepted", "none"] = Field(
+        "all", description="Which pairs of each run are scored as a set: all, new and accepted (kept), accepted, none."
+    )
+    extractor: Literal["encoder", "inception2048", "inception64", "vgg19", "random"] = Field(
+        "encoder", description="Network whose features compare sets; the encoder learns from the real tiles first."
+    )
+    weights: str = Field("", description="File of weights of inception2048, inception64 or vgg19.")
+    seed: int = Field(0, ge=0, description="Fixes the halves from which intervals and ranges are taken.")
+    device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1, mps.")
 
 
 class ExportSettings(Settings):

@@ -87,3 +87,13 @@ GANS = Registry(
 )
 SEGMENTERS = Registry("segmenters", {"unet": "UNet"})
 METRICS = Registry("metrics", {"nearest": "Nearest", "sharpness": "Sharpness", "objects": "Objects"})
+EXTRACTORS = Registry(
+    "extractors",
+    {
+        "encoder": "Encoder",
+        "inception2048": "Inception2048",
+        "inception64": "Inception64",
+        "vgg19": "Vgg19",
+        "random": "Random",
+    },
+)

@@ -16,19 +16,21 @@ import re
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from napari_organoid_synth.core.curation import SampleRow, SampleStore, Verdict
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Event, Finished, Progress, Started, Warned
 from napari_organoid_synth.core.metrics.base import Judgement, Metric
-from napari_organoid_synth.core.pair import SamplePair, Source
-from napari_organoid_synth.core.pairing import PairTable, load_pairs, read_entry
+from napari_organoid_synth.core.pair import SamplePair
+from napari_organoid_synth.core.pairing import PairTable, read_entry
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import Recipe, ScoreSettings, TileSettings
+from napari_organoid_synth.core.real_tiles import real_tiles, tile_side
+from napari_organoid_synth.core.recipe import ScoreSettings
 from napari_organoid_synth.core.registry import METRICS
-from napari_organoid_synth.core.tiling import Tile, cut_pair, list_tiles
+from napari_organoid_synth.core.score_sets import REAL_DISTANCE, check_extractor, score_sets
+from napari_organoid_synth.core.tiling import Tile, cut_pair
 
-MOST_TILES = 400
 REPORT_SECONDS = 0.5
 
 
@@ -39,13 +41,14 @@ def score(project: Project, settings: ScoreSettings, control: Control) -> Iterat
     ------
     Event
         Started, Progress twice a second, Warned for a sample that cannot be read, Finished with ``scored``, ``copies``,
-        ``broken_masks``, ``real_tiles`` and ``already`` (samples that had their scores).
+        ``broken_masks``, ``real_tiles``, ``already`` (samples that had their scores) and ``sets`` (see `score_sets`).
 
     Raises
     ------
     UserError
-        If there are no samples, no real pairs or no such metric.
+        If there are no samples, no real pairs, no such metric, or no file of weights.
     """
+    check_extractor(settings)
     metrics: list[Metric] = [METRICS.load(name)() for name in settings.metrics]
     if not metrics:
         raise UserError("No score is chosen.", f"Expected some of: {', '.join(METRICS.names())}.")
@@ -62,6 +65,7 @@ def score(project: Project, settings: ScoreSettings, control: Control) -> Iterat
             for metric in metrics:
                 metric.fit(tiles)
         flags: Counter[str] = Counter()
+        innocent: set[str] = set()
         step, begun, reported = 0, time.monotonic(), time.monotonic()
         found: list[tuple[SampleRow, list[Judgement]]] = []
         for row in todo:
@@ -76,6 +80,8 @@ def score(project: Project, settings: ScoreSettings, control: Control) -> Iterat
             judgements = [metric.judge(pair) for metric in metrics]
             found.append((row, judgements))
             flags.update(judgement.flag for judgement in judgements)
+            if any(metric.warning == "copy" and not one.flag for metric, one in zip(metrics, judgements, strict=True)):
+                innocent.add(row.id)
             step += 1
             if time.monotonic() - reported > REPORT_SECONDS:
                 _keep(store, metrics, found)
@@ -83,13 +89,17 @@ def score(project: Project, settings: ScoreSettings, control: Control) -> Iterat
                 rate = step / (reported - begun)
                 yield Progress(step, len(todo), rate=rate, seconds_left=(len(todo) - step) / rate)
         _keep(store, metrics, found)
-    yield Progress(step, len(todo))
+        yield Progress(step, len(todo))
+        sets: list[dict[str, Any]] = []
+        if settings.sets != "none" and not control.canceled:
+            sets = yield from score_sets(project, store, settings, control, innocent)
     result = {
         "scored": step,
         "already": len(rows) - len(todo),
         "copies": flags["copy"],
         "broken_masks": flags["mask"],
         "real_tiles": len(tiles),
+        "sets": sets,
     }
     yield Finished(step, "canceled" if control.canceled else "completed", result)
 
@@ -102,7 +112,9 @@ def _keep(store: SampleStore, metrics: list[Metric], found: list[tuple[SampleRow
             values = {name: value for judgement in judgements for name, value in judgement.values.items()}
             values |= realism(metrics, values)
             flags = [word for word in row.flagged.split(", ") if word and word not in warnings]
-            flags += [judgement.flag for judgement in judgements if judgement.flag]
+            if "copy" in warnings and row.scores.get(REAL_DISTANCE, 1) < 1:  # until the set is judged again
+                flags.append("copy")
+            flags += [judgement.flag for judgement in judgements if judgement.flag and judgement.flag not in flags]
             store.rate(
                 row.id,
                 values,
@@ -141,35 +153,6 @@ def best(store: SampleStore, number: int, verdict: Verdict | None = "new") -> li
     if not rows and store.ids(verdict):
         raise UserError("None of these samples has been scored.", todo="Score them first.")
     return [row.id for row in rows if not row.flagged][: max(0, number)]
-
-
-def tile_side(rows: Sequence[SampleRow]) -> int:
-    """Side of the real tiles to compare samples with: the shorter edge that most of them have, 32 to 1024 px."""
-    side = Counter(min(row.size) for row in rows).most_common(1)[0][0]
-    return min(max(side, 32), 1024)
-
-
-def real_tiles(project: Project, side: int) -> list[SamplePair]:
-    """Tiles of the real training pairs, cut as for the newest run, so that a copied tile lies in the same place."""
-    pairs = load_pairs(project, split="train", images_alone=True)
-    settings = _tile_settings(project).replace(size=side, turn=False, flip=False)
-    if not any(pair.labels.any() for pair in pairs):
-        settings = settings.replace(min_objects=0)
-    tiles = list_tiles(pairs, settings)
-    kept = [tile for tile in tiles if tile.kept]
-    number = min(MOST_TILES, len(kept))
-    chosen = [kept[index * len(kept) // number] for index in range(number)]
-    return [_named(cut_pair(pairs[tile.pair], tile), pairs[tile.pair]) for tile in chosen]
-
-
-def _tile_settings(project: Project) -> TileSettings:
-    runs = project.runs()
-    return Recipe.from_file(runs[-1] / "recipe.yaml").tiles if runs else TileSettings()
-
-
-def _named(tile: SamplePair, pair: SamplePair) -> SamplePair:
-    """A tile that says which image it was cut from."""
-    return tile if pair.source.files else tile.replace(source=Source(files=(pair.name,)))
 
 
 def _place(tile: str) -> tuple[str, int, int]:

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from napari_organoid_synth.core.device import random_stream, seed_of
+from napari_organoid_synth.core.metrics.distances import kernel_distance
 
 if TYPE_CHECKING:
     from napari_organoid_synth.core.dataset import PairDataset
@@ -112,27 +113,6 @@ def mean_distance(x: NDArray[np.float64]) -> float:
     between = np.maximum(squares[:, None] + squares - 2 * x @ x.T, 0)
     np.fill_diagonal(between, 0)
     return float(np.sqrt(between / x.shape[1]).sum() / (len(x) * (len(x) - 1)))
-
-
-def kernel_distance(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
-    """Squared maximum mean discrepancy with the kernel (x·y / D + 1)³: 0 for samples of the same distribution.
-
-    The unbiased estimate of Gretton 2012 (JMLR 13, eq. 3), which may come out slightly below 0; the kernel is that of
-    the Kernel Inception Distance (Bińkowski 2018, arXiv 1801.01401), the features are not.
-
-    Parameters
-    ----------
-    x, y : NDArray (N, D) and (M, D) float64
-        Features; N and M at least 2.
-
-    Examples
-    --------
-    >>> kernel_distance(np.array([[1.0], [1.0]]), np.array([[0.0], [0.0]]))
-    7.0
-    """
-    inside = [(one @ one.T / one.shape[1] + 1) ** 3 for one in (x, y)]
-    within = sum((k.sum() - np.trace(k)) / (len(k) * (len(k) - 1)) for k in inside)
-    return float(within - 2 * ((x @ y.T / x.shape[1] + 1) ** 3).mean())
 
 
 @dataclass(frozen=True)

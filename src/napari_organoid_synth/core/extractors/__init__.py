@@ -1,0 +1,1 @@
+"""Networks that turn a tile into a vector: one file each."""

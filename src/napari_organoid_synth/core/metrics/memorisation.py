@@ -1,0 +1,133 @@
+r"""Has the generator learned, or does it repeat its training tiles?
+
+Per sample: it is a copy when it lies nearer to a real tile than real tiles of different images lie to each other, in
+any of the eight right-angle orientations. Of a set: a three-sample test (Meehan 2020, arXiv 2004.05675) asks whether
+samples lie nearer to the training tiles than tiles of test images do, which the generator has never seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_organoid_synth.core.metrics.distances import euclidean
+from napari_organoid_synth.core.metrics.nearest import shrink
+from napari_organoid_synth.core.tiling import orient
+
+COARSE = 32  # px at which pixels are compared
+RARE = 0.01  # share of real tiles that may lie nearer to another image than the limit
+SAME = 1e-3  # below this distance, real tiles of two images are one and the same
+WAYS = tuple((turns, flip) for flip in (False, True) for turns in range(4))
+SIGNIFICANT = 0.01
+FEW_IMAGES = 5
+
+
+def signature(image: NDArray[Any]) -> NDArray[np.float32]:
+    """An image (C, Y, X) at 32 px, mean 0 and length 1: distances are those of correlation, √(2 - 2 r).
+
+    A plain image is 0 everywhere.
+    """
+    coarse = shrink(np.clip(image, 0, 1), COARSE)
+    coarse = coarse - coarse.mean()
+    length = float(np.linalg.norm(coarse))
+    return np.asarray(coarse / length if length > 1e-6 else 0 * coarse, np.float32)
+
+
+def orientations(image: NDArray[Any]) -> NDArray[Any]:
+    """A square image (C, Y, X) in its eight right-angle orientations, upright first, (8, C, Y, X)."""
+    return np.stack([orient(image, *way) for way in WAYS])
+
+
+def turned_signatures(images: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
+    """The signatures of images (N) in all orientations as vectors, (N, 8, D)."""
+    return np.stack([orientations(signature(image)).reshape(len(WAYS), -1) for image in images])
+
+
+class Space:
+    """Real tiles as vectors, and how near they are to each other.
+
+    Parameters
+    ----------
+    real : NDArray (N, W, D)
+        Vectors of the real tiles in W orientations, upright first.
+    sources : sequence of str
+        The image of each.
+
+    Attributes
+    ----------
+    limit : float
+        Distance below which a sample is a copy: what 1 of 100 real tiles reaches to its nearest tile of another image
+        (the least for fewer than 100). NaN when all tiles come from one image.
+    """
+
+    def __init__(self, real: NDArray[np.floating[Any]], sources: Sequence[str]) -> None:
+        self._ways = real.shape[1]
+        self._bank = real.reshape(-1, real.shape[2])
+        names = np.asarray(sources)
+        distance = euclidean(real[:, 0], self._bank)
+        distance[names[:, None] == np.repeat(names, self._ways)] = np.inf
+        nearest = distance.min(1)
+        nearest = nearest[np.isfinite(nearest) & (nearest > SAME)]
+        self.limit = float(np.quantile(nearest, RARE, method="lower")) if len(nearest) else np.nan
+
+    def nearest(self, vectors: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+        """Distance of other vectors (M, D) to the nearest real tile in any orientation, (M,)."""
+        return euclidean(vectors, self._bank).min(1)
+
+    def ratio(self, vectors: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+        """That distance in units of `limit`, (M,): below 1 is a copy. Infinite where there is no limit."""
+        if np.isnan(self.limit):
+            return np.full(len(vectors), np.inf)
+        return self.nearest(vectors) / self.limit
+
+
+@dataclass(frozen=True)
+class DataCopying:
+    """Whether samples lie nearer to the training tiles than tiles of unseen images.
+
+    Parameters
+    ----------
+    nearer : float
+        Probability that a sample lies nearer than an unseen tile: 0.5 when it generalises, 1 when all are nearer.
+    p : float
+        Of finding this by chance, one-sided.
+    n_unseen, n_images : int
+        Unseen tiles, and the images they were cut from.
+    words : str
+    """
+
+    nearer: float
+    p: float
+    n_unseen: int
+    n_images: int
+    words: str
+
+
+def data_copying(
+    fake: Sequence[NDArray[np.float64]], unseen: Sequence[NDArray[np.float64]], n_images: int
+) -> DataCopying:
+    """The three-sample test, by the Mann–Whitney U statistic of distances to the nearest training tile.
+
+    Parameters
+    ----------
+    fake, unseen : sequence of NDArray (M,), (H,)
+        Distances in each space; the smallest p counts, times the number of spaces (Bonferroni).
+    n_images : int
+        Images of the unseen tiles. Tiles of one image are not independent: with few images p says too much.
+    """
+    from scipy.stats import mannwhitneyu
+
+    tests = [mannwhitneyu(x, y, alternative="less") for x, y in zip(fake, unseen, strict=True)]
+    best = int(np.argmin([test.pvalue for test in tests]))
+    p = min(1.0, len(tests) * float(tests[best].pvalue))
+    nearer = 1 - float(tests[best].statistic) / (len(fake[best]) * len(unseen[best]))
+    words = "samples lie no nearer to the training tiles than unseen images do"
+    if p < SIGNIFICANT:
+        words = "samples lie nearer to the training tiles than unseen images do: it repeats what it has seen"
+    if n_images < FEW_IMAGES:
+        words += f" (only {n_images} unseen image{'s' * (n_images != 1)}: a hint, no proof)"
+    return DataCopying(nearer, p, len(unseen[best]), n_images, words)

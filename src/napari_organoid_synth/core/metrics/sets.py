@@ -1,0 +1,322 @@
+"""Scores of a whole set of generated tiles, each with its uncertainty and with what real tiles reach.
+
+A score compares a set with a reference set. Three things are made of it, all with the same function:
+
+- the *value*: all generated tiles against all real ones;
+- its *interval* (95 %): 200 times half of the real tiles and half of the generated ones are drawn without replacement,
+  whose deviations from their mean have the variance of the full estimate (half-sampling); they are added to the value.
+  Drawing with replacement would put tiles in twice, which distances to neighbours take for copies;
+- the *range of the originals*: 20 times one half of the real tiles against the other half, smallest and largest. Beside
+  it stands ``alike``: 20 times as many generated tiles against the same halves, because most scores depend on the
+  number of tiles. The words compare these two.
+
+Tiles of one image resemble each other, so halves are halves of the images where there are at least 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_organoid_synth.core.metrics.base import Score
+from napari_organoid_synth.core.metrics.distances import (
+    cubic_kernel,
+    discrepancy,
+    euclidean,
+    frechet_distance,
+    neighbour_accuracy,
+    overlap,
+)
+from napari_organoid_synth.core.metrics.full_reference import NAMES, compare
+from napari_organoid_synth.core.metrics.tile_facts import TileFacts
+
+Indices = NDArray[np.intp]
+Measure = Callable[[Indices, Indices], dict[str, float]]
+"""Scores of the second set of tiles against the first; indices into the real tiles followed by the generated ones."""
+
+SPLITS = 20
+ROUNDS = 200
+LEAST = 8  # tiles of either kind: halves of 4
+GROUPS = 4  # images from which on halves are halves of the images
+UNBIASED = 2048  # tiles from which on the bias of FID is small
+PAIRED = 64  # tiles of either kind that are compared pair by pair
+
+FEATURE_SCORES = (
+    Score("kid", "KID", better="low"),
+    Score("fid", "FID", better="low"),
+    Score("precision", "Precision: fakes that look real", better="high"),
+    Score("recall", "Recall: reals that are covered", better="high"),
+    Score("density", "Density", better="high"),
+    Score("coverage", "Coverage", better="high"),
+    Score("c2st", "Told apart by nearest neighbour (0.5: not)"),
+)
+PAIR_SCORES = (
+    Score("ssim", "SSIM, all pairs"),
+    Score("uqi", "UQI, all pairs"),
+    Score("nmi", "Mutual information, all pairs"),
+    Score("psnr", "PSNR, all pairs", "dB"),
+    Score("mse", "MSE, all pairs", "grey levels²"),
+)
+IMAGE_SCORES = (
+    Score("hf_energy", "Fine structure", "grey levels²"),
+    Score("blur", "Blur (0 sharp, 1 blurred)"),
+)
+MASK_SCORES = (
+    Score("ks_count", "Number of objects: distance of distributions", better="low"),
+    Score("ks_area", "Area: distance of distributions", better="low"),
+    Score("ks_eccentricity", "Eccentricity: distance of distributions", better="low"),
+    Score("ks_touching", "Touching share: distance of distributions", better="low"),
+    Score("ks_decode_error", "Decode error: distance of distributions", better="low"),
+)
+
+
+@dataclass(frozen=True)
+class SetScore:
+    """One number about a set.
+
+    Parameters
+    ----------
+    name, title, unit : str
+    better : {"high", "low", "range"}
+        Which way is good; "range": like the originals among each other.
+    value : float
+    low, high : float
+        95 % interval of the value.
+    n_real, n_fake : int
+        Tiles that it was taken from.
+    extractor : str
+        Name and weight hash of the features; empty when there are none.
+    real_low, real_high : float
+        Range of the originals: halves of the real tiles against each other.
+    alike : float
+        The generated tiles against the same halves, as many as these have.
+    seed : int
+        Of the halves.
+    words : str
+        What it means.
+    """
+
+    name: str
+    title: str
+    unit: str
+    better: Literal["high", "low", "range"]
+    value: float
+    low: float
+    high: float
+    n_real: int
+    n_fake: int
+    extractor: str
+    real_low: float
+    real_high: float
+    alike: float
+    seed: int
+    words: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+
+def evaluate(
+    scores: Sequence[Score],
+    measure: Measure,
+    sources: Sequence[str],
+    n_fake: int,
+    *,
+    seed: int = 0,
+    extractor: str = "",
+    notes: Mapping[str, str] | None = None,
+) -> list[SetScore]:
+    """Value, interval and range of the originals of some scores; those that are not finite are left out.
+
+    Parameters
+    ----------
+    scores : sequence of Score
+        Which of the numbers of ``measure``.
+    measure : callable
+        Scores of one set of tiles against another.
+    sources : sequence of str
+        The image that each real tile was cut from, at least 4 tiles.
+    n_fake : int
+        Generated tiles, at least 4.
+    seed : int
+        Of the halves.
+    extractor : str
+        Name and weight hash of the features, for the record.
+    notes : dict of str to str, optional
+        What else to say, by name of score.
+    """
+    rng = np.random.default_rng(seed)
+    real, fake = np.arange(len(sources)), np.arange(len(sources), len(sources) + n_fake)
+    groups = np.unique(np.asarray(sources), return_inverse=True)[1].reshape(-1)
+    value = measure(real, fake)
+    among, alike = [], []
+    for _ in range(SPLITS):
+        first, second = _halves(groups, rng)
+        number = min(len(second), n_fake)
+        among.append(measure(first, rng.permutation(second)[:number]))
+        alike.append(measure(first, rng.permutation(fake)[:number]))
+    around = [measure(_halves(groups, rng)[0], rng.permutation(fake)[: (n_fake + 1) // 2]) for _ in range(ROUNDS)]
+    found = []
+    for score in scores:
+        reals, likes, drawn = (_finite([one[score.name] for one in many]) for many in (among, alike, around))
+        if not (np.isfinite(value[score.name]) and len(reals) and len(likes) and len(drawn)):
+            continue
+        low, high = value[score.name] + np.percentile(drawn - drawn.mean(), (2.5, 97.5))
+        words = _words(score, float(likes.mean()), float(reals.min()), float(reals.max()))
+        if note := (notes or {}).get(score.name, ""):
+            words = f"{words}; {note}"
+        found.append(
+            SetScore(
+                score.name,
+                score.title,
+                score.unit,
+                score.better,
+                value[score.name],
+                float(low),
+                float(high),
+                len(real),
+                n_fake,
+                extractor,
+                float(reals.min()),
+                float(reals.max()),
+                float(likes.mean()),
+                seed,
+                words,
+            )
+        )
+    return found
+
+
+def _halves(groups: NDArray[np.intp], rng: np.random.Generator) -> tuple[Indices, Indices]:
+    """Two halves of the real tiles at random, of whole images where there are enough."""
+    number = int(groups.max()) + 1
+    if number < GROUPS:
+        order = rng.permutation(len(groups))
+        return order[: len(order) // 2], order[len(order) // 2 :]
+    first = np.isin(groups, rng.permutation(number)[: number // 2])
+    parts = np.flatnonzero(first), np.flatnonzero(~first)
+    if min(map(len, parts)) < 2:  # images of one tile
+        order = rng.permutation(len(groups))
+        return order[: len(order) // 2], order[len(order) // 2 :]
+    return parts if rng.random() < 0.5 else parts[::-1]
+
+
+def _finite(values: Sequence[float]) -> NDArray[np.float64]:
+    array = np.asarray(values, np.float64)
+    return array[np.isfinite(array)]
+
+
+def _words(score: Score, alike: float, low: float, high: float) -> str:
+    if low <= alike <= high:
+        return "within the range of the originals"
+    if score.better == "range":
+        return f"{'below' if alike < low else 'above'} the range of the originals"
+    if (alike > high) == (score.better == "low"):
+        return "worse than the originals among each other"
+    return "nearer than the originals are to each other"
+
+
+# --- what is measured ------------------------------------------------------------------------------------------------
+
+
+def feature_measure(real: NDArray[np.float64], fake: NDArray[np.float64]) -> Measure:
+    """KID, FID, precision, recall, density, coverage and C2ST of features (N, D) and (M, D)."""
+    features = np.concatenate([real, fake])
+    kernel, distance = cubic_kernel(features, features), euclidean(features, features)
+
+    def measure(a: Indices, b: Indices) -> dict[str, float]:
+        def parts(matrix: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+            return matrix[np.ix_(a, a)], matrix[np.ix_(b, b)], matrix[np.ix_(a, b)]
+
+        distances = parts(distance)
+        return {
+            "kid": discrepancy(*parts(kernel)),
+            "fid": frechet_distance(features[a], features[b]),
+            **overlap(*distances),
+            "c2st": neighbour_accuracy(*distances),
+        }
+
+    return measure
+
+
+def feature_notes(n_real: int, n_fake: int, note: str = "") -> dict[str, str]:
+    """What to say beside the scores of features: the bias of FID, and the note of the extractor."""
+    notes = {score.name: note for score in FEATURE_SCORES} if note else {}
+    if min(n_real, n_fake) < UNBIASED:
+        bias = f"biased upwards with fewer than {UNBIASED} tiles: trust KID"
+        notes["fid"] = f"{bias}; {note}" if note else bias
+    return notes
+
+
+def compare_all(a: Sequence[NDArray[np.float32]], b: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
+    """SSIM, UQI, mutual information, PSNR and MSE of every pair of images (C, S, S), (N, M, 5)."""
+    others = np.stack(list(b))
+    return np.stack([compare(image, others) for image in a])
+
+
+def pair_measure(among: NDArray[np.float64], between: NDArray[np.float64]) -> Measure:
+    """Means over all pairs of a real with a generated (or another real) tile, the pairing of the organoid study.
+
+    Parameters
+    ----------
+    among, between : NDArray (N, N, 5), (N, M, 5)
+        From `compare_all`, real with real and real with generated.
+    """
+    table = np.concatenate([among, between], 1)
+
+    def measure(a: Indices, b: Indices) -> dict[str, float]:
+        return dict(zip(NAMES, (float(mean) for mean in table[np.ix_(a, b)].mean((0, 1))), strict=True))
+
+    return measure
+
+
+def image_measure(tiles: Sequence[TileFacts]) -> Measure:
+    """Mean fine structure and blur of the second set."""
+    values = np.array([(tile.hf_energy, tile.blur) for tile in tiles])
+
+    def measure(_: Indices, b: Indices) -> dict[str, float]:
+        means = values[b].mean(0)
+        return {"hf_energy": float(means[0]), "blur": float(means[1])}
+
+    return measure
+
+
+def mask_measure(tiles: Sequence[TileFacts]) -> Measure:
+    """Kolmogorov–Smirnov distances, 0 for equal distributions and 1 for separate ones, of what the masks hold."""
+    from scipy.stats import ks_2samp
+
+    columns = _mask_columns(tiles)
+
+    def measure(a: Indices, b: Indices) -> dict[str, float]:
+        found = {}
+        for name, column in columns.items():
+            x, y = (_finite(np.concatenate([column[index] for index in one])) for one in (a, b))
+            found[name] = float(ks_2samp(x, y, method="asymp").statistic) if len(x) and len(y) else np.nan
+        return found
+
+    return measure
+
+
+def mask_notes(tiles: Sequence[TileFacts], n_real: int) -> dict[str, str]:
+    """Medians of the generated and of the real masks, in words."""
+    notes = {}
+    for name, column in _mask_columns(tiles).items():
+        real, fake = (_finite(np.concatenate(part)) for part in (column[:n_real], column[n_real:]))
+        if len(real) and len(fake):
+            notes[name] = f"median {np.median(fake):.3g}, real {np.median(real):.3g}"
+    return notes
+
+
+def _mask_columns(tiles: Sequence[TileFacts]) -> dict[str, list[NDArray[np.float64]]]:
+    return {
+        "ks_count": [np.array([float(len(tile.areas))]) for tile in tiles],
+        "ks_area": [tile.areas for tile in tiles],
+        "ks_eccentricity": [tile.eccentricities for tile in tiles],
+        "ks_touching": [np.array([tile.touching]) for tile in tiles],
+        "ks_decode_error": [np.array([tile.decode_error]) for tile in tiles],
+    }

@@ -1,0 +1,126 @@
+"""What the scores of whole sets need to know of one tile, so that its pixels are read once and not kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_organoid_synth.core.heatflow import decode, encode, flow_error
+from napari_organoid_synth.core.metrics.base import to_grey, to_unit
+from napari_organoid_synth.core.metrics.nearest import shrink
+from napari_organoid_synth.core.metrics.sharpness import hf_energy
+from napari_organoid_synth.core.pair import SamplePair
+
+SIDE = 128  # px at which tiles are compared
+OUTLINE = 64  # px at which masks are
+
+
+@dataclass(frozen=True)
+class TileFacts:
+    """One tile.
+
+    Parameters
+    ----------
+    name : str
+    source : str
+        The image that it was cut from.
+    image : NDArray (C, S, S) float32
+        0 and 1 at the limits of the real images, not clipped; S is 128, or the side of the real tiles if that is less.
+    mask : NDArray (K, 64, 64) float32
+        Share of each pixel that each class covers, without the lines where objects touch.
+    hf_energy, blur : float
+        As in `metrics.sharpness`.
+    areas : NDArray (n,) float64
+        Of the objects, px.
+    eccentricities : NDArray (n,) float64
+        0 for a circle, towards 1 for a line.
+    touching : float
+        Share of the objects that touch another; NaN without objects or when the mask does not tell objects apart.
+    decode_error : float
+        Mean squared distance of flow arrows that a round trip through the flow encoding leaves, over object pixels;
+        NaN when not asked for.
+    """
+
+    name: str
+    source: str
+    image: NDArray[np.float32]
+    mask: NDArray[np.float32]
+    hf_energy: float
+    blur: float
+    areas: NDArray[np.float64]
+    eccentricities: NDArray[np.float64]
+    touching: float
+    decode_error: float
+
+
+def look(pair: SamplePair, limits: NDArray[np.float64], side: int = SIDE, round_trip: bool = False) -> TileFacts:
+    """The facts of a tile.
+
+    Parameters
+    ----------
+    pair : SamplePair
+        Real or generated.
+    limits : NDArray (C, 2)
+        From `intensity_limits` of the real tiles.
+    side : int
+        Of the image that is kept, px.
+    round_trip : bool
+        Whether to take `TileFacts.decode_error`, which is the slow one.
+    """
+    from skimage.measure import blur_effect, label, regionprops
+
+    grey = to_grey(pair.image, limits)
+    instances = pair.mask_kind == "instances"
+    objects = pair.labels if instances else np.asarray(label(pair.labels, background=0, connectivity=2), np.int32)
+    regions = regionprops(objects)
+    meeting = _meeting(objects)
+    return TileFacts(
+        pair.name,
+        pair.source.files[0] if pair.source.files else pair.name,
+        shrink(to_unit(pair.image, limits), side),
+        _outlined(pair, meeting),
+        hf_energy(grey * 255),
+        float(blur_effect(grey)) if np.ptp(grey) > 0 else 1.0,
+        np.array([region.area for region in regions], np.float64),
+        np.array([region.eccentricity for region in regions], np.float64),
+        len(np.setdiff1d(objects[meeting], 0)) / len(regions) if instances and regions else np.nan,
+        _round_trip(objects) if round_trip and instances and regions else np.nan,
+    )
+
+
+def _meeting(objects: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Pixels of an object beside a pixel of another one (8 neighbours), (Y, X)."""
+    found = np.zeros(objects.shape, bool)
+    views: list[tuple[Any, Any]] = [
+        (np.s_[1:], np.s_[:-1]),
+        (np.s_[:, 1:], np.s_[:, :-1]),
+        (np.s_[1:, 1:], np.s_[:-1, :-1]),
+        (np.s_[1:, :-1], np.s_[:-1, 1:]),
+    ]
+    for here, there in views:
+        a, b = objects[here], objects[there]
+        meet = (a != b) & (a > 0) & (b > 0)
+        found[here] |= meet
+        found[there] |= meet
+    return found
+
+
+def _outlined(pair: SamplePair, meeting: NDArray[np.bool_]) -> NDArray[np.float32]:
+    if pair.mask_kind == "classes":
+        planes = np.stack([pair.labels == value + 1 for value in range(len(pair.class_names))])
+    else:
+        planes = ((pair.labels > 0) & ~meeting)[None]
+    return shrink(planes.astype(np.float32), OUTLINE)
+
+
+def _round_trip(objects: NDArray[np.int32]) -> float:
+    field = encode(objects)
+    decoded = decode(field)
+    size = np.bincount(decoded.ravel())
+    error = flow_error(decoded, field)
+    lost = np.count_nonzero((objects > 0) & (decoded == 0))  # counts as arrows of length 1 against none
+    found = size[1:].sum()
+    return float(((error * size)[1:].sum() + lost) / max(found + lost, 1))

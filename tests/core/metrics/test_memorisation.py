@@ -1,0 +1,111 @@
+"""Copies are caught, fresh tiles are not: on made textures and on real nuclei."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from imageio.v3 import imread
+
+from napari_organoid_synth.core.metrics.distances import euclidean
+from napari_organoid_synth.core.metrics.memorisation import (
+    Space,
+    data_copying,
+    orientations,
+    signature,
+    turned_signatures,
+)
+from napari_organoid_synth.core.registry import EXTRACTORS
+from napari_organoid_synth.core.tiling import orient
+
+
+def test_a_signature_is_a_correlation_and_orientations_are_eight() -> None:
+    rng = np.random.default_rng(0)
+    a, b = rng.random((2, 1, 32, 32))
+    correlation = np.corrcoef(a.ravel(), b.ravel())[0, 1]
+    distance = float(np.linalg.norm(signature(a) - signature(b)))
+    assert distance == pytest.approx(np.sqrt(2 - 2 * correlation), rel=1e-4)
+    assert len({way.tobytes() for way in orientations(a)}) == 8
+    np.testing.assert_array_equal(orientations(a)[0], a)
+    assert not signature(np.full((1, 64, 64), 0.3)).any()
+
+
+def test_the_limit_is_what_real_tiles_of_other_images_reach() -> None:
+    rng = np.random.default_rng(1)
+    images = rng.random((6, 1, 32, 32))
+    images[1] = orient(images[0], 1, True) + 0.02 * rng.random((1, 32, 32))  # of the same image: does not count
+    images[5] = orient(images[4], 3, False) + 0.3 * rng.random((1, 32, 32))  # of another: does
+    space = Space(turned_signatures(images), ["a", "a", "b", "c", "d", "e"])
+    bank = turned_signatures(images).reshape(6, 8, -1)
+    assert space.limit == pytest.approx(euclidean(bank[5, :1], bank[4]).min())
+    copy = signature(orient(images[2], 2, True) + 0.1 * rng.random((1, 32, 32))).reshape(1, -1)
+    new = signature(rng.random((1, 32, 32))).reshape(1, -1)
+    assert space.ratio(copy) < 1 < space.ratio(new)
+    alone = Space(turned_signatures(images[:2]), ["a", "a"])
+    assert np.isnan(alone.limit)
+    assert alone.ratio(copy) == np.inf
+
+
+def test_images_that_are_in_twice_set_no_limit_of_zero() -> None:
+    images = np.random.default_rng(2).random((4, 1, 32, 32))
+    images[1] = images[0]
+    assert Space(turned_signatures(images), list("abcd")).limit > 0.1
+
+
+def test_the_three_sample_test_knows_its_numbers() -> None:
+    rng = np.random.default_rng(3)
+    found = data_copying([np.array([1.0, 2.0]), rng.random(2)], [np.array([3.0, 4.0, 0.5]), np.zeros(3)], 9)
+    assert found.nearer == pytest.approx(4 / 6)  # 1 and 2 lie below 3 and 4
+    assert (found.n_unseen, found.n_images) == (3, 9)
+    p = [data_copying([rng.normal(size=30)], [rng.normal(size=20)], 9).p for _ in range(300)]
+    assert np.mean(np.array(p) < 0.05) == pytest.approx(0.05, abs=0.035)
+    copied = data_copying([rng.normal(-2, 1, 30)], [rng.normal(size=20)], 3)
+    assert copied.p < 1e-4
+    assert "repeats what it has seen (only 3 unseen images" in copied.words
+
+
+def test_rates_on_real_nuclei(shared_data: Path) -> None:
+    """Turned, noisy copies of training tiles against tiles of other images of the same kind."""
+    files = sorted((shared_data / "nuclei_dsb2018" / "images").glob("fluorescence_*.png"))
+    rng = np.random.default_rng(4)
+    tiles, sources = [], []
+    for file in rng.permutation(files):
+        image = imread(file)
+        if image.ndim != 2 or min(image.shape) < 256:
+            continue
+        high = max(float(np.percentile(image, 99.9)), 1.0)
+        for y, x in ((0, 0), (128, 128)):
+            tiles.append((image[y : y + 128, x : x + 128] / high).astype(np.float32)[None])
+            sources.append(Path(file).stem)
+    n = len(tiles) // 2 // 2 * 2  # half of the images to train, the others are fresh and unseen
+    train, others = tiles[:n], tiles[n:]
+    middle = len(others) // 4 * 2
+    extractor = EXTRACTORS.load("random")(1)
+    spaces = {
+        "pixels": Space(turned_signatures(train), sources[:n]),
+        "features": Space(np.stack([extractor(orientations(tile)) for tile in train]), sources[:n]),
+    }
+
+    def vectors(space: str, images: list[np.ndarray]) -> np.ndarray:
+        if space == "features":
+            return extractor(images)
+        return np.stack([signature(image).ravel() for image in images])
+
+    copies = [
+        orient(tile, index % 4, index % 2 == 0) + rng.normal(0, 0.05, tile.shape) for index, tile in enumerate(train)
+    ]
+    rate = {
+        kind: float((np.minimum(*(spaces[name].ratio(vectors(name, images)) for name in spaces)) < 1).mean())
+        for kind, images in (("copies", copies), ("fresh", others))
+    }
+    print(f"flagged: {rate}, {n} training tiles, {len(others)} fresh")
+    assert rate["copies"] > 0.9
+    assert rate["fresh"] < 0.1
+
+    def test(images: list[np.ndarray]) -> float:
+        near = [[spaces[name].nearest(vectors(name, part)) for name in spaces] for part in (images, others[middle:])]
+        return data_copying(*near, n_images=len(set(sources[n + middle :]))).p
+
+    assert test(copies) < 1e-6
+    assert test(others[:middle]) > 0.01

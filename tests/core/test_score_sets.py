@@ -1,0 +1,161 @@
+"""Scoring sets of a small simulated project: columns of runs, copies, what is kept, what is said."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from napari_organoid_synth.core.curation import SampleStore
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.job import Control, Finished, Progress, Warned
+from napari_organoid_synth.core.pair import SamplePair
+from napari_organoid_synth.core.pairing import PairTable, save_layers_pair, split_table
+from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.recipe import ScoreSettings
+from napari_organoid_synth.core.registry import EXTRACTORS
+from napari_organoid_synth.core.score import score
+from napari_organoid_synth.core.score_sets import read_columns, table
+
+SIDE = 64
+
+
+def scene(seed: int, size: int, objects: int = 9) -> tuple[np.ndarray, np.ndarray]:
+    """Bright discs on grain: image (1, Y, X) uint16 and instance labels."""
+    rng = np.random.default_rng(seed)
+    labels = np.zeros((size, size), np.int32)
+    y, x = np.mgrid[:size, :size]
+    per_row = size // 32
+    for number in range(min(objects, per_row**2)):
+        row, column = divmod(number, per_row)
+        cy, cx = 32 * row + rng.integers(10, 22), 32 * column + rng.integers(10, 22)
+        labels[(y - cy) ** 2 + (x - cx) ** 2 < rng.integers(36, 90)] = number + 1
+    grain = gaussian_filter(rng.normal(size=(size, size)), 1.0)
+    return (2000 + 1500 * (labels > 0) + 900 * grain).astype(np.uint16)[None], labels
+
+
+def sample(name: str, image: np.ndarray, labels: np.ndarray) -> SamplePair:
+    return SamplePair(name, image, labels, "instances", ("cell",))
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """Six real images, one of them to test; fresh draws as run "good", turned noisy training tiles as run "thief"."""
+    project = Project(tmp_path / "project")
+    for seed in range(6):
+        image, labels = scene(seed, 2 * SIDE, 16)
+        save_layers_pair(project, f"real{seed}", image, labels, mask_kind="instances", class_names=("cell",))
+    split_table(PairTable.from_file(project.pairs_path), test=["real5"]).to_file(project.pairs_path)
+    rng = np.random.default_rng(0)
+    with SampleStore(project.samples_path) as store:
+        for seed in range(10):
+            store.add(sample(f"good{seed}", *scene(50 + seed, SIDE)), run="good")
+            image, labels = scene(seed % 5, 2 * SIDE, 16)
+            y, x = SIDE * (seed // 5), SIDE * (seed % 2)
+            image, labels = image[:, y : y + SIDE, x : x + SIDE], labels[y : y + SIDE, x : x + SIDE]
+            noisy = np.rot90(image, seed, axes=(1, 2)) + rng.normal(0, 600, (1, SIDE, SIDE))
+            store.add(sample(f"thief{seed}", noisy.astype(np.uint16), np.rot90(labels, seed).copy()), run="thief")
+    return project
+
+
+def scored(project: Project, **changes: Any) -> tuple[list[dict[str, Any]], list[Any]]:
+    settings = ScoreSettings(**{"extractor": "random", "metrics": ("nearest",), "device": "cpu", **changes})
+    events = list(score(project, settings, Control()))
+    assert isinstance(events[-1], Finished)
+    return events[-1].result["sets"], events
+
+
+def test_a_project_from_scores_to_table_and_again(project: Project) -> None:
+    columns, events = scored(project)
+    found = {column["run"]: column for column in columns}
+    assert set(found) == {"good", "thief"}
+    assert read_columns(project) == json.loads(json.dumps(columns))
+    scores = {run: {one["name"]: one for one in column["scores"]} for run, column in found.items()}
+    assert scores["good"].keys() == {
+        "kid", "fid", "precision", "recall", "density", "coverage", "c2st",
+        "ssim", "uqi", "nmi", "psnr", "mse", "hf_energy", "blur",
+        "ks_count", "ks_area", "ks_eccentricity", "ks_touching", "ks_decode_error",
+    }  # fmt: skip
+    for column in scores.values():
+        for one in column.values():
+            assert one["low"] <= one["high"]
+            assert one["real_low"] <= one["real_high"]
+            assert one["n_fake"] == 10
+    kid = scores["good"]["kid"]
+    assert kid["extractor"].startswith("random:")
+    assert "smoke test" in kid["words"]
+    assert "trust KID" in scores["good"]["fid"]["words"]
+    assert next(iter(scores["good"])) == "kid"
+    assert scores["thief"]["hf_energy"]["words"] == "above the range of the originals"  # its noise
+    assert "median 4, real" in scores["good"]["ks_count"]["words"]
+
+    # the thief is caught by the adaptive rule, although its noise keeps SSIM below 0.90; the good one is not
+    assert found["thief"]["memorisation"]["ssim_copies"] == 0
+    assert found["thief"]["memorisation"]["copies"] == 1
+    assert found["good"]["memorisation"]["copies"] <= 0.1
+    assert found["thief"]["memorisation"]["test"]["p"] < 0.01
+    assert found["thief"]["memorisation"]["test"]["n_images"] == 1
+    with SampleStore(project.samples_path) as store:
+        rows = {row.id: row for row in store.rows()}
+    assert {id for id, row in rows.items() if row.flagged == "copy"} >= {f"thief{seed}" for seed in range(10)}
+    assert rows["thief0"].note == "a copy of a real image"
+    assert rows["thief0"].scores["real_distance"] < 1
+
+    text = table(columns)
+    assert "KID [random]" in text
+    assert "100% lie nearer to a real tile than real tiles of different images do" in text
+    assert "a hint, no proof" in text
+    assert any(isinstance(event, Progress) and event.note for event in events)
+
+    # again: nothing is computed; another verdict or sample computes its run anew; flags stay when pairs are rated again
+    made = {column["run"]: column["made"] for column in columns}
+    features = sorted(path.name for path in (project.path / "features").iterdir())
+    assert {column["run"]: column["made"] for column in scored(project)[0]} == made
+    with SampleStore(project.samples_path) as store:
+        store.add(sample("late", *scene(90, SIDE)), run="good")
+    later = {column["run"]: column for column in scored(project)[0]}
+    assert later["thief"]["made"] == made["thief"]
+    assert later["good"]["number"] == 11
+    assert sorted(path.name for path in (project.path / "features").iterdir()) == features
+    scored(project, again=True, sets="none")
+    with SampleStore(project.samples_path) as store:
+        assert store.row("thief0").flagged == "copy"
+
+
+def test_which_pairs_and_too_few(project: Project) -> None:
+    with SampleStore(project.samples_path) as store:
+        store.decide([f"good{seed}" for seed in range(3)], "accepted")
+        store.decide([f"thief{seed}" for seed in range(10)], "rejected")
+    columns, events = scored(project, sets="accepted")
+    assert [(column["run"], column["number"], column["scores"]) for column in columns] == [("good", 3, [])]
+    assert columns[0]["memorisation"]["copies"] <= 1 / 3
+    assert "Expected at least 8" in next(event.text for event in events if isinstance(event, Warned))
+    assert scored(project, sets="none")[0] == []
+
+
+def test_stopping_keeps_whole_columns(project: Project) -> None:
+    control = Control()
+    events = score(project, ScoreSettings(extractor="random", metrics=("objects",), device="cpu"), control)
+    for event in events:
+        if isinstance(event, Progress) and event.note == "compare sets":
+            control.cancel()
+            break
+    last = list(events)[-1]
+    assert isinstance(last, Finished)
+    assert (last.reason, last.result["scored"], last.result["sets"]) == ("canceled", 20, [])
+    assert not project.scores_path.exists()
+
+
+def test_what_is_missing_is_said_before_work_begins(project: Project) -> None:
+    assert get_args(ScoreSettings.model_fields["extractor"].annotation) == tuple(EXTRACTORS.names())
+    with pytest.raises(UserError, match="inception2048 needs a file of weights"):
+        scored(project, extractor="inception2048")
+    with pytest.raises(UserError, match="There is no file"):
+        scored(project, extractor="vgg19", weights="none.pth")
+    assert not (project.path / "features").exists()
+    project.scores_path.write_text("{")
+    assert read_columns(project) == []
