@@ -372,12 +372,15 @@ class TestR1:
         assert lazy.penalties.r1.item() == pytest.approx(per_step.item(), rel=1e-5)
 
     def test_gamma_by_size_and_batch_and_the_steps_it_is_due(self) -> None:
-        gan = make(path_length=False)
-        gan.discriminator = Linear(torch.full((2, 32, 32), 0.1))
-        gan._optimizers["discriminator"] = torch.optim.SGD(gan.discriminator.parameters(), 0.0)
-        gan._regularize_discriminator(tiles(gan, 4).joint, torch.zeros(4, dtype=torch.int64), stream())
-        gamma = 0.0002 * 32**2 / 4  # 0.0512
-        assert gan.penalties.r1.item() == pytest.approx(gamma / 2 * 0.01 * 2 * 32**2, rel=1e-5)
+        for spec, gamma in (
+            (PairSpec(32, 2, 0), 0.0002 * 32**2 / 4),
+            (PairSpec(32, 1, 1), 2.0),
+        ):  # with masks at least 2
+            gan = make(spec, path_length=False)
+            gan.discriminator = Linear(torch.full((2, 32, 32), 0.1))
+            gan._optimizers["discriminator"] = torch.optim.SGD(gan.discriminator.parameters(), 0.0)
+            gan._regularize_discriminator(tiles(gan, 4).joint, torch.zeros(4, dtype=torch.int64), stream())
+            assert gan.penalties.r1.item() == pytest.approx(gamma / 2 * 0.01 * 2 * 32**2, rel=1e-5)
         gan, due = make(path_length=False), []
         for gan.taken in (0, 1, 15, 16, 17, 24, 32):
             step = gan.taken

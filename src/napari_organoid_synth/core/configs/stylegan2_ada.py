@@ -33,7 +33,9 @@ class StyleGan2AdaConfig(Settings):
     max_channels: int = Field(128, ge=4, le=1024, description="Most feature maps. Processor 128; 512 as published.")
     learning_rate: float = Field(0.0025, gt=0, le=0.1, description="Of Adam, both networks.")
     gamma: float | None = Field(
-        None, ge=0, description="Weight of R1; empty: 0.0002 · tile² / batch. Unstable: ×2 to ×4; dull: half."
+        None,
+        ge=0,
+        description="Weight of R1; empty: 0.0002 · tile² / batch, with masks at least 2. Unstable: ×2 to ×4; dull: half.",
     )
     r1_at: Literal["image", "augmented"] = Field(
         "image", description="Where R1 takes the gradient; 'augmented' avoids second derivatives of the warp."

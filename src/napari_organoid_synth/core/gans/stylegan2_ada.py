@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from napari_organoid_synth.core.dataset import Batch
 
 R1_EVERY, PATH_EVERY = 16, 4  # steps between two regularisations of discriminator and generator
+MASK_GAMMA = 2.0  # encoded masks are flat with sharp edges: a discriminator with less R1 tells them at once, for ever
 
 
 def channels_at(side: int, channels: int, most: int) -> int:
@@ -496,7 +497,7 @@ class StyleGan2Ada(LatentGan):
         """R1, sixteenfold because it is due every 16 steps."""
         gamma = self.config.gamma
         if gamma is None:
-            gamma = 0.0002 * self.spec.tile**2 / len(real)
+            gamma = max(0.0002 * self.spec.tile**2 / len(real), MASK_GAMMA if self.spec.mask_channels else 0)
         x = real if self.config.r1_at == "image" else self.augment(real, rng)
         x = x.detach().requires_grad_().view_as(x)  # a view: torch's flop counter cannot take a leaf
         seen = self.augment(x, rng) if self.config.r1_at == "image" else x
