@@ -2,10 +2,11 @@
 
 ``python benchmarks/masks.py PROJECT RUN [RUN ...] [--number 200]``
 
-Every source gives as many masks as asked for. A source that draws arrows is checked with the arrows as drawn; of any other
-source the objects are encoded, so that only pieces and shapes can fail. For the distances all masks are decoded, objects
-that touch stay one where the source cannot tell them apart, and encoded again: the Fréchet and the kernel distance between
-their statistics and those of the real tiles. "real" is one half of the images against the other, the least to expect.
+Every source gives as many masks as asked for. A source that draws arrows is checked with the arrows as drawn; of any
+other source the objects are encoded, so that only pieces and shapes can fail. For the distances all masks are decoded,
+objects that touch stay one where the source cannot tell them apart, and encoded again: the Fréchet and the kernel
+distance between their statistics and those of the real tiles. "real" is one half of the images against the other, the
+least to expect.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ class StyleGan2AdaConfig(Settings):
     gamma: float | None = Field(
         None,
         ge=0,
-        description="Weight of R1; empty: 0.0002 · tile² / batch, with masks at least 2. Unstable: ×2 to ×4; dull: half.",
+        description="Weight of R1; empty: 0.0002 · tile² / batch, with masks 2 or more. Unstable: ×2–4; dull: half.",
     )
     r1_at: Literal["image", "augmented"] = Field(
         "image", description="Where R1 takes the gradient; 'augmented' avoids second derivatives of the warp."
