@@ -54,6 +54,20 @@ def test_an_untouched_dock_trains_the_defaults(ready):
     assert ready.empty.isHidden()
 
 
+def test_the_first_tile_is_one_that_the_images_fill(dock):
+    def table(side, scale=1.0):
+        entry = PairEntry(name="a", image="a.tif", status="matched", shape=(1, side, side + 100), scale=scale)
+        return PairTable(entries=(entry,))
+
+    for side, scale, tile in ((2000, 1, 256), (500, 1, 256), (200, 1, 128), (500, 0.128, 64), (40, 1, 64)):
+        dock.workspace.setPairs(table(side, scale))
+        assert dock.value().tiles.size == tile
+    assert dock.value() == Recipe().override("tiles.size=64")
+    dock.recipe.form.editor("tiles.size").put(512)  # from now on a person decides
+    dock.workspace.setPairs(table(200))
+    assert dock.value().tiles.size == 512
+
+
 def test_every_generator_can_be_chosen(ready):
     ready.recipe.generator.setCurrentIndex(ready.recipe.generator.findData("dcgan"))
     assert ready.value() == Recipe().replace(gan=DcganConfig())

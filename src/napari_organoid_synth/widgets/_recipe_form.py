@@ -8,7 +8,7 @@ from typing import Any
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_organoid_synth.core.recipe import Recipe
+from napari_organoid_synth.core.recipe import Recipe, TileSettings
 from napari_organoid_synth.core.registry import GANS
 from napari_organoid_synth.widgets._cards import WrapLabel
 from napari_organoid_synth.widgets._dock import combo_box, named
@@ -105,6 +105,12 @@ class RecipeForm(QWidget):
         self.form.setValue(recipe)
         self.start.setValue(recipe.start)
         self._show_picture()
+
+    def offer_tile(self, side: int) -> None:
+        """Choose the largest tile that is neither above ``side`` px nor above the default; the smallest if all are."""
+        editor, most = self.form.editor("tiles.size"), min(side, TileSettings().size)
+        offered: list[int] = [editor.itemData(index) for index in range(editor.count())]
+        editor.put(max((size for size in offered if size <= most), default=min(offered)))
 
     @property
     def problem(self) -> str:

@@ -283,6 +283,7 @@ def read_run(folder: JobFolder) -> tuple[Path, dict[str, Trace], int, int, list[
     curves, step, total = traces(events)
     previews = {event.step: event.path for event in events if isinstance(event, Previewed)}
     ends = [event for event in events if isinstance(event, Finished)]
+    total = step if ends and not folder.alive else total  # of one that was stopped, what there is
     return folder.path, curves, step, total, sorted(previews.items()), bool(ends) and ends[-1].reason == "completed"
 
 

@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QApplication, QButtonGroup, QHBoxLayout, QPushButton,
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Event, Failed, JobFolder, Previewed, Progress
+from napari_organoid_synth.core.pair_table import PairTable
 from napari_organoid_synth.core.recipe import PipelineSettings, Recipe, ScoreSettings, ShareSettings
 from napari_organoid_synth.core.settings import Settings
 from napari_organoid_synth.widgets._cards import ProgressCard, WrapLabel
@@ -60,6 +61,7 @@ class TrainWidget(ColumnDock):
         self._stage = ""
         self._build()
         self.workspace.projectChanged.connect(self._show_project)
+        self.workspace.pairsChanged.connect(self._fit_tile)
         self.workspace.pairsChanged.connect(self._refresh)
         self.workspace.runsChanged.connect(self._list_runs)
         self.runner.events.connect(self.past.follow)
@@ -186,7 +188,7 @@ class TrainWidget(ColumnDock):
         self.estimate.setText("")
         self.estimator.forget()
         self._settle.start()
-        if not self.recipe.problem:
+        if not self._restoring and not self.recipe.problem:
             self.remember(self.value())
         if not self._restoring and not self.pipeline.problem:
             values = self.pipeline.value().model_dump(mode="json")
@@ -230,6 +232,8 @@ class TrainWidget(ColumnDock):
         if stored := self.workspace.remembered("train"):
             with suppress(UserError):  # remembered by another version: the defaults stay
                 self.setValue(Recipe.parse(stored))
+        else:
+            self._fit_tile(self.workspace.pairs)
         stored = self.workspace.remembered("pipeline")
         with suppress(UserError):
             self.pipeline.setValue(PipelineSettings.parse(stored.get("settings", {})))
@@ -239,6 +243,15 @@ class TrainWidget(ColumnDock):
         self._restoring = False
         self._show_report()
         self._refresh()
+
+    def _fit_tile(self, table: PairTable | None) -> None:
+        """In a project whose settings nobody has touched: the largest tile up to the default that no image is below."""
+        sides = [min(entry.size) for entry in table.train if entry.size is not None] if table is not None else []
+        if not sides or self.workspace.remembered("train"):
+            return
+        restoring, self._restoring = self._restoring, True
+        self.recipe.offer_tile(min(sides))
+        self._restoring = restoring
 
     def _list_runs(self) -> None:
         project = self.workspace.project
