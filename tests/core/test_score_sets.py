@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any, get_args
 
@@ -42,10 +43,10 @@ def sample(name: str, image: np.ndarray, labels: np.ndarray) -> SamplePair:
     return SamplePair(name, image, labels, "instances", ("cell",))
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six real images, one of them to test; fresh draws as run "good", turned noisy training tiles as run "thief"."""
-    project = Project(tmp_path / "project")
+    project = Project(tmp_path_factory.mktemp("made") / "project")
     for seed in range(6):
         image, labels = scene(seed, 2 * SIDE, 16)
         save_layers_pair(project, f"real{seed}", image, labels, mask_kind="instances", class_names=("cell",))
@@ -59,7 +60,13 @@ def project(tmp_path: Path) -> Project:
             image, labels = image[:, y : y + SIDE, x : x + SIDE], labels[y : y + SIDE, x : x + SIDE]
             noisy = np.rot90(image, seed, axes=(1, 2)) + rng.normal(0, 600, (1, SIDE, SIDE))
             store.add(sample(f"thief{seed}", noisy.astype(np.uint16), np.rot90(labels, seed).copy()), run="thief")
-    return project
+    return project.path
+
+
+@pytest.fixture
+def project(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    monkeypatch.setattr("napari_organoid_synth.core.metrics.sets.ROUNDS", 20)
+    return Project(shutil.copytree(made, tmp_path / "project"))
 
 
 def scored(project: Project, **changes: Any) -> tuple[list[dict[str, Any]], list[Any]]:

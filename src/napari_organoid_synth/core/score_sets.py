@@ -121,13 +121,13 @@ def score_sets(
     for row in store.rows():
         if settings.sets == "all" or row.verdict == "accepted" or (settings.sets == "kept" and row.verdict == "new"):
             runs.setdefault(row.run, []).append(row)
-    kept = {} if settings.again else {_key(column): column for column in read_columns(project)}
+    kept = {_key(column): column for column in read_columns(project)}
     digests = {run: _digest(project, settings, rows) for run, rows in runs.items()}
     wanted: Columns = []
     todo = []
     for run in runs:
         column = kept.get((run, settings.sets, settings.extractor))
-        if column is not None and column["digest"] == digests[run]:
+        if column is not None and column["digest"] == digests[run] and not settings.again:
             wanted.append(column)
         else:
             todo.append(run)
