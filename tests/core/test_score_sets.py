@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter
 from napari_organoid_synth.core.curation import SampleStore
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Finished, Progress, Warned
-from napari_organoid_synth.core.pair import SamplePair
+from napari_organoid_synth.core.pair import SamplePair, Source
 from napari_organoid_synth.core.pairing import PairTable, save_layers_pair, split_table
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import ScoreSettings
@@ -142,6 +142,20 @@ def test_which_pairs_and_too_few(project: Project) -> None:
     assert columns[0]["memorisation"]["copies"] <= 1 / 3
     assert "Expected at least 8" in next(event.text for event in events if isinstance(event, Warned))
     assert scored(project, sets="none")[0] == []
+
+
+def test_pairs_on_masks_of_real_images_are_no_copies_by_their_layout(project: Project) -> None:
+    with SampleStore(project.samples_path) as store:
+        thief = store.pair("thief3")
+        source = Source("synthetic", provenance={"mask": {"kind": "warped"}})
+        store.add(thief.replace(name="painted", source=source), run="painter")
+        store.decide([id for id in store.ids() if id != "painted"], "rejected")
+    columns, _ = scored(project, sets="kept")
+    found = columns[0]["memorisation"]
+    assert (columns[0]["run"], found["copies"], found["pixels_copies"], found["test"]) == ("painter", 0, 1, None)
+    assert "100% are painted on masks made from real ones" in table(columns)
+    with SampleStore(project.samples_path) as store:
+        assert store.row("painted").flagged == ""
 
 
 def test_stopping_keeps_whole_columns(project: Project) -> None:
