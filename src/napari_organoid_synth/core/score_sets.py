@@ -125,7 +125,7 @@ def score_sets(
     kept = {_key(column): column for column in read_columns(project)}
     digests = {run: _digest(project, settings, rows) for run, rows in runs.items()}
     wanted: Columns = []
-    todo = []
+    todo: list[str] = []
     for run in runs:
         column = kept.get((run, settings.sets, settings.extractor))
         if column is not None and column["digest"] == digests[run] and not settings.again:
@@ -159,7 +159,9 @@ def score_sets(
     real.measure()
     # ------------------------------------------------------------------------------------------------------- samples
     for run in todo:
-        rows, facts, borrowed = [], [], []
+        rows: list[SampleRow] = []
+        facts: list[TileFacts] = []
+        borrowed: list[bool] = []
         marked = set(_places(len(chosen[run]), PAIRED))
         for number, row in enumerate(chosen[run]):
             if control.canceled:
@@ -247,7 +249,7 @@ class _Real:
         self._paired = _places(len(self.tiles), PAIRED)
         self._among: NDArray[np.float64] | None = None
         self.extractor: Any = None
-        self.features = np.empty((0, 1, 0))  # (N, W, D), W orientations
+        self.features: NDArray[np.floating[Any]] = np.empty((0, 1, 0))  # (N, W, D), W orientations
         self.spaces: dict[str, Space] = {}
 
     def look(self, number: int, tile: SamplePair) -> None:

@@ -40,7 +40,7 @@ class Conv(nn.Module):
     ) -> None:
         super().__init__()
         sides = (kernel, kernel) if isinstance(kernel, int) else kernel
-        padding = tuple(side // 2 if pad and stride == 1 else 0 for side in sides)
+        padding = (sides[0] // 2, sides[1] // 2) if pad and stride == 1 else (0, 0)
         self.conv = nn.Conv2d(inside, width, sides, stride, padding, bias=False)
         self.bn = nn.BatchNorm2d(width, eps=0.001)
 
@@ -157,7 +157,8 @@ class Stem(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps (N, 64, 73, 73) of images (N, 3, 299, 299) in [-1, 1]."""
-        return functional.max_pool2d(self.Conv2d_2b_3x3(self.Conv2d_2a_3x3(self.Conv2d_1a_3x3(x))), 3, 2)
+        maps: Tensor = functional.max_pool2d(self.Conv2d_2b_3x3(self.Conv2d_2a_3x3(self.Conv2d_1a_3x3(x))), 3, 2)
+        return maps
 
 
 class Inception(Stem):
