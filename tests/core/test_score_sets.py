@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any, get_args
 
@@ -13,7 +14,7 @@ from scipy.ndimage import gaussian_filter
 from napari_organoid_synth.core.curation import SampleStore
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Finished, Progress, Warned
-from napari_organoid_synth.core.pair import SamplePair
+from napari_organoid_synth.core.pair import SamplePair, Source
 from napari_organoid_synth.core.pairing import PairTable, save_layers_pair, split_table
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import ScoreSettings
@@ -42,10 +43,10 @@ def sample(name: str, image: np.ndarray, labels: np.ndarray) -> SamplePair:
     return SamplePair(name, image, labels, "instances", ("cell",))
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six real images, one of them to test; fresh draws as run "good", turned noisy training tiles as run "thief"."""
-    project = Project(tmp_path / "project")
+    project = Project(tmp_path_factory.mktemp("made") / "project")
     for seed in range(6):
         image, labels = scene(seed, 2 * SIDE, 16)
         save_layers_pair(project, f"real{seed}", image, labels, mask_kind="instances", class_names=("cell",))
@@ -59,7 +60,13 @@ def project(tmp_path: Path) -> Project:
             image, labels = image[:, y : y + SIDE, x : x + SIDE], labels[y : y + SIDE, x : x + SIDE]
             noisy = np.rot90(image, seed, axes=(1, 2)) + rng.normal(0, 600, (1, SIDE, SIDE))
             store.add(sample(f"thief{seed}", noisy.astype(np.uint16), np.rot90(labels, seed).copy()), run="thief")
-    return project
+    return project.path
+
+
+@pytest.fixture
+def project(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    monkeypatch.setattr("napari_organoid_synth.core.metrics.sets.ROUNDS", 20)
+    return Project(shutil.copytree(made, tmp_path / "project"))
 
 
 def scored(project: Project, **changes: Any) -> tuple[list[dict[str, Any]], list[Any]]:
@@ -135,6 +142,20 @@ def test_which_pairs_and_too_few(project: Project) -> None:
     assert columns[0]["memorisation"]["copies"] <= 1 / 3
     assert "Expected at least 8" in next(event.text for event in events if isinstance(event, Warned))
     assert scored(project, sets="none")[0] == []
+
+
+def test_pairs_on_masks_of_real_images_are_no_copies_by_their_layout(project: Project) -> None:
+    with SampleStore(project.samples_path) as store:
+        thief = store.pair("thief3")
+        source = Source("synthetic", provenance={"mask": {"kind": "warped"}})
+        store.add(thief.replace(name="painted", source=source), run="painter")
+        store.decide([id for id in store.ids() if id != "painted"], "rejected")
+    columns, _ = scored(project, sets="kept")
+    found = columns[0]["memorisation"]
+    assert (columns[0]["run"], found["copies"], found["pixels_copies"], found["test"]) == ("painter", 0, 1, None)
+    assert "100% are painted on masks made from real ones" in table(columns)
+    with SampleStore(project.samples_path) as store:
+        assert store.row("painted").flagged == ""
 
 
 def test_stopping_keeps_whole_columns(project: Project) -> None:

@@ -115,10 +115,11 @@ def _keep(store: SampleStore, metrics: list[Metric], found: list[tuple[SampleRow
             if "copy" in warnings and row.scores.get(REAL_DISTANCE, 1) < 1:  # until the set is judged again
                 flags.append("copy")
             flags += [judgement.flag for judgement in judgements if judgement.flag and judgement.flag not in flags]
+            words = ", ".join(judgement.words for judgement in judgements)
             store.rate(
                 row.id,
                 values,
-                note=", ".join(judgement.words for judgement in judgements),
+                note=words.replace("not a copy", "a copy of a real image") if "copy" in flags else words,
                 flagged=", ".join(flags),
                 nearest=next((_place(judgement.nearest) for judgement in judgements if judgement.nearest), None),
             )

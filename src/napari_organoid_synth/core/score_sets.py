@@ -59,6 +59,7 @@ VERSION = 1
 MOST_SAMPLES = 1000  # of a run
 REAL_DISTANCE = "real_distance"
 REPORT_SECONDS = 0.5
+BORROWED = {"real", "warped"}  # masks to paint on that are made from real ones: the layout is meant to be alike
 Columns = list[dict[str, Any]]
 
 
@@ -121,13 +122,13 @@ def score_sets(
     for row in store.rows():
         if settings.sets == "all" or row.verdict == "accepted" or (settings.sets == "kept" and row.verdict == "new"):
             runs.setdefault(row.run, []).append(row)
-    kept = {} if settings.again else {_key(column): column for column in read_columns(project)}
+    kept = {_key(column): column for column in read_columns(project)}
     digests = {run: _digest(project, settings, rows) for run, rows in runs.items()}
     wanted: Columns = []
-    todo = []
+    todo: list[str] = []
     for run in runs:
         column = kept.get((run, settings.sets, settings.extractor))
-        if column is not None and column["digest"] == digests[run]:
+        if column is not None and column["digest"] == digests[run] and not settings.again:
             wanted.append(column)
         else:
             todo.append(run)
@@ -158,7 +159,9 @@ def score_sets(
     real.measure()
     # ------------------------------------------------------------------------------------------------------- samples
     for run in todo:
-        rows, facts = [], []
+        rows: list[SampleRow] = []
+        facts: list[TileFacts] = []
+        borrowed: list[bool] = []
         marked = set(_places(len(chosen[run]), PAIRED))
         for number, row in enumerate(chosen[run]):
             if control.canceled:
@@ -166,11 +169,13 @@ def score_sets(
             yield from control.gate(step)
             step += 1
             try:
-                facts.append(look(store.pair(row.id), real.limits, real.side, number in marked))
+                pair = store.pair(row.id)
             except UserError as error:
                 yield Warned(step, str(error))
                 continue
             rows.append(row)
+            facts.append(look(pair, real.limits, real.side, number in marked))
+            borrowed.append(pair.source.provenance.get("mask", {}).get("kind") in BORROWED)
             if time.monotonic() - reported > REPORT_SECONDS:
                 reported = time.monotonic()
                 yield Progress(step, total, note="look at samples")
@@ -194,7 +199,7 @@ def score_sets(
             "number": len(rows),
             "made": time.time(),
             "scores": [score.as_dict() for score in scores],
-            "memorisation": _memorised(store, real, rows, facts, innocent),
+            "memorisation": _memorised(store, real, rows, facts, np.array(borrowed), innocent),
         }
         kept[_key(column)] = column
         wanted.append(column)
@@ -244,7 +249,7 @@ class _Real:
         self._paired = _places(len(self.tiles), PAIRED)
         self._among: NDArray[np.float64] | None = None
         self.extractor: Any = None
-        self.features = np.empty((0, 1, 0))  # (N, W, D), W orientations
+        self.features: NDArray[np.floating[Any]] = np.empty((0, 1, 0))  # (N, W, D), W orientations
         self.spaces: dict[str, Space] = {}
 
     def look(self, number: int, tile: SamplePair) -> None:
@@ -328,16 +333,22 @@ class _Real:
 
 
 def _memorised(
-    store: SampleStore, real: _Real, rows: Sequence[SampleRow], facts: Sequence[TileFacts], innocent: set[str]
+    store: SampleStore,
+    real: _Real,
+    rows: Sequence[SampleRow],
+    facts: Sequence[TileFacts],
+    borrowed: NDArray[np.bool_],
+    innocent: set[str],
 ) -> dict[str, Any]:
     """Flag the copies among samples and say what share there is of them.
 
-    Copies of masks are counted but not flagged: a painter is meant to paint on masks that exist.
+    Samples on ``borrowed`` masks, made from real ones, are meant to have the layout of a real tile: whether they copy
+    its pixels is left to SSIM. Copies of masks are counted but never flagged.
     """
     ratios = {name: space.ratio(real.vectors(name, facts)) for name, space in real.spaces.items()}
     if "masks" in ratios:
         ratios["masks"] = np.where([len(fact.areas) > 0 for fact in facts], ratios["masks"], np.inf)
-    images = np.minimum(ratios["pixels"], ratios.get("features", np.inf))
+    images = np.where(borrowed, np.inf, np.minimum(ratios["pixels"], ratios.get("features", np.inf)))
     with store.transaction():
         for row, ratio in zip(rows, images, strict=True):
             words = [word for word in row.flagged.split(", ") if word]
@@ -349,12 +360,13 @@ def _memorised(
                 words.remove("copy")
             store.rate(row.id, {REAL_DISTANCE: float(ratio)}, flagged=", ".join(words), note=note)
     similar = [row.scores["nearest"] for row in rows if "nearest" in row.scores]
-    test = _unseen_test(real, facts)
+    test = None if borrowed.any() else _unseen_test(real, facts)
     return {
         "ssim_copies": float(np.mean(np.array(similar) >= TWIN)) if similar else None,
         "copies": float((images < 1).mean()),
         **{f"{name}_copies": float((ratio < 1).mean()) for name, ratio in ratios.items()},
-        "limited": bool(np.isfinite(images).any()),
+        "one_image": bool(np.isnan(real.spaces["pixels"].limit)),
+        "borrowed_masks": float(borrowed.mean()),
         "test": asdict(test) if test else None,
     }
 
@@ -393,16 +405,19 @@ def memorisation_words(found: dict[str, Any]) -> list[str]:
     lines = []
     if found["ssim_copies"] is not None:
         lines.append(f"{found['ssim_copies']:.0%} reach SSIM {TWIN:.2f} with a real tile.")
-    if found["limited"]:
-        lines.append(f"{found['copies']:.0%} lie nearer to a real tile than real tiles of different images do: copies.")
-    else:
+    if found["borrowed_masks"]:
+        share = f"{found['borrowed_masks']:.0%} are painted on masks made from real ones"
+        lines.append(f"{share}, whose layout is meant: copies are judged by SSIM alone.")
+    if found["one_image"]:
         lines.append("All real tiles come from one image: copies are judged by SSIM alone.")
+    elif found["borrowed_masks"] < 1:
+        lines.append(f"{found['copies']:.0%} lie nearer to a real tile than real tiles of different images do: copies.")
     if found.get("masks_copies"):
         lines.append(f"{found['masks_copies']:.0%} of the masks are copies of real masks.")
     if test := found["test"]:
         lines.append(
             f"{test['nearer']:.0%} chance of lying nearer than unseen tiles (p = {test['p']:.2g}): {test['words']}."
         )
-    else:
+    elif not found["borrowed_masks"]:
         lines.append("No test images: whether the training is repeated was not tested.")
     return lines

@@ -32,7 +32,7 @@ def test_the_interval_of_a_mean_is_that_of_statistics() -> None:
     )
     assert found.value == values[40:].mean()
     expected = 2 * 1.96 * values[40:].std(ddof=1) / np.sqrt(100)
-    assert found.high - found.low == pytest.approx(expected, rel=0.15)
+    assert found.high - found.low == pytest.approx(expected, rel=0.2)
     assert found.low < found.value < found.high
     assert (found.n_real, found.n_fake, found.extractor, found.seed) == (40, 100, "e:1", 0)
     assert found.real_low < values[:40].mean() < found.real_high
@@ -164,13 +164,13 @@ def test_facts_of_a_tile_in_any_type(dtype: type, channels: int) -> None:
     assert found.image.shape == (channels, 32, 32)
     assert found.source == "f.tif"
     assert list(found.areas) == [256, 256, 256, 80]
-    assert found.eccentricities[2] == 0
+    assert found.eccentricities[2] == pytest.approx(0, abs=1e-3)
     assert found.eccentricities[3] > 0.95
     assert found.touching == 0.5
     assert found.decode_error < 0.05
     assert found.mask.sum() == pytest.approx(256 * 3 + 80 - 2 * 16)  # two lines of 16 px between the first two
     twin = look(pair.replace(image=image.astype(np.float64)), intensity_limits([pair]), 32)
-    np.testing.assert_allclose(found.image, twin.image, rtol=1e-5)
+    np.testing.assert_allclose(found.image, twin.image, rtol=1e-5, atol=1e-6)
     assert found.hf_energy == pytest.approx(twin.hf_energy, rel=1e-5)
     assert np.isnan(twin.decode_error)
 
@@ -180,8 +180,8 @@ def test_facts_without_objects_or_instances() -> None:
     empty = look(SamplePair("e", image, np.zeros((64, 64), np.int32), "instances"), np.array([[0.0, 1.0]]), 32, True)
     assert len(empty.areas) == 0
     assert np.isnan(empty.touching)
-    classes = SamplePair("c", image, (blocks() > 0) + (blocks() == 3), "classes", ("a", "b"))
-    found = look(classes.replace(labels=classes.labels.astype(np.int32)), np.array([[0.0, 1.0]]), 32, True)
+    labels = np.where(blocks() == 3, 2, blocks() > 0).astype(np.int32)
+    found = look(SamplePair("c", image, labels, "classes", ("a", "b")), np.array([[0.0, 1.0]]), 32, True)
     assert found.mask.shape == (2, 64, 64)
     assert sorted(found.areas) == [80, 256, 512]
     assert np.isnan(found.touching)

@@ -108,10 +108,11 @@ class ConvStack(nn.Module):
     def __init__(self, widths: Sequence[int], seed: int) -> None:
         super().__init__()
         random = torch.Generator().manual_seed(seed)
-        self.layers = nn.ModuleList(nn.Conv2d(inside, outside, 3, 2, 1) for inside, outside in pairwise(widths))
-        for layer in self.layers:
+        layers = [nn.Conv2d(inside, outside, 3, 2, 1) for inside, outside in pairwise(widths)]
+        for layer in layers:
             nn.init.kaiming_normal_(layer.weight, 0.2, generator=random)
             nn.init.zeros_(layer.bias)
+        self.layers = nn.ModuleList(layers)
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """Means (N, width) of each layer, of images (N, C, Y, X) in [-1, 1]."""

@@ -89,7 +89,8 @@ class Encoder(Extractor):
 
     def to_bytes(self) -> bytes:
         """The trained weights as safetensors."""
-        return save({key: value.cpu().contiguous() for key, value in self.network.state_dict().items()})
+        data: bytes = save({key: value.cpu().contiguous() for key, value in self.network.state_dict().items()})
+        return data
 
     def from_bytes(self, data: bytes) -> None:
         """The inverse of `to_bytes`."""

@@ -7,6 +7,7 @@ the padding out, and the last block pools by maximum.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -28,7 +29,7 @@ SIDE = 299
 CLASSES = 1008  # outputs of the 2015 graph; torchvision's network has 1000
 EXPECTED = "Expected the Inception-v3 of 2015 in pytorch-fid's or torch-fidelity's layout, as .safetensors or .pth."
 Layer = tuple[str, int, int | tuple[int, int], int]  # name, width, kernel, stride
-Path_ = list[Layer | list[Layer]]  # one after the other; a list at the end: side by side
+Branch = Sequence[Layer | list[Layer]]  # one after the other; a list at the end: side by side
 
 
 class Conv(nn.Module):
@@ -39,7 +40,7 @@ class Conv(nn.Module):
     ) -> None:
         super().__init__()
         sides = (kernel, kernel) if isinstance(kernel, int) else kernel
-        padding = tuple(side // 2 if pad and stride == 1 else 0 for side in sides)
+        padding = (sides[0] // 2, sides[1] // 2) if pad and stride == 1 else (0, 0)
         self.conv = nn.Conv2d(inside, width, sides, stride, padding, bias=False)
         self.bn = nn.BatchNorm2d(width, eps=0.001)
 
@@ -63,12 +64,14 @@ class Mixed(nn.Module):
         Width of that convolution.
     """
 
-    def __init__(self, inside: int, paths: list[Path_], pool: str, pooled: int = 0) -> None:
+    def __init__(self, inside: int, paths: Sequence[Branch], pool: str, pooled: int = 0) -> None:
         super().__init__()
-        self.pool, self.paths = pool, []
+        self.pool = pool
+        self.paths: list[list[list[str]]] = []
         self.width = pooled or inside
         for path in paths:
-            width, names = inside, []
+            width = inside
+            names: list[list[str]] = []
             for part in path:
                 side_by_side = part if isinstance(part, list) else [part]
                 for name, out, kernel, stride in side_by_side:
@@ -98,19 +101,19 @@ class Mixed(nn.Module):
 
 
 def _block_a(inside: int, pooled: int) -> Mixed:
-    five: Path_ = [("branch5x5_1", 48, 1, 1), ("branch5x5_2", 64, 5, 1)]
-    three: Path_ = [("branch3x3dbl_1", 64, 1, 1), ("branch3x3dbl_2", 96, 3, 1), ("branch3x3dbl_3", 96, 3, 1)]
+    five: Branch = [("branch5x5_1", 48, 1, 1), ("branch5x5_2", 64, 5, 1)]
+    three: Branch = [("branch3x3dbl_1", 64, 1, 1), ("branch3x3dbl_2", 96, 3, 1), ("branch3x3dbl_3", 96, 3, 1)]
     return Mixed(inside, [[("branch1x1", 64, 1, 1)], five, three], "mean", pooled)
 
 
 def _block_b(inside: int) -> Mixed:
-    three: Path_ = [("branch3x3dbl_1", 64, 1, 1), ("branch3x3dbl_2", 96, 3, 1), ("branch3x3dbl_3", 96, 3, 2)]
+    three: Branch = [("branch3x3dbl_1", 64, 1, 1), ("branch3x3dbl_2", 96, 3, 1), ("branch3x3dbl_3", 96, 3, 2)]
     return Mixed(inside, [[("branch3x3", 384, 3, 2)], three], "half")
 
 
 def _block_c(inside: int, width: int) -> Mixed:
-    one: Path_ = [("branch7x7_1", width, 1, 1), ("branch7x7_2", width, (1, 7), 1), ("branch7x7_3", 192, (7, 1), 1)]
-    two: Path_ = [
+    one: Branch = [("branch7x7_1", width, 1, 1), ("branch7x7_2", width, (1, 7), 1), ("branch7x7_3", 192, (7, 1), 1)]
+    two: Branch = [
         ("branch7x7dbl_1", width, 1, 1),
         ("branch7x7dbl_2", width, (7, 1), 1),
         ("branch7x7dbl_3", width, (1, 7), 1),
@@ -121,7 +124,7 @@ def _block_c(inside: int, width: int) -> Mixed:
 
 
 def _block_d(inside: int) -> Mixed:
-    seven: Path_ = [
+    seven: Branch = [
         ("branch7x7x3_1", 192, 1, 1),
         ("branch7x7x3_2", 192, (1, 7), 1),
         ("branch7x7x3_3", 192, (7, 1), 1),
@@ -131,11 +134,11 @@ def _block_d(inside: int) -> Mixed:
 
 
 def _block_e(inside: int, pool: str) -> Mixed:
-    three: Path_ = [
+    three: Branch = [
         ("branch3x3_1", 384, 1, 1),
         [("branch3x3_2a", 384, (1, 3), 1), ("branch3x3_2b", 384, (3, 1), 1)],
     ]
-    double: Path_ = [
+    double: Branch = [
         ("branch3x3dbl_1", 448, 1, 1),
         ("branch3x3dbl_2", 384, 3, 1),
         [("branch3x3dbl_3a", 384, (1, 3), 1), ("branch3x3dbl_3b", 384, (3, 1), 1)],
@@ -154,7 +157,8 @@ class Stem(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps (N, 64, 73, 73) of images (N, 3, 299, 299) in [-1, 1]."""
-        return functional.max_pool2d(self.Conv2d_2b_3x3(self.Conv2d_2a_3x3(self.Conv2d_1a_3x3(x))), 3, 2)
+        maps: Tensor = functional.max_pool2d(self.Conv2d_2b_3x3(self.Conv2d_2a_3x3(self.Conv2d_1a_3x3(x))), 3, 2)
+        return maps
 
 
 class Inception(Stem):

@@ -24,4 +24,5 @@ class Random(Extractor):
 
     def features(self, images: Tensor) -> Tensor:
         """Mean over space of the last layer, (N, 256)."""
-        return self.network(2 * images - 1)[-1]
+        last: Tensor = self.network(2 * images - 1)[-1]
+        return last

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from napari_organoid_synth.core.metrics.base import Score
 from napari_organoid_synth.core.metrics.distances import (
+    Features,
     cubic_kernel,
     discrepancy,
     euclidean,
@@ -206,7 +207,7 @@ def _halves(groups: NDArray[np.intp], rng: np.random.Generator) -> tuple[Indices
     return parts if rng.random() < 0.5 else parts[::-1]
 
 
-def _finite(values: Sequence[float]) -> NDArray[np.float64]:
+def _finite(values: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
     array = np.asarray(values, np.float64)
     return array[np.isfinite(array)]
 
@@ -224,7 +225,7 @@ def _words(score: Score, alike: float, low: float, high: float) -> str:
 # --- what is measured ------------------------------------------------------------------------------------------------
 
 
-def feature_measure(real: NDArray[np.float64], fake: NDArray[np.float64]) -> Measure:
+def feature_measure(real: Features, fake: Features) -> Measure:
     """KID, FID, precision, recall, density, coverage and C2ST of features (N, D) and (M, D)."""
     features = np.concatenate([real, fake])
     kernel, distance = cubic_kernel(features, features), euclidean(features, features)
