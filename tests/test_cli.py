@@ -54,7 +54,13 @@ assert not heavy, heavy
 
 @pytest.mark.parametrize(
     ("family", "name"),
-    [("generators", "pix2pix"), ("generators", "dcgan"), ("metrics", "nearest"), ("segmenters", "unet")],
+    [
+        ("generators", "pix2pix"),
+        ("generators", "dcgan"),
+        ("metrics", "nearest"),
+        ("extractors", "encoder"),
+        ("segmenters", "unet"),
+    ],
 )
 def test_lists_in_words_and_as_json(family: str, name: str) -> None:
     assert name in call("list", family).stdout

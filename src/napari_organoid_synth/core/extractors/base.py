@@ -111,6 +111,7 @@ class ConvStack(nn.Module):
         layers = [nn.Conv2d(inside, outside, 3, 2, 1) for inside, outside in pairwise(widths)]
         for layer in layers:
             nn.init.kaiming_normal_(layer.weight, 0.2, generator=random)
+            assert layer.bias is not None
             nn.init.zeros_(layer.bias)
         self.layers = nn.ModuleList(layers)
 

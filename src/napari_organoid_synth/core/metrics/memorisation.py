@@ -61,7 +61,8 @@ class Space:
     ----------
     limit : float
         Distance below which a sample is a copy: what 1 of 100 real tiles reaches to its nearest tile of another image
-        (the least for fewer than 100). NaN when all tiles come from one image.
+        (the least for fewer than 100), less one part in as many as there are images, because few images understate how
+        near to each other two can be. NaN when all tiles come from one image.
     """
 
     def __init__(self, real: NDArray[np.floating[Any]], sources: Sequence[str]) -> None:
@@ -72,7 +73,9 @@ class Space:
         distance[names[:, None] == np.repeat(names, self._ways)] = np.inf
         nearest = distance.min(1)
         nearest = nearest[np.isfinite(nearest) & (nearest > SAME)]
-        self.limit = float(np.quantile(nearest, RARE, method="lower")) if len(nearest) else np.nan
+        self.limit = np.nan
+        if len(nearest):
+            self.limit = float(np.quantile(nearest, RARE, method="lower")) * (1 - 1 / len(np.unique(names)))
 
     def nearest(self, vectors: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Distance of other vectors (M, D) to the nearest real tile in any orientation, (M,)."""
