@@ -370,7 +370,7 @@ class GenerateWidget(ColumnDock):
             words = f"{added:,} synthetic pairs are ready."
             self.workspace.notify(words, [("Look at samples", lambda: open_dock(self.viewer, "Curate"))])
         if not self.scorer.running:
-            self.guard(lambda: self.scorer.start("score", project, ScoreSettings()))
+            self.guard(lambda: self.scorer.start("score", project, ScoreSettings(sets="none")))
 
     def _failed(self, failed: Failed) -> None:
         self.show_error(failed)

@@ -381,7 +381,7 @@ class TrainWidget(ColumnDock):
         self.workspace.notify(f"The pipeline is done: {made:,} synthetic pairs are ready.", look)
         scorer = self.workspace.runner("score")
         if made and not scorer.running:
-            self.guard(lambda: scorer.start("score", project, ScoreSettings()))
+            self.guard(lambda: scorer.start("score", project, ScoreSettings(sets="none")))
 
     # --- model files ---
 

@@ -29,7 +29,8 @@ def frechet_distance(x: Features, y: Features) -> float:
         centred = (one - one.mean(0)).astype(np.float64) / np.sqrt(len(one) - 1)
         trace += float((centred**2).sum())
         # an orthogonal factor changes no singular value
-        scaled.append(np.linalg.qr(centred, mode="r") if len(centred) > centred.shape[1] else centred)
+        wide: NDArray[np.float64] = centred if len(centred) <= centred.shape[1] else np.linalg.qr(centred).R
+        scaled.append(wide)
     nuclear = float(np.linalg.svd(scaled[0] @ scaled[1].T, compute_uv=False).sum())
     means = x.mean(0, dtype=np.float64) - y.mean(0, dtype=np.float64)
     return max(0.0, float(means @ means) + trace - 2 * nuclear)

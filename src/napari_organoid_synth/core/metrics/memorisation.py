@@ -79,7 +79,8 @@ class Space:
 
     def nearest(self, vectors: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Distance of other vectors (M, D) to the nearest real tile in any orientation, (M,)."""
-        return euclidean(vectors, self._bank).min(1)
+        found: NDArray[np.float64] = euclidean(vectors, self._bank).min(1)
+        return found
 
     def ratio(self, vectors: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """That distance in units of `limit`, (M,): below 1 is a copy. Infinite where there is no limit."""

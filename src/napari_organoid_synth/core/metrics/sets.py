@@ -209,7 +209,8 @@ def _halves(groups: NDArray[np.intp], rng: np.random.Generator) -> tuple[Indices
 
 def _finite(values: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
     array = np.asarray(values, np.float64)
-    return array[np.isfinite(array)]
+    finite: NDArray[np.float64] = array[np.isfinite(array)]
+    return finite
 
 
 def _words(score: Score, alike: float, low: float, high: float) -> str:
@@ -231,7 +232,7 @@ def feature_measure(real: Features, fake: Features) -> Measure:
     kernel, distance = cubic_kernel(features, features), euclidean(features, features)
 
     def measure(a: Indices, b: Indices) -> dict[str, float]:
-        def parts(matrix: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+        def parts(matrix: Features) -> tuple[Features, Features, Features]:
             return matrix[np.ix_(a, a)], matrix[np.ix_(b, b)], matrix[np.ix_(a, b)]
 
         distances = parts(distance)
