@@ -23,11 +23,13 @@ from napari_organoid_synth.core import ome_tiff
 from napari_organoid_synth.core.errors import DiskFull, UserError, is_disk_full
 from napari_organoid_synth.core.pair import SamplePair
 from napari_organoid_synth.core.project import file_stem
+from napari_organoid_synth.core.query import Condition
 from napari_organoid_synth.core.sample_row import COLUMNS, SCHEMA, VERDICTS, VERSION, SampleRow, Verdict, to_row
 from napari_organoid_synth.core.thumbnail import decode_png, make_thumbnail
 
 __all__ = ["VERDICTS", "SampleRow", "SampleStore", "Verdict"]
 
+EVERY = Condition()
 _STALE = 3600.0  # seconds after which an unfinished file cannot belong to a living writer
 
 
@@ -55,6 +57,7 @@ class SampleStore:
         with self._plain_errors():
             self.folder.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
+            self._db.create_function("fold", 1, str.casefold, deterministic=True)
             try:
                 self._open()
             except BaseException:
@@ -225,9 +228,18 @@ class SampleStore:
         """Ids in order of ``"created"``, ``"name"`` or any score; samples without that score come last."""
         return [row[0] for row in self._sorted("s.id", verdict, sort, descending)]
 
-    def _sorted(self, columns: str, verdict: Verdict | None, sort: str, descending: bool) -> list[Any]:
+    def listing(
+        self, sort: str = "created", descending: bool = False, condition: Condition = EVERY
+    ) -> list[tuple[str, Verdict, bool]]:
+        """All samples in the order of `ids`: id, verdict, and whether they fulfil the condition."""
+        records = self._sorted(f"s.id, s.verdict, {condition.sql}", None, sort, descending, condition.values)
+        return [(id, verdict, bool(fits)) for id, verdict, fits in records]
+
+    def _sorted(
+        self, columns: str, verdict: Verdict | None, sort: str, descending: bool, bound: Sequence[Any] = ()
+    ) -> list[Any]:
         way = "DESC" if descending else "ASC"
-        join, values = "", []
+        join, values = "", [*bound]
         if sort in {"created", "name"}:
             order = f"s.{sort} {way}, s.number {way}"
         else:
