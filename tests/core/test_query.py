@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -79,7 +78,7 @@ def found(store: SampleStore, text: str) -> str:
         ("sharp not copy", "a"),
         ("9", "c"),
         ("; drop table samples --", ""),
-        ("name == \"x' OR 1 --\"", ""),
+        ('name == "x\' OR 1 --"', ""),
     ],
 )
 def test_query_finds(store: SampleStore, text: str, expected: str) -> None:
@@ -117,12 +116,12 @@ def test_errors_say_what_was_found_and_what_is_possible(text: str, says: str) ->
 
 
 def test_without_scores_the_error_says_so() -> None:
-    with pytest.raises(UserError, match="No sample has been scored yet. Known: verdict, run"):
+    with pytest.raises(UserError, match=r"No sample has been scored yet\. Known: verdict, run"):
         parse("objects > 5", [])
 
 
 def test_nothing_typed_becomes_sql() -> None:
-    condition = parse("name == \"'); DROP\" and objects > 1 or \"'; --\"", SCORES)
+    condition = parse('name == "\'); DROP" and objects > 1 or "\'; --"', SCORES)
     assert "DROP" not in condition.sql
     assert condition.sql.count("?") == len(condition.values) == 4
     assert "--" not in condition.sql

@@ -229,6 +229,68 @@ def test_letters_can_be_typed_into_the_filter(qtbot: Any, dock: CurateWidget, fi
     assert verdicts(filled)["accepted"] == []
 
 
+def test_a_query_is_answered_and_its_mistakes_are_told(qtbot: Any, dock: CurateWidget) -> None:
+    dock.filter.setFocus()
+    qtbot.keyClicks(dock.filter, "sharpness >= 1 and name != sample_5")
+    qtbot.waitUntil(lambda: shown(dock)["new"] == ["sample_1", "sample_2", "sample_4"])
+    assert dock.found.text() == "3 of 6"
+    dock.filter.setText("sharpnes > 1")
+    qtbot.waitUntil(lambda: dock.wrong.isVisible())
+    assert "There is no score 'sharpnes'. Known: sharpness, verdict, run" in dock.wrong.text()
+    assert "Did you mean 'sharpness'?" in dock.wrong.text()
+    assert (shown(dock)["new"], dock.error.isHidden()) == (["sample_1", "sample_2", "sample_4"], True)
+    dock.filter.clear()
+    qtbot.waitUntil(lambda: len(shown(dock)["new"]) == N)
+    assert (dock.wrong.isHidden(), dock.found.text()) == (True, "6 of 6")
+
+
+def test_names_are_completed_by_keyboard(qtbot: Any, dock: CurateWidget) -> None:
+    dock.filter.setFocus()
+    qtbot.waitUntil(lambda: "sharpness" in dock.filter.toolTip())
+    qtbot.keyClicks(dock.filter, "verdict == new and sharpn")
+    popup = dock.filter.offers.popup()
+    qtbot.waitUntil(popup.isVisible)
+    qtbot.keyClick(popup, Qt.Key.Key_Down)
+    qtbot.keyClick(popup, Qt.Key.Key_Return)
+    assert dock.filter.text() == "verdict == new and sharpness"
+    qtbot.keyClicks(dock.filter, " > 1 and name == 'sha")
+    assert not popup.isVisible()  # no names inside quotes
+
+
+def test_query_and_order_are_remembered_in_the_project(qtbot: Any, dock: CurateWidget, viewer: Any) -> None:
+    dock.filter.setText("sharpness < 2")
+    dock._offer_sort("-sharpness")
+    dock.sort.activated.emit(dock.sort.currentIndex())
+    qtbot.waitUntil(lambda: shown(dock)["new"] == ["sample_1", "sample_4", "sample_0", "sample_3"])
+    again = CurateWidget(viewer)
+    qtbot.addWidget(again)
+    qtbot.waitUntil(lambda: shown(again)["new"] == ["sample_1", "sample_4", "sample_0", "sample_3"])
+    assert (again.filter.text(), again.sort.currentData()) == ("sharpness < 2", "-sharpness")
+    again._thread.close()
+
+
+def test_it_fits_a_narrow_dock(qtbot: Any, viewer: Any, filled: Project) -> None:
+    Workspace.of(viewer).setProject(filled)
+    widget = CurateWidget(viewer)
+    qtbot.addWidget(widget)
+    widget._placed = True  # stays by itself
+    widget.resize(320, 900)
+    widget.show()
+    qtbot.waitUntil(lambda: len(shown(widget)["new"]) == N)
+    qtbot.wait(50)
+    assert widget.minimumSizeHint().width() <= 320
+    assert widget.width() == 320
+    tops = [widget.columns[verdict].mapTo(widget, QPoint(0, 0)).y() for verdict in ("new", "accepted", "rejected")]
+    assert tops[0] < tops[1] < tops[2]
+    for part in (widget.filter, widget.sort, widget.found, widget.zoom, widget.export):
+        assert 0 <= part.mapTo(widget, QPoint(0, 0)).x() <= 320 - part.width()
+    widget.resize(1200, 500)
+    qtbot.wait(50)
+    tops = {widget.columns[verdict].mapTo(widget, QPoint(0, 0)).y() for verdict in ("new", "accepted", "rejected")}
+    assert len(tops) == 1
+    widget._thread.close()
+
+
 # --------------------------------------------------------------------------------------------------------------- drops
 
 

@@ -53,6 +53,10 @@ _TOKEN = re.compile(
 )
 
 
+class QueryError(UserError):
+    """A query that cannot be read, perhaps because it is not typed to its end."""
+
+
 @dataclass(frozen=True)
 class Condition:
     """A condition on the table ``samples s``.
@@ -90,7 +94,7 @@ def parse(text: str, scores: Sequence[str] = ()) -> Condition:
 
     Raises
     ------
-    UserError
+    QueryError
         If it cannot be read: what was found, and what is possible there.
 
     Examples
@@ -108,16 +112,16 @@ def _tokens(text: str) -> list[_Token]:
         token = match[kind]
         if kind == "other":
             if token in "\"'":
-                raise UserError(f"The quote before '{match.string[match.end() :].strip()}' is not closed.")
+                raise QueryError(f"The quote before '{match.string[match.end() :].strip()}' is not closed.")
             _refuse_sign(token)
         found.append(_Token("text" if kind in ("double", "single") else kind, token))
     if len(found) > MOST_TOKENS:
-        raise UserError(f"The query has {len(found)} words and signs.", f"Expected at most {MOST_TOKENS}.")
+        raise QueryError(f"The query has {len(found)} words and signs.", f"Expected at most {MOST_TOKENS}.")
     return found
 
 
 def _refuse_sign(sign: str) -> NoReturn:
-    raise UserError(f"'{sign}' means nothing here.", f"Compare with one of: {'  '.join(OPERATORS)}.")
+    raise QueryError(f"'{sign}' means nothing here.", f"Compare with one of: {'  '.join(OPERATORS)}.")
 
 
 class _Parser:
@@ -133,7 +137,7 @@ class _Parser:
             return Condition()
         sql = self._query()
         if self._next.text == ")":
-            raise UserError("There is a ')' without its '('.")
+            raise QueryError("There is a ')' without its '('.")
         return Condition(sql, tuple(self._values))
 
     @property
@@ -166,7 +170,7 @@ class _Parser:
     def _part(self) -> str:
         self._depth += 1
         if self._depth > DEEPEST:
-            raise UserError(f"Parentheses are nested {self._depth} deep.", f"Expected at most {DEEPEST}.")
+            raise QueryError(f"Parentheses are nested {self._depth} deep.", f"Expected at most {DEEPEST}.")
         try:
             if self._at("not"):
                 self._take()
@@ -175,7 +179,7 @@ class _Parser:
                 self._take()
                 inner = self._query()
                 if self._take().text != ")":
-                    raise UserError("A '(' is not closed.", todo="Add a ')'.")
+                    raise QueryError("A '(' is not closed.", todo="Add a ')'.")
                 return inner
             return self._comparison()
         finally:
@@ -199,7 +203,7 @@ class _Parser:
             before = self._tokens[self._place - 2].text if self._place > 1 else ""
             found = f"'{token.text}'" if token.text else "nothing"
             place = f"After '{before}' there is {found}." if before else f"The query begins with {found}."
-            raise UserError(place, "Expected a name, a number or a text, as in: objects > 5.")
+            raise QueryError(place, "Expected a name, a number or a text, as in: objects > 5.")
         return token
 
     @staticmethod
@@ -222,7 +226,7 @@ class _Parser:
             if token.kind == "text" or (token.kind == "word" and token.text.casefold() not in self._scores):
                 self._refuse_name(token, other_is_name)
         if not any(known):
-            raise UserError(f"'{left.text} {sign} {right.text}' compares two numbers.", self._possible())
+            raise QueryError(f"'{left.text} {sign} {right.text}' compares two numbers.", self._possible())
         return f"{self._number(left)} {OPERATORS[sign]} {self._number(right)}"
 
     def _number(self, token: _Token) -> str:
@@ -233,10 +237,10 @@ class _Parser:
 
     def _compare_text(self, name: str, sign: str, other: _Token) -> str:
         if OPERATORS[sign] not in ("=", "<>"):
-            raise UserError(f"'{name}' is a text and cannot be {sign} anything.", "Expected == or !=.")
+            raise QueryError(f"'{name}' is a text and cannot be {sign} anything.", "Expected == or !=.")
         wanted = other.text.casefold()
         if name == "verdict" and wanted not in get_args(Verdict):
-            raise UserError(f"There is no verdict '{other.text}'.", f"Known: {', '.join(get_args(Verdict))}.")
+            raise QueryError(f"There is no verdict '{other.text}'.", f"Known: {', '.join(get_args(Verdict))}.")
         column = f"fold({FIELDS[name]})"
         pattern = re.sub(r"([\\%_])", r"\\\1", wanted).replace("*", "%")
         if name in LISTS:
@@ -251,10 +255,10 @@ class _Parser:
 
     def _refuse_name(self, token: _Token, beside_a_name: bool) -> NoReturn:
         if token.kind == "text" or beside_a_name:
-            raise UserError(f"A score is compared with '{token.text}'.", "Expected a number, as in: objects > 5.")
+            raise QueryError(f"A score is compared with '{token.text}'.", "Expected a number, as in: objects > 5.")
         near = get_close_matches(token.text.casefold(), [*self._scores, *FIELDS], 1, 0.6)
         todo = f"Did you mean '{self._scores.get(near[0], near[0])}'?" if near else ""
-        raise UserError(f"There is no score '{token.text}'.", self._possible(), todo)
+        raise QueryError(f"There is no score '{token.text}'.", self._possible(), todo)
 
     def _possible(self) -> str:
         scores = sorted(self._scores.values())

@@ -10,6 +10,7 @@ from napari_organoid_synth.core.curation import VERDICTS, SampleStore, Verdict
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pair import SamplePair
 from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.query import parse
 
 SIMULATED = 12
 
@@ -22,20 +23,27 @@ class Listing:
     places: dict[str, int]
     metrics: list[str]
 
+    @property
+    def found(self) -> int:
+        """How many samples the query found."""
+        return sum(map(len, self.ids.values()))
 
-def list_samples(store: SampleStore, sort: str, text: str) -> Listing:
-    """Ids by verdict, only those whose name, run, note and flag hold every word of ``text``."""
-    words, descending, sort = text.casefold().split(), sort.startswith("-"), sort.removeprefix("-")
-    ids: dict[Verdict, list[str]] = {}
-    for verdict in VERDICTS:
-        if words:
-            told = {
-                r.id: f"{r.name} {r.run} {r.note} {r.flagged}".casefold() for r in store.rows(verdict, sort, descending)
-            }
-            ids[verdict] = [id for id, tale in told.items() if all(word in tale for word in words)]
-        else:
-            ids[verdict] = store.ids(verdict, sort, descending)
-    return Listing(ids, {id: place for place, id in enumerate(store.ids(None, sort, descending))}, store.metrics())
+
+def list_samples(store: SampleStore, sort: str, query: str) -> Listing:
+    """Ids by verdict of the samples that a query finds (see `core.query`); ``-`` before a sort key: descending.
+
+    Raises
+    ------
+    QueryError
+        If the query cannot be read.
+    """
+    metrics = store.metrics()
+    records = store.listing(sort.removeprefix("-"), sort.startswith("-"), parse(query, metrics))
+    ids: dict[Verdict, list[str]] = {verdict: [] for verdict in VERDICTS}
+    for id, verdict, fits in records:
+        if fits:
+            ids[verdict].append(id)
+    return Listing(ids, {record[0]: place for place, record in enumerate(records)}, metrics)
 
 
 def read_with_nearest(store: SampleStore, id: str, project: Project) -> tuple[SamplePair, SamplePair]:

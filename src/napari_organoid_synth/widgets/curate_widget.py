@@ -10,11 +10,10 @@ import napari
 from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtGui import QAction, QKeySequence
 from qtpy.QtWidgets import (
-    QComboBox,
+    QBoxLayout,
     QDockWidget,
     QHBoxLayout,
     QLabel,
-    QLineEdit,
     QMainWindow,
     QPushButton,
     QSizePolicy,
@@ -24,12 +23,16 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from superqt.utils import QFlowLayout
 
 from napari_organoid_synth.core.curation import VERDICTS, SampleStore, Verdict
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pair import SamplePair
-from napari_organoid_synth.widgets._cards import VERDICT_COLOURS, EmptyCard, ErrorCard, PrimaryButton
+from napari_organoid_synth.core.query import QueryError
+from napari_organoid_synth.widgets._cards import VERDICT_COLOURS, EmptyCard, ErrorCard, PrimaryButton, WrapLabel
+from napari_organoid_synth.widgets._dock import combo_box, row_of
 from napari_organoid_synth.widgets._gallery import LETTERS, SIDES, GalleryView, read_ids
+from napari_organoid_synth.widgets._query_edit import QueryEdit
 from napari_organoid_synth.widgets._rebuild import show_error
 from napari_organoid_synth.widgets._store_tasks import (
     SIMULATED,
@@ -43,6 +46,7 @@ from napari_organoid_synth.widgets._thumbnails import MASK_MODES, StoreThread
 from napari_organoid_synth.widgets._workspace import NAME, Workspace, choose_project
 
 OPENED_AT_ONCE = 12
+ACROSS, DOWN = QBoxLayout.Direction.LeftToRight, QBoxLayout.Direction.TopToBottom
 HINTS: dict[Verdict, str] = {
     "new": "Nothing is waiting for a verdict.",
     "accepted": "Drag good pairs here, or press A.",
@@ -76,9 +80,9 @@ class CurateWidget(QWidget):
         self._places: dict[str, int] = {}
         self._to_select: list[str] = []
         self._active = self.columns["new"]
-        self._placed = self._greeted = False
+        self._placed = self._greeted = self._ready = False
         self._typing, self._settling = QTimer(self), QTimer(self)
-        for timer, wait, call in ((self._typing, 200, self.refresh), (self._settling, 0, self._move_down)):
+        for timer, wait, call in ((self._typing, 200, self._ask_anew), (self._settling, 0, self._move_down)):
             timer.setSingleShot(True)
             timer.setInterval(wait)
             timer.timeout.connect(call)
@@ -111,20 +115,21 @@ class CurateWidget(QWidget):
         return commands
 
     def _build(self) -> None:
-        self.sort, self.filter, self.zoom = QComboBox(), QLineEdit(), QSlider(Qt.Orientation.Horizontal)
+        self.sort, self.filter, self.zoom = combo_box(), QueryEdit(), QSlider(Qt.Orientation.Horizontal)
         for key, text in SORTS.items():
             self.sort.addItem(text, key)
         self.sort.setToolTip("Order of the tiles in all columns")
         self.sort.setAccessibleName("Sort by")
-        self.sort.activated.connect(lambda _: self.refresh())
+        self.sort.activated.connect(lambda _: self._ask_anew())
         self.sort.activated.connect(lambda _: self._active.setFocus())
-        self.filter.setPlaceholderText("filter")
-        self.filter.setToolTip("Show only pairs whose name, run, scores in words or flag hold these words")
-        self.filter.setAccessibleName("Filter")
-        self.filter.setClearButtonEnabled(True)
-        self.filter.setMinimumWidth(60)
+        self.filter.setAccessibleName("Show only pairs that fulfil this")
         self.filter.textChanged.connect(lambda _: self._typing.start())
         self.filter.returnPressed.connect(lambda: self._active.setFocus())
+        self.found, self.wrong = QLabel(), WrapLabel()
+        self.found.setAccessibleName("Number of pairs found")
+        self.found.setToolTip("How many pairs the query finds, of how many")
+        self.wrong.setAccessibleName("What is wrong with the query")
+        self.wrong.hide()
         self.zoom.setRange(SIDES[0], SIDES[-1])
         self.zoom.setSingleStep(16)
         self.zoom.setPageStep(32)
@@ -133,18 +138,26 @@ class CurateWidget(QWidget):
         self.zoom.setToolTip("Size of the tiles (Ctrl and the mouse wheel)")
         self.zoom.setAccessibleName("Size of the tiles")
         self.zoom.valueChanged.connect(lambda _: self._show_tiles())
-        bar = QHBoxLayout()
-        for widget in (self.sort, self.filter, self.zoom):
-            bar.addWidget(widget, int(widget is self.filter))
+        order, search = row_of(self.sort, self.zoom), row_of(self.filter, self.found)
+        buttons = QFlowLayout()
+        buttons.setHorizontalSpacing(4)
+        buttons.setVerticalSpacing(3)
         for name, command in self.commands.items():
             button = QPushButton(name)
             button.clicked.connect(command.trigger)
             button.setToolTip(command.toolTip())
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # after a click the keys still act on the tiles
             button.setAccessibleName(name)
-            bar.addWidget(button)
+            buttons.addWidget(button)
+        self._finder, self._bar = QBoxLayout(ACROSS), QBoxLayout(ACROSS)
+        for layout in (self._finder, self._bar):
+            layout.setSpacing(3)
+        self._finder.addWidget(order)
+        self._finder.addWidget(search, 1)
+        self._bar.addLayout(self._finder, 2)
+        self._bar.addLayout(buttons, 3)
 
-        split = QSplitter(Qt.Orientation.Horizontal)
+        split = self._split = QSplitter(Qt.Orientation.Horizontal)
         split.setChildrenCollapsible(False)
         self.titles = {verdict: QLabel() for verdict in VERDICTS}
         for place, (verdict, view) in enumerate(self.columns.items()):
@@ -161,7 +174,8 @@ class CurateWidget(QWidget):
         layout = QVBoxLayout(gallery)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)
-        layout.addLayout(bar)
+        layout.addLayout(self._bar)
+        layout.addWidget(self.wrong)
         layout.addWidget(split, 1)
 
         self.empty = EmptyCard(
@@ -180,7 +194,6 @@ class CurateWidget(QWidget):
         self.pages.addWidget(gallery)
         self.message, self.error, self.export = QLabel(), ErrorCard(), PrimaryButton("Export")
         self.message.setWordWrap(True)
-        self.error.setFixedWidth(300)
         self.export.clicked.connect(lambda: self._open_dock("Export"))
         self.export.setMinimumHeight(26)  # height is scarce here: a row of whole tiles should be seen on a laptop
         foot = QHBoxLayout()
@@ -189,14 +202,14 @@ class CurateWidget(QWidget):
         outer = QVBoxLayout(self)
         outer.setContentsMargins(4, 2, 4, 2)
         outer.setSpacing(3)
-        middle = QHBoxLayout()  # an error stands beside the tiles: this dock has width and little height
+        middle = self._middle = QBoxLayout(ACROSS)  # with width and little height an error stands beside the tiles
         middle.addWidget(self.pages, 1)
         middle.addWidget(self.error, 0, Qt.AlignmentFlag.AlignTop)
         outer.addLayout(middle, 1)
         outer.addLayout(foot)
         self.setFocusProxy(self.columns["new"])
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.setMinimumSize(760, 160)  # with a column beside it and the layer controls above: a 1280 × 800 screen
+        self.setMinimumSize(320, 160)
 
     def _wire(self, verdict: Verdict, view: GalleryView) -> None:
         view.addActions(list(self.commands.values()))
@@ -206,6 +219,16 @@ class CurateWidget(QWidget):
         view.zoomed.connect(lambda step: self.zoom.setValue(self.zoom.value() + step))
         view.samplesDropped.connect(lambda ids: self.decide(verdict, ids))
         view.filesDropped.connect(lambda files: self.import_files(files, verdict))
+
+    def resizeEvent(self, event: Any) -> None:
+        """With less room the bar gets more rows, and the columns stand below each other."""
+        super().resizeEvent(event)
+        width = self.width()
+        for layout, wanted in ((self._bar, 1100), (self._finder, 480), (self._middle, 700)):
+            layout.setDirection(ACROSS if width >= wanted else DOWN)
+        wide = width >= 3 * self.columns["new"].minimumWidth() + 24
+        self._split.setOrientation(Qt.Orientation.Horizontal if wide else Qt.Orientation.Vertical)
+        self.error.setFixedWidth(300 if width >= 700 else width - 12)
 
     def showEvent(self, event: Any) -> None:
         """A gallery wants width: when it is first shown it moves to the bottom area."""
@@ -258,6 +281,7 @@ class CurateWidget(QWidget):
         if self._thread is not None:
             self._thread.close()
         self._thread, self._greeted, project = None, False, self.workspace.project
+        self._ready = False  # nothing is remembered until what was remembered is shown
         self.error.hide()
         for view in self.columns.values():
             view.show_ids([])
@@ -271,9 +295,33 @@ class CurateWidget(QWidget):
             kept = self.workspace.remembered("curate")
             self.mode = kept["mask"] if kept.get("mask") in MASK_MODES else self.mode
             self.zoom.setValue(int(kept.get("size") or self.zoom.value()))
+            self.filter.setText(str(kept.get("query") or ""))
+            self._typing.stop()  # it is read below
+            self._offer_sort(str(kept.get("sort") or "created"))
         for view in self.columns.values():
             view.samples.source = self._thread
+        self._ready = True
         self._show_tiles()
+        self.refresh()
+
+    def _offer_sort(self, key: str) -> None:
+        """Sort by this, also where no sample has that score yet."""
+        if self.sort.findData(key) < 0:
+            self._add_sorts(key.removeprefix("-"))
+        self.sort.setCurrentIndex(self.sort.findData(key))
+
+    def _add_sorts(self, metric: str) -> None:
+        self.sort.addItem(f"{metric}, high first", f"-{metric}")
+        self.sort.addItem(f"{metric}, low first", metric)
+
+    def _remember(self) -> None:
+        if self._ready:
+            values = {"size": self.zoom.value(), "mask": self.mode, "query": self.filter.text()}
+            self.workspace.remember("curate", values | {"sort": self.sort.currentData()})
+
+    def _ask_anew(self) -> None:
+        """Another order or query was chosen."""
+        self._remember()
         self.refresh()
 
     def _ask(
@@ -296,21 +344,31 @@ class CurateWidget(QWidget):
     def refresh(self) -> None:
         """Read again which samples there are; selection and scroll position stay."""
         self._asked += 1
-        number, sort, text = self._asked, str(self.sort.currentData()), self.filter.text()
+        number, sort, query = self._asked, str(self.sort.currentData()), self.filter.text()
         self._ask(
-            lambda store: list_samples(store, sort, text),
+            lambda store: list_samples(store, sort, query),
             lambda listing: self._show(listing) if number == self._asked else None,
-            self._show_error,
+            lambda error: self._explain(error) if number == self._asked else None,
         )
+
+    def _explain(self, error: BaseException) -> None:
+        """A query that cannot be read is told below it; what was shown before stays."""
+        if isinstance(error, QueryError):
+            self.wrong.setText(f"⚠ {error}")
+            self.wrong.show()
+            self.found.setText("–")
+        else:
+            self._show_error(error)
 
     def _show(self, listing: Listing) -> None:
         self._shown, self._places = self._asked, listing.places
         self.pages.setCurrentIndex(int(bool(listing.places)))
-        known = {self.sort.itemData(place) for place in range(self.sort.count())}
+        self.wrong.hide()
+        self.found.setText(f"{listing.found:,} of {len(listing.places):,}")
+        self.filter.set_names(listing.metrics)
         for metric in listing.metrics:
-            if metric not in known:
-                self.sort.addItem(f"{metric}, high first", f"-{metric}")
-                self.sort.addItem(f"{metric}, low first", metric)
+            if self.sort.findData(metric) < 0:
+                self._add_sorts(metric)
         for verdict, view in self.columns.items():
             view.show_ids(listing.ids.get(verdict, []))
         if self._to_select:
@@ -349,7 +407,7 @@ class CurateWidget(QWidget):
     def _show_tiles(self) -> None:
         for view in self.columns.values():
             view.show_tiles(self.zoom.value(), self.mode)
-        self.workspace.remember("curate", {"size": self.zoom.value(), "mask": self.mode})
+        self._remember()
 
     def next_mode(self) -> None:
         """Outline, fill, none, outline ..."""
