@@ -32,13 +32,15 @@ FIELDS = {
     "run": "s.run",
     "name": "s.name",
     "flagged": "s.flagged",
+    "tag": "s.tags",
+    "note": "s.remark",
 }
 """What can be asked for beside scores; columns of the table ``samples s``."""
-LISTS = ("flagged",)
+LISTS = ("flagged", "tag")
 """Fields that hold several words, between ``", "``."""
-WORDS = "s.name || ' ' || s.run || ' ' || s.note || ' ' || s.flagged"
+WORDS = " || ' ' || ".join(f"s.{column}" for column in ("name", "run", "note", "flagged", "tags", "remark"))
 """Where a word alone is looked for."""
-ALONE = ("flagged",)
+ALONE = ("flagged", "tag", "note")
 OPERATORS = {"<": "<", "<=": "<=", ">": ">", ">=": ">=", "==": "=", "=": "=", "!=": "<>"}
 MOST_TOKENS, DEEPEST = 300, 50
 
