@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from qtpy.QtCore import QStringListModel, Qt
+from qtpy.QtCore import QEvent, QStringListModel, Qt
 from qtpy.QtWidgets import QCompleter, QLineEdit
 
 from napari_organoid_synth.core.query import FIELDS
@@ -15,7 +15,19 @@ _WORD = re.compile(r"[\w.-]+$")
 _QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
 
 
-class QueryEdit(QLineEdit):
+class Line(QLineEdit):
+    """A line edit that keeps Enter and Escape from the shortcuts of the gallery around it."""
+
+    def event(self, event: Any) -> bool:
+        """Claim these keys; letters are claimed by every line edit."""
+        keys = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Escape)
+        if event.type() == QEvent.Type.ShortcutOverride and event.key() in keys:
+            event.accept()
+            return True
+        return bool(super().event(event))
+
+
+class QueryEdit(Line):
     """A line edit that offers the names of scores and fields for the word before the cursor.
 
     Down and Enter, Tab or a click take an offer; Escape closes the list; typing goes on as if it were not there.

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 from napari_organoid_synth.core.curation import VERDICTS, SampleStore, Verdict
 from napari_organoid_synth.core.errors import UserError
@@ -17,11 +20,14 @@ SIMULATED = 12
 
 @dataclass(frozen=True)
 class Listing:
-    """What the columns show: ids by verdict, place of each sample in the order of all, names of scores."""
+    """What the columns show: ids by verdict, place of each sample in the order of all, names of scores, how many are
+    accepted whether found or not.
+    """
 
     ids: dict[Verdict, list[str]]
     places: dict[str, int]
     metrics: list[str]
+    accepted: int
 
     @property
     def found(self) -> int:
@@ -43,7 +49,8 @@ def list_samples(store: SampleStore, sort: str, query: str) -> Listing:
     for id, verdict, fits in records:
         if fits:
             ids[verdict].append(id)
-    return Listing(ids, {record[0]: place for place, record in enumerate(records)}, metrics)
+    places = {id: place for place, (id, _, _) in enumerate(records)}
+    return Listing(ids, places, metrics, sum(verdict == "accepted" for _, verdict, _ in records))
 
 
 def read_with_nearest(store: SampleStore, id: str, project: Project) -> tuple[SamplePair, SamplePair]:
@@ -82,6 +89,26 @@ def take_in(store: SampleStore, files: Sequence[Path], verdict: Verdict) -> list
     ids = store.add_many(pairs, run=str(pairs[0].source.provenance.get("run", "")) if pairs else "")
     store.decide(ids, verdict)
     return ids
+
+
+def accept_best(path: Path, number: int) -> list[str]:
+    """Samples to accept, see `core.diversity`; in a worker with its own connection, because it may take seconds."""
+    from napari_organoid_synth.core.diversity import diverse
+
+    with SampleStore(path) as store:
+        return diverse(store, number)
+
+
+def save_masks(store: SampleStore, drawn: Sequence[tuple[str, NDArray[Any]]]) -> list[str]:
+    """Keep the masks, by id of their sample, that differ from those in the store; the samples that changed.
+
+    Raises
+    ------
+    UserError
+        If a mask does not fit its image; none is kept then.
+    """
+    with store.transaction():
+        return [id for id, labels in drawn if store.edit_mask(id, labels)]
 
 
 def simulate_some(store: SampleStore) -> list[str]:

@@ -30,15 +30,19 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pair import SamplePair
 from napari_organoid_synth.core.query import QueryError
 from napari_organoid_synth.widgets._cards import VERDICT_COLOURS, EmptyCard, ErrorCard, PrimaryButton, WrapLabel
+from napari_organoid_synth.widgets._curate_panels import AcceptPanel, TagPanel
 from napari_organoid_synth.widgets._dock import combo_box, row_of
 from napari_organoid_synth.widgets._gallery import LETTERS, SIDES, GalleryView, read_ids
 from napari_organoid_synth.widgets._query_edit import QueryEdit
 from napari_organoid_synth.widgets._rebuild import show_error
+from napari_organoid_synth.widgets._sample_layers import SampleLayers
 from napari_organoid_synth.widgets._store_tasks import (
     SIMULATED,
     Listing,
+    accept_best,
     list_samples,
     read_with_nearest,
+    save_masks,
     simulate_some,
     take_in,
 )
@@ -56,7 +60,10 @@ SORTS = {"created": "oldest first", "-created": "newest first", "name": "name"}
 DONE: dict[Verdict, str] = {"new": "back to new", "accepted": "accepted", "rejected": "rejected"}
 
 
-KEYS = "A accept · R reject · N back to new · U undo · Enter open · Space nearest real beside it · O mask"
+KEYS = (
+    "A accept · R reject · N back to new · U undo · B accept the best · T tag · M note · Enter open · S save its mask"
+    " · Space nearest real beside it · O mask"
+)
 
 
 class CurateWidget(QWidget):
@@ -74,13 +81,14 @@ class CurateWidget(QWidget):
         self.columns: dict[Verdict, GalleryView] = {
             verdict: GalleryView(verdict, HINTS[verdict]) for verdict in VERDICTS
         }
-        self.mode = MASK_MODES[0]
+        self.mode, self.layers = MASK_MODES[0], SampleLayers(viewer)
         self._thread: StoreThread | None = None
         self._asked = self._shown = 0  # number of the newest listing asked for, and shown; older answers are dropped
         self._places: dict[str, int] = {}
+        self._accepted = 0  # whether the query finds them or not
         self._to_select: list[str] = []
         self._active = self.columns["new"]
-        self._placed = self._greeted = self._ready = False
+        self._placed = self._greeted = self._ready = self._choosing = False
         self._typing, self._settling = QTimer(self), QTimer(self)
         for timer, wait, call in ((self._typing, 200, self._ask_anew), (self._settling, 0, self._move_down)):
             timer.setSingleShot(True)
@@ -102,7 +110,11 @@ class CurateWidget(QWidget):
             ("Redo", "Redo what was undone", ("Y", "Ctrl+Shift+Z"), lambda: self._walk(SampleStore.redo, "redo")),
             ("Open", "Open image and labels as layers", ("Enter", "Return"), self.open_selected),
             ("Nearest real", "Show the most similar real image beside the pair", ("Space",), self.show_nearest),
-            ("Mask", "Draw the mask as outline, filled or not at all", ("O",), self.next_mode),
+            ("Mask", "Mask as outline, filled or not at all, here and in the open layers", ("O",), self.next_mode),
+            ("Accept best…", "Accept the best new pairs, keeping diversity", ("B",), lambda: self.accepter.open()),
+            ("Tag…", "Tag the selected pairs", ("T",), lambda: self.open_tags(False)),
+            ("Note…", "Write a note on the selected pairs", ("M",), lambda: self.open_tags(True)),
+            ("Save mask", "Keep masks that were changed in their layers as new versions", ("S",), self.save_masks),
         ]
         commands = {}
         for name, tip, keys, call in wanted:
@@ -149,6 +161,11 @@ class CurateWidget(QWidget):
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # after a click the keys still act on the tiles
             button.setAccessibleName(name)
             buttons.addWidget(button)
+        self.accepter, self.tagger = AcceptPanel(), TagPanel()
+        self.accepter.wanted.connect(self.accept_best)
+        self.tagger.wanted.connect(self.annotate)
+        for panel in (self.accepter, self.tagger):
+            panel.closed.connect(lambda: self._active.setFocus())
         self._finder, self._bar = QBoxLayout(ACROSS), QBoxLayout(ACROSS)
         for layout in (self._finder, self._bar):
             layout.setSpacing(3)
@@ -175,7 +192,8 @@ class CurateWidget(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)
         layout.addLayout(self._bar)
-        layout.addWidget(self.wrong)
+        for widget in (self.wrong, self.accepter, self.accepter.why, self.tagger):
+            layout.addWidget(widget)
         layout.addWidget(split, 1)
 
         self.empty = EmptyCard(
@@ -285,7 +303,7 @@ class CurateWidget(QWidget):
         self.error.hide()
         for view in self.columns.values():
             view.show_ids([])
-        self._show(Listing({}, {}, []))
+        self._show(Listing({}, {}, [], 0))
         if project is not None:
             thread = self._thread = StoreThread(project.samples_path)
             thread.loaded.connect(self._repaint)
@@ -294,6 +312,7 @@ class CurateWidget(QWidget):
             self.destroyed.connect(thread.close)
             kept = self.workspace.remembered("curate")
             self.mode = kept["mask"] if kept.get("mask") in MASK_MODES else self.mode
+            self.layers.set_mode(self.mode, None)
             self.zoom.setValue(int(kept.get("size") or self.zoom.value()))
             self.filter.setText(str(kept.get("query") or ""))
             self._typing.stop()  # it is read below
@@ -352,16 +371,24 @@ class CurateWidget(QWidget):
         )
 
     def _explain(self, error: BaseException) -> None:
-        """A query that cannot be read is told below it; what was shown before stays."""
-        if isinstance(error, QueryError):
+        """A query that cannot be read is told below it; what was shown before stays, or all when nothing was."""
+        if not isinstance(error, QueryError):
+            self._show_error(error)
+            return
+
+        def tell() -> None:
             self.wrong.setText(f"⚠ {error}")
             self.wrong.show()
             self.found.setText("–")
+
+        if self._places:
+            tell()
         else:
-            self._show_error(error)
+            sort = str(self.sort.currentData())
+            self._ask(lambda store: list_samples(store, sort, ""), lambda listing: (self._show(listing), tell()))
 
     def _show(self, listing: Listing) -> None:
-        self._shown, self._places = self._asked, listing.places
+        self._shown, self._places, self._accepted = self._asked, listing.places, listing.accepted
         self.pages.setCurrentIndex(int(bool(listing.places)))
         self.wrong.hide()
         self.found.setText(f"{listing.found:,} of {len(listing.places):,}")
@@ -387,7 +414,7 @@ class CurateWidget(QWidget):
             style = f"background-color:{VERDICT_COLOURS[verdict]}; color:black"
             letter = f'<span style="{style}">&nbsp;{LETTERS[verdict]}&nbsp;</span>'
             self.titles[verdict].setText(f"{letter} {verdict.upper()} <b>{len(view.samples.ids):,}</b>")
-        accepted = len(self.columns["accepted"].samples.ids)
+        accepted = self._accepted
         self.export.setText(f"Export {accepted:,} pair{'s' * (accepted != 1)}")
         self.export.setEnabled(accepted > 0)
         self.export.setToolTip("Opens the Export dock" if accepted else "Accept at least one pair first")
@@ -398,6 +425,8 @@ class CurateWidget(QWidget):
     def _heed_outside(self) -> None:
         if self._thread is not None:
             self._thread.forget_rows()
+        for view in self.columns.values():
+            view.viewport().update()  # rows are asked for again when their tiles are painted
         self.refresh()
 
     def _repaint(self, ids: list[str]) -> None:
@@ -413,6 +442,7 @@ class CurateWidget(QWidget):
         """Outline, fill, none, outline ..."""
         self.mode = MASK_MODES[(MASK_MODES.index(self.mode) + 1) % len(MASK_MODES)]
         self._show_tiles()
+        self.layers.set_mode(self.mode, self._thread)
         self.message.setText(
             {"outline": "Masks as outline.", "fill": "Masks filled.", "none": "Masks hidden."}[self.mode]
         )
@@ -442,6 +472,8 @@ class CurateWidget(QWidget):
         moving = [id for id in dict.fromkeys(chosen) if target.samples.row_of(id) is None]
         if self._thread is None or not moving:
             return
+        lost = sum(self.columns["accepted"].samples.row_of(id) is not None for id in moving)
+        self._accepted += len(moving) if verdict == "accepted" else -lost
         for view in self.columns.values():
             if view is not target:
                 view.take_out(moving)
@@ -459,12 +491,80 @@ class CurateWidget(QWidget):
             self.refresh()  # somebody else had decided before
         self.workspace.samplesChanged.emit()
 
+    def accept_best(self, number: int) -> None:
+        """Accept so many new pairs, realistic ones that differ from each other; one step of the history."""
+        from napari.qt.threading import create_worker
+
+        project = self.workspace.project
+        if project is None or self._choosing:
+            return
+        self._choosing = True
+        self.message.setText("Looking for the best pairs that differ from each other…")
+
+        def show(ids: list[str]) -> None:
+            self._choosing = False
+            if project is self.workspace.project and ids:
+                self.decide("accepted", ids)
+                self.refresh()  # a query may not want them all
+            elif not ids:
+                self.message.setText("No new pair without a flag is left.")
+
+        def fail(error: BaseException) -> None:
+            self._choosing = False
+            self._show_error(error)
+
+        worker: Any = create_worker(
+            accept_best, project.samples_path, number, _start_thread=False, _ignore_errors=True,
+            _progress={"desc": "comparing pairs"},
+        )  # fmt: skip
+        worker.returned.connect(show)
+        worker.errored.connect(fail)
+        worker.start()
+
+    def open_tags(self, note: bool) -> None:
+        """Show tags and note of the selected samples, ready to type."""
+        ids = self.selected()
+        if ids:
+            self._ask(
+                lambda store: ([store.row(id) for id in ids], store.tags()),
+                lambda found: self.tagger.open(*found, note),
+            )
+
+    def annotate(self, ids: list[str], add: list[str], remove: list[str], remark: str | None) -> None:
+        """Change tags and note of samples; one step of the history."""
+
+        def show(changed: list[str]) -> None:
+            self.message.setText(f"{len(changed):,} changed. U takes it back." if changed else "Nothing changed.")
+            self._heed_outside()
+
+        self._ask(lambda store: store.annotate(ids, add=add, remove=remove, remark=remark), show)
+
+    def save_masks(self) -> None:
+        """Keep the masks of open pairs that were changed in their layers."""
+        drawn = self.layers.changed(self._thread)
+        if not drawn:
+            draw = "Open a pair first (Enter), change its mask with napari's brush, then save."
+            self.message.setText("No open mask was changed." if self.layers.masks(self._thread) else draw)
+            return
+
+        def show(changed: list[str]) -> None:
+            if not changed:
+                self.message.setText("No open mask was changed.")
+                return
+            self.message.setText(f"{len(changed):,} changed; the masks' scores wait to be computed. U takes it back.")
+            self._heed_outside()
+            self._read_again(changed)
+            self.workspace.samplesChanged.emit()
+
+        self._ask(lambda store: save_masks(store, drawn), show, self._show_error)
+
     def _walk(self, step: Callable[[SampleStore], list[str]], word: str) -> None:
         def show(ids: list[str]) -> None:
             self.message.setText(f"{word.capitalize()}: {len(ids):,} changed." if ids else f"Nothing to {word}.")
             if ids:
                 self._to_select = ids
                 self._heed_outside()
+                self._read_again(ids)
                 self.workspace.samplesChanged.emit()
 
         self._ask(step, show)
@@ -479,14 +579,23 @@ class CurateWidget(QWidget):
         """Open pairs, image and labels each; the pixels are read in the background."""
         if len(ids) > OPENED_AT_ONCE:
             self.message.setText(f"Opened the first {OPENED_AT_ONCE} of {len(ids):,}.")
-        self._ask(lambda store: [store.pair(id) for id in ids[:OPENED_AT_ONCE]], self._show_pairs)
+        chosen = list(ids[:OPENED_AT_ONCE])
+        self._ask(lambda store: [(id, store.pair(id)) for id in chosen], self._show_pairs)
 
-    def _show_pairs(self, pairs: list[SamplePair]) -> None:
-        from napari_organoid_synth.widgets._layers import look_at, show_pair
+    def _show_pairs(self, pairs: list[tuple[str, SamplePair]]) -> None:
+        from napari_organoid_synth.widgets._layers import look_at
 
-        shown = [layer for pair in pairs for layer in show_pair(self.viewer, pair)]
+        if self._thread is None:
+            return
+        shown = [layer for id, pair in pairs for layer in self.layers.show(self._thread, id, pair)]
         if shown:
             look_at(self.viewer, shown)
+
+    def _read_again(self, ids: Sequence[str]) -> None:
+        """Bring the mask layers of open pairs up to date."""
+        open_now = [(id, layer) for id, layer in self.layers.masks(self._thread) if id in set(ids)]
+        if open_now:
+            self._ask(lambda store: [(layer, store.pair(id)) for id, layer in open_now], self.layers.update)
 
     def show_nearest(self) -> None:
         """Open the sample and, right of it, the real image that it resembles most."""
@@ -494,17 +603,20 @@ class CurateWidget(QWidget):
         if ids and project is not None and self._thread is not None:
             self._thread.submit(
                 lambda store: read_with_nearest(store, ids[0], project),
-                self._show_beside,
+                lambda found: self._show_beside(ids[0], *found),
                 lambda error: self.message.setText(str(error)),
             )
 
-    def _show_beside(self, found: tuple[SamplePair, SamplePair]) -> None:
+    def _show_beside(self, id: str, sample: SamplePair, real: SamplePair) -> None:
         from napari_organoid_synth.widgets._layers import show_pair
 
-        sample, real = found
-        shown = show_pair(self.viewer, sample)
+        if self._thread is None:
+            return
+        shown = self.layers.show(self._thread, id, sample)
         width = sample.size[1] * float(shown[1].scale[-1])
-        for layer in show_pair(self.viewer, real):
+        beside = show_pair(self.viewer, real)
+        self.layers.draw_mask(beside[1])
+        for layer in beside:
             layer.translate = [*layer.translate[:-1], 1.04 * width]
         self.viewer.reset_view()
         self.message.setText(f"Left {sample.name}, right the real image {real.name}.")
