@@ -16,8 +16,8 @@ from napari_organoid_synth.widgets._dock import named
 from napari_organoid_synth.widgets._query_edit import Line
 
 WHY = (
-    "Takes, from the more realistic half of the new pairs and without flagged ones, those that differ most from each "
-    "other and from the accepted ones in arrangement, brightness, texture and mask; U takes all back at once."
+    "Takes the pairs that look least like each other and like the accepted ones, out of the more realistic half of the "
+    "new ones, without flagged ones; U takes all back."
 )
 
 

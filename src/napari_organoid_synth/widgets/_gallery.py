@@ -151,6 +151,7 @@ class GalleryView(QListView):
         self.setAcceptDrops(True)
         self._port.setAcceptDrops(True)  # a static movement had taken it away
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
+        self.setMinimumHeight(64)
         self.setMinimumWidth(96 + 2 * EDGE + 34)
         self.setAccessibleName(f"{verdict} samples")
 

@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QMainWindow,
+    QMenu,
     QPushButton,
     QSizePolicy,
     QSlider,
@@ -31,7 +32,7 @@ from napari_organoid_synth.core.pair import SamplePair
 from napari_organoid_synth.core.query import QueryError
 from napari_organoid_synth.widgets._cards import VERDICT_COLOURS, EmptyCard, ErrorCard, PrimaryButton, WrapLabel
 from napari_organoid_synth.widgets._curate_panels import AcceptPanel, TagPanel
-from napari_organoid_synth.widgets._dock import combo_box, row_of
+from napari_organoid_synth.widgets._dock import combo_box, named, row_of
 from napari_organoid_synth.widgets._gallery import LETTERS, SIDES, GalleryView, read_ids
 from napari_organoid_synth.widgets._query_edit import QueryEdit
 from napari_organoid_synth.widgets._rebuild import show_error
@@ -50,6 +51,8 @@ from napari_organoid_synth.widgets._thumbnails import MASK_MODES, StoreThread
 from napari_organoid_synth.widgets._workspace import NAME, Workspace, choose_project
 
 OPENED_AT_ONCE = 12
+IN_MENU = ("Back to new", "Redo", "Nearest real", "Mask")
+"""Commands without a button of their own, so that the bar stays one line on a laptop."""
 ACROSS, DOWN = QBoxLayout.Direction.LeftToRight, QBoxLayout.Direction.TopToBottom
 HINTS: dict[Verdict, str] = {
     "new": "Nothing is waiting for a verdict.",
@@ -60,10 +63,7 @@ SORTS = {"created": "oldest first", "-created": "newest first", "name": "name"}
 DONE: dict[Verdict, str] = {"new": "back to new", "accepted": "accepted", "rejected": "rejected"}
 
 
-KEYS = (
-    "A accept · R reject · N back to new · U undo · B accept the best · T tag · M note · Enter open · S save its mask"
-    " · Space nearest real beside it · O mask"
-)
+KEYS = "A accept · R reject · U undo · B best · T tag · M note · Enter open · S save mask · Space nearest real · O mask"
 
 
 class CurateWidget(QWidget):
@@ -111,7 +111,7 @@ class CurateWidget(QWidget):
             ("Open", "Open image and labels as layers", ("Enter", "Return"), self.open_selected),
             ("Nearest real", "Show the most similar real image beside the pair", ("Space",), self.show_nearest),
             ("Mask", "Mask as outline, filled or not at all, here and in the open layers", ("O",), self.next_mode),
-            ("Accept best…", "Accept the best new pairs, keeping diversity", ("B",), lambda: self.accepter.open()),
+            ("Accept best…", "Accept the best new pairs, keeping diversity", ("B",), self.open_best),
             ("Tag…", "Tag the selected pairs", ("T",), lambda: self.open_tags(False)),
             ("Note…", "Write a note on the selected pairs", ("M",), lambda: self.open_tags(True)),
             ("Save mask", "Keep masks that were changed in their layers as new versions", ("S",), self.save_masks),
@@ -154,13 +154,23 @@ class CurateWidget(QWidget):
         buttons = QFlowLayout()
         buttons.setHorizontalSpacing(4)
         buttons.setVerticalSpacing(3)
+        more = QMenu(self)
+        more.setToolTipsVisible(True)
         for name, command in self.commands.items():
+            if name in IN_MENU:
+                more.addAction(command)
+                continue
             button = QPushButton(name)
             button.clicked.connect(command.trigger)
             button.setToolTip(command.toolTip())
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # after a click the keys still act on the tiles
             button.setAccessibleName(name)
             buttons.addWidget(button)
+        self.more = QPushButton("More")
+        self.more.setMenu(more)
+        self.more.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        named(self.more, "More", "Back to new, redo, nearest real image, mask; also by right click on a tile")
+        buttons.addWidget(self.more)
         self.accepter, self.tagger = AcceptPanel(), TagPanel()
         self.accepter.wanted.connect(self.accept_best)
         self.tagger.wanted.connect(self.annotate)
@@ -171,8 +181,8 @@ class CurateWidget(QWidget):
             layout.setSpacing(3)
         self._finder.addWidget(order)
         self._finder.addWidget(search, 1)
-        self._bar.addLayout(self._finder, 2)
-        self._bar.addLayout(buttons, 3)
+        self._bar.addLayout(self._finder, 1)
+        self._bar.addLayout(buttons, 1)
 
         split = self._split = QSplitter(Qt.Orientation.Horizontal)
         split.setChildrenCollapsible(False)
@@ -214,7 +224,7 @@ class CurateWidget(QWidget):
         self.message.setWordWrap(True)
         self.export.clicked.connect(lambda: self._open_dock("Export"))
         self.export.setMinimumHeight(26)  # height is scarce here: a row of whole tiles should be seen on a laptop
-        foot = QHBoxLayout()
+        foot = self._foot = QBoxLayout(ACROSS)
         foot.addWidget(self.message, 3)
         foot.addWidget(self.export, 1)
         outer = QVBoxLayout(self)
@@ -227,7 +237,7 @@ class CurateWidget(QWidget):
         outer.addLayout(foot)
         self.setFocusProxy(self.columns["new"])
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.setMinimumSize(320, 160)
+        self.setMinimumWidth(320)
 
     def _wire(self, verdict: Verdict, view: GalleryView) -> None:
         view.addActions(list(self.commands.values()))
@@ -242,7 +252,7 @@ class CurateWidget(QWidget):
         """With less room the bar gets more rows, and the columns stand below each other."""
         super().resizeEvent(event)
         width = self.width()
-        for layout, wanted in ((self._bar, 1100), (self._finder, 480), (self._middle, 700)):
+        for layout, wanted in ((self._bar, 1150), (self._finder, 480), (self._middle, 700), (self._foot, 700)):
             layout.setDirection(ACROSS if width >= wanted else DOWN)
         wide = width >= 3 * self.columns["new"].minimumWidth() + 24
         self._split.setOrientation(Qt.Orientation.Horizontal if wide else Qt.Orientation.Vertical)
@@ -491,6 +501,11 @@ class CurateWidget(QWidget):
             self.refresh()  # somebody else had decided before
         self.workspace.samplesChanged.emit()
 
+    def open_best(self) -> None:
+        """Ask how many of the best to accept."""
+        self.tagger.hide()
+        self.accepter.open()
+
     def accept_best(self, number: int) -> None:
         """Accept so many new pairs, realistic ones that differ from each other; one step of the history."""
         from napari.qt.threading import create_worker
@@ -525,6 +540,7 @@ class CurateWidget(QWidget):
         """Show tags and note of the selected samples, ready to type."""
         ids = self.selected()
         if ids:
+            self.accepter.hide()
             self._ask(
                 lambda store: ([store.row(id) for id in ids], store.tags()),
                 lambda found: self.tagger.open(*found, note),
