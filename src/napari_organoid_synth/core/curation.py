@@ -507,7 +507,8 @@ class SampleStore:
         """Use another label file; scores of the mask go aside with the old file and come back with it."""
         row, old = self.row(id), self._value(id, "labels")
         names = [name for name in _mask_scores() if name in row.scores]
-        record = {"scores": {name: row.scores[name] for name in names}, "note": row.note, "flagged": row.flagged}
+        record: dict[str, Any] = {name: getattr(row, name) for name in ("note", "flagged")}
+        record["scores"] = {name: row.scores[name] for name in names}
         self._db.execute("INSERT OR REPLACE INTO aside VALUES (?, ?)", (old, json.dumps(record)))
         self._db.executemany("DELETE FROM scores WHERE id = ? AND metric = ?", [(id, name) for name in names])
         found = self._db.execute("SELECT record FROM aside WHERE labels = ?", (labels,)).fetchone()

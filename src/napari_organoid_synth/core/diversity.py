@@ -15,6 +15,7 @@ brightness, texture or mask. No trained network is needed.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,8 +55,9 @@ def features(image: NDArray[np.uint8], labels: NDArray[np.uint16]) -> NDArray[np
     rows, columns = (((np.arange(SIDE) + 0.5) * old / SIDE).astype(np.intp) for old in labels.shape)
     grey = image[rows[:, None], columns].mean(-1, dtype=np.float32) / 255
     shown = labels[rows[:, None], columns]
-    found = [_squares(grey, SQUARES).ravel(), np.asarray([(grey < level).mean() for level in LEVELS])]
-    texture = []
+    shares = [(grey < level).mean() for level in LEVELS]
+    found: list[NDArray[Any]] = [_squares(grey, SQUARES).ravel(), np.asarray(shares)]
+    texture: list[Any] = []
     for octave in range(OCTAVES):
         if octave:
             grey = _squares(grey, len(grey) // 2)

@@ -70,7 +70,7 @@ def limits(values: NDArray[np.float32]) -> tuple[float, float]:
     values = values[np.isfinite(values)]
     low, high = np.percentile(values, [0.2, 99.8]) if values.size else (0.0, 0.0)
     if low == high and values.size:
-        low, high = values.min(), values.max()
+        low, high = float(values.min()), float(values.max())
     return float(low), float(high)
 
 

@@ -129,11 +129,11 @@ class SampleModel(QStringListModel):
         def place(id: str) -> float:
             return places.get(id, inf)
 
-        ids = list(ids)
-        if len(ids) > MOST_RUNS:
-            self._start_anew(sorted([*self.ids, *ids], key=place))
+        coming = list(ids)
+        if len(coming) > MOST_RUNS:
+            self._start_anew(sorted([*self.ids, *coming], key=place))
             return
-        for id in ids:
+        for id in coming:
             self._insert(bisect_right(self.ids, place(id), key=place), [id])
 
     def _insert(self, row: int, ids: Sequence[str]) -> None:
@@ -144,9 +144,9 @@ class SampleModel(QStringListModel):
         for first, last in reversed(runs):
             self.removeRows(first, last - first + 1)
 
-    def _start_anew(self, ids: list[str]) -> None:
+    def _start_anew(self, ids: Sequence[str]) -> None:
         """Show these without telling which went and which came: views forget their selection, but it takes no time."""
-        self.ids, self._rows = ids, None
+        self.ids, self._rows = list(ids), None
         self.setStringList([""] * len(ids))
 
     def _follow_insertion(self, _: QModelIndex, first: int, __: int) -> None:

@@ -391,11 +391,15 @@ class CurateWidget(QWidget):
             self.wrong.show()
             self.found.setText("–")
 
+        def show_all(listing: Listing) -> None:
+            self._show(listing)
+            tell()
+
         if self._places:
             tell()
         else:
             sort = str(self.sort.currentData())
-            self._ask(lambda store: list_samples(store, sort, ""), lambda listing: (self._show(listing), tell()))
+            self._ask(lambda store: list_samples(store, sort, ""), show_all)
 
     def _show(self, listing: Listing) -> None:
         self._shown, self._places, self._accepted = self._asked, listing.places, listing.accepted
