@@ -1,4 +1,4 @@
-"""How fast the gallery shows 1000 and 10,000 thumbnails, beside a static montage of the same pictures.
+"""How fast the gallery shows 1000 and 10,000 thumbnails, beside a montage; with ``--scale 100000`` the whole dock.
 
 Run with a display, for example ``xvfb-run -a python benchmarks/gallery.py``. Measured in the thread of the window:
 
@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -25,19 +26,39 @@ import numpy as np
 SIDE = 256
 
 
-def fill(path: Path, count: int) -> None:
-    """A store of ``count`` thumbnails; the pixel files are not needed and not written."""
+SCORES = ("blur", "covered", "hf_energy", "mean_area", "nearest", "objects", "realism", "valid")
+PICTURES = 24
+
+
+def fill(path: Path, count: int, side: int = SIDE, files: bool = False) -> None:
+    """A store of ``count`` samples with eight scores each; the pixel files, if wanted, are links to 24 pairs."""
     from napari_organoid_synth.core.curation import SampleStore
+    from napari_organoid_synth.core.ome_tiff import pair_paths, write_pair
     from napari_organoid_synth.core.simulate import tissue
     from napari_organoid_synth.core.thumbnail import make_thumbnail
 
-    pairs = [tissue(seed, SIDE) for seed in range(24)]
-    blobs = [make_thumbnail(pair) for pair in pairs]
+    pairs = [tissue(seed, side) for seed in range(PICTURES)]
     with SampleStore(path) as store, store.transaction():
-        for number in range(count):
-            pair, name = pairs[number % 24], f"sample_{number:05d}"
-            files = (Path(f"{name}.ome.tif"), Path(f"{name}_labels.ome.tif"))
-            store._insert(pair.replace(name=name), name, *files, *blobs[number % 24], run="run", created=float(number))
+        run = store._db.execute
+        run("CREATE TEMP TABLE numbers (n INTEGER PRIMARY KEY, id TEXT)")
+        names = [f"sample_{number:06d}" for number in range(count)]
+        store._db.executemany("INSERT INTO numbers VALUES (?, ?)", enumerate(names))
+        for place, pair in enumerate(pairs):
+            values = (place, pair.n_objects, *pair.size, pair.mask_kind, PICTURES)
+            run(
+                "INSERT INTO samples (id, name, run, created, image, labels, n_objects, height, width, mask_kind)"
+                " SELECT id, id, 'run', n, id || '.ome.tif', id || '_labels.ome.tif', ?2, ?3, ?4, ?5"
+                " FROM numbers WHERE n % ?6 = ?1",
+                values,
+            )
+            thumbnail = make_thumbnail(pair)
+            run("INSERT INTO thumbnails SELECT id, ?, ? FROM numbers WHERE n % ? = ?", (*thumbnail, PICTURES, place))
+        for score in SCORES:
+            run("INSERT INTO scores SELECT id, ?, random() / 18446744073709551616.0 + 0.5 FROM numbers", (score,))
+        originals = [write_pair(path.parent / "originals", pair) for pair in pairs] if files else []
+        for number, name in enumerate(names if files else ()):
+            for link, file in zip(pair_paths(store.folder, name), originals[number % PICTURES], strict=True):
+                os.link(file, link)
 
 
 def percentiles(seconds: list[float]) -> str:
@@ -112,14 +133,108 @@ def measure(path: Path) -> dict[str, Any]:
     return {"first paint": first_paint, "pictures": pictures, "cold": cold, "warm": warm, "gui": gui, "disk": disk}
 
 
+class NoLayers(list):
+    """The dock opens nothing here."""
+
+
+class NoViewer:
+    """Stands in for napari."""
+
+    layers = NoLayers()
+
+
+def scale(path: Path) -> dict[str, Any]:
+    """The whole dock on a large store: opening, memory, frames, a query, another order, a verdict.
+
+    A frame is timed twice: on the clock, and as processor time of the window's thread, which other work on the machine
+    does not lengthen. Memory is what the process needs more than with the same dock on ten samples.
+    """
+    import psutil
+    from qtpy.QtWidgets import QApplication
+
+    from napari_organoid_synth.widgets import _workspace
+    from napari_organoid_synth.widgets.curate_widget import CurateWidget
+
+    app = QApplication.instance() or QApplication([])
+    _workspace.config_folder = lambda: path.parent / "config"
+    process, found = psutil.Process(), {}
+
+    def until(done: Any, limit: float = 120) -> None:
+        end = time.perf_counter() + limit
+        while not done() and time.perf_counter() < end:
+            app.processEvents()
+            time.sleep(0.0005)
+
+    viewer = NoViewer()
+    workspace = _workspace.Workspace.of(viewer)
+    small = path.parent / "small"
+    small.mkdir()
+    fill(small / "samples.sqlite", 10, 64)
+    workspace.setProject(small)
+    dock = CurateWidget(viewer)
+    dock._placed = True
+    dock.resize(1280, 500)
+    dock.show()
+    new = dock.columns["new"]
+    until(lambda: len(new.samples.ids) == 10)
+    until(lambda: False, 1)
+    before = process.memory_info().rss
+
+    begin, used = time.perf_counter(), time.process_time()
+    workspace.setProject(path.parent)
+    until(lambda: len(new.samples.ids) > 10)
+    app.processEvents()  # the paint
+    found["open"], found["open used"] = time.perf_counter() - begin, time.process_time() - used
+    ids = new.samples.ids
+    print(f"opened {len(ids):,}: {found['open']:.2f} s, of it {found['open used']:.2f} s of processor time", flush=True)
+    until(lambda: False, 1)
+
+    for name, steps in (
+        ("jumps", np.linspace(0, new.verticalScrollBar().maximum(), 300)),
+        ("wheel", range(0, 24000, 60)),
+    ):
+        clock, own = [], []
+        for value in steps:
+            begin, used = time.perf_counter(), time.thread_time()
+            new.verticalScrollBar().setValue(int(value))
+            app.processEvents()
+            own.append(time.thread_time() - used)
+            clock.append(time.perf_counter() - begin)
+            until(lambda: False, 0.01)
+        found[name], found[f"{name} used"] = clock, own
+        print(f"{name}: {percentiles(clock)} ms, of it {percentiles(own)} ms of processor time", flush=True)
+    found["memory"] = (process.memory_info().rss - before) / 2**20
+    print(f"memory: {found['memory']:.0f} MB more", flush=True)
+
+    for name, call in {
+        "query": lambda: dock.filter.setText("objects > 0.5 and nearest < 0.8 and not flagged"),
+        "order": lambda: (dock._offer_sort("-realism"), dock._ask_anew()),
+    }.items():
+        begin, used, shown = time.perf_counter(), time.thread_time(), dock._shown
+        call()
+        until(lambda shown=shown: dock._shown > shown)
+        found[name], found[f"{name} used"] = time.perf_counter() - begin, time.thread_time() - used
+        print(f"{name}: {found[name]:.2f} s until shown, {dock.found.text()}", flush=True)
+    gui, used = [], []
+    for _ in range(20):
+        begin, own = time.perf_counter(), time.thread_time()
+        dock.decide("accepted", new.samples.ids[:1])
+        app.processEvents()
+        gui.append(time.perf_counter() - begin)
+        used.append(time.thread_time() - own)
+        until(lambda: False, 0.05)
+    found["verdict"], found["verdict used"] = gui, used
+    print(f"verdict: {percentiles(gui)} ms, of it {percentiles(used)} ms of processor time", flush=True)
+    dock._thread.close()
+    dock.close()
+    return found
+
+
 def verdicts(path: Path, until: Any) -> tuple[list[float], list[float]]:
     """Seconds that 50 accepted tiles cost the window, and seconds that each write took in the background."""
     from napari_organoid_synth.core.curation import SampleStore
     from napari_organoid_synth.widgets import _workspace
     from napari_organoid_synth.widgets.curate_widget import CurateWidget
-
-    class NoViewer:
-        """The dock opens nothing here."""
 
     _workspace.config_folder = lambda: path.parent / "config"
     viewer = NoViewer()
@@ -166,7 +281,10 @@ def montage(path: Path, count: int) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--counts", type=int, nargs="+", default=[1000, 10_000])
+    parser.add_argument("--counts", type=int, nargs="*", default=[1000, 10_000])
+    parser.add_argument("--scale", type=int, help="measure the whole dock with so many samples, such as 100000")
+    parser.add_argument("--side", type=int, default=SIDE, help="px of the images of --scale; thumbnails have up to 192")
+    parser.add_argument("--keep", type=Path, help="folder for the store of --scale; used again when it is there")
     arguments = parser.parse_args()
     import qtpy
     import skimage
@@ -176,6 +294,17 @@ def main() -> None:
         f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}, "
         f"{qtpy.API_NAME}, Qt {qVersion()}, scikit-image {skimage.__version__}, load {os.getloadavg()[0]:.1f}"
     )
+    if arguments.scale:
+        with tempfile.TemporaryDirectory() as folder:
+            path = (arguments.keep or Path(folder)) / "project" / "samples.sqlite"
+            if not path.exists():
+                path.parent.mkdir(parents=True)
+                begin = time.perf_counter()
+                fill(path, arguments.scale, arguments.side, files=True)
+                print(f"filled in {time.perf_counter() - begin:.0f} s, {path.stat().st_size / 2**20:.0f} MB")
+            shutil.rmtree(path.parent / "small", ignore_errors=True)
+            scale(path)
+        return
     print("\n| thumbnails | first paint, ms | all visible, ms | scroll first time, ms: median / 99 % / worst | again | "
           "verdict in the window | verdict on disk | montage, ms |\n|" + "---|" * 8)  # fmt: skip
     for count in arguments.counts:

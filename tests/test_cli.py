@@ -242,3 +242,26 @@ def test_a_stopped_training_goes_on_although_it_was_asked_to_stop(tmp_path: Path
         call("train", tmp_path / "p", "--resume", first["run"], "--set", "train.steps=4", "--json").stdout
     )
     assert (more["reason"], more["steps"], more["run"]) == ("completed", 4, first["run"])
+
+
+def test_curate_accepts_the_best_and_diverse_ones(tmp_path: Path) -> None:
+    import numpy as np
+
+    from napari_organoid_synth.core.curation import SampleStore
+    from napari_organoid_synth.core.pair import SamplePair
+
+    with SampleStore(Project(tmp_path / "p").samples_path) as store:
+        for number, grey in enumerate([20, 20, 20, 200, 20, 20, 20, 20]):
+            image = np.full((1, 64, 64), grey, np.uint8)
+            image[0, :2], image[0, -2:] = 0, 255
+            id = store.add(SamplePair(f"s{number}", image, np.ones((64, 64), np.int32)))
+            store.rate(id, {"realism": 1 - number / 8})
+    accepted = json.loads(call("curate", tmp_path / "p", "--accept", "diverse:2", "--json").stdout)
+    assert accepted == {"new": 6, "accepted": 2, "rejected": 0}
+    with SampleStore(tmp_path / "p" / "samples.sqlite") as store:
+        assert store.ids("accepted") == ["s0", "s3"]  # the most realistic, and the one that looks otherwise
+        store.undo()
+        assert store.counts()["new"] == 8
+    call("curate", tmp_path / "p", "--accept", "best:2")
+    with SampleStore(tmp_path / "p" / "samples.sqlite") as store:
+        assert store.ids("accepted") == ["s0", "s1"]

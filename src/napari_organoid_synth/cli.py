@@ -18,6 +18,7 @@ import typer
 from napari_organoid_synth.core.errors import DiskFull, UserError, is_disk_full
 
 if TYPE_CHECKING:
+    from napari_organoid_synth.core.curation import SampleStore
     from napari_organoid_synth.core.job import Control, Event, JobFolder
     from napari_organoid_synth.core.project import Project
     from napari_organoid_synth.core.settings import Settings
@@ -231,7 +232,6 @@ def curate(
     """Accept and reject samples; without options show the counts."""
     from napari_organoid_synth.core.curation import SampleStore, Verdict
     from napari_organoid_synth.core.project import Project
-    from napari_organoid_synth.core.score import best
 
     settings = _settings("curate", recipe, overrides, fields)
     opened = Project(project, make=False)
@@ -245,7 +245,7 @@ def curate(
         for names, verdict in ((settings.accept, "accepted"), (settings.reject, "rejected")):
             ids: list[str] = []
             for name in names:
-                ids += best(store, int(name[5:])) if name.startswith("best:") and name[5:].isdigit() else [name]
+                ids += _chosen(store, name)
             if ids:
                 store.decide(ids, verdict)
         if settings.undo:
@@ -253,6 +253,20 @@ def curate(
         if settings.redo:
             store.redo()
         _print(dict(store.counts()), as_json)
+
+
+def _chosen(store: SampleStore, name: str) -> list[str]:
+    """Samples that an option names: ``best:N``, ``diverse:N`` or one by its name."""
+    way, _, number = name.partition(":")
+    if way == "best" and number.isdigit():
+        from napari_organoid_synth.core.score import best
+
+        return best(store, int(number))
+    if way == "diverse" and number.isdigit():
+        from napari_organoid_synth.core.diversity import diverse
+
+        return diverse(store, int(number))
+    return [name]
 
 
 @app.command()

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,8 @@ from napari_organoid_synth.core import ome_tiff
 from napari_organoid_synth.core.curation import SampleStore
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pair import SamplePair, Source
+from napari_organoid_synth.core.query import parse
+from napari_organoid_synth.core.thumbnail import make_thumbnail
 
 
 def make_pair(name: str = "cell", seed: int = 0, size: tuple[int, int] = (40, 56), channels: int = 1) -> SamplePair:
@@ -307,3 +310,162 @@ def test_a_thousand_thumbnails_are_read_quickly(store: SampleStore, monkeypatch:
     begin = time.perf_counter()
     assert sum(store.thumbnail(id)[0].shape == (192, 192, 3) for id in ids) == 200
     assert time.perf_counter() - begin < 2.0
+
+
+# ------------------------------------------------------------------------------------------- tags, notes, edited masks
+
+
+def test_tags_and_notes_are_kept_found_and_undone(store: SampleStore) -> None:
+    store.add_many([make_pair(name) for name in "abc"])
+    assert store.annotate(["a", "b"], add=["Blurred", "wall  effect"]) == ["a", "b"]
+    assert store.annotate(["b", "c"], add=["blurred"], remark=" look again ") == ["b", "c"]  # c: tag and note
+    assert store.annotate(["b"], add=["BLURRED"], remark="look again") == ["b"]  # the newest spelling stays
+    assert [row.tags for row in store.rows()] == [("Blurred", "wall effect"), ("BLURRED", "wall effect"), ("blurred",)]
+    assert [row.remark for row in store.rows()] == ["", "look again", "look again"]
+
+    def found(query: str) -> str:
+        return "".join(id for id, _, fits in store.listing(condition=parse(query)) if fits)
+
+    assert (found("tag == blurred"), found("tag != 'wall effect'"), found("tag"), found("not tag")) == (
+        "abc", "c", "abc", "",
+    )  # fmt: skip
+    assert (found("note"), found("note == '*again'")) == ("bc", "bc")
+    assert (found("again wall"), found("tag == wall")) == ("b", "")
+    assert store.annotate(["a", "b", "c"], remove=["blurred"]) == ["a", "b", "c"]
+    assert store.tags() == ["wall effect"]
+    assert store.undo() == ["a", "b", "c"]
+    store.undo()
+    assert store.undo() == ["b", "c"]  # tag and note of the second call are one step
+    assert store.row("c").tags == ()
+    assert store.row("b").remark == ""
+    assert store.row("b").tags == ("Blurred", "wall effect")
+    assert store.redo() == ["b", "c"]
+    assert (store.row("c").tags, store.row("c").remark) == (("blurred",), "look again")
+    assert store.annotate(["a"], add=["Blurred"]) == []
+
+
+def test_an_edited_mask_is_a_new_version_and_undo_brings_the_old_one_back(tmp_path: Path) -> None:
+    path = tmp_path / "samples.sqlite"
+    with SampleStore(path) as store:
+        store.add(make_pair("a"))
+        scores = {"objects": 2.0, "valid": 1.0, "realism": 0.7, "nearest": 0.4}
+        store.rate("a", scores, note="not a copy, 2 objects", flagged="copy, mask")
+        before, drawn = store.row("a"), make_pair().labels.copy()
+        drawn[20:32, 30:50] = 0
+        drawn[35:39, 2:9] = 7
+        drawn[0, 0] = 9
+        assert store.edit_mask("a", drawn.astype(np.uint8))
+        assert not store.edit_mask("a", drawn)  # nothing new
+        row = store.row("a")
+        assert (row.n_objects, row.edited, row.labels_path.name) == (3, True, "a.2_labels.ome.tif")
+        assert row.scores == {"nearest": 0.4}  # of the image alone; the others are to be computed
+        assert (row.note, row.flagged) == ("mask edited, to be scored again", "copy")
+        np.testing.assert_array_equal(store.pair("a").labels, drawn)
+        assert store.pair("a").source.provenance == {"run": "run-1", "seed": 0, "mask_edited": "a.2_labels.ome.tif"}
+        np.testing.assert_array_equal(np.unique(store.thumbnail("a")[1]), [0, 1, 7, 9])
+        store.rate("a", {"objects": 3.0, "realism": 0.6}, note="3 objects")
+    with SampleStore(path) as store:
+        assert store.undo() == ["a"]
+        assert store.row("a") == before
+        np.testing.assert_array_equal(store.pair("a").labels, make_pair().labels)
+        np.testing.assert_array_equal(np.unique(store.thumbnail("a")[1]), [0, 1, 2])
+        store.redo()
+        row = store.row("a")
+        assert row.scores == {"nearest": 0.4, "objects": 3.0, "realism": 0.6}
+        assert (row.note, row.n_objects) == ("3 objects", 3)
+        np.testing.assert_array_equal(store.pair("a").labels, drawn)
+        store.undo()
+        drawn[0, 0] = 0
+        store.edit_mask("a", drawn)  # the version that was undone stays on disk
+        assert store.row("a").labels_path.name == "a.3_labels.ome.tif"
+        assert len(list((tmp_path / "samples" / "edited").iterdir())) == 2
+    path.write_bytes(b"broken" * 300)
+    store, words = SampleStore.rebuild(path)
+    with store:
+        assert "1 with the mask that was edited last." in words
+        np.testing.assert_array_equal(store.pair("a").labels, drawn)
+
+
+def test_a_mask_that_does_not_fit_is_refused(store: SampleStore) -> None:
+    store.add(make_pair("a"))
+    with pytest.raises(UserError, match=r"shape \(3, 3\)\. Expected \(40, 56\)"):
+        store.edit_mask("a", np.zeros((3, 3), np.int32))
+    classes = make_pair("c").replace(mask_kind="classes", class_names=("wall", "lumen"))
+    store.add(classes)
+    with pytest.raises(UserError, match=r"holds the label 3\. Expected 0 to 2: wall, lumen"):
+        store.edit_mask("c", np.full((40, 56), 3, np.int32))
+    store.add(make_pair("b").replace(mask_kind="binary", labels=(make_pair().labels > 0).astype(np.int32)))
+    store.edit_mask("b", np.full((40, 56), 5, np.int32))
+    assert np.unique(store.pair("b").labels).tolist() == [1]
+    assert store.redo() == []
+
+
+OLD_SCHEMA = """
+CREATE TABLE names (id TEXT PRIMARY KEY COLLATE NOCASE) WITHOUT ROWID;
+CREATE TABLE samples (
+    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, name TEXT NOT NULL, run TEXT NOT NULL, created REAL NOT NULL,
+    verdict TEXT NOT NULL DEFAULT 'new', image TEXT NOT NULL, labels TEXT NOT NULL, n_objects INTEGER NOT NULL,
+    height INTEGER NOT NULL, width INTEGER NOT NULL, mask_kind TEXT NOT NULL, note TEXT NOT NULL DEFAULT '',
+    flagged TEXT NOT NULL DEFAULT '', nearest TEXT NOT NULL DEFAULT '', nearest_y INTEGER, nearest_x INTEGER);
+CREATE INDEX samples_verdict ON samples (verdict);
+CREATE TABLE thumbnails (id TEXT PRIMARY KEY, image BLOB NOT NULL, labels BLOB NOT NULL);
+CREATE TABLE scores (id TEXT, metric TEXT, value REAL NOT NULL, PRIMARY KEY (id, metric)) WITHOUT ROWID;
+CREATE TABLE decisions (number INTEGER PRIMARY KEY AUTOINCREMENT, undone INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE changes (
+    decision INTEGER, id TEXT, before TEXT NOT NULL, after TEXT NOT NULL, PRIMARY KEY (decision, id)) WITHOUT ROWID;
+PRAGMA user_version = 1;
+"""
+
+
+def test_a_database_of_the_first_version_loses_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "samples.sqlite"
+    pairs = [make_pair(name, seed) for seed, name in enumerate("abc")]
+    database = sqlite3.connect(path)
+    database.executescript(OLD_SCHEMA)
+    for pair in pairs:
+        files = ome_tiff.write_pair(tmp_path / "samples", pair)
+        values = (pair.name, pair.name, "run-1", 5.0, files[0].name, files[1].name, 2, 40, 56, "instances", "sharp")
+        database.execute("INSERT INTO names VALUES (?)", (pair.name,))
+        database.execute(
+            "INSERT INTO samples (id, name, run, created, image, labels, n_objects, height, width, mask_kind, note)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            values,
+        )
+        database.execute("INSERT INTO thumbnails VALUES (?, ?, ?)", (pair.name, *make_thumbnail(pair)))
+        database.execute("INSERT INTO scores VALUES (?, 'realism', 0.5)", (pair.name,))
+    database.executescript(
+        "INSERT INTO decisions VALUES (1, 0), (2, 0), (3, 1);"
+        "INSERT INTO changes VALUES (1, 'a', 'new', 'accepted'), (1, 'b', 'new', 'accepted'),"
+        " (2, 'b', 'accepted', 'rejected'), (3, 'c', 'new', 'accepted');"
+        "UPDATE samples SET verdict = 'accepted' WHERE id = 'a';"
+        " UPDATE samples SET verdict = 'rejected' WHERE id = 'b';"
+    )
+    database.close()
+    with SampleStore(path) as store:
+        assert verdicts(store) == {"a": "accepted", "b": "rejected", "c": "new"}
+        rows = store.rows()
+        assert [(row.note, row.scores, row.run, row.tags, row.remark) for row in rows] == [
+            ("sharp", {"realism": 0.5}, "run-1", (), "")
+        ] * 3
+        for pair in pairs:
+            np.testing.assert_array_equal(store.pair(pair.name).image, pair.image)
+            np.testing.assert_array_equal(np.unique(store.thumbnail(pair.name)[1]), [0, 1, 2])
+        assert store.redo() == ["c"]
+        assert [store.undo(), store.undo(), store.undo(), store.undo()] == [["c"], ["b"], ["a", "b"], []]
+        assert store.counts()["new"] == 3
+        store.annotate(["a"], add=["late"])
+        assert store.add(make_pair("a")) == "a-2"
+    with SampleStore(path) as store:
+        assert store.row("a").tags == ("late",)
+    with closing(sqlite3.connect(path)) as database:
+        assert database.execute("PRAGMA user_version").fetchone() == (2,)
+
+
+def test_names_of_scores_are_found_without_reading_all(store: SampleStore) -> None:
+    assert store.metrics() == []
+    store.add_many([make_pair("a"), make_pair("b")])
+    store.rate("a", {"z": 1.0, "b": 1.0})
+    store.rate("b", {"m": 1.0, "z": 1.0})
+    assert store.metrics() == ["b", "m", "z"]
+    plan = store._query("EXPLAIN QUERY PLAN SELECT min(metric) FROM scores WHERE metric > 'a'")
+    assert "scores_metric" in plan[0][3]

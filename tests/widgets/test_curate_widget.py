@@ -19,6 +19,7 @@ from qtpy.QtWidgets import QApplication, QMainWindow, QWidget
 from napari_organoid_synth.core.curation import SampleStore
 from napari_organoid_synth.core.pair import SamplePair, Source
 from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.thumbnail import shown_limits
 from napari_organoid_synth.widgets import curate_widget
 from napari_organoid_synth.widgets._gallery import GalleryView, drag_data
 from napari_organoid_synth.widgets._store_tasks import list_samples, take_in
@@ -227,6 +228,73 @@ def test_letters_can_be_typed_into_the_filter(qtbot: Any, dock: CurateWidget, fi
     qtbot.waitUntil(lambda: len(shown(dock)["new"]) == 3)
     assert shown(dock)["new"] == ["sample_1", "sample_3", "sample_5"]
     assert verdicts(filled)["accepted"] == []
+
+
+def test_a_query_is_answered_and_its_mistakes_are_told(qtbot: Any, dock: CurateWidget) -> None:
+    dock.filter.setFocus()
+    qtbot.keyClicks(dock.filter, "sharpness >= 1 and name != sample_5")
+    qtbot.waitUntil(lambda: shown(dock)["new"] == ["sample_1", "sample_2", "sample_4"])
+    assert dock.found.text() == "3 of 6"
+    dock.filter.setText("sharpnes > 1")
+    qtbot.waitUntil(lambda: dock.wrong.isVisible())
+    assert "There is no score 'sharpnes'. Known: sharpness, verdict, run" in dock.wrong.text()
+    assert "Did you mean 'sharpness'?" in dock.wrong.text()
+    assert (shown(dock)["new"], dock.error.isHidden()) == (["sample_1", "sample_2", "sample_4"], True)
+    dock.decide("accepted", ["sample_1"])
+    dock.filter.setText("sharpness > 1")
+    qtbot.waitUntil(lambda: shown(dock)["accepted"] == [])
+    assert dock.export.text() == "Export 1 pair"  # found or not
+    dock.decide("new", ["sample_1"])
+    dock.filter.clear()
+    qtbot.waitUntil(lambda: len(shown(dock)["new"]) == N)
+    assert (dock.wrong.isHidden(), dock.found.text()) == (True, "6 of 6")
+
+
+def test_names_are_completed_by_keyboard(qtbot: Any, dock: CurateWidget) -> None:
+    dock.filter.setFocus()
+    qtbot.waitUntil(lambda: "sharpness" in dock.filter.toolTip())
+    qtbot.keyClicks(dock.filter, "verdict == new and sharpn")
+    popup = dock.filter.offers.popup()
+    qtbot.waitUntil(popup.isVisible)
+    qtbot.keyClick(popup, Qt.Key.Key_Down)
+    qtbot.keyClick(popup, Qt.Key.Key_Return)
+    assert dock.filter.text() == "verdict == new and sharpness"
+    qtbot.keyClicks(dock.filter, " > 1 and name == 'sha")
+    assert not popup.isVisible()  # no names inside quotes
+
+
+def test_query_and_order_are_remembered_in_the_project(qtbot: Any, dock: CurateWidget, viewer: Any) -> None:
+    dock.filter.setText("sharpness < 2")
+    dock._offer_sort("-sharpness")
+    dock.sort.activated.emit(dock.sort.currentIndex())
+    qtbot.waitUntil(lambda: shown(dock)["new"] == ["sample_1", "sample_4", "sample_0", "sample_3"])
+    again = CurateWidget(viewer)
+    qtbot.addWidget(again)
+    qtbot.waitUntil(lambda: shown(again)["new"] == ["sample_1", "sample_4", "sample_0", "sample_3"])
+    assert (again.filter.text(), again.sort.currentData()) == ("sharpness < 2", "-sharpness")
+    again._thread.close()
+
+
+def test_it_fits_a_narrow_dock(qtbot: Any, viewer: Any, filled: Project) -> None:
+    Workspace.of(viewer).setProject(filled)
+    widget = CurateWidget(viewer)
+    qtbot.addWidget(widget)
+    widget._placed = True  # stays by itself
+    widget.resize(320, 900)
+    widget.show()
+    qtbot.waitUntil(lambda: len(shown(widget)["new"]) == N)
+    qtbot.wait(50)
+    assert widget.minimumSizeHint().width() <= 320
+    assert widget.width() == 320
+    tops = [widget.columns[verdict].mapTo(widget, QPoint(0, 0)).y() for verdict in ("new", "accepted", "rejected")]
+    assert tops[0] < tops[1] < tops[2]
+    for part in (widget.filter, widget.sort, widget.found, widget.zoom, widget.export):
+        assert 0 <= part.mapTo(widget, QPoint(0, 0)).x() <= 320 - part.width()
+    widget.resize(1200, 500)
+    qtbot.wait(50)
+    tops = {widget.columns[verdict].mapTo(widget, QPoint(0, 0)).y() for verdict in ("new", "accepted", "rejected")}
+    assert len(tops) == 1
+    widget._thread.close()
 
 
 # --------------------------------------------------------------------------------------------------------------- drops
@@ -512,3 +580,146 @@ def test_a_damaged_list_is_rebuilt_at_the_press_of_a_button(
     assert said[0].startswith(f"{N} samples found again")
     assert list((filled.path / "bin").glob("samples-*/samples.sqlite"))
     widget._thread.close()
+
+
+# ----------------------------------------------------------------------------------- tags, notes, masks, the best ones
+
+
+def row_of(project: Project, id: str) -> Any:
+    with SampleStore(project.samples_path) as store:
+        return store.row(id)
+
+
+def test_tags_and_note_by_keyboard_and_back(qtbot: Any, dock: CurateWidget, filled: Project) -> None:
+    new = dock.columns["new"]
+    new.select(["sample_1", "sample_2"])
+    qtbot.keyClick(new, "t")
+    qtbot.waitUntil(dock.tagger.isVisible)
+    assert dock.tagger.whose.text() == "2 pairs"
+    qtbot.keyClicks(dock.tagger.tags, "wall, Blurred")
+    qtbot.keyClick(dock.tagger.tags, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: row_of(filled, "sample_2").tags == ("Blurred", "wall"))
+    assert dock.tagger.isHidden()
+    assert dock.focusWidget() is new
+    new.select(["sample_2"])
+    qtbot.keyClick(new, "m")
+    qtbot.waitUntil(dock.tagger.isVisible)
+    assert dock.tagger.tags.text() == "Blurred, wall"
+    dock.tagger.tags.setText("wall")
+    qtbot.keyClicks(dock.tagger.remark, "look again, a and r")
+    qtbot.keyClick(dock.tagger.remark, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: row_of(filled, "sample_2").remark == "look again, a and r")
+    assert row_of(filled, "sample_2").tags == ("wall",)
+    assert row_of(filled, "sample_1").tags == ("Blurred", "wall")
+    assert verdicts(filled)["new"] == [f"sample_{number}" for number in range(N)]  # no letter was a command
+    dock.filter.setText("tag == blurred or note")
+    qtbot.waitUntil(lambda: shown(dock)["new"] == ["sample_1", "sample_2"])
+    qtbot.waitUntil(lambda: "Note: look again" in str(new.samples.index(1).data(Qt.ItemDataRole.ToolTipRole)))
+    assert "tags wall, noted" in str(new.samples.index(1).data(Qt.ItemDataRole.AccessibleTextRole))
+    qtbot.keyClick(new, "u")
+    qtbot.waitUntil(lambda: row_of(filled, "sample_2").tags == ("Blurred", "wall"))
+    assert row_of(filled, "sample_2").remark == ""
+    new.select(["sample_1"])
+    qtbot.keyClick(new, "t")
+    qtbot.waitUntil(dock.tagger.isVisible)
+    qtbot.keyClick(dock.tagger.tags, Qt.Key.Key_Escape)
+    assert dock.tagger.isHidden()
+
+
+def test_a_mask_is_edited_saved_and_brought_back(qtbot: Any, dock: CurateWidget, viewer: Any, filled: Project) -> None:
+    new = dock.columns["new"]
+    with SampleStore(filled.samples_path) as store:
+        store.rate("sample_3", {"objects": 1.0})
+    new.select(["sample_3"])
+    qtbot.keyClick(new, "s")
+    assert "Open a pair first" in dock.message.text()
+    qtbot.keyClick(new, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=8000)
+    image, mask = viewer.layers
+    assert (mask.contour, mask.visible) == (1, True)  # as on the tiles
+    qtbot.keyClick(new, "s")
+    qtbot.waitUntil(lambda: dock.message.text() == "No open mask was changed.")
+    key = ("sample_3", new.tiles.side, new.tiles.mode)
+    qtbot.waitUntil(lambda: dock._thread.image(*key) is not None)
+    before = dock._thread.image(*key)
+    mask.brush_size = 5
+    mask.paint((40, 30), 2)
+    drawn = np.array(mask.data)
+    assert (drawn == 2).any()
+    qtbot.keyClick(new, "s")
+    qtbot.waitUntil(lambda: "scores wait to be computed" in dock.message.text())
+    row = row_of(filled, "sample_3")
+    assert (row.edited, row.scores) == (True, {"sharpness": 0.0})
+    with SampleStore(filled.samples_path) as store:
+        np.testing.assert_array_equal(store.pair("sample_3").labels, drawn > 0)  # a binary mask stays one
+    qtbot.waitUntil(lambda: dock._thread.image(*key) not in (None, before), timeout=8000)
+    qtbot.keyClick(new, "u")
+    qtbot.waitUntil(lambda: not row_of(filled, "sample_3").edited)
+    assert row_of(filled, "sample_3").scores == {"sharpness": 0.0, "objects": 1.0}
+    qtbot.waitUntil(lambda: np.array_equal(mask.data, pair(3).labels), timeout=8000)
+    qtbot.waitUntil(lambda: dock._thread.image(*key) == before, timeout=8000)
+    # the switch and the contrast hold for tile and layers alike
+    qtbot.keyClick(new, "o")
+    assert (mask.contour, mask.visible) == (0, True)
+    qtbot.keyClick(new, "o")
+    assert mask.visible is False
+    key = ("sample_3", new.tiles.side, "none")
+    qtbot.waitUntil(lambda: dock._thread.image(*key) is not None, timeout=8000)
+    plain = dock._thread.image(*key)
+    low, high = image.contrast_limits
+    assert (low, high) == shown_limits(pair(3).image)
+    image.contrast_limits = (low + 0.6 * (high - low), high)
+    qtbot.waitUntil(lambda: dock._thread.image(*key) not in (None, plain), timeout=8000)
+    dark = dock._thread.image(*key)
+    assert sum(dark.pixelColor(x, 40).red() for x in range(60)) < 0.7 * sum(
+        plain.pixelColor(x, 40).red() for x in range(60)
+    )
+    viewer.layers.remove(image)
+    qtbot.waitUntil(lambda: dock._thread.image(*key) == plain, timeout=8000)
+
+
+def test_the_best_are_accepted_in_one_step(qtbot: Any, dock: CurateWidget, filled: Project) -> None:
+    with SampleStore(filled.samples_path) as store:
+        for number, id in enumerate(store.ids()):
+            store.rate(id, {"realism": 1 - number / 10}, flagged="copy" if number == 1 else None)
+    new = dock.columns["new"]
+    qtbot.keyClick(new, "b")
+    assert dock.accepter.isVisible()
+    assert "without flagged ones" in dock.accepter.why.text()
+    assert dock.accepter.why.isVisible()
+    dock.accepter.number.setValue(2)
+    qtbot.keyClick(dock.accepter.number.lineEdit(), Qt.Key.Key_Return)
+    assert dock.accepter.isHidden()
+    qtbot.waitUntil(lambda: len(verdicts(filled)["accepted"]) == 2, timeout=10000)
+    assert "sample_0" in verdicts(filled)["accepted"]
+    assert "sample_1" not in verdicts(filled)["accepted"]
+    qtbot.keyClick(dock._active, "u")
+    qtbot.waitUntil(lambda: verdicts(filled)["accepted"] == [])
+
+
+def test_two_windows_see_each_others_verdicts_tags_and_masks(
+    qtbot: Any, dock: CurateWidget, viewer: Any, filled: Project
+) -> None:
+    other = CurateWidget(viewer)
+    qtbot.addWidget(other)
+    other.resize(1000, 500)
+    other.show()
+    qtbot.waitUntil(lambda: len(shown(other)["new"]) == N)
+    dock.decide("accepted", ["sample_1"])
+    other.decide("rejected", ["sample_4"])
+    wanted = {
+        "new": ["sample_0", "sample_2", "sample_3", "sample_5"],
+        "accepted": ["sample_1"],
+        "rejected": ["sample_4"],
+    }
+    qtbot.waitUntil(lambda: shown(dock) == shown(other) == wanted, timeout=8000)
+    with SampleStore(filled.samples_path) as store:  # a third one
+        store.edit_mask("sample_2", np.ones((48, 40), np.int32))
+    key = ("sample_2", other.columns["new"].tiles.side, other.columns["new"].tiles.mode)
+    qtbot.waitUntil(lambda: other._thread.row("sample_2") and other._thread.row("sample_2").edited, timeout=8000)
+    qtbot.waitUntil(lambda: dock._thread.row("sample_2").edited, timeout=8000)
+    qtbot.waitUntil(lambda: other._thread.image(*key) is not None, timeout=8000)
+    other._walk(SampleStore.undo, "undo")  # the newest change, whoever made it
+    qtbot.waitUntil(lambda: not row_of(filled, "sample_2").edited, timeout=8000)
+    qtbot.waitUntil(lambda: not dock._thread.row("sample_2").edited, timeout=8000)
+    other._thread.close()

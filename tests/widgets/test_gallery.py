@@ -15,13 +15,14 @@ from qtpy.QtGui import QImage
 
 from napari_organoid_synth.core.curation import SampleRow, SampleStore
 from napari_organoid_synth.core.pair import SamplePair
+from napari_organoid_synth.widgets import _thumbnails
 from napari_organoid_synth.widgets._gallery import (
     SAMPLES_MIME,
     GalleryView,
     drag_data,
     read_ids,
 )
-from napari_organoid_synth.widgets._sample_model import SampleModel, describe
+from napari_organoid_synth.widgets._sample_model import MOST_RUNS, SampleModel, describe
 from napari_organoid_synth.widgets._thumbnails import (
     FILL_ALPHA,
     WANTED,
@@ -30,6 +31,7 @@ from napari_organoid_synth.widgets._thumbnails import (
     draw_thumbnail,
     label_colours,
     mask_overlay,
+    stretched,
 )
 
 
@@ -214,6 +216,22 @@ def test_a_removed_sample_stays_grey_and_is_asked_for_once(qtbot, store_path: Pa
         thread.close()
 
 
+def test_contrast_of_one_sample_and_memory_of_rows(qtbot, store_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    grey = np.zeros((4, 4, 3), np.uint8) + np.arange(0, 256, 64, dtype=np.uint8)[:, None, None]
+    assert stretched(grey, 64, 128)[:, 0, 0].tolist() == [0, 0, 255, 255]
+    assert stretched(grey, 0, 510)[:, 0, 0].tolist() == [0, 32, 64, 96]
+    monkeypatch.setattr(_thumbnails, "MOST_ROWS", 2)
+    thread = StoreThread(store_path)
+    try:
+        for number in range(2, 5):
+            with qtbot.waitSignal(thread.loaded):
+                thread.image(f"sample_{number}", 96, "none")
+        thread.row("sample_4")
+        assert list(thread._rows) == ["sample_3", "sample_4"]
+    finally:
+        thread.close()
+
+
 def test_wishes_scrolled_past_are_dropped(qtbot, store_path: Path) -> None:
     thread = StoreThread(store_path)
     try:
@@ -263,6 +281,26 @@ def test_selection_survives_new_samples_and_another_order(qtbot) -> None:
         view.selectionModel().select(view.samples.index(row), QItemSelectionModel.SelectionFlag.Select)
     view.show_ids(list("zfdebxac"))
     assert view.selected() == ["d", "b"]
+
+
+def test_a_list_that_is_quite_another_keeps_the_selection_too(qtbot) -> None:
+    """More separate changes than views can hear of one by one: what a query at random does to thousands of tiles."""
+    view = GalleryView("new", "nothing")
+    qtbot.addWidget(view)
+    view.show_ids([f"s{number}" for number in range(4 * MOST_RUNS)])
+    view.select(["s10", "s11", "s12", "s800"])
+    resets: list[int] = []
+    view.samples.modelReset.connect(lambda: resets.append(1))
+    view.show_ids([f"s{number}" for number in range(0, 4 * MOST_RUNS, 2)])
+    assert (view.samples.rowCount(), len(resets)) == (2 * MOST_RUNS, 1)
+    assert view.selected() == ["s10", "s12", "s800"]
+    places = {f"s{number}": number for number in range(4 * MOST_RUNS)}
+    view.put_in([f"s{number}" for number in range(1, 4 * MOST_RUNS, 2)], places)
+    assert view.samples.ids == [f"s{number}" for number in range(4 * MOST_RUNS)]
+    view.take_out([f"s{number}" for number in range(0, 4 * MOST_RUNS, 2)])
+    assert view.samples.ids == [f"s{number}" for number in range(1, 4 * MOST_RUNS, 2)]
+    assert view.samples.row_of("s3") == 1
+    assert view.selected() == ["s1"]
 
 
 def test_scroll_position_survives_samples_inserted_above(qtbot) -> None:

@@ -1,18 +1,23 @@
 """Generated pairs, their scores and what a person decided: one database beside a folder of pixel files.
 
-Pixels are written first, then the row, so that a process killed at any moment leaves no row without its files. Verdicts
-are committed to disk before `SampleStore.decide` returns, and the history of them lies in the same database: undo works
-after a restart. Several windows and command lines may hold the same store.
+Pixels are written first, then the row, so that a process killed at any moment leaves no row without its files.
+Verdicts, tags, notes and edited masks are committed to disk before the call that changes them returns, and the history
+of them lies in the same database: undo works after a restart. Pixel files are never changed: an edited mask is a new
+file. Several windows and command lines may hold the same store.
 """
 
 from __future__ import annotations
 
+import glob
+import json
+import os
 import shutil
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,11 +28,27 @@ from napari_organoid_synth.core import ome_tiff
 from napari_organoid_synth.core.errors import DiskFull, UserError, is_disk_full
 from napari_organoid_synth.core.pair import SamplePair
 from napari_organoid_synth.core.project import file_stem
-from napari_organoid_synth.core.sample_row import COLUMNS, SCHEMA, VERDICTS, VERSION, SampleRow, Verdict, to_row
+from napari_organoid_synth.core.query import Condition
+from napari_organoid_synth.core.registry import METRICS
+from napari_organoid_synth.core.sample_row import (
+    COLUMNS,
+    EDITED,
+    SCHEMA,
+    UPGRADES,
+    VERDICTS,
+    VERSION,
+    SampleRow,
+    Verdict,
+    labels_file,
+    split_tags,
+    to_row,
+)
 from napari_organoid_synth.core.thumbnail import decode_png, make_thumbnail
 
 __all__ = ["VERDICTS", "SampleRow", "SampleStore", "Verdict"]
 
+EVERY = Condition()
+_CHANGEABLE = {column: column for column in ("verdict", "tags", "remark", "labels")}  # no other name becomes SQL
 _STALE = 3600.0  # seconds after which an unfinished file cannot belong to a living writer
 
 
@@ -55,6 +76,7 @@ class SampleStore:
         with self._plain_errors():
             self.folder.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
+            self._db.create_function("fold", 1, str.casefold, deterministic=True)
             try:
                 self._open()
             except BaseException:
@@ -73,9 +95,10 @@ class SampleStore:
                     f"Expected format {VERSION} or older.",
                     "Update napari-organoid-synth.",
                 )
-            if version == 0:
-                for statement in SCHEMA.split(";")[:-1]:
-                    self._db.execute(statement)
+            steps = [SCHEMA] if version == 0 else [UPGRADES[step] for step in range(version, VERSION)]
+            for statement in ";".join(steps).split(";"):
+                self._db.execute(statement)
+            if steps:
                 self._db.execute(f"PRAGMA user_version = {VERSION}")
             self._db.execute("SELECT count(*) FROM samples").fetchone()
             missing = _expected_columns() - _columns(self._db)
@@ -107,12 +130,13 @@ class SampleStore:
 
     def _sweep(self) -> None:
         """Delete what killed writers left half-written."""
-        for part in self.folder.glob("*.part"):
-            try:
-                if time.time() - part.stat().st_mtime > _STALE:
-                    part.unlink()
-            except OSError:
-                continue  # another process swept it
+        with os.scandir(self.folder) as entries:  # a hundred thousand names in the time of ten thousand paths
+            for entry in entries:
+                try:
+                    if entry.name.endswith(".part") and time.time() - entry.stat().st_mtime > _STALE:
+                        Path(entry.path).unlink()
+                except OSError:
+                    continue  # another process swept it
 
     @contextmanager
     def _plain_errors(self) -> Iterator[None]:
@@ -225,9 +249,18 @@ class SampleStore:
         """Ids in order of ``"created"``, ``"name"`` or any score; samples without that score come last."""
         return [row[0] for row in self._sorted("s.id", verdict, sort, descending)]
 
-    def _sorted(self, columns: str, verdict: Verdict | None, sort: str, descending: bool) -> list[Any]:
+    def listing(
+        self, sort: str = "created", descending: bool = False, condition: Condition = EVERY
+    ) -> list[tuple[str, Verdict, bool]]:
+        """All samples in the order of `ids`: id, verdict, and whether they fulfil the condition."""
+        records = self._sorted(f"s.id, s.verdict, {condition.sql}", None, sort, descending, condition.values)
+        return [(id, verdict, bool(fits)) for id, verdict, fits in records]
+
+    def _sorted(
+        self, columns: str, verdict: Verdict | None, sort: str, descending: bool, bound: Sequence[Any] = ()
+    ) -> list[Any]:
         way = "DESC" if descending else "ASC"
-        join, values = "", []
+        join, values = "", [*bound]
         if sort in {"created", "name"}:
             order = f"s.{sort} {way}, s.number {way}"
         else:
@@ -270,7 +303,12 @@ class SampleStore:
         UserError
             If there is no such sample or its files are gone.
         """
-        return ome_tiff.read_pair(self.row(id).image_path)
+        row = self.row(id)
+        pair = ome_tiff.read_pair(row.image_path, row.labels_path)
+        if row.edited:
+            known = pair.source.provenance | {"mask_edited": row.labels_path.name}
+            pair = pair.replace(source=replace(pair.source, provenance=known))
+        return pair
 
     def thumbnail(self, id: str) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
         """Image (h, w, 3) uint8, contrast stretched, and labels (h, w) uint16; at most 192 px, from the database."""
@@ -287,7 +325,27 @@ class SampleStore:
 
     def metrics(self) -> list[str]:
         """Names of all scores that any sample has."""
-        return [row[0] for row in self._query("SELECT DISTINCT metric FROM scores ORDER BY metric")]
+        skip = (  # from one name to the next by the index, not through a million scores
+            "WITH RECURSIVE found (metric) AS (SELECT min(metric) FROM scores UNION ALL"
+            " SELECT (SELECT min(metric) FROM scores s WHERE s.metric > found.metric) FROM found WHERE metric NOT NULL)"
+            " SELECT metric FROM found WHERE metric NOT NULL"
+        )
+        return [row[0] for row in self._query(skip)]
+
+    def tags(self) -> list[str]:
+        """All tags that any sample has, in alphabetical order."""
+        lists = self._query("SELECT DISTINCT tags FROM samples WHERE tags <> ''")
+        return list(split_tags(", ".join(tags for (tags,) in lists)))
+
+    def features(self, ids: Sequence[str]) -> dict[str, bytes]:
+        """What `keep_features` kept of these samples."""
+        found = "SELECT id, data FROM features WHERE id IN (SELECT value FROM json_each(?))"
+        return dict(self._query(found, (json.dumps(list(ids)),)))
+
+    def keep_features(self, features: Mapping[str, bytes]) -> None:
+        """Keep numbers computed from thumbnails; forgotten when a mask changes."""
+        with self.transaction():
+            self._db.executemany("INSERT OR REPLACE INTO features VALUES (?, ?)", list(features.items()))
 
     def data_version(self) -> int:
         """A number that differs after another window or process changed the store."""
@@ -333,35 +391,141 @@ class SampleStore:
         if verdict not in VERDICTS:
             raise UserError(f"'{verdict}' is no verdict.", f"Expected one of: {', '.join(VERDICTS)}.")
         with self.transaction():
-            before = {id: self.row(id).verdict for id in dict.fromkeys(ids)}
-            changed = [id for id, old in before.items() if old != verdict]
-            if changed:
-                self._db.execute("DELETE FROM changes WHERE decision IN (SELECT number FROM decisions WHERE undone)")
-                self._db.execute("DELETE FROM decisions WHERE undone")
-                number = self._db.execute("INSERT INTO decisions DEFAULT VALUES").lastrowid
-                self._db.executemany(
-                    "INSERT INTO changes VALUES (?, ?, ?, ?)", [(number, id, before[id], verdict) for id in changed]
-                )
-                self._db.executemany("UPDATE samples SET verdict = ? WHERE id = ?", [(verdict, id) for id in changed])
-        return changed
+            return self._change([(id, "verdict", verdict) for id in dict.fromkeys(ids)])
+
+    def annotate(
+        self, ids: Iterable[str], *, add: Iterable[str] = (), remove: Iterable[str] = (), remark: str | None = None
+    ) -> list[str]:
+        """Add and take off tags and, when given, replace the note; one entry of the history.
+
+        Returns
+        -------
+        list of str
+            The samples that changed.
+        """
+        added, gone = split_tags(",".join(add)), {tag.casefold() for tag in split_tags(",".join(remove))}
+        wanted: list[tuple[str, str, str]] = []
+        with self.transaction():
+            for id in dict.fromkeys(ids):
+                kept = [tag for tag in self.row(id).tags if tag.casefold() not in gone]
+                wanted.append((id, "tags", ", ".join(split_tags(",".join([*kept, *added])))))
+                if remark is not None:
+                    wanted.append((id, "remark", remark.strip()))
+            return self._change(wanted)
+
+    def edit_mask(self, id: str, labels: NDArray[np.integer[Any]]) -> bool:
+        """Give a sample another mask, as a new file; the old one stays and undo brings it back.
+
+        The scores that depend on the mask are put aside with the old one, so that the next scoring computes them again.
+
+        Parameters
+        ----------
+        id : str
+            Of the sample.
+        labels : NDArray (Y, X) of a whole-number type
+            0 is background; ids are kept, a binary mask becomes 0 and 1.
+
+        Returns
+        -------
+        bool
+            Whether it differs from the mask that the sample has.
+
+        Raises
+        ------
+        UserError
+            If it does not fit the image or names a class that there is not.
+        """
+        pair = self.pair(id)
+        where = f"drawn for '{pair.name}'"
+        drawn = ome_tiff.as_labels(np.asarray(labels), where)
+        if drawn.shape != pair.labels.shape:
+            raise UserError(
+                f"The mask {where} has shape {drawn.shape}.", f"Expected {pair.labels.shape}, as the image."
+            )
+        if pair.mask_kind == "binary":
+            drawn = (drawn > 0).astype(np.int32)
+        if pair.mask_kind == "classes" and drawn.max(initial=0) > len(pair.class_names):
+            raise UserError(
+                f"The mask {where} holds the label {drawn.max()}.",
+                f"Expected 0 to {len(pair.class_names)}: {', '.join(pair.class_names)}.",
+            )
+        if np.array_equal(drawn, pair.labels):
+            return False
+        with self.transaction():
+            (self.folder / EDITED).mkdir(exist_ok=True)
+            version = 2  # number 1 is the generator's own
+            while (file := self.folder / EDITED / f"{id}.{version}{ome_tiff.LABELS_ENDING}").exists():
+                version += 1
+            ome_tiff.write_labels(file, pair.replace(labels=drawn))
+            return bool(self._change([(id, "labels", f"{EDITED}/{file.name}")]))
 
     def undo(self) -> list[str]:
-        """Take back the newest decision; the samples that changed, none when there is nothing to undo."""
+        """Take back the newest change; the samples that changed, none when there is nothing to undo."""
         return self._walk("SELECT max(number) FROM decisions WHERE NOT undone", "before", undone=1)
 
     def redo(self) -> list[str]:
-        """Decide again what was undone last."""
+        """Make again the change that was undone last."""
         return self._walk("SELECT min(number) FROM decisions WHERE undone", "after", undone=0)
+
+    def _change(self, wanted: Sequence[tuple[str, str, str]]) -> list[str]:
+        """Set columns (sample, column, value) as one entry of the history; the samples that changed, each once."""
+        before = [(id, field, self._value(id, field), value) for id, field, value in wanted]
+        changed = [change for change in before if change[2] != change[3]]
+        if changed:
+            self._db.execute("DELETE FROM changes WHERE decision IN (SELECT number FROM decisions WHERE undone)")
+            self._db.execute("DELETE FROM decisions WHERE undone")
+            number = self._db.execute("INSERT INTO decisions DEFAULT VALUES").lastrowid
+            self._db.executemany("INSERT INTO changes VALUES (?, ?, ?, ?, ?)", [(number, *one) for one in changed])
+            self._set([(id, field, value) for id, field, _, value in changed])
+        return list(dict.fromkeys(id for id, *_ in changed))
+
+    def _value(self, id: str, field: str) -> str:
+        found = self._db.execute(f"SELECT {_CHANGEABLE[field]} FROM samples WHERE id = ?", (id,)).fetchone()
+        if found is None:
+            raise UserError(f"There is no sample '{id}' in {self.path}.")
+        return str(found[0])
 
     def _walk(self, find: str, column: str, undone: int) -> list[str]:
         with self.transaction():
             (number,) = self._db.execute(find).fetchone()
             if number is None:
                 return []
-            changes = self._db.execute(f"SELECT {column}, id FROM changes WHERE decision = ?", (number,)).fetchall()
-            self._db.executemany("UPDATE samples SET verdict = ? WHERE id = ?", changes)
+            changes = self._db.execute(f"SELECT id, field, {column} FROM changes WHERE decision = ?", (number,))
+            wanted = changes.fetchall()
+            self._set(wanted)
             self._db.execute("UPDATE decisions SET undone = ? WHERE number = ?", (undone, number))
-        return [id for _, id in changes]
+        return list(dict.fromkeys(id for id, *_ in wanted))
+
+    def _set(self, wanted: Sequence[tuple[str, str, str]]) -> None:
+        for id, field, value in wanted:
+            if field == "labels":
+                self._set_mask(id, value)
+            else:
+                self._db.execute(f"UPDATE samples SET {_CHANGEABLE[field]} = ? WHERE id = ?", (value, id))
+
+    def _set_mask(self, id: str, labels: str) -> None:
+        """Use another label file; scores of the mask go aside with the old file and come back with it."""
+        row, old = self.row(id), self._value(id, "labels")
+        names = [name for name in _mask_scores() if name in row.scores]
+        record: dict[str, Any] = {name: getattr(row, name) for name in ("note", "flagged")}
+        record["scores"] = {name: row.scores[name] for name in names}
+        self._db.execute("INSERT OR REPLACE INTO aside VALUES (?, ?)", (old, json.dumps(record)))
+        self._db.executemany("DELETE FROM scores WHERE id = ? AND metric = ?", [(id, name) for name in names])
+        found = self._db.execute("SELECT record FROM aside WHERE labels = ?", (labels,)).fetchone()
+        if found:
+            record = json.loads(found[0])
+        else:
+            kept = ", ".join(word for word in row.flagged.split(", ") if word not in ("", "mask"))
+            record = {"scores": {}, "note": "mask edited, to be scored again" if names else row.note, "flagged": kept}
+        pair = ome_tiff.read_pair(row.image_path, labels_file(self.folder, labels))
+        self._db.execute(
+            "UPDATE samples SET labels = ?, n_objects = ?, note = ?, flagged = ? WHERE id = ?",
+            (labels, pair.n_objects, record["note"], record["flagged"], id),
+        )
+        scores = [(id, name, value) for name, value in record["scores"].items()]
+        self._db.executemany("INSERT OR REPLACE INTO scores VALUES (?, ?, ?)", scores)
+        self._db.execute("UPDATE thumbnails SET image = ?, labels = ? WHERE id = ?", (*make_thumbnail(pair), id))
+        self._db.execute("DELETE FROM features WHERE id = ?", (id,))
 
     # ------------------------------------------------------------------------------------------------ ending, mending
 
@@ -413,7 +577,7 @@ class SampleStore:
                 aside.mkdir(parents=True, exist_ok=True)
                 old.replace(aside / old.name)
         store = cls(path)
-        found, unreadable = 0, []
+        found, edited, unreadable = 0, 0, []
         files = sorted(
             store.folder.glob(f"*{ome_tiff.IMAGE_ENDING}"), key=lambda file: (file.stat().st_mtime, file.name)
         )
@@ -432,13 +596,24 @@ class SampleStore:
                 created = image_path.stat().st_mtime
                 paths = ome_tiff.pair_paths(store.folder, id)
                 store._insert(pair, id, *paths, *make_thumbnail(pair), run=run, created=created)
+                masks = list((store.folder / EDITED).glob(f"{glob.escape(id)}.*{ome_tiff.LABELS_ENDING}"))
+                if masks:
+                    store._set_mask(id, f"{EDITED}/{max(masks, key=lambda file: file.stat().st_mtime_ns).name}")
+                    edited += 1
             found += 1
         words = f"{found} sample{'s' * (found != 1)} found again; their verdicts and scores are lost."
+        if edited:
+            words += f" {edited} with the mask that was edited last."
         if unreadable:
             words += f" Not readable: {', '.join(unreadable)}."
         if aside.exists():
             words += f" The old list lies in {aside}."
         return store, words
+
+
+def _mask_scores() -> list[str]:
+    """Scores that another mask may change."""
+    return [score.name for score in METRICS.load("objects").scores] + ["realism"]
 
 
 def _expected_columns() -> set[str]:

@@ -216,6 +216,23 @@ def write_pair(folder: Path, pair: SamplePair) -> tuple[Path, Path]:
             "Convert the image first.",
         )
     _refuse_stranger(image_path, pair.name)
+    write_labels(labels_path, pair)
+    # The image comes last: where it is, the pair is whole.
+    record, facts = _annotations(pair, labels_path)
+    image = pair.image.astype(stored, copy=False)
+    write_bytes(image_path, _encode(image, pair, record, facts | {"role": "image"}, pair.channel_names))
+    return image_path, labels_path
+
+
+def write_labels(path: Path, pair: SamplePair) -> None:
+    """Write the labels of a pair alone, as `write_pair` does."""
+    record, facts = _annotations(pair, path)
+    labels = pair.labels.astype(np.uint16 if pair.labels.max(initial=0) <= 65535 else np.int32)
+    write_bytes(path, _encode(labels[None], pair, record, facts | {"role": "labels"}, ("labels",)))
+
+
+def _annotations(pair: SamplePair, labels_path: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """What goes into the files of a pair beside pixels: for us, and for other readers."""
     record: dict[str, Any] = {
         "name": pair.name,
         "mask_kind": pair.mask_kind,
@@ -239,12 +256,7 @@ def write_pair(folder: Path, pair: SamplePair) -> tuple[Path, Path]:
         "labels": labels_path.name,
         "software": record["software"],
     }
-    labels = pair.labels.astype(np.uint16 if pair.labels.max(initial=0) <= 65535 else np.int32)
-    write_bytes(labels_path, _encode(labels[None], pair, record, facts | {"role": "labels"}, ("labels",)))
-    # The image comes last: where it is, the pair is whole.
-    image = pair.image.astype(stored, copy=False)
-    write_bytes(image_path, _encode(image, pair, record, facts | {"role": "image"}, pair.channel_names))
-    return image_path, labels_path
+    return record, facts
 
 
 def _refuse_stranger(path: Path, name: str) -> None:
@@ -315,13 +327,15 @@ def read_record(path: Path) -> dict[str, Any] | None:
     return ome_xml.parse_record(text) if text else None
 
 
-def read_pair(image_path: Path | str) -> SamplePair:
+def read_pair(image_path: Path | str, labels_path: Path | None = None) -> SamplePair:
     """The pair that `write_pair` wrote, exactly.
 
     Parameters
     ----------
     image_path : Path
-        ``NAME.ome.tif``; the labels lie beside it.
+        ``NAME.ome.tif``.
+    labels_path : Path, optional
+        Default: ``NAME_labels.ome.tif`` beside it.
 
     Raises
     ------
@@ -330,7 +344,7 @@ def read_pair(image_path: Path | str) -> SamplePair:
     """
     path = Path(image_path)
     image, info = read_image(path)
-    labels = read_labels(path.with_name(path.name.removesuffix(IMAGE_ENDING) + LABELS_ENDING))
+    labels = read_labels(labels_path or path.with_name(path.name.removesuffix(IMAGE_ENDING) + LABELS_ENDING))
     record = read_record(path)
     if record is None:
         raise UserError(

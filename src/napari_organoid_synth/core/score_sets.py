@@ -7,6 +7,7 @@ is kept in ``features/``, named by the hash of their pixels.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import time
 from collections.abc import Generator, Iterator, Sequence
@@ -264,8 +265,6 @@ class _Real:
 
     def learn(self) -> Iterator[float]:
         """Make the extractor and the features of the real tiles, or read them; yields the share that is done."""
-        from safetensors.numpy import load, save
-
         images = np.clip(np.stack([fact.image for fact in self.facts]), 0, 1)
         key = content_hash(images)[:16]
         cls = EXTRACTORS.load(self.settings.extractor)
@@ -277,22 +276,24 @@ class _Real:
             else:
                 yield from self.extractor.fit(images)
                 self._store(path, self.extractor.to_bytes())
-        path = self.folder / f"real-{self.extractor.name}-{self.extractor.digest}-{key}.safetensors"
+        path = self.folder / f"real-{self.extractor.name}-{self.extractor.digest}-{key}.npy"
         if path.exists() and not self.settings.again:
-            self.features = load(path.read_bytes())["features"]
+            self.features = np.load(path, allow_pickle=False)
             return
         parts = []
         for number, image in enumerate(images):
             parts.append(self.extractor(orientations(image) if cls.cheap else image[None]))
             yield (number + 1) / len(images)
         self.features = np.stack(parts).astype(np.float32)
-        self._store(path, save({"features": self.features}))
+        data = io.BytesIO()
+        np.save(data, self.features, allow_pickle=False)
+        self._store(path, data.getvalue())
 
     def _store(self, path: Path, data: bytes) -> None:
         """Write a file in place of those that other pixels or weights had left."""
         kind = path.name.split("-")[0] if path.name.startswith("encoder") else f"real-{self.extractor.name}"
         write_bytes(path, data)
-        for old in self.folder.glob(f"{kind}-*.safetensors"):
+        for old in self.folder.glob(f"{kind}-*"):
             if old != path:
                 old.unlink(missing_ok=True)
 

@@ -57,16 +57,28 @@ def picture(image: NDArray[Any], rgb: bool = False) -> NDArray[np.uint8]:
     probe = probe.reshape(1, -1) if rgb else probe.reshape(len(channels), -1)
     scaled = np.empty_like(channels)
     for number, channel in enumerate(channels):
-        values = probe[0 if rgb else number]
-        values = values[np.isfinite(values)]
-        low, high = np.percentile(values, [0.2, 99.8]) if values.size else (0.0, 0.0)
-        if low == high and values.size:
-            low, high = float(values.min()), float(values.max())
+        low, high = limits(probe[0 if rgb else number])
         scaled[number] = (channel - low) / (high - low) if high > low else 0.5
     scaled = np.clip(np.nan_to_num(scaled), 0, 1)
     colours = np.asarray(_COLOURS[len(scaled)], dtype=np.float32)
     mixed = np.minimum(np.tensordot(scaled, colours, axes=(0, 0)), 1)  # (Y, X, 3)
     return np.asarray(np.rint(mixed * 255), dtype=np.uint8)
+
+
+def limits(values: NDArray[np.float32]) -> tuple[float, float]:
+    """Values shown as black and as white: percentiles 0.2 and 99.8, or the extremes where these are equal."""
+    values = values[np.isfinite(values)]
+    low, high = np.percentile(values, [0.2, 99.8]) if values.size else (0.0, 0.0)
+    if low == high and values.size:
+        low, high = float(values.min()), float(values.max())
+    return float(low), float(high)
+
+
+def shown_limits(image: NDArray[Any]) -> tuple[float, float]:
+    """Which values of an image (1, Y, X) `picture` shows as black and as white."""
+    channel = np.asarray(image[0], dtype=np.float32)
+    step = max(1, max(channel.shape) // 512)
+    return limits(channel[::step, ::step].ravel())
 
 
 def encode_png(array: NDArray[Any], size: tuple[int, int] | None = None) -> bytes:

@@ -10,6 +10,7 @@ from typing import Any
 from qtpy.QtCore import (
     QByteArray,
     QEvent,
+    QItemSelection,
     QItemSelectionModel,
     QMimeData,
     QPoint,
@@ -24,7 +25,8 @@ from qtpy.QtWidgets import QAbstractItemView, QListView, QStyle, QStyledItemDele
 
 from napari_organoid_synth.core.curation import SampleRow, Verdict
 from napari_organoid_synth.widgets._cards import VERDICT_COLOURS, theme_colour
-from napari_organoid_synth.widgets._sample_model import SampleModel
+from napari_organoid_synth.widgets._sample_model import SampleModel, unbroken
+from napari_organoid_synth.widgets._thumbnails import StoreThread
 
 SAMPLES_MIME = "application/x-organoid-synth-samples"
 LETTERS: dict[str, str] = {"new": "N", "accepted": "A", "rejected": "R"}
@@ -64,6 +66,8 @@ class TileDelegate(QStyledItemDelegate):
         self._paint_foot(painter, option, foot, row, id)
         if row is not None and row.flagged:
             _paint_flag(painter, box)
+        if row is not None and (row.tags or row.remark or row.edited):
+            _paint_signs(painter, box, "#" * bool(row.tags) + "❝" * bool(row.remark) + "✎" * row.edited)
         if option.state & QStyle.StateFlag.State_HasFocus:
             painter.setPen(QPen(palette.color(palette.ColorRole.Text), 2))
             painter.drawRect(option.rect.adjusted(1, 1, -1, -1))
@@ -94,6 +98,15 @@ def _paint_flag(painter: QPainter, box: QRect) -> None:
     painter.drawText(
         QRect(right - corner // 2 - 1, top, corner // 2, corner // 2 + 3), Qt.AlignmentFlag.AlignCenter, "!"
     )
+
+
+def _paint_signs(painter: QPainter, box: QRect, signs: str) -> None:
+    """In the upper left corner: # has tags, ❝ has a note, ✎ its mask was edited."""
+    width = painter.fontMetrics().horizontalAdvance(signs) + 8
+    chip = QRect(box.topLeft(), QSize(width, painter.fontMetrics().height()))
+    painter.fillRect(chip, QColor("black"))
+    painter.setPen(QColor("white"))
+    painter.drawText(chip, Qt.AlignmentFlag.AlignCenter, signs)
 
 
 class GalleryView(QListView):
@@ -138,6 +151,7 @@ class GalleryView(QListView):
         self.setAcceptDrops(True)
         self._port.setAcceptDrops(True)  # a static movement had taken it away
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
+        self.setMinimumHeight(64)
         self.setMinimumWidth(96 + 2 * EDGE + 34)
         self.setAccessibleName(f"{verdict} samples")
 
@@ -156,8 +170,11 @@ class GalleryView(QListView):
     def show_ids(self, ids: Sequence[str]) -> None:
         """Change which samples are shown; what a person looks at stays where it is."""
         if list(ids) != self.samples.ids:
-            anchor = self._anchor()
+            anchor, top, chosen = self._anchor(), self._bar.value(), self.selected()
             self.samples.set_ids(ids)
+            if chosen and not self._chosen.hasSelection():
+                self.select(chosen)
+                self._bar.setValue(top)
             self._return_to(anchor)
 
     def take_out(self, ids: Iterable[str]) -> None:
@@ -191,8 +208,10 @@ class GalleryView(QListView):
         self.clearSelection()
         if rows:
             self.setCurrentIndex(self.samples.index(rows[0]))
-            for row in rows[1:]:
-                self._chosen.select(self.samples.index(row), QItemSelectionModel.SelectionFlag.Select)
+            selection = QItemSelection()
+            for first, last in unbroken(rows):
+                selection.select(self.samples.index(first), self.samples.index(last))
+            self._chosen.select(selection, QItemSelectionModel.SelectionFlag.Select)
 
     def _anchor(self) -> tuple[str, int] | None:
         """The tile in the upper left corner and its height above or below the edge; None at the top."""
@@ -281,7 +300,7 @@ class GalleryView(QListView):
         if not ids or self.samples.source is None:
             return
         drag = QDrag(self)
-        drag.setMimeData(drag_data(self.samples.source.path, ids))
+        drag.setMimeData(drag_data(self.samples.source.path, ids, self.samples.source))
         drag.setPixmap(self.stack_pixmap(ids))
         drag.setHotSpot(QPoint(24, 24))
         drag.exec(Qt.DropAction.CopyAction)
@@ -364,11 +383,18 @@ def sample_files(store_path: Path, id: str) -> tuple[Path, Path]:
     return pair_paths(store_path.parent / "samples", id)
 
 
-def drag_data(store_path: Path, ids: Sequence[str]) -> QMimeData:
-    """What a drag of samples carries: their ids for the gallery and the canvas, both files of each for the rest."""
+def drag_data(store_path: Path, ids: Sequence[str], source: StoreThread | None = None) -> QMimeData:
+    """What a drag of samples carries: their ids for the gallery and the canvas, both files of each for the rest.
+
+    An edited mask lies in a file of its own, which only the ``source`` of the rows knows.
+    """
+    files = []
+    for id in ids:
+        row = source.row(id) if source else None
+        files += [row.image_path, row.labels_path] if row else sample_files(store_path, id)
     data = QMimeData()
     data.setData(SAMPLES_MIME, QByteArray(json.dumps({"store": str(store_path), "ids": list(ids)}).encode()))
-    data.setUrls([QUrl.fromLocalFile(str(path)) for id in ids for path in sample_files(store_path, id)])
+    data.setUrls([QUrl.fromLocalFile(str(path)) for path in files])
     return data
 
 

@@ -20,11 +20,27 @@ def describe(row: SampleRow) -> str:
     lines = [row.name, f"{row.verdict}; {row.note or 'not scored yet'}"]
     if row.flagged:
         lines.append(f"Flagged: {FLAGS.get(row.flagged, row.flagged)}")
+    if row.tags:
+        lines.append(f"Tags: {', '.join(row.tags)}")
+    if row.remark:
+        lines.append(f"Note: {row.remark}")
+    if row.edited:
+        lines.append("Its mask was edited.")
     if row.nearest:
         lines.append(f"Most similar real image: {row.nearest}")
     lines.append(f"{row.n_objects} objects, {row.size[0]} × {row.size[1]} px" + (f", {row.run}" if row.run else ""))
     lines += [f"{metric}: {value:.3g}" for metric, value in sorted(row.scores.items())]
     return "\n".join(lines)
+
+
+def _signs(row: SampleRow) -> str:
+    """What the signs on a tile say, for those who cannot see them."""
+    said = [f"tags {', '.join(row.tags)}"] * bool(row.tags) + ["noted"] * bool(row.remark) + ["edited"] * row.edited
+    return "".join(f", {word}" for word in said)
+
+
+MOST_RUNS = 300
+"""Separate changes of a list that views hear of one by one; more would hold up the window."""
 
 
 class SampleModel(QStringListModel):
@@ -54,7 +70,7 @@ class SampleModel(QStringListModel):
         if role == Qt.ItemDataRole.ToolTipRole:
             return describe(row) if row else id
         if role == Qt.ItemDataRole.AccessibleTextRole:
-            return f"{row.name}, {row.verdict}{', flagged' if row.flagged else ''}" if row else id
+            return f"{row.name}, {row.verdict}{', flagged' * bool(row.flagged)}{_signs(row)}" if row else id
         return (row.name if row else id) if role == Qt.ItemDataRole.DisplayRole else None
 
     def flags(self, index: QModelIndex) -> Qt.ItemFlag:
@@ -70,12 +86,20 @@ class SampleModel(QStringListModel):
         return self._rows.get(id)
 
     def set_ids(self, ids: Sequence[str]) -> None:
-        """Show these; tiles that stay keep their selection, because rows are removed, sorted and inserted."""
+        """Show these; tiles that stay keep their selection, because rows are removed, sorted and inserted.
+
+        A list that is quite another resets the model; then nothing is selected.
+        """
         ids = list(ids)
         if ids == self.ids:
             return
-        wanted = set(ids)
-        self._remove_rows([row for row, id in enumerate(self.ids) if id not in wanted])
+        wanted, known = set(ids), set(self.ids)
+        gone = list(unbroken(row for row, id in enumerate(self.ids) if id not in wanted))
+        coming = list(unbroken(row for row, id in enumerate(ids) if id not in known))
+        if len(gone) + len(coming) > MOST_RUNS:
+            self._start_anew(ids)
+            return
+        self._remove_runs(gone)
         kept = set(self.ids)
         order = [id for id in ids if id in kept]
         if order != self.ids:
@@ -85,13 +109,18 @@ class SampleModel(QStringListModel):
             self.ids, self._rows = order, None
             self.changePersistentIndexList(before, [self.index(self.row_of(name) or 0) for name in names])
             self.layoutChanged.emit()
-        for first, last in _runs(row for row, id in enumerate(ids) if id not in kept):
+        for first, last in coming:
             self._insert(first, ids[first : last + 1])
 
     def remove(self, ids: Iterable[str]) -> list[int]:
         """Take samples out, those that are here; the rows that they had, ascending."""
         rows = sorted(row for id in ids if (row := self.row_of(id)) is not None)
-        self._remove_rows(rows)
+        runs = list(unbroken(rows))
+        if len(runs) > MOST_RUNS:
+            gone = set(rows)
+            self._start_anew([id for row, id in enumerate(self.ids) if row not in gone])
+        else:
+            self._remove_runs(runs)
         return rows
 
     def insert(self, ids: Iterable[str], places: Mapping[str, int]) -> None:
@@ -100,16 +129,25 @@ class SampleModel(QStringListModel):
         def place(id: str) -> float:
             return places.get(id, inf)
 
-        for id in ids:
+        coming = list(ids)
+        if len(coming) > MOST_RUNS:
+            self._start_anew(sorted([*self.ids, *coming], key=place))
+            return
+        for id in coming:
             self._insert(bisect_right(self.ids, place(id), key=place), [id])
 
     def _insert(self, row: int, ids: Sequence[str]) -> None:
         self._coming = ids
         self.insertRows(row, len(ids))
 
-    def _remove_rows(self, rows: Iterable[int]) -> None:
-        for first, last in reversed(list(_runs(rows))):
+    def _remove_runs(self, runs: Sequence[tuple[int, int]]) -> None:
+        for first, last in reversed(runs):
             self.removeRows(first, last - first + 1)
+
+    def _start_anew(self, ids: Sequence[str]) -> None:
+        """Show these without telling which went and which came: views forget their selection, but it takes no time."""
+        self.ids, self._rows = list(ids), None
+        self.setStringList([""] * len(ids))
 
     def _follow_insertion(self, _: QModelIndex, first: int, __: int) -> None:
         self.ids[first:first] = self._coming
@@ -120,7 +158,7 @@ class SampleModel(QStringListModel):
         self._rows = None
 
 
-def _runs(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
+def unbroken(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
     """Ascending numbers as first and last of each unbroken run."""
     first = last = None
     for number in numbers:

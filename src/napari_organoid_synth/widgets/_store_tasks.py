@@ -5,37 +5,52 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 from napari_organoid_synth.core.curation import VERDICTS, SampleStore, Verdict
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pair import SamplePair
 from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.query import parse
 
 SIMULATED = 12
 
 
 @dataclass(frozen=True)
 class Listing:
-    """What the columns show: ids by verdict, place of each sample in the order of all, names of scores."""
+    """What the columns show: ids by verdict, place of each sample in the order of all, names of scores, how many are
+    accepted whether found or not.
+    """
 
     ids: dict[Verdict, list[str]]
     places: dict[str, int]
     metrics: list[str]
+    accepted: int
+
+    @property
+    def found(self) -> int:
+        """How many samples the query found."""
+        return sum(map(len, self.ids.values()))
 
 
-def list_samples(store: SampleStore, sort: str, text: str) -> Listing:
-    """Ids by verdict, only those whose name, run, note and flag hold every word of ``text``."""
-    words, descending, sort = text.casefold().split(), sort.startswith("-"), sort.removeprefix("-")
-    ids: dict[Verdict, list[str]] = {}
-    for verdict in VERDICTS:
-        if words:
-            told = {
-                r.id: f"{r.name} {r.run} {r.note} {r.flagged}".casefold() for r in store.rows(verdict, sort, descending)
-            }
-            ids[verdict] = [id for id, tale in told.items() if all(word in tale for word in words)]
-        else:
-            ids[verdict] = store.ids(verdict, sort, descending)
-    return Listing(ids, {id: place for place, id in enumerate(store.ids(None, sort, descending))}, store.metrics())
+def list_samples(store: SampleStore, sort: str, query: str) -> Listing:
+    """Ids by verdict of the samples that a query finds (see `core.query`); ``-`` before a sort key: descending.
+
+    Raises
+    ------
+    QueryError
+        If the query cannot be read.
+    """
+    metrics = store.metrics()
+    records = store.listing(sort.removeprefix("-"), sort.startswith("-"), parse(query, metrics))
+    ids: dict[Verdict, list[str]] = {verdict: [] for verdict in VERDICTS}
+    for id, verdict, fits in records:
+        if fits:
+            ids[verdict].append(id)
+    places = {id: place for place, (id, _, _) in enumerate(records)}
+    return Listing(ids, places, metrics, sum(verdict == "accepted" for _, verdict, _ in records))
 
 
 def read_with_nearest(store: SampleStore, id: str, project: Project) -> tuple[SamplePair, SamplePair]:
@@ -74,6 +89,26 @@ def take_in(store: SampleStore, files: Sequence[Path], verdict: Verdict) -> list
     ids = store.add_many(pairs, run=str(pairs[0].source.provenance.get("run", "")) if pairs else "")
     store.decide(ids, verdict)
     return ids
+
+
+def accept_best(path: Path, number: int) -> list[str]:
+    """Samples to accept, see `core.diversity`; in a worker with its own connection, because it may take seconds."""
+    from napari_organoid_synth.core.diversity import diverse
+
+    with SampleStore(path) as store:
+        return diverse(store, number)
+
+
+def save_masks(store: SampleStore, drawn: Sequence[tuple[str, NDArray[Any]]]) -> list[str]:
+    """Keep the masks, by id of their sample, that differ from those in the store; the samples that changed.
+
+    Raises
+    ------
+    UserError
+        If a mask does not fit its image; none is kept then.
+    """
+    with store.transaction():
+        return [id for id, labels in drawn if store.edit_mask(id, labels)]
 
 
 def simulate_some(store: SampleStore) -> list[str]:

@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 MASK_MODES = ("outline", "fill", "none")
 CACHE_BYTES = 192 * 2**20
+MOST_ROWS = 8000  # kept in memory; the columns know the rest by id alone
 WANTED = 400  # thumbnails waiting at most; older wishes have been scrolled past
 BATCH_SECONDS = 0.02  # the window repaints this often at most while thumbnails arrive
 POLL_SECONDS = 0.5
@@ -114,6 +115,16 @@ def draw_thumbnail(image: NDArray[np.uint8], labels: NDArray[np.uint16], side: i
     return picture
 
 
+def stretched(image: NDArray[np.uint8], low: float, high: float) -> NDArray[np.uint8]:
+    """An image (h, w, 3) with ``low`` as black and ``high`` as white."""
+    table = np.clip((np.arange(256) - low) / max(high - low, 1e-6), 0, 1) * 255
+    return np.asarray(np.rint(table), np.uint8)[image]
+
+
+def _without(contrasts: dict[str, tuple[float, float]], id: str) -> dict[str, tuple[float, float]]:
+    return {known: limits for known, limits in contrasts.items() if known != id}
+
+
 class ImageCache:
     """Pictures by key; those not used for longest go when the memory is spent.
 
@@ -136,6 +147,11 @@ class ImageCache:
         if image is not None:
             self._images.move_to_end(key)
         return image
+
+    def drop(self, id: str) -> None:
+        """Forget the pictures of a sample."""
+        for key in [key for key in self._images if key[0] == id]:
+            self.used -= self._images.pop(key).sizeInBytes()
 
     def put(self, key: Any, image: QImage) -> None:
         """Keep a picture, letting the oldest go."""
@@ -183,7 +199,8 @@ class StoreThread(QObject):
         self._wake = threading.Condition()
         self._closing = self._complained = False
         self._images = ImageCache()
-        self._rows: dict[str, tuple[int, SampleRow | None]] = {}
+        self._rows: OrderedDict[str, tuple[int, SampleRow | None]] = OrderedDict()
+        self._contrasts: dict[str, tuple[float, float]] = {}
         self._epoch = 0  # rows of an older epoch are shown, and asked for again
         self._answered.connect(self._deliver)
         label_colours()
@@ -220,6 +237,13 @@ class StoreThread(QObject):
         known = self._rows.get(id)
         return known[1] if known else None
 
+    def set_contrast(self, id: str, limits: tuple[float, float] | None) -> None:
+        """Draw the image of a sample with these grey values, of 0 to 255, as black and white; None: as it is."""
+        if limits != self._contrasts.get(id):
+            self._contrasts = {**self._contrasts, id: limits} if limits else _without(self._contrasts, id)
+            self._images.drop(id)
+            self.loaded.emit([id])
+
     def forget_rows(self) -> None:
         """Rows may have changed: ask for each again when it is next shown."""
         self._epoch += 1
@@ -240,9 +264,15 @@ class StoreThread(QObject):
     def _take_in(self) -> None:
         while self._arrived:
             key, epoch, image, row = self._arrived.popleft()
+            before = self._rows.get(key[0], (0, None))[1]
+            if before and row and before.labels_path != row.labels_path:  # another mask: draw it
+                self._images.drop(key[0])
             self._rows[key[0]] = epoch, row
+            self._rows.move_to_end(key[0])
             if image is not None:
                 self._images.put(key, image)
+        while len(self._rows) > MOST_ROWS:
+            self._rows.popitem(last=False)
 
     def _deliver(self, call: Callable[[Any], None], value: Any) -> None:
         if not self._closing:
@@ -300,7 +330,10 @@ class StoreThread(QObject):
         row: SampleRow | None = None
         try:
             row = store.row(key[0])
-            image = draw_thumbnail(*store.thumbnail(key[0]), key[1], key[2]) if pixels else None
+            if pixels:
+                picture, labels = store.thumbnail(key[0])
+                limits = self._contrasts.get(key[0])
+                image = draw_thumbnail(stretched(picture, *limits) if limits else picture, labels, key[1], key[2])
         except (UserError, OSError, ValueError) as error:  # removed meanwhile, or a blob that is no picture: stays grey
             logger.info("No thumbnail of %s: %s", key[0], error)
             image = QImage()

@@ -10,12 +10,12 @@ import napari
 from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtGui import QAction, QKeySequence
 from qtpy.QtWidgets import (
-    QComboBox,
+    QBoxLayout,
     QDockWidget,
     QHBoxLayout,
     QLabel,
-    QLineEdit,
     QMainWindow,
+    QMenu,
     QPushButton,
     QSizePolicy,
     QSlider,
@@ -24,18 +24,26 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from superqt.utils import QFlowLayout
 
 from napari_organoid_synth.core.curation import VERDICTS, SampleStore, Verdict
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pair import SamplePair
-from napari_organoid_synth.widgets._cards import VERDICT_COLOURS, EmptyCard, ErrorCard, PrimaryButton
+from napari_organoid_synth.core.query import QueryError
+from napari_organoid_synth.widgets._cards import VERDICT_COLOURS, EmptyCard, ErrorCard, PrimaryButton, WrapLabel
+from napari_organoid_synth.widgets._curate_panels import AcceptPanel, TagPanel
+from napari_organoid_synth.widgets._dock import combo_box, named, row_of
 from napari_organoid_synth.widgets._gallery import LETTERS, SIDES, GalleryView, read_ids
+from napari_organoid_synth.widgets._query_edit import QueryEdit
 from napari_organoid_synth.widgets._rebuild import show_error
+from napari_organoid_synth.widgets._sample_layers import SampleLayers
 from napari_organoid_synth.widgets._store_tasks import (
     SIMULATED,
     Listing,
+    accept_best,
     list_samples,
     read_with_nearest,
+    save_masks,
     simulate_some,
     take_in,
 )
@@ -43,6 +51,9 @@ from napari_organoid_synth.widgets._thumbnails import MASK_MODES, StoreThread
 from napari_organoid_synth.widgets._workspace import NAME, Workspace, choose_project
 
 OPENED_AT_ONCE = 12
+IN_MENU = ("Back to new", "Redo", "Nearest real", "Mask")
+"""Commands without a button of their own, so that the bar stays one line on a laptop."""
+ACROSS, DOWN = QBoxLayout.Direction.LeftToRight, QBoxLayout.Direction.TopToBottom
 HINTS: dict[Verdict, str] = {
     "new": "Nothing is waiting for a verdict.",
     "accepted": "Drag good pairs here, or press A.",
@@ -52,7 +63,7 @@ SORTS = {"created": "oldest first", "-created": "newest first", "name": "name"}
 DONE: dict[Verdict, str] = {"new": "back to new", "accepted": "accepted", "rejected": "rejected"}
 
 
-KEYS = "A accept · R reject · N back to new · U undo · Enter open · Space nearest real beside it · O mask"
+KEYS = "A accept · R reject · U undo · B best · T tag · M note · Enter open · S save mask · Space nearest real · O mask"
 
 
 class CurateWidget(QWidget):
@@ -70,15 +81,16 @@ class CurateWidget(QWidget):
         self.columns: dict[Verdict, GalleryView] = {
             verdict: GalleryView(verdict, HINTS[verdict]) for verdict in VERDICTS
         }
-        self.mode = MASK_MODES[0]
+        self.mode, self.layers = MASK_MODES[0], SampleLayers(viewer)
         self._thread: StoreThread | None = None
         self._asked = self._shown = 0  # number of the newest listing asked for, and shown; older answers are dropped
         self._places: dict[str, int] = {}
+        self._accepted = 0  # whether the query finds them or not
         self._to_select: list[str] = []
         self._active = self.columns["new"]
-        self._placed = self._greeted = False
+        self._placed = self._greeted = self._ready = self._choosing = False
         self._typing, self._settling = QTimer(self), QTimer(self)
-        for timer, wait, call in ((self._typing, 200, self.refresh), (self._settling, 0, self._move_down)):
+        for timer, wait, call in ((self._typing, 200, self._ask_anew), (self._settling, 0, self._move_down)):
             timer.setSingleShot(True)
             timer.setInterval(wait)
             timer.timeout.connect(call)
@@ -98,7 +110,11 @@ class CurateWidget(QWidget):
             ("Redo", "Redo what was undone", ("Y", "Ctrl+Shift+Z"), lambda: self._walk(SampleStore.redo, "redo")),
             ("Open", "Open image and labels as layers", ("Enter", "Return"), self.open_selected),
             ("Nearest real", "Show the most similar real image beside the pair", ("Space",), self.show_nearest),
-            ("Mask", "Draw the mask as outline, filled or not at all", ("O",), self.next_mode),
+            ("Mask", "Mask as outline, filled or not at all, here and in the open layers", ("O",), self.next_mode),
+            ("Accept best…", "Accept the best new pairs, keeping diversity", ("B",), self.open_best),
+            ("Tag…", "Tag the selected pairs", ("T",), lambda: self.open_tags(False)),
+            ("Note…", "Write a note on the selected pairs", ("M",), lambda: self.open_tags(True)),
+            ("Save mask", "Keep masks that were changed in their layers as new versions", ("S",), self.save_masks),
         ]
         commands = {}
         for name, tip, keys, call in wanted:
@@ -111,20 +127,21 @@ class CurateWidget(QWidget):
         return commands
 
     def _build(self) -> None:
-        self.sort, self.filter, self.zoom = QComboBox(), QLineEdit(), QSlider(Qt.Orientation.Horizontal)
+        self.sort, self.filter, self.zoom = combo_box(), QueryEdit(), QSlider(Qt.Orientation.Horizontal)
         for key, text in SORTS.items():
             self.sort.addItem(text, key)
         self.sort.setToolTip("Order of the tiles in all columns")
         self.sort.setAccessibleName("Sort by")
-        self.sort.activated.connect(lambda _: self.refresh())
+        self.sort.activated.connect(lambda _: self._ask_anew())
         self.sort.activated.connect(lambda _: self._active.setFocus())
-        self.filter.setPlaceholderText("filter")
-        self.filter.setToolTip("Show only pairs whose name, run, scores in words or flag hold these words")
-        self.filter.setAccessibleName("Filter")
-        self.filter.setClearButtonEnabled(True)
-        self.filter.setMinimumWidth(60)
+        self.filter.setAccessibleName("Show only pairs that fulfil this")
         self.filter.textChanged.connect(lambda _: self._typing.start())
         self.filter.returnPressed.connect(lambda: self._active.setFocus())
+        self.found, self.wrong = QLabel(), WrapLabel()
+        self.found.setAccessibleName("Number of pairs found")
+        self.found.setToolTip("How many pairs the query finds, of how many")
+        self.wrong.setAccessibleName("What is wrong with the query")
+        self.wrong.hide()
         self.zoom.setRange(SIDES[0], SIDES[-1])
         self.zoom.setSingleStep(16)
         self.zoom.setPageStep(32)
@@ -133,18 +150,41 @@ class CurateWidget(QWidget):
         self.zoom.setToolTip("Size of the tiles (Ctrl and the mouse wheel)")
         self.zoom.setAccessibleName("Size of the tiles")
         self.zoom.valueChanged.connect(lambda _: self._show_tiles())
-        bar = QHBoxLayout()
-        for widget in (self.sort, self.filter, self.zoom):
-            bar.addWidget(widget, int(widget is self.filter))
+        order, search = row_of(self.sort, self.zoom), row_of(self.filter, self.found)
+        buttons = QFlowLayout()
+        buttons.setHorizontalSpacing(4)
+        buttons.setVerticalSpacing(3)
+        more = QMenu(self)
+        more.setToolTipsVisible(True)
         for name, command in self.commands.items():
+            if name in IN_MENU:
+                more.addAction(command)
+                continue
             button = QPushButton(name)
             button.clicked.connect(command.trigger)
             button.setToolTip(command.toolTip())
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # after a click the keys still act on the tiles
             button.setAccessibleName(name)
-            bar.addWidget(button)
+            buttons.addWidget(button)
+        self.more = QPushButton("More")
+        self.more.setMenu(more)
+        self.more.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        named(self.more, "More", "Back to new, redo, nearest real image, mask; also by right click on a tile")
+        buttons.addWidget(self.more)
+        self.accepter, self.tagger = AcceptPanel(), TagPanel()
+        self.accepter.wanted.connect(self.accept_best)
+        self.tagger.wanted.connect(self.annotate)
+        for panel in (self.accepter, self.tagger):
+            panel.closed.connect(lambda: self._active.setFocus())
+        self._finder, self._bar = QBoxLayout(ACROSS), QBoxLayout(ACROSS)
+        for layout in (self._finder, self._bar):
+            layout.setSpacing(3)
+        self._finder.addWidget(order)
+        self._finder.addWidget(search, 1)
+        self._bar.addLayout(self._finder, 1)
+        self._bar.addLayout(buttons, 1)
 
-        split = QSplitter(Qt.Orientation.Horizontal)
+        split = self._split = QSplitter(Qt.Orientation.Horizontal)
         split.setChildrenCollapsible(False)
         self.titles = {verdict: QLabel() for verdict in VERDICTS}
         for place, (verdict, view) in enumerate(self.columns.items()):
@@ -161,7 +201,9 @@ class CurateWidget(QWidget):
         layout = QVBoxLayout(gallery)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)
-        layout.addLayout(bar)
+        layout.addLayout(self._bar)
+        for widget in (self.wrong, self.accepter, self.accepter.why, self.tagger):
+            layout.addWidget(widget)
         layout.addWidget(split, 1)
 
         self.empty = EmptyCard(
@@ -180,23 +222,22 @@ class CurateWidget(QWidget):
         self.pages.addWidget(gallery)
         self.message, self.error, self.export = QLabel(), ErrorCard(), PrimaryButton("Export")
         self.message.setWordWrap(True)
-        self.error.setFixedWidth(300)
         self.export.clicked.connect(lambda: self._open_dock("Export"))
         self.export.setMinimumHeight(26)  # height is scarce here: a row of whole tiles should be seen on a laptop
-        foot = QHBoxLayout()
+        foot = self._foot = QBoxLayout(ACROSS)
         foot.addWidget(self.message, 3)
         foot.addWidget(self.export, 1)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(4, 2, 4, 2)
         outer.setSpacing(3)
-        middle = QHBoxLayout()  # an error stands beside the tiles: this dock has width and little height
+        middle = self._middle = QBoxLayout(ACROSS)  # with width and little height an error stands beside the tiles
         middle.addWidget(self.pages, 1)
         middle.addWidget(self.error, 0, Qt.AlignmentFlag.AlignTop)
         outer.addLayout(middle, 1)
         outer.addLayout(foot)
         self.setFocusProxy(self.columns["new"])
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.setMinimumSize(760, 160)  # with a column beside it and the layer controls above: a 1280 × 800 screen
+        self.setMinimumWidth(320)
 
     def _wire(self, verdict: Verdict, view: GalleryView) -> None:
         view.addActions(list(self.commands.values()))
@@ -206,6 +247,16 @@ class CurateWidget(QWidget):
         view.zoomed.connect(lambda step: self.zoom.setValue(self.zoom.value() + step))
         view.samplesDropped.connect(lambda ids: self.decide(verdict, ids))
         view.filesDropped.connect(lambda files: self.import_files(files, verdict))
+
+    def resizeEvent(self, event: Any) -> None:
+        """With less room the bar gets more rows, and the columns stand below each other."""
+        super().resizeEvent(event)
+        width = self.width()
+        for layout, wanted in ((self._bar, 1150), (self._finder, 480), (self._middle, 700), (self._foot, 700)):
+            layout.setDirection(ACROSS if width >= wanted else DOWN)
+        wide = width >= 3 * self.columns["new"].minimumWidth() + 24
+        self._split.setOrientation(Qt.Orientation.Horizontal if wide else Qt.Orientation.Vertical)
+        self.error.setFixedWidth(300 if width >= 700 else width - 12)
 
     def showEvent(self, event: Any) -> None:
         """A gallery wants width: when it is first shown it moves to the bottom area."""
@@ -258,10 +309,11 @@ class CurateWidget(QWidget):
         if self._thread is not None:
             self._thread.close()
         self._thread, self._greeted, project = None, False, self.workspace.project
+        self._ready = False  # nothing is remembered until what was remembered is shown
         self.error.hide()
         for view in self.columns.values():
             view.show_ids([])
-        self._show(Listing({}, {}, []))
+        self._show(Listing({}, {}, [], 0))
         if project is not None:
             thread = self._thread = StoreThread(project.samples_path)
             thread.loaded.connect(self._repaint)
@@ -270,10 +322,35 @@ class CurateWidget(QWidget):
             self.destroyed.connect(thread.close)
             kept = self.workspace.remembered("curate")
             self.mode = kept["mask"] if kept.get("mask") in MASK_MODES else self.mode
+            self.layers.set_mode(self.mode, None)
             self.zoom.setValue(int(kept.get("size") or self.zoom.value()))
+            self.filter.setText(str(kept.get("query") or ""))
+            self._typing.stop()  # it is read below
+            self._offer_sort(str(kept.get("sort") or "created"))
         for view in self.columns.values():
             view.samples.source = self._thread
+        self._ready = True
         self._show_tiles()
+        self.refresh()
+
+    def _offer_sort(self, key: str) -> None:
+        """Sort by this, also where no sample has that score yet."""
+        if self.sort.findData(key) < 0:
+            self._add_sorts(key.removeprefix("-"))
+        self.sort.setCurrentIndex(self.sort.findData(key))
+
+    def _add_sorts(self, metric: str) -> None:
+        self.sort.addItem(f"{metric}, high first", f"-{metric}")
+        self.sort.addItem(f"{metric}, low first", metric)
+
+    def _remember(self) -> None:
+        if self._ready:
+            values = {"size": self.zoom.value(), "mask": self.mode, "query": self.filter.text()}
+            self.workspace.remember("curate", values | {"sort": self.sort.currentData()})
+
+    def _ask_anew(self) -> None:
+        """Another order or query was chosen."""
+        self._remember()
         self.refresh()
 
     def _ask(
@@ -296,21 +373,43 @@ class CurateWidget(QWidget):
     def refresh(self) -> None:
         """Read again which samples there are; selection and scroll position stay."""
         self._asked += 1
-        number, sort, text = self._asked, str(self.sort.currentData()), self.filter.text()
+        number, sort, query = self._asked, str(self.sort.currentData()), self.filter.text()
         self._ask(
-            lambda store: list_samples(store, sort, text),
+            lambda store: list_samples(store, sort, query),
             lambda listing: self._show(listing) if number == self._asked else None,
-            self._show_error,
+            lambda error: self._explain(error) if number == self._asked else None,
         )
 
+    def _explain(self, error: BaseException) -> None:
+        """A query that cannot be read is told below it; what was shown before stays, or all when nothing was."""
+        if not isinstance(error, QueryError):
+            self._show_error(error)
+            return
+
+        def tell() -> None:
+            self.wrong.setText(f"⚠ {error}")
+            self.wrong.show()
+            self.found.setText("–")
+
+        def show_all(listing: Listing) -> None:
+            self._show(listing)
+            tell()
+
+        if self._places:
+            tell()
+        else:
+            sort = str(self.sort.currentData())
+            self._ask(lambda store: list_samples(store, sort, ""), show_all)
+
     def _show(self, listing: Listing) -> None:
-        self._shown, self._places = self._asked, listing.places
+        self._shown, self._places, self._accepted = self._asked, listing.places, listing.accepted
         self.pages.setCurrentIndex(int(bool(listing.places)))
-        known = {self.sort.itemData(place) for place in range(self.sort.count())}
+        self.wrong.hide()
+        self.found.setText(f"{listing.found:,} of {len(listing.places):,}")
+        self.filter.set_names(listing.metrics)
         for metric in listing.metrics:
-            if metric not in known:
-                self.sort.addItem(f"{metric}, high first", f"-{metric}")
-                self.sort.addItem(f"{metric}, low first", metric)
+            if self.sort.findData(metric) < 0:
+                self._add_sorts(metric)
         for verdict, view in self.columns.items():
             view.show_ids(listing.ids.get(verdict, []))
         if self._to_select:
@@ -329,7 +428,7 @@ class CurateWidget(QWidget):
             style = f"background-color:{VERDICT_COLOURS[verdict]}; color:black"
             letter = f'<span style="{style}">&nbsp;{LETTERS[verdict]}&nbsp;</span>'
             self.titles[verdict].setText(f"{letter} {verdict.upper()} <b>{len(view.samples.ids):,}</b>")
-        accepted = len(self.columns["accepted"].samples.ids)
+        accepted = self._accepted
         self.export.setText(f"Export {accepted:,} pair{'s' * (accepted != 1)}")
         self.export.setEnabled(accepted > 0)
         self.export.setToolTip("Opens the Export dock" if accepted else "Accept at least one pair first")
@@ -340,6 +439,8 @@ class CurateWidget(QWidget):
     def _heed_outside(self) -> None:
         if self._thread is not None:
             self._thread.forget_rows()
+        for view in self.columns.values():
+            view.viewport().update()  # rows are asked for again when their tiles are painted
         self.refresh()
 
     def _repaint(self, ids: list[str]) -> None:
@@ -349,12 +450,13 @@ class CurateWidget(QWidget):
     def _show_tiles(self) -> None:
         for view in self.columns.values():
             view.show_tiles(self.zoom.value(), self.mode)
-        self.workspace.remember("curate", {"size": self.zoom.value(), "mask": self.mode})
+        self._remember()
 
     def next_mode(self) -> None:
         """Outline, fill, none, outline ..."""
         self.mode = MASK_MODES[(MASK_MODES.index(self.mode) + 1) % len(MASK_MODES)]
         self._show_tiles()
+        self.layers.set_mode(self.mode, self._thread)
         self.message.setText(
             {"outline": "Masks as outline.", "fill": "Masks filled.", "none": "Masks hidden."}[self.mode]
         )
@@ -384,6 +486,8 @@ class CurateWidget(QWidget):
         moving = [id for id in dict.fromkeys(chosen) if target.samples.row_of(id) is None]
         if self._thread is None or not moving:
             return
+        lost = sum(self.columns["accepted"].samples.row_of(id) is not None for id in moving)
+        self._accepted += len(moving) if verdict == "accepted" else -lost
         for view in self.columns.values():
             if view is not target:
                 view.take_out(moving)
@@ -401,12 +505,86 @@ class CurateWidget(QWidget):
             self.refresh()  # somebody else had decided before
         self.workspace.samplesChanged.emit()
 
+    def open_best(self) -> None:
+        """Ask how many of the best to accept."""
+        self.tagger.hide()
+        self.accepter.open()
+
+    def accept_best(self, number: int) -> None:
+        """Accept so many new pairs, realistic ones that differ from each other; one step of the history."""
+        from napari.qt.threading import create_worker
+
+        project = self.workspace.project
+        if project is None or self._choosing:
+            return
+        self._choosing = True
+        self.message.setText("Looking for the best pairs that differ from each other…")
+
+        def show(ids: list[str]) -> None:
+            self._choosing = False
+            if project is self.workspace.project and ids:
+                self.decide("accepted", ids)
+                self.refresh()  # a query may not want them all
+            elif not ids:
+                self.message.setText("No new pair without a flag is left.")
+
+        def fail(error: BaseException) -> None:
+            self._choosing = False
+            self._show_error(error)
+
+        worker: Any = create_worker(
+            accept_best, project.samples_path, number, _start_thread=False, _ignore_errors=True,
+            _progress={"desc": "comparing pairs"},
+        )  # fmt: skip
+        worker.returned.connect(show)
+        worker.errored.connect(fail)
+        worker.start()
+
+    def open_tags(self, note: bool) -> None:
+        """Show tags and note of the selected samples, ready to type."""
+        ids = self.selected()
+        if ids:
+            self.accepter.hide()
+            self._ask(
+                lambda store: ([store.row(id) for id in ids], store.tags()),
+                lambda found: self.tagger.open(*found, note),
+            )
+
+    def annotate(self, ids: list[str], add: list[str], remove: list[str], remark: str | None) -> None:
+        """Change tags and note of samples; one step of the history."""
+
+        def show(changed: list[str]) -> None:
+            self.message.setText(f"{len(changed):,} changed. U takes it back." if changed else "Nothing changed.")
+            self._heed_outside()
+
+        self._ask(lambda store: store.annotate(ids, add=add, remove=remove, remark=remark), show)
+
+    def save_masks(self) -> None:
+        """Keep the masks of open pairs that were changed in their layers."""
+        drawn = self.layers.changed(self._thread)
+        if not drawn:
+            draw = "Open a pair first (Enter), change its mask with napari's brush, then save."
+            self.message.setText("No open mask was changed." if self.layers.masks(self._thread) else draw)
+            return
+
+        def show(changed: list[str]) -> None:
+            if not changed:
+                self.message.setText("No open mask was changed.")
+                return
+            self.message.setText(f"{len(changed):,} changed; the masks' scores wait to be computed. U takes it back.")
+            self._heed_outside()
+            self._read_again(changed)
+            self.workspace.samplesChanged.emit()
+
+        self._ask(lambda store: save_masks(store, drawn), show, self._show_error)
+
     def _walk(self, step: Callable[[SampleStore], list[str]], word: str) -> None:
         def show(ids: list[str]) -> None:
             self.message.setText(f"{word.capitalize()}: {len(ids):,} changed." if ids else f"Nothing to {word}.")
             if ids:
                 self._to_select = ids
                 self._heed_outside()
+                self._read_again(ids)
                 self.workspace.samplesChanged.emit()
 
         self._ask(step, show)
@@ -421,14 +599,23 @@ class CurateWidget(QWidget):
         """Open pairs, image and labels each; the pixels are read in the background."""
         if len(ids) > OPENED_AT_ONCE:
             self.message.setText(f"Opened the first {OPENED_AT_ONCE} of {len(ids):,}.")
-        self._ask(lambda store: [store.pair(id) for id in ids[:OPENED_AT_ONCE]], self._show_pairs)
+        chosen = list(ids[:OPENED_AT_ONCE])
+        self._ask(lambda store: [(id, store.pair(id)) for id in chosen], self._show_pairs)
 
-    def _show_pairs(self, pairs: list[SamplePair]) -> None:
-        from napari_organoid_synth.widgets._layers import look_at, show_pair
+    def _show_pairs(self, pairs: list[tuple[str, SamplePair]]) -> None:
+        from napari_organoid_synth.widgets._layers import look_at
 
-        shown = [layer for pair in pairs for layer in show_pair(self.viewer, pair)]
+        if self._thread is None:
+            return
+        shown = [layer for id, pair in pairs for layer in self.layers.show(self._thread, id, pair)]
         if shown:
             look_at(self.viewer, shown)
+
+    def _read_again(self, ids: Sequence[str]) -> None:
+        """Bring the mask layers of open pairs up to date."""
+        open_now = [(id, layer) for id, layer in self.layers.masks(self._thread) if id in set(ids)]
+        if open_now:
+            self._ask(lambda store: [(layer, store.pair(id)) for id, layer in open_now], self.layers.update)
 
     def show_nearest(self) -> None:
         """Open the sample and, right of it, the real image that it resembles most."""
@@ -436,17 +623,20 @@ class CurateWidget(QWidget):
         if ids and project is not None and self._thread is not None:
             self._thread.submit(
                 lambda store: read_with_nearest(store, ids[0], project),
-                self._show_beside,
+                lambda found: self._show_beside(ids[0], *found),
                 lambda error: self.message.setText(str(error)),
             )
 
-    def _show_beside(self, found: tuple[SamplePair, SamplePair]) -> None:
+    def _show_beside(self, id: str, sample: SamplePair, real: SamplePair) -> None:
         from napari_organoid_synth.widgets._layers import show_pair
 
-        sample, real = found
-        shown = show_pair(self.viewer, sample)
+        if self._thread is None:
+            return
+        shown = self.layers.show(self._thread, id, sample)
         width = sample.size[1] * float(shown[1].scale[-1])
-        for layer in show_pair(self.viewer, real):
+        beside = show_pair(self.viewer, real)
+        self.layers.draw_mask(beside[1])
+        for layer in beside:
             layer.translate = [*layer.translate[:-1], 1.04 * width]
         self.viewer.reset_view()
         self.message.setText(f"Left {sample.name}, right the real image {real.name}.")
