@@ -19,6 +19,7 @@ from napari_organoid_synth.core.codec import Codec
 from napari_organoid_synth.core.dataset import PairDataset
 from napari_organoid_synth.core.device import random_stream
 from napari_organoid_synth.core.job import Control, Event, Finished, Progress, Saved, Warned
+from napari_organoid_synth.core.metrics.distances import kernel_distance
 from napari_organoid_synth.core.pairing import save_layers_pair
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe, TileSettings
@@ -33,7 +34,6 @@ from napari_organoid_synth.core.watch import (
     Scale,
     Watch,
     features,
-    kernel_distance,
     mean_distance,
 )
 
@@ -63,6 +63,7 @@ class Drawer:
     """A stand-in for a generator: draws what a function gives for each random stream."""
 
     shape = "joint"
+    by_class = False
     device = torch.device("cpu")
 
     def __init__(self, draw: Any) -> None:
@@ -156,6 +157,33 @@ def test_mean_distance_is_that_of_a_double_loop() -> None:
     x = np.random.default_rng(2).normal(size=(6, 4))
     loop = [float(np.linalg.norm(x[i] - x[j])) / 2 for i in range(6) for j in range(6) if i != j]
     assert mean_distance(x) == pytest.approx(np.mean(loop), rel=1e-12)
+    groups = np.arange(len(x)) % 2
+    loop = [
+        math.dist(a, b) / math.sqrt(x.shape[1])
+        for i, a in enumerate(x)
+        for j, b in enumerate(x)
+        if i != j and (i - j) % 2 == 0
+    ]
+    assert mean_distance(x, groups) == pytest.approx(np.mean(loop), rel=1e-12)
+    assert mean_distance(x, np.arange(len(x))) == 0
+
+
+def test_one_picture_for_each_class_is_a_collapse(dataset: PairDataset) -> None:
+    """Two classes that differ much, and within each of them nothing: all together that would look diverse."""
+    pairs = [pair.replace(image_class=name) for pair, name in zip(dataset.pairs, ("a", "b", "a"), strict=True)]
+    graded = PairDataset(pairs, dataset.tiles, Codec.fit(pairs), "joint")
+    real = torch.cat([graded.batch([index]).joint for index in range(2)])
+
+    class OneForEach(Drawer):
+        by_class = True
+
+        def sample(self, rng: Sequence[torch.Generator], **told: Any) -> Tensor:
+            return torch.where(told["image_class"][:, None, None, None] == 0, real[:1], -real[:1])
+
+    told = Watch(OneForEach(None), graded, RECIPE).look(2).diversity  # type: ignore[arg-type]
+    mixed = Watch(Drawer(lambda rng: real[0] if torch.rand(1, generator=rng) < 0.5 else -real[0]), graded, RECIPE)  # type: ignore[arg-type]
+    assert told == pytest.approx(0, abs=1e-6)
+    assert (mixed.look(2).diversity or 0) > 0.4
 
 
 def test_real_tiles_are_diverse_and_collapsed_samples_are_not(dataset: PairDataset) -> None:

@@ -107,12 +107,18 @@ def _groups(batches: Iterable[Tensor]) -> list[NDArray[np.float64]]:
     return [np.concatenate(parts).astype(np.float64) for parts in zip(*found, strict=True)]
 
 
-def mean_distance(x: NDArray[np.float64]) -> float:
-    """Mean Euclidean distance of all pairs of rows, divided by √D; x is (N, D) with N at least 2."""
+def mean_distance(x: NDArray[np.float64], groups: NDArray[np.int64] | None = None) -> float:
+    """Mean Euclidean distance of all pairs of rows, divided by √D; x is (N, D) with N at least 2.
+
+    With ``groups`` (N,) only of pairs of one group: a generator that is told the class and draws one picture of each
+    has collapsed, however much the classes differ. 0 when there is no such pair.
+    """
+    groups = np.zeros(len(x), np.int64) if groups is None else groups
     squares = (x**2).sum(1)
     between = np.maximum(squares[:, None] + squares - 2 * x @ x.T, 0)
-    np.fill_diagonal(between, 0)
-    return float(np.sqrt(between / x.shape[1]).sum() / (len(x) * (len(x) - 1)))
+    counted = groups[:, None] == groups
+    np.fill_diagonal(counted, False)
+    return float(np.sqrt(between[counted] / x.shape[1]).mean()) if counted.any() else 0.0
 
 
 @dataclass(frozen=True)
@@ -225,10 +231,14 @@ class Watch:
         number = self._judged if saved else SAMPLES
         scale = self._real()
         drawn = scale(self._draw(number))
-        finite, among_real = bool(np.isfinite(drawn).all()), mean_distance(scale.real) if len(scale.real) > 1 else 0.0
+        groups = torch.cat(self._classes).numpy()
+        if not self.gan.by_class:
+            groups[:] = 0
+        among_real = mean_distance(scale.real, groups)
         look = Look()
-        if finite and among_real > 1e-6:
-            look = Look(mean_distance(drawn) / among_real, kernel_distance(drawn, scale.real) if saved else None)
+        if np.isfinite(drawn).all() and among_real > 1e-6:
+            among_drawn = mean_distance(drawn, groups[np.arange(number) % len(groups)])
+            look = Look(among_drawn / among_real, kernel_distance(drawn, scale.real) if saved else None)
         if self.due(step) and not again:  # a checkpoint of a training that was stopped in between changes nothing
             look = Look(look.diversity, look.distance, self._warning(look.diversity))
             if regular:
