@@ -66,7 +66,7 @@ def features(image: NDArray[np.uint8], labels: NDArray[np.uint16]) -> NDArray[np
     ends = (shown[1:] != shown[:-1]).mean() + (shown[:, 1:] != shown[:, :-1]).mean()
     objects = [covered.mean(), ends / 2, np.log1p(np.count_nonzero(np.unique(labels)))]
     found += [np.asarray(texture), _squares(covered.astype(np.float32), SQUARES).ravel(), np.asarray(objects)]
-    return np.concatenate(found).astype(np.float32)
+    return np.asarray(np.concatenate(found), np.float32)
 
 
 def _squares(values: NDArray[np.float32], count: int) -> NDArray[np.float32]:
@@ -159,4 +159,4 @@ def read_features(store: SampleStore, ids: Sequence[str]) -> NDArray[np.float32]
     if fresh:
         store.keep_features(fresh)
     known |= fresh
-    return np.stack([np.frombuffer(known[id], "<f4") for id in ids]).astype(np.float32)
+    return np.asarray(np.stack([np.frombuffer(known[id], "<f4") for id in ids]), np.float32)

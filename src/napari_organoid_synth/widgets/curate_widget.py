@@ -547,7 +547,7 @@ class CurateWidget(QWidget):
             self.accepter.hide()
             self._ask(
                 lambda store: ([store.row(id) for id in ids], store.tags()),
-                lambda found: self.tagger.open(*found, note),
+                lambda found: self.tagger.open(found[0], found[1], note),
             )
 
     def annotate(self, ids: list[str], add: list[str], remove: list[str], remark: str | None) -> None:
