@@ -388,7 +388,7 @@ def drag_data(store_path: Path, ids: Sequence[str], source: StoreThread | None =
 
     An edited mask lies in a file of its own, which only the ``source`` of the rows knows.
     """
-    files = []
+    files: list[Path] = []
     for id in ids:
         row = source.row(id) if source else None
         files += [row.image_path, row.labels_path] if row else sample_files(store_path, id)
