@@ -127,7 +127,7 @@ def test_a_damaged_file_is_refused(name: str, weights: dict[str, Tensor], tmp_pa
     assert refusal(path).startswith(f"{name} holds something else than tensors, or is damaged")
     assert refusal(tmp_path / "gone.pth").startswith(f"Cannot read {tmp_path / 'gone.pth'}: No such file")
     (tmp_path / "text.safetensors").write_bytes(b"no weights here")
-    assert refusal(tmp_path / "text.safetensors") == f"text.safetensors is no safetensors file. {EXPECTED} {TODO}"
+    assert refusal(tmp_path / "text.safetensors").startswith("text.safetensors holds something else than tensors")
 
 
 def test_without_a_file_torchvision_is_asked(

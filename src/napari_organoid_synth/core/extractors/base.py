@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import pickle
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -14,8 +12,6 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -23,6 +19,7 @@ from napari_organoid_synth.core.device import pick_device
 from napari_organoid_synth.core.errors import UserError
 
 BATCH = 16
+TODO = "Set 'weights' to such a file, or 'extractor' to encoder, which needs none."
 
 
 class Extractor(ABC):
@@ -58,6 +55,8 @@ class Extractor(ABC):
     digest: str = ""
 
     def __init__(self, channels: int, weights: str = "", device: str = "cpu") -> None:
+        if self.file and not weights:
+            raise UserError("No file of weights is named.", self.file, TODO)
         self.channels, self.device = channels, pick_device(device)
 
     @property
@@ -147,35 +146,6 @@ def weights_of(module: nn.Module) -> str:
     for key, value in sorted(module.state_dict().items()):
         digest.update(key.encode() + np.ascontiguousarray(value.cpu().numpy()).tobytes())
     return digest.hexdigest()[:12]
-
-
-def read_weights(file: str, expected: str) -> dict[str, Tensor]:
-    """The state dict in a .safetensors, .pth or .pt file; never runs code from it.
-
-    Raises
-    ------
-    UserError
-        If there is no file, or it holds anything but tensors.
-    """
-    todo = "Set 'weights' to such a file, or 'extractor' to encoder, which needs none."
-    if not file:
-        raise UserError("No file of weights is named.", expected, todo)
-    path = Path(file).expanduser()
-    try:
-        if path.suffix == ".safetensors":
-            found: Any = load_file(path)
-        else:
-            with warnings.catch_warnings(action="ignore"):  # of a pickle that is none of torch's
-                found = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise UserError(f"There is no file {path}.", expected, todo) from None
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError):
-        raise UserError(
-            f"{path.name} holds something else than tensors, or is damaged; nothing of it was run.", expected, todo
-        ) from None
-    if not isinstance(found, dict):
-        raise UserError(f"{path.name} holds {type(found).__name__}.", expected, todo)
-    return found
 
 
 def take_weights(module: nn.Module, tensors: dict[str, Tensor], file: str, expected: str) -> None:

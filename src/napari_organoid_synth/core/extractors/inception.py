@@ -16,14 +16,15 @@ from torch.nn import functional
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.extractors.base import (
+    TODO,
     Extractor,
     as_rgb,
     joined,
-    read_weights,
     resize,
     take_weights,
     weights_of,
 )
+from napari_organoid_synth.core.weight_files import read_weights
 
 SIDE = 299
 CLASSES = 1008  # outputs of the 2015 graph; torchvision's network has 1000
@@ -190,7 +191,7 @@ class InceptionExtractor(Extractor):
 
     def __init__(self, channels: int, weights: str = "", device: str = "cpu") -> None:
         super().__init__(channels, weights, device)
-        tensors = read_weights(weights, EXPECTED)
+        tensors = read_weights(weights, EXPECTED, TODO)
         last = tensors.get("fc.weight")
         if isinstance(last, Tensor) and len(last) != CLASSES:
             raise UserError(

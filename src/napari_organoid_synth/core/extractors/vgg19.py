@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from napari_organoid_synth.core.extractors.base import Extractor, joined, read_weights
+from napari_organoid_synth.core.extractors.base import TODO, Extractor, joined
 from napari_organoid_synth.core.gans.perceptual import load_vgg19
 
 EXPECTED = "Expected the state dict of torchvision's VGG19 as .safetensors, .pth or .pt."
@@ -19,8 +19,7 @@ class Vgg19(Extractor):
 
     def __init__(self, channels: int, weights: str = "", device: str = "cpu") -> None:
         super().__init__(channels, weights, device)
-        read_weights(weights, EXPECTED)
-        self.network, found = load_vgg19(weights)
+        self.network, found = load_vgg19(weights, TODO)
         self.network.to(self.device)
         self.digest = found["perceptual_sha256"][:12]
 

@@ -6,16 +6,14 @@ VGG19 is never downloaded unasked: a person gives a file, or asks for torchvisio
 from __future__ import annotations
 
 import hashlib
-import pickle
-import warnings
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.weight_files import read_weights
 
 WIDTHS = (64, 64, 0, 128, 128, 0, 256, 256)  # of the convolutions up to conv3_2; 0 is a pooling
 NEXT = "features.16.weight"  # conv3_4: VGG16, whose first seven convolutions are alike, has none
@@ -62,13 +60,15 @@ class Vgg19(nn.Module):
         return found
 
 
-def load_vgg19(file: str) -> tuple[Vgg19, dict[str, str]]:
+def load_vgg19(file: str, todo: str = TODO) -> tuple[Vgg19, dict[str, str]]:
     """VGG19 with the weights of a file.
 
     Parameters
     ----------
     file : str
         State dict in torchvision's layout; empty asks torchvision, which must be installed, to load its own.
+    todo : str
+        What to do about a file that is not usable.
 
     Returns
     -------
@@ -83,46 +83,19 @@ def load_vgg19(file: str) -> tuple[Vgg19, dict[str, str]]:
     """
     path = Path(file) if file else _torchvision_file()
     network = Vgg19()
-    try:
-        digest = _sha256(path)
-        tensors = _read(path)
-    except OSError as error:
-        raise UserError(f"Cannot read {path}: {error.strerror or error}.", EXPECTED, TODO) from None
+    tensors = read_weights(path, EXPECTED, todo)
     wanted = {f"features.{key}": value for key, value in network.layers.state_dict().items()}
     for key, like in {**wanted, NEXT: wanted["features.14.weight"]}.items():
         found = tensors.get(key)
         if not isinstance(found, Tensor) or found.shape != like.shape:
             what = f"of shape {tuple(found.shape)}" if isinstance(found, Tensor) else "missing"
-            raise UserError(f"{path.name} is not VGG19: its '{key}' is {what}.", EXPECTED, TODO)
+            raise UserError(f"{path.name} is not VGG19: its '{key}' is {what}.", EXPECTED, todo)
     network.layers.load_state_dict({key.removeprefix("features."): tensors[key].float() for key in wanted})
     return network, {
         "perceptual": "vgg19 conv3_3",
         "perceptual_file": path.name,
-        "perceptual_sha256": digest,
+        "perceptual_sha256": _sha256(path),
     }
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """The state dict in a file; never runs code from it."""
-    if path.suffix == ".safetensors":
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
-        try:
-            tensors: dict[str, Any] = load_file(path)
-        except SafetensorError:
-            raise UserError(f"{path.name} is no safetensors file.", EXPECTED, TODO) from None
-        return tensors
-    try:
-        with warnings.catch_warnings(action="ignore"):  # of a pickle that is none of torch's
-            found = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError):
-        raise UserError(
-            f"{path.name} holds something else than tensors, or is damaged; nothing of it was run.", EXPECTED, TODO
-        ) from None
-    if not isinstance(found, dict):
-        raise UserError(f"{path.name} holds {type(found).__name__}.", EXPECTED, TODO)
-    return found
 
 
 def _sha256(path: Path) -> str:
