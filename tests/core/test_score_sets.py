@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any, get_args
@@ -19,6 +20,7 @@ from napari_organoid_synth.core.pairing import PairTable, save_layers_pair, spli
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import ScoreSettings
 from napari_organoid_synth.core.registry import EXTRACTORS
+from napari_organoid_synth.core.report import write_report
 from napari_organoid_synth.core.score import score
 from napari_organoid_synth.core.score_sets import read_columns, table
 
@@ -131,6 +133,22 @@ def test_a_project_from_scores_to_table_and_again(project: Project) -> None:
     scored(project, again=True, sets="none")
     with SampleStore(project.samples_path) as store:
         assert store.row("thief0").flagged == "copy"
+
+
+def test_the_report_shows_runs_beside_the_range_of_the_originals(project: Project) -> None:
+    columns, _ = scored(project)
+    page = write_report(project, project.path / "report.html").read_text(encoding="utf-8")
+    assert "Each generator against the real images" in page
+    found = {column["run"]: {one["name"]: one for one in column["scores"]} for column in columns}
+    row = re.search(r"<tr><td>KID</td>(.*?)</tr>", page)
+    assert row is not None
+    cells = re.findall(r"<td>(.*?)</td>", row[1])
+    assert len(cells) == 3  # range of the originals, one cell for each run
+    for cell, run in zip(cells[1:], found, strict=True):
+        kid = found[run]["kid"]
+        assert cell.endswith("●") == (kid["real_low"] <= kid["alike"] <= kid["real_high"])
+        assert float(cell.removesuffix(" ●").replace(",", "")) == pytest.approx(kid["alike"], rel=0.01)
+    assert "<b>thief (10 all).</b> 0% reach SSIM 0.90 with a real tile. 100% lie nearer" in page
 
 
 def test_which_pairs_and_too_few(project: Project) -> None:

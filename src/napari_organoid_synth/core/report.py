@@ -23,6 +23,7 @@ from napari_organoid_synth.core.pairing import read_entry
 from napari_organoid_synth.core.project import Project, file_stem
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.registry import METRICS
+from napari_organoid_synth.core.score_sets import memorisation_words, read_columns
 from napari_organoid_synth.core.thumbnail import decode_png, encode_png, make_thumbnail
 
 SHOWN = 6  # pairs of each sort
@@ -90,6 +91,7 @@ def write_report(
         _dice(results),
         _real(project),
         _synthetic(project),
+        _sets(project),
         _training(project),
         _exports(project),
         _times(seconds),
@@ -271,6 +273,44 @@ def _synthetic(project: Project) -> str:
         if cells[1:] != ["–"] * len(verdicts):
             table.append((cells, False))
     return text + (_table(["Score, mean ± sd", *verdicts], table) if table else "")
+
+
+def _sets(project: Project) -> str:
+    """Scores of the sets: runs by scores beside the range of the originals, and what was found about copies."""
+    columns = [column for column in read_columns(project) if column["scores"]]
+    if not columns:
+        return ""
+    text = (
+        "<h2>Each generator against the real images</h2>\n"
+        "<p>Every value compares as many generated tiles with one half of the real ones as the other half of the real "
+        "ones has; ● lies within what halves of the real images reach among each other. Few tiles: KID first, FID is "
+        "biased. The extractor of features stands in the second table.</p>\n"
+    )
+    scores = {score["name"]: score for column in columns for score in column["scores"]}
+    runs = [f"{column['run'] or 'no run'} ({column['number']} {column['samples']})" for column in columns]
+    found = [{score["name"]: score for score in column["scores"]} for column in columns]
+    rows, details = [], []
+    for name, first in scores.items():
+        title = first["title"] + (f", {first['unit']}" if first["unit"] else "")
+        cells = [title, f"{_number(first['real_low'])} to {_number(first['real_high'])}"]
+        for run, own in zip(runs, found, strict=True):
+            if name not in own:
+                cells.append("–")
+                continue
+            score = own[name]
+            within = score["real_low"] <= score["alike"] <= score["real_high"]
+            cells.append(_number(score["alike"]) + " ●" * within)
+            interval = f"{_number(score['value'])} ({_number(score['low'])} to {_number(score['high'])})"
+            tiles = f"{score['n_fake']} with {score['n_real']}"
+            details.append(([title, run, interval, tiles, score["extractor"] or "–", score["words"]], False))
+        rows.append((cells, False))
+    text += _table(["Score", "Originals", *runs], rows)
+    head = ["Score", "Run", "All tiles (95 % interval)", "Tiles", "Extractor", "In words"]
+    text += f"<details><summary>Values of all tiles, with intervals</summary>{_table(head, details)}</details>\n"
+    for run, column in zip(runs, columns, strict=True):
+        words = " ".join(memorisation_words(column["memorisation"]))
+        text += f"<p><b>{escape(run)}.</b> {escape(words)}</p>\n"
+    return text
 
 
 def _small(pair: SamplePair) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
