@@ -46,6 +46,7 @@ from napari_organoid_synth.core.device import (
     synchronize,
     use_threads,
 )
+from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.gans.base import Gan
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.registry import GANS
@@ -367,7 +368,10 @@ def main() -> None:
     rows: list[Row] = []
     for size in arguments.sizes:
         for name in arguments.generators:
-            if size not in GANS.config(VARIANTS[name].generator).tiles:  # type: ignore[attr-defined]
+            config: Any = GANS.config(VARIANTS[name].generator)(**VARIANTS[name].changes)
+            try:
+                config.check_tile(size)
+            except UserError:
                 continue
             found = measure(name, size, precisions, device, arguments.seconds)
             rows += found

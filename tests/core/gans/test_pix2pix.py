@@ -9,8 +9,10 @@ from torch import nn
 from napari_organoid_synth.core.codec import PairSpec
 from napari_organoid_synth.core.configs.pix2pix import Pix2PixConfig
 from napari_organoid_synth.core.dataset import Batch
+from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.gans.blocks import Dropout
 from napari_organoid_synth.core.gans.pix2pix import MultiscaleDiscriminator, PatchDiscriminator, Pix2Pix, UNet
+from napari_organoid_synth.core.recipe import Recipe
 
 
 def count(network: nn.Module) -> int:
@@ -48,6 +50,14 @@ def test_receptive_field_is_70(norm: str) -> None:
 def test_three_scales_give_30_14_6() -> None:
     outputs = MultiscaleDiscriminator(2, 8)(torch.randn(1, 2, 256, 256))
     assert [tuple(scale[-1].shape[2:]) for scale in outputs] == [(30, 30), (14, 14), (6, 6)]
+
+
+def test_three_scales_want_tiles_that_the_third_can_halve() -> None:
+    with pytest.raises(UserError, match=r"The tile is 64 px\. With three discriminators pix2pix takes 128 px or more"):
+        Recipe.parse({"gan": {"name": "pix2pix", "scales": 3}, "tiles": {"size": 64}})
+    Recipe.parse({"gan": {"name": "pix2pix", "scales": 3}, "tiles": {"size": 128}})
+    judged = MultiscaleDiscriminator(2, 8)(torch.randn(1, 2, 128, 128))
+    assert [scale[-1].shape[-1] for scale in judged] == [14, 6, 2]
 
 
 @pytest.mark.parametrize("size", [64, 128, 256, 512])

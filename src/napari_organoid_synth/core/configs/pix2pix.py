@@ -41,3 +41,9 @@ class Pix2PixConfig(Settings):
         """Refuse a tile size the network cannot take (it halves the tile down to 1 px)."""
         if size not in self.tiles:
             raise UserError(f"The tile is {size} px.", f"pix2pix takes {self.tiles} px.", "Change the tile size.")
+        if size < 128 and self.scales == 3:  # the third would see 16 px and end in a single one
+            raise UserError(
+                f"The tile is {size} px.",
+                "With three discriminators pix2pix takes 128 px or more.",
+                "Change the tile size, or set scales to 1.",
+            )
