@@ -117,7 +117,7 @@ def test_images_smaller_than_a_tile_are_said_to_be_mirrored(qtbot, dock, data, t
     assert "mirrored" not in dock.verdict.text()
 
 
-def test_images_can_be_used_smaller_so_that_whole_objects_fit_a_tile(qtbot, dock, data):
+def test_images_can_be_used_smaller_so_that_whole_objects_fit_a_tile(qtbot, dock, data, tmp_path):
     dock.add_paths([data])
     settle(qtbot, dock)
     dock.workspace.remember("train", {"tiles": {"size": 64}})
@@ -136,6 +136,14 @@ def test_images_can_be_used_smaller_so_that_whole_objects_fit_a_tile(qtbot, dock
     dock.add_paths([data])  # dropped again: the size stays
     settle(qtbot, dock)
     assert dock.workspace.pairs.scale == 0.5
+    dock.workspace.setPairs(dock.workspace.pairs.scaled(0.0623))  # finer than the box shows
+    dock.add_paths([data])
+    settle(qtbot, dock)
+    assert dock.workspace.pairs.scale == 0.0623
+    dock.workspace.setProject(tmp_path / "another")  # in another project images begin whole
+    dock.add_paths([data])
+    settle(qtbot, dock)
+    assert dock.workspace.pairs.scale == 1
 
 
 def test_images_alone_ask_for_masks_until_they_come(qtbot, dock, data):

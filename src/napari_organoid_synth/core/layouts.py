@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from abc import ABC
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,9 +77,9 @@ class Layout(ABC):
         """Name of the folder of the layout."""
         return self.name
 
+    @abstractmethod
     def files(self, pair: SamplePair, split: str) -> list[LayoutFile]:
         """The files of one pair; ``split`` is "train" or "test"."""
-        raise NotImplementedError
 
     def documents(self, facts: Facts) -> dict[str, str]:
         """Text files beside the images, by path."""

@@ -232,7 +232,10 @@ class PairSettings(Settings):
     image_pattern: str = Field("", description="Name of an image, such as '{name}_img.tif'.")
     mask_pattern: str = Field("", description="Name of a mask, such as '{name}_masks.tif'.")
     scale: float | None = Field(
-        None, gt=0, le=1, description="Use images and masks at this share of their size; empty: as before."
+        None,
+        gt=0,
+        le=1,
+        description="Use images and masks at this share of their size; empty: new ones whole, others as before.",
     )
     no_masks: bool = Field(False, description="The images have no masks; generators of images alone learn from them.")
     kind: MaskKind | None = Field(None, description="binary, classes or instances; empty: detected.")

@@ -136,8 +136,8 @@ class PairPanel(QWidget):
         return kind
 
     def scale(self) -> float:
-        """Share of their size at which images are used."""
-        return float(self.percent.value()) / 100
+        """Share of their size at which the images of the table are used; 1 without images."""
+        return self._table.scale if self._table is not None else 1.0
 
     def show_pictures(self, pictures: list[tuple[str, NDArray[np.uint8]]]) -> None:
         """Show overlays, (Y, X, 3) uint8 each, that open their pair when clicked."""
@@ -229,8 +229,8 @@ class PairPanel(QWidget):
             self.edited.emit(table)
 
     def _scale(self) -> None:
-        if self._table is not None and self.scale() != self._table.scale:
-            self.edited.emit(self._table.scaled(self.scale()))
+        if self._table is not None:
+            self.edited.emit(self._table.scaled(float(self.percent.value()) / 100))
 
     def _crop(self) -> None:
         assert self._table is not None
