@@ -18,8 +18,9 @@ class Project:
     """The folder that docks and command line share.
 
     ``pairs.json`` (the table of real pairs), ``runs/<id>/`` (trainings), ``samples.sqlite`` and ``samples/`` (generated
-    pairs), ``scores.json`` (scores of sets) and ``features/`` (what these keep of the real tiles),
-    ``exports/``, ``segment/<id>/``, ``jobs/<id>/`` (other long verbs), ``bin/`` (what was deleted).
+    pairs), ``scores.json`` (scores of sets) and ``features/`` (what these keep of the real tiles), ``map.npz``
+    (where tiles and pairs lie to each other), ``exports/``, ``segment/<id>/``, ``jobs/<id>/`` (other long verbs),
+    ``bin/`` (what was deleted).
 
     Parameters
     ----------
@@ -74,6 +75,11 @@ class Project:
     def scores_path(self) -> Path:
         """Scores of the generated pairs as sets."""
         return self.path / "scores.json"
+
+    @property
+    def map_path(self) -> Path:
+        """Where real tiles and generated pairs lie to each other."""
+        return self.path / "map.npz"
 
     def runs(self) -> list[Path]:
         """Folders of trainings, newest last."""
