@@ -77,5 +77,11 @@ def test_a_member_can_be_chosen_and_changed_in_one_go() -> None:
     assert recipe == Recipe.parse({"gan": {"name": "dcgan", "latent": 32}, "tiles": {"size": 64}})
 
 
+def test_a_member_may_be_named_by_its_field() -> None:
+    assert Recipe().override("gan.name=dcgan", "gan.latent=32") == Recipe().override("gan=dcgan", "gan.latent=32")
+    kept = Recipe().override("gan.generator_channels=16", "gan.name=pix2pix")
+    assert kept == Recipe().override("gan.generator_channels=16")  # the same member keeps what was set
+
+
 def test_repr_shows_only_what_differs() -> None:
     assert repr(Recipe().override("train.steps=20")) == "Recipe(train=TrainSettings(steps=20))"

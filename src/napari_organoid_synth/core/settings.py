@@ -93,9 +93,12 @@ class Settings(BaseModel):
                     raise UserError(f"There is no setting '{key}'.", todo="Check the spelling in --set.")
                 target = child
             try:
-                target[last] = _from_yaml(text)
+                value = _from_yaml(text)
             except ValueError as error:
                 raise UserError(f"Setting '{key}' is '{text}': {error}.", "Expected a YAML value.") from None
+            if last == "name" and target.get("name", value) != value:
+                target.clear()  # another member: the settings of the one before are not its own
+            target[last] = value
         return self.parse(values)
 
     @property
