@@ -18,9 +18,9 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 LIBRARIES = (  # what Qt 6, napari's canvas and the tests' virtual screen need from Debian
-    "libdbus-1-3 libegl1 libgl1 libgl1-mesa-dri libglib2.0-0 libfontconfig1 libxcb-cursor0 libxcb-icccm4 libxcb-image0 "
-    "libxcb-keysyms1 libxcb-render-util0 libxcb-shape0 libxcb-xinerama0 libxcb-xkb1 libxkbcommon-x11-0 openbox xauth "
-    "xdotool xvfb"
+    "dbus-daemon libdbus-1-3 libegl1 libgl1 libgl1-mesa-dri libglib2.0-0 libfontconfig1 libxcb-cursor0 libxcb-icccm4 "
+    "libxcb-image0 libxcb-keysyms1 libxcb-render-util0 libxcb-shape0 libxcb-xinerama0 libxcb-xkb1 libxkbcommon-x11-0 "
+    "openbox pcmanfm xauth xdotool xvfb"
 ).split()
 
 

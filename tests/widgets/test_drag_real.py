@@ -1,4 +1,4 @@
-"""Tiles dragged with a real mouse: another process moves the pointer, the window system delivers the drag."""
+"""Tiles, files and layers dragged with a real mouse: another process moves the pointer, the window system delivers."""
 
 from __future__ import annotations
 
@@ -13,16 +13,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from qtpy.QtCore import QPoint, QTimer
 from qtpy.QtGui import QGuiApplication
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QTreeView, QWidget
 
+from napari_organoid_synth.core import ome_tiff
 from napari_organoid_synth.core.curation import SampleStore
 from napari_organoid_synth.core.pair import SamplePair, Source
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.simulate import SIMULATORS
 from napari_organoid_synth.widgets._workspace import Workspace
 from napari_organoid_synth.widgets.curate_widget import CurateWidget
+from napari_organoid_synth.widgets.pairs_widget import PairsWidget
 
 pytestmark = pytest.mark.skipif(
     not (shutil.which("xdotool") and shutil.which("openbox") and os.environ.get("DISPLAY")),
@@ -143,3 +146,171 @@ def test_drag_onto_the_canvas(qtbot: Any, dock: CurateWidget, project: Project, 
     np.testing.assert_array_equal(viewer.layers[0].data, pair.image[0])
     np.testing.assert_array_equal(viewer.layers[1].data, pair.labels)
     assert dock.columns["new"].samples.ids[0] == id  # it is opened, not moved
+
+
+# --- from and to the file manager, and out of the layer list ---------------------------------------------------------
+
+needs_manager = pytest.mark.skipif(
+    not all(map(shutil.which, ("xdotool", "openbox", "pcmanfm", "dbus-run-session"))) or not os.environ.get("DISPLAY"),
+    reason="needs xdotool, openbox, the file manager pcmanfm, dbus-run-session and an X display",
+)
+FIRST_ICON = QPoint(55, 105)
+"""In a window of the file manager without side pane, px."""
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """A folder that the file manager shows."""
+    folder = tmp_path / "shown"
+    folder.mkdir()
+    return folder
+
+
+class FileManager:
+    """A window of pcmanfm, 420 × 380 px, at the upper left of the screen."""
+
+    def __init__(self, folder: Path, home: Path) -> None:
+        settings = home / "pcmanfm" / "default" / "pcmanfm.conf"
+        settings.parent.mkdir(parents=True)
+        settings.write_text(
+            "[ui]\nwin_width=420\nwin_height=380\nview_mode=icon\nside_pane_mode=hidden;places\nshow_statusbar=0\n"
+        )
+        self._process = subprocess.Popen(
+            ["dbus-run-session", "--", "pcmanfm", str(folder)],
+            env=os.environ | {"XDG_CONFIG_HOME": str(home)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        words = ["xdotool", "search", "--sync", "--onlyvisible", "--class", "pcmanfm"]
+        self._window = subprocess.run(words, check=True, capture_output=True, text=True, timeout=20).stdout.split()[-1]
+        mouse("windowmove", "--sync", self._window, 0, 0)
+        time.sleep(1)
+
+    def raise_(self) -> None:
+        mouse("windowraise", self._window)
+        time.sleep(0.3)
+
+    def close(self) -> None:
+        os.killpg(self._process.pid, 15)
+        self._process.wait(10)
+
+
+@pytest.fixture
+def manager(window_manager: None, files: Path, tmp_path: Path) -> Iterator[FileManager]:
+    found = FileManager(files, tmp_path / "home")
+    yield found
+    found.close()
+
+
+def beside(viewer: Any, qtbot: Any) -> None:
+    """Put napari's window right of the file manager."""
+    window = viewer.window._qt_window
+    window.showNormal()
+    window.resize(1100, 860)
+    window.move(440, 20)
+    qtbot.wait(500)
+
+
+def middle(widget: QWidget) -> QPoint:
+    return widget.mapToGlobal(widget.rect().center())
+
+
+def write_simulated(folder: Path, name: str) -> Any:
+    pair = SIMULATORS["tissue"](0, 128).replace(name=name)
+    ome_tiff.write_pair(folder, pair)
+    return pair
+
+
+@needs_manager
+def test_a_folder_from_the_file_manager_becomes_pairs(
+    qtbot: Any, make_napari_viewer: Any, files: Path, tmp_path: Path, window_manager: None, shots: Path
+) -> None:
+    for name in ("images", "masks"):
+        (files / "set" / name).mkdir(parents=True)
+    pair = SIMULATORS["tissue"](0, 128)
+    tifffile.imwrite(files / "set" / "images" / "a.tif", pair.image[0])
+    tifffile.imwrite(files / "set" / "masks" / "a.tif", pair.labels.astype(np.uint16))
+    viewer = make_napari_viewer(show=True)
+    Workspace.of(viewer).setProject(Project(tmp_path / "project"))
+    widget = PairsWidget(viewer)
+    viewer.window.add_dock_widget(widget, name="Pairs")
+    beside(viewer, qtbot)
+    manager = FileManager(files, tmp_path / "home")
+    try:
+        drag(qtbot, FIRST_ICON, middle(widget.incoming.drop), shots / "folder.png")
+        qtbot.waitUntil(
+            lambda: (table := Workspace.of(viewer).pairs) is not None and len(table.matched) == 1, timeout=10000
+        )
+    finally:
+        manager.close()
+    (entry,) = Workspace.of(viewer).pairs.matched
+    assert (entry.name, entry.n_objects) == ("a", pair.n_objects)
+    assert (files / "set" / "images" / "a.tif").exists()  # used where it lies, not moved
+
+
+@needs_manager
+def test_pairs_from_the_file_manager_land_in_the_column(
+    qtbot: Any, dock: CurateWidget, files: Path, tmp_path: Path, project: Project, shots: Path
+) -> None:
+    pair = write_simulated(files, "outside")
+    beside(dock.viewer, qtbot)
+    manager = FileManager(files, tmp_path / "home")
+    try:
+        mouse("mousemove", 300, 300, "click", 1, "key", "ctrl+a")
+        time.sleep(0.5)
+        drag(qtbot, FIRST_ICON, middle(dock.columns["accepted"].viewport()), shots / "in.png")
+        qtbot.waitUntil(lambda: dock.columns["accepted"].samples.ids == ["outside"], timeout=10000)
+    finally:
+        manager.close()
+    with SampleStore(project.samples_path) as store:
+        assert store.ids("accepted") == ["outside"]
+        np.testing.assert_array_equal(store.pair("outside").image, pair.image)
+
+
+@needs_manager
+def test_a_tile_dropped_on_the_file_manager_is_copied(
+    qtbot: Any, dock: CurateWidget, files: Path, tmp_path: Path, project: Project, shots: Path
+) -> None:
+    beside(dock.viewer, qtbot)
+    manager = FileManager(files, tmp_path / "home")
+    id = dock.columns["new"].samples.ids[0]
+    try:
+        drag(qtbot, centre_of_tile(dock, "new", id), QPoint(250, 250), shots / "out.png")
+        with SampleStore(project.samples_path) as store:
+            row = store.row(id)
+            copies = {path: files / path.name for path in (row.image_path, row.labels_path)}
+            qtbot.waitUntil(
+                lambda: all(
+                    copy.exists() and copy.stat().st_size == path.stat().st_size for path, copy in copies.items()
+                ),
+                timeout=10000,
+            )
+            assert all(copy.read_bytes() == path.read_bytes() for path, copy in copies.items())
+            assert row.verdict == "new"
+            assert store.pair(id).n_objects == row.n_objects  # the sample is still whole in the project
+    finally:
+        manager.close()
+
+
+@needs_manager
+def test_layers_from_the_list_become_a_pair(
+    qtbot: Any, make_napari_viewer: Any, tmp_path: Path, window_manager: None, shots: Path
+) -> None:
+    pair = SIMULATORS["tissue"](0, 128)
+    viewer = make_napari_viewer(show=True)
+    viewer.add_image(pair.image[0], name="cells")
+    viewer.add_labels(pair.labels, name="cells mask")
+    Workspace.of(viewer).setProject(Project(tmp_path / "project"))
+    widget = PairsWidget(viewer)
+    viewer.window.add_dock_widget(widget, name="Pairs")
+    beside(viewer, qtbot)
+    viewer.layers.selection = set(viewer.layers)
+    rows: QTreeView = viewer.window._qt_viewer.layers
+    place = rows.visualRect(rows.model().index(0, 0)).center()
+    drag(qtbot, rows.viewport().mapToGlobal(place), middle(widget.incoming.drop), shots / "layers.png")
+    qtbot.waitUntil(
+        lambda: (table := Workspace.of(viewer).pairs) is not None and len(table.matched) == 1, timeout=10000
+    )
+    assert Workspace.of(viewer).pairs.matched[0].n_objects == pair.n_objects
+    assert len(viewer.layers) == 2
