@@ -202,6 +202,18 @@ def test_copies_stay_behind_and_are_named(project: Project) -> None:
         run(project, folder=str(project.path.parent / "second"))
 
 
+def test_copies_with_a_reason_are_exported_and_the_reason_is_kept(project: Project) -> None:
+    fill(project, make("a"), make("b", 1))
+    with SampleStore(project.samples_path) as store:
+        store.rate("b", {}, flagged="copy, mask")
+    result = run(project, copies=" a test of the copy detector ").result
+    assert (result["written"], result["skipped_copies"], result["copies"]) == (2, 0, 1)
+    assert result["sentence"].endswith("1 flagged as copies of a real image are in it: a test of the copy detector")
+    kept = manifest(project)
+    assert kept["copies"] == {"reason": "a test of the copy detector", "samples": ["b"]}
+    assert {sample["name"]: sample["flagged"] for sample in kept["samples"]} == {"a": "", "b": "copy, mask"}
+
+
 def test_nothing_accepted_says_what_to_do(project: Project) -> None:
     fill(project, make("a"), accept=False)
     with pytest.raises(UserError, match=r"No pair is accepted \(1 new, 0 rejected\).*Accept some"):

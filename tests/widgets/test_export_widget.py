@@ -122,6 +122,17 @@ def test_copies_are_counted_and_left_out(dock, project, qtbot):
     accept(dock, project, qtbot)
     assert dock.summary.text() == "3 accepted · 1 flagged as copy, left out"
     assert dock.button.text() == "Export 2 pairs"
+    assert dock.why.isHidden()
+    dock.copies.setChecked(True)
+    assert dock.button.text() == "Export 3 pairs"
+    assert dock.reason.text() == "Say why copies of real images are exported."
+    assert not dock.button.isEnabled()
+    dock.why.setText("to test the copy detector")
+    assert dock.button.isEnabled()
+    with qtbot.waitSignal(dock.runner.finished, timeout=60_000):
+        dock.button.click()
+    kept = json.loads((dock.folder / "manifest.json").read_text())
+    assert kept["copies"] == {"reason": "to test the copy detector", "samples": ["s0"]}
 
 
 def test_a_folder_that_is_not_empty_is_a_card(dock, project, qtbot, tmp_path):

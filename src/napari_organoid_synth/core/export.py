@@ -45,13 +45,14 @@ def export(project: Project, settings: ExportSettings, control: Control) -> Iter
     """Write the accepted pairs, and the real training pairs if asked, in the chosen layouts.
 
     Everything is written into a hidden folder beside the target, which is renamed at the end: stopped, killed or out of
-    disk, there is no half export. Samples flagged as copies of a real image are left out.
+    disk, there is no half export. Samples flagged as copies of a real image are left out, unless the settings say why
+    not; the manifest then names them and the reason.
 
     Yields
     ------
     Event
         Started, Progress, and Finished with ``folder``, ``written`` and ``checked`` (pairs), ``train``, ``test``,
-        ``real``, ``skipped_copies``, ``formats`` and ``sentence``.
+        ``real``, ``skipped_copies``, ``copies``, ``formats`` and ``sentence``.
 
     Raises
     ------
@@ -63,6 +64,7 @@ def export(project: Project, settings: ExportSettings, control: Control) -> Iter
     part = target.with_name(f".{target.name}.part")
     with SampleStore(project.samples_path) as store:
         items, copies = _items(project, store, settings)
+        overridden = [item.row.id for item in items if item.row and _is_copy(item.row)]
         tests, split_by = split_groups([item.group for item in items], settings.validation, settings.seed)
         yield Started(0, {"total": len(items), "folder": str(target), "skipped_copies": len(copies)})
         with _half_written(part, target):
@@ -92,6 +94,8 @@ def export(project: Project, settings: ExportSettings, control: Control) -> Iter
             assert facts is not None  # there is at least one item
             documents = _documents(part, project, settings, facts, records)
             summary = {"split_by": split_by, "skipped_copies": copies, "samples": records, "documents": documents}
+            if overridden:
+                summary["copies"] = {"reason": settings.copies.strip(), "samples": overridden}
             _write_manifest(part, project, settings, summary)
             if target.exists():
                 target.rmdir()  # empty: `_target` saw to it
@@ -100,6 +104,8 @@ def export(project: Project, settings: ExportSettings, control: Control) -> Iter
     sentence = f"Checked: {n} of {n} read back equal."
     if copies:
         sentence += f" Left out {len(copies)} flagged as copies of a real image."
+    if overridden:
+        sentence += f" {len(overridden)} flagged as copies of a real image are in it: {settings.copies.strip()}"
     result = {
         "folder": str(target),
         "written": n,
@@ -108,6 +114,7 @@ def export(project: Project, settings: ExportSettings, control: Control) -> Iter
         "test": n_test,
         "real": sum(item.real is not None for item in items),
         "skipped_copies": len(copies),
+        "copies": len(overridden),
         "formats": list(settings.formats),
         "sentence": sentence,
     }
@@ -126,16 +133,17 @@ def _target(project: Project, settings: ExportSettings) -> Path:
 
 
 def _items(project: Project, store: SampleStore, settings: ExportSettings) -> tuple[list[Item], list[str]]:
-    """What to export, and the ids of accepted samples that are copies."""
+    """What to export, and the ids of accepted samples that are left out because they are copies."""
     accepted = store.rows("accepted")
-    copies = [row.id for row in accepted if "copy" in row.flagged.split(", ")]
+    copies = [] if settings.copies.strip() else [row.id for row in accepted if _is_copy(row)]
     chosen = [row for row in accepted if row.id not in copies]
     if not chosen:
         counts = store.counts()
-        found = f"No pair is accepted ({counts['new']} new, {counts['rejected']} rejected)."
+        found, more = f"No pair is accepted ({counts['new']} new, {counts['rejected']} rejected).", ""
         if copies:
             found = f"All {len(copies)} accepted pairs are flagged as copies of real images."
-        raise UserError(found, "Expected at least one.", "Accept some pairs in the Curate dock.")
+            more = ", or say in 'copies' why they are wanted"
+        raise UserError(found, "Expected at least one.", f"Accept some pairs in the Curate dock{more}.")
     items = [Item(row.id, _origin(store.pair(row.id)), row=row) for row in chosen]
     taken = {item.name.casefold() for item in items}
     for pair in load_pairs(project, split="train") if settings.include_real else ():
@@ -145,6 +153,10 @@ def _items(project: Project, store: SampleStore, settings: ExportSettings) -> tu
         taken.add(name.casefold())
         items.append(Item(name, pair.name, real=pair))
     return items, copies
+
+
+def _is_copy(row: SampleRow) -> bool:
+    return "copy" in row.flagged.split(", ")
 
 
 def _origin(pair: SamplePair) -> str:

@@ -201,6 +201,11 @@ class ExportSettings(Settings):
     include_real: bool = Field(False, description="Also the real training pairs.")
     validation: float = Field(0.2, ge=0, lt=1, description="Share of the set put aside for validation.")
     seed: int = Field(0, ge=0, description="Fixes the split.")
+    copies: str = Field(
+        "",
+        description="Why pairs that are flagged as copies of real images are exported all the same; kept in the "
+        "manifest. Empty: they are left out.",
+    )
 
 
 class SegmentSettings(Settings):

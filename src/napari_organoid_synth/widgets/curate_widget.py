@@ -34,6 +34,7 @@ from napari_organoid_synth.widgets._cards import VERDICT_COLOURS, EmptyCard, Err
 from napari_organoid_synth.widgets._curate_panels import AcceptPanel, TagPanel
 from napari_organoid_synth.widgets._dock import combo_box, named, row_of
 from napari_organoid_synth.widgets._gallery import LETTERS, SIDES, GalleryView, read_ids
+from napari_organoid_synth.widgets._menus import open_dock
 from napari_organoid_synth.widgets._query_edit import QueryEdit
 from napari_organoid_synth.widgets._rebuild import show_error
 from napari_organoid_synth.widgets._sample_layers import SampleLayers
@@ -48,9 +49,11 @@ from napari_organoid_synth.widgets._store_tasks import (
     take_in,
 )
 from napari_organoid_synth.widgets._thumbnails import MASK_MODES, StoreThread
-from napari_organoid_synth.widgets._workspace import NAME, Workspace, choose_project
+from napari_organoid_synth.widgets._workspace import Workspace, choose_project
 
 OPENED_AT_ONCE = 12
+LOW = 950
+"""Height of a window, px, that is a laptop's."""
 IN_MENU = ("Back to new", "Redo", "Nearest real", "Mask")
 """Commands without a button of their own, so that the bar stays one line on a laptop."""
 ACROSS, DOWN = QBoxLayout.Direction.LeftToRight, QBoxLayout.Direction.TopToBottom
@@ -210,7 +213,7 @@ class CurateWidget(QWidget):
             "Here you look through synthetic pairs, keep the good ones and reject the rest. There are none yet.",
             {
                 "Open a project…": self._choose_project,
-                "Generate pairs": lambda: self._open_dock("Generate"),
+                "Generate pairs": lambda: open_dock(self.viewer, "Generate"),
                 "Try with simulated pairs": self.add_simulated,
             },
         )
@@ -222,7 +225,7 @@ class CurateWidget(QWidget):
         self.pages.addWidget(gallery)
         self.message, self.error, self.export = QLabel(), ErrorCard(), PrimaryButton("Export")
         self.message.setWordWrap(True)
-        self.export.clicked.connect(lambda: self._open_dock("Export"))
+        self.export.clicked.connect(lambda: open_dock(self.viewer, "Export"))
         self.export.setMinimumHeight(26)  # height is scarce here: a row of whole tiles should be seen on a laptop
         foot = self._foot = QBoxLayout(ACROSS)
         foot.addWidget(self.message, 3)
@@ -273,6 +276,8 @@ class CurateWidget(QWidget):
         if dock and isinstance(window, QMainWindow) and not dock.isFloating():
             self._watch_canvas(window.centralWidget())
             window.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)  # columns stay tall
+            if window.height() < LOW:  # napari's own columns cannot get lower: beside them is more height than below
+                window.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
             window.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, dock)
             window.resizeDocks([dock], [max(300, int(0.45 * window.height()))], Qt.Orientation.Vertical)
 
@@ -298,9 +303,6 @@ class CurateWidget(QWidget):
             choose_project(self.workspace, self)
         except UserError as error:
             self._show_error(error)
-
-    def _open_dock(self, title: str) -> None:
-        self.viewer.window.add_plugin_dock_widget(NAME, title)
 
     # ------------------------------------------------------------------------------------------------- what is shown
 

@@ -40,10 +40,9 @@ class Accepted:
     counts: dict[str, int]
     copies: int
 
-    @property
-    def usable(self) -> int:
+    def usable(self, with_copies: bool) -> int:
         """Accepted pairs that will be exported."""
-        return self.counts["accepted"] - self.copies
+        return self.counts["accepted"] - (0 if with_copies else self.copies)
 
 
 def count_accepted(store: SampleStore) -> Accepted:
@@ -96,6 +95,19 @@ class ExportWidget(ColumnDock):
         )
         self.real.toggled.connect(self._edited)
         self.column.addWidget(self.real)
+        self.copies, self.why = QCheckBox(), QLineEdit()
+        named(
+            self.copies,
+            "Also those flagged as copies",
+            "Copies of real images teach a segmenter nothing new, and in a test set they feign success. "
+            "The reason that you give is kept in the manifest of the export.",
+        )
+        self.why.setPlaceholderText("Why? It is kept in the manifest.")
+        named(self.why, "Why copies are exported", "One sentence for those who use the set later.")
+        self.copies.toggled.connect(self._edited)
+        self.why.textChanged.connect(self._edited)
+        self.column.addWidget(self.copies)
+        self.column.addWidget(self.why)
 
         form = rows()
         self.split, self.split_label = QSlider(Qt.Orientation.Horizontal), QLabel()
@@ -118,7 +130,7 @@ class ExportWidget(ColumnDock):
         named(self.path, "Folder", tip)
         self.column.addLayout(form)
         self.fold = Fold("More settings")
-        self.form = SettingsForm(ExportSettings, hidden=("folder", "formats", "include_real", "validation"))
+        self.form = SettingsForm(ExportSettings, hidden=("folder", "formats", "include_real", "validation", "copies"))
         self.fold.addWidget(self.form)
         self.column.addWidget(self.fold)
 
@@ -154,6 +166,7 @@ class ExportWidget(ColumnDock):
             "formats": self._formats(),
             "include_real": self.real.isChecked(),
             "validation": self.split.value() / 100,
+            "copies": self.why.text().strip() if self.copies.isChecked() and self.accepted.copies else "",
         }
         return ExportSettings.parse(values)
 
@@ -165,6 +178,8 @@ class ExportWidget(ColumnDock):
             box.setChecked(key in settings.formats)
         self.real.setChecked(settings.include_real)
         self.split.setValue(round(settings.validation * 100))
+        self.copies.setChecked(bool(settings.copies))
+        self.why.setText(settings.copies)
         self._judge()
 
     def _formats(self) -> list[str]:
@@ -178,7 +193,7 @@ class ExportWidget(ColumnDock):
         self.open_button.hide()
         self.close_store()
         self.accepted = Accepted({"new": 0, "accepted": 0, "rejected": 0}, 0)
-        self.restore(ExportSettings, self.setValue, without=("folder",))
+        self.restore(ExportSettings, self.setValue, without=("folder", "copies"))
         self._count()
 
     def _count(self) -> None:
@@ -212,7 +227,7 @@ class ExportWidget(ColumnDock):
         self.copy_button.setText("Copy as command")
         self._judge()
         if not self.form.problem and self._formats():
-            self.remember(self.value(), without=("folder",))
+            self.remember(self.value(), without=("folder", "copies"))
 
     def _judge(self, *_: object) -> None:
         accepted, table = self.accepted, self.workspace.pairs
@@ -220,13 +235,21 @@ class ExportWidget(ColumnDock):
         self.real.setText(f"with {n_real} real pair{'s' if n_real != 1 else ''}" if n_real else "with real pairs")
         self.real.setEnabled(n_real > 0)
         words = f"{accepted.counts['accepted']:,} accepted"
-        if accepted.copies:
-            words += f" · {accepted.copies:,} flagged as cop{'ies' if accepted.copies != 1 else 'y'}, left out"
+        copies, wanted = (
+            f"{accepted.copies:,} flagged as cop{'ies' if accepted.copies != 1 else 'y'}",
+            self.copies.isChecked(),
+        )
+        self.copies.setText(f"also the {copies}")
+        self.copies.setVisible(accepted.copies > 0)
+        self.why.setVisible(accepted.copies > 0 and wanted)
+        if accepted.copies and not wanted:
+            words += f" · {copies}, left out"
+        usable = accepted.usable(wanted)
         self.summary.setText(words)
         train = 100 - self.split.value()
         self.split_label.setText(f"{train} / {100 - train}")
-        count = accepted.usable + (n_real if self.real.isChecked() and n_real else 0)
-        self.button.setText(f"Export {count:,} pair{'s' if count != 1 else ''}" if accepted.usable else "Export")
+        count = usable + (n_real if self.real.isChecked() and n_real else 0)
+        self.button.setText(f"Export {count:,} pair{'s' if count != 1 else ''}" if usable else "Export")
         self.button.setAccessibleDescription("Writes the files in a process of its own, reads them back and compares.")
         if self.runner.running:
             self.allow("An export runs.")
@@ -234,8 +257,10 @@ class ExportWidget(ColumnDock):
             waiting = accepted.counts["new"]
             hint = f" {waiting:,} are waiting in Curate." if waiting else " Make some in Generate."
             self.allow("Nothing is accepted yet." + hint)
-        elif not accepted.usable:
+        elif not usable:
             self.allow("Every accepted pair is flagged as a copy of a real image. Accept others in Curate.")
+        elif accepted.copies and wanted and not self.why.text().strip():
+            self.allow("Say why copies of real images are exported.")
         elif not self._formats():
             self.allow("Check at least one format.")
         else:
