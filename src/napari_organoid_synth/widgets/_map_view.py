@@ -102,11 +102,10 @@ class MapView(pg.PlotWidget):
         self.box = plot.getViewBox()
         self.box.setAspectLocked(True)
         self.box.disableAutoRange()
-        self._rings = pg.ScatterPlotItem(size=RING, symbol="o", brush=None)
-        self._rings.setZValue(20)
+        self._halo, self._rings = (pg.ScatterPlotItem(size=RING, symbol="o", brush=None) for _ in range(2))
         self._rope = pg.PlotCurveItem()
-        self._rope.setZValue(30)
-        for item in (self._rings, self._rope):
+        for height, item in ((20, self._halo), (21, self._rings), (30, self._rope)):
+            item.setZValue(height)
             self.addItem(item, ignoreBounds=True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMinimumSize(200, 120)
@@ -136,7 +135,7 @@ class MapView(pg.PlotWidget):
         self._items, self._groups = {}, {group.title: group for group in groups}
         for group in groups:
             colour = QColor(group.colour) if group.colour else text
-            pen: Any = pg.mkPen(colour, width=1.5) if group.hollow or group.symbol == "x" else None
+            pen: Any = pg.mkPen(colour, width=1) if group.hollow or group.symbol == "x" else None
             brush: Any = None if group.hollow else pg.mkBrush(colour)
             if group.shades is not None:
                 brush = self._brushes(group.shades)
@@ -145,7 +144,7 @@ class MapView(pg.PlotWidget):
             size = REAL_SIZE if group.hollow else SIZE
             x, y = self.points.xy[group.rows].T
             item.setData(x=x, y=y, symbol=group.symbol, size=size, pen=pen, brush=brush)
-            item.setZValue(10 if group.hollow else 5)
+            item.setZValue(4 if group.hollow else 5)
             if item.scene() is None:
                 self.addItem(item, ignoreBounds=True)
             self._items[group.title] = item
@@ -210,7 +209,8 @@ class MapView(pg.PlotWidget):
 
     def _show_rings(self) -> None:
         x, y = self.points.xy[self.chosen].T
-        self._rings.setData(x=x, y=y, pen=pg.mkPen(theme_colour("highlight"), width=2.5), brush=None)
+        for item, name, width in ((self._halo, "text", 5), (self._rings, "current", 3)):  # seen on any background
+            item.setData(x=x, y=y, pen=pg.mkPen(theme_colour(name), width=width), brush=None)
 
     def _follow_theme(self) -> None:
         self.setBackground(theme_colour("background"))
@@ -218,7 +218,7 @@ class MapView(pg.PlotWidget):
     def changeEvent(self, event: Any) -> None:
         """Take the new theme's colours."""
         super().changeEvent(event)
-        if event.type() == QEvent.Type.StyleChange:
+        if event.type() == QEvent.Type.StyleChange and hasattr(self, "_rope"):
             self._follow_theme()
             self._draw(list(self._groups.values()))
             self._mark_regions()
@@ -281,7 +281,7 @@ class MapView(pg.PlotWidget):
         if self._catching:
             self._path.append(place)
             corners = self._places([*self._path, self._path[0]])
-            self._rope.setData(*corners.T, pen=pg.mkPen(theme_colour("highlight"), width=2))
+            self._rope.setData(*corners.T, pen=pg.mkPen(theme_colour("text"), width=2))
         else:
             _, right, up = self._scale()
             step = place - self._last

@@ -70,11 +70,8 @@ BY_VERDICT, BY_RUN = "verdict", "run"
 OPENED_AT_ONCE = 12
 MOST_PICTURES = 300
 ACROSS, DOWN = QBoxLayout.Direction.LeftToRight, QBoxLayout.Direction.TopToBottom
-WIDE = 620
-KEYS = (
-    "Drag pans, wheel zooms, Shift and drag catches · double click or Enter opens · A accept · R reject · N new · "
-    "U undo · arrows walk · 1 to 6 empty region · F all"
-)
+WIDE = 520
+KEYS = "Drag pans · wheel zooms · Shift and drag catches · Enter opens · A accept · R reject · U undo"
 DONE: dict[Verdict, str] = {"new": "back to new", "accepted": "accepted", "rejected": "rejected"}
 
 
@@ -242,7 +239,7 @@ class MapWidget(QWidget):
         column.setContentsMargins(4, 2, 4, 2)
         column.setSpacing(5)
         form = rows()
-        add_row(form, "Colour", row_of(self.colour, self.lasso_button, self.fit_button), "What the colours say.")
+        add_row(form, "Colour", self.colour, "What the colours say.")
         named(self.colour, "Colour", "What the colours of the points say: verdict, run, or any score.")
         column.addLayout(form)
         column.addWidget(self.legend)
@@ -300,7 +297,7 @@ class MapWidget(QWidget):
         picture.addWidget(self.view, 1)
         self.foot = WrapLabel()
         picture.addWidget(self.foot)
-        picture.addWidget(self.message)
+        picture.addWidget(row_of(self.message, self.lasso_button, self.fit_button))
         self._body = QBoxLayout(ACROSS)
         self._body.addWidget(self.picture, 1)
         self._body.addWidget(self.side)
@@ -314,9 +311,10 @@ class MapWidget(QWidget):
     def resizeEvent(self, event: Any) -> None:
         """With little width the controls stand below the map."""
         super().resizeEvent(event)
-        wide = self.width() >= WIDE
+        width = self.width()
+        wide = width >= max(WIDE, 1.2 * self.height())
         self._body.setDirection(ACROSS if wide else DOWN)
-        self.side.setFixedWidth(300 if wide else self.width() - 8)
+        self.side.setFixedWidth(min(300, max(262, int(0.42 * width))) if wide else width - 8)
         self._body.setStretch(1, 0 if wide else 1)
 
     def showEvent(self, event: Any) -> None:
@@ -439,7 +437,7 @@ class MapWidget(QWidget):
                 self.region.clear()
                 self.region.addItem("empty regions" if points.regions else "no empty region", 0)
                 for number, region in enumerate(points.regions, 1):
-                    self.region.addItem(f"empty region {number}: {len(region)} real tiles", number)
+                    self.region.addItem(f"{number}: {len(region)} real tiles", number)
         if fit:
             self._follow(self.workspace.selected)
         self._judge()
