@@ -326,7 +326,7 @@ def test_states_of_the_dock(viewer: Any, project: Project, filled: Project, qtbo
     workspace = Workspace.of(viewer)
     dock = MapWidget(viewer)
     place_dock(viewer, qtbot, dock, "Map")
-    assert dock.empty.isVisible()
+    qtbot.waitUntil(dock.empty.isVisible, timeout=10000)
     assert dock.empty.sentence.text().endswith("Open a project first.")
     filled.map_path.unlink()
     workspace.setProject(filled)

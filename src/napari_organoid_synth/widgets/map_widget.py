@@ -387,7 +387,7 @@ class MapWidget(QWidget):
                 self.colour.addItem(text, key)
 
     @property
-    def metric(self) -> str:
+    def score(self) -> str:
         """The score that the colours show, or nothing."""
         chosen = str(self.colour.currentData() or BY_VERDICT)
         return "" if chosen in (BY_VERDICT, BY_RUN) else chosen
@@ -403,7 +403,7 @@ class MapWidget(QWidget):
             self._judge()
             return
         self._asked += 1
-        number, metric = self._asked, self.metric
+        number, metric = self._asked, self.score
         self._thread.submit(
             lambda store: read_points(store, project, metric),
             lambda points: self._take(points) if number == self._asked else None,
@@ -428,8 +428,8 @@ class MapWidget(QWidget):
         self.view.show_points(points, groups, fit)
         self.legend.show_groups(groups)
         self.view.hide_groups(self.legend.hidden)
-        if self.metric and len(points.ids):
-            self.bar.show_range(self.metric, *score_range(points))
+        if self.score and len(points.ids):
+            self.bar.show_range(self.score, *score_range(points))
         else:
             self.bar.hide()
         if regions_changed:
