@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[1]
 SHORTER = {
     "train": "train.steps=2 train.threads=1 tiles.size=64 gan.generator_channels=8 gan.discriminator_channels=8",
     "generate": "number=4",
+    "map": "extractor=random restarts=1",
     "segment": "steps=1 threads=1 segmenter.channels=8 segmenter.depth=2 segmenter.tile=64 segmenter.batch=1",
 }
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -65,7 +66,7 @@ def test_the_tables_of_the_readme_name_every_dock() -> None:
     from napari_organoid_synth.core.recipe import VERBS
 
     readme = (ROOT / "README.md").read_text()
-    for dock in ("Pairs", "Train", "Generate", "Curate", "Segment", "Export"):
+    for dock in ("Pairs", "Train", "Generate", "Curate", "Map", "Segment", "Export"):
         assert f"| **{dock}** |" in readme
     for verb in VERBS:
         assert f"organoid-synth {verb}" in readme

@@ -131,6 +131,8 @@ def _add_long(verb: str, summary: str) -> None:
 
 _add_long("generate", "Make synthetic pairs with a trained generator.")
 _add_long("score", "Score the synthetic pairs against the real ones.")
+_add_long("map", "Map real tiles and synthetic pairs: alike ones lie near each other.")
+_add_long("fill", "Make synthetic pairs near real tiles that no pair comes near; needs a map.")
 _add_long("export", "Write the accepted pairs as OME-TIFF and in the layouts of other tools.")
 _add_long("segment", "Train a segmenter with and without synthetic pairs and compare.")
 

@@ -332,6 +332,10 @@ class SampleStore:
         )
         return [row[0] for row in self._query(skip)]
 
+    def score_values(self, metric: str) -> dict[str, float]:
+        """One score of all samples that have it, by id."""
+        return dict(self._query("SELECT id, value FROM scores WHERE metric = ?", (metric,)))
+
     def tags(self) -> list[str]:
         """All tags that any sample has, in alphabetical order."""
         lists = self._query("SELECT DISTINCT tags FROM samples WHERE tags <> ''")

@@ -37,6 +37,10 @@ class Embedding:
         between real and generated tiles; that is C2ST or KID.
     perplexity : float, optional
         Of t-SNE: about how many neighbours count.
+    regions : tuple of tuple of int
+        Groups of real tiles that no generated pair comes near, as rows.
+    side : int, optional
+        Of the real tiles, px.
     """
 
     coordinates: NDArray[np.float64]
@@ -46,11 +50,25 @@ class Embedding:
     extractor: str
     kl: float | None = None
     perplexity: float | None = None
+    regions: tuple[tuple[int, ...], ...] = ()
+    side: int | None = None
 
 
 def default_perplexity(number: int) -> float:
     """min(30, (n - 1) / 3): it must stay below the number of points, and at a third of it maps still mean something."""
     return min(30.0, (number - 1) / 3)
+
+
+def check_method(method: Method) -> None:
+    """Say at once what would fail later.
+
+    Raises
+    ------
+    UserError
+        If UMAP is not installed.
+    """
+    if method == "umap" and find_spec("umap") is None:
+        raise UserError("UMAP is not installed.", todo="pip install umap-learn, or use t-SNE.")
 
 
 def embed(
@@ -64,10 +82,10 @@ def embed(
     seed: int = 0,
     restarts: int = RESTARTS,
 ) -> Iterator[Embedding]:
-    """Maps of tiles, each better than the one before; the last is the result.
+    """Maps of tiles, none worse than the one before; the last is the result.
 
     t-SNE runs on the first 50 principal components, ten times from different starts, and the map of least divergence
-    wins; PCA and UMAP give one map.
+    wins: after each start the best so far is yielded. PCA and UMAP give one map.
 
     Parameters
     ----------
@@ -97,8 +115,7 @@ def embed(
     wanted = default_perplexity(number) if perplexity is None else perplexity
     if method == "tsne" and not 1 <= wanted < number:
         raise UserError(f"Perplexity is {wanted:g}.", f"Expected 1 to less than the number of tiles, {number}.")
-    if method == "umap" and find_spec("umap") is None:
-        raise UserError("UMAP is not installed.", todo="pip install umap-learn, or use t-SNE.")
+    check_method(method)
     from sklearn.decomposition import PCA
 
     width = 2 if method == "pca" else min(COMPONENTS, number, features.shape[1])
@@ -113,12 +130,12 @@ def embed(
     else:
         from sklearn.manifold import TSNE
 
-        best = np.inf
+        best: Embedding | None = None
         for start in range(restarts):
             model = TSNE(
                 perplexity=wanted, max_iter=ITERATIONS, init="random" if start else "pca", random_state=seed + start
             )
             found = np.asarray(model.fit_transform(reduced), np.float64)
-            if model.kl_divergence_ < best:
-                best = float(model.kl_divergence_)
-                yield Embedding(found, *names, best, wanted)
+            if best is None or best.kl is None or model.kl_divergence_ < best.kl:
+                best = Embedding(found, *names, float(model.kl_divergence_), wanted)
+            yield best

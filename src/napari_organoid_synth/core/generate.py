@@ -23,6 +23,7 @@ from napari_organoid_synth.core.pair import SamplePair, Source, content_hash
 from napari_organoid_synth.core.pairing import load_pairs
 from napari_organoid_synth.core.population import NO_PLACE, place
 from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.real_tiles import tile_place
 from napari_organoid_synth.core.recipe import GenerateSettings, Recipe
 from napari_organoid_synth.core.run import Checkpoint, Run, new_gan
 from napari_organoid_synth.core.share import find_run
@@ -373,12 +374,18 @@ def _warped(pairs: list[SamplePair], side: int, settings: GenerateSettings) -> M
     """A random square of a random real mask, turned, mirrored and bent."""
     from napari_organoid_synth.core.simulate import warp_labels
 
+    wide = int(side * MARGIN)
+    tiles = [_square_of(tile, pairs, side, wide) for tile in settings.mask_tiles]
+
     def mask(index: int, attempt: int) -> Mask:
         rng = np.random.default_rng(seed_of(settings.seed, "mask", index, attempt))
-        pair = pairs[rng.integers(len(pairs))]
-        wide = int(side * MARGIN)
-        labels = TileGrid(pair.size, wide).padded(pair.labels)
-        y, x = (int(rng.integers(length - wide + 1)) for length in labels.shape)
+        if tiles:
+            pair, y, x = tiles[rng.integers(len(tiles))]
+            labels = TileGrid(pair.size, wide).padded(pair.labels)
+        else:
+            pair = pairs[rng.integers(len(pairs))]
+            labels = TileGrid(pair.size, wide).padded(pair.labels)
+            y, x = (int(rng.integers(length - wide + 1)) for length in labels.shape)
         warped = warp_labels(labels[y : y + wide, x : x + wide], rng, settings.variety)
         start = (wide - side) // 2
         labels = np.ascontiguousarray(warped[start : start + side, start : start + side])
@@ -387,6 +394,19 @@ def _warped(pairs: list[SamplePair], side: int, settings: GenerateSettings) -> M
         return Mask(labels, {"kind": "warped", "name": pair.name, "y": y, "x": x})
 
     return mask
+
+
+def _square_of(tile: str, pairs: list[SamplePair], side: int, wide: int) -> tuple[SamplePair, int, int]:
+    """The pair of a real tile, and first row and column of the larger square around it, inside the (padded) image."""
+    name, *corner = tile_place(tile)
+    found = [pair for pair in pairs if pair.name == name]
+    if not found:
+        raise UserError(
+            f"The real image '{name}' is not among the training pairs.", todo="Make the map again, then choose tiles."
+        )
+    most = (max(length, wide) - wide for length in found[0].size)
+    y, x = (min(max(0, first - (wide - side) // 2), last) for first, last in zip(corner, most, strict=True))
+    return found[0], y, x
 
 
 def _fitted(pairs: list[SamplePair], run: Run, seed: int) -> Masks:

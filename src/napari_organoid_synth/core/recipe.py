@@ -125,6 +125,10 @@ class Recipe(Settings):
         return shapes[self.draws]
 
 
+Names = Annotated[tuple[str, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)]
+"""Several names; one alone may stand without brackets."""
+
+
 class GenerateSettings(Settings):
     """New pairs from a trained run."""
 
@@ -139,6 +143,10 @@ class GenerateSettings(Settings):
     )
     mask_run: str = Field("", description="The run that draws the masks when masks is 'generated'; empty: the newest.")
     mask_file: str = Field("", description="Label image to paint on when masks is 'file'.")
+    mask_tiles: Names = Field(
+        (),
+        description="Real tiles, such as image_y0_x128_r0, whose masks alone are warped; empty: masks from anywhere.",
+    )
     image_class: str = Field("", description="Class of the images (healthy, a grade); empty: each class in turn.")
     variety: float = Field(1.0, ge=0, le=2, description="Spread of the noise (joint) or of the warp (painter).")
     background: float = Field(
@@ -191,6 +199,46 @@ class ScoreSettings(Settings):
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1, mps.")
 
 
+class FeatureSettings(Settings):
+    """The network whose features say which tiles are alike."""
+
+    extractor: Literal["encoder", "inception2048", "inception64", "vgg19", "random"] = Field(
+        "encoder", description="Network whose features are compared; the encoder learns from the real tiles first."
+    )
+    weights: str = Field("", description="File of weights of inception2048, inception64 or vgg19.")
+    device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1, mps.")
+
+
+class MapSettings(FeatureSettings):
+    """A map on which alike tiles and pairs lie near each other."""
+
+    method: Literal["tsne", "pca", "umap"] = Field(
+        "tsne", description="tsne keeps neighbours together, pca keeps distances; umap needs the package umap-learn."
+    )
+    perplexity: float = Field(
+        0, ge=0, le=1000, description="About how many neighbours count in t-SNE; 0: 30, or less for few tiles."
+    )
+    samples: int = Field(10_000, ge=1, le=10_000, description="Most generated pairs on the map, evenly chosen.")
+    restarts: int = Field(
+        10, ge=1, le=100, description="Times that t-SNE starts; the best map is kept. Fewer above 2000 points."
+    )
+    seed: int = Field(0, ge=0, le=2**31 - 1000, description="Fixes the starts.")
+
+
+class FillSettings(FeatureSettings):
+    """New pairs near real tiles that no pair comes near."""
+
+    region: int = Field(1, ge=1, description="Number of the empty region on the map.")
+    tiles: Names = Field((), description="Real tiles by name, such as image_y0_x128_r0, in place of a region.")
+    number: int = Field(20, ge=1, le=10_000, description="Pairs to keep.")
+    tries: int = Field(8, ge=1, le=1000, description="Pairs that are drawn for each one that is kept.")
+    run: str = Field("", description="Name of the run; empty: the newest that draws images.")
+    checkpoint: Which = Field("newest", pattern=WHICH, description="Of that run: newest, best, or its step.")
+    variety: float = Field(1.0, ge=0, le=2, description="Spread of the noise (joint) or of the warp (painter).")
+    seed: int = Field(0, ge=0, description="The same seed, run and tiles give the same pairs.")
+    batch: int = Field(4, ge=1, le=256, description="Pairs drawn at once.")
+
+
 class ExportSettings(Settings):
     """A curated set as files."""
 
@@ -223,10 +271,6 @@ class SegmentSettings(Settings):
     seed: int = Field(0, ge=0, description="Fixes initial weights and crops.")
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1, mps.")
     threads: int = Field(0, ge=0, description="Processor threads; 0: as many as there are cores.")
-
-
-Names = Annotated[tuple[str, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)]
-"""Several names; one alone may stand without brackets."""
 
 
 class PairSettings(Settings):
@@ -294,6 +338,8 @@ VERBS: dict[str, type[Settings]] = {
     "generate": GenerateSettings,
     "pipeline": PipelineSettings,
     "score": ScoreSettings,
+    "map": MapSettings,
+    "fill": FillSettings,
     "export": ExportSettings,
     "segment": SegmentSettings,
 }

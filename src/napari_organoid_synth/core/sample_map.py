@@ -19,7 +19,8 @@ REAL = "real"
 def write_map(project: Project, found: Embedding) -> None:
     """Keep a map in place of the one before."""
     words = {"ids": found.ids, "kinds": found.kinds, "method": found.method, "extractor": found.extractor}
-    record = json.dumps(words | {"kl": found.kl, "perplexity": found.perplexity})
+    numbers = {"kl": found.kl, "perplexity": found.perplexity, "regions": found.regions, "side": found.side}
+    record = json.dumps(words | numbers)
     data = io.BytesIO()
     np.savez(data, coordinates=found.coordinates, record=np.frombuffer(record.encode(), np.uint8))
     write_bytes(project.map_path, data.getvalue())
@@ -32,6 +33,7 @@ def read_map(project: Project) -> Embedding | None:
             record = json.loads(file["record"].tobytes())
             coordinates = np.asarray(file["coordinates"], np.float64)
         record |= {"ids": tuple(record["ids"]), "kinds": tuple(record["kinds"])}
+        record["regions"] = tuple(map(tuple, record.get("regions", ())))
         if coordinates.shape != (len(record["ids"]), 2) or len(record["kinds"]) != len(coordinates):
             return None
         return Embedding(coordinates, **record)

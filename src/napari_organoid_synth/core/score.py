@@ -12,7 +12,6 @@ width of the range. It says how ordinary a sample is among real tiles, not how g
 
 from __future__ import annotations
 
-import re
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -23,13 +22,11 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Event, Finished, Progress, Started, Warned
 from napari_organoid_synth.core.metrics.base import Judgement, Metric
 from napari_organoid_synth.core.pair import SamplePair
-from napari_organoid_synth.core.pairing import PairTable, read_entry
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.real_tiles import real_tiles, tile_side
+from napari_organoid_synth.core.real_tiles import read_tile, real_tiles, tile_place, tile_side
 from napari_organoid_synth.core.recipe import ScoreSettings
 from napari_organoid_synth.core.registry import METRICS
 from napari_organoid_synth.core.score_sets import REAL_DISTANCE, check_extractor, score_sets
-from napari_organoid_synth.core.tiling import Tile, cut_pair
 
 REPORT_SECONDS = 0.5
 
@@ -121,7 +118,7 @@ def _keep(store: SampleStore, metrics: list[Metric], found: list[tuple[SampleRow
                 values,
                 note=words.replace("not a copy", "a copy of a real image") if "copy" in flags else words,
                 flagged=", ".join(flags),
-                nearest=next((_place(judgement.nearest) for judgement in judgements if judgement.nearest), None),
+                nearest=next((tile_place(judgement.nearest) for judgement in judgements if judgement.nearest), None),
             )
     found.clear()
 
@@ -156,12 +153,6 @@ def best(store: SampleStore, number: int, verdict: Verdict | None = "new") -> li
     return [row.id for row in rows if not row.flagged][: max(0, number)]
 
 
-def _place(tile: str) -> tuple[str, int, int]:
-    """Pair, first row and column of an upright tile, from the name that `cut_pair` gave it."""
-    name, y, x = re.fullmatch(r"(.*)_y(\d+)_x(\d+)_r0", tile).groups()  # type: ignore[union-attr]
-    return name, int(y), int(x)
-
-
 def nearest_real(project: Project, row: SampleRow) -> SamplePair:
     """The real tile that a sample is most like, to look at beside it.
 
@@ -172,9 +163,5 @@ def nearest_real(project: Project, row: SampleRow) -> SamplePair:
     """
     if row.nearest_at is None:
         raise UserError(f"The nearest real image of '{row.name}' is not known.", todo="Score the samples first.")
-    table = PairTable.from_file(project.pairs_path)
-    entries = [entry for entry in table.train if entry.name == row.nearest]
-    if not entries:
-        raise UserError(f"The real image '{row.nearest}' is not among the training pairs.", todo="Score again.")
-    pair = read_entry(entries[0], table.mask_kind, table.class_names)
-    return cut_pair(pair, Tile(0, pair.name, *row.nearest_at, tile_side([row])))
+    y, x = row.nearest_at
+    return read_tile(project, f"{row.nearest}_y{y}_x{x}_r0", tile_side([row]))

@@ -7,7 +7,6 @@ is kept in ``features/``, named by the hash of their pixels.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import time
 from collections.abc import Generator, Iterator, Sequence
@@ -20,13 +19,12 @@ from numpy.typing import NDArray
 
 from napari_organoid_synth.core.curation import SampleRow, SampleStore
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.job import Control, Event, Progress, Warned, write_bytes, write_text
+from napari_organoid_synth.core.job import Control, Event, Progress, Warned, write_text
 from napari_organoid_synth.core.metrics.base import intensity_limits
 from napari_organoid_synth.core.metrics.memorisation import (
     DataCopying,
     Space,
     data_copying,
-    orientations,
     signature,
     turned_signatures,
 )
@@ -49,12 +47,12 @@ from napari_organoid_synth.core.metrics.sets import (
     pair_measure,
 )
 from napari_organoid_synth.core.metrics.tile_facts import SIDE, TileFacts, look
-from napari_organoid_synth.core.pair import SamplePair, content_hash
+from napari_organoid_synth.core.pair import SamplePair
 from napari_organoid_synth.core.pair_table import PairTable
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.real_tiles import real_tiles, tile_side
 from napari_organoid_synth.core.recipe import ScoreSettings
-from napari_organoid_synth.core.registry import EXTRACTORS
+from napari_organoid_synth.core.tile_space import check_weights, real_features
 
 VERSION = 1
 MOST_SAMPLES = 1000  # of a run
@@ -72,12 +70,8 @@ def check_extractor(settings: ScoreSettings) -> None:
     UserError
         If the extractor needs a file of weights that is not there.
     """
-    if settings.sets == "none":
-        return
-    cls = EXTRACTORS.load(settings.extractor)
-    if cls.file and not (settings.weights and Path(settings.weights).expanduser().is_file()):
-        found = f"There is no file {settings.weights}." if settings.weights else f"{cls.name} needs a file of weights."
-        raise UserError(found, cls.file, "Set 'weights' to such a file, or 'extractor' to encoder, which needs none.")
+    if settings.sets != "none":
+        check_weights(settings)
 
 
 def read_columns(project: Project) -> Columns:
@@ -266,36 +260,9 @@ class _Real:
     def learn(self) -> Iterator[float]:
         """Make the extractor and the features of the real tiles, or read them; yields the share that is done."""
         images = np.clip(np.stack([fact.image for fact in self.facts]), 0, 1)
-        key = content_hash(images)[:16]
-        cls = EXTRACTORS.load(self.settings.extractor)
-        self.extractor = cls(images.shape[1], self.settings.weights, self.settings.device)
-        if hasattr(self.extractor, "from_bytes"):
-            path = self.folder / f"encoder-{key}.safetensors"
-            if path.exists() and not self.settings.again:
-                self.extractor.from_bytes(path.read_bytes())
-            else:
-                yield from self.extractor.fit(images)
-                self._store(path, self.extractor.to_bytes())
-        path = self.folder / f"real-{self.extractor.name}-{self.extractor.digest}-{key}.npy"
-        if path.exists() and not self.settings.again:
-            self.features = np.load(path, allow_pickle=False)
-            return
-        parts = []
-        for number, image in enumerate(images):
-            parts.append(self.extractor(orientations(image) if cls.cheap else image[None]))
-            yield (number + 1) / len(images)
-        self.features = np.stack(parts).astype(np.float32)
-        data = io.BytesIO()
-        np.save(data, self.features, allow_pickle=False)
-        self._store(path, data.getvalue())
-
-    def _store(self, path: Path, data: bytes) -> None:
-        """Write a file in place of those that other pixels or weights had left."""
-        kind = path.name.split("-")[0] if path.name.startswith("encoder") else f"real-{self.extractor.name}"
-        write_bytes(path, data)
-        for old in self.folder.glob(f"{kind}-*"):
-            if old != path:
-                old.unlink(missing_ok=True)
+        self.extractor, self.features = yield from real_features(
+            images, self.folder, self.settings, self.settings.again
+        )
 
     def measure(self) -> None:
         """How near the real tiles are to each other in each space."""

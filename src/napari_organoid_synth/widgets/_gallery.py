@@ -109,6 +109,14 @@ def _paint_signs(painter: QPainter, box: QRect, signs: str) -> None:
     painter.drawText(chip, Qt.AlignmentFlag.AlignCenter, signs)
 
 
+def action_for(widget: Any, event: Any) -> Any:
+    """The command of a widget whose shortcut a key event is, or None."""
+    combination = event.keyCombination()
+    modifiers = combination.keyboardModifiers() & ~Qt.KeyboardModifier.KeypadModifier
+    pressed = QKeySequence(modifiers.value | combination.key().value)
+    return next((action for action in widget.actions() if pressed in action.shortcuts()), None)
+
+
 class GalleryView(QListView):
     """One column of tiles, source and target of drags.
 
@@ -249,22 +257,16 @@ class GalleryView(QListView):
 
     # ----------------------------------------------------------------------------------------------- keys and wheel
 
-    def _action_for(self, event: Any) -> Any:
-        combination = event.keyCombination()
-        modifiers = combination.keyboardModifiers() & ~Qt.KeyboardModifier.KeypadModifier
-        pressed = QKeySequence(modifiers.value | combination.key().value)
-        return next((action for action in self.actions() if pressed in action.shortcuts()), None)
-
     def event(self, event: Any) -> bool:
         """Claim the gallery's keys before the window's own shortcuts see them."""
-        if event.type() == QEvent.Type.ShortcutOverride and self._action_for(event):
+        if event.type() == QEvent.Type.ShortcutOverride and action_for(self, event):
             event.accept()
             return True
         return bool(super().event(event))
 
     def keyPressEvent(self, event: Any) -> None:
         """The gallery's keys; arrows, Ctrl+A and the rest as in any list."""
-        action = self._action_for(event)
+        action = action_for(self, event)
         if action:
             action.trigger()
         else:

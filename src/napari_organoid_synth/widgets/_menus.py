@@ -7,13 +7,15 @@ from typing import Any
 
 from napari.layers import Image, Labels
 from napari.viewer import Viewer
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
 from napari_organoid_synth.core.errors import UserError
 
 DISPLAY_NAME = "Organoid Synth"
-AREAS = {"Curate": "bottom"}  # the gallery wants width; the others are columns
+AREAS = {"Curate": "bottom", "Map": "bottom"}  # these want width; the others are columns
+LOW = 950
+"""Height of a window, px, that is a laptop's."""
 SETTLED = "organoid_synth_settled"
 
 
@@ -25,7 +27,7 @@ def open_dock(viewer: Any, title: str) -> Any:
     viewer : napari.viewer.Viewer
         Whose window gets the dock.
     title : str
-        "Pairs", "Train", "Generate", "Curate", "Segment" or "Export".
+        "Pairs", "Train", "Generate", "Curate", "Map", "Segment" or "Export".
 
     Returns
     -------
@@ -57,6 +59,20 @@ def _dock_of(widget: QWidget) -> Any:
     while parent is not None and not hasattr(parent, "toggleViewAction"):
         parent = parent.parent()
     return parent
+
+
+def move_down(widget: QWidget) -> QMainWindow | None:
+    """Move a dock that wants width to the bottom area; the window, or None where it floats or stands alone."""
+    dock = _dock_of(widget)
+    window = dock.parent() if dock is not None else None
+    if not isinstance(window, QMainWindow) or dock.isFloating():
+        return None
+    window.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)  # columns stay tall
+    if window.height() < LOW:  # napari's own columns cannot get lower: beside them is more height than below
+        window.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
+    window.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, dock)
+    window.resizeDocks([dock], [max(300, int(0.45 * window.height()))], Qt.Orientation.Vertical)
+    return window
 
 
 def settle(widget: QWidget) -> None:

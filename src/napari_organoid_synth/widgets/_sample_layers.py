@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
+from weakref import WeakKeyDictionary, proxy
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,16 @@ class SampleLayers:
     viewer : napari.viewer.Viewer
         Where they are shown.
     """
+
+    _all: ClassVar[WeakKeyDictionary[Any, SampleLayers]] = WeakKeyDictionary()
+
+    @classmethod
+    def of(cls, viewer: Any) -> SampleLayers:
+        """Those of a viewer, which its docks share: a mask opened by one can be saved by another."""
+        viewer = getattr(viewer, "__wrapped__", viewer)  # docks may get a proxy of the viewer
+        if viewer not in cls._all:
+            cls._all[viewer] = cls(proxy(viewer))
+        return cls._all[viewer]
 
     def __init__(self, viewer: Any) -> None:
         self._viewer, self._watches = viewer, False

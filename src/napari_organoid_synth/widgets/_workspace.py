@@ -40,12 +40,15 @@ class Workspace(QObject):
         Samples were added, decided or scored; also after the project changed.
     runsChanged()
         A training was started, went on or ended; also after the project changed.
+    selectionChanged(tuple of str)
+        Other samples (or real tiles, by name) are selected; `selector` did it and need not follow.
     """
 
     projectChanged = Signal(object)
     pairsChanged = Signal(object)
     samplesChanged = Signal()
     runsChanged = Signal()
+    selectionChanged = Signal(object)
 
     _all: ClassVar[WeakKeyDictionary[Any, Workspace]] = WeakKeyDictionary()
 
@@ -67,6 +70,8 @@ class Workspace(QObject):
         self._runners: dict[str, JobRunner] = {}
         self._models: list[Path] = []  # model files that wait to be taken in
         self.giver: Any = None  # the dock that they were given to
+        self.selector: Any = None  # the dock in which something was selected last
+        self._selected: tuple[str, ...] = ()
         self._settings: dict[str, Any] = {}
         self._save_timer = QTimer(self)
         self._save_timer.setSingleShot(True)
@@ -130,7 +135,7 @@ class Workspace(QObject):
         if self._store is not None:
             self._store.close()
         self._store = None
-        self._settings, self._models = {}, []
+        self._settings, self._models, self._selected = {}, [], ()
 
     # --- pairs and samples ---
 
@@ -155,6 +160,18 @@ class Workspace(QObject):
             self._store = SampleStore(self._project.samples_path)
         return self._store
 
+    @property
+    def selected(self) -> tuple[str, ...]:
+        """Ids of the samples, and names of the real tiles, that are selected in the dock that selected last."""
+        return self._selected
+
+    def select(self, ids: Sequence[str], giver: Any) -> None:
+        """Let all docks but the ``giver`` follow a selection; the same one again is no news."""
+        ids = tuple(ids)
+        if ids != self._selected:
+            self._selected, self.selector = ids, giver
+            self.selectionChanged.emit(ids)
+
     # --- jobs ---
 
     def runner(self, verb: str) -> JobRunner:
@@ -166,7 +183,7 @@ class Workspace(QObject):
                 runner.started.connect(self.runsChanged)
                 runner.finished.connect(lambda _: self.runsChanged.emit())
                 runner.failed.connect(lambda _: self.runsChanged.emit())
-            if verb in {"generate", "score", "pipeline"}:
+            if verb in {"generate", "score", "pipeline", "fill"}:
                 runner.finished.connect(lambda _: self.samplesChanged.emit())
             if verb == "adopt":
                 runner.stateChanged.connect(lambda _: QTimer.singleShot(0, self._adopt_next))
@@ -202,7 +219,8 @@ class Workspace(QObject):
         return [runner for runner in self._runners.values() if runner.running]
 
     def _heed(self, event: Event) -> None:
-        if isinstance(event, Added) and self.sender() in (self._runners.get("generate"), self._runners.get("pipeline")):
+        adding = [self._runners.get(verb) for verb in ("generate", "pipeline", "fill")]
+        if isinstance(event, Added) and self.sender() in adding:
             self.samplesChanged.emit()
 
     def notify(self, text: str, actions: Sequence[tuple[str, Callable[[], Any]]] = ()) -> None:

@@ -11,10 +11,8 @@ from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtGui import QAction, QKeySequence
 from qtpy.QtWidgets import (
     QBoxLayout,
-    QDockWidget,
     QHBoxLayout,
     QLabel,
-    QMainWindow,
     QMenu,
     QPushButton,
     QSizePolicy,
@@ -34,7 +32,7 @@ from napari_organoid_synth.widgets._cards import VERDICT_COLOURS, EmptyCard, Err
 from napari_organoid_synth.widgets._curate_panels import AcceptPanel, TagPanel
 from napari_organoid_synth.widgets._dock import combo_box, named, row_of
 from napari_organoid_synth.widgets._gallery import LETTERS, SIDES, GalleryView, read_ids
-from napari_organoid_synth.widgets._menus import open_dock
+from napari_organoid_synth.widgets._menus import move_down, open_dock
 from napari_organoid_synth.widgets._query_edit import QueryEdit
 from napari_organoid_synth.widgets._rebuild import show_error
 from napari_organoid_synth.widgets._sample_layers import SampleLayers
@@ -52,8 +50,6 @@ from napari_organoid_synth.widgets._thumbnails import MASK_MODES, StoreThread
 from napari_organoid_synth.widgets._workspace import Workspace, choose_project
 
 OPENED_AT_ONCE = 12
-LOW = 950
-"""Height of a window, px, that is a laptop's."""
 IN_MENU = ("Back to new", "Redo", "Nearest real", "Mask")
 """Commands without a button of their own, so that the bar stays one line on a laptop."""
 ACROSS, DOWN = QBoxLayout.Direction.LeftToRight, QBoxLayout.Direction.TopToBottom
@@ -84,22 +80,28 @@ class CurateWidget(QWidget):
         self.columns: dict[Verdict, GalleryView] = {
             verdict: GalleryView(verdict, HINTS[verdict]) for verdict in VERDICTS
         }
-        self.mode, self.layers = MASK_MODES[0], SampleLayers(viewer)
+        self.mode, self.layers = MASK_MODES[0], SampleLayers.of(viewer)
         self._thread: StoreThread | None = None
         self._asked = self._shown = 0  # number of the newest listing asked for, and shown; older answers are dropped
         self._places: dict[str, int] = {}
         self._accepted = 0  # whether the query finds them or not
         self._to_select: list[str] = []
         self._active = self.columns["new"]
-        self._placed = self._greeted = self._ready = self._choosing = False
-        self._typing, self._settling = QTimer(self), QTimer(self)
-        for timer, wait, call in ((self._typing, 200, self._ask_anew), (self._settling, 0, self._move_down)):
+        self._placed = self._greeted = self._ready = self._choosing = self._following = False
+        self._typing, self._settling, self._telling = QTimer(self), QTimer(self), QTimer(self)
+        waits = (
+            (self._typing, 200, self._ask_anew),
+            (self._settling, 0, self._move_down),
+            (self._telling, 30, self._tell),
+        )
+        for timer, wait, call in waits:
             timer.setSingleShot(True)
             timer.setInterval(wait)
             timer.timeout.connect(call)
         self.commands = self._make_commands()
         self._build()
         self.workspace.projectChanged.connect(self._open_store)
+        self.workspace.selectionChanged.connect(self._follow)
         self._open_store()
 
     # ------------------------------------------------------------------------------------------------------ building
@@ -269,17 +271,8 @@ class CurateWidget(QWidget):
             self._settling.start()
 
     def _move_down(self) -> None:
-        dock: Any = self.parent()
-        while not (dock is None or isinstance(dock, QDockWidget)):
-            dock = dock.parent()
-        window = dock.parent() if dock else None
-        if dock and isinstance(window, QMainWindow) and not dock.isFloating():
+        if window := move_down(self):
             self._watch_canvas(window.centralWidget())
-            window.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)  # columns stay tall
-            if window.height() < LOW:  # napari's own columns cannot get lower: beside them is more height than below
-                window.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
-            window.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, dock)
-            window.resizeDocks([dock], [max(300, int(0.45 * window.height()))], Qt.Orientation.Vertical)
 
     def _watch_canvas(self, canvas: Any) -> None:
         """Open tiles dropped on the canvas here: napari would ask which of its readers takes each of the files."""
@@ -468,14 +461,32 @@ class CurateWidget(QWidget):
 
     def _pick(self, view: GalleryView) -> None:
         """A selection in one column ends that in the others, so that a key always means one set of tiles."""
+        if self._following:
+            return
+        self._telling.start()
         self._active = view
         for other in self.columns.values():
             if other is not view:
                 other.clearSelection()
 
+    def _tell(self) -> None:
+        """Let the other docks follow the selection, once for many changes in a row."""
+        self.workspace.select([id for view in self.columns.values() for id in view.selected()], self)
+
+    def _follow(self, ids: Sequence[str]) -> None:
+        """Select the tiles that were selected in another dock, here in all columns, and bring them into view."""
+        if self.workspace.selector is self:
+            return
+        self._following = True
+        for view in self.columns.values():
+            view.select(ids)
+        self._following = False
+        self._active = max(self.columns.values(), key=lambda view: len(view.selectedIndexes()))
+
     def selected(self) -> list[str]:
         """Ids of the selected tiles; says so in the dock when there are none."""
-        ids = self._active.selected()
+        others = [view for view in self.columns.values() if view is not self._active]
+        ids = [id for view in (self._active, *others) for id in view.selected()]
         if not ids:
             self.message.setText("Select a tile first: click one, or use the arrow keys.")
         return ids

@@ -44,7 +44,7 @@ PURPOSE = (
     "You look at them, keep the good ones in Curate and export those."
 )
 EVERY_CLASS = "each in turn"
-ELSEWHERE = ("run", "checkpoint", "mask_run", "mask_file")
+ELSEWHERE = ("run", "checkpoint", "mask_run", "mask_file", "mask_tiles")
 """Not remembered: a project starts with its newest run, and a drawn mask must be chosen again."""
 DECIDED = (*ELSEWHERE, "masks", "image_class", "number", "seed", "variety")
 
