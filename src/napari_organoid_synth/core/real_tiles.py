@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
@@ -43,3 +44,9 @@ def _tile_settings(project: Project) -> TileSettings:
 def _named(tile: SamplePair, pair: SamplePair) -> SamplePair:
     """A tile that says which image it was cut from."""
     return tile if pair.source.files else tile.replace(source=Source(files=(pair.name,)))
+
+
+def place_of(tile: str) -> tuple[str, int, int]:
+    """Pair, first row and column of an upright tile, from the name that `cut_pair` gave it."""
+    name, y, x = re.fullmatch(r"(.*)_y(\d+)_x(\d+)_r0", tile).groups()  # type: ignore[union-attr]
+    return name, int(y), int(x)

@@ -12,7 +12,6 @@ width of the range. It says how ordinary a sample is among real tiles, not how g
 
 from __future__ import annotations
 
-import re
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -25,7 +24,7 @@ from napari_organoid_synth.core.metrics.base import Judgement, Metric
 from napari_organoid_synth.core.pair import SamplePair
 from napari_organoid_synth.core.pairing import PairTable, read_entry
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.real_tiles import real_tiles, tile_side
+from napari_organoid_synth.core.real_tiles import place_of, real_tiles, tile_side
 from napari_organoid_synth.core.recipe import ScoreSettings
 from napari_organoid_synth.core.registry import METRICS
 from napari_organoid_synth.core.score_sets import REAL_DISTANCE, check_extractor, score_sets
@@ -121,7 +120,7 @@ def _keep(store: SampleStore, metrics: list[Metric], found: list[tuple[SampleRow
                 values,
                 note=words.replace("not a copy", "a copy of a real image") if "copy" in flags else words,
                 flagged=", ".join(flags),
-                nearest=next((_place(judgement.nearest) for judgement in judgements if judgement.nearest), None),
+                nearest=next((place_of(judgement.nearest) for judgement in judgements if judgement.nearest), None),
             )
     found.clear()
 
@@ -154,12 +153,6 @@ def best(store: SampleStore, number: int, verdict: Verdict | None = "new") -> li
     if not rows and store.ids(verdict):
         raise UserError("None of these samples has been scored.", todo="Score them first.")
     return [row.id for row in rows if not row.flagged][: max(0, number)]
-
-
-def _place(tile: str) -> tuple[str, int, int]:
-    """Pair, first row and column of an upright tile, from the name that `cut_pair` gave it."""
-    name, y, x = re.fullmatch(r"(.*)_y(\d+)_x(\d+)_r0", tile).groups()  # type: ignore[union-attr]
-    return name, int(y), int(x)
 
 
 def nearest_real(project: Project, row: SampleRow) -> SamplePair:

@@ -1,0 +1,678 @@
+"""The blind test: real and synthetic pictures in random order, what a person takes them for, and how long it takes.
+
+A test is one file ``blind/<id>.jsonl`` in the project. Its first line holds settings, seed and the list of pictures
+with the truth, so nobody should read it before the test is over; every further line is one answer, on disk before the
+next picture is shown. A killed window loses nothing, and a line cut short is ignored.
+
+Both kinds are treated alike: real tiles are cut as those that the generator learned from, synthetic images that are
+larger are cut to the same side, both are shown with the contrast limits of the real tiles, outlines in one colour, and
+neither is resampled. No two real tiles of a test overlap, and as far as possible no two pictures show the same mask.
+Samples flagged as copies are left out: they are real images, and whoever takes them for real is right.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import logging
+import os
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from napari_organoid_synth.core.blind_result import (
+    FAST,
+    NOISE,
+    SIGNAL,
+    Choice,
+    Judged,
+    Rate,
+    Result,
+    Way,
+    cohen_kappa,
+    fleiss_kappa,
+    summarise,
+    words,
+)
+from napari_organoid_synth.core.curation import SampleRow, SampleStore
+from napari_organoid_synth.core.errors import DiskFull, UserError, is_disk_full
+from napari_organoid_synth.core.job import write_text
+from napari_organoid_synth.core.metrics.base import intensity_limits, to_unit
+from napari_organoid_synth.core.overlay import outline
+from napari_organoid_synth.core.pair import SamplePair
+from napari_organoid_synth.core.pairing import PairTable, check_pairs, read_entry
+from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.real_tiles import place_of, real_tiles, tile_side
+from napari_organoid_synth.core.settings import Settings
+from napari_organoid_synth.core.thumbnail import coloured
+from napari_organoid_synth.core.tiling import Tile, clean_instances, cut_pair, orient
+
+logger = logging.getLogger(__name__)
+
+FORMAT = 1
+OUTLINE = (255, 210, 0)
+"""Of masks, red, green and blue: one colour, because the numbers of objects would tell who numbered them."""
+REAL_SCORE, TIME_SCORE = "blind_real", "blind_seconds"
+
+
+class BlindSettings(Settings):
+    """One blind test."""
+
+    way: Way = Field("one by one", description="Ask of each picture what it is, or which of two is real.")
+    number: int = Field(40, ge=2, le=1000, description="Questions; fewer where there are not so many pictures.")
+    samples: Literal["accepted", "new and accepted", "all"] = Field(
+        "new and accepted", description="Synthetic pairs to draw from."
+    )
+    run: str = Field("", description="Only pairs of this run; empty: of all.")
+    observer: str = Field("", max_length=80, description="Who answers; may stay empty.")
+    seconds: float = Field(0.0, ge=0, le=60, description="A picture is hidden after so many seconds; 0: never.")
+    masks: bool = Field(False, description="Draw the outline of the mask.")
+    turned: bool = Field(False, description="Turn and mirror every picture at random.")
+    practice: bool = Field(False, description="Say after each answer whether it was right; kept apart from real tests.")
+    seed: int | None = Field(None, ge=0, description="Fixes choice and order; empty: drawn anew and noted.")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What is shown, and the truth about it.
+
+    Parameters
+    ----------
+    kind : {"real", "synthetic"}
+    name : str
+        Of the real pair, or id of the sample.
+    y, x : int
+        First row and column in it, px.
+    turns, flip : int, bool
+        Orientation, see `core.tiling.Tile`.
+    """
+
+    kind: Literal["real", "synthetic"]
+    name: str
+    y: int = 0
+    x: int = 0
+    turns: int = 0
+    flip: bool = False
+
+    @property
+    def place(self) -> tuple[str, str, int, int]:
+        """What it shows, whatever the orientation."""
+        return self.kind, self.name, self.y, self.x
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer.
+
+    Parameters
+    ----------
+    question : int
+        Number of the question, from 0.
+    choice : {"real", "synthetic", "left", "right"}
+    seconds : float
+        From the moment the picture was painted to the key, without pauses.
+    time : float
+        When, seconds since 1970.
+    pauses : int
+        How often the test was paused during the question.
+    """
+
+    question: int
+    choice: Choice
+    seconds: float
+    time: float = 0.0
+    pauses: int = 0
+
+
+@dataclass(frozen=True)
+class Session:
+    """A blind test: what was asked and what was answered.
+
+    Parameters
+    ----------
+    path : Path
+        Its file.
+    started : float
+        Seconds since 1970.
+    settings : BlindSettings
+        With the seed that was used.
+    side : int
+        Of all pictures, px.
+    limits : tuple of (float, float)
+        Native values of each channel that are shown black and bright.
+    questions : tuple of tuple of Picture
+        One picture each, or the left and the right one.
+    note : str
+        What to know about the choice of pictures, in words.
+    answers : tuple of Answer
+        In the order in which they were given.
+    """
+
+    path: Path
+    started: float
+    settings: BlindSettings
+    side: int
+    limits: tuple[tuple[float, float], ...]
+    questions: tuple[tuple[Picture, ...], ...]
+    note: str = ""
+    answers: tuple[Answer, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """Name of its file."""
+        return self.path.stem
+
+    @property
+    def left(self) -> list[int]:
+        """Questions without an answer."""
+        done = {answer.question for answer in self.answers}
+        return [number for number in range(len(self.questions)) if number not in done]
+
+    @property
+    def title(self) -> str:
+        """When, who and how much: ``21 Nov 14:32, Anna, 12 of 40``."""
+        when = time.strftime("%d %b %H:%M", time.localtime(self.started))
+        who = f", {self.settings.observer}" if self.settings.observer else ""
+        practice = ", practice" if self.settings.practice else ""
+        return f"{when}{who}, {len(self.answers)} of {len(self.questions)}{practice}"
+
+    def truth(self, question: int) -> Choice:
+        """The right answer to a question."""
+        pictures = self.questions[question]
+        if len(pictures) == 1:
+            return pictures[0].kind
+        return "left" if pictures[0].kind == "real" else "right"
+
+    def taken_for_real(self, answer: Answer) -> list[tuple[Picture, bool]]:
+        """The pictures of an answered question, each with whether it was taken for real."""
+        pictures = self.questions[answer.question]
+        if len(pictures) == 1:
+            return [(pictures[0], answer.choice == "real")]
+        return [(picture, answer.choice == side) for picture, side in zip(pictures, ("left", "right"), strict=True)]
+
+    def judged(self) -> list[Judged]:
+        """Answers beside the truth."""
+        return [Judged(self.truth(one.question), one.choice, one.seconds) for one in self.answers]
+
+    def result(self) -> Result:
+        """The statistics of its answers."""
+        return summarise(self.judged(), self.settings.way)
+
+
+# ------------------------------------------------------------------------------------------------- choosing pictures
+
+
+def make_session(project: Project, settings: BlindSettings, like: Session | None = None) -> Session:
+    """Choose pictures and their order, and write the file of the test.
+
+    Parameters
+    ----------
+    project : Project
+        With real pairs and samples.
+    settings : BlindSettings
+        What to ask.
+    like : Session, optional
+        Show its pictures once more, in another order, for another observer.
+
+    Raises
+    ------
+    UserError
+        If there are no such samples or no real tiles of their size.
+    """
+    seed = int(np.random.SeedSequence().generate_state(1)[0]) if settings.seed is None else settings.seed
+    settings, rng = settings.replace(seed=seed), np.random.default_rng(seed)
+    path = _free_path(project)
+    if like is not None:
+        same = like.settings.replace(observer=settings.observer, practice=settings.practice, seed=seed)
+        shown = like.questions
+        session = replace(like, path=path, started=time.time(), settings=same, answers=())
+    else:
+        session, reals, synthetics = _choose(project, settings, path, rng)
+        if settings.way == "in pairs":
+            shown = tuple(zip(reals, synthetics, strict=True))
+        else:
+            shown = tuple((picture,) for picture in (*reals, *synthetics))
+    order = rng.permutation(len(shown))
+    swapped = rng.permutation(np.arange(len(shown)) % 2)  # the real one is on either side equally often
+    questions = tuple(
+        tuple(sorted(shown[number], key=lambda picture: picture.kind, reverse=bool(swap)))
+        for number, swap in zip(order, swapped, strict=True)
+    )
+    session = replace(session, questions=questions)
+    write_text(path, json.dumps(_header(session)) + "\n")
+    return session
+
+
+def _choose(
+    project: Project, settings: BlindSettings, path: Path, rng: np.random.Generator
+) -> tuple[Session, list[Picture], list[Picture]]:
+    """Equal numbers of real and synthetic pictures, each in random order, and the test without its questions."""
+    if not project.samples_path.exists():
+        raise UserError("There are no synthetic pairs yet.", todo="Make some in Generate.")
+    with SampleStore(project.samples_path) as store:
+        rows, copies = _candidates(store, settings)
+        side = tile_side(rows)
+        rows = [row for row in rows if min(row.size) >= side]
+        tiles = [tile for tile in real_tiles(project, side) if tile.labels.any() or not settings.masks]
+        if not tiles:
+            raise UserError("No real image has a mask.", "Expected outlines to draw.", "Show pictures without masks.")
+        limits = intensity_limits(tiles)
+        if tiles[0].is_rgb:  # stretched together, so that colours stay
+            limits[:] = limits[:, 0].min(), limits[:, 1].max()
+        places = _apart([place_of(tile.name) for tile in tiles], side, rng)
+        wanted = settings.number if settings.way == "in pairs" else max(1, settings.number // 2)
+        number = min(wanted, len(rows), len(places))
+        places = [places[index] for index in rng.permutation(len(places))[:number]]
+        chosen, alike = _different(store, rows, number, places, side, rng)
+    turns, flips = rng.integers(4, size=2 * number), rng.integers(2, size=2 * number)
+    if not settings.turned:
+        turns[:] = flips[:] = 0
+    ways = list(zip(turns.tolist(), (flips > 0).tolist(), strict=True))
+    reals = [Picture("real", *place, *way) for place, way in zip(places, ways[:number], strict=True)]
+    synthetics = []
+    for row, way in zip(chosen, ways[number:], strict=True):
+        y, x = (int(rng.integers(length - side + 1)) for length in row.size)
+        synthetics.append(Picture("synthetic", row.id, y, x, *way))
+    told = []
+    if number < wanted:
+        scarce = f"{len(rows)} synthetic pairs" if number == len(rows) else f"{number} real tiles that do not overlap"
+        told.append(f"There are only {scarce}.")
+    if copies:
+        told.append(f"{copies} flagged as copies of real images are left out.")
+    if alike:
+        told.append(f"{alike} synthetic pictures show the mask of another picture of the test.")
+    black_white = tuple((float(low), float(high)) for low, high in limits)
+    return Session(path, time.time(), settings, side, black_white, (), " ".join(told)), reals, synthetics
+
+
+def _candidates(store: SampleStore, settings: BlindSettings) -> tuple[list[SampleRow], int]:
+    """Samples that may be shown, and how many copies were left out."""
+    verdicts = {"accepted": ("accepted",), "new and accepted": ("new", "accepted")}.get(settings.samples)
+    rows = [
+        row for row in store.rows() if (verdicts is None or row.verdict in verdicts) and settings.run in ("", row.run)
+    ]
+    kept = [row for row in rows if "copy" not in row.flagged and not (settings.masks and row.flagged)]
+    if not kept:
+        which = "" if settings.samples == "all" else f" {settings.samples}"
+        raise UserError(
+            f"There is no{which} synthetic pair to show{f' of run {settings.run!r}' if settings.run else ''}.",
+            "Expected at least one that is not flagged as a copy.",
+            "Choose other samples, or make more in Generate.",
+        )
+    return kept, sum("copy" in row.flagged for row in rows)
+
+
+def _apart(places: Sequence[tuple[str, int, int]], side: int, rng: np.random.Generator) -> list[tuple[str, int, int]]:
+    """Places (pair, row, column) of which no two share a pixel: at random, or row by row where that gives more."""
+
+    def greedy(order: Iterable[int]) -> list[tuple[str, int, int]]:
+        taken: list[tuple[str, int, int]] = []
+        for index in order:
+            if not any(_overlap(places[index], other, side) for other in taken):
+                taken.append(places[index])
+        return taken
+
+    found = greedy(rng.permutation(len(places)).tolist()), greedy(range(len(places)))
+    return max(found, key=len)
+
+
+def _overlap(one: tuple[str, int, int], other: tuple[str, int, int], side: int) -> bool:
+    return one[0] == other[0] and abs(one[1] - other[1]) < side and abs(one[2] - other[2]) < side
+
+
+def _different(
+    store: SampleStore,
+    rows: Sequence[SampleRow],
+    number: int,
+    places: Sequence[tuple[str, int, int]],
+    side: int,
+    rng: np.random.Generator,
+) -> tuple[list[SampleRow], int]:
+    """Random samples, those first that were not painted on a mask that another picture shows; and how many were."""
+    taken, digests = list(places), set[str]()
+    chosen: list[SampleRow] = []
+    alike: list[SampleRow] = []
+    for index in rng.permutation(len(rows)):
+        if len(chosen) == number or len(chosen) + len(alike) == 4 * number:  # each is a file to read
+            break
+        mask = store.pair(rows[index].id).source.provenance.get("mask")
+        mask = mask if isinstance(mask, dict) else {}
+        place = place_of(str(mask.get("name"))) if mask.get("kind") == "real" else None
+        digest = str(mask.get("digest", ""))
+        if (digest and digest in digests) or (place and any(_overlap(place, other, side) for other in taken)):
+            alike.append(rows[index])
+            continue
+        digests.add(digest)
+        taken += [place] if place else []
+        chosen.append(rows[index])
+    more = alike[: number - len(chosen)]
+    return chosen + more, len(more)
+
+
+# ------------------------------------------------------------------------------------------------------ pictures
+
+
+class Pictures:
+    """The pixels of a test, read when they are asked for.
+
+    Parameters
+    ----------
+    project : Project
+    session : Session
+
+    Raises
+    ------
+    UserError
+        If the table of real pairs cannot be read.
+    """
+
+    def __init__(self, project: Project, session: Session) -> None:
+        self._project, self._session = project, session
+        table = PairTable.from_file(project.pairs_path)
+        self._table = check_pairs(table) if table.mask_kind is None else table
+        self._limits = np.asarray(session.limits)
+
+    def pair(self, picture: Picture) -> SamplePair:
+        """Image and mask of a picture, native values, upright as it lies in its image.
+
+        Raises
+        ------
+        UserError
+            If the sample or the real image is gone.
+        """
+        side = self._session.side
+        if picture.kind == "synthetic":
+            with SampleStore(self._project.samples_path) as store:
+                pair = store.pair(picture.name)
+            box = (..., slice(picture.y, picture.y + side), slice(picture.x, picture.x + side))
+            labels = pair.labels[box]
+            labels = clean_instances(labels) if pair.mask_kind == "instances" else labels  # as `cut_pair` does
+            return pair.replace(image=pair.image[box], labels=labels)
+        entry = next((entry for entry in self._table.matched if entry.name == picture.name), None)
+        if entry is None:
+            raise UserError(
+                f"The real image '{picture.name}' of this test is not in the table of pairs.",
+                "Expected the images that were there when the test began.",
+                "Put it back, or start another test.",
+            )
+        pair = read_entry(entry, self._table.mask_kind, self._table.class_names)
+        return cut_pair(pair, Tile(0, pair.name, picture.y, picture.x, side))
+
+    def draw(self, picture: Picture) -> NDArray[np.uint8]:
+        """A picture as it is shown, (side, side, 3)."""
+        pair = self.pair(picture)
+        shown = coloured(to_unit(pair.image[:3], self._limits[:3]))
+        if self._session.settings.masks:
+            shown[outline(pair.labels)] = OUTLINE
+        turned = np.moveaxis(orient(np.moveaxis(shown, -1, 0), picture.turns, picture.flip), 0, -1)
+        return np.ascontiguousarray(turned)
+
+    def question(self, number: int) -> list[NDArray[np.uint8]]:
+        """The picture of a question, or the left and the right one."""
+        return [self.draw(picture) for picture in self._session.questions[number]]
+
+
+# ---------------------------------------------------------------------------------------------------------- files
+
+
+def _folder(project: Project) -> Path:
+    return project.path / "blind"
+
+
+def _free_path(project: Project) -> Path:
+    stem, number = time.strftime("%Y%m%d-%H%M%S"), 1
+    while (path := _folder(project) / (f"{stem}.jsonl" if number == 1 else f"{stem}-{number}.jsonl")).exists():
+        number += 1
+    return path
+
+
+def _header(session: Session) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "started": session.started,
+        "settings": session.settings.model_dump(mode="json"),
+        "side": session.side,
+        "limits": session.limits,
+        "note": session.note,
+        "questions": [[asdict(picture) for picture in pictures] for pictures in session.questions],
+    }
+
+
+def keep_answer(session: Session, answer: Answer) -> Session:
+    """Write an answer to the disk; the test with it.
+
+    Raises
+    ------
+    UserError
+        If it cannot be written; what was answered before is safe.
+    """
+    line = json.dumps(asdict(answer) | {"fast": answer.seconds < FAST}).encode() + b"\n"
+    try:
+        with session.path.open("r+b") as stream:
+            if stream.seek(0, os.SEEK_END) and stream.seek(-1, os.SEEK_END) is not None and stream.read(1) != b"\n":
+                line = b"\n" + line  # after a line that was cut short
+            stream.seek(0, os.SEEK_END)
+            stream.write(line)
+            stream.flush()
+            os.fsync(stream.fileno())
+    except OSError as error:
+        if is_disk_full(error):
+            raise DiskFull(session.path) from error
+        raise UserError(
+            f"The answer cannot be written to {session.path}: {error.strerror}.",
+            "Expected a file that can be written.",
+            "The answers before it are safe: go on with the test later.",
+        ) from error
+    return replace(session, answers=(*session.answers, answer))
+
+
+def read_session(path: Path) -> Session:
+    """A test from its file; what is no answer is passed over.
+
+    Raises
+    ------
+    UserError
+        If its first line cannot be read.
+    """
+    try:
+        head, *rest = path.read_bytes().split(b"\n")
+        header = json.loads(head)
+        if int(header["format"]) > FORMAT:
+            raise UserError(f"{path.name} was written by a newer version.", todo="Update napari-organoid-synth.")
+        session = Session(
+            path,
+            float(header["started"]),
+            BlindSettings.parse(header["settings"]),
+            int(header["side"]),
+            tuple((float(low), float(high)) for low, high in header["limits"]),
+            tuple(tuple(Picture(**picture) for picture in pictures) for pictures in header["questions"]),
+            str(header["note"]),
+        )
+    except UserError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} cannot be read: {error}.", "Expected the file of a blind test.") from error
+    answers: dict[int, Answer] = {}
+    words_of = session.settings.way
+    for line in rest:
+        try:
+            found = json.loads(line)
+            one = Answer(
+                int(found["question"]), found["choice"], float(found["seconds"]), found["time"], found["pauses"]
+            )
+        except (ValueError, KeyError, TypeError):
+            if line:
+                logger.info("%s: a line was cut short", path.name)
+            continue
+        if 0 <= one.question < len(session.questions) and one.choice in (SIGNAL[words_of], NOISE[words_of]):
+            answers.setdefault(one.question, one)
+    return replace(session, answers=tuple(answers.values()))
+
+
+def read_sessions(project: Project) -> list[Session]:
+    """All blind tests of a project, newest first; files that cannot be read are passed over."""
+    found = []
+    for path in sorted(_folder(project).glob("*.jsonl")):
+        try:
+            found.append(read_session(path))
+        except UserError as error:
+            logger.warning("%s", error)
+    return sorted(found, key=lambda session: session.started, reverse=True)
+
+
+# --------------------------------------------------------------------------------------------------------- results
+
+
+def counted(sessions: Iterable[Session]) -> list[Session]:
+    """Tests that count: answered at least once, and no practice."""
+    return [session for session in sessions if session.answers and not session.settings.practice]
+
+
+def pooled(sessions: Iterable[Session], way: Way) -> Result | None:
+    """All answers of one way of asking together, in the order of time; None where there are none.
+
+    Its interval takes every answer for independent: with few observers it is too narrow.
+    """
+    chosen = [session for session in counted(sessions) if session.settings.way == way]
+    answers = [one for session in sorted(chosen, key=lambda one: one.started) for one in session.judged()]
+    return summarise(answers, way) if answers else None
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far tests agree about pictures that all of them showed: Cohen's kappa of two, Fleiss' of more."""
+
+    kappa: float | None
+    tests: int
+    shared: int
+
+
+def agreement(sessions: Iterable[Session]) -> Agreement | None:
+    """Agreement about the pictures, or pairs of pictures, that all counted tests share; None where there are none."""
+    tables = []
+    for session in counted(sessions):
+        seen = {}
+        for answer in session.answers:
+            shown = session.taken_for_real(answer)
+            key = frozenset(picture.place for picture, _ in shown)
+            seen[key] = shown[0][1] if len(shown) == 1 else min(shown, key=lambda one: one[0].place)[1]
+        tables.append(seen)
+    if len(tables) < 2:
+        return None
+    shared = set(tables[0]).intersection(*tables[1:])
+    if not shared:
+        return None
+    said = np.array([[table[key] for table in tables] for key in shared])
+    if len(tables) == 2:
+        kappa = cohen_kappa(said[:, 0], said[:, 1])
+    else:
+        kappa = fleiss_kappa(np.stack([said.sum(axis=1), (~said).sum(axis=1)], axis=1))
+    return Agreement(kappa, len(tables), len(shared))
+
+
+def verdicts_on(sessions: Iterable[Session], kind: Literal["real", "synthetic"]) -> list[tuple[Picture, Rate, float]]:
+    """Each picture of a kind, how often it was taken for real, and the median time; most convincing first.
+
+    Of pictures that were equally often taken for real, the one with the faster answers comes first where most took it
+    for real, and last where most did not.
+    """
+    found: dict[str | tuple[str, str, int, int], list[tuple[Picture, bool, float]]] = {}
+    for session in sessions:
+        for answer in session.answers:
+            for picture, real in session.taken_for_real(answer):
+                if picture.kind == kind:
+                    key = picture.name if kind == "synthetic" else picture.place
+                    found.setdefault(key, []).append((picture, real, answer.seconds))
+    listed = [
+        (seen[0][0], Rate(sum(real for _, real, _ in seen), len(seen)), median(seconds for *_, seconds in seen))
+        for seen in found.values()
+    ]
+
+    def rank(one: tuple[Picture, Rate, float]) -> tuple[float, float]:
+        _, rate, seconds = one
+        return -rate.share, seconds if rate.share >= 0.5 else -seconds
+
+    return sorted(listed, key=rank)
+
+
+def write_scores(project: Project) -> int:
+    """Give samples ``blind_real`` (share of answers that took them for real) and ``blind_seconds`` (median time).
+
+    Over all tests of the project but practice. Returns how many samples have them.
+    """
+    listed = verdicts_on(counted(read_sessions(project)), "synthetic")
+    if not listed:
+        return 0
+    with SampleStore(project.samples_path) as store, store.transaction():
+        known = set(store.ids())
+        for picture, rate, seconds in listed:
+            if picture.name in known:
+                store.rate(picture.name, {REAL_SCORE: rate.share, TIME_SCORE: seconds})
+        return sum(picture.name in known for picture, *_ in listed)
+
+
+def report_words(session: Session, who: str = "The observer") -> list[str]:
+    """A test in plain sentences, the most important first."""
+    told = words(session.result(), session.settings.observer or who)
+    if session.left and session.answers:
+        told.append(f"The test was not finished: {len(session.left)} of {len(session.questions)} are open.")
+    if session.settings.practice:
+        told.append("Practice, with the solution after each answer: it is not counted.")
+    return [*told, session.note] if session.note else told
+
+
+def together_words(sessions: Sequence[Session]) -> list[str]:
+    """All tests that count in plain sentences: pooled rates, and agreement where pictures are shared."""
+    told = []
+    for way in SIGNAL:
+        chosen = [session for session in counted(sessions) if session.settings.way == way]
+        found = pooled(chosen, way)
+        if found is None:
+            continue
+        who = sorted({session.settings.observer or "no name" for session in chosen})
+        noun = "test" if len(chosen) == 1 else "tests"
+        told.append(f"{len(chosen)} {noun} {way} ({', '.join(who)}): {found.wrong} wrong together.")
+        if len(chosen) > 1:
+            rates = ", ".join(f"{session.result().wrong.share:.0%}" for session in reversed(chosen))
+            told.append(f"Wrong in each, oldest first: {rates}.")
+        agreed = agreement(chosen)
+        if agreed is not None:
+            name = "Cohen's" if agreed.tests == 2 else "Fleiss'"
+            kappa = "is not defined: all said the same" if agreed.kappa is None else f"{agreed.kappa:.2f}"
+            told.append(f"{agreed.shared} pictures were shown in all of them: {name} kappa {kappa}.")
+    return told
+
+
+COLUMNS = (
+    "test", "started", "observer", "way", "practice", "question", "left", "right", "truth", "choice", "correct",
+    "seconds", "fast", "pauses",
+)  # fmt: skip
+
+
+def to_csv(sessions: Iterable[Session]) -> str:
+    """One line for each answer; a picture alone is in ``left``."""
+    stream = io.StringIO()
+    table = csv.writer(stream, lineterminator="\n")
+    table.writerow(COLUMNS)
+    for session in sessions:
+        settings = session.settings
+        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(session.started))
+        for one in session.answers:
+            shown = [_csv_name(picture) for picture in session.questions[one.question]]
+            truth = session.truth(one.question)
+            asked = session.id, when, settings.observer, settings.way, int(settings.practice), one.question + 1
+            said = truth, one.choice, int(one.choice == truth), f"{one.seconds:.3f}", int(one.seconds < FAST)
+            table.writerow([*asked, *[*shown, ""][:2], *said, one.pauses])
+    return stream.getvalue()
+
+
+def _csv_name(picture: Picture) -> str:
+    return picture.name if picture.kind == "synthetic" else f"{picture.name}_y{picture.y}_x{picture.x}"
