@@ -192,7 +192,7 @@ def summarise(answers: Sequence[Judged], way: Way) -> Result:
 
 
 def sensitivity(hits: Rate, alarms: Rate) -> tuple[float, float]:
-    """Sensitivity d' and bias c of one picture at a time, with the log-linear correction (formulas at the top of this file)."""
+    """Sensitivity d' and bias c of one picture at a time; formulas at the top of this file."""
     high, low = (_NORMAL.inv_cdf((rate.count + 0.5) / (rate.total + 1)) for rate in (hits, alarms))
     return high - low, -(high + low) / 2
 
