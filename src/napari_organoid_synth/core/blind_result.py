@@ -314,7 +314,7 @@ def _verdict(result: Result) -> str:
             return "synthetic pairs can be told apart"
         return "real and synthetic can be told apart, but were taken for each other"
     gap = percent(result.detectable - 0.5)
-    return f"no better than guessing, but {n} answers can only show differences larger than {gap} % from its 50 %"
+    return f"no better than guessing, but {n} answers can only show differences larger than {gap} percentage points"
 
 
 def _hesitation(result: Result) -> list[str]:

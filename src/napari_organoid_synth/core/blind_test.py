@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -406,6 +406,21 @@ def together_words(sessions: Sequence[Session]) -> list[str]:
             kappa = "is not defined: all said the same" if agreed.kappa is None else f"{agreed.kappa:.2f}"
             told.append(f"{agreed.shared} pictures were shown in all of them: {name} kappa {kappa}.")
     return told
+
+
+def overview(project: Project) -> dict[str, Any]:
+    """All tests and their statistics as JSON values: ``tests``, newest first, and ``together`` by way of asking."""
+    sessions = read_sessions(project)
+    tests = []
+    for session in sessions:
+        head = session.settings.model_dump(mode="json", include={"observer", "way", "practice", "seed"})
+        tests.append(
+            {"id": session.id, "started": session.started, **head}
+            | {"questions": len(session.questions), "answers": len(session.answers)}
+            | {"words": report_words(session), "result": session.result().as_dict() if session.answers else None}
+        )
+    together = {way: found.as_dict() for way in SIGNAL if (found := pooled(sessions, way)) is not None}
+    return {"tests": tests, "together": together, "words": together_words(sessions)}
 
 
 COLUMNS = (

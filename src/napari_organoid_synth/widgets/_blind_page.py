@@ -170,11 +170,11 @@ class BlindPage(QWidget):
         self.progress, self.question, self.said = QLabel(), QLabel(ASKED[self.session.settings.way]), QLabel()
         self.progress.setAccessibleName("Progress")
         self.said.setAccessibleName("What the last answer was")
-        font = self.question.font()
-        font.setPointSize(font.pointSize() + 4)
-        self.question.setFont(font)
+        large = f"font-size: {self.font().pointSize() + 4}pt"  # the style of the window sets the size of all text
+        for label in (self.question, self.said):
+            label.setStyleSheet(large)
         self.view = PictureView()
-        self.view.setFont(font)
+        self.view.setStyleSheet(large)
         self.view.painted.connect(self._start_clock)
         self.pause_button = self._button("Pause", "Hides the picture and stops the clock (Space)", self.toggle_pause)
         self.stop_button = self._button("Stop", "Ends here; the answers are kept, go on at any time (Esc)", self.stop)
@@ -190,7 +190,7 @@ class BlindPage(QWidget):
         for choice in (SIGNAL[self.session.settings.way], NOISE[self.session.settings.way]):
             button = self._button(BUTTONS[choice], f"Answers: {choice}", partial(self.answer, choice))
             button.setMinimumSize(160, 44)
-            button.setFont(font)
+            button.setStyleSheet(large)
             self.buttons[choice] = button
             bottom.addWidget(button)
         bottom.addStretch(1)
@@ -330,7 +330,8 @@ class BlindPage(QWidget):
         if session.settings.practice:
             truth = session.truth(number)
             self.view.show_pictures(pictures)
-            self.said.setText(f"{'✓ Right' if choice == truth else '✕ Wrong'}: {truth}. Space goes on.")
+            what = f"it is {truth}" if choice in ("real", "synthetic") else f"the {truth} one is real"
+            self.said.setText(f"{'✓ Correct' if choice == truth else '✕ Wrong'}: {what}. Space goes on.")
         else:
             self._blank()
         self._read_ahead()
@@ -362,7 +363,7 @@ class BlindPage(QWidget):
         for button in self.buttons.values():
             button.setEnabled(not self.paused and self._state in ("showing", "saving", "waiting"))
         self.question.setVisible(not self.paused)
-        self.pause_button.setText("Go on" if self.paused else "Pause")
+        self.pause_button.setText(("Go on" if self._pauses or self._seen else "Begin") if self.paused else "Pause")
         self.pause_button.setAccessibleName(self.pause_button.text())
         if self.paused:
             self.view.say(self._greeting())

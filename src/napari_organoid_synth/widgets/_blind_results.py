@@ -100,7 +100,8 @@ def _examples(project: Project, sessions: Sequence[Session]) -> dict[Group, list
     from napari_organoid_synth.core.blind_test import Pictures, verdicts_on
     from napari_organoid_synth.core.errors import UserError
 
-    synthetic, real = verdicts_on(sessions, "synthetic"), verdicts_on(sessions, "real")
+    alone = [session for session in sessions if session.settings.way == "one by one"]
+    synthetic, real = verdicts_on(sessions, "synthetic"), verdicts_on(alone, "real")
     groups: dict[Group, list[Any]] = {
         "convincing": [one for one in synthetic if one[1].share >= 0.5],
         "unconvincing": [one for one in reversed(synthetic) if one[1].share < 0.5],
@@ -167,7 +168,7 @@ class RatePlot(_ThemedPlot):
     def show_rates(self, rates: Mapping[str, Rate]) -> None:
         """Show some rates, the first on top."""
         self.rates = {name: rate for name, rate in rates.items() if rate.total}
-        self.setFixedHeight(56 + 24 * max(1, len(self.rates)))
+        self.setFixedHeight(66 + 24 * max(1, len(self.rates)))
         self._draw()
 
     def _draw(self) -> None:

@@ -52,6 +52,7 @@ class BlindWidget(ColumnDock):
         self.page: BlindPage | None = None
         self.shown = Shown([])
         self._choosing = False
+        self._rows: list[tuple[str, str]] = []  # run and verdict of every sample that may be shown
         self._build()
         self.workspace.projectChanged.connect(self._open)
         self.workspace.samplesChanged.connect(self._count)
@@ -106,7 +107,7 @@ class BlindWidget(ColumnDock):
         self.error.hide()
         if self.page is not None:
             self.page.stop()
-        self.shown = Shown([])
+        self.shown, self._rows = Shown([]), []
         self.restore(BlindSettings, self.form.setValue, without=("seed",))
         self._restoring = True
         self.full_screen.setChecked(bool(self.workspace.remembered(self.key).get("full_screen")))
@@ -184,8 +185,7 @@ class BlindWidget(ColumnDock):
         self.button.setText("Start practising" if settings.practice else "Start the test")
         self.button.setAccessibleDescription("Opens a window with one question after the other.")
         wanted = {"accepted": ("accepted",), "new and accepted": ("new", "accepted")}.get(settings.samples)
-        rows = getattr(self, "_rows", [])
-        number = sum((not wanted or verdict in wanted) and settings.run in ("", run) for run, verdict in rows)
+        number = sum((not wanted or verdict in wanted) and settings.run in ("", run) for run, verdict in self._rows)
         self.available.setText(f"{number:,} synthetic pair{'s' * (number != 1)} to draw from.")
         if self._choosing:
             self.allow("Choosing pictures…")
@@ -194,7 +194,7 @@ class BlindWidget(ColumnDock):
         elif self.workspace.pairs is None:
             self.allow("There are no real pictures to compare with. Match them in Pairs.")
         elif not number:
-            hint = " Accept some in Curate, or choose others above." if rows else ""
+            hint = " Accept some in Curate, or choose others above." if self._rows else ""
             self.allow("There is no such synthetic pair." + hint)
         else:
             self.allow("")
