@@ -417,7 +417,9 @@ def blind(
     for test in found["tests"]:
         print(f"{test['id']}: {test['answers']} of {test['questions']} questions answered")
         print(*(f"  {line}" for line in test["words"]), sep="\n")
-    print(*found["words"] or ["No blind test was answered yet."], sep="\n")
+    print(
+        *found["words"] or ["No blind test counts yet." if found["tests"] else "There is no blind test yet."], sep="\n"
+    )
 
 
 @app.command()

@@ -44,6 +44,10 @@ class BlindSettings(Settings):
     seed: int | None = Field(None, ge=0, description="Fixes choice and order; empty: drawn anew and noted.")
 
 
+Place = tuple[str, str, int, int]
+"""Kind, name, first row and column: what a picture shows, whatever its orientation."""
+
+
 @dataclass(frozen=True)
 class Picture:
     """What is shown, and the truth about it.
@@ -67,7 +71,7 @@ class Picture:
     flip: bool = False
 
     @property
-    def place(self) -> tuple[str, str, int, int]:
+    def place(self) -> Place:
         """What it shows, whatever the orientation."""
         return self.kind, self.name, self.y, self.x
 

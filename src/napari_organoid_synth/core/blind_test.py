@@ -37,6 +37,7 @@ from napari_organoid_synth.core.blind_result import (
 from napari_organoid_synth.core.blind_session import (
     BlindSettings,
     Picture,
+    Place,
     Session,
     free_path,
     header_of,
@@ -314,13 +315,14 @@ class Agreement:
 
 def agreement(sessions: Iterable[Session]) -> Agreement | None:
     """Agreement about the pictures, or pairs of pictures, that all counted tests share; None where there are none."""
-    tables = []
+    tables: list[dict[frozenset[Place], bool]] = []
+    asked: dict[frozenset[Place], Place] = {}  # of a pair: the picture that the first test had on the left
     for session in counted(sessions):
         seen = {}
         for answer in session.answers:
-            shown = session.taken_for_real(answer)
-            key = frozenset(picture.place for picture, _ in shown)
-            seen[key] = shown[0][1] if len(shown) == 1 else min(shown, key=lambda one: one[0].place)[1]
+            taken = {picture.place: real for picture, real in session.taken_for_real(answer)}
+            key = frozenset(taken)
+            seen[key] = taken[asked.setdefault(key, next(iter(taken)))]
         tables.append(seen)
     if len(tables) < 2:
         return None
@@ -341,7 +343,7 @@ def verdicts_on(sessions: Iterable[Session], kind: Literal["real", "synthetic"])
     Of pictures that were equally often taken for real, the one with the faster answers comes first where most took it
     for real, and last where most did not.
     """
-    found: dict[str | tuple[str, str, int, int], list[tuple[Picture, bool, float]]] = {}
+    found: dict[str | Place, list[tuple[Picture, bool, float]]] = {}
     for session in sessions:
         for answer in session.answers:
             for picture, real in session.taken_for_real(answer):
