@@ -28,6 +28,8 @@ from napari_organoid_synth.widgets._workspace import Workspace
 from napari_organoid_synth.widgets.blind_widget import BlindWidget
 
 SIDE = 32
+SLOW = 30_000
+"""Milliseconds to wait on a busy machine."""
 KEY = {"real": Qt.Key.Key_R, "synthetic": Qt.Key.Key_S, "left": Qt.Key.Key_Left, "right": Qt.Key.Key_Right}
 OTHER = {"real": "synthetic", "synthetic": "real", "left": "right", "right": "left"}
 
@@ -60,7 +62,7 @@ def start(filled: Project, qtbot: Any) -> Iterator[Any]:
         opened.append(page)
         page.open()
         qtbot.waitExposed(page)
-        qtbot.waitUntil(lambda: len(page._ready) == min(AHEAD, len(session.questions)))
+        qtbot.waitUntil(lambda: len(page._ready) == min(AHEAD, len(session.questions)), timeout=SLOW)
         if run:
             qtbot.keyClick(page, Qt.Key.Key_Space)
             wait_for_picture(qtbot, page)
@@ -73,7 +75,7 @@ def start(filled: Project, qtbot: Any) -> Iterator[Any]:
 
 
 def wait_for_picture(qtbot: Any, page: BlindPage) -> None:
-    qtbot.waitUntil(lambda: page._state == "showing" and page._begun is not None, timeout=10_000)
+    qtbot.waitUntil(lambda: page._state == "showing" and page._begun is not None, timeout=SLOW)
 
 
 def truth(page: BlindPage) -> str:
@@ -127,7 +129,7 @@ def test_every_answer_is_on_disk_before_the_next_picture(qtbot: Any, start: Any)
         assert page.view.showing
         press(qtbot, page, truth(page) if number % 3 else OTHER[truth(page)])
         assert not page.view.showing  # nothing is shown while it is written
-    qtbot.waitUntil(lambda: bool(ended))
+    qtbot.waitUntil(lambda: bool(ended), timeout=SLOW)
     found = read_session(path)
     assert found.result().wrong.count == 4
     assert [one.question for one in found.answers] == list(range(12))
@@ -171,7 +173,7 @@ def test_a_pause_hides_the_picture_and_stops_the_clock(qtbot: Any, start: Any) -
 
 def test_after_its_time_the_picture_is_hidden_and_the_question_stays(qtbot: Any, start: Any) -> None:
     page = start(seconds=0.2)
-    qtbot.waitUntil(lambda: not page.view.showing)
+    qtbot.waitUntil(lambda: not page.view.showing, timeout=SLOW)
     assert page._state == "showing"
     assert page.question.isVisible()
     for _ in range(2):  # a pause does not show it again
@@ -214,7 +216,7 @@ def test_practice_tells_after_each_answer(qtbot: Any, start: Any) -> None:
     for right in (True, False):
         expected = truth(page)
         press(qtbot, page, expected if right else OTHER[expected])
-        qtbot.waitUntil(lambda: page._state == "feedback")
+        qtbot.waitUntil(lambda: page._state == "feedback", timeout=SLOW)
         mark = "✓ Correct" if right else "✕ Wrong"
         assert page.said.text() == f"{mark}: it is {expected}. Space goes on."
         assert page.view.showing  # to look again
@@ -255,7 +257,7 @@ def test_pictures_are_read_ahead_and_dropped(qtbot: Any, start: Any) -> None:
     assert len(page._ready) == AHEAD
     press(qtbot, page, "real")
     wait_for_picture(qtbot, page)
-    qtbot.waitUntil(lambda: len(page._ready) == AHEAD)
+    qtbot.waitUntil(lambda: len(page._ready) == AHEAD, timeout=SLOW)
     assert 0 not in page._ready
     expected = Pictures(page._project, page.session).question(1)[0]
     image = page.view._images[0]
@@ -277,7 +279,7 @@ def test_an_answer_that_cannot_be_written_ends_the_test(qtbot: Any, start: Any) 
     page.failed.connect(errors.append)
     page.session.path.unlink()
     press(qtbot, page, "real")
-    qtbot.waitUntil(lambda: bool(errors))
+    qtbot.waitUntil(lambda: bool(errors), timeout=SLOW)
     assert "cannot be written" in str(errors[0])
     assert not page.isVisible()
 
@@ -287,7 +289,7 @@ def test_a_picture_that_is_gone_ends_the_test(qtbot: Any, filled: Project) -> No
     filled.pairs_path.unlink()
     page, errors = BlindPage(filled, session), []
     page.failed.connect(errors.append)
-    qtbot.waitUntil(lambda: bool(errors))
+    qtbot.waitUntil(lambda: bool(errors), timeout=SLOW)
     assert isinstance(errors[0], UserError)
 
 
@@ -310,7 +312,7 @@ def dock(make_napari_viewer: Any, filled: Project, qtbot: Any) -> Iterator[Blind
     Workspace.of(viewer).setProject(filled)
     widget = BlindWidget(viewer)
     viewer.window.add_dock_widget(widget, name="Blind test", area="right")
-    qtbot.waitUntil(lambda: widget.available.text().startswith("12 "))
+    qtbot.waitUntil(lambda: widget.available.text().startswith("12 "), timeout=SLOW)
     yield widget
     if widget.page is not None:
         widget.page.stop()
@@ -319,7 +321,7 @@ def dock(make_napari_viewer: Any, filled: Project, qtbot: Any) -> Iterator[Blind
 
 def open_test(qtbot: Any, dock: BlindWidget) -> BlindPage:
     """Begin the test whose window is about to open."""
-    qtbot.waitUntil(lambda: dock.page is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: dock.page is not None, timeout=SLOW)
     page = dock.page
     assert page is not None
     qtbot.waitExposed(page)
@@ -350,7 +352,7 @@ def test_a_whole_test_in_the_window(qtbot: Any, dock: BlindWidget, filled: Proje
     answer(qtbot, dock, page, 5)
     wait_for_picture(qtbot, page)
     qtbot.keyClick(page, Qt.Key.Key_Escape)
-    qtbot.waitUntil(lambda: dock.unfinished.count() == 1)
+    qtbot.waitUntil(lambda: dock.unfinished.count() == 1, timeout=SLOW)
     assert dock.page is None
     assert dock.panel.headline.text().startswith("Anne recognised 5 of 5")
     button = dock.unfinished.itemAt(0).widget()
@@ -358,9 +360,9 @@ def test_a_whole_test_in_the_window(qtbot: Any, dock: BlindWidget, filled: Proje
 
     qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
     page = open_test(qtbot, dock)
-    with qtbot.waitSignal(dock.workspace.samplesChanged, timeout=20_000):
+    with qtbot.waitSignal(dock.workspace.samplesChanged, timeout=SLOW):
         answer(qtbot, dock, page, 7, right=False)
-    qtbot.waitUntil(lambda: dock.shown.results and dock.shown.results[0].wrong.total == 12, timeout=20_000)
+    qtbot.waitUntil(lambda: dock.shown.results and dock.shown.results[0].wrong.total == 12, timeout=SLOW)
     assert dock.unfinished.count() == 0
     assert dock.panel.headline.text().startswith("Anne recognised 5 of 12 (42 %, 19 to 68 %): no better than guessing")
     assert dock.panel.rates.rates["all"].count == 7
@@ -384,16 +386,16 @@ def test_a_whole_test_in_the_window(qtbot: Any, dock: BlindWidget, filled: Proje
     assert "Anne recognised 5 of 12" in QApplication.clipboard().text()
     first = dock.panel.tiles["doubted"].itemAt(0).widget()
     first.click()
-    qtbot.waitUntil(lambda: len(dock.viewer.layers) == 2, timeout=20_000)
+    qtbot.waitUntil(lambda: len(dock.viewer.layers) == 2, timeout=SLOW)
     assert dock.viewer.layers[0].data.shape == (SIDE, SIDE)
     assert dock.workspace.remembered("blind")["observer"] == "Anne"
 
     qtbot.mouseClick(dock.again_button, Qt.MouseButton.LeftButton)  # the same pictures for somebody else
     page = open_test(qtbot, dock)
     answer(qtbot, dock, page, 12)
-    qtbot.waitUntil(lambda: dock.tests.count() == 3, timeout=20_000)
+    qtbot.waitUntil(lambda: dock.tests.count() == 3, timeout=SLOW)
     dock.refresh(TOGETHER)
-    qtbot.waitUntil(lambda: dock.shown.chosen == TOGETHER, timeout=20_000)
+    qtbot.waitUntil(lambda: dock.shown.chosen == TOGETHER, timeout=SLOW)
     assert dock.shown.lines[0].startswith("2 tests one by one (Anne): 7 of 24")
     assert "Cohen's kappa" in dock.shown.lines[-1]
 
@@ -403,7 +405,7 @@ def test_a_test_without_an_answer_leaves_nothing(qtbot: Any, dock: BlindWidget) 
     qtbot.mouseClick(dock.button, Qt.MouseButton.LeftButton)
     page = open_test(qtbot, dock)
     qtbot.keyClick(page, Qt.Key.Key_Escape)
-    qtbot.waitUntil(lambda: not sessions(dock))
+    qtbot.waitUntil(lambda: not sessions(dock), timeout=SLOW)
     assert dock.results.isHidden()
     assert dock.button.isEnabled()
 
@@ -420,7 +422,7 @@ def test_what_cannot_be_pressed_says_why(qtbot: Any, dock: BlindWidget, project:
     project.pairs_path.write_text('{"entries": []}')
     dock._judge()
     qtbot.mouseClick(dock.button, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: not dock.error.isHidden())
+    qtbot.waitUntil(lambda: not dock.error.isHidden(), timeout=SLOW)
     assert "no usable pair" in dock.error.found.text()
     assert dock.button.isEnabled()
     dock.workspace.setProject(tmp_path / "another")
