@@ -399,6 +399,32 @@ def adopt(
 
 
 @app.command()
+def blind(
+    project: ProjectArgument,
+    csv: Annotated[Path | None, typer.Option(help="Write every answer to this file.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what the blind tests of a project gave; they are answered in the window."""
+    from napari_organoid_synth.core.blind_test import overview, read_sessions, to_csv
+    from napari_organoid_synth.core.job import write_text
+    from napari_organoid_synth.core.project import Project
+
+    opened = Project(project, make=False)
+    if csv is not None:
+        write_text(csv, to_csv(read_sessions(opened)))
+    found = overview(opened)
+    if as_json:
+        _print(found, as_json)
+        return
+    for test in found["tests"]:
+        print(f"{test['id']}: {test['answers']} of {test['questions']} questions answered")
+        print(*(f"  {line}" for line in test["words"]), sep="\n")
+    print(
+        *found["words"] or ["No blind test counts yet." if found["tests"] else "There is no blind test yet."], sep="\n"
+    )
+
+
+@app.command()
 def demo(
     project: Annotated[
         Path | None, typer.Option(help="Folder of the new project; default: organoid-synth-demo, numbered.")

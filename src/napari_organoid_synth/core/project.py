@@ -19,8 +19,8 @@ class Project:
 
     ``pairs.json`` (the table of real pairs), ``runs/<id>/`` (trainings), ``samples.sqlite`` and ``samples/`` (generated
     pairs), ``scores.json`` (scores of sets) and ``features/`` (what these keep of the real tiles), ``map.npz``
-    (where tiles and pairs lie to each other), ``exports/``, ``segment/<id>/``, ``jobs/<id>/`` (other long verbs),
-    ``bin/`` (what was deleted).
+    (where tiles and pairs lie to each other), ``blind/`` (blind tests), ``exports/``, ``segment/<id>/``,
+    ``jobs/<id>/`` (other long verbs), ``bin/`` (what was deleted).
 
     Parameters
     ----------

@@ -59,7 +59,12 @@ def picture(image: NDArray[Any], rgb: bool = False) -> NDArray[np.uint8]:
     for number, channel in enumerate(channels):
         low, high = limits(probe[0 if rgb else number])
         scaled[number] = (channel - low) / (high - low) if high > low else 0.5
-    scaled = np.clip(np.nan_to_num(scaled), 0, 1)
+    return coloured(scaled)
+
+
+def coloured(channels: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Channels (1 to 3, Y, X), 0 black and 1 bright, in the colours of `picture`, (Y, X, 3)."""
+    scaled = np.clip(np.nan_to_num(channels), 0, 1)
     colours = np.asarray(_COLOURS[len(scaled)], dtype=np.float32)
     mixed = np.minimum(np.tensordot(scaled, colours, axes=(0, 0)), 1)  # (Y, X, 3)
     return np.asarray(np.rint(mixed * 255), dtype=np.uint8)

@@ -27,7 +27,7 @@ def open_dock(viewer: Any, title: str) -> Any:
     viewer : napari.viewer.Viewer
         Whose window gets the dock.
     title : str
-        "Pairs", "Train", "Generate", "Curate", "Map", "Segment" or "Export".
+        "Pairs", "Train", "Generate", "Curate", "Map", "Blind test", "Segment" or "Export".
 
     Returns
     -------
@@ -41,8 +41,9 @@ def open_dock(viewer: Any, title: str) -> Any:
             widget = docks[name]
             break
     else:
-        module = import_module(f"napari_organoid_synth.widgets.{title.lower()}_widget")
-        widget = getattr(module, f"{title}Widget")(viewer)
+        word = title.partition(" ")[0]
+        module = import_module(f"napari_organoid_synth.widgets.{word.lower()}_widget")
+        widget = getattr(module, f"{word}Widget")(viewer)
         viewer.window.add_dock_widget(
             widget, name=f"{title} ({DISPLAY_NAME})", area=AREAS.get(title, "right"), tabify=title not in AREAS
         )
