@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,13 +11,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from napari_organoid_synth.core.configs.unet import UNetConfig
-from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.job import Control, Event, Progress
+from napari_organoid_synth.core.job import Control, Event
 from napari_organoid_synth.core.overlay import outline
-from napari_organoid_synth.core.segmenters.base import Segmenter, has_bf16
+from napari_organoid_synth.core.segmenters.base import Segmenter
 from napari_organoid_synth.core.segmenters.crops import CropPool, intensity_range, normalise, reflect_to
 
-REPORT_SECONDS = 0.5
 SMALLEST = 15  # px; smaller instances are crumbs
 
 
@@ -56,40 +53,26 @@ class UNet(Segmenter):
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
         loss_of = DiceCELoss(include_background=False, to_onehot_y=True, softmax=True, batch=True)
         side = self._side(pool.extent)
-        losses: list[torch.Tensor] = []
-        started = reported = time.monotonic()
-        step = 0
-        while step < steps and not control.canceled:
+
+        def learn(step: int) -> dict[str, torch.Tensor]:
             images, labels = pool.draw(step, self.config.batch, side)
             logits = self._logits(self._to_device(images))
             target = torch.from_numpy(self._target(labels)).to(self.device)
-            loss = loss_of(logits, target[:, None])
-            loss.backward()
+            loss: torch.Tensor = loss_of(logits, target[:, None])
+            loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
             schedule.step()
-            losses.append(loss.detach())
-            step += 1
-            now = time.monotonic()
-            if now - reported >= REPORT_SECONDS or step == steps:
-                rate = step / (now - started)
-                stats = {"loss": float(torch.stack(losses).mean())}
-                if not np.isfinite(stats["loss"]):
-                    raise UserError(
-                        f"The loss became {stats['loss']} at step {step}.",
-                        todo=f"Lower the learning rate below {self.config.learning_rate:g}.",
-                    )
-                yield Progress(step, steps, stats, rate, (steps - step) / rate)
-                losses, reported = [], now
-            yield from control.gate(step)
+            return {"loss": loss}
+
+        yield from self._repeat(learn, steps, control)
 
     @torch.inference_mode()
     def predict(self, image: NDArray[Any]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Mark an image in windows of the training size, blended with Gaussian weights."""
         from monai.inferers.utils import sliding_window_inference
 
-        if len(image) != self.spec.channels:
-            raise UserError(f"The image has {len(image)} channels.", f"The segmenter knows {self.spec.channels}.")
+        self._check(image)
         self.network.eval()
         height, width = image.shape[1:]
         side = self._side(max(height, width))
@@ -113,14 +96,6 @@ class UNet(Segmenter):
         """Side of crops or windows in px, no larger than images need, a multiple of what the network halves away."""
         unit: int = 2**self.config.depth  # instance norm wants at least 2 × 2 px on the deepest level
         return max(2 * unit, min(self.config.tile, -(-extent // unit) * unit))
-
-    def _to_device(self, images: NDArray[np.float32]) -> torch.Tensor:
-        return torch.from_numpy(images).to(self.device, memory_format=torch.channels_last)
-
-    def _logits(self, images: torch.Tensor) -> torch.Tensor:
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=has_bf16(self.device)):
-            logits: torch.Tensor = self.network(images.contiguous(memory_format=torch.channels_last))
-        return logits.float()
 
     def _target(self, labels: NDArray[np.int32]) -> NDArray[np.int64]:
         """Class of each pixel: the label itself, or for instances 1 inside and 2 on the outline."""
