@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 
+from napari_organoid_synth.core.configs.multiscale_adversarial import MultiscaleAdversarialConfig
 from napari_organoid_synth.core.configs.unet import UNetConfig
 from napari_organoid_synth.core.curation import SampleStore
 from napari_organoid_synth.core.errors import UserError
@@ -52,6 +53,18 @@ def project(tmp_path):
 
 def run(project, settings=SETTINGS, control=None, folder=None):
     return list(segment(project, settings, control or Control(), folder))
+
+
+def test_a_segmenter_of_whole_images_runs_through_the_verb(project, tmp_path):
+    settings = SETTINGS.replace(
+        segmenter=MultiscaleAdversarialConfig(width=4, side=64), arms=("real", "curated"), steps=3
+    )
+    events = run(project, settings, folder=tmp_path / "out")
+    result = events[-1].result
+    assert {arm["steps"] for arm in result["arms"].values()} == {3}
+    assert result["arms"]["curated"]["synthetic"] == 2  # one image per step, half of them synthetic
+    again = load_segmenter(tmp_path / "out" / "segmenters" / "curated", "cpu")
+    assert again.config == settings.segmenter
 
 
 def test_all_arms_are_trained_alike_and_measured(project, tmp_path):

@@ -11,10 +11,12 @@ from napari_organoid_synth.core.configs.dcgan import DcganConfig
 from napari_organoid_synth.core.configs.pix2pix import Pix2PixConfig
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.recipe import VERBS, ExportSettings, Recipe, SegmentSettings, TileSettings
+from napari_organoid_synth.core.registry import SEGMENTERS
 from napari_organoid_synth.widgets._editors import FloatEdit
 from napari_organoid_synth.widgets._form import SettingsForm
 
-CLASSES = [*VERBS.values(), Pix2PixConfig, DcganConfig, TileSettings]
+SEGMENTER_CONFIGS = list(map(SEGMENTERS.config, SEGMENTERS.names()))
+CLASSES = [*VERBS.values(), *SEGMENTER_CONFIGS, Pix2PixConfig, DcganConfig, TileSettings]
 
 
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)

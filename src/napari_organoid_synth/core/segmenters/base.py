@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,13 @@ from torch import nn
 
 from napari_organoid_synth.core.device import bf16_runs, pick_device
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.job import Control, Event, write_bytes, write_text
+from napari_organoid_synth.core.job import Control, Event, Progress, write_bytes, write_text
 from napari_organoid_synth.core.pair import MaskKind
 from napari_organoid_synth.core.registry import SEGMENTERS
 from napari_organoid_synth.core.segmenters.crops import CropPool
 from napari_organoid_synth.core.settings import Settings
 
+REPORT_SECONDS = 0.5
 WEIGHTS, DESCRIPTION = "segmenter.safetensors", "segmenter.json"
 
 
@@ -96,8 +98,55 @@ class Segmenter(ABC):
         labels : NDArray (Y, X) int32, 0 is background
             In the sense of ``spec.mask_kind``.
         probability : NDArray (K, Y, X) float32 in [0, 1]
-            ``binary``: of the object; ``classes``: of each class; ``instances``: of objects and of their borders.
+            ``binary``: of the object; ``classes``: of each class; ``instances``: of objects and, where the network
+            knows them, of their borders.
         """
+
+    def _repeat(self, step: Callable[[int], dict[str, torch.Tensor]], steps: int, control: Control) -> Iterator[Event]:
+        """Take the steps one by one, with `Progress` twice a second; nothing waits for the device in between.
+
+        Parameters
+        ----------
+        step : callable
+            Takes the number of the step, from 0, and gives its losses, ``loss`` first.
+        steps : int
+            How many.
+        control : Control
+            Pause and cancel.
+        """
+        losses: list[torch.Tensor] = []  # (losses,) each
+        started = reported = time.monotonic()
+        done = 0
+        while done < steps and not control.canceled:
+            values = step(done)
+            losses.append(torch.stack(list(values.values())).detach())
+            done += 1
+            now = time.monotonic()
+            if now - reported >= REPORT_SECONDS or done == steps:
+                rate = done / (now - started)
+                stats = dict(zip(values, torch.stack(losses).mean(dim=0).tolist(), strict=True))
+                if not np.isfinite(stats["loss"]):
+                    raise UserError(
+                        f"The loss became {stats['loss']} at step {done}.",
+                        todo=f"Lower the learning rate below {self.config.learning_rate:g}.",  # type: ignore[attr-defined]
+                    )
+                yield Progress(done, steps, stats, rate, (steps - done) / rate)
+                losses, reported = [], now
+            yield from control.gate(done)
+
+    def _check(self, image: NDArray[Any]) -> None:
+        """Refuse an image with other channels than the network was built for."""
+        if len(image) != self.spec.channels:
+            raise UserError(f"The image has {len(image)} channels.", f"The segmenter knows {self.spec.channels}.")
+
+    def _to_device(self, images: NDArray[np.float32]) -> torch.Tensor:
+        return torch.from_numpy(images).to(self.device, memory_format=torch.channels_last)
+
+    def _logits(self, images: torch.Tensor) -> torch.Tensor:
+        """The network's answer in float32, computed in bfloat16 where the device does so by itself."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=has_bf16(self.device)):
+            logits: torch.Tensor = self.network(images.contiguous(memory_format=torch.channels_last))
+        return logits.float()
 
     def save(self, folder: Path) -> None:
         """Write weights (safetensors) and what they mean (JSON)."""

@@ -1,4 +1,4 @@
-"""Training crops: which image, where, and how it is altered; every choice follows from (seed, step)."""
+"""What networks are shown: crops or whole images, and how they are altered; every choice follows from (seed, step)."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from napari_organoid_synth.core.pair import SamplePair
 
 LOW, HIGH = 1.0, 99.8  # percentiles that become 0 and 1 (Schmidt 2018)
 CLIP = -1.0, 4.0  # a hot pixel must not rule a whole neighbourhood
+KEPT = 256  # resized images that are kept in memory
 
 
 def intensity_range(image: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -60,6 +61,8 @@ class CropPool:
     ----------
     extent : int
         Longest side of a real image, px; larger crops would only hold reflections.
+    real : list of SamplePair
+        As given.
 
     Raises
     ------
@@ -72,17 +75,21 @@ class CropPool:
     ) -> None:
         if not real:
             raise UserError("There is no pair to train on.", "Expected at least one pair of image and mask.")
-        self.augment, self.seed = augment, seed
+        self.augment, self.seed, self.real = augment, seed, list(real)
         self.extent = max(max(pair.size) for pair in real)
         self._parts = [_Part(real)] + ([_Part(extra)] if extra else [])
 
-    def draw(self, step: int, number: int, size: int) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    def draw(
+        self, step: int, number: int, size: int, whole: bool = False
+    ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
         """The batch of one step.
 
         Parameters
         ----------
         step, number, size : int
             Optimiser step, crops, side of a crop in px. Images smaller than a crop are continued by reflection.
+        whole : bool
+            Instead of crops whole images, each as likely as any other, made ``size`` px large by `whole_image`.
 
         Returns
         -------
@@ -93,7 +100,8 @@ class CropPool:
         n_extra = (number + step % 2) // 2 if len(self._parts) > 1 else 0
         images, labels = [], []
         for index in range(number):
-            image, mask = self._parts[int(index < n_extra)].crop(rng, size, self.augment)
+            part = self._parts[int(index < n_extra)]
+            image, mask = (part.whole if whole else part.crop)(rng, size, self.augment)
             images.append(image)
             labels.append(mask)
         return np.stack(images), np.stack(labels)
@@ -107,6 +115,7 @@ class _Part:
         self._ranges = [intensity_range(pair.image) for pair in pairs]
         area = np.array([pair.labels.size for pair in pairs], dtype=np.float64)
         self._chance = area / area.sum()
+        self._resized: dict[tuple[int, int], SamplePair] = {}
 
     def crop(self, rng: np.random.Generator, size: int, augment: bool) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
         index = int(rng.choice(len(self._pairs), p=self._chance))
@@ -114,12 +123,30 @@ class _Part:
         corner = [int(rng.integers(0, max(0, length - size) + 1)) for length in pair.size]
         if augment:
             image, labels = _warped(pair, corner, size, rng)
-            image = normalise(image, *self._ranges[index])
-            image = image * np.float32(rng.uniform(0.6, 2.0)) + np.float32(rng.uniform(-0.2, 0.2))
-            return image + rng.normal(0, 0.02, image.shape).astype(np.float32), labels
+            return _brightened(normalise(image, *self._ranges[index]), rng), labels
         box = tuple(slice(start, start + size) for start in corner)
         image = normalise(pair.image[(slice(None), *box)], *self._ranges[index])
         return reflect_to(image, size, size), reflect_to(pair.labels[box], size, size)
+
+    def whole(
+        self, rng: np.random.Generator, size: int, augment: bool
+    ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+        pair = self._fitted(int(rng.integers(len(self._pairs))), size)
+        if not augment:
+            return pair.image, pair.labels
+        image, labels = _warped(pair, [0, 0], size, rng)
+        return _brightened(image, rng), labels
+
+    def _fitted(self, index: int, size: int) -> SamplePair:
+        """A pair, normalised and resized; the first few hundred are kept, since resizing takes longer than a step."""
+        if (index, size) in self._resized:
+            return self._resized[index, size]
+        pair = self._pairs[index]
+        image = whole_image(normalise(pair.image, *self._ranges[index]), size)
+        fitted = pair.replace(image=image, labels=whole_labels(pair.labels, size), pixel_size=None)
+        if len(self._resized) < KEPT:
+            self._resized[index, size] = fitted
+        return fitted
 
 
 def reflect_to(array: NDArray[Any], height: int, width: int) -> NDArray[Any]:
@@ -128,6 +155,65 @@ def reflect_to(array: NDArray[Any], height: int, width: int) -> NDArray[Any]:
     if not any(missing):
         return array
     return np.pad(array, [(0, 0)] * (array.ndim - 2) + [(0, more) for more in missing], mode="reflect")
+
+
+def whole_size(size: tuple[int, ...], side: int) -> tuple[int, int]:
+    """Height and width when the longer one becomes ``side`` and their ratio stays."""
+    height, width = (max(1, round(length * side / max(size))) for length in size)
+    return height, width
+
+
+def whole_image(image: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+    """All of an image on a square: resized with antialiasing, never stretched, continued by reflection.
+
+    Parameters
+    ----------
+    image : NDArray (C, Y, X) float32
+        Of any size.
+    side : int
+        Of the square and of the longer side of the image, px.
+
+    Returns
+    -------
+    NDArray (C, side, side) float32
+        The image in its upper left corner.
+    """
+    return reflect_to(_resized(image, whole_size(image.shape[1:], side)), side, side)
+
+
+def whole_labels(labels: NDArray[np.int32], side: int) -> NDArray[np.int32]:
+    """The label image (Y, X) that belongs to a `whole_image`; a pixel takes the label in its middle."""
+    rows, columns = (
+        ((np.arange(new) + 0.5) * old / new).astype(int)
+        for new, old in zip(whole_size(labels.shape, side), labels.shape, strict=True)
+    )
+    small: NDArray[np.int32] = reflect_to(labels[np.ix_(rows, columns)], side, side)
+    return small
+
+
+def unfit(maps: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+    """Maps (K, side, side) of a `whole_image` as (K, Y, X) at the size that the image had."""
+    height, width = whole_size(size, maps.shape[-1])
+    return _resized(maps[:, :height, :width], size)
+
+
+def _resized(maps: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+    """Linear interpolation of (C, Y, X); what shrinks is smoothed before."""
+    from skimage.transform import resize
+
+    if maps.shape[1:] == size:
+        return maps
+    made = [
+        resize(plane, size, order=1, mode="edge", anti_aliasing=min(size) < min(plane.shape), preserve_range=True)
+        for plane in maps
+    ]
+    resized: NDArray[np.float32] = np.stack(made).astype(np.float32)
+    return resized
+
+
+def _brightened(image: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    image = image * np.float32(rng.uniform(0.6, 2.0)) + np.float32(rng.uniform(-0.2, 0.2))
+    return image + rng.normal(0, 0.02, image.shape).astype(np.float32)
 
 
 def _warped(

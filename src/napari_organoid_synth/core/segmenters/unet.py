@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,20 +9,28 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
+from torch.nn import functional as F
 
 from napari_organoid_synth.core.configs.unet import UNetConfig
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.job import Control, Event, Progress
+from napari_organoid_synth.core.job import Control, Event
 from napari_organoid_synth.core.overlay import outline
-from napari_organoid_synth.core.segmenters.base import Segmenter, has_bf16
-from napari_organoid_synth.core.segmenters.crops import CropPool, intensity_range, normalise, reflect_to
+from napari_organoid_synth.core.segmenters.base import Segmenter
+from napari_organoid_synth.core.segmenters.crops import (
+    CropPool,
+    intensity_range,
+    normalise,
+    reflect_to,
+    unfit,
+    whole_image,
+)
+from napari_organoid_synth.core.segmenters.original_unet import OriginalUNet
 
-REPORT_SECONDS = 0.5
 SMALLEST = 15  # px; smaller instances are crumbs
 
 
 class UNet(Segmenter):
-    """Two 3×3 convolutions with instance norm per level, skips by concatenation; loss Dice + cross entropy.
+    """Two 3×3 convolutions per level, skips by concatenation; loss Dice + cross entropy.
 
     Instances are learned as three classes (background, inside, outline) and told apart by a watershed from the
     insides, so that touching cells stay two.
@@ -31,15 +38,22 @@ class UNet(Segmenter):
 
     config: UNetConfig
 
+    @property
+    def n_maps(self) -> int:
+        """Background and classes; of instances background, inside and outline."""
+        return 1 + (2 if self.spec.mask_kind == "instances" else len(self.spec.class_names))
+
     def build(self) -> nn.Module:
-        """MONAI's DynUNet of the configured width and depth."""
+        """MONAI's DynUNet or the original network, of the configured width and depth."""
         from monai.networks.nets.dynunet import DynUNet
 
         depth, width = self.config.depth, self.config.channels
+        if self.config.network == "original":
+            return OriginalUNet(self.spec.channels, self.n_maps, width, depth)
         network: nn.Module = DynUNet(
             spatial_dims=2,
             in_channels=self.spec.channels,
-            out_channels=1 + (2 if self.spec.mask_kind == "instances" else len(self.spec.class_names)),
+            out_channels=self.n_maps,
             kernel_size=[3] * (depth + 1),
             strides=[1] + [2] * depth,
             upsample_kernel_size=[2] * depth,
@@ -49,49 +63,40 @@ class UNet(Segmenter):
 
     def fit(self, pool: CropPool, steps: int, control: Control) -> Iterator[Event]:
         """Train with AdamW, the rate falling along a cosine."""
-        from monai.losses.dice import DiceCELoss
+        from monai.losses.dice import DiceLoss
 
         self.network.train()
         optimiser = torch.optim.AdamW(self.network.parameters(), self.config.learning_rate, fused=True)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
-        loss_of = DiceCELoss(include_background=False, to_onehot_y=True, softmax=True, batch=True)
+        dice = DiceLoss(include_background=False, to_onehot_y=True, softmax=True, batch=True)
+        weights = self._class_weights(pool)
         side = self._side(pool.extent)
-        losses: list[torch.Tensor] = []
-        started = reported = time.monotonic()
-        step = 0
-        while step < steps and not control.canceled:
-            images, labels = pool.draw(step, self.config.batch, side)
+
+        def learn(step: int) -> dict[str, torch.Tensor]:
+            images, labels = pool.draw(step, self.config.batch, side, self.config.whole)
             logits = self._logits(self._to_device(images))
             target = torch.from_numpy(self._target(labels)).to(self.device)
-            loss = loss_of(logits, target[:, None])
-            loss.backward()
+            loss: torch.Tensor = dice(logits, target[:, None]) + F.cross_entropy(logits, target, weights)
+            loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
             schedule.step()
-            losses.append(loss.detach())
-            step += 1
-            now = time.monotonic()
-            if now - reported >= REPORT_SECONDS or step == steps:
-                rate = step / (now - started)
-                stats = {"loss": float(torch.stack(losses).mean())}
-                if not np.isfinite(stats["loss"]):
-                    raise UserError(
-                        f"The loss became {stats['loss']} at step {step}.",
-                        todo=f"Lower the learning rate below {self.config.learning_rate:g}.",
-                    )
-                yield Progress(step, steps, stats, rate, (steps - step) / rate)
-                losses, reported = [], now
-            yield from control.gate(step)
+            return {"loss": loss}
+
+        yield from self._repeat(learn, steps, control)
 
     @torch.inference_mode()
     def predict(self, image: NDArray[Any]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Mark an image in windows of the training size, blended with Gaussian weights."""
+        """Mark an image in windows of the training size, blended with Gaussian weights, or as a whole."""
         from monai.inferers.utils import sliding_window_inference
 
-        if len(image) != self.spec.channels:
-            raise UserError(f"The image has {len(image)} channels.", f"The segmenter knows {self.spec.channels}.")
+        self._check(image)
         self.network.eval()
         height, width = image.shape[1:]
+        if self.config.whole:
+            shown = whole_image(normalise(image, *intensity_range(image)), self.config.tile)
+            found = self._logits(self._to_device(shown[None])).softmax(dim=1)[0].cpu().numpy()
+            return self._marked(unfit(found, (height, width)).clip(0, 1))
         side = self._side(max(height, width))
         padded = reflect_to(normalise(image, *intensity_range(image)), side, side)
         probability: Any = sliding_window_inference(
@@ -104,23 +109,42 @@ class UNet(Segmenter):
             sw_device=self.device,
             device=torch.device("cpu"),
         )
-        shares = probability[0, :, :height, :width].numpy()  # (1 + K, Y, X)
+        return self._marked(probability[0, :, :height, :width].numpy())
+
+    def _marked(self, shares: NDArray[np.float32]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Labels and probabilities from shares (1 + K, Y, X)."""
         if self.spec.mask_kind == "instances":
             return split_instances(shares), np.stack([1 - shares[0], shares[2]])
         return shares.argmax(axis=0).astype(np.int32), shares[1:]
 
     def _side(self, extent: int) -> int:
         """Side of crops or windows in px, no larger than images need, a multiple of what the network halves away."""
+        if self.config.whole:
+            return self.config.tile
         unit: int = 2**self.config.depth  # instance norm wants at least 2 × 2 px on the deepest level
         return max(2 * unit, min(self.config.tile, -(-extent // unit) * unit))
 
-    def _to_device(self, images: NDArray[np.float32]) -> torch.Tensor:
-        return torch.from_numpy(images).to(self.device, memory_format=torch.channels_last)
+    def _class_weights(self, pool: CropPool) -> torch.Tensor | None:
+        """Weight of each class in the cross entropy, of which torch takes the weighted mean.
 
-    def _logits(self, images: torch.Tensor) -> torch.Tensor:
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=has_bf16(self.device)):
-            logits: torch.Tensor = self.network(images.contiguous(memory_format=torch.channels_last))
-        return logits.float()
+        ``balanced`` is N / (K · N_k) of all N pixels of the real masks with K classes; 1 for a class without pixels.
+        """
+        words = self.config.class_weights
+        if words == "none":
+            return None
+        if words == "balanced":
+            counts = sum(np.bincount(self._target(pair.labels).ravel(), minlength=self.n_maps) for pair in pool.real)
+            weights = np.where(counts > 0, np.sum(counts) / (self.n_maps * np.maximum(counts, 1)), 1.0)
+        else:
+            weights = np.array([float(word) for word in words.split(",")])
+        if len(weights) != self.n_maps:
+            names = ("inside", "outline") if self.spec.mask_kind == "instances" else self.spec.class_names
+            raise UserError(
+                f"There are {len(weights)} class weights: {words}.",
+                f"Expected {self.n_maps}: background, {', '.join(names)}.",
+                "Give one number for each, or 'balanced'.",
+            )
+        return torch.tensor(weights, dtype=torch.float32, device=self.device)
 
     def _target(self, labels: NDArray[np.int32]) -> NDArray[np.int64]:
         """Class of each pixel: the label itself, or for instances 1 inside and 2 on the outline."""
