@@ -108,7 +108,7 @@ def test_wrong_use_is_exit_code_2() -> None:
 
 
 VERBS = [
-    "train", "pipeline", "generate", "score", "export", "segment", "pair", "curate", "control", "simulate", "list",
+    "train", "pipeline", "gain", "generate", "score", "export", "segment", "pair", "curate", "control", "simulate", "list",
     "share", "adopt", "demo", "window", "report",
 ]  # fmt: skip
 NOTHING_TO_SET = {"list", "control", "window"}

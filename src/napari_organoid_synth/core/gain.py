@@ -30,12 +30,13 @@ from napari_organoid_synth.core.gain_tasks import (
     read_result,
     task_folder,
 )
-from napari_organoid_synth.core.gain_workers import HERE, open_workers
+from napari_organoid_synth.core.gain_workers import open_workers
 from napari_organoid_synth.core.job import (
     Added,
     Control,
     Event,
     Finished,
+    JobFolder,
     Progress,
     Started,
     Warned,
@@ -220,8 +221,6 @@ def _folder(project: Project, settings: GainSettings, recipes: Mapping[str, Reci
 
 def find_gain(project: Project, settings: GainSettings, recipes: Mapping[str, Recipe] | None = None) -> Path | None:
     """The newest comparison with the same settings and recipes that no process works on."""
-    from napari_organoid_synth.core.job import JobFolder
-
     wanted = _same(settings, pick_recipes(project, settings) if recipes is None else recipes)
     for path in sorted(project.path.glob(f"segment/*/{SETTINGS}"), reverse=True):
         try:
@@ -231,6 +230,30 @@ def find_gain(project: Project, settings: GainSettings, recipes: Mapping[str, Re
         if same and not JobFolder(path.parent).alive:
             return path.parent
     return None
+
+
+def earlier(project: Project, settings: GainSettings, name: str | None = None) -> JobFolder | None:
+    """The folder of the comparison of that name, or of one with the same settings; None where there is none.
+
+    Raises
+    ------
+    UserError
+        If there is none of that name, or a process works on it.
+    """
+    if name is None:
+        found = find_gain(project, settings)
+        return JobFolder(found) if found is not None else None
+    known = {path.parent.name: path.parent for path in sorted(project.path.glob(f"segment/*/{SETTINGS}"))}
+    if name not in known:
+        raise UserError(
+            f"There is no comparison '{name}'.",
+            f"Expected one of: {', '.join(known) or 'none so far'}.",
+            "Look into the folder segment of the project.",
+        )
+    folder = JobFolder(known[name])
+    if folder.alive:
+        raise UserError(f"'{name}' is being worked on.", "", "Wait for it, or stop it with 'organoid-synth control'.")
+    return folder
 
 
 # ------------------------------------------------------------------------------------------------------------- plan
@@ -640,6 +663,3 @@ def _arms(records: Sequence[Mapping[str, Any]], settings: GainSettings) -> dict[
             "synthetic": round(sum(one["synthetic"] for one in found) / len(found)),
         }
     return arms
-
-
-__all__ = ["HERE", "RESULTS", "Plan", "find_gain", "gain", "make_plan", "pick_recipes"]

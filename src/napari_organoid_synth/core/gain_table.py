@@ -194,6 +194,24 @@ def _bootstrap(sums: NDArray[np.float64], counts: NDArray[np.intp], seed: int) -
     return means
 
 
+def lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The table as lines of text: mean and spread of every score, and the gain of the main one with its interval."""
+    if not rows:
+        return []
+    scores = list(rows[0]["scores"])
+    main = "ap" if "ap" in scores else "dice"
+    head = f"{'arm':20} {'part':>6} {'ratio':>6} {'tests':>5} " + " ".join(f"{score:>15}" for score in scores)
+    found = [f"{head}  gain ({main}) [95 %]"]
+    for row in rows:
+        cells = " ".join(f"{one['mean']:7.3f} ± {one['sd']:5.3f}" for one in row["scores"].values())
+        line = f"{row['arm']:20} {row['subset']:6.3g} {row['ratio']:6.3g} {row['images']:5} {cells}"
+        if change := row.get("gain", {}).get(main):
+            line += f"  {change['mean']:+.3f} [{change['low']:.3f}, {change['high']:.3f}]"
+            line += f", better on {change['better']} of {change['images']}"
+        found.append(line)
+    return found
+
+
 def gain_sentences(rows: Sequence[Mapping[str, Any]], score: str, paper_protocol: bool = False) -> list[str]:
     """What each arm changed, in words that promise no more than the numbers hold.
 
