@@ -109,7 +109,7 @@ def test_wrong_use_is_exit_code_2() -> None:
 
 
 VERBS = [
-    "train", "pipeline", "generate", "score", "map", "fill", "export", "segment", "pair", "curate", "control",
+    "train", "pipeline", "gain", "generate", "score", "map", "fill", "export", "segment", "pair", "curate", "control",
     "simulate", "list", "share", "adopt", "demo", "window", "report",
 ]  # fmt: skip
 NOTHING_TO_SET = {"list", "control", "window"}

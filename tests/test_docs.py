@@ -17,6 +17,8 @@ SHORTER = {
     "generate": "number=4",
     "map": "extractor=random restarts=1",
     "segment": "steps=1 threads=1 segmenter.channels=8 segmenter.depth=2 segmenter.tile=64 segmenter.batch=1",
+    "gain": "steps=1 generator_steps=1 pairs=2 folds=2 arms=[raw] scheduler=here segmenter.channels=8 "
+    "segmenter.depth=2 segmenter.tile=64 segmenter.batch=1",
 }
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 

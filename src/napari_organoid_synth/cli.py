@@ -110,6 +110,38 @@ def pipeline(
     _run("pipeline", opened, settings, folder, job is not None, as_json, resume=resume is not None)
 
 
+@app.command()
+def gain(
+    project: ProjectArgument,
+    recipe: RecipeOption = None,
+    overrides: SetOption = None,
+    paper_protocol: Annotated[
+        bool, typer.Option("--paper-protocol", help="Let generators see the test images; the result is optimistic.")
+    ] = False,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Address of a dask scheduler; default: workers on this computer.")
+    ] = None,
+    resume: Annotated[
+        str | None, typer.Option(help="Go on with this comparison; default: one with the same settings, if any.")
+    ] = None,
+    as_json: JsonOption = False,
+    job: JobOption = None,
+) -> None:
+    """Measure in folds what synthetic pairs gain, the generator trained anew in each."""
+    from napari_organoid_synth.core.job import JobFolder
+    from napari_organoid_synth.core.project import Project
+
+    opened = Project(project, make=False)
+    options = [*(["paper_protocol=true"] if paper_protocol else []), *([f"scheduler={scheduler}"] if scheduler else [])]
+    settings = _settings("gain", recipe, [*(overrides or ()), *options])
+    folder = JobFolder(job) if job else None
+    if folder is None:
+        from napari_organoid_synth.core.gain import earlier
+
+        folder = earlier(opened, settings, resume)
+    _run("gain", opened, settings, folder, job is not None, as_json, resume=resume is not None)
+
+
 def _add_long(verb: str, summary: str) -> None:
     """A verb that takes settings alone."""
 
@@ -543,7 +575,7 @@ def _run(
     if not launched:  # a window clears earlier requests itself, before it starts the process: its later ones count
         steering.resume()
     function = getattr(import_module(f"napari_organoid_synth.core.{verb}"), verb)
-    if verb in {"train", "segment", "pipeline"}:
+    if verb in {"train", "segment", "gain", "pipeline"}:
         extra["folder"] = job.path
     _finish(_follow(function(project, settings, steering, **extra), steering, verb, project, job), as_json)
 
@@ -619,6 +651,11 @@ def _print(result: dict[str, Any], as_json: bool) -> None:
         print(json.dumps(result, indent=1, default=str))
         return
     for key, value in result.items():
+        if key == "table":
+            from napari_organoid_synth.core.gain_table import lines
+
+            print("\n".join(lines(value)))
+            continue
         if key == "sets":
             from napari_organoid_synth.core.score_sets import table
 

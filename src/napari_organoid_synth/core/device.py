@@ -46,8 +46,13 @@ def device_words(device: torch.device) -> str:
 
 
 def use_threads(number: int = 0) -> None:
-    """Compute with that many processor threads; 0 takes every physical core that this process may use."""
-    if number == 0:
+    """Compute with that many processor threads.
+
+    0 takes as many as ``OMP_NUM_THREADS`` allows, else every physical core that this process may use.
+    """
+    if number == 0 and os.environ.get("OMP_NUM_THREADS", "").isdigit():
+        number = max(1, int(os.environ["OMP_NUM_THREADS"]))
+    elif number == 0:
         allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         number = min(psutil.cpu_count(logical=False) or allowed, allowed)
     torch.set_num_threads(number)

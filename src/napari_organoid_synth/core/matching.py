@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from napari_organoid_synth.core.pair import MaskKind
 
 IOU_THRESHOLDS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)
+DSB_THRESHOLDS = (*IOU_THRESHOLDS, 0.95)
+"""Those of the Data Science Bowl 2018."""
+MOST_DENSE = 4_000_000  # true times predicted objects, above which only the sparse way is taken
 
 
 def pixel_scores(truth: NDArray[Any], predicted: NDArray[Any]) -> dict[str, float]:
@@ -117,6 +120,31 @@ def average_precision(
     """Mean over the thresholds of TP / (TP + FP + FN) of objects; the score of the Data Science Bowl 2018."""
     scores = object_scores(truth, predicted, thresholds)
     return float(np.mean([score["accuracy"] for score in scores.values()]))
+
+
+def object_accuracy(
+    truth: NDArray[Any], predicted: NDArray[Any], thresholds: tuple[float, ...] = DSB_THRESHOLDS
+) -> dict[float, float]:
+    """TP / (TP + FP + FN) of objects at each overlap threshold, by ``stardist.matching`` where that is installed.
+
+    The same numbers as `object_scores`, except that ``stardist`` gives 0 for two empty masks; here that is 1.
+
+    Parameters
+    ----------
+    truth, predicted : NDArray (Y, X) int, 0 is background
+        Label images of the same size.
+    thresholds : tuple of float
+        Of intersection over union.
+    """
+    real, found = (np.count_nonzero(np.unique(labels)) for labels in (truth, predicted))
+    try:
+        from stardist.matching import matching
+    except ImportError:
+        matching = None
+    if matching is None or not real or not found or real * found > MOST_DENSE:
+        return {threshold: one["accuracy"] for threshold, one in object_scores(truth, predicted, thresholds).items()}
+    matched = matching(truth, predicted, thresh=thresholds)
+    return {threshold: float(one.accuracy) for threshold, one in zip(thresholds, matched, strict=True)}
 
 
 def mask_scores(

@@ -98,8 +98,10 @@ class Project:
         return path
 
     def job(self, verb: str) -> JobFolder:
-        """A new folder for one long verb, named by time: ``runs/`` for train, ``segment/``, else ``jobs/``."""
-        below = {"train": "runs", "segment": "segment"}.get(verb, "jobs")
+        """A new folder for one long verb, named by time: ``runs/`` for train, ``segment/`` for segment and gain, or
+        ``jobs/``.
+        """
+        below = {"train": "runs", "segment": "segment", "gain": "segment"}.get(verb, "jobs")
         stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{verb}"
         for number in range(1000):
             path = self.path / below / (stem if number == 0 else f"{stem}-{number}")

@@ -105,7 +105,9 @@ def segment(
         segmenter: Segmenter = SEGMENTERS.load(settings.segmenter.name)(  # type: ignore[attr-defined]
             settings.segmenter, data.spec, str(device), settings.seed
         )
-        pool = CropPool(data.train, data.extra.get(arm, ()), augment=arm == "classical", seed=settings.seed)
+        pool = CropPool(
+            data.train, data.extra.get(arm, ()), augment="tissue" if arm == "classical" else "", seed=settings.seed
+        )
         try:
             for event in segmenter.fit(pool, steps, control):
                 if isinstance(event, Progress):

@@ -180,7 +180,7 @@ class TextEdit(QLineEdit):
 
     def put(self, value: Any) -> None:
         """Show a text or words."""
-        self.setText(", ".join(value) if self._many else value)
+        self.setText(", ".join(map(str, value)) if self._many else value)
 
 
 class ManyEdit(QWidget):

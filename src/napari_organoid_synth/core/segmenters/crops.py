@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from napari_organoid_synth.core.pair import SamplePair
 LOW, HIGH = 1.0, 99.8  # percentiles that become 0 and 1 (Schmidt 2018)
 CLIP = -1.0, 4.0  # a hot pixel must not rule a whole neighbourhood
 KEPT = 256  # resized images that are kept in memory
+LEAST_CROP = 0.7  # of the side, in the protocol for organoids
+AS_IT_IS = np.zeros((1, 1, 1), np.float32), np.ones((1, 1, 1), np.float32)  # range of an image already normalised
+Augment = Literal["", "tissue", "organoid"]
 
 
 def intensity_range(image: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -49,13 +52,20 @@ class CropPool:
     real : sequence of SamplePair
         Crops are taken uniformly over all their pixels.
     extra : sequence of SamplePair
-        Synthetic pairs. When there are any they fill half of each batch, however many they are: a thousand synthetic
-        pairs then cannot drown five real ones, and the arm differs from the others in one thing only.
-    augment : bool
-        Classical augmentation: mirror, right-angle or free rotation and elastic deformation with probability 0.5
-        each; intensity I · U(0.6, 2) + U(-0.2, 0.2) and noise of σ 0.02 on the scale where an image spans 0 to 1.
+        Synthetic pairs. They fill a fixed share of each batch, however many they are: a thousand synthetic pairs then
+        cannot drown five real ones, and the arm differs from the others in one thing only.
+    augment : {"", "tissue", "organoid"} or bool
+        Classical augmentation; True is ``"tissue"``. ``"tissue"`` (Hirling 2023): mirror, right-angle or free rotation
+        and elastic deformation with probability 0.5 each; intensity I · U(0.6, 2) + U(-0.2, 0.2) and noise of σ 0.02 on
+        the scale where an image spans 0 to 1. ``"organoid"`` (Brémond Martin 2022): half of each batch is as it is; of
+        the other half each crop is `organoid_crop`: mirrored, turned, a smaller crop enlarged, whitened.
     seed : int
         Two pools with the same seed make the same choices at the same step.
+    ratio : float
+        Synthetic crops for each real one in a batch; 1: half of each.
+    first : int
+        Steps at the start whose batches are synthetic throughout; after them they are real throughout, and ``ratio``
+        means nothing (train on synthetic pairs first, fine-tune on real ones). 0: batches are mixed.
 
     Attributes
     ----------
@@ -71,11 +81,18 @@ class CropPool:
     """
 
     def __init__(
-        self, real: Sequence[SamplePair], extra: Sequence[SamplePair] = (), augment: bool = False, seed: int = 0
+        self,
+        real: Sequence[SamplePair],
+        extra: Sequence[SamplePair] = (),
+        augment: Augment | bool = "",
+        seed: int = 0,
+        ratio: float = 1.0,
+        first: int = 0,
     ) -> None:
         if not real:
             raise UserError("There is no pair to train on.", "Expected at least one pair of image and mask.")
-        self.augment, self.seed, self.real = augment, seed, list(real)
+        self.augment: Augment = ("tissue" if augment else "") if isinstance(augment, bool) else augment
+        self.seed, self.first, self._share, self.real = seed, first, ratio / (1 + ratio), list(real)
         self.extent = max(max(pair.size) for pair in real)
         self._parts = [_Part(real)] + ([_Part(extra)] if extra else [])
 
@@ -97,14 +114,23 @@ class CropPool:
         labels : NDArray (number, size, size) int32
         """
         rng = np.random.default_rng((self.seed, step))
-        n_extra = (number + step % 2) // 2 if len(self._parts) > 1 else 0
+        n_extra = self._n_extra(step, number) if len(self._parts) > 1 else 0
+        n_augmented = {"": 0, "tissue": number, "organoid": (number + step % 2) // 2}[self.augment]
         images, labels = [], []
         for index in range(number):
             part = self._parts[int(index < n_extra)]
-            image, mask = (part.whole if whole else part.crop)(rng, size, self.augment)
+            augment = self.augment if index < n_augmented else ""
+            image, mask = (part.whole if whole else part.crop)(rng, size, augment)
             images.append(image)
             labels.append(mask)
         return np.stack(images), np.stack(labels)
+
+    def _n_extra(self, step: int, number: int) -> int:
+        """Synthetic crops in the batch of a step; over many steps exactly their share."""
+        if self.first:
+            return number if step < self.first else 0
+        before, after = (int(count * number * self._share + 1e-6) for count in (step, step + 1))
+        return after - before
 
 
 class _Part:
@@ -117,25 +143,31 @@ class _Part:
         self._chance = area / area.sum()
         self._resized: dict[tuple[int, int], SamplePair] = {}
 
-    def crop(self, rng: np.random.Generator, size: int, augment: bool) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    def crop(
+        self, rng: np.random.Generator, size: int, augment: Augment
+    ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
         index = int(rng.choice(len(self._pairs), p=self._chance))
         pair = self._pairs[index]
         corner = [int(rng.integers(0, max(0, length - size) + 1)) for length in pair.size]
-        if augment:
+        if augment == "tissue":
             image, labels = _warped(pair, corner, size, rng)
             return _brightened(normalise(image, *self._ranges[index]), rng), labels
+        if augment == "organoid":
+            return organoid_crop(pair, corner, size, rng, *self._ranges[index])
         box = tuple(slice(start, start + size) for start in corner)
         image = normalise(pair.image[(slice(None), *box)], *self._ranges[index])
         return reflect_to(image, size, size), reflect_to(pair.labels[box], size, size)
 
     def whole(
-        self, rng: np.random.Generator, size: int, augment: bool
+        self, rng: np.random.Generator, size: int, augment: Augment
     ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
         pair = self._fitted(int(rng.integers(len(self._pairs))), size)
-        if not augment:
-            return pair.image, pair.labels
-        image, labels = _warped(pair, [0, 0], size, rng)
-        return _brightened(image, rng), labels
+        if augment == "tissue":
+            image, labels = _warped(pair, [0, 0], size, rng)
+            return _brightened(image, rng), labels
+        if augment == "organoid":
+            return organoid_crop(pair, (0, 0), size, rng, *AS_IT_IS)
+        return pair.image, pair.labels
 
     def _fitted(self, index: int, size: int) -> SamplePair:
         """A pair, normalised and resized; the first few hundred are kept, since resizing takes longer than a step."""
@@ -234,6 +266,83 @@ def _warped(
     image = np.stack([map_coordinates(plane, where, np.float32, order=1, mode="mirror") for plane in pair.image])
     labels: NDArray[np.int32] = map_coordinates(pair.labels, where, np.int32, order=0, mode="mirror")
     return image, labels
+
+
+def organoid_crop(
+    pair: SamplePair,
+    corner: Sequence[int],
+    size: int,
+    rng: np.random.Generator,
+    low: NDArray[np.float32],
+    span: NDArray[np.float32],
+) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """A crop by the protocol for organoids: flips, rotations, whitening, crops.
+
+    The source names these four; the numbers are chosen here. Mirrored up-down and left-right with probability 0.5 each,
+    turned by U(0, 2π) with probability 0.5, a square of U(0.7, 1) of the side enlarged to the whole side (in one
+    interpolation, linear; labels nearest), and whitened with probability 0.5 (`whiten`).
+
+    Parameters
+    ----------
+    pair : SamplePair
+        The crop is taken from it.
+    corner : (int, int)
+        First row and column of the crop, px.
+    size : int
+        Its side, px.
+    rng : numpy.random.Generator
+        All choices.
+    low, span : NDArray (C, 1, 1) float32
+        Range of the image, of `intensity_range`.
+
+    Returns
+    -------
+    image : NDArray (C, size, size) float32
+    labels : NDArray (size, size) int32
+    """
+    from scipy.ndimage import map_coordinates
+
+    flips = np.where(rng.random(2) < 0.5, -1.0, 1.0)
+    turn = rng.uniform(0, 2 * np.pi) if rng.random() < 0.5 else 0.0
+    zoom = rng.uniform(LEAST_CROP, 1.0)
+    cos, sin = np.cos(turn), np.sin(turn)
+    matrix = (zoom * np.array([[cos, -sin], [sin, cos]]) * flips).astype(np.float32)
+    middle, free = (size - 1) / 2, (1 - zoom) * size / 2  # the smaller square may lie anywhere in the larger
+    shift = rng.uniform(-free, free, 2).astype(np.float32)
+    grid = np.mgrid[:size, :size].astype(np.float32) - np.float32(middle)
+    centre = np.array(corner, np.float32) + np.float32(middle) + shift
+    where = np.tensordot(matrix, grid, axes=1) + centre[:, None, None]
+    native = np.stack([map_coordinates(plane, where, np.float32, order=1, mode="mirror") for plane in pair.image])
+    labels: NDArray[np.int32] = map_coordinates(pair.labels, where, np.int32, order=0, mode="mirror")
+    image = normalise(native, low, span)
+    if rng.random() < 0.5:
+        step = max(1, max(pair.size) // 1024)
+        image = whiten(image, normalise(pair.image[:, ::step, ::step], low, span))
+    return image, labels
+
+
+def whiten(crop: NDArray[np.float32], image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Give each channel of a crop the mean and the spread of the whole image.
+
+    x' = μ + σ (x - m) / max(s, 1 / √n), with m and s of the n pixels of the crop and μ and σ of the image: the usual
+    whitening, (x - m) / max(s, 1 / √n), on the scale that the network meets when it predicts.
+
+    Parameters
+    ----------
+    crop : NDArray (C, size, size) float32
+        Of the image.
+    image : NDArray (C, Y, X) float32
+        Whole, normalised alike.
+
+    Returns
+    -------
+    NDArray (C, size, size) float32
+    """
+    axes, n = (1, 2), crop[0].size
+    spread = np.maximum(crop.std(axes, keepdims=True), n**-0.5)
+    white = (crop - crop.mean(axes, keepdims=True)) / spread
+    whitened: NDArray[np.float32] = white * image.std(axes, keepdims=True) + image.mean(axes, keepdims=True)
+    return whitened
 
 
 def _bend(size: int, rng: np.random.Generator, spacing: int = 32) -> NDArray[np.float32]:

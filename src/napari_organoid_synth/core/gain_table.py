@@ -1,0 +1,288 @@
+"""What the tasks of a comparison found, as a table, and in plain sentences.
+
+Every number is a mean over images; an image that was tested several times (other seeds) counts once, with the mean of
+its scores. Differences are paired: the same image, the same share of training images, with and without. The bootstrap
+draws images, or whole groups where images belong together; what it does not draw are the trainings, so that the spread
+over seeds stands beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+RAW = "raw"
+DRAWS = 10_000
+LEAST = 4  # images or groups below which the range stands in for the interval
+ARMS = {
+    "raw": "real pairs",
+    "classical-tissue": "classical augmentation (tissue)",
+    "classical-organoid": "classical augmentation (organoid)",
+    "synthetic": "synthetic pairs",
+    "curated": "curated synthetic pairs",
+    "simulator": "simulated pairs",
+    "pretrain": "pretraining on synthetic pairs",
+}
+SCORES = {
+    "dice": "Dice",
+    "precision": "precision",
+    "recall": "recall",
+    "f": "F",
+    "ap": "accuracy of objects (IoU 0.5 to 0.9)",
+    "ap95": "accuracy of objects (IoU 0.5 to 0.95)",
+}
+OPTIMISTIC = "Optimistic: the generator saw the test images."
+
+
+def main_score(mask_kind: str) -> str:
+    """The score that the sentences are about: of objects where they were told apart, else Dice."""
+    return "ap" if mask_kind == "instances" else "dice"
+
+
+def per_image(records: Sequence[Mapping[str, Any]], score: str) -> dict[str, float]:
+    """Score of each image, mean over its tests, in the order of the names."""
+    found: dict[str, list[float]] = {}
+    for record in records:
+        for name, scores in record["per_image"].items():
+            found.setdefault(name, []).append(scores[score])
+    return {name: float(np.mean(found[name])) for name in sorted(found)}
+
+
+def gain_table(records: Sequence[Mapping[str, Any]], groups: Mapping[str, str], seed: int = 0) -> list[dict[str, Any]]:
+    """One row for each arm, share of the training images and ratio.
+
+    Parameters
+    ----------
+    records : sequence of mapping
+        Results of tasks: ``arm``, ``subset``, ``ratio``, ``fold``, ``seed``, ``per_image``, ``steps``, ``seconds``,
+        ``synthetic``.
+    groups : mapping of str to str
+        Image to group.
+    seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    list of dict
+        ``arm``, ``subset``, ``ratio``, ``images``, ``trainings``, ``steps`` (of each), ``seconds`` (of each, mean),
+        ``synthetic`` (pairs, mean), ``curation``; ``scores``: for each score ``mean``, ``sd`` over images, ``sd_folds``
+        and ``sd_seeds`` of their means; and of all arms but raw ``gain``: for each score what `paired` returns.
+    """
+    cells: dict[tuple[str, float, float], list[Mapping[str, Any]]] = {}
+    for record in records:
+        cells.setdefault((record["arm"], record["subset"], record["ratio"]), []).append(record)
+    order = {arm: index for index, arm in enumerate(ARMS)}
+    keys = sorted(cells, key=lambda key: (-key[1], order.get(key[0], len(order)), key[2]))
+    raw = {subset: found for (arm, subset, _), found in cells.items() if arm == RAW}
+    comparisons = sum(arm != RAW and subset in raw for arm, subset, _ in keys)
+    rows = []
+    for arm, subset, ratio in keys:
+        found = cells[arm, subset, ratio]
+        scores = list(next(iter(found[0]["per_image"].values())))
+        row: dict[str, Any] = {
+            "arm": arm,
+            "subset": subset,
+            "ratio": ratio,
+            "images": len(per_image(found, scores[0])),
+            "trainings": len(found),
+            "steps": found[0]["steps"],
+            "seconds": round(float(np.mean([one["seconds"] for one in found])), 1),
+            "synthetic": round(float(np.mean([one["synthetic"] for one in found])), 1),
+            "scores": {score: _spread(found, score) for score in scores},
+        }
+        if curation := sorted({one["curation"] for one in found if one.get("curation")}):
+            row["curation"] = " and ".join(curation)
+        if arm != RAW and subset in raw:
+            row["gain"] = {
+                score: paired(*_shared(raw[subset], found, score), groups, comparisons, seed) for score in scores
+            }
+        rows.append(row)
+    return rows
+
+
+def _spread(records: Sequence[Mapping[str, Any]], score: str) -> dict[str, float]:
+    values = list(per_image(records, score).values())
+
+    def over(key: str) -> float:
+        means = [
+            float(np.mean(list(per_image([one for one in records if one[key] == level], score).values())))
+            for level in sorted({one[key] for one in records})
+        ]
+        return float(np.std(means, ddof=1)) if len(means) > 1 else 0.0
+
+    return {
+        "mean": float(np.mean(values)),
+        "sd": float(np.std(values, ddof=1)) if len(values) > 1 else 0.0,
+        "sd_folds": over("fold"),
+        "sd_seeds": over("seed"),
+    }
+
+
+def _shared(
+    raw: Sequence[Mapping[str, Any]], other: Sequence[Mapping[str, Any]], score: str
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Images of the folds and seeds that both have, so that a table of half the tasks is paired too."""
+
+    def places(records: Sequence[Mapping[str, Any]]) -> set[tuple[int, int]]:
+        return {(one["fold"], one["seed"]) for one in records}
+
+    both = places(raw) & places(other)
+    before, after = (
+        per_image([one for one in side if (one["fold"], one["seed"]) in both], score) for side in (raw, other)
+    )
+    return before, after
+
+
+def paired(
+    before: Mapping[str, float],
+    after: Mapping[str, float],
+    groups: Mapping[str, str],
+    comparisons: int = 1,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """The paired difference of a score with its bootstrap interval (percentile; Efron 1979).
+
+    Parameters
+    ----------
+    before, after : mapping of str to float
+        Image to score; the same images.
+    groups : mapping of str to str
+        Image to group. Where groups have several images, groups are drawn (cluster bootstrap), and the mean is that of
+        all images in the groups drawn.
+    comparisons : int
+        How many were made: ``low_all`` and ``high_all`` hold for all of them at once (Bonferroni).
+    seed : int
+        Of the draws.
+
+    Returns
+    -------
+    dict
+        ``images``, ``groups``, ``better``, ``worse``, ``mean``, ``low``, ``high`` (95 %), ``low_all``, ``high_all``,
+        ``interval``: ``"bootstrap"``, or ``"range"`` of single images (or groups) where there are fewer than four;
+        empty without images.
+    """
+    names = sorted(set(before) & set(after))
+    if not names:
+        return {}
+    change = np.array([after[name] - before[name] for name in names])
+    kinds, member = np.unique([groups.get(name, name) for name in names], return_inverse=True)
+    sums, counts = np.bincount(member, change).astype(np.float64), np.bincount(member)
+    found = {
+        "images": len(names),
+        "groups": len(kinds),
+        "better": int((change > 1e-9).sum()),
+        "worse": int((change < -1e-9).sum()),
+        "mean": float(change.mean()),
+    }
+    if len(kinds) < LEAST:
+        ends = [float((sums / counts).min()), float((sums / counts).max())]
+        return found | dict(zip(("low", "high", "low_all", "high_all"), ends * 2, strict=True)) | {"interval": "range"}
+    means = _bootstrap(sums, counts, seed)
+    low, high = (float(end) for end in np.percentile(means, [2.5, 97.5]))
+    tail = 2.5 / max(comparisons, 1)
+    low_all, high_all = (float(end) for end in np.percentile(means, [tail, 100 - tail]))
+    return found | {"low": low, "high": high, "low_all": low_all, "high_all": high_all, "interval": "bootstrap"}
+
+
+def _bootstrap(sums: NDArray[np.float64], counts: NDArray[np.intp], seed: int) -> NDArray[np.float64]:
+    """Means of all images in groups drawn with replacement."""
+    drawn = np.random.default_rng(seed).integers(0, len(sums), (DRAWS, len(sums)))
+    means: NDArray[np.float64] = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+    return means
+
+
+def lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The table as lines of text: mean and spread of every score, and the gain of the main one with its interval."""
+    if not rows:
+        return []
+    scores = list(rows[0]["scores"])
+    main = "ap" if "ap" in scores else "dice"
+    head = f"{'arm':20} {'part':>6} {'ratio':>6} {'tests':>5} " + " ".join(f"{score:>15}" for score in scores)
+    found = [f"{head}  gain ({main}) [95 %]"]
+    for row in rows:
+        cells = " ".join(f"{one['mean']:7.3f} ± {one['sd']:5.3f}" for one in row["scores"].values())
+        line = f"{row['arm']:20} {row['subset']:6.3g} {row['ratio']:6.3g} {row['images']:5} {cells}"
+        if change := row.get("gain", {}).get(main):
+            line += f"  {change['mean']:+.3f} [{change['low']:.3f}, {change['high']:.3f}]"
+            line += f", better on {change['better']} of {change['images']}"
+        found.append(line)
+    return found
+
+
+def gain_sentences(rows: Sequence[Mapping[str, Any]], score: str, paper_protocol: bool = False) -> list[str]:
+    """What each arm changed, in words that promise no more than the numbers hold.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        Of `gain_table`.
+    score : str
+        Which score the words are about.
+    paper_protocol : bool
+        Whether generators saw the test images.
+
+    Returns
+    -------
+    list of str
+        One for each row with a gain; then what holds for all of them.
+
+    Examples
+    --------
+    >>> change = paired({f"i{k}": 0.5 for k in range(12)}, {f"i{k}": 0.5 + 0.01 * k for k in range(12)}, {})
+    >>> row = {"arm": "synthetic", "subset": 1.0, "ratio": 1.0, "gain": {"dice": change}}
+    >>> gain_sentences([row], "dice")
+    ['Synthetic pairs helped on 11 of 12 images, Dice +0.055 [0.036, 0.074].']
+    """
+    compared = [row for row in rows if row.get("gain", {}).get(score)]
+    several = {key: len({row[key] for row in compared}) > 1 for key in ("subset", "ratio")}
+    sentences = [_sentence(row, score, len(compared), several) for row in compared]
+    if not sentences:
+        return []
+    if paper_protocol:
+        sentences.append(f"{OPTIMISTIC} Measure again without the paper protocol before you believe it.")
+    images, few = compared[0]["gain"][score]["images"], compared[0]["gain"][score]["interval"] == "range"
+    if few:
+        groups = compared[0]["gain"][score]["groups"]
+        what = f"{images} image{'s' * (images > 1)}"
+        if groups < images:
+            what += f" of {groups} group{'s' * (groups > 1)}"
+        sentences.append(f"Only {what}: the brackets are single values, no interval. So few tell little.")
+    elif len(compared) > 1:
+        sentences.append(
+            f"{len(compared)} comparisons with raw were made; of every twenty, about one such interval leaves out zero "
+            "by chance alone."
+        )
+    return sentences
+
+
+def _sentence(row: Mapping[str, Any], score: str, comparisons: int, several: Mapping[str, bool]) -> str:
+    change = row["gain"][score]
+    what = ARMS.get(row["arm"], row["arm"])
+    if row.get("curation"):
+        what = {"automatic": "automatically curated synthetic pairs", "by hand": "synthetic pairs curated by hand"}.get(
+            row["curation"], "synthetic pairs curated by hand in some folds, automatically in others"
+        )
+    where = [
+        f"with {row['subset']:.4g} of the images" * several["subset"],
+        f"ratio {row['ratio']:g}" * several["ratio"],
+    ]
+    if where := [part for part in where if part]:
+        what += f" ({', '.join(where)})"
+    n, better, mean = change["images"], change["better"], change["mean"]
+    clear = change["interval"] == "bootstrap" and not change["low"] <= 0 <= change["high"]
+    numbers = f"{SCORES.get(score, score)} {mean:+.3f} [{change['low']:.3f}, {change['high']:.3f}]"
+    of = f"{better} of {n} image{'s' * (n > 1)}"
+    if change["interval"] == "range":
+        text = f"{what}: better on {of}, {numbers}."
+    elif clear and mean > 0:
+        text = f"{what} helped on {of}, {numbers}."
+    elif clear:
+        text = f"{what} did not help: better on {of}, {numbers}."
+    else:
+        text = f"{what} made no clear difference: better on {of}, {numbers}; the interval includes zero."
+    if clear and change["low_all"] <= 0 <= change["high_all"]:
+        text += f" With {comparisons} comparisons made, that may be chance."
+    return text[:1].upper() + text[1:]

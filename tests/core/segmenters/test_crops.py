@@ -1,0 +1,101 @@
+import numpy as np
+import pytest
+
+from napari_organoid_synth.core.pair import SamplePair
+from napari_organoid_synth.core.segmenters.crops import CropPool, intensity_range, normalise, organoid_crop, whiten
+
+
+def flat(value: int, name: str = "p") -> SamplePair:
+    image = np.tile(np.arange(64, dtype=np.uint8), (1, 64, 1))
+    return SamplePair(name, image, np.full((64, 64), value, np.int32), "classes", ("a", "b"))
+
+
+def shares(pool, steps, number=4):
+    return [int((pool.draw(step, number, 32)[1][:, 0, 0] == 2).sum()) for step in range(steps)]
+
+
+@pytest.mark.parametrize(
+    ("ratio", "number", "of_twelve"), [(1, 4, 24), (3, 4, 36), (0.5, 4, 16), (2, 1, 8), (5, 1, 10)]
+)
+def test_the_ratio_holds_exactly_over_the_steps(ratio, number, of_twelve):
+    found = shares(CropPool([flat(1)], [flat(2)], ratio=ratio), 12, number)
+    assert sum(found) == of_twelve
+    assert max(found) - min(found) <= 1
+
+
+def test_synthetic_first_then_real():
+    assert shares(CropPool([flat(1)], [flat(2)], first=3), 6) == [4, 4, 4, 0, 0, 0]
+
+
+def test_tissue_intensity_follows_the_formula():
+    """Of two images that differ by a constant factor only the same draws give the same crops; noise is 0.02."""
+    pair = SamplePair(
+        "p", np.random.default_rng(0).integers(0, 200, (1, 64, 64)).astype(np.uint8), np.ones((64, 64), int)
+    )
+    plain = SamplePair("c", np.full((1, 64, 64), 7, np.uint8), np.ones((64, 64), np.int32))
+    crops = np.concatenate([CropPool([plain], augment="tissue", seed=3).draw(step, 8, 48)[0] for step in range(20)])
+    assert crops.std(axis=(1, 2, 3)) == pytest.approx(0.02, abs=0.002)  # a constant image is 0: only shift and noise
+    shift = crops.mean(axis=(1, 2, 3))
+    assert -0.2 <= shift.min() < -0.18
+    assert 0.18 < shift.max() <= 0.2
+    tissue, again = (CropPool([pair], augment=name, seed=3).draw(0, 4, 48)[0] for name in ("tissue", True))
+    assert np.array_equal(tissue, again)
+
+
+def test_half_of_an_organoid_batch_is_as_it_is():
+    pair = SamplePair(
+        "p", np.random.default_rng(0).random((1, 40, 40)).astype(np.float32), np.zeros((40, 40), np.int32)
+    )
+    whole = normalise(pair.image, *intensity_range(pair.image))
+    images = CropPool([pair], augment="organoid").draw(0, 6, 40)[0]
+    assert [bool(np.array_equal(image, whole)) for image in images] == [False] * 3 + [True] * 3
+
+
+class Fixed:
+    """A generator whose choices are given: flips, turn or not, zoom, shift, whiten or not."""
+
+    def __init__(self, randoms, uniforms):
+        self.randoms, self.uniforms = list(randoms), list(uniforms)
+
+    def random(self, size=None):
+        return np.array(self.randoms.pop(0)) if size else self.randoms.pop(0)
+
+    def uniform(self, low, high, size=None):
+        value = np.broadcast_to(self.uniforms.pop(0), size or ())
+        assert (low <= value).all()
+        assert (value <= high).all()
+        return value
+
+
+def crop_of(image, randoms, uniforms, corner=(0, 0), size=None):
+    pair = SamplePair("p", image[None], np.arange(image.size, dtype=np.int32).reshape(image.shape))
+    zero, one = np.zeros((1, 1, 1), np.float32), np.ones((1, 1, 1), np.float32)
+    found, labels = organoid_crop(pair, corner, size or len(image), Fixed(randoms, uniforms), zero, one)
+    return found[0], labels
+
+
+def test_organoid_geometry_by_hand():
+    image = np.random.default_rng(1).random((9, 9)).astype(np.float32)
+    numbers = np.arange(81).reshape(9, 9)
+    for flips, expected in (((0.9, 0.9), np.s_[:, :]), ((0.1, 0.9), np.s_[::-1]), ((0.9, 0.1), np.s_[:, ::-1])):
+        found, labels = crop_of(image, [flips, 0.9, 0.9], [1.0, 0.0])
+        assert found == pytest.approx(image[expected], abs=1e-5)
+        assert np.array_equal(labels, numbers[expected])
+    found, _ = crop_of(image, [(0.9, 0.9), 0.1, 0.9], [np.pi / 2, 1.0, 0.0])
+    assert any(found == pytest.approx(np.rot90(image, k), abs=1e-4) for k in (1, 3))
+    ramp = np.tile(np.arange(21, dtype=np.float32), (21, 1)) / 21
+    found, _ = crop_of(ramp, [(0.9, 0.9), 0.9, 0.9], [0.8, (0.0, 2.0)])
+    assert np.diff(found[0]) == pytest.approx(0.8 / 21, abs=1e-5)  # a zoom of 0.8 stretches the ramp
+    assert found[10, 10] == pytest.approx(12 / 21, abs=1e-5)  # two pixels to the right of the middle
+
+
+def test_whitening_gives_the_mean_and_spread_of_the_image():
+    rng = np.random.default_rng(2)
+    image, crop = rng.normal(0.4, 0.2, (2, 64, 64)).astype(np.float32), rng.normal(3, 5, (2, 8, 8)).astype(np.float32)
+    found = whiten(crop, image)
+    assert found.mean((1, 2)) == pytest.approx(image.mean((1, 2)), abs=1e-5)
+    assert found.std((1, 2)) == pytest.approx(image.std((1, 2)), abs=1e-5)
+    by_hand = (crop[0] - crop[0].mean()) / crop[0].std() * image[0].std() + image[0].mean()
+    assert found[0] == pytest.approx(by_hand, abs=1e-5)
+    even = whiten(np.ones((1, 8, 8), np.float32), image[:1])  # no spread: 1 / sqrt(n) stands in, nothing divides by 0
+    assert even == pytest.approx(np.full((1, 8, 8), image[0].mean()), abs=1e-5)

@@ -1,0 +1,156 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.folds import find_groups, make_folds, split_groups, subset
+from napari_organoid_synth.core.pair_table import PairEntry
+
+
+def alone(n: int) -> dict[str, str]:
+    return {f"image{index}": f"image{index}" for index in range(n)}
+
+
+def all_tests(folds):
+    return sorted(name for fold in folds for name in fold.test)
+
+
+@pytest.mark.parametrize("n", range(2, 11))
+def test_two_to_ten_images_leave_one_out(n):
+    folds = make_folds(alone(n), "leave-one-out")
+    assert [fold.test for fold in folds] == [(name,) for name in sorted(alone(n))]
+    assert all(len(fold.train) == n - 1 and not set(fold.train) & set(fold.test) for fold in folds)
+
+
+@pytest.mark.parametrize("n", range(2, 11))
+@pytest.mark.parametrize("design", ["k-fold", "grouped"])
+def test_two_to_ten_images_in_folds(n, design):
+    for count in (0, *range(2, n + 1)):
+        folds = make_folds(alone(n), design, count)
+        assert len(folds) == (count or min(5, n))
+        assert all_tests(folds) == sorted(alone(n))
+        sizes = [len(fold.test) for fold in folds]
+        assert max(sizes) - min(sizes) <= 1
+    with pytest.raises(UserError, match=f"There are {n} (images|groups) for {n + 1} folds"):
+        make_folds(alone(n), design, n + 1)
+
+
+@pytest.mark.parametrize("n", range(2, 11))
+def test_two_to_ten_images_held_out(n):
+    fold = make_folds(alone(n), "hold-out", test_share=0.25)[0]
+    assert len(fold.test) == max(1, round(0.25 * n))
+    assert sorted(fold.train + fold.test) == sorted(alone(n))
+    own = make_folds(alone(n), "hold-out", held=["image1"])[0]
+    assert own.test == ("image1",)
+    assert len(own.train) == n - 1
+
+
+@given(
+    st.dictionaries(st.text("abcxyz019_", min_size=1, max_size=6), st.sampled_from("ABCDE"), min_size=2, max_size=20),
+    st.integers(2, 6),
+    st.integers(0, 3),
+    st.randoms(use_true_random=False),
+)
+@settings(max_examples=120, deadline=None)
+def test_what_holds_for_any_images(groups, count, seed, random):
+    shuffled = list(groups.items())
+    random.shuffle(shuffled)
+    for design in ("k-fold", "leave-one-out", "grouped", "hold-out"):
+        share = 0.3 if design == "hold-out" else 0.0
+        most = len(groups) if design in {"k-fold", "leave-one-out"} else len(set(groups.values()))
+        if most < (count if design in {"k-fold", "grouped"} else 2):
+            with pytest.raises(UserError, match="Expected at least"):
+                make_folds(groups, design, count, share, seed=seed)
+            continue
+        folds = make_folds(groups, design, count, share, seed=seed)
+        assert make_folds(dict(shuffled), design, count, share, seed=seed) == folds
+        for fold in folds:
+            assert fold.train
+            assert fold.test
+            assert not set(fold.train) & set(fold.test)
+            assert set(fold.train) | set(fold.test) == set(groups)
+        if design != "hold-out":
+            assert all_tests(folds) == sorted(groups)
+        if design in {"grouped", "hold-out"}:
+            assert not split_groups(folds, groups)
+
+
+def test_the_seed_deals_differently():
+    found = {tuple(fold.test for fold in make_folds(alone(10), "k-fold", 5, seed=seed)) for seed in range(5)}
+    assert len(found) == 5
+
+
+def test_groups_are_dealt_out_evenly():
+    groups = {f"{letter}{index}": letter for letter, n in zip("abcd", (6, 3, 2, 1), strict=True) for index in range(n)}
+    folds = make_folds(groups, "grouped", 2)
+    assert sorted(len(fold.test) for fold in folds) == [6, 6]
+
+
+@pytest.mark.parametrize(
+    ("groups", "design", "count", "held", "found"),
+    [
+        ({"a": "a"}, "k-fold", 2, (), "only 1 pair"),
+        ({}, "leave-one-out", 0, (), "no pair"),
+        (alone(3), "k-fold", 1, (), "1 fold is asked"),
+        ({"a": "g", "b": "g"}, "grouped", 0, (), "There is 1 group for 2 folds"),
+        (alone(3), "hold-out", 0, (), "None of the 3 pairs"),
+        (alone(3), "hold-out", 0, sorted(alone(3)), "All 3 pairs would be tested"),
+    ],
+)
+def test_what_cannot_work_is_refused_in_words(groups, design, count, held, found):
+    with pytest.raises(UserError, match=found) as error:
+        make_folds(groups, design, count, held=held)
+    assert error.value.todo
+
+
+def rows(*names, folder="images", **more):
+    return [PairEntry(name=name, image=f"/data/{folder}/{name}.tif", **more) for name in names]
+
+
+@pytest.mark.parametrize(
+    ("names", "groups"),
+    [
+        (["mouse1_z01", "mouse1_z02", "mouse2_z01"], ["mouse1", "mouse1", "mouse2"]),
+        (["wellA-t3", "wellA-t4", "wellB-t3"], ["wellA", "wellA", "wellB"]),
+        (["e1_z1_t2", "e1_z2_t1", "e2_z1_t1"], ["e1", "e1", "e2"]),
+        (["a_y0_x0_r0", "a_y0_x256_r1", "b_y0_x0_r0"], ["a", "a", "b"]),
+        (["embryo01_03", "embryo01_04", "embryo02_03"], ["embryo01", "embryo01", "embryo02"]),
+        (["healthy_1", "healthy_2", "sick_1"], ["healthy_1", "healthy_2", "sick_1"]),  # a class is no group
+        (["b0", "b1", "b2"], ["b0", "b1", "b2"]),
+    ],
+)
+def test_groups_from_names(names, groups):
+    found = find_groups(rows(*names))
+    assert [found.groups[name] for name in names] == groups
+    assert found.joined == (len(set(groups)) < len(names))
+    assert found.words.startswith(f"{len(set(groups))} groups of 3" if found.joined else "3 images, each by itself")
+
+
+def test_groups_of_the_table_the_folder_and_a_pattern():
+    stack = rows("s_000", "s_001", group="s") + rows("k_000", "k_001", group="k")
+    assert set(find_groups(stack).groups.values()) == {"s", "k"}
+    folders = rows("1", "2", folder="embryo_a") + rows("3", folder="embryo_b")
+    assert find_groups(folders, "folder").groups == {"1": "embryo_a", "2": "embryo_a", "3": "embryo_b"}
+    assert find_groups(rows("x1a", "x1b", "x2a"), r"x(\d)").groups == {"x1a": "1", "x1b": "1", "x2a": "2"}
+    assert find_groups(rows("x1a", "x2a"), r"x\d").groups == {"x1a": "x1", "x2a": "x2"}
+    assert find_groups(rows("x1a", "x2a"), r"(x)(?P<group>\d)").groups == {"x1a": "1", "x2a": "2"}
+
+
+def test_one_volume_is_said_and_a_bad_pattern_refused():
+    found = find_groups(rows("vnc_z00", "vnc_z01", "vnc_z02"))
+    assert not found.joined
+    assert "'vnc'" in found.warning
+    with pytest.raises(UserError, match="no regular expression"):
+        find_groups(rows("a"), "(")
+    with pytest.raises(UserError, match="does not match 'b'"):
+        find_groups(rows("a", "b"), "a")
+
+
+def test_subsets_are_nested_and_of_the_published_sizes():
+    names = [f"n{index}" for index in range(8)]
+    whole, some, few = (set(subset(names, share, seed=3)) for share in (1.0, 0.625, 0.375))
+    assert (len(whole), len(some), len(few)) == (8, 5, 3)
+    assert few < some < whole
+    assert subset(names[::-1], 0.375, seed=3) == subset(names, 0.375, seed=3)
+    assert len(subset(names[:2], 0.01)) == 1
+    assert len({subset(names, 0.375, seed) for seed in range(8)}) > 3

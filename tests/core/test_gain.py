@@ -1,0 +1,388 @@
+"""The gain, measured for real on tiny images: arms, leaks, resuming, workers."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_organoid_synth.core import gain_tasks
+from napari_organoid_synth.core.configs.unet import UNetConfig
+from napari_organoid_synth.core.curation import SampleStore
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.gain import RESULTS, find_gain, gain, make_plan, pick_recipes
+from napari_organoid_synth.core.gain_tasks import Leak, read_result, refuse_leaks, run_task, task_folder
+from napari_organoid_synth.core.gain_workers import open_workers
+from napari_organoid_synth.core.job import Added, Control, Finished, Progress, Started, Warned
+from napari_organoid_synth.core.pair import SamplePair, Source, content_hash
+from napari_organoid_synth.core.pair_table import PairTable
+from napari_organoid_synth.core.pairing import load_pairs, save_layers_pair
+from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.recipe import GainSettings, Recipe
+
+RECIPE = Recipe().override(
+    "gan.generator_channels=8",
+    "gan.discriminator_channels=8",
+    "tiles.size=64",
+    "train.steps=3",
+    "train.batch=1",
+    "train.precision=float32",
+    "train.checkpoint_every=1",
+)
+SETTINGS = GainSettings(
+    segmenter=UNetConfig(channels=8, depth=2, tile=64, batch=2, learning_rate=1e-2),
+    design="k-fold",
+    folds=2,
+    steps=3,
+    pairs=4,
+    generator="recipe.yaml",
+    scheduler="here",
+    device="cpu",
+)
+
+
+def disc(seed: int) -> SamplePair:
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:64, :64]
+    cy, cx = rng.integers(20, 44, 2)
+    labels = ((y - cy) ** 2 + (x - cx) ** 2 < 12**2).astype(np.int32)
+    image = (100 + 60 * labels + rng.normal(0, 8, labels.shape)).clip(0, 255).astype(np.uint8)
+    return SamplePair(f"disc{seed}", image[None], labels)
+
+
+def make_project(path: Path, pairs: list[SamplePair]) -> Project:
+    project = Project(path)
+    for pair in pairs:
+        save_layers_pair(project, pair.name, pair.image, pair.labels, mask_kind="binary")
+    RECIPE.to_file(project.path / "recipe.yaml")
+    return project
+
+
+@pytest.fixture
+def project(tmp_path):
+    return make_project(tmp_path / "project", [disc(seed) for seed in range(4)])
+
+
+def run(project, settings=SETTINGS, control=None, folder=None, **more):
+    return list(gain(project, settings, control or Control(), folder, **more))
+
+
+def plan_of(project, settings):
+    return make_plan(project, settings, pick_recipes(project, settings))
+
+
+ARMS = ("raw", "classical-tissue", "classical-organoid", "synthetic", "curated", "simulator", "pretrain")
+
+
+def test_all_arms_take_the_same_steps_and_are_paired(project, tmp_path):
+    settings = SETTINGS.replace(arms=ARMS)
+    events = run(project, settings, folder=tmp_path / "out")
+    assert isinstance(events[0], Started)
+    assert (events[0].info["folds"], events[0].info["total"]) == (2, 2 * (2 + 7))
+    assert events[0].info["groups"] == "4 images, each by itself"
+    result = events[-1].result
+    assert events[-1] == Finished(18, "completed", result)
+    assert not [event for event in events if isinstance(event, Warned)]
+    assert list(result["arms"]) == list(ARMS)
+    assert len([event for event in events if isinstance(event, Added)]) == 18
+    progress = [event for event in events if isinstance(event, Progress)]
+    assert progress[-1].step == progress[-1].total == 18
+    assert {row["steps"] for row in result["table"]} == {3}
+    assert [row["synthetic"] for row in result["table"]] == [0, 0, 0, 4, 2, 4, 4]
+    assert result["table"][4]["curation"] == "automatic"
+    names = sorted(f"disc{seed}" for seed in range(4))
+    assert result["test"] == result["train"] == names
+    for row, (name, arm) in zip(result["table"], result["arms"].items(), strict=True):
+        assert row["arm"] == name
+        assert list(arm["per_image"]) == names
+        assert arm["dice"] == pytest.approx(np.mean([one["dice"] for one in arm["per_image"].values()]))
+        assert row["scores"]["dice"]["mean"] == pytest.approx(arm["dice"])
+        assert arm["f"] == pytest.approx(arm["dice"])
+        if name != "raw":
+            raw = result["arms"]["raw"]["per_image"]
+            change = [arm["per_image"][one]["dice"] - raw[one]["dice"] for one in names]
+            assert row["gain"]["dice"]["mean"] == pytest.approx(np.mean(change))
+    assert "Automatically curated synthetic pairs" in result["sentence"]
+    assert "6 comparisons with raw were made" in result["sentence"]
+    for arm in ARMS:
+        assert {path.name for path in (tmp_path / "out" / "predictions" / arm).glob("*_errors.png")} == {
+            f"{name}_errors.png" for name in names
+        }
+    on_disk = json.loads((tmp_path / "out" / RESULTS).read_text())
+    assert on_disk == {key: value for key, value in result.items() if key != "folder"}
+
+
+def test_subsets_ratios_and_repeats_make_the_grid(project):
+    settings = SETTINGS.replace(arms=("synthetic", "pretrain"), subsets=(1.0, 0.5), ratios=(1.0, 3.0), repeats=2)
+    tasks = plan_of(project, settings).tasks
+    kinds = [task.kind for task in tasks]
+    assert kinds.count("generator") == 2 * 2 * 2  # folds, repeats, subsets: it knows no more than the arm
+    assert kinds.count("arm") == 2 * 2 * 2 * (1 + 2 + 2)
+    assert len({task.key for task in tasks}) == len(tasks)
+    for task in tasks:
+        if task.kind == "arm" and task.needs:
+            (source,) = (other for other in tasks if other.key == task.needs[0])
+            assert source.plan["train"] == task.plan["train"]
+            assert set(source.plan["held"]) >= set(task.plan["test"])
+
+
+def test_a_resumed_comparison_does_only_what_is_left(project, tmp_path):
+    settings = SETTINGS.replace(arms=("classical-tissue",))
+    control, added = Control(), []
+    for event in gain(project, settings, control, tmp_path / "out"):
+        if isinstance(event, Added):
+            added += event.ids
+        if len(added) == 2:
+            control.cancel()
+    assert event.reason == "canceled"
+    assert event.result["tasks"] == {"total": 4, "done": 2, "failed": 0}
+    written = {key: (task_folder(tmp_path / "out", key) / "result.json").stat().st_mtime_ns for key in added}
+
+    events = run(project, settings, folder=tmp_path / "out")
+    assert events[0].info["done"] == 2
+    assert events[-1].reason == "completed"
+    again = [key for event in events if isinstance(event, Added) for key in event.ids]
+    assert len(again) == 2
+    assert not set(again) & set(added)
+    for key, at in written.items():
+        assert (task_folder(tmp_path / "out", key) / "result.json").stat().st_mtime_ns == at
+    at_once = run(project, settings, folder=tmp_path / "other")[-1].result
+    assert at_once["table"][0]["scores"] == events[-1].result["table"][0]["scores"]
+
+
+def test_a_stopped_generator_goes_on_from_its_checkpoint(project, tmp_path):
+    settings = SETTINGS.replace(arms=("synthetic",), generator_steps=4)
+    (task, *_) = [task for task in plan_of(project, settings).tasks if task.kind == "generator"]
+
+    class Stop(Control):
+        asked = 0
+
+        def request(self):
+            self.asked += 1
+            return "cancel" if self.asked > 4 else "run"
+
+    assert run_task(str(tmp_path), task, Stop()) == {"state": "canceled"}
+    run_folder = task_folder(tmp_path, task.key) / "project" / "runs" / "generator"
+    steps = [int(path.stem[5:]) for path in run_folder.glob("checkpoints/step_*.json")]
+    assert 0 < max(steps) < 4
+    assert read_result(tmp_path, task.key) is None
+    assert run_task(str(tmp_path), task, Control()) == {"state": "done"}
+    through = tmp_path / "through"
+    assert run_task(str(through), task, Control()) == {"state": "done"}
+    one, two = (
+        SampleStore(task_folder(folder, task.key) / "project" / "samples.sqlite") for folder in (tmp_path, through)
+    )
+    with one, two:
+        pixels = [[content_hash(store.pair(id).image) for id in store.ids(sort="name")] for store in (one, two)]
+    assert pixels[0] == pixels[1]
+
+
+def test_the_same_settings_go_on_in_the_same_folder(project):
+    short = SETTINGS.replace(arms=("raw",))
+    first = run(project, short)[-1].result["folder"]
+    again = run(project, short.replace(workers=2))
+    assert again[-1].result["folder"] == first
+    assert not [event for event in again if isinstance(event, Added)]
+    assert find_gain(project, short.replace(steps=4)) is None
+    assert run(project, short.replace(steps=4))[-1].result["folder"] != first
+
+
+# --- leaks ---
+
+
+def memorise(folder, task, control):
+    """A generator that has learned its images by heart: what it makes are exactly the pairs that it was given."""
+    plan = task.plan
+    table = PairTable.from_file(Project(plan["project"]).pairs_path)
+    with SampleStore(Project(task_folder(folder, task.key) / "project").samples_path) as store:
+        for pair in gain_tasks.read_pairs(table, plan["train"]):
+            store.add(pair.replace(name=f"copy_{pair.name}", source=Source("synthetic")))
+    return {"pairs": len(plan["train"]), "curated": [], "data": plan["train"]}
+
+
+def riddle(seed: int) -> SamplePair:
+    """An image whose mask nobody can guess: a disc and a square of which one, by chance, is the object."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:64, :64]
+    disc_, square = (y - 20) ** 2 + (x - 20) ** 2 < 12**2, (abs(y - 44) < 11) & (abs(x - 44) < 11)
+    image = 60 + 80 * (disc_ | square) + rng.normal(0, 6, (64, 64)) + 60 * rng.random() * (x > 32)
+    image[:6, 4 * seed : 4 * seed + 4] = 250  # what tells the images apart, and nothing else
+    labels = disc_ if seed in (0, 3) else square
+    return SamplePair(f"riddle{seed}", image.clip(0, 255).astype(np.uint8)[None], labels.astype(np.int32))
+
+
+def test_a_memorising_generator_raises_its_score_only_where_it_may_see_the_test_images(tmp_path, monkeypatch):
+    monkeypatch.setitem(gain_tasks.DO, "generator", memorise)
+    project = make_project(tmp_path / "project", [riddle(seed) for seed in range(4)])
+    settings = SETTINGS.replace(
+        arms=("synthetic",),
+        design="hold-out",
+        test_share=0.5,
+        steps=120,
+        segmenter=SETTINGS.segmenter.model_copy(update={"batch": 4}),
+    )
+    gains = {}
+    for paper in (False, True):
+        folder = tmp_path / str(paper)
+        result = run(project, settings.replace(paper_protocol=paper), folder=folder)[-1].result
+        gains[paper] = result["table"][1]["gain"]["dice"]["mean"]
+        test = {content_hash(pair.image) for pair in load_pairs(project) if pair.name in result["test"]}
+        (store_path,) = folder.glob("tasks/generator-*/project/samples.sqlite")
+        with SampleStore(store_path) as store:
+            made = {content_hash(store.pair(id).image) for id in store.ids()}
+        assert len(made & test) == (2 if paper else 0)
+        assert len(made) == (4 if paper else 2)
+        assert ("Optimistic" in result["sentence"]) == paper
+    assert gains[False] < 0.1
+    assert gains[True] > 0.3
+
+
+def test_a_generator_that_cheats_stops_the_comparison(tmp_path, monkeypatch):
+    """It looks into the project for the test images: found by their pixels, though its list of data is innocent."""
+
+    def cheat(folder, task, control):
+        honest = memorise(folder, task, control)
+        with SampleStore(task_folder(folder, task.key) / "project" / "samples.sqlite") as store:
+            for pair in load_pairs(Project(task.plan["project"])):
+                store.add(pair.replace(name=f"stolen_{pair.name}", source=Source("synthetic")))
+        return honest
+
+    monkeypatch.setitem(gain_tasks.DO, "generator", cheat)
+    project = make_project(tmp_path / "project", [disc(seed) for seed in range(4)])
+    with pytest.raises(Leak, match="has the pixels of the test image"):
+        run(project, SETTINGS.replace(arms=("synthetic",)))
+
+
+def test_what_counts_as_a_leak():
+    one, two, test = disc(0), disc(1), disc(2)
+    refuse_leaks([test], [one, two], [one.replace(source=Source("synthetic"))], {"a": "another hash"})
+    with pytest.raises(Leak, match="seen 'disc2'"):
+        refuse_leaks([test], [one], [], {"renamed": content_hash(test.image, test.labels)})
+    with pytest.raises(Leak, match="'renamed', on which an arm would train"):
+        refuse_leaks([test], [one, test.replace(name="renamed")], [], {})
+    painted = SamplePair("painted", one.image, test.labels, source=Source("synthetic"))
+    with pytest.raises(Leak, match="painted"):
+        refuse_leaks([test], [one], [painted], {})
+    empty = test.replace(labels=np.zeros_like(test.labels))
+    refuse_leaks([empty], [one], [painted.replace(labels=empty.labels)], {})  # an empty mask gives nothing away
+
+
+def test_pairs_accepted_by_hand_are_used_only_where_their_generator_is_innocent(project):
+    hashes = {pair.name: content_hash(pair.image, pair.labels) for pair in load_pairs(project)}
+    settings = SETTINGS.replace(arms=("curated",), design="leave-one-out")
+
+    def accept(name, data, mask):
+        how = {"data": {one: hashes[one] for one in data}, "mask": mask}
+        with SampleStore(project.samples_path) as store:
+            id = store.add(disc(50).replace(name=name, source=Source("synthetic", provenance=how)))
+            store.decide([id], "accepted")
+
+    accept("innocent", ("disc0", "disc1", "disc2"), {"kind": "warped", "name": "disc1"})
+    accept("mask of disc3", ("disc0", "disc1", "disc2"), {"kind": "warped", "name": "disc3"})
+    accept("mask unknown", ("disc0", "disc1", "disc2"), {"kind": "fitted"})
+    accept("saw all", tuple(hashes), {"kind": "simulated"})
+    accept("nothing known", (), {})
+    plan = plan_of(project, settings)
+    arms = {tuple(task.plan["test"]): task for task in plan.tasks if task.plan.get("arm") == "curated"}
+    assert {test: len(task.plan["by_hand"]) for test, task in arms.items()} == {
+        ("disc0",): 0,
+        ("disc1",): 0,
+        ("disc2",): 0,
+        ("disc3",): 1,
+    }
+    assert [bool(task.needs) for task in arms.values()] == [True, True, True, False]
+    assert "not used in 3 of 4 cases" in plan.warnings[0]
+    paper = plan_of(project, settings.replace(paper_protocol=True))
+    assert {len(task.plan["by_hand"]) for task in paper.tasks if task.plan.get("arm") == "curated"} == {5}
+
+
+# --- what cannot be done ---
+
+
+def test_it_says_what_is_missing(project, tmp_path):
+    with pytest.raises(UserError, match="has no run that draws pairs"):
+        run(project, SETTINGS.replace(generator=""))
+    with pytest.raises(UserError, match="4 images for 7 folds"):
+        run(project, SETTINGS.replace(folds=7))
+    with pytest.raises(UserError, match="None of the 4 pairs is put aside"):
+        run(project, SETTINGS.replace(design="hold-out"))
+    with pytest.raises(UserError, match=r"'tcp://127.0.0.1:9' does not answer"):
+        run(project, SETTINGS.replace(arms=("raw",), scheduler="tcp://127.0.0.1:9"))
+
+
+def test_a_changed_image_and_a_failed_task_are_reported_and_the_rest_goes_on(project, tmp_path):
+    settings = SETTINGS.replace(arms=("curated",))
+    broken = {task.key for task in plan_of(project, settings).tasks if task.kind == "generator"}
+
+    def fail(folder, task, control):
+        raise UserError("The generator is broken.")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(gain_tasks.DO, "generator", fail)
+        events = run(project, settings, folder=tmp_path / "out")
+    result = events[-1].result
+    assert result["tasks"] == {"total": 6, "done": 2, "failed": 4}
+    assert list(result["arms"]) == ["raw"]
+    assert [event.text for event in events if isinstance(event, Warned)] == [
+        "Training the generator, fold 1: The generator is broken.",
+        "Training the generator, fold 2: The generator is broken.",
+    ]
+    assert any("not done, because of 'training the generator, fold 1'" in words for words in result["warnings"])
+    assert all((task_folder(tmp_path / "out", key) / "error.txt").exists() for key in broken)
+    healed = run(project, settings, folder=tmp_path / "out")[-1].result
+    assert healed["tasks"] == {"total": 6, "done": 6, "failed": 0}
+
+
+# --- workers ---
+
+
+def test_two_workers_give_what_one_process_gives(project, tmp_path):
+    settings = SETTINGS.replace(arms=("synthetic",))
+    here = run(project, settings, folder=tmp_path / "here")[-1].result
+    events = run(project, settings.replace(scheduler="", workers=2), folder=tmp_path / "two")
+    assert events[-1].reason == "completed"
+    assert events[-1].result["tasks"] == here["tasks"]
+    for one, other in zip(here["table"], events[-1].result["table"], strict=True):
+        assert one["scores"] == other["scores"]
+
+
+def die_once(folder, task, control):
+    """The worker is killed the first time, as by the system for want of memory."""
+    mark = Path(folder) / f"{task.key}.died"
+    if not mark.exists() or task.plan["always"]:
+        mark.write_text("")
+        os.kill(os.getpid(), signal.SIGKILL)
+    return {}
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no such signal")
+def test_a_task_whose_worker_dies_is_done_once_more(tmp_path):
+    how = {"threads": 1}
+    tasks = [gain_tasks.new_task("die", f"{always}", {"always": always}, how) for always in (False, True)]
+    script = "import sys; sys.path.insert(0, {!r}); import test_gain; from napari_organoid_synth.core import gain_tasks"
+    settings = SETTINGS.replace(scheduler="", workers=1)
+    found = {}
+    with open_workers(tmp_path, settings, Control(), 1) as workers:
+        prepare = script.format(str(Path(__file__).parent)) + "; gain_tasks.DO['die'] = test_gain.die_once"
+        workers.client.register_worker_callbacks(_Prepare(prepare))
+        for task in tasks:
+            workers.submit(task)
+            while task.title not in found:
+                found |= {ended.title: outcome for ended, outcome in workers.poll(1)}
+    assert found["False"] == {"state": "done"}
+    assert found["True"]["state"] == "failed"
+    assert "ended twice" in found["True"]["words"]
+
+
+class _Prepare:
+    """Tells a new worker about the task that dies."""
+
+    def __init__(self, script: str) -> None:
+        self.script = script
+
+    def __call__(self) -> None:
+        exec(self.script)
