@@ -339,13 +339,15 @@ class SampleStore:
         return list(split_tags(", ".join(tags for (tags,) in lists)))
 
     def history(self) -> list[Change]:
-        """Everything that was decided, tagged, noted and mended, oldest first; what was undone too, until redone or
-        overtaken by another decision."""
+        """Everything that was decided, tagged, noted and mended, oldest first.
+
+        What was undone is among it, until another decision makes it impossible to redo.
+        """
         found = self._query(
             "SELECT c.decision, c.id, c.field, c.before, c.after, d.undone FROM changes c"
             " JOIN decisions d ON d.number = c.decision ORDER BY c.decision, c.id, c.field"
         )
-        return [Change(*values, undone=bool(undone)) for *values, undone in found]
+        return [Change(*one[:5], undone=bool(one[5])) for one in found]
 
     def features(self, ids: Sequence[str]) -> dict[str, bytes]:
         """What `keep_features` kept of these samples."""

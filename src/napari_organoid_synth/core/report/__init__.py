@@ -1,7 +1,7 @@
 """A project on one page: a single HTML file with everything inside, for a colleague, a lab book or a supplement.
 
-A section is a function that takes the `Contents` and gives a `Section`, or None where there is nothing to show: one file
-and one line in ``SECTIONS``.
+A section is a function that takes the `Contents` and gives a `Section`, or None where there is nothing to show: one
+file and one line in ``SECTIONS``.
 """
 
 from __future__ import annotations

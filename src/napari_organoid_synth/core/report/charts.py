@@ -21,6 +21,7 @@ def curves(title: str, lines: Sequence[Series], unit: str, first: int = 0) -> st
     Parameters
     ----------
     title : str
+        What is drawn.
     lines : sequence of (str, x, y)
         Points that are not finite are left out; a line without points too.
     unit : str
@@ -69,9 +70,14 @@ def histogram(title: str, unit: str, groups: Sequence[tuple[str, Sequence[float]
 
     Parameters
     ----------
-    title, unit : str
+    title : str
+        What is counted.
+    unit : str
+        Of the values.
     groups : sequence of (str, values)
         The largest 1 % of all values share the last bin.
+    bins : int
+        Most bins; whole numbers get one each where that is fewer.
     """
     found = [(name, np.asarray(values, np.float64)) for name, values in groups if len(values)]
     if not found:

@@ -1,4 +1,4 @@
-"""What a report is about, read once: pairs, samples, runs, scores, history. Pixels only where a section asks for them."""
+"""What a report is about, read once: pairs, samples, runs, scores, history; pixels only where a section asks."""
 
 from __future__ import annotations
 

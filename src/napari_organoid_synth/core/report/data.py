@@ -43,7 +43,7 @@ def _row(entry: PairEntry) -> list[str]:
     size = " × ".join(f"{side:,}" for side in entry.size) if entry.size else "–"
     pixel = " × ".join(number(side) for side in entry.pixel_size) if entry.pixel_size else "–"
     channels = ", ".join(entry.channel_names) or (str(entry.shape[0]) if entry.shape else "–")
-    kind = (entry.mask_kind or "–") if entry.masks else "none"
+    kind: str = (entry.mask_kind or "–") if entry.masks else "none"
     if entry.mask_kind == "classes" and entry.masks:
         kind += f" ({', '.join(entry.class_names)})"
     objects = "–" if entry.n_objects is None or not entry.masks else f"{entry.n_objects:,}"
@@ -75,10 +75,9 @@ def _distributions(contents: Contents) -> str:
     rows = _evenly(rows or contents.rows)
     made = [object_areas(pair) for _, pair in contents.pairs(rows)] if rows else []
     groups = [("real", real), (name, made)]
-    numbers = histogram("Objects in a tile", "", [(who, [len(areas) for areas in each]) for who, each in groups])
-    sizes = histogram(
-        "Area of an object", "px", [(who, [area for areas in each for area in areas]) for who, each in groups]
-    )
+    numbers = histogram("Objects in a tile", "", [(who, [len(tile) for tile in each]) for who, each in groups])
+    areas = [(who, [area for tile in each for area in tile]) for who, each in groups]
+    sizes = histogram("Area of an object", "px", areas)
     if not numbers:
         return ""
     what = f"{count(len(real), 'real training tile')} of {contents.side} px"

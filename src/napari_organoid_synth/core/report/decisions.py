@@ -30,8 +30,8 @@ def _sentences(contents: Contents) -> list[str]:
     accepted = sum(change.after == "accepted" for change in done if change.field == "verdict")
     rejected = sum(change.after == "rejected" for change in done if change.field == "verdict")
     words = [
-        f"{count(len(numbers), 'decision')} in force: {accepted:,} times a pair was accepted, {rejected:,} times one was "
-        "rejected; by whom is not recorded."
+        f"{count(len(numbers), 'decision')} in force: {accepted:,} times a pair was accepted, {rejected:,} times one "
+        "was rejected; by whom is not recorded."
     ]
     if undone:
         words.append(f"{count(len(undone), 'decision')} undone.")
@@ -62,9 +62,8 @@ def _curve(contents: Contents) -> str:
     if len(points) < 3:
         return ""
     x = list(range(len(points)))
-    lines = [
-        (name, x, [values[place] for values in points.values()]) for place, name in enumerate(("accepted", "rejected"))
-    ]
+    accepted, rejected = zip(*points.values(), strict=True)
+    lines = [("accepted", x, accepted), ("rejected", x, rejected)]
     return f"<div class='row wide'>{curves('Pairs after each decision', lines, 'decisions')}</div>\n"
 
 

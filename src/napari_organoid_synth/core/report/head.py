@@ -40,8 +40,8 @@ def sentences(contents: Contents) -> list[str]:
     if (table := contents.table) is not None and table.matched:
         images = not any(entry.masks for entry in table.matched)
         found.append(
-            f"{count(len(table.matched), 'real image' if images else 'real pair')}, {len(table.train)} of them to train "
-            f"and {len(table.test)} to test."
+            f"{count(len(table.matched), 'real image' if images else 'real pair')}, {len(table.train)} of them to "
+            f"train and {len(table.test)} to test."
         )
     if contents.rows:
         tally = ", ".join(f"{n:,} {verdict}" for verdict, n in contents.counts.items() if n)
@@ -72,9 +72,10 @@ def _range(contents: Contents) -> list[str]:
     inside = sum(score["real_low"] <= score["alike"] <= score["real_high"] for score in scores.values())
     kid = scores["kid"]
     reached = kid["alike"] <= kid["real_high"]
+    name = label(column, contents.run(column["run"]))
     return [
-        f"The range of the originals was {'reached' if reached else 'not reached'}: of {label(column, contents.run(column['run']))} "
-        f"KID is {number(kid['alike'])}, originals {number(kid['real_low'])} to {number(kid['real_high'])}; {inside} of "
+        f"The range of the originals was {'reached' if reached else 'not reached'}: KID of {name} is "
+        f"{number(kid['alike'])}, originals {number(kid['real_low'])} to {number(kid['real_high'])}; {inside} of "
         f"{count(len(scores), 'score')} within it."
     ]
 

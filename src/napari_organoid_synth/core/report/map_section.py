@@ -45,7 +45,7 @@ def _words(method: str, extractor: str, kl: float | None, perplexity: float | No
         words += f" Kullback–Leibler divergence {kl:.3f}"
         words += f", perplexity {perplexity:.3g}." if perplexity is not None else "."
         words += (
-            " The divergence says how badly the map keeps the neighbourhoods of the features; it is no distance between "
-            "real and generated tiles. For that see KID and Told apart in table 1."
+            " The divergence says how badly the map keeps the neighbourhoods of the features; it is no distance "
+            "between real and generated tiles. For that see KID and Told apart in table 1."
         )
     return words + " Sizes of groups and distances between them mean little."

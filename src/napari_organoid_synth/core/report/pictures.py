@@ -1,4 +1,4 @@
-"""Pictures inside the page: tiles at their own pixels, outlines of masks above them, a bound for all of them together."""
+"""Pictures inside the page: tiles at their own pixels with outlines of masks above them, all of a bounded size."""
 
 from __future__ import annotations
 
@@ -92,21 +92,19 @@ class Album:
 
 
 def _common_limits(real: Sequence[SamplePair], rgb: bool) -> list[tuple[float, float]]:
-    """Values of each channel that become black and white: of the limits of each tile the median and the upper quartile,
-    which one bright tile does not darken."""
+    """Values of each channel that become black and white.
+
+    Of the limits of each tile the median and the upper quartile: one bright tile does not darken the others.
+    """
     if not real or len({len(tile.image) for tile in real}) > 1:
         return []
-    channels = min(3, len(real[0].image))
-    found = np.array(
-        [
-            [
-                limits(np.asarray(tile.image[:3] if rgb else tile.image[number], np.float32))
-                for number in range(channels)
-            ]
-            for tile in real
-        ]
-    )  # (tiles, channels, 2)
-    return list(zip(np.median(found[..., 0], 0).tolist(), np.percentile(found[..., 1], 75, 0).tolist(), strict=True))
+    channels = range(min(3, len(real[0].image)))
+    each = [
+        [limits(np.asarray(tile.image[:3] if rgb else tile.image[one], np.float32)) for one in channels]
+        for tile in real
+    ]
+    low, high = np.moveaxis(np.array(each), 2, 0)  # (tiles, channels)
+    return list(zip(np.median(low, 0).tolist(), np.percentile(high, 75, 0).tolist(), strict=True))
 
 
 def _outlines(labels: NDArray[Any]) -> str:

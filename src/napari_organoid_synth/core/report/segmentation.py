@@ -59,8 +59,8 @@ def segmentation(contents: Contents) -> Section | None:
     n = len(results.get("test", ()))
     text = paragraph(str(results.get("sentence", "")))
     text += paragraph(
-        f"Means over {count(n, 'test image')} that neither generator nor segmenter was trained on; {steps} optimiser steps "
-        "for each row, the same first weights. One training each: another seed gives other numbers."
+        f"Means over {count(n, 'test image')} that neither generator nor segmenter was trained on; {steps} optimiser "
+        "steps for each row, the same first weights. One training each: another seed gives other numbers."
     )
     text += table(head, rows, best=list(arms).index(best))
     if n > 1:

@@ -56,9 +56,9 @@ def set_tables(contents: Contents) -> Section | None:
     lines = [_line(column, contents.run(column["run"])) for column in columns]
     text = paragraph(
         "KID first: FID is biased upwards with few tiles, and the more so the fewer. Large numbers compare as many "
-        "generated tiles with one half of the real ones as the other half has, so that they can be held against the row "
-        "of the originals: halves of the real tiles against each other. ● and bold: within that range. Underlined: the "
-        "best of its column, where a direction is better (↓ low, ↑ high). Small numbers: all tiles, with their 95 % "
+        "generated tiles with one half of the real ones as the other half has, so that they can be held against the "
+        "row of the originals: halves of the real tiles against each other. ● and bold: within that range. Underlined: "
+        "the best of its column, where a direction is better (↓ low, ↑ high). Small numbers: all tiles, with their 95 % "
         "interval."
     )
     text += _matrix("Table 1. Generators", STUDY, lines)
@@ -73,13 +73,8 @@ def mask_table(contents: Contents) -> str:
     lines = [line for line in lines if any(name in line.scores for name in MASKS)]
     if not lines:
         return ""
-    return (
-        "<h3>Masks</h3>\n"
-        + paragraph(
-            "Distances between the distributions of real and generated masks: 0 for equal ones, 1 for separate ones."
-        )
-        + _matrix("Scores of masks", MASKS, lines)
-    )
+    words = "Distances between the distributions of real and generated masks: 0 for equal ones, 1 for separate ones."
+    return f"<h3>Masks</h3>\n{paragraph(words)}{_matrix('Scores of masks', MASKS, lines)}"
 
 
 def label(column: dict[str, Any], run: TrainedRun | None) -> str:
@@ -136,12 +131,8 @@ def _same_originals(names: dict[str, str], lines: Sequence[Line]) -> list[list[L
 
 def _originals(names: dict[str, str], group: Sequence[Line]) -> str:
     scores = group[0].scores
-    cells = "".join(
-        f"<td>{number(scores[name]['real_low'])} to {number(scores[name]['real_high'])}</td>"
-        if name in scores
-        else "<td>–</td>"
-        for name in names
-    )
+    ranges = {name: f"{number(one['real_low'])} to {number(one['real_high'])}" for name, one in scores.items()}
+    cells = "".join(f"<td>{ranges.get(name, '–')}</td>" for name in names)
     tiles = max(score["n_real"] for score in scores.values())
     return f'<tr class=originals><th scope="row">Originals<small>{tiles} real tiles</small></th>{cells}</tr>'
 
@@ -165,10 +156,9 @@ def _cell(line: Line, name: str, group: Sequence[Line]) -> str:
 
 def _notes(lines: Sequence[Line]) -> str:
     """Extractors with the hash of their weights, and numbers of tiles."""
-    extractors = dict.fromkeys(
-        score["extractor"] for line in lines for score in line.scores.values() if score["extractor"]
-    )
-    tiles = {(score["n_real"], score["n_fake"]) for line in lines for score in line.scores.values()}
+    scores = [score for line in lines for score in line.scores.values()]
+    extractors = dict.fromkeys(score["extractor"] for score in scores if score["extractor"])
+    tiles = {(score["n_real"], score["n_fake"]) for score in scores}
     numbers = ", ".join(f"{real} real with {fake} generated" for real, fake in sorted(tiles, reverse=True))
     words = (
         f"Tiles: {numbers}. Extractor of features: {', '.join(extractors) or 'none'} (name and hash of its weights)."

@@ -25,8 +25,8 @@ def sheet(contents: Contents) -> Section | None:
     real = [contents.tiles[place] for place in sorted(rng.permutation(len(contents.tiles))[:most])]
     tiles = "".join(contents.album.tile(tile) for tile in real)
     text = paragraph(
-        "Drawn at random, not chosen. All tiles are shown at their own pixels with the same contrast, so brightness can be "
-        "compared; of tiles above 256 px the middle."
+        "Drawn at random, not chosen. All tiles are shown at their own pixels with the same contrast, so brightness "
+        "can be compared; of tiles above 256 px the middle."
     )
     if tiles:
         text += f"<h3>Real tiles</h3>\n<div class='tiles real'>{tiles}</div>\n"

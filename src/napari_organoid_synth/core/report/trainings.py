@@ -70,7 +70,8 @@ def _differences(recipe: Recipe) -> str:
         return ""
     own = dict(_flat(recipe.model_dump(mode="json")))
     lines = [
-        f"<li><code>{escape(key)}</code> = {escape(_word(value))} <span class=faint>({escape(_word(usual[key]))})</span></li>"
+        f"<li><code>{escape(key)}</code> = {escape(_word(value))} "
+        f"<span class=faint>({escape(_word(usual[key]))})</span></li>"
         for key, value in own.items()
         if key in usual and value != usual[key]
     ]
