@@ -85,7 +85,7 @@ def test_the_settings_of_a_generator_are_listed_with_default_and_bounds() -> Non
         (["train", "PROJECT", "--gan", "nogan"], "There is no 'nogan' in gans."),
         (["train", "PROJECT", "--resume", "nothing"], "has no trained run."),
         (["control", "PROJECT", "pause"], "No such job is running."),
-        (["report", "PROJECT", "--output", "PROJECT"], "organoid-synth: Is a directory"),
+        (["report", "PROJECT", "--output", "PROJECT"], ": Is a directory. Expected a file that can be written."),
         (
             ["generate", "PROJECT/mistyped"],
             "mistyped. Expected a project, made with 'organoid-synth pair'",

@@ -347,7 +347,7 @@ class SampleStore:
             "SELECT c.decision, c.id, c.field, c.before, c.after, d.undone FROM changes c"
             " JOIN decisions d ON d.number = c.decision ORDER BY c.decision, c.id, c.field"
         )
-        return [Change(*one[:5], undone=bool(one[5])) for one in found]
+        return [Change(*values) for values in found]
 
     def features(self, ids: Sequence[str]) -> dict[str, bytes]:
         """What `keep_features` kept of these samples."""

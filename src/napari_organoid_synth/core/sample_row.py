@@ -127,7 +127,8 @@ class Change:
     id : str
     field : {"verdict", "tags", "remark", "labels"}
     before, after : str
-    undone : bool
+    undone : int
+        1 when it was taken back, else 0.
     """
 
     decision: int
@@ -135,7 +136,7 @@ class Change:
     field: str
     before: str
     after: str
-    undone: bool = False
+    undone: int = 0
 
 
 def to_row(record: tuple[Any, ...], folder: Path, scores: dict[str, float]) -> SampleRow:

@@ -142,8 +142,8 @@ class ExportWidget(ColumnDock):
         named(
             self.report_button,
             "Write report",
-            "One HTML file with everything: data, settings, curves, samples, tables, curation, segmentation. It is written "
-            "to report.html in the project and opens in your browser. While it is written, this button stops it.",
+            "One HTML file with everything: data, settings, curves, samples, tables, curation, segmentation. It becomes"
+            " report.html in the project and opens in your browser. While it is written, this button stops it.",
         )
         self.report_button.clicked.connect(self._report)
         self.column.addWidget(self.report_button)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Event, Finished, Progress, Started, write_text
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.report.contents import Contents, read_contents
@@ -69,6 +70,11 @@ def report(
     ------
     Event
         Started, Progress in sections, Finished with ``report`` (the file), ``bytes`` and ``seconds``.
+
+    Raises
+    ------
+    UserError
+        If the file cannot be written, or the database is damaged.
     """
     begun, total = time.monotonic(), len(SECTIONS)
     yield Started(0, {"total": total})
@@ -86,7 +92,15 @@ def report(
     took = time.monotonic() - begun
     foot = f"Written in {took:.1f} s." + (f" To keep the file small, {shrunk} pictures are shrunk." if shrunk else "")
     text = page(f"{project.path.name} – report", top, sections, f"<footer>{paragraph(foot, 'faint')}</footer>\n")
-    write_text(Path(path), text)
+    try:
+        write_text(Path(path), text)
+    except OSError as error:
+        if isinstance(error, UserError):
+            raise
+        todo = "Choose another file."
+        raise UserError(
+            f"Cannot write {path}: {error.strerror}.", "Expected a file that can be written.", todo
+        ) from error
     yield Progress(total, total)
     yield Finished(total, "completed", {"report": str(path), "bytes": len(text.encode()), "seconds": round(took, 1)})
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_organoid_synth.core.report.page import number
+
 # Okabe and Ito's colours, which people with any colour vision can tell apart
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f")
+BINS = 20
 MOST_POINTS = 300
 """Of a curve."""
 Series = tuple[str, Sequence[float], Sequence[float]]  # what, x, y
@@ -65,7 +69,7 @@ def thin(length: int, most: int = MOST_POINTS) -> NDArray[np.intp]:
     return np.unique(np.linspace(0, length - 1, min(length, most)).round().astype(np.intp))
 
 
-def histogram(title: str, unit: str, groups: Sequence[tuple[str, Sequence[float]]], bins: int = 20) -> str:
+def histogram(title: str, unit: str, groups: Sequence[tuple[str, Sequence[float]]], log: bool = False) -> str:
     """Distributions of some groups over common bins, as steps of shares; their medians are upright lines.
 
     Parameters
@@ -76,43 +80,49 @@ def histogram(title: str, unit: str, groups: Sequence[tuple[str, Sequence[float]
         Of the values.
     groups : sequence of (str, values)
         The largest 1 % of all values share the last bin.
-    bins : int
-        Most bins; whole numbers get one each where that is fewer.
+    log : bool
+        Whether bins widen by a factor; all values are positive then.
     """
     found = [(name, np.asarray(values, np.float64)) for name, values in groups if len(values)]
     if not found:
         return ""
     everything = np.concatenate([values for _, values in found])
-    low, high = float(everything.min()), float(np.percentile(everything, 99))
-    if np.equal(np.mod(everything, 1), 0).all() and high - low < bins:  # whole numbers: a bin for each
+    low, high, bins = float(everything.min()), float(np.percentile(everything, 99)), BINS
+    if not log and np.equal(np.mod(everything, 1), 0).all() and high - low < bins:  # whole numbers: a bin for each
         bins, high = int(high - low) + 1, low + int(high - low) + 1
-    edges = np.linspace(low, high if high > low else low + 1, bins + 1)
+    high = high if high > low else low + 1
+    edges = np.geomspace(low, high, bins + 1) if log else np.linspace(low, high, bins + 1)
     shares = [np.histogram(np.clip(values, edges[0], edges[-1]), edges)[0] / len(values) for _, values in found]
     top = max(float(share.max()) for share in shares)
     drawn, keys = "", ""
-    x = 8 + (edges - edges[0]) / (edges[-1] - edges[0]) * 294
+
+    def place(values: Any) -> Any:
+        ends = [np.log(one) if log else one for one in (values, edges[0], edges[-1])]
+        return 8 + (ends[0] - ends[1]) / (ends[2] - ends[1]) * 294
+
+    x = place(edges)
     for index, ((name, values), share) in enumerate(zip(found, shares, strict=True)):
         colour, dashes = COLOURS[index % len(COLOURS)], ' stroke-dasharray="5 3"' if index else ""
         y = 96 - share / top * 84
         path = f"M{x[0]:.1f} 96" + "".join(f"V{b:.1f}H{a:.1f}" for a, b in zip(x[1:], y, strict=True)) + "V96"
         drawn += f'<path d="{path}" fill="{colour}" fill-opacity=".15" stroke="{colour}" stroke-width="2"{dashes}/>'
-        middle = 8 + (np.clip(np.median(values), edges[0], edges[-1]) - edges[0]) / (edges[-1] - edges[0]) * 294
+        middle = place(np.clip(np.median(values), edges[0], edges[-1]))
         drawn += f'<path d="M{middle:.1f} 96v8" stroke="{colour}" stroke-width="3"/>'
-        keys += f'<span class=key style="background:{colour}"></span>{escape(name)}: median {np.median(values):,.3g}'
+        keys += f'<span class=key style="background:{colour}"></span>{escape(name)}: median {number(np.median(values))}'
     return (
-        f"<figure><figcaption><b>{escape(title)}</b>{f', {escape(unit)}' if unit else ''}{keys}</figcaption>"
+        f"<figure><figcaption><b>{escape(title)}</b>{f', {escape(unit)}' if unit else ''}<br>{keys}</figcaption>"
         f'<svg viewBox="0 0 310 122" role="img" aria-label="Distribution of {escape(title)}">{drawn}'
         '<path d="M8 96H306" stroke="currentColor" opacity=".3"/>'
-        f'<g font-size="11"><text x="8" y="117">{edges[0]:,.3g}</text>'
-        f'<text x="302" y="117" text-anchor="end">{edges[-1]:,.3g}</text></g></svg></figure>'
+        f'<g font-size="11"><text x="8" y="117">{number(edges[0])}</text>'
+        f'<text x="302" y="117" text-anchor="end">{number(edges[-1])}</text></g></svg></figure>'
     )
 
 
 def dots(rows: Sequence[tuple[str, Sequence[float]]], label: str) -> str:
     """A strip of dots per row, one per image, on an axis that ends at 1; lines join the same image."""
-    low = min(0.95, min(min(values) for _, values in rows))
-    low = int(low * 20) / 20
-    width, left, height = 640, 220, 34 * len(rows) + 30
+    low = min(0.95, min(min(values) for _, values in rows) - 0.01)
+    low = max(0.0, int(low * 20) / 20)
+    width, left, height = 660, 240, 34 * len(rows) + 30
 
     def x(value: float) -> float:
         return left + (value - low) / (1 - low) * (width - left - 20)

@@ -77,7 +77,7 @@ def _distributions(contents: Contents) -> str:
     groups = [("real", real), (name, made)]
     numbers = histogram("Objects in a tile", "", [(who, [len(tile) for tile in each]) for who, each in groups])
     areas = [(who, [area for tile in each for area in tile]) for who, each in groups]
-    sizes = histogram("Area of an object", "px", areas)
+    sizes = histogram("Area of an object", "px, widening bins", areas, log=True)
     if not numbers:
         return ""
     what = f"{count(len(real), 'real training tile')} of {contents.side} px"

@@ -57,8 +57,7 @@ def segmentation(contents: Contents) -> Section | None:
         rows.append(cells)
     steps = next(iter(arms.values()))["steps"]
     n = len(results.get("test", ()))
-    text = paragraph(str(results.get("sentence", "")))
-    text += paragraph(
+    text = paragraph(
         f"Means over {count(n, 'test image')} that neither generator nor segmenter was trained on; {steps} optimiser "
         "steps for each row, the same first weights. One training each: another seed gives other numbers."
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 from napari_organoid_synth.core.metrics.sets import MASK_SCORES
 from napari_organoid_synth.core.report.contents import Contents, TrainedRun
-from napari_organoid_synth.core.report.page import Section, fold, number, paragraph, table
+from napari_organoid_synth.core.report.page import Section, fold, paragraph, table
 
 Scores = dict[str, dict[str, Any]]
 STUDY = {
@@ -56,10 +56,10 @@ def set_tables(contents: Contents) -> Section | None:
     lines = [_line(column, contents.run(column["run"])) for column in columns]
     text = paragraph(
         "KID first: FID is biased upwards with few tiles, and the more so the fewer. Large numbers compare as many "
-        "generated tiles with one half of the real ones as the other half has, so that they can be held against the "
-        "row of the originals: halves of the real tiles against each other. ● and bold: within that range. Underlined: "
-        "the best of its column, where a direction is better (↓ low, ↑ high). Small numbers: all tiles, with their 95 % "
-        "interval."
+        "generated tiles with one half of the real ones as the other half has: hold them against the row of the "
+        "originals, which are halves of the real tiles against each other. ● and bold: within that range. Underlined: "
+        "the best of its column, where a direction is better (↓ low, ↑ high). Small numbers: all tiles, with their "
+        "95 % interval."
     )
     text += _matrix("Table 1. Generators", STUDY, lines)
     for name, runs in _by_loss(contents, lines).items():
@@ -131,7 +131,7 @@ def _same_originals(names: dict[str, str], lines: Sequence[Line]) -> list[list[L
 
 def _originals(names: dict[str, str], group: Sequence[Line]) -> str:
     scores = group[0].scores
-    ranges = {name: f"{number(one['real_low'])} to {number(one['real_high'])}" for name, one in scores.items()}
+    ranges = {name: f"{_digits(one['real_low'])} to {_digits(one['real_high'])}" for name, one in scores.items()}
     cells = "".join(f"<td>{ranges.get(name, '–')}</td>" for name in names)
     tiles = max(score["n_real"] for score in scores.values())
     return f'<tr class=originals><th scope="row">Originals<small>{tiles} real tiles</small></th>{cells}</tr>'
@@ -141,7 +141,7 @@ def _cell(line: Line, name: str, group: Sequence[Line]) -> str:
     if name not in line.scores:
         return "<td>–</td>"
     score = line.scores[name]
-    text = number(score["alike"])
+    text = _digits(score["alike"])
     values = [one.scores[name]["alike"] for one in group if name in one.scores]
     best = {"low": min, "high": max}.get(score["better"])
     if best is not None and len(values) > 1 and score["alike"] == best(values):
@@ -149,9 +149,14 @@ def _cell(line: Line, name: str, group: Sequence[Line]) -> str:
     if line.within(name):
         text = f"<b>{text} ●</b>"
     return (
-        f"<td>{text}<small>{number(score['value'])}</small>"
-        f"<small>{number(score['low'])} to {number(score['high'])}</small></td>"
+        f"<td>{text}<small>{_digits(score['value'])}</small>"
+        f"<small>{_digits(score['low'])} to {_digits(score['high'])}</small></td>"
     )
+
+
+def _digits(value: float) -> str:
+    """Three digits, zeros at the end too."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:#.3g}"
 
 
 def _notes(lines: Sequence[Line]) -> str:
