@@ -90,6 +90,11 @@ class Contents:
         return self.store.counts() if self.store is not None else {}
 
     @cached_property
+    def masks(self) -> bool:
+        """Whether there are masks: a project of images alone has none."""
+        return self.table is None or any(entry.masks for entry in self.table.matched)
+
+    @cached_property
     def album(self) -> Album:
         """Makes all pictures."""
         return Album(self.tiles)

@@ -25,7 +25,6 @@ def data(contents: Contents) -> Section | None:
     found = contents.table
     if found is None or not found.entries:
         return None
-    masks = any(entry.masks for entry in found.matched)
     text = paragraph(found.summary())
     head = ["Name", "Split", "Size, px", "Type", "Channels", "Pixel, µm", "Mask", "Objects"]
     rows = table(head, [_row(entry) for entry in found.matched[:MOST_ROWS]], words=True)
@@ -34,7 +33,7 @@ def data(contents: Contents) -> Section | None:
     if many > MOST_ROWS:
         text += paragraph(f"The first {MOST_ROWS:,} of {many:,}.", "faint")
     text += _warnings(found.entries)
-    if masks:
+    if contents.masks:
         text += _distributions(contents)
     return Section("Real data", "data", text + _sample(contents))
 

@@ -21,7 +21,7 @@ def head(contents: Contents) -> str:
     text += paragraph(" ".join(sentences(contents)), "lead")
     for warning in contents.results.get("warnings", ()):
         text += f"<p><b>Note.</b> {escape(str(warning))}</p>\n"
-    if contents.rows or contents.table:
+    if contents.masks and (contents.rows or contents.table):
         text += (
             '<p class=faint><label><input type="checkbox" id="plain"> Pictures without the outlines of masks.</label> '
             "Pointing at a picture hides its outlines too.</p>\n"
@@ -38,14 +38,15 @@ def sentences(contents: Contents) -> list[str]:
     """Pairs, generators, the range of the originals, copies, gain: a sentence each, of what there is."""
     found = []
     if (table := contents.table) is not None and table.matched:
-        images = not any(entry.masks for entry in table.matched)
         found.append(
-            f"{count(len(table.matched), 'real image' if images else 'real pair')}, {len(table.train)} of them to "
+            f"{count(len(table.matched), 'real pair' if contents.masks else 'real image')}, {len(table.train)} of them to "
             f"train and {len(table.test)} to test."
         )
     if contents.rows:
         tally = ", ".join(f"{n:,} {verdict}" for verdict, n in contents.counts.items() if n)
-        found.append(f"{count(len(contents.rows), 'synthetic pair')}: {tally}.")
+        found.append(
+            f"{count(len(contents.rows), 'synthetic pair' if contents.masks else 'synthetic image')}: {tally}."
+        )
     found += [*_generators(contents), *_range(contents), *_copies(contents)]
     if contents.results.get("sentence"):
         found.append(str(contents.results["sentence"]))
@@ -84,4 +85,6 @@ def _copies(contents: Contents) -> list[str]:
     if not any("nearest" in row.scores or row.flagged for row in contents.rows):
         return []
     copies = sum("copy" in row.flagged.split(", ") for row in contents.rows)
-    return [f"{count(copies, 'pair')} flagged as {'a copy' if copies == 1 else 'copies'} of a real image."]
+    return [
+        f"{count(copies, 'pair' if contents.masks else 'image')} flagged as {'a copy' if copies == 1 else 'copies'} of a real image."
+    ]

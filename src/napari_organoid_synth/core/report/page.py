@@ -41,12 +41,14 @@ th, td { padding: .35rem .9rem .35rem 0; text-align: right; border-bottom: 1px s
 th { font-weight: 600; color: var(--faint); font-size: .875rem; } th:first-child, td:first-child { text-align: left; }
 tr.best td { font-weight: 650; } tbody th { color: var(--ink); }
 .words th, .words td { text-align: left; }
-.matrix { font-size: .8rem; width: 100%; } .matrix th { font-size: .78rem; white-space: normal; }
+.matrix { font-size: .8rem; width: 100%; } .across .matrix { min-width: 62rem; } .matrix th { font-size: .78rem;
+  white-space: normal; }
 .matrix thead th { vertical-align: bottom; hyphens: auto; }
 .matrix th, .matrix td { padding: .3rem .5rem .3rem 0; } .matrix small { display: block; color: var(--faint);
   font-size: .68rem; line-height: 1.3; font-weight: 400; } .matrix tr.originals td, .matrix tr.originals th {
   background: var(--tint); border-top: 2px solid var(--line); }
-.matrix th:first-child { min-width: 8rem; overflow-wrap: anywhere; }
+.matrix th:first-child { min-width: 8rem; overflow-wrap: anywhere; position: sticky; left: 0;
+  background: var(--paper); }
 .matrix td { white-space: normal; } .matrix .best { text-decoration: underline; text-underline-offset: .2em; }
 svg { width: 100%; height: auto; display: block; } svg text { fill: var(--faint); }
 .key { display: inline-block; width: .8em; height: .8em; border-radius: 2px; margin: 0 .3em 0 .8em;
@@ -56,9 +58,11 @@ details { margin: .4rem 0 1rem; } summary { cursor: pointer; color: var(--mark);
 @page { size: A4; margin: 14mm; } @page across { size: A4 landscape; margin: 12mm; }
 @media print { :root { --ink: #000; --faint: #444; --line: #bbb; --paper: #fff; --tint: #f2f2f2; --mark: #0072b2; }
   body { max-width: none; padding: 0; font-size: 11pt; } h2, h3 { break-after: avoid; }
-  figure, tr { break-inside: avoid; } .scroll { overflow: visible; } .across { page: across; } label { display: none; }
+  figure, tr { break-inside: avoid; } .scroll { overflow: visible; } .across .matrix { min-width: 0; }
+  .across { page: across; } label { display: none; }
   .matrix { font-size: 7.5pt; } .matrix th, .matrix small { font-size: 6.5pt; } }
-@media (max-width: 40rem) { body { padding: 1rem .75rem 3rem; } }
+@media (max-width: 40rem) { body { padding: 1rem .75rem 3rem; } td:first-child { white-space: normal;
+  min-width: 8rem; } }
 """
 
 

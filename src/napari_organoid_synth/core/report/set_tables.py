@@ -80,15 +80,20 @@ def mask_table(contents: Contents) -> str:
 def label(column: dict[str, Any], run: TrainedRun | None) -> str:
     """What a scored set is called in a sentence: its generator and its run."""
     name = column["run"] or "without a run"
-    return f"{run.generator.partition(' – ')[0]}, {name}" if run else name
+    return f"{_generator(run)}, {name}" if run else name
+
+
+def _generator(run: TrainedRun) -> str:
+    return run.generator.partition(" – ")[0]
 
 
 def _line(column: dict[str, Any], run: TrainedRun | None) -> Line:
-    title, name = (run.generator.partition(" – ")[0], column["run"]) if run else (column["run"] or "Without a run", "")
     under = f"{column['number']} tiles, {KINDS.get(column['samples'], column['samples'])}"
-    return Line(
-        title, f"{name}: {under}" if name else under, column, {score["name"]: score for score in column["scores"]}
-    )
+    scores = {score["name"]: score for score in column["scores"]}
+    if run is None:
+        return Line(column["run"] or "Without a run", under, column, scores)
+    loss = f", {run.recipe.gan.loss}" if hasattr(run.recipe.gan, "loss") else ""
+    return Line(f"{_generator(run)}{loss}".replace("_", " "), f"{run.name}: {under}", column, scores)
 
 
 def _by_loss(contents: Contents, lines: Sequence[Line]) -> dict[str, list[Line]]:
@@ -98,7 +103,7 @@ def _by_loss(contents: Contents, lines: Sequence[Line]) -> dict[str, list[Line]]
         run = contents.run(line.column["run"])
         loss = getattr(run.recipe.gan, "loss", None) if run else None
         if run is not None and loss is not None:
-            name = run.generator.partition(" – ")[0]
+            name = _generator(run)
             own = Line(str(loss).replace("_", " "), line.under, line.column, line.scores)
             found.setdefault(name, []).append(own)
     return {name: runs for name, runs in found.items() if len({line.label for line in runs}) > 1}
@@ -147,7 +152,7 @@ def _cell(line: Line, name: str, group: Sequence[Line]) -> str:
     if best is not None and len(values) > 1 and score["alike"] == best(values):
         text = f"<span class=best>{text}</span>"
     if line.within(name):
-        text = f"<b>{text} ●</b>"
+        text = f"<b>{text}&nbsp;●</b>"
     return (
         f"<td>{text}<small>{_digits(score['value'])}</small>"
         f"<small>{_digits(score['low'])} to {_digits(score['high'])}</small></td>"

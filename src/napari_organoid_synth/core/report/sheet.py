@@ -49,7 +49,7 @@ def _chosen(contents: Contents) -> str:
     groups = {
         "Accepted, most realistic first": [row for row in rows if row.verdict == "accepted"][:CHOSEN],
         "Rejected, least realistic last": [row for row in rows if row.verdict == "rejected"][-CHOSEN:],
-        "Flagged": [row for row in rows if row.flagged][:CHOSEN],
+        "Flagged": [row for row in rows if row.flagged and (contents.masks or row.flagged != "mask")][:CHOSEN],
     }
     text = ""
     for title, found in groups.items():
@@ -70,6 +70,7 @@ def _scores(contents: Contents) -> str:
     titles = {"realism": "Realism (1 like the median real tile, below 0.5 unlike any)"} | {
         score.name: score.title + (f", {score.unit}" if score.unit else "")
         for name in METRICS.names()
+        if contents.masks or name != "objects"
         for score in METRICS.load(name).scores
     }
     verdicts = [verdict for verdict, tally in contents.counts.items() if tally]
