@@ -21,7 +21,7 @@ def copies(contents: Contents) -> Section | None:
     for column in contents.columns:
         words = " ".join(memorisation_words(column["memorisation"]))
         name = label(column, contents.run(column["run"]))
-        said += f"<p><b>{escape(name)} ({column['number']} {escape(column['samples'])}).</b> {escape(words)}</p>\n"
+        said += f"<p><b>{escape(name)} ({escape(f'{column['number']} {column['samples']}')}).</b> {escape(words)}</p>\n"
     shown = _nearest(contents)
     if said or shown:
         text += f"<h3>Copies of real images</h3>\n{said}{shown}"

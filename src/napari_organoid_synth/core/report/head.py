@@ -38,10 +38,8 @@ def sentences(contents: Contents) -> list[str]:
     """Pairs, generators, the range of the originals, copies, gain: a sentence each, of what there is."""
     found = []
     if (table := contents.table) is not None and table.matched:
-        found.append(
-            f"{count(len(table.matched), 'real pair' if contents.masks else 'real image')}, {len(table.train)} of them to "
-            f"train and {len(table.test)} to test."
-        )
+        real = count(len(table.matched), "real pair" if contents.masks else "real image")
+        found.append(f"{real}, {len(table.train)} of them to train and {len(table.test)} to test.")
     if contents.rows:
         tally = ", ".join(f"{n:,} {verdict}" for verdict, n in contents.counts.items() if n)
         found.append(
@@ -85,6 +83,5 @@ def _copies(contents: Contents) -> list[str]:
     if not any("nearest" in row.scores or row.flagged for row in contents.rows):
         return []
     copies = sum("copy" in row.flagged.split(", ") for row in contents.rows)
-    return [
-        f"{count(copies, 'pair' if contents.masks else 'image')} flagged as {'a copy' if copies == 1 else 'copies'} of a real image."
-    ]
+    pairs = count(copies, "pair" if contents.masks else "image")
+    return [f"{pairs} flagged as {'a copy' if copies == 1 else 'copies'} of a real image."]
