@@ -20,8 +20,8 @@ def copies(contents: Contents) -> Section | None:
     said = ""
     for column in contents.columns:
         words = " ".join(memorisation_words(column["memorisation"]))
-        name = label(column, contents.run(column["run"]))
-        said += f"<p><b>{escape(name)} ({escape(f'{column['number']} {column['samples']}')}).</b> {escape(words)}</p>\n"
+        name = f"{label(column, contents.run(column['run']))} ({column['number']} {column['samples']})."
+        said += f"<p><b>{escape(name)}</b> {escape(words)}</p>\n"
     shown = _nearest(contents)
     if said or shown:
         text += f"<h3>Copies of real images</h3>\n{said}{shown}"

@@ -18,7 +18,7 @@ def head(contents: Contents) -> str:
     made = time.strftime("%d %B %Y, %H:%M")
     text = f"<h1>{escape(contents.project.path.name)}</h1>\n"
     text += paragraph(f"{made} · napari-organoid-synth {__version__} · {machine()}", "faint")
-    text += paragraph(" ".join(sentences(contents)), "lead")
+    text += paragraph(" ".join(sentences(contents)) or "There is nothing in this project yet.", "lead")
     for warning in contents.results.get("warnings", ()):
         text += f"<p><b>Note.</b> {escape(str(warning))}</p>\n"
     if contents.masks and (contents.rows or contents.table):
