@@ -265,3 +265,18 @@ def test_curate_accepts_the_best_and_diverse_ones(tmp_path: Path) -> None:
     call("curate", tmp_path / "p", "--accept", "best:2")
     with SampleStore(tmp_path / "p" / "samples.sqlite") as store:
         assert store.ids("accepted") == ["s0", "s1"]
+
+
+def test_the_report_says_where_it_is_and_leaves_its_events_in_a_job(tmp_path: Path) -> None:
+    from napari_organoid_synth.core.job import JobFolder, Progress
+
+    project = Project(tmp_path / "p")
+    made = json.loads(call("report", project.path, "--json").stdout)
+    assert made["report"] == str(project.path / "report.html")
+    assert made["bytes"] == (project.path / "report.html").stat().st_size
+    job = project.job("report")
+    call("report", project.path, "--output", tmp_path / "r.html", "--job", job.path)
+    events, _ = JobFolder(job.path).read_events()
+    assert [event.note for event in events if isinstance(event, Progress)][:2] == ["real data", "trainings"]
+    assert isinstance(events[-1], Finished)
+    assert events[-1].result["report"] == str(tmp_path / "r.html")

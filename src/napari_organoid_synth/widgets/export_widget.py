@@ -310,7 +310,9 @@ class ExportWidget(ColumnDock):
     def _heed_report(self, event: Event) -> None:
         if isinstance(event, Progress) and self.reporter.running:
             self.report_button.setText(f"Writing report: {event.note or 'page'} ({event.step} of {event.total})")
-        elif isinstance(event, Finished) and event.reason == "completed":
+        elif isinstance(event, Finished) and event.reason != "completed":
+            self._say("Stopped; the report was not written.")
+        elif isinstance(event, Finished):
             self._say(f"Report: {event.result['report']}, {event.result['bytes'] / 1e6:,.1f} MB")
             QDesktopServices.openUrl(QUrl.fromLocalFile(event.result["report"]))
 

@@ -170,9 +170,7 @@ def _notes(lines: Sequence[Line]) -> str:
     extractors = dict.fromkeys(score["extractor"] for score in scores if score["extractor"])
     tiles = {(score["n_real"], score["n_fake"]) for score in scores}
     numbers = ", ".join(f"{real} real with {fake} generated" for real, fake in sorted(tiles, reverse=True))
-    words = (
-        f"Tiles: {numbers}. Extractor of features: {', '.join(extractors) or 'none'} (name and hash of its weights)."
-    )
+    words = f"Tiles: {numbers}. Extractor of features: {', '.join(extractors) or 'none'} (name, hash of its weights)."
     words += " Scores of different extractors or numbers of tiles are not comparable."
     return paragraph(words, "faint")
 
