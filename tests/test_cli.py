@@ -86,7 +86,7 @@ def test_the_settings_of_a_generator_are_listed_with_default_and_bounds() -> Non
         (["train", "PROJECT", "--gan", "nogan"], "There is no 'nogan' in gans."),
         (["train", "PROJECT", "--resume", "nothing"], "has no trained run."),
         (["control", "PROJECT", "pause"], "No such job is running."),
-        (["report", "PROJECT", "--output", "PROJECT"], "organoid-synth: Is a directory"),
+        (["report", "PROJECT", "--output", "PROJECT"], ": Is a directory. Expected a file that can be written."),
         (
             ["generate", "PROJECT/mistyped"],
             "mistyped. Expected a project, made with 'organoid-synth pair'",
@@ -266,3 +266,18 @@ def test_curate_accepts_the_best_and_diverse_ones(tmp_path: Path) -> None:
     call("curate", tmp_path / "p", "--accept", "best:2")
     with SampleStore(tmp_path / "p" / "samples.sqlite") as store:
         assert store.ids("accepted") == ["s0", "s1"]
+
+
+def test_the_report_says_where_it_is_and_leaves_its_events_in_a_job(tmp_path: Path) -> None:
+    from napari_organoid_synth.core.job import JobFolder, Progress
+
+    project = Project(tmp_path / "p")
+    made = json.loads(call("report", project.path, "--json").stdout)
+    assert made["report"] == str(project.path / "report.html")
+    assert made["bytes"] == (project.path / "report.html").stat().st_size
+    job = project.job("report")
+    call("report", project.path, "--output", tmp_path / "r.html", "--job", job.path)
+    events, _ = JobFolder(job.path).read_events()
+    assert [event.note for event in events if isinstance(event, Progress)][:2] == ["real data", "trainings"]
+    assert isinstance(events[-1], Finished)
+    assert events[-1].result["report"] == str(tmp_path / "r.html")

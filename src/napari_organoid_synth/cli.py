@@ -501,15 +501,19 @@ def report(
     recipe: RecipeOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
+    job: JobOption = None,
     **fields: Any,
 ) -> None:
     """Write the report of a project: pictures, curves and tables in one HTML file."""
+    from napari_organoid_synth.core.job import Control, JobFolder
     from napari_organoid_synth.core.project import Project
-    from napari_organoid_synth.core.report import write_report
+    from napari_organoid_synth.core.report import report as write
 
     settings, opened = _settings("report", recipe, overrides, fields), Project(project, make=False)
+    folder = JobFolder(job) if job else None
+    steering = folder.control if folder else Control()
     output = Path(settings.output or opened.path / "report.html")
-    _print({"report": str(write_report(opened, output))}, as_json)
+    _finish(_follow(write(opened, output, steering), steering, "report", opened, folder), as_json)
 
 
 @app.callback(invoke_without_command=True)

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from napari_organoid_synth.core import ome_tiff
-from napari_organoid_synth.core.curation import SampleStore
+from napari_organoid_synth.core.curation import Change, SampleStore
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pair import SamplePair, Source
 from napari_organoid_synth.core.query import parse
@@ -384,6 +384,25 @@ def test_an_edited_mask_is_a_new_version_and_undo_brings_the_old_one_back(tmp_pa
     with store:
         assert "1 with the mask that was edited last." in words
         np.testing.assert_array_equal(store.pair("a").labels, drawn)
+
+
+def test_the_history_is_read_in_its_order(store: SampleStore) -> None:
+    assert store.history() == []
+    first, second = store.add(make_pair("a")), store.add(make_pair("b", 1))
+    store.decide([second, first], "accepted")
+    store.annotate([first], add=["dusty"], remark="odd")
+    store.decide([first], "rejected")
+    store.undo()
+    expected = [
+        Change(1, "a", "verdict", "new", "accepted"),
+        Change(1, "b", "verdict", "new", "accepted"),
+        Change(2, "a", "remark", "", "odd"),
+        Change(2, "a", "tags", "", "dusty"),
+    ]
+    assert store.history() == [*expected, Change(3, "a", "verdict", "accepted", "rejected", undone=1)]
+    store.edit_mask(second, np.ones((40, 56), np.int32))  # what was undone can no longer be redone
+    edited = Change(4, "b", "labels", "b_labels.ome.tif", "edited/b.2_labels.ome.tif")
+    assert store.history() == [*expected, edited]
 
 
 def test_a_mask_that_does_not_fit_is_refused(store: SampleStore) -> None:

@@ -138,16 +138,18 @@ def test_a_project_from_scores_to_table_and_again(project: Project) -> None:
 def test_the_report_shows_runs_beside_the_range_of_the_originals(project: Project) -> None:
     columns, _ = scored(project)
     page = write_report(project, project.path / "report.html").read_text(encoding="utf-8")
-    assert "Each generator against the real images" in page
+    assert "Generators against the originals" in page
     found = {column["run"]: {one["name"]: one for one in column["scores"]} for column in columns}
-    row = re.search(r"<tr><td>KID</td>(.*?)</tr>", page)
-    assert row is not None
-    cells = re.findall(r"<td>(.*?)</td>", row[1])
-    assert len(cells) == 3  # range of the originals, one cell for each run
-    for cell, run in zip(cells[1:], found, strict=True):
-        kid = found[run]["kid"]
-        assert cell.endswith("●") == (kid["real_low"] <= kid["alike"] <= kid["real_high"])
-        assert float(cell.removesuffix(" ●").replace(",", "")) == pytest.approx(kid["alike"], rel=0.01)
+    for run, scores in found.items():
+        row = re.search(rf'<tr><th scope="row">{run}<small>.*?</th><td>(.*?)</td>', page)
+        assert row is not None
+        shown, value, interval = re.sub(r"<(?!small|/small).*?>", "", row[1]).replace("</small>", "").split("<small>")
+        kid = scores["kid"]
+        assert shown.endswith("●") == (kid["real_low"] <= kid["alike"] <= kid["real_high"])
+        assert float(shown.removesuffix("&nbsp;●").replace(",", "")) == pytest.approx(kid["alike"], rel=0.01)
+        assert float(value.replace(",", "")) == pytest.approx(kid["value"], rel=0.01)
+        low, high = (float(end.replace(",", "")) for end in interval.split(" to "))
+        assert (low, high) == pytest.approx((kid["low"], kid["high"]), rel=0.01)
     assert "<b>thief (10 all).</b> 0% reach SSIM 0.90 with a real tile. 100% lie nearer" in page
 
 

@@ -26,6 +26,14 @@ def test_pictures_of_any_channels() -> None:
     assert picture(np.concatenate([dark, dark])).shape == (16, 16, 3)
 
 
+def test_several_pictures_share_a_contrast() -> None:
+    image = np.array([[[0, 50, 100, 150, 200]], [[0, 1, 2, 3, 4]]], np.uint16)
+    shown = picture(image, between=[(50, 150), (0, 4)])
+    np.testing.assert_array_equal(shown[0, :, 0], [0, 0, 128, 255, 255])  # magenta
+    np.testing.assert_array_equal(shown[0, :, 2], shown[0, :, 0])
+    np.testing.assert_array_equal(shown[0, :, 1], [0, 64, 128, 191, 255])  # green
+
+
 def test_png_gives_back_what_went_in() -> None:
     ids = np.arange(65_536, dtype=np.uint16).reshape(256, 256)
     np.testing.assert_array_equal(decode_png(encode_png(ids)), ids)

@@ -39,6 +39,22 @@ for _ in folder.record(events()):
 """
 
 
+SLOW_REPORT = """
+import sys, time
+from pathlib import Path
+from napari_organoid_synth.core.job import JobFolder
+from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.report import report
+
+folder = JobFolder(Path(sys.argv[sys.argv.index("--job") + 1]))
+control, page = folder.control, Path(sys.argv[2]) / "report.html"
+for _ in folder.record(report(Project(sys.argv[2]), page, control)):
+    until = time.monotonic() + 20
+    while not control.canceled and time.monotonic() < until:
+        time.sleep(0.05)
+"""
+
+
 @pytest.fixture
 def dock(make_napari_viewer, fake_job, project, tmp_path):
     script = tmp_path / "job.py"
@@ -164,8 +180,57 @@ def test_choices_are_remembered_but_not_the_folder(dock, project, tmp_path):
     assert dock.value() == ExportSettings(formats=("ome-tiff", "biapy"), validation=0.1)
 
 
+def test_the_report_is_written_by_the_command_line_and_opened(dock, project, qtbot, fake_job, monkeypatch):
+    command = (sys.executable, "-P", "-m", "napari_organoid_synth")
+    fake_job.setattr(_jobs.JobRunner, "COMMAND", command)
+    opened, texts = [], []
+    monkeypatch.setattr(export_widget.QDesktopServices, "openUrl", lambda url: opened.append(Path(url.toLocalFile())))
+    dock.reporter.event.connect(lambda _: texts.append(dock.report_button.text()))
+    qtbot.waitUntil(lambda: dock.accepted.counts["new"] == 4, timeout=10_000)
+    assert not dock.button.isEnabled()  # nothing is accepted; a report can be written all the same
+    assert dock.report_button.isEnabled()
+    with qtbot.waitSignal(dock.reporter.finished, timeout=60_000):
+        dock.report_button.click()
+        assert dock.report_button.text() == "Writing report…"
+    page = project.path / "report.html"
+    assert opened == [page]
+    assert "4 synthetic pairs: 4 new." in page.read_text(encoding="utf-8")
+    assert dock.said.text() == f"Report: {page}, {page.stat().st_size / 1e6:.1f} MB"
+    assert dock.report_button.text() == export_widget.REPORT
+    assert any(text.startswith("Writing report: ") and text.endswith(" of 10)") for text in texts)
+    assert dock.error.isHidden()
+
+
+def test_a_report_that_fails_is_a_card_and_can_be_tried_again(dock, project, qtbot, fake_job, monkeypatch):
+    command = (sys.executable, "-P", "-m", "napari_organoid_synth")
+    fake_job.setattr(_jobs.JobRunner, "COMMAND", command)
+    opened = []
+    monkeypatch.setattr(export_widget.QDesktopServices, "openUrl", opened.append)
+    (project.path / "report.html").mkdir()
+    with qtbot.waitSignal(dock.reporter.failed, timeout=60_000):
+        dock.report_button.click()
+    assert "report.html: Is a directory" in dock.error.found.text()
+    assert opened == []
+    assert dock.report_button.text() == export_widget.REPORT
+    assert dock.report_button.isEnabled()
+
+
+def test_a_report_can_be_stopped(dock, project, qtbot, fake_job, monkeypatch, tmp_path):
+    script = tmp_path / "slow.py"
+    script.write_text(SLOW_REPORT)
+    fake_job.setattr(_jobs.JobRunner, "COMMAND", (sys.executable, str(script)))
+    dock.report_button.click()
+    qtbot.waitUntil(lambda: "real data (0 of 10)" in dock.report_button.text(), timeout=30_000)
+    with qtbot.waitSignal(dock.reporter.finished, timeout=30_000) as stopped:
+        dock.report_button.click()
+    assert stopped.args == ["canceled"]
+    assert dock.said.text() == "Stopped; the report was not written."
+    assert not (project.path / "report.html").exists()
+
+
 def test_it_fits_320_px(dock):
     assert dock.body.minimumSizeHint().width() <= 306
-    for control in (*dock.formats.values(), dock.real, dock.split, dock.path, dock.browse, dock.open_button):
+    buttons = (dock.browse, dock.open_button, dock.report_button)
+    for control in (*dock.formats.values(), dock.real, dock.split, dock.path, *buttons):
         assert control.toolTip()
         assert control.accessibleName()

@@ -37,6 +37,7 @@ from napari_organoid_synth.core.sample_row import (
     UPGRADES,
     VERDICTS,
     VERSION,
+    Change,
     SampleRow,
     Verdict,
     labels_file,
@@ -45,7 +46,7 @@ from napari_organoid_synth.core.sample_row import (
 )
 from napari_organoid_synth.core.thumbnail import decode_png, make_thumbnail
 
-__all__ = ["VERDICTS", "SampleRow", "SampleStore", "Verdict"]
+__all__ = ["VERDICTS", "Change", "SampleRow", "SampleStore", "Verdict"]
 
 EVERY = Condition()
 _CHANGEABLE = {column: column for column in ("verdict", "tags", "remark", "labels")}  # no other name becomes SQL
@@ -340,6 +341,17 @@ class SampleStore:
         """All tags that any sample has, in alphabetical order."""
         lists = self._query("SELECT DISTINCT tags FROM samples WHERE tags <> ''")
         return list(split_tags(", ".join(tags for (tags,) in lists)))
+
+    def history(self) -> list[Change]:
+        """Everything that was decided, tagged, noted and mended, oldest first.
+
+        What was undone is among it, until another decision makes it impossible to redo.
+        """
+        found = self._query(
+            "SELECT c.decision, c.id, c.field, c.before, c.after, d.undone FROM changes c"
+            " JOIN decisions d ON d.number = c.decision ORDER BY c.decision, c.id, c.field"
+        )
+        return [Change(*values) for values in found]
 
     def features(self, ids: Sequence[str]) -> dict[str, bytes]:
         """What `keep_features` kept of these samples."""

@@ -116,6 +116,29 @@ class SampleRow:
         return self.labels_path.parent.name == EDITED
 
 
+@dataclass(frozen=True)
+class Change:
+    """One field of one sample that a decision changed.
+
+    Parameters
+    ----------
+    decision : int
+        Grows with every decision; one decision may change many samples.
+    id : str
+    field : {"verdict", "tags", "remark", "labels"}
+    before, after : str
+    undone : int
+        1 when it was taken back, else 0.
+    """
+
+    decision: int
+    id: str
+    field: str
+    before: str
+    after: str
+    undone: int = 0
+
+
 def to_row(record: tuple[Any, ...], folder: Path, scores: dict[str, float]) -> SampleRow:
     """One result of a query for `COLUMNS`, with the files in ``folder``."""
     id, name, run, created, verdict, image, labels, n_objects, height, width, kind = record[:11]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from io import BytesIO
 from typing import Any
 
@@ -34,7 +35,7 @@ def make_thumbnail(pair: SamplePair, side: int = SIDE) -> tuple[bytes, bytes]:
     return encode_png(image, small), encode_png(shown)
 
 
-def picture(image: NDArray[Any], rgb: bool = False) -> NDArray[np.uint8]:
+def picture(image: NDArray[Any], rgb: bool = False, between: Sequence[tuple[float, float]] = ()) -> NDArray[np.uint8]:
     """An image as a person looks at it.
 
     Parameters
@@ -44,11 +45,14 @@ def picture(image: NDArray[Any], rgb: bool = False) -> NDArray[np.uint8]:
     rgb : bool
         Stretch the channels together, so that colours stay. Otherwise each channel gets its own contrast; two are
         shown in magenta and green, of more the first three in red, green and blue.
+    between : sequence of (float, float)
+        For each channel shown, the values that become black and white, so that several images can be compared; default:
+        from the image itself.
 
     Returns
     -------
     NDArray (Y, X, 3) uint8
-        Percentiles 0.2 and 99.8 become 0 and 255; a constant image is mid-grey.
+        Without ``between`` percentiles 0.2 and 99.8 become 0 and 255; a constant image is mid-grey.
     """
     channels = np.asarray(image[:3], dtype=np.float32)
     channels = np.where(np.isfinite(channels), channels, np.nan)
@@ -57,7 +61,7 @@ def picture(image: NDArray[Any], rgb: bool = False) -> NDArray[np.uint8]:
     probe = probe.reshape(1, -1) if rgb else probe.reshape(len(channels), -1)
     scaled = np.empty_like(channels)
     for number, channel in enumerate(channels):
-        low, high = limits(probe[0 if rgb else number])
+        low, high = between[number] if between else limits(probe[0 if rgb else number])
         scaled[number] = (channel - low) / (high - low) if high > low else 0.5
     return coloured(scaled)
 

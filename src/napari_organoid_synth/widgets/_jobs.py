@@ -109,7 +109,7 @@ class JobRunner(QObject):
         Parameters
         ----------
         verb : str
-            A key of `napari_organoid_synth.core.recipe.VERBS`, or "share" or "adopt".
+            A key of `napari_organoid_synth.core.recipe.VERBS`, or "share", "adopt" or "report".
         project : Project
             Where the job folder is made.
         settings : Settings, optional

@@ -12,9 +12,9 @@ from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QCheckBox, QFileDialog, QLabel, QLineEdit, QPushButton, QSlider, QToolButton
 
 from napari_organoid_synth.core.curation import SampleStore
-from napari_organoid_synth.core.job import Event, Failed, Finished
+from napari_organoid_synth.core.job import Event, Failed, Finished, Progress
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import ExportSettings
+from napari_organoid_synth.core.recipe import ExportSettings, ReportSettings
 from napari_organoid_synth.widgets._cards import ProgressCard, WrapLabel
 from napari_organoid_synth.widgets._dock import ColumnDock, add_row, named, row_of
 from napari_organoid_synth.widgets._editors import guard_wheel
@@ -24,6 +24,7 @@ from napari_organoid_synth.widgets._menus import open_dock
 from napari_organoid_synth.widgets._thumbnails import StoreThread
 
 PURPOSE = "Here the pairs that you accepted become files for other programs; every file is read back and compared."
+REPORT = "Write report…"
 FORMATS = {
     "ome-tiff": ("OME-TIFF", "Image and labels with pixel size and full provenance; opens here and in Fiji."),
     "cellpose": ("Cellpose", "NAME_img.tif and NAME_masks.tif in train and test."),
@@ -62,6 +63,7 @@ class ExportWidget(ColumnDock):
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__(viewer, "export", PURPOSE, {"Look at samples": lambda: open_dock(self.viewer, "Curate")})
         self.runner = self.workspace.runner("export")
+        self.reporter = self.workspace.runner("report")
         self.accepted = Accepted({"new": 0, "accepted": 0, "rejected": 0}, 0)
         self.folder: Path | None = None
         self._thread: StoreThread | None = None
@@ -69,6 +71,9 @@ class ExportWidget(ColumnDock):
         self.runner.event.connect(self._heed)
         self.runner.failed.connect(self._failed)
         self.runner.stateChanged.connect(self._judge)
+        self.reporter.event.connect(self._heed_report)
+        self.reporter.failed.connect(self._failed)
+        self.reporter.stateChanged.connect(self._show_reporting)
         self.workspace.projectChanged.connect(self._open)
         self.workspace.samplesChanged.connect(self._count)
         self.workspace.pairsChanged.connect(self._judge)
@@ -145,6 +150,15 @@ class ExportWidget(ColumnDock):
         self.open_button.clicked.connect(self._open_folder)
         self.open_button.hide()
         self.column.addWidget(self.open_button)
+        self.report_button = QPushButton(REPORT)
+        named(
+            self.report_button,
+            "Write report",
+            "One HTML file with everything: data, settings, curves, samples, tables, curation, segmentation. It becomes"
+            " report.html in the project and opens in your browser. While it is written, this button stops it.",
+        )
+        self.report_button.clicked.connect(self._report)
+        self.column.addWidget(self.report_button)
         self.copy_button = QPushButton("Copy as command")
         self.copy_button.setFlat(True)
         named(self.copy_button, "Copy as command", "The same on the command line, also on another computer.")
@@ -307,6 +321,28 @@ class ExportWidget(ColumnDock):
     def _open_folder(self) -> None:
         if self.folder is not None:
             QDesktopServices.openUrl(QUrl.fromLocalFile(str(self.folder)))
+
+    # --- report ---
+
+    def _report(self) -> None:
+        """Write the report of the project, or stop writing it."""
+        if self.reporter.running:
+            self.reporter.cancel()
+        elif self.workspace.project is not None:
+            self.error.dismiss()
+            self.reporter.start("report", self.workspace.project, ReportSettings())
+
+    def _heed_report(self, event: Event) -> None:
+        if isinstance(event, Progress) and self.reporter.running:
+            self.report_button.setText(f"Writing report: {event.note or 'page'} ({event.step} of {event.total})")
+        elif isinstance(event, Finished) and event.reason != "completed":
+            self._say("Stopped; the report was not written.")
+        elif isinstance(event, Finished):
+            self._say(f"Report: {event.result['report']}, {event.result['bytes'] / 1e6:,.1f} MB")
+            QDesktopServices.openUrl(QUrl.fromLocalFile(event.result["report"]))
+
+    def _show_reporting(self, state: str) -> None:
+        self.report_button.setText(REPORT if state == "idle" else "Writing report…")
 
     def _copy(self) -> None:
         if self.workspace.project is not None:

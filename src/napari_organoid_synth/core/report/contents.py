@@ -1,0 +1,185 @@
+"""What a report is about, read once: pairs, samples, runs, scores, history; pixels only where a section asks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_organoid_synth.core.curation import Change, SampleRow, SampleStore
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.job import JobFolder, Progress
+from napari_organoid_synth.core.pair import SamplePair
+from napari_organoid_synth.core.pair_table import PairTable
+from napari_organoid_synth.core.pairing import read_entry
+from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.real_tiles import tile_side
+from napari_organoid_synth.core.recipe import Recipe
+from napari_organoid_synth.core.report.pictures import Album
+from napari_organoid_synth.core.score_sets import Columns, read_columns
+from napari_organoid_synth.core.tiling import cut_pair, list_tiles
+
+SEED = 0  # of what is drawn at random
+IMAGES, TILES = 16, 4  # real images that are read, tiles of each
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedRun:
+    """One training: its recipe, what it noted of the machine, and its curves when asked."""
+
+    path: Path
+    recipe: Recipe
+    note: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Name of its folder."""
+        return self.path.name
+
+    @property
+    def generator(self) -> str:
+        """Its generator in words."""
+        return str(getattr(self.recipe.gan, "title", ""))
+
+    @cached_property
+    def progress(self) -> list[Progress]:
+        """Its reports with numbers, oldest first."""
+        events, _ = JobFolder(self.path).read_events()
+        return [event for event in events if isinstance(event, Progress) and event.stats]
+
+    @property
+    def steps(self) -> int:
+        """How many it has done."""
+        return int(self.note.get("steps") or (self.progress[-1].step if self.progress else 0))
+
+
+@dataclass(eq=False)
+class Contents:
+    """The parts of a project; those that are not there are empty.
+
+    Parameters
+    ----------
+    project : Project
+    results : dict
+        Of the segmentation.
+    seconds : dict of str to float
+        How long each stage took.
+    store : SampleStore, optional
+        Open as long as the report is written.
+    """
+
+    project: Project
+    results: dict[str, Any]
+    seconds: dict[str, float]
+    store: SampleStore | None
+    table: PairTable | None
+    rows: list[SampleRow] = field(default_factory=list)
+    history: list[Change] = field(default_factory=list)
+    runs: list[TrainedRun] = field(default_factory=list)
+    columns: Columns = field(default_factory=list)
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        """Number of samples with each verdict."""
+        return self.store.counts() if self.store is not None else {}
+
+    @cached_property
+    def masks(self) -> bool:
+        """Whether there are masks: a project of images alone has none."""
+        return self.table is None or any(entry.masks for entry in self.table.matched)
+
+    @cached_property
+    def album(self) -> Album:
+        """Makes all pictures."""
+        return Album(self.tiles)
+
+    @cached_property
+    def side(self) -> int:
+        """Side of a tile, px."""
+        return tile_side(self.rows) if self.rows else self.runs[-1].recipe.tiles.size if self.runs else 256
+
+    @cached_property
+    def tiles(self) -> list[SamplePair]:
+        """At most 64 real training tiles of 16 images, drawn at random; in the order of the images."""
+        entries = self.table.train if self.table else ()
+        rng = np.random.default_rng(SEED)
+        found: list[SamplePair] = []
+        for index in sorted(rng.permutation(len(entries))[:IMAGES]):
+            try:
+                pair = self.read(entries[index])
+                settings = self.runs[-1].recipe.tiles if self.runs else Recipe().tiles
+                least = settings.min_objects if pair.labels.any() else 0
+                settings = settings.replace(size=self.side, turn=False, flip=False, min_objects=least)
+                kept = [tile for tile in list_tiles([pair], settings) if tile.kept]
+            except UserError:  # unreadable, or no tile with objects
+                continue
+            found += [cut_pair(pair, kept[place]) for place in sorted(rng.permutation(len(kept))[:TILES])]
+        return found
+
+    def read(self, entry: Any) -> SamplePair:
+        """The pair of a row of the table."""
+        assert self.table is not None
+        return read_entry(entry, self.table.mask_kind, self.table.class_names)
+
+    def run(self, name: str) -> TrainedRun | None:
+        """The training of that name."""
+        return next((run for run in self.runs if run.name == name), None)
+
+    def pairs(self, rows: Sequence[SampleRow]) -> Iterator[tuple[SampleRow, SamplePair]]:
+        """The pixels of samples; those whose files are gone are left out."""
+        if self.store is None:
+            return
+        for row in rows:
+            try:
+                yield row, self.store.pair(row.id)
+            except UserError:
+                continue
+
+    def of_runs(self) -> dict[str, list[SampleRow]]:
+        """Samples by the run that made them, newest run last."""
+        found: dict[str, list[SampleRow]] = {}
+        for row in self.rows:
+            found.setdefault(row.run, []).append(row)
+        return dict(sorted(found.items()))
+
+
+@contextmanager
+def read_contents(project: Project, results: dict[str, Any], seconds: dict[str, float]) -> Iterator[Contents]:
+    """All of a project that a report shows."""
+    store = SampleStore(project.samples_path) if project.samples_path.exists() else None
+    try:
+        found = Contents(project, results, seconds, store, _table(project))
+        if store is not None:
+            found.rows, found.history = store.rows(), store.history()
+        for path in project.runs():
+            try:
+                recipe = Recipe.from_file(path / "recipe.yaml")
+            except UserError:
+                continue
+            found.runs.append(TrainedRun(path, recipe, _note(path)))
+        found.columns = read_columns(project)
+        yield found
+    finally:
+        if store is not None:
+            store.close()
+
+
+def _table(project: Project) -> PairTable | None:
+    try:
+        return PairTable.from_file(project.pairs_path)
+    except UserError:
+        return None
+
+
+def _note(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads((path / "run.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

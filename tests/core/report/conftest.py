@@ -1,0 +1,65 @@
+"""A project with a bit of everything, its names full of HTML, and a reader of the page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from report_project import EVIL, Page, arm, pair
+
+from napari_organoid_synth.core.codec import Codec
+from napari_organoid_synth.core.curation import SampleStore
+from napari_organoid_synth.core.job import JobFolder, Progress, write_bytes, write_text
+from napari_organoid_synth.core.pairing import save_layers_pair
+from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.recipe import CodecSettings, Recipe
+from napari_organoid_synth.core.report import write_report
+from napari_organoid_synth.core.run import Run
+from napari_organoid_synth.core.thumbnail import encode_png
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Callable[..., Page]:
+    """Write the report of a project and read it."""
+
+    def run(project: Project, **options: Any) -> Page:
+        return Page(write_report(project, tmp_path / "report.html", **options).read_text(encoding="utf-8"))
+
+    return run
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """One real pair, three samples of which two are accepted, one training, one export, two arms."""
+    project = Project(tmp_path / "R&D <1>")
+    real = pair(f"first {EVIL}")
+    save_layers_pair(project, real.name, real.image, real.labels, mask_kind="binary")
+    with SampleStore(project.samples_path) as store:
+        ids = [store.add(pair(f"s{i}", "synthetic"), run="one") for i in range(3)]
+        for value, id in enumerate(ids):
+            store.rate(id, {"realism": 0.5 + 0.1 * value}, note=f"note {EVIL} of {id}")
+        store.decide(ids[1:], "accepted")
+        store.annotate(ids[:1], add=[EVIL])
+    recipe = Recipe().override("train.steps=20", "tiles.size=64")
+    run = Run.create(project.path / "runs" / "one", recipe, Codec.fit([real], CodecSettings()))
+    run.note(device=f"processor {EVIL}", precision="bf16", steps=20, images_per_second=12.34, seconds=100)
+    job = JobFolder(run.path)
+    list(job.record(Progress(step, 20, {"generator": 3.0 - step / 10}) for step in (0, 10, 20)))
+    folder = project.path / "segment" / "x"
+    arms = {"real": arm([0.5, 0.75]), "curated": arm([0.8, 0.776])}
+    record = {"arms": arms, "sentence": "It helped & more.", "test": ["t0", "t1"], "warnings": ["Few pairs."]}
+    write_text(folder / "results.json", json.dumps(record))
+    for name in arms:
+        write_bytes(folder / "predictions" / name / "t0_errors.png", encode_png(np.full((9, 9, 3), 7, np.uint8)))
+    manifest = {
+        "settings": {"formats": ["ome-tiff"]},
+        "samples": [{"split": "train", "flagged": "copy, mask"}, {"split": "test", "flagged": ""}],
+        "skipped_copies": ["a", "b"],
+        "created": "today",
+    }
+    write_text(project.path / "exports" / "e1" / "manifest.json", json.dumps(manifest))
+    return project
