@@ -93,7 +93,12 @@ def export(project: Project, settings: ExportSettings, control: Control) -> Iter
                     yield Progress(step, len(items), rate=rate, seconds_left=(len(items) - step) / rate)
             assert facts is not None  # there is at least one item
             documents = _documents(part, project, settings, facts, records)
-            summary = {"split_by": split_by, "skipped_copies": copies, "samples": records, "documents": documents}
+            summary: dict[str, Any] = {
+                "split_by": split_by,
+                "skipped_copies": copies,
+                "samples": records,
+                "documents": documents,
+            }
             if overridden:
                 summary["copies"] = {"reason": settings.copies.strip(), "samples": overridden}
             _write_manifest(part, project, settings, summary)
