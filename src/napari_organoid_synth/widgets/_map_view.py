@@ -91,6 +91,7 @@ class MapView(pg.PlotWidget):
         self._marks: list[Any] = []
         self._corners: list[tuple[float, float]] = []
         self._pressed: QPointF | None = None
+        self._path: list[QPointF] = []
         self._last = QPointF()
         self._moved = self._catching = False
         self._pointed = -1

@@ -29,7 +29,7 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Event, Failed, Finished, Saved, Warned
 from napari_organoid_synth.core.pair import SamplePair
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import FillSettings, MapSettings
+from napari_organoid_synth.core.recipe import FillSettings, MapSettings, ScoreSettings
 from napari_organoid_synth.core.sample_map import REAL
 from napari_organoid_synth.widgets._cards import (
     VERDICT_COLOURS,
@@ -140,6 +140,7 @@ class MapWidget(QWidget):
         self.runner.event.connect(self._heed)
         self.runner.finished.connect(lambda _: self._rereading.start())
         self.filler.event.connect(self._heed_filling)
+        self.filler.finished.connect(lambda _: self._score())
         self.workspace.projectChanged.connect(self._open)
         self.workspace.samplesChanged.connect(self._rereading.start)
         self.workspace.runsChanged.connect(self._list_runs)
@@ -698,6 +699,12 @@ class MapWidget(QWidget):
             self._say(event.text)
         elif isinstance(event, Finished):
             self._say(" ".join(filter(None, (fill_words(event.result), self.said.text()))))
+
+    def _score(self) -> None:
+        """Score what was added, as after Generate, so that broken masks and copies are flagged."""
+        project, scorer = self.workspace.project, self.workspace.runner("score")
+        if project is not None and self.filler.result.get("added") and not scorer.running:
+            self.guard(lambda: scorer.start("score", project, ScoreSettings(sets="none")))
 
     def _say(self, text: str) -> None:
         self.said.setText(text)
