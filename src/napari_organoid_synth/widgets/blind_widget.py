@@ -47,8 +47,8 @@ class BlindWidget(ColumnDock):
             "Look at samples": lambda: open_dock(self.viewer, "Curate"),
         }
         super().__init__(viewer, "blind", PURPOSE, ways_out)
-        self.background = Background(self)
-        self.destroyed.connect(self.background.close)
+        self.background = background = Background(self)
+        self.destroyed.connect(lambda: background.close())
         self.page: BlindPage | None = None
         self.shown = Shown([])
         self._choosing = False
@@ -302,7 +302,6 @@ class BlindWidget(ColumnDock):
         """End the test that is open; its answers are kept."""
         if self.page is not None:
             self.page.stop()
-        self.background.close(finish=True)
         super().closeEvent(a0)
 
 
