@@ -14,11 +14,13 @@ from typing import Any
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Event, Finished, Progress, Started, write_text
 from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.report.blind import blind
 from napari_organoid_synth.core.report.contents import Contents, read_contents
 from napari_organoid_synth.core.report.copies import copies
 from napari_organoid_synth.core.report.data import data
 from napari_organoid_synth.core.report.decisions import decisions
 from napari_organoid_synth.core.report.exports import exports, times
+from napari_organoid_synth.core.report.gain import gain
 from napari_organoid_synth.core.report.head import head
 from napari_organoid_synth.core.report.map_section import map_section
 from napari_organoid_synth.core.report.page import Section, page, paragraph
@@ -37,6 +39,8 @@ SECTIONS: dict[str, Callable[[Contents], Section | None]] = {
     "copies": copies,
     "map": map_section,
     "curation": decisions,
+    "blind test": blind,
+    "gain": gain,
     "segmentation": segmentation,
     "exports": exports,
     "times": times,

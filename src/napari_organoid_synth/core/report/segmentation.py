@@ -17,6 +17,7 @@ from napari_organoid_synth.core.thumbnail import decode_png
 
 ARMS = {
     "real": "Real pairs",
+    "raw": "Real pairs",
     "classical": "Real pairs, classically augmented",
     "synthetic": "Real and all synthetic pairs",
     "curated": "Real and accepted synthetic pairs",
@@ -40,7 +41,7 @@ def segmentation(contents: Contents) -> Section | None:
     """The arms of the newest segmentation."""
     results = contents.results
     arms = results.get("arms")
-    if not arms:
+    if not arms or "table" in results:  # a comparison in folds has a section of its own
         return None
     scores = [key for key in ("dice", "precision", "recall", "ap") if all(key in arm for arm in arms.values())]
     names = {"dice": "Dice", "precision": "Precision", "recall": "Recall", "ap": "AP, objects"}
@@ -68,10 +69,10 @@ def segmentation(contents: Contents) -> Section | None:
         ]
         text += "<p>Each test image, Dice:</p>\n" + dots(each, "Dice of each test image")
         text += paragraph("Upright bars are means; lines join the same image.", "faint")
-    return Section("Segmentation with and without synthetic pairs", "segmentation", text + _errors(contents))
+    return Section("Segmentation with and without synthetic pairs", "segmentation", text + errors(contents))
 
 
-def _errors(contents: Contents) -> str:
+def errors(contents: Contents) -> str:
     """Error pictures of the test image that differs most between arms."""
     results = contents.results
     arms, folder = results["arms"], Path(results.get("folder", ""))
