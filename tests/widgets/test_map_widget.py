@@ -343,6 +343,10 @@ def test_an_untouched_form_gives_the_defaults(dock: MapWidget) -> None:
     changed = MapSettings(method="pca", perplexity=12.5, samples=77, seed=3)
     dock.setValue(changed)
     assert dock.value() == changed
+    dock.copy_button.click()
+    words = QApplication.clipboard().text()
+    assert words.startswith("organoid-synth map ")
+    assert words.endswith("--set method=pca --set perplexity=12.5 --set samples=77 --set seed=3")
 
 
 def test_a_better_map_is_shown_while_the_job_runs(dock: MapWidget, filled: Project, fake_job: Any, qtbot: Any) -> None:

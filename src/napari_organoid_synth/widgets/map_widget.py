@@ -11,6 +11,7 @@ import numpy as np
 from qtpy.QtCore import QSignalBlocker, Qt, QTimer
 from qtpy.QtGui import QAction, QImage, QKeySequence
 from qtpy.QtWidgets import (
+    QApplication,
     QBoxLayout,
     QDoubleSpinBox,
     QFrame,
@@ -42,6 +43,7 @@ from napari_organoid_synth.widgets._cards import (
 from napari_organoid_synth.widgets._dock import add_row, combo_box, named, row_of
 from napari_organoid_synth.widgets._editors import guard_wheel
 from napari_organoid_synth.widgets._form import Fold, SettingsForm, rows
+from napari_organoid_synth.widgets._jobs import command_text
 from napari_organoid_synth.widgets._layers import look_at, show_pair
 from napari_organoid_synth.widgets._map_legend import PICTURE, ColourBar, HoverCard, Legend
 from napari_organoid_synth.widgets._map_points import STATES, Points, read_points
@@ -260,6 +262,11 @@ class MapWidget(QWidget):
         add_row(making, "Perplexity", self.perplexity, tip)
         column.addLayout(making)
         column.addWidget(self.fold)
+        self.copy_button = QPushButton("Copy as command")
+        named(self.copy_button, "Copy as command", "The same map on the command line, also on another computer.")
+        self.copy_button.setFlat(True)
+        self.copy_button.clicked.connect(lambda: self.guard(self._copy))
+        column.addWidget(self.copy_button)
         column.addStretch(1)
         scroll = QScrollArea()
         scroll.setWidgetResizable(True)
@@ -340,6 +347,7 @@ class MapWidget(QWidget):
 
     def _edited(self, *_: object) -> None:
         self.perplexity.setEnabled(self.method.currentData() == "tsne")
+        self.copy_button.setText("Copy as command")
         self._judge()
         self._remember()
 
@@ -635,6 +643,12 @@ class MapWidget(QWidget):
             self.error.dismiss()
             self.said.hide()
             self.runner.start("map", project, self.value())
+
+    def _copy(self) -> None:
+        if self.workspace.project is not None:
+            clipboard: Any = QApplication.clipboard()
+            clipboard.setText(command_text("map", self.workspace.project, self.value()))
+            self.copy_button.setText("Copied")
 
     def _heed(self, event: Event) -> None:
         if isinstance(event, Saved):
