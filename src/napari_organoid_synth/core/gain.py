@@ -87,7 +87,7 @@ def gain(
     if resume and folder is not None:
         kept = GainSettings.from_file(Path(folder) / SETTINGS)
         settings = kept.replace(**{name: getattr(settings, name) for name in AS_IT_IS})
-    recipes = _pinned(folder) or pick_recipes(project, settings)
+    recipes = (_pinned(folder) if resume else {}) or pick_recipes(project, settings)
     folder = Path(folder) if folder is not None else _folder(project, settings, recipes)
     plan = make_plan(project, settings, recipes)
     _write_settings(folder, settings, recipes)
@@ -200,7 +200,7 @@ def _same(settings: GainSettings, recipes: Mapping[str, Recipe]) -> str:
 
 
 def _pinned(folder: Path | None) -> dict[str, Recipe]:
-    """Recipes that a comparison began with, so that a run that was trained since does not change them."""
+    """Recipes that a comparison began with; a run that was trained since is not among them."""
     if folder is None:
         return {}
     found = {path.stem: Recipe.from_file(path) for path in sorted(Path(folder).glob("recipes/*.yaml"))}

@@ -1,0 +1,88 @@
+"""Arms by segmenters on a set of real images: the table of a gain, with few folds.
+
+    python benchmarks/gain_tables.py drosophila_vnc_em --steps 300 --generator-steps 500 --folds 2
+
+SET is a folder below ORGANOID_SYNTH_DATA with ``images`` and ``masks``. Every segmenter there is, or those given with
+``--segmenters``, is trained with every arm. All comparisons lie in one folder, so that the generators of the folds are
+trained once for all segmenters, and a table that was interrupted goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from pathlib import Path
+
+from napari_organoid_synth.core.gain import gain
+from napari_organoid_synth.core.gain_table import lines
+from napari_organoid_synth.core.job import Control, Finished, Warned
+from napari_organoid_synth.core.pair_table import PairTable
+from napari_organoid_synth.core.pairing import check_pairs, find_pairs
+from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.recipe import GainSettings, Recipe
+from napari_organoid_synth.core.registry import SEGMENTERS
+
+ARMS = ("raw", "classical-tissue", "classical-organoid", "synthetic", "curated", "simulator", "pretrain")
+
+
+def masks_of(folder: Path) -> str | dict[str, str]:
+    """The folder of masks, or the folder of each class."""
+    classes = sorted(path for path in folder.iterdir() if path.is_dir())
+    return {path.name: str(path) for path in classes} if classes else str(folder)
+
+
+def main() -> None:
+    """Print a table for each segmenter."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("set", help="folder below ORGANOID_SYNTH_DATA")
+    parser.add_argument("--out", type=Path, default=Path("gain_tables"))
+    parser.add_argument("--segmenters", nargs="+", default=SEGMENTERS.names())
+    parser.add_argument("--arms", nargs="+", default=list(ARMS))
+    parser.add_argument("--most", type=int, default=12, help="images that are used")
+    parser.add_argument("--scale", type=float, default=1.0)
+    parser.add_argument("--gan", default="pix2pix")
+    parser.add_argument("--folds", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--generator-steps", type=int, default=500)
+    parser.add_argument("--pairs", type=int, default=40)
+    parser.add_argument("--tile", type=int, default=128)
+    parser.add_argument("--workers", type=int, default=0)
+    options = parser.parse_args()
+
+    data = Path(os.environ["ORGANOID_SYNTH_DATA"]) / options.set
+    project = Project(options.out / options.set)
+    if not project.pairs_path.exists():
+        table = check_pairs(find_pairs(str(data / "images"), masks_of(data / "masks"))).scaled(options.scale)
+        used = [entry for entry in table.matched if entry.masks][: options.most]
+        PairTable(**{**dict(table), "entries": tuple(used)}).to_file(project.pairs_path)
+    arms = [
+        arm
+        for arm in options.arms
+        if arm != "simulator" or PairTable.from_file(project.pairs_path).mask_kind != "classes"
+    ]
+    recipe = Recipe().override(
+        f"gan={options.gan}", f"tiles.size={options.tile}", f"train.steps={options.generator_steps}"
+    )
+    recipe.to_file(project.path / "recipe.yaml")
+    for name in options.segmenters:
+        settings = GainSettings(
+            segmenter=name, arms=arms, folds=options.folds, steps=options.steps, pairs=options.pairs,
+            generator="recipe.yaml", workers=options.workers,
+        )  # fmt: skip
+        settings = (
+            settings.override(f"segmenter.tile={options.tile}") if hasattr(settings.segmenter, "tile") else settings
+        )
+        began = time.perf_counter()
+        for event in gain(project, settings, Control(), project.path / "segment" / f"tables-{recipe.digest}"):
+            if isinstance(event, Warned):
+                print(event.text, flush=True)
+            if isinstance(event, Finished):
+                print(f"\n{options.set}, {name}, {time.perf_counter() - began:.0f} s")
+                print("\n".join([*lines(event.result["table"]), *event.result["sentences"]]), flush=True)
+                (project.path / f"{name}.json").write_text(json.dumps(event.result, indent=1))
+
+
+if __name__ == "__main__":
+    main()
