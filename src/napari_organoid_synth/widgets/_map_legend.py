@@ -13,7 +13,7 @@ from qtpy.QtGui import QColor, QIcon, QImage, QLinearGradient, QPainter, QPixmap
 from qtpy.QtWidgets import QFrame, QLabel, QToolButton, QVBoxLayout, QWidget
 from superqt.utils import QFlowLayout
 
-from napari_organoid_synth.widgets._cards import theme_colour
+from napari_organoid_synth.widgets._cards import WrapLabel, theme_colour
 from napari_organoid_synth.widgets._dock import named
 from napari_organoid_synth.widgets._map_view import Group, shade_colours
 
@@ -146,10 +146,9 @@ class HoverCard(QFrame):
         column = QVBoxLayout(self)
         column.setContentsMargins(4, 4, 4, 4)
         column.setSpacing(3)
-        self.picture, self.words = QLabel(), QLabel()
+        self.picture, self.words = QLabel(), WrapLabel()
         self.picture.setFixedSize(PICTURE, PICTURE)
         self.picture.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.words.setWordWrap(True)
         self.words.setFixedWidth(PICTURE)
         column.addWidget(self.picture)
         column.addWidget(self.words)

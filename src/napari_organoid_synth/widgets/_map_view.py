@@ -19,7 +19,7 @@ from napari_organoid_synth.widgets._map_points import Points, inside, outline_of
 
 REACH = 9
 """Pixels from a point at which it is pointed to."""
-SIZE, REAL_SIZE, RING = 8, 9, 17
+SIZE, REAL_SIZE, RING = 8, 9, 14
 LEVELS = 64
 """Colours of a score; each needs a picture of its symbol."""
 WAYS = {
@@ -210,7 +210,7 @@ class MapView(pg.PlotWidget):
 
     def _show_rings(self) -> None:
         x, y = self.points.xy[self.chosen].T
-        for item, name, width in ((self._halo, "text", 5), (self._rings, "current", 3)):  # seen on any background
+        for item, name, width in ((self._halo, "text", 4), (self._rings, "current", 2)):  # seen on any background
             item.setData(x=x, y=y, pen=pg.mkPen(theme_colour(name), width=width), brush=None)
 
     def _follow_theme(self) -> None:
