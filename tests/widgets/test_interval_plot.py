@@ -30,5 +30,7 @@ def test_lines_bands_and_words(qtbot):
     assert np.array_equal(y, 100 * curves["with adversary"].band()[0])
     assert np.array_equal(x, np.arange(101) / 100)
     assert np.array_equal(bands[0].curves[0].getData()[1], 100 * curves["with adversary"].band()[1])
+    area = bands[0].path().boundingRect()
+    assert (area.top(), area.bottom()) == (0, 100)  # it is really drawn
     assert plot.words.text() == "with adversary: 75.0 ± 21.2 %\nwithout: 57.5 ± 17.7 %"
     assert len(plot.plot.getPlotItem().legend.items) == 2

@@ -37,7 +37,7 @@ class IntervalPlot(QWidget):
         self.plot = still_plot()
         self.plot.setFixedHeight(170)
         self.plot.setXRange(0, 1, padding=0.01)
-        self.plot.setYRange(0, 100, padding=0.02)
+        self.plot.setYRange(0, 100, padding=0.06)
         self.plot.setLabel("bottom", score)
         self.plot.setLabel("left", "images, %")
         for side in ("bottom", "left"):
@@ -68,7 +68,7 @@ class IntervalPlot(QWidget):
             colour = QColor(COLOURS[row % len(COLOURS)])
             faint = QColor(colour)
             faint.setAlpha(50)
-            edges = [pg.PlotDataItem(THRESHOLDS, values, pen=None) for values in (low, high)]
+            edges = [pg.PlotCurveItem(THRESHOLDS, values) for values in (low, high)]
             self.plot.addItem(pg.FillBetweenItem(*edges, brush=faint))
             pen = pg.mkPen(colour, width=2, style=STYLES[row % len(STYLES)])
             self.plot.plot(THRESHOLDS, mean, pen=pen, name=name)
