@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from napari_organoid_synth.core import gain_tasks
+from napari_organoid_synth.core import gain_tasks, gain_workers
 from napari_organoid_synth.core.configs.unet import UNetConfig
 from napari_organoid_synth.core.curation import SampleStore
 from napari_organoid_synth.core.errors import UserError
@@ -303,7 +306,8 @@ def test_pairs_accepted_by_hand_are_used_only_where_their_generator_is_innocent(
 # --- what cannot be done ---
 
 
-def test_it_says_what_is_missing(project, tmp_path):
+def test_it_says_what_is_missing(project, monkeypatch):
+    monkeypatch.setattr(gain_workers, "CONNECT", 1.0)
     with pytest.raises(UserError, match="has no run that draws pairs"):
         run(project, SETTINGS.replace(generator=""))
     with pytest.raises(UserError, match="4 images for 7 folds"):
@@ -314,7 +318,7 @@ def test_it_says_what_is_missing(project, tmp_path):
         run(project, SETTINGS.replace(arms=("raw",), scheduler="tcp://127.0.0.1:9"))
 
 
-def test_a_changed_image_and_a_failed_task_are_reported_and_the_rest_goes_on(project, tmp_path):
+def test_a_failed_task_are_reported_and_the_rest_goes_on(project, tmp_path):
     settings = SETTINGS.replace(arms=("curated",))
     broken = {task.key for task in plan_of(project, settings).tasks if task.kind == "generator"}
 
@@ -337,7 +341,53 @@ def test_a_changed_image_and_a_failed_task_are_reported_and_the_rest_goes_on(pro
     assert healed["tasks"] == {"total": 6, "done": 6, "failed": 0}
 
 
+def test_an_image_that_changes_meanwhile_is_noticed(project, tmp_path):
+    (task, *_) = plan_of(project, SETTINGS.replace(arms=("raw",))).tasks
+    name = next(iter(task.plan["train"]))
+    save_layers_pair(project, name, disc(77).image, disc(77).labels, mask_kind="binary")
+    outcome = run_task(str(tmp_path), task, Control())
+    assert outcome["state"] == "failed"
+    assert f"'{name}' has changed since the comparison began" in outcome["words"]
+
+
+def test_slices_of_a_volume_stay_together_and_a_design_that_parts_them_warns(tmp_path):
+    pairs = [disc(seed).replace(name=f"mouse{seed // 2}_z{seed % 2}") for seed in range(6)]
+    project = make_project(tmp_path / "project", pairs)
+    plan = plan_of(project, SETTINGS.replace(arms=("raw",), design="grouped", folds=3))
+    assert plan.grouping.words.startswith("3 groups of 6 images, by the names")
+    assert [len({name[:6] for name in fold.test}) for fold in plan.folds] == [1, 1, 1]
+    assert not plan.warnings
+    parted = plan_of(project, SETTINGS.replace(arms=("raw",), design="leave-one-out"))
+    assert "Images of one group (mouse0, mouse1, mouse2)" in parted.warnings[0]
+
+
 # --- workers ---
+
+
+def test_a_comparison_killed_at_any_moment_goes_on(project, tmp_path):
+    """The command is killed hard after its first results; the same command does the rest and nothing twice."""
+    arms = "arms=[raw, classical-tissue, classical-organoid]"
+    command = [sys.executable, "-m", "napari_organoid_synth", "gain", str(project.path), "--json", "--set", arms]
+    SETTINGS.replace(steps=20).to_file(tmp_path / "gain.yaml")
+    command += ["--recipe", str(tmp_path / "gain.yaml")]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def done():
+        return {path: path.stat().st_mtime_ns for path in project.path.glob("segment/*/tasks/*/result.json")}
+
+    while len(done()) < 2 and process.poll() is None:
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    before = done()
+    assert 2 <= len(before) < 6
+    finished = subprocess.run(command, capture_output=True, text=True, check=True)
+    result = json.loads(finished.stdout)
+    assert result["tasks"] == {"total": 6, "done": 6, "failed": 0}
+    after = done()
+    assert len(after) == 6
+    assert {path: after[path] for path in before} == before
+    assert len(list(project.path.glob("segment/*"))) == 1
 
 
 def test_two_workers_give_what_one_process_gives(project, tmp_path):
