@@ -119,11 +119,11 @@ def _work(folder: Path, settings: GainSettings, control: Control, board: _Board)
                 for task in board.ready[: max(0, workers.room - len(board.running))]:
                     board.begin(task)
                     workers.submit(task)
-            for task, outcome in workers.poll(0.2):
-                yield from board.end(task, outcome)
             if time.monotonic() - reported > REPORT_SECONDS:
                 reported = time.monotonic()
                 yield board.progress(workers.room)
+            for task, outcome in workers.poll(0.2):
+                yield from board.end(task, outcome)
             if passed == "pause":
                 yield from control.gate(board.done)
         yield board.progress(workers.room)
@@ -512,7 +512,8 @@ class _Board:
     @property
     def pending(self) -> list[Task]:
         """Neither done, running nor failed."""
-        return [task for task in self.plan.tasks if task.key not in {**self.finished, **self.failed, **self.running}]
+        known = self.finished.keys() | self.failed.keys() | self.running.keys()
+        return [task for task in self.plan.tasks if task.key not in known]
 
     @property
     def ready(self) -> list[Task]:
