@@ -18,7 +18,7 @@ from napari_organoid_synth.core.configs.unet import UNetConfig
 from napari_organoid_synth.core.curation import SampleStore
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.gain import RESULTS, find_gain, gain, make_plan, pick_recipes
-from napari_organoid_synth.core.gain_tasks import Leak, read_result, refuse_leaks, run_task, task_folder
+from napari_organoid_synth.core.gain_tasks import Leak, image_scores, read_result, refuse_leaks, run_task, task_folder
 from napari_organoid_synth.core.gain_workers import open_workers
 from napari_organoid_synth.core.job import Added, Control, Finished, Progress, Started, Warned
 from napari_organoid_synth.core.pair import SamplePair, Source, content_hash
@@ -125,7 +125,7 @@ def test_subsets_ratios_and_repeats_make_the_grid(project):
     kinds = [task.kind for task in tasks]
     assert kinds.count("generator") == 2 * 2 * 2  # folds, repeats, subsets: it knows no more than the arm
     assert kinds.count("arm") == 2 * 2 * 2 * (1 + 2 + 2)
-    assert len({task.key for task in tasks}) == len(tasks)
+    assert len({task.key for task in tasks}) == len({task.title for task in tasks}) == len(tasks)
     for task in tasks:
         if task.kind == "arm" and task.needs:
             (source,) = (other for other in tasks if other.key == task.needs[0])
@@ -192,6 +192,40 @@ def test_the_same_settings_go_on_in_the_same_folder(project):
     assert not [event for event in again if isinstance(event, Added)]
     assert find_gain(project, short.replace(steps=4)) is None
     assert run(project, short.replace(steps=4))[-1].result["folder"] != first
+
+
+def test_scores_of_an_image_by_hand():
+    truth = np.zeros((10, 20), np.int32)
+    truth[:, :10], truth[:, 10:] = 1, 2
+    predicted = np.zeros_like(truth)
+    predicted[:, :8], predicted[:, 10:] = 5, 7  # overlaps 0.8 and 1
+    pair = SamplePair("two", truth[None].astype(np.uint8), truth, "instances", ("cell",))
+    scores, per_class = image_scores(pair, predicted)
+    assert scores["precision"] == 1
+    assert scores["recall"] == 0.9
+    assert scores["f"] == scores["dice"] == pytest.approx(1.8 / 1.9)
+    assert scores["ap"] == pytest.approx((7 * 1 + 2 * 1 / 3) / 9)  # 0.5 to 0.8: both; 0.85, 0.9: one of three
+    assert scores["ap95"] == pytest.approx((7 * 1 + 3 * 1 / 3) / 10)
+    assert per_class["cell"]["recall"] == 0.9
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_simulated_objects_are_dark_where_the_real_ones_are(tmp_path, dark):
+    pairs = [disc(seed) for seed in range(3)]
+    if dark:
+        pairs = [pair.replace(image=255 - pair.image) for pair in pairs]
+    project = make_project(tmp_path / "project", pairs)
+    settings = SETTINGS.replace(arms=("simulator",), design="leave-one-out")
+    (task, *_) = [task for task in plan_of(project, settings).tasks if task.kind == "simulator"]
+    assert run_task(str(tmp_path), task, Control()) == {"state": "done"}
+    with SampleStore(task_folder(tmp_path, task.key) / "project" / "samples.sqlite") as store:
+        made = [store.pair(id) for id in store.ids()]
+    assert len(made) == 4
+    for pair in made:
+        assert (pair.mask_kind, pair.class_names, len(pair.image)) == ("binary", ("object",), 1)
+        inside, outside = pair.image[0][pair.labels > 0].mean(), pair.image[0][pair.labels == 0].mean()
+        assert (inside < outside) == dark
+        assert 0.5 < np.sqrt((pair.labels > 0).sum() / np.pi) / 12 < 1.5  # the real discs have a radius of 12 px
 
 
 # --- leaks ---
