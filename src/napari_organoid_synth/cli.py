@@ -654,12 +654,12 @@ def _print(result: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print(json.dumps(result, indent=1, default=str))
         return
-    for key, value in result.items():
-        if key == "table":
-            from napari_organoid_synth.core.gain_table import lines
+    if "table" in result:
+        from napari_organoid_synth.core.gain_table import gain_text
 
-            print("\n".join(lines(value)))
-            continue
+        print(gain_text(result))
+        return
+    for key, value in result.items():
         if key == "sets":
             from napari_organoid_synth.core.score_sets import table
 

@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from napari_organoid_synth.core import gain_tasks
+from napari_organoid_synth.core import gain_tasks, gain_workers
 from napari_organoid_synth.core.configs.unet import UNetConfig
 from napari_organoid_synth.core.curation import SampleStore
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.gain import RESULTS, find_gain, gain, make_plan, pick_recipes
-from napari_organoid_synth.core.gain_tasks import Leak, read_result, refuse_leaks, run_task, task_folder
+from napari_organoid_synth.core.gain_tasks import Leak, image_scores, read_result, refuse_leaks, run_task, task_folder
 from napari_organoid_synth.core.gain_workers import open_workers
 from napari_organoid_synth.core.job import Added, Control, Finished, Progress, Started, Warned
 from napari_organoid_synth.core.pair import SamplePair, Source, content_hash
@@ -122,7 +125,7 @@ def test_subsets_ratios_and_repeats_make_the_grid(project):
     kinds = [task.kind for task in tasks]
     assert kinds.count("generator") == 2 * 2 * 2  # folds, repeats, subsets: it knows no more than the arm
     assert kinds.count("arm") == 2 * 2 * 2 * (1 + 2 + 2)
-    assert len({task.key for task in tasks}) == len(tasks)
+    assert len({task.key for task in tasks}) == len({task.title for task in tasks}) == len(tasks)
     for task in tasks:
         if task.kind == "arm" and task.needs:
             (source,) = (other for other in tasks if other.key == task.needs[0])
@@ -189,6 +192,40 @@ def test_the_same_settings_go_on_in_the_same_folder(project):
     assert not [event for event in again if isinstance(event, Added)]
     assert find_gain(project, short.replace(steps=4)) is None
     assert run(project, short.replace(steps=4))[-1].result["folder"] != first
+
+
+def test_scores_of_an_image_by_hand():
+    truth = np.zeros((10, 20), np.int32)
+    truth[:, :10], truth[:, 10:] = 1, 2
+    predicted = np.zeros_like(truth)
+    predicted[:, :8], predicted[:, 10:] = 5, 7  # overlaps 0.8 and 1
+    pair = SamplePair("two", truth[None].astype(np.uint8), truth, "instances", ("cell",))
+    scores, per_class = image_scores(pair, predicted)
+    assert scores["precision"] == 1
+    assert scores["recall"] == 0.9
+    assert scores["f"] == scores["dice"] == pytest.approx(1.8 / 1.9)
+    assert scores["ap"] == pytest.approx((7 * 1 + 2 * 1 / 3) / 9)  # 0.5 to 0.8: both; 0.85, 0.9: one of three
+    assert scores["ap95"] == pytest.approx((7 * 1 + 3 * 1 / 3) / 10)
+    assert per_class["cell"]["recall"] == 0.9
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_simulated_objects_are_dark_where_the_real_ones_are(tmp_path, dark):
+    pairs = [disc(seed) for seed in range(3)]
+    if dark:
+        pairs = [pair.replace(image=255 - pair.image) for pair in pairs]
+    project = make_project(tmp_path / "project", pairs)
+    settings = SETTINGS.replace(arms=("simulator",), design="leave-one-out")
+    (task, *_) = [task for task in plan_of(project, settings).tasks if task.kind == "simulator"]
+    assert run_task(str(tmp_path), task, Control()) == {"state": "done"}
+    with SampleStore(task_folder(tmp_path, task.key) / "project" / "samples.sqlite") as store:
+        made = [store.pair(id) for id in store.ids()]
+    assert len(made) == 4
+    for pair in made:
+        assert (pair.mask_kind, pair.class_names, len(pair.image)) == ("binary", ("object",), 1)
+        inside, outside = pair.image[0][pair.labels > 0].mean(), pair.image[0][pair.labels == 0].mean()
+        assert (inside < outside) == dark
+        assert 0.5 < np.sqrt((pair.labels > 0).sum() / np.pi) / 12 < 1.5  # the real discs have a radius of 12 px
 
 
 # --- leaks ---
@@ -303,7 +340,8 @@ def test_pairs_accepted_by_hand_are_used_only_where_their_generator_is_innocent(
 # --- what cannot be done ---
 
 
-def test_it_says_what_is_missing(project, tmp_path):
+def test_it_says_what_is_missing(project, monkeypatch):
+    monkeypatch.setattr(gain_workers, "CONNECT", 1.0)
     with pytest.raises(UserError, match="has no run that draws pairs"):
         run(project, SETTINGS.replace(generator=""))
     with pytest.raises(UserError, match="4 images for 7 folds"):
@@ -314,7 +352,7 @@ def test_it_says_what_is_missing(project, tmp_path):
         run(project, SETTINGS.replace(arms=("raw",), scheduler="tcp://127.0.0.1:9"))
 
 
-def test_a_changed_image_and_a_failed_task_are_reported_and_the_rest_goes_on(project, tmp_path):
+def test_a_failed_task_are_reported_and_the_rest_goes_on(project, tmp_path):
     settings = SETTINGS.replace(arms=("curated",))
     broken = {task.key for task in plan_of(project, settings).tasks if task.kind == "generator"}
 
@@ -337,7 +375,53 @@ def test_a_changed_image_and_a_failed_task_are_reported_and_the_rest_goes_on(pro
     assert healed["tasks"] == {"total": 6, "done": 6, "failed": 0}
 
 
+def test_an_image_that_changes_meanwhile_is_noticed(project, tmp_path):
+    (task, *_) = plan_of(project, SETTINGS.replace(arms=("raw",))).tasks
+    name = next(iter(task.plan["train"]))
+    save_layers_pair(project, name, disc(77).image, disc(77).labels, mask_kind="binary")
+    outcome = run_task(str(tmp_path), task, Control())
+    assert outcome["state"] == "failed"
+    assert f"'{name}' has changed since the comparison began" in outcome["words"]
+
+
+def test_slices_of_a_volume_stay_together_and_a_design_that_parts_them_warns(tmp_path):
+    pairs = [disc(seed).replace(name=f"mouse{seed // 2}_z{seed % 2}") for seed in range(6)]
+    project = make_project(tmp_path / "project", pairs)
+    plan = plan_of(project, SETTINGS.replace(arms=("raw",), design="grouped", folds=3))
+    assert plan.grouping.words.startswith("3 groups of 6 images, by the names")
+    assert [len({name[:6] for name in fold.test}) for fold in plan.folds] == [1, 1, 1]
+    assert not plan.warnings
+    parted = plan_of(project, SETTINGS.replace(arms=("raw",), design="leave-one-out"))
+    assert "Images of one group (mouse0, mouse1, mouse2)" in parted.warnings[0]
+
+
 # --- workers ---
+
+
+def test_a_comparison_killed_at_any_moment_goes_on(project, tmp_path):
+    """The command is killed hard after its first results; the same command does the rest and nothing twice."""
+    arms = "arms=[raw, classical-tissue, classical-organoid]"
+    command = [sys.executable, "-m", "napari_organoid_synth", "gain", str(project.path), "--json", "--set", arms]
+    SETTINGS.replace(steps=20).to_file(tmp_path / "gain.yaml")
+    command += ["--recipe", str(tmp_path / "gain.yaml")]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def done():
+        return {path: path.stat().st_mtime_ns for path in project.path.glob("segment/*/tasks/*/result.json")}
+
+    while len(done()) < 2 and process.poll() is None:
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    before = done()
+    assert 2 <= len(before) < 6
+    finished = subprocess.run(command, capture_output=True, text=True, check=True)
+    result = json.loads(finished.stdout)
+    assert result["tasks"] == {"total": 6, "done": 6, "failed": 0}
+    after = done()
+    assert len(after) == 6
+    assert {path: after[path] for path in before} == before
+    assert len(list(project.path.glob("segment/*"))) == 1
 
 
 def test_two_workers_give_what_one_process_gives(project, tmp_path):

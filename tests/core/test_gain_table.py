@@ -1,10 +1,14 @@
+import re
+from xml.etree import ElementTree
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from napari_organoid_synth.core.gain_table import OPTIMISTIC, gain_sentences, gain_table, paired
+from napari_organoid_synth.core.gain_figures import LEFT, WIDTH, bars, gain_figures, intervals
+from napari_organoid_synth.core.gain_table import OPTIMISTIC, gain_sentences, gain_table, lines, paired
 from napari_organoid_synth.core.matching import (
     DSB_THRESHOLDS,
     IOU_THRESHOLDS,
@@ -136,6 +140,49 @@ def test_few_images_many_arms_and_the_paper_protocol_are_said():
     alone, among = sentence(borderline)[0], sentence(borderline, extra=("curated", "pretrain", "simulator"))[0]
     assert "may be chance" not in alone
     assert "With 4 comparisons made, that may be chance." in among
+
+
+# --- figures ---
+
+
+def some_rows():
+    names = [f"{index:02d}" for index in range(8)]
+    records = []
+    for subset, gain in ((1.0, 0.1), (0.5, -0.2)):
+        records.append(record("raw", dict.fromkeys(names, 0.5), subset=subset))
+        after = {name: 0.5 + gain + 0.01 * index for index, name in enumerate(names)}
+        records.append(record("synthetic", after, subset=subset))
+    return gain_table(records, {})
+
+
+def test_bars_and_intervals_stand_where_their_numbers_are():
+    rows = some_rows()
+    drawn = ElementTree.fromstring(bars(rows, "dice"))
+    widths = [float(one.get("width")) for one in drawn.iter("rect")]
+    assert widths == pytest.approx([row["scores"]["dice"]["mean"] * (WIDTH - LEFT - 56) for row in rows], abs=0.06)
+    assert next(text.text for text in drawn.iter("text")) == "100 % of the training images"
+    drawn = ElementTree.fromstring(intervals(rows, "dice"))
+    zero, *spans = [[float(part) for part in re.findall(r"[-\d.]+", one.get("d"))] for one in drawn.iter("path")]
+    dots = [float(one.get("cx")) for one in drawn.iter("circle")]
+    assert len(dots) == len(spans) == 2
+    assert dots[0] > zero[0] > dots[1]  # it helped with all images, and harmed with half of them
+    for (start, _, end), dot in zip(spans, dots, strict=True):
+        assert start < dot < end
+
+
+def test_the_piece_of_html_says_how_it_was_measured():
+    rows = some_rows()
+    design = {"folds": [1, 2], "name": "grouped", "groups": "8 <images>", "paper_protocol": True}
+    html = gain_figures({"table": rows, "score": "dice", "design": design, "sentences": ["It helped."]})
+    assert "8 &lt;images&gt;" in html
+    assert OPTIMISTIC in html
+    assert "It helped." in html
+    assert "10 optimiser steps" in html
+    assert gain_figures({"arms": {}}) == ""
+    text = lines(rows)
+    assert len(text) == 5
+    assert "+0.135 [" in text[2]
+    assert "better on 8 of 8" in text[2]
 
 
 # --- scores against the libraries ---

@@ -45,17 +45,16 @@ def device_words(device: torch.device) -> str:
     return "Apple GPU" if device.type == "mps" else f"processor, {torch.get_num_threads()} threads"
 
 
-def use_threads(number: int = 0) -> None:
-    """Compute with that many processor threads.
+def cores() -> int:
+    """Physical cores that this process may use."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(psutil.cpu_count(logical=False) or allowed, allowed)
 
-    0 takes as many as ``OMP_NUM_THREADS`` allows, else every physical core that this process may use.
-    """
-    if number == 0 and os.environ.get("OMP_NUM_THREADS", "").isdigit():
-        number = max(1, int(os.environ["OMP_NUM_THREADS"]))
-    elif number == 0:
-        allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        number = min(psutil.cpu_count(logical=False) or allowed, allowed)
-    torch.set_num_threads(number)
+
+def use_threads(number: int = 0) -> None:
+    """Compute with that many processor threads; 0 takes as many as ``OMP_NUM_THREADS`` allows, else every core."""
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    torch.set_num_threads(number or (max(1, int(told)) if told.isdigit() else cores()))
 
 
 def seed_of(*parts: int | str) -> int:

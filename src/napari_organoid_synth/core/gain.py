@@ -119,11 +119,11 @@ def _work(folder: Path, settings: GainSettings, control: Control, board: _Board)
                 for task in board.ready[: max(0, workers.room - len(board.running))]:
                     board.begin(task)
                     workers.submit(task)
-            for task, outcome in workers.poll(0.2):
-                yield from board.end(task, outcome)
             if time.monotonic() - reported > REPORT_SECONDS:
                 reported = time.monotonic()
                 yield board.progress(workers.room)
+            for task, outcome in workers.poll(0.2):
+                yield from board.end(task, outcome)
             if passed == "pause":
                 yield from control.gate(board.done)
         yield board.progress(workers.room)
@@ -133,13 +133,9 @@ def _workers(settings: GainSettings) -> int:
     """How many tasks at once on this computer; one for a graphics card."""
     if settings.workers or settings.scheduler:
         return settings.workers or 1
-    import psutil
+    from napari_organoid_synth.core.device import cores, pick_device
 
-    from napari_organoid_synth.core.device import pick_device
-
-    if pick_device(settings.device).type != "cpu":
-        return 1
-    return max(1, (psutil.cpu_count(logical=False) or 1) // settings.threads)
+    return max(1, cores() // settings.threads) if pick_device(settings.device).type == "cpu" else 1
 
 
 # --------------------------------------------------------------------------------------------------------- settings
@@ -307,7 +303,10 @@ def make_plan(project: Project, settings: GainSettings, recipes: Mapping[str, Re
         for number, fold in enumerate(folds):
             for share in dict.fromkeys(settings.subsets):
                 train = subset(fold.train, share, settings.seed + repeat)
-                place = _Place(number, settings.seed + repeat, share, train, fold.test, f"fold {number + 1}")
+                title = f"fold {number + 1}"
+                title += f", repeat {repeat + 1}" * (settings.repeats > 1)
+                title += f", {len(train)} images" * (len(set(settings.subsets)) > 1)
+                place = _Place(number, settings.seed + repeat, share, train, fold.test, title)
                 by_hand = accepted.clean(hashes, train, settings.paper_protocol) if accepted else []
                 by_itself += bool(accepted) and not by_hand
                 for task in maker.tasks(place, by_hand):
@@ -434,7 +433,8 @@ class _Maker:
         }
         show = place.seed == settings.seed and place.subset == self.largest and ratio == settings.ratios[0]
         how = self.how | {"source": source.key if source else "", "show": show}
-        return new_task("arm", f"{ARMS[arm]}, {place.title}", what, how, (source.key,) if source else ())
+        title = f"{ARMS[arm]}, {place.title}" + f", ratio {ratio:g}" * (arm in MIXED and len(set(settings.ratios)) > 1)
+        return new_task("arm", title, what, how, (source.key,) if source else ())
 
 
 class _Accepted:
@@ -512,7 +512,8 @@ class _Board:
     @property
     def pending(self) -> list[Task]:
         """Neither done, running nor failed."""
-        return [task for task in self.plan.tasks if task.key not in {**self.finished, **self.failed, **self.running}]
+        known = self.finished.keys() | self.failed.keys() | self.running.keys()
+        return [task for task in self.plan.tasks if task.key not in known]
 
     @property
     def ready(self) -> list[Task]:

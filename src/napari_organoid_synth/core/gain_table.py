@@ -212,6 +212,23 @@ def lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return found
 
 
+def gain_text(results: Mapping[str, Any]) -> str:
+    """What a comparison found, for a terminal: how it was tested, the table, the sentences, where it lies."""
+    design, tasks = results["design"], results["tasks"]
+    folds = len(design["folds"])
+    found = [
+        f"{design['groups'][:1].upper()}{design['groups'][1:]}.",
+        f"Design {design['name']}, {folds} fold{'s' * (folds > 1)}; {tasks['done']} of {tasks['total']} tasks done.",
+        "",
+        *lines(results["table"]),
+        "",
+        *results["sentences"],
+        "",
+        f"folder: {results.get('folder', '')}",
+    ]
+    return "\n".join(found)
+
+
 def gain_sentences(rows: Sequence[Mapping[str, Any]], score: str, paper_protocol: bool = False) -> list[str]:
     """What each arm changed, in words that promise no more than the numbers hold.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -138,12 +139,19 @@ def _local(number: int, threads: int) -> Iterator[Any]:
         )
         client = Client(cluster)
         try:
+            client.register_worker_callbacks(_leave_interrupts_to_the_job)
             yield client
         finally:
             with suppress(TimeoutError, OSError):
                 client.close(timeout=10)
             with suppress(TimeoutError, OSError):
                 cluster.close(timeout=20)
+
+
+def _leave_interrupts_to_the_job() -> None:
+    """Ctrl-C reaches all processes of a terminal; workers are asked to stop by the job, and save first."""
+    with suppress(ValueError):  # not in the main thread
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @contextmanager
