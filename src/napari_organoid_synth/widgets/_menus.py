@@ -8,14 +8,15 @@ from typing import Any
 from napari.layers import Image, Labels
 from napari.viewer import Viewer
 from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
+from qtpy.QtWidgets import QDockWidget, QMainWindow, QTabBar, QWidget
 
 from napari_organoid_synth.core.errors import UserError
 
 DISPLAY_NAME = "Organoid Synth"
 AREAS = {"Curate": "bottom", "Map": "bottom"}  # these want width; the others are columns
-LOW = 950
-"""Height of a window, px, that is a laptop's."""
+LOW, WIDE = 950, 1500
+"""A window that is lower is a laptop's; one that is narrower has no room for two galleries beside each other (px)."""
+BELOW = "organoid_synth_below"
 SETTLED = "organoid_synth_settled"
 
 
@@ -44,9 +45,9 @@ def open_dock(viewer: Any, title: str) -> Any:
         word = title.partition(" ")[0]
         module = import_module(f"napari_organoid_synth.widgets.{word.lower()}_widget")
         widget = getattr(module, f"{word}Widget")(viewer)
-        viewer.window.add_dock_widget(
-            widget, name=f"{title} ({DISPLAY_NAME})", area=AREAS.get(title, "right"), tabify=title not in AREAS
-        )
+        # as a tab at first: beside another it could need more room than the screen has; `move_down` finds out
+        name, area = f"{title} ({DISPLAY_NAME})", AREAS.get(title, "right")
+        viewer.window.add_dock_widget(widget, name=name, area=area, tabify=True)
     dock = _dock_of(widget)
     if dock is not None:
         dock.show()
@@ -71,7 +72,14 @@ def move_down(widget: QWidget) -> QMainWindow | None:
     window.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)  # columns stay tall
     if window.height() < LOW:  # napari's own columns cannot get lower: beside them is more height than below
         window.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
-    window.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, dock)
+    others = [one for one in window.findChildren(QDockWidget) if one.property(BELOW) and one is not dock]
+    beside = [one for one in others if one.isVisible() and not one.isFloating()]
+    dock.setProperty(BELOW, True)
+    if beside and window.width() < WIDE:  # a tab each, else the window would outgrow the screen
+        window.tabifyDockWidget(beside[0], dock)
+        dock.raise_()
+    else:
+        window.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, dock)
     window.resizeDocks([dock], [max(300, int(0.45 * window.height()))], Qt.Orientation.Vertical)
     return window
 
@@ -107,7 +115,15 @@ def _tabify(dock: QDockWidget) -> None:
             window.tabifyDockWidget(other, dock)
             if raised:
                 dock.raise_()
+            QTimer.singleShot(0, window, lambda: _whole_words(window))  # the tabs are made later
             return
+
+
+def _whole_words(window: QMainWindow) -> None:
+    """Tabs of docks have whole words and, where there are too many, arrows, rather than "P…"."""
+    for bar in window.findChildren(QTabBar, options=Qt.FindChildOption.FindDirectChildrenOnly):
+        bar.setElideMode(Qt.TextElideMode.ElideNone)
+        bar.setUsesScrollButtons(True)
 
 
 def use_as_image(viewer: Viewer) -> None:
