@@ -115,8 +115,8 @@ def _tabify(dock: QDockWidget) -> None:
             window.tabifyDockWidget(other, dock)
             if raised:
                 dock.raise_()
-            QTimer.singleShot(0, window, lambda: _whole_words(window))  # the tabs are made later
-            return
+            break
+    QTimer.singleShot(0, window, lambda: _whole_words(window))  # the tabs are made later
 
 
 def _whole_words(window: QMainWindow) -> None:
