@@ -13,6 +13,7 @@ from napari_organoid_synth.core.curation import SampleStore
 from napari_organoid_synth.core.ome_tiff import read_pair
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import ExportSettings
+from napari_organoid_synth.core.report import SECTIONS
 from napari_organoid_synth.core.simulate import tissue
 from napari_organoid_synth.widgets import _jobs, export_widget
 from napari_organoid_synth.widgets._workspace import Workspace
@@ -197,7 +198,7 @@ def test_the_report_is_written_by_the_command_line_and_opened(dock, project, qtb
     assert "4 synthetic pairs: 4 new." in page.read_text(encoding="utf-8")
     assert dock.said.text() == f"Report: {page}, {page.stat().st_size / 1e6:.1f} MB"
     assert dock.report_button.text() == export_widget.REPORT
-    assert any(text.startswith("Writing report: ") and text.endswith(" of 10)") for text in texts)
+    assert any(text.startswith("Writing report: ") and text.endswith(f" of {len(SECTIONS)})") for text in texts)
     assert dock.error.isHidden()
 
 
@@ -220,7 +221,7 @@ def test_a_report_can_be_stopped(dock, project, qtbot, fake_job, monkeypatch, tm
     script.write_text(SLOW_REPORT)
     fake_job.setattr(_jobs.JobRunner, "COMMAND", (sys.executable, str(script)))
     dock.report_button.click()
-    qtbot.waitUntil(lambda: "real data (0 of 10)" in dock.report_button.text(), timeout=30_000)
+    qtbot.waitUntil(lambda: f"real data (0 of {len(SECTIONS)})" in dock.report_button.text(), timeout=30_000)
     with qtbot.waitSignal(dock.reporter.finished, timeout=30_000) as stopped:
         dock.report_button.click()
     assert stopped.args == ["canceled"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
@@ -96,10 +97,16 @@ def settle(widget: QWidget) -> None:
     title = dock.windowTitle()
     dock.setWindowTitle(title.partition(" (")[0])  # tabs are narrow; the title bar keeps the whole name
     dock.toggleViewAction().setText(title)
-    later = QTimer(dock)  # napari places the dock after it is shown
-    later.setSingleShot(True)
-    later.timeout.connect(lambda: _tabify(dock))
-    later.start(0)
+    _later(dock, lambda: _tabify(dock))  # napari places the dock after it is shown
+
+
+def _later(owner: QWidget, call: Callable[[], object]) -> None:
+    """Call once the present event is dealt with, unless the owner is gone by then."""
+    timer = QTimer(owner)
+    timer.setSingleShot(True)
+    timer.timeout.connect(call)
+    timer.timeout.connect(timer.deleteLater)
+    timer.start(0)
 
 
 def _tabify(dock: QDockWidget) -> None:
@@ -116,7 +123,7 @@ def _tabify(dock: QDockWidget) -> None:
             if raised:
                 dock.raise_()
             break
-    QTimer.singleShot(0, window, lambda: _whole_words(window))  # the tabs are made later
+    _later(window, lambda: _whole_words(window))  # the tabs are not made yet
 
 
 def _whole_words(window: QMainWindow) -> None:
