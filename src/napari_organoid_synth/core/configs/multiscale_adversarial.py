@@ -37,7 +37,12 @@ class MultiscaleAdversarialConfig(Settings):
         3.0, gt=0, le=100, description="A class weighs this much times background pixels over its own pixels."
     )
     largest_weight: float = Field(1000.0, ge=1, description="No class of an image weighs more (not published).")
-    learning_rate: float = Field(1e-4, gt=0, le=0.1, description="Of Adam, the segmenter.")
+    learning_rate: float = Field(
+        1e-3,
+        gt=0,
+        le=0.1,
+        description="Of Adam, the segmenter: 1e-3 for some hundred steps, 1e-4 as published for 12,000.",
+    )
     adversary_rate: float = Field(1e-3, gt=0, le=0.1, description="Of Adam, the second network.")
     norm: Literal["image", "running"] = Field(
         "image",
