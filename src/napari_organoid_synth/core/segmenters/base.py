@@ -96,7 +96,8 @@ class Segmenter(ABC):
         labels : NDArray (Y, X) int32, 0 is background
             In the sense of ``spec.mask_kind``.
         probability : NDArray (K, Y, X) float32 in [0, 1]
-            ``binary``: of the object; ``classes``: of each class; ``instances``: of objects and of their borders.
+            ``binary``: of the object; ``classes``: of each class; ``instances``: of objects and, where the network
+            knows them, of their borders.
         """
 
     def save(self, folder: Path) -> None:

@@ -12,6 +12,7 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pair import SamplePair
 
 LOW, HIGH = 1.0, 99.8  # percentiles that become 0 and 1 (Schmidt 2018)
+TRIES = 100  # places looked at for one crop with an object in it
 CLIP = -1.0, 4.0  # a hot pixel must not rule a whole neighbourhood
 
 
@@ -72,17 +73,31 @@ class CropPool:
     ) -> None:
         if not real:
             raise UserError("There is no pair to train on.", "Expected at least one pair of image and mask.")
-        self.augment, self.seed = augment, seed
+        self.real, self.extra, self.augment, self.seed = tuple(real), tuple(extra), augment, seed
         self.extent = max(max(pair.size) for pair in real)
         self._parts = [_Part(real)] + ([_Part(extra)] if extra else [])
 
-    def draw(self, step: int, number: int, size: int) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    def hold_back(self, share: float = 0.15) -> tuple[CropPool, tuple[SamplePair, ...]]:
+        """A pool without some of the real pairs, and those pairs, at least one; none if there are fewer than four."""
+        n = len(self.real)
+        order = np.random.default_rng((self.seed, n)).permutation(n)
+        held = set(order[: max(1, round(share * n))].tolist()) if n >= 4 else set()
+        rest = [pair for index, pair in enumerate(self.real) if index not in held]
+        return CropPool(rest, self.extra, self.augment, self.seed), tuple(self.real[index] for index in sorted(held))
+
+    def draw(
+        self, step: int, number: int, size: int, foreground: float = 0.0, elastic: bool = True
+    ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
         """The batch of one step.
 
         Parameters
         ----------
         step, number, size : int
             Optimiser step, crops, side of a crop in px. Images smaller than a crop are continued by reflection.
+        foreground : float in [0, 1]
+            Share of the crops that are taken only from where the mask is not empty.
+        elastic : bool
+            Whether augmentation turns and bends freely; else it only mirrors and turns by right angles.
 
         Returns
         -------
@@ -93,7 +108,8 @@ class CropPool:
         n_extra = (number + step % 2) // 2 if len(self._parts) > 1 else 0
         images, labels = [], []
         for index in range(number):
-            image, mask = self._parts[int(index < n_extra)].crop(rng, size, self.augment)
+            part = self._parts[int(index < n_extra)]
+            image, mask = part.crop(rng, size, self.augment, elastic, foreground > 0 and rng.random() < foreground)
             images.append(image)
             labels.append(mask)
         return np.stack(images), np.stack(labels)
@@ -108,18 +124,33 @@ class _Part:
         area = np.array([pair.labels.size for pair in pairs], dtype=np.float64)
         self._chance = area / area.sum()
 
-    def crop(self, rng: np.random.Generator, size: int, augment: bool) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    def crop(
+        self, rng: np.random.Generator, size: int, augment: bool, elastic: bool, foreground: bool
+    ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
         index = int(rng.choice(len(self._pairs), p=self._chance))
         pair = self._pairs[index]
-        corner = [int(rng.integers(0, max(0, length - size) + 1)) for length in pair.size]
-        if augment:
+        box, corner = self._place(rng, pair, size)
+        for _ in range(TRIES if foreground else 0):  # equally likely among the crops that hold part of an object
+            if pair.labels[box].any():
+                break
+            box, corner = self._place(rng, pair, size)
+        if augment and elastic:
             image, labels = _warped(pair, corner, size, rng)
             image = normalise(image, *self._ranges[index])
+        else:
+            image = normalise(pair.image[(slice(None), *box)], *self._ranges[index])
+            image, labels = reflect_to(image, size, size), reflect_to(pair.labels[box], size, size)
+            if augment:
+                image, labels = _turned(image, labels, int(rng.integers(4)), bool(rng.integers(2)))
+        if augment:
             image = image * np.float32(rng.uniform(0.6, 2.0)) + np.float32(rng.uniform(-0.2, 0.2))
-            return image + rng.normal(0, 0.02, image.shape).astype(np.float32), labels
-        box = tuple(slice(start, start + size) for start in corner)
-        image = normalise(pair.image[(slice(None), *box)], *self._ranges[index])
-        return reflect_to(image, size, size), reflect_to(pair.labels[box], size, size)
+            image = image + rng.normal(0, 0.02, image.shape).astype(np.float32)
+        return image, labels
+
+    @staticmethod
+    def _place(rng: np.random.Generator, pair: SamplePair, size: int) -> tuple[tuple[slice, ...], list[int]]:
+        corner = [int(rng.integers(0, max(0, length - size) + 1)) for length in pair.size]
+        return tuple(slice(start, start + size) for start in corner), corner
 
 
 def reflect_to(array: NDArray[Any], height: int, width: int) -> NDArray[Any]:
@@ -128,6 +159,14 @@ def reflect_to(array: NDArray[Any], height: int, width: int) -> NDArray[Any]:
     if not any(missing):
         return array
     return np.pad(array, [(0, 0)] * (array.ndim - 2) + [(0, more) for more in missing], mode="reflect")
+
+
+def _turned(
+    image: NDArray[np.float32], labels: NDArray[np.int32], turns: int, mirror: bool
+) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """A crop turned by right angles, then mirrored left to right; pixels only change places."""
+    image, labels = np.rot90(image, turns, (1, 2)), np.rot90(labels, turns)
+    return (image[..., ::-1], labels[:, ::-1]) if mirror else (image, labels)
 
 
 def _warped(
