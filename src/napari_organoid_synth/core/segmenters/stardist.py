@@ -346,7 +346,8 @@ class StarDist(Segmenter):
     def export(self, folder: Path) -> None:
         """Write a model folder that ``stardist.models.StarDist2D(None, folder.name, folder.parent)`` opens.
 
-        It expects an image (Y, X) or (Y, X, C) normalised by ``csbdeep.utils.normalize(image, 1, 99.8, axis=(0, 1))``.
+        It expects an image (Y, X) or (Y, X, C) as it was normalised here:
+        ``csbdeep.utils.normalize(image, 1, 99.8, axis=(0, 1)).clip(-1, 4)``.
         """
         from napari_organoid_synth.core.segmenters.stardist_export import write_model
 
