@@ -75,14 +75,14 @@ def test_a_trained_model_finds_the_same_nuclei(tmp_path, shared_data):
     from stardist.matching import matching
 
     pairs = nuclei(shared_data, "fluo", 12)
-    config = StarDistConfig(channels=16, tile=128, learning_rate=1e-3)
+    config = StarDistConfig(grid=2, channels=16, tile=128, learning_rate=2e-3)
     ours = StarDist(config, SegmentSpec(1, "instances", ("nucleus",)), "cpu")
-    list(ours.fit(CropPool(pairs[:8], augment=True), 200, Control()))
+    list(ours.fit(CropPool(pairs[:3]), 300, Control()))
     ours.save(tmp_path)
     theirs = official(tmp_path / "stardist")
     assert [theirs.thresholds.prob, theirs.thresholds.nms] == ours.network.thresholds.tolist()
     worst, found = [], 0
-    for pair in pairs[8:]:
+    for pair in pairs:
         worst.append(differences(ours, theirs, pair))
         mine = ours.predict(pair.image)[0]
         other = theirs.predict_instances(normalised(pair.image))[0]
@@ -90,7 +90,7 @@ def test_a_trained_model_finds_the_same_nuclei(tmp_path, shared_data):
         assert matching(mine, other, thresh=0.99).accuracy == 1.0
         assert mine.max() == other.max()
     print("largest differences (probability, px):", np.max(worst, axis=0), "instances:", found)
-    assert found > 20
+    assert found > 100
     assert np.max(worst) < 1e-4
 
 
