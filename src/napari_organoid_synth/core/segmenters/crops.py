@@ -12,7 +12,7 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pair import SamplePair
 
 LOW, HIGH = 1.0, 99.8  # percentiles that become 0 and 1 (Schmidt 2018)
-TRIES = 100  # places looked at for one crop with an object in it
+TRIES = 20  # places looked at for a crop with an object in it before one is aimed at
 CLIP = -1.0, 4.0  # a hot pixel must not rule a whole neighbourhood
 
 
@@ -129,11 +129,8 @@ class _Part:
     ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
         index = int(rng.choice(len(self._pairs), p=self._chance))
         pair = self._pairs[index]
-        box, corner = self._place(rng, pair, size)
-        for _ in range(TRIES if foreground else 0):  # equally likely among the crops that hold part of an object
-            if pair.labels[box].any():
-                break
-            box, corner = self._place(rng, pair, size)
+        corner = self._place(rng, pair, size, foreground)
+        box = tuple(slice(start, start + size) for start in corner)
         if augment and elastic:
             image, labels = _warped(pair, corner, size, rng)
             image = normalise(image, *self._ranges[index])
@@ -148,9 +145,23 @@ class _Part:
         return image, labels
 
     @staticmethod
-    def _place(rng: np.random.Generator, pair: SamplePair, size: int) -> tuple[tuple[slice, ...], list[int]]:
-        corner = [int(rng.integers(0, max(0, length - size) + 1)) for length in pair.size]
-        return tuple(slice(start, start + size) for start in corner), corner
+    def _place(rng: np.random.Generator, pair: SamplePair, size: int, foreground: bool) -> list[int]:
+        """Corner of a crop; where it must hold part of an object, equally likely among those unless they are rare."""
+        last = [max(0, length - size) for length in pair.size]
+        corner = [int(rng.integers(0, most + 1)) for most in last]
+        for _ in range(TRIES if foreground else 0):
+            if pair.labels[corner[0] : corner[0] + size, corner[1] : corner[1] + size].any():
+                return corner
+            corner = [int(rng.integers(0, most + 1)) for most in last]
+        inside = np.flatnonzero(pair.labels) if foreground else []
+        if len(inside):
+            pixel = np.unravel_index(rng.choice(inside), pair.labels.shape)
+            least = [max(0, int(place) - size + 1) for place in pixel]
+            corner = [
+                int(rng.integers(low, min(int(place), most) + 1))
+                for low, place, most in zip(least, pixel, last, strict=True)
+            ]
+        return corner
 
 
 def reflect_to(array: NDArray[Any], height: int, width: int) -> NDArray[Any]:
