@@ -60,6 +60,7 @@ assert not heavy, heavy
         ("metrics", "nearest"),
         ("extractors", "encoder"),
         ("segmenters", "unet"),
+        ("segmenters", "stardist"),
     ],
 )
 def test_lists_in_words_and_as_json(family: str, name: str) -> None:

@@ -76,7 +76,8 @@ def test_targets_of_a_disc_in_closed_form():
     assert prob[32, 32] == pytest.approx(1)
     assert prob[32, 42] == pytest.approx(0.5, abs=0.03)
     assert dist[32, 32] == pytest.approx(np.full(32, 20), abs=1)
-    assert dist[32, 42, 8] == pytest.approx(20 - 10, abs=0.8)  # ray 8 of 32 points to larger x or y
+    assert dist[32, 42, 0] == pytest.approx(20 - 10, abs=1)  # ray 0 points along x, ray 8 of 32 along y
+    assert dist[32, 42, 8] == pytest.approx((20**2 - 10**2) ** 0.5, abs=1)
     assert dist[0, 0].tolist() == [0] * 32
 
 

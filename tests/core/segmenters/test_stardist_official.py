@@ -10,6 +10,7 @@ import pytest
 from napari_organoid_synth.core.configs.stardist import StarDistConfig
 from napari_organoid_synth.core.job import Control
 from napari_organoid_synth.core.pair import SamplePair
+from napari_organoid_synth.core.segmenters import stardist as module
 from napari_organoid_synth.core.segmenters.base import SegmentSpec
 from napari_organoid_synth.core.segmenters.crops import CropPool
 from napari_organoid_synth.core.segmenters.stardist import StarDist
@@ -61,8 +62,8 @@ def differences(ours: StarDist, theirs, pair: SamplePair) -> tuple[float, float]
 def test_every_architecture_gives_the_same_maps(grid, depth, kind, tmp_path, shared_data):
     pair = nuclei(shared_data, kind, 2)[1]
     ours = StarDist(StarDistConfig(grid=grid, depth=depth), SegmentSpec(len(pair.image), "instances", ("n",)), "cpu", 1)
-    for module in ours.network.children():  # Keras begins with biases of 0; these must not hide behind that
-        module.bias.data.normal_(0, 0.1)
+    for layer in ours.network.children():  # Keras begins with biases of 0; these must not hide behind that
+        layer.bias.data.normal_(0, 0.1)
     ours.export(tmp_path / "model")
     theirs = official(tmp_path / "model")
     assert theirs.keras_model.count_params() == sum(one.numel() for one in ours.network.parameters())
@@ -92,6 +93,36 @@ def test_a_trained_model_finds_the_same_nuclei(tmp_path, shared_data):
     print("largest differences (probability, px):", np.max(worst, axis=0), "instances:", found)
     assert found > 100
     assert np.max(worst) < 1e-4
+
+
+def test_both_learn_the_same_from_the_same_batches(tmp_path, shared_data, monkeypatch):
+    """Loss, gradient and Adam: after five steps from the same weights on the same crops, the same weights."""
+    monkeypatch.setattr(module, "has_bf16", lambda device: False)
+    pool = CropPool(nuclei(shared_data, "fluo", 3))
+    ours = StarDist(StarDistConfig(grid=2, channels=8, tile=128), SegmentSpec(1, "instances", ("n",)), "cpu")
+    ours.export(tmp_path / "begin")
+    theirs = official(tmp_path / "begin")
+    begin = theirs.keras_model.get_weights()
+    theirs.prepare_for_training()
+    losses = []
+    for step in range(5):
+        image, prob, dist = ours._batch(pool, step, 128)
+        target = prob[..., None], np.concatenate([dist, prob[..., None]], -1)
+        theirs.keras_model.reset_metrics()
+        losses.append(float(theirs.keras_model.train_on_batch(image.transpose(0, 2, 3, 1), target)[0]))
+    mine = [ours._loss(*ours._to_device(*ours._batch(pool, 0, 128))).item()]
+    assert mine == pytest.approx(losses[:1], rel=1e-5)
+    list(ours.fit(pool, 5, Control()))
+    ours.export(tmp_path / "end")
+    end = official(tmp_path / "end").keras_model.get_weights()
+    after = theirs.keras_model.get_weights()
+    change, error = (
+        np.concatenate([np.abs(one - two).ravel() for one, two in zip(weights, after, strict=True)])
+        for weights in (begin, end)
+    )
+    print("change of a weight:", change.mean(), "difference, mean and largest:", error.mean(), error.max())
+    assert change.mean() > 1e-4
+    assert error.mean() < 1e-6
 
 
 def test_the_official_package_trains_it_further(tmp_path, shared_data):
