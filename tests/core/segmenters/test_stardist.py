@@ -18,6 +18,11 @@ from napari_organoid_synth.core.configs.stardist import StarDistConfig
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Progress
 from napari_organoid_synth.core.pair import SamplePair
+from napari_organoid_synth.core.pair_table import PairTable, split_table
+from napari_organoid_synth.core.pairing import save_layers_pair
+from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.recipe import SegmentSettings
+from napari_organoid_synth.core.segment import segment
 from napari_organoid_synth.core.segmenters import stardist as module
 from napari_organoid_synth.core.segmenters.base import SegmentSpec, load_segmenter
 from napari_organoid_synth.core.segmenters.crops import CropPool
@@ -303,6 +308,19 @@ def test_keras_layers_keep_their_order_though_hdf5_sorts_names():
     arrays = {name: (np.zeros((1, 1, 1, 1), np.float32), np.zeros(1, np.float32)) for name in ("z", "a", "m")}
     with h5py.File(BytesIO(keras_weights(arrays))) as file:
         assert [name.decode() for name in file.attrs["layer_names"]] == ["z", "a", "m"]
+
+
+def test_every_arm_of_a_comparison_leaves_a_model_for_stardist(tmp_path):
+    project = Project(tmp_path)
+    for seed in range(3):
+        pair = touching(seed=seed)
+        save_layers_pair(project, pair.name, pair.image, pair.labels, mask_kind="instances")
+    split_table(PairTable.from_file(project.pairs_path), ["t2"]).to_file(project.pairs_path)
+    settings = SegmentSettings(segmenter=SMALL, arms=("real", "classical"), steps=2, device="cpu", threads=1)
+    result = list(segment(project, settings, Control(), tmp_path / "out"))[-1].result
+    assert list(result["arms"]) == ["real", "classical"]
+    for arm in result["arms"]:
+        assert (tmp_path / "out" / "segmenters" / arm / "stardist" / "weights_best.h5").is_file()
 
 
 @pytest.mark.parametrize("shape", [(40, 100), (1, 7), (65, 130)])

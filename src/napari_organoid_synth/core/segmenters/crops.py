@@ -153,8 +153,8 @@ class _Part:
             if pair.labels[corner[0] : corner[0] + size, corner[1] : corner[1] + size].any():
                 return corner
             corner = [int(rng.integers(0, most + 1)) for most in last]
-        inside = np.flatnonzero(pair.labels) if foreground else []
-        if len(inside):
+        inside = np.flatnonzero(pair.labels if foreground else 0)
+        if inside.size:
             pixel = np.unravel_index(rng.choice(inside), pair.labels.shape)
             least = [max(0, int(place) - size + 1) for place in pixel]
             corner = [
