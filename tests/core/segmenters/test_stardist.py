@@ -203,6 +203,18 @@ def test_same_seed_same_bits_and_other_seed_other_ones():
     assert not torch.equal(one["middle_0.weight"], other["middle_0.weight"])
 
 
+def test_bf16_learns_like_float32(monkeypatch):
+    monkeypatch.setattr(module, "REPORT_SECONDS", 0)
+    curves = []
+    for bf16 in (False, True):
+        monkeypatch.setattr(module, "has_bf16", lambda device, bf16=bf16: bf16)
+        stardist = made(SMALL.replace(learning_rate=1e-3))
+        curves.append([event.stats["loss"] for event in stardist.fit(CropPool([touching()]), 50, Control())])
+    assert len(curves[0]) == 50
+    assert curves[0][-1] < 0.8 * curves[0][0]
+    assert np.mean(np.abs(np.divide(curves[1], curves[0]) - 1)) < 0.05
+
+
 def test_every_weight_moves_and_progress_is_finite():
     stardist = made(channels=2)
     before = {key: value.clone() for key, value in stardist.network.named_parameters()}

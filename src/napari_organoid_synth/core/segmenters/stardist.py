@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -171,6 +172,7 @@ def star_loss(logit: Tensor, dist: Tensor, prob_target: Tensor, dist_target: Ten
     return F.binary_cross_entropy_with_logits(logit[:, 0], weight) + DISTANCES * (error + BACKGROUND * outside)
 
 
+@dataclass(frozen=True, eq=False)
 class Shapes:
     """Star-convex shapes proposed in an image, row by row.
 
@@ -185,10 +187,10 @@ class Shapes:
         Above 0.
     """
 
-    def __init__(
-        self, size: tuple[int, int], points: NDArray[np.int64], prob: NDArray[np.float32], dist: NDArray[np.float32]
-    ) -> None:
-        self.size, self.points, self.prob, self.dist = size, points, prob, dist
+    size: tuple[int, int]
+    points: NDArray[np.int64]
+    prob: NDArray[np.float32]
+    dist: NDArray[np.float32]
 
     def labels(self, prob_threshold: float, overlap_threshold: float) -> NDArray[np.int32]:
         """Objects (Y, X) that survive: of two that overlap by more than the threshold, the more probable one."""
@@ -248,7 +250,7 @@ class StarDist(Segmenter):
         train, held = pool.hold_back()
         side = max(self._unit, min(self.config.tile, -(-pool.extent // self._unit) * self._unit))
         check = self._held_batch(held, pool.seed, side)
-        optimiser = torch.optim.Adam(self.network.parameters(), self.config.learning_rate, eps=EPSILON, fused=True)
+        optimiser = torch.optim.Adam(self.network.parameters(), self.config.learning_rate, fused=True)
         plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
             optimiser, factor=0.5, patience=self.config.patience - 1, threshold=0.0
         )
@@ -263,6 +265,8 @@ class StarDist(Segmenter):
                 batch = self._to_device(*ahead.popleft().result())
                 if step + workers < steps:
                     ahead.append(threads.submit(self._batch, train, step + workers, side))
+                for group in optimiser.param_groups:  # Keras adds it to the uncorrected root of the second moment
+                    group["eps"] = EPSILON / (1 - group["betas"][1] ** (step + 1)) ** 0.5
                 loss = self._loss(*batch)
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimiser.step()
