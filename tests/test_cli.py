@@ -61,6 +61,7 @@ assert not heavy, heavy
         ("extractors", "encoder"),
         ("segmenters", "unet"),
         ("segmenters", "multiscale_adversarial"),
+        ("segmenters", "stardist"),
     ],
 )
 def test_lists_in_words_and_as_json(family: str, name: str) -> None:

@@ -85,7 +85,10 @@ GANS = Registry(
         "stylegan2_ada": "StyleGan2Ada",
     },
 )
-SEGMENTERS = Registry("segmenters", {"unet": "UNet", "multiscale_adversarial": "MultiscaleAdversarial"})
+SEGMENTERS = Registry(
+    "segmenters",
+    {"unet": "UNet", "multiscale_adversarial": "MultiscaleAdversarial", "stardist": "StarDist"},
+)
 METRICS = Registry("metrics", {"nearest": "Nearest", "sharpness": "Sharpness", "objects": "Objects"})
 EXTRACTORS = Registry(
     "extractors",

@@ -12,6 +12,7 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pair import SamplePair
 
 LOW, HIGH = 1.0, 99.8  # percentiles that become 0 and 1 (Schmidt 2018)
+TRIES = 20  # places looked at for a crop with an object in it before one is aimed at
 CLIP = -1.0, 4.0  # a hot pixel must not rule a whole neighbourhood
 KEPT = 256  # resized images that are kept in memory
 LEAST_CROP = 0.7  # of the side, in the protocol for organoids
@@ -71,7 +72,7 @@ class CropPool:
     ----------
     extent : int
         Longest side of a real image, px; larger crops would only hold reflections.
-    real : list of SamplePair
+    real, extra : tuple of SamplePair
         As given.
 
     Raises
@@ -92,12 +93,22 @@ class CropPool:
         if not real:
             raise UserError("There is no pair to train on.", "Expected at least one pair of image and mask.")
         self.augment: Augment = ("tissue" if augment else "") if isinstance(augment, bool) else augment
-        self.seed, self.first, self._share, self.real = seed, first, ratio / (1 + ratio), list(real)
+        self.real, self.extra, self.seed = tuple(real), tuple(extra), seed
+        self.ratio, self.first, self._share = ratio, first, ratio / (1 + ratio)
         self.extent = max(max(pair.size) for pair in real)
         self._parts = [_Part(real)] + ([_Part(extra)] if extra else [])
 
+    def hold_back(self, share: float = 0.15) -> tuple[CropPool, tuple[SamplePair, ...]]:
+        """A pool without some of the real pairs, and those pairs, at least one; none if there are fewer than four."""
+        n = len(self.real)
+        order = np.random.default_rng((self.seed, n)).permutation(n)
+        held = set(order[: max(1, round(share * n))].tolist()) if n >= 4 else set()
+        rest = [pair for index, pair in enumerate(self.real) if index not in held]
+        pool = CropPool(rest, self.extra, self.augment, self.seed, self.ratio, self.first)
+        return pool, tuple(self.real[index] for index in sorted(held))
+
     def draw(
-        self, step: int, number: int, size: int, whole: bool = False
+        self, step: int, number: int, size: int, whole: bool = False, foreground: float = 0.0, elastic: bool = True
     ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
         """The batch of one step.
 
@@ -107,6 +118,10 @@ class CropPool:
             Optimiser step, crops, side of a crop in px. Images smaller than a crop are continued by reflection.
         whole : bool
             Instead of crops whole images, each as likely as any other, made ``size`` px large by `whole_image`.
+        foreground : float in [0, 1]
+            Share of the crops that are taken only from where the mask is not empty.
+        elastic : bool
+            Whether the augmentation "tissue" turns and bends freely; else it only mirrors and turns by right angles.
 
         Returns
         -------
@@ -120,7 +135,11 @@ class CropPool:
         for index in range(number):
             part = self._parts[int(index < n_extra)]
             augment = self.augment if index < n_augmented else ""
-            image, mask = (part.whole if whole else part.crop)(rng, size, augment)
+            if whole:
+                image, mask = part.whole(rng, size, augment)
+            else:
+                aimed = foreground > 0 and rng.random() < foreground
+                image, mask = part.crop(rng, size, augment, elastic, aimed)
             images.append(image)
             labels.append(mask)
         return np.stack(images), np.stack(labels)
@@ -144,19 +163,42 @@ class _Part:
         self._resized: dict[tuple[int, int], SamplePair] = {}
 
     def crop(
-        self, rng: np.random.Generator, size: int, augment: Augment
+        self, rng: np.random.Generator, size: int, augment: Augment, elastic: bool, foreground: bool
     ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
         index = int(rng.choice(len(self._pairs), p=self._chance))
         pair = self._pairs[index]
-        corner = [int(rng.integers(0, max(0, length - size) + 1)) for length in pair.size]
-        if augment == "tissue":
-            image, labels = _warped(pair, corner, size, rng)
-            return _brightened(normalise(image, *self._ranges[index]), rng), labels
+        corner = self._place(rng, pair, size, foreground)
         if augment == "organoid":
             return organoid_crop(pair, corner, size, rng, *self._ranges[index])
+        if augment == "tissue" and elastic:
+            image, labels = _warped(pair, corner, size, rng)
+            return _brightened(normalise(image, *self._ranges[index]), rng), labels
         box = tuple(slice(start, start + size) for start in corner)
         image = normalise(pair.image[(slice(None), *box)], *self._ranges[index])
-        return reflect_to(image, size, size), reflect_to(pair.labels[box], size, size)
+        image, labels = reflect_to(image, size, size), reflect_to(pair.labels[box], size, size)
+        if augment == "tissue":
+            image, labels = _turned(image, labels, int(rng.integers(4)), bool(rng.integers(2)))
+            return _brightened(image, rng), labels
+        return image, labels
+
+    @staticmethod
+    def _place(rng: np.random.Generator, pair: SamplePair, size: int, foreground: bool) -> list[int]:
+        """Corner of a crop; where it must hold part of an object, equally likely among those unless they are rare."""
+        last = [max(0, length - size) for length in pair.size]
+        corner = [int(rng.integers(0, most + 1)) for most in last]
+        for _ in range(TRIES if foreground else 0):
+            if pair.labels[corner[0] : corner[0] + size, corner[1] : corner[1] + size].any():
+                return corner
+            corner = [int(rng.integers(0, most + 1)) for most in last]
+        inside = np.flatnonzero(pair.labels if foreground else 0)
+        if inside.size:
+            pixel = np.unravel_index(rng.choice(inside), pair.labels.shape)
+            least = [max(0, int(place) - size + 1) for place in pixel]
+            corner = [
+                int(rng.integers(low, min(int(place), most) + 1))
+                for low, place, most in zip(least, pixel, last, strict=True)
+            ]
+        return corner
 
     def whole(
         self, rng: np.random.Generator, size: int, augment: Augment
@@ -246,6 +288,14 @@ def _resized(maps: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.flo
 def _brightened(image: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
     image = image * np.float32(rng.uniform(0.6, 2.0)) + np.float32(rng.uniform(-0.2, 0.2))
     return image + rng.normal(0, 0.02, image.shape).astype(np.float32)
+
+
+def _turned(
+    image: NDArray[np.float32], labels: NDArray[np.int32], turns: int, mirror: bool
+) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """A crop turned by right angles, then mirrored left to right; pixels only change places."""
+    image, labels = np.rot90(image, turns, (1, 2)), np.rot90(labels, turns)
+    return (image[..., ::-1], labels[:, ::-1]) if mirror else (image, labels)
 
 
 def _warped(
