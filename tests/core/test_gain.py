@@ -203,7 +203,7 @@ def test_scores_of_an_image_by_hand():
     scores, per_class = image_scores(pair, predicted)
     assert scores["precision"] == 1
     assert scores["recall"] == 0.9
-    assert scores["f"] == scores["dice"] == pytest.approx(1.8 / 1.9)
+    assert [scores["f"], scores["dice"]] == pytest.approx([1.8 / 1.9] * 2)
     assert scores["ap"] == pytest.approx((7 * 1 + 2 * 1 / 3) / 9)  # 0.5 to 0.8: both; 0.85, 0.9: one of three
     assert scores["ap95"] == pytest.approx((7 * 1 + 3 * 1 / 3) / 10)
     assert per_class["cell"]["recall"] == 0.9
