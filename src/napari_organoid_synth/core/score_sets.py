@@ -1,13 +1,11 @@
 """Score whole sets of generated pairs, one column for each run, and look for memorised training tiles.
 
-Results lie in ``scores.json`` of the project. What is costly about the real tiles (the trained encoder, their features)
-is kept in ``features/``, named by the hash of their pixels.
+Results lie in ``scores.json`` of the project.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import time
 from collections.abc import Generator, Iterator, Sequence
@@ -20,16 +18,8 @@ from numpy.typing import NDArray
 
 from napari_organoid_synth.core.curation import SampleRow, SampleStore
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.job import Control, Event, Progress, Warned, write_bytes, write_text
-from napari_organoid_synth.core.metrics.base import intensity_limits
-from napari_organoid_synth.core.metrics.memorisation import (
-    DataCopying,
-    Space,
-    data_copying,
-    orientations,
-    signature,
-    turned_signatures,
-)
+from napari_organoid_synth.core.job import Control, Event, Progress, Warned, write_text
+from napari_organoid_synth.core.metrics.memorisation import DataCopying, data_copying
 from napari_organoid_synth.core.metrics.nearest import TWIN
 from napari_organoid_synth.core.metrics.sets import (
     FEATURE_SCORES,
@@ -48,11 +38,10 @@ from napari_organoid_synth.core.metrics.sets import (
     mask_notes,
     pair_measure,
 )
-from napari_organoid_synth.core.metrics.tile_facts import SIDE, TileFacts, look
-from napari_organoid_synth.core.pair import SamplePair, content_hash
-from napari_organoid_synth.core.pair_table import PairTable
+from napari_organoid_synth.core.metrics.tile_facts import TileFacts, look
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.real_tiles import real_tiles, tile_side
+from napari_organoid_synth.core.real_features import RealFeatures, places, some
+from napari_organoid_synth.core.real_tiles import tile_side
 from napari_organoid_synth.core.recipe import ScoreSettings
 from napari_organoid_synth.core.registry import EXTRACTORS
 
@@ -135,8 +124,8 @@ def score_sets(
             todo.append(run)
     if not todo:
         return wanted
-    chosen = {run: _some(runs[run], MOST_SAMPLES) for run in todo}
-    real = _Real(project, settings, tile_side([row for run in todo for row in chosen[run]]))
+    chosen = {run: some(runs[run], MOST_SAMPLES) for run in todo}
+    real = RealFeatures(project, settings, tile_side([row for run in todo for row in chosen[run]]))
     total = len(real.tiles) + len(real.unseen_tiles) + sum(map(len, chosen.values()))
     step, reported = 0, time.monotonic()
     # ---------------------------------------------------------------------------------------------------- real tiles
@@ -163,7 +152,7 @@ def score_sets(
         rows: list[SampleRow] = []
         facts: list[TileFacts] = []
         borrowed: list[bool] = []
-        marked = set(_places(len(chosen[run]), PAIRED))
+        marked = set(places(len(chosen[run]), PAIRED))
         for number, row in enumerate(chosen[run]):
             if control.canceled:
                 return wanted
@@ -187,7 +176,7 @@ def score_sets(
         if min(len(rows), len(real.facts)) < LEAST:
             found = f"{len(rows)} samples and {len(real.facts)} real tiles of {name}: no scores of the set."
             yield Warned(step, f"{found} Expected at least {LEAST} of each. Make more pairs.")
-        for family in real.families(facts):
+        for family in _families(real, facts):
             yield Progress(step, total, note="compare sets")
             if control.canceled:
                 return wanted
@@ -224,118 +213,29 @@ def _digest(project: Project, settings: ScoreSettings, rows: Sequence[SampleRow]
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _places(length: int, most: int) -> list[int]:
-    """Indices of at most ``most`` of ``length`` things, evenly chosen."""
-    number = min(length, most)
-    return [index * length // number for index in range(number)]
-
-
-def _some(things: Sequence[Any], most: int) -> list[Any]:
-    return [things[place] for place in _places(len(things), most)]
-
-
-class _Real:
-    """The real tiles: what is known of them, and what samples are compared with."""
-
-    def __init__(self, project: Project, settings: ScoreSettings, side: int) -> None:
-        self.settings, self.folder = settings, project.path / "features"
-        self.tiles = real_tiles(project, side)
-        has_test = bool(PairTable.from_file(project.pairs_path).test)
-        self.unseen_tiles: list[SamplePair] = real_tiles(project, side, "test") if has_test else []
-        self.limits = intensity_limits(self.tiles)
-        self.side = min(SIDE, side)
-        self.facts: list[TileFacts] = []
-        self.unseen: list[TileFacts] = []
-        self._marked = set(_places(len(self.tiles), PAIRED))
-        self._paired = _places(len(self.tiles), PAIRED)
-        self._among: NDArray[np.float64] | None = None
-        self.extractor: Any = None
-        self.features: NDArray[np.floating[Any]] = np.empty((0, 1, 0))  # (N, W, D), W orientations
-        self.spaces: dict[str, Space] = {}
-
-    def look(self, number: int, tile: SamplePair) -> None:
-        """Note the facts of a tile; training tiles come first."""
-        known = self.facts if number < len(self.tiles) else self.unseen
-        known.append(look(tile, self.limits, self.side, number in self._marked))
-
-    @property
-    def sources(self) -> list[str]:
-        """The image of each real tile."""
-        return [fact.source for fact in self.facts]
-
-    def learn(self) -> Iterator[float]:
-        """Make the extractor and the features of the real tiles, or read them; yields the share that is done."""
-        images = np.clip(np.stack([fact.image for fact in self.facts]), 0, 1)
-        key = content_hash(images)[:16]
-        cls = EXTRACTORS.load(self.settings.extractor)
-        self.extractor = cls(images.shape[1], self.settings.weights, self.settings.device)
-        if hasattr(self.extractor, "from_bytes"):
-            path = self.folder / f"encoder-{key}.safetensors"
-            if path.exists() and not self.settings.again:
-                self.extractor.from_bytes(path.read_bytes())
-            else:
-                yield from self.extractor.fit(images)
-                self._store(path, self.extractor.to_bytes())
-        path = self.folder / f"real-{self.extractor.name}-{self.extractor.digest}-{key}.npy"
-        if path.exists() and not self.settings.again:
-            self.features = np.load(path, allow_pickle=False)
-            return
-        parts = []
-        for number, image in enumerate(images):
-            parts.append(self.extractor(orientations(image) if cls.cheap else image[None]))
-            yield (number + 1) / len(images)
-        self.features = np.stack(parts).astype(np.float32)
-        data = io.BytesIO()
-        np.save(data, self.features, allow_pickle=False)
-        self._store(path, data.getvalue())
-
-    def _store(self, path: Path, data: bytes) -> None:
-        """Write a file in place of those that other pixels or weights had left."""
-        kind = path.name.split("-")[0] if path.name.startswith("encoder") else f"real-{self.extractor.name}"
-        write_bytes(path, data)
-        for old in self.folder.glob(f"{kind}-*"):
-            if old != path:
-                old.unlink(missing_ok=True)
-
-    def measure(self) -> None:
-        """How near the real tiles are to each other in each space."""
-        self.spaces["pixels"] = Space(turned_signatures([fact.image for fact in self.facts]), self.sources)
-        if self.extractor is not None:
-            self.spaces["features"] = Space(self.features, self.sources)
-        if any(len(fact.areas) for fact in self.facts):
-            self.spaces["masks"] = Space(turned_signatures([fact.mask for fact in self.facts]), self.sources)
-
-    def vectors(self, space: str, facts: Sequence[TileFacts]) -> NDArray[Any]:
-        """Tiles as vectors of a space, (M, D)."""
-        if space == "features":
-            return np.asarray(self.extractor([fact.image for fact in facts]))
-        return np.stack([signature(fact.image if space == "pixels" else fact.mask).ravel() for fact in facts])
-
-    def families(self, fakes: Sequence[TileFacts]) -> Iterator[list[SetScore]]:
-        """All scores of a set, family by family; none when there are too few tiles."""
-        n_real, n_fake, seed = len(self.facts), len(fakes), self.settings.seed
-        if self.extractor is None or n_fake < LEAST:
-            return
-        everything = [*self.facts, *fakes]
-        measure = feature_measure(self.features[:, 0], self.vectors("features", fakes))
-        notes = feature_notes(n_real, n_fake, self.extractor.note)
-        identity = self.extractor.identity
-        yield evaluate(FEATURE_SCORES, measure, self.sources, n_fake, seed=seed, extractor=identity, notes=notes)
-        mine, theirs = [self.facts[place].image for place in self._paired], _some(fakes, PAIRED)
-        if self._among is None:
-            self._among = compare_all(mine, mine)
-        between = compare_all(mine, [fact.image for fact in theirs])
-        sources = [self.sources[place] for place in self._paired]
-        yield evaluate(PAIR_SCORES, pair_measure(self._among, between), sources, len(theirs), seed=seed)
-        yield evaluate(IMAGE_SCORES, image_measure(everything), self.sources, n_fake, seed=seed)
-        if "masks" in self.spaces:
-            notes = mask_notes(everything, n_real)
-            yield evaluate(MASK_SCORES, mask_measure(everything), self.sources, n_fake, seed=seed, notes=notes)
+def _families(real: RealFeatures, fakes: Sequence[TileFacts]) -> Iterator[list[SetScore]]:
+    """All scores of a set, family by family; none when there are too few tiles."""
+    n_real, n_fake, seed = len(real.facts), len(fakes), real.settings.seed
+    if real.extractor is None or n_fake < LEAST:
+        return
+    everything = [*real.facts, *fakes]
+    measure = feature_measure(real.features[:, 0], real.vectors("features", fakes))
+    notes = feature_notes(n_real, n_fake, real.extractor.note)
+    identity = real.extractor.identity
+    yield evaluate(FEATURE_SCORES, measure, real.sources, n_fake, seed=seed, extractor=identity, notes=notes)
+    mine, theirs = some(real.facts, PAIRED), some(fakes, PAIRED)
+    between = compare_all([fact.image for fact in mine], [fact.image for fact in theirs])
+    sources = [fact.source for fact in mine]
+    yield evaluate(PAIR_SCORES, pair_measure(real.among, between), sources, len(theirs), seed=seed)
+    yield evaluate(IMAGE_SCORES, image_measure(everything), real.sources, n_fake, seed=seed)
+    if "masks" in real.spaces:
+        notes = mask_notes(everything, n_real)
+        yield evaluate(MASK_SCORES, mask_measure(everything), real.sources, n_fake, seed=seed, notes=notes)
 
 
 def _memorised(
     store: SampleStore,
-    real: _Real,
+    real: RealFeatures,
     rows: Sequence[SampleRow],
     facts: Sequence[TileFacts],
     borrowed: NDArray[np.bool_],
@@ -372,7 +272,7 @@ def _memorised(
     }
 
 
-def _unseen_test(real: _Real, facts: Sequence[TileFacts]) -> DataCopying | None:
+def _unseen_test(real: RealFeatures, facts: Sequence[TileFacts]) -> DataCopying | None:
     if not real.unseen:
         return None
     names = [name for name in real.spaces if name != "masks"]
