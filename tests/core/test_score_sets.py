@@ -10,39 +10,21 @@ from typing import Any, get_args
 
 import numpy as np
 import pytest
-from scipy.ndimage import gaussian_filter
 
 from napari_organoid_synth.core.curation import SampleStore
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Finished, Progress, Warned
-from napari_organoid_synth.core.pair import SamplePair, Source
+from napari_organoid_synth.core.pair import Source
 from napari_organoid_synth.core.pairing import PairTable, save_layers_pair, split_table
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import ScoreSettings
 from napari_organoid_synth.core.registry import EXTRACTORS
 from napari_organoid_synth.core.report import write_report
 from napari_organoid_synth.core.score import score
-from napari_organoid_synth.core.score_sets import read_columns, table
+from napari_organoid_synth.core.score_table import read_columns, table
+from simulated import sample, scene
 
 SIDE = 64
-
-
-def scene(seed: int, size: int, objects: int = 9) -> tuple[np.ndarray, np.ndarray]:
-    """Bright discs on grain: image (1, Y, X) uint16 and instance labels."""
-    rng = np.random.default_rng(seed)
-    labels = np.zeros((size, size), np.int32)
-    y, x = np.mgrid[:size, :size]
-    per_row = size // 32
-    for number in range(min(objects, per_row**2)):
-        row, column = divmod(number, per_row)
-        cy, cx = 32 * row + rng.integers(10, 22), 32 * column + rng.integers(10, 22)
-        labels[(y - cy) ** 2 + (x - cx) ** 2 < rng.integers(36, 90)] = number + 1
-    grain = gaussian_filter(rng.normal(size=(size, size)), 1.0)
-    return (2000 + 1500 * (labels > 0) + 900 * grain).astype(np.uint16)[None], labels
-
-
-def sample(name: str, image: np.ndarray, labels: np.ndarray) -> SamplePair:
-    return SamplePair(name, image, labels, "instances", ("cell",))
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +70,7 @@ def test_a_project_from_scores_to_table_and_again(project: Project) -> None:
         "kid", "fid", "precision", "recall", "density", "coverage", "c2st",
         "ssim", "uqi", "nmi", "psnr", "mse", "hf_energy", "blur",
         "ks_count", "ks_area", "ks_eccentricity", "ks_touching", "ks_decode_error",
+        "w_count", "w_area", "w_eccentricity", "w_touching", "w_decode_error",
     }  # fmt: skip
     for column in scores.values():
         for one in column.values():

@@ -86,7 +86,7 @@ GANS = Registry(
     },
 )
 SEGMENTERS = Registry("segmenters", {"unet": "UNet"})
-METRICS = Registry("metrics", {"nearest": "Nearest", "sharpness": "Sharpness", "objects": "Objects"})
+METRICS = Registry("metrics", {"nearest": "Nearest", "sharpness": "Sharpness", "objects": "Objects", "fits": "Fits"})
 EXTRACTORS = Registry(
     "extractors",
     {

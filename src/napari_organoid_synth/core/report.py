@@ -16,6 +16,7 @@ from napari_organoid_synth import __version__
 from napari_organoid_synth.core.curation import SampleStore
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import JobFolder, Progress, write_text
+from napari_organoid_synth.core.metrics.memorisation import SAMPLE_SCORES
 from napari_organoid_synth.core.overlay import outline
 from napari_organoid_synth.core.pair import SamplePair
 from napari_organoid_synth.core.pair_table import PairTable
@@ -23,7 +24,7 @@ from napari_organoid_synth.core.pairing import read_entry
 from napari_organoid_synth.core.project import Project, file_stem
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.registry import METRICS
-from napari_organoid_synth.core.score_sets import memorisation_words, read_columns
+from napari_organoid_synth.core.score_table import read_columns, words_of
 from napari_organoid_synth.core.thumbnail import decode_png, encode_png, make_thumbnail
 
 SHOWN = 6  # pairs of each sort
@@ -258,11 +259,9 @@ def _synthetic(project: Project) -> str:
     text += f"<p>Accepted, most realistic first:</p><div class=row>{''.join(figures)}</div>\n"
     if more:
         text += f"<p>Rejected:</p><div class=row>{''.join(more)}</div>\n"
-    titles = {
-        score.name: score.title + (f", {score.unit}" if score.unit else "")
-        for name in METRICS.names()
-        for score in METRICS.load(name).scores
-    } | {"realism": "Realism (1 like the median real tile, below 0.5 unlike any)"}
+    known = [*(score for name in METRICS.names() for score in METRICS.load(name).scores), *SAMPLE_SCORES]
+    titles = {score.name: score.title + (f", {score.unit}" if score.unit else "") for score in known}
+    titles["realism"] = "Realism (1 like the median real tile, below 0.5 unlike any)"
     verdicts = [verdict for verdict, number in counts.items() if number]
     table = []
     for name in dict.fromkeys(["realism", *titles]):
@@ -308,7 +307,7 @@ def _sets(project: Project) -> str:
     head = ["Score", "Run", "All tiles (95 % interval)", "Tiles", "Extractor", "In words"]
     text += f"<details><summary>Values of all tiles, with intervals</summary>{_table(head, details)}</details>\n"
     for run, column in zip(runs, columns, strict=True):
-        words = " ".join(memorisation_words(column["memorisation"]))
+        words = " ".join(words_of(column))
         text += f"<p><b>{escape(run)}.</b> {escape(words)}</p>\n"
     return text
 

@@ -22,13 +22,14 @@ from napari_organoid_synth.core.curation import SampleRow, SampleStore, Verdict
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Event, Finished, Progress, Started, Warned
 from napari_organoid_synth.core.metrics.base import Judgement, Metric
+from napari_organoid_synth.core.metrics.memorisation import REAL_DISTANCE
 from napari_organoid_synth.core.pair import SamplePair
 from napari_organoid_synth.core.pairing import PairTable, read_entry
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.real_tiles import real_tiles, tile_side
 from napari_organoid_synth.core.recipe import ScoreSettings
 from napari_organoid_synth.core.registry import METRICS
-from napari_organoid_synth.core.score_sets import REAL_DISTANCE, check_extractor, score_sets
+from napari_organoid_synth.core.score_sets import check_extractor, score_sets
 from napari_organoid_synth.core.tiling import Tile, cut_pair
 
 REPORT_SECONDS = 0.5
@@ -115,7 +116,7 @@ def _keep(store: SampleStore, metrics: list[Metric], found: list[tuple[SampleRow
             if "copy" in warnings and row.scores.get(REAL_DISTANCE, 1) < 1:  # until the set is judged again
                 flags.append("copy")
             flags += [judgement.flag for judgement in judgements if judgement.flag and judgement.flag not in flags]
-            words = ", ".join(judgement.words for judgement in judgements)
+            words = ", ".join(judgement.words for judgement in judgements if judgement.words)
             store.rate(
                 row.id,
                 values,

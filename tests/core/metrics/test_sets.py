@@ -104,7 +104,7 @@ def test_features_of_the_same_of_copies_and_of_others() -> None:
             feature_measure(real, fresh),
             list(map(str, range(40))),
             40,
-            notes=feature_notes(40, 40, "smoke test"),
+            notes=feature_notes(real, fresh, "smoke test"),
         )
     }
     assert found["kid"] == "within the range of the originals; smoke test"
