@@ -25,7 +25,7 @@ def open_dock(viewer: Any, title: str) -> Any:
     viewer : napari.viewer.Viewer
         Whose window gets the dock.
     title : str
-        "Pairs", "Train", "Generate", "Curate", "Segment" or "Export".
+        "Pairs", "Train", "Generate", "Curate", "Scores", "Segment" or "Export".
 
     Returns
     -------

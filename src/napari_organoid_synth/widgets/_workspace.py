@@ -40,12 +40,15 @@ class Workspace(QObject):
         Samples were added, decided or scored; also after the project changed.
     runsChanged()
         A training was started, went on or ended; also after the project changed.
+    queryAsked(str)
+        Curate is to show the samples that this query finds.
     """
 
     projectChanged = Signal(object)
     pairsChanged = Signal(object)
     samplesChanged = Signal()
     runsChanged = Signal()
+    queryAsked = Signal(str)
 
     _all: ClassVar[WeakKeyDictionary[Any, Workspace]] = WeakKeyDictionary()
 
@@ -333,7 +336,16 @@ def open_project_window(viewer: Any, path: Path | str) -> Workspace:
 
     workspace = Workspace.of(viewer)
     workspace.setProject(Path(path))
-    for title in ("Curate", "Pairs", "Train", "Generate", "Segment", "Export", "Pairs"):  # the last one is in front
+    for title in (
+        "Curate",
+        "Pairs",
+        "Train",
+        "Generate",
+        "Scores",
+        "Segment",
+        "Export",
+        "Pairs",
+    ):  # the last one is in front
         open_dock(viewer, title)
     return workspace
 

@@ -97,6 +97,7 @@ class CurateWidget(QWidget):
         self.commands = self._make_commands()
         self._build()
         self.workspace.projectChanged.connect(self._open_store)
+        self.workspace.queryAsked.connect(self.filter.setText)
         self._open_store()
 
     # ------------------------------------------------------------------------------------------------------ building
