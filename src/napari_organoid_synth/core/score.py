@@ -62,8 +62,12 @@ def score(project: Project, settings: ScoreSettings, control: Control) -> Iterat
         yield Started(0, {"total": len(todo), "already": len(rows) - len(todo)})
         tiles: list[SamplePair] = []
         if todo:
+            yield Progress(0, len(todo), note="cut the real tiles")
             tiles = real_tiles(project, tile_side(todo))
             for metric in metrics:
+                if control.canceled:
+                    break
+                yield Progress(0, len(todo), note=f"real tiles: {metric.title.lower()}")
                 metric.fit(tiles)
         flags: Counter[str] = Counter()
         innocent: set[str] = set()

@@ -21,6 +21,20 @@ GROUPS = {
         *("w_count", "w_area", "w_eccentricity", "w_touching", "w_decode_error"),
     ),
 }
+TITLES = {
+    "precision": "Precision: look real",
+    "recall": "Recall: all is covered",
+    "c2st": "Told apart (0.5: not)",
+    "nmi": "Mutual information",
+    **{name: name.upper() for name in ("ssim", "uqi", "psnr", "mse")},
+    "blur": "Blur (0 sharp)",
+    "ks_count": "Number of objects, KS",
+    "ks_area": "Area, KS",
+    "ks_eccentricity": "Eccentricity, KS",
+    "ks_touching": "Touching share, KS",
+    "ks_decode_error": "Decode error, KS",
+}
+"""Of scores whose own title is too long for a column."""
 _DIFFER = "How much the distribution in the synthetic masks differs from that in the real ones"
 MEANINGS = {
     "kid": "Distance of the synthetic from the real tiles in features. Low is good, about 0; may be slightly below 0. "
@@ -108,7 +122,9 @@ class ScoreRow(QWidget):
         line, width = metrics.height(), self.width()
         painter.setPen(text)
         room = metrics.horizontalAdvance(self.value) + 2 * MARGIN
-        title = metrics.elidedText(self.score["title"], Qt.TextElideMode.ElideRight, width - room)
+        title = metrics.elidedText(
+            TITLES.get(self.score["name"], self.score["title"]), Qt.TextElideMode.ElideRight, width - room
+        )
         flags = Qt.AlignmentFlag.AlignVCenter
         painter.drawText(QRectF(0, MARGIN, width, line), flags | Qt.AlignmentFlag.AlignLeft, title)
         painter.drawText(QRectF(0, MARGIN, width, line), flags | Qt.AlignmentFlag.AlignRight, self.value)

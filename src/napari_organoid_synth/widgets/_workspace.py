@@ -336,16 +336,8 @@ def open_project_window(viewer: Any, path: Path | str) -> Workspace:
 
     workspace = Workspace.of(viewer)
     workspace.setProject(Path(path))
-    for title in (
-        "Curate",
-        "Pairs",
-        "Train",
-        "Generate",
-        "Scores",
-        "Segment",
-        "Export",
-        "Pairs",
-    ):  # the last one is in front
+    docks = "Curate", "Pairs", "Train", "Generate", "Scores", "Segment", "Export", "Pairs"  # the last one is in front
+    for title in docks:
         open_dock(viewer, title)
     return workspace
 

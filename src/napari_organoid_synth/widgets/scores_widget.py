@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import napari
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QLineEdit, QPushButton, QToolButton
 
 from napari_organoid_synth.core.curation import SampleStore
@@ -25,10 +26,7 @@ from napari_organoid_synth.widgets._workspace import short
 PURPOSE = "Here the synthetic pairs are compared with your images: are they like them, all of them, and no copies?"
 SETS = {"all": "all of every run", "kept": "new and accepted", "accepted": "accepted"}
 EXTRACTORS = {
-    "encoder": (
-        "learned from your images",
-        "A small network that learns from your tiles, for about a minute. Encoder.",
-    ),
+    "encoder": ("learned from your images", "Encoder: a small network learns from your tiles, for about a minute."),
     "inception2048": ("Inception, 2048 features", "Of the literature; wants hundreds of tiles and a file of weights."),
     "inception64": ("Inception, 64 features", "Its first layers, texture; for few tiles. Needs a file of weights."),
     "vgg19": ("VGG19", "Trained on photographs. Needs a file of weights."),
@@ -221,6 +219,8 @@ class ScoresWidget(ColumnDock):
         for column in self.known.columns:
             name = short(column["run"] or "pairs without a run", 28)
             self.runs.addItem(f"{name} · {SETS.get(column['samples'], '')} · {column['extractor']}")
+            about = f"{column['run']}: {column['number']} pairs, features {column['extractor']}"
+            self.runs.setItemData(self.runs.count() - 1, about, Qt.ItemDataRole.ToolTipRole)
         self.runs.setCurrentIndex(max(0, self.runs.findText(shown)) if self.known.columns else -1)
         self.runs.blockSignals(False)
         self._show_column()
