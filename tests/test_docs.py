@@ -65,7 +65,7 @@ def test_the_tables_of_the_readme_name_every_dock() -> None:
     from napari_organoid_synth.core.recipe import VERBS
 
     readme = (ROOT / "README.md").read_text()
-    for dock in ("Pairs", "Train", "Generate", "Curate", "Segment", "Export"):
+    for dock in ("Pairs", "Train", "Generate", "Curate", "Scores", "Segment", "Export"):
         assert f"| **{dock}** |" in readme
     for verb in VERBS:
         assert f"organoid-synth {verb}" in readme

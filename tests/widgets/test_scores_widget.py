@@ -162,10 +162,9 @@ def test_numbers_are_short():
 
 
 def test_a_bar_is_where_the_originals_are(qtbot):
-    score = {
-        "name": "kid", "title": "KID", "unit": "", "better": "low", "value": 8.0, "alike": 8.0, "low": 6.0,
-        "high": 10.0, "real_low": 0.0, "real_high": 5.0, "n_real": 9, "n_fake": 9, "extractor": "random:0", "words": "worse",
-    }  # fmt: skip
+    numbers = {"value": 8.0, "alike": 8.0, "low": 6.0, "high": 10.0, "real_low": 0.0, "real_high": 5.0}
+    words = {"name": "kid", "title": "KID", "unit": "", "better": "low", "extractor": "random:0", "words": "worse"}
+    score = {**numbers, **words, "n_real": 9, "n_fake": 9}
     row = ScoreRow(score)
     qtbot.addWidget(row)
     row.resize(300, row.sizeHint().height())

@@ -147,8 +147,10 @@ def traits(grey: NDArray[np.floating[Any]], labels: NDArray[np.integer[Any]]) ->
     edge = _outlines(labels)
     near, far = binary_erosion(inside, iterations=BAND), binary_dilation(inside, iterations=BAND)
     rim = _contrast(smooth, inside & ~near, far & ~inside)
-    moved = [slope[np.roll(edge, step, axis)].mean() for axis in (0, 1) for step in (-SHIFT, SHIFT)]
-    own = slope[edge].mean() if edge.any() else np.mean(moved)
+    steepness = 0.0  # of a mask without outlines
+    if edge.any():
+        moved = np.mean([slope[np.roll(edge, step, axis)].mean() for axis in (0, 1) for step in (-SHIFT, SHIFT)])
+        steepness = float(np.log((slope[edge].mean() + 1e-6) / (moved + 1e-6)))
     contrast, texture = _contrast(grey, inside, ~inside), _contrast(rough, inside, ~inside)
     return np.array(
         [
@@ -159,7 +161,7 @@ def traits(grey: NDArray[np.floating[Any]], labels: NDArray[np.integer[Any]]) ->
             _shared(grey, inside),
             _shared(rough, inside),
             abs(rim),
-            np.log((own + 1e-6) / (np.mean(moved) + 1e-6)),
+            steepness,
         ]
     )
 
