@@ -31,7 +31,7 @@ SETS = {
 
 @pytest.fixture(scope="module", params=SETS)
 def halves(request: pytest.FixtureRequest, shared_data: Path) -> tuple[list[SamplePair], list[SamplePair]]:
-    """Two tiles at most of each image, grey; whole images in one half or the other."""
+    """Four tiles at most of each image, grey; whole images in one half or the other."""
     folder, (masks, side, kind) = shared_data / request.param, SETS[request.param]
     if not folder.is_dir():
         pytest.skip(f"no {folder}")
@@ -46,7 +46,7 @@ def halves(request: pytest.FixtureRequest, shared_data: Path) -> tuple[list[Samp
             for y in range(0, labels.shape[0] - side + 1, side)
             for x in range(0, labels.shape[1] - side + 1, side)
         ]
-        kept = [(y, x) for y, x in corners if labels[y : y + side, x : x + side].any()][:2]
+        kept = [(y, x) for y, x in corners if labels[y : y + side, x : x + side].any()][:4]
         for y, x in kept:
             cut = np.s_[y : y + side, x : x + side]
             name, source = f"{files[index].stem}_{y}_{x}", Source(files=(files[index].name,))
