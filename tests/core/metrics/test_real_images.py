@@ -41,11 +41,8 @@ def halves(request: pytest.FixtureRequest, shared_data: Path) -> tuple[list[Samp
         image, labels = imread(files[index]), imread(folder / masks / files[index].name).astype(np.int32)
         grey = image if image.ndim == 2 else image[..., :3].mean(-1).astype(image.dtype)
         labels = (labels > 0).astype(np.int32) if kind == "binary" else labels
-        corners = [
-            (y, x)
-            for y in range(0, labels.shape[0] - side + 1, side)
-            for x in range(0, labels.shape[1] - side + 1, side)
-        ]
+        height, width = labels.shape
+        corners = [(y, x) for y in range(0, height - side + 1, side) for x in range(0, width - side + 1, side)]
         kept = [(y, x) for y, x in corners if labels[y : y + side, x : x + side].any()][:4]
         for y, x in kept:
             cut = np.s_[y : y + side, x : x + side]
