@@ -188,7 +188,8 @@ class ScoreRows(QWidget):
                     self._column.addWidget(row)
                 continue
             within = sum(verdict(row.score)[1] == "within" for row in found)
-            fold = self.folds[title] = Fold(f"{title}: {within} of {len(found)} within the originals")
+            fold = self.folds[title] = Fold(f"{title}: {within} of {len(found)} within")
+            fold.toggleButton().setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
             for row in found:
                 fold.addWidget(row)
             self._column.addWidget(fold)
