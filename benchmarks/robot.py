@@ -246,7 +246,7 @@ class Window:
         """Save the whole screen; tell which texts are cut."""
         time.sleep(0.5)
         subprocess.run(["import", "-window", "root", str(self.out / f"{name}.png")], check=True)
-        ours = {"Pairs", "Train", "Generate", "Curate", "Segment", "Export"}
+        ours = {"Pairs", "Train", "Generate", "Curate", "Scores", "Segment", "Export"}
         cut = sorted({f"{c['dock']}: {c['name']}" for c in self.controls() if c["cut"] and c["dock"] in ours})
         print(f"{name}.png", f"CUT {cut}" if cut else "", flush=True)
 

@@ -661,7 +661,7 @@ def _print(result: dict[str, Any], as_json: bool) -> None:
         return
     for key, value in result.items():
         if key == "sets":
-            from napari_organoid_synth.core.score_sets import table
+            from napari_organoid_synth.core.score_table import table
 
             print(table(value))
             continue

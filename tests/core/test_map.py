@@ -24,7 +24,7 @@ from napari_organoid_synth.core.recipe import FillSettings, GenerateSettings, Ma
 from napari_organoid_synth.core.regions import uncovered
 from napari_organoid_synth.core.run import Run
 from napari_organoid_synth.core.sample_map import REAL, read_map
-from napari_organoid_synth.core.score_sets import _Real
+from napari_organoid_synth.core.real_features import RealFeatures
 from napari_organoid_synth.core.simulate import tissue
 from napari_organoid_synth.core.tile_space import TileSpace
 from napari_organoid_synth.core.tiling import MIN_OBJECTS
@@ -105,7 +105,7 @@ def test_a_map_holds_every_real_tile_and_every_sample(project: Project) -> None:
 
 def test_features_are_kept_and_those_of_the_scores_are_used(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     first, _ = done(make_map(project, MAP.replace(method="pca"), Control()))
-    real = _Real(project, ScoreSettings(extractor="random", device="cpu"), 64)
+    real = RealFeatures(project, ScoreSettings(extractor="random", device="cpu"), 64)
     for number, tile in enumerate(real.tiles):
         real.look(number, tile)
     assert list(real.learn()) == []  # found where the map left them

@@ -10,39 +10,22 @@ from typing import Any, get_args
 
 import numpy as np
 import pytest
-from scipy.ndimage import gaussian_filter
 
 from napari_organoid_synth.core.curation import SampleStore
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Finished, Progress, Warned
-from napari_organoid_synth.core.pair import SamplePair, Source
+from napari_organoid_synth.core.metrics.memorisation import MANIFOLD
+from napari_organoid_synth.core.pair import Source
 from napari_organoid_synth.core.pairing import PairTable, save_layers_pair, split_table
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import ScoreSettings
 from napari_organoid_synth.core.registry import EXTRACTORS
 from napari_organoid_synth.core.report import write_report
 from napari_organoid_synth.core.score import score
-from napari_organoid_synth.core.score_sets import read_columns, table
+from napari_organoid_synth.core.score_table import read_columns, table, words_of
+from simulated import sample, scene
 
 SIDE = 64
-
-
-def scene(seed: int, size: int, objects: int = 9) -> tuple[np.ndarray, np.ndarray]:
-    """Bright discs on grain: image (1, Y, X) uint16 and instance labels."""
-    rng = np.random.default_rng(seed)
-    labels = np.zeros((size, size), np.int32)
-    y, x = np.mgrid[:size, :size]
-    per_row = size // 32
-    for number in range(min(objects, per_row**2)):
-        row, column = divmod(number, per_row)
-        cy, cx = 32 * row + rng.integers(10, 22), 32 * column + rng.integers(10, 22)
-        labels[(y - cy) ** 2 + (x - cx) ** 2 < rng.integers(36, 90)] = number + 1
-    grain = gaussian_filter(rng.normal(size=(size, size)), 1.0)
-    return (2000 + 1500 * (labels > 0) + 900 * grain).astype(np.uint16)[None], labels
-
-
-def sample(name: str, image: np.ndarray, labels: np.ndarray) -> SamplePair:
-    return SamplePair(name, image, labels, "instances", ("cell",))
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +71,7 @@ def test_a_project_from_scores_to_table_and_again(project: Project) -> None:
         "kid", "fid", "precision", "recall", "density", "coverage", "c2st",
         "ssim", "uqi", "nmi", "psnr", "mse", "hf_energy", "blur",
         "ks_count", "ks_area", "ks_eccentricity", "ks_touching", "ks_decode_error",
+        "w_count", "w_area", "w_eccentricity", "w_touching", "w_decode_error",
     }  # fmt: skip
     for column in scores.values():
         for one in column.values():
@@ -133,6 +117,37 @@ def test_a_project_from_scores_to_table_and_again(project: Project) -> None:
     scored(project, again=True, sets="none")
     with SampleStore(project.samples_path) as store:
         assert store.row("thief0").flagged == "copy"
+
+
+def test_a_generator_that_repeats_itself_and_masks_of_other_images(project: Project) -> None:
+    rng = np.random.default_rng(1)
+    with SampleStore(project.samples_path) as store:
+        store.decide(store.ids(), "rejected")
+        image, labels = scene(50, SIDE)
+        others = [scene(50 + seed, SIDE) for seed in range(10)]
+        for seed in range(10):
+            noisy = np.clip(image + rng.normal(0, 40, image.shape), 0, None).astype(np.uint16)
+            store.add(sample(f"stuck{seed}", noisy, labels), run="stuck")
+            store.add(sample(f"mixed{seed}", others[seed][0], others[seed - 1][1]), run="mixed")
+            store.add(sample(f"fine{seed}", *others[seed]), run="fine")
+    columns, _ = scored(project, sets="kept", metrics=("nearest", "fits"))
+    found = {column["run"]: column for column in columns}
+    collapse = {run: column["collapse"] for run, column in found.items()}
+    assert (collapse["stuck"]["ssim"], collapse["stuck"]["pixels"], collapse["stuck"]["masks"]) == (1, 1, 1)
+    assert collapse["stuck"]["distinct"] <= 2
+    for run in ("fine", "mixed"):
+        assert (collapse[run]["distinct"], collapse[run]["ssim"], collapse[run]["pixels"]) == (10, 0, 0)
+    assert found["mixed"]["fits"]["low"] >= 0.9
+    assert found["fine"]["fits"]["low"] <= 0.1
+    assert found["fine"]["fits"]["strange"] > 0.9
+    text = {run: " ".join(words_of(column)) for run, column in found.items()}
+    assert "100% repeat the mask layout of another sample" in text["stuck"]
+    assert "little variety" in text["stuck"]
+    assert "repeat" not in text["fine"]
+    assert re.search(r"(9|10)0% of the masks may not fit their image", text["mixed"])
+    with SampleStore(project.samples_path) as store:
+        assert store.row("fine0").scores[MANIFOLD] > 0
+        assert "mask may not fit" in store.row("mixed3").note
 
 
 def test_the_report_shows_runs_beside_the_range_of_the_originals(project: Project) -> None:

@@ -346,7 +346,11 @@ def test_a_drag_of_another_project_is_not_taken(tmp_path: Path) -> None:
 def test_tooltip_speaks(tmp_path: Path) -> None:
     row = SampleRow("a", "cell <7>", "run 3", 0.0, "rejected", tmp_path, tmp_path, 14, (256, 300), "instances")
     row = replace(
-        row, note="sharp, 14 objects, a copy", flagged="copy", nearest="section_03", scores={"sharp": 0.51234}
+        row,
+        note="sharp, 14 objects, a copy",
+        flagged="copy",
+        nearest="section_03",
+        scores={"sharp": 0.51234, "fits": 0.2},
     )
     assert describe(row).splitlines() == [
         "cell <7>",
@@ -354,5 +358,6 @@ def test_tooltip_speaks(tmp_path: Path) -> None:
         "Flagged: a copy of a real image",
         "Most similar real image: section_03",
         "14 objects, 256 × 300 px, run 3",
+        "fits: 0.2 (mask fits image; below 0.5 as 5 of 100 real pairs)",
         "sharp: 0.512",
     ]

@@ -29,7 +29,7 @@ def test_all_commands_can_be_imported(manifest):
 
 def test_docks_in_the_order_of_the_work(manifest):
     titles = [widget.display_name for widget in manifest.contributions.widgets]
-    assert titles == ["Pairs", "Train", "Generate", "Curate", "Map", "Blind test", "Segment", "Export"]
+    assert titles == ["Pairs", "Train", "Generate", "Curate", "Map", "Scores", "Blind test", "Segment", "Export"]
 
 
 def test_every_menu_is_one_that_napari_lets_plugins_fill(manifest):
@@ -62,7 +62,7 @@ import json, sys
 import napari
 from napari_organoid_synth.widgets import _menus, _reader, _sample_data
 viewer = napari.Viewer(show=False)
-for title in ("Pairs", "Train", "Generate", "Curate", "Map", "Blind test", "Segment", "Export"):
+for title in ("Pairs", "Train", "Generate", "Curate", "Map", "Scores", "Blind test", "Segment", "Export"):
     _menus.open_dock(viewer, title)
 heavy = [name for name in ("torch", "monai", "ome_types", "torchvision", "cellpose") if name in sys.modules]
 print(json.dumps(heavy))

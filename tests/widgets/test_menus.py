@@ -79,7 +79,7 @@ def test_commands_run_from_the_menu(viewer):
     assert "Pairs (Organoid Synth)" in viewer.window.dock_widgets
 
 
-@pytest.mark.parametrize("title", ["Pairs", "Train", "Generate", "Curate", "Segment", "Export"])
+@pytest.mark.parametrize("title", ["Pairs", "Train", "Generate", "Curate", "Scores", "Segment", "Export"])
 def test_napari_itself_can_open_every_dock_with_its_proxy_of_the_viewer(viewer, title):
     viewer.add_labels(np.ones((4, 4), int))
     _, widget = viewer.window.add_plugin_dock_widget("napari-organoid-synth", title)

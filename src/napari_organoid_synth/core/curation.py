@@ -629,7 +629,7 @@ class SampleStore:
 
 def _mask_scores() -> list[str]:
     """Scores that another mask may change."""
-    return [score.name for score in METRICS.load("objects").scores] + ["realism"]
+    return [score.name for name in ("objects", "fits") for score in METRICS.load(name).scores] + ["realism"]
 
 
 def _expected_columns() -> set[str]:

@@ -89,7 +89,7 @@ SEGMENTERS = Registry(
     "segmenters",
     {"unet": "UNet", "multiscale_adversarial": "MultiscaleAdversarial", "stardist": "StarDist"},
 )
-METRICS = Registry("metrics", {"nearest": "Nearest", "sharpness": "Sharpness", "objects": "Objects"})
+METRICS = Registry("metrics", {"nearest": "Nearest", "sharpness": "Sharpness", "objects": "Objects", "fits": "Fits"})
 EXTRACTORS = Registry(
     "extractors",
     {

@@ -21,12 +21,13 @@ from napari_organoid_synth.core.curation import SampleRow, SampleStore, Verdict
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Event, Finished, Progress, Started, Warned
 from napari_organoid_synth.core.metrics.base import Judgement, Metric
+from napari_organoid_synth.core.metrics.memorisation import REAL_DISTANCE
 from napari_organoid_synth.core.pair import SamplePair
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.real_tiles import read_tile, real_tiles, tile_place, tile_side
 from napari_organoid_synth.core.recipe import ScoreSettings
 from napari_organoid_synth.core.registry import METRICS
-from napari_organoid_synth.core.score_sets import REAL_DISTANCE, check_extractor, score_sets
+from napari_organoid_synth.core.score_sets import check_extractor, score_sets
 
 REPORT_SECONDS = 0.5
 
@@ -58,8 +59,12 @@ def score(project: Project, settings: ScoreSettings, control: Control) -> Iterat
         yield Started(0, {"total": len(todo), "already": len(rows) - len(todo)})
         tiles: list[SamplePair] = []
         if todo:
+            yield Progress(0, len(todo), note="cut the real tiles")
             tiles = real_tiles(project, tile_side(todo))
             for metric in metrics:
+                if control.canceled:
+                    break
+                yield Progress(0, len(todo), note=f"real tiles: {metric.title.lower()}")
                 metric.fit(tiles)
         flags: Counter[str] = Counter()
         innocent: set[str] = set()
@@ -112,7 +117,7 @@ def _keep(store: SampleStore, metrics: list[Metric], found: list[tuple[SampleRow
             if "copy" in warnings and row.scores.get(REAL_DISTANCE, 1) < 1:  # until the set is judged again
                 flags.append("copy")
             flags += [judgement.flag for judgement in judgements if judgement.flag and judgement.flag not in flags]
-            words = ", ".join(judgement.words for judgement in judgements)
+            words = ", ".join(judgement.words for judgement in judgements if judgement.words)
             store.rate(
                 row.id,
                 values,

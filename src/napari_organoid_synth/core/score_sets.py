@@ -1,7 +1,6 @@
 """Score whole sets of generated pairs, one column for each run, and look for memorised training tiles.
 
-Results lie in ``scores.json`` of the project. What is costly about the real tiles (the trained encoder, their features)
-is kept in ``features/``, named by the hash of their pixels.
+Results lie in ``scores.json`` of the project.
 """
 
 from __future__ import annotations
@@ -20,12 +19,13 @@ from numpy.typing import NDArray
 from napari_organoid_synth.core.curation import SampleRow, SampleStore
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Event, Progress, Warned, write_text
-from napari_organoid_synth.core.metrics.base import intensity_limits
+from napari_organoid_synth.core.metrics.collapse import distinct, repeated, twins
+from napari_organoid_synth.core.metrics.fits import EDGE, Fits
 from napari_organoid_synth.core.metrics.memorisation import (
+    MANIFOLD,
+    REAL_DISTANCE,
     DataCopying,
-    Space,
     data_copying,
-    signature,
     turned_signatures,
 )
 from napari_organoid_synth.core.metrics.nearest import TWIN
@@ -46,20 +46,18 @@ from napari_organoid_synth.core.metrics.sets import (
     mask_notes,
     pair_measure,
 )
-from napari_organoid_synth.core.metrics.tile_facts import SIDE, TileFacts, look
-from napari_organoid_synth.core.pair import SamplePair
-from napari_organoid_synth.core.pair_table import PairTable
+from napari_organoid_synth.core.metrics.tile_facts import TileFacts, look
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.real_tiles import real_tiles, tile_side
+from napari_organoid_synth.core.real_features import RealFeatures, places, some
+from napari_organoid_synth.core.real_tiles import tile_side
 from napari_organoid_synth.core.recipe import ScoreSettings
-from napari_organoid_synth.core.tile_space import check_weights, real_features
+from napari_organoid_synth.core.score_table import VERSION, Columns, read_columns
+from napari_organoid_synth.core.tile_space import check_weights
 
-VERSION = 1
+RULES = 2  # another number when the same samples would be scored differently
 MOST_SAMPLES = 1000  # of a run
-REAL_DISTANCE = "real_distance"
 REPORT_SECONDS = 0.5
 BORROWED = {"real", "warped"}  # masks to paint on that are made from real ones: the layout is meant to be alike
-Columns = list[dict[str, Any]]
 
 
 def check_extractor(settings: ScoreSettings) -> None:
@@ -72,16 +70,6 @@ def check_extractor(settings: ScoreSettings) -> None:
     """
     if settings.sets != "none":
         check_weights(settings)
-
-
-def read_columns(project: Project) -> Columns:
-    """What was found so far, one column per run, kind of set and extractor; nothing when the file is not readable."""
-    try:
-        found = json.loads(project.scores_path.read_text(encoding="utf-8"))
-        columns: Columns = found["columns"] if found["version"] == VERSION else []
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
-    return columns
 
 
 def score_sets(
@@ -113,12 +101,10 @@ def score_sets(
         The columns that these settings ask for: ``run``, ``samples``, ``extractor``, ``number``, ``scores`` (as
         `SetScore`), ``memorisation``.
     """
-    runs: dict[str, list[SampleRow]] = {}
-    for row in store.rows():
-        if settings.sets == "all" or row.verdict == "accepted" or (settings.sets == "kept" and row.verdict == "new"):
-            runs.setdefault(row.run, []).append(row)
+    runs = rows_of_runs(store, settings.sets)
+    asked = time.time()
     kept = {_key(column): column for column in read_columns(project)}
-    digests = {run: _digest(project, settings, rows) for run, rows in runs.items()}
+    digests = {run: digest(project, settings, rows) for run, rows in runs.items()}
     wanted: Columns = []
     todo: list[str] = []
     for run in runs:
@@ -129,8 +115,8 @@ def score_sets(
             todo.append(run)
     if not todo:
         return wanted
-    chosen = {run: _some(runs[run], MOST_SAMPLES) for run in todo}
-    real = _Real(project, settings, tile_side([row for run in todo for row in chosen[run]]))
+    chosen = {run: some(runs[run], MOST_SAMPLES) for run in todo}
+    real = RealFeatures(project, settings, tile_side([row for run in todo for row in chosen[run]]))
     total = len(real.tiles) + len(real.unseen_tiles) + sum(map(len, chosen.values()))
     step, reported = 0, time.monotonic()
     # ---------------------------------------------------------------------------------------------------- real tiles
@@ -152,12 +138,14 @@ def score_sets(
                 reported = time.monotonic()
                 yield Progress(step, total, note=f"learn features, {share:.0%}")
     real.measure()
+    yield Progress(step, total, note="learn how masks fit")
+    fits = Fits().fit(real.tiles)
     # ------------------------------------------------------------------------------------------------------- samples
     for run in todo:
         rows: list[SampleRow] = []
         facts: list[TileFacts] = []
         borrowed: list[bool] = []
-        marked = set(_places(len(chosen[run]), PAIRED))
+        marked = set(places(len(chosen[run]), PAIRED))
         for number, row in enumerate(chosen[run]):
             if control.canceled:
                 return wanted
@@ -181,7 +169,7 @@ def score_sets(
         if min(len(rows), len(real.facts)) < LEAST:
             found = f"{len(rows)} samples and {len(real.facts)} real tiles of {name}: no scores of the set."
             yield Warned(step, f"{found} Expected at least {LEAST} of each. Make more pairs.")
-        for family in real.families(facts):
+        for family in _families(real, facts):
             yield Progress(step, total, note="compare sets")
             if control.canceled:
                 return wanted
@@ -191,10 +179,13 @@ def score_sets(
             "samples": settings.sets,
             "extractor": settings.extractor,
             "digest": digests[run],
+            "asked": {"seed": settings.seed, "weights": settings.weights},
             "number": len(rows),
-            "made": time.time(),
+            "made": asked,
             "scores": [score.as_dict() for score in scores],
             "memorisation": _memorised(store, real, rows, facts, np.array(borrowed), innocent),
+            "collapse": _collapse(real, facts, np.array(borrowed)),
+            "fits": _fitting(fits, rows),
         }
         kept[_key(column)] = column
         wanted.append(column)
@@ -203,106 +194,76 @@ def score_sets(
     return wanted
 
 
+def rows_of_runs(store: SampleStore, sets: str) -> dict[str, list[SampleRow]]:
+    """The samples of each run that belong to a kind of set (``ScoreSettings.sets``)."""
+    runs: dict[str, list[SampleRow]] = {}
+    for row in store.rows():
+        if sets == "all" or row.verdict == "accepted" or (sets == "kept" and row.verdict == "new"):
+            runs.setdefault(row.run, []).append(row)
+    return runs
+
+
+def outdated(project: Project, column: dict[str, Any], rows: Sequence[SampleRow]) -> str:
+    """Why a column says no more what is there, in words; empty when it still does.
+
+    Parameters
+    ----------
+    project : Project
+        Has the real pairs.
+    column : dict
+        From `read_columns`.
+    rows : sequence of SampleRow
+        From `rows_of_runs`, those of its run.
+    """
+    asked = {"sets": column["samples"], "extractor": column["extractor"], **column.get("asked", {})}
+    if digest(project, ScoreSettings.parse(asked), rows) == column["digest"]:
+        return ""
+    added = sum(row.created > column["made"] for row in rows)
+    if added:
+        return f"made before {added} sample{'s were' if added > 1 else ' was'} added"
+    if lost := max(0, column["number"] - len(rows)):
+        return f"made when {lost} more sample{'s' * (lost > 1)} counted"
+    return "made before verdicts, real pairs or the way of scoring changed"
+
+
 def _key(column: dict[str, Any]) -> tuple[str, str, str]:
     return column["run"], column["samples"], column["extractor"]
 
 
-def _digest(project: Project, settings: ScoreSettings, rows: Sequence[SampleRow]) -> str:
+def digest(project: Project, settings: ScoreSettings, rows: Sequence[SampleRow]) -> str:
     """Changes when the samples, the table of real pairs or what is asked for changes."""
     weights = Path(settings.weights).expanduser()
     known = settings.weights and weights.is_file()
     stamp = [str(weights), weights.stat().st_size, weights.stat().st_mtime] if known else []
-    asked = [VERSION, settings.sets, settings.extractor, settings.seed, stamp, [(row.id, row.created) for row in rows]]
+    asked = [RULES, settings.sets, settings.extractor, settings.seed, stamp, [(row.id, row.created) for row in rows]]
     newest = [run.name for run in project.runs()[-1:]]  # real tiles are cut as for this run
     text = json.dumps([asked, newest, project.pairs_path.read_text(encoding="utf-8")])
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _places(length: int, most: int) -> list[int]:
-    """Indices of at most ``most`` of ``length`` things, evenly chosen."""
-    number = min(length, most)
-    return [index * length // number for index in range(number)]
-
-
-def _some(things: Sequence[Any], most: int) -> list[Any]:
-    return [things[place] for place in _places(len(things), most)]
-
-
-class _Real:
-    """The real tiles: what is known of them, and what samples are compared with."""
-
-    def __init__(self, project: Project, settings: ScoreSettings, side: int) -> None:
-        self.settings, self.folder = settings, project.path / "features"
-        self.tiles = real_tiles(project, side)
-        has_test = bool(PairTable.from_file(project.pairs_path).test)
-        self.unseen_tiles: list[SamplePair] = real_tiles(project, side, "test") if has_test else []
-        self.limits = intensity_limits(self.tiles)
-        self.side = min(SIDE, side)
-        self.facts: list[TileFacts] = []
-        self.unseen: list[TileFacts] = []
-        self._marked = set(_places(len(self.tiles), PAIRED))
-        self._paired = _places(len(self.tiles), PAIRED)
-        self._among: NDArray[np.float64] | None = None
-        self.extractor: Any = None
-        self.features: NDArray[np.floating[Any]] = np.empty((0, 1, 0))  # (N, W, D), W orientations
-        self.spaces: dict[str, Space] = {}
-
-    def look(self, number: int, tile: SamplePair) -> None:
-        """Note the facts of a tile; training tiles come first."""
-        known = self.facts if number < len(self.tiles) else self.unseen
-        known.append(look(tile, self.limits, self.side, number in self._marked))
-
-    @property
-    def sources(self) -> list[str]:
-        """The image of each real tile."""
-        return [fact.source for fact in self.facts]
-
-    def learn(self) -> Iterator[float]:
-        """Make the extractor and the features of the real tiles, or read them; yields the share that is done."""
-        images = np.clip(np.stack([fact.image for fact in self.facts]), 0, 1)
-        self.extractor, self.features = yield from real_features(
-            images, self.folder, self.settings, self.settings.again
-        )
-
-    def measure(self) -> None:
-        """How near the real tiles are to each other in each space."""
-        self.spaces["pixels"] = Space(turned_signatures([fact.image for fact in self.facts]), self.sources)
-        if self.extractor is not None:
-            self.spaces["features"] = Space(self.features, self.sources)
-        if any(len(fact.areas) for fact in self.facts):
-            self.spaces["masks"] = Space(turned_signatures([fact.mask for fact in self.facts]), self.sources)
-
-    def vectors(self, space: str, facts: Sequence[TileFacts]) -> NDArray[Any]:
-        """Tiles as vectors of a space, (M, D)."""
-        if space == "features":
-            return np.asarray(self.extractor([fact.image for fact in facts]))
-        return np.stack([signature(fact.image if space == "pixels" else fact.mask).ravel() for fact in facts])
-
-    def families(self, fakes: Sequence[TileFacts]) -> Iterator[list[SetScore]]:
-        """All scores of a set, family by family; none when there are too few tiles."""
-        n_real, n_fake, seed = len(self.facts), len(fakes), self.settings.seed
-        if self.extractor is None or n_fake < LEAST:
-            return
-        everything = [*self.facts, *fakes]
-        measure = feature_measure(self.features[:, 0], self.vectors("features", fakes))
-        notes = feature_notes(n_real, n_fake, self.extractor.note)
-        identity = self.extractor.identity
-        yield evaluate(FEATURE_SCORES, measure, self.sources, n_fake, seed=seed, extractor=identity, notes=notes)
-        mine, theirs = [self.facts[place].image for place in self._paired], _some(fakes, PAIRED)
-        if self._among is None:
-            self._among = compare_all(mine, mine)
-        between = compare_all(mine, [fact.image for fact in theirs])
-        sources = [self.sources[place] for place in self._paired]
-        yield evaluate(PAIR_SCORES, pair_measure(self._among, between), sources, len(theirs), seed=seed)
-        yield evaluate(IMAGE_SCORES, image_measure(everything), self.sources, n_fake, seed=seed)
-        if "masks" in self.spaces:
-            notes = mask_notes(everything, n_real)
-            yield evaluate(MASK_SCORES, mask_measure(everything), self.sources, n_fake, seed=seed, notes=notes)
+def _families(real: RealFeatures, fakes: Sequence[TileFacts]) -> Iterator[list[SetScore]]:
+    """All scores of a set, family by family; none when there are too few tiles."""
+    n_fake, seed = len(fakes), real.settings.seed
+    if real.extractor is None or n_fake < LEAST:
+        return
+    everything = [*real.facts, *fakes]
+    features = real.features[:, 0], real.vectors("features", fakes)
+    measure, notes = feature_measure(*features), feature_notes(*features, real.extractor.note, seed)
+    identity = real.extractor.identity
+    yield evaluate(FEATURE_SCORES, measure, real.sources, n_fake, seed=seed, extractor=identity, notes=notes)
+    mine, theirs = some(real.facts, PAIRED), some(fakes, PAIRED)
+    between = compare_all([fact.image for fact in mine], [fact.image for fact in theirs])
+    sources = [fact.source for fact in mine]
+    yield evaluate(PAIR_SCORES, pair_measure(real.among, between), sources, len(theirs), seed=seed)
+    yield evaluate(IMAGE_SCORES, image_measure(everything), real.sources, n_fake, seed=seed)
+    if "masks" in real.spaces:
+        notes = mask_notes(everything, len(real.facts))
+        yield evaluate(MASK_SCORES, mask_measure(everything), real.sources, n_fake, seed=seed, notes=notes)
 
 
 def _memorised(
     store: SampleStore,
-    real: _Real,
+    real: RealFeatures,
     rows: Sequence[SampleRow],
     facts: Sequence[TileFacts],
     borrowed: NDArray[np.bool_],
@@ -317,8 +278,11 @@ def _memorised(
     if "masks" in ratios:
         ratios["masks"] = np.where([len(fact.areas) > 0 for fact in facts], ratios["masks"], np.inf)
     images = np.where(borrowed, np.inf, np.minimum(ratios["pixels"], ratios.get("features", np.inf)))
+    outside: list[dict[str, float]] = [{} for _ in rows]
+    if "features" in real.spaces:
+        outside = [{MANIFOLD: float(away)} for away in real.spaces["features"].outside(real.vectors("features", facts))]
     with store.transaction():
-        for row, ratio in zip(rows, images, strict=True):
+        for row, ratio, away in zip(rows, images, outside, strict=True):
             words = [word for word in row.flagged.split(", ") if word]
             note = row.note
             if ratio < 1 and "copy" not in words:
@@ -326,7 +290,7 @@ def _memorised(
                 note = note.replace("not a copy", "a copy of a real image")
             elif ratio >= 1 and "copy" in words and row.id in innocent:
                 words.remove("copy")
-            store.rate(row.id, {REAL_DISTANCE: float(ratio)}, flagged=", ".join(words), note=note)
+            store.rate(row.id, {REAL_DISTANCE: float(ratio), **away}, flagged=", ".join(words), note=note)
     similar = [row.scores["nearest"] for row in rows if "nearest" in row.scores]
     test = None if borrowed.any() else _unseen_test(real, facts)
     return {
@@ -339,7 +303,7 @@ def _memorised(
     }
 
 
-def _unseen_test(real: _Real, facts: Sequence[TileFacts]) -> DataCopying | None:
+def _unseen_test(real: RealFeatures, facts: Sequence[TileFacts]) -> DataCopying | None:
     if not real.unseen:
         return None
     names = [name for name in real.spaces if name != "masks"]
@@ -348,44 +312,32 @@ def _unseen_test(real: _Real, facts: Sequence[TileFacts]) -> DataCopying | None:
     return data_copying(fake, unseen, len({fact.source for fact in real.unseen}))
 
 
-def table(columns: Columns) -> str:
-    """The columns as text, run by run: value, interval, range of the originals, same number of tiles, words."""
-    lines = []
-    for column in columns:
-        lines += ["", f"{column['run'] or 'samples without a run'}: {column['number']} samples ({column['samples']})"]
-        if column["scores"]:
-            lines.append(f"  {'':52} {'value':>9}  {'95 % interval':>21}  {'originals':>21}  {'like with like':>14}")
-        for score in column["scores"]:
-            title = score["title"] + (f" [{score['extractor'].split(':')[0]}]" if score["extractor"] else "")
-            interval, originals = (
-                f"{score[low]:.4g} to {score[high]:.4g}" for low, high in (("low", "high"), ("real_low", "real_high"))
-            )
-            lines.append(
-                f"  {title:52} {score['value']:>9.4g}  {interval:>21}  {originals:>21}  {score['alike']:>14.4g}  "
-                f"{score['words']}"
-            )
-        lines += [f"  {line}" for line in memorisation_words(column["memorisation"])]
-    return "\n".join(lines).lstrip("\n")
+def _collapse(real: RealFeatures, facts: Sequence[TileFacts], borrowed: NDArray[np.bool_]) -> dict[str, Any]:
+    """What repeats among the samples; in spaces, as many of them as there are real tiles, which set the limit there."""
+    pairs = twins([fact.image for fact in facts])
+    own = twins([fact.image for fact in real.facts])
+    found: dict[str, Any] = {
+        "distinct": distinct(len(facts), pairs),
+        "ssim": len({one for pair in pairs for one in pair}) / len(facts),
+        "real_ssim": len({one for pair in own for one in pair}) / len(real.facts),
+    }
+    mine = [fact for fact, meant in zip(facts, borrowed, strict=True) if not meant]
+    for name, space in real.spaces.items():
+        few = some([fact for fact in mine if name != "masks" or len(fact.areas)], len(real.facts))
+        if len(few) < 2 or np.isnan(space.limit):
+            continue
+        if name == "features":
+            vectors = real.vectors(name, few)[:, None]
+        else:
+            vectors = turned_signatures([fact.image if name == "pixels" else fact.mask for fact in few])
+        found[name] = float(repeated(vectors, space.limit).mean())
+    return found
 
 
-def memorisation_words(found: dict[str, Any]) -> list[str]:
-    """What was found about copies, in sentences."""
-    lines = []
-    if found["ssim_copies"] is not None:
-        lines.append(f"{found['ssim_copies']:.0%} reach SSIM {TWIN:.2f} with a real tile.")
-    if found["borrowed_masks"]:
-        share = f"{found['borrowed_masks']:.0%} are painted on masks made from real ones"
-        lines.append(f"{share}, whose layout is meant: copies are judged by SSIM alone.")
-    if found["one_image"]:
-        lines.append("All real tiles come from one image: copies are judged by SSIM alone.")
-    elif found["borrowed_masks"] < 1:
-        lines.append(f"{found['copies']:.0%} lie nearer to a real tile than real tiles of different images do: copies.")
-    if found.get("masks_copies"):
-        lines.append(f"{found['masks_copies']:.0%} of the masks are copies of real masks.")
-    if test := found["test"]:
-        lines.append(
-            f"{test['nearer']:.0%} chance of lying nearer than unseen tiles (p = {test['p']:.2g}): {test['words']}."
-        )
-    elif not found["borrowed_masks"]:
-        lines.append("No test images: whether the training is repeated was not tested.")
-    return lines
+def _fitting(fits: Fits, rows: Sequence[SampleRow]) -> dict[str, Any]:
+    """Share of samples whose mask may not fit, beside what real pairs and strange masks have."""
+    values = [row.scores["fits"] for row in rows if "fits" in row.scores]
+    if not values or np.isnan(fits.found):
+        return {}
+    low = float((np.array(values) < EDGE).mean())
+    return {"low": low, "real": fits.refused, "strange": fits.found, "useful": fits.useful}

@@ -29,7 +29,7 @@ def open_dock(viewer: Any, title: str) -> Any:
     viewer : napari.viewer.Viewer
         Whose window gets the dock.
     title : str
-        "Pairs", "Train", "Generate", "Curate", "Map", "Blind test", "Segment" or "Export".
+        "Pairs", "Train", "Generate", "Curate", "Map", "Scores", "Blind test", "Segment" or "Export".
 
     Returns
     -------

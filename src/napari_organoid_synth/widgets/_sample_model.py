@@ -14,6 +14,15 @@ from napari_organoid_synth.widgets._thumbnails import StoreThread
 
 FLAGS = {"copy": "a copy of a real image", "mask": "its mask is broken"}
 
+ABOUT = {
+    "fits": "mask fits image; below 0.5 as 5 of 100 real pairs",
+    "manifold": "distance from the cloud of real tiles; above 1 outside",
+    "real_distance": "distance to the nearest real tile; below 1 a copy",
+    "realism": "1 like the median real tile, below 0.5 unlike any",
+    "nearest": "similarity to the nearest real image",
+}
+"""What scores mean whose names do not say it."""
+
 
 def describe(row: SampleRow) -> str:
     """A sample in words, for its tooltip."""
@@ -29,7 +38,8 @@ def describe(row: SampleRow) -> str:
     if row.nearest:
         lines.append(f"Most similar real image: {row.nearest}")
     lines.append(f"{row.n_objects} objects, {row.size[0]} × {row.size[1]} px" + (f", {row.run}" if row.run else ""))
-    lines += [f"{metric}: {value:.3g}" for metric, value in sorted(row.scores.items())]
+    for metric, value in sorted(row.scores.items()):
+        lines.append(f"{metric}: {value:.3g}" + (f" ({ABOUT[metric]})" if metric in ABOUT else ""))
     return "\n".join(lines)
 
 

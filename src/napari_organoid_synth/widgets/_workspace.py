@@ -42,6 +42,8 @@ class Workspace(QObject):
         A training was started, went on or ended; also after the project changed.
     selectionChanged(tuple of str)
         Other samples (or real tiles, by name) are selected; `selector` did it and need not follow.
+    queryAsked(str)
+        Curate is to show the samples that this query finds.
     """
 
     projectChanged = Signal(object)
@@ -49,6 +51,7 @@ class Workspace(QObject):
     samplesChanged = Signal()
     runsChanged = Signal()
     selectionChanged = Signal(object)
+    queryAsked = Signal(str)
 
     _all: ClassVar[WeakKeyDictionary[Any, Workspace]] = WeakKeyDictionary()
 
@@ -351,7 +354,8 @@ def open_project_window(viewer: Any, path: Path | str) -> Workspace:
 
     workspace = Workspace.of(viewer)
     workspace.setProject(Path(path))
-    for title in ("Curate", "Pairs", "Train", "Generate", "Segment", "Export", "Pairs"):  # the last one is in front
+    docks = "Curate", "Pairs", "Train", "Generate", "Scores", "Segment", "Export", "Pairs"  # the last one is in front
+    for title in docks:
         open_dock(viewer, title)
     return workspace
 

@@ -102,6 +102,7 @@ class CurateWidget(QWidget):
         self._build()
         self.workspace.projectChanged.connect(self._open_store)
         self.workspace.selectionChanged.connect(self._follow)
+        self.workspace.queryAsked.connect(self.filter.setText)
         self._open_store()
 
     # ------------------------------------------------------------------------------------------------------ building

@@ -53,6 +53,27 @@ def test_images_that_are_in_twice_set_no_limit_of_zero() -> None:
     assert Space(turned_signatures(images), list("abcd")).limit > 0.1
 
 
+def test_the_distance_from_the_cloud_by_hand_and_by_brute_force() -> None:
+    line = np.arange(10.0)[:, None, None]  # the 5th neighbour of an inner point is 3 away, of the next ones 3, 4, 5
+    space = Space(line, [str(index) for index in range(10)])
+    assert space.outside(np.array([[4.0], [4.5], [10.0], [27.0]])).tolist() == pytest.approx(
+        [0, 0.5 / 3, 3 / 3, 20 / 3]
+    )
+
+    rng = np.random.default_rng(3)
+    real, fake = rng.normal(size=(30, 4)), rng.normal(0, 2, (20, 4))
+    ball = np.array([np.sort(np.linalg.norm(one - real, axis=1))[5] for one in real])
+    kept = ball <= np.median(ball)
+    realism = [(ball[kept] / np.linalg.norm(one - real[kept], axis=1)).max() for one in fake]  # eq. 3 of 1904.06991
+    found = Space(real[:, None], [str(index) for index in range(30)]).outside(fake)
+    np.testing.assert_allclose(found, 1 / np.array(realism))
+    near = Space(np.repeat(real, 2, 0)[:, None] + 0.01 * rng.normal(size=(60, 1, 4)), [str(i // 2) for i in range(60)])
+    assert (near.outside(fake) < 1.5 * found).all()  # tiles of one image are no neighbours of each other
+    one = Space(real[:, None], ["a"] * 30)
+    np.testing.assert_allclose(one.outside(fake), found)
+    assert np.isinf(Space(real[:1, None], ["a"]).outside(fake)).all()
+
+
 def test_the_three_sample_test_knows_its_numbers() -> None:
     rng = np.random.default_rng(3)
     found = data_copying([np.array([1.0, 2.0]), rng.random(2)], [np.array([3.0, 4.0, 0.5]), np.zeros(3)], 9)

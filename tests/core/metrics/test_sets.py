@@ -104,13 +104,22 @@ def test_features_of_the_same_of_copies_and_of_others() -> None:
             feature_measure(real, fresh),
             list(map(str, range(40))),
             40,
-            notes=feature_notes(40, 40, "smoke test"),
+            notes=feature_notes(real, fresh, "smoke test"),
         )
     }
     assert found["kid"] == "within the range of the originals; smoke test"
     assert found["fid"].endswith("biased upwards with fewer than 2048 tiles: trust KID; smoke test")
     assert next(iter(found)) == "kid"
-    assert feature_notes(3000, 3000) == {}
+    assert feature_notes(np.zeros((2048, 1)), np.zeros((2048, 1))).keys() == {"kid"}  # FID is no longer much too high
+
+
+def test_kid_of_subsets_is_said_where_there_are_enough_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, fake = np.random.default_rng(3).normal(size=(2, 60, 5))
+    monkeypatch.setattr("napari_organoid_synth.core.metrics.sets.SUBSET", 40)
+    mean, sd = feature_notes(real, fake)["kid"].removeprefix("100 subsets of 40: ").split(" ± ")
+    kid = feature_measure(real, fake)(np.arange(60), np.arange(60, 120))["kid"]
+    assert float(mean) == pytest.approx(kid, abs=4 * float(sd) / 10)
+    assert "kid" not in feature_notes(real[:39], fake)
 
 
 def test_pairs_are_all_pairs() -> None:
@@ -143,6 +152,11 @@ def test_masks_by_the_distance_of_distributions() -> None:
     assert found["ks_count"] == 1  # 6 against 9
     assert found["ks_touching"] == 0
     assert np.isnan(found["ks_decode_error"])
+    grid = np.arange(0, 130)  # the area between the two distribution functions, step by step
+    below = [(one[:, None] <= grid).mean(0) for one in areas]
+    assert found["w_area"] == pytest.approx(np.abs(below[0] - below[1]).sum())
+    assert found["w_eccentricity"] == pytest.approx(found["w_area"] / 1000)
+    assert (found["w_count"], found["w_touching"]) == (3, 0)
     same = measure(a, a)
     assert (same["ks_count"], same["ks_area"]) == (0, 0)
     assert mask_notes(tiles, 4)["ks_count"] == "median 9, real 6"

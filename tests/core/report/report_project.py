@@ -18,7 +18,7 @@ from napari_organoid_synth.core.pair import SamplePair, Source
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.run import Run
-from napari_organoid_synth.core.score_sets import VERSION
+from napari_organoid_synth.core.score_table import VERSION
 
 EVIL = "<script>alert(1)</script>"
 

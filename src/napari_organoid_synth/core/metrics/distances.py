@@ -73,6 +73,28 @@ def kernel_distance(x: Features, y: Features) -> float:
     return discrepancy(cubic_kernel(x, x), cubic_kernel(y, y), cubic_kernel(x, y))
 
 
+def subset_discrepancy(
+    within_x: Features, within_y: Features, between: Features, *, subsets: int = 100, size: int = 1000, seed: int = 0
+) -> tuple[float, float]:
+    """Mean and standard deviation of `discrepancy` over random subsets, the published form of KID.
+
+    Parameters
+    ----------
+    within_x, within_y, between : NDArray (N, N), (M, M), (N, M)
+        Kernel matrices.
+    subsets, size : int
+        How many, and vectors of either kind in each; N or M if that is less.
+    seed : int
+        Of the draws.
+    """
+    rng = np.random.default_rng(seed)
+    found = []
+    for _ in range(subsets):
+        x, y = (rng.choice(len(k), min(size, len(k)), replace=False) for k in (within_x, within_y))
+        found.append(discrepancy(within_x[np.ix_(x, x)], within_y[np.ix_(y, y)], between[np.ix_(x, y)]))
+    return float(np.mean(found)), float(np.std(found))
+
+
 def euclidean(x: Features, y: Features) -> NDArray[np.float64]:
     """Distance of every pair of rows, (N, M); equal rows have exactly 0."""
     from scipy.spatial.distance import cdist

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_organoid_synth.core.metrics.distances import euclidean
+from napari_organoid_synth.core.metrics.base import Score
+from napari_organoid_synth.core.metrics.distances import NEIGHBOURS, euclidean
 from napari_organoid_synth.core.metrics.nearest import shrink
 from napari_organoid_synth.core.tiling import orient
 
@@ -24,6 +25,12 @@ SAME = 1e-3  # below this distance, real tiles of two images are one and the sam
 WAYS = tuple((turns, flip) for flip in (False, True) for turns in range(4))
 SIGNIFICANT = 0.01
 FEW_IMAGES = 5
+REAL_DISTANCE, MANIFOLD = "real_distance", "manifold"
+SAMPLE_SCORES = (
+    Score(REAL_DISTANCE, "Distance to the nearest real tile (below 1: a copy)", better="high"),
+    Score(MANIFOLD, "Distance from the cloud of real tiles (above 1: outside)", better="low"),
+)
+"""What samples get when their set is scored."""
 
 
 def signature(image: NDArray[Any]) -> NDArray[np.float32]:
@@ -70,12 +77,40 @@ class Space:
         self._bank = real.reshape(-1, real.shape[2])
         names = np.asarray(sources)
         distance = euclidean(real[:, 0], self._bank)
+        self._radii = self._reach(distance, names)
         distance[names[:, None] == np.repeat(names, self._ways)] = np.inf
         nearest = distance.min(1)
         nearest = nearest[np.isfinite(nearest) & (nearest > SAME)]
         self.limit = np.nan
         if len(nearest):
             self.limit = float(np.quantile(nearest, RARE, method="lower")) * (1 - 1 / len(np.unique(names)))
+
+    def _reach(self, distance: NDArray[np.float64], names: NDArray[Any]) -> NDArray[np.float64]:
+        """How far the ball around each real tile reaches, (N,); 0 for the half with the largest balls."""
+        nearest = distance.reshape(len(names), len(names), self._ways).min(2)
+        foreign = names[:, None] != names[None]
+        nearest[~(foreign if foreign.any() else ~np.eye(len(names), dtype=bool))] = np.inf
+        finite = int(np.isfinite(nearest).sum(1).min())
+        if finite == 0:
+            return np.zeros(len(names))
+        k = min(NEIGHBOURS, finite) - 1
+        found = np.partition(nearest, k, axis=1)[:, k]
+        return np.where(found <= np.median(found), found, 0.0)
+
+    def outside(self, vectors: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+        r"""How far other vectors (M, D) lie from the cloud of real tiles, (M,): up to 1 inside, above 1 outside.
+
+        .. math:: \min_r \frac{\lVert v - r \rVert}{\lVert r - \mathrm{NN}_5(r) \rVert}
+
+        the inverse of the realism score of Kynkäänniemi 2019 (arXiv 1904.06991, eq. 3), over the half of the real tiles
+        with the smaller balls. Neighbours are tiles of other images where there are any: tiles of one image lie close.
+        Infinite where there is no ball.
+        """
+        known = np.repeat(self._radii, self._ways) > SAME
+        if not known.any():
+            return np.full(len(vectors), np.inf)
+        distance = euclidean(vectors, self._bank[known])
+        return np.asarray((distance / np.repeat(self._radii, self._ways)[known]).min(1))
 
     def nearest(self, vectors: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Distance of other vectors (M, D) to the nearest real tile in any orientation, (M,)."""

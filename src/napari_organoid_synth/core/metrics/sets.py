@@ -31,6 +31,7 @@ from napari_organoid_synth.core.metrics.distances import (
     frechet_distance,
     neighbour_accuracy,
     overlap,
+    subset_discrepancy,
 )
 from napari_organoid_synth.core.metrics.full_reference import NAMES, compare
 from napari_organoid_synth.core.metrics.tile_facts import TileFacts
@@ -43,6 +44,7 @@ SPLITS = 20
 ROUNDS = 200
 LEAST = 8  # tiles of either kind: halves of 4
 GROUPS = 4  # images from which on halves are halves of the images
+SUBSETS, SUBSET = 100, 1000  # KID as published, where there are so many tiles
 UNBIASED = 2048  # tiles from which on the bias of FID is small
 PAIRED = 64  # tiles of either kind that are compared pair by pair
 
@@ -72,6 +74,11 @@ MASK_SCORES = (
     Score("ks_eccentricity", "Eccentricity: distance of distributions", better="low"),
     Score("ks_touching", "Touching share: distance of distributions", better="low"),
     Score("ks_decode_error", "Decode error: distance of distributions", better="low"),
+    Score("w_count", "Number of objects: Wasserstein", better="low"),
+    Score("w_area", "Area: Wasserstein", "px", better="low"),
+    Score("w_eccentricity", "Eccentricity: Wasserstein", better="low"),
+    Score("w_touching", "Touching share: Wasserstein", better="low"),
+    Score("w_decode_error", "Decode error: Wasserstein", better="low"),
 )
 
 
@@ -246,13 +253,20 @@ def feature_measure(real: Features, fake: Features) -> Measure:
     return measure
 
 
-def feature_notes(n_real: int, n_fake: int, note: str = "") -> dict[str, str]:
-    """What to say beside the scores of features: the bias of FID, and the note of the extractor."""
-    notes = {score.name: note for score in FEATURE_SCORES} if note else {}
-    if min(n_real, n_fake) < UNBIASED:
-        bias = f"biased upwards with fewer than {UNBIASED} tiles: trust KID"
-        notes["fid"] = f"{bias}; {note}" if note else bias
-    return notes
+def feature_notes(real: Features, fake: Features, note: str = "", seed: int = 0) -> dict[str, str]:
+    """What to say beside the scores of features: the bias of FID, KID of subsets, and the note of the extractor."""
+    more = {}
+    if min(len(real), len(fake)) < UNBIASED:
+        more["fid"] = f"biased upwards with fewer than {UNBIASED} tiles: trust KID"
+    if min(len(real), len(fake)) >= SUBSET:
+        kernels = (cubic_kernel(x, y) for x, y in ((real, real), (fake, fake), (real, fake)))
+        mean, sd = subset_discrepancy(*kernels, subsets=SUBSETS, size=SUBSET, seed=seed)
+        more["kid"] = f"{SUBSETS} subsets of {SUBSET}: {mean:.3g} ± {sd:.2g}"
+    return {
+        score.name: "; ".join(words)
+        for score in FEATURE_SCORES
+        if (words := [one for one in (more.get(score.name), note) if one])
+    }
 
 
 def compare_all(a: Sequence[NDArray[np.float32]], b: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
@@ -289,8 +303,8 @@ def image_measure(tiles: Sequence[TileFacts]) -> Measure:
 
 
 def mask_measure(tiles: Sequence[TileFacts]) -> Measure:
-    """Kolmogorov–Smirnov distances, 0 for equal distributions and 1 for separate ones, of what the masks hold."""
-    from scipy.stats import ks_2samp
+    """Kolmogorov–Smirnov (0 equal, 1 separate) and Wasserstein distances (in units) of what the masks hold."""
+    from scipy.stats import ks_2samp, wasserstein_distance
 
     columns = _mask_columns(tiles)
 
@@ -298,7 +312,9 @@ def mask_measure(tiles: Sequence[TileFacts]) -> Measure:
         found = {}
         for name, column in columns.items():
             x, y = (_finite(np.concatenate([column[index] for index in one])) for one in (a, b))
-            found[name] = float(ks_2samp(x, y, method="asymp").statistic) if len(x) and len(y) else np.nan
+            both = len(x) and len(y)
+            found[f"ks_{name}"] = float(ks_2samp(x, y, method="asymp").statistic) if both else np.nan
+            found[f"w_{name}"] = float(wasserstein_distance(x, y)) if both else np.nan
         return found
 
     return measure
@@ -310,15 +326,15 @@ def mask_notes(tiles: Sequence[TileFacts], n_real: int) -> dict[str, str]:
     for name, column in _mask_columns(tiles).items():
         real, fake = (_finite(np.concatenate(part)) for part in (column[:n_real], column[n_real:]))
         if len(real) and len(fake):
-            notes[name] = f"median {np.median(fake):.3g}, real {np.median(real):.3g}"
+            notes[f"ks_{name}"] = f"median {np.median(fake):.3g}, real {np.median(real):.3g}"
     return notes
 
 
 def _mask_columns(tiles: Sequence[TileFacts]) -> dict[str, list[NDArray[np.float64]]]:
     return {
-        "ks_count": [np.array([float(len(tile.areas))]) for tile in tiles],
-        "ks_area": [tile.areas for tile in tiles],
-        "ks_eccentricity": [tile.eccentricities for tile in tiles],
-        "ks_touching": [np.array([tile.touching]) for tile in tiles],
-        "ks_decode_error": [np.array([tile.decode_error]) for tile in tiles],
+        "count": [np.array([float(len(tile.areas))]) for tile in tiles],
+        "area": [tile.areas for tile in tiles],
+        "eccentricity": [tile.eccentricities for tile in tiles],
+        "touching": [np.array([tile.touching]) for tile in tiles],
+        "decode_error": [np.array([tile.decode_error]) for tile in tiles],
     }

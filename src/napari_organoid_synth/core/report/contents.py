@@ -22,7 +22,7 @@ from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.real_tiles import tile_side
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.report.pictures import Album
-from napari_organoid_synth.core.score_sets import Columns, read_columns
+from napari_organoid_synth.core.score_table import Columns, read_columns
 from napari_organoid_synth.core.tiling import cut_pair, list_tiles
 
 SEED = 0  # of what is drawn at random

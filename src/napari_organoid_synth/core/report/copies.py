@@ -9,7 +9,7 @@ from napari_organoid_synth.core.report.contents import Contents
 from napari_organoid_synth.core.report.page import Section, paragraph
 from napari_organoid_synth.core.report.set_tables import label, mask_table
 from napari_organoid_synth.core.score import nearest_real
-from napari_organoid_synth.core.score_sets import memorisation_words
+from napari_organoid_synth.core.score_table import words_of
 
 NEAREST = 6
 
@@ -19,7 +19,7 @@ def copies(contents: Contents) -> Section | None:
     text = mask_table(contents)
     said = ""
     for column in contents.columns:
-        words = " ".join(memorisation_words(column["memorisation"]))
+        words = " ".join(words_of(column))
         name = f"{label(column, contents.run(column['run']))} ({column['number']} {column['samples']})."
         said += f"<p><b>{escape(name)}</b> {escape(words)}</p>\n"
     shown = _nearest(contents)

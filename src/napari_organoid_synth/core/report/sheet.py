@@ -7,6 +7,7 @@ from html import escape
 import numpy as np
 
 from napari_organoid_synth.core.curation import SampleRow
+from napari_organoid_synth.core.metrics.memorisation import SAMPLE_SCORES
 from napari_organoid_synth.core.registry import METRICS
 from napari_organoid_synth.core.report.contents import SEED, Contents
 from napari_organoid_synth.core.report.page import Section, count, number, paragraph, table
@@ -14,6 +15,7 @@ from napari_organoid_synth.core.report.page import Section, count, number, parag
 LARGE, MANY, FEW = 128, 12, 8  # from tiles of this side on there are fewer in a line
 MOST_RUNS = 6
 CHOSEN = 8  # accepted, rejected, flagged
+OF_MASKS = {"objects", "fits"}  # scores that mean nothing without masks
 
 
 def sheet(contents: Contents) -> Section | None:
@@ -67,11 +69,10 @@ def _thumbnail(contents: Contents, row: SampleRow, flags: bool) -> str:
 
 def _scores(contents: Contents) -> str:
     """Each score of single pairs by verdict."""
+    families = [name for name in METRICS.names() if contents.masks or name not in OF_MASKS]
+    known = [*(score for name in families for score in METRICS.load(name).scores), *SAMPLE_SCORES]
     titles = {"realism": "Realism (1 like the median real tile, below 0.5 unlike any)"} | {
-        score.name: score.title + (f", {score.unit}" if score.unit else "")
-        for name in METRICS.names()
-        if contents.masks or name != "objects"
-        for score in METRICS.load(name).scores
+        score.name: score.title + (f", {score.unit}" if score.unit else "") for score in known
     }
     verdicts = [verdict for verdict, tally in contents.counts.items() if tally]
     lines = []

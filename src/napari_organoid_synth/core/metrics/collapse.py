@@ -1,0 +1,87 @@
+"""Does the generator repeat itself? Near-duplicates among generated tiles, and repeated mask layouts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_organoid_synth.core.metrics.distances import euclidean
+from napari_organoid_synth.core.metrics.memorisation import WAYS, turned_signatures
+from napari_organoid_synth.core.metrics.nearest import TWIN, ssim
+from napari_organoid_synth.core.tiling import orient
+
+CANDIDATES = 4
+"""Tiles in one of eight orientations that are compared in full with each tile."""
+AT_ONCE = 128
+
+
+def twins(images: Sequence[NDArray[np.float32]], threshold: float = TWIN) -> list[tuple[int, int]]:
+    """Pairs of images with at least this SSIM in one of the eight right-angle orientations.
+
+    Only the four that agree best by correlation at 32 px are compared, so the cost grows with the number of images
+    and not with its square; of a cluster of many equal images not every pair is found, but every image is.
+
+    Parameters
+    ----------
+    images : sequence of NDArray (C, S, S), float
+        0 and 1 are the ends of the range; S at least 11.
+    threshold : float
+        In [-1, 1].
+
+    Returns
+    -------
+    list of (int, int)
+        Each with the smaller index first.
+    """
+    if len(images) < 2:
+        return []
+    turned = turned_signatures(images)
+    bank = turned.reshape(-1, turned.shape[2])
+    own = np.arange(len(bank)) // len(WAYS)
+    known: dict[tuple[int, int], float] = {}
+    for start in range(0, len(images), AT_ONCE):
+        agreement = turned[start : start + AT_ONCE, 0] @ bank.T
+        for row, values in enumerate(agreement, start):
+            values[own == row] = -np.inf
+            number = min(CANDIDATES, len(bank) - len(WAYS))
+            chosen = np.argpartition(-values, number - 1)[:number]
+            others = np.stack([orient(images[own[one]], *WAYS[one % len(WAYS)]) for one in chosen])
+            for other, value in zip(own[chosen], ssim(images[row], others), strict=True):
+                key = (min(row, int(other)), max(row, int(other)))
+                known[key] = max(known.get(key, -1.0), float(value))
+    return [key for key, value in sorted(known.items()) if value >= threshold]
+
+
+def distinct(number: int, pairs: Sequence[tuple[int, int]]) -> int:
+    """How many groups are left when such pairs are one.
+
+    Examples
+    --------
+    >>> distinct(5, [(0, 1), (1, 4)])
+    3
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    rows, columns = np.array(pairs, np.intp).reshape(-1, 2).T
+    graph = coo_array((np.ones(len(rows)), (rows, columns)), shape=(number, number))
+    return int(connected_components(graph, directed=False)[0])
+
+
+def repeated(vectors: NDArray[np.floating[Any]], limit: float) -> NDArray[np.bool_]:
+    """Which tiles lie nearer to another one than a limit, (M,).
+
+    Parameters
+    ----------
+    vectors : NDArray (M, W, D)
+        Of the tiles in W orientations, upright first; at least two.
+    limit : float
+        From `Space.limit`, what real tiles of different images keep.
+    """
+    distance = euclidean(vectors[:, 0], vectors.reshape(-1, vectors.shape[2]))
+    distance[np.eye(len(vectors), dtype=bool).repeat(vectors.shape[1], 1)] = np.inf
+    near: NDArray[np.bool_] = distance.min(1) < limit
+    return near

@@ -1,0 +1,120 @@
+"""What has to hold on real images: equal sets, copies, the other half of the data, masks of other images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from imageio.v3 import imread
+from numpy.typing import NDArray
+
+from napari_organoid_synth.core.extractors.random import Random
+from napari_organoid_synth.core.metrics.base import intensity_limits
+from napari_organoid_synth.core.metrics.distances import radii
+from napari_organoid_synth.core.metrics.fits import Fits
+from napari_organoid_synth.core.metrics.full_reference import NAMES, compare
+from napari_organoid_synth.core.metrics.memorisation import Space, signature, turned_signatures
+from napari_organoid_synth.core.metrics.nearest import TWIN, Nearest
+from napari_organoid_synth.core.metrics.sets import feature_measure, image_measure, mask_measure
+from napari_organoid_synth.core.metrics.tile_facts import look
+from napari_organoid_synth.core.pair import SamplePair, Source
+from napari_organoid_synth.core.tiling import orient
+
+SETS = {
+    "nuclei_dsb2018": ("masks", 256, "instances"),
+    "drosophila_vnc_em": ("masks/mitochondria", 256, "binary"),
+    "spheroids_microwell_phase": ("masks", 384, "binary"),
+}
+
+
+@pytest.fixture(scope="module", params=SETS)
+def halves(request: pytest.FixtureRequest, shared_data: Path) -> tuple[list[SamplePair], list[SamplePair]]:
+    """Four tiles at most of each image, grey; whole images in one half or the other."""
+    folder, (masks, side, kind) = shared_data / request.param, SETS[request.param]
+    if not folder.is_dir():
+        pytest.skip(f"no {folder}")
+    files = [file for file in sorted((folder / "images").glob("*.png")) if (folder / masks / file.name).exists()]
+    parts: tuple[list[SamplePair], list[SamplePair]] = ([], [])
+    for place, index in enumerate(np.random.default_rng(3).permutation(len(files))):
+        image, labels = imread(files[index]), imread(folder / masks / files[index].name).astype(np.int32)
+        grey = image if image.ndim == 2 else image[..., :3].mean(-1).astype(image.dtype)
+        labels = (labels > 0).astype(np.int32) if kind == "binary" else labels
+        height, width = labels.shape
+        corners = [(y, x) for y in range(0, height - side + 1, side) for x in range(0, width - side + 1, side)]
+        kept = [(y, x) for y, x in corners if labels[y : y + side, x : x + side].any()][:4]
+        for y, x in kept:
+            cut = np.s_[y : y + side, x : x + side]
+            name, source = f"{files[index].stem}_{y}_{x}", Source(files=(files[index].name,))
+            parts[place % 2].append(SamplePair(name, grey[cut][None], labels[cut], kind, ("object",), source=source))
+    return parts
+
+
+def changed(pair: SamplePair, change: Callable[[NDArray], NDArray]) -> SamplePair:
+    return pair.replace(image=np.ascontiguousarray(change(pair.image)))
+
+
+def test_equal_sets_have_the_known_extreme_of_every_score(halves: tuple[list[SamplePair], list[SamplePair]]) -> None:
+    mine = halves[0][:16]
+    n = len(mine)
+    limits = intensity_limits(mine)
+    tiles = [look(pair, limits, 64, True) for pair in mine]
+    real, fake = np.arange(n), np.arange(n, 2 * n)
+    features = Random(1)([tile.image for tile in tiles])
+    found = feature_measure(features, features)(real, fake)
+    assert found["fid"] == pytest.approx(0, abs=1e-9)
+    assert found["kid"] < 0  # unbiased: below zero, by the diagonals that are left out
+    assert (found["precision"], found["recall"], found["coverage"], found["c2st"]) == (1, 1, 1, 0)
+    distance = np.linalg.norm(features[:, None] - features, axis=2)
+    ball = radii(distance, 5)
+    inside = distance <= ball[:, None] * (1 + 1e-12)
+    assert found["density"] == pytest.approx(inside.sum(0).mean() / 5)  # its own ball and those around it
+    for tile in tiles:
+        alike = dict(zip(NAMES, compare(tile.image, tile.image[None])[0], strict=True))
+        assert alike == pytest.approx({"ssim": 1, "uqi": 1, "nmi": 1, "psnr": 100, "mse": 0}, abs=1e-6)
+    both = [*tiles, *tiles]
+    assert image_measure(both)(real, real) == image_measure(both)(real, fake)
+    for name, value in mask_measure(both)(real, fake).items():
+        assert value == 0 or (np.isnan(value) and mine[0].mask_kind == "binary"), name
+    assert [Nearest().fit(mine)(pair)["nearest"] for pair in mine[:3]] == pytest.approx([1, 1, 1], abs=1e-4)
+
+
+def test_copies_are_caught_and_the_other_half_is_not(halves: tuple[list[SamplePair], list[SamplePair]]) -> None:
+    rng = np.random.default_rng(0)
+    mine, others = (half[:24] for half in halves)
+    limits, nearest = intensity_limits(mine), Nearest().fit(mine)
+    sources = [pair.source.files[0] for pair in mine]
+    space = Space(turned_signatures([look(pair, limits).image for pair in mine]), sources)
+
+    def noise(image: NDArray) -> NDArray:
+        return np.clip(image + rng.normal(0, 0.02 * 255, image.shape), 0, 255).astype(image.dtype)
+
+    def caught(pairs: list[SamplePair]) -> tuple[float, float]:
+        twins = [nearest(pair)["nearest"] >= TWIN for pair in pairs]
+        vectors = np.stack([signature(look(pair, limits).image).ravel() for pair in pairs])
+        return float(np.mean(twins)), float((space.ratio(vectors) < 1).mean())
+
+    turned = [changed(pair, lambda image, k=k: orient(image, k % 4, k % 2 > 0)) for k, pair in enumerate(mine)]
+    noisy = [changed(pair, noise) for pair in turned]
+    assert caught(mine) == (1, 1)
+    assert caught(turned) == (1, 1)
+    twins, near = caught(noisy)
+    assert twins >= 0.8  # noise in a dark background lowers SSIM; the second rule stands it
+    assert near == 1
+    twins, near = caught(others)
+    assert twins <= 0.1
+    assert near <= 0.2
+
+
+def test_masks_of_other_images_are_caught(halves: tuple[list[SamplePair], list[SamplePair]]) -> None:
+    mine, others = halves
+    metric = Fits().fit(mine)
+    right = [metric(pair)["fits"] < 0.5 for pair in others]
+    strange = []
+    for index, pair in enumerate(others):
+        masks = [one for one in others if one.source != pair.source]
+        strange.append(metric(pair.replace(labels=masks[index % len(masks)].labels))["fits"] < 0.5)
+    assert np.mean(strange) >= 0.9
+    assert np.mean(right) <= 0.2
+    assert metric.useful
