@@ -85,7 +85,13 @@ GANS = Registry(
         "stylegan2_ada": "StyleGan2Ada",
     },
 )
-SEGMENTERS = Registry("segmenters", {"unet": "UNet"})
+SEGMENTERS = Registry(
+    "segmenters",
+    {
+        "unet": "UNet",
+        "cellpose": "Cellpose",
+    },
+)
 METRICS = Registry("metrics", {"nearest": "Nearest", "sharpness": "Sharpness", "objects": "Objects"})
 EXTRACTORS = Registry(
     "extractors",

@@ -60,10 +60,13 @@ class Segmenter(ABC):
     ----------
     network : nn.Module
         Made by `build`.
+    facts : dict of str to str
+        What is worth keeping beside the weights, such as the version of a library.
     """
 
     def __init__(self, config: Settings, spec: SegmentSpec, device: str = "auto", seed: int = 0) -> None:
         self.config, self.spec, self.device = config, spec, pick_device(device)
+        self.facts: dict[str, str] = {}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.network = self.build().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -96,7 +99,8 @@ class Segmenter(ABC):
         labels : NDArray (Y, X) int32, 0 is background
             In the sense of ``spec.mask_kind``.
         probability : NDArray (K, Y, X) float32 in [0, 1]
-            ``binary``: of the object; ``classes``: of each class; ``instances``: of objects and of their borders.
+            ``binary``: of the object; ``classes``: of each class; ``instances``: of objects, and of
+            their borders if it learns them.
         """
 
     def save(self, folder: Path) -> None:
@@ -105,7 +109,7 @@ class Segmenter(ABC):
 
         state = {key: value.detach().cpu().contiguous() for key, value in _tensors(self.network).items()}
         write_bytes(folder / WEIGHTS, save(state))
-        description = {"config": self.config.model_dump(mode="json"), "spec": asdict(self.spec)}
+        description = {"config": self.config.model_dump(mode="json"), "spec": asdict(self.spec), "facts": self.facts}
         write_text(folder / DESCRIPTION, json.dumps(description, indent=1))
 
 

@@ -58,6 +58,8 @@ class CropPool:
 
     Attributes
     ----------
+    real : list of SamplePair
+        The real pairs.
     extent : int
         Longest side of a real image, px; larger crops would only hold reflections.
 
@@ -72,7 +74,7 @@ class CropPool:
     ) -> None:
         if not real:
             raise UserError("There is no pair to train on.", "Expected at least one pair of image and mask.")
-        self.augment, self.seed = augment, seed
+        self.augment, self.seed, self.real = augment, seed, list(real)
         self.extent = max(max(pair.size) for pair in real)
         self._parts = [_Part(real)] + ([_Part(extra)] if extra else [])
 
