@@ -108,8 +108,8 @@ def test_wrong_use_is_exit_code_2() -> None:
 
 
 VERBS = [
-    "train", "pipeline", "generate", "score", "export", "segment", "pair", "curate", "control", "simulate", "list",
-    "share", "adopt", "demo", "window", "report",
+    "train", "pipeline", "generate", "score", "export", "segment", "annotate", "pair", "curate", "control", "simulate",
+    "list", "share", "adopt", "demo", "window", "report",
 ]  # fmt: skip
 NOTHING_TO_SET = {"list", "control", "window"}
 

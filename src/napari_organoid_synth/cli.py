@@ -133,6 +133,7 @@ _add_long("generate", "Make synthetic pairs with a trained generator.")
 _add_long("score", "Score the synthetic pairs against the real ones.")
 _add_long("export", "Write the accepted pairs as OME-TIFF and in the layouts of other tools.")
 _add_long("segment", "Train a segmenter with and without synthetic pairs and compare.")
+_add_long("annotate", "Add a class that the masks lack, learned from another project that has it.")
 
 
 # --- short verbs: every field of their settings is also an option --------------------------------------------------
@@ -515,7 +516,7 @@ def _run(
     if not launched:  # a window clears earlier requests itself, before it starts the process: its later ones count
         steering.resume()
     function = getattr(import_module(f"napari_organoid_synth.core.{verb}"), verb)
-    if verb in {"train", "segment", "pipeline"}:
+    if verb in {"train", "segment", "annotate", "pipeline"}:
         extra["folder"] = job.path
     _finish(_follow(function(project, settings, steering, **extra), steering, verb, project, job), as_json)
 

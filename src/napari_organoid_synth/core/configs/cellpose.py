@@ -20,7 +20,8 @@ class CellposeConfig(Settings):
 
     name: Literal["cellpose"] = "cellpose"
     weights: str = Field(
-        "", description="File of Cellpose weights of the installed version to begin with. Empty: begin from nothing (3)."
+        "",
+        description="File of Cellpose weights of the installed version to begin with. Empty: begin from nothing (3).",
     )
     download: bool = Field(
         False,

@@ -229,9 +229,9 @@ class Cellpose(Segmenter):
             image, target, _ = random_rotate_and_resize(
                 list(planes), Y=fields, rescale=scales, scale_range=SCALES, xy=(side, side)
             )
-            return torch.from_numpy(image).to(
-                self.device, memory_format=torch.channels_last
-            ), torch.from_numpy(target).to(self.device)
+            return torch.from_numpy(image).to(self.device, memory_format=torch.channels_last), torch.from_numpy(
+                target
+            ).to(self.device)
         image, target, _ = random_rotate_and_resize(
             list(planes), lbls=fields, rescale=scales, scale_range=SCALES, bsize=side, device=self.device
         )
@@ -271,8 +271,9 @@ def flow_loss(drawn: Tensor, target: Tensor) -> Tensor:
 
 
 def rate_share(step: int, steps: int) -> float:
-    """Share of the learning rate at a step: ten steps up; the last 100 of more than 300 halve it every 10, the last 50 of
-    more than 100 every 5.
+    """Share of the learning rate at a step.
+
+    Ten steps up; of more than 300 steps the last 100 halve it every 10, of more than 100 the last 50 every 5.
 
     Examples
     --------

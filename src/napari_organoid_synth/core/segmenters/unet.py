@@ -86,14 +86,19 @@ class UNet(Segmenter):
     @torch.inference_mode()
     def predict(self, image: NDArray[Any]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Mark an image in windows of the training size, blended with Gaussian weights."""
-        from monai.inferers.utils import sliding_window_inference
-
         if len(image) != self.spec.channels:
             raise UserError(f"The image has {len(image)} channels.", f"The segmenter knows {self.spec.channels}.")
+        return self.mark(normalise(image, *intensity_range(image)))
+
+    @torch.inference_mode()
+    def mark(self, planes: NDArray[np.float32]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """The same from what the network sees, (C, Y, X), intensities from 0 to 1."""
+        from monai.inferers.utils import sliding_window_inference
+
         self.network.eval()
-        height, width = image.shape[1:]
+        height, width = planes.shape[1:]
         side = self._side(max(height, width))
-        padded = reflect_to(normalise(image, *intensity_range(image)), side, side)
+        padded = reflect_to(planes, side, side)
         probability: Any = sliding_window_inference(
             torch.from_numpy(padded[None]),
             roi_size=(side, side),
