@@ -16,6 +16,7 @@ SHORTER = {
     "train": "train.steps=2 train.threads=1 tiles.size=64 gan.generator_channels=8 gan.discriminator_channels=8",
     "generate": "number=4",
     "segment": "steps=1 threads=1 segmenter.channels=8 segmenter.depth=2 segmenter.tile=64 segmenter.batch=1",
+    "annotate": "steps=1 threads=1 unet.channels=8 unet.depth=2 unet.tile=64 unet.batch=1",
 }
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
