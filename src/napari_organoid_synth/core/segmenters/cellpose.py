@@ -165,15 +165,16 @@ class Cellpose(Segmenter):
         if size != (height, width):
             drawn = transforms.resize_image(drawn, height, width)
         arrows, logit = np.moveaxis(drawn[0, :, :, -3:-1], -1, 0), drawn[0, :, :, -1]
-        objects = dynamics.compute_masks(
-            arrows,
-            logit,
-            niter=int(200 / zoom),
-            flow_threshold=0,  # the library would compare with arrows that are wrong at touching borders
-            min_size=SMALLEST,
-            max_size_fraction=1.0,
-            device=self.device,
-        )
+        with torch.sparse.check_sparse_tensor_invariants(False):  # said, or torch warns of what the library does
+            objects = dynamics.compute_masks(
+                arrows,
+                logit,
+                niter=int(200 / zoom),
+                flow_threshold=0,  # the library would compare with arrows that are wrong at touching borders
+                min_size=SMALLEST,
+                max_size_fraction=1.0,
+                device=self.device,
+            )
         labels = objects.astype(np.int32)
         error = flow_error(labels, np.stack([logit, *arrows / 5]))
         keep = error <= LARGEST_ERROR
