@@ -91,12 +91,14 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--width", type=int, default=16, help="of the U-Net")
     parser.add_argument("--tile", type=int, default=256)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--number", type=int, default=28, help="slices of CA1")
     parser.add_argument("--tests", type=int, default=4, help="held-out sections")
     parser.add_argument("--painter-steps", type=int, default=2000)
     parser.add_argument("--painter-tile", type=int, default=128)
+    parser.add_argument("--painter-batch", type=int, default=4)
     parser.add_argument("--threads", type=int, default=0)
     options = parser.parse_args()
     out = options.out
@@ -116,7 +118,7 @@ def main() -> None:
         pupil = project(out / ("ca1" if strength["noise"] else "ca1_plain"), ca1, ["mitochondria"], slices, [])
         settings = AnnotateSettings(
             source=str(teacher.path),
-            unet=UNetConfig(channels=16, tile=options.tile, batch=options.batch),
+            unet=UNetConfig(channels=options.width, tile=options.tile, batch=options.batch),
             steps=options.steps,
             device="cpu",
             threads=options.threads,
@@ -147,6 +149,7 @@ def main() -> None:
     recipe = Recipe().override(
         f"train.steps={options.painter_steps}",
         f"tiles.size={options.painter_tile}",
+        f"train.batch={options.painter_batch}",
         f"train.threads={options.threads}",
         "train.device=cpu",
         "gan.scales=3",

@@ -31,6 +31,14 @@ only4 = pytest.mark.skipif(MAJOR != 4, reason="of Cellpose 4")
 SMALL = CellposeConfig(tile=64, batch=1, rescale=False)
 ONE = SegmentSpec(1, "instances", ("cell",))
 
+if MAJOR == 4:
+    try:
+        import torchvision  # noqa: F401
+    except RuntimeError:  # built for CUDA beside a torch that is not; none of its compiled operators is called here
+        OPERATORS = torch.library.Library("torchvision", "DEF")
+        for operator in ("nms", "qnms"):
+            OPERATORS.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+
 
 def touching(seed: int = 0, side: int = 3, size: int = 64, channels: int = 1) -> SamplePair:
     """side × side cells that share borders, darker where they touch."""
@@ -269,6 +277,12 @@ def test_published_weights_come_only_when_asked_for(weights, tmp_path, monkeypat
     monkeypatch.setattr(models, "cache_model_path", offline)
     with pytest.raises(UserError, match=r"no route to host.*Put the file into"):
         Cellpose(SMALL.replace(download=True), ONE, "cpu").load_weights()
+
+
+def test_a_library_that_cannot_be_loaded_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, {3: "cellpose.resnet_torch", 4: "cellpose.vit"}[MAJOR], None)
+    with pytest.raises(UserError, match=rf"Cellpose {MAJOR} is installed but cannot be loaded.*same source"):
+        Cellpose(SMALL, ONE, "cpu")
 
 
 def test_named_classes_are_refused():

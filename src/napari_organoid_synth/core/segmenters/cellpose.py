@@ -65,16 +65,21 @@ class Cellpose(Segmenter):
             )
         self.major = installed_major()
         self.facts = {"library": f"cellpose {version('cellpose')}"}
-        if self.major == 3:
-            from cellpose.resnet_torch import CPnet
-
-            channels = 2 if self.config.weights or self.config.download else max(2, self.spec.channels)
-            network: nn.Module = CPnet([channels, 32, 64, 128, 256], nout=3, sz=3)
-        else:
-            from cellpose.vit import CPSAM
-
-            network = CPSAM()
-        return network
+        try:
+            if self.major == 3:
+                from cellpose.resnet_torch import CPnet as Network
+            else:
+                from cellpose.vit import CPSAM as Network
+        except (ImportError, RuntimeError) as error:  # torchvision raises the latter beside a torch of another build
+            raise UserError(
+                f"Cellpose {self.major} is installed but cannot be loaded: {error}.",
+                "Expected torch and torchvision of the same source.",
+                "Install both again, from one index.",
+            ) from None
+        if self.major == 4:
+            return Network()  # type: ignore[no-any-return]
+        channels = 2 if self.config.weights or self.config.download else max(2, self.spec.channels)
+        return Network([channels, 32, 64, 128, 256], nout=3, sz=3)  # type: ignore[no-any-return]
 
     def load_weights(self) -> None:
         """Take the weights that the settings name, if any; `fit` begins with this.
