@@ -170,17 +170,18 @@ class Cellpose(Segmenter):
         if size != (height, width):
             drawn = transforms.resize_image(drawn, height, width)
         arrows, logit = np.moveaxis(drawn[0, :, :, -3:-1], -1, 0), drawn[0, :, :, -1]
+        room = [(0, max(0, 2 - height)), (0, max(0, 2 - width))]  # the library divides by the size less one
         with torch.sparse.check_sparse_tensor_invariants(False):  # said, or torch warns of what the library does
             objects = dynamics.compute_masks(
-                arrows,
-                logit,
+                np.pad(arrows, [(0, 0), *room]),
+                np.pad(logit, room, constant_values=-50),
                 niter=int(200 / zoom),
                 flow_threshold=0,  # the library would compare with arrows that are wrong at touching borders
                 min_size=SMALLEST,
                 max_size_fraction=1.0,
                 device=self.device,
             )
-        labels = objects.astype(np.int32)
+        labels = objects[:height, :width].astype(np.int32)
         error = flow_error(labels, np.stack([logit, *arrows / 5]))
         keep = error <= LARGEST_ERROR
         keep[0] = False
