@@ -19,6 +19,7 @@ SHORTER = {
     "segment": "steps=1 threads=1 segmenter.channels=8 segmenter.depth=2 segmenter.tile=64 segmenter.batch=1",
     "gain": "steps=1 generator_steps=1 pairs=2 folds=2 arms=[raw] scheduler=here segmenter.channels=8 "
     "segmenter.depth=2 segmenter.tile=64 segmenter.batch=1",
+    "annotate": "steps=1 threads=1 unet.channels=8 unet.depth=2 unet.tile=64 unet.batch=1",
 }
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 

@@ -167,6 +167,7 @@ _add_long("map", "Map real tiles and synthetic pairs: alike ones lie near each o
 _add_long("fill", "Make synthetic pairs near real tiles that no pair comes near; needs a map.")
 _add_long("export", "Write the accepted pairs as OME-TIFF and in the layouts of other tools.")
 _add_long("segment", "Train a segmenter with and without synthetic pairs and compare.")
+_add_long("annotate", "Add a class that the masks lack, learned from another project that has it.")
 
 
 # --- short verbs: every field of their settings is also an option --------------------------------------------------
@@ -579,7 +580,7 @@ def _run(
     if not launched:  # a window clears earlier requests itself, before it starts the process: its later ones count
         steering.resume()
     function = getattr(import_module(f"napari_organoid_synth.core.{verb}"), verb)
-    if verb in {"train", "segment", "gain", "pipeline"}:
+    if verb in {"train", "segment", "gain", "annotate", "pipeline"}:
         extra["folder"] = job.path
     _finish(_follow(function(project, settings, steering, **extra), steering, verb, project, job), as_json)
 

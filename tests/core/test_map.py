@@ -19,12 +19,12 @@ from napari_organoid_synth.core.map import starts_for
 from napari_organoid_synth.core.metrics.distances import euclidean
 from napari_organoid_synth.core.pairing import save_layers_pair
 from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.real_features import RealFeatures
 from napari_organoid_synth.core.real_tiles import read_tile, real_tiles, tile_place
 from napari_organoid_synth.core.recipe import FillSettings, GenerateSettings, MapSettings, Recipe, ScoreSettings
 from napari_organoid_synth.core.regions import uncovered
 from napari_organoid_synth.core.run import Run
 from napari_organoid_synth.core.sample_map import REAL, read_map
-from napari_organoid_synth.core.real_features import RealFeatures
 from napari_organoid_synth.core.simulate import tissue
 from napari_organoid_synth.core.tile_space import TileSpace
 from napari_organoid_synth.core.tiling import MIN_OBJECTS

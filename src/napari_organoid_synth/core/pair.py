@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from napari_organoid_synth.core.errors import UserError
 
 MaskKind = Literal["binary", "classes", "instances"]
-SourceKind = Literal["real", "synthetic", "simulated", "drawn"]
+SourceKind = Literal["real", "synthetic", "simulated", "drawn", "predicted"]
 MASK_KINDS: tuple[MaskKind, ...] = get_args(MaskKind)
 RGB = ("red", "green", "blue")
 
@@ -24,7 +24,8 @@ class Source:
     Parameters
     ----------
     kind : str
-        ``"real"``, ``"synthetic"`` (a generator), ``"simulated"`` (a parametric simulator) or ``"drawn"`` (a person).
+        ``"real"``, ``"synthetic"`` (a generator), ``"simulated"`` (a parametric simulator), ``"drawn"`` (a person) or
+        ``"predicted"`` (a mask that a segmenter marked).
     files : tuple of str
         The files it was read from.
     provenance : dict

@@ -84,6 +84,8 @@ def check_entry(entry: PairEntry) -> Checked:
         return entry.replace(status="broken", reason=str(error)), None
     if record.get("source", {}).get("kind") in ("synthetic", "simulated"):
         reason = "; ".join(filter(None, [f"{record['source']['kind']}, not a real image", reason]))
+    if guessed := [name for name, path in entry.masks.items() if _kind_of(Path(path)) == "predicted"]:
+        reason = "; ".join(filter(None, [f"{', '.join(guessed)} predicted, not drawn", reason]))
     if entry.reason.startswith(ONLY_PAIR):
         reason = "; ".join(filter(None, [ONLY_PAIR, reason]))
     names = tuple(record.get("class_names", ())) if facts.kind == "classes" else ()
@@ -101,6 +103,11 @@ def check_entry(entry: PairEntry) -> Checked:
         image_class=entry.image_class or record.get("image_class"),
         image_digest=content_hash(image),
     ), facts
+
+
+def _kind_of(path: Path) -> str:
+    """Where the pixels of a file that we wrote come from."""
+    return str((read_record(path) or {}).get("source", {}).get("kind", ""))
 
 
 def _refuse_image(image: NDArray[Any], where: str) -> None:

@@ -341,6 +341,27 @@ class GainSettings(Settings):
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1, mps.")
 
 
+class AnnotateSettings(Settings):
+    """A class that this project lacks, learned from another one."""
+
+    source: str = Field("", description="Folder of the project to learn from; it has this one's classes and one more.")
+    target: str = Field("", description="The class to add; empty: the only one that is missing here.")
+    known: str = Field(
+        "", description="Class of the other project that the masks here mark, if they have another name."
+    )
+    noise: float = Field(
+        0.2, ge=0, le=1, description="Noise while learning: σ up to this, where an image spans 0 to 1."
+    )
+    contrast: float = Field(
+        0.4, ge=0, lt=1, description="Contrast varies by this share while learning, brightness by half of it."
+    )
+    unet: UNetConfig = Field(UNetConfig(channels=16), description="The network.")
+    steps: int = Field(1000, ge=1, description="Optimiser steps.")
+    seed: int = Field(0, ge=0, description="Fixes initial weights and crops.")
+    device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1, mps.")
+    threads: int = Field(0, ge=0, description="Processor threads; 0: as many as there are cores.")
+
+
 class PairSettings(Settings):
     """Which images belong to which masks; without images the table is shown."""
 
@@ -411,6 +432,7 @@ VERBS: dict[str, type[Settings]] = {
     "export": ExportSettings,
     "segment": SegmentSettings,
     "gain": GainSettings,
+    "annotate": AnnotateSettings,
 }
 """Every long verb and its settings; the function is ``core.<verb>.<verb>(project, settings, control)``."""
 

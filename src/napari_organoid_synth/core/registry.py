@@ -87,7 +87,12 @@ GANS = Registry(
 )
 SEGMENTERS = Registry(
     "segmenters",
-    {"unet": "UNet", "multiscale_adversarial": "MultiscaleAdversarial", "stardist": "StarDist"},
+    {
+        "unet": "UNet",
+        "multiscale_adversarial": "MultiscaleAdversarial",
+        "stardist": "StarDist",
+        "cellpose": "Cellpose",
+    },
 )
 METRICS = Registry("metrics", {"nearest": "Nearest", "sharpness": "Sharpness", "objects": "Objects", "fits": "Fits"})
 EXTRACTORS = Registry(

@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QWidget
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pair_table import PairTable
 from napari_organoid_synth.core.recipe import TileSettings
+from napari_organoid_synth.widgets._annotate_panel import AnnotatePanel
 from napari_organoid_synth.widgets._cards import WrapLabel
 from napari_organoid_synth.widgets._dock import ColumnDock
 from napari_organoid_synth.widgets._drop import Sources
@@ -85,6 +86,9 @@ class PairsWidget(ColumnDock):
         self.found.failed.connect(self._fail)
         self.found.grid.toggled.connect(self.layers.show_grid)
         self.column.addWidget(self.found)
+        self.annotate = AnnotatePanel(self.workspace)
+        self.annotate.failed.connect(self.show_error)
+        self.column.addWidget(self.annotate)
 
         self.busy = QWidget()
         busy = QHBoxLayout(self.busy)
@@ -295,6 +299,7 @@ class PairsWidget(ColumnDock):
         filled = table is not None and bool(table.entries)
         self.empty.setVisible(not filled and not reading)
         self.found.setVisible(filled)
+        self.annotate.setVisible(filled)
         self.allow("" if filled or reading else "Nothing to check yet: bring images and masks first.")
         self.button.setEnabled(filled and not reading)
         invitation = "Drop more here" if filled else "Drop images, masks or a folder with both here"

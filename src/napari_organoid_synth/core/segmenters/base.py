@@ -62,10 +62,13 @@ class Segmenter(ABC):
     ----------
     network : nn.Module
         Made by `build`.
+    facts : dict of str to str
+        What is worth keeping beside the weights, such as the version of a library.
     """
 
     def __init__(self, config: Settings, spec: SegmentSpec, device: str = "auto", seed: int = 0) -> None:
         self.config, self.spec, self.device = config, spec, pick_device(device)
+        self.facts: dict[str, str] = {}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.network = self.build().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -154,7 +157,7 @@ class Segmenter(ABC):
 
         state = {key: value.detach().cpu().contiguous() for key, value in _tensors(self.network).items()}
         write_bytes(folder / WEIGHTS, save(state))
-        description = {"config": self.config.model_dump(mode="json"), "spec": asdict(self.spec)}
+        description = {"config": self.config.model_dump(mode="json"), "spec": asdict(self.spec), "facts": self.facts}
         write_text(folder / DESCRIPTION, json.dumps(description, indent=1))
 
 

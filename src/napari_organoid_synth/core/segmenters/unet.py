@@ -88,17 +88,22 @@ class UNet(Segmenter):
     @torch.inference_mode()
     def predict(self, image: NDArray[Any]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Mark an image in windows of the training size, blended with Gaussian weights, or as a whole."""
+        self._check(image)
+        return self.mark(normalise(image, *intensity_range(image)))
+
+    @torch.inference_mode()
+    def mark(self, planes: NDArray[np.float32]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """The same from what the network sees, (C, Y, X), intensities from 0 to 1."""
         from monai.inferers.utils import sliding_window_inference
 
-        self._check(image)
         self.network.eval()
-        height, width = image.shape[1:]
+        height, width = planes.shape[1:]
         if self.config.whole:
-            shown = whole_image(normalise(image, *intensity_range(image)), self.config.tile)
+            shown = whole_image(planes, self.config.tile)
             found = self._logits(self._to_device(shown[None])).softmax(dim=1)[0].cpu().numpy()
             return self._marked(unfit(found, (height, width)).clip(0, 1))
         side = self._side(max(height, width))
-        padded = reflect_to(normalise(image, *intensity_range(image)), side, side)
+        padded = reflect_to(planes, side, side)
         probability: Any = sliding_window_inference(
             torch.from_numpy(padded[None]),
             roi_size=(side, side),
