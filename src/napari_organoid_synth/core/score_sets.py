@@ -54,7 +54,7 @@ from napari_organoid_synth.core.recipe import ScoreSettings
 from napari_organoid_synth.core.score_table import VERSION, Columns, read_columns
 from napari_organoid_synth.core.tile_space import check_weights
 
-RULES = 2  # another number when the same samples would be scored differently
+RULES = 3  # another number when the same samples would be scored differently
 MOST_SAMPLES = 1000  # of a run
 REPORT_SECONDS = 0.5
 BORROWED = {"real", "warped"}  # masks to paint on that are made from real ones: the layout is meant to be alike

@@ -40,6 +40,17 @@ def test_the_interval_of_a_mean_is_that_of_statistics() -> None:
     assert (again[0].low, again[0].real_high) == (found.low, found.real_high)
 
 
+def test_no_interval_leaves_the_values_that_a_score_can_have() -> None:
+    values = np.random.default_rng(0).normal(0.5, 10, 140)
+
+    def measure(a: np.ndarray, b: np.ndarray) -> dict[str, float]:
+        return {"x": float(values[b].mean())}
+
+    free, cut = evaluate([Score("x", "X"), Score("x", "X", ends=(0, 1))], measure, SOURCES, 100)
+    assert free.low < 0 == cut.low
+    assert free.high > 1 == cut.high
+
+
 def test_halves_share_no_image_and_sizes_are_alike() -> None:
     seen: list[tuple[int, int]] = []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,12 +28,15 @@ class Score:
         Unit, or nothing.
     better : {"high", "low", "range"}
         Which way is good; "range": near to what the real images show, in both directions.
+    ends : (float, float)
+        Between which every value lies.
     """
 
     name: str
     title: str
     unit: str = ""
     better: Literal["high", "low", "range"] = "range"
+    ends: tuple[float, float] = (-math.inf, math.inf)
 
 
 class RealRange:

@@ -4,7 +4,8 @@ A score compares a set with a reference set. Three things are made of it, all wi
 
 - the *value*: all generated tiles against all real ones;
 - its *interval* (95 %): 200 times half of the real tiles and half of the generated ones are drawn without replacement,
-  whose deviations from their mean have the variance of the full estimate (half-sampling); they are added to the value.
+  whose deviations from their mean have the variance of the full estimate (half-sampling); they are added to the value,
+  and the interval is cut where no value of the score can lie.
   Drawing with replacement would put tiles in twice, which distances to neighbours take for copies;
 - the *range of the originals*: 20 times one half of the real tiles against the other half, smallest and largest. Beside
   it stands ``alike``: 20 times as many generated tiles against the same halves, because most scores depend on the
@@ -48,37 +49,38 @@ SUBSETS, SUBSET = 100, 1000  # KID as published, where there are so many tiles
 UNBIASED = 2048  # tiles from which on the bias of FID is small
 PAIRED = 64  # tiles of either kind that are compared pair by pair
 
+SHARE, POSITIVE = (0, 1), (0, np.inf)
 FEATURE_SCORES = (
     Score("kid", "KID", better="low"),
-    Score("fid", "FID", better="low"),
-    Score("precision", "Precision: fakes that look real", better="high"),
-    Score("recall", "Recall: reals that are covered", better="high"),
-    Score("density", "Density", better="high"),
-    Score("coverage", "Coverage", better="high"),
-    Score("c2st", "Told apart by nearest neighbour (0.5: not)"),
+    Score("fid", "FID", better="low", ends=POSITIVE),
+    Score("precision", "Precision: fakes that look real", better="high", ends=SHARE),
+    Score("recall", "Recall: reals that are covered", better="high", ends=SHARE),
+    Score("density", "Density", better="high", ends=POSITIVE),
+    Score("coverage", "Coverage", better="high", ends=SHARE),
+    Score("c2st", "Told apart by nearest neighbour (0.5: not)", ends=SHARE),
 )
 PAIR_SCORES = (
-    Score("ssim", "SSIM, all pairs"),
-    Score("uqi", "UQI, all pairs"),
-    Score("nmi", "Mutual information, all pairs"),
+    Score("ssim", "SSIM, all pairs", ends=(-1, 1)),
+    Score("uqi", "UQI, all pairs", ends=(-1, 1)),
+    Score("nmi", "Mutual information, all pairs", ends=SHARE),
     Score("psnr", "PSNR, all pairs", "dB"),
-    Score("mse", "MSE, all pairs", "grey levels²"),
+    Score("mse", "MSE, all pairs", "grey levels²", ends=POSITIVE),
 )
 IMAGE_SCORES = (
-    Score("hf_energy", "Fine structure", "grey levels²"),
-    Score("blur", "Blur (0 sharp, 1 blurred)"),
+    Score("hf_energy", "Fine structure", "grey levels²", ends=POSITIVE),
+    Score("blur", "Blur (0 sharp, 1 blurred)", ends=SHARE),
 )
 MASK_SCORES = (
-    Score("ks_count", "Number of objects: distance of distributions", better="low"),
-    Score("ks_area", "Area: distance of distributions", better="low"),
-    Score("ks_eccentricity", "Eccentricity: distance of distributions", better="low"),
-    Score("ks_touching", "Touching share: distance of distributions", better="low"),
-    Score("ks_decode_error", "Decode error: distance of distributions", better="low"),
-    Score("w_count", "Number of objects: Wasserstein", better="low"),
-    Score("w_area", "Area: Wasserstein", "px", better="low"),
-    Score("w_eccentricity", "Eccentricity: Wasserstein", better="low"),
-    Score("w_touching", "Touching share: Wasserstein", better="low"),
-    Score("w_decode_error", "Decode error: Wasserstein", better="low"),
+    Score("ks_count", "Number of objects: distance of distributions", better="low", ends=SHARE),
+    Score("ks_area", "Area: distance of distributions", better="low", ends=SHARE),
+    Score("ks_eccentricity", "Eccentricity: distance of distributions", better="low", ends=SHARE),
+    Score("ks_touching", "Touching share: distance of distributions", better="low", ends=SHARE),
+    Score("ks_decode_error", "Decode error: distance of distributions", better="low", ends=SHARE),
+    Score("w_count", "Number of objects: Wasserstein", better="low", ends=POSITIVE),
+    Score("w_area", "Area: Wasserstein", "px", better="low", ends=POSITIVE),
+    Score("w_eccentricity", "Eccentricity: Wasserstein", better="low", ends=POSITIVE),
+    Score("w_touching", "Touching share: Wasserstein", better="low", ends=POSITIVE),
+    Score("w_decode_error", "Decode error: Wasserstein", better="low", ends=POSITIVE),
 )
 
 
@@ -174,7 +176,7 @@ def evaluate(
         reals, likes, drawn = (_finite([one[score.name] for one in many]) for many in (among, alike, around))
         if not (np.isfinite(value[score.name]) and len(reals) and len(likes) and len(drawn)):
             continue
-        low, high = value[score.name] + np.percentile(drawn - drawn.mean(), (2.5, 97.5))
+        low, high = np.clip(value[score.name] + np.percentile(drawn - drawn.mean(), (2.5, 97.5)), *score.ends)
         words = _words(score, float(likes.mean()), float(reals.min()), float(reals.max()))
         if note := (notes or {}).get(score.name, ""):
             words = f"{words}; {note}"
