@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from napari_organoid_synth.core.gain_figures import LEFT, WIDTH, bars, gain_figures, intervals
+from napari_organoid_synth.core.gain_figures import LEFT, WIDTH, bars, intervals
 from napari_organoid_synth.core.gain_table import OPTIMISTIC, gain_sentences, gain_table, lines, paired
 from napari_organoid_synth.core.matching import (
     DSB_THRESHOLDS,
@@ -170,16 +170,8 @@ def test_bars_and_intervals_stand_where_their_numbers_are():
         assert start < dot < end
 
 
-def test_the_piece_of_html_says_how_it_was_measured():
-    rows = some_rows()
-    design = {"folds": [1, 2], "name": "grouped", "groups": "8 <images>", "paper_protocol": True}
-    html = gain_figures({"table": rows, "score": "dice", "design": design, "sentences": ["It helped."]})
-    assert "8 &lt;images&gt;" in html
-    assert OPTIMISTIC in html
-    assert "It helped." in html
-    assert "10 optimiser steps" in html
-    assert gain_figures({"arms": {}}) == ""
-    text = lines(rows)
+def test_lines_of_text_hold_the_table():
+    text = lines(some_rows())
     assert len(text) == 5
     assert "+0.135 [" in text[2]
     assert "better on 8 of 8" in text[2]

@@ -6,36 +6,11 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from napari_organoid_synth.core.gain_table import ARMS, OPTIMISTIC, SCORES
+from napari_organoid_synth.core.gain_table import ARMS, SCORES
 
 # Okabe and Ito's colours, which people with any colour vision can tell apart
 COLOURS = ("#7f7f7f", "#0072b2", "#56b4e9", "#d55e00", "#009e73", "#e69f00", "#cc79a7")
 WIDTH, LEFT, ROW = 640, 230, 26
-
-
-def gain_figures(results: Mapping[str, Any]) -> str:
-    """Sentences, bars and intervals of a comparison as a piece of HTML; empty where there is no table.
-
-    Parameters
-    ----------
-    results : mapping
-        Contents of ``results.json`` of a gain.
-    """
-    rows, score = results.get("table") or [], results.get("score", "dice")
-    if not rows:
-        return ""
-    design = results.get("design", {})
-    words = [
-        f"{len(design.get('folds', ()))} fold(s), {design.get('name', '')}; {design.get('groups', '')}; "
-        f"{design.get('repeats', 1)} repeat(s). Every arm took {rows[0]['steps']} optimiser steps.",
-        OPTIMISTIC
-        if design.get("paper_protocol")
-        else "Generators were trained anew in each fold, without its test images.",
-        *results.get("sentences", ()),
-    ]
-    text = "".join(f"<p>{escape(sentence)}</p>\n" for sentence in words)
-    text += f"<p>{escape(SCORES.get(score, score))}, mean and standard deviation over images:</p>\n{bars(rows, score)}"
-    return text + f"<p>Change against raw, with its interval:</p>\n{intervals(rows, score)}"
 
 
 def name_of(row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], with_subset: bool = True) -> str:
