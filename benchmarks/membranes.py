@@ -5,8 +5,8 @@
 DATA holds ``drosophila_vnc_em`` and ``ca1_hippocampus_em``. Sections 00 to 08 are learned from, 10 to 13 are held out
 (09 lies between). The U-Net is trained with noise and contrast changes and without; both are measured on the held-out
 sections as they are, and on the same sections made unlike the others: contrast 0.5, brighter by 0.15, noise of σ 0.15
-or 0.3 (where a section spans 0 to 1). CA1 has no membranes to compare with: the pictures in OUT show what was marked, and
-what pix2pix paints after it learned from CA1 with both classes.
+or 0.3 (where a section spans 0 to 1). CA1 has no membranes to compare with: the pictures in OUT show what was marked,
+and what pix2pix paints after it learned from CA1 with both classes.
 """
 
 from __future__ import annotations
