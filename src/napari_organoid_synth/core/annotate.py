@@ -185,7 +185,8 @@ def mark(unet: UNet, pair: SamplePair, known: Sequence[str]) -> NDArray[np.int32
 
 def _maps(labels: NDArray[np.int32], names: Sequence[str], wanted: Sequence[str]) -> NDArray[np.float32]:
     """One map (K, Y, X) of 0 and 1 for each wanted class."""
-    return np.stack([labels == 1 + names.index(name) for name in wanted]).astype(np.float32)
+    maps: NDArray[np.float32] = np.stack([labels == 1 + names.index(name) for name in wanted]).astype(np.float32)
+    return maps
 
 
 def _drawn(pair: SamplePair, name: str) -> NDArray[np.bool_]:

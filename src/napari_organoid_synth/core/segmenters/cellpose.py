@@ -120,7 +120,7 @@ class Cellpose(Segmenter):
         """
         self.load_weights()
         network = self.network
-        network.diam_labels.data.fill_(mean_diameter([self._objects(pair.labels) for pair in pool.real]))  # type: ignore[operator, union-attr]
+        network.diam_labels.data.fill_(mean_diameter([self._objects(pair.labels) for pair in pool.real]))
         network.train()
         peak = self.config.learning_rate or LEARNING_RATE[self.major]
         moving = [weights for weights in network.parameters() if weights.requires_grad]
@@ -134,7 +134,7 @@ class Cellpose(Segmenter):
             with _seeded(pool.seed, step, self.device):
                 image, target = self._turned(images, labels, side)
                 loss = flow_loss(network(image)[0], target)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimiser.param_groups[0]["lr"] = peak * rate_share(step, steps)
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
@@ -171,7 +171,8 @@ class Cellpose(Segmenter):
             drawn = transforms.resize_image(drawn, height, width)
         arrows, logit = np.moveaxis(drawn[0, :, :, -3:-1], -1, 0), drawn[0, :, :, -1]
         room = [(0, max(0, 2 - height)), (0, max(0, 2 - width))]  # the library divides by the size less one
-        with torch.sparse.check_sparse_tensor_invariants(False):  # said, or torch warns of what the library does
+        # said, or torch warns of what the library does
+        with torch.sparse.check_sparse_tensor_invariants(False):  # type: ignore[no-untyped-call]
             objects = dynamics.compute_masks(
                 np.pad(arrows, [(0, 0), *room]),
                 np.pad(logit, room, constant_values=-50),
@@ -210,7 +211,7 @@ class Cellpose(Segmenter):
         """Width of the training objects as a multiple of that which the network is made for; 1 without rescaling."""
         if self.major == 4 or not self.config.rescale:
             return 1.0
-        return float(self.network.diam_labels) / float(self.network.diam_mean)  # type: ignore[arg-type]
+        return float(self.network.diam_labels) / float(self.network.diam_mean)
 
     def _tile(self) -> int:
         return 256 if self.major == 4 else self.config.tile
