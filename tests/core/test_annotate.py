@@ -12,7 +12,8 @@ from napari_organoid_synth.core.pair import SamplePair
 from napari_organoid_synth.core.pair_table import PairEntry, PairTable, split_table
 from napari_organoid_synth.core.pairing import check_pairs, load_pairs
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import AnnotateSettings
+from napari_organoid_synth.core.recipe import AnnotateSettings, SegmentSettings
+from napari_organoid_synth.core.segment import segment
 from napari_organoid_synth.core.segmenters.base import SegmentSpec, load_segmenter
 from napari_organoid_synth.core.segmenters.unet import UNet
 
@@ -120,6 +121,13 @@ def test_a_cancelled_one_leaves_the_table_as_it_was(teacher, pupil):
     assert isinstance(seen[-1], Finished)
     assert seen[-1].reason == "canceled"
     assert pupil.pairs_path.read_text() == before
+
+
+def test_a_comparison_on_predicted_masks_says_so(teacher, pupil):
+    run(pupil, settings(teacher, steps=1))
+    split_table(PairTable.from_file(pupil.pairs_path), ["c12"]).to_file(pupil.pairs_path)
+    events = segment(pupil, SegmentSettings(segmenter=SMALL, steps=1, arms=("real",), device="cpu"), Control())
+    assert any("wall was predicted, not drawn" in event.text for event in events if isinstance(event, Warned))
 
 
 def test_masks_of_another_name_are_said_to_be_the_class(teacher, tmp_path):

@@ -6,11 +6,14 @@ import pytest
 pytest.importorskip("napari")
 pytest.importorskip("pytestqt")
 
+from qtpy.QtWidgets import QFileDialog
+
 from napari_organoid_synth.core.ome_tiff import write_pair
 from napari_organoid_synth.core.pair import SamplePair
 from napari_organoid_synth.core.pair_table import PairEntry, PairTable
 from napari_organoid_synth.core.pairing import check_pairs
 from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.recipe import AnnotateSettings
 from napari_organoid_synth.widgets.pairs_widget import PairsWidget
 
 
@@ -29,7 +32,7 @@ def make(path, classes) -> Project:
     return project
 
 
-def test_a_class_is_added_with_the_button(make_napari_viewer, qtbot, tmp_path):
+def test_a_class_is_added_with_the_button(make_napari_viewer, qtbot, tmp_path, monkeypatch):
     teacher, pupil = make(tmp_path / "a", ("mito", "wall")), make(tmp_path / "b", ("mito",))
     dock = PairsWidget(make_napari_viewer())
     qtbot.addWidget(dock)
@@ -39,9 +42,10 @@ def test_a_class_is_added_with_the_button(make_napari_viewer, qtbot, tmp_path):
     assert not panel.isHidden()
     assert not panel.start.isEnabled()  # no project to learn from is named
     small = {"channels": 8, "depth": 2, "tile": 64, "batch": 1}
-    panel.form.setValue(
-        panel.form.cls().replace(source=str(teacher.path), steps=2, unet=small, device="cpu", threads=1)
-    )
+    panel.setValue(AnnotateSettings(steps=2, unet=small, device="cpu", threads=1))
+    assert not panel.start.isEnabled()
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(teacher.path))
+    panel.browse.click()
     assert panel.start.isEnabled()
     with qtbot.waitSignal(panel.runner.finished, timeout=120_000):
         panel.start.click()

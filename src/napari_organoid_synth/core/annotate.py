@@ -24,7 +24,7 @@ from napari_organoid_synth.core.matching import mean_scores, pixel_scores
 from napari_organoid_synth.core.ome_tiff import LABELS_ENDING, write_labels
 from napari_organoid_synth.core.pair import SamplePair, Source, content_hash
 from napari_organoid_synth.core.pair_table import PairEntry, PairTable
-from napari_organoid_synth.core.pairing import check_pairs, read_entry
+from napari_organoid_synth.core.pairing import check_pairs, predicted_classes, read_entry
 from napari_organoid_synth.core.project import Project, file_stem
 from napari_organoid_synth.core.recipe import AnnotateSettings
 from napari_organoid_synth.core.segmenters.base import SegmentSpec
@@ -55,7 +55,7 @@ def annotate(
     ------
     Event
         Started; Progress; Warned; Finished with ``class``, ``known``, ``masks`` (how many were made), ``cover`` (mean
-        share of an image that they mark), ``held_out`` (Dice, precision, recall, F on the test pairs of the other
+        share of an image that they mark), ``held_out`` (Dice, precision, recall on the test pairs of the other
         project, if it has any), ``folder``.
 
     Raises
@@ -275,7 +275,8 @@ def _known(
             "Expected a mask of its own for each class.",
             "Save and load them as NAME=FOLDER, one folder for each class.",
         )
-    names = [name for name in rows[0].masks if not _is_predicted(rows[0], name)]
+    predicted = predicted_classes(rows[0])  # which may be made again
+    names = [name for name in rows[0].masks if name not in predicted]
     if len(names) == 1 and names[0] not in taught.class_names:
         if settings.known not in taught.class_names:
             raise UserError(
@@ -290,11 +291,6 @@ def _known(
             f"The other project has no class '{strangers[0]}'.", f"Expected {', '.join(taught.class_names)}."
         )
     return tuple(names), ""
-
-
-def _is_predicted(entry: PairEntry, name: str) -> bool:
-    """Whether a mask was made here, so that it may be made again."""
-    return Path(entry.masks[name]).parent.name == FOLDER
 
 
 def _kept(

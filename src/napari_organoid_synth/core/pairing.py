@@ -35,6 +35,7 @@ __all__ = [
     "conclude",
     "find_pairs",
     "load_pairs",
+    "predicted_classes",
     "read_entry",
     "save_layers_pair",
     "split_table",
@@ -84,7 +85,7 @@ def check_entry(entry: PairEntry) -> Checked:
         return entry.replace(status="broken", reason=str(error)), None
     if record.get("source", {}).get("kind") in ("synthetic", "simulated"):
         reason = "; ".join(filter(None, [f"{record['source']['kind']}, not a real image", reason]))
-    if guessed := [name for name, path in entry.masks.items() if _kind_of(Path(path)) == "predicted"]:
+    if guessed := predicted_classes(entry):
         reason = "; ".join(filter(None, [f"{', '.join(guessed)} predicted, not drawn", reason]))
     if entry.reason.startswith(ONLY_PAIR):
         reason = "; ".join(filter(None, [ONLY_PAIR, reason]))
@@ -105,9 +106,10 @@ def check_entry(entry: PairEntry) -> Checked:
     ), facts
 
 
-def _kind_of(path: Path) -> str:
-    """Where the pixels of a file that we wrote come from."""
-    return str((read_record(path) or {}).get("source", {}).get("kind", ""))
+def predicted_classes(entry: PairEntry) -> list[str]:
+    """Names of the masks of a row that a segmenter marked; ours say so."""
+    records = {name: read_record(Path(path)) or {} for name, path in entry.masks.items()}
+    return [name for name, record in records.items() if record.get("source", {}).get("kind") == "predicted"]
 
 
 def _refuse_image(image: NDArray[Any], where: str) -> None:

@@ -36,7 +36,7 @@ from napari_organoid_synth.core.ome_tiff import write_pair
 from napari_organoid_synth.core.overlay import error_overlay
 from napari_organoid_synth.core.pair import SamplePair, Source, content_hash
 from napari_organoid_synth.core.pair_table import PairTable
-from napari_organoid_synth.core.pairing import load_pairs
+from napari_organoid_synth.core.pairing import load_pairs, predicted_classes
 from napari_organoid_synth.core.project import Project, file_stem
 from napari_organoid_synth.core.recipe import SegmentSettings
 from napari_organoid_synth.core.registry import SEGMENTERS
@@ -172,6 +172,11 @@ class _Data:
                     extra[arm], more = _synthetic(store, arm, spec, settings)
                     warnings += more
             warnings += _leaks(project, store, test) if extra else []
+        if guessed := sorted({name for entry in table.test for name in predicted_classes(entry)}):
+            warnings.append(
+                f"In the test images {', '.join(guessed)} was predicted, not drawn: the scores tell how well that "
+                "prediction is repeated, not how well what is there is found."
+            )
         return cls(train, test, extra, spec, list(dict.fromkeys(warnings)))
 
 

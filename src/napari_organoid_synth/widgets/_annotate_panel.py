@@ -63,8 +63,13 @@ class AnnotatePanel(Fold):
         """Ask for the folder of the other project."""
         folder = QFileDialog.getExistingDirectory(self, "Project to learn from")
         if folder:
-            self.form.put(source=folder)
-            self._judge()
+            settings: Any = self.form.value()
+            self.setValue(settings.replace(source=folder))
+
+    def setValue(self, settings: AnnotateSettings) -> None:
+        """Show settings."""
+        self.form.setValue(settings)
+        self._judge()
 
     def run(self) -> None:
         """Start the job."""
