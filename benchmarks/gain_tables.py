@@ -36,10 +36,11 @@ def masks_of(folder: Path) -> str | dict[str, str]:
 def main() -> None:
     """Print a table for each segmenter."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("set", help="folder below ORGANOID_SYNTH_DATA")
+    parser.add_argument("images", metavar="SET", help="folder below ORGANOID_SYNTH_DATA")
     parser.add_argument("--out", type=Path, default=Path("gain_tables"))
     parser.add_argument("--segmenters", nargs="+", default=SEGMENTERS.names())
     parser.add_argument("--arms", nargs="+", default=list(ARMS))
+    parser.add_argument("--masks", default="masks", help="folder of the masks in SET; folders in it are classes")
     parser.add_argument("--most", type=int, default=12, help="images that are used")
     parser.add_argument("--scale", type=float, default=1.0)
     parser.add_argument("--gan", default="pix2pix")
@@ -49,12 +50,14 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=40)
     parser.add_argument("--tile", type=int, default=128)
     parser.add_argument("--workers", type=int, default=0)
+    parser.add_argument("--set", dest="more", action="append", default=[], help="of the generator: key=value")
+    parser.add_argument("--width", type=int, default=0, help="maps of the first level of a segmenter; 0: its default")
     options = parser.parse_args()
 
-    data = Path(os.environ["ORGANOID_SYNTH_DATA"]) / options.set
-    project = Project(options.out / options.set)
+    data = Path(os.environ["ORGANOID_SYNTH_DATA"]) / options.images
+    project = Project(options.out / options.images)
     if not project.pairs_path.exists():
-        table = check_pairs(find_pairs(str(data / "images"), masks_of(data / "masks"))).scaled(options.scale)
+        table = check_pairs(find_pairs(str(data / "images"), masks_of(data / options.masks))).scaled(options.scale)
         used = [entry for entry in table.matched if entry.masks][: options.most]
         PairTable(**{**dict(table), "entries": tuple(used)}).to_file(project.pairs_path)
     arms = [
@@ -63,7 +66,7 @@ def main() -> None:
         if arm != "simulator" or PairTable.from_file(project.pairs_path).mask_kind != "classes"
     ]
     recipe = Recipe().override(
-        f"gan={options.gan}", f"tiles.size={options.tile}", f"train.steps={options.generator_steps}"
+        f"gan={options.gan}", f"tiles.size={options.tile}", f"train.steps={options.generator_steps}", *options.more
     )
     recipe.to_file(project.path / "recipe.yaml")
     for name in options.segmenters:
@@ -71,15 +74,17 @@ def main() -> None:
             segmenter=name, arms=arms, folds=options.folds, steps=options.steps, pairs=options.pairs,
             generator="recipe.yaml", workers=options.workers,
         )  # fmt: skip
-        settings = (
-            settings.override(f"segmenter.tile={options.tile}") if hasattr(settings.segmenter, "tile") else settings
+        fields = type(settings.segmenter).model_fields
+        wanted = {"tile": options.tile, "side": 2 * options.tile, "channels": options.width, "width": options.width}
+        settings = settings.override(
+            *(f"segmenter.{key}={value}" for key, value in wanted.items() if key in fields and value)
         )
         began = time.perf_counter()
         for event in gain(project, settings, Control(), project.path / "segment" / f"tables-{recipe.digest}"):
             if isinstance(event, Warned):
                 print(event.text, flush=True)
             if isinstance(event, Finished):
-                print(f"\n{options.set}, {name}, {time.perf_counter() - began:.0f} s")
+                print(f"\n{options.images}, {name}, {time.perf_counter() - began:.0f} s")
                 print("\n".join([*lines(event.result["table"]), *event.result["sentences"]]), flush=True)
                 (project.path / f"{name}.json").write_text(json.dumps(event.result, indent=1))
 
