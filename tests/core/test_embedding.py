@@ -52,3 +52,14 @@ def test_umap_is_offered_only_where_it_is_installed(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("napari_organoid_synth.core.embedding.find_spec", lambda name: None)
     with pytest.raises(UserError, match="UMAP is not installed"):
         next(embed(*groups(), method="umap"))
+
+
+@pytest.mark.filterwarnings("ignore")  # what the package and its compiler say of themselves
+@pytest.mark.timeout(600)
+def test_umap_keeps_groups_apart() -> None:
+    pytest.importorskip("umap", reason="umap-learn is no dependency, and compiles for a minute when first used")
+    features, ids, kinds = groups()
+    (found,) = embed(features, ids, kinds, method="umap")
+    near = np.linalg.norm(found.coordinates[:, None] - found.coordinates, axis=2) + 1e9 * np.eye(len(ids))
+    assert np.mean(np.asarray(kinds)[near.argmin(1)] == np.asarray(kinds)) > 0.9
+    assert found.kl is None

@@ -126,7 +126,7 @@ def embed(
     elif method == "umap":
         from umap import UMAP
 
-        yield Embedding(np.asarray(UMAP(random_state=seed).fit_transform(reduced), np.float64), *names)
+        yield Embedding(np.asarray(UMAP(random_state=seed, n_jobs=1).fit_transform(reduced), np.float64), *names)
     else:
         from sklearn.manifold import TSNE
 
