@@ -123,11 +123,14 @@ def _tabify(dock: QDockWidget) -> None:
             if raised:
                 dock.raise_()
             break
-    _later(window, lambda: _whole_words(window))  # the tabs are not made yet
+    _later(dock, lambda: _whole_words(dock))  # the tabs are not made yet
 
 
-def _whole_words(window: QMainWindow) -> None:
+def _whole_words(dock: QDockWidget) -> None:
     """Tabs of docks have whole words and, where there are too many, arrows, rather than "P…"."""
+    window = dock.parent()
+    if not isinstance(window, QMainWindow):
+        return
     for bar in window.findChildren(QTabBar, options=Qt.FindChildOption.FindDirectChildrenOnly):
         bar.setElideMode(Qt.TextElideMode.ElideNone)
         bar.setUsesScrollButtons(True)

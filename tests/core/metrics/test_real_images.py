@@ -112,9 +112,10 @@ def test_masks_of_other_images_are_caught(halves: tuple[list[SamplePair], list[S
     metric = Fits().fit(mine)
     right = [metric(pair)["fits"] < 0.5 for pair in others]
     strange = []
-    for index, pair in enumerate(others):
-        masks = [one for one in others if one.source != pair.source]
-        strange.append(metric(pair.replace(labels=masks[index % len(masks)].labels))["fits"] < 0.5)
+    for shift in (0, 1, 3, 7):  # neighbouring sections of a volume have nearly the same mask: more than one way to mix
+        for index, pair in enumerate(others):
+            masks = [one for one in others if one.source != pair.source]
+            strange.append(metric(pair.replace(labels=masks[(index + shift) % len(masks)].labels))["fits"] < 0.5)
     assert np.mean(strange) >= 0.9
     assert np.mean(right) <= 0.2
     assert metric.useful

@@ -261,10 +261,10 @@ def test_crops_hold_objects_as_often_as_asked():
     labels[500:508, 500:508] = 1  # 1 crop of 64 px in 1400 meets it
     pair = SamplePair("rare", labels[None].astype(np.uint8), labels, "instances")
     for share in (0.0, 0.9, 1.0):
-        drawn = CropPool([pair]).draw(0, 100, 64, share)[1]
+        drawn = CropPool([pair]).draw(0, 100, 64, foreground=share)[1]
         assert drawn.any(axis=(1, 2)).mean() == pytest.approx(share, abs=0.08 if share < 1 else 0)
     empty = SamplePair("empty", pair.image, np.zeros_like(labels), "instances")
-    assert not CropPool([empty]).draw(0, 2, 64, 1.0)[1].any()
+    assert not CropPool([empty]).draw(0, 2, 64, foreground=1.0)[1].any()
 
 
 def test_augmentation_of_stardist_only_moves_pixels():
