@@ -47,7 +47,7 @@ def test_a_class_is_added_with_the_button(make_napari_viewer, qtbot, tmp_path, m
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(teacher.path))
     panel.browse.click()
     assert panel.start.isEnabled()
-    with qtbot.waitSignal(panel.runner.finished, timeout=120_000):
+    with qtbot.waitSignal(panel.runner.finished, timeout=240_000):
         panel.start.click()
         assert not panel.start.isEnabled()
     assert "2 masks of wall were marked" in panel.words.text()
