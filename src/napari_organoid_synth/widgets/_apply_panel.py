@@ -54,7 +54,7 @@ class ApplyPanel(QWidget):
         super().__init__()
         self.viewer, self.workspace, self._show_error = viewer, workspace, show_error
         self.runner = workspace.runner("predict")
-        self.background = Background(self)
+        self.background = background = Background(self)
         self.known: list[Trained] = []
         self.folder: Path | None = None
         self._writing = False
@@ -103,8 +103,8 @@ class ApplyPanel(QWidget):
         self.runner.failed.connect(self._failed)
         self.runner.stateChanged.connect(self._judge)
         viewer.layers.selection.events.changed.connect(self._judge)
-        self.destroyed.connect(self.background.close)
-        self.destroyed.connect(lambda: viewer.layers.selection.events.changed.disconnect(self._judge))
+        selected, judge = viewer.layers.selection.events.changed, self._judge
+        self.destroyed.connect(lambda: (background.close(), selected.disconnect(judge)))
         self._judge()
 
     # --- what there is ---

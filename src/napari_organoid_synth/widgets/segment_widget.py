@@ -98,9 +98,9 @@ class SegmentWidget(ColumnDock):
         self._running: SegmentSettings | None = None
         self._counts: dict[str, int] = {}
         self._speeds: dict[str, float] = {}
-        self._unfinished: JobFolder | None = None
+        self._unfinished: tuple[JobFolder, int, int] | None = None
         self._read_at = 0
-        self.background = Background(self)
+        self.background = background = Background(self)
         self._build()
         for runner in self.runners.values():
             runner.started.connect(self._started)
@@ -112,7 +112,7 @@ class SegmentWidget(ColumnDock):
         self.workspace.pairsChanged.connect(self._count)
         self.workspace.samplesChanged.connect(self._count)
         self.workspace.runsChanged.connect(self._judge)
-        self.destroyed.connect(self.background.close)
+        self.destroyed.connect(lambda: background.close())
         self._open(self.workspace.project)
         if self.running:
             self._started()
@@ -260,6 +260,7 @@ class SegmentWidget(ColumnDock):
     def _open(self, project: Project | None) -> None:
         self.error.hide()
         self.warning.hide()
+        self._job = None
         self._restore()
         self._count()
         self._speeds, self._unfinished = {}, None
@@ -284,7 +285,7 @@ class SegmentWidget(ColumnDock):
             self.setValue(settings)
         self._restoring = False
 
-    def _know(self, found: tuple[dict[str, float], JobFolder | None]) -> None:
+    def _know(self, found: tuple[dict[str, float], tuple[JobFolder, int, int] | None]) -> None:
         """Take in what was read in the background."""
         self._speeds, self._unfinished = found
         self._judge()
@@ -347,13 +348,13 @@ class SegmentWidget(ColumnDock):
             self.allow("No pair is put aside for the test. Mark some as test in Pairs, then train the generator again.")
         elif not chosen:
             self.allow("Check at least one set to train on.")
-        elif gain and set(chosen) & TRAINED and not self._has_generator():
+        elif gain and not problem and set(chosen) & TRAINED and not self._has_generator():
             self.allow("There is no generator yet, whose training could be repeated. Train one in Train.")
         else:
             self.allow(problem)
         self.estimate.setText(self._words_for_time(folds))
         self.estimate.setVisible(self.running is None)
-        self.optimistic.setVisible(gain and not problem and bool(self.forms["gain"].value().paper_protocol))
+        self.optimistic.setVisible(gain and bool(self.forms["gain"].editor("paper_protocol").get()))
         self._offer_to_go_on()
 
     def _plan(self) -> tuple[int, str]:
@@ -374,7 +375,7 @@ class SegmentWidget(ColumnDock):
 
     def _has_generator(self) -> bool:
         project = self.workspace.project
-        return project is not None and bool(self.forms["gain"].value().generator or project.runs())
+        return project is not None and bool(self.forms["gain"].editor("generator").get() or project.runs())
 
     def _words_for_time(self, folds: int) -> str:
         """How many trainings, and what they will take, from the speed of earlier ones."""
@@ -392,6 +393,12 @@ class SegmentWidget(ColumnDock):
         parts += [f"{count['generator']} of the generator"] * bool(count["generator"])
         words = f"{folds} folds, {sum(count.values())} trainings ({', '.join(parts)})"
         taken_ = seconds(settings, folds, self._speeds, self._generator_steps(settings))
+        if taken_ is None and count["generator"] and "generator" in self._speeds:
+            each = self._speeds["generator"] * self._generator_steps(settings)
+            made = words_for_seconds(each * count["generator"] / min(workers(settings), count["generator"]))
+            return (
+                f"{words}, {made} for the generators alone, as fast as before. The rest is known after the first ones."
+            )
         if taken_ is None:
             return f"{words}. The time is known after the first ones."
         at_once = workers(settings)
@@ -399,8 +406,8 @@ class SegmentWidget(ColumnDock):
 
     def _generator_steps(self, settings: GainSettings) -> int:
         project = self.workspace.project
-        if project is None or not set(settings.arms) & TRAINED:
-            return 0
+        if project is None or not set(settings.arms) & TRAINED or settings.generator_steps:
+            return settings.generator_steps
         try:
             if settings.generator.endswith((".yaml", ".yml", ".json")):
                 return Recipe.from_file(project.path / settings.generator).train.steps
@@ -420,14 +427,13 @@ class SegmentWidget(ColumnDock):
         """Go on with the comparison that was stopped; what is done stays."""
         if self.workspace.project is not None and self.running is None and self._unfinished is not None:
             self.error.dismiss()
-            self.runners["gain"].start("gain", self.workspace.project, resume=self._unfinished)
+            self.runners["gain"].start("gain", self.workspace.project, resume=self._unfinished[0])
 
     def _offer_to_go_on(self) -> None:
-        folder = self._unfinished
-        self.go_on.setVisible(folder is not None and self.running is None)
-        if folder is not None:
-            tasks = read_results(folder.path).get("tasks", {})
-            self.go_on.setText(f"Go on: {tasks.get('done', 0)} of {tasks.get('total', 0)} done")
+        self.go_on.setVisible(self._unfinished is not None and self.running is None)
+        if self._unfinished is not None:
+            folder, done, total = self._unfinished
+            self.go_on.setText(f"Go on: {done} of {total} done")
             named(self.go_on, self.go_on.text(), f"Goes on with {folder.path.name}; what is done is not done again.")
 
     def _started(self) -> None:
@@ -472,7 +478,8 @@ class SegmentWidget(ColumnDock):
         return folder, read_results(folder)
 
     def _take(self, found: tuple[Path, dict[str, Any]] | None) -> None:
-        if found is not None and found[1]:
+        folder = self._job.folder if self._job is not None else None
+        if found is not None and found[1] and folder is not None and folder.path == found[0]:
             self._show(*found)
 
     def _finished(self, reason: str) -> None:
@@ -513,11 +520,12 @@ class SegmentWidget(ColumnDock):
             self.copy_text(command_text(self.verb, self.workspace.project, self.value()), self.copy_button)
 
 
-def unfinished(project: Project) -> JobFolder | None:
-    """The newest comparison in folds, if it was stopped before its end and nobody works on it."""
+def unfinished(project: Project) -> tuple[JobFolder, int, int] | None:
+    """The newest comparison in folds, with its trainings that are done and all, if it stopped before its end."""
     found = sorted(project.path.glob("segment/*/gain.yaml"), key=lambda path: path.parent.name)
     if not found:
         return None
     folder = JobFolder(found[-1].parent)
     tasks = read_results(folder.path).get("tasks", {})
-    return folder if tasks.get("done", 0) < tasks.get("total", 0) and not folder.alive else None
+    done, total = int(tasks.get("done", 0)), int(tasks.get("total", 0))
+    return (folder, done, total) if done < total and not folder.alive else None
