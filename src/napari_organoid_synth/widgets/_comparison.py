@@ -11,9 +11,9 @@ from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtWidgets import (
     QHeaderView,
     QPushButton,
+    QTabBar,
     QTableWidget,
     QTableWidgetItem,
-    QTabWidget,
     QVBoxLayout,
     QWidget,
 )
@@ -79,20 +79,19 @@ class ComparisonPanel(QWidget):
         font.setBold(True)
         self.sentence.setFont(font)
         self.plot, self.bars, self.intervals = GainPlot(), GainBars(), IntervalPlot("Dice")
-        self.tabs = QTabWidget()
-        self.tabs.setDocumentMode(True)
+        self.figures: tuple[QWidget, ...] = (self.plot, self.bars, self.intervals)
+        self.tabs = QTabBar()
+        self.tabs.setExpanding(False)
+        self.tabs.setDrawBase(False)
         named(self.tabs, "Figures", "The same scores in several pictures.")
-        for widget, title, tip in (
-            (self.plot, "Images", "Dice of every test image."),
-            (self.bars, "Shares", "Scores for each share of the training images."),
-            (self.intervals, "Intervals", "How many images reach each Dice."),
+        for title, tip in (
+            ("Images", "Dice of every test image."),
+            ("Shares", "Scores for each share of the training images."),
+            ("Intervals", "How many images reach each Dice."),
         ):
-            page = QWidget()
-            inside = QVBoxLayout(page)
-            inside.setContentsMargins(0, 4, 0, 0)
-            inside.addWidget(widget)
-            inside.addStretch(1)
-            self.tabs.setTabToolTip(self.tabs.addTab(page, title), tip)
+            self.tabs.setTabToolTip(self.tabs.addTab(title), tip)
+        self.tabs.currentChanged.connect(self._turn)
+        self._turn(0)
         self.table = QTableWidget(0, 0)
         self.table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
         self.table.setSelectionMode(QTableWidget.SelectionMode.NoSelection)
@@ -113,7 +112,7 @@ class ComparisonPanel(QWidget):
             f"{swatch(FALSE_POSITIVE)} marked, but not there &nbsp; {swatch(FALSE_NEGATIVE)} there, but missed &nbsp; "
             f"{swatch(WRONG_CLASS)} marked as another class"
         )
-        for widget in (self.state, self.sentence, self.table, self.tabs):
+        for widget in (self.state, self.sentence, self.table, self.tabs, *self.figures):
             column.addWidget(widget)
         column.addLayout(form)
         column.addWidget(self.show_button)
@@ -121,6 +120,11 @@ class ComparisonPanel(QWidget):
         for combo in (self.image, self.arm):
             combo.activated.connect(lambda _: self.layers_open() and self.show_layers())
         self.hide()
+
+    def _turn(self, chosen: int) -> None:
+        """Show one figure."""
+        for number, figure in enumerate(self.figures):
+            figure.setVisible(number == chosen)
 
     # --- show ---
 
@@ -139,6 +143,7 @@ class ComparisonPanel(QWidget):
         several = gain and len({row["subset"] for row in self.results["table"]}) > 1
         self.tabs.setTabVisible(1, several)
         self.tabs.setTabVisible(2, gain)
+        self.tabs.setVisible(gain)
         if gain:
             self.intervals.show_curves(fold_scores(self.results))
             self._fill_gain(self.results["table"], self.results["score"])

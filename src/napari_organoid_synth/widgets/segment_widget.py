@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -502,7 +503,7 @@ class SegmentWidget(ColumnDock):
         self.apply.refresh()
         project = self.workspace.project
         if project is not None:
-            self.background.do(lambda: (speeds(project), unfinished(project)), self._know, self.show_error)
+            self.background.do(lambda: (speeds(project), unfinished(project, 10.0)), self._know, self.show_error)
         self._judge()
 
     # --- results ---
@@ -520,12 +521,17 @@ class SegmentWidget(ColumnDock):
             self.copy_text(command_text(self.verb, self.workspace.project, self.value()), self.copy_button)
 
 
-def unfinished(project: Project) -> tuple[JobFolder, int, int] | None:
-    """The newest comparison in folds, with its trainings that are done and all, if it stopped before its end."""
+def unfinished(project: Project, patience: float = 0.0) -> tuple[JobFolder, int, int] | None:
+    """The newest comparison in folds, with its trainings that are done and all, if it stopped before its end.
+
+    A process that has said its last word may need some seconds of ``patience`` to end.
+    """
     found = sorted(project.path.glob("segment/*/gain.yaml"), key=lambda path: path.parent.name)
     if not found:
         return None
-    folder = JobFolder(found[-1].parent)
+    folder, until = JobFolder(found[-1].parent), time.monotonic() + patience
     tasks = read_results(folder.path).get("tasks", {})
     done, total = int(tasks.get("done", 0)), int(tasks.get("total", 0))
+    while done < total and folder.alive and time.monotonic() < until:
+        time.sleep(0.1)
     return (folder, done, total) if done < total and not folder.alive else None
