@@ -221,7 +221,7 @@ class ApplyPanel(QWidget):
         marked, before = int(result["images"]), int(result["done_before"])
         words = f"{marked} image{'s' * (marked != 1)} marked"
         words += f", {before} were done before" * bool(before)
-        words += f", {result['objects']:,} objects" * ("objects" in result)
+        words += f", {result['objects']:,} objects" if "objects" in result else ""
         words += f", {len(result['failed'])} could not be" * bool(result["failed"])
         words += "; stopped" * (reason == "canceled")
         said = self.said.text().splitlines() if not self.said.isHidden() else []
