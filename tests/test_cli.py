@@ -110,8 +110,8 @@ def test_wrong_use_is_exit_code_2() -> None:
 
 
 VERBS = [
-    "train", "pipeline", "gain", "generate", "score", "map", "fill", "export", "segment", "annotate", "pair", "curate",
-    "control", "simulate", "list", "share", "adopt", "blind", "demo", "window", "report",
+    "train", "pipeline", "gain", "generate", "score", "map", "fill", "export", "segment", "predict", "annotate", "pair",
+    "curate", "control", "simulate", "list", "share", "adopt", "blind", "demo", "window", "report",
 ]  # fmt: skip
 NOTHING_TO_SET = {"list", "control", "blind", "window"}
 

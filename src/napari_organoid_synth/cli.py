@@ -167,6 +167,7 @@ _add_long("map", "Map real tiles and synthetic pairs: alike ones lie near each o
 _add_long("fill", "Make synthetic pairs near real tiles that no pair comes near; needs a map.")
 _add_long("export", "Write the accepted pairs as OME-TIFF and in the layouts of other tools.")
 _add_long("segment", "Train a segmenter with and without synthetic pairs and compare.")
+_add_long("predict", "Mark the objects of images with a trained segmenter; writes label images.")
 _add_long("annotate", "Add a class that the masks lack, learned from another project that has it.")
 
 

@@ -15,9 +15,10 @@ from napari_organoid_synth.core.overlay import FALSE_NEGATIVE, FALSE_POSITIVE
 from napari_organoid_synth.core.pair import SamplePair
 from napari_organoid_synth.core.pair_table import PairEntry, PairTable
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import SegmentSettings
+from napari_organoid_synth.core.recipe import GainSettings, SegmentSettings
 from napari_organoid_synth.core.simulate import tissue
 from napari_organoid_synth.widgets import _jobs
+from napari_organoid_synth.widgets._comparison import read_results
 from napari_organoid_synth.widgets._predictions import errors_only
 from napari_organoid_synth.widgets._workspace import Workspace
 from napari_organoid_synth.widgets.segment_widget import SegmentWidget
@@ -26,7 +27,7 @@ JOB = """
 import os, sys, time
 from pathlib import Path
 from napari_organoid_synth.core.job import Added, Failed, Finished, JobFolder, Progress, Started, Warned, write_text
-from napari_organoid_synth.core.recipe import SegmentSettings
+from napari_organoid_synth.core.recipe import GainSettings, SegmentSettings
 import json
 
 folder = JobFolder(Path(sys.argv[sys.argv.index("--job") + 1]))
@@ -108,6 +109,8 @@ def dock(make_napari_viewer, fake_job, project, table, tmp_path):
     workspace.setPairs(table)
     dock = SegmentWidget(viewer)
     viewer.window.add_dock_widget(dock)
+    assert dock.value() == GainSettings()  # untouched
+    dock.setValue(SegmentSettings())
     yield dock
     workspace.close()
 
@@ -120,14 +123,14 @@ def test_without_pairs_it_says_what_to_do(make_napari_viewer, project):
     dock.workspace.close()
 
 
-def test_an_untouched_dock_gives_the_defaults(dock):
+def test_the_quick_test_gives_the_defaults_too(dock):
     assert dock.value() == SegmentSettings()
     assert dock.button.text() == "Measure the gain"
     assert dock.button.isEnabled()
 
 
 def test_arms_say_how_many_pairs_they_have(dock):
-    notes = {arm: label.text() for arm, label in dock.arm_notes.items()}
+    notes = {arm: label.text() for arm, label in dock.arms["segment"].notes.items()}
     assert notes == {
         "real": "1 pairs",
         "classical": "1 pairs, augmented",
@@ -140,8 +143,8 @@ def test_an_arm_without_samples_is_left_out(dock, project):
     with SampleStore(project.samples_path) as store:
         store.decide(store.ids(), "rejected")
     dock.workspace.samplesChanged.emit()
-    assert not dock.arms["curated"].isEnabled()
-    assert dock.arm_notes["curated"].text() == "none accepted yet"
+    assert not dock.arms["segment"].boxes["curated"].isEnabled()
+    assert dock.arms["segment"].notes["curated"].text() == "none accepted yet"
     assert dock.value().arms == ("real", "classical")
     assert dock.button.text() == "Train and test"
 
@@ -153,55 +156,57 @@ def test_no_test_image_is_a_reason(dock, table):
 
 
 def test_no_arm_is_a_reason(dock):
-    for box in dock.arms.values():
+    for box in dock.arms["segment"].boxes.values():
         box.setChecked(False)
     assert dock.reason.text() == "Check at least one set to train on."
 
 
 def test_a_comparison_fills_bars_table_plot_and_sentence(dock, qtbot, project):
     dock.steps.setValue(4)
-    dock.arms["synthetic"].setChecked(True)
+    dock.arms["segment"].boxes["synthetic"].setChecked(True)
     wanted = dock.value()
-    with qtbot.waitSignal(dock.runner.finished, timeout=60_000):
+    with qtbot.waitSignal(dock.runners["segment"].finished, timeout=60_000):
         dock.button.click()
         assert not dock.button.isEnabled()
     assert SegmentSettings.from_file(project.jobs("segment")[0].path / "settings.yaml") == wanted
-    assert dock.sentence.text() == "It helped."
-    rows = [dock.table.verticalHeaderItem(row).text() for row in range(dock.table.rowCount())]
+    assert dock.panel.sentence.text() == "It helped."
+    rows = [dock.panel.table.verticalHeaderItem(row).text() for row in range(dock.panel.table.rowCount())]
     assert rows == ["real", "classical", "synthetic", "curated"]
-    columns = [dock.table.horizontalHeaderItem(column).text() for column in range(dock.table.columnCount())]
+    columns = [dock.panel.table.horizontalHeaderItem(column).text() for column in range(dock.panel.table.columnCount())]
     assert columns == ["Dice", "Precision", "Recall"]
-    assert [dock.table.item(row, 0).text() for row in range(4)] == ["0.550", "0.575", "0.600", "0.750"]
-    assert [dock.table.item(row, 0).font().bold() for row in range(4)] == [False, False, False, True]
-    assert dock.plot._arms["curated"] == [0.7, 0.8]
+    assert [dock.panel.table.item(row, 0).text() for row in range(4)] == ["0.550", "0.575", "0.600", "0.750"]
+    assert [dock.panel.table.item(row, 0).font().bold() for row in range(4)] == [False, False, False, True]
+    assert dock.panel.plot._arms["curated"] == [0.7, 0.8]
     assert dock.warning.text() == "! Only 2 pairs."
-    assert [dock.image.itemText(i) for i in range(2)] == ["b", "c"]
-    assert all(bar.isHidden() for bar in dock.bars.values())
-    assert "less than a minute here" in dock.estimate.text().lower()
+    assert [dock.panel.image.itemText(i) for i in range(2)] == ["b", "c"]
+    assert all(bar.isHidden() for bar in dock.arms["segment"].bars.values())
+    qtbot.waitUntil(lambda: "less than a minute here" in dock.estimate.text().lower(), timeout=20_000)
 
 
 def test_each_arm_has_its_own_progress_and_finished_arms_are_shown(dock, qtbot, fake_job):
     fake_job.setenv("FAKE_JOB", "wait")
     dock.steps.setValue(4)
     dock.button.click()
-    qtbot.waitUntil(lambda: dock.table.rowCount() == 1 and dock.bars["real"].value() == 100, timeout=30_000)
-    assert dock.bars["classical"].value() == 0
-    assert not dock.bars["curated"].isHidden()
-    assert dock.bars["synthetic"].isHidden()
+    qtbot.waitUntil(
+        lambda: dock.panel.table.rowCount() == 1 and dock.arms["segment"].bars["real"].value() == 100, timeout=30_000
+    )
+    assert dock.arms["segment"].bars["classical"].value() == 0
+    assert not dock.arms["segment"].bars["curated"].isHidden()
+    assert dock.arms["segment"].bars["synthetic"].isHidden()
     assert "only 2 accepted" in dock.warning.text() or dock.warning.text() == "! Only 2 pairs."
-    with qtbot.waitSignal(dock.runner.finished, timeout=30_000) as caught:
-        dock.progress.stop_button.click()
+    with qtbot.waitSignal(dock.runners["segment"].finished, timeout=30_000) as caught:
+        dock.cards["segment"].stop_button.click()
     assert caught.args == ["canceled"]
-    assert dock.table.rowCount() == 1
+    assert dock.panel.table.rowCount() == 1
 
 
 def test_a_new_window_takes_up_a_running_comparison(dock, qtbot, fake_job, project, make_napari_viewer):
     fake_job.setenv("FAKE_JOB", "wait")
     dock.steps.setValue(3)
     dock.button.click()
-    qtbot.waitUntil(lambda: dock.table.rowCount() == 1, timeout=30_000)
-    dock.runner.detach()
-    dock.runner.wait()
+    qtbot.waitUntil(lambda: dock.panel.table.rowCount() == 1, timeout=30_000)
+    dock.runners["segment"].detach()
+    dock.runners["segment"].wait()
     workspace = Workspace()
     workspace.setProject(Project(project.path))
     runner = workspace.runner("segment")
@@ -209,9 +214,11 @@ def test_a_new_window_takes_up_a_running_comparison(dock, qtbot, fake_job, proje
     viewer = dock.viewer
     dock.workspace.setProject(Project(project.path))
     again = SegmentWidget(viewer)
-    qtbot.waitUntil(lambda: again.bars["real"].value() == 100 or again.table.rowCount() == 1, timeout=30_000)
-    with qtbot.waitSignal(again.runner.finished, timeout=30_000):
-        again.runner.cancel()
+    qtbot.waitUntil(
+        lambda: again.arms["segment"].bars["real"].value() == 100 or again.panel.table.rowCount() == 1, timeout=30_000
+    )
+    with qtbot.waitSignal(again.runners["segment"].finished, timeout=30_000):
+        again.runners["segment"].cancel()
     qtbot.waitUntil(lambda: not runner.running, timeout=30_000)
     runner.wait()
     workspace.close()
@@ -220,7 +227,7 @@ def test_a_new_window_takes_up_a_running_comparison(dock, qtbot, fake_job, proje
 
 def test_a_failure_is_a_card(dock, qtbot, fake_job):
     fake_job.setenv("FAKE_JOB", "fail")
-    with qtbot.waitSignal(dock.runner.failed, timeout=30_000):
+    with qtbot.waitSignal(dock.runners["segment"].failed, timeout=30_000):
         dock.button.click()
     assert dock.error.found.text() == "✕ Memory is full."
     assert dock.button.isEnabled()
@@ -240,27 +247,27 @@ def test_a_prediction_opens_as_layers_and_is_replaced_in_place(dock, qtbot, proj
     score = {"dice": 0.7, "precision": 0.7, "recall": 0.7}
     arms = {"real": {**score, "per_image": {"b": score, "c": score}, "steps": 1, "seconds": 1.0}}
     (folder / "results.json").write_text(json.dumps({"arms": arms, "test": ["b", "c"], "sentence": "", "warnings": []}))
-    dock._take_results(folder)
+    dock._show(folder, read_results(folder))
     names = ["test image", "truth", "prediction", "errors"]
     for _ in range(2):
-        dock.viewer.layers.clear() if not dock._layers_open() else None
-        dock.show_button.click()
+        dock.viewer.layers.clear() if not dock.panel.layers_open() else None
+        dock.panel.show_button.click()
         qtbot.waitUntil(lambda: [layer.name for layer in dock.viewer.layers] == names, timeout=20_000)
         qtbot.wait(200)
     np.testing.assert_array_equal(dock.viewer.layers["prediction"].data, predicted)
     np.testing.assert_array_equal(dock.viewer.layers["truth"].data, real_pair("b").labels)
     assert tuple(dock.viewer.layers["errors"].scale) == tuple(dock.viewer.layers["test image"].scale)
-    dock.image.setCurrentText("c")
-    dock.show_layers()
+    dock.panel.image.setCurrentText("c")
+    dock.panel.show_layers()
     qtbot.waitUntil(lambda: not dock.error.isHidden(), timeout=20_000)
     assert "no prediction" in dock.error.found.text()
 
 
 def test_choices_are_remembered_in_the_project(dock, project, table, tmp_path):
     dock.steps.setValue(77)
-    dock.arms["classical"].setChecked(False)
+    dock.arms["segment"].boxes["classical"].setChecked(False)
     dock.workspace.setProject(Project(tmp_path / "other"))
-    assert dock.value().steps == SegmentSettings().steps
+    assert dock.value() == GainSettings()
     dock.workspace.setProject(Project(project.path))
     dock.workspace.setPairs(table)
     assert dock.value().steps == 77
@@ -269,6 +276,9 @@ def test_choices_are_remembered_in_the_project(dock, project, table, tmp_path):
 
 def test_it_fits_320_px_and_every_control_says_what_it_is(dock):
     assert dock.body.minimumSizeHint().width() <= 306
-    for control in (*dock.arms.values(), dock.segmenter, dock.steps, dock.image, dock.arm, dock.show_button):
+    boxes = [box for arms in dock.arms.values() for box in arms.boxes.values()]
+    panel, apply = dock.panel, dock.apply
+    more = (dock.segmenter, dock.test_by, dock.repeats, dock.steps, panel.image, panel.arm, panel.show_button)
+    for control in (*boxes, *more, apply.segmenter, apply.layers_button, apply.folder_button, apply.export_button):
         assert control.toolTip()
         assert control.accessibleName()

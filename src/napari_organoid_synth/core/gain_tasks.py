@@ -27,6 +27,7 @@ from napari_organoid_synth.core.job import Control, Event, FileControl, Finished
 from napari_organoid_synth.core.pair import SamplePair, Source, content_hash
 from napari_organoid_synth.core.pair_table import PairTable
 from napari_organoid_synth.core.project import Project, file_stem
+from napari_organoid_synth.core.trained import BELOW, note_training
 
 FORMAT = 1
 RESULT, PROGRESS = "result.json", "progress.json"
@@ -403,6 +404,10 @@ def _arm(folder: Path, task: Task, control: Control) -> dict[str, Any]:
         _follow(counted(), control, here, 0.0, 0.95)
         if taken != plan["steps"]:
             raise RuntimeError(f"the segmenter took {taken} steps instead of {plan['steps']}")
+        if plan["show"]:
+            kept = Path(folder) / BELOW / plan["arm"] / f"fold{plan['fold'] + 1}"
+            segmenter.save(kept)
+            note_training(kept, train, _scale_of(plan))
         per_image, per_class = _test(segmenter, test, Path(folder) / "predictions" / plan["arm"], plan["show"])
     except RuntimeError as error:
         if not is_out_of_memory(error):
@@ -419,6 +424,11 @@ def _arm(folder: Path, task: Task, control: Control) -> dict[str, Any]:
         "curation": curation,
         "trained_on": len(train),
     }
+
+
+def _scale_of(plan: Mapping[str, Any]) -> float:
+    """The share of their size at which the images of the plan are used."""
+    return PairTable.from_file(Project(plan["project"], make=False).pairs_path).scale
 
 
 def _made(folder: Path, plan: Mapping[str, Any]) -> tuple[list[SamplePair], str, dict[str, str]]:

@@ -231,6 +231,12 @@ def write_labels(path: Path, pair: SamplePair) -> None:
     write_bytes(path, _encode(labels[None], pair, record, facts | {"role": "labels"}, ("labels",)))
 
 
+def write_maps(path: Path, pair: SamplePair, maps: NDArray[np.float32], names: tuple[str, ...]) -> None:
+    """Write maps (K, Y, X) that belong to the labels of a pair, such as probabilities; one channel name each."""
+    record, facts = _annotations(pair, path)
+    write_bytes(path, _encode(maps.astype(np.float32), pair, record, facts | {"role": "maps"}, names))
+
+
 def _annotations(pair: SamplePair, labels_path: Path) -> tuple[dict[str, Any], dict[str, str]]:
     """What goes into the files of a pair beside pixels: for us, and for other readers."""
     record: dict[str, Any] = {

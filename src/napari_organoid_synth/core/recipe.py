@@ -362,6 +362,27 @@ class AnnotateSettings(Settings):
     threads: int = Field(0, ge=0, description="Processor threads; 0: as many as there are cores.")
 
 
+class PredictSettings(Settings):
+    """A trained segmenter applied to images."""
+
+    segmenter: str = Field(
+        "",
+        description="Folder of a segmenter, or an arm (curated, or COMPARISON/curated/fold1) of a comparison; empty: "
+        "the best arm of the newest.",
+    )
+    images: Names = Field((), description="Folder of images, or single files.")
+    folder: str = Field("", description="Where label images go; empty: predictions/<segmenter> in the project.")
+    probability: bool = Field(False, description="Also write how sure the segmenter is of each pixel.")
+    scale: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="Mark images at this share of their size; empty: that at which the segmenter learned.",
+    )
+    device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1, mps.")
+    threads: int = Field(0, ge=0, description="Processor threads; 0: as many as there are cores.")
+
+
 class PairSettings(Settings):
     """Which images belong to which masks; without images the table is shown."""
 
@@ -432,6 +453,7 @@ VERBS: dict[str, type[Settings]] = {
     "export": ExportSettings,
     "segment": SegmentSettings,
     "gain": GainSettings,
+    "predict": PredictSettings,
     "annotate": AnnotateSettings,
 }
 """Every long verb and its settings; the function is ``core.<verb>.<verb>(project, settings, control)``."""

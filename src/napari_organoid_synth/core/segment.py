@@ -44,6 +44,7 @@ from napari_organoid_synth.core.run import Run
 from napari_organoid_synth.core.segmenters.base import Segmenter, SegmentSpec
 from napari_organoid_synth.core.segmenters.crops import CropPool
 from napari_organoid_synth.core.thumbnail import encode_png, picture
+from napari_organoid_synth.core.trained import BELOW, note_training
 
 RESULTS = "results.json"
 FEW = 10  # accepted pairs below which a warning is due
@@ -125,7 +126,8 @@ def segment(
                 "Expected room for one training step; all arms must train alike, so none was made smaller.",
                 "Lower the crops per step or the side of the crops.",
             ) from None
-        segmenter.save(folder / "segmenters" / arm)
+        segmenter.save(folder / BELOW / arm)
+        note_training(folder / BELOW / arm, data.train, PairTable.from_file(project.pairs_path).scale)
         seconds = round(time.monotonic() - began, 1)
         results.add(arm, scores | {"steps": steps, "seconds": seconds, "synthetic": len(data.extra.get(arm, ()))})
         yield Added(before + steps, (arm,))

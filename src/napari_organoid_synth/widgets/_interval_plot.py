@@ -62,6 +62,7 @@ class IntervalPlot(QWidget):
             axis.setPen(text)
             axis.setTextPen(text)
         legend = self.plot.addLegend(offset=(4, -4), labelTextColor=text, labelTextSize="8pt")
+        legend.setLabelTextColor(text)  # of the theme now; it is made once
         legend.clear()
         for row, (name, each) in enumerate(self._curves.items()):
             mean, low, high = (100 * values for values in each.band())

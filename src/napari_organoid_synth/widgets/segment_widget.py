@@ -1,123 +1,154 @@
-"""The Segment dock: train a segmenter with and without synthetic pairs, see what they gain on unseen images."""
+"""The Segment dock: measure on unseen images what synthetic pairs gain, and mark images with what was trained."""
 
 from __future__ import annotations
 
-import json
+import time
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import napari
-import numpy as np
 from qtpy.QtCore import QSignalBlocker, Qt
-from qtpy.QtWidgets import (
-    QCheckBox,
-    QGridLayout,
-    QHeaderView,
-    QLabel,
-    QProgressBar,
-    QPushButton,
-    QSpinBox,
-    QTableWidget,
-    QTableWidgetItem,
-    QWidget,
-)
+from qtpy.QtWidgets import QLabel, QPushButton, QSpinBox
 
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.job import Added, Event, Failed, Finished, Progress, Started, Warned
-from napari_organoid_synth.core.overlay import FALSE_NEGATIVE, FALSE_POSITIVE, WRONG_CLASS
+from napari_organoid_synth.core.folds import find_groups, make_folds
+from napari_organoid_synth.core.gain_size import seconds, speeds, trainings, workers
+from napari_organoid_synth.core.gain_table import OPTIMISTIC
+from napari_organoid_synth.core.job import Added, Event, Failed, Finished, JobFolder, Progress, Started, Warned
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import SegmentSettings
+from napari_organoid_synth.core.recipe import GainSettings, Recipe, SegmentSettings
 from napari_organoid_synth.core.registry import SEGMENTERS
+from napari_organoid_synth.widgets._apply_panel import ApplyPanel
+from napari_organoid_synth.widgets._arms import ArmBoxes
+from napari_organoid_synth.widgets._background import Background
 from napari_organoid_synth.widgets._cards import ProgressCard, WrapLabel, words_for_seconds
+from napari_organoid_synth.widgets._comparison import ComparisonPanel, read_results, share_done
 from napari_organoid_synth.widgets._dock import ColumnDock, add_row, combo_box, named
 from napari_organoid_synth.widgets._editors import guard_wheel
-from napari_organoid_synth.widgets._form import Fold, SettingsForm, rows
-from napari_organoid_synth.widgets._gain_plot import GainPlot
-from napari_organoid_synth.widgets._jobs import command_text
+from napari_organoid_synth.widgets._form import Fold, SettingsForm, rows, show_row
+from napari_organoid_synth.widgets._jobs import JobRunner, command_text
 from napari_organoid_synth.widgets._menus import open_dock
-from napari_organoid_synth.widgets._predictions import newest_results, read_prediction, show_prediction
+from napari_organoid_synth.widgets._predictions import newest_results
 
 PURPOSE = (
     "Here you measure whether synthetic pairs help: the same segmenter is trained with and without them and tested on "
     "images that nothing was trained on."
 )
+TEST_BY = {
+    "grouped": (
+        "groups in turn",
+        "Images of one volume, embryo or well are tested together, each group in turn. The generator is trained anew "
+        "each time, without them.",
+    ),
+    "k-fold": ("a part in turn", "Each image is tested once; the generator is trained anew for each part."),
+    "leave-one-out": ("each image in turn", "For fewer than ten images and time to spare."),
+    "segment": (
+        "the project's test images",
+        "A first look: the pairs that are there, and the images that are marked as test in Pairs. Much faster.",
+    ),
+}
 ARMS = {
-    "real": ("real", "Your training pairs alone: what the others are compared with."),
-    "classical": ("classical", "Your pairs with turns, flips, bends and brightness changes: the usual augmentation."),
-    "synthetic": ("synthetic", "Your pairs and every synthetic pair, not sorted."),
-    "curated": ("curated", "Your pairs and the synthetic pairs that you accepted."),
+    "segment": {
+        "real": ("real", "Your training pairs alone: what the others are compared with."),
+        "classical": (
+            "classical",
+            "Your pairs with turns, flips, bends and brightness changes: the usual augmentation.",
+        ),
+        "synthetic": ("synthetic", "Your pairs and every synthetic pair, not sorted."),
+        "curated": ("curated", "Your pairs and the synthetic pairs that you accepted."),
+    },
+    "gain": {
+        "raw": ("real pairs", "Your training pairs alone; always trained, because the others are compared with it."),
+        "classical-tissue": (
+            "classical, tissue",
+            "Mirrored, turned, bent; brightness × 0.6 to 2 and ± 0.2, noise 0.02.",
+        ),
+        "classical-organoid": ("classical, organoid", "Half of each batch mirrored, turned, cropped and whitened."),
+        "synthetic": ("synthetic", "Your pairs and the pairs of a generator that is trained in each fold."),
+        "curated": (
+            "curated",
+            "Your pairs and the pairs that you accepted, where their generator saw no test image; else the most "
+            "realistic pairs of the fold (automatically curated).",
+        ),
+        "simulator": ("simulator", "Your pairs and simulated ones with your objects' shapes: no network is needed."),
+        "pretrain": ("pretrain", "Synthetic pairs first, then your pairs; the same number of steps in all."),
+    },
 }
-SCORES = {
-    "dice": ("Dice", "Overlap of prediction and truth, 0 to 1: 2 TP / (2 TP + FP + FN)."),
-    "precision": ("Precision", "Share of what was marked that is right."),
-    "recall": ("Recall", "Share of what is there that was marked."),
-    "ap": ("AP", "Objects found one to one, averaged over overlap thresholds 0.5 to 0.95."),
+HIDDEN = {
+    "segment": ("segmenter", "arms", "steps"),
+    "gain": ("segmenter", "arms", "steps", "design", "repeats", "test_share"),
 }
-REST = ("segmenter", "arms", "steps")
+CLASSES: dict[str, type[SegmentSettings] | type[GainSettings]] = {"segment": SegmentSettings, "gain": GainSettings}
+TRAINED = {"synthetic", "curated", "pretrain"}
 
 
 class SegmentWidget(ColumnDock):
-    """Compare segmenters trained on different sets.
+    """Compare segmenters trained on different sets, and use them.
 
     Parameters
     ----------
     viewer : napari.viewer.Viewer
     """
 
+    VERBS: ClassVar[tuple[str, str]] = ("gain", "segment")
+
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__(viewer, "segment", PURPOSE, {"Load pairs": lambda: open_dock(self.viewer, "Pairs")})
-        self.runner = self.workspace.runner("segment")
-        self.folder: Path | None = None
-        self.results: dict[str, Any] = {}
+        self.runners: dict[str, JobRunner] = {verb: self.workspace.runner(verb) for verb in self.VERBS}
+        self._job: JobRunner | None = None
         self._running: SegmentSettings | None = None
         self._counts: dict[str, int] = {}
+        self._speeds: dict[str, float] = {}
+        self._unfinished: tuple[JobFolder, int, int] | None = None
+        self._read_at = 0
+        self.background = background = Background(self)
         self._build()
-        self.runner.started.connect(self._started)
-        self.runner.event.connect(self._heed)
-        self.runner.failed.connect(self._failed)
-        self.runner.finished.connect(self._finished)
-        self.runner.stateChanged.connect(self._judge)
+        for runner in self.runners.values():
+            runner.started.connect(self._started)
+            runner.event.connect(self._heed)
+            runner.failed.connect(self._failed)
+            runner.finished.connect(self._finished)
+            runner.stateChanged.connect(self._judge)
         self.workspace.projectChanged.connect(self._open)
         self.workspace.pairsChanged.connect(self._count)
         self.workspace.samplesChanged.connect(self._count)
+        self.workspace.runsChanged.connect(self._judge)
+        self.destroyed.connect(lambda: background.close())
         self._open(self.workspace.project)
-        if self.runner.running:
+        if self.running:
             self._started()
 
     # --- build ---
 
     def _build(self) -> None:
-        self.segmenter = combo_box()
+        self.segmenter, self.test_by, self.repeats = combo_box(), combo_box(), QSpinBox()
         for name in SEGMENTERS.names():
             config: Any = SEGMENTERS.config(name)
             self.segmenter.addItem(config.title, name)
             self.segmenter.setItemData(self.segmenter.count() - 1, config.when, Qt.ItemDataRole.ToolTipRole)
-        form = rows()
-        add_row(form, "Segmenter", self.segmenter, "The network that learns to mark the objects.")
-        self.column.addLayout(form)
+        for key, (text, tip) in TEST_BY.items():
+            self.test_by.addItem(text, key)
+            self.test_by.setItemData(self.test_by.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
+        self.front = rows()
+        add_row(self.front, "Segmenter", self.segmenter, "The network that learns to mark the objects.")
+        self.column.addLayout(self.front)
         self.when = WrapLabel()
         self.column.addWidget(self.when)
+        self.testing = rows()
+        add_row(self.testing, "Test by", self.test_by, "Which images are tested.")
+        self.repeats.setRange(1, 100)
+        guard_wheel(self.repeats)
+        tip = "Trainings of everything with other seeds; several show how much is luck."
+        add_row(self.testing, "Repeats", self.repeats, tip)
+        self.column.addLayout(self.testing)
+        self.groups = WrapLabel()
+        self.column.addWidget(self.groups)
 
         self.column.addWidget(QLabel("Compare"))
-        grid = QGridLayout()
-        grid.setSpacing(4)
-        self.arms: dict[str, QCheckBox] = {}
-        self.arm_notes: dict[str, QLabel] = {}
-        self.bars: dict[str, QProgressBar] = {}
-        for row, (arm, (text, tip)) in enumerate(ARMS.items()):
-            box, note, bar = QCheckBox(text), QLabel(), QProgressBar()
-            named(box, text, tip)
-            bar.setAccessibleName(f"Progress of {text}")
-            bar.setTextVisible(False)
-            bar.setMaximumHeight(8)
-            bar.hide()
-            for column, widget in enumerate((box, note, bar)):
-                grid.addWidget(widget, row, column)
-            self.arms[arm], self.arm_notes[arm], self.bars[arm] = box, note, bar
-            box.toggled.connect(self._edited)
-        grid.setColumnStretch(2, 1)
-        self.column.addLayout(grid)
-
+        self.arms = {"gain": ArmBoxes(ARMS["gain"], "raw"), "segment": ArmBoxes(ARMS["segment"])}
+        for boxes in self.arms.values():
+            boxes.changed.connect(self._edited)
+            self.column.addWidget(boxes)
         more = rows()
         self.steps = QSpinBox()
         self.steps.setRange(1, 1_000_000)
@@ -129,19 +160,32 @@ class SegmentWidget(ColumnDock):
         self.column.addLayout(more)
         self.estimate = WrapLabel()
         self.column.addWidget(self.estimate)
+        self.optimistic = WrapLabel(f"! {OPTIMISTIC} The paper protocol is for repeating published studies.")
+        self.column.addWidget(self.optimistic)
         self.fold = Fold("More settings")
-        self.form = SettingsForm(SegmentSettings, hidden=REST)
+        self.forms = {verb: SettingsForm(CLASSES[verb], hidden=HIDDEN[verb]) for verb in self.VERBS}
         self.member = SettingsForm(SEGMENTERS.config(SEGMENTERS.names()[0]))
-        self.fold.addWidget(self.form)
-        self.fold.addWidget(self.member)
+        for form in (*self.forms.values(), self.member):
+            self.fold.addWidget(form)
         self.column.addWidget(self.fold)
 
-        self.progress = ProgressCard(self.runner, "Stop and keep", "step")
-        self.column.addWidget(self.progress)
+        self.cards = {
+            "gain": ProgressCard(self.runners["gain"], "Stop and keep", "training"),
+            "segment": ProgressCard(self.runners["segment"], "Stop and keep", "step"),
+        }
+        for card in self.cards.values():
+            self.column.addWidget(card)
+        self.go_on = QPushButton()
+        self.go_on.clicked.connect(lambda: self.guard(self.resume))
+        self.go_on.hide()
+        self.column.addWidget(self.go_on)
         self.warning = WrapLabel()
         self.warning.hide()
         self.column.addWidget(self.warning)
-        self._build_results()
+        self.panel = ComparisonPanel(self.viewer, lambda: self.workspace.pairs, self.show_error)
+        self.column.addWidget(self.panel)
+        self.apply = ApplyPanel(self.viewer, self.workspace, self.show_error)
+        self.column.addWidget(self.apply)
         self.copy_button = QPushButton("Copy as command")
         self.copy_button.setFlat(True)
         named(self.copy_button, "Copy as command", "The same on the command line, also on another computer.")
@@ -149,73 +193,54 @@ class SegmentWidget(ColumnDock):
         self.column.addWidget(self.copy_button)
 
         self.segmenter.currentIndexChanged.connect(self._change_member)
-        self.steps.valueChanged.connect(self._edited)
-        for form_ in (self.form, self.member):
-            form_.valueChanged.connect(self._edited)
-            form_.problemChanged.connect(self._judge)
-        self.setValue(SegmentSettings())
-
-    def _build_results(self) -> None:
-        self.panel = QWidget()
-        grid = QGridLayout(self.panel)
-        grid.setContentsMargins(0, 0, 0, 0)
-        self.sentence = WrapLabel()
-        font = self.sentence.font()
-        font.setBold(True)
-        self.sentence.setFont(font)
-        self.plot = GainPlot()
-        self.table = QTableWidget(0, 0)
-        self.table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
-        self.table.setSelectionMode(QTableWidget.SelectionMode.NoSelection)
-        self.table.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.table.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        named(self.table, "Scores", "Means over the test images.")
-        self.image, self.arm = combo_box(), combo_box()
-        self.show_button = QPushButton("Show as layers")
-        tip = "Image, truth, prediction and errors: magenta was marked but is not there, cyan was missed."
-        named(self.show_button, "Show as layers", tip)
-        self.show_button.clicked.connect(lambda: self.guard(self.show_layers))
-        form = rows()
-        add_row(form, "Image", self.image, "The test image to look at.")
-        add_row(form, "Trained on", self.arm, "The arm whose prediction is shown.")
-        self.legend = WrapLabel(
-            f"{swatch(FALSE_POSITIVE)} marked, but not there &nbsp; {swatch(FALSE_NEGATIVE)} there, but missed &nbsp; "
-            f"{swatch(WRONG_CLASS)} marked as another class"
-        )
-        grid.addWidget(self.sentence, 0, 0)
-        grid.addWidget(self.plot, 1, 0)
-        grid.addWidget(self.table, 2, 0)
-        grid.addLayout(form, 3, 0)
-        grid.addWidget(self.show_button, 4, 0)
-        grid.addWidget(self.legend, 5, 0)
-        self.panel.hide()
-        self.column.addWidget(self.panel)
-        for combo in (self.image, self.arm):
-            combo.activated.connect(lambda _: self._layers_open() and self.guard(self.show_layers))
+        self.test_by.currentIndexChanged.connect(self._edited)
+        for spin in (self.steps, self.repeats):
+            spin.valueChanged.connect(self._edited)
+        for form in (*self.forms.values(), self.member):
+            form.valueChanged.connect(self._edited)
+            form.problemChanged.connect(self._judge)
+        self.setValue(GainSettings())
 
     # --- value ---
 
-    def value(self) -> SegmentSettings:
+    @property
+    def verb(self) -> str:
+        """``"gain"`` or ``"segment"``, by what is tested."""
+        return "segment" if self.test_by.currentData() == "segment" else "gain"
+
+    @property
+    def running(self) -> JobRunner | None:
+        """The runner that follows a comparison."""
+        return next((runner for runner in self.runners.values() if runner.running), None)
+
+    def value(self) -> SegmentSettings | GainSettings:
         """The settings as shown; arms without pairs are left out."""
-        arms = [arm for arm, box in self.arms.items() if box.isChecked() and box.isEnabled()]
-        values = self.form.value().model_dump() | {
+        values = self.forms[self.verb].value().model_dump() | {
             "segmenter": self.member.value().model_dump(),
-            "arms": arms,
+            "arms": self.arms[self.verb].value(),
             "steps": self.steps.value(),
         }
-        return SegmentSettings.parse(values)
+        if self.verb == "segment":
+            return SegmentSettings.parse(values)
+        return GainSettings.parse(values | {"design": self.test_by.currentData(), "repeats": self.repeats.value()})
 
-    def setValue(self, settings: SegmentSettings) -> None:
+    def setValue(self, settings: SegmentSettings | GainSettings) -> None:
         """Show settings."""
+        verb = "gain" if isinstance(settings, GainSettings) else "segment"
         name = settings.segmenter.name  # type: ignore[attr-defined]
+        design = settings.design if isinstance(settings, GainSettings) else "segment"
+        with QSignalBlocker(self.test_by):
+            if self.test_by.findData(design) < 0:
+                self.test_by.addItem("images put aside", design)
+            self.test_by.setCurrentIndex(self.test_by.findData(design))
         self.segmenter.setCurrentIndex(self.segmenter.findData(name))
         self._change_member()
         self.member.setValue(settings.segmenter)
-        self.form.setValue(settings)
+        self.forms[verb].setValue(settings)
         self.steps.setValue(settings.steps)
-        for arm, box in self.arms.items():
-            box.setChecked(arm in settings.arms)
+        if isinstance(settings, GainSettings):
+            self.repeats.setValue(settings.repeats)
+        self.arms[verb].setValue(settings.arms)
         self._judge()
 
     def _change_member(self, *_: object) -> None:
@@ -236,9 +261,35 @@ class SegmentWidget(ColumnDock):
     def _open(self, project: Project | None) -> None:
         self.error.hide()
         self.warning.hide()
-        self.restore(SegmentSettings, self.setValue)
+        self._job = None
+        self._restore()
         self._count()
-        self._take_results(newest_results(project) if project is not None else None)
+        self._speeds, self._unfinished = {}, None
+        self.go_on.hide()
+        folder = newest_results(project) if project is not None else None
+        self._show(folder, read_results(folder))
+        self.apply.refresh()
+        if project is not None:
+            self.background.do(lambda: (speeds(project), unfinished(project)), self._know, self.show_error)
+
+    def _restore(self) -> None:
+        """Show what was chosen in this project before, of both verbs, or the defaults."""
+        self._restoring = True
+        stored = self.workspace.remembered(self.key)
+        shown = "segment" if stored.get("verb") == "segment" else "gain"
+        for verb in ("segment", "gain") if shown == "gain" else ("gain", "segment"):
+            kept = stored.get(verb)
+            try:
+                settings = CLASSES[verb].parse(kept if isinstance(kept, dict) else {})
+            except UserError:  # stored by another version
+                settings = CLASSES[verb]()
+            self.setValue(settings)
+        self._restoring = False
+
+    def _know(self, found: tuple[dict[str, float], tuple[JobFolder, int, int] | None]) -> None:
+        """Take in what was read in the background."""
+        self._speeds, self._unfinished = found
+        self._judge()
 
     def _count(self, *_: object) -> None:
         project, table = self.workspace.project, self.workspace.pairs
@@ -248,16 +299,13 @@ class SegmentWidget(ColumnDock):
         if project is not None and project.samples_path.exists():
             samples = self.guard(lambda: self.workspace.store.counts()) or samples  # type: ignore[union-attr]
         made = sum(samples[verdict] for verdict in ("new", "accepted", "rejected"))
-        self._counts = {"train": train, "test": test, "synthetic": made, "curated": samples["accepted"]}
-        notes = {
-            "real": f"{train} pairs",
-            "classical": f"{train} pairs, augmented",
-            "synthetic": f"+ {made:,} synthetic" if made else "none made yet",
-            "curated": f"+ {samples['accepted']:,} accepted" if samples["accepted"] else "none accepted yet",
-        }
-        for arm, note in notes.items():
-            self.arm_notes[arm].setText(note)
-            self.arms[arm].setEnabled(self._counts.get(arm, 1) > 0)
+        accepted = samples["accepted"]
+        self._counts = {"train": train, "test": test}
+        boxes = self.arms["segment"]
+        boxes.allow("real", train > 0, f"{train} pairs")
+        boxes.allow("classical", True, f"{train} pairs, augmented")
+        boxes.allow("synthetic", made > 0, f"+ {made:,} synthetic" if made else "none made yet")
+        boxes.allow("curated", accepted > 0, f"+ {accepted:,} accepted" if accepted else "none accepted yet")
         if project is None:
             self.show_body(PURPOSE + " Open a project first.")
         elif train + test == 0:
@@ -271,174 +319,219 @@ class SegmentWidget(ColumnDock):
     def _edited(self, *_: object) -> None:
         self.copy_button.setText("Copy as command")
         self._judge()
-        if self.workspace.project is not None and self.reason.isHidden():
-            chosen = [arm for arm, box in self.arms.items() if box.isChecked()]
-            self.remember(self.value(), arms=chosen)
+        if self.workspace.project is not None and self.reason.isHidden() and not self._restoring:
+            values = self.value().model_dump(mode="json") | {"arms": self.arms[self.verb].checked()}
+            self.workspace.remember(
+                self.key, {**self.workspace.remembered(self.key), "verb": self.verb, self.verb: values}
+            )
 
     def _judge(self, *_: object) -> None:
-        chosen = [arm for arm, box in self.arms.items() if box.isChecked() and box.isEnabled()]
-        self.button.setText("Measure the gain" if set(chosen) & {"synthetic", "curated"} else "Train and test")
+        """What can be done now, how long it takes, and why not."""
+        gain = self.verb == "gain"
+        for verb in self.VERBS:
+            self.arms[verb].setVisible(verb == self.verb)
+            self.forms[verb].setVisible(verb == self.verb)
+        show_row(self.testing, self.repeats, gain)
+        self.groups.setVisible(gain)
+        chosen = self.arms[self.verb].value()
+        promising = set(chosen) & {"synthetic", "curated", "simulator", "pretrain"}
+        self.button.setText("Measure the gain" if promising else "Train and test")
         self.button.setAccessibleDescription("Trains every arm in a process of its own; the window stays free.")
-        problem = self.form.problem or self.member.problem
-        if self.runner.running:
+        problem = self.forms[self.verb].problem or self.member.problem
+        folds = 0
+        if gain and not problem:
+            folds, problem = self._plan()
+        if self.running is not None:
             self.allow("A comparison runs; stop it to change something.")
         elif not self._counts.get("train"):
             self.allow("There are no training pairs. Load and check pairs in Pairs.")
-        elif not self._counts.get("test"):
+        elif not gain and not self._counts.get("test"):
             self.allow("No pair is put aside for the test. Mark some as test in Pairs, then train the generator again.")
         elif not chosen:
             self.allow("Check at least one set to train on.")
+        elif gain and not problem and set(chosen) & TRAINED and not self._has_generator():
+            self.allow("There is no generator yet, whose training could be repeated. Train one in Train.")
         else:
             self.allow(problem)
-        self.estimate.setText(self._words_for_time(len(chosen)))
-        self.estimate.setVisible(not self.runner.running)
+        self.estimate.setText(self._words_for_time(folds))
+        self.estimate.setVisible(self.running is None)
+        self.optimistic.setVisible(gain and bool(self.forms["gain"].editor("paper_protocol").get()))
+        self._offer_to_go_on()
 
-    def _words_for_time(self, arms: int) -> str:
-        """What the comparison will take, from the speed of the last one."""
-        speeds = [arm["seconds"] / max(arm["steps"], 1) for arm in self.results.get("arms", {}).values()]
-        test = f"Tested on {self._counts.get('test', 0)} images."
-        if not speeds or not arms:
-            return f"{test} The time is known after the first steps."
-        seconds = float(np.mean(speeds)) * self.steps.value() * arms
-        return f"{test} {words_for_seconds(seconds).capitalize()} here, as fast as last time."
+    def _plan(self) -> tuple[int, str]:
+        """Number of folds, and why there are none; says which images belong together."""
+        table = self.workspace.pairs
+        if table is None:
+            return 0, ""
+        entries = [entry for entry in table.matched if entry.masks]
+        try:
+            settings: Any = self.value()
+            found = find_groups(entries, settings.group_pattern)
+            self.groups.setText(found.words + (f"\n! {found.warning}" if found.warning else ""))
+            held = [entry.name for entry in entries if entry.split == "test"]
+            folds = make_folds(found.groups, settings.design, settings.folds, settings.test_share, held, settings.seed)
+        except UserError as error:
+            return 0, str(error)
+        return len(folds), ""
+
+    def _has_generator(self) -> bool:
+        project = self.workspace.project
+        return project is not None and bool(self.forms["gain"].editor("generator").get() or project.runs())
+
+    def _words_for_time(self, folds: int) -> str:
+        """How many trainings, and what they will take, from the speed of earlier ones."""
+        if self.verb == "segment":
+            arms, test = len(self.arms["segment"].value()), f"Tested on {self._counts.get('test', 0)} images."
+            if "arm" not in self._speeds or not arms:
+                return f"{test} The time is known after the first steps."
+            taken = self._speeds["arm"] * self.steps.value() * arms
+            return f"{test} {words_for_seconds(taken).capitalize()} here, as fast as last time."
+        if not folds:
+            return ""
+        settings: Any = self.value()
+        count = trainings(settings, folds)
+        parts = [f"{count['arm']} of the segmenter"]
+        parts += [f"{count['generator']} of the generator"] * bool(count["generator"])
+        words = f"{folds} folds, {sum(count.values())} trainings ({', '.join(parts)})"
+        taken_ = seconds(settings, folds, self._speeds, self._generator_steps(settings))
+        if taken_ is None and count["generator"] and "generator" in self._speeds:
+            each = self._speeds["generator"] * self._generator_steps(settings)
+            made = words_for_seconds(each * count["generator"] / min(workers(settings), count["generator"]))
+            return (
+                f"{words}, {made} for the generators alone, as fast as before. The rest is known after the first ones."
+            )
+        if taken_ is None:
+            return f"{words}. The time is known after the first ones."
+        at_once = workers(settings)
+        return f"{words}, {words_for_seconds(taken_)} here, {at_once} at once, as fast as before."
+
+    def _generator_steps(self, settings: GainSettings) -> int:
+        project = self.workspace.project
+        if project is None or not set(settings.arms) & TRAINED or settings.generator_steps:
+            return settings.generator_steps
+        try:
+            if settings.generator.endswith((".yaml", ".yml", ".json")):
+                return Recipe.from_file(project.path / settings.generator).train.steps
+            return Recipe.from_file(project.run_path(settings.generator) / "recipe.yaml").train.steps
+        except UserError:
+            return 0
 
     # --- run ---
 
     def run(self) -> None:
         """Start the comparison."""
-        if self.workspace.project is not None and not self.runner.running:
+        if self.workspace.project is not None and self.running is None:
             self.error.dismiss()
-            self.runner.start("segment", self.workspace.project, self.value())
+            self.runners[self.verb].start(self.verb, self.workspace.project, self.value())
+
+    def resume(self) -> None:
+        """Go on with the comparison that was stopped; what is done stays."""
+        if self.workspace.project is not None and self.running is None and self._unfinished is not None:
+            self.error.dismiss()
+            self.runners["gain"].start("gain", self.workspace.project, resume=self._unfinished[0])
+
+    def _offer_to_go_on(self) -> None:
+        self.go_on.setVisible(self._unfinished is not None and self.running is None)
+        if self._unfinished is not None:
+            folder, done, total = self._unfinished
+            self.go_on.setText(f"Go on: {done} of {total} done")
+            named(self.go_on, self.go_on.text(), f"Goes on with {folder.path.name}; what is done is not done again.")
 
     def _started(self) -> None:
-        folder = self.runner.folder
+        self._job = self.running
+        folder = self._job.folder if self._job is not None else None
         self.warning.hide()
         self._running = None
         if folder is not None:
-            try:
-                self._running = SegmentSettings.from_file(folder.path / "settings.yaml")
-            except UserError:
-                self._running = None  # started by the command line with a recipe of its own
-            self._take_results(folder.path)
-        for arm, bar in self.bars.items():
-            bar.setRange(0, 100)
-            bar.setValue(0)
-            bar.setVisible(self._running is not None and arm in self._running.arms)
-            self.arm_notes[arm].setVisible(bar.isHidden())
+            if self._job is self.runners["segment"]:
+                try:
+                    self._running = SegmentSettings.from_file(folder.path / "settings.yaml")
+                except UserError:
+                    self._running = None  # started by the command line with a recipe of its own
+            self._show(folder.path, read_results(folder.path))
+        arms = self._running.arms if self._running is not None else ()
+        self.arms["segment"].show_progress(dict.fromkeys(arms, 0.0))
+        self._judge()
 
     def _heed(self, event: Event) -> None:
         if isinstance(event, Progress) and self._running is not None:
-            self._show_arms(event.step / max(self._running.steps, 1))
-        elif isinstance(event, Started):
-            self._show_arms(0.0)
+            shares = share_done(event, len(self._running.arms), self._running.steps)
+            self.arms["segment"].show_progress(dict(zip(self._running.arms, shares, strict=True)))
+        elif isinstance(event, Started) and event.info.get("groups"):
+            self.groups.setText(event.info["groups"])
         elif isinstance(event, Warned):
             said = self.warning.text().splitlines() if not self.warning.isHidden() else []
             self.warning.setText("\n".join([*said, f"! {event.text}"]))
             self.warning.show()
-        elif isinstance(event, Added | Finished) and self.runner.folder is not None:
-            self._take_results(self.runner.folder.path)
+        if isinstance(event, Added | Finished | Progress) and self._job is not None and self._job.folder is not None:
+            path = self._job.folder.path
+            self.background.do(lambda: self._read(path), self._take, self.show_error)
 
-    def _show_arms(self, done: float) -> None:
-        """Arms are trained one after the other; ``done`` counts them."""
-        if self._running is not None:
-            for number, arm in enumerate(self._running.arms):
-                self.bars[arm].setValue(round(100 * min(max(done - number, 0.0), 1.0)))
+    def _read(self, folder: Path) -> tuple[Path, dict[str, Any]] | None:
+        """The results, if they have changed; in the background."""
+        try:
+            changed = (folder / "results.json").stat().st_mtime_ns
+        except OSError:
+            return None
+        if changed == self._read_at:
+            return None
+        self._read_at = changed
+        return folder, read_results(folder)
+
+    def _take(self, found: tuple[Path, dict[str, Any]] | None) -> None:
+        folder = self._job.folder if self._job is not None else None
+        if found is not None and found[1] and folder is not None and folder.path == found[0]:
+            self._show(*found)
 
     def _finished(self, reason: str) -> None:
-        self._hide_bars()
+        job, self._job = self._job, None
+        self.arms["segment"].show_progress({})
+        if job is not None and job.folder is not None:
+            self._show(job.folder.path, read_results(job.folder.path))
         if reason == "completed":
-            self.workspace.notify(self.results.get("sentence") or "The comparison is done.")
-        self._judge()
+            self.workspace.notify(self.panel.sentence.text() or "The comparison is done.")
+        self._look_again()
 
     def _failed(self, failed: Failed) -> None:
-        self._hide_bars()
+        self._job = None
+        self.arms["segment"].show_progress({})
         self.show_error(failed)
+        self._look_again()
 
-    def _hide_bars(self) -> None:
-        for arm, bar in self.bars.items():
-            bar.hide()
-            self.arm_notes[arm].show()
+    def _look_again(self) -> None:
+        """After a comparison: speeds, what is unfinished, which segmenters there are."""
+        self.apply.refresh()
+        project = self.workspace.project
+        if project is not None:
+            self.background.do(lambda: (speeds(project), unfinished(project, 10.0)), self._know, self.show_error)
+        self._judge()
 
     # --- results ---
 
-    def _take_results(self, folder: Path | None) -> None:
-        """Show the ``results.json`` of a comparison; nothing where there is none."""
-        self.folder, self.results = folder, {}
-        if folder is not None:
-            try:
-                self.results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-            except (OSError, ValueError):
-                self.results = {}
-        arms: dict[str, Any] = self.results.get("arms", {})
-        self.panel.setVisible(bool(arms))
-        self._judge()
-        if not arms:
-            return
-        self.sentence.setText(self.results.get("sentence", ""))
-        self.sentence.setVisible(bool(self.results.get("sentence")))
-        self.plot.show_arms({arm: [one["dice"] for one in score["per_image"].values()] for arm, score in arms.items()})
-        self._fill_table(arms)
-        for combo, items in ((self.image, self.results.get("test", [])), (self.arm, list(arms))):
-            chosen = combo.currentText()
-            with QSignalBlocker(combo):
-                combo.clear()
-                combo.addItems(items)
-                combo.setCurrentIndex(max(combo.findText(chosen), 0))
-        warnings = self.results.get("warnings", [])
-        self.warning.setText("\n".join(f"! {text}" for text in warnings))
-        self.warning.setVisible(bool(warnings))
-
-    def _fill_table(self, arms: dict[str, Any]) -> None:
-        scores = [key for key in SCORES if any(key in one for one in arms.values())]
-        shown = {key: [f"{one[key]:.3f}" if key in one else "" for one in arms.values()] for key in scores}
-        self.table.setColumnCount(len(scores))
-        self.table.setRowCount(len(arms))
-        self.table.setHorizontalHeaderLabels([SCORES[key][0] for key in scores])
-        self.table.setVerticalHeaderLabels(list(arms))
-        header: Any = self.table.horizontalHeader()
-        for column, key in enumerate(scores):
-            title: Any = self.table.horizontalHeaderItem(column)
-            title.setToolTip(SCORES[key][1])
-            for row, text in enumerate(shown[key]):
-                item = QTableWidgetItem(text)
-                item.setTextAlignment(Qt.AlignmentFlag.AlignCenter)
-                if text == max(shown[key]) and len(set(shown[key])) > 1:
-                    font = item.font()
-                    font.setBold(True)
-                    item.setFont(font)
-                    item.setToolTip("The best of the arms.")
-                self.table.setItem(row, column, item)
-        header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
-        header.setMinimumSectionSize(30)
-        height = header.sizeHint().height() + 4
-        height += sum(self.table.rowHeight(row) for row in range(len(arms)))
-        self.table.setFixedHeight(height)
-
-    # --- layers ---
-
-    def show_layers(self) -> None:
-        """Open the chosen test image with its truth, prediction and errors; files are read in the background."""
-        from napari.qt.threading import create_worker
-
-        table = self.workspace.pairs
-        if self.folder is None or table is None or not self.image.currentText():
-            return
-        arm, image = self.arm.currentText(), self.image.currentText()
-        worker: Any = create_worker(
-            read_prediction, self.folder, arm, image, table, _start_thread=False, _ignore_errors=True
-        )
-        worker.returned.connect(lambda found: show_prediction(self.viewer, found))
-        worker.errored.connect(self.show_error)
-        worker.start()
-
-    def _layers_open(self) -> bool:
-        return "errors" in self.viewer.layers
+    def _show(self, folder: Path | None, results: dict[str, Any]) -> None:
+        """Show results, whole or so far, with their warnings."""
+        self.panel.show_results(folder, results)
+        warnings = results.get("warnings", [])
+        if results.get("arms"):
+            self.warning.setText("\n".join(f"! {text}" for text in warnings))
+            self.warning.setVisible(bool(warnings))
 
     def _copy(self) -> None:
         if self.workspace.project is not None:
-            self.copy_text(command_text("segment", self.workspace.project, self.value()), self.copy_button)
+            self.copy_text(command_text(self.verb, self.workspace.project, self.value()), self.copy_button)
 
 
-def swatch(colour: tuple[int, int, int]) -> str:
-    """A square in a colour of the overlay, for a legend."""
-    return f'<span style="color: rgb{colour}">■</span>'
+def unfinished(project: Project, patience: float = 0.0) -> tuple[JobFolder, int, int] | None:
+    """The newest comparison in folds, with its trainings that are done and all, if it stopped before its end.
+
+    A process that has said its last word may need some seconds of ``patience`` to end.
+    """
+    found = sorted(project.path.glob("segment/*/gain.yaml"), key=lambda path: path.parent.name)
+    if not found:
+        return None
+    folder, until = JobFolder(found[-1].parent), time.monotonic() + patience
+    tasks = read_results(folder.path).get("tasks", {})
+    done, total = int(tasks.get("done", 0)), int(tasks.get("total", 0))
+    while done < total and folder.alive and time.monotonic() < until:
+        time.sleep(0.1)
+    return (folder, done, total) if done < total and not folder.alive else None

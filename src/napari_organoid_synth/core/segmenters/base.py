@@ -22,9 +22,9 @@ from napari_organoid_synth.core.pair import MaskKind
 from napari_organoid_synth.core.registry import SEGMENTERS
 from napari_organoid_synth.core.segmenters.crops import CropPool
 from napari_organoid_synth.core.settings import Settings
+from napari_organoid_synth.core.trained import DESCRIPTION, WEIGHTS
 
 REPORT_SECONDS = 0.5
-WEIGHTS, DESCRIPTION = "segmenter.safetensors", "segmenter.json"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,267 @@
+"""What a comparison found: sentence, figures, table, and its predictions as layers; also while it goes on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtCore import QSignalBlocker, Qt
+from qtpy.QtWidgets import (
+    QHeaderView,
+    QPushButton,
+    QTabBar,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_organoid_synth.core.gain_table import ARMS as ARM_WORDS
+from napari_organoid_synth.core.gain_table import SCORES as SCORE_WORDS
+from napari_organoid_synth.core.job import Progress
+from napari_organoid_synth.core.overlay import FALSE_NEGATIVE, FALSE_POSITIVE, WRONG_CLASS
+from napari_organoid_synth.core.threshold_curves import FoldScores
+from napari_organoid_synth.widgets._cards import WrapLabel
+from napari_organoid_synth.widgets._dock import add_row, combo_box, named
+from napari_organoid_synth.widgets._form import rows
+from napari_organoid_synth.widgets._gain_plot import GainBars, GainPlot
+from napari_organoid_synth.widgets._interval_plot import IntervalPlot
+from napari_organoid_synth.widgets._predictions import read_prediction, show_prediction
+
+SCORES = {
+    "dice": ("Dice", "Overlap of prediction and truth, 0 to 1: 2 TP / (2 TP + FP + FN)."),
+    "precision": ("Precision", "Share of what was marked that is right."),
+    "recall": ("Recall", "Share of what is there that was marked."),
+    "ap": ("AP", "Objects found one to one, averaged over overlap thresholds."),
+}
+CHANGE = "Difference to raw, same images; in brackets its 95 % interval (below four images: single values)."
+
+
+def read_results(folder: Path | None) -> dict[str, Any]:
+    """The ``results.json`` of a comparison; empty where there is none."""
+    try:
+        found = json.loads((folder / "results.json").read_text(encoding="utf-8")) if folder is not None else {}
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def swatch(colour: tuple[int, int, int]) -> str:
+    """A square in a colour of the overlay, for a legend."""
+    return f'<span style="color: rgb{colour}">■</span>'
+
+
+class ComparisonPanel(QWidget):
+    """The results of ``segment`` or ``gain``.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Where predictions open as layers.
+    pairs : callable
+        Gives the table of real pairs.
+    show_error : callable
+        Told what goes wrong.
+    """
+
+    def __init__(self, viewer: Any, pairs: Callable[[], Any], show_error: Callable[[Any], None]) -> None:
+        super().__init__()
+        self.viewer, self._pairs, self._show_error = viewer, pairs, show_error
+        self.folder: Path | None = None
+        self.results: dict[str, Any] = {}
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        self.state = WrapLabel()
+        self.sentence = WrapLabel()
+        font = self.sentence.font()
+        font.setBold(True)
+        self.sentence.setFont(font)
+        self.plot, self.bars, self.intervals = GainPlot(), GainBars(), IntervalPlot("Dice")
+        self.figures: tuple[QWidget, ...] = (self.plot, self.bars, self.intervals)
+        self.tabs = QTabBar()
+        self.tabs.setExpanding(False)
+        self.tabs.setDrawBase(False)
+        named(self.tabs, "Figures", "The same scores in several pictures.")
+        for title, tip in (
+            ("Images", "Dice of every test image."),
+            ("Shares", "Scores for each share of the training images."),
+            ("Intervals", "How many images reach each Dice."),
+        ):
+            self.tabs.setTabToolTip(self.tabs.addTab(title), tip)
+        self.tabs.currentChanged.connect(self._turn)
+        self._turn(0)
+        self.table = QTableWidget(0, 0)
+        self.table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
+        self.table.setSelectionMode(QTableWidget.SelectionMode.NoSelection)
+        self.table.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.table.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.table.setWordWrap(True)
+        named(self.table, "Scores", "Means over the test images.")
+        self.image, self.arm = combo_box(), combo_box()
+        self.show_button = QPushButton("Show as layers")
+        tip = "Image, truth, prediction and errors: magenta was marked but is not there, cyan was missed."
+        named(self.show_button, "Show as layers", tip)
+        self.show_button.clicked.connect(self.show_layers)
+        form = rows()
+        add_row(form, "Image", self.image, "The test image to look at.")
+        add_row(form, "Trained on", self.arm, "The arm whose prediction is shown.")
+        legend = WrapLabel(
+            f"{swatch(FALSE_POSITIVE)} marked, but not there &nbsp; {swatch(FALSE_NEGATIVE)} there, but missed &nbsp; "
+            f"{swatch(WRONG_CLASS)} marked as another class"
+        )
+        for widget in (self.state, self.sentence, self.table, self.tabs, *self.figures):
+            column.addWidget(widget)
+        column.addLayout(form)
+        column.addWidget(self.show_button)
+        column.addWidget(legend)
+        for combo in (self.image, self.arm):
+            combo.activated.connect(lambda _: self.layers_open() and self.show_layers())
+        self.hide()
+
+    def _turn(self, chosen: int) -> None:
+        """Show one figure."""
+        for number, figure in enumerate(self.figures):
+            figure.setVisible(number == chosen)
+
+    # --- show ---
+
+    def show_results(self, folder: Path | None, results: Mapping[str, Any]) -> None:
+        """Show the results of a folder, whole or so far; nothing where there are none."""
+        self.folder, self.results = folder, dict(results)
+        arms: dict[str, Any] = self.results.get("arms", {})
+        self.setVisible(bool(arms))
+        if not arms:
+            return
+        gain = bool(self.results.get("table"))
+        self.sentence.setText("\n".join(self.results.get("sentences") or [self.results.get("sentence", "")]))
+        self.sentence.setVisible(bool(self.sentence.text()))
+        self._say_state()
+        self.plot.show_arms({arm: [one["dice"] for one in score["per_image"].values()] for arm, score in arms.items()})
+        several = gain and len({row["subset"] for row in self.results["table"]}) > 1
+        self.tabs.setTabVisible(1, several)
+        self.tabs.setTabVisible(2, gain)
+        self.tabs.setVisible(gain)
+        if gain:
+            self.intervals.show_curves(fold_scores(self.results))
+            self._fill_gain(self.results["table"], self.results["score"])
+        else:
+            self._fill_scores(arms)
+        if several:
+            self.bars.show_rows(self.results["table"], self.results["score"])
+        for combo, items in ((self.image, self.results.get("test", [])), (self.arm, list(arms))):
+            chosen = combo.currentText()
+            with QSignalBlocker(combo):
+                combo.clear()
+                combo.addItems(items)
+                combo.setCurrentIndex(max(combo.findText(chosen), 0))
+
+    def _say_state(self) -> None:
+        """How much of a comparison in folds the table holds."""
+        tasks = self.results.get("tasks", {})
+        unfinished = tasks.get("done", 0) + tasks.get("failed", 0) < tasks.get("total", 0)
+        words = f"So far, after {tasks.get('done')} of {tasks.get('total')} trainings:" if unfinished else ""
+        if failed := tasks.get("failed"):
+            words = f"{words} {failed} training{'s' * (failed > 1)} failed; see the warnings.".strip()
+        self.state.setText(words)
+        self.state.setVisible(bool(words))
+
+    def _fill_scores(self, arms: Mapping[str, Any]) -> None:
+        """Means of each arm, the best of each score in bold."""
+        scores = [key for key in SCORES if any(key in one for one in arms.values())]
+        columns = [[f"{one[key]:.3f}" if key in one else "" for one in arms.values()] for key in scores]
+        best = [[text == max(column) and len(set(column)) > 1 for text in column] for column in columns]
+        self._fill(list(arms), [SCORES[key] for key in scores], columns, best)
+
+    def _fill_gain(self, table: Sequence[Mapping[str, Any]], score: str) -> None:
+        """Mean and deviation of each row, its change with the interval, and on how many images it was better."""
+        names, means, changes, better, bold = [], [], [], [], []
+        several = {key: len({row[key] for row in table}) > 1 for key in ("subset", "ratio")}
+        for row in table:
+            where = [f"{100 * row['subset']:.4g} %"] * several["subset"] + [f"1 : {row['ratio']:g}"] * several["ratio"]
+            names.append("\n".join([row["arm"].replace("-", "\n"), *where]))
+            found, gain = row["scores"][score], row.get("gain", {}).get(score)
+            means.append(f"{found['mean']:.3f}\n± {found['sd']:.3f}")
+            changes.append(f"{gain['mean']:+.3f}\n[{gain['low']:.3f}, {gain['high']:.3f}]" if gain else "")
+            better.append(f"{gain['better']} of\n{gain['images']}" if gain else "")
+            bold.append(bool(gain) and gain["interval"] == "bootstrap" and not gain["low"] <= 0 <= gain["high"])
+        short = SCORES[score][0] if score in SCORES else score
+        heads = [
+            (short, f"{SCORE_WORDS.get(score, score)}: mean ± standard deviation over images."),
+            ("Change", CHANGE + " Bold where zero is outside."),
+            ("Better", "Images on which it was better than raw."),
+        ]
+        no = [False] * len(names)
+        self._fill(names, heads, [means, changes, better], [no, bold, no])
+        for number, row in enumerate(table):
+            head: Any = self.table.verticalHeaderItem(number)
+            head.setToolTip(ARM_WORDS.get(row["arm"], row["arm"]) + (f", {c}" if (c := row.get("curation")) else ""))
+        self.table.horizontalHeader().setSectionResizeMode(2, QHeaderView.ResizeMode.ResizeToContents)
+
+    def _fill(
+        self,
+        names: Sequence[str],
+        heads: Sequence[tuple[str, str]],
+        columns: Sequence[Sequence[str]],
+        bold: Sequence[Sequence[bool]],
+    ) -> None:
+        self.table.setColumnCount(len(heads))
+        self.table.setRowCount(len(names))
+        self.table.setHorizontalHeaderLabels([head for head, _ in heads])
+        self.table.setVerticalHeaderLabels(list(names))
+        header: Any = self.table.horizontalHeader()
+        for column, texts in enumerate(columns):
+            title: Any = self.table.horizontalHeaderItem(column)
+            title.setToolTip(heads[column][1])
+            for row, text in enumerate(texts):
+                item = QTableWidgetItem(text)
+                item.setTextAlignment(Qt.AlignmentFlag.AlignCenter)
+                font = item.font()
+                font.setBold(bold[column][row])
+                item.setFont(font)
+                self.table.setItem(row, column, item)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        header.setMinimumSectionSize(30)
+        self.table.resizeRowsToContents()
+        height = header.sizeHint().height() + 4
+        height += sum(self.table.rowHeight(row) for row in range(len(names)))
+        self.table.setFixedHeight(height)
+
+    # --- layers ---
+
+    def show_layers(self) -> None:
+        """Open the chosen test image with its truth, prediction and errors; files are read in the background."""
+        from napari.qt.threading import create_worker
+
+        table = self._pairs()
+        if self.folder is None or table is None or not self.image.currentText():
+            return
+        arm, image = self.arm.currentText(), self.image.currentText()
+        worker: Any = create_worker(
+            read_prediction, self.folder, arm, image, table, _start_thread=False, _ignore_errors=True
+        )
+        worker.returned.connect(lambda found: show_prediction(self.viewer, found))
+        worker.errored.connect(self._show_error)
+        worker.start()
+
+    def layers_open(self) -> bool:
+        """Whether a prediction is shown."""
+        return "errors" in self.viewer.layers
+
+
+def fold_scores(results: Mapping[str, Any]) -> dict[str, FoldScores]:
+    """Dice of the test images of each fold, for each arm."""
+    folds = [set(fold["test"]) for fold in results["design"]["folds"]]
+    found = {}
+    for arm, scores in results["arms"].items():
+        values = [[one["dice"] for name, one in scores["per_image"].items() if name in fold] for fold in folds]
+        found[arm] = FoldScores.of([fold for fold in values if fold])
+    return found
+
+
+def share_done(event: Progress, arms: int, steps: int) -> list[float]:
+    """How much of each of several arms that are trained one after the other is done."""
+    done = event.step / max(steps, 1)
+    return [min(max(done - number, 0.0), 1.0) for number in range(arms)]
