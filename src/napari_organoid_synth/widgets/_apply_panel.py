@@ -104,7 +104,8 @@ class ApplyPanel(QWidget):
         self.runner.stateChanged.connect(self._judge)
         viewer.layers.selection.events.changed.connect(self._judge)
         selected, judge = viewer.layers.selection.events.changed, self._judge
-        self.destroyed.connect(lambda: (background.close(), selected.disconnect(judge)))
+        self.destroyed.connect(lambda: selected.disconnect(judge))
+        self.destroyed.connect(background.close)
         self._judge()
 
     # --- what there is ---

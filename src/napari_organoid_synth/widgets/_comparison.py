@@ -118,8 +118,13 @@ class ComparisonPanel(QWidget):
         column.addWidget(self.show_button)
         column.addWidget(legend)
         for combo in (self.image, self.arm):
-            combo.activated.connect(lambda _: self.layers_open() and self.show_layers())
+            combo.activated.connect(lambda _: self._show_again())
         self.hide()
+
+    def _show_again(self) -> None:
+        """Follow the choice where its layers are open."""
+        if self.layers_open():
+            self.show_layers()
 
     def _turn(self, chosen: int) -> None:
         """Show one figure."""
