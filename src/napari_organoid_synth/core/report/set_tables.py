@@ -28,7 +28,11 @@ STUDY = {
     "c2st": "Told apart (0.5: not)",
 }
 """Columns of tables 1 and 2: KID, the seven scores of the study, then how far the sets overlap."""
-MASKS = {score.name: score.title.partition(":")[0] for score in MASK_SCORES}
+MASKS = {
+    score.name: score.title.replace(": distance of distributions", ", KS").replace(":", ",")
+    + (f", {score.unit}" if score.unit else "")
+    for score in MASK_SCORES
+}
 ARROWS = {"low": "\u00a0↓", "high": "\u00a0↑", "range": ""}
 KINDS = {"all": "all pairs", "kept": "new and accepted", "accepted": "accepted"}
 
@@ -73,7 +77,10 @@ def mask_table(contents: Contents) -> str:
     lines = [line for line in lines if any(name in line.scores for name in MASKS)]
     if not lines:
         return ""
-    words = "Distances between the distributions of real and generated masks: 0 for equal ones, 1 for separate ones."
+    words = (
+        "Distances between the distributions of real and generated masks. KS: 0 for equal ones, 1 for separate ones; "
+        "Wasserstein: how far one has to be moved to become the other, in the unit of the quantity."
+    )
     return f"<h3>Masks</h3>\n{paragraph(words)}{_matrix('Scores of masks', MASKS, lines)}"
 
 
