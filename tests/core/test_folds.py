@@ -114,6 +114,7 @@ def rows(*names, folder="images", **more):
         (["wellA-t3", "wellA-t4", "wellB-t3"], ["wellA", "wellA", "wellB"]),
         (["e1_z1_t2", "e1_z2_t1", "e2_z1_t1"], ["e1", "e1", "e2"]),
         (["a_y0_x0_r0", "a_y0_x256_r1", "b_y0_x0_r0"], ["a", "a", "b"]),
+        (["a_d1", "a_d7", "b_d3"], ["a", "a", "b"]),  # one well on two days
         (["embryo01_03", "embryo01_04", "embryo02_03"], ["embryo01", "embryo01", "embryo02"]),
         (["healthy_1", "healthy_2", "sick_1"], ["healthy_1", "healthy_2", "sick_1"]),  # a class is no group
         (["b0", "b1", "b2"], ["b0", "b1", "b2"]),

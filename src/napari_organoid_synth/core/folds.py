@@ -20,10 +20,10 @@ from napari_organoid_synth.core.pair_table import PairEntry
 Design = Literal["hold-out", "k-fold", "leave-one-out", "grouped"]
 USUAL = 5  # folds, where the person says no number
 FOLDER = "folder"
-PART = r"(?:z|t|c|s|slice|plane|section|frame|time|tp|page|crop|tile|patch|view|field|fov|pos)"
+PART = r"(?:z|t|c|s|d|h|slice|plane|section|frame|time|tp|day|hour|page|crop|tile|patch|view|field|fov|pos)"
 NAMES = (
     # words of a group, and how it is cut out of a name; the first that leaves two groups or more is taken
-    ("slices, frames or crops of the same name", rf"^(?P<group>.+?)(?:[ ._-]+{PART}[ ._-]?\d+)+$"),
+    ("slices, times or crops of the same name", rf"^(?P<group>.+?)(?:[ ._-]+{PART}[ ._-]?\d+)+$"),
     ("crops at places of the same image", r"^(?P<group>.+?)[ ._-]+y\d+[ ._-]?x\d+.*$"),
     ("names that differ in the last of two numbers", r"^(?P<group>.*?\d+)[ ._-]+\d+$"),
 )
@@ -82,7 +82,7 @@ def find_groups(entries: Iterable[PairEntry], pattern: str = "") -> Grouping:
     --------
     >>> rows = [PairEntry(name=f"embryo{e}_z{z}") for e in (1, 2) for z in (1, 2)]
     >>> find_groups(rows).words
-    '2 groups of 4 images, by the names (slices, frames or crops of the same name): embryo1 (2), embryo2 (2)'
+    '2 groups of 4 images, by the names (slices, times or crops of the same name): embryo1 (2), embryo2 (2)'
     """
     rows = sorted(entries, key=lambda entry: entry.name)
     names = [entry.name for entry in rows]
