@@ -132,7 +132,8 @@ def _local(number: int, threads: int) -> Iterator[Any]:
             threads_per_worker=1,
             processes=True,
             host="127.0.0.1",
-            dashboard_address=None,
+            # its pages are off, but it opens a port for them: any free one, for this computer alone
+            scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
             worker_dashboard_address=None,
             memory_limit=0,
             silence_logs=logging.CRITICAL,
