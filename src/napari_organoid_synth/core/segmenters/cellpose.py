@@ -158,8 +158,7 @@ class Cellpose(Segmenter):
         """Mark an image: the library cuts and blends its own tiles and follows the arrows."""
         from cellpose import core, dynamics, transforms
 
-        if len(image) != self.spec.channels:
-            raise UserError(f"The image has {len(image)} channels.", f"The segmenter knows {self.spec.channels}.")
+        self._check(image)
         height, width = image.shape[1:]
         planes = self._channels(normalise(image, *intensity_range(image))[None])[0].transpose(1, 2, 0)  # (Y, X, C)
         zoom = 1 / self._object_scale()
