@@ -19,6 +19,7 @@ from typing import Any
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.folds import Fold, Grouping, find_groups, make_folds, split_groups, subset
+from napari_organoid_synth.core.gain_size import GENERATED, MIXED
 from napari_organoid_synth.core.gain_table import ARMS, OPTIMISTIC, RAW, gain_sentences, gain_table, main_score
 from napari_organoid_synth.core.gain_tasks import (
     SOURCES,
@@ -50,7 +51,6 @@ from napari_organoid_synth.core.recipe import GainSettings, Recipe
 RESULTS, SETTINGS = "results.json", "gain.yaml"
 REPORT_SECONDS = 0.5
 WRITE_SECONDS = 2.0  # between tables of a comparison that goes on
-MIXED = {"synthetic", "curated", "simulator", "pretrain"}  # arms for which the ratio means something
 AS_IT_IS = ("scheduler", "workers", "threads", "device")  # settings that leave the result alone
 
 
@@ -149,7 +149,7 @@ def pick_recipes(project: Project, settings: GainSettings) -> dict[str, Recipe]:
     UserError
         If there is no such run or file, or it is of the wrong sort.
     """
-    if not set(settings.arms) & (MIXED - {"simulator"}):
+    if not set(settings.arms) & GENERATED:
         return {}
     recipes = {"generator": _recipe(project, settings.generator, masks=False)}
     if settings.masks == "generated" and recipes["generator"].shape == "painter":
