@@ -12,12 +12,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 import time
 from pathlib import Path
 
 from napari_organoid_synth.core.gain import gain
 from napari_organoid_synth.core.gain_table import lines
-from napari_organoid_synth.core.job import Control, Finished, Warned
+from napari_organoid_synth.core.job import Control, Finished, Progress, Warned
 from napari_organoid_synth.core.pair_table import PairTable
 from napari_organoid_synth.core.pairing import check_pairs, find_pairs
 from napari_organoid_synth.core.project import Project
@@ -41,24 +42,28 @@ def main() -> None:
     parser.add_argument("--segmenters", nargs="+", default=SEGMENTERS.names())
     parser.add_argument("--arms", nargs="+", default=list(ARMS))
     parser.add_argument("--masks", default="masks", help="folder of the masks in SET; folders in it are classes")
+    parser.add_argument("--begins", default="", help="only images whose names begin so")
     parser.add_argument("--most", type=int, default=12, help="images that are used")
     parser.add_argument("--scale", type=float, default=1.0)
     parser.add_argument("--gan", default="pix2pix")
     parser.add_argument("--folds", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=1, help="seeds")
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--generator-steps", type=int, default=500)
     parser.add_argument("--pairs", type=int, default=40)
     parser.add_argument("--tile", type=int, default=128)
     parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--set", dest="more", action="append", default=[], help="of the generator: key=value")
-    parser.add_argument("--width", type=int, default=0, help="maps of the first level of a segmenter; 0: its default")
+    parser.add_argument("--segmenter", dest="how", action="append", default=[], help="of the segmenter: key=value")
     options = parser.parse_args()
 
     data = Path(os.environ["ORGANOID_SYNTH_DATA"]) / options.images
     project = Project(options.out / options.images)
     if not project.pairs_path.exists():
         table = check_pairs(find_pairs(str(data / "images"), masks_of(data / options.masks))).scaled(options.scale)
-        used = [entry for entry in table.matched if entry.masks][: options.most]
+        used = [entry for entry in table.matched if entry.masks and entry.name.startswith(options.begins)][
+            : options.most
+        ]
         PairTable(**{**dict(table), "entries": tuple(used)}).to_file(project.pairs_path)
     arms = [
         arm
@@ -71,18 +76,21 @@ def main() -> None:
     recipe.to_file(project.path / "recipe.yaml")
     for name in options.segmenters:
         settings = GainSettings(
-            segmenter=name, arms=arms, folds=options.folds, steps=options.steps, pairs=options.pairs,
-            generator="recipe.yaml", workers=options.workers,
+            segmenter=name, arms=arms, folds=options.folds, repeats=options.repeats, steps=options.steps,
+            pairs=options.pairs, generator="recipe.yaml", workers=options.workers,
         )  # fmt: skip
-        fields = type(settings.segmenter).model_fields
-        wanted = {"tile": options.tile, "side": 2 * options.tile, "channels": options.width, "width": options.width}
-        settings = settings.override(
-            *(f"segmenter.{key}={value}" for key, value in wanted.items() if key in fields and value)
-        )
+        tile = f"segmenter.{'tile' if 'tile' in type(settings.segmenter).model_fields else 'side'}={options.tile}"
+        settings = settings.override(tile, *(f"segmenter.{one}" for one in options.how))
         began = time.perf_counter()
         for event in gain(project, settings, Control(), project.path / "segment" / f"tables-{recipe.digest}"):
             if isinstance(event, Warned):
                 print(event.text, flush=True)
+            if isinstance(event, Progress):
+                print(
+                    f"{event.step}/{event.total} {event.note} {event.seconds_left or 0:.0f} s left",
+                    end="\r",
+                    file=sys.stderr,
+                )
             if isinstance(event, Finished):
                 print(f"\n{options.images}, {name}, {time.perf_counter() - began:.0f} s")
                 print("\n".join([*lines(event.result["table"]), *event.result["sentences"]]), flush=True)
