@@ -27,6 +27,14 @@ def test_synthetic_first_then_real():
     assert shares(CropPool([flat(1)], [flat(2)], first=3), 6) == [4, 4, 4, 0, 0, 0]
 
 
+def test_each_pixel_or_each_image_is_as_likely_as_any_other():
+    small = SamplePair("s", np.zeros((1, 32, 32), np.uint8), np.ones((32, 32), np.int32))
+    large = SamplePair("l", np.zeros((1, 96, 96), np.uint8), np.full((96, 96), 2, np.int32))
+    pool = CropPool([small, large])
+    of_small = [(pool.draw(0, 4000, 8, by_image=one)[1][:, 0, 0] == 1).mean() for one in (False, True)]
+    assert of_small == pytest.approx([0.1, 0.5], abs=0.03)
+
+
 def test_tissue_intensity_follows_the_formula():
     """Of two images that differ by a constant factor only the same draws give the same crops; noise is 0.02."""
     pair = SamplePair(

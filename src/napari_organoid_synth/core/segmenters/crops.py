@@ -51,7 +51,7 @@ class CropPool:
     Parameters
     ----------
     real : sequence of SamplePair
-        Crops are taken uniformly over all their pixels.
+        Where crops come from.
     extra : sequence of SamplePair
         Synthetic pairs. They fill a fixed share of each batch, however many they are: a thousand synthetic pairs then
         cannot drown five real ones, and the arm differs from the others in one thing only.
@@ -108,7 +108,14 @@ class CropPool:
         return pool, tuple(self.real[index] for index in sorted(held))
 
     def draw(
-        self, step: int, number: int, size: int, whole: bool = False, foreground: float = 0.0, elastic: bool = True
+        self,
+        step: int,
+        number: int,
+        size: int,
+        whole: bool = False,
+        foreground: float = 0.0,
+        elastic: bool = True,
+        by_image: bool = False,
     ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
         """The batch of one step.
 
@@ -122,6 +129,8 @@ class CropPool:
             Share of the crops that are taken only from where the mask is not empty.
         elastic : bool
             Whether the augmentation "tissue" turns and bends freely; else it only mirrors and turns by right angles.
+        by_image : bool
+            Whether each image is as likely as any other, else each pixel.
 
         Returns
         -------
@@ -139,7 +148,7 @@ class CropPool:
                 image, mask = part.whole(rng, size, augment)
             else:
                 aimed = foreground > 0 and rng.random() < foreground
-                image, mask = part.crop(rng, size, augment, elastic, aimed)
+                image, mask = part.crop(rng, size, augment, elastic, aimed, by_image)
             images.append(image)
             labels.append(mask)
         return np.stack(images), np.stack(labels)
@@ -153,7 +162,7 @@ class CropPool:
 
 
 class _Part:
-    """Pairs from which every pixel is equally likely to be drawn."""
+    """Pairs from which crops are drawn."""
 
     def __init__(self, pairs: Sequence[SamplePair]) -> None:
         self._pairs = pairs
@@ -163,9 +172,15 @@ class _Part:
         self._resized: dict[tuple[int, int], SamplePair] = {}
 
     def crop(
-        self, rng: np.random.Generator, size: int, augment: Augment, elastic: bool, foreground: bool
+        self,
+        rng: np.random.Generator,
+        size: int,
+        augment: Augment,
+        elastic: bool,
+        foreground: bool,
+        by_image: bool,
     ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-        index = int(rng.choice(len(self._pairs), p=self._chance))
+        index = int(rng.choice(len(self._pairs), p=None if by_image else self._chance))
         pair = self._pairs[index]
         corner = self._place(rng, pair, size, foreground)
         if augment == "organoid":

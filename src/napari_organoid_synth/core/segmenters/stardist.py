@@ -378,7 +378,7 @@ class StarDist(Segmenter):
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
         """Images (N, C, Y, X), probabilities (N, Y, X) and distances (N, Y, X, rays) of a step; in a thread, ahead."""
         images, labels = pool.draw(
-            step, self.config.batch, side, foreground=self.config.foreground, elastic=self.config.elastic
+            step, self.config.batch, side, foreground=self.config.foreground, elastic=self.config.elastic, by_image=True
         )
         return images, *self._targets(labels)
 
