@@ -1,8 +1,16 @@
 import numpy as np
 import pytest
+from scipy.ndimage import zoom
 
 from napari_organoid_synth.core.pair import SamplePair
-from napari_organoid_synth.core.segmenters.crops import CropPool, intensity_range, normalise, organoid_crop, whiten
+from napari_organoid_synth.core.segmenters.crops import (
+    CropPool,
+    _bend,
+    intensity_range,
+    normalise,
+    organoid_crop,
+    whiten,
+)
 
 
 def flat(value: int, name: str = "p") -> SamplePair:
@@ -107,3 +115,13 @@ def test_whitening_gives_the_mean_and_spread_of_the_image():
     assert found[0] == pytest.approx(by_hand, abs=1e-5)
     even = whiten(np.ones((1, 8, 8), np.float32), image[:1])  # no spread: 1 / sqrt(n) stands in, nothing divides by 0
     assert even == pytest.approx(np.full((1, 8, 8), image[0].mean()), abs=1e-5)
+
+
+def test_a_bend_is_the_cubic_spline_through_a_grid_of_shifts():
+    rng = np.random.default_rng(3)
+    shifts = rng.normal(0, rng.uniform(0, 4), (2, 6, 6)).astype(np.float32)
+    smooth = zoom(shifts, (1, 32, 32), order=3)
+    start = int(rng.integers(0, smooth.shape[1] - 100 + 1))
+    assert _bend(100, np.random.default_rng(3)) == pytest.approx(
+        smooth[:, start : start + 100, start : start + 100], abs=1e-5
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, Literal
 
 import numpy as np
@@ -412,11 +413,19 @@ def whiten(crop: NDArray[np.float32], image: NDArray[np.float32]) -> NDArray[np.
 
 def _bend(size: int, rng: np.random.Generator, spacing: int = 32) -> NDArray[np.float32]:
     """Smooth displacement (2, size, size) in px: a coarse grid of shifts, small enough that nothing folds over."""
-    from scipy.ndimage import zoom
-
     n = size // spacing + 3
     shifts = rng.normal(0, rng.uniform(0, spacing / 8), (2, n, n)).astype(np.float32)
-    smooth = zoom(shifts, (1, spacing, spacing), order=3)
-    start = int(rng.integers(0, smooth.shape[1] - size + 1))
-    bend: NDArray[np.float32] = smooth[:, start : start + size, start : start + size]
+    spline = _spline(n, spacing)
+    start = int(rng.integers(0, len(spline) - size + 1))
+    spline = spline[start : start + size]
+    bend: NDArray[np.float32] = spline @ shifts @ spline.T
     return bend
+
+
+@cache
+def _spline(n: int, spacing: int) -> NDArray[np.float32]:
+    """Values (n * spacing, n) of the cubic splines through the points of a grid; a matrix, since they are linear."""
+    from scipy.ndimage import zoom
+
+    values: NDArray[np.float32] = zoom(np.eye(n, dtype=np.float32), (spacing, 1), order=3)
+    return values
