@@ -105,7 +105,9 @@ class Segmenter(ABC):
             knows them, of their borders.
         """
 
-    def _repeat(self, step: Callable[[int], dict[str, torch.Tensor]], steps: int, control: Control) -> Iterator[Event]:
+    def _repeat(
+        self, step: Callable[[int], dict[str, torch.Tensor]], steps: int, control: Control, learning_rate: float
+    ) -> Iterator[Event]:
         """Take the steps one by one, with `Progress` twice a second; nothing waits for the device in between.
 
         Parameters
@@ -116,6 +118,13 @@ class Segmenter(ABC):
             How many.
         control : Control
             Pause and cancel.
+        learning_rate : float
+            Named where the loss is not finite any more.
+
+        Raises
+        ------
+        UserError
+            If the loss is infinite or no number.
         """
         losses: list[torch.Tensor] = []  # (losses,) each
         started = reported = time.monotonic()
@@ -131,7 +140,7 @@ class Segmenter(ABC):
                 if not np.isfinite(stats["loss"]):
                     raise UserError(
                         f"The loss became {stats['loss']} at step {done}.",
-                        todo=f"Lower the learning rate below {self.config.learning_rate:g}.",  # type: ignore[attr-defined]
+                        todo=f"Lower the learning rate below {learning_rate:g}.",
                     )
                 yield Progress(done, steps, stats, rate, (steps - done) / rate)
                 losses, reported = [], now
@@ -141,6 +150,15 @@ class Segmenter(ABC):
         """Refuse an image with other channels than the network was built for."""
         if len(image) != self.spec.channels:
             raise UserError(f"The image has {len(image)} channels.", f"The segmenter knows {self.spec.channels}.")
+
+    def _objects(self, labels: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Ids of single objects; of a binary mask its connected parts."""
+        if self.spec.mask_kind == "instances":
+            return labels
+        from scipy.ndimage import label
+
+        parts: NDArray[np.int32] = label(labels > 0, output=np.int32)[0]
+        return parts
 
     def _to_device(self, images: NDArray[np.float32]) -> torch.Tensor:
         return torch.from_numpy(images).to(self.device, memory_format=torch.channels_last)

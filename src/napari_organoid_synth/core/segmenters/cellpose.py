@@ -9,7 +9,6 @@ the arrows.
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -24,12 +23,11 @@ from torch import Tensor, nn
 from napari_organoid_synth.core.configs.cellpose import CellposeConfig
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.heatflow import encode, flow_error
-from napari_organoid_synth.core.job import Control, Event, Progress
+from napari_organoid_synth.core.job import Control, Event
 from napari_organoid_synth.core.segmenters.base import Segmenter
 from napari_organoid_synth.core.segmenters.crops import CropPool, intensity_range, normalise
 from napari_organoid_synth.core.weight_files import read_weights
 
-REPORT_SECONDS = 0.5
 SUPPORTED = {3: (3, 1), 4: (4, 2)}  # major to its first version whose functions are called here
 INSTALL = "Run: pip install 'cellpose>=3.1,<4' (trains from nothing) or 'cellpose>=4.2' (needs weights)."
 LEARNING_RATE = {3: 5e-3, 4: 1e-5}
@@ -126,10 +124,8 @@ class Cellpose(Segmenter):
         moving = [weights for weights in network.parameters() if weights.requires_grad]
         optimiser = torch.optim.AdamW(moving, peak, weight_decay=WEIGHT_DECAY[self.major], fused=True)
         side, window = self._sides(pool.extent)
-        losses: list[Tensor] = []
-        started = reported = time.monotonic()
-        step = 0
-        while step < steps and not control.canceled:
+
+        def learn(step: int) -> dict[str, Tensor]:
             images, labels = pool.draw(step, self.config.batch, window)
             with _seeded(pool.seed, step, self.device):
                 image, target = self._turned(images, labels, side)
@@ -138,20 +134,9 @@ class Cellpose(Segmenter):
             optimiser.param_groups[0]["lr"] = peak * rate_share(step, steps)
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
-            losses.append(loss.detach())
-            step += 1
-            now = time.monotonic()
-            if now - reported >= REPORT_SECONDS or step == steps:
-                speed = step / (now - started)
-                stats = {"loss": float(torch.stack(losses).mean())}
-                if not np.isfinite(stats["loss"]):
-                    raise UserError(
-                        f"The loss became {stats['loss']} at step {step}.",
-                        todo=f"Lower the learning rate below {peak:g}.",
-                    )
-                yield Progress(step, steps, stats, speed, (steps - step) / speed)
-                losses, reported = [], now
-            yield from control.gate(step)
+            return {"loss": loss}
+
+        yield from self._repeat(learn, steps, control, peak)
 
     @torch.inference_mode()
     def predict(self, image: NDArray[Any]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
@@ -190,14 +175,6 @@ class Cellpose(Segmenter):
         if self.spec.mask_kind == "binary":
             labels = (labels > 0).astype(np.int32)
         return labels, probability
-
-    def _objects(self, labels: NDArray[np.int32]) -> NDArray[np.int32]:
-        """Single objects; of a binary mask its connected pieces."""
-        if self.spec.mask_kind == "instances":
-            return labels
-        from scipy.ndimage import label
-
-        return np.asarray(label(labels)[0], np.int32)
 
     def _channels(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """Images (N, C, Y, X) with the number of channels that the network knows."""

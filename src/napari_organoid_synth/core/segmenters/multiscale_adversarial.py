@@ -98,7 +98,7 @@ class MultiscaleAdversarial(Segmenter):
             _descend(rival, caught)
             return {"loss": loss, "cross entropy": entropy, "fooling": fooling, "adversary": caught}
 
-        yield from self._repeat(learn, steps, control)
+        yield from self._repeat(learn, steps, control, config.learning_rate)
 
     @torch.inference_mode()
     def predict(self, image: NDArray[Any]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:

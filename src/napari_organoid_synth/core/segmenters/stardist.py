@@ -8,7 +8,6 @@ trains with TensorFlow; here that is not needed, and a saved model opens there.
 from __future__ import annotations
 
 import os
-import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,12 +24,11 @@ from torch.nn import functional as F
 
 from napari_organoid_synth.core.configs.stardist import StarDistConfig
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.job import Control, Event, Progress
+from napari_organoid_synth.core.job import Control, Event
 from napari_organoid_synth.core.pair import SamplePair
 from napari_organoid_synth.core.segmenters.base import Segmenter, has_bf16
 from napari_organoid_synth.core.segmenters.crops import CropPool, intensity_range, normalise, reflect_to
 
-REPORT_SECONDS = 0.5
 EPOCH = 100  # steps after which the held-back loss is looked at
 FEATURES = 128  # maps of the convolution before the two heads
 BACKGROUND = 1e-4  # weight of distances outside objects
@@ -254,44 +252,35 @@ class StarDist(Segmenter):
         plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
             optimiser, factor=0.5, patience=self.config.patience - 1, threshold=0.0
         )
-        losses: list[Tensor] = []
         epoch: list[Tensor] = []
         lowest, best = float("inf"), dict[str, Tensor]()
-        started = reported = time.monotonic()
-        step = 0
+
+        def learn(step: int) -> dict[str, Tensor]:
+            batch = self._send(*ahead.popleft().result())
+            if step + workers < steps:
+                ahead.append(threads.submit(self._batch, train, step + workers, side))
+            for group in optimiser.param_groups:  # Keras adds it to the uncorrected root of the second moment
+                group["eps"] = EPSILON / (1 - group["betas"][1] ** (step + 1)) ** 0.5
+            loss = self._loss(*batch)
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+            epoch.append(loss.detach())
+            if (step + 1) % EPOCH == 0 or step + 1 == steps:
+                look()
+            return {"loss": loss}
+
+        def look() -> None:
+            nonlocal lowest, best
+            value = self._held_loss(check) if check else float(torch.stack(epoch).mean())
+            plateau.step(value)
+            epoch.clear()
+            if check and value < lowest:
+                lowest, best = value, {key: one.clone() for key, one in self.network.state_dict().items()}
+
         with ThreadPoolExecutor(workers := min(4, os.cpu_count() or 1), "targets") as threads:
             ahead = deque(threads.submit(self._batch, train, number, side) for number in range(min(workers, steps)))
-            while step < steps and not control.canceled:
-                batch = self._send(*ahead.popleft().result())
-                if step + workers < steps:
-                    ahead.append(threads.submit(self._batch, train, step + workers, side))
-                for group in optimiser.param_groups:  # Keras adds it to the uncorrected root of the second moment
-                    group["eps"] = EPSILON / (1 - group["betas"][1] ** (step + 1)) ** 0.5
-                loss = self._loss(*batch)
-                loss.backward()  # type: ignore[no-untyped-call]
-                optimiser.step()
-                optimiser.zero_grad(set_to_none=True)
-                losses.append(loss.detach())
-                epoch.append(losses[-1])
-                step += 1
-                if step % EPOCH == 0 or step == steps:
-                    value = self._held_loss(check) if check else float(torch.stack(epoch).mean())
-                    plateau.step(value)
-                    epoch = []
-                    if check and value < lowest:
-                        lowest, best = value, {key: one.clone() for key, one in self.network.state_dict().items()}
-                now = time.monotonic()
-                if now - reported >= REPORT_SECONDS or step == steps:
-                    rate = step / (now - started)
-                    stats = {"loss": float(torch.stack(losses).mean())}
-                    if not np.isfinite(stats["loss"]):
-                        raise UserError(
-                            f"The loss became {stats['loss']} at step {step}.",
-                            todo=f"Lower the learning rate below {self.config.learning_rate:g}.",
-                        )
-                    yield Progress(step, steps, stats, rate, (steps - step) / rate)
-                    losses, reported = [], now
-                yield from control.gate(step)
+            yield from self._repeat(learn, steps, control, self.config.learning_rate)
         if best:
             self.network.load_state_dict(best)
         if not control.canceled:
@@ -363,15 +352,6 @@ class StarDist(Segmenter):
         write_model(folder, self.config, self.spec.channels, convolutions, (thresholds[0], thresholds[1]))
 
     # --- inside ---
-
-    def _objects(self, labels: NDArray[np.int32]) -> NDArray[np.int32]:
-        """Ids of objects; in a binary mask, connected parts are objects."""
-        if self.spec.mask_kind == "instances":
-            return labels
-        from scipy.ndimage import label
-
-        parts: NDArray[np.int32] = label(labels > 0)[0]
-        return parts
 
     def _batch(
         self, pool: CropPool, step: int, side: int

@@ -83,7 +83,7 @@ class UNet(Segmenter):
             schedule.step()
             return {"loss": loss}
 
-        yield from self._repeat(learn, steps, control)
+        yield from self._repeat(learn, steps, control, self.config.learning_rate)
 
     @torch.inference_mode()
     def predict(self, image: NDArray[Any]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
