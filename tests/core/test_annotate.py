@@ -14,8 +14,10 @@ from napari_organoid_synth.core.pairing import check_pairs, load_pairs
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import AnnotateSettings, SegmentSettings
 from napari_organoid_synth.core.segment import segment
+from napari_organoid_synth.core.segmenters import base
 from napari_organoid_synth.core.segmenters.base import SegmentSpec, load_segmenter
 from napari_organoid_synth.core.segmenters.unet import UNet
+from napari_organoid_synth.core.trained import TRAINING
 
 SMALL = UNetConfig(channels=8, depth=2, tile=64, batch=2, learning_rate=1e-2)
 CLASSES = ("mito", "wall")
@@ -121,6 +123,23 @@ def test_a_cancelled_one_leaves_the_table_as_it_was(teacher, pupil):
     assert isinstance(seen[-1], Finished)
     assert seen[-1].reason == "canceled"
     assert pupil.pairs_path.read_text() == before
+
+
+def test_a_stopped_one_goes_on_and_marks_the_same(teacher, pupil, tmp_path, monkeypatch):
+    monkeypatch.setattr(base, "REPORT_SECONDS", 0.0)
+    other = project(tmp_path / "c", range(10, 13), False, gain=0.7)
+    run(other, settings(teacher))
+    file = pupil.path / FOLDER / "c11_wall_labels.ome.tif"
+    control = Control()
+    for event in annotate(pupil, settings(teacher), control):
+        if isinstance(event, Progress) and event.step == 20:
+            control.cancel()
+    assert (pupil.path / FOLDER / TRAINING).exists()
+    assert not file.exists()
+    steps = [event.step for event in run(pupil, settings(teacher)) if isinstance(event, Progress)]
+    assert steps[:2] == [20, 21]
+    assert file.read_bytes() == (other.path / FOLDER / file.name).read_bytes()
+    assert not (pupil.path / FOLDER / TRAINING).exists()
 
 
 def test_a_comparison_on_predicted_masks_says_so(teacher, pupil):

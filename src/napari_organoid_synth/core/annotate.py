@@ -8,6 +8,7 @@ from it.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -30,6 +31,7 @@ from napari_organoid_synth.core.recipe import AnnotateSettings
 from napari_organoid_synth.core.segmenters.base import SegmentSpec
 from napari_organoid_synth.core.segmenters.crops import CropPool, intensity_range, normalise
 from napari_organoid_synth.core.segmenters.unet import UNet
+from napari_organoid_synth.core.trained import TRAINING
 
 FOLDER = "predicted"
 OTHER_SCALE = 1.25  # pixel sizes that differ more than this are worth a warning
@@ -47,7 +49,8 @@ def annotate(
     settings : AnnotateSettings
         The other project, the class, noise and contrast, the network.
     control : Control
-        Pause and cancel are honoured after each step and each image. After cancel the table is as it was.
+        Pause and cancel are honoured after each step and each image. After cancel the table is as it was. The same
+        settings then go on with the training where it stopped, as they do after a kill, but for its last minute.
     folder : Path, optional
         Where the trained network goes; a new one below ``jobs`` when not given.
 
@@ -75,8 +78,9 @@ def annotate(
     spec = SegmentSpec(task.channels + len(task.known), "binary", (task.target,))
     unet = UNet(settings.unet, spec, str(device), settings.seed)
     pool = GuidedPool(task.train, task.known, task.target, settings.noise, settings.contrast, settings.seed)
+    unfinished = project.path / FOLDER / TRAINING
     try:
-        for event in unet.fit(pool, steps, control):
+        for event in unet.fit(pool, steps, control, unfinished):
             yield replace(event, total=total, note="learning") if isinstance(event, Progress) else event
     except RuntimeError as error:
         if not is_out_of_memory(error):
@@ -89,6 +93,7 @@ def annotate(
         yield Finished(0, "canceled", {"folder": str(folder)})
         return
     unet.save(folder / "segmenter")
+    unfinished.unlink(missing_ok=True)
     scores = [pixel_scores(_drawn(pair, task.target), mark(unet, pair, task.known)) for pair in task.test]
     held_out = {key: round(value, 4) for key, value in mean_scores(scores).items()} if scores else {}
     made = {
@@ -155,14 +160,26 @@ class GuidedPool(CropPool):
         self.known, self.target, self.noise, self.contrast = known, target, noise, contrast
         self._names = pairs[0].class_names
 
+    @property
+    def identity(self) -> str:
+        """Changes with whatever changes a batch."""
+        return json.dumps([super().identity, list(self.known), self.target, self.noise, self.contrast])
+
     def draw(
-        self, step: int, number: int, size: int, whole: bool = False, foreground: float = 0.0, elastic: bool = True
+        self,
+        step: int,
+        number: int,
+        size: int,
+        whole: bool = False,
+        foreground: float = 0.0,
+        elastic: bool = True,
+        by_image: bool = False,
     ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
         """Images and known classes (number, C + K, size, size), and whether a pixel is of the class to learn.
 
         Each crop is mirrored and turned by right angles at random.
         """
-        images, labels = super().draw(step, number, size, whole, foreground, elastic)
+        images, labels = super().draw(step, number, size, whole, foreground, elastic, by_image)
         rng = np.random.default_rng((self.seed, step, 1))
         crops, targets = [], []
         for image, label in zip(images, labels, strict=True):

@@ -27,7 +27,7 @@ from napari_organoid_synth.core.job import Control, Event, FileControl, Finished
 from napari_organoid_synth.core.pair import SamplePair, Source, content_hash
 from napari_organoid_synth.core.pair_table import PairTable
 from napari_organoid_synth.core.project import Project, file_stem
-from napari_organoid_synth.core.trained import BELOW, note_training
+from napari_organoid_synth.core.trained import BELOW, TRAINING, note_training
 
 FORMAT = 1
 RESULT, PROGRESS = "result.json", "progress.json"
@@ -138,7 +138,8 @@ def run_task(folder: str, task: Task, control: Control | None = None) -> dict[st
     seconds = round(time.monotonic() - began, 2)
     here = task_folder(Path(folder), task.key)
     write_text(here / RESULT, json.dumps({"key": task.key, "kind": task.kind, **result, "seconds": seconds}))
-    (here / PROGRESS).unlink(missing_ok=True)
+    for name in (PROGRESS, TRAINING):
+        (here / name).unlink(missing_ok=True)
     return {"state": "done"}
 
 
@@ -397,7 +398,7 @@ def _arm(folder: Path, task: Task, control: Control) -> dict[str, Any]:
 
         def counted() -> Iterator[Event]:
             nonlocal taken
-            for event in segmenter.fit(pool, plan["steps"], control):
+            for event in segmenter.fit(pool, plan["steps"], control, here / TRAINING):
                 taken = max(taken, event.step) if isinstance(event, Progress) else taken
                 yield event
 

@@ -1,8 +1,8 @@
 """Train a segmenter with and without synthetic pairs and measure, on images that no network has seen, what they gain.
 
 The arms differ in what they train on and in nothing else: same network, same initial weights, same number of optimiser
-steps, same size of crops. ``results.json`` is written after every arm, so that a killed comparison goes on with the
-next arm when it is started again in the same folder.
+steps, same size of crops. ``results.json`` is written after every arm, so that a killed comparison goes on when it is
+started again in the same folder: an unfinished arm from its last minute, the others without repetition.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from napari_organoid_synth.core.run import Run
 from napari_organoid_synth.core.segmenters.base import Segmenter, SegmentSpec
 from napari_organoid_synth.core.segmenters.crops import CropPool
 from napari_organoid_synth.core.thumbnail import encode_png, picture
-from napari_organoid_synth.core.trained import BELOW, note_training
+from napari_organoid_synth.core.trained import BELOW, TRAINING, note_training
 
 RESULTS = "results.json"
 FEW = 10  # accepted pairs below which a warning is due
@@ -110,9 +110,9 @@ def segment(
             data.train, data.extra.get(arm, ()), augment="tissue" if arm == "classical" else "", seed=settings.seed
         )
         try:
-            for event in segmenter.fit(pool, steps, control):
+            for event in segmenter.fit(pool, steps, control, folder / TRAINING):
                 if isinstance(event, Progress):
-                    left = (total - before - event.step) / event.rate
+                    left = (total - before - event.step) / event.rate if event.rate else None
                     event = replace(event, step=before + event.step, total=total, seconds_left=left, note=note)
                 yield event
             if control.canceled:
@@ -130,6 +130,7 @@ def segment(
         note_training(folder / BELOW / arm, data.train, PairTable.from_file(project.pairs_path).scale)
         seconds = round(time.monotonic() - began, 1)
         results.add(arm, scores | {"steps": steps, "seconds": seconds, "synthetic": len(data.extra.get(arm, ()))})
+        (folder / TRAINING).unlink(missing_ok=True)
         yield Added(before + steps, (arm,))
     done = sum(map(results.has, settings.arms))
     reason = "completed" if done == n_arms else "canceled"

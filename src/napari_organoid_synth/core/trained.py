@@ -15,6 +15,7 @@ from napari_organoid_synth.core.pair import SamplePair, content_hash
 from napari_organoid_synth.core.project import Project
 
 WEIGHTS, DESCRIPTION, NOTE = "segmenter.safetensors", "segmenter.json", "trained.json"
+TRAINING = "training.safetensors"  # what an unfinished training goes on from
 BELOW = "segmenters"
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,14 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Event, Progress, write_bytes, write_text
 from napari_organoid_synth.core.pair import MaskKind
 from napari_organoid_synth.core.registry import SEGMENTERS
+from napari_organoid_synth.core.segmenters.checkpoint import TrainingFile
 from napari_organoid_synth.core.segmenters.crops import CropPool
 from napari_organoid_synth.core.settings import Settings
 from napari_organoid_synth.core.trained import DESCRIPTION, WEIGHTS
 
 REPORT_SECONDS = 0.5
+KEEP_SECONDS = 60.0  # between two states of a training on disk
+WRITE_SHARE = 50  # times as long as writing one took, at least
 
 
 @dataclass(frozen=True)
@@ -78,8 +82,21 @@ class Segmenter(ABC):
         """The network with fresh weights."""
 
     @abstractmethod
-    def fit(self, pool: CropPool, steps: int, control: Control) -> Iterator[Event]:
+    def fit(self, pool: CropPool, steps: int, control: Control, keep: Path | None = None) -> Iterator[Event]:
         """Train; ends early, without an error, when the control cancels.
+
+        Parameters
+        ----------
+        pool : CropPool
+            What it learns from.
+        steps : int
+            Optimiser steps.
+        control : Control
+            Pause and cancel.
+        keep : Path, optional
+            File for the state of the training, written every minute and when it is canceled. If it holds a state of
+            the same training, this goes on from there and ends as if it had never stopped. Remove it when the result
+            is saved.
 
         Yields
         ------
@@ -106,7 +123,13 @@ class Segmenter(ABC):
         """
 
     def _repeat(
-        self, step: Callable[[int], dict[str, torch.Tensor]], steps: int, control: Control, learning_rate: float
+        self,
+        step: Callable[[int], dict[str, torch.Tensor]],
+        steps: int,
+        control: Control,
+        learning_rate: float,
+        parts: Mapping[str, Any],
+        kept: TrainingFile | None,
     ) -> Iterator[Event]:
         """Take the steps one by one, with `Progress` twice a second; nothing waits for the device in between.
 
@@ -120,6 +143,10 @@ class Segmenter(ABC):
             Pause and cancel.
         learning_rate : float
             Named where the loss is not finite any more.
+        parts : mapping of str to object
+            All that changes from step to step, with ``state_dict`` and ``load_state_dict``.
+        kept : TrainingFile, optional
+            Where they are kept.
 
         Raises
         ------
@@ -127,15 +154,18 @@ class Segmenter(ABC):
             If the loss is infinite or no number.
         """
         losses: list[torch.Tensor] = []  # (losses,) each
+        begun = done = kept.read(parts) if kept else 0
+        if begun:
+            yield Progress(done, steps)
         started = reported = time.monotonic()
-        done = 0
+        due = started + KEEP_SECONDS
         while done < steps and not control.canceled:
             values = step(done)
             losses.append(torch.stack(list(values.values())).detach())
             done += 1
             now = time.monotonic()
             if now - reported >= REPORT_SECONDS or done == steps:
-                rate = done / (now - started)
+                rate = (done - begun) / (now - started)
                 stats = dict(zip(values, torch.stack(losses).mean(dim=0).tolist(), strict=True))
                 if not np.isfinite(stats["loss"]):
                     raise UserError(
@@ -144,7 +174,19 @@ class Segmenter(ABC):
                     )
                 yield Progress(done, steps, stats, rate, (steps - done) / rate)
                 losses, reported = [], now
+            if kept and now >= due:
+                kept.write(parts, done)
+                due = time.monotonic() + max(KEEP_SECONDS, WRITE_SHARE * (time.monotonic() - now))
             yield from control.gate(done)
+        if kept and done < steps:
+            kept.write(parts, done)
+
+    def _kept(self, keep: Path | None, pool: CropPool, steps: int) -> TrainingFile | None:
+        """The file of a training, which no other training goes on from."""
+        if keep is None:
+            return None
+        what = [self.config.model_dump(mode="json"), asdict(self.spec), self.facts, steps, pool.identity]
+        return TrainingFile(keep, hashlib.sha256(json.dumps(what).encode()).hexdigest())
 
     def _check(self, image: NDArray[Any]) -> None:
         """Refuse an image with other channels than the network was built for."""

@@ -111,7 +111,7 @@ class Cellpose(Segmenter):
         with path.open("rb") as file:
             self.facts["weights_sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
 
-    def fit(self, pool: CropPool, steps: int, control: Control) -> Iterator[Event]:
+    def fit(self, pool: CropPool, steps: int, control: Control, keep: Path | None = None) -> Iterator[Event]:
         """Train with AdamW on crops that the library turns, mirrors and scales.
 
         The rate follows the library's schedule, a step here for an epoch there.
@@ -136,7 +136,8 @@ class Cellpose(Segmenter):
             optimiser.zero_grad(set_to_none=True)
             return {"loss": loss}
 
-        yield from self._repeat(learn, steps, control, peak)
+        parts = {"network": network, "optimiser": optimiser}
+        yield from self._repeat(learn, steps, control, peak, parts, self._kept(keep, pool, steps))
 
     @torch.inference_mode()
     def predict(self, image: NDArray[Any]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from functools import cache
 from typing import Any, Literal
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.pair import SamplePair
+from napari_organoid_synth.core.pair import SamplePair, content_hash
 
 LOW, HIGH = 1.0, 99.8  # percentiles that become 0 and 1 (Schmidt 2018)
 TRIES = 20  # places looked at for a crop with an object in it before one is aimed at
@@ -98,6 +99,12 @@ class CropPool:
         self.ratio, self.first, self._share = ratio, first, ratio / (1 + ratio)
         self.extent = max(max(pair.size) for pair in real)
         self._parts = [_Part(real)] + ([_Part(extra)] if extra else [])
+
+    @property
+    def identity(self) -> str:
+        """Changes with whatever changes a batch."""
+        pairs = [[content_hash(pair.image, pair.labels) for pair in part] for part in (self.real, self.extra)]
+        return json.dumps([pairs, self.augment, self.seed, self.ratio, self.first])
 
     def hold_back(self, share: float = 0.15) -> tuple[CropPool, tuple[SamplePair, ...]]:
         """A pool without some of the real pairs, and those pairs, at least one; none if there are fewer than four."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,7 @@ class MultiscaleAdversarial(Segmenter):
         """The segmenter."""
         return MultiscaleNet(self.spec.channels, self.n_maps, self.config.width, self.config.norm == "running")
 
-    def fit(self, pool: CropPool, steps: int, control: Control) -> Iterator[Event]:
+    def fit(self, pool: CropPool, steps: int, control: Control, keep: Path | None = None) -> Iterator[Event]:
         """Train both networks with Adam; the statistics are ``loss``, its two parts and the adversary's own.
 
         The adversary's weight at step t of T is t / T of the configured one.
@@ -98,7 +99,8 @@ class MultiscaleAdversarial(Segmenter):
             _descend(rival, caught)
             return {"loss": loss, "cross entropy": entropy, "fooling": fooling, "adversary": caught}
 
-        yield from self._repeat(learn, steps, control, config.learning_rate)
+        parts = {"network": network, "adversary": adversary, "optimiser": optimiser, "rival": rival}
+        yield from self._repeat(learn, steps, control, config.learning_rate, parts, self._kept(keep, pool, steps))
 
     @torch.inference_mode()
     def predict(self, image: NDArray[Any]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -41,6 +41,7 @@ WINDOW = 512  # px of an image predicted at once, without its surroundings
 BORDER = 2  # grid points at the edge of the image that start no object
 HELD = 8  # images at most, of at most 1024 px, that the thresholds are fitted on
 OFFICIAL = "stardist"  # folder beside the weights
+Batch = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]  # images, probabilities, distances
 
 
 class StarNet(nn.Module):
@@ -242,7 +243,7 @@ class StarDist(Segmenter):
         unit: int = 2**self.config.depth * self.config.grid
         return unit
 
-    def fit(self, pool: CropPool, steps: int, control: Control) -> Iterator[Event]:
+    def fit(self, pool: CropPool, steps: int, control: Control, keep: Path | None = None) -> Iterator[Event]:
         """Train with Adam, then fit the thresholds."""
         self.network.train()
         train, held = pool.hold_back()
@@ -252,37 +253,37 @@ class StarDist(Segmenter):
         plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
             optimiser, factor=0.5, patience=self.config.patience - 1, threshold=0.0
         )
-        epoch: list[Tensor] = []
-        lowest, best = float("inf"), dict[str, Tensor]()
+        best = _Best(self.device)
 
         def learn(step: int) -> dict[str, Tensor]:
+            while len(ahead) <= min(workers, steps - step - 1):
+                ahead.append(threads.submit(self._batch, train, step + len(ahead), side))
             batch = self._send(*ahead.popleft().result())
-            if step + workers < steps:
-                ahead.append(threads.submit(self._batch, train, step + workers, side))
             for group in optimiser.param_groups:  # Keras adds it to the uncorrected root of the second moment
                 group["eps"] = EPSILON / (1 - group["betas"][1] ** (step + 1)) ** 0.5
             loss = self._loss(*batch)
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
-            epoch.append(loss.detach())
+            best.losses.append(loss.detach())
             if (step + 1) % EPOCH == 0 or step + 1 == steps:
                 look()
             return {"loss": loss}
 
         def look() -> None:
-            nonlocal lowest, best
-            value = self._held_loss(check) if check else float(torch.stack(epoch).mean())
+            value = self._held_loss(check) if check else float(torch.stack(best.losses).mean())
             plateau.step(value)
-            epoch.clear()
-            if check and value < lowest:
-                lowest, best = value, {key: one.clone() for key, one in self.network.state_dict().items()}
+            best.losses.clear()
+            if check and value < best.lowest:
+                best.lowest, best.weights = value, {key: one.clone() for key, one in self.network.state_dict().items()}
 
         with ThreadPoolExecutor(workers := min(4, os.cpu_count() or 1), "targets") as threads:
-            ahead = deque(threads.submit(self._batch, train, number, side) for number in range(min(workers, steps)))
-            yield from self._repeat(learn, steps, control, self.config.learning_rate)
-        if best:
-            self.network.load_state_dict(best)
+            ahead: deque[Future[Batch]] = deque()
+            parts = {"network": self.network, "optimiser": optimiser, "plateau": plateau, "best": best}
+            kept = self._kept(keep, pool, steps)
+            yield from self._repeat(learn, steps, control, self.config.learning_rate, parts, kept)
+        if best.weights:
+            self.network.load_state_dict(best.weights)
         if not control.canceled:
             self.fit_thresholds(held or pool.real)
 
@@ -353,9 +354,7 @@ class StarDist(Segmenter):
 
     # --- inside ---
 
-    def _batch(
-        self, pool: CropPool, step: int, side: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    def _batch(self, pool: CropPool, step: int, side: int) -> Batch:
         """Images (N, C, Y, X), probabilities (N, Y, X) and distances (N, Y, X, rays) of a step; in a thread, ahead."""
         images, labels = pool.draw(
             step, self.config.batch, side, foreground=self.config.foreground, elastic=self.config.elastic, by_image=True
@@ -432,6 +431,23 @@ class StarDist(Segmenter):
         order = np.lexsort((where[:, 1], where[:, 0]))  # row by row, as if there were no windows
         where, far = where[order], np.maximum(far[order], np.float32(1e-3))
         return prob, Shapes((height, width), where * grid, prob[where[:, 0], where[:, 1]], far)
+
+
+class _Best:
+    """What is remembered between two looks at the held-back images."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.lowest = float("inf")  # held-back loss
+        self.weights: dict[str, Tensor] = {}  # that reached it
+        self.losses: list[Tensor] = []  # of training, since the last look
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"lowest": self.lowest, "weights": self.weights, "losses": self.losses}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.lowest, self.weights = state["lowest"], state["weights"]
+        self.losses = [loss.to(self.device) for loss in state["losses"]]
 
 
 class _Marker:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,7 @@ class UNet(Segmenter):
         )
         return network
 
-    def fit(self, pool: CropPool, steps: int, control: Control) -> Iterator[Event]:
+    def fit(self, pool: CropPool, steps: int, control: Control, keep: Path | None = None) -> Iterator[Event]:
         """Train with AdamW, the rate falling along a cosine."""
         from monai.losses.dice import DiceLoss
 
@@ -83,7 +84,9 @@ class UNet(Segmenter):
             schedule.step()
             return {"loss": loss}
 
-        yield from self._repeat(learn, steps, control, self.config.learning_rate)
+        parts = {"network": self.network, "optimiser": optimiser, "schedule": schedule}
+        kept = self._kept(keep, pool, steps)
+        yield from self._repeat(learn, steps, control, self.config.learning_rate, parts, kept)
 
     @torch.inference_mode()
     def predict(self, image: NDArray[Any]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:

@@ -1,0 +1,101 @@
+"""What the training of a segmenter goes on from: one file, written whole or not at all, without pickle."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from napari_organoid_synth.core.job import write_bytes
+
+
+class TrainingFile:
+    """Weights, optimisers and whatever else changes from step to step.
+
+    Parameters
+    ----------
+    path : Path
+        Of the safetensors file.
+    identity : str
+        Of settings and data; a file of another training is left alone until it is written over.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> line = torch.nn.Linear(2, 1)
+    >>> kept = TrainingFile(Path(tempfile.mkdtemp()) / "training.safetensors", "U-Net, 500 steps")
+    >>> kept.read({"network": line})
+    0
+    >>> kept.write({"network": line}, 120)
+    >>> kept.read({"network": line})
+    120
+    """
+
+    def __init__(self, path: Path, identity: str) -> None:
+        self.path, self.identity = path, identity
+
+    def write(self, parts: Mapping[str, Any], step: int) -> None:
+        """Keep the state of all parts.
+
+        Parameters
+        ----------
+        parts : mapping of str to object
+            Each with ``state_dict`` and ``load_state_dict``.
+        step : int
+            Optimiser steps that were taken.
+        """
+        tensors: dict[str, Tensor] = {}
+        states = {name: _plain(part.state_dict(), tensors) for name, part in parts.items()}
+        header = json.dumps({"identity": self.identity, "step": step, "states": states})
+        write_bytes(self.path, save(tensors, metadata={"training": header}))
+
+    def read(self, parts: Mapping[str, Any]) -> int:
+        """Give all parts the kept state; the steps that were taken, 0 if nothing of this training was kept."""
+        try:
+            with safe_open(self.path, framework="pt") as file:
+                header = json.loads((file.metadata() or {})["training"])
+                if header["identity"] != self.identity or header["states"].keys() != parts.keys():
+                    return 0
+                states = {name: _whole(state, file) for name, state in header["states"].items()}
+                step = int(header["step"])
+        except (OSError, SafetensorError, ValueError, KeyError, TypeError):  # none yet, or damaged: begin again
+            return 0
+        for name, part in parts.items():
+            part.load_state_dict(states[name])
+        return step
+
+    def remove(self) -> None:
+        """Forget what was kept; the training is done."""
+        self.path.unlink(missing_ok=True)
+
+
+def _plain(value: Any, tensors: dict[str, Tensor]) -> Any:
+    """A state as JSON; its tensors go into ``tensors``, in their place stands their name."""
+    if isinstance(value, Tensor):
+        name = str(len(tensors))
+        tensors[name] = value.detach().cpu().clone(memory_format=torch.contiguous_format)
+        last = value.dim() == 4 and not value.is_contiguous()  # fused optimisers go through memory, not through indices
+        return {"tensor": name, "channels_last": last}
+    if isinstance(value, Mapping):  # keys of optimisers are numbers
+        return {"items": [[key, _plain(one, tensors)] for key, one in value.items()]}
+    if isinstance(value, list | tuple):
+        return [_plain(one, tensors) for one in value]
+    return value
+
+
+def _whole(value: Any, file: Any) -> Any:
+    """The state that `_plain` wrote."""
+    if isinstance(value, dict):
+        if "tensor" in value:
+            tensor = file.get_tensor(value["tensor"])
+            return tensor.contiguous(memory_format=torch.channels_last) if value["channels_last"] else tensor
+        return {key: _whole(one, file) for key, one in value["items"]}
+    if isinstance(value, list):
+        return [_whole(one, file) for one in value]
+    return value
