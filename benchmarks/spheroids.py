@@ -197,7 +197,7 @@ def main() -> None:
     wells = {pair.name: pair.name[0] for pair in pairs}
     parts = [set(fold.test) for fold in make_folds(wells, "grouped", chosen.folds + chosen.apart, seed=chosen.seed)]
     apart = parts.pop() if chosen.apart else set()
-    places = ("data", "out", "only", "device", "threads")
+    places = ("published", "data", "out", "only", "device", "threads")  # the other options are what is computed
     settings = {key: value for key, value in vars(chosen).items() if key not in places}
     record: dict[str, Any] = {
         "settings": settings,
