@@ -1,3 +1,5 @@
+from collections import Counter
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -75,6 +77,81 @@ def test_what_holds_for_any_images(groups, count, seed, random):
             assert not split_groups(folds, groups)
 
 
+def sizes_of(n: int, most: int | None = None) -> list[tuple[int, ...]]:
+    """All ways to part n images into groups, largest first."""
+    if n == 0:
+        return [()]
+    return [(k, *rest) for k in range(min(n, most or n), 0, -1) for rest in sizes_of(n - k, k)]
+
+
+def grouped(sizes: tuple[int, ...]) -> dict[str, str]:
+    return {f"g{group}_{index}": f"g{group}" for group, size in enumerate(sizes) for index in range(size)}
+
+
+def test_there_are_as_many_ways_to_group_as_partitions():
+    assert [len(sizes_of(n)) for n in range(2, 11)] == [2, 3, 5, 7, 11, 15, 22, 30, 42]
+
+
+@pytest.mark.parametrize("n", range(2, 11))
+@pytest.mark.parametrize("repeat", [0, 1, 17])
+def test_every_grouping_of_two_to_ten_images_in_every_design(n, repeat):
+    for sizes in sizes_of(n):
+        groups = grouped(sizes)
+        whole = Counter(groups.values())
+        designs = [("leave-one-out", 0)]
+        designs += [(kind, k) for kind, most in (("k-fold", n), ("grouped", len(sizes))) for k in range(2, most + 1)]
+        for design, number in designs:
+            folds = make_folds(groups, design, number, seed=repeat)
+            assert len(folds) == (number or n)
+            assert all_tests(folds) == sorted(groups)  # each exactly once
+            for fold in folds:
+                assert fold.train
+                assert fold.test
+                assert sorted(fold.train + fold.test) == sorted(groups)
+            tested = [len(fold.test) for fold in folds]
+            apart = {
+                name for fold in folds for name in {groups[one] for one in fold.test} & {groups[o] for o in fold.train}
+            }
+            assert split_groups(folds, groups) == apart
+            if design == "grouped":
+                assert not apart
+                assert max(tested) - min(tested) <= max(sizes)  # largest first, to the smallest fold
+            elif design == "k-fold":
+                assert max(tested) - min(tested) <= 1
+            else:
+                assert apart == {group for group, size in whole.items() if size > 1}
+        for share in (0.1, 0.25, 0.5, 0.9):
+            if len(sizes) == 1:
+                with pytest.raises(UserError, match=f"All {n} images are of one group"):
+                    make_folds(groups, "hold-out", test_share=share, seed=repeat)
+                continue
+            (fold,) = make_folds(groups, "hold-out", test_share=share, seed=repeat)
+            assert fold.train
+            assert sorted(fold.train + fold.test) == sorted(groups)
+            assert not split_groups([fold], groups)
+            wanted = max(1, round(share * n))
+            assert len(fold.test) < wanted + max(sizes)
+            assert len(fold.test) >= wanted or len({groups[name] for name in fold.train}) == 1
+        for impossible in (("k-fold", n + 1), ("grouped", len(sizes) + 1)):
+            with pytest.raises(UserError, match=r"There (is|are) \d+ (image|group)s? for \d+ folds") as error:
+                make_folds(groups, *impossible, seed=repeat)
+            assert error.value.todo
+
+
+@pytest.mark.parametrize("n", range(2, 11))
+def test_images_put_aside_may_be_any_but_all(n):
+    names = sorted(alone(n))
+    for first in range(n):
+        for last in range(first + 1, n + 1):
+            if last - first == n:
+                continue
+            (fold,) = make_folds(alone(n), "hold-out", held=names[first:last])
+            assert fold.test == tuple(names[first:last])
+            assert fold.train == tuple(names[:first] + names[last:])
+    split = grouped((2, 1))
+    assert split_groups(make_folds(split, "hold-out", held=["g0_1"]), split) == {"g0"}  # said, since a person chose it
+
+
 def test_the_seed_deals_differently():
     found = {tuple(fold.test for fold in make_folds(alone(10), "k-fold", 5, seed=seed)) for seed in range(5)}
     assert len(found) == 5
@@ -95,6 +172,8 @@ def test_groups_are_dealt_out_evenly():
         ({"a": "g", "b": "g"}, "grouped", 0, (), "There is 1 group for 2 folds"),
         (alone(3), "hold-out", 0, (), "None of the 3 pairs"),
         (alone(3), "hold-out", 0, sorted(alone(3)), "All 3 pairs would be tested"),
+        (alone(3), "hold-out", 0, ["image1", "gone"], "no pair 'gone'"),
+        (alone(3), "hold-out", 0, ["image1"] * 3 + ["image0", "image2"], "All 3 pairs would be tested"),
     ],
 )
 def test_what_cannot_work_is_refused_in_words(groups, design, count, held, found):

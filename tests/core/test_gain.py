@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from napari_organoid_synth.core import gain_tasks, gain_workers
+from napari_organoid_synth.core.configs.multiscale_adversarial import MultiscaleAdversarialConfig
 from napari_organoid_synth.core.configs.unet import UNetConfig
 from napari_organoid_synth.core.curation import SampleStore
 from napari_organoid_synth.core.errors import UserError
@@ -117,6 +118,15 @@ def test_all_arms_take_the_same_steps_and_are_paired(project, tmp_path):
         }
     on_disk = json.loads((tmp_path / "out" / RESULTS).read_text())
     assert on_disk == {key: value for key, value in result.items() if key != "folder"}
+
+
+def test_hard_images_are_counted_among_those_of_each_fold(project, tmp_path):
+    segmenter = MultiscaleAdversarialConfig(width=4, side=64, hard="^disc[01]$")
+    run(project, SETTINGS.replace(segmenter=segmenter, arms=("raw",), folds=4), folder=tmp_path / "out")
+    notes = [
+        json.loads(path.read_text()) for path in sorted((tmp_path / "out").glob("segmenters/raw/*/segmenter.json"))
+    ]
+    assert sorted(note["facts"]["hard"] for note in notes) == ["1 of 3 images"] * 2 + ["2 of 3 images"] * 2
 
 
 def test_subsets_ratios_and_repeats_make_the_grid(project):

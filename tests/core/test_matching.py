@@ -1,15 +1,22 @@
+import sys
+
 import numpy as np
 import pytest
+from sklearn.metrics import jaccard_score, precision_recall_fscore_support
 
+from napari_organoid_synth.core.gain_tasks import image_scores
 from napari_organoid_synth.core.matching import (
+    DSB_THRESHOLDS,
     IOU_THRESHOLDS,
     average_precision,
     mask_scores,
+    object_accuracy,
     object_scores,
     overlaps,
     paired_gain,
     pixel_scores,
 )
+from napari_organoid_synth.core.pair import MaskKind, SamplePair
 
 
 def random_labels(seed: int, size: int = 64, n: int = 12) -> np.ndarray:
@@ -49,15 +56,94 @@ def test_overlaps_hold_the_iou_of_each_touching_pair():
     assert dict(zip(zip(rows, columns, strict=True), iou, strict=True)) == {(0, 0): 2 / 3, (1, 1): 2 / 3}
 
 
-@pytest.mark.parametrize("seed", range(20))
+def random_case(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Truth and prediction: moved, cut in two, grown together, shrunk, noise, foreign, or one or both empty."""
+    rng = np.random.default_rng(seed)
+    truth = random_labels(seed, n=int(rng.integers(1, 40)))
+    found = [
+        lambda: shifted(truth, seed),
+        lambda: np.where(np.arange(64) % 12 < 6, truth, (truth + 1000) * (truth > 0)),
+        lambda: truth // 14 + (truth > 0),  # two and two become one
+        lambda: truth * (rng.random(truth.shape) < rng.uniform(0.5, 1)),
+        lambda: rng.integers(0, 5, truth.shape),
+        lambda: random_labels(seed + 1000),
+        lambda: truth.copy(),
+        lambda: np.zeros_like(truth),
+    ][seed % 8]()
+    empty = np.zeros_like(truth)
+    return (empty if seed % 11 == 10 else truth), np.asarray(found, np.int32)
+
+
+@pytest.mark.parametrize("seed", range(48))
 def test_objects_equal_stardist(seed):
     matching = pytest.importorskip("stardist.matching").matching
-    truth = random_labels(seed)
-    found = shifted(truth, seed)
-    for threshold, ours in object_scores(truth, found, (*IOU_THRESHOLDS, 0.3)).items():
-        theirs = matching(truth, found, thresh=threshold)
-        assert (ours["tp"], ours["fp"], ours["fn"]) == (theirs.tp, theirs.fp, theirs.fn)
-        assert ours["accuracy"] == pytest.approx(theirs.accuracy)
+    truth, found = random_case(seed)
+    both_empty = not truth.any() and not found.any()
+    thresholds = (0.1, 0.3, *DSB_THRESHOLDS)
+    theirs = dict(zip(thresholds, matching(truth, found, thresh=thresholds), strict=True))
+    for threshold, ours in object_scores(truth, found, thresholds).items():
+        one = theirs[threshold]
+        assert (ours["tp"], ours["fp"], ours["fn"]) == (one.tp, one.fp, one.fn)
+        assert ours["accuracy"] == pytest.approx(1.0 if both_empty else one.accuracy, rel=1e-12)
+    for chosen in (IOU_THRESHOLDS, DSB_THRESHOLDS):
+        expected = 1.0 if both_empty else np.mean([theirs[threshold].accuracy for threshold in chosen])
+        assert average_precision(truth, found, chosen) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_accuracy_is_the_same_with_and_without_stardist(seed, monkeypatch):
+    pytest.importorskip("stardist.matching")
+    truth, found = random_case(seed)
+    by_stardist = object_accuracy(truth, found)
+    monkeypatch.setitem(sys.modules, "stardist.matching", None)
+    assert object_accuracy(truth, found) == pytest.approx(by_stardist, rel=1e-12)
+    assert tuple(by_stardist) == DSB_THRESHOLDS
+
+
+def test_the_thresholds_are_those_of_the_sources():
+    assert tuple(k / 100 for k in range(50, 91, 5)) == IOU_THRESHOLDS
+    assert tuple(k / 100 for k in range(50, 96, 5)) == DSB_THRESHOLDS
+
+
+def pixels_by_scikit_learn(truth: np.ndarray, found: np.ndarray, value: int) -> dict[str, float]:
+    """Of one class; where a side is empty scikit-learn has no score, here it is 1 for both empty and 0 for one."""
+    real, seen = (truth == value).ravel(), (found == value).ravel()
+    if not real.any() or not seen.any():
+        return dict.fromkeys(("dice", "precision", "recall"), float(real.any() == seen.any()))
+    precision, recall, f, _ = precision_recall_fscore_support(real, seen, average="binary")
+    overlap = jaccard_score(real, seen)
+    assert f == pytest.approx(2 * overlap / (1 + overlap))
+    return {"dice": float(f), "precision": float(precision), "recall": float(recall)}
+
+
+@pytest.mark.parametrize("kind", ["binary", "classes", "instances"])
+@pytest.mark.parametrize("seed", range(24))
+def test_scores_of_an_image_equal_scikit_learn_and_stardist(kind: MaskKind, seed):
+    truth, found = random_case(seed)
+    names = ("a", "b", "c") if kind == "classes" else ("a",)
+    if kind != "instances":
+        truth, found = ((labels % (1 + len(names))).astype(np.int32) for labels in (truth, found))
+    pair = SamplePair("p", truth[None], truth, kind, names)
+    scores, per_class = image_scores(pair, found)
+    foreground = (truth, found) if kind == "classes" else (truth > 0, found > 0)
+    expected = {name: pixels_by_scikit_learn(*foreground, value) for value, name in enumerate(names, 1)}
+    for name in names:
+        assert per_class[name] == pytest.approx(expected[name], rel=1e-12)
+    for score in ("dice", "precision", "recall"):
+        assert scores[score] == pytest.approx(np.mean([one[score] for one in expected.values()]), rel=1e-12)
+    assert scores["f"] == pytest.approx(scores["dice"], rel=1e-12)
+    present = [value for value in range(1, 4) if (truth == value).any() and (found == value).any()]
+    if kind == "classes" and len(present) == 3:
+        macro = precision_recall_fscore_support(truth.ravel(), found.ravel(), labels=present, average="macro")
+        assert [scores["precision"], scores["recall"], scores["f"]] == pytest.approx(list(macro[:3]), rel=1e-12)
+    if kind == "instances":
+        matching = pytest.importorskip("stardist.matching").matching
+        empty = not truth.any() and not found.any()
+        each = [1.0 if empty else one.accuracy for one in matching(truth, found, thresh=DSB_THRESHOLDS)]
+        assert scores["ap"] == pytest.approx(np.mean(each[:9]), rel=1e-12)
+        assert scores["ap95"] == pytest.approx(np.mean(each), rel=1e-12)
+    else:
+        assert "ap" not in scores
 
 
 def test_two_halves_at_exactly_one_half_are_one_match():

@@ -67,6 +67,16 @@ def test_a_segmenter_of_whole_images_runs_through_the_verb(project, tmp_path):
     assert again.config == settings.segmenter
 
 
+def test_hard_images_are_taken_from_the_table(project, tmp_path):
+    one = MultiscaleAdversarialConfig(width=4, side=64, hard="^disc1$")
+    for segmenter, warnings in ((one, 0), (one.replace(hard="blurred"), 1)):
+        events = run(project, SETTINGS.replace(segmenter=segmenter, arms=("real",), steps=2), folder=tmp_path / "out")
+        warned = [event.text for event in events if isinstance(event, Warned) and "hard" in event.text]
+        assert len(warned) == warnings
+        facts = json.loads((tmp_path / "out" / "segmenters" / "real" / "segmenter.json").read_text())["facts"]
+        assert facts == {"hard": f"{1 - warnings} of 2 images"}
+
+
 def test_all_arms_are_trained_alike_and_measured(project, tmp_path):
     settings = SETTINGS.replace(arms=("real", "classical", "synthetic", "curated"))
     events = run(project, settings, folder=tmp_path / "out")

@@ -93,6 +93,21 @@ def test_what_is_wrong_is_said_in_words_and_can_be_mended(qtbot):
     assert "2.5" in form.problem
 
 
+def test_a_pattern_of_hard_images_can_be_typed(qtbot):
+    form = SettingsForm(SEGMENTERS.config("multiscale_adversarial"))
+    qtbot.addWidget(form)
+    editor = form.editor("hard")
+    qtbot.keyClicks(editor, "(")
+    qtbot.keyClick(editor, Qt.Key.Key_Return)
+    assert "'hard' is '('" in form.problem
+    assert "regular expression" in form.problem
+    editor.clear()
+    qtbot.keyClicks(editor, "^(d7|d10)_")
+    qtbot.keyClick(editor, Qt.Key.Key_Return)
+    assert form.problem == ""
+    assert (form.value().hard, form.value().hard_share) == ("^(d7|d10)_", 0.3)
+
+
 def test_a_member_of_another_family_can_be_put_in(qtbot):
     form = SettingsForm(Recipe, shown=("tiles.size",), hidden=("gan",))
     qtbot.addWidget(form)

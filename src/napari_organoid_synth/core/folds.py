@@ -190,7 +190,7 @@ def make_folds(
     Raises
     ------
     UserError
-        If it cannot be done: fewer images or groups than folds, nothing to learn from or to test.
+        If it cannot be done: fewer images or groups than folds, nothing to learn from or to test, an unknown name.
     """
     names = sorted(groups)
     if len(names) < 2:
@@ -201,7 +201,13 @@ def make_folds(
         )
     rng = np.random.default_rng(seed)
     if design == "hold-out":
-        parts = [_held(groups, test_share, rng) if test_share else sorted(held)]
+        if unknown := sorted(set(held) - set(names)):
+            raise UserError(
+                f"There is no pair '{unknown[0]}' to put aside.",
+                f"Expected some of {len(names)} names, such as {', '.join(names[:3])}.",
+                "Check the spelling.",
+            )
+        parts = [_held(groups, test_share, rng) if test_share else sorted(set(held))]
         if not parts[0]:
             raise UserError(
                 f"None of the {len(names)} pairs is put aside for the test.",

@@ -500,16 +500,16 @@ def image_scores(
     Returns
     -------
     scores : dict
-        ``dice``, ``precision``, ``recall``, ``f`` (2 P R / (P + R)) of pixels; for instances ``ap`` and ``ap95``, the
-        mean of TP / (TP + FP + FN) of objects over overlaps 0.5 to 0.9 and to 0.95.
+        ``dice``, ``precision``, ``recall``, ``f`` of pixels; F = 2 P R / (P + R) is Dice, and all four are means over
+        classes where there are several. For instances ``ap`` and ``ap95``, the mean of TP / (TP + FP + FN) of objects
+        over overlaps 0.5 to 0.9 and to 0.95.
     per_class : dict
         The first three for each class.
     """
     from napari_organoid_synth.core.matching import IOU_THRESHOLDS, mask_scores, object_accuracy
 
     scores, per_class = mask_scores(truth.labels, predicted, truth.mask_kind, truth.class_names)
-    both = scores["precision"] + scores["recall"]
-    scores["f"] = 2 * scores["precision"] * scores["recall"] / both if both else 0.0
+    scores["f"] = scores["dice"]
     if truth.mask_kind == "instances":
         accuracy = object_accuracy(truth.labels, predicted)
         scores["ap"] = float(np.mean([accuracy[threshold] for threshold in IOU_THRESHOLDS]))

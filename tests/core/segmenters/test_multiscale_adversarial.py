@@ -8,15 +8,17 @@ import torch
 from torch.nn import functional as F
 
 from napari_organoid_synth.core.configs.multiscale_adversarial import MultiscaleAdversarialConfig
-from napari_organoid_synth.core.job import Control, Progress
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.job import Control, Progress, Warned
 from napari_organoid_synth.core.matching import average_precision, pixel_scores
 from napari_organoid_synth.core.pair import SamplePair
 from napari_organoid_synth.core.segmenters import multiscale_adversarial
-from napari_organoid_synth.core.segmenters.base import SegmentSpec
+from napari_organoid_synth.core.segmenters.base import SegmentSpec, load_segmenter
 from napari_organoid_synth.core.segmenters.crops import CropPool
 from napari_organoid_synth.core.segmenters.multiscale_adversarial import (
     MultiscaleAdversarial,
     clean,
+    is_hard,
     masked,
     ramp,
     turned,
@@ -209,6 +211,61 @@ def test_turning_takes_all_eight_positions_and_keeps_pairs():
     assert len(found) == 8
 
 
+# --- easy and hard images ---
+
+
+@pytest.mark.parametrize(
+    ("pattern", "hard"),
+    [("hard", "bd"), ("^c", "c"), ("^(a|b)_", "ab"), ("_1$", "ab"), ("nothing", ""), (".", "abcd"), ("HARD", "")],
+)
+def test_hard_is_said_by_the_name_or_the_class(pattern, hard):
+    pairs = [spheroid(0, 8).replace(name=name) for name in ("a_1", "b_hard_1", "c_2", "d_2")]
+    pairs[3] = pairs[3].replace(image_class="hard")
+    assert "".join(pair.name[0] for pair in pairs if is_hard(pair, pattern)) == hard
+
+
+def test_three_of_ten_images_that_training_sees_are_hard(monkeypatch, tmp_path):
+    pairs = [spheroid(seed, 64).replace(name=f"easy{seed}") for seed in range(18)]
+    pairs += [pair.replace(name=pair.name.replace("easy", "hard"), labels=0 * pair.labels) for pair in pairs[:2]]
+    seen: list[bool] = []
+    draw = CropPool.draw
+
+    def watched(pool, *args, **more):
+        shown, labels = draw(pool, *args, **more)
+        seen.append(not labels.any())
+        return shown, labels
+
+    monkeypatch.setattr(CropPool, "draw", watched)
+    config = SMALL.replace(side=64, width=4, hard="hard", adversarial=False)
+    segmenter, _ = fit(pairs, 150, config)
+    assert np.mean(seen) == pytest.approx(0.3, abs=3.3 * np.sqrt(0.21 / 150))  # 0.1 if all were equally likely
+    assert segmenter.facts == {"hard": "2 of 20 images"}
+    segmenter.save(tmp_path)
+    assert load_segmenter(tmp_path, "cpu").config.hard == "hard"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "words"), [("x", "None of 3 training images is"), ("s", "All 3 training images are")]
+)
+def test_a_pattern_that_parts_nothing_is_said_and_changes_nothing(pattern, words):
+    pairs = [spheroid(seed, 64) for seed in range(3)]
+    weights = []
+    for hard in ("", pattern):
+        segmenter = MultiscaleAdversarial(SMALL.replace(side=64, width=4, hard=hard), BINARY, "cpu", 0)
+        warned = [e.text for e in segmenter.fit(CropPool(pairs), 3, Control()) if isinstance(e, Warned)]
+        weights.append(segmenter.network.head.weight)
+        assert len(warned) == bool(hard)
+    assert warned[0].startswith(f"{words} hard by '{pattern}'")
+    assert torch.equal(*weights)
+
+
+def test_a_broken_pattern_is_refused_in_words():
+    with pytest.raises(UserError, match=r"no regular expression: .* position 0"):
+        MultiscaleAdversarialConfig().replace(hard="(")
+    with pytest.raises(UserError, match="hard_share"):
+        MultiscaleAdversarialConfig().replace(hard_share=1.0)
+
+
 # --- objects ---
 
 
@@ -296,8 +353,6 @@ def test_one_object_per_mask_is_noticed_and_kept(scene, tmp_path):
     assert bool(one.network.single)
     assert not bool(several.network.single)
     one.save(tmp_path)
-    from napari_organoid_synth.core.segmenters.base import load_segmenter
-
     assert bool(load_segmenter(tmp_path, "cpu").network.single)
 
 

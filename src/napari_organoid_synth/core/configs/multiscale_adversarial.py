@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from napari_organoid_synth.core.settings import Settings
 
@@ -50,6 +51,14 @@ class MultiscaleAdversarialConfig(Settings):
         "step, or running averages of the training (published).",
     )
     turn: bool = Field(True, description="Mirror and turn the images by right angles in training, as published.")
+    hard: str = Field(
+        "",
+        description="Words, or a regular expression, in the name or class of hard images, such as hard or ^(d7|d10)_; "
+        "empty: all images are drawn equally often.",
+    )
+    hard_share: float = Field(
+        0.3, gt=0, lt=1, description="Share of hard images among the real ones that training draws (published)."
+    )
     threshold: int = Field(120, ge=0, le=254, description="A pixel is marked above this probability, of 255.")
     fill_holes: bool = Field(True, description="Fill holes of objects.")
     smallest: int = Field(64, ge=0, description="Smaller objects are dropped, px at the resized size.")
@@ -58,6 +67,15 @@ class MultiscaleAdversarialConfig(Settings):
         description="Keep the largest object of each class (published) or all; auto: the largest if no training mask "
         "has two.",
     )
+
+    @field_validator("hard")
+    @classmethod
+    def _is_pattern(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(f"It is no regular expression: {error}") from None
+        return value
 
     @property
     def tile(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from copy import copy
 from functools import cache
 from typing import Any, Literal
 
@@ -115,6 +116,23 @@ class CropPool:
         pool = CropPool(rest, self.extra, self.augment, self.seed, self.ratio, self.first)
         return pool, tuple(self.real[index] for index in sorted(held))
 
+    def favouring(self, chosen: Sequence[bool], share: float) -> CropPool:
+        """A pool in which some whole real images are drawn more, or less, often than the others.
+
+        Parameters
+        ----------
+        chosen : sequence of bool
+            For each real pair whether it is one of them. All or none: nothing changes.
+        share : float in (0, 1)
+            Chance that a real image is one of them, the same at every draw; among them, as among the others, each is
+            as likely as any other. Crops and synthetic pairs are drawn as before.
+        """
+        pool, mask = copy(self), np.asarray(chosen, bool)
+        if mask.any() and not mask.all():
+            chances = np.where(mask, share / mask.sum(), (1 - share) / (~mask).sum())
+            pool._parts = [self._parts[0].with_chances(chances), *self._parts[1:]]
+        return pool
+
     def draw(
         self,
         step: int,
@@ -132,7 +150,8 @@ class CropPool:
         step, number, size : int
             Optimiser step, crops, side of a crop in px. Images smaller than a crop are continued by reflection.
         whole : bool
-            Instead of crops whole images, each as likely as any other, made ``size`` px large by `whole_image`.
+            Instead of crops whole images, each as likely as any other (but see `favouring`), made ``size`` px large
+            by `whole_image`.
         foreground : float in [0, 1]
             Share of the crops that are taken only from where the mask is not empty.
         elastic : bool
@@ -177,7 +196,14 @@ class _Part:
         self._ranges = [intensity_range(pair.image) for pair in pairs]
         area = np.array([pair.labels.size for pair in pairs], dtype=np.float64)
         self._chance = area / area.sum()
+        self._chance_whole: NDArray[np.float64] | None = None  # all alike
         self._resized: dict[tuple[int, int], SamplePair] = {}
+
+    def with_chances(self, chances: NDArray[np.float64]) -> _Part:
+        """The same pairs, drawn as whole images with these chances (pairs,), sum 1."""
+        part = copy(self)
+        part._chance_whole = chances
+        return part
 
     def crop(
         self,
@@ -226,7 +252,8 @@ class _Part:
     def whole(
         self, rng: np.random.Generator, size: int, augment: Augment
     ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-        pair = self._fitted(int(rng.integers(len(self._pairs))), size)
+        n, chances = len(self._pairs), self._chance_whole
+        pair = self._fitted(int(rng.integers(n) if chances is None else rng.choice(n, p=chances)), size)
         if augment == "tissue":
             image, labels = _warped(pair, [0, 0], size, rng)
             return _brightened(image, rng), labels

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from napari_organoid_synth.core.configs.multiscale_adversarial import MultiscaleAdversarialConfig
-from napari_organoid_synth.core.job import Control, Event
+from napari_organoid_synth.core.job import Control, Event, Warned
 from napari_organoid_synth.core.pair import SamplePair
 from napari_organoid_synth.core.segmenters.base import Segmenter, SegmentSpec, has_bf16
 from napari_organoid_synth.core.segmenters.crops import (
@@ -62,9 +63,17 @@ class MultiscaleAdversarial(Segmenter):
     def fit(self, pool: CropPool, steps: int, control: Control, keep: Path | None = None) -> Iterator[Event]:
         """Train both networks with Adam; the statistics are ``loss``, its two parts and the adversary's own.
 
-        The adversary's weight at step t of T is t / T of the configured one.
+        The adversary's weight at step t of T is t / T of the configured one. With a pattern for hard images, these make
+        a fixed share of the real images that are drawn; how many there are is noted in ``facts``.
         """
         config, device = self.config, self.device
+        if config.hard:
+            hard = [is_hard(pair, config.hard) for pair in pool.real]
+            pool = pool.favouring(hard, config.hard_share)
+            self.facts["hard"] = f"{sum(hard)} of {len(hard)} images"
+            if len(set(hard)) < 2:
+                many = f"All {len(hard)} training images are" if hard[0] else f"None of {len(hard)} training images is"
+                yield Warned(0, f"{many} hard by '{config.hard}': all are drawn equally often.")
         network = self.network.train()
         adversary = self.adversary.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         network.single.fill_(all(_is_single(pair, config) for pair in pool.real))
@@ -126,6 +135,11 @@ class MultiscaleAdversarial(Segmenter):
 
 
 # --- losses and training ---
+
+
+def is_hard(pair: SamplePair, pattern: str) -> bool:
+    """Whether the name or the class of an image holds what a regular expression describes."""
+    return any(re.search(pattern, text) for text in (pair.name, pair.image_class or ""))
 
 
 def weighted_cross_entropy(
