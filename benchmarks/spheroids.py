@@ -104,7 +104,7 @@ def main() -> None:
             found.append([])
             for pair in test:
                 began = time.perf_counter()
-                labels, _ = segmenter.predict(pair.image)
+                labels, *_ = segmenter.predict(pair.image)
                 marking += time.perf_counter() - began
                 found[-1].append(dict(image_scores(pair.labels, labels)))
                 if options.out is not None:
