@@ -34,7 +34,7 @@ pytest.importorskip("cellpose", reason="cellpose is not installed", exc_type=Imp
 MAJOR = installed_major()
 only3 = pytest.mark.skipif(MAJOR != 3, reason="Cellpose 3 trains from nothing")
 only4 = pytest.mark.skipif(MAJOR != 4, reason="of Cellpose 4")
-NO_MKLDNN = {"mkldnn": False} if MAJOR == 3 else {}
+EXACT = {"mkldnn": False} if MAJOR == 3 else {"use_bfloat16": False}
 SMALL = CellposeConfig(tile=64, batch=1, rescale=False)
 ONE = SegmentSpec(1, "instances", ("cell",))
 
@@ -201,7 +201,7 @@ def test_the_flow_is_what_the_library_returns(weights, tmp_path):
     if MAJOR == 4:
         segmenter.load_weights()
     segmenter.network.save_model(tmp_path / "mine")
-    theirs = CellposeModel(pretrained_model=str(tmp_path / "mine"), device=torch.device("cpu"), **NO_MKLDNN)
+    theirs = CellposeModel(pretrained_model=str(tmp_path / "mine"), device=torch.device("cpu"), **EXACT)
     image = touching(1).image
     seen = segmenter._channels(normalise(image, *intensity_range(image))[None])[0].transpose(1, 2, 0)
     how = {"bsize": 64, "channels": None, "rescale": 1.0} if MAJOR == 3 else {}
@@ -438,7 +438,7 @@ def test_the_library_opens_what_was_trained_here(tmp_path):
     segmenter = Cellpose(SMALL, ONE, "cpu")
     fit(segmenter, touching(), 1)
     segmenter.network.save_model(tmp_path / "mine")
-    theirs = CellposeModel(pretrained_model=str(tmp_path / "mine"), device=torch.device("cpu"), **NO_MKLDNN)
+    theirs = CellposeModel(pretrained_model=str(tmp_path / "mine"), device=torch.device("cpu"), **EXACT)
     assert torch.equal(theirs.net.output[2].weight, segmenter.network.output[2].weight)
     assert theirs.diam_labels == pytest.approx(mean_diameter([touching().labels]))
 
