@@ -145,7 +145,7 @@ def train(
     images: dict[str, Row] = {}
     for part in ("validation", "test"):
         for pair in parts[part]:
-            labels, _ = segmenter.predict(pair.image)
+            labels, *_ = segmenter.predict(pair.image)
             kind = {"part": part, "hard": bool(chosen.hard) and is_hard(pair, chosen.hard)}
             images[pair.name] = {**kind, **image_scores(pair.labels, labels)}
             if out:

@@ -136,7 +136,7 @@ def gain(
     settings = _settings("gain", recipe, [*(overrides or ()), *options])
     folder = JobFolder(job) if job else None
     if folder is None:
-        from napari_organoid_synth.core.gain import earlier
+        from napari_organoid_synth.core.gain_folder import earlier
 
         folder = earlier(opened, settings, resume)
     _run("gain", opened, settings, folder, job is not None, as_json, resume=resume is not None)

@@ -18,7 +18,10 @@ from napari_organoid_synth.core.configs.multiscale_adversarial import Multiscale
 from napari_organoid_synth.core.configs.unet import UNetConfig
 from napari_organoid_synth.core.curation import SampleStore
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.gain import RESULTS, find_gain, gain, make_plan, pick_recipes
+from napari_organoid_synth.core.gain import gain
+from napari_organoid_synth.core.gain_board import RESULTS
+from napari_organoid_synth.core.gain_folder import find_gain, pick_recipes
+from napari_organoid_synth.core.gain_plan import make_plan
 from napari_organoid_synth.core.gain_tasks import Leak, image_scores, read_result, refuse_leaks, run_task, task_folder
 from napari_organoid_synth.core.gain_workers import open_workers
 from napari_organoid_synth.core.job import Added, Control, Finished, Progress, Started, Warned

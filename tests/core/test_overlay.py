@@ -1,6 +1,6 @@
 import numpy as np
 
-from napari_organoid_synth.core.overlay import error_overlay, outline
+from napari_organoid_synth.core.overlay import error_overlay, flow_colours, outline
 
 
 def test_errors_have_their_colours():
@@ -19,6 +19,17 @@ def test_wrong_class_is_yellow_only_for_classes():
     predicted, truth = np.array([[2]]), np.array([[1]])
     assert error_overlay(predicted, truth, classes=True).tolist() == [[[255, 255, 0]]]
     assert error_overlay(predicted, truth).tolist() == [[[255, 255, 255]]]
+
+
+def test_arrows_have_the_hue_of_their_way_and_the_brightness_of_their_length():
+    up, down, right, none, short, long = (-5, 0), (5, 0), (0, 5), (0, 0), (-2.5, 0), (-50, 0)
+    flow = np.array([[up, down, right, none, short, long]], np.float32).transpose(2, 0, 1)
+    picture = flow_colours(flow)
+    assert picture.dtype == np.uint8
+    green = [127, int(127.5 * (1 + np.sqrt(0.75))), int(127.5 * (1 - np.sqrt(0.75)))]
+    wanted = [[255, 63, 63], [0, 191, 191], green, [0, 0, 0], [127, 31, 31], [255, 63, 63]]
+    np.testing.assert_allclose(picture[0], wanted, atol=1)
+    np.testing.assert_array_equal(flow_colours(np.stack([flow, -flow], 1))[0], picture)  # a stack
 
 
 def test_outline_separates_touching_objects_but_not_the_rim():

@@ -83,7 +83,7 @@ def test_files_hold_what_the_segmenter_says_and_what_made_them(project, images, 
     assert [event.ids for event in events if isinstance(event, Added)] == [("a2",), ("a10",)]
     assert [event.step for event in events if isinstance(event, Progress)] == [1, 2]
     found = find_trained(project)
-    expected, maps = load_segmenter(found.path, "cpu").predict(IMAGE[None])
+    expected, maps, _ = load_segmenter(found.path, "cpu").predict(IMAGE[None])
     path = tmp_path / "out" / "a2_labels.ome.tif"
     np.testing.assert_array_equal(read_labels(path), expected)
     kept, info = read_image(tmp_path / "out" / "a2_probability.ome.tif")
@@ -117,6 +117,32 @@ def test_what_is_done_is_not_done_again(project, images, tmp_path):
     assert run(project, **where)[-1].result["images"] == 1
     assert run(project, **where, segmenter="raw")[-1].result["images"] == 3  # another segmenter
     assert run(project, **where, segmenter="raw", probability=True)[-1].result["images"] == 3  # maps are missing
+
+
+def test_maps_of_other_pixels_are_made_again(project, images, tmp_path):
+    where = {"images": str(images / "a2.png"), "folder": str(tmp_path / "out")}
+    run(project, **where, probability=True)
+    imwrite(images / "a2.png", 255 - IMAGE)
+    run(project, **where)  # the labels alone
+    assert run(project, **where, probability=True)[-1].result["images"] == 1
+    kept, _ = read_image(tmp_path / "out" / "a2_probability.ome.tif")
+    expected = load_segmenter(find_trained(project).path, "cpu").predict(255 - IMAGE[None]).probability
+    np.testing.assert_array_equal(kept, expected)
+
+
+def test_a_flow_of_a_segmenter_without_is_refused_before_anything_is_marked(project, images, tmp_path):
+    with pytest.raises(UserError, match=r"curated/fold1' has no flow\. Expected a Cellpose segmenter"):
+        run(project, images=str(images), folder=str(tmp_path / "out"), flow=True)
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_image_may_be_called_like_a_map(project, tmp_path):
+    for name in ("chip_flow.ome.tif", "chip_probability.ome.tif"):
+        tifffile.imwrite(tmp_path / name, IMAGE)
+    assert [plane.name for plane in find_planes([str(tmp_path)])] == ["chip_flow", "chip_probability"]
+    imwrite(tmp_path / "chip.png", IMAGE)
+    with pytest.raises(UserError, match=r"chip_probability\.ome\.tif exists and is no prediction"):
+        run(project, images=str(tmp_path / "chip.png"), folder=str(tmp_path), probability=True)
 
 
 def test_a_stop_keeps_whole_files_and_goes_on(project, images, tmp_path):

@@ -8,14 +8,26 @@ import numpy as np
 import pytest
 import tifffile
 
+from napari_organoid_synth.core.configs.cellpose import CellposeConfig
 from napari_organoid_synth.core.configs.unet import UNetConfig
 from napari_organoid_synth.core.gain_size import seconds, trainings, workers
 from napari_organoid_synth.core.ome_tiff import read_labels
+from napari_organoid_synth.core.overlay import flow_colours
 from napari_organoid_synth.core.pair_table import PairEntry, PairTable
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import GainSettings
+from napari_organoid_synth.widgets._apply_panel import copy_predictions
 from napari_organoid_synth.widgets._comparison import fold_scores
-from napari_organoid_synth.widgets._layer_files import as_planes, storable
+from napari_organoid_synth.widgets._layer_files import (
+    IMAGES,
+    PREDICTED,
+    as_planes,
+    describe_layer,
+    read_predictions,
+    show_predictions,
+    storable,
+    write_layers,
+)
 from napari_organoid_synth.widgets._workspace import Workspace
 from napari_organoid_synth.widgets.segment_widget import SegmentWidget
 
@@ -160,6 +172,48 @@ def test_layers_become_planes(shape, rgb, channels, planes, lead):
     first = data[..., 0] if rgb else data[(0,) * (len(shape) - 2)]
     np.testing.assert_array_equal(found[0, 0], first)
     assert storable(found).dtype == np.int32
+
+
+def test_a_flow_comes_back_as_a_layer_in_colour_at_the_place_of_its_image(dock, project, tmp_path, qtbot):
+    pytest.importorskip("cellpose")
+    from napari_organoid_synth.core.job import Control
+    from napari_organoid_synth.core.predict import predict
+    from napari_organoid_synth.core.segmenters.base import SegmentSpec
+    from napari_organoid_synth.core.segmenters.cellpose import Cellpose
+    from napari_organoid_synth.core.segmenters.unet import UNet
+
+    segmenters = project.path / "segment" / "20260101-000000-gain" / "segmenters"
+    spec = SegmentSpec(1, "instances", ("cell",))
+    config = CellposeConfig(tile=64, batch=1, rescale=False)
+    flows = Cellpose(config, spec, "cpu")
+    flows.save(segmenters / "curated" / "fold1")
+    UNet(SETTINGS.segmenter, spec, "cpu").save(segmenters / "raw" / "fold1")
+    apply = dock.apply
+    apply.refresh()
+    apply.flow.setChecked(True)
+    apply.segmenter.setCurrentIndex(apply.segmenter.findData("20260101-000000-gain/raw/fold1"))
+    assert (apply.flow.isEnabled(), apply.flow.text()) == (False, "no flow: only Cellpose draws one")
+    assert not apply.settings(("x",)).flow
+    apply.segmenter.setCurrentIndex(apply.segmenter.findData("20260101-000000-gain/curated/fold1"))
+    assert apply.flow.isEnabled()
+
+    image = np.random.default_rng(0).integers(0, 255, (2, 33, 47)).astype(np.uint16)
+    layer = dock.viewer.add_image(image, name="my cells", scale=(2, 0.5, 0.5), translate=(0, 3, 4))
+    write_layers(tmp_path, [(describe_layer(layer), layer.data)], 1)
+    settings = apply.settings((str(tmp_path / IMAGES),), str(tmp_path / PREDICTED)).replace(device="cpu", threads=1)
+    assert settings.flow
+    list(predict(project, settings, Control()))
+    flow, labels = show_predictions(dock.viewer, read_predictions(tmp_path), "curated")
+    assert (flow.name, labels.name) == ("my cells flow", "my cells curated")
+    assert flow.rgb
+    assert flow.data.shape == (*labels.data.shape, 3) == (2, 33, 47, 3)
+    np.testing.assert_array_equal(flow.data[1], flow_colours(flows.predict(image[1:]).flow))
+    assert tuple(flow.scale) == tuple(labels.scale) == (2, 0.5, 0.5)
+    assert tuple(flow.translate) == (0, 3, 4)
+    copy_predictions(tmp_path / PREDICTED, tmp_path / "mine")
+    assert sorted(path.name for path in (tmp_path / "mine").iterdir()) == [
+        f"my_cells_z00{page}_{what}.ome.tif" for page in (1, 2) for what in ("flow", "labels")
+    ]
 
 
 def test_measured_marked_and_exported_with_real_processes(dock, project, qtbot, tmp_path):

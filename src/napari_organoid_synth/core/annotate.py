@@ -198,8 +198,7 @@ def mark(unet: UNet, pair: SamplePair, known: Sequence[str]) -> NDArray[np.int32
     """The class that a U-Net learned from a `GuidedPool`, (Y, X) 0 or 1; never where a known class is."""
     maps = _maps(pair.labels, pair.class_names, known)
     planes = np.concatenate([normalise(pair.image, *intensity_range(pair.image)), maps])
-    labels, _ = unet.mark(planes)
-    return np.where(maps.any(axis=0), 0, labels).astype(np.int32)
+    return np.where(maps.any(axis=0), 0, unet.mark(planes).labels).astype(np.int32)
 
 
 def _maps(labels: NDArray[np.int32], names: Sequence[str], wanted: Sequence[str]) -> NDArray[np.float32]:

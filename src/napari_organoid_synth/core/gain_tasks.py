@@ -481,7 +481,7 @@ def _test(
 
     per_image, classes = {}, []
     for pair in test:
-        labels, _ = segmenter.predict(pair.image)
+        labels = segmenter.predict(pair.image).labels
         per_image[pair.name], per_class = image_scores(pair, labels)
         classes.append(per_class)
         if show:

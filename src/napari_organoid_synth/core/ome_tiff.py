@@ -21,6 +21,7 @@ from napari_organoid_synth.core.project import file_stem
 from napari_organoid_synth.core.readers import Reader, damaged, open_reader, short
 
 IMAGE_ENDING, LABELS_ENDING = ".ome.tif", "_labels.ome.tif"
+MAP_ENDINGS = {"probability": "_probability.ome.tif", "flow": "_flow.ome.tif"}  # of what a segmenter says beside labels
 MAX_LABEL = np.iinfo(np.int32).max
 _OME_TYPES = {"float32": "float", "float64": "double"} | {
     name: name for name in ("int8", "int16", "int32", "uint8", "uint16", "uint32")

@@ -1,4 +1,4 @@
-"""Where a prediction is wrong, as a picture; and outlines of labels. numpy alone, so that the window may use it."""
+"""Errors and flow of a prediction as pictures, and outlines of labels. numpy alone, so that the window may use it."""
 
 from __future__ import annotations
 
@@ -40,6 +40,28 @@ def error_overlay(
     picture[real & ~found] = FALSE_NEGATIVE
     if classes:
         picture[found & real & (np.asarray(predicted) != np.asarray(truth))] = WRONG_CLASS
+    return picture
+
+
+def flow_colours(flow: NDArray[np.float32], longest: float = 5.0) -> NDArray[np.uint8]:
+    """Arrows in colour as Cellpose shows them: the hue is the direction, the brightness the length.
+
+    Parameters
+    ----------
+    flow : NDArray (2, ..., Y, X) float32
+        dy, dx; up is red, down cyan.
+    longest : float
+        Length of full brightness; Cellpose learns arrows of 5.
+
+    Returns
+    -------
+    NDArray (..., Y, X, 3) uint8
+    """
+    dy, dx = flow
+    angle = np.arctan2(dx, dy) + np.pi
+    half = 127.5 * np.minimum(np.hypot(dy, dx) / longest, 1)
+    colours = [half * (1 + np.cos(angle + turn * 2 * np.pi / 3)) for turn in range(3)]
+    picture: NDArray[np.uint8] = np.stack(colours, -1).astype(np.uint8)
     return picture
 
 

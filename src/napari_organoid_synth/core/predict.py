@@ -23,6 +23,7 @@ from napari_organoid_synth.core.filenames import list_files, stem
 from napari_organoid_synth.core.job import Added, Control, Event, Finished, Progress, Started, Warned
 from napari_organoid_synth.core.ome_tiff import (
     LABELS_ENDING,
+    MAP_ENDINGS,
     read_image,
     read_info,
     read_record,
@@ -37,7 +38,7 @@ from napari_organoid_synth.core.recipe import PredictSettings
 from napari_organoid_synth.core.segmenters.base import Segmenter, load_segmenter
 from napari_organoid_synth.core.trained import Trained, find_trained
 
-MAPS_ENDING = "_probability.ome.tif"
+FLOW = "dy", "dx"  # channels
 
 
 def predict(project: Project, settings: PredictSettings, control: Control) -> Iterator[Event]:
@@ -48,7 +49,7 @@ def predict(project: Project, settings: PredictSettings, control: Control) -> It
     project : Project
         Whose comparisons hold the segmenter, and which says at which share of their size images were learned from.
     settings : PredictSettings
-        Segmenter, images, folder, whether probabilities are wanted.
+        Segmenter, images, folder, which maps are wanted beside the labels.
     control : Control
         Pause and cancel are honoured after the image in progress.
 
@@ -63,11 +64,18 @@ def predict(project: Project, settings: PredictSettings, control: Control) -> It
     Raises
     ------
     UserError
-        If there is no segmenter or no image, or none could be marked.
+        If there is no segmenter or no image, none could be marked, or a flow is wanted of a segmenter without.
     """
     use_threads(settings.threads)
     device = pick_device(settings.device)
     trained = find_trained(project, settings.segmenter)
+    if settings.flow and not trained.draws_flow:
+        raise UserError(
+            f"'{trained.name}' has no flow.",
+            "Expected a Cellpose segmenter: it alone finds objects by arrows.",
+            "Leave 'flow' out, or choose another segmenter.",
+        )
+    maps = tuple(name for name in MAP_ENDINGS if getattr(settings, name))
     planes = list(find_planes(settings.images))
     folder = Path(settings.folder).expanduser() if settings.folder else default_folder(project, trained)
     learned = set(trained.note().get("images", {}).values())
@@ -83,10 +91,10 @@ def predict(project: Project, settings: PredictSettings, control: Control) -> It
         try:
             whole = work.read(plane)
             small = whole.shrunk(work.scale)
-            if work.is_done(plane, whole.image, settings.probability):
+            if work.is_done(plane, whole.image, maps):
                 before += 1
             else:
-                labels = work.mark(plane, whole, small, settings.probability)
+                labels = work.mark(plane, whole, small, maps)
                 cover.append(float((labels > 0).mean()))
                 objects += int(np.count_nonzero(np.unique(labels)))
                 yield Added(number, (plane.name,))
@@ -143,7 +151,7 @@ class Plane:
 
 
 def find_planes(images: Sequence[str]) -> Iterator[Plane]:
-    """The images in folders and files, in natural order; label images that `predict` wrote are none.
+    """The images in folders and files, in natural order; what `predict` wrote is none.
 
     A stack gives one for each slice, ``NAME_z001`` and so on.
 
@@ -157,7 +165,7 @@ def find_planes(images: Sequence[str]) -> Iterator[Plane]:
         path = Path(text).expanduser()
         is_folder = path.is_dir() and path.suffix.lower() != ".zarr"
         files += list_files(path) if is_folder else [path]
-    files = [path for path in dict.fromkeys(files) if not path.name.endswith((LABELS_ENDING, MAPS_ENDING))]
+    files = [path for path in dict.fromkeys(files) if not path.name.endswith(LABELS_ENDING) and not _is_map(path)]
     if not files:
         raise UserError(
             f"There is no image in {', '.join(images)}." if images else "No images are named.",
@@ -175,6 +183,16 @@ def find_planes(images: Sequence[str]) -> Iterator[Plane]:
             yield Plane(path, None, name)
         else:
             yield from (Plane(path, page, f"{name}_z{page + 1:03d}") for page in range(count))
+
+
+def _is_map(path: Path) -> bool:
+    """Whether `predict` wrote it; an image of a person may be called ``chip_flow.ome.tif`` too."""
+    if not path.name.endswith(tuple(MAP_ENDINGS.values())):
+        return False
+    try:
+        return bool((read_record(path) or {}).get("source", {}).get("kind") == "predicted")
+    except UserError:
+        return False  # reading it again says what is wrong with it
 
 
 def _scale(project: Project, trained: Trained, settings: PredictSettings) -> float:
@@ -232,26 +250,29 @@ class _Work:
         text = json.dumps([content_hash(image), self.digest, self.scale])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-    def paths(self, plane: Plane) -> tuple[Path, Path]:
-        """Files of labels and probabilities."""
+    def paths(self, plane: Plane, maps: Sequence[str]) -> list[Path]:
+        """Files of the maps, and last of the labels."""
         name = file_stem(plane.name)
-        return self.folder / f"{name}{LABELS_ENDING}", self.folder / f"{name}{MAPS_ENDING}"
+        return [self.folder / f"{name}{ending}" for ending in (*(MAP_ENDINGS[one] for one in maps), LABELS_ENDING)]
 
-    def is_done(self, plane: Plane, image: NDArray[Any], maps: bool) -> bool:
-        """Whether the same prediction is there.
+    def is_done(self, plane: Plane, image: NDArray[Any], maps: Sequence[str]) -> bool:
+        """Whether the same prediction is there, with these maps.
 
         Raises
         ------
         UserError
             If a file of that name is not a prediction of this image.
         """
-        path, maps_path = self.paths(plane)
+        key = self.key(image)
+        made = [self._is_made(path, plane, key) for path in self.paths(plane, maps)]  # all: no stranger is missed
+        return all(made)
+
+    def _is_made(self, path: Path, plane: Plane, key: str) -> bool:
         if not path.exists():
             return False
         source = (read_record(path) or {}).get("source", {})
-        made = source.get("provenance", {})
-        if made.get("key") == self.key(image):
-            return maps_path.exists() or not maps
+        if source.get("provenance", {}).get("key") == key:
+            return True
         if source.get("kind") != "predicted" or source.get("files") != [str(plane.path)]:
             raise UserError(
                 f"{short(path)} exists and is no prediction of {short(plane.path)}.",
@@ -260,11 +281,11 @@ class _Work:
             )
         return False
 
-    def mark(self, plane: Plane, whole: SamplePair, small: SamplePair, maps: bool) -> NDArray[np.int32]:
+    def mark(self, plane: Plane, whole: SamplePair, small: SamplePair, maps: Sequence[str]) -> NDArray[np.int32]:
         """Predict from the small image, write, and return the labels (Y, X) at the size of the whole one."""
         size = whole.size
         try:
-            labels, probability = self.segmenter.predict(small.image)
+            found = self.segmenter.predict(small.image)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
@@ -282,12 +303,13 @@ class _Work:
             "image": content_hash(whole.image),
         }
         whole = whole.replace(
-            labels=enlarged(labels, size),
+            labels=enlarged(found.labels, size),
             source=Source("predicted", (str(plane.path),), made),
         )
-        labels_path, maps_path = self.paths(plane)
-        if maps:
-            write_maps(maps_path, whole, enlarged(probability, size), self._map_names(len(probability)))
+        *map_paths, labels_path = self.paths(plane, maps)
+        for name, path in zip(maps, map_paths, strict=True):
+            values = getattr(found, name)
+            write_maps(path, whole, enlarged(values, size), FLOW if name == "flow" else self._map_names(len(values)))
         write_labels(labels_path, whole)
         return whole.labels
 

@@ -373,6 +373,10 @@ class PredictSettings(Settings):
     images: Names = Field((), description="Folder of images, or single files.")
     folder: str = Field("", description="Where label images go; empty: predictions/<segmenter> in the project.")
     probability: bool = Field(False, description="Also write how sure the segmenter is of each pixel.")
+    flow: bool = Field(
+        False,
+        description="Also write the arrows (dy, dx) by which Cellpose finds its objects; other segmenters have none.",
+    )
     scale: float | None = Field(
         None,
         gt=0,

@@ -247,7 +247,7 @@ def _test(segmenter: Segmenter, data: _Data, folder: Path) -> dict[str, Any]:
     """Predict every test image, write labels and error pictures, and score them."""
     per_image, per_class = {}, []
     for pair in data.test:
-        labels, _ = segmenter.predict(pair.image)
+        labels = segmenter.predict(pair.image).labels
         scores, classes = mask_scores(pair.labels, labels, pair.mask_kind, data.spec.class_names)
         per_image[pair.name] = scores
         per_class.append(classes)

@@ -13,6 +13,7 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import write_text
 from napari_organoid_synth.core.pair import SamplePair, content_hash
 from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.registry import SEGMENTERS
 
 WEIGHTS, DESCRIPTION, NOTE = "segmenter.safetensors", "segmenter.json", "trained.json"
 TRAINING = "training.safetensors"  # what an unfinished training goes on from
@@ -73,6 +74,11 @@ class Trained:
                 "Measure the gain first, or choose another folder.",
             ) from None
         return found
+
+    @property
+    def draws_flow(self) -> bool:
+        """Whether it has arrows to show beside probabilities, as Cellpose does."""
+        return getattr(SEGMENTERS.config(self.description()["config"]["name"]), "draws_flow", False)
 
     def note(self) -> dict[str, Any]:
         """``images`` (name to `content_hash` of the pixels) and ``scale`` of those it was trained on; may be empty."""

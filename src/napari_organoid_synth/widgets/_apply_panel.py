@@ -14,7 +14,7 @@ from qtpy.QtWidgets import QCheckBox, QFileDialog, QPushButton, QVBoxLayout, QWi
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Event, Failed, Started, Warned
-from napari_organoid_synth.core.ome_tiff import LABELS_ENDING
+from napari_organoid_synth.core.ome_tiff import LABELS_ENDING, MAP_ENDINGS
 from napari_organoid_synth.core.project import file_stem
 from napari_organoid_synth.core.recipe import PredictSettings
 from napari_organoid_synth.core.trained import Trained, all_trained
@@ -24,7 +24,6 @@ from napari_organoid_synth.widgets._dock import add_row, combo_box, named
 from napari_organoid_synth.widgets._form import Fold, rows
 from napari_organoid_synth.widgets._layer_files import (
     IMAGES,
-    MAPS_ENDING,
     NOTE,
     PREDICTED,
     describe_layer,
@@ -70,6 +69,10 @@ class ApplyPanel(QWidget):
         holder.setLayout(form)
         self.probability = QCheckBox("also how sure it is of each pixel")
         named(self.probability, "Probability", "A second layer or file with values from 0 to 1.")
+        self.flow = QCheckBox()
+        named(
+            self.flow, "Flow", "Arrows to the middle of each object: a layer whose hue is their direction, or a file."
+        )
         self.layers_button, self.folder_button = QPushButton("Mark layers"), QPushButton("Mark a folder…")
         named(self.layers_button, "Mark layers", "Marks the image layers that are selected in the list of layers.")
         named(self.folder_button, "Mark a folder", "Marks all images of a folder; label images go to the project.")
@@ -85,6 +88,7 @@ class ApplyPanel(QWidget):
             self.about,
             holder,
             self.probability,
+            self.flow,
             self.layers_button,
             self.folder_button,
             self.card,
@@ -143,12 +147,21 @@ class ApplyPanel(QWidget):
             self.about.setText(NOTHING)
         for widget in (self.segmenter, self.probability):
             widget.setEnabled(trained is not None)
+        flow = trained is not None and self._draws_flow(trained)
+        self.flow.setEnabled(flow)
+        self.flow.setText("also the flow that it follows" if flow else "no flow: only Cellpose draws one")
         names = layers[0].name if len(layers) == 1 else f"{len(layers)} layers"
         self.layers_button.setText(f"Mark {names[:24]}" if layers else "Mark layers: select an image layer")
         self.layers_button.setEnabled(free and bool(layers))
         self.folder_button.setEnabled(free)
         for button in (self.open_button, self.export_button):
             button.setVisible(self.folder is not None and not self.runner.running)
+
+    def _draws_flow(self, trained: Trained) -> bool:
+        try:
+            return trained.draws_flow
+        except UserError:  # damaged; `_words` says so
+            return False
 
     def _words(self, trained: Trained) -> str:
         """What a segmenter takes, gives and weighs."""
@@ -171,6 +184,7 @@ class ApplyPanel(QWidget):
             images=images,
             folder=folder,
             probability=self.probability.isChecked(),
+            flow=self.flow.isEnabled() and self.flow.isChecked(),
         )
 
     def mark_layers(self) -> None:
@@ -259,7 +273,7 @@ class ApplyPanel(QWidget):
             self.export(Path(path))
 
     def export(self, target: Path) -> None:
-        """Copy label images, and probabilities, under the names of their layers or images."""
+        """Copy label images, and maps, under the names of their layers or images."""
         source = self.folder
         if source is None:
             return
@@ -293,7 +307,7 @@ def copy_predictions(source: Path, target: Path) -> int:
             note["stem"]: name if taken.count(name) == 1 else f"{name}_{note['stem']}"
             for note, name in zip(notes, taken, strict=True)
         }
-    files = sorted(path for path in source.iterdir() if path.name.endswith((LABELS_ENDING, MAPS_ENDING)))
+    files = sorted(path for path in source.iterdir() if path.name.endswith((LABELS_ENDING, *MAP_ENDINGS.values())))
     wanted = [(path, target / (names.get(path.name[:3], path.name[:3]) + path.name[3:])) for path in files]
     for _, there in wanted:
         if there.exists():

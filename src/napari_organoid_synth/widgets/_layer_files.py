@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_organoid_synth.core.job import write_text
-from napari_organoid_synth.core.ome_tiff import LABELS_ENDING, read_image, read_labels
+from napari_organoid_synth.core.ome_tiff import LABELS_ENDING, MAP_ENDINGS, read_image, read_labels
+from napari_organoid_synth.core.overlay import flow_colours
 
 NOTE = "layers.json"
 IMAGES, PREDICTED = "images", "predicted"
-MAPS_ENDING = "_probability.ome.tif"
 
 
 def describe_layer(layer: Any) -> dict[str, Any]:
@@ -105,13 +105,14 @@ def write_layers(folder: Path, layers: Sequence[tuple[dict[str, Any], Any]], cha
     write_text(folder / NOTE, json.dumps(notes, indent=1))
 
 
-def read_predictions(folder: Path) -> list[tuple[dict[str, Any], NDArray[np.int32], NDArray[np.float32] | None]]:
+def read_predictions(folder: Path) -> list[tuple[dict[str, Any], NDArray[np.int32], dict[str, NDArray[Any]]]]:
     """What was marked in the layers that `write_layers` wrote; in a worker thread.
 
     Returns
     -------
-    list of (dict, NDArray (..., Y, X) int32, NDArray (K, ..., Y, X) float32 or None)
-        Notes of each layer, labels, probability. Layers that could not be marked are left out.
+    list of (dict, NDArray (..., Y, X) int32, dict)
+        Notes of each layer, labels, maps: where they were wanted ``probability`` (K, ..., Y, X) float32 and ``flow``
+        (..., Y, X, 3) uint8, in colour. Layers that could not be marked are left out.
     """
     found = []
     for note in json.loads((folder / NOTE).read_text(encoding="utf-8")):
@@ -120,29 +121,35 @@ def read_predictions(folder: Path) -> list[tuple[dict[str, Any], NDArray[np.int3
         stem = note["stem"]
         names = [stem] if count == 1 else [f"{stem}_z{number + 1:03d}" for number in range(count)]
         paths = [folder / PREDICTED / f"{name}{LABELS_ENDING}" for name in names]
-        maps = [folder / PREDICTED / f"{name}{MAPS_ENDING}" for name in names]
         if not all(path.exists() for path in paths):
             continue
         labels = np.stack([read_labels(path) for path in paths])
         labels = labels.reshape(*lead, *labels.shape[1:])
-        probability = None
-        if all(path.exists() for path in maps):
-            probability = np.stack([np.asarray(read_image(path)[0]) for path in maps], axis=1)  # (K, N, Y, X)
-            probability = probability.reshape(len(probability), *lead, *labels.shape[-2:])
-        found.append((note, labels, probability))
+        maps: dict[str, NDArray[Any]] = {}
+        for what, ending in MAP_ENDINGS.items():
+            files = [folder / PREDICTED / f"{name}{ending}" for name in names]
+            if all(path.exists() for path in files):
+                planes = np.stack([np.asarray(read_image(path)[0]) for path in files], axis=1)  # (K, N, Y, X)
+                planes = planes.reshape(len(planes), *lead, *labels.shape[-2:])
+                maps[what] = flow_colours(planes) if what == "flow" else planes
+        found.append((note, labels, maps))
     return found
 
 
 def show_predictions(viewer: Any, found: Sequence[tuple[Mapping[str, Any], Any, Any]], by: str) -> list[Any]:
-    """Add a labels layer, and an image layer where there is a probability, with the place of the marked layer."""
+    """Add a labels layer, and an image layer for each map that there is, with the place of the marked layer."""
     added = []
-    for note, labels, probability in found:
+    for note, labels, maps in found:
         axes = len(note["lead"]) + 2
         kept = range(len(note["scale"]))
         spatial = [*kept[: len(note["lead"])], *kept[-2:]]
         scale, translate = ([note[what][axis] for axis in spatial] for what in ("scale", "translate"))
         units = [note["units"][axis] for axis in spatial] if len(note["units"]) == len(note["scale"]) else None
-        if probability is not None:
+        place = {"scale": scale, "translate": translate, "units": units}
+        if "flow" in maps:
+            added.append(viewer.add_image(maps["flow"], name=f"{note['name']} flow", rgb=True, visible=False, **place))
+        if "probability" in maps:
+            probability = maps["probability"]
             single = len(probability) == 1
             added.append(
                 viewer.add_image(
@@ -157,7 +164,7 @@ def show_predictions(viewer: Any, found: Sequence[tuple[Mapping[str, Any], Any, 
                 )
             )
         name = f"{note['name']} {by}".strip()
-        layer = viewer.add_labels(labels, name=name, scale=scale, translate=translate, units=units)
+        layer = viewer.add_labels(labels, name=name, **place)
         assert layer.ndim == axes
         added.append(layer)
     return added

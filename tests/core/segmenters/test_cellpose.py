@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 
 from napari_organoid_synth.core.configs.cellpose import CellposeConfig
@@ -13,7 +14,12 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.heatflow import encode
 from napari_organoid_synth.core.job import Control, Progress
 from napari_organoid_synth.core.matching import average_precision
+from napari_organoid_synth.core.ome_tiff import read_image
+from napari_organoid_synth.core.overlay import flow_colours
 from napari_organoid_synth.core.pair import SamplePair
+from napari_organoid_synth.core.predict import predict
+from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.recipe import PredictSettings
 from napari_organoid_synth.core.segmenters.base import DESCRIPTION, SegmentSpec, load_segmenter
 from napari_organoid_synth.core.segmenters.cellpose import (
     Cellpose,
@@ -22,12 +28,13 @@ from napari_organoid_synth.core.segmenters.cellpose import (
     mean_diameter,
     rate_share,
 )
-from napari_organoid_synth.core.segmenters.crops import CropPool
+from napari_organoid_synth.core.segmenters.crops import CropPool, intensity_range, normalise
 
 pytest.importorskip("cellpose", reason="cellpose is not installed", exc_type=ImportError)
 MAJOR = installed_major()
 only3 = pytest.mark.skipif(MAJOR != 3, reason="Cellpose 3 trains from nothing")
 only4 = pytest.mark.skipif(MAJOR != 4, reason="of Cellpose 4")
+EXACT = {"mkldnn": False} if MAJOR == 3 else {"use_bfloat16": False}
 SMALL = CellposeConfig(tile=64, batch=1, rescale=False)
 ONE = SegmentSpec(1, "instances", ("cell",))
 
@@ -148,7 +155,7 @@ def test_save_and_load_predict_the_same_without_the_file_of_weights(weights, tmp
     (tmp_path / "cells").unlink()
     again = load_segmenter(tmp_path / "saved", "cpu")
     image = touching(1).image
-    (labels, probability), (other_labels, other) = segmenter.predict(image), again.predict(image)
+    (labels, probability, flow), (other_labels, other, _) = segmenter.predict(image), again.predict(image)
     assert np.array_equal(labels, other_labels)
     assert np.array_equal(probability, other)
     assert labels.dtype == np.int32
@@ -156,16 +163,19 @@ def test_save_and_load_predict_the_same_without_the_file_of_weights(weights, tmp
     assert probability.shape == (1, 64, 64)
     assert probability.min() >= 0
     assert probability.max() <= 1
+    assert flow.dtype == np.float32
+    assert flow.shape == (2, 64, 64)
 
 
 @pytest.mark.parametrize(("channels", "shape"), [(1, (1, 7)), (2, (40, 90)), (4, (70, 33))])
 def test_predicts_any_size_and_channel_count(weights, channels, shape):
     segmenter = Cellpose(config(weights, rescale=True), SegmentSpec(channels, "binary", ("cell",)), "cpu")
     image = np.random.default_rng(0).integers(0, 255, (channels, *shape), np.uint8)
-    labels, probability = segmenter.predict(image)
+    labels, probability, flow = segmenter.predict(image)
     assert labels.shape == shape
     assert set(np.unique(labels)) <= {0, 1}
     assert probability.shape == (1, *shape)
+    assert flow.shape == (2, *shape)
     with pytest.raises(UserError, match=f"knows {channels}"):
         segmenter.predict(image[:0])
 
@@ -178,9 +188,57 @@ def test_perfect_arrows_give_back_every_touching_cell(weights, monkeypatch):
     field = encode(pair.labels)
     drawn = np.stack([5 * field[1], 5 * field[2], 20 * field[0]], -1)[None]
     monkeypatch.setattr(core, "run_net", lambda *_, **__: (drawn, None))
-    labels, probability = Cellpose(config(weights), ONE, "cpu").predict(pair.image)
+    labels, probability, flow = Cellpose(config(weights), ONE, "cpu").predict(pair.image)
     assert average_precision(pair.labels, labels, (0.9,)) == 1
     assert ((probability[0] > 0.5) == (pair.labels > 0)).all()
+    np.testing.assert_array_equal(flow, np.float32(5 * field[1:]))
+
+
+def test_the_flow_is_what_the_library_returns(weights, tmp_path):
+    from cellpose.models import CellposeModel
+
+    segmenter = Cellpose(config(weights), ONE, "cpu")
+    if MAJOR == 4:
+        segmenter.load_weights()
+    segmenter.network.save_model(tmp_path / "mine")
+    theirs = CellposeModel(pretrained_model=str(tmp_path / "mine"), device=torch.device("cpu"), **EXACT)
+    image = touching(1).image
+    seen = segmenter._channels(normalise(image, *intensity_range(image))[None])[0].transpose(1, 2, 0)
+    how = {"bsize": 64, "channels": None, "rescale": 1.0} if MAJOR == 3 else {}
+    _, flows, _ = theirs.eval(seen, normalize=False, channel_axis=-1, batch_size=1, compute_masks=False, **how)
+    found = segmenter.predict(image)
+    np.testing.assert_allclose(found.flow, flows[1], atol=1e-5)
+    np.testing.assert_allclose(found.probability[0], 1 / (1 + np.exp(-flows[2])), atol=1e-5)
+
+
+def test_the_colours_are_those_of_the_library():
+    from cellpose.plot import dx_to_circ
+
+    flow = 5 * encode(touching(0).labels)[1:]  # lengths 0 and 5, which the library finds by percentiles
+    np.testing.assert_allclose(flow_colours(flow), dx_to_circ(flow), atol=1)
+
+
+def test_the_flow_of_a_file_is_written_with_its_channels(weights, tmp_path):
+    segmenter = Cellpose(config(weights), ONE, "cpu")
+    segmenter.save(tmp_path / "saved")
+    image = touching(1).image
+    tifffile.imwrite(tmp_path / "a.tif", image[0])
+    out = tmp_path / "out"
+    wanted = {"segmenter": str(tmp_path / "saved"), "images": str(tmp_path / "a.tif"), "folder": str(out)}
+    project = Project(tmp_path / "project")
+
+    def run(**changes):
+        return list(predict(project, PredictSettings(device="cpu", threads=1, **wanted, **changes), Control()))[
+            -1
+        ].result
+
+    assert run()["images"] == 1
+    assert run(flow=True)["images"] == 1  # it was missing
+    assert run(flow=True)["done_before"] == 1
+    flow, info = read_image(out / "a_flow.ome.tif")
+    np.testing.assert_array_equal(flow, segmenter.predict(image).flow)
+    assert info.channel_names == ("dy", "dx")
+    assert sorted(path.name for path in out.iterdir()) == ["a_flow.ome.tif", "a_labels.ome.tif"]
 
 
 def test_the_loss_is_that_of_the_library():
@@ -335,8 +393,11 @@ def test_learns_touching_cells_from_nothing():
     pair = touching()
     segmenter = Cellpose(SMALL, ONE, "cpu")
     fit(segmenter, pair, 120)
-    labels, _ = segmenter.predict(pair.image)
+    labels, _, flow = segmenter.predict(pair.image)
     assert average_precision(pair.labels, labels, (0.5,)) >= 0.8
+    inside, way = pair.labels > 0, encode(pair.labels)[1:]
+    cosine = (flow * way).sum(0)[inside] / np.hypot(*flow)[inside]
+    assert np.median(cosine) > 0.9  # the arrows lead to the middle of their object
 
 
 @only3
@@ -377,7 +438,7 @@ def test_the_library_opens_what_was_trained_here(tmp_path):
     segmenter = Cellpose(SMALL, ONE, "cpu")
     fit(segmenter, touching(), 1)
     segmenter.network.save_model(tmp_path / "mine")
-    theirs = CellposeModel(pretrained_model=str(tmp_path / "mine"), device=torch.device("cpu"), mkldnn=False)
+    theirs = CellposeModel(pretrained_model=str(tmp_path / "mine"), device=torch.device("cpu"), **EXACT)
     assert torch.equal(theirs.net.output[2].weight, segmenter.network.output[2].weight)
     assert theirs.diam_labels == pytest.approx(mean_diameter([touching().labels]))
 

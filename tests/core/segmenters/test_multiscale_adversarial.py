@@ -324,7 +324,7 @@ def test_learns_a_spheroid_and_the_adversary_learns_too(monkeypatch):
     assert events[0].stats["adversary"] == pytest.approx(2 * np.log(2), rel=0.02)  # which is what guessing costs
     assert min(event.stats["adversary"] for event in events) < 0.3
     for test in (spheroid(0), spheroid(1, 192)):  # also at twice the size
-        labels, probability = segmenter.predict(test.image)
+        labels, probability, _ = segmenter.predict(test.image)
         assert pixel_scores(test.labels, labels)["dice"] > 0.9
         assert probability.shape == (1, *test.size)
 
@@ -361,7 +361,7 @@ def test_learns_several_classes_and_separate_instances(scene, kind):
     config = SMALL.replace(side=64, learning_rate=3e-3, smallest=20, foreground_weight=0.5, adversarial_weight=0.02)
     test = scene(0, 64, 1, kind)
     segmenter, _ = fit([test], 60, config)
-    labels, _ = segmenter.predict(test.image)
+    labels, *_ = segmenter.predict(test.image)
     if kind == "classes":
         assert all(pixel_scores(test.labels == k, labels == k)["dice"] > 0.8 for k in (1, 2))
     else:

@@ -57,10 +57,11 @@ def test_cancel_ends_between_steps(name, scene):
 @pytest.mark.parametrize("kind", ["binary", "classes", "instances"])
 def test_predicts_any_size_and_kind(name, shape, kind):
     segmenter = make(name, SegmentSpec(2, kind, ("small", "large") if kind == "classes" else ("disc",)))
-    labels, probability = segmenter.predict(np.random.default_rng(0).integers(0, 255, (2, *shape), np.uint8))
+    labels, probability, flow = segmenter.predict(np.random.default_rng(0).integers(0, 255, (2, *shape), np.uint8))
     assert labels.dtype == np.int32
     assert labels.shape == shape
     assert probability.dtype == np.float32
+    assert flow is None
     assert probability.shape[1:] == shape
     assert (
         (len(probability) == {"binary": 1, "classes": 2}[kind]) if kind != "instances" else len(probability) in (1, 2)

@@ -168,7 +168,7 @@ def test_a_window_sees_all_that_matters_and_no_less():
 
 def test_finds_six_touching_nuclei(trained):
     pair = touching()
-    labels, probability = trained.predict(pair.image)
+    labels, probability, _ = trained.predict(pair.image)
     assert labels.dtype == np.int32
     assert probability.dtype == np.float32
     assert probability.shape == (1, 64, 64)
@@ -204,7 +204,7 @@ def test_same_seed_same_bits_and_other_seed_other_ones():
 
 
 def test_bf16_learns_like_float32(monkeypatch):
-    monkeypatch.setattr(module, "REPORT_SECONDS", 0)
+    monkeypatch.setattr("napari_organoid_synth.core.segmenters.base.REPORT_SECONDS", 0)
     curves = []
     for bf16 in (False, True):
         monkeypatch.setattr(module, "has_bf16", lambda device, bf16=bf16: bf16)
@@ -337,7 +337,7 @@ def test_every_arm_of_a_comparison_leaves_a_model_for_stardist(tmp_path):
 
 @pytest.mark.parametrize("shape", [(40, 100), (1, 7), (65, 130)])
 def test_predicts_any_size(trained, shape):
-    labels, probability = trained.predict(np.random.default_rng(0).integers(0, 255, (1, *shape), np.uint8))
+    labels, probability, _ = trained.predict(np.random.default_rng(0).integers(0, 255, (1, *shape), np.uint8))
     assert labels.shape == shape
     assert probability.shape == (1, *shape)
     assert np.isfinite(probability).all()

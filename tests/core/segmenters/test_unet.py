@@ -38,7 +38,7 @@ def fit(pair: SamplePair, steps: int, seed: int = 0, **pool) -> UNet:
 def test_learns_discs(kind, channels, scene):
     unet = fit(scene(0, channels=channels, kind=kind), 60)
     test = scene(1, channels=channels, kind=kind)
-    labels, probability = unet.predict(test.image)
+    labels, probability, _ = unet.predict(test.image)
     assert labels.dtype == np.int32
     assert probability.dtype == np.float32
     assert probability.shape == ({"binary": 1}.get(kind, 2), 64, 64)
@@ -137,7 +137,7 @@ def test_depth_5_marks_1024_px_in_windows(size, network):
     config = UNetConfig(channels=8, depth=5, tile=512, network=network)
     unet = UNet(config, SegmentSpec(1, "binary", ("disc",)), "cpu")
     image = np.random.default_rng(0).integers(0, 255, (1, *size), np.uint8)
-    labels, probability = unet.predict(image)
+    labels, probability, _ = unet.predict(image)
     assert labels.shape == size
     assert probability.shape == (1, *size)
     assert np.isfinite(probability).all()

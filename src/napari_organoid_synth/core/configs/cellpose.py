@@ -17,6 +17,7 @@ class CellposeConfig(Settings):
         "For cells that touch: every pixel learns the way to the middle of its cell. Needs the library: Cellpose 3 "
         "trains from nothing or from a file of weights, Cellpose 4 (large, wants a graphics card) only from weights."
     )
+    draws_flow: ClassVar[bool] = True
 
     name: Literal["cellpose"] = "cellpose"
     weights: str = Field(

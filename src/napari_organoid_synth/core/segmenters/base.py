@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -47,6 +47,26 @@ class SegmentSpec:
     channels: int
     mask_kind: MaskKind
     class_names: tuple[str, ...]
+
+
+class Prediction(NamedTuple):
+    """What a segmenter says of an image.
+
+    Parameters
+    ----------
+    labels : NDArray (Y, X) int32, 0 is background
+        In the sense of ``spec.mask_kind``.
+    probability : NDArray (K, Y, X) float32 in [0, 1]
+        ``binary``: of the object; ``classes``: of each class; ``instances``: of objects and, where the network knows
+        them, of their borders.
+    flow : NDArray (2, Y, X) float32, optional
+        Arrows (dy, dx) to the middle of the object, about 5 long on objects, as the network of Cellpose draws them;
+        None for segmenters without.
+    """
+
+    labels: NDArray[np.int32]
+    probability: NDArray[np.float32]
+    flow: NDArray[np.float32] | None = None
 
 
 class Segmenter(ABC):
@@ -105,21 +125,13 @@ class Segmenter(ABC):
         """
 
     @abstractmethod
-    def predict(self, image: NDArray[Any]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    def predict(self, image: NDArray[Any]) -> Prediction:
         """Mark the objects of an image of any size.
 
         Parameters
         ----------
         image : NDArray (C, Y, X), native dtype
             As many channels as ``spec`` says.
-
-        Returns
-        -------
-        labels : NDArray (Y, X) int32, 0 is background
-            In the sense of ``spec.mask_kind``.
-        probability : NDArray (K, Y, X) float32 in [0, 1]
-            ``binary``: of the object; ``classes``: of each class; ``instances``: of objects and, where the network
-            knows them, of their borders.
         """
 
     def _repeat(

@@ -24,7 +24,7 @@ from napari_organoid_synth.core.configs.cellpose import CellposeConfig
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.heatflow import encode, flow_error
 from napari_organoid_synth.core.job import Control, Event
-from napari_organoid_synth.core.segmenters.base import Segmenter
+from napari_organoid_synth.core.segmenters.base import Prediction, Segmenter
 from napari_organoid_synth.core.segmenters.crops import CropPool, intensity_range, normalise
 from napari_organoid_synth.core.weight_files import read_weights
 
@@ -140,7 +140,7 @@ class Cellpose(Segmenter):
         yield from self._repeat(learn, steps, control, peak, parts, self._kept(keep, pool, steps))
 
     @torch.inference_mode()
-    def predict(self, image: NDArray[Any]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    def predict(self, image: NDArray[Any]) -> Prediction:
         """Mark an image: the library cuts and blends its own tiles and follows the arrows."""
         from cellpose import core, dynamics, transforms
 
@@ -175,7 +175,7 @@ class Cellpose(Segmenter):
         probability = np.asarray(1 / (1 + np.exp(-np.clip(logit, -50, 50))), np.float32)[None]
         if self.spec.mask_kind == "binary":
             labels = (labels > 0).astype(np.int32)
-        return labels, probability
+        return Prediction(labels, probability, np.ascontiguousarray(arrows, np.float32))
 
     def _channels(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """Images (N, C, Y, X) with the number of channels that the network knows."""

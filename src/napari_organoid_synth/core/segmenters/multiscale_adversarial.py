@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from napari_organoid_synth.core.configs.multiscale_adversarial import MultiscaleAdversarialConfig
 from napari_organoid_synth.core.job import Control, Event, Warned
 from napari_organoid_synth.core.pair import SamplePair
-from napari_organoid_synth.core.segmenters.base import Segmenter, SegmentSpec, has_bf16
+from napari_organoid_synth.core.segmenters.base import Prediction, Segmenter, SegmentSpec, has_bf16
 from napari_organoid_synth.core.segmenters.crops import (
     CropPool,
     intensity_range,
@@ -112,7 +112,7 @@ class MultiscaleAdversarial(Segmenter):
         yield from self._repeat(learn, steps, control, config.learning_rate, parts, self._kept(keep, pool, steps))
 
     @torch.inference_mode()
-    def predict(self, image: NDArray[Any]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    def predict(self, image: NDArray[Any]) -> Prediction:
         """Mark an image as a whole; probabilities go back to its size before they are cut."""
         self._check(image)
         self.network.eval()
@@ -128,7 +128,7 @@ class MultiscaleAdversarial(Segmenter):
         )
         if self.spec.mask_kind == "instances":
             labels = _pieces(labels > 0)[0]
-        return labels, shares[1:]
+        return Prediction(labels, shares[1:])
 
     def _target(self, labels: NDArray[np.int32]) -> NDArray[np.int64]:
         return (labels > 0 if self.spec.mask_kind == "instances" else labels).astype(np.int64)

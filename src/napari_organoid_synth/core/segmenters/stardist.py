@@ -26,7 +26,7 @@ from napari_organoid_synth.core.configs.stardist import StarDistConfig
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Event
 from napari_organoid_synth.core.pair import SamplePair
-from napari_organoid_synth.core.segmenters.base import Segmenter, has_bf16
+from napari_organoid_synth.core.segmenters.base import Prediction, Segmenter, has_bf16
 from napari_organoid_synth.core.segmenters.crops import CropPool, intensity_range, normalise, reflect_to
 
 EPOCH = 100  # steps after which the held-back loss is looked at
@@ -320,7 +320,7 @@ class StarDist(Segmenter):
         with torch.no_grad():
             self.network.thresholds.copy_(torch.tensor(chosen))
 
-    def predict(self, image: NDArray[Any]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    def predict(self, image: NDArray[Any]) -> Prediction:
         """Mark an image window by window; the shapes of all windows then compete together."""
         self._check(image)
         prob_threshold, overlap_threshold = self.network.thresholds.tolist()
@@ -329,7 +329,7 @@ class StarDist(Segmenter):
         if self.spec.mask_kind == "binary":
             labels = (labels > 0).astype(np.int32)
         grid, (height, width) = self.config.grid, labels.shape
-        return labels, probability.repeat(grid, 0).repeat(grid, 1)[None, :height, :width]
+        return Prediction(labels, probability.repeat(grid, 0).repeat(grid, 1)[None, :height, :width])
 
     def save(self, folder: Path) -> None:
         """Write weights and description, and beside them the model for the stardist package."""

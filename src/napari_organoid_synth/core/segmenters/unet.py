@@ -16,7 +16,7 @@ from napari_organoid_synth.core.configs.unet import UNetConfig
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Event
 from napari_organoid_synth.core.overlay import outline
-from napari_organoid_synth.core.segmenters.base import Segmenter
+from napari_organoid_synth.core.segmenters.base import Prediction, Segmenter
 from napari_organoid_synth.core.segmenters.crops import (
     CropPool,
     intensity_range,
@@ -89,13 +89,13 @@ class UNet(Segmenter):
         yield from self._repeat(learn, steps, control, self.config.learning_rate, parts, kept)
 
     @torch.inference_mode()
-    def predict(self, image: NDArray[Any]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    def predict(self, image: NDArray[Any]) -> Prediction:
         """Mark an image in windows of the training size, blended with Gaussian weights, or as a whole."""
         self._check(image)
         return self.mark(normalise(image, *intensity_range(image)))
 
     @torch.inference_mode()
-    def mark(self, planes: NDArray[np.float32]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    def mark(self, planes: NDArray[np.float32]) -> Prediction:
         """The same from what the network sees, (C, Y, X), intensities from 0 to 1."""
         from monai.inferers.utils import sliding_window_inference
 
@@ -119,11 +119,11 @@ class UNet(Segmenter):
         )
         return self._marked(probability[0, :, :height, :width].numpy())
 
-    def _marked(self, shares: NDArray[np.float32]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    def _marked(self, shares: NDArray[np.float32]) -> Prediction:
         """Labels and probabilities from shares (1 + K, Y, X)."""
         if self.spec.mask_kind == "instances":
-            return split_instances(shares), np.stack([1 - shares[0], shares[2]])
-        return shares.argmax(axis=0).astype(np.int32), shares[1:]
+            return Prediction(split_instances(shares), np.stack([1 - shares[0], shares[2]]))
+        return Prediction(shares.argmax(axis=0).astype(np.int32), shares[1:])
 
     def _side(self, extent: int) -> int:
         """Side of crops or windows in px, no larger than images need, a multiple of what the network halves away."""
