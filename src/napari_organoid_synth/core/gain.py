@@ -19,8 +19,16 @@ from typing import Any
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.folds import Fold, Grouping, find_groups, make_folds, split_groups, subset
-from napari_organoid_synth.core.gain_size import GENERATED, MIXED
-from napari_organoid_synth.core.gain_table import ARMS, OPTIMISTIC, RAW, gain_sentences, gain_table, main_score
+from napari_organoid_synth.core.gain_size import MIXED
+from napari_organoid_synth.core.gain_table import (
+    ARMS,
+    GENERATED,
+    OPTIMISTIC,
+    RAW,
+    gain_sentences,
+    gain_table,
+    main_score,
+)
 from napari_organoid_synth.core.gain_tasks import (
     SOURCES,
     Leak,
@@ -149,7 +157,7 @@ def pick_recipes(project: Project, settings: GainSettings) -> dict[str, Recipe]:
     UserError
         If there is no such run or file, or it is of the wrong sort.
     """
-    if not set(settings.arms) & GENERATED:
+    if not {*settings.arms} & {*GENERATED}:
         return {}
     recipes = {"generator": _recipe(project, settings.generator, masks=False)}
     if settings.masks == "generated" and recipes["generator"].shape == "painter":
