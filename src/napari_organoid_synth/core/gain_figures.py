@@ -21,7 +21,7 @@ COLOURS = {
     "real": "#7f7f7f",
     "classical": "#0072b2",
 }
-WIDTH, LEFT, RIGHT, ROW = 680, 230, 150, 26  # RIGHT holds the numbers
+WIDTH, LEFT, RIGHT, ROW = 700, 230, 170, 26  # RIGHT holds the numbers
 
 
 def colour_of(arm: str) -> str:
@@ -131,6 +131,6 @@ def _x(value: float, low: float, high: float) -> float:
 
 def _svg(marks: Sequence[str], height: float, label: str) -> str:
     return (
-        f'<div style="max-width:47rem"><svg viewBox="0 0 {WIDTH} {height:.0f}" role="img" '
+        f'<div style="max-width:48rem"><svg viewBox="0 0 {WIDTH} {height:.0f}" role="img" '
         f'aria-label="{escape(label)}" fill="currentColor">{"".join(marks)}</svg></div>\n'
     )

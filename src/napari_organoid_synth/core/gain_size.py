@@ -153,7 +153,7 @@ def shorter(
     Returns
     -------
     Shorter or None
-        None if it takes no longer than that, if no speed is known, or if nothing halves the time.
+        None if it takes no longer than that, if no speed is known, or if nothing brings it below that or halves it.
     """
     now = seconds(settings, folds, speed, generator_steps, known=True)
     if now is None or now <= most:
@@ -175,7 +175,7 @@ def shorter(
         if enough:
             best = best.replace(generator_steps=enough[-1])
             taken = seconds(best, number, speed, enough[-1], known=True) or 0.0
-    if taken > now / 2:
+    if taken > max(most, now / 2):
         return None
     changes, lost = [], []
     if best.repeats < settings.repeats:
@@ -183,7 +183,7 @@ def shorter(
         lost.append("one repeat does not show how much is luck")
     if number < folds:
         changes.append(f"{number} folds")
-        lost.append(f"each training sees {1 - 1 / number:.0%} of the images instead of {1 - 1 / folds:.0%}")
+        lost.append(f"each training sees {100 - 100 / number:.0f} % of the images instead of {100 - 100 / folds:.0f} %")
     if best.generator_steps != settings.generator_steps:
         changes.append(f"generator {best.generator_steps:,} steps")
         lost.append(f"a generator of {best.generator_steps:,} instead of {steps:,} steps draws less well")

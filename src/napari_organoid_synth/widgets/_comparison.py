@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -42,15 +41,6 @@ SCORES = {
 CHANGE = (
     "Difference to real pairs alone, same images; in brackets its 95 % interval (below four images: single values)."
 )
-
-
-def read_results(folder: Path | None) -> dict[str, Any]:
-    """The ``results.json`` of a comparison; empty where there is none."""
-    try:
-        found = json.loads((folder / "results.json").read_text(encoding="utf-8")) if folder is not None else {}
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def swatch(colour: tuple[int, int, int]) -> str:

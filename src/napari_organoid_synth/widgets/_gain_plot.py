@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QWidget
 from napari_organoid_synth.core.gain_figures import colour_of
 from napari_organoid_synth.core.matching import paired_gain
 from napari_organoid_synth.widgets._arms import arm_name
-from napari_organoid_synth.widgets._cards import WrapLabel
+from napari_organoid_synth.widgets._cards import WrapLabel, theme_colour
 from napari_organoid_synth.widgets._curves import ThemedPlot
 
 ROW = 34
@@ -32,10 +32,10 @@ class _RowPlot(ThemedPlot):
         self.plot.setXRange(left, max(ends) + margin, padding=0)
         self.plot.setYRange(-len(names) + 0.5, 0.5, padding=0)
         for row, name in enumerate(names):
-            label = pg.TextItem(name, color=text, anchor=(0, 0.5))
+            label = pg.TextItem(name, color=text, anchor=(0, 0.5), fill=theme_colour("background"))
             label.setPos(left, -row + 0.27)
             self.plot.addItem(label, ignoreBounds=True)
-        self.setFixedHeight(ROW * len(names) + 48)
+        self.setFixedHeight(ROW * len(names) + 56)
 
 
 class GainPlot(_RowPlot):

@@ -8,7 +8,7 @@ import pyqtgraph as pg
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QWidget
 
-from napari_organoid_synth.core.threshold_curves import COLOURS, THRESHOLDS, FoldScores
+from napari_organoid_synth.core.threshold_curves import COLOURS, THRESHOLDS, FoldScores, lowest
 from napari_organoid_synth.widgets._cards import WrapLabel
 from napari_organoid_synth.widgets._curves import STYLES, ThemedPlot
 
@@ -31,8 +31,7 @@ class IntervalPlot(ThemedPlot):
         super().__init__(f"Images above each {score}", tip, parent)
         self._curves: dict[str, FoldScores] = {}
         self._colours: list[str] = []
-        self.plot.setFixedHeight(170)
-        self.plot.setXRange(0, 1, padding=0.01)
+        self.plot.setFixedHeight(180)
         self.plot.setYRange(0, 100, padding=0.06)
         self.plot.setLabel("bottom", score)
         self.plot.setLabel("left", "images, %")
@@ -48,6 +47,7 @@ class IntervalPlot(ThemedPlot):
 
     def draw_items(self, text: str) -> None:
         """A line and a band for each method."""
+        self.plot.setXRange(lowest(self._curves.values()), 1, padding=0.01)
         legend = self.plot.addLegend(offset=(4, -4), labelTextColor=text, labelTextSize="8pt")
         legend.setLabelTextColor(text)  # of the theme now; it is made once
         legend.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,9 +36,18 @@ class Prediction:
 
 
 def newest_results(project: Project) -> Path | None:
-    """Folder of the newest comparison that has results."""
-    found = sorted(project.path.glob("segment/*/results.json"), key=lambda path: path.stat().st_mtime)
-    return found[-1].parent if found else None
+    """Folder of the newest comparison with an arm that was tested."""
+    found = sorted(project.path.glob("segment/*/results.json"), key=lambda path: path.stat().st_mtime, reverse=True)
+    return next((path.parent for path in found if read_results(path.parent).get("arms")), None)
+
+
+def read_results(folder: Path | None) -> dict[str, Any]:
+    """The ``results.json`` of a comparison; empty where there is none."""
+    try:
+        found = json.loads((folder / "results.json").read_text(encoding="utf-8")) if folder is not None else {}
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def read_prediction(folder: Path, arm: str, name: str, table: PairTable, beside: str = "") -> Prediction:

@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QLabel, QPushButton, QSpinBox, QVBoxLayout, QWidget
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.folds import find_groups, make_folds
-from napari_organoid_synth.core.gain_size import MIXED, Shorter, seconds, shorter, speeds, trainings, workers
+from napari_organoid_synth.core.gain_size import MIXED, NIGHT, Shorter, seconds, shorter, speeds, trainings, workers
 from napari_organoid_synth.core.gain_table import GENERATED, OPTIMISTIC
 from napari_organoid_synth.core.job import Added, Event, Failed, Finished, JobFolder, Progress, Started, Warned
 from napari_organoid_synth.core.project import Project
@@ -22,13 +22,13 @@ from napari_organoid_synth.widgets._apply_panel import ApplyPanel
 from napari_organoid_synth.widgets._arms import ARMS, ArmBoxes
 from napari_organoid_synth.widgets._background import Background
 from napari_organoid_synth.widgets._cards import ProgressCard, WrapLabel, words_for_seconds
-from napari_organoid_synth.widgets._comparison import ComparisonPanel, read_results, share_done
+from napari_organoid_synth.widgets._comparison import ComparisonPanel, share_done
 from napari_organoid_synth.widgets._dock import ColumnDock, add_row, combo_box, named
 from napari_organoid_synth.widgets._editors import guard_wheel
 from napari_organoid_synth.widgets._form import Fold, SettingsForm, rows, show_row
 from napari_organoid_synth.widgets._jobs import JobRunner, command_text
 from napari_organoid_synth.widgets._menus import open_dock
-from napari_organoid_synth.widgets._predictions import newest_results
+from napari_organoid_synth.widgets._predictions import newest_results, read_results
 
 PURPOSE = (
     "Here you measure whether synthetic pairs help: the same segmenter is trained with and without them and tested on "
@@ -406,7 +406,8 @@ class SegmentWidget(ColumnDock):
             self._shorter = shorter(settings, folds, groups, self._speeds, self._generator_steps(settings))
         if self._shorter is not None:
             found = self._shorter
-            self.offer.setText(f"Overnight: {found.changes} → {words_for_seconds(found.seconds)}. {found.lost}")
+            when = "Overnight" if found.seconds <= NIGHT else "Shorter"
+            self.offer.setText(f"{when}: {found.changes} → {words_for_seconds(found.seconds)}. {found.lost}")
             self.use_button.setText("Use the shorter comparison")
             named(self.use_button, self.use_button.text(), f"Sets {found.changes}. Can be undone.")
         elif self._longer is not None:
@@ -553,8 +554,8 @@ def unfinished(project: Project, patience: float = 0.0) -> tuple[JobFolder, int,
     if not found:
         return None
     folder, until = JobFolder(found[-1].parent), time.monotonic() + patience
-    tasks = read_results(folder.path).get("tasks", {})
-    done, total = int(tasks.get("done", 0)), int(tasks.get("total", 0))
+    total = int(read_results(folder.path).get("tasks", {}).get("total", 0))
+    done = min(len(list(folder.path.glob("tasks/*/result.json"))), total)  # the results may be some seconds old
     while done < total and folder.alive and time.monotonic() < until:
         time.sleep(0.1)
     return (folder, done, total) if done < total and not folder.alive else None
