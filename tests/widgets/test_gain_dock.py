@@ -196,7 +196,8 @@ def test_what_shortens_a_comparison_is_computed_from_the_speed():
 
 def test_stopped_killed_and_gone_on_with_without_repeating_what_is_done(dock, project, qtbot):
     """A stop by its button, then a kill: 'Go on' each time finishes the rest, and what was done stays as it was."""
-    dock.setValue(SETTINGS.replace(arms=("classical-tissue", "classical-organoid"), scheduler="", workers=1, steps=120))
+    settings = SETTINGS.replace(arms=("raw", "classical-tissue", "classical-organoid"), steps=120)
+    dock.setValue(settings)
 
     def done():
         return {path: path.stat().st_mtime_ns for path in project.path.glob("segment/*/tasks/*/result.json")}
@@ -239,6 +240,7 @@ def test_stopped_killed_and_gone_on_with_without_repeating_what_is_done(dock, pr
     assert again.panel.results["tasks"] == {"total": 6, "done": 6, "failed": 0}
     assert again.panel.table.rowCount() == 3
     assert again.go_on.isHidden()
+    assert GainSettings.from_file(folder / "gain.yaml") == settings  # as many at once as was chosen
 
 
 @pytest.mark.parametrize(
