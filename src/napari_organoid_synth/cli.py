@@ -133,6 +133,9 @@ def gain(
 
     opened = Project(project, make=False)
     options = [*(["paper_protocol=true"] if paper_protocol else []), *([f"scheduler={scheduler}"] if scheduler else [])]
+    if resume is not None and recipe is None:  # also how many at once, and where
+        kept = opened.path / "segment" / resume / "gain.yaml"
+        recipe = kept if kept.is_file() else None
     settings = _settings("gain", recipe, [*(overrides or ()), *options])
     folder = JobFolder(job) if job else None
     if folder is None:

@@ -378,11 +378,12 @@ def test_a_failed_task_are_reported_and_the_rest_goes_on(project, tmp_path):
     result = events[-1].result
     assert result["tasks"] == {"total": 6, "done": 2, "failed": 4}
     assert list(result["arms"]) == ["raw"]
-    assert [event.text for event in events if isinstance(event, Warned)] == [
-        "Training the generator, fold 1: The generator is broken.",
-        "Training the generator, fold 2: The generator is broken.",
-    ]
-    assert any("not done, because of 'training the generator, fold 1'" in words for words in result["warnings"])
+    said = [event.text for event in events if isinstance(event, Warned)]
+    assert said == result["warnings"]
+    for number, words in enumerate(said, 1):
+        start = f"Training the generator, fold {number}, failed: The generator is broken. 1 training with its pairs"
+        assert words.startswith(start + " could not be done. The report is in segment/out/tasks/generator-")
+        assert words.endswith("/error.txt.")
     assert all((task_folder(tmp_path / "out", key) / "error.txt").exists() for key in broken)
     healed = run(project, settings, folder=tmp_path / "out")[-1].result
     assert healed["tasks"] == {"total": 6, "done": 6, "failed": 0}

@@ -7,8 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from napari_organoid_synth.core.gain_figures import LEFT, WIDTH, bars, intervals
-from napari_organoid_synth.core.gain_table import OPTIMISTIC, gain_sentences, gain_table, lines, paired
+from napari_organoid_synth.core.gain_figures import COLOURS, LEFT, RIGHT, WIDTH, bars, intervals, round_ticks
+from napari_organoid_synth.core.gain_table import (
+    ARMS,
+    OPTIMISTIC,
+    gain_sentences,
+    gain_table,
+    gain_verdict,
+    lines,
+    paired,
+)
 from napari_organoid_synth.core.matching import (
     DSB_THRESHOLDS,
     IOU_THRESHOLDS,
@@ -134,7 +142,7 @@ def test_few_images_many_arms_and_the_paper_protocol_are_said():
     assert few.startswith("Only 1 image:")
     assert sentence([0.1, 0.2, -0.1], n=3)[1].startswith("Only 3 images")
     many = sentence(np.full(12, 0.1), extra=("curated", "pretrain"))
-    assert many[-1].startswith("3 comparisons with raw were made")
+    assert many[-1].startswith("3 comparisons with the real pairs alone were made")
     assert OPTIMISTIC in sentence(np.full(12, 0.1), paper=True)[1]
     borderline = np.array([0.1] * 7 + [-0.04] * 5)
     alone, among = sentence(borderline)[0], sentence(borderline, extra=("curated", "pretrain", "simulator"))[0]
@@ -159,15 +167,54 @@ def test_bars_and_intervals_stand_where_their_numbers_are():
     rows = some_rows()
     drawn = ElementTree.fromstring(bars(rows, "dice"))
     widths = [float(one.get("width")) for one in drawn.iter("rect")]
-    assert widths == pytest.approx([row["scores"]["dice"]["mean"] * (WIDTH - LEFT - 56) for row in rows], abs=0.06)
+    assert widths == pytest.approx([row["scores"]["dice"]["mean"] * (WIDTH - LEFT - RIGHT) for row in rows], abs=0.06)
     assert next(text.text for text in drawn.iter("text")) == "100 % of the training images"
     drawn = ElementTree.fromstring(intervals(rows, "dice"))
-    zero, *spans = [[float(part) for part in re.findall(r"[-\d.]+", one.get("d"))] for one in drawn.iter("path")]
+    lines = [[float(part) for part in re.findall(r"[-\d.]+", one.get("d"))] for one in drawn.iter("path")]
+    zero, *spans, _ = lines  # the last is the axis
     dots = [float(one.get("cx")) for one in drawn.iter("circle")]
     assert len(dots) == len(spans) == 2
     assert dots[0] > zero[0] > dots[1]  # it helped with all images, and harmed with half of them
     for (start, _, end), dot in zip(spans, dots, strict=True):
         assert start < dot < end
+
+    texts = [one.text for one in drawn.iter("text")]
+    assert texts[:2] == ["synthetic pairs, 100 % of images", "+0.135 [0.119, 0.151]"]
+    assert texts[4:-1] == ["-0.2", "-0.1", "0", "+0.1", "+0.2"]
+    assert texts[-1] == "change of Dice; right of 0 is better than real pairs alone"
+
+
+def test_ticks_are_round_hold_zero_and_span_all():
+    assert round_ticks(0.0, 0.0) == [0.0, 0.005]
+    for low, high in ((-0.028, 0.083), (0.0, 1e-3), (-0.9, 0.0), (-0.01, 0.011)):
+        ticks = round_ticks(low, high)
+        assert 0.0 in ticks
+        assert ticks[0] <= low <= high <= ticks[-1]
+        assert 2 <= len(ticks) <= 7
+        assert np.diff(ticks) == pytest.approx([ticks[1] - ticks[0]] * (len(ticks) - 1))
+
+
+def test_a_verdict_counts_clear_changes_and_names_the_highest():
+    names = [f"{index:02d}" for index in range(12)]
+    wave = np.array([0.01, -0.01] * 6)
+    records = [record("raw", dict.fromkeys(names, 0.5))]
+    for arm, change in (("classical-tissue", 0.04), ("synthetic", 0.03), ("simulator", 0.0), ("pretrain", -0.03)):
+        records.append(record(arm, dict(zip(names, 0.5 + change + wave, strict=True))))
+    rows = gain_table(records, {})
+    results = {"table": rows, "score": "dice", "sentences": gain_sentences(rows, "dice"), "design": {}}
+    assert gain_verdict(results) == (
+        "Against real pairs alone 2 of 4 helped, 1 made no clear difference, 1 did not help. Highest mean change of "
+        "Dice: classical augmentation (tissue), +0.040; of the arms with generated pairs: synthetic pairs, +0.030."
+    )
+    assert gain_verdict(results | {"design": {"paper_protocol": True}}).startswith(OPTIMISTIC)
+    assert gain_verdict(results | {"table": rows[:3]}) == "\n".join(results["sentences"])
+    few = gain_table([one | {"per_image": {"00": one["per_image"]["00"]}} for one in records], {})
+    assert "3 of 4 scored higher on average; so few images tell little" in gain_verdict(results | {"table": few})
+    assert gain_verdict({}) == ""
+
+
+def test_an_arm_has_a_colour_of_its_own():
+    assert len({COLOURS[arm] for arm in ARMS}) == len(ARMS) == 7
 
 
 def test_lines_of_text_hold_the_table():

@@ -5,7 +5,7 @@ import pytest
 from lxml import etree
 from sklearn.metrics import precision_recall_fscore_support
 
-from napari_organoid_synth.core.threshold_curves import THRESHOLDS, FoldScores, image_scores, threshold_svg
+from napari_organoid_synth.core.threshold_curves import THRESHOLDS, FoldScores, image_scores, lowest, threshold_svg
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -68,10 +68,17 @@ def test_the_drawing_is_valid_and_holds_mean_band_and_words():
     assert len(line.get("points").split()) == 101
     assert len(band.get("points").split()) == 202
     first, last = line.get("points").split()[0], line.get("points").split()[-1]
-    assert (first, last) == ("46.0,10.0", "486.0,270.0")  # all images at 0, none at 1
+    assert (first, last) == ("46.0,10.0", "346.0,200.0")  # all images at 0, none at 1
     middle = line.get("points").split()[60]  # half of the first fold and all of the second
-    assert middle == f"{46 + 0.6 * 440:.1f},{10 + 0.25 * 260:.1f}"
+    assert middle == f"{46 + 0.6 * 300:.1f},{10 + 0.25 * 190:.1f}"
     texts = [text.text for text in root.iter(f"{name}text")]
     assert "with <adversary>: 75.0 ± 21.2 %" in texts
     assert not any("none" in text for text in texts)
     assert etree.fromstring(threshold_svg({})) is not None
+    assert lowest(both.values()) == 0.5
+    root = etree.fromstring(threshold_svg(both, start=0.5, colours=("#123456",)))
+    line = root.find(f".//{name}polyline")
+    points = line.get("points").split()
+    assert line.get("stroke") == "#123456"
+    assert (len(points), points[0], points[10]) == (51, "46.0,10.0", f"{46 + 0.2 * 300:.1f},{10 + 0.25 * 190:.1f}")
+    assert [text.text for text in root.iter(f"{name}text")][1:12:2] == ["0.5", "0.6", "0.7", "0.8", "0.9", "1"]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import psutil
 import pytest
 import tifffile
+from qtpy.QtCore import Qt
 
 from napari_organoid_synth.core.configs.cellpose import CellposeConfig
 from napari_organoid_synth.core.configs.unet import UNetConfig
-from napari_organoid_synth.core.gain_size import seconds, trainings, workers
+from napari_organoid_synth.core.gain_size import seconds, shorter, trainings, workers
 from napari_organoid_synth.core.ome_tiff import read_labels
 from napari_organoid_synth.core.overlay import flow_colours
 from napari_organoid_synth.core.pair_table import PairEntry, PairTable
@@ -139,6 +141,8 @@ def test_a_table_so_far_and_the_offer_to_go_on(dock, project, qtbot):
     SETTINGS.to_file(folder / "gain.yaml")
     (folder / "results.json").write_text(json.dumps(rows()))
     result(folder, "arm-1", "arm", seconds=3.0, steps=2)
+    for number in range(6):
+        result(folder, f"simulator-{number}", "simulator", seconds=1.0)
     dock.workspace.setProject(Project(project.path))
     qtbot.waitUntil(lambda: dock._unfinished is not None, timeout=20_000)
     assert dock.go_on.text() == "Go on: 7 of 24 done"
@@ -148,11 +152,107 @@ def test_a_table_so_far_and_the_offer_to_go_on(dock, project, qtbot):
     assert panel.sentence.text() == "One.\nTwo."
     cells = [[panel.table.item(row, column).text() for column in range(3)] for row in range(2)]
     assert cells == [["0.800\n± 0.020", "", ""], ["0.850\n± 0.020", "+0.050\n[0.010, 0.090]", "3 of\n4"]]
-    assert panel.table.verticalHeaderItem(1).text() == "classical\ntissue\n100 %"
+    assert panel.table.verticalHeaderItem(1).text() == "classical,\ntissue\n100 %"
     assert panel.table.item(1, 1).font().bold()
-    assert [panel.tabs.isTabVisible(index) for index in range(3)] == [True, True, True]
+    assert panel.table.verticalHeaderItem(0).text() == "real\npairs\n100 %"
+    assert [panel.tabs.isTabVisible(index) for index in range(4)] == [True, True, True, True]
+    assert [name for _, name, _ in panel.changes._rows] == ["classical, tissue, 100 %", "classical, tissue, 50 %"]
+    assert not dock.setup.isExpanded()  # what was found goes first
     assert [one.mean for one in fold_scores(panel.results).values()] == [0.8, 0.8]
     assert dock.body.minimumSizeHint().width() <= 306
+
+
+def test_a_long_comparison_offers_one_of_a_night_and_takes_it_back(dock):
+    for arm in ("synthetic", "curated"):
+        dock.arms["gain"].boxes[arm].setChecked(False)
+    dock.test_by.setCurrentIndex(dock.test_by.findData("leave-one-out"))
+    dock.repeats.setValue(3)
+    dock._know(({"arm": 1.0}, None))
+    assert dock.use_button.isHidden()  # 4 folds, 3 repeats, 2 arms of 500 s: 12,000 s
+    dock._know(({"arm": 30.0 * workers(GainSettings())}, None))
+    before = dock.value()
+    # 100 h; one repeat takes 33 h, 3 folds are not possible with 2 groups, 2 folds take 17 h: nothing less is possible
+    assert dock.offer.text().startswith("Shorter: 1 repeat, 2 folds → about 16 h 40 min. One repeat does not show")
+    assert "each training sees 50 % of the images instead of 75 %" in dock.offer.text()
+    dock.use_button.click()
+    assert dock.value() == before.replace(design="grouped", folds=2, repeats=1)
+    assert dock.estimate.text().startswith("2 folds, 4 trainings")
+    assert dock.use_button.text() == "Undo"
+    dock.use_button.click()
+    assert dock.value() == before
+    assert dock.use_button.text() == "Use the shorter comparison"
+    dock.use_button.click()
+    dock.steps.setValue(7)  # edited since: nothing to take back
+    assert dock.use_button.isHidden()
+
+
+def test_what_shortens_a_comparison_is_computed_from_the_speed():
+    one = GainSettings(arms=("synthetic",), workers=1)
+    speed = {"generator": 3.0, "arm": 1.0}
+    # 5 × 20,000 × 3 s + 10 × 500 s = 305,000 s; 3 folds 183,000 s; 2 folds 122,000 s, of these 2,000 s the segmenter:
+    # 28,800 - 2,000 s are 4,466 steps of each of two generators
+    found = shorter(one, 5, 12, speed, 20_000)
+    assert found.settings == one.replace(folds=2, generator_steps=2000)
+    assert found.changes == "2 folds, generator 2,000 steps"
+    assert found.seconds == seconds(found.settings, 2, speed, 20_000) == 2 * 2000 * 3 + 4 * 500
+    assert "50 % of the images instead of 80 %; a generator of 2,000 instead of 20,000 steps" in found.lost
+    assert shorter(one, 5, 12, {"generator": 0.2, "arm": 1.0}, 20_000) is None  # 25,000 s
+    three = shorter(one, 5, 12, {"generator": 0.4, "arm": 1.0}, 20_000)  # 45,000 s; 3 folds: 27,000 s
+    assert (three.changes, three.seconds) == ("3 folds", 27_000)
+    alone = shorter(one, 5, 12, {"generator": 0.6}, 20_000)  # of the generators alone; 3 folds 36,000 s, 2 24,000 s
+    assert (alone.changes, alone.seconds) == ("2 folds", 24_000)
+    assert shorter(one, 5, 12, {}, 20_000) is None
+    held = shorter(one.replace(design="hold-out"), 1, 12, speed, 20_000)  # 61,000 s; 27,800 s are 9,266 steps
+    assert held.settings == one.replace(design="hold-out", generator_steps=5000)
+
+
+def test_stopped_killed_and_gone_on_with_without_repeating_what_is_done(dock, project, qtbot):
+    """A stop by its button, then a kill: 'Go on' each time finishes the rest, and what was done stays as it was."""
+    settings = SETTINGS.replace(arms=("raw", "classical-tissue", "classical-organoid"), steps=120)
+    dock.setValue(settings)
+
+    def done():
+        return {path: path.stat().st_mtime_ns for path in project.path.glob("segment/*/tasks/*/result.json")}
+
+    def click(button):
+        button.setFocus()
+        qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+    runner = dock.runners["gain"]
+    click(dock.button)
+    qtbot.waitUntil(lambda: len(done()) >= 1, timeout=200_000)
+    with qtbot.waitSignal(runner.finished, timeout=60_000) as caught:
+        click(dock.cards["gain"].stop_button)
+    assert caught.args == ["canceled"]
+    first = done()
+    assert 1 <= len(first) < 6
+    qtbot.waitUntil(lambda: dock.go_on.isVisibleTo(dock), timeout=30_000)
+    assert dock.go_on.text() == f"Go on: {len(first)} of 6 done"
+    click(dock.go_on)
+    qtbot.waitUntil(lambda: len(done()) > len(first) or not runner.running, timeout=200_000)
+    (folder,) = project.path.glob("segment/*")
+    with qtbot.waitSignal(runner.failed, timeout=60_000):
+        psutil.Process(json.loads((folder / "job.json").read_text())["pid"]).kill()
+    second = done()
+    assert len(first) < len(second) < 6
+    assert first.items() <= second.items()
+    assert not dock.error.isHidden()
+
+    dock.workspace.setProject(Project(project.path))  # a new window
+    again = SegmentWidget(dock.viewer)
+    dock.viewer.window.add_dock_widget(again)
+    qtbot.waitUntil(lambda: again.go_on.isVisibleTo(again), timeout=30_000)
+    assert again.go_on.text() == f"Go on: {len(done())} of 6 done"
+    second = done()
+    with qtbot.waitSignal(again.runners["gain"].finished, timeout=200_000) as caught:
+        click(again.go_on)
+    assert caught.args == ["completed"]
+    assert len(done()) == 6
+    assert second.items() <= done().items()
+    assert again.panel.results["tasks"] == {"total": 6, "done": 6, "failed": 0}
+    assert again.panel.table.rowCount() == 3
+    assert again.go_on.isHidden()
+    assert GainSettings.from_file(folder / "gain.yaml") == settings  # as many at once as was chosen
 
 
 @pytest.mark.parametrize(

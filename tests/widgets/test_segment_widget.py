@@ -18,8 +18,7 @@ from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import GainSettings, SegmentSettings
 from napari_organoid_synth.core.simulate import tissue
 from napari_organoid_synth.widgets import _jobs
-from napari_organoid_synth.widgets._comparison import read_results
-from napari_organoid_synth.widgets._predictions import errors_only
+from napari_organoid_synth.widgets._predictions import errors_only, read_results
 from napari_organoid_synth.widgets._workspace import Workspace
 from napari_organoid_synth.widgets.segment_widget import SegmentWidget
 
@@ -257,10 +256,40 @@ def test_a_prediction_opens_as_layers_and_is_replaced_in_place(dock, qtbot, proj
     np.testing.assert_array_equal(dock.viewer.layers["prediction"].data, predicted)
     np.testing.assert_array_equal(dock.viewer.layers["truth"].data, real_pair("b").labels)
     assert tuple(dock.viewer.layers["errors"].scale) == tuple(dock.viewer.layers["test image"].scale)
+    assert dock.panel.sides.text() == "real (Dice 0.700)"
     dock.panel.image.setCurrentText("c")
     dock.panel.show_layers()
     qtbot.waitUntil(lambda: not dock.error.isHidden(), timeout=20_000)
     assert "no prediction" in dock.error.found.text()
+
+
+def test_the_real_pairs_stand_to_the_left_of_what_is_chosen(dock, qtbot, project):
+    folder = project.job("segment").path
+    predicted = {"real": np.roll(real_pair("b").labels, 3, axis=1), "synthetic": real_pair("b").labels}
+    arms = {}
+    for number, (arm, labels) in enumerate(predicted.items()):
+        write_pair(folder / "predictions" / arm, real_pair("b").replace(labels=labels))
+        dice = {"b": 0.7 + 0.3 * number, "c": 0.9}
+        score = {name: {"dice": one, "precision": one, "recall": one} for name, one in dice.items()}
+        arms[arm] = {**score["b"], "per_image": score, "steps": 1, "seconds": 1.0}
+    (folder / "results.json").write_text(json.dumps({"arms": arms, "test": ["c", "b"], "sentence": "", "warnings": []}))
+    dock._show(folder, read_results(folder))
+    panel = dock.panel
+    assert (panel.arm.currentData(), panel.image.currentText()) == ("synthetic", "b")  # where most changed
+    assert panel.sides.text() == "Left real (Dice 0.700), right synthetic (Dice 1.000)"
+    panel.show_button.click()
+    qtbot.waitUntil(lambda: len(dock.viewer.layers) == 8, timeout=20_000)
+    layers = dock.viewer.layers
+    np.testing.assert_array_equal(layers["prediction"].data, predicted["synthetic"])
+    np.testing.assert_array_equal(layers["prediction, real"].data, predicted["real"])
+    assert not layers["errors"].data.any()
+    red_green_blue = layers["errors, real"].data[5, [5, 16]]  # objects 5..15, found at 8..18
+    assert red_green_blue.tolist() == [[*FALSE_NEGATIVE, 255], [*FALSE_POSITIVE, 255]]
+    (left, right) = (layers[name].extent.world[:, 1] for name in ("errors, real", "errors"))
+    assert left[1] < right[0]  # beside it, not above it
+    panel.arm.setCurrentIndex(panel.arm.findData("real"))
+    panel.show_layers()
+    qtbot.waitUntil(lambda: len(dock.viewer.layers) == 4, timeout=20_000)
 
 
 def test_choices_are_remembered_in_the_project(dock, project, table, tmp_path):

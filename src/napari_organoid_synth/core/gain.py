@@ -67,6 +67,7 @@ def gain(
     yield Started(0, board.info)
     for words in plan.warnings:
         yield Warned(0, words)
+    board.write()  # whoever is killed in the first training is offered to go on
     if board.pending:
         yield from _work(folder, settings, control, board)
     board.write()

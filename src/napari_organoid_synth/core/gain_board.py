@@ -15,7 +15,7 @@ from napari_organoid_synth.core.gain_tasks import Leak, Task, read_progress, rea
 from napari_organoid_synth.core.job import Added, Event, Progress, Warned, write_text
 from napari_organoid_synth.core.recipe import GainSettings
 
-RESULTS = "results.json"
+RESULTS, ERROR = "results.json", "error.txt"
 WRITE_SECONDS = 2.0  # between tables of a comparison that goes on
 
 
@@ -29,6 +29,8 @@ class Board:
     running: dict[str, tuple[Task, float]] = field(default_factory=dict)
     finished: dict[str, dict[str, Any]] = field(default_factory=dict)
     failed: dict[str, dict[str, str]] = field(default_factory=dict)
+    lost: dict[str, int] = field(default_factory=dict)
+    """Trainings that were not done because of one that failed."""
 
     def __post_init__(self) -> None:
         self.written = 0.0
@@ -92,18 +94,33 @@ class Board:
                 self.write()
             yield Added(self.done, (task.key,))
         if outcome["state"] == "failed":
-            words = outcome["words"]
-            self._fail(task, words, outcome.get("report", ""))
-            yield Warned(self.done, f"{task.title[:1].upper()}{task.title[1:]}: {words}")
+            self._fail(task, outcome["words"], outcome.get("report", ""))
+            self.write()
+            yield Warned(self.done, self.failures[-1])
 
-    def _fail(self, task: Task, words: str, report: str = "") -> None:
+    def _fail(self, task: Task, words: str, report: str) -> None:
         """Put a task aside, and those that need it."""
         self.failed[task.key] = {"title": task.title, "words": words}
         if report:
-            write_text(task_folder(self.folder, task.key) / "error.txt", report)
-        for other in self.plan.tasks:
-            if task.key in other.needs and other.key not in self.failed:
-                self._fail(other, f"not done, because of '{task.title}'")
+            write_text(task_folder(self.folder, task.key) / ERROR, report)
+        others = [one for one in self.plan.tasks if task.key in one.needs and one.key not in self.failed]
+        self.lost[task.key] = len(others)
+        for other in others:
+            self.failed[other.key] = {"title": other.title, "words": ""}
+
+    @property
+    def failures(self) -> list[str]:
+        """What failed and why, with what could not be done because of it; a sentence or more for each."""
+        found = []
+        for key, lost in self.lost.items():
+            title, words = self.failed[key]["title"], self.failed[key]["words"]
+            text = f"{title[:1].upper()}{title[1:]}, failed: {words}"
+            if lost:
+                text += f" {lost} training{'s' * (lost > 1)} with its pairs could not be done."
+            if (task_folder(self.folder, key) / ERROR).exists():
+                text += f" The report is in segment/{self.folder.name}/tasks/{key}/{ERROR}."
+            found.append(text)
+        return found
 
     def progress(self, room: int) -> Progress:
         """Tasks done, what runs, and the time left from those measured."""
@@ -148,7 +165,7 @@ class Board:
             "arms": _arms(records, settings),
             "sentence": " ".join(sentences),
             "sentences": sentences,
-            "warnings": plan.warnings + [f"{one['title']}: {one['words']}" for one in self.failed.values()],
+            "warnings": plan.warnings + self.failures,
             "train": sorted(groups),
             "test": sorted({name for fold in plan.folds for name in fold.test}),
             "mask_kind": plan.mask_kind,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.gain_size import GENERATED
+from napari_organoid_synth.core.gain_table import GENERATED
 from napari_organoid_synth.core.job import JobFolder
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import GainSettings, Recipe
@@ -24,7 +24,7 @@ def pick_recipes(project: Project, settings: GainSettings) -> dict[str, Recipe]:
     UserError
         If there is no such run or file, or it is of the wrong sort.
     """
-    if not set(settings.arms) & GENERATED:
+    if not {*settings.arms} & {*GENERATED}:
         return {}
     recipes = {"generator": _recipe(project, settings.generator, masks=False)}
     if settings.masks == "generated" and recipes["generator"].shape == "painter":

@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.gain_table import GENERATED
 from napari_organoid_synth.core.job import JobFolder, Progress
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import GainSettings, Recipe
 
-GENERATED = {"synthetic", "curated", "pretrain"}  # arms that need a trained generator
-MIXED = GENERATED | {"simulator"}  # arms for which the ratio means something
+NIGHT = 8 * 3600.0  # seconds
+ROUND_STEPS = tuple(by * 10**power for power in range(2, 7) for by in (1, 2, 5))[2:]  # 500, 1,000, 2,000, …
+MIXED = {*GENERATED, "simulator"}  # arms for which the ratio means something
 
 
 def trainings(settings: GainSettings, folds: int) -> dict[str, int]:
@@ -44,7 +47,7 @@ def trainings(settings: GainSettings, folds: int) -> dict[str, int]:
     sources = settings.repeats if settings.paper_protocol else places
     mixed, ratios = len(arms & MIXED), len(dict.fromkeys(settings.ratios))
     return {
-        "generator": sources * bool(arms & GENERATED),
+        "generator": sources * bool(arms & {*GENERATED}),
         "simulator": sources * ("simulator" in arms),
         "arm": places * (len(arms) - mixed + mixed * ratios),
     }
@@ -91,7 +94,9 @@ def _of_tasks(folder: Path) -> dict[str, float]:
     return found
 
 
-def seconds(settings: GainSettings, folds: int, speed: Mapping[str, float], generator_steps: int) -> float | None:
+def seconds(
+    settings: GainSettings, folds: int, speed: Mapping[str, float], generator_steps: int, known: bool = False
+) -> float | None:
     """How long a comparison takes, None if a speed is not known.
 
     Parameters
@@ -102,14 +107,89 @@ def seconds(settings: GainSettings, folds: int, speed: Mapping[str, float], gene
         Of `speeds`.
     generator_steps : int
         Of its recipe; ``settings.generator_steps`` goes before it.
+    known : bool
+        Leave out the kinds whose speed is not known; None if no speed is.
     """
     count = trainings(settings, folds)
     steps = {"generator": settings.generator_steps or generator_steps, "arm": settings.steps}
     kinds = [kind for kind in ("generator", "arm") if count[kind]]
-    if any(kind not in speed for kind in kinds):
+    told = [kind for kind in kinds if kind in speed]
+    if not told or (told != kinds and not known):
         return None
-    whole = sum(count[kind] * steps[kind] * speed[kind] for kind in kinds)
-    return whole / min(workers(settings), max(sum(count.values()), 1))
+    whole = sum(count[kind] * steps[kind] * speed[kind] for kind in told)
+    tasks = sum(count.values()) if told == kinds else sum(count[kind] for kind in told)
+    return whole / min(workers(settings), max(tasks, 1))
+
+
+@dataclass(frozen=True)
+class Shorter:
+    """A comparison that takes less: what is changed, what that costs, and the seconds it takes."""
+
+    settings: GainSettings
+    changes: str
+    lost: str
+    seconds: float
+
+
+def shorter(
+    settings: GainSettings,
+    folds: int,
+    groups: int,
+    speed: Mapping[str, float],
+    generator_steps: int,
+    most: float = NIGHT,
+) -> Shorter | None:
+    """What brings a long comparison down to a night: one repeat, then fewer folds, then fewer steps of the generator.
+
+    Parameters
+    ----------
+    settings, folds, speed, generator_steps
+        As in `seconds`.
+    groups : int
+        Groups of images; there are no more folds than these.
+    most : float
+        Seconds that it may take.
+
+    Returns
+    -------
+    Shorter or None
+        None if it takes no longer than that, if no speed is known, or if nothing brings it below that or halves it.
+    """
+    now = seconds(settings, folds, speed, generator_steps, known=True)
+    if now is None or now <= most:
+        return None
+    fewer = [number for number in (3, 2) if number < folds and number <= groups and settings.design != "hold-out"]
+    tries = [(folds, settings), (folds, settings.replace(repeats=1))]
+    design = "grouped" if settings.design == "leave-one-out" else settings.design
+    tries += [(number, settings.replace(repeats=1, folds=number, design=design)) for number in fewer]
+    best, number, taken = settings, folds, now
+    for number, best in tries:
+        taken = seconds(best, number, speed, generator_steps, known=True) or 0.0
+        if taken <= most:
+            break
+    steps = settings.generator_steps or generator_steps
+    if taken > most and "generator" in speed and trainings(best, number)["generator"]:
+        each = taken - (seconds(best.replace(generator_steps=1), number, speed, 1, known=True) or 0.0)
+        room = steps * max(0.0, 1 - (taken - most) / max(each, 1e-9))
+        enough = [one for one in ROUND_STEPS if one <= max(room, ROUND_STEPS[0]) and one < steps]
+        if enough:
+            best = best.replace(generator_steps=enough[-1])
+            taken = seconds(best, number, speed, enough[-1], known=True) or 0.0
+    if taken > max(most, now / 2):
+        return None
+    changes, lost = [], []
+    if best.repeats < settings.repeats:
+        changes.append("1 repeat")
+        lost.append("one repeat does not show how much is luck")
+    if number < folds:
+        changes.append(f"{number} folds")
+        lost.append(f"each training sees {100 - 100 / number:.0f} % of the images instead of {100 - 100 / folds:.0f} %")
+    if best.generator_steps != settings.generator_steps:
+        changes.append(f"generator {best.generator_steps:,} steps")
+        lost.append(f"a generator of {best.generator_steps:,} instead of {steps:,} steps draws less well")
+    words = "; ".join(lost)
+    lost_words = f"{words[:1].upper()}{words[1:]}. The interval gets wider, and a small gain may not show."
+    return Shorter(best, ", ".join(changes), lost_words, taken)
 
 
 def workers(settings: GainSettings) -> int:

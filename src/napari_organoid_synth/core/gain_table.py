@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 RAW = "raw"
 DRAWS = 10_000
+MANY = 3  # comparisons from which a verdict stands in for a sentence each
+GENERATED = ("synthetic", "curated", "pretrain")  # arms that need a trained generator
 LEAST = 4  # images or groups below which the range stands in for the interval
 ARMS = {
     "raw": "real pairs",
@@ -269,25 +271,78 @@ def gain_sentences(rows: Sequence[Mapping[str, Any]], score: str, paper_protocol
         sentences.append(f"Only {what}: the brackets are single values, no interval. So few tell little.")
     elif len(compared) > 1:
         sentences.append(
-            f"{len(compared)} comparisons with raw were made; of every twenty, about one such interval leaves out zero "
-            "by chance alone."
+            f"{len(compared)} comparisons with the real pairs alone were made; of every twenty, about one such "
+            "interval leaves out zero by chance alone."
         )
     return sentences
 
 
-def _sentence(row: Mapping[str, Any], score: str, comparisons: int, several: Mapping[str, bool]) -> str:
-    change = row["gain"][score]
+def gain_verdict(results: Mapping[str, Any]) -> str:
+    r"""What a comparison found in at most three sentences; where fewer were compared, these themselves.
+
+    Parameters
+    ----------
+    results : mapping
+        What `gain` writes: ``table``, ``score``, ``sentences``, ``design``.
+
+    Examples
+    --------
+    >>> rows = [{"arm": arm, "subset": 1.0, "ratio": 1.0, "gain": {"dice": {"mean": mean, "low": mean - 0.02,
+    ...     "high": mean + 0.02, "interval": "bootstrap"}}} for arm, mean in
+    ...     (("classical-tissue", 0.04), ("synthetic", 0.03), ("simulator", 0.01), ("pretrain", -0.03))]
+    >>> gain_verdict({"table": rows, "score": "dice", "sentences": [""] * 5})
+    'Against real pairs alone 2 of 4 helped, 1 made no clear difference, 1 did not help. Highest mean change of \
+Dice: classical augmentation (tissue), +0.040; of the arms with generated pairs: synthetic pairs, +0.030.'
+    """
+    rows, score = results.get("table", ()), results.get("score", "dice")
+    said = results.get("sentences") or [results.get("sentence", "")]
+    compared = [row for row in rows if row.get("gain", {}).get(score)]
+    if len(compared) < MANY:
+        return "\n".join(said)
+    several = {key: len({row[key] for row in compared}) > 1 for key in ("subset", "ratio")}
+    changes = [row["gain"][score] for row in compared]
+    n = len(compared)
+    if any(change["interval"] == "range" for change in changes):
+        better = sum(change["mean"] > 0 for change in changes)
+        words = f"Against real pairs alone {better} of {n} scored higher on average; so few images tell little."
+    else:
+        helped = sum(change["low"] > 0 for change in changes)
+        harmed = sum(change["high"] < 0 for change in changes)
+        unclear = n - helped - harmed
+        parts = [f"{helped or 'none'} of {n} helped"]
+        parts += [f"{unclear} made no clear difference"] * bool(unclear)
+        parts += [f"{harmed} did not help"] * bool(harmed)
+        words = f"Against real pairs alone {', '.join(parts)}."
+    best = max(compared, key=lambda row: row["gain"][score]["mean"])
+    made = [row for row in compared if row["arm"] in GENERATED]
+    words += f" Highest mean change of {SCORES.get(score, score)}: {_with_change(best, score, several)}"
+    if made and best not in made:
+        top = max(made, key=lambda row: row["gain"][score]["mean"])
+        words += f"; of the arms with generated pairs: {_with_change(top, score, several)}"
+    words += "."
+    return f"{OPTIMISTIC} {words}" if results.get("design", {}).get("paper_protocol") else words
+
+
+def _with_change(row: Mapping[str, Any], score: str, several: Mapping[str, bool]) -> str:
+    return f"{_what(row, several)}, {row['gain'][score]['mean']:+.3f}"
+
+
+def _what(row: Mapping[str, Any], several: Mapping[str, bool]) -> str:
+    """An arm in words, with how its pairs were chosen, the share and the ratio."""
     what = ARMS.get(row["arm"], row["arm"])
     if row.get("curation"):
         what = {"automatic": "automatically curated synthetic pairs", "by hand": "synthetic pairs curated by hand"}.get(
             row["curation"], "synthetic pairs curated by hand in some folds, automatically in others"
         )
     where = [
-        f"with {row['subset']:.4g} of the images" * several["subset"],
+        f"with {100 * row['subset']:.4g} % of the images" * several["subset"],
         f"ratio {row['ratio']:g}" * several["ratio"],
     ]
-    if where := [part for part in where if part]:
-        what += f" ({', '.join(where)})"
+    return f"{what} ({', '.join(where)})" if (where := [part for part in where if part]) else what
+
+
+def _sentence(row: Mapping[str, Any], score: str, comparisons: int, several: Mapping[str, bool]) -> str:
+    change, what = row["gain"][score], _what(row, several)
     n, better, mean = change["images"], change["better"], change["mean"]
     clear = change["interval"] == "bootstrap" and not change["low"] <= 0 <= change["high"]
     numbers = f"{SCORES.get(score, score)} {mean:+.3f} [{change['low']:.3f}, {change['high']:.3f}]"

@@ -6,9 +6,10 @@ images of a fold, then over folds. Empty masks are scored as in `matching`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from math import floor
 from typing import Any, Literal
 
 import numpy as np
@@ -98,7 +99,21 @@ class FoldScores:
         return f"{100 * self.mean:.1f}{spread} %"
 
 
-def threshold_svg(curves: Mapping[str, FoldScores], score: str = "F") -> str:
+def lowest(curves: Iterable[FoldScores]) -> float:
+    """Where an axis of thresholds may begin: a tenth below which no image of any method lies.
+
+    Examples
+    --------
+    >>> lowest([FoldScores.of([[0.67, 0.9]]), FoldScores.of([[0.81], [0.99]])])
+    0.6
+    """
+    least = min((float(fold.min()) for each in curves for fold in each.folds), default=0.0)
+    return min(floor(least * 10 + 1e-9), 9) / 10
+
+
+def threshold_svg(
+    curves: Mapping[str, FoldScores], score: str = "F", colours: Sequence[str] = COLOURS, start: float = 0.0
+) -> str:
     """The interval plot as SVG: a line for the mean over folds, a band from the lowest to the highest fold.
 
     Parameters
@@ -107,6 +122,10 @@ def threshold_svg(curves: Mapping[str, FoldScores], score: str = "F") -> str:
         Name of each method to its scores; those without images are left out.
     score : str
         What the thresholds are of, for the axis.
+    colours : sequence of str
+        Of the methods that are drawn, in turn.
+    start : float
+        Threshold at which the axis begins, such as `lowest`.
 
     Returns
     -------
@@ -114,31 +133,32 @@ def threshold_svg(curves: Mapping[str, FoldScores], score: str = "F") -> str:
         An ``svg`` element without scripts or external parts; text takes the colour of the page around it.
     """
     shown = {name: each for name, each in curves.items() if each.folds}
-    left, top, width, height = 46, 10, 440, 260
-    x = left + THRESHOLDS * width
+    left, top, width, height = 46, 10, 300, 190
+    seen = start - 1e-9 <= THRESHOLDS
+    x = left + (THRESHOLDS - start) / (1 - start) * width
 
-    def points(values: NDArray[np.float64], xs: NDArray[np.float64] = x) -> str:
+    def points(values: NDArray[np.float64], xs: NDArray[np.float64] = x[seen]) -> str:
         return " ".join(f"{a:.1f},{top + (1 - b) * height:.1f}" for a, b in zip(xs, values, strict=True))
 
     parts = []
-    for tick in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0):
+    for tick, at in zip(np.linspace(0, 1, 6), np.linspace(start, 1, 6), strict=True):
         tx, ty = left + tick * width, top + (1 - tick) * height
         parts += [
             f'<path d="M{left} {ty:.1f}h{width}M{tx:.1f} {top}v{height}" stroke="currentColor" stroke-opacity=".15"/>',
             f'<text x="{left - 6}" y="{ty + 4:.1f}" text-anchor="end">{100 * tick:.0f}</text>',
-            f'<text x="{tx:.1f}" y="{top + height + 16}" text-anchor="middle">{tick:.1f}</text>',
+            f'<text x="{tx:.1f}" y="{top + height + 16}" text-anchor="middle">{at:.3g}</text>',
         ]
     for row, (name, each) in enumerate(shown.items()):
-        mean, low, high = each.band()
-        colour, dash = COLOURS[row % len(COLOURS)], DASHES[row % len(DASHES)]
+        mean, low, high = (values[seen] for values in each.band())
+        colour, dash = colours[row % len(colours)], DASHES[row % len(DASHES)]
         stroke = f'stroke="{colour}" stroke-width="2" stroke-dasharray="{dash}" fill="none"'
         y = top + height + 56 + 18 * row
-        outline = f"{points(high)} {points(low[::-1], x[::-1])}"
+        outline = f"{points(high)} {points(low[::-1], x[seen][::-1])}"
         parts += [
             f'<polygon points="{outline}" fill="{colour}" fill-opacity=".18"/>',
             f'<polyline points="{points(mean)}" {stroke}/>',
-            f'<path d="M{left} {y - 4}h28" {stroke}/>',
-            f'<text x="{left + 36}" y="{y}">{escape(name)}: {each.words}</text>',
+            f'<path d="M4 {y - 4}h24" {stroke}/>',
+            f'<text x="34" y="{y}">{escape(name)}: {each.words}</text>',
         ]
     bottom = top + height + 56 + 18 * max(len(shown), 1)
     label = f"Share of images whose {score} reaches a threshold, band over folds"

@@ -9,6 +9,39 @@ from qtpy.QtWidgets import QCheckBox, QGridLayout, QLabel, QProgressBar, QWidget
 
 from napari_organoid_synth.widgets._dock import named
 
+ARMS = {
+    "segment": {
+        "real": ("real", "Your training pairs alone: what the others are compared with."),
+        "classical": (
+            "classical",
+            "Your pairs with turns, flips, bends and brightness changes: the usual augmentation.",
+        ),
+        "synthetic": ("synthetic", "Your pairs and every synthetic pair, not sorted."),
+        "curated": ("curated", "Your pairs and the synthetic pairs that you accepted."),
+    },
+    "gain": {
+        "raw": ("real pairs", "Your training pairs alone; always trained, because the others are compared with it."),
+        "classical-tissue": (
+            "classical, tissue",
+            "Mirrored, turned, bent; brightness × 0.6 to 2 and ± 0.2, noise 0.02.",
+        ),
+        "classical-organoid": ("classical, organoid", "Half of each batch mirrored, turned, cropped and whitened."),
+        "synthetic": ("synthetic", "Your pairs and the pairs of a generator that is trained in each fold."),
+        "curated": (
+            "curated",
+            "Your pairs and the pairs that you accepted, where their generator saw no test image; else the most "
+            "realistic pairs of the fold (automatically curated).",
+        ),
+        "simulator": ("simulator", "Your pairs and simulated ones with your objects' shapes: no network is needed."),
+        "pretrain": ("pretrain", "Synthetic pairs first, then your pairs; the same number of steps in all."),
+    },
+}
+
+
+def arm_name(arm: str) -> str:
+    """An arm in few words, as its check box calls it."""
+    return next((arms[arm][0] for arms in ARMS.values() if arm in arms), arm)
+
 
 class ArmBoxes(QWidget):
     """Check boxes for the arms of a verb, the first always on where the others are compared with it.

@@ -71,6 +71,51 @@ def still_plot() -> Any:
     return plot
 
 
+class ThemedPlot(QWidget):
+    """A still plot that takes the colours of the theme; `draw_items` fills it, at first and when the theme changes.
+
+    Parameters
+    ----------
+    name, tip : str
+        Accessible name, and what is seen.
+    parent : QWidget, optional
+    """
+
+    def __init__(self, name: str, tip: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setAccessibleName(name)
+        self.setToolTip(tip)
+        self.plot = still_plot()
+        self.plot.setMinimumWidth(60)
+        for side in ("bottom", "left"):
+            self.plot.getAxis(side).enableAutoSIPrefix(False)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.plot)
+        self._drawn = False
+
+    def draw(self) -> None:
+        """Draw anew, in the colours of the theme now."""
+        self._drawn = True
+        text = theme_colour("text")
+        self.plot.clear()
+        self.plot.setBackground(theme_colour("background"))
+        for side in ("bottom", "left"):
+            self.plot.getAxis(side).setPen(text)
+            self.plot.getAxis(side).setTextPen(text)
+        self.draw_items(text)
+
+    def draw_items(self, text: str) -> None:
+        """Fill the empty plot; ``text`` is the colour of words and marks."""
+        raise NotImplementedError
+
+    def changeEvent(self, a0: QEvent | None) -> None:
+        """Take the new theme's colours."""
+        super().changeEvent(a0)
+        if a0 is not None and a0.type() == QEvent.Type.StyleChange and self._drawn:
+            self.draw()
+
+
 class LossCurves(QWidget):
     """One curve for each loss, in colours and dashes of the theme.
 

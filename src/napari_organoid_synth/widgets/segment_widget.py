@@ -4,31 +4,31 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import napari
 from qtpy.QtCore import QSignalBlocker, Qt
-from qtpy.QtWidgets import QLabel, QPushButton, QSpinBox
+from qtpy.QtWidgets import QLabel, QPushButton, QSpinBox, QVBoxLayout, QWidget
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.folds import find_groups, make_folds
-from napari_organoid_synth.core.gain_size import seconds, speeds, trainings, workers
-from napari_organoid_synth.core.gain_table import OPTIMISTIC
+from napari_organoid_synth.core.gain_size import MIXED, NIGHT, Shorter, seconds, shorter, speeds, trainings, workers
+from napari_organoid_synth.core.gain_table import GENERATED, OPTIMISTIC
 from napari_organoid_synth.core.job import Added, Event, Failed, Finished, JobFolder, Progress, Started, Warned
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import GainSettings, Recipe, SegmentSettings
 from napari_organoid_synth.core.registry import SEGMENTERS
 from napari_organoid_synth.widgets._apply_panel import ApplyPanel
-from napari_organoid_synth.widgets._arms import ArmBoxes
+from napari_organoid_synth.widgets._arms import ARMS, ArmBoxes
 from napari_organoid_synth.widgets._background import Background
 from napari_organoid_synth.widgets._cards import ProgressCard, WrapLabel, words_for_seconds
-from napari_organoid_synth.widgets._comparison import ComparisonPanel, read_results, share_done
+from napari_organoid_synth.widgets._comparison import ComparisonPanel, share_done
 from napari_organoid_synth.widgets._dock import ColumnDock, add_row, combo_box, named
 from napari_organoid_synth.widgets._editors import guard_wheel
 from napari_organoid_synth.widgets._form import Fold, SettingsForm, rows, show_row
 from napari_organoid_synth.widgets._jobs import JobRunner, command_text
 from napari_organoid_synth.widgets._menus import open_dock
-from napari_organoid_synth.widgets._predictions import newest_results
+from napari_organoid_synth.widgets._predictions import newest_results, read_results
 
 PURPOSE = (
     "Here you measure whether synthetic pairs help: the same segmenter is trained with and without them and tested on "
@@ -47,39 +47,11 @@ TEST_BY = {
         "A first look: the pairs that are there, and the images that are marked as test in Pairs. Much faster.",
     ),
 }
-ARMS = {
-    "segment": {
-        "real": ("real", "Your training pairs alone: what the others are compared with."),
-        "classical": (
-            "classical",
-            "Your pairs with turns, flips, bends and brightness changes: the usual augmentation.",
-        ),
-        "synthetic": ("synthetic", "Your pairs and every synthetic pair, not sorted."),
-        "curated": ("curated", "Your pairs and the synthetic pairs that you accepted."),
-    },
-    "gain": {
-        "raw": ("real pairs", "Your training pairs alone; always trained, because the others are compared with it."),
-        "classical-tissue": (
-            "classical, tissue",
-            "Mirrored, turned, bent; brightness × 0.6 to 2 and ± 0.2, noise 0.02.",
-        ),
-        "classical-organoid": ("classical, organoid", "Half of each batch mirrored, turned, cropped and whitened."),
-        "synthetic": ("synthetic", "Your pairs and the pairs of a generator that is trained in each fold."),
-        "curated": (
-            "curated",
-            "Your pairs and the pairs that you accepted, where their generator saw no test image; else the most "
-            "realistic pairs of the fold (automatically curated).",
-        ),
-        "simulator": ("simulator", "Your pairs and simulated ones with your objects' shapes: no network is needed."),
-        "pretrain": ("pretrain", "Synthetic pairs first, then your pairs; the same number of steps in all."),
-    },
-}
 HIDDEN = {
     "segment": ("segmenter", "arms", "steps"),
     "gain": ("segmenter", "arms", "steps", "design", "repeats", "test_share"),
 }
 CLASSES: dict[str, type[SegmentSettings] | type[GainSettings]] = {"segment": SegmentSettings, "gain": GainSettings}
-TRAINED = {"synthetic", "curated", "pretrain"}
 
 
 class SegmentWidget(ColumnDock):
@@ -101,6 +73,9 @@ class SegmentWidget(ColumnDock):
         self._speeds: dict[str, float] = {}
         self._unfinished: tuple[JobFolder, int, int] | None = None
         self._read_at = 0
+        self._shorter: Shorter | None = None
+        self._longer: GainSettings | None = None
+        self._used: SegmentSettings | None = None
         self.background = background = Background(self)
         self._build()
         for runner in self.runners.values():
@@ -129,26 +104,30 @@ class SegmentWidget(ColumnDock):
         for key, (text, tip) in TEST_BY.items():
             self.test_by.addItem(text, key)
             self.test_by.setItemData(self.test_by.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
+        self.setup = Fold("What is compared")
+        content = QWidget()
+        inside = QVBoxLayout(content)
+        inside.setContentsMargins(0, 0, 0, 0)
         self.front = rows()
         add_row(self.front, "Segmenter", self.segmenter, "The network that learns to mark the objects.")
-        self.column.addLayout(self.front)
+        inside.addLayout(self.front)
         self.when = WrapLabel()
-        self.column.addWidget(self.when)
+        inside.addWidget(self.when)
         self.testing = rows()
         add_row(self.testing, "Test by", self.test_by, "Which images are tested.")
         self.repeats.setRange(1, 100)
         guard_wheel(self.repeats)
         tip = "Trainings of everything with other seeds; several show how much is luck."
         add_row(self.testing, "Repeats", self.repeats, tip)
-        self.column.addLayout(self.testing)
+        inside.addLayout(self.testing)
         self.groups = WrapLabel()
-        self.column.addWidget(self.groups)
+        inside.addWidget(self.groups)
 
-        self.column.addWidget(QLabel("Compare"))
+        inside.addWidget(QLabel("Compare"))
         self.arms = {"gain": ArmBoxes(ARMS["gain"], "raw"), "segment": ArmBoxes(ARMS["segment"])}
         for boxes in self.arms.values():
             boxes.changed.connect(self._edited)
-            self.column.addWidget(boxes)
+            inside.addWidget(boxes)
         more = rows()
         self.steps = QSpinBox()
         self.steps.setRange(1, 1_000_000)
@@ -157,18 +136,24 @@ class SegmentWidget(ColumnDock):
         add_row(
             more, "Steps", self.steps, "Optimiser steps of every arm, the same for all so that the comparison is fair."
         )
-        self.column.addLayout(more)
-        self.estimate = WrapLabel()
-        self.column.addWidget(self.estimate)
+        inside.addLayout(more)
         self.optimistic = WrapLabel(f"! {OPTIMISTIC} The paper protocol is for repeating published studies.")
-        self.column.addWidget(self.optimistic)
+        inside.addWidget(self.optimistic)
         self.fold = Fold("More settings")
         self.forms = {verb: SettingsForm(CLASSES[verb], hidden=HIDDEN[verb]) for verb in self.VERBS}
         self.member = SettingsForm(SEGMENTERS.config(SEGMENTERS.names()[0]))
         for form in (*self.forms.values(), self.member):
             self.fold.addWidget(form)
-        self.column.addWidget(self.fold)
+        inside.addWidget(self.fold)
 
+        self.setup.addWidget(content)
+        self.setup.content().layout().setContentsMargins(0, 0, 0, 0)
+        self.column.addWidget(self.setup)
+        self.estimate, self.offer = WrapLabel(), WrapLabel()
+        self.use_button = QPushButton("Use")
+        self.use_button.clicked.connect(lambda: self.guard(self._use_shorter))
+        for widget in (self.estimate, self.offer, self.use_button):
+            self.column.addWidget(widget)
         self.cards = {
             "gain": ProgressCard(self.runners["gain"], "Stop and keep", "training"),
             "segment": ProgressCard(self.runners["segment"], "Stop and keep", "step"),
@@ -268,9 +253,14 @@ class SegmentWidget(ColumnDock):
         self.go_on.hide()
         folder = newest_results(project) if project is not None else None
         self._show(folder, read_results(folder))
+        self._fold_setup()
         self.apply.refresh()
         if project is not None:
             self.background.do(lambda: (speeds(project), unfinished(project)), self._know, self.show_error)
+
+    def _fold_setup(self) -> None:
+        """What was found goes before what else could be compared."""
+        (self.setup.collapse if self.panel.results.get("arms") else self.setup.expand)(animate=False)
 
     def _restore(self) -> None:
         """Show what was chosen in this project before, of both verbs, or the defaults."""
@@ -334,13 +324,13 @@ class SegmentWidget(ColumnDock):
         show_row(self.testing, self.repeats, gain)
         self.groups.setVisible(gain)
         chosen = self.arms[self.verb].value()
-        promising = set(chosen) & {"synthetic", "curated", "simulator", "pretrain"}
+        promising = set(chosen) & MIXED
         self.button.setText("Measure the gain" if promising else "Train and test")
         self.button.setAccessibleDescription("Trains every arm in a process of its own; the window stays free.")
         problem = self.forms[self.verb].problem or self.member.problem
-        folds = 0
+        folds = groups = 0
         if gain and not problem:
-            folds, problem = self._plan()
+            folds, groups, problem = self._plan()
         if self.running is not None:
             self.allow("A comparison runs; stop it to change something.")
         elif not self._counts.get("train"):
@@ -349,20 +339,21 @@ class SegmentWidget(ColumnDock):
             self.allow("No pair is put aside for the test. Mark some as test in Pairs, then train the generator again.")
         elif not chosen:
             self.allow("Check at least one set to train on.")
-        elif gain and not problem and set(chosen) & TRAINED and not self._has_generator():
+        elif gain and not problem and set(chosen) & {*GENERATED} and not self._has_generator():
             self.allow("There is no generator yet, whose training could be repeated. Train one in Train.")
         else:
             self.allow(problem)
         self.estimate.setText(self._words_for_time(folds))
         self.estimate.setVisible(self.running is None)
+        self._offer_shorter(folds, groups)
         self.optimistic.setVisible(gain and bool(self.forms["gain"].editor("paper_protocol").get()))
         self._offer_to_go_on()
 
-    def _plan(self) -> tuple[int, str]:
-        """Number of folds, and why there are none; says which images belong together."""
+    def _plan(self) -> tuple[int, int, str]:
+        """Number of folds and groups, and why there are none; says which images belong together."""
         table = self.workspace.pairs
         if table is None:
-            return 0, ""
+            return 0, 0, ""
         entries = [entry for entry in table.matched if entry.masks]
         try:
             settings: Any = self.value()
@@ -371,8 +362,8 @@ class SegmentWidget(ColumnDock):
             held = [entry.name for entry in entries if entry.split == "test"]
             folds = make_folds(found.groups, settings.design, settings.folds, settings.test_share, held, settings.seed)
         except UserError as error:
-            return 0, str(error)
-        return len(folds), ""
+            return 0, 0, str(error)
+        return len(folds), len(set(found.groups.values())), ""
 
     def _has_generator(self) -> bool:
         project = self.workspace.project
@@ -393,21 +384,53 @@ class SegmentWidget(ColumnDock):
         parts = [f"{count['arm']} of the segmenter"]
         parts += [f"{count['generator']} of the generator"] * bool(count["generator"])
         words = f"{folds} folds, {sum(count.values())} trainings ({', '.join(parts)})"
-        taken_ = seconds(settings, folds, self._speeds, self._generator_steps(settings))
-        if taken_ is None and count["generator"] and "generator" in self._speeds:
-            each = self._speeds["generator"] * self._generator_steps(settings)
-            made = words_for_seconds(each * count["generator"] / min(workers(settings), count["generator"]))
+        steps = self._generator_steps(settings)
+        taken_ = seconds(settings, folds, self._speeds, steps)
+        if taken_ is not None:
+            return f"{words}, {words_for_seconds(taken_)} here, {workers(settings)} at once, as fast as before."
+        if count["generator"] and "generator" in self._speeds:
+            made = words_for_seconds(seconds(settings, folds, self._speeds, steps, known=True) or 0.0)
             return (
                 f"{words}, {made} for the generators alone, as fast as before. The rest is known after the first ones."
             )
-        if taken_ is None:
-            return f"{words}. The time is known after the first ones."
-        at_once = workers(settings)
-        return f"{words}, {words_for_seconds(taken_)} here, {at_once} at once, as fast as before."
+        return f"{words}. The time is known after the first ones."
+
+    def _offer_shorter(self, folds: int, groups: int) -> None:
+        """Where it takes longer than a night, what would bring it down; after that, the way back."""
+        gain = folds > 0 and self.running is None
+        settings: Any = self.value() if gain else None
+        self._shorter = None
+        if self._longer is not None and (not gain or settings != self._used):
+            self._longer = None
+        if gain and self._longer is None:
+            self._shorter = shorter(settings, folds, groups, self._speeds, self._generator_steps(settings))
+        if self._shorter is not None:
+            found = self._shorter
+            when = "Overnight" if found.seconds <= NIGHT else "Shorter"
+            self.offer.setText(f"{when}: {found.changes} → {words_for_seconds(found.seconds)}. {found.lost}")
+            self.use_button.setText("Use the shorter comparison")
+            named(self.use_button, self.use_button.text(), f"Sets {found.changes}. Can be undone.")
+        elif self._longer is not None:
+            self.offer.setText("The shorter comparison is set.")
+            self.use_button.setText("Undo")
+            named(self.use_button, "Undo", "Sets folds, repeats and steps of the generator as they were.")
+        for widget in (self.offer, self.use_button):
+            widget.setVisible(self._shorter is not None or self._longer is not None)
+
+    def _use_shorter(self) -> None:
+        """Set what was offered, or take it back."""
+        before, offered, self._longer = self._longer, self._shorter, None
+        if offered is not None:
+            now = cast("GainSettings", self.value())
+            self.setValue(offered.settings)
+            self._longer, self._used = now, self.value()
+        elif before is not None:
+            self.setValue(before)
+        self._edited()
 
     def _generator_steps(self, settings: GainSettings) -> int:
         project = self.workspace.project
-        if project is None or not set(settings.arms) & TRAINED or settings.generator_steps:
+        if project is None or not {*settings.arms} & {*GENERATED} or settings.generator_steps:
             return settings.generator_steps
         try:
             if settings.generator.endswith((".yaml", ".yml", ".json")):
@@ -488,6 +511,7 @@ class SegmentWidget(ColumnDock):
         self.arms["segment"].show_progress({})
         if job is not None and job.folder is not None:
             self._show(job.folder.path, read_results(job.folder.path))
+        self._fold_setup()
         if reason == "completed":
             self.workspace.notify(self.panel.sentence.text() or "The comparison is done.")
         self._look_again()
@@ -530,8 +554,8 @@ def unfinished(project: Project, patience: float = 0.0) -> tuple[JobFolder, int,
     if not found:
         return None
     folder, until = JobFolder(found[-1].parent), time.monotonic() + patience
-    tasks = read_results(folder.path).get("tasks", {})
-    done, total = int(tasks.get("done", 0)), int(tasks.get("total", 0))
+    total = int(read_results(folder.path).get("tasks", {}).get("total", 0))
+    done = min(len(list(folder.path.glob("tasks/*/result.json"))), total)  # the results may be some seconds old
     while done < total and folder.alive and time.monotonic() < until:
         time.sleep(0.1)
     return (folder, done, total) if done < total and not folder.alive else None

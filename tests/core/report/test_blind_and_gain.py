@@ -56,12 +56,12 @@ def test_a_comparison_in_folds_has_its_own_section(project, read):
     assert "What synthetic pairs gained" in page.headings
     assert "Segmentation with and without synthetic pairs" not in page.headings
     head, raw, synthetic = page.table("Trained on")
-    assert head == ["Trained on", "Part", "Ratio", "Pairs", "Dice", "Change", "Better on"]
-    assert raw == ["real pairs", "1", "1", "0", "0.500 ± 0.000", "–", "–"]
-    assert synthetic[:5] == ["synthetic pairs", "1", "1", "9", "0.550 ± 0.100"]
-    assert synthetic[5].startswith("+0.050 (-0.0")
-    assert synthetic[6] == "3 of 4"
-    for words in ("Unfinished: 4 of 5 trainings", "k-fold, 2 folds, 1 repeat", "without its test images", EVIL):
+    assert head == ["Trained on", "Pairs", "Change of Dice", "Better on", "Dice"]  # one share, one ratio: no columns
+    assert raw == ["real pairs", "0", "–", "–", "0.500 ± 0.000"]
+    assert synthetic[:2] == ["synthetic pairs", "9"]
+    assert synthetic[2].startswith("+0.050 [-0.0")
+    assert synthetic[3:] == ["3 of 4", "0.550 ± 0.100"]
+    for words in ("Unfinished: 4 of 5 trainings", "Design k-fold, 2 folds", "without its test images", EVIL):
         assert words in page.words
     assert "synthetic pairs: 55.0 ± 7.1 %" in page.words  # over the means 0.6 and 0.5 of the folds
 
@@ -72,9 +72,22 @@ def test_the_paper_protocol_is_called_optimistic(project, read):
     assert "Optimistic: the generator saw the test images." in read(project, results=found).words
 
 
+def test_several_shares_have_a_column_and_failures_are_counted(project, read):
+    found = results((1.0, 0.5))
+    found["tasks"] = {"total": 9, "done": 6, "failed": 3}
+    found["warnings"] = ["Training the generator, fold 1, failed: It broke."]
+    page = read(project, results=found)
+    table = page.table("Trained on")
+    assert table[0][:3] == ["Trained on", "Share of images", "Pairs"]
+    assert [row[1] for row in table[1:]] == ["100 %", "100 %", "50 %", "50 %"]
+    assert "3 of 9 trainings failed or could not be done" in page.words
+    assert "Note. Training the generator, fold 1, failed: It broke." in page.words
+    assert "Unfinished" not in page.words
+
+
 def test_an_unfinished_table_without_gains_is_drawn(project, read):
     found = results()
     found["table"] = found["table"][:1]
     found["sentences"] = []
     page = read(project, results=found)
-    assert page.table("Trained on")[1][-2:] == ["–", "–"]
+    assert page.table("Trained on")[1][2:4] == ["–", "–"]

@@ -8,6 +8,7 @@ import time
 from html import escape
 
 from napari_organoid_synth import __version__
+from napari_organoid_synth.core.gain_table import gain_verdict
 from napari_organoid_synth.core.report.contents import Contents
 from napari_organoid_synth.core.report.page import count, number, paragraph
 from napari_organoid_synth.core.report.set_tables import label
@@ -46,8 +47,8 @@ def sentences(contents: Contents) -> list[str]:
             f"{count(len(contents.rows), 'synthetic pair' if contents.masks else 'synthetic image')}: {tally}."
         )
     found += [*_generators(contents), *_range(contents), *_copies(contents)]
-    if contents.results.get("sentence"):
-        found.append(str(contents.results["sentence"]))
+    if verdict := gain_verdict(contents.results).replace("\n", " "):
+        found.append(verdict)
     return found
 
 

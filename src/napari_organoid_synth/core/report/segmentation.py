@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,8 @@ def newest_results(project: Project) -> dict[str, Any]:
             found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             continue
-        return found | {"folder": str(path.parent)}
+        if found.get("arms"):  # nothing was tested yet in one that has just begun
+            return found | {"folder": str(path.parent)}
     return {}
 
 
@@ -69,11 +71,11 @@ def segmentation(contents: Contents) -> Section | None:
         ]
         text += "<p>Each test image, Dice:</p>\n" + dots(each, "Dice of each test image")
         text += paragraph("Upright bars are means; lines join the same image.", "faint")
-    return Section("Segmentation with and without synthetic pairs", "segmentation", text + errors(contents))
+    return Section("Segmentation with and without synthetic pairs", "segmentation", text + errors(contents, ARMS))
 
 
-def errors(contents: Contents) -> str:
-    """Error pictures of the test image that differs most between arms."""
+def errors(contents: Contents, names: Mapping[str, str]) -> str:
+    """Error pictures of the test image that differs most between arms, which have these names."""
     results = contents.results
     arms, folder = results["arms"], Path(results.get("folder", ""))
     images = list(next(iter(arms.values()))["per_image"])
@@ -83,14 +85,14 @@ def errors(contents: Contents) -> str:
     for name, arm in arms.items():
         path = folder / "predictions" / name / f"{file_stem(image)}_errors.png"
         if path.is_file():
-            caption = f"{ARMS.get(name, name)}: Dice {arm['per_image'][image]['dice']:.3f}"
+            caption = f"{names.get(name, name)}: Dice {arm['per_image'][image]['dice']:.3f}"
             figures.append(contents.album.whole(decode_png(path.read_bytes()), caption))
     if not figures:
         return ""
     key = "".join(
-        f'<span class=key style="background:{colour}"></span>{word}'
+        f'<span style="white-space:nowrap"><span class=key style="background:{colour}"></span>{word}</span> '
         for colour, word in (("#f0f", "marked, but nothing there"), ("#0ff", "missed"), ("#ff0", "wrong class"))
         if word != "wrong class" or results.get("mask_kind") == "classes"
     )
     which = f"‘{escape(image)}’" + (", the test image on which they differ most" if len(images) > 1 else "")
-    return f"<p>Errors on {which}:{key}</p>\n<div class='row wide'>{''.join(figures)}</div>\n"
+    return f"<h3>Where they err</h3>\n<p>Errors on {which}: {key}</p>\n<div class='row wide'>{''.join(figures)}</div>\n"
