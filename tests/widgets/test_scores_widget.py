@@ -116,8 +116,8 @@ def test_from_pairs_to_scores_to_copies_in_curate(dock, qtbot):
     assert dock.copies.text() == f"Show {len(flagged)} copies in Curate"
     dock.copies.click()
     curate = open_dock(dock.viewer, "Curate")
-    qtbot.waitUntil(lambda: curate.found.text() == f"{len(flagged)} of 12", timeout=10_000)
-    assert curate.filter.text() == 'flagged == copy and run == "run 1"'
+    qtbot.waitUntil(lambda: curate.bar.found.text() == f"{len(flagged)} of 12", timeout=10_000)
+    assert curate.bar.filter.text() == 'flagged == copy and run == "run 1"'
     curate._thread.close()
 
     # another sample makes the result old, and it says so
