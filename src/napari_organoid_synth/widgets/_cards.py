@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from qtpy.QtCore import QEvent, Qt, QTimer, Signal
+from qtpy.QtCore import QEvent, QSize, Qt, QTimer, Signal
 from qtpy.QtWidgets import (
     QApplication,
     QFrame,
@@ -67,6 +67,27 @@ class WrapLabel(QLabel):
     def text(self) -> str:
         """The text as it was given."""
         return str(super().text()).replace(BREAK, "")
+
+
+class Drawn(QLabel):
+    """What a dock paints itself; a label, because napari gives its font size to labels and not to bare widgets.
+
+    Subclasses paint, and say in ``sizeHint`` how many lines of text they are high.
+    """
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+
+    def minimumSizeHint(self) -> QSize:
+        """The same height."""
+        return QSize(60, self.sizeHint().height())
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Another font is another height."""
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            self.updateGeometry()
 
 
 class PrimaryButton(QPushButton):

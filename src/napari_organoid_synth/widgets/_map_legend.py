@@ -12,11 +12,12 @@ from qtpy.QtGui import QColor, QIcon, QLinearGradient, QPainter, QPixmap
 from qtpy.QtWidgets import QToolButton, QWidget
 from superqt.utils import QFlowLayout
 
-from napari_organoid_synth.widgets._cards import theme_colour
+from napari_organoid_synth.widgets._cards import Drawn, theme_colour
 from napari_organoid_synth.widgets._dock import named
 from napari_organoid_synth.widgets._map_view import Group, shade_colours
 
 ICON = 14
+BAR = 10
 
 
 class Legend(QWidget):
@@ -96,14 +97,17 @@ def symbol_icon(group: Group) -> QIcon:
     return QIcon(pixmap)
 
 
-class ColourBar(QWidget):
+class ColourBar(Drawn):
     """The colours of a score with its lowest, middle and highest value."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.title, self.low, self.high = "", 0.0, 1.0
-        self.setMinimumHeight(46)
         self.hide()
+
+    def sizeHint(self) -> QSize:
+        """Two lines of text and the colours between them."""
+        return QSize(200, 2 * self.fontMetrics().height() + BAR + 4)
 
     def show_range(self, title: str, low: float, high: float) -> None:
         """Say which score is shown and between which values its colours lie."""
@@ -120,7 +124,7 @@ class ColourBar(QWidget):
         painter.drawText(
             0, line - 3, self.fontMetrics().elidedText(self.title, Qt.TextElideMode.ElideRight, self.width())
         )
-        box = QRectF(0, line + 1, self.width() - 1, 10)
+        box = QRectF(0, line + 1, self.width() - 1, BAR)
         gradient = QLinearGradient(box.topLeft(), box.topRight())
         colours = shade_colours()
         for place, colour in enumerate(colours):
