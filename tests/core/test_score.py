@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from scipy.ndimage import gaussian_filter
 
 from napari_organoid_synth.core.curation import SampleStore
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Finished, Progress, Started, Warned
-from napari_organoid_synth.core.pairing import save_layers_pair
+from napari_organoid_synth.core.pairing import check_pairs, find_pairs, save_layers_pair
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import ScoreSettings
 from napari_organoid_synth.core.registry import METRICS
@@ -65,6 +66,26 @@ def test_scores_words_and_flags(project: Project) -> None:
     assert "blurred" in rows["blurred"].note
     good = [rows[f"good{seed}"].scores["realism"] for seed in range(10, 14)]
     assert min(good) > max(rows["empty"].scores["realism"], rows["blurred"].scores["realism"])
+
+
+def test_images_alone_are_not_said_to_have_empty_masks(tmp_path: Path) -> None:
+    for seed in range(3):
+        tifffile.imwrite(tmp_path / f"real{seed}.tif", scene(seed, 192, 36)[0][0])
+    project = Project(tmp_path / "project")
+    check_pairs(find_pairs(sorted(tmp_path.glob("*.tif")), no_masks=True)).to_file(project.pairs_path)
+    with SampleStore(project.samples_path) as store:
+        for seed in range(10, 13):
+            image, labels = scene(seed, 96)
+            store.add(sample(f"made{seed}", image, np.zeros_like(labels)))
+    assert finished(project).result["broken_masks"] == 0
+    assert finished(project).result["already"] == 3  # every score is there
+    with SampleStore(project.samples_path) as store:
+        for row in store.rows():
+            assert (row.flagged, row.note) == ("", "not a copy, sharp")
+            assert row.scores["valid"] == 1
+        metrics = [METRICS.load(name)().fit(real_tiles(project, 96)) for name in METRICS.names()]
+        assert {name for metric in metrics for name in metric.ranges} == {"nearest", "hf_energy", "blur"}
+        assert len(best(store, 3)) == 3  # flagged ones would be left out
 
 
 def test_realism_is_the_mean_closeness(project: Project) -> None:

@@ -8,7 +8,14 @@ from qtpy.QtWidgets import QApplication
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Failed, Progress
 from napari_organoid_synth.core.recipe import Recipe
-from napari_organoid_synth.widgets._cards import EmptyCard, ErrorCard, ProgressCard, WrapLabel, words_for_seconds
+from napari_organoid_synth.widgets._cards import (
+    SAID_MS,
+    EmptyCard,
+    ErrorCard,
+    ProgressCard,
+    WrapLabel,
+    words_for_seconds,
+)
 from napari_organoid_synth.widgets._jobs import JobRunner
 
 
@@ -37,13 +44,15 @@ def test_an_error_says_found_expected_todo_and_can_be_copied(qtbot):
     card.show_error(UserError("cell.tif holds 0 bytes.", "Expected a TIFF.", "Copy it again."))
     assert not card.isHidden()
     assert card.found.text() == "✕ cell.tif holds 0 bytes."
-    card.copy_report()
+    card.copy_button.click()
     text = QApplication.clipboard().text()
     assert text.startswith("cell.tif holds 0 bytes.\nExpected a TIFF.\nCopy it again.")
     assert "UserError" in text
+    assert card.copy_button.text() == "Copied"
+    qtbot.waitUntil(lambda: card.copy_button.text() == "Copy report", timeout=2 * SAID_MS)
     card.show_error(Failed(0, "No memory.", "", "", "log line"))
     assert card.expected.isHidden()
-    card.copy_report()
+    card.copy_button.click()
     assert QApplication.clipboard().text().endswith("log line")
     with qtbot.waitSignal(card.closed):
         card.close_button.click()

@@ -62,8 +62,8 @@ def dock(viewer: Any, filled: Project, qtbot: Any) -> Iterator[CurateWidget]:
     widget = CurateWidget(viewer)
     viewer.window.add_dock_widget(widget, name="Curate", area="right")
     widget.show()
-    widget.columns["new"].setFocus()
-    qtbot.waitUntil(lambda: len(widget.columns["new"].samples.ids) == N)
+    widget.columns.views["new"].setFocus()
+    qtbot.waitUntil(lambda: len(widget.columns.views["new"].samples.ids) == N)
     qtbot.waitUntil(lambda: widget._placed and not widget._settling.isActive())
     thread = widget._thread
     yield widget
@@ -76,7 +76,7 @@ def verdicts(project: Project) -> dict[str, list[str]]:
 
 
 def shown(dock: CurateWidget) -> dict[str, list[str]]:
-    return {verdict: list(view.samples.ids) for verdict, view in dock.columns.items()}
+    return {verdict: list(view.samples.ids) for verdict, view in dock.columns.views.items()}
 
 
 def settled(qtbot: Any, dock: CurateWidget, project: Project) -> None:
@@ -105,17 +105,17 @@ def drop(widget: Any, data: QMimeData) -> QDropEvent:
 def test_a_whole_set_is_curated_by_keyboard(qtbot: Any, dock: CurateWidget, filled: Project) -> None:
     before = shown(dock)["new"]
     for key in "araaaa":
-        qtbot.keyClick(dock._active, key)
+        qtbot.keyClick(dock.columns.active, key)
     assert shown(dock) == {"new": [], "accepted": [before[0], *before[2:]], "rejected": [before[1]]}
     settled(qtbot, dock, filled)
     assert verdicts(filled)["rejected"] == [before[1]]
-    qtbot.keyClick(dock._active, "r")  # nothing is selected: nothing happens to what was accepted
+    qtbot.keyClick(dock.columns.active, "r")  # nothing is selected: nothing happens to what was accepted
     qtbot.wait(50)
     assert len(verdicts(filled)["accepted"]) == N - 1
 
 
 def test_selection_moves_to_the_next_tile(qtbot: Any, dock: CurateWidget) -> None:
-    ids, new = shown(dock)["new"], dock.columns["new"]
+    ids, new = shown(dock)["new"], dock.columns.views["new"]
     new.select([ids[2]])
     qtbot.keyClick(new, "a")
     assert new.selected() == [ids[3]]
@@ -125,24 +125,24 @@ def test_selection_moves_to_the_next_tile(qtbot: Any, dock: CurateWidget) -> Non
 
 
 def test_several_tiles_at_once_are_one_decision(qtbot: Any, dock: CurateWidget, filled: Project) -> None:
-    new = dock.columns["new"]
+    new = dock.columns.views["new"]
     qtbot.keyClick(new, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
     assert len(new.selected()) == N
     qtbot.keyClick(new, "a")
     settled(qtbot, dock, filled)
     assert len(verdicts(filled)["accepted"]) == N
-    qtbot.keyClick(dock._active, "u")
+    qtbot.keyClick(dock.columns.active, "u")
     qtbot.waitUntil(lambda: len(shown(dock)["new"]) == N)
     assert verdicts(filled)["accepted"] == []
-    assert sorted(dock._active.selected()) == sorted(verdicts(filled)["new"])
+    assert sorted(dock.columns.active.selected()) == sorted(verdicts(filled)["new"])
 
 
 def test_back_to_new_and_one_selection_in_the_dock(qtbot: Any, dock: CurateWidget, filled: Project) -> None:
     ids = shown(dock)["new"]
     dock.decide("accepted", ids[:2])
-    dock.columns["accepted"].select([ids[1]])
-    assert dock.columns["new"].selected() == []
-    qtbot.keyClick(dock.columns["accepted"], "n")
+    dock.columns.views["accepted"].select([ids[1]])
+    assert dock.columns.views["new"].selected() == []
+    qtbot.keyClick(dock.columns.views["accepted"], "n")
     settled(qtbot, dock, filled)
     assert verdicts(filled)["accepted"] == [ids[0]]
 
@@ -160,7 +160,7 @@ def test_undo_and_redo_survive_a_restart(qtbot: Any, viewer: Any, filled: Projec
     again = CurateWidget(viewer)
     qtbot.addWidget(again)
     qtbot.waitUntil(lambda: shown(again)["rejected"] == ids[1:3])
-    new = again.columns["new"]
+    new = again.columns.views["new"]
     qtbot.keyClick(new, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     qtbot.waitUntil(lambda: shown(again)["rejected"] == [])
     qtbot.keyClick(new, "u")
@@ -175,7 +175,7 @@ def test_undo_and_redo_survive_a_restart(qtbot: Any, viewer: Any, filled: Projec
 
 
 def test_enter_opens_image_and_labels(qtbot: Any, dock: CurateWidget, viewer: Any) -> None:
-    new = dock.columns["new"]
+    new = dock.columns.views["new"]
     new.select([shown(dock)["new"][3]])
     qtbot.keyClick(new, Qt.Key.Key_Enter, Qt.KeyboardModifier.KeypadModifier)
     qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=8000)
@@ -184,7 +184,7 @@ def test_enter_opens_image_and_labels(qtbot: Any, dock: CurateWidget, viewer: An
 
 
 def test_o_goes_through_the_masks_and_space_says_what_is_missing(qtbot: Any, dock: CurateWidget) -> None:
-    new = dock.columns["new"]
+    new = dock.columns.views["new"]
     seen = []
     for _ in range(3):
         qtbot.keyClick(new, "o")
@@ -212,8 +212,8 @@ def test_space_shows_the_nearest_real_place_beside(
     table.to_file(filled.pairs_path)
     with SampleStore(filled.samples_path) as store:
         store.rate("sample_2", {"nearest": 0.9}, nearest=("section", 8, 16))
-    dock.columns["new"].select(["sample_2"])
-    qtbot.keyClick(dock.columns["new"], Qt.Key.Key_Space)
+    dock.columns.views["new"].select(["sample_2"])
+    qtbot.keyClick(dock.columns.views["new"], Qt.Key.Key_Space)
     qtbot.waitUntil(lambda: len(viewer.layers) == 4, timeout=10000)
     np.testing.assert_array_equal(viewer.layers[0].data, pair(2).image[0])
     shown_real = viewer.layers[2]
@@ -223,55 +223,55 @@ def test_space_shows_the_nearest_real_place_beside(
 
 
 def test_letters_can_be_typed_into_the_filter(qtbot: Any, dock: CurateWidget, filled: Project) -> None:
-    dock.filter.setFocus()
-    qtbot.keyClicks(dock.filter, "sharp")
+    dock.bar.filter.setFocus()
+    qtbot.keyClicks(dock.bar.filter, "sharp")
     qtbot.waitUntil(lambda: len(shown(dock)["new"]) == 3)
     assert shown(dock)["new"] == ["sample_1", "sample_3", "sample_5"]
     assert verdicts(filled)["accepted"] == []
 
 
 def test_a_query_is_answered_and_its_mistakes_are_told(qtbot: Any, dock: CurateWidget) -> None:
-    dock.filter.setFocus()
-    qtbot.keyClicks(dock.filter, "sharpness >= 1 and name != sample_5")
+    dock.bar.filter.setFocus()
+    qtbot.keyClicks(dock.bar.filter, "sharpness >= 1 and name != sample_5")
     qtbot.waitUntil(lambda: shown(dock)["new"] == ["sample_1", "sample_2", "sample_4"])
-    assert dock.found.text() == "3 of 6"
-    dock.filter.setText("sharpnes > 1")
-    qtbot.waitUntil(lambda: dock.wrong.isVisible())
-    assert "There is no score 'sharpnes'. Known: sharpness, verdict, run" in dock.wrong.text()
-    assert "Did you mean 'sharpness'?" in dock.wrong.text()
+    assert dock.bar.found.text() == "3 of 6"
+    dock.bar.filter.setText("sharpnes > 1")
+    qtbot.waitUntil(lambda: dock.bar.wrong.isVisible())
+    assert "There is no score 'sharpnes'. Known: sharpness, verdict, run" in dock.bar.wrong.text()
+    assert "Did you mean 'sharpness'?" in dock.bar.wrong.text()
     assert (shown(dock)["new"], dock.error.isHidden()) == (["sample_1", "sample_2", "sample_4"], True)
     dock.decide("accepted", ["sample_1"])
-    dock.filter.setText("sharpness > 1")
+    dock.bar.filter.setText("sharpness > 1")
     qtbot.waitUntil(lambda: shown(dock)["accepted"] == [])
     assert dock.export.text() == "Export 1 pair"  # found or not
     dock.decide("new", ["sample_1"])
-    dock.filter.clear()
+    dock.bar.filter.clear()
     qtbot.waitUntil(lambda: len(shown(dock)["new"]) == N)
-    assert (dock.wrong.isHidden(), dock.found.text()) == (True, "6 of 6")
+    assert (dock.bar.wrong.isHidden(), dock.bar.found.text()) == (True, "6 of 6")
 
 
 def test_names_are_completed_by_keyboard(qtbot: Any, dock: CurateWidget) -> None:
-    dock.filter.setFocus()
-    qtbot.waitUntil(lambda: "sharpness" in dock.filter.toolTip())
-    qtbot.keyClicks(dock.filter, "verdict == new and sharpn")
-    popup = dock.filter.offers.popup()
+    dock.bar.filter.setFocus()
+    qtbot.waitUntil(lambda: "sharpness" in dock.bar.filter.toolTip())
+    qtbot.keyClicks(dock.bar.filter, "verdict == new and sharpn")
+    popup = dock.bar.filter.offers.popup()
     qtbot.waitUntil(popup.isVisible)
     qtbot.keyClick(popup, Qt.Key.Key_Down)
     qtbot.keyClick(popup, Qt.Key.Key_Return)
-    assert dock.filter.text() == "verdict == new and sharpness"
-    qtbot.keyClicks(dock.filter, " > 1 and name == 'sha")
+    assert dock.bar.filter.text() == "verdict == new and sharpness"
+    qtbot.keyClicks(dock.bar.filter, " > 1 and name == 'sha")
     assert not popup.isVisible()  # no names inside quotes
 
 
 def test_query_and_order_are_remembered_in_the_project(qtbot: Any, dock: CurateWidget, viewer: Any) -> None:
-    dock.filter.setText("sharpness < 2")
-    dock._offer_sort("-sharpness")
-    dock.sort.activated.emit(dock.sort.currentIndex())
+    dock.bar.filter.setText("sharpness < 2")
+    dock.bar.set_wanted("-sharpness", dock.bar.query)
+    dock.bar.sort.activated.emit(dock.bar.sort.currentIndex())
     qtbot.waitUntil(lambda: shown(dock)["new"] == ["sample_1", "sample_4", "sample_0", "sample_3"])
     again = CurateWidget(viewer)
     qtbot.addWidget(again)
     qtbot.waitUntil(lambda: shown(again)["new"] == ["sample_1", "sample_4", "sample_0", "sample_3"])
-    assert (again.filter.text(), again.sort.currentData()) == ("sharpness < 2", "-sharpness")
+    assert (again.bar.filter.text(), again.bar.sort.currentData()) == ("sharpness < 2", "-sharpness")
     again._thread.close()
 
 
@@ -286,13 +286,17 @@ def test_it_fits_a_narrow_dock(qtbot: Any, viewer: Any, filled: Project) -> None
     qtbot.wait(50)
     assert widget.minimumSizeHint().width() <= 320
     assert widget.width() == 320
-    tops = [widget.columns[verdict].mapTo(widget, QPoint(0, 0)).y() for verdict in ("new", "accepted", "rejected")]
+    tops = [
+        widget.columns.views[verdict].mapTo(widget, QPoint(0, 0)).y() for verdict in ("new", "accepted", "rejected")
+    ]
     assert tops[0] < tops[1] < tops[2]
-    for part in (widget.filter, widget.sort, widget.found, widget.zoom, widget.export):
+    for part in (widget.bar.filter, widget.bar.sort, widget.bar.found, widget.bar.zoom, widget.export):
         assert 0 <= part.mapTo(widget, QPoint(0, 0)).x() <= 320 - part.width()
     widget.resize(1200, 500)
     qtbot.wait(50)
-    tops = {widget.columns[verdict].mapTo(widget, QPoint(0, 0)).y() for verdict in ("new", "accepted", "rejected")}
+    tops = {
+        widget.columns.views[verdict].mapTo(widget, QPoint(0, 0)).y() for verdict in ("new", "accepted", "rejected")
+    }
     assert len(tops) == 1
     widget._thread.close()
 
@@ -302,7 +306,7 @@ def test_it_fits_a_narrow_dock(qtbot: Any, viewer: Any, filled: Project) -> None
 
 def test_tiles_dropped_on_a_column_get_its_verdict(qtbot: Any, dock: CurateWidget, filled: Project) -> None:
     ids = shown(dock)["new"]
-    event = drop(dock.columns["rejected"], drag_data(filled.samples_path, ids[1:3]))
+    event = drop(dock.columns.views["rejected"], drag_data(filled.samples_path, ids[1:3]))
     assert event.isAccepted()
     assert event.dropAction() == Qt.DropAction.CopyAction
     settled(qtbot, dock, filled)
@@ -312,7 +316,7 @@ def test_tiles_dropped_on_a_column_get_its_verdict(qtbot: Any, dock: CurateWidge
 def test_the_column_lights_up_while_a_drag_hovers(dock: CurateWidget, filled: Project) -> None:
     from qtpy.QtGui import QDragLeaveEvent
 
-    target, data = dock.columns["accepted"], drag_data(filled.samples_path, shown(dock)["new"][:1])
+    target, data = dock.columns.views["accepted"], drag_data(filled.samples_path, shown(dock)["new"][:1])
     before = target.viewport().grab().toImage()
     actions, buttons, keys = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
     QApplication.sendEvent(target.viewport(), QDragEnterEvent(QPoint(9, 9), actions, data, buttons, keys))
@@ -325,7 +329,7 @@ def test_the_column_lights_up_while_a_drag_hovers(dock: CurateWidget, filled: Pr
 
 def test_tiles_of_another_project_are_refused(dock: CurateWidget, tmp_path: Path) -> None:
     data = drag_data(tmp_path / "other" / "samples.sqlite", ["sample_1"])
-    assert not drop(dock.columns["rejected"], data).isAccepted()
+    assert not drop(dock.columns.views["rejected"], data).isAccepted()
     assert shown(dock)["rejected"] == []
 
 
@@ -336,7 +340,7 @@ def test_a_pair_dropped_from_a_file_manager_is_taken_in(
 
     data = QMimeData()
     data.setUrls([QUrl.fromLocalFile(str(path)) for path in write_pair(tmp_path / "in", pair(77, name="from outside"))])
-    assert drop(dock.columns["accepted"], data).isAccepted()
+    assert drop(dock.columns.views["accepted"], data).isAccepted()
     qtbot.waitUntil(lambda: len(shown(dock)["accepted"]) == 1, timeout=8000)
     settled(qtbot, dock, filled)
     with SampleStore(filled.samples_path) as store:
@@ -347,7 +351,7 @@ def test_a_pair_dropped_from_a_file_manager_is_taken_in(
 def test_any_other_file_gets_a_sentence(qtbot: Any, dock: CurateWidget, filled: Project, tmp_path: Path) -> None:
     data = QMimeData()
     data.setUrls([QUrl.fromLocalFile(str(tmp_path / "holiday.jpg"))])
-    drop(dock.columns["accepted"], data)
+    drop(dock.columns.views["accepted"], data)
     qtbot.waitUntil(lambda: not dock.error.isHidden())
     assert "holiday.jpg" in dock.error.found.text()
     assert len(verdicts(filled)["new"]) == N
@@ -379,7 +383,7 @@ def test_the_canvas_opens_what_a_drag_carries(qtbot: Any, dock: CurateWidget, vi
 
 
 def test_sorting_by_a_score(qtbot: Any, dock: CurateWidget) -> None:
-    dock.sort.setCurrentIndex(dock.sort.findData("-sharpness"))
+    dock.bar.sort.setCurrentIndex(dock.bar.sort.findData("-sharpness"))
     dock.refresh()
     expected = ["sample_2", "sample_5", "sample_1", "sample_4", "sample_0", "sample_3"]
     qtbot.waitUntil(lambda: shown(dock)["new"] == expected)
@@ -399,7 +403,7 @@ def test_listing_agrees_with_the_store(filled: Project) -> None:
 def test_samples_of_another_process_appear_and_the_selection_stays(
     qtbot: Any, dock: CurateWidget, filled: Project
 ) -> None:
-    new = dock.columns["new"]
+    new = dock.columns.views["new"]
     new.select(["sample_1", "sample_3"])
     code = (
         "import sys, numpy as np\n"
@@ -419,8 +423,8 @@ def test_titles_count_and_export_waits_for_an_accepted_pair(qtbot: Any, dock: Cu
     assert not dock.export.isEnabled()
     assert "first" in dock.export.toolTip()
     dock.decide("accepted", ["sample_1"])
-    assert "ACCEPTED <b>1</b>" in dock.titles["accepted"].text()
-    assert "NEW <b>5</b>" in dock.titles["new"].text()
+    assert "ACCEPTED <b>1</b>" in dock.columns.titles["accepted"].text()
+    assert "NEW <b>5</b>" in dock.columns.titles["new"].text()
     assert (dock.export.text(), dock.export.isEnabled()) == ("Export 1 pair", True)
 
 
@@ -445,7 +449,7 @@ def test_tiles_that_cannot_be_read_are_told(qtbot: Any, viewer: Any, filled: Pro
     widget = CurateWidget(viewer)
     viewer.window.add_dock_widget(widget, name="Curate")
     qtbot.waitUntil(lambda: not widget.error.isHidden(), timeout=5000)
-    thread, tiles = widget._thread, widget.columns["new"].tiles
+    thread, tiles = widget._thread, widget.columns.views["new"].tiles
     key = ("sample_1", tiles.side, tiles.mode)
     qtbot.waitUntil(lambda: thread.image(*key) is not None)
     assert thread.image(*key).isNull()
@@ -574,7 +578,7 @@ def test_a_damaged_list_is_rebuilt_at_the_press_of_a_button(
     assert widget.error.mend_button.text() == "Rebuild the list"
     assert not widget.error.mend_button.isHidden()
     widget.error.mend_button.click()
-    qtbot.waitUntil(lambda: len(widget.columns["new"].samples.ids) == N, timeout=10000)
+    qtbot.waitUntil(lambda: len(widget.columns.views["new"].samples.ids) == N, timeout=10000)
     assert widget.error.isHidden()
     assert workspace.project.path == filled.path
     assert said[0].startswith(f"{N} samples found again")
@@ -591,7 +595,7 @@ def row_of(project: Project, id: str) -> Any:
 
 
 def test_tags_and_note_by_keyboard_and_back(qtbot: Any, dock: CurateWidget, filled: Project) -> None:
-    new = dock.columns["new"]
+    new = dock.columns.views["new"]
     new.select(["sample_1", "sample_2"])
     qtbot.keyClick(new, "t")
     qtbot.waitUntil(dock.tagger.isVisible)
@@ -612,7 +616,7 @@ def test_tags_and_note_by_keyboard_and_back(qtbot: Any, dock: CurateWidget, fill
     assert row_of(filled, "sample_2").tags == ("wall",)
     assert row_of(filled, "sample_1").tags == ("Blurred", "wall")
     assert verdicts(filled)["new"] == [f"sample_{number}" for number in range(N)]  # no letter was a command
-    dock.filter.setText("tag == blurred or note")
+    dock.bar.filter.setText("tag == blurred or note")
     qtbot.waitUntil(lambda: shown(dock)["new"] == ["sample_1", "sample_2"])
     qtbot.waitUntil(lambda: "Note: look again" in str(new.samples.index(1).data(Qt.ItemDataRole.ToolTipRole)))
     assert "tags wall, noted" in str(new.samples.index(1).data(Qt.ItemDataRole.AccessibleTextRole))
@@ -627,7 +631,7 @@ def test_tags_and_note_by_keyboard_and_back(qtbot: Any, dock: CurateWidget, fill
 
 
 def test_a_mask_is_edited_saved_and_brought_back(qtbot: Any, dock: CurateWidget, viewer: Any, filled: Project) -> None:
-    new = dock.columns["new"]
+    new = dock.columns.views["new"]
     with SampleStore(filled.samples_path) as store:
         store.rate("sample_3", {"objects": 1.0})
     new.select(["sample_3"])
@@ -682,7 +686,7 @@ def test_the_best_are_accepted_in_one_step(qtbot: Any, dock: CurateWidget, fille
     with SampleStore(filled.samples_path) as store:
         for number, id in enumerate(store.ids()):
             store.rate(id, {"realism": 1 - number / 10}, flagged="copy" if number == 1 else None)
-    new = dock.columns["new"]
+    new = dock.columns.views["new"]
     qtbot.keyClick(new, "b")
     assert dock.accepter.isVisible()
     assert "without flagged ones" in dock.accepter.why.text()
@@ -693,7 +697,7 @@ def test_the_best_are_accepted_in_one_step(qtbot: Any, dock: CurateWidget, fille
     qtbot.waitUntil(lambda: len(verdicts(filled)["accepted"]) == 2, timeout=10000)
     assert "sample_0" in verdicts(filled)["accepted"]
     assert "sample_1" not in verdicts(filled)["accepted"]
-    qtbot.keyClick(dock._active, "u")
+    qtbot.keyClick(dock.columns.active, "u")
     qtbot.waitUntil(lambda: verdicts(filled)["accepted"] == [])
 
 
@@ -715,7 +719,7 @@ def test_two_windows_see_each_others_verdicts_tags_and_masks(
     qtbot.waitUntil(lambda: shown(dock) == shown(other) == wanted, timeout=8000)
     with SampleStore(filled.samples_path) as store:  # a third one
         store.edit_mask("sample_2", np.ones((48, 40), np.int32))
-    key = ("sample_2", other.columns["new"].tiles.side, other.columns["new"].tiles.mode)
+    key = ("sample_2", other.columns.views["new"].tiles.side, other.columns.views["new"].tiles.mode)
     qtbot.waitUntil(lambda: other._thread.row("sample_2") and other._thread.row("sample_2").edited, timeout=8000)
     qtbot.waitUntil(lambda: dock._thread.row("sample_2").edited, timeout=8000)
     qtbot.waitUntil(lambda: other._thread.image(*key) is not None, timeout=8000)

@@ -64,7 +64,7 @@ def dock(
     Workspace.of(viewer).setProject(project)
     widget = CurateWidget(viewer)
     viewer.window.add_dock_widget(widget, name="Curate")
-    new = widget.columns["new"]
+    new = widget.columns.views["new"]
     qtbot.waitUntil(lambda: len(new.samples.ids) == 9)
     qtbot.waitUntil(lambda: all(new.samples.source.row(id) for id in new.samples.ids[:3]), timeout=10000)
     qtbot.wait(500)
@@ -73,7 +73,7 @@ def dock(
 
 
 def centre_of_tile(dock: CurateWidget, verdict: Any, id: str) -> QPoint:
-    view = dock.columns[verdict]
+    view = dock.columns.views[verdict]
     place = view.visualRect(view.samples.index(view.samples.row_of(id)))
     return view.viewport().mapToGlobal(place.center())
 
@@ -110,22 +110,22 @@ def shots(tmp_path: Path) -> Path:
 
 
 def test_drag_between_columns(qtbot: Any, dock: CurateWidget, project: Project, shots: Path) -> None:
-    new, target = dock.columns["new"], dock.columns["accepted"].viewport()
+    new, target = dock.columns.views["new"], dock.columns.views["accepted"].viewport()
     dragged = new.samples.ids[:3]
     new.setFocus()
     new.select(dragged)
     drag(qtbot, centre_of_tile(dock, "new", dragged[1]), target.mapToGlobal(target.rect().center()), shots / "drag.png")
-    qtbot.waitUntil(lambda: dock.columns["accepted"].samples.ids == dragged)
+    qtbot.waitUntil(lambda: dock.columns.views["accepted"].samples.ids == dragged)
     with SampleStore(project.samples_path) as store:
         qtbot.waitUntil(lambda: store.ids("accepted") == dragged)
 
 
 def test_escape_cancels(qtbot: Any, dock: CurateWidget, project: Project, shots: Path) -> None:
-    id, target = dock.columns["new"].samples.ids[0], dock.columns["rejected"]
+    id, target = dock.columns.views["new"].samples.ids[0], dock.columns.views["rejected"]
     end = target.viewport().mapToGlobal(target.viewport().rect().center())
     drag(qtbot, centre_of_tile(dock, "new", id), end, shots / "escape.png", drop=False)
     qtbot.wait(300)
-    assert len(dock.columns["new"].samples.ids) == 9
+    assert len(dock.columns.views["new"].samples.ids) == 9
     assert not target._lit
     with SampleStore(project.samples_path) as store:
         assert store.counts()["new"] == 9
@@ -134,7 +134,7 @@ def test_escape_cancels(qtbot: Any, dock: CurateWidget, project: Project, shots:
 def test_drag_onto_the_canvas(qtbot: Any, dock: CurateWidget, project: Project, shots: Path) -> None:
     viewer = dock.viewer
     canvas: QWidget = viewer.window._qt_window.centralWidget()
-    id = dock.columns["new"].samples.ids[0]
+    id = dock.columns.views["new"].samples.ids[0]
     end = canvas.mapToGlobal(QPoint(canvas.width() // 2, canvas.height() // 2))
     drag(qtbot, centre_of_tile(dock, "new", id), end, shots / "canvas.png")
     qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=10000)
@@ -145,7 +145,7 @@ def test_drag_onto_the_canvas(qtbot: Any, dock: CurateWidget, project: Project, 
     assert [type(layer).__name__ for layer in viewer.layers] == ["Image", "Labels"]
     np.testing.assert_array_equal(viewer.layers[0].data, pair.image[0])
     np.testing.assert_array_equal(viewer.layers[1].data, pair.labels)
-    assert dock.columns["new"].samples.ids[0] == id  # it is opened, not moved
+    assert dock.columns.views["new"].samples.ids[0] == id  # it is opened, not moved
 
 
 # --- from and to the file manager, and out of the layer list ---------------------------------------------------------
@@ -259,8 +259,8 @@ def test_pairs_from_the_file_manager_land_in_the_column(
     try:
         mouse("mousemove", 300, 300, "click", 1, "key", "ctrl+a")
         time.sleep(0.5)
-        drag(qtbot, FIRST_ICON, middle(dock.columns["accepted"].viewport()), shots / "in.png")
-        qtbot.waitUntil(lambda: dock.columns["accepted"].samples.ids == ["outside"], timeout=10000)
+        drag(qtbot, FIRST_ICON, middle(dock.columns.views["accepted"].viewport()), shots / "in.png")
+        qtbot.waitUntil(lambda: dock.columns.views["accepted"].samples.ids == ["outside"], timeout=10000)
     finally:
         manager.close()
     with SampleStore(project.samples_path) as store:
@@ -274,7 +274,7 @@ def test_a_tile_dropped_on_the_file_manager_is_copied(
 ) -> None:
     beside(dock.viewer, qtbot)
     manager = FileManager(files, tmp_path / "home")
-    id = dock.columns["new"].samples.ids[0]
+    id = dock.columns.views["new"].samples.ids[0]
     try:
         drag(qtbot, centre_of_tile(dock, "new", id), QPoint(250, 250), shots / "out.png")
         with SampleStore(project.samples_path) as store:

@@ -19,11 +19,13 @@ from napari_organoid_synth.core.pairing import save_layers_pair
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import MapSettings
 from napari_organoid_synth.core.sample_map import REAL, write_map
+from napari_organoid_synth.widgets._map_filling import fill_words
+from napari_organoid_synth.widgets._map_groups import groups_of
 from napari_organoid_synth.widgets._map_points import inside, outline_of, read_points, towards
 from napari_organoid_synth.widgets._map_view import MapView
 from napari_organoid_synth.widgets._workspace import Workspace
 from napari_organoid_synth.widgets.curate_widget import CurateWidget
-from napari_organoid_synth.widgets.map_widget import MapWidget, fill_words, groups_of
+from napari_organoid_synth.widgets.map_widget import MapWidget
 
 N, REALS = 9, 4
 LEFT, NO_KEY, CTRL, SHIFT = (
@@ -236,8 +238,8 @@ def test_hovering_shows_thumbnail_and_words(dock: MapWidget, qtbot: Any) -> None
     assert image.width() == 144
     send(dock.view, QMouseEvent.Type.MouseMove, QPointF(pixel(dock, 1)), held=Qt.MouseButton.NoButton)
     assert dock.card.words.text() == "real0_y0_x64_r0\nreal tile"
-    qtbot.waitUntil(lambda: "real0_y0_x64_r0" in dock._pictures, timeout=10000)
-    assert not dock._pictures["real0_y0_x64_r0"].isNull()
+    qtbot.waitUntil(lambda: "real0_y0_x64_r0" in dock.card.pictures, timeout=10000)
+    assert not dock.card.pictures["real0_y0_x64_r0"].isNull()
     send(dock.view, QMouseEvent.Type.MouseMove, QPointF(2, 2), held=Qt.MouseButton.NoButton)
     assert not dock.card.isVisible()
 
@@ -299,22 +301,22 @@ def test_gallery_and_map_follow_each_other(dock: MapWidget, viewer: Any, filled:
     gallery = CurateWidget(viewer)
     place_dock(viewer, qtbot, gallery, "Curate")
     thread = gallery._thread
-    qtbot.waitUntil(lambda: len(gallery.columns["new"].samples.ids) == 6, timeout=20000)
+    qtbot.waitUntil(lambda: len(gallery.columns.views["new"].samples.ids) == 6, timeout=20000)
     qtbot.waitUntil(lambda: not gallery._telling.isActive())
     told: list[Any] = []
     dock.workspace.selectionChanged.connect(told.append)
-    gallery.columns["new"].select(["sample_5", "sample_6"])
+    gallery.columns.views["new"].select(["sample_5", "sample_6"])
     qtbot.waitUntil(lambda: ids_of(dock) == ["sample_5", "sample_6"], timeout=10000)
     assert told == [("sample_5", "sample_6")]
     drag(dock.view, around(dock, [sample(number) for number in range(6)]), SHIFT)
-    assert gallery.columns["new"].selected() == ["sample_3", "sample_4", "sample_5"]
-    assert gallery.columns["accepted"].selected() == ["sample_0", "sample_1"]
-    assert gallery.columns["rejected"].selected() == ["sample_2"]
+    assert gallery.columns.views["new"].selected() == ["sample_3", "sample_4", "sample_5"]
+    assert gallery.columns.views["accepted"].selected() == ["sample_0", "sample_1"]
+    assert gallery.columns.views["rejected"].selected() == ["sample_2"]
     qtbot.wait(150)
     assert len(told) == 2  # no echo
     assert len(ids_of(dock)) == 6
     assert len(gallery.selected()) == 6  # a key means all that is lit up
-    qtbot.keyClick(gallery.columns["new"], "r")
+    qtbot.keyClick(gallery.columns.views["new"], "r")
     qtbot.waitUntil(lambda: all(dock.points.states[sample(number)] == "rejected" for number in range(6)), timeout=10000)
     thread.close()
 
@@ -372,28 +374,28 @@ def test_a_failed_job_says_why(dock: MapWidget, fake_job: Any, qtbot: Any) -> No
 
 
 def test_generate_here_needs_real_tiles_and_a_run(dock: MapWidget, qtbot: Any, filled: Project, fake_job: Any) -> None:
-    assert not dock.here_button.isEnabled()
-    assert "empty region" in dock.here_button.toolTip()
-    dock.region.setCurrentIndex(1)
-    dock.region.activated.emit(1)
+    assert not dock.filler.here_button.isEnabled()
+    assert "empty region" in dock.filler.here_button.toolTip()
+    dock.filler.region.setCurrentIndex(1)
+    dock.filler.region.activated.emit(1)
     assert dock.view.chosen.tolist() == [0, 1, 2, 3]
-    assert "Train a generator first." in dock.here_button.toolTip()
+    assert "Train a generator first." in dock.filler.here_button.toolTip()
     run = filled.path / "runs" / "x-train"
     (run / "checkpoints").mkdir(parents=True)
     (run / "recipe.yaml").write_text("gan: pix2pix\n")
     (run / "checkpoints" / "step_00000002.json").write_text("{}")
     dock.workspace.runsChanged.emit()
-    assert dock.here_button.isEnabled()
+    assert dock.filler.here_button.isEnabled()
     qtbot.keyClick(dock.view, "g")
-    assert dock.filling.isVisible()
-    dock.number.setValue(7)
-    dock.make_button.click()
-    assert dock.filler.running
-    settings = (dock.filler.folder.path / "settings.yaml").read_text()
+    assert dock.filler.more.isVisible()
+    dock.filler.number.setValue(7)
+    dock.filler.make_button.click()
+    assert dock.filler.runner.running
+    settings = (dock.filler.runner.folder.path / "settings.yaml").read_text()
     assert "number: 7" in settings
     assert "run: x-train" in settings
     assert all(f"- {name}" in settings for name in dock.points.ids[:4])
-    qtbot.waitUntil(lambda: not dock.filler.running, timeout=30000)
+    qtbot.waitUntil(lambda: not dock.filler.runner.running, timeout=30000)
 
 
 def test_what_came_of_it_is_a_number() -> None:

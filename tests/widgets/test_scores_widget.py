@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QLabel, QVBoxLayout, QWidget
 
 from napari_organoid_synth.core.curation import SampleStore
 from napari_organoid_synth.core.pairing import save_layers_pair
@@ -116,8 +116,8 @@ def test_from_pairs_to_scores_to_copies_in_curate(dock, qtbot):
     assert dock.copies.text() == f"Show {len(flagged)} copies in Curate"
     dock.copies.click()
     curate = open_dock(dock.viewer, "Curate")
-    qtbot.waitUntil(lambda: curate.found.text() == f"{len(flagged)} of 12", timeout=10_000)
-    assert curate.filter.text() == 'flagged == copy and run == "run 1"'
+    qtbot.waitUntil(lambda: curate.bar.found.text() == f"{len(flagged)} of 12", timeout=10_000)
+    assert curate.bar.filter.text() == 'flagged == copy and run == "run 1"'
     curate._thread.close()
 
     # another sample makes the result old, and it says so
@@ -179,3 +179,19 @@ def test_a_bar_is_where_the_originals_are(qtbot):
     width = 300 - column - 12
     assert blue[0] == pytest.approx(4, abs=2)
     assert blue[-1] == pytest.approx(4 + width / 2, abs=2)  # the originals are half of the axis from 0 to 10
+
+
+def test_a_row_grows_with_the_font_that_napari_gives_its_labels(qtbot):
+    numbers = {"value": 2.0, "alike": 2.0, "low": 1.0, "high": 3.0, "real_low": 0.0, "real_high": 5.0}
+    words = {"name": "kid", "title": "KID", "unit": "", "better": "low", "extractor": "random:0", "words": "within"}
+    window = QWidget()
+    qtbot.addWidget(window)
+    column = QVBoxLayout(window)
+    row, label = ScoreRow({**numbers, **words, "n_real": 9, "n_fake": 9}), QLabel("beside it")
+    for widget in (row, label):
+        column.addWidget(widget)
+    window.show()
+    for points in (9, 14, 20):
+        window.setStyleSheet(f"QLabel {{ font-size: {points}pt }}")  # as napari does, not by the application's font
+        qtbot.waitUntil(lambda: row.height() == 2 * label.fontMetrics().height() + 12)
+        assert row.font().pointSize() == points

@@ -287,7 +287,7 @@ def test_older_runs_can_be_looked_at(qtbot, ready, project):
 
 def test_copy_as_command(ready):
     ready.recipe.form.editor("train.steps").put(77)
-    ready.copy.click()
+    ready.copy_button.click()
     assert QApplication.clipboard().text().endswith("--set train.steps=77")
 
 

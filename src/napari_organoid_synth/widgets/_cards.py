@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from qtpy.QtCore import QEvent, Qt, Signal
+from qtpy.QtCore import QEvent, QSize, Qt, QTimer, Signal
 from qtpy.QtWidgets import (
     QApplication,
     QFrame,
@@ -23,6 +23,7 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Event, Failed, Progress, Started, Warned
 from napari_organoid_synth.widgets._jobs import JobRunner
 
+SAID_MS = 1500
 VERDICT_COLOURS = {"new": "#999999", "accepted": "#009E73", "rejected": "#D55E00", "flagged": "#E69F00"}
 """Okabe-Ito; always shown together with a letter or a shape."""
 
@@ -68,6 +69,27 @@ class WrapLabel(QLabel):
         return str(super().text()).replace(BREAK, "")
 
 
+class Drawn(QLabel):
+    """What a dock paints itself; a label, because napari gives its font size to labels and not to bare widgets.
+
+    Subclasses paint, and say in ``sizeHint`` how many lines of text they are high.
+    """
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+
+    def minimumSizeHint(self) -> QSize:
+        """The same height."""
+        return QSize(60, self.sizeHint().height())
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Another font is another height."""
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            self.updateGeometry()
+
+
 class PrimaryButton(QPushButton):
     """The one prominent button of a dock; it follows the theme."""
 
@@ -95,6 +117,38 @@ class PrimaryButton(QPushButton):
             self.setStyleSheet(style)
 
 
+class CopyButton(QPushButton):
+    """Puts a text on the clipboard and says so for a moment.
+
+    Parameters
+    ----------
+    text : str
+    tip : str
+    content : callable
+        Gives what is copied; when that is nothing, nothing happens.
+    """
+
+    def __init__(self, text: str, tip: str, content: Callable[[], str | None]) -> None:
+        super().__init__(text)
+        self.setAccessibleName(text)
+        self.setAccessibleDescription(tip)
+        self.setToolTip(tip)
+        self._content = content
+        self._said = QTimer(self)
+        self._said.setSingleShot(True)
+        self._said.setInterval(SAID_MS)
+        self._said.timeout.connect(lambda: self.setText(text))
+        self.clicked.connect(self.copy)
+
+    def copy(self) -> None:
+        """Put it on the clipboard."""
+        if content := self._content():
+            clipboard: Any = QApplication.clipboard()
+            clipboard.setText(content)
+            self.setText("Copied")
+            self._said.start()
+
+
 class Card(QFrame):
     """A framed column."""
 
@@ -116,9 +170,11 @@ class Card(QFrame):
         self.column.addWidget(label)
         return label
 
-    def add_buttons(self, buttons: Mapping[str, Callable[[], Any]]) -> list[QPushButton]:
-        """A row of buttons; text to what it does."""
+    def add_buttons(self, buttons: Mapping[str, Callable[[], Any]], *before: QPushButton) -> list[QPushButton]:
+        """A row of buttons, those that there are ``before`` new ones; text to what it does. The new ones."""
         row = QHBoxLayout()
+        for button in before:
+            row.addWidget(button)
         made = []
         for text, action in buttons.items():
             button = QPushButton(text)
@@ -175,8 +231,9 @@ class ErrorCard(Card):
         self._mend: Callable[[], Any] = self.dismiss
         self.mend_button.clicked.connect(lambda: self._mend())
         self.mend_button.hide()
-        self.copy_button, self.close_button = self.add_buttons({"Copy report": self.copy_report, "Close": self.dismiss})
-        self.copy_button.setToolTip("Puts the whole error with its technical details on the clipboard.")
+        tip = "Puts the whole error with its technical details on the clipboard."
+        self.copy_button = CopyButton("Copy report", tip, self.whole)
+        (self.close_button,) = self.add_buttons({"Close": self.dismiss}, self.copy_button)
         self.close_button.setToolTip("Hides this message. Nothing is lost.")
         self.setAccessibleName("Error")
         self.hide()
@@ -209,18 +266,15 @@ class ErrorCard(Card):
         self.mend_button.setToolTip(tip)
         self.mend_button.show()
 
-    def copy_report(self) -> None:
-        """Put the message and its technical details on the clipboard."""
+    def whole(self) -> str:
+        """The message and its technical details."""
         from napari_organoid_synth import __version__
 
         words = (self.found.text().removeprefix("✕ "), self.expected.text(), self.todo.text())
-        text = "\n".join(word for word in (*words, f"napari-organoid-synth {__version__}", self.report) if word)
-        QApplication.clipboard().setText(text)
-        self.copy_button.setText("Copied")
+        return "\n".join(word for word in (*words, f"napari-organoid-synth {__version__}", self.report) if word)
 
     def dismiss(self) -> None:
         """Hide the card."""
-        self.copy_button.setText("Copy report")
         self.hide()
         self.closed.emit()
 

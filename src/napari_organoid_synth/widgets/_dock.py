@@ -1,4 +1,4 @@
-"""The frame of a column dock: a scrolling column above, the one prominent button always in view below."""
+"""The frames of docks: what all share, the column with its one prominent button, the wide dock at the bottom."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from qtpy.QtCore import QSize, Qt
+from qtpy.QtCore import QSize, Qt, QTimer
 from qtpy.QtWidgets import (
-    QApplication,
+    QBoxLayout,
     QComboBox,
     QFormLayout,
     QFrame,
     QHBoxLayout,
     QLabel,
     QLayout,
-    QPushButton,
     QScrollArea,
     QSizePolicy,
     QStyle,
@@ -29,14 +28,84 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Failed
 from napari_organoid_synth.core.settings import Settings
 from napari_organoid_synth.widgets import _rebuild
-from napari_organoid_synth.widgets._cards import EmptyCard, ErrorCard, PrimaryButton, WrapLabel
+from napari_organoid_synth.widgets._cards import CopyButton, EmptyCard, ErrorCard, PrimaryButton, WrapLabel
 from napari_organoid_synth.widgets._editors import guard_wheel
-from napari_organoid_synth.widgets._menus import settle
+from napari_organoid_synth.widgets._jobs import command_text
+from napari_organoid_synth.widgets._menus import move_down, settle
 from napari_organoid_synth.widgets._workspace import Workspace, add_recent_buttons
 
+ACROSS, DOWN = QBoxLayout.Direction.LeftToRight, QBoxLayout.Direction.TopToBottom
 
-class ColumnDock(QWidget):
-    """What all docks but Curate have in common.
+
+class Dock(QWidget):
+    """What all docks have in common.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    """
+
+    def __init__(self, viewer: Any) -> None:
+        super().__init__()
+        self.viewer, self.workspace, self.error = viewer, Workspace.of(viewer), ErrorCard()
+
+    def guard(self, action: Callable[[], Any]) -> Any:
+        """Do something; what goes wrong is shown in the dock and everything stays usable."""
+        try:
+            return action()
+        except (UserError, OSError, ValueError) as error:
+            self.show_error(error)
+            return None
+
+    def show_error(self, error: Failed | BaseException) -> None:
+        """Show what went wrong, with a button where something can be done about it here."""
+        _rebuild.show_error(self.error, self.workspace, error)
+
+    def command_button(self, shown: Callable[[], tuple[str, Settings]]) -> CopyButton:
+        """A button that copies the command which does the same; ``shown`` gives verb and settings."""
+
+        def command() -> str:
+            if self.workspace.project is None:
+                return ""
+            verb, settings = shown()
+            return command_text(verb, self.workspace.project, settings)
+
+        tip = "The same on the command line, also on another computer."
+        button = CopyButton("Copy as command", tip, lambda: self.guard(command))
+        button.setFlat(True)
+        return button
+
+
+class WideDock(Dock):
+    """A dock that wants width: when it is first shown it moves to the bottom area.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    """
+
+    def __init__(self, viewer: Any) -> None:
+        super().__init__(viewer)
+        self._placed = False
+        self._settling = QTimer(self)
+        self._settling.setSingleShot(True)
+        self._settling.setInterval(0)
+        self._settling.timeout.connect(self.settle)
+
+    def showEvent(self, event: Any) -> None:
+        """Move down, once napari has placed the dock."""
+        super().showEvent(event)
+        if not self._placed:
+            self._placed = True
+            self._settling.start()
+
+    def settle(self) -> None:
+        """Move to the bottom area."""
+        move_down(self)
+
+
+class ColumnDock(Dock):
+    """A scrolling column above, the one prominent button always in view below.
 
     Parameters
     ----------
@@ -52,12 +121,10 @@ class ColumnDock(QWidget):
     def __init__(
         self, viewer: Any, key: str, purpose: str, ways_out: Mapping[str, Callable[[], Any]] | None = None
     ) -> None:
-        super().__init__()
-        self.viewer, self.key, self.purpose = viewer, key, purpose
+        super().__init__(viewer)
+        self.key, self.purpose = key, purpose
         self._restoring = True  # until a project's own choices are shown, nothing is remembered
-        self.workspace = Workspace.of(viewer)
         self.setMinimumWidth(320)
-        self.error = ErrorCard()
         self.empty = EmptyCard(purpose, ways_out)
         self._offer_projects = add_recent_buttons(self.empty, self.workspace, self.show_error)
         self.workspace.projectChanged.connect(lambda _: self._offer_projects())
@@ -65,6 +132,8 @@ class ColumnDock(QWidget):
         self.column = QVBoxLayout(self.body)
         self.column.setContentsMargins(0, 0, 0, 0)
         self.column.setSpacing(6)
+        self.said = WrapLabel()  # what became of the job; each dock puts it where it fits
+        self.said.hide()
         self.reason = WrapLabel()
         self.reason.setAccessibleName("Why the button cannot be pressed yet")
         self.button = PrimaryButton("")
@@ -114,17 +183,10 @@ class ColumnDock(QWidget):
         """What the prominent button does."""
         raise NotImplementedError
 
-    def guard(self, action: Callable[[], Any]) -> Any:
-        """Do something; what goes wrong is shown in the dock and everything stays usable."""
-        try:
-            return action()
-        except (UserError, OSError, ValueError) as error:
-            self.show_error(error)
-            return None
-
-    def show_error(self, error: Failed | BaseException) -> None:
-        """Show what went wrong, with a button where something can be done about it here."""
-        _rebuild.show_error(self.error, self.workspace, error)
+    def say(self, text: str) -> None:
+        """Say what became of the job, or with nothing no more."""
+        self.said.setText(text)
+        self.said.setVisible(bool(text))
 
     def restore(self, cls: type[Settings], show: Callable[[Any], None], without: Sequence[str] = ()) -> None:
         """Show what was chosen in this project before, or the defaults.
@@ -169,12 +231,6 @@ class ColumnDock(QWidget):
         self.button.setVisible(not sentence)
         if sentence:
             self.reason.hide()
-
-    def copy_text(self, text: str, button: QPushButton) -> None:
-        """Put a text on the clipboard and say so on the button."""
-        clipboard: Any = QApplication.clipboard()
-        clipboard.setText(text)
-        button.setText("Copied")
 
 
 def order_tabs(widget: QWidget) -> None:

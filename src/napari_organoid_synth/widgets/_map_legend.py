@@ -1,24 +1,23 @@
-"""What stands beside the map: its legend, the colours of a score, the picture of what is pointed to."""
+"""What stands beside the map: its legend and the colours of a score."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pyqtgraph as pg
 from pyqtgraph.graphicsItems.ScatterPlotItem import Symbols
-from qtpy.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
-from qtpy.QtGui import QColor, QIcon, QImage, QLinearGradient, QPainter, QPixmap
-from qtpy.QtWidgets import QFrame, QLabel, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtCore import QEvent, QRectF, QSize, Qt, Signal
+from qtpy.QtGui import QColor, QIcon, QLinearGradient, QPainter, QPixmap
+from qtpy.QtWidgets import QToolButton, QWidget
 from superqt.utils import QFlowLayout
 
-from napari_organoid_synth.widgets._cards import WrapLabel, theme_colour
+from napari_organoid_synth.widgets._cards import Drawn, theme_colour
 from napari_organoid_synth.widgets._dock import named
 from napari_organoid_synth.widgets._map_view import Group, shade_colours
 
 ICON = 14
-PICTURE = 144
+BAR = 10
 
 
 class Legend(QWidget):
@@ -98,14 +97,17 @@ def symbol_icon(group: Group) -> QIcon:
     return QIcon(pixmap)
 
 
-class ColourBar(QWidget):
+class ColourBar(Drawn):
     """The colours of a score with its lowest, middle and highest value."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.title, self.low, self.high = "", 0.0, 1.0
-        self.setMinimumHeight(46)
         self.hide()
+
+    def sizeHint(self) -> QSize:
+        """Two lines of text and the colours between them."""
+        return QSize(200, 2 * self.fontMetrics().height() + BAR + 4)
 
     def show_range(self, title: str, low: float, high: float) -> None:
         """Say which score is shown and between which values its colours lie."""
@@ -122,7 +124,7 @@ class ColourBar(QWidget):
         painter.drawText(
             0, line - 3, self.fontMetrics().elidedText(self.title, Qt.TextElideMode.ElideRight, self.width())
         )
-        box = QRectF(0, line + 1, self.width() - 1, 10)
+        box = QRectF(0, line + 1, self.width() - 1, BAR)
         gradient = QLinearGradient(box.topLeft(), box.topRight())
         colours = shade_colours()
         for place, colour in enumerate(colours):
@@ -133,40 +135,3 @@ class ColourBar(QWidget):
         sides = Qt.AlignmentFlag.AlignLeft, Qt.AlignmentFlag.AlignHCenter, Qt.AlignmentFlag.AlignRight
         for value, side in zip((self.low, middle, self.high), sides, strict=True):
             painter.drawText(below, side | Qt.AlignmentFlag.AlignTop, f"{value:.3g}")
-
-
-class HoverCard(QFrame):
-    """Thumbnail and words of the point that the mouse points to; lies over the map and takes no clicks."""
-
-    def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        self.setFrameShape(QFrame.Shape.StyledPanel)
-        self.setAutoFillBackground(True)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(4, 4, 4, 4)
-        column.setSpacing(3)
-        self.picture, self.words = QLabel(), WrapLabel()
-        self.picture.setFixedSize(PICTURE, PICTURE)
-        self.picture.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.words.setFixedWidth(PICTURE)
-        column.addWidget(self.picture)
-        column.addWidget(self.words)
-        self.hide()
-
-    def show_sample(self, place: QPointF, words: str, image: QImage | None) -> None:
-        """Show beside a place of the map; a grey picture until there is one."""
-        self.words.setText(words)
-        if image is None or image.isNull():
-            pixmap = QPixmap(PICTURE, PICTURE)
-            pixmap.fill(QColor(theme_colour("foreground")))
-        else:
-            pixmap = QPixmap.fromImage(image)
-        self.picture.setPixmap(pixmap)
-        self.adjustSize()
-        room: Any = self.parent()
-        x = place.x() + 14 if place.x() + 14 + self.width() <= room.width() else place.x() - 14 - self.width()
-        y = np.clip(place.y() - self.height() / 2, 0, max(0, room.height() - self.height()))
-        self.move(max(0, round(x)), round(float(y)))
-        self.show()
-        self.raise_()

@@ -14,6 +14,7 @@ from napari_organoid_synth.core.thumbnail import shown_limits
 from napari_organoid_synth.widgets._layers import show_pair
 from napari_organoid_synth.widgets._thumbnails import MASK_MODES, StoreThread
 
+OPENED_AT_ONCE = 12
 SAMPLE = "organoid_synth_sample"
 """Key of a layer's metadata: database and id of the sample that it shows."""
 

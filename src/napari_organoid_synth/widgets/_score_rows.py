@@ -9,12 +9,12 @@ from qtpy.QtCore import QPointF, QRectF, QSize, Qt
 from qtpy.QtGui import QColor, QPainter, QPen
 from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
-from napari_organoid_synth.widgets._cards import theme_colour
+from napari_organoid_synth.widgets._cards import Drawn, theme_colour
 from napari_organoid_synth.widgets._form import Fold
 
 GROUPS = {
     "Features": ("kid", "fid", "precision", "recall", "density", "coverage", "c2st"),
-    "Pixels, all pairs": ("ssim", "uqi", "nmi", "psnr", "mse"),
+    "Pixels": ("ssim", "uqi", "nmi", "psnr", "mse"),
     "Sharpness": ("hf_energy", "blur"),
     "Masks": (
         *("ks_count", "ks_area", "ks_eccentricity", "ks_touching", "ks_decode_error"),
@@ -57,7 +57,8 @@ MEANINGS = {
     "ks_decode_error": f"{_DIFFER}, for the error that an encoding of the mask leaves: 0 equal, 1 separate.",
     "w_decode_error": f"{_DIFFER}, for the error that an encoding of the mask leaves.",
 }
-MARGIN, BAR = 4, 12
+MARGIN = 4  # px
+BAR, DOT = 0.85, 0.32  # height of the bar and radius of the dot, as parts of the height of a line
 
 
 def number(value: float) -> str:
@@ -75,7 +76,7 @@ def verdict(score: dict[str, Any]) -> tuple[str, str]:
     return ("▲", "worse") if (alike > high) == (score["better"] == "low") else ("◆", "nearer")
 
 
-class ScoreRow(QWidget):
+class ScoreRow(Drawn):
     """One score, painted.
 
     Parameters
@@ -87,7 +88,6 @@ class ScoreRow(QWidget):
     def __init__(self, score: dict[str, Any], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.score = score
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         sign, word = verdict(score)
         unit = f" {score['unit']}" if score["unit"] else ""
         self.value = f"{number(score['alike'])}{unit}"
@@ -109,10 +109,6 @@ class ScoreRow(QWidget):
     def sizeHint(self) -> QSize:
         """Two lines of text, as wide as there is room."""
         return QSize(200, 2 * self.fontMetrics().height() + 3 * MARGIN)
-
-    def minimumSizeHint(self) -> QSize:
-        """The same height."""
-        return QSize(60, self.sizeHint().height())
 
     def paintEvent(self, event: Any) -> None:
         """Title and value above, bar and word below."""
@@ -144,19 +140,19 @@ class ScoreRow(QWidget):
         def x(value: float) -> float:
             return float(place.left() + (value - least) / span * place.width())
 
-        middle = place.center().y()
+        middle, bar, dot_radius = place.center().y(), BAR * place.height(), DOT * place.height()
         faint = QColor(text)
         faint.setAlpha(60)
         painter.setPen(QPen(faint, 1))
         painter.drawLine(QPointF(place.left(), middle), QPointF(place.right(), middle))
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(strong)
-        painter.drawRoundedRect(QRectF(x(low), middle - BAR / 2, max(x(high) - x(low), 3), BAR), 2, 2)
+        painter.drawRoundedRect(QRectF(x(low), middle - bar / 2, max(x(high) - x(low), 3), bar), 2, 2)
         painter.setPen(QPen(text, 1.5))
         painter.drawLine(QPointF(x(left), middle), QPointF(x(right), middle))
         painter.setPen(QPen(QColor(theme_colour("background")), 1))
         painter.setBrush(text)
-        painter.drawEllipse(QPointF(x(dot), middle), 4.5, 4.5)
+        painter.drawEllipse(QPointF(x(dot), middle), dot_radius, dot_radius)
 
 
 class ScoreRows(QWidget):

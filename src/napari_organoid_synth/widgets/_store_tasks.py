@@ -16,6 +16,8 @@ from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.query import parse
 
 SIMULATED = 12
+DONE: dict[Verdict, str] = {"new": "back to new", "accepted": "accepted", "rejected": "rejected"}
+"""What has become of pairs with a verdict, in words."""
 
 
 @dataclass(frozen=True)

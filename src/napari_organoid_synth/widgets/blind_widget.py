@@ -16,7 +16,7 @@ from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.widgets._background import Background
 from napari_organoid_synth.widgets._blind_page import BlindPage
 from napari_organoid_synth.widgets._blind_results import TOGETHER, Example, ResultPanel, Shown, look
-from napari_organoid_synth.widgets._cards import WrapLabel
+from napari_organoid_synth.widgets._cards import CopyButton, WrapLabel
 from napari_organoid_synth.widgets._dock import ColumnDock, combo_box, named, row_of
 from napari_organoid_synth.widgets._form import SettingsForm
 from napari_organoid_synth.widgets._layers import look_at, show_pair
@@ -86,7 +86,7 @@ class BlindWidget(ColumnDock):
         self.panel.wanted.connect(self.open_example)
         self.again_button, self.copy_button, self.save_button = (
             self._button("Ask again with these pictures", "In another order, for another observer", self._ask_again),
-            self._button("Copy as text", "Puts the sentences on the clipboard", self._copy),
+            CopyButton("Copy as text", "Puts the sentences on the clipboard", self._text),
             self._button("Save results as CSV…", "Writes every answer of what is shown", self._choose_file),
         )
         title = QLabel("Results")
@@ -162,7 +162,6 @@ class BlindWidget(ColumnDock):
         self.results.setVisible(bool(answered))
         self.panel.show_result(shown)
         self.again_button.setVisible(shown.chosen != TOGETHER)
-        self.copy_button.setText("Copy as text")
         while (item := self.unfinished.takeAt(0)) is not None:
             item.widget().deleteLater()
         for session in [session for session in answered if session.left][:MOST_OPEN]:
@@ -280,8 +279,8 @@ class BlindWidget(ColumnDock):
 
         self.background.do(lambda: Pictures(project, example.session).pair(example.picture), show, self.show_error)
 
-    def _copy(self) -> None:
-        self.copy_text("\n".join([self.tests.currentText(), *self.shown.lines]), self.copy_button)
+    def _text(self) -> str:
+        return "\n".join([self.tests.currentText(), *self.shown.lines])
 
     def _choose_file(self) -> None:
         project = self.workspace.project

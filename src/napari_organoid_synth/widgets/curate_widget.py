@@ -13,30 +13,25 @@ from qtpy.QtWidgets import (
     QBoxLayout,
     QHBoxLayout,
     QLabel,
-    QMenu,
-    QPushButton,
     QSizePolicy,
-    QSlider,
-    QSplitter,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
-from superqt.utils import QFlowLayout
 
-from napari_organoid_synth.core.curation import VERDICTS, SampleStore, Verdict
-from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.curation import SampleStore, Verdict
 from napari_organoid_synth.core.pair import SamplePair
 from napari_organoid_synth.core.query import QueryError
-from napari_organoid_synth.widgets._cards import VERDICT_COLOURS, EmptyCard, ErrorCard, PrimaryButton, WrapLabel
+from napari_organoid_synth.widgets._cards import EmptyCard, PrimaryButton
+from napari_organoid_synth.widgets._curate_bar import CurateBar
+from napari_organoid_synth.widgets._curate_columns import Columns
 from napari_organoid_synth.widgets._curate_panels import AcceptPanel, TagPanel
-from napari_organoid_synth.widgets._dock import combo_box, named, row_of
-from napari_organoid_synth.widgets._gallery import LETTERS, SIDES, GalleryView, read_ids
+from napari_organoid_synth.widgets._dock import ACROSS, DOWN, WideDock
+from napari_organoid_synth.widgets._gallery import read_ids
 from napari_organoid_synth.widgets._menus import move_down, open_dock
-from napari_organoid_synth.widgets._query_edit import QueryEdit
-from napari_organoid_synth.widgets._rebuild import show_error
-from napari_organoid_synth.widgets._sample_layers import SampleLayers
+from napari_organoid_synth.widgets._sample_layers import OPENED_AT_ONCE, SampleLayers
 from napari_organoid_synth.widgets._store_tasks import (
+    DONE,
     SIMULATED,
     Listing,
     accept_best,
@@ -47,25 +42,12 @@ from napari_organoid_synth.widgets._store_tasks import (
     take_in,
 )
 from napari_organoid_synth.widgets._thumbnails import MASK_MODES, StoreThread
-from napari_organoid_synth.widgets._workspace import Workspace, choose_project
-
-OPENED_AT_ONCE = 12
-IN_MENU = ("Back to new", "Redo", "Nearest real", "Mask")
-"""Commands without a button of their own, so that the bar stays one line on a laptop."""
-ACROSS, DOWN = QBoxLayout.Direction.LeftToRight, QBoxLayout.Direction.TopToBottom
-HINTS: dict[Verdict, str] = {
-    "new": "Nothing is waiting for a verdict.",
-    "accepted": "Drag good pairs here, or press A.",
-    "rejected": "Drag bad pairs here, or press R.",
-}
-SORTS = {"created": "oldest first", "-created": "newest first", "name": "name"}
-DONE: dict[Verdict, str] = {"new": "back to new", "accepted": "accepted", "rejected": "rejected"}
-
+from napari_organoid_synth.widgets._workspace import choose_project
 
 KEYS = "A accept · R reject · U undo · B best · T tag · M note · Enter open · S save mask · Space nearest real · O mask"
 
 
-class CurateWidget(QWidget):
+class CurateWidget(WideDock):
     """Sort generated pairs into accepted and rejected.
 
     Parameters
@@ -75,34 +57,23 @@ class CurateWidget(QWidget):
     """
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
-        super().__init__()
-        self.viewer, self.workspace = viewer, Workspace.of(viewer)
-        self.columns: dict[Verdict, GalleryView] = {
-            verdict: GalleryView(verdict, HINTS[verdict]) for verdict in VERDICTS
-        }
+        super().__init__(viewer)
         self.mode, self.layers = MASK_MODES[0], SampleLayers.of(viewer)
         self._thread: StoreThread | None = None
         self._asked = self._shown = 0  # number of the newest listing asked for, and shown; older answers are dropped
         self._places: dict[str, int] = {}
         self._accepted = 0  # whether the query finds them or not
         self._to_select: list[str] = []
-        self._active = self.columns["new"]
-        self._placed = self._greeted = self._ready = self._choosing = self._following = False
-        self._typing, self._settling, self._telling = QTimer(self), QTimer(self), QTimer(self)
-        waits = (
-            (self._typing, 200, self._ask_anew),
-            (self._settling, 0, self._move_down),
-            (self._telling, 30, self._tell),
-        )
-        for timer, wait, call in waits:
-            timer.setSingleShot(True)
-            timer.setInterval(wait)
-            timer.timeout.connect(call)
+        self._greeted = self._ready = self._choosing = False
+        self._telling = QTimer(self)
+        self._telling.setSingleShot(True)
+        self._telling.setInterval(30)
+        self._telling.timeout.connect(self._tell)
         self.commands = self._make_commands()
         self._build()
         self.workspace.projectChanged.connect(self._open_store)
         self.workspace.selectionChanged.connect(self._follow)
-        self.workspace.queryAsked.connect(self.filter.setText)
+        self.workspace.queryAsked.connect(self.bar.filter.setText)
         self._open_store()
 
     # ------------------------------------------------------------------------------------------------------ building
@@ -133,89 +104,32 @@ class CurateWidget(QWidget):
         return commands
 
     def _build(self) -> None:
-        self.sort, self.filter, self.zoom = combo_box(), QueryEdit(), QSlider(Qt.Orientation.Horizontal)
-        for key, text in SORTS.items():
-            self.sort.addItem(text, key)
-        self.sort.setToolTip("Order of the tiles in all columns")
-        self.sort.setAccessibleName("Sort by")
-        self.sort.activated.connect(lambda _: self._ask_anew())
-        self.sort.activated.connect(lambda _: self._active.setFocus())
-        self.filter.setAccessibleName("Show only pairs that fulfil this")
-        self.filter.textChanged.connect(lambda _: self._typing.start())
-        self.filter.returnPressed.connect(lambda: self._active.setFocus())
-        self.found, self.wrong = QLabel(), WrapLabel()
-        self.found.setAccessibleName("Number of pairs found")
-        self.found.setToolTip("How many pairs the query finds, of how many")
-        self.wrong.setAccessibleName("What is wrong with the query")
-        self.wrong.hide()
-        self.zoom.setRange(SIDES[0], SIDES[-1])
-        self.zoom.setSingleStep(16)
-        self.zoom.setPageStep(32)
-        self.zoom.setValue(112)
-        self.zoom.setFixedWidth(90)
-        self.zoom.setToolTip("Size of the tiles (Ctrl and the mouse wheel)")
-        self.zoom.setAccessibleName("Size of the tiles")
-        self.zoom.valueChanged.connect(lambda _: self._show_tiles())
-        order, search = row_of(self.sort, self.zoom), row_of(self.filter, self.found)
-        buttons = QFlowLayout()
-        buttons.setHorizontalSpacing(4)
-        buttons.setVerticalSpacing(3)
-        more = QMenu(self)
-        more.setToolTipsVisible(True)
-        for name, command in self.commands.items():
-            if name in IN_MENU:
-                more.addAction(command)
-                continue
-            button = QPushButton(name)
-            button.clicked.connect(command.trigger)
-            button.setToolTip(command.toolTip())
-            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # after a click the keys still act on the tiles
-            button.setAccessibleName(name)
-            buttons.addWidget(button)
-        self.more = QPushButton("More")
-        self.more.setMenu(more)
-        self.more.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        named(self.more, "More", "Back to new, redo, nearest real image, mask; also by right click on a tile")
-        buttons.addWidget(self.more)
+        self.bar, self.columns = CurateBar(self.commands), Columns(list(self.commands.values()))
+        self.bar.changed.connect(self._ask_anew)
+        self.bar.left.connect(lambda: self.columns.active.setFocus())
+        self.bar.zoom.valueChanged.connect(lambda _: self._show_tiles())
+        self.columns.picked.connect(self._telling.start)
+        self.columns.opened.connect(self.open_selected)
+        self.columns.zoomed.connect(lambda step: self.bar.zoom.setValue(self.bar.zoom.value() + step))
+        self.columns.samplesDropped.connect(self.decide)
+        self.columns.filesDropped.connect(lambda verdict, files: self.import_files(files, verdict))
         self.accepter, self.tagger = AcceptPanel(), TagPanel()
         self.accepter.wanted.connect(self.accept_best)
         self.tagger.wanted.connect(self.annotate)
         for panel in (self.accepter, self.tagger):
-            panel.closed.connect(lambda: self._active.setFocus())
-        self._finder, self._bar = QBoxLayout(ACROSS), QBoxLayout(ACROSS)
-        for layout in (self._finder, self._bar):
-            layout.setSpacing(3)
-        self._finder.addWidget(order)
-        self._finder.addWidget(search, 1)
-        self._bar.addLayout(self._finder, 1)
-        self._bar.addLayout(buttons, 1)
-
-        split = self._split = QSplitter(Qt.Orientation.Horizontal)
-        split.setChildrenCollapsible(False)
-        self.titles = {verdict: QLabel() for verdict in VERDICTS}
-        for place, (verdict, view) in enumerate(self.columns.items()):
-            column = QWidget()
-            layout = QVBoxLayout(column)
-            layout.setContentsMargins(0, 0, 0, 0)
-            layout.setSpacing(2)
-            layout.addWidget(self.titles[verdict])
-            layout.addWidget(view, 1)
-            split.addWidget(column)
-            split.setStretchFactor(place, 1)
-            self._wire(verdict, view)
+            panel.closed.connect(lambda: self.columns.active.setFocus())
         gallery = QWidget()
         layout = QVBoxLayout(gallery)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)
-        layout.addLayout(self._bar)
-        for widget in (self.wrong, self.accepter, self.accepter.why, self.tagger):
+        for widget in (self.bar, self.accepter, self.accepter.why, self.tagger):
             layout.addWidget(widget)
-        layout.addWidget(split, 1)
+        layout.addWidget(self.columns, 1)
 
         self.empty = EmptyCard(
             "Here you look through synthetic pairs, keep the good ones and reject the rest. There are none yet.",
             {
-                "Open a project…": self._choose_project,
+                "Open a project…": lambda: self.guard(lambda: choose_project(self.workspace, self)),
                 "Generate pairs": lambda: open_dock(self.viewer, "Generate"),
                 "Try with simulated pairs": self.add_simulated,
             },
@@ -226,7 +140,7 @@ class CurateWidget(QWidget):
         self.pages = QStackedWidget()
         self.pages.addWidget(welcome)
         self.pages.addWidget(gallery)
-        self.message, self.error, self.export = QLabel(), ErrorCard(), PrimaryButton("Export")
+        self.message, self.export = QLabel(), PrimaryButton("Export")
         self.message.setWordWrap(True)
         self.export.clicked.connect(lambda: open_dock(self.viewer, "Export"))
         self.export.setMinimumHeight(26)  # height is scarce here: a row of whole tiles should be seen on a laptop
@@ -241,37 +155,21 @@ class CurateWidget(QWidget):
         middle.addWidget(self.error, 0, Qt.AlignmentFlag.AlignTop)
         outer.addLayout(middle, 1)
         outer.addLayout(foot)
-        self.setFocusProxy(self.columns["new"])
+        self.setFocusProxy(self.columns.views["new"])
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMinimumWidth(320)
 
-    def _wire(self, verdict: Verdict, view: GalleryView) -> None:
-        view.addActions(list(self.commands.values()))
-        view.touched.connect(lambda: self._touch(view))
-        view.picked.connect(lambda: self._pick(view))
-        view.doubleClicked.connect(lambda _: self.open_selected())
-        view.zoomed.connect(lambda step: self.zoom.setValue(self.zoom.value() + step))
-        view.samplesDropped.connect(lambda ids: self.decide(verdict, ids))
-        view.filesDropped.connect(lambda files: self.import_files(files, verdict))
-
     def resizeEvent(self, event: Any) -> None:
-        """With less room the bar gets more rows, and the columns stand below each other."""
+        """With less room everything stands below each other."""
         super().resizeEvent(event)
         width = self.width()
-        for layout, wanted in ((self._bar, 1150), (self._finder, 480), (self._middle, 700), (self._foot, 700)):
-            layout.setDirection(ACROSS if width >= wanted else DOWN)
-        wide = width >= 3 * self.columns["new"].minimumWidth() + 24
-        self._split.setOrientation(Qt.Orientation.Horizontal if wide else Qt.Orientation.Vertical)
+        for layout in (self._middle, self._foot):
+            layout.setDirection(ACROSS if width >= 700 else DOWN)
+        self.columns.set_width(width)
         self.error.setFixedWidth(300 if width >= 700 else width - 12)
 
-    def showEvent(self, event: Any) -> None:
-        """A gallery wants width: when it is first shown it moves to the bottom area."""
-        super().showEvent(event)
-        if not self._placed:
-            self._placed = True
-            self._settling.start()
-
-    def _move_down(self) -> None:
+    def settle(self) -> None:
+        """Move to the bottom area, from where tiles are dragged onto the canvas."""
         if window := move_down(self):
             self._watch_canvas(window.centralWidget())
 
@@ -292,12 +190,6 @@ class CurateWidget(QWidget):
                 return True
         return False
 
-    def _choose_project(self) -> None:
-        try:
-            choose_project(self.workspace, self)
-        except UserError as error:
-            self._show_error(error)
-
     # ------------------------------------------------------------------------------------------------- what is shown
 
     def _open_store(self) -> None:
@@ -307,42 +199,27 @@ class CurateWidget(QWidget):
         self._thread, self._greeted, project = None, False, self.workspace.project
         self._ready = False  # nothing is remembered until what was remembered is shown
         self.error.hide()
-        for view in self.columns.values():
-            view.show_ids([])
         self._show(Listing({}, {}, [], 0))
         if project is not None:
             thread = self._thread = StoreThread(project.samples_path)
-            thread.loaded.connect(self._repaint)
+            thread.loaded.connect(self.columns.repaint_tiles)
             thread.changedOutside.connect(self._heed_outside)
-            thread.unreadable.connect(self._show_error)
+            thread.unreadable.connect(self.show_error)
             self.destroyed.connect(thread.close)
             kept = self.workspace.remembered("curate")
             self.mode = kept["mask"] if kept.get("mask") in MASK_MODES else self.mode
             self.layers.set_mode(self.mode, None)
-            self.zoom.setValue(int(kept.get("size") or self.zoom.value()))
-            self.filter.setText(str(kept.get("query") or ""))
-            self._typing.stop()  # it is read below
-            self._offer_sort(str(kept.get("sort") or "created"))
-        for view in self.columns.values():
-            view.samples.source = self._thread
+            self.bar.zoom.setValue(int(kept.get("size") or self.bar.zoom.value()))
+            self.bar.set_wanted(str(kept.get("sort") or "created"), str(kept.get("query") or ""))
+        self.columns.set_source(self._thread)
         self._ready = True
         self._show_tiles()
         self.refresh()
 
-    def _offer_sort(self, key: str) -> None:
-        """Sort by this, also where no sample has that score yet."""
-        if self.sort.findData(key) < 0:
-            self._add_sorts(key.removeprefix("-"))
-        self.sort.setCurrentIndex(self.sort.findData(key))
-
-    def _add_sorts(self, metric: str) -> None:
-        self.sort.addItem(f"{metric}, high first", f"-{metric}")
-        self.sort.addItem(f"{metric}, low first", metric)
-
     def _remember(self) -> None:
         if self._ready:
-            values = {"size": self.zoom.value(), "mask": self.mode, "query": self.filter.text()}
-            self.workspace.remember("curate", values | {"sort": self.sort.currentData()})
+            values = {"size": self.bar.zoom.value(), "mask": self.mode, "query": self.bar.query}
+            self.workspace.remember("curate", values | {"sort": self.bar.order})
 
     def _ask_anew(self) -> None:
         """Another order or query was chosen."""
@@ -360,16 +237,13 @@ class CurateWidget(QWidget):
             self._thread.submit(task, done, failed or self._fail)
 
     def _fail(self, error: BaseException) -> None:
-        self._show_error(error)
+        self.show_error(error)
         self.refresh()  # what was shown before it was saved goes back
-
-    def _show_error(self, error: BaseException) -> None:
-        show_error(self.error, self.workspace, error)
 
     def refresh(self) -> None:
         """Read again which samples there are; selection and scroll position stay."""
         self._asked += 1
-        number, sort, query = self._asked, str(self.sort.currentData()), self.filter.text()
+        number, sort, query = self._asked, self.bar.order, self.bar.query
         self._ask(
             lambda store: list_samples(store, sort, query),
             lambda listing: self._show(listing) if number == self._asked else None,
@@ -379,51 +253,35 @@ class CurateWidget(QWidget):
     def _explain(self, error: BaseException) -> None:
         """A query that cannot be read is told below it; what was shown before stays, or all when nothing was."""
         if not isinstance(error, QueryError):
-            self._show_error(error)
+            self.show_error(error)
             return
-
-        def tell() -> None:
-            self.wrong.setText(f"⚠ {error}")
-            self.wrong.show()
-            self.found.setText("–")
 
         def show_all(listing: Listing) -> None:
             self._show(listing)
-            tell()
+            self.bar.explain(error)
 
         if self._places:
-            tell()
+            self.bar.explain(error)
         else:
-            sort = str(self.sort.currentData())
+            sort = self.bar.order
             self._ask(lambda store: list_samples(store, sort, ""), show_all)
 
     def _show(self, listing: Listing) -> None:
         self._shown, self._places, self._accepted = self._asked, listing.places, listing.accepted
         self.pages.setCurrentIndex(int(bool(listing.places)))
-        self.wrong.hide()
-        self.found.setText(f"{listing.found:,} of {len(listing.places):,}")
-        self.filter.set_names(listing.metrics)
-        for metric in listing.metrics:
-            if self.sort.findData(metric) < 0:
-                self._add_sorts(metric)
-        for verdict, view in self.columns.items():
-            view.show_ids(listing.ids.get(verdict, []))
+        self.bar.show_found(listing.found, len(listing.places), listing.metrics)
+        self.columns.show_ids(listing.ids)
         if self._to_select:
             chosen, self._to_select = self._to_select, []
-            for view in self.columns.values():
-                if any(view.samples.row_of(id) is not None for id in chosen):
-                    view.setFocus()
-                    view.select(chosen)
+            self.columns.find(chosen)
         elif listing.places and not self._greeted:  # the keys work at once, and only on new samples
             self._greeted = True
-            self.columns["new"].select(self.columns["new"].samples.ids[:1])
+            waiting = self.columns.views["new"]
+            waiting.select(waiting.samples.ids[:1])
         self._count()
 
     def _count(self) -> None:
-        for verdict, view in self.columns.items():
-            style = f"background-color:{VERDICT_COLOURS[verdict]}; color:black"
-            letter = f'<span style="{style}">&nbsp;{LETTERS[verdict]}&nbsp;</span>'
-            self.titles[verdict].setText(f"{letter} {verdict.upper()} <b>{len(view.samples.ids):,}</b>")
+        self.columns.count()
         accepted = self._accepted
         self.export.setText(f"Export {accepted:,} pair{'s' * (accepted != 1)}")
         self.export.setEnabled(accepted > 0)
@@ -435,17 +293,11 @@ class CurateWidget(QWidget):
     def _heed_outside(self) -> None:
         if self._thread is not None:
             self._thread.forget_rows()
-        for view in self.columns.values():
-            view.viewport().update()  # rows are asked for again when their tiles are painted
+        self.columns.repaint_all()
         self.refresh()
 
-    def _repaint(self, ids: list[str]) -> None:
-        for view in self.columns.values():
-            view.repaint_tiles(ids)
-
     def _show_tiles(self) -> None:
-        for view in self.columns.values():
-            view.show_tiles(self.zoom.value(), self.mode)
+        self.columns.show_tiles(self.bar.zoom.value(), self.mode)
         self._remember()
 
     def next_mode(self) -> None:
@@ -457,37 +309,18 @@ class CurateWidget(QWidget):
             {"outline": "Masks as outline.", "fill": "Masks filled.", "none": "Masks hidden."}[self.mode]
         )
 
-    def _touch(self, view: GalleryView) -> None:
-        self._active = view
-
-    def _pick(self, view: GalleryView) -> None:
-        """A selection in one column ends that in the others, so that a key always means one set of tiles."""
-        if self._following:
-            return
-        self._telling.start()
-        self._active = view
-        for other in self.columns.values():
-            if other is not view:
-                other.clearSelection()
-
     def _tell(self) -> None:
         """Let the other docks follow the selection, once for many changes in a row."""
-        self.workspace.select([id for view in self.columns.values() for id in view.selected()], self)
+        self.workspace.select(self.columns.chosen(), self)
 
     def _follow(self, ids: Sequence[str]) -> None:
-        """Select the tiles that were selected in another dock, here in all columns, and bring them into view."""
-        if self.workspace.selector is self:
-            return
-        self._following = True
-        for view in self.columns.values():
-            view.select(ids)
-        self._following = False
-        self._active = max(self.columns.values(), key=lambda view: len(view.selectedIndexes()))
+        """Select what was selected in another dock."""
+        if self.workspace.selector is not self:
+            self.columns.follow(ids)
 
     def selected(self) -> list[str]:
         """Ids of the selected tiles; says so in the dock when there are none."""
-        others = [view for view in self.columns.values() if view is not self._active]
-        ids = [id for view in (self._active, *others) for id in view.selected()]
+        ids = self.columns.chosen()
         if not ids:
             self.message.setText("Select a tile first: click one, or use the arrow keys.")
         return ids
@@ -496,18 +329,14 @@ class CurateWidget(QWidget):
 
     def decide(self, verdict: Verdict, ids: Sequence[str] | None = None) -> None:
         """Give the selected samples, or these, a verdict; shown at once, saved in the background, in order."""
-        target, chosen = self.columns[verdict], list(ids or self.selected())
-        moving = [id for id in dict.fromkeys(chosen) if target.samples.row_of(id) is None]
+        moving = [id for id in dict.fromkeys(ids or self.selected()) if not self.columns.has(verdict, id)]
         if self._thread is None or not moving:
             return
-        lost = sum(self.columns["accepted"].samples.row_of(id) is not None for id in moving)
+        lost = sum(self.columns.has("accepted", id) for id in moving)
         self._accepted += len(moving) if verdict == "accepted" else -lost
-        for view in self.columns.values():
-            if view is not target:
-                view.take_out(moving)
         for id in moving:
             self._thread.note_verdict(id, verdict)
-        target.put_in(moving, self._places)
+        self.columns.move(moving, verdict, self._places)
         self.message.setText(f"{len(moving):,} {DONE[verdict]}. U takes it back.")
         self._count()
         self._ask(lambda store: store.decide(moving, verdict), lambda changed: self._decided(moving, changed))
@@ -544,7 +373,7 @@ class CurateWidget(QWidget):
 
         def fail(error: BaseException) -> None:
             self._choosing = False
-            self._show_error(error)
+            self.show_error(error)
 
         worker: Any = create_worker(
             accept_best, project.samples_path, number, _start_thread=False, _ignore_errors=True,
@@ -590,7 +419,7 @@ class CurateWidget(QWidget):
             self._read_again(changed)
             self.workspace.samplesChanged.emit()
 
-        self._ask(lambda store: save_masks(store, drawn), show, self._show_error)
+        self._ask(lambda store: save_masks(store, drawn), show, self.show_error)
 
     def _walk(self, step: Callable[[SampleStore], list[str]], word: str) -> None:
         def show(ids: list[str]) -> None:

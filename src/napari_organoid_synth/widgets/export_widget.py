@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import napari
 from qtpy.QtCore import Qt, QUrl
@@ -12,16 +11,15 @@ from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QCheckBox, QFileDialog, QLabel, QLineEdit, QPushButton, QSlider, QToolButton
 
 from napari_organoid_synth.core.curation import SampleStore
-from napari_organoid_synth.core.job import Event, Failed, Finished, Progress
+from napari_organoid_synth.core.job import Event, Finished, Progress
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import ExportSettings, ReportSettings
 from napari_organoid_synth.widgets._cards import ProgressCard, WrapLabel
-from napari_organoid_synth.widgets._dock import ColumnDock, add_row, named, row_of
+from napari_organoid_synth.widgets._dock import add_row, named, row_of
 from napari_organoid_synth.widgets._editors import guard_wheel
 from napari_organoid_synth.widgets._form import Fold, SettingsForm, rows
-from napari_organoid_synth.widgets._jobs import command_text
 from napari_organoid_synth.widgets._menus import open_dock
-from napari_organoid_synth.widgets._thumbnails import StoreThread
+from napari_organoid_synth.widgets._store_dock import StoreDock
 
 PURPOSE = "Here the pairs that you accepted become files for other programs; every file is read back and compared."
 REPORT = "Write report…"
@@ -52,7 +50,7 @@ def count_accepted(store: SampleStore) -> Accepted:
     return Accepted(store.counts(), copies)
 
 
-class ExportWidget(ColumnDock):
+class ExportWidget(StoreDock):
     """Write the accepted pairs.
 
     Parameters
@@ -66,16 +64,15 @@ class ExportWidget(ColumnDock):
         self.reporter = self.workspace.runner("report")
         self.accepted = Accepted({"new": 0, "accepted": 0, "rejected": 0}, 0)
         self.folder: Path | None = None
-        self._thread: StoreThread | None = None
         self._build()
         self.runner.event.connect(self._heed)
-        self.runner.failed.connect(self._failed)
+        self.runner.failed.connect(self.show_error)
         self.runner.stateChanged.connect(self._judge)
         self.reporter.event.connect(self._heed_report)
-        self.reporter.failed.connect(self._failed)
+        self.reporter.failed.connect(self.show_error)
         self.reporter.stateChanged.connect(self._show_reporting)
         self.workspace.projectChanged.connect(self._open)
-        self.workspace.samplesChanged.connect(self._count)
+        self.workspace.samplesChanged.connect(self.read)
         self.workspace.pairsChanged.connect(self._judge)
         self._open(self.workspace.project)
 
@@ -142,8 +139,6 @@ class ExportWidget(ColumnDock):
         self.progress = ProgressCard(self.runner, "Stop, write nothing", "pair")
         self.progress.stop_button.setToolTip("Ends at once; nothing half-written is left behind.")
         self.column.addWidget(self.progress)
-        self.said = WrapLabel()
-        self.said.hide()
         self.column.addWidget(self.said)
         self.open_button = QPushButton("Open folder")
         named(self.open_button, "Open folder", "Show the exported files in the file manager.")
@@ -159,10 +154,7 @@ class ExportWidget(ColumnDock):
         )
         self.report_button.clicked.connect(self._report)
         self.column.addWidget(self.report_button)
-        self.copy_button = QPushButton("Copy as command")
-        self.copy_button.setFlat(True)
-        named(self.copy_button, "Copy as command", "The same on the command line, also on another computer.")
-        self.copy_button.clicked.connect(lambda: self.guard(self._copy))
+        self.copy_button = self.command_button(lambda: ("export", self.value()))
         self.column.addWidget(self.copy_button)
 
         self.split.valueChanged.connect(self._edited)
@@ -203,42 +195,30 @@ class ExportWidget(ColumnDock):
 
     def _open(self, project: Project | None) -> None:
         self.error.hide()
-        self.said.hide()
+        self.say("")
         self.open_button.hide()
         self.close_store()
         self.accepted = Accepted({"new": 0, "accepted": 0, "rejected": 0}, 0)
         self.restore(ExportSettings, self.setValue, without=("folder", "copies"))
-        self._count()
+        self.read()
 
-    def _count(self) -> None:
-        project = self.workspace.project
-        if project is None:
-            self.show_body(PURPOSE + " Open a project first.")
-        elif not project.samples_path.exists():
-            self.show_body(PURPOSE + " This project has no synthetic pairs yet; make some in Generate.")
-        else:
-            self.show_body()
-            if self._thread is None:
-                self._thread = StoreThread(project.samples_path, self)
-                self._thread.changedOutside.connect(self._count)
-            self._thread.submit(count_accepted, self._take, self.show_error)
+    def read(self, *_: object) -> None:
+        """Count again."""
+        super().read()
         self._judge()
 
-    def _take(self, accepted: Accepted) -> None:
-        self.accepted = accepted
-        self._judge()
+    def look(self, store: SampleStore, project: Project) -> Accepted:
+        """What the database holds."""
+        return count_accepted(store)
 
-    def close_store(self) -> None:
-        """End the background thread."""
-        if self._thread is not None:
-            self._thread.close()
-            self._thread.deleteLater()
-            self._thread = None
+    def take(self, found: Accepted) -> None:
+        """Show the counts."""
+        self.accepted = found
+        self._judge()
 
     # --- edits ---
 
     def _edited(self, *_: object) -> None:
-        self.copy_button.setText("Copy as command")
         self._judge()
         if not self.form.problem and self._formats():
             self.remember(self.value(), without=("folder", "copies"))
@@ -293,7 +273,7 @@ class ExportWidget(ColumnDock):
         """Start the export."""
         if self.workspace.project is not None and not self.runner.running:
             self.error.dismiss()
-            self.said.hide()
+            self.say("")
             self.open_button.hide()
             self.runner.start("export", self.workspace.project, self.value())
 
@@ -301,22 +281,15 @@ class ExportWidget(ColumnDock):
         if not isinstance(event, Finished):
             return
         if event.reason != "completed":
-            self._say("Stopped; nothing was written.")
+            self.say("Stopped; nothing was written.")
             return
         result = event.result
         self.folder = Path(result.get("folder", "")) if result.get("folder") else None
         checked, written = result.get("checked", event.step), result.get("written", event.step)
-        self._say(f"Checked: {checked:,} of {written:,} read back equal")
+        self.say(f"Checked: {checked:,} of {written:,} read back equal")
         self.open_button.setVisible(self.folder is not None)
         actions = [("Open folder", self._open_folder)] if self.folder is not None else []
         self.workspace.notify(f"{written:,} pairs exported and read back equal.", actions)
-
-    def _failed(self, failed: Failed) -> None:
-        self.show_error(failed)
-
-    def _say(self, text: str) -> None:
-        self.said.setText(text)
-        self.said.show()
 
     def _open_folder(self) -> None:
         if self.folder is not None:
@@ -336,19 +309,10 @@ class ExportWidget(ColumnDock):
         if isinstance(event, Progress) and self.reporter.running:
             self.report_button.setText(f"Writing report: {event.note or 'page'} ({event.step} of {event.total})")
         elif isinstance(event, Finished) and event.reason != "completed":
-            self._say("Stopped; the report was not written.")
+            self.say("Stopped; the report was not written.")
         elif isinstance(event, Finished):
-            self._say(f"Report: {event.result['report']}, {event.result['bytes'] / 1e6:,.1f} MB")
+            self.say(f"Report: {event.result['report']}, {event.result['bytes'] / 1e6:,.1f} MB")
             QDesktopServices.openUrl(QUrl.fromLocalFile(event.result["report"]))
 
     def _show_reporting(self, state: str) -> None:
         self.report_button.setText(REPORT if state == "idle" else "Writing report…")
-
-    def _copy(self) -> None:
-        if self.workspace.project is not None:
-            self.copy_text(command_text("export", self.workspace.project, self.value()), self.copy_button)
-
-    def closeEvent(self, a0: Any) -> None:
-        """Let the database go."""
-        self.close_store()
-        super().closeEvent(a0)

@@ -31,7 +31,6 @@ from napari_organoid_synth.widgets._dock import ColumnDock, add_row, combo_box, 
 from napari_organoid_synth.widgets._drop import are_models, dropped_files
 from napari_organoid_synth.widgets._editors import guard_wheel
 from napari_organoid_synth.widgets._form import Fold, SettingsForm, rows, show_row
-from napari_organoid_synth.widgets._jobs import command_text
 from napari_organoid_synth.widgets._layers import look_at, show_pair
 from napari_organoid_synth.widgets._mask_source import MASKS, fitting_drawers, layer_need, need_of
 from napari_organoid_synth.widgets._menus import open_dock
@@ -132,8 +131,6 @@ class GenerateWidget(ColumnDock):
         self.put_above_button(self.intake)
         self.progress = ProgressCard(self.runner, "Stop and keep", "pair")
         self.column.addWidget(self.progress)
-        self.said = WrapLabel()
-        self.said.hide()
         self.column.addWidget(self.said)
         self.look = QPushButton("Look at samples")
         named(self.look, "Look at samples", "Opens the gallery of the Curate dock.")
@@ -143,10 +140,7 @@ class GenerateWidget(ColumnDock):
         self.strip.opened.connect(self._show_layers)
         self.strip.failed.connect(self.show_error)
         self.column.addWidget(self.strip)
-        self.copy_button = QPushButton("Copy as command")
-        named(self.copy_button, "Copy as command", "The same on the command line, also on another computer.")
-        self.copy_button.setFlat(True)
-        self.copy_button.clicked.connect(lambda: self.guard(self._copy))
+        self.copy_button = self.command_button(lambda: ("generate", self.value()))
         self.column.addWidget(self.copy_button)
 
         self.run_combo.currentIndexChanged.connect(self._run_chosen)
@@ -216,7 +210,7 @@ class GenerateWidget(ColumnDock):
     # --- what there is ---
 
     def _open(self, project: Project | None) -> None:
-        self.said.hide()
+        self.say("")
         self.error.hide()
         self._restoring = True
         self._list_masks()
@@ -302,7 +296,6 @@ class GenerateWidget(ColumnDock):
             f"{self.run_combo.currentText()}\nThe trained run that draws; the newest comes first.{card}"
         )
         self.variety_label.setText(f"{self.variety.value() / 100:.2f}")
-        self.copy_button.setText("Copy as command")
         self._judge()
         if self.workspace.project is not None and self._runs and not self.form.problem:
             self.remember(self.value(), without=ELSEWHERE)
@@ -347,7 +340,7 @@ class GenerateWidget(ColumnDock):
         settings, layer = self.value(), self._layer()
         if layer is not None:
             save_mask(Path(settings.mask_file), layer)
-        self.said.hide()
+        self.say("")
         self.runner.start("generate", project, settings)
 
     def _heed(self, event: Event) -> None:
@@ -358,7 +351,7 @@ class GenerateWidget(ColumnDock):
                 words = f"Stopped; {added:,} were kept."
             if refused and refused > 0.05:
                 words += f" {refused:.0%} of the masks were empty, too full or had too few objects; others were taken."
-            self._say(words)
+            self.say(words)
 
     def _finished(self, reason: str) -> None:
         self._show_newest()
@@ -379,25 +372,17 @@ class GenerateWidget(ColumnDock):
     def _heed_score(self, event: Event) -> None:
         words = self.said.text().partition(" Scor")[0]
         if isinstance(event, Started):
-            self._say(f"{words} Scoring them…")
+            self.say(f"{words} Scoring them…".strip())
         elif isinstance(event, Finished) and event.reason == "completed":
-            self._say(f"{words} Scored: sort by any score in Curate.")
+            self.say(f"{words} Scored: sort by any score in Curate.".strip())
         elif isinstance(event, Failed):
-            self._say(f"{words} Scores are missing: {event.found}")
-
-    def _say(self, text: str) -> None:
-        self.said.setText(text.strip())
-        self.said.setVisible(bool(text.strip()))
+            self.say(f"{words} Scores are missing: {event.found}".strip())
 
     def _show_layers(self, pair: SamplePair) -> None:
         for name in (pair.name, f"{pair.name} mask"):
             if name in self.viewer.layers:
                 self.viewer.layers.remove(name)
         look_at(self.viewer, show_pair(self.viewer, pair))
-
-    def _copy(self) -> None:
-        if self.workspace.project is not None:
-            self.copy_text(command_text("generate", self.workspace.project, self.value()), self.copy_button)
 
     # --- runs from elsewhere ---
 

@@ -14,13 +14,12 @@ from napari_organoid_synth.core.curation import SampleStore
 from napari_organoid_synth.core.job import Event, Finished, Warned
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import ScoreSettings
-from napari_organoid_synth.widgets._cards import ProgressCard, WrapLabel
-from napari_organoid_synth.widgets._dock import ColumnDock, add_row, combo_box, named, row_of
+from napari_organoid_synth.widgets._cards import CopyButton, ProgressCard, WrapLabel
+from napari_organoid_synth.widgets._dock import add_row, combo_box, named, row_of
 from napari_organoid_synth.widgets._form import Fold, SettingsForm, rows, show_row
-from napari_organoid_synth.widgets._jobs import command_text
 from napari_organoid_synth.widgets._menus import open_dock
 from napari_organoid_synth.widgets._score_rows import ScoreRows
-from napari_organoid_synth.widgets._thumbnails import StoreThread
+from napari_organoid_synth.widgets._store_dock import StoreDock
 from napari_organoid_synth.widgets._workspace import short
 
 PURPOSE = "Here the synthetic pairs are compared with your images: are they like them, all of them, and no copies?"
@@ -74,7 +73,7 @@ def read_known(store: SampleStore, project: Project) -> Known:
     )
 
 
-class ScoresWidget(ColumnDock):
+class ScoresWidget(StoreDock):
     """Score the pairs of every run as a set.
 
     Parameters
@@ -86,15 +85,14 @@ class ScoresWidget(ColumnDock):
         super().__init__(viewer, "scores", PURPOSE, {"Make pairs": lambda: open_dock(self.viewer, "Generate")})
         self.runner = self.workspace.runner("score")
         self.known = Known()
-        self._thread: StoreThread | None = None
         self._mine, self._warned = False, ""
         self._build()
         self.runner.event.connect(self._heed)
         self.runner.failed.connect(self._failed)
         self.runner.stateChanged.connect(self._judge)
         self.workspace.projectChanged.connect(self._open)
-        self.workspace.samplesChanged.connect(self._read)
-        self.workspace.pairsChanged.connect(lambda _: self._read())
+        self.workspace.samplesChanged.connect(self.read)
+        self.workspace.pairsChanged.connect(self.read)
         self._open(self.workspace.project)
 
     # --- build ---
@@ -127,8 +125,6 @@ class ScoresWidget(ColumnDock):
         self.column.addWidget(self.fold)
         self.progress = ProgressCard(self.runner, "Stop and keep", "tile")
         self.column.addWidget(self.progress)
-        self.said = WrapLabel()
-        self.said.hide()
         self.column.addWidget(self.said)
 
         self.runs = combo_box()
@@ -141,18 +137,14 @@ class ScoresWidget(ColumnDock):
         self.words.setAccessibleName("Copies, variety and masks")
         self.copies = QPushButton()
         self.copies.clicked.connect(lambda: self.guard(self.show_copies))
-        self.copy_table = QPushButton("Copy as table")
-        named(self.copy_table, "Copy as table", "All numbers of all runs for a spreadsheet, tab-separated.")
-        self.copy_table.clicked.connect(lambda: self.guard(self._copy_table))
+        tip = "All numbers of all runs for a spreadsheet, tab-separated."
+        self.copy_table = CopyButton("Copy as table", tip, self._table_text)
         self.read_me = Fold("How to read this")
         self.read_me.addWidget(WrapLabel(HOW_TO_READ))
         self._results = (self.runs, self.stale, self.table, self.words, self.copies, self.copy_table, self.read_me)
         for widget in self._results:
             self.column.addWidget(widget)
-        self.copy_button = QPushButton("Copy as command")
-        self.copy_button.setFlat(True)
-        named(self.copy_button, "Copy as command", "The same on the command line, also on another computer.")
-        self.copy_button.clicked.connect(lambda: self.guard(self._copy_command))
+        self.copy_button = self.command_button(lambda: ("score", self.value()))
         self.column.addWidget(self.copy_button)
 
         self.sets.currentIndexChanged.connect(self._edited)
@@ -188,28 +180,24 @@ class ScoresWidget(ColumnDock):
 
     def _open(self, _: Project | None) -> None:
         self.error.hide()
-        self.said.hide()
+        self.say("")
         self.close_store()
         self.known = Known()
         self.restore(ScoreSettings, self.setValue, without=("again",))
-        self._read()
+        self.read()
 
-    def _read(self) -> None:
-        project = self.workspace.project
-        if project is None:
-            self.show_body(PURPOSE + " Open a project first.")
-        elif not project.samples_path.exists():
-            self.show_body(PURPOSE + " This project has no synthetic pairs yet; make some in Generate.")
-        else:
-            self.show_body()
-            if self._thread is None:
-                self._thread = StoreThread(project.samples_path, self)
-                self._thread.changedOutside.connect(self._read)
-            self._thread.submit(lambda store: read_known(store, project), self._take, self.show_error)
+    def read(self, *_: object) -> None:
+        """Read the scores again."""
+        super().read()
         self._show_known()
 
-    def _take(self, known: Known) -> None:
-        self.known = known
+    def look(self, store: SampleStore, project: Project) -> Known:
+        """Scores and what they are about."""
+        return read_known(store, project)
+
+    def take(self, found: Known) -> None:
+        """Show the scores."""
+        self.known = found
         self._show_known()
 
     def _show_known(self) -> None:
@@ -246,7 +234,6 @@ class ScoresWidget(ColumnDock):
         tip = "Opens Curate with the query for flagged copies; Space shows the real image beside a pair."
         named(self.copies, self.copies.text(), tip)
         self.copies.setVisible(copies > 0)
-        self.copy_table.setText("Copy as table")
 
     def show_copies(self) -> None:
         """Let Curate show the flagged copies of the run that is shown."""
@@ -254,17 +241,9 @@ class ScoresWidget(ColumnDock):
         open_dock(self.viewer, "Curate")
         self.workspace.queryAsked.emit(f'{COPIES} and run == "{run}"' if run else COPIES)
 
-    def close_store(self) -> None:
-        """End the background thread."""
-        if self._thread is not None:
-            self._thread.close()
-            self._thread.deleteLater()
-            self._thread = None
-
     # --- edits ---
 
     def _edited(self, *_: object) -> None:
-        self.copy_button.setText("Copy as command")
         self._judge()
         if not self.form.problem:
             self.remember(self.value(), without=("again",))
@@ -303,7 +282,7 @@ class ScoresWidget(ColumnDock):
         """Start scoring."""
         if self.workspace.project is not None and not self.runner.running:
             self.error.dismiss()
-            self.said.hide()
+            self.say("")
             self._mine, self._warned = True, ""
             self.runner.start("score", self.workspace.project, self.value())
 
@@ -319,27 +298,14 @@ class ScoresWidget(ColumnDock):
         else:
             text = f"{len(columns)} run{'s' * (len(columns) != 1)} compared with the real images."
             self.workspace.notify(text, [("Look at scores", lambda: open_dock(self.viewer, "Scores"))])
-        self._say(f"{text} {self._warned}".strip())
+        self.say(f"{text} {self._warned}".strip())
 
     def _failed(self, failed: Any) -> None:
         if self._mine:
             self._mine = False
             self.show_error(failed)
 
-    def _say(self, text: str) -> None:
-        self.said.setText(text)
-        self.said.show()
-
-    def _copy_table(self) -> None:
+    def _table_text(self) -> str:
         from napari_organoid_synth.core.score_table import as_tsv
 
-        self.copy_text(as_tsv(self.known.columns), self.copy_table)
-
-    def _copy_command(self) -> None:
-        if self.workspace.project is not None:
-            self.copy_text(command_text("score", self.workspace.project, self.value()), self.copy_button)
-
-    def closeEvent(self, a0: Any) -> None:
-        """Let the database go."""
-        self.close_store()
-        super().closeEvent(a0)
+        return as_tsv(self.known.columns)

@@ -26,7 +26,7 @@ from napari_organoid_synth.widgets._comparison import ComparisonPanel, share_don
 from napari_organoid_synth.widgets._dock import ColumnDock, add_row, combo_box, named
 from napari_organoid_synth.widgets._editors import guard_wheel
 from napari_organoid_synth.widgets._form import Fold, SettingsForm, rows, show_row
-from napari_organoid_synth.widgets._jobs import JobRunner, command_text
+from napari_organoid_synth.widgets._jobs import JobRunner
 from napari_organoid_synth.widgets._menus import open_dock
 from napari_organoid_synth.widgets._predictions import newest_results, read_results
 
@@ -171,10 +171,7 @@ class SegmentWidget(ColumnDock):
         self.column.addWidget(self.panel)
         self.apply = ApplyPanel(self.viewer, self.workspace, self.show_error)
         self.column.addWidget(self.apply)
-        self.copy_button = QPushButton("Copy as command")
-        self.copy_button.setFlat(True)
-        named(self.copy_button, "Copy as command", "The same on the command line, also on another computer.")
-        self.copy_button.clicked.connect(lambda: self.guard(self._copy))
+        self.copy_button = self.command_button(lambda: (self.verb, self.value()))
         self.column.addWidget(self.copy_button)
 
         self.segmenter.currentIndexChanged.connect(self._change_member)
@@ -307,7 +304,6 @@ class SegmentWidget(ColumnDock):
     # --- edits ---
 
     def _edited(self, *_: object) -> None:
-        self.copy_button.setText("Copy as command")
         self._judge()
         if self.workspace.project is not None and self.reason.isHidden() and not self._restoring:
             values = self.value().model_dump(mode="json") | {"arms": self.arms[self.verb].checked()}
@@ -539,10 +535,6 @@ class SegmentWidget(ColumnDock):
         if results.get("arms"):
             self.warning.setText("\n".join(f"! {text}" for text in warnings))
             self.warning.setVisible(bool(warnings))
-
-    def _copy(self) -> None:
-        if self.workspace.project is not None:
-            self.copy_text(command_text(self.verb, self.workspace.project, self.value()), self.copy_button)
 
 
 def unfinished(project: Project, patience: float = 0.0) -> tuple[JobFolder, int, int] | None:

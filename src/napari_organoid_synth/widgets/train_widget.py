@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QTimer
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
-from qtpy.QtWidgets import QApplication, QButtonGroup, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QButtonGroup, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Event, Failed, JobFolder, Previewed, Progress
@@ -20,7 +20,7 @@ from napari_organoid_synth.widgets._decode_report import ReportCard
 from napari_organoid_synth.widgets._dock import ColumnDock, named
 from napari_organoid_synth.widgets._drop import are_models, dropped_files
 from napari_organoid_synth.widgets._estimate import Estimator, describe
-from napari_organoid_synth.widgets._jobs import JobRunner, command_text
+from napari_organoid_synth.widgets._jobs import JobRunner
 from napari_organoid_synth.widgets._menus import open_dock
 from napari_organoid_synth.widgets._model_files import ModelIntake
 from napari_organoid_synth.widgets._pipeline_form import PipelineForm
@@ -96,8 +96,6 @@ class TrainWidget(ColumnDock):
         self.column.addWidget(self.report)
         self.past = RunView(self.viewer, self.workspace, self.runner)
         self.column.addWidget(self.past)
-        self.said = WrapLabel()
-        self.said.hide()
         self.column.addWidget(self.said)
 
         self.intake = ModelIntake(self)
@@ -107,21 +105,16 @@ class TrainWidget(ColumnDock):
         self.go_on.setToolTip("Trains the stopped run further, as if it had never been stopped.")
         self.stages_go_on = QPushButton("Go on with the pipeline")
         self.stages_go_on.setToolTip("Goes on where the pipeline ended; finished trainings are not repeated.")
-        self.copy = QPushButton("Copy as command")
-        self.copy.setToolTip("The same training for a terminal or a cluster, on the clipboard.")
+        self.copy_button = self.command_button(self._shown)
         self.put_above_button(
-            self.intake, self.progress, self.stages_progress, self.go_on, self.stages_go_on, self.copy
+            self.intake, self.progress, self.stages_progress, self.go_on, self.stages_go_on, self.copy_button
         )
         self.button.setAccessibleDescription("Trains in a process of its own; the window stays free and may be closed.")
 
-        self._settle, self._copied = QTimer(self), QTimer(self)
-        for timer, wait, call in (
-            (self._settle, SETTLE_MS, self._measure),
-            (self._copied, 1500, lambda: self.copy.setText("Copy as command")),
-        ):
-            timer.setSingleShot(True)
-            timer.setInterval(wait)
-            timer.timeout.connect(call)
+        self._settle = QTimer(self)
+        self._settle.setSingleShot(True)
+        self._settle.setInterval(SETTLE_MS)
+        self._settle.timeout.connect(self._measure)
         self._asked: list[Recipe] = []  # trainings whose memory and time are still to be measured
         self._measured: list[dict[str, Any]] = []
         self.estimator = Estimator(self)
@@ -137,7 +130,6 @@ class TrainWidget(ColumnDock):
         self.intake.arrived.connect(self._arrived)
         self.go_on.clicked.connect(lambda: self.guard(self._go_on))
         self.stages_go_on.clicked.connect(lambda: self.guard(self._go_on_stages))
-        self.copy.clicked.connect(lambda: self.guard(self._copy))
 
     def _build_choice(self) -> QHBoxLayout:
         """One generator, or the whole pipeline: two buttons of which one is down."""
@@ -226,7 +218,7 @@ class TrainWidget(ColumnDock):
 
     def _show_project(self, _: object = None) -> None:
         self.error.hide()
-        self.said.hide()
+        self.say("")
         self._stage = ""
         self._restoring = True
         if stored := self.workspace.remembered("train"):
@@ -294,8 +286,8 @@ class TrainWidget(ColumnDock):
         self.allow(obstacle)
         self.reason.setVisible(bool(obstacle) and self.workspace.project is not None)
         self.button.setVisible(not running)
-        self.copy.setVisible(not running)
-        self.copy.setEnabled(not obstacle)
+        self.copy_button.setVisible(not running)
+        self.copy_button.setEnabled(not obstacle)
         self.go_on.setVisible(not running and not self.whole and self.past.can_go_on())
         self.stages_go_on.setVisible(not running and self.whole and self._unfinished() is not None)
         if ready and not running and not self.estimate.text() and not self._settle.isActive():
@@ -311,17 +303,20 @@ class TrainWidget(ColumnDock):
 
     # --- jobs ---
 
+    def _shown(self) -> tuple[str, Settings]:
+        """Verb and settings as shown."""
+        return ("pipeline", self.pipeline.value()) if self.whole else ("train", self.value())
+
     def run(self) -> None:
         """Start the training, or the whole pipeline."""
-        settings: Settings = self.pipeline.value() if self.whole else self.value()
-        self._start(self.stages if self.whole else self.runner, settings)
+        self._start(self.stages if self.whole else self.runner, self._shown()[1])
 
     def _start(self, runner: JobRunner, settings: Settings | None, resume: JobFolder | None = None) -> None:
         project = self.workspace.project
         if project is None or self._running() or (resume is None and self._obstacle()):
             return
         self.error.dismiss()
-        self.said.hide()
+        self.say("")
         self._settle.stop()
         self.estimator.forget()
         runner.start(runner.verb, project, settings, resume)
@@ -334,13 +329,6 @@ class TrainWidget(ColumnDock):
     def _go_on_stages(self) -> None:
         if (folder := self._unfinished()) is not None:
             self._start(self.stages, None, folder)
-
-    def _copy(self) -> None:
-        if self.workspace.project is not None and not self._obstacle():
-            verb, settings = ("pipeline", self.pipeline.value()) if self.whole else ("train", self.value())
-            QApplication.clipboard().setText(command_text(verb, self.workspace.project, settings))
-            self.copy.setText("Copied")
-            self._copied.start()
 
     def _job_failed(self, failed: Failed) -> None:
         self.show_error(failed)
@@ -376,7 +364,7 @@ class TrainWidget(ColumnDock):
         project, made = self.workspace.project, int(self.stages.result.get("pairs", 0))
         if reason != "completed" or project is None:
             return
-        self._say(f"{made:,} new pair{'s' * (made != 1)}: look at them in the dock Curate.")
+        self.say(f"{made:,} new pair{'s' * (made != 1)}: look at them in the dock Curate.")
         look = [("Look at samples", lambda: open_dock(self.viewer, "Curate"))]
         self.workspace.notify(f"The pipeline is done: {made:,} synthetic pairs are ready.", look)
         scorer = self.workspace.runner("score")
@@ -398,24 +386,20 @@ class TrainWidget(ColumnDock):
     def share_run(self, settings: ShareSettings, path: Path) -> None:
         """Write a run as a model file."""
         if self.sharer.running:
-            self._say("Another model file is being written. Share this run when it is done.")
+            self.say("Another model file is being written. Share this run when it is done.")
         elif self.workspace.project is not None:
             self.error.dismiss()
             self.sharer.start("share", self.workspace.project, settings, files=[path])
 
     def _show_sharing(self, state: str) -> None:
-        self._say("Writing the model file…" if state != "idle" else "")
+        self.say("Writing the model file…" if state != "idle" else "")
 
     def _shared(self, _: str) -> None:
         found = self.sharer.result
         size = f"{int(found.get('bytes', 0)) / 1e6:,.1f} MB"
-        self._say(
+        self.say(
             f"Written: {found.get('file')}, {size}, licence {found.get('licence')}. Drop it on a window to use it."
         )
-
-    def _say(self, text: str) -> None:
-        self.said.setText(text)
-        self.said.setVisible(bool(text))
 
     def dragEnterEvent(self, a0: QDragEnterEvent | None) -> None:
         """Take model files."""

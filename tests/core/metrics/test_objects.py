@@ -55,6 +55,18 @@ def test_useless_masks_are_flagged() -> None:
     assert metric.judge(pair(full, "binary")).flag == ""  # 98 % is the limit
 
 
+def test_images_without_masks_have_no_empty_masks() -> None:
+    nothing = pair(np.zeros((100, 100)), "binary")
+    metric = Objects().fit([nothing, nothing])
+    found = metric.judge(nothing)
+    assert (found.values, found.flag, found.words) == (
+        {"objects": 0, "mean_area": 0, "covered": 0, "valid": 1}, "", "",
+    )  # fmt: skip
+    assert metric.ranges == {}  # so that what all share raises no realism
+    assert metric.judge(pair(squares(3), "instances")).words == "3 objects"
+    assert metric.judge(pair(np.ones((100, 100)), "binary")).flag == "mask"
+
+
 def test_words_say_what_is_unusual() -> None:
     metric = Objects().fit([pair(squares(number), "instances") for number in (8, 10, 12)])
     assert metric.judge(pair(squares(11), "instances")).words == "11 objects"

@@ -25,7 +25,10 @@ def object_areas(pair: SamplePair) -> list[int]:
 
 
 class Objects(Metric):
-    """Whether a mask holds as many objects, as large, as real masks do."""
+    """Whether a mask holds as many objects, as large, as real masks do.
+
+    Where no real tile has an object, the images have no masks: an empty mask is right then, and there are no ranges.
+    """
 
     name = "objects"
     title = "Objects"
@@ -37,19 +40,24 @@ class Objects(Metric):
     )
     warning = "mask"
 
+    _with_masks = True
+
     def fit(self, real: Sequence[SamplePair]) -> Self:
         """Take ranges from real tiles."""
-        self._fit_ranges(real)
+        self._with_masks = any(pair.labels.any() for pair in real)
+        if self._with_masks:
+            self._fit_ranges(real)
         return self
 
     def __call__(self, pair: SamplePair) -> dict[str, float]:
         """Count, mean area in px (0 without objects), share of pixels, and 1 for a mask that is of use.
 
-        Of use: not empty, and not more than 98 % object (named classes may fill an image).
+        Of use: not empty (unless no real image has a mask), and not more than 98 % object (named classes may fill an
+        image).
         """
         areas = object_areas(pair)
         covered = sum(areas) / pair.labels.size
-        valid = bool(areas) and (pair.mask_kind == "classes" or covered <= MAX_COVER)
+        valid = (bool(areas) or not self._with_masks) and (pair.mask_kind == "classes" or covered <= MAX_COVER)
         mean_area = sum(areas) / len(areas) if areas else 0.0
         return {"objects": float(len(areas)), "mean_area": mean_area, "covered": covered, "valid": float(valid)}
 
@@ -62,7 +70,11 @@ class Objects(Metric):
         count = int(values["objects"])
         if not values["valid"]:
             return "empty mask" if count == 0 else f"mask covers {100 * values['covered']:.0f} %"
+        if count == 0:
+            return ""
         words = f"{count} object{'s' if count != 1 else ''}"
+        if not self._with_masks:
+            return words
         number = self.ranges["objects"].word(count, "fewer", "", "more")
         size = self.ranges["mean_area"].word(values["mean_area"], "smaller", "", "larger")
         unusual = " and ".join(word for word in (number, size) if word)

@@ -1,0 +1,126 @@
+"""The verbs that take minutes to days: each runs in a job folder, so that a window can follow and steer it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from napari_organoid_synth.cli.options import JobOption, JsonOption, ProjectArgument, RecipeOption, SetOption, app
+from napari_organoid_synth.cli.running import run_verb, settings_of, show
+
+
+@app.command()
+def train(
+    project: ProjectArgument,
+    gan: Annotated[str | None, typer.Option(help="Generator; see 'list generators'.")] = None,
+    recipe: RecipeOption = None,
+    overrides: SetOption = None,
+    resume: Annotated[str | None, typer.Option(help="Go on with this run instead of starting one.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only measure memory and time.")] = False,
+    as_json: JsonOption = False,
+    job: JobOption = None,
+) -> None:
+    """Train a generator on the real pairs."""
+    from napari_organoid_synth.core.job import JobFolder
+    from napari_organoid_synth.core.project import Project
+    from napari_organoid_synth.core.recipe import Recipe
+
+    opened, folder = Project(project, make=False), JobFolder(job) if job else None
+    if resume is not None:
+        folder = JobFolder(opened.run_path(resume))
+        settings = Recipe.from_file(folder.path / "recipe.yaml").override(*(overrides or ()))
+    else:
+        settings = settings_of("train", recipe, [*([f"gan={gan}"] if gan else []), *(overrides or ())])
+    if dry_run:
+        from napari_organoid_synth.core.train import estimate
+
+        show(estimate(opened, settings), as_json)
+        return
+    run_verb("train", opened, settings, folder, job is not None, as_json, resume=resume is not None)
+
+
+@app.command()
+def pipeline(
+    project: ProjectArgument,
+    recipe: RecipeOption = None,
+    overrides: SetOption = None,
+    resume: Annotated[str | None, typer.Option(help="Go on with this pipeline; its settings are kept.")] = None,
+    as_json: JsonOption = False,
+    job: JobOption = None,
+) -> None:
+    """Learn masks, check them, learn to paint, make pairs: touching objects keep their structure."""
+    from napari_organoid_synth.core.job import JobFolder
+    from napari_organoid_synth.core.pipeline import find_pipeline
+    from napari_organoid_synth.core.project import Project
+
+    opened = Project(project, make=False)
+    folder = find_pipeline(opened, resume) if resume is not None else JobFolder(job) if job else None
+    settings = settings_of("pipeline", recipe, overrides)
+    run_verb("pipeline", opened, settings, folder, job is not None, as_json, resume=resume is not None)
+
+
+@app.command()
+def gain(
+    project: ProjectArgument,
+    recipe: RecipeOption = None,
+    overrides: SetOption = None,
+    paper_protocol: Annotated[
+        bool, typer.Option("--paper-protocol", help="Let generators see the test images; the result is optimistic.")
+    ] = False,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Address of a dask scheduler; default: workers on this computer.")
+    ] = None,
+    resume: Annotated[
+        str | None, typer.Option(help="Go on with this comparison; default: one with the same settings, if any.")
+    ] = None,
+    as_json: JsonOption = False,
+    job: JobOption = None,
+) -> None:
+    """Measure in folds what synthetic pairs gain, the generator trained anew in each."""
+    from napari_organoid_synth.core.job import JobFolder
+    from napari_organoid_synth.core.project import Project
+
+    opened = Project(project, make=False)
+    options = [*(["paper_protocol=true"] if paper_protocol else []), *([f"scheduler={scheduler}"] if scheduler else [])]
+    if resume is not None and recipe is None:  # also how many at once, and where
+        kept = opened.path / "segment" / resume / "gain.yaml"
+        recipe = kept if kept.is_file() else None
+    settings = settings_of("gain", recipe, [*(overrides or ()), *options])
+    folder = JobFolder(job) if job else None
+    if folder is None:
+        from napari_organoid_synth.core.gain_folder import earlier
+
+        folder = earlier(opened, settings, resume)
+    run_verb("gain", opened, settings, folder, job is not None, as_json, resume=resume is not None)
+
+
+def _add_long(verb: str, summary: str) -> None:
+    """A verb that takes settings alone."""
+
+    def command(
+        project: ProjectArgument,
+        recipe: RecipeOption = None,
+        overrides: SetOption = None,
+        as_json: JsonOption = False,
+        job: JobOption = None,
+    ) -> None:
+        from napari_organoid_synth.core.job import JobFolder
+        from napari_organoid_synth.core.project import Project
+
+        settings = settings_of(verb, recipe, overrides)
+        run_verb(
+            verb, Project(project, make=False), settings, JobFolder(job) if job else None, job is not None, as_json
+        )
+
+    app.command(verb, help=summary)(command)
+
+
+_add_long("generate", "Make synthetic pairs with a trained generator.")
+_add_long("score", "Score the synthetic pairs against the real ones.")
+_add_long("map", "Map real tiles and synthetic pairs: alike ones lie near each other.")
+_add_long("fill", "Make synthetic pairs near real tiles that no pair comes near; needs a map.")
+_add_long("export", "Write the accepted pairs as OME-TIFF and in the layouts of other tools.")
+_add_long("segment", "Train a segmenter with and without synthetic pairs and compare.")
+_add_long("predict", "Mark the objects of images with a trained segmenter; writes label images.")
+_add_long("annotate", "Add a class that the masks lack, learned from another project that has it.")

@@ -1,0 +1,133 @@
+"""What all verbs do: read their settings, run beside a progress bar, print the result."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from napari_organoid_synth.core.errors import DiskFull, UserError, is_disk_full
+
+if TYPE_CHECKING:
+    from napari_organoid_synth.core.job import Control, Event, JobFolder
+    from napari_organoid_synth.core.project import Project
+    from napari_organoid_synth.core.settings import Settings
+
+
+def settings_of(
+    verb: str, recipe: Path | None, overrides: list[str] | None, fields: dict[str, Any] | None = None
+) -> Any:
+    """The settings of a verb: from the file, then ``--set``, then the options of its own."""
+    from napari_organoid_synth.core.recipe import SHORT_VERBS, VERBS
+
+    cls = (VERBS | SHORT_VERBS)[verb]
+    settings = (cls.from_file(recipe) if recipe else cls()).override(*(overrides or ()))
+    given = {name: value for name, value in (fields or {}).items() if value not in (None, []) and value is not False}
+    return settings.replace(**given) if given else settings
+
+
+def run_verb(
+    verb: str, project: Project, settings: Settings, job: JobFolder | None, launched: bool, as_json: bool, **extra: Any
+) -> None:
+    """Run a long verb in a job folder, so that a window can follow and steer it, and print its result."""
+    from importlib import import_module
+
+    job = job or project.job(verb)
+    steering = job.control
+    job.begin(verb, sys.argv[1:])
+    if not launched:  # a window clears earlier requests itself, before it starts the process: its later ones count
+        steering.resume()
+    function = getattr(import_module(f"napari_organoid_synth.core.{verb}"), verb)
+    if verb in {"train", "segment", "gain", "annotate", "pipeline"}:
+        extra["folder"] = job.path
+    finish(follow(function(project, settings, steering, **extra), steering, verb, project, job), as_json)
+
+
+def at_once(verb: str, project: Project, work: Callable[[], dict[str, Any]], job: Path | None) -> dict[str, Any]:
+    """The result of a short verb; how it ended is noted in the job folder of the window that waits for it."""
+    from napari_organoid_synth.core.job import Control, Finished, JobFolder
+
+    def events() -> Iterator[Event]:
+        yield Finished(0, result=work())
+
+    result = follow(events(), Control(), verb, project, JobFolder(job)) if job else work()
+    return {key: value for key, value in result.items() if key != "reason"}
+
+
+def finish(result: dict[str, Any], as_json: bool) -> None:
+    """Print the result of a long verb; exit code 130 when it was stopped."""
+    canceled = result["reason"] == "canceled"
+    if as_json or not canceled:
+        show(result, as_json)
+    if canceled:
+        raise typer.Exit(130)
+
+
+def follow(
+    events: Iterator[Event], steering: Control, verb: str, project: Project, job: JobFolder | None = None
+) -> dict[str, Any]:
+    """Loop over a verb with a progress bar; Ctrl-C asks it to save and end; return the result."""
+    import traceback
+
+    from tqdm import tqdm
+
+    from napari_organoid_synth.core.job import Failed, Finished, Progress, Warned
+
+    signal.signal(signal.SIGINT, lambda *_: steering.cancel())
+    signal.signal(signal.SIGTERM, lambda *_: steering.cancel())
+    finished = Finished(0, "canceled")
+
+    def guarded() -> Iterator[Event]:
+        try:
+            yield from events
+        except Exception as caught:
+            report = traceback.format_exc()
+            error: Exception = caught
+            if isinstance(caught, OSError) and not isinstance(caught, UserError) and is_disk_full(caught):
+                error = DiskFull(project.pairs_path)
+            if isinstance(error, UserError):
+                yield Failed(0, error.found, error.expected, error.todo, report)
+            else:
+                tqdm.write(report, file=sys.stderr)
+                yield Failed(0, f"{type(error).__name__}: {error}", "", "Copy the report and ask.", report)
+
+    with tqdm(desc=verb, file=sys.stderr, disable=None, leave=False) as bar:
+        for event in job.record(guarded()) if job else guarded():
+            match event:
+                case Progress():
+                    bar.total, bar.n = event.total, event.step
+                    bar.set_postfix_str(" ".join(f"{k}={v:.3g}" for k, v in event.stats.items()), refresh=False)
+                    bar.set_description_str(event.note or verb)
+                case Warned():
+                    tqdm.write(event.text, file=sys.stderr)
+                case Failed():
+                    raise UserError(event.found, event.expected, event.todo)
+                case Finished():
+                    finished = event
+    if finished.reason == "canceled":
+        print("Stopped; everything so far is saved.", file=sys.stderr)
+    return {"reason": finished.reason, **finished.result}
+
+
+def show(result: dict[str, Any], as_json: bool) -> None:
+    """Print a result, for a person or as JSON."""
+    if as_json:
+        print(json.dumps(result, indent=1, default=str))
+        return
+    if "table" in result:
+        from napari_organoid_synth.core.gain_table import gain_text
+
+        print(gain_text(result))
+        return
+    for key, value in result.items():
+        if key == "sets":
+            from napari_organoid_synth.core.score_table import table
+
+            print(table(value))
+            continue
+        print(f"{key}: {json.dumps(value, default=str) if isinstance(value, dict | list) else value}")
