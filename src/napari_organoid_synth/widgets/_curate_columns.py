@@ -84,7 +84,7 @@ class Columns(QSplitter):
 
     # --- what is shown ---
 
-    def show_ids(self, ids: Mapping[str, Sequence[str]]) -> None:
+    def show_ids(self, ids: Mapping[Verdict, Sequence[str]]) -> None:
         """Show these samples, by verdict; selection and scroll position stay."""
         for verdict, view in self.views.items():
             view.show_ids(ids.get(verdict, []))
