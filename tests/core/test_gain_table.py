@@ -185,7 +185,7 @@ def test_bars_and_intervals_stand_where_their_numbers_are():
 
 
 def test_ticks_are_round_hold_zero_and_span_all():
-    assert round_ticks(0.0, 0.0) == [0.0, 0.005]
+    assert round_ticks(0.0, 0.0) == [0.0, 0.005, 0.01]
     for low, high in ((-0.028, 0.083), (0.0, 1e-3), (-0.9, 0.0), (-0.01, 0.011)):
         ticks = round_ticks(low, high)
         assert 0.0 in ticks

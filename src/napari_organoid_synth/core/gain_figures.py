@@ -103,7 +103,8 @@ def round_ticks(low: float, high: float) -> list[float]:
     >>> round_ticks(-0.028, 0.083)
     [-0.05, 0.0, 0.05, 0.1]
     """
-    span = (high - low) or 0.01
+    high = high if high > low else low + 0.01
+    span = high - low
     power = 10.0 ** floor(log10(span / 2))
     step = next(power * by for by in (1, 2, 5, 10) if span / (power * by) <= 4)
     digits = max(0, -floor(log10(step)))
