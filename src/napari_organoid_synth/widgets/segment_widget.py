@@ -75,7 +75,7 @@ class SegmentWidget(ColumnDock):
         self._read_at = 0
         self._shorter: Shorter | None = None
         self._longer: GainSettings | None = None
-        self._used: SegmentSettings | None = None
+        self._used: SegmentSettings | GainSettings | None = None
         self.background = background = Background(self)
         self._build()
         for runner in self.runners.values():

@@ -80,7 +80,7 @@ def _table(rows: Rows, score: str) -> str:
 
 def _name_of(row: Mapping[str, Any]) -> str:
     """An arm in words, with how its pairs were chosen."""
-    name = ARMS.get(row["arm"], row["arm"])
+    name: str = ARMS.get(row["arm"], row["arm"])
     if row.get("curation"):
         name += {"automatic": " (automatically)", "by hand": " (by hand)"}.get(row["curation"], f" ({row['curation']})")
     return name
