@@ -110,7 +110,7 @@ def test_both_learn_the_same_from_the_same_batches(tmp_path, shared_data, monkey
         target = prob[..., None], np.concatenate([dist, prob[..., None]], -1)
         theirs.keras_model.reset_metrics()
         losses.append(float(theirs.keras_model.train_on_batch(image.transpose(0, 2, 3, 1), target)[0]))
-    mine = [ours._loss(*ours._to_device(*ours._batch(pool, 0, 64))).item()]
+    mine = [ours._loss(*ours._send(*ours._batch(pool, 0, 64))).item()]
     assert mine == pytest.approx(losses[:1], rel=1e-5)
     list(ours.fit(pool, 3, Control()))
     ours.export(tmp_path / "end")
