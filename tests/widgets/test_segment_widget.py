@@ -278,7 +278,7 @@ def test_the_real_pairs_stand_to_the_left_of_what_is_chosen(dock, qtbot, project
     assert (panel.arm.currentData(), panel.image.currentText()) == ("synthetic", "b")  # where most changed
     assert panel.sides.text() == "Left real (Dice 0.700), right synthetic (Dice 1.000)"
     panel.show_button.click()
-    qtbot.waitUntil(lambda: len(dock.viewer.layers) == 8, timeout=20_000)
+    qtbot.waitUntil(lambda: len(dock.viewer.layers) == 9, timeout=20_000)
     layers = dock.viewer.layers
     np.testing.assert_array_equal(layers["prediction"].data, predicted["synthetic"])
     np.testing.assert_array_equal(layers["prediction, real"].data, predicted["real"])
@@ -287,6 +287,11 @@ def test_the_real_pairs_stand_to_the_left_of_what_is_chosen(dock, qtbot, project
     assert red_green_blue.tolist() == [[*FALSE_NEGATIVE, 255], [*FALSE_POSITIVE, 255]]
     (left, right) = (layers[name].extent.world[:, 1] for name in ("errors, real", "errors"))
     assert left[1] < right[0]  # beside it, not above it
+    titles = layers["trained on"]
+    assert titles.text.values.tolist() == ["synthetic", "real"]
+    assert titles.data[:, 1] * titles.scale[1] == pytest.approx([right[0], left[0]], abs=1)
+    assert (titles.data[:, 0] < 0).all()  # above the pictures
+    assert layers.selection.active is layers["errors"]
     panel.arm.setCurrentIndex(panel.arm.findData("real"))
     panel.show_layers()
     qtbot.waitUntil(lambda: len(dock.viewer.layers) == 4, timeout=20_000)

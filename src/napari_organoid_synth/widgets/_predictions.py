@@ -20,7 +20,7 @@ from napari_organoid_synth.widgets._arms import arm_name
 if TYPE_CHECKING:
     from napari_organoid_synth.core.pair_table import PairTable
 
-ERRORS = "errors"
+ERRORS, TITLES = "errors", "trained on"
 SHOWN = "organoid-synth prediction"  # in the metadata of a layer
 
 
@@ -96,7 +96,7 @@ def errors_only(predicted: NDArray[Any], truth: NDArray[Any], classes: bool) -> 
 def show_prediction(viewer: Any, found: Prediction) -> None:
     """Show four layers, called "test image", "truth", "prediction" and "errors"; replaced the next time.
 
-    Those of the arm beside it stand to their left, with the name of that arm.
+    Those of the arm beside it stand to their left, with the name of that arm; the layer "trained on" names both.
     """
     sides = [(found, "", 0.0)]
     if found.beside is not None:
@@ -106,9 +106,28 @@ def show_prediction(viewer: Any, found: Prediction) -> None:
         viewer.layers.remove(name)
     for one, ending, shift in sides:
         _show_side(viewer, one, ending, shift, open_before)
+    if found.beside is not None:
+        _show_titles(viewer, sides)
     viewer.status = f"{found.pair.name}, trained on {arm_name(found.arm)}"
     if set(open_before) != {layer.name for layer in viewer.layers if layer.metadata.get(SHOWN)}:
         viewer.reset_view()
+
+
+def _show_titles(viewer: Any, sides: list[tuple[Prediction, str, float]]) -> None:
+    """What each side was trained on, written above it."""
+    pixel = sides[0][0].pair.pixel_size
+    places = [(-0.02 * one.labels.shape[0], shift) for one, _, shift in sides]
+    viewer.add_points(
+        np.array(places),
+        name=TITLES,
+        text={"string": [arm_name(one.arm) for one, _, _ in sides], "anchor": "upper_left", "color": "white"},
+        face_color="transparent",
+        border_color="transparent",
+        scale=pixel or (1.0, 1.0),
+        units=("um", "um") if pixel else None,
+        metadata={SHOWN: True},
+    )
+    viewer.layers.selection.active = viewer.layers[ERRORS]
 
 
 def _show_side(viewer: Any, found: Prediction, ending: str, shift: float, visible: dict[str, bool]) -> None:
