@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from math import floor
 from typing import Any, Literal
 
 import numpy as np
@@ -22,6 +21,7 @@ SCORES: tuple[Score, ...] = ("precision", "recall", "f")
 THRESHOLDS: NDArray[np.float64] = np.arange(101) / 100
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # Okabe and Ito
 DASHES = ("", "7 3", "2 3", "9 3 2 3")  # so that colour is not alone
+STARTS = (0.0, 0.5, 0.75, 0.9)  # of an axis of thresholds: five steps to 1 are round
 
 
 def image_scores(truth: NDArray[Any], predicted: NDArray[Any]) -> dict[Score, float]:
@@ -100,15 +100,15 @@ class FoldScores:
 
 
 def lowest(curves: Iterable[FoldScores]) -> float:
-    """Where an axis of thresholds may begin: a tenth below which no image of any method lies.
+    """Where an axis of thresholds may begin: the largest of `STARTS` below which no image of any method lies.
 
     Examples
     --------
     >>> lowest([FoldScores.of([[0.67, 0.9]]), FoldScores.of([[0.81], [0.99]])])
-    0.6
+    0.5
     """
     least = min((float(fold.min()) for each in curves for fold in each.folds), default=0.0)
-    return min(floor(least * 10 + 1e-9), 9) / 10
+    return max(start for start in STARTS if start <= max(least, 0.0))
 
 
 def threshold_svg(
