@@ -132,6 +132,14 @@ def test_hard_images_are_counted_among_those_of_each_fold(project, tmp_path):
     assert sorted(note["facts"]["hard"] for note in notes) == ["1 of 3 images"] * 2 + ["2 of 3 images"] * 2
 
 
+def test_what_a_training_warns_of_is_said_once(project, tmp_path):
+    segmenter = MultiscaleAdversarialConfig(width=4, side=64, hard="nowhere")
+    events = run(project, SETTINGS.replace(arms=("raw",), segmenter=segmenter), folder=tmp_path / "out")
+    words = "None of 2 training images is hard by 'nowhere': all are drawn equally often."
+    assert [event.text for event in events if isinstance(event, Warned)].count(words) == 1
+    assert events[-1].result["warnings"].count(words) == 1
+
+
 def test_subsets_ratios_and_repeats_make_the_grid(project):
     settings = SETTINGS.replace(arms=("synthetic", "pretrain"), subsets=(1.0, 0.5), ratios=(1.0, 3.0), repeats=2)
     tasks = plan_of(project, settings).tasks

@@ -89,7 +89,10 @@ class Board:
         if outcome["state"] == "leak":
             raise Leak(outcome["words"])
         if outcome["state"] == "done":
+            said = self.said
             self.finished[task.key] = read_result(self.folder, task.key) or {}
+            for words in [one for one in self.said if one not in said]:
+                yield Warned(self.done, words)
             if time.monotonic() - self.written > WRITE_SECONDS:
                 self.write()
             yield Added(self.done, (task.key,))
@@ -107,6 +110,11 @@ class Board:
         self.lost[task.key] = len(others)
         for other in others:
             self.failed[other.key] = {"title": other.title, "words": ""}
+
+    @property
+    def said(self) -> list[str]:
+        """Warnings of the trainings, each once."""
+        return list(dict.fromkeys(words for one in self.finished.values() for words in one.get("warnings", [])))
 
     @property
     def failures(self) -> list[str]:
@@ -165,7 +173,7 @@ class Board:
             "arms": _arms(records, settings),
             "sentence": " ".join(sentences),
             "sentences": sentences,
-            "warnings": plan.warnings + self.failures,
+            "warnings": plan.warnings + self.said + self.failures,
             "train": sorted(groups),
             "test": sorted({name for fold in plan.folds for name in fold.test}),
             "mask_kind": plan.mask_kind,

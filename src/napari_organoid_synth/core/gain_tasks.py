@@ -23,7 +23,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.job import Control, Event, FileControl, Finished, Progress, write_bytes, write_text
+from napari_organoid_synth.core.job import (
+    Control,
+    Event,
+    FileControl,
+    Finished,
+    Progress,
+    Warned,
+    write_bytes,
+    write_text,
+)
 from napari_organoid_synth.core.pair import SamplePair, Source, content_hash
 from napari_organoid_synth.core.pair_table import PairTable
 from napari_organoid_synth.core.project import Project, file_stem
@@ -394,12 +403,13 @@ def _arm(folder: Path, task: Task, control: Control) -> dict[str, Any]:
             config, spec, plan["device"], plan["seed"]
         )
         pool = _pool(plan, train, extra)
-        taken = 0
+        taken, warnings = 0, list[str]()
 
         def counted() -> Iterator[Event]:
             nonlocal taken
             for event in segmenter.fit(pool, plan["steps"], control, here / TRAINING):
                 taken = max(taken, event.step) if isinstance(event, Progress) else taken
+                warnings.extend([event.text] if isinstance(event, Warned) else [])
                 yield event
 
         _follow(counted(), control, here, 0.0, 0.95)
@@ -424,6 +434,7 @@ def _arm(folder: Path, task: Task, control: Control) -> dict[str, Any]:
         "synthetic": len(extra),
         "curation": curation,
         "trained_on": len(train),
+        "warnings": warnings,
     }
 
 
