@@ -457,7 +457,7 @@ class SegmentWidget(ColumnDock):
             named(self.go_on, self.go_on.text(), f"Goes on with {folder.path.name}; what is done is not done again.")
 
     def _started(self) -> None:
-        self._job = self.running
+        self._job, self._unfinished = self.running, None
         folder = self._job.folder if self._job is not None else None
         self.warning.hide()
         self._running = None
