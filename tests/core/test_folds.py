@@ -226,6 +226,14 @@ def test_one_volume_is_said_and_a_bad_pattern_refused():
         find_groups(rows("a", "b"), "a")
 
 
+@pytest.mark.parametrize("stem", ["section_", "z", "Slice-", "frame "])
+def test_slices_that_are_only_numbered_are_said_to_be_of_one_volume(stem):
+    found = find_groups(rows(*(f"{stem}{number:02d}" for number in range(14))))
+    assert not found.joined
+    assert "All 14 images seem to belong together" in found.warning
+    assert not find_groups(rows("cell1", "cell2", "c3", "c4")).warning
+
+
 def test_subsets_are_nested_and_of_the_published_sizes():
     names = [f"n{index}" for index in range(8)]
     whole, some, few = (set(subset(names, share, seed=3)) for share in (1.0, 0.625, 0.375))

@@ -26,6 +26,7 @@ NAMES = (
     ("slices, times or crops of the same name", rf"^(?P<group>.+?)(?:[ ._-]+{PART}[ ._-]?\d+)+$"),
     ("crops at places of the same image", r"^(?P<group>.+?)[ ._-]+y\d+[ ._-]?x\d+.*$"),
     ("names that differ in the last of two numbers", r"^(?P<group>.*?\d+)[ ._-]+\d+$"),
+    ("slices or times in a row", r"^(?P<group>z|slice|plane|section|frame|time)[ ._-]?\d+$"),
 )
 
 
