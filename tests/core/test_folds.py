@@ -226,6 +226,19 @@ def test_one_volume_is_said_and_a_bad_pattern_refused():
         find_groups(rows("a", "b"), "a")
 
 
+def test_one_volume_is_tested_in_blocks_of_neighbours():
+    found = find_groups(rows(*(f"vol_z{number}" for number in (*range(8, 13), 7, 6))))  # 10 comes after 9
+    assert found.row == tuple(f"vol_z{number}" for number in range(6, 13))
+    folds = make_folds(found.groups, "grouped", 3, seed=4, row=found.row)
+    tested = [sorted(int(name.removeprefix("vol_z")) for name in fold.test) for fold in folds]
+    assert tested == [[6, 7, 8], [9, 10], [11, 12]]
+    assert all(set(fold.train) == set(found.row) - set(fold.test) for fold in folds)
+    assert len(make_folds(found.groups, "grouped", row=found.row)) == 5
+    with pytest.raises(UserError, match="7 images for 8 folds"):
+        make_folds(found.groups, "grouped", 8, row=found.row)
+    assert not find_groups(rows("a", "b", "c")).row
+
+
 @pytest.mark.parametrize("stem", ["section_", "z", "Slice-", "frame "])
 def test_slices_that_are_only_numbered_are_said_to_be_of_one_volume(stem):
     found = find_groups(rows(*(f"{stem}{number:02d}" for number in range(14))))

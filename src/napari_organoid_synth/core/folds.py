@@ -50,11 +50,14 @@ class Grouping:
         How they were found, to be shown.
     warning : str
         What a person should know; empty if nothing.
+    row : tuple of str
+        All names in their order, where all images are of one volume or sample; neighbours look alike.
     """
 
     groups: dict[str, str]
     words: str
     warning: str = ""
+    row: tuple[str, ...] = ()
 
     @property
     def joined(self) -> bool:
@@ -99,29 +102,34 @@ def find_groups(entries: Iterable[PairEntry], pattern: str = "") -> Grouping:
     if any(entry.group for entry in rows):
         groups, how = {entry.name: entry.group or entry.name for entry in rows}, "as the pairs say"
         return _if_several(groups, how)
-    warning = ""
+    one: Grouping | None = None
     for how, guess in NAMES:
         groups = {name: match["group"] if (match := re.match(guess, name, re.IGNORECASE)) else name for name in names}
         found = _if_several(groups, f"by the names ({how})")
         if found.joined:
             return found
-        warning = warning or found.warning
-    alone = {name: name for name in names}
-    return Grouping(alone, f"{len(names)} images, each by itself", warning)
+        one = one or (found if found.row else None)
+    return one or Grouping({name: name for name in names}, f"{len(names)} images, each by itself")
 
 
 def _if_several(groups: dict[str, str], how: str) -> Grouping:
-    """These groups; if all images would be of one, each stands by itself, with a warning."""
+    """These groups; if all images would be of one, each stands by itself in a row, with a warning."""
     if len(set(groups.values())) > 1 or len(groups) < 2:
         return Grouping(groups, _words(groups, how))
     one = next(iter(groups.values()))
     alone = {name: name for name in groups}
     return Grouping(
         alone,
-        f"{len(groups)} images, each by itself",
+        f"{len(groups)} images of one volume or sample, tested in blocks of neighbours by the design 'grouped'",
         f"All {len(groups)} images seem to belong together ('{one}', {how}): images that are tested look like their "
         "neighbours that were learned from, so every score is better than on another volume or sample.",
+        tuple(sorted(groups, key=_natural)),
     )
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Sorts ``z10`` after ``z9``."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
 def _by_pattern(names: Sequence[str], pattern: str) -> dict[str, str]:
@@ -164,6 +172,7 @@ def make_folds(
     test_share: float = 0.0,
     held: Sequence[str] = (),
     seed: int = 0,
+    row: Sequence[str] = (),
 ) -> list[Fold]:
     """Split images into folds.
 
@@ -174,7 +183,8 @@ def make_folds(
     design : {"hold-out", "k-fold", "leave-one-out", "grouped"}
         ``hold-out``: one fold, whose test images are ``held``, or whole groups with about ``test_share`` of the images.
         ``k-fold``: images dealt out evenly. ``leave-one-out``: every image is a fold. ``grouped``: groups dealt out so
-        that folds are of nearly equal size. But for the first, every image is tested once.
+        that folds are of nearly equal size, or the ``row`` cut into blocks. But for the first, every image is tested
+        once.
     number : int
         Of folds, for ``k-fold`` and ``grouped``; 0: five, or as many as can be.
     test_share : float in [0, 1)
@@ -183,6 +193,9 @@ def make_folds(
         Images put aside in the project.
     seed : int
         Deals the images out.
+    row : sequence of str
+        All names in the order of their volume, as `find_groups` gives them, where there are no groups: neighbours are
+        then tested together, and only at the ends of a block does one lie beside an image that was learned from.
 
     Returns
     -------
@@ -221,6 +234,9 @@ def make_folds(
         count = _count(number, len(names), "images")
         order = [names[index] for index in rng.permutation(len(names))]
         parts = [order[start::count] for start in range(count)]
+    elif row:
+        count = _count(number, len(names), "images")
+        parts = [list(part) for part in np.array_split(np.array(row, dtype=object), count)]
     else:
         parts = _deal(groups, _count(number, len(set(groups.values())), "groups"), rng)
     folds = [Fold(tuple(sorted(set(names) - set(part))), tuple(sorted(part))) for part in parts]

@@ -42,7 +42,9 @@ def make_plan(project: Project, settings: GainSettings, recipes: Mapping[str, Re
     rows = [entry for entry in table.matched if entry.masks]
     grouping = find_groups(rows, settings.group_pattern)
     held = [entry.name for entry in rows if entry.split == "test"]
-    folds = make_folds(grouping.groups, settings.design, settings.folds, settings.test_share, held, settings.seed)
+    folds = make_folds(
+        grouping.groups, settings.design, settings.folds, settings.test_share, held, settings.seed, grouping.row
+    )
     hashes, mask_kind = _hashes(table, sorted(grouping.groups))
     warnings = _warnings(settings, grouping, folds)
     if "simulator" in settings.arms and mask_kind == "classes" and set(table.class_names) != SIMULATED:

@@ -356,7 +356,9 @@ class SegmentWidget(ColumnDock):
             found = find_groups(entries, settings.group_pattern)
             self.groups.setText(found.words + (f"\n! {found.warning}" if found.warning else ""))
             held = [entry.name for entry in entries if entry.split == "test"]
-            folds = make_folds(found.groups, settings.design, settings.folds, settings.test_share, held, settings.seed)
+            folds = make_folds(
+                found.groups, settings.design, settings.folds, settings.test_share, held, settings.seed, found.row
+            )
         except UserError as error:
             return 0, 0, str(error)
         return len(folds), len(set(found.groups.values())), ""
