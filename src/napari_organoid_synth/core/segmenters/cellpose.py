@@ -24,7 +24,7 @@ from napari_organoid_synth.core.configs.cellpose import CellposeConfig
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.heatflow import encode, flow_error
 from napari_organoid_synth.core.job import Control, Event
-from napari_organoid_synth.core.segmenters.base import Prediction, Segmenter
+from napari_organoid_synth.core.segmenters.base import Prediction, Segmenter, has_bf16
 from napari_organoid_synth.core.segmenters.crops import CropPool, intensity_range, normalise
 from napari_organoid_synth.core.weight_files import read_weights
 
@@ -129,7 +129,11 @@ class Cellpose(Segmenter):
             images, labels = pool.draw(step, self.config.batch, window)
             with _seeded(pool.seed, step, self.device):
                 image, target = self._turned(images, labels, side)
-                loss = flow_loss(network(image)[0], target)
+                with torch.autocast(
+                    self.device.type, torch.bfloat16, enabled=self.major == 3 and has_bf16(self.device)
+                ):
+                    drawn = network(image)[0]
+                loss = flow_loss(drawn.float(), target)
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.param_groups[0]["lr"] = peak * rate_share(step, steps)
             optimiser.step()
