@@ -236,6 +236,8 @@ def test_one_volume_is_tested_in_blocks_of_neighbours():
     assert len(make_folds(found.groups, "grouped", row=found.row)) == 5
     with pytest.raises(UserError, match="7 images for 8 folds"):
         make_folds(found.groups, "grouped", 8, row=found.row)
+    ends = {make_folds(found.groups, "hold-out", test_share=0.3, seed=seed, row=found.row)[0].test for seed in range(9)}
+    assert ends == {("vol_z6", "vol_z7"), ("vol_z11", "vol_z12")}
     assert not find_groups(rows("a", "b", "c")).row
 
 

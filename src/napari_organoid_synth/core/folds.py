@@ -181,7 +181,8 @@ def make_folds(
     groups : mapping of str to str
         Name of every image to its group, as `find_groups` gives it.
     design : {"hold-out", "k-fold", "leave-one-out", "grouped"}
-        ``hold-out``: one fold, whose test images are ``held``, or whole groups with about ``test_share`` of the images.
+        ``hold-out``: one fold, whose test images are ``held``, or whole groups with about ``test_share`` of the images,
+        of a ``row`` its beginning or end.
         ``k-fold``: images dealt out evenly. ``leave-one-out``: every image is a fold. ``grouped``: groups dealt out so
         that folds are of nearly equal size, or the ``row`` cut into blocks. But for the first, every image is tested
         once.
@@ -221,7 +222,11 @@ def make_folds(
                 f"Expected some of {len(names)} names, such as {', '.join(names[:3])}.",
                 "Check the spelling.",
             )
-        parts = [_held(groups, test_share, rng) if test_share else sorted(set(held))]
+        if test_share and row:
+            many = min(len(row) - 1, max(1, round(test_share * len(row))))
+            parts = [list(row[:many] if rng.integers(2) else row[-many:])]
+        else:
+            parts = [_held(groups, test_share, rng) if test_share else sorted(set(held))]
         if not parts[0]:
             raise UserError(
                 f"None of the {len(names)} pairs is put aside for the test.",
