@@ -166,20 +166,13 @@ class GuidedPool(CropPool):
         return json.dumps([super().identity, list(self.known), self.target, self.noise, self.contrast])
 
     def draw(
-        self,
-        step: int,
-        number: int,
-        size: int,
-        whole: bool = False,
-        foreground: float = 0.0,
-        elastic: bool = True,
-        by_image: bool = False,
+        self, step: int, number: int, size: int, *args: Any, **kwargs: Any
     ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
         """Images and known classes (number, C + K, size, size), and whether a pixel is of the class to learn.
 
         Each crop is mirrored and turned by right angles at random.
         """
-        images, labels = super().draw(step, number, size, whole, foreground, elastic, by_image)
+        images, labels = super().draw(step, number, size, *args, **kwargs)
         rng = np.random.default_rng((self.seed, step, 1))
         crops, targets = [], []
         for image, label in zip(images, labels, strict=True):

@@ -9,7 +9,7 @@ from typing import Any
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.folds import Fold, Grouping, find_groups, make_folds, split_groups, subset
 from napari_organoid_synth.core.gain_size import MIXED
-from napari_organoid_synth.core.gain_table import ARMS, OPTIMISTIC, RAW
+from napari_organoid_synth.core.gain_table import ARMS, GENERATED, OPTIMISTIC, RAW
 from napari_organoid_synth.core.gain_tasks import SOURCES, Task, new_task, read_pairs
 from napari_organoid_synth.core.pair import content_hash
 from napari_organoid_synth.core.pair_table import PairTable
@@ -133,8 +133,8 @@ class _Maker:
 
     def tasks(self, place: _Place, by_hand: list[tuple[str, str]]) -> list[Task]:
         """All tasks of a place, those first that others need."""
-        trained = [arm for arm in self.arms if arm in SOURCES and arm != "simulator"]
-        generator = self._source("generator", place) if set(trained) - ({"curated"} if by_hand else set()) else None
+        trained = {*self.arms} & {*GENERATED} - ({"curated"} if by_hand else set())
+        generator = self._source("generator", place) if trained else None
         simulator = self._source("simulator", place) if "simulator" in self.arms else None
         found = [task for task in (generator, simulator) if task is not None]
         for arm in self.arms:
