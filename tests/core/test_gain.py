@@ -22,9 +22,10 @@ from napari_organoid_synth.core.gain import gain
 from napari_organoid_synth.core.gain_board import RESULTS
 from napari_organoid_synth.core.gain_folder import find_gain, pick_recipes
 from napari_organoid_synth.core.gain_plan import make_plan
-from napari_organoid_synth.core.gain_tasks import Leak, image_scores, read_result, refuse_leaks, run_task, task_folder
+from napari_organoid_synth.core.gain_tasks import image_scores, read_result, run_task, task_folder
 from napari_organoid_synth.core.gain_workers import open_workers
 from napari_organoid_synth.core.job import Added, Control, Finished, Progress, Started, Warned
+from napari_organoid_synth.core.leaks import Leak, refuse_leaks
 from napari_organoid_synth.core.pair import SamplePair, Source, content_hash
 from napari_organoid_synth.core.pair_table import PairTable
 from napari_organoid_synth.core.pairing import load_pairs, save_layers_pair

@@ -11,8 +11,9 @@ from typing import Any
 
 from napari_organoid_synth.core.gain_plan import Plan
 from napari_organoid_synth.core.gain_table import RAW, gain_sentences, gain_table, main_score
-from napari_organoid_synth.core.gain_tasks import Leak, Task, read_progress, read_result, task_folder
+from napari_organoid_synth.core.gain_tasks import Task, read_progress, read_result, task_folder
 from napari_organoid_synth.core.job import Added, Event, Progress, Warned, write_text
+from napari_organoid_synth.core.leaks import Leak
 from napari_organoid_synth.core.recipe import GainSettings
 
 RESULTS, ERROR = "results.json", "error.txt"

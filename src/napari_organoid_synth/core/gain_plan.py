@@ -10,7 +10,7 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.folds import Fold, Grouping, find_groups, make_folds, split_groups, subset
 from napari_organoid_synth.core.gain_size import MIXED
 from napari_organoid_synth.core.gain_table import ARMS, GENERATED, OPTIMISTIC, RAW
-from napari_organoid_synth.core.gain_tasks import SOURCES, Task, new_task, read_pairs
+from napari_organoid_synth.core.gain_tasks import Task, new_task, read_pairs
 from napari_organoid_synth.core.pair import content_hash
 from napari_organoid_synth.core.pair_table import PairTable
 from napari_organoid_synth.core.project import Project
@@ -139,7 +139,7 @@ class _Maker:
         found = [task for task in (generator, simulator) if task is not None]
         for arm in self.arms:
             hand = by_hand if arm == "curated" else []
-            source = simulator if arm == "simulator" else generator if arm in SOURCES and not hand else None
+            source = simulator if arm == "simulator" else generator if arm in MIXED and not hand else None
             for ratio in dict.fromkeys(self.settings.ratios) if arm in MIXED else (self.settings.ratios[0],):
                 found.append(self._arm(arm, ratio, place, source, hand))
         return found
