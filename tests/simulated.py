@@ -1,11 +1,16 @@
-"""A simulated scene, real or generated, for tests of scores."""
+"""Simulated scenes for tests of scores, and a small project of simulated electron microscopy."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from napari_organoid_synth.core.pair import SamplePair
+from napari_organoid_synth.core.pairing import save_layers_pair
+from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.simulate import em
 
 
 def scene(seed: int, size: int, objects: int = 9) -> tuple[np.ndarray, np.ndarray]:
@@ -24,3 +29,15 @@ def scene(seed: int, size: int, objects: int = 9) -> tuple[np.ndarray, np.ndarra
 
 def sample(name: str, image: np.ndarray, labels: np.ndarray) -> SamplePair:
     return SamplePair(name, image, labels, "instances", ("cell",))
+
+
+def em_project(path: Path, number: int) -> Project:
+    """A new project of pairs with two classes, 96 x 96 px."""
+    project = Project(path)
+    for seed in range(number):
+        pair = em(seed, 96)
+        save_layers_pair(
+            project, f"em{seed}", pair.image, pair.labels, (0.0046, 0.0046),
+            mask_kind="classes", class_names=pair.class_names,
+        )  # fmt: skip
+    return project

@@ -22,6 +22,7 @@ from napari_organoid_synth.core.run import Run
 from napari_organoid_synth.core.share import find_run
 from napari_organoid_synth.core.simulate import em
 from napari_organoid_synth.core.train import train
+from simulated import em_project
 
 RECIPE = Recipe.parse(
     {
@@ -39,13 +40,7 @@ SETTINGS = GenerateSettings(number=5, seed=7, batch=2, device="cpu")
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    project = Project(tmp_path_factory.mktemp("project"))
-    for seed in range(2):
-        pair = em(seed, 96)
-        save_layers_pair(
-            project, f"em{seed}", pair.image, pair.labels, (0.0046, 0.0046),
-            mask_kind="classes", class_names=pair.class_names,
-        )  # fmt: skip
+    project = em_project(tmp_path_factory.mktemp("project"), 2)
     for name, recipe in (("a-train", RECIPE), ("b-train", JOINT)):
         list(train(project, recipe, Control(), project.path / "runs" / name))
     return project

@@ -26,12 +26,11 @@ from napari_organoid_synth.core.job import (
     Started,
     Warned,
 )
-from napari_organoid_synth.core.pairing import save_layers_pair
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.run import Run, new_gan, read_preview
-from napari_organoid_synth.core.simulate import em
 from napari_organoid_synth.core.train import estimate, train
+from simulated import em_project
 
 RECIPE = Recipe.parse(
     {
@@ -46,14 +45,7 @@ JOINT = RECIPE.replace(gan={"name": "dcgan", "generator_channels": 8, "discrimin
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    project = Project(tmp_path_factory.mktemp("project"))
-    for seed in range(3):
-        pair = em(seed, 96)
-        save_layers_pair(
-            project, f"em{seed}", pair.image, pair.labels, (0.0046, 0.0046),
-            mask_kind="classes", class_names=pair.class_names,
-        )  # fmt: skip
-    return project
+    return em_project(tmp_path_factory.mktemp("project"), 3)
 
 
 def of(kind: type[Event], events: list[Event]) -> list[Event]:

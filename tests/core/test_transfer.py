@@ -26,6 +26,7 @@ from napari_organoid_synth.core.share import write_bundle
 from napari_organoid_synth.core.simulate import em
 from napari_organoid_synth.core.tiling import list_tiles
 from napari_organoid_synth.core.train import train
+from simulated import em_project
 
 RECIPE = Recipe.parse(
     {
@@ -41,13 +42,7 @@ PAINTER = RECIPE.replace(gan={"name": "pix2pix", "generator_channels": 8, "discr
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project with the run that others start from."""
-    project = Project(tmp_path_factory.mktemp("project"))
-    for seed in range(2):
-        pair = em(seed, 96)
-        save_layers_pair(
-            project, f"em{seed}", pair.image, pair.labels, (0.0046, 0.0046),
-            mask_kind="classes", class_names=pair.class_names,
-        )  # fmt: skip
+    project = em_project(tmp_path_factory.mktemp("project"), 2)
     list(train(project, RECIPE, Control(), project.path / "runs" / "source"))
     return project
 

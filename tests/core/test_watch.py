@@ -20,7 +20,6 @@ from napari_organoid_synth.core.dataset import PairDataset
 from napari_organoid_synth.core.device import random_stream
 from napari_organoid_synth.core.job import Control, Event, Finished, Progress, Saved, Warned
 from napari_organoid_synth.core.metrics.distances import kernel_distance
-from napari_organoid_synth.core.pairing import save_layers_pair
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe, TileSettings
 from napari_organoid_synth.core.run import Run, new_gan
@@ -36,6 +35,7 @@ from napari_organoid_synth.core.watch import (
     features,
     mean_distance,
 )
+from simulated import em_project
 
 RECIPE = Recipe.parse(
     {
@@ -81,14 +81,7 @@ def dataset() -> PairDataset:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    project = Project(tmp_path_factory.mktemp("project"))
-    for seed in range(3):
-        pair = em(seed, 96)
-        save_layers_pair(
-            project, f"em{seed}", pair.image, pair.labels, (0.0046, 0.0046),
-            mask_kind="classes", class_names=pair.class_names,
-        )  # fmt: skip
-    return project
+    return em_project(tmp_path_factory.mktemp("project"), 3)
 
 
 def watch_on(dataset: PairDataset, draw: Any, **train: Any) -> Watch:

@@ -145,15 +145,9 @@ class ColumnDock(Dock):
         inner.addWidget(self.empty)
         inner.addWidget(self.body)
         inner.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(content)
-        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # it follows what has the focus
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 4)
-        layout.addWidget(scroll, 1)
+        layout.addWidget(scrolling(content), 1)
         self._foot = QVBoxLayout()
         self._foot.setContentsMargins(6, 0, 6, 0)
         for widget in (self.error, self.reason, self.button):
@@ -252,6 +246,17 @@ def in_order(widget: QWidget) -> Iterator[QWidget]:
         elif item is not None and (inner := item.widget()) is not None:
             yield inner
             yield from in_order(inner)
+
+
+def scrolling(content: QWidget) -> QScrollArea:
+    """A column that scrolls up and down where there is no room for it; Tab passes it by and it follows the focus."""
+    area = QScrollArea()
+    area.setWidgetResizable(True)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setWidget(content)
+    area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    return area
 
 
 class ComboBox(QComboBox):

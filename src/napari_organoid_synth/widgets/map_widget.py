@@ -12,9 +12,7 @@ from qtpy.QtGui import QAction, QKeySequence
 from qtpy.QtWidgets import (
     QBoxLayout,
     QDoubleSpinBox,
-    QFrame,
     QLabel,
-    QScrollArea,
     QSizePolicy,
     QToolButton,
     QVBoxLayout,
@@ -33,7 +31,7 @@ from napari_organoid_synth.widgets._cards import (
     ProgressCard,
     WrapLabel,
 )
-from napari_organoid_synth.widgets._dock import ACROSS, DOWN, WideDock, add_row, combo_box, named, row_of
+from napari_organoid_synth.widgets._dock import ACROSS, DOWN, WideDock, add_row, combo_box, named, row_of, scrolling
 from napari_organoid_synth.widgets._editors import guard_wheel
 from napari_organoid_synth.widgets._form import Fold, SettingsForm, rows
 from napari_organoid_synth.widgets._layers import look_at, show_pair
@@ -182,12 +180,6 @@ class MapWidget(WideDock):
         self.copy_button = self.command_button(lambda: ("map", self.value()))
         column.addWidget(self.copy_button)
         column.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(side)
-        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.progress = ProgressCard(self.runner, "Stop and keep", "part")
         self.button, self.reason = PrimaryButton("Make the map"), WrapLabel()
         self.button.clicked.connect(lambda: self.guard(self.run))
@@ -195,7 +187,7 @@ class MapWidget(WideDock):
         below = QVBoxLayout(self.side)
         below.setContentsMargins(0, 0, 0, 0)
         below.setSpacing(3)
-        below.addWidget(scroll, 1)
+        below.addWidget(scrolling(side), 1)
         for widget in (self.progress, self.filler.progress, self.error, self.reason, self.button):
             below.addWidget(widget)
 
