@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from napari_organoid_synth.core import gain_tasks, gain_workers
+from napari_organoid_synth.core.configs.cellpose import CellposeConfig
 from napari_organoid_synth.core.configs.multiscale_adversarial import MultiscaleAdversarialConfig
 from napari_organoid_synth.core.configs.unet import UNetConfig
 from napari_organoid_synth.core.curation import SampleStore
@@ -31,6 +32,7 @@ from napari_organoid_synth.core.pair_table import PairTable
 from napari_organoid_synth.core.pairing import load_pairs, save_layers_pair
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import GainSettings, Recipe
+from napari_organoid_synth.core.segmenters.cellpose import installed_major
 
 RECIPE = Recipe().override(
     "gan.generator_channels=8",
@@ -131,6 +133,21 @@ def test_hard_images_are_counted_among_those_of_each_fold(project, tmp_path):
         json.loads(path.read_text()) for path in sorted((tmp_path / "out").glob("segmenters/raw/*/segmenter.json"))
     ]
     assert sorted(note["facts"]["hard"] for note in notes) == ["1 of 3 images"] * 2 + ["2 of 3 images"] * 2
+
+
+def test_a_segmenter_that_learned_nothing_is_no_evidence_about_pairs(project, tmp_path):
+    """Two steps from nothing leave Cellpose without one object."""
+    pytest.importorskip("cellpose")
+    if installed_major() != 3:
+        pytest.skip("Cellpose 4 does not begin from nothing")
+    settings = SETTINGS.replace(arms=("raw", "classical-tissue"), segmenter=CellposeConfig(tile=64), steps=2)
+    events = run(project, settings, folder=tmp_path / "out")
+    result = events[-1].result
+    assert [arm["dice"] for arm in result["arms"].values()] == [0.0, 0.0]
+    said = [event.text for event in events if isinstance(event, Warned)]
+    assert said == result["warnings"]
+    assert [words.split(":")[0] for words in said] == ["Real pairs", "Classical augmentation (tissue)"]
+    assert all("marked nothing right in any test image" in words for words in said)
 
 
 def test_what_a_training_warns_of_is_said_once(project, tmp_path):

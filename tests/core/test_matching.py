@@ -10,6 +10,7 @@ from napari_organoid_synth.core.matching import (
     IOU_THRESHOLDS,
     average_precision,
     mask_scores,
+    nothing_right,
     object_accuracy,
     object_scores,
     overlaps,
@@ -191,3 +192,9 @@ def test_paired_gain_interval_matches_normal_theory():
 
 def test_paired_gain_of_few_images_spans_them():
     assert paired_gain(np.zeros(3), np.array([0.1, -0.1, 0.3])) == pytest.approx((0.1, -0.1, 0.3))
+
+
+def test_a_training_without_one_right_pixel_is_named():
+    assert nothing_right("real pairs", {"a": {"dice": 0.0}, "b": {"dice": 1e-6}}) == []
+    (words,) = nothing_right("real pairs", {"a": {"dice": 0.0}, "b": {"dice": 0.0}})
+    assert words.startswith("Real pairs: a segmenter marked nothing right in any test image.")

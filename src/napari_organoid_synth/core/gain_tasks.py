@@ -384,6 +384,8 @@ def _is_darker(pairs: Sequence[SamplePair], channel: int) -> bool:
 def _arm(folder: Path, task: Task, control: Control) -> dict[str, Any]:
     """Train the segmenter as the arm says and test it on the images of the fold."""
     from napari_organoid_synth.core.device import is_out_of_memory
+    from napari_organoid_synth.core.gain_table import ARMS
+    from napari_organoid_synth.core.matching import nothing_right
     from napari_organoid_synth.core.recipe import GainSettings
     from napari_organoid_synth.core.registry import SEGMENTERS
     from napari_organoid_synth.core.segmenters.base import Segmenter, SegmentSpec
@@ -416,6 +418,7 @@ def _arm(folder: Path, task: Task, control: Control) -> dict[str, Any]:
             segmenter.save(kept)
             note_training(kept, train, _scale_of(plan))
         per_image, per_class = _test(segmenter, test, Path(folder) / "predictions" / plan["arm"], plan["show"])
+        warnings += nothing_right(ARMS[plan["arm"]], per_image)
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise

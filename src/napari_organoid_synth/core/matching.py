@@ -6,6 +6,7 @@ counts from the threshold on (``>=``), each object is matched at most once.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -185,6 +186,29 @@ def mask_scores(
 def mean_scores(scores: list[dict[str, float]]) -> dict[str, float]:
     """The mean of each score."""
     return {key: float(np.mean([score[key] for score in scores])) for key in scores[0]} if scores else {}
+
+
+def nothing_right(what: str, per_image: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """A warning if a segmenter has no pixel right in any image: its score then tells nothing of what it learned from.
+
+    Parameters
+    ----------
+    what : str
+        Names the training.
+    per_image : mapping
+        Image to its scores, among them ``dice``.
+
+    Examples
+    --------
+    >>> nothing_right("real pairs", {"a": {"dice": 0.0}, "b": {"dice": 0.1}})
+    []
+    """
+    if any(scores["dice"] > 0 for scores in per_image.values()):
+        return []
+    return [
+        f"{what[:1].upper()}{what[1:]}: a segmenter marked nothing right in any test image. Its scores tell nothing "
+        "about the pairs; raise the steps."
+    ]
 
 
 def paired_gain(

@@ -31,7 +31,7 @@ from napari_organoid_synth.core.job import (
     write_bytes,
     write_text,
 )
-from napari_organoid_synth.core.matching import mask_scores, mean_scores, paired_gain
+from napari_organoid_synth.core.matching import mask_scores, mean_scores, nothing_right, paired_gain
 from napari_organoid_synth.core.ome_tiff import write_pair
 from napari_organoid_synth.core.overlay import error_overlay
 from napari_organoid_synth.core.pair import SamplePair, Source, content_hash
@@ -130,6 +130,8 @@ def segment(
         note_training(folder / BELOW / arm, data.train, PairTable.from_file(project.pairs_path).scale)
         seconds = round(time.monotonic() - began, 1)
         results.add(arm, scores | {"steps": steps, "seconds": seconds, "synthetic": len(data.extra.get(arm, ()))})
+        for text in nothing_right(ARM_WORDS[arm], scores["per_image"]):
+            yield Warned(before + steps, text)
         (folder / TRAINING).unlink(missing_ok=True)
         yield Added(before + steps, (arm,))
     done = sum(map(results.has, settings.arms))
@@ -296,7 +298,8 @@ class _Results:
         return {
             "arms": arms,
             "sentence": gain_sentence(arms),
-            "warnings": self._data.warnings,
+            "warnings": self._data.warnings
+            + [text for arm, one in arms.items() for text in nothing_right(ARM_WORDS[arm], one["per_image"])],
             "train": [pair.name for pair in self._data.train],
             "test": [pair.name for pair in self._data.test],
             "mask_kind": self._data.spec.mask_kind,
