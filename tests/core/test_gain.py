@@ -23,6 +23,7 @@ from napari_organoid_synth.core.gain import gain
 from napari_organoid_synth.core.gain_board import RESULTS
 from napari_organoid_synth.core.gain_folder import find_gain, pick_recipes
 from napari_organoid_synth.core.gain_plan import make_plan
+from napari_organoid_synth.core.gain_table import gain_text
 from napari_organoid_synth.core.gain_tasks import image_scores, read_result, run_task, task_folder
 from napari_organoid_synth.core.gain_workers import open_workers
 from napari_organoid_synth.core.job import Added, Control, Finished, Progress, Started, Warned
@@ -148,6 +149,7 @@ def test_a_segmenter_that_learned_nothing_is_no_evidence_about_pairs(project, tm
     assert said == result["warnings"]
     assert [words.split(":")[0] for words in said] == ["Real pairs", "Classical augmentation (tissue)"]
     assert all("marked nothing right in any test image" in words for words in said)
+    assert gain_text(result).splitlines()[-4:-2] == [f"! {words}" for words in said]
 
 
 def test_what_a_training_warns_of_is_said_once(project, tmp_path):

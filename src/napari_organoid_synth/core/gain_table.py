@@ -215,7 +215,7 @@ def lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def gain_text(results: Mapping[str, Any]) -> str:
-    """What a comparison found, for a terminal: how it was tested, the table, the sentences, where it lies."""
+    """What a comparison found, for a terminal: how it was tested, table, sentences, warnings, folder."""
     design, tasks = results["design"], results["tasks"]
     folds = len(design["folds"])
     found = [
@@ -225,6 +225,7 @@ def gain_text(results: Mapping[str, Any]) -> str:
         *lines(results["table"]),
         "",
         *results["sentences"],
+        *(f"! {words}" for words in results["warnings"]),
         "",
         f"folder: {results.get('folder', '')}",
     ]
