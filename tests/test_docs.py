@@ -1,11 +1,13 @@
-"""The commands of README and docs are run as they stand there, only shorter."""
+"""The commands of README and docs are run as they stand there, only shorter; examples of docstrings as they are."""
 
 from __future__ import annotations
 
+import doctest
 import re
 import shlex
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -73,3 +75,18 @@ def test_the_tables_of_the_readme_name_every_dock() -> None:
         assert f"| **{dock}** |" in readme
     for verb in VERBS:
         assert f"organoid-synth {verb}" in readme
+
+
+SOURCE = ROOT / "src"
+EXAMPLES = sorted(
+    ".".join(path.relative_to(SOURCE).with_suffix("").parts)
+    for path in SOURCE.rglob("*.py")
+    if ">>> " in path.read_text(encoding="utf-8")
+)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_examples_of_a_module(name: str) -> None:
+    failed, tried = doctest.testmod(import_module(name))
+    assert tried
+    assert not failed

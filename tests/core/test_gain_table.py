@@ -10,7 +10,9 @@ from hypothesis.extra.numpy import arrays
 from napari_organoid_synth.core.gain_figures import COLOURS, LEFT, RIGHT, WIDTH, bars, intervals, round_ticks
 from napari_organoid_synth.core.gain_table import (
     ARMS,
+    ONCE,
     OPTIMISTIC,
+    _bootstrap,
     gain_sentences,
     gain_table,
     gain_verdict,
@@ -31,6 +33,11 @@ def record(arm, values, fold=0, seed=0, subset=1.0, ratio=1.0, **more):
     scores = {name: {"dice": value} for name, value in values.items()}
     base = {"arm": arm, "subset": subset, "ratio": ratio, "fold": fold, "seed": seed, "per_image": scores}
     return {**base, "steps": 10, "seconds": 1.0, "synthetic": 0, **more}
+
+
+def once(values):
+    """Scores of images that were tested in one training."""
+    return {(name, 0, 0): float(value) for name, value in values.items()}
 
 
 def test_means_and_spreads_by_hand():
@@ -70,7 +77,8 @@ def test_interval_equals_the_plain_bootstrap_where_images_stand_alone():
     rng = np.random.default_rng(0)
     before, change = rng.random(12), rng.normal(0.05, 0.1, 12)
     names = [f"{index:02d}" for index in range(12)]
-    found = paired(dict(zip(names, before, strict=True)), dict(zip(names, before + change, strict=True)), {}, seed=0)
+    one, other = (once(dict(zip(names, values, strict=True))) for values in (before, before + change))
+    found = paired(one, other, {}, seed=0)
     assert (found["mean"], found["low"], found["high"]) == pytest.approx(paired_gain(before, before + change, seed=0))
     assert (found["low_all"], found["high_all"]) == (found["low"], found["high"])
 
@@ -81,8 +89,8 @@ def test_groups_are_drawn_whole():
     names = [f"{group}{copy}" for group in "abcde" for copy in range(10)]
     after = {name: float(change["abcde".index(name[0])]) for name in names}
     before = dict.fromkeys(names, 0.0)
-    whole = paired(before, after, {name: name[0] for name in names})
-    plain = paired(before, after, {})
+    whole = paired(once(before), once(after), {name: name[0] for name in names})
+    plain = paired(once(before), once(after), {})
     five = paired_gain(np.zeros(5), change)
     assert (whole["mean"], whole["low"], whole["high"]) == pytest.approx(five)
     assert (whole["groups"], whole["images"]) == (5, 50)
@@ -93,16 +101,56 @@ def test_groups_are_drawn_whole():
 def test_unequal_groups_keep_the_mean_over_images():
     before = dict.fromkeys("abcdefg", 0.0)
     after = dict(zip("abcdefg", (0.1, 0.1, 0.1, 0.4, -0.2, 0.0, 0.2), strict=True))
-    found = paired(before, after, {"a": "x", "b": "x", "c": "x"})
+    found = paired(once(before), once(after), {"a": "x", "b": "x", "c": "x"})
     assert found["groups"] == 5
     assert found["mean"] == pytest.approx(0.1)
     assert found["low"] < 0.1 < found["high"]
 
 
+def test_trainings_are_drawn_within_their_fold_with_their_whole_variance():
+    """Where all images of a fold change alike, only the luck of its trainings is left: sd(n - 1) / √n of each fold."""
+    luck = {0: np.array([0.1, -0.1, 0.3]), 1: np.array([0.0, 0.2])}
+    after = {
+        (f"{fold}{image}", fold, seed): float(change)
+        for fold, changes in luck.items()
+        for seed, change in enumerate(changes)
+        for image in range(400)
+    }
+    folds, changes = np.repeat([0, 1], [3, 2]), np.concatenate(list(luck.values()))
+    by_training = np.where(folds[:, None] == np.repeat([0, 1], 400), (changes / np.array([3, 3, 3, 2, 2]))[:, None], 0)
+    found = paired(dict.fromkeys(after, 0.0), after, {})
+    assert (found["seeds"], found["images"]) == (2, 800)
+    assert found["mean"] == pytest.approx(0.1)
+    means = _bootstrap(by_training, folds, np.ones(800, int), 0)
+    assert (np.percentile(means, 2.5), np.percentile(means, 97.5)) == pytest.approx((found["low"], found["high"]))
+    expected = np.sqrt(sum(changes.var(ddof=1) / len(changes) for changes in luck.values())) / 2
+    assert means.std() == pytest.approx(expected, rel=0.03)
+    assert means.mean() == pytest.approx(0.1, abs=0.002)
+
+
+def test_several_seeds_let_the_interval_know_the_luck_of_a_training():
+    """Two folds, five seeds, no change but luck of σ 0.1 per training: nearly all intervals hold zero, as those of one
+    seed do not."""
+    rng = np.random.default_rng(3)
+    held = {1: 0, 5: 0}
+    for _ in range(200):
+        for seeds in held:
+            after = {}
+            for fold in range(2):
+                for seed in range(seeds):
+                    luck = rng.normal(0, 0.1)
+                    for image in range(10):
+                        after[f"{fold}{image}", fold, seed] = luck + rng.normal(0, 0.02)
+            found = paired(dict.fromkeys(after, 0.0), after, {})
+            held[seeds] += found["low"] <= 0 <= found["high"]
+    assert held[5] >= 170
+    assert held[1] <= 120
+
+
 def test_more_comparisons_widen_the_interval():
     rng = np.random.default_rng(1)
     after = {f"{index}": float(value) for index, value in enumerate(rng.normal(0.05, 0.08, 30))}
-    found = paired(dict.fromkeys(after, 0.0), after, {}, comparisons=10)
+    found = paired(once(dict.fromkeys(after, 0.0)), once(after), {}, comparisons=10)
     assert found["low_all"] < found["low"] < found["high"] < found["high_all"]
     normal = 2.807 / 1.960  # quantiles 0.9975 and 0.975 of the normal distribution
     assert (found["high_all"] - found["low_all"]) / (found["high"] - found["low"]) == pytest.approx(normal, rel=0.08)
@@ -118,14 +166,14 @@ def sentence(change, n=12, arm="synthetic", extra=(), paper=False, **more):
 
 def test_the_sentences():
     help_nine = np.array([0.03] * 9 + [-0.01] * 3)
-    (text,) = sentence(help_nine)
+    text, _ = sentence(help_nine)
     assert text.startswith("Synthetic pairs helped on 9 of 12 images, Dice +0.020 [0.0")
-    (text,) = sentence(-help_nine)
+    text, _ = sentence(-help_nine)
     assert text.startswith("Synthetic pairs did not help: better on 3 of 12 images, Dice -0.020 [-0.0")
-    (text,) = sentence(np.array([0.1, -0.1] * 6))
+    text, _ = sentence(np.array([0.1, -0.1] * 6))
     assert text.endswith("the interval includes zero.")
     assert "no clear difference: better on 6 of 12 images, Dice +0.000" in text
-    (text,) = sentence(np.zeros(12))
+    text, _ = sentence(np.zeros(12))
     assert "no clear difference: better on 0 of 12 images" in text
     assert "helped" not in text
     assert sentence(help_nine, arm="curated", curation="automatic")[0].startswith(
@@ -142,7 +190,10 @@ def test_few_images_many_arms_and_the_paper_protocol_are_said():
     assert few.startswith("Only 1 image:")
     assert sentence([0.1, 0.2, -0.1], n=3)[1].startswith("Only 3 images")
     many = sentence(np.full(12, 0.1), extra=("curated", "pretrain"))
-    assert many[-1].startswith("3 comparisons with the real pairs alone were made")
+    assert many[-2].startswith("3 comparisons with the real pairs alone were made")
+    assert many[-1] == ONCE
+    records = [record(arm, dict.fromkeys("abcd", 0.5), seed=seed) for arm in ("raw", "curated") for seed in (0, 1)]
+    assert ONCE not in gain_sentences(gain_table(records, {}), "dice")
     assert OPTIMISTIC in sentence(np.full(12, 0.1), paper=True)[1]
     borderline = np.array([0.1] * 7 + [-0.04] * 5)
     alone, among = sentence(borderline)[0], sentence(borderline, extra=("curated", "pretrain", "simulator"))[0]
@@ -204,7 +255,8 @@ def test_a_verdict_counts_clear_changes_and_names_the_highest():
     results = {"table": rows, "score": "dice", "sentences": gain_sentences(rows, "dice"), "design": {}}
     assert gain_verdict(results) == (
         "Against real pairs alone 2 of 4 helped, 1 made no clear difference, 1 did not help. Highest mean change of "
-        "Dice: classical augmentation (tissue), +0.040; of the arms with generated pairs: synthetic pairs, +0.030."
+        "Dice: classical augmentation (tissue), +0.040; of the arms with generated pairs: synthetic pairs, +0.030. "
+        "Each was trained once, so luck is in it."
     )
     assert gain_verdict(results | {"design": {"paper_protocol": True}}).startswith(OPTIMISTIC)
     assert gain_verdict(results | {"table": rows[:3]}) == "\n".join(results["sentences"])

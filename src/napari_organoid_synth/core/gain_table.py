@@ -1,9 +1,9 @@
 """What the tasks of a comparison found, as a table, and in plain sentences.
 
 Every number is a mean over images; an image that was tested several times (other seeds) counts once, with the mean of
-its scores. Differences are paired: the same image, the same share of training images, with and without. The bootstrap
-draws images, or whole groups where images belong together; what it does not draw are the trainings, so that the spread
-over seeds stands beside it.
+its scores. Differences are paired: the same image, the same share of training images, the same seed, with and without.
+The bootstrap draws images, or whole groups where images belong together, and where there are several seeds the
+trainings of each fold, for one training is luck, too.
 """
 
 from __future__ import annotations
@@ -36,12 +36,29 @@ SCORES = {
     "ap": "accuracy of objects (IoU 0.5 to 0.9)",
     "ap95": "accuracy of objects (IoU 0.5 to 0.95)",
 }
+ONCE = (
+    "Each training was done once, so the brackets leave out its luck: repeat with other seeds before you rely on a "
+    "difference."
+)
 OPTIMISTIC = "Optimistic: the generator saw the test images."
 
 
 def main_score(mask_kind: str) -> str:
     """The score that the sentences are about: of objects where they were told apart, else Dice."""
     return "ap" if mask_kind == "instances" else "dice"
+
+
+Test = tuple[str, int, int]
+"""Image, fold and seed: where a score comes from."""
+
+
+def per_test(records: Sequence[Mapping[str, Any]], score: str) -> dict[Test, float]:
+    """Every score of every image."""
+    return {
+        (name, record["fold"], record["seed"]): scores[score]
+        for record in records
+        for name, scores in record["per_image"].items()
+    }
 
 
 def per_image(records: Sequence[Mapping[str, Any]], score: str) -> dict[str, float]:
@@ -99,7 +116,8 @@ def gain_table(records: Sequence[Mapping[str, Any]], groups: Mapping[str, str], 
             row["curation"] = " and ".join(curation)
         if arm != RAW and subset in raw:
             row["gain"] = {
-                score: paired(*_shared(raw[subset], found, score), groups, comparisons, seed) for score in scores
+                score: paired(per_test(raw[subset], score), per_test(found, score), groups, comparisons, seed)
+                for score in scores
             }
         rows.append(row)
     return rows
@@ -123,24 +141,9 @@ def _spread(records: Sequence[Mapping[str, Any]], score: str) -> dict[str, float
     }
 
 
-def _shared(
-    raw: Sequence[Mapping[str, Any]], other: Sequence[Mapping[str, Any]], score: str
-) -> tuple[dict[str, float], dict[str, float]]:
-    """Images of the folds and seeds that both have, so that a table of half the tasks is paired too."""
-
-    def places(records: Sequence[Mapping[str, Any]]) -> set[tuple[int, int]]:
-        return {(one["fold"], one["seed"]) for one in records}
-
-    both = places(raw) & places(other)
-    before, after = (
-        per_image([one for one in side if (one["fold"], one["seed"]) in both], score) for side in (raw, other)
-    )
-    return before, after
-
-
 def paired(
-    before: Mapping[str, float],
-    after: Mapping[str, float],
+    before: Mapping[Test, float],
+    after: Mapping[Test, float],
     groups: Mapping[str, str],
     comparisons: int = 1,
     seed: int = 0,
@@ -149,8 +152,8 @@ def paired(
 
     Parameters
     ----------
-    before, after : mapping of str to float
-        Image to score; the same images.
+    before, after : mapping of Test to float
+        Scores; tests that only one of them has are left out, so that a table of half the tasks is paired too.
     groups : mapping of str to str
         Image to group. Where groups have several images, groups are drawn (cluster bootstrap), and the mean is that of
         all images in the groups drawn.
@@ -162,37 +165,58 @@ def paired(
     Returns
     -------
     dict
-        ``images``, ``groups``, ``better``, ``worse``, ``mean``, ``low``, ``high`` (95 %), ``low_all``, ``high_all``,
-        ``interval``: ``"bootstrap"``, or ``"range"`` of single images (or groups) where there are fewer than four;
-        empty without images.
+        ``images``, ``groups``, ``seeds`` (the fewest of a fold), ``better``, ``worse`` (images), ``mean``, ``low``,
+        ``high`` (95 %), ``low_all``, ``high_all``, ``interval``: ``"bootstrap"``, or ``"range"`` of single images (or
+        groups) where there are fewer than four; empty without tests.
     """
-    names = sorted(set(before) & set(after))
-    if not names:
+    tests = sorted(before.keys() & after.keys())
+    if not tests:
         return {}
-    change = np.array([after[name] - before[name] for name in names])
+    names, image = np.unique([name for name, _, _ in tests], return_inverse=True)
     kinds, member = np.unique([groups.get(name, name) for name in names], return_inverse=True)
-    sums, counts = np.bincount(member, change).astype(np.float64), np.bincount(member)
+    trainings = {place: row for row, place in enumerate(sorted({(fold, seed) for _, fold, seed in tests}))}
+    share = np.array([after[test] - before[test] for test in tests]) / np.bincount(image)[image]
+    change = np.bincount(image, share)
+    by_training = np.zeros((len(trainings), len(kinds)))  # what each training adds to the sum of each group
+    np.add.at(by_training, ([trainings[fold, seed] for _, fold, seed in tests], member[image]), share)
+    folds, counts = np.array([fold for fold, _ in trainings]), np.bincount(member)
     found = {
         "images": len(names),
         "groups": len(kinds),
+        "seeds": int(np.unique(folds, return_counts=True)[1].min()),
         "better": int((change > 1e-9).sum()),
         "worse": int((change < -1e-9).sum()),
         "mean": float(change.mean()),
     }
     if len(kinds) < LEAST:
-        ends = [float((sums / counts).min()), float((sums / counts).max())]
+        each = by_training.sum(axis=0) / counts
+        ends = [float(each.min()), float(each.max())]
         return found | dict(zip(("low", "high", "low_all", "high_all"), ends * 2, strict=True)) | {"interval": "range"}
-    means = _bootstrap(sums, counts, seed)
+    means = _bootstrap(by_training, folds, counts, seed)
     low, high = (float(end) for end in np.percentile(means, [2.5, 97.5]))
     tail = 2.5 / max(comparisons, 1)
     low_all, high_all = (float(end) for end in np.percentile(means, [tail, 100 - tail]))
     return found | {"low": low, "high": high, "low_all": low_all, "high_all": high_all, "interval": "bootstrap"}
 
 
-def _bootstrap(sums: NDArray[np.float64], counts: NDArray[np.intp], seed: int) -> NDArray[np.float64]:
-    """Means of all images in groups drawn with replacement."""
-    drawn = np.random.default_rng(seed).integers(0, len(sums), (DRAWS, len(sums)))
-    means: NDArray[np.float64] = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+def _bootstrap(
+    by_training: NDArray[np.float64], folds: NDArray[np.intp], counts: NDArray[np.intp], seed: int
+) -> NDArray[np.float64]:
+    """Means of all images in groups drawn with replacement, learned from in trainings drawn so within each fold.
+
+    Trainings are few; so that their variance does not come out too small, what a draw changes is multiplied by
+    √(n / (n − 1)) (Rao and Wu 1988, doi 10.1080/01621459.1988.10478591). A fold with one training keeps it.
+    """
+    rng = np.random.default_rng(seed)
+    drawn = rng.integers(0, len(counts), (DRAWS, len(counts)))
+    weights = np.ones((DRAWS, len(by_training)))
+    for fold in np.unique(folds):
+        n = int((folds == fold).sum())
+        if n > 1:
+            times = rng.multinomial(n, np.full(n, 1 / n), DRAWS)
+            weights[:, folds == fold] = 1 + np.sqrt(n / (n - 1)) * (times - 1)
+    sums = np.take_along_axis(weights @ by_training, drawn, axis=1)
+    means: NDArray[np.float64] = sums.sum(axis=1) / counts[drawn].sum(axis=1)
     return means
 
 
@@ -251,7 +275,8 @@ def gain_sentences(rows: Sequence[Mapping[str, Any]], score: str, paper_protocol
 
     Examples
     --------
-    >>> change = paired({f"i{k}": 0.5 for k in range(12)}, {f"i{k}": 0.5 + 0.01 * k for k in range(12)}, {})
+    >>> tests = [(f"image{k}", 0, seed) for k in range(12) for seed in range(3)]
+    >>> change = paired({test: 0.5 for test in tests}, {test: 0.5 + 0.01 * int(test[0][5:]) for test in tests}, {})
     >>> row = {"arm": "synthetic", "subset": 1.0, "ratio": 1.0, "gain": {"dice": change}}
     >>> gain_sentences([row], "dice")
     ['Synthetic pairs helped on 11 of 12 images, Dice +0.055 [0.036, 0.074].']
@@ -275,11 +300,13 @@ def gain_sentences(rows: Sequence[Mapping[str, Any]], score: str, paper_protocol
             f"{len(compared)} comparisons with the real pairs alone were made; of every twenty, about one such "
             "interval leaves out zero by chance alone."
         )
+    if not few and any(row["gain"][score].get("seeds", 1) == 1 for row in compared):
+        sentences.append(ONCE)
     return sentences
 
 
 def gain_verdict(results: Mapping[str, Any]) -> str:
-    r"""What a comparison found in at most three sentences; where fewer were compared, these themselves.
+    """What a comparison found in at most four sentences; where fewer were compared, these themselves.
 
     Parameters
     ----------
@@ -291,9 +318,13 @@ def gain_verdict(results: Mapping[str, Any]) -> str:
     >>> rows = [{"arm": arm, "subset": 1.0, "ratio": 1.0, "gain": {"dice": {"mean": mean, "low": mean - 0.02,
     ...     "high": mean + 0.02, "interval": "bootstrap"}}} for arm, mean in
     ...     (("classical-tissue", 0.04), ("synthetic", 0.03), ("simulator", 0.01), ("pretrain", -0.03))]
-    >>> gain_verdict({"table": rows, "score": "dice", "sentences": [""] * 5})
-    'Against real pairs alone 2 of 4 helped, 1 made no clear difference, 1 did not help. Highest mean change of \
-Dice: classical augmentation (tissue), +0.040; of the arms with generated pairs: synthetic pairs, +0.030.'
+    >>> words = gain_verdict({"table": rows, "score": "dice", "sentences": [""] * 5}).split(". ")
+    >>> words[0]
+    'Against real pairs alone 2 of 4 helped, 1 made no clear difference, 1 did not help'
+    >>> words[1].split("; ")[1]
+    'of the arms with generated pairs: synthetic pairs, +0.030'
+    >>> words[2]
+    'Each was trained once, so luck is in it.'
     """
     rows, score = results.get("table", ()), results.get("score", "dice")
     said = results.get("sentences") or [results.get("sentence", "")]
@@ -321,6 +352,8 @@ Dice: classical augmentation (tissue), +0.040; of the arms with generated pairs:
         top = max(made, key=lambda row: row["gain"][score]["mean"])
         words += f"; of the arms with generated pairs: {_with_change(top, score, several)}"
     words += "."
+    if any(change["interval"] == "bootstrap" and change.get("seeds", 1) == 1 for change in changes):
+        words += " Each was trained once, so luck is in it."
     return f"{OPTIMISTIC} {words}" if results.get("design", {}).get("paper_protocol") else words
 
 
