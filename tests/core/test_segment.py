@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 
+from napari_organoid_synth.core.configs.cellpose import CellposeConfig
 from napari_organoid_synth.core.configs.multiscale_adversarial import MultiscaleAdversarialConfig
 from napari_organoid_synth.core.configs.unet import UNetConfig
 from napari_organoid_synth.core.curation import SampleStore
@@ -16,6 +17,7 @@ from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import SegmentSettings
 from napari_organoid_synth.core.segment import RESULTS, gain_sentence, segment
 from napari_organoid_synth.core.segmenters.base import load_segmenter
+from napari_organoid_synth.core.segmenters.cellpose import installed_major
 from napari_organoid_synth.core.thumbnail import decode_png
 
 SETTINGS = SegmentSettings(
@@ -65,6 +67,19 @@ def test_a_segmenter_of_whole_images_runs_through_the_verb(project, tmp_path):
     assert result["arms"]["curated"]["synthetic"] == 2  # one image per step, half of them synthetic
     again = load_segmenter(tmp_path / "out" / "segmenters" / "curated", "cpu")
     assert again.config == settings.segmenter
+
+
+def test_a_segmenter_that_learned_nothing_is_named(project, tmp_path):
+    """Two steps from nothing leave Cellpose without one object; said once, also when nothing is trained again."""
+    pytest.importorskip("cellpose")
+    if installed_major() != 3:
+        pytest.skip("Cellpose 4 does not begin from nothing")
+    settings = SETTINGS.replace(segmenter=CellposeConfig(tile=64), arms=("real",), steps=2)
+    for said in (1, 0):
+        events = run(project, settings, folder=tmp_path / "out")
+        (words,) = events[-1].result["warnings"]
+        assert words.startswith("Real pairs: a segmenter marked nothing right in any test image.")
+        assert [event.text for event in events if isinstance(event, Warned)] == [words] * said
 
 
 def test_hard_images_are_taken_from_the_table(project, tmp_path):

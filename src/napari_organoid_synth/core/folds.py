@@ -9,12 +9,13 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Literal
 
 import numpy as np
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.filenames import natural
 from napari_organoid_synth.core.pair_table import PairEntry
 
 Design = Literal["hold-out", "k-fold", "leave-one-out", "grouped"]
@@ -123,13 +124,8 @@ def _if_several(groups: dict[str, str], how: str) -> Grouping:
         f"{len(groups)} images of one volume or sample, tested in blocks of neighbours by the design 'grouped'",
         f"All {len(groups)} images seem to belong together ('{one}', {how}): images that are tested look like their "
         "neighbours that were learned from, so every score is better than on another volume or sample.",
-        tuple(sorted(groups, key=_natural)),
+        tuple(sorted(groups, key=lambda name: natural(Path(name)))),
     )
-
-
-def _natural(name: str) -> list[tuple[int, str]]:
-    """Sorts ``z10`` after ``z9``."""
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
 def _by_pattern(names: Sequence[str], pattern: str) -> dict[str, str]:

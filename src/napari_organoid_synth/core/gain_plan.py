@@ -139,7 +139,7 @@ class _Maker:
         found = [task for task in (generator, simulator) if task is not None]
         for arm in self.arms:
             hand = by_hand if arm == "curated" else []
-            source = simulator if arm == "simulator" else generator if arm in MIXED and not hand else None
+            source = simulator if arm == "simulator" else generator if arm in GENERATED and not hand else None
             for ratio in dict.fromkeys(self.settings.ratios) if arm in MIXED else (self.settings.ratios[0],):
                 found.append(self._arm(arm, ratio, place, source, hand))
         return found
