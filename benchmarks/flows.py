@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_organoid_synth.core import heatflow
-from napari_organoid_synth.core.simulate import tissue
+from napari_organoid_synth.core.codec import heatflow
+from napari_organoid_synth.core.simulators.simulate import tissue
 
 Labels = NDArray[np.int32]
 

@@ -32,10 +32,10 @@ PICTURES = 24
 
 def fill(path: Path, count: int, side: int = SIDE, files: bool = False) -> None:
     """A store of ``count`` samples with eight scores each; the pixel files, if wanted, are links to 24 pairs."""
-    from napari_organoid_synth.core.curation import SampleStore
-    from napari_organoid_synth.core.ome_tiff import pair_paths, write_pair
-    from napari_organoid_synth.core.simulate import tissue
-    from napari_organoid_synth.core.thumbnail import make_thumbnail
+    from napari_organoid_synth.core.pairs.ome_tiff import pair_paths, write_pair
+    from napari_organoid_synth.core.pairs.pictures import make_thumbnail
+    from napari_organoid_synth.core.samples.store import SampleStore
+    from napari_organoid_synth.core.simulators.simulate import tissue
 
     pairs = [tissue(seed, side) for seed in range(PICTURES)]
     with SampleStore(path) as store, store.transaction():
@@ -70,9 +70,9 @@ def measure(path: Path) -> dict[str, Any]:
     """Time one column with all samples of a store."""
     from qtpy.QtWidgets import QApplication
 
-    from napari_organoid_synth.core.curation import SampleStore
-    from napari_organoid_synth.widgets._gallery import GalleryView
-    from napari_organoid_synth.widgets._thumbnails import StoreThread, label_colours
+    from napari_organoid_synth.core.samples.store import SampleStore
+    from napari_organoid_synth.widgets.curate.gallery import GalleryView
+    from napari_organoid_synth.widgets.shared.thumbnails import StoreThread, label_colours
 
     app = QApplication.instance() or QApplication([])
     label_colours()  # a running napari has loaded its colours
@@ -152,8 +152,8 @@ def scale(path: Path) -> dict[str, Any]:
     import psutil
     from qtpy.QtWidgets import QApplication
 
-    from napari_organoid_synth.widgets import _workspace
-    from napari_organoid_synth.widgets.curate_widget import CurateWidget
+    from napari_organoid_synth.widgets.curate.dock import CurateWidget
+    from napari_organoid_synth.widgets.shared import workspace as _workspace
 
     app = QApplication.instance() or QApplication([])
     _workspace.config_folder = lambda: path.parent / "config"
@@ -232,9 +232,9 @@ def scale(path: Path) -> dict[str, Any]:
 
 def verdicts(path: Path, until: Any) -> tuple[list[float], list[float]]:
     """Seconds that 50 accepted tiles cost the window, and seconds that each write took in the background."""
-    from napari_organoid_synth.core.curation import SampleStore
-    from napari_organoid_synth.widgets import _workspace
-    from napari_organoid_synth.widgets.curate_widget import CurateWidget
+    from napari_organoid_synth.core.samples.store import SampleStore
+    from napari_organoid_synth.widgets.curate.dock import CurateWidget
+    from napari_organoid_synth.widgets.shared import workspace as _workspace
 
     _workspace.config_folder = lambda: path.parent / "config"
     viewer = NoViewer()
@@ -270,7 +270,7 @@ def montage(path: Path, count: int) -> float:
     """The same pictures as one static scikit-image montage: seconds, nothing on the screen yet."""
     from skimage.util import montage as skimage_montage
 
-    from napari_organoid_synth.core.curation import SampleStore
+    from napari_organoid_synth.core.samples.store import SampleStore
 
     with SampleStore(path) as store:
         ids = store.ids()[:count]

@@ -34,8 +34,7 @@ import torch
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from napari_organoid_synth.core.codec import PairSpec
-from napari_organoid_synth.core.dataset import Batch
+from napari_organoid_synth.core.codec.codec import PairSpec
 from napari_organoid_synth.core.device import (
     GIB,
     bf16_runs,
@@ -47,10 +46,11 @@ from napari_organoid_synth.core.device import (
     use_threads,
 )
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.gans.base import Gan
+from napari_organoid_synth.core.generators.base import Gan
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.registry import GANS
-from napari_organoid_synth.core.run import new_gan
+from napari_organoid_synth.core.runs.run import new_gan
+from napari_organoid_synth.core.training.dataset import Batch
 
 STRENGTH = 0.3  # p of the adaptive augmentation while it is timed
 Kind = tuple[float, float, int]  # share of all steps, progress, steps taken before, as `Gan.rehearsals` gives them

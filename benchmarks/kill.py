@@ -29,13 +29,13 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from napari_organoid_synth.core.curation import VERDICTS, SampleStore
 from napari_organoid_synth.core.job import Added, JobFolder, Saved
-from napari_organoid_synth.core.ome_tiff import read_pair, write_pair
-from napari_organoid_synth.core.pairing import check_pairs, find_pairs
+from napari_organoid_synth.core.pairs.loading import check_pairs, find_pairs
+from napari_organoid_synth.core.pairs.ome_tiff import read_pair, write_pair
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.run import Run
-from napari_organoid_synth.core.simulate import tissue
+from napari_organoid_synth.core.runs.run import Run
+from napari_organoid_synth.core.samples.store import VERDICTS, SampleStore
+from napari_organoid_synth.core.simulators.simulate import tissue
 
 CLI = [sys.executable, "-m", "napari_organoid_synth"]
 TRAIN = ["tiles.size=64", "train.batch=2", "train.checkpoint_every=5", "train.preview_every=10"]
@@ -59,8 +59,8 @@ def window(path: Path, log: Path) -> None:
     import napari
     from qtpy.QtCore import QTimer
 
-    from napari_organoid_synth.widgets._workspace import Workspace
-    from napari_organoid_synth.widgets.curate_widget import CurateWidget
+    from napari_organoid_synth.widgets.curate.dock import CurateWidget
+    from napari_organoid_synth.widgets.shared.workspace import Workspace
 
     viewer = napari.Viewer()
     Workspace.of(viewer).setProject(path)

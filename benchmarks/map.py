@@ -30,10 +30,10 @@ REAL_TILES = 400
 
 def make(folder: Path, count: int) -> None:
     """A project with samples and a map of clouds."""
-    from napari_organoid_synth.core.curation import SampleStore
-    from napari_organoid_synth.core.embedding import Embedding
+    from napari_organoid_synth.core.map.embedding import Embedding
+    from napari_organoid_synth.core.map.storage import REAL, write_map
     from napari_organoid_synth.core.project import Project
-    from napari_organoid_synth.core.sample_map import REAL, write_map
+    from napari_organoid_synth.core.samples.store import SampleStore
 
     project = Project(folder)
     fill(project.samples_path, count, 64)
@@ -56,9 +56,9 @@ def measure(folder: Path, width: int, height: int) -> None:
     from qtpy.QtWidgets import QApplication
 
     app: Any = QApplication.instance() or QApplication([])
-    from napari_organoid_synth.widgets import _workspace
-    from napari_organoid_synth.widgets._thumbnails import label_colours
-    from napari_organoid_synth.widgets.map_widget import MapWidget
+    from napari_organoid_synth.widgets.map.dock import MapWidget
+    from napari_organoid_synth.widgets.shared import workspace as _workspace
+    from napari_organoid_synth.widgets.shared.thumbnails import label_colours
 
     _workspace.config_folder = lambda: folder.parent / "config"
     label_colours()

@@ -20,18 +20,18 @@ import torch
 from numpy.typing import NDArray
 from skimage.measure import label
 
-from napari_organoid_synth.core.codec import Codec
-from napari_organoid_synth.core.drawn_masks import DrawnMasks
-from napari_organoid_synth.core.mask_check import MaskCheck, MaskChecker
+from napari_organoid_synth.core.codec.codec import Codec
 from napari_organoid_synth.core.metrics.distances import frechet_distance, kernel_distance
-from napari_organoid_synth.core.pair import SamplePair
-from napari_organoid_synth.core.pairing import load_pairs
-from napari_organoid_synth.core.population import place
-from napari_organoid_synth.core.population_fit import fit_each
+from napari_organoid_synth.core.pairs.loading import load_pairs
+from napari_organoid_synth.core.pairs.pair import SamplePair
+from napari_organoid_synth.core.pairs.tiling import clean_instances, cut_pair, list_tiles
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.run import Run
-from napari_organoid_synth.core.tiling import clean_instances, cut_pair, list_tiles
-from napari_organoid_synth.core.watch import Scale
+from napari_organoid_synth.core.runs.run import Run
+from napari_organoid_synth.core.simulators.population import place
+from napari_organoid_synth.core.simulators.population_fit import fit_each
+from napari_organoid_synth.core.synthesis.mask_check import MaskCheck, MaskChecker
+from napari_organoid_synth.core.synthesis.mask_sampler import DrawnMasks
+from napari_organoid_synth.core.training.monitor import Scale
 
 Labels = NDArray[np.int32]
 

@@ -20,20 +20,20 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from napari_organoid_synth.core.annotate import annotate, mark
-from napari_organoid_synth.core.configs.unet import UNetConfig
-from napari_organoid_synth.core.curation import SampleStore
-from napari_organoid_synth.core.generate import generate
 from napari_organoid_synth.core.job import Control, Event, Finished, Progress, Warned
-from napari_organoid_synth.core.matching import mean_scores, pixel_scores
-from napari_organoid_synth.core.pair import SamplePair
-from napari_organoid_synth.core.pair_table import split_table
-from napari_organoid_synth.core.pairing import check_pairs, find_pairs, load_pairs
+from napari_organoid_synth.core.pairs.loading import check_pairs, find_pairs, load_pairs
+from napari_organoid_synth.core.pairs.pair import SamplePair
+from napari_organoid_synth.core.pairs.table import split_table
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import AnnotateSettings, GenerateSettings, Recipe
-from napari_organoid_synth.core.segmenters.base import load_segmenter
-from napari_organoid_synth.core.segmenters.crops import intensity_range, normalise
-from napari_organoid_synth.core.train import train
+from napari_organoid_synth.core.samples.store import SampleStore
+from napari_organoid_synth.core.segmentation.agreement import mean_scores, pixel_scores
+from napari_organoid_synth.core.segmentation.annotate import annotate, mark
+from napari_organoid_synth.core.segmentation.segmenters.base import load_segmenter
+from napari_organoid_synth.core.segmentation.segmenters.crops import intensity_range, normalise
+from napari_organoid_synth.core.segmentation.segmenters.unet_config import UNetConfig
+from napari_organoid_synth.core.synthesis.generate import generate
+from napari_organoid_synth.core.training.train import train
 
 COLOURS = {"mitochondria": (255, 140, 0), "membranes": (0, 220, 255)}
 WAYS = {"noise and contrast": {"noise": 0.2, "contrast": 0.4}, "neither": {"noise": 0.0, "contrast": 0.0}}

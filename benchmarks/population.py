@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from scipy.stats import ks_2samp
 
-from napari_organoid_synth.core.population import LEAST_SEEN, PopulationSettings, draw, place
-from napari_organoid_synth.core.population_fit import SHAPES, fit, fit_each, read_masks
+from napari_organoid_synth.core.simulators.population import LEAST_SEEN, PopulationSettings, draw, place
+from napari_organoid_synth.core.simulators.population_fit import SHAPES, fit, fit_each, read_masks
 
 SIZE = 256
 SHOWN = 8  # columns of the sheet

@@ -17,16 +17,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from napari_organoid_synth.core.dataset import PairDataset
 from napari_organoid_synth.core.device import random_stream, use_threads
 from napari_organoid_synth.core.job import Control
-from napari_organoid_synth.core.pairing import load_pairs
+from napari_organoid_synth.core.pairs.loading import load_pairs
+from napari_organoid_synth.core.pairs.tiling import list_tiles
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
-from napari_organoid_synth.core.run import Run, new_gan
-from napari_organoid_synth.core.tiling import list_tiles
-from napari_organoid_synth.core.train import train
-from napari_organoid_synth.core.watch import Scale, kernel_distance
+from napari_organoid_synth.core.runs.run import Run, new_gan
+from napari_organoid_synth.core.training.dataset import PairDataset
+from napari_organoid_synth.core.training.monitor import Scale, kernel_distance
+from napari_organoid_synth.core.training.train import train
 
 NUMBER = 256
 

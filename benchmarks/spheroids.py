@@ -27,19 +27,25 @@ import torch
 from imageio.v3 import imread, imwrite
 
 import napari_organoid_synth
-from napari_organoid_synth.core.configs.multiscale_adversarial import MultiscaleAdversarialConfig
-from napari_organoid_synth.core.configs.unet import UNetConfig
 from napari_organoid_synth.core.device import device_words, peak_bytes, pick_device
-from napari_organoid_synth.core.folds import make_folds
+from napari_organoid_synth.core.frozen_model import Settings
+from napari_organoid_synth.core.gain.folds import make_folds
 from napari_organoid_synth.core.job import Control, Progress, write_text
-from napari_organoid_synth.core.overlay import error_overlay
-from napari_organoid_synth.core.pair import RGB, SamplePair, content_hash
+from napari_organoid_synth.core.pairs.overlay import error_overlay
+from napari_organoid_synth.core.pairs.pair import RGB, SamplePair, content_hash
 from napari_organoid_synth.core.registry import SEGMENTERS
-from napari_organoid_synth.core.segmenters.base import Segmenter, SegmentSpec
-from napari_organoid_synth.core.segmenters.crops import CropPool
-from napari_organoid_synth.core.segmenters.multiscale_adversarial import is_hard
-from napari_organoid_synth.core.settings import Settings
-from napari_organoid_synth.core.threshold_curves import SCORES, FoldScores, Score, image_scores, threshold_svg
+from napari_organoid_synth.core.segmentation.segmenters.base import Segmenter, SegmentSpec
+from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool
+from napari_organoid_synth.core.segmentation.segmenters.multiscale_adversarial import is_hard
+from napari_organoid_synth.core.segmentation.segmenters.multiscale_adversarial_config import MultiscaleAdversarialConfig
+from napari_organoid_synth.core.segmentation.segmenters.unet_config import UNetConfig
+from napari_organoid_synth.core.segmentation.threshold_curves import (
+    SCORES,
+    FoldScores,
+    Score,
+    image_scores,
+    threshold_svg,
+)
 
 PUBLISHED = {
     "folds": 5,

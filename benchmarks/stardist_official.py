@@ -21,13 +21,13 @@ import imageio.v3 as iio
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_organoid_synth.core.configs.stardist import StarDistConfig
 from napari_organoid_synth.core.device import use_threads
 from napari_organoid_synth.core.job import Control
-from napari_organoid_synth.core.pair import SamplePair
-from napari_organoid_synth.core.segmenters.base import SegmentSpec
-from napari_organoid_synth.core.segmenters.crops import CropPool, intensity_range, normalise
-from napari_organoid_synth.core.segmenters.stardist import EPOCH, StarDist
+from napari_organoid_synth.core.pairs.pair import SamplePair
+from napari_organoid_synth.core.segmentation.segmenters.base import SegmentSpec
+from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool, intensity_range, normalise
+from napari_organoid_synth.core.segmentation.segmenters.stardist import EPOCH, StarDist
+from napari_organoid_synth.core.segmentation.segmenters.stardist_config import StarDistConfig
 
 IOU = (0.5, 0.7)
 Labels = list[NDArray[np.int32]]

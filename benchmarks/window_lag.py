@@ -59,10 +59,10 @@ class Lag:
 
 def simulated(path: Path) -> None:
     """A project of eight simulated EM pairs."""
-    from napari_organoid_synth.core.ome_tiff import write_pair
-    from napari_organoid_synth.core.pairing import check_pairs, find_pairs
+    from napari_organoid_synth.core.pairs.loading import check_pairs, find_pairs
+    from napari_organoid_synth.core.pairs.ome_tiff import write_pair
     from napari_organoid_synth.core.project import Project
-    from napari_organoid_synth.core.simulate import em
+    from napari_organoid_synth.core.simulators.simulate import em
 
     for seed in range(8):
         write_pair(path / "real", em(seed, 512))
@@ -87,8 +87,8 @@ def main() -> None:
     from qtpy.QtWidgets import QApplication
 
     from napari_organoid_synth.core.recipe import GainSettings
-    from napari_organoid_synth.widgets._menus import open_dock
-    from napari_organoid_synth.widgets._workspace import open_project_window
+    from napari_organoid_synth.widgets.shared.menus import open_dock
+    from napari_organoid_synth.widgets.shared.workspace import open_project_window
 
     viewer = napari.Viewer()
     workspace = open_project_window(viewer, path)

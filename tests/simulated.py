@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from napari_organoid_synth.core.pair import SamplePair
-from napari_organoid_synth.core.pairing import save_layers_pair
+from napari_organoid_synth.core.pairs.loading import save_layers_pair
+from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.simulate import em
+from napari_organoid_synth.core.simulators.simulate import em
 
 
 def scene(seed: int, size: int, objects: int = 9) -> tuple[np.ndarray, np.ndarray]:

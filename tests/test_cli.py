@@ -209,7 +209,7 @@ def test_a_stopped_job_is_exit_code_130_and_still_gives_its_result(
         yield Finished(3, "canceled", {"scored": 3})
 
     Project(tmp_path / "p")
-    monkeypatch.setattr("napari_organoid_synth.core.score.score", score)
+    monkeypatch.setattr("napari_organoid_synth.core.scores.score.score", score)
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     for arguments, out in ((["--json"], {"reason": "canceled", "scored": 3}), ([], None)):
         monkeypatch.setattr(sys, "argv", ["organoid-synth", "score", str(tmp_path / "p"), *arguments])
@@ -249,8 +249,8 @@ def test_a_stopped_training_goes_on_although_it_was_asked_to_stop(tmp_path: Path
 def test_curate_accepts_the_best_and_diverse_ones(tmp_path: Path) -> None:
     import numpy as np
 
-    from napari_organoid_synth.core.curation import SampleStore
-    from napari_organoid_synth.core.pair import SamplePair
+    from napari_organoid_synth.core.pairs.pair import SamplePair
+    from napari_organoid_synth.core.samples.store import SampleStore
 
     with SampleStore(Project(tmp_path / "p").samples_path) as store:
         for number, grey in enumerate([20, 20, 20, 200, 20, 20, 20, 20]):

@@ -36,7 +36,7 @@ def images(tmp_path: Path) -> Path:
     """The folders that the pages speak of: images, and masks of two classes; images in a folder for each grade."""
     from imageio.v3 import imwrite
 
-    from napari_organoid_synth.core.simulate import em
+    from napari_organoid_synth.core.simulators.simulate import em
 
     for seed in range(5):
         pair = em(seed, 128)

@@ -22,20 +22,20 @@ import tifffile
 import torch
 
 from napari_organoid_synth import cli
-from napari_organoid_synth.core import train as train_module
-from napari_organoid_synth.core.codec import Codec
-from napari_organoid_synth.core.curation import SampleStore
+from napari_organoid_synth.core.codec.codec import Codec
 from napari_organoid_synth.core.errors import DiskFull, UserError
-from napari_organoid_synth.core.gans.pix2pix import Pix2Pix
+from napari_organoid_synth.core.generators.pix2pix import Pix2Pix
 from napari_organoid_synth.core.job import Added, Failed, JobFolder, Progress, Saved, write_bytes
-from napari_organoid_synth.core.ome_tiff import write_pair
-from napari_organoid_synth.core.pair_table import PairTable
+from napari_organoid_synth.core.pairs.ome_tiff import write_pair
+from napari_organoid_synth.core.pairs.table import PairTable
+from napari_organoid_synth.core.pairs.tiling import mirrored_words
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.registry import GANS
-from napari_organoid_synth.core.run import Run, new_gan
-from napari_organoid_synth.core.simulate import organoid_brightfield
-from napari_organoid_synth.core.tiling import mirrored_words
+from napari_organoid_synth.core.runs.run import Run, new_gan
+from napari_organoid_synth.core.samples.store import SampleStore
+from napari_organoid_synth.core.simulators.simulate import organoid_brightfield
+from napari_organoid_synth.core.training import train as train_module
 
 SMALL = [
     "tiles.size=64", "tiles.turn=false", "tiles.flip=false", "gan.generator_channels=8", "gan.discriminator_channels=8",
@@ -227,7 +227,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     project = Project(folder / "p")
     for seed in range(3):
         write_pair(folder / "p" / "real", organoid_brightfield(seed, 64))
-    from napari_organoid_synth.core.pairing import check_pairs, find_pairs, load_pairs
+    from napari_organoid_synth.core.pairs.loading import check_pairs, find_pairs, load_pairs
 
     table = check_pairs(find_pairs(folder / "p" / "real"))
     table.to_file(project.pairs_path)
@@ -710,7 +710,7 @@ def test_a_full_disk_anywhere_in_a_job_ends_with_the_sentence(
         yield Added(1, ("a",))
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("napari_organoid_synth.core.score.score", score)
+    monkeypatch.setattr("napari_organoid_synth.core.scores.score.score", score)
     assert call("score", project) == (1, "", full(project))
     last = Project(project).jobs("score")[-1].read_events()[0][-1]
     assert isinstance(last, Failed)

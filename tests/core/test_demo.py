@@ -3,12 +3,12 @@ import json
 import numpy as np
 import pytest
 
-from napari_organoid_synth.core.curation import SampleStore
 from napari_organoid_synth.core.demo import TOTAL, DemoSettings, demo
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Added, Control, Finished, Progress, Started
-from napari_organoid_synth.core.pair_table import PairTable
+from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.samples.store import SampleStore
 
 TINY = DemoSettings(size=64, train=2, test=2, steps=4, samples=4, segment_steps=2, channels=8)
 

@@ -18,14 +18,14 @@ from qtpy.QtCore import QPoint, QTimer
 from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import QTreeView, QWidget
 
-from napari_organoid_synth.core import ome_tiff
-from napari_organoid_synth.core.curation import SampleStore
-from napari_organoid_synth.core.pair import SamplePair, Source
+from napari_organoid_synth.core.pairs import ome_tiff
+from napari_organoid_synth.core.pairs.pair import SamplePair, Source
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.simulate import SIMULATORS
-from napari_organoid_synth.widgets._workspace import Workspace
-from napari_organoid_synth.widgets.curate_widget import CurateWidget
-from napari_organoid_synth.widgets.pairs_widget import PairsWidget
+from napari_organoid_synth.core.samples.store import SampleStore
+from napari_organoid_synth.core.simulators.simulate import SIMULATORS
+from napari_organoid_synth.widgets.curate.dock import CurateWidget
+from napari_organoid_synth.widgets.pairs.dock import PairsWidget
+from napari_organoid_synth.widgets.shared.workspace import Workspace
 
 pytestmark = pytest.mark.skipif(
     not (shutil.which("xdotool") and shutil.which("openbox") and os.environ.get("DISPLAY")),

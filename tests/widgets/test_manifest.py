@@ -60,7 +60,8 @@ def test_folders_are_left_to_napari_which_would_ask_about_each(manifest):
 PROBE = """
 import json, sys
 import napari
-from napari_organoid_synth.widgets import _menus, _reader, _sample_data
+from napari_organoid_synth.widgets.shared import menus as _menus, reader as _reader
+from napari_organoid_synth import sample_data as _sample_data
 viewer = napari.Viewer(show=False)
 for title in ("Pairs", "Train", "Generate", "Curate", "Map", "Scores", "Blind test", "Segment", "Export"):
     _menus.open_dock(viewer, title)

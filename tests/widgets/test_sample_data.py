@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import tifffile
 
+from napari_organoid_synth import sample_data as _sample_data
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.widgets import _sample_data
-from napari_organoid_synth.widgets._sample_data import SETS, Download, PublicSet
+from napari_organoid_synth.sample_data import SETS, Download, PublicSet
 
 
 @pytest.mark.parametrize("name", ["organoid_brightfield", "em", "tissue"])

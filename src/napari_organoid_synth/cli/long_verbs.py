@@ -33,7 +33,7 @@ def train(
     else:
         settings = settings_of("train", recipe, [*([f"gan={gan}"] if gan else []), *(overrides or ())])
     if dry_run:
-        from napari_organoid_synth.core.train import estimate
+        from napari_organoid_synth.core.training.train import estimate
 
         show(estimate(opened, settings), as_json)
         return
@@ -51,8 +51,8 @@ def pipeline(
 ) -> None:
     """Learn masks, check them, learn to paint, make pairs: touching objects keep their structure."""
     from napari_organoid_synth.core.job import JobFolder
-    from napari_organoid_synth.core.pipeline import find_pipeline
     from napari_organoid_synth.core.project import Project
+    from napari_organoid_synth.core.synthesis.pipeline import find_pipeline
 
     opened = Project(project, make=False)
     folder = find_pipeline(opened, resume) if resume is not None else JobFolder(job) if job else None
@@ -89,7 +89,7 @@ def gain(
     settings = settings_of("gain", recipe, [*(overrides or ()), *options])
     folder = JobFolder(job) if job else None
     if folder is None:
-        from napari_organoid_synth.core.gain_folder import earlier
+        from napari_organoid_synth.core.gain.storage import earlier
 
         folder = earlier(opened, settings, resume)
     run_verb("gain", opened, settings, folder, job is not None, as_json, resume=resume is not None)

@@ -14,9 +14,9 @@ import typer
 from napari_organoid_synth.core.errors import DiskFull, UserError, is_disk_full
 
 if TYPE_CHECKING:
+    from napari_organoid_synth.core.frozen_model import Settings
     from napari_organoid_synth.core.job import Control, Event, JobFolder
     from napari_organoid_synth.core.project import Project
-    from napari_organoid_synth.core.settings import Settings
 
 
 def settings_of(
@@ -35,14 +35,14 @@ def run_verb(
     verb: str, project: Project, settings: Settings, job: JobFolder | None, launched: bool, as_json: bool, **extra: Any
 ) -> None:
     """Run a long verb in a job folder, so that a window can follow and steer it, and print its result."""
-    from importlib import import_module
+    from napari_organoid_synth.core.registry import VERBS, load
 
     job = job or project.job(verb)
     steering = job.control
     job.begin(verb, sys.argv[1:])
     if not launched:  # a window clears earlier requests itself, before it starts the process: its later ones count
         steering.resume()
-    function = getattr(import_module(f"napari_organoid_synth.core.{verb}"), verb)
+    function = load(VERBS[verb])
     if verb in {"train", "segment", "gain", "annotate", "pipeline"}:
         extra["folder"] = job.path
     finish(follow(function(project, settings, steering, **extra), steering, verb, project, job), as_json)
@@ -120,13 +120,13 @@ def show(result: dict[str, Any], as_json: bool) -> None:
         print(json.dumps(result, indent=1, default=str))
         return
     if "table" in result:
-        from napari_organoid_synth.core.gain_table import gain_text
+        from napari_organoid_synth.core.gain.table import gain_text
 
         print(gain_text(result))
         return
     for key, value in result.items():
         if key == "sets":
-            from napari_organoid_synth.core.score_table import table
+            from napari_organoid_synth.core.scores.table import table
 
             print(table(value))
             continue

@@ -23,8 +23,8 @@ from napari_organoid_synth.cli.running import at_once, finish, follow, settings_
 from napari_organoid_synth.core.errors import UserError
 
 if TYPE_CHECKING:
-    from napari_organoid_synth.core.curation import SampleStore
     from napari_organoid_synth.core.project import Project
+    from napari_organoid_synth.core.samples.store import SampleStore
 
 MEASURED = {"mask_kind", "field", "count", "clusters", "clustering", "spread", "radius", "elongation"}
 
@@ -38,7 +38,7 @@ def pair(
     **fields: Any,
 ) -> None:
     """Match images with masks and check them; without --images show the table."""
-    from napari_organoid_synth.core.pairing import PairTable, check_pairs, find_pairs, split_table
+    from napari_organoid_synth.core.pairs.loading import PairTable, check_pairs, find_pairs, split_table
     from napari_organoid_synth.core.project import Project
 
     settings = settings_of("pair", recipe, overrides, fields)
@@ -77,8 +77,8 @@ def curate(
     **fields: Any,
 ) -> None:
     """Accept and reject samples; without options show the counts."""
-    from napari_organoid_synth.core.curation import SampleStore, Verdict
     from napari_organoid_synth.core.project import Project
+    from napari_organoid_synth.core.samples.store import SampleStore, Verdict
 
     settings = settings_of("curate", recipe, overrides, fields)
     opened = Project(project, make=False)
@@ -106,11 +106,11 @@ def _chosen(store: SampleStore, name: str) -> list[str]:
     """Samples that an option names: ``best:N``, ``diverse:N`` or one by its name."""
     way, _, number = name.partition(":")
     if way == "best" and number.isdigit():
-        from napari_organoid_synth.core.score import best
+        from napari_organoid_synth.core.scores.score import best
 
         return best(store, int(number))
     if way == "diverse" and number.isdigit():
-        from napari_organoid_synth.core.diversity import diverse
+        from napari_organoid_synth.core.samples.selection import diverse
 
         return diverse(store, int(number))
     return [name]
@@ -145,8 +145,8 @@ def simulate(
     **fields: Any,
 ) -> None:
     """Write simulated pairs."""
-    from napari_organoid_synth.core.ome_tiff import write_pair
-    from napari_organoid_synth.core.simulate import SIMULATORS
+    from napari_organoid_synth.core.pairs.ome_tiff import write_pair
+    from napari_organoid_synth.core.simulators.simulate import SIMULATORS
 
     settings = settings_of("simulate", recipe, overrides, fields)
     if name not in SIMULATORS:
@@ -154,7 +154,7 @@ def simulate(
     made: dict[str, Any] = {"folder": str(folder), "pairs": settings.number}
     how: list[dict[str, Any]] = [{}]
     if settings.masks:
-        from napari_organoid_synth.core.population_fit import fit, fit_each, read_masks
+        from napari_organoid_synth.core.simulators.population_fit import fit, fit_each, read_masks
 
         if name != "population":
             raise UserError(f"'{name}' has sizes of its own.", "Only population is fitted to masks.", "Drop --masks.")
@@ -203,8 +203,8 @@ def share(
 ) -> None:
     """Write a trained generator as one file for others; a licence must be chosen."""
     from napari_organoid_synth.core.project import Project
-    from napari_organoid_synth.core.run import Run
-    from napari_organoid_synth.core.share import write_bundle
+    from napari_organoid_synth.core.runs.run import Run
+    from napari_organoid_synth.core.runs.sharing import write_bundle
 
     settings, opened = settings_of("share", recipe, overrides, fields), Project(project, make=False)
 
@@ -228,7 +228,7 @@ def adopt(
 ) -> None:
     """Take a model file into the project as a run to generate with, or to start from."""
     from napari_organoid_synth.core.project import Project
-    from napari_organoid_synth.core.share import add_bundle
+    from napari_organoid_synth.core.runs.sharing import add_bundle
 
     settings, opened = settings_of("adopt", recipe, overrides, fields), Project(project)
 
@@ -250,7 +250,7 @@ def blind(
     as_json: JsonOption = False,
 ) -> None:
     """Show what the blind tests of a project gave; they are answered in the window."""
-    from napari_organoid_synth.core.blind_test import overview, read_sessions, to_csv
+    from napari_organoid_synth.core.blind.setup import overview, read_sessions, to_csv
     from napari_organoid_synth.core.job import write_text
     from napari_organoid_synth.core.project import Project
 
@@ -358,7 +358,7 @@ def _open_window(project: Project) -> None:
         import napari
     except ImportError:
         raise UserError("napari is not installed.", todo="pip install 'napari-organoid-synth[all]'") from None
-    from napari_organoid_synth.widgets._workspace import open_project_window
+    from napari_organoid_synth.widgets.shared.workspace import open_project_window
 
     open_project_window(napari.Viewer(title=f"{project.path.name} – Organoid Synth"), project.path)
     napari.run()

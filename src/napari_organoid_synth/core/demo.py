@@ -11,9 +11,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from napari_organoid_synth.core.configs.pix2pix import Pix2PixConfig
-from napari_organoid_synth.core.configs.unet import UNetConfig
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.frozen_model import Settings
+from napari_organoid_synth.core.generators.pix2pix_config import Pix2PixConfig
 from napari_organoid_synth.core.job import Added, Control, Event, Finished, JobFolder, Progress, Started
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import (
@@ -25,8 +25,8 @@ from napari_organoid_synth.core.recipe import (
     TileSettings,
     TrainSettings,
 )
-from napari_organoid_synth.core.settings import Settings
-from napari_organoid_synth.core.stages import TOTAL, Stage, run_stages
+from napari_organoid_synth.core.segmentation.segmenters.unet_config import UNetConfig
+from napari_organoid_synth.core.synthesis.stages import TOTAL, Stage, run_stages
 
 
 class DemoSettings(Settings):
@@ -116,28 +116,28 @@ def _stages(project: Project, control: Control, settings: DemoSettings) -> list[
     )
 
     def train() -> Iterator[Event]:
-        from napari_organoid_synth.core.train import train as verb
+        from napari_organoid_synth.core.training.train import train as verb
 
         job = _begin(project, "train")
         yield from job.record(verb(project, recipe, control, folder=job.path))
 
     def generate() -> Iterator[Event]:
-        from napari_organoid_synth.core.generate import generate as verb
+        from napari_organoid_synth.core.synthesis.generate import generate as verb
 
         yield from verb(project, GenerateSettings(number=settings.samples, seed=seed), control)
 
     def score() -> Iterator[Event]:
-        from napari_organoid_synth.core.score import score as verb
+        from napari_organoid_synth.core.scores.score import score as verb
 
         yield from verb(project, ScoreSettings(sets="none"), control)
 
     def export() -> Iterator[Event]:
-        from napari_organoid_synth.core.export import export as verb
+        from napari_organoid_synth.core.export.export import export as verb
 
         yield from verb(project, ExportSettings(formats=("ome-tiff", "cellpose")), control)
 
     def segment() -> Iterator[Event]:
-        from napari_organoid_synth.core.segment import segment as verb
+        from napari_organoid_synth.core.gain.segment import segment as verb
 
         job = _begin(project, "segment")
         yield from job.record(verb(project, compared, control, folder=job.path))
@@ -162,9 +162,9 @@ def _begin(project: Project, verb: str) -> JobFolder:
 
 def _simulate(project: Project, settings: DemoSettings) -> Iterator[Event]:
     """Write simulated pairs into the project, find them again as any images, and put some aside for the test."""
-    from napari_organoid_synth.core.ome_tiff import write_pair
-    from napari_organoid_synth.core.pairing import check_pairs, find_pairs, split_table
-    from napari_organoid_synth.core.simulate import SIMULATORS
+    from napari_organoid_synth.core.pairs.loading import check_pairs, find_pairs, split_table
+    from napari_organoid_synth.core.pairs.ome_tiff import write_pair
+    from napari_organoid_synth.core.simulators.simulate import SIMULATORS
 
     folder, total = project.path / "pairs", settings.train + settings.test
     kind = None
@@ -180,8 +180,8 @@ def _simulate(project: Project, settings: DemoSettings) -> Iterator[Event]:
 
 def _accept(project: Project, number: int) -> Iterator[Event]:
     """Accept the most realistic samples and reject the rest."""
-    from napari_organoid_synth.core.curation import SampleStore
-    from napari_organoid_synth.core.score import best
+    from napari_organoid_synth.core.samples.store import SampleStore
+    from napari_organoid_synth.core.scores.score import best
 
     with SampleStore(project.samples_path) as store:
         chosen = best(store, number)

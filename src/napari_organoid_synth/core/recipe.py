@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 
-from napari_organoid_synth.core.configs.pix2pix import Pix2PixConfig
-from napari_organoid_synth.core.configs.unet import UNetConfig
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.pair import MaskKind
+from napari_organoid_synth.core.frozen_model import Settings
+from napari_organoid_synth.core.generators.pix2pix_config import Pix2PixConfig
+from napari_organoid_synth.core.pairs.pair import MaskKind
 from napari_organoid_synth.core.registry import GANS, METRICS, SEGMENTERS, Registry
-from napari_organoid_synth.core.settings import Settings
+from napari_organoid_synth.core.segmentation.segmenters.unet_config import UNetConfig
 
 if TYPE_CHECKING:
-    from napari_organoid_synth.core.codec import Shape
+    from napari_organoid_synth.core.codec.codec import Shape
 
 
 def _member_of(registry: Registry) -> Any:
@@ -460,7 +460,7 @@ VERBS: dict[str, type[Settings]] = {
     "predict": PredictSettings,
     "annotate": AnnotateSettings,
 }
-"""Every long verb and its settings; the function is ``core.<verb>.<verb>(project, settings, control)``."""
+"""Every long verb and its settings; the functions are in `registry.VERBS`."""
 
 SHORT_VERBS: dict[str, type[Settings]] = {
     "pair": PairSettings,

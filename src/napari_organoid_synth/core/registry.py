@@ -1,8 +1,7 @@
 """The families of exchangeable parts: one line per member.
 
-A member called ``name`` is two files of that name: ``core/configs/name.py`` with its settings, read by the window to
-build a form and which therefore imports no torch, and ``core/<family>/name.py`` with its networks. Nothing is imported
-before it is asked for.
+A member is the file with its class. Settings that the window shows stand beside it in ``<file>_config.py``, which
+imports no torch. Nothing is imported before it is asked for.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from napari_organoid_synth.core.errors import UserError
 
 if TYPE_CHECKING:
-    from napari_organoid_synth.core.settings import Settings
+    from napari_organoid_synth.core.frozen_model import Settings
 
 _CORE = "napari_organoid_synth.core"
 
@@ -24,9 +23,10 @@ class Registry:
     Parameters
     ----------
     family : str
-        Package below ``core`` that holds the members, e.g. ``"gans"``.
+        What the members are, in the plural, e.g. ``"generators"``.
     members : dict of str to str
-        Name of a member to its class; the settings class is that name plus ``Config``.
+        Name of a member to ``"module:Class"`` below ``core``; the settings class is that name plus ``Config``, in the
+        module of that name plus ``_config``.
     """
 
     def __init__(self, family: str, members: dict[str, str]) -> None:
@@ -36,26 +36,27 @@ class Registry:
         """All names, in the order in which a person should meet them."""
         return list(self._members)
 
-    def _class_name(self, name: str) -> str:
+    def _place(self, name: str) -> tuple[str, str]:
+        """Module and class of a member."""
         try:
-            return self._members[name]
+            module, _, cls = self._members[name].partition(":")
+            return f"{_CORE}.{module}", cls
         except KeyError:
             raise UserError(
                 f"There is no '{name}' in {self.family}.",
                 f"Expected one of: {', '.join(self._members)}.",
-                f"See 'organoid-synth list {'generators' if self.family == 'gans' else self.family}'.",
+                f"See 'organoid-synth list {self.family}'.",
             ) from None
 
     def config(self, name: str) -> type[Settings]:
         """The settings class of a member; imports no torch."""
-        class_name = self._class_name(name)
-        cls: type[Settings] = getattr(import_module(f"{_CORE}.configs.{name}"), f"{class_name}Config")
+        module, class_name = self._place(name)
+        cls: type[Settings] = getattr(import_module(f"{module}_config"), f"{class_name}Config")
         return cls
 
     def load(self, name: str) -> Any:
         """The class of a member."""
-        class_name = self._class_name(name)
-        return getattr(import_module(f"{_CORE}.{self.family}.{name}"), class_name)
+        return load(":".join(self._place(name)))
 
     def describe(self, name: str) -> dict[str, Any]:
         """One sentence about a member, and its settings with type, default, bounds and explanation."""
@@ -70,38 +71,69 @@ class Registry:
         }
 
 
+def load(place: str) -> Any:
+    """Import ``"package.module:name"``."""
+    module, _, name = place.partition(":")
+    return getattr(import_module(module), name)
+
+
 GANS = Registry(
-    "gans",
+    "generators",
     {
-        "pix2pix": "Pix2Pix",
-        "cyclegan": "CycleGan",
-        "dcgan": "Dcgan",
-        "aae": "Aae",
-        "cgan": "Cgan",
-        "infogan": "Infogan",
-        "gan": "DenseGan",
-        "progan": "Progan",
-        "stylegan": "Stylegan",
-        "stylegan2_ada": "StyleGan2Ada",
+        "pix2pix": "generators.pix2pix:Pix2Pix",
+        "cyclegan": "generators.cyclegan:CycleGan",
+        "dcgan": "generators.dcgan:Dcgan",
+        "aae": "generators.aae:Aae",
+        "cgan": "generators.cgan:Cgan",
+        "infogan": "generators.infogan:Infogan",
+        "gan": "generators.dense_gan:DenseGan",
+        "progan": "generators.progan:Progan",
+        "stylegan": "generators.stylegan:Stylegan",
+        "stylegan2_ada": "generators.stylegan2_ada:StyleGan2Ada",
     },
 )
 SEGMENTERS = Registry(
     "segmenters",
     {
-        "unet": "UNet",
-        "multiscale_adversarial": "MultiscaleAdversarial",
-        "stardist": "StarDist",
-        "cellpose": "Cellpose",
+        "unet": "segmentation.segmenters.unet:UNet",
+        "multiscale_adversarial": "segmentation.segmenters.multiscale_adversarial:MultiscaleAdversarial",
+        "stardist": "segmentation.segmenters.stardist:StarDist",
+        "cellpose": "segmentation.segmenters.cellpose:Cellpose",
     },
 )
-METRICS = Registry("metrics", {"nearest": "Nearest", "sharpness": "Sharpness", "objects": "Objects", "fits": "Fits"})
+METRICS = Registry(
+    "metrics",
+    {
+        "nearest": "metrics.nearest:Nearest",
+        "sharpness": "metrics.sharpness:Sharpness",
+        "objects": "metrics.objects:Objects",
+        "fits": "metrics.mask_consistency:Fits",
+    },
+)
 EXTRACTORS = Registry(
     "extractors",
     {
-        "encoder": "Encoder",
-        "inception2048": "Inception2048",
-        "inception64": "Inception64",
-        "vgg19": "Vgg19",
-        "random": "Random",
+        "encoder": "metrics.extractors.encoder:Encoder",
+        "inception2048": "metrics.extractors.inception2048:Inception2048",
+        "inception64": "metrics.extractors.inception64:Inception64",
+        "vgg19": "metrics.extractors.vgg19:Vgg19",
+        "random": "metrics.extractors.random:Random",
     },
 )
+VERBS = {
+    verb: f"{_CORE}.{place}"
+    for verb, place in {
+        "train": "training.train:train",
+        "generate": "synthesis.generate:generate",
+        "pipeline": "synthesis.pipeline:pipeline",
+        "score": "scores.score:score",
+        "map": "map.build:map",
+        "fill": "synthesis.fill_gaps:fill",
+        "export": "export.export:export",
+        "segment": "gain.segment:segment",
+        "gain": "gain.gain:gain",
+        "predict": "segmentation.predict:predict",
+        "annotate": "segmentation.annotate:annotate",
+    }.items()
+}
+"""Every long verb and its function ``(project, settings, control)``."""

@@ -9,7 +9,7 @@ from napari_organoid_synth.core.metrics import collapse
 from napari_organoid_synth.core.metrics.collapse import distinct, repeated, twins
 from napari_organoid_synth.core.metrics.memorisation import WAYS, orientations
 from napari_organoid_synth.core.metrics.nearest import ssim
-from napari_organoid_synth.core.tiling import orient
+from napari_organoid_synth.core.pairs.tiling import orient
 from simulated import scene
 
 

@@ -16,8 +16,8 @@ from napari_organoid_synth.core.metrics.memorisation import (
     signature,
     turned_signatures,
 )
+from napari_organoid_synth.core.pairs.tiling import orient
 from napari_organoid_synth.core.registry import EXTRACTORS
-from napari_organoid_synth.core.tiling import orient
 
 
 def test_a_signature_is_a_correlation_and_orientations_are_eight() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_organoid_synth.core.metrics.base import RealRange, intensity_limits, to_grey, to_unit
-from napari_organoid_synth.core.pair import SamplePair
+from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.registry import METRICS
 
 

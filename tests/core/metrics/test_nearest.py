@@ -8,8 +8,8 @@ from scipy.ndimage import gaussian_filter
 from skimage.metrics import structural_similarity
 
 from napari_organoid_synth.core.metrics.nearest import MOST_TWIN, TWIN, Nearest, shrink, ssim
-from napari_organoid_synth.core.pair import SamplePair, Source
-from napari_organoid_synth.core.tiling import orient
+from napari_organoid_synth.core.pairs.pair import SamplePair, Source
+from napari_organoid_synth.core.pairs.tiling import orient
 
 
 def texture(seed: int, size: int = 128, channels: int = 1) -> np.ndarray:

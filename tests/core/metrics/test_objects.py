@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_organoid_synth.core.metrics.objects import Objects
-from napari_organoid_synth.core.pair import MaskKind, SamplePair
+from napari_organoid_synth.core.pairs.pair import MaskKind, SamplePair
 
 
 def pair(labels: np.ndarray, kind: MaskKind) -> SamplePair:

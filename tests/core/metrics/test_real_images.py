@@ -10,17 +10,17 @@ import pytest
 from imageio.v3 import imread
 from numpy.typing import NDArray
 
-from napari_organoid_synth.core.extractors.random import Random
 from napari_organoid_synth.core.metrics.base import intensity_limits
 from napari_organoid_synth.core.metrics.distances import radii
-from napari_organoid_synth.core.metrics.fits import Fits
+from napari_organoid_synth.core.metrics.extractors.random import Random
 from napari_organoid_synth.core.metrics.full_reference import NAMES, compare
+from napari_organoid_synth.core.metrics.mask_consistency import Fits
 from napari_organoid_synth.core.metrics.memorisation import Space, signature, turned_signatures
 from napari_organoid_synth.core.metrics.nearest import TWIN, Nearest
 from napari_organoid_synth.core.metrics.sets import feature_measure, image_measure, mask_measure
 from napari_organoid_synth.core.metrics.tile_facts import look
-from napari_organoid_synth.core.pair import SamplePair, Source
-from napari_organoid_synth.core.tiling import orient
+from napari_organoid_synth.core.pairs.pair import SamplePair, Source
+from napari_organoid_synth.core.pairs.tiling import orient
 
 SETS = {
     "nuclei_dsb2018": ("masks", 256, "instances"),

@@ -20,7 +20,7 @@ from napari_organoid_synth.core.metrics.sets import (
     pair_measure,
 )
 from napari_organoid_synth.core.metrics.tile_facts import TileFacts, look
-from napari_organoid_synth.core.pair import SamplePair, Source
+from napari_organoid_synth.core.pairs.pair import SamplePair, Source
 
 SOURCES = [f"image{index // 5}" for index in range(40)]  # eight images of five tiles
 

@@ -8,7 +8,7 @@ from scipy.ndimage import gaussian_filter
 from skimage.measure import blur_effect
 
 from napari_organoid_synth.core.metrics.sharpness import Sharpness, hf_energy
-from napari_organoid_synth.core.pair import SamplePair
+from napari_organoid_synth.core.pairs.pair import SamplePair
 
 
 def test_energy_equals_the_formula_written_out() -> None:

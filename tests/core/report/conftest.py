@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 from report_project import EVIL, Page, arm, pair
 
-from napari_organoid_synth.core.codec import Codec
-from napari_organoid_synth.core.curation import SampleStore
+from napari_organoid_synth.core.codec.codec import Codec
 from napari_organoid_synth.core.job import JobFolder, Progress, write_bytes, write_text
-from napari_organoid_synth.core.pairing import save_layers_pair
+from napari_organoid_synth.core.pairs.loading import save_layers_pair
+from napari_organoid_synth.core.pairs.pictures import encode_png
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import CodecSettings, Recipe
 from napari_organoid_synth.core.report import write_report
-from napari_organoid_synth.core.run import Run
-from napari_organoid_synth.core.thumbnail import encode_png
+from napari_organoid_synth.core.runs.run import Run
+from napari_organoid_synth.core.samples.store import SampleStore
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from typing import Any
 
 from report_project import EVIL, arm
 
-from napari_organoid_synth.core.blind_session import Answer, BlindSettings, keep_answer
-from napari_organoid_synth.core.blind_test import make_session
-from napari_organoid_synth.core.gain_table import gain_sentences, gain_table
+from napari_organoid_synth.core.blind.session import Answer, BlindSettings, keep_answer
+from napari_organoid_synth.core.blind.setup import make_session
+from napari_organoid_synth.core.gain.table import gain_sentences, gain_table
 from napari_organoid_synth.core.job import write_text
 
 

@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 from report_project import EVIL, Page, arm, pair, score, write_scores
 
-from napari_organoid_synth.core.curation import SampleStore
-from napari_organoid_synth.core.embedding import Embedding
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Finished, Progress, Started
-from napari_organoid_synth.core.pair_table import PairTable
+from napari_organoid_synth.core.map.embedding import Embedding
+from napari_organoid_synth.core.map.storage import write_map
+from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.report import SECTIONS, newest_results, report, write_report
-from napari_organoid_synth.core.sample_map import write_map
+from napari_organoid_synth.core.samples.store import SampleStore
 
 TITLES = [
     "Real data", "Trainings", "Sample sheet", "Generators against the originals", "Masks and memorisation", "Map",

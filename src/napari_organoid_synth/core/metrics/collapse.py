@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from napari_organoid_synth.core.metrics.distances import euclidean
 from napari_organoid_synth.core.metrics.memorisation import WAYS, turned_signatures
 from napari_organoid_synth.core.metrics.nearest import TWIN, ssim
-from napari_organoid_synth.core.tiling import orient
+from napari_organoid_synth.core.pairs.tiling import orient
 
 CANDIDATES = 4
 """Tiles in one of eight orientations that are compared in full with each tile."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from napari_organoid_synth.core.metrics.base import Score
 from napari_organoid_synth.core.metrics.distances import NEIGHBOURS, euclidean
 from napari_organoid_synth.core.metrics.nearest import shrink
-from napari_organoid_synth.core.tiling import orient
+from napari_organoid_synth.core.pairs.tiling import orient
 
 COARSE = 32  # px at which pixels are compared
 RARE = 0.01  # share of real tiles that may lie nearer to another image than the limit

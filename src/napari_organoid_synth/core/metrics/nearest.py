@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_organoid_synth.core.metrics.base import Judgement, Metric, RealRange, Score, intensity_limits, to_unit
-from napari_organoid_synth.core.pair import SamplePair
-from napari_organoid_synth.core.tiling import orient
+from napari_organoid_synth.core.pairs.pair import SamplePair
+from napari_organoid_synth.core.pairs.tiling import orient
 
 TWIN = 0.90
 MOST_TWIN = 0.99

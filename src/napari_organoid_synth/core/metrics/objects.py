@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 
 from napari_organoid_synth.core.metrics.base import Metric, Score
-from napari_organoid_synth.core.pair import SamplePair
+from napari_organoid_synth.core.pairs.pair import SamplePair
 
 MAX_COVER = 0.98
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_organoid_synth.core.metrics.base import Metric, Score, intensity_limits, to_grey
-from napari_organoid_synth.core.pair import SamplePair
+from napari_organoid_synth.core.pairs.pair import SamplePair
 
 BLOCK = 16
 

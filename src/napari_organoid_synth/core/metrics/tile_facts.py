@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_organoid_synth.core.heatflow import decode, encode, flow_error
+from napari_organoid_synth.core.codec.heatflow import decode, encode, flow_error
 from napari_organoid_synth.core.metrics.base import to_grey, to_unit
 from napari_organoid_synth.core.metrics.nearest import shrink
 from napari_organoid_synth.core.metrics.sharpness import hf_energy
-from napari_organoid_synth.core.pair import SamplePair
+from napari_organoid_synth.core.pairs.pair import SamplePair
 
 SIDE = 128  # px at which tiles are compared
 OUTLINE = 64  # px at which masks are

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from napari_organoid_synth.core.blind_session import read_sessions
-from napari_organoid_synth.core.blind_test import counted, report_words, together_words, verdicts_on
+from napari_organoid_synth.core.blind.session import read_sessions
+from napari_organoid_synth.core.blind.setup import counted, report_words, together_words, verdicts_on
 from napari_organoid_synth.core.report.contents import Contents
 from napari_organoid_synth.core.report.page import Section, paragraph, table
 

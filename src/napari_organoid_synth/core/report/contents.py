@@ -12,18 +12,18 @@ from typing import Any
 
 import numpy as np
 
-from napari_organoid_synth.core.curation import Change, SampleRow, SampleStore
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import JobFolder, Progress
-from napari_organoid_synth.core.pair import SamplePair
-from napari_organoid_synth.core.pair_table import PairTable
-from napari_organoid_synth.core.pairing import read_entry
+from napari_organoid_synth.core.metrics.real_tiles import tile_side
+from napari_organoid_synth.core.pairs.loading import read_entry
+from napari_organoid_synth.core.pairs.pair import SamplePair
+from napari_organoid_synth.core.pairs.table import PairTable
+from napari_organoid_synth.core.pairs.tiling import cut_pair, list_tiles
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.real_tiles import tile_side
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.report.pictures import Album
-from napari_organoid_synth.core.score_table import Columns, read_columns
-from napari_organoid_synth.core.tiling import cut_pair, list_tiles
+from napari_organoid_synth.core.samples.store import Change, SampleRow, SampleStore
+from napari_organoid_synth.core.scores.table import Columns, read_columns
 
 SEED = 0  # of what is drawn at random
 IMAGES, TILES = 16, 4  # real images that are read, tiles of each

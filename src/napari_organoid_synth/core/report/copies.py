@@ -8,8 +8,8 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.report.contents import Contents
 from napari_organoid_synth.core.report.page import Section, paragraph
 from napari_organoid_synth.core.report.set_tables import label, mask_table
-from napari_organoid_synth.core.score import nearest_real
-from napari_organoid_synth.core.score_table import words_of
+from napari_organoid_synth.core.scores.score import nearest_real
+from napari_organoid_synth.core.scores.table import words_of
 
 NEAREST = 6
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from html import escape
 
-from napari_organoid_synth.core.curation import SampleRow
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.metrics.objects import object_areas
-from napari_organoid_synth.core.pair_table import PairEntry
+from napari_organoid_synth.core.pairs.pictures import decode_png, make_thumbnail
+from napari_organoid_synth.core.pairs.table import PairEntry
 from napari_organoid_synth.core.report.charts import histogram, thin
 from napari_organoid_synth.core.report.contents import Contents
 from napari_organoid_synth.core.report.page import Section, count, fold, number, paragraph, table
-from napari_organoid_synth.core.thumbnail import decode_png, make_thumbnail
+from napari_organoid_synth.core.samples.store import SampleRow
 
 UNFOLDED = 20  # rows of the table
 MOST_ROWS = 2000

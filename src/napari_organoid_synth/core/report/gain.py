@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from napari_organoid_synth.core.gain_figures import bars, colour_of, intervals
-from napari_organoid_synth.core.gain_table import ARMS, OPTIMISTIC, SCORES, gain_verdict
+from napari_organoid_synth.core.gain.figures import bars, colour_of, intervals
+from napari_organoid_synth.core.gain.table import ARMS, OPTIMISTIC, SCORES, gain_verdict
 from napari_organoid_synth.core.report.contents import Contents
 from napari_organoid_synth.core.report.page import Section, count, paragraph, table
 from napari_organoid_synth.core.report.segmentation import errors
-from napari_organoid_synth.core.threshold_curves import FoldScores, lowest, threshold_svg
+from napari_organoid_synth.core.segmentation.threshold_curves import FoldScores, lowest, threshold_svg
 
 Rows = Sequence[Mapping[str, Any]]
 

@@ -8,7 +8,7 @@ import time
 from html import escape
 
 from napari_organoid_synth import __version__
-from napari_organoid_synth.core.gain_table import gain_verdict
+from napari_organoid_synth.core.gain.table import gain_verdict
 from napari_organoid_synth.core.report.contents import Contents
 from napari_organoid_synth.core.report.page import count, number, paragraph
 from napari_organoid_synth.core.report.set_tables import label

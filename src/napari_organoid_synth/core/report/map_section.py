@@ -6,10 +6,10 @@ from html import escape
 
 import numpy as np
 
+from napari_organoid_synth.core.map.storage import REAL, read_map
 from napari_organoid_synth.core.report.charts import COLOURS, Cloud, cloud, thin
 from napari_organoid_synth.core.report.contents import Contents
 from napari_organoid_synth.core.report.page import Section, count, paragraph
-from napari_organoid_synth.core.sample_map import REAL, read_map
 
 MOST_POINTS = 20_000
 METHODS = {"tsne": "t-SNE", "pca": "Principal components", "umap": "UMAP"}

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_organoid_synth.core.overlay import outline
-from napari_organoid_synth.core.pair import SamplePair
+from napari_organoid_synth.core.pairs.overlay import outline
+from napari_organoid_synth.core.pairs.pair import SamplePair
+from napari_organoid_synth.core.pairs.pictures import limits, picture
 from napari_organoid_synth.core.report.charts import COLOURS
-from napari_organoid_synth.core.thumbnail import limits, picture
 
 LARGEST = 256  # px of a tile
 WHOLE = 512  # px of a whole picture

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from napari_organoid_synth.core.pairs.pictures import decode_png
 from napari_organoid_synth.core.project import Project, file_stem
 from napari_organoid_synth.core.report.charts import dots
 from napari_organoid_synth.core.report.contents import Contents
 from napari_organoid_synth.core.report.page import Section, count, paragraph, table
-from napari_organoid_synth.core.thumbnail import decode_png
 
 ARMS = {
     "real": "Real pairs",

@@ -6,11 +6,11 @@ from html import escape
 
 import numpy as np
 
-from napari_organoid_synth.core.curation import SampleRow
 from napari_organoid_synth.core.metrics.memorisation import SAMPLE_SCORES
 from napari_organoid_synth.core.registry import METRICS
 from napari_organoid_synth.core.report.contents import SEED, Contents
 from napari_organoid_synth.core.report.page import Section, count, number, paragraph, table
+from napari_organoid_synth.core.samples.store import SampleRow
 
 LARGE, MANY, FEW = 128, 12, 8  # from tiles of this side on there are fewer in a line
 MOST_RUNS = 6

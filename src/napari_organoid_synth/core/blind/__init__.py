@@ -1,0 +1,1 @@
+"""Blind tests: can people tell synthetic pictures from real ones?"""

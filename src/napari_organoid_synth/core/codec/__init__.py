@@ -1,0 +1,1 @@
+"""Pixels and labels as network values, and back; without torch."""

@@ -1,0 +1,293 @@
+"""The border between files and networks: native pixels and labels on one side, float32 in [-1, 1] on the other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from napari_organoid_synth.core.codec import heatflow
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.frozen_model import Settings
+from napari_organoid_synth.core.job import write_text
+from napari_organoid_synth.core.pairs.pair import MaskKind, SamplePair
+from napari_organoid_synth.core.recipe import CodecSettings
+
+Shape = Literal["joint", "image", "mask", "painter"]
+Part = Literal["image", "mask", "condition"]
+Condition = Literal["edges", "classes", "flow", "labels"]
+
+SAMPLED_PIXELS = 4_000_000  # per channel, over all pairs: enough for a percentile of 99.9
+
+
+@dataclass(frozen=True)
+class PairSpec:
+    """What a network must take and give.
+
+    Parameters
+    ----------
+    tile : int
+        Side, px.
+    image_channels, mask_channels : int
+        For a painter ``mask_channels`` counts the channels of its condition.
+    image_classes : tuple of str
+        Labels of whole images; empty when there are none.
+    vectors : int, optional
+        Channel, counted through image and mask, of the y component of a heat flow; its x component follows.
+    """
+
+    tile: int
+    image_channels: int
+    mask_channels: int
+    image_classes: tuple[str, ...] = ()
+    vectors: int | None = None
+
+
+class Codec(Settings):
+    """Everything needed to encode a pair, and to write what a network draws exactly as the originals were.
+
+    Lives beside the checkpoints of a run as ``codec.json``.
+    """
+
+    low: tuple[float, ...] = Field(min_length=1, description="Intensity that becomes -1, per channel.")
+    high: tuple[float, ...] = Field(description="Intensity that becomes +1, per channel.")
+    dtype: str = Field(description="Pixel type of the originals, such as uint16.")
+    channel_names: tuple[str, ...] = Field((), description="Names of the image channels.")
+    pixel_size: tuple[float, float] | None = Field(None, description="Height and width of a pixel in µm.")
+    mask_kind: MaskKind = Field("binary", description="What the labels mean.")
+    class_names: tuple[str, ...] = Field(("object",), min_length=1, description="Names of the labels 1..K.")
+    condition: Condition = Field("classes", description="What a painter sees of the mask.")
+    image_classes: tuple[str, ...] = Field((), description="Labels of whole images.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if len(self.low) != len(self.high):
+            raise ValueError(f"{len(self.low)} low and {len(self.high)} high intensities; expected one per channel")
+        if not all(low < high for low, high in zip(self.low, self.high, strict=True)):
+            raise ValueError("a low intensity is not below its high intensity")
+        try:
+            kind = np.dtype(self.dtype).kind
+        except TypeError:
+            kind = ""
+        if kind not in tuple("uifb"):
+            raise ValueError(f"pixel type {self.dtype}; expected integers or floats")
+        return self
+
+    @classmethod
+    def fit(cls, pairs: Sequence[SamplePair], settings: CodecSettings | None = None) -> Self:
+        """Measure the percentiles of training pairs.
+
+        Raises
+        ------
+        UserError
+            If pairs differ in channels, pixel type, mask kind or class names.
+        """
+        settings = settings or CodecSettings()
+        if not pairs:
+            raise UserError("There are no training pairs.", "Expected at least one.", "Load pairs first.")
+        first = pairs[0]
+        for pair in pairs:
+            for what, one, other in (
+                ("channels", len(first.image), len(pair.image)),
+                ("pixel types", first.image.dtype, pair.image.dtype),
+                ("mask kinds", first.mask_kind, pair.mask_kind),
+                ("classes", ", ".join(first.class_names), ", ".join(pair.class_names)),
+            ):
+                if one != other:
+                    raise UserError(
+                        f"{what.capitalize()} differ: {_file(first)} has {one}, {_file(pair)} has {other}.",
+                        f"Expected the same {what} in all training pairs.",
+                        "Convert one of them, or make two projects.",
+                    )
+        low, high = zip(
+            *(_range([pair.image[c] for pair in pairs], settings) for c in range(len(first.image))), strict=True
+        )
+        sizes = {pair.pixel_size for pair in pairs}
+        condition = settings.condition
+        if condition == "auto":
+            condition = "edges" if first.mask_kind == "instances" else "classes"
+        return cls(
+            low=low,
+            high=high,
+            dtype=first.image.dtype.name,
+            channel_names=first.channel_names,
+            pixel_size=sizes.pop() if len(sizes) == 1 else None,
+            mask_kind=first.mask_kind,
+            class_names=first.class_names,
+            condition=condition,
+            image_classes=tuple(sorted({pair.image_class for pair in pairs if pair.image_class is not None})),
+        )
+
+    def to_file(self, path: Path) -> None:
+        """Write JSON, which `from_file` reads; beside, then renamed."""
+        write_text(Path(path), json.dumps(self.model_dump(mode="json"), indent=1, ensure_ascii=False))
+
+    # -------------------------------------------------------------------------------------------------- channels
+
+    @property
+    def mask_channels(self) -> int:
+        """Channels of an encoded mask: one per class, or three for instances."""
+        return {"binary": 1, "classes": len(self.class_names), "instances": 3}[self.mask_kind]
+
+    @property
+    def condition_channels(self) -> int:
+        """Channels of what a painter sees."""
+        maps = len(self.class_names) if self.mask_kind == "classes" else 1
+        return {"edges": maps + 1, "classes": maps, "flow": 3, "labels": 1}[self.condition]
+
+    def spec(self, tile: int, shape: Shape) -> PairSpec:
+        """What a network of this shape must take and give.
+
+        ``joint`` draws image and mask channels, ``image`` and ``mask`` only one of the two; ``painter`` draws an image
+        onto a condition.
+        """
+        images = 0 if shape == "mask" else len(self.low)
+        masks = {"painter": self.condition_channels, "image": 0}.get(shape, self.mask_channels)
+        flow = self.condition == "flow" if shape == "painter" else self.mask_kind == "instances" and masks > 0
+        return PairSpec(
+            tile=tile,
+            image_channels=images,
+            mask_channels=masks,
+            image_classes=self.image_classes,
+            vectors=images + 1 if flow else None,
+        )
+
+    # ----------------------------------------------------------------------------------------------------- image
+
+    def encode_image(self, image: NDArray[Any]) -> NDArray[np.float32]:
+        """Native pixels (C, Y, X) to float32 in [-1, 1]; what lies outside the percentiles is clipped, NaN is low."""
+        low, high = self._ends(image)
+        encoded = (np.nan_to_num(image.astype(np.float32)) - low) * (2 / (high - low)) - 1
+        return np.clip(encoded, -1, 1).astype(np.float32, copy=False)
+
+    def decode_image(self, encoded: NDArray[np.floating[Any]]) -> NDArray[Any]:
+        """The inverse: float (C, Y, X) to native pixels, rounded and clipped to the pixel type."""
+        low, high = self._ends(encoded)
+        image = (np.asarray(encoded, np.float32) + 1) * ((high - low) / 2) + low
+        dtype = np.dtype(self.dtype)
+        if dtype.kind == "f":
+            return image.astype(dtype)
+        if dtype.kind == "b":
+            return np.asarray(image > 0.5)
+        limits = np.iinfo(dtype)
+        return np.asarray(np.clip(np.rint(image), limits.min, limits.max).astype(dtype))
+
+    def _ends(self, image: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        if image.ndim != 3 or len(image) != len(self.low):
+            raise UserError(
+                f"The image has shape {image.shape}.",
+                f"Expected {len(self.low)} channels, height, width.",
+                "Use images like those of the training.",
+            )
+        low, high = (np.array(ends, np.float32)[:, None, None] for ends in (self.low, self.high))
+        return low, high
+
+    # ------------------------------------------------------------------------------------------------------ mask
+
+    def encode_mask(self, labels: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
+        """Labels (Y, X) to (M, Y, X) in [-1, 1]: one map per class, or the heat flow of instances."""
+        if self.mask_kind == "instances":
+            return heatflow.encode(labels)
+        return self._maps(labels)
+
+    def decode_mask(self, field: NDArray[np.floating[Any]]) -> NDArray[np.int32]:
+        """The inverse: a field (M, Y, X), exact or drawn, to int32 labels (Y, X).
+
+        Classes take the largest map; where none is above 0 there is background.
+        """
+        if field.ndim != 3 or len(field) != self.mask_channels:
+            raise UserError(f"The mask has shape {field.shape}.", f"Expected {self.mask_channels} channels.")
+        if self.mask_kind == "instances":
+            return heatflow.decode(field)
+        return np.where(field.max(axis=0) > 0, field.argmax(axis=0) + 1, 0).astype(np.int32)
+
+    def encode_condition(self, labels: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
+        """What a painter sees of labels (Y, X): (M', Y, X) in [-1, 1].
+
+        ``classes``: one map per class. ``edges``: those and a map of the object pixels that have a 4-neighbour with
+        another label. ``flow``: heat flow. ``labels``: each id hashed to one value (as in the first publications).
+        """
+        if self.condition == "classes":
+            return self._maps(labels)
+        if self.condition == "edges":
+            return np.concatenate([self._maps(labels), _signs(edges(labels))[None]])
+        if self.condition == "flow":
+            return heatflow.encode(labels if self.mask_kind == "instances" else _pieces(labels))
+        hashed = (labels.astype(np.uint32) * np.uint32(2654435761)).astype(np.float32) / 2**31 - 1
+        return np.where(labels == 0, np.float32(-1), hashed)[None].astype(np.float32)
+
+    def _maps(self, labels: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
+        if self.mask_kind == "classes":
+            return _signs(labels == np.arange(1, len(self.class_names) + 1)[:, None, None])
+        return _signs(labels != 0)[None]
+
+    def turn(self, field: NDArray[Any], turns: int, flip: bool, part: Part = "mask") -> NDArray[Any]:
+        """Mirror left to right, then turn counter-clockwise by right angles; arrows of a heat flow turn along.
+
+        Parameters
+        ----------
+        field : NDArray (C, Y, X)
+            An encoded image, mask or condition.
+        turns : int
+            Quarter turns as in `numpy.rot90`.
+        flip : bool
+            Whether to mirror first.
+        part : {"image", "mask", "condition"}
+            What ``field`` is.
+        """
+        flow = {"image": False, "mask": self.mask_kind == "instances", "condition": self.condition == "flow"}
+        if flow[part]:
+            return heatflow.turn(field, turns, flip)
+        return np.rot90(field[..., ::-1] if flip else field, turns, axes=(-2, -1)).copy()
+
+
+def edges(labels: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
+    """Object pixels (Y, X) with a 4-neighbour of another label; the border of the image is no edge."""
+    edge = np.zeros(labels.shape, bool)
+    across, down = labels[:, 1:] != labels[:, :-1], labels[1:] != labels[:-1]
+    edge[:, 1:] |= across
+    edge[:, :-1] |= across
+    edge[1:] |= down
+    edge[:-1] |= down
+    edge &= labels != 0
+    return edge
+
+
+def _signs(where: NDArray[np.bool_]) -> NDArray[np.float32]:
+    return np.where(where, np.float32(1), np.float32(-1))
+
+
+def _pieces(labels: NDArray[np.integer[Any]]) -> NDArray[np.int32]:
+    """Number the connected pieces of every class."""
+    from scipy.ndimage import label
+
+    pieces = np.zeros(labels.shape, np.int32)
+    for value in np.unique(labels[labels != 0]):
+        numbered, _ = label(labels == value)
+        pieces = np.where(numbered > 0, numbered + pieces.max(), pieces)
+    return pieces.astype(np.int32)
+
+
+def _file(pair: SamplePair) -> str:
+    return pair.source.files[0] if pair.source.files else f"'{pair.name}'"
+
+
+def _range(planes: Sequence[NDArray[Any]], settings: CodecSettings) -> tuple[float, float]:
+    """Low and high percentile of one channel over all pairs; never equal."""
+    step = max(1, sum(plane.size for plane in planes) // SAMPLED_PIXELS)
+    # An odd step, not a multiple of the width, visits all columns.
+    values = np.concatenate([plane.ravel()[:: step + 1 - step % 2] for plane in planes])
+    if values.dtype.kind == "f":
+        values = values[np.isfinite(values)]
+    if not values.size:
+        return 0.0, 1.0
+    low, high = (float(end) for end in np.percentile(values, (settings.low, settings.high)))
+    if low >= high:  # nearly all pixels are equal: a few bright spots on black
+        low, high = float(values.min()), float(values.max())
+    return low, high if high > low else low + 1.0

@@ -1,0 +1,66 @@
+"""What must not be learned from: images that are tested, their masks, and generators that saw them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.pairs.pair import SamplePair, content_hash
+
+
+class Leak(UserError):
+    """An image that is tested was seen in training; the comparison must not go on."""
+
+
+def refuse_seen(held: Mapping[str, str], data: Mapping[str, str]) -> None:
+    """Raise if a generator has seen what it must not.
+
+    Parameters
+    ----------
+    held : mapping of str to str
+        Name of every pair put aside to its hash.
+    data : mapping of str to str
+        The same of all pairs that the generator was trained on.
+    """
+    names = {digest: name for name, digest in held.items()}
+    for digest in data.values():
+        if digest in names:
+            raise Leak(
+                f"The generator of a fold has seen '{names[digest]}', which it must not.",
+                "Expected a generator that was trained on the training images of the fold alone.",
+                "Choose a recipe that starts from random weights, or the paper protocol.",
+            )
+
+
+def refuse_leaks(
+    test: Sequence[SamplePair], train: Sequence[SamplePair], extra: Sequence[SamplePair], data: Mapping[str, str]
+) -> None:
+    """Raise if anything that an arm trains on holds a test image, by content and not by name.
+
+    Parameters
+    ----------
+    test, train, extra : sequence of SamplePair
+        Real pairs that are tested and trained on, and made pairs that are trained on.
+    data : mapping of str to str
+        Hashes of the pairs that the makers of ``extra`` saw.
+
+    Raises
+    ------
+    Leak
+        If an image, a mask of a made pair, or a pair that a generator saw equals a test image, its mask, or the pair.
+    """
+    refuse_seen({pair.name: content_hash(pair.image, pair.labels) for pair in test}, data)
+    images = {content_hash(pair.image): pair.name for pair in test}
+    known = {content_hash(pair.labels) for pair in train}
+    masks = {content_hash(pair.labels): pair.name for pair in test if pair.labels.min() != pair.labels.max()}
+    for pair in [*train, *extra]:
+        name = images.get(content_hash(pair.image))
+        if name is None and pair.source.kind != "real":
+            digest = content_hash(pair.labels)
+            name = masks.get(digest) if digest not in known else None
+        if name is not None:
+            raise Leak(
+                f"'{pair.name}', on which an arm would train, has the pixels of the test image '{name}'.",
+                "Expected no test image among them.",
+                "Take the copy out of the pairs.",
+            )

@@ -1,0 +1,339 @@
+"""Adversarial autoencoder (Makhzani 2015, arXiv 1511.05644): copies through a code that is made to look like noise."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.optim import Optimizer
+
+from napari_organoid_synth.core.generators.aae_config import AaeConfig
+from napari_organoid_synth.core.generators.base import channels_last, descend, make_adam, set_trainable
+from napari_organoid_synth.core.generators.blocks import Norm, init_weights, up_layer
+from napari_organoid_synth.core.generators.latent import LatentGan
+from napari_organoid_synth.core.generators.losses import (
+    Adversarial,
+    discriminator_loss,
+    generator_loss,
+    gradient_penalty,
+    reconstruction_loss,
+)
+from napari_organoid_synth.core.generators.perceptual import Vgg19, load_vgg19
+from napari_organoid_synth.core.generators.pix2pix import PatchDiscriminator
+
+if TYPE_CHECKING:
+    from napari_organoid_synth.core.codec.codec import PairSpec
+    from napari_organoid_synth.core.training.dataset import Batch
+
+SMALLEST = 8  # px, where convolutions end and the code begins
+MEMORY = 0.995  # of `CodeCloud`, per step: some 200 steps count
+KINDS: dict[str, Adversarial] = {"bce": "bce", "bce_l1": "bce_l1", "least_squares": "lsgan", "poisson": "poisson"}
+
+
+class Encoder(nn.Module):
+    """Samples (N, C, Y, X) to codes: features, then a linear layer.
+
+    Parameters
+    ----------
+    features : nn.Sequential
+        To (N, F).
+    found : int
+        F.
+    code : int
+        Numbers in a code.
+    spread : bool
+        Whether a code is drawn from N(μ, σ²) that the encoder names, or is μ itself.
+    """
+
+    def __init__(self, features: nn.Sequential, found: int, code: int, spread: bool) -> None:
+        super().__init__()
+        self.features, self.spread = features, spread
+        self.last = nn.Linear(found, 2 * code if spread else code)
+
+    def forward(self, x: Tensor, rng: torch.Generator | None = None) -> Tensor:
+        """Codes (N, L) float32; μ when no ``rng`` is given or codes have no spread, else μ + σ · N(0, 1)."""
+        numbers: Tensor = self.last(self.features(x)).float()
+        if not self.spread:
+            return numbers
+        mean, log_variance = numbers.chunk(2, 1)
+        if rng is None:
+            return mean
+        return mean + torch.exp(log_variance / 2) * torch.randn(mean.shape, generator=rng, device=mean.device)
+
+
+class Decoder(nn.Module):
+    """Codes (N, L) to samples (N, C, Y, X) float32 in [-1, 1]."""
+
+    def __init__(self, layers: nn.Sequential) -> None:
+        super().__init__()
+        self.layers = layers
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """Draw what belongs to the codes."""
+        return torch.tanh(self.layers(codes).float())
+
+
+def conv_autoencoder(channels: int, tile: int, config: AaeConfig) -> nn.ModuleDict:
+    """Halved down to 8 × 8 px and up again; group norm except in the first layer.
+
+    At 256 px the encoder has 32, 64, 128, 256, 256 feature maps, the decoder 256 (at 8 px), 256, 128, 64, 32, 16.
+    """
+    halvings = (tile // SMALLEST).bit_length() - 1
+    widths = [min(config.max_channels, config.channels * 2**level) for level in range(halvings)]
+    down: list[nn.Module] = []
+    inside = channels
+    for width in widths:
+        normed = _group_norm(width) if down else []
+        down += [nn.Conv2d(inside, width, 4, 2, 1, bias=not normed), *normed, nn.LeakyReLU(0.2)]
+        inside = width
+    found = inside * SMALLEST**2
+    up: list[nn.Module] = [
+        nn.Linear(config.code, found),
+        nn.Unflatten(1, (inside, SMALLEST, SMALLEST)),
+        nn.LeakyReLU(0.2),
+    ]
+    for width in (*reversed(widths[:-1]), widths[0] // 2):
+        up += [*up_layer(inside, width, "resize", bias=False), *_group_norm(width), nn.LeakyReLU(0.2)]
+        inside = width
+    encoder = Encoder(nn.Sequential(*down, nn.Flatten()), found, config.code, spread=False)
+    decoder = Decoder(nn.Sequential(*up, nn.Conv2d(inside, channels, 3, 1, 1)))
+    return nn.ModuleDict({"encoder": encoder, "decoder": decoder})
+
+
+def mlp_autoencoder(channels: int, tile: int, config: AaeConfig) -> nn.ModuleDict:
+    """Two hidden layers each way, the code drawn from a normal distribution that the encoder names."""
+    values, width = channels * tile**2, config.width
+    features = nn.Sequential(
+        nn.Flatten(), nn.Linear(values, width), nn.LeakyReLU(0.2), nn.Linear(width, width), nn.LeakyReLU(0.2)
+    )
+    layers = nn.Sequential(
+        nn.Linear(config.code, width),
+        nn.LeakyReLU(0.2),
+        nn.Linear(width, width),
+        nn.LeakyReLU(0.2),
+        nn.Linear(width, values),
+        nn.Unflatten(1, (channels, tile, tile)),
+    )
+    return nn.ModuleDict({"encoder": Encoder(features, width, config.code, spread=True), "decoder": Decoder(layers)})
+
+
+def latent_critic(code: int, width: int) -> nn.Sequential:
+    """Logits (N, 1) of codes (N, L): positive means "drawn from N(0, 1)"."""
+    return nn.Sequential(
+        nn.Linear(code, width),
+        nn.LeakyReLU(0.2),
+        nn.Linear(width, width // 2),
+        nn.LeakyReLU(0.2),
+        nn.Linear(width // 2, 1),
+    )
+
+
+class CodeCloud(nn.Module):
+    """Where the codes of real tiles lie: their running mean (L,) and covariance (L, L), at first those of N(0, 1).
+
+    The discriminator never brings the codes quite to N(0, 1); a decoder draws blobs for codes that it never met. A
+    normal distribution fitted to the codes meets them better (Ghosh 2020, arXiv 1903.12436, section 4).
+    """
+
+    mean: Tensor
+    covariance: Tensor
+
+    def __init__(self, code: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(code))
+        self.register_buffer("covariance", torch.eye(code))
+
+    @torch.no_grad()
+    def watch(self, codes: Tensor) -> None:
+        """Take the codes (N, L) of one step in."""
+        away = codes - self.mean
+        self.covariance.lerp_(away.T @ away / len(codes), 1 - MEMORY)
+        self.mean.lerp_(codes.mean(0), 1 - MEMORY)
+
+    def place(self, noise: Tensor, variety: float = 1.0) -> Tensor:
+        """Codes (N, L) from numbers (N, L) of N(0, 1); ``variety`` 0 gives the mean code."""
+        room = 1e-6 * torch.eye(len(self.mean), device=noise.device)  # some directions may be without any spread
+        spread: Tensor = torch.linalg.cholesky(self.covariance + room)
+        return self.mean + variety * noise @ spread.T
+
+
+class Aae(LatentGan):
+    """A joint generator: the decoder of an autoencoder whose codes a discriminator cannot tell from N(0, 1).
+
+    A step improves encoder and decoder by (1 - w) · reconstruction + w · adversarial, then the discriminators. The
+    adversarial part is the verdict on the codes, with an image critic also that on the copies, and with
+    ``perceptual_wasserstein`` 100 × the distance between features of copies and originals.
+    """
+
+    config: AaeConfig
+
+    def __init__(self, config: AaeConfig, spec: PairSpec) -> None:
+        super().__init__(config, spec)
+        self.latent = config.code
+        self.kind = KINDS.get(config.loss, "wasserstein")
+        self.penalised = self.kind == "wasserstein" and config.loss != "wasserstein_plain"
+        channels = spec.image_channels + spec.mask_channels
+        build = conv_autoencoder if config.network == "conv" else mlp_autoencoder
+        trained: dict[str, nn.Module] = {
+            "autoencoder": build(channels, spec.tile, config),
+            "discriminator_latent": latent_critic(config.code, config.width),
+        }
+        if config.judges_images:
+            # a gradient penalty is the slope of one sample's verdict: norms are left out, as published
+            norm: Norm = "none" if self.penalised else "instance"
+            judge = trained["discriminator_image"] = PatchDiscriminator(channels, config.discriminator_channels, norm)
+            init_weights(judge)
+        self._optimizers: dict[str, Optimizer] = {
+            name: make_adam(channels_last(network), config.learning_rate, config.beta1)
+            for name, network in trained.items()
+        }
+        self.cloud = CodeCloud(config.code)
+        self._networks = trained | {"codes": self.cloud}
+
+    def networks(self) -> dict[str, nn.Module]:
+        """Encoder with decoder, the discriminator of codes, that of images if there is one, and where codes lie."""
+        return self._networks
+
+    def optimizers(self) -> dict[str, Optimizer]:
+        """Adam for each."""
+        return self._optimizers
+
+    @property
+    def encoder(self) -> Encoder:
+        """From samples to codes."""
+        return self._networks["autoencoder"]["encoder"]  # type: ignore[index,no-any-return]
+
+    @property
+    def decoder(self) -> Decoder:
+        """From codes to samples."""
+        return self._networks["autoencoder"]["decoder"]  # type: ignore[index,no-any-return]
+
+    @property
+    def notes(self) -> dict[str, str]:
+        """Whose features are compared, with name and SHA-256 of their file; a warning about ``wasserstein_plain``."""
+        if self.config.loss == "wasserstein_plain":
+            return {"loss": "wasserstein_plain bounds no slope; only to reproduce older work"}
+        if self.config.features == "vgg19":
+            return self._vgg19[1]
+        return {"perceptual": self.config.features} if self.config.features else {}
+
+    @cached_property
+    def _vgg19(self) -> tuple[Vgg19, dict[str, str]]:
+        """Loaded when a training asks; drawing samples needs no weight file."""
+        network, notes = load_vgg19(self.config.vgg19_weights)
+        channels_last(network.to(self.device))
+        return network, notes
+
+    def step(self, batch: Batch, rng: torch.Generator, progress: float) -> dict[str, Tensor]:
+        """Encoder and decoder, then the discriminators."""
+        config, real = self.config, batch.joint
+        critics = {name: network for name, network in self._networks.items() if name.startswith("discriminator")}
+        for critic in critics.values():
+            set_trainable(critic, False)
+        with self.autocast():
+            codes = self.encoder(real, rng)
+            drawn = self.decoder(codes)
+            verdicts = [critics["discriminator_latent"](codes).float()]
+            seen: list[Tensor] = []
+            if "discriminator_image" in critics:
+                *seen, verdict = critics["discriminator_image"](drawn)
+                verdicts.append(verdict)
+        copied = reconstruction_loss(drawn, real, config.reconstruction_loss)
+        adversarial = torch.stack([generator_loss(verdict, self.kind) for verdict in verdicts]).sum()
+        losses = {"reconstruction": copied.detach(), "generator": adversarial.detach()}
+        if config.features:
+            distance = self._feature_distance(real, drawn, seen)
+            adversarial = adversarial + config.perceptual_weight * distance
+            losses["perceptual"] = distance.detach()
+        loss = (1 - config.adv_weight) * copied + config.adv_weight * adversarial
+        bad = descend(loss, self._networks["autoencoder"], self._optimizers["autoencoder"])
+
+        codes, drawn = codes.detach(), drawn.detach()
+        self.cloud.watch(codes)
+        for name, critic in critics.items():
+            set_trainable(critic, True)
+            for _ in range(config.steps_of_critics):
+                if name == "discriminator_latent":
+                    loss = self._critic_loss(critic, self.latents(rng, len(codes)), codes, rng)
+                else:
+                    loss = self._critic_loss(critic, real, drawn, rng)
+                bad = torch.maximum(bad, descend(loss, critic, self._optimizers[name]))
+            losses[name] = loss.detach()
+        self.count(len(real))
+        return losses | {"bad": bad}
+
+    def _critic_loss(self, critic: nn.Module, real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
+        with self.autocast():  # in one batch: no critic mixes samples
+            on_real, on_fake = _verdict(critic, torch.cat([real, fake])).chunk(2)
+            loss = discriminator_loss(on_real, on_fake, self.kind)
+        if not self.penalised:
+            return loss
+        return loss + self.config.penalty_weight * gradient_penalty(lambda x: _verdict(critic, x), real, fake, rng)
+
+    def _feature_distance(self, real: Tensor, drawn: Tensor, seen: list[Tensor]) -> Tensor:
+        """E(φ(x) - φ(x̂))², a mean over layers where there are several; φ itself gets no gradient.
+
+        ``seen`` are the hidden layers of the image critic, if there is one, for ``drawn``.
+        """
+        with self.autocast():
+            if self.config.features == "vgg19":
+                images = slice(0, self.spec.image_channels or None)  # masks have no texture, unless there is no image
+                network = self._vgg19[0]
+                wanted, found = [network(real[:, images])], [network(drawn[:, images])]
+            elif self.config.features == "disc":
+                with torch.no_grad():
+                    wanted = self._networks["discriminator_image"](real)[:-1]
+                found = seen
+            else:
+                weights = {key: value.detach() for key, value in self.encoder.features.named_parameters()}
+                wanted, found = ([functional_call(self.encoder.features, weights, (x,))] for x in (real, drawn))
+        return torch.stack([(a.float() - b.float()).square().mean() for a, b in zip(wanted, found, strict=True)]).mean()
+
+    @torch.no_grad()
+    def draw(self, latents: Tensor, image_class: Tensor | None = None, variety: float = 1.0) -> Tensor:
+        """Image and mask channels of the decoder, for codes spread by ``variety`` as ``samples_from`` says."""
+        codes = latents * variety if self.config.samples_from == "normal" else self.cloud.place(latents, variety)
+        drawn: Tensor = self.decoder(codes)
+        return drawn
+
+    @torch.no_grad()
+    def encode(self, samples: Tensor) -> Tensor:
+        """Codes (N, L) float32 of encoded pairs (N, C + M, Y, X); where codes have a spread, their means."""
+        codes: Tensor = self.encoder(samples)
+        return codes
+
+    @torch.no_grad()
+    def vary(self, samples: Tensor, rng: torch.Generator | Sequence[torch.Generator], sigma: float = 0.5) -> Tensor:
+        """Draw variations of given pairs: the decoder of E(x) + σ ε with ε of N(0, 1).
+
+        Parameters
+        ----------
+        samples : Tensor (N, C + M, Y, X) float32 in [-1, 1]
+            Encoded pairs.
+        rng : torch.Generator or sequence of torch.Generator
+            One for all, or one for each of the N.
+        sigma : float
+            0 gives the copies themselves.
+
+        Returns
+        -------
+        Tensor (N, C + M, Y, X) float32 in [-1, 1]
+        """
+        drawn: Tensor = self.decoder(self.encode(samples) + sigma * self.latents(rng, len(samples)))
+        return drawn
+
+
+def _group_norm(width: int) -> list[nn.Module]:
+    return [nn.GroupNorm(math.gcd(8, width), width)]
+
+
+def _verdict(critic: nn.Module, x: Tensor) -> Tensor:
+    """Logits, float32; a PatchGAN gives its hidden layers before them."""
+    outputs = critic(x)
+    logits: Tensor = outputs[-1] if isinstance(outputs, list) else outputs
+    return logits.float()

@@ -1,0 +1,82 @@
+"""Generators that draw from a latent vector: what walking, mixing and repeating samples need."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from napari_organoid_synth.core.generators.base import Gan, streams_of
+
+
+class LatentGan(Gan):
+    """A generator of image, mask or both from a latent vector of N(0, 1).
+
+    Attributes
+    ----------
+    latent : int
+        Numbers in a latent vector.
+    """
+
+    shape: ClassVar[str] = "joint"
+    latent: int
+
+    @abstractmethod
+    def draw(self, latents: Tensor, image_class: Tensor | None = None, variety: float = 1.0) -> Tensor:
+        """Draw what belongs to latent vectors; no other randomness.
+
+        Parameters
+        ----------
+        latents : Tensor (N, L) float32
+            As `latents` gives them.
+        image_class : Tensor (N,) int64, optional
+            Ignored by generators that know no classes; the first class when not given.
+        variety : float
+            Spread of the noise: 0 always draws the same, 1 as trained (ψ of the truncation trick).
+
+        Returns
+        -------
+        Tensor (N, C + M, Y, X) float32, about [-1, 1]
+        """
+
+    def latents(self, rng: torch.Generator | Sequence[torch.Generator], n: int = 1) -> Tensor:
+        """Latent vectors (N, L) of N(0, 1): ``n`` of one stream, or one of each stream."""
+        streams = streams_of(rng)
+        each = n if len(streams) == 1 else 1
+        return torch.cat([torch.randn(each, self.latent, generator=s, device=self.device) for s in streams])
+
+    @torch.no_grad()
+    def sample(
+        self,
+        rng: torch.Generator | Sequence[torch.Generator],
+        n: int = 1,
+        condition: Tensor | None = None,
+        image_class: Tensor | None = None,
+        variety: float = 1.0,
+    ) -> Tensor:
+        """Draw from new latent vectors."""
+        return self.draw(self.latents(rng, n), image_class, variety)
+
+    @torch.no_grad()
+    def walk(self, first: Tensor, last: Tensor, steps: int, image_class: Tensor | None = None) -> Tensor:
+        """Samples (steps, C + M, Y, X) on the way from one latent vector (L,) to another, both included."""
+        return self.draw(interpolate(first, last, steps), image_class)
+
+
+def interpolate(first: Tensor, last: Tensor, steps: int) -> Tensor:
+    """Latent vectors (steps, L) between two (L,) on the great circle: their length stays that of trained ones.
+
+    Shoemake 1985 (slerp), with the length going linearly from one to the other; vectors in one line go straight.
+    """
+    share = torch.linspace(0, 1, steps, device=first.device)[:, None]
+    long, longer = first.norm(), last.norm()
+    cosine = torch.clamp((first * last).sum() / (long * longer).clamp_min(1e-12), -1, 1)
+    angle = torch.arccos(cosine)
+    if torch.sin(angle) < 1e-4:
+        return first + share * (last - first)
+    ways = torch.sin((1 - share) * angle) * first / long + torch.sin(share * angle) * last / longer
+    found: Tensor = ways / torch.sin(angle) * (long + share * (longer - long))
+    return found

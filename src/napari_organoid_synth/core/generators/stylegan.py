@@ -1,0 +1,188 @@
+"""StyleGAN (Karras 2019, arXiv 1812.04948): draws image and mask together, a style vector steering every layer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from napari_organoid_synth.core.generators.progressive import ProgressiveGan, channels_at, sizes_of
+from napari_organoid_synth.core.generators.style_blocks import SLOPE, EqualConv2d, EqualLinear, MappingNetwork
+from napari_organoid_synth.core.generators.stylegan_config import StyleganConfig
+
+if TYPE_CHECKING:
+    from napari_organoid_synth.core.codec.codec import PairSpec
+
+FASTER = {128: 1.5, 256: 2.0, 512: 3.0}  # learning rate at large sizes, relative to that of small ones
+
+
+def adain(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """Adaptive instance normalisation: every Y × X plane gets the standard deviation ``scale`` and mean ``shift``.
+
+    Parameters
+    ----------
+    x : Tensor (N, C, Y, X)
+        Normalised with 1e-8 inside the root.
+    scale, shift : Tensor (N, C)
+        The style.
+    """
+    if x.device.type == "cpu":  # an image by itself through batch normalisation is the same, in one kernel
+        rows = zip(torch.split(x, 1), scale, shift, strict=True)
+        return torch.cat([functional.batch_norm(row, None, None, a, b, True, eps=1e-8) for row, a, b in rows])
+    normed = functional.instance_norm(x.float(), eps=1e-8)
+    return torch.addcmul(shift[:, :, None, None], normed, scale[:, :, None, None]).to(x.dtype)
+
+
+class StyledLayer(nn.Module):
+    """Convolution (not in the first layer of all), noise, bias, leaky ReLU, style."""
+
+    noise: Tensor
+
+    def __init__(self, inside: int | None, width: int, size: int, style: int) -> None:
+        super().__init__()
+        self.convolution = None if inside is None else EqualConv2d(inside, width, 3, bias=False)
+        self.strength = nn.Parameter(torch.zeros(width))
+        self.bias = nn.Parameter(torch.zeros(width))
+        self.style = EqualLinear(style, 2 * width)
+        self.register_buffer("noise", torch.randn(1, 1, size, size))
+
+    def forward(self, x: Tensor, w: Tensor, rng: torch.Generator | None) -> Tensor:
+        """(N, inside, Y, X) and w (N, W) to (N, width, Y, X); without a stream the noise is always the same."""
+        if self.convolution is not None:
+            x = self.convolution(x)
+        noise = self.noise
+        if rng is not None:
+            noise = torch.randn(len(x), *noise.shape[1:], generator=rng, device=x.device)
+        x = x + torch.addcmul(self.bias[:, None, None], noise, self.strength[:, None, None]).to(x.dtype)
+        scale, shift = self.style(w).float().chunk(2, 1)
+        return adain(functional.leaky_relu(x, SLOPE), scale + 1, shift)
+
+
+class StyledBlock(nn.Module):
+    """Twice the size and two styled layers; ``rgb`` makes a picture of this size.
+
+    Enlarging is bilinear: the published nearest neighbour and [1, 2, 1] filter, but for the border.
+    """
+
+    def __init__(self, inside: int | None, width: int, size: int, style: int, outside: int | None) -> None:
+        super().__init__()
+        self.begin = StyledLayer(inside, width, size, style)
+        self.same = StyledLayer(width, width, size, style)
+        self.rgb = None if outside is None else EqualConv2d(width, outside, 1, gain=1.0)
+
+    def forward(self, x: Tensor, w: Tensor, rng: torch.Generator | None) -> Tensor:
+        """(N, inside, Y, X) and w (N, 2, W), one for each layer, to (N, width, 2 Y, 2 X); the first keeps the size."""
+        if self.begin.convolution is not None:
+            x = functional.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+        styled: Tensor = self.same(self.begin(x, w[:, 0], rng), w[:, 1], rng)
+        return styled
+
+
+class Generator(nn.Module):
+    """Style vectors to pictures of any trained size; its blocks are named after their size."""
+
+    def __init__(self, outside: int, classes: int, tile: int, config: StyleganConfig) -> None:
+        super().__init__()
+        self.mapping = MappingNetwork(config.latent, classes, config.width, config.layers)
+        self.constant = nn.Parameter(torch.ones(1, channels_at(4, config.channels, config.max_channels), 4, 4))
+        self.blocks = nn.ModuleDict()
+        inside = None
+        for size in sizes_of(4, tile):
+            width = channels_at(size, config.channels, config.max_channels)
+            seen = outside if size >= config.first_size else None
+            self.blocks[str(size)] = StyledBlock(inside, width, size, config.width, seen)
+            inside = width
+
+    def forward(self, w: Tensor, size: int, alpha: float = 1.0, rng: torch.Generator | None = None) -> Tensor:
+        """Pictures (N, C, size, size) float32, linear; at α < 1 blended with those of half the size.
+
+        Parameters
+        ----------
+        w : Tensor (N, layers, W)
+            A style vector for each layer, two for each size; see `layers_at`.
+        size : int
+            Side, px.
+        alpha : float
+            Share of the full size.
+        rng : torch.Generator, optional
+            Of the noise; without it the noise is always the same.
+        """
+        x, coarse = self.constant.expand(len(w), -1, -1, -1), None
+        for number, at in enumerate(sizes_of(4, size)):
+            if at == size and alpha < 1:
+                coarse = functional.interpolate(self._picture(x, at // 2), scale_factor=2.0)
+            x = self.blocks[str(at)](x, w[:, 2 * number : 2 * number + 2], rng)
+        drawn = self._picture(x, size)
+        return drawn if coarse is None else torch.lerp(coarse, drawn, alpha)
+
+    def _picture(self, x: Tensor, size: int) -> Tensor:
+        block: Any = self.blocks[str(size)]
+        drawn: Tensor = block.rgb(x).float()
+        return drawn
+
+
+def layers_at(size: int) -> int:
+    """Styled layers of a picture: two for each size from 4 px on."""
+    return 2 * len(sizes_of(4, size))
+
+
+def mix(first: Tensor, second: Tensor, layers: int, share: float, rng: torch.Generator) -> Tensor:
+    """Style vectors (N, layers, W): of a ``share`` of the samples the layers from a random one on take the second.
+
+    Parameters
+    ----------
+    first, second : Tensor (N, W)
+        Style vectors; the first layer always takes the first.
+    layers : int
+        Layers in use, > 1.
+    share : float
+        Chance of each sample to be mixed.
+    rng : torch.Generator
+        On the device of ``first``.
+    """
+    cut = torch.randint(1, layers, (len(first),), generator=rng, device=first.device)
+    mixed = torch.rand(len(first), generator=rng, device=first.device) < share
+    late = (torch.arange(layers, device=first.device) >= cut[:, None]) & mixed[:, None]
+    return torch.where(late[:, :, None], second[:, None], first[:, None])
+
+
+class Stylegan(ProgressiveGan):
+    """StyleGAN; with image classes the mapping network is told them, and the discriminator by projection.
+
+    Projection rather than an auxiliary classifier: it has no second loss to weigh against the first, and does not
+    reward samples for being easy to classify, which costs variety on small sets.
+    """
+
+    config: StyleganConfig
+    generator: Generator
+    average: Generator
+
+    def __init__(self, config: StyleganConfig, spec: PairSpec) -> None:
+        channels = spec.image_channels + spec.mask_channels
+        super().__init__(config, spec, Generator(channels, len(spec.image_classes), spec.tile, config), blur=True)
+        self.latent = config.latent
+
+    def rate(self, size: int) -> float:
+        """Learning rate at a size: higher from 128 px on, as published."""
+        return float(self.config.learning_rate) * FASTER.get(size, 1.0)
+
+    def dream(self, image_class: Tensor, rng: torch.Generator, size: int, alpha: float) -> Tensor:
+        """Pictures of new latent vectors by the generator in training, with mixed styles and random noise."""
+        latents = torch.randn(2 * len(image_class), self.latent, generator=rng, device=self.device)
+        first, second = self.generator.mapping(latents, image_class.repeat(2)).chunk(2)
+        self.generator.mapping.track(first, image_class)
+        styles = mix(first, second, layers_at(size), self.config.mixing, rng)
+        drawn: Tensor = self.generator(styles, size, alpha, rng)
+        return drawn
+
+    def draw(self, latents: Tensor, image_class: Tensor | None = None, variety: float = 1.0) -> Tensor:
+        """Image and mask channels of the averaged generator, with constant noise.
+
+        ``variety`` is ψ of the truncation trick, in all layers: style vectors are pulled to the mean of their class.
+        """
+        size, alpha = self.schedule.at(self.progress)
+        image_class, mapping = self.classes_or_first(image_class, len(latents)), self.average.mapping
+        w = mapping.truncate(mapping(latents, image_class), image_class, variety)
+        return self.enlarge(self.average(w[:, None].expand(-1, layers_at(size), -1), size, alpha))

@@ -1,0 +1,1 @@
+"""The map of real tiles and synthetic pairs."""

@@ -1,0 +1,191 @@
+r"""Do mask and image belong together?
+
+Real pairs are compared with real images under the masks of other images. Eight traits of a pair (see `traits`) tell the
+two apart by the discriminant of Fisher 1936 with equal covariances,
+
+.. math:: z = w \cdot (x - \tfrac12 (μ_1 + μ_0)), \qquad w = (Σ + 0.1\,\bar σ^2 I)^{-1} (μ_1 - μ_0),
+
+with the mean variance :math:`\barσ^2`. The score is :math:`1 / (1 + e^{-(z - z_0)})`. :math:`z_0` is what 5 of 100 real
+pairs stay below when images are put aside in turn, so a score below 0.5 is what few real pairs have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_organoid_synth.core.metrics.base import Metric, Score, intensity_limits, to_grey
+from napari_organoid_synth.core.pairs.pair import SamplePair
+
+TRAITS = 8
+LEVELS = 16  # grey levels, as many pixels in each
+BAND = 3  # px on either side of an outline
+SHIFT = 6  # px by which an outline is moved for comparison
+MOST = 150  # real tiles
+STRANGE = 3  # strange masks for each of them
+FOLDS = 5
+RIGHT_FLAGGED = 0.05
+EDGE = 0.5  # of the score
+USEFUL = 0.5  # share of strange masks that has to be found for the score to say something
+
+
+class Fits(Metric):
+    """Whether a mask belongs to its image, learned from the real pairs.
+
+    Attributes
+    ----------
+    found : float
+        Share of strange masks on real images of the folds put aside that are below 0.5; NaN when it could not be
+        learned: too few tiles, or none with objects.
+    refused : float
+        The same of right real pairs, about 0.05.
+    """
+
+    name = "fits"
+    title = "Mask fits image"
+    scores = (Score("fits", "Mask fits image (below 0.5: as few real pairs)", better="high"),)
+
+    def fit(self, real: Sequence[SamplePair]) -> Self:
+        """Learn from real tiles and from their images under masks of others."""
+        self._limits = intensity_limits(real)
+        self._weights: NDArray[np.float64] | None = None
+        self.found = self.refused = np.nan
+        tiles = [pair for pair in real if pair.labels.any()]
+        tiles = [tiles[index * len(tiles) // MOST] for index in range(MOST)] if len(tiles) > MOST else tiles
+        sources = [pair.source.files or (pair.name,) for pair in tiles]
+        groups = np.array([sources.index(source) for source in sources])
+        if len(np.unique(groups)) < 2:
+            groups = np.arange(len(tiles))  # one image: its tiles stand for images
+        if len(tiles) < 2 * STRANGE:
+            return self
+        greys = [to_grey(pair.image, self._limits) for pair in tiles]
+        rng = np.random.default_rng(0)
+        rows, right, group = [], [], []
+        for index, (grey, pair) in enumerate(zip(greys, tiles, strict=True)):
+            others = np.flatnonzero((groups != groups[index]) & [one.size == pair.size for one in tiles])
+            strange = rng.choice(others, min(STRANGE, len(others)), replace=False)
+            for mask in (index, *strange):
+                rows.append(traits(grey, tiles[mask].labels))
+                right.append(mask == index)
+                group.append(groups[index])
+        self._calibrate(np.array(rows), np.array(right), np.array(group))
+        return self
+
+    def _calibrate(self, rows: NDArray[np.float64], right: NDArray[np.bool_], group: NDArray[np.intp]) -> None:
+        """The discriminant of all tiles, and its edge and rates from folds of images that were put aside."""
+        if right.all():
+            return
+        order = np.random.default_rng(1).permutation(np.unique(group))
+        z = np.full(len(rows), np.nan)
+        for fold in range(min(FOLDS, len(order))):
+            aside = np.isin(group, order[fold::FOLDS])
+            z[aside] = _apply(_discriminant(rows[~aside], right[~aside]), rows[aside])
+        weights = _discriminant(rows, right)
+        edge = float(np.quantile(z[right], RIGHT_FLAGGED))
+        self.refused, self.found = float((z[right] < edge).mean()), float((z[~right] < edge).mean())
+        self._weights = np.append(weights[:-1], weights[-1] - edge)
+
+    @property
+    def useful(self) -> bool:
+        """Whether right and strange masks of these images can be told apart."""
+        return bool(self.found >= USEFUL)
+
+    def __call__(self, pair: SamplePair) -> dict[str, float]:
+        """The score; 0.5 where nothing can be said: no object, or nothing learned."""
+        if self._weights is None or not pair.labels.any():
+            return {"fits": EDGE}
+        z = float(_apply(self._weights, traits(to_grey(pair.image, self._limits), pair.labels)[None])[0])
+        return {"fits": float(1 / (1 + np.exp(-np.clip(z, -50, 50))))}
+
+    def describe(self, values: dict[str, float]) -> str:
+        """Only what is unusual."""
+        return "mask may not fit" if values["fits"] < EDGE and self.useful else ""
+
+
+def _discriminant(rows: NDArray[np.float64], right: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Weights and, last, the constant of `z` in the description of this file."""
+    good, bad = rows[right], rows[~right]
+    within = np.concatenate([good - good.mean(0), bad - bad.mean(0)])
+    scale = within.std(0) + 1e-6  # traits differ in size
+    covariance = np.cov((within / scale).T) + 0.1 * np.eye(rows.shape[1])
+    weights = np.linalg.solve(covariance, (good.mean(0) - bad.mean(0)) / scale) / scale
+    return np.append(weights, -weights @ (good.mean(0) + bad.mean(0)) / 2)
+
+
+def _apply(weights: NDArray[np.float64], rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(rows @ weights[:-1] + weights[-1])
+
+
+def traits(grey: NDArray[np.floating[Any]], labels: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
+    """How a mask lies on an image.
+
+    Parameters
+    ----------
+    grey : NDArray (Y, X) float
+        One channel, in any unit.
+    labels : NDArray (Y, X) int
+        0 is background; at least one object.
+
+    Returns
+    -------
+    NDArray (8,) float64
+        Contrast of objects and background in units of the standard deviation, and its size; the same of local
+        roughness; information that grey level and roughness share with the mask, as part of the mask's own; contrast
+        of a band of 3 px inside the outlines with one outside, its size; slope on the outlines, over the slope on the
+        same outlines moved by 6 px in four directions (logarithm).
+    """
+    from scipy.ndimage import binary_dilation, binary_erosion, gaussian_filter, gaussian_gradient_magnitude
+
+    grey = np.asarray(grey, np.float64)
+    inside = labels > 0
+    smooth = gaussian_filter(grey, 1.0)
+    rough = np.log(gaussian_filter((grey - smooth) ** 2, 2.0) + 1e-8)
+    slope = gaussian_gradient_magnitude(grey, 1.5)
+    edge = _outlines(labels)
+    near, far = binary_erosion(inside, iterations=BAND), binary_dilation(inside, iterations=BAND)
+    rim = _contrast(smooth, inside & ~near, far & ~inside)
+    steepness = 0.0  # of a mask without outlines
+    if edge.any():
+        moved = np.mean([slope[np.roll(edge, step, axis)].mean() for axis in (0, 1) for step in (-SHIFT, SHIFT)])
+        steepness = float(np.log((slope[edge].mean() + 1e-6) / (moved + 1e-6)))
+    contrast, texture = _contrast(grey, inside, ~inside), _contrast(rough, inside, ~inside)
+    return np.array(
+        [
+            contrast,
+            abs(contrast),
+            texture,
+            abs(texture),
+            _shared(grey, inside),
+            _shared(rough, inside),
+            abs(rim),
+            steepness,
+        ]
+    )
+
+
+def _outlines(labels: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
+    """Pixels beside one of another label, down or across."""
+    edge = np.zeros(labels.shape, bool)
+    down, across = labels[1:] != labels[:-1], labels[:, 1:] != labels[:, :-1]
+    edge[1:] |= down
+    edge[:-1] |= down
+    edge[:, 1:] |= across
+    edge[:, :-1] |= across
+    return edge
+
+
+def _contrast(values: NDArray[np.float64], a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
+    if not (a.any() and b.any()):
+        return 0.0
+    return float((values[a].mean() - values[b].mean()) / (values.std() + 1e-6))
+
+
+def _shared(values: NDArray[np.float64], inside: NDArray[np.bool_]) -> float:
+    """Mutual information of values, in 16 levels, and the mask, over the entropy of the mask, in [0, 1]."""
+    bins = np.searchsorted(np.quantile(values, np.linspace(0, 1, LEVELS + 1)[1:-1]), values.ravel())
+    joint = np.bincount(bins + LEVELS * inside.ravel(), minlength=2 * LEVELS).reshape(2, LEVELS) / bins.size
+    entropies = [-(part[part > 0] * np.log(part[part > 0])).sum() for part in (joint, joint.sum(0), joint.sum(1))]
+    return float((entropies[1] + entropies[2] - entropies[0]) / entropies[2]) if entropies[2] > 1e-9 else 0.0

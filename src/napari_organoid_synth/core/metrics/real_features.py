@@ -1,0 +1,118 @@
+"""Real tiles with their features, which samples are compared with.
+
+What is costly about them (the trained encoder, their features) is kept in ``features/`` of the project, named by the
+hash of their pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_organoid_synth.core.metrics.base import intensity_limits
+from napari_organoid_synth.core.metrics.memorisation import Space, signature, turned_signatures
+from napari_organoid_synth.core.metrics.real_tiles import real_tiles
+from napari_organoid_synth.core.metrics.sets import PAIRED, compare_all
+from napari_organoid_synth.core.metrics.tile_facts import SIDE, TileFacts, look
+from napari_organoid_synth.core.metrics.tile_space import real_features
+from napari_organoid_synth.core.pairs.pair import SamplePair
+from napari_organoid_synth.core.pairs.table import PairTable
+from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.recipe import ScoreSettings
+
+
+def places(length: int, most: int) -> list[int]:
+    """Indices of at most ``most`` of ``length`` things, evenly chosen."""
+    number = min(length, most)
+    return [index * length // number for index in range(number)]
+
+
+def some(things: Sequence[Any], most: int) -> list[Any]:
+    """At most ``most`` of the things, evenly chosen."""
+    return [things[place] for place in places(len(things), most)]
+
+
+class RealFeatures:
+    """The real tiles: what is known of them, and what samples are compared with.
+
+    Fill it in three steps, each of which may be stopped: `look` at every tile, `learn` the features, `measure`.
+
+    Parameters
+    ----------
+    project : Project
+        Has the real pairs; gets ``features/``.
+    settings : ScoreSettings
+        Which extractor, on which device, and whether to make everything anew.
+    side : int
+        Of the tiles, px, as that of the samples.
+
+    Attributes
+    ----------
+    tiles, unseen_tiles : list of SamplePair
+        Cut from training and from test images.
+    facts, unseen : list of TileFacts
+        Of these, after `look`.
+    limits : NDArray (C, 2) float64
+        Intensities that are 0 and 1.
+    extractor : Extractor or None
+        After `learn`.
+    features : NDArray (N, W, D) float32
+        After `learn`: of the training tiles in W orientations, upright first.
+    spaces : dict of str to Space
+        After `measure`: ``pixels``, and ``features`` and ``masks`` where there are any.
+    """
+
+    def __init__(self, project: Project, settings: ScoreSettings, side: int) -> None:
+        self.settings, self.folder = settings, project.path / "features"
+        self.tiles = real_tiles(project, side)
+        has_test = bool(PairTable.from_file(project.pairs_path).test)
+        self.unseen_tiles: list[SamplePair] = real_tiles(project, side, "test") if has_test else []
+        self.limits = intensity_limits(self.tiles)
+        self.side = min(SIDE, side)
+        self.facts: list[TileFacts] = []
+        self.unseen: list[TileFacts] = []
+        self._marked = set(places(len(self.tiles), PAIRED))
+        self.extractor: Any = None
+        self.features: NDArray[np.floating[Any]] = np.empty((0, 1, 0))
+        self.spaces: dict[str, Space] = {}
+
+    def look(self, number: int, tile: SamplePair) -> None:
+        """Note the facts of a tile; training tiles come first."""
+        known = self.facts if number < len(self.tiles) else self.unseen
+        known.append(look(tile, self.limits, self.side, number in self._marked))
+
+    @property
+    def sources(self) -> list[str]:
+        """The image of each real tile."""
+        return [fact.source for fact in self.facts]
+
+    @cached_property
+    def among(self) -> NDArray[np.float64]:
+        """The pixel scores of 64 real tiles at most with each other, from `compare_all`."""
+        images = [fact.image for fact in some(self.facts, PAIRED)]
+        return compare_all(images, images)
+
+    def learn(self) -> Iterator[float]:
+        """Make the extractor and the features of the real tiles, or read them; yields the share that is done."""
+        images = np.clip(np.stack([fact.image for fact in self.facts]), 0, 1)
+        self.extractor, self.features = yield from real_features(
+            images, self.folder, self.settings, self.settings.again
+        )
+
+    def measure(self) -> None:
+        """How near the real tiles are to each other in each space."""
+        self.spaces["pixels"] = Space(turned_signatures([fact.image for fact in self.facts]), self.sources)
+        if self.extractor is not None:
+            self.spaces["features"] = Space(self.features, self.sources)
+        if any(len(fact.areas) for fact in self.facts):
+            self.spaces["masks"] = Space(turned_signatures([fact.mask for fact in self.facts]), self.sources)
+
+    def vectors(self, space: str, facts: Sequence[TileFacts]) -> NDArray[Any]:
+        """Tiles as vectors of a space, (M, D)."""
+        if space == "features":
+            return np.asarray(self.extractor([fact.image for fact in facts]))
+        return np.stack([signature(fact.image if space == "pixels" else fact.mask).ravel() for fact in facts])

@@ -1,0 +1,175 @@
+"""Tiles as feature vectors: what is costly about the real ones is computed once and kept in ``features/``."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Generator, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.job import write_bytes
+from napari_organoid_synth.core.metrics.base import intensity_limits, to_unit
+from napari_organoid_synth.core.metrics.memorisation import orientations
+from napari_organoid_synth.core.metrics.nearest import shrink
+from napari_organoid_synth.core.metrics.real_tiles import real_tiles
+from napari_organoid_synth.core.metrics.tile_facts import SIDE
+from napari_organoid_synth.core.pairs.pair import SamplePair, content_hash
+from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.registry import EXTRACTORS
+
+
+class Extracting(Protocol):
+    """Settings that say which network gives the features."""
+
+    @property
+    def extractor(self) -> str:
+        """Its name in the registry."""
+
+    @property
+    def weights(self) -> str:
+        """Its file of weights, where it needs one."""
+
+    @property
+    def device(self) -> str:
+        """Where it computes."""
+
+
+def check_weights(settings: Extracting) -> None:
+    """Say at once what would fail later.
+
+    Raises
+    ------
+    UserError
+        If the extractor needs a file of weights that is not there.
+    """
+    cls = EXTRACTORS.load(settings.extractor)
+    if cls.file and not (settings.weights and Path(settings.weights).expanduser().is_file()):
+        found = f"There is no file {settings.weights}." if settings.weights else f"{cls.name} needs a file of weights."
+        raise UserError(found, cls.file, "Set 'weights' to such a file, or 'extractor' to encoder, which needs none.")
+
+
+def real_features(
+    images: NDArray[np.float32], folder: Path, settings: Extracting, again: bool = False
+) -> Generator[float, None, tuple[Any, NDArray[np.floating[Any]]]]:
+    """Make the extractor and the features of the real tiles, or read them; yields the share that is done.
+
+    Parameters
+    ----------
+    images : NDArray (N, C, S, S) float32 in [0, 1]
+        The real tiles; features are kept by the hash of these.
+    folder : Path
+        Where they are kept; one set for each extractor.
+    settings : Extracting
+        Which network.
+    again : bool
+        Whether they are made anew.
+
+    Returns
+    -------
+    Extractor
+    NDArray (N, W, D) float32
+        In W orientations, upright first: 8 of a cheap extractor, else 1.
+    """
+    key = content_hash(images)[:16]
+    cls = EXTRACTORS.load(settings.extractor)
+    extractor = cls(images.shape[1], settings.weights, settings.device)
+    if hasattr(extractor, "from_bytes"):
+        path = folder / f"encoder-{key}.safetensors"
+        if path.exists() and not again:
+            extractor.from_bytes(path.read_bytes())
+        else:
+            yield from extractor.fit(images)
+            _store(path, extractor.to_bytes(), "encoder")
+    kind = f"real-{extractor.name}"
+    path = folder / f"{kind}-{extractor.digest}-{key}.npy"
+    if path.exists() and not again:
+        return extractor, np.load(path, allow_pickle=False)
+    parts = []
+    for number, image in enumerate(images):
+        parts.append(extractor(orientations(image) if cls.cheap else image[None]))
+        yield (number + 1) / len(images)
+    features = np.stack(parts).astype(np.float32)
+    data = io.BytesIO()
+    np.save(data, features, allow_pickle=False)
+    _store(path, data.getvalue(), kind)
+    return extractor, features
+
+
+def _store(path: Path, data: bytes, kind: str) -> None:
+    """Write a file in place of those of its kind that other pixels or weights had left."""
+    write_bytes(path, data)
+    for old in path.parent.glob(f"{kind}-*"):
+        if old != path:
+            old.unlink(missing_ok=True)
+
+
+class TileSpace:
+    """The real tiles of a project as feature vectors, and how any other pair becomes one.
+
+    Parameters
+    ----------
+    project : Project
+    side : int
+        Of the real tiles, px.
+    settings : Extracting
+
+    Attributes
+    ----------
+    tiles : list of SamplePair
+    names, sources : list of str
+        Of each real tile, and of the image that it was cut from.
+    features : NDArray (N, W, D) float32
+        After `learn`: in W orientations, upright first.
+    """
+
+    def __init__(self, project: Project, side: int, settings: Extracting) -> None:
+        self.settings, self.folder, self.side = settings, project.path / "features", side
+        self.tiles = real_tiles(project, side)
+        self.names = [tile.name for tile in self.tiles]
+        self.sources = [tile.source.files[0] if tile.source.files else tile.name for tile in self.tiles]
+        self.limits = intensity_limits(self.tiles)
+        self.pictures = [self.picture(tile) for tile in self.tiles]
+        self.extractor: Any = None
+        self.features: NDArray[np.floating[Any]] = np.empty((0, 1, 0))
+
+    def picture(self, pair: SamplePair) -> NDArray[np.float32]:
+        """The image of a pair as it is compared, (C, S, S), S at most 128; 0 and 1 at the limits of the real ones."""
+        return shrink(to_unit(pair.image, self.limits), min(SIDE, self.side))
+
+    def learn(self) -> Iterator[float]:
+        """Get the extractor and the features of the real tiles; yields the share that is done."""
+        images = np.clip(np.stack(self.pictures), 0, 1)
+        self.extractor, self.features = yield from real_features(images, self.folder, self.settings)
+
+    @property
+    def upright(self) -> NDArray[np.floating[Any]]:
+        """Features of the real tiles as they are, (N, D)."""
+        return self.features[:, 0]
+
+    def vectors(self, pictures: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Features (M, D) of pictures; needs `learn`."""
+        return np.asarray(self.extractor(pictures), np.float32)
+
+    def known(self) -> dict[str, NDArray[np.float32]]:
+        """Features of samples that `keep` kept, by id."""
+        try:
+            with np.load(self._path, allow_pickle=False) as file:
+                return dict(zip(file["ids"].tolist(), file["features"], strict=True))
+        except (OSError, ValueError, KeyError):
+            return {}
+
+    def keep(self, features: dict[str, NDArray[np.float32]]) -> None:
+        """Keep features of samples, whose images never change."""
+        data = io.BytesIO()
+        np.savez(data, ids=np.asarray(list(features)), features=np.stack(list(features.values())))
+        _store(self._path, data.getvalue(), f"map-{self.extractor.name}")
+
+    @property
+    def _path(self) -> Path:
+        """Named by everything that the features of a sample depend on."""
+        key = content_hash(np.clip(np.stack(self.pictures), 0, 1), self.limits)[:16]
+        return self.folder / f"map-{self.extractor.name}-{self.extractor.digest}-{key}.npz"

@@ -1,0 +1,1 @@
+"""Real pairs: find, read, check and cut them."""

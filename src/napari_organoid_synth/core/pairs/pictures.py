@@ -1,0 +1,111 @@
+"""Small pictures of a pair, as PNG bytes for the database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_organoid_synth.core.pairs.pair import SamplePair
+
+SIDE = 192
+_COLOURS = {  # rows: channels; columns: red, green, blue
+    1: ((1, 1, 1),),
+    2: ((1, 0, 1), (0, 1, 0)),
+    3: ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
+}
+
+
+def make_thumbnail(pair: SamplePair, side: int = SIDE) -> tuple[bytes, bytes]:
+    """PNG of the image (8-bit, grey where it is) and of the labels (16-bit), the longer edge at most ``side`` px."""
+    image, labels = picture(pair.image, pair.is_rgb), pair.labels
+    height, width = pair.size
+    shrink = min(1.0, side / max(height, width))
+    small = max(1, round(height * shrink)), max(1, round(width * shrink))
+    rows, columns = (
+        ((np.arange(new) + 0.5) * old / new).astype(np.intp) for new, old in zip(small, (height, width), strict=True)
+    )
+    shown = labels[rows[:, None], columns]
+    shown = np.where(shown > 0, (shown - 1) % 65535 + 1, 0).astype(np.uint16)  # ids above 65535 share a colour
+    if (image == image[..., :1]).all():
+        image = image[..., 0]  # a third of the bytes, decoded in half the time
+    return encode_png(image, small), encode_png(shown)
+
+
+def picture(image: NDArray[Any], rgb: bool = False, between: Sequence[tuple[float, float]] = ()) -> NDArray[np.uint8]:
+    """An image as a person looks at it.
+
+    Parameters
+    ----------
+    image : NDArray (C, Y, X), any dtype
+        Values that are not finite become black.
+    rgb : bool
+        Stretch the channels together, so that colours stay. Otherwise each channel gets its own contrast; two are
+        shown in magenta and green, of more the first three in red, green and blue.
+    between : sequence of (float, float)
+        For each channel shown, the values that become black and white, so that several images can be compared; default:
+        from the image itself.
+
+    Returns
+    -------
+    NDArray (Y, X, 3) uint8
+        Without ``between`` percentiles 0.2 and 99.8 become 0 and 255; a constant image is mid-grey.
+    """
+    channels = np.asarray(image[:3], dtype=np.float32)
+    channels = np.where(np.isfinite(channels), channels, np.nan)
+    step = max(1, max(channels.shape[1:]) // 512)
+    probe = channels[:, ::step, ::step]
+    probe = probe.reshape(1, -1) if rgb else probe.reshape(len(channels), -1)
+    scaled = np.empty_like(channels)
+    for number, channel in enumerate(channels):
+        low, high = between[number] if between else limits(probe[0 if rgb else number])
+        scaled[number] = (channel - low) / (high - low) if high > low else 0.5
+    return coloured(scaled)
+
+
+def coloured(channels: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Channels (1 to 3, Y, X), 0 black and 1 bright, in the colours of `picture`, (Y, X, 3)."""
+    scaled = np.clip(np.nan_to_num(channels), 0, 1)
+    colours = np.asarray(_COLOURS[len(scaled)], dtype=np.float32)
+    mixed = np.minimum(np.tensordot(scaled, colours, axes=(0, 0)), 1)  # (Y, X, 3)
+    return np.asarray(np.rint(mixed * 255), dtype=np.uint8)
+
+
+def limits(values: NDArray[np.float32]) -> tuple[float, float]:
+    """Values shown as black and as white: percentiles 0.2 and 99.8, or the extremes where these are equal."""
+    values = values[np.isfinite(values)]
+    low, high = np.percentile(values, [0.2, 99.8]) if values.size else (0.0, 0.0)
+    if low == high and values.size:
+        low, high = float(values.min()), float(values.max())
+    return float(low), float(high)
+
+
+def shown_limits(image: NDArray[Any]) -> tuple[float, float]:
+    """Which values of an image (1, Y, X) `picture` shows as black and as white."""
+    channel = np.asarray(image[0], dtype=np.float32)
+    step = max(1, max(channel.shape) // 512)
+    return limits(channel[::step, ::step].ravel())
+
+
+def encode_png(array: NDArray[Any], size: tuple[int, int] | None = None) -> bytes:
+    """PNG bytes of (Y, X[, 3]) uint8 or (Y, X) uint16; shrunk to ``size`` (height, width) by area means when given."""
+    from PIL import Image
+
+    picture = Image.fromarray(array)
+    if size is not None and size != array.shape[:2]:
+        picture = picture.resize((size[1], size[0]), Image.Resampling.BOX)
+    stream = BytesIO()
+    picture.save(stream, "PNG", compress_level=1)
+    return stream.getvalue()
+
+
+def decode_png(data: bytes) -> NDArray[Any]:
+    """Pixels of `encode_png`: 8-bit as (Y, X, 3) uint8, grey or not, 16-bit as (Y, X) uint16."""
+    from PIL import Image
+
+    with Image.open(BytesIO(data), formats=("PNG",)) as picture:
+        array = np.asarray(picture)
+    return np.repeat(array[..., None], 3, axis=-1) if array.ndim == 2 and array.dtype == np.uint8 else array

@@ -1,0 +1,225 @@
+"""The table of real pairs as it lies in ``pairs.json``, and its split into training and test."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field
+
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.frozen_model import Settings
+from napari_organoid_synth.core.job import write_text
+from napari_organoid_synth.core.pairs.pair import MaskKind
+
+Status = Literal["matched", "orphan", "ambiguous", "broken"]
+Split = Literal["train", "test"]
+OBJECT = "object"
+"""Name of what a mask marks when nobody named it."""
+
+
+class PairEntry(Settings):
+    """One row: files, and after the check what they hold. A matched row may have no mask: then it is an image alone."""
+
+    name: str = Field(description="Unique in the table.")
+    image: str = Field("", description="File of the image; empty for a mask without image.")
+    page: int | None = Field(None, ge=0, description="Slice of a stack, the same for image and masks.")
+    masks: dict[str, str] = Field(
+        {}, description="File of the mask of each class; later classes win where they overlap."
+    )
+    status: Status = "matched"
+    reason: str = Field("", description="Why, in words.")
+    shape: tuple[int, int, int] | None = Field(None, description="Channels, height and width of the image.")
+    dtype: str = ""
+    pixel_size: tuple[float, float] | None = Field(None, description="Height and width of a pixel, µm.")
+    channel_names: tuple[str, ...] = ()
+    mask_kind: MaskKind | None = None
+    class_names: tuple[str, ...] = ()
+    class_values: tuple[int, ...] = Field(
+        (), description="Codes of the classes in the mask, in the order of the names."
+    )
+    n_objects: int | None = None
+    object_size: tuple[int, int] | None = Field(None, description="Pixels of the smallest and the largest object.")
+    image_class: str | None = Field(None, description="Label of the whole image.")
+    group: str = Field("", description="Rows of one group are never split between training and test.")
+    split: Split = "train"
+    scale: float = Field(1.0, gt=0, le=1, description="Image and mask are shrunk to this share when they are read.")
+    image_digest: str = Field("", description="SHA-256 of the pixels of the image.")
+    duplicate_of: str = Field("", description="Row with the same pixels that is used instead of this one.")
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Height and width in px as they are used; None before the check."""
+        if self.shape is None:
+            return None
+        height, width = (max(1, round(side * self.scale)) for side in self.shape[1:])
+        return height, width
+
+
+class PairTable(Settings):
+    """All rows, the kind of the masks, and what is worth knowing about the set."""
+
+    entries: tuple[PairEntry, ...] = ()
+    mask_kind: MaskKind | None = Field(None, description="Of the whole set; empty until checked.")
+    kind_reason: str = Field("", description="Why it was taken for that kind.")
+    class_names: tuple[str, ...] = ()
+    class_values: tuple[int, ...] = ()
+    notes: tuple[str, ...] = Field((), description="Sentences about the set.")
+
+    @property
+    def matched(self) -> tuple[PairEntry, ...]:
+        """Rows that can be used."""
+        return tuple(entry for entry in self.entries if entry.status == "matched")
+
+    @property
+    def train(self) -> tuple[PairEntry, ...]:
+        """Usable rows to learn from."""
+        return tuple(entry for entry in self.matched if entry.split == "train")
+
+    @property
+    def test(self) -> tuple[PairEntry, ...]:
+        """Usable rows kept apart to measure."""
+        return tuple(entry for entry in self.matched if entry.split == "test")
+
+    @property
+    def scale(self) -> float:
+        """The share of their size at which most images are used."""
+        return Counter([entry.scale for entry in self.entries] or [1.0]).most_common(1)[0][0]
+
+    def scaled(self, scale: float) -> Self:
+        """The same table with all images used at this share of their size."""
+        return self.replace(entries=tuple(entry.replace(scale=scale) for entry in self.entries))
+
+    def entry(self, name: str) -> PairEntry:
+        """The row of that name."""
+        for entry in self.entries:
+            if entry.name == name:
+                return entry
+        raise UserError(f"There is no pair '{name}'.", "Expected the name of a row.", "See 'organoid-synth pair'.")
+
+    def summary(self) -> str:
+        """The set in a few words: ``14 matched, 2 orphans, 1 ambiguous; classes (...)``."""
+        counts = {status: sum(e.status == status for e in self.entries) for status in Status.__args__}  # type: ignore[attr-defined]
+        parts = [f"{counts['matched']} matched"]
+        if alone := sum(not entry.masks for entry in self.matched):
+            parts[0] += f" ({'all' if alone == counts['matched'] else alone} without masks, for generators of images)"
+        if counts["orphan"]:
+            parts.append(f"{counts['orphan']} orphan" + "s" * (counts["orphan"] > 1))
+        parts += [f"{counts[status]} {status}" for status in ("ambiguous", "broken") if counts[status]]
+        text = ", ".join(parts)
+        if self.mask_kind is not None:
+            text += f"; {self.mask_kind} ({self.kind_reason})"
+        if self.test:
+            text += f"; {len(self.train)} to train, {len(self.test)} to test"
+        shrunk = [f"Used at {self.scale:.4g} of their size."] if self.scale < 1 else []
+        return " ".join([text + ".", *shrunk, *self.notes])
+
+    def to_file(self, path: Path) -> None:
+        """Write JSON. Files below its folder are noted relative to it, so that a project can be moved."""
+        base = Path(path).resolve().parent
+        values = self.model_dump(mode="json")
+        for entry in values["entries"]:
+            entry["image"] = _relative(entry["image"], base)
+            entry["masks"] = {name: _relative(mask, base) for name, mask in entry["masks"].items()}
+        write_text(Path(path), json.dumps(values, indent=1, ensure_ascii=False))
+
+    @classmethod
+    def from_file(cls, path: Path) -> Self:
+        """The inverse of `to_file`.
+
+        Raises
+        ------
+        UserError
+            If the file is missing or no such table.
+        """
+        path = Path(path)
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise UserError(
+                f"{path.parent} has no pairs.", "Expected a table of images and masks.", "Add pairs first."
+            ) from None
+        except (OSError, ValueError, RecursionError) as error:
+            why = error.strerror if isinstance(error, OSError) else error
+            raise UserError(
+                f"Cannot read {path}: {why}.", "Expected the table of pairs.", "Find the pairs again."
+            ) from None
+        if not isinstance(values, dict):
+            raise UserError(f"{path} is no table of pairs.", "Expected a JSON object.", "Find the pairs again.")
+        try:
+            table, base = cls.parse(values), path.resolve().parent
+        except UserError as error:
+            raise UserError(f"{path}: {error.found}", error.expected, "Find the pairs again.") from None
+        return table.replace(
+            entries=tuple(
+                entry.replace(
+                    image=_absolute(entry.image, base),
+                    masks={name: _absolute(mask, base) for name, mask in entry.masks.items()},
+                )
+                for entry in table.entries
+            )
+        )
+
+
+def _relative(file: str, base: Path) -> str:
+    if file and Path(file).is_relative_to(base):
+        return Path(file).relative_to(base).as_posix()
+    return file
+
+
+def _absolute(file: str, base: Path) -> str:
+    return str(base / file) if file else file
+
+
+def split_table(table: PairTable, test: float | int | Sequence[str]) -> PairTable:
+    """Put rows aside for testing.
+
+    Parameters
+    ----------
+    table : PairTable
+        Its other rows stay as they are.
+    test : float, int or names
+        A share below 1, a number of rows (the last ones), or the names of the rows. Rows of one group go together, so
+        that the test set can become larger than asked; when all rows are of one group they are split as they stand.
+
+    Raises
+    ------
+    UserError
+        If a name is unknown or nothing would be left to train on.
+    """
+    usable = table.matched
+    one_group = len({entry.group or entry.name for entry in usable}) < 2
+    group = {entry.name: entry.name if one_group else entry.group or entry.name for entry in usable}
+    if isinstance(test, str):
+        test = [test]
+    if isinstance(test, float | int):
+        wanted = round(test * len(usable)) if 0 < test < 1 else int(test)
+        wanted = max(wanted, 1) if test > 0 else 0
+        chosen: set[str] = set()
+        for entry in reversed(usable):
+            if sum(group[e.name] in chosen for e in usable) >= wanted:
+                break
+            chosen.add(group[entry.name])
+    else:
+        unknown = [name for name in test if name not in group]
+        if unknown:
+            raise UserError(
+                f"There is no usable pair '{unknown[0]}'.",
+                f"Expected one of {len(usable)} names, such as {', '.join(list(group)[:3])}.",
+                "Check the spelling.",
+            )
+        chosen = {group[name] for name in test}
+    if usable and all(group[entry.name] in chosen for entry in usable):
+        raise UserError(
+            f"All {len(usable)} pairs would be test pairs.",
+            "Expected at least one to train on.",
+            "Put fewer aside, or use smaller groups.",
+        )
+    return table.replace(
+        entries=tuple(
+            entry.replace(split="test" if group.get(entry.name) in chosen else "train") for entry in table.entries
+        )
+    )

@@ -1,0 +1,1 @@
+"""Trainings on disk, also as one file; read without torch."""

@@ -1,0 +1,328 @@
+"""A trained generator as one file: what a colleague needs to use it, and nothing that could do harm.
+
+A ``.synth`` file is a zip archive of exactly these members, stored without compression:
+
+- ``card.json``: what it is, who made it, under which licence, and the SHA-256 of every other member
+- ``recipe.yaml``, ``codec.json``: the settings, as in the folder of a run
+- ``model.safetensors``: the weights of all networks, an averaged one included; no optimisers, no image pools
+- ``preview.png``: samples to look at
+
+Equal contents give equal bytes. The file holds number and hashes of the training pairs but neither their names nor
+their pixels (``preview.png`` shows drawn images; where they were painted on real masks, the outlines of these), and no
+path of the computer that it was made on. A reader takes nothing on trust: a file with anything else in it is refused,
+and nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+import struct
+import unicodedata
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import yaml
+from pydantic import Field, FiniteFloat, field_validator
+
+from napari_organoid_synth.core.codec.codec import Codec, PairSpec
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.frozen_model import Settings
+from napari_organoid_synth.core.job import write_bytes
+from napari_organoid_synth.core.recipe import Recipe
+
+T = TypeVar("T", bound=Settings)
+
+SUFFIX = ".synth"
+FORMAT = 1
+KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+MEMBERS = {  # in the order of the file, and the most bytes that each may have
+    "card.json": 16 * MIB,
+    "recipe.yaml": 16 * KIB,
+    "codec.json": MIB,
+    "preview.png": 16 * MIB,
+    "model.safetensors": 3 * GIB,
+}
+MOST_HEADER = 16 * MIB
+MOST_BRACKETS = 100  # of a recipe, which needs hardly any; thousands keep a YAML reader busy for minutes
+MOST_SIDE = 4096  # of the preview, px
+LICENCES = (  # to choose from; any other SPDX identifier will do
+    "CC0-1.0", "CC-BY-4.0", "CC-BY-SA-4.0", "CC-BY-NC-4.0", "BSD-3-Clause", "MIT", "Apache-2.0", "GPL-3.0-or-later",
+)  # fmt: skip
+_SPDX = re.compile(r"(LicenseRef-)?[A-Za-z0-9][A-Za-z0-9.-]{0,63}\+?")
+_BROKEN = (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, EOFError, struct.error, OverflowError)
+AGAIN = "Do not use this file; ask where it comes from for another."
+
+
+class Card(Settings):
+    """What a model file says of itself."""
+
+    format: int = Field(FORMAT, ge=1, description="Version of this layout.")
+    name: str = Field(min_length=1, max_length=100, description="What it is called.")
+    generator: str = Field(max_length=100, description="Name of the generator.")
+    steps: int = Field(ge=0, description="Steps that it was trained for.")
+    images: int = Field(ge=0, description="Tiles that it was shown.")
+    pairs: int = Field(ge=0, description="Pairs that it learned from.")
+    data: tuple[str, ...] = Field((), max_length=100_000, description="Their hashes.")
+    licence: str = Field(description="SPDX identifier.")
+    authors: str = Field("", max_length=1000, description="Who made it.")
+    note: str = Field("", max_length=10_000, description="What others should know.")
+    created: str = Field(pattern=r"^\d{4}-\d\d-\d\d$", description="Day on which the file was made.")
+    software: str = Field(max_length=100, description="Version of napari-organoid-synth.")
+    metrics: dict[str, FiniteFloat] = Field({}, max_length=100, description="Scores of the checkpoint.")
+    numbers: dict[str, FiniteFloat] = Field({}, max_length=100, description="What belongs to the tensors.")
+    sha256: dict[str, str] = Field({}, max_length=len(MEMBERS), description="Hash of every other member.")
+
+    @field_validator("name", "generator", "authors", "note", "software")
+    @classmethod
+    def _printable(cls, text: str) -> str:
+        if any(unicodedata.category(letter) in {"Cc", "Cs"} and letter not in "\n\t" for letter in text):
+            raise ValueError("expected text without control characters")
+        return text
+
+    @field_validator("licence")
+    @classmethod
+    def _spdx(cls, text: str) -> str:
+        if not _SPDX.fullmatch(text):
+            raise ValueError(f"expected an SPDX identifier such as {', '.join(LICENCES[:4])}")
+        return text
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A model file that has passed every test that needs no network.
+
+    Parameters
+    ----------
+    path : Path
+    sha256 : str
+        Of the card, which names those of all other members.
+    card : Card
+    recipe : Recipe
+    codec : Codec
+    preview : bytes
+        A PNG, at most 4096 px wide and high; not decoded yet.
+    model : bytes
+        Safetensors; its names begin with ``network/``.
+    """
+
+    path: Path
+    sha256: str
+    card: Card
+    recipe: Recipe
+    codec: Codec
+    preview: bytes
+    model: bytes
+
+    @property
+    def spec(self) -> PairSpec:
+        """What the network takes and gives."""
+        return self.codec.spec(self.recipe.tiles.size, self.recipe.shape)
+
+    @property
+    def data(self) -> dict[str, str]:
+        """Hashes of the pairs it learned from, by a number."""
+        return {f"pair {number}": digest for number, digest in enumerate(self.card.data, 1)}
+
+    @classmethod
+    def of(cls, path: Path, members: dict[str, bytes]) -> Self:
+        """Build from the bytes of all members, as `read_bundle` describes it."""
+        card = _card(path, members["card.json"])
+        for name in MEMBERS:
+            digest, expected = hashlib.sha256(members[name]).hexdigest(), card.sha256.get(name, "none")
+            if name != "card.json" and digest != expected:
+                raise UserError(
+                    f"{name} in {path.name} has SHA-256 {digest[:12]}….",
+                    f"Expected {expected[:12]}…, as its card says.",
+                    "The file is damaged or was changed; copy it again from where it was made.",
+                )
+        _check_model(path, members["model.safetensors"])
+        _check_preview(path, members["preview.png"])
+        recipe = _parsed(path, "recipe.yaml", members["recipe.yaml"], Recipe)
+        codec = _parsed(path, "codec.json", members["codec.json"], Codec)
+        name = recipe.gan.name  # type: ignore[attr-defined]
+        if card.generator != name:
+            raise UserError(
+                f"The card of {path.name} speaks of '{card.generator}'.", f"Its recipe speaks of '{name}'.", AGAIN
+            )
+        digest = hashlib.sha256(members["card.json"]).hexdigest()
+        return cls(path, digest, card, recipe, codec, members["preview.png"], members["model.safetensors"])
+
+
+def pack_bundle(path: Path, card: Card, members: dict[str, bytes]) -> Bundle:
+    """Write a model file; beside, then renamed.
+
+    Parameters
+    ----------
+    path : Path
+        Ends with ``.synth``.
+    card : Card
+        Its hashes are put in here.
+    members : dict of str to bytes
+        All members but the card.
+
+    Raises
+    ------
+    UserError
+        If the name ends otherwise, or `read_bundle` would refuse what is to be written.
+    """
+    path = Path(path)
+    if path.suffix.lower() != SUFFIX:
+        raise UserError(f"The file is called {path.name}.", f"Expected a name that ends with {SUFFIX}.")
+    card = card.replace(sha256={name: hashlib.sha256(members[name]).hexdigest() for name in MEMBERS if name in members})
+    text = json.dumps(card.model_dump(mode="json"), indent=1, ensure_ascii=False)
+    everything = {"card.json": text.encode("utf-8"), **members}
+    for name, data in everything.items():
+        _check_size(path, name, len(data))
+    bundle = Bundle.of(path, everything)
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name in MEMBERS:
+            info = zipfile.ZipInfo(name)  # of 1 January 1980
+            info.create_system, info.external_attr = 3, 0o644 << 16
+            archive.writestr(info, everything[name])
+    write_bytes(path, stream.getvalue())
+    return bundle
+
+
+def read_bundle(path: Path) -> Bundle:
+    """Read a model file and test everything that can be tested without building its network.
+
+    Raises
+    ------
+    UserError
+        If it is no zip archive; a member is missing, foreign, doubled, compressed, encrypted, too large, damaged or
+        not what the card says; it was made by a newer version; the model is no safetensors or holds other tensors than
+        those of networks; recipe or codec are invalid.
+    """
+    path = Path(path)
+    try:
+        size = path.stat().st_size
+        with zipfile.ZipFile(path) as archive:
+            _check_members(path, archive, size)
+            members = {}
+            for name in MEMBERS:
+                with archive.open(name) as stream:
+                    members[name] = stream.read(MEMBERS[name] + 1)
+    except OSError as error:
+        raise UserError(f"Cannot read {path}: {error.strerror or error}.", f"Expected a {SUFFIX} file.") from None
+    except UserError:
+        raise
+    except _BROKEN:
+        raise UserError(
+            f"{path.name} is no whole zip archive.",
+            f"Expected a {SUFFIX} file, made with 'organoid-synth share'.",
+            "Copy it again from where it was made.",
+        ) from None
+    return Bundle.of(path, members)
+
+
+# ------------------------------------------------------------------------------------------------------------- tests
+
+
+def _check_members(path: Path, archive: zipfile.ZipFile, size: int) -> None:
+    infos = archive.infolist()
+    expected = f"Expected {', '.join(MEMBERS)} and nothing else."
+    names = [info.filename for info in infos]
+    for info in infos:
+        shown = ascii(info.filename[:60])
+        if info.filename not in MEMBERS:
+            raise UserError(f"{path.name} holds {shown}.", expected, AGAIN)
+        if names.count(info.filename) > 1:
+            raise UserError(f"{path.name} holds {shown} {names.count(info.filename)} times.", expected, AGAIN)
+    if missing := [name for name in MEMBERS if name not in names]:
+        raise UserError(f"{path.name} has no {missing[0]}.", expected, "Copy it again from where it was made.")
+    for info in infos:
+        if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size or info.flag_bits & 1:
+            raise UserError(
+                f"{info.filename} in {path.name} is compressed or encrypted.", "Expected it stored as it is.", AGAIN
+            )
+        _check_size(path, info.filename, info.file_size)
+    if (claimed := sum(info.file_size for info in infos)) > size:
+        raise UserError(f"The members of {path.name} claim {claimed} bytes.", f"Expected at most {size}.", AGAIN)
+
+
+def _check_size(path: Path, name: str, size: int) -> None:
+    if size > MEMBERS[name]:
+        raise UserError(f"{name} in {path.name} claims {size} bytes.", f"Expected at most {MEMBERS[name]}.", AGAIN)
+
+
+def _values(path: Path, name: str, data: bytes) -> dict[str, Any]:
+    """Plain values of a small text; references, which can blow up a short text, are refused."""
+    try:
+        text = data.decode("utf-8")
+        if name.endswith(".json"):
+            values = json.loads(text)
+        elif sum(map(text.count, "[{")) > MOST_BRACKETS:
+            raise ValueError("it is nested too deeply")
+        elif any(isinstance(token, yaml.AliasToken | yaml.AnchorToken | yaml.TagToken) for token in yaml.scan(text)):
+            raise ValueError("references and tags are not allowed")
+        else:
+            values = yaml.safe_load(text)
+        if not isinstance(values, dict):
+            raise ValueError(f"it holds {type(values).__name__}")
+    except (ValueError, yaml.YAMLError, RecursionError) as error:
+        raise UserError(
+            f"{name} in {path.name} cannot be read: {str(error).splitlines()[0]}.", "Expected settings.", AGAIN
+        ) from None
+    return values
+
+
+def _card(path: Path, data: bytes) -> Card:
+    values = _values(path, "card.json", data)
+    version = values.get("format")
+    if type(version) is int and version > FORMAT:
+        raise UserError(
+            f"{path.name} has format {version}, made by a newer version of organoid-synth.",
+            f"Expected format {FORMAT}.",
+            "Update napari-organoid-synth.",
+        )
+    return _parsed(path, "card.json", data, Card)
+
+
+def _parsed(path: Path, name: str, data: bytes, cls: type[T]) -> T:
+    try:
+        return cls.parse(_values(path, name, data))
+    except UserError as error:
+        if path.name in error.found:
+            raise
+        raise UserError(f"{name} in {path.name}: {error.found[:300]}", error.expected, error.todo) from None
+
+
+def _check_model(path: Path, data: bytes) -> None:
+    """Whether the bytes are safetensors that hold tensors of networks alone (their shapes are tested later)."""
+    try:
+        length = int.from_bytes(data[:8], "little")
+        if not 2 <= length <= min(len(data) - 8, MOST_HEADER):
+            raise ValueError
+        header = json.loads(data[8 : 8 + length].decode("utf-8"))
+        header.pop("__metadata__", None)
+        end = 0
+        for start, stop in sorted(entry["data_offsets"] for entry in header.values()):
+            if start != end or stop < start:
+                raise ValueError
+            end = stop
+        if end != len(data) - 8 - length or not header:
+            raise ValueError
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise UserError(f"model.safetensors in {path.name} holds no tensors.", "Expected safetensors.", AGAIN) from None
+    if foreign := sorted(name for name in header if not name.startswith("network/")):
+        raise UserError(
+            f"model.safetensors in {path.name} holds {foreign[0][:80]!a}.",
+            "Expected tensors of networks alone.",
+            AGAIN,
+        )
+
+
+def _check_preview(path: Path, data: bytes) -> None:
+    width, height = struct.unpack(">II", data[16:24]) if len(data) > 24 else (0, 0)
+    if data[:8] != b"\x89PNG\r\n\x1a\n" or data[12:16] != b"IHDR":
+        raise UserError(f"preview.png in {path.name} is no PNG.", "Expected a picture.", AGAIN)
+    if not (0 < width <= MOST_SIDE and 0 < height <= MOST_SIDE):
+        raise UserError(
+            f"preview.png in {path.name} claims {width} × {height} px.", f"Expected at most {MOST_SIDE} px.", AGAIN
+        )

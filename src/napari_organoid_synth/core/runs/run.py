@@ -1,0 +1,334 @@
+"""A training on disk: recipe, codec, checkpoints, previews.
+
+::
+
+    runs/<id>/recipe.yaml  codec.json  run.json
+              checkpoints/step_00000500.safetensors  checkpoints/step_00000500.json  previews/step_00000100.npz
+
+A checkpoint counts only when its JSON is there and names size and SHA-256 of the tensors beside it; the JSON is
+written last. A process killed at any moment leaves the previous checkpoint whole. Nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_organoid_synth import __version__
+from napari_organoid_synth.core.codec.codec import Codec, PairSpec
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.job import write_bytes, write_text
+from napari_organoid_synth.core.recipe import Recipe
+from napari_organoid_synth.core.registry import GANS
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from napari_organoid_synth.core.generators.base import Gan
+
+FORMAT = 1
+SCORE = "kernel_distance"  # the number of a checkpoint that says which is best; low is good
+TODO = "Choose another checkpoint, or copy the run again from where it was trained."
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A whole checkpoint.
+
+    Parameters
+    ----------
+    step : int
+    path : Path
+        The safetensors file.
+    sha256 : str
+        Of that file.
+    numbers : dict
+        What the GAN and the training loop put beside the tensors.
+    """
+
+    step: int
+    path: Path
+    sha256: str
+    numbers: dict[str, Any]
+
+
+class Run:
+    """The folder of one training.
+
+    Parameters
+    ----------
+    path : Path
+        As `create` made it.
+
+    Raises
+    ------
+    UserError
+        If recipe or codec are missing or damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        for name in ("recipe.yaml", "codec.json"):
+            if not (self.path / name).exists():
+                raise UserError(
+                    f"{self.path} has no {name}.", "Expected the folder of a training.", "Choose a run of the project."
+                )
+        self.recipe = Recipe.from_file(self.path / "recipe.yaml")
+        self.codec = Codec.from_file(self.path / "codec.json")
+
+    @classmethod
+    def create(cls, path: Path, recipe: Recipe, codec: Codec) -> Run:
+        """Start a run in a folder, which may exist and hold a job.
+
+        Raises
+        ------
+        UserError
+            If the folder holds a run already.
+        """
+        if (path / "recipe.yaml").exists():
+            raise UserError(f"{path} holds a run already.", todo="Resume it, or choose another folder.")
+        codec.to_file(path / "codec.json")
+        recipe.to_file(path / "recipe.yaml")  # last: it makes the folder a run
+        return cls(path)
+
+    @property
+    def name(self) -> str:
+        """Name of the folder."""
+        return self.path.name
+
+    @property
+    def spec(self) -> PairSpec:
+        """What the network takes and gives."""
+        return self.codec.spec(self.recipe.tiles.size, self.recipe.shape)
+
+    def note(self, **values: Any) -> dict[str, Any]:
+        """Add values to ``run.json`` (precision, machine, speed) and return all of them."""
+        path = self.path / "run.json"
+        try:
+            known = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            known = {}
+        if values:
+            known |= values
+            write_text(path, json.dumps(known, indent=1))
+        return dict(known)
+
+    # ----------------------------------------------------------------------------------------------- checkpoints
+
+    def save(self, gan: Gan, step: int, **numbers: Any) -> Path:
+        """Write a checkpoint and delete those older than the newest ``recipe.train.keep``, but never the best.
+
+        An earlier checkpoint of the same step stays whole until the new one is: while the tensors are replaced, the
+        JSON describes both.
+        """
+        from safetensors.torch import save
+
+        tensors, own = gan.state()
+        # one entry: several are written in random order, and equal weights would differ in their bytes
+        data = save(tensors, metadata={"generator": f"{self._generator}, format {FORMAT}"})
+        path = self.put(data, step, {**own, **numbers})
+        so_far = [old for old in self._headers() if old.name <= path.with_suffix(".json").name]
+        best = self.checkpoint_path(self.best() or 0).with_suffix(".json")
+        for old in so_far[: -self.recipe.train.keep]:  # a later one is the damaged one that was gone back from
+            if old != best:
+                old.unlink(missing_ok=True)  # the JSON first: a checkpoint without it does not count
+                old.with_suffix(".safetensors").unlink(missing_ok=True)
+        return path
+
+    def put(self, data: bytes, step: int, numbers: dict[str, Any]) -> Path:
+        """Write the tensors of a checkpoint, already safetensors, and its JSON."""
+        path = self.checkpoint_path(step)
+        header: dict[str, Any] = {
+            "format": FORMAT,
+            "generator": self._generator,
+            "step": step,
+            "size": len(data),
+            "sha256": hashlib.sha256(data).hexdigest(),
+            "numbers": numbers,
+            "software": __version__,
+        }
+        before = self._before(step)
+        if before and before["sha256"] != header["sha256"]:
+            write_text(path.with_suffix(".json"), json.dumps({**header, "before": before}, indent=1))
+        if not before or before["sha256"] != header["sha256"]:
+            write_bytes(path, data)
+        write_text(path.with_suffix(".json"), json.dumps(header, indent=1))
+        return path
+
+    def checkpoint_path(self, step: int) -> Path:
+        """Where the tensors of a step lie, or would lie."""
+        return self.path / "checkpoints" / f"step_{step:08d}.safetensors"
+
+    def steps(self) -> list[int]:
+        """Steps that have a checkpoint, oldest first."""
+        return [int(path.stem.removeprefix("step_")) for path in self._headers()]
+
+    def best(self) -> int | None:
+        """Step of the checkpoint with the lowest kernel distance, the first of equals; None where none was judged."""
+        scores: dict[int, float] = {}
+        for path in self._headers():
+            try:
+                header = json.loads(path.read_text(encoding="utf-8"))
+                scores[int(header["step"])] = float(header["numbers"][SCORE])
+            except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+                continue
+        return min(scores, key=lambda step: (scores[step], step), default=None)
+
+    def pick(self, which: str) -> int | None:
+        """Which checkpoint to `load`: ``"newest"``, ``"best"`` (the newest where none was judged), or a step.
+
+        Raises
+        ------
+        UserError
+            If there is no checkpoint of that step.
+        """
+        if which == "newest":
+            return None
+        if which == "best":
+            return self.best()
+        steps = self.steps()
+        if int(which) not in steps:
+            raise UserError(
+                f"Run {self.name} has no checkpoint of step {which}.",
+                f"Expected newest, best or one of: {', '.join(map(str, steps)) or 'none yet'}.",
+                "Older checkpoints are deleted; keep more with train.keep.",
+            )
+        return int(which)
+
+    def load(self, gan: Gan, step: int | None = None) -> Checkpoint:
+        """Load a checkpoint into a GAN: that of ``step``, or the newest that is whole.
+
+        Raises
+        ------
+        UserError
+            If there is none, or the one asked for is damaged or belongs to another generator.
+        """
+        checkpoint, tensors = self.read(step)
+        gan.load_state(tensors, checkpoint.numbers)
+        return checkpoint
+
+    def read(self, step: int | None = None) -> tuple[Checkpoint, dict[str, Tensor]]:
+        """A checkpoint and its tensors, as `load` chooses it."""
+        from safetensors import SafetensorError
+        from safetensors.torch import load
+
+        steps = self.steps()
+        if step is not None:
+            steps = [step]
+        damage: UserError | None = None
+        for candidate in reversed(steps):
+            try:
+                checkpoint, data = self._read(candidate)
+                tensors = load(data)
+            except (SafetensorError, KeyError, ValueError, RuntimeError) as error:  # a header that claims nonsense
+                if isinstance(error, UserError):
+                    damage = damage or error
+                    continue
+                damage = damage or UserError(
+                    f"{self.checkpoint_path(candidate).name} holds no tensors.",
+                    "Expected a safetensors file.",
+                    TODO,
+                )
+                continue
+            return checkpoint, tensors
+        raise damage or UserError(
+            f"Run {self.name} has no checkpoint yet.", todo="Train until the first is saved, or stop the training."
+        )
+
+    def _before(self, step: int) -> dict[str, Any] | None:
+        """The header of the whole checkpoint of a step, if there is one."""
+        try:
+            self._read(step)
+        except UserError:
+            return None
+        return self._header(self.checkpoint_path(step))[0]
+
+    def _header(self, path: Path) -> tuple[dict[str, Any], bytes]:
+        """What the JSON says of the tensors that are there, and these."""
+        header = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        data = path.read_bytes()
+        before = header.get("before")
+        if before and hashlib.sha256(data).hexdigest() == before["sha256"]:
+            header = before  # killed before the new tensors took the place of these
+        return header, data
+
+    def _read(self, step: int) -> tuple[Checkpoint, bytes]:
+        path = self.checkpoint_path(step)
+        try:
+            header, data = self._header(path)
+            version = int(header["format"])
+            if version <= FORMAT:
+                size, digest, name = int(header["size"]), str(header["sha256"]), str(header["generator"])
+                numbers = {str(key): float(value) for key, value in header["numbers"].items()}
+                checkpoint = Checkpoint(int(header["step"]), path, digest, numbers)
+                numbers["seen"]  # every generator needs it
+        except OSError as error:
+            raise UserError(f"Cannot read the checkpoint {path.name}: {error.strerror}.", "", TODO) from None
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            raise UserError(
+                f"{path.stem}.json does not describe a checkpoint.",
+                "Expected format, generator, step, size, sha256 and numbers.",
+                TODO,
+            ) from None
+        if version > FORMAT:
+            raise UserError(
+                f"{path.name} has format {version}.", f"Expected {FORMAT}.", "Update napari-organoid-synth."
+            )
+        if name != self._generator:
+            raise UserError(f"{path.name} is a checkpoint of '{name}'.", f"Expected '{self._generator}'.", TODO)
+        if len(data) != size or hashlib.sha256(data).hexdigest() != digest:
+            raise UserError(
+                f"Checkpoint {path.name} is damaged: it holds {len(data)} bytes.",
+                f"Expected {size} bytes with SHA-256 {digest[:12]}….",
+                TODO,
+            )
+        return checkpoint, data
+
+    def _headers(self) -> list[Path]:
+        found = (self.path / "checkpoints").glob("step_*.json")
+        return sorted(path for path in found if path.with_suffix(".safetensors").exists())
+
+    @property
+    def _generator(self) -> str:
+        return str(self.recipe.gan.name)  # type: ignore[attr-defined]
+
+    # -------------------------------------------------------------------------------------------------- previews
+
+    def write_preview(self, step: int, image: NDArray[Any], labels: NDArray[np.int32]) -> Path:
+        """Keep sample pairs of a step: image (N, C, Y, X) native, labels (N, Y, X)."""
+        stream = io.BytesIO()
+        np.savez_compressed(stream, image=image, labels=labels)
+        path = self.path / "previews" / f"step_{step:08d}.npz"
+        write_bytes(path, stream.getvalue())
+        return path
+
+    def previews(self) -> list[tuple[int, Path]]:
+        """Steps and files of all previews, oldest first."""
+        return [
+            (int(path.stem.removeprefix("step_")), path) for path in sorted((self.path / "previews").glob("step_*.npz"))
+        ]
+
+
+def read_preview(path: Path) -> tuple[NDArray[Any], NDArray[np.int32]]:
+    """Image (N, C, Y, X) native and labels (N, Y, X) of a preview file."""
+    with np.load(path, allow_pickle=False) as arrays:
+        return arrays["image"], arrays["labels"]
+
+
+def new_gan(recipe: Recipe, spec: PairSpec) -> Gan:
+    """The recipe's generator with initial weights that depend on its seed alone."""
+    import torch
+
+    from napari_organoid_synth.core.device import seed_of
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_of(recipe.train.seed, "weights"))
+        gan: Gan = GANS.load(recipe.gan.name)(recipe.gan, spec)  # type: ignore[attr-defined]
+    return gan

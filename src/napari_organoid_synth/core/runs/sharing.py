@@ -1,0 +1,245 @@
+"""Give a trained generator away as one file, and take one into a project."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import shutil
+import time
+from contextlib import suppress
+from pathlib import Path, PureWindowsPath
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_organoid_synth import __version__
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.pairs.overlay import outline
+from napari_organoid_synth.core.pairs.pair import RGB
+from napari_organoid_synth.core.pairs.pictures import decode_png, encode_png, picture
+from napari_organoid_synth.core.project import Project, file_stem
+from napari_organoid_synth.core.recipe import Recipe, ShareSettings, StartSettings
+from napari_organoid_synth.core.runs.model_file import AGAIN, LICENCES, SUFFIX, Bundle, Card, pack_bundle, read_bundle
+from napari_organoid_synth.core.runs.run import SCORE, Run, new_gan, read_preview
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from napari_organoid_synth.core.generators.base import Gan
+
+SHOWN, SIDE = 4, 256  # samples in a preview, and their largest side, px
+MARK = (255, 221, 0)
+
+
+def write_bundle(run: Run, path: Path, settings: ShareSettings, created: str = "") -> Bundle:
+    """Write a checkpoint of a run as a model file.
+
+    Parameters
+    ----------
+    run : Run
+        With a checkpoint.
+    path : Path
+        Ends with ``.synth``; the folder is made when missing.
+    settings : ShareSettings
+        Which checkpoint; licence, authors, note. ``settings.run`` is not looked at.
+    created : str
+        Day as ``2026-01-31``; today when empty. The same day, run and settings give the same bytes.
+
+    Raises
+    ------
+    UserError
+        If no licence is chosen, or the run has no whole checkpoint.
+    """
+    from safetensors.torch import save
+
+    if not settings.licence:
+        raise UserError(
+            "No licence is chosen.",
+            f"Expected an SPDX identifier such as {', '.join(LICENCES)}.",
+            "Choose under which terms others may use the model; without one nobody may.",
+        )
+    gan = new_gan(run.recipe, run.spec)
+    checkpoint = run.load(gan, run.pick(settings.checkpoint))
+    generator: Any = run.recipe.gan
+    numbers = {key: float(value) for key, value in gan.state()[1].items()}
+    data = sorted(set(run.note().get("data", {}).values()))
+    card = Card.parse(
+        {
+            "name": settings.name or run.name,
+            "generator": generator.name,
+            "steps": checkpoint.step,
+            "images": int(checkpoint.numbers["seen"]),
+            "pairs": len(data),
+            "data": data,
+            "licence": settings.licence,
+            "authors": settings.authors,
+            "note": settings.note,
+            "created": created or datetime.datetime.now(datetime.UTC).date().isoformat(),
+            "software": __version__,
+            "metrics": {key: checkpoint.numbers[key] for key in (SCORE, "diversity") if key in checkpoint.numbers},
+            "numbers": numbers,
+        }
+    )
+    members = {
+        "recipe.yaml": _without_paths(run.recipe).to_yaml().encode("utf-8"),
+        "codec.json": json.dumps(run.codec.model_dump(mode="json"), indent=1, ensure_ascii=False).encode("utf-8"),
+        "preview.png": _preview(run, checkpoint.step),
+        "model.safetensors": save(_weights(gan)),
+    }
+    return pack_bundle(path, card, members)
+
+
+def add_bundle(project: Project, path: Path, name: str = "") -> Run:
+    """Take a model file into a project as a run; one that is there already is not taken twice.
+
+    Parameters
+    ----------
+    project : Project
+        Gets the run.
+    path : Path
+        A ``.synth`` file.
+    name : str
+        Of the run, after the time; that on the card when empty.
+
+    Raises
+    ------
+    UserError
+        As `read_bundle`; also if the tensors are not those of the networks that the recipe describes.
+    """
+    from safetensors.torch import save
+
+    bundle = read_bundle(path)
+    for folder in project.runs() if not name else ():
+        with suppress(UserError):  # a damaged run is not this one
+            if (run := Run(folder)).note().get("bundle", {}).get("sha256") == bundle.sha256:
+                return run
+    gan, image, card = new_gan(bundle.recipe, bundle.spec), _shown(bundle), bundle.card
+    gan.adopt(tensors_of(bundle))
+    state, numbers = gan.state()
+    if numbers.keys() != card.numbers.keys():
+        raise UserError(
+            f"card.json in {bundle.path.name} has the numbers {', '.join(card.numbers) or 'none'}.",
+            f"Expected {', '.join(numbers)}.",
+            AGAIN,
+        )
+    weights = {key: value for key, value in state.items() if key.startswith("network/")}
+    stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{file_stem(name or card.name)[:60]}"
+    target, number = project.path / "runs" / stem, 1
+    while target.exists():
+        target, number = target.with_name(f"{stem}-{number}"), number + 1
+    beside = project.path / f".{target.name}.part"
+    try:
+        run = Run.create(beside, bundle.recipe, bundle.codec)
+        run.put(save(weights), card.steps, {**card.numbers, **card.metrics})
+        run.write_preview(card.steps, image, np.zeros((1, *image.shape[2:]), np.int32))
+        origin = {"file": bundle.path.name, "sha256": bundle.sha256, "steps": card.steps}
+        run.note(steps=card.steps, data=bundle.data, bundle=origin, card=card.model_dump(mode="json"))
+        target.parent.mkdir(exist_ok=True)
+        beside.rename(target)
+    except BaseException:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise
+    return Run(target)
+
+
+def find_run(project: Project, name: str) -> Run:
+    """A run of the project by its name, or that of a ``.synth`` file, taken in if need be.
+
+    Without a name the newest that gives images; one that draws masks alone only where there is no other.
+    """
+    if not name:
+        for path in reversed(project.runs()):
+            with suppress(UserError):  # one that only begins, or is damaged
+                if (run := Run(path)).recipe.shape != "mask":
+                    return run
+        return Run(project.run_path())
+    if Path(name).suffix.lower() != SUFFIX:
+        return Run(project.run_path(name))
+    path = Path(name).expanduser()
+    return add_bundle(project, path if path.exists() else project.path / name)
+
+
+def tensors_of(bundle: Bundle) -> dict[str, Tensor]:
+    """The tensors of a model file, each tested against the network that its recipe describes.
+
+    Raises
+    ------
+    UserError
+        If one is missing, foreign, or has another shape or type.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    expected = _weights(new_gan(bundle.recipe, bundle.spec))
+    what, todo = f"model.safetensors in {bundle.path.name}", AGAIN
+    try:
+        tensors: dict[str, Tensor] = load(bundle.model)
+    except (SafetensorError, KeyError, ValueError, RuntimeError, TypeError):
+        raise UserError(f"{what} holds no tensors.", "Expected safetensors.", todo) from None
+    for key in sorted(tensors.keys() | expected.keys()):
+        found, wanted = tensors.get(key), expected.get(key)
+        if wanted is None:
+            raise UserError(
+                f"{what} holds {key[:80]!a}.", f"A {bundle.card.generator} of its recipe has no such tensor.", todo
+            )
+        if found is None:
+            raise UserError(f"{what} has no '{key}'.", f"Expected {tuple(wanted.shape)}.", todo)
+        if found.shape != wanted.shape or found.dtype != wanted.dtype:
+            raise UserError(
+                f"'{key}' in {bundle.path.name} is {tuple(found.shape)} {found.dtype}.",
+                f"Expected {tuple(wanted.shape)} {wanted.dtype}.",
+                todo,
+            )
+    return tensors
+
+
+def _weights(gan: Gan) -> dict[str, Tensor]:
+    """The tensors of the networks that hold weights, as checkpoints name them."""
+    return {
+        f"network/{name}/{key}": value.contiguous()
+        for name, network in gan.learned().items()
+        for key, value in network.state_dict().items()
+    }
+
+
+def _without_paths(recipe: Recipe) -> Recipe:
+    """A recipe that names no folder of this computer: neither that of a start nor that of a file of weights."""
+    gan: Any = recipe.gan
+    names = {
+        key: PureWindowsPath(value).name  # which knows both kinds of slashes
+        for key, value in gan.model_dump().items()
+        if isinstance(value, str) and ("/" in value or "\\" in value)
+    }
+    return recipe.replace(start=StartSettings(), gan=gan.replace(**names))
+
+
+def _preview(run: Run, step: int) -> bytes:
+    """The samples of the newest preview up to a step side by side, below them with their outlines, as PNG."""
+    before = [(at, path) for at, path in run.previews() if at <= step]
+    if not before:
+        return encode_png(np.full((SIDE, SIDE, 3), 128, np.uint8))
+    image, labels = read_preview(before[-1][1])
+    if before[-1][0] == run.note().get("bundle", {}).get("steps"):  # the picture that came with the model
+        return encode_png(np.ascontiguousarray(image[0].transpose(1, 2, 0)))
+    columns = []
+    for sample, mask in zip(image[:SHOWN], labels[:SHOWN], strict=True):
+        stride = -(-max(mask.shape) // SIDE)
+        upper = picture(sample[:, ::stride, ::stride], run.codec.channel_names == RGB)
+        lower = upper.copy()
+        lower[outline(mask[::stride, ::stride])] = MARK
+        columns.append(np.concatenate([upper, lower]))
+    return encode_png(np.concatenate(columns, 1))
+
+
+def _shown(bundle: Bundle) -> NDArray[np.uint8]:
+    """The preview as an image (1, 3, Y, X)."""
+    try:
+        image: NDArray[np.uint8] = decode_png(bundle.preview)
+    except (OSError, ValueError, SyntaxError):
+        image = np.zeros(0, np.uint8)
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise UserError(
+            f"preview.png in {bundle.path.name} shows nothing.", "Expected a colour picture.", "Ask for another file."
+        )
+    return np.ascontiguousarray(image.transpose(2, 0, 1)[None])

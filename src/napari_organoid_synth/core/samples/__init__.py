@@ -1,0 +1,1 @@
+"""The store of synthetic pairs and of what a person decided."""

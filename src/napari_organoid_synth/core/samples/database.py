@@ -1,0 +1,185 @@
+"""The database of the generated pairs as a file: open, bring up to date, lock, say in a sentence what is wrong with it.
+
+Several windows and command lines may hold the same database.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+from napari_organoid_synth.core.errors import DiskFull, UserError, is_disk_full
+from napari_organoid_synth.core.samples.row import SCHEMA, UPGRADES, VERSION
+
+_STALE = 3600.0  # seconds after which an unfinished file cannot belong to a living writer
+
+
+class SampleDatabase:
+    """One connection.
+
+    May be used from several threads (it is behind a lock) and from several processes.
+
+    Parameters
+    ----------
+    path : Path
+        ``samples.sqlite``; pixel files lie in the folder ``samples`` beside it.
+
+    Raises
+    ------
+    UserError
+        If the file is damaged, from a newer version, or cannot be written.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self.folder = self.path.parent / "samples"
+        self._lock = threading.RLock()
+        self._depth = 0
+        with self._plain_errors():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
+            self._db.create_function("fold", 1, str.casefold, deterministic=True)
+            try:
+                self._open()
+            except BaseException:
+                self._db.close()
+                raise
+        self._sweep()
+
+    def _open(self) -> None:
+        self._write_ahead()
+        self._db.execute("PRAGMA synchronous = FULL")  # a verdict survives a power cut, not only kill -9
+        with self.transaction():
+            version = self._db.execute("PRAGMA user_version").fetchone()[0]
+            if version > VERSION:
+                raise UserError(
+                    f"{self.path.name} was written by a newer version (format {version}).",
+                    f"Expected format {VERSION} or older.",
+                    "Update napari-organoid-synth.",
+                )
+            steps = [SCHEMA] if version == 0 else [UPGRADES[step] for step in range(version, VERSION)]
+            for statement in ";".join(steps).split(";"):
+                self._db.execute(statement)
+            if steps:
+                self._db.execute(f"PRAGMA user_version = {VERSION}")
+            self._db.execute("SELECT count(*) FROM samples").fetchone()
+            missing = _expected_columns() - _columns(self._db)
+            if missing:
+                raise UserError(
+                    f"{self.path} lacks {', '.join(sorted(missing))}.",
+                    f"Expected all tables of format {VERSION}; the images in {self.folder} are untouched.",
+                    self._mend,
+                )
+
+    @property
+    def _mend(self) -> str:
+        """What helps against a database that cannot be used."""
+        return (
+            f"Rebuild the list of samples from the images with 'organoid-synth curate {self.path.parent} --rebuild'; "
+            "verdicts and scores are lost."
+        )
+
+    def _write_ahead(self) -> None:
+        """Let readers and one writer work at once; SQLite does not wait for this change by itself."""
+        for patience in range(100, -1, -1):
+            try:
+                self._db.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or not patience:
+                    raise
+                time.sleep(0.05)
+
+    def _sweep(self) -> None:
+        """Delete what killed writers left half-written."""
+        with os.scandir(self.folder) as entries:  # a hundred thousand names in the time of ten thousand paths
+            for entry in entries:
+                try:
+                    if entry.name.endswith(".part") and time.time() - entry.stat().st_mtime > _STALE:
+                        Path(entry.path).unlink()
+                except OSError:
+                    continue  # another process swept it
+
+    @contextmanager
+    def _plain_errors(self) -> Iterator[None]:
+        """Turn what SQLite and the disk say into sentences."""
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error):
+                raise UserError(f"{self.path} is in use by another program.", todo="Wait, then try again.") from error
+            if "full" in str(error) or ("I/O" in str(error) and self._no_room()):
+                raise DiskFull(self.path) from error
+            raise UserError(f"Cannot use {self.path}: {error}.", "Expected a folder that can be written.") from error
+        except sqlite3.ProgrammingError:
+            raise  # a closed store or a wrong statement: not the person's fault
+        except sqlite3.DatabaseError as error:
+            raise UserError(
+                f"{self.path} is damaged ({error}).",
+                f"The images in {self.folder} are untouched.",
+                self._mend,
+            ) from error
+        except OSError as error:
+            if is_disk_full(error):
+                raise DiskFull(self.path) from error
+            raise UserError(f"Cannot use {self.path}: {error}.", "Expected a folder that can be written.") from error
+
+    def _no_room(self) -> bool:
+        """Whether the disk is as good as full; SQLite calls it an I/O error when its index of the log cannot grow."""
+        return shutil.disk_usage(self.path.parent).free < 1 << 20
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All changes inside reach the disk together or not at all; may be nested."""
+        with self._lock, self._plain_errors():
+            if self._depth == 0:
+                self._db.execute("BEGIN IMMEDIATE")
+            self._depth += 1
+            try:
+                yield
+            except BaseException:
+                if self._depth == 1 and self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+            else:
+                if self._depth == 1:
+                    self._db.execute("COMMIT")
+            finally:
+                self._depth -= 1
+
+    def _query(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
+        with self._lock, self._plain_errors():
+            return self._db.execute(statement, values).fetchall()
+
+    def close(self) -> None:
+        """Let go of the database."""
+        with self._lock:
+            self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _expected_columns() -> set[str]:
+    """Every column that a database of this version has."""
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.executescript(SCHEMA)
+        return _columns(database)
+
+
+def _columns(database: sqlite3.Connection) -> set[str]:
+    """Every column, as ``table.column``."""
+    found = database.execute(
+        "SELECT m.name || '.' || c.name FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table'"
+    )
+    return {name for (name,) in found}

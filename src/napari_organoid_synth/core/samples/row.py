@@ -1,0 +1,164 @@
+"""What the database of generated pairs holds: its tables, and a row of it as a record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from napari_organoid_synth.core.pairs.pair import MaskKind
+
+Verdict = Literal["new", "accepted", "rejected"]
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+
+VERSION = 2
+SCHEMA = """
+CREATE TABLE names (id TEXT PRIMARY KEY COLLATE NOCASE) WITHOUT ROWID;
+CREATE TABLE samples (
+    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, name TEXT NOT NULL, run TEXT NOT NULL, created REAL NOT NULL,
+    verdict TEXT NOT NULL DEFAULT 'new', image TEXT NOT NULL, labels TEXT NOT NULL, n_objects INTEGER NOT NULL,
+    height INTEGER NOT NULL, width INTEGER NOT NULL, mask_kind TEXT NOT NULL, note TEXT NOT NULL DEFAULT '',
+    flagged TEXT NOT NULL DEFAULT '', nearest TEXT NOT NULL DEFAULT '', nearest_y INTEGER, nearest_x INTEGER,
+    tags TEXT NOT NULL DEFAULT '', remark TEXT NOT NULL DEFAULT '');
+CREATE INDEX samples_verdict ON samples (verdict);
+CREATE TABLE thumbnails (id TEXT PRIMARY KEY, image BLOB NOT NULL, labels BLOB NOT NULL);
+CREATE TABLE scores (id TEXT, metric TEXT, value REAL NOT NULL, PRIMARY KEY (id, metric)) WITHOUT ROWID;
+CREATE TABLE decisions (number INTEGER PRIMARY KEY AUTOINCREMENT, undone INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE changes (
+    decision INTEGER, id TEXT, field TEXT, before TEXT NOT NULL, after TEXT NOT NULL,
+    PRIMARY KEY (decision, id, field)) WITHOUT ROWID;
+CREATE INDEX scores_metric ON scores (metric);
+CREATE TABLE features (id TEXT PRIMARY KEY, data BLOB NOT NULL);
+CREATE TABLE aside (labels TEXT PRIMARY KEY, record TEXT NOT NULL) WITHOUT ROWID;
+"""
+"""``changes`` is the history: what a decision changed in which column of ``samples``. ``aside`` keeps, for a mask that
+was replaced, the scores that belong to it, as JSON."""
+UPGRADES = {
+    1: """
+ALTER TABLE samples ADD COLUMN tags TEXT NOT NULL DEFAULT '';
+ALTER TABLE samples ADD COLUMN remark TEXT NOT NULL DEFAULT '';
+ALTER TABLE changes RENAME TO changes_1;
+CREATE TABLE changes (
+    decision INTEGER, id TEXT, field TEXT, before TEXT NOT NULL, after TEXT NOT NULL,
+    PRIMARY KEY (decision, id, field)) WITHOUT ROWID;
+INSERT INTO changes SELECT decision, id, 'verdict', before, after FROM changes_1;
+DROP TABLE changes_1;
+CREATE INDEX scores_metric ON scores (metric);
+CREATE TABLE features (id TEXT PRIMARY KEY, data BLOB NOT NULL);
+CREATE TABLE aside (labels TEXT PRIMARY KEY, record TEXT NOT NULL) WITHOUT ROWID;
+"""
+}
+"""What makes a database of a version one of the next; nothing in it is lost."""
+EDITED = "edited"
+"""Folder, beside the pixel files, of masks that a person changed."""
+COLUMNS = (
+    "s.id, s.name, s.run, s.created, s.verdict, s.image, s.labels, s.n_objects, s.height, s.width, s.mask_kind, "
+    "s.note, s.flagged, s.nearest, s.nearest_y, s.nearest_x, s.tags, s.remark"
+)
+
+
+@dataclass(frozen=True)
+class SampleRow:
+    """What the database knows of a sample without opening its pixels.
+
+    Parameters
+    ----------
+    id : str
+        Name of its files, unique in the store.
+    name : str
+        Name that the generator gave it.
+    run : str
+        The run that made it.
+    created : float
+        Seconds since 1970.
+    verdict : {"new", "accepted", "rejected"}
+    scores : dict of str to float
+    image_path, labels_path : Path
+    n_objects : int
+    size : (int, int)
+        Height and width, px.
+    mask_kind : {"binary", "classes", "instances"}
+    note : str
+        The scores in words: ``"sharp, 14 objects, not a copy"``.
+    flagged : str
+        Why it should not be used: ``"copy"``, ``"mask"`` or nothing.
+    nearest : str
+        Name of the most similar real pair, once scored.
+    nearest_at : (int, int), optional
+        First row and column of its most similar tile.
+    tags : tuple of str
+        What a person sorts it under, in alphabetical order.
+    remark : str
+        What a person noted.
+    """
+
+    id: str
+    name: str
+    run: str
+    created: float
+    verdict: Verdict
+    image_path: Path
+    labels_path: Path
+    n_objects: int
+    size: tuple[int, int]
+    mask_kind: MaskKind
+    note: str = ""
+    flagged: str = ""
+    nearest: str = ""
+    nearest_at: tuple[int, int] | None = None
+    scores: dict[str, float] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    remark: str = ""
+
+    @property
+    def edited(self) -> bool:
+        """Whether a person changed its mask."""
+        return self.labels_path.parent.name == EDITED
+
+
+@dataclass(frozen=True)
+class Change:
+    """One field of one sample that a decision changed.
+
+    Parameters
+    ----------
+    decision : int
+        Grows with every decision; one decision may change many samples.
+    id : str
+    field : {"verdict", "tags", "remark", "labels"}
+    before, after : str
+    undone : int
+        1 when it was taken back, else 0.
+    """
+
+    decision: int
+    id: str
+    field: str
+    before: str
+    after: str
+    undone: int = 0
+
+
+def to_row(record: tuple[Any, ...], folder: Path, scores: dict[str, float]) -> SampleRow:
+    """One result of a query for `COLUMNS`, with the files in ``folder``."""
+    id, name, run, created, verdict, image, labels, n_objects, height, width, kind = record[:11]
+    note, flagged, nearest, y, x, tags, remark = record[11:]
+    place = None if y is None else (y, x)
+    files = folder / Path(image).name, labels_file(folder, labels)
+    size = height, width
+    more: dict[str, Any] = {"scores": scores, "tags": split_tags(tags), "remark": remark}
+    return SampleRow(
+        id, name, run, created, verdict, *files, n_objects, size, kind, note, flagged, nearest, place, **more
+    )
+
+
+def labels_file(folder: Path, labels: str) -> Path:
+    """Where a label file lies that the database names; a foreign database may name files elsewhere."""
+    path = Path(labels)
+    return (folder / EDITED if path.parent.name == EDITED else folder) / path.name
+
+
+def split_tags(text: str) -> tuple[str, ...]:
+    """Tags from what is stored or typed: separated by commas, each once, in alphabetical order."""
+    tags = {" ".join(tag.split()).casefold(): " ".join(tag.split()) for tag in text.split(",")}
+    return tuple(tags[key] for key in sorted(tags) if key)

@@ -1,0 +1,479 @@
+"""Generated pairs, their scores and what a person decided: one database beside a folder of pixel files.
+
+Pixels are written first, then the row, so that a process killed at any moment leaves no row without its files.
+Verdicts, tags, notes and edited masks are committed to disk before the call that changes them returns, and the history
+of them lies in the same database: undo works after a restart. Pixel files are never changed: an edited mask is a new
+file. How the database is opened, locked and checked is in `sample_database`.
+"""
+
+from __future__ import annotations
+
+import glob
+import json
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.pairs import ome_tiff
+from napari_organoid_synth.core.pairs.pair import SamplePair
+from napari_organoid_synth.core.pairs.pictures import decode_png, make_thumbnail
+from napari_organoid_synth.core.project import file_stem
+from napari_organoid_synth.core.registry import METRICS
+from napari_organoid_synth.core.samples.database import SampleDatabase
+from napari_organoid_synth.core.samples.query import Condition
+from napari_organoid_synth.core.samples.row import (
+    COLUMNS,
+    EDITED,
+    VERDICTS,
+    Change,
+    SampleRow,
+    Verdict,
+    labels_file,
+    split_tags,
+    to_row,
+)
+
+__all__ = ["VERDICTS", "Change", "SampleRow", "SampleStore", "Verdict"]
+
+EVERY = Condition()
+_CHANGEABLE = {column: column for column in ("verdict", "tags", "remark", "labels")}  # no other name becomes SQL
+
+
+class SampleStore(SampleDatabase):
+    """The generated pairs of a project; parameters and errors as for `SampleDatabase`."""
+
+    # ------------------------------------------------------------------------------------------------------- adding
+
+    def add(self, pair: SamplePair, run: str = "") -> str:
+        """Write a pair's files and note it; the id is its name, numbered when taken."""
+        return self.add_many([pair], run)[0]
+
+    def add_many(self, pairs: Iterable[SamplePair], run: str = "") -> list[str]:
+        """`add` for a batch: files one by one, rows in one transaction.
+
+        Raises
+        ------
+        UserError
+            If the disk is full; nothing of the batch is in the store then.
+        """
+        ids: list[str] = []
+        rows: list[tuple[SamplePair, str, Path, Path, bytes, bytes]] = []
+        try:
+            with self._plain_errors():
+                for pair in pairs:
+                    ids.append(self._claim(file_stem(pair.name)))
+                    image_path, labels_path = ome_tiff.write_pair(self.folder, pair.replace(name=ids[-1]))
+                    rows.append((pair, ids[-1], image_path, labels_path, *make_thumbnail(pair)))
+            with self.transaction():
+                for row in rows:
+                    self._insert(*row, run=run, created=time.time())
+        except BaseException:
+            for id in ids:
+                for path in ome_tiff.pair_paths(self.folder, id):
+                    path.unlink(missing_ok=True)
+            raise
+        return ids
+
+    def _claim(self, stem: str) -> str:
+        """A free id; claimed in the database, so that two processes never write the same file."""
+        with self.transaction():
+            number = 2 if stem.endswith("_labels") else 1  # so that no image takes the name of a label file
+            while True:
+                id = stem if number == 1 else f"{stem}-{number}"
+                taken = self._db.execute("SELECT 1 FROM names WHERE id = ?", (id,)).fetchone()
+                if not taken and not any(path.exists() for path in ome_tiff.pair_paths(self.folder, id)):
+                    self._db.execute("INSERT INTO names VALUES (?)", (id,))
+                    return id
+                number += 1
+
+    def _insert(
+        self, pair: SamplePair, id: str, image: Path, labels: Path, *thumbnail: bytes, run: str, created: float
+    ) -> None:
+        self._db.execute(
+            "INSERT INTO samples (id, name, run, created, image, labels, n_objects, height, width, mask_kind)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (id, pair.name, run, created, image.name, labels.name, pair.n_objects, *pair.size, pair.mask_kind),
+        )
+        self._db.execute("INSERT INTO thumbnails VALUES (?, ?, ?)", (id, *thumbnail))
+
+    # ------------------------------------------------------------------------------------------------------ reading
+
+    def ids(self, verdict: Verdict | None = None, sort: str = "created", descending: bool = False) -> list[str]:
+        """Ids in order of ``"created"``, ``"name"`` or any score; samples without that score come last."""
+        return [row[0] for row in self._sorted("s.id", verdict, sort, descending)]
+
+    def listing(
+        self, sort: str = "created", descending: bool = False, condition: Condition = EVERY
+    ) -> list[tuple[str, Verdict, bool]]:
+        """All samples in the order of `ids`: id, verdict, and whether they fulfil the condition."""
+        records = self._sorted(f"s.id, s.verdict, {condition.sql}", None, sort, descending, condition.values)
+        return [(id, verdict, bool(fits)) for id, verdict, fits in records]
+
+    def _sorted(
+        self, columns: str, verdict: Verdict | None, sort: str, descending: bool, bound: Sequence[Any] = ()
+    ) -> list[Any]:
+        way = "DESC" if descending else "ASC"
+        join, values = "", [*bound]
+        if sort in {"created", "name"}:
+            order = f"s.{sort} {way}, s.number {way}"
+        else:
+            join = "LEFT JOIN scores k ON k.id = s.id AND k.metric = ?"
+            order = f"k.value IS NULL, k.value {way}, s.number"
+            values.append(sort)
+        where = ""
+        if verdict is not None:
+            where = "WHERE s.verdict = ?"
+            values.append(verdict)
+        return self._query(f"SELECT {columns} FROM samples s {join} {where} ORDER BY {order}", values)
+
+    def rows(self, verdict: Verdict | None = None, sort: str = "created", descending: bool = False) -> list[SampleRow]:
+        """All rows, in the order of `ids`."""
+        scores: dict[str, dict[str, float]] = {}
+        for id, metric, value in self._query("SELECT id, metric, value FROM scores"):
+            scores.setdefault(id, {})[metric] = value
+        records = self._sorted(COLUMNS, verdict, sort, descending)
+        return [to_row(record, self.folder, scores.get(record[0], {})) for record in records]
+
+    def row(self, id: str) -> SampleRow:
+        """What is known of one sample.
+
+        Raises
+        ------
+        UserError
+            If there is no such sample.
+        """
+        records = self._query(f"SELECT {COLUMNS} FROM samples s WHERE s.id = ?", (id,))
+        if not records:
+            raise UserError(f"There is no sample '{id}' in {self.path}.")
+        scores = dict(self._query("SELECT metric, value FROM scores WHERE id = ?", (id,)))
+        return to_row(records[0], self.folder, scores)
+
+    def pair(self, id: str) -> SamplePair:
+        """The pixels of a sample.
+
+        Raises
+        ------
+        UserError
+            If there is no such sample or its files are gone.
+        """
+        row = self.row(id)
+        pair = ome_tiff.read_pair(row.image_path, row.labels_path)
+        if row.edited:
+            known = pair.source.provenance | {"mask_edited": row.labels_path.name}
+            pair = pair.replace(source=replace(pair.source, provenance=known))
+        return pair
+
+    def thumbnail(self, id: str) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
+        """Image (h, w, 3) uint8, contrast stretched, and labels (h, w) uint16; at most 192 px, from the database."""
+        records = self._query("SELECT image, labels FROM thumbnails WHERE id = ?", (id,))
+        if not records:
+            raise UserError(f"There is no sample '{id}' in {self.path}.")
+        image, labels = records[0]
+        return decode_png(image), decode_png(labels)
+
+    def counts(self) -> dict[str, int]:
+        """Number of samples with each verdict."""
+        found = dict(self._query("SELECT verdict, count(*) FROM samples GROUP BY verdict"))
+        return {verdict: found.get(verdict, 0) for verdict in VERDICTS}
+
+    def metrics(self) -> list[str]:
+        """Names of all scores that any sample has."""
+        skip = (  # from one name to the next by the index, not through a million scores
+            "WITH RECURSIVE found (metric) AS (SELECT min(metric) FROM scores UNION ALL"
+            " SELECT (SELECT min(metric) FROM scores s WHERE s.metric > found.metric) FROM found WHERE metric NOT NULL)"
+            " SELECT metric FROM found WHERE metric NOT NULL"
+        )
+        return [row[0] for row in self._query(skip)]
+
+    def score_values(self, metric: str) -> dict[str, float]:
+        """One score of all samples that have it, by id."""
+        return dict(self._query("SELECT id, value FROM scores WHERE metric = ?", (metric,)))
+
+    def tags(self) -> list[str]:
+        """All tags that any sample has, in alphabetical order."""
+        lists = self._query("SELECT DISTINCT tags FROM samples WHERE tags <> ''")
+        return list(split_tags(", ".join(tags for (tags,) in lists)))
+
+    def history(self) -> list[Change]:
+        """Everything that was decided, tagged, noted and mended, oldest first.
+
+        What was undone is among it, until another decision makes it impossible to redo.
+        """
+        found = self._query(
+            "SELECT c.decision, c.id, c.field, c.before, c.after, d.undone FROM changes c"
+            " JOIN decisions d ON d.number = c.decision ORDER BY c.decision, c.id, c.field"
+        )
+        return [Change(*values) for values in found]
+
+    def features(self, ids: Sequence[str]) -> dict[str, bytes]:
+        """What `keep_features` kept of these samples."""
+        found = "SELECT id, data FROM features WHERE id IN (SELECT value FROM json_each(?))"
+        return dict(self._query(found, (json.dumps(list(ids)),)))
+
+    def keep_features(self, features: Mapping[str, bytes]) -> None:
+        """Keep numbers computed from thumbnails; forgotten when a mask changes."""
+        with self.transaction():
+            self._db.executemany("INSERT OR REPLACE INTO features VALUES (?, ?)", list(features.items()))
+
+    def data_version(self) -> int:
+        """A number that differs after another window or process changed the store."""
+        return int(self._query("PRAGMA data_version")[0][0])
+
+    # ------------------------------------------------------------------------------------------- scores and verdicts
+
+    def rate(
+        self,
+        id: str,
+        scores: dict[str, float],
+        *,
+        note: str | None = None,
+        flagged: str | None = None,
+        nearest: tuple[str, int, int] | None = None,
+    ) -> None:
+        """Set scores of a sample (others stay) and, when given, its note, flag and nearest real pair (name, y, x)."""
+        with self.transaction():
+            self.row(id)
+            self._db.executemany(
+                "INSERT OR REPLACE INTO scores VALUES (?, ?, ?)",
+                [(id, metric, float(value)) for metric, value in scores.items() if np.isfinite(value)],
+            )
+            name, y, x = nearest or (None, None, None)
+            for column, value in (
+                ("note", note),
+                ("flagged", flagged),
+                ("nearest", name),
+                ("nearest_y", y),
+                ("nearest_x", x),
+            ):
+                if value is not None:
+                    self._db.execute(f"UPDATE samples SET {column} = ? WHERE id = ?", (value, id))
+
+    def decide(self, ids: Iterable[str], verdict: Verdict) -> list[str]:
+        """Give samples a verdict, as one entry of the history; what had been undone can no longer be redone.
+
+        Returns
+        -------
+        list of str
+            The samples whose verdict changed.
+        """
+        if verdict not in VERDICTS:
+            raise UserError(f"'{verdict}' is no verdict.", f"Expected one of: {', '.join(VERDICTS)}.")
+        with self.transaction():
+            return self._change([(id, "verdict", verdict) for id in dict.fromkeys(ids)])
+
+    def annotate(
+        self, ids: Iterable[str], *, add: Iterable[str] = (), remove: Iterable[str] = (), remark: str | None = None
+    ) -> list[str]:
+        """Add and take off tags and, when given, replace the note; one entry of the history.
+
+        Returns
+        -------
+        list of str
+            The samples that changed.
+        """
+        added, gone = split_tags(",".join(add)), {tag.casefold() for tag in split_tags(",".join(remove))}
+        wanted: list[tuple[str, str, str]] = []
+        with self.transaction():
+            for id in dict.fromkeys(ids):
+                kept = [tag for tag in self.row(id).tags if tag.casefold() not in gone]
+                wanted.append((id, "tags", ", ".join(split_tags(",".join([*kept, *added])))))
+                if remark is not None:
+                    wanted.append((id, "remark", remark.strip()))
+            return self._change(wanted)
+
+    def edit_mask(self, id: str, labels: NDArray[np.integer[Any]]) -> bool:
+        """Give a sample another mask, as a new file; the old one stays and undo brings it back.
+
+        The scores that depend on the mask are put aside with the old one, so that the next scoring computes them again.
+
+        Parameters
+        ----------
+        id : str
+            Of the sample.
+        labels : NDArray (Y, X) of a whole-number type
+            0 is background; ids are kept, a binary mask becomes 0 and 1.
+
+        Returns
+        -------
+        bool
+            Whether it differs from the mask that the sample has.
+
+        Raises
+        ------
+        UserError
+            If it does not fit the image or names a class that there is not.
+        """
+        pair = self.pair(id)
+        where = f"drawn for '{pair.name}'"
+        drawn = ome_tiff.as_labels(np.asarray(labels), where)
+        if drawn.shape != pair.labels.shape:
+            raise UserError(
+                f"The mask {where} has shape {drawn.shape}.", f"Expected {pair.labels.shape}, as the image."
+            )
+        if pair.mask_kind == "binary":
+            drawn = (drawn > 0).astype(np.int32)
+        if pair.mask_kind == "classes" and drawn.max(initial=0) > len(pair.class_names):
+            raise UserError(
+                f"The mask {where} holds the label {drawn.max()}.",
+                f"Expected 0 to {len(pair.class_names)}: {', '.join(pair.class_names)}.",
+            )
+        if np.array_equal(drawn, pair.labels):
+            return False
+        with self.transaction():
+            (self.folder / EDITED).mkdir(exist_ok=True)
+            version = 2  # number 1 is the generator's own
+            while (file := self.folder / EDITED / f"{id}.{version}{ome_tiff.LABELS_ENDING}").exists():
+                version += 1
+            ome_tiff.write_labels(file, pair.replace(labels=drawn))
+            return bool(self._change([(id, "labels", f"{EDITED}/{file.name}")]))
+
+    def undo(self) -> list[str]:
+        """Take back the newest change; the samples that changed, none when there is nothing to undo."""
+        return self._walk("SELECT max(number) FROM decisions WHERE NOT undone", "before", undone=1)
+
+    def redo(self) -> list[str]:
+        """Make again the change that was undone last."""
+        return self._walk("SELECT min(number) FROM decisions WHERE undone", "after", undone=0)
+
+    def _change(self, wanted: Sequence[tuple[str, str, str]]) -> list[str]:
+        """Set columns (sample, column, value) as one entry of the history; the samples that changed, each once."""
+        before = [(id, field, self._value(id, field), value) for id, field, value in wanted]
+        changed = [change for change in before if change[2] != change[3]]
+        if changed:
+            self._db.execute("DELETE FROM changes WHERE decision IN (SELECT number FROM decisions WHERE undone)")
+            self._db.execute("DELETE FROM decisions WHERE undone")
+            number = self._db.execute("INSERT INTO decisions DEFAULT VALUES").lastrowid
+            self._db.executemany("INSERT INTO changes VALUES (?, ?, ?, ?, ?)", [(number, *one) for one in changed])
+            self._set([(id, field, value) for id, field, _, value in changed])
+        return list(dict.fromkeys(id for id, *_ in changed))
+
+    def _value(self, id: str, field: str) -> str:
+        found = self._db.execute(f"SELECT {_CHANGEABLE[field]} FROM samples WHERE id = ?", (id,)).fetchone()
+        if found is None:
+            raise UserError(f"There is no sample '{id}' in {self.path}.")
+        return str(found[0])
+
+    def _walk(self, find: str, column: str, undone: int) -> list[str]:
+        with self.transaction():
+            (number,) = self._db.execute(find).fetchone()
+            if number is None:
+                return []
+            changes = self._db.execute(f"SELECT id, field, {column} FROM changes WHERE decision = ?", (number,))
+            wanted = changes.fetchall()
+            self._set(wanted)
+            self._db.execute("UPDATE decisions SET undone = ? WHERE number = ?", (undone, number))
+        return list(dict.fromkeys(id for id, *_ in wanted))
+
+    def _set(self, wanted: Sequence[tuple[str, str, str]]) -> None:
+        for id, field, value in wanted:
+            if field == "labels":
+                self._set_mask(id, value)
+            else:
+                self._db.execute(f"UPDATE samples SET {_CHANGEABLE[field]} = ? WHERE id = ?", (value, id))
+
+    def _set_mask(self, id: str, labels: str) -> None:
+        """Use another label file; scores of the mask go aside with the old file and come back with it."""
+        row, old = self.row(id), self._value(id, "labels")
+        names = [name for name in _mask_scores() if name in row.scores]
+        record: dict[str, Any] = {name: getattr(row, name) for name in ("note", "flagged")}
+        record["scores"] = {name: row.scores[name] for name in names}
+        self._db.execute("INSERT OR REPLACE INTO aside VALUES (?, ?)", (old, json.dumps(record)))
+        self._db.executemany("DELETE FROM scores WHERE id = ? AND metric = ?", [(id, name) for name in names])
+        found = self._db.execute("SELECT record FROM aside WHERE labels = ?", (labels,)).fetchone()
+        if found:
+            record = json.loads(found[0])
+        else:
+            kept = ", ".join(word for word in row.flagged.split(", ") if word not in ("", "mask"))
+            record = {"scores": {}, "note": "mask edited, to be scored again" if names else row.note, "flagged": kept}
+        pair = ome_tiff.read_pair(row.image_path, labels_file(self.folder, labels))
+        self._db.execute(
+            "UPDATE samples SET labels = ?, n_objects = ?, note = ?, flagged = ? WHERE id = ?",
+            (labels, pair.n_objects, record["note"], record["flagged"], id),
+        )
+        scores = [(id, name, value) for name, value in record["scores"].items()]
+        self._db.executemany("INSERT OR REPLACE INTO scores VALUES (?, ?, ?)", scores)
+        self._db.execute("UPDATE thumbnails SET image = ?, labels = ? WHERE id = ?", (*make_thumbnail(pair), id))
+        self._db.execute("DELETE FROM features WHERE id = ?", (id,))
+
+    # ------------------------------------------------------------------------------------------------------- mending
+
+    @classmethod
+    def _whole(cls, path: Path) -> int | None:
+        """Number of samples in a database without damage; None when it is damaged."""
+        try:
+            with cls(path) as store, store._plain_errors():
+                sound = store._db.execute("PRAGMA quick_check").fetchone()[0] == "ok"
+                return sum(store.counts().values()) if sound else None
+        except UserError as error:
+            if "in use" in error.found:
+                raise
+            return None
+
+    @classmethod
+    def rebuild(cls, path: Path | str) -> tuple[SampleStore, str]:
+        """A new database from the pixel files; a damaged one is moved to ``bin/`` beside it.
+
+        Returns
+        -------
+        SampleStore
+        str
+            What came back and what is lost, in words.
+
+        Raises
+        ------
+        UserError
+            If the database is whole, and rebuilding it would only lose the verdicts; or if it is in use.
+        """
+        path = Path(path)
+        if path.exists() and (count := cls._whole(path)) is not None:
+            raise UserError(f"The list of {count} samples is whole.", todo="There is nothing to rebuild.")
+        aside = path.parent / "bin" / f"{path.stem}-{time.strftime('%Y%m%d-%H%M%S')}"
+        for ending in ("", "-wal", "-shm"):
+            old = path.with_name(path.name + ending)
+            if old.exists():
+                aside.mkdir(parents=True, exist_ok=True)
+                old.replace(aside / old.name)
+        store = cls(path)
+        found, edited, unreadable = 0, 0, []
+        files = sorted(
+            store.folder.glob(f"*{ome_tiff.IMAGE_ENDING}"), key=lambda file: (file.stat().st_mtime, file.name)
+        )
+        for image_path in files:
+            if image_path.name.endswith(ome_tiff.LABELS_ENDING):
+                continue
+            id = image_path.name.removesuffix(ome_tiff.IMAGE_ENDING)
+            try:
+                pair = ome_tiff.read_pair(image_path)
+            except UserError:
+                unreadable.append(image_path.name)
+                continue
+            run = str(pair.source.provenance.get("run", ""))
+            with store.transaction():
+                store._db.execute("INSERT INTO names VALUES (?)", (id,))
+                created = image_path.stat().st_mtime
+                paths = ome_tiff.pair_paths(store.folder, id)
+                store._insert(pair, id, *paths, *make_thumbnail(pair), run=run, created=created)
+                masks = list((store.folder / EDITED).glob(f"{glob.escape(id)}.*{ome_tiff.LABELS_ENDING}"))
+                if masks:
+                    store._set_mask(id, f"{EDITED}/{max(masks, key=lambda file: file.stat().st_mtime_ns).name}")
+                    edited += 1
+            found += 1
+        words = f"{found} sample{'s' * (found != 1)} found again; their verdicts and scores are lost."
+        if edited:
+            words += f" {edited} with the mask that was edited last."
+        if unreadable:
+            words += f" Not readable: {', '.join(unreadable)}."
+        if aside.exists():
+            words += f" The old list lies in {aside}."
+        return store, words
+
+
+def _mask_scores() -> list[str]:
+    """Scores that another mask may change."""
+    return [score.name for name in ("objects", "fits") for score in METRICS.load(name).scores] + ["realism"]

@@ -1,0 +1,1 @@
+"""Scores of single pairs and of whole sets."""

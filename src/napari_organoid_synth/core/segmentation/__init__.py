@@ -1,0 +1,1 @@
+"""Train segmenters and apply them."""

@@ -1,0 +1,240 @@
+"""How well predicted labels agree with the truth: pixel by pixel, and object by object.
+
+Conventions everywhere: if truth and prediction are both empty the score is 1, if only one is empty it is 0; an overlap
+counts from the threshold on (``>=``), each object is matched at most once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_organoid_synth.core.pairs.pair import MaskKind
+
+IOU_THRESHOLDS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)
+DSB_THRESHOLDS = (*IOU_THRESHOLDS, 0.95)
+"""Those of the Data Science Bowl 2018."""
+MOST_DENSE = 4_000_000  # true times predicted objects, above which only the sparse way is taken
+
+
+def pixel_scores(truth: NDArray[Any], predicted: NDArray[Any]) -> dict[str, float]:
+    """Dice, precision and recall of two masks.
+
+    Parameters
+    ----------
+    truth, predicted : NDArray (Y, X)
+        Whatever is not 0 is foreground.
+
+    Returns
+    -------
+    dict
+        ``dice`` = 2 TP / (2 TP + FP + FN), ``precision`` = TP / (TP + FP), ``recall`` = TP / (TP + FN), each in [0, 1].
+
+    Examples
+    --------
+    >>> pixel_scores(np.array([[1, 1, 0, 0]]), np.array([[0, 1, 1, 1]]))["dice"]
+    0.4
+    """
+    real, found = np.asarray(truth) != 0, np.asarray(predicted) != 0
+    hits, n_real, n_found = (int(np.count_nonzero(mask)) for mask in (real & found, real, found))
+    if n_real == 0 or n_found == 0:
+        value = float(n_real == n_found)
+        return {"dice": value, "precision": value, "recall": value}
+    return {"dice": 2 * hits / (n_real + n_found), "precision": hits / n_found, "recall": hits / n_real}
+
+
+def overlaps(
+    truth: NDArray[Any], predicted: NDArray[Any]
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64], tuple[int, int]]:
+    """Every true and predicted object that share a pixel; sparse, so that 100 000 cells fit in memory.
+
+    Parameters
+    ----------
+    truth, predicted : NDArray (Y, X) int, 0 is background
+        Ids need not be consecutive.
+
+    Returns
+    -------
+    rows, columns : NDArray (overlaps,) intp
+        Positions of the two objects in the order of the ids.
+    iou : NDArray (overlaps,) float64 in (0, 1]
+        Intersection over union.
+    shape : (int, int)
+        Number of true and of predicted objects.
+    """
+    real_ids, real, real_area = np.unique(truth, return_inverse=True, return_counts=True)
+    found_ids, found, found_area = np.unique(predicted, return_inverse=True, return_counts=True)
+    pairs, common = np.unique(real.ravel().astype(np.int64) * found_ids.size + found.ravel(), return_counts=True)
+    rows, columns = np.divmod(pairs, found_ids.size)
+    iou = common / (real_area[rows] + found_area[columns] - common)
+    objects = (real_ids[rows] != 0) & (found_ids[columns] != 0)
+    place_real, place_found = np.cumsum(real_ids != 0) - 1, np.cumsum(found_ids != 0) - 1
+    shape = int(np.count_nonzero(real_ids)), int(np.count_nonzero(found_ids))
+    return place_real[rows[objects]], place_found[columns[objects]], iou[objects], shape
+
+
+def object_scores(
+    truth: NDArray[Any], predicted: NDArray[Any], thresholds: tuple[float, ...] = IOU_THRESHOLDS
+) -> dict[float, dict[str, float]]:
+    """Objects found, missed and invented at each overlap threshold (Caicedo 2019).
+
+    Parameters
+    ----------
+    truth, predicted : NDArray (Y, X) int, 0 is background
+        Label images of the same size.
+    thresholds : tuple of float
+        Least intersection over union at which a true and a predicted object are the same.
+
+    Returns
+    -------
+    dict
+        For each threshold ``tp``, ``fp``, ``fn`` and ``accuracy`` = TP / (TP + FP + FN). TP is the largest number of
+        one-to-one matches (up to 0.5 one object may have several candidates).
+    """
+    from scipy.sparse import csr_matrix
+    from scipy.sparse.csgraph import maximum_bipartite_matching
+
+    rows, columns, iou, (n_real, n_found) = overlaps(truth, predicted)
+    result: dict[float, dict[str, float]] = {}
+    for threshold in thresholds:
+        near = iou >= threshold
+        hits = 0
+        if near.any():
+            graph = csr_matrix((np.ones(near.sum(), bool), (rows[near], columns[near])), shape=(n_real, n_found))
+            hits = int(np.count_nonzero(maximum_bipartite_matching(graph, perm_type="column") >= 0))
+        total = n_real + n_found - hits
+        result[threshold] = {
+            "tp": float(hits),
+            "fp": float(n_found - hits),
+            "fn": float(n_real - hits),
+            "accuracy": hits / total if total else 1.0,
+        }
+    return result
+
+
+def average_precision(
+    truth: NDArray[Any], predicted: NDArray[Any], thresholds: tuple[float, ...] = IOU_THRESHOLDS
+) -> float:
+    """Mean over the thresholds of TP / (TP + FP + FN) of objects; the score of the Data Science Bowl 2018."""
+    scores = object_scores(truth, predicted, thresholds)
+    return float(np.mean([score["accuracy"] for score in scores.values()]))
+
+
+def object_accuracy(
+    truth: NDArray[Any], predicted: NDArray[Any], thresholds: tuple[float, ...] = DSB_THRESHOLDS
+) -> dict[float, float]:
+    """TP / (TP + FP + FN) of objects at each overlap threshold, by ``stardist.matching`` where that is installed.
+
+    The same numbers as `object_scores`, except that ``stardist`` gives 0 for two empty masks; here that is 1.
+
+    Parameters
+    ----------
+    truth, predicted : NDArray (Y, X) int, 0 is background
+        Label images of the same size.
+    thresholds : tuple of float
+        Of intersection over union.
+    """
+    real, found = (np.count_nonzero(np.unique(labels)) for labels in (truth, predicted))
+    try:
+        from stardist.matching import matching
+    except ImportError:
+        matching = None
+    if matching is None or not real or not found or real * found > MOST_DENSE:
+        return {threshold: one["accuracy"] for threshold, one in object_scores(truth, predicted, thresholds).items()}
+    matched = matching(truth, predicted, thresh=thresholds)
+    return {threshold: float(one.accuracy) for threshold, one in zip(thresholds, matched, strict=True)}
+
+
+def mask_scores(
+    truth: NDArray[Any], predicted: NDArray[Any], kind: MaskKind, class_names: tuple[str, ...]
+) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
+    """Scores of one image, and of each of its classes.
+
+    Parameters
+    ----------
+    truth, predicted : NDArray (Y, X) int, 0 is background
+        Label images of the same size.
+    kind : {"binary", "classes", "instances"}
+        What the values mean.
+    class_names : tuple of str
+        Names of the values 1..K.
+
+    Returns
+    -------
+    scores : dict
+        ``dice``, ``precision``, ``recall``: for ``classes`` the means over classes, else of the whole foreground;
+        for ``instances`` also ``ap``, the `average_precision` of objects.
+    per_class : dict
+        The same three for each name.
+    """
+    if kind == "classes":
+        per_class = {
+            name: pixel_scores(truth == value, predicted == value) for value, name in enumerate(class_names, start=1)
+        }
+        scores = mean_scores(list(per_class.values()))
+    else:
+        scores = pixel_scores(truth, predicted)
+        per_class = {class_names[0]: dict(scores)}
+    if kind == "instances":
+        scores["ap"] = average_precision(truth, predicted)
+    return scores, per_class
+
+
+def mean_scores(scores: list[dict[str, float]]) -> dict[str, float]:
+    """The mean of each score."""
+    return {key: float(np.mean([score[key] for score in scores])) for key in scores[0]} if scores else {}
+
+
+def nothing_right(what: str, per_image: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """A warning if a segmenter has no pixel right in any image: its score then tells nothing of what it learned from.
+
+    Parameters
+    ----------
+    what : str
+        Names the training.
+    per_image : mapping
+        Image to its scores, among them ``dice``.
+
+    Examples
+    --------
+    >>> nothing_right("real pairs", {"a": {"dice": 0.0}, "b": {"dice": 0.1}})
+    []
+    """
+    if any(scores["dice"] > 0 for scores in per_image.values()):
+        return []
+    return [
+        f"{what[:1].upper()}{what[1:]}: a segmenter marked nothing right in any test image. Its scores tell nothing "
+        "about the pairs; raise the steps."
+    ]
+
+
+def paired_gain(
+    before: NDArray[np.float64], after: NDArray[np.float64], seed: int = 0, draws: int = 10_000
+) -> tuple[float, float, float]:
+    """Mean paired difference with its 95 % bootstrap interval (Efron 1979, percentile form).
+
+    Parameters
+    ----------
+    before, after : NDArray (images,) float64
+        A score of the same images in the same order.
+    seed : int
+        Fixes the draws.
+    draws : int
+        Resamplings of the images.
+
+    Returns
+    -------
+    (float, float, float)
+        Mean of ``after - before``, lower and upper end. Of fewer than four images the ends are the smallest and the
+        largest difference, because an interval from so few would be too narrow.
+    """
+    difference = np.asarray(after, np.float64) - np.asarray(before, np.float64)
+    if difference.size < 4:
+        return float(difference.mean()), float(difference.min()), float(difference.max())
+    rng = np.random.default_rng(seed)
+    means = difference[rng.integers(0, difference.size, (draws, difference.size))].mean(axis=1)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(difference.mean()), float(low), float(high)

@@ -1,0 +1,339 @@
+"""Apply a trained segmenter to images of any size: label images as OME-TIFF that say what made them.
+
+Each image is read, marked and written by itself, labels last and all at once. What is there already from the same
+pixels and the same segmenter is left as it is, so that a stopped run goes on where it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_organoid_synth.core.device import device_words, is_out_of_memory, pick_device, use_threads
+from napari_organoid_synth.core.errors import DiskFull, UserError
+from napari_organoid_synth.core.job import Added, Control, Event, Finished, Progress, Started, Warned
+from napari_organoid_synth.core.pairs.filenames import list_files, stem
+from napari_organoid_synth.core.pairs.ome_tiff import (
+    LABELS_ENDING,
+    MAP_ENDINGS,
+    read_image,
+    read_info,
+    read_record,
+    write_labels,
+    write_maps,
+)
+from napari_organoid_synth.core.pairs.pair import SamplePair, Source, content_hash
+from napari_organoid_synth.core.pairs.readers import short
+from napari_organoid_synth.core.pairs.table import PairTable
+from napari_organoid_synth.core.project import Project, file_stem
+from napari_organoid_synth.core.recipe import PredictSettings
+from napari_organoid_synth.core.segmentation.catalog import Trained, find_trained
+from napari_organoid_synth.core.segmentation.segmenters.base import Segmenter, load_segmenter
+
+FLOW = "dy", "dx"  # channels
+
+
+def predict(project: Project, settings: PredictSettings, control: Control) -> Iterator[Event]:
+    """Mark the objects of images.
+
+    Parameters
+    ----------
+    project : Project
+        Whose comparisons hold the segmenter, and which says at which share of their size images were learned from.
+    settings : PredictSettings
+        Segmenter, images, folder, which maps are wanted beside the labels.
+    control : Control
+        Pause and cancel are honoured after the image in progress.
+
+    Yields
+    ------
+    Event
+        Started; Progress; Added with the name of each image that was marked; Warned of each image that could not be,
+        and where a segmenter marks what it was trained on; Finished with ``segmenter``, ``folder``, ``images``
+        (how many were marked), ``done_before``, ``failed`` (name to why), ``cover`` (mean share of an image that is
+        marked) and, for instances, ``objects``.
+
+    Raises
+    ------
+    UserError
+        If there is no segmenter or no image, none could be marked, or a flow is wanted of a segmenter without.
+    """
+    use_threads(settings.threads)
+    device = pick_device(settings.device)
+    trained = find_trained(project, settings.segmenter)
+    if settings.flow and not trained.draws_flow:
+        raise UserError(
+            f"'{trained.name}' has no flow.",
+            "Expected a Cellpose segmenter: it alone finds objects by arrows.",
+            "Leave 'flow' out, or choose another segmenter.",
+        )
+    maps = tuple(name for name in MAP_ENDINGS if getattr(settings, name))
+    planes = list(find_planes(settings.images))
+    folder = Path(settings.folder).expanduser() if settings.folder else default_folder(project, trained)
+    learned = set(trained.note().get("images", {}).values())
+    segmenter = load_segmenter(trained.path, str(device))
+    work = _Work(trained.name, trained.digest, segmenter, _scale(project, trained, settings), folder)
+    info = {"segmenter": trained.name, "folder": str(folder), "device": device_words(device), "total": len(planes)}
+    yield Started(0, info | {"scale": work.scale})
+    before, failed, seen = 0, {}, []
+    cover: list[float] = []
+    objects = 0
+    began = time.monotonic()
+    for number, plane in enumerate(planes, 1):
+        try:
+            whole = work.read(plane)
+            small = whole.shrunk(work.scale)
+            if work.is_done(plane, whole.image, maps):
+                before += 1
+            else:
+                labels = work.mark(plane, whole, small, maps)
+                cover.append(float((labels > 0).mean()))
+                objects += int(np.count_nonzero(np.unique(labels)))
+                yield Added(number, (plane.name,))
+            if content_hash(small.image) in learned:
+                seen.append(plane.name)
+        except DiskFull:
+            raise
+        except UserError as error:
+            failed[plane.name] = str(error)
+            if len(failed) == len(planes):
+                raise
+            yield Warned(number, str(error))
+        left = (time.monotonic() - began) / number * (len(planes) - number)
+        yield Progress(number, len(planes), seconds_left=left, note=plane.name)
+        yield from control.gate(number)
+        if control.canceled:
+            break
+    if seen:
+        yield Warned(number, seen_words(seen, len(planes)))
+    result: dict[str, Any] = {
+        "segmenter": trained.name,
+        "folder": str(folder),
+        "images": len(cover),
+        "done_before": before,
+        "failed": failed,
+        "cover": round(float(np.mean(cover)), 4) if cover else None,
+    }
+    if work.segmenter.spec.mask_kind == "instances":
+        result["objects"] = objects
+    yield Finished(number, "canceled" if number < len(planes) else "completed", result)
+
+
+def default_folder(project: Project, trained: Trained) -> Path:
+    """Where predictions go unless a folder is named."""
+    return project.path / "predictions" / file_stem("-".join(Path(trained.name).parts[-3:]))
+
+
+def seen_words(names: Sequence[str], of: int) -> str:
+    """What to say of predictions on training images."""
+    few = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+    return (
+        f"{len(names)} of {of} image{'s were' if of > 1 else ' was'} trained on ({few}): such predictions look better "
+        "than those on new images."
+    )
+
+
+@dataclass(frozen=True)
+class Plane:
+    """An image to mark: a file, or a slice of one."""
+
+    path: Path
+    page: int | None
+    name: str
+
+
+def find_planes(images: Sequence[str]) -> Iterator[Plane]:
+    """The images in folders and files, in natural order; what `predict` wrote is none.
+
+    A stack gives one for each slice, ``NAME_z001`` and so on.
+
+    Raises
+    ------
+    UserError
+        If a folder is missing or there is no image.
+    """
+    files: list[Path] = []
+    for text in images:
+        path = Path(text).expanduser()
+        is_folder = path.is_dir() and path.suffix.lower() != ".zarr"
+        files += list_files(path) if is_folder else [path]
+    files = [path for path in dict.fromkeys(files) if not path.name.endswith(LABELS_ENDING) and not _is_map(path)]
+    if not files:
+        raise UserError(
+            f"There is no image in {', '.join(images)}." if images else "No images are named.",
+            "Expected TIFF, PNG, JPEG, BMP or OME-Zarr.",
+            "Name a folder or files: --set images=FOLDER.",
+        )
+    stems = [stem(path) for path in files]
+    for path, name in zip(files, stems, strict=True):
+        name = path.name if stems.count(name) > 1 else name
+        try:
+            count = read_info(path).n_pages
+        except UserError:
+            count = 1  # reading it again says what is wrong with it
+        if count == 1:
+            yield Plane(path, None, name)
+        else:
+            yield from (Plane(path, page, f"{name}_z{page + 1:03d}") for page in range(count))
+
+
+def _is_map(path: Path) -> bool:
+    """Whether `predict` wrote it; an image of a person may be called ``chip_flow.ome.tif`` too."""
+    if not path.name.endswith(tuple(MAP_ENDINGS.values())):
+        return False
+    try:
+        return bool((read_record(path) or {}).get("source", {}).get("kind") == "predicted")
+    except UserError:
+        return False  # reading it again says what is wrong with it
+
+
+def _scale(project: Project, trained: Trained, settings: PredictSettings) -> float:
+    """The share of their size at which images are marked: that at which the segmenter learned."""
+    if settings.scale is not None:
+        return settings.scale
+    if (noted := trained.note().get("scale")) is not None:
+        return float(noted)
+    if trained.comparison and project.pairs_path.exists():
+        return PairTable.from_file(project.pairs_path).scale
+    return 1.0
+
+
+@dataclass(frozen=True)
+class _Work:
+    """A segmenter and where its predictions go."""
+
+    name: str
+    digest: str
+    segmenter: Segmenter
+    scale: float
+    folder: Path
+
+    def read(self, plane: Plane) -> SamplePair:
+        """The image with empty labels.
+
+        Raises
+        ------
+        UserError
+            If it cannot be read or has other channels than the segmenter knows.
+        """
+        image, info = read_image(plane.path, plane.page)
+        spec, names = self.segmenter.spec, info.channel_names
+        if len(image) == 3 and spec.channels == 1 and (image[1:] == image[:1]).all():
+            image, names = image[:1], ()  # grey that was saved as colours
+        if len(image) != spec.channels:
+            raise UserError(
+                f"{short(plane.path)} has {_channels(len(image))}.",
+                f"The segmenter learned from images with {_channels(spec.channels)}.",
+                "Choose images like those it was trained on.",
+            )
+        return SamplePair(
+            name=plane.name,
+            image=image,
+            labels=np.zeros(image.shape[1:], np.int32),
+            mask_kind=spec.mask_kind,
+            class_names=spec.class_names,
+            pixel_size=info.pixel_size,
+            channel_names=names,
+            source=Source("predicted", (str(plane.path),)),
+        )
+
+    def key(self, image: NDArray[Any]) -> str:
+        """Equal for equal predictions."""
+        text = json.dumps([content_hash(image), self.digest, self.scale])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def paths(self, plane: Plane, maps: Sequence[str]) -> list[Path]:
+        """Files of the maps, and last of the labels."""
+        name = file_stem(plane.name)
+        return [self.folder / f"{name}{ending}" for ending in (*(MAP_ENDINGS[one] for one in maps), LABELS_ENDING)]
+
+    def is_done(self, plane: Plane, image: NDArray[Any], maps: Sequence[str]) -> bool:
+        """Whether the same prediction is there, with these maps.
+
+        Raises
+        ------
+        UserError
+            If a file of that name is not a prediction of this image.
+        """
+        key = self.key(image)
+        made = [self._is_made(path, plane, key) for path in self.paths(plane, maps)]  # all: no stranger is missed
+        return all(made)
+
+    def _is_made(self, path: Path, plane: Plane, key: str) -> bool:
+        if not path.exists():
+            return False
+        source = (read_record(path) or {}).get("source", {})
+        if source.get("provenance", {}).get("key") == key:
+            return True
+        if source.get("kind") != "predicted" or source.get("files") != [str(plane.path)]:
+            raise UserError(
+                f"{short(path)} exists and is no prediction of {short(plane.path)}.",
+                "Expected a free file name.",
+                "Choose another folder for the predictions.",
+            )
+        return False
+
+    def mark(self, plane: Plane, whole: SamplePair, small: SamplePair, maps: Sequence[str]) -> NDArray[np.int32]:
+        """Predict from the small image, write, and return the labels (Y, X) at the size of the whole one."""
+        size = whole.size
+        try:
+            found = self.segmenter.predict(small.image)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            raise UserError(
+                f"Memory is full with {short(plane.path)}, {size[0]} × {size[1]} px.",
+                "Expected room for one window.",
+                "Use the processor (device=cpu), or cut the image.",
+            ) from None
+        made = {
+            "key": self.key(whole.image),
+            "segmenter": self.name,
+            "weights": self.digest,
+            "config": self.segmenter.config.model_dump(mode="json"),
+            "scale": self.scale,
+            "image": content_hash(whole.image),
+        }
+        whole = whole.replace(
+            labels=enlarged(found.labels, size),
+            source=Source("predicted", (str(plane.path),), made),
+        )
+        *map_paths, labels_path = self.paths(plane, maps)
+        for name, path in zip(maps, map_paths, strict=True):
+            values = getattr(found, name)
+            write_maps(path, whole, enlarged(values, size), FLOW if name == "flow" else self._map_names(len(values)))
+        write_labels(labels_path, whole)
+        return whole.labels
+
+    def _map_names(self, number: int) -> tuple[str, ...]:
+        spec = self.segmenter.spec
+        names = (*spec.class_names, "outline") if spec.mask_kind == "instances" else spec.class_names
+        return (*names, *(f"map {index + 1}" for index in range(len(names), number)))[:number]
+
+
+def _channels(number: int) -> str:
+    return f"{number} channel{'s' * (number != 1)}"
+
+
+def enlarged(values: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
+    """Labels or maps (..., Y, X) at another size; each pixel takes the value at its middle.
+
+    Examples
+    --------
+    >>> enlarged(np.array([[1, 2]]), (2, 4)).tolist()
+    [[1, 1, 2, 2], [1, 1, 2, 2]]
+    """
+    if values.shape[-2:] == size:
+        return values
+    rows, columns = (
+        ((np.arange(new) + 0.5) * old / new).astype(int) for new, old in zip(size, values.shape[-2:], strict=True)
+    )
+    return np.ascontiguousarray(values[..., rows[:, None], columns])

@@ -1,0 +1,281 @@
+"""What every segmenter is: it learns from crops, marks an image, and can be saved."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from napari_organoid_synth.core.device import bf16_runs, pick_device
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.frozen_model import Settings
+from napari_organoid_synth.core.job import Control, Event, Progress, write_bytes, write_text
+from napari_organoid_synth.core.pairs.pair import MaskKind
+from napari_organoid_synth.core.registry import SEGMENTERS
+from napari_organoid_synth.core.segmentation.catalog import DESCRIPTION, WEIGHTS
+from napari_organoid_synth.core.segmentation.segmenters.checkpoint import TrainingFile
+from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool
+
+REPORT_SECONDS = 0.5
+KEEP_SECONDS = 60.0  # between two states of a training on disk
+WRITE_SHARE = 50  # times as long as writing one took, at least
+
+
+@dataclass(frozen=True)
+class SegmentSpec:
+    """What goes in and comes out.
+
+    Parameters
+    ----------
+    channels : int
+        Of an image.
+    mask_kind : {"binary", "classes", "instances"}
+    class_names : tuple of str
+        Names of the label values 1..K.
+    """
+
+    channels: int
+    mask_kind: MaskKind
+    class_names: tuple[str, ...]
+
+
+class Prediction(NamedTuple):
+    """What a segmenter says of an image.
+
+    Parameters
+    ----------
+    labels : NDArray (Y, X) int32, 0 is background
+        In the sense of ``spec.mask_kind``.
+    probability : NDArray (K, Y, X) float32 in [0, 1]
+        ``binary``: of the object; ``classes``: of each class; ``instances``: of objects and, where the network knows
+        them, of their borders.
+    flow : NDArray (2, Y, X) float32, optional
+        Arrows (dy, dx) to the middle of the object, about 5 long on objects, as the network of Cellpose draws them;
+        None for segmenters without.
+    """
+
+    labels: NDArray[np.int32]
+    probability: NDArray[np.float32]
+    flow: NDArray[np.float32] | None = None
+
+
+class Segmenter(ABC):
+    """A network that marks objects.
+
+    Parameters
+    ----------
+    config : Settings
+        Of this segmenter.
+    spec : SegmentSpec
+    device : str
+        ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``.
+    seed : int
+        Fixes the initial weights.
+
+    Attributes
+    ----------
+    network : nn.Module
+        Made by `build`.
+    facts : dict of str to str
+        What is worth keeping beside the weights, such as the version of a library.
+    """
+
+    def __init__(self, config: Settings, spec: SegmentSpec, device: str = "auto", seed: int = 0) -> None:
+        self.config, self.spec, self.device = config, spec, pick_device(device)
+        self.facts: dict[str, str] = {}
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.network = self.build().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @abstractmethod
+    def build(self) -> nn.Module:
+        """The network with fresh weights."""
+
+    @abstractmethod
+    def fit(self, pool: CropPool, steps: int, control: Control, keep: Path | None = None) -> Iterator[Event]:
+        """Train; ends early, without an error, when the control cancels.
+
+        Parameters
+        ----------
+        pool : CropPool
+            What it learns from.
+        steps : int
+            Optimiser steps.
+        control : Control
+            Pause and cancel.
+        keep : Path, optional
+            File for the state of the training, written every minute and when it is canceled. If it holds a state of
+            the same training, this goes on from there and ends as if it had never stopped. Remove it when the result
+            is saved.
+
+        Yields
+        ------
+        Progress
+            With the mean ``loss`` since the last one.
+        """
+
+    @abstractmethod
+    def predict(self, image: NDArray[Any]) -> Prediction:
+        """Mark the objects of an image of any size.
+
+        Parameters
+        ----------
+        image : NDArray (C, Y, X), native dtype
+            As many channels as ``spec`` says.
+        """
+
+    def _repeat(
+        self,
+        step: Callable[[int], dict[str, torch.Tensor]],
+        steps: int,
+        control: Control,
+        learning_rate: float,
+        parts: Mapping[str, Any],
+        kept: TrainingFile | None,
+    ) -> Iterator[Event]:
+        """Take the steps one by one, with `Progress` twice a second; nothing waits for the device in between.
+
+        Parameters
+        ----------
+        step : callable
+            Takes the number of the step, from 0, and gives its losses, ``loss`` first.
+        steps : int
+            How many.
+        control : Control
+            Pause and cancel.
+        learning_rate : float
+            Named where the loss is not finite any more.
+        parts : mapping of str to object
+            All that changes from step to step, with ``state_dict`` and ``load_state_dict``.
+        kept : TrainingFile, optional
+            Where they are kept.
+
+        Raises
+        ------
+        UserError
+            If the loss is infinite or no number.
+        """
+        losses: list[torch.Tensor] = []  # (losses,) each
+        begun = done = kept.read(parts) if kept else 0
+        if begun:
+            yield Progress(done, steps)
+        started = reported = time.monotonic()
+        due = started + KEEP_SECONDS
+        while done < steps and not control.canceled:
+            values = step(done)
+            losses.append(torch.stack(list(values.values())).detach())
+            done += 1
+            now = time.monotonic()
+            if now - reported >= REPORT_SECONDS or done == steps:
+                rate = (done - begun) / (now - started)
+                stats = dict(zip(values, torch.stack(losses).mean(dim=0).tolist(), strict=True))
+                if not np.isfinite(stats["loss"]):
+                    raise UserError(
+                        f"The loss became {stats['loss']} at step {done}.",
+                        todo=f"Lower the learning rate below {learning_rate:g}.",
+                    )
+                yield Progress(done, steps, stats, rate, (steps - done) / rate)
+                losses, reported = [], now
+            if kept and now >= due:
+                kept.write(parts, done)
+                due = time.monotonic() + max(KEEP_SECONDS, WRITE_SHARE * (time.monotonic() - now))
+            yield from control.gate(done)
+        if kept and done < steps:
+            kept.write(parts, done)
+
+    def _kept(self, keep: Path | None, pool: CropPool, steps: int) -> TrainingFile | None:
+        """The file of a training, which no other training goes on from."""
+        if keep is None:
+            return None
+        what = [self.config.model_dump(mode="json"), asdict(self.spec), self.facts, steps, pool.identity]
+        return TrainingFile(keep, hashlib.sha256(json.dumps(what).encode()).hexdigest())
+
+    def _check(self, image: NDArray[Any]) -> None:
+        """Refuse an image with other channels than the network was built for."""
+        if len(image) != self.spec.channels:
+            raise UserError(f"The image has {len(image)} channels.", f"The segmenter knows {self.spec.channels}.")
+
+    def _objects(self, labels: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Ids of single objects; of a binary mask its connected parts."""
+        if self.spec.mask_kind == "instances":
+            return labels
+        from scipy.ndimage import label
+
+        parts: NDArray[np.int32] = label(labels > 0, output=np.int32)[0]
+        return parts
+
+    def _to_device(self, images: NDArray[np.float32]) -> torch.Tensor:
+        return torch.from_numpy(images).to(self.device, memory_format=torch.channels_last)
+
+    def _logits(self, images: torch.Tensor) -> torch.Tensor:
+        """The network's answer in float32, computed in bfloat16 where the device does so by itself."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=has_bf16(self.device)):
+            logits: torch.Tensor = self.network(images.contiguous(memory_format=torch.channels_last))
+        return logits.float()
+
+    def save(self, folder: Path) -> None:
+        """Write weights (safetensors) and what they mean (JSON)."""
+        from safetensors.torch import save
+
+        state = {key: value.detach().cpu().contiguous() for key, value in _tensors(self.network).items()}
+        write_bytes(folder / WEIGHTS, save(state))
+        description = {"config": self.config.model_dump(mode="json"), "spec": asdict(self.spec), "facts": self.facts}
+        write_text(folder / DESCRIPTION, json.dumps(description, indent=1))
+
+
+def load_segmenter(folder: Path, device: str = "auto") -> Segmenter:
+    """Read what `Segmenter.save` wrote.
+
+    Raises
+    ------
+    UserError
+        If a file is missing or damaged, or holds the weights of another network.
+    """
+    from safetensors.torch import load
+
+    try:
+        description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        state = load((folder / WEIGHTS).read_bytes())
+        name = description["config"]["name"]
+        spec = SegmentSpec(**{**description["spec"], "class_names": tuple(description["spec"]["class_names"])})
+        segmenter: Segmenter = SEGMENTERS.load(name)(SEGMENTERS.config(name).parse(description["config"]), spec, device)
+        tensors = _tensors(segmenter.network)
+        if state.keys() != tensors.keys():
+            raise ValueError("the weights are those of another network")
+        with torch.no_grad():
+            for key, tensor in tensors.items():
+                tensor.copy_(state[key])
+    except UserError:
+        raise
+    except Exception as error:  # safetensors and torch raise several kinds
+        raise UserError(
+            f"Cannot read the segmenter in {folder}: {error}",
+            f"Expected {WEIGHTS} and {DESCRIPTION} of one training.",
+            "Train it again.",
+        ) from None
+    return segmenter
+
+
+def _tensors(network: nn.Module) -> dict[str, torch.Tensor]:
+    """Weights and buffers, each once; a ``state_dict`` repeats what a network holds under two names."""
+    return {**dict(network.named_parameters()), **dict(network.named_buffers())}
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Whether the device multiplies in bfloat16 by itself; elsewhere it would be slower than float32.
+
+    A fact of the machine, not a timing, so that the same seed gives the same weights on it every time.
+    """
+    if device.type == "cpu":
+        return bool(getattr(torch.cpu, "_is_avx512_bf16_supported", bool)())
+    return bf16_runs(device)

@@ -1,0 +1,325 @@
+"""Cellpose (Stringer 2021, doi 10.1038/s41592-020-01018-x) as the installed library has it, major 3 or 4.
+
+The library's ``train_seg`` has neither a callback nor a way to stop or to go on, so the loop is ours: one step of it is
+one of the library's, with the library's network, augmentation and decoding. What the network learns are our flows, each
+object spread in a crop of its own: the library spreads all at once, and at touching borders the neighbour's heat turns
+the arrows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from napari_organoid_synth.core.codec.heatflow import encode, flow_error
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.job import Control, Event
+from napari_organoid_synth.core.runs.weight_files import read_weights
+from napari_organoid_synth.core.segmentation.segmenters.base import Prediction, Segmenter, has_bf16
+from napari_organoid_synth.core.segmentation.segmenters.cellpose_config import CellposeConfig
+from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool, intensity_range, normalise
+
+SUPPORTED = {3: (3, 1), 4: (4, 2)}  # major to its first version whose functions are called here
+INSTALL = "Run: pip install 'cellpose>=3.1,<4' (trains from nothing) or 'cellpose>=4.2' (needs weights)."
+LEARNING_RATE = {3: 5e-3, 4: 1e-5}
+WEIGHT_DECAY = {3: 1e-5, 4: 0.1}
+PUBLISHED = {3: "cyto3", 4: "cpsam_v2"}
+WARM_UP = 10  # steps
+SCALES = 0.5  # crops are scaled by 0.75 to 1.25
+SMALLEST = 15  # px; smaller instances are crumbs
+LARGEST_ERROR = 0.4  # mean squared error of the arrows of a kept object
+
+
+class Cellpose(Segmenter):
+    """A network that draws, at each pixel, whether it is object and the way to the middle of its object.
+
+    Channels: one or two are taken as they are. From nothing, major 3 takes any number. Published weights of 3 know two,
+    those of 4 three; what is missing is empty, and of more channels the mean is taken, as the library does with RGB.
+
+    Raises
+    ------
+    UserError
+        If the library is missing or of another version, or the mask holds named classes.
+    """
+
+    config: CellposeConfig
+
+    def build(self) -> nn.Module:
+        """The library's network with random weights; nothing is loaded."""
+        if self.spec.mask_kind == "classes":
+            raise UserError(
+                f"The mask holds {len(self.spec.class_names)} named classes.",
+                "Cellpose marks single objects of one kind.",
+                "Choose the U-Net, or load the mask of one class.",
+            )
+        self.major = installed_major()
+        self.facts = {"library": f"cellpose {version('cellpose')}"}
+        try:
+            if self.major == 3:
+                from cellpose.resnet_torch import CPnet as Network
+            else:
+                from cellpose.vit import CPSAM as Network
+        except (ImportError, RuntimeError) as error:  # torchvision raises the latter beside a torch of another build
+            raise UserError(
+                f"Cellpose {self.major} is installed but cannot be loaded: {error}.",
+                "Expected torch and torchvision of the same source.",
+                "Install both again, from one index.",
+            ) from None
+        if self.major == 4:
+            return Network()  # type: ignore[no-any-return]
+        channels = 2 if self.config.weights or self.config.download else max(2, self.spec.channels)
+        return Network([channels, 32, 64, 128, 256], nout=3, sz=3)  # type: ignore[no-any-return]
+
+    def load_weights(self) -> None:
+        """Take the weights that the settings name, if any; `fit` begins with this.
+
+        Raises
+        ------
+        UserError
+            If the file is no weights of this major, or the installed major cannot begin from nothing.
+        """
+        expected = f"Expected weights of Cellpose {self.major}{' (cpsam)' if self.major == 4 else ''}."
+        todo = "Name a file that this version has saved, or let it fetch the published one ('download')."
+        if self.config.weights:
+            path = Path(self.config.weights).expanduser()
+        elif self.config.download:
+            path = _published(self.major)
+        elif self.major == 4:
+            raise UserError("No weights are named.", "Cellpose 4 cannot train from nothing.", f"{todo} Or install 3.")
+        else:
+            return
+        state = read_weights(path, expected, todo)
+        state = {key.removeprefix("module."): value for key, value in state.items()}
+        own = self.network.state_dict()
+        missing = own.keys() - state.keys() - {"diam_mean", "diam_labels"}  # old files lack the sizes
+        if missing or any(not isinstance(state.get(key, own[key]), Tensor) for key in own):
+            raise UserError(f"{path.name} holds the weights of another network.", expected, todo)
+        for key in own.keys() & state.keys():
+            if own[key].shape != state[key].shape:
+                shape = " × ".join(map(str, state[key].shape))
+                raise UserError(f"In {path.name} '{key}' is {shape}, not {_size(own[key])}.", expected, todo)
+        self.network.load_state_dict({key: state[key] for key in own.keys() & state.keys()}, strict=False)
+        with path.open("rb") as file:
+            self.facts["weights_sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
+
+    def fit(self, pool: CropPool, steps: int, control: Control, keep: Path | None = None) -> Iterator[Event]:
+        """Train with AdamW on crops that the library turns, mirrors and scales.
+
+        The rate follows the library's schedule, a step here for an epoch there.
+        """
+        self.load_weights()
+        network: Any = self.network
+        network.diam_labels.data.fill_(mean_diameter([self._objects(pair.labels) for pair in pool.real]))
+        network.train()
+        peak = self.config.learning_rate or LEARNING_RATE[self.major]
+        moving = [weights for weights in network.parameters() if weights.requires_grad]
+        optimiser = torch.optim.AdamW(moving, peak, weight_decay=WEIGHT_DECAY[self.major], fused=True)
+        side, window = self._sides(pool.extent)
+
+        def learn(step: int) -> dict[str, Tensor]:
+            images, labels = pool.draw(step, self.config.batch, window)
+            with _seeded(pool.seed, step, self.device):
+                image, target = self._turned(images, labels, side)
+                with torch.autocast(
+                    self.device.type, torch.bfloat16, enabled=self.major == 3 and has_bf16(self.device)
+                ):
+                    drawn = network(image)[0]
+                loss = flow_loss(drawn.float(), target)
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.param_groups[0]["lr"] = peak * rate_share(step, steps)
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+            return {"loss": loss}
+
+        parts = {"network": network, "optimiser": optimiser}
+        yield from self._repeat(learn, steps, control, peak, parts, self._kept(keep, pool, steps))
+
+    @torch.inference_mode()
+    def predict(self, image: NDArray[Any]) -> Prediction:
+        """Mark an image: the library cuts and blends its own tiles and follows the arrows."""
+        from cellpose import core, dynamics, transforms
+
+        self._check(image)
+        height, width = image.shape[1:]
+        planes = self._channels(normalise(image, *intensity_range(image))[None])[0].transpose(1, 2, 0)  # (Y, X, C)
+        zoom = 1 / self._object_scale()
+        size = max(1, round(height * zoom)), max(1, round(width * zoom))
+        if size != (height, width):
+            planes = transforms.resize_image(planes, *size)
+        drawn = core.run_net(self.network, planes[None], batch_size=self.config.batch, bsize=self._tile())[0]
+        if size != (height, width):
+            drawn = transforms.resize_image(drawn, height, width)
+        arrows, logit = np.moveaxis(drawn[0, :, :, -3:-1], -1, 0), drawn[0, :, :, -1]
+        room = [(0, max(0, 2 - height)), (0, max(0, 2 - width))]  # the library divides by the size less one
+        sparse: Any = torch.sparse
+        with sparse.check_sparse_tensor_invariants(False):  # said, or torch warns of what the library does
+            objects = dynamics.compute_masks(
+                np.pad(arrows, [(0, 0), *room]),
+                np.pad(logit, room, constant_values=-50),
+                niter=int(200 / zoom),
+                flow_threshold=0,  # the library would compare with arrows that are wrong at touching borders
+                min_size=SMALLEST,
+                max_size_fraction=1.0,
+                device=self.device,
+            )
+        labels = objects[:height, :width].astype(np.int32)
+        error = flow_error(labels, np.stack([logit, *arrows / 5]))
+        keep = error <= LARGEST_ERROR
+        keep[0] = False
+        labels = np.where(keep, np.cumsum(keep), 0)[labels].astype(np.int32)
+        probability = np.asarray(1 / (1 + np.exp(-np.clip(logit, -50, 50))), np.float32)[None]
+        if self.spec.mask_kind == "binary":
+            labels = (labels > 0).astype(np.int32)
+        return Prediction(labels, probability, np.ascontiguousarray(arrows, np.float32))
+
+    def _channels(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Images (N, C, Y, X) with the number of channels that the network knows."""
+        n = getattr(self.network, "nchan", 3)
+        if images.shape[1] > n:
+            images = images.mean(axis=1, keepdims=True)
+        return np.pad(images, [(0, 0), (0, n - images.shape[1]), (0, 0), (0, 0)])
+
+    def _object_scale(self) -> float:
+        """Width of the training objects as a multiple of that which the network is made for; 1 without rescaling."""
+        if self.major == 4 or not self.config.rescale:
+            return 1.0
+        network: Any = self.network
+        return float(network.diam_labels) / float(network.diam_mean)
+
+    def _tile(self) -> int:
+        return 256 if self.major == 4 else self.config.tile
+
+    def _sides(self, extent: int) -> tuple[int, int]:
+        """Side of what the network sees, and of the part of an image from which it can be cut at any angle, px."""
+        scale = self._object_scale()
+        side = self._tile()
+        if self.major == 3:  # no larger than the images; halved three times
+            side = min(side, max(32, -(-int(extent / scale) // 16) * 16))
+        return side, min(extent, int(np.ceil(side * scale * np.sqrt(2) / (1 - SCALES / 2))))
+
+    def _turned(self, images: NDArray[np.float32], labels: NDArray[np.int32], side: int) -> tuple[Tensor, Tensor]:
+        """What the network sees (N, C, side, side) and shall draw (N, 3, side, side): object (0 or 1), dy, dx."""
+        from cellpose.transforms import random_rotate_and_resize
+
+        planes = self._channels(images)
+        fields = [encode(self._objects(one)) for one in labels]
+        for field in fields:
+            field[0] = field[0] > 0
+        scales = np.full(len(planes), self._object_scale())
+        if self.major == 3:
+            image, target, _ = random_rotate_and_resize(
+                list(planes), Y=fields, rescale=scales, scale_range=SCALES, xy=(side, side)
+            )
+            return torch.from_numpy(image).to(self.device, memory_format=torch.channels_last), torch.from_numpy(
+                target
+            ).to(self.device)
+        image, target, _ = random_rotate_and_resize(
+            list(planes), lbls=fields, rescale=scales, scale_range=SCALES, bsize=side, device=self.device
+        )
+        return image, target
+
+
+def installed_major() -> int:
+    """3 or 4, without importing the library.
+
+    Raises
+    ------
+    UserError
+        If it is not there, or of a version that this adapter does not know.
+    """
+    try:
+        found = version("cellpose")
+    except PackageNotFoundError:
+        raise UserError("Cellpose is not installed.", "Expected the library, version 3 or 4.", INSTALL) from None
+    parts = tuple(int(part) for part in found.split(".")[:2])
+    if parts < SUPPORTED.get(parts[0], (99,)):
+        raise UserError(f"Cellpose {found} is installed.", "Expected 3.1 or later, or 4.2 or later.", INSTALL)
+    return parts[0]
+
+
+def flow_loss(drawn: Tensor, target: Tensor) -> Tensor:
+    """Half the squared error of five times the arrows, plus cross entropy of object or not.
+
+    Parameters
+    ----------
+    drawn : Tensor (N, 3, Y, X)
+        5 dy, 5 dx, logit.
+    target : Tensor (N, 3, Y, X)
+        Object (0 or 1), dy, dx.
+    """
+    arrows = nn.functional.mse_loss(drawn[:, -3:-1], 5 * target[:, 1:]) / 2
+    return arrows + nn.functional.binary_cross_entropy_with_logits(drawn[:, -1], (target[:, 0] > 0.5).float())
+
+
+def rate_share(step: int, steps: int) -> float:
+    """Share of the learning rate at a step.
+
+    Ten steps up; of more than 300 steps the last 100 halve it every 10, of more than 100 the last 50 every 5.
+
+    Examples
+    --------
+    >>> [rate_share(step, 400) for step in (0, 9, 299, 300, 310, 399)]
+    [0.1, 1.0, 1.0, 0.5, 0.25, 0.0009765625]
+    """
+    if step < WARM_UP:
+        return (step + 1) / WARM_UP
+    length = 10 if steps > 300 else 5
+    if steps <= 100 or step < steps - 10 * length:
+        return 1.0
+    return float(0.5 ** ((step - (steps - 10 * length)) // length + 1))
+
+
+def mean_diameter(labels: list[NDArray[np.int32]]) -> float:
+    """Mean over images of the median width of their objects in px, as a disc of the same area would have it.
+
+    Never below 5; 30, the size that the network is made for, when there is no object.
+    """
+    widths = []
+    for one in labels:
+        area = np.unique(one[one > 0], return_counts=True)[1]
+        if area.size:
+            widths.append(max(5.0, float(np.median(np.sqrt(area))) * 2 / np.sqrt(np.pi)))
+    return float(np.mean(widths)) if widths else 30.0
+
+
+def _published(major: int) -> Path:
+    """The published weights, by the library's own loader; asked for explicitly."""
+    from cellpose import models
+
+    name = PUBLISHED[major]
+    try:
+        return Path(models.cache_model_path(name))
+    except OSError as error:
+        raise UserError(
+            f"Cannot fetch {name}: {error}.",
+            f"Expected an answer from {models._MODEL_URL}.",
+            f"Put the file into {models.MODEL_DIR}, or name it as 'weights'.",
+        ) from None
+
+
+def _size(tensor: Tensor) -> str:
+    return " × ".join(map(str, tensor.shape))
+
+
+@contextmanager
+def _seeded(seed: int, step: int, device: torch.device) -> Iterator[None]:
+    """Let the library's chance follow from (seed, step), and leave everybody else's as it was."""
+    devices = [device] if device.type == "cuda" else []
+    before = np.random.get_state()  # noqa: NPY002 - it is this one that the library draws from
+    chance = np.random.SeedSequence((seed, step)).generate_state(2)
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(int(chance[0]))
+        np.random.seed(int(chance[1]))  # noqa: NPY002
+        try:
+            yield
+        finally:
+            np.random.set_state(before)  # noqa: NPY002

@@ -1,0 +1,266 @@
+"""The multiscale deep adversarial network of the spheroid study, for whole images of one or a few objects."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn import functional as F
+
+from napari_organoid_synth.core.job import Control, Event, Warned
+from napari_organoid_synth.core.pairs.pair import SamplePair
+from napari_organoid_synth.core.segmentation.segmenters.base import Prediction, Segmenter, SegmentSpec, has_bf16
+from napari_organoid_synth.core.segmentation.segmenters.crops import (
+    CropPool,
+    intensity_range,
+    normalise,
+    unfit,
+    whole_image,
+    whole_size,
+)
+from napari_organoid_synth.core.segmentation.segmenters.multiscale_adversarial_config import MultiscaleAdversarialConfig
+from napari_organoid_synth.core.segmentation.segmenters.multiscale_net import Adversary, MultiscaleNet
+
+REAL, FAKE = 1, 0
+
+
+class MultiscaleAdversarial(Segmenter):
+    """One image per step; segmenter and adversary learn in turn.
+
+    Instances are learned as foreground; each connected piece is one object, so objects that touch become one.
+
+    Attributes
+    ----------
+    adversary : Adversary
+        Needed for training only, and not saved.
+    """
+
+    config: MultiscaleAdversarialConfig
+
+    def __init__(
+        self, config: MultiscaleAdversarialConfig, spec: SegmentSpec, device: str = "auto", seed: int = 0
+    ) -> None:
+        super().__init__(config, spec, device, seed)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.adversary = Adversary(spec.channels * self.n_maps)
+
+    @property
+    def n_maps(self) -> int:
+        """Background and classes."""
+        return 2 if self.spec.mask_kind == "instances" else 1 + len(self.spec.class_names)
+
+    def build(self) -> nn.Module:
+        """The segmenter."""
+        return MultiscaleNet(self.spec.channels, self.n_maps, self.config.width, self.config.norm == "running")
+
+    def fit(self, pool: CropPool, steps: int, control: Control, keep: Path | None = None) -> Iterator[Event]:
+        """Train both networks with Adam; the statistics are ``loss``, its two parts and the adversary's own.
+
+        The adversary's weight at step t of T is t / T of the configured one. With a pattern for hard images, these make
+        a fixed share of the real images that are drawn; how many there are is noted in ``facts``.
+        """
+        config, device = self.config, self.device
+        if config.hard:
+            hard = [is_hard(pair, config.hard) for pair in pool.real]
+            pool = pool.favouring(hard, config.hard_share)
+            self.facts["hard"] = f"{sum(hard)} of {len(hard)} images"
+            if len(set(hard)) < 2:
+                many = f"All {len(hard)} training images are" if hard[0] else f"None of {len(hard)} training images is"
+                yield Warned(0, f"{many} hard by '{config.hard}': all are drawn equally often.")
+        network = self.network.train()
+        adversary = self.adversary.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network.single.fill_(all(_is_single(pair, config) for pair in pool.real))
+        betas = (0.5, 0.99)
+        optimiser = torch.optim.Adam(network.parameters(), config.learning_rate, betas, fused=True)
+        rival = torch.optim.Adam(adversary.parameters(), config.adversary_rate, betas, fused=True)
+
+        def judge(images: torch.Tensor, maps: torch.Tensor, answer: int) -> torch.Tensor:
+            with torch.autocast(device.type, torch.bfloat16, enabled=has_bf16(device)):
+                logits = adversary(masked(images, maps))
+            return F.cross_entropy(logits.float(), torch.full((len(images),), answer, device=device))
+
+        def learn(step: int) -> dict[str, torch.Tensor]:
+            shown, labels = pool.draw(step, config.batch, config.side, whole=True)
+            if config.turn:
+                shown, labels = turned(shown, labels, np.random.default_rng((pool.seed, step, 1)))
+            images = self._to_device(shown)
+            target = torch.from_numpy(self._target(labels)).to(device)
+            logits = self._logits(images)
+            entropy = weighted_cross_entropy(logits, target, config.foreground_weight, config.largest_weight)
+            if not config.adversarial:
+                _descend(optimiser, entropy)
+                return {"loss": entropy}
+            maps = logits.softmax(dim=1)
+            adversary.requires_grad_(False)
+            fooling = judge(images, maps, REAL)
+            loss = entropy + ramp(step, steps, config.adversarial_weight) * fooling
+            _descend(optimiser, loss)
+            adversary.requires_grad_(True)
+            truth = F.one_hot(target, self.n_maps).permute(0, 3, 1, 2).float()
+            caught = judge(images, truth, REAL) + judge(images, maps.detach(), FAKE)
+            _descend(rival, caught)
+            return {"loss": loss, "cross entropy": entropy, "fooling": fooling, "adversary": caught}
+
+        parts = {"network": network, "adversary": adversary, "optimiser": optimiser, "rival": rival}
+        yield from self._repeat(learn, steps, control, config.learning_rate, parts, self._kept(keep, pool, steps))
+
+    @torch.inference_mode()
+    def predict(self, image: NDArray[Any]) -> Prediction:
+        """Mark an image as a whole; probabilities go back to its size before they are cut."""
+        self._check(image)
+        self.network.eval()
+        size = image.shape[1], image.shape[2]
+        shown = whole_image(normalise(image, *intensity_range(image)), self.config.side)
+        shares = unfit(self._logits(self._to_device(shown[None])).softmax(dim=1)[0].cpu().numpy(), size).clip(0, 1)
+        labels = clean(
+            shares,
+            self.config.threshold,
+            self.config.fill_holes,
+            _crumb(self.config, size),
+            self.config.objects == "largest" or (self.config.objects == "auto" and bool(self.network.single)),
+        )
+        if self.spec.mask_kind == "instances":
+            labels = _pieces(labels > 0)[0]
+        return Prediction(labels, shares[1:])
+
+    def _target(self, labels: NDArray[np.int32]) -> NDArray[np.int64]:
+        return (labels > 0 if self.spec.mask_kind == "instances" else labels).astype(np.int64)
+
+
+# --- losses and training ---
+
+
+def is_hard(pair: SamplePair, pattern: str) -> bool:
+    """Whether the name or the class of an image holds what a regular expression describes."""
+    return any(re.search(pattern, text) for text in (pair.name, pair.image_class or ""))
+
+
+def weighted_cross_entropy(
+    logits: torch.Tensor, target: torch.Tensor, foreground: float = 3.0, cap: float = 1000.0
+) -> torch.Tensor:
+    """Cross entropy in which every class weighs by its rarity in its image, mean over pixels.
+
+    Parameters
+    ----------
+    logits : Tensor (N, K, Y, X) float32
+        Class 0 is background, its weight is 1.
+    target : Tensor (N, Y, X) int64
+        Classes 0..K-1.
+    foreground : float
+        Class k of an image weighs ``foreground`` · N_0 / N_k; 1 where either is 0.
+    cap : float
+        Largest weight.
+
+    Examples
+    --------
+    >>> logits, target = torch.zeros(1, 2, 1, 4), torch.tensor([[[0, 0, 0, 1]]])
+    >>> round(float(weighted_cross_entropy(logits, target) / np.log(2)), 4)  # (1 + 1 + 1 + 9) / 4
+    3.0
+    """
+    kinds = torch.arange(logits.shape[1], device=target.device)
+    counts = (target[:, None] == kinds[:, None, None]).sum(dim=(2, 3)).float()  # (N, K)
+    background = counts[:, :1]
+    weights = (foreground * background / counts.clamp(min=1)).clamp(max=cap)
+    weights = torch.where((counts > 0) & (background > 0) & (kinds > 0), weights, torch.ones_like(weights))
+    each = weights.gather(1, target.flatten(1)).view_as(target)
+    return (each * F.cross_entropy(logits, target, reduction="none")).mean()
+
+
+def ramp(step: int, steps: int, last: float) -> float:
+    """Weight of the adversary at a step counted from 0: ``last`` · t / T with t = 1..T."""
+    return last * (step + 1) / steps
+
+
+def masked(images: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
+    """Every channel seen through every class: images (N, C, Y, X), maps (N, K, Y, X) to (N, K · C, Y, X)."""
+    return (maps[:, :, None] * images[:, None]).flatten(1, 2)
+
+
+def turned(
+    images: NDArray[np.float32], labels: NDArray[np.int32], rng: np.random.Generator
+) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """A batch (N, C, Y, X) and (N, Y, X) in one of the eight right-angle positions."""
+    quarters, mirror = int(rng.integers(4)), bool(rng.integers(2))
+    if mirror:
+        images, labels = images[..., ::-1], labels[..., ::-1]
+    images, labels = np.rot90(images, quarters, (-2, -1)), np.rot90(labels, quarters, (-2, -1))
+    return np.ascontiguousarray(images), np.ascontiguousarray(labels)
+
+
+def _descend(optimiser: torch.optim.Optimizer, loss: torch.Tensor) -> None:
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimiser.step()
+
+
+# --- from probabilities to objects ---
+
+
+def clean(shares: NDArray[np.float32], threshold: int, fill: bool, smallest: float, largest: bool) -> NDArray[np.int32]:
+    """Classes of pixels, freed of holes and crumbs.
+
+    Parameters
+    ----------
+    shares : NDArray (1 + K, Y, X) float32
+        Probabilities of background and classes.
+    threshold : int
+        A pixel is foreground where its probability, as 8-bit number, is above this.
+    fill : bool
+        Fill holes; pixels of another class stay.
+    smallest : float
+        Pieces of fewer px go; diagonal neighbours belong together.
+    largest : bool
+        Of each class only the largest piece stays.
+
+    Returns
+    -------
+    NDArray (Y, X) int32
+        0..K; the likeliest class of each foreground pixel.
+    """
+    from scipy.ndimage import binary_fill_holes
+
+    foreground = np.rint(255 * (1 - shares[0])) > threshold
+    labels: NDArray[np.int32] = np.where(foreground, shares[1:].argmax(axis=0) + 1, 0).astype(np.int32)
+    for value in range(1, len(shares)):
+        mask = labels == value
+        if fill:
+            mask |= binary_fill_holes(mask) & (labels == 0)
+        pieces, sizes = _pieces(mask)
+        keep = (sizes > 0) & (sizes >= smallest)
+        if largest:
+            keep &= np.arange(len(sizes)) == sizes.argmax()
+        labels[labels == value] = 0
+        labels[keep[pieces]] = value
+    return labels
+
+
+def _pieces(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Connected pieces 1..n, and the pixels of each; those of the background (piece 0) count as 0."""
+    from scipy.ndimage import label
+
+    pieces, _ = label(mask, structure=np.ones((3, 3)), output=np.int32)
+    sizes = np.bincount(pieces.ravel())
+    sizes[0] = 0
+    return pieces, sizes
+
+
+def _is_single(pair: SamplePair, config: MultiscaleAdversarialConfig) -> bool:
+    """Whether no class of the mask has two objects larger than crumbs."""
+    smallest = _crumb(config, pair.size)
+    values = [value for value in np.unique(pair.labels) if value]
+    if pair.mask_kind == "instances":
+        return len(values) < 2
+    return all(np.count_nonzero(_pieces(pair.labels == value)[1] >= smallest) < 2 for value in values)
+
+
+def _crumb(config: MultiscaleAdversarialConfig, size: tuple[int, int]) -> float:
+    """Pixels of the smallest object in an image of that size; the setting counts those of the resized image."""
+    height, width = whole_size(size, config.side)
+    return config.smallest * size[0] * size[1] / (height * width)

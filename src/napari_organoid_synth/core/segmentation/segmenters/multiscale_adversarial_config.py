@@ -1,0 +1,83 @@
+"""Settings of the multiscale adversarial segmenter."""
+
+from __future__ import annotations
+
+import re
+from typing import ClassVar, Literal
+
+from pydantic import Field, field_validator
+
+from napari_organoid_synth.core.frozen_model import Settings
+
+
+class MultiscaleAdversarialConfig(Settings):
+    """Two deep paths at 1/8 and 1/16 of the image, taught by a second network to draw plausible outlines."""
+
+    title: ClassVar[str] = "Multiscale adversarial"
+    when: ClassVar[str] = (
+        "Looks at the whole image at once: for one spheroid or organoid per image, also beside debris and blur. "
+        "Objects that touch become one; for many cells choose another."
+    )
+    batch: ClassVar[int] = 1  # as published
+
+    name: Literal["multiscale_adversarial"] = "multiscale_adversarial"
+    width: int = Field(
+        16,
+        ge=4,
+        le=96,
+        description="Feature maps at half size, doubled three times. 60 as published, 16 for processors.",
+    )
+    side: int = Field(
+        480, ge=64, le=1024, multiple_of=16, description="Longer side to which every image is resized as a whole, px."
+    )
+    adversarial: bool = Field(True, description="Off: the published baseline, cross entropy alone.")
+    adversarial_weight: float = Field(
+        0.1, ge=0, le=10, description="Weight of the second network at the last step; grows evenly from 0."
+    )
+    foreground_weight: float = Field(
+        3.0, gt=0, le=100, description="A class weighs this much times background pixels over its own pixels."
+    )
+    largest_weight: float = Field(1000.0, ge=1, description="No class of an image weighs more (not published).")
+    learning_rate: float = Field(
+        1e-3,
+        gt=0,
+        le=0.1,
+        description="Of Adam, the segmenter: 1e-3 for some hundred steps, 1e-4 as published for 12,000.",
+    )
+    adversary_rate: float = Field(1e-3, gt=0, le=0.1, description="Of Adam, the second network.")
+    norm: Literal["image", "running"] = Field(
+        "image",
+        description="Mean and variance that a prediction uses: the image's own, as training does with one image per "
+        "step, or running averages of the training (published).",
+    )
+    turn: bool = Field(True, description="Mirror and turn the images by right angles in training, as published.")
+    hard: str = Field(
+        "",
+        description="Words, or a regular expression, in the name or class of hard images, such as hard or ^(d7|d10)_; "
+        "empty: all images are drawn equally often.",
+    )
+    hard_share: float = Field(
+        0.3, gt=0, lt=1, description="Share of hard images among the real ones that training draws (published)."
+    )
+    threshold: int = Field(120, ge=0, le=254, description="A pixel is marked above this probability, of 255.")
+    fill_holes: bool = Field(True, description="Fill holes of objects.")
+    smallest: int = Field(64, ge=0, description="Smaller objects are dropped, px at the resized size.")
+    objects: Literal["auto", "largest", "all"] = Field(
+        "auto",
+        description="Keep the largest object of each class (published) or all; auto: the largest if no training mask "
+        "has two.",
+    )
+
+    @field_validator("hard")
+    @classmethod
+    def _is_pattern(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(f"It is no regular expression: {error}") from None
+        return value
+
+    @property
+    def tile(self) -> int:
+        """Side of what the network is shown, px."""
+        return self.side

@@ -1,0 +1,189 @@
+"""U-Net (Ronneberger 2015, arXiv 1505.04597) from MONAI, for binary masks, named classes and instances."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn import functional as F
+
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.job import Control, Event
+from napari_organoid_synth.core.pairs.overlay import outline
+from napari_organoid_synth.core.segmentation.segmenters.base import Prediction, Segmenter
+from napari_organoid_synth.core.segmentation.segmenters.crops import (
+    CropPool,
+    intensity_range,
+    normalise,
+    reflect_to,
+    unfit,
+    whole_image,
+)
+from napari_organoid_synth.core.segmentation.segmenters.original_unet import OriginalUNet
+from napari_organoid_synth.core.segmentation.segmenters.unet_config import UNetConfig
+
+SMALLEST = 15  # px; smaller instances are crumbs
+
+
+class UNet(Segmenter):
+    """Two 3×3 convolutions per level, skips by concatenation; loss Dice + cross entropy.
+
+    Instances are learned as three classes (background, inside, outline) and told apart by a watershed from the
+    insides, so that touching cells stay two.
+    """
+
+    config: UNetConfig
+
+    @property
+    def n_maps(self) -> int:
+        """Background and classes; of instances background, inside and outline."""
+        return 1 + (2 if self.spec.mask_kind == "instances" else len(self.spec.class_names))
+
+    def build(self) -> nn.Module:
+        """MONAI's DynUNet or the original network, of the configured width and depth."""
+        from monai.networks.nets.dynunet import DynUNet
+
+        depth, width = self.config.depth, self.config.channels
+        if self.config.network == "original":
+            return OriginalUNet(self.spec.channels, self.n_maps, width, depth)
+        network: nn.Module = DynUNet(
+            spatial_dims=2,
+            in_channels=self.spec.channels,
+            out_channels=self.n_maps,
+            kernel_size=[3] * (depth + 1),
+            strides=[1] + [2] * depth,
+            upsample_kernel_size=[2] * depth,
+            filters=[width * 2**level for level in range(depth + 1)],
+        )
+        return network
+
+    def fit(self, pool: CropPool, steps: int, control: Control, keep: Path | None = None) -> Iterator[Event]:
+        """Train with AdamW, the rate falling along a cosine."""
+        from monai.losses.dice import DiceLoss
+
+        self.network.train()
+        optimiser = torch.optim.AdamW(self.network.parameters(), self.config.learning_rate, fused=True)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+        dice = DiceLoss(include_background=False, to_onehot_y=True, softmax=True, batch=True)
+        weights = self._class_weights(pool)
+        side = self._side(pool.extent)
+
+        def learn(step: int) -> dict[str, torch.Tensor]:
+            images, labels = pool.draw(step, self.config.batch, side, self.config.whole)
+            logits = self._logits(self._to_device(images))
+            target = torch.from_numpy(self._target(labels)).to(self.device)
+            loss: torch.Tensor = dice(logits, target[:, None]) + F.cross_entropy(logits, target, weights)
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+            schedule.step()
+            return {"loss": loss}
+
+        parts = {"network": self.network, "optimiser": optimiser, "schedule": schedule}
+        kept = self._kept(keep, pool, steps)
+        yield from self._repeat(learn, steps, control, self.config.learning_rate, parts, kept)
+
+    @torch.inference_mode()
+    def predict(self, image: NDArray[Any]) -> Prediction:
+        """Mark an image in windows of the training size, blended with Gaussian weights, or as a whole."""
+        self._check(image)
+        return self.mark(normalise(image, *intensity_range(image)))
+
+    @torch.inference_mode()
+    def mark(self, planes: NDArray[np.float32]) -> Prediction:
+        """The same from what the network sees, (C, Y, X), intensities from 0 to 1."""
+        from monai.inferers.utils import sliding_window_inference
+
+        self.network.eval()
+        height, width = planes.shape[1:]
+        if self.config.whole:
+            shown = whole_image(planes, self.config.tile)
+            found = self._logits(self._to_device(shown[None])).softmax(dim=1)[0].cpu().numpy()
+            return self._marked(unfit(found, (height, width)).clip(0, 1))
+        side = self._side(max(height, width))
+        padded = reflect_to(planes, side, side)
+        probability: Any = sliding_window_inference(
+            torch.from_numpy(padded[None]),
+            roi_size=(side, side),
+            sw_batch_size=4,
+            predictor=lambda windows: self._logits(windows).softmax(dim=1),
+            overlap=0.25,
+            mode="gaussian",
+            sw_device=self.device,
+            device=torch.device("cpu"),
+        )
+        return self._marked(probability[0, :, :height, :width].numpy())
+
+    def _marked(self, shares: NDArray[np.float32]) -> Prediction:
+        """Labels and probabilities from shares (1 + K, Y, X)."""
+        if self.spec.mask_kind == "instances":
+            return Prediction(split_instances(shares), np.stack([1 - shares[0], shares[2]]))
+        return Prediction(shares.argmax(axis=0).astype(np.int32), shares[1:])
+
+    def _side(self, extent: int) -> int:
+        """Side of crops or windows in px, no larger than images need, a multiple of what the network halves away."""
+        if self.config.whole:
+            return self.config.tile
+        unit: int = 2**self.config.depth  # instance norm wants at least 2 × 2 px on the deepest level
+        return max(2 * unit, min(self.config.tile, -(-extent // unit) * unit))
+
+    def _class_weights(self, pool: CropPool) -> torch.Tensor | None:
+        """Weight of each class in the cross entropy, of which torch takes the weighted mean.
+
+        ``balanced`` is N / (K · N_k) of all N pixels of the real masks with K classes; 1 for a class without pixels.
+        """
+        words = self.config.class_weights
+        if words == "none":
+            return None
+        if words == "balanced":
+            counts = sum(np.bincount(self._target(pair.labels).ravel(), minlength=self.n_maps) for pair in pool.real)
+            weights = np.where(counts > 0, np.sum(counts) / (self.n_maps * np.maximum(counts, 1)), 1.0)
+        else:
+            weights = np.array([float(word) for word in words.split(",")])
+        if len(weights) != self.n_maps:
+            names = ("inside", "outline") if self.spec.mask_kind == "instances" else self.spec.class_names
+            raise UserError(
+                f"There are {len(weights)} class weights: {words}.",
+                f"Expected {self.n_maps}: background, {', '.join(names)}.",
+                "Give one number for each, or 'balanced'.",
+            )
+        return torch.tensor(weights, dtype=torch.float32, device=self.device)
+
+    def _target(self, labels: NDArray[np.int32]) -> NDArray[np.int64]:
+        """Class of each pixel: the label itself, or for instances 1 inside and 2 on the outline."""
+        if self.spec.mask_kind != "instances":
+            return labels.astype(np.int64)
+        return (labels > 0).astype(np.int64) + outline(labels)
+
+
+def split_instances(shares: NDArray[np.float32]) -> NDArray[np.int32]:
+    """Objects from the probabilities of background, inside and outline.
+
+    Parameters
+    ----------
+    shares : NDArray (3, Y, X) float32
+        They sum to 1.
+
+    Returns
+    -------
+    NDArray (Y, X) int32
+        Ids 1..n. Each connected inside grows over the foreground around it; foreground without an inside is an object
+        by itself; what is smaller than 15 px goes.
+    """
+    from scipy.ndimage import label
+    from skimage.segmentation import watershed
+
+    foreground = shares[0] < 0.5
+    insides, n = label(foreground & (shares[1] > shares[2]))
+    objects = watershed(-shares[1], insides, mask=foreground)
+    rest, _ = label(foreground & (objects == 0))
+    objects = np.where(rest > 0, rest + n, objects)
+    keep = np.bincount(objects.ravel()) >= SMALLEST
+    keep[0] = False
+    labels: NDArray[np.int32] = np.where(keep, np.cumsum(keep), 0)[objects].astype(np.int32)
+    return labels

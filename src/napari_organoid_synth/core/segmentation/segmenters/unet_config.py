@@ -1,0 +1,37 @@
+"""Settings of the U-Net segmenter."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from napari_organoid_synth.core.frozen_model import Settings
+
+
+class UNetConfig(Settings):
+    """U-Net (Ronneberger 2015) from MONAI, marks pixels by class."""
+
+    title: ClassVar[str] = "U-Net"
+    when: ClassVar[str] = "Marks which pixels belong to which class. A good first choice for any mask."
+
+    name: Literal["unet"] = "unet"
+    network: Literal["dynamic", "original"] = Field(
+        "dynamic",
+        description="dynamic: strided convolutions and instance norm; original: max-pooling and no norm, the U-Net* of "
+        "the spheroid study with 64 channels.",
+    )
+    channels: int = Field(32, ge=8, le=64, description="Feature maps of the first level; doubled at each level.")
+    depth: int = Field(4, ge=2, le=5, description="How often the image is halved.")
+    learning_rate: float = Field(1e-3, gt=0, le=0.1, description="Of AdamW; falls along a cosine.")
+    tile: int = Field(256, ge=64, le=1024, multiple_of=32, description="Side of the training crops, px.")
+    whole: bool = Field(
+        False, description="Show whole images, their longer side resized to that of the crops (spheroid study)."
+    )
+    batch: int = Field(8, ge=1, le=64, description="Crops per optimiser step.")
+    class_weights: str = Field(
+        "none",
+        pattern=r"^(none|balanced|\d+(\.\d+)?(, *\d+(\.\d+)?)+)$",
+        description="Of the cross entropy: none, balanced (rare classes weigh more), or numbers, background first, "
+        "such as 1, 3.",
+    )

@@ -1,0 +1,1 @@
+"""Pairs drawn by rule."""

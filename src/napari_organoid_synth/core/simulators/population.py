@@ -1,0 +1,314 @@
+"""A parametric population of objects (SIMCEP; Lehmussola 2007, doi 10.1109/TMI.2007.896925): masks, and images of them.
+
+Its settings are chosen, or measured on real masks by `population_fit`. Nothing is learnt, so it is the rival that a
+generator of masks must beat.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.frozen_model import Settings
+from napari_organoid_synth.core.pairs.mask_kind import pieces_of
+from napari_organoid_synth.core.pairs.pair import SamplePair, Source
+from napari_organoid_synth.core.simulators.outlines import DESCRIPTORS, draw_knots, fill, measure, solidity, through
+from napari_organoid_synth.core.simulators.texture import expose, illumination, noise
+
+log = logging.getLogger(__name__)
+
+TRIES = 500  # places for one object before it is left out
+BLOCK = 50  # of them at once
+CANDIDATES, SHAPE_ROUNDS = 4, 80  # outlines at once, and how often, in search of one like a real shape
+PATIENCE = 8  # rounds before another real shape is looked for
+COARSE = 125  # points of an outline that is only compared
+LEAST_SEEN = 15  # px of an object in the image, as in tiles
+EMPTY = 50  # windows without an object before it is said
+NO_PLACE = f"no free place, or no outline like a real one, in {TRIES} tries"
+
+Range = tuple[float, float]
+
+
+class PopulationSettings(Settings):
+    """How many objects of which size and shape, where, and how they are imaged."""
+
+    mask_kind: Literal["instances", "binary"] = Field("instances", description="An id per object, or 1 for all.")
+    field: int = Field(256, ge=16, le=16384, description="Side of the field that the next numbers refer to, px.")
+    count: tuple[int, int] = Field((20, 40), description="Objects in a field, fewest and most.")
+    clusters: int = Field(3, ge=0, description="Clusters in a field.")
+    clustering: float = Field(0.3, ge=0, le=1, description="Chance of an object to belong to one of them.")
+    spread: float = Field(12.8, gt=0, description="Spread of a cluster, px (5 % of the side as published).")
+    overlap: float = Field(0.1, ge=0, le=1, description="Share of either of two objects that they may have in common.")
+    radius: Range = Field((6.0, 12.0), description="Of the circle with the area of an object, px.")
+    elongation: Range = Field((1.0, 1.0), description="Length to width (1 as published).")
+    roughness: float = Field(
+        0.1, ge=0, le=0.5, description="Shift of the corners of the outline (0.3 for whole cells)."
+    )
+    jitter: float = Field(0.1, ge=0, le=0.4, description="Turn of the corners (0.05 for whole cells).")
+    shapes: tuple[tuple[float, float, float, float, float], ...] = Field(
+        (), description=f"Real shapes ({', '.join(DESCRIPTORS)}); when given, objects must resemble one of them."
+    )
+    tolerance: float = Field(0.1, gt=0, le=1, description="How far each of these may be off, as a share.")
+
+    texture: float = Field(
+        0.5, ge=0, le=1, description="Persistence of the texture inside objects; 0 is one blob size."
+    )
+    blur: Range = Field((0.7, 2.0), description="Spread of the blur of an object, by its depth, px.")
+    illumination: float = Field(1.0, ge=0, description="Energy of the uneven light over that of the objects.")
+    background: float = Field(0.05, ge=0, le=1, description="Light from everywhere, as a share of the brightest.")
+    noise: float = Field(1e-4, ge=0, le=1, description="Variance of the sensor, full light being 1.")
+    photons: float = Field(0.0, ge=0, description="Photons at full light; 0: no shot noise.")
+    bits: Literal[8, 16] = Field(8, description="Of a pixel.")
+    pixel_size: float | None = Field(0.5, gt=0, description="Side of a pixel, µm; empty: unknown.")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> PopulationSettings:
+        for name in ("count", "radius", "elongation", "blur"):
+            low, high = getattr(self, name)
+            if not 0 <= low <= high:
+                raise ValueError(f"{name} goes from {low} to {high}; expected the smaller number first, none below 0")
+        if self.radius[0] < 1 or self.elongation[0] < 1:
+            raise ValueError("radius and elongation begin at 1")
+        return self
+
+    @property
+    def reach(self) -> int:
+        """About the farthest that an object goes from its centre, px."""
+        areas, elongations = zip(*(shape[:2] for shape in self.shapes), strict=True) if self.shapes else ((), ())
+        widest = max([np.pi * self.radius[1] ** 2 * self.elongation[1], *np.multiply(areas, elongations)])
+        return int(np.ceil(1.5 * np.sqrt(widest / np.pi)))
+
+
+# ----------------------------------------------------------------------------------------------------------- drawing
+
+
+def draw_labels(settings: PopulationSettings, rng: np.random.Generator, size: int = 256) -> NDArray[np.int32]:
+    """A mask (size, size) int32 of the population: ids 1..n, or 1 for all objects if its kind is binary."""
+    labels, left_out = place(settings, rng, size)
+    _warn("A mask", left_out)
+    return labels
+
+
+def place(settings: PopulationSettings, rng: np.random.Generator, size: int = 256) -> tuple[NDArray[np.int32], int]:
+    """A mask, and how many objects were left out because they found no place, or no outline like a real one.
+
+    A mask smaller than the field is a window of one; in a larger one there are more objects. Objects reach beyond the
+    border. Two of them have at most the share ``overlap`` of the smaller in common, where the earlier one is on top.
+
+    Parameters
+    ----------
+    settings : PopulationSettings
+        Of the population.
+    rng : numpy.random.Generator
+        All randomness.
+    size : int
+        Side, px.
+    """
+    side = max(size, settings.field)
+    scale = (side / settings.field) ** 2
+    count = round(scale * int(rng.integers(settings.count[0], settings.count[1] + 1)))
+    centres = rng.uniform(0, side, (round(scale * settings.clusters), 2))
+    corner = rng.integers(0, side - size + 1, 2)
+    low, high = np.maximum(corner - settings.reach, 0), np.minimum(corner + size + settings.reach, side)
+
+    def tries(cluster: int) -> NDArray[np.float64]:
+        """Places in the field for an object of a cluster, or of none (-1)."""
+        if cluster < 0:
+            return rng.uniform(0, side, (BLOCK, 2))
+        places = centres[cluster] + rng.normal(0, settings.spread, (BLOCK, 2))
+        return np.asarray(places[((places >= 0) & (places < side)).all(axis=1)])
+
+    clustered = rng.random(count) < (settings.clustering if len(centres) else 0)
+    cluster = np.where(clustered, rng.integers(max(len(centres), 1), size=count), -1)
+    first = [(int(k), tries(k)) for k in cluster]
+    # What begins far from the window is never seen: only the others are drawn.
+    near = [(k, places) for k, places in first if ((places >= low) & (places < high)).all(axis=1)[:1].any()]
+    field = _Field(high - low, settings.overlap)
+    for outline, (k, places) in zip(_outlines(settings, rng, len(near)), near, strict=True):
+        if outline is None:
+            continue
+        for _ in range(TRIES // BLOCK):
+            if field.add(outline, places[((places >= low) & (places < high)).all(axis=1)] - low):
+                break
+            places = tries(k)
+    y, x = corner - low
+    labels = field.labels[y : y + size, x : x + size]
+    seen = np.bincount(labels.ravel(), minlength=field.count + 1) >= LEAST_SEEN
+    seen[0] = False
+    names = np.cumsum(seen) if settings.mask_kind == "instances" else 1
+    return np.asarray((seen * names).astype(np.int32)[labels]), len(near) - field.count
+
+
+def _warn(what: str, left_out: int) -> None:
+    if left_out:
+        objects = "1 object" if left_out == 1 else f"{left_out} objects"
+        log.warning("%s: %s left out: %s.", what, objects, NO_PLACE)
+
+
+def _outlines(settings: PopulationSettings, rng: np.random.Generator, count: int) -> list[NDArray[np.float64] | None]:
+    """Outlines (points, 2): of the settings' sizes, or each like a real shape, None where that fails."""
+    uneven = settings.roughness, settings.jitter
+    if not settings.shapes:
+        radii, elongations = rng.uniform(*settings.radius, count), rng.uniform(*settings.elongation, count)
+        return list(through(draw_knots(rng, radii, elongations, *uneven)))
+    shapes = np.array(settings.shapes)
+    found: list[NDArray[np.float64] | None] = [None] * count
+    for turn in range(SHAPE_ROUNDS):
+        if turn % PATIENCE == 0:  # shapes that are hard to draw would be rare if each failure chose another
+            choice = rng.integers(len(shapes), size=count)
+        pending = np.repeat([i for i in range(count) if found[i] is None], CANDIDATES).astype(int)
+        wanted = shapes[choice[pending]]
+        radii = (wanted[:, 0] / np.pi) ** 0.5 * rng.uniform(0.96, 1.04, len(wanted))
+        knots = draw_knots(rng, radii, wanted[:, 1] * rng.uniform(0.95, 1.05, len(wanted)), *uneven)
+        coarse, off = through(knots, COARSE), settings.tolerance * wanted
+        alike = (np.abs(measure(coarse) - wanted[:, :4]) <= off[:, :4]).all(axis=1)
+        for i in np.flatnonzero(alike):
+            if found[pending[i]] is None and abs(solidity(coarse[i]) - wanted[i, 4]) <= off[i, 4]:
+                found[pending[i]] = through(knots[i : i + 1])[0]
+        if all(outline is not None for outline in found):
+            break
+    return found
+
+
+@dataclass(frozen=True)
+class _Object:
+    mask: NDArray[np.bool_]
+    corner: NDArray[np.int64]  # first row and column
+    area: int
+
+
+class _Field:
+    """A rectangle in which objects are placed one after the other."""
+
+    def __init__(self, shape: NDArray[np.int64], overlap: float) -> None:
+        self.labels = np.zeros(tuple(shape), np.int32)
+        self.overlap = overlap
+        self.objects: list[_Object] = []
+        self.discs = np.empty((0, 4))  # centre, and radius of a disc inside and of one around each object
+
+    @property
+    def count(self) -> int:
+        return len(self.objects)
+
+    def add(self, outline: NDArray[np.float64], places: NDArray[np.float64]) -> bool:
+        """Put an object at the first of some places (n, 2) where it may lie."""
+        mask, offset = fill(outline)
+        reach = np.hypot(*outline.T)
+        inner, outer, area = float(reach.min()) - 1, float(reach.max()) + 1, int(mask.sum())
+        places = np.rint(places)
+        far = np.linalg.norm(places[:, None] - self.discs[:, :2], axis=-1)
+        # Two inner discs share at least the circle between their edges: what is too near needs no look at pixels.
+        smaller = np.minimum(area, np.array([other.area for other in self.objects]))
+        nearest = inner + self.discs[:, 2] - 2 * np.sqrt(self.overlap * smaller / np.pi)
+        for index in np.flatnonzero((far >= nearest).all(axis=1)):
+            thing = _Object(mask, places[index].astype(np.int64) + offset, area)
+            touched = np.flatnonzero(far[index] < outer + self.discs[:, 3])
+            if all(self._may_lie(thing, self.objects[other]) for other in touched) and self._paint(thing):
+                self.objects.append(thing)
+                self.discs = np.vstack([self.discs, [*places[index], inner, outer]])
+                return True
+        return False
+
+    def _may_lie(self, one: _Object, other: _Object) -> bool:
+        top, bottom = (
+            np.maximum(one.corner, other.corner),
+            np.minimum(*(o.corner + o.mask.shape for o in (one, other))),
+        )
+        if (bottom <= top).any():
+            return True
+        parts = [
+            o.mask[tuple(slice(*ends) for ends in zip(top - o.corner, bottom - o.corner, strict=True))]
+            for o in (one, other)
+        ]
+        return bool(np.count_nonzero(parts[0] & parts[1]) <= self.overlap * min(one.area, other.area))
+
+    def _paint(self, thing: _Object) -> bool:
+        """Number the pixels that are free, unless hardly any of them lies in the field."""
+        top = np.maximum(thing.corner, 0)
+        bottom = np.minimum(thing.corner + thing.mask.shape, self.labels.shape)
+        if (bottom <= top).any():
+            return False
+        window = self.labels[top[0] : bottom[0], top[1] : bottom[1]]
+        (y, x), (y1, x1) = top - thing.corner, bottom - thing.corner
+        free = thing.mask[y:y1, x:x1] & (window == 0)
+        if np.count_nonzero(free) < LEAST_SEEN:
+            return False
+        window[free] = self.count + 1
+        return True
+
+
+def draw(settings: PopulationSettings, rng: np.random.Generator, size: int = 256) -> SamplePair:
+    """A mask and a fluorescence image of it: texture, uneven light, blur by depth, sensor noise, 8 or 16 bits.
+
+    Octave noise inside each object with bias 0.2; a second-degree surface of light with a misaligned peak, of
+    ``illumination`` times the energy of the objects; every object blurred by its own depth.
+
+    Returns
+    -------
+    SamplePair
+        Image (1, size, size) uint8 or uint16.
+    """
+    labels, left_out = place(settings, rng, size)
+    objects = labels if settings.mask_kind == "instances" else pieces_of(labels)
+    shape = labels.shape[0], labels.shape[1]
+    scale = max(2.0, 1.5 * float(np.mean(settings.radius)))
+    texture = np.clip(0.5 + 0.25 * noise(rng, shape, scale, 4, settings.texture) + 0.2, 0, 1)
+    light = _glow(settings, rng, objects, texture)
+    energy = float((light**2).sum())
+    uneven = illumination(rng, shape, float(rng.uniform(0.4, 1)))
+    light = light + uneven * (settings.illumination * energy / float((uneven**2).sum())) ** 0.5 + settings.background
+    light /= max(1.0, float(light.max()))
+    dtype = np.uint8 if settings.bits == 8 else np.uint16
+    return SamplePair(
+        name="population",
+        image=expose(rng, light, dtype, settings.photons or np.inf, settings.noise**0.5),
+        labels=labels,
+        mask_kind=settings.mask_kind,
+        pixel_size=(settings.pixel_size, settings.pixel_size) if settings.pixel_size else None,
+        source=Source("simulated", provenance={"simulator": "population", "left_out": left_out}),
+    )
+
+
+def _glow(
+    settings: PopulationSettings, rng: np.random.Generator, objects: NDArray[np.int32], texture: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Light of the objects (Y, X), each with its brightness and blurred by its depth."""
+    from scipy.ndimage import find_objects, gaussian_filter
+
+    glow = np.zeros(objects.shape, np.float32)
+    for number, box in enumerate(find_objects(objects), start=1):
+        sigma, bright = rng.uniform(*settings.blur), np.float32(rng.uniform(0.6, 1))
+        margin = int(np.ceil(3 * sigma))
+        window = tuple(slice(max(0, part.start - margin), part.stop + margin) for part in box)
+        one = np.where(objects[window] == number, bright * texture[window], np.float32(0))
+        glow[window] += gaussian_filter(one, sigma, truncate=3)
+    return glow
+
+
+def population(seed: int, size: int = 256, settings: PopulationSettings | None = None) -> SamplePair:
+    """The pair of a seed, as the other simulators give it; a window that no object reaches is drawn again.
+
+    Raises
+    ------
+    UserError
+        If there is no object in many windows.
+    """
+    settings, rng = settings or PopulationSettings(), np.random.default_rng(seed)
+    pair = next((pair for pair in (draw(settings, rng, size) for _ in range(EMPTY)) if pair.labels.any()), None)
+    if pair is None:
+        raise UserError(
+            f"{EMPTY} windows of {size} px are without an object: there are {settings.count[0]} to "
+            f"{settings.count[1]} in {settings.field} px.",
+            "Expected objects in some.",
+            "Choose larger images, or more objects.",
+        )
+    name = f"population_{seed:05d}"
+    _warn(name, pair.source.provenance["left_out"])
+    how = {"seed": seed, "size": size, "settings": settings.model_dump(mode="json")}
+    return pair.replace(name=name, source=Source("simulated", provenance={**pair.source.provenance, **how}))

@@ -1,0 +1,225 @@
+"""Measure a population on real masks, so that a simulated one resembles it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.pairs.mask_kind import convert, decide_kind, inspect_mask, pieces_of
+from napari_organoid_synth.core.pairs.pair import MaskKind, SamplePair
+from napari_organoid_synth.core.simulators.clusters import Clusters, find_clusters
+from napari_organoid_synth.core.simulators.outlines import contour, describe
+from napari_organoid_synth.core.simulators.population import PopulationSettings, Range
+
+T = TypeVar("T")
+
+SHAPES = 40  # real shapes, enough for the spread of sizes and few enough for the record of every sample
+SHAPED = 30  # px, below which an object has no measurable shape
+MOST_IMAGES = 50  # that are measured
+
+
+def fit(pairs: Sequence[SamplePair], shapes: int = 0) -> PopulationSettings:
+    """Measure a population on real masks: count, radius, elongation, clusters, and optionally shapes.
+
+    Ranges are those of an even distribution with the 5th and 95th percentile of what is measured, within it. Sizes come
+    from objects that do not touch the border, if there are any.
+
+    Parameters
+    ----------
+    pairs : sequence of SamplePair
+        Only their masks are looked at, at most 50 of them; of a binary mask the connected pieces.
+    shapes : int
+        How many real shapes to keep, which drawn objects must resemble; 0: radius and elongation alone count.
+
+    Raises
+    ------
+    UserError
+        If the masks are named classes, or hold no object.
+    """
+    return _look(pairs).population(shapes)
+
+
+def fit_each(pairs: Sequence[SamplePair], shapes: int = SHAPES) -> list[PopulationSettings]:
+    """As `fit`, one population for each mask, with its number of objects and its shapes; clusters are those of all.
+
+    Whoever draws from one of them at random gets few large and many small objects where the real masks have them.
+    """
+    whole = _look(pairs)
+    return [replace(whole, measured=[one]).population(shapes) for one in whole.measured]
+
+
+@dataclass(frozen=True)
+class _Look:
+    """Masks measured, and what is common to all."""
+
+    measured: list[_Measured]
+    clusters: Clusters
+    area: float  # of the typical mask, that the number of clusters refers to, px²
+    mask_kind: Literal["instances", "binary"]
+    pixel_size: float | None
+
+    def population(self, shapes: int) -> PopulationSettings:
+        """Of the measured masks together."""
+        measured, clusters = self.measured, self.clusters
+        sides = np.array([found.side for found in measured])
+        field = int(np.clip(np.median(sides).round(), 16, 16384))
+        counts = np.array([len(found.areas) for found in measured]) * (field / sides) ** 2
+        areas, elongations, whole = (
+            np.concatenate([getattr(found, name) for found in measured]) for name in ("areas", "elongations", "whole")
+        )
+        whole = whole if whole.any() else ~whole
+        radii = np.maximum(1, np.sqrt(areas[whole] / np.pi))
+        shaped = elongations[whole & (areas >= SHAPED)]
+        few, many = _ends(counts)
+        masks = [mask for found in measured for mask in found.masks]
+        examples = [describe(contour(masks[i])) for i in np.random.default_rng(0).permutation(len(masks))[:shapes]]
+        return PopulationSettings(
+            mask_kind=self.mask_kind,
+            field=field,
+            count=(int(np.floor(few)), max(1, int(np.ceil(many)))),
+            clusters=round(clusters.number * field**2 / self.area),
+            clustering=round(clusters.share, 3),
+            spread=round(clusters.spread, 2) if clusters.number else 0.05 * field,
+            radius=_rounded(_ends(radii)),
+            elongation=_rounded(_ends(shaped)) if len(shaped) else (1.0, 1.0),
+            shapes=tuple(tuple(float(f"{value:.4g}") for value in shape) for shape in examples),
+            pixel_size=self.pixel_size,
+        )
+
+
+def _look(pairs: Sequence[SamplePair]) -> _Look:
+    for pair in pairs:
+        refuse_classes(pair.mask_kind, pair.class_names)
+    chosen = _some(pairs)
+    measured = [found for found in map(_measure, chosen) if len(found.areas)]
+    if not measured:
+        raise UserError("The masks hold no object.", "Expected at least one.", "Choose masks with objects.")
+    squares = [found.side**2 for found in measured]
+    return _Look(
+        measured,
+        find_clusters([found.centres for found in measured], squares),
+        float(np.median(squares)),
+        "binary" if all(pair.mask_kind == "binary" for pair in pairs) else "instances",
+        _pixel_size(chosen),
+    )
+
+
+def refuse_classes(kind: MaskKind, class_names: Sequence[str]) -> None:
+    """Raise if masks of this kind hold no single objects."""
+    if kind == "classes":
+        raise UserError(
+            f"The masks have named classes ({', '.join(class_names)}).",
+            "A population is fitted to single objects: instances, or a binary mask.",
+            "Paint on real masks, warped.",
+        )
+
+
+def _some(items: Sequence[T]) -> list[T]:
+    """At most 50, evenly spaced from the first to the last."""
+    places = np.linspace(0, len(items) - 1, min(len(items), MOST_IMAGES))
+    return [items[i] for i in np.unique(places.round().astype(int))]
+
+
+@dataclass(frozen=True)
+class _Measured:
+    size: tuple[int, int]
+    areas: NDArray[np.int64]
+    centres: NDArray[np.float64]
+    elongations: NDArray[np.float64]
+    whole: NDArray[np.bool_]
+    masks: list[NDArray[np.bool_]]
+
+    @property
+    def side(self) -> float:
+        """Of a square with the area of the mask, px."""
+        return float(np.sqrt(np.prod(self.size)))
+
+
+def _measure(pair: SamplePair) -> _Measured:
+    """Objects of a mask by their moments."""
+    from scipy.ndimage import find_objects
+
+    objects = pieces_of(pair.labels) if pair.mask_kind == "binary" else pair.labels
+    _, objects = np.unique(objects, return_inverse=True)  # ids without gaps
+    objects = objects.reshape(pair.size) + (pair.labels.min() > 0)
+    y, x = np.nonzero(objects)
+    ids = objects[y, x]
+    areas = np.bincount(ids)[1:]
+
+    def mean(values: NDArray[Any]) -> NDArray[np.float64]:
+        return np.asarray(np.bincount(ids, values)[1:] / areas)
+
+    cy, cx = mean(y), mean(x)
+    pixel = 1 / 12  # second moment of a pixel itself
+    yy, xx, xy = mean(y * y) - cy**2 + pixel, mean(x * x) - cx**2 + pixel, mean(x * y) - cx * cy
+    middle, half = (yy + xx) / 2, np.hypot((yy - xx) / 2, xy)
+    boxes = find_objects(objects)
+    whole = np.array(
+        [all(part.start > 0 and part.stop < end for part, end in zip(box, pair.size, strict=True)) for box in boxes],
+        bool,
+    )
+    good = np.flatnonzero(whole & (areas >= SHAPED))
+    return _Measured(
+        size=pair.size,
+        areas=areas,
+        centres=np.stack([cy, cx], -1),
+        elongations=np.sqrt((middle + half) / np.maximum(middle - half, pixel)),
+        whole=whole,
+        masks=[objects[boxes[i]] == i + 1 for i in good],
+    )
+
+
+def _pixel_size(pairs: Sequence[SamplePair]) -> float | None:
+    """Side of a pixel, µm, if it is known, square and the same in all."""
+    known = {side for pair in pairs for side in pair.pixel_size or (None,)}
+    return known.pop() if len(known) == 1 else None
+
+
+def _ends(values: NDArray[np.floating[Any]]) -> Range:
+    """Ends of the even distribution with the same 5th and 95th percentile, within what was measured."""
+    low, high = np.percentile(values, (5, 95))
+    beyond = (high - low) / 18
+    return float(max(low - beyond, values.min())), float(min(high + beyond, values.max()))
+
+
+def _rounded(ends: Range) -> Range:
+    return round(ends[0], 3), round(ends[1], 3)
+
+
+def read_masks(folder: Path) -> list[SamplePair]:
+    """The label images in a folder, of a folder of pairs their masks; at most 50, empty ones are left out.
+
+    The image of each pair is its mask.
+
+    Raises
+    ------
+    UserError
+        If there is none, or they hold classes.
+    """
+    from napari_organoid_synth.core.pairs.filenames import is_mask_name, list_files
+    from napari_organoid_synth.core.pairs.ome_tiff import read_labels
+    from napari_organoid_synth.core.pairs.readers import short
+
+    files = list_files(folder)
+    files = [file for file in files if is_mask_name(file)] or files
+    if not files:
+        raise UserError(f"There is no image file in {folder}.", "Expected label images.", "Choose the folder of masks.")
+    read = {file: read_labels(file) for file in _some(files)}
+    masks = {file: labels for file, labels in read.items() if labels.any()}
+    kind, reason = decide_kind([inspect_mask(labels, short(file)) for file, labels in masks.items()])
+    if kind == "classes":
+        raise UserError(
+            f"The label images in {folder} seem to hold classes: {reason}.",
+            "A population is fitted to single objects: one number for each, or 0 and 1.",
+            "Choose a folder in which the objects are numbered.",
+        )
+    return [
+        SamplePair(file.stem, labels[None], convert(labels, kind, (), short(file)), kind)
+        for file, labels in masks.items()
+    ]

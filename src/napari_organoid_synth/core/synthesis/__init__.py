@@ -1,0 +1,1 @@
+"""Make pairs: mask sources, generators and the check of drawn masks."""

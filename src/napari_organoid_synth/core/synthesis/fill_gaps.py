@@ -1,0 +1,206 @@
+"""Make pairs where they are missing: draw many, keep those that lie nearest to chosen real tiles.
+
+Every generator is treated alike: it draws ``tries`` candidates for each pair that is kept. A painter paints them on
+warped masks of just these tiles. The chosen tiles in turn keep their nearest candidate. Each kept sample is the one
+that ``generate`` makes of the settings and the index in its provenance.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_organoid_synth.core.device import seed_of, use_threads
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.job import Added, Control, Event, Finished, Progress, Started, Warned
+from napari_organoid_synth.core.map.gaps import nearest_each
+from napari_organoid_synth.core.map.storage import read_map
+from napari_organoid_synth.core.metrics.distances import euclidean, radii
+from napari_organoid_synth.core.metrics.memorisation import Space
+from napari_organoid_synth.core.metrics.tile_space import TileSpace, check_weights
+from napari_organoid_synth.core.pairs.pair import SamplePair
+from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.recipe import FillSettings, GenerateSettings
+from napari_organoid_synth.core.runs.sharing import find_run
+from napari_organoid_synth.core.samples.store import SampleStore
+from napari_organoid_synth.core.synthesis.generate import Artist
+
+REPORT_SECONDS = 0.5
+
+
+def fill(project: Project, settings: FillSettings, control: Control) -> Iterator[Event]:
+    """Add pairs near real tiles.
+
+    Copies of real tiles, and samples that are there already, are not kept.
+
+    Yields
+    ------
+    Event
+        Started, Progress, Added, Warned, Finished with ``added``, ``candidates``, and of the chosen tiles: ``distance``
+        (mean, of each to its nearest kept sample, in features), ``distance_plain`` (to its nearest of as many samples
+        that were drawn without choosing), ``nearer`` (1 - their ratio), ``covered`` and ``covered_plain`` (how many
+        have a sample within their fifth nearest real neighbour).
+
+    Raises
+    ------
+    UserError
+        If there is no map, no such region or tile, or the run cannot draw images.
+    """
+    check_weights(settings)
+    use_threads()
+    side, names = _targets(project, settings)
+    run = find_run(project, settings.run)
+    seed = seed_of(settings.seed, "fill", *sorted(names)) % 2**31  # none that `generate` is likely to have used
+    plain = GenerateSettings(
+        run=run.name,
+        checkpoint=settings.checkpoint,
+        seed=seed,
+        variety=settings.variety,
+        batch=settings.batch,
+        device=settings.device,
+    )
+    unaimed = aimed = Artist(project, run, plain)
+    if unaimed.masks is not None:
+        aimed = Artist(project, run, plain.replace(mask_tiles=names))
+    number, total = settings.number, settings.number * settings.tries
+    yield Started(0, {"run": run.name, "generator": aimed.generator, "total": total, "tiles": len(names)})
+    space = TileSpace(project, side, settings)
+    reported = time.monotonic()
+    for share in space.learn():
+        yield from control.gate(0)
+        if control.canceled:
+            yield Finished(0, "canceled", {"added": 0})
+            return
+        if time.monotonic() - reported > REPORT_SECONDS:
+            reported = time.monotonic()
+            yield Progress(0, total, note=f"learn features, {share:.0%}")
+    missing = sorted(set(names) - set(space.names))
+    if missing:
+        raise UserError(f"'{missing[0]}' is not among the real tiles.", todo="Make the map again, then choose tiles.")
+    places = [space.names.index(name) for name in names]
+    real = space.upright[places]
+    ball = radii(euclidean(space.upright, space.upright))[places]
+
+    candidates = yield from _draw(aimed, space, total, settings.batch, control, "draw candidates")
+    others = candidates if unaimed is aimed else {}
+    if unaimed is not aimed and not control.canceled:
+        others = yield from _draw(unaimed, space, number, settings.batch, control, "draw for comparison")
+    with SampleStore(project.samples_path) as store:
+        present = {row.name for row in store.rows()}
+        indices = [index for index, (name, _) in candidates.items() if name not in present]
+        chosen: list[int] = []
+        if indices and not control.canceled:
+            vectors = np.stack([candidates[index][1] for index in indices])
+            distance = euclidean(real, vectors)
+            if aimed.masks is None:  # on the mask of a real tile a sample is meant to be like it
+                distance[:, Space(space.features, space.sources).ratio(vectors) < 1] = np.inf
+            chosen = [indices[column] for column in nearest_each(distance, number)]
+        added = 0
+        for start in range(0, len(chosen), settings.batch):
+            yield from control.gate(total)
+            if control.canceled:
+                break
+            pairs = [
+                _told(pair, names, total, real, candidates, space)
+                for pair in aimed.draw(chosen[start : start + settings.batch])
+            ]
+            ids = store.add_many(pairs, run=run.name)
+            added += len(ids)
+            yield Added(total, tuple(ids))
+            yield Progress(total, total, note=f"pair {added} of {len(chosen)}")
+    if added < number and not control.canceled:
+        yield Warned(
+            total, f"{added} of {number} pairs: the other candidates are copies, are there already, or failed."
+        )
+    result: dict[str, Any] = {"run": run.name, "tiles": len(names), "added": added, "candidates": len(candidates)}
+    if added:
+        kept = np.stack([candidates[index][1] for index in chosen[:added]])
+        without = np.stack([vector for _, vector in list(others.values())[:added]])
+        result |= compare(real, ball, kept, without)
+    yield Finished(total, "canceled" if control.canceled else "completed", result)
+
+
+def compare(
+    real: NDArray[Any], ball: NDArray[np.float64], kept: NDArray[Any], without: NDArray[Any]
+) -> dict[str, float]:
+    """How near to real tiles (T, D) samples (N, D) lie, beside others (N, D) drawn without choosing.
+
+    Parameters
+    ----------
+    real : NDArray (T, D)
+        Features of the tiles.
+    ball : NDArray (T,)
+        Distance within which a sample covers a tile.
+    kept : NDArray (N, D)
+        Features of the samples.
+    without : NDArray (N, D)
+        Features of the others.
+    """
+    found, plain = (euclidean(real, vectors).min(1) for vectors in (kept, without))
+    return {
+        "distance": round(float(found.mean()), 4),
+        "distance_plain": round(float(plain.mean()), 4),
+        "nearer": round(1 - float(found.mean() / plain.mean()), 4) if plain.mean() > 0 else 0.0,
+        "covered": int((found <= ball).sum()),
+        "covered_plain": int((plain <= ball).sum()),
+    }
+
+
+def _targets(project: Project, settings: FillSettings) -> tuple[int, tuple[str, ...]]:
+    """Side and names of the real tiles that are asked for."""
+    known = read_map(project)
+    if known is None or known.side is None:
+        raise UserError("This project has no map.", todo="Make one first: organoid-synth map.")
+    if settings.tiles:
+        return known.side, tuple(dict.fromkeys(settings.tiles))
+    if settings.region > len(known.regions):
+        raise UserError(
+            f"There is no empty region {settings.region}.",
+            f"The map has {len(known.regions)}.",
+            "Choose one of these, or name real tiles.",
+        )
+    return known.side, tuple(known.ids[row] for row in known.regions[settings.region - 1])
+
+
+def _draw(
+    artist: Artist, space: TileSpace, number: int, batch: int, control: Control, note: str
+) -> Generator[Event, None, dict[int, tuple[str, NDArray[np.float32]]]]:
+    """Names and features of the samples of the first indices; their pixels are not kept: they can be drawn again."""
+    found: dict[int, tuple[str, NDArray[np.float32]]] = {}
+    began, reported = time.monotonic(), time.monotonic()
+    for start in range(0, number, batch):
+        pairs = artist.draw(range(start, min(start + batch, number)))
+        artist.check()
+        if pairs:
+            vectors = space.vectors([space.picture(pair) for pair in pairs])
+            for pair, vector in zip(pairs, vectors, strict=True):
+                found[int(pair.source.provenance["index"])] = pair.name, vector
+        done = min(start + batch, number)
+        yield from control.gate(done)
+        if control.canceled:
+            break
+        if time.monotonic() - reported > REPORT_SECONDS:
+            reported = time.monotonic()
+            left = (reported - began) / done * (number - done)
+            yield Progress(done, number, note=note, seconds_left=left)
+    return found
+
+
+def _told(
+    pair: SamplePair,
+    names: tuple[str, ...],
+    total: int,
+    real: NDArray[Any],
+    candidates: dict[int, tuple[str, NDArray[np.float32]]],
+    space: TileSpace,
+) -> SamplePair:
+    """A pair whose provenance says near which tiles it was chosen, and from how many."""
+    vector = candidates[int(pair.source.provenance["index"])][1]
+    distance = round(float(euclidean(real, vector[None]).min()), 4)
+    how = {"near": list(names), "candidates": total, "distance": distance, "extractor": space.extractor.identity}
+    return pair.replace(source=replace(pair.source, provenance=pair.source.provenance | {"chosen": how}))

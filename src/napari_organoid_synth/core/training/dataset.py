@@ -1,0 +1,169 @@
+"""Tiles as tensors, and samples as arrays again; torch begins and ends here."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import psutil
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from napari_organoid_synth.core.codec.codec import Codec, PairSpec, Part
+from napari_organoid_synth.core.device import seed_of
+from napari_organoid_synth.core.pairs.pair import SamplePair
+from napari_organoid_synth.core.pairs.tiling import Tile, cut_pair
+
+MEMORY_SHARE = 0.25  # of what is free, for encoded tiles
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a GAN learns from in one step, on one device, ``channels_last``.
+
+    Parameters
+    ----------
+    image : Tensor (N, C, Y, X) float32 in [-1, 1]
+        C is 0 for a generator that draws masks only.
+    mask : Tensor (N, M, Y, X) float32 in [-1, 1]
+        Encoded masks, or what a painter sees of them; M is 0 for a generator that draws images only.
+    image_class : Tensor (N,) int64
+        Index into the codec's image classes; 0 when there are none.
+    """
+
+    image: Tensor
+    mask: Tensor
+    image_class: Tensor
+
+    @property
+    def joint(self) -> Tensor:
+        """Image and mask channels together, (N, C + M, Y, X): what a generator that draws from noise learns."""
+        return torch.cat([self.image, self.mask], 1)
+
+    def to(self, device: torch.device) -> Batch:
+        """The same on another device."""
+        if device.type == "cpu":
+            return self
+        return Batch(*(part.to(device, non_blocking=True) for part in (self.image, self.mask, self.image_class)))
+
+
+class PairDataset:
+    """Encoded training tiles.
+
+    A tile is cut and encoded once, unturned, and kept as float16 (finer than the 8 bits of most cameras); turning and
+    mirroring happen on the way out. When the tiles would fill a quarter of the free memory, the least recently used are
+    dropped and encoded again when their turn comes.
+
+    Parameters
+    ----------
+    pairs : sequence of SamplePair
+    tiles : sequence of Tile
+        Those to learn from; ``tile.pair`` is an index into ``pairs``.
+    codec : Codec
+    shape : {"joint", "image", "mask", "painter"}
+        What is drawn (of ``image`` and ``mask`` the other has no channels); a painter's masks are a condition.
+    """
+
+    def __init__(
+        self, pairs: Sequence[SamplePair], tiles: Sequence[Tile], codec: Codec, shape: str, memory: int | None = None
+    ) -> None:
+        self.pairs, self.tiles, self.codec, self.shape = pairs, tiles, codec, shape
+        self.memory = int(psutil.virtual_memory().available * MEMORY_SHARE) if memory is None else memory
+        self._kept: OrderedDict[Tile, tuple[NDArray[np.float16], NDArray[np.float16]]] = OrderedDict()
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self.tiles)
+
+    def batch(self, indices: Sequence[int] | NDArray[np.integer[Any]]) -> Batch:
+        """Tiles as one batch in the memory of the processor."""
+        parts = [self._turned(self.tiles[int(index)]) for index in indices]
+        classes = [self._class_of(self.pairs[self.tiles[int(index)].pair]) for index in indices]
+        return Batch(_stack([image for image, _ in parts]), _stack([mask for _, mask in parts]), torch.tensor(classes))
+
+    def pair(self, index: int) -> SamplePair:
+        """A tile as it was before encoding."""
+        return cut_pair(self.pairs[self.tiles[index].pair], self.tiles[index])
+
+    def _turned(self, tile: Tile) -> tuple[NDArray[Any], NDArray[Any]]:
+        image, mask = self._encoded(replace(tile, turns=0, flip=False))
+        if not tile.turns and not tile.flip:
+            return image, mask
+        part: Part = "condition" if self.shape == "painter" else "mask"
+        turned = self.codec.turn(image, tile.turns, tile.flip, "image")
+        return turned, self.codec.turn(mask, tile.turns, tile.flip, part if len(mask) else "image")
+
+    def _encoded(self, tile: Tile) -> tuple[NDArray[np.float16], NDArray[np.float16]]:
+        if tile in self._kept:
+            self._kept.move_to_end(tile)
+            return self._kept[tile]
+        pair = cut_pair(self.pairs[tile.pair], tile)
+        encode = self.codec.encode_condition if self.shape == "painter" else self.codec.encode_mask
+        nothing = np.empty((0, *pair.size), np.float16)
+        found = (
+            nothing if self.shape == "mask" else self.codec.encode_image(pair.image).astype(np.float16),
+            nothing if self.shape == "image" else encode(pair.labels).astype(np.float16),
+        )
+        self._kept[tile] = found
+        self._bytes += found[0].nbytes + found[1].nbytes
+        while self._bytes > self.memory and len(self._kept) > 1:
+            _, dropped = self._kept.popitem(last=False)
+            self._bytes -= dropped[0].nbytes + dropped[1].nbytes
+        return found
+
+    def _class_of(self, pair: SamplePair) -> int:
+        classes = self.codec.image_classes
+        return classes.index(pair.image_class) if pair.image_class in classes else 0
+
+
+class TileSampler:
+    """Which tiles each step shows: every tile once per round, rounds in random order.
+
+    A pure function of (seed, images shown so far), so that a resumed training sees what an uninterrupted one would have
+    seen, also when the number of tiles per step changes on the way.
+    """
+
+    def __init__(self, n: int, seed: int) -> None:
+        self.n, self.seed = n, seed
+        self._round: tuple[int, NDArray[np.int64]] = (-1, np.arange(0))
+
+    def indices(self, seen: int, batch: int) -> NDArray[np.int64]:
+        """Indices (batch,) of the step that follows ``seen`` images."""
+        places = np.arange(seen, seen + batch)
+        return np.array([self._order(int(place) // self.n)[place % self.n] for place in places], np.int64)
+
+    def _order(self, number: int) -> NDArray[np.int64]:
+        if self._round[0] != number:
+            self._round = (number, np.random.default_rng(seed_of(self.seed, "round", number)).permutation(self.n))
+        return self._round[1]
+
+
+def _stack(parts: list[NDArray[Any]]) -> Tensor:
+    """Arrays (C, Y, X) as one float32 tensor (N, C, Y, X) in ``channels_last``."""
+    channels, height, width = parts[0].shape
+    stacked = np.empty((len(parts), height, width, channels), np.float32)
+    for target, part in zip(stacked, parts, strict=True):
+        np.copyto(target, part.transpose(1, 2, 0))
+    return torch.from_numpy(stacked).permute(0, 3, 1, 2)
+
+
+def decode_sample(sample: Tensor, codec: Codec, spec: PairSpec) -> tuple[NDArray[Any] | None, NDArray[np.int32] | None]:
+    """What a GAN drew as native pixels (C, Y, X) and labels (Y, X); None for what it does not draw.
+
+    Parameters
+    ----------
+    sample : Tensor (C, Y, X), (M, Y, X) or (C + M, Y, X) float32, about [-1, 1]
+        One of a batch.
+    codec : Codec
+        That of the training.
+    spec : PairSpec
+        That of the network.
+    """
+    values = sample.float().cpu().numpy()
+    channels = spec.image_channels
+    image = codec.decode_image(np.clip(values[:channels], -1, 1)) if channels else None
+    return image, codec.decode_mask(values[channels:]) if len(values) > channels else None

@@ -1,0 +1,130 @@
+"""Start a training from the weights of another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from napari_organoid_synth.core.codec.codec import PairSpec
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.recipe import StartSettings
+from napari_organoid_synth.core.runs.model_file import SUFFIX, read_bundle
+from napari_organoid_synth.core.runs.run import Run
+from napari_organoid_synth.core.runs.sharing import tensors_of
+
+if TYPE_CHECKING:
+    from napari_organoid_synth.core.generators.base import Gan
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Networks of an earlier training.
+
+    Parameters
+    ----------
+    source : str
+        In words: ``"run 20260101-000000-train"``.
+    sha256 : str
+        Of the file with the tensors.
+    tensors : dict of str to Tensor
+        ``network/NAME/KEY``, as `Gan.state` names them.
+    generator : str
+        Name of the generator.
+    spec : PairSpec
+        What it took and gave.
+    data : dict of str to str
+        Hashes of the pairs that it learned from.
+    class_names : tuple of str
+        Of its masks.
+    """
+
+    source: str
+    sha256: str
+    tensors: dict[str, Tensor]
+    generator: str
+    spec: PairSpec
+    data: dict[str, str] = field(default_factory=dict)
+    class_names: tuple[str, ...] = ()
+
+
+def find_weights(project: Project, start: StartSettings) -> Weights:
+    """The weights that ``start.run`` names.
+
+    Raises
+    ------
+    UserError
+        If there is no such run or file, or it is damaged or not ours.
+    """
+    text = start.run
+    file = next((path for path in (Path(text).expanduser(), project.path / text) if path.is_file()), None)
+    if Path(text).suffix.lower() == SUFFIX:
+        bundle = read_bundle(file or Path(text).expanduser())
+        card = bundle.card
+        tensors = tensors_of(bundle)
+        digest = card.sha256["model.safetensors"]
+        classes = bundle.codec.class_names
+        return Weights(f"file {bundle.path.name}", digest, tensors, card.generator, bundle.spec, bundle.data, classes)
+    folders = [
+        path for path in (project.path / "runs" / text, Path(text).expanduser()) if (path / "codec.json").exists()
+    ]
+    if not folders:
+        names = ", ".join(path.name for path in project.runs())
+        raise UserError(
+            f"There is no run or file '{text}' to start from.",
+            f"Expected the name of a run{f' ({names})' if names else ''}, the folder of one, or a {SUFFIX} file.",
+            "Change start.run, or leave it empty to start from random weights.",
+        )
+    run = Run(folders[0])
+    checkpoint, tensors = run.read(run.pick(start.checkpoint))
+    data = run.note().get("data", {})
+    generator: Any = run.recipe.gan
+    return Weights(f"run {run.name}", checkpoint.sha256, tensors, generator.name, run.spec, data, run.codec.class_names)
+
+
+def take_over(gan: Gan, name: str, weights: Weights, class_names: tuple[str, ...] = ()) -> str:
+    """Give the networks of a generator the weights of another of the same kind; says in words how many.
+
+    Parameters
+    ----------
+    gan : Gan
+        Before its first step.
+    name : str
+        Name of the generator.
+    weights : Weights
+        As `find_weights` gives them.
+    class_names : tuple of str
+        Of the masks of the training that starts.
+
+    Raises
+    ------
+    UserError
+        If they are of another kind, or none of them fits.
+    """
+    what = weights.source[:1].upper() + weights.source[1:]
+    if weights.generator != name:
+        raise UserError(
+            f"{what} is a '{weights.generator}'.",
+            f"Expected '{name}', the generator of this training.",
+            f"Start from a run of {name}, or train a {weights.generator}.",
+        )
+    taken, left = gan.adopt(weights.tensors)
+    if not taken:
+        raise UserError(
+            f"None of the {left} tensors of this {name} is in {weights.source} with the same name and shape.",
+            "Expected a run with similar settings.",
+            "Choose the same numbers of feature maps and the same tile size as there.",
+        )
+    words = f"took over {taken} of {taken + left} tensors from {weights.source}"
+    if left:
+        there, here = weights.spec, gan.spec
+        same = (there.image_channels, there.mask_channels) == (here.image_channels, here.mask_channels)
+        one = left == 1
+        why = "settings" if same else "channels"
+        words += f"; {left} start{'s' * one} anew because the {why} differ"
+    if class_names and weights.class_names and class_names != weights.class_names:
+        words += f"; {', '.join(weights.class_names)} there, {', '.join(class_names)} here"
+    return words

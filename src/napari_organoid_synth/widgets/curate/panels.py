@@ -1,0 +1,186 @@
+"""Two lines that open above the gallery: accept the best, and tag or note what is selected."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from qtpy.QtCore import QStringListModel, Qt, Signal
+from qtpy.QtWidgets import QCompleter, QFrame, QLabel, QPushButton, QSpinBox
+from superqt.utils import QFlowLayout
+
+from napari_organoid_synth.core.samples.row import split_tags
+from napari_organoid_synth.core.samples.store import SampleRow
+from napari_organoid_synth.widgets.curate.query_edit import Line
+from napari_organoid_synth.widgets.shared.cards import WrapLabel
+from napari_organoid_synth.widgets.shared.dock import named
+
+WHY = (
+    "Takes the pairs that look least like each other and like the accepted ones, out of the more realistic half of the "
+    "new ones, without flagged ones; U takes all back."
+)
+
+
+class Panel(QFrame):
+    """A line of controls that is hidden until asked for; Escape closes it.
+
+    Attributes
+    ----------
+    closed : Signal()
+        The keys go back to the tiles.
+    """
+
+    closed = Signal()
+
+    def __init__(self, *widgets: Any) -> None:
+        super().__init__()
+        self.setFrameShape(QFrame.Shape.StyledPanel)
+        layout = QFlowLayout(self)
+        layout.setContentsMargins(4, 3, 4, 3)
+        layout.setHorizontalSpacing(4)
+        layout.setVerticalSpacing(3)
+        for widget in widgets:
+            layout.addWidget(widget)
+        self.hide()
+
+    def close_panel(self) -> None:
+        """Hide it."""
+        self.hide()
+        self.closed.emit()
+
+    def keyPressEvent(self, event: Any) -> None:
+        """Escape closes; no other key reaches the gallery."""
+        if event.key() == Qt.Key.Key_Escape:
+            self.close_panel()
+        event.accept()
+
+
+def _button(text: str, tip: str, action: Any) -> QPushButton:
+    button = QPushButton(text)
+    named(button, text, tip)
+    button.clicked.connect(lambda _=False: action())
+    return button
+
+
+class AcceptPanel(Panel):
+    """How many of the best to accept.
+
+    Attributes
+    ----------
+    wanted : Signal(int)
+        Accept so many.
+    """
+
+    wanted = Signal(int)
+
+    def __init__(self) -> None:
+        self.number = QSpinBox()
+        self.number.setLineEdit(Line())
+        self.number.setRange(1, 1_000_000)
+        self.number.setValue(50)
+        named(self.number, "How many to accept", "So many of the new pairs are accepted. Enter does it.")
+        self.button = _button("Accept the best, keeping diversity", WHY, lambda: self._ask())
+        self.number.lineEdit().returnPressed.connect(lambda: self._ask())
+        close = _button("Close", "Close without accepting (Escape)", lambda: self.close_panel())
+        super().__init__(self.number, self.button, close)
+        self.why = WrapLabel(WHY)
+        self.why.hide()
+
+    def _ask(self) -> None:
+        self.close_panel()
+        self.wanted.emit(self.number.value())
+
+    def open(self) -> None:
+        """Show it, ready to type the number."""
+        self.show()
+        self.number.setFocus()
+        self.number.selectAll()
+
+    def showEvent(self, event: Any) -> None:
+        """The sentence that explains it comes and goes with the controls."""
+        super().showEvent(event)
+        self.why.show()
+
+    def hideEvent(self, event: Any) -> None:
+        """The sentence that explains it comes and goes with the controls."""
+        super().hideEvent(event)
+        self.why.hide()
+
+
+class TagPanel(Panel):
+    """Tags and note of the selected samples.
+
+    Attributes
+    ----------
+    wanted : Signal(list, list, list, object)
+        Ids, tags to add, tags to take off, and the note, None to leave the notes as they are.
+    """
+
+    wanted = Signal(list, list, list, object)
+
+    def __init__(self) -> None:
+        self.tags, self.remark, self.whose = Line(), Line(), QLabel()
+        named(
+            self.tags, "Tags", "Tags, separated by commas; those that all selected pairs have stand here. Enter saves."
+        )
+        named(
+            self.remark, "Note", "A note; empty where the selected pairs differ, and then left as it is. Enter saves."
+        )
+        self.tags.setPlaceholderText("tags, separated by commas")
+        self.remark.setPlaceholderText("note")
+        for line in (self.tags, self.remark):
+            line.setMinimumWidth(180)
+            line.returnPressed.connect(lambda: self._save())
+        self._known = QStringListModel()
+        self.offers = QCompleter(self._known)
+        self.offers.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
+        self.offers.setWidget(self.tags)
+        self.offers.activated[str].connect(self._complete)
+        self.tags.textEdited.connect(lambda _: self._offer())
+        save = _button(
+            "Save", "Save tags and note of the selected pairs (Enter); U takes it back", lambda: self._save()
+        )
+        close = _button("Close", "Close without saving (Escape)", lambda: self.close_panel())
+        super().__init__(self.whose, self.tags, self.remark, save, close)
+        self._ids: list[str] = []
+        self._common: tuple[str, ...] = ()
+        self._shared = ""
+
+    def open(self, rows: Sequence[SampleRow], known: Sequence[str], note: bool) -> None:
+        """Show what these samples have in common; ``known`` tags are completed while typing."""
+        self._ids = [row.id for row in rows]
+        self._known.setStringList(list(known))
+        every = [{tag.casefold() for tag in row.tags} for row in rows]
+        self._common = tuple(tag for tag in rows[0].tags if all(tag.casefold() in tags for tags in every))
+        self._shared = rows[0].remark if len({row.remark for row in rows}) == 1 else ""
+        self.whose.setText(rows[0].name if len(rows) == 1 else f"{len(rows):,} pairs")
+        self.tags.setText(", ".join(self._common))
+        self.remark.setText(self._shared)
+        self.show()
+        line = self.remark if note else self.tags
+        line.setFocus()
+        line.selectAll()
+
+    def _save(self) -> None:
+        if self.offers.popup().isVisible():
+            return
+        typed = split_tags(self.tags.text())
+        gone = [tag for tag in self._common if tag.casefold() not in {one.casefold() for one in typed}]
+        remark = self.remark.text().strip()
+        self.close_panel()
+        self.wanted.emit(self._ids, list(typed), gone, None if remark == self._shared else remark)
+
+    def _offer(self) -> None:
+        word = self.tags.text()[: self.tags.cursorPosition()].rpartition(",")[2].strip()
+        self.offers.setCompletionPrefix(word)
+        if word and self.offers.completionCount() and self.offers.currentCompletion() != word:
+            self.offers.complete()
+        else:
+            self.offers.popup().hide()
+
+    def _complete(self, tag: str) -> None:
+        end = self.tags.cursorPosition()
+        before, after = self.tags.text()[:end], self.tags.text()[end:]
+        kept = before.rpartition(",")[0]
+        self.tags.setText(f"{kept}, {tag}{after}" if kept else f"{tag}{after}")
+        self.tags.setCursorPosition(len(self.tags.text()) - len(after))

@@ -1,0 +1,318 @@
+"""The Export dock: the accepted pairs as files that other programs train on, checked after writing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import napari
+from qtpy.QtCore import Qt, QUrl
+from qtpy.QtGui import QDesktopServices
+from qtpy.QtWidgets import QCheckBox, QFileDialog, QLabel, QLineEdit, QPushButton, QSlider, QToolButton
+
+from napari_organoid_synth.core.job import Event, Finished, Progress
+from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.recipe import ExportSettings, ReportSettings
+from napari_organoid_synth.core.samples.store import SampleStore
+from napari_organoid_synth.widgets.forms.editors import guard_wheel
+from napari_organoid_synth.widgets.forms.form import Fold, SettingsForm, rows
+from napari_organoid_synth.widgets.shared.cards import ProgressCard, WrapLabel
+from napari_organoid_synth.widgets.shared.dock import add_row, named, row_of
+from napari_organoid_synth.widgets.shared.menus import open_dock
+from napari_organoid_synth.widgets.shared.store_dock import StoreDock
+
+PURPOSE = "Here the pairs that you accepted become files for other programs; every file is read back and compared."
+REPORT = "Write report…"
+FORMATS = {
+    "ome-tiff": ("OME-TIFF", "Image and labels with pixel size and full provenance; opens here and in Fiji."),
+    "cellpose": ("Cellpose", "NAME_img.tif and NAME_masks.tif in train and test."),
+    "stardist": ("StarDist", "train/images and train/masks, and the same under test; equal names."),
+    "nnunet": ("nnU-Net", "imagesTr, labelsTr and dataset.json of nnU-Net v2; classes, not single objects."),
+    "biapy": ("BiaPy", "train/x and train/y, and the same under test; equal names."),
+}
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """What the database holds: counts by verdict, and the accepted pairs that are copies of real images."""
+
+    counts: dict[str, int]
+    copies: int
+
+    def usable(self, with_copies: bool) -> int:
+        """Accepted pairs that will be exported."""
+        return self.counts["accepted"] - (0 if with_copies else self.copies)
+
+
+def count_accepted(store: SampleStore) -> Accepted:
+    """Count; runs in the background because it reads every accepted row."""
+    copies = sum("copy" in row.flagged.split(", ") for row in store.rows("accepted"))
+    return Accepted(store.counts(), copies)
+
+
+class ExportWidget(StoreDock):
+    """Write the accepted pairs.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    """
+
+    def __init__(self, viewer: napari.viewer.Viewer) -> None:
+        super().__init__(viewer, "export", PURPOSE, {"Look at samples": lambda: open_dock(self.viewer, "Curate")})
+        self.runner = self.workspace.runner("export")
+        self.reporter = self.workspace.runner("report")
+        self.accepted = Accepted({"new": 0, "accepted": 0, "rejected": 0}, 0)
+        self.folder: Path | None = None
+        self._build()
+        self.runner.event.connect(self._heed)
+        self.runner.failed.connect(self.show_error)
+        self.runner.stateChanged.connect(self._judge)
+        self.reporter.event.connect(self._heed_report)
+        self.reporter.failed.connect(self.show_error)
+        self.reporter.stateChanged.connect(self._show_reporting)
+        self.workspace.projectChanged.connect(self._open)
+        self.workspace.samplesChanged.connect(self.read)
+        self.workspace.pairsChanged.connect(self._judge)
+        self._open(self.workspace.project)
+
+    # --- build ---
+
+    def _build(self) -> None:
+        self.summary = WrapLabel()
+        font = self.summary.font()
+        font.setBold(True)
+        self.summary.setFont(font)
+        self.column.addWidget(self.summary)
+        self.column.addWidget(QLabel("Formats"))
+        self.formats: dict[str, QCheckBox] = {}
+        for key, (text, tip) in FORMATS.items():
+            box = self.formats[key] = QCheckBox(text)
+            named(box, text, tip)
+            box.toggled.connect(self._edited)
+            self.column.addWidget(box)
+        self.real = QCheckBox("with real pairs")
+        named(
+            self.real, "With real pairs", "Also write your own training pairs, so that one folder holds the whole set."
+        )
+        self.real.toggled.connect(self._edited)
+        self.column.addWidget(self.real)
+        self.copies, self.why = QCheckBox(), QLineEdit()
+        named(
+            self.copies,
+            "Also those flagged as copies",
+            "Copies of real images teach a segmenter nothing new, and in a test set they feign success. "
+            "The reason that you give is kept in the manifest of the export.",
+        )
+        self.why.setPlaceholderText("Why? It is kept in the manifest.")
+        named(self.why, "Why copies are exported", "One sentence for those who use the set later.")
+        self.copies.toggled.connect(self._edited)
+        self.why.textChanged.connect(self._edited)
+        self.column.addWidget(self.copies)
+        self.column.addWidget(self.why)
+
+        form = rows()
+        self.split, self.split_label = QSlider(Qt.Orientation.Horizontal), QLabel()
+        self.split.setRange(0, 50)
+        self.split.setSingleStep(5)
+        self.split.setPageStep(10)
+        guard_wheel(self.split)
+        self.split_label.setMinimumWidth(44)
+        tip = "Share for training and share put aside for testing, per cent. Pairs of one image stay together."
+        add_row(form, "Split", row_of(self.split, self.split_label), tip)
+        named(self.split, "Share put aside, per cent", tip)
+        self.path = QLineEdit()
+        self.path.setPlaceholderText("exports in the project")
+        self.browse = QToolButton()
+        self.browse.setText("…")
+        named(self.browse, "Choose a folder", "Choose another folder; it must be new or empty.")
+        self.browse.clicked.connect(self._choose)
+        tip = "Where the files go. Empty: a new folder below 'exports' in the project."
+        add_row(form, "Folder", row_of(self.path, self.browse), tip)
+        named(self.path, "Folder", tip)
+        self.column.addLayout(form)
+        self.fold = Fold("More settings")
+        self.form = SettingsForm(ExportSettings, hidden=("folder", "formats", "include_real", "validation", "copies"))
+        self.fold.addWidget(self.form)
+        self.column.addWidget(self.fold)
+
+        self.progress = ProgressCard(self.runner, "Stop, write nothing", "pair")
+        self.progress.stop_button.setToolTip("Ends at once; nothing half-written is left behind.")
+        self.column.addWidget(self.progress)
+        self.column.addWidget(self.said)
+        self.open_button = QPushButton("Open folder")
+        named(self.open_button, "Open folder", "Show the exported files in the file manager.")
+        self.open_button.clicked.connect(self._open_folder)
+        self.open_button.hide()
+        self.column.addWidget(self.open_button)
+        self.report_button = QPushButton(REPORT)
+        named(
+            self.report_button,
+            "Write report",
+            "One HTML file with everything: data, settings, curves, samples, tables, curation, segmentation. It becomes"
+            " report.html in the project and opens in your browser. While it is written, this button stops it.",
+        )
+        self.report_button.clicked.connect(self._report)
+        self.column.addWidget(self.report_button)
+        self.copy_button = self.command_button(lambda: ("export", self.value()))
+        self.column.addWidget(self.copy_button)
+
+        self.split.valueChanged.connect(self._edited)
+        self.path.textChanged.connect(self._edited)
+        self.form.valueChanged.connect(self._edited)
+        self.form.problemChanged.connect(self._judge)
+        self.setValue(ExportSettings())
+
+    # --- value ---
+
+    def value(self) -> ExportSettings:
+        """The settings as shown."""
+        values = self.form.value().model_dump() | {
+            "folder": self.path.text().strip(),
+            "formats": self._formats(),
+            "include_real": self.real.isChecked(),
+            "validation": self.split.value() / 100,
+            "copies": self.why.text().strip() if self.copies.isChecked() and self.accepted.copies else "",
+        }
+        return ExportSettings.parse(values)
+
+    def setValue(self, settings: ExportSettings) -> None:
+        """Show settings."""
+        self.form.setValue(settings)
+        self.path.setText(settings.folder)
+        for key, box in self.formats.items():
+            box.setChecked(key in settings.formats)
+        self.real.setChecked(settings.include_real)
+        self.split.setValue(round(settings.validation * 100))
+        self.copies.setChecked(bool(settings.copies))
+        self.why.setText(settings.copies)
+        self._judge()
+
+    def _formats(self) -> list[str]:
+        return [key for key, box in self.formats.items() if box.isChecked()]
+
+    # --- what there is ---
+
+    def _open(self, project: Project | None) -> None:
+        self.error.hide()
+        self.say("")
+        self.open_button.hide()
+        self.close_store()
+        self.accepted = Accepted({"new": 0, "accepted": 0, "rejected": 0}, 0)
+        self.restore(ExportSettings, self.setValue, without=("folder", "copies"))
+        self.read()
+
+    def read(self, *_: object) -> None:
+        """Count again."""
+        super().read()
+        self._judge()
+
+    def look(self, store: SampleStore, project: Project) -> Accepted:
+        """What the database holds."""
+        return count_accepted(store)
+
+    def take(self, found: Accepted) -> None:
+        """Show the counts."""
+        self.accepted = found
+        self._judge()
+
+    # --- edits ---
+
+    def _edited(self, *_: object) -> None:
+        self._judge()
+        if not self.form.problem and self._formats():
+            self.remember(self.value(), without=("folder", "copies"))
+
+    def _judge(self, *_: object) -> None:
+        accepted, table = self.accepted, self.workspace.pairs
+        n_real = len(table.train) if table is not None else 0
+        self.real.setText(f"with {n_real} real pair{'s' if n_real != 1 else ''}" if n_real else "with real pairs")
+        self.real.setEnabled(n_real > 0)
+        words = f"{accepted.counts['accepted']:,} accepted"
+        copies, wanted = (
+            f"{accepted.copies:,} flagged as cop{'ies' if accepted.copies != 1 else 'y'}",
+            self.copies.isChecked(),
+        )
+        self.copies.setText(f"also the {copies}")
+        self.copies.setVisible(accepted.copies > 0)
+        self.why.setVisible(accepted.copies > 0 and wanted)
+        if accepted.copies and not wanted:
+            words += f" · {copies}, left out"
+        usable = accepted.usable(wanted)
+        self.summary.setText(words)
+        train = 100 - self.split.value()
+        self.split_label.setText(f"{train} / {100 - train}")
+        count = usable + (n_real if self.real.isChecked() and n_real else 0)
+        self.button.setText(f"Export {count:,} pair{'s' if count != 1 else ''}" if usable else "Export")
+        self.button.setAccessibleDescription("Writes the files in a process of its own, reads them back and compares.")
+        if self.runner.running:
+            self.allow("An export runs.")
+        elif not accepted.counts["accepted"]:
+            waiting = accepted.counts["new"]
+            hint = f" {waiting:,} are waiting in Curate." if waiting else " Make some in Generate."
+            self.allow("Nothing is accepted yet." + hint)
+        elif not usable:
+            self.allow("Every accepted pair is flagged as a copy of a real image. Accept others in Curate.")
+        elif accepted.copies and wanted and not self.why.text().strip():
+            self.allow("Say why copies of real images are exported.")
+        elif not self._formats():
+            self.allow("Check at least one format.")
+        else:
+            self.allow(self.form.problem)
+
+    def _choose(self) -> None:
+        project = self.workspace.project
+        start = self.path.text() or (str(project.path) if project is not None else "")
+        path = QFileDialog.getExistingDirectory(self, "Export to a new or empty folder", start)
+        if path:
+            self.path.setText(path)
+
+    # --- run ---
+
+    def run(self) -> None:
+        """Start the export."""
+        if self.workspace.project is not None and not self.runner.running:
+            self.error.dismiss()
+            self.say("")
+            self.open_button.hide()
+            self.runner.start("export", self.workspace.project, self.value())
+
+    def _heed(self, event: Event) -> None:
+        if not isinstance(event, Finished):
+            return
+        if event.reason != "completed":
+            self.say("Stopped; nothing was written.")
+            return
+        result = event.result
+        self.folder = Path(result.get("folder", "")) if result.get("folder") else None
+        checked, written = result.get("checked", event.step), result.get("written", event.step)
+        self.say(f"Checked: {checked:,} of {written:,} read back equal")
+        self.open_button.setVisible(self.folder is not None)
+        actions = [("Open folder", self._open_folder)] if self.folder is not None else []
+        self.workspace.notify(f"{written:,} pairs exported and read back equal.", actions)
+
+    def _open_folder(self) -> None:
+        if self.folder is not None:
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self.folder)))
+
+    # --- report ---
+
+    def _report(self) -> None:
+        """Write the report of the project, or stop writing it."""
+        if self.reporter.running:
+            self.reporter.cancel()
+        elif self.workspace.project is not None:
+            self.error.dismiss()
+            self.reporter.start("report", self.workspace.project, ReportSettings())
+
+    def _heed_report(self, event: Event) -> None:
+        if isinstance(event, Progress) and self.reporter.running:
+            self.report_button.setText(f"Writing report: {event.note or 'page'} ({event.step} of {event.total})")
+        elif isinstance(event, Finished) and event.reason != "completed":
+            self.say("Stopped; the report was not written.")
+        elif isinstance(event, Finished):
+            self.say(f"Report: {event.result['report']}, {event.result['bytes'] / 1e6:,.1f} MB")
+            QDesktopServices.openUrl(QUrl.fromLocalFile(event.result["report"]))
+
+    def _show_reporting(self, state: str) -> None:
+        self.report_button.setText(REPORT if state == "idle" else "Writing report…")

@@ -1,0 +1,457 @@
+"""The Generate dock: which run, onto which masks, how many; then pairs that appear as tiles."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import random
+from pathlib import Path
+from typing import Any
+
+import napari
+import numpy as np
+from qtpy.QtCore import QSignalBlocker, Qt
+from qtpy.QtGui import QDragEnterEvent, QDropEvent
+from qtpy.QtWidgets import (
+    QFileDialog,
+    QLabel,
+    QPushButton,
+    QSlider,
+    QSpinBox,
+    QToolButton,
+)
+
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.job import Event, Failed, Finished, Started, write_bytes
+from napari_organoid_synth.core.pairs.pair import SamplePair
+from napari_organoid_synth.core.project import Project, file_stem
+from napari_organoid_synth.core.recipe import GenerateSettings, ScoreSettings
+from napari_organoid_synth.widgets.forms.editors import guard_wheel
+from napari_organoid_synth.widgets.forms.form import Fold, SettingsForm, rows, show_row
+from napari_organoid_synth.widgets.generate.mask_source import MASKS, fitting_drawers, layer_need, need_of
+from napari_organoid_synth.widgets.generate.strip import SampleStrip
+from napari_organoid_synth.widgets.shared.cards import ProgressCard, WrapLabel
+from napari_organoid_synth.widgets.shared.dock import ColumnDock, add_row, combo_box, named, row_of
+from napari_organoid_synth.widgets.shared.drop import are_models, dropped_files
+from napari_organoid_synth.widgets.shared.layers import look_at, show_pair
+from napari_organoid_synth.widgets.shared.menus import open_dock
+from napari_organoid_synth.widgets.shared.model_files import ModelIntake
+from napari_organoid_synth.widgets.shared.runs import RunInfo, adopt_run, describe_card, list_runs, saved_states
+
+PURPOSE = (
+    "Here a trained generator makes new synthetic pairs: an image and the mask that belongs to it. "
+    "You look at them, keep the good ones in Curate and export those."
+)
+EVERY_CLASS = "each in turn"
+ELSEWHERE = ("run", "checkpoint", "mask_run", "mask_file", "mask_tiles")
+"""Not remembered: a project starts with its newest run, and a drawn mask must be chosen again."""
+DECIDED = (*ELSEWHERE, "masks", "image_class", "number", "seed", "variety")
+
+
+class GenerateWidget(ColumnDock):
+    """Make synthetic pairs from a trained run.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    """
+
+    def __init__(self, viewer: napari.viewer.Viewer) -> None:
+        ways_out = {"Train a generator": lambda: open_dock(self.viewer, "Train")}
+        super().__init__(viewer, "generate", PURPOSE, ways_out)
+        self.setAcceptDrops(True)
+        self.runner = self.workspace.runner("generate")
+        self.scorer = self.workspace.runner("score")
+        self._runs: list[RunInfo] = []
+        self._newest = ""  # the run that is chosen while a person has chosen none
+        self._build()
+        self.runner.event.connect(self._heed)
+        self.runner.finished.connect(self._finished)
+        self.runner.failed.connect(self._failed)
+        self.runner.stateChanged.connect(self._judge)
+        self.scorer.event.connect(self._heed_score)
+        self.workspace.projectChanged.connect(self._open)
+        self.workspace.runsChanged.connect(self._list_runs)
+        self.workspace.pairsChanged.connect(self._judge)
+        self.workspace.samplesChanged.connect(self._show_newest)
+        for event in (viewer.layers.events.inserted, viewer.layers.events.removed, viewer.layers.events.renamed):
+            event.connect(self._list_masks)
+        self._open(self.workspace.project)
+
+    # --- build ---
+
+    def _build(self) -> None:
+        self.run_combo, self.mask_combo = combo_box(), combo_box()
+        self.state_combo, self.drawer_combo, self.class_combo = combo_box(), combo_box(), combo_box()
+        self.open_button = QToolButton()
+        self.open_button.setText("…")
+        tip = "Use a model file (.synth) or a run of another project; it can also be dropped here."
+        named(self.open_button, "Open a model file or a run", tip)
+        self.open_button.clicked.connect(lambda: self.guard(self._choose_run))
+        self.number, self.seed = QSpinBox(), QSpinBox()
+        self.number.setRange(1, 100_000)
+        self.seed.setRange(0, 2**31 - 1)
+        self.dice = QToolButton()
+        self.dice.setText("⟳")
+        named(self.dice, "Another seed", "Rolls another seed: other pairs from the same run.")
+        self.dice.clicked.connect(lambda: self.seed.setValue(random.randrange(100_000)))
+        self.variety = QSlider(Qt.Orientation.Horizontal)
+        self.variety.setRange(0, 200)
+        self.variety.setPageStep(25)
+        self.variety_label = QLabel()
+        self.variety_label.setMinimumWidth(28)
+        for editor in (self.number, self.seed, self.variety):
+            guard_wheel(editor)
+
+        form = self.rows = rows()
+        add_row(form, "From", row_of(self.run_combo, self.open_button), "The trained run that draws.")
+        named(self.run_combo, "From", "The trained run that draws; the newest comes first.")
+        add_row(form, "As saved at", self.state_combo, "Which saved state draws: the newest, the best, or a step.")
+        add_row(form, "Masks", self.mask_combo, "What the generator paints on.")
+        add_row(form, "Drawn by", self.drawer_combo, "The run that draws the masks; the newest comes first.")
+        self.need = WrapLabel()
+        self.need.setAccessibleName("What these masks need")
+        form.addRow(self.need)
+        tip = "Which kind of image is drawn, as your images were labelled (healthy, a grade)."
+        add_row(form, "Class", self.class_combo, tip)
+        add_row(form, "Number", self.number, "Pairs to make, 1 to 100,000.")
+        add_row(form, "Seed", row_of(self.seed, self.dice), "The same seed and run give the same pairs.")
+        named(self.seed, "Seed", "The same seed and run give the same pairs.")
+        tip = "How far samples differ: spread of the noise, or how far real masks are bent. 0 to 2, usually 1."
+        add_row(form, "Variety", row_of(self.variety, self.variety_label), tip)
+        named(self.variety, "Variety", tip)
+        self.column.addLayout(form)
+        self.fold = Fold("More settings")
+        self.form = SettingsForm(GenerateSettings, hidden=DECIDED)
+        self.fold.addWidget(self.form)
+        self.column.addWidget(self.fold)
+
+        self.intake = ModelIntake(self)
+        self.intake.arrived.connect(self._choose)
+        self.put_above_button(self.intake)
+        self.progress = ProgressCard(self.runner, "Stop and keep", "pair")
+        self.column.addWidget(self.progress)
+        self.column.addWidget(self.said)
+        self.look = QPushButton("Look at samples")
+        named(self.look, "Look at samples", "Opens the gallery of the Curate dock.")
+        self.look.clicked.connect(lambda: open_dock(self.viewer, "Curate"))
+        self.column.addWidget(self.look)
+        self.strip = SampleStrip()
+        self.strip.opened.connect(self._show_layers)
+        self.strip.failed.connect(self.show_error)
+        self.column.addWidget(self.strip)
+        self.copy_button = self.command_button(lambda: ("generate", self.value()))
+        self.column.addWidget(self.copy_button)
+
+        self.run_combo.currentIndexChanged.connect(self._run_chosen)
+        for combo in (self.state_combo, self.mask_combo, self.drawer_combo, self.class_combo):
+            combo.currentIndexChanged.connect(self._edited)
+        for editor in (self.number, self.seed, self.variety):
+            editor.valueChanged.connect(self._edited)
+        self.form.valueChanged.connect(self._edited)
+        self.form.problemChanged.connect(self._judge)
+        self.setValue(GenerateSettings())
+
+    # --- value ---
+
+    def value(self) -> GenerateSettings:
+        """The settings as shown; a chosen layer appears as the file it will be saved to."""
+        layer = self._layer()
+        settings = self.form.value()
+        masks = "file" if layer is not None else self.mask_combo.currentData() or "warped"
+        return GenerateSettings.parse(
+            settings.model_dump()
+            | {
+                "run": self.run_combo.currentData() or "",
+                "checkpoint": self.state_combo.currentData() or "newest",
+                "masks": masks,
+                "mask_run": (self.drawer_combo.currentData() or "") if masks == "generated" else "",
+                "image_class": self.class_combo.currentData() or "",
+                "mask_file": str(self._mask_file(layer)) if layer is not None else "",
+                "number": self.number.value(),
+                "seed": self.seed.value(),
+                "variety": self.variety.value() / 100,
+            }
+        )
+
+    def setValue(self, settings: GenerateSettings) -> None:
+        """Show settings; a run or mask that is not there leaves the choice as it is."""
+        self.form.setValue(settings)
+        self.number.setValue(settings.number)
+        self.seed.setValue(settings.seed)
+        self.variety.setValue(round(settings.variety * 100))
+        for combo, wanted in (
+            (self.run_combo, settings.run),
+            (self.state_combo, settings.checkpoint),
+            (self.mask_combo, settings.masks),
+            (self.drawer_combo, settings.mask_run),
+            (self.class_combo, settings.image_class),
+        ):
+            if (index := combo.findData(wanted)) >= 0:
+                combo.setCurrentIndex(index)
+
+    def use_layer(self, layer: Any) -> None:
+        """Paint on this labels layer."""
+        self._list_masks()
+        self.mask_combo.setCurrentIndex(self.mask_combo.findData(_layer_key(layer)))
+
+    def _layer(self) -> Any | None:
+        data = str(self.mask_combo.currentData() or "")
+        name = data.removeprefix("layer:")
+        return self.viewer.layers[name] if data.startswith("layer:") and name in self.viewer.layers else None
+
+    def _mask_file(self, layer: Any) -> Path:
+        """Where a drawn mask is kept: named by its pixels, so that a sample's provenance stays true."""
+        labels = np.ascontiguousarray(layer.data)
+        digest = hashlib.sha256(labels.tobytes() + str(labels.shape).encode()).hexdigest()[:12]
+        assert self.workspace.project is not None
+        return self.workspace.project.path / "masks" / f"{file_stem(layer.name)}-{digest}.tif"
+
+    # --- what there is ---
+
+    def _open(self, project: Project | None) -> None:
+        self.say("")
+        self.error.hide()
+        self._restoring = True
+        self._list_masks()
+        self._list_runs()
+        self.restore(GenerateSettings, self.setValue, without=ELSEWHERE)
+        self._show_newest()
+
+    def _list_runs(self) -> None:
+        project = self.workspace.project
+        self._runs = list_runs(project) if project is not None else []
+        chosen = self.run_combo.currentData()
+        usable = [run for run in self._runs if not _cannot_draw(run)] or self._runs
+        kept = [run for run in self._runs if run.name == chosen != self._newest]
+        self._newest = usable[0].name if usable else ""
+        with QSignalBlocker(self.run_combo):
+            self.run_combo.clear()
+            for info in self._runs:
+                self.run_combo.addItem(info.title, info.name)
+                self.run_combo.setItemData(self.run_combo.count() - 1, info.name, Qt.ItemDataRole.ToolTipRole)
+            self.run_combo.setCurrentIndex(self.run_combo.findData(kept[0].name if kept else self._newest))
+        if project is None:
+            self.show_body(PURPOSE + " Open a project first.")
+        elif not self._runs:
+            words = " This project has no trained generator yet; train one, or drop a model file (.synth) here."
+            self.show_body(PURPOSE + words)
+        else:
+            self.show_body()
+        self._run_chosen()
+
+    def _choose(self, name: str) -> None:
+        """Draw with this run, which has just come."""
+        self.run_combo.setCurrentIndex(max(self.run_combo.findData(name), 0))
+
+    def _run_chosen(self, *_: object) -> None:
+        """Offer what the chosen run has: saved states, masks that fit, classes."""
+        info = self._info()
+        classes = info.image_classes if info is not None else ()
+        drawers = fitting_drawers(self._runs, info)
+        for combo, items in (
+            (self.state_combo, [(words, value) for value, words in saved_states(info)]),
+            (self.drawer_combo, [(run.title, run.name) for run in drawers]),
+            (self.class_combo, [(EVERY_CLASS, ""), *((name, name) for name in classes)]),
+        ):
+            chosen = combo.currentData()
+            with QSignalBlocker(combo):
+                combo.clear()
+                for words, value in items:
+                    combo.addItem(words, value)
+                combo.setCurrentIndex(max(combo.findData(chosen), 0) if items else -1)
+        self._edited()
+
+    def _list_masks(self, _event: Any = None) -> None:
+        chosen = self.mask_combo.currentData()
+        with QSignalBlocker(self.mask_combo):
+            self.mask_combo.clear()
+            for key, (text, tip) in MASKS.items():
+                self.mask_combo.addItem(text, key)
+                self.mask_combo.setItemData(self.mask_combo.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
+            for layer in self.viewer.layers:
+                if isinstance(layer, napari.layers.Labels) and layer.ndim == 2 and layer.editable:
+                    self.mask_combo.addItem(f"layer: {layer.name}", _layer_key(layer))
+                    self.mask_combo.setItemData(self.mask_combo.count() - 1, layer.name, Qt.ItemDataRole.ToolTipRole)
+            self.mask_combo.setCurrentIndex(max(self.mask_combo.findData(chosen), 0))
+        self._judge()
+
+    def _show_newest(self) -> None:
+        project = self.workspace.project
+        self.strip.show_store(project.samples_path if project is not None else None)
+        made = 0
+        if project is not None and project.samples_path.exists():
+            made = sum((self.guard(lambda: self.workspace.store.counts()) or {}).values())  # type: ignore[union-attr]
+        self.look.setVisible(made > 0)
+
+    def _info(self) -> RunInfo | None:
+        return next((run for run in self._runs if run.name == self.run_combo.currentData()), None)
+
+    # --- edits ---
+
+    def _edited(self, *_: object) -> None:
+        info = self._info()
+        card = f"\n{describe_card(info.card)}" if info is not None and info.card else ""
+        self.run_combo.setToolTip(
+            f"{self.run_combo.currentText()}\nThe trained run that draws; the newest comes first.{card}"
+        )
+        self.variety_label.setText(f"{self.variety.value() / 100:.2f}")
+        self._judge()
+        if self.workspace.project is not None and self._runs and not self.form.problem:
+            self.remember(self.value(), without=ELSEWHERE)
+
+    def _judge(self, *_: object) -> None:
+        info = self._info()
+        count = self.number.value()
+        self.button.setText(f"Make {count:,} pair{'s' if count != 1 else ''}")
+        self.button.setAccessibleDescription("Draws the pairs in a process of its own; the window stays free.")
+        paints = info is None or info.shape in ("", "painter")
+        source = str(self.mask_combo.currentData() or "warped")
+        need, missing = self._need(source) if paints else ("", "")
+        show_row(self.rows, self.state_combo, info is not None and len(info.steps) > 1)
+        show_row(self.rows, self.mask_combo, paints)
+        show_row(self.rows, self.drawer_combo, paints and source == "generated" and self.drawer_combo.count() > 0)
+        show_row(self.rows, self.class_combo, self.class_combo.count() > 1)
+        self.need.setText(need)
+        self.need.setVisible(bool(need))
+        if self.runner.running:
+            self.allow("Pairs are being made; stop them to change something.")
+        elif info is None:
+            self.allow("Choose a run.")
+        else:
+            self.allow(_cannot_draw(info) or self.form.problem or missing)
+
+    def _need(self, source: str) -> tuple[str, str]:
+        """What the chosen masks take, and what is missing."""
+        layer, info = self._layer(), self._info()
+        if layer is not None:
+            return layer_need(layer, info)
+        drawers = {run.name: run for run in self._runs}
+        return need_of(source, info, self.workspace.pairs, drawers.get(self.drawer_combo.currentData() or ""))
+
+    # --- run ---
+
+    def run(self) -> None:
+        """Start the job, after saving a drawn mask."""
+        project = self.workspace.project
+        if project is None or self.runner.running:
+            return
+        self.error.dismiss()
+        settings, layer = self.value(), self._layer()
+        if layer is not None:
+            save_mask(Path(settings.mask_file), layer)
+        self.say("")
+        self.runner.start("generate", project, settings)
+
+    def _heed(self, event: Event) -> None:
+        if isinstance(event, Finished):
+            added, refused = event.result.get("added", event.step), event.result.get("refused", 0.0)
+            words = f"{added:,} new pair{'s' if added != 1 else ''}."
+            if event.reason == "canceled":
+                words = f"Stopped; {added:,} were kept."
+            if refused and refused > 0.05:
+                words += f" {refused:.0%} of the masks were empty, too full or had too few objects; others were taken."
+            self.say(words)
+
+    def _finished(self, reason: str) -> None:
+        self._show_newest()
+        project = self.workspace.project
+        added = int(self.runner.result.get("added", 1))
+        if project is None or not added:
+            return
+        if reason == "completed":
+            words = f"{added:,} synthetic pairs are ready."
+            self.workspace.notify(words, [("Look at samples", lambda: open_dock(self.viewer, "Curate"))])
+        if not self.scorer.running:
+            self.guard(lambda: self.scorer.start("score", project, ScoreSettings(sets="none")))
+
+    def _failed(self, failed: Failed) -> None:
+        self.show_error(failed)
+        self._show_newest()
+
+    def _heed_score(self, event: Event) -> None:
+        words = self.said.text().partition(" Scor")[0]
+        if isinstance(event, Started):
+            self.say(f"{words} Scoring them…".strip())
+        elif isinstance(event, Finished) and event.reason == "completed":
+            self.say(f"{words} Scored: sort by any score in Curate.".strip())
+        elif isinstance(event, Failed):
+            self.say(f"{words} Scores are missing: {event.found}".strip())
+
+    def _show_layers(self, pair: SamplePair) -> None:
+        for name in (pair.name, f"{pair.name} mask"):
+            if name in self.viewer.layers:
+                self.viewer.layers.remove(name)
+        look_at(self.viewer, show_pair(self.viewer, pair))
+
+    # --- runs from elsewhere ---
+
+    def _choose_run(self) -> None:
+        kinds = "Model files and runs (*.synth *.safetensors recipe.yaml)"
+        path, _ = QFileDialog.getOpenFileName(self, "Open a model file or a run", "", kinds)
+        if path:
+            self.take_run(Path(path))
+
+    def take_run(self, path: Path) -> None:
+        """Use a model file, a run folder or a checkpoint, taken into the project when it lies elsewhere.
+
+        Raises
+        ------
+        UserError
+            If there is no run, or no project to take it into.
+        """
+        if are_models([path]):
+            self.intake.take([path])
+            return
+        project = self.workspace.project or self.workspace.ensure_project()
+        name = adopt_run(project, path)
+        self.workspace.runsChanged.emit()
+        self._choose(name)
+
+    def dragEnterEvent(self, a0: QDragEnterEvent | None) -> None:
+        """Take files and folders."""
+        if a0 is not None and dropped_files(a0):
+            a0.acceptProposedAction()
+
+    def dropEvent(self, a0: QDropEvent | None) -> None:
+        """A model file, a run folder or a checkpoint becomes the chosen run."""
+        if a0 is not None and (paths := dropped_files(a0)):
+            self.guard(lambda: self.take_run(paths[0]))
+
+    def closeEvent(self, a0: Any) -> None:
+        """Let the database go."""
+        self.strip.close_store()
+        super().closeEvent(a0)
+
+
+def save_mask(path: Path, layer: Any) -> None:
+    """Write a labels layer as a TIFF of whole numbers that `read_labels` takes.
+
+    Raises
+    ------
+    UserError
+        If the layer is not one 2-D image of labels.
+    """
+    import tifffile
+
+    labels = np.asarray(layer.data)
+    if labels.ndim != 2 or not labels.any():
+        raise UserError(
+            f"Layer '{layer.name}' has shape {labels.shape}" + (" and is empty." if not labels.any() else "."),
+            "Expected labels (y, x) with at least one object.",
+            "Paint on a 2-D labels layer.",
+        )
+    stream = io.BytesIO()
+    tifffile.imwrite(stream, labels.astype(np.int32), compression="zlib")
+    write_bytes(path, stream.getvalue())
+
+
+def _layer_key(layer: Any) -> str:
+    return f"layer:{layer.name}"
+
+
+def _cannot_draw(info: RunInfo) -> str:
+    """Why a run cannot draw images, in words; empty when it can."""
+    if info.shape == "mask" and not info.problem:
+        return "This run draws masks only. Choose a run that paints, and as masks new ones, generated."
+    return info.problem

@@ -1,0 +1,97 @@
+"""What a painter can paint on, and what each of these sources needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_organoid_synth.widgets.shared.runs import RunInfo
+
+if TYPE_CHECKING:
+    from napari_organoid_synth.core.pairs.table import PairTable
+
+MASKS = {
+    "warped": ("real masks, warped", "Masks of your pairs, bent, turned and mirrored: new shapes of the same kind."),
+    "real": ("real masks, as they are", "The tiles of your masks, unchanged: known shapes in a new look."),
+    "fitted": ("fitted masks", "New objects with the count, sizes, shapes and clusters of those in your masks."),
+    "generated": ("new masks, generated", "Masks of a run that learned to draw masks; each is checked."),
+    "simulated": ("simulated masks", "Shapes drawn by the built-in simulator of the same kind of mask."),
+}
+SIMULATED = {"binary": "organoids", "instances": "touching cells", "classes": "mitochondria and membranes"}
+NO_PAIRS = "Needs your pairs, and this project has none: drop images and masks into the dock Pairs"
+
+Need = tuple[str, str]
+"""What a source takes, in words, and what is missing; one of them is empty."""
+
+
+def need_of(source: str, painter: RunInfo | None, table: PairTable | None, drawer: RunInfo | None) -> Need:
+    """What a source of masks needs.
+
+    Parameters
+    ----------
+    source : str
+        A key of `MASKS`.
+    painter : RunInfo, optional
+        The run that paints.
+    table : PairTable, optional
+        The pairs of the project.
+    drawer : RunInfo, optional
+        The run that draws the masks when the source is "generated".
+    """
+    pairs = len(table.train) if table is not None else 0
+    kind = painter.mask_kind if painter is not None else ""
+    if source == "simulated":
+        if kind == "classes" and painter is not None and painter.class_names != simulated_classes():
+            return "", (
+                f"The simulator draws {SIMULATED['classes']}; this run paints {', '.join(painter.class_names)}. "
+                "Choose real masks, warped."
+            )
+        return f"Needs nothing: {SIMULATED.get(kind, 'shapes')} drawn by the computer.", ""
+    if not pairs:
+        other = ", or choose simulated masks." if source in {"warped", "real"} else "."
+        return "", NO_PAIRS + other
+    own = f"your {pairs} pair{'s' * (pairs != 1)}"
+    if source == "fitted":
+        if kind == "classes":
+            return "", "Named classes have no objects to count and measure. Choose real masks, warped."
+        return f"Takes count, sizes and clusters of the objects in {own}.", ""
+    if source == "generated":
+        if drawer is None:
+            return "", (
+                "Needs a run that draws masks, and none here fits. In the dock Train choose 'Masks, then images', or a "
+                "generator from noise that draws masks."
+            )
+        name = drawer.title.partition(" · ")[0]
+        return f"Takes new masks of {name}; those that fail the check against {own} are drawn again.", ""
+    return f"Takes the masks of {own}{', bent and turned' if source == 'warped' else ''}.", ""
+
+
+def layer_need(layer: Any, painter: RunInfo | None) -> Need:
+    """What painting on a labels layer needs."""
+    labels = np.asarray(layer.data)
+    if not labels.any():
+        return "", "The chosen labels layer is empty. Paint something on it first."
+    highest = int(labels.max())
+    if painter is not None and painter.mask_kind == "classes" and highest > len(painter.class_names):
+        names = ", ".join(f"{number} {name}" for number, name in enumerate(painter.class_names, 1))
+        return "", f"The layer holds label {highest}; this run knows {names}."
+    return f"Takes '{layer.name}' for every pair: one mask, each time another look.", ""
+
+
+def fitting_drawers(runs: Sequence[RunInfo], painter: RunInfo | None) -> list[RunInfo]:
+    """Runs whose masks a painter can paint on, newest first."""
+    drawers = [run for run in runs if run.shape == "mask" and not run.problem]
+    if painter is None:
+        return drawers
+    return [run for run in drawers if (run.mask_kind, run.class_names) == (painter.mask_kind, painter.class_names)]
+
+
+@cache
+def simulated_classes() -> tuple[str, ...]:
+    """Classes that the simulator of classes draws."""
+    from napari_organoid_synth.core.simulators.simulate import SIMULATORS
+
+    return tuple(SIMULATORS["em"](0, 64).class_names)

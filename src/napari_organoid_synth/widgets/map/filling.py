@@ -1,0 +1,188 @@
+"""Generate here: choose an empty region of the map, then make pairs that lie near its real tiles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from qtpy.QtCore import QSignalBlocker, Signal
+from qtpy.QtWidgets import QFrame, QPushButton, QSpinBox, QVBoxLayout, QWidget
+
+from napari_organoid_synth.core.job import Event, Finished, Warned
+from napari_organoid_synth.core.recipe import FillSettings, MapSettings, ScoreSettings
+from napari_organoid_synth.widgets.forms.editors import guard_wheel
+from napari_organoid_synth.widgets.forms.form import rows
+from napari_organoid_synth.widgets.shared.cards import ProgressCard, WrapLabel
+from napari_organoid_synth.widgets.shared.dock import Dock, add_row, combo_box, named, row_of
+from napari_organoid_synth.widgets.shared.runs import list_runs
+
+
+class FillPanel(QWidget):
+    """Empty regions to choose from, and what makes pairs for them.
+
+    Parameters
+    ----------
+    dock : Dock
+        Has the project, and shows what goes wrong.
+    features : callable
+        Gives the settings of the map, whose features are used here too.
+
+    Attributes
+    ----------
+    regionChosen : Signal(int)
+        Number of an empty region, from 1; 0 for none.
+    """
+
+    regionChosen = Signal(int)
+
+    def __init__(self, dock: Dock, features: Callable[[], MapSettings]) -> None:
+        super().__init__()
+        self.dock, self.workspace, self._features = dock, dock.workspace, features
+        self.runner = self.workspace.runner("fill")
+        self._tiles: list[str] = []
+        self._build()
+        self.runner.failed.connect(dock.show_error)
+        self.runner.stateChanged.connect(lambda _: self._judge())
+        self.runner.event.connect(self._heed)
+        self.runner.finished.connect(lambda _: self._score())
+        self.workspace.runsChanged.connect(self._list_runs)
+
+    def _build(self) -> None:
+        self.region = combo_box()
+        self.region.activated.connect(lambda _: self.regionChosen.emit(int(self.region.currentData() or 0)))
+        tip = "Real tiles that no pair comes near, in groups; choosing one selects its tiles."
+        self.here_button = QPushButton("Generate here…")
+        self.here_button.clicked.connect(self._unfold)
+        self.choice = row_of(self.region, self.here_button)
+        named(self.region, "Empty region", tip)
+        self.number, self.run_combo = QSpinBox(), combo_box()
+        self.number.setRange(1, 10_000)
+        self.number.setValue(20)
+        guard_wheel(self.number)
+        self.make_button = QPushButton("Generate")
+        tip = "Draws eight for each pair that is kept: those nearest to the selected tiles."
+        named(self.make_button, "Generate", tip)
+        self.make_button.clicked.connect(lambda: self.dock.guard(self.fill))
+        self.more = QFrame()
+        form = rows()
+        self.more.setLayout(form)
+        add_row(form, "Pairs", row_of(self.number, self.make_button), "How many pairs to keep near the tiles.")
+        named(self.number, "Pairs", "How many pairs to keep near the selected tiles.")
+        add_row(form, "From", self.run_combo, "The trained run that draws.")
+        self.more.hide()
+        self.said = WrapLabel()
+        self.said.hide()
+        self.progress = ProgressCard(self.runner, "Stop", "pair")  # the dock places it where it never scrolls away
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(5)
+        for widget in (self.choice, self.more, self.said):
+            column.addWidget(widget)
+
+    # --- what there is ---
+
+    def open_project(self) -> None:
+        """Follow the project that is open now."""
+        self.say("")
+        self.more.hide()
+        self._list_runs()
+
+    def offer_regions(self, sizes: Sequence[int]) -> None:
+        """Offer the empty regions of a map, by their numbers of real tiles."""
+        with QSignalBlocker(self.region):
+            self.region.clear()
+            self.region.addItem("empty regions" if sizes else "no empty region", 0)
+            for number, size in enumerate(sizes, 1):
+                self.region.addItem(f"{number}: {size} real tiles", number)
+
+    def set_tiles(self, names: Sequence[str]) -> None:
+        """The real tiles that are selected now."""
+        self._tiles = list(names)
+        self._judge()
+
+    def _list_runs(self) -> None:
+        project = self.workspace.project
+        runs = list_runs(project) if project is not None else []
+        chosen = self.run_combo.currentData()
+        self.run_combo.clear()
+        for info in runs:
+            if info.steps and info.shape != "mask":
+                self.run_combo.addItem(info.title, info.name)
+        self.run_combo.setCurrentIndex(max(0, self.run_combo.findData(chosen)))
+        self._judge()
+
+    def _judge(self) -> None:
+        reason = ""
+        if not self._tiles:
+            reason = "Choose an empty region, or select real tiles with the lasso."
+        elif not self.run_combo.count():
+            reason = "Train a generator first."
+        elif self.runner.running:
+            reason = "It is generating."
+        self.here_button.setEnabled(not reason)
+        words = reason or f"Makes pairs that lie near the {len(self._tiles):,} selected real tiles (G)."
+        named(self.here_button, "Generate here", words)
+        self.make_button.setEnabled(not reason)
+        if not self._tiles:
+            self.more.hide()
+
+    def _unfold(self) -> None:
+        self.more.setVisible(self.more.isHidden())
+        if self.more.isVisible():
+            self.number.setFocus()
+            self.number.selectAll()
+
+    # --- run ---
+
+    def fill(self) -> None:
+        """Generate near the selected real tiles."""
+        project = self.workspace.project
+        if project is None or not self._tiles or self.runner.running:
+            return
+        self.dock.error.dismiss()
+        self.more.hide()
+        self.say("")
+        features = self._features()
+        settings = FillSettings(
+            tiles=tuple(self._tiles),
+            number=self.number.value(),
+            run=str(self.run_combo.currentData() or ""),
+            extractor=features.extractor,
+            weights=features.weights,
+            device=features.device,
+        )
+        self.runner.start("fill", project, settings)
+
+    def _heed(self, event: Event) -> None:
+        if isinstance(event, Warned):
+            self.say(event.text)
+        elif isinstance(event, Finished):
+            self.say(" ".join(filter(None, (fill_words(event.result), self.said.text()))))
+
+    def _score(self) -> None:
+        """Score what was added, as after Generate, so that broken masks and copies are flagged."""
+        project, scorer = self.workspace.project, self.workspace.runner("score")
+        if project is not None and self.runner.result.get("added") and not scorer.running:
+            self.dock.guard(lambda: scorer.start("score", project, ScoreSettings(sets="none")))
+
+    def say(self, text: str) -> None:
+        """Say what came of it."""
+        self.said.setText(text)
+        self.said.setVisible(bool(text))
+
+
+def fill_words(result: dict[str, Any]) -> str:
+    """What came of generating here, in words with the number."""
+    added = int(result.get("added", 0))
+    if not added:
+        return "Nothing was added."
+    words = f"{added:,} pair{'s' * (added != 1)} added."
+    if "nearer" in result:
+        near, plain = result["distance"], result["distance_plain"]
+        side = "nearer to" if result["nearer"] >= 0 else "farther from"
+        words += (
+            f" They lie {abs(result['nearer']):.0%} {side} these tiles than as many drawn without choosing "
+            f"({near:.3g} instead of {plain:.3g}), and cover {result['covered']} of {result['tiles']} tiles instead of "
+            f"{result['covered_plain']}. Update the map to see them on it."
+        )
+    return words

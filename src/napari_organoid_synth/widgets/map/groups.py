@@ -1,0 +1,45 @@
+"""The points of the map in groups that look alike: by verdict, by run, or with the colours of a score."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from napari_organoid_synth.core.map.storage import REAL
+from napari_organoid_synth.widgets.map.points import STATES, Points
+from napari_organoid_synth.widgets.map.view import Group
+from napari_organoid_synth.widgets.shared.cards import VERDICT_COLOURS
+
+SYMBOLS = {REAL: "s", "new": "o", "accepted": "t1", "rejected": "x", "flagged": "d"}
+RUN_COLOURS = ("#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#0072B2", "#F0E442")
+RUN_SYMBOLS = ("o", "t1", "d", "t", "p", "star", "h")
+BY_VERDICT, BY_RUN = "verdict", "run"
+
+
+def groups_of(points: Points, colour_by: str) -> list[Group]:
+    """The points in groups that look alike: by verdict, by run, or with the colours of a score."""
+    real = np.flatnonzero(points.states == REAL)
+    groups = [Group("real", SYMBOLS[REAL], "", real, hollow=True)]
+    if colour_by == BY_RUN:
+        names = sorted(set(points.kinds.tolist()) - {REAL})
+        for place, run in enumerate(names):
+            look = RUN_SYMBOLS[place % len(RUN_SYMBOLS)], RUN_COLOURS[place % len(RUN_COLOURS)]
+            title = run.removesuffix("-train") or "without a run"
+            groups.append(Group(title, *look, np.flatnonzero(points.kinds == run)))
+        return groups
+    shades = None
+    if colour_by != BY_VERDICT:
+        low, high = score_range(points)
+        shades = (points.values - low) / ((high - low) or 1.0)
+    for state in STATES[1:]:
+        chosen = np.flatnonzero(points.states == state)
+        if len(chosen) or state != "flagged":
+            own = None if shades is None else shades[chosen]
+            groups.append(Group(state, SYMBOLS[state], VERDICT_COLOURS[state], chosen, shades=own))
+    return groups
+
+
+def score_range(points: Points) -> tuple[float, float]:
+    """Values with the first and the last colour: percentiles 1 and 99, so that a freak does not take all colours."""
+    known = points.values[np.isfinite(points.values)]
+    low, high = np.percentile(known, [1, 99]) if len(known) else (0.0, 1.0)
+    return float(low), float(high)

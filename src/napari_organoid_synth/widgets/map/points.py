@@ -1,0 +1,149 @@
+"""What the map shows, read from the project; and the geometry of pointing at it. No Qt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_organoid_synth.core.map.storage import REAL, read_map
+from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.samples.query import parse
+from napari_organoid_synth.core.samples.store import SampleStore
+
+STATES = (REAL, "new", "accepted", "rejected", "flagged")
+"""Flagged: new, and something speaks against it; a verdict counts more than a flag."""
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """The points of a map.
+
+    Parameters
+    ----------
+    xy : NDArray (N, 2) float64
+    ids : tuple of str
+        Of samples, or names of real tiles.
+    kinds : NDArray (N,) of str
+        ``"real"`` or the run.
+    states : NDArray (N,) of str
+        One of `STATES` each.
+    values : NDArray (N,) float64
+        Of the score that was asked for; NaN where there is none, and everywhere when none was asked for.
+    metrics : tuple of str
+        Scores that any sample has.
+    regions : tuple of tuple of int
+        Groups of real tiles that no pair comes near, as rows.
+    words : str
+        What the map is and how good.
+    left_out : int
+        Samples that are not on it.
+    side : int, optional
+        Of the real tiles, px.
+    """
+
+    xy: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 2)))
+    ids: tuple[str, ...] = ()
+    kinds: NDArray[Any] = field(default_factory=lambda: np.empty(0, object))
+    states: NDArray[Any] = field(default_factory=lambda: np.empty(0, object))
+    values: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    metrics: tuple[str, ...] = ()
+    regions: tuple[tuple[int, ...], ...] = ()
+    words: str = ""
+    left_out: int = 0
+    side: int | None = None
+
+    def real(self, row: int) -> bool:
+        """Whether this is a real tile."""
+        return bool(self.states[row] == REAL)
+
+
+def read_points(store: SampleStore, project: Project, metric: str = "") -> Points:
+    """The map of a project with what is known of its samples now; those that are gone are left out."""
+    found = read_map(project)
+    listing = store.listing(condition=parse("flagged", []))
+    if found is None:
+        return Points(left_out=len(listing))
+    states = {id: "flagged" if flagged and verdict == "new" else verdict for id, verdict, flagged in listing}
+    known = [REAL if kind == REAL else states.get(id, "") for id, kind in zip(found.ids, found.kinds, strict=True)]
+    kept = np.flatnonzero([bool(state) for state in known])
+    place = {int(old): new for new, old in enumerate(kept)}
+    ids = tuple(found.ids[row] for row in kept)
+    scores = store.score_values(metric) if metric else {}
+    values = [np.nan if known[row] == REAL else scores.get(found.ids[row], np.nan) for row in kept]
+    words = {"tsne": "t-SNE", "pca": "PCA", "umap": "UMAP"}[found.method]
+    if found.kl is not None and found.perplexity is not None:
+        words += f", perplexity {found.perplexity:.3g}, divergence {found.kl:.2f}"
+    return Points(
+        found.coordinates[kept],
+        ids,
+        np.asarray([found.kinds[row] for row in kept], object),
+        np.asarray([known[row] for row in kept], object),
+        np.asarray(values, np.float64),
+        tuple(store.metrics()),
+        tuple(tuple(place[row] for row in region if row in place) for region in found.regions),
+        f"{words}; features of {found.extractor.partition(':')[0]}",
+        len(listing) - sum(state not in ("", REAL) for state in known),
+        found.side,
+    )
+
+
+def inside(points: NDArray[np.float64], polygon: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which points (N, 2) lie inside a closed polygon (M, 2), by the even-odd rule.
+
+    Examples
+    --------
+    >>> inside(np.array([[0.5, 0.5], [2.0, 0.5]]), np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]))
+    array([ True, False])
+    """
+    found = np.zeros(len(points), bool)
+    x, y = points[:, 0], points[:, 1]
+    for (x0, y0), (x1, y1) in zip(polygon, np.roll(polygon, -1, 0), strict=True):
+        if y0 != y1:
+            found ^= ((y0 > y) != (y1 > y)) & (x < (x1 - x0) * (y - y0) / (y1 - y0) + x0)
+    return found
+
+
+def towards(points: NDArray[np.float64], start: int, way: Sequence[float], allowed: NDArray[np.bool_]) -> int | None:
+    """The nearest point that lies within 45° of a direction; None where there is none.
+
+    Parameters
+    ----------
+    points : NDArray (N, 2)
+        All points.
+    start : int
+        Row of the point to go from.
+    way : (float, float)
+        Of length 1.
+    allowed : NDArray (N,) of bool
+        Where one may go.
+
+    Examples
+    --------
+    >>> towards(np.array([[0.0, 0.0], [3.0, 1.0], [1.0, 2.0]]), 0, (1, 0), np.ones(3, bool))
+    1
+    """
+    offset = points - points[start]
+    along = offset @ np.asarray(way, float)
+    aside = np.abs(offset @ np.asarray((-way[1], way[0]), float))
+    fits = allowed & (along > 0) & (aside <= along)
+    if not fits.any():
+        return None
+    return int(np.where(fits, (offset**2).sum(1), np.inf).argmin())
+
+
+def outline_of(points: NDArray[np.float64], margin: float) -> NDArray[np.float64]:
+    """A rounded outline (M, 2) around most of some points (N, 2): stragglers, far from the middle, are left outside."""
+    from scipy.spatial import ConvexHull
+
+    middle = np.median(points, 0)
+    far = np.linalg.norm(points - middle, axis=1)
+    core = points[far <= max(2.5 * float(np.median(far)), margin)]
+    angles = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+    circle = margin * np.stack([np.cos(angles), np.sin(angles)], 1)
+    around = (core[:, None] + circle).reshape(-1, 2)
+    corners: NDArray[np.float64] = around[ConvexHull(around).vertices]
+    return np.concatenate([corners, corners[:1]])

@@ -1,0 +1,210 @@
+"""What the Pairs dock does in a worker thread: find, read, count tiles, draw overlays, simulate, crop."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.pairs.pair import MaskKind, SamplePair
+from napari_organoid_synth.core.pairs.table import PairEntry, PairTable
+from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.recipe import TileSettings
+from napari_organoid_synth.widgets.shared.drop import Sources
+
+OVERLAYS = 3
+SAMPLES = 12
+
+
+Picture = tuple[str, NDArray[np.uint8]]
+"""Name of a pair and its overlay, (Y, X, 3) uint8."""
+
+
+@dataclass
+class Examined:
+    """What is known about a set of pairs after reading it once.
+
+    Parameters
+    ----------
+    table : PairTable
+    tiles : int
+        Tiles of the training pairs that would be used, orientations counted once.
+    overlays : list of (name, NDArray (Y, X, 3) uint8)
+        Pictures of some pairs with their outlines.
+    problem : str
+        Why there are no tiles.
+    """
+
+    table: PairTable
+    tiles: int = 0
+    overlays: list[Picture] = field(default_factory=list)
+    problem: str = ""
+
+
+Step = tuple[int, int] | Examined | UserError
+"""Pairs read and their number; at the end what was found, or why nothing was."""
+
+
+def examine(
+    given: Sources | PairTable,
+    kind: MaskKind | None,
+    tiles: TileSettings,
+    left: threading.Event,
+    scale: float = 1.0,
+    seed: int = 0,
+) -> Iterator[Step]:
+    """Find pairs at a share of their size (or take a table), read each once, count its tiles and draw some of them."""
+    from napari_organoid_synth.core.pairs.loading import check_entry, conclude
+
+    try:
+        table = given.find().scaled(scale) if isinstance(given, Sources) else given
+        checked = []
+        for number, entry in enumerate(table.entries):
+            yield number, 2 * len(table.entries)
+            if left.is_set():
+                return
+            checked.append(check_entry(entry))
+        found = Examined(conclude(table, checked, kind))
+        yield from _look(found, tiles, left, seed)
+    except UserError as error:
+        yield error
+        return
+    if not left.is_set():
+        yield found
+
+
+def _look(found: Examined, settings: TileSettings, left: threading.Event, seed: int) -> Iterator[Step]:
+    """Count tiles pair by pair (only one is in memory) and keep overlays of a few."""
+    from napari_organoid_synth.core.pairs.loading import read_entry
+    from napari_organoid_synth.core.pairs.tiling import list_tiles
+
+    rows = found.table.matched
+    pictured = _some(len(rows), seed)
+    once = settings.replace(turn=False, flip=False)
+    for number, entry in enumerate(rows):
+        yield len(rows) + number, 2 * len(rows)
+        if left.is_set():
+            return
+        pair = read_entry(entry, found.table.mask_kind, found.table.class_names)
+        if entry.split == "train":
+            asked = once if entry.masks else once.replace(min_objects=0)  # an image alone has no objects
+            try:
+                found.tiles += sum(tile.kept for tile in list_tiles([pair], asked))
+            except UserError as error:
+                found.problem = str(error)
+        if number in pictured:
+            found.overlays.append((entry.name, overlay(pair)))
+
+
+def _some(count: int, seed: int) -> set[int]:
+    return set(random.Random(seed).sample(range(count), min(OVERLAYS, count)))
+
+
+def look(table: PairTable, left: threading.Event, seed: int = 0) -> Iterator[Picture]:
+    """The overlays that `examine` draws, of a table that was examined before; no other pair is read.
+
+    Raises
+    ------
+    UserError
+        If a file is gone or damaged.
+    """
+    rows = table.matched
+    for number in sorted(_some(len(rows), seed)):
+        if left.is_set():
+            return
+        yield rows[number].name, overlay(read_pair_of(table, rows[number].name))
+
+
+def overlay(pair: SamplePair, side: int = 96) -> NDArray[np.uint8]:
+    """The middle square of a pair, at most ``side`` px, with 1 px outlines in a colour per label."""
+    from napari_organoid_synth.core.pairs.overlay import outline
+    from napari_organoid_synth.core.pairs.pictures import picture
+
+    height, width = pair.size
+    edge = min(height, width)
+    top, start = (height - edge) // 2, (width - edge) // 2
+    step = max(1, round(edge / (2 * side)))  # at most two pixels of the picture per pixel shown: structures stay
+    labels = pair.labels[top : top + edge : step, start : start + edge : step][:side, :side]
+    shown = picture(pair.image[:, top : top + edge : step, start : start + edge : step], pair.is_rgb)[:side, :side]
+    lines = outline(labels)
+    shown[lines] = colours(labels[lines])
+    return shown
+
+
+def colours(labels: NDArray[Any]) -> NDArray[np.uint8]:
+    """A bright colour for each label, hues by the golden ratio so that neighbours differ. Returns (..., 3)."""
+    hue = (np.asarray(labels, dtype=np.float64)[..., None] * 0.6180339887 + np.array([0.0, 2 / 3, 1 / 3])) % 1
+    return np.asarray(np.clip(np.abs(hue * 6 - 3) - 1, 0, 1) * 215 + 40, dtype=np.uint8)
+
+
+def simulated(project: Project, name: str, left: threading.Event) -> Iterator[Step]:
+    """Write simulated pairs into the project and take them as its pairs."""
+    from napari_organoid_synth.core.pairs.ome_tiff import write_pair
+    from napari_organoid_synth.core.simulators.simulate import SIMULATORS
+
+    folder = project.path / "pairs"
+    for number in range(SAMPLES):
+        yield number, 3 * SAMPLES
+        if left.is_set():
+            return
+        write_pair(folder, SIMULATORS[name](number, size=256))
+    yield from examine(Sources([folder]), None, TileSettings(), left)
+
+
+def from_layers(project: Project, pair: SamplePair, tiles: TileSettings, left: threading.Event) -> Iterator[Step]:
+    """Save a pair that was made from layers in the project and examine all pairs again."""
+    from napari_organoid_synth.core.pairs.loading import save_layers_pair
+
+    yield 0, 1
+    try:
+        save_layers_pair(
+            project,
+            pair.name,
+            pair.image,
+            pair.labels,
+            pair.pixel_size,
+            channel_names=pair.channel_names,
+            image_class=pair.image_class,
+            source="real" if pair.source.kind == "real" else "drawn",
+        )
+    except UserError as error:
+        yield error
+        return
+    yield from examine(PairTable.from_file(project.pairs_path), None, tiles, left)
+
+
+def cropped(project: Project, entries: list[PairEntry], left: threading.Event) -> Iterator[Step]:
+    """Save copies of pairs whose image and mask differ by a few pixels, cut to what both have."""
+    from napari_organoid_synth.core.pairs.loading import save_layers_pair
+    from napari_organoid_synth.core.pairs.ome_tiff import read_image, read_labels
+
+    try:
+        for number, entry in enumerate(entries):
+            yield number, len(entries)
+            image, info = read_image(entry.image, entry.page)
+            labels = read_labels(next(iter(entry.masks.values())), entry.page)
+            height, width = (min(a, b) for a, b in zip(image.shape[1:], labels.shape, strict=True))
+            save_layers_pair(
+                project,
+                entry.name,
+                image[:, :height, :width],
+                labels[:height, :width],
+                info.pixel_size,
+                channel_names=info.channel_names,
+            )
+        yield from examine(PairTable.from_file(project.pairs_path), None, TileSettings(), left)
+    except UserError as error:
+        yield error
+
+
+def read_pair_of(table: PairTable, name: str) -> SamplePair:
+    """One pair of a table."""
+    from napari_organoid_synth.core.pairs.loading import read_entry
+
+    return read_entry(table.entry(name), table.mask_kind, table.class_names)

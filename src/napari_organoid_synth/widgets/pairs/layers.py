@@ -1,0 +1,99 @@
+"""Pairs of the table on the canvas: image and mask as layers, the tile grid over them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from qtpy.QtCore import QObject
+
+from napari_organoid_synth.core.pairs.pair import SamplePair
+from napari_organoid_synth.core.pairs.tiling import TileGrid
+from napari_organoid_synth.core.recipe import TileSettings
+from napari_organoid_synth.widgets.pairs.examine import read_pair_of
+from napari_organoid_synth.widgets.shared.layers import show_pair
+from napari_organoid_synth.widgets.shared.workspace import Workspace
+
+GRID = "tile grid"
+
+
+class PairLayers(QObject):
+    """Opens pairs and draws their tiles.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    workspace : Workspace
+        Whose table names the files.
+    tiles : callable
+        Gives the tile settings of the moment.
+    failed : callable
+        Gets the error when a pair cannot be read.
+    parent : QObject, optional
+        The dock: what is read after it has gone is not shown.
+    """
+
+    def __init__(
+        self,
+        viewer: Any,
+        workspace: Workspace,
+        tiles: Callable[[], TileSettings],
+        failed: Callable[[BaseException], Any],
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self.viewer, self.workspace = viewer, workspace
+        self._tiles, self._failed = tiles, failed
+        self._grid = False
+
+    def open(self, name: str) -> None:
+        """Open image and mask of a pair as layers; read in a worker."""
+        from napari.qt.threading import create_worker
+
+        table = self.workspace.pairs
+        if table is None or name in self.viewer.layers:
+            return
+        worker: Any = create_worker(read_pair_of, table, name, _start_thread=False, _ignore_errors=True)
+        worker.returned.connect(self._show)
+        worker.errored.connect(self._failed)
+        worker.start()
+
+    def _show(self, pair: SamplePair) -> None:
+        image, _ = show_pair(self.viewer, pair)
+        self.viewer.layers.selection.active = image
+        if self._grid:
+            self.show_grid(True)
+
+    def show_grid(self, shown: bool) -> None:
+        """Draw the tiles on the image that is open, as the Shapes layer "tile grid"; opens one when none is."""
+        self._grid = shown
+        if GRID in self.viewer.layers:
+            self.viewer.layers.remove(GRID)
+        table = self.workspace.pairs
+        if not shown or table is None:
+            return
+        entries = {entry.name: entry for entry in table.matched}
+        opened = [layer for layer in reversed(self.viewer.layers) if layer.name in entries]
+        if not opened:
+            if entries:
+                self.open(next(iter(entries)))  # comes back here when it is read
+            return
+        layer, size = opened[0], entries[opened[0].name].size
+        assert size is not None
+        tiles = self._tiles()
+        side = tiles.size
+        grid = TileGrid(size, side, tiles.overlap)
+        boxes = [[[y, x], [y, x + side], [y + side, x + side], [y + side, x]] for y, x in grid.boxes]
+        self.viewer.add_shapes(
+            np.asarray(boxes, dtype=float),
+            shape_type="rectangle",
+            name=GRID,
+            edge_width=max(1.0, side / 128),
+            edge_color="white",
+            face_color="transparent",
+            opacity=0.6,
+            scale=layer.scale[-2:],
+            translate=layer.translate[-2:],
+            units=layer.units[-2:],
+        )

@@ -1,0 +1,237 @@
+"""The pairs that were found: classes, pictures, table, and what can be done with the selected rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from qtpy.QtCore import QSignalBlocker, QSize, Signal
+from qtpy.QtGui import QIcon, QImage, QPixmap
+from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QHBoxLayout, QPushButton, QToolButton, QVBoxLayout, QWidget
+
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.pairs.pair import MASK_KINDS, MaskKind
+from napari_organoid_synth.core.pairs.table import PairTable, split_table
+from napari_organoid_synth.widgets.forms.editors import ManyEdit
+from napari_organoid_synth.widgets.forms.form import rows
+from napari_organoid_synth.widgets.pairs.model import SKIPPED, PairModel, PairView, can_crop, describe, skipped
+from napari_organoid_synth.widgets.shared.cards import WrapLabel
+from napari_organoid_synth.widgets.shared.dock import add_row, combo_box
+
+PICTURE = 84
+
+
+class PairPanel(QWidget):
+    """Shows a table and lets a person change it.
+
+    Signals
+    -------
+    edited(PairTable)
+        Rows were skipped, taken back or put aside for testing, or are used at another size.
+    cropWanted(list of PairEntry)
+        Save copies of these, cut to the size that image and mask both have.
+    classesChosen(dict of str to list of Path)
+        Only these masks are to be used.
+    kindChosen()
+        The masks are said to be what `kind` returns.
+    opened(str)
+        The name of a pair to show as layers.
+    failed(UserError)
+        What was asked for cannot be done.
+    """
+
+    edited = Signal(object)
+    cropWanted = Signal(list)
+    classesChosen = Signal(dict)
+    kindChosen = Signal()
+    opened = Signal(str)
+    failed = Signal(object)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._table: PairTable | None = None
+        self._classes: dict[str, list[Path]] = {}
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        self.summary, self.detail = WrapLabel(), WrapLabel()
+        self.classes, self.pictures = QVBoxLayout(), QHBoxLayout()
+        self.class_boxes: ManyEdit | None = None
+        self.picture_buttons: list[QToolButton] = []
+        self.pictures.setSpacing(4)
+        self.model = PairModel(self)
+        self.view = PairView(self.model)
+        self.view.selectionModel().selectionChanged.connect(self._show_row)
+        self.view.doubleClicked.connect(lambda index: self.opened.emit(self.model.entry(index.row()).name))
+        column.addWidget(self.summary)
+        column.addLayout(self.classes)
+        column.addLayout(self.pictures)
+        column.addWidget(self.view)
+        column.addWidget(self.detail)
+        column.addLayout(self._build_actions())
+        self.kinds = combo_box()
+        self.kinds.addItem("detected", None)
+        for name in MASK_KINDS:
+            self.kinds.addItem(name, name)
+        self.kinds.activated.connect(lambda _: self.kindChosen.emit())
+        form = rows()
+        tip = "binary: object or not. classes: a name for each value. instances: each object has a number of its own."
+        add_row(form, "Masks are", self.kinds, tip)
+        self.percent = QDoubleSpinBox()
+        self.percent.setRange(1, 100)
+        self.percent.setDecimals(1)
+        self.percent.setSuffix(" %")
+        self.percent.setValue(100)
+        self.percent.setKeyboardTracking(False)
+        self.percent.valueChanged.connect(self._scale)
+        tip = "Shrinks images and masks as they are read, so that a whole organoid fits a tile. Files stay as they are."
+        add_row(form, "Use at size", self.percent, tip)
+        column.addLayout(form)
+        self.grid = QCheckBox("Show the tile grid")
+        self.grid.setToolTip("Draws the tiles that the generator will see on the image that is open.")
+        column.addWidget(self.grid)
+
+    def _build_actions(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        self.skip_button, self.crop_button, self.test_button = QPushButton("Skip"), QPushButton("Crop"), QPushButton()
+        for button, tip, action in (
+            (self.skip_button, "Leaves the selected pairs out; press again to take them back.", self._skip),
+            (
+                self.crop_button,
+                "Saves a copy in the project, cut to the size that image and mask both have.",
+                self._crop,
+            ),
+            (self.test_button, "Test pairs are never learned from; they measure the gain at the end.", self._test),
+        ):
+            button.setToolTip(tip)
+            button.clicked.connect(action)
+            row.addWidget(button)
+        return row
+
+    # --- what is shown ---
+
+    def show_table(self, table: PairTable | None) -> None:
+        """Show another table; the selected row stays."""
+        selected = self.view.rows()
+        self._table = table
+        self.model.setTable(table)
+        if table is not None and table.entries:
+            row = selected[0] if selected and selected[0] < len(table.entries) else self.model.first_problem()
+            self.view.selectRow(row)
+            self.summary.setText(table.summary())
+            self.kinds.setItemText(0, f"{table.mask_kind} (detected)" if table.mask_kind else "detected")
+            by_hand = table.kind_reason == "chosen by hand"
+            if by_hand:
+                self.kinds.setItemText(0, "detect again")
+            self.kinds.setCurrentIndex(max(self.kinds.findData(table.mask_kind), 0) if by_hand else 0)
+            with QSignalBlocker(self.percent):
+                self.percent.setValue(100 * table.scale)
+            self.view.setFixedHeight(min(184, 30 + 22 * max(3, len(table.entries))))
+        self._show_classes()
+        self._show_row()
+
+    def kind(self) -> MaskKind | None:
+        """What a person says that the masks are; None lets it be detected."""
+        kind: MaskKind | None = self.kinds.currentData()
+        return kind
+
+    def scale(self) -> float:
+        """Share of their size at which the images of the table are used; 1 without images."""
+        return self._table.scale if self._table is not None else 1.0
+
+    def show_pictures(self, pictures: list[tuple[str, NDArray[np.uint8]]]) -> None:
+        """Show overlays, (Y, X, 3) uint8 each, that open their pair when clicked."""
+        for button in self.picture_buttons:
+            button.deleteLater()
+        self.picture_buttons = []
+        for name, picture in pictures:
+            height, width = picture.shape[:2]
+            pixels = np.ascontiguousarray(picture).tobytes()
+            image = QImage(pixels, width, height, 3 * width, QImage.Format.Format_RGB888)
+            button = QToolButton()
+            button.setIcon(QIcon(QPixmap.fromImage(image)))
+            button.setIconSize(QSize(PICTURE, PICTURE))
+            button.setToolTip(f"{name}\nClick to open image and mask as layers.")
+            button.setAccessibleName(f"Open {name}")
+            button.clicked.connect(lambda _=False, name=name: self.opened.emit(name))
+            self.pictures.addWidget(button)
+            self.picture_buttons.append(button)
+
+    def _show_row(self, *_: object) -> None:
+        entries = [self.model.entry(row) for row in self.view.rows()]
+        self.detail.setText(describe(entries[0]) if len(entries) == 1 else f"{len(entries)} pairs selected.")
+        usable = [entry for entry in entries if entry.status == "matched" or skipped(entry)]
+        self.skip_button.setEnabled(bool(usable))
+        self.skip_button.setText("Use again" if usable and all(map(skipped, usable)) else "Skip")
+        self.crop_button.setVisible(any(map(can_crop, entries)))
+        matched = [entry for entry in entries if entry.status == "matched"]
+        self.test_button.setEnabled(bool(matched))
+        testing = bool(matched) and all(entry.split == "test" for entry in matched)
+        self.test_button.setText("Use for training" if testing else "Use for testing")
+
+    # --- classes ---
+
+    def _show_classes(self) -> None:
+        """Check boxes when an image has several masks."""
+        entries = self._table.entries if self._table is not None else ()
+        named: dict[str, list[Path]] = {}
+        for entry in entries:
+            for name, path in entry.masks.items():
+                named.setdefault(name, []).append(Path(path))
+        if set(named) <= set(self._classes) and len(self._classes) > 1 and entries and self.class_boxes is not None:
+            return  # some of the known ones are chosen
+        self._classes = named
+        if self.class_boxes is not None:
+            self.class_boxes.deleteLater()
+            self.class_boxes = None
+        if len(named) > 1:
+            self.class_boxes = ManyEdit(list(named))
+            self.class_boxes.put(list(named))
+            self.class_boxes.setToolTip("Which masks to use; each is a class. One alone makes a plain mask.")
+            self.class_boxes.changed.connect(self._choose_classes)
+            self.classes.addWidget(self.class_boxes)
+
+    def _choose_classes(self) -> None:
+        assert self.class_boxes is not None
+        if chosen := self.class_boxes.get():
+            self.classesChosen.emit({name: self._classes[name] for name in chosen})
+
+    # --- rows ---
+
+    def _selected(self) -> list[str]:
+        return [self.model.entry(row).name for row in self.view.rows()]
+
+    def _skip(self) -> None:
+        assert self._table is not None
+        names, back = set(self._selected()), self.skip_button.text() == "Use again"
+        entries = tuple(
+            entry
+            if entry.name not in names or (skipped(entry) != back)
+            else entry.replace(status="matched", reason="")
+            if back
+            else entry.replace(status="ambiguous", reason=SKIPPED)
+            if entry.status == "matched"
+            else entry
+            for entry in self._table.entries
+        )
+        self.edited.emit(self._table.replace(entries=entries))
+
+    def _test(self) -> None:
+        assert self._table is not None
+        names = set(self._selected())
+        test = {entry.name for entry in self._table.test}
+        test = test - names if self.test_button.text() == "Use for training" else test | names
+        try:
+            table = split_table(self._table, sorted(test & {entry.name for entry in self._table.matched}))
+        except UserError as error:
+            self.failed.emit(error)
+        else:
+            self.edited.emit(table)
+
+    def _scale(self) -> None:
+        if self._table is not None:
+            self.edited.emit(self._table.scaled(float(self.percent.value()) / 100))
+
+    def _crop(self) -> None:
+        assert self._table is not None
+        self.cropWanted.emit([entry for name in self._selected() if can_crop(entry := self._table.entry(name))])

@@ -1,0 +1,176 @@
+"""Where pairs come from: a drop area, folder buttons, layers of the viewer, patterns of file names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from napari.layers import Image, Labels
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
+
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.widgets.forms.form import Fold, rows
+from napari_organoid_synth.widgets.shared.dock import add_row, combo_box
+from napari_organoid_synth.widgets.shared.drop import DropArea, Sources
+
+NAMES = (
+    "{name} is what image and mask share, {group} marks images that belong together, {class} is a label of the whole "
+    "image, * is anything. Empty: found automatically."
+)
+
+
+class PairSources(QWidget):
+    """Takes files, folders and layers.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Whose layers can be chosen.
+
+    Signals
+    -------
+    changed()
+        There is something new in `sources` to look for pairs in.
+    layersChosen(Image, Labels)
+        Two layers that are a pair.
+    failed(UserError)
+        What was asked for cannot be done.
+    """
+
+    changed = Signal()
+    layersChosen = Signal(object, object)
+    failed = Signal(object)
+
+    def __init__(self, viewer: Any, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.viewer = viewer
+        self.sources = Sources()
+        self.drop = DropArea("")
+        self.drop.pathsDropped.connect(self.add_paths)
+        self.drop.layersDropped.connect(self.add_layers)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(8)
+        column.addWidget(self.drop)
+        self.no_masks = QPushButton("There are no masks")
+        self.no_masks.setToolTip(
+            "Takes the images as they are. Generators from noise learn to draw images from them (draws: images)."
+        )
+        self.no_masks.clicked.connect(self._do_without_masks)
+        self.no_masks.hide()
+        column.addWidget(self.no_masks)
+        column.addLayout(self._build_buttons())
+        column.addWidget(self._build_layers())
+        column.addWidget(self._build_names())
+        for event in (viewer.layers.events.inserted, viewer.layers.events.removed, viewer.layers.events.reordered):
+            event.connect(self._list_layers)
+        self._list_layers()
+
+    def _build_buttons(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        for text, tip, action in (
+            (
+                "Folder…",
+                "A folder that holds both: images/ and masks/, or cell.tif beside cell_masks.tif.",
+                self._choose_folder,
+            ),
+            ("Images…", "The folder of the images.", self._choose_images),
+            ("Masks…", "The folder of the masks; once more for a further class.", self._choose_masks),
+        ):
+            button = QPushButton(text)
+            button.setToolTip(tip)
+            button.clicked.connect(action)
+            row.addWidget(button)
+        return row
+
+    def _build_layers(self) -> Fold:
+        self.layers_fold = Fold("From layers")
+        form = rows(holder := QWidget())
+        self.image_combo, self.mask_combo = combo_box(), combo_box()
+        add_row(form, "Image", self.image_combo, "The layer with the image.")
+        add_row(form, "Mask", self.mask_combo, "The layer with its labels.")
+        self.add_button = QPushButton("Add this pair")
+        self.add_button.setToolTip("Saves image and mask as OME-TIFF in the project and adds them to the table.")
+        self.add_button.clicked.connect(self.choose_layers)
+        form.addRow(self.add_button)
+        self.layers_fold.addWidget(holder)
+        return self.layers_fold
+
+    def _build_names(self) -> Fold:
+        fold = Fold("File names")
+        form = rows(holder := QWidget())
+        self.image_pattern, self.mask_pattern = QLineEdit(), QLineEdit()
+        self.image_pattern.setPlaceholderText("automatic, or {name}_img.tif")
+        self.mask_pattern.setPlaceholderText("automatic, or {name}_masks.tif")
+        add_row(form, "Images", self.image_pattern, NAMES)
+        add_row(form, "Masks", self.mask_pattern, NAMES)
+        for edit in (self.image_pattern, self.mask_pattern):
+            edit.editingFinished.connect(self._read_patterns)
+        fold.addWidget(holder)
+        return fold
+
+    # --- files and folders ---
+
+    def add_paths(self, paths: list[Path]) -> None:
+        """Take dropped files and folders."""
+        self.sources.add(paths)
+        self.changed.emit()
+
+    def _choose_folder(self) -> None:
+        if path := QFileDialog.getExistingDirectory(self, "Folder of images and masks"):
+            self.sources = Sources()
+            self.add_paths([Path(path)])
+
+    def _choose_images(self) -> None:
+        if path := QFileDialog.getExistingDirectory(self, "Folder of the images"):
+            self.sources.images = [Path(path)]
+            self.changed.emit()
+
+    def _choose_masks(self) -> None:
+        if path := QFileDialog.getExistingDirectory(self, "Folder of the masks"):
+            self.sources.add_masks([Path(path)])
+            self.changed.emit()
+
+    def _do_without_masks(self) -> None:
+        self.sources.no_masks = True
+        self.changed.emit()
+
+    def _read_patterns(self) -> None:
+        patterns = self.image_pattern.text().strip(), self.mask_pattern.text().strip()
+        if patterns != (self.sources.image_pattern, self.sources.mask_pattern):
+            self.sources.image_pattern, self.sources.mask_pattern = patterns
+            if self.sources.images:
+                self.changed.emit()
+
+    # --- layers ---
+
+    def add_layers(self, layers: list[Any]) -> None:
+        """Take layers dragged from the layer list: choose them, and add them when image and mask are there."""
+        for layer in layers:
+            combo = self.mask_combo if isinstance(layer, Labels) else self.image_combo
+            combo.setCurrentText(layer.name)
+        self.layers_fold.expand()
+        if all(any(isinstance(layer, kind) for layer in layers) for kind in (Image, Labels)):
+            self.choose_layers()
+
+    def choose_layers(self) -> None:
+        """Give the two layers that are chosen to whoever makes a pair of them."""
+        names = self.image_combo.currentText(), self.mask_combo.currentText()
+        if all(names):
+            self.layersChosen.emit(*(self.viewer.layers[name] for name in names))
+            return
+        self.failed.emit(
+            UserError(
+                f"There is no {'image' if not names[0] else 'labels'} layer.",
+                "Expected an image layer and a labels layer.",
+                "Open an image, and draw or open its mask.",
+            )
+        )
+
+    def _list_layers(self, _: object = None) -> None:
+        for combo, kind in ((self.image_combo, Image), (self.mask_combo, Labels)):
+            chosen = combo.currentText()
+            combo.clear()
+            combo.addItems([layer.name for layer in reversed(self.viewer.layers) if isinstance(layer, kind)])
+            combo.setCurrentText(chosen)

@@ -1,0 +1,311 @@
+"""The Scores dock: the pairs of each run against the real images, as numbers with the range of the originals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import napari
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFileDialog, QLineEdit, QPushButton, QToolButton
+
+from napari_organoid_synth.core.job import Event, Finished, Warned
+from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.recipe import ScoreSettings
+from napari_organoid_synth.core.samples.store import SampleStore
+from napari_organoid_synth.widgets.forms.form import Fold, SettingsForm, rows, show_row
+from napari_organoid_synth.widgets.scores.rows import ScoreRows
+from napari_organoid_synth.widgets.shared.cards import CopyButton, ProgressCard, WrapLabel
+from napari_organoid_synth.widgets.shared.dock import add_row, combo_box, named, row_of
+from napari_organoid_synth.widgets.shared.menus import open_dock
+from napari_organoid_synth.widgets.shared.store_dock import StoreDock
+from napari_organoid_synth.widgets.shared.workspace import short
+
+PURPOSE = "Here the synthetic pairs are compared with your images: are they like them, all of them, and no copies?"
+SETS = {"all": "all of every run", "kept": "new and accepted", "accepted": "accepted"}
+EXTRACTORS = {
+    "encoder": ("learned from your images", "Encoder: a small network learns from your tiles, for about a minute."),
+    "inception2048": ("Inception, 2048 features", "Of the literature; wants hundreds of tiles and a file of weights."),
+    "inception64": ("Inception, 64 features", "Its first layers, texture; for few tiles. Needs a file of weights."),
+    "vgg19": ("VGG19", "Trained on photographs. Needs a file of weights."),
+    "random": ("not trained", "Shows gross differences only; quick."),
+}
+COPIES = "flagged == copy"
+HOW_TO_READ = (
+    "The bar is what one half of your real tiles has against the other half, 20 times: a perfect generator lies in it. "
+    "The dot is as many synthetic tiles against the same halves; the thin line shows how uncertain it is.\n"
+    "● within: as the originals.  ▲ worse, below, above: unlike them.  ◆ nearer than the originals are to each other: "
+    "more variety than half of your images, or copies; the sentences about copies tell which.\n"
+    "Values of different features must not be compared. Two runs whose lines overlap are not shown to differ. "
+    "More is written in the chapter 'Scores' of the manual."
+)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What there is: counts by verdict, columns of scores, why each is outdated, copies of its run."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    columns: list[dict[str, Any]] = field(default_factory=list)
+    outdated: list[str] = field(default_factory=list)
+    copies: list[int] = field(default_factory=list)
+
+    def number(self, sets: str) -> int:
+        """How many pairs a kind of set holds."""
+        verdicts = {"all": ("new", "accepted", "rejected"), "kept": ("new", "accepted")}.get(sets, ("accepted",))
+        return sum(self.counts.get(verdict, 0) for verdict in verdicts)
+
+
+def read_known(store: SampleStore, project: Project) -> Known:
+    """Read scores and what they are about; runs in the background because it reads every row."""
+    from napari_organoid_synth.core.scores.set_scores import outdated, rows_of_runs
+    from napari_organoid_synth.core.scores.table import read_columns
+
+    columns = sorted(read_columns(project), key=lambda column: column["made"], reverse=True)
+    of_sets = {sets: rows_of_runs(store, sets) for sets in {column["samples"] for column in columns}}
+    mine = [of_sets[column["samples"]].get(column["run"], []) for column in columns]
+    return Known(
+        store.counts(),
+        columns,
+        [outdated(project, column, its) for column, its in zip(columns, mine, strict=True)],
+        [sum("copy" in row.flagged.split(", ") for row in its) for its in mine],
+    )
+
+
+class ScoresWidget(StoreDock):
+    """Score the pairs of every run as a set.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    """
+
+    def __init__(self, viewer: napari.viewer.Viewer) -> None:
+        super().__init__(viewer, "scores", PURPOSE, {"Make pairs": lambda: open_dock(self.viewer, "Generate")})
+        self.runner = self.workspace.runner("score")
+        self.known = Known()
+        self._mine, self._warned = False, ""
+        self._build()
+        self.runner.event.connect(self._heed)
+        self.runner.failed.connect(self._failed)
+        self.runner.stateChanged.connect(self._judge)
+        self.workspace.projectChanged.connect(self._open)
+        self.workspace.samplesChanged.connect(self.read)
+        self.workspace.pairsChanged.connect(self.read)
+        self._open(self.workspace.project)
+
+    # --- build ---
+
+    def _build(self) -> None:
+        form = self._form = rows()
+        self.sets, self.extractor = combo_box(), combo_box()
+        for key, text in SETS.items():
+            self.sets.addItem(text, key)
+        for key, (text, _) in EXTRACTORS.items():
+            self.extractor.addItem(text, key)
+        add_row(form, "Pairs", self.sets, "Which pairs of each run are compared with the real tiles.")
+        tip = "The network that turns a tile into numbers, by which tiles are compared."
+        add_row(form, "Features", self.extractor, tip)
+        self.weights, browse = QLineEdit(), QToolButton()
+        self.weights.setPlaceholderText("file of weights")
+        browse.setText("…")
+        named(browse, "Choose a file of weights", "A .pth or .safetensors file on this computer.")
+        browse.clicked.connect(self._choose)
+        self._weights_row = row_of(self.weights, browse)
+        tip = "File of trained weights for these features. Nothing is downloaded."
+        add_row(form, "Weights", self._weights_row, tip)
+        named(self.weights, "File of weights", tip)
+        self.column.addLayout(form)
+        self.about = WrapLabel()
+        self.column.addWidget(self.about)
+        self.fold = Fold("More settings")
+        self.form = SettingsForm(ScoreSettings, hidden=("metrics", "sets", "extractor", "weights"))
+        self.fold.addWidget(self.form)
+        self.column.addWidget(self.fold)
+        self.progress = ProgressCard(self.runner, "Stop and keep", "tile")
+        self.column.addWidget(self.progress)
+        self.column.addWidget(self.said)
+
+        self.runs = combo_box()
+        named(self.runs, "Scores of", "Run, pairs and features whose scores are shown; newest first.")
+        self.runs.currentIndexChanged.connect(self._show_column)
+        self.stale = WrapLabel()
+        self.stale.setAccessibleName("Outdated")
+        self.table = ScoreRows()
+        self.words = WrapLabel()
+        self.words.setAccessibleName("Copies, variety and masks")
+        self.copies = QPushButton()
+        self.copies.clicked.connect(lambda: self.guard(self.show_copies))
+        tip = "All numbers of all runs for a spreadsheet, tab-separated."
+        self.copy_table = CopyButton("Copy as table", tip, self._table_text)
+        self.read_me = Fold("How to read this")
+        self.read_me.addWidget(WrapLabel(HOW_TO_READ))
+        self._results = (self.runs, self.stale, self.table, self.words, self.copies, self.copy_table, self.read_me)
+        for widget in self._results:
+            self.column.addWidget(widget)
+        self.copy_button = self.command_button(lambda: ("score", self.value()))
+        self.column.addWidget(self.copy_button)
+
+        self.sets.currentIndexChanged.connect(self._edited)
+        self.extractor.currentIndexChanged.connect(self._edited)
+        self.weights.textChanged.connect(self._edited)
+        self.form.valueChanged.connect(self._edited)
+        self.form.problemChanged.connect(self._judge)
+        self.setValue(ScoreSettings())
+
+    # --- value ---
+
+    def value(self) -> ScoreSettings:
+        """The settings as shown."""
+        values = self.form.value().model_dump() | {
+            "sets": self.sets.currentData(),
+            "extractor": self.extractor.currentData(),
+            "weights": self.weights.text().strip() if self._needs_file() else "",
+        }
+        return ScoreSettings.parse(values)
+
+    def setValue(self, settings: ScoreSettings) -> None:
+        """Show settings; the pairs of ``sets="none"`` are all."""
+        self.form.setValue(settings)
+        self.sets.setCurrentIndex(max(0, self.sets.findData(settings.sets)))
+        self.extractor.setCurrentIndex(self.extractor.findData(settings.extractor))
+        self.weights.setText(settings.weights)
+        self._judge()
+
+    def _needs_file(self) -> bool:
+        return self.extractor.currentData() in ("inception2048", "inception64", "vgg19")
+
+    # --- what there is ---
+
+    def _open(self, _: Project | None) -> None:
+        self.error.hide()
+        self.say("")
+        self.close_store()
+        self.known = Known()
+        self.restore(ScoreSettings, self.setValue, without=("again",))
+        self.read()
+
+    def read(self, *_: object) -> None:
+        """Read the scores again."""
+        super().read()
+        self._show_known()
+
+    def look(self, store: SampleStore, project: Project) -> Known:
+        """Scores and what they are about."""
+        return read_known(store, project)
+
+    def take(self, found: Known) -> None:
+        """Show the scores."""
+        self.known = found
+        self._show_known()
+
+    def _show_known(self) -> None:
+        shown = self.runs.currentText()
+        self.runs.blockSignals(True)
+        self.runs.clear()
+        for column in self.known.columns:
+            name = short(column["run"] or "pairs without a run", 28)
+            self.runs.addItem(f"{name} · {SETS.get(column['samples'], '')} · {column['extractor']}")
+            about = f"{column['run']}: {column['number']} pairs, features {column['extractor']}"
+            self.runs.setItemData(self.runs.count() - 1, about, Qt.ItemDataRole.ToolTipRole)
+        self.runs.setCurrentIndex(max(0, self.runs.findText(shown)) if self.known.columns else -1)
+        self.runs.blockSignals(False)
+        self._show_column()
+        self._judge()
+
+    def _show_column(self, *_: object) -> None:
+        place = self.runs.currentIndex()
+        for widget in self._results:
+            widget.setVisible(place >= 0)
+        if place < 0:
+            return
+        from napari_organoid_synth.core.scores.table import words_of
+
+        column, stale, copies = (many[place] for many in (self.known.columns, self.known.outdated, self.known.copies))
+        self.stale.setText(f"⚠ Old: {stale}. Score again to bring it up to date.")
+        self.stale.setVisible(bool(stale))
+        self.table.show_scores(column["scores"])
+        lines = words_of(column)
+        if not column["scores"]:
+            lines.insert(0, f"{column['number']} pairs: too few for scores of the set, only copies were looked for.")
+        self.words.setText("\n".join(f"• {line}" for line in lines))
+        self.copies.setText(f"Show {copies:,} cop{'ies' if copies != 1 else 'y'} in Curate")
+        tip = "Opens Curate with the query for flagged copies; Space shows the real image beside a pair."
+        named(self.copies, self.copies.text(), tip)
+        self.copies.setVisible(copies > 0)
+
+    def show_copies(self) -> None:
+        """Let Curate show the flagged copies of the run that is shown."""
+        run = self.known.columns[self.runs.currentIndex()]["run"]
+        open_dock(self.viewer, "Curate")
+        self.workspace.queryAsked.emit(f'{COPIES} and run == "{run}"' if run else COPIES)
+
+    # --- edits ---
+
+    def _edited(self, *_: object) -> None:
+        self._judge()
+        if not self.form.problem:
+            self.remember(self.value(), without=("again",))
+
+    def _judge(self, *_: object) -> None:
+        table = self.workspace.pairs
+        count = self.known.number(self.sets.currentData())
+        show_row(self._form, self._weights_row, self._needs_file())
+        self.about.setText(EXTRACTORS[self.extractor.currentData()][1])
+        self.button.setText(f"Score {count:,} pair{'s' * (count != 1)}" if count else "Score")
+        tip = "Each pair, then the pairs of each run as a set, in a process of its own. What is up to date is left."
+        self.button.setAccessibleDescription(tip)
+        if self.runner.running:
+            self.allow("Pairs are being scored.")
+        elif not self.known.counts:
+            self.allow("Reading the pairs…")
+        elif table is None or not table.train:
+            self.allow("There are no real pairs to compare with. Add them in Pairs.")
+        elif not count:
+            self.allow(
+                "Nothing is accepted yet." if self.sets.currentData() == "accepted" else "There are no pairs yet."
+            )
+        elif self._needs_file() and not Path(self.weights.text().strip()).expanduser().is_file():
+            self.allow("Choose the file of weights, or features that need none.")
+        else:
+            self.allow(self.form.problem)
+
+    def _choose(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, "File of weights", self.weights.text())
+        if path:
+            self.weights.setText(path)
+
+    # --- run ---
+
+    def run(self) -> None:
+        """Start scoring."""
+        if self.workspace.project is not None and not self.runner.running:
+            self.error.dismiss()
+            self.say("")
+            self._mine, self._warned = True, ""
+            self.runner.start("score", self.workspace.project, self.value())
+
+    def _heed(self, event: Event) -> None:
+        if isinstance(event, Warned):
+            self._warned = event.text
+        if not isinstance(event, Finished) or not self._mine:
+            return
+        self._mine = False
+        columns = event.result.get("sets") or []
+        if event.reason != "completed":
+            text = "Stopped; the runs that were done are kept."
+        else:
+            text = f"{len(columns)} run{'s' * (len(columns) != 1)} compared with the real images."
+            self.workspace.notify(text, [("Look at scores", lambda: open_dock(self.viewer, "Scores"))])
+        self.say(f"{text} {self._warned}".strip())
+
+    def _failed(self, failed: Any) -> None:
+        if self._mine:
+            self._mine = False
+            self.show_error(failed)
+
+    def _table_text(self) -> str:
+        from napari_organoid_synth.core.scores.table import as_tsv
+
+        return as_tsv(self.known.columns)

@@ -1,0 +1,193 @@
+"""The scores of a run as rows: title, value, the range of the originals as a bar, the value as a dot, words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from qtpy.QtCore import QPointF, QRectF, QSize, Qt
+from qtpy.QtGui import QColor, QPainter, QPen
+from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
+
+from napari_organoid_synth.widgets.forms.form import Fold
+from napari_organoid_synth.widgets.shared.cards import Drawn, theme_colour
+
+GROUPS = {
+    "Features": ("kid", "fid", "precision", "recall", "density", "coverage", "c2st"),
+    "Pixels": ("ssim", "uqi", "nmi", "psnr", "mse"),
+    "Sharpness": ("hf_energy", "blur"),
+    "Masks": (
+        *("ks_count", "ks_area", "ks_eccentricity", "ks_touching", "ks_decode_error"),
+        *("w_count", "w_area", "w_eccentricity", "w_touching", "w_decode_error"),
+    ),
+}
+TITLES = {
+    "precision": "Precision: look real",
+    "recall": "Recall: all is covered",
+    "c2st": "Told apart (0.5: not)",
+    "nmi": "Mutual information",
+    **{name: name.upper() for name in ("ssim", "uqi", "psnr", "mse")},
+    "blur": "Blur (0 sharp)",
+    "ks_count": "Number of objects, KS",
+    "ks_area": "Area, KS",
+    "ks_eccentricity": "Eccentricity, KS",
+    "ks_touching": "Touching share, KS",
+    "ks_decode_error": "Decode error, KS",
+}
+"""Of scores whose own title is too long for a column."""
+_DIFFER = "How much the distribution in the synthetic masks differs from that in the real ones"
+MEANINGS = {
+    "kid": "Distance of the synthetic from the real tiles in features. Low is good, about 0; may be slightly below 0. "
+    "Right also for few tiles: read it first.",
+    "fid": "The same distance with Gaussians. Low is good; too high for few tiles: compare it with the originals only.",
+    "precision": "Share of synthetic tiles that lie among the real ones: do they look real? High is good.",
+    "recall": "Share of real tiles that lie among the synthetic ones: is all the variety there? High is good.",
+    "density": "As precision, but one odd real tile does not help. High is good; may exceed 1.",
+    "coverage": "Share of real tiles that have a synthetic one near. High is good.",
+    "c2st": "How often the nearest neighbour tells whether a tile is real. 0.5: not at all. Far below 0.5: copies.",
+    "ssim": "Alike in structure, every synthetic with every real tile. Above the originals: copies or plain images.",
+    "uqi": "Universal quality index of every synthetic with every real tile; to be as between real tiles.",
+    "nmi": "Information that every synthetic tile shares with every real one, 0 to 1; to be as between real tiles.",
+    "psnr": "Peak signal to noise ratio over all pairs of tiles; to be as between real tiles.",
+    "mse": "Mean squared difference over all pairs of tiles, grey levels 0 to 255; to be as between real tiles.",
+    "hf_energy": "Strength of the finest structure. Noise raises it, blur lowers it; to be as in real tiles.",
+    "blur": "0 is sharp, 1 is blurred; to be as in real tiles.",
+    **{f"ks_{name}": f"{_DIFFER}: 0 equal, 1 separate." for name in ("count", "area", "eccentricity", "touching")},
+    **{f"w_{name}": f"{_DIFFER}, in its own units." for name in ("count", "area", "eccentricity", "touching")},
+    "ks_decode_error": f"{_DIFFER}, for the error that an encoding of the mask leaves: 0 equal, 1 separate.",
+    "w_decode_error": f"{_DIFFER}, for the error that an encoding of the mask leaves.",
+}
+MARGIN = 4  # px
+BAR, DOT = 0.85, 0.32  # height of the bar and radius of the dot, as parts of the height of a line
+
+
+def number(value: float) -> str:
+    """Three digits, never as a power of ten where it can be helped."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else "0" if value == 0 else f"{value:.3g}"
+
+
+def verdict(score: dict[str, Any]) -> tuple[str, str]:
+    """Sign and word: within the originals, or how it leaves them."""
+    alike, low, high = score["alike"], score["real_low"], score["real_high"]
+    if low <= alike <= high:
+        return "●", "within"
+    if score["better"] == "range":
+        return "▲", "below" if alike < low else "above"
+    return ("▲", "worse") if (alike > high) == (score["better"] == "low") else ("◆", "nearer")
+
+
+class ScoreRow(Drawn):
+    """One score, painted.
+
+    Parameters
+    ----------
+    score : dict
+        A `metrics.sets.SetScore` as plain values.
+    """
+
+    def __init__(self, score: dict[str, Any], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.score = score
+        sign, word = verdict(score)
+        unit = f" {score['unit']}" if score["unit"] else ""
+        self.value = f"{number(score['alike'])}{unit}"
+        tip = [
+            score["title"],
+            MEANINGS.get(score["name"], ""),
+            f"Like with like: {self.value}. Originals among each other: "
+            f"{number(score['real_low'])} to {number(score['real_high'])}.",
+            f"All {score['n_fake']} synthetic with all {score['n_real']} real tiles: {score['value']:.5g}{unit}, "
+            f"95 % interval {score['low']:.5g} to {score['high']:.5g} (its width is the thin line).",
+            f"In words: {score['words']}.",
+            f"Features: {score['extractor']}." if score["extractor"] else "",
+        ]
+        self.setToolTip("<p>" + "</p><p>".join(line for line in tip if line) + "</p>")
+        self.setAccessibleName(f"{score['title']}: {self.value}, {word}")
+        self.setAccessibleDescription(" ".join(line for line in tip[1:] if line))
+        self._sign, self._word = sign, word
+
+    def sizeHint(self) -> QSize:
+        """Two lines of text, as wide as there is room."""
+        return QSize(200, 2 * self.fontMetrics().height() + 3 * MARGIN)
+
+    def paintEvent(self, event: Any) -> None:
+        """Title and value above, bar and word below."""
+        painter, metrics = QPainter(self), self.fontMetrics()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        text, strong = QColor(theme_colour("text")), QColor(theme_colour("current"))
+        line, width = metrics.height(), self.width()
+        painter.setPen(text)
+        room = metrics.horizontalAdvance(self.value) + 2 * MARGIN
+        title = metrics.elidedText(
+            TITLES.get(self.score["name"], self.score["title"]), Qt.TextElideMode.ElideRight, width - room
+        )
+        flags = Qt.AlignmentFlag.AlignVCenter
+        painter.drawText(QRectF(0, MARGIN, width, line), flags | Qt.AlignmentFlag.AlignLeft, title)
+        painter.drawText(QRectF(0, MARGIN, width, line), flags | Qt.AlignmentFlag.AlignRight, self.value)
+        top = line + 2 * MARGIN
+        words = f"{self._sign} {self._word}"
+        column = metrics.horizontalAdvance("▲ nearer ") + MARGIN
+        painter.drawText(QRectF(width - column, top, column, line), flags | Qt.AlignmentFlag.AlignRight, words)
+        self._paint_bar(painter, QRectF(MARGIN, top, width - column - 3 * MARGIN, line), text, strong)
+
+    def _paint_bar(self, painter: QPainter, place: QRectF, text: QColor, strong: QColor) -> None:
+        score = self.score
+        dot, low, high = score["alike"], score["real_low"], score["real_high"]
+        left, right = dot + score["low"] - score["value"], dot + score["high"] - score["value"]
+        least, most = min(low, dot, left), max(high, dot, right)
+        span = (most - least) or 1.0
+
+        def x(value: float) -> float:
+            return float(place.left() + (value - least) / span * place.width())
+
+        middle, bar, dot_radius = place.center().y(), BAR * place.height(), DOT * place.height()
+        faint = QColor(text)
+        faint.setAlpha(60)
+        painter.setPen(QPen(faint, 1))
+        painter.drawLine(QPointF(place.left(), middle), QPointF(place.right(), middle))
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(strong)
+        painter.drawRoundedRect(QRectF(x(low), middle - bar / 2, max(x(high) - x(low), 3), bar), 2, 2)
+        painter.setPen(QPen(text, 1.5))
+        painter.drawLine(QPointF(x(left), middle), QPointF(x(right), middle))
+        painter.setPen(QPen(QColor(theme_colour("background")), 1))
+        painter.setBrush(text)
+        painter.drawEllipse(QPointF(x(dot), middle), dot_radius, dot_radius)
+
+
+class ScoreRows(QWidget):
+    """All scores of a run: the features in view, the others folded under what became of them."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self._column.setSpacing(0)
+        self.rows: list[ScoreRow] = []
+        self.folds: dict[str, Fold] = {}
+
+    def show_scores(self, scores: Sequence[dict[str, Any]]) -> None:
+        """Show scores; what was unfolded stays so."""
+        opened = {name for name, fold in self.folds.items() if fold.isExpanded()}
+        while (item := self._column.takeAt(0)) is not None:
+            if (widget := item.widget()) is not None:
+                widget.hide()
+                widget.deleteLater()
+        self.rows, self.folds = [], {}
+        for place, (title, names) in enumerate(GROUPS.items()):
+            found = [ScoreRow(score) for score in scores if score["name"] in names]
+            if not found:
+                continue
+            self.rows += found
+            if place == 0:
+                for row in found:
+                    self._column.addWidget(row)
+                continue
+            within = sum(verdict(row.score)[1] == "within" for row in found)
+            fold = self.folds[title] = Fold(f"{title}: {within} of {len(found)} within")
+            fold.toggleButton().setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+            for row in found:
+                fold.addWidget(row)
+            self._column.addWidget(fold)
+            if title in opened:
+                fold.expand(animate=False)

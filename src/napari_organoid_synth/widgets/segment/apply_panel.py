@@ -1,0 +1,318 @@
+"""Use on images: a trained segmenter marks open layers or a folder, and what it marked can be exported."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtCore import QSignalBlocker, QUrl
+from qtpy.QtGui import QDesktopServices
+from qtpy.QtWidgets import QCheckBox, QFileDialog, QPushButton, QVBoxLayout, QWidget
+
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.job import Event, Failed, Started, Warned
+from napari_organoid_synth.core.pairs.ome_tiff import LABELS_ENDING, MAP_ENDINGS
+from napari_organoid_synth.core.project import file_stem
+from napari_organoid_synth.core.recipe import PredictSettings
+from napari_organoid_synth.core.segmentation.catalog import Trained, all_trained
+from napari_organoid_synth.widgets.forms.form import Fold, rows
+from napari_organoid_synth.widgets.segment.layer_files import (
+    IMAGES,
+    NOTE,
+    PREDICTED,
+    describe_layer,
+    read_predictions,
+    show_predictions,
+    write_layers,
+)
+from napari_organoid_synth.widgets.shared.background import Background
+from napari_organoid_synth.widgets.shared.cards import ProgressCard, WrapLabel
+from napari_organoid_synth.widgets.shared.dock import add_row, combo_box, named
+from napari_organoid_synth.widgets.shared.workspace import Workspace
+
+MOST_WARNINGS = 5
+NOTHING = "Nothing is trained yet: measure the gain first. The segmenters of its arms are kept."
+
+
+class ApplyPanel(QWidget):
+    """Marks images with a segmenter of a comparison, in a process of its own.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Whose selected image layers can be marked.
+    workspace : Workspace
+    show_error : callable
+        Told what goes wrong.
+    """
+
+    def __init__(self, viewer: Any, workspace: Workspace, show_error: Callable[[Any], None]) -> None:
+        super().__init__()
+        self.viewer, self.workspace, self._show_error = viewer, workspace, show_error
+        self.runner = workspace.runner("predict")
+        self.background = background = Background(self)
+        self.known: list[Trained] = []
+        self.folder: Path | None = None
+        self._writing = False
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        self.fold = Fold("Use on images")
+        column.addWidget(self.fold)
+        self.about = WrapLabel(NOTHING)
+        self.segmenter = combo_box()
+        form = rows()
+        add_row(form, "Trained on", self.segmenter, "Which segmenter marks; in brackets its score, the best first.")
+        holder = QWidget()
+        holder.setLayout(form)
+        self.probability = QCheckBox("also how sure it is of each pixel")
+        named(self.probability, "Probability", "A second layer or file with values from 0 to 1.")
+        self.flow = QCheckBox()
+        named(
+            self.flow, "Flow", "Arrows to the middle of each object: a layer whose hue is their direction, or a file."
+        )
+        self.layers_button, self.folder_button = QPushButton("Mark layers"), QPushButton("Mark a folder…")
+        named(self.layers_button, "Mark layers", "Marks the image layers that are selected in the list of layers.")
+        named(self.folder_button, "Mark a folder", "Marks all images of a folder; label images go to the project.")
+        self.card = ProgressCard(self.runner, "Stop and keep", "image")
+        self.said = WrapLabel()
+        self.said.hide()
+        self.open_button, self.export_button = QPushButton("Open folder"), QPushButton("Export predictions…")
+        named(self.open_button, "Open folder", "Shows the label images in the file manager.")
+        named(
+            self.export_button, "Export predictions", "Copies the label images (OME-TIFF) to a folder of your choice."
+        )
+        for widget in (
+            self.about,
+            holder,
+            self.probability,
+            self.flow,
+            self.layers_button,
+            self.folder_button,
+            self.card,
+            self.said,
+            self.open_button,
+            self.export_button,
+        ):
+            self.fold.addWidget(widget)
+        self.layers_button.clicked.connect(lambda: self._guard(self.mark_layers))
+        self.folder_button.clicked.connect(self._choose_folder)
+        self.open_button.clicked.connect(self._open_folder)
+        self.export_button.clicked.connect(self._choose_export)
+        self.segmenter.currentIndexChanged.connect(self._judge)
+        self.runner.event.connect(self._heed)
+        self.runner.finished.connect(self._finished)
+        self.runner.failed.connect(self._failed)
+        self.runner.stateChanged.connect(self._judge)
+        viewer.layers.selection.events.changed.connect(self._judge)
+        selected, judge = viewer.layers.selection.events.changed, self._judge
+        self.destroyed.connect(lambda: selected.disconnect(judge))
+        self.destroyed.connect(background.close)
+        self._judge()
+
+    # --- what there is ---
+
+    def refresh(self) -> None:
+        """Look for trained segmenters; the chosen one stays."""
+        project = self.workspace.project
+        self.known = all_trained(project) if project is not None else []
+        chosen = self.segmenter.currentData()
+        with QSignalBlocker(self.segmenter):
+            self.segmenter.clear()
+            for one in self.known:
+                self.segmenter.addItem(f"{one.words}, {one.comparison}", one.name)
+            self.segmenter.setCurrentIndex(max(self.segmenter.findData(chosen), 0) if self.known else -1)
+        if self.folder is None or project is None or project.path not in self.folder.parents:
+            self.folder = None
+            self.said.hide()
+        self._judge()
+
+    def _selected(self) -> list[Any]:
+        from napari.layers import Image
+
+        chosen = self.viewer.layers.selection
+        return [layer for layer in self.viewer.layers if layer in chosen and isinstance(layer, Image)]
+
+    def _trained(self) -> Trained | None:
+        return next((one for one in self.known if one.name == self.segmenter.currentData()), None)
+
+    def _judge(self, *_: object) -> None:
+        trained, layers = self._trained(), self._selected()
+        free = trained is not None and not self.runner.running and not self._writing
+        if trained is not None:
+            self.about.setText(self._words(trained))
+        else:
+            self.about.setText(NOTHING)
+        for widget in (self.segmenter, self.probability):
+            widget.setEnabled(trained is not None)
+        flow = trained is not None and self._draws_flow(trained)
+        self.flow.setEnabled(flow)
+        self.flow.setText("also the flow that it follows" if flow else "no flow: only Cellpose draws one")
+        names = layers[0].name if len(layers) == 1 else f"{len(layers)} layers"
+        self.layers_button.setText(f"Mark {names[:24]}" if layers else "Mark layers: select an image layer")
+        self.layers_button.setEnabled(free and bool(layers))
+        self.folder_button.setEnabled(free)
+        for button in (self.open_button, self.export_button):
+            button.setVisible(self.folder is not None and not self.runner.running)
+
+    def _draws_flow(self, trained: Trained) -> bool:
+        try:
+            return trained.draws_flow
+        except UserError:  # damaged; `_words` says so
+            return False
+
+    def _words(self, trained: Trained) -> str:
+        """What a segmenter takes, gives and weighs."""
+        try:
+            spec = trained.description()["spec"]
+        except UserError as error:
+            return f"! {error}"
+        channels, what = spec["channels"], ", ".join(spec["class_names"])
+        gives = {"instances": "single objects", "classes": what}.get(spec["mask_kind"], what)
+        fold = " It was trained without the test images of its fold." if trained.fold else ""
+        size = f"{trained.size / 1e6:.1f} MB"
+        return f"Takes images with {channels} channel{'s' * (channels > 1)}, marks {gives}; {size} on disk.{fold}"
+
+    # --- mark ---
+
+    def settings(self, images: tuple[str, ...], folder: str = "") -> PredictSettings:
+        """What the child process is told."""
+        return PredictSettings(
+            segmenter=self.segmenter.currentData() or "",
+            images=images,
+            folder=folder,
+            probability=self.probability.isChecked(),
+            flow=self.flow.isEnabled() and self.flow.isChecked(),
+        )
+
+    def mark_layers(self) -> None:
+        """Write the selected image layers to files, and mark them; the labels come back as layers."""
+        trained, layers, project = self._trained(), self._selected(), self.workspace.project
+        if trained is None or project is None or not layers or self.runner.running or self._writing:
+            return
+        channels = int(trained.description()["spec"]["channels"])
+        folder = project.job("layers").path
+        taken = [(describe_layer(one), one.data[0] if one.multiscale else one.data) for one in layers]
+        settings = self.settings((str(folder / IMAGES),), str(folder / PREDICTED))
+        self._writing = True
+        self._judge()
+
+        def start(_: object) -> None:
+            self._writing = False
+            if self.workspace.project is project and not self.runner.running:
+                self.runner.start("predict", project, settings)
+            self._judge()
+
+        self.background.do(lambda: write_layers(folder, taken, channels), start, self._could_not)
+
+    def mark_folder(self, images: Path, folder: Path | None = None) -> None:
+        """Mark all images of a folder."""
+        project, trained = self.workspace.project, self._trained()
+        if project is not None and trained is not None and not self.runner.running:
+            by = file_stem(trained.name.replace("/", "-"))
+            out = folder or project.path / "predictions" / by / images.name
+            self.runner.start("predict", project, self.settings((str(images),), str(out)))
+
+    def _choose_folder(self) -> None:
+        if path := QFileDialog.getExistingDirectory(self, "Folder of images to mark"):
+            self._guard(lambda: self.mark_folder(Path(path)))
+
+    # --- follow ---
+
+    def _heed(self, event: Event) -> None:
+        if isinstance(event, Started):
+            self.said.hide()
+            self.fold.expand()
+        elif isinstance(event, Warned):
+            said = self.said.text().splitlines() if not self.said.isHidden() else []
+            self.said.setText("\n".join([*said, f"! {event.text}"][:MOST_WARNINGS]))
+            self.said.show()
+
+    def _finished(self, reason: str) -> None:
+        result = self.runner.result
+        self.folder = Path(result["folder"])
+        marked, before = int(result["images"]), int(result["done_before"])
+        words = f"{marked} image{'s' * (marked != 1)} marked"
+        words += f", {before} were done before" * bool(before)
+        words += f", {result['objects']:,} objects" if "objects" in result else ""
+        words += f", {len(result['failed'])} could not be" * bool(result["failed"])
+        words += "; stopped" * (reason == "canceled")
+        said = self.said.text().splitlines() if not self.said.isHidden() else []
+        self.said.setText("\n".join([f"{words}.", *said]))
+        self.said.show()
+        self._judge()
+        above = self.folder.parent
+        if (above / NOTE).exists():
+            shutil.rmtree(above / IMAGES, ignore_errors=True)
+            by = str(result["segmenter"]).split("/")[1] if "/" in str(result["segmenter"]) else "predicted"
+            self.background.do(
+                lambda: read_predictions(above),
+                lambda found: show_predictions(self.viewer, found, by),
+                self._show_error,
+            )
+
+    def _failed(self, failed: Failed) -> None:
+        self._show_error(failed)
+        self._judge()
+
+    def _could_not(self, error: BaseException) -> None:
+        self._writing = False
+        self._show_error(error)
+        self._judge()
+
+    # --- files ---
+
+    def _open_folder(self) -> None:
+        if self.folder is not None:
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self.folder)))
+
+    def _choose_export(self) -> None:
+        if path := QFileDialog.getExistingDirectory(self, "Copy the label images to a folder"):
+            self.export(Path(path))
+
+    def export(self, target: Path) -> None:
+        """Copy label images, and maps, under the names of their layers or images."""
+        source = self.folder
+        if source is None:
+            return
+
+        def say(number: int) -> None:
+            self.said.setText(f"{number} file{'s' * (number != 1)} copied to {target}.")
+            self.said.show()
+
+        self.background.do(lambda: copy_predictions(source, target), say, self._show_error)
+
+    def _guard(self, action: Callable[[], Any]) -> None:
+        try:
+            action()
+        except (UserError, OSError, ValueError) as error:
+            self._show_error(error)
+
+
+def copy_predictions(source: Path, target: Path) -> int:
+    """Copy what `predict` wrote to another folder; those of layers are named after these. How many files.
+
+    Raises
+    ------
+    UserError
+        If a file of that name is there.
+    """
+    names: dict[str, str] = {}
+    if (source.parent / NOTE).exists():
+        notes = json.loads((source.parent / NOTE).read_text(encoding="utf-8"))
+        taken = [file_stem(note["name"]) for note in notes]
+        names = {
+            note["stem"]: name if taken.count(name) == 1 else f"{name}_{note['stem']}"
+            for note, name in zip(notes, taken, strict=True)
+        }
+    files = sorted(path for path in source.iterdir() if path.name.endswith((LABELS_ENDING, *MAP_ENDINGS.values())))
+    wanted = [(path, target / (names.get(path.name[:3], path.name[:3]) + path.name[3:])) for path in files]
+    for _, there in wanted:
+        if there.exists():
+            raise UserError(f"{there} exists.", "Expected a folder without it.", "Choose another folder.")
+    target.mkdir(parents=True, exist_ok=True)
+    for path, there in wanted:
+        shutil.copyfile(path, there)
+    return len(wanted)

@@ -1,0 +1,62 @@
+"""Share of images above each threshold of a score: a line for the mean of the folds, a band from lowest to highest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pyqtgraph as pg
+from qtpy.QtGui import QColor
+from qtpy.QtWidgets import QWidget
+
+from napari_organoid_synth.core.segmentation.threshold_curves import COLOURS, THRESHOLDS, FoldScores, lowest
+from napari_organoid_synth.widgets.shared.cards import WrapLabel
+from napari_organoid_synth.widgets.shared.curves import STYLES, ThemedPlot
+
+
+class IntervalPlot(ThemedPlot):
+    """The interval plot of several methods, with their means in words below.
+
+    Parameters
+    ----------
+    score : str
+        What the thresholds are of.
+    parent : QWidget, optional
+    """
+
+    def __init__(self, score: str = "F", parent: QWidget | None = None) -> None:
+        tip = (
+            f"How many of the test images reach a {score} of at least so much. Higher is better; the band reaches from "
+            "the worst to the best fold."
+        )
+        super().__init__(f"Images above each {score}", tip, parent)
+        self._curves: dict[str, FoldScores] = {}
+        self._colours: list[str] = []
+        self.plot.setFixedHeight(180)
+        self.plot.setYRange(0, 100, padding=0.06)
+        self.plot.setLabel("bottom", score)
+        self.plot.setLabel("left", "images, %")
+        self.words = WrapLabel()
+        self.layout().addWidget(self.words)
+
+    def show_curves(self, curves: Mapping[str, FoldScores], colours: Sequence[str] = COLOURS) -> None:
+        """Show the scores of each method in its colour; those without images are left out."""
+        self._colours = [colours[row % len(colours)] for row, each in enumerate(curves.values()) if each.folds]
+        self._curves = {name: each for name, each in curves.items() if each.folds}
+        self.words.setText("\n".join(f"{name}: {each.words}" for name, each in self._curves.items()))
+        self.draw()
+
+    def draw_items(self, text: str) -> None:
+        """A line and a band for each method."""
+        self.plot.setXRange(lowest(self._curves.values()), 1, padding=0.01)
+        legend = self.plot.addLegend(offset=(4, -4), labelTextColor=text, labelTextSize="8pt")
+        legend.setLabelTextColor(text)  # of the theme now; it is made once
+        legend.clear()
+        for row, (name, each) in enumerate(self._curves.items()):
+            mean, low, high = (100 * values for values in each.band())
+            colour = QColor(self._colours[row])
+            faint = QColor(colour)
+            faint.setAlpha(50)
+            edges = [pg.PlotCurveItem(THRESHOLDS, values) for values in (low, high)]
+            self.plot.addItem(pg.FillBetweenItem(*edges, brush=faint))
+            pen = pg.mkPen(colour, width=2, style=STYLES[row % len(STYLES)])
+            self.plot.plot(THRESHOLDS, mean, pen=pen, name=name)

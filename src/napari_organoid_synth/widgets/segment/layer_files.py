@@ -1,0 +1,170 @@
+"""Image layers as files for a child process, and its predictions as layers again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_organoid_synth.core.job import write_text
+from napari_organoid_synth.core.pairs.ome_tiff import LABELS_ENDING, MAP_ENDINGS, read_image, read_labels
+from napari_organoid_synth.core.pairs.overlay import flow_colours
+
+NOTE = "layers.json"
+IMAGES, PREDICTED = "images", "predicted"
+
+
+def describe_layer(layer: Any) -> dict[str, Any]:
+    """What must be known of an image layer besides its pixels; JSON values."""
+    spatial = layer.ndim
+    return {
+        "name": layer.name,
+        "rgb": bool(layer.rgb),
+        "scale": [float(value) for value in layer.scale[-spatial:]],
+        "translate": [float(value) for value in layer.translate[-spatial:]],
+        "units": [str(unit) for unit in getattr(layer, "units", ())],
+    }
+
+
+def as_planes(data: Any, rgb: bool, channels: int) -> tuple[NDArray[Any], tuple[int, ...]]:
+    """Pixels of a layer as images, and the shape of the axes before them.
+
+    Parameters
+    ----------
+    data : array (..., Y, X) or, with ``rgb``, (..., Y, X, 3 or 4)
+        Where ``channels`` is more than 1, the axis before Y holds them.
+    rgb : bool
+        Whether the last axis holds colours.
+    channels : int
+        That a segmenter knows.
+
+    Returns
+    -------
+    planes : NDArray (N, C, Y, X)
+    lead : tuple of int
+        Whose product is N; empty for a single image.
+
+    Examples
+    --------
+    >>> planes, lead = as_planes(np.zeros((5, 7, 9)), False, 1)
+    >>> planes.shape, lead
+    ((5, 1, 7, 9), (5,))
+    """
+    pixels = np.asarray(data)
+    if rgb:
+        pixels = np.moveaxis(pixels[..., :3], -1, -3)
+    elif channels == 1 or pixels.ndim == 2:
+        pixels = pixels[..., None, :, :]
+    lead = tuple(int(size) for size in pixels.shape[:-3])
+    return pixels.reshape(-1, *pixels.shape[-3:]), lead
+
+
+def storable(pixels: NDArray[Any]) -> NDArray[Any]:
+    """The same numbers in a type that OME-TIFF knows."""
+    if pixels.dtype == bool:
+        return pixels.astype(np.uint8)
+    if pixels.dtype == np.float16:
+        return pixels.astype(np.float32)
+    if pixels.dtype.kind in "iu" and pixels.dtype.itemsize == 8:
+        return pixels.astype(np.int32 if np.abs(pixels).max(initial=0) < 2**31 else np.float64)
+    return pixels
+
+
+def write_layers(folder: Path, layers: Sequence[tuple[dict[str, Any], Any]], channels: int) -> None:
+    """Write pixels below ``folder/images`` and ``layers.json``; in a worker thread.
+
+    Parameters
+    ----------
+    folder : Path
+        Below ``jobs`` of the project.
+    layers : sequence of (dict, array)
+        Of `describe_layer`, and the pixels.
+    channels : int
+        That the segmenter knows.
+    """
+    import tifffile
+
+    (folder / IMAGES).mkdir(parents=True, exist_ok=True)
+    notes = []
+    for number, (note, data) in enumerate(layers):
+        planes, lead = as_planes(data, note["rgb"], channels)
+        stem = f"{number:03d}"
+        one = len(planes) == 1
+        tifffile.imwrite(
+            folder / IMAGES / f"{stem}.ome.tif",
+            np.ascontiguousarray(storable(planes[0] if one else planes)),
+            ome=True,
+            photometric="minisblack",
+            metadata={"axes": "CYX" if one else "ZCYX"},
+        )
+        notes.append({**note, "stem": stem, "lead": list(lead)})
+    write_text(folder / NOTE, json.dumps(notes, indent=1))
+
+
+def read_predictions(folder: Path) -> list[tuple[dict[str, Any], NDArray[np.int32], dict[str, NDArray[Any]]]]:
+    """What was marked in the layers that `write_layers` wrote; in a worker thread.
+
+    Returns
+    -------
+    list of (dict, NDArray (..., Y, X) int32, dict)
+        Notes of each layer, labels, maps: where they were wanted ``probability`` (K, ..., Y, X) float32 and ``flow``
+        (..., Y, X, 3) uint8, in colour. Layers that could not be marked are left out.
+    """
+    found = []
+    for note in json.loads((folder / NOTE).read_text(encoding="utf-8")):
+        lead = tuple(note["lead"])
+        count = int(np.prod(lead)) if lead else 1
+        stem = note["stem"]
+        names = [stem] if count == 1 else [f"{stem}_z{number + 1:03d}" for number in range(count)]
+        paths = [folder / PREDICTED / f"{name}{LABELS_ENDING}" for name in names]
+        if not all(path.exists() for path in paths):
+            continue
+        labels = np.stack([read_labels(path) for path in paths])
+        labels = labels.reshape(*lead, *labels.shape[1:])
+        maps: dict[str, NDArray[Any]] = {}
+        for what, ending in MAP_ENDINGS.items():
+            files = [folder / PREDICTED / f"{name}{ending}" for name in names]
+            if all(path.exists() for path in files):
+                planes = np.stack([np.asarray(read_image(path)[0]) for path in files], axis=1)  # (K, N, Y, X)
+                planes = planes.reshape(len(planes), *lead, *labels.shape[-2:])
+                maps[what] = flow_colours(planes) if what == "flow" else planes
+        found.append((note, labels, maps))
+    return found
+
+
+def show_predictions(viewer: Any, found: Sequence[tuple[Mapping[str, Any], Any, Any]], by: str) -> list[Any]:
+    """Add a labels layer, and an image layer for each map that there is, with the place of the marked layer."""
+    added = []
+    for note, labels, maps in found:
+        axes = len(note["lead"]) + 2
+        kept = range(len(note["scale"]))
+        spatial = [*kept[: len(note["lead"])], *kept[-2:]]
+        scale, translate = ([note[what][axis] for axis in spatial] for what in ("scale", "translate"))
+        units = [note["units"][axis] for axis in spatial] if len(note["units"]) == len(note["scale"]) else None
+        place = {"scale": scale, "translate": translate, "units": units}
+        if "flow" in maps:
+            added.append(viewer.add_image(maps["flow"], name=f"{note['name']} flow", rgb=True, visible=False, **place))
+        if "probability" in maps:
+            probability = maps["probability"]
+            single = len(probability) == 1
+            added.append(
+                viewer.add_image(
+                    probability[0] if single else probability,
+                    name=f"{note['name']} probability",
+                    scale=scale if single else [1.0, *scale],
+                    translate=translate if single else [0.0, *translate],
+                    units=units if single or units is None else ["pixel", *units],
+                    contrast_limits=(0, 1),
+                    rgb=False,
+                    visible=False,
+                )
+            )
+        name = f"{note['name']} {by}".strip()
+        layer = viewer.add_labels(labels, name=name, **place)
+        assert layer.ndim == axes
+        added.append(layer)
+    return added

@@ -1,0 +1,310 @@
+"""The frames of docks: what all share, the column with its one prominent button, the wide dock at the bottom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+from qtpy.QtCore import QSize, Qt, QTimer
+from qtpy.QtWidgets import (
+    QBoxLayout,
+    QComboBox,
+    QFormLayout,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QLayout,
+    QScrollArea,
+    QSizePolicy,
+    QStyle,
+    QStyleOptionComboBox,
+    QStylePainter,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.frozen_model import Settings
+from napari_organoid_synth.core.job import Failed
+from napari_organoid_synth.widgets.forms.editors import guard_wheel
+from napari_organoid_synth.widgets.shared import rebuild as _rebuild
+from napari_organoid_synth.widgets.shared.cards import CopyButton, EmptyCard, ErrorCard, PrimaryButton, WrapLabel
+from napari_organoid_synth.widgets.shared.jobs import command_text
+from napari_organoid_synth.widgets.shared.menus import move_down, settle
+from napari_organoid_synth.widgets.shared.workspace import Workspace, add_recent_buttons
+
+ACROSS, DOWN = QBoxLayout.Direction.LeftToRight, QBoxLayout.Direction.TopToBottom
+
+
+class Dock(QWidget):
+    """What all docks have in common.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    """
+
+    def __init__(self, viewer: Any) -> None:
+        super().__init__()
+        self.viewer, self.workspace, self.error = viewer, Workspace.of(viewer), ErrorCard()
+
+    def guard(self, action: Callable[[], Any]) -> Any:
+        """Do something; what goes wrong is shown in the dock and everything stays usable."""
+        try:
+            return action()
+        except (UserError, OSError, ValueError) as error:
+            self.show_error(error)
+            return None
+
+    def show_error(self, error: Failed | BaseException) -> None:
+        """Show what went wrong, with a button where something can be done about it here."""
+        _rebuild.show_error(self.error, self.workspace, error)
+
+    def command_button(self, shown: Callable[[], tuple[str, Settings]]) -> CopyButton:
+        """A button that copies the command which does the same; ``shown`` gives verb and settings."""
+
+        def command() -> str:
+            if self.workspace.project is None:
+                return ""
+            verb, settings = shown()
+            return command_text(verb, self.workspace.project, settings)
+
+        tip = "The same on the command line, also on another computer."
+        button = CopyButton("Copy as command", tip, lambda: self.guard(command))
+        button.setFlat(True)
+        return button
+
+
+class WideDock(Dock):
+    """A dock that wants width: when it is first shown it moves to the bottom area.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    """
+
+    def __init__(self, viewer: Any) -> None:
+        super().__init__(viewer)
+        self._placed = False
+        self._settling = QTimer(self)
+        self._settling.setSingleShot(True)
+        self._settling.setInterval(0)
+        self._settling.timeout.connect(self.settle)
+
+    def showEvent(self, event: Any) -> None:
+        """Move down, once napari has placed the dock."""
+        super().showEvent(event)
+        if not self._placed:
+            self._placed = True
+            self._settling.start()
+
+    def settle(self) -> None:
+        """Move to the bottom area."""
+        move_down(self)
+
+
+class ColumnDock(Dock):
+    """A scrolling column above, the one prominent button always in view below.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    key : str
+        Under which its choices are remembered.
+    purpose : str
+        What the dock is for, shown while there is nothing to work on.
+    ways_out : dict of str to callable, optional
+        Buttons below that sentence, above those that open a project.
+    """
+
+    def __init__(
+        self, viewer: Any, key: str, purpose: str, ways_out: Mapping[str, Callable[[], Any]] | None = None
+    ) -> None:
+        super().__init__(viewer)
+        self.key, self.purpose = key, purpose
+        self._restoring = True  # until a project's own choices are shown, nothing is remembered
+        self.setMinimumWidth(320)
+        self.empty = EmptyCard(purpose, ways_out)
+        self._offer_projects = add_recent_buttons(self.empty, self.workspace, self.show_error)
+        self.workspace.projectChanged.connect(lambda _: self._offer_projects())
+        self.body = QWidget()
+        self.column = QVBoxLayout(self.body)
+        self.column.setContentsMargins(0, 0, 0, 0)
+        self.column.setSpacing(6)
+        self.said = WrapLabel()  # what became of the job; each dock puts it where it fits
+        self.said.hide()
+        self.reason = WrapLabel()
+        self.reason.setAccessibleName("Why the button cannot be pressed yet")
+        self.button = PrimaryButton("")
+        self.button.clicked.connect(lambda: self.guard(self.run))
+
+        content = QWidget()
+        inner = QVBoxLayout(content)
+        inner.setContentsMargins(6, 6, 6, 6)
+        inner.addWidget(self.empty)
+        inner.addWidget(self.body)
+        inner.addStretch(1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 4)
+        layout.addWidget(scrolling(content), 1)
+        self._foot = QVBoxLayout()
+        self._foot.setContentsMargins(6, 0, 6, 0)
+        for widget in (self.error, self.reason, self.button):
+            self._foot.addWidget(widget)
+        layout.addLayout(self._foot)
+
+    def sizeHint(self) -> QSize:
+        """320 px wide, as all columns."""
+        return QSize(320, 640)
+
+    def showEvent(self, event: Any) -> None:
+        """Become a tab beside the other docks."""
+        super().showEvent(event)
+        settle(self)
+
+    def focusNextPrevChild(self, next: bool) -> bool:
+        """Tab goes from top to bottom, whenever and in whatever order the widgets were made."""
+        order_tabs(self)
+        return bool(super().focusNextPrevChild(next))
+
+    def put_above_button(self, *widgets: QWidget) -> None:
+        """Add widgets that, like the prominent button, never scroll out of view."""
+        for widget in widgets:
+            self._foot.insertWidget(self._foot.indexOf(self.reason), widget)
+
+    def run(self) -> None:
+        """What the prominent button does."""
+        raise NotImplementedError
+
+    def say(self, text: str) -> None:
+        """Say what became of the job, or with nothing no more."""
+        self.said.setText(text)
+        self.said.setVisible(bool(text))
+
+    def restore(self, cls: type[Settings], show: Callable[[Any], None], without: Sequence[str] = ()) -> None:
+        """Show what was chosen in this project before, or the defaults.
+
+        Parameters
+        ----------
+        cls : type of Settings
+            What the dock edits.
+        show : callable
+            The dock's ``setValue``.
+        without : sequence of str
+            Fields that always start from their default.
+        """
+        stored = self.workspace.remembered(self.key)
+        known = {key: value for key, value in stored.items() if key in cls.model_fields and key not in without}
+        try:
+            settings = cls.parse(known)
+        except UserError:  # stored by another version
+            settings = cls()
+        self._restoring = True
+        show(settings)
+        self._restoring = False
+
+    def remember(self, settings: Settings, without: Sequence[str] = (), **changes: Any) -> None:
+        """Keep what is chosen in the project."""
+        if not self._restoring:
+            values = settings.model_dump(mode="json") | changes
+            self.workspace.remember(self.key, {key: value for key, value in values.items() if key not in without})
+
+    def allow(self, reason: str) -> None:
+        """Enable the button, or say why not."""
+        self.button.setEnabled(not reason)
+        self.reason.setText(reason)
+        self.reason.setVisible(bool(reason) and not self.body.isHidden())
+        self.button.setToolTip(reason or self.button.accessibleDescription())
+
+    def show_body(self, sentence: str = "") -> None:
+        """Show the controls, or with a sentence only the empty state."""
+        self.empty.set_sentence(sentence or self.purpose)
+        self.empty.setVisible(bool(sentence))
+        self.body.setVisible(not sentence)
+        self.button.setVisible(not sentence)
+        if sentence:
+            self.reason.hide()
+
+
+def order_tabs(widget: QWidget) -> None:
+    """Make the tab order of what is inside a widget that of its layouts."""
+    chain = [inner for inner in in_order(widget) if inner.focusPolicy() & Qt.FocusPolicy.TabFocus]
+    for before, after in pairwise(chain):
+        QWidget.setTabOrder(before, after)
+
+
+def in_order(widget: QWidget) -> Iterator[QWidget]:
+    """All widgets inside a widget as the eye meets them."""
+    if isinstance(widget, QScrollArea) and (content := widget.widget()) is not None:
+        yield from in_order(content)
+    layouts: list[Any] = [widget.layout()]
+    while layouts:
+        item = layouts.pop()
+        if isinstance(item, QLayout):
+            layouts += [item.itemAt(number) for number in reversed(range(item.count()))]
+        elif item is not None and (inner := item.widget()) is not None:
+            yield inner
+            yield from in_order(inner)
+
+
+def scrolling(content: QWidget) -> QScrollArea:
+    """A column that scrolls up and down where there is no room for it; Tab passes it by and it follows the focus."""
+    area = QScrollArea()
+    area.setWidgetResizable(True)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setWidget(content)
+    area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    return area
+
+
+class ComboBox(QComboBox):
+    """A combo box whose text ends in an ellipsis where there is no room for it."""
+
+    def paintEvent(self, event: Any) -> None:
+        """Paint as usual, with the text shortened."""
+        painter, option = QStylePainter(self), QStyleOptionComboBox()
+        self.initStyleOption(option)
+        part, field = QStyle.ComplexControl.CC_ComboBox, QStyle.SubControl.SC_ComboBoxEditField
+        room = self.style().subControlRect(part, option, field, self).width() - 6
+        option.currentText = self.fontMetrics().elidedText(option.currentText, Qt.TextElideMode.ElideRight, room)
+        painter.drawComplexControl(part, option)
+        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
+
+
+def combo_box() -> ComboBox:
+    """A combo box that never widens its dock and leaves the wheel to the scroll area."""
+    combo = ComboBox()
+    combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    combo.setMinimumContentsLength(8)
+    combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+    guard_wheel(combo)
+    return combo
+
+
+def add_row(layout: QFormLayout, text: str, widget: QWidget, tip: str) -> None:
+    """A labelled editor with tooltip and accessible name."""
+    label = QLabel(text)
+    label.setToolTip(tip)
+    label.setBuddy(widget)
+    named(widget, text, tip)
+    layout.addRow(label, widget)
+
+
+def row_of(*widgets: QWidget) -> QWidget:
+    """Widgets beside each other, the first takes the room."""
+    holder = QWidget()
+    layout = QHBoxLayout(holder)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(4)
+    for number, widget in enumerate(widgets):
+        layout.addWidget(widget, 0 if number else 1)
+    return holder
+
+
+def named(widget: QWidget, name: str, tip: str) -> None:
+    """Give a control its accessible name and tooltip."""
+    widget.setAccessibleName(name)
+    widget.setAccessibleDescription(tip)
+    widget.setToolTip(tip)

@@ -1,0 +1,63 @@
+"""Model files in a dock: taken in where they are dropped, and what became of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtCore import Signal
+
+from napari_organoid_synth.widgets.shared.cards import WrapLabel
+
+
+class ModelIntake(WrapLabel):
+    """Says that a model file is being taken in; hidden otherwise.
+
+    What goes wrong is shown in the error card of the dock that the file was given to, or of Generate.
+
+    Parameters
+    ----------
+    dock : ColumnDock
+
+    Signals
+    -------
+    arrived(str)
+        A model file that was given to this dock is in the project, as the run of this name.
+    """
+
+    arrived = Signal(str)
+
+    def __init__(self, dock: Any) -> None:
+        super().__init__()
+        self.dock = dock
+        self.runner = dock.workspace.runner("adopt")
+        self.runner.stateChanged.connect(self._show_state)
+        self.runner.failed.connect(lambda failed: dock.show_error(failed) if self._mine() else None)
+        self.runner.finished.connect(lambda _: self._finish())
+        self._show_state(self.runner.state)
+
+    def take(self, paths: Sequence[Path]) -> None:
+        """Take model files into the project.
+
+        Raises
+        ------
+        UserError
+            If no project is open and none can be made.
+        """
+        self.dock.error.dismiss()
+        self.dock.workspace.adopt(paths, self.dock)
+
+    def _mine(self) -> bool:
+        """Whether the file was given to this dock; those given to none are for Generate."""
+        giver = self.dock.workspace.giver
+        return giver is self.dock or (giver is None and self.dock.key == "generate")
+
+    def _finish(self) -> None:
+        if self._mine():
+            self.arrived.emit(str(self.runner.result.get("run", "")))
+
+    def _show_state(self, state: str) -> None:
+        file = self.runner.files[0].name if self.runner.files else "a model file"
+        self.setText(f"Taking in {file}: every part of it is checked…")
+        self.setVisible(state != "idle")

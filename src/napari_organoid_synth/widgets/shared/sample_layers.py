@@ -1,0 +1,106 @@
+"""Samples of the gallery as napari layers: their mask is drawn as on the tiles, the tiles follow their contrast."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+from weakref import WeakKeyDictionary, proxy
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_organoid_synth.core.pairs.pair import SamplePair
+from napari_organoid_synth.core.pairs.pictures import shown_limits
+from napari_organoid_synth.widgets.shared.layers import show_pair
+from napari_organoid_synth.widgets.shared.thumbnails import MASK_MODES, StoreThread
+
+OPENED_AT_ONCE = 12
+SAMPLE = "organoid_synth_sample"
+"""Key of a layer's metadata: database and id of the sample that it shows."""
+
+
+class SampleLayers:
+    """The layers of samples in one viewer.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Where they are shown.
+    """
+
+    _all: ClassVar[WeakKeyDictionary[Any, SampleLayers]] = WeakKeyDictionary()
+
+    @classmethod
+    def of(cls, viewer: Any) -> SampleLayers:
+        """Those of a viewer, which its docks share: a mask opened by one can be saved by another."""
+        viewer = getattr(viewer, "__wrapped__", viewer)  # docks may get a proxy of the viewer
+        if viewer not in cls._all:
+            cls._all[viewer] = cls(proxy(viewer))
+        return cls._all[viewer]
+
+    def __init__(self, viewer: Any) -> None:
+        self._viewer, self._watches = viewer, False
+        self._mode = MASK_MODES[0]
+        self._linked: dict[Any, tuple[StoreThread, str]] = {}  # image layers whose contrast a tile follows
+        self._saved: dict[Any, NDArray[Any]] = {}  # labels layers: what the store has of them
+
+    def show(self, thread: StoreThread, id: str, pair: SamplePair) -> tuple[Any, Any]:
+        """Add a sample as image and labels."""
+        image, labels = show_pair(self._viewer, pair)
+        labels.metadata[SAMPLE] = (str(thread.path), id)
+        self._saved[labels] = np.array(pair.labels)  # napari paints into the array that it was given
+        if not self._watches:
+            self._watches = True
+            self._viewer.layers.events.removed.connect(self._forget)
+        self.draw_mask(labels)
+        low, high = shown_limits(pair.image)
+        if len(pair.image) == 1 and high > low:
+            image.contrast_limits = low, high  # as on the tile
+            grey = 255 / (high - low)
+
+            def follow() -> None:
+                black, white = image.contrast_limits
+                thread.set_contrast(id, ((black - low) * grey, (white - low) * grey))
+
+            image.events.contrast_limits.connect(follow)
+            self._linked[image] = thread, id
+        return image, labels
+
+    def _forget(self, event: Any) -> None:
+        """A layer is closed: its tile looks as before."""
+        self._saved.pop(event.value, None)
+        thread, id = self._linked.pop(event.value, (None, ""))
+        if thread is not None:
+            thread.set_contrast(id, None)
+
+    def set_mode(self, mode: str, thread: StoreThread | None) -> None:
+        """Draw all masks, and those opened later, as the tiles do: outline, fill or none."""
+        self._mode = mode
+        for _, labels in self.masks(thread):
+            self.draw_mask(labels)
+
+    def draw_mask(self, labels: Any) -> None:
+        """Draw a labels layer as the tiles draw theirs."""
+        labels.visible = self._mode != "none"
+        labels.contour = int(self._mode == "outline")
+
+    def masks(self, thread: StoreThread | None) -> list[tuple[str, Any]]:
+        """Ids of the samples of this database whose mask is open, each with its labels layer."""
+        path = str(thread.path) if thread is not None else ""
+        known = [(layer.metadata.get(SAMPLE, ("", "")), layer) for layer in self._viewer.layers]
+        return [(id, layer) for (store, id), layer in known if id and store == path]
+
+    def changed(self, thread: StoreThread | None) -> list[tuple[str, NDArray[Any]]]:
+        """Ids and pixels of the open masks that are not as the store has them."""
+        return [
+            (id, np.array(layer.data))
+            for id, layer in self.masks(thread)
+            if not np.array_equal(layer.data, self._saved.get(layer, layer.data))
+        ]
+
+    def update(self, masks: Sequence[tuple[Any, SamplePair]]) -> None:
+        """Show what is saved in labels layers that show something else."""
+        for layer, pair in masks:
+            self._saved[layer] = np.array(pair.labels)
+            if not np.array_equal(layer.data, pair.labels):
+                layer.data = pair.labels

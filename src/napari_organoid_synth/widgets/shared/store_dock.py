@@ -1,0 +1,50 @@
+"""The frame of a column dock about the synthetic pairs of the project, which it reads in the background."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.samples.store import SampleStore
+from napari_organoid_synth.widgets.shared.dock import ColumnDock
+from napari_organoid_synth.widgets.shared.thumbnails import StoreThread
+
+
+class StoreDock(ColumnDock):
+    """A column dock that needs synthetic pairs; parameters as for `ColumnDock`."""
+
+    _thread: StoreThread | None = None
+
+    def look(self, store: SampleStore, project: Project) -> Any:
+        """What the dock wants to know; runs in the background."""
+        raise NotImplementedError
+
+    def take(self, found: Any) -> None:
+        """Show what `look` found."""
+        raise NotImplementedError
+
+    def read(self, *_: object) -> None:
+        """Look again, also whenever another process changes the pairs; say where they come from if there are none."""
+        project = self.workspace.project
+        if project is None:
+            self.show_body(self.purpose + " Open a project first.")
+        elif not project.samples_path.exists():
+            self.show_body(self.purpose + " This project has no synthetic pairs yet; make some in Generate.")
+        else:
+            self.show_body()
+            if self._thread is None:
+                self._thread = StoreThread(project.samples_path, self)
+                self._thread.changedOutside.connect(self.read)
+            self._thread.submit(lambda store: self.look(store, project), self.take, self.show_error)
+
+    def close_store(self) -> None:
+        """End the background thread."""
+        if self._thread is not None:
+            self._thread.close()
+            self._thread.deleteLater()
+            self._thread = None
+
+    def closeEvent(self, a0: Any) -> None:
+        """Let the database go."""
+        self.close_store()
+        super().closeEvent(a0)

@@ -1,0 +1,365 @@
+"""Thumbnails and everything else that touches the sample database, in one background thread of the gallery.
+
+The thread has its own connection. Tasks (verdicts, listings) run in the order in which they were given and before any
+thumbnail; of thumbnails the one asked for last comes first, because that one is on the screen.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from qtpy.QtCore import QObject, QSize, Qt, Signal
+from qtpy.QtGui import QImage, QPainter
+
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.samples.store import SampleRow, SampleStore, Verdict
+
+logger = logging.getLogger(__name__)
+
+MASK_MODES = ("outline", "fill", "none")
+CACHE_BYTES = 192 * 2**20
+MOST_ROWS = 8000  # kept in memory; the columns know the rest by id alone
+WANTED = 400  # thumbnails waiting at most; older wishes have been scrolled past
+BATCH_SECONDS = 0.02  # the window repaints this often at most while thumbnails arrive
+POLL_SECONDS = 0.5
+FILL_ALPHA = 110
+
+
+@cache
+def label_colours() -> NDArray[np.uint8]:
+    """Colours that napari gives to the labels 0 to 65535; (65536, 3) uint8.
+
+    First to be called in the window's thread: while napari mixes its colours it ignores a warning of scikit-image, in
+    a way that holds for all threads and ends too early for one when two of them do it at once. napari would then show
+    that warning to the person.
+    """
+    from napari.utils.colormaps import label_colormap
+
+    colours = label_colormap(49).map(np.arange(65536, dtype=np.uint16))
+    return np.asarray(np.rint(colours[:, :3] * 255), dtype=np.uint8)
+
+
+def mask_overlay(labels: NDArray[np.uint16], height: int, width: int, mode: str) -> NDArray[np.uint8]:
+    """The mask as a picture to lay over a thumbnail.
+
+    Parameters
+    ----------
+    labels : NDArray (h, w) uint16
+        0 is background.
+    height, width : int
+        Size of the overlay, px; labels are repeated or dropped, never mixed.
+    mode : {"outline", "fill", "none"}
+        ``outline`` colours the pixels of a label that touch another label or background: 1 px at the size shown.
+
+    Returns
+    -------
+    NDArray (height, width, 4) uint8
+        Red, green, blue, opacity.
+    """
+    overlay = np.zeros((height, width, 4), np.uint8)
+    if mode == "none" or not labels.any():
+        return overlay
+    rows = ((np.arange(height) + 0.5) * labels.shape[0] / height).astype(np.intp)
+    columns = ((np.arange(width) + 0.5) * labels.shape[1] / width).astype(np.intp)
+    shown = labels[rows[:, None], columns]
+    drawn = shown > 0
+    if mode == "outline":
+        edge = np.zeros(shown.shape, bool)
+        across, down = shown[:, 1:] != shown[:, :-1], shown[1:] != shown[:-1]
+        edge[:, 1:] |= across
+        edge[:, :-1] |= across
+        edge[1:] |= down
+        edge[:-1] |= down
+        drawn &= edge
+    overlay[drawn, :3] = label_colours()[shown[drawn]]
+    overlay[drawn, 3] = 255 if mode == "outline" else FILL_ALPHA
+    return overlay
+
+
+def draw_thumbnail(image: NDArray[np.uint8], labels: NDArray[np.uint16], side: int, mode: str) -> QImage:
+    """A thumbnail with its mask, the longer edge ``side`` px; may be called from any thread.
+
+    Parameters
+    ----------
+    image : NDArray (h, w, 3) uint8
+        From the database, any size.
+    labels : NDArray (h, w) uint16
+        0 is background.
+    side : int
+        Longer edge of the thumbnail, px.
+    mode : {"outline", "fill", "none"}
+        How the mask is drawn.
+    """
+    height, width = image.shape[:2]
+    size = QSize(width, height).scaled(side, side, Qt.AspectRatioMode.KeepAspectRatio).expandedTo(QSize(1, 1))
+    pixels = image.tobytes()
+    picture = QImage(pixels, width, height, 3 * width, QImage.Format.Format_RGB888)
+    picture = picture.scaled(size, Qt.AspectRatioMode.IgnoreAspectRatio, Qt.TransformationMode.SmoothTransformation)
+    picture = picture.convertToFormat(QImage.Format.Format_RGB32)
+    if mode != "none":
+        overlay = mask_overlay(labels, size.height(), size.width(), mode).tobytes()
+        layer = QImage(overlay, size.width(), size.height(), 4 * size.width(), QImage.Format.Format_RGBA8888)
+        painter = QPainter(picture)
+        painter.drawImage(0, 0, layer)
+        painter.end()
+    return picture
+
+
+def stretched(image: NDArray[np.uint8], low: float, high: float) -> NDArray[np.uint8]:
+    """An image (h, w, 3) with ``low`` as black and ``high`` as white."""
+    table = np.clip((np.arange(256) - low) / max(high - low, 1e-6), 0, 1) * 255
+    return np.asarray(np.rint(table), np.uint8)[image]
+
+
+def _without(contrasts: dict[str, tuple[float, float]], id: str) -> dict[str, tuple[float, float]]:
+    return {known: limits for known, limits in contrasts.items() if known != id}
+
+
+class ImageCache:
+    """Pictures by key; those not used for longest go when the memory is spent.
+
+    Parameters
+    ----------
+    limit : int
+        Bytes of pixels at most.
+    """
+
+    def __init__(self, limit: int = CACHE_BYTES) -> None:
+        self.limit, self.used = limit, 0
+        self._images: OrderedDict[Any, QImage] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def get(self, key: Any) -> QImage | None:
+        """The picture, now the most recently used, or None."""
+        image = self._images.get(key)
+        if image is not None:
+            self._images.move_to_end(key)
+        return image
+
+    def drop(self, id: str) -> None:
+        """Forget the pictures of a sample."""
+        for key in [key for key in self._images if key[0] == id]:
+            self.used -= self._images.pop(key).sizeInBytes()
+
+    def put(self, key: Any, image: QImage) -> None:
+        """Keep a picture, letting the oldest go."""
+        old = self._images.pop(key, None)
+        self.used += image.sizeInBytes() - (old.sizeInBytes() if old is not None else 0)
+        self._images[key] = image
+        while self.used > self.limit and len(self._images) > 1:
+            _, gone = self._images.popitem(last=False)
+            self.used -= gone.sizeInBytes()
+
+
+Key = tuple[str, int, str]
+"""Which thumbnail: id of the sample, longer edge in px, mask mode."""
+
+
+class StoreThread(QObject):
+    """The gallery's background thread on one sample database.
+
+    Parameters
+    ----------
+    path : Path
+        ``samples.sqlite``.
+
+    Attributes
+    ----------
+    loaded : Signal(list of str)
+        Ids whose thumbnail or row is there now.
+    changedOutside : Signal()
+        Another process or another dock changed the database.
+    unreadable : Signal(object)
+        The error of the first tile that cannot be read; the others that cannot stay grey without a word each.
+    """
+
+    loaded = Signal(list)
+    changedOutside = Signal()
+    unreadable = Signal(object)
+    _answered = Signal(object, object)  # carries an answer into the thread of the window
+
+    def __init__(self, path: Path, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.path = Path(path)
+        self._tasks: deque[tuple[Callable[[SampleStore], Any], Callable[[Any], None], Callable[[Any], None]]] = deque()
+        self._wanted: OrderedDict[Key, tuple[bool, int]] = OrderedDict()  # are pixels needed too, for which epoch
+        self._arrived: deque[tuple[Key, int, QImage | None, SampleRow | None]] = deque()
+        self._wake = threading.Condition()
+        self._closing = self._complained = False
+        self._images = ImageCache()
+        self._rows: OrderedDict[str, tuple[int, SampleRow | None]] = OrderedDict()
+        self._contrasts: dict[str, tuple[float, float]] = {}
+        self._epoch = 0  # rows of an older epoch are shown, and asked for again
+        self._answered.connect(self._deliver)
+        label_colours()
+        self._thread = threading.Thread(target=self._work, name="organoid-synth gallery", daemon=True)
+        self._thread.start()
+
+    # --------------------------------------------------------------------------------------- for the window's thread
+
+    def submit(
+        self, task: Callable[[SampleStore], Any], done: Callable[[Any], None], failed: Callable[[Any], None]
+    ) -> None:
+        """Run ``task(store)`` in the background, in order; its answer reaches ``done`` or ``failed`` in the window."""
+        with self._wake:
+            self._tasks.append((task, done, failed))
+            self._wake.notify()
+
+    def image(self, id: str, side: int, mode: str) -> QImage | None:
+        """The thumbnail (null if it cannot be read), or None and it will be ``loaded``."""
+        self._take_in()
+        key = (id, side, mode)
+        image, known = self._images.get(key), self._rows.get(id)
+        if image is None or known is None or known[0] != self._epoch:
+            with self._wake:
+                self._wanted[key] = image is None, self._epoch
+                self._wanted.move_to_end(key)
+                while len(self._wanted) > WANTED:
+                    self._wanted.popitem(last=False)
+                self._wake.notify()
+        return image
+
+    def row(self, id: str) -> SampleRow | None:
+        """What is known of the sample, perhaps a moment old; None while it was not read."""
+        self._take_in()
+        known = self._rows.get(id)
+        return known[1] if known else None
+
+    def set_contrast(self, id: str, limits: tuple[float, float] | None) -> None:
+        """Draw the image of a sample with these grey values, of 0 to 255, as black and white; None: as it is."""
+        if limits != self._contrasts.get(id):
+            self._contrasts = {**self._contrasts, id: limits} if limits else _without(self._contrasts, id)
+            self._images.drop(id)
+            self.loaded.emit([id])
+
+    def forget_rows(self) -> None:
+        """Rows may have changed: ask for each again when it is next shown."""
+        self._epoch += 1
+
+    def note_verdict(self, id: str, verdict: Verdict) -> None:
+        """Show a verdict before the database has confirmed it."""
+        row = self.row(id)
+        if row is not None:
+            self._rows[id] = self._epoch, replace(row, verdict=verdict)
+
+    def close(self) -> None:
+        """Finish all tasks (no verdict is lost), drop the wishes, end the thread."""
+        with self._wake:
+            self._closing = True
+            self._wake.notify()
+        self._thread.join()
+
+    def _take_in(self) -> None:
+        while self._arrived:
+            key, epoch, image, row = self._arrived.popleft()
+            before = self._rows.get(key[0], (0, None))[1]
+            if before and row and before.labels_path != row.labels_path:  # another mask: draw it
+                self._images.drop(key[0])
+            self._rows[key[0]] = epoch, row
+            self._rows.move_to_end(key[0])
+            if image is not None:
+                self._images.put(key, image)
+        while len(self._rows) > MOST_ROWS:
+            self._rows.popitem(last=False)
+
+    def _deliver(self, call: Callable[[Any], None], value: Any) -> None:
+        if not self._closing:
+            call(value)
+
+    # ------------------------------------------------------------------------------------------ the background thread
+
+    def _work(self) -> None:
+        try:
+            store = SampleStore(self.path)
+            version = store.data_version()
+        except UserError as error:
+            self._refuse(error)
+            return
+        with store:
+            poll_at, told_at, ids = time.monotonic() + POLL_SECONDS, 0.0, list[str]()
+            while True:
+                with self._wake:
+                    while not (self._tasks or self._wanted or self._closing) and time.monotonic() < poll_at:
+                        self._wake.wait(max(0.0, poll_at - time.monotonic()))
+                    if self._closing and not self._tasks:
+                        return
+                    task = self._tasks.popleft() if self._tasks else None
+                    wish = self._wanted.popitem() if self._wanted and task is None else None
+                if task is not None:
+                    self._run(store, *task)
+                if wish is not None:
+                    ids.append(self._load(store, wish[0], *wish[1]))
+                now = time.monotonic()
+                if ids and (not self._wanted or now - told_at > BATCH_SECONDS):
+                    self.loaded.emit(ids)
+                    told_at, ids = now, []
+                if now >= poll_at:
+                    poll_at = now + POLL_SECONDS
+                    version = self._poll(store, version)
+
+    def _run(
+        self,
+        store: SampleStore,
+        task: Callable[[SampleStore], Any],
+        done: Callable[[Any], None],
+        failed: Callable[[Any], None],
+    ) -> None:
+        try:
+            answer = task(store)
+        except Exception as error:  # whatever it is, the person must see it and the thread must live on
+            if not isinstance(error, UserError):
+                logger.exception("A task of the gallery failed")
+            self._answered.emit(failed, error)
+        else:
+            self._answered.emit(done, answer)
+
+    def _load(self, store: SampleStore, key: Key, pixels: bool, epoch: int) -> str:
+        image: QImage | None = None
+        row: SampleRow | None = None
+        try:
+            row = store.row(key[0])
+            if pixels:
+                picture, labels = store.thumbnail(key[0])
+                limits = self._contrasts.get(key[0])
+                image = draw_thumbnail(stretched(picture, *limits) if limits else picture, labels, key[1], key[2])
+        except (UserError, OSError, ValueError) as error:  # removed meanwhile, or a blob that is no picture: stays grey
+            logger.info("No thumbnail of %s: %s", key[0], error)
+            image = QImage()
+            if not self._complained:
+                self._complained = True
+                self.unreadable.emit(error)
+        self._arrived.append((key, epoch, image, row))
+        return key[0]
+
+    def _poll(self, store: SampleStore, version: int) -> int:
+        try:
+            newest = store.data_version()
+        except UserError as error:
+            logger.info("Cannot look for changes: %s", error)
+            return version
+        if newest != version:
+            self.changedOutside.emit()
+        return newest
+
+    def _refuse(self, error: UserError) -> None:
+        """The database cannot be opened: every task fails with that sentence."""
+        while True:
+            with self._wake:
+                while not (self._tasks or self._closing):
+                    self._wake.wait()
+                if not self._tasks:
+                    return
+                failed = self._tasks.popleft()[2]
+            self._answered.emit(failed, error)

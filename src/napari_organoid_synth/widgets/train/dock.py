@@ -1,0 +1,412 @@
+"""The dock Train: choose a generator, start it, watch it learn, stop, go on; or the whole pipeline in one go."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QTimer
+from qtpy.QtGui import QDragEnterEvent, QDropEvent
+from qtpy.QtWidgets import QButtonGroup, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.frozen_model import Settings
+from napari_organoid_synth.core.job import Event, Failed, JobFolder, Previewed, Progress
+from napari_organoid_synth.core.pairs.table import PairTable
+from napari_organoid_synth.core.recipe import PipelineSettings, Recipe, ScoreSettings, ShareSettings
+from napari_organoid_synth.widgets.shared.cards import ProgressCard, WrapLabel
+from napari_organoid_synth.widgets.shared.dock import ColumnDock, named
+from napari_organoid_synth.widgets.shared.drop import are_models, dropped_files
+from napari_organoid_synth.widgets.shared.jobs import JobRunner
+from napari_organoid_synth.widgets.shared.menus import open_dock
+from napari_organoid_synth.widgets.shared.model_files import ModelIntake
+from napari_organoid_synth.widgets.shared.runs import RunInfo, list_runs
+from napari_organoid_synth.widgets.train.decode_report import ReportCard
+from napari_organoid_synth.widgets.train.estimate import Estimator, describe
+from napari_organoid_synth.widgets.train.pipeline_form import PipelineForm
+from napari_organoid_synth.widgets.train.pipelines import StagesCard, newest_pipeline, unfinished
+from napari_organoid_synth.widgets.train.recipe_form import RecipeForm
+from napari_organoid_synth.widgets.train.run_view import RunView
+from napari_organoid_synth.widgets.train.share_dialog import ShareDialog
+
+if TYPE_CHECKING:
+    import napari
+
+PURPOSE = (
+    "A generator learns from your image–mask pairs and then makes new ones. Open a project, or drop images and masks "
+    "into the dock Pairs."
+)
+NO_PAIRS = "This project has no pairs yet: drop images and masks into the dock Pairs."
+SETTLE_MS = 1500
+"""How long settings must rest before memory and time are measured."""
+
+
+class TrainWidget(ColumnDock):
+    """Train a generator on the pairs of the project, or a mask generator and a painter one after the other.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Live samples appear in it as the layer "samples".
+    """
+
+    def __init__(self, viewer: napari.viewer.Viewer) -> None:
+        ways_out = {"Try with sample data": lambda: open_dock(self.viewer, "Pairs").try_sample_data()}
+        super().__init__(viewer, "train", PURPOSE, ways_out)
+        self.setAcceptDrops(True)
+        self.runner = self.workspace.runner("train")
+        self.stages = self.workspace.runner("pipeline")
+        self.sharer = self.workspace.runner("share")
+        self._stage = ""
+        self._build()
+        self.workspace.projectChanged.connect(self._show_project)
+        self.workspace.pairsChanged.connect(self._fit_tile)
+        self.workspace.pairsChanged.connect(self._refresh)
+        self.workspace.runsChanged.connect(self._list_runs)
+        self.runner.events.connect(self.past.follow)
+        self.runner.started.connect(lambda: self.past.begin(self.runner.folder))
+        self.stages.event.connect(self._heed_stages)
+        for runner in (self.runner, self.stages):
+            runner.stateChanged.connect(self._refresh)
+            runner.failed.connect(self._job_failed)
+        self.runner.finished.connect(self._job_finished)
+        self.stages.finished.connect(self._stages_finished)
+        self.sharer.stateChanged.connect(self._show_sharing)
+        self.sharer.failed.connect(self.show_error)
+        self.sharer.finished.connect(self._shared)
+        self._show_project()
+
+    # --- build, top to bottom ---
+
+    def _build(self) -> None:
+        self.settings = QWidget()
+        settings = QVBoxLayout(self.settings)
+        settings.setContentsMargins(0, 0, 0, 0)
+        settings.addLayout(self._build_choice())
+        self.recipe, self.pipeline = RecipeForm(), PipelineForm()
+        self.pipeline.hide()
+        settings.addWidget(self.recipe)
+        settings.addWidget(self.pipeline)
+        self.estimate = WrapLabel()
+        self.estimate.setToolTip("Measured by doing a few steps in the background and throwing them away.")
+        settings.addWidget(self.estimate)
+        self.column.addWidget(self.settings)
+        self.report = ReportCard(self.viewer)
+        self.column.addWidget(self.report)
+        self.past = RunView(self.viewer, self.workspace, self.runner)
+        self.column.addWidget(self.past)
+        self.column.addWidget(self.said)
+
+        self.intake = ModelIntake(self)
+        self.progress = ProgressCard(self.runner, "Stop and keep")
+        self.stages_progress = StagesCard(self.stages, "Stop and keep")
+        self.go_on = QPushButton("Go on with this run")
+        self.go_on.setToolTip("Trains the stopped run further, as if it had never been stopped.")
+        self.stages_go_on = QPushButton("Go on with the pipeline")
+        self.stages_go_on.setToolTip("Goes on where the pipeline ended; finished trainings are not repeated.")
+        self.copy_button = self.command_button(self._shown)
+        self.put_above_button(
+            self.intake, self.progress, self.stages_progress, self.go_on, self.stages_go_on, self.copy_button
+        )
+        self.button.setAccessibleDescription("Trains in a process of its own; the window stays free and may be closed.")
+
+        self._settle = QTimer(self)
+        self._settle.setSingleShot(True)
+        self._settle.setInterval(SETTLE_MS)
+        self._settle.timeout.connect(self._measure)
+        self._asked: list[Recipe] = []  # trainings whose memory and time are still to be measured
+        self._measured: list[dict[str, Any]] = []
+        self.estimator = Estimator(self)
+        self.estimator.measured.connect(self._show_estimate)
+        self.estimator.failed.connect(lambda error: self.estimate.setText(f"✕ {error}"))
+        for form in (self.recipe, self.pipeline):
+            form.valueChanged.connect(self._edited)
+            form.problemChanged.connect(self._refresh)
+        for part in (self.recipe, self.pipeline.masks, self.pipeline.painter):
+            part.fileChosen.connect(lambda path: self.guard(lambda: self.intake.take([path])))
+        self.past.changed.connect(self._refresh)
+        self.past.shareWanted.connect(lambda info: self.guard(lambda: self._share(info)))
+        self.intake.arrived.connect(self._arrived)
+        self.go_on.clicked.connect(lambda: self.guard(self._go_on))
+        self.stages_go_on.clicked.connect(lambda: self.guard(self._go_on_stages))
+
+    def _build_choice(self) -> QHBoxLayout:
+        """One generator, or the whole pipeline: two buttons of which one is down."""
+        row = QHBoxLayout()
+        row.setSpacing(0)
+        self.choice = QButtonGroup(self)
+        self.one_button, self.whole_button = QPushButton("One generator"), QPushButton("Masks, then images")
+        named(self.one_button, "One generator", "Trains one generator; you make pairs with it in the dock Generate.")
+        named(
+            self.whole_button,
+            "Masks, then images: whole pipeline",
+            "The whole pipeline in one go: learns new masks, checks them, learns to paint them, makes pairs.",
+        )
+        for number, button in enumerate((self.one_button, self.whole_button)):
+            button.setCheckable(True)
+            self.choice.addButton(button, number)
+            row.addWidget(button)
+        self.one_button.setChecked(True)
+        self.choice.idToggled.connect(lambda _, down: self._choose_whole() if down else None)
+        return row
+
+    # --- settings ---
+
+    @property
+    def whole(self) -> bool:
+        """Whether the whole pipeline is chosen."""
+        return bool(self.whole_button.isChecked())
+
+    def value(self) -> Recipe:
+        """The recipe of the one generator as shown.
+
+        Raises
+        ------
+        UserError
+            If a value is out of bounds.
+        """
+        return self.recipe.value()
+
+    def setValue(self, recipe: Recipe) -> None:
+        """Show a recipe."""
+        self.recipe.setValue(recipe)
+
+    def _choose_whole(self) -> None:
+        self._edited()
+        self._show_report()
+
+    def _edited(self) -> None:
+        self.estimate.setText("")
+        self.estimator.forget()
+        self._settle.start()
+        if not self._restoring and not self.recipe.problem:
+            self.remember(self.value())
+        if not self._restoring and not self.pipeline.problem:
+            values = self.pipeline.value().model_dump(mode="json")
+            self.workspace.remember("pipeline", {"whole": self.whole, "settings": values})
+        self._refresh()
+
+    def _measure(self) -> None:
+        """Ask for memory and time, when a person can see the answer and nothing runs."""
+        if not self.isVisible() or self._running() or self._obstacle():
+            return
+        self.estimate.setText("Measuring memory and time…")
+        self._measured = []
+        if self.whole:
+            settings = self.pipeline.value()
+            self._asked = [settings.masks, settings.painter]
+        else:
+            self._asked = [self.value()]
+        self._ask_next()
+
+    def _ask_next(self) -> None:
+        assert self.workspace.project is not None
+        self.estimator.ask(self.workspace.project, self._asked[len(self._measured)])
+
+    def _show_estimate(self, found: dict[str, Any]) -> None:
+        self._measured.append(found)
+        if len(self._measured) < len(self._asked):
+            self._ask_next()
+            return
+        most = max(self._measured, key=lambda one: float(one["needed_gb"]))
+        minutes = sum(float(one["minutes"]) for one in self._measured)
+        text, fits = describe({**most, "minutes": minutes}, sum(recipe.train.steps for recipe in self._asked))
+        self.estimate.setText(text if fits else f"{text}. Choose a smaller tile or batch.")
+
+    # --- states ---
+
+    def _show_project(self, _: object = None) -> None:
+        self.error.hide()
+        self.say("")
+        self._stage = ""
+        self._restoring = True
+        if stored := self.workspace.remembered("train"):
+            with suppress(UserError):  # remembered by another version: the defaults stay
+                self.setValue(Recipe.parse(stored))
+        else:
+            self._fit_tile(self.workspace.pairs)
+        stored = self.workspace.remembered("pipeline")
+        with suppress(UserError):
+            self.pipeline.setValue(PipelineSettings.parse(stored.get("settings", {})))
+        (self.whole_button if stored.get("whole") is True else self.one_button).setChecked(True)
+        self.past.reset()
+        self._list_runs()
+        self._restoring = False
+        self._show_report()
+        self._refresh()
+
+    def _fit_tile(self, table: PairTable | None) -> None:
+        """In a project whose settings nobody has touched: the largest tile up to the default that no image is below."""
+        sides = [min(entry.size) for entry in table.train if entry.size is not None] if table is not None else []
+        if not sides or self.workspace.remembered("train"):
+            return
+        restoring, self._restoring = self._restoring, True
+        self.recipe.offer_tile(min(sides))
+        self._restoring = restoring
+
+    def _list_runs(self) -> None:
+        project = self.workspace.project
+        runs = list_runs(project) if project is not None else []
+        self.recipe.offer_runs(runs)
+        self.pipeline.offer_runs(runs)
+        self.past.list_runs()
+
+    def _show_report(self) -> None:
+        """The check of the masks belongs to the pipeline that runs or ran last."""
+        project = self.workspace.project
+        newest = newest_pipeline(project) if project is not None and self.whole else None
+        folder = self.stages.folder if self.stages.running and self.stages.folder is not None else newest
+        self.report.show_folder(folder.path if folder is not None else None)
+
+    def _problem(self) -> str:
+        return self.pipeline.problem if self.whole else self.recipe.problem
+
+    def _obstacle(self) -> str:
+        """Why training cannot start, in words; empty when it can."""
+        if self.workspace.project is None:
+            return "No project is open."
+        if self.workspace.pairs is None or not self.workspace.pairs.train:
+            return "Check your pairs in the dock Pairs first."
+        return self._problem()
+
+    def _running(self) -> bool:
+        return self.runner.running or self.stages.running
+
+    def _refresh(self, _: object = None) -> None:
+        table, running = self.workspace.pairs, self._running()
+        ready = table is not None and bool(table.train)
+        self.empty.setVisible(not ready and not running)
+        self.empty.set_sentence(PURPOSE if self.workspace.project is None else NO_PAIRS)
+        self.settings.setVisible(ready and not running)
+        self.recipe.setVisible(not self.whole)
+        self.pipeline.setVisible(self.whole)
+        self.button.setText("▶ Start the whole pipeline" if self.whole else "▶ Start training")
+        obstacle = "" if running else self._obstacle()
+        self.allow(obstacle)
+        self.reason.setVisible(bool(obstacle) and self.workspace.project is not None)
+        self.button.setVisible(not running)
+        self.copy_button.setVisible(not running)
+        self.copy_button.setEnabled(not obstacle)
+        self.go_on.setVisible(not running and not self.whole and self.past.can_go_on())
+        self.stages_go_on.setVisible(not running and self.whole and self._unfinished() is not None)
+        if ready and not running and not self.estimate.text() and not self._settle.isActive():
+            self._settle.start()
+
+    def _unfinished(self) -> JobFolder | None:
+        return unfinished(self.workspace.project) if self.workspace.project is not None else None
+
+    def showEvent(self, event: Any) -> None:
+        """Measure memory and time once the dock is seen."""
+        super().showEvent(event)
+        self._settle.start()
+
+    # --- jobs ---
+
+    def _shown(self) -> tuple[str, Settings]:
+        """Verb and settings as shown."""
+        return ("pipeline", self.pipeline.value()) if self.whole else ("train", self.value())
+
+    def run(self) -> None:
+        """Start the training, or the whole pipeline."""
+        self._start(self.stages if self.whole else self.runner, self._shown()[1])
+
+    def _start(self, runner: JobRunner, settings: Settings | None, resume: JobFolder | None = None) -> None:
+        project = self.workspace.project
+        if project is None or self._running() or (resume is None and self._obstacle()):
+            return
+        self.error.dismiss()
+        self.say("")
+        self._settle.stop()
+        self.estimator.forget()
+        runner.start(runner.verb, project, settings, resume)
+        self._show_report()
+
+    def _go_on(self) -> None:
+        if self.past.shown is not None:
+            self._start(self.runner, None, self.past.shown)
+
+    def _go_on_stages(self) -> None:
+        if (folder := self._unfinished()) is not None:
+            self._start(self.stages, None, folder)
+
+    def _job_failed(self, failed: Failed) -> None:
+        self.show_error(failed)
+        self._show_report()
+        self._refresh()
+
+    def _job_finished(self, reason: str) -> None:
+        self.past.completed = reason == "completed"
+        self._refresh()
+        if self.past.completed:
+            self.workspace.notify("The training is done.", [("Look at samples", self._look)])
+
+    def _look(self) -> None:
+        dock = self.parentWidget()
+        if dock is not None:
+            dock.show()
+            dock.raise_()
+        self.past.look()
+
+    # --- the whole pipeline ---
+
+    def _heed_stages(self, event: Event) -> None:
+        if isinstance(event, Previewed):
+            self.past.show_run(JobFolder(Path(event.path).parents[1]))
+        elif isinstance(event, Progress) and (stage := event.note.partition(",")[0]) != self._stage:
+            self._stage = stage
+            self._show_report()
+
+    def _stages_finished(self, reason: str) -> None:
+        self._show_report()
+        self._list_runs()
+        self._refresh()
+        project, made = self.workspace.project, int(self.stages.result.get("pairs", 0))
+        if reason != "completed" or project is None:
+            return
+        self.say(f"{made:,} new pair{'s' * (made != 1)}: look at them in the dock Curate.")
+        look = [("Look at samples", lambda: open_dock(self.viewer, "Curate"))]
+        self.workspace.notify(f"The pipeline is done: {made:,} synthetic pairs are ready.", look)
+        scorer = self.workspace.runner("score")
+        if made and not scorer.running:
+            self.guard(lambda: scorer.start("score", project, ScoreSettings(sets="none")))
+
+    # --- model files ---
+
+    def _arrived(self, name: str) -> None:
+        """A pipeline offers the new run where it fits; one generator starts from it."""
+        if not self.whole:
+            self.recipe.start_from(name)
+
+    def _share(self, info: RunInfo) -> None:
+        dialog = ShareDialog(info, self)
+        if dialog.exec() and dialog.path is not None:
+            self.share_run(dialog.value(), dialog.path)
+
+    def share_run(self, settings: ShareSettings, path: Path) -> None:
+        """Write a run as a model file."""
+        if self.sharer.running:
+            self.say("Another model file is being written. Share this run when it is done.")
+        elif self.workspace.project is not None:
+            self.error.dismiss()
+            self.sharer.start("share", self.workspace.project, settings, files=[path])
+
+    def _show_sharing(self, state: str) -> None:
+        self.say("Writing the model file…" if state != "idle" else "")
+
+    def _shared(self, _: str) -> None:
+        found = self.sharer.result
+        size = f"{int(found.get('bytes', 0)) / 1e6:,.1f} MB"
+        self.say(
+            f"Written: {found.get('file')}, {size}, licence {found.get('licence')}. Drop it on a window to use it."
+        )
+
+    def dragEnterEvent(self, a0: QDragEnterEvent | None) -> None:
+        """Take model files."""
+        if a0 is not None and are_models(dropped_files(a0)):
+            a0.acceptProposedAction()
+
+    def dropEvent(self, a0: QDropEvent | None) -> None:
+        """The next training starts from the model file that is dropped."""
+        if a0 is not None and are_models(paths := dropped_files(a0)):
+            self.guard(lambda: self.intake.take(paths))

@@ -1,0 +1,53 @@
+"""Pipelines of a project as the Train dock meets them: their progress in words, the newest, one that can go on."""
+
+from __future__ import annotations
+
+from napari_organoid_synth.core.job import Failed, Finished, JobFolder, Progress
+from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.widgets.shared.cards import ProgressCard, words_for_seconds
+
+TAIL = 1 << 16
+"""Bytes of events that are read to see how a job ended."""
+WORDS = {
+    "learn masks": "learning masks",
+    "check drawn masks": "checking drawn masks",
+    "learn to paint": "learning to paint",
+    "make pairs": "making pairs",
+}
+
+
+class StagesCard(ProgressCard):
+    """The progress of several stages on one bar."""
+
+    def describe(self, event: Progress) -> str:
+        """One line about a progress: ``"1 of 4: learning masks · 23 % · about 40 min left"``."""
+        note = event.note
+        for stage, words in WORDS.items():
+            note = note.replace(stage, words)
+        parts = [note, f"{event.step / max(event.total, 1):.0%}"]
+        if event.seconds_left is not None:
+            parts.append(f"{words_for_seconds(event.seconds_left)} left")
+        return " · ".join(filter(None, parts))
+
+
+def newest_pipeline(project: Project) -> JobFolder | None:
+    """The folder of the pipeline that was started last."""
+    found = sorted(project.path.glob("jobs/*/pipeline.yaml"))
+    return JobFolder(found[-1].parent) if found else None
+
+
+def unfinished(project: Project) -> JobFolder | None:
+    """The newest pipeline if it was stopped, failed or was killed."""
+    folder = newest_pipeline(project)
+    if folder is None:
+        return None
+    try:
+        size = folder.events_path.stat().st_size
+    except OSError:
+        size = 0
+    events, _ = folder.read_events(max(0, size - TAIL))
+    last = events[-1] if events else None
+    if isinstance(last, Finished) and last.reason == "completed":
+        return None
+    ended = isinstance(last, Finished | Failed)  # its process may need another moment to end
+    return folder if ended or not folder.alive else None

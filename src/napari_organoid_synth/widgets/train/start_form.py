@@ -1,0 +1,184 @@
+"""Where a training starts from: anew, from a run of the project, or from a model file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from qtpy.QtWidgets import QFileDialog, QToolButton, QVBoxLayout, QWidget
+
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.recipe import StartSettings
+from napari_organoid_synth.widgets.forms.editors import IntEdit, guard_wheel
+from napari_organoid_synth.widgets.forms.form import rows, show_row
+from napari_organoid_synth.widgets.shared.cards import WrapLabel
+from napari_organoid_synth.widgets.shared.dock import add_row, combo_box, named, row_of
+from napari_organoid_synth.widgets.shared.runs import RunInfo, saved_states
+
+ANEW = "scratch"
+MOST_FROZEN = 20
+
+
+class StartForm(QWidget):
+    """Edits `StartSettings` as a choice of runs.
+
+    Signals
+    -------
+    valueChanged()
+    problemChanged()
+    fileChosen(Path)
+        A model file is to be taken into the project; select its run with `choose` once it is there.
+    """
+
+    valueChanged = Signal()
+    problemChanged = Signal()
+    fileChosen = Signal(object)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._runs: Sequence[RunInfo] = ()
+        self._generator = ""
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        self.form = rows()
+        column.addLayout(self.form)
+        self.run, self.state = combo_box(), combo_box()
+        self.freeze = IntEdit(0, MOST_FROZEN, optional=False)
+        self.freeze.setKeyboardTracking(False)
+        guard_wheel(self.freeze)
+        self.file_button = QToolButton()
+        self.file_button.setText("…")
+        named(self.file_button, "Start from a model file", "Takes a .synth file into the project and starts from it.")
+        tip = "A training may go on from what another one has learned: sooner done, and with fewer images."
+        self.row = row_of(self.run, self.file_button)
+        add_row(self.form, "Start from", self.row, tip)
+        named(self.run, "Start from", tip)
+        add_row(self.form, "As saved at", self.state, "Which saved state of that run: the newest, the best, or a step.")
+        tip = (
+            "How many layers of the judging network (discriminator), counted from the image, stay as they were in that "
+            "run. 0 lets all learn; 2 to 4 help when there are few images."
+        )
+        add_row(self.form, "Fixed layers", self.freeze, tip)
+        self.said = WrapLabel()
+        column.addWidget(self.said)
+        self._fill("")
+        self._fill_states("newest")
+        self._show()
+        self.run.currentIndexChanged.connect(self._chosen)
+        self.state.currentIndexChanged.connect(lambda _: self.valueChanged.emit())
+        self.freeze.valueChanged.connect(self._edited)
+        self.file_button.clicked.connect(self._choose_file)
+
+    # --- value ---
+
+    def value(self) -> StartSettings:
+        """The settings as shown.
+
+        Raises
+        ------
+        UserError
+            If a number is out of bounds.
+        """
+        return StartSettings.parse(
+            {
+                "run": self.run.currentData() or "",
+                "checkpoint": self.state.currentData() or "newest",
+                "freeze": self.freeze.get(),
+            }
+        )
+
+    def setValue(self, start: StartSettings) -> None:
+        """Show settings; a run or file that is not in the project is shown by its name."""
+        with QSignalBlocker(self.run), QSignalBlocker(self.state), QSignalBlocker(self.freeze):
+            self._fill(start.run)
+            self._fill_states(start.checkpoint)
+            self.freeze.put(start.freeze)
+        self._show()
+
+    @property
+    def problem(self) -> str:
+        """What is wrong, in words; empty when nothing is."""
+        try:
+            self.value()
+        except UserError as error:
+            return str(error)
+        return ""
+
+    # --- what there is ---
+
+    def offer(self, runs: Sequence[RunInfo], generator: str) -> None:
+        """Offer the runs of a project that this generator can start from; a choice that no longer fits is dropped."""
+        self._runs, self._generator = runs, generator
+        before = self.run.currentData() or ""
+        info = self._info(before)
+        with QSignalBlocker(self.run), QSignalBlocker(self.state):
+            self._fill("" if info is not None and info.generator != generator else before)
+            self._fill_states(self.state.currentData() or "newest")
+        self._show()
+        if (self.run.currentData() or "") != before:
+            self.valueChanged.emit()
+
+    def choose(self, name: str) -> bool:
+        """Start from this run; whether it can be chosen."""
+        index = int(self.run.findData(name))
+        if index >= 0:
+            self.run.setCurrentIndex(index)
+        return index >= 0
+
+    def _info(self, name: str) -> RunInfo | None:
+        return next((run for run in self._runs if name and run.name == name), None)
+
+    def _fill(self, chosen: str) -> None:
+        self.run.clear()
+        self.run.addItem(ANEW, "")
+        for run in self._runs:
+            if run.generator == self._generator and run.steps:
+                self.run.addItem(run.title, run.name)
+                self.run.setItemData(self.run.count() - 1, run.name, Qt.ItemDataRole.ToolTipRole)
+        if self.run.findData(chosen) < 0:
+            self.run.addItem(Path(chosen).name, chosen)
+            self.run.setItemData(self.run.count() - 1, chosen, Qt.ItemDataRole.ToolTipRole)
+        self.run.setCurrentIndex(self.run.findData(chosen))
+
+    def _fill_states(self, chosen: str) -> None:
+        self.state.clear()
+        for value, words in saved_states(self._info(self.run.currentData() or "")):
+            self.state.addItem(words, value)
+        if self.state.findData(chosen) < 0:
+            self.state.addItem(f"step {chosen}", chosen)
+        self.state.setCurrentIndex(self.state.findData(chosen))
+
+    # --- edits ---
+
+    def _chosen(self, _: int) -> None:
+        with QSignalBlocker(self.state):
+            self._fill_states("newest")
+        self._show()
+        self.valueChanged.emit()
+
+    def _edited(self, *_: object) -> None:
+        self.problemChanged.emit()
+        if not self.problem:
+            self.valueChanged.emit()
+
+    def _show(self) -> None:
+        chosen = self.run.currentData() or ""
+        show_row(self.form, self.state, bool(chosen) and self.state.count() > 1)
+        show_row(self.form, self.freeze, bool(chosen))
+        others = sorted({run.generator for run in self._runs if run.steps and run.generator != self._generator})
+        if chosen:
+            words = "Goes on from what that run has learned; parts that do not fit start from scratch."
+        elif others and self.run.count() == 1:
+            words = f"Runs of {' and '.join(others)} are no start for {self._generator}."
+        else:
+            words = ""
+        self.said.setText(words)
+        self.said.setVisible(bool(words))
+        self.run.setToolTip(f"{self.run.currentText()}\n{self.run.accessibleDescription()}")
+
+    def _choose_file(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, "Start from a model file", "", "Model files (*.synth)")
+        if path:
+            self.fileChosen.emit(Path(path))

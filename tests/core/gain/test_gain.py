@@ -1,0 +1,513 @@
+"""The gain, measured for real on tiny images: arms, leaks, resuming, workers."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.gain import tasks as gain_tasks
+from napari_organoid_synth.core.gain import workers as gain_workers
+from napari_organoid_synth.core.gain.gain import gain
+from napari_organoid_synth.core.gain.leakage import Leak, refuse_leaks
+from napari_organoid_synth.core.gain.plan import make_plan
+from napari_organoid_synth.core.gain.progress import RESULTS
+from napari_organoid_synth.core.gain.storage import find_gain, pick_recipes
+from napari_organoid_synth.core.gain.table import gain_text
+from napari_organoid_synth.core.gain.tasks import image_scores, read_result, run_task, task_folder
+from napari_organoid_synth.core.gain.workers import open_workers
+from napari_organoid_synth.core.job import Added, Control, Finished, Progress, Started, Warned
+from napari_organoid_synth.core.pairs.loading import load_pairs, save_layers_pair
+from napari_organoid_synth.core.pairs.pair import SamplePair, Source, content_hash
+from napari_organoid_synth.core.pairs.table import PairTable
+from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.recipe import GainSettings, Recipe
+from napari_organoid_synth.core.samples.store import SampleStore
+from napari_organoid_synth.core.segmentation.segmenters.cellpose import installed_major
+from napari_organoid_synth.core.segmentation.segmenters.cellpose_config import CellposeConfig
+from napari_organoid_synth.core.segmentation.segmenters.multiscale_adversarial_config import MultiscaleAdversarialConfig
+from napari_organoid_synth.core.segmentation.segmenters.unet_config import UNetConfig
+
+RECIPE = Recipe().override(
+    "gan.generator_channels=8",
+    "gan.discriminator_channels=8",
+    "tiles.size=64",
+    "train.steps=3",
+    "train.batch=1",
+    "train.precision=float32",
+    "train.checkpoint_every=1",
+)
+SETTINGS = GainSettings(
+    segmenter=UNetConfig(channels=8, depth=2, tile=64, batch=2, learning_rate=1e-2),
+    design="k-fold",
+    folds=2,
+    steps=3,
+    pairs=4,
+    generator="recipe.yaml",
+    scheduler="here",
+    device="cpu",
+)
+
+
+def disc(seed: int) -> SamplePair:
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:64, :64]
+    cy, cx = rng.integers(20, 44, 2)
+    labels = ((y - cy) ** 2 + (x - cx) ** 2 < 12**2).astype(np.int32)
+    image = (100 + 60 * labels + rng.normal(0, 8, labels.shape)).clip(0, 255).astype(np.uint8)
+    return SamplePair(f"disc{seed}", image[None], labels)
+
+
+def make_project(path: Path, pairs: list[SamplePair]) -> Project:
+    project = Project(path)
+    for pair in pairs:
+        save_layers_pair(project, pair.name, pair.image, pair.labels, mask_kind="binary")
+    RECIPE.to_file(project.path / "recipe.yaml")
+    return project
+
+
+@pytest.fixture
+def project(tmp_path):
+    return make_project(tmp_path / "project", [disc(seed) for seed in range(4)])
+
+
+def run(project, settings=SETTINGS, control=None, folder=None, **more):
+    return list(gain(project, settings, control or Control(), folder, **more))
+
+
+def plan_of(project, settings):
+    return make_plan(project, settings, pick_recipes(project, settings))
+
+
+ARMS = ("raw", "classical-tissue", "classical-organoid", "synthetic", "curated", "simulator", "pretrain")
+
+
+def test_all_arms_take_the_same_steps_and_are_paired(project, tmp_path):
+    settings = SETTINGS.replace(arms=ARMS)
+    events = run(project, settings, folder=tmp_path / "out")
+    assert isinstance(events[0], Started)
+    assert (events[0].info["folds"], events[0].info["total"]) == (2, 2 * (2 + 7))
+    assert events[0].info["groups"] == "4 images, each by itself"
+    result = events[-1].result
+    assert events[-1] == Finished(18, "completed", result)
+    assert not [event for event in events if isinstance(event, Warned)]
+    assert list(result["arms"]) == list(ARMS)
+    assert len([event for event in events if isinstance(event, Added)]) == 18
+    progress = [event for event in events if isinstance(event, Progress)]
+    assert progress[-1].step == progress[-1].total == 18
+    assert {row["steps"] for row in result["table"]} == {3}
+    assert [row["synthetic"] for row in result["table"]] == [0, 0, 0, 4, 2, 4, 4]
+    assert result["table"][4]["curation"] == "automatic"
+    names = sorted(f"disc{seed}" for seed in range(4))
+    assert result["test"] == result["train"] == names
+    for row, (name, arm) in zip(result["table"], result["arms"].items(), strict=True):
+        assert row["arm"] == name
+        assert list(arm["per_image"]) == names
+        assert arm["dice"] == pytest.approx(np.mean([one["dice"] for one in arm["per_image"].values()]))
+        assert row["scores"]["dice"]["mean"] == pytest.approx(arm["dice"])
+        assert arm["f"] == pytest.approx(arm["dice"])
+        if name != "raw":
+            raw = result["arms"]["raw"]["per_image"]
+            change = [arm["per_image"][one]["dice"] - raw[one]["dice"] for one in names]
+            assert row["gain"]["dice"]["mean"] == pytest.approx(np.mean(change))
+    assert "Automatically curated synthetic pairs" in result["sentence"]
+    assert "6 comparisons with the real pairs alone were made" in result["sentence"]
+    for arm in ARMS:
+        assert {path.name for path in (tmp_path / "out" / "predictions" / arm).glob("*_errors.png")} == {
+            f"{name}_errors.png" for name in names
+        }
+    on_disk = json.loads((tmp_path / "out" / RESULTS).read_text())
+    assert on_disk == {key: value for key, value in result.items() if key != "folder"}
+
+
+def test_hard_images_are_counted_among_those_of_each_fold(project, tmp_path):
+    segmenter = MultiscaleAdversarialConfig(width=4, side=64, hard="^disc[01]$")
+    run(project, SETTINGS.replace(segmenter=segmenter, arms=("raw",), folds=4), folder=tmp_path / "out")
+    notes = [
+        json.loads(path.read_text()) for path in sorted((tmp_path / "out").glob("segmenters/raw/*/segmenter.json"))
+    ]
+    assert sorted(note["facts"]["hard"] for note in notes) == ["1 of 3 images"] * 2 + ["2 of 3 images"] * 2
+
+
+def test_a_segmenter_that_learned_nothing_is_no_evidence_about_pairs(project, tmp_path):
+    """Two steps from nothing leave Cellpose without one object."""
+    pytest.importorskip("cellpose")
+    if installed_major() != 3:
+        pytest.skip("Cellpose 4 does not begin from nothing")
+    settings = SETTINGS.replace(arms=("raw", "classical-tissue"), segmenter=CellposeConfig(tile=64), steps=2)
+    events = run(project, settings, folder=tmp_path / "out")
+    result = events[-1].result
+    assert [arm["dice"] for arm in result["arms"].values()] == [0.0, 0.0]
+    said = [event.text for event in events if isinstance(event, Warned)]
+    assert said == result["warnings"]
+    assert [words.split(":")[0] for words in said] == ["Real pairs", "Classical augmentation (tissue)"]
+    assert all("marked nothing right in any test image" in words for words in said)
+    assert gain_text(result).splitlines()[-4:-2] == [f"! {words}" for words in said]
+
+
+def test_what_a_training_warns_of_is_said_once(project, tmp_path):
+    segmenter = MultiscaleAdversarialConfig(width=4, side=64, hard="nowhere")
+    events = run(project, SETTINGS.replace(arms=("raw",), segmenter=segmenter), folder=tmp_path / "out")
+    words = "None of 2 training images is hard by 'nowhere': all are drawn equally often."
+    assert [event.text for event in events if isinstance(event, Warned)].count(words) == 1
+    assert events[-1].result["warnings"].count(words) == 1
+
+
+def test_subsets_ratios_and_repeats_make_the_grid(project):
+    settings = SETTINGS.replace(arms=("synthetic", "pretrain"), subsets=(1.0, 0.5), ratios=(1.0, 3.0), repeats=2)
+    tasks = plan_of(project, settings).tasks
+    kinds = [task.kind for task in tasks]
+    assert kinds.count("generator") == 2 * 2 * 2  # folds, repeats, subsets: it knows no more than the arm
+    assert kinds.count("arm") == 2 * 2 * 2 * (1 + 2 + 2)
+    assert len({task.key for task in tasks}) == len({task.title for task in tasks}) == len(tasks)
+    for task in tasks:
+        if task.kind == "arm" and task.needs:
+            (source,) = (other for other in tasks if other.key == task.needs[0])
+            assert source.plan["train"] == task.plan["train"]
+            assert set(source.plan["held"]) >= set(task.plan["test"])
+
+
+def test_a_resumed_comparison_does_only_what_is_left(project, tmp_path):
+    settings = SETTINGS.replace(arms=("classical-tissue",))
+    control, added = Control(), []
+    for event in gain(project, settings, control, tmp_path / "out"):
+        if isinstance(event, Added):
+            added += event.ids
+        if len(added) == 2:
+            control.cancel()
+    assert event.reason == "canceled"
+    assert event.result["tasks"] == {"total": 4, "done": 2, "failed": 0}
+    written = {key: (task_folder(tmp_path / "out", key) / "result.json").stat().st_mtime_ns for key in added}
+
+    events = run(project, settings, folder=tmp_path / "out")
+    assert events[0].info["done"] == 2
+    assert events[-1].reason == "completed"
+    again = [key for event in events if isinstance(event, Added) for key in event.ids]
+    assert len(again) == 2
+    assert not set(again) & set(added)
+    for key, at in written.items():
+        assert (task_folder(tmp_path / "out", key) / "result.json").stat().st_mtime_ns == at
+    at_once = run(project, settings, folder=tmp_path / "other")[-1].result
+    assert at_once["table"][0]["scores"] == events[-1].result["table"][0]["scores"]
+
+
+def test_a_stopped_generator_goes_on_from_its_checkpoint(project, tmp_path):
+    settings = SETTINGS.replace(arms=("synthetic",), generator_steps=4)
+    (task, *_) = [task for task in plan_of(project, settings).tasks if task.kind == "generator"]
+
+    class Stop(Control):
+        asked = 0
+
+        def request(self):
+            self.asked += 1
+            return "cancel" if self.asked > 4 else "run"
+
+    assert run_task(str(tmp_path), task, Stop()) == {"state": "canceled"}
+    run_folder = task_folder(tmp_path, task.key) / "project" / "runs" / "generator"
+    steps = [int(path.stem[5:]) for path in run_folder.glob("checkpoints/step_*.json")]
+    assert 0 < max(steps) < 4
+    assert read_result(tmp_path, task.key) is None
+    assert run_task(str(tmp_path), task, Control()) == {"state": "done"}
+    through = tmp_path / "through"
+    assert run_task(str(through), task, Control()) == {"state": "done"}
+    one, two = (
+        SampleStore(task_folder(folder, task.key) / "project" / "samples.sqlite") for folder in (tmp_path, through)
+    )
+    with one, two:
+        pixels = [[content_hash(store.pair(id).image) for id in store.ids(sort="name")] for store in (one, two)]
+    assert pixels[0] == pixels[1]
+
+
+def test_the_same_settings_go_on_in_the_same_folder(project):
+    short = SETTINGS.replace(arms=("raw",))
+    first = run(project, short)[-1].result["folder"]
+    again = run(project, short.replace(workers=2))
+    assert again[-1].result["folder"] == first
+    assert not [event for event in again if isinstance(event, Added)]
+    assert find_gain(project, short.replace(steps=4)) is None
+    assert run(project, short.replace(steps=4))[-1].result["folder"] != first
+
+
+def test_scores_of_an_image_by_hand():
+    truth = np.zeros((10, 20), np.int32)
+    truth[:, :10], truth[:, 10:] = 1, 2
+    predicted = np.zeros_like(truth)
+    predicted[:, :8], predicted[:, 10:] = 5, 7  # overlaps 0.8 and 1
+    pair = SamplePair("two", truth[None].astype(np.uint8), truth, "instances", ("cell",))
+    scores, per_class = image_scores(pair, predicted)
+    assert scores["precision"] == 1
+    assert scores["recall"] == 0.9
+    assert [scores["f"], scores["dice"]] == pytest.approx([1.8 / 1.9] * 2)
+    assert scores["ap"] == pytest.approx((7 * 1 + 2 * 1 / 3) / 9)  # 0.5 to 0.8: both; 0.85, 0.9: one of three
+    assert scores["ap95"] == pytest.approx((7 * 1 + 3 * 1 / 3) / 10)
+    assert per_class["cell"]["recall"] == 0.9
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_simulated_objects_are_dark_where_the_real_ones_are(tmp_path, dark):
+    pairs = [disc(seed) for seed in range(3)]
+    if dark:
+        pairs = [pair.replace(image=255 - pair.image) for pair in pairs]
+    project = make_project(tmp_path / "project", pairs)
+    settings = SETTINGS.replace(arms=("simulator",), design="leave-one-out")
+    (task, *_) = [task for task in plan_of(project, settings).tasks if task.kind == "simulator"]
+    assert run_task(str(tmp_path), task, Control()) == {"state": "done"}
+    with SampleStore(task_folder(tmp_path, task.key) / "project" / "samples.sqlite") as store:
+        made = [store.pair(id) for id in store.ids()]
+    assert len(made) == 4
+    for pair in made:
+        assert (pair.mask_kind, pair.class_names, len(pair.image)) == ("binary", ("object",), 1)
+        inside, outside = pair.image[0][pair.labels > 0].mean(), pair.image[0][pair.labels == 0].mean()
+        assert (inside < outside) == dark
+        assert 0.5 < np.sqrt((pair.labels > 0).sum() / np.pi) / 12 < 1.5  # the real discs have a radius of 12 px
+
+
+# --- leaks ---
+
+
+def memorise(folder, task, control):
+    """A generator that has learned its images by heart: what it makes are exactly the pairs that it was given."""
+    plan = task.plan
+    table = PairTable.from_file(Project(plan["project"]).pairs_path)
+    with SampleStore(Project(task_folder(folder, task.key) / "project").samples_path) as store:
+        for pair in gain_tasks.read_pairs(table, plan["train"]):
+            store.add(pair.replace(name=f"copy_{pair.name}", source=Source("synthetic")))
+    return {"pairs": len(plan["train"]), "curated": [], "data": plan["train"]}
+
+
+def riddle(seed: int) -> SamplePair:
+    """An image whose mask nobody can guess: a disc and a square of which one, by chance, is the object."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:64, :64]
+    disc_, square = (y - 20) ** 2 + (x - 20) ** 2 < 12**2, (abs(y - 44) < 11) & (abs(x - 44) < 11)
+    image = 60 + 80 * (disc_ | square) + rng.normal(0, 6, (64, 64)) + 60 * rng.random() * (x > 32)
+    image[:6, 4 * seed : 4 * seed + 4] = 250  # what tells the images apart, and nothing else
+    labels = disc_ if seed in (0, 3) else square
+    return SamplePair(f"riddle{seed}", image.clip(0, 255).astype(np.uint8)[None], labels.astype(np.int32))
+
+
+def test_a_memorising_generator_raises_its_score_only_where_it_may_see_the_test_images(tmp_path, monkeypatch):
+    monkeypatch.setitem(gain_tasks.DO, "generator", memorise)
+    project = make_project(tmp_path / "project", [riddle(seed) for seed in range(4)])
+    settings = SETTINGS.replace(
+        arms=("synthetic",),
+        design="hold-out",
+        test_share=0.5,
+        steps=120,
+        segmenter=SETTINGS.segmenter.model_copy(update={"batch": 4}),
+    )
+    gains = {}
+    for paper in (False, True):
+        folder = tmp_path / str(paper)
+        result = run(project, settings.replace(paper_protocol=paper), folder=folder)[-1].result
+        gains[paper] = result["table"][1]["gain"]["dice"]["mean"]
+        test = {content_hash(pair.image) for pair in load_pairs(project) if pair.name in result["test"]}
+        (store_path,) = folder.glob("tasks/generator-*/project/samples.sqlite")
+        with SampleStore(store_path) as store:
+            made = {content_hash(store.pair(id).image) for id in store.ids()}
+        assert len(made & test) == (2 if paper else 0)
+        assert len(made) == (4 if paper else 2)
+        assert ("Optimistic" in result["sentence"]) == paper
+    assert gains[False] < 0.1
+    assert gains[True] > 0.3
+
+
+def test_a_generator_that_cheats_stops_the_comparison(tmp_path, monkeypatch):
+    """It looks into the project for the test images: found by their pixels, though its list of data is innocent."""
+
+    def cheat(folder, task, control):
+        honest = memorise(folder, task, control)
+        with SampleStore(task_folder(folder, task.key) / "project" / "samples.sqlite") as store:
+            for pair in load_pairs(Project(task.plan["project"])):
+                store.add(pair.replace(name=f"stolen_{pair.name}", source=Source("synthetic")))
+        return honest
+
+    monkeypatch.setitem(gain_tasks.DO, "generator", cheat)
+    project = make_project(tmp_path / "project", [disc(seed) for seed in range(4)])
+    with pytest.raises(Leak, match="has the pixels of the test image"):
+        run(project, SETTINGS.replace(arms=("synthetic",)))
+
+
+def test_what_counts_as_a_leak():
+    one, two, test = disc(0), disc(1), disc(2)
+    refuse_leaks([test], [one, two], [one.replace(source=Source("synthetic"))], {"a": "another hash"})
+    with pytest.raises(Leak, match="seen 'disc2'"):
+        refuse_leaks([test], [one], [], {"renamed": content_hash(test.image, test.labels)})
+    with pytest.raises(Leak, match="'renamed', on which an arm would train"):
+        refuse_leaks([test], [one, test.replace(name="renamed")], [], {})
+    painted = SamplePair("painted", one.image, test.labels, source=Source("synthetic"))
+    with pytest.raises(Leak, match="painted"):
+        refuse_leaks([test], [one], [painted], {})
+    empty = test.replace(labels=np.zeros_like(test.labels))
+    refuse_leaks([empty], [one], [painted.replace(labels=empty.labels)], {})  # an empty mask gives nothing away
+
+
+def test_pairs_accepted_by_hand_are_used_only_where_their_generator_is_innocent(project):
+    hashes = {pair.name: content_hash(pair.image, pair.labels) for pair in load_pairs(project)}
+    settings = SETTINGS.replace(arms=("curated",), design="leave-one-out")
+
+    def accept(name, data, mask):
+        how = {"data": {one: hashes[one] for one in data}, "mask": mask}
+        with SampleStore(project.samples_path) as store:
+            id = store.add(disc(50).replace(name=name, source=Source("synthetic", provenance=how)))
+            store.decide([id], "accepted")
+
+    accept("innocent", ("disc0", "disc1", "disc2"), {"kind": "warped", "name": "disc1"})
+    accept("mask of disc3", ("disc0", "disc1", "disc2"), {"kind": "warped", "name": "disc3"})
+    accept("mask unknown", ("disc0", "disc1", "disc2"), {"kind": "fitted"})
+    accept("saw all", tuple(hashes), {"kind": "simulated"})
+    accept("nothing known", (), {})
+    plan = plan_of(project, settings)
+    arms = {tuple(task.plan["test"]): task for task in plan.tasks if task.plan.get("arm") == "curated"}
+    assert {test: len(task.plan["by_hand"]) for test, task in arms.items()} == {
+        ("disc0",): 0,
+        ("disc1",): 0,
+        ("disc2",): 0,
+        ("disc3",): 1,
+    }
+    assert [bool(task.needs) for task in arms.values()] == [True, True, True, False]
+    assert "not used in 3 of 4 cases" in plan.warnings[0]
+    paper = plan_of(project, settings.replace(paper_protocol=True))
+    assert {len(task.plan["by_hand"]) for task in paper.tasks if task.plan.get("arm") == "curated"} == {5}
+
+
+# --- what cannot be done ---
+
+
+def test_it_says_what_is_missing(project, monkeypatch):
+    monkeypatch.setattr(gain_workers, "CONNECT", 1.0)
+    with pytest.raises(UserError, match="has no run that draws pairs"):
+        run(project, SETTINGS.replace(generator=""))
+    with pytest.raises(UserError, match="4 images for 7 folds"):
+        run(project, SETTINGS.replace(folds=7))
+    with pytest.raises(UserError, match="None of the 4 pairs is put aside"):
+        run(project, SETTINGS.replace(design="hold-out"))
+    with pytest.raises(UserError, match=r"'tcp://127.0.0.1:9' does not answer"):
+        run(project, SETTINGS.replace(arms=("raw",), scheduler="tcp://127.0.0.1:9"))
+
+
+def test_a_failed_task_are_reported_and_the_rest_goes_on(project, tmp_path):
+    settings = SETTINGS.replace(arms=("curated",))
+    broken = {task.key for task in plan_of(project, settings).tasks if task.kind == "generator"}
+
+    def fail(folder, task, control):
+        raise UserError("The generator is broken.")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(gain_tasks.DO, "generator", fail)
+        events = run(project, settings, folder=tmp_path / "out")
+    result = events[-1].result
+    assert result["tasks"] == {"total": 6, "done": 2, "failed": 4}
+    assert list(result["arms"]) == ["raw"]
+    said = [event.text for event in events if isinstance(event, Warned)]
+    assert said == result["warnings"]
+    for number, words in enumerate(said, 1):
+        start = f"Training the generator, fold {number}, failed: The generator is broken. 1 training with its pairs"
+        assert words.startswith(start + " could not be done. The report is in segment/out/tasks/generator-")
+        assert words.endswith("/error.txt.")
+    assert all((task_folder(tmp_path / "out", key) / "error.txt").exists() for key in broken)
+    healed = run(project, settings, folder=tmp_path / "out")[-1].result
+    assert healed["tasks"] == {"total": 6, "done": 6, "failed": 0}
+
+
+def test_an_image_that_changes_meanwhile_is_noticed(project, tmp_path):
+    (task, *_) = plan_of(project, SETTINGS.replace(arms=("raw",))).tasks
+    name = next(iter(task.plan["train"]))
+    save_layers_pair(project, name, disc(77).image, disc(77).labels, mask_kind="binary")
+    outcome = run_task(str(tmp_path), task, Control())
+    assert outcome["state"] == "failed"
+    assert f"'{name}' has changed since the comparison began" in outcome["words"]
+
+
+def test_slices_of_a_volume_stay_together_and_a_design_that_parts_them_warns(tmp_path):
+    pairs = [disc(seed).replace(name=f"mouse{seed // 2}_z{seed % 2}") for seed in range(6)]
+    project = make_project(tmp_path / "project", pairs)
+    plan = plan_of(project, SETTINGS.replace(arms=("raw",), design="grouped", folds=3))
+    assert plan.grouping.words.startswith("3 groups of 6 images, by the names")
+    assert [len({name[:6] for name in fold.test}) for fold in plan.folds] == [1, 1, 1]
+    assert not plan.warnings
+    parted = plan_of(project, SETTINGS.replace(arms=("raw",), design="leave-one-out"))
+    assert "Images of one group (mouse0, mouse1, mouse2)" in parted.warnings[0]
+
+
+# --- workers ---
+
+
+def test_a_comparison_killed_at_any_moment_goes_on(project, tmp_path):
+    """The command is killed hard after its first results; the same command does the rest and nothing twice."""
+    arms = "arms=[raw, classical-tissue, classical-organoid]"
+    command = [sys.executable, "-m", "napari_organoid_synth", "gain", str(project.path), "--json", "--set", arms]
+    SETTINGS.replace(steps=20).to_file(tmp_path / "gain.yaml")
+    command += ["--recipe", str(tmp_path / "gain.yaml")]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def done():
+        return {path: path.stat().st_mtime_ns for path in project.path.glob("segment/*/tasks/*/result.json")}
+
+    while len(done()) < 2 and process.poll() is None:
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    before = done()
+    assert 2 <= len(before) < 6
+    finished = subprocess.run(command, capture_output=True, text=True, check=True)
+    result = json.loads(finished.stdout)
+    assert result["tasks"] == {"total": 6, "done": 6, "failed": 0}
+    after = done()
+    assert len(after) == 6
+    assert {path: after[path] for path in before} == before
+    assert len(list(project.path.glob("segment/*"))) == 1
+
+
+def test_two_workers_give_what_one_process_gives(project, tmp_path):
+    settings = SETTINGS.replace(arms=("synthetic",))
+    here = run(project, settings, folder=tmp_path / "here")[-1].result
+    events = run(project, settings.replace(scheduler="", workers=2), folder=tmp_path / "two")
+    assert events[-1].reason == "completed"
+    assert events[-1].result["tasks"] == here["tasks"]
+    for one, other in zip(here["table"], events[-1].result["table"], strict=True):
+        assert one["scores"] == other["scores"]
+
+
+def die_once(folder, task, control):
+    """The worker is killed the first time, as by the system for want of memory."""
+    mark = Path(folder) / f"{task.key}.died"
+    if not mark.exists() or task.plan["always"]:
+        mark.write_text("")
+        os.kill(os.getpid(), signal.SIGKILL)
+    return {}
+
+
+PREPARE = """
+import sys
+sys.path.insert(0, {!r})
+import test_gain
+from napari_organoid_synth.core.gain import tasks
+tasks.DO["die"] = test_gain.die_once
+"""  # tells a new worker about the task that dies
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no such signal")
+def test_a_task_whose_worker_dies_is_done_once_more(tmp_path):
+    how = {"threads": 1}
+    tasks = [gain_tasks.new_task("die", f"{always}", {"always": always}, how) for always in (False, True)]
+    settings = SETTINGS.replace(scheduler="", workers=1)
+    found = {}
+    with open_workers(tmp_path, settings, Control(), 1) as workers:
+        workers.client.register_worker_callbacks(partial(exec, PREPARE.format(str(Path(__file__).parent))))
+        for task in tasks:
+            workers.submit(task)
+            while task.title not in found:
+                found |= {ended.title: outcome for ended, outcome in workers.poll(1)}
+    assert found["False"] == {"state": "done"}
+    assert found["True"]["state"] == "failed"
+    assert "ended twice" in found["True"]["words"]

@@ -1,0 +1,55 @@
+"""Right masks score high, those of other images low; nothing is said where nothing can be learned."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_organoid_synth.core.metrics.mask_consistency import Fits, traits
+from napari_organoid_synth.core.pairs.pair import SamplePair
+from simulated import sample, scene
+
+
+def pairs(first: int, number: int) -> list[SamplePair]:
+    return [sample(f"s{seed}", *scene(seed, 64, 4)) for seed in range(first, first + number)]
+
+
+def test_strange_masks_are_told_from_right_ones() -> None:
+    metric = Fits().fit(pairs(0, 20))
+    assert metric.refused == pytest.approx(0.05, abs=0.05)
+    assert metric.found > 0.95
+    assert metric.useful
+    fresh = pairs(100, 12)
+    right = [metric(pair)["fits"] for pair in fresh]
+    strange = [metric(fresh[i].replace(labels=fresh[i - 1].labels))["fits"] for i in range(12)]
+    assert np.mean(np.array(right) < 0.5) <= 1 / 12
+    assert np.mean(np.array(strange) < 0.5) >= 11 / 12
+    assert metric.describe({"fits": 0.1}) == "mask may not fit"
+    assert metric.describe({"fits": 0.9}) == ""
+
+
+def test_images_of_noise_say_nothing() -> None:
+    rng = np.random.default_rng(0)
+    noise = [pair.replace(image=rng.integers(0, 999, pair.image.shape).astype(np.uint16)) for pair in pairs(0, 20)]
+    metric = Fits().fit(noise)
+    assert metric.found < 0.5
+    assert not metric.useful
+    assert metric.describe({"fits": 0.0}) == ""
+    few = Fits().fit(noise[:3])
+    assert (few(noise[0]), few.useful) == ({"fits": 0.5}, False)
+
+
+def test_traits_of_a_bright_square() -> None:
+    labels = np.zeros((64, 64), np.int32)
+    labels[16:48, 16:48] = 1
+    found = traits(labels.astype(float), labels)
+    share = 0.25
+    assert found[0] == pytest.approx(1 / np.sqrt(share * (1 - share)), rel=1e-5)  # 1 - 0 over the standard deviation
+    assert found[1] == found[0]
+    assert found[4] == pytest.approx(1)  # the grey level tells all of the mask
+    assert found[6] > 1
+    assert found[7] > np.log(2)
+    dark = traits(-labels.astype(float), labels)
+    assert dark[0] == -found[0]
+    np.testing.assert_allclose(dark[[1, 4, 6, 7]], found[[1, 4, 6, 7]])
+    assert np.isfinite(traits(np.zeros((64, 64)), np.ones((64, 64), np.int32))).all()

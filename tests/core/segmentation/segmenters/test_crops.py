@@ -1,0 +1,171 @@
+import numpy as np
+import pytest
+from scipy.ndimage import zoom
+
+from napari_organoid_synth.core.pairs.pair import SamplePair
+from napari_organoid_synth.core.segmentation.segmenters.crops import (
+    CropPool,
+    _bend,
+    intensity_range,
+    normalise,
+    organoid_crop,
+    whiten,
+)
+
+
+def flat(value: int, name: str = "p") -> SamplePair:
+    image = np.tile(np.arange(64, dtype=np.uint8), (1, 64, 1))
+    return SamplePair(name, image, np.full((64, 64), value, np.int32), "classes", ("a", "b"))
+
+
+def shares(pool, steps, number=4):
+    return [int((pool.draw(step, number, 32)[1][:, 0, 0] == 2).sum()) for step in range(steps)]
+
+
+@pytest.mark.parametrize(
+    ("ratio", "number", "of_twelve"), [(1, 4, 24), (3, 4, 36), (0.5, 4, 16), (2, 1, 8), (5, 1, 10)]
+)
+def test_the_ratio_holds_exactly_over_the_steps(ratio, number, of_twelve):
+    found = shares(CropPool([flat(1)], [flat(2)], ratio=ratio), 12, number)
+    assert sum(found) == of_twelve
+    assert max(found) - min(found) <= 1
+
+
+def test_synthetic_first_then_real():
+    assert shares(CropPool([flat(1)], [flat(2)], first=3), 6) == [4, 4, 4, 0, 0, 0]
+
+
+def test_each_pixel_or_each_image_is_as_likely_as_any_other():
+    small = SamplePair("s", np.zeros((1, 32, 32), np.uint8), np.ones((32, 32), np.int32))
+    large = SamplePair("l", np.zeros((1, 96, 96), np.uint8), np.full((96, 96), 2, np.int32))
+    pool = CropPool([small, large])
+    of_small = [(pool.draw(0, 4000, 8, by_image=one)[1][:, 0, 0] == 1).mean() for one in (False, True)]
+    assert of_small == pytest.approx([0.1, 0.5], abs=0.03)
+
+
+def numbered(n: int) -> list[SamplePair]:
+    """Pairs of 16 px whose label is their number; those with the higher numbers are larger."""
+    return [SamplePair(f"p{i}", np.zeros((1, 16 + i, 16), np.uint8), np.full((16 + i, 16), i)) for i in range(n)]
+
+
+def whole_draws(pool, steps, number=1) -> np.ndarray:
+    return np.concatenate([pool.draw(step, number, 16, whole=True)[1][:, 0, 0] for step in range(steps)])
+
+
+@pytest.mark.parametrize(("n", "n_hard", "share"), [(10, 2, 0.3), (10, 9, 0.3), (4, 1, 0.5), (20, 10, 0.3)])
+def test_favoured_images_make_their_share_of_whole_draws(n, n_hard, share):
+    hard = [index < n_hard for index in range(n)]
+    pool = CropPool(numbered(n), seed=5).favouring(hard, share)
+    drawn = whole_draws(pool, 1000)
+    assert np.mean(drawn < n_hard) == pytest.approx(share, abs=3.3 * np.sqrt(share * (1 - share) / 1000))
+    counts = np.bincount(drawn, minlength=n) / 1000
+    for part, expected in ((counts[:n_hard], share / n_hard), (counts[n_hard:], (1 - share) / (n - n_hard))):
+        assert part == pytest.approx(np.full(len(part), expected), abs=4 * np.sqrt(expected * (1 - expected) / 1000))
+    again = CropPool(numbered(n), seed=5).favouring(hard, share)
+    assert np.array_equal(whole_draws(again, 1000), drawn)  # step by step, so also in the middle
+    assert again.draw(731, 1, 16, whole=True)[1][0, 0, 0] == drawn[731]
+    assert not np.array_equal(whole_draws(CropPool(numbered(n), seed=6).favouring(hard, share), 1000), drawn)
+
+
+@pytest.mark.parametrize("hard", [[False] * 6, [True] * 6])
+def test_all_or_none_favoured_changes_nothing(hard):
+    pool = CropPool(numbered(6), seed=1)
+    assert np.array_equal(whole_draws(pool.favouring(hard, 0.3), 200), whole_draws(pool, 200))
+    counts = np.bincount(whole_draws(pool, 1200), minlength=6)
+    assert abs(counts - 200).max() < 4 * np.sqrt(1200 / 6 * 5 / 6)  # large ones are no likelier than small ones
+
+
+def test_favouring_leaves_crops_synthetic_shares_and_the_pool_alone():
+    pool = CropPool(numbered(6), [flat(7).replace(labels=np.full((64, 64), 7))], ratio=1, seed=2)
+    before = whole_draws(pool, 400)
+    favoured = pool.favouring([True] + [False] * 5, 0.3)
+    drawn = whole_draws(favoured, 4000)
+    assert np.sum(drawn == 7) == 2000  # exactly half, as before
+    assert np.mean(drawn[drawn != 7] == 0) == pytest.approx(0.3, abs=3.3 * np.sqrt(0.21 / 2000))
+    assert np.array_equal(whole_draws(pool, 400), before)
+    for step in range(20):
+        assert np.array_equal(pool.draw(step, 4, 8)[1], favoured.draw(step, 4, 8)[1])
+
+
+def test_tissue_intensity_follows_the_formula():
+    """Of two images that differ by a constant factor only the same draws give the same crops; noise is 0.02."""
+    pair = SamplePair(
+        "p", np.random.default_rng(0).integers(0, 200, (1, 64, 64)).astype(np.uint8), np.ones((64, 64), int)
+    )
+    plain = SamplePair("c", np.full((1, 64, 64), 7, np.uint8), np.ones((64, 64), np.int32))
+    crops = np.concatenate([CropPool([plain], augment="tissue", seed=3).draw(step, 8, 48)[0] for step in range(20)])
+    assert crops.std(axis=(1, 2, 3)) == pytest.approx(0.02, abs=0.002)  # a constant image is 0: only shift and noise
+    shift = crops.mean(axis=(1, 2, 3))
+    assert -0.2 <= shift.min() < -0.18
+    assert 0.18 < shift.max() <= 0.2
+    tissue, again = (CropPool([pair], augment=name, seed=3).draw(0, 4, 48)[0] for name in ("tissue", True))
+    assert np.array_equal(tissue, again)
+
+
+def test_half_of_an_organoid_batch_is_as_it_is():
+    pair = SamplePair(
+        "p", np.random.default_rng(0).random((1, 40, 40)).astype(np.float32), np.zeros((40, 40), np.int32)
+    )
+    whole = normalise(pair.image, *intensity_range(pair.image))
+    images = CropPool([pair], augment="organoid").draw(0, 6, 40)[0]
+    assert [bool(np.array_equal(image, whole)) for image in images] == [False] * 3 + [True] * 3
+
+
+class Fixed:
+    """A generator whose choices are given: flips, turn or not, zoom, shift, whiten or not."""
+
+    def __init__(self, randoms, uniforms):
+        self.randoms, self.uniforms = list(randoms), list(uniforms)
+
+    def random(self, size=None):
+        return np.array(self.randoms.pop(0)) if size else self.randoms.pop(0)
+
+    def uniform(self, low, high, size=None):
+        value = np.broadcast_to(self.uniforms.pop(0), size or ())
+        assert (low <= value).all()
+        assert (value <= high).all()
+        return value
+
+
+def crop_of(image, randoms, uniforms, corner=(0, 0), size=None):
+    pair = SamplePair("p", image[None], np.arange(image.size, dtype=np.int32).reshape(image.shape))
+    zero, one = np.zeros((1, 1, 1), np.float32), np.ones((1, 1, 1), np.float32)
+    found, labels = organoid_crop(pair, corner, size or len(image), Fixed(randoms, uniforms), zero, one)
+    return found[0], labels
+
+
+def test_organoid_geometry_by_hand():
+    image = np.random.default_rng(1).random((9, 9)).astype(np.float32)
+    numbers = np.arange(81).reshape(9, 9)
+    for flips, expected in (((0.9, 0.9), np.s_[:, :]), ((0.1, 0.9), np.s_[::-1]), ((0.9, 0.1), np.s_[:, ::-1])):
+        found, labels = crop_of(image, [flips, 0.9, 0.9], [1.0, 0.0])
+        assert found == pytest.approx(image[expected], abs=1e-5)
+        assert np.array_equal(labels, numbers[expected])
+    found, _ = crop_of(image, [(0.9, 0.9), 0.1, 0.9], [np.pi / 2, 1.0, 0.0])
+    assert any(found == pytest.approx(np.rot90(image, k), abs=1e-4) for k in (1, 3))
+    ramp = np.tile(np.arange(21, dtype=np.float32), (21, 1)) / 21
+    found, _ = crop_of(ramp, [(0.9, 0.9), 0.9, 0.9], [0.8, (0.0, 2.0)])
+    assert np.diff(found[0]) == pytest.approx(0.8 / 21, abs=1e-5)  # a zoom of 0.8 stretches the ramp
+    assert found[10, 10] == pytest.approx(12 / 21, abs=1e-5)  # two pixels to the right of the middle
+
+
+def test_whitening_gives_the_mean_and_spread_of_the_image():
+    rng = np.random.default_rng(2)
+    image, crop = rng.normal(0.4, 0.2, (2, 64, 64)).astype(np.float32), rng.normal(3, 5, (2, 8, 8)).astype(np.float32)
+    found = whiten(crop, image)
+    assert found.mean((1, 2)) == pytest.approx(image.mean((1, 2)), abs=1e-5)
+    assert found.std((1, 2)) == pytest.approx(image.std((1, 2)), abs=1e-5)
+    by_hand = (crop[0] - crop[0].mean()) / crop[0].std() * image[0].std() + image[0].mean()
+    assert found[0] == pytest.approx(by_hand, abs=1e-5)
+    even = whiten(np.ones((1, 8, 8), np.float32), image[:1])  # no spread: 1 / sqrt(n) stands in, nothing divides by 0
+    assert even == pytest.approx(np.full((1, 8, 8), image[0].mean()), abs=1e-5)
+
+
+def test_a_bend_is_the_cubic_spline_through_a_grid_of_shifts():
+    rng = np.random.default_rng(3)
+    shifts = rng.normal(0, rng.uniform(0, 4), (2, 6, 6)).astype(np.float32)
+    smooth = zoom(shifts, (1, 32, 32), order=3)
+    start = int(rng.integers(0, smooth.shape[1] - 100 + 1))
+    assert _bend(100, np.random.default_rng(3)) == pytest.approx(
+        smooth[:, start : start + 100, start : start + 100], abs=1e-5
+    )

@@ -1,0 +1,206 @@
+"""A trained segmenter applied to files: pixels, provenance, resuming, what is refused."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import tifffile
+from imageio.v3 import imwrite
+
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.job import Added, Control, Finished, Progress, Started, Warned
+from napari_organoid_synth.core.pairs.ome_tiff import read_image, read_labels, read_record
+from napari_organoid_synth.core.pairs.pair import SamplePair, content_hash
+from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.recipe import PredictSettings
+from napari_organoid_synth.core.segmentation.catalog import all_trained, find_trained, note_training
+from napari_organoid_synth.core.segmentation.predict import enlarged, find_planes, predict
+from napari_organoid_synth.core.segmentation.segmenters.base import SegmentSpec, load_segmenter
+from napari_organoid_synth.core.segmentation.segmenters.unet import UNet
+from napari_organoid_synth.core.segmentation.segmenters.unet_config import UNetConfig
+
+CONFIG = UNetConfig(channels=8, depth=2, tile=64, batch=1)
+RNG = np.random.default_rng(3)
+IMAGE = RNG.integers(0, 255, (70, 93), np.uint8)
+
+
+def keep(project: Project, name: str, scores: dict[str, float], kind="instances", fold="fold1", channels=1) -> None:
+    """A comparison with a segmenter for each arm."""
+    folder = project.path / "segment" / name
+    for seed, arm in enumerate(scores):
+        segmenter = UNet(CONFIG, SegmentSpec(channels, kind, ("cell",)), "cpu", seed)
+        segmenter.save(folder / "segmenters" / arm / fold)
+        pair = SamplePair("seen", IMAGE[None], np.zeros(IMAGE.shape, np.int32))
+        note_training(folder / "segmenters" / arm / fold, [pair], 1.0)
+    arms = {arm: {"ap": score, "dice": 1 - score} for arm, score in scores.items()}
+    (folder / "results.json").write_text(json.dumps({"mask_kind": kind, "arms": arms}))
+
+
+@pytest.fixture
+def project(tmp_path):
+    project = Project(tmp_path / "project")
+    keep(project, "20260101-000000-gain", {"raw": 0.9})
+    keep(project, "20260102-000000-gain", {"raw": 0.2, "curated": 0.7, "synthetic": 0.5})
+    return project
+
+
+@pytest.fixture
+def images(tmp_path):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    imwrite(folder / "a2.png", IMAGE)
+    tifffile.imwrite(folder / "a10.tif", RNG.integers(0, 4000, (31, 200), np.uint16))
+    return folder
+
+
+def run(project, control=None, **settings):
+    settings = {"device": "cpu", "threads": 1} | settings
+    return list(predict(project, PredictSettings(**settings), control or Control()))
+
+
+def test_the_best_arm_of_the_newest_comparison_is_the_default(project):
+    assert find_trained(project).name == "20260102-000000-gain/curated/fold1"
+    assert [one.words for one in all_trained(project)] == [
+        "curated, fold 1 (0.700)", "synthetic, fold 1 (0.500)", "raw, fold 1 (0.200)", "raw, fold 1 (0.900)",
+    ]  # fmt: skip
+    for name in ("raw", "20260102-000000-gain/raw", "20260102-000000-gain/raw/fold1"):
+        assert find_trained(project, name).path.parts[-4:] == ("20260102-000000-gain", "segmenters", "raw", "fold1")
+    assert find_trained(project, "20260101-000000-gain/raw").score == 0.9
+    by_path = find_trained(project, str(find_trained(project).path))
+    assert by_path == find_trained(project)
+    with pytest.raises(UserError, match="one of: curated, synthetic, raw"):
+        find_trained(project, "curted")
+    with pytest.raises(UserError, match="Measure the gain first"):
+        find_trained(Project(project.path.parent / "other"))
+
+
+def test_files_hold_what_the_segmenter_says_and_what_made_them(project, images, tmp_path):
+    events = run(project, images=str(images), folder=str(tmp_path / "out"), probability=True)
+    assert isinstance(events[0], Started)
+    assert events[0].info["total"] == 2
+    assert [event.ids for event in events if isinstance(event, Added)] == [("a2",), ("a10",)]
+    assert [event.step for event in events if isinstance(event, Progress)] == [1, 2]
+    found = find_trained(project)
+    expected, maps, _ = load_segmenter(found.path, "cpu").predict(IMAGE[None])
+    path = tmp_path / "out" / "a2_labels.ome.tif"
+    np.testing.assert_array_equal(read_labels(path), expected)
+    kept, info = read_image(tmp_path / "out" / "a2_probability.ome.tif")
+    np.testing.assert_array_equal(kept, maps)
+    assert info.channel_names == ("cell", "outline")
+    source = read_record(path)["source"]
+    assert source["kind"] == "predicted"
+    assert source["files"] == [str(images / "a2.png")]
+    assert source["provenance"]["image"] == content_hash(IMAGE[None])
+    assert source["provenance"]["weights"] == found.digest
+    assert source["provenance"]["config"] == CONFIG.model_dump(mode="json")
+    result = events[-1].result
+    assert (result["images"], result["done_before"], result["failed"]) == (2, 0, {})
+    others = read_labels(tmp_path / "out" / "a10_labels.ome.tif")
+    assert others.shape == (31, 200)
+    assert result["objects"] == expected.max() + others.max()
+    assert result["cover"] == pytest.approx(np.mean([(expected > 0).mean(), (others > 0).mean()]), abs=1e-4)
+    (warned,) = (event.text for event in events if isinstance(event, Warned))
+    assert warned.startswith("1 of 2 images were trained on (a2)")
+
+
+def test_what_is_done_is_not_done_again(project, images, tmp_path):
+    where = {"images": str(images), "folder": str(tmp_path / "out")}
+    run(project, **where)
+    path = tmp_path / "out" / "a2_labels.ome.tif"
+    before = path.stat().st_mtime_ns
+    imwrite(images / "a3.png", IMAGE[:40])
+    assert (lambda r: (r["images"], r["done_before"]))(run(project, **where)[-1].result) == (1, 2)
+    assert path.stat().st_mtime_ns == before
+    imwrite(images / "a2.png", 255 - IMAGE)  # other pixels
+    assert run(project, **where)[-1].result["images"] == 1
+    assert run(project, **where, segmenter="raw")[-1].result["images"] == 3  # another segmenter
+    assert run(project, **where, segmenter="raw", probability=True)[-1].result["images"] == 3  # maps are missing
+
+
+def test_maps_of_other_pixels_are_made_again(project, images, tmp_path):
+    where = {"images": str(images / "a2.png"), "folder": str(tmp_path / "out")}
+    run(project, **where, probability=True)
+    imwrite(images / "a2.png", 255 - IMAGE)
+    run(project, **where)  # the labels alone
+    assert run(project, **where, probability=True)[-1].result["images"] == 1
+    kept, _ = read_image(tmp_path / "out" / "a2_probability.ome.tif")
+    expected = load_segmenter(find_trained(project).path, "cpu").predict(255 - IMAGE[None]).probability
+    np.testing.assert_array_equal(kept, expected)
+
+
+def test_a_flow_of_a_segmenter_without_is_refused_before_anything_is_marked(project, images, tmp_path):
+    with pytest.raises(UserError, match=r"curated/fold1' has no flow\. Expected a Cellpose segmenter"):
+        run(project, images=str(images), folder=str(tmp_path / "out"), flow=True)
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_image_may_be_called_like_a_map(project, tmp_path):
+    for name in ("chip_flow.ome.tif", "chip_probability.ome.tif"):
+        tifffile.imwrite(tmp_path / name, IMAGE)
+    assert [plane.name for plane in find_planes([str(tmp_path)])] == ["chip_flow", "chip_probability"]
+    imwrite(tmp_path / "chip.png", IMAGE)
+    with pytest.raises(UserError, match=r"chip_probability\.ome\.tif exists and is no prediction"):
+        run(project, images=str(tmp_path / "chip.png"), folder=str(tmp_path), probability=True)
+
+
+def test_a_stop_keeps_whole_files_and_goes_on(project, images, tmp_path):
+    control = Control()
+    settings = PredictSettings(images=str(images), folder=str(tmp_path / "out"), device="cpu", threads=1)
+    for event in predict(project, settings, control):
+        if isinstance(event, Added):
+            control.cancel()
+    assert isinstance(event, Finished)
+    assert event.reason == "canceled"
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a2_labels.ome.tif"]
+    assert run(project, images=str(images), folder=str(tmp_path / "out"))[-1].result["done_before"] == 1
+
+
+def test_an_image_that_does_not_fit_is_named_and_the_others_are_marked(project, images, tmp_path):
+    imwrite(images / "b.png", RNG.integers(0, 255, (40, 40, 3), np.uint8))
+    imwrite(images / "grey.png", np.stack([IMAGE] * 3, axis=-1))
+    (images / "c.tif").write_bytes(b"II*\0")
+    events = run(project, images=str(images), folder=str(tmp_path / "out"))
+    assert set(events[-1].result["failed"]) == {"b", "c"}
+    assert "images/b.png has 3 channels. The segmenter learned from images with 1 channel." in str(
+        events[-1].result["failed"]["b"]
+    )
+    grey, plain = (read_labels(tmp_path / "out" / f"{name}_labels.ome.tif") for name in ("grey", "a2"))
+    np.testing.assert_array_equal(grey, plain)
+    with pytest.raises(UserError, match="3 channels"):
+        run(project, images=str(images / "b.png"))
+
+
+def test_a_stack_is_marked_slice_by_slice(project, tmp_path):
+    tifffile.imwrite(tmp_path / "stack.tif", np.stack([IMAGE, 255 - IMAGE]), photometric="minisblack")
+    run(project, images=str(tmp_path / "stack.tif"), folder=str(tmp_path / "out"))
+    segmenter = load_segmenter(find_trained(project).path, "cpu")
+    for page, image in (("001", IMAGE), ("002", 255 - IMAGE)):
+        labels = read_labels(tmp_path / "out" / f"stack_z{page}_labels.ome.tif")
+        np.testing.assert_array_equal(labels, segmenter.predict(image[None])[0])
+
+
+def test_images_are_marked_at_the_scale_of_the_training(project, images, tmp_path):
+    settings = {"images": str(images / "a2.png"), "folder": str(tmp_path / "out")}
+    run(project, **settings, scale=0.5)
+    small = SamplePair("a", IMAGE[None], np.zeros(IMAGE.shape, np.int32)).shrunk(0.5)
+    expected = load_segmenter(find_trained(project).path, "cpu").predict(small.image)[0]
+    labels = read_labels(tmp_path / "out" / "a2_labels.ome.tif")
+    assert labels.shape == IMAGE.shape
+    np.testing.assert_array_equal(labels, enlarged(expected, IMAGE.shape))
+    note_training(find_trained(project).path, [], 0.5)
+    assert run(project, **settings)[-1].result["done_before"] == 1
+
+
+def test_our_own_files_and_those_of_others_are_safe(project, images, tmp_path):
+    run(project, images=str(images), folder=str(images), probability=True)
+    assert [plane.name for plane in find_planes([str(images)])] == ["a2", "a10"]
+    (tmp_path / "out").mkdir()
+    tifffile.imwrite(tmp_path / "out" / "a2_labels.ome.tif", IMAGE)
+    with pytest.raises(UserError, match=r"no prediction of images/a2\.png"):
+        run(project, images=str(images / "a2.png"), folder=str(tmp_path / "out"))
+    imwrite(images / "a10.png", IMAGE)
+    assert [plane.name for plane in find_planes([str(images)])] == ["a2", "a10.png", "a10.tif"]
+    with pytest.raises(UserError, match="There is no image"):
+        run(project, images=str(tmp_path / "out"))

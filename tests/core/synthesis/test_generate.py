@@ -1,0 +1,277 @@
+"""Generating: what is added, that it can be made again, which masks are refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.job import Added, Control, Finished, Progress, Started, Warned
+from napari_organoid_synth.core.pairs.loading import save_layers_pair
+from napari_organoid_synth.core.pairs.pair import content_hash
+from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.recipe import GenerateSettings, Recipe
+from napari_organoid_synth.core.runs.run import Run
+from napari_organoid_synth.core.runs.sharing import find_run
+from napari_organoid_synth.core.samples.store import SampleStore
+from napari_organoid_synth.core.simulators.illumination import add_background
+from napari_organoid_synth.core.simulators.population import PopulationSettings, place, population
+from napari_organoid_synth.core.simulators.simulate import em
+from napari_organoid_synth.core.synthesis.generate import Artist, generate
+from napari_organoid_synth.core.training.train import train
+from simulated import em_project
+
+RECIPE = Recipe.parse(
+    {
+        "gan": {"name": "pix2pix", "generator_channels": 8, "discriminator_channels": 8},
+        "tiles": {"size": 64},
+        "train": {"steps": 2, "batch": 2, "previews": 1, "threads": 1, "precision": "float32", "device": "cpu"},
+    }
+)
+JOINT = RECIPE.replace(
+    gan={"name": "dcgan", "generator_channels": 8, "discriminator_channels": 8, "max_channels": 16}
+).override("train.steps=30")  # until batch statistics have settled
+KNOWN = PopulationSettings(field=128, count=(18, 24), radius=(4.5, 5.5), clusters=0)
+SETTINGS = GenerateSettings(number=5, seed=7, batch=2, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = em_project(tmp_path_factory.mktemp("project"), 2)
+    for name, recipe in (("a-train", RECIPE), ("b-train", JOINT)):
+        list(train(project, recipe, Control(), project.path / "runs" / name))
+    return project
+
+
+def artist(project: Project, settings: GenerateSettings = SETTINGS, run: str = "a-train") -> Artist:
+    return Artist(project, Run(project.run_path(run)), settings)
+
+
+def test_samples_are_added_with_their_provenance(project: Project) -> None:
+    events = list(generate(project, SETTINGS.replace(run="a-train"), Control()))
+    assert isinstance(events[0], Started)
+    added = [id for event in events if isinstance(event, Added) for id in event.ids]
+    assert added == [f"pix2pix-a-s7-{index:05d}" for index in range(5)]
+    assert [event.step for event in events if isinstance(event, Progress)] == [2, 4, 5]
+    assert isinstance(events[-1], Finished)
+    assert events[-1].result["added"] == 5
+    with SampleStore(project.samples_path) as store:
+        pair = store.pair(added[3])
+        assert store.row(added[3]).run == "a-train"
+    assert pair.image.shape == (1, 64, 64)
+    assert pair.image.dtype == np.uint8
+    assert pair.pixel_size == pytest.approx((0.0046, 0.0046))
+    assert pair.class_names == em(0, 64).class_names
+    assert pair.source.kind == "synthetic"
+    provenance = pair.source.provenance
+    checkpoint = project.path / "runs/a-train/checkpoints/step_00000002.safetensors"
+    import hashlib
+
+    assert provenance["model_sha256"] == hashlib.sha256(checkpoint.read_bytes()).hexdigest()
+    assert (provenance["checkpoint"], provenance["seed"], provenance["index"]) == (2, 7, 3)
+    assert provenance["mask"]["kind"] == "warped"
+    assert provenance["mask"]["digest"] == content_hash(pair.labels)
+    assert set(provenance["data"]) == {"em0", "em1"}
+    assert GenerateSettings.parse(provenance["settings"]).seed == 7
+
+
+@pytest.mark.parametrize("run", ["a-train", "b-train"])
+def test_a_sample_depends_on_its_index_alone(project: Project, run: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Artist, "_usable", lambda self, labels: True)  # two steps teach no masks
+    many = artist(project, run=run).draw(range(5))
+    (again,) = artist(project, SETTINGS.replace(number=1, batch=1), run).draw([3])
+    np.testing.assert_array_equal(again.image, many[3].image)
+    np.testing.assert_array_equal(again.labels, many[3].labels)
+    assert not np.array_equal(many[2].image, many[3].image)
+    other = artist(project, SETTINGS.replace(seed=8), run).draw([3])
+    assert not np.array_equal(other[0].image, many[3].image)
+
+
+def test_real_masks_are_painted_as_they_are(project: Project) -> None:
+    pairs = artist(project, SETTINGS.replace(masks="real")).draw(range(2))
+    truth = em(0, 96).labels
+    np.testing.assert_array_equal(pairs[0].labels, truth[:64, :64])
+    np.testing.assert_array_equal(pairs[1].labels, truth[:64, 32:])
+
+
+def test_simulated_masks(project: Project) -> None:
+    (pair,) = artist(project, SETTINGS.replace(masks="simulated")).draw([0])
+    assert pair.source.provenance["mask"]["name"] == "em"
+    assert set(np.unique(pair.labels)) <= {0, 1, 2}
+
+
+@pytest.fixture(scope="module")
+def cells(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project of single objects with a painter."""
+    project = Project(tmp_path_factory.mktemp("cells"))
+    for seed in range(3):
+        pair = population(seed, 128, KNOWN)
+        save_layers_pair(project, f"cells{seed}", pair.image, pair.labels, (0.5, 0.5), mask_kind="instances")
+    list(train(project, RECIPE.override("train.steps=1"), Control(), project.path / "runs" / "c-train"))
+    return project
+
+
+def test_fitted_masks_have_the_sizes_of_the_real_ones_and_can_be_drawn_again(cells: Project) -> None:
+    settings = SETTINGS.replace(masks="fitted", number=12)
+    pairs = artist(cells, settings, "c-train").draw(range(12))
+    assert len(pairs) == 12
+    for pair in pairs:
+        origin = pair.source.provenance["mask"]
+        assert (pair.mask_kind, origin["kind"]) == ("instances", "fitted")
+        measured = PopulationSettings.parse(json.loads(json.dumps(origin["population"])))
+        labels, left_out = place(measured, np.random.default_rng(int(origin["seed"])), 64)
+        np.testing.assert_array_equal(labels, pair.labels)
+        assert left_out == origin["left_out"]
+        assert origin["digest"] == content_hash(labels)
+        assert measured.field == 128
+        assert measured.radius == pytest.approx(KNOWN.radius, rel=0.1)
+        assert 10 < len(measured.shapes) <= 24  # those of one real mask that are not cut by the border
+    assert len({content_hash(pair.labels) for pair in pairs}) == 12
+    counts = {pair.source.provenance["mask"]["population"]["count"][0] for pair in pairs}
+    real = {population(seed, 128, KNOWN).n_objects for seed in range(3)}
+    assert counts == real
+    areas = np.concatenate([np.bincount(pair.labels.ravel())[1:] for pair in pairs])
+    assert np.median(areas) == pytest.approx(np.pi * 25, rel=0.2)
+    (again,) = artist(cells, settings, "c-train").draw([5])
+    np.testing.assert_array_equal(again.image, pairs[5].image)
+
+
+def test_fitted_masks_that_are_too_crowded_are_told_once(cells: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    from napari_organoid_synth.core.simulators import population_fit
+
+    full = KNOWN.replace(count=(400, 400), overlap=0.0)
+    monkeypatch.setattr(population_fit, "fit_each", lambda *_: [full])
+    events = list(generate(cells, SETTINGS.replace(masks="fitted", number=2), Control()))
+    with SampleStore(cells.samples_path) as store:
+        left = [store.pair(id).source.provenance["mask"]["left_out"] for id in store.ids()]
+    assert min(left) > 10
+    assert [event.text for event in events if isinstance(event, Warned)] == [
+        f"{sum(left)} objects of the masks were left out: no free place, or no outline like a real one, in 500 tries."
+    ]
+
+
+def test_fitted_binary_masks_are_merged_and_classes_refused(project: Project, tmp_path: Path) -> None:
+    from napari_organoid_synth.core.codec.codec import Codec
+    from napari_organoid_synth.core.synthesis import generate as module
+
+    pairs = [population(seed, 128, KNOWN.replace(mask_kind="binary")) for seed in range(3)]
+    run = Run.create(tmp_path / "run", RECIPE, Codec.fit(pairs, RECIPE.codec))
+    masks = module._fitted(pairs, run, 7)
+    labels = [masks(index, 0).labels for index in range(40)]
+    assert set(np.unique(labels)) == {0, 1}
+    assert np.mean(labels) == pytest.approx(np.mean([pair.labels.mean() for pair in pairs]), rel=0.2)
+    with pytest.raises(UserError) as caught:
+        artist(project, SETTINGS.replace(masks="fitted"))
+    assert str(caught.value) == (
+        "The masks have named classes (mitochondria, membranes). A population is fitted to single objects: instances, "
+        "or a binary mask. Paint on real masks, warped."
+    )
+
+
+@pytest.mark.parametrize("run", ["a-train", "b-train"])
+def test_background_goes_into_the_image_alone(project: Project, run: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Artist, "_usable", lambda self, labels: True)
+    (plain, _), (uneven, other) = (
+        artist(project, SETTINGS.replace(background=strength), run).draw(range(2)) for strength in (0.0, 0.6)
+    )
+    assert "background" not in plain.source.provenance
+    noted = uneven.source.provenance["background"]
+    assert noted["strength"] == uneven.source.provenance["settings"]["background"] == 0.6
+    assert noted["seed"] != other.source.provenance["background"]["seed"]
+    expected = add_background(plain.image, np.random.default_rng(int(noted["seed"])), 0.6)
+    np.testing.assert_array_equal(uneven.image, expected)
+    assert uneven.image.dtype == plain.image.dtype == np.uint8
+    assert not np.array_equal(uneven.image, plain.image)
+    np.testing.assert_array_equal(uneven.labels, plain.labels)
+
+
+@pytest.mark.parametrize("strength", [-0.1, 1.1])
+def test_background_has_bounds(strength: float) -> None:
+    with pytest.raises(UserError, match="Setting 'background' is"):
+        GenerateSettings.parse({"background": strength})
+
+
+def test_variety_changes_the_warp_and_the_noise(project: Project) -> None:
+    still, varied = (artist(project, SETTINGS.replace(variety=v)).draw([0])[0] for v in (0.0, 1.0))
+    assert not np.array_equal(still.labels, varied.labels)
+
+
+def test_a_mask_file_of_any_size(project: Project, tmp_path: Path) -> None:
+    import tifffile
+
+    labels = em(5, 160).labels[:100, :150]
+    tifffile.imwrite(tmp_path / "mask.tif", labels.astype(np.uint8))
+    settings = SETTINGS.replace(masks="file", mask_file=str(tmp_path / "mask.tif"))
+    pairs = artist(project, settings).draw(range(2))
+    assert pairs[0].image.shape == (1, 100, 150)
+    np.testing.assert_array_equal(pairs[0].labels, labels)
+    assert not np.array_equal(pairs[0].image, pairs[1].image)
+    tifffile.imwrite(tmp_path / "mask.tif", np.full((64, 64), 9, np.uint8))
+    with pytest.raises(UserError, match="has the label 9"):
+        artist(project, settings)
+    with pytest.raises(UserError, match="No label image"):
+        artist(project, SETTINGS.replace(masks="file"))
+
+
+def test_cancel_keeps_what_was_added(project: Project) -> None:
+    control = Control()
+    added: list[str] = []
+    for event in generate(project, SETTINGS.replace(seed=20, run="a-train"), control):
+        if isinstance(event, Added):
+            added += event.ids
+            control.cancel()
+    assert isinstance(event, Finished)
+    assert event.reason == "canceled"
+    assert event.result["added"] == 2
+    with SampleStore(project.samples_path) as store:
+        assert set(added) <= set(store.ids())
+
+
+def test_useless_masks_are_refused_and_said(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    from napari_organoid_synth.core.synthesis import generate as module
+
+    empty = module.Mask(np.zeros((64, 64), np.int32))
+    full = module.Mask(em(0, 64).labels)
+    monkeypatch.setattr(module, "_masks", lambda *_: lambda index, attempt: full if attempt == 1 else empty)
+    some = artist(project)
+    assert len(some.draw(range(2))) == 2
+    assert some.refused_share == 0.5
+    monkeypatch.setattr(module, "_masks", lambda *_: lambda index, attempt: empty)
+    with pytest.raises(UserError, match="None of 40 masks"):
+        list(generate(project, SETTINGS.replace(run="a-train"), Control()))
+
+
+def test_no_run(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no trained run"):
+        next(generate(Project(tmp_path / "empty"), SETTINGS, Control()))
+
+
+def test_only_a_generator_that_is_told_the_class_names_it(tmp_path: Path) -> None:
+    project, small = Project(tmp_path), {"generator_channels": 8, "discriminator_channels": 8, "max_channels": 16}
+    for seed, grade in enumerate(("a", "b")):
+        pair = em(seed, 96)
+        save_layers_pair(project, grade, pair.image, pair.labels, image_class=grade)
+    drawn = {}
+    for name in ("dcgan", "cgan"):
+        gan = {"name": name, **small} | ({"network": "conv"} if name == "cgan" else {})
+        recipe = RECIPE.replace(gan=gan, draws="images")
+        list(train(project, recipe, Control(), project.path / "runs" / name))
+        drawn[name] = [pair.image_class for pair in artist(project, run=name).draw(range(4))]
+    assert drawn == {"dcgan": [None] * 4, "cgan": ["a", "b", "a", "b"]}
+    wanted = SETTINGS.replace(image_class="b")
+    assert [pair.image_class for pair in artist(project, wanted, "cgan").draw(range(2))] == ["b", "b"]
+    with pytest.raises(UserError, match="dcgan draws all image classes mixed"):
+        artist(project, wanted, "dcgan").draw(range(1))
+
+
+def test_the_newest_run_is_one_that_gives_images(project: Project, tmp_path: Path) -> None:
+    other = Project(tmp_path)
+    for name, draws in (("a-train", "pairs"), ("b-train", "masks")):
+        (other.path / "runs" / name).mkdir(parents=True)
+        JOINT.replace(draws=draws).to_file(other.path / "runs" / name / "recipe.yaml")
+        (other.path / "runs" / name / "codec.json").write_bytes((project.path / "runs/b-train/codec.json").read_bytes())
+    assert find_run(other, "").name == "a-train"
+    assert find_run(other, "b-train").name == "b-train"

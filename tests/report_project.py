@@ -1,0 +1,137 @@
+"""What the tests of the report build and how they read its page."""
+
+from __future__ import annotations
+
+import base64
+import json
+from html.parser import HTMLParser
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from napari_organoid_synth.core.codec.codec import Codec
+from napari_organoid_synth.core.job import write_text
+from napari_organoid_synth.core.pairs.pair import SamplePair, Source
+from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.recipe import Recipe
+from napari_organoid_synth.core.runs.run import Run
+from napari_organoid_synth.core.scores.table import VERSION
+
+EVIL = "<script>alert(1)</script>"
+
+
+class Page(HTMLParser):
+    """Words, tables, pictures and links of a page; tags must be closed in order and everything must be inside."""
+
+    VOID = frozenset({"meta", "img", "br", "input"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text, self.words = text, ""
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.headings: list[str] = []
+        self.tables: list[list[list[str]]] = []
+        self.pictures: list[tuple[str, NDArray[Any]]] = []
+        self.masks: list[NDArray[Any]] = []
+        self.feed(text)
+        assert self.open == []
+        assert len(set(self.ids)) == len(self.ids)
+        assert all(link.removeprefix("#") in self.ids for link in self.links)
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        values = dict(attrs)
+        assert tag not in {"script", "link", "iframe", "object", "base"}
+        assert not [name for name in values if name.startswith("on")]
+        if "id" in values:
+            self.ids.append(values["id"])
+        if tag == "a":
+            assert values["href"].startswith("#")
+            self.links.append(values["href"])
+        if tag == "img":
+            head, data = values["src"].split(",")
+            assert head in {"data:image/png;base64", "data:image/jpeg;base64"}
+            assert values["alt"]
+            with Image.open(BytesIO(base64.b64decode(data))) as file:
+                if values.get("class") == "mask":
+                    self.masks.append(np.asarray(file))
+                else:
+                    self.pictures.append((values["alt"], np.asarray(file)))
+        if tag == "table":
+            self.tables.append([])
+        if tag == "tr":
+            self.tables[-1].append([])
+        if tag in {"td", "th"}:
+            self.tables[-1][-1].append("")
+        if tag == "small":
+            self.tables[-1][-1][-1] += "|"
+        if tag in {"h1", "h2", "h3"}:
+            self.headings.append("")
+        if tag not in self.VOID and "/" not in self.get_starttag_text()[-2:]:  # type: ignore[index]
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: Any) -> None:
+        """Shapes of a chart."""
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words += data
+        if {"td", "th"} & set(self.open):
+            self.tables[-1][-1][-1] += data
+        if self.open and self.open[-1] in {"h1", "h2", "h3"}:
+            self.headings[-1] += data
+
+    def table(self, first: str) -> list[list[str]]:
+        """The table whose first heading is this."""
+        return next(table for table in self.tables if table[0][0] == first)
+
+
+def pair(name: str, source: Any = "real", side: int = 64) -> SamplePair:
+    labels = np.zeros((48, side), np.int32)
+    labels[10:30, 20:40] = 1
+    image = (labels * 100 + np.random.default_rng(len(name)).integers(0, 50, labels.shape)).astype(np.uint8)
+    return SamplePair(name, image[None], labels, source=Source(source))
+
+
+def arm(values: list[float]) -> dict[str, Any]:
+    mean = float(np.mean(values))
+    return {
+        "dice": mean, "precision": mean, "recall": mean, "steps": 7, "seconds": 1.0, "synthetic": 3,
+        "per_image": {f"t{i}": {"dice": value} for i, value in enumerate(values)},
+        "per_class": {"object": {"dice": mean}},
+    }  # fmt: skip
+
+
+def score(name: str, alike: float, low: float, high: float, better: str, **more: Any) -> dict[str, Any]:
+    """One score of a set, as it lies in ``scores.json``."""
+    usual = {
+        "name": name, "title": name.upper(), "unit": "", "better": better, "value": 10 * alike, "low": 9 * alike,
+        "high": 11 * alike, "n_real": 50, "n_fake": 40, "extractor": "", "real_low": low, "real_high": high,
+        "alike": alike, "seed": 0, "words": f"words {EVIL}",
+    }  # fmt: skip
+    return usual | more
+
+
+def write_scores(project: Project, runs: dict[str, list[dict[str, Any]]]) -> None:
+    """Scores of the samples of some runs."""
+    memory = {
+        "ssim_copies": 0.25, "copies": 0.5, "one_image": False, "borrowed_masks": 0.0, "test": None, "masks_copies": 0.0
+    }  # fmt: skip
+    columns = [
+        {"run": run, "samples": "all", "extractor": "encoder", "digest": "", "number": 40, "made": 0.0,
+         "scores": scores, "memorisation": memory}
+        for run, scores in runs.items()
+    ]  # fmt: skip
+    write_text(project.scores_path, json.dumps({"version": VERSION, "columns": columns}))
+
+
+def add_run(project: Project, name: str, *settings: str) -> None:
+    """A training of other settings; its codec is that of the first."""
+    codec = Codec.from_file(project.path / "runs" / "one" / "codec.json")
+    Run.create(project.path / "runs" / name, Recipe().override("tiles.size=64", *settings), codec)

@@ -1,0 +1,402 @@
+"""The dock Pairs on real files: find, check, look, mend, split."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from napari._qt.containers.qt_list_model import ItemMimeData
+from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
+from qtpy.QtGui import QDropEvent
+
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.pairs.table import PairTable
+from napari_organoid_synth.widgets.pairs.dock import PairsWidget
+from napari_organoid_synth.widgets.pairs.examine import colours
+from napari_organoid_synth.widgets.pairs.model import SKIPPED, sign
+from napari_organoid_synth.widgets.shared.drop import Sources
+
+
+@pytest.fixture
+def data(tmp_path) -> Path:
+    """Six images with two kinds of masks; one mask is one pixel larger, one is missing."""
+    folder = tmp_path / "my set"
+    rng = np.random.default_rng(0)
+    for below in ("images", "masks/cell", "masks/wall"):
+        (folder / below).mkdir(parents=True)
+    for number in range(6):
+        cells = np.zeros((128, 128), np.uint8)
+        for y, x in rng.integers(5, 100, (5, 2)):
+            cells[y : y + 20, x : x + 20] = 255
+        walls = np.zeros_like(cells)
+        walls[:, number] = 255
+        image = rng.integers(0, 60, (128, 128)).astype(np.uint8) + cells // 2
+        tifffile.imwrite(folder / "images" / f"s{number}.tif", image)
+        if number == 4:
+            cells = np.pad(cells, ((0, 1), (0, 0)))
+            walls = np.pad(walls, ((0, 1), (0, 0)))
+        if number != 5:
+            tifffile.imwrite(folder / "masks" / "cell" / f"s{number}.tif", cells)
+            tifffile.imwrite(folder / "masks" / "wall" / f"s{number}.tif", walls)
+    return folder
+
+
+@pytest.fixture
+def dock(make_napari_viewer):
+    viewer = make_napari_viewer()
+    dock = PairsWidget(viewer)
+    viewer.window.add_dock_widget(dock)
+    return dock
+
+
+def settle(qtbot, dock):
+    qtbot.waitUntil(lambda: dock._worker is None, timeout=20000)
+
+
+def select(dock, *names):
+    table = dock.workspace.pairs
+    rows = [row for row, entry in enumerate(table.entries) if entry.name in names]
+    dock.found.view.clearSelection()
+    for row in rows:
+        dock.found.view.selectRow(row)
+
+
+def test_an_empty_dock_says_what_it_is_for(dock):
+    assert not dock.empty.isHidden()
+    assert dock.found.isHidden()
+    assert not dock.button.isEnabled()
+    assert "Nothing to check yet" in dock.reason.text()
+
+
+def test_a_folder_is_matched_checked_and_tiled(qtbot, dock, data):
+    dock.workspace.remember("train", {"tiles": {"size": 64}})
+    dock.add_paths([data])
+    assert dock.workspace.project.path.name == "my_set"
+    settle(qtbot, dock)
+    table = dock.workspace.pairs
+    assert [(entry.name, entry.status) for entry in table.entries] == [
+        *((f"s{n}", "matched") for n in range(4)),
+        ("s4", "broken"),
+        ("s5", "orphan"),
+    ]
+    assert dock.verdict.text().startswith("Ready: 4 pairs, ")
+    assert dock.found.model.rowCount() == 6
+    assert dock.found.model.index(0, 1).data() == "128² u8"
+    assert len(dock.found.picture_buttons) == 3
+    assert dock.found.view.rows() == [4]  # the first that needs a look
+    assert "128 × 128 px, the mask 129 × 128 px" in dock.found.detail.text()
+    assert PairTable.from_file(dock.workspace.project.pairs_path) == table
+    assert "(detected)" in dock.found.kinds.itemText(0)
+    assert table.mask_kind == "classes"
+    assert dock.empty.isHidden()
+
+
+def test_images_smaller_than_a_tile_are_said_to_be_mirrored(qtbot, dock, data, tmp_path):
+    words = (
+        "! All 5 images are smaller than a tile of 256 px (128 × 128 px): the missing pixels are mirrored in at the "
+        "edges. Choose a tile of at most 128 px to use only real ones."
+    )
+    dock.add_paths([data])
+    settle(qtbot, dock)
+    select(dock, "s4")
+    dock.found.crop_button.click()
+    settle(qtbot, dock)
+    ready, said = dock.verdict.text().split("\n")
+    assert ready.startswith("Ready: 5 pairs, ")
+    assert said == words
+    project = dock.workspace.project
+    dock.workspace.setProject(tmp_path / "other")
+    assert "mirrored" not in dock.verdict.text()
+    dock.workspace.setProject(project)  # also when it is opened again
+    assert dock.verdict.text().endswith(words)
+    dock.workspace.remember("train", {"tiles": {"size": 128}})
+    dock.run()
+    settle(qtbot, dock)
+    assert "mirrored" not in dock.verdict.text()
+
+
+def test_images_can_be_used_smaller_so_that_whole_objects_fit_a_tile(qtbot, dock, data, tmp_path):
+    dock.add_paths([data])
+    settle(qtbot, dock)
+    dock.workspace.remember("train", {"tiles": {"size": 64}})
+    assert (dock.found.percent.value(), dock.workspace.pairs.scale) == (100, 1)
+    dock.found.percent.setValue(50)
+    assert dock.workspace.pairs.scale == 0.5
+    assert PairTable.from_file(dock.workspace.project.pairs_path).scale == 0.5
+    dock.run()
+    settle(qtbot, dock)
+    select(dock, "s1")
+    assert dock.verdict.text() == "Ready: 4 pairs, 4 tiles"  # one of 64 px each
+    assert "Used at 64 × 64 px" in dock.found.detail.text()
+    dock.layers.open("s1")
+    qtbot.waitUntil(lambda: "s1" in dock.viewer.layers, timeout=20000)
+    assert dock.viewer.layers["s1"].data.shape == (64, 64)
+    dock.add_paths([data])  # dropped again: the size stays
+    settle(qtbot, dock)
+    assert dock.workspace.pairs.scale == 0.5
+    dock.workspace.setPairs(dock.workspace.pairs.scaled(0.0623))  # finer than the box shows
+    dock.add_paths([data])
+    settle(qtbot, dock)
+    assert dock.workspace.pairs.scale == 0.0623
+    dock.workspace.setProject(tmp_path / "another")  # in another project images begin whole
+    dock.add_paths([data])
+    settle(qtbot, dock)
+    assert dock.workspace.pairs.scale == 1
+
+
+def test_images_alone_ask_for_masks_until_they_come(qtbot, dock, data):
+    dock.add_paths([data / "images"])
+    settle(qtbot, dock)
+    assert "Now drop the folder of the masks here" in dock.incoming.drop.label.text()
+    dock.add_paths([data / "masks" / "cell", data / "masks" / "wall"])
+    settle(qtbot, dock)
+    assert dock.workspace.pairs.class_names == ("cell", "wall")
+    assert dock.incoming.drop.label.text() == "Drop more here"
+
+
+def test_pairs_for_testing_are_counted_apart(qtbot, dock, data):
+    dock.workspace.remember("train", {"tiles": {"size": 64}})
+    dock.add_paths([data])
+    settle(qtbot, dock)
+    select(dock, "s1")
+    dock.found.test_button.click()
+    dock.run()
+    settle(qtbot, dock)
+    assert dock.verdict.text().startswith("Ready: 3 pairs to train, 1 to test, ")
+
+
+def test_images_without_masks_can_be_taken_as_they_are(qtbot, dock, data):
+    assert not dock.incoming.no_masks.isVisibleTo(dock)
+    dock.add_paths([data / "images"])
+    settle(qtbot, dock)
+    assert dock.incoming.no_masks.isVisibleTo(dock)
+    dock.incoming.no_masks.click()
+    settle(qtbot, dock)
+    table = dock.workspace.pairs
+    assert len(table.matched) == len(list((data / "images").iterdir()))
+    assert not any(entry.masks for entry in table.matched)
+    assert dock.verdict.text().startswith(f"Ready: {len(table.matched)} pairs, ")
+    assert not dock.incoming.no_masks.isVisibleTo(dock)
+    dock.add_paths([data / "masks"])
+    settle(qtbot, dock)
+    assert dock.workspace.pairs.class_names == ("cell", "wall")
+
+
+def test_one_of_several_masks_can_be_chosen_and_taken_back(qtbot, dock, data):
+    dock.add_paths([data])
+    settle(qtbot, dock)
+    assert list(dock.found.class_boxes.boxes) == ["cell", "wall"]
+    dock.found.class_boxes.boxes["wall"].setChecked(False)
+    settle(qtbot, dock)
+    assert dock.workspace.pairs.mask_kind == "binary"
+    assert dock.workspace.pairs.class_names == ("cell",)
+    dock.found.class_boxes.boxes["wall"].setChecked(True)
+    settle(qtbot, dock)
+    assert dock.workspace.pairs.class_names == ("cell", "wall")
+
+
+def test_the_kind_can_be_said_by_hand(qtbot, dock, data):
+    dock.add_paths([data])
+    settle(qtbot, dock)
+    dock.found.class_boxes.boxes["wall"].setChecked(False)
+    settle(qtbot, dock)
+    dock.found.kinds.setCurrentIndex(dock.found.kinds.findData("instances"))
+    dock.run()
+    settle(qtbot, dock)
+    assert dock.workspace.pairs.mask_kind == "instances"
+    assert dock.found.kinds.currentData() == "instances"
+
+
+def test_a_mask_that_is_one_pixel_larger_can_be_cropped(qtbot, dock, data):
+    sources = Sources([data / "images"], {"object": [data / "masks" / "cell"]})
+    dock.incoming.sources = sources
+    dock.find()
+    settle(qtbot, dock)
+    select(dock, "s4")
+    assert not dock.found.crop_button.isHidden()
+    dock.found.crop_button.click()
+    settle(qtbot, dock)
+    entry = dock.workspace.pairs.entry("s4")
+    assert entry.status == "matched"
+    assert entry.shape == (1, 128, 128)
+    assert Path(entry.image).is_relative_to(dock.workspace.project.path)
+    select(dock, "s5")
+    assert dock.found.crop_button.isHidden()
+
+
+def test_rows_are_skipped_and_put_aside_for_testing(qtbot, dock, data):
+    dock.add_paths([data])
+    settle(qtbot, dock)
+    select(dock, "s1")
+    dock.found.skip_button.click()
+    table = dock.workspace.pairs
+    assert [entry.name for entry in table.matched] == ["s0", "s2", "s3"]
+    assert table.entry("s1").reason == SKIPPED
+    assert sign(table.entry("s1")) == "–"
+    select(dock, "s1")
+    assert dock.found.skip_button.text() == "Use again"
+    dock.found.skip_button.click()
+    assert len(dock.workspace.pairs.matched) == 4
+    select(dock, "s3")
+    dock.found.test_button.click()
+    assert [entry.name for entry in dock.workspace.pairs.test] == ["s3"]
+    select(dock, "s3")
+    dock.found.test_button.click()
+    assert dock.workspace.pairs.test == ()
+
+
+def test_a_pair_opens_as_layers_with_its_grid(qtbot, dock, data):
+    dock.workspace.ensure_project("my set")
+    dock.workspace.remember("train", {"tiles": {"size": 64, "overlap": 0}})
+    dock.add_paths([data])
+    settle(qtbot, dock)
+    dock.found.grid.setChecked(True)  # opens the first pair
+    qtbot.waitUntil(lambda: "tile grid" in dock.viewer.layers, timeout=5000)
+    grid = dock.viewer.layers["tile grid"]
+    assert len(grid.data) == 4
+    np.testing.assert_array_equal(grid.data[3], [[64, 64], [64, 128], [128, 128], [128, 64]])
+    dock.found.grid.setChecked(False)
+    assert "tile grid" not in dock.viewer.layers
+    name = dock.found.picture_buttons[-1].accessibleName().removeprefix("Open ")
+    dock.found.picture_buttons[-1].click()
+    qtbot.waitUntil(lambda: f"{name} mask" in dock.viewer.layers, timeout=5000)
+
+
+def test_images_first_masks_later(qtbot, dock, data):
+    dock.add_paths([data / "images"])
+    settle(qtbot, dock)
+    assert dock.error.isHidden()
+    dock.add_paths([data / "masks" / "cell"])
+    settle(qtbot, dock)
+    assert len(dock.workspace.pairs.matched) == 4
+
+
+def test_a_folder_without_images_is_said_in_words_and_nothing_is_lost(qtbot, dock, data, tmp_path):
+    dock.add_paths([data])
+    settle(qtbot, dock)
+    before = dock.workspace.pairs
+    (tmp_path / "none").mkdir()
+    dock.incoming.sources = Sources([tmp_path / "none"], {"object": [data / "masks" / "cell"]})
+    dock.find()
+    settle(qtbot, dock)
+    assert "no image" in dock.error.found.text()
+    assert dock.workspace.pairs == before
+    assert dock.button.isEnabled()
+
+
+def test_sample_data_fills_the_dock(qtbot, dock):
+    dock.empty.buttons[0].click()
+    settle(qtbot, dock)
+    assert len(dock.workspace.pairs.matched) == 12
+    assert dock.verdict.text().startswith("Ready: 12 pairs")
+
+
+def test_layers_become_a_pair(qtbot, dock):
+    viewer = dock.viewer
+    rng = np.random.default_rng(1)
+    image = viewer.add_image(rng.integers(0, 255, (96, 96)).astype(np.uint8), name="photo")
+    labels = np.zeros((96, 96), np.int32)
+    labels[20:40, 20:40] = 1
+    drawn = viewer.add_labels(labels, name="drawing")
+    assert dock.incoming.image_combo.currentText() == "photo"
+    assert dock.incoming.mask_combo.currentText() == "drawing"
+    mime = ItemMimeData([image, drawn], [0, 1])
+    drop(dock.incoming.drop, mime)
+    settle(qtbot, dock)
+    (entry,) = dock.workspace.pairs.entries
+    assert entry.name == "photo"
+    assert entry.status == "matched"
+
+
+def test_dropped_files_arrive(qtbot, dock, data):
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(data))])
+    drop(dock.incoming.drop, mime)
+    settle(qtbot, dock)
+    assert len(dock.workspace.pairs.matched) == 4
+
+
+def drop(area, mime):
+    event = QDropEvent(
+        QPointF(5, 5), Qt.DropAction.CopyAction, mime, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    )
+    area.dropEvent(event)
+    assert event.isAccepted()
+
+
+def test_missing_layers_are_said_in_words(dock):
+    dock.incoming.choose_layers()
+    assert "no image layer" in dock.error.found.text()
+
+
+def test_reading_can_be_canceled(qtbot, dock, data):
+    dock.add_paths([data])
+    dock.cancel_button.click()
+    assert dock.busy.isHidden()
+    assert dock.workspace.pairs is None
+    qtbot.wait(200)
+    assert dock.workspace.pairs is None
+
+
+def test_the_dock_fits_320_pixels(qtbot, dock, data):
+    dock.add_paths([data])
+    settle(qtbot, dock)
+    assert dock.minimumSizeHint().width() <= 320
+
+
+def test_a_project_opened_again_shows_its_table_and_pictures(qtbot, dock, data):
+    dock.add_paths([data])
+    settle(qtbot, dock)
+    project, table = dock.workspace.project, dock.workspace.pairs
+    dock.workspace.setProject(None)
+    dock.viewer.window._qt_window.show()
+    dock.show()
+    assert dock.found.isHidden()
+    dock.workspace.setProject(project)
+    assert dock.workspace.pairs == table
+    assert dock.verdict.text().splitlines()[0] == "Checked before: 4 pairs. Check again if files have changed."
+    assert not dock.found.isHidden()
+    qtbot.waitUntil(lambda: len(dock.found.picture_buttons) == 3, timeout=5000)
+    assert dock.button.isEnabled()
+
+
+def test_pictures_wait_until_the_dock_is_seen_and_gone_files_are_said(qtbot, dock, data):
+    dock.add_paths([data])
+    settle(qtbot, dock)
+    project = dock.workspace.project
+    dock.hide()
+    dock.workspace.setProject(None)
+    for path in (data / "images").iterdir():
+        path.unlink()
+    dock.workspace.setProject(project)
+    assert not dock._looked
+    dock.viewer.window._qt_window.show()
+    dock.show()
+    qtbot.waitUntil(lambda: dock.verdict.text().startswith("✕"), timeout=5000)
+    assert "'Check pairs' reads all pairs again" in dock.verdict.text()
+    assert dock.found.picture_buttons == []
+
+
+def test_what_a_drop_means(tmp_path):
+    for name in ("raw", "labels", "both/images", "both/masks"):
+        (tmp_path / name).mkdir(parents=True)
+    sources = Sources()
+    sources.add([tmp_path / "labels", tmp_path / "raw"])
+    assert sources.images == [tmp_path / "raw"]
+    assert sources.masks == {"labels": [tmp_path / "labels"]}
+    sources.add([tmp_path / "both"])
+    assert (sources.images, sources.masks) == ([tmp_path / "both"], {})
+    sources.add([tmp_path / "x.tif", tmp_path / "x_masks.tif"])
+    assert sources.images == [tmp_path / "x.tif"]
+    assert sources.masks == {"object": [tmp_path / "x_masks.tif"]}
+    with pytest.raises(UserError):
+        Sources([tmp_path / "raw"]).find()
+
+
+def test_label_colours_differ_and_are_bright():
+    shown = colours(np.arange(1, 9)).astype(int)
+    assert shown.shape == (8, 3)
+    assert shown.max(axis=1).min() >= 200
+    assert np.abs(shown[1:] - shown[:-1]).max(axis=1).min() > 60

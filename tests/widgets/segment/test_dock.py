@@ -1,0 +1,318 @@
+"""The dock Segment on a job played by a script that writes results and predictions as the verb does."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_organoid_synth.core.pairs.ome_tiff import write_pair
+from napari_organoid_synth.core.pairs.overlay import FALSE_NEGATIVE, FALSE_POSITIVE
+from napari_organoid_synth.core.pairs.pair import SamplePair
+from napari_organoid_synth.core.pairs.table import PairEntry, PairTable
+from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.recipe import GainSettings, SegmentSettings
+from napari_organoid_synth.core.samples.store import SampleStore
+from napari_organoid_synth.core.simulators.simulate import tissue
+from napari_organoid_synth.widgets.segment.dock import SegmentWidget
+from napari_organoid_synth.widgets.segment.predictions import errors_only, read_results
+from napari_organoid_synth.widgets.shared import jobs as _jobs
+from napari_organoid_synth.widgets.shared.workspace import Workspace
+
+JOB = """
+import os, sys, time
+from pathlib import Path
+from napari_organoid_synth.core.job import Added, Failed, Finished, JobFolder, Progress, Started, Warned, write_text
+from napari_organoid_synth.core.recipe import GainSettings, SegmentSettings
+import json
+
+folder = JobFolder(Path(sys.argv[sys.argv.index("--job") + 1]))
+control = folder.control
+DICE = {"real": [0.5, 0.6], "classical": [0.55, 0.6], "synthetic": [0.6, 0.6], "curated": [0.7, 0.8]}
+
+def events():
+    settings = SegmentSettings.from_file(folder.path / "settings.yaml")
+    total, arms = settings.steps * len(settings.arms), {}
+    yield Started(0, {"total": total, "arms": list(settings.arms)})
+    yield Warned(0, "There are only 2 accepted pairs.")
+    if os.environ.get("FAKE_JOB") == "fail":
+        yield Failed(0, "Memory is full.", "Expected room.", "Lower the crops per step.", "Traceback")
+        return
+    for number, arm in enumerate(settings.arms):
+        for step in range(1, settings.steps + 1):
+            yield Progress(number * settings.steps + step, total, rate=10.0, seconds_left=5.0, note=arm)
+        per_image = {n: {"dice": d, "precision": d, "recall": d} for n, d in zip(("b", "c"), DICE[arm])}
+        mean = sum(DICE[arm]) / 2
+        arms[arm] = {"dice": mean, "precision": mean, "recall": mean, "per_image": per_image,
+                     "steps": settings.steps, "seconds": 2.0, "synthetic": 2}
+        record = {"arms": arms, "sentence": "It helped." if len(arms) > 1 else "", "warnings": ["Only 2 pairs."],
+                  "train": ["a"], "test": ["b", "c"], "mask_kind": "binary"}
+        write_text(folder.path / "results.json", json.dumps(record))
+        yield Added((number + 1) * settings.steps, (arm,))
+        while os.environ.get("FAKE_JOB") == "wait" and not control.canceled:
+            time.sleep(0.02)
+        if control.canceled:
+            yield Finished(settings.steps, "canceled", record)
+            return
+    yield Finished(total, "completed", record)
+
+for _ in folder.record(events()):
+    pass
+"""
+
+
+def real_pair(name: str) -> SamplePair:
+    labels = np.zeros((20, 30), np.int32)
+    labels[4:10, 5:15] = 1
+    return SamplePair(name, (labels[None] * 90).astype(np.uint8), labels, pixel_size=(0.5, 0.5))
+
+
+@pytest.fixture
+def table(project):
+    """One training and two test pairs on disk, as in ``pairs.json``."""
+    entries = []
+    for name, split in (("a", "train"), ("b", "test"), ("c", "test")):
+        pair, folder = real_pair(name), project.path / "files"
+        folder.mkdir(exist_ok=True)
+        tifffile.imwrite(folder / f"{name}.tif", pair.image[0])
+        tifffile.imwrite(folder / f"{name}_mask.tif", pair.labels.astype(np.uint8))
+        entries.append(
+            PairEntry(
+                name=name,
+                image=str(folder / f"{name}.tif"),
+                masks={"object": str(folder / f"{name}_mask.tif")},
+                split=split,
+                shape=(1, 20, 30),
+                dtype="uint8",
+                mask_kind="binary",
+                class_names=("object",),
+            )
+        )
+    return PairTable(entries=tuple(entries), mask_kind="binary", class_names=("object",))
+
+
+@pytest.fixture
+def dock(make_napari_viewer, fake_job, project, table, tmp_path):
+    script = tmp_path / "job.py"
+    script.write_text(JOB)
+    fake_job.setattr(_jobs.JobRunner, "COMMAND", (sys.executable, str(script)))
+    viewer = make_napari_viewer()
+    with SampleStore(project.samples_path) as store:
+        ids = store.add_many([tissue(seed, 48).replace(name=f"s{seed}") for seed in range(3)])
+        store.decide(ids[:2], "accepted")
+    workspace = Workspace.of(viewer)
+    workspace.setProject(project)
+    workspace.setPairs(table)
+    dock = SegmentWidget(viewer)
+    viewer.window.add_dock_widget(dock)
+    assert dock.value() == GainSettings()  # untouched
+    dock.setValue(SegmentSettings())
+    yield dock
+    workspace.close()
+
+
+def test_without_pairs_it_says_what_to_do(make_napari_viewer, project):
+    dock = SegmentWidget(make_napari_viewer())
+    assert "Open a project" in dock.empty.sentence.text()
+    dock.workspace.setProject(project)
+    assert "no pairs yet" in dock.empty.sentence.text()
+    dock.workspace.close()
+
+
+def test_the_quick_test_gives_the_defaults_too(dock):
+    assert dock.value() == SegmentSettings()
+    assert dock.button.text() == "Measure the gain"
+    assert dock.button.isEnabled()
+
+
+def test_arms_say_how_many_pairs_they_have(dock):
+    notes = {arm: label.text() for arm, label in dock.arms["segment"].notes.items()}
+    assert notes == {
+        "real": "1 pairs",
+        "classical": "1 pairs, augmented",
+        "synthetic": "+ 3 synthetic",
+        "curated": "+ 2 accepted",
+    }
+
+
+def test_an_arm_without_samples_is_left_out(dock, project):
+    with SampleStore(project.samples_path) as store:
+        store.decide(store.ids(), "rejected")
+    dock.workspace.samplesChanged.emit()
+    assert not dock.arms["segment"].boxes["curated"].isEnabled()
+    assert dock.arms["segment"].notes["curated"].text() == "none accepted yet"
+    assert dock.value().arms == ("real", "classical")
+    assert dock.button.text() == "Train and test"
+
+
+def test_no_test_image_is_a_reason(dock, table):
+    dock.workspace.setPairs(PairTable(entries=table.entries[:1]))
+    assert not dock.button.isEnabled()
+    assert "put aside for the test" in dock.reason.text()
+
+
+def test_no_arm_is_a_reason(dock):
+    for box in dock.arms["segment"].boxes.values():
+        box.setChecked(False)
+    assert dock.reason.text() == "Check at least one set to train on."
+
+
+def test_a_comparison_fills_bars_table_plot_and_sentence(dock, qtbot, project):
+    dock.steps.setValue(4)
+    dock.arms["segment"].boxes["synthetic"].setChecked(True)
+    wanted = dock.value()
+    with qtbot.waitSignal(dock.runners["segment"].finished, timeout=60_000):
+        dock.button.click()
+        assert not dock.button.isEnabled()
+    assert SegmentSettings.from_file(project.jobs("segment")[0].path / "settings.yaml") == wanted
+    assert dock.panel.sentence.text() == "It helped."
+    rows = [dock.panel.table.verticalHeaderItem(row).text() for row in range(dock.panel.table.rowCount())]
+    assert rows == ["real", "classical", "synthetic", "curated"]
+    columns = [dock.panel.table.horizontalHeaderItem(column).text() for column in range(dock.panel.table.columnCount())]
+    assert columns == ["Dice", "Precision", "Recall"]
+    assert [dock.panel.table.item(row, 0).text() for row in range(4)] == ["0.550", "0.575", "0.600", "0.750"]
+    assert [dock.panel.table.item(row, 0).font().bold() for row in range(4)] == [False, False, False, True]
+    assert dock.panel.plot._arms["curated"] == [0.7, 0.8]
+    assert dock.warning.text() == "! Only 2 pairs."
+    assert [dock.panel.image.itemText(i) for i in range(2)] == ["b", "c"]
+    assert all(bar.isHidden() for bar in dock.arms["segment"].bars.values())
+    qtbot.waitUntil(lambda: "less than a minute here" in dock.estimate.text().lower(), timeout=20_000)
+
+
+def test_each_arm_has_its_own_progress_and_finished_arms_are_shown(dock, qtbot, fake_job):
+    fake_job.setenv("FAKE_JOB", "wait")
+    dock.steps.setValue(4)
+    dock.button.click()
+    qtbot.waitUntil(
+        lambda: dock.panel.table.rowCount() == 1 and dock.arms["segment"].bars["real"].value() == 100, timeout=30_000
+    )
+    assert dock.arms["segment"].bars["classical"].value() == 0
+    assert not dock.arms["segment"].bars["curated"].isHidden()
+    assert dock.arms["segment"].bars["synthetic"].isHidden()
+    assert "only 2 accepted" in dock.warning.text() or dock.warning.text() == "! Only 2 pairs."
+    with qtbot.waitSignal(dock.runners["segment"].finished, timeout=30_000) as caught:
+        dock.cards["segment"].stop_button.click()
+    assert caught.args == ["canceled"]
+    assert dock.panel.table.rowCount() == 1
+
+
+def test_a_new_window_takes_up_a_running_comparison(dock, qtbot, fake_job, project, make_napari_viewer):
+    fake_job.setenv("FAKE_JOB", "wait")
+    dock.steps.setValue(3)
+    dock.button.click()
+    qtbot.waitUntil(lambda: dock.panel.table.rowCount() == 1, timeout=30_000)
+    dock.runners["segment"].detach()
+    dock.runners["segment"].wait()
+    workspace = Workspace()
+    workspace.setProject(Project(project.path))
+    runner = workspace.runner("segment")
+    assert runner.running
+    viewer = dock.viewer
+    dock.workspace.setProject(Project(project.path))
+    again = SegmentWidget(viewer)
+    qtbot.waitUntil(
+        lambda: again.arms["segment"].bars["real"].value() == 100 or again.panel.table.rowCount() == 1, timeout=30_000
+    )
+    with qtbot.waitSignal(again.runners["segment"].finished, timeout=30_000):
+        again.runners["segment"].cancel()
+    qtbot.waitUntil(lambda: not runner.running, timeout=30_000)
+    runner.wait()
+    workspace.close()
+    again.deleteLater()
+
+
+def test_a_failure_is_a_card(dock, qtbot, fake_job):
+    fake_job.setenv("FAKE_JOB", "fail")
+    with qtbot.waitSignal(dock.runners["segment"].failed, timeout=30_000):
+        dock.button.click()
+    assert dock.error.found.text() == "✕ Memory is full."
+    assert dock.button.isEnabled()
+
+
+def test_errors_are_magenta_and_cyan_and_the_rest_is_clear():
+    truth = np.array([[0, 1, 1, 0]])
+    found = np.array([[2, 3, 0, 0]])
+    errors = errors_only(found, truth, classes=False)
+    assert errors[0].tolist() == [[*FALSE_POSITIVE, 255], [0, 0, 0, 0], [*FALSE_NEGATIVE, 255], [0, 0, 0, 0]]
+
+
+def test_a_prediction_opens_as_layers_and_is_replaced_in_place(dock, qtbot, project):
+    folder = project.job("segment").path
+    predicted = np.roll(real_pair("b").labels, 3, axis=1)
+    write_pair(folder / "predictions" / "real", real_pair("b").replace(labels=predicted))
+    score = {"dice": 0.7, "precision": 0.7, "recall": 0.7}
+    arms = {"real": {**score, "per_image": {"b": score, "c": score}, "steps": 1, "seconds": 1.0}}
+    (folder / "results.json").write_text(json.dumps({"arms": arms, "test": ["b", "c"], "sentence": "", "warnings": []}))
+    dock._show(folder, read_results(folder))
+    names = ["test image", "truth", "prediction", "errors"]
+    for _ in range(2):
+        dock.viewer.layers.clear() if not dock.panel.layers_open() else None
+        dock.panel.show_button.click()
+        qtbot.waitUntil(lambda: [layer.name for layer in dock.viewer.layers] == names, timeout=20_000)
+        qtbot.wait(200)
+    np.testing.assert_array_equal(dock.viewer.layers["prediction"].data, predicted)
+    np.testing.assert_array_equal(dock.viewer.layers["truth"].data, real_pair("b").labels)
+    assert tuple(dock.viewer.layers["errors"].scale) == tuple(dock.viewer.layers["test image"].scale)
+    assert dock.panel.sides.text() == "real (Dice 0.700)"
+    dock.panel.image.setCurrentText("c")
+    dock.panel.show_layers()
+    qtbot.waitUntil(lambda: not dock.error.isHidden(), timeout=20_000)
+    assert "no prediction" in dock.error.found.text()
+
+
+def test_the_real_pairs_stand_to_the_left_of_what_is_chosen(dock, qtbot, project):
+    folder = project.job("segment").path
+    predicted = {"real": np.roll(real_pair("b").labels, 3, axis=1), "synthetic": real_pair("b").labels}
+    arms = {}
+    for number, (arm, labels) in enumerate(predicted.items()):
+        write_pair(folder / "predictions" / arm, real_pair("b").replace(labels=labels))
+        dice = {"b": 0.7 + 0.3 * number, "c": 0.9}
+        score = {name: {"dice": one, "precision": one, "recall": one} for name, one in dice.items()}
+        arms[arm] = {**score["b"], "per_image": score, "steps": 1, "seconds": 1.0}
+    (folder / "results.json").write_text(json.dumps({"arms": arms, "test": ["c", "b"], "sentence": "", "warnings": []}))
+    dock._show(folder, read_results(folder))
+    panel = dock.panel
+    assert (panel.arm.currentData(), panel.image.currentText()) == ("synthetic", "b")  # where most changed
+    assert panel.sides.text() == "Left real (Dice 0.700), right synthetic (Dice 1.000)"
+    panel.show_button.click()
+    qtbot.waitUntil(lambda: len(dock.viewer.layers) == 9, timeout=20_000)
+    layers = dock.viewer.layers
+    np.testing.assert_array_equal(layers["prediction"].data, predicted["synthetic"])
+    np.testing.assert_array_equal(layers["prediction, real"].data, predicted["real"])
+    assert not layers["errors"].data.any()
+    red_green_blue = layers["errors, real"].data[5, [5, 16]]  # objects 5..15, found at 8..18
+    assert red_green_blue.tolist() == [[*FALSE_NEGATIVE, 255], [*FALSE_POSITIVE, 255]]
+    (left, right) = (layers[name].extent.world[:, 1] for name in ("errors, real", "errors"))
+    assert left[1] < right[0]  # beside it, not above it
+    titles = layers["trained on"]
+    assert titles.text.values.tolist() == ["synthetic", "real"]
+    assert titles.data[:, 1] * titles.scale[1] == pytest.approx([right[0], left[0]], abs=1)
+    assert (titles.data[:, 0] < 0).all()  # above the pictures
+    assert layers.selection.active is layers["errors"]
+    panel.arm.setCurrentIndex(panel.arm.findData("real"))
+    panel.show_layers()
+    qtbot.waitUntil(lambda: len(dock.viewer.layers) == 4, timeout=20_000)
+
+
+def test_choices_are_remembered_in_the_project(dock, project, table, tmp_path):
+    dock.steps.setValue(77)
+    dock.arms["segment"].boxes["classical"].setChecked(False)
+    dock.workspace.setProject(Project(tmp_path / "other"))
+    assert dock.value() == GainSettings()
+    dock.workspace.setProject(Project(project.path))
+    dock.workspace.setPairs(table)
+    assert dock.value().steps == 77
+    assert dock.value().arms == ("real", "curated")
+
+
+def test_it_fits_320_px_and_every_control_says_what_it_is(dock):
+    assert dock.body.minimumSizeHint().width() <= 306
+    boxes = [box for arms in dock.arms.values() for box in arms.boxes.values()]
+    panel, apply = dock.panel, dock.apply
+    more = (dock.segmenter, dock.test_by, dock.repeats, dock.steps, panel.image, panel.arm, panel.show_button)
+    for control in (*boxes, *more, apply.segmenter, apply.layers_button, apply.folder_button, apply.export_button):
+        assert control.toolTip()
+        assert control.accessibleName()
