@@ -19,11 +19,11 @@ import time
 from pathlib import Path
 
 from napari_organoid_synth.core.gain.gain import gain
+from napari_organoid_synth.core.gain.settings import GainSettings
 from napari_organoid_synth.core.gain.tasks import read_result
 from napari_organoid_synth.core.job import Added, Control
 from napari_organoid_synth.core.pairs.loading import save_layers_pair
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import GainSettings
 from napari_organoid_synth.core.simulators.simulate import organoid_brightfield
 
 

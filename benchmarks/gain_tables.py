@@ -17,12 +17,13 @@ import time
 from pathlib import Path
 
 from napari_organoid_synth.core.gain.gain import gain
+from napari_organoid_synth.core.gain.settings import GainSettings
 from napari_organoid_synth.core.gain.table import lines
 from napari_organoid_synth.core.job import Control, Finished, Progress, Warned
 from napari_organoid_synth.core.pairs.loading import check_pairs, find_pairs
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import GainSettings, Recipe
+from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.registry import SEGMENTERS
 
 ARMS = ("raw", "classical-tissue", "classical-organoid", "synthetic", "curated", "simulator", "pretrain")

@@ -34,7 +34,7 @@ import torch
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from napari_organoid_synth.core.codec.codec import PairSpec
+from napari_organoid_synth.core.codec.spec import PairSpec
 from napari_organoid_synth.core.device import (
     GIB,
     bf16_runs,
@@ -47,10 +47,10 @@ from napari_organoid_synth.core.device import (
 )
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.generators.base import Gan
+from napari_organoid_synth.core.generators.batch import Batch
 from napari_organoid_synth.core.recipe import Recipe
-from napari_organoid_synth.core.registry import GANS
+from napari_organoid_synth.core.registry import GENERATORS
 from napari_organoid_synth.core.runs.run import new_gan
-from napari_organoid_synth.core.training.dataset import Batch
 
 STRENGTH = 0.3  # p of the adaptive augmentation while it is timed
 Kind = tuple[float, float, int]  # share of all steps, progress, steps taken before, as `Gan.rehearsals` gives them
@@ -82,7 +82,7 @@ class Variant:
 ALONE = {device: dict.fromkeys((64, 128, 256), 1) for device in ("cpu", "cuda")}
 STYLEGAN2 = {"cpu": {64: 8, 128: 8, 256: 4}, "cuda": {64: 32, 128: 32, 256: 16}}
 PUBLISHED = {"channels": 16384, "max_channels": 512, "latent": 512}
-VARIANTS = {name: Variant(name) for name in GANS.names()} | {
+VARIANTS = {name: Variant(name) for name in GENERATORS.names()} | {
     "pix2pix_batch_1": Variant("pix2pix", batch=ALONE),
     "pix2pix_three_scales": Variant("pix2pix", {"scales": 3}),
     "cyclegan": Variant("cyclegan", batch=ALONE),
@@ -368,7 +368,7 @@ def main() -> None:
     rows: list[Row] = []
     for size in arguments.sizes:
         for name in arguments.generators:
-            config: Any = GANS.config(VARIANTS[name].generator)(**VARIANTS[name].changes)
+            config: Any = GENERATORS.config(VARIANTS[name].generator)(**VARIANTS[name].changes)
             try:
                 config.check_tile(size)
             except UserError:

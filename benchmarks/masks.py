@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from skimage.measure import label
 
 from napari_organoid_synth.core.codec.codec import Codec
-from napari_organoid_synth.core.metrics.distances import frechet_distance, kernel_distance
+from napari_organoid_synth.core.distances import frechet_distance, kernel_distance
 from napari_organoid_synth.core.pairs.loading import load_pairs
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.tiling import clean_instances, cut_pair, list_tiles

@@ -25,14 +25,16 @@ from napari_organoid_synth.core.pairs.loading import check_pairs, find_pairs, lo
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.table import split_table
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import AnnotateSettings, GenerateSettings, Recipe
+from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.segmentation.agreement import mean_scores, pixel_scores
 from napari_organoid_synth.core.segmentation.annotate import annotate, mark
 from napari_organoid_synth.core.segmentation.segmenters.base import load_segmenter
 from napari_organoid_synth.core.segmentation.segmenters.crops import intensity_range, normalise
 from napari_organoid_synth.core.segmentation.segmenters.unet_config import UNetConfig
+from napari_organoid_synth.core.segmentation.settings import AnnotateSettings
 from napari_organoid_synth.core.synthesis.generate import generate
+from napari_organoid_synth.core.synthesis.settings import GenerateSettings
 from napari_organoid_synth.core.training.train import train
 
 COLOURS = {"mitochondria": (255, 140, 0), "membranes": (0, 220, 255)}

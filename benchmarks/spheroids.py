@@ -27,12 +27,13 @@ import torch
 from imageio.v3 import imread, imwrite
 
 import napari_organoid_synth
+from napari_organoid_synth.core.atomic import write_text
 from napari_organoid_synth.core.device import device_words, peak_bytes, pick_device
 from napari_organoid_synth.core.frozen_model import Settings
 from napari_organoid_synth.core.gain.folds import make_folds
-from napari_organoid_synth.core.job import Control, Progress, write_text
-from napari_organoid_synth.core.pairs.overlay import error_overlay
+from napari_organoid_synth.core.job import Control, Progress
 from napari_organoid_synth.core.pairs.pair import RGB, SamplePair, content_hash
+from napari_organoid_synth.core.pairs.pictures import error_overlay
 from napari_organoid_synth.core.registry import SEGMENTERS
 from napari_organoid_synth.core.segmentation.segmenters.base import Segmenter, SegmentSpec
 from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool

@@ -86,7 +86,7 @@ def main() -> None:
     from qtpy import API_NAME
     from qtpy.QtWidgets import QApplication
 
-    from napari_organoid_synth.core.recipe import GainSettings
+    from napari_organoid_synth.core.gain.settings import GainSettings
     from napari_organoid_synth.widgets.shared.menus import open_dock
     from napari_organoid_synth.widgets.shared.workspace import open_project_window
 

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from napari_organoid_synth.core.atomic import write_text
 from napari_organoid_synth.core.codec.codec import Codec
-from napari_organoid_synth.core.job import write_text
 from napari_organoid_synth.core.pairs.pair import SamplePair, Source
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe

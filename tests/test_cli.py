@@ -14,7 +14,7 @@ import pytest
 from napari_organoid_synth import cli
 from napari_organoid_synth.core.job import Event, Finished
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import SHORT_VERBS
+from napari_organoid_synth.core.verbs import SHORT_VERBS
 
 
 def call(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
@@ -84,7 +84,7 @@ def test_the_settings_of_a_generator_are_listed_with_default_and_bounds() -> Non
         (["list", "gardens"], "Expected one of: generators, metrics, extractors, segmenters."),
         (["simulate", "rocks", "x"], "There is no simulator 'rocks'."),
         (["train", "PROJECT", "--set", "train.stepz=1"], "There is no setting 'train.stepz'."),
-        (["train", "PROJECT", "--gan", "nogan"], "There is no 'nogan' in gans."),
+        (["train", "PROJECT", "--gan", "nogan"], "There is no 'nogan' among the generators."),
         (["train", "PROJECT", "--resume", "nothing"], "has no trained run."),
         (["control", "PROJECT", "pause"], "No such job is running."),
         (["report", "PROJECT", "--output", "PROJECT"], ": Is a directory. Expected a file that can be written."),
@@ -140,7 +140,7 @@ for verb in sys.argv[1:]:
 @pytest.mark.parametrize("verb", list(SHORT_VERBS))
 def test_each_setting_of_a_short_verb_is_an_option(verb: str) -> None:
     text = " ".join(call(verb, "--help").stdout.split())
-    for name, field in SHORT_VERBS[verb].model_fields.items():
+    for name, field in SHORT_VERBS[verb].settings_class().model_fields.items():
         assert f"--{name.replace('_', '-')} " in text
         assert str(field.description) in text
 

@@ -68,7 +68,7 @@ def test_the_commands_of_a_page_work_in_their_order(page: str, images: Path) -> 
 
 
 def test_the_tables_of_the_readme_name_every_dock() -> None:
-    from napari_organoid_synth.core.recipe import VERBS
+    from napari_organoid_synth.core.verbs import VERBS
 
     readme = (ROOT / "README.md").read_text()
     for dock in ("Pairs", "Train", "Generate", "Curate", "Map", "Scores", "Blind test", "Segment", "Export"):

@@ -10,16 +10,21 @@ import numpy as np
 import pytest
 
 from napari_organoid_synth.core.export.export import export
+from napari_organoid_synth.core.export.settings import ExportSettings
 from napari_organoid_synth.core.gain.segment import segment
+from napari_organoid_synth.core.gain.settings import SegmentSettings
 from napari_organoid_synth.core.job import Control, Event, Finished, Previewed, Saved
+from napari_organoid_synth.core.metrics.settings import ScoreSettings
 from napari_organoid_synth.core.pairs.loading import check_pairs, find_pairs, load_pairs, split_table
 from napari_organoid_synth.core.pairs.ome_tiff import read_pair, write_pair
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import ExportSettings, GenerateSettings, Recipe, ScoreSettings, SegmentSettings
+from napari_organoid_synth.core.recipe import Recipe
+from napari_organoid_synth.core.samples.selection import best
 from napari_organoid_synth.core.samples.store import SampleStore
-from napari_organoid_synth.core.scores.score import best, score
+from napari_organoid_synth.core.scores.score import score
 from napari_organoid_synth.core.simulators.simulate import SIMULATORS
 from napari_organoid_synth.core.synthesis.generate import generate
+from napari_organoid_synth.core.synthesis.settings import GenerateSettings
 from napari_organoid_synth.core.training.train import train
 
 

@@ -22,16 +22,17 @@ import tifffile
 import torch
 
 from napari_organoid_synth import cli
+from napari_organoid_synth.core.atomic import write_bytes
 from napari_organoid_synth.core.codec.codec import Codec
 from napari_organoid_synth.core.errors import DiskFull, UserError
 from napari_organoid_synth.core.generators.pix2pix import Pix2Pix
-from napari_organoid_synth.core.job import Added, Failed, JobFolder, Progress, Saved, write_bytes
+from napari_organoid_synth.core.job import Added, Failed, JobFolder, Progress, Saved
 from napari_organoid_synth.core.pairs.ome_tiff import write_pair
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.pairs.tiling import mirrored_words
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
-from napari_organoid_synth.core.registry import GANS
+from napari_organoid_synth.core.registry import GENERATORS
 from napari_organoid_synth.core.runs.run import Run, new_gan
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.simulators.simulate import organoid_brightfield
@@ -459,7 +460,7 @@ MODELS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "recipe of an unknown generator": (
         lambda run: swap(run / "recipe.yaml", "name: pix2pix", "name: biggan"),
         "RUN/recipe.yaml: There is no 'biggan' in gans. Expected one of: "
-        f"{', '.join(GANS.names())}. See 'organoid-synth list generators'.",
+        f"{', '.join(GENERATORS.names())}. See 'organoid-synth list generators'.",
     ),
     "recipe of another width": (
         lambda run: swap(run / "recipe.yaml", "generator_channels: 8", "generator_channels: 16"),
@@ -723,7 +724,7 @@ def test_the_error_of_a_full_disk_is_both_a_sentence_and_an_os_error(
     def fsync(_: int) -> None:
         raise OSError(122, "Disk quota exceeded")
 
-    monkeypatch.setattr("napari_organoid_synth.core.job.os.fsync", fsync)
+    monkeypatch.setattr("napari_organoid_synth.core.atomic.os.fsync", fsync)
     with pytest.raises(DiskFull) as caught:
         write_bytes(tmp_path / "a", b"1")
     assert isinstance(caught.value, UserError)

@@ -6,12 +6,18 @@ import pytest
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.frozen_model import Settings
-from napari_organoid_synth.core.recipe import VERBS, Recipe
-from napari_organoid_synth.core.registry import GANS, SEGMENTERS
+from napari_organoid_synth.core.recipe import Recipe
+from napari_organoid_synth.core.registry import GENERATORS, SEGMENTERS
+from napari_organoid_synth.core.verbs import VERBS
 
 
 @pytest.mark.parametrize(
-    "cls", [*VERBS.values(), *map(GANS.config, GANS.names()), *map(SEGMENTERS.config, SEGMENTERS.names())]
+    "cls",
+    [
+        *(verb.settings_class() for verb in VERBS.values()),
+        *map(GENERATORS.config, GENERATORS.names()),
+        *map(SEGMENTERS.config, SEGMENTERS.names()),
+    ],
 )
 def test_defaults_survive_yaml(cls: type[Settings], tmp_path: Path) -> None:
     settings = cls()
@@ -20,19 +26,19 @@ def test_defaults_survive_yaml(cls: type[Settings], tmp_path: Path) -> None:
     assert repr(settings) == f"{cls.__name__}()"
 
 
-@pytest.mark.parametrize("name", GANS.names())
+@pytest.mark.parametrize("name", GENERATORS.names())
 def test_a_recipe_keeps_its_generator(name: str, tmp_path: Path) -> None:
     recipe = Recipe.parse({"gan": name}).override("gan.learning_rate=1e-3", "train.steps=20")
     recipe.to_file(tmp_path / "recipe.yaml")
     read = Recipe.from_file(tmp_path / "recipe.yaml")
     assert read == recipe
-    assert type(read.gan) is GANS.config(name)
+    assert type(read.gan) is GENERATORS.config(name)
     assert read.gan.learning_rate == 1e-3  # type: ignore[attr-defined]
     assert read.train.steps == 20
 
 
 def test_every_field_of_every_member_is_explained_and_bounded() -> None:
-    for registry in (GANS, SEGMENTERS):
+    for registry in (GENERATORS, SEGMENTERS):
         for name in registry.names():
             for key, field in registry.config(name).model_fields.items():
                 if key != "name":
@@ -52,7 +58,7 @@ def test_the_digest_changes_with_any_value_and_only_then() -> None:
         ("train.steps=0", "Setting 'train.steps' is 0. Input should be greater than or equal to 1."),
         ("train.steps", "'train.steps' is not an override. Expected key=value, such as train.steps=200."),
         ("train.steps.more=1", "There is no setting 'train.steps.more'. Check the spelling in --set."),
-        ("gan=nogan", "There is no 'nogan' in gans."),
+        ("gan=nogan", "There is no 'nogan' among the generators."),
         ("tiles.size=100", "The tile is 100 px. pix2pix takes (64, 128, 256, 512) px. Change the tile size."),
     ],
 )

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from napari_organoid_synth.core import job as job_module
+from napari_organoid_synth.core.atomic import write_bytes
 from napari_organoid_synth.core.job import (
     EVENTS,
     Added,
@@ -21,7 +22,6 @@ from napari_organoid_synth.core.job import (
     Saved,
     from_line,
     to_line,
-    write_bytes,
 )
 
 
@@ -40,15 +40,15 @@ def test_values_survive_the_line_and_unknown_fields_are_ignored() -> None:
 
 def test_the_gate_beats_while_paused_and_opens_on_resume() -> None:
     control = Control()
-    assert list(control.gate(4)) == []
+    assert list(control.wait_while_paused(4)) == []
     control.pause()
-    beats = control.gate(4)
+    beats = control.wait_while_paused(4)
     assert next(beats).step == 4
     control.resume()
     assert list(beats) == []
     control.cancel()
     assert control.canceled
-    assert list(control.gate(4)) == []
+    assert list(control.wait_while_paused(4)) == []
 
 
 def test_a_request_passes_between_processes(tmp_path: Path) -> None:

@@ -76,11 +76,11 @@ def _with_options(function: Callable[..., None], verb: str) -> Callable[..., Non
     import inspect
     from functools import wraps
 
-    from napari_organoid_synth.core.recipe import SHORT_VERBS
+    from napari_organoid_synth.core.verbs import SHORT_VERBS
 
     own = [p for p in inspect.signature(function, eval_str=True).parameters.values() if p.name != "fields"]
     options = []
-    for name, field in SHORT_VERBS[verb].model_fields.items():
+    for name, field in SHORT_VERBS[verb].settings_class().model_fields.items():
         shown: Any = {"help": field.description, "show_default": str(field.default) if field.default else False}
         kind: Any = str | None
         option: Any = typer.Option(None, **shown)

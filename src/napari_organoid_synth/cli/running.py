@@ -23,9 +23,9 @@ def settings_of(
     verb: str, recipe: Path | None, overrides: list[str] | None, fields: dict[str, Any] | None = None
 ) -> Any:
     """The settings of a verb: from the file, then ``--set``, then the options of its own."""
-    from napari_organoid_synth.core.recipe import SHORT_VERBS, VERBS
+    from napari_organoid_synth.core.verbs import SHORT_VERBS, VERBS
 
-    cls = (VERBS | SHORT_VERBS)[verb]
+    cls = (VERBS | SHORT_VERBS)[verb].settings_class()
     settings = (cls.from_file(recipe) if recipe else cls()).override(*(overrides or ()))
     given = {name: value for name, value in (fields or {}).items() if value not in (None, []) and value is not False}
     return settings.replace(**given) if given else settings
@@ -35,14 +35,14 @@ def run_verb(
     verb: str, project: Project, settings: Settings, job: JobFolder | None, launched: bool, as_json: bool, **extra: Any
 ) -> None:
     """Run a long verb in a job folder, so that a window can follow and steer it, and print its result."""
-    from napari_organoid_synth.core.registry import VERBS, load
+    from napari_organoid_synth.core.verbs import VERBS
 
     job = job or project.job(verb)
     steering = job.control
     job.begin(verb, sys.argv[1:])
     if not launched:  # a window clears earlier requests itself, before it starts the process: its later ones count
         steering.resume()
-    function = load(VERBS[verb])
+    function = VERBS[verb].load()
     if verb in {"train", "segment", "gain", "annotate", "pipeline"}:
         extra["folder"] = job.path
     finish(follow(function(project, settings, steering, **extra), steering, verb, project, job), as_json)

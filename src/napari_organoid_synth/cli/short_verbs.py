@@ -106,7 +106,7 @@ def _chosen(store: SampleStore, name: str) -> list[str]:
     """Samples that an option names: ``best:N``, ``diverse:N`` or one by its name."""
     way, _, number = name.partition(":")
     if way == "best" and number.isdigit():
-        from napari_organoid_synth.core.scores.score import best
+        from napari_organoid_synth.core.samples.selection import best
 
         return best(store, int(number))
     if way == "diverse" and number.isdigit():
@@ -175,7 +175,7 @@ def list_(
     from napari_organoid_synth.core import registry
 
     families = {
-        "generators": registry.GANS,
+        "generators": registry.GENERATORS,
         "metrics": registry.METRICS,
         "extractors": registry.EXTRACTORS,
         "segmenters": registry.SEGMENTERS,
@@ -250,8 +250,8 @@ def blind(
     as_json: JsonOption = False,
 ) -> None:
     """Show what the blind tests of a project gave; they are answered in the window."""
+    from napari_organoid_synth.core.atomic import write_text
     from napari_organoid_synth.core.blind.setup import overview, read_sessions, to_csv
-    from napari_organoid_synth.core.job import write_text
     from napari_organoid_synth.core.project import Project
 
     opened = Project(project, make=False)

@@ -12,20 +12,17 @@ from typing import Literal
 from pydantic import Field
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.export.settings import ExportSettings
 from napari_organoid_synth.core.frozen_model import Settings
+from napari_organoid_synth.core.gain.settings import SegmentSettings
 from napari_organoid_synth.core.generators.pix2pix_config import Pix2PixConfig
 from napari_organoid_synth.core.job import Added, Control, Event, Finished, JobFolder, Progress, Started
+from napari_organoid_synth.core.metrics.settings import ScoreSettings
+from napari_organoid_synth.core.pairs.settings import TileSettings
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import (
-    ExportSettings,
-    GenerateSettings,
-    Recipe,
-    ScoreSettings,
-    SegmentSettings,
-    TileSettings,
-    TrainSettings,
-)
+from napari_organoid_synth.core.recipe import Recipe, TrainSettings
 from napari_organoid_synth.core.segmentation.segmenters.unet_config import UNetConfig
+from napari_organoid_synth.core.synthesis.settings import GenerateSettings
 from napari_organoid_synth.core.synthesis.stages import TOTAL, Stage, run_stages
 
 
@@ -180,8 +177,8 @@ def _simulate(project: Project, settings: DemoSettings) -> Iterator[Event]:
 
 def _accept(project: Project, number: int) -> Iterator[Event]:
     """Accept the most realistic samples and reject the rest."""
+    from napari_organoid_synth.core.samples.selection import best
     from napari_organoid_synth.core.samples.store import SampleStore
-    from napari_organoid_synth.core.scores.score import best
 
     with SampleStore(project.samples_path) as store:
         chosen = best(store, number)

@@ -1,4 +1,4 @@
-"""Settings: frozen, checked, written once; YAML, command line, forms and docs derive from them."""
+"""Frozen, checked models, and settings, which are such models that a person may override one by one."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from napari_organoid_synth.core.atomic import write_text
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.job import write_text
 
 
-class Settings(BaseModel):
-    """Base of all settings: immutable, unknown keys refused, defaults checked too."""
+class FrozenModel(BaseModel):
+    """Base of everything that is written to a file: immutable, unknown keys refused, defaults checked too."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
@@ -76,6 +76,16 @@ class Settings(BaseModel):
         """Write YAML; beside, then renamed."""
         write_text(Path(path), self.to_yaml())
 
+    @property
+    def digest(self) -> str:
+        """Twelve hexadecimal digits that change when any value changes."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+class Settings(FrozenModel):
+    """Base of all settings; YAML, command line, forms and docs derive from them."""
+
     def override(self, *assignments: str) -> Self:
         """A checked copy with dotted overrides, each ``"train.steps=200"``; values are read as YAML."""
         values = self.model_dump()
@@ -100,12 +110,6 @@ class Settings(BaseModel):
                 target.clear()  # another member: the settings of the one before are not its own
             target[last] = value
         return self.parse(values)
-
-    @property
-    def digest(self) -> str:
-        """Twelve hexadecimal digits that change when any value changes."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _from_yaml(text: str) -> Any:

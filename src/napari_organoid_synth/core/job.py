@@ -11,13 +11,13 @@ import json
 import os
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
 import psutil
 
+from napari_organoid_synth.core.atomic import write_bytes, write_text
 from napari_organoid_synth.core.errors import DiskFull, is_disk_full
 
 
@@ -120,7 +120,7 @@ def from_line(line: str) -> Event:
 class Control:
     """Requests to a running job, honoured at a step boundary.
 
-    The job asks ``canceled`` once a step and yields ``from gate(step)`` so that it can be paused.
+    The job asks ``canceled`` once a step and yields ``from wait_while_paused(step)`` so that it can be paused.
     """
 
     PAUSE_INTERVAL: ClassVar[float] = 0.1
@@ -157,7 +157,7 @@ class Control:
         """Whether the job should wait."""
         return self.request() == "pause"
 
-    def gate(self, step: int) -> Iterator[Event]:
+    def wait_while_paused(self, step: int) -> Iterator[Event]:
         """Yield a heartbeat every 0.1 s while paused; nothing otherwise."""
         while self.paused:
             yield Heartbeat(step)
@@ -311,32 +311,3 @@ class JobFolder:
             except (ValueError, KeyError, TypeError):
                 continue
         return events, offset + len(whole)
-
-
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write beside, flush to disk, rename: a reader sees the old file or the new one, never a half.
-
-    Raises
-    ------
-    DiskFull
-        If there is no room; the old file stays.
-    """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        beside.replace(path)
-    except BaseException as error:
-        with suppress(OSError):
-            beside.unlink()
-        if isinstance(error, OSError) and is_disk_full(error):
-            raise DiskFull(path) from error
-        raise
-
-
-def write_text(path: Path, text: str) -> None:
-    """`write_bytes` for text, UTF-8."""
-    write_bytes(path, text.encode("utf-8"))

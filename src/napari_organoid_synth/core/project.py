@@ -7,8 +7,9 @@ import re
 import time
 from pathlib import Path
 
+from napari_organoid_synth.core.atomic import write_text
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.job import JobFolder, write_text
+from napari_organoid_synth.core.job import JobFolder
 
 MARKER = "organoid-synth.json"
 VERSION = 1

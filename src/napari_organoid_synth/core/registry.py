@@ -40,10 +40,10 @@ class Registry:
         """Module and class of a member."""
         try:
             module, _, cls = self._members[name].partition(":")
-            return f"{_CORE}.{module}", cls
+            return module, cls
         except KeyError:
             raise UserError(
-                f"There is no '{name}' in {self.family}.",
+                f"There is no '{name}' among the {self.family}.",
                 f"Expected one of: {', '.join(self._members)}.",
                 f"See 'organoid-synth list {self.family}'.",
             ) from None
@@ -51,7 +51,7 @@ class Registry:
     def config(self, name: str) -> type[Settings]:
         """The settings class of a member; imports no torch."""
         module, class_name = self._place(name)
-        cls: type[Settings] = getattr(import_module(f"{module}_config"), f"{class_name}Config")
+        cls: type[Settings] = load(f"{module}_config:{class_name}Config")
         return cls
 
     def load(self, name: str) -> Any:
@@ -72,12 +72,12 @@ class Registry:
 
 
 def load(place: str) -> Any:
-    """Import ``"package.module:name"``."""
+    """Import ``"module:name"`` from below ``core``."""
     module, _, name = place.partition(":")
-    return getattr(import_module(module), name)
+    return getattr(import_module(f"{_CORE}.{module}"), name)
 
 
-GANS = Registry(
+GENERATORS = Registry(
     "generators",
     {
         "pix2pix": "generators.pix2pix:Pix2Pix",
@@ -120,20 +120,3 @@ EXTRACTORS = Registry(
         "random": "metrics.extractors.random:Random",
     },
 )
-VERBS = {
-    verb: f"{_CORE}.{place}"
-    for verb, place in {
-        "train": "training.train:train",
-        "generate": "synthesis.generate:generate",
-        "pipeline": "synthesis.pipeline:pipeline",
-        "score": "scores.score:score",
-        "map": "map.build:map",
-        "fill": "synthesis.fill_gaps:fill",
-        "export": "export.export:export",
-        "segment": "gain.segment:segment",
-        "gain": "gain.gain:gain",
-        "predict": "segmentation.predict:predict",
-        "annotate": "segmentation.annotate:annotate",
-    }.items()
-}
-"""Every long verb and its function ``(project, settings, control)``."""

@@ -41,8 +41,8 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.metrics.base import intensity_limits
 from napari_organoid_synth.core.metrics.real_tiles import real_tiles
 from napari_organoid_synth.core.pairs.loading import load_pairs, save_layers_pair
-from napari_organoid_synth.core.pairs.overlay import outline
 from napari_organoid_synth.core.pairs.pair import RGB, SamplePair, Source
+from napari_organoid_synth.core.pairs.pictures import outline
 from napari_organoid_synth.core.pairs.tiling import clean_instances
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.samples.query import parse

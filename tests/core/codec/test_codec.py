@@ -9,10 +9,10 @@ import pytest
 from numpy.typing import NDArray
 
 from napari_organoid_synth.core.codec import heatflow
-from napari_organoid_synth.core.codec.codec import Codec, PairSpec, edges
+from napari_organoid_synth.core.codec.codec import Codec, edges
+from napari_organoid_synth.core.codec.spec import CodecSettings, PairSpec
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.pair import RGB, SamplePair, Source
-from napari_organoid_synth.core.recipe import CodecSettings
 from napari_organoid_synth.core.simulators.simulate import em, organoid_brightfield, tissue
 
 

@@ -17,12 +17,12 @@ from napari_organoid_synth.core.export import export as export_module
 from napari_organoid_synth.core.export import layouts
 from napari_organoid_synth.core.export.export import export, split_groups
 from napari_organoid_synth.core.export.layouts import LAYOUTS, as_classes, as_instances
+from napari_organoid_synth.core.export.settings import ExportSettings
 from napari_organoid_synth.core.job import Control, Finished
 from napari_organoid_synth.core.pairs.loading import save_layers_pair
 from napari_organoid_synth.core.pairs.ome_tiff import read_pair
 from napari_organoid_synth.core.pairs.pair import RGB, SamplePair, Source, content_hash
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import ExportSettings
 from napari_organoid_synth.core.samples.store import SampleStore
 
 ALL = ("ome-tiff", "cellpose", "stardist", "nnunet", "biapy")

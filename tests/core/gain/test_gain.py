@@ -21,6 +21,7 @@ from napari_organoid_synth.core.gain.gain import gain
 from napari_organoid_synth.core.gain.leakage import Leak, refuse_leaks
 from napari_organoid_synth.core.gain.plan import make_plan
 from napari_organoid_synth.core.gain.progress import RESULTS
+from napari_organoid_synth.core.gain.settings import GainSettings
 from napari_organoid_synth.core.gain.storage import find_gain, pick_recipes
 from napari_organoid_synth.core.gain.table import gain_text
 from napari_organoid_synth.core.gain.tasks import image_scores, read_result, run_task, task_folder
@@ -30,7 +31,7 @@ from napari_organoid_synth.core.pairs.loading import load_pairs, save_layers_pai
 from napari_organoid_synth.core.pairs.pair import SamplePair, Source, content_hash
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import GainSettings, Recipe
+from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.segmentation.segmenters.cellpose import installed_major
 from napari_organoid_synth.core.segmentation.segmenters.cellpose_config import CellposeConfig

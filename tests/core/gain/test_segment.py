@@ -5,6 +5,7 @@ import pytest
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.gain.segment import RESULTS, gain_sentence, segment
+from napari_organoid_synth.core.gain.settings import SegmentSettings
 from napari_organoid_synth.core.job import Added, Control, Finished, Progress, Started, Warned
 from napari_organoid_synth.core.pairs.loading import save_layers_pair
 from napari_organoid_synth.core.pairs.ome_tiff import read_labels, read_pair
@@ -12,7 +13,6 @@ from napari_organoid_synth.core.pairs.pair import SamplePair, Source
 from napari_organoid_synth.core.pairs.pictures import decode_png
 from napari_organoid_synth.core.pairs.table import PairTable, split_table
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import SegmentSettings
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.segmentation.segmenters.base import load_segmenter
 from napari_organoid_synth.core.segmentation.segmenters.cellpose import installed_major

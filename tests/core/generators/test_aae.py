@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from napari_organoid_synth.core.codec.codec import PairSpec
+from napari_organoid_synth.core.codec.spec import PairSpec
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.generators.aae import Aae, CodeCloud, Encoder, conv_autoencoder
 from napari_organoid_synth.core.generators.aae_config import AaeConfig
+from napari_organoid_synth.core.generators.batch import Batch
 from napari_organoid_synth.core.generators.perceptual import Vgg19
 from napari_organoid_synth.core.job import Control, Started
 from napari_organoid_synth.core.pairs.loading import save_layers_pair
@@ -23,7 +24,6 @@ from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.runs.run import Run
 from napari_organoid_synth.core.simulators.simulate import organoid_brightfield
-from napari_organoid_synth.core.training.dataset import Batch
 from napari_organoid_synth.core.training.train import train
 
 SMALL: dict[str, Any] = {"channels": 8, "max_channels": 16, "discriminator_channels": 8, "width": 16, "latent": 5}

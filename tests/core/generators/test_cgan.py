@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from napari_organoid_synth.core.codec.codec import PairSpec
+from napari_organoid_synth.core.codec.spec import PairSpec
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.generators.batch import Batch
 from napari_organoid_synth.core.generators.cgan import Cgan
 from napari_organoid_synth.core.generators.cgan_config import CganConfig
 from napari_organoid_synth.core.generators.dcgan import Dcgan
@@ -18,7 +19,6 @@ from napari_organoid_synth.core.generators.networks import (
     DenseDiscriminator,
     DenseGenerator,
 )
-from napari_organoid_synth.core.training.dataset import Batch
 
 CLASSES = ("healthy", "ill", "dead")
 SMALL = {"latent": 10, "width": 16, "generator_channels": 8, "discriminator_channels": 8, "max_channels": 16}

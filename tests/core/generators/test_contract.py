@@ -10,19 +10,19 @@ import torch
 from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from napari_organoid_synth.core.codec.codec import PairSpec
+from napari_organoid_synth.core.codec.spec import PairSpec
 from napari_organoid_synth.core.device import random_stream
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.generators.base import Gan
+from napari_organoid_synth.core.generators.batch import Batch
 from napari_organoid_synth.core.generators.latent import LatentGan
 from napari_organoid_synth.core.recipe import Recipe
-from napari_organoid_synth.core.registry import GANS
+from napari_organoid_synth.core.registry import GENERATORS
 from napari_organoid_synth.core.runs.run import new_gan
-from napari_organoid_synth.core.training.dataset import Batch
 
 SPEC = PairSpec(64, 2, 3, ("healthy", "ill", "dead"), vectors=3)
 SMALL = {"generator_channels": 8, "discriminator_channels": 8, "channels": 8, "max_channels": 16, "width": 16}
-pytestmark = pytest.mark.parametrize("name", GANS.names())
+pytestmark = pytest.mark.parametrize("name", GENERATORS.names())
 
 
 def small(name: str) -> Recipe:
@@ -53,7 +53,7 @@ def advance(gan: Gan, start: int, stop: int) -> None:
 
 
 def test_default_settings_survive_yaml(name: str, tmp_path: Path) -> None:
-    config = GANS.config(name)()
+    config = GENERATORS.config(name)()
     config.to_file(tmp_path / "config.yaml")
     assert type(config).from_file(tmp_path / "config.yaml") == config
 
@@ -229,7 +229,7 @@ def test_latent_vectors_give_the_same_sample_and_a_walk_between_them(name: str) 
 
 @pytest.mark.parametrize("draws", ["images", "masks"])
 def test_image_or_mask_alone(name: str, draws: str) -> None:
-    if GANS.config(name).shape == "painter":
+    if GENERATORS.config(name).shape == "painter":
         pytest.skip("needs both")
     spec = spec_of(draws)
     gan = new_gan(small(name).replace(draws=draws), spec)

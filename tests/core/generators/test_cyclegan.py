@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from napari_organoid_synth.core.codec.codec import PairSpec
+from napari_organoid_synth.core.codec.spec import PairSpec
+from napari_organoid_synth.core.generators.batch import Batch
 from napari_organoid_synth.core.generators.cyclegan import EMPTY, CycleGan, ImagePool, Memory, ResNet
 from napari_organoid_synth.core.generators.cyclegan_config import CycleGanConfig
 from napari_organoid_synth.core.generators.pix2pix import PatchDiscriminator
-from napari_organoid_synth.core.training.dataset import Batch
 
 SMALL = CycleGanConfig(generator_channels=8, discriminator_channels=8, blocks=1)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from napari_organoid_synth.core.codec.codec import PairSpec
+from napari_organoid_synth.core.codec.spec import PairSpec
+from napari_organoid_synth.core.generators.batch import Batch
 from napari_organoid_synth.core.generators.dcgan import Dcgan
 from napari_organoid_synth.core.generators.dcgan_config import DcganConfig
 from napari_organoid_synth.core.generators.networks import ConvDiscriminator, ConvGenerator, channels_at
-from napari_organoid_synth.core.training.dataset import Batch
 
 SMALL = {"generator_channels": 8, "discriminator_channels": 8, "max_channels": 16, "latent": 10}
 

@@ -8,14 +8,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from napari_organoid_synth.core.codec.codec import PairSpec
+from napari_organoid_synth.core.codec.spec import PairSpec
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.generators.adversarial import AdversarialGan
 from napari_organoid_synth.core.generators.adversarial_config import AdversarialConfig
+from napari_organoid_synth.core.generators.batch import Batch
 from napari_organoid_synth.core.generators.dense_gan import DenseGan
 from napari_organoid_synth.core.generators.dense_gan_config import DenseGanConfig
 from napari_organoid_synth.core.generators.networks import DenseDiscriminator, DenseGenerator
-from napari_organoid_synth.core.training.dataset import Batch
 
 LOGITS = [-1.0, 0.0, 2.0]
 

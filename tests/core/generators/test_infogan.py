@@ -9,10 +9,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from napari_organoid_synth.core.codec.codec import PairSpec
+from napari_organoid_synth.core.codec.spec import PairSpec
+from napari_organoid_synth.core.generators.batch import Batch
 from napari_organoid_synth.core.generators.infogan import InfoDiscriminator, Infogan, InfoGenerator, code_loss
 from napari_organoid_synth.core.generators.infogan_config import InfoganConfig
-from napari_organoid_synth.core.training.dataset import Batch
 
 SMALL = {"generator_channels": 8, "discriminator_channels": 8, "max_channels": 16}
 

@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch import nn
 
-from napari_organoid_synth.core.codec.codec import PairSpec
+from napari_organoid_synth.core.codec.spec import PairSpec
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.generators.batch import Batch
 from napari_organoid_synth.core.generators.blocks import Dropout
 from napari_organoid_synth.core.generators.pix2pix import MultiscaleDiscriminator, PatchDiscriminator, Pix2Pix, UNet
 from napari_organoid_synth.core.generators.pix2pix_config import Pix2PixConfig
 from napari_organoid_synth.core.recipe import Recipe
-from napari_organoid_synth.core.training.dataset import Batch
 
 
 def count(network: nn.Module) -> int:

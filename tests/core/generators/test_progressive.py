@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from napari_organoid_synth.core.codec.codec import PairSpec
+from napari_organoid_synth.core.codec.spec import PairSpec
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.generators.batch import Batch
 from napari_organoid_synth.core.generators.progan import Progan
 from napari_organoid_synth.core.generators.progan_config import ProganConfig
 from napari_organoid_synth.core.generators.progressive import (
@@ -27,7 +28,6 @@ from napari_organoid_synth.core.generators.progressive import (
 from napari_organoid_synth.core.generators.style_blocks import EqualConv2d, EqualLinear
 from napari_organoid_synth.core.generators.stylegan import Stylegan
 from napari_organoid_synth.core.generators.stylegan_config import StyleganConfig
-from napari_organoid_synth.core.training.dataset import Batch
 
 SMALL = {"channels": 64, "max_channels": 16, "latent": 8}
 CLASSES = ("healthy", "ill")

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from napari_organoid_synth.core.codec.codec import PairSpec
+from napari_organoid_synth.core.codec.spec import PairSpec
 from napari_organoid_synth.core.generators.projection import Projection, _distance_to, _pace, _pattern, project
 from napari_organoid_synth.core.generators.stylegan2_ada import StyleGan2Ada
 from napari_organoid_synth.core.generators.stylegan2_ada_config import StyleGan2AdaConfig

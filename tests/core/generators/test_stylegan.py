@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from napari_organoid_synth.core.codec.codec import PairSpec
+from napari_organoid_synth.core.codec.spec import PairSpec
 from napari_organoid_synth.core.generators.stylegan import Generator, StyledLayer, Stylegan, adain, layers_at, mix
 from napari_organoid_synth.core.generators.stylegan_config import StyleganConfig
 

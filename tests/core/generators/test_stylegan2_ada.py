@@ -13,7 +13,8 @@ from scipy.signal import convolve2d
 from torch import Tensor, nn
 from torch.nn import functional
 
-from napari_organoid_synth.core.codec.codec import PairSpec
+from napari_organoid_synth.core.codec.spec import PairSpec
+from napari_organoid_synth.core.generators.batch import Batch
 from napari_organoid_synth.core.generators.stylegan2_ada import (
     Blur,
     Discriminator,
@@ -27,7 +28,6 @@ from napari_organoid_synth.core.generators.stylegan2_ada import (
     r1_penalty,
 )
 from napari_organoid_synth.core.generators.stylegan2_ada_config import StyleGan2AdaConfig
-from napari_organoid_synth.core.training.dataset import Batch
 
 SMALL = {"channels": 256, "max_channels": 16, "latent": 8, "augment": "none"}
 ONE_CLASS = torch.zeros(2, dtype=torch.int64)

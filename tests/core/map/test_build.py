@@ -9,25 +9,28 @@ from typing import Any
 import numpy as np
 import pytest
 
+from napari_organoid_synth.core.distances import euclidean
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Added, Control, Event, Finished, Progress, Saved, Started, Warned
 from napari_organoid_synth.core.map.build import map as make_map
 from napari_organoid_synth.core.map.build import starts_for
 from napari_organoid_synth.core.map.gaps import uncovered
+from napari_organoid_synth.core.map.settings import MapSettings
 from napari_organoid_synth.core.map.storage import REAL, read_map
-from napari_organoid_synth.core.metrics.distances import euclidean
 from napari_organoid_synth.core.metrics.real_features import RealFeatures
 from napari_organoid_synth.core.metrics.real_tiles import read_tile, real_tiles, tile_place
+from napari_organoid_synth.core.metrics.settings import ScoreSettings
 from napari_organoid_synth.core.metrics.tile_space import TileSpace
 from napari_organoid_synth.core.pairs.loading import save_layers_pair
 from napari_organoid_synth.core.pairs.tiling import MIN_OBJECTS
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import FillSettings, GenerateSettings, MapSettings, Recipe, ScoreSettings
+from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.runs.run import Run
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.simulators.simulate import tissue
 from napari_organoid_synth.core.synthesis.fill_gaps import compare, fill
 from napari_organoid_synth.core.synthesis.generate import Artist
+from napari_organoid_synth.core.synthesis.settings import FillSettings, GenerateSettings
 from napari_organoid_synth.core.training.train import train
 
 RECIPE = Recipe.parse(

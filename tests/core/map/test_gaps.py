@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from napari_organoid_synth.core.distances import euclidean, overlap
 from napari_organoid_synth.core.map.gaps import empty_regions, nearest_each, uncovered
-from napari_organoid_synth.core.metrics.distances import euclidean, overlap
 
 
 def clouds() -> tuple[np.ndarray, np.ndarray]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from imageio.v3 import imread
 
-from napari_organoid_synth.core.metrics.distances import euclidean
+from napari_organoid_synth.core.distances import euclidean
 from napari_organoid_synth.core.metrics.memorisation import (
     Space,
     data_copying,

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from napari_organoid_synth.core.metrics.distances import (
+from napari_organoid_synth.core.distances import (
     cubic_kernel,
     frechet_distance,
     kernel_distance,

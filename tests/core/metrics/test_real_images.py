@@ -10,8 +10,8 @@ import pytest
 from imageio.v3 import imread
 from numpy.typing import NDArray
 
+from napari_organoid_synth.core.distances import radii
 from napari_organoid_synth.core.metrics.base import intensity_limits
-from napari_organoid_synth.core.metrics.distances import radii
 from napari_organoid_synth.core.metrics.extractors.random import Random
 from napari_organoid_synth.core.metrics.full_reference import NAMES, compare
 from napari_organoid_synth.core.metrics.mask_consistency import Fits

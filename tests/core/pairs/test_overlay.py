@@ -1,6 +1,6 @@
 import numpy as np
 
-from napari_organoid_synth.core.pairs.overlay import error_overlay, flow_colours, outline
+from napari_organoid_synth.core.pairs.pictures import error_overlay, flow_colours, outline
 
 
 def test_errors_have_their_colours():

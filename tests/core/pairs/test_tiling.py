@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.pair import MaskKind, SamplePair
+from napari_organoid_synth.core.pairs.settings import TileSettings
 from napari_organoid_synth.core.pairs.tiling import Tile, TileGrid, clean_instances, cut_pair, list_tiles, orient
-from napari_organoid_synth.core.recipe import TileSettings
 
 RNG = np.random.default_rng(0)
 

@@ -9,17 +9,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from report_project import EVIL, Page, arm, pair
 
+from napari_organoid_synth.core.atomic import write_bytes, write_text
 from napari_organoid_synth.core.codec.codec import Codec
-from napari_organoid_synth.core.job import JobFolder, Progress, write_bytes, write_text
+from napari_organoid_synth.core.codec.spec import CodecSettings
+from napari_organoid_synth.core.job import JobFolder, Progress
 from napari_organoid_synth.core.pairs.loading import save_layers_pair
 from napari_organoid_synth.core.pairs.pictures import encode_png
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import CodecSettings, Recipe
+from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.report import write_report
 from napari_organoid_synth.core.runs.run import Run
 from napari_organoid_synth.core.samples.store import SampleStore
+from report_project import EVIL, Page, arm, pair
 
 
 @pytest.fixture

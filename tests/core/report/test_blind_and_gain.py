@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from report_project import EVIL, arm
-
+from napari_organoid_synth.core.atomic import write_text
 from napari_organoid_synth.core.blind.session import Answer, BlindSettings, keep_answer
 from napari_organoid_synth.core.blind.setup import make_session
 from napari_organoid_synth.core.gain.table import gain_sentences, gain_table
-from napari_organoid_synth.core.job import write_text
+from report_project import EVIL, arm
 
 
 def test_a_blind_test_is_told_with_its_interval_and_what_fooled(project, read):

@@ -7,14 +7,14 @@ import json
 from itertools import pairwise
 
 import numpy as np
-from report_project import add_run, pair, score, write_scores
 
-from napari_organoid_synth.core.job import write_bytes
+from napari_organoid_synth.core.atomic import write_bytes
 from napari_organoid_synth.core.map.embedding import Embedding
 from napari_organoid_synth.core.map.storage import write_map
 from napari_organoid_synth.core.pairs.loading import save_layers_pair
 from napari_organoid_synth.core.pairs.pictures import picture
 from napari_organoid_synth.core.samples.store import SampleStore
+from report_project import add_run, pair, score, write_scores
 
 # ------------------------------------------------------------------------------------------------------- trainings
 

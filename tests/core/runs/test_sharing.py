@@ -23,14 +23,16 @@ from napari_organoid_synth.core.job import Control, Event, Finished, Warned
 from napari_organoid_synth.core.pairs.loading import save_layers_pair
 from napari_organoid_synth.core.pairs.pictures import decode_png
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import GenerateSettings, Recipe, ShareSettings
-from napari_organoid_synth.core.registry import GANS
+from napari_organoid_synth.core.recipe import Recipe
+from napari_organoid_synth.core.registry import GENERATORS
 from napari_organoid_synth.core.runs.model_file import MEMBERS, Bundle, Card, read_bundle
 from napari_organoid_synth.core.runs.run import Run, new_gan, read_preview
+from napari_organoid_synth.core.runs.settings import ShareSettings
 from napari_organoid_synth.core.runs.sharing import add_bundle, find_run, tensors_of, write_bundle
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.simulators.simulate import em
 from napari_organoid_synth.core.synthesis.generate import generate
+from napari_organoid_synth.core.synthesis.settings import GenerateSettings
 from napari_organoid_synth.core.training.train import train
 
 SMALL = {"generator_channels": 8, "discriminator_channels": 8, "channels": 8, "max_channels": 16, "width": 16}
@@ -156,7 +158,7 @@ def test_a_file_of_another_name_is_not_written(run: Run, tmp_path: Path) -> None
 
 
 def test_paths_of_weight_files_are_shortened_to_their_names(tmp_path: Path) -> None:
-    if "aae" not in GANS.names():
+    if "aae" not in GENERATORS.names():
         pytest.skip("no generator takes a file of weights")
     recipe = recipe_of("aae")
     made = make_run(tmp_path / "run", recipe.replace(gan=recipe.gan.replace(vgg19_weights="C:\\secret/vgg.pth")))
@@ -167,7 +169,7 @@ def test_paths_of_weight_files_are_shortened_to_their_names(tmp_path: Path) -> N
 # ----------------------------------------------------------------------------------------------------------- adopting
 
 
-@pytest.mark.parametrize("name", GANS.names())
+@pytest.mark.parametrize("name", GENERATORS.names())
 def test_every_generator_draws_the_same_after_the_journey(name: str, tmp_path: Path) -> None:
     made = make_run(tmp_path / "run", recipe_of(name))
     write_bundle(made, tmp_path / "x.synth", TERMS)

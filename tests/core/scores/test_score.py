@@ -11,12 +11,13 @@ from scipy.ndimage import gaussian_filter
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Finished, Progress, Started, Warned
+from napari_organoid_synth.core.metrics.settings import ScoreSettings
 from napari_organoid_synth.core.pairs.loading import check_pairs, find_pairs, save_layers_pair
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import ScoreSettings
 from napari_organoid_synth.core.registry import METRICS
+from napari_organoid_synth.core.samples.selection import best
 from napari_organoid_synth.core.samples.store import SampleStore
-from napari_organoid_synth.core.scores.score import best, nearest_real, real_tiles, realism, score, tile_side
+from napari_organoid_synth.core.scores.score import nearest_real, real_tiles, realism, score, tile_side
 from simulated import sample, scene
 
 

@@ -14,10 +14,10 @@ import pytest
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Finished, Progress, Warned
 from napari_organoid_synth.core.metrics.memorisation import MANIFOLD
+from napari_organoid_synth.core.metrics.settings import ScoreSettings
 from napari_organoid_synth.core.pairs.loading import PairTable, save_layers_pair, split_table
 from napari_organoid_synth.core.pairs.pair import Source
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import ScoreSettings
 from napari_organoid_synth.core.registry import EXTRACTORS
 from napari_organoid_synth.core.report import write_report
 from napari_organoid_synth.core.samples.store import SampleStore

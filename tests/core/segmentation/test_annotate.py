@@ -5,19 +5,20 @@ import pytest
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.gain.segment import segment
+from napari_organoid_synth.core.gain.settings import SegmentSettings
 from napari_organoid_synth.core.job import Control, Finished, Progress, Started, Warned
 from napari_organoid_synth.core.pairs.loading import check_pairs, load_pairs
 from napari_organoid_synth.core.pairs.ome_tiff import read_labels, read_record, write_pair
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.table import PairEntry, PairTable, split_table
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import AnnotateSettings, SegmentSettings
 from napari_organoid_synth.core.segmentation.annotate import FOLDER, GuidedPool, annotate, mark
 from napari_organoid_synth.core.segmentation.catalog import TRAINING
 from napari_organoid_synth.core.segmentation.segmenters import base
 from napari_organoid_synth.core.segmentation.segmenters.base import SegmentSpec, load_segmenter
 from napari_organoid_synth.core.segmentation.segmenters.unet import UNet
 from napari_organoid_synth.core.segmentation.segmenters.unet_config import UNetConfig
+from napari_organoid_synth.core.segmentation.settings import AnnotateSettings
 
 SMALL = UNetConfig(channels=8, depth=2, tile=64, batch=2, learning_rate=1e-2)
 CLASSES = ("mito", "wall")

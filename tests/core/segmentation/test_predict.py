@@ -14,12 +14,12 @@ from napari_organoid_synth.core.job import Added, Control, Finished, Progress, S
 from napari_organoid_synth.core.pairs.ome_tiff import read_image, read_labels, read_record
 from napari_organoid_synth.core.pairs.pair import SamplePair, content_hash
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import PredictSettings
 from napari_organoid_synth.core.segmentation.catalog import all_trained, find_trained, note_training
 from napari_organoid_synth.core.segmentation.predict import enlarged, find_planes, predict
 from napari_organoid_synth.core.segmentation.segmenters.base import SegmentSpec, load_segmenter
 from napari_organoid_synth.core.segmentation.segmenters.unet import UNet
 from napari_organoid_synth.core.segmentation.segmenters.unet_config import UNetConfig
+from napari_organoid_synth.core.segmentation.settings import PredictSettings
 
 CONFIG = UNetConfig(channels=8, depth=2, tile=64, batch=1)
 RNG = np.random.default_rng(3)

@@ -13,7 +13,7 @@ from napari_organoid_synth.core.job import Added, Control, Finished, Progress, S
 from napari_organoid_synth.core.pairs.loading import save_layers_pair
 from napari_organoid_synth.core.pairs.pair import content_hash
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import GenerateSettings, Recipe
+from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.runs.run import Run
 from napari_organoid_synth.core.runs.sharing import find_run
 from napari_organoid_synth.core.samples.store import SampleStore
@@ -21,6 +21,7 @@ from napari_organoid_synth.core.simulators.illumination import add_background
 from napari_organoid_synth.core.simulators.population import PopulationSettings, place, population
 from napari_organoid_synth.core.simulators.simulate import em
 from napari_organoid_synth.core.synthesis.generate import Artist, generate
+from napari_organoid_synth.core.synthesis.settings import GenerateSettings
 from napari_organoid_synth.core.training.train import train
 from simulated import em_project
 

@@ -14,11 +14,11 @@ from napari_organoid_synth.core.job import Control, Event, Finished, Progress, W
 from napari_organoid_synth.core.pairs.loading import check_pairs, find_pairs
 from napari_organoid_synth.core.pairs.ome_tiff import write_pair
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import PipelineSettings
 from napari_organoid_synth.core.runs.run import Run
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.simulators.simulate import tissue
 from napari_organoid_synth.core.synthesis.pipeline import pipeline
+from napari_organoid_synth.core.synthesis.settings import PipelineSettings
 
 
 @pytest.fixture

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from napari_organoid_synth.core.codec.codec import Codec, Shape
+from napari_organoid_synth.core.codec.codec import Codec
+from napari_organoid_synth.core.codec.spec import Shape
 from napari_organoid_synth.core.pairs.pair import SamplePair
+from napari_organoid_synth.core.pairs.settings import TileSettings
 from napari_organoid_synth.core.pairs.tiling import list_tiles
-from napari_organoid_synth.core.recipe import TileSettings
 from napari_organoid_synth.core.simulators.simulate import em, tissue
 from napari_organoid_synth.core.training.dataset import PairDataset, TileSampler, decode_sample
 

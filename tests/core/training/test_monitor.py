@@ -16,11 +16,12 @@ from torch import Tensor
 
 from napari_organoid_synth.core.codec.codec import Codec
 from napari_organoid_synth.core.device import random_stream
+from napari_organoid_synth.core.distances import kernel_distance
 from napari_organoid_synth.core.job import Control, Event, Finished, Progress, Saved, Warned
-from napari_organoid_synth.core.metrics.distances import kernel_distance
+from napari_organoid_synth.core.pairs.settings import TileSettings
 from napari_organoid_synth.core.pairs.tiling import list_tiles
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import Recipe, TileSettings
+from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.runs.run import Run, new_gan
 from napari_organoid_synth.core.simulators.simulate import em
 from napari_organoid_synth.core.training import train as train_module

@@ -11,20 +11,22 @@ import numpy as np
 import pytest
 import torch
 
-from napari_organoid_synth.core.codec.codec import PairSpec
+from napari_organoid_synth.core.codec.spec import PairSpec
 from napari_organoid_synth.core.device import random_stream
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.generators.ada import Ada
 from napari_organoid_synth.core.generators.base import Gan
+from napari_organoid_synth.core.generators.batch import Batch
 from napari_organoid_synth.core.job import Control, Event, Progress, Saved, Started, Warned
 from napari_organoid_synth.core.pairs.loading import load_pairs, save_layers_pair
 from napari_organoid_synth.core.pairs.tiling import list_tiles
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import Recipe, ShareSettings
+from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.runs.run import Run, new_gan
+from napari_organoid_synth.core.runs.settings import ShareSettings
 from napari_organoid_synth.core.runs.sharing import write_bundle
 from napari_organoid_synth.core.simulators.simulate import em
-from napari_organoid_synth.core.training.dataset import Batch, PairDataset, TileSampler
+from napari_organoid_synth.core.training.dataset import PairDataset, TileSampler
 from napari_organoid_synth.core.training.train import train
 from simulated import em_project
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from napari_organoid_synth.core.export.settings import ExportSettings
 from napari_organoid_synth.core.pairs.ome_tiff import read_pair
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import ExportSettings
 from napari_organoid_synth.core.report import SECTIONS
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.simulators.simulate import tissue
@@ -27,7 +27,7 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.export.export import export
 from napari_organoid_synth.core.job import Failed, JobFolder
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import ExportSettings
+from napari_organoid_synth.core.export.settings import ExportSettings
 
 folder = JobFolder(Path(sys.argv[sys.argv.index("--job") + 1]))
 def events():

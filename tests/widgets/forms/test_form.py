@@ -8,15 +8,25 @@ from qtpy.QtGui import QWheelEvent
 from qtpy.QtWidgets import QApplication
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.export.settings import ExportSettings
+from napari_organoid_synth.core.gain.settings import SegmentSettings
 from napari_organoid_synth.core.generators.dcgan_config import DcganConfig
 from napari_organoid_synth.core.generators.pix2pix_config import Pix2PixConfig
-from napari_organoid_synth.core.recipe import VERBS, ExportSettings, Recipe, SegmentSettings, TileSettings
+from napari_organoid_synth.core.pairs.settings import TileSettings
+from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.registry import SEGMENTERS
+from napari_organoid_synth.core.verbs import VERBS
 from napari_organoid_synth.widgets.forms.editors import FloatEdit
 from napari_organoid_synth.widgets.forms.form import SettingsForm
 
 SEGMENTER_CONFIGS = list(map(SEGMENTERS.config, SEGMENTERS.names()))
-CLASSES = [*VERBS.values(), *SEGMENTER_CONFIGS, Pix2PixConfig, DcganConfig, TileSettings]
+CLASSES = [
+    *(verb.settings_class() for verb in VERBS.values()),
+    *SEGMENTER_CONFIGS,
+    Pix2PixConfig,
+    DcganConfig,
+    TileSettings,
+]
 
 
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)

@@ -17,8 +17,9 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.ome_tiff import read_labels
 from napari_organoid_synth.core.pairs.table import PairEntry, PairTable
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import GenerateSettings, Recipe
+from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.samples.store import SampleStore
+from napari_organoid_synth.core.synthesis.settings import GenerateSettings
 from napari_organoid_synth.widgets.generate import dock as generate_widget
 from napari_organoid_synth.widgets.generate.dock import GenerateWidget
 from napari_organoid_synth.widgets.shared import jobs as _jobs
@@ -31,7 +32,8 @@ from pathlib import Path
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.job import Added, Failed, Finished, JobFolder, Progress, Started
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import GenerateSettings, ScoreSettings
+from napari_organoid_synth.core.metrics.settings import ScoreSettings
+from napari_organoid_synth.core.synthesis.settings import GenerateSettings
 from napari_organoid_synth.core.simulators.simulate import tissue
 
 verb, project, folder = sys.argv[1], Project(sys.argv[2]), JobFolder(Path(sys.argv[sys.argv.index("--job") + 1]))
@@ -50,7 +52,7 @@ def events():
     with SampleStore(project.samples_path) as store:
         for number in range(settings.number):
             while os.environ.get("FAKE_JOB") == "wait" and not control.canceled:
-                yield from control.gate(number)
+                yield from control.wait_while_paused(number)
             if control.canceled:
                 yield Finished(number, "canceled", {"added": number})
                 return

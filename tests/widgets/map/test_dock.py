@@ -13,11 +13,11 @@ from qtpy.QtWidgets import QApplication
 
 from napari_organoid_synth.core.job import Saved
 from napari_organoid_synth.core.map.embedding import Embedding
+from napari_organoid_synth.core.map.settings import MapSettings
 from napari_organoid_synth.core.map.storage import REAL, write_map
 from napari_organoid_synth.core.pairs.loading import save_layers_pair
 from napari_organoid_synth.core.pairs.pair import SamplePair, Source
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import MapSettings
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.widgets.curate.dock import CurateWidget
 from napari_organoid_synth.widgets.map.dock import MapWidget

@@ -13,7 +13,7 @@ from napari_organoid_synth.core.pairs.ome_tiff import write_pair
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.table import PairEntry, PairTable
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import AnnotateSettings
+from napari_organoid_synth.core.segmentation.settings import AnnotateSettings
 from napari_organoid_synth.widgets.pairs.dock import PairsWidget
 
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from qtpy.QtWidgets import QApplication, QLabel, QVBoxLayout, QWidget
 
+from napari_organoid_synth.core.metrics.settings import ScoreSettings
 from napari_organoid_synth.core.pairs.loading import save_layers_pair
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import ScoreSettings
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.widgets.scores.dock import ScoresWidget
 from napari_organoid_synth.widgets.scores.rows import ScoreRow, number, verdict

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import tifffile
 
+from napari_organoid_synth.core.gain.settings import GainSettings, SegmentSettings
 from napari_organoid_synth.core.pairs.ome_tiff import write_pair
-from napari_organoid_synth.core.pairs.overlay import FALSE_NEGATIVE, FALSE_POSITIVE
 from napari_organoid_synth.core.pairs.pair import SamplePair
+from napari_organoid_synth.core.pairs.pictures import FALSE_NEGATIVE, FALSE_POSITIVE
 from napari_organoid_synth.core.pairs.table import PairEntry, PairTable
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import GainSettings, SegmentSettings
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.simulators.simulate import tissue
 from napari_organoid_synth.widgets.segment.dock import SegmentWidget
@@ -25,8 +25,9 @@ from napari_organoid_synth.widgets.shared.workspace import Workspace
 JOB = """
 import os, sys, time
 from pathlib import Path
-from napari_organoid_synth.core.job import Added, Failed, Finished, JobFolder, Progress, Started, Warned, write_text
-from napari_organoid_synth.core.recipe import GainSettings, SegmentSettings
+from napari_organoid_synth.core.atomic import write_text
+from napari_organoid_synth.core.job import Added, Failed, Finished, JobFolder, Progress, Started, Warned
+from napari_organoid_synth.core.gain.settings import GainSettings, SegmentSettings
 import json
 
 folder = JobFolder(Path(sys.argv[sys.argv.index("--job") + 1]))

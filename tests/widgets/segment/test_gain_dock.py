@@ -11,11 +11,11 @@ import tifffile
 from qtpy.QtCore import Qt
 
 from napari_organoid_synth.core.gain.cost_estimate import seconds, shorter, trainings, workers
+from napari_organoid_synth.core.gain.settings import GainSettings
 from napari_organoid_synth.core.pairs.ome_tiff import read_labels
-from napari_organoid_synth.core.pairs.overlay import flow_colours
+from napari_organoid_synth.core.pairs.pictures import flow_colours
 from napari_organoid_synth.core.pairs.table import PairEntry, PairTable
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import GainSettings
 from napari_organoid_synth.core.segmentation.segmenters.cellpose_config import CellposeConfig
 from napari_organoid_synth.core.segmentation.segmenters.unet_config import UNetConfig
 from napari_organoid_synth.widgets.segment.apply_panel import copy_predictions

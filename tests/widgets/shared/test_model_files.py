@@ -12,7 +12,8 @@ from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QFileDialog
 
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.recipe import Recipe, ShareSettings
+from napari_organoid_synth.core.recipe import Recipe
+from napari_organoid_synth.core.runs.settings import ShareSettings
 from napari_organoid_synth.core.simulators.simulate import em
 from napari_organoid_synth.widgets.shared import reader as _reader
 from napari_organoid_synth.widgets.shared.menus import open_dock

@@ -14,8 +14,9 @@ from qtpy.QtWidgets import QApplication
 from napari_organoid_synth.core.generators.dcgan_config import DcganConfig
 from napari_organoid_synth.core.job import Finished, Previewed, Progress, Started, to_line
 from napari_organoid_synth.core.pairs.table import PairEntry, PairTable
-from napari_organoid_synth.core.recipe import PipelineSettings, Recipe
-from napari_organoid_synth.core.registry import GANS
+from napari_organoid_synth.core.recipe import Recipe
+from napari_organoid_synth.core.registry import GENERATORS
+from napari_organoid_synth.core.synthesis.settings import PipelineSettings
 from napari_organoid_synth.widgets.forms.form import Fold
 from napari_organoid_synth.widgets.shared import jobs as _jobs
 from napari_organoid_synth.widgets.shared.curves import MAX_POINTS, LossCurves, Trace, traces
@@ -90,7 +91,7 @@ def test_a_picture_and_one_sentence_say_what_a_generator_is_for(ready):
     sentences = []
     for number in range(combo.count()):
         combo.setCurrentIndex(number)
-        config = GANS.config(combo.currentData())
+        config = GENERATORS.config(combo.currentData())
         assert config.when == " ".join(filter(None, (ready.recipe.when.text(), ready.recipe.rest.text())))
         assert ready.recipe.picture.accessibleDescription() == words(scheme(combo.currentData(), config.shape))
         sentences.append(ready.recipe.when.text())
@@ -342,7 +343,7 @@ import numpy as np
 
 from napari_organoid_synth.core.job import Failed, Finished, JobFolder, Previewed, Progress, Started
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import PipelineSettings
+from napari_organoid_synth.core.synthesis.settings import PipelineSettings
 
 folder, project = JobFolder(Path(sys.argv[sys.argv.index("--job") + 1])), Project(sys.argv[2])
 if sys.argv[1] != "pipeline":

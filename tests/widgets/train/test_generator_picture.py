@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from qtpy.QtGui import QColor, QImage, QPainter
 
-from napari_organoid_synth.core.registry import GANS
+from napari_organoid_synth.core.registry import GENERATORS
 from napari_organoid_synth.widgets.train.generator_picture import (
     CAPTION,
     PAINTERS,
@@ -20,7 +20,7 @@ from napari_organoid_synth.widgets.train.generator_picture import (
 )
 
 DARK, LIGHT = ("#f0f1f2", "#262930"), ("#3b3a39", "#efebe9")
-ALL = {**{name: scheme(name) for name in GANS.names()}, "pipeline": PIPELINE}
+ALL = {**{name: scheme(name) for name in GENERATORS.names()}, "pipeline": PIPELINE}
 
 
 def painted(parts, ratio=1, colours=DARK, width=300, room=320):
@@ -37,7 +37,7 @@ def painted(parts, ratio=1, colours=DARK, width=300, room=320):
 
 def test_every_generator_has_a_picture_of_its_own():
     assert list(SCHEMES) == [*dict.fromkeys(SCHEMES)]
-    assert set(SCHEMES) == set(GANS.names())
+    assert set(SCHEMES) == set(GENERATORS.names())
     assert len(set(ALL.values())) == len(ALL)
     assert {kind for parts in ALL.values() for kind, _ in parts} == set(PAINTERS)
 

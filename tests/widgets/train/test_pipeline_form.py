@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from napari_organoid_synth.core.recipe import PipelineSettings
-from napari_organoid_synth.core.registry import GANS
+from napari_organoid_synth.core.registry import GENERATORS
+from napari_organoid_synth.core.synthesis.settings import PipelineSettings
 from napari_organoid_synth.widgets.forms.form import Fold
 from napari_organoid_synth.widgets.train.pipeline_form import PipelineForm
 
@@ -40,9 +40,9 @@ def test_what_is_put_in_comes_out(form):
 
 
 def test_each_part_offers_what_can_do_its_work(form):
-    painters = [name for name in GANS.names() if GANS.config(name).shape == "painter"]
+    painters = [name for name in GENERATORS.names() if GENERATORS.config(name).shape == "painter"]
     assert items(form.painter.generator) == painters
-    assert items(form.masks.generator) == [name for name in GANS.names() if name not in painters]
+    assert items(form.masks.generator) == [name for name in GENERATORS.names() if name not in painters]
     for number in range(form.masks.generator.count()):
         form.masks.generator.setCurrentIndex(number)
         assert form.masks.value().draws == "masks"

@@ -23,6 +23,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_organoid_synth.core.atomic import write_text
 from napari_organoid_synth.core.blind.session import (
     BlindSettings,
     Picture,
@@ -46,13 +47,11 @@ from napari_organoid_synth.core.blind.statistics import (
     words,
 )
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.job import write_text
 from napari_organoid_synth.core.metrics.base import intensity_limits, to_unit
 from napari_organoid_synth.core.metrics.real_tiles import real_tiles, tile_place, tile_side
 from napari_organoid_synth.core.pairs.loading import PairTable, check_pairs, read_entry
-from napari_organoid_synth.core.pairs.overlay import outline
 from napari_organoid_synth.core.pairs.pair import SamplePair
-from napari_organoid_synth.core.pairs.pictures import coloured
+from napari_organoid_synth.core.pairs.pictures import coloured, outline
 from napari_organoid_synth.core.pairs.tiling import Tile, clean_instances, cut_pair, orient
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.samples.store import SampleRow, SampleStore

@@ -4,52 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from napari_organoid_synth.core.atomic import write_text
 from napari_organoid_synth.core.codec import heatflow
+from napari_organoid_synth.core.codec.spec import CodecSettings, Condition, PairSpec, Part, Shape
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.frozen_model import Settings
-from napari_organoid_synth.core.job import write_text
+from napari_organoid_synth.core.frozen_model import FrozenModel
 from napari_organoid_synth.core.pairs.pair import MaskKind, SamplePair
-from napari_organoid_synth.core.recipe import CodecSettings
-
-Shape = Literal["joint", "image", "mask", "painter"]
-Part = Literal["image", "mask", "condition"]
-Condition = Literal["edges", "classes", "flow", "labels"]
 
 SAMPLED_PIXELS = 4_000_000  # per channel, over all pairs: enough for a percentile of 99.9
 
 
-@dataclass(frozen=True)
-class PairSpec:
-    """What a network must take and give.
-
-    Parameters
-    ----------
-    tile : int
-        Side, px.
-    image_channels, mask_channels : int
-        For a painter ``mask_channels`` counts the channels of its condition.
-    image_classes : tuple of str
-        Labels of whole images; empty when there are none.
-    vectors : int, optional
-        Channel, counted through image and mask, of the y component of a heat flow; its x component follows.
-    """
-
-    tile: int
-    image_channels: int
-    mask_channels: int
-    image_classes: tuple[str, ...] = ()
-    vectors: int | None = None
-
-
-class Codec(Settings):
+class Codec(FrozenModel):
     """Everything needed to encode a pair, and to write what a network draws exactly as the originals were.
 
     Lives beside the checkpoints of a run as ``codec.json``.

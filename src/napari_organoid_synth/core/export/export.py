@@ -17,14 +17,15 @@ from typing import Any
 import numpy as np
 
 from napari_organoid_synth import __version__
+from napari_organoid_synth.core.atomic import write_text
 from napari_organoid_synth.core.errors import DiskFull, UserError, is_disk_full
 from napari_organoid_synth.core.export.layouts import LAYOUTS, Facts, check_uniform, reads_back, write_file
-from napari_organoid_synth.core.job import Control, Event, Finished, Progress, Started, write_text
+from napari_organoid_synth.core.export.settings import ExportSettings
+from napari_organoid_synth.core.job import Control, Event, Finished, Progress, Started
 from napari_organoid_synth.core.pairs import ome_tiff
 from napari_organoid_synth.core.pairs.loading import load_pairs
 from napari_organoid_synth.core.pairs.pair import SamplePair, content_hash
 from napari_organoid_synth.core.project import Project, file_stem
-from napari_organoid_synth.core.recipe import ExportSettings
 from napari_organoid_synth.core.samples.store import SampleRow, SampleStore
 
 REPORT_SECONDS = 0.5
@@ -74,7 +75,7 @@ def export(project: Project, settings: ExportSettings, control: Control) -> Iter
             facts: Facts | None = None
             reported = begun = time.monotonic()
             for step, (item, test) in enumerate(zip(items, tests, strict=True), start=1):
-                yield from control.gate(step - 1)
+                yield from control.wait_while_paused(step - 1)
                 if control.canceled:
                     shutil.rmtree(part, ignore_errors=True)
                     yield Finished(step - 1, "canceled", {"written": 0, "folder": ""})

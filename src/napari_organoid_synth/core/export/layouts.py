@@ -16,8 +16,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_organoid_synth.core.atomic import write_bytes
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.job import write_bytes
 from napari_organoid_synth.core.pairs.pair import MaskKind, SamplePair
 
 

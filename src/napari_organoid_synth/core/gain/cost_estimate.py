@@ -12,10 +12,11 @@ from typing import Any
 import psutil
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.gain.settings import GainSettings
 from napari_organoid_synth.core.gain.table import GENERATED
 from napari_organoid_synth.core.job import JobFolder, Progress
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import GainSettings, Recipe
+from napari_organoid_synth.core.recipe import Recipe
 
 NIGHT = 8 * 3600.0  # seconds
 ROUND_STEPS = tuple(by * 10**power for power in range(2, 7) for by in (1, 2, 5))[2:]  # 500, 1,000, 2,000, …

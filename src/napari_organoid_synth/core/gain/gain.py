@@ -14,9 +14,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from napari_organoid_synth.core.atomic import write_text
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.gain.plan import make_plan
 from napari_organoid_synth.core.gain.progress import Board
+from napari_organoid_synth.core.gain.settings import GainSettings
 from napari_organoid_synth.core.gain.storage import (
     AS_IT_IS,
     SETTINGS,
@@ -26,9 +28,8 @@ from napari_organoid_synth.core.gain.storage import (
     write_settings,
 )
 from napari_organoid_synth.core.gain.workers import open_workers
-from napari_organoid_synth.core.job import Control, Event, Finished, Started, Warned, write_text
+from napari_organoid_synth.core.job import Control, Event, Finished, Started, Warned
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import GainSettings
 
 REPORT_SECONDS = 0.5
 
@@ -105,7 +106,7 @@ def _work(folder: Path, settings: GainSettings, control: Control, board: Board) 
             for task, outcome in workers.poll(0.2):
                 yield from board.end(task, outcome)
             if passed == "pause":
-                yield from control.gate(board.done)
+                yield from control.wait_while_paused(board.done)
         yield board.progress(workers.room)
 
 

@@ -9,12 +9,13 @@ from typing import Any
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.gain.cost_estimate import MIXED
 from napari_organoid_synth.core.gain.folds import Fold, Grouping, find_groups, make_folds, split_groups, subset
+from napari_organoid_synth.core.gain.settings import GainSettings
 from napari_organoid_synth.core.gain.table import ARMS, GENERATED, OPTIMISTIC, RAW
 from napari_organoid_synth.core.gain.tasks import Task, new_task, read_pairs
 from napari_organoid_synth.core.pairs.pair import content_hash
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import GainSettings, Recipe
+from napari_organoid_synth.core.recipe import Recipe
 
 SIMULATED = {"mitochondria", "membranes"}  # the only named classes that a simulator draws
 

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from napari_organoid_synth.core.atomic import write_text
 from napari_organoid_synth.core.gain.leakage import Leak
 from napari_organoid_synth.core.gain.plan import Plan
+from napari_organoid_synth.core.gain.settings import GainSettings
 from napari_organoid_synth.core.gain.table import RAW, gain_sentences, gain_table, main_score
 from napari_organoid_synth.core.gain.tasks import Task, read_progress, read_result, task_folder
-from napari_organoid_synth.core.job import Added, Event, Progress, Warned, write_text
-from napari_organoid_synth.core.recipe import GainSettings
+from napari_organoid_synth.core.job import Added, Event, Progress, Warned
 
 RESULTS, ERROR = "results.json", "error.txt"
 WRITE_SECONDS = 2.0  # between tables of a comparison that goes on

@@ -17,27 +17,17 @@ from typing import Any
 
 import numpy as np
 
+from napari_organoid_synth.core.atomic import write_bytes, write_text
 from napari_organoid_synth.core.device import device_words, is_out_of_memory, pick_device, use_threads
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.job import (
-    Added,
-    Control,
-    Event,
-    Finished,
-    Progress,
-    Started,
-    Warned,
-    write_bytes,
-    write_text,
-)
+from napari_organoid_synth.core.gain.settings import SegmentSettings
+from napari_organoid_synth.core.job import Added, Control, Event, Finished, Progress, Started, Warned
 from napari_organoid_synth.core.pairs.loading import load_pairs, predicted_classes
 from napari_organoid_synth.core.pairs.ome_tiff import write_pair
-from napari_organoid_synth.core.pairs.overlay import error_overlay
 from napari_organoid_synth.core.pairs.pair import SamplePair, Source, content_hash
-from napari_organoid_synth.core.pairs.pictures import encode_png, picture
+from napari_organoid_synth.core.pairs.pictures import encode_png, error_overlay, picture
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.project import Project, file_stem
-from napari_organoid_synth.core.recipe import SegmentSettings
 from napari_organoid_synth.core.registry import SEGMENTERS
 from napari_organoid_synth.core.runs.run import Run
 from napari_organoid_synth.core.samples.store import SampleStore

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.gain.settings import GainSettings
 from napari_organoid_synth.core.gain.table import GENERATED
 from napari_organoid_synth.core.job import JobFolder
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import GainSettings, Recipe
+from napari_organoid_synth.core.recipe import Recipe
 
 SETTINGS = "gain.yaml"
 AS_IT_IS = ("scheduler", "workers", "threads", "device")  # settings that leave the result alone

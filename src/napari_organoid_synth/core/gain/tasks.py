@@ -22,18 +22,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_organoid_synth.core.atomic import write_bytes, write_text
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.gain.leakage import Leak, refuse_leaks, refuse_seen
-from napari_organoid_synth.core.job import (
-    Control,
-    Event,
-    FileControl,
-    Finished,
-    Progress,
-    Warned,
-    write_bytes,
-    write_text,
-)
+from napari_organoid_synth.core.job import Control, Event, FileControl, Finished, Progress, Warned
 from napari_organoid_synth.core.pairs.pair import SamplePair, Source, content_hash
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.project import Project, file_stem
@@ -219,11 +211,13 @@ def read_pairs(table: PairTable, hashes: Mapping[str, str]) -> Iterator[SamplePa
 
 def _generator(folder: Path, task: Task, control: Control) -> dict[str, Any]:
     """Train on the images of the plan alone, draw pairs, score them, choose the best."""
-    from napari_organoid_synth.core.recipe import GenerateSettings, ScoreSettings
+    from napari_organoid_synth.core.metrics.settings import ScoreSettings
     from napari_organoid_synth.core.runs.run import Run
+    from napari_organoid_synth.core.samples.selection import best
     from napari_organoid_synth.core.samples.store import SampleStore
-    from napari_organoid_synth.core.scores.score import best, score
+    from napari_organoid_synth.core.scores.score import score
     from napari_organoid_synth.core.synthesis.generate import generate
+    from napari_organoid_synth.core.synthesis.settings import GenerateSettings
 
     plan, here = task.plan, task_folder(folder, task.key)
     scratch = _scratch(plan, here)
@@ -330,7 +324,7 @@ def _simulator(folder: Path, task: Task, control: Control) -> dict[str, Any]:
         for index in range(plan["pairs"]):
             if control.canceled:
                 raise _Canceled
-            for _ in control.gate(index):
+            for _ in control.wait_while_paused(index):
                 pass
             number = seed_of(plan["seed"], "simulator", index)
             made = draw(number, plan["size"])
@@ -384,8 +378,8 @@ def _is_darker(pairs: Sequence[SamplePair], channel: int) -> bool:
 def _arm(folder: Path, task: Task, control: Control) -> dict[str, Any]:
     """Train the segmenter as the arm says and test it on the images of the fold."""
     from napari_organoid_synth.core.device import is_out_of_memory
+    from napari_organoid_synth.core.gain.settings import GainSettings
     from napari_organoid_synth.core.gain.table import ARMS
-    from napari_organoid_synth.core.recipe import GainSettings
     from napari_organoid_synth.core.registry import SEGMENTERS
     from napari_organoid_synth.core.segmentation.agreement import nothing_right
     from napari_organoid_synth.core.segmentation.segmenters.base import Segmenter, SegmentSpec
@@ -485,8 +479,7 @@ def _test(
 ) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, float]]]:
     """Scores of every test image and means of its classes; with ``show`` predictions and error pictures as files."""
     from napari_organoid_synth.core.pairs.ome_tiff import write_pair
-    from napari_organoid_synth.core.pairs.overlay import error_overlay
-    from napari_organoid_synth.core.pairs.pictures import encode_png, picture
+    from napari_organoid_synth.core.pairs.pictures import encode_png, error_overlay, picture
     from napari_organoid_synth.core.segmentation.agreement import mean_scores
 
     per_image, classes = {}, []

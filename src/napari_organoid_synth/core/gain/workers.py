@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.gain.settings import GainSettings
 from napari_organoid_synth.core.gain.tasks import Task, run_task
 from napari_organoid_synth.core.job import Control
-from napari_organoid_synth.core.recipe import GainSettings
 
 HERE = "here"
 PAUSE = 0.05

@@ -27,8 +27,8 @@ from napari_organoid_synth.core.generators.perceptual import Vgg19, load_vgg19
 from napari_organoid_synth.core.generators.pix2pix import PatchDiscriminator
 
 if TYPE_CHECKING:
-    from napari_organoid_synth.core.codec.codec import PairSpec
-    from napari_organoid_synth.core.training.dataset import Batch
+    from napari_organoid_synth.core.codec.spec import PairSpec
+    from napari_organoid_synth.core.generators.batch import Batch
 
 SMALLEST = 8  # px, where convolutions end and the code begins
 MEMORY = 0.995  # of `CodeCloud`, per step: some 200 steps count

@@ -18,8 +18,8 @@ from napari_organoid_synth.core.generators.losses import discriminator_loss, gen
 from napari_organoid_synth.core.generators.networks import DenseGenerator
 
 if TYPE_CHECKING:
-    from napari_organoid_synth.core.codec.codec import PairSpec
-    from napari_organoid_synth.core.training.dataset import Batch
+    from napari_organoid_synth.core.codec.spec import PairSpec
+    from napari_organoid_synth.core.generators.batch import Batch
 
 
 class AdversarialGan(LatentGan):

@@ -15,8 +15,8 @@ from torch.optim import Adam, Optimizer
 from napari_organoid_synth.core.errors import UserError
 
 if TYPE_CHECKING:
-    from napari_organoid_synth.core.codec.codec import PairSpec
-    from napari_organoid_synth.core.training.dataset import Batch
+    from napari_organoid_synth.core.codec.spec import PairSpec
+    from napari_organoid_synth.core.generators.batch import Batch
 
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 

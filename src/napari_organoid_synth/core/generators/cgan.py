@@ -16,7 +16,7 @@ from napari_organoid_synth.core.generators.networks import (
 )
 
 if TYPE_CHECKING:
-    from napari_organoid_synth.core.codec.codec import PairSpec
+    from napari_organoid_synth.core.codec.spec import PairSpec
 
 
 class Cgan(AdversarialGan):

@@ -17,8 +17,8 @@ from napari_organoid_synth.core.generators.losses import discriminator_loss
 from napari_organoid_synth.core.generators.pix2pix import PatchDiscriminator
 
 if TYPE_CHECKING:
-    from napari_organoid_synth.core.codec.codec import PairSpec
-    from napari_organoid_synth.core.training.dataset import Batch
+    from napari_organoid_synth.core.codec.spec import PairSpec
+    from napari_organoid_synth.core.generators.batch import Batch
 
 POOL = 50
 EMPTY = 2.0  # no network gives this value: tanh ends at 1

@@ -9,7 +9,7 @@ from napari_organoid_synth.core.generators.dcgan_config import DcganConfig
 from napari_organoid_synth.core.generators.networks import ConvDiscriminator, ConvGenerator
 
 if TYPE_CHECKING:
-    from napari_organoid_synth.core.codec.codec import PairSpec
+    from napari_organoid_synth.core.codec.spec import PairSpec
 
 
 class Dcgan(AdversarialGan):

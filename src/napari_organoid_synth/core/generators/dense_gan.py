@@ -9,7 +9,7 @@ from napari_organoid_synth.core.generators.dense_gan_config import DenseGanConfi
 from napari_organoid_synth.core.generators.networks import DenseDiscriminator, DenseGenerator
 
 if TYPE_CHECKING:
-    from napari_organoid_synth.core.codec.codec import PairSpec
+    from napari_organoid_synth.core.codec.spec import PairSpec
 
 
 class DenseGan(AdversarialGan):

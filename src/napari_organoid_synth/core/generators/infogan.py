@@ -20,7 +20,7 @@ from napari_organoid_synth.core.generators.infogan_config import InfoganConfig
 from napari_organoid_synth.core.generators.networks import ConvDiscriminator, ConvGenerator
 
 if TYPE_CHECKING:
-    from napari_organoid_synth.core.codec.codec import PairSpec
+    from napari_organoid_synth.core.codec.spec import PairSpec
 
 UNITS = 128  # of the layer between the shared features and the guess
 LOG_VARIANCE = 6.0  # the guess's log σ² stays within ± this, or a code that is guessed well would outweigh all else

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.runs.weight_files import read_weights
+from napari_organoid_synth.core.weight_files import read_weights
 
 WIDTHS = (64, 64, 0, 128, 128, 0, 256, 256)  # of the convolutions up to conv3_2; 0 is a pooling
 NEXT = "features.16.weight"  # conv3_4: VGG16, whose first seven convolutions are alike, has none

@@ -16,8 +16,8 @@ from napari_organoid_synth.core.generators.losses import discriminator_loss, fea
 from napari_organoid_synth.core.generators.pix2pix_config import Pix2PixConfig
 
 if TYPE_CHECKING:
-    from napari_organoid_synth.core.codec.codec import PairSpec
-    from napari_organoid_synth.core.training.dataset import Batch
+    from napari_organoid_synth.core.codec.spec import PairSpec
+    from napari_organoid_synth.core.generators.batch import Batch
 
 DROPOUT_SIZES = (4, 8, 16)  # px; the authors' code, not the paper, which has 2, 4, 8
 

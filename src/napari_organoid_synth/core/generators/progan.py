@@ -13,7 +13,7 @@ from napari_organoid_synth.core.generators.progressive import ProgressiveGan, ch
 from napari_organoid_synth.core.generators.style_blocks import ROOT_2, SLOPE, EqualConv2d, EqualLinear, pixel_norm
 
 if TYPE_CHECKING:
-    from napari_organoid_synth.core.codec.codec import PairSpec
+    from napari_organoid_synth.core.codec.spec import PairSpec
 
 
 def activate(x: Tensor) -> Tensor:

@@ -34,8 +34,8 @@ from napari_organoid_synth.core.generators.style_blocks import (
 )
 
 if TYPE_CHECKING:
-    from napari_organoid_synth.core.codec.codec import PairSpec
-    from napari_organoid_synth.core.training.dataset import Batch
+    from napari_organoid_synth.core.codec.spec import PairSpec
+    from napari_organoid_synth.core.generators.batch import Batch
 
 DRIFT = 0.001  # keeps a Wasserstein critic near 0 (Karras 2018, A.1)
 

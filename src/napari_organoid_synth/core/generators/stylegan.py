@@ -13,7 +13,7 @@ from napari_organoid_synth.core.generators.style_blocks import SLOPE, EqualConv2
 from napari_organoid_synth.core.generators.stylegan_config import StyleganConfig
 
 if TYPE_CHECKING:
-    from napari_organoid_synth.core.codec.codec import PairSpec
+    from napari_organoid_synth.core.codec.spec import PairSpec
 
 FASTER = {128: 1.5, 256: 2.0, 512: 3.0}  # learning rate at large sizes, relative to that of small ones
 

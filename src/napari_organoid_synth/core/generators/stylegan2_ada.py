@@ -33,8 +33,8 @@ from napari_organoid_synth.core.generators.style_blocks import (
 from napari_organoid_synth.core.generators.stylegan2_ada_config import StyleGan2AdaConfig
 
 if TYPE_CHECKING:
-    from napari_organoid_synth.core.codec.codec import PairSpec
-    from napari_organoid_synth.core.training.dataset import Batch
+    from napari_organoid_synth.core.codec.spec import PairSpec
+    from napari_organoid_synth.core.generators.batch import Batch
 
 R1_EVERY, PATH_EVERY = 16, 4  # steps between two regularisations of discriminator and generator
 MASK_GAMMA = 2.0  # encoded masks are flat with sharp edges: a discriminator with less R1 tells them at once, for ever

@@ -14,11 +14,11 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Event, Finished, Progress, Saved, Started, Warned
 from napari_organoid_synth.core.map.embedding import Embedding, check_method, embed
 from napari_organoid_synth.core.map.gaps import empty_regions
+from napari_organoid_synth.core.map.settings import MapSettings
 from napari_organoid_synth.core.map.storage import REAL, write_map
 from napari_organoid_synth.core.metrics.real_tiles import tile_side
 from napari_organoid_synth.core.metrics.tile_space import TileSpace, check_weights
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import MapSettings
 from napari_organoid_synth.core.samples.store import SampleRow, SampleStore
 
 REPORT_SECONDS = 0.5
@@ -65,7 +65,7 @@ def map(project: Project, settings: MapSettings, control: Control) -> Iterator[E
         space = TileSpace(project, tile_side(rows), settings)
         reported = time.monotonic()
         for share in space.learn():
-            yield from control.gate(0)
+            yield from control.wait_while_paused(0)
             if control.canceled:
                 yield Finished(0, "canceled")
                 return
@@ -107,7 +107,7 @@ def map(project: Project, settings: MapSettings, control: Control) -> Iterator[E
             yield Saved(step, str(project.map_path))
         left = (time.monotonic() - mapping) / made * (starts - made)
         yield Progress(step, PARTS, note=f"map {min(made + 1, starts)} of {starts}", seconds_left=left)
-        yield from control.gate(step)
+        yield from control.wait_while_paused(step)
         if control.canceled:
             break
     assert best is not None
@@ -150,7 +150,7 @@ def _features(
         if pictures:
             fresh |= dict(zip(pictures, space.vectors(list(pictures.values())), strict=True))
         done = min(start + BATCH, len(missing))
-        yield from control.gate(0)
+        yield from control.wait_while_paused(0)
         if control.canceled:
             break
         if time.monotonic() - reported > REPORT_SECONDS:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_organoid_synth.core.metrics.distances import Features, euclidean, radii
+from napari_organoid_synth.core.distances import Features, euclidean, radii
 
 MOST_REGIONS = 6
 LEAST_TILES = 3

@@ -8,7 +8,7 @@ import zipfile
 
 import numpy as np
 
-from napari_organoid_synth.core.job import write_bytes
+from napari_organoid_synth.core.atomic import write_bytes
 from napari_organoid_synth.core.map.embedding import Embedding
 from napari_organoid_synth.core.project import Project
 

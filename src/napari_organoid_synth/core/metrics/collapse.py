@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_organoid_synth.core.metrics.distances import euclidean
+from napari_organoid_synth.core.distances import euclidean
 from napari_organoid_synth.core.metrics.memorisation import WAYS, turned_signatures
 from napari_organoid_synth.core.metrics.nearest import TWIN, ssim
 from napari_organoid_synth.core.pairs.tiling import orient

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_organoid_synth.core.distances import NEIGHBOURS, euclidean
 from napari_organoid_synth.core.metrics.base import Score
-from napari_organoid_synth.core.metrics.distances import NEIGHBOURS, euclidean
 from napari_organoid_synth.core.metrics.nearest import shrink
 from napari_organoid_synth.core.pairs.tiling import orient
 

@@ -17,12 +17,12 @@ from napari_organoid_synth.core.metrics.base import intensity_limits
 from napari_organoid_synth.core.metrics.memorisation import Space, signature, turned_signatures
 from napari_organoid_synth.core.metrics.real_tiles import real_tiles
 from napari_organoid_synth.core.metrics.sets import PAIRED, compare_all
+from napari_organoid_synth.core.metrics.settings import ScoreSettings
 from napari_organoid_synth.core.metrics.tile_facts import SIDE, TileFacts, look
 from napari_organoid_synth.core.metrics.tile_space import real_features
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import ScoreSettings
 
 
 def places(length: int, most: int) -> list[int]:

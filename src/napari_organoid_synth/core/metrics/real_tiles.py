@@ -10,10 +10,11 @@ from typing import Literal
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.loading import load_pairs, read_entry
 from napari_organoid_synth.core.pairs.pair import SamplePair, Source
+from napari_organoid_synth.core.pairs.settings import TileSettings
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.pairs.tiling import Tile, cut_pair, list_tiles
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import Recipe, TileSettings
+from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.samples.store import SampleRow
 
 MOST_TILES = 400

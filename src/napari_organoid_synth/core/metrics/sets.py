@@ -23,8 +23,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_organoid_synth.core.metrics.base import Score
-from napari_organoid_synth.core.metrics.distances import (
+from napari_organoid_synth.core.distances import (
     Features,
     cubic_kernel,
     discrepancy,
@@ -34,6 +33,7 @@ from napari_organoid_synth.core.metrics.distances import (
     overlap,
     subset_discrepancy,
 )
+from napari_organoid_synth.core.metrics.base import Score
 from napari_organoid_synth.core.metrics.full_reference import NAMES, compare
 from napari_organoid_synth.core.metrics.tile_facts import TileFacts
 

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_organoid_synth.core.atomic import write_bytes
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.job import write_bytes
 from napari_organoid_synth.core.metrics.base import intensity_limits, to_unit
 from napari_organoid_synth.core.metrics.memorisation import orientations
 from napari_organoid_synth.core.metrics.nearest import shrink

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_organoid_synth import __version__
+from napari_organoid_synth.core.atomic import write_bytes
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.job import write_bytes
 from napari_organoid_synth.core.pairs import ome_xml
 from napari_organoid_synth.core.pairs.pair import RGB, SamplePair, Source
 from napari_organoid_synth.core.pairs.readers import Reader, damaged, open_reader, short

@@ -10,9 +10,9 @@ from typing import Literal, Self
 
 from pydantic import Field
 
+from napari_organoid_synth.core.atomic import write_text
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.frozen_model import Settings
-from napari_organoid_synth.core.job import write_text
+from napari_organoid_synth.core.frozen_model import FrozenModel
 from napari_organoid_synth.core.pairs.pair import MaskKind
 
 Status = Literal["matched", "orphan", "ambiguous", "broken"]
@@ -21,7 +21,7 @@ OBJECT = "object"
 """Name of what a mask marks when nobody named it."""
 
 
-class PairEntry(Settings):
+class PairEntry(FrozenModel):
     """One row: files, and after the check what they hold. A matched row may have no mask: then it is an image alone."""
 
     name: str = Field(description="Unique in the table.")
@@ -59,7 +59,7 @@ class PairEntry(Settings):
         return height, width
 
 
-class PairTable(Settings):
+class PairTable(FrozenModel):
     """All rows, the kind of the masks, and what is worth knowing about the set."""
 
     entries: tuple[PairEntry, ...] = ()

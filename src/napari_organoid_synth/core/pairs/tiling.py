@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.mask_kind import pieces_of
 from napari_organoid_synth.core.pairs.pair import MaskKind, SamplePair
-from napari_organoid_synth.core.recipe import TileSettings
+from napari_organoid_synth.core.pairs.settings import TileSettings
 
 MIN_AREA = 15
 """Pixels below which what a cut leaves of an object is removed."""

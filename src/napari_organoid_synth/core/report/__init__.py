@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from napari_organoid_synth.core.atomic import write_text
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.job import Control, Event, Finished, Progress, Started, write_text
+from napari_organoid_synth.core.job import Control, Event, Finished, Progress, Started
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.report.blind import blind
 from napari_organoid_synth.core.report.contents import Contents, read_contents
@@ -85,7 +86,7 @@ def report(
     sections: list[Section] = []
     with read_contents(project, results or newest_results(project), seconds or {}) as contents:
         for step, (name, section) in enumerate(SECTIONS.items()):
-            yield from control.gate(step)
+            yield from control.wait_while_paused(step)
             if control.canceled:
                 yield Finished(step, "canceled")
                 return

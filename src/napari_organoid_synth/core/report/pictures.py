@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_organoid_synth.core.pairs.overlay import outline
 from napari_organoid_synth.core.pairs.pair import SamplePair
-from napari_organoid_synth.core.pairs.pictures import limits, picture
+from napari_organoid_synth.core.pairs.pictures import limits, outline, picture
 from napari_organoid_synth.core.report.charts import COLOURS
 
 LARGEST = 256  # px of a tile

@@ -29,13 +29,14 @@ from typing import Any, Self, TypeVar
 import yaml
 from pydantic import Field, FiniteFloat, field_validator
 
-from napari_organoid_synth.core.codec.codec import Codec, PairSpec
+from napari_organoid_synth.core.atomic import write_bytes
+from napari_organoid_synth.core.codec.codec import Codec
+from napari_organoid_synth.core.codec.spec import PairSpec
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.frozen_model import Settings
-from napari_organoid_synth.core.job import write_bytes
+from napari_organoid_synth.core.frozen_model import FrozenModel
 from napari_organoid_synth.core.recipe import Recipe
 
-T = TypeVar("T", bound=Settings)
+T = TypeVar("T", bound=FrozenModel)
 
 SUFFIX = ".synth"
 FORMAT = 1
@@ -58,7 +59,7 @@ _BROKEN = (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, EO
 AGAIN = "Do not use this file; ask where it comes from for another."
 
 
-class Card(Settings):
+class Card(FrozenModel):
     """What a model file says of itself."""
 
     format: int = Field(FORMAT, ge=1, description="Version of this layout.")

@@ -22,11 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_organoid_synth import __version__
-from napari_organoid_synth.core.codec.codec import Codec, PairSpec
+from napari_organoid_synth.core.atomic import write_bytes, write_text
+from napari_organoid_synth.core.codec.codec import Codec
+from napari_organoid_synth.core.codec.spec import PairSpec
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.job import write_bytes, write_text
 from napari_organoid_synth.core.recipe import Recipe
-from napari_organoid_synth.core.registry import GANS
+from napari_organoid_synth.core.registry import GENERATORS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -330,5 +331,5 @@ def new_gan(recipe: Recipe, spec: PairSpec) -> Gan:
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of(recipe.train.seed, "weights"))
-        gan: Gan = GANS.load(recipe.gan.name)(recipe.gan, spec)  # type: ignore[attr-defined]
+        gan: Gan = GENERATORS.load(recipe.gan.name)(recipe.gan, spec)  # type: ignore[attr-defined]
     return gan

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from napari_organoid_synth import __version__
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.pairs.overlay import outline
 from napari_organoid_synth.core.pairs.pair import RGB
-from napari_organoid_synth.core.pairs.pictures import decode_png, encode_png, picture
+from napari_organoid_synth.core.pairs.pictures import decode_png, encode_png, outline, picture
 from napari_organoid_synth.core.project import Project, file_stem
-from napari_organoid_synth.core.recipe import Recipe, ShareSettings, StartSettings
+from napari_organoid_synth.core.recipe import Recipe, StartSettings
 from napari_organoid_synth.core.runs.model_file import AGAIN, LICENCES, SUFFIX, Bundle, Card, pack_bundle, read_bundle
 from napari_organoid_synth.core.runs.run import SCORE, Run, new_gan, read_preview
+from napari_organoid_synth.core.runs.settings import ShareSettings
 
 if TYPE_CHECKING:
     from torch import Tensor

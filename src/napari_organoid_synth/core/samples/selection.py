@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.samples.store import SampleStore, Verdict
-from napari_organoid_synth.core.scores.score import best
 
 TOP_SHARE = 0.5
 """Candidates are this share of the samples, the most realistic ones."""
@@ -122,6 +122,29 @@ def k_centre(points: NDArray[np.float64], number: int, taken: int = 0) -> list[i
         choose(row)
         nearest[row] = -1
     return chosen
+
+
+def best(store: SampleStore, number: int, verdict: Verdict | None = "new") -> list[str]:
+    """The most realistic samples, best first, without flagged ones (copies, broken masks).
+
+    Parameters
+    ----------
+    store : SampleStore
+        With scores.
+    number : int
+        How many; fewer come back when there are fewer.
+    verdict : str, optional
+        Only among samples with this verdict; among all when None.
+
+    Raises
+    ------
+    UserError
+        If none of them has been scored.
+    """
+    rows = [row for row in store.rows(verdict, "realism", descending=True) if "realism" in row.scores]
+    if not rows and store.ids(verdict):
+        raise UserError("None of these samples has been scored.", todo="Score them first.")
+    return [row.id for row in rows if not row.flagged][: max(0, number)]
 
 
 def diverse(store: SampleStore, number: int, verdict: Verdict = "new") -> list[str]:

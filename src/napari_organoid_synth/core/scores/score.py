@@ -22,11 +22,11 @@ from napari_organoid_synth.core.job import Control, Event, Finished, Progress, S
 from napari_organoid_synth.core.metrics.base import Judgement, Metric
 from napari_organoid_synth.core.metrics.memorisation import REAL_DISTANCE
 from napari_organoid_synth.core.metrics.real_tiles import read_tile, real_tiles, tile_place, tile_side
+from napari_organoid_synth.core.metrics.settings import ScoreSettings
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import ScoreSettings
 from napari_organoid_synth.core.registry import METRICS
-from napari_organoid_synth.core.samples.store import SampleRow, SampleStore, Verdict
+from napari_organoid_synth.core.samples.store import SampleRow, SampleStore
 from napari_organoid_synth.core.scores.set_scores import check_extractor, score_sets
 
 REPORT_SECONDS = 0.5
@@ -73,7 +73,7 @@ def score(project: Project, settings: ScoreSettings, control: Control) -> Iterat
         for row in todo:
             if control.canceled:
                 break
-            yield from control.gate(step)
+            yield from control.wait_while_paused(step)
             try:
                 pair = store.pair(row.id)
             except UserError as error:
@@ -133,29 +133,6 @@ def realism(metrics: Sequence[Metric], values: dict[str, float]) -> dict[str, fl
     ranges = {name: real for metric in metrics for name, real in metric.ranges.items()}
     found = [real.closeness(values[name]) for name, real in ranges.items() if name in values]
     return {"realism": sum(found) / len(found)} if found else {}
-
-
-def best(store: SampleStore, number: int, verdict: Verdict | None = "new") -> list[str]:
-    """The most realistic samples, best first, without flagged ones (copies, broken masks).
-
-    Parameters
-    ----------
-    store : SampleStore
-        With scores.
-    number : int
-        How many; fewer come back when there are fewer.
-    verdict : str, optional
-        Only among samples with this verdict; among all when None.
-
-    Raises
-    ------
-    UserError
-        If none of them has been scored.
-    """
-    rows = [row for row in store.rows(verdict, "realism", descending=True) if "realism" in row.scores]
-    if not rows and store.ids(verdict):
-        raise UserError("None of these samples has been scored.", todo="Score them first.")
-    return [row.id for row in rows if not row.flagged][: max(0, number)]
 
 
 def nearest_real(project: Project, row: SampleRow) -> SamplePair:

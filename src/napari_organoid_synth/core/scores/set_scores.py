@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_organoid_synth.core.atomic import write_text
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.job import Control, Event, Progress, Warned, write_text
+from napari_organoid_synth.core.job import Control, Event, Progress, Warned
 from napari_organoid_synth.core.metrics.collapse import distinct, repeated, twins
 from napari_organoid_synth.core.metrics.mask_consistency import EDGE, Fits
 from napari_organoid_synth.core.metrics.memorisation import (
@@ -47,10 +48,10 @@ from napari_organoid_synth.core.metrics.sets import (
     mask_notes,
     pair_measure,
 )
+from napari_organoid_synth.core.metrics.settings import ScoreSettings
 from napari_organoid_synth.core.metrics.tile_facts import TileFacts, look
 from napari_organoid_synth.core.metrics.tile_space import check_weights
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import ScoreSettings
 from napari_organoid_synth.core.samples.store import SampleRow, SampleStore
 from napari_organoid_synth.core.scores.table import VERSION, Columns, read_columns
 
@@ -123,7 +124,7 @@ def score_sets(
     for number, tile in enumerate([*real.tiles, *real.unseen_tiles]):
         if control.canceled:
             return wanted
-        yield from control.gate(step)
+        yield from control.wait_while_paused(step)
         real.look(number, tile)
         step += 1
         if time.monotonic() - reported > REPORT_SECONDS:
@@ -133,7 +134,7 @@ def score_sets(
         for share in real.learn():
             if control.canceled:
                 return wanted
-            yield from control.gate(step)
+            yield from control.wait_while_paused(step)
             if time.monotonic() - reported > REPORT_SECONDS:
                 reported = time.monotonic()
                 yield Progress(step, total, note=f"learn features, {share:.0%}")
@@ -149,7 +150,7 @@ def score_sets(
         for number, row in enumerate(chosen[run]):
             if control.canceled:
                 return wanted
-            yield from control.gate(step)
+            yield from control.wait_while_paused(step)
             step += 1
             try:
                 pair = store.pair(row.id)

@@ -26,12 +26,12 @@ from napari_organoid_synth.core.pairs.ome_tiff import LABELS_ENDING, write_label
 from napari_organoid_synth.core.pairs.pair import SamplePair, Source, content_hash
 from napari_organoid_synth.core.pairs.table import PairEntry, PairTable
 from napari_organoid_synth.core.project import Project, file_stem
-from napari_organoid_synth.core.recipe import AnnotateSettings
 from napari_organoid_synth.core.segmentation.agreement import mean_scores, pixel_scores
 from napari_organoid_synth.core.segmentation.catalog import TRAINING
 from napari_organoid_synth.core.segmentation.segmenters.base import SegmentSpec
 from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool, intensity_range, normalise
 from napari_organoid_synth.core.segmentation.segmenters.unet import UNet
+from napari_organoid_synth.core.segmentation.settings import AnnotateSettings
 
 FOLDER = "predicted"
 OTHER_SCALE = 1.25  # pixel sizes that differ more than this are worth a warning
@@ -112,7 +112,7 @@ def annotate(
         renamed[entry.name] = _kept(project, task, entry, pair, labels, made)
         left = (time.monotonic() - began) / number * (len(task.rows) - number)
         yield Progress(steps + number, total, seconds_left=left, note=f"marking {entry.name}")
-        yield from control.gate(steps + number)
+        yield from control.wait_while_paused(steps + number)
         if control.canceled:
             yield Finished(steps + number, "canceled", {"folder": str(folder)})
             return

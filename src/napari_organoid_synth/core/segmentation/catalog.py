@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from napari_organoid_synth.core.atomic import write_text
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.job import write_text
 from napari_organoid_synth.core.pairs.pair import SamplePair, content_hash
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.registry import SEGMENTERS

@@ -34,9 +34,9 @@ from napari_organoid_synth.core.pairs.pair import SamplePair, Source, content_ha
 from napari_organoid_synth.core.pairs.readers import short
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.project import Project, file_stem
-from napari_organoid_synth.core.recipe import PredictSettings
 from napari_organoid_synth.core.segmentation.catalog import Trained, find_trained
 from napari_organoid_synth.core.segmentation.segmenters.base import Segmenter, load_segmenter
+from napari_organoid_synth.core.segmentation.settings import PredictSettings
 
 FLOW = "dy", "dx"  # channels
 
@@ -109,7 +109,7 @@ def predict(project: Project, settings: PredictSettings, control: Control) -> It
             yield Warned(number, str(error))
         left = (time.monotonic() - began) / number * (len(planes) - number)
         yield Progress(number, len(planes), seconds_left=left, note=plane.name)
-        yield from control.gate(number)
+        yield from control.wait_while_paused(number)
         if control.canceled:
             break
     if seen:

@@ -16,19 +16,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_organoid_synth.core.device import seed_of, use_threads
+from napari_organoid_synth.core.distances import euclidean, radii
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Added, Control, Event, Finished, Progress, Started, Warned
 from napari_organoid_synth.core.map.gaps import nearest_each
 from napari_organoid_synth.core.map.storage import read_map
-from napari_organoid_synth.core.metrics.distances import euclidean, radii
 from napari_organoid_synth.core.metrics.memorisation import Space
 from napari_organoid_synth.core.metrics.tile_space import TileSpace, check_weights
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import FillSettings, GenerateSettings
 from napari_organoid_synth.core.runs.sharing import find_run
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.synthesis.generate import Artist
+from napari_organoid_synth.core.synthesis.settings import FillSettings, GenerateSettings
 
 REPORT_SECONDS = 0.5
 
@@ -72,7 +72,7 @@ def fill(project: Project, settings: FillSettings, control: Control) -> Iterator
     space = TileSpace(project, side, settings)
     reported = time.monotonic()
     for share in space.learn():
-        yield from control.gate(0)
+        yield from control.wait_while_paused(0)
         if control.canceled:
             yield Finished(0, "canceled", {"added": 0})
             return
@@ -102,7 +102,7 @@ def fill(project: Project, settings: FillSettings, control: Control) -> Iterator
             chosen = [indices[column] for column in nearest_each(distance, number)]
         added = 0
         for start in range(0, len(chosen), settings.batch):
-            yield from control.gate(total)
+            yield from control.wait_while_paused(total)
             if control.canceled:
                 break
             pairs = [
@@ -181,7 +181,7 @@ def _draw(
             for pair, vector in zip(pairs, vectors, strict=True):
                 found[int(pair.source.provenance["index"])] = pair.name, vector
         done = min(start + batch, number)
-        yield from control.gate(done)
+        yield from control.wait_while_paused(done)
         if control.canceled:
             break
         if time.monotonic() - reported > REPORT_SECONDS:

@@ -21,12 +21,13 @@ from napari_organoid_synth.core.pairs.loading import load_pairs
 from napari_organoid_synth.core.pairs.pair import SamplePair, Source, content_hash
 from napari_organoid_synth.core.pairs.tiling import MIN_OBJECTS, TileGrid, clean_instances, cut_pair, list_tiles
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import GenerateSettings, Recipe
+from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.runs.run import Checkpoint, Run, new_gan
 from napari_organoid_synth.core.runs.sharing import find_run
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.simulators.illumination import add_background
 from napari_organoid_synth.core.simulators.population import NO_PLACE, place
+from napari_organoid_synth.core.synthesis.settings import GenerateSettings
 from napari_organoid_synth.core.training.dataset import decode_sample
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def generate(project: Project, settings: GenerateSettings, control: Control) -> 
                 done, settings.number, {"refused": artist.refused_share}, rate, (settings.number - done) / rate
             )
             waited = time.perf_counter()
-            yield from control.gate(done)
+            yield from control.wait_while_paused(done)
             paused += time.perf_counter() - waited
     if artist.missing:
         yield Warned(done, f"{artist.missing} of {done} samples were left out: no usable mask in {TRIES} tries.")

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_organoid_synth.core.atomic import write_text
 from napari_organoid_synth.core.device import pick_device, random_stream
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.job import write_text
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.tiling import cut_pair, list_tiles
 from napari_organoid_synth.core.runs.run import Run, new_gan

@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from napari_organoid_synth.core.atomic import write_text
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.job import Control, Event, Finished, JobFolder, Progress, Started, Warned, write_text
+from napari_organoid_synth.core.job import Control, Event, Finished, JobFolder, Progress, Started, Warned
 from napari_organoid_synth.core.pairs.loading import load_pairs
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import GenerateSettings, PipelineSettings, Recipe
+from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.runs.run import Run
+from napari_organoid_synth.core.synthesis.settings import GenerateSettings, PipelineSettings
 from napari_organoid_synth.core.synthesis.stages import TOTAL, Stage, run_stages
 
 FEW_PASS = 0.5  # share of drawn masks below which the person is told to train longer
@@ -78,7 +80,7 @@ def pipeline(
                 break
             masks.draw(settings.seed, "check", index, 0)
             yield Progress(index + 1, settings.checked)
-            yield from control.gate(index)
+            yield from control.wait_while_paused(index)
         report = masks.report()
         masks.keep_apart(folder / "failed_masks")
         write_text(folder / "decode_report.json", json.dumps(report, indent=1))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,42 +13,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_organoid_synth.core.codec.codec import Codec, PairSpec, Part
+from napari_organoid_synth.core.codec.codec import Codec
+from napari_organoid_synth.core.codec.spec import PairSpec, Part
 from napari_organoid_synth.core.device import seed_of
+from napari_organoid_synth.core.generators.batch import Batch
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.tiling import Tile, cut_pair
 
 MEMORY_SHARE = 0.25  # of what is free, for encoded tiles
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What a GAN learns from in one step, on one device, ``channels_last``.
-
-    Parameters
-    ----------
-    image : Tensor (N, C, Y, X) float32 in [-1, 1]
-        C is 0 for a generator that draws masks only.
-    mask : Tensor (N, M, Y, X) float32 in [-1, 1]
-        Encoded masks, or what a painter sees of them; M is 0 for a generator that draws images only.
-    image_class : Tensor (N,) int64
-        Index into the codec's image classes; 0 when there are none.
-    """
-
-    image: Tensor
-    mask: Tensor
-    image_class: Tensor
-
-    @property
-    def joint(self) -> Tensor:
-        """Image and mask channels together, (N, C + M, Y, X): what a generator that draws from noise learns."""
-        return torch.cat([self.image, self.mask], 1)
-
-    def to(self, device: torch.device) -> Batch:
-        """The same on another device."""
-        if device.type == "cpu":
-            return self
-        return Batch(*(part.to(device, non_blocking=True) for part in (self.image, self.mask, self.image_class)))
 
 
 class PairDataset:

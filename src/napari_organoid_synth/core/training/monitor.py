@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from napari_organoid_synth.core.device import random_stream, seed_of
-from napari_organoid_synth.core.metrics.distances import kernel_distance
+from napari_organoid_synth.core.distances import kernel_distance
 
 if TYPE_CHECKING:
     from napari_organoid_synth.core.generators.base import Gan

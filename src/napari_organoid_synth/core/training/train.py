@@ -29,6 +29,7 @@ from napari_organoid_synth.core.device import (
     use_threads,
 )
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.generators.batch import Batch
 from napari_organoid_synth.core.job import Control, Event, Finished, Previewed, Progress, Saved, Started, Warned
 from napari_organoid_synth.core.pairs.loading import load_pairs
 from napari_organoid_synth.core.pairs.pair import SamplePair, content_hash
@@ -36,7 +37,7 @@ from napari_organoid_synth.core.pairs.tiling import Tile, list_tiles, mirrored_w
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.runs.run import Run, new_gan
-from napari_organoid_synth.core.training.dataset import Batch, PairDataset, TileSampler, decode_sample
+from napari_organoid_synth.core.training.dataset import PairDataset, TileSampler, decode_sample
 from napari_organoid_synth.core.training.monitor import Watch
 from napari_organoid_synth.core.training.transfer import Weights, find_weights, take_over
 
@@ -161,7 +162,7 @@ def train(
             yield Previewed(step, str(preview.write(step)))
         if step % settings.checkpoint_every == 0 and step < total:
             yield Saved(step, str(run.save(gan, step, batch=batch_size, **watch.numbers, **watch.look(step).stats)))
-        for heartbeat in control.gate(step):
+        for heartbeat in control.wait_while_paused(step):
             meter.pause()
             yield heartbeat
     if step > began:

@@ -10,8 +10,8 @@ from typing import Any
 import napari
 from qtpy.QtWidgets import QCheckBox, QFileDialog, QFrame, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from napari_organoid_synth.core.atomic import write_text
 from napari_organoid_synth.core.blind.session import BlindSettings, Session
-from napari_organoid_synth.core.job import write_text
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.widgets.blind.page import BlindPage
 from napari_organoid_synth.widgets.blind.results import TOGETHER, Example, ResultPanel, Shown, look

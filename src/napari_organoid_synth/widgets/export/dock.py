@@ -10,9 +10,10 @@ from qtpy.QtCore import Qt, QUrl
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QCheckBox, QFileDialog, QLabel, QLineEdit, QPushButton, QSlider, QToolButton
 
+from napari_organoid_synth.core.export.settings import ExportSettings
 from napari_organoid_synth.core.job import Event, Finished, Progress
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import ExportSettings, ReportSettings
+from napari_organoid_synth.core.report.settings import ReportSettings
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.widgets.forms.editors import guard_wheel
 from napari_organoid_synth.widgets.forms.form import Fold, SettingsForm, rows

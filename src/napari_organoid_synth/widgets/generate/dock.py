@@ -21,11 +21,13 @@ from qtpy.QtWidgets import (
     QToolButton,
 )
 
+from napari_organoid_synth.core.atomic import write_bytes
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.job import Event, Failed, Finished, Started, write_bytes
+from napari_organoid_synth.core.job import Event, Failed, Finished, Started
+from napari_organoid_synth.core.metrics.settings import ScoreSettings
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.project import Project, file_stem
-from napari_organoid_synth.core.recipe import GenerateSettings, ScoreSettings
+from napari_organoid_synth.core.synthesis.settings import GenerateSettings
 from napari_organoid_synth.widgets.forms.editors import guard_wheel
 from napari_organoid_synth.widgets.forms.form import Fold, SettingsForm, rows, show_row
 from napari_organoid_synth.widgets.generate.mask_source import MASKS, fitting_drawers, layer_need, need_of

@@ -21,9 +21,9 @@ from qtpy.QtWidgets import (
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Event, Saved, Warned
+from napari_organoid_synth.core.map.settings import MapSettings
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import MapSettings
 from napari_organoid_synth.core.samples.store import SampleStore, Verdict
 from napari_organoid_synth.widgets.forms.editors import guard_wheel
 from napari_organoid_synth.widgets.forms.form import Fold, SettingsForm, rows

@@ -9,7 +9,9 @@ from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtWidgets import QFrame, QPushButton, QSpinBox, QVBoxLayout, QWidget
 
 from napari_organoid_synth.core.job import Event, Finished, Warned
-from napari_organoid_synth.core.recipe import FillSettings, MapSettings, ScoreSettings
+from napari_organoid_synth.core.map.settings import MapSettings
+from napari_organoid_synth.core.metrics.settings import ScoreSettings
+from napari_organoid_synth.core.synthesis.settings import FillSettings
 from napari_organoid_synth.widgets.forms.editors import guard_wheel
 from napari_organoid_synth.widgets.forms.form import rows
 from napari_organoid_synth.widgets.shared.cards import ProgressCard, WrapLabel

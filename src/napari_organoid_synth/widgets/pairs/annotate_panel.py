@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QFileDialog, QPushButton
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Failed
 from napari_organoid_synth.core.pairs.table import PairTable
-from napari_organoid_synth.core.recipe import AnnotateSettings
+from napari_organoid_synth.core.segmentation.settings import AnnotateSettings
 from napari_organoid_synth.widgets.forms.form import Fold, SettingsForm
 from napari_organoid_synth.widgets.shared.cards import ProgressCard, WrapLabel
 from napari_organoid_synth.widgets.shared.workspace import Workspace

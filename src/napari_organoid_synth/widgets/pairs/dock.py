@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QWidget
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.pairs.settings import TileSettings
 from napari_organoid_synth.core.pairs.table import PairTable
-from napari_organoid_synth.core.recipe import TileSettings
 from napari_organoid_synth.widgets.pairs.annotate_panel import AnnotatePanel
 from napari_organoid_synth.widgets.pairs.examine import (
     SAMPLES,

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.pair import MaskKind, SamplePair
+from napari_organoid_synth.core.pairs.settings import TileSettings
 from napari_organoid_synth.core.pairs.table import PairEntry, PairTable
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import TileSettings
 from napari_organoid_synth.widgets.shared.drop import Sources
 
 OVERLAYS = 3
@@ -123,8 +123,7 @@ def look(table: PairTable, left: threading.Event, seed: int = 0) -> Iterator[Pic
 
 def overlay(pair: SamplePair, side: int = 96) -> NDArray[np.uint8]:
     """The middle square of a pair, at most ``side`` px, with 1 px outlines in a colour per label."""
-    from napari_organoid_synth.core.pairs.overlay import outline
-    from napari_organoid_synth.core.pairs.pictures import picture
+    from napari_organoid_synth.core.pairs.pictures import outline, picture
 
     height, width = pair.size
     edge = min(height, width)

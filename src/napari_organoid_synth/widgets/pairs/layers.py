@@ -9,8 +9,8 @@ import numpy as np
 from qtpy.QtCore import QObject
 
 from napari_organoid_synth.core.pairs.pair import SamplePair
+from napari_organoid_synth.core.pairs.settings import TileSettings
 from napari_organoid_synth.core.pairs.tiling import TileGrid
-from napari_organoid_synth.core.recipe import TileSettings
 from napari_organoid_synth.widgets.pairs.examine import read_pair_of
 from napari_organoid_synth.widgets.shared.layers import show_pair
 from napari_organoid_synth.widgets.shared.workspace import Workspace

@@ -11,8 +11,8 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QLineEdit, QPushButton, QToolButton
 
 from napari_organoid_synth.core.job import Event, Finished, Warned
+from napari_organoid_synth.core.metrics.settings import ScoreSettings
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import ScoreSettings
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.widgets.forms.form import Fold, SettingsForm, rows, show_row
 from napari_organoid_synth.widgets.scores.rows import ScoreRows

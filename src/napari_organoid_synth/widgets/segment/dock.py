@@ -22,10 +22,11 @@ from napari_organoid_synth.core.gain.cost_estimate import (
     workers,
 )
 from napari_organoid_synth.core.gain.folds import find_groups, make_folds
+from napari_organoid_synth.core.gain.settings import GainSettings, SegmentSettings
 from napari_organoid_synth.core.gain.table import GENERATED, OPTIMISTIC
 from napari_organoid_synth.core.job import Added, Event, Failed, Finished, JobFolder, Progress, Started, Warned
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import GainSettings, Recipe, SegmentSettings
+from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.registry import SEGMENTERS
 from napari_organoid_synth.widgets.forms.editors import guard_wheel
 from napari_organoid_synth.widgets.forms.form import Fold, SettingsForm, rows, show_row

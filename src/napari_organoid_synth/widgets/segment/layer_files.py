@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_organoid_synth.core.job import write_text
+from napari_organoid_synth.core.atomic import write_text
 from napari_organoid_synth.core.pairs.ome_tiff import LABELS_ENDING, MAP_ENDINGS, read_image, read_labels
-from napari_organoid_synth.core.pairs.overlay import flow_colours
+from napari_organoid_synth.core.pairs.pictures import flow_colours
 
 NOTE = "layers.json"
 IMAGES, PREDICTED = "images", "predicted"

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.ome_tiff import pair_paths, read_pair
-from napari_organoid_synth.core.pairs.overlay import error_overlay
 from napari_organoid_synth.core.pairs.pair import SamplePair
+from napari_organoid_synth.core.pairs.pictures import error_overlay
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.widgets.segment.arms import arm_name
 

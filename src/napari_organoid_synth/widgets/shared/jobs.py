@@ -24,7 +24,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_organoid_synth.core.frozen_model import Settings
 from napari_organoid_synth.core.job import Event, Failed, Finished, Heartbeat, JobFolder, Progress
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import VERBS
+from napari_organoid_synth.core.verbs import VERBS
 
 POLL_SECONDS = 0.1
 REPAINT_SECONDS = 0.2
@@ -41,7 +41,7 @@ class JobRunner(QObject):
     Parameters
     ----------
     verb : str
-        A key of `napari_organoid_synth.core.recipe.VERBS`.
+        A key of `napari_organoid_synth.core.verbs.VERBS`.
     parent : QObject, optional
 
     Signals
@@ -109,7 +109,7 @@ class JobRunner(QObject):
         Parameters
         ----------
         verb : str
-            A key of `napari_organoid_synth.core.recipe.VERBS`, or "share", "adopt" or "report".
+            A key of `napari_organoid_synth.core.verbs.VERBS`, or "share", "adopt" or "report".
         project : Project
             Where the job folder is made.
         settings : Settings, optional
@@ -353,7 +353,7 @@ def history(folder: JobFolder) -> list[Event]:
 def command_text(verb: str, project: Project, settings: Settings) -> str:
     """The command that does the same: only what differs from the defaults."""
     parts = ["organoid-synth", verb, str(project.path)]
-    default = VERBS[verb]().model_dump(mode="json")
+    default = VERBS[verb].settings_class()().model_dump(mode="json")
     for key, value in _differences(default, settings.model_dump(mode="json")):
         parts += ["--set", f"{key}={value if isinstance(value, str) else json.dumps(value)}"]
     return shlex.join(parts)

@@ -168,7 +168,7 @@ def montage(image: NDArray[Any], labels: NDArray[np.int32]) -> tuple[NDArray[Any
     NDArray (Y', X') uint8
         Labels (modulo 255, never 0) on outlines, 0 elsewhere. Runs in a worker thread so that the window only draws.
     """
-    from napari_organoid_synth.core.pairs.overlay import outline
+    from napari_organoid_synth.core.pairs.pictures import outline
 
     count, channels, height, width = image.shape
     columns = min(count, max(2, int(np.ceil(np.sqrt(count)))))

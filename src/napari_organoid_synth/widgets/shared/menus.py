@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 from napari.layers import Image, Labels
@@ -11,22 +12,18 @@ from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QTabBar, QWidget
 
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.registry import load
 
 DISPLAY_NAME = "Organoid Synth"
 DOCKS = {
-    title: f"napari_organoid_synth.widgets.{place}"
-    for title, place in {
-        "Pairs": "pairs.dock:PairsWidget",
-        "Train": "train.dock:TrainWidget",
-        "Generate": "generate.dock:GenerateWidget",
-        "Curate": "curate.dock:CurateWidget",
-        "Map": "map.dock:MapWidget",
-        "Scores": "scores.dock:ScoresWidget",
-        "Blind test": "blind.dock:BlindWidget",
-        "Segment": "segment.dock:SegmentWidget",
-        "Export": "export.dock:ExportWidget",
-    }.items()
+    "Pairs": "pairs.dock:PairsWidget",
+    "Train": "train.dock:TrainWidget",
+    "Generate": "generate.dock:GenerateWidget",
+    "Curate": "curate.dock:CurateWidget",
+    "Map": "map.dock:MapWidget",
+    "Scores": "scores.dock:ScoresWidget",
+    "Blind test": "blind.dock:BlindWidget",
+    "Segment": "segment.dock:SegmentWidget",
+    "Export": "export.dock:ExportWidget",
 }
 AREAS = {"Curate": "bottom", "Map": "bottom"}  # these want width; the others are columns
 LOW, WIDE = 950, 1500
@@ -57,7 +54,8 @@ def open_dock(viewer: Any, title: str) -> Any:
             widget = docks[name]
             break
     else:
-        widget = load(DOCKS[title])(viewer)
+        module, _, cls = DOCKS[title].partition(":")
+        widget = getattr(import_module(f"napari_organoid_synth.widgets.{module}"), cls)(viewer)
         # as a tab at first: beside another it could need more room than the screen has; `move_down` finds out
         name, area = f"{title} ({DISPLAY_NAME})", AREAS.get(title, "right")
         viewer.window.add_dock_widget(widget, name=name, area=area, tabify=True)

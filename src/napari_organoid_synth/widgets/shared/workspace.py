@@ -15,7 +15,7 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Added, Event
 from napari_organoid_synth.core.project import MARKER, Project, file_stem
-from napari_organoid_synth.core.recipe import AdoptSettings
+from napari_organoid_synth.core.runs.settings import AdoptSettings
 from napari_organoid_synth.widgets.shared.jobs import JobRunner
 
 if TYPE_CHECKING:

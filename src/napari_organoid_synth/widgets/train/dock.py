@@ -13,8 +13,11 @@ from qtpy.QtWidgets import QButtonGroup, QHBoxLayout, QPushButton, QVBoxLayout, 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.frozen_model import Settings
 from napari_organoid_synth.core.job import Event, Failed, JobFolder, Previewed, Progress
+from napari_organoid_synth.core.metrics.settings import ScoreSettings
 from napari_organoid_synth.core.pairs.table import PairTable
-from napari_organoid_synth.core.recipe import PipelineSettings, Recipe, ScoreSettings, ShareSettings
+from napari_organoid_synth.core.recipe import Recipe
+from napari_organoid_synth.core.runs.settings import ShareSettings
+from napari_organoid_synth.core.synthesis.settings import PipelineSettings
 from napari_organoid_synth.widgets.shared.cards import ProgressCard, WrapLabel
 from napari_organoid_synth.widgets.shared.dock import ColumnDock, named
 from napari_organoid_synth.widgets.shared.drop import are_models, dropped_files

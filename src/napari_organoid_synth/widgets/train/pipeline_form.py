@@ -8,7 +8,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.recipe import PipelineSettings
+from napari_organoid_synth.core.synthesis.settings import PipelineSettings
 from napari_organoid_synth.widgets.forms.form import Fold, SettingsForm
 from napari_organoid_synth.widgets.shared.cards import WrapLabel
 from napari_organoid_synth.widgets.shared.runs import RunInfo

@@ -8,8 +8,9 @@ from typing import Any
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_organoid_synth.core.recipe import Recipe, TileSettings
-from napari_organoid_synth.core.registry import GANS
+from napari_organoid_synth.core.pairs.settings import TileSettings
+from napari_organoid_synth.core.recipe import Recipe
+from napari_organoid_synth.core.registry import GENERATORS
 from napari_organoid_synth.widgets.forms.form import Fold, SettingsForm
 from napari_organoid_synth.widgets.shared.cards import WrapLabel
 from napari_organoid_synth.widgets.shared.dock import combo_box, named
@@ -55,8 +56,8 @@ class RecipeForm(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         self.generator = combo_box()
         named(self.generator, "Generator", "What learns from your pairs.")
-        for name in GANS.names():
-            config: Any = GANS.config(name)
+        for name in GENERATORS.names():
+            config: Any = GENERATORS.config(name)
             if shape in ("", config.shape):
                 self.generator.addItem(config.title, name)
                 self.generator.setItemData(self.generator.count() - 1, config.when, Qt.ItemDataRole.ToolTipRole)
@@ -70,7 +71,7 @@ class RecipeForm(QWidget):
         column.addWidget(self.rest_fold)
         self.start = StartForm()
         column.addWidget(self.start)
-        offered: Any = GANS.config(self.generator.itemData(0))
+        offered: Any = GENERATORS.config(self.generator.itemData(0))
         hidden = ("gan", "start", "draws") if shape else ("gan", "start")
         self.form = SettingsForm(Recipe, SHOWN, hidden=hidden, labels=LABELS, choices={"tiles.size": offered.tiles})
         column.addWidget(self.form)
@@ -141,7 +142,7 @@ class RecipeForm(QWidget):
         """The form of the chosen generator, made when first chosen."""
         name = self.generator.currentData()
         if name not in self._gan_forms:
-            form = self._gan_forms[name] = SettingsForm(GANS.config(name), inside="gan")
+            form = self._gan_forms[name] = SettingsForm(GENERATORS.config(name), inside="gan")
             form.valueChanged.connect(self._take_gan)
             form.problemChanged.connect(lambda _: self.problemChanged.emit())
             group = self._gan_groups[name] = Fold("Generator")

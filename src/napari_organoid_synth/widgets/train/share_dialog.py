@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_organoid_synth.core.recipe import ShareSettings
+from napari_organoid_synth.core.runs.settings import ShareSettings
 from napari_organoid_synth.widgets.forms.form import rows
 from napari_organoid_synth.widgets.shared.cards import WrapLabel
 from napari_organoid_synth.widgets.shared.dock import add_row, combo_box

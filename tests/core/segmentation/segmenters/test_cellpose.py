@@ -13,10 +13,9 @@ from napari_organoid_synth.core.codec.heatflow import encode
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Progress
 from napari_organoid_synth.core.pairs.ome_tiff import read_image
-from napari_organoid_synth.core.pairs.overlay import flow_colours
 from napari_organoid_synth.core.pairs.pair import SamplePair
+from napari_organoid_synth.core.pairs.pictures import flow_colours
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import PredictSettings
 from napari_organoid_synth.core.segmentation.agreement import average_precision
 from napari_organoid_synth.core.segmentation.predict import predict
 from napari_organoid_synth.core.segmentation.segmenters.base import DESCRIPTION, SegmentSpec, load_segmenter
@@ -29,6 +28,7 @@ from napari_organoid_synth.core.segmentation.segmenters.cellpose import (
 )
 from napari_organoid_synth.core.segmentation.segmenters.cellpose_config import CellposeConfig
 from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool, intensity_range, normalise
+from napari_organoid_synth.core.segmentation.settings import PredictSettings
 
 pytest.importorskip("cellpose", reason="cellpose is not installed", exc_type=ImportError)
 MAJOR = installed_major()

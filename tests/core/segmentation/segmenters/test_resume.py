@@ -28,10 +28,10 @@ class StopAt(Control):
         super().__init__()
         self.step = step
 
-    def gate(self, step):
+    def wait_while_paused(self, step):
         if step == self.step:
             self.cancel()
-        yield from super().gate(step)
+        yield from super().wait_while_paused(step)
 
 
 @pytest.fixture(scope="module")

@@ -16,12 +16,12 @@ from stardist.utils import edt_prob
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.gain.segment import segment
+from napari_organoid_synth.core.gain.settings import SegmentSettings
 from napari_organoid_synth.core.job import Control, Progress
 from napari_organoid_synth.core.pairs.loading import save_layers_pair
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.table import PairTable, split_table
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import SegmentSettings
 from napari_organoid_synth.core.segmentation.segmenters import stardist as module
 from napari_organoid_synth.core.segmentation.segmenters.base import SegmentSpec, load_segmenter
 from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool

@@ -24,7 +24,7 @@ from napari_organoid_synth.core.metrics.extractors.base import (
     take_weights,
     weights_of,
 )
-from napari_organoid_synth.core.runs.weight_files import read_weights
+from napari_organoid_synth.core.weight_files import read_weights
 
 SIDE = 299
 CLASSES = 1008  # outputs of the 2015 graph; torchvision's network has 1000

@@ -16,10 +16,11 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from napari_organoid_synth.core.atomic import write_bytes, write_text
 from napari_organoid_synth.core.device import bf16_runs, pick_device
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.frozen_model import Settings
-from napari_organoid_synth.core.job import Control, Event, Progress, write_bytes, write_text
+from napari_organoid_synth.core.job import Control, Event, Progress
 from napari_organoid_synth.core.pairs.pair import MaskKind
 from napari_organoid_synth.core.registry import SEGMENTERS
 from napari_organoid_synth.core.segmentation.catalog import DESCRIPTION, WEIGHTS
@@ -189,7 +190,7 @@ class Segmenter(ABC):
             if kept and now >= due:
                 kept.write(parts, done)
                 due = time.monotonic() + max(KEEP_SECONDS, WRITE_SHARE * (time.monotonic() - now))
-            yield from control.gate(done)
+            yield from control.wait_while_paused(done)
         if kept and done < steps:
             kept.write(parts, done)
 

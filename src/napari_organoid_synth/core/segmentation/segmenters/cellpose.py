@@ -23,10 +23,10 @@ from torch import Tensor, nn
 from napari_organoid_synth.core.codec.heatflow import encode, flow_error
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Event
-from napari_organoid_synth.core.runs.weight_files import read_weights
 from napari_organoid_synth.core.segmentation.segmenters.base import Prediction, Segmenter, has_bf16
 from napari_organoid_synth.core.segmentation.segmenters.cellpose_config import CellposeConfig
 from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool, intensity_range, normalise
+from napari_organoid_synth.core.weight_files import read_weights
 
 SUPPORTED = {3: (3, 1), 4: (4, 2)}  # major to its first version whose functions are called here
 INSTALL = "Run: pip install 'cellpose>=3.1,<4' (trains from nothing) or 'cellpose>=4.2' (needs weights)."

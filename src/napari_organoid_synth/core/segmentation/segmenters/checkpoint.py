@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from napari_organoid_synth.core.job import write_bytes
+from napari_organoid_synth.core.atomic import write_bytes
 
 
 class TrainingFile:

@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_organoid_synth.core.job import write_bytes, write_text
+from napari_organoid_synth.core.atomic import write_bytes, write_text
 from napari_organoid_synth.core.segmentation.segmenters.stardist_config import StarDistConfig
 
 Arrays = tuple[NDArray[np.float32], NDArray[np.float32]]

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Event
-from napari_organoid_synth.core.pairs.overlay import outline
+from napari_organoid_synth.core.pairs.pictures import outline
 from napari_organoid_synth.core.segmentation.segmenters.base import Prediction, Segmenter
 from napari_organoid_synth.core.segmentation.segmenters.crops import (
     CropPool,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.linalg import sqrtm
 
-from napari_organoid_synth.core.metrics.distances import (
+from napari_organoid_synth.core.distances import (
     cubic_kernel,
     euclidean,
     frechet_distance,

@@ -1,0 +1,32 @@
+"""Types of fields that several settings share, each with its bounds and its description."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from napari_organoid_synth.core.registry import Registry
+
+Names = Annotated[tuple[str, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)]
+"""Several names; one alone may stand without brackets."""
+
+Which = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value)]
+"""A checkpoint: newest, best, or its step."""
+WHICH = r"^(newest|best|\d{1,9})$"
+
+DeviceName = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1, mps.")]
+Threads = Annotated[int, Field(ge=0, description="Processor threads; 0: as many as there are cores.")]
+
+
+def member_of(registry: Registry) -> Any:
+    """Turn ``"dcgan"`` or ``{"name": "dcgan", ...}`` into that member's settings."""
+
+    def validate(value: Any) -> Any:
+        if isinstance(value, str):
+            value = {"name": value}
+        if isinstance(value, dict) and isinstance(value.get("name"), str):
+            return registry.config(value["name"]).model_validate(value)
+        return value
+
+    return BeforeValidator(validate)

@@ -1,0 +1,96 @@
+"""Settings of comparisons: segmenters trained with and without synthetic pairs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, SerializeAsAny
+
+from napari_organoid_synth.core.fields import DeviceName, Threads, member_of
+from napari_organoid_synth.core.frozen_model import Settings
+from napari_organoid_synth.core.registry import SEGMENTERS
+from napari_organoid_synth.core.segmentation.segmenters.unet_config import UNetConfig
+
+Share = Annotated[float, Field(gt=0, le=1)]
+Ratio = Annotated[float, Field(gt=0, le=100)]
+
+
+class SegmentSettings(Settings):
+    """A segmenter trained on several sets (arms), each with the same number of steps."""
+
+    segmenter: Annotated[SerializeAsAny[Settings], member_of(SEGMENTERS)] = Field(
+        UNetConfig(), description="The segmenter."
+    )
+    arms: tuple[Literal["real", "classical", "synthetic", "curated"], ...] = Field(
+        ("real", "classical", "curated"),
+        min_length=1,
+        description="real; real + classical augmentation; real + all synthetic; real + accepted synthetic.",
+    )
+    steps: int = Field(500, ge=1, description="Optimiser steps of every arm.")
+    seed: int = Field(0, ge=0, description="Fixes initial weights and crops.")
+    device: DeviceName = "auto"
+    threads: Threads = 0
+
+
+class GainSettings(Settings):
+    """What synthetic pairs gain, measured in folds, the generator trained anew in each."""
+
+    segmenter: Annotated[SerializeAsAny[Settings], member_of(SEGMENTERS)] = Field(
+        UNetConfig(), description="The segmenter."
+    )
+    arms: tuple[
+        Literal["raw", "classical-tissue", "classical-organoid", "synthetic", "curated", "simulator", "pretrain"], ...
+    ] = Field(
+        ("raw", "classical-tissue", "synthetic", "curated"),
+        min_length=1,
+        description="What is compared; raw, the real pairs alone, is always trained, because the others are compared "
+        "with it.",
+    )
+    design: Literal["hold-out", "k-fold", "leave-one-out", "grouped"] = Field(
+        "grouped",
+        description="Which images are tested: those put aside, a part in turn, each in turn, or whole groups in turn "
+        "(each image by itself where there are no groups).",
+    )
+    folds: int = Field(0, ge=0, le=1000, description="Of k-fold and grouped; 0: five, or as many as can be.")
+    test_share: float = Field(
+        0.0, ge=0, lt=1, description="Share that hold-out tests; 0: the test images of the project."
+    )
+    group_pattern: str = Field(
+        "",
+        description="Which images belong together: a regular expression that finds the group in the name, or 'folder'; "
+        "empty: as the pairs say, or as the names suggest.",
+    )
+    repeats: int = Field(1, ge=1, le=100, description="Trainings of everything with other seeds.")
+    seed: int = Field(0, ge=0, description="Of the folds and of the first repeat; the next ones count up.")
+    subsets: tuple[Share, ...] = Field(
+        (1.0,), min_length=1, description="Shares of the training images of a fold that are used."
+    )
+    ratios: tuple[Ratio, ...] = Field(
+        (1.0,),
+        min_length=1,
+        description="Synthetic crops for each real one in a batch; of pretrain, synthetic steps for each real one.",
+    )
+    steps: int = Field(500, ge=1, description="Optimiser steps of every arm.")
+    generator: str = Field(
+        "", description="Run of the project, or YAML file, whose recipe is trained in each fold; empty: the newest run."
+    )
+    mask_generator: str = Field(
+        "", description="The same for the masks when masks is 'generated'; empty: the newest run that draws masks."
+    )
+    generator_steps: int = Field(0, ge=0, description="Optimiser steps of the generator; 0: as in its recipe.")
+    masks: Literal["generated", "warped", "real", "fitted", "simulated"] = Field(
+        "warped", description="What a painter paints on, as in 'generate'."
+    )
+    pairs: int = Field(50, ge=1, le=100_000, description="Pairs that are generated, or simulated, in each fold.")
+    curated_share: float = Field(
+        0.5, gt=0, le=1, description="Most realistic part that is kept where the pairs of a fold are curated by itself."
+    )
+    paper_protocol: bool = Field(
+        False, description="The generator sees the test images too, as in the studies; the result is optimistic."
+    )
+    scheduler: str = Field(
+        "", description="Address of a dask scheduler; empty: workers on this computer; 'here': no workers."
+    )
+    workers: int = Field(0, ge=0, le=1000, description="Tasks at once on this computer; 0: as many as it has cores.")
+    threads: int = Field(1, ge=1, le=1000, description="Processor threads of each task.")
+    device: DeviceName = "auto"

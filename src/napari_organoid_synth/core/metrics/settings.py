@@ -1,0 +1,37 @@
+"""Settings of everything that compares tiles: which scores, by which features."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from napari_organoid_synth.core.fields import DeviceName
+from napari_organoid_synth.core.frozen_model import Settings
+from napari_organoid_synth.core.registry import METRICS
+
+
+class FeatureSettings(Settings):
+    """The network whose features say which tiles are alike."""
+
+    extractor: Literal["encoder", "inception2048", "inception64", "vgg19", "random"] = Field(
+        "encoder", description="Network whose features are compared; the encoder learns from the real tiles first."
+    )
+    weights: str = Field("", description="File of weights of inception2048, inception64 or vgg19.")
+    device: DeviceName = "auto"
+
+
+class ScoreSettings(Settings):
+    """Scores of generated pairs, each and as a set."""
+
+    metrics: tuple[str, ...] = Field(tuple(METRICS.names()), description="Which scores of single pairs.")
+    again: bool = Field(False, description="Also pairs and sets that have their scores.")
+    sets: Literal["all", "kept", "accepted", "none"] = Field(
+        "all", description="Which pairs of each run are scored as a set: all, new and accepted (kept), accepted, none."
+    )
+    extractor: Literal["encoder", "inception2048", "inception64", "vgg19", "random"] = Field(
+        "encoder", description="Network whose features compare sets; the encoder learns from the real tiles first."
+    )
+    weights: str = Field("", description="File of weights of inception2048, inception64 or vgg19.")
+    seed: int = Field(0, ge=0, description="Fixes the halves from which intervals and ranges are taken.")
+    device: DeviceName = "auto"

@@ -1,0 +1,40 @@
+"""Settings of the pairs: how they are found and cut."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from napari_organoid_synth.core.fields import Names
+from napari_organoid_synth.core.frozen_model import Settings
+from napari_organoid_synth.core.pairs.pair import MaskKind
+
+
+class PairSettings(Settings):
+    """Which images belong to which masks; without images the table is shown."""
+
+    images: Names = Field((), description="Folder of images, or single files. Repeatable.")
+    masks: Names = Field((), description="Folder of masks; several named classes as NAME=FOLDER. Repeatable.")
+    image_pattern: str = Field("", description="Name of an image, such as '{name}_img.tif'.")
+    mask_pattern: str = Field("", description="Name of a mask, such as '{name}_masks.tif'.")
+    scale: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="Use images and masks at this share of their size; empty: new ones whole, others as before.",
+    )
+    no_masks: bool = Field(False, description="The images have no masks; generators of images alone learn from them.")
+    kind: MaskKind | None = Field(None, description="binary, classes or instances; empty: detected.")
+    test: float | str = Field("", description="Test images: names separated by commas, or a share such as 0.2.")
+
+
+class TileSettings(Settings):
+    """How images are cut."""
+
+    size: int = Field(256, ge=32, le=1024, description="Side of a tile, px.")
+    overlap: float = Field(0.2, ge=0, lt=0.9, description="Least share of a tile that its neighbour repeats.")
+    min_objects: int | None = Field(
+        None, ge=0, description="Fewest objects in a kept tile; empty: 3 for instances, 1 for binary, 0 for classes."
+    )
+    max_cover: float = Field(0.98, gt=0, le=1, description="Largest share of a kept tile that objects may cover.")
+    turn: bool = Field(True, description="Also train on the three right-angle rotations.")
+    flip: bool = Field(True, description="Also train on mirror images.")

@@ -1,0 +1,13 @@
+"""Settings of the report."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from napari_organoid_synth.core.frozen_model import Settings
+
+
+class ReportSettings(Settings):
+    """Where the report goes."""
+
+    output: str = Field("", description="HTML file; empty: report.html in the project.")

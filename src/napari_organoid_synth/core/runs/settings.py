@@ -1,0 +1,25 @@
+"""Settings of model files."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from napari_organoid_synth.core.fields import WHICH, Which
+from napari_organoid_synth.core.frozen_model import Settings
+
+
+class ShareSettings(Settings):
+    """What a model file says of itself."""
+
+    run: str = Field("", description="Name of the run; empty: the newest.")
+    checkpoint: Which = Field("best", pattern=WHICH, description="newest, best, or a step.")
+    licence: str = Field("", description="SPDX identifier under which others may use it, such as CC-BY-4.0.")
+    name: str = Field("", max_length=100, description="What it is called; empty: the name of the run.")
+    authors: str = Field("", max_length=1000, description="Who made it.")
+    note: str = Field("", max_length=10_000, description="What others should know.")
+
+
+class AdoptSettings(Settings):
+    """How a model file is taken into a project."""
+
+    name: str = Field("", max_length=100, description="What its run is called; empty: as the file says.")

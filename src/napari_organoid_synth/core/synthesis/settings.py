@@ -1,0 +1,81 @@
+"""Settings of making pairs."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.fields import WHICH, DeviceName, Names, Which
+from napari_organoid_synth.core.frozen_model import Settings
+from napari_organoid_synth.core.metrics.settings import FeatureSettings
+from napari_organoid_synth.core.recipe import Recipe
+
+
+class GenerateSettings(Settings):
+    """New pairs from a trained run."""
+
+    run: str = Field("", description="Name of the run, or a .synth file; empty: the newest.")
+    checkpoint: Which = Field("newest", pattern=WHICH, description="Of that run: newest, best, or a step.")
+    number: int = Field(50, ge=1, le=100_000, description="Pairs to make.")
+    seed: int = Field(0, ge=0, description="The same seed and run give the same pairs.")
+    masks: Literal["generated", "warped", "real", "fitted", "simulated", "file"] = Field(
+        "warped",
+        description="What a painter paints on: masks of a mask generator, real masks warped, as they are, new objects "
+        "with the sizes, shapes and clusters of the real ones (fitted), simulated, or a label file.",
+    )
+    mask_run: str = Field("", description="The run that draws the masks when masks is 'generated'; empty: the newest.")
+    mask_file: str = Field("", description="Label image to paint on when masks is 'file'.")
+    mask_tiles: Names = Field(
+        (),
+        description="Real tiles, such as image_y0_x128_r0, whose masks alone are warped; empty: masks from anywhere.",
+    )
+    image_class: str = Field("", description="Class of the images (healthy, a grade); empty: each class in turn.")
+    variety: float = Field(1.0, ge=0, le=2, description="Spread of the noise (joint) or of the warp (painter).")
+    background: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of each channel's range that an uneven background with dust adds to the image, from its "
+        "darkest to its brightest place; 0: none.",
+    )
+    batch: int = Field(4, ge=1, le=256, description="Pairs drawn at once.")
+    device: DeviceName = "auto"
+
+
+class PipelineSettings(Settings):
+    """Masks first, then images: a mask generator, a painter, and pairs made with both."""
+
+    masks: Recipe = Field(
+        Recipe.model_validate({"gan": "stylegan2_ada", "draws": "masks", "train": {"batch": 8, "steps": 8000}}),
+        description="Training of the mask generator.",
+    )
+    painter: Recipe = Field(Recipe(), description="Training of the painter.")
+    checked: int = Field(100, ge=1, le=10_000, description="Masks that are drawn and checked before painting.")
+    number: int = Field(50, ge=1, le=100_000, description="Pairs to make.")
+    seed: int = Field(0, ge=0, description="The same seed and trainings give the same pairs.")
+
+    @model_validator(mode="after")
+    def _fitting_shapes(self) -> PipelineSettings:
+        if self.masks.shape != "mask" or self.painter.shape != "painter":
+            raise UserError(
+                f"The pipeline's masks draw {self.masks.draws} and its painter is {self.painter.gan.name}.",  # type: ignore[attr-defined]
+                "Expected draws=masks, and a generator that paints.",
+                "Set masks.draws to 'masks' and painter.gan to a painter such as pix2pix.",
+            )
+        return self
+
+
+class FillSettings(FeatureSettings):
+    """New pairs near real tiles that no pair comes near."""
+
+    region: int = Field(1, ge=1, description="Number of the empty region on the map.")
+    tiles: Names = Field((), description="Real tiles by name, such as image_y0_x128_r0, in place of a region.")
+    number: int = Field(20, ge=1, le=10_000, description="Pairs to keep.")
+    tries: int = Field(8, ge=1, le=1000, description="Pairs that are drawn for each one that is kept.")
+    run: str = Field("", description="Name of the run; empty: the newest that draws images.")
+    checkpoint: Which = Field("newest", pattern=WHICH, description="Of that run: newest, best, or its step.")
+    variety: float = Field(1.0, ge=0, le=2, description="Spread of the noise (joint) or of the warp (painter).")
+    seed: int = Field(0, ge=0, description="The same seed, run and tiles give the same pairs.")
+    batch: int = Field(4, ge=1, le=256, description="Pairs drawn at once.")

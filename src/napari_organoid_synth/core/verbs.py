@@ -1,0 +1,63 @@
+"""Every command: which function does it, and what its settings are; nothing is imported before it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from napari_organoid_synth.core.frozen_model import Settings
+from napari_organoid_synth.core.registry import load
+
+
+@dataclass(frozen=True)
+class Verb:
+    """A command of the window and of the command line.
+
+    Parameters
+    ----------
+    settings : str
+        ``"module:Class"`` below ``core``.
+    function : str
+        ``"module:function"`` below ``core``, called with ``(project, settings, control)``; it yields events. Empty for
+        a command that ends at once.
+    """
+
+    settings: str
+    function: str = ""
+
+    def settings_class(self) -> type[Settings]:
+        """The class of its settings; imports no torch."""
+        cls: type[Settings] = load(self.settings)
+        return cls
+
+    def load(self) -> Callable[..., Iterator[Any]]:
+        """The function."""
+        function: Callable[..., Iterator[Any]] = load(self.function)
+        return function
+
+
+VERBS = {
+    "train": Verb("recipe:Recipe", "training.train:train"),
+    "generate": Verb("synthesis.settings:GenerateSettings", "synthesis.generate:generate"),
+    "pipeline": Verb("synthesis.settings:PipelineSettings", "synthesis.pipeline:pipeline"),
+    "score": Verb("metrics.settings:ScoreSettings", "scores.score:score"),
+    "map": Verb("map.settings:MapSettings", "map.build:map"),
+    "fill": Verb("synthesis.settings:FillSettings", "synthesis.fill_gaps:fill"),
+    "export": Verb("export.settings:ExportSettings", "export.export:export"),
+    "segment": Verb("gain.settings:SegmentSettings", "gain.segment:segment"),
+    "gain": Verb("gain.settings:GainSettings", "gain.gain:gain"),
+    "predict": Verb("segmentation.settings:PredictSettings", "segmentation.predict:predict"),
+    "annotate": Verb("segmentation.settings:AnnotateSettings", "segmentation.annotate:annotate"),
+}
+"""Commands that take a while: generators of events, which run in a process of their own."""
+
+SHORT_VERBS = {
+    "pair": Verb("pairs.settings:PairSettings"),
+    "curate": Verb("samples.settings:CurateSettings"),
+    "simulate": Verb("simulators.settings:SimulateSettings"),
+    "share": Verb("runs.settings:ShareSettings"),
+    "adopt": Verb("runs.settings:AdoptSettings"),
+    "report": Verb("report.settings:ReportSettings"),
+}
+"""Commands that end at once; each of their settings is also an option of the command line."""
