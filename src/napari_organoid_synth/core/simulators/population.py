@@ -18,7 +18,7 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.frozen_model import Settings
 from napari_organoid_synth.core.pairs.mask_kind import pieces_of
 from napari_organoid_synth.core.pairs.pair import SamplePair, Source
-from napari_organoid_synth.core.plural import plural
+from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.simulators.outlines import DESCRIPTORS, draw_knots, fill, measure, solidity, through
 from napari_organoid_synth.core.simulators.texture import expose, illumination, noise
 

@@ -1,4 +1,4 @@
-"""Numbers with their noun, for messages: "1 object", "2 objects"."""
+"""Numbers in sentences: "1 object", "2 objects", "512 × 378 px"."""
 
 from __future__ import annotations
 
@@ -16,3 +16,19 @@ def plural(number: int, noun: str, nouns: str = "") -> str:
         Name of several; default: ``noun`` with an s.
     """
     return f"{number:,} {noun if number == 1 else nouns or noun + 's'}"
+
+
+def pixels(size: tuple[int, ...]) -> str:
+    """Return the size of an image as people write it, width first.
+
+    Parameters
+    ----------
+    size : (int, int)
+        Height and width, px, as in the shape of an array (Y, X).
+
+    Examples
+    --------
+    >>> pixels((378, 512))
+    '512 × 378 px'
+    """
+    return " × ".join(str(side) for side in reversed(size)) + " px"
