@@ -65,5 +65,5 @@ def test_arrays_that_are_not_a_pair_are_refused(image: np.ndarray, labels: np.nd
 
 
 def test_no_pair_at_all_is_refused() -> None:
-    with pytest.raises(UserError, match="There is no sample"):
-        as_pairs([], name="sample")
+    with pytest.raises(UserError, match="There are no synthetic pairs"):
+        as_pairs([], source="synthetic")

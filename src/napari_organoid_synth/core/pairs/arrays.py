@@ -53,7 +53,7 @@ def as_pairs(
     """
     pairs = list(pairs)
     if not pairs:
-        raise UserError(f"There is no {name}.", "Expected at least one image with its labels.")
+        raise UserError(f"There are no {source} pairs.", "Expected at least one image with its labels.")
     like = like or next((pair for pair in pairs if isinstance(pair, SamplePair)), None)
     found: list[SamplePair | None] = [pair if isinstance(pair, SamplePair) else None for pair in pairs]
     plain = {
