@@ -55,7 +55,7 @@ def system_packages(*names: str) -> None:
 def environment(extras: str) -> None:
     """Create ``.venv`` and install the project with its extras, once for each state of ``pyproject.toml``."""
     if sys.version_info < (3, 11):
-        sys.exit(f"Python is {sys.version.split()[0]}, expected 3.11 or newer. Install a newer Python and run this with it.")
+        sys.exit(f"Python is {sys.version.split()[0]}, expected 3.11 or newer. Install a newer Python and use it here.")
     if not (BIN / "python").exists() and not (BIN / "python.exe").exists():
         if sys.platform == "linux" and not _has_ensurepip():
             system_packages(f"python3.{sys.version_info[1]}-venv")

@@ -459,7 +459,7 @@ MODELS: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "recipe of an unknown generator": (
         lambda run: swap(run / "recipe.yaml", "name: pix2pix", "name: biggan"),
-        "RUN/recipe.yaml: There is no 'biggan' in gans. Expected one of: "
+        "RUN/recipe.yaml: There is no 'biggan' among the generators. Expected one of: "
         f"{', '.join(GENERATORS.names())}. See 'organoid-synth list generators'.",
     ),
     "recipe of another width": (

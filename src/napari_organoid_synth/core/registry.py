@@ -164,7 +164,7 @@ METRICS = Registry(
         "nearest": "metrics.nearest:Nearest",
         "sharpness": "metrics.sharpness:Sharpness",
         "objects": "metrics.objects:Objects",
-        "fits": "metrics.mask_consistency:Fits",
+        "fits": "metrics.mask_consistency:MaskConsistency",
     },
     has_settings=False,
 )
