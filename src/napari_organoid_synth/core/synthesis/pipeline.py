@@ -1,4 +1,6 @@
-"""Structure first, then looks: learn masks, check them, learn to paint, make pairs (Hirling 2023, Cell Rep Methods).
+"""Structure first, then looks: learn masks, check them, learn to paint, make pairs.
+
+The method of Tasnadi, Sliz-Nagy and Horvath 2023 (Cell Reports Methods).
 
 One recipe and one job. A generator learns the encoded masks (heat flows for touching objects), what it draws is decoded
 and checked against the real masks, a painter learns to paint on real masks, and pairs are made from new masks.
