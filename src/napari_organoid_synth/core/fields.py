@@ -1,4 +1,4 @@
-"""Types of fields that several settings share, each with its bounds and its description."""
+"""Field types shared by several settings, each with bounds and description."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field
 from napari_organoid_synth.core.registry import Registry
 
 Names = Annotated[tuple[str, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)]
-"""Several names; one alone may stand without brackets."""
+"""One or more names; a single one may stand without brackets."""
 
 Which = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value)]
 """A checkpoint: newest, best, or its step."""
@@ -20,7 +20,7 @@ Threads = Annotated[int, Field(ge=0, description="Processor threads; 0: as many 
 
 
 def member_of(registry: Registry) -> Any:
-    """Turn ``"dcgan"`` or ``{"name": "dcgan", ...}`` into that member's settings."""
+    """Return a validator from ``"dcgan"`` or ``{"name": "dcgan", ...}`` to the settings of that member."""
 
     def validate(value: Any) -> Any:
         if isinstance(value, str):
