@@ -90,11 +90,12 @@ def test_samples_keep_their_verdicts_and_scores(project: Project) -> None:
 
 
 def test_scores_of_sets_are_read(project: Project) -> None:
-    found = read_set_scores(project)
-    assert [(one.run, one.number) for one in found] == [(JOINT, 3), (PAINTER, 8)]
+    sets = read_set_scores(project)
+    assert [(one.run, one.number) for one in sets] == [(JOINT, 3), (PAINTER, 8)]
     kept = json.loads(project.scores_path.read_text())["columns"][1]["scores"]
-    assert [(one.name, one.value) for one in found[1].scores] == [(one["name"], one["value"]) for one in kept]
-    assert len(kept) == 24
+    found = sets[1].scores
+    assert [(one.name, one.value) for one in found] == [(one["name"], one["value"]) for one in kept]
+    assert len(found) == 24
 
 
 def test_the_map_is_read(project: Project) -> None:
