@@ -340,7 +340,7 @@ def test_a_run_says_whose_features_it_compares_and_resumes_with_the_same(weight_
     started, *_ = train(project, recipe, Control(), tmp_path / "run")
     assert isinstance(started, Started)
     assert started.info["notes"]["perceptual"] == "vgg19 conv3_3"
-    assert Run(tmp_path / "run").note()["notes"] == started.info["notes"]
+    assert Run(tmp_path / "run").metadata.notes == started.info["notes"]
     other = torch.load(file, weights_only=True)
     other["features.0.bias"] += 1
     torch.save(other, file)

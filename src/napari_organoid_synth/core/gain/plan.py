@@ -241,7 +241,7 @@ class _Accepted:
 
         if name not in self._data:
             try:
-                self._data[name] = set(Run(self.project.run_path(name)).note().get("data", {}).values())
+                self._data[name] = set(Run(self.project.run_path(name)).metadata.data_hashes)
             except UserError:
                 self._data[name] = set()
         return self._data[name]

@@ -52,13 +52,13 @@ def _facts(run: TrainedRun) -> Iterator[str]:
         yield f"draws {run.recipe.draws} alone"
     yield f"tiles of {run.recipe.tiles.size} px"
     yield f"{run.steps:,} of {run.recipe.train.steps:,} steps of {count(run.recipe.train.batch, 'tile')}"
-    note = run.note
-    if "device" in note:
-        yield f"{note['device']}, {note.get('precision', '')}".rstrip(", ")
-    if note.get("images_per_second"):
-        yield f"{note['images_per_second']:.1f} images/s"
-    if note.get("seconds"):
-        yield f"{note['seconds'] / 60:,.0f} min" if note["seconds"] >= 90 else f"{note['seconds']:.0f} s"
+    metadata = run.metadata
+    if metadata.device:
+        yield f"{metadata.device}, {metadata.precision}".rstrip(", ")
+    if metadata.images_per_second:
+        yield f"{metadata.images_per_second:.1f} images/s"
+    if metadata.seconds:
+        yield f"{metadata.seconds / 60:,.0f} min" if metadata.seconds >= 90 else f"{metadata.seconds:.0f} s"
 
 
 def _differences(recipe: Recipe) -> str:

@@ -139,7 +139,7 @@ class Artist:
         self.gan: Generator = new_generator(run.recipe, run.spec).to(self.device)
         self.checkpoint: Checkpoint = run.load(self.gan, run.pick(settings.checkpoint))
         self.masks = _masks(project, run, settings) if self.gan.shape == "painter" else None
-        self.data = run.note().get("data", {})
+        self.data = run.metadata.data
         self.tried = self.refused = self.missing = self.added = self.left_out = 0
 
     @property
