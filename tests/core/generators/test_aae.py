@@ -316,7 +316,9 @@ def test_which_features() -> None:
     assert perceptual.replace(image_critic="off").features == "encoder"
     assert perceptual.replace(vgg19_weights="a.pth").features == "vgg19"
     assert perceptual.replace(perceptual="vgg19").features == "vgg19"
-    with pytest.raises(UserError, match=r"features of the image critic \(disc\) are asked for, and it is off"):
+    with pytest.raises(
+        UserError, match=r"Features of the image critic are chosen \(perceptual: disc\), but image_critic is off"
+    ):
         perceptual.replace(image_critic="off", perceptual="disc")
     with pytest.raises(UserError, match="AAE takes"):
         AaeConfig().check_tile(96)

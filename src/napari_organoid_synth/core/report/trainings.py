@@ -63,7 +63,7 @@ def _facts(run: TrainedRun) -> Iterator[str]:
 
 def _differences(recipe: Recipe) -> str:
     """The settings that are not the defaults, as ``key = value (default)``."""
-    name = recipe.gan.name  # type: ignore[attr-defined]
+    name = recipe.gan.name
     try:
         usual = dict(_flat(Recipe.model_validate({"gan": name, "draws": recipe.draws}).model_dump(mode="json")))
     except (UserError, ValueError):  # the default tile does not suit this generator

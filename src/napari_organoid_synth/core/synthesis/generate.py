@@ -138,14 +138,14 @@ class Artist:
         self.device = pick_device(settings.device)
         self.gan: Generator = new_generator(run.recipe, run.spec).to(self.device)
         self.checkpoint: Checkpoint = run.load(self.gan, run.pick(settings.checkpoint))
-        self.masks = _masks(project, run, settings) if self.gan.shape == "painter" else None
+        self.masks = _masks(project, run, settings) if self.gan.kind == "painter" else None
         self.data = run.metadata.data
         self.tried = self.refused = self.missing = self.added = self.left_out = 0
 
     @property
     def generator(self) -> str:
         """Name of the generator."""
-        return str(self.run.recipe.gan.name)  # type: ignore[attr-defined]
+        return self.run.recipe.gan.name
 
     @property
     def refused_share(self) -> float:
