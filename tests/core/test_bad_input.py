@@ -33,7 +33,7 @@ from napari_organoid_synth.core.pairs.tiling import small_image_warning
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.registry import GENERATORS
-from napari_organoid_synth.core.runs.run import Run, new_gan
+from napari_organoid_synth.core.runs.run import Run, new_generator
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.simulators.simulate import organoid_brightfield
 from napari_organoid_synth.core.training import train as train_module
@@ -235,7 +235,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     recipe = Recipe().override(*SMALL)
     run = Run.create(project.path / "runs" / "one", recipe, Codec.fit(load_pairs(project)))
     run.note(precision="float32", seconds_per_step=1.0, gflop_per_image=1.0)
-    run.save(new_gan(recipe, run.spec), 2, batch=1)
+    run.save(new_generator(recipe, run.spec), 2, batch=1)
     with SampleStore(project.samples_path) as store:
         store.add_many([organoid_brightfield(seed, 64) for seed in (8, 9)], run="one")
     return project.path
@@ -459,7 +459,7 @@ MODELS: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "recipe of an unknown generator": (
         lambda run: swap(run / "recipe.yaml", "name: pix2pix", "name: biggan"),
-        "RUN/recipe.yaml: There is no 'biggan' in gans. Expected one of: "
+        "RUN/recipe.yaml: There is no 'biggan' among the generators. Expected one of: "
         f"{', '.join(GENERATORS.names())}. See 'organoid-synth list generators'.",
     ),
     "recipe of another width": (
@@ -639,7 +639,7 @@ def full(folder: Path) -> str:
 def test_disk_full_in_every_verb(trained: Path, disk: Path, tmp_path: Path, call: Callable[..., tuple]) -> None:
     project = Path(shutil.copytree(trained, disk / "p"))
     run = Run(project / "runs" / "one")
-    gan = new_gan(run.recipe, run.spec)
+    gan = new_generator(run.recipe, run.spec)
     with SampleStore(project / "samples.sqlite") as store:
         store.decide(store.ids(), "accepted")
     before = state(project)

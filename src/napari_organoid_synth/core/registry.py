@@ -107,7 +107,7 @@ METRICS = Registry(
         "nearest": "metrics.nearest:Nearest",
         "sharpness": "metrics.sharpness:Sharpness",
         "objects": "metrics.objects:Objects",
-        "fits": "metrics.mask_consistency:Fits",
+        "fits": "metrics.mask_consistency:MaskConsistency",
     },
 )
 EXTRACTORS = Registry(

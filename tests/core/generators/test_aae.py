@@ -223,7 +223,7 @@ def test_perceptual_wasserstein_adds_a_hundred_times_the_distance_of_features(fe
     loss = 0.5 * (drawn - joint).square().mean() + 0.5 * adversarial
     losses = step_and_compare(gan, "autoencoder", loss, twin)
     assert losses["perceptual"].item() == pytest.approx(float(distance.detach()), rel=1e-4)
-    assert gan.notes == {"perceptual": features}
+    assert gan.metadata == {"perceptual": features}
 
 
 @pytest.mark.parametrize("loss", ["wasserstein", "wasserstein_plain", "least_squares"])
@@ -243,7 +243,7 @@ def test_the_critic_of_codes(loss: str) -> None:
         (slope,) = torch.autograd.grad(critic(mixed).sum(), mixed, create_graph=True)
         expected = expected + 3 * (slope.norm(dim=1) - 1).square().mean()
     step_and_compare(gan, "discriminator_latent", expected, twin)
-    assert ("loss" in gan.notes) == (loss == "wasserstein_plain")
+    assert ("loss" in gan.metadata) == (loss == "wasserstein_plain")
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -286,7 +286,7 @@ def weight_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_vgg19_compares_the_image_channels(weight_file: Path) -> None:
     gan = small(loss="perceptual_wasserstein", vgg19_weights=str(weight_file), image_critic="off", adv_weight=1.0)
     digest = hashlib.sha256(weight_file.read_bytes()).hexdigest()
-    assert gan.notes == {
+    assert gan.metadata == {
         "perceptual": "vgg19 conv3_3",
         "perceptual_file": "vgg19.pth",
         "perceptual_sha256": digest,

@@ -143,7 +143,7 @@ def test_a_dcgan_lends_its_weights() -> None:
     """All but the first layers, which take the class, fit: transfer from unlabelled images."""
     dcgan = Dcgan(DcganConfig.parse({k: v for k, v in SMALL.items() if k != "width"}), PairSpec(64, 1, 1))
     gan = small("conv")
-    _, left = gan.adopt(dcgan.state()[0])
+    _, left = gan.load_matching_weights(dcgan.state()[0])
     assert left == 2 * 2 + 2  # first layer and embedding of generator and average, first layer and maps of the judge
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from report_project import Page, pair
 
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.pictures import picture
 from napari_organoid_synth.core.report.pictures import LARGEST, SMALL, Album
+from report_project import Page, pair
 
 
 def tile(image, labels=None):

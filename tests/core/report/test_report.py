@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from report_project import EVIL, Page, arm, pair, score, write_scores
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Finished, Progress, Started
@@ -21,6 +20,7 @@ from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.report import SECTIONS, newest_results, report, write_report
 from napari_organoid_synth.core.samples.store import SampleStore
+from report_project import EVIL, Page, arm, pair, score, write_scores
 
 TITLES = [
     "Real data", "Trainings", "Sample sheet", "Generators against the originals", "Masks and memorisation", "Map",

@@ -12,9 +12,9 @@ NAMES = {"kid": "low", "fid": "low", "ssim": "range", "uqi": "range", "nmi": "ra
          "coverage": "high", "c2st": "range"}  # fmt: skip
 
 
-def scores(alike: float, **more):
+def scores(matched: float, **more):
     """Every score of the tables, all with the range 0.5 to 1."""
-    return [score(name, alike, 0.5, 1.0, better, **more) for name, better in NAMES.items()]
+    return [score(name, matched, 0.5, 1.0, better, **more) for name, better in NAMES.items()]
 
 
 def plain(table):
@@ -94,6 +94,6 @@ def test_masks_have_a_table_beside_the_sentences_about_copies(project, read):
 
 
 def test_every_score_is_said_in_words(project, read):
-    write_scores(project, {"one": [score("kid", 0.1, 0, 1, "low", extractor="encoder:cd", words="as it should")]})
+    write_scores(project, {"one": [score("kid", 0.1, 0, 1, "low", extractor="encoder:cd", message="as it should")]})
     details = [row for table in read(project).tables for row in table if "as it should" in row]
     assert details == [["pix2pix, one: 40 tiles, all pairs", "KID", "as it should", "40 with 50", "encoder:cd"]]

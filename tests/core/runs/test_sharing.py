@@ -27,7 +27,7 @@ from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.registry import GENERATORS
 from napari_organoid_synth.core.runs.model_file import MEMBERS, Bundle, Card, read_bundle
-from napari_organoid_synth.core.runs.run import Run, new_gan, read_preview
+from napari_organoid_synth.core.runs.run import Run, new_generator, read_preview
 from napari_organoid_synth.core.runs.settings import ShareSettings
 from napari_organoid_synth.core.runs.sharing import add_bundle, find_run, tensors_of, write_bundle
 from napari_organoid_synth.core.samples.store import SampleStore
@@ -50,9 +50,9 @@ def recipe_of(name: str) -> Recipe:
 
 def make_run(path: Path, recipe: Recipe) -> Run:
     run = Run.create(path, recipe, Codec.fit([em(0, 64)]))
-    gan = new_gan(recipe, run.spec)
+    gan = new_generator(recipe, run.spec)
     for step, distance in ((10, 0.25), (20, 0.5)):
-        gan.seen, gan.taken = 4 * step, step
+        gan.images_seen, gan.steps_taken = 4 * step, step
         for network in gan.networks().values():
             for parameter in network.parameters():
                 parameter.data.add_(0.01)
@@ -178,7 +178,7 @@ def test_every_generator_draws_the_same_after_the_journey(name: str, tmp_path: P
     condition = torch.zeros(1, made.spec.mask_channels, 64, 64) if made.recipe.shape == "painter" else None
     drawn = []
     for one in (made, adopted):
-        gan = new_gan(one.recipe, one.spec)
+        gan = new_generator(one.recipe, one.spec)
         one.load(gan, one.pick("best"))
         drawn.append(gan.sample(torch.Generator().manual_seed(3), condition=condition))
     assert torch.equal(*drawn)
@@ -289,7 +289,7 @@ REFUSED: dict[str, tuple[Change, str]] = {
     ),
     "no generator": (
         member("recipe.yaml", b"gan: evil"),
-        "in model.synth: Setting 'gan' is 'evil'. There is no 'evil' in gans",
+        "in model.synth: Setting 'gan' is 'evil'. There is no 'evil' among the generators.",
     ),
     "long recipe": (
         member("recipe.yaml", b"#" * 20_000),

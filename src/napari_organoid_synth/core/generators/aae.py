@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 from napari_organoid_synth.core.generators.aae_config import AaeConfig
 from napari_organoid_synth.core.generators.base import channels_last, descend, make_adam, set_trainable
 from napari_organoid_synth.core.generators.blocks import Norm, init_weights, up_layer
-from napari_organoid_synth.core.generators.latent import LatentGan
+from napari_organoid_synth.core.generators.latent import LatentGenerator
 from napari_organoid_synth.core.generators.losses import (
     Adversarial,
     discriminator_loss,
@@ -162,7 +162,7 @@ class CodeCloud(nn.Module):
         return self.mean + variety * noise @ spread.T
 
 
-class Aae(LatentGan):
+class Aae(LatentGenerator):
     """A joint generator: the decoder of an autoencoder whose codes a discriminator cannot tell from N(0, 1).
 
     A step improves encoder and decoder by (1 - w) · reconstruction + w · adversarial, then the discriminators. The
@@ -214,7 +214,7 @@ class Aae(LatentGan):
         return self._networks["autoencoder"]["decoder"]  # type: ignore[index,no-any-return]
 
     @property
-    def notes(self) -> dict[str, str]:
+    def metadata(self) -> dict[str, str]:
         """Whose features are compared, with name and SHA-256 of their file; a warning about ``wasserstein_plain``."""
         if self.config.loss == "wasserstein_plain":
             return {"loss": "wasserstein_plain bounds no slope; only to reproduce older work"}
@@ -264,7 +264,7 @@ class Aae(LatentGan):
                     loss = self._critic_loss(critic, real, drawn, rng)
                 bad = torch.maximum(bad, descend(loss, critic, self._optimizers[name]))
             losses[name] = loss.detach()
-        self.count(len(real))
+        self.record_step(len(real))
         return losses | {"bad": bad}
 
     def _critic_loss(self, critic: nn.Module, real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:

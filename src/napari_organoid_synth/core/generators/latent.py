@@ -9,10 +9,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from napari_organoid_synth.core.generators.base import Gan, streams_of
+from napari_organoid_synth.core.generators.base import Generator, streams_of
 
 
-class LatentGan(Gan):
+class LatentGenerator(Generator):
     """A generator of image, mask or both from a latent vector of N(0, 1).
 
     Attributes

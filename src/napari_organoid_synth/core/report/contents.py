@@ -23,7 +23,7 @@ from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.report.pictures import Album
 from napari_organoid_synth.core.samples.store import Change, SampleRow, SampleStore
-from napari_organoid_synth.core.scores.table import Columns, read_columns
+from napari_organoid_synth.core.scores.storage import SetScores, read_set_scores
 
 SEED = 0  # of what is drawn at random
 IMAGES, TILES = 16, 4  # real images that are read, tiles of each
@@ -82,7 +82,7 @@ class Contents:
     rows: list[SampleRow] = field(default_factory=list)
     history: list[Change] = field(default_factory=list)
     runs: list[TrainedRun] = field(default_factory=list)
-    columns: Columns = field(default_factory=list)
+    set_scores: list[SetScores] = field(default_factory=list)
 
     @cached_property
     def counts(self) -> dict[str, int]:
@@ -163,7 +163,7 @@ def read_contents(project: Project, results: dict[str, Any], seconds: dict[str, 
             except UserError:
                 continue
             found.runs.append(TrainedRun(path, recipe, _note(path)))
-        found.columns = read_columns(project)
+        found.set_scores = read_set_scores(project)
         yield found
     finally:
         if store is not None:

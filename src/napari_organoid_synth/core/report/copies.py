@@ -9,7 +9,7 @@ from napari_organoid_synth.core.report.contents import Contents
 from napari_organoid_synth.core.report.page import Section, paragraph
 from napari_organoid_synth.core.report.set_tables import label, mask_table
 from napari_organoid_synth.core.scores.score import nearest_real
-from napari_organoid_synth.core.scores.table import words_of
+from napari_organoid_synth.core.scores.table import sentences
 
 NEAREST = 6
 
@@ -18,9 +18,9 @@ def copies(contents: Contents) -> Section | None:
     """Whether masks are alike in distribution, and images not alike one by one."""
     text = mask_table(contents)
     said = ""
-    for column in contents.columns:
-        words = " ".join(words_of(column))
-        name = f"{label(column, contents.run(column['run']))} ({column['number']} {column['samples']})."
+    for one in contents.set_scores:
+        words = " ".join(sentences(one))
+        name = f"{label(one, contents.run(one.run))} ({one.number} {one.samples})."
         said += f"<p><b>{escape(name)}</b> {escape(words)}</p>\n"
     shown = _nearest(contents)
     if said or shown:

@@ -64,19 +64,16 @@ def _generators(contents: Contents) -> list[str]:
 
 def _range(contents: Contents) -> list[str]:
     """How many scores lie within what the originals reach; KID by its numbers. Of the set with the lowest KID."""
-    sets = [(column, {score["name"]: score for score in column["scores"]}) for column in contents.columns]
-    sets = [(column, scores) for column, scores in sets if "kid" in scores]
+    sets = [one for one in contents.set_scores if "kid" in one.by_name]
     if not sets:
         return []
-    column, scores = min(sets, key=lambda one: one[1]["kid"]["alike"])
-    inside = sum(score["real_low"] <= score["alike"] <= score["real_high"] for score in scores.values())
-    kid = scores["kid"]
-    reached = kid["alike"] <= kid["real_high"]
-    name = label(column, contents.run(column["run"]))
+    best = min(sets, key=lambda one: one.by_name["kid"].matched_value)
+    kid, inside = best.by_name["kid"], sum(score.within for score in best.scores)
+    reached = kid.matched_value <= kid.originals.high
     return [
-        f"The range of the originals was {'reached' if reached else 'not reached'}: KID of {name} is "
-        f"{number(kid['alike'])}, originals {number(kid['real_low'])} to {number(kid['real_high'])}; {inside} of "
-        f"{count(len(scores), 'score')} within it."
+        f"The range of the originals was {'reached' if reached else 'not reached'}: KID of "
+        f"{label(best, contents.run(best.run))} is {number(kid.matched_value)}, originals {number(kid.originals.low)} "
+        f"to {number(kid.originals.high)}; {inside} of {count(len(best.scores), 'score')} within it."
     ]
 
 

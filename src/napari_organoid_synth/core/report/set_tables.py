@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from napari_organoid_synth.core.metrics.sets import MASK_SCORES
+from napari_organoid_synth.core.metrics.sets import MASK_SCORES, Interval, SetScore
 from napari_organoid_synth.core.report.contents import Contents, TrainedRun
 from napari_organoid_synth.core.report.page import Section, fold, paragraph, table
+from napari_organoid_synth.core.scores.storage import SetScores
 
-Scores = dict[str, dict[str, Any]]
 STUDY = {
     "kid": "KID",
     "fid": "FID",
@@ -43,21 +43,15 @@ class Line:
 
     label: str
     under: str
-    column: dict[str, Any]
-    scores: Scores
-
-    def within(self, name: str) -> bool:
-        """Whether a score lies in the range of the originals."""
-        score = self.scores[name]
-        return bool(score["real_low"] <= score["alike"] <= score["real_high"])
+    run: str
+    scores: dict[str, SetScore]
 
 
 def set_tables(contents: Contents) -> Section | None:
     """Tables 1 and 2, and the values of all tiles."""
-    columns = [column for column in contents.columns if column["scores"]]
-    if not columns:
+    lines = [_line(one, contents.run(one.run)) for one in contents.set_scores if one.scores]
+    if not lines:
         return None
-    lines = [_line(column, contents.run(column["run"])) for column in columns]
     text = paragraph(
         "KID first: FID is biased upwards with few tiles, and the more so the fewer. Large numbers compare as many "
         "generated tiles with one half of the real ones as the other half has: hold them against the row of the "
@@ -73,7 +67,7 @@ def set_tables(contents: Contents) -> Section | None:
 
 def mask_table(contents: Contents) -> str:
     """Distances of distributions of what the masks hold; nothing when no set has them."""
-    lines = [_line(column, contents.run(column["run"])) for column in contents.columns]
+    lines = [_line(one, contents.run(one.run)) for one in contents.set_scores]
     lines = [line for line in lines if any(name in line.scores for name in MASKS)]
     if not lines:
         return ""
@@ -84,9 +78,9 @@ def mask_table(contents: Contents) -> str:
     return f"<h3>Masks</h3>\n{paragraph(words)}{_matrix('Scores of masks', MASKS, lines)}"
 
 
-def label(column: dict[str, Any], run: TrainedRun | None) -> str:
+def label(scores: SetScores, run: TrainedRun | None) -> str:
     """What a scored set is called in a sentence: its generator and its run."""
-    name = column["run"] or "without a run"
+    name = scores.run or "without a run"
     return f"{_generator(run)}, {name}" if run else name
 
 
@@ -94,24 +88,23 @@ def _generator(run: TrainedRun) -> str:
     return run.generator.partition(" – ")[0]
 
 
-def _line(column: dict[str, Any], run: TrainedRun | None) -> Line:
-    under = f"{column['number']} tiles, {KINDS.get(column['samples'], column['samples'])}"
-    scores = {score["name"]: score for score in column["scores"]}
+def _line(scores: SetScores, run: TrainedRun | None) -> Line:
+    under = f"{scores.number} tiles, {KINDS[scores.samples]}"
     if run is None:
-        return Line(column["run"] or "Without a run", under, column, scores)
+        return Line(scores.run or "Without a run", under, scores.run, scores.by_name)
     loss = f", {run.recipe.gan.loss}" if hasattr(run.recipe.gan, "loss") else ""
-    return Line(f"{_generator(run)}{loss}".replace("_", " "), f"{run.name}: {under}", column, scores)
+    return Line(f"{_generator(run)}{loss}".replace("_", " "), f"{run.name}: {under}", run.name, scores.by_name)
 
 
 def _by_loss(contents: Contents, lines: Sequence[Line]) -> dict[str, list[Line]]:
     """Sets of runs of one generator that differ in the loss, at least two losses, by the generator's name."""
     found: dict[str, list[Line]] = {}
     for line in lines:
-        run = contents.run(line.column["run"])
+        run = contents.run(line.run)
         loss = getattr(run.recipe.gan, "loss", None) if run else None
         if run is not None and loss is not None:
             name = _generator(run)
-            own = Line(str(loss).replace("_", " "), line.under, line.column, line.scores)
+            own = Line(str(loss).replace("_", " "), line.under, line.run, line.scores)
             found.setdefault(name, []).append(own)
     return {name: runs for name, runs in found.items() if len({line.label for line in runs}) > 1}
 
@@ -119,7 +112,7 @@ def _by_loss(contents: Contents, lines: Sequence[Line]) -> dict[str, list[Line]]
 def _matrix(caption: str, names: dict[str, str], lines: Sequence[Line]) -> str:
     """Rows of sets under the row of their originals; sets whose originals differ stand apart."""
     names = {name: title for name, title in names.items() if any(name in line.scores for line in lines)}
-    better = {name: line.scores[name]["better"] for line in lines for name in names if name in line.scores}
+    better = {name: line.scores[name].better for line in lines for name in names if name in line.scores}
     head = "".join(f'<th scope="col">{escape(title)}{ARROWS[better[name]]}</th>' for name, title in names.items())
     body = ""
     for group in _same_originals(names, lines):
@@ -136,16 +129,18 @@ def _matrix(caption: str, names: dict[str, str], lines: Sequence[Line]) -> str:
 def _same_originals(names: dict[str, str], lines: Sequence[Line]) -> list[list[Line]]:
     groups: dict[tuple[Any, ...], list[Line]] = {}
     for line in lines:
-        ranges = [(name, one["real_low"], one["real_high"], one["extractor"]) for name, one in line.scores.items()]
+        ranges = [
+            (name, score.originals.low, score.originals.high, score.extractor) for name, score in line.scores.items()
+        ]
         groups.setdefault(tuple(sorted(one for one in ranges if one[0] in names)), []).append(line)
     return list(groups.values())
 
 
 def _originals(names: dict[str, str], group: Sequence[Line]) -> str:
     scores = group[0].scores
-    ranges = {name: f"{_digits(one['real_low'])} to {_digits(one['real_high'])}" for name, one in scores.items()}
+    ranges = {name: _span(score.originals) for name, score in scores.items()}
     cells = "".join(f"<td>{ranges.get(name, '–')}</td>" for name in names)
-    tiles = max(score["n_real"] for score in scores.values())
+    tiles = max(score.n_real for score in scores.values())
     return f'<tr class=originals><th scope="row">Originals<small>{tiles} real tiles</small></th>{cells}</tr>'
 
 
@@ -153,17 +148,18 @@ def _cell(line: Line, name: str, group: Sequence[Line]) -> str:
     if name not in line.scores:
         return "<td>–</td>"
     score = line.scores[name]
-    text = _digits(score["alike"])
-    values = [one.scores[name]["alike"] for one in group if name in one.scores]
-    best = {"low": min, "high": max}.get(score["better"])
-    if best is not None and len(values) > 1 and score["alike"] == best(values):
+    text = _digits(score.matched_value)
+    values = [one.scores[name].matched_value for one in group if name in one.scores]
+    best = {"low": min, "high": max}.get(score.better)
+    if best is not None and len(values) > 1 and score.matched_value == best(values):
         text = f"<span class=best>{text}</span>"
-    if line.within(name):
+    if score.within:
         text = f"<b>{text}&nbsp;●</b>"
-    return (
-        f"<td>{text}<small>{_digits(score['value'])}</small>"
-        f"<small>{_digits(score['low'])} to {_digits(score['high'])}</small></td>"
-    )
+    return f"<td>{text}<small>{_digits(score.value)}</small><small>{_span(score.interval)}</small></td>"
+
+
+def _span(interval: Interval) -> str:
+    return f"{_digits(interval.low)} to {_digits(interval.high)}"
 
 
 def _digits(value: float) -> str:
@@ -174,8 +170,8 @@ def _digits(value: float) -> str:
 def _notes(lines: Sequence[Line]) -> str:
     """Extractors with the hash of their weights, and numbers of tiles."""
     scores = [score for line in lines for score in line.scores.values()]
-    extractors = dict.fromkeys(score["extractor"] for score in scores if score["extractor"])
-    tiles = {(score["n_real"], score["n_fake"]) for score in scores}
+    extractors = dict.fromkeys(score.extractor for score in scores if score.extractor)
+    tiles = {(score.n_real, score.n_synthetic) for score in scores}
     numbers = ", ".join(f"{real} real with {fake} generated" for real, fake in sorted(tiles, reverse=True))
     words = f"Tiles: {numbers}. Extractor of features: {', '.join(extractors) or 'none'} (name, hash of its weights)."
     words += " Scores of different extractors or numbers of tiles are not comparable."
@@ -186,8 +182,8 @@ def _details(lines: Sequence[Line]) -> str:
     rows = []
     for line in lines:
         for score in line.scores.values():
-            title = score["title"] + (f", {score['unit']}" if score["unit"] else "")
-            tiles = f"{score['n_fake']} with {score['n_real']}"
-            rows.append([f"{line.label}, {line.under}", title, score["words"], tiles, score["extractor"] or "–"])
+            title = score.title + (f", {score.unit}" if score.unit else "")
+            tiles = f"{score.n_synthetic} with {score.n_real}"
+            rows.append([f"{line.label}, {line.under}", title, score.message, tiles, score.extractor or "–"])
     head = ["Set", "Score", "In words", "Tiles", "Extractor"]
     return fold("Every score in words", table(head, rows, words=True))

@@ -32,7 +32,7 @@ from napari_organoid_synth.core.registry import GENERATORS
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from napari_organoid_synth.core.generators.base import Gan
+    from napari_organoid_synth.core.generators.base import Generator
 
 FORMAT = 1
 SCORE = "kernel_distance"  # the number of a checkpoint that says which is best; low is good
@@ -123,7 +123,7 @@ class Run:
 
     # ----------------------------------------------------------------------------------------------- checkpoints
 
-    def save(self, gan: Gan, step: int, **numbers: Any) -> Path:
+    def save(self, gan: Generator, step: int, **numbers: Any) -> Path:
         """Write a checkpoint and delete those older than the newest ``recipe.train.keep``, but never the best.
 
         An earlier checkpoint of the same step stays whole until the new one is: while the tensors are replaced, the
@@ -203,7 +203,7 @@ class Run:
             )
         return int(which)
 
-    def load(self, gan: Gan, step: int | None = None) -> Checkpoint:
+    def load(self, gan: Generator, step: int | None = None) -> Checkpoint:
         """Load a checkpoint into a GAN: that of ``step``, or the newest that is whole.
 
         Raises
@@ -323,7 +323,7 @@ def read_preview(path: Path) -> tuple[NDArray[Any], NDArray[np.int32]]:
         return arrays["image"], arrays["labels"]
 
 
-def new_gan(recipe: Recipe, spec: PairSpec) -> Gan:
+def new_generator(recipe: Recipe, spec: PairSpec) -> Generator:
     """The recipe's generator with initial weights that depend on its seed alone."""
     import torch
 
@@ -331,5 +331,5 @@ def new_gan(recipe: Recipe, spec: PairSpec) -> Gan:
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of(recipe.train.seed, "weights"))
-        gan: Gan = GENERATORS.load(recipe.gan.name)(recipe.gan, spec)  # type: ignore[attr-defined]
+        gan: Generator = GENERATORS.load(recipe.gan.name)(recipe.gan, spec)  # type: ignore[attr-defined]
     return gan

@@ -20,13 +20,13 @@ from napari_organoid_synth.core.pairs.pictures import decode_png, encode_png, ou
 from napari_organoid_synth.core.project import Project, file_stem
 from napari_organoid_synth.core.recipe import Recipe, StartSettings
 from napari_organoid_synth.core.runs.model_file import AGAIN, LICENCES, SUFFIX, Bundle, Card, pack_bundle, read_bundle
-from napari_organoid_synth.core.runs.run import SCORE, Run, new_gan, read_preview
+from napari_organoid_synth.core.runs.run import SCORE, Run, new_generator, read_preview
 from napari_organoid_synth.core.runs.settings import ShareSettings
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from napari_organoid_synth.core.generators.base import Gan
+    from napari_organoid_synth.core.generators.base import Generator
 
 SHOWN, SIDE = 4, 256  # samples in a preview, and their largest side, px
 MARK = (255, 221, 0)
@@ -59,7 +59,7 @@ def write_bundle(run: Run, path: Path, settings: ShareSettings, created: str = "
             f"Expected an SPDX identifier such as {', '.join(LICENCES)}.",
             "Choose under which terms others may use the model; without one nobody may.",
         )
-    gan = new_gan(run.recipe, run.spec)
+    gan = new_generator(run.recipe, run.spec)
     checkpoint = run.load(gan, run.pick(settings.checkpoint))
     generator: Any = run.recipe.gan
     numbers = {key: float(value) for key, value in gan.state()[1].items()}
@@ -114,8 +114,8 @@ def add_bundle(project: Project, path: Path, name: str = "") -> Run:
         with suppress(UserError):  # a damaged run is not this one
             if (run := Run(folder)).note().get("bundle", {}).get("sha256") == bundle.sha256:
                 return run
-    gan, image, card = new_gan(bundle.recipe, bundle.spec), _shown(bundle), bundle.card
-    gan.adopt(tensors_of(bundle))
+    gan, image, card = new_generator(bundle.recipe, bundle.spec), _shown(bundle), bundle.card
+    gan.load_matching_weights(tensors_of(bundle))
     state, numbers = gan.state()
     if numbers.keys() != card.numbers.keys():
         raise UserError(
@@ -171,7 +171,7 @@ def tensors_of(bundle: Bundle) -> dict[str, Tensor]:
     from safetensors import SafetensorError
     from safetensors.torch import load
 
-    expected = _weights(new_gan(bundle.recipe, bundle.spec))
+    expected = _weights(new_generator(bundle.recipe, bundle.spec))
     what, todo = f"model.safetensors in {bundle.path.name}", AGAIN
     try:
         tensors: dict[str, Tensor] = load(bundle.model)
@@ -194,11 +194,11 @@ def tensors_of(bundle: Bundle) -> dict[str, Tensor]:
     return tensors
 
 
-def _weights(gan: Gan) -> dict[str, Tensor]:
+def _weights(gan: Generator) -> dict[str, Tensor]:
     """The tensors of the networks that hold weights, as checkpoints name them."""
     return {
         f"network/{name}/{key}": value.contiguous()
-        for name, network in gan.learned().items()
+        for name, network in gan.transferable().items()
         for key, value in network.state_dict().items()
     }
 

@@ -22,7 +22,7 @@ from napari_organoid_synth.core.pairs.pair import SamplePair, Source, content_ha
 from napari_organoid_synth.core.pairs.tiling import MIN_OBJECTS, TileGrid, clean_instances, cut_pair, list_tiles
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
-from napari_organoid_synth.core.runs.run import Checkpoint, Run, new_gan
+from napari_organoid_synth.core.runs.run import Checkpoint, Run, new_generator
 from napari_organoid_synth.core.runs.sharing import find_run
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.simulators.illumination import add_background
@@ -31,7 +31,7 @@ from napari_organoid_synth.core.synthesis.settings import GenerateSettings
 from napari_organoid_synth.core.training.dataset import decode_sample
 
 if TYPE_CHECKING:
-    from napari_organoid_synth.core.generators.base import Gan
+    from napari_organoid_synth.core.generators.base import Generator
 
 TRIES = 20  # masks for one sample before it is given up
 MARGIN = 1.25  # a mask is warped on a larger square, so that fewer pixels are mirrored in at the border
@@ -136,7 +136,7 @@ class Artist:
             )
         self.run, self.settings = run, settings
         self.device = pick_device(settings.device)
-        self.gan: Gan = new_gan(run.recipe, run.spec).to(self.device)
+        self.gan: Generator = new_generator(run.recipe, run.spec).to(self.device)
         self.checkpoint: Checkpoint = run.load(self.gan, run.pick(settings.checkpoint))
         self.masks = _masks(project, run, settings) if self.gan.shape == "painter" else None
         self.data = run.note().get("data", {})
@@ -242,7 +242,7 @@ class Artist:
         classes, wanted = self.run.codec.image_classes, self.settings.image_class
         if not wanted:
             return index % max(len(classes), 1)
-        if not self.gan.by_class:
+        if not self.gan.class_conditional:
             raise UserError(
                 f"{self.generator} draws all image classes mixed; '{wanted}' cannot be asked for.",
                 "Expected a generator that is told the class.",
@@ -278,7 +278,7 @@ class Artist:
 
     def _pair(self, index: int, attempt: int, image: NDArray[Any], mask: Mask) -> SamplePair:
         codec, settings = self.run.codec, self.settings
-        told = bool(codec.image_classes) and self.gan.by_class
+        told = bool(codec.image_classes) and self.gan.class_conditional
         provenance = {
             "run": self.run.name,
             "generator": self.generator,

@@ -36,13 +36,13 @@ from napari_organoid_synth.core.pairs.pair import SamplePair, content_hash
 from napari_organoid_synth.core.pairs.tiling import Tile, list_tiles, small_image_warning
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
-from napari_organoid_synth.core.runs.run import Run, new_gan
+from napari_organoid_synth.core.runs.run import Run, new_generator
 from napari_organoid_synth.core.training.dataset import PairDataset, TileSampler, decode_sample
 from napari_organoid_synth.core.training.monitor import Watch
 from napari_organoid_synth.core.training.transfer import Weights, find_weights, take_over
 
 if TYPE_CHECKING:
-    from napari_organoid_synth.core.generators.base import Gan
+    from napari_organoid_synth.core.generators.base import Generator
 
 REPORT_SECONDS = 1.0
 MOST_BAD_STEPS = 100  # in a row, then the training has diverged
@@ -87,7 +87,7 @@ def train(
     weights = find_weights(project, recipe.start) if recipe.start.run and not resume else None
     run = _open(project, recipe, pairs, folder, resume)
     dataset = PairDataset(pairs, tiles, run.codec, run.recipe.shape)
-    gan = new_gan(recipe, run.spec).to(device)
+    gan = new_generator(recipe, run.spec).to(device)
     step, batch_size, total = 0, settings.batch, settings.steps
     watch, words = Watch(gan, dataset, recipe), ""
     if resume:
@@ -100,7 +100,7 @@ def train(
         words = _transfer(run, gan, weights)
     if recipe.start.run:
         gan.freeze(recipe.start.freeze)
-    _note(run, gan.notes, resume)
+    _note(run, gan.metadata, resume)
     sampler = TileSampler(len(dataset), settings.seed)
     speed = run.note()
     if "precision" not in speed or not resume:
@@ -123,7 +123,7 @@ def train(
             "batch": batch_size,
             "total": total,
             "seconds_per_step": speed["seconds_per_step"],
-            "notes": gan.notes,
+            "notes": gan.metadata,
             **({"start": words} if words else {}),
         },
     )
@@ -137,11 +137,11 @@ def train(
     if step == 0:
         yield Previewed(step, str(preview.write(step)))
     began = step
-    meter = _Meter(step, gan.seen)
+    meter = _Meter(step, gan.images_seen)
     while step < total and not control.canceled and not watch.enough:
         try:
             number = gan.batch_size(batch_size, step / total)
-            batch = dataset.batch(sampler.indices(gan.seen, number)).to(device)
+            batch = dataset.batch(sampler.indices(gan.images_seen, number)).to(device)
             losses = gan.step(batch, random_stream(device, settings.seed, "step", step), step / total)
         except RuntimeError as error:
             if not is_out_of_memory(error):
@@ -153,11 +153,11 @@ def train(
         step += 1
         if watch.due(step) and step < total:
             look = watch.look(step)
-            yield meter.report(step, total, gan.seen, look.stats)
+            yield meter.report(step, total, gan.images_seen, look.stats)
             if look.warning:
                 yield Warned(step, look.warning)
         elif meter.due():
-            yield meter.report(step, total, gan.seen)
+            yield meter.report(step, total, gan.images_seen)
         if step % settings.preview_every == 0 and step < total:
             yield Previewed(step, str(preview.write(step)))
         if step % settings.checkpoint_every == 0 and step < total:
@@ -167,7 +167,7 @@ def train(
             yield heartbeat
     if step > began:
         look = watch.look(step, saved=True)
-        yield meter.report(step, total, gan.seen, look.stats)
+        yield meter.report(step, total, gan.images_seen, look.stats)
         if look.warning:
             yield Warned(step, look.warning)
         path = run.save(gan, step, batch=batch_size, **watch.numbers, **look.stats)
@@ -215,7 +215,7 @@ def estimate(project: Project, recipe: Recipe) -> dict[str, float]:
     pairs = _load(project, recipe)
     codec = Codec.fit(pairs, recipe.codec)
     dataset = PairDataset(pairs, _tiles(pairs, recipe), codec, recipe.shape)
-    gan = new_gan(recipe, codec.spec(recipe.tiles.size, recipe.shape)).to(device)
+    gan = new_generator(recipe, codec.spec(recipe.tiles.size, recipe.shape)).to(device)
     sampler = TileSampler(len(dataset), recipe.train.seed)
     try:
         speed = measure(gan, lambda n: dataset.batch(sampler.indices(0, n)), recipe, recipe.train.batch)
@@ -232,12 +232,14 @@ def estimate(project: Project, recipe: Recipe) -> dict[str, float]:
     }
 
 
-def measure(gan: Gan, load: Callable[[int], Batch], recipe: Recipe, batch: int, rounds: int = 2) -> dict[str, Any]:
+def measure(
+    gan: Generator, load: Callable[[int], Batch], recipe: Recipe, batch: int, rounds: int = 2
+) -> dict[str, Any]:
     """Time some steps on a scratch copy, in float32 and bf16 when the choice is ``"auto"``.
 
     Parameters
     ----------
-    gan : Gan
+    gan : Generator
         Stays as it is.
     load : callable
         Gives a batch of n tiles.
@@ -251,18 +253,18 @@ def measure(gan: Gan, load: Callable[[int], Batch], recipe: Recipe, batch: int, 
     Returns
     -------
     dict
-        ``precision`` (the faster), ``seconds_per_step`` (mean over the kinds of step that `Gan.rehearsals` names),
+        ``precision`` (the faster), ``seconds_per_step`` (mean over `Generator.step_kinds`),
         ``gflop_per_image`` (torch's own count, two per multiply-add).
     """
     scratch, seed = copy.deepcopy(gan), recipe.train.seed
     precision = recipe.train.precision
     choices = [precision] if precision != "auto" else ["float32", *(["bf16"] if bf16_runs(gan.device) else [])]
     seconds, flops, images = dict.fromkeys(choices, 0.0), 0.0, 0.0
-    for share, progress, taken in gan.rehearsals(recipe.train.steps):
+    for share, progress, taken in gan.step_kinds(recipe.train.steps):
         shown = load(gan.batch_size(batch, progress)).to(gan.device)
 
         def rehearse(choice: str, shown: Batch = shown, progress: float = progress, taken: int = taken) -> float:
-            scratch.bf16, scratch.taken = choice == "bf16", taken
+            scratch.bf16, scratch.steps_taken = choice == "bf16", taken
             synchronize(gan.device)
             began = time.perf_counter()
             scratch.step(shown, random_stream(gan.device, seed, "scratch"), progress)
@@ -336,7 +338,7 @@ def _words(notes: dict[str, str]) -> str:
     return ", ".join(f"{key} {value}" for key, value in notes.items()) or "nothing to note"
 
 
-def _transfer(run: Run, gan: Gan, weights: Weights) -> str:
+def _transfer(run: Run, gan: Generator, weights: Weights) -> str:
     """Take over weights and note where they come from, also which pairs they have seen."""
     try:
         name: str = run.recipe.gan.name  # type: ignore[attr-defined]
@@ -366,7 +368,7 @@ def _halve(batch: int, tile: int) -> int:
 class _Preview:
     """Samples that are always drawn from the same masks and noise, so that steps can be compared."""
 
-    def __init__(self, run: Run, dataset: PairDataset, gan: Gan) -> None:
+    def __init__(self, run: Run, dataset: PairDataset, gan: Generator) -> None:
         self.run, self.gan = run, gan
         settings = run.recipe.train
         self.streams = [("preview", settings.seed, number) for number in range(settings.previews)]
