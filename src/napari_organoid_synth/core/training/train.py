@@ -33,7 +33,7 @@ from napari_organoid_synth.core.generators.batch import Batch
 from napari_organoid_synth.core.job import Control, Event, Finished, Previewed, Progress, Saved, Started, Warned
 from napari_organoid_synth.core.pairs.loading import load_pairs
 from napari_organoid_synth.core.pairs.pair import SamplePair, content_hash
-from napari_organoid_synth.core.pairs.tiling import Tile, list_tiles, mirrored_words
+from napari_organoid_synth.core.pairs.tiling import Tile, list_tiles, small_image_warning
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.runs.metadata import StartingPoint
@@ -134,7 +134,7 @@ def train(
     if len(dataset) < FEW_TILES:
         words = "is only 1 tile" if len(dataset) == 1 else f"are only {len(dataset)} tiles"
         yield Warned(step, f"There {words}; samples will look much like them.")
-    if mirrored := mirrored_words([pair.size for pair in pairs], recipe.tiles.size):
+    if mirrored := small_image_warning([pair.size for pair in pairs], recipe.tiles.size):
         yield Warned(step, mirrored)
     if step == 0:
         yield Previewed(step, str(preview.write(step)))
