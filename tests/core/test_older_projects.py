@@ -15,9 +15,9 @@ from napari_organoid_synth.core.map.storage import REAL, read_map
 from napari_organoid_synth.core.pairs.loading import load_pairs
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.report import write_report
-from napari_organoid_synth.core.runs.run import Run, new_gan, read_preview
+from napari_organoid_synth.core.runs.run import Run, new_generator, read_preview
 from napari_organoid_synth.core.samples.store import SampleStore
-from napari_organoid_synth.core.scores.table import read_columns
+from napari_organoid_synth.core.scores.storage import read_set_scores
 from napari_organoid_synth.core.segmentation.catalog import all_trained, find_trained
 from napari_organoid_synth.core.synthesis.generate import generate
 from napari_organoid_synth.core.synthesis.settings import GenerateSettings
@@ -51,7 +51,7 @@ def test_runs_load_their_newest_checkpoint(name: str, generator: str, seen: int,
     run = Run(project.run_path(name))
     assert run.recipe.gan.name == generator
     assert (run.steps(), run.best()) == ([4], 4)
-    checkpoint = run.load(new_gan(run.recipe, run.spec))
+    checkpoint = run.load(new_generator(run.recipe, run.spec))
     assert checkpoint.step == 4
     assert checkpoint.numbers["seen"] == seen
     assert [step for step, _ in run.previews()] == [0, 4]
@@ -90,11 +90,11 @@ def test_samples_keep_their_verdicts_and_scores(project: Project) -> None:
 
 
 def test_scores_of_sets_are_read(project: Project) -> None:
-    columns = read_columns(project)
-    assert [(column["run"], column["number"]) for column in columns] == [(JOINT, 3), (PAINTER, 8)]
+    sets = read_set_scores(project)
+    assert [(one.run, one.number) for one in sets] == [(JOINT, 3), (PAINTER, 8)]
     kept = json.loads(project.scores_path.read_text())["columns"][1]["scores"]
-    found = columns[1]["scores"]
-    assert [(one["name"], one["value"]) for one in found] == [(one["name"], one["value"]) for one in kept]
+    found = sets[1].scores
+    assert [(one.name, one.value) for one in found] == [(one["name"], one["value"]) for one in kept]
     assert len(found) == 24
 
 
