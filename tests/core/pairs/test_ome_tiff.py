@@ -183,7 +183,8 @@ def test_what_ome_tiff_cannot_hold(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         write_pair(tmp_path, make(dtype="int64", name="x"))
     assert str(caught.value) == (
-        "The image of 'x' is int64. Expected a type of OME-TIFF: float32, float64, int8, int16, int32, uint8, uint16, uint32. "
+        "The image of 'x' is int64. Expected a type of OME-TIFF: float32, float64, int8, int16, int32, "
+        "uint8, uint16, uint32. "
         "Convert the image first."
     )
 
