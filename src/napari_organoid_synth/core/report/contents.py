@@ -14,10 +14,10 @@ import numpy as np
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import JobFolder, Progress
-from napari_organoid_synth.core.metrics.real_tiles import tile_side
 from napari_organoid_synth.core.pairs.loading import read_entry
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.table import PairTable
+from napari_organoid_synth.core.pairs.tile_reading import tile_side
 from napari_organoid_synth.core.pairs.tiling import cut_pair, list_tiles
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
@@ -102,7 +102,13 @@ class Contents:
     @cached_property
     def side(self) -> int:
         """Side of a tile, px."""
-        return tile_side(self.rows) if self.rows else self.runs[-1].recipe.tiles.size if self.runs else 256
+        return (
+            tile_side(row.size for row in self.rows)
+            if self.rows
+            else self.runs[-1].recipe.tiles.size
+            if self.runs
+            else 256
+        )
 
     @cached_property
     def tiles(self) -> list[SamplePair]:

@@ -30,7 +30,7 @@ def copies(contents: Contents) -> Section | None:
 
 def _nearest(contents: Contents) -> str:
     """The six pairs with the highest SSIM to a real tile, each left of that tile."""
-    rows = [row for row in contents.rows if "nearest" in row.scores and row.nearest_at is not None]
+    rows = [row for row in contents.rows if "nearest" in row.scores and row.nearest is not None]
     rows = sorted(rows, key=lambda row: row.scores["nearest"], reverse=True)[:NEAREST]
     figures = ""
     for row, pair in contents.pairs(rows):
@@ -38,9 +38,10 @@ def _nearest(contents: Contents) -> str:
             real = nearest_real(contents.project, row)
         except UserError:
             continue
+        of = row.nearest.pair if row.nearest is not None else ""
         flag = f", flagged: {row.flagged}" if row.flagged else ""
         left = contents.album.tile(pair, f"{row.name}: SSIM {row.scores['nearest']:.2f}{flag}")
-        figures += f"<div class=pair>{left}{contents.album.tile(real, f'real: {row.nearest}')}</div>"
+        figures += f"<div class=pair>{left}{contents.album.tile(real, f'real: {of}')}</div>"
     if not figures:
         return ""
     words = "The synthetic pairs that are most like a real tile, that tile to their right. From SSIM 0.90 on: a copy."
