@@ -320,7 +320,7 @@ def report(
     """Write the report of a project: pictures, curves and tables in one HTML file."""
     from napari_organoid_synth.core.job import Control, JobFolder
     from napari_organoid_synth.core.project import Project
-    from napari_organoid_synth.core.report import report as write
+    from napari_organoid_synth.core.report.report import report as write
 
     settings, opened = settings_of("report", recipe, overrides, fields), Project(project, make=False)
     folder = JobFolder(job) if job else None

@@ -21,7 +21,8 @@ from napari_organoid_synth.core.metrics.real_features import RealFeatures
 from napari_organoid_synth.core.metrics.real_tiles import real_tiles
 from napari_organoid_synth.core.metrics.settings import ScoreSettings
 from napari_organoid_synth.core.metrics.tile_space import TileSpace
-from napari_organoid_synth.core.pairs.loading import save_layers_pair
+from napari_organoid_synth.core.pairs.loading import add_pair
+from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.tiling import MIN_OBJECTS
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
@@ -57,7 +58,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         image = (
             pair.image if seed < 2 else (255 - pair.image if pair.image.dtype == np.uint8 else pair.image[..., ::-1])
         )
-        save_layers_pair(project, f"real{seed}", image, pair.labels, mask_kind="instances", class_names=("cell",))
+        add_pair(project, SamplePair(f"real{seed}", image, pair.labels, class_names=("cell",)), "instances")
     for name, recipe in (("a-train", RECIPE), ("b-train", JOINT)):
         list(train(project, recipe, Control(), project.path / "runs" / name))
     with SampleStore(project.samples_path) as store:

@@ -20,7 +20,8 @@ from safetensors.torch import load, save
 from napari_organoid_synth.core.codec.codec import Codec
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Event, Finished, Warned
-from napari_organoid_synth.core.pairs.loading import save_layers_pair
+from napari_organoid_synth.core.pairs.loading import add_pair
+from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.pictures import decode_png
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
@@ -222,7 +223,7 @@ def test_a_second_name_makes_a_second_run_and_no_name_does_not(file: Path, tmp_p
 def test_training_it_further_starts_the_optimisers_anew_and_says_so(file: Path, tmp_path: Path) -> None:
     project = Project(tmp_path / "other")
     pair = em(0, 96)
-    save_layers_pair(project, "em", pair.image, pair.labels, mask_kind="classes", class_names=pair.class_names)
+    add_pair(project, SamplePair("em", pair.image, pair.labels, class_names=pair.class_names), "classes")
     adopted = add_bundle(project, file)
     recipe = adopted.recipe.override("train.steps=11", "train.batch=1", "train.previews=1", "train.precision=float32")
     events: list[Event] = list(train(project, recipe, Control(), adopted.path, resume=True))

@@ -18,7 +18,8 @@ from napari_organoid_synth.core.generators.ada import Ada
 from napari_organoid_synth.core.generators.base import Generator
 from napari_organoid_synth.core.generators.batch import Batch
 from napari_organoid_synth.core.job import Control, Event, Progress, Saved, Started, Warned
-from napari_organoid_synth.core.pairs.loading import load_pairs, save_layers_pair
+from napari_organoid_synth.core.pairs.loading import add_pair, load_pairs
+from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.tiling import list_tiles
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
@@ -238,7 +239,7 @@ def test_other_data_other_classes_other_channels(project: Project, tmp_path: Pat
     for seed in range(2):
         pair = em(10 + seed, 80)
         colour = np.concatenate([pair.image, 255 - pair.image, pair.image // 2])
-        save_layers_pair(other, f"c{seed}", colour, pair.labels, None, mask_kind="classes", class_names=("wall", "gap"))
+        add_pair(other, SamplePair(f"c{seed}", colour, pair.labels, class_names=("wall", "gap")), "classes")
     events = begin(other, starting(source(project).path), tmp_path / "run")
     run = Run(tmp_path / "run")
     count = sum(key.startswith("network/") for key in run.read()[1])

@@ -45,7 +45,7 @@ class TrainedRun:
     @property
     def generator(self) -> str:
         """Its generator in words."""
-        return str(getattr(self.recipe.gan, "title", ""))
+        return self.recipe.gan.title
 
     @cached_property
     def progress(self) -> list[Progress]:

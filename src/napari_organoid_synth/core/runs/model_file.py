@@ -104,7 +104,7 @@ class Bundle:
         _check_preview(path, members["preview.png"])
         recipe = _parsed(path, "recipe.yaml", members["recipe.yaml"], Recipe)
         codec = _parsed(path, "codec.json", members["codec.json"], Codec)
-        name = recipe.gan.name  # type: ignore[attr-defined]
+        name = recipe.gan.name
         if card.generator != name:
             raise UserError(
                 f"The card of {path.name} speaks of '{card.generator}'.", f"Its recipe speaks of '{name}'.", AGAIN

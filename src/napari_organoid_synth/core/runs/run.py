@@ -308,7 +308,7 @@ class Run:
 
     @property
     def _generator(self) -> str:
-        return str(self.recipe.gan.name)  # type: ignore[attr-defined]
+        return self.recipe.gan.name
 
     # -------------------------------------------------------------------------------------------------- previews
 
@@ -341,5 +341,5 @@ def new_generator(recipe: Recipe, spec: PairSpec) -> Generator:
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of(recipe.train.seed, "weights"))
-        gan: Generator = GENERATORS.load(recipe.gan.name)(recipe.gan, spec)  # type: ignore[attr-defined]
+        gan: Generator = GENERATORS.load(recipe.gan.name)(recipe.gan, spec)
     return gan

@@ -120,7 +120,7 @@ class TrainedGenerator:
     @property
     def generator(self) -> str:
         """Name of the kind of generator."""
-        return str(self.recipe.gan.name)  # type: ignore[attr-defined]
+        return self.recipe.gan.name
 
     @property
     def device(self) -> torch.device:

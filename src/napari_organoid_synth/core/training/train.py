@@ -33,7 +33,7 @@ from napari_organoid_synth.core.generators.batch import Batch
 from napari_organoid_synth.core.job import Control, Event, Finished, Previewed, Progress, Saved, Started, Warned
 from napari_organoid_synth.core.pairs.loading import load_pairs
 from napari_organoid_synth.core.pairs.pair import SamplePair, content_hash
-from napari_organoid_synth.core.pairs.tiling import Tile, list_tiles, mirrored_words
+from napari_organoid_synth.core.pairs.tiling import Tile, list_tiles, small_image_warning
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.runs.metadata import StartingPoint
@@ -116,7 +116,7 @@ def train(
         {
             "run": run.name,
             "folder": str(run.path),
-            "generator": run.recipe.gan.name,  # type: ignore[attr-defined]
+            "generator": run.recipe.gan.name,
             "device": device_words(device),
             "precision": metadata.precision,
             "parameters": gan.parameters,
@@ -134,7 +134,7 @@ def train(
     if len(dataset) < FEW_TILES:
         words = "is only 1 tile" if len(dataset) == 1 else f"are only {len(dataset)} tiles"
         yield Warned(step, f"There {words}; samples will look much like them.")
-    if mirrored := mirrored_words([pair.size for pair in pairs], recipe.tiles.size):
+    if mirrored := small_image_warning([pair.size for pair in pairs], recipe.tiles.size):
         yield Warned(step, mirrored)
     if step == 0:
         yield Previewed(step, str(preview.write(step)))
@@ -344,7 +344,7 @@ def _words(notes: dict[str, str]) -> str:
 def _transfer(run: Run, gan: Generator, weights: Weights) -> str:
     """Take over weights and note where they come from, also which pairs they have seen."""
     try:
-        name: str = run.recipe.gan.name  # type: ignore[attr-defined]
+        name: str = run.recipe.gan.name
         words = take_over(gan, name, weights, run.codec.class_names)
     except UserError:
         (run.path / "recipe.yaml").unlink()  # nothing began: the folder is no run
@@ -378,7 +378,7 @@ class _Preview:
         self.condition, self.labels = None, []
         classes = max(len(run.codec.image_classes), 1)
         self.image_class = torch.arange(settings.previews, device=gan.device) % classes
-        if gan.shape == "painter":
+        if gan.kind == "painter":
             upright = [i for i, tile in enumerate(dataset.tiles) if not tile.turns and not tile.flip]
             upright = upright or list(range(len(dataset)))
             chosen = [upright[i] for i in np.linspace(0, len(upright) - 1, settings.previews).round().astype(int)]
