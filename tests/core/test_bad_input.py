@@ -234,7 +234,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     table.to_file(project.pairs_path)
     recipe = Recipe().override(*SMALL)
     run = Run.create(project.path / "runs" / "one", recipe, Codec.fit(load_pairs(project)))
-    run.note(precision="float32", seconds_per_step=1.0, gflop_per_image=1.0)
+    run.update_metadata(precision="float32", seconds_per_step=1.0, gflop_per_image=1.0)
     run.save(new_generator(recipe, run.spec), 2, batch=1)
     with SampleStore(project.samples_path) as store:
         store.add_many([organoid_brightfield(seed, 64) for seed in (8, 9)], run="one")

@@ -111,7 +111,7 @@ def test_as_many_real_as_synthetic_and_nothing_twice(project: Project, way: Any)
 
 
 def test_real_tiles_never_overlap_and_are_those_of_the_generator(project: Project) -> None:
-    places = {tile.name for tile in real_tiles(project, SIDE)}
+    places = {place.name for place in real_tiles(project, SIDE).places}
     assert len(places) == 9 * REALS  # they overlap by a half here
     for seed in range(5):
         reals = of(make_session(project, BlindSettings(number=24, seed=seed)), "real")
@@ -188,7 +188,7 @@ def test_pictures_of_one_mask_are_avoided(project: Project) -> None:
 
 def test_a_sample_painted_on_a_real_mask_is_not_beside_that_real_tile(project: Project) -> None:
     with SampleStore(project.samples_path) as store:
-        for tile in real_tiles(project, SIDE):
+        for tile in real_tiles(project, SIDE).pairs:
             store.add(
                 sample(f"on_{tile.name}", tile.image, tile.labels, {"kind": "real", "name": tile.name}), "painted"
             )
@@ -225,7 +225,7 @@ def test_the_same_pictures_for_another_observer(project: Project) -> None:
 
 def test_real_and_synthetic_look_alike_to_the_last_pixel(project: Project) -> None:
     """Real tiles among the samples are drawn exactly as they are drawn as real ones."""
-    tiles = real_tiles(project, SIDE)
+    tiles = real_tiles(project, SIDE).pairs
     with SampleStore(project.samples_path) as store:
         ids = store.add_many([sample(tile.name, tile.image, tile.labels) for tile in tiles], "stolen")
     for settings in (BlindSettings(), BlindSettings(masks=True)):
@@ -238,7 +238,7 @@ def test_real_and_synthetic_look_alike_to_the_last_pixel(project: Project) -> No
 
 
 def test_contrast_is_that_of_the_real_images_for_all(project: Project) -> None:
-    tiles = real_tiles(project, SIDE)
+    tiles = real_tiles(project, SIDE).pairs
     low, high = intensity_limits(tiles)[0]
     image, labels = scene(7, SIDE)
     with SampleStore(project.samples_path) as store:

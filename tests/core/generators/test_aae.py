@@ -317,7 +317,9 @@ def test_which_features() -> None:
     assert perceptual.replace(image_critic="off").features == "encoder"
     assert perceptual.replace(vgg19_weights="a.pth").features == "vgg19"
     assert perceptual.replace(perceptual="vgg19").features == "vgg19"
-    with pytest.raises(UserError, match=r"features of the image critic \(disc\) are asked for, and it is off"):
+    with pytest.raises(
+        UserError, match=r"Features of the image critic are chosen \(perceptual: disc\), but image_critic is off"
+    ):
         perceptual.replace(image_critic="off", perceptual="disc")
     with pytest.raises(UserError, match="AAE takes"):
         AaeConfig().check_tile(96)
@@ -341,7 +343,7 @@ def test_a_run_says_whose_features_it_compares_and_resumes_with_the_same(weight_
     started, *_ = train(project, recipe, Control(), tmp_path / "run")
     assert isinstance(started, Started)
     assert started.info["notes"]["perceptual"] == "vgg19 conv3_3"
-    assert Run(tmp_path / "run").note()["notes"] == started.info["notes"]
+    assert Run(tmp_path / "run").metadata.notes == started.info["notes"]
     other = torch.load(file, weights_only=True)
     other["features.0.bias"] += 1
     torch.save(other, file)

@@ -19,7 +19,7 @@ from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.pictures import encode_png
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
-from napari_organoid_synth.core.report import write_report
+from napari_organoid_synth.core.report.report import write_report
 from napari_organoid_synth.core.runs.run import Run
 from napari_organoid_synth.core.samples.store import SampleStore
 from report_project import EVIL, Page, arm, pair
@@ -49,7 +49,7 @@ def project(tmp_path: Path) -> Project:
         store.annotate(ids[:1], add=[EVIL])
     recipe = Recipe().override("train.steps=20", "tiles.size=64")
     run = Run.create(project.path / "runs" / "one", recipe, Codec.fit([real], CodecSettings()))
-    run.note(device=f"processor {EVIL}", precision="bf16", steps=20, images_per_second=12.34, seconds=100)
+    run.update_metadata(device=f"processor {EVIL}", precision="bf16", steps=20, images_per_second=12.34, seconds=100)
     job = JobFolder(run.path)
     list(job.record(Progress(step, 20, {"generator": 3.0 - step / 10}) for step in (0, 10, 20)))
     folder = project.path / "segment" / "x"

@@ -59,7 +59,7 @@ def make_run(path: Path, recipe: Recipe) -> Run:
         run.save(gan, step, kernel_distance=distance, diversity=0.75)
         pairs = [em(seed, 64) for seed in (step, step + 1)]
         run.write_preview(step, np.stack([p.image for p in pairs]), np.stack([p.labels for p in pairs]))
-    run.note(data=HASHES, device="secret device")
+    run.update_metadata(data=HASHES, device="secret device")
     return run
 
 
@@ -192,7 +192,7 @@ def test_an_adopted_run_generates_shows_and_is_shared_on(file: Path, tmp_path: P
     assert project.run_path() == adopted.path
     assert adopted.steps() == [10]
     assert adopted.best() == 10
-    assert set(adopted.note()["data"].values()) == set(HASHES.values())
+    assert adopted.metadata.data_hashes == set(HASHES.values())
     assert not list(project.path.glob(".*"))
     (at, path) = adopted.previews()[-1]
     assert at == 10

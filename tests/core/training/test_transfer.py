@@ -73,11 +73,12 @@ def test_what_is_taken_over_is_said_and_noted(project: Project, tmp_path: Path) 
     assert isinstance(events[0], Started)
     assert events[0].info["start"] == words
     assert warned(events)[0] == words
-    note = Run(tmp_path / "run").note()
-    assert note["start"]["source"] == "run source"
+    metadata = Run(tmp_path / "run").metadata
+    assert metadata.start is not None
+    assert metadata.start.source == "run source"
     newest = source(project).checkpoint_path(4).read_bytes()
-    assert note["start"]["sha256"] == hashlib.sha256(newest).hexdigest()
-    assert set(note["data"]) == {"em0", "em1", "em0 (run source)", "em1 (run source)"}
+    assert metadata.start.sha256 == hashlib.sha256(newest).hexdigest()
+    assert set(metadata.data) == {"em0", "em1", "em0 (run source)", "em1 (run source)"}
     assert events[0].step == 0
 
 
@@ -154,8 +155,9 @@ def test_a_run_elsewhere_and_a_model_file_give_the_same(project: Project, tmp_pa
 
 def test_which_checkpoint(project: Project, tmp_path: Path) -> None:
     begin(project, starting("source", "start.checkpoint=2"), tmp_path / "run")
-    note = Run(tmp_path / "run").note()["start"]
-    assert note["sha256"] == hashlib.sha256(source(project).checkpoint_path(2).read_bytes()).hexdigest()
+    start = Run(tmp_path / "run").metadata.start
+    assert start is not None
+    assert start.sha256 == hashlib.sha256(source(project).checkpoint_path(2).read_bytes()).hexdigest()
     with pytest.raises(
         UserError, match=r"Run source has no checkpoint of step 3\. Expected newest, best or one of: 2, 4"
     ):
@@ -246,7 +248,7 @@ def test_other_data_other_classes_other_channels(project: Project, tmp_path: Pat
         f"Took over {count - 5} of {count} tensors from run source; 5 start anew because the channels differ; "
         "mitochondria, membranes there, wall, gap here."
     )
-    assert set(run.note()["data"]) == {"c0", "c1", "em0 (run source)", "em1 (run source)"}
+    assert set(run.metadata.data) == {"c0", "c1", "em0 (run source)", "em1 (run source)"}
     assert run.read()[0].step == 1
 
 

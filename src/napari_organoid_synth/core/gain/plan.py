@@ -173,7 +173,7 @@ class _Maker:
 
     def _tile(self) -> int:
         recipe = self.recipes.get("generator")
-        return recipe.tiles.size if recipe else int(getattr(self.settings.segmenter, "tile", 256))
+        return recipe.tiles.size if recipe else self.settings.segmenter.crops.side
 
     def _arm(self, arm: str, ratio: float, place: _Place, source: Task | None, by_hand: list[tuple[str, str]]) -> Task:
         settings = self.settings
@@ -240,7 +240,7 @@ class _Accepted:
 
         if name not in self._data:
             try:
-                self._data[name] = set(Run(self.project.run_path(name)).note().get("data", {}).values())
+                self._data[name] = set(Run(self.project.run_path(name)).metadata.data_hashes)
             except UserError:
                 self._data[name] = set()
         return self._data[name]
