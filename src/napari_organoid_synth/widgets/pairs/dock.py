@@ -118,6 +118,10 @@ class PairsWidget(ColumnDock):
         """Take files and folders."""
         self.incoming.add_paths(paths)
 
+    def reset_choices(self, _: object = None) -> None:
+        """Offer the layers that there are; napari calls this when they change."""
+        self.incoming.reset_choices()
+
     def add_layers(self, layers: list[Any]) -> None:
         """Take layers: choose them, and add them when image and mask are there."""
         self.incoming.add_layers(layers)
