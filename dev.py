@@ -2,7 +2,8 @@
 
 Needs only Python 3.11 or newer. On Debian and Ubuntu, as root, the system libraries that Qt, OpenGL and the virtual
 screen need are installed where they are missing; macOS and Windows need none. Arguments after the verb are passed on
-(``python3 dev.py demo --gui``, ``python3 dev.py test -k codec``).
+(``python3 dev.py demo --gui``, ``python3 dev.py test -k codec``). Tests marked ``slow`` run only when asked for
+(``python3 dev.py test -m slow``).
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def run(*command: str | Path, **options: object) -> None:
 
 
 def system_packages(*names: str) -> None:
-    """Install what is missing with apt; say what to do where this is not possible."""
+    """Install missing packages with apt, or exit with the command to run where this is not allowed."""
     if not shutil.which("apt-get"):
         return
     listed = subprocess.run(["dpkg-query", "-W", "-f=${Package} ${Status}\n", *names], capture_output=True, text=True)
@@ -52,9 +53,9 @@ def system_packages(*names: str) -> None:
 
 
 def environment(extras: str) -> None:
-    """Make ``.venv`` and install the project with its extras, once for each state of ``pyproject.toml``."""
+    """Create ``.venv`` and install the project with its extras, once for each state of ``pyproject.toml``."""
     if sys.version_info < (3, 11):
-        sys.exit(f"Python is {sys.version.split()[0]}; expected 3.11 or newer.")
+        sys.exit(f"Python is {sys.version.split()[0]}, expected 3.11 or newer. Install a newer Python and use it here.")
     if not (BIN / "python").exists() and not (BIN / "python.exe").exists():
         if sys.platform == "linux" and not _has_ensurepip():
             system_packages(f"python3.{sys.version_info[1]}-venv")
@@ -75,12 +76,12 @@ def _has_ensurepip() -> bool:
 
 
 def screen() -> list[str]:
-    """Prefix for commands that open windows: a virtual screen on Linux, so that none pops up during tests."""
+    """Return the prefix of commands that open windows: a virtual screen on Linux, so that none pops up during tests."""
     return ["xvfb-run", "-a", "-s", "-screen 0 1600x1000x24"] if sys.platform == "linux" else []
 
 
 def main() -> None:
-    """Dispatch the verb."""
+    """Run the command that the first argument names."""
     verb, *arguments = sys.argv[1:] or ["help"]
     if verb == "demo":
         gui = "--gui" in arguments
@@ -92,7 +93,7 @@ def main() -> None:
         if sys.platform == "linux":
             system_packages(*LIBRARIES)
         environment("all,test")
-        run(*screen(), BIN / "python", "-m", "pytest", *arguments)
+        run(*screen(), BIN / "python", "-m", "pytest", "-m", "not slow", *arguments)
     else:
         sys.exit(__doc__)
 

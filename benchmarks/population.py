@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from scipy.stats import ks_2samp
 
-from napari_organoid_synth.core.simulators.population import LEAST_SEEN, PopulationSettings, draw, place
-from napari_organoid_synth.core.simulators.population_fit import SHAPES, fit, fit_each, read_masks
+from napari_organoid_synth.core.simulators.population import MIN_VISIBLE_AREA, PopulationSettings, draw, place
+from napari_organoid_synth.core.simulators.population_fit import MAX_SHAPES, fit, fit_each, read_masks
 
 SIZE = 256
 SHOWN = 8  # columns of the sheet
@@ -35,7 +35,7 @@ def windows(masks: list[NDArray[np.int32]], number: int) -> list[NDArray[np.int3
         y, x = (int(rng.integers(0, length - SIZE + 1)) for length in mask.shape)
         _, labels = np.unique(mask[y : y + SIZE, x : x + SIZE], return_inverse=True)
         labels = labels.reshape(SIZE, SIZE).astype(np.int32)
-        found.append((labels * (np.bincount(labels.ravel()) >= LEAST_SEEN)[labels]).astype(np.int32))
+        found.append((labels * (np.bincount(labels.ravel()) >= MIN_VISIBLE_AREA)[labels]).astype(np.int32))
     return found
 
 
@@ -103,7 +103,7 @@ def main() -> None:
     began = time.process_time()
     each = fit_each(pairs)
     print(f"{len(pairs)} masks, fitted in {time.process_time() - began:.1f} s")
-    together = fit(pairs, SHAPES)
+    together = fit(pairs, MAX_SHAPES)
     print(f"together: {together.replace(shapes=())!r}")
     real = windows([pair.labels for pair in pairs if min(pair.size) >= SIZE], number)
     tables = {}

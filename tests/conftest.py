@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -15,3 +16,10 @@ def shared_data() -> Path:
     if not path.is_dir():
         pytest.skip(f"no real images at {path}; set ORGANOID_SYNTH_DATA")
     return path
+
+
+@pytest.fixture(scope="module", autouse=True)
+def frozen_heap() -> None:
+    """Keep what is imported out of garbage collection: napari collects at each closed viewer and removed layer."""
+    gc.collect()
+    gc.freeze()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from html.parser import HTMLParser
 from io import BytesIO
 from typing import Any
@@ -12,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from napari_organoid_synth.core.atomic import write_text
 from napari_organoid_synth.core.codec.codec import Codec
+from napari_organoid_synth.core.metrics.sets import Interval, SetScore
 from napari_organoid_synth.core.pairs.pair import SamplePair, Source
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.runs.run import Run
-from napari_organoid_synth.core.scores.table import VERSION
+from napari_organoid_synth.core.scores.storage import Memorisation, SetScores, write_set_scores
 
 EVIL = "<script>alert(1)</script>"
 
@@ -108,27 +107,27 @@ def arm(values: list[float]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def score(name: str, alike: float, low: float, high: float, better: str, **more: Any) -> dict[str, Any]:
-    """One score of a set, as it lies in ``scores.json``."""
-    usual = {
-        "name": name, "title": name.upper(), "unit": "", "better": better, "value": 10 * alike, "low": 9 * alike,
-        "high": 11 * alike, "n_real": 50, "n_fake": 40, "extractor": "", "real_low": low, "real_high": high,
-        "alike": alike, "seed": 0, "words": f"words {EVIL}",
+def score(name: str, matched: float, low: float, high: float, better: Any, **more: Any) -> SetScore:
+    """One score of a set."""
+    usual: dict[str, Any] = {
+        "name": name, "title": name.upper(), "unit": "", "better": better, "value": 10 * matched,
+        "interval": Interval(low=9 * matched, high=11 * matched), "n_real": 50, "n_synthetic": 40, "extractor": "",
+        "originals": Interval(low=low, high=high), "matched_value": matched, "seed": 0, "message": f"words {EVIL}",
     }  # fmt: skip
-    return usual | more
+    return SetScore(**(usual | more))
 
 
-def write_scores(project: Project, runs: dict[str, list[dict[str, Any]]]) -> None:
+def write_scores(project: Project, runs: dict[str, list[SetScore]]) -> None:
     """Scores of the samples of some runs."""
-    memory = {
-        "ssim_copies": 0.25, "copies": 0.5, "one_image": False, "borrowed_masks": 0.0, "test": None, "masks_copies": 0.0
-    }  # fmt: skip
-    columns = [
-        {"run": run, "samples": "all", "extractor": "encoder", "digest": "", "number": 40, "made": 0.0,
-         "scores": scores, "memorisation": memory}
+    memory = Memorisation(ssim_copies=0.25, copies=0.5, one_image=False, borrowed_masks=0.0, masks_copies=0.0)
+    sets = [
+        SetScores(
+            run=run, samples="all", extractor="encoder", fingerprint="", number=40, made=0.0, scores=tuple(scores),
+            memorisation=memory,
+        )
         for run, scores in runs.items()
     ]  # fmt: skip
-    write_text(project.scores_path, json.dumps({"version": VERSION, "columns": columns}))
+    write_set_scores(project, sets)
 
 
 def add_run(project: Project, name: str, *settings: str) -> None:

@@ -126,8 +126,9 @@ def show(result: dict[str, Any], as_json: bool) -> None:
         return
     for key, value in result.items():
         if key == "sets":
+            from napari_organoid_synth.core.scores.storage import SetScores
             from napari_organoid_synth.core.scores.table import table
 
-            print(table(value))
+            print(table([SetScores.parse(one) for one in value]))
             continue
         print(f"{key}: {json.dumps(value, default=str) if isinstance(value, dict | list) else value}")

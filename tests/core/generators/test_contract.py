@@ -13,12 +13,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from napari_organoid_synth.core.codec.spec import PairSpec
 from napari_organoid_synth.core.device import random_stream
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.generators.base import Gan
+from napari_organoid_synth.core.generators.base import Generator
 from napari_organoid_synth.core.generators.batch import Batch
-from napari_organoid_synth.core.generators.latent import LatentGan
+from napari_organoid_synth.core.generators.config import generator_config
+from napari_organoid_synth.core.generators.latent import LatentGenerator
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.registry import GENERATORS
-from napari_organoid_synth.core.runs.run import new_gan
+from napari_organoid_synth.core.runs.run import new_generator
 
 SPEC = PairSpec(64, 2, 3, ("healthy", "ill", "dead"), vectors=3)
 SMALL = {"generator_channels": 8, "discriminator_channels": 8, "channels": 8, "max_channels": 16, "width": 16}
@@ -47,7 +48,7 @@ def batch(step: int, spec: PairSpec = SPEC, n: int = 2) -> Batch:
     return Batch(image, mask, torch.arange(n) % 3)
 
 
-def advance(gan: Gan, start: int, stop: int) -> None:
+def advance(gan: Generator, start: int, stop: int) -> None:
     for step in range(start, stop):
         gan.step(batch(step), random_stream(torch.device("cpu"), 0, step), step / 10)
 
@@ -59,11 +60,11 @@ def test_default_settings_survive_yaml(name: str, tmp_path: Path) -> None:
 
 
 def test_steps_of_each_kind_are_finite_and_move_every_weight(name: str) -> None:
-    gan = new_gan(small(name), SPEC)
+    gan = new_generator(small(name), SPEC)
     before = {n: [p.detach().clone() for p in net.parameters()] for n, net in gan.networks().items()}
-    kinds = gan.rehearsals(10)
+    kinds = gan.step_kinds(10)
     assert sum(share for share, _, _ in kinds) == pytest.approx(1)
-    for _, progress, gan.taken in kinds:  # a generator that grows reaches its large layers late
+    for _, progress, gan.steps_taken in kinds:  # a generator that grows reaches its large layers late
         losses = gan.step(batch(0), random_stream(torch.device("cpu"), 0), progress)
         assert all(value.ndim == 0 and not value.requires_grad and torch.isfinite(value) for value in losses.values())
         assert losses["bad"] == 0
@@ -82,7 +83,7 @@ class NothingIsRead(TorchDispatchMode):
 
 
 def test_a_step_reads_nothing_back(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    gan = new_gan(small(name), SPEC)
+    gan = new_generator(small(name), SPEC)
     advance(gan, 0, 1)
     shown, rng = batch(0), random_stream(torch.device("cpu"), 0)
 
@@ -94,17 +95,17 @@ def test_a_step_reads_nothing_back(name: str, monkeypatch: pytest.MonkeyPatch) -
         patch.setattr(functional, "one_hot", lambda index, n: torch.eye(n, dtype=torch.int64)[index])
         for method in ("item", "tolist", "cpu", "numpy", "__bool__", "__int__", "__float__", "__index__"):
             patch.setattr(torch.Tensor, method, refuse)
-        kinds = gan.rehearsals(10)
-        for _, progress, gan.taken in kinds:
+        kinds = gan.step_kinds(10)
+        for _, progress, gan.steps_taken in kinds:
             gan.step(shown, rng, progress)
 
 
 def test_weights_and_samples_repeat_by_seed(name: str) -> None:
-    first, second = new_gan(small(name), SPEC), new_gan(small(name), SPEC)
-    other = new_gan(small(name).override("train.seed=1"), SPEC)
-    condition = batch(0).mask if first.shape == "painter" else None
+    first, second = new_generator(small(name), SPEC), new_generator(small(name), SPEC)
+    other = new_generator(small(name).override("train.seed=1"), SPEC)
+    condition = batch(0).mask if first.kind == "painter" else None
 
-    def draw(gan: Gan, seed: int) -> torch.Tensor:
+    def draw(gan: Generator, seed: int) -> torch.Tensor:
         streams = [random_stream(torch.device("cpu"), seed, i) for i in range(2)]
         return gan.sample(streams, condition=condition)
 
@@ -119,7 +120,7 @@ def test_losses_of_fifty_steps_in_bf16_are_those_in_float32(name: str) -> None:
     if "generator_rate" in type(recipe.gan).model_fields:  # at a higher one the same roundings grow faster apart
         recipe = recipe.override("gan.generator_rate=null")
     for bf16, found in curves.items():
-        gan = new_gan(recipe, SPEC)
+        gan = new_generator(recipe, SPEC)
         gan.bf16 = bf16
         for step in range(50):
             losses = gan.step(batch(step, n=4), random_stream(torch.device("cpu"), 0, step), step / 50)
@@ -134,14 +135,14 @@ def test_losses_of_fifty_steps_in_bf16_are_those_in_float32(name: str) -> None:
 
 @pytest.mark.parametrize("bf16", [False, True])
 def test_five_and_five_resumed_steps_equal_ten(name: str, bf16: bool) -> None:
-    whole = new_gan(small(name), SPEC)
+    whole = new_generator(small(name), SPEC)
     whole.bf16 = bf16
     advance(whole, 0, 10)
-    half = new_gan(small(name), SPEC)
+    half = new_generator(small(name), SPEC)
     half.bf16 = bf16
     advance(half, 0, 5)
     tensors, numbers = half.state()
-    resumed = new_gan(small(name).override("train.seed=7"), SPEC)
+    resumed = new_generator(small(name).override("train.seed=7"), SPEC)
     resumed.bf16 = bf16
     resumed.load_state(tensors, numbers)
     torch.manual_seed(99)  # nothing may depend on the global stream
@@ -154,21 +155,21 @@ def test_five_and_five_resumed_steps_equal_ten(name: str, bf16: bool) -> None:
 
 
 def test_state_of_other_settings_is_refused(name: str) -> None:
-    tensors, numbers = new_gan(small(name), SPEC).state()
+    tensors, numbers = new_generator(small(name), SPEC).state()
     with pytest.raises(UserError, match="other settings"):
-        new_gan(small(name), PairSpec(64, 1, 3, SPEC.image_classes)).load_state(tensors, numbers)
+        new_generator(small(name), PairSpec(64, 1, 3, SPEC.image_classes)).load_state(tensors, numbers)
 
 
 def test_weights_and_gradients_are_channels_last(name: str) -> None:
-    gan = new_gan(small(name), SPEC)
+    gan = new_generator(small(name), SPEC)
     layers = [
         (f"{net}.{key}", parameter)
         for net in gan.optimizers()
         for key, parameter in gan.networks()[net].named_parameters()
         if parameter.ndim == 4
     ]
-    kinds, reached = gan.rehearsals(10), set()
-    for _, progress, gan.taken in kinds:
+    kinds, reached = gan.step_kinds(10), set()
+    for _, progress, gan.steps_taken in kinds:
         gan.step(batch(0), random_stream(torch.device("cpu"), 0), progress)
         for key, parameter in layers:
             assert parameter.is_contiguous(memory_format=torch.channels_last), key
@@ -179,14 +180,14 @@ def test_weights_and_gradients_are_channels_last(name: str) -> None:
 
 
 def test_frozen_layers_stay_and_the_others_learn(name: str) -> None:
-    gan = new_gan(small(name), SPEC)
+    gan = new_generator(small(name), SPEC)
     gan.freeze(2)
     frozen = [p for net in gan.networks().values() for p in net.parameters() if getattr(p, "frozen", False)]
     before = [p.detach().clone() for p in frozen]
     assert len(frozen) >= 2
     advance(gan, 0, 2)
     assert all(torch.equal(old, new) for old, new in zip(before, frozen, strict=True))
-    half, again = gan.state(), new_gan(small(name), SPEC)
+    half, again = gan.state(), new_generator(small(name), SPEC)
     again.freeze(2)
     again.load_state(*half)
     advance(gan, 2, 4)
@@ -195,26 +196,26 @@ def test_frozen_layers_stay_and_the_others_learn(name: str) -> None:
 
 
 def test_weights_of_another_training_are_taken_over(name: str) -> None:
-    source = new_gan(small(name), SPEC)
+    source = new_generator(small(name), SPEC)
     advance(source, 0, 1)
     tensors, _ = source.state()
-    twin = new_gan(small(name).override("train.seed=1"), SPEC)
-    taken, left = twin.adopt(tensors)
+    twin = new_generator(small(name).override("train.seed=1"), SPEC)
+    taken, left = twin.load_matching_weights(tensors)
     assert left == 0
     assert twin.transferred
-    for net, network in twin.learned().items():  # what only remembers the other training's data starts anew
+    for net, network in twin.transferable().items():  # what only remembers the other training's data starts anew
         for key, value in network.state_dict().items():
             assert torch.equal(tensors[f"network/{net}/{key}"], value), f"{net}.{key}"
-    other = new_gan(small(name), PairSpec(64, 1, 3, SPEC.image_classes, vectors=2))  # another number of channels
-    taken, left = other.adopt(tensors)
+    other = new_generator(small(name), PairSpec(64, 1, 3, SPEC.image_classes, vectors=2))  # another number of channels
+    taken, left = other.load_matching_weights(tensors)
     assert taken > left > 0
     advance(gan := twin, 1, 2)
-    assert gan.seen == 2  # the other training's images do not count
+    assert gan.images_seen == 2  # the other training's images do not count
 
 
 def test_latent_vectors_give_the_same_sample_and_a_walk_between_them(name: str) -> None:
-    gan = new_gan(small(name), SPEC)
-    if not isinstance(gan, LatentGan):
+    gan = new_generator(small(name), SPEC)
+    if not isinstance(gan, LatentGenerator):
         pytest.skip("paints masks")
     a, b = gan.latents([random_stream(torch.device("cpu"), seed) for seed in (1, 2)])
     assert a.shape == (gan.latent,)
@@ -229,10 +230,10 @@ def test_latent_vectors_give_the_same_sample_and_a_walk_between_them(name: str) 
 
 @pytest.mark.parametrize("draws", ["images", "masks"])
 def test_image_or_mask_alone(name: str, draws: str) -> None:
-    if GENERATORS.config(name).shape == "painter":
+    if generator_config(name).kind == "painter":
         pytest.skip("needs both")
     spec = spec_of(draws)
-    gan = new_gan(small(name).replace(draws=draws), spec)
+    gan = new_generator(small(name).replace(draws=draws), spec)
     losses = gan.step(batch(0, spec), random_stream(torch.device("cpu"), 0), 0.0)
     assert losses["bad"] == 0
     assert gan.sample(random_stream(torch.device("cpu"), 1), 2).shape == (2, batch(0, spec).joint.shape[1], 64, 64)

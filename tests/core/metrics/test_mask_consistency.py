@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_organoid_synth.core.metrics.mask_consistency import Fits, traits
+from napari_organoid_synth.core.metrics.mask_consistency import MaskConsistency, traits
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from simulated import sample, scene
 
@@ -15,9 +15,9 @@ def pairs(first: int, number: int) -> list[SamplePair]:
 
 
 def test_strange_masks_are_told_from_right_ones() -> None:
-    metric = Fits().fit(pairs(0, 20))
-    assert metric.refused == pytest.approx(0.05, abs=0.05)
-    assert metric.found > 0.95
+    metric = MaskConsistency().fit(pairs(0, 20))
+    assert metric.rejected == pytest.approx(0.05, abs=0.05)
+    assert metric.detected > 0.95
     assert metric.useful
     fresh = pairs(100, 12)
     right = [metric(pair)["fits"] for pair in fresh]
@@ -31,11 +31,11 @@ def test_strange_masks_are_told_from_right_ones() -> None:
 def test_images_of_noise_say_nothing() -> None:
     rng = np.random.default_rng(0)
     noise = [pair.replace(image=rng.integers(0, 999, pair.image.shape).astype(np.uint16)) for pair in pairs(0, 20)]
-    metric = Fits().fit(noise)
-    assert metric.found < 0.5
+    metric = MaskConsistency().fit(noise)
+    assert metric.detected < 0.5
     assert not metric.useful
     assert metric.describe({"fits": 0.0}) == ""
-    few = Fits().fit(noise[:3])
+    few = MaskConsistency().fit(noise[:3])
     assert (few(noise[0]), few.useful) == ({"fits": 0.5}, False)
 
 

@@ -83,7 +83,7 @@ def test_the_three_sample_test_knows_its_numbers() -> None:
     assert np.mean(np.array(p) < 0.05) == pytest.approx(0.05, abs=0.035)
     copied = data_copying([rng.normal(-2, 1, 30)], [rng.normal(size=20)], 3)
     assert copied.p < 1e-4
-    assert "repeats what it has seen (only 3 unseen images" in copied.words
+    assert "repeats what it has seen (only 3 unseen images" in copied.message
 
 
 def test_rates_on_real_nuclei(shared_data: Path) -> None:

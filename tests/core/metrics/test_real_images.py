@@ -14,7 +14,7 @@ from napari_organoid_synth.core.distances import radii
 from napari_organoid_synth.core.metrics.base import intensity_limits
 from napari_organoid_synth.core.metrics.extractors.random import Random
 from napari_organoid_synth.core.metrics.full_reference import NAMES, compare
-from napari_organoid_synth.core.metrics.mask_consistency import Fits
+from napari_organoid_synth.core.metrics.mask_consistency import MaskConsistency
 from napari_organoid_synth.core.metrics.memorisation import Space, signature, turned_signatures
 from napari_organoid_synth.core.metrics.nearest import TWIN, Nearest
 from napari_organoid_synth.core.metrics.sets import feature_measure, image_measure, mask_measure
@@ -109,7 +109,7 @@ def test_copies_are_caught_and_the_other_half_is_not(halves: tuple[list[SamplePa
 
 def test_masks_of_other_images_are_caught(halves: tuple[list[SamplePair], list[SamplePair]]) -> None:
     mine, others = halves
-    metric = Fits().fit(mine)
+    metric = MaskConsistency().fit(mine)
     right = [metric(pair)["fits"] < 0.5 for pair in others]
     strange = []
     for shift in (0, 1, 3, 7):  # neighbouring sections of a volume have nearly the same mask: more than one way to mix

@@ -32,12 +32,12 @@ def test_the_interval_of_a_mean_is_that_of_statistics() -> None:
     )
     assert found.value == values[40:].mean()
     expected = 2 * 1.96 * values[40:].std(ddof=1) / np.sqrt(100)
-    assert found.high - found.low == pytest.approx(expected, rel=0.2)
-    assert found.low < found.value < found.high
-    assert (found.n_real, found.n_fake, found.extractor, found.seed) == (40, 100, "e:1", 0)
-    assert found.real_low < values[:40].mean() < found.real_high
+    assert found.interval.high - found.interval.low == pytest.approx(expected, rel=0.2)
+    assert found.interval.low < found.value < found.interval.high
+    assert (found.n_real, found.n_synthetic, found.extractor, found.seed) == (40, 100, "e:1", 0)
+    assert found.originals.low < values[:40].mean() < found.originals.high
     again = evaluate([Score("mean", "Mean")], lambda a, b: {"mean": float(values[b].mean())}, SOURCES, 100)
-    assert (again[0].low, again[0].real_high) == (found.low, found.real_high)
+    assert (again[0].interval, again[0].originals) == (found.interval, found.originals)
 
 
 def test_no_interval_leaves_the_values_that_a_score_can_have() -> None:
@@ -47,8 +47,8 @@ def test_no_interval_leaves_the_values_that_a_score_can_have() -> None:
         return {"x": float(values[b].mean())}
 
     free, cut = evaluate([Score("x", "X"), Score("x", "X", ends=(0, 1))], measure, SOURCES, 100)
-    assert free.low < 0 == cut.low
-    assert free.high > 1 == cut.high
+    assert free.interval.low < 0 == cut.interval.low
+    assert free.interval.high > 1 == cut.interval.high
 
 
 def test_halves_share_no_image_and_sizes_are_alike() -> None:
@@ -65,7 +65,7 @@ def test_halves_share_no_image_and_sizes_are_alike() -> None:
 
     found = evaluate([Score("x", "x"), Score("nothing", "n")], measure, SOURCES, 12)
     assert [score.name for score in found] == ["x"]
-    assert found[0].real_low == found[0].real_high == found[0].alike == 12
+    assert found[0].originals.low == found[0].originals.high == found[0].matched_value == 12
     assert set(seen) == {(20, 12), (20, 6)}
     one_image: list[int] = []
     evaluate([Score("x", "x")], lambda a, b: one_image.append(len(a)) or {"x": 1.0}, ["a"] * 9, 8)
@@ -73,7 +73,7 @@ def test_halves_share_no_image_and_sizes_are_alike() -> None:
 
 
 @pytest.mark.parametrize(
-    ("better", "shift", "words"),
+    ("better", "shift", "message"),
     [
         ("low", 0.0, "within the range of the originals"),
         ("low", 9.0, "worse than the originals among each other"),
@@ -84,13 +84,14 @@ def test_halves_share_no_image_and_sizes_are_alike() -> None:
         ("range", -9.0, "below the range of the originals; because"),
     ],
 )
-def test_words_compare_like_with_like(better: str, shift: float, words: str) -> None:
+def test_the_message_compares_like_with_like(better: str, shift: float, message: str) -> None:
     values = np.random.default_rng(1).normal(size=80)
     values[40:] += shift - values[40:].mean()
-    notes = {"m": "because"} if words.endswith("because") else {}
+    notes = {"m": "because"} if message.endswith("because") else {}
     score = Score("m", "M", better=better)  # type: ignore[arg-type]
     (found,) = evaluate([score], lambda a, b: {"m": float(values[b].mean())}, SOURCES, 40, notes=notes)
-    assert found.words == words
+    assert found.message == message
+    assert found.within == message.startswith("within")
 
 
 def test_features_of_the_same_of_copies_and_of_others() -> None:
@@ -109,7 +110,7 @@ def test_features_of_the_same_of_copies_and_of_others() -> None:
     assert (far["precision"], far["recall"], far["density"], far["coverage"], far["c2st"]) == (0, 0, 0, 0, 1)
     assert scores(fresh)["kid"] < far["kid"]
     found = {
-        one.name: one.words
+        one.name: one.message
         for one in evaluate(
             FEATURE_SCORES,
             feature_measure(real, fresh),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from pathlib import Path
@@ -15,14 +14,15 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Finished, Progress, Warned
 from napari_organoid_synth.core.metrics.memorisation import MANIFOLD
 from napari_organoid_synth.core.metrics.settings import ScoreSettings
-from napari_organoid_synth.core.pairs.loading import PairTable, save_layers_pair, split_table
-from napari_organoid_synth.core.pairs.pair import Source
+from napari_organoid_synth.core.pairs.loading import PairTable, add_pair, split_table
+from napari_organoid_synth.core.pairs.pair import SamplePair, Source
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.registry import EXTRACTORS
-from napari_organoid_synth.core.report import write_report
+from napari_organoid_synth.core.report.report import write_report
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.scores.score import score
-from napari_organoid_synth.core.scores.table import read_columns, table, words_of
+from napari_organoid_synth.core.scores.storage import SetScores, read_set_scores
+from napari_organoid_synth.core.scores.table import sentences, table
 from simulated import sample, scene
 
 SIDE = 64
@@ -34,7 +34,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     project = Project(tmp_path_factory.mktemp("made") / "project")
     for seed in range(6):
         image, labels = scene(seed, 2 * SIDE, 16)
-        save_layers_pair(project, f"real{seed}", image, labels, mask_kind="instances", class_names=("cell",))
+        add_pair(project, SamplePair(f"real{seed}", image, labels, class_names=("cell",)), "instances")
     split_table(PairTable.from_file(project.pairs_path), test=["real5"]).to_file(project.pairs_path)
     rng = np.random.default_rng(0)
     with SampleStore(project.samples_path) as store:
@@ -54,65 +54,67 @@ def project(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Proj
     return Project(shutil.copytree(made, tmp_path / "project"))
 
 
-def scored(project: Project, **changes: Any) -> tuple[list[dict[str, Any]], list[Any]]:
+def scored(project: Project, **changes: Any) -> tuple[list[SetScores], list[Any]]:
     settings = ScoreSettings(**{"extractor": "random", "metrics": ("nearest",), "device": "cpu", **changes})
     events = list(score(project, settings, Control()))
     assert isinstance(events[-1], Finished)
-    return events[-1].result["sets"], events
+    return [SetScores.parse(one) for one in events[-1].result["sets"]], events
 
 
 def test_a_project_from_scores_to_table_and_again(project: Project) -> None:
-    columns, events = scored(project)
-    found = {column["run"]: column for column in columns}
+    sets, events = scored(project)
+    found = {one.run: one for one in sets}
     assert set(found) == {"good", "thief"}
-    assert read_columns(project) == json.loads(json.dumps(columns))
-    scores = {run: {one["name"]: one for one in column["scores"]} for run, column in found.items()}
+    assert read_set_scores(project) == sets
+    scores = {run: one.by_name for run, one in found.items()}
     assert scores["good"].keys() == {
         "kid", "fid", "precision", "recall", "density", "coverage", "c2st",
         "ssim", "uqi", "nmi", "psnr", "mse", "hf_energy", "blur",
         "ks_count", "ks_area", "ks_eccentricity", "ks_touching", "ks_decode_error",
         "w_count", "w_area", "w_eccentricity", "w_touching", "w_decode_error",
     }  # fmt: skip
-    for column in scores.values():
-        for one in column.values():
-            assert one["low"] <= one["high"]
-            assert one["real_low"] <= one["real_high"]
-            assert one["n_fake"] == 10
+    for by_name in scores.values():
+        for one in by_name.values():
+            assert one.interval.low <= one.interval.high
+            assert one.originals.low <= one.originals.high
+            assert one.n_synthetic == 10
     kid = scores["good"]["kid"]
-    assert kid["extractor"].startswith("random:")
-    assert "smoke test" in kid["words"]
-    assert "trust KID" in scores["good"]["fid"]["words"]
+    assert kid.extractor.startswith("random:")
+    assert "smoke test" in kid.message
+    assert "trust KID" in scores["good"]["fid"].message
     assert next(iter(scores["good"])) == "kid"
-    assert scores["thief"]["hf_energy"]["words"] == "above the range of the originals"  # its noise
-    assert "median 4, real" in scores["good"]["ks_count"]["words"]
+    assert scores["thief"]["hf_energy"].message == "above the range of the originals"  # its noise
+    assert "median 4, real" in scores["good"]["ks_count"].message
 
     # the thief is caught by the adaptive rule, although its noise keeps SSIM below 0.90; the good one is not
-    assert found["thief"]["memorisation"]["ssim_copies"] == 0
-    assert found["thief"]["memorisation"]["copies"] == 1
-    assert found["good"]["memorisation"]["copies"] <= 0.1
-    assert found["thief"]["memorisation"]["test"]["p"] < 0.01
-    assert found["thief"]["memorisation"]["test"]["n_images"] == 1
+    assert found["thief"].memorisation.ssim_copies == 0
+    assert found["thief"].memorisation.copies == 1
+    assert found["good"].memorisation.copies <= 0.1
+    test = found["thief"].memorisation.test
+    assert test is not None
+    assert test.p < 0.01
+    assert test.n_images == 1
     with SampleStore(project.samples_path) as store:
         rows = {row.id: row for row in store.rows()}
     assert {id for id, row in rows.items() if row.flagged == "copy"} >= {f"thief{seed}" for seed in range(10)}
     assert rows["thief0"].note == "a copy of a real image"
     assert rows["thief0"].scores["real_distance"] < 1
 
-    text = table(columns)
+    text = table(sets)
     assert "KID [random]" in text
     assert "100% lie nearer to a real tile than real tiles of different images do" in text
-    assert "a hint, no proof" in text
+    assert "a hint, not proof" in text
     assert any(isinstance(event, Progress) and event.note for event in events)
 
     # again: nothing is computed; another verdict or sample computes its run anew; flags stay when pairs are rated again
-    made = {column["run"]: column["made"] for column in columns}
+    made = {one.run: one.made for one in sets}
     features = sorted(path.name for path in (project.path / "features").iterdir())
-    assert {column["run"]: column["made"] for column in scored(project)[0]} == made
+    assert {one.run: one.made for one in scored(project)[0]} == made
     with SampleStore(project.samples_path) as store:
         store.add(sample("late", *scene(90, SIDE)), run="good")
-    later = {column["run"]: column for column in scored(project)[0]}
-    assert later["thief"]["made"] == made["thief"]
-    assert later["good"]["number"] == 11
+    later = {one.run: one for one in scored(project)[0]}
+    assert later["thief"].made == made["thief"]
+    assert later["good"].number == 11
     assert sorted(path.name for path in (project.path / "features").iterdir()) == features
     scored(project, again=True, sets="none")
     with SampleStore(project.samples_path) as store:
@@ -130,17 +132,18 @@ def test_a_generator_that_repeats_itself_and_masks_of_other_images(project: Proj
             store.add(sample(f"stuck{seed}", noisy, labels), run="stuck")
             store.add(sample(f"mixed{seed}", others[seed][0], others[seed - 1][1]), run="mixed")
             store.add(sample(f"fine{seed}", *others[seed]), run="fine")
-    columns, _ = scored(project, sets="kept", metrics=("nearest", "fits"))
-    found = {column["run"]: column for column in columns}
-    collapse = {run: column["collapse"] for run, column in found.items()}
-    assert (collapse["stuck"]["ssim"], collapse["stuck"]["pixels"], collapse["stuck"]["masks"]) == (1, 1, 1)
-    assert collapse["stuck"]["distinct"] <= 2
+    sets, _ = scored(project, sets="kept", metrics=("nearest", "fits"))
+    found = {one.run: one for one in sets}
+    variety = {one.run: one.variety for one in sets if one.variety is not None}
+    assert (variety["stuck"].ssim, variety["stuck"].pixels, variety["stuck"].masks) == (1, 1, 1)
+    assert variety["stuck"].distinct <= 2
     for run in ("fine", "mixed"):
-        assert (collapse[run]["distinct"], collapse[run]["ssim"], collapse[run]["pixels"]) == (10, 0, 0)
-    assert found["mixed"]["fits"]["low"] >= 0.9
-    assert found["fine"]["fits"]["low"] <= 0.1
-    assert found["fine"]["fits"]["strange"] > 0.9
-    text = {run: " ".join(words_of(column)) for run, column in found.items()}
+        assert (variety[run].distinct, variety[run].ssim, variety[run].pixels) == (10, 0, 0)
+    fits = {one.run: one.mask_fit for one in sets if one.mask_fit is not None}
+    assert fits["mixed"].low >= 0.9
+    assert fits["fine"].low <= 0.1
+    assert fits["fine"].strange > 0.9
+    text = {run: " ".join(sentences(one)) for run, one in found.items()}
     assert "100% repeat the mask layout of another sample" in text["stuck"]
     assert "little variety" in text["stuck"]
     assert "repeat" not in text["fine"]
@@ -151,20 +154,19 @@ def test_a_generator_that_repeats_itself_and_masks_of_other_images(project: Proj
 
 
 def test_the_report_shows_runs_beside_the_range_of_the_originals(project: Project) -> None:
-    columns, _ = scored(project)
+    sets, _ = scored(project)
     page = write_report(project, project.path / "report.html").read_text(encoding="utf-8")
     assert "Generators against the originals" in page
-    found = {column["run"]: {one["name"]: one for one in column["scores"]} for column in columns}
-    for run, scores in found.items():
+    for one in sets:
+        run, kid = one.run, one.by_name["kid"]
         row = re.search(rf'<tr><th scope="row">{run}<small>.*?</th><td>(.*?)</td>', page)
         assert row is not None
         shown, value, interval = re.sub(r"<(?!small|/small).*?>", "", row[1]).replace("</small>", "").split("<small>")
-        kid = scores["kid"]
-        assert shown.endswith("●") == (kid["real_low"] <= kid["alike"] <= kid["real_high"])
-        assert float(shown.removesuffix("&nbsp;●").replace(",", "")) == pytest.approx(kid["alike"], rel=0.01)
-        assert float(value.replace(",", "")) == pytest.approx(kid["value"], rel=0.01)
+        assert shown.endswith("●") == (kid.originals.low <= kid.matched_value <= kid.originals.high)
+        assert float(shown.removesuffix("&nbsp;●").replace(",", "")) == pytest.approx(kid.matched_value, rel=0.01)
+        assert float(value.replace(",", "")) == pytest.approx(kid.value, rel=0.01)
         low, high = (float(end.replace(",", "")) for end in interval.split(" to "))
-        assert (low, high) == pytest.approx((kid["low"], kid["high"]), rel=0.01)
+        assert (low, high) == pytest.approx((kid.interval.low, kid.interval.high), rel=0.01)
     assert "<b>thief (10 all).</b> 0% reach SSIM 0.90 with a real tile. 100% lie nearer" in page
 
 
@@ -172,28 +174,28 @@ def test_which_pairs_and_too_few(project: Project) -> None:
     with SampleStore(project.samples_path) as store:
         store.decide([f"good{seed}" for seed in range(3)], "accepted")
         store.decide([f"thief{seed}" for seed in range(10)], "rejected")
-    columns, events = scored(project, sets="accepted")
-    assert [(column["run"], column["number"], column["scores"]) for column in columns] == [("good", 3, [])]
-    assert columns[0]["memorisation"]["copies"] <= 1 / 3
+    sets, events = scored(project, sets="accepted")
+    assert [(one.run, one.number, one.scores) for one in sets] == [("good", 3, ())]
+    assert sets[0].memorisation.copies <= 1 / 3
     assert "Expected at least 8" in next(event.text for event in events if isinstance(event, Warned))
     assert scored(project, sets="none")[0] == []
 
 
-def test_pairs_on_masks_of_real_images_are_no_copies_by_their_layout(project: Project) -> None:
+def test_pairs_on_masks_of_real_images_are_not_copies_by_their_layout(project: Project) -> None:
     with SampleStore(project.samples_path) as store:
         thief = store.pair("thief3")
         source = Source("synthetic", provenance={"mask": {"kind": "warped"}})
         store.add(thief.replace(name="painted", source=source), run="painter")
         store.decide([id for id in store.ids() if id != "painted"], "rejected")
-    columns, _ = scored(project, sets="kept")
-    found = columns[0]["memorisation"]
-    assert (columns[0]["run"], found["copies"], found["pixels_copies"], found["test"]) == ("painter", 0, 1, None)
-    assert "100% are painted on masks made from real ones" in table(columns)
+    sets, _ = scored(project, sets="kept")
+    found = sets[0].memorisation
+    assert (sets[0].run, found.copies, found.pixels_copies, found.test) == ("painter", 0, 1, None)
+    assert "100% are painted on masks made from real ones" in table(sets)
     with SampleStore(project.samples_path) as store:
         assert store.row("painted").flagged == ""
 
 
-def test_stopping_keeps_whole_columns(project: Project) -> None:
+def test_stopping_keeps_whole_results(project: Project) -> None:
     control = Control()
     events = score(project, ScoreSettings(extractor="random", metrics=("objects",), device="cpu"), control)
     for event in events:
@@ -214,4 +216,4 @@ def test_what_is_missing_is_said_before_work_begins(project: Project) -> None:
         scored(project, extractor="vgg19", weights="none.pth")
     assert not (project.path / "features").exists()
     project.scores_path.write_text("{")
-    assert read_columns(project) == []
+    assert read_set_scores(project) == []

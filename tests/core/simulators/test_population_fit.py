@@ -126,7 +126,7 @@ def test_a_folder_of_black_and_white_masks_of_classes_and_of_empty_ones(tmp_path
     halves = np.where(np.arange(512) < 256, 1, 2)
     for number, mask in enumerate(masks):
         imwrite(codes / f"{number}.png", (100 * halves * mask).astype(np.uint8))
-    with pytest.raises(UserError, match=r"seem to hold classes: 2 widely spaced values \(100, 200\)"):
+    with pytest.raises(UserError, match=r"look like classes: 2 widely spaced values \(100, 200\)"):
         read_masks(codes)
 
 

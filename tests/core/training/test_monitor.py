@@ -22,7 +22,7 @@ from napari_organoid_synth.core.pairs.settings import TileSettings
 from napari_organoid_synth.core.pairs.tiling import list_tiles
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
-from napari_organoid_synth.core.runs.run import Run, new_gan
+from napari_organoid_synth.core.runs.run import Run, new_generator
 from napari_organoid_synth.core.simulators.simulate import em
 from napari_organoid_synth.core.training import train as train_module
 from napari_organoid_synth.core.training.dataset import PairDataset
@@ -63,8 +63,8 @@ def scores(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
 class Drawer:
     """A stand-in for a generator: draws what a function gives for each random stream."""
 
-    shape = "joint"
-    by_class = False
+    kind = "joint"
+    class_conditional = False
     device = torch.device("cpu")
 
     def __init__(self, draw: Any) -> None:
@@ -169,7 +169,7 @@ def test_one_picture_for_each_class_is_a_collapse(dataset: PairDataset) -> None:
     real = torch.cat([graded.batch([index]).joint for index in range(2)])
 
     class OneForEach(Drawer):
-        by_class = True
+        class_conditional = True
 
         def sample(self, rng: Sequence[torch.Generator], **told: Any) -> Tensor:
             return torch.where(told["image_class"][:, None, None, None] == 0, real[:1], -real[:1])
@@ -342,7 +342,7 @@ def test_it_stops_early_keeps_the_best_and_stays_stopped(
     run = Run(tmp_path / "run")
     assert run.steps() == [4, 10]  # keep is 1: the newest, and the best
     assert (run.best(), run.pick("best"), run.pick("newest"), run.pick("10")) == (4, 4, None, 10)
-    assert run.load(new_gan(run.recipe, run.spec), run.pick("best")).step == 4
+    assert run.load(new_generator(run.recipe, run.spec), run.pick("best")).step == 4
     again = list(train(project, recipe, Control(), tmp_path / "run", resume=True))
     assert not any(isinstance(event, Saved) for event in again)
     more = list(train(project, recipe.override("train.stop_after=5"), Control(), tmp_path / "run", resume=True))

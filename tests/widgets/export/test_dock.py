@@ -12,7 +12,7 @@ import pytest
 from napari_organoid_synth.core.export.settings import ExportSettings
 from napari_organoid_synth.core.pairs.ome_tiff import read_pair
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.report import SECTIONS
+from napari_organoid_synth.core.report.report import SECTIONS
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.simulators.simulate import tissue
 from napari_organoid_synth.widgets.export import dock as export_widget
@@ -46,7 +46,7 @@ import sys, time
 from pathlib import Path
 from napari_organoid_synth.core.job import JobFolder
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.report import report
+from napari_organoid_synth.core.report.report import report
 
 folder = JobFolder(Path(sys.argv[sys.argv.index("--job") + 1]))
 control, page = folder.control, Path(sys.argv[2]) / "report.html"

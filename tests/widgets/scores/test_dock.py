@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
@@ -10,10 +9,13 @@ import numpy as np
 import pytest
 from qtpy.QtWidgets import QApplication, QLabel, QVBoxLayout, QWidget
 
+from napari_organoid_synth.core.metrics.sets import Interval, SetScore
 from napari_organoid_synth.core.metrics.settings import ScoreSettings
-from napari_organoid_synth.core.pairs.loading import save_layers_pair
+from napari_organoid_synth.core.pairs.loading import add_pair
+from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.samples.store import SampleStore
+from napari_organoid_synth.core.scores.storage import read_set_scores
 from napari_organoid_synth.widgets.scores.dock import ScoresWidget
 from napari_organoid_synth.widgets.scores.rows import ScoreRow, number, verdict
 from napari_organoid_synth.widgets.shared.menus import open_dock
@@ -29,7 +31,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     project = Project(tmp_path_factory.mktemp("made") / "project")
     for seed in range(5):
         image, labels = scene(seed, 2 * SIDE, 16)
-        save_layers_pair(project, f"real{seed}", image, labels, mask_kind="instances", class_names=("cell",))
+        add_pair(project, SamplePair(f"real{seed}", image, labels, class_names=("cell",)), "instances")
     with SampleStore(project.samples_path) as store:
         for seed in range(10):
             store.add(sample(f"good{seed}", *scene(50 + seed, SIDE)), run="run 1")
@@ -85,17 +87,17 @@ def test_from_pairs_to_scores_to_copies_in_curate(dock, qtbot):
         dock.button.click()
         assert dock.reason.text() == "Pairs are being scored."
         assert not dock.progress.isHidden()
-    qtbot.waitUntil(lambda: len(dock.known.columns) == 1, timeout=10_000)
+    qtbot.waitUntil(lambda: len(dock.known.sets) == 1, timeout=10_000)
     assert dock.error.isHidden()
     assert dock.said.text().startswith("1 run compared with the real images.")
-    kept = json.loads(dock.workspace.project.scores_path.read_text())["columns"][0]
-    assert (kept["run"], kept["number"], kept["asked"]) == ("run 1", 12, {"seed": 0, "weights": ""})
-    assert [row.score for row in dock.table.rows] == kept["scores"]
-    assert dock.table.rows[0].score["name"] == "kid"  # the first to read
+    (kept,) = read_set_scores(dock.workspace.project)
+    assert (kept.run, kept.number, kept.seed, kept.weights) == ("run 1", 12, 0, "")
+    assert tuple(row.score for row in dock.table.rows) == kept.scores
+    assert dock.table.rows[0].score.name == "kid"  # the first to read
     tip = dock.table.rows[0].toolTip()
-    assert f"{kept['scores'][0]['value']:.5g}" in tip
-    assert f"All 12 synthetic with all {kept['scores'][0]['n_real']} real tiles" in tip
-    assert kept["scores"][0]["extractor"] in tip
+    assert f"{kept.scores[0].value:.5g}" in tip
+    assert f"All 12 synthetic with all {kept.scores[0].n_real} real tiles" in tip
+    assert kept.scores[0].extractor in tip
     assert dock.stale.isHidden()
     assert "% reach SSIM 0.90 with a real tile" in dock.words.text()
     assert "samples are distinct" in dock.words.text()
@@ -104,8 +106,8 @@ def test_from_pairs_to_scores_to_copies_in_curate(dock, qtbot):
     dock.copy_table.click()
     lines = QApplication.clipboard().text().splitlines()
     assert lines[0].split("\t")[:3] == ["run", "samples", "title"]
-    assert len(lines) == 1 + len(kept["scores"])
-    assert float(lines[1].split("\t")[4]) == pytest.approx(kept["scores"][0]["value"], rel=1e-5)
+    assert len(lines) == 1 + len(kept.scores)
+    assert float(lines[1].split("\t")[4]) == pytest.approx(kept.scores[0].value, rel=1e-5)
     dock.copy_button.click()
     assert QApplication.clipboard().text().endswith("--set extractor=random --set device=cpu")
 
@@ -141,8 +143,18 @@ def test_what_goes_wrong_is_shown_and_the_dock_stays_usable(dock, qtbot):
     assert dock.button.isEnabled()
 
 
+def kid(matched, low, high, **more):
+    """A score with the interval of ± 2 around its value."""
+    usual = {
+        "name": "kid", "title": "KID", "unit": "", "better": "low", "extractor": "random:0", "message": "words",
+        "value": matched, "matched_value": matched, "interval": Interval(low=matched - 2, high=matched + 2),
+        "originals": Interval(low=low, high=high), "n_real": 9, "n_synthetic": 9, "seed": 0,
+    }  # fmt: skip
+    return SetScore(**(usual | more))
+
+
 @pytest.mark.parametrize(
-    ("better", "alike", "expected"),
+    ("better", "matched", "expected"),
     [
         ("low", 1.0, ("●", "within")),
         ("low", 3.0, ("▲", "worse")),
@@ -153,8 +165,8 @@ def test_what_goes_wrong_is_shown_and_the_dock_stays_usable(dock, qtbot):
         ("range", 0.0, ("▲", "below")),
     ],
 )
-def test_sign_and_word(better, alike, expected):
-    assert verdict({"better": better, "alike": alike, "real_low": 0.5, "real_high": 2.0}) == expected
+def test_sign_and_word(better, matched, expected):
+    assert verdict(kid(matched, 0.5, 2.0, better=better)) == expected
 
 
 def test_numbers_are_short():
@@ -162,10 +174,7 @@ def test_numbers_are_short():
 
 
 def test_a_bar_is_where_the_originals_are(qtbot):
-    numbers = {"value": 8.0, "alike": 8.0, "low": 6.0, "high": 10.0, "real_low": 0.0, "real_high": 5.0}
-    words = {"name": "kid", "title": "KID", "unit": "", "better": "low", "extractor": "random:0", "words": "worse"}
-    score = {**numbers, **words, "n_real": 9, "n_fake": 9}
-    row = ScoreRow(score)
+    row = ScoreRow(kid(8.0, 0.0, 5.0))
     qtbot.addWidget(row)
     row.resize(300, row.sizeHint().height())
     image = row.grab().toImage()
@@ -182,12 +191,10 @@ def test_a_bar_is_where_the_originals_are(qtbot):
 
 
 def test_a_row_grows_with_the_font_that_napari_gives_its_labels(qtbot):
-    numbers = {"value": 2.0, "alike": 2.0, "low": 1.0, "high": 3.0, "real_low": 0.0, "real_high": 5.0}
-    words = {"name": "kid", "title": "KID", "unit": "", "better": "low", "extractor": "random:0", "words": "within"}
     window = QWidget()
     qtbot.addWidget(window)
     column = QVBoxLayout(window)
-    row, label = ScoreRow({**numbers, **words, "n_real": 9, "n_fake": 9}), QLabel("beside it")
+    row, label = ScoreRow(kid(2.0, 0.0, 5.0)), QLabel("beside it")
     for widget in (row, label):
         column.addWidget(widget)
     window.show()

@@ -31,15 +31,15 @@ def made(tmp_path_factory):
     import numpy as np
 
     from napari_organoid_synth.core.codec.codec import Codec
-    from napari_organoid_synth.core.runs.run import Run, new_gan
+    from napari_organoid_synth.core.runs.run import Run, new_generator
     from napari_organoid_synth.core.runs.sharing import write_bundle
 
     folder = tmp_path_factory.mktemp("theirs")
     recipe = Recipe().override(*SMALL)
     run = Run.create(folder / "runs" / "20260101-000000-train", recipe, Codec.fit([em(0, 64)]))
-    gan = new_gan(recipe, run.spec)
+    gan = new_generator(recipe, run.spec)
     for step, distance in ((10, 0.25), (20, 0.5)):
-        gan.seen, gan.taken = 4 * step, step
+        gan.images_seen, gan.steps_taken = 4 * step, step
         run.save(gan, step, kernel_distance=distance)
     pair = em(1, 64)
     run.write_preview(10, pair.image[None], np.asarray(pair.labels)[None])

@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 from napari_organoid_synth.core.generators.aae_config import AaeConfig
 from napari_organoid_synth.core.generators.base import channels_last, descend, make_adam, set_trainable
 from napari_organoid_synth.core.generators.blocks import Norm, init_weights, up_layer
-from napari_organoid_synth.core.generators.latent import LatentGan
+from napari_organoid_synth.core.generators.latent import LatentGenerator
 from napari_organoid_synth.core.generators.losses import (
     Adversarial,
     discriminator_loss,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 SMALLEST = 8  # px, where convolutions end and the code begins
 MEMORY = 0.995  # of `CodeCloud`, per step: some 200 steps count
-KINDS: dict[str, Adversarial] = {"bce": "bce", "bce_l1": "bce_l1", "least_squares": "lsgan", "poisson": "poisson"}
+ADVERSARIAL: dict[str, Adversarial] = {"bce": "bce", "bce_l1": "bce_l1", "least_squares": "lsgan", "poisson": "poisson"}
 
 
 class Encoder(nn.Module):
@@ -162,7 +162,7 @@ class CodeCloud(nn.Module):
         return self.mean + variety * noise @ spread.T
 
 
-class Aae(LatentGan):
+class Aae(LatentGenerator):
     """A joint generator: the decoder of an autoencoder whose codes a discriminator cannot tell from N(0, 1).
 
     A step improves encoder and decoder by (1 - w) · reconstruction + w · adversarial, then the discriminators. The
@@ -175,8 +175,8 @@ class Aae(LatentGan):
     def __init__(self, config: AaeConfig, spec: PairSpec) -> None:
         super().__init__(config, spec)
         self.latent = config.code
-        self.kind = KINDS.get(config.loss, "wasserstein")
-        self.penalised = self.kind == "wasserstein" and config.loss != "wasserstein_plain"
+        self.adversarial = ADVERSARIAL.get(config.loss, "wasserstein")
+        self.penalised = self.adversarial == "wasserstein" and config.loss != "wasserstein_plain"
         channels = spec.image_channels + spec.mask_channels
         build = conv_autoencoder if config.network == "conv" else mlp_autoencoder
         trained: dict[str, nn.Module] = {
@@ -214,7 +214,7 @@ class Aae(LatentGan):
         return self._networks["autoencoder"]["decoder"]  # type: ignore[index,no-any-return]
 
     @property
-    def notes(self) -> dict[str, str]:
+    def metadata(self) -> dict[str, str]:
         """Whose features are compared, with name and SHA-256 of their file; a warning about ``wasserstein_plain``."""
         if self.config.loss == "wasserstein_plain":
             return {"loss": "wasserstein_plain bounds no slope; only to reproduce older work"}
@@ -244,7 +244,7 @@ class Aae(LatentGan):
                 *seen, verdict = critics["discriminator_image"](drawn)
                 verdicts.append(verdict)
         copied = reconstruction_loss(drawn, real, config.reconstruction_loss)
-        adversarial = torch.stack([generator_loss(verdict, self.kind) for verdict in verdicts]).sum()
+        adversarial = torch.stack([generator_loss(verdict, self.adversarial) for verdict in verdicts]).sum()
         losses = {"reconstruction": copied.detach(), "generator": adversarial.detach()}
         if config.features:
             distance = self._feature_distance(real, drawn, seen)
@@ -264,13 +264,13 @@ class Aae(LatentGan):
                     loss = self._critic_loss(critic, real, drawn, rng)
                 bad = torch.maximum(bad, descend(loss, critic, self._optimizers[name]))
             losses[name] = loss.detach()
-        self.count(len(real))
+        self.record_step(len(real))
         return losses | {"bad": bad}
 
     def _critic_loss(self, critic: nn.Module, real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
         with self.autocast():  # in one batch: no critic mixes samples
             on_real, on_fake = _verdict(critic, torch.cat([real, fake])).chunk(2)
-            loss = discriminator_loss(on_real, on_fake, self.kind)
+            loss = discriminator_loss(on_real, on_fake, self.adversarial)
         if not self.penalised:
             return loss
         return loss + self.config.penalty_weight * gradient_penalty(lambda x: _verdict(critic, x), real, fake, rng)

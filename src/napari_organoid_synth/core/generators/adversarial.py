@@ -13,7 +13,7 @@ from napari_organoid_synth.core.generators.adversarial_config import Adversarial
 from napari_organoid_synth.core.generators.augment import augment
 from napari_organoid_synth.core.generators.base import channels_last, descend, make_adam, set_trainable
 from napari_organoid_synth.core.generators.blocks import init_weights, update_average
-from napari_organoid_synth.core.generators.latent import LatentGan
+from napari_organoid_synth.core.generators.latent import LatentGenerator
 from napari_organoid_synth.core.generators.losses import discriminator_loss, generator_loss
 from napari_organoid_synth.core.generators.networks import DenseGenerator
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from napari_organoid_synth.core.generators.batch import Batch
 
 
-class AdversarialGan(LatentGan):
+class AdversarialGenerator(LatentGenerator):
     """A joint generator: image channels and mask channels in one tensor.
 
     Samples come from a moving average of the generator; the discriminator sees everything augmented.
@@ -88,8 +88,8 @@ class AdversarialGan(LatentGan):
             loss_g = generator_loss(fake_logits)
         loss = sum(shared.values(), loss_g)
         bad = torch.maximum(bad, descend(loss, self.generator, self._optimizers["generator"]))
-        self.count(len(real))
-        update_average(self.average, self.generator, len(real), self.remembered, 1000 * self.config.ema_half_life)
+        self.record_step(len(real))
+        update_average(self.average, self.generator, len(real), self.average_window, 1000 * self.config.ema_half_life)
         losses = {"discriminator": loss_d, "generator": loss_g, **shared}
         return {name: value.detach() for name, value in losses.items()} | {"bad": bad}
 

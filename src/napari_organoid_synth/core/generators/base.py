@@ -6,7 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -17,45 +17,51 @@ from napari_organoid_synth.core.errors import UserError
 if TYPE_CHECKING:
     from napari_organoid_synth.core.codec.spec import PairSpec
     from napari_organoid_synth.core.generators.batch import Batch
+    from napari_organoid_synth.core.generators.config import GeneratorConfig, Kind
 
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
-class Gan(ABC):
+class Generator(ABC):
     """A generative adversarial network with everything it needs to learn: networks, optimisers, its step.
 
     Parameters
     ----------
-    config : Settings
-        The member's own settings.
+    config : GeneratorConfig
+        The settings of this generator.
     spec : PairSpec
         Tile size and channel counts of image and mask.
 
     Attributes
     ----------
-    by_class : bool
-        Whether it draws the image class that it is asked for; others draw all classes mixed.
-    seen, taken : int
-        Images shown and steps taken so far.
+    images_seen, steps_taken : int
+        In this training.
     bf16 : bool
         Whether convolutions compute in bf16 (`step` only; samples are always float32).
     transferred : bool
         Whether the training started from the weights of another, so that an averaged network is good from the start.
     """
 
-    shape: ClassVar[str]
-    by_class: ClassVar[bool] = False
-
-    def __init__(self, config: Any, spec: PairSpec) -> None:
+    def __init__(self, config: GeneratorConfig, spec: PairSpec) -> None:
         self.config, self.spec = config, spec
         self.device = torch.device("cpu")
-        self.seen = self.taken = 0
+        self.images_seen = self.steps_taken = 0
         self.bf16 = self.transferred = False
 
     @property
-    def remembered(self) -> float:
-        """Images over which an averaged network may look back: those seen, without limit after `adopt`."""
-        return math.inf if self.transferred else self.seen
+    def kind(self) -> Kind:
+        """Whether it is a joint generator, a mask generator or a painter."""
+        return self.config.kind
+
+    @property
+    def class_conditional(self) -> bool:
+        """Whether it draws the image class that it is asked for; others draw all classes mixed."""
+        return self.config.class_conditional
+
+    @property
+    def average_window(self) -> float:
+        """Images over which an averaged network may look back: `images_seen`, without limit after a transfer."""
+        return math.inf if self.transferred else self.images_seen
 
     @abstractmethod
     def networks(self) -> dict[str, nn.Module]:
@@ -118,21 +124,21 @@ class Gan(ABC):
         """Tiles of the step at this share of the training, ``batch`` being what the recipe says."""
         return batch
 
-    def rehearsals(self, steps: int) -> list[tuple[float, float, int]]:
+    def step_kinds(self, steps: int) -> list[tuple[float, float, int]]:
         """The kinds of step that differ in cost: share of all ``steps``, progress at which to try one, steps taken."""
         return [(1.0, 0.0, 0)]
 
-    def count(self, images: int) -> None:
+    def record_step(self, images: int) -> None:
         """Note that a step has been taken with so many images."""
-        self.seen += images
-        self.taken += 1
+        self.images_seen += images
+        self.steps_taken += 1
 
     @property
-    def notes(self) -> dict[str, str]:
+    def metadata(self) -> dict[str, str]:
         """What a person should know of this training beside its settings, such as the weight file that it reads."""
         return {}
 
-    def learned(self) -> dict[str, nn.Module]:
+    def transferable(self) -> dict[str, nn.Module]:
         """The networks that hold weights, averaged ones included; the others only remember their own training.
 
         Those are pools of shown and drawn images, or the strength of an augmentation: nothing to pass on.
@@ -145,7 +151,7 @@ class Gan(ABC):
         networks = self.networks()
         return {name: sum(p.numel() for p in networks[name].parameters()) for name in self.optimizers()}
 
-    def to(self, device: torch.device) -> Gan:
+    def to(self, device: torch.device) -> Generator:
         """Move the networks, before the first step and before `load_state`, in ``channels_last`` layout."""
         self.device = device
         for network in self.networks().values():
@@ -165,8 +171,8 @@ class Gan(ABC):
             for index, state in enumerate(_states(optimizer)):
                 tensors |= {f"optimizer/{name}/{index}/{key}": state[key] for key in MOMENTS if state}
         return {key: value.detach().cpu().contiguous() for key, value in tensors.items()}, {
-            "seen": self.seen,
-            "taken": self.taken,
+            "seen": self.images_seen,
+            "taken": self.steps_taken,
             "transferred": self.transferred,
         }
 
@@ -195,16 +201,16 @@ class Gan(ABC):
                 }
                 for key, target in state.items():
                     target.copy_(_tensor(tensors, f"optimizer/{name}/{index}/{key}", target))
-        self.seen, self.taken = int(numbers["seen"]), int(numbers.get("taken", 0))
+        self.images_seen, self.steps_taken = int(numbers["seen"]), int(numbers.get("taken", 0))
         self.transferred = bool(numbers.get("transferred"))
 
-    def adopt(self, tensors: dict[str, Tensor]) -> tuple[int, int]:
-        """Start from the weights of another training: take every tensor of `learned` with the same name and shape.
+    def load_matching_weights(self, tensors: dict[str, Tensor]) -> tuple[int, int]:
+        """Start from the weights of another training: take every tensor of `transferable` with the same name and shape.
 
         Optimisers start anew. Returns how many tensors were taken, and how many kept their initial values.
         """
         taken = left = 0
-        for name, network in self.learned().items():
+        for name, network in self.transferable().items():
             for key, target in network.state_dict().items():
                 found = tensors.get(f"network/{name}/{key}")
                 if found is not None and found.shape == target.shape:
@@ -219,7 +225,7 @@ class Gan(ABC):
         """Keep the first ``layers`` convolutions of every discriminator as they are (Mo 2020, arXiv 2002.10964).
 
         They are counted from the input on; without convolutions, fully connected layers count. Called after
-        construction or `adopt`, and again before a resumed training.
+        construction or `load_matching_weights`, and again before a resumed training.
         """
         for name, network in self.networks().items():
             if not name.startswith("discriminator"):

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Optimizer
 
-from napari_organoid_synth.core.generators.base import Gan, channels_last, descend, make_adam, set_trainable, streams_of
+from napari_organoid_synth.core.generators.base import (
+    Generator,
+    channels_last,
+    descend,
+    make_adam,
+    set_trainable,
+    streams_of,
+)
 from napari_organoid_synth.core.generators.blocks import InstanceNorm, init_weights
 from napari_organoid_synth.core.generators.cyclegan_config import CycleGanConfig
 from napari_organoid_synth.core.generators.losses import discriminator_loss
@@ -128,13 +135,12 @@ class Memory(nn.Module):
         return shifted
 
 
-class CycleGan(Gan):
+class CycleGan(Generator):
     """A painter and its inverse: images (N, C, size, size) and encoded masks (N, M, size, size) that need not belong.
 
     No term of the loss compares a mask with the image of its tile, and step by step the two come from different tiles.
     """
 
-    shape: ClassVar[str] = "painter"
     config: CycleGanConfig
 
     def __init__(self, config: CycleGanConfig, spec: PairSpec) -> None:
@@ -179,7 +185,7 @@ class CycleGan(Gan):
         """First both generators, then their judges on drawn samples of this and earlier steps."""
         for optimizer in self._optimizers.values():
             optimizer.param_groups[0]["lr"] = self.learning_rate(progress)
-        image, mask = batch.image, self.memory.unpair(batch.mask, first=self.taken == 0)
+        image, mask = batch.image, self.memory.unpair(batch.mask, first=self.steps_taken == 0)
         set_trainable(self.judge_images, False)
         set_trainable(self.judge_masks, False)
         with self.autocast():
@@ -208,7 +214,7 @@ class CycleGan(Gan):
                 judged = discriminator_loss(yes, no, "lsgan")
             losses["discriminator"] += judged.detach()
             bad = torch.maximum(bad, descend(judged, judge, self._optimizers[name]))
-        self.count(len(image))
+        self.record_step(len(image))
         return losses | {"bad": bad}
 
     @torch.no_grad()

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from napari_organoid_synth.core.generators.adversarial import AdversarialGan
+from napari_organoid_synth.core.generators.adversarial import AdversarialGenerator
 from napari_organoid_synth.core.generators.infogan_config import InfoganConfig
 from napari_organoid_synth.core.generators.networks import ConvDiscriminator, ConvGenerator
 
@@ -78,7 +78,7 @@ class InfoDiscriminator(ConvDiscriminator):
         return self.layers[-1](features).float().flatten(), guess[:, : self.categories], mean, log_variance
 
 
-class Infogan(AdversarialGan):
+class Infogan(AdversarialGenerator):
     """min over G, Q, max over D of V(D, G) - λ L(G, Q), L a lower bound of the mutual information of codes and sample.
 
     Q shares the features of D, so it learns together with D, on what the generator drew; G learns from both. What the

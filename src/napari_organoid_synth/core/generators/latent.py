@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from napari_organoid_synth.core.generators.base import Gan, streams_of
+from napari_organoid_synth.core.generators.base import Generator, streams_of
 
 
-class LatentGan(Gan):
+class LatentGenerator(Generator):
     """A generator of image, mask or both from a latent vector of N(0, 1).
 
     Attributes
@@ -21,7 +20,6 @@ class LatentGan(Gan):
         Numbers in a latent vector.
     """
 
-    shape: ClassVar[str] = "joint"
     latent: int
 
     @abstractmethod

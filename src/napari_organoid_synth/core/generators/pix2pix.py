@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Optimizer
 
-from napari_organoid_synth.core.generators.base import Gan, channels_last, descend, make_adam, set_trainable, streams_of
+from napari_organoid_synth.core.generators.base import (
+    Generator,
+    channels_last,
+    descend,
+    make_adam,
+    set_trainable,
+    streams_of,
+)
 from napari_organoid_synth.core.generators.blocks import Dropout, Norm, init_weights, norm_layer, up_layer
 from napari_organoid_synth.core.generators.losses import discriminator_loss, feature_loss, generator_loss
 from napari_organoid_synth.core.generators.pix2pix_config import Pix2PixConfig
@@ -116,10 +123,9 @@ class MultiscaleDiscriminator(nn.Module):
         return outputs
 
 
-class Pix2Pix(Gan):
+class Pix2Pix(Generator):
     """A painter: draws an image (N, C, size, size) onto an encoded mask (N, M, size, size)."""
 
-    shape: ClassVar[str] = "painter"
     config: Pix2PixConfig
 
     def __init__(self, config: Pix2PixConfig, spec: PairSpec) -> None:
@@ -179,7 +185,7 @@ class Pix2Pix(Gan):
                 loss_g = loss_g + config.l1_weight * difference
         bad = torch.maximum(bad, descend(loss_g, self.generator, self._optimizers["generator"]))
         self._set_noise([])
-        self.count(len(image))
+        self.record_step(len(image))
         return losses | {"difference": difference.detach(), "bad": bad}
 
     @torch.no_grad()

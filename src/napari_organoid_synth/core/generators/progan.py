@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from napari_organoid_synth.core.generators.progan_config import ProganConfig
-from napari_organoid_synth.core.generators.progressive import ProgressiveGan, channels_at, sizes_of
+from napari_organoid_synth.core.generators.progressive import ProgressiveGenerator, channels_at, sizes_of
 from napari_organoid_synth.core.generators.style_blocks import ROOT_2, SLOPE, EqualConv2d, EqualLinear, pixel_norm
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class UpBlock(nn.Module):
         return activate(self.same(activate(x)))
 
 
-class Generator(nn.Module):
+class ProganNetwork(nn.Module):
     """Latent vectors to pictures of any trained size; its blocks are named after their size.
 
     The latent vector is pixel-normed; with classes the class is appended as one-hot numbers.
@@ -89,7 +89,7 @@ class Generator(nn.Module):
         return drawn
 
 
-class Progan(ProgressiveGan):
+class Progan(ProgressiveGenerator):
     """ProGAN; with image classes the generator is told them as one-hot numbers, the discriminator by projection.
 
     Projection rather than an auxiliary classifier: it has no second loss to weigh against a Wasserstein one, and does
@@ -100,7 +100,7 @@ class Progan(ProgressiveGan):
 
     def __init__(self, config: ProganConfig, spec: PairSpec) -> None:
         channels = spec.image_channels + spec.mask_channels
-        super().__init__(config, spec, Generator(channels, len(spec.image_classes), spec.tile, config), blur=False)
+        super().__init__(config, spec, ProganNetwork(channels, len(spec.image_classes), spec.tile, config), blur=False)
         self.latent = config.latent
 
     def dream(self, image_class: Tensor, rng: torch.Generator, size: int, alpha: float) -> Tensor:

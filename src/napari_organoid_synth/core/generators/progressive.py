@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 
 from napari_organoid_synth.core.generators.base import channels_last, descend, make_adam, set_trainable
 from napari_organoid_synth.core.generators.blocks import update_average
-from napari_organoid_synth.core.generators.latent import LatentGan
+from napari_organoid_synth.core.generators.latent import LatentGenerator
 from napari_organoid_synth.core.generators.losses import (
     discriminator_loss,
     generator_loss,
@@ -96,7 +96,7 @@ class Schedule:
         phase = next((phase for phase in self.phases if progress < phase.end), self.phases[-1])
         return phase.size, (progress - phase.start) / (phase.end - phase.start) if phase.fading else 1.0
 
-    def rehearsals(self) -> list[tuple[float, float]]:
+    def step_kinds(self) -> list[tuple[float, float]]:
         """For each size the share of the steps that it takes, and a moment at which it is being faded in."""
         found = []
         for size in sorted({phase.size for phase in self.phases}):
@@ -217,7 +217,7 @@ def r1_and_logits(critic: Callable[[Tensor], Tensor], real: Tensor) -> tuple[Ten
     return r1_penalty(remembering, real), seen[0]
 
 
-class ProgressiveGan(LatentGan):
+class ProgressiveGenerator(LatentGenerator):
     """A joint generator that grows; samples come from a moving average and are enlarged while it is still small.
 
     Parameters
@@ -236,7 +236,6 @@ class ProgressiveGan(LatentGan):
         the pictures again.
     """
 
-    by_class = True
     config: ProgressiveConfig
 
     def __init__(self, config: ProgressiveConfig, spec: PairSpec, generator: nn.Module, blur: bool) -> None:
@@ -272,9 +271,9 @@ class ProgressiveGan(LatentGan):
         """Twice the tiles for each halving of the size, up to ``batch_growth`` times those of the recipe."""
         return batch * self.schedule.multiple(self.schedule.at(max(progress, self.progress))[0])
 
-    def rehearsals(self, steps: int) -> list[tuple[float, float, int]]:
+    def step_kinds(self, steps: int) -> list[tuple[float, float, int]]:
         """One step of each size."""
-        return [(share, progress, 0) for share, progress in self.schedule.rehearsals()]
+        return [(share, progress, 0) for share, progress in self.schedule.step_kinds()]
 
     def step(self, batch: Batch, rng: torch.Generator, progress: float) -> dict[str, Tensor]:
         """Discriminator, generator, average; losses carry the size in their names."""
@@ -303,8 +302,8 @@ class ProgressiveGan(LatentGan):
             on_fake = critic(fake)
         loss_g = generator_loss(on_fake) if self.config.loss == "ns_r1" else -on_fake.mean()
         bad = torch.maximum(bad, descend(loss_g, self.generator, self._optimizers["generator"]))
-        self.count(len(real))
-        update_average(self.average, self.generator, len(real), self.remembered, 1000 * self.config.ema_half_life)
+        self.record_step(len(real))
+        update_average(self.average, self.generator, len(real), self.average_window, 1000 * self.config.ema_half_life)
         return {f"discriminator {size} px": loss_d.detach(), f"generator {size} px": loss_g.detach(), "bad": bad}
 
     def _enter(self, progress: float) -> tuple[int, float]:

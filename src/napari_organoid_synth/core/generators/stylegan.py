@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from napari_organoid_synth.core.generators.progressive import ProgressiveGan, channels_at, sizes_of
+from napari_organoid_synth.core.generators.progressive import ProgressiveGenerator, channels_at, sizes_of
 from napari_organoid_synth.core.generators.style_blocks import SLOPE, EqualConv2d, EqualLinear, MappingNetwork
 from napari_organoid_synth.core.generators.stylegan_config import StyleganConfig
 
@@ -80,7 +80,7 @@ class StyledBlock(nn.Module):
         return styled
 
 
-class Generator(nn.Module):
+class StyleganNetwork(nn.Module):
     """Style vectors to pictures of any trained size; its blocks are named after their size."""
 
     def __init__(self, outside: int, classes: int, tile: int, config: StyleganConfig) -> None:
@@ -148,7 +148,7 @@ def mix(first: Tensor, second: Tensor, layers: int, share: float, rng: torch.Gen
     return torch.where(late[:, :, None], second[:, None], first[:, None])
 
 
-class Stylegan(ProgressiveGan):
+class Stylegan(ProgressiveGenerator):
     """StyleGAN; with image classes the mapping network is told them, and the discriminator by projection.
 
     Projection rather than an auxiliary classifier: it has no second loss to weigh against the first, and does not
@@ -156,12 +156,12 @@ class Stylegan(ProgressiveGan):
     """
 
     config: StyleganConfig
-    generator: Generator
-    average: Generator
+    generator: StyleganNetwork
+    average: StyleganNetwork
 
     def __init__(self, config: StyleganConfig, spec: PairSpec) -> None:
         channels = spec.image_channels + spec.mask_channels
-        super().__init__(config, spec, Generator(channels, len(spec.image_classes), spec.tile, config), blur=True)
+        super().__init__(config, spec, StyleganNetwork(channels, len(spec.image_classes), spec.tile, config), blur=True)
         self.latent = config.latent
 
     def rate(self, size: int) -> float:

@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 from napari_organoid_synth.core.generators.ada import Ada
 from napari_organoid_synth.core.generators.base import channels_last, descend, make_adam, set_trainable
 from napari_organoid_synth.core.generators.blocks import update_average
-from napari_organoid_synth.core.generators.latent import LatentGan
+from napari_organoid_synth.core.generators.latent import LatentGenerator
 from napari_organoid_synth.core.generators.losses import discriminator_loss, generator_loss
 from napari_organoid_synth.core.generators.projection import Projection, project
 from napari_organoid_synth.core.generators.style_blocks import (
@@ -226,7 +226,7 @@ class Synthesis(nn.Module):
         return picture
 
 
-class Generator(nn.Module):
+class StyleGan2Network(nn.Module):
     """Mapping from latent vectors to style vectors, and synthesis from style vectors to pictures."""
 
     def __init__(self, config: StyleGan2AdaConfig, spec: PairSpec) -> None:
@@ -359,20 +359,19 @@ def lazy_adam(network: nn.Module, learning_rate: float, every: int) -> Optimizer
     return make_adam(network, learning_rate * share, 0.0, 0.99**share)
 
 
-class StyleGan2Ada(LatentGan):
+class StyleGan2Ada(LatentGenerator):
     """Skip generator, residual discriminator, non-saturating loss, lazy R1 and path length, adaptive augmentation.
 
     Samples come from a moving average of the generator and with fixed noise: a latent vector is a picture.
     """
 
-    by_class = True
     config: StyleGan2AdaConfig
 
     def __init__(self, config: StyleGan2AdaConfig, spec: PairSpec) -> None:
         super().__init__(config, spec)
         self.latent = config.latent
         channels = spec.image_channels + spec.mask_channels
-        self.generator = Generator(config, spec)
+        self.generator = StyleGan2Network(config, spec)
         self.discriminator = Discriminator(
             channels, spec.tile, len(spec.image_classes), config.channels, config.max_channels
         )
@@ -406,7 +405,7 @@ class StyleGan2Ada(LatentGan):
         """Adam for generator and discriminator."""
         return self._optimizers
 
-    def rehearsals(self, steps: int) -> list[tuple[float, float, int]]:
+    def step_kinds(self, steps: int) -> list[tuple[float, float, int]]:
         """Plain steps, those with path lengths, those with R1 too."""
         if not self.config.path_length:
             return [(15 / 16, 0.0, 1), (1 / 16, 0.0, 0)]
@@ -426,7 +425,7 @@ class StyleGan2Ada(LatentGan):
             logits = self.discriminator(seen, image_class.repeat(2), parts=2)
         loss_d = discriminator_loss(logits[n:], logits[:n])
         bad = [descend(loss_d, self.discriminator, self._optimizers["discriminator"])]
-        if self.taken % R1_EVERY == 0:
+        if self.steps_taken % R1_EVERY == 0:
             bad.append(self._regularize_discriminator(real, image_class, rng))
 
         set_trainable(self.discriminator, False)
@@ -434,13 +433,13 @@ class StyleGan2Ada(LatentGan):
         with self.autocast():
             loss_g = generator_loss(self.discriminator(seen, image_class))
         bad.append(descend(loss_g, self.generator, self._optimizers["generator"]))
-        if self.config.path_length and self.taken % PATH_EVERY == 0:
+        if self.config.path_length and self.steps_taken % PATH_EVERY == 0:
             bad.append(self._regularize_generator(image_class[: max(n // 2, 1)], rng))
 
-        self.augment.adjust(logits[n:].detach(), self.taken)
-        self.count(n)
+        self.augment.adjust(logits[n:].detach(), self.steps_taken)
+        self.record_step(n)
         half_life = 1000 * self.config.ema_kimg if self.config.ema_kimg else n * 10_000 / 32
-        update_average(self.average, self.generator, n, self.remembered, half_life)
+        update_average(self.average, self.generator, n, self.average_window, half_life)
         return {
             "discriminator": loss_d.detach(),
             "generator": loss_g.detach(),

@@ -32,15 +32,15 @@ EDGE = 0.5  # of the score
 USEFUL = 0.5  # share of strange masks that has to be found for the score to say something
 
 
-class Fits(Metric):
+class MaskConsistency(Metric):
     """Whether a mask belongs to its image, learned from the real pairs.
 
     Attributes
     ----------
-    found : float
+    detected : float
         Share of strange masks on real images of the folds put aside that are below 0.5; NaN when it could not be
         learned: too few tiles, or none with objects.
-    refused : float
+    rejected : float
         The same of right real pairs, about 0.05.
     """
 
@@ -52,7 +52,7 @@ class Fits(Metric):
         """Learn from real tiles and from their images under masks of others."""
         self._limits = intensity_limits(real)
         self._weights: NDArray[np.float64] | None = None
-        self.found = self.refused = np.nan
+        self.detected = self.rejected = np.nan
         tiles = [pair for pair in real if pair.labels.any()]
         tiles = [tiles[index * len(tiles) // MOST] for index in range(MOST)] if len(tiles) > MOST else tiles
         sources = [pair.source.files or (pair.name,) for pair in tiles]
@@ -85,13 +85,13 @@ class Fits(Metric):
             z[aside] = _apply(_discriminant(rows[~aside], right[~aside]), rows[aside])
         weights = _discriminant(rows, right)
         edge = float(np.quantile(z[right], RIGHT_FLAGGED))
-        self.refused, self.found = float((z[right] < edge).mean()), float((z[~right] < edge).mean())
+        self.rejected, self.detected = float((z[right] < edge).mean()), float((z[~right] < edge).mean())
         self._weights = np.append(weights[:-1], weights[-1] - edge)
 
     @property
     def useful(self) -> bool:
         """Whether right and strange masks of these images can be told apart."""
-        return bool(self.found >= USEFUL)
+        return bool(self.detected >= USEFUL)
 
     def __call__(self, pair: SamplePair) -> dict[str, float]:
         """The score; 0.5 where nothing can be said: no object, or nothing learned."""

@@ -8,13 +8,13 @@ samples lie nearer to the training tiles than tiles of test images do, which the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_organoid_synth.core.distances import NEIGHBOURS, euclidean
+from napari_organoid_synth.core.frozen_model import FrozenModel
 from napari_organoid_synth.core.metrics.base import Score
 from napari_organoid_synth.core.metrics.nearest import shrink
 from napari_organoid_synth.core.pairs.tiling import orient
@@ -124,11 +124,10 @@ class Space:
         return self.nearest(vectors) / self.limit
 
 
-@dataclass(frozen=True)
-class DataCopying:
+class DataCopying(FrozenModel):
     """Whether samples lie nearer to the training tiles than tiles of unseen images.
 
-    Parameters
+    Attributes
     ----------
     nearer : float
         Probability that a sample lies nearer than an unseen tile: 0.5 when it generalises, 1 when all are nearer.
@@ -136,14 +135,15 @@ class DataCopying:
         Of finding this by chance, one-sided.
     n_unseen, n_images : int
         Unseen tiles, and the images they were cut from.
-    words : str
+    message : str
+        The result in plain words.
     """
 
     nearer: float
     p: float
     n_unseen: int
     n_images: int
-    words: str
+    message: str
 
 
 def data_copying(
@@ -164,9 +164,9 @@ def data_copying(
     best = int(np.argmin([test.pvalue for test in tests]))
     p = min(1.0, len(tests) * float(tests[best].pvalue))
     nearer = 1 - float(tests[best].statistic) / (len(fake[best]) * len(unseen[best]))
-    words = "samples lie no nearer to the training tiles than unseen images do"
+    message = "samples do not lie nearer to the training tiles than unseen images do"
     if p < SIGNIFICANT:
-        words = "samples lie nearer to the training tiles than unseen images do: it repeats what it has seen"
+        message = "samples lie nearer to the training tiles than unseen images do: it repeats what it has seen"
     if n_images < FEW_IMAGES:
-        words += f" (only {n_images} unseen image{'s' * (n_images != 1)}: a hint, no proof)"
-    return DataCopying(nearer, p, len(unseen[best]), n_images, words)
+        message += f" (only {n_images} unseen image{'s' * (n_images != 1)}: a hint, not proof)"
+    return DataCopying(nearer=nearer, p=p, n_unseen=len(unseen[best]), n_images=n_images, message=message)

@@ -8,8 +8,8 @@ A score compares a set with a reference set. Three things are made of it, all wi
   and the interval is cut where no value of the score can lie.
   Drawing with replacement would put tiles in twice, which distances to neighbours take for copies;
 - the *range of the originals*: 20 times one half of the real tiles against the other half, smallest and largest. Beside
-  it stands ``alike``: 20 times as many generated tiles against the same halves, because most scores depend on the
-  number of tiles. The words compare these two.
+  it stands the *matched value*: 20 times as many generated tiles against the same halves, because most scores depend
+  on the number of tiles. The message compares these two.
 
 Tiles of one image resemble each other, so halves are halves of the images where there are at least 4.
 """
@@ -17,8 +17,8 @@ Tiles of one image resemble each other, so halves are halves of the images where
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,7 @@ from napari_organoid_synth.core.distances import (
     overlap,
     subset_discrepancy,
 )
+from napari_organoid_synth.core.frozen_model import FrozenModel
 from napari_organoid_synth.core.metrics.base import Score
 from napari_organoid_synth.core.metrics.full_reference import NAMES, compare
 from napari_organoid_synth.core.metrics.tile_facts import TileFacts
@@ -84,29 +85,39 @@ MASK_SCORES = (
 )
 
 
-@dataclass(frozen=True)
-class SetScore:
+class Interval(FrozenModel):
+    """From `low` to `high`, both included."""
+
+    low: float
+    high: float
+
+    def __contains__(self, value: float) -> bool:
+        return self.low <= value <= self.high
+
+
+class SetScore(FrozenModel):
     """One number about a set.
 
-    Parameters
+    Attributes
     ----------
     name, title, unit : str
     better : {"high", "low", "range"}
         Which way is good; "range": like the originals among each other.
     value : float
-    low, high : float
+        All synthetic tiles against all real ones.
+    interval : Interval
         95 % interval of the value.
-    n_real, n_fake : int
-        Tiles that it was taken from.
+    matched_value : float
+        Mean of as many synthetic tiles as a half of the real ones has, against the other half.
+    originals : Interval
+        Range of the originals: halves of the real tiles against each other. Compare ``matched_value`` with it.
+    n_real, n_synthetic : int
+        Tiles that the value was computed from.
     extractor : str
         Name and weight hash of the features; empty when there are none.
-    real_low, real_high : float
-        Range of the originals: halves of the real tiles against each other.
-    alike : float
-        The generated tiles against the same halves, as many as these have.
     seed : int
         Of the halves.
-    words : str
+    message : str
         What it means.
     """
 
@@ -115,33 +126,42 @@ class SetScore:
     unit: str
     better: Literal["high", "low", "range"]
     value: float
-    low: float
-    high: float
+    interval: Interval
+    matched_value: float
+    originals: Interval
     n_real: int
-    n_fake: int
+    n_synthetic: int
     extractor: str
-    real_low: float
-    real_high: float
-    alike: float
     seed: int
-    words: str
+    message: str
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return asdict(self)
+    @property
+    def within(self) -> bool:
+        """Whether the set lies in the range of the originals."""
+        return self.matched_value in self.originals
+
+
+@dataclass(frozen=True)
+class _Draws:
+    """A measure of the whole sets and of halves of them; each entry holds all its scores by name."""
+
+    value: dict[str, float]
+    originals: list[dict[str, float]]
+    matched: list[dict[str, float]]
+    resampled: list[dict[str, float]]
 
 
 def evaluate(
     scores: Sequence[Score],
     measure: Measure,
     sources: Sequence[str],
-    n_fake: int,
+    n_synthetic: int,
     *,
     seed: int = 0,
     extractor: str = "",
     notes: Mapping[str, str] | None = None,
 ) -> list[SetScore]:
-    """Value, interval and range of the originals of some scores; those that are not finite are left out.
+    """Compute value, interval and range of the originals of some scores; those that are not finite are left out.
 
     Parameters
     ----------
@@ -151,55 +171,61 @@ def evaluate(
         Scores of one set of tiles against another.
     sources : sequence of str
         The image that each real tile was cut from, at least 4 tiles.
-    n_fake : int
-        Generated tiles, at least 4.
+    n_synthetic : int
+        Synthetic tiles, at least 4.
     seed : int
         Of the halves.
     extractor : str
         Name and weight hash of the features, for the record.
     notes : dict of str to str, optional
-        What else to say, by name of score.
+        What to add to the message, by name of score.
     """
-    rng = np.random.default_rng(seed)
-    real, fake = np.arange(len(sources)), np.arange(len(sources), len(sources) + n_fake)
-    groups = np.unique(np.asarray(sources), return_inverse=True)[1].reshape(-1)
-    value = measure(real, fake)
-    among, alike = [], []
-    for _ in range(SPLITS):
-        first, second = _halves(groups, rng)
-        number = min(len(second), n_fake)
-        among.append(measure(first, rng.permutation(second)[:number]))
-        alike.append(measure(first, rng.permutation(fake)[:number]))
-    around = [measure(_halves(groups, rng)[0], rng.permutation(fake)[: (n_fake + 1) // 2]) for _ in range(ROUNDS)]
+    draws = _draw(measure, sources, n_synthetic, np.random.default_rng(seed))
     found = []
     for score in scores:
-        reals, likes, drawn = (_finite([one[score.name] for one in many]) for many in (among, alike, around))
-        if not (np.isfinite(value[score.name]) and len(reals) and len(likes) and len(drawn)):
+        value = draws.value[score.name]
+        originals, matched, resampled = (
+            _finite([draw[score.name] for draw in many]) for many in (draws.originals, draws.matched, draws.resampled)
+        )
+        if not (np.isfinite(value) and len(originals) and len(matched) and len(resampled)):
             continue
-        low, high = np.clip(value[score.name] + np.percentile(drawn - drawn.mean(), (2.5, 97.5)), *score.ends)
-        words = _words(score, float(likes.mean()), float(reals.min()), float(reals.max()))
-        if note := (notes or {}).get(score.name, ""):
-            words = f"{words}; {note}"
+        low, high = np.clip(value + np.percentile(resampled - resampled.mean(), (2.5, 97.5)), *score.ends)
+        span = Interval(low=float(originals.min()), high=float(originals.max()))
+        note = (notes or {}).get(score.name, "")
         found.append(
             SetScore(
-                score.name,
-                score.title,
-                score.unit,
-                score.better,
-                value[score.name],
-                float(low),
-                float(high),
-                len(real),
-                n_fake,
-                extractor,
-                float(reals.min()),
-                float(reals.max()),
-                float(likes.mean()),
-                seed,
-                words,
+                name=score.name,
+                title=score.title,
+                unit=score.unit,
+                better=score.better,
+                value=value,
+                interval=Interval(low=float(low), high=float(high)),
+                matched_value=float(matched.mean()),
+                originals=span,
+                n_real=len(sources),
+                n_synthetic=n_synthetic,
+                extractor=extractor,
+                seed=seed,
+                message="; ".join(part for part in (_message(score, float(matched.mean()), span), note) if part),
             )
         )
     return found
+
+
+def _draw(measure: Measure, sources: Sequence[str], n_synthetic: int, rng: np.random.Generator) -> _Draws:
+    """Measure the whole sets, halves of the originals, synthetic tiles against the same halves, and resampled sets."""
+    real, synthetic = np.arange(len(sources)), np.arange(len(sources), len(sources) + n_synthetic)
+    groups = np.unique(np.asarray(sources), return_inverse=True)[1].reshape(-1)
+    value = measure(real, synthetic)
+    originals, matched = [], []
+    for _ in range(SPLITS):
+        first, second = _halves(groups, rng)
+        number = min(len(second), n_synthetic)
+        originals.append(measure(first, rng.permutation(second)[:number]))
+        matched.append(measure(first, rng.permutation(synthetic)[:number]))
+    half = (n_synthetic + 1) // 2
+    resampled = [measure(_halves(groups, rng)[0], rng.permutation(synthetic)[:half]) for _ in range(ROUNDS)]
+    return _Draws(value, originals, matched, resampled)
 
 
 def _halves(groups: NDArray[np.intp], rng: np.random.Generator) -> tuple[Indices, Indices]:
@@ -222,12 +248,13 @@ def _finite(values: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64
     return finite
 
 
-def _words(score: Score, alike: float, low: float, high: float) -> str:
-    if low <= alike <= high:
+def _message(score: Score, matched_value: float, originals: Interval) -> str:
+    if matched_value in originals:
         return "within the range of the originals"
+    above = matched_value > originals.high
     if score.better == "range":
-        return f"{'below' if alike < low else 'above'} the range of the originals"
-    if (alike > high) == (score.better == "low"):
+        return f"{'above' if above else 'below'} the range of the originals"
+    if above == (score.better == "low"):
         return "worse than the originals among each other"
     return "nearer than the originals are to each other"
 

@@ -1,7 +1,8 @@
 r"""Score generated pairs against the real ones.
 
-Each metric gives scores and words. ``realism`` ranks the samples: every score that is judged by the range of real tiles
-gets a closeness from 1 (their median) over 0.5 (edge of their range) towards 0, and ``realism`` is the mean of these,
+Each metric gives scores and a few words. ``realism`` ranks the samples: every score that is judged by the range of real
+tiles gets a closeness from 1 (their median) over 0.5 (edge of their range) towards 0, and ``realism`` is the mean of
+these,
 
 .. math:: \frac1K \sum_k c_k, \qquad c_k = 1 - |p_k - \tfrac12| \text{ inside}, \quad
           c_k = \frac{0.5}{1 + e_k / w_k} \text{ outside},
@@ -14,20 +15,22 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, field
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Event, Finished, Progress, Started, Warned
 from napari_organoid_synth.core.metrics.base import Judgement, Metric
 from napari_organoid_synth.core.metrics.memorisation import REAL_DISTANCE
-from napari_organoid_synth.core.metrics.real_tiles import read_tile, real_tiles, tile_place, tile_side
+from napari_organoid_synth.core.metrics.real_tiles import RealTiles, real_tiles
 from napari_organoid_synth.core.metrics.settings import ScoreSettings
 from napari_organoid_synth.core.pairs.pair import SamplePair
+from napari_organoid_synth.core.pairs.tile_reading import TilePlace, read_tile, tile_side
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.registry import METRICS
 from napari_organoid_synth.core.samples.store import SampleRow, SampleStore
 from napari_organoid_synth.core.scores.set_scores import check_extractor, score_sets
+from napari_organoid_synth.core.scores.storage import SetScores
 
 REPORT_SECONDS = 0.5
 
@@ -39,7 +42,8 @@ def score(project: Project, settings: ScoreSettings, control: Control) -> Iterat
     ------
     Event
         Started, Progress twice a second, Warned for a sample that cannot be read, Finished with ``scored``, ``copies``,
-        ``broken_masks``, ``real_tiles``, ``already`` (samples that had their scores) and ``sets`` (see `score_sets`).
+        ``broken_masks``, ``real_tiles``, ``already`` (samples that had their scores) and ``sets`` (plain values of
+        `SetScores`).
 
     Raises
     ------
@@ -57,93 +61,125 @@ def score(project: Project, settings: ScoreSettings, control: Control) -> Iterat
             raise UserError("There are no generated pairs to score.", todo="Generate some first.")
         todo = rows if settings.again else [row for row in rows if not wanted <= row.scores.keys()]
         yield Started(0, {"total": len(todo), "already": len(rows) - len(todo)})
-        tiles: list[SamplePair] = []
-        if todo:
-            yield Progress(0, len(todo), note="cut the real tiles")
-            tiles = real_tiles(project, tile_side(todo))
-            for metric in metrics:
-                if control.canceled:
-                    break
-                yield Progress(0, len(todo), note=f"real tiles: {metric.title.lower()}")
-                metric.fit(tiles)
-        flags: Counter[str] = Counter()
-        innocent: set[str] = set()
-        step, begun, reported = 0, time.monotonic(), time.monotonic()
-        found: list[tuple[SampleRow, list[Judgement]]] = []
-        for row in todo:
-            if control.canceled:
-                break
-            yield from control.wait_while_paused(step)
-            try:
-                pair = store.pair(row.id)
-            except UserError as error:
-                yield Warned(step, str(error))
-                continue
-            judgements = [metric.judge(pair) for metric in metrics]
-            found.append((row, judgements))
-            flags.update(judgement.flag for judgement in judgements)
-            if any(metric.warning == "copy" and not one.flag for metric, one in zip(metrics, judgements, strict=True)):
-                innocent.add(row.id)
-            step += 1
-            if time.monotonic() - reported > REPORT_SECONDS:
-                _keep(store, metrics, found)
-                reported = time.monotonic()
-                rate = step / (reported - begun)
-                yield Progress(step, len(todo), rate=rate, seconds_left=(len(todo) - step) / rate)
-        _keep(store, metrics, found)
-        yield Progress(step, len(todo))
-        sets: list[dict[str, Any]] = []
+        tiles = yield from _fit(project, metrics, todo, control)
+        tally = yield from _judge(store, metrics, tiles.places, todo, control)
+        yield Progress(tally.number, len(todo))
+        sets: list[SetScores] = []
         if settings.sets != "none" and not control.canceled:
-            sets = yield from score_sets(project, store, settings, control, innocent)
+            sets = yield from score_sets(project, store, settings, control, tally.cleared_ids)
     result = {
-        "scored": step,
+        "scored": tally.number,
         "already": len(rows) - len(todo),
-        "copies": flags["copy"],
-        "broken_masks": flags["mask"],
-        "real_tiles": len(tiles),
-        "sets": sets,
+        "copies": tally.flags["copy"],
+        "broken_masks": tally.flags["mask"],
+        "real_tiles": len(tiles.places),
+        "sets": [one.model_dump(mode="json") for one in sets],
     }
-    yield Finished(step, "canceled" if control.canceled else "completed", result)
+    yield Finished(tally.number, "canceled" if control.canceled else "completed", result)
 
 
-def _keep(store: SampleStore, metrics: list[Metric], found: list[tuple[SampleRow, list[Judgement]]]) -> None:
+def _fit(
+    project: Project, metrics: Sequence[Metric], todo: Sequence[SampleRow], control: Control
+) -> Generator[Event, None, RealTiles]:
+    """Fit the metrics to the real tiles, and return these."""
+    if not todo:
+        return RealTiles([], [])
+    yield Progress(0, len(todo), note="cut the real tiles")
+    tiles = real_tiles(project, tile_side(row.size for row in todo))
+    for metric in metrics:
+        if control.canceled:
+            break
+        yield Progress(0, len(todo), note=f"real tiles: {metric.title.lower()}")
+        metric.fit(tiles.pairs)
+    return tiles
+
+
+@dataclass
+class _Tally:
+    """What became of the samples that were scored."""
+
+    number: int = 0
+    flags: Counter[str] = field(default_factory=Counter)
+    cleared_ids: set[str] = field(default_factory=set)
+    """Samples found not to be copies."""
+
+
+def _judge(
+    store: SampleStore,
+    metrics: list[Metric],
+    places: Sequence[TilePlace],
+    todo: Sequence[SampleRow],
+    control: Control,
+) -> Generator[Event, None, _Tally]:
+    """Score samples one by one, and write what was found twice a second."""
+    tally, begun, reported = _Tally(), time.monotonic(), time.monotonic()
+    found: list[tuple[SampleRow, list[Judgement]]] = []
+    for row in todo:
+        if control.canceled:
+            break
+        yield from control.wait_while_paused(tally.number)
+        try:
+            pair = store.pair(row.id)
+        except UserError as error:
+            yield Warned(tally.number, str(error))
+            continue
+        judgements = [metric.judge(pair) for metric in metrics]
+        found.append((row, judgements))
+        tally.flags.update(judgement.flag for judgement in judgements)
+        if any(metric.warning == "copy" and not one.flag for metric, one in zip(metrics, judgements, strict=True)):
+            tally.cleared_ids.add(row.id)
+        tally.number += 1
+        if time.monotonic() - reported > REPORT_SECONDS:
+            _write(store, metrics, places, found)
+            reported = time.monotonic()
+            rate = tally.number / (reported - begun)
+            yield Progress(tally.number, len(todo), rate=rate, seconds_left=(len(todo) - tally.number) / rate)
+    _write(store, metrics, places, found)
+    return tally
+
+
+def _write(
+    store: SampleStore,
+    metrics: list[Metric],
+    places: Sequence[TilePlace],
+    found: list[tuple[SampleRow, list[Judgement]]],
+) -> None:
     """Write what was found, in one transaction."""
     warnings = {metric.warning for metric in metrics}
     with store.transaction():
         for row, judgements in found:
             values = {name: value for judgement in judgements for name, value in judgement.values.items()}
             values |= realism(metrics, values)
-            flags = [word for word in row.flagged.split(", ") if word and word not in warnings]
+            flags = [flag for flag in row.flagged.split(", ") if flag and flag not in warnings]
             if "copy" in warnings and row.scores.get(REAL_DISTANCE, 1) < 1:  # until the set is judged again
                 flags.append("copy")
             flags += [judgement.flag for judgement in judgements if judgement.flag and judgement.flag not in flags]
-            words = ", ".join(judgement.words for judgement in judgements if judgement.words)
+            note = ", ".join(judgement.words for judgement in judgements if judgement.words)
             store.rate(
                 row.id,
                 values,
-                note=words.replace("not a copy", "a copy of a real image") if "copy" in flags else words,
+                note=note.replace("not a copy", "a copy of a real image") if "copy" in flags else note,
                 flagged=", ".join(flags),
-                nearest=next((tile_place(judgement.nearest) for judgement in judgements if judgement.nearest), None),
+                nearest=next((places[one.nearest] for one in judgements if one.nearest is not None), None),
             )
     found.clear()
 
 
 def realism(metrics: Sequence[Metric], values: dict[str, float]) -> dict[str, float]:
-    """Mean closeness to the real ranges (formula at the top of this file); empty when no score has a range."""
+    """Compute the mean closeness to the real ranges (see the module); empty when no score has a range."""
     ranges = {name: real for metric in metrics for name, real in metric.ranges.items()}
     found = [real.closeness(values[name]) for name, real in ranges.items() if name in values]
     return {"realism": sum(found) / len(found)} if found else {}
 
 
 def nearest_real(project: Project, row: SampleRow) -> SamplePair:
-    """The real tile that a sample is most like, to look at beside it.
+    """Read the real tile that a sample is most like, to look at beside it.
 
     Raises
     ------
     UserError
         If the sample has no score yet or that image is no longer among the real pairs.
     """
-    if row.nearest_at is None:
+    if row.nearest is None:
         raise UserError(f"The nearest real image of '{row.name}' is not known.", todo="Score the samples first.")
-    y, x = row.nearest_at
-    return read_tile(project, f"{row.nearest}_y{y}_x{x}_r0", tile_side([row]))
+    return read_tile(project, row.nearest, tile_side([row.size]))

@@ -1,114 +1,107 @@
-"""Scores of sets as they are kept, in ``scores.json`` of the project, and as they are read: table and sentences."""
+"""Scores of sets for a person: as a text table, as sentences, as tab-separated values."""
 
 from __future__ import annotations
 
-import json
-from typing import Any
+from collections.abc import Sequence
 
 from napari_organoid_synth.core.metrics.nearest import TWIN
-from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.metrics.sets import Interval
+from napari_organoid_synth.core.scores.storage import MaskFit, Memorisation, SetScores, Variety
 
-VERSION = 1
-REPEATED = 0.05  # share of samples from which on a sentence says so
-Columns = list[dict[str, Any]]
-"""One for each run, kind of set and extractor: ``run``, ``samples``, ``extractor``, ``number``, ``made``, ``scores``
-(as `metrics.sets.SetScore`), ``memorisation``, ``collapse``, ``fits``."""
+NOTABLE_SHARE = 0.05
+"""Share of samples from which on a sentence reports repetition."""
 
 
-def read_columns(project: Project) -> Columns:
-    """What was found so far, one column per run, kind of set and extractor; nothing when the file is not readable."""
-    try:
-        found = json.loads(project.scores_path.read_text(encoding="utf-8"))
-        columns: Columns = found["columns"] if found["version"] == VERSION else []
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
-    return columns
-
-
-def table(columns: Columns) -> str:
-    """The columns as text, run by run: value, interval, range of the originals, same number of tiles, words."""
+def table(sets: Sequence[SetScores]) -> str:
+    """Format sets as text, run by run: value, interval, range of the originals, matched value, message."""
     lines = []
-    for column in columns:
-        lines += ["", f"{column['run'] or 'samples without a run'}: {column['number']} samples ({column['samples']})"]
-        if column["scores"]:
+    for one in sets:
+        lines += ["", f"{one.run or 'samples without a run'}: {one.number} samples ({one.samples})"]
+        if one.scores:
             lines.append(f"  {'':52} {'value':>9}  {'95 % interval':>21}  {'originals':>21}  {'like with like':>14}")
-        for score in column["scores"]:
-            title = score["title"] + (f" [{score['extractor'].split(':')[0]}]" if score["extractor"] else "")
-            interval, originals = (
-                f"{score[low]:.4g} to {score[high]:.4g}" for low, high in (("low", "high"), ("real_low", "real_high"))
-            )
+        for score in one.scores:
+            title = score.title + (f" [{score.extractor.split(':')[0]}]" if score.extractor else "")
             lines.append(
-                f"  {title:52} {score['value']:>9.4g}  {interval:>21}  {originals:>21}  {score['alike']:>14.4g}  "
-                f"{score['words']}"
+                f"  {title:52} {score.value:>9.4g}  {_span(score.interval):>21}  {_span(score.originals):>21}  "
+                f"{score.matched_value:>14.4g}  {score.message}"
             )
-        lines += [f"  {line}" for line in words_of(column)]
+        lines += [f"  {line}" for line in sentences(one)]
     return "\n".join(lines).lstrip("\n")
 
 
-def memorisation_words(found: dict[str, Any]) -> list[str]:
-    """What was found about copies, in sentences."""
+def _span(interval: Interval) -> str:
+    return f"{interval.low:.4g} to {interval.high:.4g}"
+
+
+def sentences(scores: SetScores) -> list[str]:
+    """Say what was found about copies, variety and masks."""
+    found = _memorisation(scores.memorisation)
+    if scores.variety is not None:
+        found += _variety(scores.variety, scores.number)
+    if scores.mask_fit is not None:
+        found.append(_mask_fit(scores.mask_fit))
+    return found
+
+
+def _memorisation(found: Memorisation) -> list[str]:
     lines = []
-    if found["ssim_copies"] is not None:
-        lines.append(f"{found['ssim_copies']:.0%} reach SSIM {TWIN:.2f} with a real tile.")
-    if found["borrowed_masks"]:
-        share = f"{found['borrowed_masks']:.0%} are painted on masks made from real ones"
-        lines.append(f"{share}, whose layout is meant: copies are judged by SSIM alone.")
-    if found["one_image"]:
+    if found.ssim_copies is not None:
+        lines.append(f"{found.ssim_copies:.0%} reach SSIM {TWIN:.2f} with a real tile.")
+    if found.borrowed_masks:
+        share = f"{found.borrowed_masks:.0%} are painted on masks made from real ones"
+        lines.append(f"{share}, so their layout is intended: copies are judged by SSIM alone.")
+    if found.one_image:
         lines.append("All real tiles come from one image: copies are judged by SSIM alone.")
-    elif found["borrowed_masks"] < 1:
-        lines.append(f"{found['copies']:.0%} lie nearer to a real tile than real tiles of different images do: copies.")
-    if found.get("masks_copies"):
-        lines.append(f"{found['masks_copies']:.0%} of the masks are copies of real masks.")
-    if test := found["test"]:
-        lines.append(
-            f"{test['nearer']:.0%} chance of lying nearer than unseen tiles (p = {test['p']:.2g}): {test['words']}."
-        )
-    elif not found["borrowed_masks"]:
+    elif found.borrowed_masks < 1:
+        lines.append(f"{found.copies:.0%} lie nearer to a real tile than real tiles of different images do: copies.")
+    if found.masks_copies:
+        lines.append(f"{found.masks_copies:.0%} of the masks are copies of real masks.")
+    if test := found.test:
+        lines.append(f"{test.nearer:.0%} chance of lying nearer than unseen tiles (p = {test.p:.2g}): {test.message}.")
+    elif not found.borrowed_masks:
         lines.append("No test images: whether the training is repeated was not tested.")
     return lines
 
 
-def collapse_words(found: dict[str, Any], number: int) -> list[str]:
-    """Whether the generator repeats itself, in sentences; ``number`` samples."""
-    if not found:
-        return []
+def _variety(found: Variety, number: int) -> list[str]:
     lines = [
-        f"{found['distinct']} of {number} samples are distinct: {found['ssim']:.0%} reach SSIM {TWIN:.2f} with another "
-        f"one (real tiles {found['real_ssim']:.0%})."
+        f"{found.distinct} of {number} samples are distinct: {found.ssim:.0%} reach SSIM {TWIN:.2f} with another one "
+        f"(real tiles {found.real_ssim:.0%})."
     ]
-    near = max(found.get("pixels", 0.0), found.get("features", 0.0))
-    if near > REPEATED:
+    near = max(found.pixels or 0.0, found.features or 0.0)
+    if near > NOTABLE_SHARE:
         lines.append(f"{near:.0%} lie nearer to another sample than real images do to each other: little variety.")
-    if found.get("masks", 0.0) > REPEATED:
-        lines.append(f"{found['masks']:.0%} repeat the mask layout of another sample.")
+    if (found.masks or 0.0) > NOTABLE_SHARE:
+        lines.append(f"{found.masks:.0%} repeat the mask layout of another sample.")
     return lines
 
 
-def fits_words(found: dict[str, Any]) -> list[str]:
-    """Whether masks belong to their images, in a sentence."""
-    if not found:
-        return []
-    if not found["useful"]:
-        return ["Whether masks fit their images cannot be told: real pairs differ too little from strange ones."]
-    return [
-        f"{found['low']:.0%} of the masks may not fit their image (real pairs {found['real']:.0%}, real images under "
-        f"strange masks {found['strange']:.0%})."
-    ]
+def _mask_fit(found: MaskFit) -> str:
+    if not found.useful:
+        return (
+            "Whether masks fit their images cannot be determined: real pairs differ too little from real images under "
+            "masks of other images."
+        )
+    return (
+        f"{found.low:.0%} of the masks may not fit their image (real pairs {found.real:.0%}, real images under masks "
+        f"of other images {found.strange:.0%})."
+    )
 
 
-def words_of(column: dict[str, Any]) -> list[str]:
-    """All sentences about a column: copies, variety, masks."""
-    copies = memorisation_words(column["memorisation"])
-    return [*copies, *collapse_words(column.get("collapse", {}), column["number"]), *fits_words(column.get("fits", {}))]
-
-
-def as_tsv(columns: Columns) -> str:
-    """The columns as tab-separated values, for a spreadsheet: a line of names, then one for each run and score."""
-    names = ("title", "unit", "value", "low", "high", "alike", "real_low", "real_high", "n_fake", "n_real", "extractor")
-    head = ("run", "samples", *names, "words")
-    lines = ["\t".join(head)]
-    for column in columns:
-        for score in column["scores"]:
-            cells = [column["run"], column["samples"], *(score[name] for name in names), score["words"]]
+def as_tsv(sets: Sequence[SetScores]) -> str:
+    """Format sets as tab-separated values for a spreadsheet: a line of names, then one for each run and score."""
+    names = (
+        *("run", "samples", "title", "unit", "value", "low", "high", "alike", "real_low", "real_high"),
+        *("n_fake", "n_real", "extractor", "words"),
+    )
+    lines = ["\t".join(names)]
+    for one in sets:
+        for score in one.scores:
+            interval, originals = score.interval, score.originals
+            cells = [
+                *(one.run, one.samples, score.title, score.unit, score.value, interval.low, interval.high),
+                *(score.matched_value, originals.low, originals.high, score.n_synthetic, score.n_real),
+                *(score.extractor, score.message),
+            ]
             lines.append("\t".join(f"{cell:.6g}" if isinstance(cell, float) else str(cell) for cell in cells))
     return "\n".join(lines) + "\n"

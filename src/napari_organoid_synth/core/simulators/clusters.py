@@ -12,14 +12,17 @@ from numpy.typing import NDArray
 Points = NDArray[np.floating[Any]]
 
 ROUNDS = 40
-NARROWEST, WIDEST = 0.01, 0.15  # of the side of an image: two points at one place, or half an image, are no cluster
-AHEAD = 2  # numbers of clusters that are tried beyond the best
-MOST = 30
+MIN_SPREAD, MAX_SPREAD = (
+    0.01,
+    0.15,
+)  # of the side of an image; two points at one place are not a cluster, nor half an image
+EXTRA_NUMBERS = 2  # numbers of clusters that are tried beyond the best
+MAX_NUMBER = 30
 
 
 @dataclass(frozen=True)
 class Clusters:
-    """What `find_clusters` found.
+    """Round clusters in images of points, as `find_clusters` fits them.
 
     Parameters
     ----------
@@ -59,11 +62,11 @@ def find_clusters(images: Sequence[Points], areas: Sequence[float]) -> Clusters:
     centres: list[Points] = [np.empty((0, 2)) for _ in images]
     best, lowest = Clusters(), 2 * sum(len(p) * np.log(a) for p, a in zip(images, areas, strict=True))
     share, spread = 0.0, 0.05 * side
-    for number in range(1, MOST + 1):
+    for number in range(1, MAX_NUMBER + 1):
         wanted = [
             min(round(number * area / typical), len(points) // 3) for points, area in zip(images, areas, strict=True)
         ]
-        if number > best.number + AHEAD or not any(wanted):
+        if number > best.number + EXTRA_NUMBERS or not any(wanted):
             break
         for i, points in enumerate(images):
             while len(centres[i]) < wanted[i]:
@@ -90,7 +93,7 @@ def find_clusters(images: Sequence[Points], areas: Sequence[float]) -> Clusters:
                 squares += float((weight * _squares(points, centres[i])).sum())
                 paid += 2 * float(np.log(area * np.maximum(whole, 1) / (2 * np.pi * spread**2)).sum())
             share = min(0.999, inside / total)
-            spread = float(np.clip((squares / (2 * inside)) ** 0.5, NARROWEST * side, WIDEST * side))
+            spread = float(np.clip((squares / (2 * inside)) ** 0.5, MIN_SPREAD * side, MAX_SPREAD * side))
         paid += 2 * np.log(total)
         if paid - 2 * likelihood < lowest:
             lowest, best = paid - 2 * likelihood, Clusters(number, share, spread)
@@ -98,5 +101,5 @@ def find_clusters(images: Sequence[Points], areas: Sequence[float]) -> Clusters:
 
 
 def _squares(points: Points, others: Points) -> Points:
-    """Squared distances (n, m)."""
+    """Return squared distances (n, m)."""
     return np.asarray(((points[:, None] - others) ** 2).sum(axis=-1))

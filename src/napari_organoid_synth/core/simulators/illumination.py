@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from napari_organoid_synth.core.simulators.texture import noise
 
-SPECKS = 6  # grains of dust and debris in 256 × 256 px, on average
+DUST_GRAINS = 6  # grains of dust and debris in 256 × 256 px, on average
 Field = NDArray[np.float32]
 
 
 def bright_field(
-    rng: np.random.Generator, shape: tuple[int, int], direction: float | None = None, dust: float = SPECKS
+    rng: np.random.Generator, shape: tuple[int, int], direction: float | None = None, dust: float = DUST_GRAINS
 ) -> Field:
-    """A background of mean 0 whose smooth part goes over a range of 1.
+    """Draw a background of mean 0 whose smooth part spans a range of 1.
 
     A plane, a second-degree surface and octave noise with blobs of half the image; the latter two hold neither a mean
     nor a slope, so the plane alone says where it is bright. Dust is darker by up to a half, with a bright rim.
@@ -44,12 +44,12 @@ def bright_field(
     smooth = plane + 0.5 * _level(a * y * y + b * x * x + c * y * x)
     smooth += 0.15 * _level(noise(rng, shape, max(shape) / 2, 2))
     smooth /= np.ptp(smooth) + 1e-6
-    found = smooth + _dust(rng, shape, dust)
-    return np.asarray(found - found.mean(), np.float32)
+    background = smooth + _dust(rng, shape, dust)
+    return np.asarray(background - background.mean(), np.float32)
 
 
 def _level(surface: NDArray[Any]) -> Field:
-    """A surface (Y, X) without its mean and its slopes along both axes."""
+    """Return a surface (Y, X) without its mean and its slopes along both axes."""
     flat = np.asarray(surface - surface.mean(), np.float32)
     for axis, n in enumerate(flat.shape):
         ramp = np.linspace(-1, 1, n, dtype=np.float32)
@@ -59,7 +59,7 @@ def _level(surface: NDArray[Any]) -> Field:
 
 
 def _dust(rng: np.random.Generator, shape: tuple[int, int], number: float) -> Field:
-    """Grains (Y, X): dark spots of 1 to 8 px with a brighter rim, the larger ones fainter."""
+    """Draw grains (Y, X): dark spots of 1 to 8 px with a brighter rim, the larger ones fainter."""
     field = np.zeros(shape, np.float32)
     for _ in range(int(rng.poisson(number * shape[0] * shape[1] / 256**2))):
         (cy, cx), radius = rng.uniform(0, 1, 2) * shape, rng.uniform(1, 8)
@@ -76,19 +76,19 @@ def add_background(
     rng: np.random.Generator,
     strength: float,
     direction: float | None = None,
-    dust: float = SPECKS,
+    dust: float = DUST_GRAINS,
 ) -> NDArray[Any]:
-    """An image under an uneven bright-field background, the same in all channels.
+    """Add an uneven bright-field background to an image, the same in all channels.
 
     Parameters
     ----------
     image : NDArray (C, Y, X), any dtype
-        Stays as it is.
+        Not changed.
     rng : numpy.random.Generator
         All randomness.
     strength : float
         From the darkest to the brightest place, as a share of the range of each channel (its percentiles 1 to 99);
-        0 gives the image back, and so does one that is only black and white (bool).
+        with 0 the image is returned unchanged, as is a black-and-white image (bool).
     direction, dust
         As in `bright_field`.
 

@@ -15,7 +15,7 @@ DESCRIPTORS = ("area", "elongation", "circularity", "eccentricity", "solidity")
 
 @lru_cache(maxsize=8)
 def _spline(points: int) -> NDArray[np.float64]:
-    """Weights (points, knots) of the closed cubic spline through knots at equal steps."""
+    """Return weights (points, knots) of the closed cubic spline through knots at equal steps."""
     from scipy.interpolate import CubicSpline
 
     turns = np.arange(KNOTS + 1)
@@ -30,7 +30,7 @@ def draw_knots(
     roughness: float = 0.1,
     jitter: float = 0.1,
 ) -> NDArray[np.float64]:
-    """Corners of perturbed octagons (SIMCEP: Lehmussola 2007, eq. 1).
+    """Draw the corners of perturbed octagons (SIMCEP: Lehmussola 2007, eq. 1).
 
     Corner i of 8 lies at α·U(-1, 1) + cos(θ_i + β·U(-1, 1)) and the same with sin, θ_i = 2πi/8, times the radius.
 
@@ -60,12 +60,12 @@ def draw_knots(
 
 
 def through(knots: NDArray[np.float64], points: int = 1000) -> NDArray[np.float64]:
-    """Closed cubic splines (n, points, 2) through knots (n, 8, 2)."""
+    """Return closed cubic splines (n, points, 2) through knots (n, 8, 2)."""
     return np.asarray(_spline(points) @ knots)
 
 
 def fill(outline: NDArray[np.float64]) -> tuple[NDArray[np.bool_], tuple[int, int]]:
-    """The pixels whose centres lie inside a closed outline (points, 2), and their first row and column.
+    """Return the pixels whose centres lie inside a closed outline (points, 2), and their first row and column.
 
     A row is inside between every other crossing with the outline.
     """
@@ -84,7 +84,7 @@ def fill(outline: NDArray[np.float64]) -> tuple[NDArray[np.bool_], tuple[int, in
 
 
 def contour(mask: NDArray[np.bool_], points: int = 128) -> NDArray[np.float64]:
-    """The outline (points, 2) of the largest piece of a mask (Y, X), without the steps between pixels."""
+    """Trace the outline (points, 2) of the largest piece of a mask (Y, X), without the steps between pixels."""
     from skimage.measure import find_contours
 
     path = max(find_contours(np.pad(mask, 1).astype(np.float32), 0.5), key=len)[:-1] - 1
@@ -98,7 +98,7 @@ def contour(mask: NDArray[np.bool_], points: int = 128) -> NDArray[np.float64]:
 
 
 def measure(outlines: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Area (px²), elongation, circularity, eccentricity (n, 4) of polygons (n, points, 2).
+    """Compute area (px²), elongation, circularity and eccentricity (n, 4) of polygons (n, points, 2).
 
     Elongation is the extent along the long principal axis over that along the short one, circularity 4π·area over the
     squared length of the outline, eccentricity that of the ellipse with the same second moments. Moments are exact for
@@ -121,7 +121,7 @@ def measure(outlines: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def solidity(outline: NDArray[np.float64]) -> float:
-    """Area of a polygon (points, 2) over that of its convex hull."""
+    """Compute the area of a polygon (points, 2) over that of its convex hull."""
     from scipy.spatial import ConvexHull
 
     y, x = outline.T
@@ -130,5 +130,5 @@ def solidity(outline: NDArray[np.float64]) -> float:
 
 
 def describe(outline: NDArray[np.float64]) -> tuple[float, float, float, float, float]:
-    """What `measure` says of the polygon (points, 2), and its solidity."""
+    """Compute the five `DESCRIPTORS` of a polygon (points, 2)."""
     return *(float(value) for value in measure(outline[None])[0]), solidity(outline)  # type: ignore[return-value]

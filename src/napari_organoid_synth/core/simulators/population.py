@@ -1,6 +1,6 @@
 """A parametric population of objects (SIMCEP; Lehmussola 2007, doi 10.1109/TMI.2007.896925): masks, and images of them.
 
-Its settings are chosen, or measured on real masks by `population_fit`. Nothing is learnt, so it is the rival that a
+Its settings are chosen, or measured on real masks by `population_fit`. Nothing is learned, so it is the rival that a
 generator of masks must beat.
 """
 
@@ -18,19 +18,20 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.frozen_model import Settings
 from napari_organoid_synth.core.pairs.mask_kind import pieces_of
 from napari_organoid_synth.core.pairs.pair import SamplePair, Source
+from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.simulators.outlines import DESCRIPTORS, draw_knots, fill, measure, solidity, through
 from napari_organoid_synth.core.simulators.texture import expose, illumination, noise
 
 log = logging.getLogger(__name__)
 
-TRIES = 500  # places for one object before it is left out
-BLOCK = 50  # of them at once
-CANDIDATES, SHAPE_ROUNDS = 4, 80  # outlines at once, and how often, in search of one like a real shape
-PATIENCE = 8  # rounds before another real shape is looked for
-COARSE = 125  # points of an outline that is only compared
-LEAST_SEEN = 15  # px of an object in the image, as in tiles
-EMPTY = 50  # windows without an object before it is said
-NO_PLACE = f"no free place, or no outline like a real one, in {TRIES} tries"
+PLACE_TRIES = 500  # places for one object before it is left out
+PLACES_AT_ONCE = 50
+OUTLINES_AT_ONCE, SHAPE_ROUNDS = 4, 80  # in search of one like a real shape
+ROUNDS_PER_SHAPE = 8  # before another real shape is looked for
+COARSE_POINTS = 125  # of an outline that is only compared
+MIN_VISIBLE_AREA = 15  # px of an object in the image, as in tiles
+MAX_EMPTY_WINDOWS = 50  # windows without an object before it is an error
+NO_PLACE = f"no free place, or no outline like a real one, in {PLACE_TRIES} tries"
 
 Range = tuple[float, float]
 
@@ -79,7 +80,7 @@ class PopulationSettings(Settings):
 
     @property
     def reach(self) -> int:
-        """About the farthest that an object goes from its centre, px."""
+        """About the largest distance of an outline from the centre of its object, px."""
         areas, elongations = zip(*(shape[:2] for shape in self.shapes), strict=True) if self.shapes else ((), ())
         widest = max([np.pi * self.radius[1] ** 2 * self.elongation[1], *np.multiply(areas, elongations)])
         return int(np.ceil(1.5 * np.sqrt(widest / np.pi)))
@@ -89,14 +90,14 @@ class PopulationSettings(Settings):
 
 
 def draw_labels(settings: PopulationSettings, rng: np.random.Generator, size: int = 256) -> NDArray[np.int32]:
-    """A mask (size, size) int32 of the population: ids 1..n, or 1 for all objects if its kind is binary."""
+    """Draw a mask (size, size) int32: ids 1..n, or 1 for all objects if its kind is binary."""
     labels, left_out = place(settings, rng, size)
     _warn("A mask", left_out)
     return labels
 
 
 def place(settings: PopulationSettings, rng: np.random.Generator, size: int = 256) -> tuple[NDArray[np.int32], int]:
-    """A mask, and how many objects were left out because they found no place, or no outline like a real one.
+    """Draw a mask, and count the objects that were left out for want of a free place or of an outline like a real one.
 
     A mask smaller than the field is a window of one; in a larger one there are more objects. Objects reach beyond the
     border. Two of them have at most the share ``overlap`` of the smaller in common, where the earlier one is on top.
@@ -104,7 +105,7 @@ def place(settings: PopulationSettings, rng: np.random.Generator, size: int = 25
     Parameters
     ----------
     settings : PopulationSettings
-        Of the population.
+        Number, sizes and shapes of the objects.
     rng : numpy.random.Generator
         All randomness.
     size : int
@@ -117,63 +118,62 @@ def place(settings: PopulationSettings, rng: np.random.Generator, size: int = 25
     corner = rng.integers(0, side - size + 1, 2)
     low, high = np.maximum(corner - settings.reach, 0), np.minimum(corner + size + settings.reach, side)
 
-    def tries(cluster: int) -> NDArray[np.float64]:
-        """Places in the field for an object of a cluster, or of none (-1)."""
+    def draw_places(cluster: int) -> NDArray[np.float64]:
+        """Draw places in the field for an object of a cluster, or of none (-1)."""
         if cluster < 0:
-            return rng.uniform(0, side, (BLOCK, 2))
-        places = centres[cluster] + rng.normal(0, settings.spread, (BLOCK, 2))
+            return rng.uniform(0, side, (PLACES_AT_ONCE, 2))
+        places = centres[cluster] + rng.normal(0, settings.spread, (PLACES_AT_ONCE, 2))
         return np.asarray(places[((places >= 0) & (places < side)).all(axis=1)])
 
     clustered = rng.random(count) < (settings.clustering if len(centres) else 0)
     cluster = np.where(clustered, rng.integers(max(len(centres), 1), size=count), -1)
-    first = [(int(k), tries(k)) for k in cluster]
+    first = [(int(k), draw_places(k)) for k in cluster]
     # What begins far from the window is never seen: only the others are drawn.
     near = [(k, places) for k, places in first if ((places >= low) & (places < high)).all(axis=1)[:1].any()]
     field = _Field(high - low, settings.overlap)
     for outline, (k, places) in zip(_outlines(settings, rng, len(near)), near, strict=True):
         if outline is None:
             continue
-        for _ in range(TRIES // BLOCK):
+        for _ in range(PLACE_TRIES // PLACES_AT_ONCE):
             if field.add(outline, places[((places >= low) & (places < high)).all(axis=1)] - low):
                 break
-            places = tries(k)
+            places = draw_places(k)
     y, x = corner - low
     labels = field.labels[y : y + size, x : x + size]
-    seen = np.bincount(labels.ravel(), minlength=field.count + 1) >= LEAST_SEEN
+    seen = np.bincount(labels.ravel(), minlength=field.count + 1) >= MIN_VISIBLE_AREA
     seen[0] = False
     names = np.cumsum(seen) if settings.mask_kind == "instances" else 1
     return np.asarray((seen * names).astype(np.int32)[labels]), len(near) - field.count
 
 
-def _warn(what: str, left_out: int) -> None:
+def _warn(name: str, left_out: int) -> None:
     if left_out:
-        objects = "1 object" if left_out == 1 else f"{left_out} objects"
-        log.warning("%s: %s left out: %s.", what, objects, NO_PLACE)
+        log.warning("%s: %s left out: %s.", name, plural(left_out, "object"), NO_PLACE)
 
 
 def _outlines(settings: PopulationSettings, rng: np.random.Generator, count: int) -> list[NDArray[np.float64] | None]:
-    """Outlines (points, 2): of the settings' sizes, or each like a real shape, None where that fails."""
+    """Draw outlines (points, 2) of the given sizes, or each like a real shape; None where that fails."""
     uneven = settings.roughness, settings.jitter
     if not settings.shapes:
         radii, elongations = rng.uniform(*settings.radius, count), rng.uniform(*settings.elongation, count)
         return list(through(draw_knots(rng, radii, elongations, *uneven)))
     shapes = np.array(settings.shapes)
-    found: list[NDArray[np.float64] | None] = [None] * count
+    outlines: list[NDArray[np.float64] | None] = [None] * count
     for turn in range(SHAPE_ROUNDS):
-        if turn % PATIENCE == 0:  # shapes that are hard to draw would be rare if each failure chose another
+        if turn % ROUNDS_PER_SHAPE == 0:  # shapes that are hard to draw would be rare if each failure chose another
             choice = rng.integers(len(shapes), size=count)
-        pending = np.repeat([i for i in range(count) if found[i] is None], CANDIDATES).astype(int)
+        pending = np.repeat([i for i in range(count) if outlines[i] is None], OUTLINES_AT_ONCE).astype(int)
         wanted = shapes[choice[pending]]
         radii = (wanted[:, 0] / np.pi) ** 0.5 * rng.uniform(0.96, 1.04, len(wanted))
         knots = draw_knots(rng, radii, wanted[:, 1] * rng.uniform(0.95, 1.05, len(wanted)), *uneven)
-        coarse, off = through(knots, COARSE), settings.tolerance * wanted
+        coarse, off = through(knots, COARSE_POINTS), settings.tolerance * wanted
         alike = (np.abs(measure(coarse) - wanted[:, :4]) <= off[:, :4]).all(axis=1)
         for i in np.flatnonzero(alike):
-            if found[pending[i]] is None and abs(solidity(coarse[i]) - wanted[i, 4]) <= off[i, 4]:
-                found[pending[i]] = through(knots[i : i + 1])[0]
-        if all(outline is not None for outline in found):
+            if outlines[pending[i]] is None and abs(solidity(coarse[i]) - wanted[i, 4]) <= off[i, 4]:
+                outlines[pending[i]] = through(knots[i : i + 1])[0]
+        if all(outline is not None for outline in outlines):
             break
-    return found
+    return outlines
 
 
 @dataclass(frozen=True)
@@ -197,7 +197,7 @@ class _Field:
         return len(self.objects)
 
     def add(self, outline: NDArray[np.float64], places: NDArray[np.float64]) -> bool:
-        """Put an object at the first of some places (n, 2) where it may lie."""
+        """Put an object at the first of some places (n, 2) where it fits."""
         mask, offset = fill(outline)
         reach = np.hypot(*outline.T)
         inner, outer, area = float(reach.min()) - 1, float(reach.max()) + 1, int(mask.sum())
@@ -209,13 +209,13 @@ class _Field:
         for index in np.flatnonzero((far >= nearest).all(axis=1)):
             thing = _Object(mask, places[index].astype(np.int64) + offset, area)
             touched = np.flatnonzero(far[index] < outer + self.discs[:, 3])
-            if all(self._may_lie(thing, self.objects[other]) for other in touched) and self._paint(thing):
+            if all(self._fits(thing, self.objects[other]) for other in touched) and self._paint(thing):
                 self.objects.append(thing)
                 self.discs = np.vstack([self.discs, [*places[index], inner, outer]])
                 return True
         return False
 
-    def _may_lie(self, one: _Object, other: _Object) -> bool:
+    def _fits(self, one: _Object, other: _Object) -> bool:
         top, bottom = (
             np.maximum(one.corner, other.corner),
             np.minimum(*(o.corner + o.mask.shape for o in (one, other))),
@@ -229,7 +229,7 @@ class _Field:
         return bool(np.count_nonzero(parts[0] & parts[1]) <= self.overlap * min(one.area, other.area))
 
     def _paint(self, thing: _Object) -> bool:
-        """Number the pixels that are free, unless hardly any of them lies in the field."""
+        """Number its free pixels, unless hardly any of them lies in the field."""
         top = np.maximum(thing.corner, 0)
         bottom = np.minimum(thing.corner + thing.mask.shape, self.labels.shape)
         if (bottom <= top).any():
@@ -237,16 +237,16 @@ class _Field:
         window = self.labels[top[0] : bottom[0], top[1] : bottom[1]]
         (y, x), (y1, x1) = top - thing.corner, bottom - thing.corner
         free = thing.mask[y:y1, x:x1] & (window == 0)
-        if np.count_nonzero(free) < LEAST_SEEN:
+        if np.count_nonzero(free) < MIN_VISIBLE_AREA:
             return False
         window[free] = self.count + 1
         return True
 
 
 def draw(settings: PopulationSettings, rng: np.random.Generator, size: int = 256) -> SamplePair:
-    """A mask and a fluorescence image of it: texture, uneven light, blur by depth, sensor noise, 8 or 16 bits.
+    """Draw a mask and its fluorescence image: texture, uneven light, blur by depth, sensor noise, 8 or 16 bits.
 
-    Octave noise inside each object with bias 0.2; a second-degree surface of light with a misaligned peak, of
+    Octave noise inside each object with bias 0.2; a second-degree surface of light with an off-centre peak, of
     ``illumination`` times the energy of the objects; every object blurred by its own depth.
 
     Returns
@@ -278,7 +278,7 @@ def draw(settings: PopulationSettings, rng: np.random.Generator, size: int = 256
 def _glow(
     settings: PopulationSettings, rng: np.random.Generator, objects: NDArray[np.int32], texture: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Light of the objects (Y, X), each with its brightness and blurred by its depth."""
+    """Draw the light of the objects (Y, X), each with its brightness and blurred by its depth."""
     from scipy.ndimage import find_objects, gaussian_filter
 
     glow = np.zeros(objects.shape, np.float32)
@@ -292,7 +292,21 @@ def _glow(
 
 
 def population(seed: int, size: int = 256, settings: PopulationSettings | None = None) -> SamplePair:
-    """The pair of a seed, as the other simulators give it; a window that no object reaches is drawn again.
+    """Simulate a pair by measured counts, sizes and shapes; a window that no object reaches is drawn again.
+
+    Parameters
+    ----------
+    seed : int
+        Any number from 0.
+    size : int
+        Side, px.
+    settings : PopulationSettings, optional
+        Measured by `fit`, or your own; default: those of the class.
+
+    Returns
+    -------
+    SamplePair
+        Image (1, size, size) uint8 or uint16; instances or a binary mask, as the settings say.
 
     Raises
     ------
@@ -300,12 +314,14 @@ def population(seed: int, size: int = 256, settings: PopulationSettings | None =
         If there is no object in many windows.
     """
     settings, rng = settings or PopulationSettings(), np.random.default_rng(seed)
-    pair = next((pair for pair in (draw(settings, rng, size) for _ in range(EMPTY)) if pair.labels.any()), None)
+    pair = next(
+        (pair for pair in (draw(settings, rng, size) for _ in range(MAX_EMPTY_WINDOWS)) if pair.labels.any()), None
+    )
     if pair is None:
         raise UserError(
-            f"{EMPTY} windows of {size} px are without an object: there are {settings.count[0]} to "
+            f"{MAX_EMPTY_WINDOWS} windows of {size} px contain no object: there are {settings.count[0]} to "
             f"{settings.count[1]} in {settings.field} px.",
-            "Expected objects in some.",
+            "Expected objects in some of them.",
             "Choose larger images, or more objects.",
         )
     name = f"population_{seed:05d}"

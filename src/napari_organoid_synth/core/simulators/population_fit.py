@@ -19,9 +19,9 @@ from napari_organoid_synth.core.simulators.population import PopulationSettings,
 
 T = TypeVar("T")
 
-SHAPES = 40  # real shapes, enough for the spread of sizes and few enough for the record of every sample
-SHAPED = 30  # px, below which an object has no measurable shape
-MOST_IMAGES = 50  # that are measured
+MAX_SHAPES = 40  # real shapes: enough for the spread of sizes and few enough for the record of every sample
+MIN_SHAPE_AREA = 30  # px, below which an object has no measurable shape
+MAX_IMAGES = 50  # that are measured
 
 
 def fit(pairs: Sequence[SamplePair], shapes: int = 0) -> PopulationSettings:
@@ -33,51 +33,56 @@ def fit(pairs: Sequence[SamplePair], shapes: int = 0) -> PopulationSettings:
     Parameters
     ----------
     pairs : sequence of SamplePair
-        Only their masks are looked at, at most 50 of them; of a binary mask the connected pieces.
+        Only their masks are used, at most 50 of them; of a binary mask the connected pieces.
     shapes : int
         How many real shapes to keep, which drawn objects must resemble; 0: radius and elongation alone count.
+
+    Returns
+    -------
+    PopulationSettings
+        For `population`.
 
     Raises
     ------
     UserError
-        If the masks are named classes, or hold no object.
+        If the masks are named classes, or contain no object.
     """
-    return _look(pairs).population(shapes)
+    return _measure_all(pairs).population(shapes)
 
 
-def fit_each(pairs: Sequence[SamplePair], shapes: int = SHAPES) -> list[PopulationSettings]:
-    """As `fit`, one population for each mask, with its number of objects and its shapes; clusters are those of all.
+def fit_each(pairs: Sequence[SamplePair], shapes: int = MAX_SHAPES) -> list[PopulationSettings]:
+    """Measure one population for each mask, with its number of objects and its shapes; clusters are those of all.
 
-    Whoever draws from one of them at random gets few large and many small objects where the real masks have them.
+    Drawing each image from one of them keeps few large and many small objects apart, as in the real masks.
     """
-    whole = _look(pairs)
+    whole = _measure_all(pairs)
     return [replace(whole, measured=[one]).population(shapes) for one in whole.measured]
 
 
 @dataclass(frozen=True)
-class _Look:
-    """Masks measured, and what is common to all."""
+class _MaskSet:
+    """Measurements of several masks, and what they have in common."""
 
-    measured: list[_Measured]
+    measured: list[_MaskObjects]
     clusters: Clusters
     area: float  # of the typical mask, that the number of clusters refers to, px²
     mask_kind: Literal["instances", "binary"]
     pixel_size: float | None
 
     def population(self, shapes: int) -> PopulationSettings:
-        """Of the measured masks together."""
+        """Describe the population of all these masks together."""
         measured, clusters = self.measured, self.clusters
-        sides = np.array([found.side for found in measured])
+        sides = np.array([mask.side for mask in measured])
         field = int(np.clip(np.median(sides).round(), 16, 16384))
-        counts = np.array([len(found.areas) for found in measured]) * (field / sides) ** 2
+        counts = np.array([len(mask.areas) for mask in measured]) * (field / sides) ** 2
         areas, elongations, whole = (
-            np.concatenate([getattr(found, name) for found in measured]) for name in ("areas", "elongations", "whole")
+            np.concatenate([getattr(mask, name) for mask in measured]) for name in ("areas", "elongations", "whole")
         )
         whole = whole if whole.any() else ~whole
         radii = np.maximum(1, np.sqrt(areas[whole] / np.pi))
-        shaped = elongations[whole & (areas >= SHAPED)]
+        shaped = elongations[whole & (areas >= MIN_SHAPE_AREA)]
         few, many = _ends(counts)
-        masks = [mask for found in measured for mask in found.masks]
+        masks = [shape for mask in measured for shape in mask.masks]
         examples = [describe(contour(masks[i])) for i in np.random.default_rng(0).permutation(len(masks))[:shapes]]
         return PopulationSettings(
             mask_kind=self.mask_kind,
@@ -93,17 +98,17 @@ class _Look:
         )
 
 
-def _look(pairs: Sequence[SamplePair]) -> _Look:
+def _measure_all(pairs: Sequence[SamplePair]) -> _MaskSet:
     for pair in pairs:
         refuse_classes(pair.mask_kind, pair.class_names)
     chosen = _some(pairs)
-    measured = [found for found in map(_measure, chosen) if len(found.areas)]
+    measured = [mask for mask in map(_measure, chosen) if len(mask.areas)]
     if not measured:
-        raise UserError("The masks hold no object.", "Expected at least one.", "Choose masks with objects.")
-    squares = [found.side**2 for found in measured]
-    return _Look(
+        raise UserError("The masks contain no object.", "Expected at least one.", "Choose masks with objects.")
+    squares = [mask.side**2 for mask in measured]
+    return _MaskSet(
         measured,
-        find_clusters([found.centres for found in measured], squares),
+        find_clusters([mask.centres for mask in measured], squares),
         float(np.median(squares)),
         "binary" if all(pair.mask_kind == "binary" for pair in pairs) else "instances",
         _pixel_size(chosen),
@@ -111,7 +116,7 @@ def _look(pairs: Sequence[SamplePair]) -> _Look:
 
 
 def refuse_classes(kind: MaskKind, class_names: Sequence[str]) -> None:
-    """Raise if masks of this kind hold no single objects."""
+    """Raise `UserError` if masks of this kind have no single objects."""
     if kind == "classes":
         raise UserError(
             f"The masks have named classes ({', '.join(class_names)}).",
@@ -121,13 +126,15 @@ def refuse_classes(kind: MaskKind, class_names: Sequence[str]) -> None:
 
 
 def _some(items: Sequence[T]) -> list[T]:
-    """At most 50, evenly spaced from the first to the last."""
-    places = np.linspace(0, len(items) - 1, min(len(items), MOST_IMAGES))
+    """Return at most 50 items, evenly spaced from the first to the last."""
+    places = np.linspace(0, len(items) - 1, min(len(items), MAX_IMAGES))
     return [items[i] for i in np.unique(places.round().astype(int))]
 
 
 @dataclass(frozen=True)
-class _Measured:
+class _MaskObjects:
+    """Objects of one mask: areas (px), centres (n, 2), elongations, whether whole, and the shapes of the whole ones."""
+
     size: tuple[int, int]
     areas: NDArray[np.int64]
     centres: NDArray[np.float64]
@@ -141,8 +148,8 @@ class _Measured:
         return float(np.sqrt(np.prod(self.size)))
 
 
-def _measure(pair: SamplePair) -> _Measured:
-    """Objects of a mask by their moments."""
+def _measure(pair: SamplePair) -> _MaskObjects:
+    """Measure the objects of a mask by their moments."""
     from scipy.ndimage import find_objects
 
     objects = pieces_of(pair.labels) if pair.mask_kind == "binary" else pair.labels
@@ -164,8 +171,8 @@ def _measure(pair: SamplePair) -> _Measured:
         [all(part.start > 0 and part.stop < end for part, end in zip(box, pair.size, strict=True)) for box in boxes],
         bool,
     )
-    good = np.flatnonzero(whole & (areas >= SHAPED))
-    return _Measured(
+    good = np.flatnonzero(whole & (areas >= MIN_SHAPE_AREA))
+    return _MaskObjects(
         size=pair.size,
         areas=areas,
         centres=np.stack([cy, cx], -1),
@@ -176,13 +183,13 @@ def _measure(pair: SamplePair) -> _Measured:
 
 
 def _pixel_size(pairs: Sequence[SamplePair]) -> float | None:
-    """Side of a pixel, µm, if it is known, square and the same in all."""
+    """Return the side of a pixel, µm, if it is known, square and the same in all."""
     known = {side for pair in pairs for side in pair.pixel_size or (None,)}
     return known.pop() if len(known) == 1 else None
 
 
 def _ends(values: NDArray[np.floating[Any]]) -> Range:
-    """Ends of the even distribution with the same 5th and 95th percentile, within what was measured."""
+    """Return the ends of the even distribution with the same 5th and 95th percentile, within the measured range."""
     low, high = np.percentile(values, (5, 95))
     beyond = (high - low) / 18
     return float(max(low - beyond, values.min())), float(min(high + beyond, values.max()))
@@ -193,14 +200,14 @@ def _rounded(ends: Range) -> Range:
 
 
 def read_masks(folder: Path) -> list[SamplePair]:
-    """The label images in a folder, of a folder of pairs their masks; at most 50, empty ones are left out.
+    """Read the label images of a folder, or the masks of a folder of pairs: at most 50, without empty ones.
 
     The image of each pair is its mask.
 
     Raises
     ------
     UserError
-        If there is none, or they hold classes.
+        If there is no label image, or they contain classes.
     """
     from napari_organoid_synth.core.pairs.filenames import is_mask_name, list_files
     from napari_organoid_synth.core.pairs.ome_tiff import read_labels
@@ -215,9 +222,9 @@ def read_masks(folder: Path) -> list[SamplePair]:
     kind, reason = decide_kind([inspect_mask(labels, short(file)) for file, labels in masks.items()])
     if kind == "classes":
         raise UserError(
-            f"The label images in {folder} seem to hold classes: {reason}.",
+            f"The label images in {folder} look like classes: {reason}.",
             "A population is fitted to single objects: one number for each, or 0 and 1.",
-            "Choose a folder in which the objects are numbered.",
+            "Choose a folder of masks with one number per object.",
         )
     return [
         SamplePair(file.stem, labels[None], convert(labels, kind, (), short(file)), kind)

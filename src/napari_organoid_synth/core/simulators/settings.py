@@ -8,7 +8,7 @@ from napari_organoid_synth.core.frozen_model import Settings
 
 
 class SimulateSettings(Settings):
-    """How many simulated pairs of which size."""
+    """Number and size of simulated pairs."""
 
     number: int = Field(10, ge=1, description="How many pairs.")
     size: int = Field(256, ge=64, le=4096, description="Side of the images, px.")

@@ -16,7 +16,7 @@ Field = NDArray[np.float32]
 
 @lru_cache(maxsize=64)
 def _weights(size: int, knots: int) -> Field:
-    """Cubic B-spline weights (size, knots) of ``size`` pixels between the inner of ``knots`` >= 4 knots."""
+    """Return cubic B-spline weights (size, knots) of ``size`` pixels between the inner of ``knots`` >= 4 knots."""
     place = np.linspace(0, knots - 3, size, endpoint=False, dtype=np.float64)
     first = place.astype(int)
     t = place - first
@@ -30,7 +30,7 @@ def _weights(size: int, knots: int) -> Field:
 
 
 def enlarge(grid: NDArray[Any], shape: tuple[int, int]) -> Field:
-    """Smooth surface(s) (..., Y, X) over a coarse grid (..., rows, columns) of at least 4 by 4 knots."""
+    """Interpolate smooth surface(s) (..., Y, X) over a coarse grid (..., rows, columns) of at least 4 by 4 knots."""
     rows, columns = _weights(shape[0], grid.shape[-2]), _weights(shape[1], grid.shape[-1])
     return np.asarray(rows @ grid.astype(np.float32) @ columns.T, np.float32)
 
@@ -38,7 +38,7 @@ def enlarge(grid: NDArray[Any], shape: tuple[int, int]) -> Field:
 def noise(
     rng: np.random.Generator, shape: tuple[int, int], scale: float, octaves: int = 3, persistence: float = 0.5
 ) -> Field:
-    """Octave noise of mean 0 and standard deviation 1.
+    """Draw octave noise of mean 0 and standard deviation 1.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def noise(
 
 
 def illumination(rng: np.random.Generator, shape: tuple[int, int], depth: float) -> Field:
-    """Uneven light: a second-degree surface with a misaligned peak of 1 that falls by ``depth`` at the far corner."""
+    """Draw uneven light: a second-degree surface with an off-centre peak of 1, lower by ``depth`` at the far corner."""
     centre = rng.uniform(0.25, 0.75, 2)
     y, x = (np.linspace(0, 1, n, dtype=np.float32) - c for n, c in zip(shape, centre, strict=True))
     fall = (y**2)[:, None] + (x**2)[None, :] + np.float32(rng.uniform(-0.5, 0.5)) * y[:, None] * x[None, :]
@@ -81,7 +81,7 @@ def expose(
     photons: float,
     read_noise: float,
 ) -> NDArray[Any]:
-    """Light in [0, 1] to camera counts (1, Y, X).
+    """Convert light in [0, 1] to camera counts (1, Y, X).
 
     Parameters
     ----------

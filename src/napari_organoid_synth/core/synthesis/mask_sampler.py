@@ -15,7 +15,7 @@ from napari_organoid_synth.core.device import pick_device, random_stream
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.tiling import cut_pair, list_tiles
-from napari_organoid_synth.core.runs.run import Run, new_gan
+from napari_organoid_synth.core.runs.run import Run, new_generator
 from napari_organoid_synth.core.synthesis.mask_check import MaskCheck, MaskChecker, object_sizes, summarize
 
 MOST_APART = 200  # failed masks that are kept on disk
@@ -57,7 +57,7 @@ class DrawnMasks:
             )
         self.run, self.codec = run, run.codec
         self.device = pick_device(device)
-        self.gan = new_gan(run.recipe, run.spec).to(self.device)
+        self.gan = new_generator(run.recipe, run.spec).to(self.device)
         self.checkpoint = run.load(self.gan)
         upright = run.recipe.tiles.replace(turn=False, flip=False)
         tiles = [cut_pair(real[tile.pair], tile) for tile in list_tiles(real, upright) if tile.kept]

@@ -22,7 +22,7 @@ from napari_organoid_synth.core.device import random_stream, seed_of
 from napari_organoid_synth.core.distances import kernel_distance
 
 if TYPE_CHECKING:
-    from napari_organoid_synth.core.generators.base import Gan
+    from napari_organoid_synth.core.generators.base import Generator
     from napari_organoid_synth.core.recipe import Recipe
     from napari_organoid_synth.core.training.dataset import PairDataset
 
@@ -155,8 +155,8 @@ class Watch:
 
     Parameters
     ----------
-    gan : Gan
-        Only its `Gan.sample` is used.
+    gan : Generator
+        Only its `Generator.sample` is used.
     dataset : PairDataset
         The real tiles.
     recipe : Recipe
@@ -170,7 +170,7 @@ class Watch:
         Checkpoints since then.
     """
 
-    def __init__(self, gan: Gan, dataset: PairDataset, recipe: Recipe) -> None:
+    def __init__(self, gan: Generator, dataset: PairDataset, recipe: Recipe) -> None:
         self.gan, self.dataset, self.settings = gan, dataset, recipe.train
         train = recipe.train
         shown = train.preview_every * train.batch
@@ -232,7 +232,7 @@ class Watch:
         scale = self._real()
         drawn = scale(self._draw(number))
         groups = torch.cat(self._classes).numpy()
-        if not self.gan.by_class:
+        if not self.gan.class_conditional:
             groups[:] = 0
         among_real = mean_distance(scale.real, groups)
         look = Look()
@@ -258,7 +258,7 @@ class Watch:
         for chunk in _chunks(self._chosen):
             batch = self.dataset.batch(chunk)
             self._classes.append(batch.image_class)
-            yield batch.image if self.gan.shape == "painter" else batch.joint
+            yield batch.image if self.gan.kind == "painter" else batch.joint
 
     def _draw(self, number: int) -> Iterator[Tensor]:
         """Samples on the masks, or of the classes, of the first of the chosen tiles."""
@@ -266,7 +266,7 @@ class Watch:
         for places in _chunks(np.arange(number)):
             streams = [random_stream(device, "watch", self.settings.seed, int(place)) for place in places]
             tiles, condition = places % len(self._chosen), None
-            if self.gan.shape == "painter":
+            if self.gan.kind == "painter":
                 condition = self.dataset.batch(self._chosen[tiles]).mask.to(device)
             yield self.gan.sample(streams, condition=condition, image_class=classes[torch.from_numpy(tiles)])
 

@@ -33,16 +33,17 @@ from napari_organoid_synth.core.generators.batch import Batch
 from napari_organoid_synth.core.job import Control, Event, Finished, Previewed, Progress, Saved, Started, Warned
 from napari_organoid_synth.core.pairs.loading import load_pairs
 from napari_organoid_synth.core.pairs.pair import SamplePair, content_hash
-from napari_organoid_synth.core.pairs.tiling import Tile, list_tiles, mirrored_words
+from napari_organoid_synth.core.pairs.tiling import Tile, list_tiles, small_image_warning
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
-from napari_organoid_synth.core.runs.run import Run, new_gan
+from napari_organoid_synth.core.runs.metadata import StartingPoint
+from napari_organoid_synth.core.runs.run import Run, new_generator
 from napari_organoid_synth.core.training.dataset import PairDataset, TileSampler, decode_sample
 from napari_organoid_synth.core.training.monitor import Watch
 from napari_organoid_synth.core.training.transfer import Weights, find_weights, take_over
 
 if TYPE_CHECKING:
-    from napari_organoid_synth.core.generators.base import Gan
+    from napari_organoid_synth.core.generators.base import Generator
 
 REPORT_SECONDS = 1.0
 MOST_BAD_STEPS = 100  # in a row, then the training has diverged
@@ -87,26 +88,27 @@ def train(
     weights = find_weights(project, recipe.start) if recipe.start.run and not resume else None
     run = _open(project, recipe, pairs, folder, resume)
     dataset = PairDataset(pairs, tiles, run.codec, run.recipe.shape)
-    gan = new_gan(recipe, run.spec).to(device)
+    gan = new_generator(recipe, run.spec).to(device)
     step, batch_size, total = 0, settings.batch, settings.steps
     watch, words = Watch(gan, dataset, recipe), ""
     if resume:
         checkpoint = run.load(gan)
         step, batch_size = checkpoint.step, int(checkpoint.numbers.get("batch", batch_size))
         watch.restore(checkpoint.numbers, step)
-        if step == run.note().get("bundle", {}).get("steps"):
+        imported = run.metadata.model_file
+        if imported is not None and step == imported.steps:
             words = f"Run {run.name} was taken from a file that holds no optimisers: they start anew."
     elif weights:
         words = _transfer(run, gan, weights)
     if recipe.start.run:
         gan.freeze(recipe.start.freeze)
-    _note(run, gan.notes, resume)
+    _note(run, gan.metadata, resume)
     sampler = TileSampler(len(dataset), settings.seed)
-    speed = run.note()
-    if "precision" not in speed or not resume:
+    metadata = run.metadata
+    if not metadata.precision or not resume:
         rehearsal = measure(gan, lambda n: dataset.batch(sampler.indices(0, n)), recipe, batch_size)
-        speed = run.note(device=device_words(device), **rehearsal)
-    gan.bf16 = speed["precision"] == "bf16"
+        metadata = run.update_metadata(device=device_words(device), **rehearsal)
+    gan.bf16 = metadata.precision == "bf16"
     preview = _Preview(run, dataset, gan)
 
     yield Started(
@@ -114,16 +116,16 @@ def train(
         {
             "run": run.name,
             "folder": str(run.path),
-            "generator": run.recipe.gan.name,  # type: ignore[attr-defined]
+            "generator": run.recipe.gan.name,
             "device": device_words(device),
-            "precision": speed["precision"],
+            "precision": metadata.precision,
             "parameters": gan.parameters,
             "pairs": len(pairs),
             "tiles": len(dataset),
             "batch": batch_size,
             "total": total,
-            "seconds_per_step": speed["seconds_per_step"],
-            "notes": gan.notes,
+            "seconds_per_step": metadata.seconds_per_step,
+            "notes": gan.metadata,
             **({"start": words} if words else {}),
         },
     )
@@ -132,16 +134,16 @@ def train(
     if len(dataset) < FEW_TILES:
         words = "is only 1 tile" if len(dataset) == 1 else f"are only {len(dataset)} tiles"
         yield Warned(step, f"There {words}; samples will look much like them.")
-    if mirrored := mirrored_words([pair.size for pair in pairs], recipe.tiles.size):
+    if mirrored := small_image_warning([pair.size for pair in pairs], recipe.tiles.size):
         yield Warned(step, mirrored)
     if step == 0:
         yield Previewed(step, str(preview.write(step)))
     began = step
-    meter = _Meter(step, gan.seen)
+    meter = _Meter(step, gan.images_seen)
     while step < total and not control.canceled and not watch.enough:
         try:
             number = gan.batch_size(batch_size, step / total)
-            batch = dataset.batch(sampler.indices(gan.seen, number)).to(device)
+            batch = dataset.batch(sampler.indices(gan.images_seen, number)).to(device)
             losses = gan.step(batch, random_stream(device, settings.seed, "step", step), step / total)
         except RuntimeError as error:
             if not is_out_of_memory(error):
@@ -153,11 +155,11 @@ def train(
         step += 1
         if watch.due(step) and step < total:
             look = watch.look(step)
-            yield meter.report(step, total, gan.seen, look.stats)
+            yield meter.report(step, total, gan.images_seen, look.stats)
             if look.warning:
                 yield Warned(step, look.warning)
         elif meter.due():
-            yield meter.report(step, total, gan.seen)
+            yield meter.report(step, total, gan.images_seen)
         if step % settings.preview_every == 0 and step < total:
             yield Previewed(step, str(preview.write(step)))
         if step % settings.checkpoint_every == 0 and step < total:
@@ -167,7 +169,7 @@ def train(
             yield heartbeat
     if step > began:
         look = watch.look(step, saved=True)
-        yield meter.report(step, total, gan.seen, look.stats)
+        yield meter.report(step, total, gan.images_seen, look.stats)
         if look.warning:
             yield Warned(step, look.warning)
         path = run.save(gan, step, batch=batch_size, **watch.numbers, **look.stats)
@@ -177,7 +179,8 @@ def train(
     if watch.enough and step < total:
         words = f"The last {watch.waited} checkpoints were no better than that of step {watch.best_step}"
         yield Warned(step, f"{words}: stopped after {step} of {total} steps.")
-    run.note(steps=step, seconds=meter.busy, images_per_second=rate, gflops_per_second=rate * speed["gflop_per_image"])
+    gflops = rate * metadata.gflop_per_image
+    run.update_metadata(steps=step, seconds=meter.busy, images_per_second=rate, gflops_per_second=gflops)
     yield Finished(
         step,
         "completed" if step >= total or watch.enough else "canceled",
@@ -189,8 +192,8 @@ def train(
             "best": run.best(),
             "seconds": round(meter.busy, 2),
             "images_per_second": round(rate, 3),
-            "gflops_per_second": round(rate * speed["gflop_per_image"], 2),
-            "precision": speed["precision"],
+            "gflops_per_second": round(gflops, 2),
+            "precision": metadata.precision,
         },
     )
 
@@ -215,7 +218,7 @@ def estimate(project: Project, recipe: Recipe) -> dict[str, float]:
     pairs = _load(project, recipe)
     codec = Codec.fit(pairs, recipe.codec)
     dataset = PairDataset(pairs, _tiles(pairs, recipe), codec, recipe.shape)
-    gan = new_gan(recipe, codec.spec(recipe.tiles.size, recipe.shape)).to(device)
+    gan = new_generator(recipe, codec.spec(recipe.tiles.size, recipe.shape)).to(device)
     sampler = TileSampler(len(dataset), recipe.train.seed)
     try:
         speed = measure(gan, lambda n: dataset.batch(sampler.indices(0, n)), recipe, recipe.train.batch)
@@ -232,12 +235,14 @@ def estimate(project: Project, recipe: Recipe) -> dict[str, float]:
     }
 
 
-def measure(gan: Gan, load: Callable[[int], Batch], recipe: Recipe, batch: int, rounds: int = 2) -> dict[str, Any]:
+def measure(
+    gan: Generator, load: Callable[[int], Batch], recipe: Recipe, batch: int, rounds: int = 2
+) -> dict[str, Any]:
     """Time some steps on a scratch copy, in float32 and bf16 when the choice is ``"auto"``.
 
     Parameters
     ----------
-    gan : Gan
+    gan : Generator
         Stays as it is.
     load : callable
         Gives a batch of n tiles.
@@ -251,18 +256,18 @@ def measure(gan: Gan, load: Callable[[int], Batch], recipe: Recipe, batch: int, 
     Returns
     -------
     dict
-        ``precision`` (the faster), ``seconds_per_step`` (mean over the kinds of step that `Gan.rehearsals` names),
+        ``precision`` (the faster), ``seconds_per_step`` (mean over `Generator.step_kinds`),
         ``gflop_per_image`` (torch's own count, two per multiply-add).
     """
     scratch, seed = copy.deepcopy(gan), recipe.train.seed
     precision = recipe.train.precision
     choices = [precision] if precision != "auto" else ["float32", *(["bf16"] if bf16_runs(gan.device) else [])]
     seconds, flops, images = dict.fromkeys(choices, 0.0), 0.0, 0.0
-    for share, progress, taken in gan.rehearsals(recipe.train.steps):
+    for share, progress, taken in gan.step_kinds(recipe.train.steps):
         shown = load(gan.batch_size(batch, progress)).to(gan.device)
 
         def rehearse(choice: str, shown: Batch = shown, progress: float = progress, taken: int = taken) -> float:
-            scratch.bf16, scratch.taken = choice == "bf16", taken
+            scratch.bf16, scratch.steps_taken = choice == "bf16", taken
             synchronize(gan.device)
             began = time.perf_counter()
             scratch.step(shown, random_stream(gan.device, seed, "scratch"), progress)
@@ -307,7 +312,7 @@ def _open(project: Project, recipe: Recipe, pairs: list[SamplePair], folder: Pat
     if not resume:
         path = Path(folder) if folder is not None else project.job("train").path
         run = Run.create(path, recipe, Codec.fit(pairs, recipe.codec))
-        run.note(data={pair.name: content_hash(pair.image, pair.labels) for pair in pairs})
+        run.update_metadata(data={pair.name: content_hash(pair.image, pair.labels) for pair in pairs})
         return run
     run = Run(Path(folder) if folder is not None else project.run_path())
     for part in ("gan", "draws", "start", "tiles", "codec", "train.seed"):
@@ -322,31 +327,31 @@ def _open(project: Project, recipe: Recipe, pairs: list[SamplePair], folder: Pat
 
 def _note(run: Run, notes: dict[str, str], resume: bool) -> None:
     """Write into the run what the generator has to say, such as the weight file it compares by, once and for all."""
-    known = run.note().get("notes", notes)
-    if resume and known != notes:
+    known = run.metadata.notes
+    if resume and known is not None and known != notes:
         raise UserError(
             f"Run {run.name} was trained with {_words(known)}; now it is {_words(notes)}.",
             "Expected the same on resuming.",
             "Put the file back that it was trained with, or start a new training.",
         )
-    run.note(notes=notes)
+    run.update_metadata(notes=notes)
 
 
 def _words(notes: dict[str, str]) -> str:
     return ", ".join(f"{key} {value}" for key, value in notes.items()) or "nothing to note"
 
 
-def _transfer(run: Run, gan: Gan, weights: Weights) -> str:
+def _transfer(run: Run, gan: Generator, weights: Weights) -> str:
     """Take over weights and note where they come from, also which pairs they have seen."""
     try:
-        name: str = run.recipe.gan.name  # type: ignore[attr-defined]
+        name: str = run.recipe.gan.name
         words = take_over(gan, name, weights, run.codec.class_names)
     except UserError:
         (run.path / "recipe.yaml").unlink()  # nothing began: the folder is no run
         raise
     seen = {f"{name} ({weights.source})": digest for name, digest in weights.data.items()}
-    origin = {"source": weights.source, "sha256": weights.sha256, "words": words}
-    run.note(start=origin, data={**run.note()["data"], **seen})
+    start = StartingPoint(source=weights.source, sha256=weights.sha256, message=words)
+    run.update_metadata(start=start, data={**run.metadata.data, **seen})
     return f"{words[:1].upper()}{words[1:]}."
 
 
@@ -366,14 +371,14 @@ def _halve(batch: int, tile: int) -> int:
 class _Preview:
     """Samples that are always drawn from the same masks and noise, so that steps can be compared."""
 
-    def __init__(self, run: Run, dataset: PairDataset, gan: Gan) -> None:
+    def __init__(self, run: Run, dataset: PairDataset, gan: Generator) -> None:
         self.run, self.gan = run, gan
         settings = run.recipe.train
         self.streams = [("preview", settings.seed, number) for number in range(settings.previews)]
         self.condition, self.labels = None, []
         classes = max(len(run.codec.image_classes), 1)
         self.image_class = torch.arange(settings.previews, device=gan.device) % classes
-        if gan.shape == "painter":
+        if gan.kind == "painter":
             upright = [i for i, tile in enumerate(dataset.tiles) if not tile.turns and not tile.flip]
             upright = upright or list(range(len(dataset)))
             chosen = [upright[i] for i in np.linspace(0, len(upright) - 1, settings.previews).round().astype(int)]

@@ -17,7 +17,7 @@ from napari_organoid_synth.core.runs.run import Run
 from napari_organoid_synth.core.runs.sharing import tensors_of
 
 if TYPE_CHECKING:
-    from napari_organoid_synth.core.generators.base import Gan
+    from napari_organoid_synth.core.generators.base import Generator
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Weights:
     sha256 : str
         Of the file with the tensors.
     tensors : dict of str to Tensor
-        ``network/NAME/KEY``, as `Gan.state` names them.
+        ``network/NAME/KEY``, as `Generator.state` names them.
     generator : str
         Name of the generator.
     spec : PairSpec
@@ -80,17 +80,17 @@ def find_weights(project: Project, start: StartSettings) -> Weights:
         )
     run = Run(folders[0])
     checkpoint, tensors = run.read(run.pick(start.checkpoint))
-    data = run.note().get("data", {})
+    data = run.metadata.data
     generator: Any = run.recipe.gan
     return Weights(f"run {run.name}", checkpoint.sha256, tensors, generator.name, run.spec, data, run.codec.class_names)
 
 
-def take_over(gan: Gan, name: str, weights: Weights, class_names: tuple[str, ...] = ()) -> str:
+def take_over(gan: Generator, name: str, weights: Weights, class_names: tuple[str, ...] = ()) -> str:
     """Give the networks of a generator the weights of another of the same kind; says in words how many.
 
     Parameters
     ----------
-    gan : Gan
+    gan : Generator
         Before its first step.
     name : str
         Name of the generator.
@@ -111,7 +111,7 @@ def take_over(gan: Gan, name: str, weights: Weights, class_names: tuple[str, ...
             f"Expected '{name}', the generator of this training.",
             f"Start from a run of {name}, or train a {weights.generator}.",
         )
-    taken, left = gan.adopt(weights.tensors)
+    taken, left = gan.load_matching_weights(weights.tensors)
     if not taken:
         raise UserError(
             f"None of the {left} tensors of this {name} is in {weights.source} with the same name and shape.",

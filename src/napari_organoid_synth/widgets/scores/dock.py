@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import napari
 from qtpy.QtCore import Qt
@@ -22,6 +22,9 @@ from napari_organoid_synth.widgets.shared.dock import add_row, combo_box, named,
 from napari_organoid_synth.widgets.shared.menus import open_dock
 from napari_organoid_synth.widgets.shared.store_dock import StoreDock
 from napari_organoid_synth.widgets.shared.workspace import short
+
+if TYPE_CHECKING:
+    from napari_organoid_synth.core.scores.storage import SetScores
 
 PURPOSE = "Here the synthetic pairs are compared with your images: are they like them, all of them, and no copies?"
 SETS = {"all": "all of every run", "kept": "new and accepted", "accepted": "accepted"}
@@ -45,10 +48,10 @@ HOW_TO_READ = (
 
 @dataclass(frozen=True)
 class Known:
-    """What there is: counts by verdict, columns of scores, why each is outdated, copies of its run."""
+    """Samples by verdict, scores of sets, why each is outdated, and the copies in each."""
 
     counts: dict[str, int] = field(default_factory=dict)
-    columns: list[dict[str, Any]] = field(default_factory=list)
+    sets: list[SetScores] = field(default_factory=list)
     outdated: list[str] = field(default_factory=list)
     copies: list[int] = field(default_factory=list)
 
@@ -61,16 +64,16 @@ class Known:
 def read_known(store: SampleStore, project: Project) -> Known:
     """Read scores and what they are about; runs in the background because it reads every row."""
     from napari_organoid_synth.core.scores.set_scores import outdated, rows_of_runs
-    from napari_organoid_synth.core.scores.table import read_columns
+    from napari_organoid_synth.core.scores.storage import read_set_scores
 
-    columns = sorted(read_columns(project), key=lambda column: column["made"], reverse=True)
-    of_sets = {sets: rows_of_runs(store, sets) for sets in {column["samples"] for column in columns}}
-    mine = [of_sets[column["samples"]].get(column["run"], []) for column in columns]
+    sets = sorted(read_set_scores(project), key=lambda one: one.made, reverse=True)
+    rows_of = {samples: rows_of_runs(store, samples) for samples in {one.samples for one in sets}}
+    rows = [rows_of[one.samples].get(one.run, []) for one in sets]
     return Known(
         store.counts(),
-        columns,
-        [outdated(project, column, its) for column, its in zip(columns, mine, strict=True)],
-        [sum("copy" in row.flagged.split(", ") for row in its) for its in mine],
+        sets,
+        [outdated(project, one, its) for one, its in zip(sets, rows, strict=True)],
+        [sum("copy" in row.flagged.split(", ") for row in its) for its in rows],
     )
 
 
@@ -202,12 +205,12 @@ class ScoresWidget(StoreDock):
         shown = self.runs.currentText()
         self.runs.blockSignals(True)
         self.runs.clear()
-        for column in self.known.columns:
-            name = short(column["run"] or "pairs without a run", 28)
-            self.runs.addItem(f"{name} · {SETS.get(column['samples'], '')} · {column['extractor']}")
-            about = f"{column['run']}: {column['number']} pairs, features {column['extractor']}"
+        for one in self.known.sets:
+            name = short(one.run or "pairs without a run", 28)
+            self.runs.addItem(f"{name} · {SETS[one.samples]} · {one.extractor}")
+            about = f"{one.run}: {one.number} pairs, features {one.extractor}"
             self.runs.setItemData(self.runs.count() - 1, about, Qt.ItemDataRole.ToolTipRole)
-        self.runs.setCurrentIndex(max(0, self.runs.findText(shown)) if self.known.columns else -1)
+        self.runs.setCurrentIndex(max(0, self.runs.findText(shown)) if self.known.sets else -1)
         self.runs.blockSignals(False)
         self._show_column()
         self._judge()
@@ -218,15 +221,15 @@ class ScoresWidget(StoreDock):
             widget.setVisible(place >= 0)
         if place < 0:
             return
-        from napari_organoid_synth.core.scores.table import words_of
+        from napari_organoid_synth.core.scores.table import sentences
 
-        column, stale, copies = (many[place] for many in (self.known.columns, self.known.outdated, self.known.copies))
+        shown, stale, copies = self.known.sets[place], self.known.outdated[place], self.known.copies[place]
         self.stale.setText(f"⚠ Old: {stale}. Score again to bring it up to date.")
         self.stale.setVisible(bool(stale))
-        self.table.show_scores(column["scores"])
-        lines = words_of(column)
-        if not column["scores"]:
-            lines.insert(0, f"{column['number']} pairs: too few for scores of the set, only copies were looked for.")
+        self.table.show_scores(shown.scores)
+        lines = sentences(shown)
+        if not shown.scores:
+            lines.insert(0, f"{shown.number} pairs: too few for scores of the set, only copies were looked for.")
         self.words.setText("\n".join(f"• {line}" for line in lines))
         self.copies.setText(f"Show {copies:,} cop{'ies' if copies != 1 else 'y'} in Curate")
         tip = "Opens Curate with the query for flagged copies; Space shows the real image beside a pair."
@@ -235,7 +238,7 @@ class ScoresWidget(StoreDock):
 
     def show_copies(self) -> None:
         """Let Curate show the flagged copies of the run that is shown."""
-        run = self.known.columns[self.runs.currentIndex()]["run"]
+        run = self.known.sets[self.runs.currentIndex()].run
         open_dock(self.viewer, "Curate")
         self.workspace.queryAsked.emit(f'{COPIES} and run == "{run}"' if run else COPIES)
 
@@ -290,11 +293,11 @@ class ScoresWidget(StoreDock):
         if not isinstance(event, Finished) or not self._mine:
             return
         self._mine = False
-        columns = event.result.get("sets") or []
+        number = len(event.result.get("sets") or ())
         if event.reason != "completed":
             text = "Stopped; the runs that were done are kept."
         else:
-            text = f"{len(columns)} run{'s' * (len(columns) != 1)} compared with the real images."
+            text = f"{number} run{'s' * (number != 1)} compared with the real images."
             self.workspace.notify(text, [("Look at scores", lambda: open_dock(self.viewer, "Scores"))])
         self.say(f"{text} {self._warned}".strip())
 
@@ -306,4 +309,4 @@ class ScoresWidget(StoreDock):
     def _table_text(self) -> str:
         from napari_organoid_synth.core.scores.table import as_tsv
 
-        return as_tsv(self.known.columns)
+        return as_tsv(self.known.sets)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QPointF, QRectF, QSize, Qt
 from qtpy.QtGui import QColor, QPainter, QPen
@@ -11,6 +11,9 @@ from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from napari_organoid_synth.widgets.forms.containers import Fold
 from napari_organoid_synth.widgets.shared.cards import Drawn, theme_colour
+
+if TYPE_CHECKING:
+    from napari_organoid_synth.core.metrics.sets import SetScore
 
 GROUPS = {
     "Features": ("kid", "fid", "precision", "recall", "density", "coverage", "c2st"),
@@ -66,14 +69,14 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else "0" if value == 0 else f"{value:.3g}"
 
 
-def verdict(score: dict[str, Any]) -> tuple[str, str]:
-    """Sign and word: within the originals, or how it leaves them."""
-    alike, low, high = score["alike"], score["real_low"], score["real_high"]
-    if low <= alike <= high:
+def verdict(score: SetScore) -> tuple[str, str]:
+    """Return sign and word: within the originals, or how it leaves them."""
+    if score.within:
         return "●", "within"
-    if score["better"] == "range":
-        return "▲", "below" if alike < low else "above"
-    return ("▲", "worse") if (alike > high) == (score["better"] == "low") else ("◆", "nearer")
+    above = score.matched_value > score.originals.high
+    if score.better == "range":
+        return "▲", "above" if above else "below"
+    return ("▲", "worse") if above == (score.better == "low") else ("◆", "nearer")
 
 
 class ScoreRow(Drawn):
@@ -81,28 +84,27 @@ class ScoreRow(Drawn):
 
     Parameters
     ----------
-    score : dict
-        A `metrics.sets.SetScore` as plain values.
+    score : SetScore
     """
 
-    def __init__(self, score: dict[str, Any], parent: QWidget | None = None) -> None:
+    def __init__(self, score: SetScore, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.score = score
         sign, word = verdict(score)
-        unit = f" {score['unit']}" if score["unit"] else ""
-        self.value = f"{number(score['alike'])}{unit}"
+        unit = f" {score.unit}" if score.unit else ""
+        self.value = f"{number(score.matched_value)}{unit}"
         tip = [
-            score["title"],
-            MEANINGS.get(score["name"], ""),
+            score.title,
+            MEANINGS.get(score.name, ""),
             f"Like with like: {self.value}. Originals among each other: "
-            f"{number(score['real_low'])} to {number(score['real_high'])}.",
-            f"All {score['n_fake']} synthetic with all {score['n_real']} real tiles: {score['value']:.5g}{unit}, "
-            f"95 % interval {score['low']:.5g} to {score['high']:.5g} (its width is the thin line).",
-            f"In words: {score['words']}.",
-            f"Features: {score['extractor']}." if score["extractor"] else "",
+            f"{number(score.originals.low)} to {number(score.originals.high)}.",
+            f"All {score.n_synthetic} synthetic with all {score.n_real} real tiles: {score.value:.5g}{unit}, "
+            f"95 % interval {score.interval.low:.5g} to {score.interval.high:.5g} (its width is the thin line).",
+            f"In words: {score.message}.",
+            f"Features: {score.extractor}." if score.extractor else "",
         ]
         self.setToolTip("<p>" + "</p><p>".join(line for line in tip if line) + "</p>")
-        self.setAccessibleName(f"{score['title']}: {self.value}, {word}")
+        self.setAccessibleName(f"{score.title}: {self.value}, {word}")
         self.setAccessibleDescription(" ".join(line for line in tip[1:] if line))
         self._sign, self._word = sign, word
 
@@ -119,7 +121,7 @@ class ScoreRow(Drawn):
         painter.setPen(text)
         room = metrics.horizontalAdvance(self.value) + 2 * MARGIN
         title = metrics.elidedText(
-            TITLES.get(self.score["name"], self.score["title"]), Qt.TextElideMode.ElideRight, width - room
+            TITLES.get(self.score.name, self.score.title), Qt.TextElideMode.ElideRight, width - room
         )
         flags = Qt.AlignmentFlag.AlignVCenter
         painter.drawText(QRectF(0, MARGIN, width, line), flags | Qt.AlignmentFlag.AlignLeft, title)
@@ -132,8 +134,8 @@ class ScoreRow(Drawn):
 
     def _paint_bar(self, painter: QPainter, place: QRectF, text: QColor, strong: QColor) -> None:
         score = self.score
-        dot, low, high = score["alike"], score["real_low"], score["real_high"]
-        left, right = dot + score["low"] - score["value"], dot + score["high"] - score["value"]
+        dot, low, high = score.matched_value, score.originals.low, score.originals.high
+        left, right = dot + score.interval.low - score.value, dot + score.interval.high - score.value
         least, most = min(low, dot, left), max(high, dot, right)
         span = (most - least) or 1.0
 
@@ -166,7 +168,7 @@ class ScoreRows(QWidget):
         self.rows: list[ScoreRow] = []
         self.folds: dict[str, Fold] = {}
 
-    def show_scores(self, scores: Sequence[dict[str, Any]]) -> None:
+    def show_scores(self, scores: Sequence[SetScore]) -> None:
         """Show scores; what was unfolded stays so."""
         opened = {name for name, fold in self.folds.items() if fold.isExpanded()}
         while (item := self._column.takeAt(0)) is not None:
@@ -175,7 +177,7 @@ class ScoreRows(QWidget):
                 widget.deleteLater()
         self.rows, self.folds = [], {}
         for place, (title, names) in enumerate(GROUPS.items()):
-            found = [ScoreRow(score) for score in scores if score["name"] in names]
+            found = [ScoreRow(score) for score in scores if score.name in names]
             if not found:
                 continue
             self.rows += found

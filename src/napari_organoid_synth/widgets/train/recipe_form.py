@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
+from napari_organoid_synth.core.generators.config import Kind, generator_config
 from napari_organoid_synth.core.pairs.settings import TileSettings
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.registry import GENERATORS
@@ -16,7 +16,7 @@ from napari_organoid_synth.widgets.forms.form import settings_form
 from napari_organoid_synth.widgets.shared.cards import WrapLabel
 from napari_organoid_synth.widgets.shared.dock import combo_box, named
 from napari_organoid_synth.widgets.shared.runs import RunInfo
-from napari_organoid_synth.widgets.train.generator_picture import GeneratorPicture, scheme
+from napari_organoid_synth.widgets.train.generator_picture import GeneratorPicture
 from napari_organoid_synth.widgets.train.start_form import StartForm
 
 SHOWN = ("tiles.size", "train.steps", "tiles.turn", "tiles.flip")
@@ -35,9 +35,8 @@ class RecipeForm(QWidget):
     ----------
     first : Recipe, optional
         What is shown first; the defaults when not given.
-    shape : str
-        Offer only generators of this shape, ``"painter"`` or ``"joint"``, and let them draw what ``first`` says; all
-        when empty.
+    kinds : sequence of {"joint", "mask", "painter"}
+        Offer only generators of these kinds, and let them draw what ``first`` says; empty: all generators.
 
     Signals
     -------
@@ -53,7 +52,7 @@ class RecipeForm(QWidget):
     problemChanged = Signal()
     fileChosen = Signal(object)
 
-    def __init__(self, first: Recipe | None = None, shape: str = "", parent: QWidget | None = None) -> None:
+    def __init__(self, first: Recipe | None = None, kinds: Sequence[Kind] = (), parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._runs: Sequence[RunInfo] = ()
         column = QVBoxLayout(self)
@@ -61,8 +60,8 @@ class RecipeForm(QWidget):
         self.generator = combo_box()
         named(self.generator, "Generator", "What learns from your pairs.")
         for name in GENERATORS.names():
-            config: Any = GENERATORS.config(name)
-            if shape in ("", config.shape):
+            config = generator_config(name)
+            if not kinds or config.kind in kinds:
                 self.generator.addItem(config.title, name)
                 self.generator.setItemData(self.generator.count() - 1, config.when, Qt.ItemDataRole.ToolTipRole)
         column.addWidget(self.generator)
@@ -75,8 +74,8 @@ class RecipeForm(QWidget):
         column.addWidget(self.rest_fold)
         self.start = StartForm()
         column.addWidget(self.start)
-        offered: Any = GENERATORS.config(self.generator.itemData(0))
-        hidden = ("start", "draws") if shape else ("start",)
+        offered = generator_config(self.generator.itemData(0))
+        hidden = ("start", "draws") if kinds else ("start",)
         self.form = settings_form(
             Recipe, shown=SHOWN, hidden=hidden, titles=TITLES, choices={"tiles.size": offered.tiles}, fixed=("gan",)
         )
@@ -103,8 +102,7 @@ class RecipeForm(QWidget):
 
     def setValue(self, recipe: Recipe) -> None:
         """Show a recipe."""
-        name: str = recipe.gan.name  # type: ignore[attr-defined]
-        self.generator.setCurrentIndex(self.generator.findData(name))
+        self.generator.setCurrentIndex(self.generator.findData(recipe.gan.name))
         self.form.show_value(recipe)
         self.start.setValue(recipe.start)
         self._show_picture()
@@ -142,7 +140,7 @@ class RecipeForm(QWidget):
 
     def _show_generator(self) -> None:
         name = self.generator.currentData()
-        config: Any = GENERATORS.config(name)
+        config = generator_config(name)
         first, _, rest = config.when.partition(". ")
         self.when.setText(f"{first.removesuffix('.')}.")
         self.rest.setText(rest)
@@ -153,9 +151,8 @@ class RecipeForm(QWidget):
         self._show_picture()
 
     def _show_picture(self) -> None:
-        name = self.generator.currentData()
-        config: Any = GENERATORS.config(name)
-        self.picture.show_parts(scheme(name, config.shape, self.form.get("draws")))
+        config = generator_config(self.generator.currentData())
+        self.picture.show_picture(config.picture_of(self.form.get("draws")))
 
     def _edited(self, _: object = None) -> None:
         self._show_picture()

@@ -1,0 +1,34 @@
+"""Numbers in sentences: "1 object", "2 objects", "512 × 378 px"."""
+
+from __future__ import annotations
+
+
+def plural(number: int, noun: str, nouns: str = "") -> str:
+    """Return a number with its noun in singular or plural, such as ``"1 object"`` or ``"37,406 objects"``.
+
+    Parameters
+    ----------
+    number : int
+        How many.
+    noun : str
+        Name of one of them.
+    nouns : str, optional
+        Name of several; default: ``noun`` with an s.
+    """
+    return f"{number:,} {noun if number == 1 else nouns or noun + 's'}"
+
+
+def pixels(size: tuple[int, ...]) -> str:
+    """Return the size of an image as people write it, width first.
+
+    Parameters
+    ----------
+    size : (int, int)
+        Height and width, px, as in the shape of an array (Y, X).
+
+    Examples
+    --------
+    >>> pixels((378, 512))
+    '512 × 378 px'
+    """
+    return " × ".join(str(side) for side in reversed(size)) + " px"

@@ -1,0 +1,191 @@
+"""Scores of sets as they are kept, in ``scores.json`` of the project."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any, Literal
+
+from pydantic import model_validator
+
+from napari_organoid_synth.core.atomic import write_text
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.frozen_model import FrozenModel
+from napari_organoid_synth.core.metrics.memorisation import DataCopying
+from napari_organoid_synth.core.metrics.sets import SetScore
+from napari_organoid_synth.core.project import Project
+
+
+class Memorisation(FrozenModel):
+    """How many samples are copies of real tiles; shares are from 0 to 1.
+
+    Attributes
+    ----------
+    ssim_copies : float, optional
+        Share that reaches the SSIM of a copy with a real tile; None when the samples have no such score.
+    copies : float
+        Share nearer to a real tile than real tiles of different images are to each other, in pixels or features;
+        without samples on borrowed masks.
+    pixels_copies, features_copies, masks_copies : float, optional
+        The same in each space; None where there is no such space.
+    one_image : bool
+        All real tiles come from one image, so that only SSIM finds copies.
+    borrowed_masks : float
+        Share painted on masks that were made from real ones.
+    test : DataCopying, optional
+        Whether samples lie nearer to the training tiles than tiles of test images; None where it was not tested.
+    """
+
+    ssim_copies: float | None
+    copies: float
+    pixels_copies: float | None = None
+    features_copies: float | None = None
+    masks_copies: float | None = None
+    one_image: bool
+    borrowed_masks: float
+    test: DataCopying | None = None
+
+
+class Variety(FrozenModel):
+    """How many samples repeat others; shares are from 0 to 1.
+
+    Attributes
+    ----------
+    distinct : int
+        Samples left when those that look the same count as one.
+    ssim, real_ssim : float
+        Share of the samples, and of the real tiles, that reach the SSIM of a copy with another one.
+    pixels, features, masks : float, optional
+        Share nearer to another sample than real tiles of different images are to each other; None where unknown.
+    """
+
+    distinct: int
+    ssim: float
+    real_ssim: float
+    pixels: float | None = None
+    features: float | None = None
+    masks: float | None = None
+
+
+class MaskFit(FrozenModel):
+    """How many masks may not belong to their images; shares are from 0 to 1.
+
+    Attributes
+    ----------
+    low, real, strange : float
+        Share below the threshold of the score ``fits``: of the samples, of real pairs, and of real images under masks
+        of other images.
+    useful : bool
+        Whether real pairs and those with masks of other images can be told apart.
+    """
+
+    low: float
+    real: float
+    strange: float
+    useful: bool
+
+
+class SetScores(FrozenModel):
+    """Everything known about the samples of one run as a set.
+
+    Attributes
+    ----------
+    run : str
+        The run that made them; empty for samples without one.
+    samples : {"all", "kept", "accepted"}
+        Which of its samples.
+    extractor, weights, seed
+        As in `ScoreSettings`.
+    fingerprint : str
+        Changes with the samples, the real pairs and the settings.
+    number : int
+        How many samples.
+    made : float
+        When the scores were asked for, seconds since 1970.
+    scores : tuple of SetScore
+        Empty when there are too few tiles.
+    memorisation : Memorisation
+    variety : Variety, optional
+    mask_fit : MaskFit, optional
+        None where it could not be learned.
+    """
+
+    run: str
+    samples: Literal["all", "kept", "accepted"]
+    extractor: str
+    weights: str = ""
+    seed: int = 0
+    fingerprint: str
+    number: int
+    made: float
+    scores: tuple[SetScore, ...] = ()
+    memorisation: Memorisation
+    variety: Variety | None = None
+    mask_fit: MaskFit | None = None
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Run, kind of set and extractor: one result of each is kept."""
+        return self.run, self.samples, self.extractor
+
+    @property
+    def by_name(self) -> dict[str, SetScore]:
+        """The scores by name, in their order."""
+        return {score.name: score for score in self.scores}
+
+
+class ScoresFile(FrozenModel):
+    """The content of ``scores.json``; files of format 1 are read as well."""
+
+    version: Literal[2] = 2
+    sets: tuple[SetScores, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _upgrade(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("version") == 1:
+            return {"version": 2, "sets": [_upgraded(column) for column in values["columns"]]}
+        return values
+
+
+def read_set_scores(project: Project) -> list[SetScores]:
+    """Read the scores of all sets: one per run, kind of set and extractor; nothing when the file cannot be read."""
+    try:
+        found = json.loads(project.scores_path.read_text(encoding="utf-8"))
+        return list(ScoresFile.parse(found).sets)
+    except (OSError, UserError, ValueError, KeyError, TypeError, AttributeError):
+        return []
+
+
+def write_set_scores(project: Project, sets: Iterable[SetScores]) -> None:
+    """Write the scores of all sets."""
+    content = ScoresFile(sets=tuple(sets)).model_dump(mode="json")
+    write_text(project.scores_path, json.dumps(content, indent=1))
+
+
+def _upgraded(column: dict[str, Any]) -> dict[str, Any]:
+    """Turn an entry of format 1 into one of format 2."""
+    memorisation = dict(column["memorisation"])
+    if test := memorisation.get("test"):
+        memorisation["test"] = _renamed(test, words="message")
+    return {
+        **{name: column[name] for name in ("run", "samples", "extractor", "number", "made")},
+        "fingerprint": column["digest"],
+        **column.get("asked", {}),
+        "scores": [_upgraded_score(score) for score in column["scores"]],
+        "memorisation": memorisation,
+        "variety": column.get("collapse") or None,
+        "mask_fit": column.get("fits") or None,
+    }
+
+
+def _upgraded_score(score: dict[str, Any]) -> dict[str, Any]:
+    ends = ("low", "high", "real_low", "real_high")
+    kept = {name: value for name, value in score.items() if name not in ends}
+    low, high, real_low, real_high = (score[name] for name in ends)
+    intervals = {"interval": {"low": low, "high": high}, "originals": {"low": real_low, "high": real_high}}
+    return _renamed(kept, alike="matched_value", n_fake="n_synthetic", words="message") | intervals
+
+
+def _renamed(values: dict[str, Any], **names: str) -> dict[str, Any]:
+    return {names.get(name, name): value for name, value in values.items()}
