@@ -36,7 +36,7 @@ _PLACES = {
     "SampleStore": "core.samples.store:SampleStore",
     "write_model": "core.runs.sharing:write_bundle",
     "import_model": "core.runs.sharing:add_bundle",
-    "write_report": "core.report:write_report",
+    "write_report": "core.report.report:write_report",
     # settings
     "Recipe": "core.recipe:Recipe",
     "TrainSettings": "core.recipe:TrainSettings",

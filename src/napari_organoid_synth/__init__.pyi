@@ -19,7 +19,7 @@ from .core.pairs.settings import TileSettings
 from .core.pairs.table import PairEntry, PairTable, split_table
 from .core.project import Project
 from .core.recipe import Recipe, StartSettings, TrainSettings
-from .core.report import write_report
+from .core.report.report import write_report
 from .core.runs.run import Run
 from .core.runs.settings import ShareSettings
 from .core.runs.sharing import add_bundle as import_model

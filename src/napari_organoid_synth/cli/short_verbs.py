@@ -234,9 +234,9 @@ def adopt(
 
     def take() -> dict[str, Any]:
         run = add_bundle(opened, file, settings.name)
-        card = run.note()["card"]
-        shown = ("name", "generator", "steps", "images", "pairs", "licence", "authors", "note", "created", "metrics")
-        return {"run": run.name, **{key: card[key] for key in shown}}
+        shown = {"name", "generator", "steps", "images", "pairs", "licence", "authors", "note", "created", "metrics"}
+        card = run.metadata.card
+        return {"run": run.name, **(card.model_dump(mode="json", include=shown) if card is not None else {})}
 
     result = at_once("adopt", opened, take, job)
     print("It came without optimisers: training it further starts them anew.", file=sys.stderr)

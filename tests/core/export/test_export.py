@@ -19,7 +19,7 @@ from napari_organoid_synth.core.export.export import export, split_groups
 from napari_organoid_synth.core.export.layouts import LAYOUTS, as_classes, as_instances
 from napari_organoid_synth.core.export.settings import ExportSettings
 from napari_organoid_synth.core.job import Control, Finished
-from napari_organoid_synth.core.pairs.loading import save_layers_pair
+from napari_organoid_synth.core.pairs.loading import add_pair
 from napari_organoid_synth.core.pairs.ome_tiff import read_pair
 from napari_organoid_synth.core.pairs.pair import RGB, SamplePair, Source, content_hash
 from napari_organoid_synth.core.project import Project
@@ -178,7 +178,9 @@ def test_manifest_names_every_file_with_its_digest(project: Project) -> None:
 
 def test_real_pairs_come_along_under_free_names(project: Project) -> None:
     real = make("s0", 9)
-    save_layers_pair(project, "s0", real.image, real.labels, (0.5, 0.25), mask_kind="instances", class_names=("cell",))
+    add_pair(
+        project, SamplePair("s0", real.image, real.labels, pixel_size=(0.5, 0.25), class_names=("cell",)), "instances"
+    )
     fill(project, make("s0", 0), make("s1", 1))
     assert run(project, include_real=True).result["real"] == 1
     samples = {sample["name"]: sample for sample in manifest(project)["samples"]}

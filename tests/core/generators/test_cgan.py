@@ -164,7 +164,9 @@ def test_which_networks(network: str, side: int, dense: bool) -> None:
 def test_tiles_that_do_not_fit_are_refused() -> None:
     for size in CganConfig.tiles:
         CganConfig().check_tile(size)
-    with pytest.raises(UserError, match=r"250 px. CGAN takes \(64, 128, 256\) px. .* or set network to 'mlp'"):
+    with pytest.raises(
+        UserError, match=r"250 px. Convolutional CGAN takes 64, 128, 256 px. .* or set network to 'mlp'"
+    ):
         CganConfig().check_tile(250)
     with pytest.raises(UserError, match=r"33 px. CGAN with fully connected layers takes even sizes"):
         CganConfig().check_tile(33)

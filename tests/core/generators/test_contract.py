@@ -15,6 +15,7 @@ from napari_organoid_synth.core.device import random_stream
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.generators.base import Generator
 from napari_organoid_synth.core.generators.batch import Batch
+from napari_organoid_synth.core.generators.config import generator_config
 from napari_organoid_synth.core.generators.latent import LatentGenerator
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.registry import GENERATORS
@@ -102,7 +103,7 @@ def test_a_step_reads_nothing_back(name: str, monkeypatch: pytest.MonkeyPatch) -
 def test_weights_and_samples_repeat_by_seed(name: str) -> None:
     first, second = new_generator(small(name), SPEC), new_generator(small(name), SPEC)
     other = new_generator(small(name).override("train.seed=1"), SPEC)
-    condition = batch(0).mask if first.shape == "painter" else None
+    condition = batch(0).mask if first.kind == "painter" else None
 
     def draw(gan: Generator, seed: int) -> torch.Tensor:
         streams = [random_stream(torch.device("cpu"), seed, i) for i in range(2)]
@@ -229,7 +230,7 @@ def test_latent_vectors_give_the_same_sample_and_a_walk_between_them(name: str) 
 
 @pytest.mark.parametrize("draws", ["images", "masks"])
 def test_image_or_mask_alone(name: str, draws: str) -> None:
-    if GENERATORS.config(name).shape == "painter":
+    if generator_config(name).kind == "painter":
         pytest.skip("needs both")
     spec = spec_of(draws)
     gan = new_generator(small(name).replace(draws=draws), spec)

@@ -11,8 +11,10 @@ import numpy as np
 from napari_organoid_synth.core.atomic import write_bytes
 from napari_organoid_synth.core.map.embedding import Embedding
 from napari_organoid_synth.core.map.storage import write_map
-from napari_organoid_synth.core.pairs.loading import save_layers_pair
+from napari_organoid_synth.core.pairs.loading import add_pair
+from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.pictures import picture
+from napari_organoid_synth.core.pairs.tile_reading import TilePlace
 from napari_organoid_synth.core.samples.store import SampleStore
 from report_project import add_run, pair, score, write_scores
 
@@ -87,11 +89,11 @@ def test_accepted_come_by_realism_and_flagged_with_their_flag(project, read):
 
 def test_the_nearest_pair_stands_beside_its_real_tile(project, read):
     real = pair("ground", side=48)
-    save_layers_pair(project, "ground", real.image, real.labels, mask_kind="binary")
+    add_pair(project, SamplePair("ground", real.image, real.labels), "binary")
     with SampleStore(project.samples_path) as store:
         id = store.add(pair("copycat", "synthetic", side=48), run="one")
-        store.rate(id, {"nearest": 0.93}, nearest=("ground", 0, 0), flagged="copy")
-        store.rate("s0", {"nearest": 0.5}, nearest=("gone", 0, 0))
+        store.rate(id, {"nearest": 0.93}, nearest=TilePlace("ground", 0, 0), flagged="copy")
+        store.rate("s0", {"nearest": 0.5}, nearest=TilePlace("gone", 0, 0))
     page = read(project)
     assert "copycat: SSIM 0.93, flagged: copy" in page.words
     assert "s0: SSIM" not in page.words  # its real image is no longer there

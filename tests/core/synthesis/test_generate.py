@@ -10,8 +10,8 @@ import pytest
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Added, Control, Finished, Progress, Started, Warned
-from napari_organoid_synth.core.pairs.loading import save_layers_pair
-from napari_organoid_synth.core.pairs.pair import content_hash
+from napari_organoid_synth.core.pairs.loading import add_pair
+from napari_organoid_synth.core.pairs.pair import SamplePair, content_hash
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.runs.run import Run
@@ -110,7 +110,7 @@ def cells(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = Project(tmp_path_factory.mktemp("cells"))
     for seed in range(3):
         pair = population(seed, 128, KNOWN)
-        save_layers_pair(project, f"cells{seed}", pair.image, pair.labels, (0.5, 0.5), mask_kind="instances")
+        add_pair(project, SamplePair(f"cells{seed}", pair.image, pair.labels, pixel_size=(0.5, 0.5)), "instances")
     list(train(project, RECIPE.override("train.steps=1"), Control(), project.path / "runs" / "c-train"))
     return project
 
@@ -254,7 +254,7 @@ def test_only_a_generator_that_is_told_the_class_names_it(tmp_path: Path) -> Non
     project, small = Project(tmp_path), {"generator_channels": 8, "discriminator_channels": 8, "max_channels": 16}
     for seed, grade in enumerate(("a", "b")):
         pair = em(seed, 96)
-        save_layers_pair(project, grade, pair.image, pair.labels, image_class=grade)
+        add_pair(project, SamplePair(grade, pair.image, pair.labels, image_class=grade))
     drawn = {}
     for name in ("dcgan", "cgan"):
         gan = {"name": name, **small} | ({"network": "conv"} if name == "cgan" else {})

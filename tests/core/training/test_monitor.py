@@ -63,7 +63,7 @@ def scores(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
 class Drawer:
     """A stand-in for a generator: draws what a function gives for each random stream."""
 
-    shape = "joint"
+    kind = "joint"
     class_conditional = False
     device = torch.device("cpu")
 

@@ -78,7 +78,7 @@ def test_events_of_a_training(project: Project, tmp_path: Path) -> None:
     assert finished.result["steps"] == 10
     assert Path(finished.result["checkpoint"]).exists()
     assert finished.result["gflops_per_second"] > 0
-    assert set(Run(tmp_path / "run").note()["data"]) == {"em0", "em1", "em2"}
+    assert set(Run(tmp_path / "run").metadata.data) == {"em0", "em1", "em2"}
 
 
 def test_previews_show_the_same_masks(project: Project, tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_the_pair_put_aside_is_not_trained_on(project: Project, tmp_path: Path) 
     assert isinstance(events[0], Started)
     assert events[0].info["pairs"] == 2
     assert events[0].info["tiles"] == 64
-    assert set(Run(other.run_path()).note()["data"]) == {"em0", "em2"}
+    assert set(Run(other.run_path()).metadata.data) == {"em0", "em2"}
 
 
 def test_full_memory_halves_the_batch(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

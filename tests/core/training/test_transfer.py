@@ -18,7 +18,8 @@ from napari_organoid_synth.core.generators.ada import Ada
 from napari_organoid_synth.core.generators.base import Generator
 from napari_organoid_synth.core.generators.batch import Batch
 from napari_organoid_synth.core.job import Control, Event, Progress, Saved, Started, Warned
-from napari_organoid_synth.core.pairs.loading import load_pairs, save_layers_pair
+from napari_organoid_synth.core.pairs.loading import add_pair, load_pairs
+from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.tiling import list_tiles
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
@@ -72,11 +73,12 @@ def test_what_is_taken_over_is_said_and_noted(project: Project, tmp_path: Path) 
     assert isinstance(events[0], Started)
     assert events[0].info["start"] == words
     assert warned(events)[0] == words
-    note = Run(tmp_path / "run").note()
-    assert note["start"]["source"] == "run source"
+    metadata = Run(tmp_path / "run").metadata
+    assert metadata.start is not None
+    assert metadata.start.source == "run source"
     newest = source(project).checkpoint_path(4).read_bytes()
-    assert note["start"]["sha256"] == hashlib.sha256(newest).hexdigest()
-    assert set(note["data"]) == {"em0", "em1", "em0 (run source)", "em1 (run source)"}
+    assert metadata.start.sha256 == hashlib.sha256(newest).hexdigest()
+    assert set(metadata.data) == {"em0", "em1", "em0 (run source)", "em1 (run source)"}
     assert events[0].step == 0
 
 
@@ -153,8 +155,9 @@ def test_a_run_elsewhere_and_a_model_file_give_the_same(project: Project, tmp_pa
 
 def test_which_checkpoint(project: Project, tmp_path: Path) -> None:
     begin(project, starting("source", "start.checkpoint=2"), tmp_path / "run")
-    note = Run(tmp_path / "run").note()["start"]
-    assert note["sha256"] == hashlib.sha256(source(project).checkpoint_path(2).read_bytes()).hexdigest()
+    start = Run(tmp_path / "run").metadata.start
+    assert start is not None
+    assert start.sha256 == hashlib.sha256(source(project).checkpoint_path(2).read_bytes()).hexdigest()
     with pytest.raises(
         UserError, match=r"Run source has no checkpoint of step 3\. Expected newest, best or one of: 2, 4"
     ):
@@ -236,7 +239,7 @@ def test_other_data_other_classes_other_channels(project: Project, tmp_path: Pat
     for seed in range(2):
         pair = em(10 + seed, 80)
         colour = np.concatenate([pair.image, 255 - pair.image, pair.image // 2])
-        save_layers_pair(other, f"c{seed}", colour, pair.labels, None, mask_kind="classes", class_names=("wall", "gap"))
+        add_pair(other, SamplePair(f"c{seed}", colour, pair.labels, class_names=("wall", "gap")), "classes")
     events = begin(other, starting(source(project).path), tmp_path / "run")
     run = Run(tmp_path / "run")
     count = sum(key.startswith("network/") for key in run.read()[1])
@@ -245,7 +248,7 @@ def test_other_data_other_classes_other_channels(project: Project, tmp_path: Pat
         f"Took over {count - 5} of {count} tensors from run source; 5 start anew because the channels differ; "
         "mitochondria, membranes there, wall, gap here."
     )
-    assert set(run.note()["data"]) == {"c0", "c1", "em0 (run source)", "em1 (run source)"}
+    assert set(run.metadata.data) == {"c0", "c1", "em0 (run source)", "em1 (run source)"}
     assert run.read()[0].step == 1
 
 

@@ -17,7 +17,7 @@ from qtpy.QtWidgets import QApplication, QLabel, QPushButton
 from napari_organoid_synth.core.blind.session import BlindSettings, Session, read_session
 from napari_organoid_synth.core.blind.setup import Pictures, make_session, read_sessions
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.pairs.loading import save_layers_pair
+from napari_organoid_synth.core.pairs.loading import add_pair
 from napari_organoid_synth.core.pairs.pair import SamplePair, Source
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.samples.query import parse
@@ -41,7 +41,7 @@ def filled(project: Project) -> Project:
     labels = np.kron(np.arange(1, 65, dtype=np.int32).reshape(8, 8), np.pad(np.ones((8, 8), np.int32), 4))
     for number in range(2):
         image = (rng.integers(0, 120, labels.shape) + 120 * (labels > 0)).astype(np.uint8)
-        save_layers_pair(project, f"real{number}", image[None], labels, mask_kind="instances", class_names=("cell",))
+        add_pair(project, SamplePair(f"real{number}", image[None], labels, class_names=("cell",)), "instances")
     with SampleStore(project.samples_path) as store:
         for number in range(12):
             image = (rng.integers(0, 120, (1, SIDE, SIDE)) + 120 * (labels[:SIDE, :SIDE] > 0)).astype(np.uint8)

@@ -12,6 +12,7 @@ from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QApplication
 
 from napari_organoid_synth.core.generators.dcgan_config import DcganConfig
+from napari_organoid_synth.core.generators.picture import in_words
 from napari_organoid_synth.core.job import Finished, Previewed, Progress, Started, to_line
 from napari_organoid_synth.core.pairs.table import PairEntry, PairTable
 from napari_organoid_synth.core.recipe import Recipe
@@ -24,7 +25,6 @@ from napari_organoid_synth.widgets.shared.workspace import Workspace
 from napari_organoid_synth.widgets.train import estimate as _estimate
 from napari_organoid_synth.widgets.train import run_view as _run_view
 from napari_organoid_synth.widgets.train.dock import TrainWidget
-from napari_organoid_synth.widgets.train.generator_picture import scheme, words
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_a_picture_and_one_sentence_say_what_a_generator_is_for(ready):
         combo.setCurrentIndex(number)
         config = GENERATORS.config(combo.currentData())
         assert config.when == " ".join(filter(None, (ready.recipe.when.text(), ready.recipe.rest.text())))
-        assert ready.recipe.picture.accessibleDescription() == words(scheme(combo.currentData(), config.shape))
+        assert ready.recipe.picture.accessibleDescription() == in_words(config.picture_of())
         sentences.append(ready.recipe.when.text())
     assert all(len(sentence) < 130 and sentence.count(".") == 1 for sentence in sentences), sentences
     assert len(set(sentences)) == len(sentences)

@@ -40,7 +40,7 @@ def test_what_is_put_in_comes_out(form):
 
 
 def test_each_part_offers_what_can_do_its_work(form):
-    painters = [name for name in GENERATORS.names() if GENERATORS.config(name).shape == "painter"]
+    painters = [name for name in GENERATORS.names() if GENERATORS.config(name).kind == "painter"]
     assert items(form.painter.generator) == painters
     assert items(form.masks.generator) == [name for name in GENERATORS.names() if name not in painters]
     for number in range(form.masks.generator.count()):

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 SMALLEST = 8  # px, where convolutions end and the code begins
 MEMORY = 0.995  # of `CodeCloud`, per step: some 200 steps count
-KINDS: dict[str, Adversarial] = {"bce": "bce", "bce_l1": "bce_l1", "least_squares": "lsgan", "poisson": "poisson"}
+ADVERSARIAL: dict[str, Adversarial] = {"bce": "bce", "bce_l1": "bce_l1", "least_squares": "lsgan", "poisson": "poisson"}
 
 
 class Encoder(nn.Module):
@@ -175,8 +175,8 @@ class Aae(LatentGenerator):
     def __init__(self, config: AaeConfig, spec: PairSpec) -> None:
         super().__init__(config, spec)
         self.latent = config.code
-        self.kind = KINDS.get(config.loss, "wasserstein")
-        self.penalised = self.kind == "wasserstein" and config.loss != "wasserstein_plain"
+        self.adversarial = ADVERSARIAL.get(config.loss, "wasserstein")
+        self.penalised = self.adversarial == "wasserstein" and config.loss != "wasserstein_plain"
         channels = spec.image_channels + spec.mask_channels
         build = conv_autoencoder if config.network == "conv" else mlp_autoencoder
         trained: dict[str, nn.Module] = {
@@ -244,7 +244,7 @@ class Aae(LatentGenerator):
                 *seen, verdict = critics["discriminator_image"](drawn)
                 verdicts.append(verdict)
         copied = reconstruction_loss(drawn, real, config.reconstruction_loss)
-        adversarial = torch.stack([generator_loss(verdict, self.kind) for verdict in verdicts]).sum()
+        adversarial = torch.stack([generator_loss(verdict, self.adversarial) for verdict in verdicts]).sum()
         losses = {"reconstruction": copied.detach(), "generator": adversarial.detach()}
         if config.features:
             distance = self._feature_distance(real, drawn, seen)
@@ -270,7 +270,7 @@ class Aae(LatentGenerator):
     def _critic_loss(self, critic: nn.Module, real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
         with self.autocast():  # in one batch: no critic mixes samples
             on_real, on_fake = _verdict(critic, torch.cat([real, fake])).chunk(2)
-            loss = discriminator_loss(on_real, on_fake, self.kind)
+            loss = discriminator_loss(on_real, on_fake, self.adversarial)
         if not self.penalised:
             return loss
         return loss + self.config.penalty_weight * gradient_penalty(lambda x: _verdict(critic, x), real, fake, rng)

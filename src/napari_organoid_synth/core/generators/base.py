@@ -6,7 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,7 @@ from napari_organoid_synth.core.errors import UserError
 if TYPE_CHECKING:
     from napari_organoid_synth.core.codec.spec import PairSpec
     from napari_organoid_synth.core.generators.batch import Batch
+    from napari_organoid_synth.core.generators.config import GeneratorConfig, Kind
 
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
@@ -26,31 +27,36 @@ class Generator(ABC):
 
     Parameters
     ----------
-    config : Settings
-        The member's own settings.
+    config : GeneratorConfig
+        The settings of this generator.
     spec : PairSpec
         Tile size and channel counts of image and mask.
 
     Attributes
     ----------
-    class_conditional : bool
-        Whether it draws the image class that it is asked for; others draw all classes mixed.
-    seen, taken : int
-        Images shown and steps taken so far.
+    images_seen, steps_taken : int
+        In this training.
     bf16 : bool
         Whether convolutions compute in bf16 (`step` only; samples are always float32).
     transferred : bool
         Whether the training started from the weights of another, so that an averaged network is good from the start.
     """
 
-    shape: ClassVar[str]
-    class_conditional: ClassVar[bool] = False
-
-    def __init__(self, config: Any, spec: PairSpec) -> None:
+    def __init__(self, config: GeneratorConfig, spec: PairSpec) -> None:
         self.config, self.spec = config, spec
         self.device = torch.device("cpu")
         self.images_seen = self.steps_taken = 0
         self.bf16 = self.transferred = False
+
+    @property
+    def kind(self) -> Kind:
+        """Whether it is a joint generator, a mask generator or a painter."""
+        return self.config.kind
+
+    @property
+    def class_conditional(self) -> bool:
+        """Whether it draws the image class that it is asked for; others draw all classes mixed."""
+        return self.config.class_conditional
 
     @property
     def average_window(self) -> float:

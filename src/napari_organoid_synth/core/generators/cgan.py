@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 class Cgan(AdversarialGenerator):
     """The networks of GAN or DCGAN with the class as a further input; images without classes are one class."""
 
-    class_conditional = True
     config: CganConfig
 
     def __init__(self, config: CganConfig, spec: PairSpec) -> None:

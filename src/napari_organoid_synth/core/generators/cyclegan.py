@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -141,7 +141,6 @@ class CycleGan(Generator):
     No term of the loss compares a mask with the image of its tile, and step by step the two come from different tiles.
     """
 
-    shape: ClassVar[str] = "painter"
     config: CycleGanConfig
 
     def __init__(self, config: CycleGanConfig, spec: PairSpec) -> None:

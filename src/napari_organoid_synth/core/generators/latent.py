@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -21,7 +20,6 @@ class LatentGenerator(Generator):
         Numbers in a latent vector.
     """
 
-    shape: ClassVar[str] = "joint"
     latent: int
 
     @abstractmethod

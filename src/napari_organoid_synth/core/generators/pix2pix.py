@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -126,7 +126,6 @@ class MultiscaleDiscriminator(nn.Module):
 class Pix2Pix(Generator):
     """A painter: draws an image (N, C, size, size) onto an encoded mask (N, M, size, size)."""
 
-    shape: ClassVar[str] = "painter"
     config: Pix2PixConfig
 
     def __init__(self, config: Pix2PixConfig, spec: PairSpec) -> None:

@@ -236,7 +236,6 @@ class ProgressiveGenerator(LatentGenerator):
         the pictures again.
     """
 
-    class_conditional = True
     config: ProgressiveConfig
 
     def __init__(self, config: ProgressiveConfig, spec: PairSpec, generator: nn.Module, blur: bool) -> None:

@@ -365,7 +365,6 @@ class StyleGan2Ada(LatentGenerator):
     Samples come from a moving average of the generator and with fixed noise: a latent vector is a picture.
     """
 
-    class_conditional = True
     config: StyleGan2AdaConfig
 
     def __init__(self, config: StyleGan2AdaConfig, spec: PairSpec) -> None:

@@ -37,7 +37,7 @@ def copies(contents: Contents) -> Section | None:
 
 def _nearest(contents: Contents) -> tuple[tuple[Picture, Picture], ...]:
     """Return the samples with the highest SSIM to a real tile, each with that tile."""
-    rows = [row for row in contents.rows if "nearest" in row.scores and row.nearest_at is not None]
+    rows = [row for row in contents.rows if "nearest" in row.scores and row.nearest is not None]
     rows = sorted(rows, key=lambda row: row.scores["nearest"], reverse=True)[:MAX_NEAREST]
     pictures = []
     for row, pair in contents.pairs(rows):
@@ -45,7 +45,8 @@ def _nearest(contents: Contents) -> tuple[tuple[Picture, Picture], ...]:
             real = nearest_real(contents.project, row)
         except UserError:
             continue
+        of = row.nearest.pair if row.nearest is not None else ""
         flag = f", flagged: {row.flagged}" if row.flagged else ""
         sample = contents.album.tile(pair, f"{row.name}: SSIM {row.scores['nearest']:.2f}{flag}")
-        pictures.append((sample, contents.album.tile(real, f"real: {row.nearest}")))
+        pictures.append((sample, contents.album.tile(real, f"real: {of}")))
     return tuple(pictures)

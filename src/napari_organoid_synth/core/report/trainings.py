@@ -84,18 +84,18 @@ def _facts(run: TrainedRun) -> Iterator[str]:
         yield f"draws {run.recipe.draws} alone"
     yield f"tiles of {run.recipe.tiles.size} px"
     yield f"{run.steps:,} of {run.recipe.train.steps:,} steps of {plural(run.recipe.train.batch, 'tile')}"
-    note = run.note
-    if "device" in note:
-        yield f"{note['device']}, {note.get('precision', '')}".rstrip(", ")
-    if note.get("images_per_second"):
-        yield f"{note['images_per_second']:.1f} images/s"
-    if note.get("seconds"):
-        yield f"{note['seconds'] / 60:,.0f} min" if note["seconds"] >= 90 else f"{note['seconds']:.0f} s"
+    metadata = run.metadata
+    if metadata.device:
+        yield f"{metadata.device}, {metadata.precision}".rstrip(", ")
+    if metadata.images_per_second:
+        yield f"{metadata.images_per_second:.1f} images/s"
+    if metadata.seconds:
+        yield f"{metadata.seconds / 60:,.0f} min" if metadata.seconds >= 90 else f"{metadata.seconds:.0f} s"
 
 
 def _changed_settings(recipe: Recipe) -> tuple[Setting, ...] | None:
     """Return the settings that are not the defaults of this generator; None if its default tile is not allowed."""
-    name = recipe.gan.name  # type: ignore[attr-defined]
+    name = recipe.gan.name
     try:
         usual = dict(_flat(Recipe.model_validate({"gan": name, "draws": recipe.draws}).model_dump(mode="json")))
     except (UserError, ValueError):

@@ -28,6 +28,7 @@ from napari_organoid_synth.core.codec.spec import PairSpec
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.registry import GENERATORS
+from napari_organoid_synth.core.runs.metadata import RunMetadata
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -57,7 +58,17 @@ class Checkpoint:
     step: int
     path: Path
     sha256: str
-    numbers: dict[str, Any]
+    numbers: dict[str, float]
+
+    @property
+    def images_seen(self) -> int:
+        """Tiles that the generator was shown."""
+        return int(self.numbers["seen"])
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """What the samples of this checkpoint were measured by: ``kernel_distance`` and ``diversity``, if known."""
+        return {name: self.numbers[name] for name in (SCORE, "diversity") if name in self.numbers}
 
 
 class Run:
@@ -109,17 +120,16 @@ class Run:
         """What the network takes and gives."""
         return self.codec.spec(self.recipe.tiles.size, self.recipe.shape)
 
-    def note(self, **values: Any) -> dict[str, Any]:
-        """Add values to ``run.json`` (precision, machine, speed) and return all of them."""
-        path = self.path / "run.json"
-        try:
-            known = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            known = {}
-        if values:
-            known |= values
-            write_text(path, json.dumps(known, indent=1))
-        return dict(known)
+    @property
+    def metadata(self) -> RunMetadata:
+        """Contents of ``run.json``: pairs, machine, speed."""
+        return RunMetadata.read(self.path / "run.json")
+
+    def update_metadata(self, **changes: Any) -> RunMetadata:
+        """Change some values of ``run.json`` and return all of them."""
+        metadata = self.metadata.replace(**changes)
+        metadata.write(self.path / "run.json")
+        return metadata
 
     # ----------------------------------------------------------------------------------------------- checkpoints
 
@@ -298,7 +308,7 @@ class Run:
 
     @property
     def _generator(self) -> str:
-        return str(self.recipe.gan.name)  # type: ignore[attr-defined]
+        return self.recipe.gan.name
 
     # -------------------------------------------------------------------------------------------------- previews
 
@@ -331,5 +341,5 @@ def new_generator(recipe: Recipe, spec: PairSpec) -> Generator:
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of(recipe.train.seed, "weights"))
-        gan: Generator = GENERATORS.load(recipe.gan.name)(recipe.gan, spec)  # type: ignore[attr-defined]
+        gan: Generator = GENERATORS.load(recipe.gan.name)(recipe.gan, spec)
     return gan

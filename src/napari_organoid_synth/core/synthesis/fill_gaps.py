@@ -24,6 +24,7 @@ from napari_organoid_synth.core.map.storage import read_map
 from napari_organoid_synth.core.metrics.memorisation import Space
 from napari_organoid_synth.core.metrics.tile_space import TileSpace, check_weights
 from napari_organoid_synth.core.pairs.pair import SamplePair
+from napari_organoid_synth.core.pairs.tile_reading import TilePlace
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.runs.sharing import find_run
 from napari_organoid_synth.core.samples.store import SampleStore
@@ -53,7 +54,8 @@ def fill(project: Project, settings: FillSettings, control: Control) -> Iterator
     """
     check_weights(settings)
     use_threads()
-    side, names = _targets(project, settings)
+    side, targets = _targets(project, settings)
+    names = tuple(place.name for place in targets)
     run = find_run(project, settings.run)
     seed = seed_of(settings.seed, "fill", *sorted(names)) % 2**31  # none that `generate` is likely to have used
     plain = GenerateSettings(
@@ -79,12 +81,14 @@ def fill(project: Project, settings: FillSettings, control: Control) -> Iterator
         if time.monotonic() - reported > REPORT_SECONDS:
             reported = time.monotonic()
             yield Progress(0, total, note=f"learn features, {share:.0%}")
-    missing = sorted(set(names) - set(space.names))
+    missing = sorted(set(targets) - set(space.places))
     if missing:
-        raise UserError(f"'{missing[0]}' is not among the real tiles.", todo="Make the map again, then choose tiles.")
-    places = [space.names.index(name) for name in names]
-    real = space.upright[places]
-    ball = radii(euclidean(space.upright, space.upright))[places]
+        raise UserError(
+            f"'{missing[0].name}' is not among the real tiles.", todo="Make the map again, then choose tiles."
+        )
+    chosen_rows = [space.places.index(place) for place in targets]
+    real = space.upright[chosen_rows]
+    ball = radii(euclidean(space.upright, space.upright))[chosen_rows]
 
     candidates = yield from _draw(aimed, space, total, settings.batch, control, "draw candidates")
     others = candidates if unaimed is aimed else {}
@@ -151,20 +155,20 @@ def compare(
     }
 
 
-def _targets(project: Project, settings: FillSettings) -> tuple[int, tuple[str, ...]]:
-    """Side and names of the real tiles that are asked for."""
+def _targets(project: Project, settings: FillSettings) -> tuple[int, tuple[TilePlace, ...]]:
+    """Side and places of the real tiles that are asked for."""
     known = read_map(project)
     if known is None or known.side is None:
         raise UserError("This project has no map.", todo="Make one first: organoid-synth map.")
     if settings.tiles:
-        return known.side, tuple(dict.fromkeys(settings.tiles))
+        return known.side, tuple(TilePlace.from_name(name) for name in dict.fromkeys(settings.tiles))
     if settings.region > len(known.regions):
         raise UserError(
             f"There is no empty region {settings.region}.",
             f"The map has {len(known.regions)}.",
             "Choose one of these, or name real tiles.",
         )
-    return known.side, tuple(known.ids[row] for row in known.regions[settings.region - 1])
+    return known.side, tuple(TilePlace.from_name(known.ids[row]) for row in known.regions[settings.region - 1])
 
 
 def _draw(

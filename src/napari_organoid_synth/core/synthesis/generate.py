@@ -16,9 +16,9 @@ from napari_organoid_synth.core.codec.codec import Codec
 from napari_organoid_synth.core.device import device_words, pick_device, random_stream, seed_of, use_threads
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Added, Control, Event, Finished, Progress, Started, Warned
-from napari_organoid_synth.core.metrics.real_tiles import tile_place
 from napari_organoid_synth.core.pairs.loading import load_pairs
 from napari_organoid_synth.core.pairs.pair import SamplePair, Source, content_hash
+from napari_organoid_synth.core.pairs.tile_reading import TilePlace
 from napari_organoid_synth.core.pairs.tiling import MIN_OBJECTS, TileGrid, clean_instances, cut_pair, list_tiles
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
@@ -138,14 +138,14 @@ class Artist:
         self.device = pick_device(settings.device)
         self.gan: Generator = new_generator(run.recipe, run.spec).to(self.device)
         self.checkpoint: Checkpoint = run.load(self.gan, run.pick(settings.checkpoint))
-        self.masks = _masks(project, run, settings) if self.gan.shape == "painter" else None
-        self.data = run.note().get("data", {})
+        self.masks = _masks(project, run, settings) if self.gan.kind == "painter" else None
+        self.data = run.metadata.data
         self.tried = self.refused = self.missing = self.added = self.left_out = 0
 
     @property
     def generator(self) -> str:
         """Name of the generator."""
-        return str(self.run.recipe.gan.name)  # type: ignore[attr-defined]
+        return self.run.recipe.gan.name
 
     @property
     def refused_share(self) -> float:
@@ -376,7 +376,7 @@ def _warped(pairs: list[SamplePair], side: int, settings: GenerateSettings) -> M
     from napari_organoid_synth.core.simulators.simulate import warp_labels
 
     wide = int(side * MARGIN)
-    tiles = [_square_of(tile, pairs, side, wide) for tile in settings.mask_tiles]
+    tiles = [_square_of(TilePlace.from_name(name), pairs, side, wide) for name in settings.mask_tiles]
 
     def mask(index: int, attempt: int) -> Mask:
         rng = np.random.default_rng(seed_of(settings.seed, "mask", index, attempt))
@@ -397,16 +397,16 @@ def _warped(pairs: list[SamplePair], side: int, settings: GenerateSettings) -> M
     return mask
 
 
-def _square_of(tile: str, pairs: list[SamplePair], side: int, wide: int) -> tuple[SamplePair, int, int]:
+def _square_of(place: TilePlace, pairs: list[SamplePair], side: int, wide: int) -> tuple[SamplePair, int, int]:
     """The pair of a real tile, and first row and column of the larger square around it, inside the (padded) image."""
-    name, *corner = tile_place(tile)
-    found = [pair for pair in pairs if pair.name == name]
+    found = [pair for pair in pairs if pair.name == place.pair]
     if not found:
         raise UserError(
-            f"The real image '{name}' is not among the training pairs.", todo="Make the map again, then choose tiles."
+            f"The real image '{place.pair}' is not among the training pairs.",
+            todo="Make the map again, then choose tiles.",
         )
     most = (max(length, wide) - wide for length in found[0].size)
-    y, x = (min(max(0, first - (wide - side) // 2), last) for first, last in zip(corner, most, strict=True))
+    y, x = (min(max(0, first - (wide - side) // 2), last) for first, last in zip((place.y, place.x), most, strict=True))
     return found[0], y, x
 
 

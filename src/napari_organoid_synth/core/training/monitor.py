@@ -258,7 +258,7 @@ class Watch:
         for chunk in _chunks(self._chosen):
             batch = self.dataset.batch(chunk)
             self._classes.append(batch.image_class)
-            yield batch.image if self.gan.shape == "painter" else batch.joint
+            yield batch.image if self.gan.kind == "painter" else batch.joint
 
     def _draw(self, number: int) -> Iterator[Tensor]:
         """Samples on the masks, or of the classes, of the first of the chosen tiles."""
@@ -266,7 +266,7 @@ class Watch:
         for places in _chunks(np.arange(number)):
             streams = [random_stream(device, "watch", self.settings.seed, int(place)) for place in places]
             tiles, condition = places % len(self._chosen), None
-            if self.gan.shape == "painter":
+            if self.gan.kind == "painter":
                 condition = self.dataset.batch(self._chosen[tiles]).mask.to(device)
             yield self.gan.sample(streams, condition=condition, image_class=classes[torch.from_numpy(tiles)])
 

@@ -33,9 +33,10 @@ from napari_organoid_synth.core.generators.batch import Batch
 from napari_organoid_synth.core.job import Control, Event, Finished, Previewed, Progress, Saved, Started, Warned
 from napari_organoid_synth.core.pairs.loading import load_pairs
 from napari_organoid_synth.core.pairs.pair import SamplePair, content_hash
-from napari_organoid_synth.core.pairs.tiling import Tile, list_tiles, mirrored_words
+from napari_organoid_synth.core.pairs.tiling import Tile, list_tiles, small_image_warning
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
+from napari_organoid_synth.core.runs.metadata import StartingPoint
 from napari_organoid_synth.core.runs.run import Run, new_generator
 from napari_organoid_synth.core.training.dataset import PairDataset, TileSampler, decode_sample
 from napari_organoid_synth.core.training.monitor import Watch
@@ -94,7 +95,8 @@ def train(
         checkpoint = run.load(gan)
         step, batch_size = checkpoint.step, int(checkpoint.numbers.get("batch", batch_size))
         watch.restore(checkpoint.numbers, step)
-        if step == run.note().get("bundle", {}).get("steps"):
+        imported = run.metadata.model_file
+        if imported is not None and step == imported.steps:
             words = f"Run {run.name} was taken from a file that holds no optimisers: they start anew."
     elif weights:
         words = _transfer(run, gan, weights)
@@ -102,11 +104,11 @@ def train(
         gan.freeze(recipe.start.freeze)
     _note(run, gan.metadata, resume)
     sampler = TileSampler(len(dataset), settings.seed)
-    speed = run.note()
-    if "precision" not in speed or not resume:
+    metadata = run.metadata
+    if not metadata.precision or not resume:
         rehearsal = measure(gan, lambda n: dataset.batch(sampler.indices(0, n)), recipe, batch_size)
-        speed = run.note(device=device_words(device), **rehearsal)
-    gan.bf16 = speed["precision"] == "bf16"
+        metadata = run.update_metadata(device=device_words(device), **rehearsal)
+    gan.bf16 = metadata.precision == "bf16"
     preview = _Preview(run, dataset, gan)
 
     yield Started(
@@ -114,15 +116,15 @@ def train(
         {
             "run": run.name,
             "folder": str(run.path),
-            "generator": run.recipe.gan.name,  # type: ignore[attr-defined]
+            "generator": run.recipe.gan.name,
             "device": device_words(device),
-            "precision": speed["precision"],
+            "precision": metadata.precision,
             "parameters": gan.parameters,
             "pairs": len(pairs),
             "tiles": len(dataset),
             "batch": batch_size,
             "total": total,
-            "seconds_per_step": speed["seconds_per_step"],
+            "seconds_per_step": metadata.seconds_per_step,
             "notes": gan.metadata,
             **({"start": words} if words else {}),
         },
@@ -132,7 +134,7 @@ def train(
     if len(dataset) < FEW_TILES:
         words = "is only 1 tile" if len(dataset) == 1 else f"are only {len(dataset)} tiles"
         yield Warned(step, f"There {words}; samples will look much like them.")
-    if mirrored := mirrored_words([pair.size for pair in pairs], recipe.tiles.size):
+    if mirrored := small_image_warning([pair.size for pair in pairs], recipe.tiles.size):
         yield Warned(step, mirrored)
     if step == 0:
         yield Previewed(step, str(preview.write(step)))
@@ -177,7 +179,8 @@ def train(
     if watch.enough and step < total:
         words = f"The last {watch.waited} checkpoints were no better than that of step {watch.best_step}"
         yield Warned(step, f"{words}: stopped after {step} of {total} steps.")
-    run.note(steps=step, seconds=meter.busy, images_per_second=rate, gflops_per_second=rate * speed["gflop_per_image"])
+    gflops = rate * metadata.gflop_per_image
+    run.update_metadata(steps=step, seconds=meter.busy, images_per_second=rate, gflops_per_second=gflops)
     yield Finished(
         step,
         "completed" if step >= total or watch.enough else "canceled",
@@ -189,8 +192,8 @@ def train(
             "best": run.best(),
             "seconds": round(meter.busy, 2),
             "images_per_second": round(rate, 3),
-            "gflops_per_second": round(rate * speed["gflop_per_image"], 2),
-            "precision": speed["precision"],
+            "gflops_per_second": round(gflops, 2),
+            "precision": metadata.precision,
         },
     )
 
@@ -309,7 +312,7 @@ def _open(project: Project, recipe: Recipe, pairs: list[SamplePair], folder: Pat
     if not resume:
         path = Path(folder) if folder is not None else project.job("train").path
         run = Run.create(path, recipe, Codec.fit(pairs, recipe.codec))
-        run.note(data={pair.name: content_hash(pair.image, pair.labels) for pair in pairs})
+        run.update_metadata(data={pair.name: content_hash(pair.image, pair.labels) for pair in pairs})
         return run
     run = Run(Path(folder) if folder is not None else project.run_path())
     for part in ("gan", "draws", "start", "tiles", "codec", "train.seed"):
@@ -324,14 +327,14 @@ def _open(project: Project, recipe: Recipe, pairs: list[SamplePair], folder: Pat
 
 def _note(run: Run, notes: dict[str, str], resume: bool) -> None:
     """Write into the run what the generator has to say, such as the weight file it compares by, once and for all."""
-    known = run.note().get("notes", notes)
-    if resume and known != notes:
+    known = run.metadata.notes
+    if resume and known is not None and known != notes:
         raise UserError(
             f"Run {run.name} was trained with {_words(known)}; now it is {_words(notes)}.",
             "Expected the same on resuming.",
             "Put the file back that it was trained with, or start a new training.",
         )
-    run.note(notes=notes)
+    run.update_metadata(notes=notes)
 
 
 def _words(notes: dict[str, str]) -> str:
@@ -341,14 +344,14 @@ def _words(notes: dict[str, str]) -> str:
 def _transfer(run: Run, gan: Generator, weights: Weights) -> str:
     """Take over weights and note where they come from, also which pairs they have seen."""
     try:
-        name: str = run.recipe.gan.name  # type: ignore[attr-defined]
+        name: str = run.recipe.gan.name
         words = take_over(gan, name, weights, run.codec.class_names)
     except UserError:
         (run.path / "recipe.yaml").unlink()  # nothing began: the folder is no run
         raise
     seen = {f"{name} ({weights.source})": digest for name, digest in weights.data.items()}
-    origin = {"source": weights.source, "sha256": weights.sha256, "words": words}
-    run.note(start=origin, data={**run.note()["data"], **seen})
+    start = StartingPoint(source=weights.source, sha256=weights.sha256, message=words)
+    run.update_metadata(start=start, data={**run.metadata.data, **seen})
     return f"{words[:1].upper()}{words[1:]}."
 
 
@@ -375,7 +378,7 @@ class _Preview:
         self.condition, self.labels = None, []
         classes = max(len(run.codec.image_classes), 1)
         self.image_class = torch.arange(settings.previews, device=gan.device) % classes
-        if gan.shape == "painter":
+        if gan.kind == "painter":
             upright = [i for i, tile in enumerate(dataset.tiles) if not tile.turns and not tile.flip]
             upright = upright or list(range(len(dataset)))
             chosen = [upright[i] for i in np.linspace(0, len(upright) - 1, settings.previews).round().astype(int)]

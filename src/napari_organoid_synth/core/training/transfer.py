@@ -80,7 +80,7 @@ def find_weights(project: Project, start: StartSettings) -> Weights:
         )
     run = Run(folders[0])
     checkpoint, tensors = run.read(run.pick(start.checkpoint))
-    data = run.note().get("data", {})
+    data = run.metadata.data
     generator: Any = run.recipe.gan
     return Weights(f"run {run.name}", checkpoint.sha256, tensors, generator.name, run.spec, data, run.codec.class_names)
 

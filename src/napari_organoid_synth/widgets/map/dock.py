@@ -468,9 +468,12 @@ class MapWidget(WideDock):
             self.message.setText(f"Opened the first {OPENED_AT_ONCE} of {len(rows):,}.")
 
         def read(store: SampleStore) -> list[tuple[str, SamplePair]]:
-            from napari_organoid_synth.core.metrics.real_tiles import read_tile
+            from napari_organoid_synth.core.pairs.tile_reading import TilePlace, read_tile
 
-            return [("", read_tile(project, id, side or 0)) if real else (id, store.pair(id)) for id, real in chosen]
+            return [
+                ("", read_tile(project, TilePlace.from_name(id), side or 0)) if real else (id, store.pair(id))
+                for id, real in chosen
+            ]
 
         self._thread.submit(read, self._show_layers, self.show_error)
 

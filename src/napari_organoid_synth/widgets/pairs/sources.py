@@ -1,4 +1,4 @@
-"""Where pairs come from: a drop area, folder buttons, layers of the viewer, patterns of file names."""
+"""Sources of pairs: a drop area, folder buttons, layers of the viewer, patterns of file names."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from napari_organoid_synth.widgets.shared.drop import DropArea, Sources
 
 NAMES = (
     "{name} is what image and mask share, {group} marks images that belong together, {class} is a label of the whole "
-    "image, * is anything. Empty: found automatically."
+    "image, * stands for anything. Empty: automatic."
 )
 
 
 class PairSources(QWidget):
-    """Takes files, folders and layers.
+    """Take files, folders and layers.
 
     Parameters
     ----------
@@ -31,11 +31,11 @@ class PairSources(QWidget):
     Signals
     -------
     changed()
-        There is something new in `sources` to look for pairs in.
+        `sources` has changed; pairs can be found in it again.
     layersChosen(Image, Labels)
         Two layers that are a pair.
     failed(UserError)
-        What was asked for cannot be done.
+        The action is impossible.
     """
 
     changed = Signal()
@@ -55,7 +55,7 @@ class PairSources(QWidget):
         column.addWidget(self.drop)
         self.no_masks = QPushButton("There are no masks")
         self.no_masks.setToolTip(
-            "Takes the images as they are. Generators from noise learn to draw images from them (draws: images)."
+            "Uses images alone. Generators from noise can learn to draw images from them (draws: images)."
         )
         self.no_masks.clicked.connect(self._do_without_masks)
         self.no_masks.hide()
@@ -72,11 +72,11 @@ class PairSources(QWidget):
         for text, tip, action in (
             (
                 "Folder…",
-                "A folder that holds both: images/ and masks/, or cell.tif beside cell_masks.tif.",
+                "A folder with both: images/ and masks/, or cell.tif beside cell_masks.tif.",
                 self._choose_folder,
             ),
             ("Images…", "The folder of the images.", self._choose_images),
-            ("Masks…", "The folder of the masks; once more for a further class.", self._choose_masks),
+            ("Masks…", "The folder of the masks; choose again for another class.", self._choose_masks),
         ):
             button = QPushButton(text)
             button.setToolTip(tip)
@@ -155,7 +155,7 @@ class PairSources(QWidget):
             self.choose_layers()
 
     def choose_layers(self) -> None:
-        """Give the two layers that are chosen to whoever makes a pair of them."""
+        """Emit `layersChosen` with the two chosen layers."""
         names = self.image_combo.currentText(), self.mask_combo.currentText()
         if all(names):
             self.layersChosen.emit(*(self.viewer.layers[name] for name in names))

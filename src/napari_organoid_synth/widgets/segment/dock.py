@@ -219,7 +219,7 @@ class SegmentWidget(ColumnDock):
     def setValue(self, settings: SegmentSettings | GainSettings) -> None:
         """Show settings."""
         verb = "gain" if isinstance(settings, GainSettings) else "segment"
-        name = settings.segmenter.name  # type: ignore[attr-defined]
+        name = settings.segmenter.name
         design = settings.design if isinstance(settings, GainSettings) else "segment"
         with QSignalBlocker(self.test_by):
             if self.test_by.findData(design) < 0:

@@ -8,11 +8,12 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.generators.picture import PIPELINE
 from napari_organoid_synth.core.synthesis.settings import PipelineSettings
 from napari_organoid_synth.widgets.forms.form import Fold, SettingsForm
 from napari_organoid_synth.widgets.shared.cards import WrapLabel
 from napari_organoid_synth.widgets.shared.runs import RunInfo
-from napari_organoid_synth.widgets.train.generator_picture import PIPELINE, GeneratorPicture
+from napari_organoid_synth.widgets.train.generator_picture import GeneratorPicture
 from napari_organoid_synth.widgets.train.recipe_form import RecipeForm
 
 ABOUT = (
@@ -43,8 +44,8 @@ class PipelineForm(QWidget):
         column.addWidget(GeneratorPicture(PIPELINE))
         column.addWidget(WrapLabel(ABOUT))
         defaults = PipelineSettings()
-        self.masks = RecipeForm(defaults.masks, "joint")
-        self.painter = RecipeForm(defaults.painter, "painter")
+        self.masks = RecipeForm(defaults.masks, ("joint", "mask"))
+        self.painter = RecipeForm(defaults.painter, ("painter",))
         self.form = SettingsForm(PipelineSettings, hidden=("masks", "painter"), labels=LABELS)
         self.folds: list[Fold] = []
         self.summaries: list[tuple[WrapLabel, RecipeForm]] = []

@@ -8,6 +8,7 @@ from typing import Any
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
+from napari_organoid_synth.core.generators.config import Kind, generator_config
 from napari_organoid_synth.core.pairs.settings import TileSettings
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.registry import GENERATORS
@@ -15,7 +16,7 @@ from napari_organoid_synth.widgets.forms.form import Fold, SettingsForm
 from napari_organoid_synth.widgets.shared.cards import WrapLabel
 from napari_organoid_synth.widgets.shared.dock import combo_box, named
 from napari_organoid_synth.widgets.shared.runs import RunInfo
-from napari_organoid_synth.widgets.train.generator_picture import GeneratorPicture, scheme
+from napari_organoid_synth.widgets.train.generator_picture import GeneratorPicture
 from napari_organoid_synth.widgets.train.start_form import StartForm
 
 SHOWN = ("tiles.size", "train.steps", "tiles.turn", "tiles.flip")
@@ -29,9 +30,8 @@ class RecipeForm(QWidget):
     ----------
     first : Recipe, optional
         What is shown first; the defaults when not given.
-    shape : str
-        Offer only generators of this shape, ``"painter"`` or ``"joint"``, and let them draw what ``first`` says; all
-        when empty.
+    kinds : sequence of {"joint", "mask", "painter"}
+        Offer only generators of these kinds, and let them draw what ``first`` says; empty: all generators.
 
     Signals
     -------
@@ -47,7 +47,7 @@ class RecipeForm(QWidget):
     problemChanged = Signal()
     fileChosen = Signal(object)
 
-    def __init__(self, first: Recipe | None = None, shape: str = "", parent: QWidget | None = None) -> None:
+    def __init__(self, first: Recipe | None = None, kinds: Sequence[Kind] = (), parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._gan_forms: dict[str, SettingsForm] = {}
         self._gan_groups: dict[str, Fold] = {}
@@ -57,8 +57,8 @@ class RecipeForm(QWidget):
         self.generator = combo_box()
         named(self.generator, "Generator", "What learns from your pairs.")
         for name in GENERATORS.names():
-            config: Any = GENERATORS.config(name)
-            if shape in ("", config.shape):
+            config = generator_config(name)
+            if not kinds or config.kind in kinds:
                 self.generator.addItem(config.title, name)
                 self.generator.setItemData(self.generator.count() - 1, config.when, Qt.ItemDataRole.ToolTipRole)
         column.addWidget(self.generator)
@@ -71,8 +71,8 @@ class RecipeForm(QWidget):
         column.addWidget(self.rest_fold)
         self.start = StartForm()
         column.addWidget(self.start)
-        offered: Any = GENERATORS.config(self.generator.itemData(0))
-        hidden = ("gan", "start", "draws") if shape else ("gan", "start")
+        offered = generator_config(self.generator.itemData(0))
+        hidden = ("gan", "start", "draws") if kinds else ("gan", "start")
         self.form = SettingsForm(Recipe, SHOWN, hidden=hidden, labels=LABELS, choices={"tiles.size": offered.tiles})
         column.addWidget(self.form)
         if first is not None:
@@ -100,8 +100,7 @@ class RecipeForm(QWidget):
 
     def setValue(self, recipe: Recipe) -> None:
         """Show a recipe."""
-        name: str = recipe.gan.name  # type: ignore[attr-defined]
-        self.generator.setCurrentIndex(self.generator.findData(name))
+        self.generator.setCurrentIndex(self.generator.findData(recipe.gan.name))
         self.gan_form().setValue(recipe.gan)
         self.form.setValue(recipe)
         self.start.setValue(recipe.start)
@@ -164,9 +163,8 @@ class RecipeForm(QWidget):
         self._take_gan()
 
     def _show_picture(self) -> None:
-        form: Any = self.gan_form()
         draws = self.form.editor("draws").get() if self.form.has("draws") else self.form.base.draws
-        self.picture.show_parts(scheme(self.generator.currentData(), form.cls.shape, draws))
+        self.picture.show_picture(generator_config(self.generator.currentData()).picture_of(draws))
 
     def _edited(self, _: object = None) -> None:
         self._show_picture()

@@ -19,12 +19,12 @@ from torch import nn
 from napari_organoid_synth.core.atomic import write_bytes, write_text
 from napari_organoid_synth.core.device import bf16_runs, pick_device
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.frozen_model import Settings
 from napari_organoid_synth.core.job import Control, Event, Progress
 from napari_organoid_synth.core.pairs.pair import MaskKind
 from napari_organoid_synth.core.registry import SEGMENTERS
 from napari_organoid_synth.core.segmentation.catalog import DESCRIPTION, WEIGHTS
 from napari_organoid_synth.core.segmentation.segmenters.checkpoint import TrainingFile
+from napari_organoid_synth.core.segmentation.segmenters.config import SegmenterConfig
 from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool
 
 REPORT_SECONDS = 0.5
@@ -75,7 +75,7 @@ class Segmenter(ABC):
 
     Parameters
     ----------
-    config : Settings
+    config : SegmenterConfig
         Of this segmenter.
     spec : SegmentSpec
     device : str
@@ -91,7 +91,7 @@ class Segmenter(ABC):
         What is worth keeping beside the weights, such as the version of a library.
     """
 
-    def __init__(self, config: Settings, spec: SegmentSpec, device: str = "auto", seed: int = 0) -> None:
+    def __init__(self, config: SegmenterConfig, spec: SegmentSpec, device: str = "auto", seed: int = 0) -> None:
         self.config, self.spec, self.device = config, spec, pick_device(device)
         self.facts: dict[str, str] = {}
         with torch.random.fork_rng(devices=[]):

@@ -6,10 +6,10 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from napari_organoid_synth.core.frozen_model import Settings
+from napari_organoid_synth.core.segmentation.segmenters.config import Crops, SegmenterConfig
 
 
-class CellposeConfig(Settings):
+class CellposeConfig(SegmenterConfig):
     """Cellpose (Stringer 2021): tells touching cells apart; the installed version decides which network it is."""
 
     title: ClassVar[str] = "Cellpose"
@@ -37,3 +37,8 @@ class CellposeConfig(Settings):
     )
     tile: int = Field(224, ge=64, le=512, multiple_of=32, description="Side of the training crops, px; 4 takes 256.")
     batch: int = Field(8, ge=1, le=64, description="Crops per optimiser step; 1 for 4 on most computers.")
+
+    @property
+    def crops(self) -> Crops:
+        """Crops of one optimiser step."""
+        return Crops(self.batch, self.tile)

@@ -87,7 +87,7 @@ class MultiscaleAdversarial(Segmenter):
             return F.cross_entropy(logits.float(), torch.full((len(images),), answer, device=device))
 
         def learn(step: int) -> dict[str, torch.Tensor]:
-            shown, labels = pool.draw(step, config.batch, config.side, whole=True)
+            shown, labels = pool.draw(step, *config.crops, whole=True)
             if config.turn:
                 shown, labels = turned(shown, labels, np.random.default_rng((pool.seed, step, 1)))
             images = self._to_device(shown)

@@ -7,10 +7,10 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from napari_organoid_synth.core.frozen_model import Settings
+from napari_organoid_synth.core.segmentation.segmenters.config import Crops, SegmenterConfig
 
 
-class MultiscaleAdversarialConfig(Settings):
+class MultiscaleAdversarialConfig(SegmenterConfig):
     """Two deep paths at 1/8 and 1/16 of the image, taught by a second network to draw plausible outlines."""
 
     title: ClassVar[str] = "Multiscale adversarial"
@@ -18,7 +18,6 @@ class MultiscaleAdversarialConfig(Settings):
         "Looks at the whole image at once: for one spheroid or organoid per image, also beside debris and blur. "
         "Objects that touch become one; for many cells choose another."
     )
-    batch: ClassVar[int] = 1  # as published
 
     name: Literal["multiscale_adversarial"] = "multiscale_adversarial"
     width: int = Field(
@@ -78,6 +77,6 @@ class MultiscaleAdversarialConfig(Settings):
         return value
 
     @property
-    def tile(self) -> int:
-        """Side of what the network is shown, px."""
-        return self.side
+    def crops(self) -> Crops:
+        """One whole image per optimiser step, as published."""
+        return Crops(1, self.side)

@@ -6,10 +6,10 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from napari_organoid_synth.core.frozen_model import Settings
+from napari_organoid_synth.core.segmentation.segmenters.config import Crops, SegmenterConfig
 
 
-class StarDistConfig(Settings):
+class StarDistConfig(SegmenterConfig):
     """StarDist (Schmidt 2018): star-convex shapes, the defaults those of the stardist package."""
 
     title: ClassVar[str] = "StarDist"
@@ -32,3 +32,8 @@ class StarDistConfig(Settings):
     elastic: bool = Field(
         False, description="Augment with free turns and bends too, not only mirroring, right angles and brightness."
     )
+
+    @property
+    def crops(self) -> Crops:
+        """Crops of one optimiser step."""
+        return Crops(self.batch, self.tile)

@@ -6,10 +6,10 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from napari_organoid_synth.core.frozen_model import Settings
+from napari_organoid_synth.core.segmentation.segmenters.config import Crops, SegmenterConfig
 
 
-class UNetConfig(Settings):
+class UNetConfig(SegmenterConfig):
     """U-Net (Ronneberger 2015) from MONAI, marks pixels by class."""
 
     title: ClassVar[str] = "U-Net"
@@ -35,3 +35,8 @@ class UNetConfig(Settings):
         description="Of the cross entropy: none, balanced (rare classes weigh more), or numbers, background first, "
         "such as 1, 3.",
     )
+
+    @property
+    def crops(self) -> Crops:
+        """Crops of one optimiser step."""
+        return Crops(self.batch, self.tile)
