@@ -400,7 +400,8 @@ def test_impossible_splits() -> None:
     with pytest.raises(UserError) as caught:
         split_table(table_of("", ""), test=2)
     assert str(caught.value) == (
-        "All 2 pairs would be test pairs. Expected at least one to train on. Choose fewer for testing, or use smaller groups."
+        "All 2 pairs would be test pairs. Expected at least one to train on. Choose fewer for testing, or "
+        "use smaller groups."
     )
     with pytest.raises(UserError, match=r"There is no usable pair 'x'\. Expected one of 2 names, such as p0, p1\."):
         split_table(table_of("", ""), test=["x"])

@@ -183,7 +183,8 @@ def test_what_ome_tiff_cannot_hold(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         write_pair(tmp_path, make(dtype="int64", name="x"))
     assert str(caught.value) == (
-        "The image of 'x' is int64. Expected a type of OME-TIFF: float32, float64, int8, int16, int32, uint8, uint16, uint32. "
+        "The image of 'x' is int64. Expected a type of OME-TIFF: float32, float64, int8, int16, int32, "
+        "uint8, uint16, uint32. "
         "Convert the image first."
     )
 
@@ -194,8 +195,8 @@ def test_only_own_pairs_are_pairs(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         read_pair(tmp_path / "a.ome.tif")
     assert str(caught.value) == (
-        f"{tmp_path.name}/a.ome.tif was not written by napari-organoid-synth. Expected a pair with its OME annotations. "
-        "Load image and mask as a pair in the Pairs dock."
+        f"{tmp_path.name}/a.ome.tif was not written by napari-organoid-synth. Expected a pair with its OME "
+        "annotations. Load image and mask as a pair in the Pairs dock."
     )
     path, labels_path = write_pair(tmp_path, make(name="b"))
     labels_path.unlink()
