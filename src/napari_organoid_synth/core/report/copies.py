@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.report.contents import Contents
 from napari_organoid_synth.core.report.pictures import Picture
 from napari_organoid_synth.core.report.rendering import Section
-from napari_organoid_synth.core.report.set_tables import Matrix, label, mask_table
+from napari_organoid_synth.core.report.set_tables import KINDS, Matrix, label, mask_table
 from napari_organoid_synth.core.scores.score import nearest_real
 from napari_organoid_synth.core.scores.table import sentences
 
@@ -27,7 +28,7 @@ class Copies:
 def copies(contents: Contents) -> Section | None:
     """Show whether masks are distributed alike, and whether images are copies."""
     sets = tuple(
-        (f"{label(one, contents.run(one.run))} ({one.number} {one.samples}).", " ".join(sentences(one)))
+        (f"{label(one, contents.run(one.run))} ({plural(one.number, 'tile')}, {KINDS[one.samples]}).", " ".join(sentences(one)))
         for one in contents.set_scores
     )
     shown = Copies(mask_table(contents), sets, _nearest(contents))
