@@ -301,8 +301,8 @@ def test_layers_become_a_pair(qtbot, dock):
     labels = np.zeros((96, 96), np.int32)
     labels[20:40, 20:40] = 1
     drawn = viewer.add_labels(labels, name="drawing")
-    assert dock.incoming.image_combo.currentText() == "photo"
-    assert dock.incoming.mask_combo.currentText() == "drawing"
+    assert dock.incoming.image_choice.value is image
+    assert dock.incoming.mask_choice.value is drawn
     mime = ItemMimeData([image, drawn], [0, 1])
     drop(dock.incoming.drop, mime)
     settle(qtbot, dock)

@@ -17,8 +17,9 @@ from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.report.settings import ReportSettings
 from napari_organoid_synth.core.samples.store import SampleStore
-from napari_organoid_synth.widgets.forms.editors import guard_wheel
-from napari_organoid_synth.widgets.forms.form import Fold, SettingsForm, rows
+from napari_organoid_synth.widgets.forms.boxes import guard_wheel
+from napari_organoid_synth.widgets.forms.containers import rows
+from napari_organoid_synth.widgets.forms.form import settings_form
 from napari_organoid_synth.widgets.shared.cards import ProgressCard, WrapLabel
 from napari_organoid_synth.widgets.shared.dock import add_row, named, row_of
 from napari_organoid_synth.widgets.shared.menus import open_dock
@@ -92,8 +93,6 @@ class ExportWidget(StoreDock):
         self._build_choices()
         self._build_places()
         self._build_results()
-        self.form.valueChanged.connect(self._edited)
-        self.form.problemChanged.connect(self._update)
         self.setValue(ExportSettings())
 
     def _build_formats(self) -> None:
@@ -146,12 +145,13 @@ class ExportWidget(StoreDock):
         add_row(form, "Folder", row_of(self.path, self.browse), tip)
         named(self.path, "Folder", tip)
         self.column.addLayout(form)
-        self.fold = Fold("More settings")
-        self.form = SettingsForm(ExportSettings, hidden=("folder", "formats", "include_real", "validation", "copies"))
-        self.fold.addWidget(self.form)
-        self.column.addWidget(self.fold)
+        self.form = settings_form(
+            ExportSettings, shown=(), hidden=("folder", "formats", "include_real", "validation", "copies")
+        )
+        self.column.addWidget(self.form.native)
         self.split.valueChanged.connect(self._edited)
         self.path.textChanged.connect(self._edited)
+        self.form.changed.connect(self._edited)
 
     def _build_results(self) -> None:
         """Progress, result and report."""
@@ -177,7 +177,7 @@ class ExportWidget(StoreDock):
 
     def value(self) -> ExportSettings:
         """Return the settings as shown."""
-        values = self.form.value().model_dump() | {
+        values = self.form.value.model_dump() | {
             "folder": self.path.text().strip(),
             "formats": self._formats(),
             "include_real": self.real.isChecked(),
@@ -188,7 +188,7 @@ class ExportWidget(StoreDock):
 
     def setValue(self, settings: ExportSettings) -> None:
         """Show settings."""
-        self.form.setValue(settings)
+        self.form.show_value(settings)
         self.path.setText(settings.folder)
         for key, box in self.formats.items():
             box.setChecked(key in settings.formats)
