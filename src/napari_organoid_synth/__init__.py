@@ -30,6 +30,9 @@ _PLACES = {
     "simulate_population": "core.simulators.population:population",
     "fit_population": "core.simulators.population_fit:fit",
     "PopulationSettings": "core.simulators.population:PopulationSettings",
+    # arrays in, arrays out
+    "make_pairs": "core.synthesis.arrays:make_pairs",
+    "paint": "core.synthesis.arrays:paint",
     # a project and what lies in it
     "Project": "core.project:Project",
     "Run": "core.runs.run:Run",

@@ -30,7 +30,7 @@ from napari_organoid_synth.core.runs.run import Run
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.simulators.simulate import tissue
 from napari_organoid_synth.core.synthesis.fill_gaps import compare, fill
-from napari_organoid_synth.core.synthesis.generate import Artist
+from napari_organoid_synth.core.synthesis.sampler import Sampler
 from napari_organoid_synth.core.synthesis.settings import FillSettings, GenerateSettings
 from napari_organoid_synth.core.training.train import train
 
@@ -152,14 +152,14 @@ def test_many_points_start_less_often() -> None:
 
 def test_masks_are_warped_from_the_chosen_tiles_alone(project: Project) -> None:
     settings = GenerateSettings(run="a-train", mask_tiles=("real2_y0_x96_r0",), variety=0, device="cpu", seed=3)
-    drawn = Artist(project, Run(project.run_path("a-train")), settings).draw(range(3))
+    drawn = Sampler.from_run(project, Run(project.run_path("a-train")), settings).draw(range(3))
     for pair in drawn:
         origin = pair.source.provenance["mask"]
         assert (origin["kind"], origin["name"]) == ("warped", "real2")
         assert (origin["y"], origin["x"]) == (0, 80)  # 80 px wide around the tile, inside the image of 160 px
     assert MIN_OBJECTS["instances"] == 3
     with pytest.raises(UserError, match="'gone' is not among"):
-        Artist(project, Run(project.run_path("a-train")), settings.replace(mask_tiles=("gone_y0_x0_r0",)))
+        Sampler.from_run(project, Run(project.run_path("a-train")), settings.replace(mask_tiles=("gone_y0_x0_r0",)))
 
 
 @pytest.mark.parametrize("run", ["a-train", "b-train"])
@@ -188,7 +188,7 @@ def test_pairs_are_made_near_real_tiles_and_can_be_made_again(project: Project, 
         assert provenance["chosen"]["candidates"] == 24
         assert provenance["chosen"]["distance"] == pytest.approx(column.min(), abs=1e-3)
         # the provenance alone makes the same sample
-        artist = Artist(project, Run(project.run_path(run)), GenerateSettings.parse(provenance["settings"]))
+        artist = Sampler.from_run(project, Run(project.run_path(run)), GenerateSettings.parse(provenance["settings"]))
         (again,) = artist.draw([provenance["index"]])
         np.testing.assert_array_equal(again.image, pair.image)
         np.testing.assert_array_equal(again.labels, pair.labels)

@@ -96,9 +96,8 @@ def test_a_folder_is_matched_checked_and_tiled(qtbot, dock, data):
 
 def test_images_smaller_than_a_tile_are_said_to_be_mirrored(qtbot, dock, data, tmp_path):
     warning = (
-        "! All 5 images are smaller than a tile of 256 px (128 × 128 px): the missing pixels are filled by "
-        "mirroring at "
-        "the edges. Choose a tile of at most 128 px to use only real pixels."
+        "! All 5 images are smaller than a tile of 256 px (128 × 128 px): the missing pixels are filled by mirroring "
+        "at the edges. Choose a tile of at most 128 px to use only real pixels."
     )
     dock.add_paths([data])
     settle(qtbot, dock)
