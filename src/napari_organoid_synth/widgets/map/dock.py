@@ -52,10 +52,10 @@ from napari_organoid_synth.widgets.shared.dock import (
 )
 from napari_organoid_synth.widgets.shared.layers import look_at, show_pair
 from napari_organoid_synth.widgets.shared.menus import open_dock
+from napari_organoid_synth.widgets.shared.project_choice import add_recent_buttons
 from napari_organoid_synth.widgets.shared.sample_layers import OPENED_AT_ONCE, SampleLayers
 from napari_organoid_synth.widgets.shared.store_tasks import DONE
 from napari_organoid_synth.widgets.shared.thumbnails import StoreThread
-from napari_organoid_synth.widgets.shared.workspace import add_recent_buttons
 
 PURPOSE = (
     "Here you see where your real tiles and the synthetic pairs lie to each other: alike ones lie near each other, and "

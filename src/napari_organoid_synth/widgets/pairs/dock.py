@@ -33,7 +33,7 @@ from napari_organoid_synth.widgets.shared.cards import WrapLabel
 from napari_organoid_synth.widgets.shared.dock import ColumnDock
 from napari_organoid_synth.widgets.shared.drop import Sources
 from napari_organoid_synth.widgets.shared.layers import pair_from_layers
-from napari_organoid_synth.widgets.shared.workspace import choose_project, short
+from napari_organoid_synth.widgets.shared.project_choice import choose_project, short
 
 if TYPE_CHECKING:
     import napari

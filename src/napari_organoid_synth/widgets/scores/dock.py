@@ -20,8 +20,8 @@ from napari_organoid_synth.widgets.scores.rows import ScoreRows
 from napari_organoid_synth.widgets.shared.cards import CopyButton, ProgressCard, WrapLabel
 from napari_organoid_synth.widgets.shared.dock import add_row, combo_box, named, row_of
 from napari_organoid_synth.widgets.shared.menus import open_dock
+from napari_organoid_synth.widgets.shared.project_choice import short
 from napari_organoid_synth.widgets.shared.store_dock import StoreDock
-from napari_organoid_synth.widgets.shared.workspace import short
 
 if TYPE_CHECKING:
     from napari_organoid_synth.core.scores.storage import SetScores

@@ -24,10 +24,12 @@ from napari_organoid_synth.core.frozen_model import Settings
 from napari_organoid_synth.core.job import Failed
 from napari_organoid_synth.widgets.forms.boxes import ComboBox
 from napari_organoid_synth.widgets.shared import rebuild as _rebuild
+from napari_organoid_synth.widgets.shared.canvas_drop import watch_canvas
 from napari_organoid_synth.widgets.shared.cards import CopyButton, EmptyCard, ErrorCard, PrimaryButton, WrapLabel
 from napari_organoid_synth.widgets.shared.jobs import command_text
 from napari_organoid_synth.widgets.shared.menus import move_down, settle
-from napari_organoid_synth.widgets.shared.workspace import Workspace, add_recent_buttons
+from napari_organoid_synth.widgets.shared.project_choice import add_recent_buttons
+from napari_organoid_synth.widgets.shared.workspace import Workspace
 
 ACROSS, DOWN = QBoxLayout.Direction.LeftToRight, QBoxLayout.Direction.TopToBottom
 
@@ -43,6 +45,7 @@ class Dock(QWidget):
     def __init__(self, viewer: Any) -> None:
         super().__init__()
         self.viewer, self.workspace, self.error = viewer, Workspace.of(viewer), ErrorCard()
+        watch_canvas(viewer)
 
     def guard(self, action: Callable[[], Any]) -> Any:
         """Do something; what goes wrong is shown in the dock and everything stays usable."""
