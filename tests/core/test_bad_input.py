@@ -325,9 +325,8 @@ def test_without_training_pairs_nothing_is_trained(project: Path, call: Callable
 
 def test_a_tile_larger_than_the_image_is_mirrored_and_said(tmp_path: Path, call: Callable[..., tuple]) -> None:
     assert small_image_warning([(100, 100)], 256) == (
-        "The image is smaller than a tile of 256 px (100 × 100 px): the missing pixels are filled by "
-        "mirroring at the edges. "
-        "Choose a tile of at most 100 px to use only real pixels."
+        "The image is smaller than a tile of 256 px (100 × 100 px): the missing pixels are filled by mirroring at the "
+        "edges. Choose a tile of at most 100 px to use only real pixels."
     )
     assert small_image_warning([(100, 300), (90, 100), (300, 300)], 128).startswith(
         "2 of 3 images are smaller than a tile of 128 px (100 × 90 px):"

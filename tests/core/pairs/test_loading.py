@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -400,8 +401,8 @@ def test_impossible_splits() -> None:
     with pytest.raises(UserError) as caught:
         split_table(table_of("", ""), test=2)
     assert str(caught.value) == (
-        "All 2 pairs would be test pairs. Expected at least one to train on. Choose fewer for testing, or "
-        "use smaller groups."
+        "All 2 pairs would be test pairs. Expected at least one to train on. "
+        "Choose fewer for testing, or use smaller groups."
     )
     with pytest.raises(UserError, match=r"There is no usable pair 'x'\. Expected one of 2 names, such as p0, p1\."):
         split_table(table_of("", ""), test=["x"])
@@ -419,6 +420,29 @@ def test_table_survives_its_file_and_moves_with_the_project(tmp_path: Path) -> N
     assert read.entries[0].image == str(data / "images/a1.png")
     assert read.entries[3].image == str(moved / "pairs/b1.png")
     assert read.entries[3].masks == {"object": str(moved / "pairs/b1_mask.png")}
+
+
+def test_a_table_of_format_1_is_read_with_what_it_says_in_sentences(tmp_path: Path) -> None:
+    rows = [
+        {"name": "a", "status": "matched"},
+        {"name": "b", "status": "ambiguous", "reason": "skipped by hand"},
+        {"name": "c", "status": "ambiguous", "reason": "2 files fit as mask: x, y"},
+    ]
+    folder = "masks/numbers (instances) is left out; choose it as the mask folder to use it."
+    values = {
+        "entries": rows,
+        "mask_kind": "binary",
+        "kind_reason": "chosen by hand",
+        "notes": [folder, "Sizes differ."],
+    }
+    (tmp_path / "pairs.json").write_text(json.dumps(values))
+    table = PairTable.from_file(tmp_path / "pairs.json")
+    assert [(entry.status, entry.reason) for entry in table.entries] == [
+        ("matched", ""), ("skipped", ""), ("ambiguous", "2 files fit as mask: x, y")
+    ]  # fmt: skip
+    assert (table.kind_by_hand, table.folder_notes, table.check_notes) == (True, (folder,), ("Sizes differ.",))
+    table.to_file(tmp_path / "pairs.json")
+    assert PairTable.from_file(tmp_path / "pairs.json") == table
 
 
 def test_a_missing_or_foreign_table(tmp_path: Path) -> None:

@@ -279,7 +279,6 @@ def test_values_that_are_not_labels(tmp_path: Path) -> None:
     colours = np.zeros((4, 5, 3), np.uint8)
     colours[0, :3] = (255, 0, 0)
     assert sentence(read_labels, labels_in(tmp_path, colours, photometric="rgb")) == (
-        f"{where} is RGB, 5 × 4 px; its channels differ in 3 px. Expected one channel in which 0 is "
-        "background and every "
-        "object or class has its own number. Save the label numbers instead of their colours."
+        f"{where} is RGB, 5 × 4 px; its channels differ in 3 px. Expected one channel in which 0 is background and "
+        "every object or class has its own number. Save the label numbers instead of their colours."
     )

@@ -32,6 +32,11 @@ def test_points_that_are_not_finite_are_left_out():
     assert Curves.of("x", [("x", [0], [np.nan])], "steps") is None
 
 
+def test_a_single_point_is_a_dot():
+    assert Curves.of("x", [("x", [5], [4620.0])], "steps").lines[0].path == "52.0,96.0 52.0,96.0"
+    assert Curves.of("x", [("x", [5], [4620.0])], "steps").y_ends == ("4,620", "4,620")
+
+
 def test_a_long_curve_keeps_its_ends_and_300_points():
     chart = Curves.of("x", [("x", list(range(10_000)), np.linspace(0, 1, 10_000))], "steps")
     points = chart.lines[0].path.split()

@@ -89,7 +89,7 @@ def test_masks_have_a_table_beside_the_sentences_about_copies(project, read):
     _, table = [plain(table) for table in page.tables if "Originals|50 real tiles" in table[1]]
     assert table[0] == ["Set", "Number of objects, KS ↓", "Area, KS ↓"]
     assert table[2][1:] == ["0.250 ●|2.50|2.25 to 2.75", "0.500|5.00|4.50 to 5.50"]
-    assert "pix2pix, one (40 all). 25% reach SSIM 0.90 with a real tile. 50% lie nearer" in page.words
+    assert "pix2pix, one (40 tiles, all pairs). 25% reach SSIM 0.90 with a real tile. 50% lie nearer" in page.words
 
 
 def test_every_score_is_said_in_words(project, read):

@@ -341,8 +341,8 @@ def sessions(dock: BlindWidget) -> list[Session]:
 
 
 def test_a_whole_test_in_the_window(qtbot: Any, dock: BlindWidget, filled: Project, tmp_path: Path) -> None:
-    dock.form.setValue(BlindSettings(number=12, seed=2))
-    qtbot.keyClicks(dock.form.editor("observer"), "Anne")
+    dock.form.show_value(BlindSettings(number=12, seed=2))
+    qtbot.keyClicks(dock.form["observer"].native, "Anne")
     qtbot.mouseClick(dock.button, Qt.MouseButton.LeftButton)
     assert not dock.button.isEnabled()
     assert dock.reason.text() == "Choosing pictures…"
@@ -400,7 +400,7 @@ def test_a_whole_test_in_the_window(qtbot: Any, dock: BlindWidget, filled: Proje
 
 
 def test_a_test_without_an_answer_leaves_nothing(qtbot: Any, dock: BlindWidget) -> None:
-    dock.form.setValue(BlindSettings(number=4))
+    dock.form.show_value(BlindSettings(number=4))
     qtbot.mouseClick(dock.button, Qt.MouseButton.LeftButton)
     page = open_test(qtbot, dock)
     qtbot.keyClick(page, Qt.Key.Key_Escape)
@@ -410,14 +410,14 @@ def test_a_test_without_an_answer_leaves_nothing(qtbot: Any, dock: BlindWidget) 
 
 
 def test_what_cannot_be_pressed_says_why(qtbot: Any, dock: BlindWidget, project: Project, tmp_path: Path) -> None:
-    dock.form.setValue(BlindSettings(samples="accepted"))
+    dock.form.show_value(BlindSettings(samples="accepted"))
     dock._judge()
     assert dock.reason.text().startswith("There is no such synthetic pair.")
-    dock.form.setValue(BlindSettings(practice=True))
+    dock.form.show_value(BlindSettings(practice=True))
     dock._judge()
     assert dock.button.isEnabled()
     assert dock.button.text() == "Start practising"
-    dock.form.setValue(BlindSettings())
+    dock.form.show_value(BlindSettings())
     project.pairs_path.write_text('{"entries": []}')
     dock._judge()
     qtbot.mouseClick(dock.button, Qt.MouseButton.LeftButton)
@@ -431,7 +431,7 @@ def test_what_cannot_be_pressed_says_why(qtbot: Any, dock: BlindWidget, project:
 
 def test_another_project_ends_the_test_and_keeps_the_answers(qtbot: Any, dock: BlindWidget, tmp_path: Path) -> None:
     before = dock.workspace.project
-    dock.form.setValue(BlindSettings(number=6))
+    dock.form.show_value(BlindSettings(number=6))
     qtbot.mouseClick(dock.button, Qt.MouseButton.LeftButton)
     page = open_test(qtbot, dock)
     answer(qtbot, dock, page, 2)

@@ -96,9 +96,8 @@ def test_a_folder_is_matched_checked_and_tiled(qtbot, dock, data):
 
 def test_images_smaller_than_a_tile_are_said_to_be_mirrored(qtbot, dock, data, tmp_path):
     warning = (
-        "! All 5 images are smaller than a tile of 256 px (128 × 128 px): the missing pixels are filled by "
-        "mirroring at "
-        "the edges. Choose a tile of at most 128 px to use only real pixels."
+        "! All 5 images are smaller than a tile of 256 px (128 × 128 px): the missing pixels are filled by mirroring "
+        "at the edges. Choose a tile of at most 128 px to use only real pixels."
     )
     dock.add_paths([data])
     settle(qtbot, dock)
@@ -302,8 +301,8 @@ def test_layers_become_a_pair(qtbot, dock):
     labels = np.zeros((96, 96), np.int32)
     labels[20:40, 20:40] = 1
     drawn = viewer.add_labels(labels, name="drawing")
-    assert dock.incoming.image_combo.currentText() == "photo"
-    assert dock.incoming.mask_combo.currentText() == "drawing"
+    assert dock.incoming.image_choice.value is image
+    assert dock.incoming.mask_choice.value is drawn
     mime = ItemMimeData([image, drawn], [0, 1])
     drop(dock.incoming.drop, mime)
     settle(qtbot, dock)

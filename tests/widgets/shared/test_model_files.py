@@ -88,7 +88,7 @@ def test_a_model_file_dropped_on_generate_is_taken_in_and_chosen(viewer, qtbot, 
     assert tip.endswith("Licence CC-BY-4.0.\nFixed in ice.")
     assert dock.value().run == run.name
     assert "this project has none" in dock.reason.text()  # masks to warp
-    dock.mask_combo.setCurrentIndex(dock.mask_combo.findData("simulated"))
+    dock.mask_choice.value = "simulated"
     assert dock.button.isEnabled()
     with qtbot.waitSignal(workspace.runner("adopt").finished, timeout=WAIT):  # once more: it is there already
         dock.take_run(made / "em.synth")

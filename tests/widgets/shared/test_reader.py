@@ -151,13 +151,3 @@ def test_a_manifest_without_samples_says_so(tmp_path, text):
     (tmp_path / "manifest.json").write_text(text)
     with pytest.raises(UserError, match="lists no samples"):
         _reader.set_images(tmp_path / "manifest.json")
-
-
-def test_layer_data_is_what_a_viewer_takes(tmp_path):
-    from napari.components import ViewerModel
-
-    viewer = ViewerModel()
-    for data, options, kind in _reader.pair_layers(make_pair("rgb", channels=3)):
-        viewer._add_layer_from_data(data, options, kind)
-    assert [layer.name for layer in viewer.layers] == ["rgb", "rgb mask"]
-    assert viewer.layers[0].rgb

@@ -86,10 +86,11 @@ class Curves:
             x = 52 + (points[0] - left) / max(right - left, 1e-12) * 254
             y = 96 - (points[1] - low) / ((high - low) or 1) * 84
             line = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
+            line = line if len(x) > 1 else f"{line} {line}"  # with round ends, a dot
             colour = COLOURS[(first + index) % len(COLOURS)]
-            lines.append(Mark(line, colour, f"{name} {points[1, -1]:.3g}", f"{3 * index} 3" if index else ""))
-        last = f"{kept[0][1][1, -1]:.3g}" if len(kept) == 1 else ""
-        return cls(title, unit, tuple(lines), (f"{left:.0f}", f"{right:.0f}"), (f"{low:.2g}", f"{high:.3g}"), last)
+            lines.append(Mark(line, colour, f"{name} {number(points[1, -1])}", f"{3 * index} 3" if index else ""))
+        last = number(kept[0][1][1, -1]) if len(kept) == 1 else ""
+        return cls(title, unit, tuple(lines), (f"{left:.0f}", f"{right:.0f}"), (number(low), number(high)), last)
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.report.contents import Contents
 from napari_organoid_synth.core.report.pictures import Picture
 from napari_organoid_synth.core.report.rendering import Section
-from napari_organoid_synth.core.report.set_tables import Matrix, label, mask_table
+from napari_organoid_synth.core.report.set_tables import KINDS, Matrix, label, mask_table
 from napari_organoid_synth.core.scores.score import nearest_real
+from napari_organoid_synth.core.scores.storage import SetScores
 from napari_organoid_synth.core.scores.table import sentences
 
 MAX_NEAREST = 6
@@ -26,13 +28,15 @@ class Copies:
 
 def copies(contents: Contents) -> Section | None:
     """Show whether masks are distributed alike, and whether images are copies."""
-    sets = tuple(
-        (f"{label(one, contents.run(one.run))} ({one.number} {one.samples}).", " ".join(sentences(one)))
-        for one in contents.set_scores
-    )
+    sets = tuple((_title(contents, scores), " ".join(sentences(scores))) for scores in contents.set_scores)
     shown = Copies(mask_table(contents), sets, _nearest(contents))
     is_empty = not (shown.masks or shown.sets or shown.nearest)
     return None if is_empty else Section("Masks and memorisation", "copies", shown)
+
+
+def _title(contents: Contents, scores: SetScores) -> str:
+    tiles = plural(scores.number, "tile")
+    return f"{label(scores, contents.run(scores.run))} ({tiles}, {KINDS[scores.samples]})."
 
 
 def _nearest(contents: Contents) -> tuple[tuple[Picture, Picture], ...]:

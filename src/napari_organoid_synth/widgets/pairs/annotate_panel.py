@@ -12,7 +12,8 @@ from napari_organoid_synth.core.job import Failed
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.segmentation.settings import AnnotateSettings
-from napari_organoid_synth.widgets.forms.form import Fold, SettingsForm
+from napari_organoid_synth.widgets.forms.containers import Fold
+from napari_organoid_synth.widgets.forms.form import settings_form
 from napari_organoid_synth.widgets.shared.cards import ProgressCard, WrapLabel
 from napari_organoid_synth.widgets.shared.workspace import Workspace
 
@@ -41,7 +42,7 @@ class AnnotatePanel(Fold):
         super().__init__("Add a predicted class")
         self.workspace = workspace
         self.runner = workspace.runner("annotate")
-        self.form = SettingsForm(AnnotateSettings, shown=("source", "target", "steps"))
+        self.form = settings_form(AnnotateSettings, shown=("source", "target", "steps"))
         self.browse = QPushButton("Choose the other project…")
         self.browse.setToolTip("The folder of a project whose pairs have one additional class.")
         self.browse.clicked.connect(lambda: self.choose())
@@ -50,11 +51,10 @@ class AnnotatePanel(Fold):
         self.start.clicked.connect(lambda: self.run())
         self.progress = ProgressCard(self.runner, "Stop", "step")
         self.message = WrapLabel()
-        for widget in (WrapLabel(ABOUT), self.browse, self.form, self.start, self.progress, self.message):
+        for widget in (WrapLabel(ABOUT), self.browse, self.form.native, self.start, self.progress, self.message):
             self.addWidget(widget)
         self.message.hide()
-        self.form.valueChanged.connect(self._update_button)
-        self.form.problemChanged.connect(self._update_button)
+        self.form.changed.connect(self._update_button)
         self.runner.stateChanged.connect(self._update_button)
         self.runner.finished.connect(self._finished)
         self.runner.failed.connect(self._failed)
@@ -64,25 +64,24 @@ class AnnotatePanel(Fold):
         """Ask for the folder of the other project."""
         folder = QFileDialog.getExistingDirectory(self, "Project to learn from")
         if folder:
-            settings: Any = self.form.value()
+            settings: Any = self.form.value
             self.setValue(settings.replace(source=folder))
 
     def setValue(self, settings: AnnotateSettings) -> None:
         """Show settings."""
-        self.form.setValue(settings)
-        self._update_button()
+        self.form.value = settings
 
     def run(self) -> None:
         """Start the job."""
         project = self.workspace.project
         if project is None or self.runner.running:
             return
-        settings: Any = self.form.value()
+        settings: Any = self.form.value
         self.message.hide()
         self.runner.start("annotate", project, settings)
 
     def _update_button(self, *_: object) -> None:
-        settings: Any = None if self.form.problem else self.form.value()
+        settings: Any = None if self.form.problem else self.form.value
         self.start.setEnabled(bool(settings and settings.source) and not self.runner.running)
 
     def _finished(self, reason: str) -> None:

@@ -120,6 +120,10 @@ class PairsWidget(ColumnDock):
         """Take files and folders."""
         self.incoming.add_paths(paths)
 
+    def reset_choices(self, _: object = None) -> None:
+        """Offer the layers that there are; napari calls this when they change."""
+        self.incoming.reset_choices()
+
     def add_layers(self, layers: list[Any]) -> None:
         """Take layers: choose them, and add them when both image and mask are given."""
         self.incoming.add_layers(layers)

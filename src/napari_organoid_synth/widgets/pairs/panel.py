@@ -14,8 +14,8 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.pair import MASK_KINDS, MaskKind
 from napari_organoid_synth.core.pairs.table import PairTable, split_table
 from napari_organoid_synth.core.quantities import plural
-from napari_organoid_synth.widgets.forms.editors import ManyEdit
-from napari_organoid_synth.widgets.forms.form import rows
+from napari_organoid_synth.widgets.forms.boxes import CheckBoxes
+from napari_organoid_synth.widgets.forms.containers import rows
 from napari_organoid_synth.widgets.pairs.model import PairModel, PairView, can_crop, describe
 from napari_organoid_synth.widgets.shared.cards import WrapLabel
 from napari_organoid_synth.widgets.shared.dock import add_row, combo_box
@@ -57,7 +57,7 @@ class PairPanel(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         self.summary, self.detail = WrapLabel(), WrapLabel()
         self.classes, self.pictures = QVBoxLayout(), QHBoxLayout()
-        self.class_boxes: ManyEdit | None = None
+        self.class_boxes: CheckBoxes | None = None
         self.picture_buttons: list[QToolButton] = []
         self.pictures.setSpacing(4)
         self.model = PairModel(self)
@@ -188,13 +188,13 @@ class PairPanel(QWidget):
             self.class_boxes.deleteLater()
             self.class_boxes = None
         if len(named) > 1:
-            self.class_boxes = ManyEdit(list(named))
+            self.class_boxes = CheckBoxes(list(named))
             self.class_boxes.put(list(named))
             self.class_boxes.setToolTip("The masks to use; each is a class. A single one makes a plain mask.")
-            self.class_boxes.changed.connect(self._choose_classes)
+            self.class_boxes.edited.connect(self._choose_classes)
             self.classes.addWidget(self.class_boxes)
 
-    def _choose_classes(self) -> None:
+    def _choose_classes(self, *_: object) -> None:
         assert self.class_boxes is not None
         if chosen := self.class_boxes.get():
             self.classesChosen.emit({name: self._classes[name] for name in chosen})

@@ -18,7 +18,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_organoid_synth.core.runs.settings import ShareSettings
-from napari_organoid_synth.widgets.forms.form import rows
+from napari_organoid_synth.widgets.forms.containers import rows
 from napari_organoid_synth.widgets.shared.cards import WrapLabel
 from napari_organoid_synth.widgets.shared.dock import add_row, combo_box
 from napari_organoid_synth.widgets.shared.runs import RunInfo, saved_states
