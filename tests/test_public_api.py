@@ -62,7 +62,7 @@ def test_each_name_is_what_its_place_says(name: str) -> None:
 def test_an_unknown_name_is_an_attribute_error_of_this_package() -> None:
     with pytest.raises(AttributeError, match="module 'napari_organoid_synth' has no attribute 'trian'"):
         synth.trian  # noqa: B018
-    assert {"train", "run_to_end", "__version__"} <= set(dir(synth))
+    assert {"train", "make_pairs", "__version__"} <= set(dir(synth))
 
 
 def test_type_checkers_are_told_the_same_names_of_the_same_places() -> None:

@@ -30,13 +30,16 @@ _PLACES = {
     "simulate_population": "core.simulators.population:population",
     "fit_population": "core.simulators.population_fit:fit",
     "PopulationSettings": "core.simulators.population:PopulationSettings",
+    # arrays in, arrays out
+    "make_pairs": "core.synthesis.arrays:make_pairs",
+    "paint": "core.synthesis.arrays:paint",
     # a project and what lies in it
     "Project": "core.project:Project",
     "Run": "core.runs.run:Run",
     "SampleStore": "core.samples.store:SampleStore",
     "write_model": "core.runs.sharing:write_bundle",
     "import_model": "core.runs.sharing:add_bundle",
-    "write_report": "core.report:write_report",
+    "write_report": "core.report.report:write_report",
     # settings
     "Recipe": "core.recipe:Recipe",
     "TrainSettings": "core.recipe:TrainSettings",

@@ -19,7 +19,7 @@ from .core.pairs.settings import TileSettings
 from .core.pairs.table import PairEntry, PairTable, split_table
 from .core.project import Project
 from .core.recipe import Recipe, StartSettings, TrainSettings
-from .core.report import write_report
+from .core.report.report import write_report
 from .core.runs.run import Run
 from .core.runs.settings import ShareSettings
 from .core.runs.sharing import add_bundle as import_model
@@ -35,6 +35,7 @@ from .core.simulators.population_fit import fit as fit_population
 from .core.simulators.simulate import em as simulate_em
 from .core.simulators.simulate import organoid_brightfield as simulate_organoids
 from .core.simulators.simulate import tissue as simulate_tissue
+from .core.synthesis.arrays import make_pairs, paint
 from .core.synthesis.fill_gaps import fill
 from .core.synthesis.generate import generate
 from .core.synthesis.pipeline import pipeline
@@ -49,7 +50,7 @@ __all__ = [
     "SampleStore", "Saved", "ScoreSettings", "SegmentSettings", "ShareSettings", "Source", "StartSettings",
     "Started", "TileSettings", "TrainSettings", "UserError", "Warned", "__version__", "annotate", "check_pairs",
     "export", "fill", "find_pairs", "fit_population", "gain", "generate", "import_model", "load_pairs", "make_map",
-    "pipeline", "predict", "read_image", "read_labels", "read_pair", "run_to_end", "score", "segment",
-    "simulate_em", "simulate_organoids", "simulate_population", "simulate_tissue", "split_table", "train",
-    "write_model", "write_pair", "write_report",
+    "make_pairs", "paint", "pipeline", "predict", "read_image", "read_labels", "read_pair", "run_to_end", "score",
+    "segment", "simulate_em", "simulate_organoids", "simulate_population", "simulate_tissue", "split_table",
+    "train", "write_model", "write_pair", "write_report",
 ]  # fmt: skip

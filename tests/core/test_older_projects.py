@@ -14,7 +14,7 @@ from napari_organoid_synth.core.job import Control, Finished, JobFolder
 from napari_organoid_synth.core.map.storage import REAL, read_map
 from napari_organoid_synth.core.pairs.loading import load_pairs
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.report import write_report
+from napari_organoid_synth.core.report.report import write_report
 from napari_organoid_synth.core.runs.run import Run, new_generator, read_preview
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.scores.storage import read_set_scores

@@ -100,10 +100,10 @@ def no_worker_outlives_the_session() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Recent projects and new projects go to the test's folder."""
-    from napari_organoid_synth.widgets.shared import workspace as _workspace
+    from napari_organoid_synth.widgets.shared import project_folders
 
-    monkeypatch.setattr(_workspace, "config_folder", lambda: tmp_path / "config")
-    monkeypatch.setattr(_workspace, "projects_folder", lambda: tmp_path / "documents")
+    monkeypatch.setattr(project_folders, "config_folder", lambda: tmp_path / "config")
+    monkeypatch.setattr(project_folders, "projects_folder", lambda: tmp_path / "documents")
 
 
 @pytest.fixture

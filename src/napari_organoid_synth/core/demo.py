@@ -79,7 +79,7 @@ def demo(project: Project, control: Control, settings: DemoSettings | None = Non
         yield Finished(found.step, "canceled", {"project": str(project.path), "stages": found.results})
         return
     yield Progress(TOTAL, TOTAL, note="report")
-    from napari_organoid_synth.core.report import write_report
+    from napari_organoid_synth.core.report.report import write_report
 
     path = write_report(project, project.path / "report.html", seconds=found.seconds)
     yield Finished(

@@ -19,14 +19,27 @@ DeviceName = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", descr
 Threads = Annotated[int, Field(ge=0, description="Processor threads; 0: as many as there are cores.")]
 
 
-def member_of(registry: Registry) -> Any:
-    """Return a validator from ``"dcgan"`` or ``{"name": "dcgan", ...}`` to the settings of that member."""
+class MemberOf:
+    """Turn ``"dcgan"`` or ``{"name": "dcgan", ...}`` into the settings of that member.
 
-    def validate(value: Any) -> Any:
+    Parameters
+    ----------
+    registry : Registry
+        The family that the member belongs to.
+    """
+
+    def __init__(self, registry: Registry) -> None:
+        self.registry = registry
+
+    def __call__(self, value: Any) -> Any:
+        """Validate a value as pydantic asks for it; settings stay what they are."""
         if isinstance(value, str):
             value = {"name": value}
         if isinstance(value, dict) and isinstance(value.get("name"), str):
-            return registry.config(value["name"]).model_validate(value)
+            return self.registry.config(value["name"]).model_validate(value)
         return value
 
-    return BeforeValidator(validate)
+
+def member_of(registry: Registry) -> Any:
+    """Annotate a field that holds the settings of one member of a family."""
+    return BeforeValidator(MemberOf(registry))

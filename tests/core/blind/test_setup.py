@@ -40,7 +40,7 @@ from napari_organoid_synth.core.blind.statistics import FAST, Rate
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.metrics.base import intensity_limits
 from napari_organoid_synth.core.metrics.real_tiles import real_tiles
-from napari_organoid_synth.core.pairs.loading import load_pairs, save_layers_pair
+from napari_organoid_synth.core.pairs.loading import add_pair, load_pairs
 from napari_organoid_synth.core.pairs.pair import RGB, SamplePair, Source
 from napari_organoid_synth.core.pairs.pictures import outline
 from napari_organoid_synth.core.pairs.tiling import clean_instances
@@ -72,7 +72,7 @@ def project(tmp_path: Path) -> Project:
     project = Project(tmp_path / "project")
     for seed in range(REALS):
         image, labels = scene(seed, 2 * SIDE)
-        save_layers_pair(project, f"real{seed}", image, labels, mask_kind="instances", class_names=("cell",))
+        add_pair(project, SamplePair(f"real{seed}", image, labels, class_names=("cell",)), "instances")
     with SampleStore(project.samples_path) as store:
         store.add_many([sample(f"made{n}", *scene(100 + n, SIDE)) for n in range(SYNTHETICS)], "run 1")
     return project
@@ -111,7 +111,7 @@ def test_as_many_real_as_synthetic_and_nothing_twice(project: Project, way: Any)
 
 
 def test_real_tiles_never_overlap_and_are_those_of_the_generator(project: Project) -> None:
-    places = {tile.name for tile in real_tiles(project, SIDE)}
+    places = {place.name for place in real_tiles(project, SIDE).places}
     assert len(places) == 9 * REALS  # they overlap by a half here
     for seed in range(5):
         reals = of(make_session(project, BlindSettings(number=24, seed=seed)), "real")
@@ -188,7 +188,7 @@ def test_pictures_of_one_mask_are_avoided(project: Project) -> None:
 
 def test_a_sample_painted_on_a_real_mask_is_not_beside_that_real_tile(project: Project) -> None:
     with SampleStore(project.samples_path) as store:
-        for tile in real_tiles(project, SIDE):
+        for tile in real_tiles(project, SIDE).pairs:
             store.add(
                 sample(f"on_{tile.name}", tile.image, tile.labels, {"kind": "real", "name": tile.name}), "painted"
             )
@@ -225,7 +225,7 @@ def test_the_same_pictures_for_another_observer(project: Project) -> None:
 
 def test_real_and_synthetic_look_alike_to_the_last_pixel(project: Project) -> None:
     """Real tiles among the samples are drawn exactly as they are drawn as real ones."""
-    tiles = real_tiles(project, SIDE)
+    tiles = real_tiles(project, SIDE).pairs
     with SampleStore(project.samples_path) as store:
         ids = store.add_many([sample(tile.name, tile.image, tile.labels) for tile in tiles], "stolen")
     for settings in (BlindSettings(), BlindSettings(masks=True)):
@@ -238,7 +238,7 @@ def test_real_and_synthetic_look_alike_to_the_last_pixel(project: Project) -> No
 
 
 def test_contrast_is_that_of_the_real_images_for_all(project: Project) -> None:
-    tiles = real_tiles(project, SIDE)
+    tiles = real_tiles(project, SIDE).pairs
     low, high = intensity_limits(tiles)[0]
     image, labels = scene(7, SIDE)
     with SampleStore(project.samples_path) as store:
@@ -292,8 +292,8 @@ def test_colours_and_more_channels(tmp_path: Path, channels: int) -> None:
     for seed in range(2):
         image, labels = scene(seed, 2 * SIDE, channels)
         image[0] = 2 * (image[0] // 3)
-        save_layers_pair(
-            project, f"real{seed}", image, labels, mask_kind="instances", class_names=("cell",), channel_names=names
+        add_pair(
+            project, SamplePair(f"real{seed}", image, labels, class_names=("cell",), channel_names=names), "instances"
         )
     with SampleStore(project.samples_path) as store:
         store.add(sample("made", *scene(9, SIDE, channels)).replace(channel_names=names))
@@ -402,7 +402,7 @@ def test_who_knows_makes_no_error_and_who_guesses_cannot_tell(project: Project) 
         store.add_many([sample(f"more{n}", *scene(400 + n, SIDE)) for n in range(90)], "run 2")
     for seed in range(6):
         image, labels = scene(60 + seed, 6 * SIDE)
-        save_layers_pair(project, f"wide{seed}", image, labels, mask_kind="instances", class_names=("cell",))
+        add_pair(project, SamplePair(f"wide{seed}", image, labels, class_names=("cell",)), "instances")
     session = make_session(project, BlindSettings(number=200, seed=0))
     assert len(session.questions) == 200
     guess = np.random.default_rng(0).choice(["real", "synthetic"], 200).tolist()

@@ -19,7 +19,8 @@ from napari_organoid_synth.core.generators.aae_config import AaeConfig
 from napari_organoid_synth.core.generators.batch import Batch
 from napari_organoid_synth.core.generators.perceptual import Vgg19
 from napari_organoid_synth.core.job import Control, Started
-from napari_organoid_synth.core.pairs.loading import save_layers_pair
+from napari_organoid_synth.core.pairs.loading import add_pair
+from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.runs.run import Run
@@ -328,7 +329,7 @@ def test_a_run_says_whose_features_it_compares_and_resumes_with_the_same(weight_
     project = Project(tmp_path / "project")
     for seed in range(2):
         pair = organoid_brightfield(seed, 64)
-        save_layers_pair(project, f"o{seed}", pair.image, pair.labels, (4.3, 4.3), mask_kind="binary")
+        add_pair(project, SamplePair(f"o{seed}", pair.image, pair.labels, pixel_size=(4.3, 4.3)), "binary")
     file = tmp_path / "vgg19.pth"
     file.write_bytes(weight_file.read_bytes())
     gan = {"name": "aae", **SMALL, "loss": "perceptual_wasserstein", "vgg19_weights": str(file), "critic_steps": 1}
@@ -342,7 +343,7 @@ def test_a_run_says_whose_features_it_compares_and_resumes_with_the_same(weight_
     started, *_ = train(project, recipe, Control(), tmp_path / "run")
     assert isinstance(started, Started)
     assert started.info["notes"]["perceptual"] == "vgg19 conv3_3"
-    assert Run(tmp_path / "run").note()["notes"] == started.info["notes"]
+    assert Run(tmp_path / "run").metadata.notes == started.info["notes"]
     other = torch.load(file, weights_only=True)
     other["features.0.bias"] += 1
     torch.save(other, file)

@@ -51,11 +51,11 @@ def test_the_kind_can_be_that_of_another_pair() -> None:
 @pytest.mark.parametrize(
     ("image", "labels", "message"),
     [
-        (IMAGE, LABELS[:4], "'pair_000': the image is 6 × 8 px, the mask 4 × 8 px"),
+        (IMAGE, LABELS[:4], "'pair_000': the image is 8 × 6 px, the mask 8 × 4 px"),
         (np.stack(3 * [IMAGE], axis=-1), LABELS, r"shape \(6, 8, 3\), with its 3 channels last.*moveaxis"),
         (IMAGE[0], LABELS[0], r"shape \(8,\)\. Expected \(channel, y, x\) or \(y, x\)"),
         (IMAGE, LABELS + 0.5, "'pair_000' is float64 with fractions such as 0.5"),
-        (IMAGE, -LABELS, "holds the label -255"),
+        (IMAGE, -LABELS, "contains the label -255"),
         (IMAGE, 0 * LABELS, "'pair_000' is empty"),
     ],
 )

@@ -18,7 +18,8 @@ from napari_organoid_synth.core.map.embedding import Embedding
 from napari_organoid_synth.core.map.storage import write_map
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.report import SECTIONS, newest_results, report, write_report
+from napari_organoid_synth.core.report.report import SECTIONS, report, write_report
+from napari_organoid_synth.core.report.segmentation import newest_results
 from napari_organoid_synth.core.samples.store import SampleStore
 from report_project import EVIL, Page, arm, pair, score, write_scores
 
@@ -59,7 +60,7 @@ def test_all_sections_in_order_with_their_numbers(project, read):
     ]
     assert page.table("Folder")[1] == ["e1", "2", "1", "1", "ome-tiff", "today"]
     assert page.table("Stage")[1:] == [["train", "1.5 s"], ["rest", "2.0 s"], ["together", "3.5 s"]]
-    assert page.table("Score, mean ± sd")[1][1:] == ["0.5 ± 0", "0.65 ± 0.05"]
+    assert page.table("Score, mean ± SD")[1][1:] == ["0.5 ± 0", "0.65 ± 0.05"]
 
 
 def test_names_full_of_html_stay_words(project, read):

@@ -11,8 +11,10 @@ import numpy as np
 from napari_organoid_synth.core.atomic import write_bytes
 from napari_organoid_synth.core.map.embedding import Embedding
 from napari_organoid_synth.core.map.storage import write_map
-from napari_organoid_synth.core.pairs.loading import save_layers_pair
+from napari_organoid_synth.core.pairs.loading import add_pair
+from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.pictures import picture
+from napari_organoid_synth.core.pairs.tile_reading import TilePlace
 from napari_organoid_synth.core.samples.store import SampleStore
 from report_project import add_run, pair, score, write_scores
 
@@ -87,11 +89,11 @@ def test_accepted_come_by_realism_and_flagged_with_their_flag(project, read):
 
 def test_the_nearest_pair_stands_beside_its_real_tile(project, read):
     real = pair("ground", side=48)
-    save_layers_pair(project, "ground", real.image, real.labels, mask_kind="binary")
+    add_pair(project, SamplePair("ground", real.image, real.labels), "binary")
     with SampleStore(project.samples_path) as store:
         id = store.add(pair("copycat", "synthetic", side=48), run="one")
-        store.rate(id, {"nearest": 0.93}, nearest=("ground", 0, 0), flagged="copy")
-        store.rate("s0", {"nearest": 0.5}, nearest=("gone", 0, 0))
+        store.rate(id, {"nearest": 0.93}, nearest=TilePlace("ground", 0, 0), flagged="copy")
+        store.rate("s0", {"nearest": 0.5}, nearest=TilePlace("gone", 0, 0))
     page = read(project)
     assert "copycat: SSIM 0.93, flagged: copy" in page.words
     assert "s0: SSIM" not in page.words  # its real image is no longer there
@@ -109,7 +111,7 @@ def test_the_map_tells_runs_and_verdicts_apart(project, read):
     page = read(project)
     for words in ("real tiles (2)", "one, new (1)", "one, accepted (2)", "encoder:12ab", "0.123, perplexity 1.5."):
         assert words in page.words
-    assert "it is no distance between real and generated tiles" in page.words
+    assert "it is not a distance between real and synthetic tiles" in page.words
     assert 'd="M20 360h0M700 360h0" fill="none" stroke="#7f7f7f"' in page.text
     assert "M20 20m-4-4h8v8h-8zM360 190m-4-4h8v8h-8z" in page.text  # s1 and s2 are accepted: boxes
     write_map(project, Embedding(points, ids, kinds, "pca", "encoder:12ab"))
@@ -134,7 +136,7 @@ def test_decisions_are_counted_and_drawn_in_their_order(project, read):
         store.decide(["s1"], "accepted")
         store.undo()
     page = read(project)
-    assert "6 decisions in force: 2 times a pair was accepted, 2 times one was rejected;" in page.words
+    assert "6 decisions in force, among them 2 acceptances and 2 rejections of a pair." in page.words
     assert "1 decision undone." in page.words
     assert "1 mask edited by hand." in page.words
     assert "dusty (1)" in page.words
@@ -162,7 +164,7 @@ def test_acceptance_by_quarters_of_a_score(project, read):
 
 def test_copies_that_were_exported_all_the_same_are_named(project, read):
     words = read(project).words
-    assert "Export e1 holds 1 pair flagged as copies, against the rule." in words
+    assert "Export e1 contains 1 pair flagged as a copy, against the rule." in words
     assert "Export e1 left out 2 accepted copies." in words
     manifest = json.loads((project.path / "exports" / "e1" / "manifest.json").read_text())
     assert len(manifest["samples"]) == 2

@@ -16,6 +16,7 @@ from napari_organoid_synth.core.codec.codec import Codec
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.runs import run as run_module
+from napari_organoid_synth.core.runs.metadata import ImportedFile, RunMetadata, StartingPoint
 from napari_organoid_synth.core.runs.run import Run, new_generator, read_preview
 from napari_organoid_synth.core.simulators.simulate import em
 
@@ -47,10 +48,43 @@ def test_no_run(tmp_path: Path) -> None:
         Run(tmp_path)
 
 
-def test_notes_add_up(run: Run) -> None:
-    run.note(precision="bf16")
-    run.note(device="cpu")
-    assert Run(run.path).note() == {"precision": "bf16", "device": "cpu"}
+def test_metadata_is_updated_value_by_value(run: Run) -> None:
+    assert run.metadata == RunMetadata()
+    run.update_metadata(precision="bf16")
+    run.update_metadata(device="cpu")
+    assert Run(run.path).metadata == RunMetadata(precision="bf16", device="cpu")
+    assert json.loads((run.path / "run.json").read_text()) == {"format": 1, "precision": "bf16", "device": "cpu"}
+
+
+def test_metadata_of_version_0_1_is_read(run: Run) -> None:
+    older = {
+        "data": {"em0": "ab"},
+        "start": {"source": "run one", "sha256": "cd", "words": "took over 2 of 2 tensors from run one"},
+        "bundle": {"file": "a.synth", "sha256": "ef", "steps": 4},
+    }
+    (run.path / "run.json").write_text(json.dumps(older))
+    found = run.metadata
+    assert found.data_hashes == {"ab"}
+    assert found.start == StartingPoint(source="run one", sha256="cd", message="took over 2 of 2 tensors from run one")
+    assert found.model_file == ImportedFile(file="a.synth", sha256="ef", steps=4)
+
+
+def test_metadata_that_is_cut_short_is_unknown(run: Run) -> None:
+    (run.path / "run.json").write_text('{"data": {"em')
+    assert run.metadata == RunMetadata()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"format": 2}', r"run\.json has format 2\. Expected 1\."),
+        ('{"steps": -1}', r"run\.json: Setting 'steps' is -1"),
+    ],
+)
+def test_metadata_that_is_not_ours_is_refused(run: Run, text: str, message: str) -> None:
+    (run.path / "run.json").write_text(text)
+    with pytest.raises(UserError, match=message):
+        _ = run.metadata
 
 
 def test_checkpoint_comes_back_and_only_the_newest_stay(run: Run) -> None:

@@ -20,7 +20,8 @@ from safetensors.torch import load, save
 from napari_organoid_synth.core.codec.codec import Codec
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Event, Finished, Warned
-from napari_organoid_synth.core.pairs.loading import save_layers_pair
+from napari_organoid_synth.core.pairs.loading import add_pair
+from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.pictures import decode_png
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
@@ -58,7 +59,7 @@ def make_run(path: Path, recipe: Recipe) -> Run:
         run.save(gan, step, kernel_distance=distance, diversity=0.75)
         pairs = [em(seed, 64) for seed in (step, step + 1)]
         run.write_preview(step, np.stack([p.image for p in pairs]), np.stack([p.labels for p in pairs]))
-    run.note(data=HASHES, device="secret device")
+    run.update_metadata(data=HASHES, device="secret device")
     return run
 
 
@@ -191,7 +192,7 @@ def test_an_adopted_run_generates_shows_and_is_shared_on(file: Path, tmp_path: P
     assert project.run_path() == adopted.path
     assert adopted.steps() == [10]
     assert adopted.best() == 10
-    assert set(adopted.note()["data"].values()) == set(HASHES.values())
+    assert adopted.metadata.data_hashes == set(HASHES.values())
     assert not list(project.path.glob(".*"))
     (at, path) = adopted.previews()[-1]
     assert at == 10
@@ -222,7 +223,7 @@ def test_a_second_name_makes_a_second_run_and_no_name_does_not(file: Path, tmp_p
 def test_training_it_further_starts_the_optimisers_anew_and_says_so(file: Path, tmp_path: Path) -> None:
     project = Project(tmp_path / "other")
     pair = em(0, 96)
-    save_layers_pair(project, "em", pair.image, pair.labels, mask_kind="classes", class_names=pair.class_names)
+    add_pair(project, SamplePair("em", pair.image, pair.labels, class_names=pair.class_names), "classes")
     adopted = add_bundle(project, file)
     recipe = adopted.recipe.override("train.steps=11", "train.batch=1", "train.previews=1", "train.precision=float32")
     events: list[Event] = list(train(project, recipe, Control(), adopted.path, resume=True))

@@ -19,6 +19,7 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs import ome_tiff
 from napari_organoid_synth.core.pairs.pair import SamplePair, Source
 from napari_organoid_synth.core.pairs.pictures import make_thumbnail
+from napari_organoid_synth.core.pairs.tile_reading import TilePlace
 from napari_organoid_synth.core.samples.query import parse
 from napari_organoid_synth.core.samples.store import Change, SampleStore
 
@@ -80,11 +81,11 @@ def test_order_by_score_puts_unscored_last(store: SampleStore) -> None:
 
 def test_rating_keeps_other_scores_and_skips_what_is_not_a_number(store: SampleStore) -> None:
     store.add(make_pair("a"))
-    store.rate("a", {"x": 1.0, "y": 2.0}, note="sharp", flagged="copy", nearest=("real_3", 0, 64))
+    store.rate("a", {"x": 1.0, "y": 2.0}, note="sharp", flagged="copy", nearest=TilePlace("real_3", 0, 64))
     store.rate("a", {"x": 5.0, "z": float("nan")})
     row = store.row("a")
     assert row.scores == {"x": 5.0, "y": 2.0}
-    assert (row.note, row.flagged, row.nearest, row.nearest_at) == ("sharp", "copy", "real_3", (0, 64))
+    assert (row.note, row.flagged, row.nearest) == ("sharp", "copy", TilePlace("real_3", 0, 64))
 
 
 def test_undo_and_redo_across_a_restart(tmp_path: Path) -> None:

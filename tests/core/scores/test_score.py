@@ -11,13 +11,16 @@ from scipy.ndimage import gaussian_filter
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Finished, Progress, Started, Warned
+from napari_organoid_synth.core.metrics.real_tiles import real_tiles
 from napari_organoid_synth.core.metrics.settings import ScoreSettings
-from napari_organoid_synth.core.pairs.loading import check_pairs, find_pairs, save_layers_pair
+from napari_organoid_synth.core.pairs.loading import add_pair, check_pairs, find_pairs
+from napari_organoid_synth.core.pairs.pair import SamplePair
+from napari_organoid_synth.core.pairs.tile_reading import TilePlace, tile_side
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.registry import METRICS
 from napari_organoid_synth.core.samples.selection import best
 from napari_organoid_synth.core.samples.store import SampleStore
-from napari_organoid_synth.core.scores.score import nearest_real, real_tiles, realism, score, tile_side
+from napari_organoid_synth.core.scores.score import nearest_real, realism, score
 from simulated import sample, scene
 
 
@@ -26,7 +29,7 @@ def project(tmp_path: Path) -> Project:
     project = Project(tmp_path / "project")
     for seed in range(3):
         image, labels = scene(seed, 192, 36)
-        save_layers_pair(project, f"real{seed}", image, labels, mask_kind="instances", class_names=("cell",))
+        add_pair(project, SamplePair(f"real{seed}", image, labels, class_names=("cell",)), "instances")
     with SampleStore(project.samples_path) as store:
         for seed in range(10, 14):
             store.add(sample(f"good{seed}", *scene(seed, 96)))
@@ -60,7 +63,7 @@ def test_scores_words_and_flags(project: Project) -> None:
     assert rows["good10"].flagged == ""
     assert rows["good10"].note == "not a copy, sharp, 9 objects"
     assert rows["stolen"].flagged == "copy"
-    assert (rows["stolen"].nearest, rows["stolen"].nearest_at) == ("real1", (0, 96))
+    assert rows["stolen"].nearest == TilePlace("real1", 0, 96)
     assert rows["stolen"].scores["nearest"] == pytest.approx(1, abs=1e-4)
     assert rows["empty"].flagged == "mask"
     assert "empty mask" in rows["empty"].note
@@ -84,7 +87,7 @@ def test_images_alone_are_not_said_to_have_empty_masks(tmp_path: Path) -> None:
         for row in store.rows():
             assert (row.flagged, row.note) == ("", "not a copy, sharp")
             assert row.scores["valid"] == 1
-        metrics = [METRICS.load(name)().fit(real_tiles(project, 96)) for name in METRICS.names()]
+        metrics = [METRICS.load(name)().fit(real_tiles(project, 96).pairs) for name in METRICS.names()]
         assert {name for metric in metrics for name in metric.ranges} == {"nearest", "hf_energy", "blur"}
         assert len(best(store, 3)) == 3  # flagged ones would be left out
 
@@ -93,7 +96,7 @@ def test_realism_is_the_mean_closeness(project: Project) -> None:
     finished(project)
     with SampleStore(project.samples_path) as store:
         pair, stored = store.pair("good11"), store.row("good11").scores
-    metrics = [METRICS.load(name)().fit(real_tiles(project, 96)) for name in METRICS.names()]
+    metrics = [METRICS.load(name)().fit(real_tiles(project, 96).pairs) for name in METRICS.names()]
     values = {name: value for metric in metrics for name, value in metric(pair).items()}
     ranges = {name: real for metric in metrics for name, real in metric.ranges.items()}
     assert set(ranges) == {"nearest", "hf_energy", "blur", "objects", "mean_area", "covered"}
@@ -153,12 +156,12 @@ def test_a_missing_file_is_a_warning(project: Project) -> None:
 
 def test_real_tiles_and_the_one_to_look_at(project: Project) -> None:
     tiles = real_tiles(project, 96)
-    assert {tile.size for tile in tiles} == {(96, 96)}
-    assert {tile.name for tile in tiles} >= {"real0_y0_x0_r0", "real2_y96_x96_r0"}
+    assert {tile.size for tile in tiles.pairs} == {(96, 96)}
+    assert {place.name for place in tiles.places} >= {"real0_y0_x0_r0", "real2_y96_x96_r0"}
     finished(project, metrics=("nearest",))
     with SampleStore(project.samples_path) as store:
         shown = nearest_real(project, store.row("stolen"))
-        assert tile_side(store.rows()) == 96
+        assert tile_side(row.size for row in store.rows()) == 96
         np.testing.assert_array_equal(shown.image, scene(1, 192, 36)[0][:, :96, 96:])
         new = store.add(sample("new", *scene(30, 96)))
         with pytest.raises(UserError, match="not known"):

@@ -14,11 +14,11 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Finished, Progress, Warned
 from napari_organoid_synth.core.metrics.memorisation import MANIFOLD
 from napari_organoid_synth.core.metrics.settings import ScoreSettings
-from napari_organoid_synth.core.pairs.loading import PairTable, save_layers_pair, split_table
-from napari_organoid_synth.core.pairs.pair import Source
+from napari_organoid_synth.core.pairs.loading import PairTable, add_pair, split_table
+from napari_organoid_synth.core.pairs.pair import SamplePair, Source
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.registry import EXTRACTORS
-from napari_organoid_synth.core.report import write_report
+from napari_organoid_synth.core.report.report import write_report
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.scores.score import score
 from napari_organoid_synth.core.scores.storage import SetScores, read_set_scores
@@ -34,7 +34,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     project = Project(tmp_path_factory.mktemp("made") / "project")
     for seed in range(6):
         image, labels = scene(seed, 2 * SIDE, 16)
-        save_layers_pair(project, f"real{seed}", image, labels, mask_kind="instances", class_names=("cell",))
+        add_pair(project, SamplePair(f"real{seed}", image, labels, class_names=("cell",)), "instances")
     split_table(PairTable.from_file(project.pairs_path), test=["real5"]).to_file(project.pairs_path)
     rng = np.random.default_rng(0)
     with SampleStore(project.samples_path) as store:

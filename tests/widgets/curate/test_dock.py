@@ -18,6 +18,7 @@ from qtpy.QtWidgets import QApplication, QMainWindow, QWidget
 
 from napari_organoid_synth.core.pairs.pair import SamplePair, Source
 from napari_organoid_synth.core.pairs.pictures import shown_limits
+from napari_organoid_synth.core.pairs.tile_reading import TilePlace
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.widgets.curate import dock as curate_widget
@@ -211,7 +212,7 @@ def test_space_shows_the_nearest_real_place_beside(
     table = check_pairs(find_pairs(tmp_path / "images", tmp_path / "masks"))
     table.to_file(filled.pairs_path)
     with SampleStore(filled.samples_path) as store:
-        store.rate("sample_2", {"nearest": 0.9}, nearest=("section", 8, 16))
+        store.rate("sample_2", {"nearest": 0.9}, nearest=TilePlace("section", 8, 16))
     dock.columns.views["new"].select(["sample_2"])
     qtbot.keyClick(dock.columns.views["new"], Qt.Key.Key_Space)
     qtbot.waitUntil(lambda: len(viewer.layers) == 4, timeout=10000)

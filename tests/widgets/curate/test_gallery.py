@@ -14,6 +14,7 @@ from qtpy.QtCore import QItemSelectionModel, QMimeData, QPersistentModelIndex, Q
 from qtpy.QtGui import QImage
 
 from napari_organoid_synth.core.pairs.pair import SamplePair
+from napari_organoid_synth.core.pairs.tile_reading import TilePlace
 from napari_organoid_synth.core.samples.store import SampleRow, SampleStore
 from napari_organoid_synth.widgets.curate.gallery import (
     SAMPLES_MIME,
@@ -349,7 +350,7 @@ def test_tooltip_speaks(tmp_path: Path) -> None:
         row,
         note="sharp, 14 objects, a copy",
         flagged="copy",
-        nearest="section_03",
+        nearest=TilePlace("section_03", 0, 64),
         scores={"sharp": 0.51234, "fits": 0.2},
     )
     assert describe(row).splitlines() == [

@@ -76,7 +76,7 @@ def test_a_stack_is_refused_in_words():
     image = viewer.add_image(np.zeros((2, 3, 20, 30)))
     with pytest.raises(UserError, match=r"shape \(2, 3, 20, 30\)"):
         pair_from_layers(image, viewer.add_labels(LABELS))
-    with pytest.raises(UserError, match="20 × 30 px, the mask 5 × 5 px"):
+    with pytest.raises(UserError, match="30 × 20 px, the mask 5 × 5 px"):
         pair_from_layers(viewer.add_image(np.zeros((20, 30))), viewer.add_labels(np.zeros((5, 5), int)))
 
 

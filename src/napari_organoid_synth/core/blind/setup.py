@@ -16,6 +16,7 @@ import json
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 from pathlib import Path
 from statistics import median
 from typing import Any, Literal
@@ -48,10 +49,11 @@ from napari_organoid_synth.core.blind.statistics import (
 )
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.metrics.base import intensity_limits, to_unit
-from napari_organoid_synth.core.metrics.real_tiles import real_tiles, tile_place, tile_side
+from napari_organoid_synth.core.metrics.real_tiles import real_tiles
 from napari_organoid_synth.core.pairs.loading import PairTable, check_pairs, read_entry
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.pictures import coloured, outline
+from napari_organoid_synth.core.pairs.tile_reading import TilePlace, tile_side
 from napari_organoid_synth.core.pairs.tiling import Tile, clean_instances, cut_pair, orient
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.samples.store import SampleRow, SampleStore
@@ -124,15 +126,17 @@ def _choose(
         raise UserError("There are no synthetic pairs yet.", todo="Make some in Generate.")
     with SampleStore(project.samples_path) as store:
         rows, copies = _candidates(store, settings)
-        side = tile_side(rows)
+        side = tile_side(row.size for row in rows)
         rows = [row for row in rows if min(row.size) >= side]
-        tiles = [tile for tile in real_tiles(project, side) if tile.labels.any() or not settings.masks]
+        found = real_tiles(project, side)
+        shown = [tile.labels.any() or not settings.masks for tile in found.pairs]
+        tiles = list(compress(found.pairs, shown))
         if not tiles:
             raise UserError("No real image has a mask.", "Expected outlines to draw.", "Show pictures without masks.")
         limits = intensity_limits(tiles)
         if tiles[0].is_rgb:  # stretched together, so that colours stay
             limits[:] = limits[:, 0].min(), limits[:, 1].max()
-        places = _apart([tile_place(tile.name) for tile in tiles], side, rng)
+        places = _apart(list(compress(found.places, shown)), side, rng)
         wanted = settings.number if settings.way == "in pairs" else max(1, settings.number // 2)
         number = min(wanted, len(rows), len(places))
         places = [places[index] for index in rng.permutation(len(places))[:number]]
@@ -141,7 +145,9 @@ def _choose(
     if not settings.turned:
         turns[:] = flips[:] = 0
     ways = list(zip(turns.tolist(), (flips > 0).tolist(), strict=True))
-    reals = [Picture("real", *place, *way) for place, way in zip(places, ways[:number], strict=True)]
+    reals = [
+        Picture("real", place.pair, place.y, place.x, *way) for place, way in zip(places, ways[:number], strict=True)
+    ]
     synthetics = []
     for row, way in zip(chosen, ways[number:], strict=True):
         y, x = (int(rng.integers(length - side + 1)) for length in row.size)
@@ -175,13 +181,13 @@ def _candidates(store: SampleStore, settings: BlindSettings) -> tuple[list[Sampl
     return kept, sum("copy" in row.flagged for row in rows)
 
 
-def _apart(places: Sequence[tuple[str, int, int]], side: int, rng: np.random.Generator) -> list[tuple[str, int, int]]:
-    """Places (pair, row, column) of which no two share a pixel: at random, or row by row where that gives more."""
+def _apart(places: Sequence[TilePlace], side: int, rng: np.random.Generator) -> list[TilePlace]:
+    """Choose places of which no two share a pixel: at random, or row by row where that gives more."""
 
-    def greedy(order: Iterable[int]) -> list[tuple[str, int, int]]:
-        taken: list[tuple[str, int, int]] = []
+    def greedy(order: Iterable[int]) -> list[TilePlace]:
+        taken: list[TilePlace] = []
         for index in order:
-            if not any(_overlap(places[index], other, side) for other in taken):
+            if not any(places[index].overlaps(other, side) for other in taken):
                 taken.append(places[index])
         return taken
 
@@ -189,15 +195,11 @@ def _apart(places: Sequence[tuple[str, int, int]], side: int, rng: np.random.Gen
     return max(found, key=len)
 
 
-def _overlap(one: tuple[str, int, int], other: tuple[str, int, int], side: int) -> bool:
-    return one[0] == other[0] and abs(one[1] - other[1]) < side and abs(one[2] - other[2]) < side
-
-
 def _different(
     store: SampleStore,
     rows: Sequence[SampleRow],
     number: int,
-    places: Sequence[tuple[str, int, int]],
+    places: Sequence[TilePlace],
     side: int,
     rng: np.random.Generator,
 ) -> tuple[list[SampleRow], int]:
@@ -210,9 +212,9 @@ def _different(
             break
         mask = store.pair(rows[index].id).source.provenance.get("mask")
         mask = mask if isinstance(mask, dict) else {}
-        place = tile_place(str(mask.get("name"))) if mask.get("kind") == "real" else None
+        place = TilePlace.from_name(str(mask.get("name"))) if mask.get("kind") == "real" else None
         digest = str(mask.get("digest", ""))
-        if (digest and digest in digests) or (place and any(_overlap(place, other, side) for other in taken)):
+        if (digest and digest in digests) or (place and any(place.overlaps(other, side) for other in taken)):
             alike.append(rows[index])
             continue
         digests.add(digest)

@@ -224,7 +224,7 @@ def _leaks(project: Project, store: SampleStore, test: list[SamplePair]) -> list
     warnings = []
     for name in sorted({row.run for row in store.rows()}):
         try:
-            seen = held & set(Run(project.run_path(name)).note().get("data", {}).values()) if name else set()
+            seen = held & Run(project.run_path(name)).metadata.data_hashes if name else set()
         except UserError:  # the run is gone; its samples stay useful
             continue
         if seen:

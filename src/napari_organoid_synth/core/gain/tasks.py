@@ -225,7 +225,7 @@ def _generator(folder: Path, task: Task, control: Control) -> dict[str, Any]:
     data: dict[str, str] = {}
     for number, (name, values) in enumerate(plan["recipes"].items()):
         _train(scratch, name, values, plan, control, here, number * share, (number + 1) * share)
-        data |= Run(scratch.path / "runs" / name).note()["data"]
+        data |= Run(scratch.path / "runs" / name).metadata.data
     refuse_seen(plan["held"], data)
     drawn = here / "drawn"
     if not drawn.exists():

@@ -16,8 +16,8 @@ from napari_organoid_synth.core.map.embedding import Embedding, check_method, em
 from napari_organoid_synth.core.map.gaps import empty_regions
 from napari_organoid_synth.core.map.settings import MapSettings
 from napari_organoid_synth.core.map.storage import REAL, write_map
-from napari_organoid_synth.core.metrics.real_tiles import tile_side
 from napari_organoid_synth.core.metrics.tile_space import TileSpace, check_weights
+from napari_organoid_synth.core.pairs.tile_reading import tile_side
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.samples.store import SampleRow, SampleStore
 
@@ -62,7 +62,7 @@ def map(project: Project, settings: MapSettings, control: Control) -> Iterator[E
         number = min(len(rows), settings.samples)
         rows = [rows[index * len(rows) // number] for index in range(number)]
         yield Started(0, {"total": PARTS, "samples": number})
-        space = TileSpace(project, tile_side(rows), settings)
+        space = TileSpace(project, tile_side(row.size for row in rows), settings)
         reported = time.monotonic()
         for share in space.learn():
             yield from control.wait_while_paused(0)
@@ -78,9 +78,9 @@ def map(project: Project, settings: MapSettings, control: Control) -> Iterator[E
         return
     rows = [row for row in rows if row.id in fakes]
     vectors = np.stack([*space.upright, *(fakes[row.id] for row in rows)])
-    regions = empty_regions(space.upright, vectors[len(space.names) :])
-    ids = [*space.names, *(row.id for row in rows)]
-    kinds = [*[REAL] * len(space.names), *(row.run for row in rows)]
+    regions = empty_regions(space.upright, vectors[len(space.places) :])
+    ids = [*(place.name for place in space.places), *(row.id for row in rows)]
+    kinds = [*[REAL] * len(space.places), *(row.run for row in rows)]
     starts = starts_for(len(ids), settings.restarts) if settings.method == "tsne" else 1
     if settings.method == "tsne" and starts < settings.restarts:
         text = f"{len(ids):,} points: t-SNE starts {starts} instead of {settings.restarts} times, to end in minutes."
@@ -113,7 +113,7 @@ def map(project: Project, settings: MapSettings, control: Control) -> Iterator[E
     assert best is not None
     result = {
         "points": len(ids),
-        "real": len(space.names),
+        "real": len(space.places),
         "method": best.method,
         "kl": best.kl,
         "perplexity": best.perplexity,

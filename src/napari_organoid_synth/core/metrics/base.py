@@ -108,14 +108,14 @@ class Judgement:
         The same in a few words.
     flag : str
         Why the pair should not be used, or nothing.
-    nearest : str
-        Name of the real tile it is most like, from the metric that looks for it.
+    nearest : int, optional
+        Index of the most similar tile among those that were fitted, from the metric that looks for it.
     """
 
     values: dict[str, float]
     words: str
     flag: str = ""
-    nearest: str = ""
+    nearest: int | None = None
 
 
 class Metric(ABC):
@@ -169,7 +169,7 @@ class Metric(ABC):
         """Scores, words and flag of a pair."""
         return self._judgement(self(pair))
 
-    def _judgement(self, values: dict[str, float], nearest: str = "") -> Judgement:
+    def _judgement(self, values: dict[str, float], nearest: int | None = None) -> Judgement:
         flag = self.warning if self.alarming(values) else ""
         return Judgement(values, self.describe(values), flag, nearest)
 

@@ -98,7 +98,6 @@ class Nearest(Metric):
         """Keep the real tiles, shrunk, with what does not depend on the sample."""
         self._limits = intensity_limits(real)
         self._side = max(11, min(SIDE, *(edge for pair in real for edge in pair.size)))
-        self._names = [pair.name for pair in real]
         sources = [pair.source.files or (pair.name,) for pair in real]
         self._source = np.repeat([sources.index(source) for source in sources], len(_ORIENTATIONS))
         self._tiles = [shrink(to_unit(pair.image, self._limits), self._side) for pair in real]
@@ -143,19 +142,18 @@ class Nearest(Metric):
         best = int(np.argmax(values))
         return float(values[best]), int(among[best]) // len(_ORIENTATIONS)
 
-    def find(self, pair: SamplePair) -> tuple[float, str]:
-        """Similarity and name of the nearest real tile."""
-        value, index = self._search(shrink(to_unit(pair.image, self._limits), self._side))
-        return value, self._names[index]
+    def find(self, pair: SamplePair) -> tuple[float, int]:
+        """Return similarity and index of the nearest real tile."""
+        return self._search(shrink(to_unit(pair.image, self._limits), self._side))
 
     def __call__(self, pair: SamplePair) -> dict[str, float]:
         """The similarity alone."""
         return {"nearest": self.find(pair)[0]}
 
     def judge(self, pair: SamplePair) -> Judgement:
-        """Score, words, flag and the name of the nearest real tile."""
-        value, name = self.find(pair)
-        return self._judgement({"nearest": value}, name)
+        """Return score, words, flag and the index of the nearest real tile."""
+        value, index = self.find(pair)
+        return self._judgement({"nearest": value}, index)
 
     def alarming(self, values: dict[str, float]) -> bool:
         """Whether a pair is too much like a real one."""

@@ -68,9 +68,9 @@ class RealFeatures:
 
     def __init__(self, project: Project, settings: ScoreSettings, side: int) -> None:
         self.settings, self.folder = settings, project.path / "features"
-        self.tiles = real_tiles(project, side)
+        self.tiles = real_tiles(project, side).pairs
         has_test = bool(PairTable.from_file(project.pairs_path).test)
-        self.unseen_tiles: list[SamplePair] = real_tiles(project, side, "test") if has_test else []
+        self.unseen_tiles: list[SamplePair] = real_tiles(project, side, "test").pairs if has_test else []
         self.limits = intensity_limits(self.tiles)
         self.side = min(SIDE, side)
         self.facts: list[TileFacts] = []

@@ -120,16 +120,18 @@ class TileSpace:
     Attributes
     ----------
     tiles : list of SamplePair
-    names, sources : list of str
-        Of each real tile, and of the image that it was cut from.
+    places : list of TilePlace
+        Where each lies.
+    sources : list of str
+        The image that each was cut from.
     features : NDArray (N, W, D) float32
         After `learn`: in W orientations, upright first.
     """
 
     def __init__(self, project: Project, side: int, settings: Extracting) -> None:
         self.settings, self.folder, self.side = settings, project.path / "features", side
-        self.tiles = real_tiles(project, side)
-        self.names = [tile.name for tile in self.tiles]
+        found = real_tiles(project, side)
+        self.tiles, self.places = found.pairs, found.places
         self.sources = [tile.source.files[0] if tile.source.files else tile.name for tile in self.tiles]
         self.limits = intensity_limits(self.tiles)
         self.pictures = [self.picture(tile) for tile in self.tiles]

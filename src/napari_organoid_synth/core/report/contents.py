@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,14 +13,15 @@ import numpy as np
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import JobFolder, Progress
-from napari_organoid_synth.core.metrics.real_tiles import tile_side
 from napari_organoid_synth.core.pairs.loading import read_entry
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.table import PairTable
+from napari_organoid_synth.core.pairs.tile_reading import tile_side
 from napari_organoid_synth.core.pairs.tiling import cut_pair, list_tiles
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.report.pictures import Album
+from napari_organoid_synth.core.runs.metadata import RunMetadata
 from napari_organoid_synth.core.samples.store import Change, SampleRow, SampleStore
 from napari_organoid_synth.core.scores.storage import SetScores, read_set_scores
 
@@ -31,11 +31,11 @@ IMAGES, TILES = 16, 4  # real images that are read, tiles of each
 
 @dataclass(frozen=True, eq=False)
 class TrainedRun:
-    """One training: its recipe, what it noted of the machine, and its curves when asked."""
+    """One training: its recipe, its metadata, and its curves when asked."""
 
     path: Path
     recipe: Recipe
-    note: dict[str, Any]
+    metadata: RunMetadata
 
     @property
     def name(self) -> str:
@@ -56,7 +56,7 @@ class TrainedRun:
     @property
     def steps(self) -> int:
         """How many it has done."""
-        return int(self.note.get("steps") or (self.progress[-1].step if self.progress else 0))
+        return self.metadata.steps or (self.progress[-1].step if self.progress else 0)
 
 
 @dataclass(eq=False)
@@ -102,7 +102,13 @@ class Contents:
     @cached_property
     def side(self) -> int:
         """Side of a tile, px."""
-        return tile_side(self.rows) if self.rows else self.runs[-1].recipe.tiles.size if self.runs else 256
+        return (
+            tile_side(row.size for row in self.rows)
+            if self.rows
+            else self.runs[-1].recipe.tiles.size
+            if self.runs
+            else 256
+        )
 
     @cached_property
     def tiles(self) -> list[SamplePair]:
@@ -162,7 +168,7 @@ def read_contents(project: Project, results: dict[str, Any], seconds: dict[str, 
                 recipe = Recipe.from_file(path / "recipe.yaml")
             except UserError:
                 continue
-            found.runs.append(TrainedRun(path, recipe, _note(path)))
+            found.runs.append(TrainedRun(path, recipe, _metadata(path)))
         found.set_scores = read_set_scores(project)
         yield found
     finally:
@@ -177,9 +183,8 @@ def _table(project: Project) -> PairTable | None:
         return None
 
 
-def _note(path: Path) -> dict[str, Any]:
+def _metadata(path: Path) -> RunMetadata:
     try:
-        found = json.loads((path / "run.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+        return RunMetadata.read(path / "run.json")
+    except UserError:
+        return RunMetadata()

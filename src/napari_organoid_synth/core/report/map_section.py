@@ -1,51 +1,61 @@
-"""The map of real tiles and generated pairs."""
+"""The map of real tiles and synthetic pairs."""
 
 from __future__ import annotations
 
-from html import escape
+from dataclasses import dataclass
 
 import numpy as np
 
 from napari_organoid_synth.core.map.storage import REAL, read_map
-from napari_organoid_synth.core.report.charts import COLOURS, Cloud, cloud, thin
+from napari_organoid_synth.core.quantities import plural
+from napari_organoid_synth.core.report.charts import COLOURS, Cloud, Group, thin
 from napari_organoid_synth.core.report.contents import Contents
-from napari_organoid_synth.core.report.page import Section, count, paragraph
+from napari_organoid_synth.core.report.rendering import Section
 
-MOST_POINTS = 20_000
+MAX_POINTS = 20_000
 METHODS = {"tsne": "t-SNE", "pca": "Principal components", "umap": "UMAP"}
 SHAPES = {"accepted": "box", "new": "ring", "rejected": "cross"}
 
 
+@dataclass(frozen=True)
+class MapOfTiles:
+    """What the section shows."""
+
+    explanation: str
+    cloud: Cloud
+    omitted: str
+
+
 def map_section(contents: Contents) -> Section | None:
-    """Points by run (colour) and verdict (shape), with how far the map can be trusted."""
+    """Show points by run (colour) and verdict (shape), with how far the map can be trusted."""
     found = read_map(contents.project)
     if found is None:
         return None
     points, kinds = found.coordinates, np.array(found.kinds)
     chosen = np.zeros(len(points), bool)
-    chosen[thin(len(points), MOST_POINTS)] = True
+    chosen[thin(len(points), MAX_POINTS)] = True
     verdicts = {row.id: row.verdict for row in contents.rows}
     verdict = np.array([verdicts.get(id, "new") for id in found.ids])
-    groups: list[Cloud] = [("real tiles", COLOURS[6], "dot", points[chosen & (kinds == REAL)])]
+    groups: list[Group] = [("real tiles", COLOURS[6], "dot", points[chosen & (kinds == REAL)])]
     runs = sorted(set(found.kinds) - {REAL})
     for place, run in enumerate(runs):
         for name, shape in SHAPES.items():
             of = chosen & (kinds == run) & (verdict == name)
             groups.append((f"{run or 'without a run'}, {name}", COLOURS[place % 6], shape, points[of]))
-    text = f"<p>{escape(_words(found.method, found.extractor, found.kl, found.perplexity))}</p>\n"
-    text += cloud(f"{METHODS[found.method]} map of real and generated tiles", [one for one in groups if len(one[3])])
-    if len(points) > MOST_POINTS:
-        text += paragraph(f"{MOST_POINTS:,} of {count(len(points), 'point')}, evenly chosen.", "faint")
-    return Section("Map", "map", text)
+    label = f"{METHODS[found.method]} map of real and synthetic tiles"
+    cloud = Cloud.of(label, [group for group in groups if len(group[3])])
+    omitted = f"{MAX_POINTS:,} of {plural(len(points), 'point')}, evenly chosen." if len(points) > MAX_POINTS else ""
+    explanation = _explanation(found.method, found.extractor, found.kl, found.perplexity)
+    return Section("Map", "map", MapOfTiles(explanation, cloud, omitted))
 
 
-def _words(method: str, extractor: str, kl: float | None, perplexity: float | None) -> str:
-    words = f"{METHODS[method]}: near on the map means alike in features ({extractor})."
+def _explanation(method: str, extractor: str, kl: float | None, perplexity: float | None) -> str:
+    text = f"{METHODS[method]}: tiles that lie close together have similar features ({extractor})."
     if kl is not None:
-        words += f" Kullback–Leibler divergence {kl:.3f}"
-        words += f", perplexity {perplexity:.3g}." if perplexity is not None else "."
-        words += (
-            " The divergence says how badly the map keeps the neighbourhoods of the features; it is no distance "
-            "between real and generated tiles. For that see KID and Told apart in table 1."
+        text += f" Kullback–Leibler divergence {kl:.3f}"
+        text += f", perplexity {perplexity:.3g}." if perplexity is not None else "."
+        text += (
+            " The divergence measures how much the map distorts the neighbourhoods of the features; it is not a "
+            "distance between real and synthetic tiles. For that see KID and Told apart in table 1."
         )
-    return words + " Sizes of groups and distances between them mean little."
+    return text + " Sizes of groups and distances between them mean little."

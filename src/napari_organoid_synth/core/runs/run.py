@@ -27,6 +27,7 @@ from napari_organoid_synth.core.codec.codec import Codec
 from napari_organoid_synth.core.codec.spec import PairSpec
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.recipe import Recipe
+from napari_organoid_synth.core.runs.metadata import RunMetadata
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -56,7 +57,17 @@ class Checkpoint:
     step: int
     path: Path
     sha256: str
-    numbers: dict[str, Any]
+    numbers: dict[str, float]
+
+    @property
+    def images_seen(self) -> int:
+        """Tiles that the generator was shown."""
+        return int(self.numbers["seen"])
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """What the samples of this checkpoint were measured by: ``kernel_distance`` and ``diversity``, if known."""
+        return {name: self.numbers[name] for name in (SCORE, "diversity") if name in self.numbers}
 
 
 class Run:
@@ -108,17 +119,16 @@ class Run:
         """What the network takes and gives."""
         return self.codec.spec(self.recipe.tiles.size, self.recipe.shape)
 
-    def note(self, **values: Any) -> dict[str, Any]:
-        """Add values to ``run.json`` (precision, machine, speed) and return all of them."""
-        path = self.path / "run.json"
-        try:
-            known = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            known = {}
-        if values:
-            known |= values
-            write_text(path, json.dumps(known, indent=1))
-        return dict(known)
+    @property
+    def metadata(self) -> RunMetadata:
+        """Contents of ``run.json``: pairs, machine, speed."""
+        return RunMetadata.read(self.path / "run.json")
+
+    def update_metadata(self, **changes: Any) -> RunMetadata:
+        """Change some values of ``run.json`` and return all of them."""
+        metadata = self.metadata.replace(**changes)
+        metadata.write(self.path / "run.json")
+        return metadata
 
     # ----------------------------------------------------------------------------------------------- checkpoints
 

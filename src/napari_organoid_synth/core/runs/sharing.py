@@ -19,8 +19,10 @@ from napari_organoid_synth.core.pairs.pair import RGB
 from napari_organoid_synth.core.pairs.pictures import decode_png, encode_png, outline, picture
 from napari_organoid_synth.core.project import Project, file_stem
 from napari_organoid_synth.core.recipe import Recipe, StartSettings
-from napari_organoid_synth.core.runs.model_file import AGAIN, LICENCES, SUFFIX, Bundle, Card, pack_bundle, read_bundle
-from napari_organoid_synth.core.runs.run import SCORE, Run, new_generator, read_preview
+from napari_organoid_synth.core.runs.card import LICENCES, Card
+from napari_organoid_synth.core.runs.metadata import ImportedFile
+from napari_organoid_synth.core.runs.model_file import AGAIN, SUFFIX, Bundle, pack_bundle, read_bundle
+from napari_organoid_synth.core.runs.run import Run, new_generator, read_preview
 from napari_organoid_synth.core.runs.settings import ShareSettings
 
 if TYPE_CHECKING:
@@ -63,13 +65,13 @@ def write_bundle(run: Run, path: Path, settings: ShareSettings, created: str = "
     checkpoint = run.load(gan, run.pick(settings.checkpoint))
     generator: Any = run.recipe.gan
     numbers = {key: float(value) for key, value in gan.state()[1].items()}
-    data = sorted(set(run.note().get("data", {}).values()))
+    data = sorted(run.metadata.data_hashes)
     card = Card.parse(
         {
             "name": settings.name or run.name,
             "generator": generator.name,
             "steps": checkpoint.step,
-            "images": int(checkpoint.numbers["seen"]),
+            "images": checkpoint.images_seen,
             "pairs": len(data),
             "data": data,
             "licence": settings.licence,
@@ -77,7 +79,7 @@ def write_bundle(run: Run, path: Path, settings: ShareSettings, created: str = "
             "note": settings.note,
             "created": created or datetime.datetime.now(datetime.UTC).date().isoformat(),
             "software": __version__,
-            "metrics": {key: checkpoint.numbers[key] for key in (SCORE, "diversity") if key in checkpoint.numbers},
+            "metrics": checkpoint.scores,
             "numbers": numbers,
         }
     )
@@ -112,7 +114,8 @@ def add_bundle(project: Project, path: Path, name: str = "") -> Run:
     bundle = read_bundle(path)
     for folder in project.runs() if not name else ():
         with suppress(UserError):  # a damaged run is not this one
-            if (run := Run(folder)).note().get("bundle", {}).get("sha256") == bundle.sha256:
+            imported = (run := Run(folder)).metadata.model_file
+            if imported is not None and imported.sha256 == bundle.sha256:
                 return run
     gan, image, card = new_generator(bundle.recipe, bundle.spec), _shown(bundle), bundle.card
     gan.load_matching_weights(tensors_of(bundle))
@@ -133,8 +136,8 @@ def add_bundle(project: Project, path: Path, name: str = "") -> Run:
         run = Run.create(beside, bundle.recipe, bundle.codec)
         run.put(save(weights), card.steps, {**card.numbers, **card.metrics})
         run.write_preview(card.steps, image, np.zeros((1, *image.shape[2:]), np.int32))
-        origin = {"file": bundle.path.name, "sha256": bundle.sha256, "steps": card.steps}
-        run.note(steps=card.steps, data=bundle.data, bundle=origin, card=card.model_dump(mode="json"))
+        imported = ImportedFile(file=bundle.path.name, sha256=bundle.sha256, steps=card.steps)
+        run.update_metadata(steps=card.steps, data=bundle.data, model_file=imported, card=card)
         target.parent.mkdir(exist_ok=True)
         beside.rename(target)
     except BaseException:
@@ -220,7 +223,8 @@ def _preview(run: Run, step: int) -> bytes:
     if not before:
         return encode_png(np.full((SIDE, SIDE, 3), 128, np.uint8))
     image, labels = read_preview(before[-1][1])
-    if before[-1][0] == run.note().get("bundle", {}).get("steps"):  # the picture that came with the model
+    imported = run.metadata.model_file
+    if imported is not None and before[-1][0] == imported.steps:  # the picture that came with the model
         return encode_png(np.ascontiguousarray(image[0].transpose(1, 2, 0)))
     columns = []
     for sample, mask in zip(image[:SHOWN], labels[:SHOWN], strict=True):

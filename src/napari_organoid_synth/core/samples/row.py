@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from napari_organoid_synth.core.pairs.pair import MaskKind
+from napari_organoid_synth.core.pairs.tile_reading import TilePlace
 
 Verdict = Literal["new", "accepted", "rejected"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
@@ -82,10 +83,8 @@ class SampleRow:
         The scores in words: ``"sharp, 14 objects, not a copy"``.
     flagged : str
         Why it should not be used: ``"copy"``, ``"mask"`` or nothing.
-    nearest : str
-        Name of the most similar real pair, once scored.
-    nearest_at : (int, int), optional
-        First row and column of its most similar tile.
+    nearest : TilePlace, optional
+        The most similar real tile, once scored.
     tags : tuple of str
         What a person sorts it under, in alphabetical order.
     remark : str
@@ -104,8 +103,7 @@ class SampleRow:
     mask_kind: MaskKind
     note: str = ""
     flagged: str = ""
-    nearest: str = ""
-    nearest_at: tuple[int, int] | None = None
+    nearest: TilePlace | None = None
     scores: dict[str, float] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
     remark: str = ""
@@ -143,13 +141,11 @@ def to_row(record: tuple[Any, ...], folder: Path, scores: dict[str, float]) -> S
     """One result of a query for `COLUMNS`, with the files in ``folder``."""
     id, name, run, created, verdict, image, labels, n_objects, height, width, kind = record[:11]
     note, flagged, nearest, y, x, tags, remark = record[11:]
-    place = None if y is None else (y, x)
+    place = None if y is None else TilePlace(nearest, y, x)
     files = folder / Path(image).name, labels_file(folder, labels)
     size = height, width
     more: dict[str, Any] = {"scores": scores, "tags": split_tags(tags), "remark": remark}
-    return SampleRow(
-        id, name, run, created, verdict, *files, n_objects, size, kind, note, flagged, nearest, place, **more
-    )
+    return SampleRow(id, name, run, created, verdict, *files, n_objects, size, kind, note, flagged, place, **more)
 
 
 def labels_file(folder: Path, labels: str) -> Path:

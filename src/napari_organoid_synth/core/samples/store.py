@@ -12,7 +12,7 @@ import glob
 import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs import ome_tiff
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.pictures import decode_png, make_thumbnail
+from napari_organoid_synth.core.pairs.tile_reading import TilePlace
 from napari_organoid_synth.core.project import file_stem
 from napari_organoid_synth.core.registry import METRICS
 from napari_organoid_synth.core.samples.database import SampleDatabase
@@ -234,16 +235,16 @@ class SampleStore(SampleDatabase):
         *,
         note: str | None = None,
         flagged: str | None = None,
-        nearest: tuple[str, int, int] | None = None,
+        nearest: TilePlace | None = None,
     ) -> None:
-        """Set scores of a sample (others stay) and, when given, its note, flag and nearest real pair (name, y, x)."""
+        """Set scores of a sample (others stay) and, when given, its note, flag and nearest real tile."""
         with self.transaction():
             self.row(id)
             self._db.executemany(
                 "INSERT OR REPLACE INTO scores VALUES (?, ?, ?)",
                 [(id, metric, float(value)) for metric, value in scores.items() if np.isfinite(value)],
             )
-            name, y, x = nearest or (None, None, None)
+            name, y, x = astuple(nearest) if nearest else (None, None, None)
             for column, value in (
                 ("note", note),
                 ("flagged", flagged),

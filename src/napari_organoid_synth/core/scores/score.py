@@ -22,9 +22,10 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Event, Finished, Progress, Started, Warned
 from napari_organoid_synth.core.metrics.base import Judgement, Metric
 from napari_organoid_synth.core.metrics.memorisation import REAL_DISTANCE
-from napari_organoid_synth.core.metrics.real_tiles import read_tile, real_tiles, tile_place, tile_side
+from napari_organoid_synth.core.metrics.real_tiles import RealTiles, real_tiles
 from napari_organoid_synth.core.metrics.settings import ScoreSettings
 from napari_organoid_synth.core.pairs.pair import SamplePair
+from napari_organoid_synth.core.pairs.tile_reading import TilePlace, read_tile, tile_side
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.registry import METRICS
 from napari_organoid_synth.core.samples.store import SampleRow, SampleStore
@@ -61,7 +62,7 @@ def score(project: Project, settings: ScoreSettings, control: Control) -> Iterat
         todo = rows if settings.again else [row for row in rows if not wanted <= row.scores.keys()]
         yield Started(0, {"total": len(todo), "already": len(rows) - len(todo)})
         tiles = yield from _fit(project, metrics, todo, control)
-        tally = yield from _judge(store, metrics, todo, control)
+        tally = yield from _judge(store, metrics, tiles.places, todo, control)
         yield Progress(tally.number, len(todo))
         sets: list[SetScores] = []
         if settings.sets != "none" and not control.canceled:
@@ -71,7 +72,7 @@ def score(project: Project, settings: ScoreSettings, control: Control) -> Iterat
         "already": len(rows) - len(todo),
         "copies": tally.flags["copy"],
         "broken_masks": tally.flags["mask"],
-        "real_tiles": len(tiles),
+        "real_tiles": len(tiles.places),
         "sets": [one.model_dump(mode="json") for one in sets],
     }
     yield Finished(tally.number, "canceled" if control.canceled else "completed", result)
@@ -79,17 +80,17 @@ def score(project: Project, settings: ScoreSettings, control: Control) -> Iterat
 
 def _fit(
     project: Project, metrics: Sequence[Metric], todo: Sequence[SampleRow], control: Control
-) -> Generator[Event, None, list[SamplePair]]:
+) -> Generator[Event, None, RealTiles]:
     """Fit the metrics to the real tiles, and return these."""
     if not todo:
-        return []
+        return RealTiles([], [])
     yield Progress(0, len(todo), note="cut the real tiles")
-    tiles = real_tiles(project, tile_side(todo))
+    tiles = real_tiles(project, tile_side(row.size for row in todo))
     for metric in metrics:
         if control.canceled:
             break
         yield Progress(0, len(todo), note=f"real tiles: {metric.title.lower()}")
-        metric.fit(tiles)
+        metric.fit(tiles.pairs)
     return tiles
 
 
@@ -104,7 +105,11 @@ class _Tally:
 
 
 def _judge(
-    store: SampleStore, metrics: list[Metric], todo: Sequence[SampleRow], control: Control
+    store: SampleStore,
+    metrics: list[Metric],
+    places: Sequence[TilePlace],
+    todo: Sequence[SampleRow],
+    control: Control,
 ) -> Generator[Event, None, _Tally]:
     """Score samples one by one, and write what was found twice a second."""
     tally, begun, reported = _Tally(), time.monotonic(), time.monotonic()
@@ -125,15 +130,20 @@ def _judge(
             tally.cleared_ids.add(row.id)
         tally.number += 1
         if time.monotonic() - reported > REPORT_SECONDS:
-            _write(store, metrics, found)
+            _write(store, metrics, places, found)
             reported = time.monotonic()
             rate = tally.number / (reported - begun)
             yield Progress(tally.number, len(todo), rate=rate, seconds_left=(len(todo) - tally.number) / rate)
-    _write(store, metrics, found)
+    _write(store, metrics, places, found)
     return tally
 
 
-def _write(store: SampleStore, metrics: list[Metric], found: list[tuple[SampleRow, list[Judgement]]]) -> None:
+def _write(
+    store: SampleStore,
+    metrics: list[Metric],
+    places: Sequence[TilePlace],
+    found: list[tuple[SampleRow, list[Judgement]]],
+) -> None:
     """Write what was found, in one transaction."""
     warnings = {metric.warning for metric in metrics}
     with store.transaction():
@@ -150,7 +160,7 @@ def _write(store: SampleStore, metrics: list[Metric], found: list[tuple[SampleRo
                 values,
                 note=note.replace("not a copy", "a copy of a real image") if "copy" in flags else note,
                 flagged=", ".join(flags),
-                nearest=next((tile_place(judgement.nearest) for judgement in judgements if judgement.nearest), None),
+                nearest=next((places[one.nearest] for one in judgements if one.nearest is not None), None),
             )
     found.clear()
 
@@ -170,7 +180,6 @@ def nearest_real(project: Project, row: SampleRow) -> SamplePair:
     UserError
         If the sample has no score yet or that image is no longer among the real pairs.
     """
-    if row.nearest_at is None:
+    if row.nearest is None:
         raise UserError(f"The nearest real image of '{row.name}' is not known.", todo="Score the samples first.")
-    y, x = row.nearest_at
-    return read_tile(project, f"{row.nearest}_y{y}_x{x}_r0", tile_side([row]))
+    return read_tile(project, row.nearest, tile_side([row.size]))

@@ -25,7 +25,6 @@ from napari_organoid_synth.core.metrics.memorisation import (
 )
 from napari_organoid_synth.core.metrics.nearest import TWIN
 from napari_organoid_synth.core.metrics.real_features import RealFeatures, places, some
-from napari_organoid_synth.core.metrics.real_tiles import tile_side
 from napari_organoid_synth.core.metrics.sets import (
     FEATURE_SCORES,
     IMAGE_SCORES,
@@ -46,6 +45,7 @@ from napari_organoid_synth.core.metrics.sets import (
 from napari_organoid_synth.core.metrics.settings import ScoreSettings
 from napari_organoid_synth.core.metrics.tile_facts import TileFacts, look
 from napari_organoid_synth.core.metrics.tile_space import check_weights
+from napari_organoid_synth.core.pairs.tile_reading import tile_side
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.samples.store import SampleRow, SampleStore
 from napari_organoid_synth.core.scores.storage import (
@@ -117,7 +117,7 @@ def score_sets(
             missing[run] = some(rows, MAX_SAMPLES)
     if not missing:
         return found
-    real = RealFeatures(project, settings, tile_side([row for rows in missing.values() for row in rows]))
+    real = RealFeatures(project, settings, tile_side(row.size for rows in missing.values() for row in rows))
     scoring = _Scoring(store, real, control, cleared_ids, missing)
     if not (yield from scoring.learn()):
         return found

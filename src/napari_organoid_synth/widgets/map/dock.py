@@ -25,8 +25,9 @@ from napari_organoid_synth.core.map.settings import MapSettings
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.samples.store import SampleStore, Verdict
-from napari_organoid_synth.widgets.forms.editors import guard_wheel
-from napari_organoid_synth.widgets.forms.form import Fold, SettingsForm, rows
+from napari_organoid_synth.widgets.forms.boxes import guard_wheel
+from napari_organoid_synth.widgets.forms.containers import rows
+from napari_organoid_synth.widgets.forms.form import settings_form
 from napari_organoid_synth.widgets.map.filling import FillPanel
 from napari_organoid_synth.widgets.map.groups import BY_RUN, BY_VERDICT, groups_of, score_range
 from napari_organoid_synth.widgets.map.hover import HoverCard
@@ -51,10 +52,10 @@ from napari_organoid_synth.widgets.shared.dock import (
 )
 from napari_organoid_synth.widgets.shared.layers import look_at, show_pair
 from napari_organoid_synth.widgets.shared.menus import open_dock
+from napari_organoid_synth.widgets.shared.project_choice import add_recent_buttons
 from napari_organoid_synth.widgets.shared.sample_layers import OPENED_AT_ONCE, SampleLayers
 from napari_organoid_synth.widgets.shared.store_tasks import DONE
 from napari_organoid_synth.widgets.shared.thumbnails import StoreThread
-from napari_organoid_synth.widgets.shared.workspace import add_recent_buttons
 
 PURPOSE = (
     "Here you see where your real tiles and the synthetic pairs lie to each other: alike ones lie near each other, and "
@@ -146,13 +147,10 @@ class MapWidget(WideDock):
         self.perplexity.setDecimals(1)
         self.perplexity.setSpecialValueText("automatic")
         guard_wheel(self.perplexity)
-        self.form = SettingsForm(MapSettings, hidden=("method", "perplexity"))
-        self.fold = Fold("More settings")
-        self.fold.addWidget(self.form)
+        self.form = settings_form(MapSettings, shown=(), hidden=("method", "perplexity"))
         self.method.currentIndexChanged.connect(self._edited)
         self.perplexity.valueChanged.connect(self._edited)
-        self.form.valueChanged.connect(self._edited)
-        self.form.problemChanged.connect(lambda _: self._judge())
+        self.form.changed.connect(self._edited)
 
         self.lasso_button, self.fit_button = QToolButton(), QToolButton()
         for button, text, name, tip in (
@@ -185,7 +183,7 @@ class MapWidget(WideDock):
         tip = "About how many neighbours count in t-SNE. Automatic: 30, or a third of the points where these are few."
         add_row(making, "Perplexity", self.perplexity, tip)
         column.addLayout(making)
-        column.addWidget(self.fold)
+        column.addWidget(self.form.native)
         self.copy_button = self.command_button(lambda: ("map", self.value()))
         column.addWidget(self.copy_button)
         column.addStretch(1)
@@ -244,11 +242,11 @@ class MapWidget(WideDock):
     def value(self) -> MapSettings:
         """The settings as shown."""
         chosen = {"method": self.method.currentData(), "perplexity": self.perplexity.value()}
-        return MapSettings.parse(self.form.value().model_dump() | chosen)
+        return MapSettings.parse(self.form.value.model_dump() | chosen)
 
     def setValue(self, settings: MapSettings) -> None:
         """Show settings."""
-        self.form.setValue(settings)
+        self.form.show_value(settings)
         self.method.setCurrentIndex(max(0, self.method.findData(settings.method)))
         self.perplexity.setValue(settings.perplexity)
 
@@ -468,9 +466,12 @@ class MapWidget(WideDock):
             self.message.setText(f"Opened the first {OPENED_AT_ONCE} of {len(rows):,}.")
 
         def read(store: SampleStore) -> list[tuple[str, SamplePair]]:
-            from napari_organoid_synth.core.metrics.real_tiles import read_tile
+            from napari_organoid_synth.core.pairs.tile_reading import TilePlace, read_tile
 
-            return [("", read_tile(project, id, side or 0)) if real else (id, store.pair(id)) for id, real in chosen]
+            return [
+                ("", read_tile(project, TilePlace.from_name(id), side or 0)) if real else (id, store.pair(id))
+                for id, real in chosen
+            ]
 
         self._thread.submit(read, self._show_layers, self.show_error)
 

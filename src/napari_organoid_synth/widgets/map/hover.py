@@ -118,8 +118,8 @@ class HoverCard(QFrame):
 
 def draw_tile(project: Project, id: str, side: int) -> QImage:
     """The thumbnail of a real tile; for the background thread."""
-    from napari_organoid_synth.core.metrics.real_tiles import read_tile
     from napari_organoid_synth.core.pairs.pictures import decode_png, make_thumbnail
+    from napari_organoid_synth.core.pairs.tile_reading import TilePlace, read_tile
 
-    image, labels = make_thumbnail(read_tile(project, id, side))
+    image, labels = make_thumbnail(read_tile(project, TilePlace.from_name(id), side))
     return draw_thumbnail(decode_png(image), decode_png(labels), PICTURE, "outline")

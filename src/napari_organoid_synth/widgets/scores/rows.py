@@ -9,7 +9,7 @@ from qtpy.QtCore import QPointF, QRectF, QSize, Qt
 from qtpy.QtGui import QColor, QPainter, QPen
 from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
-from napari_organoid_synth.widgets.forms.form import Fold
+from napari_organoid_synth.widgets.forms.containers import Fold
 from napari_organoid_synth.widgets.shared.cards import Drawn, theme_colour
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from napari_organoid_synth.core.pairs.ome_tiff import LABELS_ENDING, MAP_ENDINGS
 from napari_organoid_synth.core.project import file_stem
 from napari_organoid_synth.core.segmentation.catalog import Trained, all_trained
 from napari_organoid_synth.core.segmentation.settings import PredictSettings
-from napari_organoid_synth.widgets.forms.form import Fold, rows
+from napari_organoid_synth.widgets.forms.containers import Fold, rows
 from napari_organoid_synth.widgets.segment.layer_files import (
     IMAGES,
     NOTE,

@@ -24,7 +24,7 @@ from napari_organoid_synth.core.gain.table import gain_verdict
 from napari_organoid_synth.core.job import Progress
 from napari_organoid_synth.core.pairs.pictures import FALSE_NEGATIVE, FALSE_POSITIVE, WRONG_CLASS
 from napari_organoid_synth.core.segmentation.threshold_curves import FoldScores
-from napari_organoid_synth.widgets.forms.form import Fold, rows
+from napari_organoid_synth.widgets.forms.containers import Fold, rows
 from napari_organoid_synth.widgets.segment.arms import arm_name
 from napari_organoid_synth.widgets.segment.gain_plot import ChangePlot, GainBars, GainPlot
 from napari_organoid_synth.widgets.segment.interval_plot import IntervalPlot

@@ -9,17 +9,12 @@ from typing import Any
 from qtpy.QtCore import QSize, Qt, QTimer
 from qtpy.QtWidgets import (
     QBoxLayout,
-    QComboBox,
     QFormLayout,
     QFrame,
     QHBoxLayout,
     QLabel,
     QLayout,
     QScrollArea,
-    QSizePolicy,
-    QStyle,
-    QStyleOptionComboBox,
-    QStylePainter,
     QVBoxLayout,
     QWidget,
 )
@@ -27,12 +22,14 @@ from qtpy.QtWidgets import (
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.frozen_model import Settings
 from napari_organoid_synth.core.job import Failed
-from napari_organoid_synth.widgets.forms.editors import guard_wheel
+from napari_organoid_synth.widgets.forms.boxes import ComboBox
 from napari_organoid_synth.widgets.shared import rebuild as _rebuild
+from napari_organoid_synth.widgets.shared.canvas_drop import watch_canvas
 from napari_organoid_synth.widgets.shared.cards import CopyButton, EmptyCard, ErrorCard, PrimaryButton, WrapLabel
 from napari_organoid_synth.widgets.shared.jobs import command_text
 from napari_organoid_synth.widgets.shared.menus import move_down, settle
-from napari_organoid_synth.widgets.shared.workspace import Workspace, add_recent_buttons
+from napari_organoid_synth.widgets.shared.project_choice import add_recent_buttons
+from napari_organoid_synth.widgets.shared.workspace import Workspace
 
 ACROSS, DOWN = QBoxLayout.Direction.LeftToRight, QBoxLayout.Direction.TopToBottom
 
@@ -48,6 +45,7 @@ class Dock(QWidget):
     def __init__(self, viewer: Any) -> None:
         super().__init__()
         self.viewer, self.workspace, self.error = viewer, Workspace.of(viewer), ErrorCard()
+        watch_canvas(viewer)
 
     def guard(self, action: Callable[[], Any]) -> Any:
         """Do something; what goes wrong is shown in the dock and everything stays usable."""
@@ -259,28 +257,9 @@ def scrolling(content: QWidget) -> QScrollArea:
     return area
 
 
-class ComboBox(QComboBox):
-    """A combo box whose text ends in an ellipsis where there is no room for it."""
-
-    def paintEvent(self, event: Any) -> None:
-        """Paint as usual, with the text shortened."""
-        painter, option = QStylePainter(self), QStyleOptionComboBox()
-        self.initStyleOption(option)
-        part, field = QStyle.ComplexControl.CC_ComboBox, QStyle.SubControl.SC_ComboBoxEditField
-        room = self.style().subControlRect(part, option, field, self).width() - 6
-        option.currentText = self.fontMetrics().elidedText(option.currentText, Qt.TextElideMode.ElideRight, room)
-        painter.drawComplexControl(part, option)
-        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
-
-
 def combo_box() -> ComboBox:
-    """A combo box that never widens its dock and leaves the wheel to the scroll area."""
-    combo = ComboBox()
-    combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    combo.setMinimumContentsLength(8)
-    combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-    guard_wheel(combo)
-    return combo
+    """Create a combo box that never widens its dock and leaves the wheel to the scroll area."""
+    return ComboBox()
 
 
 def add_row(layout: QFormLayout, text: str, widget: QWidget, tip: str) -> None:

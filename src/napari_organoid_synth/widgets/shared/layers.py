@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.pair import RGB, MaskKind, SamplePair, Source
+from napari_organoid_synth.layer_data import pair_layers
 
 SAMPLES = "samples"
 GAP = 4
@@ -34,21 +35,8 @@ def show_pair(viewer: Any, pair: SamplePair, outline: int = 0) -> tuple[Any, Any
     (Image, Labels)
         Named ``<name>`` and ``<name> mask``, scaled by the pixel size; `pair_from_layers` is the inverse.
     """
-    scale = pair.pixel_size or (1.0, 1.0)
-    units = ("um", "um") if pair.pixel_size else None
-    metadata = {"organoid_synth": {"pair": pair}}
-    options: dict[str, Any] = {"name": pair.name, "metadata": metadata}
-    if pair.is_rgb:
-        image = viewer.add_image(
-            np.ascontiguousarray(np.moveaxis(pair.image, 0, -1)), rgb=True, scale=scale, units=units, **options
-        )
-    elif len(pair.image) == 1:
-        image = viewer.add_image(pair.image[0], scale=scale, units=units, **options)
-    else:
-        image = viewer.add_image(
-            pair.image, scale=(1.0, *scale), units=("pixel", *units) if units else None, rgb=False, **options
-        )
-    labels = viewer.add_labels(pair.labels, name=f"{pair.name} mask", scale=scale, units=units, metadata=metadata)
+    (pixels, image_options, _), (numbers, labels_options, _) = pair_layers(pair)
+    image, labels = viewer.add_image(pixels, **image_options), viewer.add_labels(numbers, **labels_options)
     labels.contour = outline
     for name in (SAMPLES, f"{SAMPLES} outlines"):  # a pair among live samples looks like one of them
         if name in viewer.layers and _overlap(viewer.layers[name], labels):

@@ -35,8 +35,8 @@ def describe(row: SampleRow) -> str:
         lines.append(f"Note: {row.remark}")
     if row.edited:
         lines.append("Its mask was edited.")
-    if row.nearest:
-        lines.append(f"Most similar real image: {row.nearest}")
+    if row.nearest is not None:
+        lines.append(f"Most similar real image: {row.nearest.pair}")
     lines.append(f"{row.n_objects} objects, {row.size[0]} × {row.size[1]} px" + (f", {row.run}" if row.run else ""))
     for metric, value in sorted(row.scores.items()):
         lines.append(f"{metric}: {value:.3g}" + (f" ({ABOUT[metric]})" if metric in ABOUT else ""))
