@@ -114,6 +114,7 @@ def test_weights_and_samples_repeat_by_seed(name: str) -> None:
     assert not torch.equal(draw(first, 0), draw(other, 0))
 
 
+@pytest.mark.slow
 def test_losses_of_fifty_steps_in_bf16_are_those_in_float32(name: str) -> None:
     curves: dict[bool, dict[str, list[torch.Tensor]]] = {False: {}, True: {}}
     recipe = small(name)
