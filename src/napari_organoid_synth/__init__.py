@@ -33,6 +33,7 @@ _PLACES = {
     # arrays in, arrays out
     "make_pairs": "core.synthesis.arrays:make_pairs",
     "paint": "core.synthesis.arrays:paint",
+    "score_sets": "core.scores.arrays:score_sets",
     # a project and what lies in it
     "Project": "core.project:Project",
     "Run": "core.runs.run:Run",
