@@ -58,6 +58,7 @@ _PLACES = {
     "PredictSettings": "core.segmentation.settings:PredictSettings",
     "AnnotateSettings": "core.segmentation.settings:AnnotateSettings",
     "ShareSettings": "core.runs.settings:ShareSettings",
+    "settings_form": "widgets.forms.form:settings_form",
     # long work, as generators of events
     "train": "core.training.train:train",
     "generate": "core.synthesis.generate:generate",
