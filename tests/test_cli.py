@@ -111,7 +111,7 @@ def test_wrong_use_is_exit_code_2() -> None:
 
 VERBS = [
     "train", "pipeline", "gain", "generate", "score", "map", "fill", "export", "segment", "predict", "annotate", "pair",
-    "curate", "control", "simulate", "list", "share", "adopt", "blind", "demo", "window", "report",
+    "curate", "control", "simulate", "list", "share", "import-model", "blind", "demo", "window", "report",
 ]  # fmt: skip
 NOTHING_TO_SET = {"list", "control", "blind", "window"}
 
