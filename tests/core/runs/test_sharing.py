@@ -428,7 +428,7 @@ def test_a_card_of_random_values_is_refused_in_words(file: Path) -> None:
         assert found == "refused" or isinstance(found, ModelFile)
 
 
-def test_reading_a_bundle_loads_no_torch() -> None:
+def test_reading_a_model_file_loads_no_torch() -> None:
     import subprocess
     import sys
 
@@ -456,6 +456,8 @@ def test_share_and_import_on_the_command_line(run: Run, tmp_path: Path, capsys: 
     assert imported["run"].endswith("-mine")
     assert (imported["authors"], imported["licence"]) == ("Ada", "MIT")
     assert "no optimiser state" in err
-    app(["adopt", str(tmp_path / "other"), str(file), "--json"], standalone_mode=False)  # its name in version 0.1
+    app(
+        ["import-model", str(tmp_path / "other"), str(file), "--json"], standalone_mode=False
+    )  # its name in version 0.1
     assert json.loads(capsys.readouterr().out)["run"] == imported["run"]
     assert Project(tmp_path / "other").run_path(imported["run"]).exists()

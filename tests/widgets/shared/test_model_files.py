@@ -16,6 +16,7 @@ from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.runs.settings import ShareSettings
 from napari_organoid_synth.core.simulators.simulate import em
 from napari_organoid_synth.widgets.shared import reader as _reader
+from napari_organoid_synth.widgets.shared.canvas_drop import watch_canvas
 from napari_organoid_synth.widgets.shared.menus import open_dock
 from napari_organoid_synth.widgets.shared.runs import describe_run
 from napari_organoid_synth.widgets.shared.workspace import Workspace
@@ -198,7 +199,9 @@ def test_dropped_on_the_canvas_it_is_taken_in_without_a_question(viewer, qtbot, 
     workspace = Workspace.of(viewer)
     workspace.setProject(project)
     with qtbot.waitSignal(workspace.runner("import-model").finished, timeout=WAIT):
-        assert workspace.eventFilter(viewer.window._qt_viewer, drop_event(made / "em.synth", made / "em.synth"))
+        assert watch_canvas(viewer).eventFilter(
+            viewer.window._qt_viewer, drop_event(made / "em.synth", made / "em.synth")
+        )
     qtbot.waitUntil(lambda: not workspace._models and not workspace.runner("import-model").running, timeout=WAIT)
     assert len(project.runs()) == 1
     assert len(viewer.layers) == 0

@@ -27,7 +27,6 @@ from napari_organoid_synth.core.codec.codec import Codec
 from napari_organoid_synth.core.codec.spec import PairSpec
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.recipe import Recipe
-from napari_organoid_synth.core.registry import GENERATORS
 from napari_organoid_synth.core.runs.metadata import RunMetadata
 
 if TYPE_CHECKING:
@@ -334,12 +333,7 @@ def read_preview(path: Path) -> tuple[NDArray[Any], NDArray[np.int32]]:
 
 
 def new_generator(recipe: Recipe, spec: PairSpec) -> Generator:
-    """The recipe's generator with initial weights that depend on its seed alone."""
-    import torch
+    """Build the recipe's generator with initial weights that depend on its seed alone."""
+    from napari_organoid_synth.core.generators.base import build_generator
 
-    from napari_organoid_synth.core.device import seed_of
-
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed_of(recipe.train.seed, "weights"))
-        gan: Generator = GENERATORS.load(recipe.gan.name)(recipe.gan, spec)
-    return gan
+    return build_generator(recipe.gan, spec, recipe.train.seed)
