@@ -33,6 +33,7 @@ _PLACES = {
     # arrays in, arrays out
     "make_pairs": "core.synthesis.arrays:make_pairs",
     "paint": "core.synthesis.arrays:paint",
+    "score_sets": "core.scores.arrays:score_sets",
     # a project and what lies in it
     "Project": "core.project:Project",
     "Run": "core.runs.run:Run",
@@ -57,6 +58,7 @@ _PLACES = {
     "PredictSettings": "core.segmentation.settings:PredictSettings",
     "AnnotateSettings": "core.segmentation.settings:AnnotateSettings",
     "ShareSettings": "core.runs.settings:ShareSettings",
+    "settings_form": "widgets.forms.form:settings_form",
     # long work, as generators of events
     "train": "core.training.train:train",
     "generate": "core.synthesis.generate:generate",

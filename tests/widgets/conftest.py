@@ -109,13 +109,14 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def fake_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     """Every runner starts the stand-in; ``fake_job.setenv("FAKE_JOB", ...)`` chooses how it behaves."""
+    from napari_organoid_synth.widgets.shared import job_process
     from napari_organoid_synth.widgets.shared import jobs as _jobs
 
     script = tmp_path / "fake_job.py"
     script.write_text(FAKE_JOB)
     monkeypatch.setattr(_jobs.JobRunner, "COMMAND", (sys.executable, str(script)))
     yield monkeypatch
-    for child in _jobs._children:
+    for child in job_process.children:
         if child.poll() is None:
             child.terminate()
         child.wait(5)

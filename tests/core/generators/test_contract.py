@@ -37,6 +37,7 @@ def test_default_settings_survive_yaml(name: str, tmp_path: Path) -> None:
     assert type(config).from_file(tmp_path / "config.yaml") == config
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", GENERATORS.names())
 def test_losses_of_fifty_steps_in_bf16_are_those_in_float32(name: str) -> None:
     curves: dict[bool, dict[str, list[torch.Tensor]]] = {False: {}, True: {}}

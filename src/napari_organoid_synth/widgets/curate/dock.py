@@ -26,7 +26,8 @@ from napari_organoid_synth.widgets.curate.bar import CurateBar
 from napari_organoid_synth.widgets.curate.columns import Columns
 from napari_organoid_synth.widgets.curate.gallery import read_ids
 from napari_organoid_synth.widgets.curate.panels import AcceptPanel, TagPanel
-from napari_organoid_synth.widgets.shared.cards import EmptyCard, PrimaryButton
+from napari_organoid_synth.widgets.shared.buttons import PrimaryButton
+from napari_organoid_synth.widgets.shared.cards import EmptyCard
 from napari_organoid_synth.widgets.shared.dock import ACROSS, DOWN, WideDock
 from napari_organoid_synth.widgets.shared.menus import move_down, open_dock
 from napari_organoid_synth.widgets.shared.project_choice import choose_project

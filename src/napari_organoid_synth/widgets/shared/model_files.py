@@ -8,7 +8,7 @@ from typing import Any
 
 from qtpy.QtCore import Signal
 
-from napari_organoid_synth.widgets.shared.cards import WrapLabel
+from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
 
 class ModelIntake(WrapLabel):
