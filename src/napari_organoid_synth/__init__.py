@@ -38,8 +38,8 @@ _PLACES = {
     "Project": "core.project:Project",
     "Run": "core.runs.run:Run",
     "SampleStore": "core.samples.store:SampleStore",
-    "write_model": "core.runs.sharing:write_bundle",
-    "import_model": "core.runs.sharing:add_bundle",
+    "write_model": "core.runs.sharing:write_model_file",
+    "import_model": "core.runs.sharing:import_model",
     "write_report": "core.report.report:write_report",
     # settings
     "Recipe": "core.recipe:Recipe",

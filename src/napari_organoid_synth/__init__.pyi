@@ -21,8 +21,8 @@ from .core.recipe import Recipe, StartSettings, TrainSettings
 from .core.report.report import write_report
 from .core.runs.run import Run
 from .core.runs.settings import ShareSettings
-from .core.runs.sharing import add_bundle as import_model
-from .core.runs.sharing import write_bundle as write_model
+from .core.runs.sharing import import_model as import_model
+from .core.runs.sharing import write_model_file as write_model
 from .core.samples.store import SampleStore
 from .core.scores.arrays import score_sets
 from .core.scores.score import score
