@@ -6,7 +6,8 @@ import json
 from typing import Any
 
 from napari_organoid_synth.core.atomic import write_text
-from napari_organoid_synth.core.blind.session import Answer, BlindSettings, keep_answer
+from napari_organoid_synth.core.blind.session import Answer, keep_answer
+from napari_organoid_synth.core.blind.settings import BlindSettings
 from napari_organoid_synth.core.blind.setup import make_session
 from napari_organoid_synth.core.gain.table import gain_sentences, gain_table
 from report_project import EVIL, arm

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 
+from napari_organoid_synth.core.blind.results import counted, judgements
+from napari_organoid_synth.core.blind.sentences import pooled_sentences, session_sentences
 from napari_organoid_synth.core.blind.session import read_sessions
-from napari_organoid_synth.core.blind.setup import counted, report_words, together_words, verdicts_on
+from napari_organoid_synth.core.blind.statistics import MedianTimes
 from napari_organoid_synth.core.report.contents import Contents
 from napari_organoid_synth.core.report.page import Section, paragraph, table
 
@@ -17,7 +19,7 @@ def blind(contents: Contents) -> Section | None:
     sessions = counted(read_sessions(contents.project))
     if not sessions:
         return None
-    text = "".join(map(paragraph, together_words(sessions) if len(sessions) > 1 else report_words(sessions[0])))
+    text = "".join(map(paragraph, pooled_sentences(sessions) if len(sessions) > 1 else session_sentences(sessions[0])))
     rows = []
     for session in sessions:
         result = session.result()
@@ -29,16 +31,14 @@ def blind(contents: Contents) -> Section | None:
                 f"{len(session.answers)} of {len(session.questions)}",
                 str(result.wrong),
                 str(result.fooled),
-                ", ".join(
-                    f"{word} {result.seconds[word]:.1f} s" for word in ("right", "wrong") if word in result.seconds
-                ),
+                _times(result.seconds),
             ]
         )
     head = ["Test", "Observer", "Asked", "Answers", "Wrong", "Synthetic taken for real", "Median time"]
     text += table(head, rows)
     known = {row.id: row for row in contents.rows}
-    seen = [(picture.name, rate) for picture, rate, _ in verdicts_on(sessions, "synthetic") if picture.name in known]
-    fooled = [(name, rate) for name, rate in seen if rate.share > 0.5][:SHOWN]
+    seen = [one for one in judgements(sessions, "synthetic") if one.picture.name in known]
+    fooled = [(one.picture.name, one.taken_for_real) for one in seen if one.taken_for_real.share > 0.5][:SHOWN]
     figures = ""
     for name, rate in fooled:
         for _, pair in contents.pairs([known[name]]):
@@ -46,3 +46,9 @@ def blind(contents: Contents) -> Section | None:
     if figures:
         text += f"{paragraph('Synthetic pairs that were mostly taken for real:')}<div class=tiles>{figures}</div>\n"
     return Section("Blind test", "blind", text)
+
+
+def _times(seconds: MedianTimes) -> str:
+    """Median times of right and of wrong answers."""
+    times = {"right": seconds.right, "wrong": seconds.wrong}
+    return ", ".join(f"{word} {time:.1f} s" for word, time in times.items() if time is not None)
