@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from napari_organoid_synth.core.metrics.sets import MASK_SCORES, Interval, SetScore
+from napari_organoid_synth.core.metrics.set_measures import MASK_SCORES
+from napari_organoid_synth.core.metrics.sets import Interval, SetScore
 from napari_organoid_synth.core.report.contents import Contents, TrainedRun
 from napari_organoid_synth.core.report.page import Section, fold, paragraph, table
 from napari_organoid_synth.core.scores.storage import SetScores

@@ -6,35 +6,21 @@ import hashlib
 import json
 import time
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Event, Progress, Warned
-from napari_organoid_synth.core.metrics.collapse import distinct, repeated, twins
-from napari_organoid_synth.core.metrics.mask_consistency import EDGE, MaskConsistency
-from napari_organoid_synth.core.metrics.memorisation import (
-    MANIFOLD,
-    REAL_DISTANCE,
-    DataCopying,
-    data_copying,
-    turned_signatures,
-)
-from napari_organoid_synth.core.metrics.nearest import TWIN
+from napari_organoid_synth.core.metrics.mask_consistency import MaskConsistency
 from napari_organoid_synth.core.metrics.real_features import RealFeatures, places, some
-from napari_organoid_synth.core.metrics.sets import (
+from napari_organoid_synth.core.metrics.set_measures import (
     FEATURE_SCORES,
     IMAGE_SCORES,
-    LEAST,
     MASK_SCORES,
+    MAX_PAIRED,
     PAIR_SCORES,
-    PAIRED,
-    SetScore,
     compare_all,
-    evaluate,
     feature_measure,
     feature_notes,
     image_measure,
@@ -42,20 +28,15 @@ from napari_organoid_synth.core.metrics.sets import (
     mask_notes,
     pair_measure,
 )
+from napari_organoid_synth.core.metrics.sets import MIN_TILES, SetScore, evaluate
 from napari_organoid_synth.core.metrics.settings import ScoreSettings
 from napari_organoid_synth.core.metrics.tile_facts import TileFacts, look
 from napari_organoid_synth.core.metrics.tile_space import check_weights
 from napari_organoid_synth.core.pairs.tile_reading import tile_side
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.samples.store import SampleRow, SampleStore
-from napari_organoid_synth.core.scores.storage import (
-    MaskFit,
-    Memorisation,
-    SetScores,
-    Variety,
-    read_set_scores,
-    write_set_scores,
-)
+from napari_organoid_synth.core.scores.findings import Samples, mask_fit, memorisation, variety
+from napari_organoid_synth.core.scores.storage import SetScores, read_set_scores, write_set_scores
 
 RULES = 3  # another number when the same samples would be scored differently
 MAX_SAMPLES = 1000  # of a run
@@ -123,41 +104,17 @@ def score_sets(
         return found
     for run in missing:
         samples = yield from scoring.read(run)
-        if samples is None:
+        scores = None if samples is None else (yield from scoring.compare(run, samples))
+        if samples is None or scores is None:
             return found
         if not samples.rows:
             continue
-        scores = yield from scoring.compare(run, samples)
-        if scores is None:
-            return found
-        one = SetScores(
-            run=run,
-            samples=settings.sets,
-            extractor=settings.extractor,
-            weights=settings.weights,
-            seed=settings.seed,
-            fingerprint=fingerprints[run],
-            number=len(samples.rows),
-            made=asked,
-            scores=tuple(scores),
-            memorisation=_memorisation(store, real, samples, cleared_ids),
-            variety=_variety(real, samples),
-            mask_fit=_mask_fit(scoring.fits, samples.rows),
-        )
+        one = scoring.result(run, samples, scores, fingerprints[run], asked)
         known[one.key] = one
         found.append(one)
         write_set_scores(project, known.values())
         yield scoring.progress()
     return found
-
-
-@dataclass(frozen=True)
-class _Samples:
-    """The samples of a run that could be read, their facts, and which are painted on masks made from real ones."""
-
-    rows: list[SampleRow]
-    facts: list[TileFacts]
-    borrowed: NDArray[np.bool_]
 
 
 class _Scoring:
@@ -171,10 +128,10 @@ class _Scoring:
         cleared_ids: set[str],
         runs: dict[str, list[SampleRow]],
     ) -> None:
-        self._store, self._real, self._control, self._runs = store, real, control, runs
+        self._store, self._real, self._control, self._cleared_ids, self._runs = store, real, control, cleared_ids, runs
         self._total = len(real.tiles) + len(real.unseen_tiles) + sum(map(len, runs.values()))
         self._step, self._reported = 0, time.monotonic()
-        self.fits = MaskConsistency()
+        self._fits = MaskConsistency()
 
     def progress(self, note: str = "") -> Progress:
         """Return how far it is."""
@@ -196,7 +153,7 @@ class _Scoring:
             real.look(number, tile)
             self._step += 1
             yield from self._report("look at real tiles")
-        if any(len(rows) >= LEAST for rows in self._runs.values()) and len(real.facts) >= LEAST:
+        if any(len(rows) >= MIN_TILES for rows in self._runs.values()) and len(real.facts) >= MIN_TILES:
             for share in real.learn():
                 if control.canceled:
                     return False
@@ -204,15 +161,15 @@ class _Scoring:
                 yield from self._report(f"learn features, {share:.0%}")
         real.measure()
         yield self.progress("learn how masks fit")
-        self.fits.fit(real.tiles)
+        self._fits.fit(real.tiles)
         return True
 
-    def read(self, run: str) -> Generator[Event, None, _Samples | None]:
+    def read(self, run: str) -> Generator[Event, None, Samples | None]:
         """Look at the samples of a run."""
         rows: list[SampleRow] = []
         facts: list[TileFacts] = []
         borrowed: list[bool] = []
-        decoded = set(places(len(self._runs[run]), PAIRED))
+        decoded = set(places(len(self._runs[run]), MAX_PAIRED))
         for number, row in enumerate(self._runs[run]):
             if self._control.canceled:
                 return None
@@ -227,15 +184,15 @@ class _Scoring:
             facts.append(look(pair, self._real.limits, self._real.side, number in decoded))
             borrowed.append(pair.source.provenance.get("mask", {}).get("kind") in BORROWED)
             yield from self._report("look at samples")
-        return _Samples(rows, facts, np.array(borrowed, bool))
+        return Samples(rows, facts, np.array(borrowed, bool))
 
-    def compare(self, run: str, samples: _Samples) -> Generator[Event, None, list[SetScore] | None]:
+    def compare(self, run: str, samples: Samples) -> Generator[Event, None, list[SetScore] | None]:
         """Compute the scores of a set, family by family."""
         real = self._real
-        if min(len(samples.rows), len(real.facts)) < LEAST:
+        if samples.rows and min(len(samples.rows), len(real.facts)) < MIN_TILES:
             name = f"run {run}" if run else "the samples without a run"
             found = f"{len(samples.rows)} samples and {len(real.facts)} real tiles of {name}: no scores of the set."
-            yield Warned(self._step, f"{found} Expected at least {LEAST} of each. Make more pairs.")
+            yield Warned(self._step, f"{found} Expected at least {MIN_TILES} of each. Make more pairs.")
         scores: list[SetScore] = []
         for family in _families(real, samples.facts):
             yield self.progress("compare sets")
@@ -243,6 +200,25 @@ class _Scoring:
                 return None
             scores += family
         return scores
+
+    def result(self, run: str, samples: Samples, scores: list[SetScore], fingerprint: str, asked: float) -> SetScores:
+        """Flag the copies among the samples, and return everything known about the set."""
+        real, settings = self._real, self._real.settings
+        assert settings.sets != "none"
+        return SetScores(
+            run=run,
+            samples=settings.sets,
+            extractor=settings.extractor,
+            weights=settings.weights,
+            seed=settings.seed,
+            fingerprint=fingerprint,
+            number=len(samples.rows),
+            made=asked,
+            scores=tuple(scores),
+            memorisation=memorisation(self._store, real, samples, self._cleared_ids),
+            variety=variety(real, samples),
+            mask_fit=mask_fit(self._fits, samples.rows),
+        )
 
 
 def rows_of_runs(store: SampleStore, sets: str) -> dict[str, list[SampleRow]]:
@@ -291,14 +267,14 @@ def fingerprint(project: Project, settings: ScoreSettings, rows: Sequence[Sample
 def _families(real: RealFeatures, synthetic: Sequence[TileFacts]) -> Iterator[list[SetScore]]:
     """Yield all scores of a set, family by family; none when there are too few tiles."""
     number, seed = len(synthetic), real.settings.seed
-    if real.extractor is None or number < LEAST:
+    if real.extractor is None or number < MIN_TILES:
         return
     everything = [*real.facts, *synthetic]
     features = real.features[:, 0], real.vectors("features", synthetic)
     measure, notes = feature_measure(*features), feature_notes(*features, real.extractor.note, seed)
     identity = real.extractor.identity
     yield evaluate(FEATURE_SCORES, measure, real.sources, number, seed=seed, extractor=identity, notes=notes)
-    mine, theirs = some(real.facts, PAIRED), some(synthetic, PAIRED)
+    mine, theirs = some(real.facts, MAX_PAIRED), some(synthetic, MAX_PAIRED)
     between = compare_all([fact.image for fact in mine], [fact.image for fact in theirs])
     sources = [fact.source for fact in mine]
     yield evaluate(PAIR_SCORES, pair_measure(real.among, between), sources, len(theirs), seed=seed)
@@ -306,91 +282,3 @@ def _families(real: RealFeatures, synthetic: Sequence[TileFacts]) -> Iterator[li
     if "masks" in real.spaces:
         notes = mask_notes(everything, len(real.facts))
         yield evaluate(MASK_SCORES, mask_measure(everything), real.sources, number, seed=seed, notes=notes)
-
-
-# --------------------------------------------------------------------------------- copies, repetition, masks that fit
-
-
-def _memorisation(store: SampleStore, real: RealFeatures, samples: _Samples, cleared_ids: set[str]) -> Memorisation:
-    """Flag the copies among samples and return their share.
-
-    Samples on borrowed masks, made from real ones, are meant to have the layout of a real tile: whether they copy its
-    pixels is left to SSIM. Copies of masks are counted but never flagged.
-    """
-    rows, facts = samples.rows, samples.facts
-    ratios = {name: space.ratio(real.vectors(name, facts)) for name, space in real.spaces.items()}
-    if "masks" in ratios:
-        ratios["masks"] = np.where([len(fact.areas) > 0 for fact in facts], ratios["masks"], np.inf)
-    images = np.where(samples.borrowed, np.inf, np.minimum(ratios["pixels"], ratios.get("features", np.inf)))
-    _flag_copies(store, real, samples, images, cleared_ids)
-    similar = [row.scores["nearest"] for row in rows if "nearest" in row.scores]
-    return Memorisation(
-        ssim_copies=float(np.mean(np.array(similar) >= TWIN)) if similar else None,
-        copies=float((images < 1).mean()),
-        **{f"{name}_copies": float((ratio < 1).mean()) for name, ratio in ratios.items()},
-        one_image=bool(np.isnan(real.spaces["pixels"].limit)),
-        borrowed_masks=float(samples.borrowed.mean()),
-        test=None if samples.borrowed.any() else _unseen_test(real, facts),
-    )
-
-
-def _flag_copies(
-    store: SampleStore, real: RealFeatures, samples: _Samples, ratios: NDArray[np.float64], cleared_ids: set[str]
-) -> None:
-    """Write ``real_distance`` and ``manifold`` of samples; a ratio below 1 sets the flag ``copy``."""
-    outside: list[dict[str, float]] = [{} for _ in samples.rows]
-    if "features" in real.spaces:
-        away = real.spaces["features"].outside(real.vectors("features", samples.facts))
-        outside = [{MANIFOLD: float(value)} for value in away]
-    with store.transaction():
-        for row, ratio, more in zip(samples.rows, ratios, outside, strict=True):
-            flags = [flag for flag in row.flagged.split(", ") if flag]
-            note = row.note
-            if ratio < 1 and "copy" not in flags:
-                flags.insert(0, "copy")
-                note = note.replace("not a copy", "a copy of a real image")
-            elif ratio >= 1 and "copy" in flags and row.id in cleared_ids:
-                flags.remove("copy")
-            store.rate(row.id, {REAL_DISTANCE: float(ratio), **more}, flagged=", ".join(flags), note=note)
-
-
-def _unseen_test(real: RealFeatures, facts: Sequence[TileFacts]) -> DataCopying | None:
-    if not real.unseen:
-        return None
-    names = [name for name in real.spaces if name != "masks"]
-    synthetic = [real.spaces[name].nearest(real.vectors(name, facts)) for name in names]
-    unseen = [real.spaces[name].nearest(real.vectors(name, real.unseen)) for name in names]
-    return data_copying(synthetic, unseen, len({fact.source for fact in real.unseen}))
-
-
-def _variety(real: RealFeatures, samples: _Samples) -> Variety:
-    """Return what repeats; in each space as many samples are compared as there are real tiles, which set its limit."""
-    facts = samples.facts
-    pairs = twins([fact.image for fact in facts])
-    own = twins([fact.image for fact in real.facts])
-    shares: dict[str, float] = {}
-    free = [fact for fact, borrowed in zip(facts, samples.borrowed, strict=True) if not borrowed]
-    for name, space in real.spaces.items():
-        few = some([fact for fact in free if name != "masks" or len(fact.areas)], len(real.facts))
-        if len(few) < 2 or np.isnan(space.limit):
-            continue
-        if name == "features":
-            vectors = real.vectors(name, few)[:, None]
-        else:
-            vectors = turned_signatures([fact.image if name == "pixels" else fact.mask for fact in few])
-        shares[name] = float(repeated(vectors, space.limit).mean())
-    return Variety(
-        distinct=distinct(len(facts), pairs),
-        ssim=len({one for pair in pairs for one in pair}) / len(facts),
-        real_ssim=len({one for pair in own for one in pair}) / len(real.facts),
-        **shares,
-    )
-
-
-def _mask_fit(fits: MaskConsistency, rows: Sequence[SampleRow]) -> MaskFit | None:
-    """Return the share of samples whose mask may not fit, beside that of real pairs and of masks of other images."""
-    values = [row.scores["fits"] for row in rows if "fits" in row.scores]
-    if not values or np.isnan(fits.detected):
-        return None
-    low = float((np.array(values) < EDGE).mean())
-    return MaskFit(low=low, real=fits.rejected, strange=fits.detected, useful=fits.useful)

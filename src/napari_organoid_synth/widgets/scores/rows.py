@@ -1,4 +1,4 @@
-"""The scores of a run as rows: title, value, the range of the originals as a bar, the value as a dot, words."""
+"""The scores of a run as rows: title, value, the range of the originals as a bar, the value as a dot, a word."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ BAR, DOT = 0.85, 0.32  # height of the bar and radius of the dot, as parts of th
 
 
 def number(value: float) -> str:
-    """Three digits, never as a power of ten where it can be helped."""
+    """Format three digits, as a power of ten only where necessary."""
     return f"{value:,.0f}" if abs(value) >= 1000 else "0" if value == 0 else f"{value:.3g}"
 
 
@@ -109,11 +109,11 @@ class ScoreRow(Drawn):
         self._sign, self._word = sign, word
 
     def sizeHint(self) -> QSize:
-        """Two lines of text, as wide as there is room."""
+        """Return room for two lines of text."""
         return QSize(200, 2 * self.fontMetrics().height() + 3 * MARGIN)
 
     def paintEvent(self, event: Any) -> None:
-        """Title and value above, bar and word below."""
+        """Paint title and value above, bar and word below."""
         painter, metrics = QPainter(self), self.fontMetrics()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         text, strong = QColor(theme_colour("text")), QColor(theme_colour("current"))
