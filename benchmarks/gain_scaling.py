@@ -22,7 +22,8 @@ from napari_organoid_synth.core.gain.gain import gain
 from napari_organoid_synth.core.gain.settings import GainSettings
 from napari_organoid_synth.core.gain.tasks import read_result
 from napari_organoid_synth.core.job import Added, Control
-from napari_organoid_synth.core.pairs.loading import save_layers_pair
+from napari_organoid_synth.core.pairs.loading import add_pair
+from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.simulators.simulate import organoid_brightfield
 
@@ -50,7 +51,7 @@ def main() -> None:
         project = Project(Path(scratch) / "project")
         for seed in range(options.tasks):
             pair = organoid_brightfield(seed, 128)
-            save_layers_pair(project, pair.name, pair.image, pair.labels, mask_kind="binary")
+            add_pair(project, SamplePair(pair.name, pair.image, pair.labels), "binary")
         settings = GainSettings(arms=("raw",), design="leave-one-out", steps=options.steps, device="cpu").override(
             "segmenter.channels=16", "segmenter.depth=3", "segmenter.tile=128", "segmenter.batch=4"
         )

@@ -46,14 +46,16 @@ from napari_organoid_synth.core.device import (
     use_threads,
 )
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.generators.base import Gan
+from napari_organoid_synth.core.generators.base import Generator
 from napari_organoid_synth.core.generators.batch import Batch
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.registry import GENERATORS
-from napari_organoid_synth.core.runs.run import new_gan
+from napari_organoid_synth.core.runs.run import new_generator
 
 STRENGTH = 0.3  # p of the adaptive augmentation while it is timed
-Kind = tuple[float, float, int]  # share of all steps, progress, steps taken before, as `Gan.rehearsals` gives them
+Kind = tuple[
+    float, float, int
+]  # share of all steps, progress, steps taken before, as `Generator.step_kinds` gives them
 
 
 @dataclass(frozen=True)
@@ -180,10 +182,10 @@ def timed(device: torch.device, call: Callable[[], Any]) -> float:
     return time.perf_counter() - began
 
 
-def make_gan(variant: Variant, device: torch.device, size: int) -> Gan:
+def make_gan(variant: Variant, device: torch.device, size: int) -> Generator:
     recipe = Recipe.parse({"gan": {"name": variant.generator, **variant.changes}, "tiles": {"size": size}})
     classes = ("healthy", "ill") if variant.generator == "cgan" else ()
-    return new_gan(recipe, PairSpec(size, 1, 2, classes)).to(device)
+    return new_generator(recipe, PairSpec(size, 1, 2, classes)).to(device)
 
 
 def make_batch(device: torch.device, n: int, size: int) -> Batch:
@@ -195,7 +197,7 @@ def make_batch(device: torch.device, n: int, size: int) -> Batch:
     )
 
 
-def kind_name(gan: Gan, kind: Kind) -> str:
+def kind_name(gan: Generator, kind: Kind) -> str:
     """A kind of step in words: the size of a growing generator, or which penalties are due."""
     _, progress, taken = kind
     if hasattr(gan, "schedule"):
@@ -245,11 +247,11 @@ def measure(name: str, size: int, precisions: list[str], device: torch.device, s
         for precision in precisions
         for augmented in ((False, True) if augment else (None,))
     }
-    kinds = gan.rehearsals(10_000)
+    kinds = gan.step_kinds(10_000)
     phases = [list(found) for _, found in groupby(kinds, key=lambda kind: kind[1])]  # growing cannot be undone
 
     def step(mode: Mode, kind: Kind, data: Batch) -> None:
-        gan.bf16, gan.taken = mode.precision == "bf16", kind[2]
+        gan.bf16, gan.steps_taken = mode.precision == "bf16", kind[2]
         if augment:
             augment.groups = groups if mode.augmented else set()
             augment.p.fill_(STRENGTH)
@@ -291,12 +293,12 @@ def share_of_augmentation(without: Row, augmented: Row) -> float:
     return augmented.mean(found)
 
 
-def sample_speeds(gan: Gan, n: int, size: int, seconds: float) -> tuple[float, float]:
+def sample_speeds(gan: Generator, n: int, size: int, seconds: float) -> tuple[float, float]:
     """Images per second in batches of n, and the seconds to a single one."""
     found = []
     for count in (n, 1):
         data = make_batch(gan.device, count, size)
-        condition = data.mask if gan.shape == "painter" else None
+        condition = data.mask if gan.kind == "painter" else None
         spent: list[float] = []
         until = time.perf_counter() + seconds / 2
         while len(spent) < 3 or time.perf_counter() < until:

@@ -30,7 +30,7 @@ from napari_organoid_synth.core.runs.run import Run
 from napari_organoid_synth.core.simulators.population import place
 from napari_organoid_synth.core.simulators.population_fit import fit_each
 from napari_organoid_synth.core.synthesis.mask_check import MaskCheck, MaskChecker
-from napari_organoid_synth.core.synthesis.mask_sampler import DrawnMasks
+from napari_organoid_synth.core.synthesis.mask_sampler import MaskSampler
 from napari_organoid_synth.core.training.monitor import Scale
 
 Labels = NDArray[np.int32]
@@ -82,14 +82,14 @@ def main() -> None:
     row("real", real, checked(real), half, codec)
     for name in options.runs:
         run = Run(Path(name))
-        source, masks = DrawnMasks(run, pairs, "cpu"), []
+        source, masks = MaskSampler(run, pairs, "cpu"), []
         for index in range(options.number):
             mask, _ = source.draw("masks", 0, index, 0)
             masks.append(
                 mask if run.codec.mask_kind == "instances" else clean_instances(label(mask > 0).astype(np.int32))
             )
         own = run.codec.mask_kind == "instances"
-        title = f"{run.recipe.gan.name} {run.codec.mask_kind}, step {source.checkpoint.step}"  # type: ignore[attr-defined]
+        title = f"{run.recipe.gan.name} {run.codec.mask_kind}, step {source.model.step}"
         row(title, masks, source.checks if own else checked(masks), scale, codec)
     fitted, rng = fit_each(pairs), np.random.default_rng(0)
     masks = []

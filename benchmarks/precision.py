@@ -23,7 +23,7 @@ from napari_organoid_synth.core.pairs.loading import load_pairs
 from napari_organoid_synth.core.pairs.tiling import list_tiles
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
-from napari_organoid_synth.core.runs.run import Run, new_gan
+from napari_organoid_synth.core.runs.run import Run, new_generator
 from napari_organoid_synth.core.training.dataset import PairDataset
 from napari_organoid_synth.core.training.monitor import Scale, kernel_distance
 from napari_organoid_synth.core.training.train import train
@@ -33,14 +33,14 @@ NUMBER = 256
 
 def distance(project: Project, run: Run) -> float:
     """Kernel distance of samples of a run to real tiles."""
-    gan = new_gan(run.recipe, run.spec)
+    gan = new_generator(run.recipe, run.spec)
     run.load(gan)
     pairs = load_pairs(project, "train", images_alone=True)
     dataset = PairDataset(
         pairs, [t for t in list_tiles(pairs, run.recipe.tiles) if t.kept], run.codec, run.recipe.shape
     )
     batch = dataset.batch(np.random.default_rng(0).permutation(len(dataset))[:NUMBER])
-    painter = gan.shape == "painter"
+    painter = gan.kind == "painter"
     scale = Scale([batch.image if painter else batch.joint])
     samples = [
         gan.sample(

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from napari_organoid_synth.core.pairs.loading import save_layers_pair
+from napari_organoid_synth.core.pairs.loading import add_pair
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.simulators.simulate import em
@@ -36,8 +36,8 @@ def em_project(path: Path, number: int) -> Project:
     project = Project(path)
     for seed in range(number):
         pair = em(seed, 96)
-        save_layers_pair(
-            project, f"em{seed}", pair.image, pair.labels, (0.0046, 0.0046),
-            mask_kind="classes", class_names=pair.class_names,
-        )  # fmt: skip
+        simulated = SamplePair(
+            f"em{seed}", pair.image, pair.labels, class_names=pair.class_names, pixel_size=(0.0046, 0.0046)
+        )
+        add_pair(project, simulated, "classes")
     return project

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from napari_organoid_synth import cli
+from napari_organoid_synth.cli.running import _stopped
 from napari_organoid_synth.core.job import Event, Finished
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.verbs import SHORT_VERBS
@@ -110,8 +111,8 @@ def test_wrong_use_is_exit_code_2() -> None:
 
 
 VERBS = [
-    "train", "pipeline", "gain", "generate", "score", "map", "fill", "export", "segment", "predict", "annotate", "pair",
-    "curate", "control", "simulate", "list", "share", "adopt", "blind", "demo", "window", "report",
+    "train", "pipeline", "gain", "generate", "score", "map", "fill", "export", "segment", "predict", "annotate", "list",
+    "control", "blind", "demo", "window", "pair", "curate", "simulate", "share", "import-model", "report",
 ]  # fmt: skip
 NOTHING_TO_SET = {"list", "control", "blind", "window"}
 
@@ -177,7 +178,7 @@ def test_a_population_is_simulated_as_it_is_or_fitted_to_masks(tmp_path: Path) -
     low, high = fitted["fitted"]["radius"]
     assert 4 < low < high < 13  # 6 to 12 drawn, some of them partly behind others
     assert len(list((tmp_path / "b").glob("population_0000[01].ome.tif"))) == 2
-    assert "'em' has sizes of its own." in call("simulate", "em", "x", "--masks", tmp_path / "a", code=1).stderr
+    assert "'em' cannot be fitted to masks." in call("simulate", "em", "x", "--masks", tmp_path / "a", code=1).stderr
     assert "There is no folder" in call("simulate", "population", "x", "--masks", tmp_path / "no", code=1).stderr
 
 
@@ -191,7 +192,7 @@ def test_a_population_is_simulated_as_it_is_or_fitted_to_masks(tmp_path: Path) -
         (["curate", "p", "--set", "undo=perhaps"], 1, "Setting 'undo' is 'perhaps'."),
         (["curate"], 2, "Missing argument 'project'."),
         (["nonsense"], 2, "No such command 'nonsense'."),
-        (["control", "p", "halt"], 1, "'halt' is no request. Expected pause, resume or cancel."),
+        (["control", "p", "halt"], 1, "'halt' is not a request. Expected pause, resume or cancel."),
     ],
 )
 def test_exit_codes(arguments: list[str], code: int, sentence: str, tmp_path: Path) -> None:
@@ -221,6 +222,12 @@ def test_a_stopped_job_is_exit_code_130_and_still_gives_its_result(
         assert (json.loads(said.out) if said.out else None) == out
 
 
+def test_a_stopped_command_says_what_is_kept() -> None:
+    assert [_stopped(verb) for verb in ("train", "demo", "export", "report")] == [
+        *2 * ["Stopped; everything so far is saved."], *2 * ["Stopped; nothing was written."]
+    ]  # fmt: skip
+
+
 def test_pairs_are_matched_shown_and_split(tmp_path: Path) -> None:
     call("simulate", "tissue", tmp_path / "real", "--number", 4, "--size", 128)
     found = json.loads(call("pair", tmp_path / "p", "--images", tmp_path / "real", "--test", 0.25, "--json").stdout)
@@ -228,8 +235,8 @@ def test_pairs_are_matched_shown_and_split(tmp_path: Path) -> None:
     assert sorted(entry["split"] for entry in found["entries"]) == ["test", "train", "train", "train"]
     shown = call("pair", tmp_path / "p").stdout
     assert "4" in shown.splitlines()[-1]
-    assert call("pair", tmp_path / "p", "--scale", 0.5).stdout.rstrip().endswith("Used at 0.5 of their size.")
-    assert "Used at 0.5 of their size." in call("pair", tmp_path / "p").stdout
+    assert call("pair", tmp_path / "p", "--scale", 0.5).stdout.rstrip().endswith("Used at 50 % of their size.")
+    assert "Used at 50 % of their size." in call("pair", tmp_path / "p").stdout
 
 
 def test_a_stopped_training_goes_on_although_it_was_asked_to_stop(tmp_path: Path) -> None:

@@ -1,30 +1,25 @@
-"""Sample data: three simulators that are built in, and real public sets that are downloaded when asked for.
+"""Sample data: three simulators that are built in, and public data sets that can be downloaded.
 
-A real set is listed only with the SHA-256 of its file. Nothing is fetched before a person has read how much comes from
-where and has agreed; what was fetched is checked, kept in the platform's cache folder and not fetched again.
+Nothing is downloaded unless a person or a script asks for it. Each public set is identified by the SHA-256 of its file;
+the file is kept in the cache folder of the platform and not downloaded again.
 """
 
 from __future__ import annotations
 
-import hashlib
-import threading
-import urllib.error
-import urllib.request
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.errors import DiskFull, UserError, is_disk_full
 from napari_organoid_synth.core.pairs.pair import SamplePair, Source
-from napari_organoid_synth.widgets.shared.reader import LayerData, pair_layers
+from napari_organoid_synth.layer_data import LayerData, pair_layers
 
-CHUNK = 1 << 18
-TIMEOUT = 20.0
-SHOWN = 3
-"""Pairs of a set that become layers; all of them lie in the folder that the notification names."""
+CHUNK_BYTES = 1 << 18
+TIMEOUT = 20.0  # s
+MAX_SHOWN = 3
+"""Pairs of a set that become layers; all of them are in the folder."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +29,13 @@ class PublicSet:
     Parameters
     ----------
     key, title : str
+        Name of its cache folder, and for people.
     url : str
+        Of the file, a zip archive or an image.
     sha256 : str
-        Of the file behind the URL.
+        Of the file.
     licence, source : str
-        What a person should read before agreeing.
+        For people, before they agree to the download.
     images, masks : str
         Patterns below the unpacked folder, in the same order; ``masks`` may be empty.
     """
@@ -54,8 +51,23 @@ class PublicSet:
 
     @property
     def file_name(self) -> str:
-        """Name of the file behind the URL."""
+        """Name of the file."""
         return Path(urlsplit(self.url).path).name
+
+    @property
+    def host(self) -> str:
+        """Computer from which it comes."""
+        return urlsplit(self.url).netloc
+
+    @property
+    def folder(self) -> Path:
+        """Where the file is kept and unpacked."""
+        return cache_folder() / self.key
+
+    @property
+    def is_cached(self) -> bool:
+        """Whether it was downloaded before."""
+        return (self.folder / self.file_name).exists()
 
 
 SETS = {
@@ -96,91 +108,60 @@ SETS = {
 
 
 def organoid_brightfield() -> list[LayerData]:
-    """A simulated bright-field field of organoids."""
+    """Simulate organoids in bright field."""
     return _simulated("organoid_brightfield")
 
 
 def em() -> list[LayerData]:
-    """A simulated electron micrograph with membranes and mitochondria."""
+    """Simulate an electron micrograph with membranes and mitochondria."""
     return _simulated("em")
 
 
 def tissue() -> list[LayerData]:
-    """Simulated nuclei of a tissue, some touching."""
+    """Simulate nuclei of a tissue, some of them touching."""
     return _simulated("tissue")
 
 
-def nuclei() -> list[LayerData]:
-    """Nuclei of the 2018 Data Science Bowl."""
-    return _downloaded(SETS["nuclei"])
-
-
-def orgasegment() -> list[LayerData]:
-    """Intestinal organoids of OrgaSegment."""
-    return _downloaded(SETS["orgasegment"])
-
-
-def human_mitosis() -> list[LayerData]:
-    """One image of dividing human cells."""
-    return _downloaded(SETS["human_mitosis"])
-
-
 def _simulated(name: str) -> list[LayerData]:
-    from napari_organoid_synth.core.simulators import simulate
+    from napari_organoid_synth.core.simulators.simulate import SIMULATORS
 
-    pair: SamplePair = getattr(simulate, name)(seed=1, size=512)
-    return pair_layers(pair)
-
-
-def _downloaded(chosen: PublicSet) -> list[LayerData]:
-    """Layers of a public set, after asking where it is not in the cache."""
-    folder = cache_folder() / chosen.key
-    if not (folder / "complete").exists():
-        _fetch_with_question(chosen, folder)
-    layers = layers_of(chosen, folder)
-    from napari.utils.notifications import show_info
-
-    show_info(f"{chosen.title}: the whole set lies in {folder}. Drop that folder on the Pairs dock to train with it.")
-    return layers
+    return pair_layers(SIMULATORS[name](seed=1, size=512))
 
 
-def layers_of(chosen: PublicSet, folder: Path) -> list[LayerData]:
-    """The first pairs of an unpacked set as layers; only images where it has no masks.
+def layers_of(chosen: PublicSet) -> list[LayerData]:
+    """Return the first pairs of a downloaded set as layers; images alone where it has no masks.
 
     Raises
     ------
     UserError
-        If the folder does not hold what the set should.
+        If its folder does not contain the files of the set.
     """
     from napari_organoid_synth.core.pairs.ome_tiff import read_image, read_labels
 
-    images = sorted(folder.rglob(chosen.images))
-    masks = sorted(folder.rglob(chosen.masks)) if chosen.masks else []
+    images = sorted(chosen.folder.rglob(chosen.images))
+    masks = sorted(chosen.folder.rglob(chosen.masks)) if chosen.masks else []
     if not images or (chosen.masks and len(images) != len(masks)):
         raise UserError(
-            f"{folder} holds {len(images)} images and {len(masks)} masks.",
-            "Expected as many of both.",
+            f"{chosen.folder} contains {len(images)} images and {len(masks)} masks.",
+            "Expected the same number of both.",
             "Delete that folder and open the sample again.",
         )
     layers: list[LayerData] = []
-    for number, path in enumerate(images[:SHOWN]):
+    for number, path in enumerate(images[:MAX_SHOWN]):
         image, info = read_image(path)
         if not masks:
             layers.append((image[0] if len(image) == 1 else image, {"name": path.stem}, "image"))
             continue
-        labels = read_labels(masks[number])
-        layers += pair_layers(
-            SamplePair(
-                name=path.stem,
-                image=image,
-                labels=labels,
-                mask_kind="instances",
-                class_names=("object",),
-                pixel_size=info.pixel_size,
-                channel_names=info.channel_names,
-                source=Source("real", (str(path), str(masks[number])), {"licence": chosen.licence, "url": chosen.url}),
-            )
+        pair = SamplePair(
+            name=path.stem,
+            image=image,
+            labels=read_labels(masks[number]),
+            mask_kind="instances",
+            pixel_size=info.pixel_size,
+            channel_names=info.channel_names,
+            source=Source("real", (str(path), str(masks[number])), {"licence": chosen.licence, "url": chosen.url}),
         )
+        layers += pair_layers(pair)
     return layers
 
 
@@ -188,165 +169,111 @@ def layers_of(chosen: PublicSet, folder: Path) -> list[LayerData]:
 
 
 def cache_folder() -> Path:
-    """Where downloaded sets are kept, by the platform's custom."""
-    from qtpy.QtCore import QStandardPaths
+    """Return the folder of downloaded sets, by the custom of the platform."""
+    import pooch
 
-    place = QStandardPaths.StandardLocation.GenericCacheLocation
-    return Path(QStandardPaths.writableLocation(place)) / "napari-organoid-synth"
+    return Path(pooch.os_cache("napari-organoid-synth"))
 
 
-class Download:
-    """One file over the network: first its size, then, when wanted, its bytes.
+def download_size(chosen: PublicSet) -> int | None:
+    """Ask the server for the size of the file.
 
-    Parameters
-    ----------
-    chosen : PublicSet
+    Returns
+    -------
+    int or None
+        Bytes; None if the server does not say.
 
     Raises
     ------
     UserError
         If the server cannot be reached.
     """
+    from urllib.request import Request, urlopen
 
-    def __init__(self, chosen: PublicSet) -> None:
-        self.chosen = chosen
-        request = urllib.request.Request(chosen.url, headers={"User-Agent": "napari-organoid-synth"})
-        try:
-            self._response = urllib.request.urlopen(request, timeout=TIMEOUT)
-        except (urllib.error.URLError, OSError) as error:
-            raise self._offline(error) from None
-        length = self._response.headers.get("Content-Length")
-        self.size = int(length) if length else None
-        """Bytes to come, or None where the server does not say."""
-
-    def question(self) -> str:
-        """What a person should know before agreeing."""
-        size = f"{self.size / 1e6:.1f} MB" if self.size else "a file of unknown size"
-        host = urlsplit(self.chosen.url).netloc or "this computer"
-        return (
-            f"Download {size} from {host}?\n\n{self.chosen.title}.\n{self.chosen.source}.\n"
-            f"Licence: {self.chosen.licence}.\n\nThe file is checked (SHA-256) and kept in {cache_folder()}."
-        )
-
-    def to_folder(self, folder: Path, report: Callable[[int], bool]) -> bool:
-        """Fetch, check and unpack into ``folder``.
-
-        Parameters
-        ----------
-        folder : Path
-            Gets a file ``complete`` at the end; without it nothing there counts.
-        report : callable
-            Told the bytes so far; returns whether to go on.
-
-        Returns
-        -------
-        bool
-            False when ``report`` said stop; then nothing is kept.
-
-        Raises
-        ------
-        UserError
-            If the connection breaks, the disk is full, or the bytes are not those expected.
-        """
-        folder.mkdir(parents=True, exist_ok=True)
-        beside = folder / f".{self.chosen.file_name}.part"
-        digest, count = hashlib.sha256(), 0
-        try:
-            with beside.open("wb") as stream, self._response as response:
-                while chunk := response.read(CHUNK):
-                    stream.write(chunk)
-                    digest.update(chunk)
-                    count += len(chunk)
-                    if not report(count):
-                        return False
-            if digest.hexdigest() != self.chosen.sha256:
-                raise UserError(
-                    f"{self.chosen.file_name} arrived with {count} bytes and SHA-256 {digest.hexdigest()[:12]}….",
-                    f"Expected {self.chosen.sha256[:12]}….",
-                    "The file was damaged on its way or changed at its source; nothing was kept. Try again later.",
-                )
-            _unpack(beside, folder / self.chosen.file_name)
-            (folder / "complete").write_text(f"{self.chosen.url}\n{self.chosen.sha256}\n{self.chosen.licence}\n")
-        except UserError:
-            raise
-        except zipfile.BadZipFile as error:
-            raise UserError(f"{self.chosen.file_name} cannot be unpacked: {error}.") from None
-        except OSError as error:
-            raise self._offline(error) from None
-        finally:
-            beside.unlink(missing_ok=True)
-        return True
-
-    def close(self) -> None:
-        """Fetch nothing."""
-        self._response.close()
-
-    def _offline(self, error: Exception) -> UserError:
-        return UserError(
-            f"{urlsplit(self.chosen.url).netloc or self.chosen.url} cannot be reached ({error}).",
-            "Expected a connection to the internet.",
-            "Connect and try again, or use the simulated samples, which need none.",
-        )
+    try:
+        with urlopen(Request(chosen.url, method="HEAD"), timeout=TIMEOUT) as response:
+            length = response.headers.get("Content-Length")
+    except OSError as error:
+        raise _unreachable(chosen, error) from None
+    return int(length) if length else None
 
 
-def _unpack(source: Path, target: Path) -> None:
-    """Unpack a zip beside its target, refusing entries that would land elsewhere; other files are only renamed."""
-    if target.suffix != ".zip":
-        source.replace(target)
-        return
-    folder = target.parent.resolve()
-    with zipfile.ZipFile(source) as archive:
-        for entry in archive.infolist():
-            place = (folder / entry.filename).resolve()
-            if not place.is_relative_to(folder):
-                raise UserError(
-                    f"{target.name} holds the entry {entry.filename}.", "Expected entries below its folder."
-                )
-        archive.extractall(folder)
+def question(chosen: PublicSet, size: int | None) -> str:
+    """Return what a person should know before agreeing: size (bytes), source, licence, place."""
+    amount = f"{size / 1e6:.1f} MB" if size else "a file of unknown size"
+    return (
+        f"Download {amount} from {chosen.host}?\n\n{chosen.title}.\n{chosen.source}.\n"
+        f"Licence: {chosen.licence}.\n\nThe file is verified (SHA-256) and kept in {chosen.folder}."
+    )
 
 
-def _fetch_with_question(chosen: PublicSet, folder: Path) -> None:
-    """Ask, then fetch in a thread behind a progress dialog that can be cancelled."""
-    from qtpy.QtCore import QEventLoop, QTimer
-    from qtpy.QtWidgets import QApplication, QMessageBox, QProgressDialog
+def download(chosen: PublicSet, report: Callable[[int], bool] = lambda count: True) -> bool:
+    """Download, verify and unpack a set into its folder; a set in the cache is only verified.
 
-    parent = QApplication.activeWindow()
-    download = Download(chosen)
-    yes, no = QMessageBox.StandardButton.Yes, QMessageBox.StandardButton.No
-    if QMessageBox.question(parent, "Download sample data", download.question(), yes | no, no) != yes:
-        download.close()
-        raise UserError("Nothing was downloaded.", "", "Open the sample again, or use one of the simulated samples.")
-    state: dict[str, Any] = {"bytes": 0, "go": True, "error": None}
+    Parameters
+    ----------
+    chosen : PublicSet
+        One of `SETS`.
+    report : callable
+        Called with the bytes so far; returns whether to continue.
 
-    def report(count: int) -> bool:
-        state["bytes"] = count
-        return bool(state["go"])
+    Returns
+    -------
+    bool
+        False if ``report`` ended the download; nothing is kept then.
 
-    def work() -> None:
-        try:
-            state["done"] = download.to_folder(folder, report)
-        except Exception as error:
-            state["error"] = error
+    Raises
+    ------
+    UserError
+        If the connection fails, the disk is full, or the bytes are not those expected.
+    """
+    import pooch
 
-    dialog = QProgressDialog(f"Downloading {chosen.title}…", "Cancel", 0, download.size or 0, parent)
-    dialog.setWindowTitle("Download sample data")
-    thread, loop, timer = threading.Thread(target=work, daemon=True), QEventLoop(), QTimer()
+    fetch = pooch.HTTPDownloader(progressbar=_Progress(report), chunk_size=CHUNK_BYTES, timeout=TIMEOUT)
+    unpack = pooch.Unzip(extract_dir=".") if chosen.file_name.endswith(".zip") else None
+    try:
+        pooch.retrieve(chosen.url, chosen.sha256, chosen.file_name, chosen.folder, processor=unpack, downloader=fetch)
+    except _Canceled:
+        return False
+    except OSError as error:
+        if is_disk_full(error):
+            raise DiskFull(chosen.folder) from None
+        raise _unreachable(chosen, error) from None
+    except ValueError as error:
+        raise UserError(
+            f"{chosen.file_name} is not the expected file: {error}",
+            f"Expected SHA-256 {chosen.sha256[:12]}….",
+            "It was damaged during the download or changed at its source; nothing was kept. Try again later.",
+        ) from None
+    return True
 
-    def look() -> None:
-        state["go"] = not dialog.wasCanceled()
-        if not dialog.wasCanceled():
-            dialog.setValue(min(state["bytes"], max(dialog.maximum() - 1, 0)))
-        if not thread.is_alive():
-            loop.quit()
 
-    timer.timeout.connect(look)
-    timer.start(50)
-    thread.start()
-    loop.exec()
-    timer.stop()
-    dialog.close()
-    dialog.deleteLater()
-    if state["error"] is not None:
-        raise state["error"]
-    if not state.get("done"):
-        raise UserError("The download was cancelled.", "", "Nothing was kept; open the sample again to start anew.")
+class _Canceled(Exception):
+    """The person ended the download."""
+
+
+class _Progress:
+    """Progress bar for pooch that reports the bytes so far and can end the download."""
+
+    total = 0
+
+    def __init__(self, report: Callable[[int], bool]) -> None:
+        self._report, self._count = report, 0
+
+    def update(self, count: int) -> None:
+        self._count += count
+        if not self._report(min(self._count, self.total or self._count)):
+            raise _Canceled
+
+    def reset(self) -> None:
+        self._count = 0
+
+    def close(self) -> None: ...
+
+
+def _unreachable(chosen: PublicSet, error: Any) -> UserError:
+    return UserError(
+        f"{chosen.host} cannot be reached ({error}).",
+        "Expected a connection to the internet.",
+        "Connect and try again, or use the simulated samples, which need no connection.",
+    )

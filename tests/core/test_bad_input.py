@@ -29,11 +29,11 @@ from napari_organoid_synth.core.generators.pix2pix import Pix2Pix
 from napari_organoid_synth.core.job import Added, Failed, JobFolder, Progress, Saved
 from napari_organoid_synth.core.pairs.ome_tiff import write_pair
 from napari_organoid_synth.core.pairs.table import PairTable
-from napari_organoid_synth.core.pairs.tiling import mirrored_words
+from napari_organoid_synth.core.pairs.tiling import small_image_warning
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.registry import GENERATORS
-from napari_organoid_synth.core.runs.run import Run, new_gan
+from napari_organoid_synth.core.runs.run import Run, new_generator
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.simulators.simulate import organoid_brightfield
 from napari_organoid_synth.core.training import train as train_module
@@ -108,65 +108,65 @@ def tiff(array: np.ndarray, share: float = 1.0, **options: Any) -> bytes:
 nan = picture().astype(np.float32)
 nan[0, :5] = np.nan
 coloured = np.stack([disc(1), disc(2), disc(3)], axis=-1)
-COPY = "Expected a whole file. Copy the file again from where it was made."
+COPY = "Expected a complete file. Copy the file again from its source."
 
 PAIRS: dict[str, tuple[Any, Any, str]] = {
     "cut-off TIFF": (
-        tiff(picture(), 0.5), disc(), f"images/a.tif is a damaged or cut-off TIFF: the pixels end early. {COPY}"
+        tiff(picture(), 0.5), disc(), f"images/a.tif is a damaged or truncated TIFF: the pixels end early. {COPY}"
     ),
     "TIFF with a broken header": (
-        b"II*\0" + b"\xff" * 60, disc(), f"images/a.tif is a damaged or cut-off TIFF: it holds no image. {COPY}"
+        b"II*\0" + b"\xff" * 60, disc(), f"images/a.tif is a damaged or truncated TIFF: it contains no image. {COPY}"
     ),
     "0 bytes": (
-        b"", disc(), "images/a.tif holds 0 bytes. Expected an image. Copy the file again from where it was made."
+        b"", disc(), "images/a.tif is empty (0 bytes). Expected an image. Copy the file again from its source."
     ),
     "0 bytes mask": (
-        picture(), b"", "masks/a.tif holds 0 bytes. Expected an image. Copy the file again from where it was made."
+        picture(), b"", "masks/a.tif is empty (0 bytes). Expected an image. Copy the file again from its source."
     ),
     "unknown format": (
         b"no image", disc(),
-        "images/a.tif is of an unknown format (8 bytes). Expected TIFF, OME-TIFF, PNG, JPEG, BMP or OME-Zarr. "
+        "images/a.tif has an unknown format (8 bytes). Expected TIFF, OME-TIFF, PNG, JPEG, BMP or OME-Zarr. "
         "Save it as TIFF, for example with Fiji.",
     ),
     "different size": (
         picture(), disc(size=(25, 32)),
-        "'a': the image is 24 × 32 px, the mask 25 × 32 px. Expected the same height and width. "
+        "'a': the image is 32 × 24 px, the mask 32 × 25 px. Expected the same height and width. "
         "Export the mask again at the size of the image.",
     ),
     "probabilities as mask": (
         picture(), disc(0.5, "float32"),
         "The mask masks/a.tif is float32 with fractions such as 0.5 in 64 px. Expected whole numbers, 0 for "
-        "background. If these are probabilities, threshold them; save it as an integer label image.",
+        "background. If these are probabilities, threshold them, then save an integer label image.",
     ),
     "NaN mask": (
         picture(), disc(np.nan, "float32"),
-        "The mask masks/a.tif is float32 with 64 px that are no number. Expected whole numbers, 0 for background. "
+        "The mask masks/a.tif is float32 and has 64 px without a value. Expected whole numbers, 0 for background. "
         "Save it as an integer label image.",
     ),
     "RGB mask": (
         picture(), coloured,
-        "The mask masks/a.tif is RGB, 24 × 32 px; its channels differ in 64 px. Expected one channel in which 0 is "
-        "background and every object or class has its number. Save the label numbers instead of their colours.",
+        "The mask masks/a.tif is RGB, 32 × 24 px; its channels differ in 64 px. Expected one channel in which 0 is "
+        "background and every object or class has its own number. Save the label numbers instead of their colours.",
     ),
     "64-bit mask": (
         picture(), disc(2**40, "int64"),
-        "The mask masks/a.tif is int64 and holds the label 1099511627776. Expected labels from 0 to 2147483647. "
+        "The mask masks/a.tif (int64) contains the label 1099511627776. Expected labels from 0 to 2,147,483,647. "
         "Number the objects again from 1.",
     ),
     "negative mask": (
         picture(), disc(-1, "int16"),
-        "The mask masks/a.tif is int16 and holds the label -1. Expected labels from 0 to 2147483647. "
+        "The mask masks/a.tif (int16) contains the label -1. Expected labels from 0 to 2,147,483,647. "
         "Number the objects again from 1.",
     ),
     "empty mask": (
         picture(), disc(0),
-        "The mask masks/a.tif is empty: all 24 × 32 px are 0. Expected at least one object. "
+        "The mask masks/a.tif is empty: all 32 × 24 px are 0. Expected at least one object. "
         "Draw the object, or leave the image out.",
     ),
     "mask of one colour": (
         picture(), np.full((24, 32), 255, np.uint8),
-        "The mask masks/a.tif has one value, 255, in all 24 × 32 px. Expected 0 for background beside the objects. "
-        "Check whether the right file was saved.",
+        "The mask masks/a.tif has one value, 255, in all 32 × 24 px. Expected 0 for the background. "
+        "Check whether this is the right file.",
     ),
     "swapped": (
         disc(), np.full((24, 32), 1, np.uint8) + picture() // 2,
@@ -175,12 +175,12 @@ PAIRS: dict[str, tuple[Any, Any, str]] = {
     ),
     "NaN image": (
         nan, disc(),
-        "The image images/a.tif holds 5 px that are not a number (NaN or infinite). Expected numbers everywhere. "
+        "The image images/a.tif has 5 px that are not a number (NaN or infinite). Expected numbers everywhere. "
         "Fill them, or leave the image out.",
     ),
     "constant image": (
         np.full((24, 32), 17, np.uint8), disc(),
-        "The image images/a.tif is constant: all 24 × 32 px are 17. Expected a picture. Check the file, "
+        "The image images/a.tif is constant: all 32 × 24 px are 17. Expected different values. Check the file, "
         "or leave it out.",
     ),
 }  # fmt: skip
@@ -234,8 +234,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     table.to_file(project.pairs_path)
     recipe = Recipe().override(*SMALL)
     run = Run.create(project.path / "runs" / "one", recipe, Codec.fit(load_pairs(project)))
-    run.note(precision="float32", seconds_per_step=1.0, gflop_per_image=1.0)
-    run.save(new_gan(recipe, run.spec), 2, batch=1)
+    run.update_metadata(precision="float32", seconds_per_step=1.0, gflop_per_image=1.0)
+    run.save(new_generator(recipe, run.spec), 2, batch=1)
     with SampleStore(project.samples_path) as store:
         store.add_many([organoid_brightfield(seed, 64) for seed in (8, 9)], run="one")
     return project.path
@@ -253,7 +253,7 @@ def project(trained: Path, tmp_path: Path) -> Path:
         (
             ["pair", "PROJECT", "--images", "PROJECT/real", "--test", "3"],
             "All 3 pairs would be test pairs. Expected at least one to train on. "
-            "Put fewer aside, or use smaller groups.",
+            "Choose fewer for testing, or use smaller groups.",
         ),
         (
             ["pair", "PROJECT", "--images", "PROJECT/real", "--test", "x"],
@@ -282,13 +282,13 @@ def project(trained: Path, tmp_path: Path) -> Path:
          "Cannot read no.yaml: No such file or directory. Expected a YAML file of settings."),
         (
             ["train", "PROJECT", *SETS, "--set", "tiles.min_objects=99"],
-            "None of 3 tiles of 64 px can be used; the first has 1 objects, fewer than 99. Expected at least one. "
+            "None of 3 tiles of 64 px can be used; the first has 1 object, fewer than 99. Expected at least one. "
             "Lower 'min_objects', raise 'max_cover' or change the tile size.",
         ),
         (
             ["pair", "NEW", "--images", "EMPTY"],
             "There is no image file in EMPTY: it is empty. Expected TIFF, PNG, JPEG, BMP or OME-Zarr files. "
-            "Choose the folder that holds the images.",
+            "Choose the folder with the images.",
         ),
     ],
 )  # fmt: skip
@@ -324,14 +324,14 @@ def test_without_training_pairs_nothing_is_trained(project: Path, call: Callable
 
 
 def test_a_tile_larger_than_the_image_is_mirrored_and_said(tmp_path: Path, call: Callable[..., tuple]) -> None:
-    assert mirrored_words([(100, 100)], 256) == (
-        "The image is smaller than a tile of 256 px (100 × 100 px): the missing pixels are mirrored in at the edges. "
-        "Choose a tile of at most 100 px to use only real ones."
+    assert small_image_warning([(100, 100)], 256) == (
+        "The image is smaller than a tile of 256 px (100 × 100 px): the missing pixels are filled by mirroring at the "
+        "edges. Choose a tile of at most 100 px to use only real pixels."
     )
-    assert mirrored_words([(100, 300), (90, 100), (300, 300)], 128).startswith(
-        "2 of 3 images are smaller than a tile of 128 px (90 × 100 px):"
+    assert small_image_warning([(100, 300), (90, 100), (300, 300)], 128).startswith(
+        "2 of 3 images are smaller than a tile of 128 px (100 × 90 px):"
     )
-    assert mirrored_words([(256, 256)], 256) == ""
+    assert small_image_warning([(256, 256)], 256) == ""
     write_pair(tmp_path / "real", organoid_brightfield(0, 100))
     assert call("pair", tmp_path / "p", "--images", tmp_path / "real")[0] == 0
     code, out, err = call("train", tmp_path / "p", *SETS, "--set", "tiles.size=128", "--set", "train.steps=1", "--json")
@@ -339,8 +339,8 @@ def test_a_tile_larger_than_the_image_is_mirrored_and_said(tmp_path: Path, call:
     assert json.loads(out)["steps"] == 1
     assert err.splitlines() == [
         "There is only 1 tile; samples will look much like them.",
-        "The image is smaller than a tile of 128 px (100 × 100 px): the missing pixels are mirrored in at the edges. "
-        "Choose a tile of at most 100 px to use only real ones.",
+        "The image is smaller than a tile of 128 px (100 × 100 px): the missing pixels are filled by mirroring at the "
+        "edges. Choose a tile of at most 100 px to use only real pixels.",
     ]
 
 
@@ -406,7 +406,7 @@ def swap(path: Path, old: str, new: str) -> None:
     path.write_text(path.read_text().replace(old, new))
 
 
-NO_TENSORS = f"step_00000002.safetensors holds no tensors. Expected a safetensors file. {AGAIN}"
+NO_TENSORS = f"step_00000002.safetensors has no tensors. Expected a safetensors file. {AGAIN}"
 NO_JSON = (
     "step_00000002.json does not describe a checkpoint. Expected format, generator, step, size, sha256 and numbers. "
     f"{AGAIN}"
@@ -459,7 +459,7 @@ MODELS: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "recipe of an unknown generator": (
         lambda run: swap(run / "recipe.yaml", "name: pix2pix", "name: biggan"),
-        "RUN/recipe.yaml: There is no 'biggan' in gans. Expected one of: "
+        "RUN/recipe.yaml: There is no 'biggan' among the generators. Expected one of: "
         f"{', '.join(GENERATORS.names())}. See 'organoid-synth list generators'.",
     ),
     "recipe of another width": (
@@ -511,7 +511,7 @@ def test_a_bad_model_file_is_refused_and_nothing_of_it_is_run(
         ("{", "Cannot read PATH: Expecting property name enclosed in double quotes: line 1 column 2 (char 1). "
               "Expected the table of pairs. Find the pairs again."),
         ("[" * 100_000, "Cannot read PATH: WHY. Expected the table of pairs. Find the pairs again."),
-        ("[1]", "PATH is no table of pairs. Expected a JSON object. Find the pairs again."),
+        ("[1]", "PATH is not a table of pairs. Expected a JSON object. Find the pairs again."),
         ('{"entries": [{"nam": "a"}]}', "PATH: Setting 'entries.0.name' is missing. Expected all settings of "
                                         "PairTable. Find the pairs again."),
     ],
@@ -631,15 +631,15 @@ def fill(disk: Path, leave: int) -> None:
 
 def full(folder: Path) -> str:
     return (
-        f"The disk with {folder} is full. Nothing was half-written; what was saved before is whole. "
-        "Free some space, try again."
+        f"The disk with {folder} is full. No file is incomplete; everything saved before is "
+        "intact. Free some space, then try again."
     )
 
 
 def test_disk_full_in_every_verb(trained: Path, disk: Path, tmp_path: Path, call: Callable[..., tuple]) -> None:
     project = Path(shutil.copytree(trained, disk / "p"))
     run = Run(project / "runs" / "one")
-    gan = new_gan(run.recipe, run.spec)
+    gan = new_generator(run.recipe, run.spec)
     with SampleStore(project / "samples.sqlite") as store:
         store.decide(store.ids(), "accepted")
     before = state(project)

@@ -59,7 +59,7 @@ def test_the_digest_changes_with_any_value_and_only_then() -> None:
         ("train.steps", "'train.steps' is not an override. Expected key=value, such as train.steps=200."),
         ("train.steps.more=1", "There is no setting 'train.steps.more'. Check the spelling in --set."),
         ("gan=nogan", "There is no 'nogan' among the generators."),
-        ("tiles.size=100", "The tile is 100 px. pix2pix takes (64, 128, 256, 512) px. Change the tile size."),
+        ("tiles.size=100", "The tile is 100 px. pix2pix takes 64, 128, 256, 512 px. Change the tile size."),
     ],
 )
 def test_a_wrong_override_is_answered_by_a_sentence(override: str, sentence: str) -> None:
@@ -71,7 +71,9 @@ def test_a_wrong_override_is_answered_by_a_sentence(override: str, sentence: str
 def test_a_broken_recipe_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "recipe.yaml"
     path.write_text("- 1\n")
-    with pytest.raises(UserError, match=r"recipe.yaml holds list. Expected 'key: value' lines."):
+    with pytest.raises(
+        UserError, match=r"recipe.yaml contains a list instead of settings. Expected 'key: value' lines."
+    ):
         Recipe.from_file(path)
     path.write_text("a: [")
     with pytest.raises(UserError, match="Cannot read"):

@@ -1,7 +1,8 @@
-"""The command line: every verb of the window, without it.
+"""The command line: every command of the window, without the window.
 
 Results go to standard output (``--json``: as one JSON object), everything else to standard error. Exit codes: 0 done,
-1 something a person can mend (one sentence says what), 2 wrong use of the command, 130 stopped by Ctrl-C after saving.
+1 a problem that the user can solve (one sentence describes it), 2 wrong use of the command, 130 stopped by Ctrl-C after
+saving.
 """
 
 from __future__ import annotations
@@ -9,15 +10,21 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from napari_organoid_synth.cli import long_verbs, short_verbs
+from napari_organoid_synth.cli import long_verbs, other_verbs, short_verbs
 from napari_organoid_synth.cli.options import app
 from napari_organoid_synth.core.errors import DiskFull, UserError, is_disk_full
 
-__all__ = ["app", "long_verbs", "main", "short_verbs"]  # the verbs add themselves to the app, in this order
+__all__ = [
+    "app",
+    "long_verbs",
+    "main",
+    "other_verbs",
+    "short_verbs",
+]  # commands add themselves to the app when imported
 
 
 def main() -> None:
-    """Entry point: one sentence on standard error instead of a traceback for what a person can mend."""
+    """Run the command line; a problem that the user can solve is one sentence on standard error, not a traceback."""
     try:
         app()
     except UserError as error:

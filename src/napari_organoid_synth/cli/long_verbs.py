@@ -1,4 +1,4 @@
-"""The verbs that take minutes to days: each runs in a job folder, so that a window can follow and steer it."""
+"""Commands that take minutes to days; each runs in a job folder, so that a window can follow and steer it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def train(
     gan: Annotated[str | None, typer.Option(help="Generator; see 'list generators'.")] = None,
     recipe: RecipeOption = None,
     overrides: SetOption = None,
-    resume: Annotated[str | None, typer.Option(help="Go on with this run instead of starting one.")] = None,
+    resume: Annotated[str | None, typer.Option(help="Continue this run instead of starting a new one.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only measure memory and time.")] = False,
     as_json: JsonOption = False,
     job: JobOption = None,
@@ -33,9 +33,9 @@ def train(
     else:
         settings = settings_of("train", recipe, [*([f"gan={gan}"] if gan else []), *(overrides or ())])
     if dry_run:
-        from napari_organoid_synth.core.training.train import estimate
+        from napari_organoid_synth.core.training.timing import estimate
 
-        show(estimate(opened, settings), as_json)
+        show(estimate(opened, settings).model_dump(mode="json"), as_json)
         return
     run_verb("train", opened, settings, folder, job is not None, as_json, resume=resume is not None)
 
@@ -45,11 +45,11 @@ def pipeline(
     project: ProjectArgument,
     recipe: RecipeOption = None,
     overrides: SetOption = None,
-    resume: Annotated[str | None, typer.Option(help="Go on with this pipeline; its settings are kept.")] = None,
+    resume: Annotated[str | None, typer.Option(help="Continue this pipeline; its settings are kept.")] = None,
     as_json: JsonOption = False,
     job: JobOption = None,
 ) -> None:
-    """Learn masks, check them, learn to paint, make pairs: touching objects keep their structure."""
+    """Learn to draw masks, check them, learn to paint on them, make pairs; touching objects keep their structure."""
     from napari_organoid_synth.core.job import JobFolder
     from napari_organoid_synth.core.project import Project
     from napari_organoid_synth.core.synthesis.pipeline import find_pipeline
@@ -72,12 +72,12 @@ def gain(
         str | None, typer.Option(help="Address of a dask scheduler; default: workers on this computer.")
     ] = None,
     resume: Annotated[
-        str | None, typer.Option(help="Go on with this comparison; default: one with the same settings, if any.")
+        str | None, typer.Option(help="Continue this comparison; default: one with the same settings, if any.")
     ] = None,
     as_json: JsonOption = False,
     job: JobOption = None,
 ) -> None:
-    """Measure in folds what synthetic pairs gain, the generator trained anew in each."""
+    """Measure the gain from synthetic pairs in folds; the generator is retrained in each."""
     from napari_organoid_synth.core.job import JobFolder
     from napari_organoid_synth.core.project import Project
 
@@ -96,7 +96,7 @@ def gain(
 
 
 def _add_long(verb: str, summary: str) -> None:
-    """A verb that takes settings alone."""
+    """Add a command that has no options but its settings."""
 
     def command(
         project: ProjectArgument,
@@ -118,9 +118,9 @@ def _add_long(verb: str, summary: str) -> None:
 
 _add_long("generate", "Make synthetic pairs with a trained generator.")
 _add_long("score", "Score the synthetic pairs against the real ones.")
-_add_long("map", "Map real tiles and synthetic pairs: alike ones lie near each other.")
-_add_long("fill", "Make synthetic pairs near real tiles that no pair comes near; needs a map.")
+_add_long("map", "Map real tiles and synthetic pairs; similar ones are near each other.")
+_add_long("fill", "Make synthetic pairs for an empty region of the map, like the real tiles there.")
 _add_long("export", "Write the accepted pairs as OME-TIFF and in the layouts of other tools.")
 _add_long("segment", "Train a segmenter with and without synthetic pairs and compare.")
 _add_long("predict", "Mark the objects of images with a trained segmenter; writes label images.")
-_add_long("annotate", "Add a class that the masks lack, learned from another project that has it.")
+_add_long("annotate", "Add a class that is missing in the masks, learned from another project that has it.")

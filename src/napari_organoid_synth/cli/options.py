@@ -1,4 +1,4 @@
-"""The command itself, and the options that its verbs share."""
+"""The command line application, and the options that its commands share."""
 
 from __future__ import annotations
 
@@ -8,26 +8,29 @@ from typing import Annotated, Any
 
 import typer
 
+OLDER_NAMES = {"adopt": "import-model"}
+"""Commands of version 0.1 under another name; they are not listed."""
 
-class Verbs(typer.core.TyperGroup):
-    """The commands. A short verb gets an option for each of its settings only when it is called.
 
-    Reading the settings takes longer than the list of commands may.
+class CommandGroup(typer.core.TyperGroup):
+    """All commands. A short one gets an option for each of its settings only when it is called.
+
+    Importing the settings of all would make ``--help`` slow.
     """
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """The command that the words of the command line name, and the words that are left."""
-        name, command, left = super().resolve_command(ctx, args)
+        """Return the command that the arguments name, and the remaining arguments."""
+        name, command, remaining = super().resolve_command(ctx, [OLDER_NAMES.get(args[0], args[0]), *args[1:]])
         if name in _SHORT:
-            alone = typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
-            alone.command(name)(_with_options(_SHORT[name], name))
-            command = typer.main.get_command(alone)
-        return name, command, left
+            single = typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
+            single.command(name)(_with_options(_SHORT[name], name))
+            command = typer.main.get_command(single)
+        return name, command, remaining
 
 
 app = typer.Typer(
     name="organoid-synth",
-    cls=Verbs,
+    cls=CommandGroup,
     help="Make, curate and prove synthetic image-mask pairs for microscopy.",
     no_args_is_help=True,
     add_completion=False,
@@ -56,23 +59,24 @@ def version(
         raise typer.Exit(2)
 
 
-# --- short verbs: every field of their settings is also an option --------------------------------------------------
+# --- short commands: every field of their settings is also an option --------------------------------------------------
 
 _SHORT: dict[str, Callable[..., None]] = {}
 
 
 def short_verb(function: Callable[..., None]) -> Callable[..., None]:
-    """Add a verb to the list of commands; `Verbs` gives it its options."""
+    """Add a short command to the list; `CommandGroup` adds its options."""
 
     def listed() -> None: ...
 
-    app.command(function.__name__, help=function.__doc__)(listed)
-    _SHORT[function.__name__] = function
+    name = function.__name__.replace("_", "-")
+    app.command(name, help=function.__doc__)(listed)
+    _SHORT[name] = function
     return function
 
 
 def _with_options(function: Callable[..., None], verb: str) -> Callable[..., None]:
-    """The function with an option in place of ``fields`` for each field of the settings of the verb."""
+    """Return the function with an option for each field of the settings in place of ``fields``."""
     import inspect
     from functools import wraps
 

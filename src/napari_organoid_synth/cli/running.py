@@ -1,4 +1,4 @@
-"""What all verbs do: read their settings, run beside a progress bar, print the result."""
+"""Common steps of all commands: read the settings, run with a progress bar, print the result."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def settings_of(
     verb: str, recipe: Path | None, overrides: list[str] | None, fields: dict[str, Any] | None = None
 ) -> Any:
-    """The settings of a verb: from the file, then ``--set``, then the options of its own."""
+    """Read the settings of a command: from the file, then ``--set``, then its own options."""
     from napari_organoid_synth.core.verbs import SHORT_VERBS, VERBS
 
     cls = (VERBS | SHORT_VERBS)[verb].settings_class()
@@ -34,13 +34,13 @@ def settings_of(
 def run_verb(
     verb: str, project: Project, settings: Settings, job: JobFolder | None, launched: bool, as_json: bool, **extra: Any
 ) -> None:
-    """Run a long verb in a job folder, so that a window can follow and steer it, and print its result."""
+    """Run a long command in a job folder, so that a window can follow and steer it, and print the result."""
     from napari_organoid_synth.core.verbs import VERBS
 
     job = job or project.job(verb)
     steering = job.control
     job.begin(verb, sys.argv[1:])
-    if not launched:  # a window clears earlier requests itself, before it starts the process: its later ones count
+    if not launched:  # a window clears earlier requests before it starts the process: later ones count
         steering.resume()
     function = VERBS[verb].load()
     if verb in {"train", "segment", "gain", "annotate", "pipeline"}:
@@ -49,7 +49,7 @@ def run_verb(
 
 
 def at_once(verb: str, project: Project, work: Callable[[], dict[str, Any]], job: Path | None) -> dict[str, Any]:
-    """The result of a short verb; how it ended is noted in the job folder of the window that waits for it."""
+    """Run a short command; its end is recorded in the job folder of a window that waits for it. Return the result."""
     from napari_organoid_synth.core.job import Control, Finished, JobFolder
 
     def events() -> Iterator[Event]:
@@ -60,7 +60,7 @@ def at_once(verb: str, project: Project, work: Callable[[], dict[str, Any]], job
 
 
 def finish(result: dict[str, Any], as_json: bool) -> None:
-    """Print the result of a long verb; exit code 130 when it was stopped."""
+    """Print the result of a long command; exit with code 130 if it was stopped."""
     canceled = result["reason"] == "canceled"
     if as_json or not canceled:
         show(result, as_json)
@@ -71,9 +71,7 @@ def finish(result: dict[str, Any], as_json: bool) -> None:
 def follow(
     events: Iterator[Event], steering: Control, verb: str, project: Project, job: JobFolder | None = None
 ) -> dict[str, Any]:
-    """Loop over a verb with a progress bar; Ctrl-C asks it to save and end; return the result."""
-    import traceback
-
+    """Run a command with a progress bar and return the result; Ctrl-C asks it to save and end."""
     from tqdm import tqdm
 
     from napari_organoid_synth.core.job import Failed, Finished, Progress, Warned
@@ -81,23 +79,9 @@ def follow(
     signal.signal(signal.SIGINT, lambda *_: steering.cancel())
     signal.signal(signal.SIGTERM, lambda *_: steering.cancel())
     finished = Finished(0, "canceled")
-
-    def guarded() -> Iterator[Event]:
-        try:
-            yield from events
-        except Exception as caught:
-            report = traceback.format_exc()
-            error: Exception = caught
-            if isinstance(caught, OSError) and not isinstance(caught, UserError) and is_disk_full(caught):
-                error = DiskFull(project.pairs_path)
-            if isinstance(error, UserError):
-                yield Failed(0, error.found, error.expected, error.todo, report)
-            else:
-                tqdm.write(report, file=sys.stderr)
-                yield Failed(0, f"{type(error).__name__}: {error}", "", "Copy the report and ask.", report)
-
+    events = _with_errors(events, project)
     with tqdm(desc=verb, file=sys.stderr, disable=None, leave=False) as bar:
-        for event in job.record(guarded()) if job else guarded():
+        for event in job.record(events) if job else events:
             match event:
                 case Progress():
                     bar.total, bar.n = event.total, event.step
@@ -110,8 +94,38 @@ def follow(
                 case Finished():
                     finished = event
     if finished.reason == "canceled":
-        print("Stopped; everything so far is saved.", file=sys.stderr)
+        print(_stopped(verb), file=sys.stderr)
     return {"reason": finished.reason, **finished.result}
+
+
+def _with_errors(events: Iterator[Event], project: Project) -> Iterator[Event]:
+    """Yield the events; an exception becomes a last event `Failed`, with the traceback as its report."""
+    import traceback
+
+    from tqdm import tqdm
+
+    from napari_organoid_synth.core.job import Failed
+
+    try:
+        yield from events
+    except Exception as caught:
+        report = traceback.format_exc()
+        error: Exception = caught
+        if isinstance(caught, OSError) and not isinstance(caught, UserError) and is_disk_full(caught):
+            error = DiskFull(project.pairs_path)
+        if isinstance(error, UserError):
+            yield Failed(0, error.found, error.expected, error.todo, report)
+        else:
+            tqdm.write(report, file=sys.stderr)
+            yield Failed(0, f"{type(error).__name__}: {error}", "", "Copy the report and ask.", report)
+
+
+def _stopped(verb: str) -> str:
+    """Return what remains of a command that was stopped, as a sentence."""
+    from napari_organoid_synth.core.verbs import SHORT_VERBS, VERBS
+
+    known = (VERBS | SHORT_VERBS).get(verb)
+    return "Stopped; nothing was written." if known and known.all_or_nothing else "Stopped; everything so far is saved."
 
 
 def show(result: dict[str, Any], as_json: bool) -> None:

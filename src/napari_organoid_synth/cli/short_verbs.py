@@ -1,8 +1,7 @@
-"""The verbs that answer at once, and those that only look."""
+"""Commands that end at once; each of their settings is also an option."""
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,14 +15,12 @@ from napari_organoid_synth.cli.options import (
     ProjectArgument,
     RecipeOption,
     SetOption,
-    app,
     short_verb,
 )
 from napari_organoid_synth.cli.running import at_once, finish, follow, settings_of, show
 from napari_organoid_synth.core.errors import UserError
 
 if TYPE_CHECKING:
-    from napari_organoid_synth.core.project import Project
     from napari_organoid_synth.core.samples.store import SampleStore
 
 MEASURED = {"mask_kind", "field", "count", "clusters", "clustering", "spread", "radius", "elongation"}
@@ -37,7 +34,7 @@ def pair(
     as_json: JsonOption = False,
     **fields: Any,
 ) -> None:
-    """Match images with masks and check them; without --images show the table."""
+    """Match images with masks and check them; without --images, show the table."""
     from napari_organoid_synth.core.pairs.loading import PairTable, check_pairs, find_pairs, split_table
     from napari_organoid_synth.core.project import Project
 
@@ -53,7 +50,7 @@ def pair(
         )
         table = check_pairs(table, settings.kind).scaled(settings.scale or 1)
         if settings.test:
-            table = split_table(table, test=_share(settings.test) or settings.test.split(","))
+            table = split_table(table, test=_as_number(settings.test) or settings.test.split(","))
         table.to_file(opened.pairs_path)
     else:
         table = PairTable.from_file(opened.pairs_path)
@@ -76,7 +73,7 @@ def curate(
     as_json: JsonOption = False,
     **fields: Any,
 ) -> None:
-    """Accept and reject samples; without options show the counts."""
+    """Accept and reject samples; without options, show the counts."""
     from napari_organoid_synth.core.project import Project
     from napari_organoid_synth.core.samples.store import SampleStore, Verdict
 
@@ -91,7 +88,7 @@ def curate(
         for names, verdict in ((settings.accept, "accepted"), (settings.reject, "rejected")):
             ids: list[str] = []
             for name in names:
-                ids += _chosen(store, name)
+                ids += _named_samples(store, name)
             if ids:
                 store.decide(ids, verdict)
         if settings.undo:
@@ -101,8 +98,8 @@ def curate(
         show(dict(store.counts()), as_json)
 
 
-def _chosen(store: SampleStore, name: str) -> list[str]:
-    """Samples that an option names: ``best:N``, ``diverse:N`` or one by its name."""
+def _named_samples(store: SampleStore, name: str) -> list[str]:
+    """Return the ids of samples that an option names: ``best:N``, ``diverse:N`` or a single one."""
     way, _, number = name.partition(":")
     if way == "best" and number.isdigit():
         from napari_organoid_synth.core.samples.selection import best
@@ -113,25 +110,6 @@ def _chosen(store: SampleStore, name: str) -> list[str]:
 
         return diverse(store, int(number))
     return [name]
-
-
-@app.command()
-def control(
-    project: ProjectArgument,
-    request: Annotated[str, typer.Argument(help="pause, resume or cancel.")],
-    name: Annotated[str, typer.Option(help="Folder name of the job; default: the newest that runs.")] = "",
-    as_json: JsonOption = False,
-) -> None:
-    """Pause, resume or cancel a running job of the project, also one started by the window."""
-    from napari_organoid_synth.core.project import Project
-
-    if request not in {"pause", "resume", "cancel"}:
-        raise UserError(f"'{request}' is no request.", "Expected pause, resume or cancel.")
-    jobs = [job for job in Project(project, make=False).jobs() if job.alive and (not name or job.path.name == name)]
-    if not jobs:
-        raise UserError("No such job is running.", todo="Look into the folders runs, segment and jobs of the project.")
-    getattr(jobs[-1].control, request)()
-    show({"request": request, "job": jobs[-1].path.name}, as_json)
 
 
 @short_verb
@@ -150,44 +128,21 @@ def simulate(
     settings = settings_of("simulate", recipe, overrides, fields)
     if name not in SIMULATORS:
         raise UserError(f"There is no simulator '{name}'.", f"Expected one of: {', '.join(SIMULATORS)}.")
-    made: dict[str, Any] = {"folder": str(folder), "pairs": settings.number}
-    how: list[dict[str, Any]] = [{}]
+    result: dict[str, Any] = {"folder": str(folder), "pairs": settings.number}
+    options: list[dict[str, Any]] = [{}]
     if settings.masks:
         from napari_organoid_synth.core.simulators.population_fit import fit, fit_each, read_masks
 
         if name != "population":
-            raise UserError(f"'{name}' has sizes of its own.", "Only population is fitted to masks.", "Drop --masks.")
+            raise UserError(
+                f"'{name}' cannot be fitted to masks.", "Expected the simulator population.", "Leave out --masks."
+            )
         masks = read_masks(Path(settings.masks))
-        how = [{"settings": fitted} for fitted in fit_each(masks)]
-        made["fitted"] = fit(masks).model_dump(mode="json", include=MEASURED)
+        options = [{"settings": fitted} for fitted in fit_each(masks)]
+        result["fitted"] = fit(masks).model_dump(mode="json", include=MEASURED)
     for seed in range(settings.seed, settings.seed + settings.number):
-        write_pair(folder, SIMULATORS[name](seed, size=settings.size, **how[seed % len(how)]))
-    show(made, as_json)
-
-
-@app.command(name="list")
-def list_(
-    family: Annotated[str, typer.Argument(help="generators, metrics, extractors or segmenters.")],
-    as_json: JsonOption = False,
-) -> None:
-    """List what there is, with the settings of each."""
-    from napari_organoid_synth.core import registry
-
-    families = {
-        "generators": registry.GENERATORS,
-        "metrics": registry.METRICS,
-        "extractors": registry.EXTRACTORS,
-        "segmenters": registry.SEGMENTERS,
-    }
-    if family not in families:
-        raise UserError(f"There is no list of '{family}'.", f"Expected one of: {', '.join(families)}.")
-    members = families[family]
-    described = {name: members.describe(name) for name in members.names()}
-    if as_json:
-        print(json.dumps(described, indent=1))
-        return
-    for name, member in described.items():
-        print(f"{name:12} {member['summary']}")
+        write_pair(folder, SIMULATORS[name](seed, size=settings.size, **options[seed % len(options)]))
+    show(result, as_json)
 
 
 @short_verb
@@ -203,12 +158,12 @@ def share(
     """Write a trained generator as one file for others; a licence must be chosen."""
     from napari_organoid_synth.core.project import Project
     from napari_organoid_synth.core.runs.run import Run
-    from napari_organoid_synth.core.runs.sharing import write_bundle
+    from napari_organoid_synth.core.runs.sharing import write_model_file
 
     settings, opened = settings_of("share", recipe, overrides, fields), Project(project, make=False)
 
     def write() -> dict[str, Any]:
-        card = write_bundle(Run(opened.run_path(settings.run)), file, settings).card
+        card = write_model_file(Run(opened.run_path(settings.run)), file, settings).card
         keys = ("name", "generator", "steps", "images", "pairs", "licence", "metrics")
         return {"file": str(file), "bytes": file.stat().st_size, **{key: getattr(card, key) for key in keys}}
 
@@ -216,7 +171,7 @@ def share(
 
 
 @short_verb
-def adopt(
+def import_model(
     project: ProjectArgument,
     file: Annotated[Path, typer.Argument(help="A .synth file, made with 'share'.")],
     recipe: RecipeOption = None,
@@ -225,86 +180,21 @@ def adopt(
     job: JobOption = None,
     **fields: Any,
 ) -> None:
-    """Take a model file into the project as a run to generate with, or to start from."""
+    """Add a model file to the project as a run, to generate with or to start a training from."""
     from napari_organoid_synth.core.project import Project
-    from napari_organoid_synth.core.runs.sharing import add_bundle
+    from napari_organoid_synth.core.runs.sharing import import_model as read_into
 
-    settings, opened = settings_of("adopt", recipe, overrides, fields), Project(project)
+    settings, opened = settings_of("import-model", recipe, overrides, fields), Project(project)
 
     def take() -> dict[str, Any]:
-        run = add_bundle(opened, file, settings.name)
-        card = run.note()["card"]
-        shown = ("name", "generator", "steps", "images", "pairs", "licence", "authors", "note", "created", "metrics")
-        return {"run": run.name, **{key: card[key] for key in shown}}
+        run = read_into(opened, file, settings.name)
+        shown = {"name", "generator", "steps", "images", "pairs", "licence", "authors", "note", "created", "metrics"}
+        card = run.metadata.card
+        return {"run": run.name, **(card.model_dump(mode="json", include=shown) if card is not None else {})}
 
-    result = at_once("adopt", opened, take, job)
-    print("It came without optimisers: training it further starts them anew.", file=sys.stderr)
+    result = at_once("import-model", opened, take, job)
+    print("A model file has no optimiser state; further training resets the optimisers.", file=sys.stderr)
     show(result, as_json)
-
-
-@app.command()
-def blind(
-    project: ProjectArgument,
-    csv: Annotated[Path | None, typer.Option(help="Write every answer to this file.")] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Show what the blind tests of a project gave; they are answered in the window."""
-    from napari_organoid_synth.core.atomic import write_text
-    from napari_organoid_synth.core.blind.overview import overview
-    from napari_organoid_synth.core.blind.results import to_csv
-    from napari_organoid_synth.core.blind.session import read_sessions
-    from napari_organoid_synth.core.project import Project
-
-    opened = Project(project, make=False)
-    if csv is not None:
-        write_text(csv, to_csv(read_sessions(opened)))
-    found = overview(opened)
-    if as_json:
-        show(found.model_dump(mode="json"), as_json)
-        return
-    for test in found.tests:
-        print(f"{test.id}: {test.answers} of {test.questions} questions answered")
-        print(*(f"  {line}" for line in test.words), sep="\n")
-    print(*found.words or ["No blind test counts yet." if found.tests else "There is no blind test yet."], sep="\n")
-
-
-@app.command()
-def demo(
-    project: Annotated[
-        Path | None, typer.Option(help="Folder of the new project; default: organoid-synth-demo, numbered.")
-    ] = None,
-    gui: Annotated[bool, typer.Option("--gui", help="Open the project in napari afterwards.")] = False,
-    overrides: SetOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Walk the whole way once on simulated data, in under five minutes, and write a report."""
-    from napari_organoid_synth.core.demo import DemoSettings
-    from napari_organoid_synth.core.demo import demo as run_demo
-    from napari_organoid_synth.core.job import Control
-    from napari_organoid_synth.core.project import Project
-
-    settings = DemoSettings().override(*(overrides or ()))
-    opened, steering = Project(project or _new_folder("organoid-synth-demo")), Control()
-    result = follow(run_demo(opened, steering, settings), steering, "demo", opened)
-    if as_json or result["reason"] == "canceled":
-        finish(result, as_json)
-    else:
-        print(f"{result['sentence']}\nReport: {result['report']}")
-    if gui:
-        _open_window(opened)
-    elif not as_json:
-        print(f"Open it in napari: organoid-synth window {opened.path}")
-
-
-@app.command()
-def window(project: ProjectArgument, as_json: JsonOption = False) -> None:
-    """Open a project in napari with all docks; ends when the window is closed."""
-    from napari_organoid_synth.core.project import Project
-
-    opened = Project(project)
-    _open_window(opened)
-    if as_json:
-        show({"project": str(opened.path)}, as_json)
 
 
 @short_verb
@@ -319,7 +209,7 @@ def report(
     """Write the report of a project: pictures, curves and tables in one HTML file."""
     from napari_organoid_synth.core.job import Control, JobFolder
     from napari_organoid_synth.core.project import Project
-    from napari_organoid_synth.core.report import report as write
+    from napari_organoid_synth.core.report.report import report as write
 
     settings, opened = settings_of("report", recipe, overrides, fields), Project(project, make=False)
     folder = JobFolder(job) if job else None
@@ -328,7 +218,7 @@ def report(
     finish(follow(write(opened, output, steering), steering, "report", opened, folder), as_json)
 
 
-def _share(text: str) -> float | None:
+def _as_number(text: str) -> float | None:
     try:
         return float(text)
     except ValueError:
@@ -336,28 +226,8 @@ def _share(text: str) -> float | None:
 
 
 def _mask_sources(texts: Sequence[str]) -> Any:
-    """What `find_pairs` takes as masks."""
+    """Return masks as `find_pairs` takes them: by class name, a list, or None."""
     named = dict(text.split("=", 1) for text in texts if "=" in text)
     if named and len(named) != len(texts):
-        raise UserError("Some --masks have a class name and some have none.", "Expected NAME=FOLDER for each.")
+        raise UserError("Some --masks have a class name, others have none.", "Expected NAME=FOLDER for each.")
     return named or list(texts) or None
-
-
-def _new_folder(stem: str) -> Path:
-    """``stem``, or the first of ``stem-2``, ``stem-3``, ... that does not exist."""
-    path, number = Path(stem), 1
-    while path.exists():
-        number += 1
-        path = Path(f"{stem}-{number}")
-    return path
-
-
-def _open_window(project: Project) -> None:
-    try:
-        import napari
-    except ImportError:
-        raise UserError("napari is not installed.", todo="pip install 'napari-organoid-synth[all]'") from None
-    from napari_organoid_synth.widgets.shared.workspace import open_project_window
-
-    open_project_window(napari.Viewer(title=f"{project.path.name} – Organoid Synth"), project.path)
-    napari.run()

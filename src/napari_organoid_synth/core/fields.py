@@ -1,4 +1,4 @@
-"""Types of fields that several settings share, each with its bounds and its description."""
+"""Field types shared by several settings, each with bounds and description."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field
 from napari_organoid_synth.core.registry import Registry
 
 Names = Annotated[tuple[str, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)]
-"""Several names; one alone may stand without brackets."""
+"""One or more names; a single one may stand without brackets."""
 
 Which = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value)]
 """A checkpoint: newest, best, or its step."""
@@ -19,14 +19,27 @@ DeviceName = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", descr
 Threads = Annotated[int, Field(ge=0, description="Processor threads; 0: as many as there are cores.")]
 
 
-def member_of(registry: Registry) -> Any:
-    """Turn ``"dcgan"`` or ``{"name": "dcgan", ...}`` into that member's settings."""
+class MemberOf:
+    """Turn ``"dcgan"`` or ``{"name": "dcgan", ...}`` into the settings of that member.
 
-    def validate(value: Any) -> Any:
+    Parameters
+    ----------
+    registry : Registry
+        The family that the member belongs to.
+    """
+
+    def __init__(self, registry: Registry) -> None:
+        self.registry = registry
+
+    def __call__(self, value: Any) -> Any:
+        """Validate a value as pydantic asks for it; settings stay what they are."""
         if isinstance(value, str):
             value = {"name": value}
         if isinstance(value, dict) and isinstance(value.get("name"), str):
-            return registry.config(value["name"]).model_validate(value)
+            return self.registry.config(value["name"]).model_validate(value)
         return value
 
-    return BeforeValidator(validate)
+
+def member_of(registry: Registry) -> Any:
+    """Annotate a field that holds the settings of one member of a family."""
+    return BeforeValidator(MemberOf(registry))

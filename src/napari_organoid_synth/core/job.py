@@ -8,9 +8,10 @@ signal, readable after a crash and over a network drive.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,7 +19,9 @@ from typing import Any, ClassVar
 import psutil
 
 from napari_organoid_synth.core.atomic import write_bytes, write_text
-from napari_organoid_synth.core.errors import DiskFull, is_disk_full
+from napari_organoid_synth.core.errors import DiskFull, UserError, is_disk_full
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -311,3 +314,51 @@ class JobFolder:
             except (ValueError, KeyError, TypeError):
                 continue
         return events, offset + len(whole)
+
+
+def run_to_end(events: Iterable[Event], progress: Callable[[Progress], object] | None = None) -> dict[str, Any]:
+    """Follow a long verb to its end and return its result.
+
+    Parameters
+    ----------
+    events : iterable of Event
+        What the verb yields, from the start, such as ``train(project, recipe, Control())``.
+    progress : callable, optional
+        Called with every `Progress`. Warnings are logged.
+
+    Returns
+    -------
+    dict
+        The result of the last `Finished`; it holds what was done so far if the job was canceled.
+
+    Raises
+    ------
+    UserError
+        If the job failed, or the events were followed before.
+
+    Examples
+    --------
+    >>> events = [Started(), Progress(1, 2), Progress(2, 2), Finished(2, result={"added": 3})]
+    >>> run_to_end(events, lambda now: print(now.step, "of", now.total))
+    1 of 2
+    2 of 2
+    {'added': 3}
+    """
+    finished: Finished | None = None
+    for event in events:
+        match event:
+            case Progress() if progress is not None:
+                progress(event)
+            case Warned():
+                logger.warning(event.text)
+            case Failed():
+                raise UserError(event.found, event.expected, event.todo)
+            case Finished():
+                finished = event
+    if finished is None:
+        raise UserError(
+            "The events hold no result.",
+            "Expected all events of a command, from Started to Finished.",
+            "Call the command again: its events can be followed only once.",
+        )
+    return finished.result

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, SerializeAsAny, model_validator
+from pydantic import Field, model_validator
 
 from napari_organoid_synth.core.codec.spec import CodecSettings, Shape
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.fields import WHICH, DeviceName, Threads, Which, member_of
+from napari_organoid_synth.core.fields import WHICH, DeviceName, Threads, Which
 from napari_organoid_synth.core.frozen_model import Settings
+from napari_organoid_synth.core.generators.config import AnyGenerator, Draws
 from napari_organoid_synth.core.generators.pix2pix_config import Pix2PixConfig
 from napari_organoid_synth.core.pairs.settings import TileSettings
-from napari_organoid_synth.core.registry import GENERATORS
 
 
 class TrainSettings(Settings):
@@ -48,12 +48,8 @@ class StartSettings(Settings):
 class Recipe(Settings):
     """A training: what is drawn, tiles, codec, generator, length."""
 
-    gan: Annotated[SerializeAsAny[Settings], member_of(GENERATORS)] = Field(
-        Pix2PixConfig(), description="The generator."
-    )
-    draws: Literal["pairs", "images", "masks"] = Field(
-        "pairs", description="What a generator that starts from noise draws: image and mask together, or one of them."
-    )
+    gan: AnyGenerator = Field(Pix2PixConfig(), description="The generator.")
+    draws: Draws = Field("pairs", description="What a joint generator draws: image and mask together, or one of them.")
     start: StartSettings = StartSettings()
     tiles: TileSettings = TileSettings()
     codec: CodecSettings = CodecSettings()
@@ -61,24 +57,24 @@ class Recipe(Settings):
 
     @model_validator(mode="after")
     def _tile_fits(self) -> Recipe:
-        self.gan.check_tile(self.tiles.size)  # type: ignore[attr-defined]
+        self.gan.check_tile(self.tiles.size)
         return self
 
     @model_validator(mode="after")
-    def _painter_needs_pairs(self) -> Recipe:
-        if self.gan.shape == "painter" and self.draws != "pairs":  # type: ignore[attr-defined]
-            name = self.gan.name  # type: ignore[attr-defined]
-            raise UserError(
-                f"The recipe lets {name} draw {self.draws}.",
-                f"{name} paints images onto masks and needs both.",
-                "Set draws to 'pairs', or choose a generator that starts from noise.",
-            )
-        return self
+    def _kind_can_draw_it(self) -> Recipe:
+        if self.draws == "pairs" or self.gan.kind == "joint" or (self.gan.kind, self.draws) == ("mask", "masks"):
+            return self
+        why = "paints images onto masks and needs both" if self.gan.kind == "painter" else "draws masks alone"
+        raise UserError(
+            f"The recipe lets {self.gan.name} draw {self.draws}.",
+            f"{self.gan.name} {why}.",
+            "Set draws to 'pairs', or choose a joint generator.",
+        )
 
     @property
     def shape(self) -> Shape:
-        """What goes in and out of the generator: ``painter``, or ``joint``, ``image``, ``mask`` from noise."""
-        if self.gan.shape == "painter":  # type: ignore[attr-defined]
-            return "painter"
+        """What goes in and out of the generator: its kind, but of a joint generator only the part that it draws."""
+        if self.gan.kind != "joint":
+            return self.gan.kind
         shapes: dict[str, Shape] = {"pairs": "joint", "images": "image", "masks": "mask"}
         return shapes[self.draws]

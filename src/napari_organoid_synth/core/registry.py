@@ -1,12 +1,14 @@
 """The families of exchangeable parts: one line per member.
 
-A member is the file with its class. Settings that the window shows stand beside it in ``<file>_config.py``, which
-imports no torch. Nothing is imported before it is asked for.
+A member is a module with its class. Its settings are a class of the same name plus ``Config``, in the module of the
+same name plus ``_config`` where there is one, else in the same module. The window reads settings, so members of this
+package keep them in a ``_config`` module without torch. Nothing is imported before it is asked for.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from napari_organoid_synth.core.errors import UserError
@@ -25,19 +27,53 @@ class Registry:
     family : str
         What the members are, in the plural, e.g. ``"generators"``.
     members : dict of str to str
-        Name of a member to ``"module:Class"`` below ``core``; the settings class is that name plus ``Config``, in the
-        module of that name plus ``_config``.
+        Name of a member to ``"module:Class"`` below ``core``, in the order in which a person should meet them.
+    has_settings : bool
+        Whether members have settings, else they are classes alone.
+
+    Examples
+    --------
+    >>> shapes = Registry("shapes", {"error": "errors:UserError"})
+    >>> shapes.register("square", "fractions:Fraction")
+    >>> shapes.names(), shapes.load("square")(1, 2)
+    (['error', 'square'], Fraction(1, 2))
     """
 
-    def __init__(self, family: str, members: dict[str, str]) -> None:
-        self.family, self._members = family, members
+    def __init__(self, family: str, members: dict[str, str], has_settings: bool = True) -> None:
+        self.family, self.has_settings = family, has_settings
+        self._members = {name: f"{_CORE}.{place}" for name, place in members.items()}
+
+    def register(self, name: str, place: str) -> None:
+        """Add a member from outside this package, for this process.
+
+        Parameters
+        ----------
+        name : str
+            Its key in recipes and on the command line; a name in use is refused, but for the same place.
+        place : str
+            ``"package.module:Class"``, the module given whole.
+
+        Raises
+        ------
+        UserError
+            If the name is in use, or the place is not written like that.
+        """
+        if self._members.get(name, place) != place:
+            raise UserError(
+                f"'{name}' among the {self.family} is {self._members[name]}.",
+                "Expected a name that is not in use.",
+                "Choose another name.",
+            )
+        if not all(place.partition(":")):
+            raise UserError(f"'{place}' names no class.", "Expected 'package.module:Class'.", "Add the missing part.")
+        self._members[name] = place
 
     def names(self) -> list[str]:
-        """All names, in the order in which a person should meet them."""
+        """Return all names, in the order in which a person should meet them."""
         return list(self._members)
 
     def _place(self, name: str) -> tuple[str, str]:
-        """Module and class of a member."""
+        """Return module and class of a member."""
         try:
             module, _, cls = self._members[name].partition(":")
             return module, cls
@@ -49,32 +85,53 @@ class Registry:
             ) from None
 
     def config(self, name: str) -> type[Settings]:
-        """The settings class of a member; imports no torch."""
+        """Return the settings class of a member; imports its ``_config`` module alone where there is one.
+
+        Raises
+        ------
+        UserError
+            If there is no such member, or it has no settings.
+        """
         module, class_name = self._place(name)
-        cls: type[Settings] = load(f"{module}_config:{class_name}Config")
+        beside = f"{module}_config"
+        where = import_module(beside if find_spec(beside) else module)
+        try:
+            cls: type[Settings] = getattr(where, f"{class_name}Config")
+        except AttributeError:
+            raise UserError(
+                f"'{name}' among the {self.family} has no settings.",
+                f"Expected a class {class_name}Config in {where.__name__}.",
+            ) from None
         return cls
 
     def load(self, name: str) -> Any:
-        """The class of a member."""
-        return load(":".join(self._place(name)))
+        """Return the class of a member."""
+        return _load(":".join(self._place(name)))
 
     def describe(self, name: str) -> dict[str, Any]:
-        """One sentence about a member, and its settings with type, default, bounds and explanation."""
-        try:
-            config = self.config(name)
-        except ModuleNotFoundError:  # a member without settings
-            return {"summary": (self.load(name).__doc__ or "").strip().splitlines()[0], "settings": {}}
+        """Return one sentence about a member, and its settings with type, default, bounds and explanation."""
+        if not self.has_settings:
+            return {"summary": _first_line(self.load(name)), "settings": {}}
+        config = self.config(name)
         properties = config.model_json_schema()["properties"]
         return {
-            "summary": getattr(config, "when", "") or (config.__doc__ or "").strip().splitlines()[0],
+            "summary": getattr(config, "when", "") or _first_line(config),
             "settings": {key: value for key, value in properties.items() if key != "name"},
         }
 
 
 def load(place: str) -> Any:
     """Import ``"module:name"`` from below ``core``."""
+    return _load(f"{_CORE}.{place}")
+
+
+def _first_line(cls: type) -> str:
+    return (cls.__doc__ or "").strip().splitlines()[0]
+
+
+def _load(place: str) -> Any:
     module, _, name = place.partition(":")
-    return getattr(import_module(f"{_CORE}.{module}"), name)
+    return getattr(import_module(module), name)
 
 
 GENERATORS = Registry(
@@ -109,6 +166,7 @@ METRICS = Registry(
         "objects": "metrics.objects:Objects",
         "fits": "metrics.mask_consistency:MaskConsistency",
     },
+    has_settings=False,
 )
 EXTRACTORS = Registry(
     "extractors",
@@ -119,4 +177,5 @@ EXTRACTORS = Registry(
         "vgg19": "metrics.extractors.vgg19:Vgg19",
         "random": "metrics.extractors.random:Random",
     },
+    has_settings=False,
 )

@@ -1,4 +1,4 @@
-"""Every command: which function does it, and what its settings are; nothing is imported before it is asked for."""
+"""The table of commands: the function and the settings of each, imported when they are used."""
 
 from __future__ import annotations
 
@@ -21,18 +21,21 @@ class Verb:
     function : str
         ``"module:function"`` below ``core``, called with ``(project, settings, control)``; it yields events. Empty for
         a command that ends at once.
+    all_or_nothing : bool
+        Whether nothing is kept when it is stopped; other commands keep what they have done so far.
     """
 
     settings: str
     function: str = ""
+    all_or_nothing: bool = False
 
     def settings_class(self) -> type[Settings]:
-        """The class of its settings; imports no torch."""
+        """Return the class of its settings; imports no torch."""
         cls: type[Settings] = load(self.settings)
         return cls
 
     def load(self) -> Callable[..., Iterator[Any]]:
-        """The function."""
+        """Return the function."""
         function: Callable[..., Iterator[Any]] = load(self.function)
         return function
 
@@ -44,20 +47,20 @@ VERBS = {
     "score": Verb("metrics.settings:ScoreSettings", "scores.score:score"),
     "map": Verb("map.settings:MapSettings", "map.build:map"),
     "fill": Verb("synthesis.settings:FillSettings", "synthesis.fill_gaps:fill"),
-    "export": Verb("export.settings:ExportSettings", "export.export:export"),
+    "export": Verb("export.settings:ExportSettings", "export.export:export", all_or_nothing=True),
     "segment": Verb("gain.settings:SegmentSettings", "gain.segment:segment"),
     "gain": Verb("gain.settings:GainSettings", "gain.gain:gain"),
     "predict": Verb("segmentation.settings:PredictSettings", "segmentation.predict:predict"),
     "annotate": Verb("segmentation.settings:AnnotateSettings", "segmentation.annotate:annotate"),
 }
-"""Commands that take a while: generators of events, which run in a process of their own."""
+"""Long commands: generators of events, which run in a separate process."""
 
 SHORT_VERBS = {
     "pair": Verb("pairs.settings:PairSettings"),
     "curate": Verb("samples.settings:CurateSettings"),
     "simulate": Verb("simulators.settings:SimulateSettings"),
     "share": Verb("runs.settings:ShareSettings"),
-    "adopt": Verb("runs.settings:AdoptSettings"),
-    "report": Verb("report.settings:ReportSettings"),
+    "import-model": Verb("runs.settings:ImportModelSettings"),
+    "report": Verb("report.settings:ReportSettings", all_or_nothing=True),
 }
-"""Commands that end at once; each of their settings is also an option of the command line."""
+"""Short commands; each of their settings is also an option of the command line."""

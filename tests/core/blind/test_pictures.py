@@ -15,8 +15,8 @@ from napari_organoid_synth.core.blind.setup import make_session
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.metrics.base import intensity_limits
 from napari_organoid_synth.core.metrics.real_tiles import real_tiles
-from napari_organoid_synth.core.pairs.loading import load_pairs, save_layers_pair
-from napari_organoid_synth.core.pairs.pair import RGB
+from napari_organoid_synth.core.pairs.loading import add_pair, load_pairs
+from napari_organoid_synth.core.pairs.pair import RGB, SamplePair
 from napari_organoid_synth.core.pairs.pictures import outline
 from napari_organoid_synth.core.pairs.tiling import clean_instances
 from napari_organoid_synth.core.project import Project
@@ -92,8 +92,8 @@ def test_colours_and_more_channels(tmp_path: Path, channels: int) -> None:
     for seed in range(2):
         image, labels = scene(seed, 2 * SIDE, channels)
         image[0] = 2 * (image[0] // 3)
-        save_layers_pair(
-            project, f"real{seed}", image, labels, mask_kind="instances", class_names=("cell",), channel_names=names
+        add_pair(
+            project, SamplePair(f"real{seed}", image, labels, class_names=("cell",), channel_names=names), "instances"
         )
     with SampleStore(project.samples_path) as store:
         store.add(sample("made", *scene(9, SIDE, channels)).replace(channel_names=names))

@@ -22,7 +22,8 @@ from napari_organoid_synth.core.blind.session import Answer, Session, keep_answe
 from napari_organoid_synth.core.blind.settings import BlindSettings
 from napari_organoid_synth.core.blind.setup import make_session
 from napari_organoid_synth.core.blind.statistics import FAST, Rate
-from napari_organoid_synth.core.pairs.loading import save_layers_pair
+from napari_organoid_synth.core.pairs.loading import add_pair
+from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.samples.query import parse
 from napari_organoid_synth.core.samples.store import SampleStore
@@ -33,7 +34,7 @@ def test_who_knows_makes_no_error_and_who_guesses_cannot_tell(project: Project) 
         store.add_many([sample(f"more{n}", *scene(400 + n, SIDE)) for n in range(90)], "run 2")
     for seed in range(6):
         image, labels = scene(60 + seed, 6 * SIDE)
-        save_layers_pair(project, f"wide{seed}", image, labels, mask_kind="instances", class_names=("cell",))
+        add_pair(project, SamplePair(f"wide{seed}", image, labels, class_names=("cell",)), "instances")
     session = make_session(project, BlindSettings(number=200, seed=0))
     assert len(session.questions) == 200
     guess = np.random.default_rng(0).choice(["real", "synthetic"], 200).tolist()

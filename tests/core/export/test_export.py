@@ -13,13 +13,14 @@ import tifffile
 
 from napari_organoid_synth import __version__
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.export import export as export_module
 from napari_organoid_synth.core.export import layouts
-from napari_organoid_synth.core.export.export import export, split_groups
+from napari_organoid_synth.core.export.export import export
 from napari_organoid_synth.core.export.layouts import LAYOUTS, as_classes, as_instances
+from napari_organoid_synth.core.export.manifest import ExportResult, Manifest
+from napari_organoid_synth.core.export.selection import _origin, split_groups
 from napari_organoid_synth.core.export.settings import ExportSettings
 from napari_organoid_synth.core.job import Control, Finished
-from napari_organoid_synth.core.pairs.loading import save_layers_pair
+from napari_organoid_synth.core.pairs.loading import add_pair
 from napari_organoid_synth.core.pairs.ome_tiff import read_pair
 from napari_organoid_synth.core.pairs.pair import RGB, SamplePair, Source, content_hash
 from napari_organoid_synth.core.project import Project
@@ -84,7 +85,7 @@ def manifest(project: Project) -> dict[str, Any]:
 def test_every_layout_holds_the_same_numbers(project: Project, kind: str) -> None:
     pair = make("cell 1", **KINDS[kind])
     fill(project, pair)
-    assert run(project).result["sentence"] == "Checked: 1 of 1 read back equal."
+    assert run(project).result["sentence"] == "1 pair exported and verified."
     out = project.path.parent / "out"
     last = pair.image[0] if len(pair.image) == 1 else np.moveaxis(pair.image, 0, -1)
     instances = pair.labels
@@ -174,11 +175,17 @@ def test_manifest_names_every_file_with_its_digest(project: Project) -> None:
     assert (out / "recipes/run-1.yaml").read_text() == "gan: {name: pix2pix}\n"
     assert ExportSettings.from_file(out / "export.yaml").formats == ALL
     assert "class 1" in record["labels"]["nnunet"]
+    read = Manifest.from_file(out / "manifest.json")
+    assert json.loads(read.to_json()) == record
+    assert (read.format, read.samples[3].scores, read.copies) == (1, {"realism": 0.75}, None)
+    assert read.samples[3].files[0].path == "ome-tiff/s3.ome.tif"
 
 
 def test_real_pairs_come_along_under_free_names(project: Project) -> None:
     real = make("s0", 9)
-    save_layers_pair(project, "s0", real.image, real.labels, (0.5, 0.25), mask_kind="instances", class_names=("cell",))
+    add_pair(
+        project, SamplePair("s0", real.image, real.labels, pixel_size=(0.5, 0.25), class_names=("cell",)), "instances"
+    )
     fill(project, make("s0", 0), make("s1", 1))
     assert run(project, include_real=True).result["real"] == 1
     samples = {sample["name"]: sample for sample in manifest(project)["samples"]}
@@ -194,11 +201,11 @@ def test_copies_stay_behind_and_are_named(project: Project) -> None:
         store.rate("b", {}, flagged="copy")
     result = run(project).result
     assert (result["written"], result["skipped_copies"]) == (1, 1)
-    assert result["sentence"].endswith("Left out 1 flagged as copies of a real image.")
+    assert result["sentence"].endswith("1 copy of real images left out.")
     assert manifest(project)["skipped_copies"] == ["b"]
     with SampleStore(project.samples_path) as store:
         store.decide(["a"], "rejected")
-    with pytest.raises(UserError, match="All 1 accepted pairs are flagged as copies"):
+    with pytest.raises(UserError, match="The only accepted pair is flagged as a copy"):
         run(project, folder=str(project.path.parent / "second"))
 
 
@@ -208,8 +215,12 @@ def test_copies_with_a_reason_are_exported_and_the_reason_is_kept(project: Proje
         store.rate("b", {}, flagged="copy, mask")
     result = run(project, copies=" a test of the copy detector ").result
     assert (result["written"], result["skipped_copies"], result["copies"]) == (2, 0, 1)
-    assert result["sentence"].endswith("1 flagged as copies of a real image are in it: a test of the copy detector")
+    assert result["sentence"].endswith("1 copy of real images included: a test of the copy detector")
     kept = manifest(project)
+    assert [pair.is_copy for pair in Manifest.from_file(project.path.parent / "out/manifest.json").samples] == [
+        False,
+        True,
+    ]
     assert kept["copies"] == {"reason": "a test of the copy detector", "samples": ["b"]}
     assert {sample["name"]: sample["flagged"] for sample in kept["samples"]} == {"a": "", "b": "copy, mask"}
 
@@ -253,7 +264,7 @@ def test_a_full_disk_leaves_nothing(project: Project, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(layouts, "write_bytes", write)
     monkeypatch.setattr("napari_organoid_synth.core.pairs.ome_tiff.write_bytes", write)
-    with pytest.raises(UserError, match=r"is full.*Nothing was half-written"):
+    with pytest.raises(UserError, match=r"is full.*No file is incomplete"):
         run(project, formats=(format,))
     assert len(written) == 3
     assert [path.name for path in project.path.parent.iterdir()] == ["my organoids"]
@@ -283,7 +294,7 @@ def test_stopping_or_closing_leaves_nothing(project: Project) -> None:
     control.cancel()
     last = list(events)[-1]
     assert isinstance(last, Finished)
-    assert (last.reason, last.result) == ("canceled", {"written": 0, "folder": ""})
+    assert (last.reason, ExportResult.parse(last.result)) == ("canceled", ExportResult())
     control = Control()
     control.pause()
     events = export(project, settings, control)
@@ -329,12 +340,12 @@ def test_split_keeps_what_comes_from_one_image_together() -> None:
 
 def test_samples_painted_on_one_mask_share_a_group() -> None:
     def origin(mask: dict[str, Any]) -> str:
-        return export_module._origin(make("s").replace(source=Source("synthetic", provenance={"mask": mask})))
+        return _origin(make("s").replace(source=Source("synthetic", provenance={"mask": mask})))
 
     assert origin({"kind": "real", "name": "img_3_y0_x128_r0"}) == "img_3"
     assert origin({"kind": "warped", "name": "img_3"}) == "img_3"
     assert origin({"kind": "simulated", "name": "tissue"}) == "sample s"
-    assert export_module._origin(make("s")) == "sample s"
+    assert _origin(make("s")) == "sample s"
 
 
 def test_cellpose_finds_images_and_masks(project: Project) -> None:

@@ -27,7 +27,7 @@ from napari_organoid_synth.core.gain.table import gain_text
 from napari_organoid_synth.core.gain.tasks import image_scores, read_result, run_task, task_folder
 from napari_organoid_synth.core.gain.workers import open_workers
 from napari_organoid_synth.core.job import Added, Control, Finished, Progress, Started, Warned
-from napari_organoid_synth.core.pairs.loading import load_pairs, save_layers_pair
+from napari_organoid_synth.core.pairs.loading import add_pair, load_pairs
 from napari_organoid_synth.core.pairs.pair import SamplePair, Source, content_hash
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.project import Project
@@ -71,7 +71,7 @@ def disc(seed: int) -> SamplePair:
 def make_project(path: Path, pairs: list[SamplePair]) -> Project:
     project = Project(path)
     for pair in pairs:
-        save_layers_pair(project, pair.name, pair.image, pair.labels, mask_kind="binary")
+        add_pair(project, SamplePair(pair.name, pair.image, pair.labels), "binary")
     RECIPE.to_file(project.path / "recipe.yaml")
     return project
 
@@ -423,7 +423,7 @@ def test_a_failed_task_are_reported_and_the_rest_goes_on(project, tmp_path):
 def test_an_image_that_changes_meanwhile_is_noticed(project, tmp_path):
     (task, *_) = plan_of(project, SETTINGS.replace(arms=("raw",))).tasks
     name = next(iter(task.plan["train"]))
-    save_layers_pair(project, name, disc(77).image, disc(77).labels, mask_kind="binary")
+    add_pair(project, SamplePair(name, disc(77).image, disc(77).labels), "binary")
     outcome = run_task(str(tmp_path), task, Control())
     assert outcome["state"] == "failed"
     assert f"'{name}' has changed since the comparison began" in outcome["words"]

@@ -7,7 +7,7 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.gain.segment import RESULTS, gain_sentence, segment
 from napari_organoid_synth.core.gain.settings import SegmentSettings
 from napari_organoid_synth.core.job import Added, Control, Finished, Progress, Started, Warned
-from napari_organoid_synth.core.pairs.loading import save_layers_pair
+from napari_organoid_synth.core.pairs.loading import add_pair
 from napari_organoid_synth.core.pairs.ome_tiff import read_labels, read_pair
 from napari_organoid_synth.core.pairs.pair import SamplePair, Source
 from napari_organoid_synth.core.pairs.pictures import decode_png
@@ -38,7 +38,7 @@ def make_project(path, n_train=2, n_test=4, n_accepted=12, n_new=2) -> Project:
     project = Project(path)
     for seed in range(n_train + n_test):
         pair = disc(seed)
-        save_layers_pair(project, pair.name, pair.image, pair.labels, mask_kind="binary")
+        add_pair(project, SamplePair(pair.name, pair.image, pair.labels), "binary")
     if n_test:
         names = [f"disc{seed}" for seed in range(n_train, n_train + n_test)]
         split_table(PairTable.from_file(project.pairs_path), names).to_file(project.pairs_path)

@@ -19,7 +19,8 @@ from napari_organoid_synth.core.generators.aae_config import AaeConfig
 from napari_organoid_synth.core.generators.batch import Batch
 from napari_organoid_synth.core.generators.perceptual import Vgg19
 from napari_organoid_synth.core.job import Control, Started
-from napari_organoid_synth.core.pairs.loading import save_layers_pair
+from napari_organoid_synth.core.pairs.loading import add_pair
+from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.runs.run import Run
@@ -144,7 +145,7 @@ def test_samples_are_drawn_where_the_codes_lie() -> None:
     noise = torch.randn(4, 3, generator=stream())
     torch.testing.assert_close(cloud.place(noise), noise)  # N(0, 1) at first
     for step in range(3000):
-        cloud.watch(torch.randn(32, 3, generator=stream(step)) @ mix.T + torch.tensor([1.0, -2.0, 3.0]))
+        cloud.update(torch.randn(32, 3, generator=stream(step)) @ mix.T + torch.tensor([1.0, -2.0, 3.0]))
     codes = cloud.place(torch.randn(50_000, 3, generator=stream(9)))
     torch.testing.assert_close(codes.mean(0), torch.tensor([1.0, -2.0, 3.0]), atol=0.1, rtol=0)
     torch.testing.assert_close(codes.T.cov(), mix @ mix.T, atol=0.2, rtol=0)
@@ -222,7 +223,7 @@ def test_perceptual_wasserstein_adds_a_hundred_times_the_distance_of_features(fe
     loss = 0.5 * (drawn - joint).square().mean() + 0.5 * adversarial
     losses = step_and_compare(gan, "autoencoder", loss, twin)
     assert losses["perceptual"].item() == pytest.approx(float(distance.detach()), rel=1e-4)
-    assert gan.notes == {"perceptual": features}
+    assert gan.metadata == {"perceptual": features}
 
 
 @pytest.mark.parametrize("loss", ["wasserstein", "wasserstein_plain", "least_squares"])
@@ -242,7 +243,7 @@ def test_the_critic_of_codes(loss: str) -> None:
         (slope,) = torch.autograd.grad(critic(mixed).sum(), mixed, create_graph=True)
         expected = expected + 3 * (slope.norm(dim=1) - 1).square().mean()
     step_and_compare(gan, "discriminator_latent", expected, twin)
-    assert ("loss" in gan.notes) == (loss == "wasserstein_plain")
+    assert ("loss" in gan.metadata) == (loss == "wasserstein_plain")
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -285,7 +286,7 @@ def weight_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_vgg19_compares_the_image_channels(weight_file: Path) -> None:
     gan = small(loss="perceptual_wasserstein", vgg19_weights=str(weight_file), image_critic="off", adv_weight=1.0)
     digest = hashlib.sha256(weight_file.read_bytes()).hexdigest()
-    assert gan.notes == {
+    assert gan.metadata == {
         "perceptual": "vgg19 conv3_3",
         "perceptual_file": "vgg19.pth",
         "perceptual_sha256": digest,
@@ -316,7 +317,9 @@ def test_which_features() -> None:
     assert perceptual.replace(image_critic="off").features == "encoder"
     assert perceptual.replace(vgg19_weights="a.pth").features == "vgg19"
     assert perceptual.replace(perceptual="vgg19").features == "vgg19"
-    with pytest.raises(UserError, match=r"features of the image critic \(disc\) are asked for, and it is off"):
+    with pytest.raises(
+        UserError, match=r"Features of the image critic are chosen \(perceptual: disc\), but image_critic is off"
+    ):
         perceptual.replace(image_critic="off", perceptual="disc")
     with pytest.raises(UserError, match="AAE takes"):
         AaeConfig().check_tile(96)
@@ -326,7 +329,7 @@ def test_a_run_says_whose_features_it_compares_and_resumes_with_the_same(weight_
     project = Project(tmp_path / "project")
     for seed in range(2):
         pair = organoid_brightfield(seed, 64)
-        save_layers_pair(project, f"o{seed}", pair.image, pair.labels, (4.3, 4.3), mask_kind="binary")
+        add_pair(project, SamplePair(f"o{seed}", pair.image, pair.labels, pixel_size=(4.3, 4.3)), "binary")
     file = tmp_path / "vgg19.pth"
     file.write_bytes(weight_file.read_bytes())
     gan = {"name": "aae", **SMALL, "loss": "perceptual_wasserstein", "vgg19_weights": str(file), "critic_steps": 1}
@@ -340,7 +343,7 @@ def test_a_run_says_whose_features_it_compares_and_resumes_with_the_same(weight_
     started, *_ = train(project, recipe, Control(), tmp_path / "run")
     assert isinstance(started, Started)
     assert started.info["notes"]["perceptual"] == "vgg19 conv3_3"
-    assert Run(tmp_path / "run").note()["notes"] == started.info["notes"]
+    assert Run(tmp_path / "run").metadata.notes == started.info["notes"]
     other = torch.load(file, weights_only=True)
     other["features.0.bias"] += 1
     torch.save(other, file)

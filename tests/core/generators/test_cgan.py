@@ -143,7 +143,7 @@ def test_a_dcgan_lends_its_weights() -> None:
     """All but the first layers, which take the class, fit: transfer from unlabelled images."""
     dcgan = Dcgan(DcganConfig.parse({k: v for k, v in SMALL.items() if k != "width"}), PairSpec(64, 1, 1))
     gan = small("conv")
-    _, left = gan.adopt(dcgan.state()[0])
+    _, left = gan.load_matching_weights(dcgan.state()[0])
     assert left == 2 * 2 + 2  # first layer and embedding of generator and average, first layer and maps of the judge
 
 
@@ -164,7 +164,9 @@ def test_which_networks(network: str, side: int, dense: bool) -> None:
 def test_tiles_that_do_not_fit_are_refused() -> None:
     for size in CganConfig.tiles:
         CganConfig().check_tile(size)
-    with pytest.raises(UserError, match=r"250 px. CGAN takes \(64, 128, 256\) px. .* or set network to 'mlp'"):
+    with pytest.raises(
+        UserError, match=r"250 px. Convolutional CGAN takes 64, 128, 256 px. .* or set network to 'mlp'"
+    ):
         CganConfig().check_tile(250)
     with pytest.raises(UserError, match=r"33 px. CGAN with fully connected layers takes even sizes"):
         CganConfig().check_tile(33)

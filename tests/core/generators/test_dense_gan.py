@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from napari_organoid_synth.core.codec.spec import PairSpec
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.generators.adversarial import AdversarialGan
+from napari_organoid_synth.core.generators.adversarial import AdversarialGenerator
 from napari_organoid_synth.core.generators.adversarial_config import AdversarialConfig
 from napari_organoid_synth.core.generators.batch import Batch
 from napari_organoid_synth.core.generators.dense_gan import DenseGan
@@ -94,10 +94,10 @@ class Judge(nn.Module):
         return torch.tensor(LOGITS) + self.bias + (x - x.detach()).mean((1, 2, 3))
 
 
-def game(**settings: object) -> tuple[AdversarialGan, Judge]:
+def game(**settings: object) -> tuple[AdversarialGenerator, Judge]:
     config = DenseGanConfig.parse({"learning_rate": 0.01, **settings})
     judge = Judge()
-    return AdversarialGan(config, PairSpec(16, 1, 1), Dot(), judge), judge
+    return AdversarialGenerator(config, PairSpec(16, 1, 1), Dot(), judge), judge
 
 
 def test_losses_gradients_and_steps_by_hand() -> None:

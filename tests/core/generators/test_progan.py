@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from napari_organoid_synth.core.codec.spec import PairSpec
-from napari_organoid_synth.core.generators.progan import Generator, Progan
+from napari_organoid_synth.core.generators.progan import Progan, ProganNetwork
 from napari_organoid_synth.core.generators.progan_config import ProganConfig
 
 SMALL = {"channels": 64, "max_channels": 16, "latent": 8}
@@ -14,7 +14,7 @@ SMALL = {"channels": 64, "max_channels": 16, "latent": 8}
 
 def test_parameters_by_formula_as_published() -> None:
     widths = {4: 512, 8: 512, 16: 512, 32: 512, 64: 256, 128: 128, 256: 64, 512: 32, 1024: 16}
-    generator = Generator(3, 0, 1024, ProganConfig(channels=8192, max_channels=512))
+    generator = ProganNetwork(3, 0, 1024, ProganConfig(channels=8192, max_channels=512))
     expected = 512 * 16 * 512 + 16 * 512 + 9 * 512 * 512 + 512 + sum(3 * width + 3 for width in widths.values())
     for size in list(widths)[1:]:
         inside, width = widths[size // 2], widths[size]
@@ -24,7 +24,7 @@ def test_parameters_by_formula_as_published() -> None:
 
 
 def test_two_classes_are_one_hot_numbers_beside_the_latent_vector_and_one_class_is_none() -> None:
-    plain, one, two = (Generator(2, classes, 64, ProganConfig(**SMALL)) for classes in (0, 1, 2))
+    plain, one, two = (ProganNetwork(2, classes, 64, ProganConfig(**SMALL)) for classes in (0, 1, 2))
     counts = [sum(p.numel() for p in network.parameters()) for network in (plain, one, two)]
     assert counts[0] == counts[1]
     assert counts[2] - counts[0] == 2 * 16 * 16
@@ -37,7 +37,7 @@ def test_two_classes_are_one_hot_numbers_beside_the_latent_vector_and_one_class_
 
 
 def test_every_layer_ends_with_unit_length_and_the_picture_is_linear() -> None:
-    generator = Generator(2, 0, 64, ProganConfig(**SMALL))
+    generator = ProganNetwork(2, 0, 64, ProganConfig(**SMALL))
     ends: list[torch.Tensor] = []
     for block in generator.blocks.values():
         block.register_forward_hook(lambda _m, _given, out: ends.append(out))

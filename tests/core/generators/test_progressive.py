@@ -19,7 +19,7 @@ from napari_organoid_synth.core.generators.progan_config import ProganConfig
 from napari_organoid_synth.core.generators.progressive import (
     Discriminator,
     Halve,
-    ProgressiveGan,
+    ProgressiveGenerator,
     Schedule,
     channels_at,
     r1_and_logits,
@@ -37,7 +37,7 @@ def stream(*seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(hash(seed) % 2**31)
 
 
-def make(name: str, **changes: Any) -> ProgressiveGan:
+def make(name: str, **changes: Any) -> ProgressiveGenerator:
     torch.manual_seed(changes.pop("seed", 0))
     spec = PairSpec(changes.pop("tile", 64), 1, 1, CLASSES)
     if name == "progan":
@@ -50,7 +50,7 @@ def batch(step: int, n: int = 2, tile: int = 64) -> Batch:
     return Batch(image, mask, torch.arange(n) % 2)
 
 
-def advance(gan: ProgressiveGan, start: int, stop: int, total: int) -> list[dict[str, Tensor]]:
+def advance(gan: ProgressiveGenerator, start: int, stop: int, total: int) -> list[dict[str, Tensor]]:
     tile = gan.spec.tile
     return [gan.step(batch(step, tile=tile), stream(1, step), step / total) for step in range(start, stop)]
 
@@ -91,8 +91,8 @@ def test_alpha_goes_from_0_to_1_while_fading() -> None:
     assert schedule.at(15 / 31 + 1e-9) == (64, pytest.approx(0, abs=1e-6))
     assert schedule.at(17 / 31) == (64, pytest.approx(0.25))
     assert schedule.at(23 / 31 + 1e-9) == (64, 1.0)
-    assert sum(share for share, _ in schedule.rehearsals()) == pytest.approx(1)
-    assert [schedule.at(moment) for _, moment in schedule.rehearsals()] == [
+    assert sum(share for share, _ in schedule.step_kinds()) == pytest.approx(1)
+    assert [schedule.at(moment) for _, moment in schedule.step_kinds()] == [
         (4, 1.0),
         *((size, pytest.approx(0.5)) for size in (8, 16, 32, 64)),
     ]
@@ -110,8 +110,8 @@ def test_shares_follow_the_settings() -> None:
 
 def test_tiles_per_step_and_sizes_that_do_not_fit() -> None:
     gan = make("progan")
-    assert [gan.batch_size(4, moment) for _, moment in gan.schedule.rehearsals()] == [32, 32, 16, 8, 4]
-    with pytest.raises(UserError, match="begins with 128 px"):
+    assert [gan.batch_size(4, moment) for _, moment in gan.schedule.step_kinds()] == [32, 32, 16, 8, 4]
+    with pytest.raises(UserError, match="first size is 128 px, but the tile is 64 px"):
         ProganConfig(first_size=128).check_tile(64)
     with pytest.raises(UserError, match="96 px"):
         ProganConfig().check_tile(96)

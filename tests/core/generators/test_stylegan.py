@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from napari_organoid_synth.core.codec.spec import PairSpec
-from napari_organoid_synth.core.generators.stylegan import Generator, StyledLayer, Stylegan, adain, layers_at, mix
+from napari_organoid_synth.core.generators.stylegan import StyledLayer, Stylegan, StyleganNetwork, adain, layers_at, mix
 from napari_organoid_synth.core.generators.stylegan_config import StyleganConfig
 
 SMALL = {"channels": 64, "max_channels": 16, "latent": 8, "width": 8, "layers": 2}
@@ -26,7 +26,7 @@ def make(**changes: object) -> Stylegan:
 def test_parameters_by_formula_as_published() -> None:
     widths = {4: 512, 8: 512, 16: 512, 32: 512, 64: 256, 128: 128, 256: 64, 512: 32, 1024: 16}
     config = StyleganConfig(channels=8192, max_channels=512, latent=512, width=512, first_size=8)
-    generator = Generator(3, 0, 1024, config)
+    generator = StyleganNetwork(3, 0, 1024, config)
     mapping = 8 * (512 * 512 + 512)
     expected = mapping + 16 * 512 + sum(3 * width + 3 for size, width in widths.items() if size >= 8)
     for size, width in widths.items():

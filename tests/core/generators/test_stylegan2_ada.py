@@ -15,19 +15,16 @@ from torch.nn import functional
 
 from napari_organoid_synth.core.codec.spec import PairSpec
 from napari_organoid_synth.core.generators.batch import Batch
-from napari_organoid_synth.core.generators.stylegan2_ada import (
+from napari_organoid_synth.core.generators.stylegan2_ada import StyleGan2Ada, lazy_adam, path_lengths, r1_penalty
+from napari_organoid_synth.core.generators.stylegan2_ada_config import StyleGan2AdaConfig
+from napari_organoid_synth.core.generators.stylegan2_networks import (
     Blur,
     Discriminator,
-    Generator,
     Halving,
     ModulatedConv,
-    StyleGan2Ada,
+    StyleGan2Network,
     ToPicture,
-    lazy_adam,
-    path_lengths,
-    r1_penalty,
 )
-from napari_organoid_synth.core.generators.stylegan2_ada_config import StyleGan2AdaConfig
 
 SMALL = {"channels": 256, "max_channels": 16, "latent": 8, "augment": "none"}
 ONE_CLASS = torch.zeros(2, dtype=torch.int64)
@@ -76,7 +73,10 @@ class TestParameters:
         self, channels: int, most: int, latent: int, widths: tuple[int, ...], published: tuple[float, float]
     ) -> None:
         config = StyleGan2AdaConfig(channels=channels, max_channels=most, latent=latent, mapping_layers=2)
-        generator, discriminator = Generator(config, PairSpec(256, 3, 0)), Discriminator(3, 256, 0, channels, most)
+        generator, discriminator = (
+            StyleGan2Network(config, PairSpec(256, 3, 0)),
+            Discriminator(3, 256, 0, channels, most),
+        )
 
         def conv(inside: int, outside: int) -> int:  # weight, bias, strength of the noise, style
             return 9 * inside * outside + outside + 1 + (latent + 1) * inside
@@ -103,7 +103,7 @@ class TestParameters:
         sizes = {}
         for layers in (2, 8):
             config = StyleGan2AdaConfig(latent=512, mapping_layers=layers)
-            sizes[layers] = numbers(Generator(config, PairSpec(256, 3, 0)))
+            sizes[layers] = numbers(StyleGan2Network(config, PairSpec(256, 3, 0)))
         assert sizes[8] - sizes[2] == 6 * 513 * 512  # 1.58 M
 
     @pytest.mark.parametrize("channels", [1, 2, 3, 5])
@@ -382,8 +382,8 @@ class TestR1:
             gan._regularize_discriminator(tiles(gan, 4).joint, torch.zeros(4, dtype=torch.int64), stream())
             assert gan.penalties.r1.item() == pytest.approx(gamma / 2 * 0.01 * 2 * 32**2, rel=1e-5)
         gan, due = make(path_length=False), []
-        for gan.taken in (0, 1, 15, 16, 17, 24, 32):
-            step = gan.taken
+        for gan.steps_taken in (0, 1, 15, 16, 17, 24, 32):
+            step = gan.steps_taken
             gan.penalties.r1.zero_()
             if gan.step(tiles(gan, 1), stream(step), 0.0)["r1"] > 0:
                 due.append(step)
@@ -445,7 +445,7 @@ class TestPathLength:
 
         def note(image_class: Tensor, rng: torch.Generator) -> Tensor:
             seen.append(len(image_class))
-            steps.append(gan.taken)
+            steps.append(gan.steps_taken)
             return original(image_class, rng)
 
         gan._regularize_generator = note  # type: ignore[method-assign]
@@ -499,7 +499,7 @@ def test_half_life_of_the_averaged_generator(
     seen: int, kimg: float | None, transferred: bool, half_life: float
 ) -> None:
     gan = make(ema_kimg=kimg)
-    gan.seen, gan.transferred = seen, transferred
+    gan.images_seen, gan.transferred = seen, transferred
     before = [p.clone() for p in gan.average.parameters()]
     gan.generator.synthesis.noise_0.fill_(7.0)
     gan.step(tiles(gan), stream(), 0.0)
@@ -513,11 +513,11 @@ def test_half_life_of_the_averaged_generator(
 
 def test_an_old_weight_counts_half_after_a_half_life() -> None:
     gan = make(ema_kimg=0.02, learning_rate=1e-12, path_length=False)  # the generator stays where it is
-    gan.seen = 10**6
+    gan.images_seen = 10**6
     with torch.no_grad():
         for old, new in zip(gan.average.parameters(), gan.generator.parameters(), strict=True):
             old.copy_(new + 1)
-    for gan.taken in (1, 2, 3, 5):  # 20 images
+    for gan.steps_taken in (1, 2, 3, 5):  # 20 images
         gan.step(tiles(gan, 5), stream(), 0.0)
     for old, new in zip(gan.average.parameters(), gan.generator.parameters(), strict=True):
         torch.testing.assert_close(old - new, torch.full_like(old, 0.5), atol=1e-3, rtol=0)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +15,15 @@ import tifffile
 from PIL import Image
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.pairs.checking import CheckedEntry
 from napari_organoid_synth.core.pairs.loading import (
     PairEntry,
     PairTable,
+    add_pair,
     check_pairs,
     conclude,
     find_pairs,
     load_pairs,
-    save_layers_pair,
     split_table,
 )
 from napari_organoid_synth.core.pairs.ome_tiff import read_pair, write_pair
@@ -207,7 +210,10 @@ def test_nothing_to_find(tmp_path: Path, tmp_path_factory: pytest.TempPathFactor
         (lambda: find_pairs(tmp_path / "*.tif", tmp_path), f"There is no image file in {tmp_path / '*.tif'}."),
         (lambda: find_pairs(filled, empty), f"There is no mask file in {empty}: it is empty."),
         (lambda: find_pairs(filled, {"a": filled, "b": empty}), f"There is no mask file in {empty}: it is empty."),
-        (lambda: find_pairs(other, filled), f"There is no image file in {other}: it holds a.czi, b.czi, deeper/, …."),
+        (
+            lambda: find_pairs(other, filled),
+            f"There is no image file in {other}: it contains a.czi, b.czi, deeper/, ….",
+        ),
         (lambda: find_pairs(filled), f"There is 1 image in {filled} and no mask."),
     ):
         with pytest.raises(UserError) as caught:
@@ -238,43 +244,43 @@ def test_bad_rows_say_what_is_wrong(tmp_path: Path) -> None:
         (
             picture(0),
             disc(size=(25, 32)),
-            "'a': the image is 24 × 32 px, the mask 25 × 32 px. Expected the same height and width. "
+            "'a': the image is 32 × 24 px, the mask 32 × 25 px. Expected the same height and width. "
             "Export the mask again at the size of the image.",
         ),
         (
             nan,
             disc(),
-            "The image images/a.tif holds 5 px that are not a number (NaN or infinite). Expected numbers everywhere. "
+            "The image images/a.tif has 5 px that are not a number (NaN or infinite). Expected numbers everywhere. "
             "Fill them, or leave the image out.",
         ),
         (
             flat,
             disc(),
-            "The image images/a.tif is constant: all 24 × 32 px are 17. Expected a picture. Check the file, or leave "
-            "it out.",
+            "The image images/a.tif is constant: all 32 × 24 px are 17. Expected different values. Check the file, "
+            "or leave it out.",
         ),
         (
             b"",
             disc(),
-            "images/a.tif holds 0 bytes. Expected an image. Copy the file again from where it was made.",
+            "images/a.tif is empty (0 bytes). Expected an image. Copy the file again from its source.",
         ),
         (
             picture(0),
             b"no image",
-            "masks/a.tif is of an unknown format (8 bytes). Expected TIFF, OME-TIFF, PNG, JPEG, BMP or OME-Zarr. "
+            "masks/a.tif has an unknown format (8 bytes). Expected TIFF, OME-TIFF, PNG, JPEG, BMP or OME-Zarr. "
             "Save it as TIFF, for example with Fiji.",
         ),
         (
             picture(0),
             disc(0),
-            "The mask masks/a.tif is empty: all 24 × 32 px are 0. Expected at least one object. "
+            "The mask masks/a.tif is empty: all 32 × 24 px are 0. Expected at least one object. "
             "Draw the object, or leave the image out.",
         ),
         (
             picture(0),
             disc().astype(np.float32) / 510,
             "The mask masks/a.tif is float32 with fractions such as 0.5 in 64 px. Expected whole numbers, 0 for "
-            "background. If these are probabilities, threshold them; save it as an integer label image.",
+            "background. If these are probabilities, threshold them, then save an integer label image.",
         ),
     ]
     for image, mask, text in cases:
@@ -347,7 +353,7 @@ def test_copies_are_reported_on_both_rows_and_only_one_is_used(tmp_path: Path) -
         ("ambiguous", "same pixels as 'a1', which is kept", "a1"),
         ("matched", "", ""),
     ]
-    assert table.notes == ("1 left out with the same pixels as another.",)
+    assert table.notes == ("1 image left out with the same pixels as another.",)
     assert check_pairs(table) == table
     assert [e.name for e in split_table(table, test=2).test] == ["a2", "a4"]
     save(tmp_path / "images/a3.png", picture(33))
@@ -360,8 +366,8 @@ def test_mixtures_are_told(tmp_path: Path) -> None:
     save(tmp_path / "images/a3.png", picture(8).astype(np.uint16))
     table = check_pairs(find_pairs(tmp_path))
     assert table.notes == (
-        "Images differ in channels: 2 with 1 channel, 1 with 3 channels; a generator takes one sort.",
-        "Images differ in type: 1 uint16, 2 uint8.",
+        "Images differ in channels: 2 with 1 channel, 1 with 3 channels; a generator needs the same number in all.",
+        "Images differ in pixel type: 1 uint16, 2 uint8.",
     )
     assert load_pairs(table)[1].channel_names == RGB
 
@@ -396,7 +402,8 @@ def test_impossible_splits() -> None:
     with pytest.raises(UserError) as caught:
         split_table(table_of("", ""), test=2)
     assert str(caught.value) == (
-        "All 2 pairs would be test pairs. Expected at least one to train on. Put fewer aside, or use smaller groups."
+        "All 2 pairs would be test pairs. Expected at least one to train on. "
+        "Choose fewer for testing, or use smaller groups."
     )
     with pytest.raises(UserError, match=r"There is no usable pair 'x'\. Expected one of 2 names, such as p0, p1\."):
         split_table(table_of("", ""), test=["x"])
@@ -416,11 +423,38 @@ def test_table_survives_its_file_and_moves_with_the_project(tmp_path: Path) -> N
     assert read.entries[3].masks == {"object": str(moved / "pairs/b1_mask.png")}
 
 
+def test_a_table_of_format_1_is_read_with_what_it_says_in_sentences(tmp_path: Path) -> None:
+    rows = [
+        {"name": "a", "status": "matched"},
+        {"name": "b", "status": "ambiguous", "reason": "skipped by hand"},
+        {"name": "c", "status": "ambiguous", "reason": "2 files fit as mask: x, y"},
+    ]
+    folder = "masks/numbers (instances) is left out; choose it as the mask folder to use it."
+    values = {
+        "entries": rows,
+        "mask_kind": "binary",
+        "kind_reason": "chosen by hand",
+        "notes": [folder, "Sizes differ."],
+    }
+    (tmp_path / "pairs.json").write_text(json.dumps(values))
+    table = PairTable.from_file(tmp_path / "pairs.json")
+    assert [(entry.status, entry.reason) for entry in table.entries] == [
+        ("matched", ""), ("skipped", ""), ("ambiguous", "2 files fit as mask: x, y")
+    ]  # fmt: skip
+    assert (table.kind_by_hand, table.folder_notes, table.check_notes) == (True, (folder,), ("Sizes differ.",))
+    table.to_file(tmp_path / "pairs.json")
+    assert PairTable.from_file(tmp_path / "pairs.json") == table
+
+
 def test_a_missing_or_foreign_table(tmp_path: Path) -> None:
     path = tmp_path / "pairs.json"
     with pytest.raises(UserError, match=r"has no pairs\. Expected a table of images and masks\. Add pairs first\."):
         PairTable.from_file(path)
-    for text, found in (("{", "Cannot read"), ("[]", "is no table of pairs"), ('{"x": 1}', "There is no setting 'x'")):
+    for text, found in (
+        ("{", "Cannot read"),
+        ("[]", "is not a table of pairs"),
+        ('{"x": 1}', "There is no setting 'x'"),
+    ):
         path.write_text(text)
         with pytest.raises(UserError, match=found):
             PairTable.from_file(path)
@@ -438,7 +472,7 @@ def test_load_pairs_of_a_project(tmp_path: Path) -> None:
         load_pairs(project, "test")
     assert str(caught.value) == (
         "The table has no usable pair to test (3 matched; binary (one value, 255, beside 0 in the first mask)). "
-        "Expected at least one image with its mask. Put some pairs aside for testing."
+        "Expected at least one image with its mask. Choose some pairs for testing."
     )
 
 
@@ -447,14 +481,14 @@ def test_a_table_at_half_size_gives_small_pairs_wherever_they_are_read(tmp_path:
     table = check_pairs(find_pairs(fill(tmp_path, "images/a{}.png", "masks/a{}.png"))).scaled(0.5)
     table.to_file(project.pairs_path)
     assert PairTable.from_file(project.pairs_path).scale == 0.5
-    assert table.summary().endswith("Used at 0.5 of their size.")
+    assert table.summary().endswith("Used at 50 % of their size.")
     assert [entry.size for entry in table.entries] == 3 * [(12, 16)]
     pairs = load_pairs(project)
     assert [pair.size for pair in pairs] == 3 * [(12, 16)]
     assert [int(pair.labels.sum()) for pair in pairs] == 3 * [16]  # 8 × 8 px before
     # a pair from the screen is as it is used; a new one is shrunk like the others
     for name, expected in (("a1", 1.0), ("new", 0.5)):
-        entry = save_layers_pair(project, name, picture(5), disc())
+        entry = add_pair(project, SamplePair(name, picture(5)[None], disc()))
         assert (entry.scale, entry.size) == (expected, (24, 32) if expected == 1 else (12, 16))
     assert check_pairs(PairTable.from_file(project.pairs_path)).scale == 0.5
 
@@ -484,7 +518,9 @@ def test_own_pairs_are_taken_with_their_notes(tmp_path: Path) -> None:
 
 def test_layers_become_a_row_and_saving_again_renews_it(tmp_path: Path) -> None:
     project = Project(tmp_path / "p")
-    entry = save_layers_pair(project, "one", picture(0).astype(np.uint16), disc().astype(np.int64), (0.5, 0.25))
+    entry = add_pair(
+        project, SamplePair("one", picture(0)[None].astype(np.uint16), disc().astype(np.int64), pixel_size=(0.5, 0.25))
+    )
     assert (entry.status, entry.mask_kind, entry.pixel_size, entry.dtype) == (
         "matched",
         "binary",
@@ -495,7 +531,7 @@ def test_layers_become_a_row_and_saving_again_renews_it(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_pair(entry.image).labels, disc(1))
     numbers = disc(1).astype(np.int32)
     numbers[16:20, 16:20] = 2
-    save_layers_pair(project, "two", np.stack([picture(1)] * 3), numbers, channel_names=RGB)
+    add_pair(project, SamplePair("two", np.stack([picture(1)] * 3), numbers, channel_names=RGB))
     table = PairTable.from_file(project.pairs_path)
     assert [(e.name, e.mask_kind, e.n_objects) for e in table.entries] == [
         ("one", "instances", 1),
@@ -503,19 +539,19 @@ def test_layers_become_a_row_and_saving_again_renews_it(tmp_path: Path) -> None:
     ]
     np.testing.assert_array_equal(load_pairs(project)[1].labels, numbers)
     split_table(table, ["one"]).to_file(project.pairs_path)
-    assert table.kind_reason == "1 of 2 masks look so; as noted before"
-    again = save_layers_pair(project, "one", picture(5), numbers, mask_kind="instances")
+    assert table.kind_reason == "1 of 2 masks look like it; as noted before"
+    again = add_pair(project, SamplePair("one", picture(5)[None], numbers), "instances")
     assert (again.split, again.n_objects) == ("test", 2)
     assert [e.name for e in PairTable.from_file(project.pairs_path).entries] == ["two", "one"]
 
 
 def test_a_kind_chosen_by_hand_stays(tmp_path: Path) -> None:
     project = Project(tmp_path / "p")
-    save_layers_pair(project, "one", picture(0), disc())
+    add_pair(project, SamplePair("one", picture(0)[None], disc()))
     numbers = disc(1).astype(np.int32)
     numbers[16:20, 16:20] = 2
     check_pairs(PairTable.from_file(project.pairs_path), kind="binary").to_file(project.pairs_path)
-    save_layers_pair(project, "two", picture(1), numbers)
+    add_pair(project, SamplePair("two", picture(1)[None], numbers))
     assert PairTable.from_file(project.pairs_path).mask_kind == "binary"
     np.testing.assert_array_equal(load_pairs(project)[1].labels, numbers > 0)
     np.testing.assert_array_equal(read_pair(project.path / "pairs" / "two.ome.tif").labels, numbers)  # nothing is lost
@@ -543,45 +579,47 @@ def test_importing_is_light() -> None:
 
 def test_unusable_layers_change_nothing(tmp_path: Path) -> None:
     project = Project(tmp_path / "p")
-    with pytest.raises(UserError, match=r"The mask 'x' is empty: all 24 × 32 px are 0\."):
-        save_layers_pair(project, "x", picture(0), disc(0))
-    with pytest.raises(UserError, match=r"'x': the image is 24 × 32 px, the mask 20 × 32 px\."):
-        save_layers_pair(project, "x", picture(0), disc(size=(20, 32)))
+    with pytest.raises(UserError, match=r"The mask 'x' is empty: all 32 × 24 px are 0\."):
+        add_pair(project, SamplePair("x", picture(0)[None], disc(0)))
+    with pytest.raises(UserError, match=r"'x': the image is 32 × 24 px, the mask 32 × 20 px\."):
+        add_pair(project, SamplePair("x", picture(0)[None], disc(size=(20, 32))))
     assert not project.pairs_path.exists()
     assert not (project.path / "pairs").exists()
 
 
-# --- real images
+# --- sets of images, in the repository and real ones
+
+ImageSet = Callable[[str], Path]
 
 
-def real(shared_data: Path, name: str) -> Path:
-    if not (shared_data / name).is_dir():
-        pytest.skip(f"no {name}")
-    return shared_data / name
-
-
-def test_drosophila_has_two_classes(shared_data: Path) -> None:
-    folder = real(shared_data, "drosophila_vnc_em")
+@pytest.mark.parametrize(("name", "number", "overlap"), [("miniature/em", 4, 111), ("drosophila_vnc_em", 14, 44)])
+def test_two_folders_of_masks_are_two_classes(image_set: ImageSet, name: str, number: int, overlap: int) -> None:
+    folder = image_set(name)
     masks = {name: folder / "masks" / name for name in ("mitochondria", "membranes")}
     table = check_pairs(find_pairs(folder / "images", masks))
-    assert len(table.matched) == len(table.entries) == 14
+    assert len(table.matched) == len(table.entries) == number
     assert (table.mask_kind, table.class_names) == ("classes", ("mitochondria", "membranes"))
-    assert table.entries[0].reason == "44 px are in several masks, the later class wins"
+    assert table.entries[0].reason == f"{overlap} px are in several masks, the later class wins"
     alone = find_pairs(folder)
     assert alone.notes == ("masks/classes (classes) is left out; choose it as the mask folder to use it.",)
 
 
-def test_nuclei_are_instances_grey_and_rgb(shared_data: Path) -> None:
-    table = check_pairs(find_pairs(real(shared_data, "nuclei_dsb2018")))
-    assert (len(table.matched), table.mask_kind) == (65, "instances")
+@pytest.mark.parametrize(("name", "grey", "rgb"), [("miniature/nuclei", 8, 4), ("nuclei_dsb2018", 31, 34)])
+def test_nuclei_are_instances_grey_and_rgb(image_set: ImageSet, name: str, grey: int, rgb: int) -> None:
+    table = check_pairs(find_pairs(image_set(name)))
+    assert (len(table.matched), table.mask_kind) == (grey + rgb, "instances")
     assert table.notes[0] == (
-        "Images differ in channels: 31 with 1 channel, 34 with 3 channels; a generator takes one sort."
+        f"Images differ in channels: {grey} with 1 channel, {rgb} with 3 channels; a generator needs the same number "
+        "in all."
     )
 
 
-@pytest.mark.parametrize(("name", "number"), [("cerebral_organoids_brightfield", 9), ("spheroids_microwell_phase", 20)])
-def test_organoids_are_binary(shared_data: Path, name: str, number: int) -> None:
-    table = check_pairs(find_pairs(real(shared_data, name)))
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [("miniature/organoids", 6), ("cerebral_organoids_brightfield", 9), ("spheroids_microwell_phase", 20)],
+)
+def test_organoids_are_binary(image_set: ImageSet, name: str, number: int) -> None:
+    table = check_pairs(find_pairs(image_set(name)))
     assert (len(table.matched), table.mask_kind) == (number, "binary")
     assert {entry.n_objects for entry in table.matched} == {1}
 
@@ -592,7 +630,7 @@ def test_images_without_masks_are_for_generators_of_images(tmp_path: Path) -> No
         (tmp_path / "images" / grade).mkdir(parents=True)
         for number in range(count):
             tifffile.imwrite(tmp_path / "images" / grade / f"e{number}.tif", rng.integers(0, 255, (40, 50), np.uint8))
-    with pytest.raises(UserError, match=r"no mask.*say so with no_masks"):
+    with pytest.raises(UserError, match=r"no mask.*set no_masks"):
         find_pairs(tmp_path / "images/good")
     table = check_pairs(find_pairs(tmp_path / "images", image_pattern="{class}/{name}.tif", no_masks=True))
     assert [(entry.image_class, entry.masks, entry.n_objects) for entry in table.matched] == [
@@ -601,12 +639,12 @@ def test_images_without_masks_are_for_generators_of_images(tmp_path: Path) -> No
     assert table.summary() == "3 matched (all without masks, for generators of images); binary (no masks)."
     table.to_file(tmp_path / "pairs.json")
     table = PairTable.from_file(tmp_path / "pairs.json")
-    assert conclude(table, [(entry, None) for entry in table.entries]) == table
+    assert conclude(table, [CheckedEntry(entry) for entry in table.entries]) == table
     with pytest.raises(UserError, match="None of 3 images has a mask"):
         load_pairs(table)
     pairs = load_pairs(table, images_alone=True)
     assert [(pair.image.shape, pair.labels.any(), pair.image_class) for pair in pairs] == [
         ((1, 40, 50), False, "good"), ((1, 40, 50), False, "poor"), ((1, 40, 50), False, "good"),
     ]  # fmt: skip
-    with pytest.raises(UserError, match="Masks are given, and that there are none"):
+    with pytest.raises(UserError, match="Both masks and 'no masks' are given"):
         find_pairs(tmp_path / "images", tmp_path / "images", no_masks=True)

@@ -55,12 +55,12 @@ def refusal(labels: np.ndarray) -> str:
 
 def test_unusable_masks() -> None:
     assert refusal(np.zeros((20, 30), np.int32)) == (
-        "The mask masks/a.png is empty: all 20 × 30 px are 0. Expected at least one object. "
+        "The mask masks/a.png is empty: all 30 × 20 px are 0. Expected at least one object. "
         "Draw the object, or leave the image out."
     )
     assert refusal(np.full((20, 30), 255, np.int32)) == (
-        "The mask masks/a.png has one value, 255, in all 20 × 30 px. Expected 0 for background beside the objects. "
-        "Check whether the right file was saved."
+        "The mask masks/a.png has one value, 255, in all 30 × 20 px. Expected 0 for the background. "
+        "Check whether this is the right file."
     )
     photograph = np.arange(600, dtype=np.int32).reshape(20, 30)
     assert refusal(photograph) == (
@@ -83,7 +83,7 @@ def facts(kind: str, *values: int) -> MaskFacts:
 def test_the_set_decides() -> None:
     one, many, codes = facts("binary", 1), facts("instances", 1, 2, 3), facts("classes", 1, 2)
     assert decide_kind([one, one]) == ("binary", "so in the first mask")
-    assert decide_kind([one, many, many]) == ("instances", "2 of 3 masks look so; so in the first mask")
+    assert decide_kind([one, many, many]) == ("instances", "2 of 3 masks look like it; so in the first mask")
     assert decide_kind([codes, codes, many])[0] == "classes"
     assert decide_kind([]) == ("binary", "no mask could be read")
     organoid_and_lumen = [facts("instances", 1, 2)] * 5
@@ -110,5 +110,5 @@ def test_convert() -> None:
     np.testing.assert_array_equal(convert(codes, "instances", (), "m"), codes)
     one = np.array([[255, 0, 255]], np.int32)
     np.testing.assert_array_equal(convert(one, "instances", (), "m"), [[1, 0, 2]])
-    with pytest.raises(UserError, match=r"The mask m holds the value 255 in 1 px\. Expected the classes 32, 64\."):
+    with pytest.raises(UserError, match=r"The mask m has the value 255 in 1 px\. Expected the classes 32, 64\."):
         convert(codes, "classes", (32, 64), "m")

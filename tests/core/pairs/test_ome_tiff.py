@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs import ome_tiff, ome_xml
-from napari_organoid_synth.core.pairs.ome_tiff import read_image, read_pair, write_pair
+from napari_organoid_synth.core.pairs.ome_tiff import read_image, read_pair, read_source, write_pair
 from napari_organoid_synth.core.pairs.pair import RGB, MaskKind, SamplePair, Source
+from napari_organoid_synth.core.pairs.record import PairRecord
 
 RNG = np.random.default_rng(0)
 DTYPES = ["uint8", "uint16", "int8", "int16", "int32", "uint32", "float16", "float32", "float64", "bool"]
@@ -183,8 +184,8 @@ def test_what_ome_tiff_cannot_hold(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         write_pair(tmp_path, make(dtype="int64", name="x"))
     assert str(caught.value) == (
-        "The image of 'x' is int64. OME-TIFF holds float32, float64, int8, int16, int32, uint8, uint16, uint32. "
-        "Convert the image first."
+        "The image of 'x' is int64. Expected a type of OME-TIFF: float32, float64, int8, int16, int32, uint8, uint16, "
+        "uint32. Convert the image first."
     )
 
 
@@ -194,8 +195,8 @@ def test_only_own_pairs_are_pairs(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         read_pair(tmp_path / "a.ome.tif")
     assert str(caught.value) == (
-        f"{tmp_path.name}/a.ome.tif was not written by napari-organoid-synth. Expected a pair with its annotations. "
-        "Load image and mask as a pair in the Pairs dock."
+        f"{tmp_path.name}/a.ome.tif was not written by napari-organoid-synth. Expected a pair with its OME "
+        "annotations. Load image and mask as a pair in the Pairs dock."
     )
     path, labels_path = write_pair(tmp_path, make(name="b"))
     labels_path.unlink()
@@ -229,3 +230,17 @@ def test_read_image_of_a_pair_tells_size_and_names(tmp_path: Path) -> None:
     np.testing.assert_array_equal(image, pair.image)
     assert (info.pixel_size, info.channel_names, info.n_pages) == (pair.pixel_size, pair.channel_names, 1)
     np.testing.assert_array_equal(ome_tiff.read_labels(labels_path), pair.labels)
+
+
+def test_a_record_of_the_version_before_is_read(tmp_path: Path) -> None:
+    record = {
+        "name": "old", "mask_kind": "instances", "class_names": ["cell"], "image_class": None, "channel_names": [],
+        "dtype": "uint8", "source": {"kind": "synthetic", "files": [], "provenance": {"seed": 3}}, "software": "0.1.0",
+    }  # fmt: skip
+    read = PairRecord.parse(record)
+    assert (read.format, read.is_synthetic, read.source) == (1, True, Source("synthetic", (), {"seed": 3}))
+    assert PairRecord.parse(read.as_json() | {"of a later version": 1}) == read
+    path, _ = write_pair(tmp_path, make())
+    assert read_source(path) == make().source
+    tifffile.imwrite(tmp_path / "other.ome.tif", np.zeros((4, 5), np.uint8))
+    assert read_source(tmp_path / "other.ome.tif") == Source()

@@ -11,7 +11,7 @@ def test_sizes_must_agree() -> None:
     with pytest.raises(UserError) as caught:
         SamplePair("a", np.zeros((1, 4, 5), np.uint8), np.zeros((4, 6), np.int32))
     assert str(caught.value) == (
-        "'a': the image is 4 × 5 px, the mask 4 × 6 px. Expected the same height and width. "
+        "'a': the image is 5 × 4 px, the mask 6 × 4 px. Expected the same height and width. "
         "Export the mask again at the size of the image."
     )
     with pytest.raises(UserError, match="has 2 axes"):

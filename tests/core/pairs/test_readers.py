@@ -18,7 +18,7 @@ from napari_organoid_synth.core.pairs.ome_tiff import read_image, read_info, rea
 from napari_organoid_synth.core.pairs.pair import RGB
 
 STACK = np.random.default_rng(0).integers(0, 60_000, (6, 40, 50)).astype(np.uint16)
-AGAIN = "Expected a whole file. Copy the file again from where it was made."
+AGAIN = "Expected a complete file. Copy the file again from its source."
 
 
 def sentence(function: Any, *args: Any) -> str:
@@ -40,7 +40,7 @@ def test_pages_of_a_plain_tiff_are_slices(tmp_path: Path, compression: str | Non
         assert info.shape == (1, 40, 50)
     assert sentence(read_image, path) == (
         f"{tmp_path.name}/stack.tif is a stack of 6 slices. Expected one image. "
-        "Choose a slice, or save the slices as channels if that is what they are."
+        "Choose a slice; if the slices are channels, save them as channels."
     )
     assert sentence(read_image, path, 6) == (
         f"{tmp_path.name}/stack.tif has no slice 6. Expected 0 to 5. Choose another slice."
@@ -188,11 +188,11 @@ def test_missing_empty_and_unknown(tmp_path: Path) -> None:
     )
     (tmp_path / "zero.tif").touch()
     assert sentence(read_image, tmp_path / "zero.tif") == (
-        f"{folder}/zero.tif holds 0 bytes. Expected an image. Copy the file again from where it was made."
+        f"{folder}/zero.tif is empty (0 bytes). Expected an image. Copy the file again from its source."
     )
     (tmp_path / "x.czi").write_bytes(b"ZISRAWFILE")
     assert sentence(read_image, tmp_path / "x.czi") == (
-        f"{folder}/x.czi is of an unknown format (10 bytes). Expected TIFF, OME-TIFF, PNG, JPEG, BMP or OME-Zarr. "
+        f"{folder}/x.czi has an unknown format (10 bytes). Expected TIFF, OME-TIFF, PNG, JPEG, BMP or OME-Zarr. "
         "Save it as TIFF, for example with Fiji."
     )
     assert sentence(read_image, tmp_path) == (f"{tmp_path} is a folder. Expected an image file or an OME-Zarr folder.")
@@ -205,7 +205,7 @@ def test_a_cut_off_tiff_is_never_read(tmp_path: Path, share: float, compression:
     tifffile.imwrite(whole, STACK[0], compression=compression)
     cut.write_bytes(whole.read_bytes()[: int(whole.stat().st_size * share)])
     text = sentence(read_image, cut)
-    assert re.fullmatch(rf"{tmp_path.name}/cut\.tif is a damaged or cut-off TIFF: .+\. {re.escape(AGAIN)}", text)
+    assert re.fullmatch(rf"{tmp_path.name}/cut\.tif is a damaged or truncated TIFF: .+\. {re.escape(AGAIN)}", text)
 
 
 @pytest.mark.parametrize("kind", ["png", "jpg"])
@@ -214,7 +214,7 @@ def test_a_cut_off_picture_is_never_read(tmp_path: Path, kind: str) -> None:
     Image.fromarray((STACK[0] // 256).astype(np.uint8)).save(path)
     path.write_bytes(path.read_bytes()[:-200])
     name = {"png": "PNG", "jpg": "JPEG"}[kind]
-    assert sentence(read_image, path).startswith(f"{tmp_path.name}/cut.{kind} is a damaged or cut-off {name}: ")
+    assert sentence(read_image, path).startswith(f"{tmp_path.name}/cut.{kind} is a damaged or truncated {name}: ")
 
 
 def test_a_stack_with_a_lost_tail_says_so(tmp_path: Path) -> None:
@@ -223,7 +223,7 @@ def test_a_stack_with_a_lost_tail_says_so(tmp_path: Path) -> None:
         for plane in STACK:
             writer.write(plane, metadata=None, contiguous=False, compression="zlib")
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    assert "is a damaged or cut-off TIFF: invalid page offset" in sentence(read_info, path)
+    assert "is a damaged or truncated TIFF: invalid page offset" in sentence(read_info, path)
 
 
 def test_deep_colour_png_is_refused(tmp_path: Path) -> None:
@@ -231,7 +231,7 @@ def test_deep_colour_png_is_refused(tmp_path: Path) -> None:
     (tmp_path / "deep.png").write_bytes(header)
     assert sentence(read_image, tmp_path / "deep.png") == (
         f"{tmp_path.name}/deep.png is a PNG with 16 bits in several channels. Expected 8 bits, or 16 bits in one "
-        "channel: PNG readers cut the rest off. Save it as TIFF."
+        "channel: PNG readers discard the rest. Save it as TIFF."
     )
 
 
@@ -257,28 +257,28 @@ def test_labels_in_equal_colours_are_taken(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_labels(tmp_path / "m.png"), values)
 
 
-def test_values_that_are_no_labels(tmp_path: Path) -> None:
-    where = f"The mask {tmp_path.name}/m.tif is"
+def test_values_that_are_not_labels(tmp_path: Path) -> None:
+    where = f"The mask {tmp_path.name}/m.tif"
     values = np.zeros((4, 5), np.float32)
     values[1, 1:3] = 0.375
     assert sentence(read_labels, labels_in(tmp_path, values)) == (
-        f"{where} float32 with fractions such as 0.375 in 2 px. Expected whole numbers, 0 for background. "
-        "If these are probabilities, threshold them; save it as an integer label image."
+        f"{where} is float32 with fractions such as 0.375 in 2 px. Expected whole numbers, 0 for background. "
+        "If these are probabilities, threshold them, then save an integer label image."
     )
     values[1, 1] = np.nan
     assert sentence(read_labels, labels_in(tmp_path, values)) == (
-        f"{where} float32 with 1 px that are no number. Expected whole numbers, 0 for background. "
+        f"{where} is float32 and has 1 px without a value. Expected whole numbers, 0 for background. "
         "Save it as an integer label image."
     )
     many = np.array([[0, 2**31]], np.int64)
     assert sentence(read_labels, labels_in(tmp_path, many)) == (
-        f"{where} int64 and holds the label 2147483648. Expected labels from 0 to 2147483647. "
+        f"{where} (int64) contains the label 2147483648. Expected labels from 0 to 2,147,483,647. "
         "Number the objects again from 1."
     )
-    assert "int16 and holds the label -3." in sentence(read_labels, labels_in(tmp_path, np.array([[0, -3]], np.int16)))
+    assert "(int16) contains the label -3." in sentence(read_labels, labels_in(tmp_path, np.array([[0, -3]], np.int16)))
     colours = np.zeros((4, 5, 3), np.uint8)
     colours[0, :3] = (255, 0, 0)
     assert sentence(read_labels, labels_in(tmp_path, colours, photometric="rgb")) == (
-        f"{where} RGB, 4 × 5 px; its channels differ in 3 px. Expected one channel in which 0 is background and every "
-        "object or class has its number. Save the label numbers instead of their colours."
+        f"{where} is RGB, 5 × 4 px; its channels differ in 3 px. Expected one channel in which 0 is background and "
+        "every object or class has its own number. Save the label numbers instead of their colours."
     )

@@ -120,7 +120,7 @@ def test_fewest_objects_by_kind(kind: MaskKind, fewest: int) -> None:
     assert (
         left.reason
         == {
-            "instances": "1 objects, fewer than 3",
+            "instances": "1 object, fewer than 3",
             "binary": "0 objects, fewer than 1",
             "classes": "",
         }[kind]
@@ -140,7 +140,7 @@ def test_no_usable_tile_is_an_error() -> None:
     with pytest.raises(UserError) as caught:
         list_tiles([make(squares((70, 70), 60))], TileSettings(size=64))
     assert str(caught.value) == (
-        "None of 4 tiles of 64 px can be used; the first has 1 objects, fewer than 3. Expected at least one. "
+        "None of 4 tiles of 64 px can be used; the first has 1 object, fewer than 3. Expected at least one. "
         "Lower 'min_objects', raise 'max_cover' or change the tile size."
     )
 

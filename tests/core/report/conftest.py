@@ -14,11 +14,12 @@ from napari_organoid_synth.core.atomic import write_bytes, write_text
 from napari_organoid_synth.core.codec.codec import Codec
 from napari_organoid_synth.core.codec.spec import CodecSettings
 from napari_organoid_synth.core.job import JobFolder, Progress
-from napari_organoid_synth.core.pairs.loading import save_layers_pair
+from napari_organoid_synth.core.pairs.loading import add_pair
+from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.pictures import encode_png
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
-from napari_organoid_synth.core.report import write_report
+from napari_organoid_synth.core.report.report import write_report
 from napari_organoid_synth.core.runs.run import Run
 from napari_organoid_synth.core.samples.store import SampleStore
 from report_project import EVIL, Page, arm, pair
@@ -39,7 +40,7 @@ def project(tmp_path: Path) -> Project:
     """One real pair, three samples of which two are accepted, one training, one export, two arms."""
     project = Project(tmp_path / "R&D <1>")
     real = pair(f"first {EVIL}")
-    save_layers_pair(project, real.name, real.image, real.labels, mask_kind="binary")
+    add_pair(project, SamplePair(real.name, real.image, real.labels), "binary")
     with SampleStore(project.samples_path) as store:
         ids = [store.add(pair(f"s{i}", "synthetic"), run="one") for i in range(3)]
         for value, id in enumerate(ids):
@@ -48,7 +49,7 @@ def project(tmp_path: Path) -> Project:
         store.annotate(ids[:1], add=[EVIL])
     recipe = Recipe().override("train.steps=20", "tiles.size=64")
     run = Run.create(project.path / "runs" / "one", recipe, Codec.fit([real], CodecSettings()))
-    run.note(device=f"processor {EVIL}", precision="bf16", steps=20, images_per_second=12.34, seconds=100)
+    run.update_metadata(device=f"processor {EVIL}", precision="bf16", steps=20, images_per_second=12.34, seconds=100)
     job = JobFolder(run.path)
     list(job.record(Progress(step, 20, {"generator": 3.0 - step / 10}) for step in (0, 10, 20)))
     folder = project.path / "segment" / "x"

@@ -10,7 +10,8 @@ import numpy as np
 
 from napari_organoid_synth.core.atomic import write_bytes
 from napari_organoid_synth.core.map.storage import MappedSample, MapRecord, SampleMap, write_map
-from napari_organoid_synth.core.pairs.loading import save_layers_pair
+from napari_organoid_synth.core.pairs.loading import add_pair
+from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.pictures import picture
 from napari_organoid_synth.core.pairs.tile_reading import TilePlace
 from napari_organoid_synth.core.samples.store import SampleStore
@@ -19,7 +20,7 @@ from report_project import add_run, pair, score, write_scores
 # ------------------------------------------------------------------------------------------------------- trainings
 
 
-def test_a_training_says_what_it_was_told_and_what_it_reached(project, read):
+def test_a_training_shows_its_settings_and_progress(project, read):
     page = read(project)
     assert "pix2pix – paints masks · tiles of 64 px · 20 of 20 steps of 4 tiles · processor " in page.words
     assert "bf16 · 12.3 images/s · 2 min" in page.words
@@ -30,7 +31,7 @@ def test_a_training_says_what_it_was_told_and_what_it_reached(project, read):
     assert "steps: 20\n" in page.words  # the recipe itself
 
 
-def test_every_training_has_its_curves_those_that_made_samples_first(project, read):
+def test_trainings_that_made_samples_come_first(project, read):
     add_run(project, "zwei", "gan=dcgan", "train.batch=8")
     page = read(project)
     assert page.headings.index("one") < page.headings.index("Other trainings")
@@ -71,7 +72,7 @@ def test_the_sheet_is_drawn_at_random_and_the_same_each_time(project, read):
     assert "12 of 30 pairs" in first.words
 
 
-def test_accepted_come_by_realism_and_flagged_with_their_flag(project, read):
+def test_accepted_samples_are_sorted_by_realism_and_flagged_ones_show_their_flag(project, read):
     with SampleStore(project.samples_path) as store:
         store.rate("s0", {}, flagged="copy")
     page = read(project)
@@ -87,7 +88,7 @@ def test_accepted_come_by_realism_and_flagged_with_their_flag(project, read):
 
 def test_the_nearest_pair_stands_beside_its_real_tile(project, read):
     real = pair("ground", side=48)
-    save_layers_pair(project, "ground", real.image, real.labels, mask_kind="binary")
+    add_pair(project, SamplePair("ground", real.image, real.labels), "binary")
     with SampleStore(project.samples_path) as store:
         id = store.add(pair("copycat", "synthetic", side=48), run="one")
         store.rate(id, {"nearest": 0.93}, nearest=TilePlace("ground", 0, 0), flagged="copy")
@@ -102,7 +103,7 @@ def test_the_nearest_pair_stands_beside_its_real_tile(project, read):
 # ------------------------------------------------------------------------------------------------------------- map
 
 
-def test_the_map_tells_runs_and_verdicts_apart(project, read):
+def test_the_map_distinguishes_runs_and_verdicts(project, read):
     points = np.array([[0.0, 0], [4, 0], [4, 2], [0, 2], [2, 1]])
     samples = tuple(MappedSample(id=id, run="one") for id in ("s0", "s1", "s2"))
     tiles = (TilePlace("t", 0, 0), TilePlace("t", 0, 64))
@@ -111,7 +112,7 @@ def test_the_map_tells_runs_and_verdicts_apart(project, read):
     page = read(project)
     for words in ("real tiles (2)", "one, new (1)", "one, accepted (2)", "encoder:12ab", "0.123, perplexity 1.5."):
         assert words in page.words
-    assert "it is no distance between real and generated tiles" in page.words
+    assert "it is not a distance between real and synthetic tiles" in page.words
     assert 'd="M20 360h0M700 360h0" fill="none" stroke="#7f7f7f"' in page.text
     assert "M20 20m-4-4h8v8h-8zM360 190m-4-4h8v8h-8z" in page.text  # s1 and s2 are accepted: boxes
     write_map(project, SampleMap(points, record.replace(method="pca", kl=None, perplexity=None)))
@@ -136,7 +137,7 @@ def test_decisions_are_counted_and_drawn_in_their_order(project, read):
         store.decide(["s1"], "accepted")
         store.undo()
     page = read(project)
-    assert "6 decisions in force: 2 times a pair was accepted, 2 times one was rejected;" in page.words
+    assert "6 decisions in force, among them 2 acceptances and 2 rejections of a pair." in page.words
     assert "1 decision undone." in page.words
     assert "1 mask edited by hand." in page.words
     assert "dusty (1)" in page.words
@@ -162,9 +163,9 @@ def test_acceptance_by_quarters_of_a_score(project, read):
     assert "Share accepted of the judged pairs" in page.words
 
 
-def test_copies_that_were_exported_all_the_same_are_named(project, read):
+def test_exported_copies_are_named(project, read):
     words = read(project).words
-    assert "Export e1 holds 1 pair flagged as copies, against the rule." in words
+    assert "Export e1 contains 1 pair flagged as a copy, against the rule." in words
     assert "Export e1 left out 2 accepted copies." in words
     manifest = json.loads((project.path / "exports" / "e1" / "manifest.json").read_text())
     assert len(manifest["samples"]) == 2
@@ -173,7 +174,7 @@ def test_copies_that_were_exported_all_the_same_are_named(project, read):
 # ------------------------------------------------------------------------------------------------------------ head
 
 
-def test_the_set_with_the_lowest_kid_is_held_against_the_originals(project, read):
+def test_the_set_with_the_lowest_kid_is_compared_with_the_originals(project, read):
     other = [score("kid", 0.4, 0.0, 0.2, "low"), score("fid", 0.1, 0, 1, "low")]
     write_scores(project, {"one": [score("kid", 0.6, 0.0, 0.2, "low")], "gone": other})
     words = read(project).words

@@ -13,7 +13,8 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Finished, Progress, Started, Warned
 from napari_organoid_synth.core.metrics.real_tiles import real_tiles
 from napari_organoid_synth.core.metrics.settings import ScoreSettings
-from napari_organoid_synth.core.pairs.loading import check_pairs, find_pairs, save_layers_pair
+from napari_organoid_synth.core.pairs.loading import add_pair, check_pairs, find_pairs
+from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.tile_reading import TilePlace, tile_side
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.registry import METRICS
@@ -28,7 +29,7 @@ def project(tmp_path: Path) -> Project:
     project = Project(tmp_path / "project")
     for seed in range(3):
         image, labels = scene(seed, 192, 36)
-        save_layers_pair(project, f"real{seed}", image, labels, mask_kind="instances", class_names=("cell",))
+        add_pair(project, SamplePair(f"real{seed}", image, labels, class_names=("cell",)), "instances")
     with SampleStore(project.samples_path) as store:
         for seed in range(10, 14):
             store.add(sample(f"good{seed}", *scene(seed, 96)))
@@ -169,7 +170,7 @@ def test_real_tiles_and_the_one_to_look_at(project: Project) -> None:
 
 def test_what_is_missing_is_said(tmp_path: Path) -> None:
     project = Project(tmp_path / "empty")
-    with pytest.raises(UserError, match="no generated pairs"):
+    with pytest.raises(UserError, match="no synthetic pairs to score"):
         list(score(project, ScoreSettings(sets="none"), Control()))
     with SampleStore(project.samples_path) as store:
         store.add(sample("a", *scene(1, 96)))

@@ -14,12 +14,13 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Finished, Progress, Warned
 from napari_organoid_synth.core.metrics.memorisation import MANIFOLD
 from napari_organoid_synth.core.metrics.settings import ScoreSettings
-from napari_organoid_synth.core.pairs.loading import PairTable, save_layers_pair, split_table
-from napari_organoid_synth.core.pairs.pair import Source
+from napari_organoid_synth.core.pairs.loading import PairTable, add_pair, load_pairs, split_table
+from napari_organoid_synth.core.pairs.pair import SamplePair, Source
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.registry import EXTRACTORS
-from napari_organoid_synth.core.report import write_report
+from napari_organoid_synth.core.report.report import write_report
 from napari_organoid_synth.core.samples.store import SampleStore
+from napari_organoid_synth.core.scores.arrays import score_sets
 from napari_organoid_synth.core.scores.score import score
 from napari_organoid_synth.core.scores.storage import SetScores, read_set_scores
 from napari_organoid_synth.core.scores.table import sentences, table
@@ -34,7 +35,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     project = Project(tmp_path_factory.mktemp("made") / "project")
     for seed in range(6):
         image, labels = scene(seed, 2 * SIDE, 16)
-        save_layers_pair(project, f"real{seed}", image, labels, mask_kind="instances", class_names=("cell",))
+        add_pair(project, SamplePair(f"real{seed}", image, labels, class_names=("cell",)), "instances")
     split_table(PairTable.from_file(project.pairs_path), test=["real5"]).to_file(project.pairs_path)
     rng = np.random.default_rng(0)
     with SampleStore(project.samples_path) as store:
@@ -59,6 +60,34 @@ def scored(project: Project, **changes: Any) -> tuple[list[SetScores], list[Any]
     events = list(score(project, settings, Control()))
     assert isinstance(events[-1], Finished)
     return [SetScores.parse(one) for one in events[-1].result["sets"]], events
+
+
+def test_arrays_without_a_project_get_the_same_scores(project: Project) -> None:
+    split_table(PairTable.from_file(project.pairs_path), test=0).to_file(project.pairs_path)
+    sets, _ = scored(project)
+    real = load_pairs(project)
+    with SampleStore(project.samples_path) as store:
+        made = [store.pair(row.id) for row in store.rows() if row.run == "thief"]
+    settings = ScoreSettings(extractor="random", device="cpu")
+    steps: list[Progress] = []
+    found = score_sets(
+        [(pair.image, pair.labels) for pair in real],
+        [(pair.image[0], pair.labels) for pair in made],
+        settings,
+        progress=steps.append,
+    )
+    of_run = next(one for one in sets if one.run == "thief")
+    assert found.scores == of_run.scores
+    assert found.variety == of_run.variety
+    assert found.memorisation == of_run.memorisation.replace(ssim_copies=None)
+    assert sentences(found)[0].startswith("100% lie nearer to a real tile")
+    assert steps[-1].step == steps[-1].total == 100
+
+
+def test_too_few_arrays_are_refused() -> None:
+    with pytest.raises(UserError, match=r"There are 3 real tiles of 64 px and 2 synthetic pairs\. Expected at least 8"):
+        score_sets([scene(seed, SIDE, 9) for seed in range(3)], [scene(seed, SIDE, 9) for seed in range(2)],
+                   ScoreSettings(extractor="random"))  # fmt: skip
 
 
 def test_a_project_from_scores_to_table_and_again(project: Project) -> None:
@@ -167,7 +196,7 @@ def test_the_report_shows_runs_beside_the_range_of_the_originals(project: Projec
         assert float(value.replace(",", "")) == pytest.approx(kid.value, rel=0.01)
         low, high = (float(end.replace(",", "")) for end in interval.split(" to "))
         assert (low, high) == pytest.approx((kid.interval.low, kid.interval.high), rel=0.01)
-    assert "<b>thief (10 all).</b> 0% reach SSIM 0.90 with a real tile. 100% lie nearer" in page
+    assert "<b>thief (10 tiles, all pairs).</b> 0% reach SSIM 0.90 with a real tile. 100% lie nearer" in page
 
 
 def test_which_pairs_and_too_few(project: Project) -> None:

@@ -8,7 +8,7 @@ from napari_organoid_synth.core.gain.segment import segment
 from napari_organoid_synth.core.gain.settings import SegmentSettings
 from napari_organoid_synth.core.job import Control, Finished, Progress, Started, Warned
 from napari_organoid_synth.core.pairs.loading import check_pairs, load_pairs
-from napari_organoid_synth.core.pairs.ome_tiff import read_labels, read_record, write_pair
+from napari_organoid_synth.core.pairs.ome_tiff import read_labels, read_source, write_pair
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.table import PairEntry, PairTable, split_table
 from napari_organoid_synth.core.project import Project
@@ -94,9 +94,9 @@ def test_the_missing_class_is_learned_there_and_marked_here(teacher, pupil, tmp_
 def test_the_mask_says_what_made_it(teacher, pupil, tmp_path):
     run(pupil, settings(teacher, steps=2), folder=tmp_path / "job")
     file = pupil.path / FOLDER / "c10_wall_labels.ome.tif"
-    record = read_record(file)
-    made = record["source"]["provenance"]
-    assert record["source"]["kind"] == made["predicted"].replace("wall", "predicted") == "predicted"
+    source = read_source(file)
+    made = source.provenance
+    assert source.kind == made["predicted"].replace("wall", "predicted") == "predicted"
     assert made["known"] == ["mito"]
     assert made["settings"]["steps"] == 2
     assert len(made["learned_from"]) == 3  # the test pair of the teacher is not among them

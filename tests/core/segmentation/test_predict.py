@@ -11,7 +11,7 @@ from imageio.v3 import imwrite
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Added, Control, Finished, Progress, Started, Warned
-from napari_organoid_synth.core.pairs.ome_tiff import read_image, read_labels, read_record
+from napari_organoid_synth.core.pairs.ome_tiff import read_image, read_labels, read_source
 from napari_organoid_synth.core.pairs.pair import SamplePair, content_hash
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.segmentation.catalog import all_trained, find_trained, note_training
@@ -89,12 +89,12 @@ def test_files_hold_what_the_segmenter_says_and_what_made_them(project, images, 
     kept, info = read_image(tmp_path / "out" / "a2_probability.ome.tif")
     np.testing.assert_array_equal(kept, maps)
     assert info.channel_names == ("cell", "outline")
-    source = read_record(path)["source"]
-    assert source["kind"] == "predicted"
-    assert source["files"] == [str(images / "a2.png")]
-    assert source["provenance"]["image"] == content_hash(IMAGE[None])
-    assert source["provenance"]["weights"] == found.digest
-    assert source["provenance"]["config"] == CONFIG.model_dump(mode="json")
+    source = read_source(path)
+    assert source.kind == "predicted"
+    assert source.files == (str(images / "a2.png"),)
+    assert source.provenance["image"] == content_hash(IMAGE[None])
+    assert source.provenance["weights"] == found.digest
+    assert source.provenance["config"] == CONFIG.model_dump(mode="json")
     result = events[-1].result
     assert (result["images"], result["done_before"], result["failed"]) == (2, 0, {})
     others = read_labels(tmp_path / "out" / "a10_labels.ome.tif")

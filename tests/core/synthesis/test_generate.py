@@ -10,8 +10,8 @@ import pytest
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Added, Control, Finished, Progress, Started, Warned
-from napari_organoid_synth.core.pairs.loading import save_layers_pair
-from napari_organoid_synth.core.pairs.pair import content_hash
+from napari_organoid_synth.core.pairs.loading import add_pair
+from napari_organoid_synth.core.pairs.pair import SamplePair, content_hash
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.runs.run import Run
@@ -20,7 +20,9 @@ from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.simulators.illumination import add_background
 from napari_organoid_synth.core.simulators.population import PopulationSettings, place, population
 from napari_organoid_synth.core.simulators.simulate import em
-from napari_organoid_synth.core.synthesis.generate import Artist, generate
+from napari_organoid_synth.core.synthesis.generate import generate
+from napari_organoid_synth.core.synthesis.mask_sources import Mask, fitted_masks
+from napari_organoid_synth.core.synthesis.sampler import Sampler
 from napari_organoid_synth.core.synthesis.settings import GenerateSettings
 from napari_organoid_synth.core.training.train import train
 from simulated import em_project
@@ -47,8 +49,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return project
 
 
-def artist(project: Project, settings: GenerateSettings = SETTINGS, run: str = "a-train") -> Artist:
-    return Artist(project, Run(project.run_path(run)), settings)
+def sampler(project: Project, settings: GenerateSettings = SETTINGS, run: str = "a-train") -> Sampler:
+    return Sampler.from_run(project, Run(project.run_path(run)), settings)
 
 
 def test_samples_are_added_with_their_provenance(project: Project) -> None:
@@ -81,25 +83,25 @@ def test_samples_are_added_with_their_provenance(project: Project) -> None:
 
 @pytest.mark.parametrize("run", ["a-train", "b-train"])
 def test_a_sample_depends_on_its_index_alone(project: Project, run: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Artist, "_usable", lambda self, labels: True)  # two steps teach no masks
-    many = artist(project, run=run).draw(range(5))
-    (again,) = artist(project, SETTINGS.replace(number=1, batch=1), run).draw([3])
+    monkeypatch.setattr(Sampler, "_usable", lambda self, labels: True)  # two steps teach no masks
+    many = sampler(project, run=run).draw(range(5))
+    (again,) = sampler(project, SETTINGS.replace(number=1, batch=1), run).draw([3])
     np.testing.assert_array_equal(again.image, many[3].image)
     np.testing.assert_array_equal(again.labels, many[3].labels)
     assert not np.array_equal(many[2].image, many[3].image)
-    other = artist(project, SETTINGS.replace(seed=8), run).draw([3])
+    other = sampler(project, SETTINGS.replace(seed=8), run).draw([3])
     assert not np.array_equal(other[0].image, many[3].image)
 
 
 def test_real_masks_are_painted_as_they_are(project: Project) -> None:
-    pairs = artist(project, SETTINGS.replace(masks="real")).draw(range(2))
+    pairs = sampler(project, SETTINGS.replace(masks="real")).draw(range(2))
     truth = em(0, 96).labels
     np.testing.assert_array_equal(pairs[0].labels, truth[:64, :64])
     np.testing.assert_array_equal(pairs[1].labels, truth[:64, 32:])
 
 
 def test_simulated_masks(project: Project) -> None:
-    (pair,) = artist(project, SETTINGS.replace(masks="simulated")).draw([0])
+    (pair,) = sampler(project, SETTINGS.replace(masks="simulated")).draw([0])
     assert pair.source.provenance["mask"]["name"] == "em"
     assert set(np.unique(pair.labels)) <= {0, 1, 2}
 
@@ -110,14 +112,14 @@ def cells(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = Project(tmp_path_factory.mktemp("cells"))
     for seed in range(3):
         pair = population(seed, 128, KNOWN)
-        save_layers_pair(project, f"cells{seed}", pair.image, pair.labels, (0.5, 0.5), mask_kind="instances")
+        add_pair(project, SamplePair(f"cells{seed}", pair.image, pair.labels, pixel_size=(0.5, 0.5)), "instances")
     list(train(project, RECIPE.override("train.steps=1"), Control(), project.path / "runs" / "c-train"))
     return project
 
 
 def test_fitted_masks_have_the_sizes_of_the_real_ones_and_can_be_drawn_again(cells: Project) -> None:
     settings = SETTINGS.replace(masks="fitted", number=12)
-    pairs = artist(cells, settings, "c-train").draw(range(12))
+    pairs = sampler(cells, settings, "c-train").draw(range(12))
     assert len(pairs) == 12
     for pair in pairs:
         origin = pair.source.provenance["mask"]
@@ -136,7 +138,7 @@ def test_fitted_masks_have_the_sizes_of_the_real_ones_and_can_be_drawn_again(cel
     assert counts == real
     areas = np.concatenate([np.bincount(pair.labels.ravel())[1:] for pair in pairs])
     assert np.median(areas) == pytest.approx(np.pi * 25, rel=0.2)
-    (again,) = artist(cells, settings, "c-train").draw([5])
+    (again,) = sampler(cells, settings, "c-train").draw([5])
     np.testing.assert_array_equal(again.image, pairs[5].image)
 
 
@@ -156,16 +158,15 @@ def test_fitted_masks_that_are_too_crowded_are_told_once(cells: Project, monkeyp
 
 def test_fitted_binary_masks_are_merged_and_classes_refused(project: Project, tmp_path: Path) -> None:
     from napari_organoid_synth.core.codec.codec import Codec
-    from napari_organoid_synth.core.synthesis import generate as module
 
     pairs = [population(seed, 128, KNOWN.replace(mask_kind="binary")) for seed in range(3)]
     run = Run.create(tmp_path / "run", RECIPE, Codec.fit(pairs, RECIPE.codec))
-    masks = module._fitted(pairs, run, 7)
+    masks = fitted_masks(pairs, run.codec, 64, 7)
     labels = [masks(index, 0).labels for index in range(40)]
     assert set(np.unique(labels)) == {0, 1}
     assert np.mean(labels) == pytest.approx(np.mean([pair.labels.mean() for pair in pairs]), rel=0.2)
     with pytest.raises(UserError) as caught:
-        artist(project, SETTINGS.replace(masks="fitted"))
+        sampler(project, SETTINGS.replace(masks="fitted"))
     assert str(caught.value) == (
         "The masks have named classes (mitochondria, membranes). A population is fitted to single objects: instances, "
         "or a binary mask. Paint on real masks, warped."
@@ -174,9 +175,9 @@ def test_fitted_binary_masks_are_merged_and_classes_refused(project: Project, tm
 
 @pytest.mark.parametrize("run", ["a-train", "b-train"])
 def test_background_goes_into_the_image_alone(project: Project, run: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Artist, "_usable", lambda self, labels: True)
+    monkeypatch.setattr(Sampler, "_usable", lambda self, labels: True)
     (plain, _), (uneven, other) = (
-        artist(project, SETTINGS.replace(background=strength), run).draw(range(2)) for strength in (0.0, 0.6)
+        sampler(project, SETTINGS.replace(background=strength), run).draw(range(2)) for strength in (0.0, 0.6)
     )
     assert "background" not in plain.source.provenance
     noted = uneven.source.provenance["background"]
@@ -196,7 +197,7 @@ def test_background_has_bounds(strength: float) -> None:
 
 
 def test_variety_changes_the_warp_and_the_noise(project: Project) -> None:
-    still, varied = (artist(project, SETTINGS.replace(variety=v)).draw([0])[0] for v in (0.0, 1.0))
+    still, varied = (sampler(project, SETTINGS.replace(variety=v)).draw([0])[0] for v in (0.0, 1.0))
     assert not np.array_equal(still.labels, varied.labels)
 
 
@@ -206,15 +207,15 @@ def test_a_mask_file_of_any_size(project: Project, tmp_path: Path) -> None:
     labels = em(5, 160).labels[:100, :150]
     tifffile.imwrite(tmp_path / "mask.tif", labels.astype(np.uint8))
     settings = SETTINGS.replace(masks="file", mask_file=str(tmp_path / "mask.tif"))
-    pairs = artist(project, settings).draw(range(2))
+    pairs = sampler(project, settings).draw(range(2))
     assert pairs[0].image.shape == (1, 100, 150)
     np.testing.assert_array_equal(pairs[0].labels, labels)
     assert not np.array_equal(pairs[0].image, pairs[1].image)
     tifffile.imwrite(tmp_path / "mask.tif", np.full((64, 64), 9, np.uint8))
     with pytest.raises(UserError, match="has the label 9"):
-        artist(project, settings)
+        sampler(project, settings)
     with pytest.raises(UserError, match="No label image"):
-        artist(project, SETTINGS.replace(masks="file"))
+        sampler(project, SETTINGS.replace(masks="file"))
 
 
 def test_cancel_keeps_what_was_added(project: Project) -> None:
@@ -232,15 +233,15 @@ def test_cancel_keeps_what_was_added(project: Project) -> None:
 
 
 def test_useless_masks_are_refused_and_said(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    from napari_organoid_synth.core.synthesis import generate as module
+    from napari_organoid_synth.core.synthesis import sampler as module
 
-    empty = module.Mask(np.zeros((64, 64), np.int32))
-    full = module.Mask(em(0, 64).labels)
-    monkeypatch.setattr(module, "_masks", lambda *_: lambda index, attempt: full if attempt == 1 else empty)
-    some = artist(project)
+    empty = Mask(np.zeros((64, 64), np.int32))
+    full = Mask(em(0, 64).labels)
+    monkeypatch.setattr(module, "project_masks", lambda *_: lambda index, attempt: full if attempt == 1 else empty)
+    some = sampler(project)
     assert len(some.draw(range(2))) == 2
     assert some.refused_share == 0.5
-    monkeypatch.setattr(module, "_masks", lambda *_: lambda index, attempt: empty)
+    monkeypatch.setattr(module, "project_masks", lambda *_: lambda index, attempt: empty)
     with pytest.raises(UserError, match="None of 40 masks"):
         list(generate(project, SETTINGS.replace(run="a-train"), Control()))
 
@@ -254,18 +255,18 @@ def test_only_a_generator_that_is_told_the_class_names_it(tmp_path: Path) -> Non
     project, small = Project(tmp_path), {"generator_channels": 8, "discriminator_channels": 8, "max_channels": 16}
     for seed, grade in enumerate(("a", "b")):
         pair = em(seed, 96)
-        save_layers_pair(project, grade, pair.image, pair.labels, image_class=grade)
+        add_pair(project, SamplePair(grade, pair.image, pair.labels, image_class=grade))
     drawn = {}
     for name in ("dcgan", "cgan"):
         gan = {"name": name, **small} | ({"network": "conv"} if name == "cgan" else {})
         recipe = RECIPE.replace(gan=gan, draws="images")
         list(train(project, recipe, Control(), project.path / "runs" / name))
-        drawn[name] = [pair.image_class for pair in artist(project, run=name).draw(range(4))]
+        drawn[name] = [pair.image_class for pair in sampler(project, run=name).draw(range(4))]
     assert drawn == {"dcgan": [None] * 4, "cgan": ["a", "b", "a", "b"]}
     wanted = SETTINGS.replace(image_class="b")
-    assert [pair.image_class for pair in artist(project, wanted, "cgan").draw(range(2))] == ["b", "b"]
+    assert [pair.image_class for pair in sampler(project, wanted, "cgan").draw(range(2))] == ["b", "b"]
     with pytest.raises(UserError, match="dcgan draws all image classes mixed"):
-        artist(project, wanted, "dcgan").draw(range(1))
+        sampler(project, wanted, "dcgan").draw(range(1))
 
 
 def test_the_newest_run_is_one_that_gives_images(project: Project, tmp_path: Path) -> None:

@@ -84,10 +84,10 @@ def test_the_report_stands_beside_the_real_masks(real: list[SamplePair], checker
     checks = [checker(field, pair.labels) for field, pair in zip(fields, real, strict=True)]
     sizes = [size for pair in real for size in object_sizes(pair.labels, checker.codec)]
     report = summarize(checks, sizes, checker)
-    assert report["masks"] == len(real)
-    assert report["passed"] == 1.0
-    assert report["objects"] == report["real_objects"] == list(np.percentile([p.n_objects for p in real], (25, 50, 75)))
-    assert report["area_px"] == report["real_area_px"]
-    assert report["reasons"] == {}
+    assert report.masks == len(real)
+    assert report.passed == 1.0
+    assert report.objects == report.real_objects == tuple(np.percentile([p.n_objects for p in real], (25, 50, 75)))
+    assert report.area_px == report.real_area_px
+    assert report.reasons == {}
     empty = np.full((3, 128, 128), -1, np.float32)
-    assert summarize([*checks, checker(empty, heatflow.decode(empty))], sizes, checker)["reasons"] == {"no object": 1}
+    assert summarize([*checks, checker(empty, heatflow.decode(empty))], sizes, checker).reasons == {"no object": 1}

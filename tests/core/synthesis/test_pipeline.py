@@ -71,15 +71,15 @@ def test_untrained_masks_fail_the_check_and_are_kept_apart(project: Project) -> 
 
 def test_good_masks_are_painted_and_say_where_they_come_from(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     from napari_organoid_synth.core.codec.heatflow import encode
-    from napari_organoid_synth.core.synthesis.mask_sampler import DrawnMasks
+    from napari_organoid_synth.core.synthesis.mask_sampler import MaskSampler
 
-    def draw(self: DrawnMasks, *seed: int | str, variety: float = 1.0) -> object:
+    def draw(self: MaskSampler, *seed: int | str, variety: float = 1.0) -> object:
         labels = tissue(int(seed[-2]), 64).labels  # what a well-trained generator would draw
         check = self.checker(encode(labels), labels)
         self.checks.append(check)
         return labels, check
 
-    monkeypatch.setattr(DrawnMasks, "draw", draw)
+    monkeypatch.setattr(MaskSampler, "draw", draw)
     *_, finished = pipeline(project, small(), Control(), folder := project.job("pipeline").path)
     assert isinstance(finished, Finished)
     assert finished.result["pairs"] == 2

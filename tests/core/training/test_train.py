@@ -27,9 +27,10 @@ from napari_organoid_synth.core.job import (
 )
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
-from napari_organoid_synth.core.runs.run import Run, new_gan, read_preview
-from napari_organoid_synth.core.training import train as train_module
-from napari_organoid_synth.core.training.train import estimate, train
+from napari_organoid_synth.core.runs.run import Run, new_generator, read_preview
+from napari_organoid_synth.core.training import session as session_module
+from napari_organoid_synth.core.training.estimate import StepTiming
+from napari_organoid_synth.core.training.train import train
 from simulated import em_project
 
 RECIPE = Recipe.parse(
@@ -54,7 +55,7 @@ def of(kind: type[Event], events: list[Event]) -> list[Event]:
 
 def weights(folder: Path, step: int) -> dict[str, torch.Tensor]:
     run = Run(folder)
-    gan = new_gan(run.recipe, run.spec)
+    gan = new_generator(run.recipe, run.spec)
     run.load(gan, step)
     return gan.state()[0]
 
@@ -78,7 +79,7 @@ def test_events_of_a_training(project: Project, tmp_path: Path) -> None:
     assert finished.result["steps"] == 10
     assert Path(finished.result["checkpoint"]).exists()
     assert finished.result["gflops_per_second"] > 0
-    assert set(Run(tmp_path / "run").note()["data"]) == {"em0", "em1", "em2"}
+    assert set(Run(tmp_path / "run").metadata.data) == {"em0", "em1", "em2"}
 
 
 def test_previews_show_the_same_masks(project: Project, tmp_path: Path) -> None:
@@ -150,32 +151,31 @@ def test_the_pair_put_aside_is_not_trained_on(project: Project, tmp_path: Path) 
     assert isinstance(events[0], Started)
     assert events[0].info["pairs"] == 2
     assert events[0].info["tiles"] == 64
-    assert set(Run(other.run_path()).note()["data"]) == {"em0", "em2"}
+    assert set(Run(other.run_path()).metadata.data) == {"em0", "em2"}
 
 
 def test_full_memory_halves_the_batch(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real_step = Pix2Pix.step
 
     def step(self: Pix2Pix, batch: object, *args: object) -> object:
-        if len(batch.image) > 1 and self.seen:  # type: ignore[attr-defined]
+        if len(batch.image) > 1 and self.images_seen:  # type: ignore[attr-defined]
             raise torch.OutOfMemoryError("CUDA out of memory")
         return real_step(self, batch, *args)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Pix2Pix, "step", step)
-    monkeypatch.setattr(
-        train_module, "measure", lambda *_: {"precision": "float32", "seconds_per_step": 1, "gflop_per_image": 1}
-    )
+    timing = StepTiming(precision="float32", seconds_per_step=1, gflop_per_image=1)
+    monkeypatch.setattr(session_module, "time_steps", lambda *_: timing)
     events = list(train(project, RECIPE, Control(), tmp_path / "run"))
     (warning,) = of(Warned, events)
-    assert "going on with 1 tiles per step" in warning.text  # type: ignore[attr-defined]
+    assert "Memory was full: continuing with 1 tile per step." in warning.text  # type: ignore[attr-defined]
     assert events[-1].step == 10
     run = Run(tmp_path / "run")
-    assert run.load(new_gan(run.recipe, run.spec)).numbers["batch"] == 1
+    assert run.load(new_generator(run.recipe, run.spec)).numbers["batch"] == 1
 
 
 def test_divergence_is_said(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def step(self: Pix2Pix, *args: object) -> dict[str, torch.Tensor]:
-        self.seen += 2
+        self.images_seen += 2
         return {"generator": torch.tensor(float("nan")), "bad": torch.tensor(1.0)}
 
     monkeypatch.setattr(Pix2Pix, "step", step)
@@ -192,15 +192,6 @@ def test_no_usable_tile(project: Project, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="None of"):
         next(train(project, RECIPE.override("tiles.min_objects=50"), Control(), tmp_path / "run"))
     assert not (tmp_path / "run" / "recipe.yaml").exists()
-
-
-def test_estimate(project: Project) -> None:
-    found = estimate(project, RECIPE.override("train.precision=auto"))
-    assert set(found) == {"needed_gb", "free_gb", "seconds_per_step", "minutes"}
-    assert 0.1 < found["needed_gb"] < 16
-    assert found["seconds_per_step"] > 0
-    assert found["minutes"] == pytest.approx(found["seconds_per_step"] * 10 / 60, abs=0.06)
-    assert not list(project.path.glob("runs/*/recipe.yaml"))
 
 
 def test_settings_and_names_load_no_torch() -> None:

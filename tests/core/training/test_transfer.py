@@ -15,16 +15,17 @@ from napari_organoid_synth.core.codec.spec import PairSpec
 from napari_organoid_synth.core.device import random_stream
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.generators.ada import Ada
-from napari_organoid_synth.core.generators.base import Gan
+from napari_organoid_synth.core.generators.base import Generator
 from napari_organoid_synth.core.generators.batch import Batch
 from napari_organoid_synth.core.job import Control, Event, Progress, Saved, Started, Warned
-from napari_organoid_synth.core.pairs.loading import load_pairs, save_layers_pair
+from napari_organoid_synth.core.pairs.loading import add_pair, load_pairs
+from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.tiling import list_tiles
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
-from napari_organoid_synth.core.runs.run import Run, new_gan
+from napari_organoid_synth.core.runs.run import Run, new_generator
 from napari_organoid_synth.core.runs.settings import ShareSettings
-from napari_organoid_synth.core.runs.sharing import write_bundle
+from napari_organoid_synth.core.runs.sharing import write_model_file
 from napari_organoid_synth.core.simulators.simulate import em
 from napari_organoid_synth.core.training.dataset import PairDataset, TileSampler
 from napari_organoid_synth.core.training.train import train
@@ -72,11 +73,12 @@ def test_what_is_taken_over_is_said_and_noted(project: Project, tmp_path: Path) 
     assert isinstance(events[0], Started)
     assert events[0].info["start"] == words
     assert warned(events)[0] == words
-    note = Run(tmp_path / "run").note()
-    assert note["start"]["source"] == "run source"
+    metadata = Run(tmp_path / "run").metadata
+    assert metadata.start is not None
+    assert metadata.start.source == "run source"
     newest = source(project).checkpoint_path(4).read_bytes()
-    assert note["start"]["sha256"] == hashlib.sha256(newest).hexdigest()
-    assert set(note["data"]) == {"em0", "em1", "em0 (run source)", "em1 (run source)"}
+    assert metadata.start.sha256 == hashlib.sha256(newest).hexdigest()
+    assert set(metadata.data) == {"em0", "em1", "em0 (run source)", "em1 (run source)"}
     assert events[0].step == 0
 
 
@@ -88,7 +90,7 @@ def test_the_first_step_is_that_of_the_weights_it_starts_from(project: Project, 
     (told,) = [event.stats for event in events if isinstance(event, Progress)]
 
     first = Run(tmp_path / "first")
-    gan = new_gan(first.recipe, first.spec)
+    gan = new_generator(first.recipe, first.spec)
     tensors = first.read()[1]
     for name, network in gan.networks().items():
         network.load_state_dict({k.split("/", 2)[2]: v for k, v in tensors.items() if k.startswith(f"network/{name}/")})
@@ -139,7 +141,7 @@ def test_frozen_layers_stay_also_when_resumed(project: Project, tmp_path: Path) 
 
 def test_a_run_elsewhere_and_a_model_file_give_the_same(project: Project, tmp_path: Path) -> None:
     run = source(project)
-    write_bundle(run, tmp_path / "model.synth", ShareSettings(licence="MIT", checkpoint="newest"))
+    write_model_file(run, tmp_path / "model.synth", ShareSettings(licence="MIT", checkpoint="newest"))
     begin(project, starting(), tmp_path / "expected")
     expected = Run(tmp_path / "expected").read()[1]
     for number, place in enumerate([run.path, *sorted(tmp_path.glob("*.*"))]):
@@ -153,15 +155,16 @@ def test_a_run_elsewhere_and_a_model_file_give_the_same(project: Project, tmp_pa
 
 def test_which_checkpoint(project: Project, tmp_path: Path) -> None:
     begin(project, starting("source", "start.checkpoint=2"), tmp_path / "run")
-    note = Run(tmp_path / "run").note()["start"]
-    assert note["sha256"] == hashlib.sha256(source(project).checkpoint_path(2).read_bytes()).hexdigest()
+    start = Run(tmp_path / "run").metadata.start
+    assert start is not None
+    assert start.sha256 == hashlib.sha256(source(project).checkpoint_path(2).read_bytes()).hexdigest()
     with pytest.raises(
         UserError, match=r"Run source has no checkpoint of step 3\. Expected newest, best or one of: 2, 4"
     ):
         begin(project, starting("source", "start.checkpoint=3"), tmp_path / "other")
 
 
-def test_what_differs_starts_anew(project: Project, tmp_path: Path) -> None:
+def test_what_differs_keeps_random_values(project: Project, tmp_path: Path) -> None:
     events = begin(project, starting("source", "draws=images"), tmp_path / "images")
     run = source(project)
     shapes = {key: value.shape for key, value in run.read()[1].items() if key.startswith("network/")}
@@ -169,12 +172,15 @@ def test_what_differs_starts_anew(project: Project, tmp_path: Path) -> None:
     left = [key for key, shape in shapes.items() if images[key].shape != shape]
     total, one = len(shapes), len(left)
     assert 0 < one < 10
-    words = f"Took over {total - one} of {total} tensors from run source; {one} start anew because the channels differ."
+    taken = f"Took over {total - one} of {total} tensors from run source"
+    words = f"{taken}; {one} keep random values because the channels differ."
     assert warned(events)[0] == words
-    fresh = new_gan(Run(tmp_path / "images").recipe, Run(tmp_path / "images").spec).state()[0]
+    fresh = new_generator(Run(tmp_path / "images").recipe, Run(tmp_path / "images").spec).state()[0]
     assert all(fresh[key].shape == images[key].shape for key in left)
     wider = begin(project, starting("source", "gan.latent=50"), tmp_path / "latent")
-    assert warned(wider)[0].endswith("2 start anew because the settings differ.")  # the first layer, and its average
+    assert warned(wider)[0].endswith(
+        "2 keep random values because the settings differ."
+    )  # the first layer, and its average
 
 
 FIRST_AND_LAST = {
@@ -186,24 +192,24 @@ FIRST_AND_LAST = {
 
 
 @pytest.mark.parametrize("name", FIRST_AND_LAST)
-def test_only_what_touches_pixels_starts_anew_with_other_channels(name: str) -> None:
+def test_with_other_channels_only_what_touches_pixels_keeps_random_values(name: str) -> None:
     small = {"generator_channels": 8, "discriminator_channels": 8, "channels": 64, "max_channels": 16, "latent": 8}
     recipe = Recipe.parse({"gan": name, "tiles": {"size": 64}})
     fields = type(recipe.gan).model_fields
     recipe = recipe.replace(gan=recipe.gan.replace(**{key: value for key, value in small.items() if key in fields}))
-    old = new_gan(recipe, PairSpec(64, 1, 2))
-    new, fresh = (new_gan(recipe.override("train.seed=1"), PairSpec(64, 3, 2)) for _ in range(2))
+    old = new_generator(recipe, PairSpec(64, 1, 2))
+    new, fresh = (new_generator(recipe.override("train.seed=1"), PairSpec(64, 3, 2)) for _ in range(2))
     before, initial = old.state()[0], fresh.state()[0]
-    taken, left = new.adopt(before)
-    after = {key: value for key, value in new.state()[0].items() if key.split("/")[1] in new.learned()}
-    anew = {key for key, value in after.items() if before[key].shape != value.shape}
-    assert (len(after) - len(anew), len(anew)) == (taken, left)
-    assert anew
+    taken, left = new.load_matching_weights(before)
+    after = {key: value for key, value in new.state()[0].items() if key.split("/")[1] in new.transferable()}
+    random = {key for key, value in after.items() if before[key].shape != value.shape}
+    assert (len(after) - len(random), len(random)) == (taken, left)
+    assert random
     for key, value in after.items():
         network, layer = key.split("/")[1:]
-        assert torch.equal(value, (initial if key in anew else before)[key]), key
-        assert (key in anew) <= bool(re.match(FIRST_AND_LAST[name], f"{network}.{layer}")), key
-        if network == "average" and key in anew:
+        assert torch.equal(value, (initial if key in random else before)[key]), key
+        assert (key in random) <= bool(re.match(FIRST_AND_LAST[name], f"{network}.{layer}")), key
+        if network == "average" and key in random:
             assert torch.equal(value, after[f"network/generator/{layer}"])
 
 
@@ -211,9 +217,9 @@ def test_adaptive_augmentation_starts_at_0_and_is_quick_and_the_average_does_not
     config = {"name": "stylegan2_ada", "channels": 64, "max_channels": 8, "latent": 8, "path_length": False}
     recipe = Recipe.parse({"gan": config, "tiles": {"size": 32}, "start": {"run": "source"}})
     spec = PairSpec(32, 1, 1)
-    old, new = (new_gan(recipe.override(f"train.seed={seed}"), spec) for seed in (0, 1))
+    old, new = (new_generator(recipe.override(f"train.seed={seed}"), spec) for seed in (0, 1))
     old.augment.p.fill_(0.3)  # type: ignore[attr-defined]
-    new.adopt(old.state()[0])
+    new.load_matching_weights(old.state()[0])
     strength: Any = new.networks()["augment"]
     assert (float(strength.p), strength.kimg) == (0, 100)
     ada = Ada(("blit",), 1, kimg=strength.kimg)
@@ -236,23 +242,23 @@ def test_other_data_other_classes_other_channels(project: Project, tmp_path: Pat
     for seed in range(2):
         pair = em(10 + seed, 80)
         colour = np.concatenate([pair.image, 255 - pair.image, pair.image // 2])
-        save_layers_pair(other, f"c{seed}", colour, pair.labels, None, mask_kind="classes", class_names=("wall", "gap"))
+        add_pair(other, SamplePair(f"c{seed}", colour, pair.labels, class_names=("wall", "gap")), "classes")
     events = begin(other, starting(source(project).path), tmp_path / "run")
     run = Run(tmp_path / "run")
     count = sum(key.startswith("network/") for key in run.read()[1])
     assert (run.spec.image_channels, source(project).spec.image_channels) == (3, 1)
     assert warned(events)[0] == (
-        f"Took over {count - 5} of {count} tensors from run source; 5 start anew because the channels differ; "
-        "mitochondria, membranes there, wall, gap here."
+        f"Took over {count - 5} of {count} tensors from run source; 5 keep random values because the channels differ"
+        "; mitochondria, membranes there, wall, gap here."
     )
-    assert set(run.note()["data"]) == {"c0", "c1", "em0 (run source)", "em1 (run source)"}
+    assert set(run.metadata.data) == {"c0", "c1", "em0 (run source)", "em1 (run source)"}
     assert run.read()[0].step == 1
 
 
 def test_a_note_of_one_tensor_is_in_the_singular() -> None:
-    from napari_organoid_synth.core.training.transfer import Weights, take_over
+    from napari_organoid_synth.core.training.transfer import Weights, transfer_weights
 
-    class One(Gan):
+    class One(Generator):
         def __init__(self) -> None:
             super().__init__(None, PairSpec(16, 1, 1))  # type: ignore[arg-type]
             self.network = torch.nn.Linear(2, 2)
@@ -268,8 +274,8 @@ def test_a_note_of_one_tensor_is_in_the_singular() -> None:
         def sample(self, *_: Any, **__: Any) -> Any: ...
 
     weights = Weights("run a", "", {"network/generator/bias": torch.zeros(2)}, "one", PairSpec(16, 1, 1))
-    assert take_over(One(), "one", weights) == (
-        "took over 1 of 2 tensors from run a; 1 starts anew because the settings differ"
+    assert transfer_weights(One(), "one", weights) == (
+        "took over 1 of 2 tensors from run a; 1 keeps random values because the settings differ"
     )
 
 

@@ -19,7 +19,7 @@ from napari_organoid_synth.core.blind.session import Session, read_session, read
 from napari_organoid_synth.core.blind.settings import BlindSettings
 from napari_organoid_synth.core.blind.setup import make_session
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.pairs.loading import save_layers_pair
+from napari_organoid_synth.core.pairs.loading import add_pair
 from napari_organoid_synth.core.pairs.pair import SamplePair, Source
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.samples.query import parse
@@ -43,7 +43,7 @@ def filled(project: Project) -> Project:
     labels = np.kron(np.arange(1, 65, dtype=np.int32).reshape(8, 8), np.pad(np.ones((8, 8), np.int32), 4))
     for number in range(2):
         image = (rng.integers(0, 120, labels.shape) + 120 * (labels > 0)).astype(np.uint8)
-        save_layers_pair(project, f"real{number}", image[None], labels, mask_kind="instances", class_names=("cell",))
+        add_pair(project, SamplePair(f"real{number}", image[None], labels, class_names=("cell",)), "instances")
     with SampleStore(project.samples_path) as store:
         for number in range(12):
             image = (rng.integers(0, 120, (1, SIDE, SIDE)) + 120 * (labels[:SIDE, :SIDE] > 0)).astype(np.uint8)
@@ -343,8 +343,8 @@ def sessions(dock: BlindWidget) -> list[Session]:
 
 
 def test_a_whole_test_in_the_window(qtbot: Any, dock: BlindWidget, filled: Project, tmp_path: Path) -> None:
-    dock.form.setValue(BlindSettings(number=12, seed=2))
-    qtbot.keyClicks(dock.form.editor("observer"), "Anne")
+    dock.form.show_value(BlindSettings(number=12, seed=2))
+    qtbot.keyClicks(dock.form["observer"].native, "Anne")
     qtbot.mouseClick(dock.button, Qt.MouseButton.LeftButton)
     assert not dock.button.isEnabled()
     assert dock.reason.text() == "Choosing pictures…"
@@ -402,7 +402,7 @@ def test_a_whole_test_in_the_window(qtbot: Any, dock: BlindWidget, filled: Proje
 
 
 def test_a_test_without_an_answer_leaves_nothing(qtbot: Any, dock: BlindWidget) -> None:
-    dock.form.setValue(BlindSettings(number=4))
+    dock.form.show_value(BlindSettings(number=4))
     qtbot.mouseClick(dock.button, Qt.MouseButton.LeftButton)
     page = open_test(qtbot, dock)
     qtbot.keyClick(page, Qt.Key.Key_Escape)
@@ -412,14 +412,14 @@ def test_a_test_without_an_answer_leaves_nothing(qtbot: Any, dock: BlindWidget) 
 
 
 def test_what_cannot_be_pressed_says_why(qtbot: Any, dock: BlindWidget, project: Project, tmp_path: Path) -> None:
-    dock.form.setValue(BlindSettings(samples="accepted"))
+    dock.form.show_value(BlindSettings(samples="accepted"))
     dock._judge()
     assert dock.reason.text().startswith("There are no such synthetic pairs.")
-    dock.form.setValue(BlindSettings(practice=True))
+    dock.form.show_value(BlindSettings(practice=True))
     dock._judge()
     assert dock.button.isEnabled()
     assert dock.button.text() == "Start practising"
-    dock.form.setValue(BlindSettings())
+    dock.form.show_value(BlindSettings())
     project.pairs_path.write_text('{"entries": []}')
     dock._judge()
     qtbot.mouseClick(dock.button, Qt.MouseButton.LeftButton)
@@ -433,7 +433,7 @@ def test_what_cannot_be_pressed_says_why(qtbot: Any, dock: BlindWidget, project:
 
 def test_another_project_ends_the_test_and_keeps_the_answers(qtbot: Any, dock: BlindWidget, tmp_path: Path) -> None:
     before = dock.workspace.project
-    dock.form.setValue(BlindSettings(number=6))
+    dock.form.show_value(BlindSettings(number=6))
     qtbot.mouseClick(dock.button, Qt.MouseButton.LeftButton)
     page = open_test(qtbot, dock)
     answer(qtbot, dock, page, 2)

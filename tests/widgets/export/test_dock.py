@@ -12,7 +12,7 @@ import pytest
 from napari_organoid_synth.core.export.settings import ExportSettings
 from napari_organoid_synth.core.pairs.ome_tiff import read_pair
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.report import SECTIONS
+from napari_organoid_synth.core.report.report import SECTIONS
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.simulators.simulate import tissue
 from napari_organoid_synth.widgets.export import dock as export_widget
@@ -46,7 +46,7 @@ import sys, time
 from pathlib import Path
 from napari_organoid_synth.core.job import JobFolder
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.report import report
+from napari_organoid_synth.core.report.report import report
 
 folder = JobFolder(Path(sys.argv[sys.argv.index("--job") + 1]))
 control, page = folder.control, Path(sys.argv[2]) / "report.html"
@@ -111,7 +111,7 @@ def test_accepted_pairs_are_written_and_checked(dock, project, qtbot, monkeypatc
     with qtbot.waitSignal(dock.runner.finished, timeout=60_000):
         dock.button.click()
     assert ExportSettings.from_file(project.jobs("export")[0].path / "settings.yaml") == wanted
-    assert dock.said.text() == "Checked: 3 of 3 read back equal"
+    assert dock.said.text() == "3 pairs exported and verified."
     assert dock.error.isHidden()
     manifest = json.loads((dock.folder / "manifest.json").read_text())
     assert [sample["name"] for sample in manifest["samples"]] == ["s0", "s1", "s2"]
@@ -138,14 +138,14 @@ def test_copies_are_counted_and_left_out(dock, project, qtbot):
     with SampleStore(project.samples_path) as store:
         store.rate(store.ids()[0], {}, note="a copy", flagged="copy")
     accept(dock, project, qtbot)
-    assert dock.summary.text() == "3 accepted · 1 flagged as copy, left out"
+    assert dock.summary.text() == "3 accepted · 1 copy left out"
     assert dock.button.text() == "Export 2 pairs"
-    assert dock.why.isHidden()
+    assert dock.reason_edit.isHidden()
     dock.copies.setChecked(True)
     assert dock.button.text() == "Export 3 pairs"
-    assert dock.reason.text() == "Say why copies of real images are exported."
+    assert dock.reason.text() == "Give a reason to export copies of real images."
     assert not dock.button.isEnabled()
-    dock.why.setText("to test the copy detector")
+    dock.reason_edit.setText("to test the copy detector")
     assert dock.button.isEnabled()
     with qtbot.waitSignal(dock.runner.finished, timeout=60_000):
         dock.button.click()
@@ -168,7 +168,7 @@ def test_a_folder_that_is_not_empty_is_a_card(dock, project, qtbot, tmp_path):
 def test_no_format_is_a_reason(dock, project, qtbot):
     accept(dock, project, qtbot)
     dock.formats["ome-tiff"].setChecked(False)
-    assert dock.reason.text() == "Check at least one format."
+    assert dock.reason.text() == "Select at least one format."
     assert not dock.button.isEnabled()
 
 

@@ -23,7 +23,7 @@ from napari_organoid_synth.core.synthesis.settings import GenerateSettings
 from napari_organoid_synth.widgets.generate import dock as generate_widget
 from napari_organoid_synth.widgets.generate.dock import GenerateWidget
 from napari_organoid_synth.widgets.shared import jobs as _jobs
-from napari_organoid_synth.widgets.shared.runs import adopt_run, list_runs
+from napari_organoid_synth.widgets.shared.runs import import_run, list_runs
 from napari_organoid_synth.widgets.shared.workspace import Workspace
 
 JOB = """
@@ -210,7 +210,7 @@ def test_a_layer_that_is_gone_or_a_stack_is_not_offered(dock):
     dock.viewer.add_labels(np.zeros((3, 4, 4), int), name="stack")
     layer = dock.viewer.add_labels(np.ones((4, 4), int), name="flat")
     dock.use_layer(layer)
-    assert dock.mask_combo.findData("layer:stack") == -1
+    assert [one.name for one in dock.mask_choice.choices if not isinstance(one, str)] == ["flat"]
     assert dock.value().masks == "file"
     dock.viewer.layers.remove(layer)
     assert dock.value().masks == "warped"
@@ -222,9 +222,9 @@ def test_a_joint_generator_needs_no_masks(dock, project):
     Recipe().override("gan=dcgan", "tiles.size=64").to_file(path / "recipe.yaml")
     dock.workspace.runsChanged.emit()
     dock.run_combo.setCurrentIndex(0)
-    assert dock.mask_combo.isHidden()
+    assert dock.mask_choice.native.isHidden()
     dock.run_combo.setCurrentIndex(1)
-    assert not dock.mask_combo.isHidden()
+    assert not dock.mask_choice.native.isHidden()
 
 
 def texts(combo: QComboBox) -> list[str]:
@@ -264,7 +264,7 @@ def test_a_class_can_be_chosen_when_the_run_knows_some(dock, project):
 
 
 def choose_masks(dock, source):
-    dock.mask_combo.setCurrentIndex(dock.mask_combo.findData(source))
+    dock.mask_choice.value = source
 
 
 def test_every_source_of_masks_says_what_it_takes_or_needs(dock, project):
@@ -320,13 +320,13 @@ def test_masks_can_come_from_a_mask_generator(dock, project):
     assert dock.button.isEnabled()
     dock.run_combo.setCurrentIndex(1)
     assert dock.reason.text().startswith("This run draws masks only.")
-    assert dock.mask_combo.isHidden()
+    assert dock.mask_choice.native.isHidden()
 
 
 def test_choices_are_remembered_in_the_project(dock, project, tmp_path):
     dock.number.setValue(7)
     dock.variety.setValue(125)
-    dock.mask_combo.setCurrentIndex(dock.mask_combo.findData("simulated"))
+    dock.mask_choice.value = "simulated"
     dock.workspace.setProject(Project(tmp_path / "other"))
     dock.workspace.setProject(Project(project.path))
     value = dock.value()
@@ -351,15 +351,15 @@ def test_a_run_of_another_project_is_copied_by_a_drop(dock, tmp_path):
 def test_what_is_no_run_is_refused_in_words(project, tmp_path):
     (tmp_path / "stranger.pt").write_bytes(b"x")
     with pytest.raises(UserError, match="does not belong to a trained run"):
-        adopt_run(project, tmp_path / "stranger.pt")
+        import_run(project, tmp_path / "stranger.pt")
     make_run(project, "mine")
-    assert adopt_run(project, project.path / "runs" / "mine") == "mine"
+    assert import_run(project, project.path / "runs" / "mine") == "mine"
     other = Project(tmp_path / "other")
     make_run(other, "mine")
-    assert adopt_run(project, other.path / "runs" / "mine") == "mine-2"
+    assert import_run(project, other.path / "runs" / "mine") == "mine-2"
     (other.path / "runs" / "mine" / "codec.json").write_text("{")
     with pytest.raises(UserError, match="codec"):
-        adopt_run(project, other.path / "runs" / "mine")
+        import_run(project, other.path / "runs" / "mine")
 
 
 def test_a_click_opens_layers_and_a_double_click_accepts(dock, qtbot, project):
@@ -401,7 +401,15 @@ def test_every_control_says_what_it_is_and_fits_320_px(dock):
         and widget not in dock.strip.tiles
     ]
     assert unnamed == []
-    for control in (dock.run_combo, dock.mask_combo, dock.number, dock.seed, dock.dice, dock.variety, dock.open_button):
+    for control in (
+        dock.run_combo,
+        dock.mask_choice.native,
+        dock.number,
+        dock.seed,
+        dock.dice,
+        dock.variety,
+        dock.open_button,
+    ):
         assert control.toolTip()
         assert control.accessibleName()
     assert dock.body.minimumSizeHint().width() <= 306

@@ -14,7 +14,7 @@ from qtpy.QtWidgets import QApplication
 from napari_organoid_synth.core.job import Saved
 from napari_organoid_synth.core.map.settings import MapSettings
 from napari_organoid_synth.core.map.storage import MappedSample, MapRecord, SampleMap, read_map, write_map
-from napari_organoid_synth.core.pairs.loading import save_layers_pair
+from napari_organoid_synth.core.pairs.loading import add_pair
 from napari_organoid_synth.core.pairs.pair import SamplePair, Source
 from napari_organoid_synth.core.pairs.tile_reading import TilePlace
 from napari_organoid_synth.core.project import Project
@@ -50,7 +50,7 @@ def filled(project: Project) -> Project:
     big = np.arange(128 * 128, dtype=np.uint16).reshape(1, 128, 128)
     labels = np.zeros((128, 128), np.int32)
     labels[::16, ::16] = 1
-    save_layers_pair(project, "real0", big, labels, mask_kind="binary")
+    add_pair(project, SamplePair("real0", big, labels), "binary")
     with SampleStore(project.samples_path) as store:
         ids = store.add_many([pair(number) for number in range(N)], "run 1")
         for number, id in enumerate(ids):

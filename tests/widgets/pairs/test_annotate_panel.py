@@ -50,6 +50,6 @@ def test_a_class_is_added_with_the_button(make_napari_viewer, qtbot, tmp_path, m
     with qtbot.waitSignal(panel.runner.finished, timeout=240_000):
         panel.start.click()
         assert not panel.start.isEnabled()
-    assert "2 masks of wall were marked" in panel.words.text()
+    assert "2 masks of wall added" in panel.message.text()
     assert dock.workspace.pairs.class_names == ("mito", "wall")
     dock.workspace.close()

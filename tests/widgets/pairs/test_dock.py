@@ -12,10 +12,11 @@ from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
 from qtpy.QtGui import QDropEvent
 
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.pairs.table import PairTable
+from napari_organoid_synth.core.pairs.pair import RGB
+from napari_organoid_synth.core.pairs.table import PairEntry, PairTable
 from napari_organoid_synth.widgets.pairs.dock import PairsWidget
 from napari_organoid_synth.widgets.pairs.examine import colours
-from napari_organoid_synth.widgets.pairs.model import SKIPPED, sign
+from napari_organoid_synth.widgets.pairs.model import describe, sign, size_text
 from napari_organoid_synth.widgets.shared.drop import Sources
 
 
@@ -58,14 +59,14 @@ def settle(qtbot, dock):
 def select(dock, *names):
     table = dock.workspace.pairs
     rows = [row for row, entry in enumerate(table.entries) if entry.name in names]
-    dock.found.view.clearSelection()
+    dock.panel.view.clearSelection()
     for row in rows:
-        dock.found.view.selectRow(row)
+        dock.panel.view.selectRow(row)
 
 
 def test_an_empty_dock_says_what_it_is_for(dock):
     assert not dock.empty.isHidden()
-    assert dock.found.isHidden()
+    assert dock.panel.isHidden()
     assert not dock.button.isEnabled()
     assert "Nothing to check yet" in dock.reason.text()
 
@@ -82,54 +83,54 @@ def test_a_folder_is_matched_checked_and_tiled(qtbot, dock, data):
         ("s5", "orphan"),
     ]
     assert dock.verdict.text().startswith("Ready: 4 pairs, ")
-    assert dock.found.model.rowCount() == 6
-    assert dock.found.model.index(0, 1).data() == "128² u8"
-    assert len(dock.found.picture_buttons) == 3
-    assert dock.found.view.rows() == [4]  # the first that needs a look
-    assert "128 × 128 px, the mask 129 × 128 px" in dock.found.detail.text()
+    assert dock.panel.model.rowCount() == 6
+    assert dock.panel.model.index(0, 1).data() == "128 × 128 px, 8-bit"
+    assert len(dock.panel.picture_buttons) == 3
+    assert dock.panel.view.rows() == [4]  # the first that needs a look
+    assert "128 × 128 px, the mask 128 × 129 px" in dock.panel.detail.text()
     assert PairTable.from_file(dock.workspace.project.pairs_path) == table
-    assert "(detected)" in dock.found.kinds.itemText(0)
+    assert "(detected)" in dock.panel.kinds.itemText(0)
     assert table.mask_kind == "classes"
     assert dock.empty.isHidden()
 
 
 def test_images_smaller_than_a_tile_are_said_to_be_mirrored(qtbot, dock, data, tmp_path):
-    words = (
-        "! All 5 images are smaller than a tile of 256 px (128 × 128 px): the missing pixels are mirrored in at the "
-        "edges. Choose a tile of at most 128 px to use only real ones."
+    warning = (
+        "! All 5 images are smaller than a tile of 256 px (128 × 128 px): the missing pixels are filled by mirroring "
+        "at the edges. Choose a tile of at most 128 px to use only real pixels."
     )
     dock.add_paths([data])
     settle(qtbot, dock)
     select(dock, "s4")
-    dock.found.crop_button.click()
+    dock.panel.crop_button.click()
     settle(qtbot, dock)
-    ready, said = dock.verdict.text().split("\n")
+    ready, shown = dock.verdict.text().split("\n")
     assert ready.startswith("Ready: 5 pairs, ")
-    assert said == words
+    assert shown == warning
     project = dock.workspace.project
     dock.workspace.setProject(tmp_path / "other")
-    assert "mirrored" not in dock.verdict.text()
+    assert "mirroring" not in dock.verdict.text()
     dock.workspace.setProject(project)  # also when it is opened again
-    assert dock.verdict.text().endswith(words)
+    assert dock.verdict.text().endswith(warning)
     dock.workspace.remember("train", {"tiles": {"size": 128}})
     dock.run()
     settle(qtbot, dock)
-    assert "mirrored" not in dock.verdict.text()
+    assert "mirroring" not in dock.verdict.text()
 
 
 def test_images_can_be_used_smaller_so_that_whole_objects_fit_a_tile(qtbot, dock, data, tmp_path):
     dock.add_paths([data])
     settle(qtbot, dock)
     dock.workspace.remember("train", {"tiles": {"size": 64}})
-    assert (dock.found.percent.value(), dock.workspace.pairs.scale) == (100, 1)
-    dock.found.percent.setValue(50)
+    assert (dock.panel.percent.value(), dock.workspace.pairs.scale) == (100, 1)
+    dock.panel.percent.setValue(50)
     assert dock.workspace.pairs.scale == 0.5
     assert PairTable.from_file(dock.workspace.project.pairs_path).scale == 0.5
     dock.run()
     settle(qtbot, dock)
     select(dock, "s1")
     assert dock.verdict.text() == "Ready: 4 pairs, 4 tiles"  # one of 64 px each
-    assert "Used at 64 × 64 px" in dock.found.detail.text()
+    assert "Used at 64 × 64 px" in dock.panel.detail.text()
     dock.layers.open("s1")
     qtbot.waitUntil(lambda: "s1" in dock.viewer.layers, timeout=20000)
     assert dock.viewer.layers["s1"].data.shape == (64, 64)
@@ -161,7 +162,7 @@ def test_pairs_for_testing_are_counted_apart(qtbot, dock, data):
     dock.add_paths([data])
     settle(qtbot, dock)
     select(dock, "s1")
-    dock.found.test_button.click()
+    dock.panel.test_button.click()
     dock.run()
     settle(qtbot, dock)
     assert dock.verdict.text().startswith("Ready: 3 pairs to train, 1 to test, ")
@@ -187,12 +188,12 @@ def test_images_without_masks_can_be_taken_as_they_are(qtbot, dock, data):
 def test_one_of_several_masks_can_be_chosen_and_taken_back(qtbot, dock, data):
     dock.add_paths([data])
     settle(qtbot, dock)
-    assert list(dock.found.class_boxes.boxes) == ["cell", "wall"]
-    dock.found.class_boxes.boxes["wall"].setChecked(False)
+    assert list(dock.panel.class_boxes.boxes) == ["cell", "wall"]
+    dock.panel.class_boxes.boxes["wall"].setChecked(False)
     settle(qtbot, dock)
     assert dock.workspace.pairs.mask_kind == "binary"
     assert dock.workspace.pairs.class_names == ("cell",)
-    dock.found.class_boxes.boxes["wall"].setChecked(True)
+    dock.panel.class_boxes.boxes["wall"].setChecked(True)
     settle(qtbot, dock)
     assert dock.workspace.pairs.class_names == ("cell", "wall")
 
@@ -200,13 +201,13 @@ def test_one_of_several_masks_can_be_chosen_and_taken_back(qtbot, dock, data):
 def test_the_kind_can_be_said_by_hand(qtbot, dock, data):
     dock.add_paths([data])
     settle(qtbot, dock)
-    dock.found.class_boxes.boxes["wall"].setChecked(False)
+    dock.panel.class_boxes.boxes["wall"].setChecked(False)
     settle(qtbot, dock)
-    dock.found.kinds.setCurrentIndex(dock.found.kinds.findData("instances"))
+    dock.panel.kinds.setCurrentIndex(dock.panel.kinds.findData("instances"))
     dock.run()
     settle(qtbot, dock)
     assert dock.workspace.pairs.mask_kind == "instances"
-    assert dock.found.kinds.currentData() == "instances"
+    assert dock.panel.kinds.currentData() == "instances"
 
 
 def test_a_mask_that_is_one_pixel_larger_can_be_cropped(qtbot, dock, data):
@@ -215,35 +216,35 @@ def test_a_mask_that_is_one_pixel_larger_can_be_cropped(qtbot, dock, data):
     dock.find()
     settle(qtbot, dock)
     select(dock, "s4")
-    assert not dock.found.crop_button.isHidden()
-    dock.found.crop_button.click()
+    assert not dock.panel.crop_button.isHidden()
+    dock.panel.crop_button.click()
     settle(qtbot, dock)
     entry = dock.workspace.pairs.entry("s4")
     assert entry.status == "matched"
     assert entry.shape == (1, 128, 128)
     assert Path(entry.image).is_relative_to(dock.workspace.project.path)
     select(dock, "s5")
-    assert dock.found.crop_button.isHidden()
+    assert dock.panel.crop_button.isHidden()
 
 
 def test_rows_are_skipped_and_put_aside_for_testing(qtbot, dock, data):
     dock.add_paths([data])
     settle(qtbot, dock)
     select(dock, "s1")
-    dock.found.skip_button.click()
+    dock.panel.skip_button.click()
     table = dock.workspace.pairs
     assert [entry.name for entry in table.matched] == ["s0", "s2", "s3"]
-    assert table.entry("s1").reason == SKIPPED
+    assert table.entry("s1").status == "skipped"
     assert sign(table.entry("s1")) == "–"
     select(dock, "s1")
-    assert dock.found.skip_button.text() == "Use again"
-    dock.found.skip_button.click()
+    assert dock.panel.skip_button.text() == "Use again"
+    dock.panel.skip_button.click()
     assert len(dock.workspace.pairs.matched) == 4
     select(dock, "s3")
-    dock.found.test_button.click()
+    dock.panel.test_button.click()
     assert [entry.name for entry in dock.workspace.pairs.test] == ["s3"]
     select(dock, "s3")
-    dock.found.test_button.click()
+    dock.panel.test_button.click()
     assert dock.workspace.pairs.test == ()
 
 
@@ -252,15 +253,15 @@ def test_a_pair_opens_as_layers_with_its_grid(qtbot, dock, data):
     dock.workspace.remember("train", {"tiles": {"size": 64, "overlap": 0}})
     dock.add_paths([data])
     settle(qtbot, dock)
-    dock.found.grid.setChecked(True)  # opens the first pair
+    dock.panel.grid.setChecked(True)  # opens the first pair
     qtbot.waitUntil(lambda: "tile grid" in dock.viewer.layers, timeout=5000)
     grid = dock.viewer.layers["tile grid"]
     assert len(grid.data) == 4
     np.testing.assert_array_equal(grid.data[3], [[64, 64], [64, 128], [128, 128], [128, 64]])
-    dock.found.grid.setChecked(False)
+    dock.panel.grid.setChecked(False)
     assert "tile grid" not in dock.viewer.layers
-    name = dock.found.picture_buttons[-1].accessibleName().removeprefix("Open ")
-    dock.found.picture_buttons[-1].click()
+    name = dock.panel.picture_buttons[-1].accessibleName().removeprefix("Open ")
+    dock.panel.picture_buttons[-1].click()
     qtbot.waitUntil(lambda: f"{name} mask" in dock.viewer.layers, timeout=5000)
 
 
@@ -300,8 +301,8 @@ def test_layers_become_a_pair(qtbot, dock):
     labels = np.zeros((96, 96), np.int32)
     labels[20:40, 20:40] = 1
     drawn = viewer.add_labels(labels, name="drawing")
-    assert dock.incoming.image_combo.currentText() == "photo"
-    assert dock.incoming.mask_combo.currentText() == "drawing"
+    assert dock.incoming.image_choice.value is image
+    assert dock.incoming.mask_choice.value is drawn
     mime = ItemMimeData([image, drawn], [0, 1])
     drop(dock.incoming.drop, mime)
     settle(qtbot, dock)
@@ -353,12 +354,12 @@ def test_a_project_opened_again_shows_its_table_and_pictures(qtbot, dock, data):
     dock.workspace.setProject(None)
     dock.viewer.window._qt_window.show()
     dock.show()
-    assert dock.found.isHidden()
+    assert dock.panel.isHidden()
     dock.workspace.setProject(project)
     assert dock.workspace.pairs == table
     assert dock.verdict.text().splitlines()[0] == "Checked before: 4 pairs. Check again if files have changed."
-    assert not dock.found.isHidden()
-    qtbot.waitUntil(lambda: len(dock.found.picture_buttons) == 3, timeout=5000)
+    assert not dock.panel.isHidden()
+    qtbot.waitUntil(lambda: len(dock.panel.picture_buttons) == 3, timeout=5000)
     assert dock.button.isEnabled()
 
 
@@ -371,12 +372,28 @@ def test_pictures_wait_until_the_dock_is_seen_and_gone_files_are_said(qtbot, doc
     for path in (data / "images").iterdir():
         path.unlink()
     dock.workspace.setProject(project)
-    assert not dock._looked
+    assert not dock._drawn
     dock.viewer.window._qt_window.show()
     dock.show()
     qtbot.waitUntil(lambda: dock.verdict.text().startswith("✕"), timeout=5000)
     assert "'Check pairs' reads all pairs again" in dock.verdict.text()
-    assert dock.found.picture_buttons == []
+    assert dock.panel.picture_buttons == []
+
+
+def test_a_row_is_described_in_plain_words():
+    row = PairEntry(
+        name="a", masks={"object": "m"}, shape=(3, 378, 512), dtype="uint8", channel_names=RGB, n_objects=1,
+        object_size=(37406, 37406), pixel_size=(0.5, 0.5),
+    )  # fmt: skip
+    assert size_text(row) == "512 × 378 px, RGB"
+    assert size_text(row.replace(channel_names=())) == "512 × 378 px, 3 channels, 8-bit"
+    assert size_text(row.replace(shape=(1, 64, 64), dtype="float32", channel_names=())) == "64 × 64 px, 32-bit float"
+    assert describe(row) == "a: matched. One object, 37,406 px. Pixel size 0.5 µm."
+    two = row.replace(n_objects=2, object_size=(64, 1200), pixel_size=None, split="test")
+    assert describe(two) == "a: matched, for testing. 2 objects of 64 to 1,200 px."
+    assert describe(row.replace(masks={}, n_objects=0, object_size=(0, 0), scale=0.5)) == (
+        "a: matched. No mask. Used at 256 × 189 px. Pixel size 0.5 µm."
+    )
 
 
 def test_what_a_drop_means(tmp_path):

@@ -11,7 +11,8 @@ from qtpy.QtWidgets import QApplication, QLabel, QVBoxLayout, QWidget
 
 from napari_organoid_synth.core.metrics.sets import Interval, SetScore
 from napari_organoid_synth.core.metrics.settings import ScoreSettings
-from napari_organoid_synth.core.pairs.loading import save_layers_pair
+from napari_organoid_synth.core.pairs.loading import add_pair
+from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.scores.storage import read_set_scores
@@ -30,7 +31,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     project = Project(tmp_path_factory.mktemp("made") / "project")
     for seed in range(5):
         image, labels = scene(seed, 2 * SIDE, 16)
-        save_layers_pair(project, f"real{seed}", image, labels, mask_kind="instances", class_names=("cell",))
+        add_pair(project, SamplePair(f"real{seed}", image, labels, class_names=("cell",)), "instances")
     with SampleStore(project.samples_path) as store:
         for seed in range(10):
             store.add(sample(f"good{seed}", *scene(50 + seed, SIDE)), run="run 1")
@@ -180,7 +181,7 @@ def test_a_bar_is_where_the_originals_are(qtbot):
     y = round(row.fontMetrics().height() * 1.5 + 2 * 4) + 4  # through the bar, beside the thin line and the dot
     ratio = image.width() / 300
     colours = [image.pixelColor(round(x * ratio), round(y * ratio)).name() for x in range(300)]
-    from napari_organoid_synth.widgets.shared.cards import theme_colour
+    from napari_organoid_synth.widgets.shared.theme import theme_colour
 
     blue = np.flatnonzero([colour == theme_colour("current") for colour in colours])
     column = row.fontMetrics().horizontalAdvance("▲ nearer ") + 4

@@ -114,14 +114,14 @@ def test_the_form_says_groups_and_trainings_before_it_runs(dock):
     dock.repeats.setValue(3)
     assert dock.value().design == "leave-one-out"
     assert dock.estimate.text().startswith("4 folds, 24 trainings")
-    dock.forms["gain"].editor("folds").put(3)
+    dock.forms["gain"]["folds"].value = 3
     dock.test_by.setCurrentIndex(dock.test_by.findData("grouped"))
     assert dock.reason.text() == (
         "There are 2 groups for 3 folds. Expected at least as many groups as folds. "
         "Choose fewer folds, smaller groups, or leave-one-out."
     )
-    dock.forms["gain"].editor("folds").put(0)
-    dock.forms["gain"].editor("paper_protocol").put(True)
+    dock.forms["gain"]["folds"].value = 0
+    dock.forms["gain"]["paper_protocol"].value = True
     assert not dock.optimistic.isHidden()
     assert "Optimistic" in dock.optimistic.text()
 

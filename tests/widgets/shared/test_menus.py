@@ -47,8 +47,8 @@ def test_an_image_and_a_mask_go_to_the_pairs_dock(viewer):
     viewer.layers.selection.active = mask
     _menus.use_as_mask(viewer)
     pairs = viewer.window.dock_widgets["Pairs (Organoid Synth)"]
-    assert pairs.incoming.image_combo.currentText() == "cells"
-    assert pairs.incoming.mask_combo.currentText() == "outlines"
+    assert pairs.incoming.image_choice.value is image
+    assert pairs.incoming.mask_choice.value is mask
 
 
 def test_generate_like_this_paints_on_the_layer(viewer, tmp_path):
@@ -57,7 +57,7 @@ def test_generate_like_this_paints_on_the_layer(viewer, tmp_path):
     viewer.layers.selection.active = mask
     _menus.generate_like_this(viewer)
     generate = viewer.window.dock_widgets["Generate (Organoid Synth)"]
-    assert generate.mask_combo.currentData() == "layer:drawn"
+    assert generate.mask_choice.value is mask
     assert generate.value().masks == "file"
 
 

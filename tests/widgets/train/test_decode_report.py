@@ -11,8 +11,9 @@ import tifffile
 from napari_organoid_synth.core.codec.codec import Codec
 from napari_organoid_synth.core.codec.heatflow import encode
 from napari_organoid_synth.core.simulators.simulate import tissue
+from napari_organoid_synth.core.synthesis.decode_report import DecodeReport
 from napari_organoid_synth.core.synthesis.mask_check import MaskChecker, object_sizes, summarize
-from napari_organoid_synth.widgets.train.decode_report import REFUSED, ReportCard, report_words
+from napari_organoid_synth.widgets.train.decode_report import REFUSED, ReportCard, report_sentences
 
 REPORT = {
     "masks": 40,
@@ -32,14 +33,14 @@ REPORT = {
 }
 
 
-def test_every_number_has_its_words():
-    assert report_words(REPORT) == [
+def test_every_number_is_in_a_sentence():
+    assert report_sentences(DecodeReport.parse(REPORT)) == [
         "35 of 40 drawn masks are usable (88%). The others are drawn again.",
         "Objects in a mask: 11 (8 to 14); in your masks 12.",
         "Size of an object: 412 (300 to 1,560) px; in your masks 400 (310 to 520) px.",
         "Of the objects: 2% in pieces, 3% run together, 0% with a hole, 31% cut by the border.",
-        "Reconstruction error 0.012: how far what was drawn lies from what the objects found in it would give; 0 is "
-        "perfect, above 0.4 an object is doubtful.",
+        "Reconstruction error 0.012: the difference between what was drawn and what its objects would give. 0 is "
+        "perfect; above 0.4 an object is doubtful.",
         "Why masks were refused: what was drawn does not fit the objects found in it (3); objects are in pieces (2).",
     ]
 
@@ -49,18 +50,18 @@ def test_every_number_has_its_words():
     [(1.0, "They can be painted on."), (0.5, "The others are drawn again."), (0.1, "Train the mask generator longer")],
 )
 def test_the_verdict_comes_first(passed, words):
-    assert words in report_words({**REPORT, "passed": passed})[0]
+    assert words in report_sentences(DecodeReport.parse({**REPORT, "passed": passed}))[0]
 
 
 def test_without_any_object_nothing_is_said_of_objects():
     nothing = {"passed": 0.0, "objects": [0, 0, 0], "area_px": [0, 0, 0], "error": 0.0, "reasons": {"no object": 40}}
-    assert report_words(REPORT | nothing) == [
+    assert report_sentences(DecodeReport.parse(REPORT | nothing)) == [
         "0 of 40 drawn masks are usable (0%). Train the mask generator longer, or on more tiles.",
         "No object was found in any of them; in your masks 12.",
     ]
 
 
-def test_the_report_of_a_real_check_can_be_said():
+def test_the_report_of_a_real_check_is_put_in_sentences():
     pairs = [tissue(seed, 96) for seed in range(3)]
     codec = Codec.fit(pairs)
     checker = MaskChecker(codec, pairs)
@@ -68,7 +69,7 @@ def test_the_report_of_a_real_check_can_be_said():
     labels = [codec.decode_mask(field) for field in fields]
     checks = [checker(field, label) for field, label in zip(fields, labels, strict=True)]
     report = summarize(checks, [size for label in labels for size in object_sizes(label, codec)], checker)
-    lines = report_words(report)
+    lines = report_sentences(report)
     assert lines[0].startswith("1 of 2 drawn masks are usable (50%).")
     assert lines[-1] == "Why masks were refused: nothing was found in them (1)."
     median = int(np.median([len(np.unique(pair.labels)) - 1 for pair in pairs]))

@@ -12,19 +12,19 @@ from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QApplication
 
 from napari_organoid_synth.core.generators.dcgan_config import DcganConfig
+from napari_organoid_synth.core.generators.picture import in_words
 from napari_organoid_synth.core.job import Finished, Previewed, Progress, Started, to_line
 from napari_organoid_synth.core.pairs.table import PairEntry, PairTable
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.registry import GENERATORS
 from napari_organoid_synth.core.synthesis.settings import PipelineSettings
-from napari_organoid_synth.widgets.forms.form import Fold
+from napari_organoid_synth.widgets.forms.containers import Fold
 from napari_organoid_synth.widgets.shared import jobs as _jobs
 from napari_organoid_synth.widgets.shared.curves import MAX_POINTS, LossCurves, Trace, traces
 from napari_organoid_synth.widgets.shared.workspace import Workspace
 from napari_organoid_synth.widgets.train import estimate as _estimate
 from napari_organoid_synth.widgets.train import run_view as _run_view
 from napari_organoid_synth.widgets.train.dock import TrainWidget
-from napari_organoid_synth.widgets.train.generator_picture import scheme, words
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_the_first_tile_is_one_that_the_images_fill(dock):
         dock.workspace.setPairs(table(side, scale))
         assert dock.value().tiles.size == tile
     assert dock.value() == Recipe().override("tiles.size=64")
-    dock.recipe.form.editor("tiles.size").put(512)  # from now on a person decides
+    dock.recipe.form["tiles.size"].value = 512  # from now on a person decides
     dock.workspace.setPairs(table(200))
     assert dock.value().tiles.size == 512
 
@@ -75,12 +75,11 @@ def test_every_generator_can_be_chosen(ready):
     ready.recipe.generator.setCurrentIndex(ready.recipe.generator.findData("dcgan"))
     assert ready.value() == Recipe().replace(gan=DcganConfig())
     assert "noise" in ready.recipe.when.text()
-    sizes = ready.recipe.form.editor("tiles.size")
-    assert [sizes.itemData(i) for i in range(sizes.count())] == [64, 128, 256]
-    ready.recipe.gan_form().editor("latent").put(50)
+    assert ready.recipe.form["tiles.size"].choices == (64, 128, 256)
+    ready.recipe.form["gan.latent"].value = 50
     assert ready.value().gan.latent == 50
     ready.recipe.generator.setCurrentIndex(ready.recipe.generator.findData("pix2pix"))
-    ready.recipe.form.editor("tiles.size").put(512)
+    ready.recipe.form["tiles.size"].value = 512
     ready.recipe.generator.setCurrentIndex(ready.recipe.generator.findData("dcgan"))
     assert ready.value().tiles.size == 256  # the nearest it can take
     assert ready.button.isEnabled()
@@ -93,13 +92,13 @@ def test_a_picture_and_one_sentence_say_what_a_generator_is_for(ready):
         combo.setCurrentIndex(number)
         config = GENERATORS.config(combo.currentData())
         assert config.when == " ".join(filter(None, (ready.recipe.when.text(), ready.recipe.rest.text())))
-        assert ready.recipe.picture.accessibleDescription() == words(scheme(combo.currentData(), config.shape))
+        assert ready.recipe.picture.accessibleDescription() == in_words(config.picture_of())
         sentences.append(ready.recipe.when.text())
     assert all(len(sentence) < 130 and sentence.count(".") == 1 for sentence in sentences), sentences
     assert len(set(sentences)) == len(sentences)
     assert sentences[0].startswith("The usual choice")
     combo.setCurrentIndex(combo.findData("dcgan"))
-    ready.recipe.form.editor("draws").put("masks")
+    ready.recipe.form["draws"].value = "masks"
     assert ready.recipe.picture.accessibleDescription() == "noise → mask"
 
 
@@ -122,15 +121,15 @@ def test_a_training_can_start_from_a_run(ready, project):
 
 
 def test_wrong_settings_stop_the_start_in_words(ready):
-    ready.recipe.form.editor("train.steps").put(0)
+    ready.recipe.form["train.steps"].value = 0
     assert not ready.button.isEnabled()
     assert "train.steps" in ready.reason.text()
-    ready.recipe.form.editor("train.steps").put(10)
+    ready.recipe.form["train.steps"].value = 10
     assert ready.button.isEnabled()
 
 
 def test_a_dock_opened_on_a_project_shows_what_was_chosen_in_it(ready, project):
-    ready.recipe.form.editor("train.steps").put(123)
+    ready.recipe.form["train.steps"].value = 123
     again = TrainWidget(ready.viewer)  # as in a new window: made after the project was opened
     assert again.value().train.steps == 123
     assert ready.workspace.remembered("train")["train"]["steps"] == 123
@@ -138,7 +137,7 @@ def test_a_dock_opened_on_a_project_shows_what_was_chosen_in_it(ready, project):
 
 
 def test_settings_come_back_with_the_project(ready, project, tmp_path):
-    ready.recipe.form.editor("train.steps").put(123)
+    ready.recipe.form["train.steps"].value = 123
     ready.workspace.setProject(tmp_path / "other")
     ready.setValue(Recipe())
     ready.workspace.setProject(project)
@@ -151,7 +150,7 @@ def test_memory_and_time_are_measured_before(qtbot, ready, monkeypatch, fake_job
     qtbot.waitUntil(lambda: ready.estimate.text().startswith("Memory"), timeout=10000)
     assert ready.estimate.text() == "Memory 1.9 of 24 GB ✓ · about 40 min to 4,000 steps"
     fake_job.setenv("FAKE_JOB", "refuse")
-    ready.recipe.form.editor("train.steps").put(99)
+    ready.recipe.form["train.steps"].value = 99
     assert ready.estimate.text() == ""
     ready._measure()
     qtbot.waitUntil(lambda: ready.estimate.text().startswith("✕ The tile is 96 px"), timeout=10000)
@@ -289,7 +288,7 @@ def test_older_runs_can_be_looked_at(qtbot, ready, project):
 
 
 def test_copy_as_command(ready):
-    ready.recipe.form.editor("train.steps").put(77)
+    ready.recipe.form["train.steps"].value = 77
     ready.copy_button.click()
     assert QApplication.clipboard().text().endswith("--set train.steps=77")
 
@@ -471,15 +470,15 @@ def test_memory_and_time_of_a_pipeline_are_those_of_both_trainings(qtbot, ready,
 
 def test_the_choice_and_the_settings_of_a_pipeline_are_remembered(ready, project, tmp_path):
     ready.whole_button.click()
-    ready.pipeline.form.editor("number").put(9)
-    ready.pipeline.masks.form.editor("train.steps").put(11)
+    ready.pipeline.form["number"].value = 9
+    ready.pipeline.masks.form["train.steps"].value = 11
     ready.workspace.setProject(tmp_path / "other")
     assert not ready.whole
     assert ready.pipeline.value() == PipelineSettings()
     ready.workspace.setProject(project)
     assert ready.whole
     assert ready.pipeline.value() == PipelineSettings().override("number=9", "masks.train.steps=11")
-    ready.pipeline.form.editor("number").put(0)
+    ready.pipeline.form["number"].value = 0
     assert "number" in ready.reason.text()
     assert not ready.button.isEnabled()
     ready.one_button.click()

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import pytest
 from qtpy.QtGui import QColor, QImage, QPainter
 
+from napari_organoid_synth.core.generators.config import generator_config
+from napari_organoid_synth.core.generators.picture import PIPELINE, Symbol
 from napari_organoid_synth.core.registry import GENERATORS
-from napari_organoid_synth.widgets.train.generator_picture import (
-    CAPTION,
-    PAINTERS,
-    PIPELINE,
-    SCHEMES,
-    SIDE,
-    GeneratorPicture,
-    paint,
-    scheme,
-    words,
-)
+from napari_organoid_synth.widgets.train.generator_picture import CAPTION, PAINTERS, SIDE, GeneratorPicture, paint
 
 DARK, LIGHT = ("#f0f1f2", "#262930"), ("#3b3a39", "#efebe9")
-ALL = {**{name: scheme(name) for name in GENERATORS.names()}, "pipeline": PIPELINE}
+ALL = {**{name: generator_config(name).picture_of() for name in GENERATORS.names()}, "pipeline": PIPELINE}
 
 
 def painted(parts, ratio=1, colours=DARK, width=300, room=320):
@@ -35,21 +29,9 @@ def painted(parts, ratio=1, colours=DARK, width=300, room=320):
     return data.reshape(image.height(), image.width(), 4)[..., :3].astype(int)
 
 
-def test_every_generator_has_a_picture_of_its_own():
-    assert list(SCHEMES) == [*dict.fromkeys(SCHEMES)]
-    assert set(SCHEMES) == set(GENERATORS.names())
+def test_every_generator_has_a_picture_of_its_own_and_every_symbol_a_painter():
     assert len(set(ALL.values())) == len(ALL)
-    assert {kind for parts in ALL.values() for kind, _ in parts} == set(PAINTERS)
-
-
-def test_pictures_in_words():
-    assert words(scheme("pix2pix", "painter")) == "mask → image"
-    assert words(scheme("cyclegan", "painter")) == "any masks ↔ any images"
-    assert words(scheme("aae")) == "pair → short code → copy"
-    assert words(scheme("dcgan", draws="masks")) == "noise → mask"
-    assert words(scheme("dcgan", draws="images")) == "noise → image"
-    assert words(PIPELINE) == "noise → new mask → check → new image"
-    assert scheme("not there", "painter") == SCHEMES["pix2pix"]
+    assert {part.symbol for picture in ALL.values() for part in picture} == set(PAINTERS) == set(get_args(Symbol))
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -87,7 +69,7 @@ def test_a_narrow_dock_shrinks_the_picture(qapp):
 
 def test_the_widget_paints_in_the_theme_of_napari(make_napari_viewer, qtbot):
     viewer = make_napari_viewer()
-    picture = GeneratorPicture(scheme("pix2pix", "painter"))
+    picture = GeneratorPicture(ALL["pix2pix"])
     qtbot.addWidget(picture)
     picture.resize(300, 60)
     assert picture.accessibleDescription() == "mask → image"

@@ -6,7 +6,7 @@ import pytest
 
 from napari_organoid_synth.core.registry import GENERATORS
 from napari_organoid_synth.core.synthesis.settings import PipelineSettings
-from napari_organoid_synth.widgets.forms.form import Fold
+from napari_organoid_synth.widgets.forms.containers import Fold
 from napari_organoid_synth.widgets.train.pipeline_form import PipelineForm
 
 
@@ -40,7 +40,7 @@ def test_what_is_put_in_comes_out(form):
 
 
 def test_each_part_offers_what_can_do_its_work(form):
-    painters = [name for name in GENERATORS.names() if GENERATORS.config(name).shape == "painter"]
+    painters = [name for name in GENERATORS.names() if GENERATORS.config(name).kind == "painter"]
     assert items(form.painter.generator) == painters
     assert items(form.masks.generator) == [name for name in GENERATORS.names() if name not in painters]
     for number in range(form.masks.generator.count()):
@@ -54,7 +54,7 @@ def test_folded_parts_say_what_is_in_them(form):
     assert [fold.text() for fold in form.folds] == ["▸ 1 Learn masks", "▸ 2 Learn to paint"]
     assert first.text().strip() == "StyleGAN2-ADA, 256 px, 8,000 steps"
     assert second.text().strip() == "pix2pix, 256 px, 4,000 steps"
-    form.masks.form.editor("train.steps").put(12_000)
+    form.masks.form["train.steps"].value = 12_000
     assert first.text().strip() == "StyleGAN2-ADA, 256 px, 12,000 steps"
 
 
@@ -65,9 +65,9 @@ def test_it_fits_a_dock_also_unfolded(form):
 
 
 def test_what_is_wrong_is_said_with_its_place(form):
-    form.painter.form.editor("train.steps").put(0)
+    form.painter.form["train.steps"].value = 0
     assert form.problem.startswith("Learn to paint: Setting 'train.steps' is 0")
-    form.painter.form.editor("train.steps").put(5)
+    form.painter.form["train.steps"].value = 5
     assert form.problem == ""
-    form.form.editor("number").put(0)
+    form.form["number"].value = 0
     assert "number" in form.problem

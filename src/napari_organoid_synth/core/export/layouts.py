@@ -1,6 +1,6 @@
-"""How other programs want a training set on disk: which arrays, under which names.
+"""Layouts: the arrays and file names that other programs expect of a training set.
 
-A layout says what the files of one pair are; `export` writes, reads back and compares them.
+A layout defines the files of one pair; `SetWriter` writes, reads back and compares them.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ class LayoutFile:
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What a layout must know of the whole set."""
+class SetDescription:
+    """Properties of a whole set, for the text files of a layout."""
 
     project: str
     n_train: int
     channel_names: tuple[str, ...]
-    rgb: bool
+    is_rgb: bool
     mask_kind: MaskKind
     class_names: tuple[str, ...]
 
@@ -61,7 +61,7 @@ class Layout(ABC):
     name : str
         As in the export settings.
     labels_note : str
-        What happens to masks, in words for the manifest.
+        What happens to masks, as a sentence for the manifest.
     folders : tuple of str
         Folders that exist even when no file falls into them.
     uniform : bool
@@ -74,15 +74,15 @@ class Layout(ABC):
     uniform: ClassVar[bool] = False
 
     def root(self, project: str) -> str:
-        """Name of the folder of the layout."""
+        """Return the name of the folder of the layout."""
         return self.name
 
     @abstractmethod
     def files(self, pair: SamplePair, split: str) -> list[LayoutFile]:
-        """The files of one pair; ``split`` is "train" or "test"."""
+        """Return the files of one pair; ``split`` is "train" or "test"."""
 
-    def documents(self, facts: Facts) -> dict[str, str]:
-        """Text files beside the images, by path."""
+    def documents(self, description: SetDescription) -> dict[str, str]:
+        """Return text files beside the images, by path."""
         return {}
 
 
@@ -93,7 +93,7 @@ class Cellpose(Layout):
     """
 
     name = "cellpose"
-    labels_note = "One number per object; pieces of a binary or class mask that do not touch become objects."
+    labels_note = "One number per object; connected pieces of a binary or class mask become objects."
     folders = ("train", "test")
 
     def files(self, pair: SamplePair, split: str) -> list[LayoutFile]:
@@ -124,7 +124,7 @@ class BiaPy(Layout):
     """``train/x``, ``train/y`` and the same under ``test``; equal names, so that both sort alike."""
 
     name = "biapy"
-    labels_note = "Instance masks keep one number per object (instance workflow); others hold class numbers (semantic)."
+    labels_note = "One number per object for instance masks (instance workflow); class numbers for others (semantic)."
     folders = ("train/x", "train/y", "test/x", "test/y")
 
     def files(self, pair: SamplePair, split: str) -> list[LayoutFile]:
@@ -139,11 +139,11 @@ class BiaPy(Layout):
 class NnUNet(Layout):
     """nnU-Net v2: one file per channel (RGB in one), class labels and ``dataset.json``.
 
-    nnU-Net splits the training cases into folds itself; what is put aside lies in ``imagesTs`` and ``labelsTs``.
+    nnU-Net divides the training cases into folds itself; test pairs are in ``imagesTs`` and ``labelsTs``.
     """
 
     name = "nnunet"
-    labels_note = "Class numbers; the objects of an instance mask all become class 1."
+    labels_note = "Class numbers; all objects of an instance mask become class 1."
     folders = ("imagesTr", "labelsTr", "imagesTs", "labelsTs")
     uniform = True
     number = 501
@@ -165,14 +165,18 @@ class NnUNet(Layout):
             ]
         return [*images, LayoutFile(f"labels{end}/{pair.name}.tif", as_classes(pair), role="labels")]
 
-    def documents(self, facts: Facts) -> dict[str, str]:
+    def documents(self, description: SetDescription) -> dict[str, str]:
         """``dataset.json``."""
-        names = facts.class_names if facts.mask_kind == "classes" else facts.class_names[:1] or ("object",)
-        channels = ("R", "G", "B") if facts.rgb else facts.channel_names
+        names = (
+            description.class_names
+            if description.mask_kind == "classes"
+            else description.class_names[:1] or ("object",)
+        )
+        channels = ("R", "G", "B") if description.is_rgb else description.channel_names
         record = {
             "channel_names": {str(number): name for number, name in enumerate(channels)},
             "labels": {"background": 0, **{name: number for number, name in enumerate(names, start=1)}},
-            "numTraining": facts.n_train,
+            "numTraining": description.n_train,
             "file_ending": ".tif",
             "overwrite_image_reader_writer": "NaturalImage2DIO",
         }
@@ -183,7 +187,7 @@ LAYOUTS: dict[str, Layout] = {layout.name: layout for layout in (Cellpose(), Sta
 
 
 def as_instances(pair: SamplePair) -> NDArray[Any]:
-    """One number per object, uint16 or, above 65 535, uint32; connected pieces (8 neighbours) of other masks."""
+    """Number the objects, uint16 or, above 65 535, uint32; connected pieces (8 neighbours) of other masks."""
     labels = pair.labels
     if pair.mask_kind != "instances":
         from skimage.measure import label
@@ -193,13 +197,13 @@ def as_instances(pair: SamplePair) -> NDArray[Any]:
 
 
 def as_classes(pair: SamplePair) -> NDArray[Any]:
-    """Class numbers, uint8 or, above 255, uint16; every object of an instance mask is 1."""
+    """Return class numbers, uint8 or, above 255, uint16; every object of an instance mask is 1."""
     labels = (pair.labels > 0) if pair.mask_kind == "instances" else pair.labels
     return np.asarray(labels).astype(np.uint8 if labels.max(initial=0) <= 255 else np.uint16)
 
 
 def _image(pair: SamplePair) -> NDArray[Any]:
-    """(Y, X) for one channel, (Y, X, 3) for RGB, else (C, Y, X)."""
+    """Return (Y, X) for one channel, (Y, X, 3) for RGB, else (C, Y, X)."""
     if len(pair.image) == 1:
         return np.asarray(pair.image[0])
     return np.moveaxis(pair.image, 0, -1) if pair.is_rgb else pair.image
@@ -230,29 +234,29 @@ def write_file(folder: Path, file: LayoutFile, pixel_size: tuple[float, float] |
 
 
 def reads_back(folder: Path, file: LayoutFile) -> bool:
-    """Whether a written file holds the same numbers of the same type."""
+    """Return whether a written file contains the same numbers of the same type."""
     import tifffile
 
-    found = tifffile.imread(folder / file.path)
+    array = tifffile.imread(folder / file.path)
     return bool(
-        found.dtype == file.array.dtype and np.array_equal(found, file.array, equal_nan=found.dtype.kind == "f")
+        array.dtype == file.array.dtype and np.array_equal(array, file.array, equal_nan=array.dtype.kind == "f")
     )
 
 
 def check_uniform(layout: Layout, pairs: Sequence[tuple[str, Any]]) -> None:
-    """Refuse sets that a layout cannot hold.
+    """Refuse pairs that a layout cannot contain together.
 
     Parameters
     ----------
     layout : Layout
-        Where they shall go.
+        The layout.
     pairs : sequence of (name, traits)
         Channels and classes of every pair.
 
     Raises
     ------
     UserError
-        If traits differ and the layout wants them equal.
+        If traits differ and the layout needs them equal.
     """
     if not layout.uniform or not pairs:
         return
@@ -261,6 +265,6 @@ def check_uniform(layout: Layout, pairs: Sequence[tuple[str, Any]]) -> None:
         if traits != first:
             raise UserError(
                 f"'{name}' has {traits}, '{first_name}' has {first}.",
-                f"The layout {layout.name} wants equal channels and classes in all images.",
-                f"Leave out the layout {layout.name}, or reject one kind.",
+                f"The layout {layout.name} needs the same channels and classes in all images.",
+                f"Leave out the layout {layout.name}, or reject one of the two kinds of pairs.",
             )

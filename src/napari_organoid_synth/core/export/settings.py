@@ -12,15 +12,15 @@ from napari_organoid_synth.core.frozen_model import Settings
 class ExportSettings(Settings):
     """A curated set as files."""
 
-    folder: str = Field("", description="Where; empty: exports/<time> in the project.")
+    folder: str = Field("", description="Folder of the files; empty: exports/<time> in the project.")
     formats: tuple[Literal["ome-tiff", "cellpose", "stardist", "nnunet", "biapy"], ...] = Field(
         ("ome-tiff",), min_length=1, description="Layouts to write."
     )
-    include_real: bool = Field(False, description="Also the real training pairs.")
-    validation: float = Field(0.2, ge=0, lt=1, description="Share of the set put aside for validation.")
+    include_real: bool = Field(False, description="Also export the real training pairs.")
+    validation: float = Field(0.2, ge=0, lt=1, description="Share of the pairs for testing.")
     seed: int = Field(0, ge=0, description="Fixes the split.")
     copies: str = Field(
         "",
-        description="Why pairs that are flagged as copies of real images are exported all the same; kept in the "
-        "manifest. Empty: they are left out.",
+        description="Reason to export pairs that are flagged as copies of real images; kept in the manifest. Empty: "
+        "they are left out.",
     )

@@ -173,7 +173,7 @@ class _Maker:
 
     def _tile(self) -> int:
         recipe = self.recipes.get("generator")
-        return recipe.tiles.size if recipe else int(getattr(self.settings.segmenter, "tile", 256))
+        return recipe.tiles.size if recipe else self.settings.segmenter.crops.side
 
     def _arm(self, arm: str, ratio: float, place: _Place, source: Task | None, by_hand: list[tuple[str, str]]) -> Task:
         settings = self.settings
@@ -200,7 +200,7 @@ class _Accepted:
     """Pairs that a person accepted, and which of them may be used in a fold."""
 
     def __init__(self, project: Project) -> None:
-        from napari_organoid_synth.core.pairs.ome_tiff import read_record
+        from napari_organoid_synth.core.pairs.ome_tiff import read_source
         from napari_organoid_synth.core.samples.store import SampleStore
 
         self.project = project
@@ -209,8 +209,7 @@ class _Accepted:
         if project.samples_path.exists():
             with SampleStore(project.samples_path) as store:
                 for row in store.rows("accepted", "name"):
-                    record = read_record(row.image_path) or {}
-                    provenance = record.get("source", {}).get("provenance", {})
+                    provenance = read_source(row.image_path).provenance
                     self.known.append((row.id, row.labels_path.name, provenance))
 
     def clean(self, hashes: Mapping[str, str], train: Sequence[str], everything: bool) -> list[tuple[str, str]]:
@@ -241,7 +240,7 @@ class _Accepted:
 
         if name not in self._data:
             try:
-                self._data[name] = set(Run(self.project.run_path(name)).note().get("data", {}).values())
+                self._data[name] = set(Run(self.project.run_path(name)).metadata.data_hashes)
             except UserError:
                 self._data[name] = set()
         return self._data[name]

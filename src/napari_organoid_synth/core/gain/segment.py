@@ -93,7 +93,7 @@ def segment(
             yield Progress(before + steps, total, note=f"{note}: was done before")
             continue
         began = time.monotonic()
-        segmenter: Segmenter = SEGMENTERS.load(settings.segmenter.name)(  # type: ignore[attr-defined]
+        segmenter: Segmenter = SEGMENTERS.load(settings.segmenter.name)(
             settings.segmenter, data.spec, str(device), settings.seed
         )
         pool = CropPool(
@@ -112,7 +112,7 @@ def segment(
             if not is_out_of_memory(error):
                 raise
             raise UserError(
-                f"Memory is full with {settings.segmenter.batch} crops of {settings.segmenter.tile} px.",  # type: ignore[attr-defined]
+                f"Memory is full with {settings.segmenter.crops.number} crops of {settings.segmenter.crops.side} px.",
                 "Expected room for one training step; all arms must train alike, so none was made smaller.",
                 "Lower the crops per step or the side of the crops.",
             ) from None
@@ -189,7 +189,7 @@ def _synthetic(
             if arm == "curated" and store.ids()
             else "Generate pairs, or leave it out.",
         )
-    shown = -(-settings.steps * settings.segmenter.batch // 2)  # type: ignore[attr-defined]
+    shown = -(-settings.steps * settings.segmenter.crops.number // 2)
     if len(ids) > shown:
         chosen = np.random.default_rng(settings.seed).choice(len(ids), shown, replace=False)
         ids = [ids[index] for index in sorted(chosen)]
@@ -224,7 +224,7 @@ def _leaks(project: Project, store: SampleStore, test: list[SamplePair]) -> list
     warnings = []
     for name in sorted({row.run for row in store.rows()}):
         try:
-            seen = held & set(Run(project.run_path(name)).note().get("data", {}).values()) if name else set()
+            seen = held & Run(project.run_path(name)).metadata.data_hashes if name else set()
         except UserError:  # the run is gone; its samples stay useful
             continue
         if seen:

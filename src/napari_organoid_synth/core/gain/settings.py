@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, SerializeAsAny
+from pydantic import Field
 
-from napari_organoid_synth.core.fields import DeviceName, Threads, member_of
+from napari_organoid_synth.core.fields import DeviceName, Threads
 from napari_organoid_synth.core.frozen_model import Settings
-from napari_organoid_synth.core.registry import SEGMENTERS
+from napari_organoid_synth.core.segmentation.segmenters.config import AnySegmenter
 from napari_organoid_synth.core.segmentation.segmenters.unet_config import UNetConfig
 
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -18,9 +18,7 @@ Ratio = Annotated[float, Field(gt=0, le=100)]
 class SegmentSettings(Settings):
     """A segmenter trained on several sets (arms), each with the same number of steps."""
 
-    segmenter: Annotated[SerializeAsAny[Settings], member_of(SEGMENTERS)] = Field(
-        UNetConfig(), description="The segmenter."
-    )
+    segmenter: AnySegmenter = Field(UNetConfig(), description="The segmenter.")
     arms: tuple[Literal["real", "classical", "synthetic", "curated"], ...] = Field(
         ("real", "classical", "curated"),
         min_length=1,
@@ -35,9 +33,7 @@ class SegmentSettings(Settings):
 class GainSettings(Settings):
     """What synthetic pairs gain, measured in folds, the generator trained anew in each."""
 
-    segmenter: Annotated[SerializeAsAny[Settings], member_of(SEGMENTERS)] = Field(
-        UNetConfig(), description="The segmenter."
-    )
+    segmenter: AnySegmenter = Field(UNetConfig(), description="The segmenter.")
     arms: tuple[
         Literal["raw", "classical-tissue", "classical-organoid", "synthetic", "curated", "simulator", "pretrain"], ...
     ] = Field(

@@ -225,7 +225,7 @@ def _generator(folder: Path, task: Task, control: Control) -> dict[str, Any]:
     data: dict[str, str] = {}
     for number, (name, values) in enumerate(plan["recipes"].items()):
         _train(scratch, name, values, plan, control, here, number * share, (number + 1) * share)
-        data |= Run(scratch.path / "runs" / name).note()["data"]
+        data |= Run(scratch.path / "runs" / name).metadata.data
     refuse_seen(plan["held"], data)
     drawn = here / "drawn"
     if not drawn.exists():
@@ -391,9 +391,7 @@ def _arm(folder: Path, task: Task, control: Control) -> dict[str, Any]:
     config = GainSettings(segmenter=plan["segmenter"]).segmenter
     spec = SegmentSpec(len(train[0].image), train[0].mask_kind, train[0].class_names)
     try:
-        segmenter: Segmenter = SEGMENTERS.load(config.name)(  # type: ignore[attr-defined]
-            config, spec, plan["device"], plan["seed"]
-        )
+        segmenter: Segmenter = SEGMENTERS.load(config.name)(config, spec, plan["device"], plan["seed"])
         pool = _pool(plan, train, extra)
         taken, warnings = 0, list[str]()
 

@@ -1,4 +1,4 @@
-"""CGAN (Mirza 2014, arXiv 1411.1784): draws image and mask of a class that both networks are told."""
+"""CGAN (Mirza 2014, arXiv 1411.1784): draws image and mask of a class, which both networks take as input."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
-from napari_organoid_synth.core.generators.adversarial import AdversarialGan
+from napari_organoid_synth.core.generators.adversarial import AdversarialGenerator
 from napari_organoid_synth.core.generators.cgan_config import CganConfig
 from napari_organoid_synth.core.generators.networks import (
     ConvDiscriminator,
@@ -19,10 +19,9 @@ if TYPE_CHECKING:
     from napari_organoid_synth.core.codec.spec import PairSpec
 
 
-class Cgan(AdversarialGan):
-    """The networks of GAN or DCGAN with the class as a further input; images without classes are one class."""
+class Cgan(AdversarialGenerator):
+    """The networks of GAN or DCGAN with the class as a further input; without classes there is one class."""
 
-    by_class = True
     config: CganConfig
 
     def __init__(self, config: CganConfig, spec: PairSpec) -> None:

@@ -6,50 +6,51 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.frozen_model import Settings
+from napari_organoid_synth.core.generators.config import GeneratorConfig, Kind
+from napari_organoid_synth.core.generators.picture import Part, Picture
 
 
-class CycleGanConfig(Settings):
-    """CycleGAN (Zhu 2017): paints an image onto a mask, learnt without knowing which mask belongs to which image."""
+class CycleGanConfig(GeneratorConfig):
+    """CycleGAN (Zhu 2017): paints images onto masks, trained on images and masks that do not belong together."""
 
-    shape: ClassVar[str] = "painter"
-    title: ClassVar[str] = "CycleGAN – paints masks, learnt unpaired"
+    kind: ClassVar[Kind] = "painter"
+    title: ClassVar[str] = "CycleGAN – paints unpaired masks"
     when: ClassVar[str] = (
-        "For masks that do not belong to your images, or fit them badly. Objects may be painted beside the mask, or in "
-        "the wrong tone: look at every sample. Where masks fit, pix2pix learns faster and keeps to them."
+        "For masks that do not belong to your images, or fit them badly. Look at every sample: objects may lie beside "
+        "the mask or have the wrong brightness. Where masks fit, pix2pix learns faster and follows them better."
     )
     tiles: ClassVar[tuple[int, ...]] = (64, 128, 256, 512)
-    max_batch: ClassVar[int] = 4
+    picture: ClassVar[Picture] = (Part("masks", "any masks"), Part("both"), Part("images", "any images"))
 
     name: Literal["cyclegan"] = "cyclegan"
     generator_channels: int = Field(32, ge=8, le=128, description="Feature maps of the first layer (64 as published).")
-    discriminator_channels: int = Field(32, ge=8, le=128, description="The same for each discriminator.")
+    discriminator_channels: int = Field(
+        32, ge=8, le=128, description="Feature maps of the first layer of each discriminator."
+    )
     blocks: int | None = Field(
         None, ge=1, le=16, description="Residual blocks; empty: 6 up to 128 px, 9 above, as published."
     )
     upsample: Literal["resize", "transposed"] = Field(
-        "resize", description="'transposed' as published; it may leave checkerboards."
+        "resize", description="How sizes are doubled; 'transposed' as published, which may leave checkerboard patterns."
     )
-    cycle_weight: float = Field(10.0, ge=0, description="Weight of coming back from the other side unchanged.")
+    cycle_weight: float = Field(
+        10.0,
+        ge=0,
+        description="Weight of the cycle loss: mask to image to mask, and the reverse, must return unchanged.",
+    )
     identity_weight: float = Field(
         0.5,
         ge=0,
-        description="Weight, times cycle_weight, of leaving alone what is of the right side already; against inverted "
-        "tones. Off where image and mask differ in their number of channels.",
+        description="Weight of the identity loss, as a multiple of cycle_weight; prevents inverted brightness. Unused "
+        "where image and mask differ in their number of channels.",
     )
     noise: float = Field(
         0.1,
         ge=0,
         le=1,
-        description="Spread of the noise on the masks that are painted: the only source of variety, and it keeps the "
-        "other network from hiding the image in the mask. 0 as published: one mask, one image.",
+        description="Standard deviation of the noise on the masks. It makes images of one mask differ, and keeps the "
+        "networks from hiding the image in the mask. 0 as published: one image per mask.",
     )
-    learning_rate: float = Field(2e-4, gt=0, le=0.1, description="Of Adam, all networks.")
-    beta1: float = Field(0.5, ge=0, lt=1, description="First momentum of Adam.")
+    learning_rate: float = Field(2e-4, gt=0, le=0.1, description="Learning rate of Adam, all networks.")
+    beta1: float = Field(0.5, ge=0, lt=1, description="First momentum (β₁) of Adam.")
     decay_from: float = Field(0.5, ge=0, le=1, description="Share of the training after which the rate falls to 0.")
-
-    def check_tile(self, size: int) -> None:
-        """Refuse a tile size whose patches the discriminators cannot judge, or that memory would not hold."""
-        if size not in self.tiles:
-            raise UserError(f"The tile is {size} px.", f"CycleGAN takes {self.tiles} px.", "Change the tile size.")

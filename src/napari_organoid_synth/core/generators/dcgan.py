@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_organoid_synth.core.generators.adversarial import AdversarialGan
+from napari_organoid_synth.core.generators.adversarial import AdversarialGenerator
 from napari_organoid_synth.core.generators.dcgan_config import DcganConfig
 from napari_organoid_synth.core.generators.networks import ConvDiscriminator, ConvGenerator
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from napari_organoid_synth.core.codec.spec import PairSpec
 
 
-class Dcgan(AdversarialGan):
+class Dcgan(AdversarialGenerator):
     """Convolutional networks that double 4 × 4 px up to the tile, and halve it down again."""
 
     config: DcganConfig

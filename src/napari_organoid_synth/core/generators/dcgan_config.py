@@ -8,11 +8,11 @@ from napari_organoid_synth.core.generators.adversarial_config import Convolution
 
 
 class DcganConfig(ConvolutionalConfig):
-    """DCGAN (Radford 2016): draws image and mask together from noise, with EMA and differentiable augmentation."""
+    """DCGAN (Radford 2016): draws image and mask together from noise, with convolutional networks."""
 
     title: ClassVar[str] = "DCGAN – draws image and mask"
     when: ClassVar[str] = (
-        "For new shapes as well as new looks: draws image and mask together from noise. Wants some hundred tiles and "
+        "For new shapes as well as new looks: draws image and mask together from noise. Needs a few hundred tiles and "
         "is sharpest at 64 or 128 px."
     )
 

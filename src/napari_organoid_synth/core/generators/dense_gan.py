@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_organoid_synth.core.generators.adversarial import AdversarialGan
+from napari_organoid_synth.core.generators.adversarial import AdversarialGenerator
 from napari_organoid_synth.core.generators.dense_gan_config import DenseGanConfig
 from napari_organoid_synth.core.generators.networks import DenseDiscriminator, DenseGenerator
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from napari_organoid_synth.core.codec.spec import PairSpec
 
 
-class DenseGan(AdversarialGan):
-    """Noise through 256, 512, 1024 units to all pixels, and these through 512, 256 units to one logit."""
+class DenseGan(AdversarialGenerator):
+    """Networks from noise through 256, 512, 1024 units to all pixels, and back through 512, 256 units to a logit."""
 
     config: DenseGanConfig
 

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Optimizer
 
-from napari_organoid_synth.core.generators.base import Gan, channels_last, descend, make_adam, set_trainable, streams_of
+from napari_organoid_synth.core.generators.base import (
+    Generator,
+    channels_last,
+    descend,
+    make_adam,
+    set_trainable,
+    streams_of,
+)
 from napari_organoid_synth.core.generators.blocks import Dropout, Norm, init_weights, norm_layer, up_layer
 from napari_organoid_synth.core.generators.losses import discriminator_loss, feature_loss, generator_loss
 from napari_organoid_synth.core.generators.pix2pix_config import Pix2PixConfig
@@ -19,11 +26,12 @@ if TYPE_CHECKING:
     from napari_organoid_synth.core.codec.spec import PairSpec
     from napari_organoid_synth.core.generators.batch import Batch
 
-DROPOUT_SIZES = (4, 8, 16)  # px; the authors' code, not the paper, which has 2, 4, 8
+DROPOUT_SIZES = (4, 8, 16)
+"""Sizes with dropout, px, as in the authors' code; the paper has 2, 4, 8."""
 
 
 class UNet(nn.Module):
-    """The generator: log2(size) halvings down to 1 px, as many doublings, and a skip at every size.
+    """The generator network: log2(size) halvings down to 1 px, as many doublings, and a skip at every size.
 
     Parameters
     ----------
@@ -48,7 +56,7 @@ class UNet(nn.Module):
         super().__init__()
         self.size = size
         levels = size.bit_length() - 1
-        widths = [channels * min(2**level, 8) for level in range(levels)]  # widths[i] lives at size / 2^(i + 1)
+        widths = [channels * min(2**level, 8) for level in range(levels)]  # widths[i] is that at size / 2^(i + 1)
         self.down, self.up = nn.ModuleList(), nn.ModuleList()
         for level, width in enumerate(widths):
             normed = norm_layer(norm, width, size >> (level + 1)) if level else []
@@ -92,7 +100,7 @@ class PatchDiscriminator(nn.Module):
         self.last = nn.Conv2d(inside, 1, 4, 1, 1)
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """The four hidden activations of (N, M + C, Y, X), then the logits (N, 1, Y/8 - 2, X/8 - 2)."""
+        """Compute the four hidden activations of (N, M + C, Y, X), then the logits (N, 1, Y/8 - 2, X/8 - 2)."""
         outputs = []
         for layer in self.hidden:
             x = layer(x)
@@ -108,7 +116,7 @@ class MultiscaleDiscriminator(nn.Module):
         self.scales = nn.ModuleList(PatchDiscriminator(inside, channels, norm) for _ in range(scales))
 
     def forward(self, x: Tensor) -> list[list[Tensor]]:
-        """Outputs of every scale, each as `PatchDiscriminator` gives them."""
+        """Compute the outputs of every scale, each as those of `PatchDiscriminator`."""
         outputs = [self.scales[0](x)]
         for scale in list(self.scales)[1:]:
             x = functional.avg_pool2d(x, 3, 2, 1, count_include_pad=False)
@@ -116,10 +124,9 @@ class MultiscaleDiscriminator(nn.Module):
         return outputs
 
 
-class Pix2Pix(Gan):
+class Pix2Pix(Generator):
     """A painter: draws an image (N, C, size, size) onto an encoded mask (N, M, size, size)."""
 
-    shape: ClassVar[str] = "painter"
     config: Pix2PixConfig
 
     def __init__(self, config: Pix2PixConfig, spec: PairSpec) -> None:
@@ -136,7 +143,7 @@ class Pix2Pix(Gan):
         }
 
     def networks(self) -> dict[str, nn.Module]:
-        """The U-Net and its judge."""
+        """The U-Net and its discriminator."""
         return {"generator": self.generator, "discriminator": self.discriminator}
 
     def optimizers(self) -> dict[str, Optimizer]:
@@ -144,12 +151,12 @@ class Pix2Pix(Gan):
         return self._optimizers
 
     def learning_rate(self, progress: float) -> float:
-        """Constant, then linear to 0 from ``decay_from`` on."""
+        """Return the learning rate: constant, then linear to 0 from ``decay_from`` on."""
         start = self.config.decay_from
         return self.config.learning_rate * (1.0 if progress <= start else (1 - progress) / (1 - start))
 
     def step(self, batch: Batch, rng: torch.Generator, progress: float) -> dict[str, Tensor]:
-        """First the discriminator, then the generator, as in the paper."""
+        """Train the discriminator, then the generator, as in the paper."""
         config, mask, image = self.config, batch.mask, batch.image
         for optimizer in self._optimizers.values():
             optimizer.param_groups[0]["lr"] = self.learning_rate(progress)
@@ -179,7 +186,7 @@ class Pix2Pix(Gan):
                 loss_g = loss_g + config.l1_weight * difference
         bad = torch.maximum(bad, descend(loss_g, self.generator, self._optimizers["generator"]))
         self._set_noise([])
-        self.count(len(image))
+        self.record_step(len(image))
         return losses | {"difference": difference.detach(), "bad": bad}
 
     @torch.no_grad()
@@ -202,7 +209,7 @@ class Pix2Pix(Gan):
         return painted
 
     def _judge_both(self, mask: Tensor, image: Tensor, painted: Tensor) -> list[tuple[list[Tensor], list[Tensor]]]:
-        """Outputs of every scale for real and painted; in one batch unless batch statistics would mix them."""
+        """Compute the outputs of every scale for real and painted, in one batch unless batch norm would mix them."""
         real, fake = torch.cat([mask, image], 1), torch.cat([mask, painted], 1)
         if self.config.norm == "batch":
             return list(zip(self.discriminator(real), self.discriminator(fake), strict=True))

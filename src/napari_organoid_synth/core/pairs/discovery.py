@@ -1,4 +1,4 @@
-"""Finding pairs: which image belongs to which mask, by name and by folder."""
+"""Find pairs: which image belongs to which mask, by name and by folder."""
 
 from __future__ import annotations
 
@@ -23,10 +23,15 @@ from napari_organoid_synth.core.pairs.mask_kind import inspect_mask
 from napari_organoid_synth.core.pairs.ome_tiff import read_info, read_labels
 from napari_organoid_synth.core.pairs.readers import SUFFIXES, short
 from napari_organoid_synth.core.pairs.table import OBJECT, PairEntry, PairTable, Status
+from napari_organoid_synth.core.quantities import plural
 
 Files = Path | str | Sequence[Path | str]
 ONLY_PAIR = "the only image and the only mask"
-"""Why two files of different names belong together."""
+"""Reason why two files of different names belong together."""
+
+
+class NoMasks(UserError):
+    """There are images and no masks; the masks may still be added."""
 
 
 def find_pairs(
@@ -36,20 +41,20 @@ def find_pairs(
     mask_pattern: str = "",
     no_masks: bool = False,
 ) -> PairTable:
-    """Match images with masks by their names; no pixels are read.
+    """Match images with masks by their names; no pixels of images are read.
 
     Parameters
     ----------
     images : folder, file, or list of them
-        A name may hold ``*``.
-        Without ``masks``: a folder that holds ``images/`` and ``masks/``, or files of both sorts that the patterns or
+        A name may contain ``*``.
+        Without ``masks``: a folder with ``images/`` and ``masks/``, or files of both sorts that the patterns or
         endings such as ``_masks`` tell apart.
     masks : folder, file, list of them, or {class name: folder}, optional
         A folder whose subfolders hold binary masks gives one class per subfolder.
     image_pattern, mask_pattern : str
         Names such as ``{name}_img.tif`` and ``{name}_masks.tif``; see `filenames.Pattern`.
     no_masks : bool
-        Take every image as it is: there are no masks, and a generator of images alone is to learn.
+        There are no masks; a generator that draws images alone can learn from the images.
 
     Returns
     -------
@@ -59,52 +64,70 @@ def find_pairs(
     Raises
     ------
     UserError
-        If a folder is missing or holds no image file.
+        If a folder is missing or contains no image file.
     """
-    notes: list[str] = []
-    given = images
     if no_masks and masks:
-        raise UserError("Masks are given, and that there are none.", "Expected one of both.", "Leave one out.")
+        raise UserError(
+            "Both masks and 'no masks' are given.", "Expected only one of the two.", "Leave out one of them."
+        )
+    given = images
     if masks is None and not no_masks:
-        images, masks = _two_sorts(_paths(images), image_pattern, mask_pattern)
+        images, masks = _separate(_paths(images), image_pattern, mask_pattern)
     image_files = _expand(_paths(images), image_pattern)
     if not image_files:
-        raise _nothing("image", given, _paths(images))
-    mask_files = {} if no_masks else _masks_by_class(masks or (), mask_pattern or image_pattern, notes)
+        raise _no_files("image", given, _paths(images))
+    mask_files: dict[str, list[Path]] = {}
+    notes: list[str] = []
+    if not no_masks:
+        mask_files, notes = _masks_by_class(masks or (), mask_pattern or image_pattern)
     rows = match_files(image_files, mask_files, image_pattern, mask_pattern)
-    alone = bool(mask_files) and len(image_files) == 1 and all(len(files) == 1 for files in mask_files.values())
-    if alone and not image_pattern and not mask_pattern and any(row.status != "matched" for row in rows):
-        only = {name: files[0] for name, files in mask_files.items()}  # chosen one by one: names need not agree
-        rows = [Row(stem(image_files[0]), image_files[0], only, reason=ONLY_PAIR)]
-    entries = [entry for row in rows for entry in _slices(row)]
-    seen: Counter[str] = Counter()
-    for index, entry in enumerate(entries):
-        seen[entry.name] += 1
-        if seen[entry.name] > 1:
-            entries[index] = entry.replace(name=f"{entry.name} ({seen[entry.name]})")
-    return PairTable(entries=tuple(entries), notes=tuple(notes))
+    if not image_pattern and not mask_pattern and any(row.status != "matched" for row in rows):
+        rows = _only_pair(image_files, mask_files) or rows
+    entries = _unique_names([entry for row in rows for entry in _slices(row)])
+    return PairTable(entries=tuple(entries), folder_notes=tuple(notes))
+
+
+def _only_pair(images: Sequence[Path], masks: Mapping[str, Sequence[Path]]) -> list[Row]:
+    """Return the row of one image with one mask of each class, whatever their names; empty if there are more."""
+    if not masks or len(images) != 1 or any(len(files) != 1 for files in masks.values()):
+        return []
+    only = {name: files[0] for name, files in masks.items()}
+    return [Row(stem(images[0]), images[0], only, reason=ONLY_PAIR)]
+
+
+def _unique_names(entries: Sequence[PairEntry]) -> list[PairEntry]:
+    """Number entries that share a name: ``a``, ``a (2)``, ..."""
+    counts: Counter[str] = Counter()
+    unique = []
+    for entry in entries:
+        counts[entry.name] += 1
+        number = counts[entry.name]
+        unique.append(entry if number == 1 else entry.replace(name=f"{entry.name} ({number})"))
+    return unique
 
 
 def _paths(files: Files) -> list[Path]:
-    many = [files] if isinstance(files, str | Path) else files
-    found: list[Path] = []
-    for path in (Path(file).expanduser().absolute() for file in many):
-        found += sorted(path.parent.glob(path.name), key=natural) if "*" in path.name and not path.exists() else [path]
-    return found
+    """Return absolute paths; a name with ``*`` becomes the files that it matches."""
+    paths: list[Path] = []
+    for file in [files] if isinstance(files, str | Path) else files:
+        path = Path(file).expanduser().absolute()
+        is_pattern = "*" in path.name and not path.exists()
+        paths += sorted(path.parent.glob(path.name), key=natural) if is_pattern else [path]
+    return paths
 
 
-def _nothing(what: str, given: Files, folders: Sequence[Path]) -> UserError:
-    """The sentence for folders without image files: what is in them instead."""
+def _no_files(noun: str, given: Files, folders: Sequence[Path]) -> UserError:
+    """Return the error for folders without image files; it names what they contain instead."""
     expected = "Expected TIFF, PNG, JPEG, BMP or OME-Zarr files."
-    todo = f"Choose the folder that holds the {what}s."
+    todo = f"Choose the folder with the {noun}s."
     if not folders:
         names = [given] if isinstance(given, str | Path) else given
         where = ", ".join(map(str, names)) or "the empty list"
-        return UserError(f"There is no {what} file in {where}.", expected, todo)
-    found = sorted((path for path in folders[0].iterdir() if not path.name.startswith(".")), key=natural)
-    shown = ", ".join(path.name + "/" * path.is_dir() for path in found[:3]) + ", …" * (len(found) > 3)
-    holds = f"it holds {shown}" if found else "it is empty"
-    return UserError(f"There is no {what} file in {folders[0]}: {holds}.", expected, todo)
+        return UserError(f"There is no {noun} file in {where}.", expected, todo)
+    content = sorted((path for path in folders[0].iterdir() if not path.name.startswith(".")), key=natural)
+    names = [path.name + "/" * path.is_dir() for path in content[:3]] + ["…"] * (len(content) > 3)
+    contains = f"it contains {', '.join(names)}" if content else "it is empty"
+    return UserError(f"There is no {noun} file in {folders[0]}: {contains}.", expected, todo)
 
 
 def _is_folder(path: Path) -> bool:
@@ -112,17 +135,17 @@ def _is_folder(path: Path) -> bool:
 
 
 def _expand(paths: Sequence[Path], pattern: str = "") -> list[Path]:
-    """Files as they are, folders as the images in them (as deep as the pattern has folders)."""
-    found: list[Path] = []
+    """Replace folders by the images in them (as deep as the pattern has folders); files stay."""
+    files: list[Path] = []
     for path in paths:
         if not path.exists() and path.suffix.lower() in SUFFIXES:
             raise UserError(f"There is no file {path}.", todo="Check whether it was moved or renamed.")
-        found += [path] if path.exists() and not _is_folder(path) else list_files(path, pattern.count("/"))
-    return list(dict.fromkeys(found))
+        files += [path] if path.exists() and not _is_folder(path) else list_files(path, pattern.count("/"))
+    return list(dict.fromkeys(files))
 
 
-def _two_sorts(paths: list[Path], image_pattern: str, mask_pattern: str) -> tuple[list[Path], Files]:
-    """Images and masks out of one folder or list."""
+def _separate(paths: list[Path], image_pattern: str, mask_pattern: str) -> tuple[list[Path], Files]:
+    """Tell images from masks in one folder or list."""
     if len(paths) == 1 and _is_folder(paths[0]):
         below = {path.name.lower(): path for path in sorted(paths[0].iterdir()) if path.is_dir()}
         image_folder = next((below[name] for name in IMAGE_FOLDERS if name in below), None)
@@ -131,7 +154,7 @@ def _two_sorts(paths: list[Path], image_pattern: str, mask_pattern: str) -> tupl
             return [image_folder], mask_folder
     files = _expand(paths)
     if not files:
-        raise _nothing("image", paths, paths)
+        raise _no_files("image", paths, paths)
     if mask_pattern:
         is_mask = {path for path in files if Pattern(mask_pattern).match(path)}
     else:
@@ -139,34 +162,35 @@ def _two_sorts(paths: list[Path], image_pattern: str, mask_pattern: str) -> tupl
     if image_pattern:
         is_mask -= {path for path in files if not mask_pattern and Pattern(image_pattern).match(path)}
     if not is_mask:
-        raise UserError(
-            f"There {'is 1 image' if len(files) == 1 else f'are {len(files)} images'} in {paths[0]} and no mask.",
+        raise NoMasks(
+            f"There {'is' if len(files) == 1 else 'are'} {plural(len(files), 'image')} in {paths[0]} and no mask.",
             "Expected folders named images and masks, or masks named like image_masks.tif.",
-            "Choose the folder of the masks too; if there are none, say so with no_masks.",
+            "Also choose the folder of the masks; if there are none, set no_masks.",
         )
     return [path for path in files if path not in is_mask], [path for path in files if path in is_mask]
 
 
-def _masks_by_class(masks: Files | Mapping[str, Files], pattern: str, notes: list[str]) -> dict[str, list[Path]]:
+def _masks_by_class(masks: Files | Mapping[str, Files], pattern: str) -> tuple[dict[str, list[Path]], list[str]]:
+    """Return the mask files of each class, and sentences about folders that were left out."""
     if isinstance(masks, Mapping):
         by_class = {name: _expand(_paths(files), pattern) for name, files in masks.items()}
-        for name, found in by_class.items():
-            if not found:
-                raise _nothing("mask", masks[name], _paths(masks[name]))
-        return by_class
+        for name, files in by_class.items():
+            if not files:
+                raise _no_files("mask", masks[name], _paths(masks[name]))
+        return by_class, []
     paths = _paths(masks)
     if len(paths) == 1 and _is_folder(paths[0]) and "/" not in pattern and not list_files(paths[0]):
         folders = [path for path in sorted(paths[0].iterdir()) if _is_folder(path) and list_files(path)]
         if folders:
-            return _choose_folders(folders, notes)
+            return _choose_folders(folders)
     files = _expand(paths, pattern)
     if not files:
-        raise _nothing("mask", masks, paths)
-    return {OBJECT: files}
+        raise _no_files("mask", masks, paths)
+    return {OBJECT: files}, []
 
 
-def _choose_folders(folders: list[Path], notes: list[str]) -> dict[str, list[Path]]:
-    """Subfolders with binary masks are classes; anything else is an alternative that a person may choose instead."""
+def _choose_folders(folders: list[Path]) -> tuple[dict[str, list[Path]], list[str]]:
+    """Take subfolders with binary masks as classes; any other is an alternative that a person may choose instead."""
     kinds: dict[Path, str] = {}
     for folder in folders:
         kinds[folder] = "unreadable"
@@ -177,14 +201,16 @@ def _choose_folders(folders: list[Path], notes: list[str]) -> dict[str, list[Pat
                 continue
             break
     chosen = [folder for folder in folders if kinds[folder] == "binary"] or folders[:1]
-    for folder in folders:
-        if folder not in chosen:
-            notes.append(f"{short(folder)} ({kinds[folder]}) is left out; choose it as the mask folder to use it.")
-    return {folder.name: list_files(folder) for folder in chosen}
+    notes = [
+        f"{short(folder)} ({kinds[folder]}) is left out; choose it as the mask folder to use it."
+        for folder in folders
+        if folder not in chosen
+    ]
+    return {folder.name: list_files(folder) for folder in chosen}, notes
 
 
 def _slices(row: Row) -> Iterator[PairEntry]:
-    """One entry per slice when image and masks are stacks of the same length."""
+    """Yield one entry per slice when image and masks are stacks of the same length, else one entry."""
     entry = PairEntry(
         name=row.name,
         image="" if row.image is None else str(row.image),
@@ -205,7 +231,7 @@ def _slices(row: Row) -> Iterator[PairEntry]:
         return
     for path, number in n_masks.items():
         if number != n_image:
-            reason = f"{short(row.image)} has {n_image} slice{'s' * (n_image > 1)}, {short(path)} has {number}."
+            reason = f"{short(row.image)} has {plural(n_image, 'slice')}, {short(path)} has {number}."
             yield entry.replace(status="broken", reason=reason)
             return
     if n_image == 1:

@@ -1,4 +1,4 @@
-"""Which file names belong together."""
+"""Match the names of images and masks."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.readers import SUFFIXES, short
+from napari_organoid_synth.core.quantities import plural
 
 IMAGE_FOLDERS = ("images", "image", "imgs", "img", "raw")
 MASK_FOLDERS = ("masks", "mask", "labels", "label", "annotations", "ground_truth", "gt")
@@ -23,7 +24,7 @@ _HEAD = re.compile(rf"^({_MASK_WORDS}|{_IMAGE_WORDS})([_\-. ]|(?=\d))", re.IGNOR
 
 @dataclass
 class Row:
-    """One image with its masks, by name alone."""
+    """One image with its masks, matched by name alone."""
 
     name: str
     image: Path | None
@@ -35,37 +36,37 @@ class Row:
 
 
 def stem(path: Path) -> str:
-    """A file name without ``.ome.tif``, ``.png``, ..."""
+    """Return a file name without ``.ome.tif``, ``.png``, ..."""
     return _ENDING.sub("", path.name)
 
 
 def is_mask_name(path: Path) -> bool:
-    """Whether a name ends like that of a mask: ``cell_masks.tif``, ``cell-label.png``."""
+    """Return whether a name ends like that of a mask: ``cell_masks.tif``, ``cell-label.png``."""
     return bool(_MASK_TAIL.search(stem(path)))
 
 
 def _plain(name: str) -> str:
-    """A name without the words that tell images from masks."""
+    """Return a name without the words that tell images from masks."""
     short_name = _HEAD.sub("", _IMAGE_TAIL.sub("", _MASK_TAIL.sub("", name)))
     return short_name or name
 
 
 def natural(path: Path) -> tuple[object, ...]:
-    """Sorts ``a2`` before ``a10``."""
+    """Return a sorting key that puts ``a2`` before ``a10``."""
     parts = re.split(r"(\d+)", path.name.lower())
     return (*((int(part), "") if part.isdigit() else (-1, part) for part in parts), str(path))
 
 
 def list_files(folder: Path, depth: int = 0) -> list[Path]:
-    """Image files of a folder, or of the folders ``depth`` below it, in natural order."""
+    """Return the image files of a folder, or of the folders ``depth`` below it, in natural order."""
     if not folder.is_dir():
         raise UserError(f"There is no folder {folder}.", todo="Check whether it was moved or renamed.")
-    found = [p for p in folder.glob("*/" * depth + "*") if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")]
-    return sorted(found, key=natural)
+    files = [p for p in folder.glob("*/" * depth + "*") if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")]
+    return sorted(files, key=natural)
 
 
 class Pattern:
-    """A file name with places, such as ``{name}_img.tif`` or ``{class}/{group}_d{name}.png``.
+    """A file name with placeholders, such as ``{name}_img.tif`` or ``{class}/{group}_d{name}.png``.
 
     ``{name}`` is what image and mask share; ``{group}`` marks images that must not be split between training and test;
     ``{class}`` is the label of the whole image; ``*`` stands for anything.
@@ -78,8 +79,8 @@ class Pattern:
         if unknown or not self.places or len(set(self.places)) < len(self.places):
             raise UserError(
                 f"The name pattern is '{text}'.",
-                "Expected {name} once, and perhaps {group} or {class}.",
-                "Write for example {name}_img.tif.",
+                "Expected {name} once, and optionally {group} or {class}.",
+                "Write, for example, {name}_img.tif.",
             )
         parts = re.split(r"(\{\w+\}|\*)", text)
         self._regex = re.compile(
@@ -87,14 +88,14 @@ class Pattern:
         )
 
     def match(self, path: Path) -> dict[str, str] | None:
-        """The text in each place, or None. A pattern without ending is held against the name without ending."""
+        """Return the text at each placeholder, or None; a pattern without file ending matches any ending."""
         tail = "/".join(path.parts[-1 - self.text.count("/") :])
-        found = self._regex.fullmatch(tail) or self._regex.fullmatch(_ENDING.sub("", tail))
-        return found and {place: found[f"{place}_"] for place in self.places}
+        matched = self._regex.fullmatch(tail) or self._regex.fullmatch(_ENDING.sub("", tail))
+        return matched and {place: matched[f"{place}_"] for place in self.places}
 
 
 def _keyed(files: Sequence[Path], pattern: str, shared: Sequence[str]) -> dict[Path, tuple[str, dict[str, str]]]:
-    """Every file that fits the pattern with its key and the places."""
+    """Return every file that fits the pattern, with its key and the text at the placeholders."""
     if not pattern:
         return {path: (stem(path), {}) for path in files}
     compiled, keyed = Pattern(pattern), {}
@@ -104,7 +105,7 @@ def _keyed(files: Sequence[Path], pattern: str, shared: Sequence[str]) -> dict[P
             keyed[path] = "_".join(places[place] for place in compiled.places if place in shared), places
     if not keyed:
         raise UserError(
-            f"None of {len(files)} files is named like '{pattern}'.",
+            f"None of {plural(len(files), 'file')} is named like '{pattern}'.",
             "Expected at least one." + "".join(f" The first is {path.name}." for path in files[:1]),
             "Correct the pattern.",
         )
@@ -133,45 +134,57 @@ def match_files(
         path: Row(key, path, group=p.get("group", ""), image_class=p.get("class")) for path, (key, p) in keyed.items()
     }
     by_key: dict[str, list[Path]] = defaultdict(list)
-    by_plain: dict[str, list[Path]] = defaultdict(list)
     for path, (key, _) in keyed.items():
         by_key[key].append(path)
-        by_plain[_plain(key)].append(path)
-    left_over: list[Row] = []
+    orphans: list[Row] = []
     for name, files in masks.items():
-        candidates: dict[Path, list[Path]] = defaultdict(list)
-        loose: list[tuple[Path, str]] = []
-        for mask, (key, _) in _keyed(files, mask_pattern, shared).items():
-            for image in by_key[key]:
-                candidates[image].append(mask)
-            if not by_key[key]:
-                loose.append((mask, key))
-        exact = set(candidates)
-        for mask, key in loose:
-            fits = [image for image in by_plain[_plain(key)] if image not in exact]
-            for image in fits:
-                candidates[image].append(mask)
-            if not fits:
-                taken = by_plain[_plain(key)]
-                why = f"{short(taken[0])} has another mask" if taken else f"no image is named like {short(mask)}"
-                left_over.append(Row(key, None, {name: mask}, "orphan", why))
+        candidates, unmatched = _match_class(name, _keyed(files, mask_pattern, shared), by_key)
+        orphans += unmatched
         for image, row in rows.items():
-            _add(row, name, candidates.get(image, []), len(masks))
-    for paths in by_key.values():
-        for path in paths[1:] if len(paths) > 1 else ():
-            for one in {path, paths[0]}:
-                rows[one].status = "ambiguous"
-                rows[one].reason = "images of one name: " + ", ".join(short(p) for p in paths)
-    return [*rows.values(), *left_over]
+            _add_masks(row, name, candidates.get(image, []), len(masks))
+    for same in by_key.values():
+        for path in same if len(same) > 1 else ():
+            rows[path].status = "ambiguous"
+            rows[path].reason = "images of one name: " + ", ".join(short(image) for image in same)
+    return [*rows.values(), *orphans]
 
 
-def _add(row: Row, name: str, found: Sequence[Path], n_classes: int) -> None:
-    which = "mask" if n_classes == 1 else f"mask of '{name}'"
-    if not found:
+def _match_class(
+    name: str, masks: Mapping[Path, tuple[str, dict[str, str]]], by_key: Mapping[str, list[Path]]
+) -> tuple[dict[Path, list[Path]], list[Row]]:
+    """Return the masks of one class that fit each image, and a row for every mask that fits none.
+
+    An image with a mask of exactly its name takes no other.
+    """
+    by_plain: dict[str, list[Path]] = defaultdict(list)
+    for key, images in by_key.items():
+        by_plain[_plain(key)] += images
+    candidates: dict[Path, list[Path]] = defaultdict(list)
+    for mask, (key, _) in masks.items():
+        for image in by_key.get(key, ()):
+            candidates[image].append(mask)
+    exact, orphans = set(candidates), []
+    for mask, (key, _) in masks.items():
+        if key in by_key:
+            continue
+        alike = by_plain.get(_plain(key), [])
+        free = [image for image in alike if image not in exact]
+        for image in free:
+            candidates[image].append(mask)
+        if not free:
+            reason = f"{short(alike[0])} has another mask" if alike else f"no image is named like {short(mask)}"
+            orphans.append(Row(key, None, {name: mask}, "orphan", reason))
+    return candidates, orphans
+
+
+def _add_masks(row: Row, name: str, files: Sequence[Path], n_classes: int) -> None:
+    """Add the mask of one class to a row; none makes it an orphan, several make it ambiguous."""
+    noun = "mask" if n_classes == 1 else f"mask of '{name}'"
+    if not files:
         row.status = "orphan" if row.status == "matched" else row.status
-        row.reason = "; ".join(filter(None, [row.reason, f"no {which} is named like {short(row.image or Path())}"]))
+        row.reason = "; ".join(filter(None, [row.reason, f"no {noun} is named like {short(row.image or Path())}"]))
         return
-    row.masks[name] = found[0]
-    if len(found) > 1:
+    row.masks[name] = files[0]
+    if len(files) > 1:
         row.status = "ambiguous"
-        row.reason = f"{len(found)} files fit as {which}: " + ", ".join(short(path) for path in found)
+        row.reason = f"{len(files)} files fit as {noun}: " + ", ".join(short(path) for path in files)

@@ -1,4 +1,4 @@
-"""What the numbers of a mask mean: one object, named classes, or an id per object."""
+"""Detect what the numbers of a mask mean: object or not, named classes, or an id per object."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from numpy.typing import NDArray
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.pair import MaskKind
+from napari_organoid_synth.core.quantities import pixels
 
 MAX_CLASSES = 32
 NOTED = "as noted before"
-_FEW = 20
-_CODE_GAP = 8
+_MAX_CODES = 20  # more different values are ids
+_MIN_CODE_GAP = 8  # classes are often coded 0, 128, 255; ids have no gaps
 _SPECK = 16  # px: the halo that JPEG leaves along an edge falls into pieces smaller than this
 
 
 @dataclass(frozen=True)
 class MaskFacts:
-    """What a label image holds.
+    """Content of a label image.
 
     Parameters
     ----------
@@ -45,7 +46,7 @@ class MaskFacts:
 
 
 def pieces_of(labels: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Connected pieces (8 neighbours) of equal labels, numbered 1..n row by row."""
+    """Number the connected pieces (8 neighbours) of equal labels 1..n, row by row."""
     from skimage import measure
 
     label: Any = measure.label
@@ -54,14 +55,14 @@ def pieces_of(labels: NDArray[np.int32]) -> NDArray[np.int32]:
 
 
 def inspect_mask(labels: NDArray[np.int32], where: str, kind: MaskKind | None = None) -> MaskFacts:
-    """Find out what a mask means.
+    """Detect what a mask means.
 
     Parameters
     ----------
     labels : NDArray (Y, X) int32, 0 is background
         As read from the file.
     where : str
-        Its file, for the sentence if it is unusable.
+        Its file, for the message if it is unusable.
     kind : str, optional
         The meaning, if it is known.
 
@@ -72,7 +73,7 @@ def inspect_mask(labels: NDArray[np.int32], where: str, kind: MaskKind | None = 
     """
     values, areas = np.unique(labels, return_counts=True)
     values, areas = (values[1:], areas[1:]) if values.size and values[0] == 0 else (values, areas)
-    size = f"{labels.shape[0]} × {labels.shape[1]} px"
+    size = pixels(labels.shape)
     if not values.size:
         raise UserError(
             f"The mask {where} is empty: all {size} are 0.",
@@ -82,8 +83,8 @@ def inspect_mask(labels: NDArray[np.int32], where: str, kind: MaskKind | None = 
     if values.size == 1 and areas[0] == labels.size:
         raise UserError(
             f"The mask {where} has one value, {values[0]}, in all {size}.",
-            "Expected 0 for background beside the objects.",
-            "Check whether the right file was saved.",
+            "Expected 0 for the background.",
+            "Check whether this is the right file.",
         )
     pieces = pieces_of(labels)
     piece_areas = np.bincount(pieces.ravel())[1:]
@@ -100,11 +101,11 @@ def inspect_mask(labels: NDArray[np.int32], where: str, kind: MaskKind | None = 
 def _refuse_grey(
     labels: NDArray[np.int32], values: NDArray[np.int32], areas: NDArray[np.intp], pieces: NDArray[np.int32], where: str
 ) -> None:
-    """Labels are flat areas; photographs and blurred edges are not."""
+    """Refuse photographs and blurred edges: labels are flat areas."""
     if values.size <= 2:
         return
     differing = float(np.mean(labels[:, 1:] != labels[:, :-1])) if labels.shape[1] > 1 else 0.0
-    if values.size > _FEW and differing > 0.4:
+    if values.size > _MAX_CODES and differing > 0.4:
         raise UserError(
             f"The mask {where} looks like an image: {100 * differing:.0f} % of neighbouring pixels differ, "
             f"{values.size} values.",
@@ -117,7 +118,7 @@ def _refuse_grey(
     n_pieces = len(np.unique(pieces[between]))
     if 128 <= top <= 255 and n_between < _SPECK * n_pieces and int(areas[-1]) > n_between:
         raise UserError(
-            f"The mask {where} has blurred edges: {n_between} px lie between 0 and {top}.",
+            f"The mask {where} has blurred edges: {n_between:,} px lie between 0 and {top}.",
             f"Expected only 0 and {top}.",
             "Threshold it, and save it as PNG or TIFF; JPEG blurs edges.",
         )
@@ -128,9 +129,9 @@ def _guess(values: NDArray[np.int32], n_pieces: int) -> tuple[MaskKind, str]:
     if number == 1:
         return "binary", f"one value, {values[0]}, beside 0"
     gap = int(np.diff(values, prepend=0).min())
-    if number <= _FEW and values[-1] <= 255 and gap >= _CODE_GAP:
+    if number <= _MAX_CODES and values[-1] <= 255 and gap >= _MIN_CODE_GAP:
         return "classes", f"{number} widely spaced values ({_listed(values)})"
-    if number <= _FEW and n_pieces > 2 * number:
+    if number <= _MAX_CODES and n_pieces > 2 * number:
         return "classes", f"{number} values ({_listed(values)}) in {n_pieces} pieces"
     return "instances", f"{number} values from {values[0]} to {values[-1]}, {n_pieces} pieces"
 
@@ -141,32 +142,32 @@ def _listed(values: Sequence[int] | NDArray[np.int32]) -> str:
 
 
 def decide_kind(facts: Sequence[MaskFacts]) -> tuple[MaskKind, str]:
-    """The one kind of a whole set, and why.
+    """Decide on one kind for a whole set, and give the reason.
 
-    An image with a single object tells little, so one instance image makes the set instances; the same two to five
-    numbers in every one of at least five images are classes rather than objects that happen to be as many.
+    A mask with a single object tells little, so one instance mask makes the set instances; the same two to five
+    numbers in every one of at least five masks are classes rather than objects that happen to be as many.
     """
-    number = {kind: sum(fact.kind == kind for fact in facts) for kind in ("binary", "classes", "instances")}
-    if not facts or number["binary"] == len(facts):
-        return "binary", _say("binary", facts)
-    same = {fact.values for fact in facts}
-    looked_at = all(fact.reason != NOTED for fact in facts)
-    if looked_at and len(facts) >= 5 and len(same) == 1 and 2 <= len(facts[0].values) <= 5 and not number["binary"]:
+    counts = {kind: sum(fact.kind == kind for fact in facts) for kind in ("binary", "classes", "instances")}
+    if not facts or counts["binary"] == len(facts):
+        return "binary", _reason("binary", facts)
+    values = {fact.values for fact in facts}
+    detected = all(fact.reason != NOTED for fact in facts)
+    if detected and len(facts) >= 5 and len(values) == 1 and 2 <= len(facts[0].values) <= 5 and not counts["binary"]:
         return "classes", f"the same values ({_listed(facts[0].values)}) in all {len(facts)} masks"
-    kind: MaskKind = "classes" if number["classes"] > number["instances"] else "instances"
-    return kind, _say(kind, facts)
+    kind: MaskKind = "classes" if counts["classes"] > counts["instances"] else "instances"
+    return kind, _reason(kind, facts)
 
 
-def _say(kind: MaskKind, facts: Sequence[MaskFacts]) -> str:
-    those = [fact for fact in facts if fact.kind == kind]
-    if not those:
+def _reason(kind: MaskKind, facts: Sequence[MaskFacts]) -> str:
+    alike = [fact for fact in facts if fact.kind == kind]
+    if not alike:
         return "no mask could be read"
-    text = NOTED if those[0].reason == NOTED else f"{those[0].reason} in the first mask"
-    return text if len(those) == len(facts) else f"{len(those)} of {len(facts)} masks look so; {text}"
+    text = NOTED if alike[0].reason == NOTED else f"{alike[0].reason} in the first mask"
+    return text if len(alike) == len(facts) else f"{len(alike)} of {len(facts)} masks look like it; {text}"
 
 
 def merge_classes(masks: Sequence[NDArray[np.int32]]) -> tuple[NDArray[np.int32], int]:
-    """Masks of one image as classes 1..K; where they overlap the later wins.
+    """Merge the masks of one image to classes 1..K; where they overlap the later wins.
 
     Returns
     -------
@@ -183,19 +184,19 @@ def merge_classes(masks: Sequence[NDArray[np.int32]]) -> tuple[NDArray[np.int32]
 
 
 def convert(labels: NDArray[np.int32], kind: MaskKind, class_values: Sequence[int], where: str) -> NDArray[np.int32]:
-    """Labels as stored, brought into the form of a kind.
+    """Convert labels as stored to the form of a kind.
 
     Parameters
     ----------
     labels : NDArray (Y, X) int32
         As read from the file, or merged by `merge_classes`.
     kind : str
-        ``binary``: whatever is not 0 becomes 1. ``classes``: the code ``class_values[k - 1]`` becomes k. ``instances``:
-        ids stay; a mask with a single value, or with class codes, is taken apart into connected pieces.
+        ``binary``: every value but 0 becomes 1. ``classes``: the code ``class_values[k - 1]`` becomes k. ``instances``:
+        ids stay; a mask with a single value, or with class codes, is split into connected pieces.
     class_values : sequence of int
-        Codes of the classes, ascending; empty if the mask holds no classes.
+        Codes of the classes, ascending; empty if the mask has no classes.
     where : str
-        Its file, for the sentence if a code is unknown.
+        Its file, for the message if a code is unknown.
     """
     if kind == "binary":
         return np.asarray(labels != 0, np.int32)
@@ -206,7 +207,7 @@ def convert(labels: NDArray[np.int32], kind: MaskKind, class_values: Sequence[in
     wrong = (labels != 0) & (known[np.minimum(place, len(known) - 1)] != labels)
     if wrong.any():
         raise UserError(
-            f"The mask {where} holds the value {labels[wrong][0]} in {int(wrong.sum())} px.",
+            f"The mask {where} has the value {labels[wrong][0]} in {int(wrong.sum()):,} px.",
             f"Expected the classes {_listed(known)}.",
             "Check the pairs again.",
         )

@@ -1,4 +1,4 @@
-"""The border to files: images and masks of any origin in, pairs as OME-TIFF out and back."""
+"""Files: images and masks of any origin are read, pairs are written as OME-TIFF and read back."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_organoid_synth import __version__
 from napari_organoid_synth.core.atomic import write_bytes
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs import ome_xml
 from napari_organoid_synth.core.pairs.pair import RGB, SamplePair, Source
 from napari_organoid_synth.core.pairs.readers import Reader, damaged, open_reader, short
+from napari_organoid_synth.core.pairs.record import PairRecord
 from napari_organoid_synth.core.project import file_stem
+from napari_organoid_synth.core.quantities import pixels
 
 IMAGE_ENDING, LABELS_ENDING = ".ome.tif", "_labels.ome.tif"
-MAP_ENDINGS = {"probability": "_probability.ome.tif", "flow": "_flow.ome.tif"}  # of what a segmenter says beside labels
+MAP_ENDINGS = {"probability": "_probability.ome.tif", "flow": "_flow.ome.tif"}  # what a segmenter writes beside labels
 MAX_LABEL = np.iinfo(np.int32).max
 _OME_TYPES = {"float32": "float", "float64": "double"} | {
     name: name for name in ("int8", "int16", "int32", "uint8", "uint16", "uint32")
@@ -31,7 +32,7 @@ _STORED_AS = {"float16": "float32", "bool": "uint8"}  # OME has no word for thes
 
 @dataclass(frozen=True)
 class ImageInfo:
-    """What a file says about one of its planes.
+    """Metadata of one plane of a file.
 
     Parameters
     ----------
@@ -77,7 +78,7 @@ def _opened(path: Path, page: int | None) -> Iterator[tuple[Reader, ImageInfo]]:
 
 
 def read_info(path: Path | str, page: int | None = None) -> ImageInfo:
-    """Size, dtype, pixel size and number of planes of an image file, without its pixels.
+    """Read size, dtype, pixel size and number of planes of an image file, without its pixels.
 
     Raises
     ------
@@ -89,7 +90,7 @@ def read_info(path: Path | str, page: int | None = None) -> ImageInfo:
 
 
 def read_image(path: Path | str, page: int | None = None) -> tuple[NDArray[Any], ImageInfo]:
-    """One plane of an image file.
+    """Read one plane of an image file.
 
     Parameters
     ----------
@@ -118,7 +119,7 @@ def _read(path: Path, page: int | None, palette: bool) -> tuple[NDArray[Any], Im
             raise UserError(
                 f"{short(path)} is a stack of {reader.n_pages} slices.",
                 "Expected one image.",
-                "Choose a slice, or save the slices as channels if that is what they are.",
+                "Choose a slice; if the slices are channels, save them as channels.",
             )
         image = reader.read(page or 0, palette)
         if image.dtype == bool:
@@ -132,9 +133,16 @@ def _read(path: Path, page: int | None, palette: bool) -> tuple[NDArray[Any], Im
 
 
 def read_labels(path: Path | str, page: int | None = None) -> NDArray[np.int32]:
-    """A mask or label image, numbers as stored.
+    """Read a mask or label image, numbers as stored.
 
-    Float with whole numbers, RGB with three equal channels and any integer type are taken when nothing is lost.
+    Whole numbers stored as float, RGB with three equal channels and any integer type are accepted.
+
+    Parameters
+    ----------
+    path : Path
+        TIFF, OME-TIFF, PNG, BMP or OME-Zarr.
+    page : int, optional
+        Which plane of a stack; may be left out if there is only one.
 
     Returns
     -------
@@ -143,7 +151,7 @@ def read_labels(path: Path | str, page: int | None = None) -> NDArray[np.int32]:
     Raises
     ------
     UserError
-        If the file cannot be read or its values are no labels.
+        If the file cannot be read or its values are not labels.
     """
     path = Path(path)
     values, info = _read(path, page, palette=True)
@@ -153,22 +161,27 @@ def read_labels(path: Path | str, page: int | None = None) -> NDArray[np.int32]:
         if differing:
             kind = "RGB" if info.channel_names[:3] == RGB else f"an image of {len(values)} channels"
             raise UserError(
-                f"The mask {where} is {kind}, {values.shape[1]} × {values.shape[2]} px; "
-                f"its channels differ in {differing} px.",
-                "Expected one channel in which 0 is background and every object or class has its number.",
+                f"The mask {where} is {kind}, {pixels(values.shape[1:])}; its channels differ in {differing} px.",
+                "Expected one channel in which 0 is background and every object or class has its own number.",
                 "Save the label numbers instead of their colours.",
             )
     return as_labels(values[0], where)
 
 
 def as_labels(values: NDArray[Any], where: str) -> NDArray[np.int32]:
-    """Numbers as int32 labels, or the sentence why they are none; ``where`` names them in it."""
+    """Convert numbers to int32 labels.
+
+    Raises
+    ------
+    UserError
+        If they are not whole, negative or too large; ``where`` names them in the message.
+    """
     if values.dtype == bool:
         return values.astype(np.int32)
     if values.dtype.kind == "f":
         if not np.isfinite(values).all():
             raise UserError(
-                f"The mask {where} is {values.dtype} with {int((~np.isfinite(values)).sum())} px that are no number.",
+                f"The mask {where} is {values.dtype} and has {int((~np.isfinite(values)).sum()):,} px without a value.",
                 "Expected whole numbers, 0 for background.",
                 "Save it as an integer label image.",
             )
@@ -177,130 +190,123 @@ def as_labels(values: NDArray[Any], where: str) -> NDArray[np.int32]:
             raise UserError(
                 f"The mask {where} is {values.dtype} with fractions such as {fractions[0]:.4g} in {fractions.size} px.",
                 "Expected whole numbers, 0 for background.",
-                "If these are probabilities, threshold them; save it as an integer label image.",
+                "If these are probabilities, threshold them, then save an integer label image.",
             )
     elif values.dtype.kind not in "iu":
         raise UserError(f"The mask {where} is {values.dtype}.", "Expected whole numbers, 0 for background.")
     if values.size and (values.min() < 0 or values.max() > MAX_LABEL):
         worst = values.min() if values.min() < 0 else values.max()
         raise UserError(
-            f"The mask {where} is {values.dtype} and holds the label {int(worst)}.",
-            f"Expected labels from 0 to {MAX_LABEL}.",
+            f"The mask {where} ({values.dtype}) contains the label {int(worst)}.",
+            f"Expected labels from 0 to {MAX_LABEL:,}.",
             "Number the objects again from 1.",
         )
     return values.astype(np.int32)
 
 
 def pair_paths(folder: Path, name: str) -> tuple[Path, Path]:
-    """Where `write_pair` puts image and labels of that name."""
+    """Return the files of image and labels that `write_pair` writes for that name."""
     stem = file_stem(name)
     return folder / f"{stem}{IMAGE_ENDING}", folder / f"{stem}{LABELS_ENDING}"
 
 
 def write_pair(folder: Path, pair: SamplePair) -> tuple[Path, Path]:
-    """Write ``NAME.ome.tif`` and ``NAME_labels.ome.tif``, each beside and renamed; `read_pair` is the inverse.
+    """Write ``NAME.ome.tif`` and ``NAME_labels.ome.tif``, each atomically; `read_pair` is the inverse.
 
     The image keeps its dtype, RGB stays RGB, labels are uint16 (int32 above 65 535). Name, kind of mask, class names,
     image class, source and provenance go into the OME annotations. Equal pairs give equal bytes.
 
+    Parameters
+    ----------
+    folder : Path
+        Is made if it is missing.
+    pair : SamplePair
+        Its name becomes the file name.
+
+    Returns
+    -------
+    (Path, Path)
+        Files of image and labels.
+
     Raises
     ------
     UserError
-        If OME-TIFF cannot hold the dtype or another image has that file name.
+        If OME-TIFF cannot store the dtype, or another image has that file name.
     """
     image_path, labels_path = pair_paths(Path(folder), pair.name)
     stored = _STORED_AS.get(pair.image.dtype.name, pair.image.dtype.name)
     if stored not in _OME_TYPES:
         raise UserError(
             f"The image of '{pair.name}' is {pair.image.dtype}.",
-            f"OME-TIFF holds {', '.join(_OME_TYPES)}.",
+            f"Expected a type of OME-TIFF: {', '.join(_OME_TYPES)}.",
             "Convert the image first.",
         )
-    _refuse_stranger(image_path, pair.name)
+    _refuse_other_file(image_path, pair.name)
     write_labels(labels_path, pair)
-    # The image comes last: where it is, the pair is whole.
-    record, facts = _annotations(pair, labels_path)
+    # The image comes last: where it is, the pair is complete.
     image = pair.image.astype(stored, copy=False)
-    write_bytes(image_path, _encode(image, pair, record, facts | {"role": "image"}, pair.channel_names))
+    write_bytes(image_path, _encode(image, pair, _facts(pair, labels_path, "image"), pair.channel_names))
     return image_path, labels_path
 
 
 def write_labels(path: Path, pair: SamplePair) -> None:
     """Write the labels of a pair alone, as `write_pair` does."""
-    record, facts = _annotations(pair, path)
     labels = pair.labels.astype(np.uint16 if pair.labels.max(initial=0) <= 65535 else np.int32)
-    write_bytes(path, _encode(labels[None], pair, record, facts | {"role": "labels"}, ("labels",)))
+    write_bytes(path, _encode(labels[None], pair, _facts(pair, path, "labels"), ("labels",)))
 
 
 def write_maps(path: Path, pair: SamplePair, maps: NDArray[np.float32], names: tuple[str, ...]) -> None:
-    """Write maps (K, Y, X) that belong to the labels of a pair, such as probabilities; one channel name each."""
-    record, facts = _annotations(pair, path)
-    write_bytes(path, _encode(maps.astype(np.float32), pair, record, facts | {"role": "maps"}, names))
+    """Write maps (K, Y, X) that belong to the labels of a pair, such as probabilities; one name per map."""
+    write_bytes(path, _encode(maps.astype(np.float32), pair, _facts(pair, path, "maps"), names))
 
 
-def _annotations(pair: SamplePair, labels_path: Path) -> tuple[dict[str, Any], dict[str, str]]:
-    """What goes into the files of a pair beside pixels: for us, and for other readers."""
-    record: dict[str, Any] = {
-        "name": pair.name,
-        "mask_kind": pair.mask_kind,
-        "class_names": list(pair.class_names),
-        "image_class": pair.image_class,
-        "channel_names": list(pair.channel_names),
-        "dtype": pair.image.dtype.name,
-        "source": {
-            "kind": pair.source.kind,
-            "files": list(pair.source.files),
-            "provenance": pair.source.provenance,
-        },
-        "software": f"napari-organoid-synth {__version__}",
-    }
-    facts = {
-        "synthetic": "true" if pair.source.kind in ("synthetic", "simulated") else "false",
+def _facts(pair: SamplePair, labels_path: Path, role: str) -> dict[str, str]:
+    """Describe a pair for people and other programs, as keys and values."""
+    record = PairRecord.of(pair)
+    return {
+        "synthetic": "true" if record.is_synthetic else "false",
         "source": pair.source.kind,
         "mask kind": pair.mask_kind,
         "class names": ", ".join(pair.class_names),
         "image class": pair.image_class or "",
         "labels": labels_path.name,
-        "software": record["software"],
+        "software": record.software,
+        "role": role,
     }
-    return record, facts
 
 
-def _refuse_stranger(path: Path, name: str) -> None:
-    """Never write over a file that is not an earlier version of the same pair."""
+def _refuse_other_file(path: Path, name: str) -> None:
+    """Refuse to overwrite a file unless it is an earlier version of the same pair."""
     if not path.exists():
         return
     try:
-        found = (read_record(path) or {}).get("name")
+        record = read_record(path)
     except UserError:
-        found = None
-    if found != name:
+        record = None
+    if record is None or record.name != name:
         raise UserError(
-            f"{short(path)} exists and is not the pair '{name}'" + (f" but '{found}'." if found else "."),
+            f"{short(path)} exists and is not the pair '{name}'" + (f" but '{record.name}'." if record else "."),
             "Expected a free file name.",
             "Choose another folder or name.",
         )
 
 
-def _encode(
-    image: NDArray[Any], pair: SamplePair, record: dict[str, Any], facts: dict[str, str], names: tuple[str, ...]
-) -> bytes:
+def _encode(image: NDArray[Any], pair: SamplePair, facts: dict[str, str], names: tuple[str, ...]) -> bytes:
+    """Return the bytes of an OME-TIFF of the image (C, Y, X) with the record of the pair."""
     import tifffile
 
-    rgb = names == RGB
-    is_labels = facts["role"] == "labels"
+    rgb, is_labels = names == RGB, facts["role"] == "labels"
     image = image.astype(image.dtype.newbyteorder("<"), copy=False)
-    xml = ome_xml.build(
+    description = ome_xml.ImageDescription(
         name=pair.name + (" labels" if is_labels else ""),
         shape=(image.shape[0], image.shape[1], image.shape[2]),
-        ome_type=_OME_TYPES[image.dtype.name],
-        rgb=rgb,
-        record=record,
-        facts=facts,
+        pixel_type=_OME_TYPES[image.dtype.name],
+        is_rgb=rgb,
         pixel_size=pair.pixel_size,
         channel_names=names,
-        creator=record["software"],
+        creator=facts["software"],
     )
+    xml = ome_xml.build(description, PairRecord.of(pair).as_json(), facts)
     resolution = {}
     if pair.pixel_size is not None:
         height, width = pair.pixel_size
@@ -320,8 +326,14 @@ def _encode(
     return stream.getvalue()
 
 
-def read_record(path: Path) -> dict[str, Any] | None:
-    """What `write_pair` noted in a file, or None for any other file."""
+def read_record(path: Path) -> PairRecord | None:
+    """Read the record that `write_pair` put into a file, or None for any other file.
+
+    Raises
+    ------
+    UserError
+        If the file is damaged.
+    """
     if not path.name.endswith(IMAGE_ENDING):
         return None
     import tifffile
@@ -331,11 +343,23 @@ def read_record(path: Path) -> dict[str, Any] | None:
             text = file.ome_metadata
     except Exception as error:  # damaged files raise whatever the library stumbles over
         damaged(path, "TIFF", error)
-    return ome_xml.parse_record(text) if text else None
+    values = ome_xml.parse_record(text) if text else None
+    if values is None:
+        return None
+    try:
+        return PairRecord.parse(values)
+    except UserError as error:
+        damaged(path, "OME-TIFF", f"its record cannot be read ({error.found})")
+
+
+def read_source(path: Path) -> Source:
+    """Read where an image or mask comes from; a file of another program counts as real, without provenance."""
+    record = read_record(path)
+    return Source() if record is None else record.source
 
 
 def read_pair(image_path: Path | str, labels_path: Path | None = None) -> SamplePair:
-    """The pair that `write_pair` wrote, exactly.
+    """Read a pair that `write_pair` wrote; all fields and pixels are the same.
 
     Parameters
     ----------
@@ -343,6 +367,10 @@ def read_pair(image_path: Path | str, labels_path: Path | None = None) -> Sample
         ``NAME.ome.tif``.
     labels_path : Path, optional
         Default: ``NAME_labels.ome.tif`` beside it.
+
+    Returns
+    -------
+    SamplePair
 
     Raises
     ------
@@ -356,18 +384,17 @@ def read_pair(image_path: Path | str, labels_path: Path | None = None) -> Sample
     if record is None:
         raise UserError(
             f"{short(path)} was not written by napari-organoid-synth.",
-            "Expected a pair with its annotations.",
+            "Expected a pair with its OME annotations.",
             "Load image and mask as a pair in the Pairs dock.",
         )
-    source = record["source"]
     return SamplePair(
-        name=record["name"],
-        image=np.asarray(image).astype(record["dtype"], copy=False),
+        name=record.name,
+        image=np.asarray(image).astype(record.dtype or image.dtype, copy=False),
         labels=labels,
-        mask_kind=record["mask_kind"],
-        class_names=tuple(record["class_names"]),
+        mask_kind=record.mask_kind,
+        class_names=record.class_names,
         pixel_size=info.pixel_size,
-        channel_names=tuple(record["channel_names"]),
-        image_class=record["image_class"],
-        source=Source(source["kind"], tuple(source["files"]), source["provenance"]),
+        channel_names=record.channel_names,
+        image_class=record.image_class,
+        source=record.source,
     )

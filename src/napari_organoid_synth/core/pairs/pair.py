@@ -1,4 +1,4 @@
-"""The currency of the project: one image with its label image."""
+"""A pair, the currency of the project: one image with its label image."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.quantities import pixels
 
 MaskKind = Literal["binary", "classes", "instances"]
 SourceKind = Literal["real", "synthetic", "simulated", "drawn", "predicted"]
@@ -29,7 +30,7 @@ class Source:
     files : tuple of str
         The files it was read from.
     provenance : dict
-        What is needed to make it again (model hash, seed, source mask, ...); JSON values only.
+        What is needed to generate it again (model hash, seed, source mask, ...); JSON values only.
     """
 
     kind: SourceKind = "real"
@@ -39,7 +40,7 @@ class Source:
 
 @dataclass(frozen=True, eq=False)
 class SamplePair:
-    """An image and its label image; what every stage takes and gives.
+    """An image and its label image; what every stage takes and returns.
 
     Parameters
     ----------
@@ -81,15 +82,10 @@ class SamplePair:
             raise UserError(
                 f"Image of '{self.name}' has {self.image.ndim} axes, shape {self.image.shape}.",
                 "Expected (channel, y, x).",
-                "Choose a single plane or split the stack into slices.",
+                "Choose a single plane, or split the stack into slices.",
             )
         if self.labels.shape != self.image.shape[1:]:
-            raise UserError(
-                f"'{self.name}': the image is {self.image.shape[1]} × {self.image.shape[2]} px, "
-                f"the mask {' × '.join(map(str, self.labels.shape))} px.",
-                "Expected the same height and width.",
-                "Export the mask again at the size of the image.",
-            )
+            raise size_mismatch(self.name, self.image, self.labels)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -107,9 +103,9 @@ class SamplePair:
         return int(np.count_nonzero(np.unique(self.labels)))
 
     def shrunk(self, scale: float) -> SamplePair:
-        """The pair at ``scale`` (0 < scale <= 1) of its height and width; itself at 1.
+        """Return the pair at ``scale`` (0 < scale <= 1) of its height and width; itself at 1.
 
-        Pixels of the image are averaged. A pixel of the mask takes the label in its middle, so that lines thinner than
+        Pixels of the image are averaged. A pixel of the mask takes the label at its centre, so that lines thinner than
         1 / scale px are interrupted and objects smaller than that may vanish.
         """
         height, width = (max(1, round(side * scale)) for side in self.size)
@@ -134,12 +130,21 @@ class SamplePair:
         )
 
     def replace(self, **changes: Any) -> SamplePair:
-        """A copy with some fields changed."""
+        """Return a copy with some fields changed."""
         return replace(self, **changes)
 
 
+def size_mismatch(name: str, image: NDArray[Any], labels: NDArray[Any]) -> UserError:
+    """Return the error for an image (C, Y, X) and labels of another height or width."""
+    return UserError(
+        f"'{name}': the image is {pixels(image.shape[1:])}, the mask {pixels(labels.shape)}.",
+        "Expected the same height and width.",
+        "Export the mask again at the size of the image.",
+    )
+
+
 def content_hash(*arrays: NDArray[Any]) -> str:
-    """SHA-256 of shapes, dtypes and values; equal pixels give equal text wherever they are stored."""
+    """Return the SHA-256 of shapes, dtypes and values as hexadecimal text; equal arrays give equal text."""
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(f"{array.shape}{array.dtype.str}".encode())

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from napari_organoid_synth.core.pairs.pair import SamplePair
 
-SIDE = 192
+THUMBNAIL_SIDE = 192  # px
 _COLOURS = {  # rows: channels; columns: red, green, blue
     1: ((1, 1, 1),),
     2: ((1, 0, 1), (0, 1, 0)),
@@ -19,8 +19,8 @@ _COLOURS = {  # rows: channels; columns: red, green, blue
 }
 
 
-def make_thumbnail(pair: SamplePair, side: int = SIDE) -> tuple[bytes, bytes]:
-    """PNG of the image (8-bit, grey where it is) and of the labels (16-bit), the longer edge at most ``side`` px."""
+def make_thumbnail(pair: SamplePair, side: int = THUMBNAIL_SIDE) -> tuple[bytes, bytes]:
+    """Return PNG of the image (8-bit) and of the labels (16-bit), the longer edge at most ``side`` px."""
     image, labels = picture(pair.image, pair.is_rgb), pair.labels
     height, width = pair.size
     shrink = min(1.0, side / max(height, width))
@@ -36,14 +36,14 @@ def make_thumbnail(pair: SamplePair, side: int = SIDE) -> tuple[bytes, bytes]:
 
 
 def picture(image: NDArray[Any], rgb: bool = False, between: Sequence[tuple[float, float]] = ()) -> NDArray[np.uint8]:
-    """An image as a person looks at it.
+    """Convert an image to the picture that a person sees.
 
     Parameters
     ----------
     image : NDArray (C, Y, X), any dtype
         Values that are not finite become black.
     rgb : bool
-        Stretch the channels together, so that colours stay. Otherwise each channel gets its own contrast; two are
+        Stretch the channels together, so that colours are kept. Otherwise each channel has its own contrast; two are
         shown in magenta and green, of more the first three in red, green and blue.
     between : sequence of (float, float)
         For each channel shown, the values that become black and white, so that several images can be compared; default:
@@ -67,7 +67,7 @@ def picture(image: NDArray[Any], rgb: bool = False, between: Sequence[tuple[floa
 
 
 def coloured(channels: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Channels (1 to 3, Y, X), 0 black and 1 bright, in the colours of `picture`, (Y, X, 3)."""
+    """Convert channels (1 to 3, Y, X), 0 black and 1 bright, to the colours of `picture`, (Y, X, 3)."""
     scaled = np.clip(np.nan_to_num(channels), 0, 1)
     colours = np.asarray(_COLOURS[len(scaled)], dtype=np.float32)
     mixed = np.minimum(np.tensordot(scaled, colours, axes=(0, 0)), 1)  # (Y, X, 3)
@@ -75,7 +75,7 @@ def coloured(channels: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def limits(values: NDArray[np.float32]) -> tuple[float, float]:
-    """Values shown as black and as white: percentiles 0.2 and 99.8, or the extremes where these are equal."""
+    """Return the values shown as black and as white: percentiles 0.2 and 99.8, or the extremes if these are equal."""
     values = values[np.isfinite(values)]
     low, high = np.percentile(values, [0.2, 99.8]) if values.size else (0.0, 0.0)
     if low == high and values.size:
@@ -84,14 +84,14 @@ def limits(values: NDArray[np.float32]) -> tuple[float, float]:
 
 
 def shown_limits(image: NDArray[Any]) -> tuple[float, float]:
-    """Which values of an image (1, Y, X) `picture` shows as black and as white."""
+    """Return the values of an image (1, Y, X) that `picture` shows as black and as white."""
     channel = np.asarray(image[0], dtype=np.float32)
     step = max(1, max(channel.shape) // 512)
     return limits(channel[::step, ::step].ravel())
 
 
 def encode_png(array: NDArray[Any], size: tuple[int, int] | None = None) -> bytes:
-    """PNG bytes of (Y, X[, 3]) uint8 or (Y, X) uint16; shrunk to ``size`` (height, width) by area means when given."""
+    """Encode (Y, X[, 3]) uint8 or (Y, X) uint16 as PNG, shrunk to ``size`` (height, width) by area means if given."""
     from PIL import Image
 
     picture = Image.fromarray(array)
@@ -103,7 +103,7 @@ def encode_png(array: NDArray[Any], size: tuple[int, int] | None = None) -> byte
 
 
 def decode_png(data: bytes) -> NDArray[Any]:
-    """Pixels of `encode_png`: 8-bit as (Y, X, 3) uint8, grey or not, 16-bit as (Y, X) uint16."""
+    """Decode what `encode_png` encoded: 8-bit as (Y, X, 3) uint8, also if grey, 16-bit as (Y, X) uint16."""
     from PIL import Image
 
     with Image.open(BytesIO(data), formats=("PNG",)) as picture:
@@ -119,14 +119,14 @@ WRONG_CLASS = (255, 255, 0)  # yellow: marked as another class
 def error_overlay(
     predicted: NDArray[Any], truth: NDArray[Any], background: NDArray[np.uint8] | None = None, classes: bool = False
 ) -> NDArray[np.uint8]:
-    """Errors of a prediction in colour.
+    """Draw the errors of a prediction in colour.
 
     Parameters
     ----------
     predicted, truth : NDArray (Y, X) int, 0 is background
         Label images of the same size.
     background : NDArray (Y, X, 3) uint8, optional
-        The image; without it correct foreground is white and correct background black.
+        The image; without it, correct foreground is white and correct background black.
     classes : bool
         Whether the values are classes, so that two different values at a pixel are an error too.
 
@@ -135,20 +135,20 @@ def error_overlay(
     NDArray (Y, X, 3) uint8
         False positives magenta, false negatives cyan, wrong classes yellow; correct pixels show the background.
     """
-    found, real = np.asarray(predicted) != 0, np.asarray(truth) != 0
+    marked, real = np.asarray(predicted) != 0, np.asarray(truth) != 0
     if background is None:
-        picture = np.repeat(np.where(found & real, 255, 0).astype(np.uint8)[..., None], 3, axis=2)
+        picture = np.repeat(np.where(marked & real, 255, 0).astype(np.uint8)[..., None], 3, axis=2)
     else:
         picture = np.array(background, dtype=np.uint8)
-    picture[found & ~real] = FALSE_POSITIVE
-    picture[real & ~found] = FALSE_NEGATIVE
+    picture[marked & ~real] = FALSE_POSITIVE
+    picture[real & ~marked] = FALSE_NEGATIVE
     if classes:
-        picture[found & real & (np.asarray(predicted) != np.asarray(truth))] = WRONG_CLASS
+        picture[marked & real & (np.asarray(predicted) != np.asarray(truth))] = WRONG_CLASS
     return picture
 
 
 def flow_colours(flow: NDArray[np.float32], longest: float = 5.0) -> NDArray[np.uint8]:
-    """Arrows in colour as Cellpose shows them: the hue is the direction, the brightness the length.
+    """Draw arrows in colour as Cellpose does: the hue is the direction, the brightness the length.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ def flow_colours(flow: NDArray[np.float32], longest: float = 5.0) -> NDArray[np.
 
 
 def outline(labels: NDArray[Any]) -> NDArray[np.bool_]:
-    """Pixels of objects that touch another label or background by an edge.
+    """Find the pixels of objects that share an edge with another label or background.
 
     Parameters
     ----------
@@ -180,7 +180,7 @@ def outline(labels: NDArray[Any]) -> NDArray[np.bool_]:
     Returns
     -------
     NDArray (..., Y, X) bool
-        The rim of the image is no outline by itself.
+        The border of the image alone does not make an outline.
     """
     labels = np.asarray(labels)
     edge: NDArray[np.bool_] = np.zeros(labels.shape, dtype=bool)

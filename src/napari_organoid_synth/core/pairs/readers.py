@@ -14,14 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.pairs.ome_xml import PixelsRecord, parse_pixels, to_micrometres
+from napari_organoid_synth.core.pairs.ome_xml import PixelMetadata, parse_pixels, to_micrometres
 from napari_organoid_synth.core.pairs.pair import RGB
 
 LAZY_BYTES = 64 << 20
 """Planes at least this large stay on disk (memory map) where the file allows it."""
 
 PRINT_DPI = (72, 96, 100, 150, 200, 300, 400, 600, 1200)
-"""Dots per inch that cameras and drawing programs write unasked; they say nothing about the pixel size."""
+"""Dots per inch that cameras and drawing programs write by default; they do not tell the pixel size."""
 
 GREY_ALPHA = ("grey", "alpha")
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp", ".zarr")
@@ -29,28 +29,28 @@ _ASIDE = ("thumbnail", "label", "macro", "overview")
 
 
 class Reader(Protocol):
-    """An open file: what it holds, and its planes one by one."""
+    """An open file: its metadata, and its planes one by one."""
 
     kind: str
     n_pages: int
 
-    def describe(self, page: int) -> tuple[tuple[int, int, int], np.dtype[Any], PixelsRecord]:
-        """Shape (C, Y, X), dtype and metadata of a plane, without reading pixels."""
+    def describe(self, page: int) -> tuple[tuple[int, int, int], np.dtype[Any], PixelMetadata]:
+        """Return shape (C, Y, X), dtype and metadata of a plane, without reading pixels."""
 
     def read(self, page: int, palette: bool) -> NDArray[Any]:
-        """A plane as (C, Y, X), native byte order; ``palette`` keeps the numbers of a palette."""
+        """Read a plane as (C, Y, X), native byte order; ``palette`` keeps the numbers of a palette."""
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
 
 
 def short(path: Path) -> str:
-    """Folder and file name, enough to tell ``images/a.png`` from ``masks/a.png``."""
+    """Return folder and file name, enough to tell ``images/a.png`` from ``masks/a.png``."""
     return f"{path.parent.name}/{path.name}" if path.parent.name else path.name
 
 
 def open_reader(path: Path) -> Reader:
-    """Open a file by what it begins with, not by its ending.
+    """Open a file according to its first bytes, not its ending.
 
     Raises
     ------
@@ -67,10 +67,10 @@ def open_reader(path: Path) -> Reader:
         with path.open("rb") as stream:
             head = stream.read(26)
     except OSError as error:
-        raise UserError(f"Cannot read {path}: {error.strerror}.", todo="Check the rights of the file.") from None
+        raise UserError(f"Cannot read {path}: {error.strerror}.", todo="Check the permissions of the file.") from None
     if not head:
         raise UserError(
-            f"{short(path)} holds 0 bytes.", "Expected an image.", "Copy the file again from where it was made."
+            f"{short(path)} is empty (0 bytes).", "Expected an image.", "Copy the file again from its source."
         )
     if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
         return _guard(path, "TIFF", TiffReader)
@@ -78,7 +78,7 @@ def open_reader(path: Path) -> Reader:
         if head[24:25] == b"\x10" and head[25:26] in (b"\x02", b"\x04", b"\x06"):
             raise UserError(
                 f"{short(path)} is a PNG with 16 bits in several channels.",
-                "Expected 8 bits, or 16 bits in one channel: PNG readers cut the rest off.",
+                "Expected 8 bits, or 16 bits in one channel: PNG readers discard the rest.",
                 "Save it as TIFF.",
             )
         return _guard(path, "PNG", PictureReader)
@@ -87,33 +87,33 @@ def open_reader(path: Path) -> Reader:
     if head.startswith(b"BM"):
         return _guard(path, "BMP", PictureReader)
     raise UserError(
-        f"{short(path)} is of an unknown format ({path.stat().st_size} bytes).",
+        f"{short(path)} has an unknown format ({path.stat().st_size:,} bytes).",
         "Expected TIFF, OME-TIFF, PNG, JPEG, BMP or OME-Zarr.",
         "Save it as TIFF, for example with Fiji.",
     )
 
 
 def damaged(path: Path, kind: str, why: object) -> NoReturn:
-    """Raise the sentence for a file that ends early or makes no sense."""
+    """Raise the error for a file that ends early or cannot be interpreted."""
     text = str(why).strip().rstrip(".") or type(why).__name__
     if isinstance(why, KeyError | IndexError | struct.error):
-        text = "its header makes no sense"
+        text = "its header is invalid"
     if "imagecodecs" in text:
         raise UserError(
-            f"{short(path)} is a compressed {kind} that needs the package imagecodecs.",
+            f"{short(path)} is a compressed {kind}; reading it needs the package imagecodecs.",
             "Expected it to be installed.",
             "Run 'pip install imagecodecs', or save the file without compression.",
         ) from None
     if "decompression bomb" in text:
         raise UserError(
-            f"{short(path)} is larger than a {kind} may be ({path.stat().st_size} bytes).",
+            f"{short(path)} has too many pixels for a {kind} ({path.stat().st_size:,} bytes).",
             "Expected at most 179 million pixels.",
             "Save it as TIFF or OME-Zarr.",
         ) from None
     raise UserError(
-        f"{short(path)} is a damaged or cut-off {kind}: {text}.",
-        "Expected a whole file.",
-        "Copy the file again from where it was made.",
+        f"{short(path)} is a damaged or truncated {kind}: {text}.",
+        "Expected a complete file.",
+        "Copy the file again from its source.",
     ) from None
 
 
@@ -127,7 +127,7 @@ def _guard(path: Path, kind: str, build: Callable[[Path], Reader]) -> Reader:
 
 
 class _ErrorLog(logging.Handler):
-    """Collects what tifffile only logs: it goes on with fewer pages when a file is cut off."""
+    """Collects errors that tifffile only logs: it continues with fewer pages when a file is truncated."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -159,7 +159,7 @@ class TiffReader:
                 n_directories = len(self._file.pages)
                 self._series = [s for s in self._file.series if s.name.lower() not in _ASIDE]
                 if not n_directories or not self._series:
-                    raise ValueError("it holds no image")
+                    raise ValueError("it contains no image")
                 if log.messages:
                     raise ValueError(log.messages[0].split("> ")[-1])
             except Exception:
@@ -171,26 +171,26 @@ class TiffReader:
         self.n_pages = len(self._planes)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._file.close()
 
-    def describe(self, page: int) -> tuple[tuple[int, int, int], np.dtype[Any], PixelsRecord]:
-        """Shape, dtype and metadata from the tags."""
+    def describe(self, page: int) -> tuple[tuple[int, int, int], np.dtype[Any], PixelMetadata]:
+        """Return shape, dtype and metadata from the tags."""
         series, _ = self._planes[page]
         sizes = dict(zip(_axes(series), _shape(series), strict=True))
         samples = sizes.get("S", 1)
         shape = (sizes.get("C", 1) * samples, sizes["Y"], sizes["X"])
         record = self._metadata(series)
         if int(series.keyframe.photometric) in (2, 6) and samples in (3, 4) and shape[0] == samples:
-            record = PixelsRecord(record.pixel_size, (*RGB, "alpha")[:samples])
+            record = PixelMetadata(record.pixel_size, (*RGB, "alpha")[:samples])
         elif shape[0] == samples == 2 and tuple(series.keyframe.extrasamples) in ((1,), (2,)):
-            record = PixelsRecord(record.pixel_size, GREY_ALPHA)
+            record = PixelMetadata(record.pixel_size, GREY_ALPHA)
         elif len(record.channel_names) != shape[0]:
-            record = PixelsRecord(record.pixel_size, ())
+            record = PixelMetadata(record.pixel_size, ())
         return shape, np.dtype(series.dtype).newbyteorder("="), record
 
     def read(self, page: int, palette: bool) -> NDArray[Any]:
-        """Only the parts of the file that hold this plane."""
+        """Read only the parts of the file that contain this plane."""
         series, number = self._planes[page]
         axes, shape = _axes(series), _shape(series)
         others = [i for i, axis in enumerate(axes) if axis not in "CSYX"]
@@ -206,8 +206,8 @@ class TiffReader:
             plane: NDArray[Any] = mapped[tuple(selector)]
         else:
             plane = self._read_pages(series, shape, selector)
-        left = [axis for axis in axes if axis in "CSYX"]
-        order = [left.index(axis) for axis in "CSYX" if axis in left]
+        kept = [axis for axis in axes if axis in "CSYX"]
+        order = [kept.index(axis) for axis in "CSYX" if axis in kept]
         plane = plane.transpose(order)
         plane = plane.reshape(-1, *plane.shape[-2:])
         if isinstance(plane, np.memmap) and plane.nbytes >= LAZY_BYTES and plane.dtype.isnative:
@@ -226,12 +226,12 @@ class TiffReader:
                 raise ValueError(f"page {index} is missing")
             ends = [o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=True)]
             if page.parent is self._file and max(ends) > size:
-                raise ValueError(f"page {index} should end at byte {max(ends)}, the file holds {size}")
+                raise ValueError(f"page {index} should end at byte {max(ends):,}, the file has {size:,} bytes")
             planes.append(page.asarray().reshape(shape[cut:])[tuple(selector[cut:])])
         stacked: NDArray[Any] = np.stack(planes).reshape(*np.shape(wanted), *planes[0].shape)
         return stacked
 
-    def _metadata(self, series: Any) -> PixelsRecord:
+    def _metadata(self, series: Any) -> PixelMetadata:
         if self._file.is_ome and self._file.ome_metadata:
             return parse_pixels(self._file.ome_metadata, self._series.index(series))
         tags = series.keyframe.tags
@@ -240,11 +240,11 @@ class TiffReader:
         else:
             unit = {2: "inch", 3: "cm"}.get(int(tags.valueof("ResolutionUnit", default=1)), "")
         size = tuple(_tag_size(tags.valueof(name), unit) for name in ("YResolution", "XResolution"))
-        return PixelsRecord(None if None in size else size)  # type: ignore[arg-type]
+        return PixelMetadata(None if None in size else size)  # type: ignore[arg-type]
 
 
 def _tag_size(value: Any, unit: str) -> float | None:
-    """A pixel in µm from a resolution tag (pixels per unit, a fraction)."""
+    """Return the side of a pixel, µm, from a resolution tag (pixels per unit, a fraction)."""
     if not isinstance(value, tuple) or not all(value):
         return None
     size = to_micrometres(value[1] / value[0], unit)
@@ -254,7 +254,7 @@ def _tag_size(value: Any, unit: str) -> float | None:
 
 
 def _axes(series: Any) -> str:
-    """Axes of all lengths; from tifffile 2026.11 on only those longer than 1, and then `_shape` likewise."""
+    """Return axes of all lengths; from tifffile 2026.11 on ``series.axes`` has only those longer than 1."""
     axes: str = series.get_axes(False) if hasattr(series, "get_axes") else series.axes
     return axes
 
@@ -280,16 +280,16 @@ class PictureReader:
         from PIL import Image
 
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # large, but asked for by name
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # large, but chosen by the user
             self._image = Image.open(path)
         self.kind = self._image.format or self.kind
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._image.close()
 
-    def describe(self, page: int) -> tuple[tuple[int, int, int], np.dtype[Any], PixelsRecord]:
-        """Shape and dtype from the mode; these formats carry no pixel size worth trusting."""
+    def describe(self, page: int) -> tuple[tuple[int, int, int], np.dtype[Any], PixelMetadata]:
+        """Return shape and dtype from the mode; these formats have no pixel size worth trusting."""
         width, height = self._image.size
         bands = {"1": 1, "L": 1, "LA": 2, "RGBA": 4}.get(self._image.mode, 1 if self._is_deep else 3)
         if self._image.mode == "F":
@@ -299,7 +299,7 @@ class PictureReader:
         else:
             name = "uint8"
         names = {1: (), 2: GREY_ALPHA}.get(bands, (*RGB, "alpha")[:bands])
-        return (bands, height, width), np.dtype(name), PixelsRecord(None, names)
+        return (bands, height, width), np.dtype(name), PixelMetadata(None, names)
 
     @property
     def _is_deep(self) -> bool:
@@ -310,7 +310,7 @@ class PictureReader:
         return self._image.mode.startswith("I;16") or (self._image.mode == "I" and self._image.format == "PNG")
 
     def read(self, page: int, palette: bool) -> NDArray[Any]:
-        """All pixels; a palette gives its numbers for labels and its colours for an image."""
+        """Read all pixels; a palette gives its numbers for labels and its colours for an image."""
         dtype = self.describe(page)[1]
         image: Any = self._image
         if (
@@ -362,24 +362,24 @@ class ZarrReader:
         self.n_pages = math.prod(array.shape[i] for i in self._others)
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: no file is held open."""
 
-    def describe(self, page: int) -> tuple[tuple[int, int, int], np.dtype[Any], PixelsRecord]:
-        """Shape, dtype and metadata from the attributes."""
+    def describe(self, page: int) -> tuple[tuple[int, int, int], np.dtype[Any], PixelMetadata]:
+        """Return shape, dtype and metadata from the attributes."""
         sizes = dict(zip(self.axes, self._array.shape, strict=True))
         shape = (int(sizes.get("C", 1)), int(sizes["Y"]), int(sizes["X"]))
         names = self._names if len(self._names) == shape[0] and all(self._names) else ()
-        return shape, np.dtype(self._array.dtype).newbyteorder("="), PixelsRecord(self.pixel_size, names)
+        return shape, np.dtype(self._array.dtype).newbyteorder("="), PixelMetadata(self.pixel_size, names)
 
     def read(self, page: int, palette: bool) -> NDArray[Any]:
-        """Only the chunks of this plane."""
+        """Read only the chunks of this plane."""
         selector: list[Any] = [slice(None)] * self._array.ndim
         where = np.unravel_index(page, tuple(self._array.shape[i] for i in self._others)) if self._others else ()
         for i, k in zip(self._others, where, strict=True):
             selector[i] = int(k)
         plane = np.asarray(self._array[tuple(selector)])
-        left = [axis for axis in self.axes if axis in "CYX"]
-        plane = plane.transpose([left.index(axis) for axis in "CYX" if axis in left])
+        kept = [axis for axis in self.axes if axis in "CYX"]
+        plane = plane.transpose([kept.index(axis) for axis in "CYX" if axis in kept])
         plane = plane.reshape(-1, *plane.shape[-2:])
         return np.ascontiguousarray(plane, dtype=plane.dtype.newbyteorder("="))
 
@@ -387,13 +387,13 @@ class ZarrReader:
 def _zarr_size(
     scales: dict[str, Any], level: dict[str, Any], axes: str, described: list[dict[str, Any]]
 ) -> tuple[float, float] | None:
-    """Height and width of a pixel in µm: the scales of the level and of the whole image multiply."""
+    """Return height and width of a pixel, µm: the scales of the level and of the whole image multiplied."""
     factors = np.ones(len(axes))
-    found = False
+    has_scale = False
     for transform in [*level.get("coordinateTransformations", []), *scales.get("coordinateTransformations", [])]:
         if transform.get("type") == "scale" and len(transform.get("scale", ())) == len(axes):
-            factors, found = factors * np.asarray(transform["scale"], float), True
+            factors, has_scale = factors * np.asarray(transform["scale"], float), True
     sizes = [to_micrometres(float(factors[axes.index(a)]), str(described[axes.index(a)].get("unit", ""))) for a in "YX"]
-    if not found or sizes[0] is None or sizes[1] is None:
+    if not has_scale or sizes[0] is None or sizes[1] is None:
         return None
     return sizes[0], sizes[1]

@@ -10,7 +10,7 @@ from napari_organoid_synth.core.pairs.pair import MaskKind
 
 
 class PairSettings(Settings):
-    """Which images belong to which masks; without images the table is shown."""
+    """Images and masks that belong together; without images the table is shown."""
 
     images: Names = Field((), description="Folder of images, or single files. Repeatable.")
     masks: Names = Field((), description="Folder of masks; several named classes as NAME=FOLDER. Repeatable.")
@@ -20,7 +20,7 @@ class PairSettings(Settings):
         None,
         gt=0,
         le=1,
-        description="Use images and masks at this share of their size; empty: new ones whole, others as before.",
+        description="Use images and masks at this share of their size; empty: new ones at full size, others as before.",
     )
     no_masks: bool = Field(False, description="The images have no masks; generators of images alone learn from them.")
     kind: MaskKind | None = Field(None, description="binary, classes or instances; empty: detected.")
@@ -31,10 +31,12 @@ class TileSettings(Settings):
     """How images are cut."""
 
     size: int = Field(256, ge=32, le=1024, description="Side of a tile, px.")
-    overlap: float = Field(0.2, ge=0, lt=0.9, description="Least share of a tile that its neighbour repeats.")
+    overlap: float = Field(0.2, ge=0, lt=0.9, description="Minimum share of a tile that its neighbour repeats.")
     min_objects: int | None = Field(
-        None, ge=0, description="Fewest objects in a kept tile; empty: 3 for instances, 1 for binary, 0 for classes."
+        None,
+        ge=0,
+        description="Minimum number of objects in a kept tile; empty: 3 for instances, 1 for binary, 0 for classes.",
     )
-    max_cover: float = Field(0.98, gt=0, le=1, description="Largest share of a kept tile that objects may cover.")
+    max_cover: float = Field(0.98, gt=0, le=1, description="Maximum share of a kept tile that objects may cover.")
     turn: bool = Field(True, description="Also train on the three right-angle rotations.")
     flip: bool = Field(True, description="Also train on mirror images.")

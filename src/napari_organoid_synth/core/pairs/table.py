@@ -1,4 +1,4 @@
-"""The table of real pairs as it lies in ``pairs.json``, and its split into training and test."""
+"""The table of real pairs as it is stored in ``pairs.json``, and its split into training and test."""
 
 from __future__ import annotations
 
@@ -6,23 +6,27 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from napari_organoid_synth.core.atomic import write_text
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.frozen_model import FrozenModel
 from napari_organoid_synth.core.pairs.pair import MaskKind
+from napari_organoid_synth.core.quantities import plural
 
-Status = Literal["matched", "orphan", "ambiguous", "broken"]
+Status = Literal["matched", "orphan", "ambiguous", "broken", "skipped"]
 Split = Literal["train", "test"]
+FORMAT = 2
 OBJECT = "object"
-"""Name of what a mask marks when nobody named it."""
+"""Default name of what a mask marks."""
+BY_HAND = "chosen by hand"
+_SKIPPED_BEFORE_2 = "skipped by hand"  # reason of an ambiguous row in format 1
 
 
 class PairEntry(FrozenModel):
-    """One row: files, and after the check what they hold. A matched row may have no mask: then it is an image alone."""
+    """One row: its files, and after the check what they contain. A matched row without mask is an image alone."""
 
     name: str = Field(description="Unique in the table.")
     image: str = Field("", description="File of the image; empty for a mask without image.")
@@ -33,6 +37,7 @@ class PairEntry(FrozenModel):
     status: Status = "matched"
     reason: str = Field("", description="Why, in words.")
     shape: tuple[int, int, int] | None = Field(None, description="Channels, height and width of the image.")
+    mask_size: tuple[int, int] | None = Field(None, description="Height and width of a mask that does not fit, px.")
     dtype: str = ""
     pixel_size: tuple[float, float] | None = Field(None, description="Height and width of a pixel, µm.")
     channel_names: tuple[str, ...] = ()
@@ -46,9 +51,18 @@ class PairEntry(FrozenModel):
     image_class: str | None = Field(None, description="Label of the whole image.")
     group: str = Field("", description="Rows of one group are never split between training and test.")
     split: Split = "train"
-    scale: float = Field(1.0, gt=0, le=1, description="Image and mask are shrunk to this share when they are read.")
+    scale: float = Field(
+        1.0, gt=0, le=1, description="Image and mask are shrunk to this share of their size when they are read."
+    )
     image_digest: str = Field("", description="SHA-256 of the pixels of the image.")
     duplicate_of: str = Field("", description="Row with the same pixels that is used instead of this one.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_format_1(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("reason") == _SKIPPED_BEFORE_2:
+            return {**values, "status": "skipped", "reason": ""}
+        return values
 
     @property
     def size(self) -> tuple[int, int] | None:
@@ -60,14 +74,33 @@ class PairEntry(FrozenModel):
 
 
 class PairTable(FrozenModel):
-    """All rows, the kind of the masks, and what is worth knowing about the set."""
+    """All rows, the kind of the masks, and remarks about the set."""
 
+    format: int = Field(FORMAT, description="Version of these fields.")
     entries: tuple[PairEntry, ...] = ()
     mask_kind: MaskKind | None = Field(None, description="Of the whole set; empty until checked.")
-    kind_reason: str = Field("", description="Why it was taken for that kind.")
+    kind_reason: str = Field("", description="Why the masks are of that kind.")
+    kind_by_hand: bool = Field(False, description="Whether a person chose the kind.")
     class_names: tuple[str, ...] = ()
     class_values: tuple[int, ...] = ()
-    notes: tuple[str, ...] = Field((), description="Sentences about the set.")
+    folder_notes: tuple[str, ...] = Field((), description="Sentences about folders that were left out.")
+    check_notes: tuple[str, ...] = Field((), description="Sentences about the set, from its check.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_format_1(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or "notes" not in values:
+            return values
+        values = dict(values)
+        notes = tuple(values.pop("notes"))
+        values["folder_notes"] = tuple(note for note in notes if note.endswith("to use it."))
+        values["check_notes"] = tuple(note for note in notes if not note.endswith("to use it."))
+        return {**values, "kind_by_hand": values.get("kind_reason") == BY_HAND}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """All sentences about the set."""
+        return (*self.folder_notes, *self.check_notes)
 
     @property
     def matched(self) -> tuple[PairEntry, ...]:
@@ -81,7 +114,7 @@ class PairTable(FrozenModel):
 
     @property
     def test(self) -> tuple[PairEntry, ...]:
-        """Usable rows kept apart to measure."""
+        """Usable rows that are never learned from and measure the result."""
         return tuple(entry for entry in self.matched if entry.split == "test")
 
     @property
@@ -90,35 +123,36 @@ class PairTable(FrozenModel):
         return Counter([entry.scale for entry in self.entries] or [1.0]).most_common(1)[0][0]
 
     def scaled(self, scale: float) -> Self:
-        """The same table with all images used at this share of their size."""
+        """Return the same table with all images used at this share of their size."""
         return self.replace(entries=tuple(entry.replace(scale=scale) for entry in self.entries))
 
     def entry(self, name: str) -> PairEntry:
-        """The row of that name."""
+        """Return the row of that name."""
         for entry in self.entries:
             if entry.name == name:
                 return entry
         raise UserError(f"There is no pair '{name}'.", "Expected the name of a row.", "See 'organoid-synth pair'.")
 
     def summary(self) -> str:
-        """The set in a few words: ``14 matched, 2 orphans, 1 ambiguous; classes (...)``."""
-        counts = {status: sum(e.status == status for e in self.entries) for status in Status.__args__}  # type: ignore[attr-defined]
+        """Describe the set in a few words: ``14 matched, 2 orphans, 1 ambiguous; classes (...)``."""
+        counts = Counter(entry.status for entry in self.entries)
         parts = [f"{counts['matched']} matched"]
         if alone := sum(not entry.masks for entry in self.matched):
             parts[0] += f" ({'all' if alone == counts['matched'] else alone} without masks, for generators of images)"
         if counts["orphan"]:
-            parts.append(f"{counts['orphan']} orphan" + "s" * (counts["orphan"] > 1))
-        parts += [f"{counts[status]} {status}" for status in ("ambiguous", "broken") if counts[status]]
+            parts.append(plural(counts["orphan"], "orphan"))
+        rest: tuple[Status, ...] = ("ambiguous", "broken", "skipped")
+        parts += [f"{counts[status]} {status}" for status in rest if counts[status]]
         text = ", ".join(parts)
         if self.mask_kind is not None:
             text += f"; {self.mask_kind} ({self.kind_reason})"
         if self.test:
             text += f"; {len(self.train)} to train, {len(self.test)} to test"
-        shrunk = [f"Used at {self.scale:.4g} of their size."] if self.scale < 1 else []
+        shrunk = [f"Used at {100 * self.scale:.4g} % of their size."] if self.scale < 1 else []
         return " ".join([text + ".", *shrunk, *self.notes])
 
     def to_file(self, path: Path) -> None:
-        """Write JSON. Files below its folder are noted relative to it, so that a project can be moved."""
+        """Write JSON, with relative paths for files below its folder, so that a project can be moved."""
         base = Path(path).resolve().parent
         values = self.model_dump(mode="json")
         for entry in values["entries"]:
@@ -128,12 +162,12 @@ class PairTable(FrozenModel):
 
     @classmethod
     def from_file(cls, path: Path) -> Self:
-        """The inverse of `to_file`.
+        """Read what `to_file` wrote, in this or an earlier version.
 
         Raises
         ------
         UserError
-            If the file is missing or no such table.
+            If the file is missing or not such a table.
         """
         path = Path(path)
         try:
@@ -148,7 +182,7 @@ class PairTable(FrozenModel):
                 f"Cannot read {path}: {why}.", "Expected the table of pairs.", "Find the pairs again."
             ) from None
         if not isinstance(values, dict):
-            raise UserError(f"{path} is no table of pairs.", "Expected a JSON object.", "Find the pairs again.")
+            raise UserError(f"{path} is not a table of pairs.", "Expected a JSON object.", "Find the pairs again.")
         try:
             table, base = cls.parse(values), path.resolve().parent
         except UserError as error:
@@ -175,15 +209,20 @@ def _absolute(file: str, base: Path) -> str:
 
 
 def split_table(table: PairTable, test: float | int | Sequence[str]) -> PairTable:
-    """Put rows aside for testing.
+    """Choose rows for testing.
 
     Parameters
     ----------
     table : PairTable
         Its other rows stay as they are.
     test : float, int or names
-        A share below 1, a number of rows (the last ones), or the names of the rows. Rows of one group go together, so
-        that the test set can become larger than asked; when all rows are of one group they are split as they stand.
+        A share below 1, a number of rows (the last ones), or the names of the rows. Rows of one group stay together,
+        so that the test set can become larger than asked; if all rows are of one group, single rows are chosen.
+
+    Returns
+    -------
+    PairTable
+        Each usable row is to train or to test.
 
     Raises
     ------
@@ -216,7 +255,7 @@ def split_table(table: PairTable, test: float | int | Sequence[str]) -> PairTabl
         raise UserError(
             f"All {len(usable)} pairs would be test pairs.",
             "Expected at least one to train on.",
-            "Put fewer aside, or use smaller groups.",
+            "Choose fewer for testing, or use smaller groups.",
         )
     return table.replace(
         entries=tuple(

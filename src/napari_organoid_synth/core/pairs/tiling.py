@@ -1,4 +1,4 @@
-"""Tiles: where they lie, which are worth keeping, how they are cut and put together again."""
+"""Tiles: where they lie, which are kept, how they are cut and blended again."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.mask_kind import pieces_of
 from napari_organoid_synth.core.pairs.pair import MaskKind, SamplePair
 from napari_organoid_synth.core.pairs.settings import TileSettings
+from napari_organoid_synth.core.quantities import pixels, plural
 
 MIN_AREA = 15
-"""Pixels below which what a cut leaves of an object is removed."""
+"""Area in px below which the remnant of a cut object is removed."""
 
 MIN_OBJECTS: dict[MaskKind, int] = {"instances": 3, "binary": 1, "classes": 0}
 
 
 def _starts(length: int, tile: int, overlap: float) -> tuple[int, ...]:
-    """Evenly spread first pixels; neighbours share at least ``overlap`` of a tile, the last is flush with the edge."""
+    """Return evenly spread first pixels; neighbours share at least ``overlap`` of a tile, the last ends at the edge."""
     if length <= tile:
         return (0,)
     stride = max(1, math.floor(tile * (1 - overlap)))
@@ -43,7 +44,7 @@ class TileGrid:
     tile : int
         Side of a tile, px. An image that is smaller is mirrored at its edges up to this side.
     overlap : float in [0, 1)
-        Least share of a tile that its neighbour repeats.
+        Minimum share of a tile that its neighbour repeats.
     """
 
     size: tuple[int, int]
@@ -72,7 +73,7 @@ class TileGrid:
         return list(product(self.starts_y, self.starts_x))
 
     def padded(self, array: NDArray[Any]) -> NDArray[Any]:
-        """The array (..., Y, X), mirrored up to the tile; itself where it is large enough."""
+        """Return the array (..., Y, X), mirrored up to the size of a tile; itself where it is large enough."""
         if array.shape[-2:] != self.size:
             raise ValueError(f"array of {array.shape[-2:]} px in a grid of {self.size} px")
         if not any(map(any, self.pad)):
@@ -85,15 +86,15 @@ class TileGrid:
         return [array[..., y : y + t, x : x + t] for y, x in self.boxes]
 
     def blend(self, tiles: Iterable[NDArray[np.floating[Any]]]) -> NDArray[np.float32]:
-        """Put encoded tiles together; where they overlap the pixel nearer to the middle of its tile weighs more.
+        """Blend encoded tiles; in overlaps, the pixel nearer to the centre of its tile has more weight.
 
-        Weights are a pyramid (triangle along each axis), so there is no seam; of unchanged tiles this is the inverse
-        of `cut`.
+        Weights are a pyramid (a triangle along each axis), so there is no seam; for unchanged tiles this is the
+        inverse of `cut`.
 
         Parameters
         ----------
         tiles : iterable of NDArray (C, tile, tile), float
-            In the order of `boxes`; may be a generator, only one tile is held.
+            In the order of `boxes`; may be a generator, only one tile is in memory.
 
         Returns
         -------
@@ -102,7 +103,8 @@ class TileGrid:
         Raises
         ------
         ValueError
-            If the tiles are integers (labels have no average: blend while encoded, then decode), or too few or many.
+            If the tiles are integers (labels have no average: blend while encoded, then decode), or their number is
+            wrong.
         """
         ramp = np.minimum(np.arange(1, self.tile + 1), np.arange(self.tile, 0, -1)).astype(np.float32)
         window = ramp[:, None] * ramp / ramp.max() ** 2
@@ -143,7 +145,7 @@ class Tile:
     kept : bool
         Whether to train on it.
     reason : str
-        Why not.
+        Why it is left out.
     """
 
     pair: int
@@ -158,14 +160,14 @@ class Tile:
 
 
 def orient(array: NDArray[Any], turns: int, flip: bool) -> NDArray[Any]:
-    """A view of (..., Y, X), mirrored left to right if asked, then turned by quarter turns anticlockwise."""
+    """Return a view of (..., Y, X), mirrored left to right if asked, then turned by quarter turns anticlockwise."""
     return np.rot90(array[..., ::-1] if flip else array, turns, axes=(-2, -1))
 
 
 def clean_instances(labels: NDArray[np.int32], min_area: int = MIN_AREA) -> NDArray[np.int32]:
-    """Instances numbered 1..n from the top, every connected piece by itself, pieces below ``min_area`` px removed.
+    """Number instances 1..n from the top, each connected piece separately, without pieces below ``min_area`` px.
 
-    A cut can leave an object in several pieces, and a mirrored edge repeats it: each piece becomes an object.
+    A cut can split an object into several pieces, and a mirrored edge repeats it: each piece becomes an object.
     """
     pieces = pieces_of(labels)
     large = np.bincount(pieces.ravel()) >= min_area
@@ -175,7 +177,7 @@ def clean_instances(labels: NDArray[np.int32], min_area: int = MIN_AREA) -> NDAr
 
 
 def list_tiles(pairs: Sequence[SamplePair], settings: TileSettings) -> list[Tile]:
-    """All tiles of all pairs, in the order pair, y, x, turns, flip.
+    """List all tiles of all pairs, in the order pair, y, x, turns, flip.
 
     A tile with too few objects or too much cover appears once with ``kept=False`` and the reason, so that a person can
     see what is left out.
@@ -198,15 +200,15 @@ def list_tiles(pairs: Sequence[SamplePair], settings: TileSettings) -> list[Tile
                     tiles.append(replace(tile, turns=turns, flip=flip))
     if tiles and not any(tile.kept for tile in tiles):
         raise UserError(
-            f"None of {len(tiles)} tiles of {settings.size} px can be used; the first has {tiles[0].reason}.",
+            f"None of {plural(len(tiles), 'tile')} of {settings.size} px can be used; the first has {tiles[0].reason}.",
             "Expected at least one.",
             "Lower 'min_objects', raise 'max_cover' or change the tile size.",
         )
     return tiles
 
 
-def mirrored_words(sizes: Sequence[tuple[int, int]], tile: int) -> str:
-    """What to know about images smaller than a tile, whose missing pixels are mirrored in; empty when there are none.
+def small_image_warning(sizes: Sequence[tuple[int, int]], tile: int) -> str:
+    """Describe images smaller than a tile, whose missing pixels are filled by mirroring; empty if there are none.
 
     Parameters
     ----------
@@ -218,27 +220,27 @@ def mirrored_words(sizes: Sequence[tuple[int, int]], tile: int) -> str:
     small = [size for size in sizes if min(size) < tile]
     if not small:
         return ""
-    height, width = min(small, key=min)
+    smallest = min(small, key=min)
     number = f"All {len(sizes)} images are" if len(small) == len(sizes) else f"{len(small)} of {len(sizes)} images are"
     if len(small) == 1:
         number = "The image is" if len(sizes) == 1 else f"1 of {len(sizes)} images is"
     return (
-        f"{number} smaller than a tile of {tile} px ({height} × {width} px): the missing pixels are mirrored in at the "
-        f"edges. Choose a tile of at most {min(height, width)} px to use only real ones."
+        f"{number} smaller than a tile of {tile} px ({pixels(smallest)}): the missing pixels are filled by mirroring "
+        f"at the edges. Choose a tile of at most {min(smallest)} px to use only real pixels."
     )
 
 
 def _refusal(labels: NDArray[np.int32], kind: MaskKind, settings: TileSettings) -> str:
-    """Why a tile is left out, or nothing."""
+    """Return why a tile is left out; empty if it is kept."""
+    nouns = ("class", "classes") if kind == "classes" else ("object", "objects")
     fewest = MIN_OBJECTS[kind] if settings.min_objects is None else settings.min_objects
     if kind == "instances":
         labels = clean_instances(labels)
-        number, noun = int(labels.max(initial=0)), "objects"
+        number = int(labels.max(initial=0))
     else:
         number = int(np.count_nonzero(np.unique(labels)))
-        noun = "classes" if kind == "classes" else "objects"
     if number < fewest:
-        return f"{number} {noun}, fewer than {fewest}"
+        return f"{plural(number, *nouns)}, fewer than {fewest}"
     cover = np.count_nonzero(labels) / labels.size
     if kind != "classes" and cover > settings.max_cover:  # classes may well fill an image
         return f"{100 * cover:.0f} % covered, more than {100 * settings.max_cover:.0f} %"
@@ -246,10 +248,10 @@ def _refusal(labels: NDArray[np.int32], kind: MaskKind, settings: TileSettings) 
 
 
 def cut_pair(pair: SamplePair, tile: Tile) -> SamplePair:
-    """The square of a pair that a tile names.
+    """Cut the square of a pair that a tile names.
 
-    Image and labels are views where the image is large enough; instances are numbered again from 1 and remnants
-    below 15 px removed.
+    Image and labels are views where the image is large enough; instances are numbered again from 1, without remnants
+    below 15 px.
     """
     grid = TileGrid(pair.size, tile.size)
     box = (..., slice(tile.y, tile.y + tile.size), slice(tile.x, tile.x + tile.size))

@@ -2,37 +2,48 @@
 
 from __future__ import annotations
 
-from html import escape
+from dataclasses import dataclass
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.report.contents import Contents
-from napari_organoid_synth.core.report.page import Section, paragraph
-from napari_organoid_synth.core.report.set_tables import label, mask_table
+from napari_organoid_synth.core.report.pictures import Picture
+from napari_organoid_synth.core.report.rendering import Section
+from napari_organoid_synth.core.report.set_tables import KINDS, Matrix, label, mask_table
 from napari_organoid_synth.core.scores.score import nearest_real
+from napari_organoid_synth.core.scores.storage import SetScores
 from napari_organoid_synth.core.scores.table import sentences
 
-NEAREST = 6
+MAX_NEAREST = 6
+
+
+@dataclass(frozen=True)
+class Copies:
+    """What the section shows; sets are named with what was found about them."""
+
+    masks: Matrix | None
+    sets: tuple[tuple[str, str], ...]
+    nearest: tuple[tuple[Picture, Picture], ...]
 
 
 def copies(contents: Contents) -> Section | None:
-    """Whether masks are alike in distribution, and images not alike one by one."""
-    text = mask_table(contents)
-    said = ""
-    for one in contents.set_scores:
-        words = " ".join(sentences(one))
-        name = f"{label(one, contents.run(one.run))} ({one.number} {one.samples})."
-        said += f"<p><b>{escape(name)}</b> {escape(words)}</p>\n"
-    shown = _nearest(contents)
-    if said or shown:
-        text += f"<h3>Copies of real images</h3>\n{said}{shown}"
-    return Section("Masks and memorisation", "copies", text) if text else None
+    """Show whether masks are distributed alike, and whether images are copies."""
+    sets = tuple((_title(contents, scores), " ".join(sentences(scores))) for scores in contents.set_scores)
+    shown = Copies(mask_table(contents), sets, _nearest(contents))
+    is_empty = not (shown.masks or shown.sets or shown.nearest)
+    return None if is_empty else Section("Masks and memorisation", "copies", shown)
 
 
-def _nearest(contents: Contents) -> str:
-    """The six pairs with the highest SSIM to a real tile, each left of that tile."""
+def _title(contents: Contents, scores: SetScores) -> str:
+    tiles = plural(scores.number, "tile")
+    return f"{label(scores, contents.run(scores.run))} ({tiles}, {KINDS[scores.samples]})."
+
+
+def _nearest(contents: Contents) -> tuple[tuple[Picture, Picture], ...]:
+    """Return the samples with the highest SSIM to a real tile, each with that tile."""
     rows = [row for row in contents.rows if "nearest" in row.scores and row.nearest is not None]
-    rows = sorted(rows, key=lambda row: row.scores["nearest"], reverse=True)[:NEAREST]
-    figures = ""
+    rows = sorted(rows, key=lambda row: row.scores["nearest"], reverse=True)[:MAX_NEAREST]
+    pictures = []
     for row, pair in contents.pairs(rows):
         try:
             real = nearest_real(contents.project, row)
@@ -40,9 +51,6 @@ def _nearest(contents: Contents) -> str:
             continue
         of = row.nearest.pair if row.nearest is not None else ""
         flag = f", flagged: {row.flagged}" if row.flagged else ""
-        left = contents.album.tile(pair, f"{row.name}: SSIM {row.scores['nearest']:.2f}{flag}")
-        figures += f"<div class=pair>{left}{contents.album.tile(real, f'real: {of}')}</div>"
-    if not figures:
-        return ""
-    words = "The synthetic pairs that are most like a real tile, that tile to their right. From SSIM 0.90 on: a copy."
-    return f"{paragraph(words)}<div class=tiles>{figures}</div>\n"
+        sample = contents.album.tile(pair, f"{row.name}: SSIM {row.scores['nearest']:.2f}{flag}")
+        pictures.append((sample, contents.album.tile(real, f"real: {of}")))
+    return tuple(pictures)

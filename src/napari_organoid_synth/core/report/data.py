@@ -1,41 +1,78 @@
-"""The real data: table, warnings, distributions beside those of the synthetic pairs, some pairs."""
+"""The real data: table, remarks, distributions beside those of the synthetic pairs, some images."""
 
 from __future__ import annotations
 
-from html import escape
+from dataclasses import dataclass
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.metrics.objects import object_areas
 from napari_organoid_synth.core.pairs.pictures import decode_png, make_thumbnail
 from napari_organoid_synth.core.pairs.table import PairEntry
-from napari_organoid_synth.core.report.charts import histogram, thin
+from napari_organoid_synth.core.quantities import plural
+from napari_organoid_synth.core.report.charts import Histogram, thin
 from napari_organoid_synth.core.report.contents import Contents
-from napari_organoid_synth.core.report.page import Section, count, fold, number, paragraph, table
+from napari_organoid_synth.core.report.pictures import Picture
+from napari_organoid_synth.core.report.rendering import Section, Table, number
 from napari_organoid_synth.core.samples.store import SampleRow
 
-UNFOLDED = 20  # rows of the table
-MOST_ROWS = 2000
-MEASURED = 64  # synthetic pairs whose objects are measured
-SHOWN = 8  # whole images
-WARNED = 12
+MAX_OPEN_ROWS = 20  # a longer table is folded
+MAX_ROWS = 2000
+MAX_REMARKS = 200
+MAX_OPEN_REMARKS = 12
+MEASURED_PAIRS = 64  # synthetic pairs whose objects are measured
+SHOWN_IMAGES = 8
+
+
+@dataclass(frozen=True)
+class Objects:
+    """Distributions of objects in real and synthetic tiles, and where they come from."""
+
+    histograms: tuple[Histogram, ...]
+    source: str
+
+
+@dataclass(frozen=True)
+class RealData:
+    """What the section shows."""
+
+    summary: str
+    table: Table
+    number: int
+    is_folded: bool
+    omitted: str
+    remarks: tuple[str, ...]
+    omitted_remarks: int
+    objects: Objects | None
+    images: tuple[Picture, ...]
+
+    @property
+    def has_open_remarks(self) -> bool:
+        """Whether the remarks are few enough to be shown at once."""
+        return len(self.remarks) + self.omitted_remarks <= MAX_OPEN_REMARKS
 
 
 def data(contents: Contents) -> Section | None:
-    """What the generator learned from."""
-    found = contents.table
-    if found is None or not found.entries:
+    """Show what the generator learned from."""
+    pairs = contents.table
+    if pairs is None or not pairs.entries:
         return None
-    text = paragraph(found.summary())
     head = ["Name", "Split", "Size, px", "Type", "Channels", "Pixel, µm", "Mask", "Objects"]
-    rows = table(head, [_row(entry) for entry in found.matched[:MOST_ROWS]], words=True)
-    many = len(found.matched)
-    text += fold(f"{count(many, 'row')} of the table", rows) if many > UNFOLDED else rows
-    if many > MOST_ROWS:
-        text += paragraph(f"The first {MOST_ROWS:,} of {many:,}.", "faint")
-    text += _warnings(found.entries)
-    if contents.masks:
-        text += _distributions(contents)
-    return Section("Real data", "data", text + _sample(contents))
+    total, remarks = len(pairs.matched), _remarks(pairs.entries)
+    return Section(
+        "Real data",
+        "data",
+        RealData(
+            summary=pairs.summary(),
+            table=Table(head, [_row(entry) for entry in pairs.matched[:MAX_ROWS]], left=True),
+            number=total,
+            is_folded=total > MAX_OPEN_ROWS,
+            omitted=f"The first {MAX_ROWS:,} of {total:,}." if total > MAX_ROWS else "",
+            remarks=remarks[:MAX_REMARKS],
+            omitted_remarks=len(remarks[MAX_REMARKS:]),
+            objects=_objects(contents) if contents.has_masks else None,
+            images=_images(contents, pairs.matched[:SHOWN_IMAGES]),
+        ),
+    )
 
 
 def _row(entry: PairEntry) -> list[str]:
@@ -51,55 +88,45 @@ def _row(entry: PairEntry) -> list[str]:
     return [entry.name, entry.split, size, entry.dtype or "–", channels, pixel, kind, objects]
 
 
-def _warnings(entries: tuple[PairEntry, ...]) -> str:
-    """Rows that are not used, and what was found about those that are."""
-    found = [
-        (f"{entry.name}{'' if entry.status == 'matched' else ' (' + entry.status + ')'}: {entry.reason}")
+def _remarks(entries: tuple[PairEntry, ...]) -> tuple[str, ...]:
+    """Return why rows are not used, and what was found about those that are."""
+    return tuple(
+        f"{entry.name}{'' if entry.status == 'matched' else f' ({entry.status})'}: {entry.reason}"
         for entry in entries
         if entry.reason or entry.status != "matched"
-    ]
-    if not found:
-        return ""
-    lines = f"<ul>{''.join(f'<li>{escape(line)}</li>' for line in found[:200])}</ul>"
-    if len(found) > 200:
-        lines += paragraph(f"And {len(found) - 200:,} more.", "faint")
-    return fold(count(len(found), "remark") + " about single rows", lines, shown=len(found) <= WARNED)
+    )
 
 
-def _distributions(contents: Contents) -> str:
-    """Objects per tile and areas of objects, real beside accepted synthetic (all of them while none is accepted)."""
+def _objects(contents: Contents) -> Objects | None:
+    """Measure objects of real tiles and of accepted pairs, or of all pairs while none is accepted."""
     real = [object_areas(tile) for tile in contents.tiles]
     rows = [row for row in contents.rows if row.verdict == "accepted"]
     name = "accepted" if rows else "synthetic"
-    rows = _evenly(rows or contents.rows)
-    made = [object_areas(pair) for _, pair in contents.pairs(rows)] if rows else []
-    groups = [("real", real), (name, made)]
-    numbers = histogram("Objects in a tile", "", [(who, [len(tile) for tile in each]) for who, each in groups])
-    areas = [(who, [area for tile in each for area in tile]) for who, each in groups]
-    sizes = histogram("Area of an object", "px, widening bins", areas, log=True)
-    if not numbers:
-        return ""
-    what = f"{count(len(real), 'real training tile')} of {contents.side} px"
-    if made:
-        what += f" and {len(made)} {name} pairs, evenly chosen"
-    return f"<h3>Objects</h3>\n<div class='row wide'>{numbers}{sizes}</div>\n" + paragraph(f"From {what}.", "faint")
+    synthetic = [object_areas(pair) for _, pair in contents.pairs(_evenly(rows or contents.rows))]
+    groups = [("real", real), (name, synthetic)]
+    numbers = Histogram.of("Objects in a tile", "", [(who, [len(tile) for tile in tiles]) for who, tiles in groups])
+    areas = [(who, [area for tile in tiles for area in tile]) for who, tiles in groups]
+    sizes = Histogram.of("Area of an object", "px, widening bins", areas, log=True)
+    if numbers is None:
+        return None
+    source = f"From {plural(len(real), 'real training tile')} of {contents.side} px"
+    if synthetic:
+        source += f" and {len(synthetic)} {name} pairs, evenly chosen"
+    return Objects((numbers,) if sizes is None else (numbers, sizes), f"{source}.")
 
 
 def _evenly(rows: list[SampleRow]) -> list[SampleRow]:
-    return [rows[place] for place in thin(len(rows), MEASURED)] if rows else []
+    return [rows[place] for place in thin(len(rows), MEASURED_PAIRS)] if rows else []
 
 
-def _sample(contents: Contents) -> str:
-    """The first images of the table, whole; each with its own contrast."""
-    assert contents.table is not None
-    figures = []
-    for entry in contents.table.matched[:SHOWN]:
+def _images(contents: Contents, entries: tuple[PairEntry, ...]) -> tuple[Picture, ...]:
+    """Return whole images, each with its own contrast; unreadable ones are left out."""
+    pictures = []
+    for entry in entries:
         try:
             image, labels = make_thumbnail(contents.read(entry))
         except UserError:
             continue
         caption = f"{entry.name} ({entry.split})"
-        figures.append(contents.album.figure(decode_png(image), decode_png(labels), caption, caption))
-    if not figures:
-        return ""
-    return f"<h3>Images</h3>\n<div class=row>{''.join(figures)}</div>\n"
+        pictures.append(contents.album.figure(decode_png(image), decode_png(labels), caption, caption))
+    return tuple(pictures)

@@ -3,24 +3,38 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 
 import numpy as np
 
-from napari_organoid_synth.core.report.charts import curves
+from napari_organoid_synth.core.quantities import plural
+from napari_organoid_synth.core.report.charts import Curves
 from napari_organoid_synth.core.report.contents import Contents
 from napari_organoid_synth.core.report.exports import manifests
-from napari_organoid_synth.core.report.page import Section, count, paragraph, table
+from napari_organoid_synth.core.report.rendering import Section, Table
 
 QUARTILES = {"realism": "Realism", "nearest": "Similarity to the nearest real image", "objects": "Number of objects",
              "hf_energy": "Fine structure"}  # fmt: skip
+MIN_PAIRS = 8  # two in each quarter
+
+
+@dataclass(frozen=True)
+class Curation:
+    """What the section shows."""
+
+    summary: str
+    curves: Curves | None
+    runs: Table
+    quartiles: Table | None
 
 
 def decisions(contents: Contents) -> Section | None:
-    """Decisions, shares accepted, and copies that were exported all the same."""
+    """Show decisions, shares accepted, and copies that were exported nevertheless."""
     if not contents.rows or not (contents.history or any(row.verdict != "new" for row in contents.rows)):
         return None
-    text = paragraph(" ".join(_sentences(contents))) + _curve(contents) + _by_run(contents) + _by_quartile(contents)
-    return Section("Curation", "curation", text)
+    summary = " ".join(_sentences(contents))
+    shown = Curation(summary, _curves(contents), _by_run(contents), _by_quartile(contents))
+    return Section("Curation", "curation", shown)
 
 
 def _sentences(contents: Contents) -> list[str]:
@@ -29,28 +43,30 @@ def _sentences(contents: Contents) -> list[str]:
     numbers = {change.decision for change in done}
     accepted = sum(change.after == "accepted" for change in done if change.field == "verdict")
     rejected = sum(change.after == "rejected" for change in done if change.field == "verdict")
-    words = [
-        f"{count(len(numbers), 'decision')} in force: {accepted:,} times a pair was accepted, {rejected:,} times one "
-        "was rejected; by whom is not recorded."
+    sentences = [
+        f"{plural(len(numbers), 'decision')} in force, among them {plural(accepted, 'acceptance')} and "
+        f"{plural(rejected, 'rejection')} of a pair. Who decided is not recorded."
     ]
     if undone:
-        words.append(f"{count(len(undone), 'decision')} undone.")
+        sentences.append(f"{plural(len(undone), 'decision')} undone.")
     if edited := sum(row.edited for row in contents.rows):
-        words.append(f"{count(edited, 'mask')} edited by hand.")
+        sentences.append(f"{plural(edited, 'mask')} edited by hand.")
     if tags := Counter(tag for row in contents.rows for tag in row.tags):
-        words.append(f"Tags: {', '.join(f'{tag} ({number:,})' for tag, number in tags.most_common(20))}.")
+        sentences.append(f"Tags: {', '.join(f'{tag} ({number:,})' for tag, number in tags.most_common(20))}.")
     if remarks := sum(bool(row.remark) for row in contents.rows):
-        words.append(f"{count(remarks, 'pair')} with a note.")
+        sentences.append(f"{plural(remarks, 'pair')} with a note.")
     for name, manifest in manifests(contents.project):
         if flagged := [one for one in manifest["samples"] if "copy" in str(one.get("flagged", "")).split(", ")]:
-            words.append(f"Export {name} holds {count(len(flagged), 'pair')} flagged as copies, against the rule.")
+            sentences.append(
+                f"Export {name} contains {plural(len(flagged), 'pair')} flagged as a copy, against the rule."
+            )
         if skipped := manifest.get("skipped_copies"):
-            words.append(f"Export {name} left out {count(len(skipped), 'accepted copy', 'accepted copies')}.")
-    return words
+            sentences.append(f"Export {name} left out {plural(len(skipped), 'accepted copy', 'accepted copies')}.")
+    return sentences
 
 
-def _curve(contents: Contents) -> str:
-    """Numbers of accepted and rejected pairs after each decision in force."""
+def _curves(contents: Contents) -> Curves | None:
+    """Draw the numbers of accepted and rejected pairs after each decision in force."""
     tally = {"accepted": 0, "rejected": 0, "new": 0}
     points: dict[int, tuple[int, int]] = {0: (0, 0)}
     for change in contents.history:
@@ -60,40 +76,39 @@ def _curve(contents: Contents) -> str:
         tally[change.after] += 1
         points[change.decision] = tally["accepted"], tally["rejected"]
     if len(points) < 3:
-        return ""
+        return None
     x = list(range(len(points)))
     accepted, rejected = zip(*points.values(), strict=True)
-    lines = [("accepted", x, accepted), ("rejected", x, rejected)]
-    return f"<div class='row wide'>{curves('Pairs after each decision', lines, 'decisions')}</div>\n"
+    return Curves.of("Pairs after each decision", [("accepted", x, accepted), ("rejected", x, rejected)], "decisions")
 
 
-def _by_run(contents: Contents) -> str:
+def _by_run(contents: Contents) -> Table:
     rows = []
-    for name, own in contents.of_runs().items():
+    for name, own in contents.by_run().items():
         tally = Counter(row.verdict for row in own)
         judged = tally["accepted"] + tally["rejected"]
         share = f"{tally['accepted'] / judged:.0%}" if judged else "–"
         numbers = [f"{tally[verdict]:,}" for verdict in ("accepted", "rejected", "new")]
         rows.append([name or "without a run", *numbers, share])
-    return table(["Run", "Accepted", "Rejected", "New", "Accepted of the judged"], rows)
+    return Table(["Run", "Accepted", "Rejected", "New", "Accepted of the judged"], rows)
 
 
-def _by_quartile(contents: Contents) -> str:
-    """Share accepted in each quarter of the pairs, by each score: whether a person went by it."""
-    judged = [row for row in contents.rows if row.verdict != "new"] or []
-    everything = len(judged) == 0 or all(row.verdict == "accepted" for row in judged)
-    pool = contents.rows if everything else judged
-    lines = []
+def _by_quartile(contents: Contents) -> Table | None:
+    """Return the share accepted in each quarter of the pairs, by each score: whether a person went by it."""
+    judged = [row for row in contents.rows if row.verdict != "new"]
+    is_accepted_only = all(row.verdict == "accepted" for row in judged)
+    pool = contents.rows if is_accepted_only else judged
+    rows = []
     for name, title in QUARTILES.items():
-        if name == "objects" and not contents.masks:
+        if name == "objects" and not contents.has_masks:
             continue
         found = [(row.scores[name], row.verdict == "accepted") for row in pool if name in row.scores]
-        if len(found) < 8:
+        if len(found) < MIN_PAIRS:
             continue
         ordered = np.array([accepted for _, accepted in sorted(found, key=lambda one: one[0])], np.float64)
-        lines.append([title, *(f"{part.mean():.0%}" for part in np.array_split(ordered, 4))])
-    if not lines:
-        return ""
-    what = "all pairs" if everything else "the judged pairs"
+        rows.append([title, *(f"{part.mean():.0%}" for part in np.array_split(ordered, 4))])
+    if not rows:
+        return None
     head = ["Score", "Lowest quarter", "Second", "Third", "Highest quarter"]
-    return table(head, lines, caption=f"Share accepted of {what}, by quarters of a score")
+    of = "all pairs" if is_accepted_only else "the judged pairs"
+    return Table(head, rows, caption=f"Share accepted of {of}, by quarters of a score")

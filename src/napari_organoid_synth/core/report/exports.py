@@ -1,4 +1,4 @@
-"""What was exported, and how long it all took."""
+"""What was exported, and how long every stage took."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.report.contents import Contents
-from napari_organoid_synth.core.report.page import Section, paragraph, table
+from napari_organoid_synth.core.report.rendering import Section, Table
 
 
 def manifests(project: Project) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Names of the exported sets and their manifests, without damaged ones."""
+    """Yield names of the exported sets with their manifests, without damaged ones."""
     for path in sorted(project.path.glob("exports/*/manifest.json")):
         try:
             manifest = json.loads(path.read_text(encoding="utf-8"))
@@ -24,7 +24,7 @@ def manifests(project: Project) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def exports(contents: Contents) -> Section | None:
-    """One row for each exported set."""
+    """Show one row for each exported set."""
     rows = []
     for name, manifest in manifests(contents.project):
         splits = [str(one.get("split", "")) for one in manifest["samples"]]
@@ -33,15 +33,13 @@ def exports(contents: Contents) -> Section | None:
         rows.append([name, *numbers, formats, str(manifest["created"])])
     if not rows:
         return None
-    head = ["Folder", "Pairs", "Train", "Test", "Layouts", "Written"]
-    text = paragraph("Every file was read back and compared.") + table(head, rows)
-    return Section("Exports", "exports", text)
+    return Section("Exports", "exports", Table(["Folder", "Pairs", "Train", "Test", "Layouts", "Written"], rows))
 
 
 def times(contents: Contents) -> Section | None:
-    """How long each stage took, and their sum."""
+    """Show how long each stage took, and their sum."""
     if not contents.seconds:
         return None
     rows = [[name, f"{value:.1f} s"] for name, value in contents.seconds.items()]
     rows.append(["together", f"{sum(contents.seconds.values()):.1f} s"])
-    return Section("Times", "times", table(["Stage", "Time"], rows, best=len(rows) - 1))
+    return Section("Times", "times", Table(["Stage", "Time"], rows, bold=len(rows) - 1))

@@ -5,46 +5,54 @@ from __future__ import annotations
 import os
 import platform
 import time
-from html import escape
+from dataclasses import dataclass
 
 from napari_organoid_synth import __version__
 from napari_organoid_synth.core.gain.table import gain_verdict
+from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.report.contents import Contents
-from napari_organoid_synth.core.report.page import count, number, paragraph
+from napari_organoid_synth.core.report.rendering import number
 from napari_organoid_synth.core.report.set_tables import label
 
 
-def head(contents: Contents) -> str:
-    """Title, date, version, the sentences, the warnings of the segmentation, and the switch of the outlines."""
+@dataclass(frozen=True)
+class Head:
+    """What the top of the page shows."""
+
+    project: str
+    origin: str
+    summary: str
+    warnings: tuple[str, ...]
+    has_outlines: bool
+
+
+def head(contents: Contents) -> Head:
+    """Collect title, date, version, the summary, the warnings of the comparison, and whether there are outlines."""
     made = time.strftime("%d %B %Y, %H:%M")
-    text = f"<h1>{escape(contents.project.path.name)}</h1>\n"
-    text += paragraph(f"{made} · napari-organoid-synth {__version__} · {machine()}", "faint")
-    text += paragraph(" ".join(sentences(contents)) or "There is nothing in this project yet.", "lead")
-    for warning in contents.results.get("warnings", ()):
-        text += f"<p><b>Note.</b> {escape(str(warning))}</p>\n"
-    if contents.masks and (contents.rows or contents.table):
-        text += (
-            '<p class=faint><label><input type="checkbox" id="plain"> Pictures without the outlines of masks.</label> '
-            "Pointing at a picture hides its outlines too.</p>\n"
-        )
-    return text
+    return Head(
+        project=contents.project.path.name,
+        origin=f"{made} · napari-organoid-synth {__version__} · {machine()}",
+        summary=" ".join(sentences(contents)) or "There is nothing in this project yet.",
+        warnings=tuple(str(warning) for warning in contents.results.get("warnings", ())),
+        has_outlines=contents.has_masks and bool(contents.rows or contents.table),
+    )
 
 
 def machine() -> str:
-    """The computer that writes the report."""
-    return f"{platform.system()} {platform.machine()}, {count(os.cpu_count() or 1, 'processor core')}"
+    """Name the computer that writes the report."""
+    return f"{platform.system()} {platform.machine()}, {plural(os.cpu_count() or 1, 'processor core')}"
 
 
 def sentences(contents: Contents) -> list[str]:
-    """Pairs, generators, the range of the originals, copies, gain: a sentence each, of what there is."""
+    """Return a sentence each on pairs, generators, range of the originals, copies and gain, as far as there are any."""
     found = []
     if (table := contents.table) is not None and table.matched:
-        real = count(len(table.matched), "real pair" if contents.masks else "real image")
+        real = plural(len(table.matched), "real pair" if contents.has_masks else "real image")
         found.append(f"{real}, {len(table.train)} of them to train and {len(table.test)} to test.")
     if contents.rows:
         tally = ", ".join(f"{n:,} {verdict}" for verdict, n in contents.counts.items() if n)
         found.append(
-            f"{count(len(contents.rows), 'synthetic pair' if contents.masks else 'synthetic image')}: {tally}."
+            f"{plural(len(contents.rows), 'synthetic pair' if contents.has_masks else 'synthetic image')}: {tally}."
         )
     found += [*_generators(contents), *_range(contents), *_copies(contents)]
     if verdict := gain_verdict(contents.results).replace("\n", " "):
@@ -53,17 +61,17 @@ def sentences(contents: Contents) -> list[str]:
 
 
 def _generators(contents: Contents) -> list[str]:
-    used = {name for name in contents.of_runs() if name}
+    used = {name for name in contents.by_run() if name}
     runs = [run for run in contents.runs if run.name in used] or contents.runs[-1:]
     kinds = dict.fromkeys(run.generator.partition(" – ")[0] for run in runs)
     if not runs:
         return []
-    known = count(len(contents.runs), "training") + " in the project"
+    known = plural(len(contents.runs), "training") + " in the project"
     return [f"Made by {', '.join(kinds)} ({known})." if used else f"Generator: {', '.join(kinds)} ({known})."]
 
 
 def _range(contents: Contents) -> list[str]:
-    """How many scores lie within what the originals reach; KID by its numbers. Of the set with the lowest KID."""
+    """Say how many scores lie in the range of the originals, and the KID, for the set with the lowest KID."""
     sets = [one for one in contents.set_scores if "kid" in one.by_name]
     if not sets:
         return []
@@ -73,7 +81,7 @@ def _range(contents: Contents) -> list[str]:
     return [
         f"The range of the originals was {'reached' if reached else 'not reached'}: KID of "
         f"{label(best, contents.run(best.run))} is {number(kid.matched_value)}, originals {number(kid.originals.low)} "
-        f"to {number(kid.originals.high)}; {inside} of {count(len(best.scores), 'score')} within it."
+        f"to {number(kid.originals.high)}; {inside} of {plural(len(best.scores), 'score')} within it."
     ]
 
 
@@ -81,5 +89,5 @@ def _copies(contents: Contents) -> list[str]:
     if not any("nearest" in row.scores or row.flagged for row in contents.rows):
         return []
     copies = sum("copy" in row.flagged.split(", ") for row in contents.rows)
-    pairs = count(copies, "pair" if contents.masks else "image")
+    pairs = plural(copies, "pair" if contents.has_masks else "image")
     return [f"{pairs} flagged as {'a copy' if copies == 1 else 'copies'} of a real image."]

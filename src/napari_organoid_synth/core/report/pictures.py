@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from html import escape
+from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
@@ -15,85 +15,102 @@ from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.pictures import limits, outline, picture
 from napari_organoid_synth.core.report.charts import COLOURS
 
-LARGEST = 256  # px of a tile
-WHOLE = 512  # px of a whole picture
-ROOM = 5_000_000  # bytes of all pictures
-PNG_BYTES = 48_000  # a larger picture becomes a JPEG
-SMALL = 80  # px of a picture once the room is used up
+MAX_TILE = 256  # px, side of a tile
+MAX_WHOLE = 512  # px, side of a whole picture
+MAX_BYTES = 5_000_000  # of all pictures
+MAX_PNG_BYTES = 48_000  # a larger picture becomes a JPEG
+SHRUNK = 80  # px, side of a picture beyond MAX_BYTES
 Limits = Sequence[tuple[float, float]]
 
 
+@dataclass(frozen=True)
+class Picture:
+    """A picture inside the page.
+
+    Parameters
+    ----------
+    source : str
+        The image as a data URL.
+    name : str
+        What it shows, for people who cannot see it.
+    caption : str
+        Text below it.
+    mask : str
+        Outlines of the mask as a data URL, above the image; empty for none.
+    width, height : int
+        Size on the page in px; 0 where it fills its column.
+    """
+
+    source: str
+    name: str
+    caption: str = ""
+    mask: str = ""
+    width: int = 0
+    height: int = 0
+
+
 class Album:
-    """Makes the pictures of a page and counts their bytes.
+    """The pictures of a page, with their bytes counted.
 
     Parameters
     ----------
     real : sequence of SamplePair
-        Real tiles, whose range of intensities all tiles are shown with: brightness can be compared. Without any, each
+        Real tiles, whose range of intensities all tiles share, so that brightness can be compared. Without any, each
         picture has its own.
-    room : int
-        Bytes; pictures beyond are shrunk to 80 px.
+    max_bytes : int
+        Pictures beyond are shrunk to 80 px.
     """
 
-    def __init__(self, real: Sequence[SamplePair] = (), room: int = ROOM) -> None:
+    def __init__(self, real: Sequence[SamplePair] = (), max_bytes: int = MAX_BYTES) -> None:
         self.rgb = bool(real) and real[0].is_rgb
-        self.room, self.shrunk = room, 0
-        self._between = _common_limits(real, self.rgb)
+        self.bytes_left, self.shrunk = max_bytes, 0
+        self._common = _common_limits(real, self.rgb)
 
-    def tile(self, pair: SamplePair, caption: str = "") -> str:
-        """A tile at its own pixels, the middle 256 px of a larger one, with the outlines of its mask."""
+    def tile(self, pair: SamplePair, caption: str = "") -> Picture:
+        """Show a tile at its own pixels, the central 256 px of a larger one, with the outlines of its mask."""
         return self.pixels(pair.image, pair.labels, caption, pair.name)
 
-    def pixels(self, image: NDArray[Any], labels: NDArray[Any], caption: str, name: str) -> str:
-        """The same from an image (C, Y, X), native dtype, and its labels (Y, X)."""
+    def pixels(self, image: NDArray[Any], labels: NDArray[Any], caption: str, name: str) -> Picture:
+        """Show the same of an image (C, Y, X), native dtype, and its labels (Y, X)."""
         box = tuple(
-            slice(max(0, (side - LARGEST) // 2), max(0, (side - LARGEST) // 2) + LARGEST) for side in labels.shape
+            slice(max(0, (side - MAX_TILE) // 2), max(0, (side - MAX_TILE) // 2) + MAX_TILE) for side in labels.shape
         )
-        between = self._between if len(self._between) == min(len(image), 3) else ()
-        shown = picture(image[(slice(None), *box)], self.rgb, between)
+        contrast = self._common if len(self._common) == min(len(image), 3) else ()
+        shown = picture(image[(slice(None), *box)], self.rgb, contrast)
         return self.figure(shown, labels[box], caption, name)
 
-    def figure(self, image: NDArray[np.uint8], labels: NDArray[Any] | None, caption: str, name: str) -> str:
-        """A picture (Y, X, 3) with the outlines of labels (Y, X); small ones are magnified by whole numbers."""
+    def figure(self, image: NDArray[np.uint8], labels: NDArray[Any] | None, caption: str, name: str) -> Picture:
+        """Show a picture (Y, X, 3) with the outlines of labels (Y, X); a small one is magnified by a whole number."""
         height, width = image.shape[:2]
         zoom = max(1, 128 // max(height, width))
-        source = self._encode(image)
-        mask = ""
-        if labels is not None and labels.any():
-            mask = f'<img class=mask alt="outlines of the mask of {escape(name)}" src="{_outlines(labels)}">'
-        below = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
-        return (
-            f'<figure><span class=picture><img alt="{escape(name)}" width={width * zoom} height={height * zoom} '
-            f'src="{source}">{mask}</span>{below}</figure>'
-        )
+        mask = _outlines(labels) if labels is not None and labels.any() else ""
+        return Picture(self._encode(image), name, caption, mask, width * zoom, height * zoom)
 
-    def whole(self, image: NDArray[np.uint8], caption: str) -> str:
-        """A whole picture (Y, X, 3), at most 512 px."""
-        source = self._encode(image, WHOLE)
-        return (
-            f'<figure><img alt="{escape(caption)}" src="{source}"><figcaption>{escape(caption)}</figcaption></figure>'
-        )
+    def whole(self, image: NDArray[np.uint8], caption: str) -> Picture:
+        """Show a whole picture (Y, X, 3), at most 512 px."""
+        return Picture(self._encode(image, MAX_WHOLE), caption, caption)
 
-    def _encode(self, image: NDArray[np.uint8], most: int = LARGEST) -> str:
+    def _encode(self, image: NDArray[np.uint8], max_side: int = MAX_TILE) -> str:
         from PIL import Image
 
         grey = bool((image == image[..., :1]).all())
         drawn = Image.fromarray(image[..., 0] if grey else image)
-        drawn.thumbnail((most, most))
-        if self.room <= 0 and max(drawn.size) > SMALL:
-            drawn.thumbnail((SMALL, SMALL))
+        drawn.thumbnail((max_side, max_side))
+        if self.bytes_left <= 0 and max(drawn.size) > SHRUNK:
+            drawn.thumbnail((SHRUNK, SHRUNK))
             self.shrunk += 1
         data, kind = _save(drawn, "PNG", optimize=True), "png"
-        if len(data) > PNG_BYTES:
+        if len(data) > MAX_PNG_BYTES:
             data, kind = _save(drawn, "JPEG", quality=90, subsampling=0), "jpeg"
-        self.room -= len(data)
+        self.bytes_left -= len(data)
         return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
 
 
 def _common_limits(real: Sequence[SamplePair], rgb: bool) -> list[tuple[float, float]]:
-    """Values of each channel that become black and white.
+    """Return the values of each channel that become black and white.
 
-    Of the limits of each tile the median and the upper quartile: one bright tile does not darken the others.
+    They are the median of the lower and the upper quartile of the upper limits of the tiles, so that one bright tile
+    does not darken the others.
     """
     if not real or len({len(tile.image) for tile in real}) > 1:
         return []
@@ -107,7 +124,7 @@ def _common_limits(real: Sequence[SamplePair], rgb: bool) -> list[tuple[float, f
 
 
 def _outlines(labels: NDArray[Any]) -> str:
-    """Outlines as a PNG of eight colours, the first of them clear."""
+    """Return outlines as a PNG of eight colours, the first of them transparent."""
     from PIL import Image
 
     numbers = np.where(outline(labels), (np.asarray(labels).astype(np.int64) - 1) % len(COLOURS) + 1, 0)

@@ -1,88 +1,103 @@
-"""The sample sheet: what was drawn, at random, beside real tiles; then what was accepted, rejected and flagged."""
+"""The sample sheet: samples drawn at random beside real tiles; then what was accepted, rejected and flagged."""
 
 from __future__ import annotations
 
-from html import escape
+from dataclasses import dataclass
 
 import numpy as np
 
 from napari_organoid_synth.core.metrics.memorisation import SAMPLE_SCORES
+from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.registry import METRICS
 from napari_organoid_synth.core.report.contents import SEED, Contents
-from napari_organoid_synth.core.report.page import Section, count, number, paragraph, table
+from napari_organoid_synth.core.report.pictures import Picture
+from napari_organoid_synth.core.report.rendering import Section, Table, number
 from napari_organoid_synth.core.samples.store import SampleRow
 
-LARGE, MANY, FEW = 128, 12, 8  # from tiles of this side on there are fewer in a line
-MOST_RUNS = 6
-CHOSEN = 8  # accepted, rejected, flagged
-OF_MASKS = {"objects", "fits"}  # scores that mean nothing without masks
+SMALL_TILE = 128  # px; of larger tiles there are fewer in a line
+SMALL_TILES, LARGE_TILES = 12, 8  # in a line
+MAX_RUNS = 6
+MAX_CHOSEN = 8  # accepted, rejected, flagged
+MASK_METRICS = {"objects", "fits"}  # mean nothing without masks
+
+
+@dataclass(frozen=True)
+class Line:
+    """Pictures under a title."""
+
+    title: str
+    pictures: tuple[Picture, ...]
+    number: str = ""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """What the section shows."""
+
+    real: tuple[Picture, ...]
+    runs: tuple[Line, ...]
+    omitted: str
+    chosen: tuple[Line, ...]
+    scores: Table | None
 
 
 def sheet(contents: Contents) -> Section | None:
-    """Tiles at their own pixels, a line for the real ones and one for each run."""
+    """Show tiles at their own pixels, a line for the real ones and one for each run."""
     if not contents.rows or contents.store is None:
         return None
     rng = np.random.default_rng(SEED)
-    most = MANY if contents.side <= LARGE else FEW
-    real = [contents.tiles[place] for place in sorted(rng.permutation(len(contents.tiles))[:most])]
-    tiles = "".join(contents.album.tile(tile) for tile in real)
-    text = paragraph(
-        "Drawn at random, not chosen. All tiles are shown at their own pixels with the same contrast, so brightness "
-        "can be compared; of tiles above 256 px the middle."
-    )
-    if tiles:
-        text += f"<h3>Real tiles</h3>\n<div class='tiles real'>{tiles}</div>\n"
-    runs = contents.of_runs()
-    for name in list(runs)[-MOST_RUNS:]:
-        rows = [runs[name][place] for place in sorted(rng.permutation(len(runs[name]))[:most])]
+    length = SMALL_TILES if contents.side <= SMALL_TILE else LARGE_TILES
+    tiles = [contents.tiles[place] for place in sorted(rng.permutation(len(contents.tiles))[:length])]
+    real = tuple(contents.album.tile(tile) for tile in tiles)
+    runs, lines = contents.by_run(), []
+    for name in list(runs)[-MAX_RUNS:]:
+        rows = [runs[name][place] for place in sorted(rng.permutation(len(runs[name]))[:length])]
         run = contents.run(name)
         title = f"{name or 'Without a run'}{f' ({run.generator})' if run else ''}"
-        figures = "".join(contents.album.tile(pair) for _, pair in contents.pairs(rows))
-        of = f"{len(rows)} of {count(len(runs[name]), 'pair')}"
-        text += f"<h3>{escape(title)}</h3>\n{paragraph(of, 'faint')}<div class=tiles>{figures}</div>\n"
-    if len(runs) > MOST_RUNS:
-        text += paragraph(f"Of {len(runs)} runs the newest {MOST_RUNS}.", "faint")
-    return Section("Sample sheet", "samples", text + _chosen(contents) + _scores(contents))
+        pictures = tuple(contents.album.tile(pair) for _, pair in contents.pairs(rows))
+        lines.append(Line(title, pictures, f"{len(rows)} of {plural(len(runs[name]), 'pair')}"))
+    omitted = f"The newest {MAX_RUNS} of {len(runs)} runs." if len(runs) > MAX_RUNS else ""
+    return Section(
+        "Sample sheet", "samples", Sheet(real, tuple(lines), omitted, _chosen(contents), _score_table(contents))
+    )
 
 
-def _chosen(contents: Contents) -> str:
-    """The most realistic accepted, the least realistic rejected, some of the flagged."""
+def _chosen(contents: Contents) -> tuple[Line, ...]:
+    """Return the most realistic accepted, the least realistic rejected, and some of the flagged samples."""
     rows = sorted(contents.rows, key=lambda row: row.scores.get("realism", -1), reverse=True)
     groups = {
-        "Accepted, most realistic first": [row for row in rows if row.verdict == "accepted"][:CHOSEN],
-        "Rejected, least realistic last": [row for row in rows if row.verdict == "rejected"][-CHOSEN:],
-        "Flagged": [row for row in rows if row.flagged and (contents.masks or row.flagged != "mask")][:CHOSEN],
+        "Accepted, most realistic first": [row for row in rows if row.verdict == "accepted"][:MAX_CHOSEN],
+        "Rejected, least realistic last": [row for row in rows if row.verdict == "rejected"][-MAX_CHOSEN:],
+        "Flagged": [row for row in rows if row.flagged and (contents.has_masks or row.flagged != "mask")][:MAX_CHOSEN],
     }
-    text = ""
-    for title, found in groups.items():
-        figures = "".join(_thumbnail(contents, row, flags=title == "Flagged") for row in found)
-        text += f"<h3>{title}</h3>\n<div class=row>{figures}</div>\n" if figures else ""
-    return text
+    return tuple(
+        Line(title, tuple(_thumbnail(contents, row, with_flag=title == "Flagged") for row in found))
+        for title, found in groups.items()
+        if found
+    )
 
 
-def _thumbnail(contents: Contents, row: SampleRow, flags: bool) -> str:
+def _thumbnail(contents: Contents, row: SampleRow, with_flag: bool) -> Picture:
     assert contents.store is not None
     image, labels = contents.store.thumbnail(row.id)
-    words = row.note or count(row.n_objects, "object")
-    return contents.album.figure(image, labels, f"{row.flagged}: {words}" if flags else words, row.name)
+    caption = row.note or plural(row.n_objects, "object")
+    return contents.album.figure(image, labels, f"{row.flagged}: {caption}" if with_flag else caption, row.name)
 
 
-def _scores(contents: Contents) -> str:
-    """Each score of single pairs by verdict."""
-    families = [name for name in METRICS.names() if contents.masks or name not in OF_MASKS]
+def _score_table(contents: Contents) -> Table | None:
+    """Return the mean of each score of single pairs, by verdict."""
+    families = [name for name in METRICS.names() if contents.has_masks or name not in MASK_METRICS]
     known = [*(score for name in families for score in METRICS.load(name).scores), *SAMPLE_SCORES]
-    titles = {"realism": "Realism (1 like the median real tile, below 0.5 unlike any)"} | {
+    titles = {"realism": "Realism (1: like the median real tile; below 0.5: unlike any)"} | {
         score.name: score.title + (f", {score.unit}" if score.unit else "") for score in known
     }
     verdicts = [verdict for verdict, tally in contents.counts.items() if tally]
-    lines = []
+    rows = []
     for name, title in titles.items():
         cells = [title]
         for verdict in verdicts:
             found = [row.scores[name] for row in contents.rows if row.verdict == verdict and name in row.scores]
             cells.append(f"{number(np.mean(found))} ± {number(np.std(found))}" if found else "–")
         if cells[1:] != ["–"] * len(verdicts):
-            lines.append(cells)
-    if not lines:
-        return ""
-    return "<h3>Scores of single pairs</h3>\n" + table(["Score, mean ± sd", *verdicts], lines)
+            rows.append(cells)
+    return Table(["Score, mean ± SD", *verdicts], rows) if rows else None

@@ -3,47 +3,79 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from html import escape
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.recipe import Recipe
-from napari_organoid_synth.core.report.charts import curves, thin
+from napari_organoid_synth.core.report.charts import Curves, thin
 from napari_organoid_synth.core.report.contents import Contents, TrainedRun
-from napari_organoid_synth.core.report.page import Section, count, fold, paragraph
+from napari_organoid_synth.core.report.pictures import Picture
+from napari_organoid_synth.core.report.rendering import Section
 
-UNFOLDED = 3  # trainings that are open: those that made samples, else the newest
-MOST_RUNS = 30
-WITH_PICTURES = 6
+MAX_OPEN = 3  # trainings that made samples, else the newest; the others are folded
+MAX_RUNS = 30
+MAX_WITH_PICTURES = 6
 STRIP = 6  # live samples
 
 
+@dataclass(frozen=True)
+class Setting:
+    """A setting that is not the default."""
+
+    key: str
+    value: str
+    default: str
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training; ``settings`` is None where its defaults are not known."""
+
+    name: str
+    facts: str
+    settings: tuple[Setting, ...] | None
+    curves: tuple[Curves, ...]
+    live_samples: tuple[Picture, ...]
+    recipe: str
+
+
+@dataclass(frozen=True)
+class Trainings:
+    """What the section shows."""
+
+    open: tuple[Training, ...]
+    folded: tuple[Training, ...]
+    omitted: str
+
+
 def trainings(contents: Contents) -> Section | None:
-    """All trainings: those that made the samples, then the others, the newest first."""
+    """Show all trainings: those that made the samples, then the others, the newest first."""
     if not contents.runs:
         return None
-    newest = contents.runs[::-1][:MOST_RUNS]
-    used = contents.of_runs().keys()
-    first = [run for run in newest if run.name in used][:UNFOLDED] or newest[:1]
-    text = ""
-    for place, run in enumerate([*first, *(run for run in newest if run not in first)]):
-        facts = " · ".join(_facts(run))
-        inner = _differences(run.recipe) + _curves(run)
-        inner += _strip(contents, run) if place < WITH_PICTURES else ""
-        inner += fold(f"All settings of {run.name}", f"<pre>{escape(_recipe_text(run))}</pre>")
-        if place == len(first):
-            text += "<h3>Other trainings</h3>\n"
-        text += (
-            f"<h3>{escape(run.name)}</h3>\n{paragraph(facts)}{inner}"
-            if run in first
-            else fold(f"{run.name}: {facts}", inner)
-        )
-    if len(contents.runs) > MOST_RUNS:
-        text += paragraph(f"The newest {MOST_RUNS} of {len(contents.runs)} trainings.", "faint")
-    return Section("Trainings", "trainings", text)
+    newest = contents.runs[::-1][:MAX_RUNS]
+    used = contents.by_run().keys()
+    first = [run for run in newest if run.name in used][:MAX_OPEN] or newest[:1]
+    ordered = [*first, *(run for run in newest if run not in first)]
+    found = tuple(_training(contents, run, place < MAX_WITH_PICTURES) for place, run in enumerate(ordered))
+    total = len(contents.runs)
+    omitted = f"The newest {MAX_RUNS} of {total} trainings." if total > MAX_RUNS else ""
+    return Section("Trainings", "trainings", Trainings(found[: len(first)], found[len(first) :], omitted))
+
+
+def _training(contents: Contents, run: TrainedRun, with_pictures: bool) -> Training:
+    return Training(
+        name=run.name,
+        facts=" · ".join(_facts(run)),
+        settings=_changed_settings(run.recipe),
+        curves=_curves(run),
+        live_samples=_live_samples(contents, run) if with_pictures else (),
+        recipe=_recipe_text(run),
+    )
 
 
 def _facts(run: TrainedRun) -> Iterator[str]:
@@ -51,33 +83,29 @@ def _facts(run: TrainedRun) -> Iterator[str]:
     if run.recipe.draws != "pairs":
         yield f"draws {run.recipe.draws} alone"
     yield f"tiles of {run.recipe.tiles.size} px"
-    yield f"{run.steps:,} of {run.recipe.train.steps:,} steps of {count(run.recipe.train.batch, 'tile')}"
-    note = run.note
-    if "device" in note:
-        yield f"{note['device']}, {note.get('precision', '')}".rstrip(", ")
-    if note.get("images_per_second"):
-        yield f"{note['images_per_second']:.1f} images/s"
-    if note.get("seconds"):
-        yield f"{note['seconds'] / 60:,.0f} min" if note["seconds"] >= 90 else f"{note['seconds']:.0f} s"
+    yield f"{run.steps:,} of {run.recipe.train.steps:,} steps of {plural(run.recipe.train.batch, 'tile')}"
+    metadata = run.metadata
+    if metadata.device:
+        yield f"{metadata.device}, {metadata.precision}".rstrip(", ")
+    if metadata.images_per_second:
+        yield f"{metadata.images_per_second:.1f} images/s"
+    if metadata.seconds:
+        yield f"{metadata.seconds / 60:,.0f} min" if metadata.seconds >= 90 else f"{metadata.seconds:.0f} s"
 
 
-def _differences(recipe: Recipe) -> str:
-    """The settings that are not the defaults, as ``key = value (default)``."""
-    name = recipe.gan.name  # type: ignore[attr-defined]
+def _changed_settings(recipe: Recipe) -> tuple[Setting, ...] | None:
+    """Return the settings that are not the defaults of this generator; None if its default tile is not allowed."""
+    name = recipe.gan.name
     try:
         usual = dict(_flat(Recipe.model_validate({"gan": name, "draws": recipe.draws}).model_dump(mode="json")))
-    except (UserError, ValueError):  # the default tile does not suit this generator
-        return ""
+    except (UserError, ValueError):
+        return None
     own = dict(_flat(recipe.model_dump(mode="json")))
-    lines = [
-        f"<li><code>{escape(key)}</code> = {escape(_word(value))} "
-        f"<span class=faint>({escape(_word(usual[key]))})</span></li>"
+    return tuple(
+        Setting(key, _text(value), _text(usual[key]))
         for key, value in own.items()
         if key in usual and value != usual[key]
-    ]
-    if not lines:
-        return paragraph("All settings are the defaults.")
-    return f"<p>Other than the defaults, which stand in brackets:</p>\n<ul>{''.join(lines)}</ul>\n"
+    )
 
 
 def _flat(values: dict[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
@@ -88,7 +116,7 @@ def _flat(values: dict[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
             yield f"{above}{key}", value
 
 
-def _word(value: Any) -> str:
+def _text(value: Any) -> str:
     return "none" if value is None or value == "" else str(value)
 
 
@@ -99,29 +127,28 @@ def _recipe_text(run: TrainedRun) -> str:
         return run.recipe.to_yaml()
 
 
-def _curves(run: TrainedRun) -> str:
+def _curves(run: TrainedRun) -> tuple[Curves, ...]:
     keys = dict.fromkeys(key for event in run.progress for key in event.stats)
     charts = []
     for place, key in enumerate(keys):
         events = [event for event in run.progress if key in event.stats]
         line = (key, [event.step for event in events], [event.stats[key] for event in events])
-        charts.append(curves(key, [line], "steps", first=place))
-    drawn = "".join(charts)
-    return f"<div class='row wide'>{drawn}</div>\n" if drawn else ""
+        charts.append(Curves.of(key, [line], "steps", first=place))
+    return tuple(chart for chart in charts if chart is not None)
 
 
-def _strip(contents: Contents, run: TrainedRun) -> str:
-    """The same live sample from the first step to the last."""
+def _live_samples(contents: Contents, run: TrainedRun) -> tuple[Picture, ...]:
+    """Return the same live sample from the first step to the last."""
     files = sorted((run.path / "previews").glob("step_*.npz"))
-    figures = []
+    pictures = []
     for place in thin(len(files), STRIP) if files else ():
         try:
             with np.load(files[place], allow_pickle=False) as file:
                 image, labels = file["image"][0], file["labels"][0]
-            figures.append(contents.album.pixels(image, labels, _step(files[place]), f"live sample, {run.name}"))
+            pictures.append(contents.album.pixels(image, labels, _step(files[place]), f"live sample, {run.name}"))
         except (OSError, EOFError, ValueError, KeyError, IndexError):
             continue
-    return f"<div class=row>{''.join(figures)}</div>\n" if figures else ""
+    return tuple(pictures)
 
 
 def _step(file: Path) -> str:

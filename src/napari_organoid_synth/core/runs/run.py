@@ -27,12 +27,12 @@ from napari_organoid_synth.core.codec.codec import Codec
 from napari_organoid_synth.core.codec.spec import PairSpec
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.recipe import Recipe
-from napari_organoid_synth.core.registry import GENERATORS
+from napari_organoid_synth.core.runs.metadata import RunMetadata
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from napari_organoid_synth.core.generators.base import Gan
+    from napari_organoid_synth.core.generators.base import Generator
 
 FORMAT = 1
 SCORE = "kernel_distance"  # the number of a checkpoint that says which is best; low is good
@@ -57,7 +57,17 @@ class Checkpoint:
     step: int
     path: Path
     sha256: str
-    numbers: dict[str, Any]
+    numbers: dict[str, float]
+
+    @property
+    def images_seen(self) -> int:
+        """Tiles that the generator was shown."""
+        return int(self.numbers["seen"])
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """What the samples of this checkpoint were measured by: ``kernel_distance`` and ``diversity``, if known."""
+        return {name: self.numbers[name] for name in (SCORE, "diversity") if name in self.numbers}
 
 
 class Run:
@@ -91,10 +101,10 @@ class Run:
         Raises
         ------
         UserError
-            If the folder holds a run already.
+            If the folder is a run already.
         """
         if (path / "recipe.yaml").exists():
-            raise UserError(f"{path} holds a run already.", todo="Resume it, or choose another folder.")
+            raise UserError(f"{path} is a run already.", todo="Resume it, or choose another folder.")
         codec.to_file(path / "codec.json")
         recipe.to_file(path / "recipe.yaml")  # last: it makes the folder a run
         return cls(path)
@@ -109,21 +119,20 @@ class Run:
         """What the network takes and gives."""
         return self.codec.spec(self.recipe.tiles.size, self.recipe.shape)
 
-    def note(self, **values: Any) -> dict[str, Any]:
-        """Add values to ``run.json`` (precision, machine, speed) and return all of them."""
-        path = self.path / "run.json"
-        try:
-            known = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            known = {}
-        if values:
-            known |= values
-            write_text(path, json.dumps(known, indent=1))
-        return dict(known)
+    @property
+    def metadata(self) -> RunMetadata:
+        """Contents of ``run.json``: pairs, machine, speed."""
+        return RunMetadata.read(self.path / "run.json")
+
+    def update_metadata(self, **changes: Any) -> RunMetadata:
+        """Change some values of ``run.json`` and return all of them."""
+        metadata = self.metadata.replace(**changes)
+        metadata.write(self.path / "run.json")
+        return metadata
 
     # ----------------------------------------------------------------------------------------------- checkpoints
 
-    def save(self, gan: Gan, step: int, **numbers: Any) -> Path:
+    def save(self, gan: Generator, step: int, **numbers: Any) -> Path:
         """Write a checkpoint and delete those older than the newest ``recipe.train.keep``, but never the best.
 
         An earlier checkpoint of the same step stays whole until the new one is: while the tensors are replaced, the
@@ -203,7 +212,7 @@ class Run:
             )
         return int(which)
 
-    def load(self, gan: Gan, step: int | None = None) -> Checkpoint:
+    def load(self, gan: Generator, step: int | None = None) -> Checkpoint:
         """Load a checkpoint into a GAN: that of ``step``, or the newest that is whole.
 
         Raises
@@ -233,7 +242,7 @@ class Run:
                     damage = damage or error
                     continue
                 damage = damage or UserError(
-                    f"{self.checkpoint_path(candidate).name} holds no tensors.",
+                    f"{self.checkpoint_path(candidate).name} has no tensors.",
                     "Expected a safetensors file.",
                     TODO,
                 )
@@ -286,7 +295,7 @@ class Run:
             raise UserError(f"{path.name} is a checkpoint of '{name}'.", f"Expected '{self._generator}'.", TODO)
         if len(data) != size or hashlib.sha256(data).hexdigest() != digest:
             raise UserError(
-                f"Checkpoint {path.name} is damaged: it holds {len(data)} bytes.",
+                f"Checkpoint {path.name} is damaged: it has {len(data)} bytes.",
                 f"Expected {size} bytes with SHA-256 {digest[:12]}….",
                 TODO,
             )
@@ -298,7 +307,7 @@ class Run:
 
     @property
     def _generator(self) -> str:
-        return str(self.recipe.gan.name)  # type: ignore[attr-defined]
+        return self.recipe.gan.name
 
     # -------------------------------------------------------------------------------------------------- previews
 
@@ -323,13 +332,8 @@ def read_preview(path: Path) -> tuple[NDArray[Any], NDArray[np.int32]]:
         return arrays["image"], arrays["labels"]
 
 
-def new_gan(recipe: Recipe, spec: PairSpec) -> Gan:
-    """The recipe's generator with initial weights that depend on its seed alone."""
-    import torch
+def new_generator(recipe: Recipe, spec: PairSpec) -> Generator:
+    """Build the recipe's generator with initial weights that depend on its seed alone."""
+    from napari_organoid_synth.core.generators.base import build_generator
 
-    from napari_organoid_synth.core.device import seed_of
-
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed_of(recipe.train.seed, "weights"))
-        gan: Gan = GENERATORS.load(recipe.gan.name)(recipe.gan, spec)  # type: ignore[attr-defined]
-    return gan
+    return build_generator(recipe.gan, spec, recipe.train.seed)

@@ -14,34 +14,21 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Event, Progress, Warned
 from napari_organoid_synth.core.metrics.mask_consistency import MaskConsistency
 from napari_organoid_synth.core.metrics.real_features import RealFeatures, places, some
-from napari_organoid_synth.core.metrics.set_measures import (
-    FEATURE_SCORES,
-    IMAGE_SCORES,
-    MASK_SCORES,
-    MAX_PAIRED,
-    PAIR_SCORES,
-    compare_all,
-    feature_measure,
-    feature_notes,
-    image_measure,
-    mask_measure,
-    mask_notes,
-    pair_measure,
-)
-from napari_organoid_synth.core.metrics.sets import MIN_TILES, SetScore, evaluate
+from napari_organoid_synth.core.metrics.set_measures import MAX_PAIRED
+from napari_organoid_synth.core.metrics.sets import MIN_TILES, SetScore
 from napari_organoid_synth.core.metrics.settings import ScoreSettings
 from napari_organoid_synth.core.metrics.tile_facts import TileFacts, look
 from napari_organoid_synth.core.metrics.tile_space import check_weights
 from napari_organoid_synth.core.pairs.tile_reading import tile_side
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.samples.store import SampleRow, SampleStore
-from napari_organoid_synth.core.scores.findings import Samples, mask_fit, memorisation, variety
+from napari_organoid_synth.core.scores.comparison import SyntheticTiles, is_borrowed, score_families, variety
+from napari_organoid_synth.core.scores.findings import Samples, find_copies, mask_fit
 from napari_organoid_synth.core.scores.storage import SetScores, read_set_scores, write_set_scores
 
 RULES = 3  # another number when the same samples would be scored differently
 MAX_SAMPLES = 1000  # of a run
 REPORT_SECONDS = 0.5
-BORROWED = {"real", "warped"}  # masks to paint on that are made from real ones: the layout is meant to be alike
 
 
 def check_extractor(settings: ScoreSettings) -> None:
@@ -56,7 +43,7 @@ def check_extractor(settings: ScoreSettings) -> None:
         check_weights(settings)
 
 
-def score_sets(
+def score_runs(
     project: Project, store: SampleStore, settings: ScoreSettings, control: Control, cleared_ids: set[str]
 ) -> Generator[Event, None, list[SetScores]]:
     """Score the samples of each run as a set; a set that has not changed keeps its scores.
@@ -98,7 +85,7 @@ def score_sets(
             missing[run] = some(rows, MAX_SAMPLES)
     if not missing:
         return found
-    real = RealFeatures(project, settings, tile_side(row.size for rows in missing.values() for row in rows))
+    real = RealFeatures.of_project(project, settings, tile_side(row.size for rows in missing.values() for row in rows))
     scoring = _Scoring(store, real, control, cleared_ids, missing)
     if not (yield from scoring.learn()):
         return found
@@ -182,9 +169,9 @@ class _Scoring:
                 continue
             rows.append(row)
             facts.append(look(pair, self._real.limits, self._real.side, number in decoded))
-            borrowed.append(pair.source.provenance.get("mask", {}).get("kind") in BORROWED)
+            borrowed.append(is_borrowed(pair))
             yield from self._report("look at samples")
-        return Samples(rows, facts, np.array(borrowed, bool))
+        return Samples(rows, SyntheticTiles(facts, np.array(borrowed, bool)))
 
     def compare(self, run: str, samples: Samples) -> Generator[Event, None, list[SetScore] | None]:
         """Compute the scores of a set, family by family."""
@@ -194,7 +181,7 @@ class _Scoring:
             found = f"{len(samples.rows)} samples and {len(real.facts)} real tiles of {name}: no scores of the set."
             yield Warned(self._step, f"{found} Expected at least {MIN_TILES} of each. Make more pairs.")
         scores: list[SetScore] = []
-        for family in _families(real, samples.facts):
+        for family in score_families(real, samples.tiles.facts):
             yield self.progress("compare sets")
             if self._control.canceled:
                 return None
@@ -215,8 +202,8 @@ class _Scoring:
             number=len(samples.rows),
             made=asked,
             scores=tuple(scores),
-            memorisation=memorisation(self._store, real, samples, self._cleared_ids),
-            variety=variety(real, samples),
+            memorisation=find_copies(self._store, real, samples, self._cleared_ids),
+            variety=variety(real, samples.tiles),
             mask_fit=mask_fit(self._fits, samples.rows),
         )
 
@@ -262,23 +249,3 @@ def fingerprint(project: Project, settings: ScoreSettings, rows: Sequence[Sample
     newest = [run.name for run in project.runs()[-1:]]  # real tiles are cut as for this run
     text = json.dumps([asked, newest, project.pairs_path.read_text(encoding="utf-8")])
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _families(real: RealFeatures, synthetic: Sequence[TileFacts]) -> Iterator[list[SetScore]]:
-    """Yield all scores of a set, family by family; none when there are too few tiles."""
-    number, seed = len(synthetic), real.settings.seed
-    if real.extractor is None or number < MIN_TILES:
-        return
-    everything = [*real.facts, *synthetic]
-    features = real.features[:, 0], real.vectors("features", synthetic)
-    measure, notes = feature_measure(*features), feature_notes(*features, real.extractor.note, seed)
-    identity = real.extractor.identity
-    yield evaluate(FEATURE_SCORES, measure, real.sources, number, seed=seed, extractor=identity, notes=notes)
-    mine, theirs = some(real.facts, MAX_PAIRED), some(synthetic, MAX_PAIRED)
-    between = compare_all([fact.image for fact in mine], [fact.image for fact in theirs])
-    sources = [fact.source for fact in mine]
-    yield evaluate(PAIR_SCORES, pair_measure(real.among, between), sources, len(theirs), seed=seed)
-    yield evaluate(IMAGE_SCORES, image_measure(everything), real.sources, number, seed=seed)
-    if "masks" in real.spaces:
-        notes = mask_notes(everything, len(real.facts))
-        yield evaluate(MASK_SCORES, mask_measure(everything), real.sources, number, seed=seed, notes=notes)

@@ -13,7 +13,7 @@ from napari_organoid_synth.core.atomic import write_text
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.pair import SamplePair, content_hash
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.registry import SEGMENTERS
+from napari_organoid_synth.core.segmentation.segmenters.config import segmenter_config
 
 WEIGHTS, DESCRIPTION, NOTE = "segmenter.safetensors", "segmenter.json", "trained.json"
 TRAINING = "training.safetensors"  # what an unfinished training goes on from
@@ -78,7 +78,7 @@ class Trained:
     @property
     def draws_flow(self) -> bool:
         """Whether it has arrows to show beside probabilities, as Cellpose does."""
-        return getattr(SEGMENTERS.config(self.description()["config"]["name"]), "draws_flow", False)
+        return segmenter_config(self.description()["config"]["name"]).draws_flow
 
     def note(self) -> dict[str, Any]:
         """``images`` (name to `content_hash` of the pixels) and ``scale`` of those it was trained on; may be empty."""

@@ -26,7 +26,7 @@ from napari_organoid_synth.core.pairs.ome_tiff import (
     MAP_ENDINGS,
     read_image,
     read_info,
-    read_record,
+    read_source,
     write_labels,
     write_maps,
 )
@@ -190,7 +190,7 @@ def _is_map(path: Path) -> bool:
     if not path.name.endswith(tuple(MAP_ENDINGS.values())):
         return False
     try:
-        return bool((read_record(path) or {}).get("source", {}).get("kind") == "predicted")
+        return read_source(path).kind == "predicted"
     except UserError:
         return False  # reading it again says what is wrong with it
 
@@ -270,10 +270,10 @@ class _Work:
     def _is_made(self, path: Path, plane: Plane, key: str) -> bool:
         if not path.exists():
             return False
-        source = (read_record(path) or {}).get("source", {})
-        if source.get("provenance", {}).get("key") == key:
+        source = read_source(path)
+        if source.provenance.get("key") == key:
             return True
-        if source.get("kind") != "predicted" or source.get("files") != [str(plane.path)]:
+        if source.kind != "predicted" or source.files != (str(plane.path),):
             raise UserError(
                 f"{short(path)} exists and is no prediction of {short(plane.path)}.",
                 "Expected a free file name.",

@@ -292,7 +292,21 @@ def _glow(
 
 
 def population(seed: int, size: int = 256, settings: PopulationSettings | None = None) -> SamplePair:
-    """Simulate the pair of a seed; a window that no object reaches is drawn again.
+    """Simulate a pair by measured counts, sizes and shapes; a window that no object reaches is drawn again.
+
+    Parameters
+    ----------
+    seed : int
+        Any number from 0.
+    size : int
+        Side, px.
+    settings : PopulationSettings, optional
+        Measured by `fit`, or your own; default: those of the class.
+
+    Returns
+    -------
+    SamplePair
+        Image (1, size, size) uint8 or uint16; instances or a binary mask, as the settings say.
 
     Raises
     ------

@@ -37,6 +37,11 @@ def fit(pairs: Sequence[SamplePair], shapes: int = 0) -> PopulationSettings:
     shapes : int
         How many real shapes to keep, which drawn objects must resemble; 0: radius and elongation alone count.
 
+    Returns
+    -------
+    PopulationSettings
+        For `population`.
+
     Raises
     ------
     UserError

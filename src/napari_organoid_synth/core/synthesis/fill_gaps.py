@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,9 +26,11 @@ from napari_organoid_synth.core.metrics.tile_space import TileSpace, check_weigh
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.tile_reading import TilePlace
 from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.runs.run import Run
 from napari_organoid_synth.core.runs.sharing import find_run
 from napari_organoid_synth.core.samples.store import SampleStore
-from napari_organoid_synth.core.synthesis.generate import Artist
+from napari_organoid_synth.core.synthesis.provenance import ChoiceRecord
+from napari_organoid_synth.core.synthesis.sampler import Sampler
 from napari_organoid_synth.core.synthesis.settings import FillSettings, GenerateSettings
 
 REPORT_SECONDS = 0.5
@@ -38,6 +40,15 @@ def fill(project: Project, settings: FillSettings, control: Control) -> Iterator
     """Add pairs near real tiles.
 
     Copies of real tiles, and samples that are there already, are not kept.
+
+    Parameters
+    ----------
+    project : Project
+        With a map and a run that draws images.
+    settings : FillSettings
+        Empty region or tiles, run, how many pairs, how many tries for each.
+    control : Control
+        Pause and cancel are honoured after the batch in progress.
 
     Yields
     ------
@@ -57,63 +68,30 @@ def fill(project: Project, settings: FillSettings, control: Control) -> Iterator
     side, targets = _targets(project, settings)
     names = tuple(place.name for place in targets)
     run = find_run(project, settings.run)
-    seed = seed_of(settings.seed, "fill", *sorted(names)) % 2**31  # none that `generate` is likely to have used
-    plain = GenerateSettings(
-        run=run.name,
-        checkpoint=settings.checkpoint,
-        seed=seed,
-        variety=settings.variety,
-        batch=settings.batch,
-        device=settings.device,
-    )
-    unaimed = aimed = Artist(project, run, plain)
-    if unaimed.masks is not None:
-        aimed = Artist(project, run, plain.replace(mask_tiles=names))
+    plain, aimed = _samplers(project, run, settings, names)
     number, total = settings.number, settings.number * settings.tries
-    yield Started(0, {"run": run.name, "generator": aimed.generator, "total": total, "tiles": len(names)})
+    yield Started(0, {"run": run.name, "generator": aimed.model.generator, "total": total, "tiles": len(names)})
     space = TileSpace(project, side, settings)
-    reported = time.monotonic()
-    for share in space.learn():
-        yield from control.wait_while_paused(0)
-        if control.canceled:
-            yield Finished(0, "canceled", {"added": 0})
-            return
-        if time.monotonic() - reported > REPORT_SECONDS:
-            reported = time.monotonic()
-            yield Progress(0, total, note=f"learn features, {share:.0%}")
-    missing = sorted(set(targets) - set(space.places))
-    if missing:
-        raise UserError(
-            f"'{missing[0].name}' is not among the real tiles.", todo="Make the map again, then choose tiles."
-        )
-    chosen_rows = [space.places.index(place) for place in targets]
-    real = space.upright[chosen_rows]
-    ball = radii(euclidean(space.upright, space.upright))[chosen_rows]
+    if (yield from _learn(space, total, control)):
+        yield Finished(0, "canceled", {"added": 0})
+        return
+    goal = _Goal.find(space, targets)
 
     candidates = yield from _draw(aimed, space, total, settings.batch, control, "draw candidates")
-    others = candidates if unaimed is aimed else {}
-    if unaimed is not aimed and not control.canceled:
-        others = yield from _draw(unaimed, space, number, settings.batch, control, "draw for comparison")
+    others = candidates if plain is aimed else {}
+    if plain is not aimed and not control.canceled:
+        others = yield from _draw(plain, space, number, settings.batch, control, "draw for comparison")
     with SampleStore(project.samples_path) as store:
-        present = {row.name for row in store.rows()}
-        indices = [index for index, (name, _) in candidates.items() if name not in present]
-        chosen: list[int] = []
-        if indices and not control.canceled:
-            vectors = np.stack([candidates[index][1] for index in indices])
-            distance = euclidean(real, vectors)
-            if aimed.masks is None:  # on the mask of a real tile a sample is meant to be like it
-                distance[:, Space(space.features, space.sources).ratio(vectors) < 1] = np.inf
-            chosen = [indices[column] for column in nearest_each(distance, number)]
+        known = {row.name for row in store.rows()}
+        fresh = {index: one for index, one in candidates.items() if one.name not in known}
+        chosen = goal.choose(fresh, number, aimed) if fresh and not control.canceled else []
         added = 0
         for start in range(0, len(chosen), settings.batch):
             yield from control.wait_while_paused(total)
             if control.canceled:
                 break
-            pairs = [
-                _told(pair, names, total, real, candidates, space)
-                for pair in aimed.draw(chosen[start : start + settings.batch])
-            ]
-            ids = store.add_many(pairs, run=run.name)
+            pairs = aimed.draw(chosen[start : start + settings.batch])
+            ids = store.add_many([goal.record(pair, candidates, total) for pair in pairs], run=run.name)
             added += len(ids)
             yield Added(total, tuple(ids))
             yield Progress(total, total, note=f"pair {added} of {len(chosen)}")
@@ -123,22 +101,107 @@ def fill(project: Project, settings: FillSettings, control: Control) -> Iterator
         )
     result: dict[str, Any] = {"run": run.name, "tiles": len(names), "added": added, "candidates": len(candidates)}
     if added:
-        kept = np.stack([candidates[index][1] for index in chosen[:added]])
-        without = np.stack([vector for _, vector in list(others.values())[:added]])
-        result |= compare(real, ball, kept, without)
+        kept = np.stack([candidates[index].vector for index in chosen[:added]])
+        without = np.stack([one.vector for one in list(others.values())[:added]])
+        result |= compare(goal.real, goal.radius, kept, without)
     yield Finished(total, "canceled" if control.canceled else "completed", result)
 
 
+def _samplers(project: Project, run: Run, settings: FillSettings, names: tuple[str, ...]) -> tuple[Sampler, Sampler]:
+    """Return a sampler that knows nothing of the tiles, and one that aims at them: a painter paints on their masks."""
+    seed = seed_of(settings.seed, "fill", *sorted(names)) % 2**31  # none that `generate` is likely to have used
+    wanted = GenerateSettings(
+        run=run.name,
+        checkpoint=settings.checkpoint,
+        seed=seed,
+        variety=settings.variety,
+        batch=settings.batch,
+        device=settings.device,
+    )
+    plain = Sampler.from_run(project, run, wanted)
+    if plain.masks is None:
+        return plain, plain
+    return plain, Sampler.from_run(project, run, wanted.replace(mask_tiles=names))
+
+
+def _learn(space: TileSpace, total: int, control: Control) -> Generator[Event, None, bool]:
+    """Learn the features; whether it was canceled."""
+    reported = time.monotonic()
+    for share in space.learn():
+        yield from control.wait_while_paused(0)
+        if control.canceled:
+            return True
+        if time.monotonic() - reported > REPORT_SECONDS:
+            reported = time.monotonic()
+            yield Progress(0, total, note=f"learn features, {share:.0%}")
+    return False
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """Name and features (D,) of a sample; its pixels are not kept: they can be drawn again."""
+
+    name: str
+    vector: NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class _Goal:
+    """The real tiles to come near to: names, features (T, D), and the radius (T,) within which a sample covers one."""
+
+    space: TileSpace
+    names: tuple[str, ...]
+    real: NDArray[Any]
+    radius: NDArray[np.float64]
+
+    @classmethod
+    def find(cls, space: TileSpace, targets: tuple[TilePlace, ...]) -> _Goal:
+        """Look up the tiles.
+
+        Raises
+        ------
+        UserError
+            If one is missing.
+        """
+        missing = sorted(set(targets) - set(space.places))
+        if missing:
+            raise UserError(
+                f"'{missing[0].name}' is not among the real tiles.", todo="Make the map again, then choose tiles."
+            )
+        rows = [space.places.index(place) for place in targets]
+        radius = radii(euclidean(space.upright, space.upright))[rows]
+        return cls(space, tuple(place.name for place in targets), space.upright[rows], radius)
+
+    def choose(self, candidates: dict[int, _Candidate], number: int, sampler: Sampler) -> list[int]:
+        """Return the indices of the candidates that the tiles in turn keep, each its nearest."""
+        indices = list(candidates)
+        vectors = np.stack([candidates[index].vector for index in indices])
+        distance = euclidean(self.real, vectors)
+        if sampler.masks is None:  # on the mask of a real tile a sample is meant to be like it
+            distance[:, Space(self.space.features, self.space.sources).ratio(vectors) < 1] = np.inf
+        return [indices[column] for column in nearest_each(distance, number)]
+
+    def record(self, pair: SamplePair, candidates: dict[int, _Candidate], total: int) -> SamplePair:
+        """Return a pair whose provenance says near which tiles it was chosen, and from how many."""
+        vector = candidates[int(pair.source.provenance["index"])].vector
+        distance = round(float(euclidean(self.real, vector[None]).min()), 4)
+        how = ChoiceRecord(
+            near=self.names, candidates=total, distance=distance, extractor=self.space.extractor.identity
+        )
+        provenance = pair.source.provenance | {"chosen": how.model_dump(mode="json")}
+        return pair.replace(source=replace(pair.source, provenance=provenance))
+
+
 def compare(
-    real: NDArray[Any], ball: NDArray[np.float64], kept: NDArray[Any], without: NDArray[Any]
+    real: NDArray[Any], radius: NDArray[np.float64], kept: NDArray[Any], without: NDArray[Any]
 ) -> dict[str, float]:
-    """How near to real tiles (T, D) samples (N, D) lie, beside others (N, D) drawn without choosing.
+    """Compute how near to real tiles samples lie, beside others drawn without choosing.
 
     Parameters
     ----------
     real : NDArray (T, D)
         Features of the tiles.
-    ball : NDArray (T,)
+    radius : NDArray (T,)
         Distance within which a sample covers a tile.
     kept : NDArray (N, D)
         Features of the samples.
@@ -150,13 +213,13 @@ def compare(
         "distance": round(float(found.mean()), 4),
         "distance_plain": round(float(plain.mean()), 4),
         "nearer": round(1 - float(found.mean() / plain.mean()), 4) if plain.mean() > 0 else 0.0,
-        "covered": int((found <= ball).sum()),
-        "covered_plain": int((plain <= ball).sum()),
+        "covered": int((found <= radius).sum()),
+        "covered_plain": int((plain <= radius).sum()),
     }
 
 
 def _targets(project: Project, settings: FillSettings) -> tuple[int, tuple[TilePlace, ...]]:
-    """Side and places of the real tiles that are asked for."""
+    """Return side and places of the real tiles that are asked for."""
     known = read_map(project)
     if known is None or known.record.side is None:
         raise UserError("This project has no map.", todo="Make one first: organoid-synth map.")
@@ -173,18 +236,18 @@ def _targets(project: Project, settings: FillSettings) -> tuple[int, tuple[TileP
 
 
 def _draw(
-    artist: Artist, space: TileSpace, number: int, batch: int, control: Control, note: str
-) -> Generator[Event, None, dict[int, tuple[str, NDArray[np.float32]]]]:
-    """Names and features of the samples of the first indices; their pixels are not kept: they can be drawn again."""
-    found: dict[int, tuple[str, NDArray[np.float32]]] = {}
+    sampler: Sampler, space: TileSpace, number: int, batch: int, control: Control, note: str
+) -> Generator[Event, None, dict[int, _Candidate]]:
+    """Draw the samples of the first indices and return their features."""
+    found: dict[int, _Candidate] = {}
     began, reported = time.monotonic(), time.monotonic()
     for start in range(0, number, batch):
-        pairs = artist.draw(range(start, min(start + batch, number)))
-        artist.check()
+        pairs = sampler.draw(range(start, min(start + batch, number)))
+        sampler.check()
         if pairs:
             vectors = space.vectors([space.picture(pair) for pair in pairs])
             for pair, vector in zip(pairs, vectors, strict=True):
-                found[int(pair.source.provenance["index"])] = pair.name, vector
+                found[int(pair.source.provenance["index"])] = _Candidate(pair.name, vector)
         done = min(start + batch, number)
         yield from control.wait_while_paused(done)
         if control.canceled:
@@ -194,18 +257,3 @@ def _draw(
             left = (reported - began) / done * (number - done)
             yield Progress(done, number, note=note, seconds_left=left)
     return found
-
-
-def _told(
-    pair: SamplePair,
-    names: tuple[str, ...],
-    total: int,
-    real: NDArray[Any],
-    candidates: dict[int, tuple[str, NDArray[np.float32]]],
-    space: TileSpace,
-) -> SamplePair:
-    """A pair whose provenance says near which tiles it was chosen, and from how many."""
-    vector = candidates[int(pair.source.provenance["index"])][1]
-    distance = round(float(euclidean(real, vector[None]).min()), 4)
-    how = {"near": list(names), "candidates": total, "distance": distance, "extractor": space.extractor.identity}
-    return pair.replace(source=replace(pair.source, provenance=pair.source.provenance | {"chosen": how}))

@@ -1,4 +1,4 @@
-"""Whether a drawn mask can be trusted: what comes out of decoding it, object by object, against real masks.
+"""Check drawn masks: decode one, look at it object by object, and compare with real masks.
 
 A mask generator draws a field (a heat flow or class maps), and decoding finds some objects in any field. The check
 looks at what decoding hides: arrows that do not belong to the objects found, objects in pieces, several objects in one,
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from napari_organoid_synth.core.codec.codec import Codec
 from napari_organoid_synth.core.codec.heatflow import flow_error
 from napari_organoid_synth.core.pairs.pair import SamplePair
+from napari_organoid_synth.core.synthesis.decode_report import DecodeReport, Quartiles
 
 MAX_ERROR = 0.4  # mean squared error of the arrows above which Cellpose drops an object
 MIN_GOOD = 0.8  # least share of the mask's object pixels that lies in objects below that error
@@ -26,7 +27,7 @@ MAX_BROKEN = 0.1  # largest share of objects that are in pieces or seem to be se
 
 @dataclass(frozen=True)
 class MaskCheck:
-    """What was found in one drawn mask.
+    """The check of one drawn mask.
 
     Parameters
     ----------
@@ -61,16 +62,16 @@ class MaskCheck:
 
     @property
     def passed(self) -> bool:
-        """Whether nothing speaks against the mask."""
+        """Whether the mask is usable."""
         return not self.reasons
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for provenance and reports."""
+        """Return plain values for provenance and reports."""
         return asdict(self)
 
 
 class MaskChecker:
-    """The check, with limits from real masks.
+    """Checks masks; the limits come from real ones.
 
     Parameters
     ----------
@@ -132,8 +133,8 @@ class MaskChecker:
         return tuple(reasons)
 
 
-def summarize(checks: Sequence[MaskCheck], areas: Sequence[int], checker: MaskChecker) -> dict[str, Any]:
-    """The decode report of many masks: shares and means, and counts and sizes beside those of real tiles.
+def summarize(checks: Sequence[MaskCheck], areas: Sequence[int], checker: MaskChecker) -> DecodeReport:
+    """Compute shares and means of many checks, and counts and sizes beside those of real tiles.
 
     Parameters
     ----------
@@ -142,37 +143,37 @@ def summarize(checks: Sequence[MaskCheck], areas: Sequence[int], checker: MaskCh
     areas : sequence of int
         Pixels of every object of all masks.
     checker : MaskChecker
-        Knows the real ones.
+        With the limits of real masks.
     """
     objects = sum(check.objects for check in checks)
     reasons: dict[str, int] = {}
     for check in checks:
         for reason in check.reasons:
-            words = " ".join(word for word in reason.split() if not word[0].isdigit())
-            reasons[words] = reasons.get(words, 0) + 1
-    return {
-        "masks": len(checks),
-        "passed": float(np.mean([check.passed for check in checks])) if checks else 0.0,
-        "error": float(np.mean([check.error for check in checks])) if checks else 0.0,
-        "fragments": sum(check.fragments for check in checks) / max(objects, 1),
-        "merged": sum(check.merged for check in checks) / max(objects, 1),
-        "holes": sum(check.holes for check in checks) / max(objects, 1),
-        "at_border": sum(check.at_border for check in checks) / max(objects, 1),
-        "objects": _quartiles([check.objects for check in checks]),
-        "real_objects": checker.real_objects,
-        "area_px": _quartiles(areas),
-        "real_area_px": checker.real_areas,
-        "reasons": reasons,
-    }
+            kind = " ".join(word for word in reason.split() if not word[0].isdigit())
+            reasons[kind] = reasons.get(kind, 0) + 1
+    return DecodeReport(
+        masks=len(checks),
+        passed=float(np.mean([check.passed for check in checks])) if checks else 0.0,
+        error=float(np.mean([check.error for check in checks])) if checks else 0.0,
+        fragments=sum(check.fragments for check in checks) / max(objects, 1),
+        merged=sum(check.merged for check in checks) / max(objects, 1),
+        holes=sum(check.holes for check in checks) / max(objects, 1),
+        at_border=sum(check.at_border for check in checks) / max(objects, 1),
+        objects=_quartiles([check.objects for check in checks]),
+        real_objects=checker.real_objects,
+        area_px=_quartiles(areas),
+        real_area_px=checker.real_areas,
+        reasons=reasons,
+    )
 
 
 def object_sizes(labels: NDArray[np.int32], codec: Codec) -> list[int]:
-    """Pixels of every object of a mask."""
+    """Count the pixels of every object of a mask."""
     return [int(area) for area in _shapes(_instances(labels, codec))[0]]
 
 
 def _instances(labels: NDArray[np.int32], codec: Codec) -> NDArray[np.int32]:
-    """One number per object; connected pieces where the labels are classes."""
+    """Return one number per object; connected pieces where the labels are classes."""
     if codec.mask_kind == "instances":
         return labels
     from skimage.measure import label
@@ -181,7 +182,7 @@ def _instances(labels: NDArray[np.int32], codec: Codec) -> NDArray[np.int32]:
 
 
 def _shapes(objects: NDArray[np.int32]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
-    """Area in px, solidity, and whether there is a hole, of every object."""
+    """Measure area in px, solidity, and whether there is a hole, of every object."""
     from skimage.measure import regionprops
 
     regions = regionprops(objects)
@@ -193,7 +194,7 @@ def _shapes(objects: NDArray[np.int32]) -> tuple[NDArray[np.float64], NDArray[np
 
 
 def _fragments(objects: NDArray[np.int32]) -> int:
-    """Number of objects that are not connected (8 neighbours)."""
+    """Count objects that are not connected (8 neighbours)."""
     from skimage.measure import label
 
     pieces = label(objects, background=0, connectivity=2)
@@ -202,8 +203,9 @@ def _fragments(objects: NDArray[np.int32]) -> int:
     return int(np.count_nonzero(count[: len(ids)] > 1))
 
 
-def _quartiles(values: Sequence[float] | NDArray[np.float64]) -> list[float]:
-    """25th, 50th and 75th percentile."""
+def _quartiles(values: Sequence[float] | NDArray[np.float64]) -> Quartiles:
+    """Compute the 25th, 50th and 75th percentile."""
     if not len(values):
-        return [0.0, 0.0, 0.0]
-    return [float(value) for value in np.percentile(np.asarray(values, np.float64), (25, 50, 75))]
+        return 0.0, 0.0, 0.0
+    low, middle, high = np.percentile(np.asarray(values, np.float64), (25, 50, 75))
+    return float(low), float(middle), float(high)

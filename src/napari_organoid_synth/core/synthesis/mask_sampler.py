@@ -1,28 +1,30 @@
-"""Masks drawn by a trained mask generator, each checked; those that fail are kept apart with the reason."""
+"""Masks from a trained mask generator, each checked; those that fail are kept with the reason."""
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_organoid_synth.core.atomic import write_text
-from napari_organoid_synth.core.device import pick_device, random_stream
+from napari_organoid_synth.core.atomic import write_bytes, write_text
+from napari_organoid_synth.core.device import random_stream
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.tiling import cut_pair, list_tiles
-from napari_organoid_synth.core.runs.run import Run, new_gan
+from napari_organoid_synth.core.runs.run import Run
+from napari_organoid_synth.core.synthesis.decode_report import DecodeReport
 from napari_organoid_synth.core.synthesis.mask_check import MaskCheck, MaskChecker, object_sizes, summarize
+from napari_organoid_synth.core.synthesis.trained_generator import TrainedGenerator
 
-MOST_APART = 200  # failed masks that are kept on disk
+MAX_KEPT = 200  # failed masks that are kept on disk
 
 
-class DrawnMasks:
-    """A mask generator that gives the mask of any index, with its check.
+class MaskSampler:
+    """A mask generator that gives the mask of any seed, with its check.
 
     Parameters
     ----------
@@ -45,7 +47,7 @@ class DrawnMasks:
     Raises
     ------
     UserError
-        If the run draws no masks, or has no whole checkpoint.
+        If the run does not draw masks, or has no whole checkpoint.
     """
 
     def __init__(self, run: Run, real: Sequence[SamplePair], device: str = "auto") -> None:
@@ -55,10 +57,7 @@ class DrawnMasks:
                 "Expected a run that draws masks.",
                 "Train one with draws=masks, or name another run.",
             )
-        self.run, self.codec = run, run.codec
-        self.device = pick_device(device)
-        self.gan = new_gan(run.recipe, run.spec).to(self.device)
-        self.checkpoint = run.load(self.gan)
+        self.model = TrainedGenerator.from_run(run, device=device)
         upright = run.recipe.tiles.replace(turn=False, flip=False)
         tiles = [cut_pair(real[tile.pair], tile) for tile in list_tiles(real, upright) if tile.kept]
         self.checker = MaskChecker(run.codec, tiles)
@@ -67,46 +66,49 @@ class DrawnMasks:
         self.failed: list[tuple[NDArray[np.int32], MaskCheck]] = []
 
     def draw(self, *seed: int | str, variety: float = 1.0) -> tuple[NDArray[np.int32], MaskCheck]:
-        """The mask (Y, X) int32 of a seed, and what the check found; the same seed gives the same mask."""
-        import torch
+        """Draw the mask (Y, X) int32 of a seed and check it; the same seed gives the same mask.
 
-        stream = random_stream(self.device, *seed)
-        classes = len(self.codec.image_classes)
-        image_class = torch.tensor([int(seed[-2]) % classes], device=self.device) if classes else None
-        field = self.gan.sample(stream, image_class=image_class, variety=variety)[0].float().cpu().numpy()
-        labels = self.codec.decode_mask(field)
+        Parameters
+        ----------
+        *seed : int or str
+            The last but one is the index of the sample.
+        variety : float
+            Spread of the noise, 1 as trained.
+        """
+        codec = self.model.codec
+        stream = random_stream(self.model.device, *seed)
+        image_class = int(seed[-2]) % max(len(codec.image_classes), 1)
+        field = self.model.draw_fields([stream], [image_class], variety)[0]
+        labels = codec.decode_mask(field)
         check = self.checker(field, labels)
         self.checks.append(check)
-        self.sizes += object_sizes(labels, self.codec)
-        if not check.passed and len(self.failed) < MOST_APART:
+        self.sizes += object_sizes(labels, codec)
+        if not check.passed and len(self.failed) < MAX_KEPT:
             self.failed.append((labels, check))
         return labels, check
 
-    def report(self) -> dict[str, Any]:
-        """The decode report of all masks drawn so far."""
-        return {"run": self.run.name, "checkpoint": self.checkpoint.step} | summarize(
-            self.checks, self.sizes, self.checker
-        )
+    def report(self) -> DecodeReport:
+        """Summarize the checks of all masks drawn so far."""
+        found = summarize(self.checks, self.sizes, self.checker)
+        return found.replace(run=self.model.name, checkpoint=self.model.step)
 
-    def keep_apart(self, folder: Path) -> None:
+    def write_failed(self, folder: Path) -> None:
         """Write the masks that failed as TIFF, and ``reasons.json`` beside them."""
         import tifffile
 
-        if not self.failed:
-            return
-        folder.mkdir(parents=True, exist_ok=True)
         reasons = {}
         for number, (labels, check) in enumerate(self.failed):
             name = f"mask_{number:04d}.tif"
-            part = folder / f"{name}.part"
-            tifffile.imwrite(part, labels, compression="zlib")
-            part.rename(folder / name)
+            stream = io.BytesIO()
+            tifffile.imwrite(stream, labels, compression="zlib")
+            write_bytes(folder / name, stream.getvalue())
             reasons[name] = check.as_dict()
-        write_text(folder / "reasons.json", json.dumps(reasons, indent=1))
+        if reasons:
+            write_text(folder / "reasons.json", json.dumps(reasons, indent=1))
 
 
-def check_same_masks(painter: Run, masks: Run) -> None:
-    """Raise if a painter cannot paint what a mask generator draws."""
+def check_same_masks(painter: TrainedGenerator, masks: TrainedGenerator) -> None:
+    """Raise `UserError` if a painter cannot paint what a mask generator draws."""
     for what in ("mask_kind", "class_names"):
         wanted, found = getattr(painter.codec, what), getattr(masks.codec, what)
         if wanted != found:

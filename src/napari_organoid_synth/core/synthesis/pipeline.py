@@ -1,4 +1,6 @@
-"""Structure first, then looks: learn masks, check them, learn to paint, make pairs (Hirling 2023, Cell Rep Methods).
+"""Masks first, then images: learn masks, check them, learn to paint, make pairs.
+
+After Tasnadi, Sliz-Nagy and Horvath 2023 (Cell Reports Methods).
 
 One recipe and one job. A generator learns the encoded masks (heat flows for touching objects), what it draws is decoded
 and checked against the real masks, a painter learns to paint on real masks, and pairs are made from new masks.
@@ -18,10 +20,11 @@ from napari_organoid_synth.core.pairs.loading import load_pairs
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.runs.run import Run
+from napari_organoid_synth.core.synthesis.decode_report import DecodeReport
 from napari_organoid_synth.core.synthesis.settings import GenerateSettings, PipelineSettings
 from napari_organoid_synth.core.synthesis.stages import TOTAL, Stage, run_stages
 
-FEW_PASS = 0.5  # share of drawn masks below which the person is told to train longer
+MIN_PASSED = 0.5  # share of drawn masks below which a person is advised to train longer
 
 
 def pipeline(
@@ -58,56 +61,73 @@ def pipeline(
         settings = PipelineSettings.from_file(folder / "pipeline.yaml")
     else:
         settings.to_file(folder / "pipeline.yaml")
-    runs = _Runs(project, folder)
+    steps = _Steps(project, settings, control, folder)
+    stages = [
+        Stage("learn masks", 0.55, lambda: steps.train("masks", settings.masks)),
+        Stage("check drawn masks", 0.05, steps.check_masks),
+        Stage("learn to paint", 0.35, lambda: steps.train("painter", settings.painter)),
+        Stage("make pairs", 0.05, steps.make_pairs),
+    ]
+    yield Started(0, {"folder": str(folder), "total": TOTAL, "stages": [stage.title for stage in stages]})
+    found = yield from run_stages(stages, control)
+    result: dict[str, Any] = {
+        "folder": str(folder), **steps.runs.names, "stages": found.results, "seconds": found.seconds
+    }  # fmt: skip
+    if not found.canceled:
+        result |= {"decode": found.results["check drawn masks"], "pairs": found.results["make pairs"]["added"]}
+    yield Finished(found.step, "canceled" if found.canceled else "completed", result)
 
-    def learn(name: str, recipe: Recipe) -> Iterator[Event]:
+
+class _Steps:
+    """The stages of a pipeline; each is imported when its turn comes."""
+
+    def __init__(self, project: Project, settings: PipelineSettings, control: Control, folder: Path) -> None:
+        self.project, self.settings, self.control, self.folder = project, settings, control, folder
+        self.runs = _Runs(project, folder)
+
+    def train(self, name: str, recipe: Recipe) -> Iterator[Event]:
+        """Train one of the two generators, or go on with it."""
         from napari_organoid_synth.core.training.train import train
 
-        job, begun = runs.job(name)
+        job, begun = self.runs.job(name)
         if begun and Run(job.path).steps()[-1:] == [recipe.train.steps]:
             yield Finished(recipe.train.steps, "completed", {"run": job.path.name})
             return
         begun = begun and bool(Run(job.path).steps())
         job.begin("train", ["pipeline"])
-        yield from job.record(train(project, recipe, control, folder=job.path, resume=begun))
+        yield from job.record(train(self.project, recipe, self.control, folder=job.path, resume=begun))
 
-    def check() -> Iterator[Event]:
-        from napari_organoid_synth.core.synthesis.mask_sampler import DrawnMasks
+    def check_masks(self) -> Iterator[Event]:
+        """Draw masks and check them, and write the decode report."""
+        from napari_organoid_synth.core.synthesis.mask_sampler import MaskSampler
 
-        masks = DrawnMasks(Run(project.run_path(runs["masks"])), load_pairs(project, split="train"))
-        for index in range(settings.checked):
-            if control.canceled:
+        run = Run(self.project.run_path(self.runs.names["masks"]))
+        masks, number = MaskSampler(run, load_pairs(self.project, split="train")), self.settings.checked
+        for index in range(number):
+            if self.control.canceled:
                 break
-            masks.draw(settings.seed, "check", index, 0)
-            yield Progress(index + 1, settings.checked)
-            yield from control.wait_while_paused(index)
+            masks.draw(self.settings.seed, "check", index, 0)
+            yield Progress(index + 1, number)
+            yield from self.control.wait_while_paused(index)
         report = masks.report()
-        masks.keep_apart(folder / "failed_masks")
-        write_text(folder / "decode_report.json", json.dumps(report, indent=1))
-        if report["passed"] < FEW_PASS:
-            yield Warned(0, f"Only {report['passed']:.0%} of the drawn masks pass the check. {_advice(report)}")
-        yield Finished(settings.checked, "completed", report)
+        masks.write_failed(self.folder / "failed_masks")
+        report.write(self.folder / "decode_report.json")
+        if report.passed < MIN_PASSED:
+            yield Warned(0, f"Only {report.passed:.0%} of the drawn masks pass the check. {_advice(report)}".strip())
+        yield Finished(number, "completed", report.model_dump(mode="json"))
 
-    def make() -> Iterator[Event]:
+    def make_pairs(self) -> Iterator[Event]:
+        """Paint on new masks."""
         from napari_organoid_synth.core.synthesis.generate import generate
 
         wanted = GenerateSettings(
-            run=runs["painter"], masks="generated", mask_run=runs["masks"], number=settings.number, seed=settings.seed
+            run=self.runs.names["painter"],
+            masks="generated",
+            mask_run=self.runs.names["masks"],
+            number=self.settings.number,
+            seed=self.settings.seed,
         )
-        yield from generate(project, wanted, control)
-
-    stages = [
-        Stage("learn masks", 0.55, lambda: learn("masks", settings.masks)),
-        Stage("check drawn masks", 0.05, check),
-        Stage("learn to paint", 0.35, lambda: learn("painter", settings.painter)),
-        Stage("make pairs", 0.05, make),
-    ]
-    yield Started(0, {"folder": str(folder), "total": TOTAL, "stages": [stage.title for stage in stages]})
-    found = yield from run_stages(stages, control)
-    result: dict[str, Any] = {"folder": str(folder), **runs.names, "stages": found.results, "seconds": found.seconds}
-    if not found.canceled:
-        result |= {"decode": found.results["check drawn masks"], "pairs": found.results["make pairs"]["added"]}
-    yield Finished(found.step, "canceled" if found.canceled else "completed", result)
+        yield from generate(self.project, wanted, self.control)
 
 
 class _Runs:
@@ -120,9 +140,6 @@ class _Runs:
         except OSError:
             self.names = {}
 
-    def __getitem__(self, name: str) -> str:
-        return self.names[name]
-
     def job(self, name: str) -> tuple[JobFolder, bool]:
         """Folder of a training, and whether it is a run already."""
         if name in self.names:
@@ -134,16 +151,15 @@ class _Runs:
         return job, False
 
 
-def _advice(report: dict[str, Any]) -> str:
-    """The most frequent reason, and what helps."""
-    if not report["reasons"]:
+def _advice(report: DecodeReport) -> str:
+    """Return the most frequent reason, and what helps."""
+    if not report.main_reason:
         return ""
-    reason = max(report["reasons"], key=lambda words: report["reasons"][words])
-    return f"Most often: {reason}. Train the mask generator longer, or on more tiles."
+    return f"Most often: {report.main_reason}. Train the mask generator longer, or on more tiles."
 
 
 def find_pipeline(project: Project, name: str) -> JobFolder:
-    """The folder of a pipeline by name.
+    """Return the folder of a pipeline by name.
 
     Raises
     ------

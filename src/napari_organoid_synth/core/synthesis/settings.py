@@ -60,7 +60,7 @@ class PipelineSettings(Settings):
     def _fitting_shapes(self) -> PipelineSettings:
         if self.masks.shape != "mask" or self.painter.shape != "painter":
             raise UserError(
-                f"The pipeline's masks draw {self.masks.draws} and its painter is {self.painter.gan.name}.",  # type: ignore[attr-defined]
+                f"The pipeline's masks draw {self.masks.draws} and its painter is {self.painter.gan.name}.",
                 "Expected draws=masks, and a generator that paints.",
                 "Set masks.draws to 'masks' and painter.gan to a painter such as pix2pix.",
             )

@@ -17,12 +17,14 @@ from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.widgets.blind.page import BlindPage
 from napari_organoid_synth.widgets.blind.results import TOGETHER, Example, ResultPanel, Shown, look
-from napari_organoid_synth.widgets.forms.form import SettingsForm
+from napari_organoid_synth.widgets.forms.form import settings_form
 from napari_organoid_synth.widgets.shared.background import Background
-from napari_organoid_synth.widgets.shared.cards import CopyButton, WrapLabel
-from napari_organoid_synth.widgets.shared.dock import ColumnDock, combo_box, named, row_of
+from napari_organoid_synth.widgets.shared.buttons import CopyButton
+from napari_organoid_synth.widgets.shared.controls import combo_box, named, row_of
+from napari_organoid_synth.widgets.shared.dock import ColumnDock
 from napari_organoid_synth.widgets.shared.layers import look_at, show_pair
 from napari_organoid_synth.widgets.shared.menus import open_dock
+from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
 PURPOSE = (
     "Here you find out whether synthetic pictures can be told from real ones: they are shown in random order, you say "
@@ -65,11 +67,10 @@ class BlindWidget(ColumnDock):
         self.unfinished = QVBoxLayout()
         self.column.addLayout(self.unfinished)
         shown = ("way", "number", "samples", "observer")
-        self.form = SettingsForm(BlindSettings, shown, labels=LABELS, choices={"run": [""]})
-        self.form.editor("observer").setPlaceholderText("your name, if you like")
-        self.form.valueChanged.connect(self._edited)
-        self.form.problemChanged.connect(self._judge)
-        self.column.addWidget(self.form)
+        self.form = settings_form(BlindSettings, shown=shown, titles=LABELS, choices={"run": [(ALL_RUNS, "")]})
+        self.form["observer"].native.setPlaceholderText("your name, if you like")
+        self.form.changed.connect(self._edited)
+        self.column.addWidget(self.form.native)
         self.full_screen = QCheckBox("Full screen")
         named(self.full_screen, "Full screen", "The test fills the screen; F11 switches during the test.")
         self.full_screen.toggled.connect(self._edited)
@@ -110,7 +111,7 @@ class BlindWidget(ColumnDock):
         if self.page is not None:
             self.page.stop()
         self.shown, self._rows = Shown([]), []
-        self.restore(BlindSettings, self.form.setValue, without=("seed",))
+        self.restore(BlindSettings, self.form.show_value, without=("seed",))
         self._restoring = True
         self.full_screen.setChecked(bool(self.workspace.remembered(self.key).get("full_screen")))
         self._restoring = False
@@ -131,11 +132,10 @@ class BlindWidget(ColumnDock):
         self._judge()
 
     def _take_verdicts(self, rows: list[tuple[str, str]]) -> None:
-        runs, editor = sorted({run for run, _ in rows}), self.form.editor("run")
-        chosen = editor.get()
-        editor.offer(["", *(run for run in runs if run)])
-        editor.setItemText(0, ALL_RUNS)
-        editor.put(chosen)
+        runs, editor = sorted({run for run, _ in rows}), self.form["run"]
+        chosen = editor.value
+        editor.offer([(ALL_RUNS, ""), *((run, run) for run in runs if run)])
+        editor.value = chosen
         self._rows = rows
         self._judge()
 
@@ -176,13 +176,13 @@ class BlindWidget(ColumnDock):
     def _edited(self, *_: object) -> None:
         self._judge()
         if not self.form.problem:
-            self.remember(self.form.value(), without=("seed",), full_screen=self.full_screen.isChecked())
+            self.remember(self.form.value, without=("seed",), full_screen=self.full_screen.isChecked())
 
     def _judge(self, *_: object) -> None:
         if self.form.problem:
             self.allow(self.form.problem)
             return
-        settings: Any = self.form.value()
+        settings: Any = self.form.value
         self.button.setText("Start practising" if settings.practice else "Start the test")
         self.button.setAccessibleDescription("Opens a window with one question after the other.")
         wanted = {"accepted": ("accepted",), "new and accepted": ("new", "accepted")}.get(settings.samples)
@@ -205,7 +205,7 @@ class BlindWidget(ColumnDock):
     def run(self) -> None:
         """Draw pictures and ask."""
         self._edited()  # a name that is still being typed is remembered too
-        self.start(self.form.value())
+        self.start(self.form.value)
 
     def start(self, settings: Any, like: Session | None = None) -> None:
         """Draw pictures in the background, then open the window of the test."""
@@ -264,7 +264,7 @@ class BlindWidget(ColumnDock):
     def _ask_again(self) -> None:
         like = next((session for session in self.shown.sessions if session.id == self.shown.chosen), None)
         if like is not None:
-            self.start(self.form.value(), like)
+            self.start(self.form.value, like)
 
     # ------------------------------------------------------------------------------------------------------- results
 

@@ -18,7 +18,7 @@ from napari_organoid_synth.core.blind.statistics import NOISE, SIGNAL, Choice
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.widgets.shared.background import Background
-from napari_organoid_synth.widgets.shared.dock import named
+from napari_organoid_synth.widgets.shared.controls import named
 
 AHEAD = 8
 """Pictures that are read before they are needed: how long one takes to read must not tell where it comes from."""

@@ -25,10 +25,12 @@ from napari_organoid_synth.widgets.curate.bar import CurateBar
 from napari_organoid_synth.widgets.curate.columns import Columns
 from napari_organoid_synth.widgets.curate.opened_pairs import OpenedPairs
 from napari_organoid_synth.widgets.curate.panels import AcceptPanel, TagPanel
-from napari_organoid_synth.widgets.curate.tile_drag import CanvasDrop
-from napari_organoid_synth.widgets.shared.cards import EmptyCard, PrimaryButton
+from napari_organoid_synth.widgets.curate.tile_drag import TileDrop
+from napari_organoid_synth.widgets.shared.buttons import PrimaryButton
+from napari_organoid_synth.widgets.shared.cards import EmptyCard
 from napari_organoid_synth.widgets.shared.dock import ACROSS, DOWN, WideDock
 from napari_organoid_synth.widgets.shared.menus import move_down, open_dock
+from napari_organoid_synth.widgets.shared.project_choice import choose_project
 from napari_organoid_synth.widgets.shared.shortcuts import Command, make_actions
 from napari_organoid_synth.widgets.shared.store_tasks import (
     SIMULATED,
@@ -40,7 +42,6 @@ from napari_organoid_synth.widgets.shared.store_tasks import (
     simulate_some,
 )
 from napari_organoid_synth.widgets.shared.thumbnails import MASK_MODES, StoreThread
-from napari_organoid_synth.widgets.shared.workspace import choose_project
 
 KEYS = "A accept · R reject · U undo · B best · T tag · M note · Enter open · S save mask · Space nearest real · O mask"
 
@@ -99,8 +100,8 @@ class CurateWidget(WideDock):
         ]
 
     def _build(self) -> None:
-        self.canvas_drop = CanvasDrop(self)
-        self.canvas_drop.dropped.connect(self.opened.open)
+        self.tile_drop = TileDrop(self)
+        self.tile_drop.dropped.connect(self.opened.open)
         self.pages = QStackedWidget()
         self.pages.addWidget(self._welcome())
         self.pages.addWidget(self._gallery())
@@ -176,7 +177,7 @@ class CurateWidget(WideDock):
     def settle(self) -> None:
         """Move to the bottom area, from where tiles are dragged onto the canvas."""
         if window := move_down(self):
-            self.canvas_drop.watch(window.centralWidget())
+            self.tile_drop.watch(window.centralWidget())
 
     # ------------------------------------------------------------------------------------------------- what is shown
 
@@ -200,7 +201,7 @@ class CurateWidget(WideDock):
             self.bar.zoom.setValue(int(kept.get("size") or self.bar.zoom.value()))
             self.bar.set_wanted(str(kept.get("sort") or "created"), str(kept.get("query") or ""))
         self.opened.thread = self._thread
-        self.canvas_drop.store_path = self._thread.path if self._thread is not None else None
+        self.tile_drop.store_path = self._thread.path if self._thread is not None else None
         self.columns.set_source(self._thread)
         self._ready = True
         self._show_tiles()

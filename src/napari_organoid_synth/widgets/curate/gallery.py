@@ -21,9 +21,9 @@ from qtpy.QtWidgets import QAbstractItemView, QListView, QStyle, QStyledItemDele
 
 from napari_organoid_synth.core.samples.store import SampleRow, Verdict
 from napari_organoid_synth.widgets.curate.tile_drag import SAMPLES_MIME, drag_data, read_ids
-from napari_organoid_synth.widgets.shared.cards import VERDICT_COLOURS, theme_colour
 from napari_organoid_synth.widgets.shared.sample_model import SampleModel, unbroken
 from napari_organoid_synth.widgets.shared.shortcuts import action_for
+from napari_organoid_synth.widgets.shared.theme import VERDICT_COLOURS, theme_colour
 
 LETTERS: dict[str, str] = {"new": "N", "accepted": "A", "rejected": "R"}
 SIDES = range(96, 193)

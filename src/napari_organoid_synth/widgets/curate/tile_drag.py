@@ -46,7 +46,7 @@ def read_ids(data: QMimeData, store_path: Path) -> list[str]:
         return []
 
 
-class CanvasDrop(QObject):
+class TileDrop(QObject):
     """Takes tiles that are dropped on the canvas: napari would ask which of its readers opens each of the files.
 
     Attributes

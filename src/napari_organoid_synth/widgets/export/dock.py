@@ -1,4 +1,4 @@
-"""The Export dock: the accepted pairs as files that other programs train on, checked after writing."""
+"""The Export dock: the accepted pairs as files that other programs train on, verified after writing."""
 
 from __future__ import annotations
 
@@ -10,45 +10,50 @@ from qtpy.QtCore import Qt, QUrl
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QCheckBox, QFileDialog, QLabel, QLineEdit, QPushButton, QSlider, QToolButton
 
+from napari_organoid_synth.core.export.manifest import ExportResult
 from napari_organoid_synth.core.export.settings import ExportSettings
 from napari_organoid_synth.core.job import Event, Finished, Progress
 from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.report.settings import ReportSettings
 from napari_organoid_synth.core.samples.store import SampleStore
-from napari_organoid_synth.widgets.forms.editors import guard_wheel
-from napari_organoid_synth.widgets.forms.form import Fold, SettingsForm, rows
-from napari_organoid_synth.widgets.shared.cards import ProgressCard, WrapLabel
-from napari_organoid_synth.widgets.shared.dock import add_row, named, row_of
+from napari_organoid_synth.widgets.forms.boxes import guard_wheel
+from napari_organoid_synth.widgets.forms.containers import rows
+from napari_organoid_synth.widgets.forms.form import settings_form
+from napari_organoid_synth.widgets.shared.controls import add_row, named, row_of
 from napari_organoid_synth.widgets.shared.menus import open_dock
+from napari_organoid_synth.widgets.shared.progress_card import ProgressCard
 from napari_organoid_synth.widgets.shared.store_dock import StoreDock
+from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
-PURPOSE = "Here the pairs that you accepted become files for other programs; every file is read back and compared."
+PURPOSE = "The accepted pairs become files for other programs; every file is read back and compared."
 REPORT = "Write report…"
 FORMATS = {
     "ome-tiff": ("OME-TIFF", "Image and labels with pixel size and full provenance; opens here and in Fiji."),
     "cellpose": ("Cellpose", "NAME_img.tif and NAME_masks.tif in train and test."),
-    "stardist": ("StarDist", "train/images and train/masks, and the same under test; equal names."),
+    "stardist": ("StarDist", "train/images and train/masks, and the same below test; equal names."),
     "nnunet": ("nnU-Net", "imagesTr, labelsTr and dataset.json of nnU-Net v2; classes, not single objects."),
-    "biapy": ("BiaPy", "train/x and train/y, and the same under test; equal names."),
+    "biapy": ("BiaPy", "train/x and train/y, and the same below test; equal names."),
 }
 
 
 @dataclass(frozen=True)
 class Accepted:
-    """What the database holds: counts by verdict, and the accepted pairs that are copies of real images."""
+    """Numbers of pairs by verdict, and of accepted pairs that are copies of real images."""
 
     counts: dict[str, int]
     copies: int
 
     def usable(self, with_copies: bool) -> int:
-        """Accepted pairs that will be exported."""
+        """Return the number of accepted pairs that will be exported."""
         return self.counts["accepted"] - (0 if with_copies else self.copies)
 
 
 def count_accepted(store: SampleStore) -> Accepted:
-    """Count; runs in the background because it reads every accepted row."""
-    copies = sum("copy" in row.flagged.split(", ") for row in store.rows("accepted"))
-    return Accepted(store.counts(), copies)
+    """Count pairs and copies; runs in the background because it reads every accepted row."""
+    from napari_organoid_synth.core.export.selection import is_copy
+
+    return Accepted(store.counts(), sum(map(is_copy, store.rows("accepted"))))
 
 
 class ExportWidget(StoreDock):
@@ -66,15 +71,15 @@ class ExportWidget(StoreDock):
         self.accepted = Accepted({"new": 0, "accepted": 0, "rejected": 0}, 0)
         self.folder: Path | None = None
         self._build()
-        self.runner.event.connect(self._heed)
+        self.runner.event.connect(self._show_event)
         self.runner.failed.connect(self.show_error)
-        self.runner.stateChanged.connect(self._judge)
-        self.reporter.event.connect(self._heed_report)
+        self.runner.stateChanged.connect(self._update)
+        self.reporter.event.connect(self._show_report_event)
         self.reporter.failed.connect(self.show_error)
         self.reporter.stateChanged.connect(self._show_reporting)
         self.workspace.projectChanged.connect(self._open)
         self.workspace.samplesChanged.connect(self.read)
-        self.workspace.pairsChanged.connect(self._judge)
+        self.workspace.pairsChanged.connect(self._update)
         self._open(self.workspace.project)
 
     # --- build ---
@@ -85,6 +90,13 @@ class ExportWidget(StoreDock):
         font.setBold(True)
         self.summary.setFont(font)
         self.column.addWidget(self.summary)
+        self._build_formats()
+        self._build_choices()
+        self._build_places()
+        self._build_results()
+        self.setValue(ExportSettings())
+
+    def _build_formats(self) -> None:
         self.column.addWidget(QLabel("Formats"))
         self.formats: dict[str, QCheckBox] = {}
         for key, (text, tip) in FORMATS.items():
@@ -92,26 +104,28 @@ class ExportWidget(StoreDock):
             named(box, text, tip)
             box.toggled.connect(self._edited)
             self.column.addWidget(box)
+
+    def _build_choices(self) -> None:
+        """Real pairs, and copies with the reason for them."""
         self.real = QCheckBox("with real pairs")
-        named(
-            self.real, "With real pairs", "Also write your own training pairs, so that one folder holds the whole set."
-        )
-        self.real.toggled.connect(self._edited)
-        self.column.addWidget(self.real)
-        self.copies, self.why = QCheckBox(), QLineEdit()
+        named(self.real, "With real pairs", "Also export your own training pairs, so that one folder is the whole set.")
+        self.copies, self.reason_edit = QCheckBox(), QLineEdit()
         named(
             self.copies,
-            "Also those flagged as copies",
-            "Copies of real images teach a segmenter nothing new, and in a test set they feign success. "
-            "The reason that you give is kept in the manifest of the export.",
+            "Include copies",
+            "A segmenter learns nothing new from copies of real images, and in a test set they make scores too good. "
+            "Your reason is kept in the manifest of the export.",
         )
-        self.why.setPlaceholderText("Why? It is kept in the manifest.")
-        named(self.why, "Why copies are exported", "One sentence for those who use the set later.")
+        self.reason_edit.setPlaceholderText("Reason, kept in the manifest")
+        named(self.reason_edit, "Reason to export copies", "One sentence for people who use the set later.")
+        self.real.toggled.connect(self._edited)
         self.copies.toggled.connect(self._edited)
-        self.why.textChanged.connect(self._edited)
-        self.column.addWidget(self.copies)
-        self.column.addWidget(self.why)
+        self.reason_edit.textChanged.connect(self._edited)
+        for widget in (self.real, self.copies, self.reason_edit):
+            self.column.addWidget(widget)
 
+    def _build_places(self) -> None:
+        """Split, folder and the other settings."""
         form = rows()
         self.split, self.split_label = QSlider(Qt.Orientation.Horizontal), QLabel()
         self.split.setRange(0, 50)
@@ -119,75 +133,71 @@ class ExportWidget(StoreDock):
         self.split.setPageStep(10)
         guard_wheel(self.split)
         self.split_label.setMinimumWidth(44)
-        tip = "Share for training and share put aside for testing, per cent. Pairs of one image stay together."
+        tip = "Shares for training and for testing, per cent. Pairs of one image stay together."
         add_row(form, "Split", row_of(self.split, self.split_label), tip)
-        named(self.split, "Share put aside, per cent", tip)
+        named(self.split, "Share for testing, per cent", tip)
         self.path = QLineEdit()
         self.path.setPlaceholderText("exports in the project")
         self.browse = QToolButton()
         self.browse.setText("…")
         named(self.browse, "Choose a folder", "Choose another folder; it must be new or empty.")
         self.browse.clicked.connect(self._choose)
-        tip = "Where the files go. Empty: a new folder below 'exports' in the project."
+        tip = "Folder of the files. Empty: a new folder below 'exports' in the project."
         add_row(form, "Folder", row_of(self.path, self.browse), tip)
         named(self.path, "Folder", tip)
         self.column.addLayout(form)
-        self.fold = Fold("More settings")
-        self.form = SettingsForm(ExportSettings, hidden=("folder", "formats", "include_real", "validation", "copies"))
-        self.fold.addWidget(self.form)
-        self.column.addWidget(self.fold)
+        self.form = settings_form(
+            ExportSettings, shown=(), hidden=("folder", "formats", "include_real", "validation", "copies")
+        )
+        self.column.addWidget(self.form.native)
+        self.split.valueChanged.connect(self._edited)
+        self.path.textChanged.connect(self._edited)
+        self.form.changed.connect(self._edited)
 
+    def _build_results(self) -> None:
+        """Progress, result and report."""
         self.progress = ProgressCard(self.runner, "Stop, write nothing", "pair")
-        self.progress.stop_button.setToolTip("Ends at once; nothing half-written is left behind.")
-        self.column.addWidget(self.progress)
-        self.column.addWidget(self.said)
+        self.progress.stop_button.setToolTip("Ends at once; no partial export is left.")
         self.open_button = QPushButton("Open folder")
         named(self.open_button, "Open folder", "Show the exported files in the file manager.")
         self.open_button.clicked.connect(self._open_folder)
         self.open_button.hide()
-        self.column.addWidget(self.open_button)
         self.report_button = QPushButton(REPORT)
         named(
             self.report_button,
             "Write report",
-            "One HTML file with everything: data, settings, curves, samples, tables, curation, segmentation. It becomes"
-            " report.html in the project and opens in your browser. While it is written, this button stops it.",
+            "One HTML file with data, settings, curves, samples, tables, curation and segmentation. It is saved as"
+            " report.html in the project and opens in your browser. Press again to stop while it is written.",
         )
         self.report_button.clicked.connect(self._report)
-        self.column.addWidget(self.report_button)
         self.copy_button = self.command_button(lambda: ("export", self.value()))
-        self.column.addWidget(self.copy_button)
-
-        self.split.valueChanged.connect(self._edited)
-        self.path.textChanged.connect(self._edited)
-        self.form.valueChanged.connect(self._edited)
-        self.form.problemChanged.connect(self._judge)
-        self.setValue(ExportSettings())
+        for widget in (self.progress, self.said, self.open_button, self.report_button, self.copy_button):
+            self.column.addWidget(widget)
 
     # --- value ---
 
     def value(self) -> ExportSettings:
-        """The settings as shown."""
-        values = self.form.value().model_dump() | {
+        """Return the settings as shown."""
+        values = self.form.value.model_dump() | {
             "folder": self.path.text().strip(),
             "formats": self._formats(),
             "include_real": self.real.isChecked(),
             "validation": self.split.value() / 100,
-            "copies": self.why.text().strip() if self.copies.isChecked() and self.accepted.copies else "",
+            "copies": self.reason_edit.text().strip() if self.copies.isChecked() and self.accepted.copies else "",
         }
         return ExportSettings.parse(values)
 
     def setValue(self, settings: ExportSettings) -> None:
         """Show settings."""
-        self.form.setValue(settings)
+        self.form.show_value(settings)
         self.path.setText(settings.folder)
         for key, box in self.formats.items():
             box.setChecked(key in settings.formats)
         self.real.setChecked(settings.include_real)
         self.split.setValue(round(settings.validation * 100))
         self.copies.setChecked(bool(settings.copies))
-        self.why.setText(settings.copies)
-        self._judge()
+        self.reason_edit.setText(settings.copies)
+        self._update()
 
     def _formats(self) -> list[str]:
         return [key for key, box in self.formats.items() if box.isChecked()]
@@ -204,60 +214,59 @@ class ExportWidget(StoreDock):
         self.read()
 
     def read(self, *_: object) -> None:
-        """Count again."""
+        """Count the pairs again."""
         super().read()
-        self._judge()
+        self._update()
 
     def look(self, store: SampleStore, project: Project) -> Accepted:
-        """What the database holds."""
+        """Count the pairs of the database."""
         return count_accepted(store)
 
-    def take(self, found: Accepted) -> None:
+    def take(self, accepted: Accepted) -> None:
         """Show the counts."""
-        self.accepted = found
-        self._judge()
+        self.accepted = accepted
+        self._update()
 
     # --- edits ---
 
     def _edited(self, *_: object) -> None:
-        self._judge()
+        self._update()
         if not self.form.problem and self._formats():
             self.remember(self.value(), without=("folder", "copies"))
 
-    def _judge(self, *_: object) -> None:
+    def _update(self, *_: object) -> None:
         accepted, table = self.accepted, self.workspace.pairs
         n_real = len(table.train) if table is not None else 0
-        self.real.setText(f"with {n_real} real pair{'s' if n_real != 1 else ''}" if n_real else "with real pairs")
+        self.real.setText(f"with {plural(n_real, 'real pair')}" if n_real else "with real pairs")
         self.real.setEnabled(n_real > 0)
-        words = f"{accepted.counts['accepted']:,} accepted"
-        copies, wanted = (
-            f"{accepted.copies:,} flagged as cop{'ies' if accepted.copies != 1 else 'y'}",
-            self.copies.isChecked(),
-        )
-        self.copies.setText(f"also the {copies}")
+        summary = f"{accepted.counts['accepted']:,} accepted"
+        copies, wanted = plural(accepted.copies, "copy", "copies"), self.copies.isChecked()
+        self.copies.setText(f"include {copies} of real images")
         self.copies.setVisible(accepted.copies > 0)
-        self.why.setVisible(accepted.copies > 0 and wanted)
+        self.reason_edit.setVisible(accepted.copies > 0 and wanted)
         if accepted.copies and not wanted:
-            words += f" · {copies}, left out"
+            summary += f" · {copies} left out"
         usable = accepted.usable(wanted)
-        self.summary.setText(words)
+        self.summary.setText(summary)
         train = 100 - self.split.value()
         self.split_label.setText(f"{train} / {100 - train}")
         count = usable + (n_real if self.real.isChecked() and n_real else 0)
-        self.button.setText(f"Export {count:,} pair{'s' if count != 1 else ''}" if usable else "Export")
-        self.button.setAccessibleDescription("Writes the files in a process of its own, reads them back and compares.")
+        self.button.setText(f"Export {plural(count, 'pair')}" if usable else "Export")
+        self.button.setAccessibleDescription(
+            "Writes the files in a separate process, reads them back and compares them."
+        )
         if self.runner.running:
-            self.allow("An export runs.")
+            self.allow("An export is running.")
         elif not accepted.counts["accepted"]:
             waiting = accepted.counts["new"]
             hint = f" {waiting:,} are waiting in Curate." if waiting else " Make some in Generate."
             self.allow("Nothing is accepted yet." + hint)
         elif not usable:
             self.allow("Every accepted pair is flagged as a copy of a real image. Accept others in Curate.")
-        elif accepted.copies and wanted and not self.why.text().strip():
-            self.allow("Say why copies of real images are exported.")
+        elif accepted.copies and wanted and not self.reason_edit.text().strip():
+            self.allow("Give a reason to export copies of real images.")
         elif not self._formats():
-            self.allow("Check at least one format.")
+            self.allow("Select at least one format.")
         else:
             self.allow(self.form.problem)
 
@@ -278,19 +287,17 @@ class ExportWidget(StoreDock):
             self.open_button.hide()
             self.runner.start("export", self.workspace.project, self.value())
 
-    def _heed(self, event: Event) -> None:
+    def _show_event(self, event: Event) -> None:
         if not isinstance(event, Finished):
             return
         if event.reason != "completed":
             self.say("Stopped; nothing was written.")
             return
-        result = event.result
-        self.folder = Path(result.get("folder", "")) if result.get("folder") else None
-        checked, written = result.get("checked", event.step), result.get("written", event.step)
-        self.say(f"Checked: {checked:,} of {written:,} read back equal")
-        self.open_button.setVisible(self.folder is not None)
-        actions = [("Open folder", self._open_folder)] if self.folder is not None else []
-        self.workspace.notify(f"{written:,} pairs exported and read back equal.", actions)
+        result = ExportResult.parse(event.result)
+        self.folder = Path(result.folder)
+        self.say(result.sentence)
+        self.open_button.show()
+        self.workspace.notify(result.sentence, [("Open folder", self._open_folder)])
 
     def _open_folder(self) -> None:
         if self.folder is not None:
@@ -306,7 +313,7 @@ class ExportWidget(StoreDock):
             self.error.dismiss()
             self.reporter.start("report", self.workspace.project, ReportSettings())
 
-    def _heed_report(self, event: Event) -> None:
+    def _show_report_event(self, event: Event) -> None:
         if isinstance(event, Progress) and self.reporter.running:
             self.report_button.setText(f"Writing report: {event.note or 'page'} ({event.step} of {event.total})")
         elif isinstance(event, Finished) and event.reason != "completed":

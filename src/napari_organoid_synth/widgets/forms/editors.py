@@ -1,262 +1,286 @@
-"""The editors of forms: each has ``get()``, ``put(value)`` and gives back exactly what was put."""
+"""Editors of settings for magicgui, in place of its own where those would lose a value.
+
+A spin box of magicgui turns 2e-4 into 0.0 and refuses what is out of bounds, where a form has to say what is wrong; its
+list editors cannot hold an open number of choices. `create_editor` takes magicgui's own editor for everything else.
+"""
 
 from __future__ import annotations
 
 import math
 import types
-import typing
-from collections.abc import Sequence
-from typing import Any, Literal, Union, get_args, get_origin
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+from magicgui.backends._qtpy.widgets import ComboBox as QtComboBox
+from magicgui.backends._qtpy.widgets import QBaseValueWidget
+from magicgui.types import Undefined
+from magicgui.widgets import CheckBox, Widget, create_widget
+from magicgui.widgets.bases import CategoricalWidget, ValueWidget
 from pydantic.fields import FieldInfo
-from qtpy.QtCore import QEvent, QObject, QSignalBlocker, Qt, Signal
-from qtpy.QtGui import QValidator
-from qtpy.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QLineEdit, QSpinBox, QVBoxLayout, QWidget
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QSizePolicy, QWidget
 
-MAX_INT = 2**31 - 1
-MAX_FLOAT = 1e12
+from napari_organoid_synth.widgets.forms.boxes import (
+    AUTOMATIC,
+    CheckBoxes,
+    ComboBox,
+    FloatBox,
+    IntBox,
+    LineBox,
+    guard_wheel,
+)
 
-
-class WheelGuard(QObject):
-    """Lets the wheel scroll the dock instead of changing a value that is not being edited."""
-
-    def eventFilter(self, a0: QObject, a1: QEvent) -> bool:
-        """Ignore the wheel unless the widget has the focus."""
-        if a1.type() == QEvent.Type.Wheel and isinstance(a0, QWidget) and not a0.hasFocus():
-            a1.ignore()
-            return True
-        return False
+MIN_WIDTH = 90  # px
 
 
-def guard_wheel(widget: QWidget) -> None:
-    """Make the wheel change ``widget`` only while it has the focus."""
-    guard = WheelGuard(widget)
-    widget.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-    widget.installEventFilter(guard)
+class _QtBox(QBaseValueWidget):
+    """One of our boxes behind magicgui's value protocol."""
+
+    def __init__(self, box: type[QWidget], **kwargs: Any) -> None:
+        super().__init__(box, "get", "put", "edited", **kwargs)
 
 
-class IntEdit(QSpinBox):
-    """Whole numbers; the arrows stay within the bounds, typing may leave them (the form then says so)."""
+class _BoxEdit(ValueWidget):
+    box: type[QWidget]
 
-    def __init__(self, low: float, high: float, optional: bool, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._low, self._high = int(max(low, -MAX_INT)), int(min(high, MAX_INT))
-        self._none = -MAX_INT
-        self.setRange(-MAX_INT if optional else -MAX_INT + 1, MAX_INT)
-        if optional:
-            self.setSpecialValueText("automatic")
-        self._optional = optional
-
-    def get(self) -> int | None:
-        """The number; None for "automatic"."""
-        return None if self._optional and self.value() == self._none else self.value()
-
-    def put(self, value: int | None) -> None:
-        """Show a number or "automatic"."""
-        self.setValue(self._none if value is None else value)
-
-    def stepBy(self, steps: int) -> None:
-        """One step per notch (a hundredth of large numbers), stopped at the bounds."""
-        value = self.get()
-        if value is None:
-            self.put(self._low if steps > 0 else None)
-            return
-        size = max(1, 10 ** (len(str(abs(value))) - 2)) if abs(value) >= 1000 else 1
-        moved = value + steps * size
-        self.put(None if self._optional and moved < self._low else min(max(moved, self._low), self._high))
+    def __init__(self, value: Any = Undefined, **kwargs: Any) -> None:
+        super().__init__(value, **kwargs | {"widget_type": _QtBox, "backend_kwargs": {"box": self.box}})
 
 
-class FloatEdit(QDoubleSpinBox):
-    """Numbers of any magnitude, shown and kept with all their digits: 2e-4 stays 2e-4."""
+class NumberEdit(_BoxEdit):
+    """A number with all its digits; None is "automatic" where the field allows it.
 
-    def __init__(self, low: float, high: float, optional: bool = False, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._low, self._high, self._optional = low, high, optional
-        self.setDecimals(40)  # the spin box rounds to these; doubles above 1e-20 survive
-        self.setRange(-2 * MAX_FLOAT if optional else -MAX_FLOAT, MAX_FLOAT)
-        if optional:
-            self.setSpecialValueText("automatic")
+    Parameters
+    ----------
+    value : int, float or None
+    low, high : float
+        Where the arrows stop. Other numbers can be typed and set: the settings class refuses them in words.
+    nullable : bool
+    """
 
-    def get(self) -> float | None:
-        """The number; None for "automatic"."""
-        return None if self._optional and self.value() < -MAX_FLOAT else float(self.value())
-
-    def put(self, value: float | None) -> None:
-        """Show a number or "automatic"."""
-        self.setValue(self.minimum() if value is None else value)
-
-    def textFromValue(self, value: float) -> str:
-        """Shortest text that reads back as the same number."""
-        return f"{value:.15g}".replace("e-0", "e-")
-
-    def valueFromText(self, text: str) -> float:
-        """The inverse of `textFromValue`; a comma counts as a point."""
-        try:
-            return float(text.replace(",", "."))
-        except ValueError:
-            return float(self.value())
-
-    def validate(self, text: str, position: int) -> tuple[QValidator.State, str, int]:
-        """Accept numbers in any notation, and the beginnings of one."""
-        try:
-            state = QValidator.State.Acceptable if math.isfinite(float(text.replace(",", "."))) else None
-        except ValueError:
-            state = QValidator.State.Intermediate if set(text) <= set("0123456789.,eE+- ") else None
-        return state or QValidator.State.Invalid, text, position
-
-    def stepBy(self, steps: int) -> None:
-        """Change the first significant digit, stopped at the bounds; "automatic" is below the lowest."""
-        value = self.get()
-        if value is None:
-            self.put(max(self._low, 0.0) if steps > 0 else None)
-            return
-        if value == 0:
-            size = 10.0 ** math.floor(math.log10((min(self._high, 1.0) - max(self._low, 0.0)) or 1.0) - 1)
-        else:
-            magnitude = math.floor(math.log10(abs(value)))
-            leading = abs(value) / 10.0**magnitude
-            size = 10.0 ** (magnitude - 1 if steps * value < 0 and leading < 1 + 1e-9 else magnitude)
-        moved = float(f"{value + steps * size:.12g}")
-        if self._optional and (moved < self._low or value == self._low) and steps < 0:
-            self.put(None)
-            return
-        self.setValue(min(max(moved, max(self._low, -MAX_FLOAT)), min(self._high, MAX_FLOAT)))
+    def __init__(
+        self,
+        value: Any = Undefined,
+        *,
+        low: float = -math.inf,
+        high: float = math.inf,
+        nullable: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(nullable=nullable, **kwargs)
+        self.native.set_bounds(low, high, nullable)
+        if value is not Undefined:
+            self.value = value
 
 
-class ChoiceEdit(QComboBox):
-    """One of a few values."""
+class IntEdit(NumberEdit):
+    """A whole number."""
 
-    def __init__(self, choices: Sequence[Any], parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.offer(choices)
-        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.setMinimumContentsLength(6)
+    box = IntBox
+
+
+class FloatEdit(NumberEdit):
+    """A number of any magnitude."""
+
+    box = FloatBox
+
+
+class TextEdit(_BoxEdit):
+    """A line of text."""
+
+    box = LineBox
+
+
+class TupleEdit(TextEdit):
+    """Values separated by commas.
+
+    Parameters
+    ----------
+    value : tuple
+    read : callable
+        Makes a value of a text. What it refuses stays text, which the settings class refuses in words.
+    """
+
+    def __init__(self, value: Any = Undefined, *, read: Callable[[str], Any] = str, **kwargs: Any) -> None:
+        self._read = read
+        super().__init__(value, **kwargs)
+
+    def get_value(self) -> tuple[Any, ...]:
+        """Return the values."""
+        return tuple(_attempt(self._read, text.strip()) for text in super().get_value().split(",") if text.strip())
+
+    def set_value(self, value: Sequence[Any]) -> None:
+        """Show values."""
+        super().set_value(", ".join(map(str, value)))
+
+
+class NumberOrTextEdit(TextEdit):
+    """A line that is a number where it can be read as one."""
+
+    def get_value(self) -> Any:
+        """Return the number, else the text."""
+        return _attempt(float, super().get_value())
+
+    def set_value(self, value: Any) -> None:
+        """Show a number or a text."""
+        super().set_value(str(value))
+
+
+class SetEdit(_BoxEdit):
+    """Any of a few values, one check box each.
+
+    Parameters
+    ----------
+    value : tuple
+    choices : sequence
+    """
+
+    box = CheckBoxes
+
+    def __init__(self, value: Any = Undefined, *, choices: Sequence[Any] = (), **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.native.offer(choices)
+        if value is not Undefined:
+            self.value = value
+
+
+class _QtChoice(QtComboBox):
+    """Our combo box behind magicgui's categorical protocol."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        QBaseValueWidget.__init__(self, ComboBox, "isChecked", "setCurrentIndex", "", **kwargs)
+        self._qwidget.currentIndexChanged.connect(self._emit_data)
+
+
+class ChoiceEdit(CategoricalWidget):
+    """One of a few values.
+
+    Parameters
+    ----------
+    value : object
+        A value that is not offered is added, so that the settings of a file are shown as they are; not where the
+        choices are a callable.
+    choices : sequence or callable
+        Values, or pairs of title and value; a callable, as magicgui's own for layers, is asked at each
+        `reset_choices`.
+    tips : dict of value to str
+        Tool tips of the values in the list.
+    """
+
+    null_string = AUTOMATIC
+
+    def __init__(
+        self, value: Any = Undefined, choices: Any = (), tips: Mapping[Any, str] | None = None, **kwargs: Any
+    ) -> None:
+        self._offered, self._added, self._tips = choices, list[Any](), tips or {}
+        super().__init__(value, self._list, **kwargs | {"widget_type": _QtChoice})
+
+    def _list(self, widget: Any) -> list[tuple[str, Any]]:
+        offered = self._offered(widget) if callable(self._offered) else self._offered
+        return [one if isinstance(one, tuple) else (str(one), one) for one in (*offered, *self._added)]
+
+    @property
+    def value(self) -> Any:
+        """The chosen value."""
+        return self.get_value()
+
+    @value.setter
+    def value(self, value: Any) -> None:
+        if value not in self.choices:
+            if callable(self._offered):
+                raise ValueError(f"{value!r} is not among {self.choices}.")
+            self._added = [value]
+            self.reset_choices()
+        self.set_value(value)
+
+    def reset_choices(self, *_: Any) -> None:
+        """Ask again what is offered; the chosen value stays also when its title changed."""
+        chosen = self.get_value()
+        with self.changed.blocked():
+            self._widget._mgui_set_choices(())  # else magicgui appends what is new, whatever its place
+            super().reset_choices()
+            if chosen in self.choices:
+                self.set_value(chosen)
+        if self.get_value() != chosen:
+            self.changed.emit(self.get_value())
+        for index in range(self.native.count()):
+            tip = self._tips.get(self.native.itemData(index), self.native.itemText(index))
+            self.native.setItemData(index, tip, Qt.ItemDataRole.ToolTipRole)
 
     def offer(self, choices: Sequence[Any]) -> None:
-        """Change what can be chosen; the chosen value stays when it is still there, else the nearest number."""
-        chosen = self.get()
-        with QSignalBlocker(self):
-            self.clear()
-            for choice in choices:
-                self.addItem(str(choice), choice)
-        if chosen is not None:
-            self.put(chosen if chosen in choices else min(choices, key=lambda choice: abs(choice - chosen)))
-
-    def get(self) -> Any:
-        """The chosen value."""
-        return self.currentData()
-
-    def put(self, value: Any) -> None:
-        """Choose a value; one that was not offered is added, so that a file's settings are shown as they are."""
-        if self.findData(value) < 0:
-            self.addItem(str(value), value)
-        self.setCurrentIndex(self.findData(value))
+        """Offer other values; the chosen one stays when it is still there, else the nearest number is chosen."""
+        chosen = self.get_value()
+        self._offered, self._added = choices, []
+        with self.changed.blocked():
+            self.reset_choices()
+            if chosen not in self.choices and isinstance(chosen, int | float):
+                self.set_value(min(self.choices, key=lambda choice: abs(choice - chosen)))
 
 
-class BoolEdit(QCheckBox):
-    """Yes or no."""
+def create_editor(field: FieldInfo, path: str, title: str, tip: str, choices: Sequence[Any] = ()) -> Widget:
+    """Create the magicgui widget that edits a field of settings.
 
-    def get(self) -> bool:
-        """Whether it is checked."""
-        return bool(self.isChecked())
-
-    def put(self, value: bool) -> None:
-        """Check or uncheck."""
-        self.setChecked(value)
-
-
-class TextEdit(QLineEdit):
-    """A line of text; with ``many`` a tuple of words separated by commas."""
-
-    def __init__(self, many: bool = False, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._many = many
-
-    def get(self) -> Any:
-        """The text or the tuple of words."""
-        if not self._many:
-            return self.text()
-        return tuple(word.strip() for word in self.text().split(",") if word.strip())
-
-    def put(self, value: Any) -> None:
-        """Show a text or words."""
-        self.setText(", ".join(map(str, value)) if self._many else value)
+    Parameters
+    ----------
+    field : FieldInfo
+        Of a pydantic model.
+    path : str
+        Dotted name of the field, which becomes the name of the widget.
+    title, tip : str
+        Its label and tool tip.
+    choices : sequence
+        Values to choose from, though the type of the field allows others.
+    """
+    options = {"widget_type": ChoiceEdit, "choices": choices} if choices else editor_options(field)
+    annotation = field.annotation if options["widget_type"] is ChoiceEdit else split_optional(field.annotation)[0]
+    widget = create_widget(annotation=annotation, name=path, label=title, options={**options, "tooltip": tip})
+    native = widget.native
+    native.setAccessibleName(title)
+    native.setAccessibleDescription(field.description or "")
+    if not isinstance(widget, CheckBox | SetEdit):
+        native.setMinimumWidth(MIN_WIDTH)
+        native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+    if not isinstance(widget, SetEdit):
+        guard_wheel(native)
+    return widget
 
 
-class ManyEdit(QWidget):
-    """Any of a few values, one check box each."""
-
-    changed = Signal()
-
-    def __init__(self, choices: Sequence[Any], parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(2)
-        self.boxes: dict[Any, QCheckBox] = {}
-        self._order: tuple[Any, ...] = ()
-        for choice in choices:
-            box = self.boxes[choice] = QCheckBox(str(choice))
-            box.setAccessibleName(str(choice))
-            box.toggled.connect(self.changed)
-            layout.addWidget(box)
-
-    def get(self) -> tuple[Any, ...]:
-        """The checked values: those that were set in their order, then the others as shown."""
-        checked = [choice for choice, box in self.boxes.items() if box.isChecked()]
-        kept = [choice for choice in self._order if choice in checked]
-        return tuple(kept + [choice for choice in checked if choice not in kept])
-
-    def put(self, value: Sequence[Any]) -> None:
-        """Check these values only."""
-        self._order = tuple(value)
-        for choice, box in self.boxes.items():
-            box.setChecked(choice in value)
-
-
-def make_editor(field: FieldInfo) -> Any:
-    """The editor of a field, by its type."""
-    kind, optional = _strip_none(field.annotation)
+def editor_options(field: FieldInfo) -> dict[str, Any]:
+    """Choose the editor of a field, by its type, with what it has to know."""
+    kind, optional = split_optional(field.annotation)
     low, high = bounds(field)
     if kind is bool:
-        return BoolEdit()
-    if kind is int:
-        return IntEdit(low, high, optional)
-    if kind is float:
-        return FloatEdit(low, high, optional)
+        return {"widget_type": CheckBox}
+    if kind in (int, float):
+        return {
+            "widget_type": IntEdit if kind is int else FloatEdit,
+            "low": low,
+            "high": high,
+            "nullable": optional,
+        }
     if get_origin(kind) is Literal:
-        return ChoiceEdit(get_args(kind))
-    if get_origin(kind) is tuple and get_origin(get_args(kind)[0]) is Literal:
-        return ManyEdit(get_args(get_args(kind)[0]))
+        return {"widget_type": ChoiceEdit}  # magicgui reads the choices from the type
     if get_origin(kind) is tuple:
-        return TextEdit(many=True)
-    return TextEdit()
+        item = split_optional(get_args(kind)[0])[0]
+        if get_origin(item) is Literal:
+            return {"widget_type": SetEdit, "choices": get_args(item)}
+        return {"widget_type": TupleEdit, "read": item}
+    return {"widget_type": TextEdit if kind is str else NumberOrTextEdit}
 
 
-def changed(editor: Any) -> Any:
-    """The signal of an editor that something was entered."""
-    if isinstance(editor, IntEdit | FloatEdit):
-        return editor.valueChanged
-    if isinstance(editor, ChoiceEdit):
-        return editor.currentIndexChanged
-    if isinstance(editor, BoolEdit):
-        return editor.toggled
-    if isinstance(editor, ManyEdit):
-        return editor.changed
-    return editor.editingFinished
-
-
-def _strip_none(annotation: Any) -> tuple[Any, bool]:
+def split_optional(annotation: Any) -> tuple[Any, bool]:
+    """Return a type without its ``None`` and its metadata, and whether ``None`` was among its members."""
+    if get_origin(annotation) is Annotated:
+        return split_optional(get_args(annotation)[0])
     if get_origin(annotation) in (Union, types.UnionType):
         members = [arg for arg in get_args(annotation) if arg is not type(None)]
-        return members[0], len(members) < len(get_args(annotation))
-    if get_origin(annotation) is typing.Annotated:
-        return _strip_none(get_args(annotation)[0])
+        optional = len(members) < len(get_args(annotation))
+        return (members[0] if len(members) == 1 else Union[tuple(members)]), optional  # noqa: UP007
     return annotation, False
 
 
 def bounds(field: FieldInfo) -> tuple[float, float]:
-    """Lowest and highest value; open ends are infinite."""
+    """Return the lowest and the highest value of a field; open ends are infinite."""
     low, high = -math.inf, math.inf
     for rule in field.metadata:
         low = max(
@@ -266,3 +290,10 @@ def bounds(field: FieldInfo) -> tuple[float, float]:
             high, *(float(v) for v in (getattr(rule, "le", None), getattr(rule, "lt", None), high) if v is not None)
         )
     return low, high
+
+
+def _attempt(read: Callable[[str], Any], text: str) -> Any:
+    try:
+        return read(text)
+    except ValueError:
+        return text

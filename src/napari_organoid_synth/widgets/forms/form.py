@@ -1,7 +1,7 @@
 """Forms from settings classes: a field's type, bounds and description are its editor.
 
-An untouched form gives the defaults back exactly. The form accepts whatever is typed and says in words what is wrong
-with it, because the settings class itself knows (also rules between fields).
+An untouched form returns the defaults exactly. It accepts whatever is typed and says in words what is wrong with it,
+because the settings class itself knows (also rules between fields).
 """
 
 from __future__ import annotations
@@ -9,125 +9,114 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, get_args, get_origin
 
+from magicgui import register_type
+from magicgui.types import Undefined
+from magicgui.widgets import Container, Label
 from pydantic.fields import FieldInfo
-from qtpy.QtCore import QEvent, QObject, QSignalBlocker, Signal
-from qtpy.QtGui import QIcon
-from qtpy.QtWidgets import QAbstractSpinBox, QFormLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
-from superqt import QCollapsible
+from qtpy.QtWidgets import QSizePolicy
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.fields import MemberOf
 from napari_organoid_synth.core.frozen_model import Settings
-from napari_organoid_synth.widgets.forms.editors import (
-    BoolEdit,
-    ChoiceEdit,
-    FloatEdit,
-    IntEdit,
-    ManyEdit,
-    changed,
-    guard_wheel,
-    make_editor,
-)
+from napari_organoid_synth.core.registry import Registry
+from napari_organoid_synth.widgets.forms.containers import SPACING, FoldContainer, Rows
+from napari_organoid_synth.widgets.forms.editors import ChoiceEdit, create_editor, split_optional
 from napari_organoid_synth.widgets.forms.field_text import tip, title
 
-MAX_HEIGHT = 16777215
 
-
-class Fold(QCollapsible):
-    """A titled group that folds; what is folded away cannot take the keyboard focus."""
-
-    def __init__(self, title: str, parent: QWidget | None = None) -> None:
-        super().__init__(f"▸ {title}", parent, QIcon(), QIcon())
-        self._title = title
-        self.setDuration(0)
-        self.layout().setContentsMargins(0, 0, 0, 0)
-        self.layout().setSpacing(2)
-        self.content().layout().setContentsMargins(8, 0, 0, 0)
-        self.content().hide()
-        self.toggled.connect(self._settle)
-        self.toggleButton().setAccessibleName(title)
-        self.toggleButton().setStyleSheet("text-align: left; background: transparent; padding: 4px 0px;")
-
-    def _settle(self, expanded: bool) -> None:
-        self.content().setMaximumHeight(MAX_HEIGHT if expanded else 0)  # grows with what is folded inside
-        self.content().setVisible(expanded)
-        self.setText(f"{'▾' if expanded else '▸'} {self._title}")
-
-    def eventFilter(self, a0: QObject, a1: QEvent) -> bool:
-        """The height is not pinned (see `_settle`), so resized children need no answer."""
-        return False
-
-
-class SettingsForm(QWidget):
-    """A form for a settings class.
+def settings_form(cls: type[Settings], **options: Any) -> SettingsForm:
+    """Create a form for a settings class, for a dock, a script or a notebook.
 
     Parameters
     ----------
     cls : type of Settings
-    shown : sequence of str
-        Fields in view, dotted inside nested settings (``"tiles.size"``); all others are folded under "More settings".
-        Empty: every field is in view.
+        Its defaults are shown first.
+    **options
+        Parameters of `SettingsForm`.
+
+    Returns
+    -------
+    SettingsForm
+        A `magicgui.widgets.Container`: ``form.show()`` shows it, ``form.value`` is the frozen settings,
+        ``form["train.steps"]`` the editor of a field, ``form.changed`` reports edits, ``form.native`` is the Qt widget.
+
+    Examples
+    --------
+    >>> form = settings_form(Recipe, shown=("tiles.size", "train.steps"))  # doctest: +SKIP
+    >>> form["train.steps"].value = 2000  # doctest: +SKIP
+    >>> form.value.train.steps  # doctest: +SKIP
+    2000
+    """
+    return SettingsForm(annotation=cls, **options)
+
+
+class SettingsForm(Container):
+    """A form for a settings class.
+
+    Parameters
+    ----------
+    value : Settings
+        What is shown first; the defaults when not given.
+    annotation : type of Settings
+        The class, under the name by which magicgui gives the type of a parameter.
+    shown : sequence of str, optional
+        Fields in view, dotted inside nested settings (``"tiles.size"``); all others are folded under "More settings"
+        and get their editors when that is first opened. Default: every field is in view.
     hidden : sequence of str
-        Fields without an editor; they keep what `setValue` or `put` gave them.
-    labels : dict of str to str
+        Fields without an editor; they keep what ``value`` gave them.
+    titles : dict of str to str
         Names of fields other than their own, where that says too little in view.
     choices : dict of str to sequence
-        Fields to choose from a few values, though their type allows more.
+        Fields to choose from a few values, though their type allows others.
     inside : str
-        Dotted name of these settings in the recipe that holds them, for the keys in tool tips: ``"gan"``.
-    parent : QWidget, optional
+        Dotted name of these settings in the recipe that holds them, for the keys in tool tips: ``"segmenter"``.
+    fixed : sequence of str
+        Fields whose member of a family is chosen elsewhere, by `put`: only its settings are edited here.
 
     Signals
     -------
-    valueChanged(Settings)
-        After an edit that gives valid settings.
-    problemChanged(str)
-        The sentence about what is wrong, empty when all is well; also shown below the fields.
+    changed(SettingsForm)
+        After each edit; `problem` says whether the settings are valid. Setting ``value`` counts as an edit.
     """
-
-    valueChanged = Signal(object)
-    problemChanged = Signal(str)
 
     def __init__(
         self,
-        cls: type[Settings],
-        shown: Sequence[str] = (),
+        value: Any = Undefined,
+        *,
+        annotation: type[Settings] | None = None,
+        shown: Sequence[str] | None = None,
         hidden: Sequence[str] = (),
-        labels: Mapping[str, str] | None = None,
+        titles: Mapping[str, str] | None = None,
         choices: Mapping[str, Sequence[Any]] | None = None,
         inside: str = "",
-        parent: QWidget | None = None,
+        fixed: Sequence[str] = (),
+        **kwargs: Any,
     ) -> None:
-        super().__init__(parent)
-        self.cls = cls
-        self._choices, self._labels, self._inside = choices or {}, labels or {}, f"{inside}." if inside else ""
-        self._base: Settings = cls()
+        cls = annotation or type(value)
+        kwargs.pop("nullable", None)  # magicgui says it of every parameter
+        super().__init__(labels=False, annotation=cls, **kwargs)
+        self.cls: type[Settings] = cls
+        self.problem = ""
+        """What is wrong with the values, in words; empty when nothing is."""
+        self._base: Settings = cls() if value is Undefined else value
+        self._titles, self._choices, self._fixed = titles or {}, choices or {}, fixed
+        self._inside = f"{inside}." if inside else ""
         self._editors: dict[str, Any] = {}
-        self._problem = ""
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(4)
-        self._front = rows()
-        layout.addLayout(self._front)
-        self.fold = Fold("More settings")
-        self._groups: dict[str, QFormLayout] = {}
-        leaves = {path: field for path, field in _leaves(self._base) if not _covered(path, hidden)}
-        for path in shown or leaves:
-            self._add(path, leaves[path], self._front)
-        for path, field in leaves.items():
-            if path not in self._editors:
-                self._add(path, field, self._group(path))
-        layout.addWidget(self.fold)
-        self.fold.setVisible(len(self._editors) > len(shown or leaves))
-        self.message = QLabel()
-        self.message.setWordWrap(True)
-        self.message.setAccessibleName("What is wrong")
-        self.message.hide()
-        layout.addWidget(self.message)
-        self.setValue(self._base)
+        self._groups: dict[str, Rows] = {}
+        self._members: dict[str, dict[str, Settings]] = {}  # by field and name, as they were when another was chosen
+        self._front, self.more, self.message = Rows(), FoldContainer("More settings"), Label()
+        fields = {path: field for path, field in field_paths(cls) if not _covered(path, hidden)}
+        for path in fields if shown is None else shown:
+            self._add(path, fields[path], self._front)
+        self._folded = {path: field for path, field in fields.items() if path not in self._editors}
+        self.more.native.toggled.connect(self._unfold)
+        self._arrange()
+        self.show_value(self._base)
 
     # --- value ---
 
-    def value(self) -> Settings:
+    @property
+    def value(self) -> Any:
         """The settings as shown.
 
         Raises
@@ -136,138 +125,231 @@ class SettingsForm(QWidget):
             If a value is out of bounds; the sentence is also shown in the form.
         """
         values = self._base.model_dump()
-        for path, editor in self._editors.items():
-            *parents, last = path.split(".")
-            target = values
-            for parent in parents:
-                target = target[parent]
-            target[last] = editor.get()
+        read_editors(self._editors, values)
         return self.cls.parse(values)
 
-    def setValue(self, value: Settings) -> None:
-        """Show settings, hidden fields included."""
+    @value.setter
+    def value(self, value: Settings) -> None:
+        self.show_value(value)
+        self.changed.emit(self)
+
+    def show_value(self, value: Settings) -> None:
+        """Show settings, hidden fields included, without reporting an edit."""
         self._base = value
-        values = value.model_dump()
-        for path, editor in self._editors.items():
-            target: Any = values
-            for part in path.split("."):
-                target = target[part]
-            with QSignalBlocker(editor):
-                editor.put(target)
+        show_values(self._editors, value.model_dump())
         self._judge()
 
-    def put(self, **fields: Any) -> None:
-        """Change top-level fields, also hidden ones, for example ``form.put(gan=config)``; they need not fit yet."""
-        values = {name: field for name, field in fields.items() if name in self.cls.model_fields}
-        self._base = self._base.model_copy(update=values)
-        self._edited()
+    def get(self, path: str) -> Any:
+        """Return what is shown of a field, or kept of a hidden one; it need not be valid."""
+        values = self._base.model_dump()
+        read_editors(self._editors, values)
+        return value_at(values, path)
 
-    @property
-    def problem(self) -> str:
-        """What is wrong with the values, in words; empty when nothing is."""
-        return self._problem
+    def __getitem__(self, key: Any) -> Any:
+        """Return the editor of a field by its dotted name: ``form["tiles.size"].value = 128``."""
+        if not isinstance(key, str):
+            return super().__getitem__(key)
+        if key in self._editors:
+            return self._editors[key]
+        self._unfold()
+        if key in self._editors:
+            return self._editors[key]
+        for path, editor in self._editors.items():
+            if isinstance(editor, MemberEdit) and (name := key.removeprefix(f"{path}.")) in editor.editors:
+                return editor.editors[name]
+        raise KeyError(f"The form of {self.cls.__name__} has no field '{key}'.")
 
-    @property
-    def base(self) -> Any:
-        """The settings that hold the hidden fields."""
-        return self._base
+    def __contains__(self, key: Any) -> bool:
+        return key in {*self._editors, *self._folded} if isinstance(key, str) else super().__contains__(key)
 
-    def has(self, path: str) -> bool:
-        """Whether a field has an editor."""
-        return path in self._editors
+    def __repr__(self) -> str:
+        return f"<SettingsForm {self.problem or repr(self.value)}>"
 
-    def editor(self, path: str) -> Any:
-        """The editor of a field, by its dotted name; it has ``get()`` and ``put(value)``."""
-        return self._editors[path]
+    def choose(self, path: str, name: str) -> None:
+        """Choose the member of a family that a top-level field holds, with the settings it had when shown last."""
+        old, known = getattr(self._base, path), self._members.setdefault(path, {})
+        if path in self._editors:
+            self._editors[path].choice.value = name  # which reports it
+        elif name != old.name:
+            registry = family_of(self.cls.model_fields[path])
+            assert registry is not None
+            known[old.name] = old
+            new = known.get(name) or registry.config(name)()
+            self._base = self._base.model_copy(update={path: new})
+            self._judge()
+            self.changed.emit(self)
 
     # --- build ---
 
-    def _group(self, path: str) -> QFormLayout:
-        """Where a folded field goes: its parent settings' own group."""
+    def _add(self, path: str, field: FieldInfo, rows: Any) -> None:
+        name = self._titles.get(path) or title(path.rpartition(".")[2], field)
+        registry = family_of(field)
+        if registry is not None:
+            editor: Any = MemberEdit(registry, self._inside + path, self._members.get(path, {}))
+            editor.choice_row.visible = path not in self._fixed
+            rows.append(fold := FoldContainer(name))
+            rows = fold
+        else:
+            editor = create_editor(field, path, name, tip(field, self._inside + path), self._choices.get(path, ()))
+        self._editors[path] = editor
+        editor.changed.connect(self._judge)  # before the form reports the edit
+        rows.append(editor)
+
+    def _unfold(self, *_: object) -> None:
+        """Make the editors of the folded fields, when they are first needed."""
+        folded, self._folded = self._folded, {}
+        for path, field in folded.items():
+            self._add(path, field, self._group(path))
+        show_values({path: self._editors[path] for path in folded}, self._base.model_dump())
+
+    def _group(self, path: str) -> Rows:
+        """Return the rows for a folded field: those of its parent settings."""
         parent = path.rpartition(".")[0]
         if parent not in self._groups:
-            holder = QWidget()
-            self._groups[parent] = rows(holder)
+            rows = self._groups[parent] = Rows()
             if parent:
-                group = Fold(title(parent.rpartition(".")[2]))
-                group.addWidget(holder)
-                self.fold.addWidget(group)
+                fold = FoldContainer(title(parent.rpartition(".")[2]))
+                fold.append(rows)
+                self.more.append(fold)
             else:
-                self.fold.addWidget(holder)
+                self.more.append(rows)
         return self._groups[parent]
 
-    def _add(self, path: str, field: FieldInfo, layout: QFormLayout) -> None:
-        editor = ChoiceEdit(self._choices[path]) if path in self._choices else make_editor(field)
-        name = self._labels.get(path) or title(path.rpartition(".")[2], field)
-        about = tip(field, self._inside + path)
-        editor.setToolTip(about)
-        editor.setAccessibleName(name)
-        editor.setAccessibleDescription(field.description or "")
-        self._editors[path] = editor
-        if isinstance(editor, BoolEdit):
-            editor.setText(name)
-            layout.addRow(editor)
-        else:
-            label = QLabel(name)
-            label.setToolTip(about)
-            label.setBuddy(editor)
-            layout.addRow(label, editor)
-        if isinstance(editor, IntEdit | FloatEdit):
-            editor.setKeyboardTracking(False)
-            editor.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.UpDownArrows)
-        if not isinstance(editor, BoolEdit | ManyEdit):
-            editor.setMinimumWidth(90)
-            editor.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        if not isinstance(editor, ManyEdit):
-            guard_wheel(editor)
-        changed(editor).connect(self._edited)
+    def _arrange(self) -> None:
+        """Put the parts below each other."""
+        _tighten(self)
+        self.more.visible = bool(self._folded)
+        label = self.message.native
+        label.setWordWrap(True)
+        label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        label.setAccessibleName("What is wrong")
+        self.message.visible = False
+        self.extend([self._front, self.more, self.message])
 
-    # --- edits ---
-
-    def _edited(self, *_: object) -> None:
-        value = self._judge()
-        if value is not None:
-            self.valueChanged.emit(value)
-
-    def _judge(self) -> Settings | None:
-        value, problem = None, ""
+    def _judge(self, *_: object) -> None:
         try:
-            value = self.value()
+            self.value  # noqa: B018
+            problem = ""
         except UserError as error:
             problem = str(error)
-        if problem != self._problem:
-            self._problem = problem
-            self.message.setText(f"! {problem}")
-            self.message.setVisible(bool(problem))
-            self.problemChanged.emit(problem)
-        return value
+        if problem != self.problem:
+            self.problem = problem
+            self.message.value = f"! {problem}"
+            self.message.visible = bool(problem)
 
 
-def _leaves(settings: Settings, prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
-    """Dotted name and field of every editable value, in order; the name of a family member is not one."""
-    for name, field in type(settings).model_fields.items():
-        value = getattr(settings, name)
-        if isinstance(value, Settings):
-            yield from _leaves(value, f"{prefix}{name}.")
-        elif not (get_origin(field.annotation) is Literal and len(get_args(field.annotation)) == 1):
+register_type(Settings, widget_type=SettingsForm)  # a parameter of a magicgui function that is settings is such a form
+
+
+class MemberEdit(Container):
+    """The choice of a member of a family, and its settings.
+
+    Parameters
+    ----------
+    registry : Registry
+        The family.
+    inside : str
+        Dotted name of the field in the recipe, for the keys in tool tips.
+    known : dict of str to Settings
+        Settings of members to begin with, by name; the defaults of all others.
+    """
+
+    def __init__(self, registry: Registry, inside: str, known: Mapping[str, Settings]) -> None:
+        super().__init__(labels=False)
+        self._registry, self._inside, self._known = registry, inside, known
+        self._parts: dict[str, tuple[Rows, dict[str, Any]]] = {}
+        self.choice = ChoiceEdit(
+            name="name",
+            label="Kind",
+            choices=[(getattr(registry.config(name), "title", name), name) for name in registry.names()],
+        )
+        self.choice.native.setAccessibleName("Kind")
+        self.choice.changed.connect(self._show_member)
+        self.choice_row = Rows(widgets=[self.choice])
+        self.append(self.choice_row)
+        _tighten(self)
+        self._show_member()
+
+    @property
+    def editors(self) -> dict[str, Any]:
+        """The editors of the chosen member, by the names of its fields."""
+        return self._parts[self.choice.value][1]
+
+    @property
+    def value(self) -> dict[str, Any]:
+        """Name and settings of the chosen member; the class that holds them checks them."""
+        values = {"name": self.choice.value}
+        read_editors(self.editors, values)
+        return values
+
+    @value.setter
+    def value(self, value: Mapping[str, Any]) -> None:
+        self.choice.value = value["name"]
+        show_values(self.editors, value)
+        self.changed.emit(self)
+
+    def _show_member(self, *_: object) -> None:
+        """Show the settings of the chosen member, made when it is first chosen."""
+        name = self.choice.value
+        if name not in self._parts:
+            config, rows = self._registry.config(name), Rows()
+            editors: dict[str, Any] = {}
+            for path, field in field_paths(config):
+                words = title(path.rpartition(".")[2], field)
+                editors[path] = create_editor(field, path, words, tip(field, f"{self._inside}.{path}"))
+                rows.append(editors[path])
+            show_values(editors, (self._known.get(name) or config()).model_dump())
+            self._parts[name] = rows, editors
+            self.append(rows)
+        for other, part in self._parts.items():
+            part[0].visible = other == name
+
+
+def field_paths(cls: type[Settings], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    """Yield dotted name and field of everything that can be edited, in order; a family member is one field."""
+    for name, field in cls.model_fields.items():
+        kind = split_optional(field.annotation)[0]
+        if isinstance(kind, type) and issubclass(kind, Settings) and family_of(field) is None:
+            yield from field_paths(kind, f"{prefix}{name}.")
+        elif not (get_origin(kind) is Literal and len(get_args(kind)) == 1):
             yield prefix + name, field
+
+
+def family_of(field: FieldInfo) -> Registry | None:
+    """Return the family whose members a field holds."""
+    rules = [getattr(rule, "func", None) for rule in field.metadata]
+    return next((rule.registry for rule in rules if isinstance(rule, MemberOf)), None)
+
+
+def read_editors(editors: Mapping[str, Any], values: dict[str, Any]) -> None:
+    """Put what editors show into nested values, by their dotted names."""
+    for path, editor in editors.items():
+        *parents, last = path.split(".")
+        target = values
+        for parent in parents:
+            target = target.setdefault(parent, {})
+        target[last] = editor.value
+
+
+def show_values(editors: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    """Show nested values in editors, by their dotted names, without reporting it."""
+    for path, editor in editors.items():
+        with editor.changed.blocked():
+            editor.value = value_at(values, path)
+
+
+def value_at(values: Mapping[str, Any], path: str) -> Any:
+    """Return what nested values hold under a dotted name."""
+    target: Any = values
+    for part in path.split("."):
+        target = target[part]
+    return target
 
 
 def _covered(path: str, names: Sequence[str]) -> bool:
     return any(path == name or path.startswith(f"{name}.") for name in names)
 
 
-def show_row(layout: QFormLayout, editor: QWidget, visible: bool) -> None:
-    """Show or hide an editor together with its label."""
-    editor.setVisible(visible)
-    if (label := layout.labelForField(editor)) is not None:
-        label.setVisible(visible)
-
-
-def rows(parent: QWidget | None = None) -> QFormLayout:
-    """Labelled rows that grow with the dock."""
-    layout = QFormLayout(parent) if parent is not None else QFormLayout()
-    layout.setContentsMargins(0, 0, 0, 0)
-    layout.setSpacing(4)
-    layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
-    return layout
+def _tighten(container: Container) -> None:
+    container.margins = (0, 0, 0, 0)
+    container.native.layout().setSpacing(SPACING)

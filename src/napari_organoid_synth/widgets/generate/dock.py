@@ -28,17 +28,20 @@ from napari_organoid_synth.core.metrics.settings import ScoreSettings
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.project import Project, file_stem
 from napari_organoid_synth.core.synthesis.settings import GenerateSettings
-from napari_organoid_synth.widgets.forms.editors import guard_wheel
-from napari_organoid_synth.widgets.forms.form import Fold, SettingsForm, rows, show_row
-from napari_organoid_synth.widgets.generate.mask_source import MASKS, fitting_drawers, layer_need, need_of
+from napari_organoid_synth.widgets.forms.boxes import guard_wheel
+from napari_organoid_synth.widgets.forms.containers import rows, show_row
+from napari_organoid_synth.widgets.forms.form import settings_form
+from napari_organoid_synth.widgets.generate.mask_source import MASKS, fitting_drawers, layer_need, mask_choice, need_of
 from napari_organoid_synth.widgets.generate.strip import SampleStrip
-from napari_organoid_synth.widgets.shared.cards import ProgressCard, WrapLabel
-from napari_organoid_synth.widgets.shared.dock import ColumnDock, add_row, combo_box, named, row_of
+from napari_organoid_synth.widgets.shared.controls import add_row, combo_box, named, row_of
+from napari_organoid_synth.widgets.shared.dock import ColumnDock
 from napari_organoid_synth.widgets.shared.drop import are_models, dropped_files
 from napari_organoid_synth.widgets.shared.layers import look_at, show_pair
 from napari_organoid_synth.widgets.shared.menus import open_dock
 from napari_organoid_synth.widgets.shared.model_files import ModelIntake
-from napari_organoid_synth.widgets.shared.runs import RunInfo, adopt_run, describe_card, list_runs, saved_states
+from napari_organoid_synth.widgets.shared.progress_card import ProgressCard
+from napari_organoid_synth.widgets.shared.runs import RunInfo, describe_card, import_run, list_runs, saved_states
+from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
 PURPOSE = (
     "Here a trained generator makes new synthetic pairs: an image and the mask that belongs to it. "
@@ -76,14 +79,12 @@ class GenerateWidget(ColumnDock):
         self.workspace.runsChanged.connect(self._list_runs)
         self.workspace.pairsChanged.connect(self._judge)
         self.workspace.samplesChanged.connect(self._show_newest)
-        for event in (viewer.layers.events.inserted, viewer.layers.events.removed, viewer.layers.events.renamed):
-            event.connect(self._list_masks)
         self._open(self.workspace.project)
 
     # --- build ---
 
     def _build(self) -> None:
-        self.run_combo, self.mask_combo = combo_box(), combo_box()
+        self.run_combo, self.mask_choice = combo_box(), mask_choice()
         self.state_combo, self.drawer_combo, self.class_combo = combo_box(), combo_box(), combo_box()
         self.open_button = QToolButton()
         self.open_button.setText("…")
@@ -109,7 +110,7 @@ class GenerateWidget(ColumnDock):
         add_row(form, "From", row_of(self.run_combo, self.open_button), "The trained run that draws.")
         named(self.run_combo, "From", "The trained run that draws; the newest comes first.")
         add_row(form, "As saved at", self.state_combo, "Which saved state draws: the newest, the best, or a step.")
-        add_row(form, "Masks", self.mask_combo, "What the generator paints on.")
+        add_row(form, "Masks", self.mask_choice.native, "What the generator paints on.")
         add_row(form, "Drawn by", self.drawer_combo, "The run that draws the masks; the newest comes first.")
         self.need = WrapLabel()
         self.need.setAccessibleName("What these masks need")
@@ -123,10 +124,8 @@ class GenerateWidget(ColumnDock):
         add_row(form, "Variety", row_of(self.variety, self.variety_label), tip)
         named(self.variety, "Variety", tip)
         self.column.addLayout(form)
-        self.fold = Fold("More settings")
-        self.form = SettingsForm(GenerateSettings, hidden=DECIDED)
-        self.fold.addWidget(self.form)
-        self.column.addWidget(self.fold)
+        self.form = settings_form(GenerateSettings, shown=(), hidden=DECIDED)
+        self.column.addWidget(self.form.native)
 
         self.intake = ModelIntake(self)
         self.intake.arrived.connect(self._choose)
@@ -146,12 +145,12 @@ class GenerateWidget(ColumnDock):
         self.column.addWidget(self.copy_button)
 
         self.run_combo.currentIndexChanged.connect(self._run_chosen)
-        for combo in (self.state_combo, self.mask_combo, self.drawer_combo, self.class_combo):
+        for combo in (self.state_combo, self.drawer_combo, self.class_combo):
             combo.currentIndexChanged.connect(self._edited)
+        self.mask_choice.changed.connect(self._edited)
         for editor in (self.number, self.seed, self.variety):
             editor.valueChanged.connect(self._edited)
-        self.form.valueChanged.connect(self._edited)
-        self.form.problemChanged.connect(self._judge)
+        self.form.changed.connect(self._edited)
         self.setValue(GenerateSettings())
 
     # --- value ---
@@ -159,8 +158,8 @@ class GenerateWidget(ColumnDock):
     def value(self) -> GenerateSettings:
         """The settings as shown; a chosen layer appears as the file it will be saved to."""
         layer = self._layer()
-        settings = self.form.value()
-        masks = "file" if layer is not None else self.mask_combo.currentData() or "warped"
+        settings = self.form.value
+        masks = "file" if layer is not None else self.mask_choice.value
         return GenerateSettings.parse(
             settings.model_dump()
             | {
@@ -178,29 +177,30 @@ class GenerateWidget(ColumnDock):
 
     def setValue(self, settings: GenerateSettings) -> None:
         """Show settings; a run or mask that is not there leaves the choice as it is."""
-        self.form.setValue(settings)
+        self.form.show_value(settings)
         self.number.setValue(settings.number)
         self.seed.setValue(settings.seed)
         self.variety.setValue(round(settings.variety * 100))
         for combo, wanted in (
             (self.run_combo, settings.run),
             (self.state_combo, settings.checkpoint),
-            (self.mask_combo, settings.masks),
             (self.drawer_combo, settings.mask_run),
             (self.class_combo, settings.image_class),
         ):
             if (index := combo.findData(wanted)) >= 0:
                 combo.setCurrentIndex(index)
+        if settings.masks in MASKS:
+            self.mask_choice.value = settings.masks
 
     def use_layer(self, layer: Any) -> None:
         """Paint on this labels layer."""
-        self._list_masks()
-        self.mask_combo.setCurrentIndex(self.mask_combo.findData(_layer_key(layer)))
+        self.reset_choices()
+        if layer in self.mask_choice.choices:
+            self.mask_choice.value = layer
 
     def _layer(self) -> Any | None:
-        data = str(self.mask_combo.currentData() or "")
-        name = data.removeprefix("layer:")
-        return self.viewer.layers[name] if data.startswith("layer:") and name in self.viewer.layers else None
+        chosen = self.mask_choice.value
+        return None if chosen in MASKS else chosen
 
     def _mask_file(self, layer: Any) -> Path:
         """Where a drawn mask is kept: named by its pixels, so that a sample's provenance stays true."""
@@ -215,7 +215,7 @@ class GenerateWidget(ColumnDock):
         self.say("")
         self.error.hide()
         self._restoring = True
-        self._list_masks()
+        self.reset_choices()
         self._list_runs()
         self.restore(GenerateSettings, self.setValue, without=ELSEWHERE)
         self._show_newest()
@@ -264,18 +264,9 @@ class GenerateWidget(ColumnDock):
                 combo.setCurrentIndex(max(combo.findData(chosen), 0) if items else -1)
         self._edited()
 
-    def _list_masks(self, _event: Any = None) -> None:
-        chosen = self.mask_combo.currentData()
-        with QSignalBlocker(self.mask_combo):
-            self.mask_combo.clear()
-            for key, (text, tip) in MASKS.items():
-                self.mask_combo.addItem(text, key)
-                self.mask_combo.setItemData(self.mask_combo.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
-            for layer in self.viewer.layers:
-                if isinstance(layer, napari.layers.Labels) and layer.ndim == 2 and layer.editable:
-                    self.mask_combo.addItem(f"layer: {layer.name}", _layer_key(layer))
-                    self.mask_combo.setItemData(self.mask_combo.count() - 1, layer.name, Qt.ItemDataRole.ToolTipRole)
-            self.mask_combo.setCurrentIndex(max(self.mask_combo.findData(chosen), 0))
+    def reset_choices(self, _: object = None) -> None:
+        """Offer the layers that there are; napari calls this when they change."""
+        self.mask_choice.reset_choices()
         self._judge()
 
     def _show_newest(self) -> None:
@@ -308,10 +299,10 @@ class GenerateWidget(ColumnDock):
         self.button.setText(f"Make {count:,} pair{'s' if count != 1 else ''}")
         self.button.setAccessibleDescription("Draws the pairs in a process of its own; the window stays free.")
         paints = info is None or info.shape in ("", "painter")
-        source = str(self.mask_combo.currentData() or "warped")
+        source = "file" if self._layer() is not None else self.mask_choice.value
         need, missing = self._need(source) if paints else ("", "")
         show_row(self.rows, self.state_combo, info is not None and len(info.steps) > 1)
-        show_row(self.rows, self.mask_combo, paints)
+        show_row(self.rows, self.mask_choice.native, paints)
         show_row(self.rows, self.drawer_combo, paints and source == "generated" and self.drawer_combo.count() > 0)
         show_row(self.rows, self.class_combo, self.class_combo.count() > 1)
         self.need.setText(need)
@@ -406,7 +397,7 @@ class GenerateWidget(ColumnDock):
             self.intake.take([path])
             return
         project = self.workspace.project or self.workspace.ensure_project()
-        name = adopt_run(project, path)
+        name = import_run(project, path)
         self.workspace.runsChanged.emit()
         self._choose(name)
 
@@ -446,10 +437,6 @@ def save_mask(path: Path, layer: Any) -> None:
     stream = io.BytesIO()
     tifffile.imwrite(stream, labels.astype(np.int32), compression="zlib")
     write_bytes(path, stream.getvalue())
-
-
-def _layer_key(layer: Any) -> str:
-    return f"layer:{layer.name}"
 
 
 def _cannot_draw(info: RunInfo) -> str:

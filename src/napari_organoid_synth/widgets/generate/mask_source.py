@@ -7,7 +7,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from napari.layers import Labels
 
+from napari_organoid_synth.widgets.forms.editors import ChoiceEdit
+from napari_organoid_synth.widgets.shared.layer_choice import layers_of
 from napari_organoid_synth.widgets.shared.runs import RunInfo
 
 if TYPE_CHECKING:
@@ -22,6 +25,18 @@ MASKS = {
 }
 SIMULATED = {"binary": "organoids", "instances": "touching cells", "classes": "mitochondria and membranes"}
 NO_PAIRS = "Needs your pairs, and this project has none: drop images and masks into the dock Pairs"
+
+
+def mask_choice() -> ChoiceEdit:
+    """Create the choice of masks: a key of `MASKS`, or a labels layer that can be painted on."""
+    layers = layers_of(Labels)
+
+    def choices(widget: Any) -> list[tuple[str, Any]]:
+        drawn = [layer for layer in layers(widget) if layer.ndim == 2 and layer.editable]
+        return [(text, key) for key, (text, _) in MASKS.items()] + [(f"layer: {one.name}", one) for one in drawn]
+
+    return ChoiceEdit(annotation=Labels, choices=choices, tips={key: tip for key, (_, tip) in MASKS.items()})
+
 
 Need = tuple[str, str]
 """What a source takes, in words, and what is missing; one of them is empty."""

@@ -8,13 +8,14 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QDoubleSpinBox, QVBoxLayout, QWidget
 
 from napari_organoid_synth.core.map.settings import MapSettings
-from napari_organoid_synth.widgets.forms.editors import guard_wheel
-from napari_organoid_synth.widgets.forms.form import Fold, SettingsForm, rows
+from napari_organoid_synth.widgets.forms.boxes import guard_wheel
+from napari_organoid_synth.widgets.forms.containers import rows
+from napari_organoid_synth.widgets.forms.form import settings_form
 from napari_organoid_synth.widgets.map.groups import BY_RUN, BY_VERDICT, groups_of, score_range
 from napari_organoid_synth.widgets.map.legend import ColourBar, Legend
 from napari_organoid_synth.widgets.map.points import Points
 from napari_organoid_synth.widgets.map.view import Group
-from napari_organoid_synth.widgets.shared.dock import add_row, combo_box, named
+from napari_organoid_synth.widgets.shared.controls import add_row, combo_box, named
 
 METHODS = {
     "tsne": ("t-SNE: neighbours", "Keeps neighbours together; distances and sizes of clouds mean little."),
@@ -102,21 +103,19 @@ class MethodControls(QWidget):
         self.perplexity.setDecimals(1)
         self.perplexity.setSpecialValueText("automatic")
         guard_wheel(self.perplexity)
-        self.form = SettingsForm(MapSettings, hidden=("method", "perplexity"))
+        self.form = settings_form(MapSettings, shown=(), hidden=("method", "perplexity"))
         self.method.currentIndexChanged.connect(self._edited)
         self.perplexity.valueChanged.connect(self._edited)
-        self.form.valueChanged.connect(self._edited)
-        self.form.problemChanged.connect(self._edited)
-        form, fold = rows(), Fold("More settings")
+        self.form.changed.connect(self._edited)
+        form = rows()
         add_row(form, "Method", self.method, "How the map is made.")
         tip = "About how many neighbours count in t-SNE. Automatic: 30, or a third of the points where these are few."
         add_row(form, "Perplexity", self.perplexity, tip)
-        fold.addWidget(self.form)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(5)
         column.addLayout(form)
-        column.addWidget(fold)
+        column.addWidget(self.form.native)
 
     def _edited(self, *_: object) -> None:
         self.perplexity.setEnabled(self.method.currentData() == "tsne")
@@ -130,10 +129,10 @@ class MethodControls(QWidget):
     def value(self) -> MapSettings:
         """Return the settings as shown."""
         chosen = {"method": self.method.currentData(), "perplexity": self.perplexity.value()}
-        return MapSettings.parse(self.form.value().model_dump() | chosen)
+        return MapSettings.parse(self.form.value.model_dump() | chosen)
 
     def setValue(self, settings: MapSettings) -> None:
         """Show settings."""
-        self.form.setValue(settings)
+        self.form.show_value(settings)
         self.method.setCurrentIndex(max(0, self.method.findData(settings.method)))
         self.perplexity.setValue(settings.perplexity)

@@ -1,4 +1,4 @@
-"""The dock Pairs: bring images and masks together and see what is wrong before anything runs."""
+"""The Pairs dock: bring images and masks together, and see problems before anything runs."""
 
 from __future__ import annotations
 
@@ -10,33 +10,35 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QWidget
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.pairs.discovery import NoMasks
 from napari_organoid_synth.core.pairs.settings import TileSettings
 from napari_organoid_synth.core.pairs.table import PairTable
+from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.widgets.pairs.annotate_panel import AnnotatePanel
 from napari_organoid_synth.widgets.pairs.examine import (
-    SAMPLES,
-    Examined,
+    N_SIMULATED,
+    Examination,
     Picture,
     Step,
-    cropped,
+    add_layers_pair,
+    crop_pairs,
+    draw_overlays,
     examine,
-    from_layers,
-    look,
-    simulated,
+    simulate_pairs,
 )
 from napari_organoid_synth.widgets.pairs.layers import PairLayers
 from napari_organoid_synth.widgets.pairs.panel import PairPanel
 from napari_organoid_synth.widgets.pairs.sources import PairSources
-from napari_organoid_synth.widgets.shared.cards import WrapLabel
 from napari_organoid_synth.widgets.shared.dock import ColumnDock
 from napari_organoid_synth.widgets.shared.drop import Sources
 from napari_organoid_synth.widgets.shared.layers import pair_from_layers
-from napari_organoid_synth.widgets.shared.workspace import choose_project, short
+from napari_organoid_synth.widgets.shared.project_choice import choose_project, short
+from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
 if TYPE_CHECKING:
     import napari
 
-PURPOSE = "Real images with their masks are what everything else learns from. Five are a start, twenty are good."
+PURPOSE = "Everything is learned from real images with their masks. Five pairs are a start, twenty are good."
 
 
 class PairsWidget(ColumnDock):
@@ -50,10 +52,10 @@ class PairsWidget(ColumnDock):
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__(viewer, "pairs", PURPOSE, {"Try with sample data": lambda: self.try_sample_data()})
-        self._left = threading.Event()
+        self._canceled = threading.Event()
         self._worker: Any = None
-        self._missing = ""  # what still has to be dropped, in words
-        self._looked = False  # whether pictures of this table were drawn, or are being drawn
+        self._missing = ""  # invitation to drop what is still missing
+        self._drawn = False  # whether pictures of this table were drawn, or are being drawn
         self._pictures: list[Picture] = []
         self.layers = PairLayers(viewer, self.workspace, self._tiles, self._fail, self)
         self._build()
@@ -63,11 +65,13 @@ class PairsWidget(ColumnDock):
         self._show_table(self.workspace.pairs)
 
     def _build(self) -> None:
-        self.empty.buttons[0].setToolTip(f"Simulates {SAMPLES} images of electron microscopy with mitochondria masks.")
+        self.empty.buttons[0].setToolTip(
+            f"Simulates {N_SIMULATED} images of electron microscopy with masks of mitochondria and membranes."
+        )
         project = QHBoxLayout()
         self.project_label = WrapLabel()
         self.project_button = QPushButton("Change…")
-        self.project_button.setToolTip("Open another project, or choose an empty folder to make one.")
+        self.project_button.setToolTip("Open another project, or choose an empty folder for a new one.")
         self.project_button.clicked.connect(lambda: self.guard(lambda: choose_project(self.workspace, self)))
         project.addWidget(self.project_label, 1)
         project.addWidget(self.project_button)
@@ -77,15 +81,15 @@ class PairsWidget(ColumnDock):
         self.incoming.layersChosen.connect(self._add_layers)
         self.incoming.failed.connect(self._fail)
         self.column.addWidget(self.incoming)
-        self.found = PairPanel()
-        self.found.edited.connect(self._change)
-        self.found.cropWanted.connect(self._crop)
-        self.found.classesChosen.connect(self._choose_classes)
-        self.found.kindChosen.connect(self.run)
-        self.found.opened.connect(self.layers.open)
-        self.found.failed.connect(self._fail)
-        self.found.grid.toggled.connect(self.layers.show_grid)
-        self.column.addWidget(self.found)
+        self.panel = PairPanel()
+        self.panel.edited.connect(self._change)
+        self.panel.cropWanted.connect(self._crop)
+        self.panel.classesChosen.connect(self._choose_classes)
+        self.panel.kindChosen.connect(self.run)
+        self.panel.opened.connect(self.layers.open)
+        self.panel.failed.connect(self._fail)
+        self.panel.grid.toggled.connect(self.layers.show_grid)
+        self.column.addWidget(self.panel)
         self.annotate = AnnotatePanel(self.workspace)
         self.annotate.failed.connect(self.show_error)
         self.column.addWidget(self.annotate)
@@ -103,14 +107,12 @@ class PairsWidget(ColumnDock):
         self.verdict = WrapLabel()
         self.put_above_button(self.busy, self.verdict)
         self.button.setText("Check pairs")
-        self.button.setAccessibleDescription(
-            "Reads every pair once, counts objects and tiles, and finds what is wrong."
-        )
+        self.button.setAccessibleDescription("Reads every pair once, counts objects and tiles, and finds problems.")
 
     def showEvent(self, event: Any) -> None:
-        """Draw pictures of a project that was opened while the dock was not seen."""
+        """Draw pictures of a project that was opened while the dock was hidden."""
         super().showEvent(event)
-        self._look()
+        self._draw_pictures()
 
     # --- what comes in ---
 
@@ -118,23 +120,27 @@ class PairsWidget(ColumnDock):
         """Take files and folders."""
         self.incoming.add_paths(paths)
 
+    def reset_choices(self, _: object = None) -> None:
+        """Offer the layers that there are; napari calls this when they change."""
+        self.incoming.reset_choices()
+
     def add_layers(self, layers: list[Any]) -> None:
-        """Take layers: choose them, and add them when image and mask are there."""
+        """Take layers: choose them, and add them when both image and mask are given."""
         self.incoming.add_layers(layers)
 
     def find(self) -> None:
-        """Look for pairs in what was dropped or chosen."""
+        """Find pairs in the dropped or chosen sources."""
         sources = self.incoming.sources
         if not sources.images:
             self._show_table(self.workspace.pairs)
             return
         self.workspace.ensure_project(sources.name)
-        self._run(examine, sources, None, self._tiles(), self._new_left(), self.found.scale())
+        self._run(examine, sources, None, self._tiles(), self._restart_cancel(), self.panel.scale())
 
     def try_sample_data(self) -> None:
-        """Simulate a small set in a new project, so that everything can be tried at once."""
+        """Simulate a small set in a new project, so that everything can be tried."""
         project = self.workspace.ensure_project("sample data")
-        self._run(simulated, project, "em", self._new_left())
+        self._run(simulate_pairs, project, "em", self._restart_cancel())
 
     def _add_layers(self, image: Any, labels: Any) -> None:
         """Save two layers as a pair of the project."""
@@ -144,25 +150,25 @@ class PairsWidget(ColumnDock):
         except UserError as error:
             self._fail(error)
             return
-        self._run(from_layers, project, pair, self._tiles(), self._new_left())
+        self._run(add_layers_pair, project, pair, self._tiles(), self._restart_cancel())
 
     def _choose_classes(self, masks: dict[str, list[Path]]) -> None:
-        table, given = self.workspace.pairs, self.incoming.sources
+        table, before = self.workspace.pairs, self.incoming.sources
         assert table is not None
         images = [Path(entry.image) for entry in table.entries if entry.image]
-        sources = Sources(images, masks, given.image_pattern, given.mask_pattern)
-        self._run(examine, sources, None, self._tiles(), self._new_left(), self.found.scale())
+        sources = Sources(images, masks, before.image_pattern, before.mask_pattern)
+        self._run(examine, sources, None, self._tiles(), self._restart_cancel(), self.panel.scale())
 
     def _crop(self, entries: list[Any]) -> None:
         if self.workspace.project is not None:
-            self._run(cropped, self.workspace.project, entries, self._new_left())
+            self._run(crop_pairs, self.workspace.project, entries, self._restart_cancel())
 
     def _change(self, table: PairTable) -> None:
         self.verdict.setText("")
         self.workspace.setPairs(table)
 
     def _tiles(self) -> TileSettings:
-        """The tile settings of the dock Train, or the defaults."""
+        """Return the tile settings of the Train dock, or the defaults."""
         try:
             return TileSettings.parse(self.workspace.remembered("train").get("tiles", {}))
         except UserError:
@@ -171,33 +177,33 @@ class PairsWidget(ColumnDock):
     # --- read, in a worker ---
 
     def run(self) -> None:
-        """Read every pair again, as the masks are said to be."""
+        """Read every pair again, with the chosen kind of masks."""
         table = self.workspace.pairs
         if table is not None and table.entries:
-            self._run(examine, table, self.found.kind(), self._tiles(), self._new_left())
+            self._run(examine, table, self.panel.kind(), self._tiles(), self._restart_cancel())
 
     def cancel(self) -> None:
-        """Stop reading; the table stays as it was."""
-        self._left.set()
+        """Stop reading; the table does not change."""
+        self._canceled.set()
         self._done()
 
-    def _new_left(self) -> threading.Event:
-        self._left.set()
-        self._left = threading.Event()
-        return self._left
+    def _restart_cancel(self) -> threading.Event:
+        self._canceled.set()
+        self._canceled = threading.Event()
+        return self._canceled
 
     def _run(self, function: Callable[..., Iterator[Step]], *arguments: Any) -> None:
         from napari.qt.threading import create_worker
 
         self.error.hide()
-        self._missing, self._looked = "", True
-        left = self._left
+        self._missing, self._drawn = "", True
+        canceled = self._canceled
         worker: Any = create_worker(
             function, *arguments, _start_thread=False, _progress={"desc": "reading pairs"}, _ignore_errors=True
         )
-        worker.yielded.connect(lambda step: self._take(step, left))
+        worker.yielded.connect(lambda step: self._take(step, canceled))
         worker.errored.connect(self._fail)
-        worker.finished.connect(lambda: self._done() if left is self._left else None)
+        worker.finished.connect(lambda: self._done() if canceled is self._canceled else None)
         self._worker = worker
         self.busy.show()
         self.empty.hide()
@@ -206,8 +212,8 @@ class PairsWidget(ColumnDock):
         self._refresh()
         worker.start()
 
-    def _take(self, step: Step, left: threading.Event) -> None:
-        if left is not self._left or left.is_set():
+    def _take(self, step: Step, canceled: threading.Event) -> None:
+        if canceled is not self._canceled or canceled.is_set():
             return
         if isinstance(step, tuple):
             self.bar.setRange(0, step[1])
@@ -218,9 +224,8 @@ class PairsWidget(ColumnDock):
             self._show_examined(step)
 
     def _refuse(self, error: UserError) -> None:
-        """A first folder without masks is no error: the masks are still to come."""
-        sources = self.incoming.sources
-        if sources.images and not sources.masks and "no mask" in error.found:
+        """Ask for the masks when only images were given, else show the error."""
+        if isinstance(error, NoMasks) and not self.incoming.sources.masks:
             self._missing = f"{error.found} Now drop the folder of the masks here; several folders become classes."
         else:
             self._fail(error)
@@ -232,17 +237,14 @@ class PairsWidget(ColumnDock):
             self.verdict.setText("")
         self._refresh()
 
-    def _show_examined(self, found: Examined) -> None:
-        self.workspace.setPairs(found.table)
-        self.found.show_pictures(found.overlays)
-        pairs, test = len(found.table.matched), len(found.table.test)
-        if found.tiles:
-            split = f" to train, {test} to test" if test else ""
-            pairs -= test
-            ready = f"Ready: {pairs} pair{'s' * (pairs != 1)}{split}, {found.tiles:,} tiles"
-            self.verdict.setText("\n".join(filter(None, (ready, mirrored(found.table, self._tiles().size)))))
-        elif pairs:
-            self.verdict.setText(f"✕ No tile can be used. {found.problem}")
+    def _show_examined(self, result: Examination) -> None:
+        self.workspace.setPairs(result.table)
+        self.panel.show_pictures(result.overlays)
+        if result.tiles:
+            ready = f"Ready: {split_text(result.table)}, {plural(result.tiles, 'tile')}"
+            self.verdict.setText("\n".join(filter(None, (ready, small_images(result.table, self._tiles().size)))))
+        elif result.table.matched:
+            self.verdict.setText(f"✕ No tile can be used. {result.problem}")
         else:
             self.verdict.setText("✕ No image has a mask yet.")
 
@@ -250,7 +252,7 @@ class PairsWidget(ColumnDock):
         self.show_error(error)
         self.verdict.setText("")
 
-    # --- a project that was opened: its table is known, pictures are drawn when the dock is seen ---
+    # --- a project that was opened: its table is known, pictures are drawn when the dock is visible ---
 
     def _show_project(self, _: object = None) -> None:
         project = self.workspace.project
@@ -259,46 +261,46 @@ class PairsWidget(ColumnDock):
         self.project_label.setVisible(project is not None)
         self.project_button.setVisible(project is not None)
         self.cancel()
-        self.found.show_pictures([])
+        self.panel.show_pictures([])
         self.error.hide()
-        self._missing, self._looked = "", False
+        self._missing, self._drawn = "", False
         table = self.workspace.pairs
-        words = known(table), mirrored(table, self._tiles().size) if table is not None else ""
-        self.verdict.setText("\n".join(filter(None, words)))
-        self._look()
+        lines = check_summary(table), small_images(table, self._tiles().size) if table is not None else ""
+        self.verdict.setText("\n".join(filter(None, lines)))
+        self._draw_pictures()
 
-    def _look(self) -> None:
+    def _draw_pictures(self) -> None:
         from napari.qt.threading import create_worker
 
         table = self.workspace.pairs
-        if self._looked or not self.isVisible() or table is None or not table.matched:
+        if self._drawn or not self.isVisible() or table is None or not table.matched:
             return
-        self._looked, self._pictures = True, []
-        left = self._new_left()
-        worker: Any = create_worker(look, table, left, _start_thread=False, _ignore_errors=True)
-        worker.yielded.connect(lambda picture: None if left.is_set() else self._add_picture(picture))
-        worker.errored.connect(lambda error: None if left.is_set() else self._complain(error))
+        self._drawn, self._pictures = True, []
+        canceled = self._restart_cancel()
+        worker: Any = create_worker(draw_overlays, table, canceled, _start_thread=False, _ignore_errors=True)
+        worker.yielded.connect(lambda picture: None if canceled.is_set() else self._add_picture(picture))
+        worker.errored.connect(lambda error: None if canceled.is_set() else self._show_problem(error))
         worker.start()
 
     def _add_picture(self, picture: Picture) -> None:
         self._pictures.append(picture)
-        self.found.show_pictures(self._pictures)
+        self.panel.show_pictures(self._pictures)
 
-    def _complain(self, error: BaseException) -> None:
-        found = error.found if isinstance(error, UserError) else str(error)
-        self.verdict.setText(f"✕ {found} 'Check pairs' reads all pairs again and marks those that are gone.")
+    def _show_problem(self, error: BaseException) -> None:
+        problem = error.found if isinstance(error, UserError) else str(error)
+        self.verdict.setText(f"✕ {problem} 'Check pairs' reads all pairs again and marks missing files.")
 
     # --- states ---
 
     def _show_table(self, table: PairTable | None) -> None:
-        self.found.show_table(table)
+        self.panel.show_table(table)
         self._refresh()
 
     def _refresh(self) -> None:
         table, reading = self.workspace.pairs, self._worker is not None
         filled = table is not None and bool(table.entries)
         self.empty.setVisible(not filled and not reading)
-        self.found.setVisible(filled)
+        self.panel.setVisible(filled)
         self.annotate.setVisible(filled)
         self.allow("" if filled or reading else "Nothing to check yet: bring images and masks first.")
         self.button.setEnabled(filled and not reading)
@@ -308,21 +310,24 @@ class PairsWidget(ColumnDock):
         self.verdict.setVisible(bool(self.verdict.text()))
 
 
-def known(table: PairTable | None) -> str:
-    """What was found when the pairs of a project were checked, in words; empty without pairs."""
+def split_text(table: PairTable) -> str:
+    """Return the numbers of pairs: ``12 pairs``, or ``10 pairs to train, 2 to test``."""
+    pairs = plural(len(table.train), "pair")
+    return f"{pairs} to train, {len(table.test)} to test" if table.test else pairs
+
+
+def check_summary(table: PairTable | None) -> str:
+    """Describe the last check of the pairs of a project; empty without pairs."""
     if table is None or not table.matched:
         return ""
     if any(entry.shape is None for entry in table.matched):
         return "Not checked yet: press 'Check pairs'."
-    train, test = len(table.train), len(table.test)
-    split = f" to train, {test} to test" if test else ""
-    pairs = f"{train} pair{'s' * (train != 1)}{split}"
-    return f"Checked before: {pairs}. Check again if files have changed."
+    return f"Checked before: {split_text(table)}. Check again if files have changed."
 
 
-def mirrored(table: PairTable, tile: int) -> str:
-    """What to know about images smaller than a tile of that side, px; empty when there are none."""
-    from napari_organoid_synth.core.pairs.tiling import mirrored_words
+def small_images(table: PairTable, tile: int) -> str:
+    """Return a warning about images smaller than a tile of that side, px; empty if there are none."""
+    from napari_organoid_synth.core.pairs.tiling import small_image_warning
 
-    words = mirrored_words([entry.size for entry in table.train if entry.size is not None], tile)
-    return f"! {words}" if words else ""
+    warning = small_image_warning([entry.size for entry in table.train if entry.size is not None], tile)
+    return f"! {warning}" if warning else ""

@@ -1,4 +1,4 @@
-"""What the Pairs dock does in a worker thread: find, read, count tiles, draw overlays, simulate, crop."""
+"""Work of the Pairs dock in a worker thread: find, read, count tiles, draw overlays, simulate, crop."""
 
 from __future__ import annotations
 
@@ -12,23 +12,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.pairs.pair import MaskKind, SamplePair
+from napari_organoid_synth.core.pairs.pair import MaskKind, SamplePair, Source
 from napari_organoid_synth.core.pairs.settings import TileSettings
-from napari_organoid_synth.core.pairs.table import PairEntry, PairTable
+from napari_organoid_synth.core.pairs.table import OBJECT, PairEntry, PairTable
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.widgets.shared.drop import Sources
 
-OVERLAYS = 3
-SAMPLES = 12
-
+N_OVERLAYS = 3
+N_SIMULATED = 12
 
 Picture = tuple[str, NDArray[np.uint8]]
 """Name of a pair and its overlay, (Y, X, 3) uint8."""
 
 
 @dataclass
-class Examined:
-    """What is known about a set of pairs after reading it once.
+class Examination:
+    """Result of reading a set of pairs once.
 
     Parameters
     ----------
@@ -47,19 +46,19 @@ class Examined:
     problem: str = ""
 
 
-Step = tuple[int, int] | Examined | UserError
-"""Pairs read and their number; at the end what was found, or why nothing was."""
+Step = tuple[int, int] | Examination | UserError
+"""Pairs read so far and their number; at the end the result, or the error."""
 
 
 def examine(
     given: Sources | PairTable,
     kind: MaskKind | None,
     tiles: TileSettings,
-    left: threading.Event,
+    canceled: threading.Event,
     scale: float = 1.0,
     seed: int = 0,
 ) -> Iterator[Step]:
-    """Find pairs at a share of their size (or take a table), read each once, count its tiles and draw some of them."""
+    """Find pairs at a share of their size (or take a table), read each once, count its tiles and draw some overlays."""
     from napari_organoid_synth.core.pairs.loading import check_entry, conclude
 
     try:
@@ -67,47 +66,47 @@ def examine(
         checked = []
         for number, entry in enumerate(table.entries):
             yield number, 2 * len(table.entries)
-            if left.is_set():
+            if canceled.is_set():
                 return
             checked.append(check_entry(entry))
-        found = Examined(conclude(table, checked, kind))
-        yield from _look(found, tiles, left, seed)
+        result = Examination(conclude(table, checked, kind))
+        yield from _read_again(result, tiles, canceled, seed)
     except UserError as error:
         yield error
         return
-    if not left.is_set():
-        yield found
+    if not canceled.is_set():
+        yield result
 
 
-def _look(found: Examined, settings: TileSettings, left: threading.Event, seed: int) -> Iterator[Step]:
+def _read_again(result: Examination, settings: TileSettings, canceled: threading.Event, seed: int) -> Iterator[Step]:
     """Count tiles pair by pair (only one is in memory) and keep overlays of a few."""
     from napari_organoid_synth.core.pairs.loading import read_entry
     from napari_organoid_synth.core.pairs.tiling import list_tiles
 
-    rows = found.table.matched
-    pictured = _some(len(rows), seed)
+    rows = result.table.matched
+    pictured = _random_rows(len(rows), seed)
     once = settings.replace(turn=False, flip=False)
     for number, entry in enumerate(rows):
         yield len(rows) + number, 2 * len(rows)
-        if left.is_set():
+        if canceled.is_set():
             return
-        pair = read_entry(entry, found.table.mask_kind, found.table.class_names)
+        pair = read_entry(entry, result.table.mask_kind, result.table.class_names)
         if entry.split == "train":
             asked = once if entry.masks else once.replace(min_objects=0)  # an image alone has no objects
             try:
-                found.tiles += sum(tile.kept for tile in list_tiles([pair], asked))
+                result.tiles += sum(tile.kept for tile in list_tiles([pair], asked))
             except UserError as error:
-                found.problem = str(error)
+                result.problem = str(error)
         if number in pictured:
-            found.overlays.append((entry.name, overlay(pair)))
+            result.overlays.append((entry.name, overlay(pair)))
 
 
-def _some(count: int, seed: int) -> set[int]:
-    return set(random.Random(seed).sample(range(count), min(OVERLAYS, count)))
+def _random_rows(count: int, seed: int) -> set[int]:
+    return set(random.Random(seed).sample(range(count), min(N_OVERLAYS, count)))
 
 
-def look(table: PairTable, left: threading.Event, seed: int = 0) -> Iterator[Picture]:
-    """The overlays that `examine` draws, of a table that was examined before; no other pair is read.
+def draw_overlays(table: PairTable, canceled: threading.Event, seed: int = 0) -> Iterator[Picture]:
+    """Draw the overlays of `examine` for a table that was examined before; no other pair is read.
 
     Raises
     ------
@@ -115,14 +114,14 @@ def look(table: PairTable, left: threading.Event, seed: int = 0) -> Iterator[Pic
         If a file is gone or damaged.
     """
     rows = table.matched
-    for number in sorted(_some(len(rows), seed)):
-        if left.is_set():
+    for number in sorted(_random_rows(len(rows), seed)):
+        if canceled.is_set():
             return
         yield rows[number].name, overlay(read_pair_of(table, rows[number].name))
 
 
 def overlay(pair: SamplePair, side: int = 96) -> NDArray[np.uint8]:
-    """The middle square of a pair, at most ``side`` px, with 1 px outlines in a colour per label."""
+    """Draw the central square of a pair, at most ``side`` px, with 1 px outlines in a colour per label."""
     from napari_organoid_synth.core.pairs.pictures import outline, picture
 
     height, width = pair.size
@@ -137,50 +136,44 @@ def overlay(pair: SamplePair, side: int = 96) -> NDArray[np.uint8]:
 
 
 def colours(labels: NDArray[Any]) -> NDArray[np.uint8]:
-    """A bright colour for each label, hues by the golden ratio so that neighbours differ. Returns (..., 3)."""
+    """Return a bright colour (..., 3) for each label, with hues by the golden ratio so that neighbours differ."""
     hue = (np.asarray(labels, dtype=np.float64)[..., None] * 0.6180339887 + np.array([0.0, 2 / 3, 1 / 3])) % 1
     return np.asarray(np.clip(np.abs(hue * 6 - 3) - 1, 0, 1) * 215 + 40, dtype=np.uint8)
 
 
-def simulated(project: Project, name: str, left: threading.Event) -> Iterator[Step]:
-    """Write simulated pairs into the project and take them as its pairs."""
+def simulate_pairs(project: Project, name: str, canceled: threading.Event) -> Iterator[Step]:
+    """Write simulated pairs into the project and use them as its pairs."""
     from napari_organoid_synth.core.pairs.ome_tiff import write_pair
     from napari_organoid_synth.core.simulators.simulate import SIMULATORS
 
     folder = project.path / "pairs"
-    for number in range(SAMPLES):
-        yield number, 3 * SAMPLES
-        if left.is_set():
+    for number in range(N_SIMULATED):
+        yield number, 3 * N_SIMULATED
+        if canceled.is_set():
             return
         write_pair(folder, SIMULATORS[name](number, size=256))
-    yield from examine(Sources([folder]), None, TileSettings(), left)
+    yield from examine(Sources([folder]), None, TileSettings(), canceled)
 
 
-def from_layers(project: Project, pair: SamplePair, tiles: TileSettings, left: threading.Event) -> Iterator[Step]:
+def add_layers_pair(
+    project: Project, pair: SamplePair, tiles: TileSettings, canceled: threading.Event
+) -> Iterator[Step]:
     """Save a pair that was made from layers in the project and examine all pairs again."""
-    from napari_organoid_synth.core.pairs.loading import save_layers_pair
+    from napari_organoid_synth.core.pairs.adding import add_pair
 
     yield 0, 1
+    source = Source("real" if pair.source.kind == "real" else "drawn")  # a person may have changed the labels
     try:
-        save_layers_pair(
-            project,
-            pair.name,
-            pair.image,
-            pair.labels,
-            pair.pixel_size,
-            channel_names=pair.channel_names,
-            image_class=pair.image_class,
-            source="real" if pair.source.kind == "real" else "drawn",
-        )
+        add_pair(project, pair.replace(class_names=(OBJECT,), source=source))
     except UserError as error:
         yield error
         return
-    yield from examine(PairTable.from_file(project.pairs_path), None, tiles, left)
+    yield from examine(PairTable.from_file(project.pairs_path), None, tiles, canceled)
 
 
-def cropped(project: Project, entries: list[PairEntry], left: threading.Event) -> Iterator[Step]:
-    """Save copies of pairs whose image and mask differ by a few pixels, cut to what both have."""
-    from napari_organoid_synth.core.pairs.loading import save_layers_pair
+def crop_pairs(project: Project, entries: list[PairEntry], canceled: threading.Event) -> Iterator[Step]:
+    """Save copies of pairs whose image and mask differ by a few pixels, cut to the size of the smaller."""
+    from napari_organoid_synth.core.pairs.adding import add_pair
     from napari_organoid_synth.core.pairs.ome_tiff import read_image, read_labels
 
     try:
@@ -189,21 +182,21 @@ def cropped(project: Project, entries: list[PairEntry], left: threading.Event) -
             image, info = read_image(entry.image, entry.page)
             labels = read_labels(next(iter(entry.masks.values())), entry.page)
             height, width = (min(a, b) for a, b in zip(image.shape[1:], labels.shape, strict=True))
-            save_layers_pair(
-                project,
-                entry.name,
-                image[:, :height, :width],
-                labels[:height, :width],
-                info.pixel_size,
+            pair = SamplePair(
+                name=entry.name,
+                image=image[:, :height, :width],
+                labels=labels[:height, :width],
+                pixel_size=info.pixel_size,
                 channel_names=info.channel_names,
             )
-        yield from examine(PairTable.from_file(project.pairs_path), None, TileSettings(), left)
+            add_pair(project, pair)
+        yield from examine(PairTable.from_file(project.pairs_path), None, TileSettings(), canceled)
     except UserError as error:
         yield error
 
 
 def read_pair_of(table: PairTable, name: str) -> SamplePair:
-    """One pair of a table."""
+    """Read one pair of a table."""
     from napari_organoid_synth.core.pairs.loading import read_entry
 
     return read_entry(table.entry(name), table.mask_kind, table.class_names)

@@ -19,7 +19,7 @@ GRID = "tile grid"
 
 
 class PairLayers(QObject):
-    """Opens pairs and draws their tiles.
+    """Open pairs and draw their tiles.
 
     Parameters
     ----------
@@ -27,11 +27,11 @@ class PairLayers(QObject):
     workspace : Workspace
         Whose table names the files.
     tiles : callable
-        Gives the tile settings of the moment.
+        Returns the current tile settings.
     failed : callable
-        Gets the error when a pair cannot be read.
+        Called with the error when a pair cannot be read.
     parent : QObject, optional
-        The dock: what is read after it has gone is not shown.
+        The dock: pairs that are read after it was closed are not shown.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class PairLayers(QObject):
         self._grid = False
 
     def open(self, name: str) -> None:
-        """Open image and mask of a pair as layers; read in a worker."""
+        """Open image and mask of a pair as layers; they are read in a worker."""
         from napari.qt.threading import create_worker
 
         table = self.workspace.pairs
@@ -66,7 +66,7 @@ class PairLayers(QObject):
             self.show_grid(True)
 
     def show_grid(self, shown: bool) -> None:
-        """Draw the tiles on the image that is open, as the Shapes layer "tile grid"; opens one when none is."""
+        """Draw the tiles on the open image as the Shapes layer "tile grid"; open an image when there is none."""
         self._grid = shown
         if GRID in self.viewer.layers:
             self.viewer.layers.remove(GRID)

@@ -2,37 +2,30 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
+import numpy as np
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
+from napari_organoid_synth.core.pairs.pair import RGB
 from napari_organoid_synth.core.pairs.table import PairEntry, PairTable
+from napari_organoid_synth.core.quantities import pixels, plural
 
 COLUMNS = ("Pair", "Size", "Objects")
-SIGNS = {"matched": "✓", "orphan": "○", "ambiguous": "?", "broken": "✕"}
-SKIPPED = "skipped by hand"
-CROP_LIMIT = 8
-_SIZES = re.compile(r"the image is (\d+) × (\d+) px, the mask (\d+) × (\d+) px")
-
-
-def skipped(entry: PairEntry) -> bool:
-    """Whether a person left this row out."""
-    return entry.status == "ambiguous" and entry.reason == SKIPPED
+SIGNS = {"matched": "✓", "orphan": "○", "ambiguous": "?", "broken": "✕", "skipped": "–"}
+MAX_CROP = 8  # px
 
 
 def can_crop(entry: PairEntry) -> bool:
-    """Whether image and mask differ by so few pixels that cutting the larger one to the smaller is sensible."""
-    sizes = _SIZES.search(entry.reason)
-    if entry.status != "broken" or sizes is None:
+    """Return whether image and mask differ by so few pixels that cutting the larger to the smaller is sensible."""
+    if entry.status != "broken" or entry.shape is None or entry.mask_size is None:
         return False
-    height, width, mask_height, mask_width = map(int, sizes.groups())
-    return max(abs(height - mask_height), abs(width - mask_width)) <= CROP_LIMIT
+    return max(abs(side - other) for side, other in zip(entry.shape[1:], entry.mask_size, strict=True)) <= MAX_CROP
 
 
 class PairModel(QAbstractTableModel):
-    """Rows of a `PairTable`: sign and name, size and dtype, objects; the reason in words as tool tip."""
+    """Rows of a `PairTable`: sign and name, size and pixel type, objects; the reason as tool tip."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -45,29 +38,29 @@ class PairModel(QAbstractTableModel):
         self.endResetModel()
 
     def entry(self, row: int) -> PairEntry:
-        """The entry of a row."""
+        """Return the entry of a row."""
         return self._entries[row]
 
     def first_problem(self) -> int:
-        """Row that needs a look; the first when none does."""
-        return next((row for row, e in enumerate(self._entries) if e.status != "matched" and not skipped(e)), 0)
+        """Return the first row with a problem; the first row when there is none."""
+        return next((row for row, e in enumerate(self._entries) if e.status not in ("matched", "skipped")), 0)
 
     def rowCount(self, parent: QModelIndex | None = None) -> int:
-        """Number of pairs."""
+        """Return the number of pairs."""
         return 0 if parent is not None and parent.isValid() else len(self._entries)
 
     def columnCount(self, parent: QModelIndex | None = None) -> int:
-        """Number of columns."""
+        """Return the number of columns."""
         return len(COLUMNS)
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Column titles."""
+        """Return the title of a column."""
         if role == Qt.ItemDataRole.DisplayRole and orientation == Qt.Orientation.Horizontal:
             return COLUMNS[section]
         return None
 
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Text of a cell, words for the tool tip and for screen readers."""
+        """Return the text of a cell, its tool tip or its description for screen readers."""
         entry = self._entries[index.row()]
         if role == Qt.ItemDataRole.DisplayRole:
             return (f"{sign(entry)} {entry.name}", size_text(entry), count_text(entry))[index.column()]
@@ -77,41 +70,61 @@ class PairModel(QAbstractTableModel):
 
 
 def sign(entry: PairEntry) -> str:
-    """A sign for the state of a row."""
-    if skipped(entry):
-        return "–"
+    """Return a sign for the status of a row."""
     return "T" if entry.status == "matched" and entry.split == "test" else SIGNS[entry.status]
 
 
 def size_text(entry: PairEntry) -> str:
-    """``1024² u8``, ``3 × 512 × 400 u16``."""
+    """Return size and pixels of an image: ``512 × 378 px, RGB``, ``512 × 378 px, 3 channels, 16-bit``."""
     if entry.shape is None:
         return ""
-    channels, height, width = entry.shape
-    size = f"{height}²" if height == width else f"{height}×{width}"
-    dtype = entry.dtype.replace("uint", "u").replace("int", "i").replace("float", "f")
-    return f"{'' if channels == 1 else f'{channels}×'}{size} {dtype}"
+    n_channels = entry.shape[0]
+    is_rgb = entry.channel_names == RGB
+    channels = "RGB" if is_rgb else plural(n_channels, "channel") if n_channels > 1 else ""
+    bits = "" if is_rgb and entry.dtype == "uint8" else bits_text(entry.dtype)
+    return ", ".join(filter(None, (pixels(entry.shape[1:]), channels, bits)))
+
+
+def bits_text(dtype: str) -> str:
+    """Return a pixel type as microscopists call it: ``8-bit``, ``16-bit``, ``32-bit float``."""
+    if not dtype:
+        return ""
+    kind = np.dtype(dtype)
+    extra = {"f": " float", "i": " signed"}.get(kind.kind, "")
+    return f"{8 * kind.itemsize}-bit{extra}"
 
 
 def count_text(entry: PairEntry) -> str:
-    """Objects or classes in the mask."""
+    """Return the number of objects in the mask."""
     return "" if entry.n_objects is None else f"{entry.n_objects:,}"
 
 
 def describe(entry: PairEntry) -> str:
-    """A row in words."""
+    """Describe a row in a few sentences."""
     state = "matched, for testing" if entry.status == "matched" and entry.split == "test" else entry.status
-    parts = [f"{entry.name}: {'skipped' if skipped(entry) else state}"]
-    if entry.reason and not skipped(entry):
-        parts.append(entry.reason.rstrip("."))
-    if entry.status == "matched" and entry.object_size is not None:
-        low, high = entry.object_size
-        parts.append(f"Objects of {low:,} to {high:,} px")
+    parts = [f"{entry.name}: {state}"]
+    if entry.reason:
+        parts.append(entry.reason[:1].upper() + entry.reason[1:].rstrip("."))
+    if entry.status == "matched":
+        parts.append(objects_text(entry))
     if entry.scale < 1 and entry.size is not None:
-        parts.append(f"Used at {entry.size[0]} × {entry.size[1]} px")
+        parts.append(f"Used at {pixels(entry.size)}")
     if entry.pixel_size is not None:
-        parts.append(f"Pixel {entry.pixel_size[0]:.4g} µm")
-    return ". ".join(parts) + "."
+        parts.append(f"Pixel size {entry.pixel_size[0]:.4g} µm")
+    return ". ".join(filter(None, parts)) + "."
+
+
+def objects_text(entry: PairEntry) -> str:
+    """Describe the objects of a mask: ``One object, 37,406 px``, ``12 objects of 30 to 400 px``."""
+    if entry.object_size is None or entry.n_objects is None:
+        return ""
+    if not entry.masks:
+        return "No mask"
+    smallest, largest = entry.object_size
+    if entry.n_objects == 1:
+        return f"One object, {largest:,} px"
+    sizes = f"{smallest:,} to {largest:,} px" if smallest < largest else f"{largest:,} px"
+    return f"{entry.n_objects:,} objects of {sizes}"
 
 
 class PairView(QTableView):
@@ -138,5 +151,5 @@ class PairView(QTableView):
         self.setMinimumHeight(120)
 
     def rows(self) -> list[int]:
-        """Selected rows, top to bottom."""
+        """Return the selected rows, top to bottom."""
         return sorted({index.row() for index in self.selectionModel().selectedIndexes()})

@@ -1,4 +1,4 @@
-"""The pairs that were found: classes, pictures, table, and what can be done with the selected rows."""
+"""The table of pairs: classes, pictures, rows, and actions for the selected rows."""
 
 from __future__ import annotations
 
@@ -13,32 +13,33 @@ from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QHBoxLayout, QPushButton, 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.pair import MASK_KINDS, MaskKind
 from napari_organoid_synth.core.pairs.table import PairTable, split_table
-from napari_organoid_synth.widgets.forms.editors import ManyEdit
-from napari_organoid_synth.widgets.forms.form import rows
-from napari_organoid_synth.widgets.pairs.model import SKIPPED, PairModel, PairView, can_crop, describe, skipped
-from napari_organoid_synth.widgets.shared.cards import WrapLabel
-from napari_organoid_synth.widgets.shared.dock import add_row, combo_box
+from napari_organoid_synth.core.quantities import plural
+from napari_organoid_synth.widgets.forms.boxes import CheckBoxes
+from napari_organoid_synth.widgets.forms.containers import rows
+from napari_organoid_synth.widgets.pairs.model import PairModel, PairView, can_crop, describe
+from napari_organoid_synth.widgets.shared.controls import add_row, combo_box
+from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
-PICTURE = 84
+PICTURE_SIDE = 84  # px
 
 
 class PairPanel(QWidget):
-    """Shows a table and lets a person change it.
+    """Show a table and let a person change it.
 
     Signals
     -------
     edited(PairTable)
-        Rows were skipped, taken back or put aside for testing, or are used at another size.
+        Rows were skipped, are used again, are chosen for testing, or are used at another size.
     cropWanted(list of PairEntry)
         Save copies of these, cut to the size that image and mask both have.
     classesChosen(dict of str to list of Path)
-        Only these masks are to be used.
+        Use only these masks.
     kindChosen()
-        The masks are said to be what `kind` returns.
+        A person chose what the masks mean; see `kind`.
     opened(str)
         The name of a pair to show as layers.
     failed(UserError)
-        What was asked for cannot be done.
+        The action is impossible.
     """
 
     edited = Signal(object)
@@ -56,7 +57,7 @@ class PairPanel(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         self.summary, self.detail = WrapLabel(), WrapLabel()
         self.classes, self.pictures = QVBoxLayout(), QHBoxLayout()
-        self.class_boxes: ManyEdit | None = None
+        self.class_boxes: CheckBoxes | None = None
         self.picture_buttons: list[QToolButton] = []
         self.pictures.setSpacing(4)
         self.model = PairModel(self)
@@ -75,7 +76,7 @@ class PairPanel(QWidget):
             self.kinds.addItem(name, name)
         self.kinds.activated.connect(lambda _: self.kindChosen.emit())
         form = rows()
-        tip = "binary: object or not. classes: a name for each value. instances: each object has a number of its own."
+        tip = "binary: object or not. classes: a name for each value. instances: each object has its own number."
         add_row(form, "Masks are", self.kinds, tip)
         self.percent = QDoubleSpinBox()
         self.percent.setRange(1, 100)
@@ -84,24 +85,26 @@ class PairPanel(QWidget):
         self.percent.setValue(100)
         self.percent.setKeyboardTracking(False)
         self.percent.valueChanged.connect(self._scale)
-        tip = "Shrinks images and masks as they are read, so that a whole organoid fits a tile. Files stay as they are."
+        tip = (
+            "Shrinks images and masks when they are read, so that a whole organoid fits a tile. Files are not changed."
+        )
         add_row(form, "Use at size", self.percent, tip)
         column.addLayout(form)
         self.grid = QCheckBox("Show the tile grid")
-        self.grid.setToolTip("Draws the tiles that the generator will see on the image that is open.")
+        self.grid.setToolTip("Draws the tiles of the training on the open image.")
         column.addWidget(self.grid)
 
     def _build_actions(self) -> QHBoxLayout:
         row = QHBoxLayout()
         self.skip_button, self.crop_button, self.test_button = QPushButton("Skip"), QPushButton("Crop"), QPushButton()
         for button, tip, action in (
-            (self.skip_button, "Leaves the selected pairs out; press again to take them back.", self._skip),
+            (self.skip_button, "Leaves the selected pairs out; press again to use them.", self._skip),
             (
                 self.crop_button,
-                "Saves a copy in the project, cut to the size that image and mask both have.",
+                "Saves a copy in the project, cut to the size of the smaller of image and mask.",
                 self._crop,
             ),
-            (self.test_button, "Test pairs are never learned from; they measure the gain at the end.", self._test),
+            (self.test_button, "Nothing is learned from test pairs; they measure the gain at the end.", self._test),
         ):
             button.setToolTip(tip)
             button.clicked.connect(action)
@@ -111,7 +114,7 @@ class PairPanel(QWidget):
     # --- what is shown ---
 
     def show_table(self, table: PairTable | None) -> None:
-        """Show another table; the selected row stays."""
+        """Show another table; the selected row stays selected."""
         selected = self.view.rows()
         self._table = table
         self.model.setTable(table)
@@ -120,10 +123,9 @@ class PairPanel(QWidget):
             self.view.selectRow(row)
             self.summary.setText(table.summary())
             self.kinds.setItemText(0, f"{table.mask_kind} (detected)" if table.mask_kind else "detected")
-            by_hand = table.kind_reason == "chosen by hand"
-            if by_hand:
+            if table.kind_by_hand:
                 self.kinds.setItemText(0, "detect again")
-            self.kinds.setCurrentIndex(max(self.kinds.findData(table.mask_kind), 0) if by_hand else 0)
+            self.kinds.setCurrentIndex(max(self.kinds.findData(table.mask_kind), 0) if table.kind_by_hand else 0)
             with QSignalBlocker(self.percent):
                 self.percent.setValue(100 * table.scale)
             self.view.setFixedHeight(min(184, 30 + 22 * max(3, len(table.entries))))
@@ -131,12 +133,12 @@ class PairPanel(QWidget):
         self._show_row()
 
     def kind(self) -> MaskKind | None:
-        """What a person says that the masks are; None lets it be detected."""
+        """Return the kind that a person chose; None if it is to be detected."""
         kind: MaskKind | None = self.kinds.currentData()
         return kind
 
     def scale(self) -> float:
-        """Share of their size at which the images of the table are used; 1 without images."""
+        """Return the share of their size at which the images of the table are used; 1 without images."""
         return self._table.scale if self._table is not None else 1.0
 
     def show_pictures(self, pictures: list[tuple[str, NDArray[np.uint8]]]) -> None:
@@ -150,7 +152,7 @@ class PairPanel(QWidget):
             image = QImage(pixels, width, height, 3 * width, QImage.Format.Format_RGB888)
             button = QToolButton()
             button.setIcon(QIcon(QPixmap.fromImage(image)))
-            button.setIconSize(QSize(PICTURE, PICTURE))
+            button.setIconSize(QSize(PICTURE_SIDE, PICTURE_SIDE))
             button.setToolTip(f"{name}\nClick to open image and mask as layers.")
             button.setAccessibleName(f"Open {name}")
             button.clicked.connect(lambda _=False, name=name: self.opened.emit(name))
@@ -159,10 +161,11 @@ class PairPanel(QWidget):
 
     def _show_row(self, *_: object) -> None:
         entries = [self.model.entry(row) for row in self.view.rows()]
-        self.detail.setText(describe(entries[0]) if len(entries) == 1 else f"{len(entries)} pairs selected.")
-        usable = [entry for entry in entries if entry.status == "matched" or skipped(entry)]
+        self.detail.setText(describe(entries[0]) if len(entries) == 1 else f"{plural(len(entries), 'pair')} selected.")
+        usable = [entry for entry in entries if entry.status in ("matched", "skipped")]
         self.skip_button.setEnabled(bool(usable))
-        self.skip_button.setText("Use again" if usable and all(map(skipped, usable)) else "Skip")
+        all_skipped = bool(usable) and all(entry.status == "skipped" for entry in usable)
+        self.skip_button.setText("Use again" if all_skipped else "Skip")
         self.crop_button.setVisible(any(map(can_crop, entries)))
         matched = [entry for entry in entries if entry.status == "matched"]
         self.test_button.setEnabled(bool(matched))
@@ -172,26 +175,26 @@ class PairPanel(QWidget):
     # --- classes ---
 
     def _show_classes(self) -> None:
-        """Check boxes when an image has several masks."""
+        """Show check boxes when an image has several masks."""
         entries = self._table.entries if self._table is not None else ()
         named: dict[str, list[Path]] = {}
         for entry in entries:
             for name, path in entry.masks.items():
                 named.setdefault(name, []).append(Path(path))
         if set(named) <= set(self._classes) and len(self._classes) > 1 and entries and self.class_boxes is not None:
-            return  # some of the known ones are chosen
+            return  # a selection of the classes that are already shown
         self._classes = named
         if self.class_boxes is not None:
             self.class_boxes.deleteLater()
             self.class_boxes = None
         if len(named) > 1:
-            self.class_boxes = ManyEdit(list(named))
+            self.class_boxes = CheckBoxes(list(named))
             self.class_boxes.put(list(named))
-            self.class_boxes.setToolTip("Which masks to use; each is a class. One alone makes a plain mask.")
-            self.class_boxes.changed.connect(self._choose_classes)
+            self.class_boxes.setToolTip("The masks to use; each is a class. A single one makes a plain mask.")
+            self.class_boxes.edited.connect(self._choose_classes)
             self.classes.addWidget(self.class_boxes)
 
-    def _choose_classes(self) -> None:
+    def _choose_classes(self, *_: object) -> None:
         assert self.class_boxes is not None
         if chosen := self.class_boxes.get():
             self.classesChosen.emit({name: self._classes[name] for name in chosen})
@@ -203,15 +206,10 @@ class PairPanel(QWidget):
 
     def _skip(self) -> None:
         assert self._table is not None
-        names, back = set(self._selected()), self.skip_button.text() == "Use again"
+        names = set(self._selected())
+        before, after = ("skipped", "matched") if self.skip_button.text() == "Use again" else ("matched", "skipped")
         entries = tuple(
-            entry
-            if entry.name not in names or (skipped(entry) != back)
-            else entry.replace(status="matched", reason="")
-            if back
-            else entry.replace(status="ambiguous", reason=SKIPPED)
-            if entry.status == "matched"
-            else entry
+            entry.replace(status=after, reason="") if entry.name in names and entry.status == before else entry
             for entry in self._table.entries
         )
         self.edited.emit(self._table.replace(entries=entries))

@@ -1,4 +1,4 @@
-"""Where pairs come from: a drop area, folder buttons, layers of the viewer, patterns of file names."""
+"""Sources of pairs: a drop area, folder buttons, layers of the viewer, patterns of file names."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.widgets.forms.form import Fold, rows
-from napari_organoid_synth.widgets.shared.dock import add_row, combo_box
+from napari_organoid_synth.widgets.forms.containers import Fold, rows
+from napari_organoid_synth.widgets.shared.controls import add_row
 from napari_organoid_synth.widgets.shared.drop import DropArea, Sources
+from napari_organoid_synth.widgets.shared.layer_choice import layer_choice
 
 NAMES = (
     "{name} is what image and mask share, {group} marks images that belong together, {class} is a label of the whole "
-    "image, * is anything. Empty: found automatically."
+    "image, * stands for anything. Empty: automatic."
 )
 
 
 class PairSources(QWidget):
-    """Takes files, folders and layers.
+    """Take files, folders and layers.
 
     Parameters
     ----------
@@ -31,11 +32,11 @@ class PairSources(QWidget):
     Signals
     -------
     changed()
-        There is something new in `sources` to look for pairs in.
+        `sources` has changed; pairs can be found in it again.
     layersChosen(Image, Labels)
         Two layers that are a pair.
     failed(UserError)
-        What was asked for cannot be done.
+        The action is impossible.
     """
 
     changed = Signal()
@@ -55,7 +56,7 @@ class PairSources(QWidget):
         column.addWidget(self.drop)
         self.no_masks = QPushButton("There are no masks")
         self.no_masks.setToolTip(
-            "Takes the images as they are. Generators from noise learn to draw images from them (draws: images)."
+            "Uses images alone. Generators from noise can learn to draw images from them (draws: images)."
         )
         self.no_masks.clicked.connect(self._do_without_masks)
         self.no_masks.hide()
@@ -63,20 +64,17 @@ class PairSources(QWidget):
         column.addLayout(self._build_buttons())
         column.addWidget(self._build_layers())
         column.addWidget(self._build_names())
-        for event in (viewer.layers.events.inserted, viewer.layers.events.removed, viewer.layers.events.reordered):
-            event.connect(self._list_layers)
-        self._list_layers()
 
     def _build_buttons(self) -> QHBoxLayout:
         row = QHBoxLayout()
         for text, tip, action in (
             (
                 "Folder…",
-                "A folder that holds both: images/ and masks/, or cell.tif beside cell_masks.tif.",
+                "A folder with both: images/ and masks/, or cell.tif beside cell_masks.tif.",
                 self._choose_folder,
             ),
             ("Images…", "The folder of the images.", self._choose_images),
-            ("Masks…", "The folder of the masks; once more for a further class.", self._choose_masks),
+            ("Masks…", "The folder of the masks; choose again for another class.", self._choose_masks),
         ):
             button = QPushButton(text)
             button.setToolTip(tip)
@@ -87,9 +85,9 @@ class PairSources(QWidget):
     def _build_layers(self) -> Fold:
         self.layers_fold = Fold("From layers")
         form = rows(holder := QWidget())
-        self.image_combo, self.mask_combo = combo_box(), combo_box()
-        add_row(form, "Image", self.image_combo, "The layer with the image.")
-        add_row(form, "Mask", self.mask_combo, "The layer with its labels.")
+        self.image_choice, self.mask_choice = layer_choice(Image), layer_choice(Labels)
+        add_row(form, "Image", self.image_choice.native, "The layer with the image.")
+        add_row(form, "Mask", self.mask_choice.native, "The layer with its labels.")
         self.add_button = QPushButton("Add this pair")
         self.add_button.setToolTip("Saves image and mask as OME-TIFF in the project and adds them to the table.")
         self.add_button.clicked.connect(self.choose_layers)
@@ -148,29 +146,29 @@ class PairSources(QWidget):
     def add_layers(self, layers: list[Any]) -> None:
         """Take layers dragged from the layer list: choose them, and add them when image and mask are there."""
         for layer in layers:
-            combo = self.mask_combo if isinstance(layer, Labels) else self.image_combo
-            combo.setCurrentText(layer.name)
+            choice = self.mask_choice if isinstance(layer, Labels) else self.image_choice
+            choice.reset_choices()
+            if layer in choice.choices:
+                choice.value = layer
         self.layers_fold.expand()
         if all(any(isinstance(layer, kind) for layer in layers) for kind in (Image, Labels)):
             self.choose_layers()
 
     def choose_layers(self) -> None:
-        """Give the two layers that are chosen to whoever makes a pair of them."""
-        names = self.image_combo.currentText(), self.mask_combo.currentText()
-        if all(names):
-            self.layersChosen.emit(*(self.viewer.layers[name] for name in names))
+        """Emit `layersChosen` with the two chosen layers."""
+        image, mask = self.image_choice.value, self.mask_choice.value
+        if image is not None and mask is not None:
+            self.layersChosen.emit(image, mask)
             return
         self.failed.emit(
             UserError(
-                f"There is no {'image' if not names[0] else 'labels'} layer.",
+                f"There is no {'image' if image is None else 'labels'} layer.",
                 "Expected an image layer and a labels layer.",
                 "Open an image, and draw or open its mask.",
             )
         )
 
-    def _list_layers(self, _: object = None) -> None:
-        for combo, kind in ((self.image_combo, Image), (self.mask_combo, Labels)):
-            chosen = combo.currentText()
-            combo.clear()
-            combo.addItems([layer.name for layer in reversed(self.viewer.layers) if isinstance(layer, kind)])
-            combo.setCurrentText(chosen)
+    def reset_choices(self) -> None:
+        """Offer the layers that there are."""
+        self.image_choice.reset_choices()
+        self.mask_choice.reset_choices()

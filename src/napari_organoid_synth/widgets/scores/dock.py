@@ -15,13 +15,16 @@ from napari_organoid_synth.core.metrics.settings import ScoreSettings
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.samples.store import SampleStore
-from napari_organoid_synth.widgets.forms.form import Fold, SettingsForm, rows, show_row
+from napari_organoid_synth.widgets.forms.containers import Fold, rows, show_row
+from napari_organoid_synth.widgets.forms.form import settings_form
 from napari_organoid_synth.widgets.scores.rows import ScoreRows
-from napari_organoid_synth.widgets.shared.cards import CopyButton, ProgressCard, WrapLabel
-from napari_organoid_synth.widgets.shared.dock import add_row, combo_box, named, row_of
+from napari_organoid_synth.widgets.shared.buttons import CopyButton
+from napari_organoid_synth.widgets.shared.controls import add_row, combo_box, named, row_of
 from napari_organoid_synth.widgets.shared.menus import open_dock
+from napari_organoid_synth.widgets.shared.progress_card import ProgressCard
+from napari_organoid_synth.widgets.shared.project_choice import short
 from napari_organoid_synth.widgets.shared.store_dock import StoreDock
-from napari_organoid_synth.widgets.shared.workspace import short
+from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
 if TYPE_CHECKING:
     from napari_organoid_synth.core.scores.storage import SetScores
@@ -127,10 +130,8 @@ class ScoresWidget(StoreDock):
         self.column.addLayout(form)
         self.about = WrapLabel()
         self.column.addWidget(self.about)
-        self.fold = Fold("More settings")
-        self.form = SettingsForm(ScoreSettings, hidden=("metrics", "sets", "extractor", "weights"))
-        self.fold.addWidget(self.form)
-        self.column.addWidget(self.fold)
+        self.form = settings_form(ScoreSettings, shown=(), hidden=("metrics", "sets", "extractor", "weights"))
+        self.column.addWidget(self.form.native)
         self.progress = ProgressCard(self.runner, "Stop and keep", "tile")
         self.column.addWidget(self.progress)
         self.column.addWidget(self.said)
@@ -158,15 +159,14 @@ class ScoresWidget(StoreDock):
         self.sets.currentIndexChanged.connect(self._edited)
         self.extractor.currentIndexChanged.connect(self._edited)
         self.weights.textChanged.connect(self._edited)
-        self.form.valueChanged.connect(self._edited)
-        self.form.problemChanged.connect(self._judge)
+        self.form.changed.connect(self._edited)
         self.setValue(ScoreSettings())
 
     # --- value ---
 
     def value(self) -> ScoreSettings:
         """Return the settings as shown."""
-        values = self.form.value().model_dump() | {
+        values = self.form.value.model_dump() | {
             "sets": self.sets.currentData(),
             "extractor": self.extractor.currentData(),
             "weights": self.weights.text().strip() if self._needs_file() else "",
@@ -175,7 +175,7 @@ class ScoresWidget(StoreDock):
 
     def setValue(self, settings: ScoreSettings) -> None:
         """Show settings; the pairs of ``sets="none"`` are all."""
-        self.form.setValue(settings)
+        self.form.show_value(settings)
         self.sets.setCurrentIndex(max(0, self.sets.findData(settings.sets)))
         self.extractor.setCurrentIndex(self.extractor.findData(settings.extractor))
         self.weights.setText(settings.weights)

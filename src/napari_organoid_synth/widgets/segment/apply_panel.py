@@ -18,7 +18,7 @@ from napari_organoid_synth.core.pairs.ome_tiff import LABELS_ENDING, MAP_ENDINGS
 from napari_organoid_synth.core.project import file_stem
 from napari_organoid_synth.core.segmentation.catalog import Trained, all_trained
 from napari_organoid_synth.core.segmentation.settings import PredictSettings
-from napari_organoid_synth.widgets.forms.form import Fold, rows
+from napari_organoid_synth.widgets.forms.containers import Fold, rows
 from napari_organoid_synth.widgets.segment.layer_files import (
     IMAGES,
     NOTE,
@@ -29,8 +29,9 @@ from napari_organoid_synth.widgets.segment.layer_files import (
     write_layers,
 )
 from napari_organoid_synth.widgets.shared.background import Background
-from napari_organoid_synth.widgets.shared.cards import ProgressCard, WrapLabel
-from napari_organoid_synth.widgets.shared.dock import add_row, combo_box, named
+from napari_organoid_synth.widgets.shared.controls import add_row, combo_box, named
+from napari_organoid_synth.widgets.shared.progress_card import ProgressCard
+from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 from napari_organoid_synth.widgets.shared.workspace import Workspace
 
 MOST_WARNINGS = 5

@@ -24,13 +24,13 @@ from napari_organoid_synth.core.gain.table import gain_verdict
 from napari_organoid_synth.core.job import Progress
 from napari_organoid_synth.core.pairs.pictures import FALSE_NEGATIVE, FALSE_POSITIVE, WRONG_CLASS
 from napari_organoid_synth.core.segmentation.threshold_curves import FoldScores
-from napari_organoid_synth.widgets.forms.form import Fold, rows
+from napari_organoid_synth.widgets.forms.containers import Fold, rows
 from napari_organoid_synth.widgets.segment.arms import arm_name
 from napari_organoid_synth.widgets.segment.gain_plot import ChangePlot, GainBars, GainPlot
 from napari_organoid_synth.widgets.segment.interval_plot import IntervalPlot
 from napari_organoid_synth.widgets.segment.predictions import read_prediction, show_prediction
-from napari_organoid_synth.widgets.shared.cards import WrapLabel
-from napari_organoid_synth.widgets.shared.dock import add_row, combo_box, named
+from napari_organoid_synth.widgets.shared.controls import add_row, combo_box, named
+from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
 SCORES = {
     "dice": ("Dice", "Overlap of prediction and truth, 0 to 1: 2 TP / (2 TP + FP + FN)."),

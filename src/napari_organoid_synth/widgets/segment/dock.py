@@ -28,17 +28,20 @@ from napari_organoid_synth.core.job import Added, Event, Failed, Finished, JobFo
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.registry import SEGMENTERS
-from napari_organoid_synth.widgets.forms.editors import guard_wheel
-from napari_organoid_synth.widgets.forms.form import Fold, SettingsForm, rows, show_row
+from napari_organoid_synth.widgets.forms.boxes import guard_wheel
+from napari_organoid_synth.widgets.forms.containers import Fold, rows, show_row
+from napari_organoid_synth.widgets.forms.form import settings_form
 from napari_organoid_synth.widgets.segment.apply_panel import ApplyPanel
 from napari_organoid_synth.widgets.segment.arms import ARMS, ArmBoxes
 from napari_organoid_synth.widgets.segment.comparison import ComparisonPanel, share_done
 from napari_organoid_synth.widgets.segment.predictions import newest_results, read_results
 from napari_organoid_synth.widgets.shared.background import Background
-from napari_organoid_synth.widgets.shared.cards import ProgressCard, WrapLabel, words_for_seconds
-from napari_organoid_synth.widgets.shared.dock import ColumnDock, add_row, combo_box, named
+from napari_organoid_synth.widgets.shared.controls import add_row, combo_box, named
+from napari_organoid_synth.widgets.shared.dock import ColumnDock
 from napari_organoid_synth.widgets.shared.jobs import JobRunner
 from napari_organoid_synth.widgets.shared.menus import open_dock
+from napari_organoid_synth.widgets.shared.progress_card import ProgressCard, words_for_seconds
+from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
 PURPOSE = (
     "Here you measure whether synthetic pairs help: the same segmenter is trained with and without them and tested on "
@@ -150,10 +153,10 @@ class SegmentWidget(ColumnDock):
         self.optimistic = WrapLabel(f"! {OPTIMISTIC} The paper protocol is for repeating published studies.")
         inside.addWidget(self.optimistic)
         self.fold = Fold("More settings")
-        self.forms = {verb: SettingsForm(CLASSES[verb], hidden=HIDDEN[verb]) for verb in self.VERBS}
-        self.member = SettingsForm(SEGMENTERS.config(SEGMENTERS.names()[0]))
+        self.forms = {verb: settings_form(CLASSES[verb], hidden=HIDDEN[verb]) for verb in self.VERBS}
+        self.member = settings_form(SEGMENTERS.config(SEGMENTERS.names()[0]))
         for form in (*self.forms.values(), self.member):
-            self.fold.addWidget(form)
+            self.fold.addWidget(form.native)
         inside.addWidget(self.fold)
 
         self.setup.addWidget(content)
@@ -189,8 +192,7 @@ class SegmentWidget(ColumnDock):
         for spin in (self.steps, self.repeats):
             spin.valueChanged.connect(self._edited)
         for form in (*self.forms.values(), self.member):
-            form.valueChanged.connect(self._edited)
-            form.problemChanged.connect(self._judge)
+            form.changed.connect(self._edited)
         self.setValue(GainSettings())
 
     # --- value ---
@@ -207,8 +209,8 @@ class SegmentWidget(ColumnDock):
 
     def value(self) -> SegmentSettings | GainSettings:
         """The settings as shown; arms without pairs are left out."""
-        values = self.forms[self.verb].value().model_dump() | {
-            "segmenter": self.member.value().model_dump(),
+        values = self.forms[self.verb].value.model_dump() | {
+            "segmenter": self.member.value.model_dump(),
             "arms": self.arms[self.verb].value(),
             "steps": self.steps.value(),
         }
@@ -219,7 +221,7 @@ class SegmentWidget(ColumnDock):
     def setValue(self, settings: SegmentSettings | GainSettings) -> None:
         """Show settings."""
         verb = "gain" if isinstance(settings, GainSettings) else "segment"
-        name = settings.segmenter.name  # type: ignore[attr-defined]
+        name = settings.segmenter.name
         design = settings.design if isinstance(settings, GainSettings) else "segment"
         with QSignalBlocker(self.test_by):
             if self.test_by.findData(design) < 0:
@@ -227,8 +229,8 @@ class SegmentWidget(ColumnDock):
             self.test_by.setCurrentIndex(self.test_by.findData(design))
         self.segmenter.setCurrentIndex(self.segmenter.findData(name))
         self._change_member()
-        self.member.setValue(settings.segmenter)
-        self.forms[verb].setValue(settings)
+        self.member.show_value(settings.segmenter)
+        self.forms[verb].show_value(settings)
         self.steps.setValue(settings.steps)
         if isinstance(settings, GainSettings):
             self.repeats.setValue(settings.repeats)
@@ -239,13 +241,11 @@ class SegmentWidget(ColumnDock):
         config: Any = SEGMENTERS.config(self.segmenter.currentData())
         self.when.setText(config.when)
         if self.member.cls is not config:
-            member = SettingsForm(config)
-            member.valueChanged.connect(self._edited)
-            member.problemChanged.connect(self._judge)
-            self.fold.removeWidget(self.member)
-            self.member.deleteLater()
-            self.member = member
-            self.fold.addWidget(member)
+            self.fold.removeWidget(self.member.native)
+            self.member.native.deleteLater()
+            self.member = settings_form(config)
+            self.member.changed.connect(self._edited)
+            self.fold.addWidget(self.member.native)
         self._edited()
 
     # --- what there is ---
@@ -326,7 +326,7 @@ class SegmentWidget(ColumnDock):
         gain = self.verb == "gain"
         for verb in self.VERBS:
             self.arms[verb].setVisible(verb == self.verb)
-            self.forms[verb].setVisible(verb == self.verb)
+            self.forms[verb].visible = verb == self.verb
         show_row(self.testing, self.repeats, gain)
         self.groups.setVisible(gain)
         chosen = self.arms[self.verb].value()
@@ -352,7 +352,7 @@ class SegmentWidget(ColumnDock):
         self.estimate.setText(self._words_for_time(folds))
         self.estimate.setVisible(self.running is None)
         self._offer_shorter(folds, groups)
-        self.optimistic.setVisible(gain and bool(self.forms["gain"].editor("paper_protocol").get()))
+        self.optimistic.setVisible(gain and bool(self.forms["gain"]["paper_protocol"].value))
         self._offer_to_go_on()
 
     def _plan(self) -> tuple[int, int, str]:
@@ -375,7 +375,7 @@ class SegmentWidget(ColumnDock):
 
     def _has_generator(self) -> bool:
         project = self.workspace.project
-        return project is not None and bool(self.forms["gain"].editor("generator").get() or project.runs())
+        return project is not None and bool(self.forms["gain"]["generator"].value or project.runs())
 
     def _words_for_time(self, folds: int) -> str:
         """How many trainings, and what they will take, from the speed of earlier ones."""

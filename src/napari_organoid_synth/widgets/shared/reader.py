@@ -7,17 +7,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.ome_tiff import IMAGE_ENDING, LABELS_ENDING, read_pair
-from napari_organoid_synth.core.pairs.pair import SamplePair
+from napari_organoid_synth.layer_data import LayerData, pair_layers, stack_layers
 from napari_organoid_synth.widgets.shared.drop import are_models
 
 SEPARATE = 12
 """Most pairs of an export that are shown as layers of their own; pairs of one size and dtype become one stack."""
 
-LayerData = tuple[Any, dict[str, Any], str]
 Reader = Callable[[Any], list[LayerData]]
 
 
@@ -71,11 +68,11 @@ def take_models(path: str | Sequence[str]) -> list[LayerData]:
         raise UserError(
             f"{paths[0].name} holds a generator and no layers.",
             "Expected an open napari window to take it into.",
-            "Use 'organoid-synth adopt PROJECT FILE' without a window.",
+            "Use 'organoid-synth import-model PROJECT FILE' without a window.",
         )
     dock = open_dock(viewer, "Generate")
     dock.error.dismiss()
-    dock.guard(lambda: Workspace.of(viewer).adopt(paths))
+    dock.guard(lambda: Workspace.of(viewer).import_models(paths))
     nothing: Any = (None,)  # napari's sign for "read, and there are no layers"
     return [nothing]
 
@@ -98,16 +95,10 @@ def set_images(manifest: Path) -> list[Path]:
         If the manifest is none of an export, names a file outside its folder, or lists no image, as in an export
         without the OME-TIFF layout.
     """
-    try:
-        samples = json.loads(manifest.read_text(encoding="utf-8"))["samples"]
-        files = [(f["layout"], f["role"], str(f["path"])) for sample in samples for f in sample["files"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{manifest} lists no samples ({type(error).__name__}: {error}).",
-            "Expected the manifest of an export.",
-            "Export again, or open the images one by one.",
-        ) from None
-    images = [inside(manifest, path) for layout, role, path in files if (layout, role) == ("ome-tiff", "image")]
+    from napari_organoid_synth.core.export.manifest import Manifest
+
+    files = [file for pair in Manifest.from_file(manifest).samples for file in pair.files]
+    images = [inside(manifest, file.path) for file in files if (file.layout, file.role) == ("ome-tiff", "image")]
     if not images:
         raise UserError(
             f"{manifest.parent} holds no OME-TIFF pairs.",
@@ -134,33 +125,6 @@ def inside(manifest: Path, path: str) -> Path:
             "Do not trust this manifest; export again.",
         )
     return file
-
-
-def pair_layers(pair: SamplePair) -> list[LayerData]:
-    """A pair as layer data: exactly the layers that `show_pair` adds."""
-    from napari.components import ViewerModel
-
-    from napari_organoid_synth.widgets.shared.layers import show_pair
-
-    return [layer.as_layer_data_tuple() for layer in show_pair(ViewerModel(), pair)]
-
-
-def stack_layers(pairs: Sequence[SamplePair], name: str) -> list[LayerData]:
-    """Pairs of one shape as two layers with a slider: images (N, [C,] Y, X[, RGB]) and labels (N, Y, X)."""
-    first = pairs[0]
-    images = np.stack([pair.image for pair in pairs])  # (N, C, Y, X)
-    labels = np.stack([pair.labels for pair in pairs])
-    scale = first.pixel_size or (1.0, 1.0)
-    if first.is_rgb:
-        images = np.moveaxis(images, 1, -1)
-    elif images.shape[1] == 1:
-        images = images[:, 0]
-    spatial = ("um", "um") if first.pixel_size else ("pixel", "pixel")
-    axes = images.ndim - 2 - first.is_rgb
-    image: dict[str, Any] = {"name": name, "rgb": first.is_rgb, "metadata": {"names": [p.name for p in pairs]}}
-    image |= {"scale": (1.0,) * axes + scale, "units": ("pixel",) * axes + spatial}
-    mask = {"name": f"{name} mask", "scale": (1.0, *scale), "units": ("pixel", *spatial)}
-    return [(images, image, "image"), (labels, mask, "labels")]
 
 
 def image_path(path: Path) -> Path:

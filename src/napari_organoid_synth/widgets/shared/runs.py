@@ -6,13 +6,15 @@ import json
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
+from napari_organoid_synth.core.runs.card import Card
+from napari_organoid_synth.core.runs.metadata import RunMetadata
 
 _WANTED = ("recipe.yaml", "codec.json", "run.json", "checkpoints")
 
@@ -39,7 +41,7 @@ class RunInfo:
         The step with the lowest kernel distance, where checkpoints were judged.
     mask_kind, class_names, image_classes
         As in its codec.
-    card : dict of str to Any
+    card : Card, optional
         What a model file says of itself; empty for a run that was trained here.
     """
 
@@ -53,7 +55,7 @@ class RunInfo:
     mask_kind: str = ""
     class_names: tuple[str, ...] = ()
     image_classes: tuple[str, ...] = ()
-    card: dict[str, Any] = field(default_factory=dict)
+    card: Card | None = None
 
 
 def list_runs(project: Project) -> list[RunInfo]:
@@ -68,14 +70,15 @@ def describe_run(path: Path, number: int) -> RunInfo:
     except UserError as error:
         return RunInfo(path.name, f"run {number} · damaged", problem=f"The recipe of run {number} is damaged: {error}")
     gan: Any = recipe.gan
-    codec, noted = read_json(path / "codec.json"), read_json(path / "run.json")
-    card = noted.get("card", {}) if isinstance(noted.get("card"), dict) else {}
+    codec, card = read_json(path / "codec.json"), None
+    with suppress(UserError):
+        card = RunMetadata.read(path / "run.json").card
     what = {"mask": " · masks only", "image": " · images only"}.get(recipe.shape, "")
     title = f"run {number} · {gan.name}{what}"
-    if card:
-        title = f"run {number} · {card.get('name', path.name)} (model file) · {gan.name}{what}"
+    if card is not None:
+        title = f"run {number} · {card.name} (model file) · {gan.name}{what}"
     steps = tuple(sorted(int(step.stem.removeprefix("step_")) for step in (path / "checkpoints").glob("step_*.json")))
-    images = int(card.get("images", 0)) or max(steps, default=0) * recipe.train.batch
+    images = card.images if card is not None and card.images else max(steps, default=0) * recipe.train.batch
     return RunInfo(
         path.name,
         f"{title} · {images:,} img" if steps else f"{title} · nothing saved yet",
@@ -111,16 +114,16 @@ def saved_states(info: RunInfo | None) -> list[tuple[str, str]]:
     return states + [(str(step), f"step {step:,}") for step in reversed(info.steps[:-1])]
 
 
-def describe_card(card: dict[str, Any]) -> str:
+def describe_card(card: Card | None) -> str:
     """What a model file says of itself, in two or three lines."""
-    if not card:
+    if card is None:
         return ""
-    by = f" by {card['authors']}" if card.get("authors") else ""
-    pairs = int(card.get("pairs", 0))
-    learned = f"learned from {pairs:,} pair{'s' * (pairs != 1)} in {int(card.get('steps', 0)):,} steps"
-    lines = [f"Model file '{card.get('name', '')}'{by}, {card.get('created', '')}: {learned}."]
-    lines.append(f"Licence {card.get('licence', 'not said')}.")
-    return "\n".join([*lines, *filter(None, [str(card.get("note", ""))])])
+    by = f" by {card.authors}" if card.authors else ""
+    learned = (
+        f"learned from {card.pairs:,} pair{'s' * (card.pairs != 1)} in {card.steps:,} step{'s' * (card.steps != 1)}"
+    )
+    lines = [f"Model file '{card.name}'{by}, {card.created}: {learned}.", f"Licence {card.licence}."]
+    return "\n".join([*lines, *filter(None, [card.note])])
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -132,7 +135,7 @@ def read_json(path: Path) -> dict[str, Any]:
     return values if isinstance(values, dict) else {}
 
 
-def adopt_run(project: Project, path: Path) -> str:
+def import_run(project: Project, path: Path) -> str:
     """The name of a run in this project: its own, or one copied from elsewhere.
 
     Parameters

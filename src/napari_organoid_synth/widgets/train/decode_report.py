@@ -1,8 +1,9 @@
-"""How good the masks are that a generator drew: the decode report in words, and the refused masks to look at."""
+"""The quality of drawn masks: the decode report in sentences, and the refused masks as a layer."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,8 @@ import numpy as np
 from qtpy.QtWidgets import QWidget
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.synthesis.decode_report import DecodeReport
 from napari_organoid_synth.widgets.shared.cards import Card
-from napari_organoid_synth.widgets.shared.runs import read_json
 
 REFUSED = "refused masks"
 SHOWN = 64  # masks in the layer
@@ -21,46 +22,30 @@ REASONS = {
     "of objects are in pieces": "objects are in pieces",
     "of objects seem to be several": "objects have run together",
 }
-"""What the check calls a reason, without its numbers, and what a person calls it."""
+"""Reason, without its numbers, as the check names it, and in plain words."""
 
 
-def report_words(report: dict[str, Any]) -> list[str]:
-    """A decode report in sentences.
-
-    Parameters
-    ----------
-    report : dict
-        As `core.mask_check.summarize` makes it, with ``run`` and ``checkpoint``.
-
-    Returns
-    -------
-    list of str
-        The verdict first.
-    """
-    masks, passed = int(report["masks"]), float(report["passed"])
-    good = round(passed * masks)
-    lines = [f"{good:,} of {masks:,} drawn masks are usable ({passed:.0%}). {_verdict(passed)}"]
-    if not any(map(float, report["area_px"])):
-        return [*lines, f"No object was found in any of them; in your masks {_range(report['real_objects'])}."]
-    lines.append(f"Objects in a mask: {_range(report['objects'])}; in your masks {_range(report['real_objects'])}.")
+def report_sentences(report: DecodeReport) -> list[str]:
+    """Return a decode report in sentences, the verdict first."""
+    good = round(report.passed * report.masks)
+    lines = [f"{good:,} of {report.masks:,} drawn masks are usable ({report.passed:.0%}). {_verdict(report.passed)}"]
+    real = _range(report.real_objects)
+    if not any(report.area_px):
+        return [*lines, f"No object was found in any of them; in your masks {real}."]
+    lines.append(f"Objects in a mask: {_range(report.objects)}; in your masks {real}.")
+    lines.append(f"Size of an object: {_range(report.area_px)} px; in your masks {_range(report.real_area_px)} px.")
     lines.append(
-        f"Size of an object: {_range(report['area_px'])} px; in your masks {_range(report['real_area_px'])} px."
+        f"Of the objects: {report.fragments:.0%} in pieces, {report.merged:.0%} run together, {report.holes:.0%} with "
+        f"a hole, {report.at_border:.0%} cut by the border."
     )
-    shares = (
-        ("in pieces", "fragments"),
-        ("run together", "merged"),
-        ("with a hole", "holes"),
-        ("cut by the border", "at_border"),
-    )
-    lines.append(f"Of the objects: {', '.join(f'{float(report[key]):.0%} {words}' for words, key in shares)}.")
     lines.append(
-        f"Reconstruction error {float(report['error']):.3f}: how far what was drawn lies from what the objects found "
-        "in it would give; 0 is perfect, above 0.4 an object is doubtful."
+        f"Reconstruction error {report.error:.3f}: the difference between what was drawn and what its objects would "
+        "give. 0 is perfect; above 0.4 an object is doubtful."
     )
-    if report["reasons"]:
-        most = sorted(report["reasons"].items(), key=lambda item: -item[1])
-        words = "; ".join(f"{REASONS.get(reason, reason)} ({count})" for reason, count in most)
-        lines.append(f"Why masks were refused: {words}.")
+    if report.reasons:
+        most = sorted(report.reasons.items(), key=lambda item: -item[1])
+        reasons = "; ".join(f"{REASONS.get(reason, reason)} ({count})" for reason, count in most)
+        lines.append(f"Why masks were refused: {reasons}.")
     return lines
 
 
@@ -101,11 +86,9 @@ class ReportCard(Card):
     def show_folder(self, folder: Path | None) -> None:
         """Show the report of a pipeline's folder, or nothing."""
         self.folder = folder
-        report = read_json(folder / "decode_report.json") if folder is not None else {}
-        try:
-            lines = report_words(report) if report else []
-        except (KeyError, TypeError, ValueError):  # written by another version
-            lines = []
+        lines = []
+        with suppress(UserError):  # there is none, or another version wrote it
+            lines = report_sentences(DecodeReport.from_file(folder / "decode_report.json")) if folder else []
         self.words.setText("\n".join(lines))
         self.look_button.setVisible(folder is not None and any((folder / "failed_masks").glob("*.tif")))
         self.setVisible(bool(lines))

@@ -1,7 +1,7 @@
-"""Small schematic pictures of what each generator makes of what, painted in the colours of napari's theme.
+"""Paint the small schematic pictures of generators in the colours of napari's theme.
 
-A picture is a row of parts with a caption each: ``mask → image`` for a generator that paints, ``noise → pair`` for one
-that draws both. Everything is lines and curves, so it is crisp at any scale.
+What a picture shows is part of a generator's settings (`core.generators.picture`); here every symbol becomes lines and
+curves, so it is crisp at any scale.
 """
 
 from __future__ import annotations
@@ -15,165 +15,115 @@ from qtpy.QtCore import QPointF, QRectF, QSize, Qt
 from qtpy.QtGui import QColor, QPainter, QPen
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
-from napari_organoid_synth.widgets.shared.cards import theme_colour
+from napari_organoid_synth.core.generators.picture import Picture, Symbol, in_words
+from napari_organoid_synth.widgets.shared.theme import theme_colour
 
 SIDE, GAP, CAPTION = 40.0, 6.0, 14.0
-"""Height of a part, room between parts, height of the captions, px at scale 1."""
-
-Part = tuple[str, str]
-"""What is drawn (a key of `PAINTERS`) and the word below it."""
-
-SCHEMES: dict[str, tuple[Part, ...]] = {
-    "pix2pix": (("mask", "mask"), ("to", ""), ("image", "image")),
-    "cyclegan": (("masks", "any masks"), ("both", ""), ("images", "any images")),
-    "dcgan": (("noise", "noise"), ("to", ""), ("pair", "image + mask")),
-    "aae": (("pair", "pair"), ("to", ""), ("code", "short code"), ("to", ""), ("pair", "copy")),
-    "cgan": (("noise", "noise"), ("tag", "class"), ("to", ""), ("pair", "image + mask")),
-    "infogan": (("noise", "noise"), ("dials", "kind, traits"), ("to", ""), ("pair", "image + mask")),
-    "gan": (("noise", "noise"), ("to", ""), ("grainy", "image + mask")),
-    "progan": (
-        ("noise", "noise"), ("to", ""), ("coarse", "4 px"), ("to", ""), ("middle", "16 px"), ("to", ""),
-        ("pair", "tile"),
-    ),
-    "stylegan": (("noise", "noise"), ("to", ""), ("styles", "styles"), ("to", ""), ("pair", "image + mask")),
-    "stylegan2_ada": (
-        ("noise", "noise"), ("to", ""), ("styles", "styles"), ("to", ""), ("pair", "image + mask"), ("with", ""),
-        ("turned", "turned tiles"),
-    ),
-}  # fmt: skip
-"""Pictures of the generators by name."""
-
-PIPELINE: tuple[Part, ...] = (
-    ("noise", "noise"), ("to", ""), ("mask", "new mask"), ("to", ""), ("tick", "check"), ("to", ""),
-    ("image", "new image"),
-)  # fmt: skip
-
-FALLBACK: dict[str, str] = {"painter": "pix2pix", "joint": "dcgan"}
-"""Whose picture a generator without one of its own shows, by its shape."""
-
-DRAWN = {"pairs": "image + mask", "images": "image", "masks": "mask"}
+"""Height of a part, gap between parts, height of the captions, px at scale 1."""
 
 OBJECTS = ((0.32, 0.32, 0.20, 0.17), (0.70, 0.44, 0.16, 0.22), (0.40, 0.75, 0.23, 0.15))
-"""Centre and half axes of the cells in every mask and image, in parts of its side."""
-
-
-def scheme(name: str, shape: str = "joint", draws: str = "pairs") -> tuple[Part, ...]:
-    """The parts of a generator's picture, the last one being what it draws."""
-    parts = SCHEMES.get(name) or SCHEMES[FALLBACK.get(shape, "dcgan")]
-    if draws == "pairs" or shape == "painter":
-        return parts
-    alone = draws.removesuffix("s")  # "mask", "image"
-    return tuple(
-        (alone if kind in {"pair", "grainy"} else kind, DRAWN[draws] if caption == DRAWN["pairs"] else caption)
-        for kind, caption in parts
-    )
-
-
-def words(parts: tuple[Part, ...]) -> str:
-    """A picture in words, for those who cannot see it: ``"mask → image"``."""
-    joints = {"to": "→", "both": "↔", "with": "and"}
-    return " ".join(joints.get(kind, caption) for kind, caption in parts)
+"""Centre (x, y) and half axes of the cells in every mask and image, as shares of its side."""
 
 
 class GeneratorPicture(QWidget):
-    """A picture as wide as its dock; it follows the theme."""
+    """The picture of a generator, as wide as its dock, in the colours of the theme."""
 
-    def __init__(self, parts: tuple[Part, ...] = (), parent: QWidget | None = None) -> None:
+    def __init__(self, picture: Picture = (), parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.parts: tuple[Part, ...] = ()
+        self.picture: Picture = ()
         self.setAccessibleName("What the generator makes of what")
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.show_parts(parts)
+        self.show_picture(picture)
 
-    def show_parts(self, parts: tuple[Part, ...]) -> None:
+    def show_picture(self, picture: Picture) -> None:
         """Show another picture."""
-        self.parts = parts
-        self.setAccessibleDescription(words(parts))
-        self.setToolTip(words(parts))
+        self.picture = picture
+        self.setAccessibleDescription(in_words(picture))
+        self.setToolTip(in_words(picture))
         self.update()
 
     def sizeHint(self) -> QSize:
-        """Room for the parts and the captions."""
+        """Return the size of parts and captions."""
         return QSize(300, round(SIDE + CAPTION + 6))
 
     def minimumSizeHint(self) -> QSize:
-        """It may become as narrow as the dock; the parts then shrink."""
+        """Return the smallest size; in a narrow dock the parts shrink."""
         return QSize(120, round(SIDE + CAPTION + 6))
 
     def paintEvent(self, event: Any) -> None:
-        """Paint the parts from left to right."""
+        """Paint the picture in the colours of the theme."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         paint(
-            painter, self.parts, float(self.width()), QColor(theme_colour("text")), QColor(theme_colour("background"))
+            painter, self.picture, float(self.width()), QColor(theme_colour("text")), QColor(theme_colour("background"))
         )
         painter.end()
 
 
-def paint(painter: QPainter, parts: tuple[Part, ...], width: float, ink: QColor, ground: QColor) -> None:
-    """Paint a picture at the left of a given width, in two colours and what lies between them."""
+def paint(painter: QPainter, picture: Picture, width: float, ink: QColor, ground: QColor) -> None:
+    """Paint a picture from left to right, at most ``width`` px wide, in two colours and the shades between them."""
     brush = Brush(painter, ink, ground)
     font = painter.font()
     font.setPixelSize(10)
     painter.setFont(font)
     metrics = painter.fontMetrics()
-    rooms = [max(WIDTHS.get(kind, SIDE), float(metrics.horizontalAdvance(caption))) for kind, caption in parts]
-    wanted = sum(rooms) + GAP * max(len(parts) - 1, 0) + 2
-    scale = min(1.0, width / wanted) if wanted else 1.0
+    columns = [max(WIDTHS.get(part.symbol, SIDE), float(metrics.horizontalAdvance(part.caption))) for part in picture]
+    needed = sum(columns) + GAP * max(len(picture) - 1, 0) + 2
+    scale = min(1.0, width / needed)
     painter.translate(1, 2)
     painter.scale(scale, scale)
     left = 0.0
-    for (kind, caption), room in zip(parts, rooms, strict=True):
-        own = WIDTHS.get(kind, SIDE)
-        PAINTERS[kind](brush, QRectF(left + (room - own) / 2, 0, own, SIDE))
+    for part, column in zip(picture, columns, strict=True):
+        own = WIDTHS.get(part.symbol, SIDE)
+        PAINTERS[part.symbol](brush, QRectF(left + (column - own) / 2, 0, own, SIDE))
         painter.setPen(ink)
-        below = QRectF(left - GAP, SIDE, room + 2 * GAP, CAPTION)
-        painter.drawText(below, Qt.AlignmentFlag.AlignCenter, caption)
-        left += room + GAP
+        below = QRectF(left - GAP, SIDE, column + 2 * GAP, CAPTION)
+        painter.drawText(below, Qt.AlignmentFlag.AlignCenter, part.caption)
+        left += column + GAP
 
 
 class Brush:
-    """A painter with the shades between ground (0) and ink (1)."""
+    """A painter that knows the shades between ground (0) and ink (1)."""
 
     def __init__(self, painter: QPainter, ink: QColor, ground: QColor) -> None:
         self.painter, self.ink, self.ground = painter, ink, ground
 
-    def shade(self, part: float) -> QColor:
-        """A colour between ground (0) and ink (1)."""
+    def shade(self, share: float) -> QColor:
+        """Return a colour between ground (0) and ink (1)."""
         mixed = (
-            round((1 - part) * low + part * high)
+            round((1 - share) * low + share * high)
             for low, high in zip(self.ground.getRgb()[:3], self.ink.getRgb()[:3], strict=True)
         )
         return QColor(*mixed)
 
-    def pen(self, part: float = 0.8, width: float = 1.2) -> None:
+    def pen(self, share: float = 0.8, width: float = 1.2) -> None:
         """Draw lines in a shade, fill nothing."""
-        self.painter.setPen(QPen(self.shade(part), width))
+        self.painter.setPen(QPen(self.shade(share), width))
         self.painter.setBrush(Qt.BrushStyle.NoBrush)
 
-    def fill(self, part: float) -> None:
+    def fill(self, share: float) -> None:
         """Fill in a shade, without lines."""
         self.painter.setPen(Qt.PenStyle.NoPen)
-        self.painter.setBrush(self.shade(part))
+        self.painter.setBrush(self.shade(share))
 
     def frame(self, box: QRectF) -> None:
-        """The border of a picture."""
+        """Draw the border of an image."""
         self.pen(0.6, 1.0)
         self.painter.drawRect(box)
 
     def objects(self, box: QRectF) -> None:
-        """The cells, all the same in a mask and in the image that belongs to it."""
+        """Draw the cells, at the same places in a mask and in its image."""
         for x, y, across, down in OBJECTS:
             middle = QPointF(box.left() + x * box.width(), box.top() + y * box.height())
             self.painter.drawEllipse(middle, across * box.width(), down * box.height())
 
     def line(self, *points: tuple[float, float]) -> None:
-        """Straight lines through points."""
+        """Draw straight lines through points."""
         for (x, y), (to_x, to_y) in pairwise(points):
             self.painter.drawLine(QPointF(x, y), QPointF(to_x, to_y))
 
 
-# --- parts, each in its box --------------------------------------------------------------------------------------
+# --- symbols, each in its box -----------------------------------------------------------------------------------
 
 
 def _mask(brush: Brush, box: QRectF) -> None:
@@ -226,7 +176,7 @@ def _noise(brush: Brush, box: QRectF) -> None:
 
 
 def _pixels(number: int) -> Callable[[Brush, QRectF], None]:
-    """The cells as an image of a few large pixels; smaller than the others, since it grows."""
+    """Return a painter of the cells as an image of few large pixels, smaller than the others because it grows."""
 
     def draw(brush: Brush, box: QRectF) -> None:
         cell = box.width() / number
@@ -243,7 +193,7 @@ def _pixels(number: int) -> Callable[[Brush, QRectF], None]:
 
 
 def _stack(draw: Callable[[Brush, QRectF], None]) -> Callable[[Brush, QRectF], None]:
-    """Several pictures behind each other: any of a set, none belongs to one of the other side."""
+    """Return a painter of several images behind each other: any of a set."""
 
     def stacked(brush: Brush, box: QRectF) -> None:
         for shift in (8.0, 4.0):
@@ -324,7 +274,7 @@ def _plus(brush: Brush, box: QRectF) -> None:
     brush.line((x, y - 4), (x, y + 4))
 
 
-PAINTERS: dict[str, Callable[[Brush, QRectF], None]] = {
+PAINTERS: dict[Symbol, Callable[[Brush, QRectF], None]] = {
     "mask": _mask,
     "image": _image,
     "pair": _pair,
@@ -344,7 +294,7 @@ PAINTERS: dict[str, Callable[[Brush, QRectF], None]] = {
     "both": lambda brush, box: _arrow(brush, box, both=True),
     "with": _plus,
 }
-WIDTHS: dict[str, float] = {
+WIDTHS: dict[Symbol, float] = {
     "pair": 2 * SIDE + 3, "grainy": 2 * SIDE + 3, "noise": SIDE, "coarse": 16, "middle": 26, "code": 9, "tag": 38,
     "dials": 34, "styles": 26, "tick": 24, "to": 18, "both": 24, "with": 10,
 }  # fmt: skip

@@ -8,18 +8,20 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.generators.picture import PIPELINE
 from napari_organoid_synth.core.synthesis.settings import PipelineSettings
-from napari_organoid_synth.widgets.forms.form import Fold, SettingsForm
-from napari_organoid_synth.widgets.shared.cards import WrapLabel
+from napari_organoid_synth.widgets.forms.containers import Fold
+from napari_organoid_synth.widgets.forms.form import settings_form
 from napari_organoid_synth.widgets.shared.runs import RunInfo
-from napari_organoid_synth.widgets.train.generator_picture import PIPELINE, GeneratorPicture
+from napari_organoid_synth.widgets.shared.text_label import WrapLabel
+from napari_organoid_synth.widgets.train.generator_picture import GeneratorPicture
 from napari_organoid_synth.widgets.train.recipe_form import RecipeForm
 
 ABOUT = (
     "For tissue whose objects touch: one generator learns new masks, each is checked against yours, a second one "
     "learns to paint them, and pairs are made. Both trainings take their time."
 )
-LABELS = {"number": "Pairs to make", "checked": "Masks to check", "seed": "Seed"}
+TITLES = {"number": "Pairs to make", "checked": "Masks to check", "seed": "Seed"}
 
 
 class PipelineForm(QWidget):
@@ -43,9 +45,9 @@ class PipelineForm(QWidget):
         column.addWidget(GeneratorPicture(PIPELINE))
         column.addWidget(WrapLabel(ABOUT))
         defaults = PipelineSettings()
-        self.masks = RecipeForm(defaults.masks, "joint")
-        self.painter = RecipeForm(defaults.painter, "painter")
-        self.form = SettingsForm(PipelineSettings, hidden=("masks", "painter"), labels=LABELS)
+        self.masks = RecipeForm(defaults.masks, ("joint", "mask"))
+        self.painter = RecipeForm(defaults.painter, ("painter",))
+        self.form = settings_form(PipelineSettings, hidden=("masks", "painter"), titles=TITLES)
         self.folds: list[Fold] = []
         self.summaries: list[tuple[WrapLabel, RecipeForm]] = []
         for words, form in (("1 Learn masks", self.masks), ("2 Learn to paint", self.painter)):
@@ -58,9 +60,8 @@ class PipelineForm(QWidget):
             self.summaries.append((summary, form))
             form.valueChanged.connect(self._edited)
             form.problemChanged.connect(self._judge)
-        column.addWidget(self.form)
-        self.form.valueChanged.connect(self._edited)
-        self.form.problemChanged.connect(self._judge)
+        column.addWidget(self.form.native)
+        self.form.changed.connect(self._edited)
         self._summarize()
 
     def value(self) -> PipelineSettings:
@@ -71,7 +72,7 @@ class PipelineForm(QWidget):
         UserError
             If a value is out of bounds.
         """
-        values = self.form.value().model_dump()
+        values = self.form.value.model_dump()
         parts = {"masks": self.masks.value().model_dump(), "painter": self.painter.value().model_dump()}
         return PipelineSettings.parse(values | parts)
 
@@ -79,7 +80,7 @@ class PipelineForm(QWidget):
         """Show settings."""
         self.masks.setValue(settings.masks)
         self.painter.setValue(settings.painter)
-        self.form.setValue(settings)
+        self.form.show_value(settings)
         self._summarize()
 
     @property
@@ -102,7 +103,7 @@ class PipelineForm(QWidget):
         self.painter.offer_runs([run for run in runs if run.shape == "painter"])
 
     def _edited(self, _: object = None) -> None:
-        self._summarize()
+        self._judge()
         if not self.problem:
             self.valueChanged.emit()
 

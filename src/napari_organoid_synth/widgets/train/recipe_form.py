@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
+from napari_organoid_synth.core.generators.config import Kind, generator_config
 from napari_organoid_synth.core.pairs.settings import TileSettings
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.registry import GENERATORS
-from napari_organoid_synth.widgets.forms.form import Fold, SettingsForm
-from napari_organoid_synth.widgets.shared.cards import WrapLabel
-from napari_organoid_synth.widgets.shared.dock import combo_box, named
+from napari_organoid_synth.widgets.forms.containers import Fold
+from napari_organoid_synth.widgets.forms.form import settings_form
+from napari_organoid_synth.widgets.shared.controls import combo_box, named
 from napari_organoid_synth.widgets.shared.runs import RunInfo
-from napari_organoid_synth.widgets.train.generator_picture import GeneratorPicture, scheme
+from napari_organoid_synth.widgets.shared.text_label import WrapLabel
+from napari_organoid_synth.widgets.train.generator_picture import GeneratorPicture
 from napari_organoid_synth.widgets.train.start_form import StartForm
 
 SHOWN = ("tiles.size", "train.steps", "tiles.turn", "tiles.flip")
-LABELS = {"tiles.size": "Tile, px", "tiles.turn": "Also turned tiles", "tiles.flip": "Also mirrored tiles"}
+TITLES = {
+    "gan": "Generator",
+    "tiles.size": "Tile, px",
+    "tiles.turn": "Also turned tiles",
+    "tiles.flip": "Also mirrored tiles",
+}
 
 
 class RecipeForm(QWidget):
@@ -29,9 +35,8 @@ class RecipeForm(QWidget):
     ----------
     first : Recipe, optional
         What is shown first; the defaults when not given.
-    shape : str
-        Offer only generators of this shape, ``"painter"`` or ``"joint"``, and let them draw what ``first`` says; all
-        when empty.
+    kinds : sequence of {"joint", "mask", "painter"}
+        Offer only generators of these kinds, and let them draw what ``first`` says; empty: all generators.
 
     Signals
     -------
@@ -47,18 +52,16 @@ class RecipeForm(QWidget):
     problemChanged = Signal()
     fileChosen = Signal(object)
 
-    def __init__(self, first: Recipe | None = None, shape: str = "", parent: QWidget | None = None) -> None:
+    def __init__(self, first: Recipe | None = None, kinds: Sequence[Kind] = (), parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._gan_forms: dict[str, SettingsForm] = {}
-        self._gan_groups: dict[str, Fold] = {}
         self._runs: Sequence[RunInfo] = ()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         self.generator = combo_box()
         named(self.generator, "Generator", "What learns from your pairs.")
         for name in GENERATORS.names():
-            config: Any = GENERATORS.config(name)
-            if shape in ("", config.shape):
+            config = generator_config(name)
+            if not kinds or config.kind in kinds:
                 self.generator.addItem(config.title, name)
                 self.generator.setItemData(self.generator.count() - 1, config.when, Qt.ItemDataRole.ToolTipRole)
         column.addWidget(self.generator)
@@ -71,16 +74,17 @@ class RecipeForm(QWidget):
         column.addWidget(self.rest_fold)
         self.start = StartForm()
         column.addWidget(self.start)
-        offered: Any = GENERATORS.config(self.generator.itemData(0))
-        hidden = ("gan", "start", "draws") if shape else ("gan", "start")
-        self.form = SettingsForm(Recipe, SHOWN, hidden=hidden, labels=LABELS, choices={"tiles.size": offered.tiles})
-        column.addWidget(self.form)
+        offered = generator_config(self.generator.itemData(0))
+        hidden = ("start", "draws") if kinds else ("start",)
+        self.form = settings_form(
+            Recipe, shown=SHOWN, hidden=hidden, titles=TITLES, choices={"tiles.size": offered.tiles}, fixed=("gan",)
+        )
+        column.addWidget(self.form.native)
         if first is not None:
             self.setValue(first)
         self.generator.currentIndexChanged.connect(self._show_generator)
-        self.form.valueChanged.connect(self._edited)
-        for part in (self.form, self.start):
-            part.problemChanged.connect(lambda *_: self.problemChanged.emit())
+        self.form.changed.connect(self._edited)
+        self.start.problemChanged.connect(self.problemChanged)
         self.start.valueChanged.connect(self.valueChanged)
         self.start.fileChosen.connect(self.fileChosen)
         self._show_generator()
@@ -93,36 +97,32 @@ class RecipeForm(QWidget):
         UserError
             If a value is out of bounds.
         """
-        gan, start = self.gan_form().value(), self.start.value()
-        values = self.form.value().model_dump()
-        recipe: Recipe = Recipe.parse({**values, "gan": gan.model_dump(), "start": start.model_dump()})
+        recipe: Recipe = self.form.value.replace(start=self.start.value().model_dump())
         return recipe
 
     def setValue(self, recipe: Recipe) -> None:
         """Show a recipe."""
-        name: str = recipe.gan.name  # type: ignore[attr-defined]
-        self.generator.setCurrentIndex(self.generator.findData(name))
-        self.gan_form().setValue(recipe.gan)
-        self.form.setValue(recipe)
+        self.generator.setCurrentIndex(self.generator.findData(recipe.gan.name))
+        self.form.show_value(recipe)
         self.start.setValue(recipe.start)
         self._show_picture()
+        self.problemChanged.emit()
 
     def offer_tile(self, side: int) -> None:
         """Choose the largest tile that is neither above ``side`` px nor above the default; the smallest if all are."""
-        editor, most = self.form.editor("tiles.size"), min(side, TileSettings().size)
-        offered: list[int] = [editor.itemData(index) for index in range(editor.count())]
-        editor.put(max((size for size in offered if size <= most), default=min(offered)))
+        editor, most = self.form["tiles.size"], min(side, TileSettings().size)
+        editor.value = max((size for size in editor.choices if size <= most), default=min(editor.choices))
 
     @property
     def problem(self) -> str:
         """What is wrong with the values, in words; empty when nothing is."""
-        return self.form.problem or self.gan_form().problem or self.start.problem
+        return self.form.problem or self.start.problem
 
     @property
     def summary(self) -> str:
         """Generator, tile and steps in a few words: ``"pix2pix, 256 px, 4,000 steps"``."""
         title = self.generator.currentText().partition(" – ")[0]
-        return f"{title}, {self.form.editor('tiles.size').get()} px, {self.form.editor('train.steps').get():,} steps"
+        return f"{title}, {self.form['tiles.size'].value} px, {self.form['train.steps'].value:,} steps"
 
     def offer_runs(self, runs: Sequence[RunInfo]) -> None:
         """Offer the runs of a project to start from."""
@@ -138,40 +138,24 @@ class RecipeForm(QWidget):
         self.generator.setCurrentIndex(index)
         return self.start.choose(name)
 
-    def gan_form(self) -> SettingsForm:
-        """The form of the chosen generator, made when first chosen."""
-        name = self.generator.currentData()
-        if name not in self._gan_forms:
-            form = self._gan_forms[name] = SettingsForm(GENERATORS.config(name), inside="gan")
-            form.valueChanged.connect(self._take_gan)
-            form.problemChanged.connect(lambda _: self.problemChanged.emit())
-            group = self._gan_groups[name] = Fold("Generator")
-            group.addWidget(form)
-            self.form.fold.addWidget(group)
-        return self._gan_forms[name]
-
     def _show_generator(self) -> None:
-        form: Any = self.gan_form()
-        for name, group in self._gan_groups.items():
-            group.setVisible(self._gan_forms[name] is form)
-        first, _, rest = form.cls.when.partition(". ")
+        name = self.generator.currentData()
+        config = generator_config(name)
+        first, _, rest = config.when.partition(". ")
         self.when.setText(f"{first.removesuffix('.')}.")
         self.rest.setText(rest)
         self.rest_fold.setVisible(bool(rest))
+        self.start.offer(self._runs, name)
+        self.form["tiles.size"].offer(config.tiles)
+        self.form.choose("gan", name)
         self._show_picture()
-        self.form.editor("tiles.size").offer(form.cls.tiles)
-        self.start.offer(self._runs, self.generator.currentData())
-        self._take_gan()
 
     def _show_picture(self) -> None:
-        form: Any = self.gan_form()
-        draws = self.form.editor("draws").get() if self.form.has("draws") else self.form.base.draws
-        self.picture.show_parts(scheme(self.generator.currentData(), form.cls.shape, draws))
+        config = generator_config(self.generator.currentData())
+        self.picture.show_picture(config.picture_of(self.form.get("draws")))
 
     def _edited(self, _: object = None) -> None:
         self._show_picture()
-        self.valueChanged.emit()
-
-    def _take_gan(self, _: object = None) -> None:
-        if not self.gan_form().problem:
-            self.form.put(gan=self.gan_form().value())
+        self.problemChanged.emit()
+        if not self.problem:
+            self.valueChanged.emit()

@@ -18,10 +18,10 @@ from qtpy.QtWidgets import (
 )
 
 from napari_organoid_synth.core.runs.settings import ShareSettings
-from napari_organoid_synth.widgets.forms.form import rows
-from napari_organoid_synth.widgets.shared.cards import WrapLabel
-from napari_organoid_synth.widgets.shared.dock import add_row, combo_box
+from napari_organoid_synth.widgets.forms.containers import rows
+from napari_organoid_synth.widgets.shared.controls import add_row, combo_box
 from napari_organoid_synth.widgets.shared.runs import RunInfo, saved_states
+from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
 ABOUT = (
     "One file with the trained generator, for a colleague or another computer. It holds the networks, their settings "
@@ -41,7 +41,7 @@ class ShareDialog(QDialog):
 
     def __init__(self, info: RunInfo, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        from napari_organoid_synth.core.runs.model_file import LICENCES
+        from napari_organoid_synth.core.runs.card import LICENCES
 
         self.info = info
         self.path: Path | None = None
@@ -51,10 +51,10 @@ class ShareDialog(QDialog):
         column.addWidget(WrapLabel(ABOUT))
         form = rows()
         self.name, self.authors, self.note = QLineEdit(), QLineEdit(), QPlainTextEdit()
-        self.name.setText(str(info.card.get("name", "")))
+        self.name.setText(info.card.name if info.card is not None else "")
         self.name.setPlaceholderText(info.name)
         self.name.setMaxLength(100)
-        self.authors.setText(str(info.card.get("authors", "")))
+        self.authors.setText(info.card.authors if info.card is not None else "")
         self.authors.setPlaceholderText("you, your group")
         self.note.setPlaceholderText("tissue, stain, microscope, pixel size, how to cite")
         self.note.setFixedHeight(64)

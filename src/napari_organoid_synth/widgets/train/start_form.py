@@ -10,14 +10,14 @@ from qtpy.QtWidgets import QFileDialog, QToolButton, QVBoxLayout, QWidget
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.recipe import StartSettings
-from napari_organoid_synth.widgets.forms.editors import IntEdit, guard_wheel
-from napari_organoid_synth.widgets.forms.form import rows, show_row
-from napari_organoid_synth.widgets.shared.cards import WrapLabel
-from napari_organoid_synth.widgets.shared.dock import add_row, combo_box, named, row_of
+from napari_organoid_synth.widgets.forms.boxes import IntBox, guard_wheel
+from napari_organoid_synth.widgets.forms.containers import rows, show_row
+from napari_organoid_synth.widgets.shared.controls import add_row, combo_box, named, row_of
 from napari_organoid_synth.widgets.shared.runs import RunInfo, saved_states
+from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
 ANEW = "scratch"
-MOST_FROZEN = 20
+MAX_FROZEN = 20
 
 
 class StartForm(QWidget):
@@ -45,8 +45,8 @@ class StartForm(QWidget):
         self.form = rows()
         column.addLayout(self.form)
         self.run, self.state = combo_box(), combo_box()
-        self.freeze = IntEdit(0, MOST_FROZEN, optional=False)
-        self.freeze.setKeyboardTracking(False)
+        self.freeze = IntBox()
+        self.freeze.set_bounds(0, MAX_FROZEN, optional=False)
         guard_wheel(self.freeze)
         self.file_button = QToolButton()
         self.file_button.setText("…")
@@ -68,7 +68,7 @@ class StartForm(QWidget):
         self._show()
         self.run.currentIndexChanged.connect(self._chosen)
         self.state.currentIndexChanged.connect(lambda _: self.valueChanged.emit())
-        self.freeze.valueChanged.connect(self._edited)
+        self.freeze.edited.connect(self._edited)
         self.file_button.clicked.connect(self._choose_file)
 
     # --- value ---

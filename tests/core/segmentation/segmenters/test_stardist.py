@@ -18,7 +18,7 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.gain.segment import segment
 from napari_organoid_synth.core.gain.settings import SegmentSettings
 from napari_organoid_synth.core.job import Control, Progress
-from napari_organoid_synth.core.pairs.loading import save_layers_pair
+from napari_organoid_synth.core.pairs.loading import add_pair
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.table import PairTable, split_table
 from napari_organoid_synth.core.project import Project
@@ -326,7 +326,7 @@ def test_every_arm_of_a_comparison_leaves_a_model_for_stardist(tmp_path):
     project = Project(tmp_path)
     for seed in range(3):
         pair = touching(seed=seed)
-        save_layers_pair(project, pair.name, pair.image, pair.labels, mask_kind="instances")
+        add_pair(project, SamplePair(pair.name, pair.image, pair.labels), "instances")
     split_table(PairTable.from_file(project.pairs_path), ["t2"]).to_file(project.pairs_path)
     settings = SegmentSettings(segmenter=SMALL, arms=("real", "classical"), steps=2, device="cpu", threads=1)
     result = list(segment(project, settings, Control(), tmp_path / "out"))[-1].result

@@ -1,0 +1,58 @@
+# What `__init__.py` loads when it is asked for, written for type checkers and editors; a test compares the two.
+
+from .core.codec.spec import CodecSettings
+from .core.errors import UserError
+from .core.export.export import export
+from .core.export.settings import ExportSettings
+from .core.gain.gain import gain
+from .core.gain.segment import segment
+from .core.gain.settings import GainSettings, SegmentSettings
+from .core.job import Added, Control, Event, Failed, Finished, Previewed, Progress, Saved, Started, Warned, run_to_end
+from .core.map.build import map as make_map
+from .core.map.settings import MapSettings
+from .core.metrics.settings import ScoreSettings
+from .core.pairs.discovery import find_pairs
+from .core.pairs.loading import check_pairs, load_pairs
+from .core.pairs.ome_tiff import read_image, read_labels, read_pair, write_pair
+from .core.pairs.pair import SamplePair, Source
+from .core.pairs.settings import TileSettings
+from .core.pairs.table import PairEntry, PairTable, split_table
+from .core.project import Project
+from .core.recipe import Recipe, StartSettings, TrainSettings
+from .core.report.report import write_report
+from .core.runs.run import Run
+from .core.runs.settings import ShareSettings
+from .core.runs.sharing import import_model as import_model
+from .core.runs.sharing import write_model_file as write_model
+from .core.samples.store import SampleStore
+from .core.scores.arrays import score_sets
+from .core.scores.score import score
+from .core.segmentation.annotate import annotate
+from .core.segmentation.predict import predict
+from .core.segmentation.settings import AnnotateSettings, PredictSettings
+from .core.simulators.population import PopulationSettings
+from .core.simulators.population import population as simulate_population
+from .core.simulators.population_fit import fit as fit_population
+from .core.simulators.simulate import em as simulate_em
+from .core.simulators.simulate import organoid_brightfield as simulate_organoids
+from .core.simulators.simulate import tissue as simulate_tissue
+from .core.synthesis.arrays import make_pairs, paint
+from .core.synthesis.fill_gaps import fill
+from .core.synthesis.generate import generate
+from .core.synthesis.pipeline import pipeline
+from .core.synthesis.settings import FillSettings, GenerateSettings, PipelineSettings
+from .core.training.train import train
+from .widgets.forms.form import settings_form
+
+__version__: str
+__all__ = [
+    "Added", "AnnotateSettings", "CodecSettings", "Control", "Event", "ExportSettings", "Failed", "FillSettings",
+    "Finished", "GainSettings", "GenerateSettings", "MapSettings", "PairEntry", "PairTable", "PipelineSettings",
+    "PopulationSettings", "PredictSettings", "Previewed", "Progress", "Project", "Recipe", "Run", "SamplePair",
+    "SampleStore", "Saved", "ScoreSettings", "SegmentSettings", "ShareSettings", "Source", "StartSettings",
+    "Started", "TileSettings", "TrainSettings", "UserError", "Warned", "__version__", "annotate", "check_pairs",
+    "export", "fill", "find_pairs", "fit_population", "gain", "generate", "import_model", "load_pairs", "make_map",
+    "make_pairs", "paint", "pipeline", "predict", "read_image", "read_labels", "read_pair", "run_to_end", "score",
+    "score_sets", "segment", "settings_form", "simulate_em", "simulate_organoids", "simulate_population",
+    "simulate_tissue", "split_table", "train", "write_model", "write_pair", "write_report",
+]  # fmt: skip

@@ -1,0 +1,89 @@
+"""Base class of the settings of generators."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import SerializeAsAny
+
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.fields import member_of
+from napari_organoid_synth.core.frozen_model import Settings
+from napari_organoid_synth.core.generators.picture import DEFAULT, IMAGE, MASK, Picture, of_one
+from napari_organoid_synth.core.registry import GENERATORS
+
+Kind = Literal["joint", "mask", "painter"]
+"""A joint generator draws image and mask together, a mask generator masks alone, a painter an image onto a mask."""
+
+Draws = Literal["pairs", "images", "masks"]
+"""What a joint generator is trained to draw: image and mask, or one of them."""
+
+
+class GeneratorConfig(Settings):
+    """Base of the settings of a generator, with all facts that need no network.
+
+    Attributes
+    ----------
+    kind : {"joint", "mask", "painter"}
+        What it draws.
+    title : str
+        Name and a few words, separated by " – ".
+    when : str
+        Use, needs and limits; the first sentence stands below the picture.
+    tiles : tuple of int
+        Sides of tiles that the window offers, px.
+    class_conditional : bool
+        Whether it draws the image class that it is asked for; others draw all classes mixed.
+    picture : tuple of Part
+        What it makes of what; empty: the usual one of its kind. Read it through `picture_of`.
+    name : str
+        Key in the registry and in recipes.
+    """
+
+    kind: ClassVar[Kind]
+    title: ClassVar[str]
+    when: ClassVar[str]
+    tiles: ClassVar[tuple[int, ...]]
+    class_conditional: ClassVar[bool] = False
+    picture: ClassVar[Picture] = ()
+
+    name: str
+
+    def check_tile(self, size: int) -> None:
+        """Refuse a tile size, px, that the networks cannot take."""
+        if size not in self.tiles:
+            raise UserError(
+                f"The tile is {size} px.",
+                f"{self.short_title()} takes {', '.join(map(str, self.tiles))} px.",
+                "Change the tile size.",
+            )
+
+    @classmethod
+    def short_title(cls) -> str:
+        """Return the title's first words: ``"pix2pix"``."""
+        return cls.title.partition(" – ")[0]
+
+    @classmethod
+    def picture_of(cls, draws: Draws = "pairs") -> Picture:
+        """Return its picture when it draws that; painters and mask generators know one way only."""
+        picture = cls.picture or DEFAULT[cls.kind]
+        if cls.kind != "joint" or draws == "pairs":
+            return picture
+        return of_one(picture, MASK if draws == "masks" else IMAGE)
+
+
+AnyGenerator = Annotated[SerializeAsAny[GeneratorConfig], member_of(GENERATORS)]
+"""Field type: settings of any registered generator, given whole or by its name alone."""
+
+
+def generator_config(name: str) -> type[GeneratorConfig]:
+    """Return the settings class of a registered generator; imports no torch for those of this package.
+
+    Raises
+    ------
+    UserError
+        If there is no such generator.
+    """
+    cls = GENERATORS.config(name)
+    assert issubclass(cls, GeneratorConfig), f"{cls.__name__} is not a GeneratorConfig"
+    return cls

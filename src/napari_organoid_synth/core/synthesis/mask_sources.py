@@ -1,0 +1,260 @@
+"""What a painter paints on: the mask of every sample, from real pairs, a mask generator, a simulator or a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_organoid_synth.core.codec.codec import Codec
+from napari_organoid_synth.core.device import seed_of
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.pairs.loading import load_pairs
+from napari_organoid_synth.core.pairs.pair import SamplePair
+from napari_organoid_synth.core.pairs.tile_reading import TilePlace
+from napari_organoid_synth.core.pairs.tiling import TileGrid, clean_instances, cut_pair, list_tiles
+from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.recipe import Recipe
+from napari_organoid_synth.core.runs.run import Run
+from napari_organoid_synth.core.simulators.population import place
+from napari_organoid_synth.core.synthesis.settings import GenerateSettings
+from napari_organoid_synth.core.synthesis.trained_generator import TrainedGenerator
+
+MARGIN = 1.25  # a mask is warped on a larger square, so that fewer pixels are mirrored in at the border
+
+
+@dataclass(frozen=True)
+class Mask:
+    """A mask to paint on.
+
+    Parameters
+    ----------
+    labels : NDArray (Y, X) int32
+    origin : dict
+        Where it comes from, for the provenance of the sample.
+    left_out : int
+        Objects that found no place in it.
+    """
+
+    labels: NDArray[np.int32]
+    origin: dict[str, Any] = field(default_factory=dict)
+    left_out: int = 0
+
+
+MaskSource: TypeAlias = Callable[[int, int], Mask]
+"""Returns the mask of (index of the sample, number of the attempt)."""
+
+
+def project_masks(project: Project, painter: TrainedGenerator, settings: GenerateSettings) -> MaskSource:
+    """Return the masks that the settings name; real ones are those of the project's training pairs.
+
+    Raises
+    ------
+    UserError
+        If there are no such masks, or they do not fit the painter.
+    """
+    if settings.masks == "generated":
+        run = Run(project.run_path(settings.mask_run or _newest_mask_run(project)))
+        return generated_masks(painter, run, load_pairs(project, split="train"), settings)
+    if settings.masks in {"simulated", "file"}:
+        return masks_of(painter, (), settings)
+    return masks_of(painter, load_pairs(project, split="train"), settings)
+
+
+def masks_of(painter: TrainedGenerator, pairs: Sequence[SamplePair], settings: GenerateSettings) -> MaskSource:
+    """Return the masks that the settings name, all but generated ones; no project is needed.
+
+    Parameters
+    ----------
+    painter : TrainedGenerator
+        What paints on them.
+    pairs : sequence of SamplePair
+        Real pairs; not used for simulated masks and those of a file.
+    settings : GenerateSettings
+        ``masks`` says which, ``seed`` and ``variety`` how.
+
+    Raises
+    ------
+    UserError
+        If there are no such masks, or they do not fit the painter.
+    """
+    if settings.masks == "simulated":
+        return simulated_masks(painter.codec, painter.side, settings.seed)
+    if settings.masks == "file":
+        return file_mask(painter.codec, settings.mask_file)
+    if settings.masks == "generated":
+        raise UserError(
+            "Generated masks need the run that draws them.",
+            "Expected warped, real, fitted, simulated or file.",
+            "Generate in the project of that run.",
+        )
+    if not pairs:
+        raise UserError(
+            f"There are no real pairs whose masks could be {settings.masks}.",
+            "Expected at least one.",
+            "Pass real pairs, or choose simulated masks.",
+        )
+    if settings.masks == "real":
+        return real_masks(pairs, painter.recipe)
+    if settings.masks == "fitted":
+        return fitted_masks(pairs, painter.codec, painter.side, settings.seed)
+    return warped_masks(pairs, painter.side, settings)
+
+
+def generated_masks(
+    painter: TrainedGenerator, run: Run, pairs: Sequence[SamplePair], settings: GenerateSettings
+) -> MaskSource:
+    """Return new masks of a mask generator; one that fails the check comes back empty, and another is tried."""
+    from napari_organoid_synth.core.synthesis.mask_sampler import MaskSampler, check_same_masks
+
+    sampler = MaskSampler(run, pairs, settings.device)
+    check_same_masks(painter, sampler.model)
+    model = sampler.model
+    origin = {"kind": "generated", "run": model.name, "checkpoint": model.step, "model_sha256": model.sha256}
+
+    def mask(index: int, attempt: int) -> Mask:
+        labels, check = sampler.draw(settings.seed, "mask", index, attempt, variety=settings.variety)
+        if not check.passed:
+            return Mask(np.zeros_like(labels))
+        return Mask(labels, {**origin, "check": check.as_dict()})
+
+    return mask
+
+
+def real_masks(pairs: Sequence[SamplePair], recipe: Recipe) -> MaskSource:
+    """Return the upright tiles of the real pairs, one after the other."""
+    upright = recipe.tiles.replace(turn=False, flip=False)
+    tiles = [tile for tile in list_tiles(pairs, upright) if tile.kept]
+
+    def mask(index: int, attempt: int) -> Mask:
+        tile = tiles[(index + attempt) % len(tiles)]
+        pair = cut_pair(pairs[tile.pair], tile)
+        return Mask(np.ascontiguousarray(pair.labels), {"kind": "real", "name": pair.name})
+
+    return mask
+
+
+def warped_masks(pairs: Sequence[SamplePair], side: int, settings: GenerateSettings) -> MaskSource:
+    """Return a random square of a random real mask, turned, mirrored and bent."""
+    from napari_organoid_synth.core.simulators.simulate import warp_labels
+
+    wide = int(side * MARGIN)
+    squares = [_square_of(TilePlace.from_name(name), pairs, side, wide) for name in settings.mask_tiles]
+
+    def mask(index: int, attempt: int) -> Mask:
+        rng = np.random.default_rng(seed_of(settings.seed, "mask", index, attempt))
+        if squares:
+            pair, y, x = squares[rng.integers(len(squares))]
+            labels = TileGrid(pair.size, wide).padded(pair.labels)
+        else:
+            pair = pairs[rng.integers(len(pairs))]
+            labels = TileGrid(pair.size, wide).padded(pair.labels)
+            y, x = (int(rng.integers(length - wide + 1)) for length in labels.shape)
+        warped = warp_labels(labels[y : y + wide, x : x + wide], rng, settings.variety)
+        start = (wide - side) // 2
+        labels = np.ascontiguousarray(warped[start : start + side, start : start + side])
+        if pair.mask_kind == "instances":
+            labels = clean_instances(labels)
+        return Mask(labels, {"kind": "warped", "name": pair.name, "y": y, "x": x})
+
+    return mask
+
+
+def fitted_masks(pairs: Sequence[SamplePair], codec: Codec, side: int, seed: int) -> MaskSource:
+    """Return new objects, each mask with the count, sizes and shapes of a random real one and the clusters of all."""
+    from napari_organoid_synth.core.simulators.population_fit import fit_each, refuse_classes
+
+    refuse_classes(codec.mask_kind, codec.class_names)
+    fitted = [one.replace(mask_kind=codec.mask_kind) for one in fit_each(pairs)]
+
+    def mask(index: int, attempt: int) -> Mask:
+        number = seed_of(seed, "fitted", index, attempt)
+        chosen = fitted[number % len(fitted)]
+        labels, left_out = place(chosen, np.random.default_rng(number), side)
+        how = {"seed": str(number), "left_out": left_out, "population": chosen.model_dump(mode="json")}
+        return Mask(labels, {"kind": "fitted", **how}, left_out)
+
+    return mask
+
+
+def simulated_masks(codec: Codec, side: int, seed: int) -> MaskSource:
+    """Return masks of the simulator that draws the same kind of mask with the same classes."""
+    from napari_organoid_synth.core.simulators.simulate import SIMULATORS
+
+    fitting = {"binary": "organoid_brightfield", "instances": "tissue", "classes": "em"}[codec.mask_kind]
+    first = SIMULATORS[fitting](0, side)
+    if first.mask_kind != codec.mask_kind or (codec.mask_kind == "classes" and first.class_names != codec.class_names):
+        raise UserError(
+            f"The simulator '{fitting}' draws {', '.join(first.class_names)}.",
+            f"Expected {', '.join(codec.class_names)}.",
+            "Paint on real masks, warped.",
+        )
+
+    def mask(index: int, attempt: int) -> Mask:
+        number = seed_of(seed, "simulated", index, attempt)
+        labels = SIMULATORS[fitting](number, side).labels
+        return Mask(labels, {"kind": "simulated", "name": fitting, "seed": str(number)})
+
+    return mask
+
+
+def file_mask(codec: Codec, file: str) -> MaskSource:
+    """Return one label image for all samples; they differ by the noise."""
+    from napari_organoid_synth.core.pairs.ome_tiff import read_labels
+
+    if not file:
+        raise UserError("No label image is given.", "Expected the path of a file.", "Choose a mask file.")
+    labels = checked_labels(read_labels(file), codec, file)
+
+    def mask(index: int, attempt: int) -> Mask:
+        return Mask(labels, {"kind": "file", "name": file})
+
+    return mask
+
+
+def checked_labels(labels: NDArray[np.integer[Any]], codec: Codec, name: str) -> NDArray[np.int32]:
+    """Return a drawn mask (Y, X) as the painter learned masks.
+
+    Raises
+    ------
+    UserError
+        If it is empty, or has a class that the training masks lack.
+    """
+    checked = np.ascontiguousarray(labels != 0 if codec.mask_kind == "binary" else labels, np.int32)
+    highest = int(checked.max(initial=0))
+    if codec.mask_kind == "classes" and highest > len(codec.class_names):
+        raise UserError(
+            f"{name} has the label {highest}.",
+            f"Expected 0 to {len(codec.class_names)}: {', '.join(codec.class_names)}.",
+            "Use the labels of the training masks.",
+        )
+    if not highest:
+        raise UserError(f"{name} is empty: every pixel is 0.", "Expected objects.", "Choose another mask.")
+    return checked
+
+
+def _newest_mask_run(project: Project) -> str:
+    for path in reversed(project.runs()):
+        if Run(path).recipe.shape == "mask":
+            return path.name
+    raise UserError(
+        f"{project.path.name} has no run that draws masks.",
+        "Expected a trained mask generator.",
+        "Train one with draws=masks, or choose other masks to paint on.",
+    )
+
+
+def _square_of(place: TilePlace, pairs: Sequence[SamplePair], side: int, wide: int) -> tuple[SamplePair, int, int]:
+    """Return the pair of a real tile, and first row and column of the larger square around it, inside the image."""
+    found = [pair for pair in pairs if pair.name == place.pair]
+    if not found:
+        raise UserError(
+            f"The real image '{place.pair}' is not among the training pairs.",
+            todo="Make the map again, then choose tiles.",
+        )
+    most = (max(length, wide) - wide for length in found[0].size)
+    y, x = (min(max(0, first - (wide - side) // 2), last) for first, last in zip((place.y, place.x), most, strict=True))
+    return found[0], y, x

@@ -1,0 +1,52 @@
+"""What a synthetic pair records of its making, in its OME annotations: enough to make it again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ConfigDict, Field
+
+from napari_organoid_synth import __version__
+from napari_organoid_synth.core.frozen_model import FrozenModel
+
+
+class BackgroundRecord(FrozenModel):
+    """An uneven background that was added to the image."""
+
+    strength: float = Field(ge=0, le=1, description="Share of each channel's range.")
+    seed: str = Field(description="Decimal digits.")
+
+
+class ChoiceRecord(FrozenModel):
+    """Why a pair was chosen among candidates."""
+
+    near: tuple[str, ...] = Field(description="Real tiles that it was to be near to.")
+    candidates: int = Field(description="How many were drawn.")
+    distance: float = Field(description="To the nearest of these tiles, in features.")
+    extractor: str = Field(description="Network whose features were compared.")
+
+
+class Provenance(FrozenModel):
+    """How a sample was made."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    run: str = Field(description="Name of the run or model file.")
+    generator: str = Field(description="Kind of generator.")
+    model_sha256: str = Field(description="Of the file with the tensors.")
+    checkpoint: int = Field(description="Step of the checkpoint.")
+    seed: int = Field(description="That of the settings.")
+    index: int = Field(description="Number of the sample.")
+    attempt: int = Field(0, alias="try", description="How many masks were refused before.")
+    latent_seed: str = Field(description="Decimal digits; 63 bits are too long for a JSON number.")
+    mask: dict[str, Any] = Field(description="Where the mask comes from, and its hash.")
+    data: dict[str, str] = Field({}, description="Hash of every pair that the generator learned from.")
+    settings: dict[str, Any] = Field({}, description="Of the command 'generate'.")
+    software: str = Field(__version__, description="Version of napari-organoid-synth.")
+    background: BackgroundRecord | None = None
+    chosen: ChoiceRecord | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for the annotations of a file."""
+        values = self.model_dump(mode="json", by_alias=True)
+        return {name: value for name, value in values.items() if value is not None}

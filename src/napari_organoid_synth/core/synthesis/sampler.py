@@ -1,0 +1,243 @@
+"""Synthetic pairs from a trained generator: the pair of any index, with its provenance.
+
+A pair depends on the model, the settings and its index alone: more pairs later, or another batch, give the same first
+pairs. No project is needed::
+
+    model = TrainedGenerator.open("organoids.synth")
+    pairs = Sampler(model, GenerateSettings(seed=1)).draw(range(6))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from napari_organoid_synth.core.device import random_stream, seed_of
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.pairs.pair import SamplePair, Source, content_hash
+from napari_organoid_synth.core.pairs.tiling import MIN_OBJECTS
+from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.runs.run import Run
+from napari_organoid_synth.core.simulators.illumination import add_background
+from napari_organoid_synth.core.synthesis.mask_sources import Mask, MaskSource, checked_labels, project_masks
+from napari_organoid_synth.core.synthesis.provenance import BackgroundRecord, Provenance
+from napari_organoid_synth.core.synthesis.settings import GenerateSettings
+from napari_organoid_synth.core.synthesis.trained_generator import TrainedGenerator
+
+MAX_ATTEMPTS = 20  # masks for one sample before it is given up
+
+
+class Sampler:
+    """A trained generator, its masks and its settings.
+
+    Parameters
+    ----------
+    model : TrainedGenerator
+        Draws images, with masks or without, or paints.
+    settings : GenerateSettings
+        Seed, variety, image class and background.
+    masks : MaskSource, optional
+        What a painter paints on; `paint` needs none.
+
+    Attributes
+    ----------
+    drawn, refused, missing, left_out : int
+        Masks so far, those that were not usable, samples without any, and objects that found no place in the masks.
+
+    Raises
+    ------
+    UserError
+        If the model draws masks alone.
+    """
+
+    def __init__(self, model: TrainedGenerator, settings: GenerateSettings, masks: MaskSource | None = None) -> None:
+        if model.shape == "mask":
+            raise UserError(
+                f"Run {model.name} draws masks without images.",
+                "Expected a run that draws or paints images.",
+                f"Choose a painter and paint on its masks: masks=generated, mask_run={model.name}.",
+            )
+        self.model, self.settings, self.masks = model, settings, masks
+        self.drawn = self.refused = self.missing = self.added = self.left_out = 0
+
+    @classmethod
+    def from_run(cls, project: Project, run: Run, settings: GenerateSettings) -> Sampler:
+        """Open the checkpoint and the masks that the settings name."""
+        model = TrainedGenerator.from_run(run, settings.checkpoint, settings.device)
+        masks = project_masks(project, model, settings) if model.shape == "painter" else None
+        return cls(model, settings, masks)
+
+    @property
+    def refused_share(self) -> float:
+        """Share of masks that were empty, too full or had too few objects."""
+        return self.refused / max(self.drawn, 1)
+
+    def check(self) -> None:
+        """Raise `UserError` when nothing usable has come out so far."""
+        if self.missing and not self.added:
+            what = "masks to paint on" if self.masks else "masks that the generator draws"
+            raise UserError(
+                f"None of {self.drawn} {what} is usable: empty, too full, or too few objects.",
+                f"Expected at most {self.model.recipe.tiles.max_cover:.0%} covered.",
+                "Choose other masks or a lower variety." if self.masks else "Train longer, or with more pairs.",
+            )
+
+    def draw(self, indices: Sequence[int]) -> list[SamplePair]:
+        """Return the samples of these indices; one without a usable mask is left out.
+
+        Raises
+        ------
+        UserError
+            If a painter has no masks, or there is no such image class.
+        """
+        if self.model.shape == "painter" and self.masks is None:
+            raise UserError(
+                f"{self.model.name} paints images onto masks.", "Expected masks.", "Give a source of masks, or paint."
+            )
+        draw = self._paint_source if self.masks else self._draw_from_noise
+        pairs = [pair for group in self._groups(indices) for pair in draw(group)]
+        self.added += len(pairs)
+        self.missing += len(indices) - len(pairs)
+        return pairs
+
+    def paint(self, masks: Sequence[NDArray[np.integer[Any]]]) -> list[SamplePair]:
+        """Return a pair for each of these masks (Y, X), which may have any size.
+
+        Raises
+        ------
+        UserError
+            If the model is not a painter, or a mask is empty or has a class that the training masks lack.
+        """
+        if self.model.shape != "painter":
+            raise UserError(
+                f"{self.model.name} is a {self.model.generator}, which draws from noise.",
+                "Expected a painter, such as pix2pix.",
+                "Draw from it, or choose another model.",
+            )
+        checked = [
+            Mask(checked_labels(labels, self.model.codec, f"Mask {number}"), {"kind": "given"})
+            for number, labels in enumerate(masks)
+        ]
+        groups = self._groups(range(len(checked)))
+        return [pair for group in groups for pair in self._paint([(index, 0, checked[index]) for index in group])]
+
+    def _groups(self, indices: Sequence[int]) -> list[Sequence[int]]:
+        """Split indices: on a processor one by one, which is little slower and gives the same bits in any batch."""
+        size = 1 if self.model.device.type == "cpu" else self.settings.batch
+        return [indices[start : start + size] for start in range(0, len(indices), size)]
+
+    def _draw_from_noise(self, indices: Sequence[int]) -> list[SamplePair]:
+        found: dict[int, SamplePair] = {}
+        for attempt in range(MAX_ATTEMPTS):
+            pending = [index for index in indices if index not in found]
+            if not pending:
+                break
+            streams = [self._stream(index, attempt) for index in pending]
+            samples = self.model.draw(streams, self._classes(pending), self.settings.variety)
+            for index, (image, labels) in zip(pending, samples, strict=True):
+                assert image is not None
+                if labels is None:  # images only
+                    labels = np.zeros(image.shape[-2:], np.int32)
+                elif not self._usable(labels):
+                    continue
+                found[index] = self._pair(index, attempt, image, Mask(labels))
+        return [found[index] for index in sorted(found)]
+
+    def _paint_source(self, indices: Sequence[int]) -> list[SamplePair]:
+        assert self.masks is not None
+        chosen: list[tuple[int, int, Mask]] = []
+        for index in indices:
+            for attempt in range(MAX_ATTEMPTS):
+                mask = self.masks(index, attempt)
+                if self._usable(mask.labels):
+                    chosen.append((index, attempt, mask))
+                    self.left_out += mask.left_out
+                    break
+        return self._paint(chosen)
+
+    def _paint(self, chosen: list[tuple[int, int, Mask]]) -> list[SamplePair]:
+        """Paint the masks of (index, attempt)."""
+        streams = [self._stream(index, attempt) for index, attempt, _ in chosen]
+        classes = self._classes([index for index, _, _ in chosen])
+        images = self.model.paint([mask.labels for *_, mask in chosen], streams, classes, self.settings.variety)
+        return [
+            self._pair(index, attempt, image, mask)
+            for (index, attempt, mask), image in zip(chosen, images, strict=True)
+        ]
+
+    def _classes(self, indices: Sequence[int]) -> list[int]:
+        return [self._class_index(index) for index in indices]
+
+    def _class_index(self, index: int) -> int:
+        """Return the image class of a sample: the one asked for, or each in turn."""
+        classes, wanted = self.model.codec.image_classes, self.settings.image_class
+        if not wanted:
+            return index % max(len(classes), 1)
+        if not self.model.network.class_conditional:
+            raise UserError(
+                f"{self.model.generator} draws all image classes mixed; '{wanted}' cannot be asked for.",
+                "Expected a generator that learns classes.",
+                "Leave the class empty, or train cgan, progan, stylegan or stylegan2_ada.",
+            )
+        if wanted not in classes:
+            raise UserError(
+                f"There is no image class '{wanted}'.",
+                f"Run {self.model.name} knows {', '.join(classes) or 'none'}.",
+                "Choose one of these, or leave the class empty.",
+            )
+        return classes.index(wanted)
+
+    def _stream(self, index: int, attempt: int) -> torch.Generator:
+        return random_stream(self.model.device, *self._seed(index, attempt))
+
+    def _seed(self, index: int, attempt: int) -> tuple[int | str, ...]:
+        return self.settings.seed, "sample", index, attempt
+
+    def _usable(self, labels: NDArray[np.int32]) -> bool:
+        """Count a mask; whether it is neither empty nor too full and has the objects that tiles need."""
+        tiles, kind = self.model.recipe.tiles, self.model.codec.mask_kind
+        fewest = MIN_OBJECTS[kind] if tiles.min_objects is None else tiles.min_objects
+        objects = np.count_nonzero(np.unique(labels))
+        cover = np.count_nonzero(labels) / labels.size
+        usable = objects >= max(fewest, 1) and (kind == "classes" or cover <= tiles.max_cover)
+        self.drawn += 1
+        self.refused += not usable
+        return bool(usable)
+
+    def _pair(self, index: int, attempt: int, image: NDArray[Any], mask: Mask) -> SamplePair:
+        model, settings, codec = self.model, self.settings, self.model.codec
+        has_class = bool(codec.image_classes) and model.network.class_conditional
+        background = None
+        if settings.background:
+            number = seed_of(settings.seed, "background", index)
+            image = add_background(image, np.random.default_rng(number), settings.background)
+            background = BackgroundRecord(strength=settings.background, seed=str(number))
+        provenance = Provenance(
+            run=model.name,
+            generator=model.generator,
+            model_sha256=model.sha256,
+            checkpoint=model.step,
+            seed=settings.seed,
+            index=index,
+            attempt=attempt,
+            latent_seed=str(seed_of(*self._seed(index, attempt))),
+            mask={**mask.origin, "digest": content_hash(mask.labels)},
+            data=model.data,
+            settings=settings.model_dump(mode="json"),
+            background=background,
+        )
+        return SamplePair(
+            name=f"{model.generator}-{model.name.removesuffix('-train')}-s{settings.seed}-{index:05d}",
+            image=image,
+            labels=mask.labels,
+            mask_kind=codec.mask_kind,
+            class_names=codec.class_names,
+            pixel_size=codec.pixel_size,
+            channel_names=codec.channel_names,
+            image_class=codec.image_classes[self._class_index(index)] if has_class else None,
+            source=Source("synthetic", provenance=provenance.as_dict()),
+        )

@@ -1,0 +1,196 @@
+"""A trained generator ready to draw: its network, its codec, and where both come from.
+
+It takes random streams and label images and gives native pixels. Torch ends here; which seed belongs to which sample is
+decided in `sampler`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from napari_organoid_synth.core.codec.codec import Codec
+from napari_organoid_synth.core.codec.spec import PairSpec, Shape
+from napari_organoid_synth.core.device import pick_device
+from napari_organoid_synth.core.pairs.tiling import TileGrid
+from napari_organoid_synth.core.recipe import Recipe
+from napari_organoid_synth.core.runs.model_file import SUFFIX, read_model_file
+from napari_organoid_synth.core.runs.run import Run, new_generator
+from napari_organoid_synth.core.runs.sharing import tensors_of
+from napari_organoid_synth.core.training.dataset import decode_sample
+
+if TYPE_CHECKING:
+    from napari_organoid_synth.core.generators.base import Generator
+
+ModelSource: TypeAlias = "TrainedGenerator | Run | Path | str"
+"""A trained generator, a run, the folder of a run, or a ``.synth`` file."""
+OVERLAP = 0.5  # of the tiles in which a large mask is painted
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedGenerator:
+    """A generator with the weights of one checkpoint.
+
+    Parameters
+    ----------
+    name : str
+        Of the run, or of the model file without its suffix.
+    recipe : Recipe
+        Of its training.
+    codec : Codec
+        Of its training.
+    network : Generator
+        On its device.
+    step : int
+        Of the checkpoint.
+    sha256 : str
+        Of the file with the tensors.
+    data : dict of str to str
+        Hash of every pair that it learned from, by name.
+    """
+
+    name: str
+    recipe: Recipe
+    codec: Codec
+    network: Generator
+    step: int
+    sha256: str
+    data: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, source: ModelSource, checkpoint: str = "newest", device: str = "auto") -> TrainedGenerator:
+        """Load a run or a model file.
+
+        Parameters
+        ----------
+        source : Run, Path or str
+            A run, its folder, or a ``.synth`` file.
+        checkpoint : str
+            Of a run: ``"newest"``, ``"best"``, or a step. A file has one.
+        device : str
+            ``"auto"``, ``"cpu"``, ``"cuda"``, …
+
+        Raises
+        ------
+        UserError
+            If there is no whole checkpoint, or the file is damaged or not ours.
+        """
+        if isinstance(source, TrainedGenerator):
+            return source
+        if isinstance(source, Run):
+            return cls.from_run(source, checkpoint, device)
+        path = Path(source).expanduser()
+        if path.suffix.lower() == SUFFIX:
+            return cls.from_file(path, device)
+        return cls.from_run(Run(path), checkpoint, device)
+
+    @classmethod
+    def from_run(cls, run: Run, checkpoint: str = "newest", device: str = "auto") -> TrainedGenerator:
+        """Load a checkpoint of a run."""
+        network = new_generator(run.recipe, run.spec).to(pick_device(device))
+        found = run.load(network, run.pick(checkpoint))
+        return cls(run.name, run.recipe, run.codec, network, found.step, found.sha256, run.metadata.data)
+
+    @classmethod
+    def from_file(cls, path: Path, device: str = "auto") -> TrainedGenerator:
+        """Load a model file without importing it into a project."""
+        file = read_model_file(path)
+        tensors = tensors_of(file)
+        network = new_generator(file.recipe, file.spec).to(pick_device(device))
+        network.load_state({**network.state()[0], **tensors}, file.card.numbers)
+        digest = file.card.sha256["model.safetensors"]
+        return cls(path.stem, file.recipe, file.codec, network, file.card.steps, digest, file.data)
+
+    @property
+    def shape(self) -> Shape:
+        """What it draws: ``joint``, ``image``, ``mask``, or ``painter``, which paints an image onto a mask."""
+        return self.recipe.shape
+
+    @property
+    def spec(self) -> PairSpec:
+        """What the network takes and gives."""
+        return self.codec.spec(self.recipe.tiles.size, self.recipe.shape)
+
+    @property
+    def generator(self) -> str:
+        """Name of the kind of generator."""
+        return self.recipe.gan.name
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.network.device
+
+    @property
+    def side(self) -> int:
+        """Of a tile, px."""
+        return self.recipe.tiles.size
+
+    def draw(
+        self, streams: Sequence[torch.Generator], image_class: Sequence[int], variety: float = 1.0
+    ) -> list[tuple[NDArray[Any] | None, NDArray[np.int32] | None]]:
+        """Draw from noise: for each stream an image (C, Y, X) and labels (Y, X); None for what is not drawn.
+
+        Parameters
+        ----------
+        streams : sequence of torch.Generator
+            One for each sample, on the device.
+        image_class : sequence of int
+            Class of each sample, an index into ``codec.image_classes``.
+        variety : float
+            Spread of the noise, 1 as trained.
+        """
+        drawn = self._sample(streams, image_class, variety)
+        return [decode_sample(sample, self.codec, self.spec) for sample in drawn]
+
+    def draw_fields(
+        self, streams: Sequence[torch.Generator], image_class: Sequence[int], variety: float = 1.0
+    ) -> NDArray[np.float32]:
+        """Draw from noise and do not decode: (N, C, Y, X) float32, about [-1, 1]."""
+        return self._sample(streams, image_class, variety).float().cpu().numpy()
+
+    def _sample(self, streams: Sequence[torch.Generator], image_class: Sequence[int], variety: float) -> torch.Tensor:
+        classes = torch.tensor(list(image_class), device=self.device)
+        return self.network.sample(streams, image_class=classes, variety=variety)
+
+    def paint(
+        self,
+        labels: Sequence[NDArray[np.integer[Any]]],
+        streams: Sequence[torch.Generator],
+        image_class: Sequence[int],
+        variety: float = 1.0,
+    ) -> list[NDArray[Any]]:
+        """Paint an image (C, Y, X) onto each mask (Y, X); a mask that is not a tile is painted tile by tile.
+
+        Parameters
+        ----------
+        labels : sequence of NDArray (Y, X) int
+            Labels as in the training masks.
+        streams, image_class, variety
+            As in `draw`.
+        """
+        if any(one.shape != (self.side, self.side) for one in labels):
+            return [self._paint_in_tiles(one, stream) for one, stream in zip(labels, streams, strict=True)]
+        if not labels:
+            return []
+        condition = torch.from_numpy(np.stack([self.codec.encode_condition(one) for one in labels]))
+        classes = torch.tensor(list(image_class), device=self.device)
+        drawn = self.network.sample(streams, condition=condition, image_class=classes, variety=variety)
+        images = [decode_sample(sample, self.codec, self.spec)[0] for sample in drawn]
+        return [image for image in images if image is not None]
+
+    def _paint_in_tiles(self, labels: NDArray[np.integer[Any]], stream: torch.Generator) -> NDArray[Any]:
+        """Paint a mask of any size; tiles are blended while encoded."""
+        height, width = labels.shape
+        grid = TileGrid((height, width), self.side, OVERLAP)
+        painted = (
+            self.network.sample(stream, condition=torch.from_numpy(np.ascontiguousarray(tile[None])))[0].cpu().numpy()
+            for tile in grid.cut(self.codec.encode_condition(labels))
+        )
+        return self.codec.decode_image(grid.blend(painted))
