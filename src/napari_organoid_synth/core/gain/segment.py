@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from napari_organoid_synth.core.atomic import write_bytes, write_text
-from napari_organoid_synth.core.device import device_words, is_out_of_memory, pick_device, use_threads
+from napari_organoid_synth.core.device import describe_device, is_out_of_memory, pick_device, use_threads
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.gain.settings import SegmentSettings
 from napari_organoid_synth.core.job import Added, Control, Event, Finished, Progress, Started, Warned
@@ -83,7 +83,7 @@ def segment(
     results = _Results(folder, settings, data)
     n_arms, steps = len(settings.arms), settings.steps
     total = n_arms * steps
-    info = {"folder": str(folder), "device": device_words(device), "arms": list(settings.arms), "total": total}
+    info = {"folder": str(folder), "device": describe_device(device), "arms": list(settings.arms), "total": total}
     yield Started(0, info | {"train": len(data.train), "test": len(data.test)})
     for text in data.warnings:
         yield Warned(0, text)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_organoid_synth.core.device import device_words, is_out_of_memory, pick_device, use_threads
+from napari_organoid_synth.core.device import describe_device, is_out_of_memory, pick_device, use_threads
 from napari_organoid_synth.core.errors import DiskFull, UserError
 from napari_organoid_synth.core.job import Added, Control, Event, Finished, Progress, Started, Warned
 from napari_organoid_synth.core.pairs.filenames import list_files, stem
@@ -81,7 +81,7 @@ def predict(project: Project, settings: PredictSettings, control: Control) -> It
     learned = set(trained.note().get("images", {}).values())
     segmenter = load_segmenter(trained.path, str(device))
     work = _Work(trained.name, trained.digest, segmenter, _scale(project, trained, settings), folder)
-    info = {"segmenter": trained.name, "folder": str(folder), "device": device_words(device), "total": len(planes)}
+    info = {"segmenter": trained.name, "folder": str(folder), "device": describe_device(device), "total": len(planes)}
     yield Started(0, info | {"scale": work.scale})
     before, failed, seen = 0, {}, []
     cover: list[float] = []

@@ -19,7 +19,7 @@ from napari_organoid_synth.core.codec.codec import Codec
 from napari_organoid_synth.core.device import (
     GIB,
     bf16_runs,
-    device_words,
+    describe_device,
     free_bytes,
     is_out_of_memory,
     peak_bytes,
@@ -99,7 +99,7 @@ def timing_key(recipe: Recipe, generator: Generator) -> str:
         asdict(generator.spec),
         recipe.start.freeze,
         (train.batch, train.steps, train.precision),
-        device_words(generator.device),
+        describe_device(generator.device),
         platform.node(),
         __version__,
     )

@@ -125,7 +125,9 @@ class LossCurves(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setAccessibleName("Losses")
-        self.setToolTip("Losses over steps: both networks should keep moving; a curve that stays at 0 has won.")
+        self.setToolTip(
+            "Losses over steps: both networks should keep moving. A loss stuck at 0: this network overpowers the other."
+        )
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         self.plot = still_plot()
