@@ -631,8 +631,8 @@ def fill(disk: Path, leave: int) -> None:
 
 def full(folder: Path) -> str:
     return (
-        f"The disk with {folder} is full. Nothing was half-written; what was saved before is whole. "
-        "Free some space, try again."
+        f"The disk with {folder} is full. No file is incomplete; everything saved before is "
+        "intact. Free some space, then try again."
     )
 
 
