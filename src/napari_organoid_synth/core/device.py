@@ -7,12 +7,12 @@ six seconds to the start of every job.
 from __future__ import annotations
 
 import hashlib
-import os
 import sys
 
 import psutil
 import torch
 
+from napari_organoid_synth.core.computer import threads_for
 from napari_organoid_synth.core.errors import UserError
 
 GIB = 1024**3
@@ -48,16 +48,9 @@ def describe_device(device: torch.device) -> str:
     return f"processor, {threads} thread{'s' * (threads != 1)}"
 
 
-def cores() -> int:
-    """Count the physical cores that this process may use."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(psutil.cpu_count(logical=False) or allowed, allowed)
-
-
 def use_threads(number: int = 0) -> None:
     """Compute with this number of processor threads; 0 takes ``OMP_NUM_THREADS``, else every core."""
-    wanted = os.environ.get("OMP_NUM_THREADS", "")
-    torch.set_num_threads(number or (max(1, int(wanted)) if wanted.isdigit() else cores()))
+    torch.set_num_threads(threads_for(number))
 
 
 def seed_of(*parts: int | str) -> int:

@@ -309,7 +309,7 @@ def test_the_monitor_speaks_in_sentences_and_is_not_drawn_among_the_losses(qtbot
     curves.append([*events, Progress(9, 9, {"generator": 2.0, "kernel_distance": 40.0, "diversity": 0.154})])
     assert curves.names == ["generator"]
     assert curves.words == (
-        "Samples differ 15 % as much as real tiles do. Distance to the real tiles 40; smallest 3.5 at 5."
+        "Samples differ 15 % as much as real tiles do. Distance to the real tiles 40; smallest 3.5 at step 5."
     )
     assert curves.plot.viewRange()[1][1] < 3
 

@@ -166,7 +166,7 @@ class LossCurves(QWidget):
             steps, values = found["kernel_distance"]
             best = int(values.argmin())
             told.append(
-                f"Distance to the real tiles {values[-1]:.3g}; smallest {values[best]:.3g} at {steps[best]:,.0f}."
+                f"Distance to the real tiles {values[-1]:.3g}; smallest {values[best]:.3g} at step {steps[best]:,.0f}."
             )
         return " ".join(told)
 
