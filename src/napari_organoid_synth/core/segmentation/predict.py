@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_organoid_synth.core.device import device_words, is_out_of_memory, pick_device, use_threads
+from napari_organoid_synth.core.device import describe_device, is_out_of_memory, pick_device, use_threads
 from napari_organoid_synth.core.errors import DiskFull, UserError
 from napari_organoid_synth.core.frozen_model import FrozenModel
 from napari_organoid_synth.core.job import Added, Control, Event, Finished, Progress, Started, Warned
@@ -85,7 +85,7 @@ def predict(project: Project, settings: PredictSettings, control: Control) -> It
         tuple(name for name in MAP_ENDINGS if getattr(settings, name)),
         frozenset(trained.training_note().images.values()),
     )
-    info = {"segmenter": trained.name, "folder": str(folder), "device": device_words(device), "total": len(planes)}
+    info = {"segmenter": trained.name, "folder": str(folder), "device": describe_device(device), "total": len(planes)}
     yield Started(0, info | {"scale": marker.scale})
     tally, began = _Tally(), time.monotonic()
     for number, plane in enumerate(planes, 1):
