@@ -13,6 +13,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -75,9 +76,26 @@ def _has_ensurepip() -> bool:
     return True
 
 
-def screen() -> list[str]:
+def screen(number: int = 99) -> list[str]:
     """Return the prefix of commands that open windows: a virtual screen on Linux, so that none pops up during tests."""
-    return ["xvfb-run", "-a", "-s", "-screen 0 1600x1000x24"] if sys.platform == "linux" else []
+    return ["xvfb-run", "-a", "-n", str(number), "-s", "-screen 0 1600x1000x24"] if sys.platform == "linux" else []
+
+
+def test(arguments: list[str]) -> None:
+    """Run the tests; all of them in two processes, those of the window beside the others."""
+    pytest = [str(BIN / "python"), "-m", "pytest", "-m", "not slow"]
+    if arguments:
+        run(*screen(), *pytest, *arguments)
+        return
+    with tempfile.TemporaryFile() as output:
+        window = subprocess.Popen(
+            [*screen(199), *pytest, "tests/widgets"], cwd=ROOT, stdout=output, stderr=subprocess.STDOUT
+        )
+        others = subprocess.run([*screen(), *pytest, "--ignore=tests/widgets"], cwd=ROOT, check=False)
+        window.wait()
+        output.seek(0)
+        shutil.copyfileobj(output, sys.stdout.buffer)
+    sys.exit(others.returncode or window.returncode)
 
 
 def main() -> None:
@@ -93,7 +111,7 @@ def main() -> None:
         if sys.platform == "linux":
             system_packages(*LIBRARIES)
         environment("all,test")
-        run(*screen(), BIN / "python", "-m", "pytest", "-m", "not slow", *arguments)
+        test(arguments)
     else:
         sys.exit(__doc__)
 

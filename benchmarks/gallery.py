@@ -153,10 +153,11 @@ def scale(path: Path) -> dict[str, Any]:
     from qtpy.QtWidgets import QApplication
 
     from napari_organoid_synth.widgets.curate.dock import CurateWidget
-    from napari_organoid_synth.widgets.shared import workspace as _workspace
+    from napari_organoid_synth.widgets.shared import project_folders
+    from napari_organoid_synth.widgets.shared.workspace import Workspace
 
     app = QApplication.instance() or QApplication([])
-    _workspace.config_folder = lambda: path.parent / "config"
+    project_folders.config_folder = lambda: path.parent / "config"
     process, found = psutil.Process(), {}
 
     def until(done: Any, limit: float = 120) -> None:
@@ -166,7 +167,7 @@ def scale(path: Path) -> dict[str, Any]:
             time.sleep(0.0005)
 
     viewer = NoViewer()
-    workspace = _workspace.Workspace.of(viewer)
+    workspace = Workspace.of(viewer)
     small = path.parent / "small"
     small.mkdir()
     fill(small / "samples.sqlite", 10, 64)
@@ -234,11 +235,12 @@ def verdicts(path: Path, until: Any) -> tuple[list[float], list[float]]:
     """Seconds that 50 accepted tiles cost the window, and seconds that each write took in the background."""
     from napari_organoid_synth.core.samples.store import SampleStore
     from napari_organoid_synth.widgets.curate.dock import CurateWidget
-    from napari_organoid_synth.widgets.shared import workspace as _workspace
+    from napari_organoid_synth.widgets.shared import project_folders
+    from napari_organoid_synth.widgets.shared.workspace import Workspace
 
-    _workspace.config_folder = lambda: path.parent / "config"
+    project_folders.config_folder = lambda: path.parent / "config"
     viewer = NoViewer()
-    _workspace.Workspace.of(viewer).setProject(path.parent)
+    Workspace.of(viewer).setProject(path.parent)
     dock = CurateWidget(viewer)
     dock.resize(1200, 700)
     dock.show()

@@ -298,7 +298,7 @@ def sample_speeds(gan: Generator, n: int, size: int, seconds: float) -> tuple[fl
     found = []
     for count in (n, 1):
         data = make_batch(gan.device, count, size)
-        condition = data.mask if gan.shape == "painter" else None
+        condition = data.mask if gan.kind == "painter" else None
         spent: list[float] = []
         until = time.perf_counter() + seconds / 2
         while len(spent) < 3 or time.perf_counter() < until:

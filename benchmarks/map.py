@@ -57,10 +57,10 @@ def measure(folder: Path, width: int, height: int) -> None:
 
     app: Any = QApplication.instance() or QApplication([])
     from napari_organoid_synth.widgets.map.dock import MapWidget
-    from napari_organoid_synth.widgets.shared import workspace as _workspace
+    from napari_organoid_synth.widgets.shared import project_folders
     from napari_organoid_synth.widgets.shared.thumbnails import label_colours
 
-    _workspace.config_folder = lambda: folder.parent / "config"
+    project_folders.config_folder = lambda: folder.parent / "config"
     label_colours()
 
     def until(done: Callable[[], object], limit: float = 60) -> None:

@@ -30,7 +30,7 @@ from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.segmentation.agreement import mean_scores, pixel_scores
 from napari_organoid_synth.core.segmentation.annotate import annotate, mark
 from napari_organoid_synth.core.segmentation.segmenters.base import load_segmenter
-from napari_organoid_synth.core.segmentation.segmenters.crops import intensity_range, normalise
+from napari_organoid_synth.core.segmentation.segmenters.network_input import intensity_range, normalise
 from napari_organoid_synth.core.segmentation.segmenters.unet_config import UNetConfig
 from napari_organoid_synth.core.segmentation.settings import AnnotateSettings
 from napari_organoid_synth.core.synthesis.generate import generate

@@ -28,7 +28,7 @@ def serve(project: str, folder: str) -> None:
     import napari
     from qtpy import QtCore, QtWidgets
 
-    from napari_organoid_synth.widgets.shared.workspace import open_project_window
+    from napari_organoid_synth.widgets.shared.window import open_project_window
 
     viewer = napari.Viewer(title=f"{Path(project).name} – Organoid Synth")
     open_project_window(viewer, project)

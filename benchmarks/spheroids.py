@@ -138,7 +138,7 @@ def train(
     config: Settings, parts: dict[str, list[SamplePair]], chosen: argparse.Namespace, device: torch.device, out: str
 ) -> Row:
     """Train on the first part and mark the others; errors as pictures ``out``NAME.png."""
-    segmenter: Segmenter = SEGMENTERS.load(config.name)(  # type: ignore[attr-defined]
+    segmenter: Segmenter = SEGMENTERS.load(config.name)(
         config, SegmentSpec(3, "binary", ("spheroid",)), str(device), chosen.seed
     )
     pool = CropPool(parts["train"], (), chosen.augment, chosen.seed)

@@ -25,7 +25,8 @@ from napari_organoid_synth.core.device import use_threads
 from napari_organoid_synth.core.job import Control
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.segmentation.segmenters.base import SegmentSpec
-from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool, intensity_range, normalise
+from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool
+from napari_organoid_synth.core.segmentation.segmenters.network_input import intensity_range, normalise
 from napari_organoid_synth.core.segmentation.segmenters.stardist import EPOCH, StarDist
 from napari_organoid_synth.core.segmentation.segmenters.stardist_config import StarDistConfig
 

@@ -88,7 +88,7 @@ def main() -> None:
 
     from napari_organoid_synth.core.gain.settings import GainSettings
     from napari_organoid_synth.widgets.shared.menus import open_dock
-    from napari_organoid_synth.widgets.shared.workspace import open_project_window
+    from napari_organoid_synth.widgets.shared.window import open_project_window
 
     viewer = napari.Viewer()
     workspace = open_project_window(viewer, path)

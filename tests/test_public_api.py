@@ -18,6 +18,8 @@ from napari_organoid_synth.core.verbs import VERBS
 ROOT = Path(__file__).parents[1]
 NAMES = [name for name in synth.__all__ if name != "__version__"]
 PLACES: dict[str, str] = synth._PLACES
+WINDOW = {"settings_form"}
+"""Names that need the window's packages."""
 OTHERWISE = {"map": "make_map"}
 """Commands that have another name here: `map` would hide the function of Python."""
 
@@ -55,6 +57,8 @@ def test_settings_pairs_and_simulators_need_no_torch_and_no_window() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_name_is_what_its_place_says(name: str) -> None:
+    if name in WINDOW:
+        pytest.importorskip("magicgui")
     module, attribute = PLACES[name].split(":")
     assert getattr(synth, name) is getattr(import_module(f"napari_organoid_synth.{module}"), attribute)
 

@@ -33,12 +33,13 @@ _PLACES = {
     # arrays in, arrays out
     "make_pairs": "core.synthesis.arrays:make_pairs",
     "paint": "core.synthesis.arrays:paint",
+    "score_sets": "core.scores.arrays:score_sets",
     # a project and what lies in it
     "Project": "core.project:Project",
     "Run": "core.runs.run:Run",
     "SampleStore": "core.samples.store:SampleStore",
-    "write_model": "core.runs.sharing:write_bundle",
-    "import_model": "core.runs.sharing:add_bundle",
+    "write_model": "core.runs.sharing:write_model_file",
+    "import_model": "core.runs.sharing:import_model",
     "write_report": "core.report.report:write_report",
     # settings
     "Recipe": "core.recipe:Recipe",
@@ -57,6 +58,7 @@ _PLACES = {
     "PredictSettings": "core.segmentation.settings:PredictSettings",
     "AnnotateSettings": "core.segmentation.settings:AnnotateSettings",
     "ShareSettings": "core.runs.settings:ShareSettings",
+    "settings_form": "widgets.forms.form:settings_form",
     # long work, as generators of events
     "train": "core.training.train:train",
     "generate": "core.synthesis.generate:generate",

@@ -22,9 +22,10 @@ from .core.recipe import Recipe, StartSettings, TrainSettings
 from .core.report.report import write_report
 from .core.runs.run import Run
 from .core.runs.settings import ShareSettings
-from .core.runs.sharing import add_bundle as import_model
-from .core.runs.sharing import write_bundle as write_model
+from .core.runs.sharing import import_model as import_model
+from .core.runs.sharing import write_model_file as write_model
 from .core.samples.store import SampleStore
+from .core.scores.arrays import score_sets
 from .core.scores.score import score
 from .core.segmentation.annotate import annotate
 from .core.segmentation.predict import predict
@@ -41,6 +42,7 @@ from .core.synthesis.generate import generate
 from .core.synthesis.pipeline import pipeline
 from .core.synthesis.settings import FillSettings, GenerateSettings, PipelineSettings
 from .core.training.train import train
+from .widgets.forms.form import settings_form
 
 __version__: str
 __all__ = [
@@ -51,6 +53,6 @@ __all__ = [
     "Started", "TileSettings", "TrainSettings", "UserError", "Warned", "__version__", "annotate", "check_pairs",
     "export", "fill", "find_pairs", "fit_population", "gain", "generate", "import_model", "load_pairs", "make_map",
     "make_pairs", "paint", "pipeline", "predict", "read_image", "read_labels", "read_pair", "run_to_end", "score",
-    "segment", "simulate_em", "simulate_organoids", "simulate_population", "simulate_tissue", "split_table",
-    "train", "write_model", "write_pair", "write_report",
+    "score_sets", "segment", "settings_form", "simulate_em", "simulate_organoids", "simulate_population",
+    "simulate_tissue", "split_table", "train", "write_model", "write_pair", "write_report",
 ]  # fmt: skip

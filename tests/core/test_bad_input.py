@@ -406,7 +406,7 @@ def swap(path: Path, old: str, new: str) -> None:
     path.write_text(path.read_text().replace(old, new))
 
 
-NO_TENSORS = f"step_00000002.safetensors holds no tensors. Expected a safetensors file. {AGAIN}"
+NO_TENSORS = f"step_00000002.safetensors has no tensors. Expected a safetensors file. {AGAIN}"
 NO_JSON = (
     "step_00000002.json does not describe a checkpoint. Expected format, generator, step, size, sha256 and numbers. "
     f"{AGAIN}"

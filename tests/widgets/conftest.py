@@ -100,22 +100,23 @@ def no_worker_outlives_the_session() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Recent projects and new projects go to the test's folder."""
-    from napari_organoid_synth.widgets.shared import workspace as _workspace
+    from napari_organoid_synth.widgets.shared import project_folders
 
-    monkeypatch.setattr(_workspace, "config_folder", lambda: tmp_path / "config")
-    monkeypatch.setattr(_workspace, "projects_folder", lambda: tmp_path / "documents")
+    monkeypatch.setattr(project_folders, "config_folder", lambda: tmp_path / "config")
+    monkeypatch.setattr(project_folders, "projects_folder", lambda: tmp_path / "documents")
 
 
 @pytest.fixture
 def fake_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     """Every runner starts the stand-in; ``fake_job.setenv("FAKE_JOB", ...)`` chooses how it behaves."""
+    from napari_organoid_synth.widgets.shared import job_process
     from napari_organoid_synth.widgets.shared import jobs as _jobs
 
     script = tmp_path / "fake_job.py"
     script.write_text(FAKE_JOB)
     monkeypatch.setattr(_jobs.JobRunner, "COMMAND", (sys.executable, str(script)))
     yield monkeypatch
-    for child in _jobs._children:
+    for child in job_process.children:
         if child.poll() is None:
             child.terminate()
         child.wait(5)

@@ -33,9 +33,9 @@ def train(
     else:
         settings = settings_of("train", recipe, [*([f"gan={gan}"] if gan else []), *(overrides or ())])
     if dry_run:
-        from napari_organoid_synth.core.training.train import estimate
+        from napari_organoid_synth.core.training.timing import estimate
 
-        show(estimate(opened, settings), as_json)
+        show(estimate(opened, settings).model_dump(mode="json"), as_json)
         return
     run_verb("train", opened, settings, folder, job is not None, as_json, resume=resume is not None)
 

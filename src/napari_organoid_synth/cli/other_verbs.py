@@ -140,7 +140,7 @@ def _open_window(project: Project) -> None:
         import napari
     except ImportError:
         raise UserError("napari is not installed.", todo="pip install 'napari-organoid-synth[all]'") from None
-    from napari_organoid_synth.widgets.shared.workspace import open_project_window
+    from napari_organoid_synth.widgets.shared.window import open_project_window
 
     open_project_window(napari.Viewer(title=f"{project.path.name} – Organoid Synth"), project.path)
     napari.run()

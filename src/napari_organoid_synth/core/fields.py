@@ -1,4 +1,4 @@
-"""Types of fields that several settings share, each with its bounds and its description."""
+"""Field types shared by several settings, each with bounds and description."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field
 from napari_organoid_synth.core.registry import Registry
 
 Names = Annotated[tuple[str, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)]
-"""Several names; one alone may stand without brackets."""
+"""One or more names; a single one may stand without brackets."""
 
 Which = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value)]
 """A checkpoint: newest, best, or its step."""

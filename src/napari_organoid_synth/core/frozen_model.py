@@ -17,7 +17,8 @@ from napari_organoid_synth.core.errors import UserError
 class FrozenModel(BaseModel):
     """Base of everything that is written to a file: immutable, without unknown keys, with validated defaults."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    # pydantic before 2.10 keeps all names that begin with "model_" for itself
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, protected_namespaces=())
 
     def __repr_args__(self) -> Any:
         for name, field in type(self).model_fields.items():

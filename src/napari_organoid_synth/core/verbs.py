@@ -60,7 +60,7 @@ SHORT_VERBS = {
     "curate": Verb("samples.settings:CurateSettings"),
     "simulate": Verb("simulators.settings:SimulateSettings"),
     "share": Verb("runs.settings:ShareSettings"),
-    "adopt": Verb("runs.settings:AdoptSettings"),
+    "import-model": Verb("runs.settings:ImportModelSettings"),
     "report": Verb("report.settings:ReportSettings", all_or_nothing=True),
 }
 """Short commands; each of their settings is also an option of the command line."""

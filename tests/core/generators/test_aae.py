@@ -145,7 +145,7 @@ def test_samples_are_drawn_where_the_codes_lie() -> None:
     noise = torch.randn(4, 3, generator=stream())
     torch.testing.assert_close(cloud.place(noise), noise)  # N(0, 1) at first
     for step in range(3000):
-        cloud.watch(torch.randn(32, 3, generator=stream(step)) @ mix.T + torch.tensor([1.0, -2.0, 3.0]))
+        cloud.update(torch.randn(32, 3, generator=stream(step)) @ mix.T + torch.tensor([1.0, -2.0, 3.0]))
     codes = cloud.place(torch.randn(50_000, 3, generator=stream(9)))
     torch.testing.assert_close(codes.mean(0), torch.tensor([1.0, -2.0, 3.0]), atol=0.1, rtol=0)
     torch.testing.assert_close(codes.T.cov(), mix @ mix.T, atol=0.2, rtol=0)

@@ -111,7 +111,7 @@ def test_shares_follow_the_settings() -> None:
 def test_tiles_per_step_and_sizes_that_do_not_fit() -> None:
     gan = make("progan")
     assert [gan.batch_size(4, moment) for _, moment in gan.schedule.step_kinds()] == [32, 32, 16, 8, 4]
-    with pytest.raises(UserError, match="begins with 128 px"):
+    with pytest.raises(UserError, match="first size is 128 px, but the tile is 64 px"):
         ProganConfig(first_size=128).check_tile(64)
     with pytest.raises(UserError, match="96 px"):
         ProganConfig().check_tile(96)

@@ -7,7 +7,14 @@ import torch
 from torch import Tensor
 
 from napari_organoid_synth.core.codec.spec import PairSpec
-from napari_organoid_synth.core.generators.projection import Projection, _distance_to, _pace, _pattern, project
+from napari_organoid_synth.core.generators.projection import (
+    Projection,
+    ProjectionOptions,
+    _correlation,
+    _distance_to,
+    _rate_share,
+    project,
+)
 from napari_organoid_synth.core.generators.stylegan2_ada import StyleGan2Ada
 from napari_organoid_synth.core.generators.stylegan2_ada_config import StyleGan2AdaConfig
 
@@ -30,7 +37,7 @@ def target(gan: StyleGan2Ada) -> Tensor:
 
 @pytest.mark.parametrize("compare", ["features", "pyramid"])
 def test_a_picture_of_the_generator_is_found_again(gan: StyleGan2Ada, target: Tensor, compare: str) -> None:
-    found = gan.project(target, stream(), steps=100, compare=compare)
+    found = gan.project(target, stream(), ProjectionOptions(steps=100, compare=compare))
     assert found.styles.shape == (8,)
     assert found.distances.shape == (100,)
     assert found.distances[-1] < 0.01 * found.distances[0]
@@ -38,14 +45,16 @@ def test_a_picture_of_the_generator_is_found_again(gan: StyleGan2Ada, target: Te
     assert torch.equal(found.picture, gan.draw_styles(found.styles[None])[0])
     far = (gan.draw(torch.zeros(1, 8), variety=0.0)[0] - target).square().mean()
     assert (found.picture - target).square().mean() < 0.01 * far
-    again = gan.project(target, stream(), steps=100, compare=compare)
+    again = gan.project(target, stream(), ProjectionOptions(steps=100, compare=compare))
     assert torch.equal(again.styles, found.styles)
     assert torch.equal(again.distances, found.distances)
 
 
 def test_it_begins_at_the_mean_style_of_the_class(gan: StyleGan2Ada, target: Tensor) -> None:
     for number in (0, 1):
-        found = gan.project(target, stream(), steps=1, image_class=number, compare="pyramid", learning_rate=0.0)
+        found = gan.project(
+            target, stream(), ProjectionOptions(steps=1, image_class=number, compare="pyramid", learning_rate=0.0)
+        )
         z = torch.randn(1000, 8, generator=stream())
         mean = gan.average.mapping(z, torch.full((1000,), number)).mean(0)
         torch.testing.assert_close(found.styles, mean)
@@ -61,7 +70,9 @@ def test_a_style_for_each_layer_and_the_noise(gan: StyleGan2Ada) -> None:
     before = [one.clone() for one in gan.average.synthesis.fixed_noise()]
 
     def found(**options: object) -> Projection:
-        return project(gan.average, gan.discriminator, strange, stream(), steps=60, compare="pyramid", **options)
+        return project(
+            gan.average, gan.discriminator, strange, stream(), ProjectionOptions(steps=60, compare="pyramid", **options)
+        )
 
     one, each, both = found(), found(each_layer=True), found(each_layer=True, noise=True)
     assert each.styles.shape == (gan.average.synthesis.count, 8)
@@ -77,7 +88,7 @@ def test_a_style_for_each_layer_and_the_noise(gan: StyleGan2Ada) -> None:
 
 def test_networks_stay_as_they_are(gan: StyleGan2Ada, target: Tensor) -> None:
     before = gan.state()[0]
-    gan.project(target, stream(), steps=3, each_layer=True, noise=True)
+    gan.project(target, stream(), ProjectionOptions(steps=3, each_layer=True, noise=True))
     assert all(torch.equal(value, before[key]) for key, value in gan.state()[0].items())
     assert all(p.grad is None for p in gan.average.parameters())
 
@@ -95,18 +106,18 @@ def test_distance_of_pictures_by_hand() -> None:
 
 
 def test_pace_of_learning() -> None:
-    assert _pace(0.0) == pytest.approx(0.02)
-    assert [_pace(done) for done in (0.05, 0.5, 0.75)] == pytest.approx([1, 1, 1])
-    assert _pace(0.875) == pytest.approx(0.5)
-    assert _pace(1.0) == pytest.approx(0.0)
+    assert _rate_share(0.0) == pytest.approx(0.02)
+    assert [_rate_share(done) for done in (0.05, 0.5, 0.75)] == pytest.approx([1, 1, 1])
+    assert _rate_share(0.875) == pytest.approx(0.5)
+    assert _rate_share(1.0) == pytest.approx(0.0)
 
 
 def test_pattern_is_small_for_white_noise_alone() -> None:
     white = torch.randn(200, 1, 1, 64, 64, generator=stream())
     stripes = torch.ones(1, 1, 64, 64)
     stripes[..., ::2] = -1
-    left = torch.stack([_pattern([one]) for one in white]).mean().item()
+    left = torch.stack([_correlation([one]) for one in white]).mean().item()
     assert left == pytest.approx(2 * (1 / 64**2 + 1 / 32**2 + 1 / 16**2 + 1 / 8**2), rel=0.2)  # 1 / pixels each
     # neighbours across agree in -1 along and +1 across; after that the mean of 2 × 2 is 0
-    assert _pattern([stripes]).item() == pytest.approx(2)
-    assert _pattern([torch.ones(1, 1, 8, 8)]).item() == pytest.approx(2)
+    assert _correlation([stripes]).item() == pytest.approx(2)
+    assert _correlation([torch.ones(1, 1, 8, 8)]).item() == pytest.approx(2)

@@ -15,19 +15,16 @@ from torch.nn import functional
 
 from napari_organoid_synth.core.codec.spec import PairSpec
 from napari_organoid_synth.core.generators.batch import Batch
-from napari_organoid_synth.core.generators.stylegan2_ada import (
+from napari_organoid_synth.core.generators.stylegan2_ada import StyleGan2Ada, lazy_adam, path_lengths, r1_penalty
+from napari_organoid_synth.core.generators.stylegan2_ada_config import StyleGan2AdaConfig
+from napari_organoid_synth.core.generators.stylegan2_networks import (
     Blur,
     Discriminator,
     Halving,
     ModulatedConv,
-    StyleGan2Ada,
     StyleGan2Network,
     ToPicture,
-    lazy_adam,
-    path_lengths,
-    r1_penalty,
 )
-from napari_organoid_synth.core.generators.stylegan2_ada_config import StyleGan2AdaConfig
 
 SMALL = {"channels": 256, "max_channels": 16, "latent": 8, "augment": "none"}
 ONE_CLASS = torch.zeros(2, dtype=torch.int64)

@@ -109,7 +109,7 @@ def test_a_map_holds_every_real_tile_and_every_sample(project: Project) -> None:
 
 def test_features_are_kept_and_those_of_the_scores_are_used(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     first, _ = done(make_map(project, MAP.replace(method="pca"), Control()))
-    real = RealFeatures(project, ScoreSettings(extractor="random", device="cpu"), 64)
+    real = RealFeatures.of_project(project, ScoreSettings(extractor="random", device="cpu"), 64)
     for number, tile in enumerate(real.tiles):
         real.look(number, tile)
     assert list(real.learn()) == []  # found where the map left them

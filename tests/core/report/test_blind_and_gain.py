@@ -12,7 +12,7 @@ from napari_organoid_synth.core.gain.table import gain_sentences, gain_table
 from report_project import EVIL, arm
 
 
-def test_a_blind_test_is_told_with_its_interval_and_what_fooled(project, read):
+def test_a_blind_test_shows_its_intervals_and_convincing_samples(project, read):
     assert "Blind test" not in read(project).headings
     session = make_session(project, BlindSettings(number=2, samples="all", observer=EVIL, seed=1))
     for question, (picture,) in enumerate(session.questions):  # everything is called real

@@ -14,12 +14,13 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Finished, Progress, Warned
 from napari_organoid_synth.core.metrics.memorisation import MANIFOLD
 from napari_organoid_synth.core.metrics.settings import ScoreSettings
-from napari_organoid_synth.core.pairs.loading import PairTable, add_pair, split_table
+from napari_organoid_synth.core.pairs.loading import PairTable, add_pair, load_pairs, split_table
 from napari_organoid_synth.core.pairs.pair import SamplePair, Source
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.registry import EXTRACTORS
 from napari_organoid_synth.core.report.report import write_report
 from napari_organoid_synth.core.samples.store import SampleStore
+from napari_organoid_synth.core.scores.arrays import score_sets
 from napari_organoid_synth.core.scores.score import score
 from napari_organoid_synth.core.scores.storage import SetScores, read_set_scores
 from napari_organoid_synth.core.scores.table import sentences, table
@@ -59,6 +60,34 @@ def scored(project: Project, **changes: Any) -> tuple[list[SetScores], list[Any]
     events = list(score(project, settings, Control()))
     assert isinstance(events[-1], Finished)
     return [SetScores.parse(one) for one in events[-1].result["sets"]], events
+
+
+def test_arrays_without_a_project_get_the_same_scores(project: Project) -> None:
+    split_table(PairTable.from_file(project.pairs_path), test=0).to_file(project.pairs_path)
+    sets, _ = scored(project)
+    real = load_pairs(project)
+    with SampleStore(project.samples_path) as store:
+        made = [store.pair(row.id) for row in store.rows() if row.run == "thief"]
+    settings = ScoreSettings(extractor="random", device="cpu")
+    steps: list[Progress] = []
+    found = score_sets(
+        [(pair.image, pair.labels) for pair in real],
+        [(pair.image[0], pair.labels) for pair in made],
+        settings,
+        progress=steps.append,
+    )
+    of_run = next(one for one in sets if one.run == "thief")
+    assert found.scores == of_run.scores
+    assert found.variety == of_run.variety
+    assert found.memorisation == of_run.memorisation.replace(ssim_copies=None)
+    assert sentences(found)[0].startswith("100% lie nearer to a real tile")
+    assert steps[-1].step == steps[-1].total == 100
+
+
+def test_too_few_arrays_are_refused() -> None:
+    with pytest.raises(UserError, match=r"There are 3 real tiles of 64 px and 2 synthetic pairs\. Expected at least 8"):
+        score_sets([scene(seed, SIDE, 9) for seed in range(3)], [scene(seed, SIDE, 9) for seed in range(2)],
+                   ScoreSettings(extractor="random"))  # fmt: skip
 
 
 def test_a_project_from_scores_to_table_and_again(project: Project) -> None:

@@ -1,4 +1,4 @@
-"""The watch: what its numbers are, when it warns, when it stops, and that resuming changes nothing."""
+"""The monitor: what its numbers are, when it warns, when it stops, and that resuming changes nothing."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.runs.run import Run, new_generator
 from napari_organoid_synth.core.simulators.simulate import em
-from napari_organoid_synth.core.training import train as train_module
+from napari_organoid_synth.core.training import meter as meter_module
 from napari_organoid_synth.core.training.dataset import PairDataset
 from napari_organoid_synth.core.training.monitor import (
     CHUNK,
     SAMPLES,
-    Look,
+    Assessment,
+    Monitor,
     Scale,
-    Watch,
     features,
     mean_distance,
 )
@@ -85,9 +85,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return em_project(tmp_path_factory.mktemp("project"), 3)
 
 
-def watch_on(dataset: PairDataset, draw: Any, **train: Any) -> Watch:
+def monitor_on(dataset: PairDataset, draw: Any, **train: Any) -> Monitor:
     recipe = RECIPE.replace(train=RECIPE.train.replace(**train))
-    return Watch(Drawer(draw), dataset, recipe)  # type: ignore[arg-type]
+    return Monitor(Drawer(draw), dataset, recipe)  # type: ignore[arg-type]
 
 
 def real(dataset: PairDataset) -> Any:
@@ -174,14 +174,14 @@ def test_one_picture_for_each_class_is_a_collapse(dataset: PairDataset) -> None:
         def sample(self, rng: Sequence[torch.Generator], **told: Any) -> Tensor:
             return torch.where(told["image_class"][:, None, None, None] == 0, real[:1], -real[:1])
 
-    told = Watch(OneForEach(None), graded, RECIPE).look(2).diversity  # type: ignore[arg-type]
-    mixed = Watch(Drawer(lambda rng: real[0] if torch.rand(1, generator=rng) < 0.5 else -real[0]), graded, RECIPE)  # type: ignore[arg-type]
+    told = Monitor(OneForEach(None), graded, RECIPE).assess(2).diversity  # type: ignore[arg-type]
+    mixed = Monitor(Drawer(lambda rng: real[0] if torch.rand(1, generator=rng) < 0.5 else -real[0]), graded, RECIPE)  # type: ignore[arg-type]
     assert told == pytest.approx(0, abs=1e-6)
-    assert (mixed.look(2).diversity or 0) > 0.4
+    assert (mixed.assess(2).diversity or 0) > 0.4
 
 
 def test_real_tiles_are_diverse_and_collapsed_samples_are_not(dataset: PairDataset) -> None:
-    good, bad = (watch_on(dataset, draw(dataset)).look(2) for draw in (real, collapsed))
+    good, bad = (monitor_on(dataset, draw(dataset)).assess(2) for draw in (real, collapsed))
     assert good.diversity is not None
     assert 0.8 < good.diversity < 1.2
     assert bad.diversity is not None
@@ -192,21 +192,21 @@ def test_real_tiles_are_diverse_and_collapsed_samples_are_not(dataset: PairDatas
 
 
 def test_real_tiles_never_trigger_the_alarm(dataset: PairDataset) -> None:
-    watch = watch_on(dataset, real(dataset))
-    assert [watch.look(step).warning for step in range(2, 42, 2)] == [""] * 20
+    monitor = monitor_on(dataset, real(dataset))
+    assert [monitor.assess(step).warning for step in range(2, 42, 2)] == [""] * 20
 
 
 def test_a_collapse_is_said_once_per_episode_with_what_to_do(dataset: PairDataset) -> None:
     good, bad = real(dataset), collapsed(dataset)
-    watch = watch_on(dataset, good, checkpoint_every=4)
+    monitor = monitor_on(dataset, good, checkpoint_every=4)
     said = {}
     for step, draw in enumerate([good, good, bad, bad, bad, good, bad, bad], 1):
-        watch.gan.draw = draw  # type: ignore[attr-defined]
-        watch._every = 2
-        if warning := watch.look(2 * step).warning:
+        monitor.generator.draw = draw  # type: ignore[attr-defined]
+        monitor._every = 2
+        if warning := monitor.assess(2 * step).warning:
             said[2 * step] = warning
     assert list(said) == [6, 14]
-    number = watch.look(16).diversity
+    number = monitor.assess(16).diversity
     assert number is not None
     assert said[6] == (
         f"The samples look nearly alike (diversity {100 * number:.0f} % of the real tiles): the generator has "
@@ -215,21 +215,21 @@ def test_a_collapse_is_said_once_per_episode_with_what_to_do(dataset: PairDatase
 
 
 def test_samples_that_never_varied_are_given_time(dataset: PairDataset) -> None:
-    watch = watch_on(dataset, collapsed(dataset))
-    warnings = [watch.look(step).warning for step in range(2, 42, 2)]
+    monitor = monitor_on(dataset, collapsed(dataset))
+    warnings = [monitor.assess(step).warning for step in range(2, 42, 2)]
     assert [bool(warning) for warning in warnings] == [False] * 9 + [True] + [False] * 10
     assert "the generator does not learn to vary. Lower the learning rate" in warnings[9]
 
 
 def test_samples_that_are_not_finite_and_tiles_that_are_all_alike_give_no_number(dataset: PairDataset) -> None:
-    broken = watch_on(dataset, lambda rng: torch.full((3, 64, 64), math.nan)).look(2)
-    assert broken == Look()
+    broken = monitor_on(dataset, lambda rng: torch.full((3, 64, 64), math.nan)).assess(2)
+    assert broken == Assessment()
     assert broken.stats == {}
     pair = em(0, 64)
     alike = PairDataset(
         [pair], list_tiles([pair], TileSettings(size=64, turn=False, flip=False)), dataset.codec, "joint"
     )
-    assert watch_on(alike, real(dataset)).look(2) == Look()
+    assert monitor_on(alike, real(dataset)).assess(2) == Assessment()
 
 
 def test_how_often_it_looks_follows_from_the_recipe(dataset: PairDataset) -> None:
@@ -239,31 +239,31 @@ def test_how_often_it_looks_follows_from_the_recipe(dataset: PairDataset) -> Non
         drawn.append(1)
         return torch.rand(3, 64, 64, generator=rng)
 
-    watch = watch_on(dataset, draw, batch=4, preview_every=20, checkpoint_every=150)
-    assert [step for step in range(1, 301) if watch.due(step)] == [60, 120, 150, 180, 240, 300]
+    monitor = monitor_on(dataset, draw, batch=4, preview_every=20, checkpoint_every=150)
+    assert [step for step in range(1, 301) if monitor.due(step)] == [60, 120, 150, 180, 240, 300]
     counts = []
     for step in (60, 150):
         drawn.clear()
-        watch.look(step)
+        monitor.assess(step)
         counts.append(len(drawn))
     assert counts == [SAMPLES, 25]
-    assert watch.look(150) == watch.look(150)
+    assert monitor.assess(150) == monitor.assess(150)
     assert len(drawn) == 25  # the same step is drawn once
     assert CHUNK < 25
 
 
-def test_waiting_counts_checkpoints_and_improvement_starts_anew(
+def test_waiting_counts_checkpoints_and_improvement_resets_them(
     dataset: PairDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from napari_organoid_synth.core.training import monitor as module
 
     values = iter([5.0, 3.0, 3.0, 4.0, 2.0, 2.5, 2.1])
     monkeypatch.setattr(module, "kernel_distance", lambda x, y: next(values))
-    watch = watch_on(dataset, real(dataset), stop_after=2)
+    monitor = monitor_on(dataset, real(dataset), stop_after=2)
     found = []
     for step in range(2, 16, 2):
-        watch.look(step)
-        found.append((watch.best_step, watch.waited, watch.enough))
+        monitor.assess(step)
+        found.append((monitor.best_step, monitor.waited, monitor.should_stop))
     assert found == [
         (2, 0, False), (4, 0, False), (4, 1, False), (4, 2, True), (10, 0, False), (10, 1, False), (10, 2, True),
     ]  # fmt: skip
@@ -271,14 +271,14 @@ def test_waiting_counts_checkpoints_and_improvement_starts_anew(
 
 def test_what_it_remembers_comes_back(dataset: PairDataset) -> None:
     draws = [real(dataset)] * 2 + [collapsed(dataset)] * 4
-    whole = watch_on(dataset, None)
-    halves = [watch_on(dataset, None) for _ in range(2)]
+    whole = monitor_on(dataset, None)
+    halves = [monitor_on(dataset, None) for _ in range(2)]
     for step, draw in enumerate(draws, 1):
-        for watch in (whole, halves[step > 3]):
-            watch.gan.draw = draw  # type: ignore[attr-defined]
-            look = watch.look(2 * step)
+        for monitor in (whole, halves[step > 3]):
+            monitor.generator.draw = draw  # type: ignore[attr-defined]
+            found = monitor.assess(2 * step)
         if step == 3:
-            numbers = json.loads(json.dumps({**halves[0].numbers, **look.stats}))
+            numbers = json.loads(json.dumps({**halves[0].numbers, **found.stats}))
             halves[1].restore(numbers, 6)
     assert whole.numbers == halves[1].numbers
     assert whole.numbers["watch/alarmed"] == 1
@@ -293,15 +293,15 @@ def progress(events: list[Event], name: str) -> dict[int, float]:
 
 def scripted(monkeypatch: pytest.MonkeyPatch, values: dict[int, float]) -> None:
     """Let the kernel distance of checkpoints be what a test says."""
-    plain = Watch.look
+    plain = Monitor.assess
 
-    def look(self: Watch, step: int, saved: bool = False) -> Look:
+    def assess(self: Monitor, step: int, at_checkpoint: bool = False) -> Assessment:
         from napari_organoid_synth.core.training import monitor as module
 
         monkeypatch.setattr(module, "kernel_distance", lambda x, y: values[step])
-        return plain(self, step, saved)
+        return plain(self, step, at_checkpoint)
 
-    monkeypatch.setattr(Watch, "look", look)
+    monkeypatch.setattr(Monitor, "assess", assess)
 
 
 def test_curves_and_checkpoints_hold_the_numbers(project: Project, tmp_path: Path) -> None:
@@ -322,7 +322,7 @@ def test_the_watch_does_not_touch_the_training(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     list(train(project, RECIPE, Control(), tmp_path / "watched"))
-    monkeypatch.setattr(Watch, "look", lambda *_, **__: Look())
+    monkeypatch.setattr(Monitor, "assess", lambda *_, **__: Assessment())
     list(train(project, RECIPE, Control(), tmp_path / "alone"))
     first, second = (Run(tmp_path / name).read()[1] for name in ("watched", "alone"))
     assert all(torch.equal(value, second[key]) for key, value in first.items())
@@ -346,7 +346,7 @@ def test_it_stops_early_keeps_the_best_and_stays_stopped(
     again = list(train(project, recipe, Control(), tmp_path / "run", resume=True))
     assert not any(isinstance(event, Saved) for event in again)
     more = list(train(project, recipe.override("train.stop_after=5"), Control(), tmp_path / "run", resume=True))
-    assert more[-1].step == 20  # step 12 was better: the counting began anew
+    assert more[-1].step == 20  # step 12 was better: the count was reset
     assert run.best() == 12
 
 
@@ -357,7 +357,7 @@ def test_a_resumed_training_warns_scores_and_stops_as_an_uninterrupted_one(
     recipe = RECIPE.override(
         "train.steps=12", "train.checkpoint_every=4", "train.preview_every=100", "train.keep=9", "train.stop_after=1"
     )
-    monkeypatch.setattr(train_module, "REPORT_SECONDS", 0.0)
+    monkeypatch.setattr(meter_module, "REPORT_SECONDS", 0.0)
     scripted(monkeypatch, {3: 9, 4: 0.1, 5: 9, 8: 0.2, 12: 0})
     whole = list(train(project, recipe, Control(), tmp_path / "whole"))
     control = Control()

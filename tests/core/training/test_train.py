@@ -28,8 +28,9 @@ from napari_organoid_synth.core.job import (
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.runs.run import Run, new_generator, read_preview
-from napari_organoid_synth.core.training import train as train_module
-from napari_organoid_synth.core.training.train import estimate, train
+from napari_organoid_synth.core.training import session as session_module
+from napari_organoid_synth.core.training.estimate import StepTiming
+from napari_organoid_synth.core.training.train import train
 from simulated import em_project
 
 RECIPE = Recipe.parse(
@@ -162,12 +163,11 @@ def test_full_memory_halves_the_batch(project: Project, tmp_path: Path, monkeypa
         return real_step(self, batch, *args)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Pix2Pix, "step", step)
-    monkeypatch.setattr(
-        train_module, "measure", lambda *_: {"precision": "float32", "seconds_per_step": 1, "gflop_per_image": 1}
-    )
+    timing = StepTiming(precision="float32", seconds_per_step=1, gflop_per_image=1)
+    monkeypatch.setattr(session_module, "time_steps", lambda *_: timing)
     events = list(train(project, RECIPE, Control(), tmp_path / "run"))
     (warning,) = of(Warned, events)
-    assert "going on with 1 tiles per step" in warning.text  # type: ignore[attr-defined]
+    assert "Memory was full: continuing with 1 tile per step." in warning.text  # type: ignore[attr-defined]
     assert events[-1].step == 10
     run = Run(tmp_path / "run")
     assert run.load(new_generator(run.recipe, run.spec)).numbers["batch"] == 1
@@ -192,15 +192,6 @@ def test_no_usable_tile(project: Project, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="None of"):
         next(train(project, RECIPE.override("tiles.min_objects=50"), Control(), tmp_path / "run"))
     assert not (tmp_path / "run" / "recipe.yaml").exists()
-
-
-def test_estimate(project: Project) -> None:
-    found = estimate(project, RECIPE.override("train.precision=auto"))
-    assert set(found) == {"needed_gb", "free_gb", "seconds_per_step", "minutes"}
-    assert 0.1 < found["needed_gb"] < 16
-    assert found["seconds_per_step"] > 0
-    assert found["minutes"] == pytest.approx(found["seconds_per_step"] * 10 / 60, abs=0.06)
-    assert not list(project.path.glob("runs/*/recipe.yaml"))
 
 
 def test_settings_and_names_load_no_torch() -> None:

@@ -25,7 +25,7 @@ from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.runs.run import Run, new_generator
 from napari_organoid_synth.core.runs.settings import ShareSettings
-from napari_organoid_synth.core.runs.sharing import write_bundle
+from napari_organoid_synth.core.runs.sharing import write_model_file
 from napari_organoid_synth.core.simulators.simulate import em
 from napari_organoid_synth.core.training.dataset import PairDataset, TileSampler
 from napari_organoid_synth.core.training.train import train
@@ -141,7 +141,7 @@ def test_frozen_layers_stay_also_when_resumed(project: Project, tmp_path: Path) 
 
 def test_a_run_elsewhere_and_a_model_file_give_the_same(project: Project, tmp_path: Path) -> None:
     run = source(project)
-    write_bundle(run, tmp_path / "model.synth", ShareSettings(licence="MIT", checkpoint="newest"))
+    write_model_file(run, tmp_path / "model.synth", ShareSettings(licence="MIT", checkpoint="newest"))
     begin(project, starting(), tmp_path / "expected")
     expected = Run(tmp_path / "expected").read()[1]
     for number, place in enumerate([run.path, *sorted(tmp_path.glob("*.*"))]):
@@ -164,7 +164,7 @@ def test_which_checkpoint(project: Project, tmp_path: Path) -> None:
         begin(project, starting("source", "start.checkpoint=3"), tmp_path / "other")
 
 
-def test_what_differs_starts_anew(project: Project, tmp_path: Path) -> None:
+def test_what_differs_keeps_random_values(project: Project, tmp_path: Path) -> None:
     events = begin(project, starting("source", "draws=images"), tmp_path / "images")
     run = source(project)
     shapes = {key: value.shape for key, value in run.read()[1].items() if key.startswith("network/")}
@@ -172,12 +172,15 @@ def test_what_differs_starts_anew(project: Project, tmp_path: Path) -> None:
     left = [key for key, shape in shapes.items() if images[key].shape != shape]
     total, one = len(shapes), len(left)
     assert 0 < one < 10
-    words = f"Took over {total - one} of {total} tensors from run source; {one} start anew because the channels differ."
+    taken = f"Took over {total - one} of {total} tensors from run source"
+    words = f"{taken}; {one} keep random values because the channels differ."
     assert warned(events)[0] == words
     fresh = new_generator(Run(tmp_path / "images").recipe, Run(tmp_path / "images").spec).state()[0]
     assert all(fresh[key].shape == images[key].shape for key in left)
     wider = begin(project, starting("source", "gan.latent=50"), tmp_path / "latent")
-    assert warned(wider)[0].endswith("2 start anew because the settings differ.")  # the first layer, and its average
+    assert warned(wider)[0].endswith(
+        "2 keep random values because the settings differ."
+    )  # the first layer, and its average
 
 
 FIRST_AND_LAST = {
@@ -189,7 +192,7 @@ FIRST_AND_LAST = {
 
 
 @pytest.mark.parametrize("name", FIRST_AND_LAST)
-def test_only_what_touches_pixels_starts_anew_with_other_channels(name: str) -> None:
+def test_with_other_channels_only_what_touches_pixels_keeps_random_values(name: str) -> None:
     small = {"generator_channels": 8, "discriminator_channels": 8, "channels": 64, "max_channels": 16, "latent": 8}
     recipe = Recipe.parse({"gan": name, "tiles": {"size": 64}})
     fields = type(recipe.gan).model_fields
@@ -199,14 +202,14 @@ def test_only_what_touches_pixels_starts_anew_with_other_channels(name: str) -> 
     before, initial = old.state()[0], fresh.state()[0]
     taken, left = new.load_matching_weights(before)
     after = {key: value for key, value in new.state()[0].items() if key.split("/")[1] in new.transferable()}
-    anew = {key for key, value in after.items() if before[key].shape != value.shape}
-    assert (len(after) - len(anew), len(anew)) == (taken, left)
-    assert anew
+    random = {key for key, value in after.items() if before[key].shape != value.shape}
+    assert (len(after) - len(random), len(random)) == (taken, left)
+    assert random
     for key, value in after.items():
         network, layer = key.split("/")[1:]
-        assert torch.equal(value, (initial if key in anew else before)[key]), key
-        assert (key in anew) <= bool(re.match(FIRST_AND_LAST[name], f"{network}.{layer}")), key
-        if network == "average" and key in anew:
+        assert torch.equal(value, (initial if key in random else before)[key]), key
+        assert (key in random) <= bool(re.match(FIRST_AND_LAST[name], f"{network}.{layer}")), key
+        if network == "average" and key in random:
             assert torch.equal(value, after[f"network/generator/{layer}"])
 
 
@@ -245,15 +248,15 @@ def test_other_data_other_classes_other_channels(project: Project, tmp_path: Pat
     count = sum(key.startswith("network/") for key in run.read()[1])
     assert (run.spec.image_channels, source(project).spec.image_channels) == (3, 1)
     assert warned(events)[0] == (
-        f"Took over {count - 5} of {count} tensors from run source; 5 start anew because the channels differ; "
-        "mitochondria, membranes there, wall, gap here."
+        f"Took over {count - 5} of {count} tensors from run source; 5 keep random values because the channels differ"
+        "; mitochondria, membranes there, wall, gap here."
     )
     assert set(run.metadata.data) == {"c0", "c1", "em0 (run source)", "em1 (run source)"}
     assert run.read()[0].step == 1
 
 
 def test_a_note_of_one_tensor_is_in_the_singular() -> None:
-    from napari_organoid_synth.core.training.transfer import Weights, take_over
+    from napari_organoid_synth.core.training.transfer import Weights, transfer_weights
 
     class One(Generator):
         def __init__(self) -> None:
@@ -271,8 +274,8 @@ def test_a_note_of_one_tensor_is_in_the_singular() -> None:
         def sample(self, *_: Any, **__: Any) -> Any: ...
 
     weights = Weights("run a", "", {"network/generator/bias": torch.zeros(2)}, "one", PairSpec(16, 1, 1))
-    assert take_over(One(), "one", weights) == (
-        "took over 1 of 2 tensors from run a; 1 starts anew because the settings differ"
+    assert transfer_weights(One(), "one", weights) == (
+        "took over 1 of 2 tensors from run a; 1 keeps random values because the settings differ"
     )
 
 

@@ -181,7 +181,7 @@ def test_a_bar_is_where_the_originals_are(qtbot):
     y = round(row.fontMetrics().height() * 1.5 + 2 * 4) + 4  # through the bar, beside the thin line and the dot
     ratio = image.width() / 300
     colours = [image.pixelColor(round(x * ratio), round(y * ratio)).name() for x in range(300)]
-    from napari_organoid_synth.widgets.shared.cards import theme_colour
+    from napari_organoid_synth.widgets.shared.theme import theme_colour
 
     blue = np.flatnonzero([colour == theme_colour("current") for colour in colours])
     column = row.fontMetrics().horizontalAdvance("▲ nearer ") + 4

@@ -5,7 +5,9 @@ from __future__ import annotations
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QHBoxLayout, QPushButton
 
-from napari_organoid_synth.widgets.shared.dock import ColumnDock, combo_box, in_order
+from napari_organoid_synth.widgets.shared.controls import combo_box
+from napari_organoid_synth.widgets.shared.dock import ColumnDock
+from napari_organoid_synth.widgets.shared.tab_order import in_order
 
 
 def test_tab_follows_the_layout_and_not_the_order_of_making(qtbot, make_napari_viewer):

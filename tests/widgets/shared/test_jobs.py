@@ -11,7 +11,9 @@ import pytest
 from napari_organoid_synth.core.generators.dcgan_config import DcganConfig
 from napari_organoid_synth.core.job import Failed, Finished, JobFolder, Previewed, Progress, Started, to_line
 from napari_organoid_synth.core.recipe import Recipe
-from napari_organoid_synth.widgets.shared.jobs import JobRunner, command_text, preview_path
+from napari_organoid_synth.widgets.shared.command_text import command_text
+from napari_organoid_synth.widgets.shared.job_process import preview_path
+from napari_organoid_synth.widgets.shared.jobs import JobRunner
 
 
 @pytest.fixture

@@ -98,10 +98,11 @@ def test_files_and_sets_dropped_on_the_canvas_open_as_layers(tmp_path, make_napa
     from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
     from qtpy.QtGui import QDropEvent
 
-    from napari_organoid_synth.widgets.shared.workspace import Workspace
+    from napari_organoid_synth.widgets.shared.canvas_drop import watch_canvas
 
     viewer = make_napari_viewer()
-    workspace = Workspace.of(viewer)
+    watching = watch_canvas(viewer)
+    assert watch_canvas(viewer) is watching
     manifest = make_set(tmp_path / "set", [make_pair("a"), make_pair("b", size=(30, 22))])
     image, labels = write_pair(tmp_path, make_pair("c"))
     canvas = viewer.window._qt_viewer
@@ -112,14 +113,14 @@ def test_files_and_sets_dropped_on_the_canvas_open_as_layers(tmp_path, make_napa
         action, button, key = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
         event = QDropEvent(QPointF(50, 50), action, mime, button, key)
         # Qt delivers a drop only after a real drag has entered the widget; the filter is what such a drop meets first
-        assert workspace.eventFilter(canvas, event)
+        assert watching.eventFilter(canvas, event)
         assert event.isAccepted()
 
     drop(manifest.parent)
-    qtbot.waitUntil(lambda: [layer.name for layer in viewer.layers] == ["a", "a mask", "b", "b mask"])
+    qtbot.waitUntil(lambda: [layer.name for layer in viewer.layers] == ["a", "a mask", "b", "b mask"], timeout=20_000)
     viewer.layers.clear()
     drop(labels, image)
-    qtbot.waitUntil(lambda: [layer.name for layer in viewer.layers] == ["c", "c mask"])
+    qtbot.waitUntil(lambda: [layer.name for layer in viewer.layers] == ["c", "c mask"], timeout=20_000)
 
 
 def test_an_export_of_several_sizes_is_separate_layers(tmp_path):

@@ -13,7 +13,9 @@ from napari_organoid_synth.core.pairs.table import PairEntry, PairTable
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.widgets.shared import workspace as _workspace
-from napari_organoid_synth.widgets.shared.workspace import Workspace, new_project_folder, recent_projects, short
+from napari_organoid_synth.widgets.shared.project_choice import short
+from napari_organoid_synth.widgets.shared.project_folders import new_project_folder, recent_projects
+from napari_organoid_synth.widgets.shared.workspace import Workspace
 
 
 @pytest.fixture

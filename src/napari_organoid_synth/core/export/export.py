@@ -29,6 +29,15 @@ def export(project: Project, settings: ExportSettings, control: Control) -> Iter
     disk space, there is no partial export. Samples flagged as copies of a real image are left out unless the settings
     give a reason; the manifest then names them and the reason.
 
+    Parameters
+    ----------
+    project : Project
+        With accepted samples.
+    settings : ExportSettings
+        Layouts, folder, share to put aside, and whether real pairs are included.
+    control : Control
+        Cancel is honoured after the pair in progress; nothing is left then.
+
     Yields
     ------
     Event

@@ -1,1 +1,1 @@
-"""Generators: one file each."""
+"""Generators, one file each, and the parts that they share."""

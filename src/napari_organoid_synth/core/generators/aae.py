@@ -1,4 +1,4 @@
-"""Adversarial autoencoder (Makhzani 2015, arXiv 1511.05644): copies through a code that is made to look like noise."""
+"""Adversarial autoencoder (Makhzani 2015, arXiv 1511.05644): reconstructs pairs from codes that resemble noise."""
 
 from __future__ import annotations
 
@@ -30,33 +30,35 @@ if TYPE_CHECKING:
     from napari_organoid_synth.core.codec.spec import PairSpec
     from napari_organoid_synth.core.generators.batch import Batch
 
-SMALLEST = 8  # px, where convolutions end and the code begins
-MEMORY = 0.995  # of `CodeCloud`, per step: some 200 steps count
+SMALLEST = 8
+"""Size at which convolutions end and the code begins, px."""
+DECAY = 0.995
+"""Of `CodeCloud`, per step: about 200 steps count."""
 ADVERSARIAL: dict[str, Adversarial] = {"bce": "bce", "bce_l1": "bce_l1", "least_squares": "lsgan", "poisson": "poisson"}
 
 
 class Encoder(nn.Module):
-    """Samples (N, C, Y, X) to codes: features, then a linear layer.
+    """Network from samples (N, C, Y, X) to codes: features, then a linear layer.
 
     Parameters
     ----------
     features : nn.Sequential
         To (N, F).
-    found : int
+    width : int
         F.
     code : int
-        Numbers in a code.
+        Length of a code.
     spread : bool
-        Whether a code is drawn from N(μ, σ²) that the encoder names, or is μ itself.
+        Whether a code is drawn from N(μ, σ²), both predicted, or is μ itself.
     """
 
-    def __init__(self, features: nn.Sequential, found: int, code: int, spread: bool) -> None:
+    def __init__(self, features: nn.Sequential, width: int, code: int, spread: bool) -> None:
         super().__init__()
         self.features, self.spread = features, spread
-        self.last = nn.Linear(found, 2 * code if spread else code)
+        self.last = nn.Linear(width, 2 * code if spread else code)
 
     def forward(self, x: Tensor, rng: torch.Generator | None = None) -> Tensor:
-        """Codes (N, L) float32; μ when no ``rng`` is given or codes have no spread, else μ + σ · N(0, 1)."""
+        """Compute codes (N, L) float32: μ without ``rng`` or spread, else μ + σ · N(0, 1)."""
         numbers: Tensor = self.last(self.features(x)).float()
         if not self.spread:
             return numbers
@@ -67,19 +69,19 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Codes (N, L) to samples (N, C, Y, X) float32 in [-1, 1]."""
+    """Network from codes (N, L) to samples (N, C, Y, X) float32 in [-1, 1]."""
 
     def __init__(self, layers: nn.Sequential) -> None:
         super().__init__()
         self.layers = layers
 
     def forward(self, codes: Tensor) -> Tensor:
-        """Draw what belongs to the codes."""
+        """Draw the samples of codes."""
         return torch.tanh(self.layers(codes).float())
 
 
 def conv_autoencoder(channels: int, tile: int, config: AaeConfig) -> nn.ModuleDict:
-    """Halved down to 8 × 8 px and up again; group norm except in the first layer.
+    """Build an autoencoder that halves tiles down to 8 × 8 px and doubles them; group norm but in the first layer.
 
     At 256 px the encoder has 32, 64, 128, 256, 256 feature maps, the decoder 256 (at 8 px), 256, 128, 64, 32, 16.
     """
@@ -106,7 +108,7 @@ def conv_autoencoder(channels: int, tile: int, config: AaeConfig) -> nn.ModuleDi
 
 
 def mlp_autoencoder(channels: int, tile: int, config: AaeConfig) -> nn.ModuleDict:
-    """Two hidden layers each way, the code drawn from a normal distribution that the encoder names."""
+    """Build an autoencoder of two hidden layers each way, with codes from a predicted normal distribution."""
     values, width = channels * tile**2, config.width
     features = nn.Sequential(
         nn.Flatten(), nn.Linear(values, width), nn.LeakyReLU(0.2), nn.Linear(width, width), nn.LeakyReLU(0.2)
@@ -123,7 +125,7 @@ def mlp_autoencoder(channels: int, tile: int, config: AaeConfig) -> nn.ModuleDic
 
 
 def latent_critic(code: int, width: int) -> nn.Sequential:
-    """Logits (N, 1) of codes (N, L): positive means "drawn from N(0, 1)"."""
+    """Build a network to logits (N, 1) of codes (N, L): positive means "drawn from N(0, 1)"."""
     return nn.Sequential(
         nn.Linear(code, width),
         nn.LeakyReLU(0.2),
@@ -134,10 +136,10 @@ def latent_critic(code: int, width: int) -> nn.Sequential:
 
 
 class CodeCloud(nn.Module):
-    """Where the codes of real tiles lie: their running mean (L,) and covariance (L, L), at first those of N(0, 1).
+    """Running mean (L,) and covariance (L, L) of the codes of real tiles, initially those of N(0, 1).
 
-    The discriminator never brings the codes quite to N(0, 1); a decoder draws blobs for codes that it never met. A
-    normal distribution fitted to the codes meets them better (Ghosh 2020, arXiv 1903.12436, section 4).
+    The discriminator never brings the codes completely to N(0, 1), and a decoder draws blobs for codes unlike those of
+    the training. A normal distribution fitted to the codes matches them better (Ghosh 2020, arXiv 1903.12436, 4).
     """
 
     mean: Tensor
@@ -149,24 +151,24 @@ class CodeCloud(nn.Module):
         self.register_buffer("covariance", torch.eye(code))
 
     @torch.no_grad()
-    def watch(self, codes: Tensor) -> None:
-        """Take the codes (N, L) of one step in."""
+    def update(self, codes: Tensor) -> None:
+        """Update mean and covariance with the codes (N, L) of one step."""
         away = codes - self.mean
-        self.covariance.lerp_(away.T @ away / len(codes), 1 - MEMORY)
-        self.mean.lerp_(codes.mean(0), 1 - MEMORY)
+        self.covariance.lerp_(away.T @ away / len(codes), 1 - DECAY)
+        self.mean.lerp_(codes.mean(0), 1 - DECAY)
 
     def place(self, noise: Tensor, variety: float = 1.0) -> Tensor:
-        """Codes (N, L) from numbers (N, L) of N(0, 1); ``variety`` 0 gives the mean code."""
-        room = 1e-6 * torch.eye(len(self.mean), device=noise.device)  # some directions may be without any spread
+        """Transform noise (N, L) of N(0, 1) to codes (N, L); ``variety`` 0 gives the mean code."""
+        room = 1e-6 * torch.eye(len(self.mean), device=noise.device)  # some directions may have no spread
         spread: Tensor = torch.linalg.cholesky(self.covariance + room)
         return self.mean + variety * noise @ spread.T
 
 
 class Aae(LatentGenerator):
-    """A joint generator: the decoder of an autoencoder whose codes a discriminator cannot tell from N(0, 1).
+    """A joint generator: the decoder of an autoencoder whose codes a discriminator cannot distinguish from N(0, 1).
 
     A step improves encoder and decoder by (1 - w) · reconstruction + w · adversarial, then the discriminators. The
-    adversarial part is the verdict on the codes, with an image critic also that on the copies, and with
+    adversarial part is the loss of the codes, with an image critic also that of the copies, and with
     ``perceptual_wasserstein`` 100 × the distance between features of copies and originals.
     """
 
@@ -184,7 +186,7 @@ class Aae(LatentGenerator):
             "discriminator_latent": latent_critic(config.code, config.width),
         }
         if config.judges_images:
-            # a gradient penalty is the slope of one sample's verdict: norms are left out, as published
+            # a gradient penalty needs independent samples: no norms, as published
             norm: Norm = "none" if self.penalised else "instance"
             judge = trained["discriminator_image"] = PatchDiscriminator(channels, config.discriminator_channels, norm)
             init_weights(judge)
@@ -196,7 +198,7 @@ class Aae(LatentGenerator):
         self._networks = trained | {"codes": self.cloud}
 
     def networks(self) -> dict[str, nn.Module]:
-        """Encoder with decoder, the discriminator of codes, that of images if there is one, and where codes lie."""
+        """Encoder with decoder, discriminators of codes and, if chosen, of images, and the distribution of codes."""
         return self._networks
 
     def optimizers(self) -> dict[str, Optimizer]:
@@ -205,17 +207,17 @@ class Aae(LatentGenerator):
 
     @property
     def encoder(self) -> Encoder:
-        """From samples to codes."""
+        """Network from samples to codes."""
         return self._networks["autoencoder"]["encoder"]  # type: ignore[index,no-any-return]
 
     @property
     def decoder(self) -> Decoder:
-        """From codes to samples."""
+        """Network from codes to samples."""
         return self._networks["autoencoder"]["decoder"]  # type: ignore[index,no-any-return]
 
     @property
     def metadata(self) -> dict[str, str]:
-        """Whose features are compared, with name and SHA-256 of their file; a warning about ``wasserstein_plain``."""
+        """Network whose features are compared, name and SHA-256 of its file; a warning about ``wasserstein_plain``."""
         if self.config.loss == "wasserstein_plain":
             return {"loss": "wasserstein_plain bounds no slope; only to reproduce older work"}
         if self.config.features == "vgg19":
@@ -224,13 +226,13 @@ class Aae(LatentGenerator):
 
     @cached_property
     def _vgg19(self) -> tuple[Vgg19, dict[str, str]]:
-        """Loaded when a training asks; drawing samples needs no weight file."""
+        """VGG19, loaded by the first training step; drawing samples needs no weight file."""
         network, notes = load_vgg19(self.config.vgg19_weights)
         channels_last(network.to(self.device))
         return network, notes
 
     def step(self, batch: Batch, rng: torch.Generator, progress: float) -> dict[str, Tensor]:
-        """Encoder and decoder, then the discriminators."""
+        """Train encoder and decoder, then the discriminators."""
         config, real = self.config, batch.joint
         critics = {name: network for name, network in self._networks.items() if name.startswith("discriminator")}
         for critic in critics.values():
@@ -254,7 +256,7 @@ class Aae(LatentGenerator):
         bad = descend(loss, self._networks["autoencoder"], self._optimizers["autoencoder"])
 
         codes, drawn = codes.detach(), drawn.detach()
-        self.cloud.watch(codes)
+        self.cloud.update(codes)
         for name, critic in critics.items():
             set_trainable(critic, True)
             for _ in range(config.steps_of_critics):
@@ -268,7 +270,7 @@ class Aae(LatentGenerator):
         return losses | {"bad": bad}
 
     def _critic_loss(self, critic: nn.Module, real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
-        with self.autocast():  # in one batch: no critic mixes samples
+        with self.autocast():  # in one batch, since no critic mixes samples
             on_real, on_fake = _verdict(critic, torch.cat([real, fake])).chunk(2)
             loss = discriminator_loss(on_real, on_fake, self.adversarial)
         if not self.penalised:
@@ -276,7 +278,7 @@ class Aae(LatentGenerator):
         return loss + self.config.penalty_weight * gradient_penalty(lambda x: _verdict(critic, x), real, fake, rng)
 
     def _feature_distance(self, real: Tensor, drawn: Tensor, seen: list[Tensor]) -> Tensor:
-        """E(φ(x) - φ(x̂))², a mean over layers where there are several; φ itself gets no gradient.
+        """Compute E(φ(x) - φ(x̂))², the mean over layers; φ itself gets no gradient.
 
         ``seen`` are the hidden layers of the image critic, if there is one, for ``drawn``.
         """
@@ -296,14 +298,14 @@ class Aae(LatentGenerator):
 
     @torch.no_grad()
     def draw(self, latents: Tensor, image_class: Tensor | None = None, variety: float = 1.0) -> Tensor:
-        """Image and mask channels of the decoder, for codes spread by ``variety`` as ``samples_from`` says."""
+        """Draw image and mask channels of codes, distributed as ``samples_from`` says, spread by ``variety``."""
         codes = latents * variety if self.config.samples_from == "normal" else self.cloud.place(latents, variety)
         drawn: Tensor = self.decoder(codes)
         return drawn
 
     @torch.no_grad()
     def encode(self, samples: Tensor) -> Tensor:
-        """Codes (N, L) float32 of encoded pairs (N, C + M, Y, X); where codes have a spread, their means."""
+        """Compute codes (N, L) float32 of encoded pairs (N, C + M, Y, X); for codes with a spread their means."""
         codes: Tensor = self.encoder(samples)
         return codes
 
@@ -333,7 +335,7 @@ def _group_norm(width: int) -> list[nn.Module]:
 
 
 def _verdict(critic: nn.Module, x: Tensor) -> Tensor:
-    """Logits, float32; a PatchGAN gives its hidden layers before them."""
+    """Compute logits, float32; a PatchGAN returns its hidden layers before them."""
     outputs = critic(x)
     logits: Tensor = outputs[-1] if isinstance(outputs, list) else outputs
     return logits.float()

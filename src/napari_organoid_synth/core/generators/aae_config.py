@@ -17,7 +17,7 @@ class AaeConfig(GeneratorConfig):
     """Adversarial autoencoder (Makhzani 2015): reconstructs pairs from short codes and draws from new codes."""
 
     kind: ClassVar[Kind] = "joint"
-    title: ClassVar[str] = "AAE – draws image and mask through a short code"
+    title: ClassVar[str] = "AAE – copies through a short code"
     when: ClassVar[str] = (
         "For stable training on few pairs: reconstructs and varies them within minutes; pictures are smooth. New "
         "samples take longer: at 64 px they were still blobs after 1500 steps. Variations of given pairs: Aae.vary, "

@@ -1,11 +1,11 @@
-"""Adaptive discriminator augmentation (Karras 2020, arXiv 2006.06676): as much as the discriminator needs, no more.
+"""Adaptive discriminator augmentation (Karras 2020, arXiv 2006.06676), as strong as the discriminator needs.
 
 Real and generated samples pass through the same random changes, each drawn per sample with probability p, and gradients
 flow back through them. p follows how sure the discriminator is of real tiles. Nothing is read back from a
 graphics card.
 
 Channels of masks take part in the geometry but never in colour, filters, noise or holes. Arrows of a heat flow can turn
-with the plane: a turned flow whose arrows stay as they were is the flow of no mask.
+with the plane: a turned flow whose arrows do not turn belongs to no mask.
 """
 
 from __future__ import annotations
@@ -20,10 +20,14 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.nn import functional
 
-MOST = 0.8  # of p; above 0.85 the changes begin to show in samples
-EVERY = 4  # batches between two adjustments of p
-SHIFT = 0.125  # of the tile: largest move by whole pixels, and deviation of the move by fractions
-POWER = (10 / 13, 1 / 13, 1 / 13, 1 / 13)  # of natural images in four octave bands, lowest first
+MAX_P = 0.8
+"""Upper limit of p; above 0.85 samples begin to show the augmentation."""
+ADJUST_EVERY = 4
+"""Batches between two adjustments of p."""
+SHIFT = 0.125
+"""Share of the tile: largest shift by whole pixels, and standard deviation of shifts by fractions."""
+POWER = (10 / 13, 1 / 13, 1 / 13, 1 / 13)
+"""Power of natural images in four octave bands, lowest first."""
 
 
 class Ada(nn.Module):
@@ -32,11 +36,11 @@ class Ada(nn.Module):
     Parameters
     ----------
     groups : collection of {"blit", "geom", "color", "filter", "noise", "cutout"}
-        What is done, always in this order. Empty: nothing.
+        Kinds of change, always in this order; empty: none.
     image_channels : int
         The first channels are images, the others masks.
     vectors : int, optional
-        Channel of the y component of arrows that turn along, the x component follows; None: all channels are scalars.
+        Channel of the y component of arrows that turn with the plane; the x component follows. None: no arrows.
     stretch : bool
         Whether the geometry may scale two directions differently.
     target : float
@@ -62,7 +66,7 @@ class Ada(nn.Module):
         self.groups, self.image_channels, self.vectors, self.stretch = set(groups), image_channels, vectors, stretch
         self.target, self.kimg = target, kimg
         self.register_buffer("p", torch.zeros(()))
-        self.register_buffer("sign", torch.zeros(()))  # mean over the last four batches, for the eye
+        self.register_buffer("sign", torch.zeros(()))  # mean over the last four batches, to be shown
         self.register_buffer("signs", torch.zeros(()))  # sum since the last adjustment
 
     def forward(self, x: Tensor, rng: torch.Generator) -> Tensor:
@@ -80,8 +84,8 @@ class Ada(nn.Module):
         return torch.cat([image, mask], 1) if mask.shape[1] else image
 
     @torch.no_grad()
-    def adjust(self, logits: Tensor, taken: int) -> None:
-        """Note how a batch of real tiles was judged; move p after every fourth batch.
+    def adjust(self, logits: Tensor, steps_taken: int) -> None:
+        """Record the logits of a batch of real tiles; adjust p after every fourth batch.
 
         p ← clip(p + sign(r - target) · 4 N / (1000 kimg), 0, 0.8), r being the mean sign of the logits.
 
@@ -89,19 +93,19 @@ class Ada(nn.Module):
         ----------
         logits : Tensor (N,)
             Of real tiles.
-        taken : int
-            Batches before this one.
+        steps_taken : int
+            Steps before this one.
         """
         self.signs.add_(logits.sign().mean())
-        if (taken + 1) % EVERY == 0:
-            torch.div(self.signs, EVERY, out=self.sign)
+        if (steps_taken + 1) % ADJUST_EVERY == 0:
+            torch.div(self.signs, ADJUST_EVERY, out=self.sign)
             self.signs.zero_()
-            move = EVERY * len(logits) / (1000 * self.kimg) if self.groups else 0.0
-            self.p.add_((self.sign - self.target).sign() * move).clamp_(0, MOST)
+            move = ADJUST_EVERY * len(logits) / (1000 * self.kimg) if self.groups else 0.0
+            self.p.add_((self.sign - self.target).sign() * move).clamp_(0, MAX_P)
 
 
 def _gate(n: int, rng: torch.Generator, p: Tensor | float) -> Tensor:
-    """Which samples change: (N,) bool."""
+    """Draw which samples change: (N,) bool."""
     return torch.rand(n, generator=rng, device=rng.device) < p
 
 
@@ -119,7 +123,7 @@ def blit(x: Tensor, rng: torch.Generator, p: Tensor, vectors: int | None = None)
 
 
 def copy_pixels(x: Tensor, mirrored: Tensor, turns: Tensor, move: Tensor, vectors: int | None = None) -> Tensor:
-    """Mirror, then turn, then move, in one look-up: values are copied, never blended.
+    """Mirror, then turn, then move, in one look-up: values are copied, not interpolated.
 
     Parameters
     ----------
@@ -150,7 +154,7 @@ def copy_pixels(x: Tensor, mirrored: Tensor, turns: Tensor, move: Tensor, vector
     if vectors is None:
         return found
     y, x = found[:, vectors], mirror * found[:, vectors + 1]
-    signs = 1 - 2 * outside.long()  # the arrow across a mirroring border is turned round
+    signs = 1 - 2 * outside.long()  # the arrow across a mirroring border is reversed
     return _replace(
         found, vectors, (cosine * y - sine * x) * signs[:, 0, :, None], (sine * y + cosine * x) * signs[:, 1, None, :]
     )
@@ -159,7 +163,7 @@ def copy_pixels(x: Tensor, mirrored: Tensor, turns: Tensor, move: Tensor, vector
 def geom(x: Tensor, rng: torch.Generator, p: Tensor, vectors: int | None = None, stretch: bool = True) -> Tensor:
     """Scale, turn, stretch along one direction, turn again, move by fractions: one matrix per sample, one warp.
 
-    On a processor only the samples that change are warped; elsewhere all are, so that nothing has to be waited for.
+    On a processor only the samples that change are warped; elsewhere all are, since a choice would wait for the device.
     """
     n = len(x)
 
@@ -170,7 +174,7 @@ def geom(x: Tensor, rng: torch.Generator, p: Tensor, vectors: int | None = None,
     def normal(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=rng, device=x.device)
 
-    def angle() -> Tensor:  # each with the chance that one of the two happens with p
+    def angle() -> Tensor:  # each with the probability that makes one of the two happen with p
         turn = (torch.rand(n, generator=rng, device=x.device) * 2 - 1) * math.pi
         return drawn(turn, _gate(n, rng, 1 - torch.sqrt(1 - p)))
 
@@ -210,7 +214,7 @@ def warp(x: Tensor, inverse: Tensor, vectors: int | None = None) -> Tensor:
     grid = functional.affine_grid(inverse, [len(x), 1, side, side], align_corners=False)
     found: Tensor = _Sample.apply(x, grid)  # type: ignore[no-untyped-call]
     if vectors is not None:
-        # mirrored an odd number of times: the arrow across that border is turned round
+        # mirrored an odd number of times: the arrow across that border is reversed
         signs = 1 - 2 * torch.remainder(torch.floor((grid + 1) / 2), 2)
         right, down = found[:, vectors + 1] * signs[..., 0], found[:, vectors] * signs[..., 1]
         a, b, _, c, d, _ = (number[:, None, None] for number in inverse.flatten(1).unbind(1))
@@ -254,13 +258,13 @@ class _Spread(Function):
 
 
 def _rotation(angle: Tensor) -> Tensor:
-    """Matrices (N, 2, 2) on (x, y)."""
+    """Return rotation matrices (N, 2, 2) for (x, y)."""
     cosine, sine = torch.cos(angle), torch.sin(angle)
     return torch.stack([cosine, -sine, sine, cosine], 1).view(-1, 2, 2)
 
 
 def _replace(x: Tensor, vectors: int, down: Tensor, right: Tensor) -> Tensor:
-    """The same with other arrows (N, Y, X)."""
+    """Return the same channels with other arrows (N, Y, X)."""
     return torch.cat([x[:, :vectors], torch.stack([down, right], 1), x[:, vectors + 2 :]], 1)
 
 
@@ -268,7 +272,7 @@ def _replace(x: Tensor, vectors: int, down: Tensor, right: Tensor) -> Tensor:
 
 
 def color(image: Tensor, rng: torch.Generator, p: Tensor) -> Tensor:
-    """(x + N(0, 0.2)) · 2^N(0, 0.5), per channel; with three channels luma, hue and saturation instead, as in RGB.
+    """Compute (x + N(0, 0.2)) · 2^N(0, 0.5) per channel; of RGB also change luma, hue and saturation.
 
     Luma is mirrored, hue turned by U(-π, π) about the grey axis, distance from it scaled by 2^N(0, 1).
     """
@@ -298,7 +302,7 @@ def color(image: Tensor, rng: torch.Generator, p: Tensor) -> Tensor:
 
 
 def spectrum(image: Tensor, rng: torch.Generator, p: Tensor) -> Tensor:
-    """Amplify four octave bands by 2^N(0, 1) each, then all alike so that natural images keep their power."""
+    """Amplify four octave bands by 2^N(0, 1) each, then scale so that natural images keep their power."""
     n, channels = image.shape[:2]
     gates = torch.stack([_gate(n, rng, p) for _ in POWER], 1)
     gains = torch.ones(n, len(POWER), device=image.device)
@@ -318,7 +322,7 @@ def spectrum(image: Tensor, rng: torch.Generator, p: Tensor) -> Tensor:
 
 @cache
 def _bands(device: torch.device, dtype: torch.dtype) -> Tensor:
-    """Four filters (4, 29) that add up to the identity: differences of ever wider binomial means, lowest band first."""
+    """Return four filters (4, 29) that add up to the identity: differences of binomial means, lowest band first."""
     means = [torch.ones(1, 1, 1, dtype=torch.float64)]
     for spacing in (1, 2, 4):
         wide = torch.zeros(4 * spacing + 1, dtype=torch.float64)

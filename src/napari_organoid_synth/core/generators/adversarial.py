@@ -1,4 +1,4 @@
-"""The original game (Goodfellow 2014, arXiv 1406.2661): a generator and a discriminator take turns."""
+"""The original adversarial training (Goodfellow 2014, arXiv 1406.2661): generator and discriminator take turns."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class AdversarialGenerator(LatentGenerator):
     """A joint generator: image channels and mask channels in one tensor.
 
-    Samples come from a moving average of the generator; the discriminator sees everything augmented.
+    Samples come from a moving average of the generator; the discriminator sees augmented tiles and samples.
 
     Parameters
     ----------
@@ -64,18 +64,18 @@ class AdversarialGenerator(LatentGenerator):
         return self._optimizers
 
     def batch_size(self, batch: int, progress: float) -> int:
-        """At least two where batch norm sees one number per sample: one alone has no spread."""
+        """Return at least two tiles for fully connected networks: batch norm needs a spread."""
         return max(batch, 2) if isinstance(self.generator, DenseGenerator) else batch
 
     def step(self, batch: Batch, rng: torch.Generator, progress: float) -> dict[str, Tensor]:
-        """Discriminator, generator, average."""
+        """Train discriminator, then generator, and update the average."""
         real, image_class = batch.joint, batch.image_class
         latents = self.latents(rng, len(real))
         set_trainable(self.discriminator, True)
         with self.autocast():
             fake = self.generator(latents, image_class)
         seen_real, seen_fake = self._augment(real, rng), self._augment(fake.detach(), rng)
-        with self.autocast():  # real and fake apart: batch norm would mix their statistics
+        with self.autocast():  # real and fake in two batches: batch norm would mix their statistics
             logits = self.discriminator(seen_real, image_class)
             fake_logits, shared = self.judge_drawn(seen_fake, latents, image_class)
             loss_d = discriminator_loss(logits, fake_logits)
@@ -94,11 +94,11 @@ class AdversarialGenerator(LatentGenerator):
         return {name: value.detach() for name, value in losses.items()} | {"bad": bad}
 
     def judge_drawn(self, drawn: Tensor, latents: Tensor, image_class: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Logits (N,) of what was drawn from latent vectors, and losses that both networks minimise besides."""
+        """Compute logits (N,) of samples drawn from latent vectors, and further losses that both networks minimise."""
         return self.discriminator(drawn, image_class), {}
 
     def draw(self, latents: Tensor, image_class: Tensor | None = None, variety: float = 1.0) -> Tensor:
-        """Image and mask channels of the averaged generator; the latent vectors are shortened by ``variety``."""
+        """Draw image and mask channels with the averaged network from latent vectors times ``variety``."""
         drawn: Tensor = self.average(latents * variety, image_class)
         return drawn
 

@@ -1,4 +1,4 @@
-"""Differentiable augmentation of what a discriminator sees, so that few tiles last (Karras 2020, Zhao 2020).
+"""Differentiable augmentation of the input of a discriminator, for small sets (Karras 2020, Zhao 2020).
 
 Real and generated samples pass through the same random changes and gradients flow through them, so the generator learns
 the data as they are. Every change is drawn per sample with probability p. All work has a fixed size: nothing is read
@@ -10,7 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-SHIFT, HALF = 0.125, 0.5  # largest translation and side of the cut square, shares of the tile
+SHIFT, HALF = 0.125, 0.5
+"""Largest shift, and side of the hole, as shares of the tile."""
 
 
 def augment(
@@ -21,7 +22,7 @@ def augment(
     vectors: int | None = None,
     color: bool = True,
 ) -> Tensor:
-    """Turn, mirror, shift, cut, and change brightness and contrast.
+    """Turn, mirror, shift, cut holes, and change brightness and contrast.
 
     Parameters
     ----------
@@ -30,7 +31,7 @@ def augment(
     rng : torch.Generator
         On the device of ``x``.
     probability : float
-        Chance of each change for each sample; 0 returns ``x`` itself.
+        Probability of each change for each sample; 0 returns ``x`` itself.
     image_channels : int
         C; brightness, contrast and cutting touch these alone.
     vectors : int, optional
@@ -51,12 +52,12 @@ def augment(
 
 
 def _gate(x: Tensor, rng: torch.Generator, probability: float) -> Tensor:
-    """Which samples change: (N, 1, 1, 1) bool."""
+    """Draw which samples change: (N, 1, 1, 1) bool."""
     return torch.rand(len(x), 1, 1, 1, generator=rng, device=x.device) < probability
 
 
 def _mirror_and_turn(x: Tensor, rng: torch.Generator, probability: float, vectors: int | None) -> Tensor:
-    """One of the eight symmetries of the square: mirror y, mirror x, swap the axes, each half of the time."""
+    """Apply one of the eight symmetries of the square: mirror y, mirror x, swap the axes, each with probability ½."""
     gate = _gate(x, rng, probability)
     for axis, component in ((2, 0), (3, 1)):
         mirrored = x.flip(axis)
@@ -72,14 +73,14 @@ def _mirror_and_turn(x: Tensor, rng: torch.Generator, probability: float, vector
 
 
 def _sign(x: Tensor, channel: int) -> Tensor:
-    """(1, C, 1, 1) of ones with -1 at one channel."""
+    """Return (1, C, 1, 1) of ones with -1 at one channel."""
     sign = torch.ones(1, x.shape[1], 1, 1, device=x.device)
     sign[:, channel] = -1
     return sign
 
 
 def _shift(x: Tensor, rng: torch.Generator, probability: float, vectors: int | None) -> Tensor:
-    """Move by whole pixels, up to an eighth of the tile, and mirror what is missing at the border."""
+    """Shift by whole pixels, up to an eighth of the tile, and fill the border by mirroring."""
     gate = _gate(x, rng, probability)
     side = x.shape[-1]
     reach = int(side * SHIFT)
@@ -97,7 +98,7 @@ def _shift(x: Tensor, rng: torch.Generator, probability: float, vectors: int | N
 
 
 def _brightness_and_contrast(image: Tensor, rng: torch.Generator, probability: float) -> Tensor:
-    """Per channel: values · 2^N(0, 0.5) about their mean, then + N(0, 0.2)."""
+    """Multiply each channel by 2^N(0, 0.5) about its mean, then add N(0, 0.2)."""
     shape = (*image.shape[:2], 1, 1)
     factor = torch.exp2(torch.randn(shape, generator=rng, device=image.device) * 0.5)
     offset = torch.randn(shape, generator=rng, device=image.device) * 0.2
@@ -108,7 +109,7 @@ def _brightness_and_contrast(image: Tensor, rng: torch.Generator, probability: f
 
 
 def _cut(image: Tensor, rng: torch.Generator, probability: float) -> Tensor:
-    """Set a square of half the side to 0, anywhere, partly outside too."""
+    """Set a square of half the side to 0, anywhere, also partly outside."""
     gate = _gate(image, rng, probability)
     height, width = image.shape[2:]
     corner = torch.rand(2, len(image), 1, 1, 1, generator=rng, device=image.device) * (1 + HALF) - HALF

@@ -1,4 +1,4 @@
-"""What the training loop, the run and ``generate`` know of a generator: nothing but this class."""
+"""Base class of generators: all that training, runs and ``generate`` use of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
+from napari_organoid_synth.core.device import seed_of
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.registry import GENERATORS
 
 if TYPE_CHECKING:
     from napari_organoid_synth.core.codec.spec import PairSpec
@@ -23,7 +25,7 @@ MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
 class Generator(ABC):
-    """A generative adversarial network with everything it needs to learn: networks, optimisers, its step.
+    """A generator with everything that it needs to learn: networks, optimisers, its training step.
 
     Parameters
     ----------
@@ -39,7 +41,7 @@ class Generator(ABC):
     bf16 : bool
         Whether convolutions compute in bf16 (`step` only; samples are always float32).
     transferred : bool
-        Whether the training started from the weights of another, so that an averaged network is good from the start.
+        Whether training started from the weights of another one, so that an averaged network is good from the start.
     """
 
     def __init__(self, config: GeneratorConfig, spec: PairSpec) -> None:
@@ -60,16 +62,16 @@ class Generator(ABC):
 
     @property
     def average_window(self) -> float:
-        """Images over which an averaged network may look back: `images_seen`, without limit after a transfer."""
+        """Number of images that the averaged network may cover: `images_seen`, unlimited after a transfer."""
         return math.inf if self.transferred else self.images_seen
 
     @abstractmethod
     def networks(self) -> dict[str, nn.Module]:
-        """Every network by name, an averaged one included."""
+        """Return every network by name, averaged ones included."""
 
     @abstractmethod
     def optimizers(self) -> dict[str, Optimizer]:
-        """The optimiser of each trained network, by that network's name."""
+        """Return the optimiser of each trained network, by the name of the network."""
 
     @abstractmethod
     def step(self, batch: Batch, rng: torch.Generator, progress: float) -> dict[str, Tensor]:
@@ -80,7 +82,7 @@ class Generator(ABC):
         batch : Batch
             On the device of the networks.
         rng : torch.Generator
-            All random choices of this step; on the same device.
+            Source of all random numbers of this step, on the same device.
         progress : float
             Share of the training that is done, 0 to 1.
 
@@ -106,13 +108,13 @@ class Generator(ABC):
         rng : torch.Generator or sequence of torch.Generator
             One for the batch, or one per sample so that a sample does not depend on its neighbours.
         n : int
-            How many, when neither ``rng`` nor ``condition`` says so.
+            Number of samples, where neither ``rng`` nor ``condition`` gives it.
         condition : Tensor (N, M, Y, X) float32 in [-1, 1], optional
             Encoded masks; a painter needs them.
         image_class : Tensor (N,) int64, optional
-            Ignored by generators that know no classes.
+            Ignored by generators that are not class-conditional.
         variety : float
-            Spread of the noise: 0 always draws the same, 1 as trained.
+            Spread of the noise: 0 always draws the same sample, 1 is as trained.
 
         Returns
         -------
@@ -121,27 +123,27 @@ class Generator(ABC):
         """
 
     def batch_size(self, batch: int, progress: float) -> int:
-        """Tiles of the step at this share of the training, ``batch`` being what the recipe says."""
+        """Return the number of tiles of the step at this share of the training; ``batch`` is that of the recipe."""
         return batch
 
     def step_kinds(self, steps: int) -> list[tuple[float, float, int]]:
-        """The kinds of step that differ in cost: share of all ``steps``, progress at which to try one, steps taken."""
+        """Return the kinds of step that differ in cost: share of all ``steps``; progress and steps taken to try one."""
         return [(1.0, 0.0, 0)]
 
     def record_step(self, images: int) -> None:
-        """Note that a step has been taken with so many images."""
+        """Count a finished step and its images."""
         self.images_seen += images
         self.steps_taken += 1
 
     @property
     def metadata(self) -> dict[str, str]:
-        """What a person should know of this training beside its settings, such as the weight file that it reads."""
+        """Facts to record beside the settings, such as name and hash of a weight file."""
         return {}
 
     def transferable(self) -> dict[str, nn.Module]:
-        """The networks that hold weights, averaged ones included; the others only remember their own training.
+        """Return the networks with weights, averaged ones included, which another training can start from.
 
-        Those are pools of shown and drawn images, or the strength of an augmentation: nothing to pass on.
+        The others are pools of drawn images, or the strength of an augmentation, of use to their own training only.
         """
         return {name: network for name, network in self.networks().items() if any(True for _ in network.parameters())}
 
@@ -152,18 +154,18 @@ class Generator(ABC):
         return {name: sum(p.numel() for p in networks[name].parameters()) for name in self.optimizers()}
 
     def to(self, device: torch.device) -> Generator:
-        """Move the networks, before the first step and before `load_state`, in ``channels_last`` layout."""
+        """Move the networks, in ``channels_last`` layout; call it before the first step and before `load_state`."""
         self.device = device
         for network in self.networks().values():
             channels_last(network.to(device))
         return self
 
     def autocast(self) -> AbstractContextManager[Any]:
-        """bf16 arithmetic where it is safe, if chosen."""
+        """Return a context with bf16 arithmetic where it is safe, if chosen."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, float]]:
-        """Everything needed to go on: named tensors, and numbers."""
+        """Return everything needed to resume: named tensors, and numbers."""
         tensors: dict[str, Tensor] = {}
         for name, network in self.networks().items():
             tensors |= {f"network/{name}/{key}": value for key, value in network.state_dict().items()}
@@ -177,12 +179,12 @@ class Generator(ABC):
         }
 
     def load_state(self, tensors: dict[str, Tensor], numbers: dict[str, float]) -> None:
-        """Take over what `state` gave.
+        """Restore a state from `state`.
 
         Raises
         ------
         UserError
-            If a tensor is missing or has another shape: the file belongs to other settings.
+            If a tensor is missing or has another shape, because it belongs to other settings.
         """
         for name, network in self.networks().items():
             own = network.state_dict()
@@ -205,27 +207,27 @@ class Generator(ABC):
         self.transferred = bool(numbers.get("transferred"))
 
     def load_matching_weights(self, tensors: dict[str, Tensor]) -> tuple[int, int]:
-        """Start from the weights of another training: take every tensor of `transferable` with the same name and shape.
+        """Start from the weights of another training: load every tensor with the same name and shape.
 
-        Optimisers start anew. Returns how many tensors were taken, and how many kept their initial values.
+        Optimisers are reset. Returns how many tensors were loaded, and how many kept their initial values.
         """
-        taken = left = 0
+        loaded = kept = 0
         for name, network in self.transferable().items():
             for key, target in network.state_dict().items():
                 found = tensors.get(f"network/{name}/{key}")
                 if found is not None and found.shape == target.shape:
                     target.copy_(found)
-                    taken += 1
+                    loaded += 1
                 else:
-                    left += 1
-        self.transferred = taken > 0
-        return taken, left
+                    kept += 1
+        self.transferred = loaded > 0
+        return loaded, kept
 
     def freeze(self, layers: int) -> None:
-        """Keep the first ``layers`` convolutions of every discriminator as they are (Mo 2020, arXiv 2002.10964).
+        """Freeze the first ``layers`` convolutions of every discriminator (Mo 2020, arXiv 2002.10964).
 
-        They are counted from the input on; without convolutions, fully connected layers count. Called after
-        construction or `load_matching_weights`, and again before a resumed training.
+        They are counted from the input; without convolutions, fully connected layers are counted. Call it after
+        construction or `load_matching_weights`, and also before resuming a training.
         """
         for name, network in self.networks().items():
             if not name.startswith("discriminator"):
@@ -238,20 +240,28 @@ class Generator(ABC):
                     parameter.requires_grad_(False)
 
 
+def build_generator(config: GeneratorConfig, spec: PairSpec, seed: int = 0) -> Generator:
+    """Build a registered generator with initial weights that depend on the seed alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_of(seed, "weights"))
+        generator: Generator = GENERATORS.load(config.name)(config, spec)
+    return generator
+
+
 def make_adam(network: nn.Module, learning_rate: float, beta1: float, beta2: float = 0.999) -> Adam:
-    """Adam in one kernel over all weights; on small batches the plain loop costs as much as the convolutions."""
+    """Return Adam in one kernel over all weights; with small batches a plain loop costs as much as the convolutions."""
     return Adam(network.parameters(), lr=learning_rate, betas=(float(beta1), float(beta2)), fused=True)
 
 
 def descend(loss: Tensor, network: nn.Module, optimizer: Optimizer) -> Tensor:
-    """One optimiser step on a loss; returns 1 if the loss or a gradient was not finite, else 0, on the device.
+    """Take one optimiser step on a loss; returns 1 if the loss or a gradient was not finite, else 0, on the device.
 
     NaN becomes 0 and ±Inf becomes ±1e5, so that one bad batch does not destroy the weights.
     """
     optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     gradients = [p.grad for p in network.parameters() if p.grad is not None]
-    # a gradient that is not finite reaches the first layer through all others: looking there is enough
+    # a gradient that is not finite reaches the first layer through all others: checking there is enough
     bad = ~torch.isfinite(loss.detach() + gradients[0].sum())
     for gradient in gradients:
         gradient.nan_to_num_(0.0, 1e5, -1e5)
@@ -260,18 +270,18 @@ def descend(loss: Tensor, network: nn.Module, optimizer: Optimizer) -> Tensor:
 
 
 def channels_last(network: nn.Module) -> nn.Module:
-    """The same network, its convolution weights in the layout in which processors and graphics cards are fastest."""
+    """Change the weights of convolutions to the layout in which processors and graphics cards are fastest."""
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
 def set_trainable(network: nn.Module, on: bool) -> None:
-    """Whether gradients of the weights are computed; off saves a third of a discriminator's backward pass."""
+    """Switch gradients of the weights on or off; off saves a third of a discriminator's backward pass."""
     for parameter in network.parameters():
         parameter.requires_grad_(on and not getattr(parameter, "frozen", False))
 
 
 def streams_of(rng: torch.Generator | Sequence[torch.Generator]) -> Sequence[torch.Generator]:
-    """One stream or several, as a sequence."""
+    """Return one stream or several as a sequence."""
     return (rng,) if isinstance(rng, torch.Generator) else rng
 
 

@@ -1,4 +1,4 @@
-"""What a generator learns from in one step."""
+"""Training data of one step."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Batch:
-    """What a GAN learns from in one step, on one device, ``channels_last``.
+    """Tiles of one training step, on one device, ``channels_last``.
 
     Parameters
     ----------
@@ -28,11 +28,11 @@ class Batch:
 
     @property
     def joint(self) -> Tensor:
-        """Image and mask channels together, (N, C + M, Y, X): what a generator that draws from noise learns."""
+        """Image and mask channels together, (N, C + M, Y, X), for joint generators."""
         return torch.cat([self.image, self.mask], 1)
 
     def to(self, device: torch.device) -> Batch:
-        """The same on another device."""
+        """Move the batch to another device."""
         if device.type == "cpu":
             return self
         return Batch(*(part.to(device, non_blocking=True) for part in (self.image, self.mask, self.image_class)))

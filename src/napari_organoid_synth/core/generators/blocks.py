@@ -15,7 +15,7 @@ Norm = Literal["instance", "batch", "none"]
 class InstanceNorm(nn.Module):
     """Instance normalisation (Ulyanov 2016) with learned scale and shift, twice as fast as torch's on a processor.
 
-    An image by itself through batch normalisation is the same arithmetic, and that kernel takes ``channels_last``.
+    Batch normalisation of a single image is the same arithmetic, and its kernel takes ``channels_last``.
     """
 
     def __init__(self, channels: int) -> None:
@@ -32,7 +32,7 @@ class InstanceNorm(nn.Module):
 
 
 def norm_layer(norm: Norm, channels: int, size: int) -> list[nn.Module]:
-    """The layer as a list: empty for ``"none"`` and where planes are 1 × 1 px and have no variance."""
+    """Return the layer as a list, empty for ``"none"`` and for planes of 1 × 1 px, which have no variance."""
     if norm == "none" or size == 1:
         return []
     return [nn.BatchNorm2d(channels) if norm == "batch" else InstanceNorm(channels)]
@@ -61,14 +61,14 @@ class Dropout(nn.Module):
 
 
 def up_layer(inside: int, outside: int, upsample: str, bias: bool) -> list[nn.Module]:
-    """Double height and width: a transposed convolution k4 s2 p1, or nearest × 2 and a 3 × 3 convolution."""
+    """Return layers that double the size: a transposed convolution k4 s2 p1, or nearest × 2 and a convolution k3."""
     if upsample == "transposed":
         return [nn.ConvTranspose2d(inside, outside, 4, 2, 1, bias=bias)]
     return [nn.Upsample(scale_factor=2), nn.Conv2d(inside, outside, 3, 1, 1, bias=bias)]
 
 
 def init_weights(network: nn.Module) -> None:
-    """DCGAN's initial values: convolutions N(0, 0.02), norm scales N(1, 0.02), biases 0 (Radford 2016)."""
+    """Initialise as DCGAN: convolutions N(0, 0.02), norm scales N(1, 0.02), biases 0 (Radford 2016)."""
     for module in network.modules():
         if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
             nn.init.normal_(module.weight, 0.0, 0.02)
@@ -86,11 +86,11 @@ def update_average(average: nn.Module, network: nn.Module, batch: int, seen: flo
     Parameters
     ----------
     average, network : nn.Module
-        Of the same kind; buffers (batch statistics) are copied.
+        Of the same class; buffers (batch statistics) are copied.
     batch : int
         Images of this step.
     seen : float
-        Images of all steps so far, this one included; early on the half-life is at most 5 % of them.
+        Images of all steps so far, this one included; the half-life is at most 5 % of them.
     half_life : float
         Images after which an old weight counts half: β = 0.5^(batch / half_life); 0 copies the network.
     """

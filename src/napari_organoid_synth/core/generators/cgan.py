@@ -1,4 +1,4 @@
-"""CGAN (Mirza 2014, arXiv 1411.1784): draws image and mask of a class that both networks are told."""
+"""CGAN (Mirza 2014, arXiv 1411.1784): draws image and mask of a class, which both networks take as input."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Cgan(AdversarialGenerator):
-    """The networks of GAN or DCGAN with the class as a further input; images without classes are one class."""
+    """The networks of GAN or DCGAN with the class as a further input; without classes there is one class."""
 
     config: CganConfig
 

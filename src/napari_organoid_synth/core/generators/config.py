@@ -1,4 +1,4 @@
-"""What the settings of every generator have in common."""
+"""Base class of the settings of generators."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ Draws = Literal["pairs", "images", "masks"]
 
 
 class GeneratorConfig(Settings):
-    """Base of the settings of a generator; knows everything that can be said without building a network.
+    """Base of the settings of a generator, with all facts that need no network.
 
     Attributes
     ----------
     kind : {"joint", "mask", "painter"}
-        What it draws, from what.
+        What it draws.
     title : str
         Name and a few words, separated by " – ".
     when : str
-        Whom it is for, what it needs, its limits; the first sentence stands below the picture.
+        Use, needs and limits; the first sentence stands below the picture.
     tiles : tuple of int
         Sides of tiles that the window offers, px.
     class_conditional : bool

@@ -1,4 +1,4 @@
-"""CycleGAN (Zhu 2017, arXiv 1703.10593): one network paints masks, one finds masks; each must undo the other."""
+"""CycleGAN (Zhu 2017, arXiv 1703.10593): one network paints masks, one predicts masks; each must undo the other."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from napari_organoid_synth.core.generators.batch import Batch
 
 POOL = 50
-EMPTY = 2.0  # no network gives this value: tanh ends at 1
+"""Drawn images that a pool keeps."""
+EMPTY = 2.0
+"""Marks empty places in a pool; no network gives this value, since tanh ends at 1."""
 
 
 class ResNet(nn.Module):
@@ -86,9 +88,9 @@ def _double(inside: int, outside: int, upsample: str) -> list[nn.Module]:
 
 
 class ImagePool(nn.Module):
-    """The last drawn images, so that a discriminator does not forget what it has learnt (Shrivastava 2017).
+    """The last drawn images, which keep a discriminator from forgetting earlier ones (Shrivastava 2017).
 
-    Half of the time an image is swapped for an older one. What is kept is a buffer and part of every checkpoint.
+    With probability ½ an image is swapped for an older one. The pool is a buffer and part of every checkpoint.
     """
 
     kept: Tensor
@@ -98,7 +100,7 @@ class ImagePool(nn.Module):
         self.register_buffer("kept", torch.full((size, channels, side, side), EMPTY, dtype=torch.float16))
 
     def forward(self, images: Tensor, rng: torch.Generator) -> Tensor:
-        """As many images (N, C, Y, X) as come in: until the pool is full themselves, then half of them older ones."""
+        """Return N images for N images (N, C, Y, X): the same until the pool is full, then about half of them older."""
         size, device = len(self.kept), images.device
         older = torch.rand(len(images), generator=rng, device=device) < 0.5
         places = torch.randint(size, (len(images),), generator=rng, device=device)
@@ -115,7 +117,7 @@ class ImagePool(nn.Module):
 
 
 class Memory(nn.Module):
-    """What a step remembers of those before it: pools of drawn images and masks, and the last mask that was shown."""
+    """State from earlier steps: pools of drawn images and masks, and the last mask shown."""
 
     last: Tensor
 
@@ -126,7 +128,7 @@ class Memory(nn.Module):
         self.register_buffer("last", torch.zeros(1, spec.mask_channels, spec.tile, spec.tile))
 
     def unpair(self, masks: Tensor, first: bool) -> Tensor:
-        """Masks (N, M, Y, X) one place later, so that each image meets the mask of the tile that was shown before it.
+        """Shift masks (N, M, Y, X) by one place, so that each image meets the mask of the tile shown before it.
 
         In the very first step the last mask of the batch comes first; alone, it stays with its image.
         """
@@ -136,9 +138,9 @@ class Memory(nn.Module):
 
 
 class CycleGan(Generator):
-    """A painter and its inverse: images (N, C, size, size) and encoded masks (N, M, size, size) that need not belong.
+    """A painter and its inverse, for images (N, C, Y, X) and encoded masks (N, M, Y, X) that are not paired.
 
-    No term of the loss compares a mask with the image of its tile, and step by step the two come from different tiles.
+    No term of the loss compares a mask with the image of its tile; in each step the two come from different tiles.
     """
 
     config: CycleGanConfig
@@ -164,7 +166,7 @@ class CycleGan(Generator):
         }
 
     def networks(self) -> dict[str, nn.Module]:
-        """Both generators, which learn together, a judge for each, and the memory."""
+        """Both networks, trained together, a discriminator for each, and the memory."""
         return {
             "generators": self.generators,
             "discriminator_images": self.judge_images,
@@ -173,16 +175,16 @@ class CycleGan(Generator):
         }
 
     def optimizers(self) -> dict[str, Optimizer]:
-        """Adam for the generators and for each judge."""
+        """Adam for both networks and for each discriminator."""
         return self._optimizers
 
     def learning_rate(self, progress: float) -> float:
-        """Constant, then linear to 0 from ``decay_from`` on."""
+        """Return the learning rate: constant, then linear to 0 from ``decay_from`` on."""
         start = self.config.decay_from
         return self.config.learning_rate * (1.0 if progress <= start else (1 - progress) / (1 - start))
 
     def step(self, batch: Batch, rng: torch.Generator, progress: float) -> dict[str, Tensor]:
-        """First both generators, then their judges on drawn samples of this and earlier steps."""
+        """Train both networks, then their discriminators on samples of this and earlier steps."""
         for optimizer in self._optimizers.values():
             optimizer.param_groups[0]["lr"] = self.learning_rate(progress)
         image, mask = batch.image, self.memory.unpair(batch.mask, first=self.steps_taken == 0)
@@ -192,7 +194,7 @@ class CycleGan(Generator):
             painted, found = self.painter(self._noisy(mask, rng)), self.finder(image)
             cycle = functional.l1_loss(self.finder(painted), mask)
             cycle = cycle + functional.l1_loss(self.painter(self._noisy(found, rng)), image)
-            # the paper's least squares are without the half that Mao 2017 has
+            # least squares as in the paper, without the factor ½ of Mao 2017
             fooled = (self.judge_images(painted)[-1] - 1).square().mean()
             fooled = fooled + (self.judge_masks(found)[-1] - 1).square().mean()
             loss = fooled + self.config.cycle_weight * cycle
@@ -237,7 +239,7 @@ class CycleGan(Generator):
 
     @torch.no_grad()
     def reverse(self, images: Tensor) -> Tensor:
-        """The other way: find the masks of images.
+        """Predict the masks of images, the reverse of painting.
 
         Parameters
         ----------
@@ -253,7 +255,7 @@ class CycleGan(Generator):
         return found
 
     def _noisy(self, mask: Tensor, rng: torch.Generator, variety: float = 1.0) -> Tensor:
-        """A mask under noise, which also drowns what the finder would hide in it (Chu 2017, Bashkirova 2019)."""
+        """Add noise to a mask, which also prevents hiding an image in it (Chu 2017, Bashkirova 2019)."""
         spread = self.config.noise * variety
         if not spread:
             return mask

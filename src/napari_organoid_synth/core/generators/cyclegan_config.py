@@ -14,7 +14,7 @@ class CycleGanConfig(GeneratorConfig):
     """CycleGAN (Zhu 2017): paints images onto masks, trained on images and masks that do not belong together."""
 
     kind: ClassVar[Kind] = "painter"
-    title: ClassVar[str] = "CycleGAN – paints masks, trained without pairs"
+    title: ClassVar[str] = "CycleGAN – paints unpaired masks"
     when: ClassVar[str] = (
         "For masks that do not belong to your images, or fit them badly. Look at every sample: objects may lie beside "
         "the mask or have the wrong brightness. Where masks fit, pix2pix learns faster and follows them better."

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class DenseGan(AdversarialGenerator):
-    """Noise through 256, 512, 1024 units to all pixels, and these through 512, 256 units to one logit."""
+    """Networks from noise through 256, 512, 1024 units to all pixels, and back through 512, 256 units to a logit."""
 
     config: DenseGanConfig
 

@@ -1,4 +1,4 @@
-"""InfoGAN (Chen 2016, arXiv 1606.03657): kinds and gradual traits that can be read off the samples, without labels.
+"""InfoGAN (Chen 2016, arXiv 1606.03657): finds categories and gradual traits without labels.
 
 A latent vector is, in this order, ``config.latent`` numbers of noise, one score for each category (the largest chooses
 the category), and one number for each continuous code. All are N(0, 1), so that latent vectors are drawn, mixed and
@@ -22,14 +22,18 @@ from napari_organoid_synth.core.generators.networks import ConvDiscriminator, Co
 if TYPE_CHECKING:
     from napari_organoid_synth.core.codec.spec import PairSpec
 
-UNITS = 128  # of the layer between the shared features and the guess
-LOG_VARIANCE = 6.0  # the guess's log σ² stays within ± this, or a code that is guessed well would outweigh all else
+UNITS = 128
+"""Units of the layer between the shared features and the prediction of the codes."""
+MAX_LOG_VARIANCE = 6.0
+"""Limit of the predicted log σ²: without it a code that is predicted well would outweigh all others."""
 DEFAULT_CATEGORIES = 10
-SPAN = 0.95  # how far a walk along a code goes towards the ends of [-1, 1]
+"""Categories where images carry no classes."""
+SPAN = 0.95
+"""Ends of a walk along a continuous code, in [-1, 1]."""
 
 
 class InfoGenerator(ConvGenerator):
-    """DCGAN's generator on noise, category and continuous codes, which it takes from a latent vector."""
+    """DCGAN's generator with noise, category and continuous codes as input, taken from a latent vector."""
 
     def __init__(
         self,
@@ -52,13 +56,13 @@ class InfoGenerator(ConvGenerator):
         return super().forward(torch.cat([noise[:, : self.noise], chosen, codes], 1))
 
     def codes(self, latents: Tensor) -> tuple[Tensor, Tensor]:
-        """Category (N,) int64 and continuous codes (N, continuous) in [-1, 1] of latent vectors (N, L)."""
+        """Return category (N,) int64 and continuous codes (N, continuous) in [-1, 1] of latent vectors (N, L)."""
         after = self.noise + self.categories
         return latents[:, self.noise : after].argmax(1), torch.erf(latents[:, after:] / math.sqrt(2))
 
 
 class InfoDiscriminator(ConvDiscriminator):
-    """DCGAN's discriminator; a head on the same features (the paper's Q) guesses the codes of a sample."""
+    """DCGAN's discriminator; a head on the same features (Q in the paper) predicts the codes of a sample."""
 
     def __init__(self, categories: int, continuous: int, inside: int, tile: int, channels: int, most: int) -> None:
         super().__init__(inside, tile, channels, most)
@@ -70,11 +74,11 @@ class InfoDiscriminator(ConvDiscriminator):
         )
 
     def judge(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Logits (N,), and the guess: category logits (N, K), mean and log σ² of the codes (N, continuous) each."""
+        """Compute logits (N,), and predict the codes: category logits (N, K), mean and log σ² (N, continuous) each."""
         features = self.features(x)
         guess = self.guess(features).float().flatten(1)
         mean, raw = guess[:, self.categories :].chunk(2, 1)
-        log_variance = LOG_VARIANCE * torch.tanh(raw / LOG_VARIANCE)
+        log_variance = MAX_LOG_VARIANCE * torch.tanh(raw / MAX_LOG_VARIANCE)
         return self.layers[-1](features).float().flatten(), guess[:, : self.categories], mean, log_variance
 
 
@@ -82,7 +86,7 @@ class Infogan(AdversarialGenerator):
     """min over G, Q, max over D of V(D, G) - λ L(G, Q), L a lower bound of the mutual information of codes and sample.
 
     Q shares the features of D, so it learns together with D, on what the generator drew; G learns from both. What the
-    augmentation changes (orientation, brightness) cannot be read off a sample and so cannot become a code.
+    augmentation changes (orientation, brightness) cannot be predicted from a sample and so cannot become a code.
     """
 
     config: InfoganConfig
@@ -103,7 +107,7 @@ class Infogan(AdversarialGenerator):
         self.latent = sum(sizes)
 
     def judge_drawn(self, drawn: Tensor, latents: Tensor, image_class: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Logits, and how badly the codes can be told from the samples."""
+        """Compute logits, and the losses of predicting the codes from the samples."""
         category, codes = self.generator.codes(latents)
         logits, guess, mean, log_variance = self.discriminator.judge(drawn)
         return logits, {
@@ -114,7 +118,7 @@ class Infogan(AdversarialGenerator):
     def with_codes(
         self, latents: Tensor, category: int | None = None, continuous: dict[int, float] | None = None
     ) -> Tensor:
-        """The same latent vectors with other codes.
+        """Return the same latent vectors with other codes.
 
         Parameters
         ----------
@@ -138,13 +142,13 @@ class Infogan(AdversarialGenerator):
 
     @torch.no_grad()
     def walk_code(self, latent: Tensor, code: int, steps: int) -> Tensor:
-        """Samples (steps, C + M, Y, X) of one latent vector (L,) while one continuous code goes from -0.95 to 0.95."""
+        """Draw samples (steps, C + M, Y, X) of a latent vector (L,) while a continuous code goes from -0.95 to 0.95."""
         values = torch.linspace(-SPAN, SPAN, steps).tolist()
         return self.draw(torch.cat([self.with_codes(latent[None], continuous={code: value}) for value in values]))
 
 
 def code_loss(codes: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
-    """Negative log-likelihood of codes (N, n) under Gaussians, less its constant: ½ Σ (u - μ)² / σ² + log σ².
+    """Compute the negative log-likelihood of codes (N, n), without its constant: ½ Σ (u - μ)² / σ² + log σ².
 
     Summed over the codes, mean over the samples.
     """

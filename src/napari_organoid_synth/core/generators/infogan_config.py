@@ -13,7 +13,7 @@ from napari_organoid_synth.core.generators.picture import NOISE, PAIR, TO, Part,
 class InfoganConfig(ConvolutionalConfig):
     """InfoGAN (Chen 2016): finds categories and gradual traits without labels, each an entry of the latent vector."""
 
-    title: ClassVar[str] = "InfoGAN – finds categories without labels"
+    title: ClassVar[str] = "InfoGAN – finds categories"
     when: ClassVar[str] = (
         "For finding categories without labels: draws image and mask like DCGAN, and sorts its samples automatically. "
         "It sorts into categories, and along gradual traits such as size that can be turned up and down. You judge "

@@ -1,4 +1,4 @@
-"""Generators that draw from a latent vector: what walking, mixing and repeating samples need."""
+"""Base of generators that draw from a latent vector, so that samples can be repeated, mixed and walked between."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ class LatentGenerator(Generator):
     Attributes
     ----------
     latent : int
-        Numbers in a latent vector.
+        Length of a latent vector.
     """
 
     latent: int
 
     @abstractmethod
     def draw(self, latents: Tensor, image_class: Tensor | None = None, variety: float = 1.0) -> Tensor:
-        """Draw what belongs to latent vectors; no other randomness.
+        """Draw samples from latent vectors, without other random numbers.
 
         Parameters
         ----------
         latents : Tensor (N, L) float32
-            As `latents` gives them.
+            From `latents`.
         image_class : Tensor (N,) int64, optional
-            Ignored by generators that know no classes; the first class when not given.
+            The first class when not given; ignored by generators that are not class-conditional.
         variety : float
             Spread of the noise: 0 always draws the same, 1 as trained (ψ of the truncation trick).
 
@@ -41,7 +41,7 @@ class LatentGenerator(Generator):
         """
 
     def latents(self, rng: torch.Generator | Sequence[torch.Generator], n: int = 1) -> Tensor:
-        """Latent vectors (N, L) of N(0, 1): ``n`` of one stream, or one of each stream."""
+        """Draw latent vectors (N, L) from N(0, 1): ``n`` from one stream, or one from each stream."""
         streams = streams_of(rng)
         each = n if len(streams) == 1 else 1
         return torch.cat([torch.randn(each, self.latent, generator=s, device=self.device) for s in streams])
@@ -55,19 +55,19 @@ class LatentGenerator(Generator):
         image_class: Tensor | None = None,
         variety: float = 1.0,
     ) -> Tensor:
-        """Draw from new latent vectors."""
+        """Draw samples from new latent vectors."""
         return self.draw(self.latents(rng, n), image_class, variety)
 
     @torch.no_grad()
     def walk(self, first: Tensor, last: Tensor, steps: int, image_class: Tensor | None = None) -> Tensor:
-        """Samples (steps, C + M, Y, X) on the way from one latent vector (L,) to another, both included."""
+        """Draw samples (steps, C + M, Y, X) on the way from one latent vector (L,) to another, both included."""
         return self.draw(interpolate(first, last, steps), image_class)
 
 
 def interpolate(first: Tensor, last: Tensor, steps: int) -> Tensor:
-    """Latent vectors (steps, L) between two (L,) on the great circle: their length stays that of trained ones.
+    """Interpolate latent vectors (steps, L) between two (L,) on the great circle, so that their length stays typical.
 
-    Shoemake 1985 (slerp), with the length going linearly from one to the other; vectors in one line go straight.
+    Shoemake 1985 (slerp), the length interpolated linearly; collinear vectors are interpolated linearly.
     """
     share = torch.linspace(0, 1, steps, device=first.device)[:, None]
     long, longer = first.norm(), last.norm()

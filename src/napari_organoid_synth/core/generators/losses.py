@@ -17,7 +17,7 @@ POISSON_EPS = 1e-8
 
 
 def discriminator_loss(real: Tensor, fake: Tensor, kind: Adversarial = "bce") -> Tensor:
-    """What a discriminator minimises.
+    """Compute the loss of a discriminator.
 
     ``bce`` (Goodfellow 2014): E softplus(-real) + E softplus(fake). ``lsgan`` (Mao 2017, a = 0, b = c = 1):
     ½ E(real - 1)² + ½ E fake². ``hinge`` (Lim 2017): E max(0, 1 - real) + E max(0, 1 + fake). ``wasserstein``
@@ -43,7 +43,7 @@ def discriminator_loss(real: Tensor, fake: Tensor, kind: Adversarial = "bce") ->
 
 
 def generator_loss(fake: Tensor, kind: Adversarial = "bce") -> Tensor:
-    """What a generator minimises: -E fake for ``hinge`` and ``wasserstein``, else `label_loss` against 1.
+    """Compute the loss of a generator: -E fake for ``hinge`` and ``wasserstein``, else `label_loss` against 1.
 
     With ``bce`` that is E softplus(-fake), which does not saturate.
     """
@@ -53,7 +53,7 @@ def generator_loss(fake: Tensor, kind: Adversarial = "bce") -> Tensor:
 
 
 def label_loss(logits: Tensor, label: Literal[0, 1], kind: Adversarial) -> Tensor:
-    """Mean distance of a discriminator's judgement ŷ = σ(ℓ) from the label y, 1 real or 0 fake.
+    """Compute the mean distance between a discriminator's output ŷ = σ(ℓ) and the label y, 1 real or 0 fake.
 
     ``bce``: softplus(-ℓ) or softplus(ℓ). ``bce_l1``: bce + 4 |y - ŷ|. ``lsgan``: ½ (ℓ - y)², on the logit itself.
     ``poisson``: `poisson` (y, ŷ).
@@ -67,12 +67,12 @@ def label_loss(logits: Tensor, label: Literal[0, 1], kind: Adversarial) -> Tenso
 
 
 def poisson(target: Tensor, predicted: Tensor) -> Tensor:
-    """Mean of ŷ - y log(ŷ + 1e-8) for y, ŷ ≥ 0; lowest where ŷ = y."""
+    """Compute the mean of ŷ - y log(ŷ + 1e-8) for y, ŷ ≥ 0; lowest where ŷ = y."""
     return (predicted - target * torch.log(predicted + POISSON_EPS)).mean()
 
 
 def reconstruction_loss(drawn: Tensor, real: Tensor, kind: Reconstruction = "mse") -> Tensor:
-    """Mean distance of images from their originals.
+    """Compute the mean distance between images and their originals.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def reconstruction_loss(drawn: Tensor, real: Tensor, kind: Reconstruction = "mse
 
 
 def feature_loss(real: Sequence[Sequence[Tensor]], fake: Sequence[Sequence[Tensor]]) -> Tensor:
-    """Feature matching (Wang 2018, eq. 4): mean over discriminators of Σ over layers of 4/(n + 1) · E|real - fake|.
+    """Compute feature matching (Wang 2018, eq. 4): mean over discriminators, Σ over layers, 4/(n + 1) · E|real - fake|.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def feature_loss(real: Sequence[Sequence[Tensor]], fake: Sequence[Sequence[Tenso
 def gradient_penalty(
     critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, rng: torch.Generator, target: float = 1.0
 ) -> Tensor:
-    """How far the slope of a critic is from ``target``: E(‖∇ critic(x)‖₂ / target - 1)² (Gulrajani 2017, eq. 3).
+    """Compute the gradient penalty E(‖∇ critic(x)‖₂ / target - 1)² (Gulrajani 2017, eq. 3).
 
     x = ε · real + (1 - ε) · fake with one ε ~ U(0, 1) per sample. Callers multiply by λ = 10. A ``target`` other than 1
     is ProGAN's (Karras 2018, appendix F: (‖∇‖ - γ)² / γ² with γ = 750).
@@ -129,7 +129,7 @@ def gradient_penalty(
     rng : torch.Generator
         On the device of ``real``.
     target : float
-        Slope that costs nothing, > 0.
+        Norm of the gradient without penalty, > 0.
 
     Returns
     -------
@@ -143,7 +143,7 @@ def gradient_penalty(
 
 
 def r1_penalty(critic: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:
-    """Squared slope of a discriminator at real samples: E‖∇ critic(real)‖² (Mescheder 2018, eq. 9, without γ / 2).
+    """Compute the squared gradient at real samples, E‖∇ critic(real)‖² (Mescheder 2018, eq. 9, without γ / 2).
 
     Summed over the values of a sample, averaged over samples. Callers multiply by γ / 2, and by the interval where the
     penalty is taken every so many steps only.
@@ -165,9 +165,9 @@ def r1_penalty(critic: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:
 
 
 def _slopes(critic: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """Gradient (N, ...) of each sample's score with respect to the sample, with a graph for the second derivative."""
+    """Compute the gradient (N, ...) of each sample's score by the sample, with a graph for the second derivative."""
     x.requires_grad_(True)
-    # a view: the counter of operations cannot follow a gradient that ends at the input of a module
+    # a view: torch's counter of operations cannot follow a gradient that ends at the input of a module
     scores = critic(x.view_as(x)).reshape(len(x), -1).mean(1)
     slopes: Tensor = torch.autograd.grad(scores.sum(), x, create_graph=True)[0]
     return slopes

@@ -1,7 +1,7 @@
-"""Generators and discriminators that several members share: convolutional (DCGAN) and fully connected.
+"""Networks shared by several generators: convolutional (DCGAN) and fully connected.
 
 With ``classes`` they are conditional (CGAN, Mirza 2014, arXiv 1411.1784): the generator gets a learned vector of the
-class beside the noise; the discriminator a learned map beside the channels, or a one-hot vector beside the pixels.
+class with the noise; the discriminator a learned map as a further channel, or a one-hot vector with the pixels.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from torch.nn import functional
 from napari_organoid_synth.core.generators.blocks import up_layer
 
 CLASS_NUMBERS = 50
-"""Numbers in the learned vector of a class."""
+"""Length of the learned vector of a class."""
 
 CLASS_STRENGTH = 0.5
-"""Standard deviation of the initial weights with which a fully connected discriminator sees the class."""
+"""Standard deviation of the initial weights of the class in a fully connected discriminator."""
 
 
 def channels_at(side: int, tile: int, channels: int, most: int) -> int:
-    """Feature maps at side px: ``channels`` at half the tile, doubled with each halving, at most ``most``."""
+    """Return the feature maps at side px: ``channels`` at half the tile, doubled per halving, at most ``most``."""
     return min(most, channels * tile // (2 * side))
 
 
@@ -68,12 +68,12 @@ class ConvDiscriminator(nn.Module):
             inside, side = width, side // 2
         self.layers = nn.Sequential(*layers, nn.Conv2d(inside, 1, 4))
         self.maps = nn.Embedding(classes, tile * tile) if classes else None
-        if self.maps is not None:  # even planes, far apart, instead of noise as strong as the image
+        if self.maps is not None:  # uniform planes, far apart, instead of noise as strong as the image
             planes = torch.linspace(-1, 1, classes)[:, None].expand(-1, tile * tile)
             self.maps.weight.data.copy_(planes)
 
     def features(self, x: Tensor, image_class: Tensor | None = None) -> Tensor:
-        """What the logit is made of: (N, width, 4, 4) of (N, C, tile, tile)."""
+        """Compute the features before the logit, (N, width, 4, 4) of (N, C, tile, tile)."""
         if self.maps is not None:
             plane = self.maps(_or_first(image_class, x)).view(-1, 1, self.tile, self.tile)
             x = torch.cat([x, plane], 1)
@@ -81,7 +81,7 @@ class ConvDiscriminator(nn.Module):
         return found
 
     def forward(self, x: Tensor, image_class: Tensor | None = None) -> Tensor:
-        """Logits (N,) of (N, C, tile, tile)."""
+        """Compute logits (N,) of (N, C, tile, tile)."""
         logits: Tensor = self.layers[-1](self.features(x, image_class)).float().flatten()
         return logits
 
@@ -104,7 +104,7 @@ class DenseGenerator(nn.Module):
     def forward(self, noise: Tensor, image_class: Tensor | None = None) -> Tensor:
         """Draw (N, C, tile, tile) float32 in [-1, 1]; ``image_class`` (N,) int64 is the first when not given."""
         values = torch.tanh(self.layers(_with_class(noise, image_class, self.embedding)).float())
-        return values.view(-1, *self.shape).permute(0, 3, 1, 2)  # channels_last, as it lies in memory
+        return values.view(-1, *self.shape).permute(0, 3, 1, 2)  # channels_last, as in memory
 
 
 class DenseDiscriminator(nn.Module):
@@ -115,14 +115,14 @@ class DenseDiscriminator(nn.Module):
         self.classes = classes
         pixels = inside * tile * tile
         first = _dense(pixels + classes, 2 * width)
-        if classes:  # as strong as all pixels together; one number among thousands is learned too late to be heeded
+        if classes:  # as strong as all pixels together: one number among thousands would be ignored
             nn.init.normal_(first.weight[:, pixels:], std=CLASS_STRENGTH)
         self.layers = nn.Sequential(
             *(first, nn.LeakyReLU(0.2)), *(_dense(2 * width, width), nn.LeakyReLU(0.2)), _dense(width, 1)
         )
 
     def forward(self, x: Tensor, image_class: Tensor | None = None) -> Tensor:
-        """Logits (N,) of (N, C, tile, tile)."""
+        """Compute logits (N,) of (N, C, tile, tile)."""
         flat = x.permute(0, 2, 3, 1).flatten(1)  # no copy of channels_last
         if self.classes:
             chosen = functional.one_hot(_or_first(image_class, x), self.classes)
@@ -132,7 +132,7 @@ class DenseDiscriminator(nn.Module):
 
 
 def _dense(inside: int, outside: int) -> nn.Linear:
-    """A fully connected layer with Glorot's initial weights (Glorot 2010, eq. 16) and biases 0."""
+    """Return a fully connected layer with Glorot's initial weights (Glorot 2010, eq. 16) and biases 0."""
     layer = nn.Linear(inside, outside)
     nn.init.xavier_uniform_(layer.weight)
     nn.init.zeros_(layer.bias)
@@ -140,14 +140,14 @@ def _dense(inside: int, outside: int) -> nn.Linear:
 
 
 def _with_class(noise: Tensor, image_class: Tensor | None, embedding: nn.Embedding | None) -> Tensor:
-    """Noise (N, L), and beside it the vector of each sample's class where classes are known."""
+    """Append the learned vector of each sample's class to the noise (N, L), if there are classes."""
     if embedding is None:
         return noise
     return torch.cat([noise, embedding(_or_first(image_class, noise))], 1)
 
 
 def _or_first(image_class: Tensor | None, like: Tensor) -> Tensor:
-    """The classes (N,), or the first for every sample."""
+    """Return the classes (N,), the first class for all when not given."""
     if image_class is None:
         return torch.zeros(len(like), dtype=torch.int64, device=like.device)
     return image_class

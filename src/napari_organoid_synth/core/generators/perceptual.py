@@ -1,6 +1,6 @@
-"""Perceptual distance: images compared by the features that a trained network finds in them.
+"""Perceptual distance: compare images by the features of a trained network.
 
-VGG19 is never downloaded unasked: a person gives a file, or asks for torchvision's own loader by name.
+VGG19 is downloaded only on request: the settings give a file, or name torchvision's own loader.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from torch import Tensor, nn
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.weight_files import read_weights
 
-WIDTHS = (64, 64, 0, 128, 128, 0, 256, 256)  # of the convolutions up to conv3_2; 0 is a pooling
-NEXT = "features.16.weight"  # conv3_4: VGG16, whose first seven convolutions are alike, has none
+WIDTHS = (64, 64, 0, 128, 128, 0, 256, 256)
+"""Feature maps of the convolutions up to conv3_2; 0 is a pooling."""
+NEXT = "features.16.weight"
+"""Weight of conv3_4, which VGG16 lacks; its first seven convolutions are like those of VGG19."""
 EXPECTED = "Expected the state dict of torchvision's VGG19 as .safetensors, .pth or .pt."
 TODO = "Choose that file, or set perceptual to disc."
 
@@ -43,12 +45,12 @@ class Vgg19(nn.Module):
         self.requires_grad_(False).eval()
 
     def forward(self, images: Tensor) -> Tensor:
-        """Features of images.
+        """Compute features of images.
 
         Parameters
         ----------
         images : Tensor (N, C, Y, X) float32 in [-1, 1]
-            Three channels are red, green and blue; of any other number each channel is a grey image of its own.
+            Three channels are red, green and blue; otherwise each channel is a grey image.
 
         Returns
         -------
@@ -61,14 +63,14 @@ class Vgg19(nn.Module):
 
 
 def load_vgg19(file: str, todo: str = TODO) -> tuple[Vgg19, dict[str, str]]:
-    """VGG19 with the weights of a file.
+    """Load VGG19 with the weights of a file.
 
     Parameters
     ----------
     file : str
         State dict in torchvision's layout; empty asks torchvision, which must be installed, to load its own.
     todo : str
-        What to do about a file that is not usable.
+        Advice in the message about an unusable file.
 
     Returns
     -------
@@ -104,10 +106,10 @@ def _sha256(path: Path) -> str:
 
 
 def _torchvision_file() -> Path:
-    """The file that torchvision keeps its VGG19 weights in, after it has fetched and checked it."""
+    """Return the file of torchvision's VGG19 weights, after torchvision has downloaded and checked it."""
     try:
         weights = import_module("torchvision.models").VGG19_Weights.IMAGENET1K_V1
-    except (ImportError, RuntimeError):  # the latter where it was built for another torch
+    except (ImportError, RuntimeError):  # the latter if it was built for another torch
         raise UserError(
             "VGG19 is asked for without a weight file, and torchvision cannot be imported.",
             "Expected a file of VGG19 weights, or torchvision.",

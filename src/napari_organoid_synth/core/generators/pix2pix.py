@@ -26,11 +26,12 @@ if TYPE_CHECKING:
     from napari_organoid_synth.core.codec.spec import PairSpec
     from napari_organoid_synth.core.generators.batch import Batch
 
-DROPOUT_SIZES = (4, 8, 16)  # px; the authors' code, not the paper, which has 2, 4, 8
+DROPOUT_SIZES = (4, 8, 16)
+"""Sizes with dropout, px, as in the authors' code; the paper has 2, 4, 8."""
 
 
 class UNet(nn.Module):
-    """The generator: log2(size) halvings down to 1 px, as many doublings, and a skip at every size.
+    """The generator network: log2(size) halvings down to 1 px, as many doublings, and a skip at every size.
 
     Parameters
     ----------
@@ -55,7 +56,7 @@ class UNet(nn.Module):
         super().__init__()
         self.size = size
         levels = size.bit_length() - 1
-        widths = [channels * min(2**level, 8) for level in range(levels)]  # widths[i] lives at size / 2^(i + 1)
+        widths = [channels * min(2**level, 8) for level in range(levels)]  # widths[i] is that at size / 2^(i + 1)
         self.down, self.up = nn.ModuleList(), nn.ModuleList()
         for level, width in enumerate(widths):
             normed = norm_layer(norm, width, size >> (level + 1)) if level else []
@@ -99,7 +100,7 @@ class PatchDiscriminator(nn.Module):
         self.last = nn.Conv2d(inside, 1, 4, 1, 1)
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """The four hidden activations of (N, M + C, Y, X), then the logits (N, 1, Y/8 - 2, X/8 - 2)."""
+        """Compute the four hidden activations of (N, M + C, Y, X), then the logits (N, 1, Y/8 - 2, X/8 - 2)."""
         outputs = []
         for layer in self.hidden:
             x = layer(x)
@@ -115,7 +116,7 @@ class MultiscaleDiscriminator(nn.Module):
         self.scales = nn.ModuleList(PatchDiscriminator(inside, channels, norm) for _ in range(scales))
 
     def forward(self, x: Tensor) -> list[list[Tensor]]:
-        """Outputs of every scale, each as `PatchDiscriminator` gives them."""
+        """Compute the outputs of every scale, each as those of `PatchDiscriminator`."""
         outputs = [self.scales[0](x)]
         for scale in list(self.scales)[1:]:
             x = functional.avg_pool2d(x, 3, 2, 1, count_include_pad=False)
@@ -142,7 +143,7 @@ class Pix2Pix(Generator):
         }
 
     def networks(self) -> dict[str, nn.Module]:
-        """The U-Net and its judge."""
+        """The U-Net and its discriminator."""
         return {"generator": self.generator, "discriminator": self.discriminator}
 
     def optimizers(self) -> dict[str, Optimizer]:
@@ -150,12 +151,12 @@ class Pix2Pix(Generator):
         return self._optimizers
 
     def learning_rate(self, progress: float) -> float:
-        """Constant, then linear to 0 from ``decay_from`` on."""
+        """Return the learning rate: constant, then linear to 0 from ``decay_from`` on."""
         start = self.config.decay_from
         return self.config.learning_rate * (1.0 if progress <= start else (1 - progress) / (1 - start))
 
     def step(self, batch: Batch, rng: torch.Generator, progress: float) -> dict[str, Tensor]:
-        """First the discriminator, then the generator, as in the paper."""
+        """Train the discriminator, then the generator, as in the paper."""
         config, mask, image = self.config, batch.mask, batch.image
         for optimizer in self._optimizers.values():
             optimizer.param_groups[0]["lr"] = self.learning_rate(progress)
@@ -208,7 +209,7 @@ class Pix2Pix(Generator):
         return painted
 
     def _judge_both(self, mask: Tensor, image: Tensor, painted: Tensor) -> list[tuple[list[Tensor], list[Tensor]]]:
-        """Outputs of every scale for real and painted; in one batch unless batch statistics would mix them."""
+        """Compute the outputs of every scale for real and painted, in one batch unless batch norm would mix them."""
         real, fake = torch.cat([mask, image], 1), torch.cat([mask, painted], 1)
         if self.config.norm == "batch":
             return list(zip(self.discriminator(real), self.discriminator(fake), strict=True))

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def activate(x: Tensor) -> Tensor:
-    """Leaky ReLU and pixel norm, after every layer of the generator."""
+    """Apply leaky ReLU and pixel norm, as after every layer of the generator."""
     return pixel_norm(functional.leaky_relu(x, SLOPE))
 
 
 class UpBlock(nn.Module):
-    """Twice the size, two convolutions; ``rgb`` makes a picture of this size.
+    """Doubles the size, then two convolutions; ``rgb`` makes a picture of this size.
 
     The first block, from a latent vector to 4 × 4 px, has a dense layer in place of the first convolution.
     """
@@ -45,7 +45,7 @@ class UpBlock(nn.Module):
 
 
 class ProganNetwork(nn.Module):
-    """Latent vectors to pictures of any trained size; its blocks are named after their size.
+    """Network from latent vectors to pictures of any trained size; its blocks are named by their size.
 
     The latent vector is pixel-normed; with classes the class is appended as one-hot numbers.
     """
@@ -66,9 +66,9 @@ class ProganNetwork(nn.Module):
     def forward(
         self, latents: Tensor, image_class: Tensor, size: int, alpha: float = 1.0, variety: float = 1.0
     ) -> Tensor:
-        """Pictures (N, C, size, size) float32, linear; at α < 1 blended with those of half the size.
+        """Draw pictures (N, C, size, size) float32, linear; at α < 1 blended with those of half the size.
 
-        The length of a latent vector means nothing here. Therefore ``variety`` pulls it towards one fixed point.
+        The length of a latent vector has no effect here. Therefore ``variety`` moves it towards a fixed point.
         """
         z = torch.lerp(self.centre, pixel_norm(latents), variety)
         x = pixel_norm(z)
@@ -90,10 +90,10 @@ class ProganNetwork(nn.Module):
 
 
 class Progan(ProgressiveGenerator):
-    """ProGAN; with image classes the generator is told them as one-hot numbers, the discriminator by projection.
+    """ProGAN; image classes enter the generator as one-hot vectors, and the discriminator by projection.
 
-    Projection rather than an auxiliary classifier: it has no second loss to weigh against a Wasserstein one, and does
-    not reward samples for being easy to classify, which costs variety on small sets.
+    Projection is used instead of an auxiliary classifier: it needs no second loss, and does not reward samples that are
+    easy to classify, which would cost variety on small sets.
     """
 
     config: ProganConfig
@@ -104,13 +104,13 @@ class Progan(ProgressiveGenerator):
         self.latent = config.latent
 
     def dream(self, image_class: Tensor, rng: torch.Generator, size: int, alpha: float) -> Tensor:
-        """Pictures of new latent vectors by the generator in training."""
+        """Draw pictures of new latent vectors with the network in training."""
         latents = torch.randn(len(image_class), self.latent, generator=rng, device=self.device)
         drawn: Tensor = self.generator(latents, image_class, size, alpha)
         return drawn
 
     def draw(self, latents: Tensor, image_class: Tensor | None = None, variety: float = 1.0) -> Tensor:
-        """Image and mask channels of the averaged generator; ``variety`` pulls latent vectors to one fixed point."""
+        """Draw image and mask channels with the averaged network; ``variety`` moves latent vectors to a fixed point."""
         size, alpha = self.schedule.at(self.progress)
         return self.enlarge(
             self.average(latents, self.classes_or_first(image_class, len(latents)), size, alpha, variety)

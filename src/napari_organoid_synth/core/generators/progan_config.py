@@ -16,7 +16,7 @@ class ProganConfig(ProgressiveConfig):
     The default feature maps (2048, at most 128) suit a processor; the published ones are 8192, at most 512.
     """
 
-    title: ClassVar[str] = "ProGAN – draws image and mask, coarse before fine"
+    title: ClassVar[str] = "ProGAN – coarse before fine"
     when: ClassVar[str] = (
         "For stable training at larger tiles: draws image and mask together from noise, first at 4 px, last at the "
         "tile size. Needs a few hundred tiles and many thousand steps; at 64 px DCGAN is faster."

@@ -37,16 +37,17 @@ if TYPE_CHECKING:
     from napari_organoid_synth.core.codec.spec import PairSpec
     from napari_organoid_synth.core.generators.batch import Batch
 
-DRIFT = 0.001  # keeps a Wasserstein critic near 0 (Karras 2018, A.1)
+DRIFT = 0.001
+"""Weight of the squared logits, which keeps a Wasserstein critic near 0 (Karras 2018, A.1)."""
 
 
 def channels_at(size: int, channels: int, most: int) -> int:
-    """Feature maps at ``size`` px: ``channels`` at 2 px, halved with each doubling, from 8 to ``most``."""
+    """Return the feature maps at ``size`` px: ``channels`` at 2 px, halved with each doubling, from 8 to ``most``."""
     return min(most, max(8, 2 * channels // size))
 
 
 def sizes_of(first: int, tile: int) -> list[int]:
-    """The doublings from ``first`` to ``tile`` px."""
+    """Return the sizes from ``first`` to ``tile`` px, each twice the one before."""
     return [2**i for i in range(first.bit_length() - 1, tile.bit_length())]
 
 
@@ -60,10 +61,10 @@ class Phase(NamedTuple):
 
 
 class Schedule:
-    """Which size is trained when: a pure function of the share of the training that is done.
+    """Which size is trained when, as a function of the share of the training that is done.
 
-    Every size has the same number of images, the smallest without those of its fading; as a step at a small size takes
-    more images, it has fewer steps.
+    Every size has the same number of images, the smallest without those of a fade-in. A step at a small size takes more
+    images, so small sizes have fewer steps.
 
     Parameters
     ----------
@@ -88,16 +89,16 @@ class Schedule:
         ]
 
     def multiple(self, size: int) -> int:
-        """Tiles per step at a size, relative to the full size."""
+        """Return the tiles per step at a size, relative to the full size."""
         return min(self.growth, self.tile // size)
 
     def at(self, progress: float) -> tuple[int, float]:
-        """Size, px, and α, the share of its own picture as against that of half the size."""
+        """Return the size, px, and α, the share of its picture in the blend with that of half the size."""
         phase = next((phase for phase in self.phases if progress < phase.end), self.phases[-1])
         return phase.size, (progress - phase.start) / (phase.end - phase.start) if phase.fading else 1.0
 
     def step_kinds(self) -> list[tuple[float, float]]:
-        """For each size the share of the steps that it takes, and a moment at which it is being faded in."""
+        """Return for each size its share of the steps, and a progress at which it is being faded in."""
         found = []
         for size in sorted({phase.size for phase in self.phases}):
             own = [phase for phase in self.phases if phase.size == size]
@@ -106,7 +107,7 @@ class Schedule:
 
 
 class Halve(nn.Module):
-    """Half the size: means of 2 × 2 px, with ``blur`` after a [1, 2, 1] filter, together [1, 3, 3, 1] / 8."""
+    """Halves the size: means of 2 × 2 px, with ``blur`` after a [1, 2, 1] filter, together [1, 3, 3, 1] / 8."""
 
     kernel: Tensor
 
@@ -125,7 +126,7 @@ class Halve(nn.Module):
 
 
 class DownBlock(nn.Module):
-    """Two convolutions with leaky ReLU, then half the size; ``rgb`` reads a picture of this size."""
+    """Two convolutions with leaky ReLU, then half the size; ``rgb`` converts a picture of this size to features."""
 
     def __init__(self, inside: int | None, width: int, outside: int, blur: bool) -> None:
         super().__init__()
@@ -165,7 +166,7 @@ class Verdict(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """From a picture of any trained size to a logit; its blocks are named after their size and begin at the tile."""
+    """Network from a picture of any trained size to a logit; its blocks are named by their size, from the tile down."""
 
     def __init__(self, inside: int, classes: int, tile: int, config: ProgressiveConfig, blur: bool) -> None:
         super().__init__()
@@ -181,7 +182,7 @@ class Discriminator(nn.Module):
             )
 
     def forward(self, x: Tensor, image_class: Tensor, size: int, alpha: float = 1.0) -> Tensor:
-        """Logits (N,) of (N, C, size, size); at α < 1 half the size is looked at too."""
+        """Compute logits (N,) of (N, C, size, size); at α < 1 blended with features of half the size."""
         features = self._see(x, size)
         while size > 4:
             features = self.blocks[str(size)](features)
@@ -198,7 +199,7 @@ class Discriminator(nn.Module):
 
 
 def shrink(real: Tensor, size: int, alpha: float) -> Tensor:
-    """Real pictures (N, C, tile, tile) as they are shown at a size: means over squares, blended with half the size."""
+    """Shrink real pictures (N, C, tile, tile) to a size: means over squares, blended with half the size."""
     real = functional.avg_pool2d(real, real.shape[-1] // size)
     if alpha < 1:
         coarse = functional.interpolate(functional.avg_pool2d(real, 2), scale_factor=2.0)
@@ -207,7 +208,7 @@ def shrink(real: Tensor, size: int, alpha: float) -> Tensor:
 
 
 def r1_and_logits(critic: Callable[[Tensor], Tensor], real: Tensor) -> tuple[Tensor, Tensor]:
-    """R1 and the logits (N,) from which it was computed, which saves looking at the real pictures twice."""
+    """Compute R1 and the logits (N,) in one pass over the real pictures."""
     seen: list[Tensor] = []
 
     def remembering(x: Tensor) -> Tensor:
@@ -218,7 +219,7 @@ def r1_and_logits(critic: Callable[[Tensor], Tensor], real: Tensor) -> tuple[Ten
 
 
 class ProgressiveGenerator(LatentGenerator):
-    """A joint generator that grows; samples come from a moving average and are enlarged while it is still small.
+    """A joint generator that grows; samples come from a moving average, enlarged while the size is still small.
 
     Parameters
     ----------
@@ -253,10 +254,10 @@ class ProgressiveGenerator(LatentGenerator):
 
     @abstractmethod
     def dream(self, image_class: Tensor, rng: torch.Generator, size: int, alpha: float) -> Tensor:
-        """Pictures (N, C + M, size, size) float32 of new latent vectors by the generator in training."""
+        """Draw pictures (N, C + M, size, size) float32 of new latent vectors with the network in training."""
 
     def rate(self, size: int) -> float:
-        """Learning rate at a size."""
+        """Return the learning rate at a size."""
         return float(self.config.learning_rate)
 
     def networks(self) -> dict[str, nn.Module]:
@@ -268,22 +269,22 @@ class ProgressiveGenerator(LatentGenerator):
         return self._optimizers
 
     def batch_size(self, batch: int, progress: float) -> int:
-        """Twice the tiles for each halving of the size, up to ``batch_growth`` times those of the recipe."""
+        """Return the tiles of a step: doubled per halving of the size, at most ``batch_growth`` times ``batch``."""
         return batch * self.schedule.multiple(self.schedule.at(max(progress, self.progress))[0])
 
     def step_kinds(self, steps: int) -> list[tuple[float, float, int]]:
-        """One step of each size."""
+        """Return one kind of step for each size."""
         return [(share, progress, 0) for share, progress in self.schedule.step_kinds()]
 
     def step(self, batch: Batch, rng: torch.Generator, progress: float) -> dict[str, Tensor]:
-        """Discriminator, generator, average; losses carry the size in their names."""
+        """Train discriminator, then generator, and update the average; names of losses include the size."""
         size, alpha = self._enter(progress)
         image_class, real = batch.image_class, shrink(batch.joint, size, alpha)
         critic = partial(self.discriminator, image_class=image_class, size=size, alpha=alpha)
         set_trainable(self.discriminator, True)
         with self.autocast():
             fake = self.dream(image_class, rng, size, alpha)
-            on_fake = critic(fake.detach())  # real and fake apart: the minibatch deviation tells them apart
+            on_fake = critic(fake.detach())  # real and fake in two batches: the minibatch deviation needs that
         if self.config.loss == "wgan_gp":
             with self.autocast():
                 on_real = critic(real)
@@ -307,7 +308,7 @@ class ProgressiveGenerator(LatentGenerator):
         return {f"discriminator {size} px": loss_d.detach(), f"generator {size} px": loss_g.detach(), "bad": bad}
 
     def _enter(self, progress: float) -> tuple[int, float]:
-        """Size and α of a step; Adam starts anew at a new size."""
+        """Return size and α of a step; at a new size Adam is reset."""
         progress = max(progress, self.progress)
         size, alpha = self.schedule.at(progress)
         for optimizer in self._optimizers.values():
@@ -319,19 +320,19 @@ class ProgressiveGenerator(LatentGenerator):
         return size, alpha
 
     def enlarge(self, small: Tensor) -> Tensor:
-        """Pictures of the size in training at the size of the tile."""
+        """Enlarge pictures of the current size to the size of the tile."""
         return small if small.shape[-1] == self.spec.tile else functional.interpolate(small, self.spec.tile)
 
     def classes_or_first(self, image_class: Tensor | None, n: int) -> Tensor:
-        """The classes (N,), the first one when they are not given."""
+        """Return the classes (N,), the first class for all when not given."""
         return torch.zeros(n, dtype=torch.int64, device=self.device) if image_class is None else image_class
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, float]]:
-        """Also the share of the training, on which the size depends."""
+        """Return the state with the share of the training, on which the size depends."""
         tensors, numbers = super().state()
         return tensors, {**numbers, "progress": self.progress}
 
     def load_state(self, tensors: dict[str, Tensor], numbers: dict[str, float]) -> None:
-        """Take over what `state` gave."""
+        """Restore a state from `state`."""
         super().load_state(tensors, numbers)
         self.progress = float(numbers["progress"])

@@ -46,7 +46,7 @@ class ProgressiveConfig(GeneratorConfig):
         super().check_tile(size)
         if self.first_size > size:
             raise UserError(
-                f"first_size is {self.first_size} px, but the tile is {size} px.",
+                f"The first size is {self.first_size} px, but the tile is {size} px.",
                 f"Expected at most {size} px.",
                 "Change first_size or the tile size.",
             )

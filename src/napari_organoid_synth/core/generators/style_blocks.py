@@ -9,8 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-SLOPE = 0.2  # of every leaky ReLU
-ROOT_2 = math.sqrt(2.0)  # keeps the variance through a leaky ReLU
+SLOPE = 0.2
+"""Of every leaky ReLU."""
+ROOT_2 = math.sqrt(2.0)
+"""Gain that keeps the variance through a leaky ReLU."""
 
 
 class EqualLinear(nn.Module):
@@ -73,7 +75,7 @@ class EqualConv2d(nn.Module):
 
 
 class ClassVector(nn.Module):
-    """One learned vector per image class, at first N(0, 1)."""
+    """One learned vector per image class, initially N(0, 1)."""
 
     def __init__(self, classes: int, width: int) -> None:
         super().__init__()
@@ -90,7 +92,7 @@ def pixel_norm(x: Tensor) -> Tensor:
 
 
 def minibatch_std(x: Tensor, group: int = 4) -> Tensor:
-    """Append a channel that says how much the samples of a group differ (Karras 2018, section 3).
+    """Append a channel with the standard deviation between the samples of a group (Karras 2018, section 3).
 
     The deviation over the group at each place (biased, 1e-8 inside the root) is averaged over channels and places, in
     float32. Samples i, i + N/G, i + 2N/G, ... are one group of G; G is the largest divisor of N up to ``group``.
@@ -122,11 +124,11 @@ class MappingNetwork(nn.Module):
     Parameters
     ----------
     latent : int
-        Numbers in a latent vector.
+        Length of a latent vector.
     classes : int
-        Image classes; below 2 there is nothing to tell apart.
+        Image classes; fewer than 2 are ignored.
     width : int
-        Numbers in w and in every hidden layer.
+        Length of w and of every hidden layer.
     layers : int
         Dense layers, each with a leaky ReLU.
     lrmul : float

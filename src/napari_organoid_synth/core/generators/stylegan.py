@@ -1,4 +1,4 @@
-"""StyleGAN (Karras 2019, arXiv 1812.04948): draws image and mask together, a style vector steering every layer."""
+"""StyleGAN (Karras 2019, arXiv 1812.04948): draws image and mask together, every layer controlled by a style vector."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from napari_organoid_synth.core.generators.stylegan_config import StyleganConfig
 if TYPE_CHECKING:
     from napari_organoid_synth.core.codec.spec import PairSpec
 
-FASTER = {128: 1.5, 256: 2.0, 512: 3.0}  # learning rate at large sizes, relative to that of small ones
+RATE_FACTORS = {128: 1.5, 256: 2.0, 512: 3.0}
+"""Learning rate at large sizes, relative to that at small ones."""
 
 
 def adain(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-    """Adaptive instance normalisation: every Y × X plane gets the standard deviation ``scale`` and mean ``shift``.
+    """Apply adaptive instance normalisation: each Y × X plane gets standard deviation ``scale`` and mean ``shift``.
 
     Parameters
     ----------
@@ -28,7 +29,7 @@ def adain(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
     scale, shift : Tensor (N, C)
         The style.
     """
-    if x.device.type == "cpu":  # an image by itself through batch normalisation is the same, in one kernel
+    if x.device.type == "cpu":  # batch normalisation of a single image is the same, in one kernel
         rows = zip(torch.split(x, 1), scale, shift, strict=True)
         return torch.cat([functional.batch_norm(row, None, None, a, b, True, eps=1e-8) for row, a, b in rows])
     normed = functional.instance_norm(x.float(), eps=1e-8)
@@ -61,7 +62,7 @@ class StyledLayer(nn.Module):
 
 
 class StyledBlock(nn.Module):
-    """Twice the size and two styled layers; ``rgb`` makes a picture of this size.
+    """Doubles the size, then two styled layers; ``rgb`` makes a picture of this size.
 
     Enlarging is bilinear: the published nearest neighbour and [1, 2, 1] filter, but for the border.
     """
@@ -81,7 +82,7 @@ class StyledBlock(nn.Module):
 
 
 class StyleganNetwork(nn.Module):
-    """Style vectors to pictures of any trained size; its blocks are named after their size."""
+    """Network from style vectors to pictures of any trained size; its blocks are named by their size."""
 
     def __init__(self, outside: int, classes: int, tile: int, config: StyleganConfig) -> None:
         super().__init__()
@@ -96,7 +97,7 @@ class StyleganNetwork(nn.Module):
             inside = width
 
     def forward(self, w: Tensor, size: int, alpha: float = 1.0, rng: torch.Generator | None = None) -> Tensor:
-        """Pictures (N, C, size, size) float32, linear; at α < 1 blended with those of half the size.
+        """Draw pictures (N, C, size, size) float32, linear; at α < 1 blended with those of half the size.
 
         Parameters
         ----------
@@ -124,12 +125,12 @@ class StyleganNetwork(nn.Module):
 
 
 def layers_at(size: int) -> int:
-    """Styled layers of a picture: two for each size from 4 px on."""
+    """Return the number of styled layers of a picture: two for each size from 4 px on."""
     return 2 * len(sizes_of(4, size))
 
 
 def mix(first: Tensor, second: Tensor, layers: int, share: float, rng: torch.Generator) -> Tensor:
-    """Style vectors (N, layers, W): of a ``share`` of the samples the layers from a random one on take the second.
+    """Mix style vectors to (N, layers, W): for a ``share`` of samples the layers from a random one on take the second.
 
     Parameters
     ----------
@@ -149,10 +150,10 @@ def mix(first: Tensor, second: Tensor, layers: int, share: float, rng: torch.Gen
 
 
 class Stylegan(ProgressiveGenerator):
-    """StyleGAN; with image classes the mapping network is told them, and the discriminator by projection.
+    """StyleGAN; image classes enter the mapping network, and the discriminator by projection.
 
-    Projection rather than an auxiliary classifier: it has no second loss to weigh against the first, and does not
-    reward samples for being easy to classify, which costs variety on small sets.
+    Projection is used instead of an auxiliary classifier: it needs no second loss, and does not reward samples that are
+    easy to classify, which would cost variety on small sets.
     """
 
     config: StyleganConfig
@@ -165,11 +166,11 @@ class Stylegan(ProgressiveGenerator):
         self.latent = config.latent
 
     def rate(self, size: int) -> float:
-        """Learning rate at a size: higher from 128 px on, as published."""
-        return float(self.config.learning_rate) * FASTER.get(size, 1.0)
+        """Return the learning rate at a size: higher from 128 px on, as published."""
+        return float(self.config.learning_rate) * RATE_FACTORS.get(size, 1.0)
 
     def dream(self, image_class: Tensor, rng: torch.Generator, size: int, alpha: float) -> Tensor:
-        """Pictures of new latent vectors by the generator in training, with mixed styles and random noise."""
+        """Draw pictures of new latent vectors with the network in training, with mixed styles and random noise."""
         latents = torch.randn(2 * len(image_class), self.latent, generator=rng, device=self.device)
         first, second = self.generator.mapping(latents, image_class.repeat(2)).chunk(2)
         self.generator.mapping.track(first, image_class)
@@ -178,9 +179,9 @@ class Stylegan(ProgressiveGenerator):
         return drawn
 
     def draw(self, latents: Tensor, image_class: Tensor | None = None, variety: float = 1.0) -> Tensor:
-        """Image and mask channels of the averaged generator, with constant noise.
+        """Draw image and mask channels with the averaged network and constant noise.
 
-        ``variety`` is ψ of the truncation trick, in all layers: style vectors are pulled to the mean of their class.
+        ``variety`` is ψ of the truncation trick in all layers: style vectors move towards the mean of their class.
         """
         size, alpha = self.schedule.at(self.progress)
         image_class, mapping = self.classes_or_first(image_class, len(latents)), self.average.mapping

@@ -16,7 +16,7 @@ class StyleGan2AdaConfig(GeneratorConfig):
     """StyleGAN2 with adaptive augmentation (Karras 2020): draws image, mask or both from noise."""
 
     kind: ClassVar[Kind] = "joint"
-    title: ClassVar[str] = "StyleGAN2-ADA – draws image, mask or both, best quality"
+    title: ClassVar[str] = "StyleGAN2-ADA – best quality"
     when: ClassVar[str] = (
         "For the best pictures and masks from noise, where there is time or a GPU. With adaptive augmentation a few "
         "hundred tiles are enough. Needs hours on a processor at 64 px; above 128 px, or at the published width, a GPU."

@@ -17,7 +17,7 @@ class StyleganConfig(ProgressiveConfig):
     and 512.
     """
 
-    title: ClassVar[str] = "StyleGAN – draws image and mask by styles"
+    title: ClassVar[str] = "StyleGAN – mixes styles"
     when: ClassVar[str] = (
         "For samples that mix coarse and fine traits: draws image and mask together from noise. 'variety' shifts "
         "between typical and rare samples. Needs a few hundred tiles and many thousand steps; with fewer, take "

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -43,17 +44,17 @@ class RealFeatures:
 
     Parameters
     ----------
-    project : Project
-        Has the real pairs; gets ``features/``.
+    tiles, unseen_tiles : list of SamplePair
+        Cut from training images, and from test images if there are any.
     settings : ScoreSettings
-        Which extractor, on which device, and whether to make everything anew.
+        Which extractor, on which device, and whether to make everything again.
     side : int
         Of the tiles, px, as that of the samples.
+    folder : Path
+        Where features are kept.
 
     Attributes
     ----------
-    tiles, unseen_tiles : list of SamplePair
-        Cut from training and from test images.
     facts, unseen : list of TileFacts
         Of these, after `look`.
     limits : NDArray (C, 2) float64
@@ -66,11 +67,15 @@ class RealFeatures:
         After `measure`: ``pixels``, and ``features`` and ``masks`` where there are any.
     """
 
-    def __init__(self, project: Project, settings: ScoreSettings, side: int) -> None:
-        self.settings, self.folder = settings, project.path / "features"
-        self.tiles = real_tiles(project, side).pairs
-        has_test = bool(PairTable.from_file(project.pairs_path).test)
-        self.unseen_tiles: list[SamplePair] = real_tiles(project, side, "test").pairs if has_test else []
+    def __init__(
+        self,
+        tiles: list[SamplePair],
+        unseen_tiles: list[SamplePair],
+        settings: ScoreSettings,
+        side: int,
+        folder: Path,
+    ) -> None:
+        self.tiles, self.unseen_tiles, self.settings, self.folder = tiles, unseen_tiles, settings, folder
         self.limits = intensity_limits(self.tiles)
         self.side = min(SIDE, side)
         self.facts: list[TileFacts] = []
@@ -79,6 +84,13 @@ class RealFeatures:
         self.extractor: Any = None
         self.features: NDArray[np.floating[Any]] = np.empty((0, 1, 0))
         self.spaces: dict[str, Space] = {}
+
+    @classmethod
+    def of_project(cls, project: Project, settings: ScoreSettings, side: int) -> RealFeatures:
+        """Cut the tiles of a project, in which the features are kept too."""
+        has_test = bool(PairTable.from_file(project.pairs_path).test)
+        unseen = real_tiles(project, side, "test").pairs if has_test else []
+        return cls(real_tiles(project, side).pairs, unseen, settings, side, project.path / "features")
 
     def look(self, number: int, tile: SamplePair) -> None:
         """Note the facts of a tile; training tiles come first."""

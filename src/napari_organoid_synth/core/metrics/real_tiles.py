@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -50,7 +51,25 @@ def real_tiles(project: Project, side: int, split: Literal["train", "test"] = "t
         400 at most, evenly chosen.
     """
     pairs = load_pairs(project, split=split, images_alone=True)
-    settings = _tile_settings(project).replace(size=side, turn=False, flip=False)
+    return cut_tiles(pairs, _tile_settings(project).replace(size=side))
+
+
+def cut_tiles(pairs: Sequence[SamplePair], settings: TileSettings) -> RealTiles:
+    """Cut upright tiles from pairs.
+
+    Parameters
+    ----------
+    pairs : sequence of SamplePair
+        Of any size.
+    settings : TileSettings
+        Side, overlap, and which tiles are kept; the fewest objects are 0 where no pair has a mask.
+
+    Returns
+    -------
+    RealTiles
+        400 at most, evenly chosen.
+    """
+    settings = settings.replace(turn=False, flip=False)
     if not any(pair.labels.any() for pair in pairs):
         settings = settings.replace(min_objects=0)
     kept = [tile for tile in list_tiles(pairs, settings) if tile.kept]

@@ -59,6 +59,11 @@ def check_pairs(table: PairTable, kind: MaskKind | None = None) -> PairTable:
         As `find_pairs` returns it, or checked before.
     kind : {"binary", "classes", "instances"}, optional
         What the masks mean, if a person says so.
+
+    Returns
+    -------
+    PairTable
+        With the kind of the masks, their classes, and size, type and objects of each row.
     """
     return conclude(table, [check_entry(entry) for entry in table.entries], kind)
 

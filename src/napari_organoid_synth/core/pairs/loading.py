@@ -85,7 +85,19 @@ def load_pairs(
 ) -> list[SamplePair]:
     """Read all usable pairs of a project or table, or only those to ``"train"`` or ``"test"``.
 
-    Images without mask are left out; with ``images_alone`` they are included with empty labels.
+    Parameters
+    ----------
+    project : Project or PairTable
+        A table that was not checked yet is checked first.
+    split : {"train", "test"}, optional
+        Default: both.
+    images_alone : bool
+        Include images without mask, with empty labels; otherwise they are left out.
+
+    Returns
+    -------
+    list of SamplePair
+        In the order of the table.
 
     Raises
     ------

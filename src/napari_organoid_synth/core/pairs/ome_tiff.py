@@ -137,6 +137,13 @@ def read_labels(path: Path | str, page: int | None = None) -> NDArray[np.int32]:
 
     Whole numbers stored as float, RGB with three equal channels and any integer type are accepted.
 
+    Parameters
+    ----------
+    path : Path
+        TIFF, OME-TIFF, PNG, BMP or OME-Zarr.
+    page : int, optional
+        Which plane of a stack; may be left out if there is only one.
+
     Returns
     -------
     labels : NDArray (Y, X) int32, 0 is background
@@ -208,6 +215,18 @@ def write_pair(folder: Path, pair: SamplePair) -> tuple[Path, Path]:
 
     The image keeps its dtype, RGB stays RGB, labels are uint16 (int32 above 65 535). Name, kind of mask, class names,
     image class, source and provenance go into the OME annotations. Equal pairs give equal bytes.
+
+    Parameters
+    ----------
+    folder : Path
+        Is made if it is missing.
+    pair : SamplePair
+        Its name becomes the file name.
+
+    Returns
+    -------
+    (Path, Path)
+        Files of image and labels.
 
     Raises
     ------
@@ -348,6 +367,10 @@ def read_pair(image_path: Path | str, labels_path: Path | None = None) -> Sample
         ``NAME.ome.tif``.
     labels_path : Path, optional
         Default: ``NAME_labels.ome.tif`` beside it.
+
+    Returns
+    -------
+    SamplePair
 
     Raises
     ------

@@ -219,6 +219,11 @@ def split_table(table: PairTable, test: float | int | Sequence[str]) -> PairTabl
         A share below 1, a number of rows (the last ones), or the names of the rows. Rows of one group stay together,
         so that the test set can become larger than asked; if all rows are of one group, single rows are chosen.
 
+    Returns
+    -------
+    PairTable
+        Each usable row is to train or to test.
+
     Raises
     ------
     UserError

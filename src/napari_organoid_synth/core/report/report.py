@@ -109,7 +109,24 @@ def write_report(
     results: dict[str, Any] | None = None,
     seconds: dict[str, float] | None = None,
 ) -> Path:
-    """Run `report` to its end and return the path."""
+    """Run `report` to its end.
+
+    Parameters
+    ----------
+    project : Project
+        What the report is about.
+    path : Path
+        Of the HTML file.
+    results : dict, optional
+        Of a comparison; default: the newest of the project.
+    seconds : dict, optional
+        Duration of each step, to be shown.
+
+    Returns
+    -------
+    Path
+        Of the file.
+    """
     for _ in report(project, path, Control(), results, seconds):
         pass
     return Path(path)

@@ -27,7 +27,6 @@ from napari_organoid_synth.core.codec.codec import Codec
 from napari_organoid_synth.core.codec.spec import PairSpec
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.recipe import Recipe
-from napari_organoid_synth.core.registry import GENERATORS
 from napari_organoid_synth.core.runs.metadata import RunMetadata
 
 if TYPE_CHECKING:
@@ -102,10 +101,10 @@ class Run:
         Raises
         ------
         UserError
-            If the folder holds a run already.
+            If the folder is a run already.
         """
         if (path / "recipe.yaml").exists():
-            raise UserError(f"{path} holds a run already.", todo="Resume it, or choose another folder.")
+            raise UserError(f"{path} is a run already.", todo="Resume it, or choose another folder.")
         codec.to_file(path / "codec.json")
         recipe.to_file(path / "recipe.yaml")  # last: it makes the folder a run
         return cls(path)
@@ -243,7 +242,7 @@ class Run:
                     damage = damage or error
                     continue
                 damage = damage or UserError(
-                    f"{self.checkpoint_path(candidate).name} holds no tensors.",
+                    f"{self.checkpoint_path(candidate).name} has no tensors.",
                     "Expected a safetensors file.",
                     TODO,
                 )
@@ -296,7 +295,7 @@ class Run:
             raise UserError(f"{path.name} is a checkpoint of '{name}'.", f"Expected '{self._generator}'.", TODO)
         if len(data) != size or hashlib.sha256(data).hexdigest() != digest:
             raise UserError(
-                f"Checkpoint {path.name} is damaged: it holds {len(data)} bytes.",
+                f"Checkpoint {path.name} is damaged: it has {len(data)} bytes.",
                 f"Expected {size} bytes with SHA-256 {digest[:12]}….",
                 TODO,
             )
@@ -334,12 +333,7 @@ def read_preview(path: Path) -> tuple[NDArray[Any], NDArray[np.int32]]:
 
 
 def new_generator(recipe: Recipe, spec: PairSpec) -> Generator:
-    """The recipe's generator with initial weights that depend on its seed alone."""
-    import torch
+    """Build the recipe's generator with initial weights that depend on its seed alone."""
+    from napari_organoid_synth.core.generators.base import build_generator
 
-    from napari_organoid_synth.core.device import seed_of
-
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed_of(recipe.train.seed, "weights"))
-        gan: Generator = GENERATORS.load(recipe.gan.name)(recipe.gan, spec)
-    return gan
+    return build_generator(recipe.gan, spec, recipe.train.seed)

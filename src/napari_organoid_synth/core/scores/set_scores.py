@@ -14,45 +14,28 @@ from numpy.typing import NDArray
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Event, Progress, Warned
-from napari_organoid_synth.core.metrics.collapse import distinct, repeated, twins
 from napari_organoid_synth.core.metrics.mask_consistency import EDGE, MaskConsistency
-from napari_organoid_synth.core.metrics.memorisation import (
-    MANIFOLD,
-    REAL_DISTANCE,
-    DataCopying,
-    data_copying,
-    turned_signatures,
-)
-from napari_organoid_synth.core.metrics.nearest import TWIN
+from napari_organoid_synth.core.metrics.memorisation import MANIFOLD, REAL_DISTANCE
 from napari_organoid_synth.core.metrics.real_features import RealFeatures, places, some
-from napari_organoid_synth.core.metrics.sets import (
-    FEATURE_SCORES,
-    IMAGE_SCORES,
-    LEAST,
-    MASK_SCORES,
-    PAIR_SCORES,
-    PAIRED,
-    SetScore,
-    compare_all,
-    evaluate,
-    feature_measure,
-    feature_notes,
-    image_measure,
-    mask_measure,
-    mask_notes,
-    pair_measure,
-)
+from napari_organoid_synth.core.metrics.sets import LEAST, PAIRED, SetScore
 from napari_organoid_synth.core.metrics.settings import ScoreSettings
 from napari_organoid_synth.core.metrics.tile_facts import TileFacts, look
 from napari_organoid_synth.core.metrics.tile_space import check_weights
 from napari_organoid_synth.core.pairs.tile_reading import tile_side
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.samples.store import SampleRow, SampleStore
+from napari_organoid_synth.core.scores.comparison import (
+    SyntheticTiles,
+    copy_ratios,
+    is_borrowed,
+    memorisation,
+    score_families,
+    variety,
+)
 from napari_organoid_synth.core.scores.storage import (
     MaskFit,
     Memorisation,
     SetScores,
-    Variety,
     read_set_scores,
     write_set_scores,
 )
@@ -60,7 +43,6 @@ from napari_organoid_synth.core.scores.storage import (
 RULES = 3  # another number when the same samples would be scored differently
 MAX_SAMPLES = 1000  # of a run
 REPORT_SECONDS = 0.5
-BORROWED = {"real", "warped"}  # masks to paint on that are made from real ones: the layout is meant to be alike
 
 
 def check_extractor(settings: ScoreSettings) -> None:
@@ -75,7 +57,7 @@ def check_extractor(settings: ScoreSettings) -> None:
         check_weights(settings)
 
 
-def score_sets(
+def score_runs(
     project: Project, store: SampleStore, settings: ScoreSettings, control: Control, cleared_ids: set[str]
 ) -> Generator[Event, None, list[SetScores]]:
     """Score the samples of each run as a set; a set that has not changed keeps its scores.
@@ -117,7 +99,7 @@ def score_sets(
             missing[run] = some(rows, MAX_SAMPLES)
     if not missing:
         return found
-    real = RealFeatures(project, settings, tile_side(row.size for rows in missing.values() for row in rows))
+    real = RealFeatures.of_project(project, settings, tile_side(row.size for rows in missing.values() for row in rows))
     scoring = _Scoring(store, real, control, cleared_ids, missing)
     if not (yield from scoring.learn()):
         return found
@@ -141,7 +123,7 @@ def score_sets(
             made=asked,
             scores=tuple(scores),
             memorisation=_memorisation(store, real, samples, cleared_ids),
-            variety=_variety(real, samples),
+            variety=variety(real, samples.tiles),
             mask_fit=_mask_fit(scoring.fits, samples.rows),
         )
         known[one.key] = one
@@ -153,11 +135,10 @@ def score_sets(
 
 @dataclass(frozen=True)
 class _Samples:
-    """The samples of a run that could be read, their facts, and which are painted on masks made from real ones."""
+    """The samples of a run that could be read."""
 
     rows: list[SampleRow]
-    facts: list[TileFacts]
-    borrowed: NDArray[np.bool_]
+    tiles: SyntheticTiles
 
 
 class _Scoring:
@@ -225,9 +206,9 @@ class _Scoring:
                 continue
             rows.append(row)
             facts.append(look(pair, self._real.limits, self._real.side, number in decoded))
-            borrowed.append(pair.source.provenance.get("mask", {}).get("kind") in BORROWED)
+            borrowed.append(is_borrowed(pair))
             yield from self._report("look at samples")
-        return _Samples(rows, facts, np.array(borrowed, bool))
+        return _Samples(rows, SyntheticTiles(facts, np.array(borrowed, bool)))
 
     def compare(self, run: str, samples: _Samples) -> Generator[Event, None, list[SetScore] | None]:
         """Compute the scores of a set, family by family."""
@@ -237,7 +218,7 @@ class _Scoring:
             found = f"{len(samples.rows)} samples and {len(real.facts)} real tiles of {name}: no scores of the set."
             yield Warned(self._step, f"{found} Expected at least {LEAST} of each. Make more pairs.")
         scores: list[SetScore] = []
-        for family in _families(real, samples.facts):
+        for family in score_families(real, samples.tiles.facts):
             yield self.progress("compare sets")
             if self._control.canceled:
                 return None
@@ -288,50 +269,15 @@ def fingerprint(project: Project, settings: ScoreSettings, rows: Sequence[Sample
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _families(real: RealFeatures, synthetic: Sequence[TileFacts]) -> Iterator[list[SetScore]]:
-    """Yield all scores of a set, family by family; none when there are too few tiles."""
-    number, seed = len(synthetic), real.settings.seed
-    if real.extractor is None or number < LEAST:
-        return
-    everything = [*real.facts, *synthetic]
-    features = real.features[:, 0], real.vectors("features", synthetic)
-    measure, notes = feature_measure(*features), feature_notes(*features, real.extractor.note, seed)
-    identity = real.extractor.identity
-    yield evaluate(FEATURE_SCORES, measure, real.sources, number, seed=seed, extractor=identity, notes=notes)
-    mine, theirs = some(real.facts, PAIRED), some(synthetic, PAIRED)
-    between = compare_all([fact.image for fact in mine], [fact.image for fact in theirs])
-    sources = [fact.source for fact in mine]
-    yield evaluate(PAIR_SCORES, pair_measure(real.among, between), sources, len(theirs), seed=seed)
-    yield evaluate(IMAGE_SCORES, image_measure(everything), real.sources, number, seed=seed)
-    if "masks" in real.spaces:
-        notes = mask_notes(everything, len(real.facts))
-        yield evaluate(MASK_SCORES, mask_measure(everything), real.sources, number, seed=seed, notes=notes)
-
-
-# --------------------------------------------------------------------------------- copies, repetition, masks that fit
+# ----------------------------------------------------------------------------------------- copies, masks that fit
 
 
 def _memorisation(store: SampleStore, real: RealFeatures, samples: _Samples, cleared_ids: set[str]) -> Memorisation:
-    """Flag the copies among samples and return their share.
-
-    Samples on borrowed masks, made from real ones, are meant to have the layout of a real tile: whether they copy its
-    pixels is left to SSIM. Copies of masks are counted but never flagged.
-    """
-    rows, facts = samples.rows, samples.facts
-    ratios = {name: space.ratio(real.vectors(name, facts)) for name, space in real.spaces.items()}
-    if "masks" in ratios:
-        ratios["masks"] = np.where([len(fact.areas) > 0 for fact in facts], ratios["masks"], np.inf)
-    images = np.where(samples.borrowed, np.inf, np.minimum(ratios["pixels"], ratios.get("features", np.inf)))
-    _flag_copies(store, real, samples, images, cleared_ids)
-    similar = [row.scores["nearest"] for row in rows if "nearest" in row.scores]
-    return Memorisation(
-        ssim_copies=float(np.mean(np.array(similar) >= TWIN)) if similar else None,
-        copies=float((images < 1).mean()),
-        **{f"{name}_copies": float((ratio < 1).mean()) for name, ratio in ratios.items()},
-        one_image=bool(np.isnan(real.spaces["pixels"].limit)),
-        borrowed_masks=float(samples.borrowed.mean()),
-        test=None if samples.borrowed.any() else _unseen_test(real, facts),
-    )
+    """Flag the copies among samples and return their share; copies of masks are counted but never flagged."""
+    ratios = copy_ratios(real, samples.tiles)
+    _flag_copies(store, real, samples, ratios["images"], cleared_ids)
+    similarities = [row.scores["nearest"] for row in samples.rows if "nearest" in row.scores]
+    return memorisation(real, samples.tiles, ratios, similarities)
 
 
 def _flag_copies(
@@ -340,7 +286,7 @@ def _flag_copies(
     """Write ``real_distance`` and ``manifold`` of samples; a ratio below 1 sets the flag ``copy``."""
     outside: list[dict[str, float]] = [{} for _ in samples.rows]
     if "features" in real.spaces:
-        away = real.spaces["features"].outside(real.vectors("features", samples.facts))
+        away = real.spaces["features"].outside(real.vectors("features", samples.tiles.facts))
         outside = [{MANIFOLD: float(value)} for value in away]
     with store.transaction():
         for row, ratio, more in zip(samples.rows, ratios, outside, strict=True):
@@ -352,39 +298,6 @@ def _flag_copies(
             elif ratio >= 1 and "copy" in flags and row.id in cleared_ids:
                 flags.remove("copy")
             store.rate(row.id, {REAL_DISTANCE: float(ratio), **more}, flagged=", ".join(flags), note=note)
-
-
-def _unseen_test(real: RealFeatures, facts: Sequence[TileFacts]) -> DataCopying | None:
-    if not real.unseen:
-        return None
-    names = [name for name in real.spaces if name != "masks"]
-    synthetic = [real.spaces[name].nearest(real.vectors(name, facts)) for name in names]
-    unseen = [real.spaces[name].nearest(real.vectors(name, real.unseen)) for name in names]
-    return data_copying(synthetic, unseen, len({fact.source for fact in real.unseen}))
-
-
-def _variety(real: RealFeatures, samples: _Samples) -> Variety:
-    """Return what repeats; in each space as many samples are compared as there are real tiles, which set its limit."""
-    facts = samples.facts
-    pairs = twins([fact.image for fact in facts])
-    own = twins([fact.image for fact in real.facts])
-    shares: dict[str, float] = {}
-    free = [fact for fact, borrowed in zip(facts, samples.borrowed, strict=True) if not borrowed]
-    for name, space in real.spaces.items():
-        few = some([fact for fact in free if name != "masks" or len(fact.areas)], len(real.facts))
-        if len(few) < 2 or np.isnan(space.limit):
-            continue
-        if name == "features":
-            vectors = real.vectors(name, few)[:, None]
-        else:
-            vectors = turned_signatures([fact.image if name == "pixels" else fact.mask for fact in few])
-        shares[name] = float(repeated(vectors, space.limit).mean())
-    return Variety(
-        distinct=distinct(len(facts), pairs),
-        ssim=len({one for pair in pairs for one in pair}) / len(facts),
-        real_ssim=len({one for pair in own for one in pair}) / len(real.facts),
-        **shares,
-    )
 
 
 def _mask_fit(fits: MaskConsistency, rows: Sequence[SampleRow]) -> MaskFit | None:

@@ -29,7 +29,8 @@ from napari_organoid_synth.core.project import Project, file_stem
 from napari_organoid_synth.core.segmentation.agreement import mean_scores, pixel_scores
 from napari_organoid_synth.core.segmentation.catalog import TRAINING
 from napari_organoid_synth.core.segmentation.segmenters.base import SegmentSpec
-from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool, intensity_range, normalise
+from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool
+from napari_organoid_synth.core.segmentation.segmenters.network_input import intensity_range, normalise
 from napari_organoid_synth.core.segmentation.segmenters.unet import UNet
 from napari_organoid_synth.core.segmentation.settings import AnnotateSettings
 

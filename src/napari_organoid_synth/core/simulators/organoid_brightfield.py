@@ -62,7 +62,7 @@ class _Bodies:
     lumen : NDArray (Y, X) float32
         Depth of the cavity as a share of the thickness; 0 without one.
     slope : NDArray (Y, X) float32
-        Distance from the edge over which a body thickens, 256ths of the side.
+        Distance from the edge over which a body thickens, in 1/256 of the side.
     """
 
     labels: NDArray[np.bool_]

@@ -18,6 +18,15 @@ from napari_organoid_synth.core.synthesis.settings import GenerateSettings
 def generate(project: Project, settings: GenerateSettings, control: Control) -> Iterator[Event]:
     """Draw pairs and add them to the project's samples, in batches.
 
+    Parameters
+    ----------
+    project : Project
+        With the run; for a painter that paints on real masks also with the pairs.
+    settings : GenerateSettings
+        Run, number, seed, masks, variety.
+    control : Control
+        Pause and cancel are honoured after the batch in progress.
+
     Yields
     ------
     Event

@@ -1,8 +1,8 @@
-"""Judges a training while it runs: do the samples vary, and how near are they to the real tiles?
+"""Monitor a training while it runs: do the samples vary, and how near are they to the real tiles?
 
 Both answers come from `features`, a few hundred plain statistics of a tile that need no trained network: they notice a
 generator that draws one picture over and over, and whether another checkpoint came nearer. They do not see what an
-Inception network sees, so the numbers compare checkpoints on the same tiles and nothing else; they are no FID or KID.
+Inception network sees, so the numbers compare checkpoints on the same tiles and nothing else; they are not FID or KID.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ if TYPE_CHECKING:
 LAYOUT = 8  # squares along a side
 LEVELS = (-0.8, -0.4, 0.0, 0.4, 0.8)
 OCTAVES = 5
-LEAST_SPREAD = 0.01  # a statistic that hardly differs between real tiles: a tile value of 2 is the whole range
-MOST_Z = 8.0
+MIN_SPREAD = 0.01  # a statistic that hardly differs between real tiles: a tile value of 2 is the whole range
+MAX_Z = 8.0
 
 REAL_TILES = 128
-SAMPLES = 16  # of a look; a checkpoint is judged by 8 to 64
-IMAGES_PER_SAMPLE = 12  # trained on for one that is drawn here: keeps the watch below 3 % of the time
+SAMPLES = 16  # of an assessment; at a checkpoint 8 to 64
+IMAGES_PER_SAMPLE = 12  # trained on for one that is drawn here: keeps the monitor below 3 % of the time
 CHUNK = 8
 
 COLLAPSED = 0.2  # of the diversity of the real tiles
 HEALTHY = 0.4  # ends an episode
-PATIENCE = 10  # looks at samples that have not varied yet
+PATIENCE = 10  # assessments of samples that have not varied yet
 
 
 @torch.no_grad()
 def features(tiles: Tensor) -> tuple[Tensor, ...]:
-    """Statistics of tiles, in three groups.
+    """Compute statistics of tiles, in three groups.
 
     Parameters
     ----------
@@ -84,34 +84,39 @@ class Scale:
     """
 
     def __init__(self, real: Iterable[Tensor]) -> None:
-        groups = _groups(real)
+        groups = _feature_groups(real)
         self._means = [group.mean(0) for group in groups]
-        self._spreads = [np.maximum(group.std(0), LEAST_SPREAD) for group in groups]
+        self._spreads = [np.maximum(group.std(0), MIN_SPREAD) for group in groups]
         self.real = self._scaled(groups)
 
     def __call__(self, tiles: Iterable[Tensor]) -> NDArray[np.float64]:
         """Features (N, D) of other tiles, in batches."""
-        return self._scaled(_groups(tiles))
+        return self._scaled(_feature_groups(tiles))
 
     def _scaled(self, groups: list[NDArray[np.float64]]) -> NDArray[np.float64]:
         width = sum(group.shape[1] for group in groups)
         parts = [
-            np.clip((group - mean) / spread, -MOST_Z, MOST_Z) * math.sqrt(width / (len(groups) * group.shape[1]))
+            np.clip((group - mean) / spread, -MAX_Z, MAX_Z) * math.sqrt(width / (len(groups) * group.shape[1]))
             for group, mean, spread in zip(groups, self._means, self._spreads, strict=True)
         ]
         return np.concatenate(parts, 1)
 
 
-def _groups(batches: Iterable[Tensor]) -> list[NDArray[np.float64]]:
+def _feature_groups(batches: Iterable[Tensor]) -> list[NDArray[np.float64]]:
     found = [[group.cpu().numpy() for group in features(batch)] for batch in batches]
     return [np.concatenate(parts).astype(np.float64) for parts in zip(*found, strict=True)]
 
 
 def mean_distance(x: NDArray[np.float64], groups: NDArray[np.int64] | None = None) -> float:
-    """Mean Euclidean distance of all pairs of rows, divided by √D; x is (N, D) with N at least 2.
+    """Compute the mean Euclidean distance of all pairs of rows, divided by √D.
 
-    With ``groups`` (N,) only of pairs of one group: a generator that is told the class and draws one picture of each
-    has collapsed, however much the classes differ. 0 when there is no such pair.
+    Parameters
+    ----------
+    x : NDArray (N, D)
+        N is at least 2.
+    groups : NDArray (N,), optional
+        Only pairs of one group count: a class-conditional generator that draws one picture of each class has
+        collapsed, however much the classes differ. 0 when there is no such pair.
     """
     groups = np.zeros(len(x), np.int64) if groups is None else groups
     squares = (x**2).sum(1)
@@ -122,8 +127,8 @@ def mean_distance(x: NDArray[np.float64], groups: NDArray[np.int64] | None = Non
 
 
 @dataclass(frozen=True)
-class Look:
-    """What a look at the samples showed.
+class Assessment:
+    """Variety and realism of the samples at a step.
 
     Parameters
     ----------
@@ -133,7 +138,7 @@ class Look:
     distance : float, optional
         Kernel distance to the real tiles; only at checkpoints.
     warning : str
-        In words, once per episode.
+        For the person, once per episode.
     """
 
     diversity: float | None = None
@@ -142,20 +147,20 @@ class Look:
 
     @property
     def stats(self) -> dict[str, float]:
-        """The values that there are, for curves and checkpoints."""
+        """The values that are known, for curves and checkpoints."""
         found = {"diversity": self.diversity, "kernel_distance": self.distance}
         return {name: value for name, value in found.items() if value is not None}
 
 
-class Watch:
-    """Looks at samples that are always drawn from the same noise, masks and classes.
+class Monitor:
+    """Assesses samples that are always drawn from the same noise, masks and classes.
 
-    What it remembers changes at steps that the recipe alone decides and is stored with every checkpoint, so that a
-    resumed training warns and stops as one that never stopped.
+    Its state changes at steps that the recipe alone decides and is stored with every checkpoint, so that a resumed
+    training warns and stops as one that was never interrupted.
 
     Parameters
     ----------
-    gan : Generator
+    generator : Generator
         Only its `Generator.sample` is used.
     dataset : PairDataset
         The real tiles.
@@ -170,17 +175,17 @@ class Watch:
         Checkpoints since then.
     """
 
-    def __init__(self, gan: Generator, dataset: PairDataset, recipe: Recipe) -> None:
-        self.gan, self.dataset, self.settings = gan, dataset, recipe.train
+    def __init__(self, generator: Generator, dataset: PairDataset, recipe: Recipe) -> None:
+        self.generator, self.dataset, self.settings = generator, dataset, recipe.train
         train = recipe.train
         shown = train.preview_every * train.batch
         self._every = train.preview_every * math.ceil(SAMPLES * IMAGES_PER_SAMPLE / shown)
-        judged = train.checkpoint_every * train.batch // IMAGES_PER_SAMPLE
-        self._judged = min(max(judged // 2, 8), 4 * SAMPLES)  # the other half is for the looks between
+        affordable = train.checkpoint_every * train.batch // IMAGES_PER_SAMPLE
+        self._at_checkpoint = min(max(affordable // 2, 8), 4 * SAMPLES)  # the other half is for the steps between
         self._scale: Scale | None = None
         self._chosen: NDArray[np.int64] = np.arange(0)
         self._classes: list[Tensor] = []
-        self._newest: tuple[int, Look] = (0, Look())
+        self._newest: tuple[int, Assessment] = (0, Assessment())
         self.best_step = self.waited = self._low = 0
         self._best = math.inf
         self._varied = self._alarmed = False
@@ -189,7 +194,7 @@ class Watch:
 
     @property
     def numbers(self) -> dict[str, float]:
-        """Everything to remember, for the JSON of a checkpoint."""
+        """The state, for the JSON of a checkpoint."""
         state: dict[str, float] = {
             "watch/waited": self.waited,
             "watch/low": self._low,
@@ -201,53 +206,60 @@ class Watch:
         return {name: float(value) for name, value in state.items()}
 
     def restore(self, numbers: dict[str, float], step: int) -> None:
-        """Take over the ``numbers`` of the checkpoint of a step."""
+        """Restore the state from the numbers of the checkpoint of a step."""
         self.waited, self._low = int(numbers.get("watch/waited", 0)), int(numbers.get("watch/low", 0))
         self._varied, self._alarmed = bool(numbers.get("watch/varied")), bool(numbers.get("watch/alarmed"))
         self._best, self.best_step = numbers.get("watch/best", math.inf), int(numbers.get("watch/best_step", 0))
-        self._newest = step, Look(numbers.get("diversity"), numbers.get("kernel_distance"))
+        self._newest = step, Assessment(numbers.get("diversity"), numbers.get("kernel_distance"))
 
     @property
-    def enough(self) -> bool:
-        """Whether so many checkpoints brought nothing that the training should stop."""
+    def should_stop(self) -> bool:
+        """Whether so many checkpoints were no better that the training should stop."""
         return 0 < self.settings.stop_after <= self.waited
 
-    # ------------------------------------------------------------------------------------------------------- look
+    # ------------------------------------------------------------------------------------------------- assessment
 
     def due(self, step: int) -> bool:
-        """Whether to look after this step."""
+        """Whether to assess the samples after this step."""
         return step % self._every == 0 or step % self.settings.checkpoint_every == 0
 
-    def look(self, step: int, saved: bool = False) -> Look:
-        """Draw samples and judge them; at a step that gets a checkpoint (``saved``) against the real tiles too.
+    def assess(self, step: int, at_checkpoint: bool = False) -> Assessment:
+        """Draw samples and measure their variety; at a checkpoint also the distance to the real tiles.
 
-        A step that was looked at already gives the same again.
+        A step that was assessed already gives the same again.
+
+        Parameters
+        ----------
+        step : int
+            Steps done so far.
+        at_checkpoint : bool
+            Whether the step gets a checkpoint out of turn.
         """
         regular = step % self.settings.checkpoint_every == 0
-        saved = saved or regular
-        if self._newest[0] == step and (not saved or self._newest[1].distance is not None):
+        at_checkpoint = at_checkpoint or regular
+        if self._newest[0] == step and (not at_checkpoint or self._newest[1].distance is not None):
             return self._newest[1]
         again = self._newest[0] == step
-        number = self._judged if saved else SAMPLES
+        number = self._at_checkpoint if at_checkpoint else SAMPLES
         scale = self._real()
         drawn = scale(self._draw(number))
         groups = torch.cat(self._classes).numpy()
-        if not self.gan.class_conditional:
+        if not self.generator.class_conditional:
             groups[:] = 0
         among_real = mean_distance(scale.real, groups)
-        look = Look()
+        found = Assessment()
         if np.isfinite(drawn).all() and among_real > 1e-6:
             among_drawn = mean_distance(drawn, groups[np.arange(number) % len(groups)])
-            look = Look(among_drawn / among_real, kernel_distance(drawn, scale.real) if saved else None)
+            found = Assessment(among_drawn / among_real, kernel_distance(drawn, scale.real) if at_checkpoint else None)
         if self.due(step) and not again:  # a checkpoint of a training that was stopped in between changes nothing
-            look = Look(look.diversity, look.distance, self._warning(look.diversity))
+            found = Assessment(found.diversity, found.distance, self._warning(found.diversity))
             if regular:
-                self._compare(step, look.distance)
-        self._newest = step, Look(look.diversity, look.distance)
-        return look
+                self._compare(step, found.distance)
+        self._newest = step, Assessment(found.diversity, found.distance)
+        return found
 
     def _real(self) -> Scale:
-        """The scale of the real tiles, some of them when there are many; made when first needed."""
+        """Return the scale of the real tiles, some of them when there are many; made when first needed."""
         if self._scale is None:
             rng = np.random.default_rng(seed_of(self.settings.seed, "watch"))
             self._chosen = rng.permutation(len(self.dataset))[:REAL_TILES]
@@ -258,20 +270,20 @@ class Watch:
         for chunk in _chunks(self._chosen):
             batch = self.dataset.batch(chunk)
             self._classes.append(batch.image_class)
-            yield batch.image if self.gan.kind == "painter" else batch.joint
+            yield batch.image if self.generator.kind == "painter" else batch.joint
 
     def _draw(self, number: int) -> Iterator[Tensor]:
-        """Samples on the masks, or of the classes, of the first of the chosen tiles."""
-        device, classes = self.gan.device, torch.cat(self._classes).to(self.gan.device)
+        """Yield samples on the masks, or of the classes, of the first of the chosen tiles."""
+        device, classes = self.generator.device, torch.cat(self._classes).to(self.generator.device)
         for places in _chunks(np.arange(number)):
             streams = [random_stream(device, "watch", self.settings.seed, int(place)) for place in places]
             tiles, condition = places % len(self._chosen), None
-            if self.gan.kind == "painter":
+            if self.generator.kind == "painter":
                 condition = self.dataset.batch(self._chosen[tiles]).mask.to(device)
-            yield self.gan.sample(streams, condition=condition, image_class=classes[torch.from_numpy(tiles)])
+            yield self.generator.sample(streams, condition=condition, image_class=classes[torch.from_numpy(tiles)])
 
     def _warning(self, diversity: float | None) -> str:
-        """The alarm in words when an episode begins."""
+        """Return the warning when an episode begins; empty otherwise."""
         if diversity is None:
             return ""
         self._low = self._low + 1 if diversity < COLLAPSED else 0
@@ -280,12 +292,12 @@ class Watch:
         if self._alarmed or not self._low or (not self._varied and self._low < PATIENCE):
             return ""
         self._alarmed = True
-        found = f"nearly alike (diversity {100 * diversity:.0f} % of the real tiles)"
+        alike = f"nearly alike (diversity {100 * diversity:.0f} % of the real tiles)"
         todo = "lower the learning rate or use augmentation."
         if not self._varied:
-            return f"The samples still look {found}: the generator does not learn to vary. {todo.capitalize()}"
+            return f"The samples still look {alike}: the generator does not learn to vary. {todo.capitalize()}"
         back = f"Go back to the checkpoint of step {self.best_step}, {todo}" if self.best_step else todo.capitalize()
-        return f"The samples look {found}: the generator has collapsed. {back}"
+        return f"The samples look {alike}: the generator has collapsed. {back}"
 
     def _compare(self, step: int, distance: float | None) -> None:
         """Remember the best checkpoint."""

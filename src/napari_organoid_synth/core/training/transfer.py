@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
@@ -12,7 +12,8 @@ from napari_organoid_synth.core.codec.spec import PairSpec
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import StartSettings
-from napari_organoid_synth.core.runs.model_file import SUFFIX, read_bundle
+from napari_organoid_synth.core.runs.metadata import StartingPoint
+from napari_organoid_synth.core.runs.model_file import SUFFIX, read_model_file
 from napari_organoid_synth.core.runs.run import Run
 from napari_organoid_synth.core.runs.sharing import tensors_of
 
@@ -22,12 +23,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Weights:
-    """Networks of an earlier training.
+    """Weights of an earlier training.
 
     Parameters
     ----------
     source : str
-        In words: ``"run 20260101-000000-train"``.
+        Such as ``"run 20260101-000000-train"``.
     sha256 : str
         Of the file with the tensors.
     tensors : dict of str to Tensor
@@ -52,7 +53,7 @@ class Weights:
 
 
 def find_weights(project: Project, start: StartSettings) -> Weights:
-    """The weights that ``start.run`` names.
+    """Find the weights that ``start.run`` names.
 
     Raises
     ------
@@ -62,12 +63,14 @@ def find_weights(project: Project, start: StartSettings) -> Weights:
     text = start.run
     file = next((path for path in (Path(text).expanduser(), project.path / text) if path.is_file()), None)
     if Path(text).suffix.lower() == SUFFIX:
-        bundle = read_bundle(file or Path(text).expanduser())
-        card = bundle.card
-        tensors = tensors_of(bundle)
+        model_file = read_model_file(file or Path(text).expanduser())
+        card = model_file.card
+        tensors = tensors_of(model_file)
         digest = card.sha256["model.safetensors"]
-        classes = bundle.codec.class_names
-        return Weights(f"file {bundle.path.name}", digest, tensors, card.generator, bundle.spec, bundle.data, classes)
+        classes = model_file.codec.class_names
+        return Weights(
+            f"file {model_file.path.name}", digest, tensors, card.generator, model_file.spec, model_file.data, classes
+        )
     folders = [
         path for path in (project.path / "runs" / text, Path(text).expanduser()) if (path / "codec.json").exists()
     ]
@@ -80,17 +83,44 @@ def find_weights(project: Project, start: StartSettings) -> Weights:
         )
     run = Run(folders[0])
     checkpoint, tensors = run.read(run.pick(start.checkpoint))
-    data = run.metadata.data
-    generator: Any = run.recipe.gan
-    return Weights(f"run {run.name}", checkpoint.sha256, tensors, generator.name, run.spec, data, run.codec.class_names)
+    return Weights(
+        f"run {run.name}",
+        checkpoint.sha256,
+        tensors,
+        run.recipe.gan.name,
+        run.spec,
+        run.metadata.data,
+        run.codec.class_names,
+    )
 
 
-def take_over(gan: Generator, name: str, weights: Weights, class_names: tuple[str, ...] = ()) -> str:
-    """Give the networks of a generator the weights of another of the same kind; says in words how many.
+def start_from(run: Run, generator: Generator, weights: Weights) -> str:
+    """Give a new run the weights of an earlier training and record where they come from; returns what was done.
+
+    The pairs that the earlier training has seen count as seen by this one.
+
+    Raises
+    ------
+    UserError
+        If they are of another kind, or none of them fits.
+    """
+    try:
+        message = transfer_weights(generator, run.recipe.gan.name, weights, run.codec.class_names)
+    except UserError:
+        (run.path / "recipe.yaml").unlink()  # nothing began: the folder is not a run
+        raise
+    seen = {f"{name} ({weights.source})": digest for name, digest in weights.data.items()}
+    start = StartingPoint(source=weights.source, sha256=weights.sha256, message=message)
+    run.update_metadata(start=start, data={**run.metadata.data, **seen})
+    return f"{message[:1].upper()}{message[1:]}."
+
+
+def transfer_weights(generator: Generator, name: str, weights: Weights, class_names: tuple[str, ...] = ()) -> str:
+    """Give the networks of a generator the weights of another of the same kind; returns how many, in words.
 
     Parameters
     ----------
-    gan : Generator
+    generator : Generator
         Before its first step.
     name : str
         Name of the generator.
@@ -104,27 +134,26 @@ def take_over(gan: Generator, name: str, weights: Weights, class_names: tuple[st
     UserError
         If they are of another kind, or none of them fits.
     """
-    what = weights.source[:1].upper() + weights.source[1:]
+    source = weights.source[:1].upper() + weights.source[1:]
     if weights.generator != name:
         raise UserError(
-            f"{what} is a '{weights.generator}'.",
+            f"{source} is a '{weights.generator}'.",
             f"Expected '{name}', the generator of this training.",
             f"Start from a run of {name}, or train a {weights.generator}.",
         )
-    taken, left = gan.load_matching_weights(weights.tensors)
+    taken, left = generator.load_matching_weights(weights.tensors)
     if not taken:
         raise UserError(
             f"None of the {left} tensors of this {name} is in {weights.source} with the same name and shape.",
             "Expected a run with similar settings.",
             "Choose the same numbers of feature maps and the same tile size as there.",
         )
-    words = f"took over {taken} of {taken + left} tensors from {weights.source}"
+    message = f"took over {taken} of {taken + left} tensors from {weights.source}"
     if left:
-        there, here = weights.spec, gan.spec
+        there, here = weights.spec, generator.spec
         same = (there.image_channels, there.mask_channels) == (here.image_channels, here.mask_channels)
-        one = left == 1
         why = "settings" if same else "channels"
-        words += f"; {left} start{'s' * one} anew because the {why} differ"
+        message += f"; {left} keep{'s' * (left == 1)} random values because the {why} differ"
     if class_names and weights.class_names and class_names != weights.class_names:
-        words += f"; {', '.join(weights.class_names)} there, {', '.join(class_names)} here"
-    return words
+        message += f"; {', '.join(weights.class_names)} there, {', '.join(class_names)} here"
+    return message

@@ -17,10 +17,12 @@ from napari_organoid_synth.widgets.blind.page import BlindPage
 from napari_organoid_synth.widgets.blind.results import TOGETHER, Example, ResultPanel, Shown, look
 from napari_organoid_synth.widgets.forms.form import settings_form
 from napari_organoid_synth.widgets.shared.background import Background
-from napari_organoid_synth.widgets.shared.cards import CopyButton, WrapLabel
-from napari_organoid_synth.widgets.shared.dock import ColumnDock, combo_box, named, row_of
+from napari_organoid_synth.widgets.shared.buttons import CopyButton
+from napari_organoid_synth.widgets.shared.controls import combo_box, named, row_of
+from napari_organoid_synth.widgets.shared.dock import ColumnDock
 from napari_organoid_synth.widgets.shared.layers import look_at, show_pair
 from napari_organoid_synth.widgets.shared.menus import open_dock
+from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
 PURPOSE = (
     "Here you find out whether synthetic pictures can be told from real ones: they are shown in random order, you say "

@@ -17,7 +17,7 @@ from napari_organoid_synth.core.blind.session import Answer, Session, keep_answe
 from napari_organoid_synth.core.blind.statistics import NOISE, SIGNAL, Choice
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.widgets.shared.background import Background
-from napari_organoid_synth.widgets.shared.dock import named
+from napari_organoid_synth.widgets.shared.controls import named
 
 AHEAD = 8
 """Pictures that are read before they are needed: how long one takes to read must not tell where it comes from."""

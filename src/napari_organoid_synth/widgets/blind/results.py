@@ -19,8 +19,9 @@ from napari_organoid_synth.core.blind.session import Picture, Session, read_sess
 from napari_organoid_synth.core.blind.statistics import Rate, Result
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.widgets.blind.page import to_qimage
-from napari_organoid_synth.widgets.shared.cards import WrapLabel, theme_colour
 from napari_organoid_synth.widgets.shared.curves import still_plot
+from napari_organoid_synth.widgets.shared.text_label import WrapLabel
+from napari_organoid_synth.widgets.shared.theme import theme_colour
 
 TOGETHER = "together"
 """In place of the id of a test: all that count."""

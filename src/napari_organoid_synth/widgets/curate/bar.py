@@ -12,8 +12,9 @@ from superqt.utils import QFlowLayout
 
 from napari_organoid_synth.widgets.curate.gallery import SIDES
 from napari_organoid_synth.widgets.curate.query_edit import QueryEdit
-from napari_organoid_synth.widgets.shared.cards import WrapLabel
-from napari_organoid_synth.widgets.shared.dock import ACROSS, DOWN, combo_box, named, row_of
+from napari_organoid_synth.widgets.shared.controls import combo_box, named, row_of
+from napari_organoid_synth.widgets.shared.dock import ACROSS, DOWN
+from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
 SORTS = {"created": "oldest first", "-created": "newest first", "name": "name"}
 IN_MENU = ("Back to new", "Redo", "Nearest real", "Mask")

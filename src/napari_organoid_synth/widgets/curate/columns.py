@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QLabel, QSplitter, QVBoxLayout, QWidget
 
 from napari_organoid_synth.core.samples.store import VERDICTS, Verdict
 from napari_organoid_synth.widgets.curate.gallery import LETTERS, GalleryView
-from napari_organoid_synth.widgets.shared.cards import VERDICT_COLOURS
+from napari_organoid_synth.widgets.shared.theme import VERDICT_COLOURS
 
 HINTS: dict[Verdict, str] = {
     "new": "Nothing is waiting for a verdict.",

@@ -26,9 +26,11 @@ from napari_organoid_synth.widgets.curate.bar import CurateBar
 from napari_organoid_synth.widgets.curate.columns import Columns
 from napari_organoid_synth.widgets.curate.gallery import read_ids
 from napari_organoid_synth.widgets.curate.panels import AcceptPanel, TagPanel
-from napari_organoid_synth.widgets.shared.cards import EmptyCard, PrimaryButton
+from napari_organoid_synth.widgets.shared.buttons import PrimaryButton
+from napari_organoid_synth.widgets.shared.cards import EmptyCard
 from napari_organoid_synth.widgets.shared.dock import ACROSS, DOWN, WideDock
 from napari_organoid_synth.widgets.shared.menus import move_down, open_dock
+from napari_organoid_synth.widgets.shared.project_choice import choose_project
 from napari_organoid_synth.widgets.shared.sample_layers import OPENED_AT_ONCE, SampleLayers
 from napari_organoid_synth.widgets.shared.store_tasks import (
     DONE,
@@ -42,7 +44,6 @@ from napari_organoid_synth.widgets.shared.store_tasks import (
     take_in,
 )
 from napari_organoid_synth.widgets.shared.thumbnails import MASK_MODES, StoreThread
-from napari_organoid_synth.widgets.shared.workspace import choose_project
 
 KEYS = "A accept · R reject · U undo · B best · T tag · M note · Enter open · S save mask · Space nearest real · O mask"
 

@@ -24,8 +24,8 @@ from qtpy.QtGui import QBrush, QColor, QDrag, QKeySequence, QPainter, QPen, QPix
 from qtpy.QtWidgets import QAbstractItemView, QListView, QStyle, QStyledItemDelegate
 
 from napari_organoid_synth.core.samples.store import SampleRow, Verdict
-from napari_organoid_synth.widgets.shared.cards import VERDICT_COLOURS, theme_colour
 from napari_organoid_synth.widgets.shared.sample_model import SampleModel, unbroken
+from napari_organoid_synth.widgets.shared.theme import VERDICT_COLOURS, theme_colour
 from napari_organoid_synth.widgets.shared.thumbnails import StoreThread
 
 SAMPLES_MIME = "application/x-organoid-synth-samples"

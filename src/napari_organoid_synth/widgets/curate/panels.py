@@ -12,8 +12,8 @@ from superqt.utils import QFlowLayout
 from napari_organoid_synth.core.samples.row import split_tags
 from napari_organoid_synth.core.samples.store import SampleRow
 from napari_organoid_synth.widgets.curate.query_edit import Line
-from napari_organoid_synth.widgets.shared.cards import WrapLabel
-from napari_organoid_synth.widgets.shared.dock import named
+from napari_organoid_synth.widgets.shared.controls import named
+from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
 WHY = (
     "Takes the pairs that look least like each other and like the accepted ones, out of the more realistic half of the "

@@ -20,10 +20,11 @@ from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.widgets.forms.boxes import guard_wheel
 from napari_organoid_synth.widgets.forms.containers import rows
 from napari_organoid_synth.widgets.forms.form import settings_form
-from napari_organoid_synth.widgets.shared.cards import ProgressCard, WrapLabel
-from napari_organoid_synth.widgets.shared.dock import add_row, named, row_of
+from napari_organoid_synth.widgets.shared.controls import add_row, named, row_of
 from napari_organoid_synth.widgets.shared.menus import open_dock
+from napari_organoid_synth.widgets.shared.progress_card import ProgressCard
 from napari_organoid_synth.widgets.shared.store_dock import StoreDock
+from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
 PURPOSE = "The accepted pairs become files for other programs; every file is read back and compared."
 REPORT = "Write report…"

@@ -33,13 +33,15 @@ from napari_organoid_synth.widgets.forms.containers import rows, show_row
 from napari_organoid_synth.widgets.forms.form import settings_form
 from napari_organoid_synth.widgets.generate.mask_source import MASKS, fitting_drawers, layer_need, mask_choice, need_of
 from napari_organoid_synth.widgets.generate.strip import SampleStrip
-from napari_organoid_synth.widgets.shared.cards import ProgressCard, WrapLabel
-from napari_organoid_synth.widgets.shared.dock import ColumnDock, add_row, combo_box, named, row_of
+from napari_organoid_synth.widgets.shared.controls import add_row, combo_box, named, row_of
+from napari_organoid_synth.widgets.shared.dock import ColumnDock
 from napari_organoid_synth.widgets.shared.drop import are_models, dropped_files
 from napari_organoid_synth.widgets.shared.layers import look_at, show_pair
 from napari_organoid_synth.widgets.shared.menus import open_dock
 from napari_organoid_synth.widgets.shared.model_files import ModelIntake
-from napari_organoid_synth.widgets.shared.runs import RunInfo, adopt_run, describe_card, list_runs, saved_states
+from napari_organoid_synth.widgets.shared.progress_card import ProgressCard
+from napari_organoid_synth.widgets.shared.runs import RunInfo, describe_card, import_run, list_runs, saved_states
+from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
 PURPOSE = (
     "Here a trained generator makes new synthetic pairs: an image and the mask that belongs to it. "
@@ -395,7 +397,7 @@ class GenerateWidget(ColumnDock):
             self.intake.take([path])
             return
         project = self.workspace.project or self.workspace.ensure_project()
-        name = adopt_run(project, path)
+        name = import_run(project, path)
         self.workspace.runsChanged.emit()
         self._choose(name)
 

@@ -10,7 +10,8 @@ from qtpy.QtWidgets import QApplication, QGridLayout, QToolButton, QVBoxLayout, 
 
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.samples.store import SampleRow, SampleStore
-from napari_organoid_synth.widgets.shared.cards import VERDICT_COLOURS, WrapLabel
+from napari_organoid_synth.widgets.shared.text_label import WrapLabel
+from napari_organoid_synth.widgets.shared.theme import VERDICT_COLOURS
 from napari_organoid_synth.widgets.shared.thumbnails import StoreThread
 
 SIDE = 84

@@ -34,28 +34,18 @@ from napari_organoid_synth.widgets.map.hover import HoverCard
 from napari_organoid_synth.widgets.map.legend import ColourBar, Legend
 from napari_organoid_synth.widgets.map.points import Points, read_points
 from napari_organoid_synth.widgets.map.view import MapView
-from napari_organoid_synth.widgets.shared.cards import (
-    EmptyCard,
-    PrimaryButton,
-    ProgressCard,
-    WrapLabel,
-)
-from napari_organoid_synth.widgets.shared.dock import (
-    ACROSS,
-    DOWN,
-    WideDock,
-    add_row,
-    combo_box,
-    named,
-    row_of,
-    scrolling,
-)
+from napari_organoid_synth.widgets.shared.buttons import PrimaryButton
+from napari_organoid_synth.widgets.shared.cards import EmptyCard
+from napari_organoid_synth.widgets.shared.controls import add_row, combo_box, named, row_of
+from napari_organoid_synth.widgets.shared.dock import ACROSS, DOWN, WideDock, scrolling
 from napari_organoid_synth.widgets.shared.layers import look_at, show_pair
 from napari_organoid_synth.widgets.shared.menus import open_dock
+from napari_organoid_synth.widgets.shared.progress_card import ProgressCard
+from napari_organoid_synth.widgets.shared.project_choice import add_recent_buttons
 from napari_organoid_synth.widgets.shared.sample_layers import OPENED_AT_ONCE, SampleLayers
 from napari_organoid_synth.widgets.shared.store_tasks import DONE
+from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 from napari_organoid_synth.widgets.shared.thumbnails import StoreThread
-from napari_organoid_synth.widgets.shared.workspace import add_recent_buttons
 
 PURPOSE = (
     "Here you see where your real tiles and the synthetic pairs lie to each other: alike ones lie near each other, and "

@@ -14,9 +14,11 @@ from napari_organoid_synth.core.metrics.settings import ScoreSettings
 from napari_organoid_synth.core.synthesis.settings import FillSettings
 from napari_organoid_synth.widgets.forms.boxes import guard_wheel
 from napari_organoid_synth.widgets.forms.containers import rows
-from napari_organoid_synth.widgets.shared.cards import ProgressCard, WrapLabel
-from napari_organoid_synth.widgets.shared.dock import Dock, add_row, combo_box, named, row_of
+from napari_organoid_synth.widgets.shared.controls import add_row, combo_box, named, row_of
+from napari_organoid_synth.widgets.shared.dock import Dock
+from napari_organoid_synth.widgets.shared.progress_card import ProgressCard
 from napari_organoid_synth.widgets.shared.runs import list_runs
+from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
 
 class FillPanel(QWidget):

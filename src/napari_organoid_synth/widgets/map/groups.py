@@ -7,7 +7,7 @@ import numpy as np
 from napari_organoid_synth.core.map.storage import REAL
 from napari_organoid_synth.widgets.map.points import STATES, Points
 from napari_organoid_synth.widgets.map.view import Group
-from napari_organoid_synth.widgets.shared.cards import VERDICT_COLOURS
+from napari_organoid_synth.widgets.shared.theme import VERDICT_COLOURS
 
 SYMBOLS = {REAL: "s", "new": "o", "accepted": "t1", "rejected": "x", "flagged": "d"}
 RUN_COLOURS = ("#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#0072B2", "#F0E442")

@@ -13,8 +13,9 @@ from qtpy.QtWidgets import QFrame, QLabel, QVBoxLayout
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.widgets.map.points import Points
 from napari_organoid_synth.widgets.map.view import MapView
-from napari_organoid_synth.widgets.shared.cards import WrapLabel, theme_colour
 from napari_organoid_synth.widgets.shared.sample_model import describe
+from napari_organoid_synth.widgets.shared.text_label import WrapLabel
+from napari_organoid_synth.widgets.shared.theme import theme_colour
 from napari_organoid_synth.widgets.shared.thumbnails import StoreThread, draw_thumbnail
 
 PICTURE = 144

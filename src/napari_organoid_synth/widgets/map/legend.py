@@ -13,8 +13,9 @@ from qtpy.QtWidgets import QToolButton, QWidget
 from superqt.utils import QFlowLayout
 
 from napari_organoid_synth.widgets.map.view import Group, shade_colours
-from napari_organoid_synth.widgets.shared.cards import Drawn, theme_colour
-from napari_organoid_synth.widgets.shared.dock import named
+from napari_organoid_synth.widgets.shared.controls import named
+from napari_organoid_synth.widgets.shared.text_label import Drawn
+from napari_organoid_synth.widgets.shared.theme import theme_colour
 
 ICON = 14
 BAR = 10

@@ -15,7 +15,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_organoid_synth.widgets.curate.gallery import action_for
 from napari_organoid_synth.widgets.map.points import Points, inside, outline_of, towards
-from napari_organoid_synth.widgets.shared.cards import theme_colour
+from napari_organoid_synth.widgets.shared.theme import theme_colour
 
 REACH = 9
 """Pixels from a point at which it is pointed to."""

@@ -14,7 +14,8 @@ from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.segmentation.settings import AnnotateSettings
 from napari_organoid_synth.widgets.forms.containers import Fold
 from napari_organoid_synth.widgets.forms.form import settings_form
-from napari_organoid_synth.widgets.shared.cards import ProgressCard, WrapLabel
+from napari_organoid_synth.widgets.shared.progress_card import ProgressCard
+from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 from napari_organoid_synth.widgets.shared.workspace import Workspace
 
 ABOUT = (

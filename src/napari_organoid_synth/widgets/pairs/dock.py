@@ -29,11 +29,11 @@ from napari_organoid_synth.widgets.pairs.examine import (
 from napari_organoid_synth.widgets.pairs.layers import PairLayers
 from napari_organoid_synth.widgets.pairs.panel import PairPanel
 from napari_organoid_synth.widgets.pairs.sources import PairSources
-from napari_organoid_synth.widgets.shared.cards import WrapLabel
 from napari_organoid_synth.widgets.shared.dock import ColumnDock
 from napari_organoid_synth.widgets.shared.drop import Sources
 from napari_organoid_synth.widgets.shared.layers import pair_from_layers
-from napari_organoid_synth.widgets.shared.workspace import choose_project, short
+from napari_organoid_synth.widgets.shared.project_choice import choose_project, short
+from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
 if TYPE_CHECKING:
     import napari

@@ -17,8 +17,8 @@ from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.widgets.forms.boxes import CheckBoxes
 from napari_organoid_synth.widgets.forms.containers import rows
 from napari_organoid_synth.widgets.pairs.model import PairModel, PairView, can_crop, describe
-from napari_organoid_synth.widgets.shared.cards import WrapLabel
-from napari_organoid_synth.widgets.shared.dock import add_row, combo_box
+from napari_organoid_synth.widgets.shared.controls import add_row, combo_box
+from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
 PICTURE_SIDE = 84  # px
 

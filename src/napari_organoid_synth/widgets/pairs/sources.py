@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QVB
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.widgets.forms.containers import Fold, rows
-from napari_organoid_synth.widgets.shared.dock import add_row
+from napari_organoid_synth.widgets.shared.controls import add_row
 from napari_organoid_synth.widgets.shared.drop import DropArea, Sources
 from napari_organoid_synth.widgets.shared.layer_choice import layer_choice
 

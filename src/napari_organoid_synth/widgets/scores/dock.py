@@ -17,11 +17,13 @@ from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.widgets.forms.containers import Fold, rows, show_row
 from napari_organoid_synth.widgets.forms.form import settings_form
 from napari_organoid_synth.widgets.scores.rows import ScoreRows
-from napari_organoid_synth.widgets.shared.cards import CopyButton, ProgressCard, WrapLabel
-from napari_organoid_synth.widgets.shared.dock import add_row, combo_box, named, row_of
+from napari_organoid_synth.widgets.shared.buttons import CopyButton
+from napari_organoid_synth.widgets.shared.controls import add_row, combo_box, named, row_of
 from napari_organoid_synth.widgets.shared.menus import open_dock
+from napari_organoid_synth.widgets.shared.progress_card import ProgressCard
+from napari_organoid_synth.widgets.shared.project_choice import short
 from napari_organoid_synth.widgets.shared.store_dock import StoreDock
-from napari_organoid_synth.widgets.shared.workspace import short
+from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
 if TYPE_CHECKING:
     from napari_organoid_synth.core.scores.storage import SetScores

@@ -10,7 +10,8 @@ from qtpy.QtGui import QColor, QPainter, QPen
 from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from napari_organoid_synth.widgets.forms.containers import Fold
-from napari_organoid_synth.widgets.shared.cards import Drawn, theme_colour
+from napari_organoid_synth.widgets.shared.text_label import Drawn
+from napari_organoid_synth.widgets.shared.theme import theme_colour
 
 if TYPE_CHECKING:
     from napari_organoid_synth.core.metrics.sets import SetScore

@@ -29,8 +29,9 @@ from napari_organoid_synth.widgets.segment.layer_files import (
     write_layers,
 )
 from napari_organoid_synth.widgets.shared.background import Background
-from napari_organoid_synth.widgets.shared.cards import ProgressCard, WrapLabel
-from napari_organoid_synth.widgets.shared.dock import add_row, combo_box, named
+from napari_organoid_synth.widgets.shared.controls import add_row, combo_box, named
+from napari_organoid_synth.widgets.shared.progress_card import ProgressCard
+from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 from napari_organoid_synth.widgets.shared.workspace import Workspace
 
 MOST_WARNINGS = 5

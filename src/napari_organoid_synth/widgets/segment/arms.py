@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtWidgets import QCheckBox, QGridLayout, QLabel, QProgressBar, QWidget
 
-from napari_organoid_synth.widgets.shared.dock import named
+from napari_organoid_synth.widgets.shared.controls import named
 
 ARMS = {
     "segment": {

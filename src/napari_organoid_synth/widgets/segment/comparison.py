@@ -29,8 +29,8 @@ from napari_organoid_synth.widgets.segment.arms import arm_name
 from napari_organoid_synth.widgets.segment.gain_plot import ChangePlot, GainBars, GainPlot
 from napari_organoid_synth.widgets.segment.interval_plot import IntervalPlot
 from napari_organoid_synth.widgets.segment.predictions import read_prediction, show_prediction
-from napari_organoid_synth.widgets.shared.cards import WrapLabel
-from napari_organoid_synth.widgets.shared.dock import add_row, combo_box, named
+from napari_organoid_synth.widgets.shared.controls import add_row, combo_box, named
+from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
 SCORES = {
     "dice": ("Dice", "Overlap of prediction and truth, 0 to 1: 2 TP / (2 TP + FP + FN)."),

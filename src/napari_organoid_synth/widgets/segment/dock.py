@@ -36,10 +36,12 @@ from napari_organoid_synth.widgets.segment.arms import ARMS, ArmBoxes
 from napari_organoid_synth.widgets.segment.comparison import ComparisonPanel, share_done
 from napari_organoid_synth.widgets.segment.predictions import newest_results, read_results
 from napari_organoid_synth.widgets.shared.background import Background
-from napari_organoid_synth.widgets.shared.cards import ProgressCard, WrapLabel, words_for_seconds
-from napari_organoid_synth.widgets.shared.dock import ColumnDock, add_row, combo_box, named
+from napari_organoid_synth.widgets.shared.controls import add_row, combo_box, named
+from napari_organoid_synth.widgets.shared.dock import ColumnDock
 from napari_organoid_synth.widgets.shared.jobs import JobRunner
 from napari_organoid_synth.widgets.shared.menus import open_dock
+from napari_organoid_synth.widgets.shared.progress_card import ProgressCard, words_for_seconds
+from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
 PURPOSE = (
     "Here you measure whether synthetic pairs help: the same segmenter is trained with and without them and tested on "

@@ -12,8 +12,9 @@ from qtpy.QtWidgets import QWidget
 from napari_organoid_synth.core.gain.figures import colour_of
 from napari_organoid_synth.core.segmentation.agreement import paired_gain
 from napari_organoid_synth.widgets.segment.arms import arm_name
-from napari_organoid_synth.widgets.shared.cards import WrapLabel, theme_colour
 from napari_organoid_synth.widgets.shared.curves import ThemedPlot
+from napari_organoid_synth.widgets.shared.text_label import WrapLabel
+from napari_organoid_synth.widgets.shared.theme import theme_colour
 
 ROW = 34
 

@@ -9,8 +9,8 @@ from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QWidget
 
 from napari_organoid_synth.core.segmentation.threshold_curves import COLOURS, THRESHOLDS, FoldScores, lowest
-from napari_organoid_synth.widgets.shared.cards import WrapLabel
 from napari_organoid_synth.widgets.shared.curves import STYLES, ThemedPlot
+from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
 
 class IntervalPlot(ThemedPlot):

@@ -12,7 +12,7 @@ from qtpy.QtCore import QEvent, Qt
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_organoid_synth.core.job import Event, Progress
-from napari_organoid_synth.widgets.shared.cards import theme_colour
+from napari_organoid_synth.widgets.shared.theme import theme_colour
 
 MAX_POINTS = 500
 STYLES = (Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine, Qt.PenStyle.DotLine, Qt.PenStyle.DashDotLine)

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from qtpy.QtCore import QSize, Qt, QTimer
 from qtpy.QtWidgets import (
     QBoxLayout,
-    QFormLayout,
     QFrame,
-    QHBoxLayout,
-    QLabel,
-    QLayout,
     QScrollArea,
     QVBoxLayout,
     QWidget,
@@ -22,12 +17,16 @@ from qtpy.QtWidgets import (
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.frozen_model import Settings
 from napari_organoid_synth.core.job import Failed
-from napari_organoid_synth.widgets.forms.boxes import ComboBox
 from napari_organoid_synth.widgets.shared import rebuild as _rebuild
-from napari_organoid_synth.widgets.shared.cards import CopyButton, EmptyCard, ErrorCard, PrimaryButton, WrapLabel
-from napari_organoid_synth.widgets.shared.jobs import command_text
+from napari_organoid_synth.widgets.shared.buttons import CopyButton, PrimaryButton
+from napari_organoid_synth.widgets.shared.canvas_drop import watch_canvas
+from napari_organoid_synth.widgets.shared.cards import EmptyCard, ErrorCard
+from napari_organoid_synth.widgets.shared.command_text import command_text
 from napari_organoid_synth.widgets.shared.menus import move_down, settle
-from napari_organoid_synth.widgets.shared.workspace import Workspace, add_recent_buttons
+from napari_organoid_synth.widgets.shared.project_choice import add_recent_buttons
+from napari_organoid_synth.widgets.shared.tab_order import order_tabs
+from napari_organoid_synth.widgets.shared.text_label import WrapLabel
+from napari_organoid_synth.widgets.shared.workspace import Workspace
 
 ACROSS, DOWN = QBoxLayout.Direction.LeftToRight, QBoxLayout.Direction.TopToBottom
 
@@ -43,6 +42,7 @@ class Dock(QWidget):
     def __init__(self, viewer: Any) -> None:
         super().__init__()
         self.viewer, self.workspace, self.error = viewer, Workspace.of(viewer), ErrorCard()
+        watch_canvas(viewer)
 
     def guard(self, action: Callable[[], Any]) -> Any:
         """Do something; what goes wrong is shown in the dock and everything stays usable."""
@@ -222,27 +222,6 @@ class ColumnDock(Dock):
             self.reason.hide()
 
 
-def order_tabs(widget: QWidget) -> None:
-    """Make the tab order of what is inside a widget that of its layouts."""
-    chain = [inner for inner in in_order(widget) if inner.focusPolicy() & Qt.FocusPolicy.TabFocus]
-    for before, after in pairwise(chain):
-        QWidget.setTabOrder(before, after)
-
-
-def in_order(widget: QWidget) -> Iterator[QWidget]:
-    """All widgets inside a widget as the eye meets them."""
-    if isinstance(widget, QScrollArea) and (content := widget.widget()) is not None:
-        yield from in_order(content)
-    layouts: list[Any] = [widget.layout()]
-    while layouts:
-        item = layouts.pop()
-        if isinstance(item, QLayout):
-            layouts += [item.itemAt(number) for number in reversed(range(item.count()))]
-        elif item is not None and (inner := item.widget()) is not None:
-            yield inner
-            yield from in_order(inner)
-
-
 def scrolling(content: QWidget) -> QScrollArea:
     """A column that scrolls up and down where there is no room for it; Tab passes it by and it follows the focus."""
     area = QScrollArea()
@@ -252,35 +231,3 @@ def scrolling(content: QWidget) -> QScrollArea:
     area.setWidget(content)
     area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
     return area
-
-
-def combo_box() -> ComboBox:
-    """Create a combo box that never widens its dock and leaves the wheel to the scroll area."""
-    return ComboBox()
-
-
-def add_row(layout: QFormLayout, text: str, widget: QWidget, tip: str) -> None:
-    """A labelled editor with tooltip and accessible name."""
-    label = QLabel(text)
-    label.setToolTip(tip)
-    label.setBuddy(widget)
-    named(widget, text, tip)
-    layout.addRow(label, widget)
-
-
-def row_of(*widgets: QWidget) -> QWidget:
-    """Widgets beside each other, the first takes the room."""
-    holder = QWidget()
-    layout = QHBoxLayout(holder)
-    layout.setContentsMargins(0, 0, 0, 0)
-    layout.setSpacing(4)
-    for number, widget in enumerate(widgets):
-        layout.addWidget(widget, 0 if number else 1)
-    return holder
-
-
-def named(widget: QWidget, name: str, tip: str) -> None:
-    """Give a control its accessible name and tooltip."""
-    widget.setAccessibleName(name)
-    widget.setAccessibleDescription(tip)
-    widget.setToolTip(tip)

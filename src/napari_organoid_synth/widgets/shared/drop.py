@@ -12,7 +12,8 @@ from qtpy.QtWidgets import QFrame, QVBoxLayout, QWidget
 
 from napari_organoid_synth.core.pairs.filenames import IMAGE_FOLDERS, MASK_FOLDERS, is_mask_name, list_files
 from napari_organoid_synth.core.pairs.table import PairTable
-from napari_organoid_synth.widgets.shared.cards import WrapLabel, theme_colour
+from napari_organoid_synth.widgets.shared.text_label import WrapLabel
+from napari_organoid_synth.widgets.shared.theme import theme_colour
 
 LAYERS = "application/x-list-index"
 """Format of a drag that starts in napari's layer list; the layers themselves are the ``items`` of its MIME object."""

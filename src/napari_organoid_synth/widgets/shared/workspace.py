@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import json
-import os
 import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import WeakKeyDictionary
 
-from qtpy.QtCore import QEvent, QObject, QStandardPaths, Qt, QTimer, Signal
-from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
+from qtpy.QtCore import QEvent, QObject, QTimer, Signal
+from qtpy.QtWidgets import QMessageBox
 
-from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Added, Event
-from napari_organoid_synth.core.project import MARKER, Project, file_stem
-from napari_organoid_synth.core.runs.settings import AdoptSettings
+from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.runs.settings import ImportModelSettings
 from napari_organoid_synth.widgets.shared.jobs import JobRunner
+from napari_organoid_synth.widgets.shared.project_folders import (
+    new_project_folder,
+    read_json,
+    remember_project,
+    write_json,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from napari_organoid_synth.core.pairs.loading import PairTable
     from napari_organoid_synth.core.samples.store import SampleStore
-
-NAME = "napari-organoid-synth"
-RECENT = 5
 
 
 class Workspace(QObject):
@@ -83,10 +83,6 @@ class Workspace(QObject):
         self._closing = False
         if window is not None:
             window.installEventFilter(self)
-            canvas = window.centralWidget()
-            for widget in (canvas, *canvas.findChildren(QWidget)):
-                if widget.acceptDrops():
-                    widget.installEventFilter(self)
 
     # --- project ---
 
@@ -108,7 +104,7 @@ class Workspace(QObject):
         self._leave()
         self._project, self._pairs = opened, pairs
         if opened is not None:
-            self._settings = _read_json(opened.path / "window.json")
+            self._settings = read_json(opened.path / "window.json")
             remember_project(opened.path)
         self.projectChanged.emit(opened)
         self.pairsChanged.emit(pairs)
@@ -182,18 +178,18 @@ class Workspace(QObject):
         if verb not in self._runners:
             runner = self._runners[verb] = JobRunner(verb, self)
             runner.event.connect(self._heed)
-            if verb in {"train", "pipeline", "adopt"}:
+            if verb in {"train", "pipeline", "import-model"}:
                 runner.started.connect(self.runsChanged)
                 runner.finished.connect(lambda _: self.runsChanged.emit())
                 runner.failed.connect(lambda _: self.runsChanged.emit())
             if verb in {"generate", "score", "pipeline", "fill"}:
                 runner.finished.connect(lambda _: self.samplesChanged.emit())
-            if verb == "adopt":
-                runner.stateChanged.connect(lambda _: QTimer.singleShot(0, self._adopt_next))
+            if verb == "import-model":
+                runner.stateChanged.connect(lambda _: QTimer.singleShot(0, self._import_next))
         return self._runners[verb]
 
-    def adopt(self, paths: Sequence[Path], giver: Any = None) -> None:
-        """Take model files into the open project, or into a new one, one after the other; follow ``runner("adopt")``.
+    def import_models(self, paths: Sequence[Path], giver: Any = None) -> None:
+        """Import model files into the open project, or a new one, one by one; follow ``runner("import-model")``.
 
         Parameters
         ----------
@@ -210,12 +206,12 @@ class Workspace(QObject):
         self.ensure_project(Path(paths[0]).stem)
         self.giver = giver
         self._models += map(Path, paths)
-        self._adopt_next()
+        self._import_next()
 
-    def _adopt_next(self) -> None:
-        runner = self.runner("adopt")
+    def _import_next(self) -> None:
+        runner = self.runner("import-model")
         if self._models and self._project is not None and not runner.running:
-            runner.start("adopt", self._project, AdoptSettings(), files=[self._models.pop(0)])
+            runner.start("import-model", self._project, ImportModelSettings(), files=[self._models.pop(0)])
 
     def running(self) -> list[JobRunner]:
         """Runners that follow a job."""
@@ -252,16 +248,14 @@ class Workspace(QObject):
     def _save_settings(self) -> None:
         if self._project is not None and self._save_timer.isActive():
             self._save_timer.stop()
-            _write_json(self._project.path / "window.json", self._settings)
+            write_json(self._project.path / "window.json", self._settings)
         elif self._project is not None and self._settings and self.sender() is self._save_timer:
-            _write_json(self._project.path / "window.json", self._settings)
+            write_json(self._project.path / "window.json", self._settings)
 
     # --- closing ---
 
     def eventFilter(self, a0: QObject, a1: QEvent) -> bool:
-        """Our files dropped on the canvas open as pairs; before the window closes, ask about running jobs."""
-        if a1.type() == QEvent.Type.Drop:
-            return self._open_dropped(a1)
+        """Ask about running jobs before the window closes."""
         if a1.type() != QEvent.Type.Close or self._closing:
             return False
         running = self.running()
@@ -282,32 +276,6 @@ class Workspace(QObject):
             QTimer.singleShot(0, a0.close)
             return True
         return False
-
-    def _open_dropped(self, drop: Any) -> bool:
-        """Open what is ours without napari's question which reader should; leave foreign files to it."""
-        from napari.layers import Layer
-        from napari.qt.threading import create_worker
-
-        from napari_organoid_synth.widgets.shared.drop import are_models
-        from napari_organoid_synth.widgets.shared.reader import get_reader
-
-        urls = drop.mimeData().urls()
-        paths = [url.toLocalFile() for url in urls if url.isLocalFile()]
-        reader = get_reader(paths) if paths and len(paths) == len(urls) else None
-        if reader is None:
-            return False
-        drop.setDropAction(Qt.DropAction.CopyAction)
-        drop.accept()
-        if are_models([Path(path) for path in paths]):
-            reader(paths)  # here: it opens a dock
-            return True
-
-        def show(layers: list[Any]) -> None:
-            for data, options, kind in layers:
-                self._viewer.add_layer(Layer.create(data, options, kind))
-
-        create_worker(reader, paths, _connect={"returned": show})
-        return True
 
     def close(self) -> None:
         """Leave the project; running jobs go on by themselves."""
@@ -334,136 +302,9 @@ def ask_about(running: list[JobRunner], parent: Any) -> str:
     return "stop" if box.clickedButton() is stop else "stay"
 
 
-def choose_project(workspace: Workspace, parent: QWidget | None = None) -> None:
-    """Let a person open or make a project folder.
-
-    Raises
-    ------
-    UserError
-        If the folder cannot be used.
-    """
-    start = str(workspace.project.path.parent) if workspace.project is not None else str(projects_folder())
-    path = QFileDialog.getExistingDirectory(parent, "Open or make a project folder", start)
-    if path:
-        workspace.setProject(Path(path))
-
-
-def open_project_window(viewer: Any, path: Path | str) -> Workspace:
-    """Open a project in a viewer with its docks, as ``organoid-synth window`` does."""
-    from napari_organoid_synth.widgets.shared.menus import open_dock
-
-    workspace = Workspace.of(viewer)
-    workspace.setProject(Path(path))
-    docks = "Curate", "Pairs", "Train", "Generate", "Scores", "Segment", "Export", "Pairs"  # the last one is in front
-    for title in docks:
-        open_dock(viewer, title)
-    return workspace
-
-
-def add_recent_buttons(card: Any, workspace: Workspace, report: Callable[[BaseException], Any]) -> Callable[[], None]:
-    """Give an empty card a button that opens a project and one that offers the last one.
-
-    Parameters
-    ----------
-    card : EmptyCard
-        The card.
-    workspace : Workspace
-        Where the project is opened.
-    report : callable
-        Gets the error when a project cannot be opened.
-
-    Returns
-    -------
-    callable
-        Brings the buttons up to date; call it when the project changed.
-    """
-
-    def attempt(action: Callable[[], Any]) -> None:
-        try:
-            action()
-        except UserError as error:
-            report(error)
-
-    last: list[Path] = []
-    (last_button,) = card.add_buttons({"Last project": lambda: attempt(lambda: workspace.setProject(last[0]))})
-    (open_button,) = card.add_buttons({"Open a project…": lambda: attempt(lambda: choose_project(workspace, card))})
-    open_button.setToolTip("A project is a folder: open one, or choose an empty folder to make one.")
-
-    def update() -> None:
-        last[:] = [path for path in recent_projects()[:1] if workspace.project is None]
-        last_button.setVisible(bool(last))
-        if last:
-            last_button.setText(f"Go on with '{short(last[0].name)}'")
-            last_button.setToolTip(str(last[0]))
-
-    update()
-    return update
-
-
-def short(text: str, length: int = 24) -> str:
-    """A long name with its middle left out, so that it does not widen a dock."""
-    return text if len(text) <= length else f"{text[: length // 2 - 1]}…{text[-length // 2 :]}"
-
-
-# --- folders --------------------------------------------------------------------------------------------------------
-
-
-def config_folder() -> Path:
-    """Where the list of recent projects lies, by the platform's custom."""
-    place = QStandardPaths.StandardLocation.GenericConfigLocation
-    return Path(QStandardPaths.writableLocation(place)) / NAME
-
-
-def projects_folder() -> Path:
-    """Where new projects go unless a person chooses another folder."""
-    place = QStandardPaths.StandardLocation.DocumentsLocation
-    return Path(QStandardPaths.writableLocation(place) or Path.home()) / "organoid-synth"
-
-
-def new_project_folder(name: str) -> Path:
-    """A folder that is not there yet, named after the data."""
-    stem = projects_folder() / file_stem(name)
-    path, number = stem, 2
-    while path.exists():
-        path, number = stem.with_name(f"{stem.name}-{number}"), number + 1
-    return path
-
-
-def recent_projects() -> list[Path]:
-    """Projects opened before that are still there, newest first."""
-    listed = _read_json(config_folder() / "recent.json").get("projects", [])
-    paths = [Path(text) for text in listed if isinstance(text, str)] if isinstance(listed, list) else []
-    return [path for path in paths if (path / MARKER).is_file()]
-
-
-def remember_project(path: Path) -> None:
-    """Put a project first in the list of recent ones."""
-    paths = [path, *(other for other in recent_projects() if other != path)]
-    _write_json(config_folder() / "recent.json", {"projects": [str(other) for other in paths[:RECENT]]})
-
-
 def _read_table(project: Project | None) -> PairTable | None:
     if project is None or not project.pairs_path.exists():
         return None
     from napari_organoid_synth.core.pairs.loading import PairTable
 
     return PairTable.from_file(project.pairs_path)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return values if isinstance(values, dict) else {}
-
-
-def _write_json(path: Path, values: dict[str, Any]) -> None:
-    """Beside, then renamed; not flushed to disk, because losing it costs nothing and waiting would be felt."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(json.dumps(values, indent=1), encoding="utf-8")
-        beside.replace(path)
-    except OSError:
-        beside.unlink(missing_ok=True)  # a read-only project works without remembered settings

@@ -18,13 +18,15 @@ from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.runs.settings import ShareSettings
 from napari_organoid_synth.core.synthesis.settings import PipelineSettings
-from napari_organoid_synth.widgets.shared.cards import ProgressCard, WrapLabel
-from napari_organoid_synth.widgets.shared.dock import ColumnDock, named
+from napari_organoid_synth.widgets.shared.controls import named
+from napari_organoid_synth.widgets.shared.dock import ColumnDock
 from napari_organoid_synth.widgets.shared.drop import are_models, dropped_files
 from napari_organoid_synth.widgets.shared.jobs import JobRunner
 from napari_organoid_synth.widgets.shared.menus import open_dock
 from napari_organoid_synth.widgets.shared.model_files import ModelIntake
+from napari_organoid_synth.widgets.shared.progress_card import ProgressCard
 from napari_organoid_synth.widgets.shared.runs import RunInfo, list_runs
+from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 from napari_organoid_synth.widgets.train.decode_report import ReportCard
 from napari_organoid_synth.widgets.train.estimate import Estimator, describe
 from napari_organoid_synth.widgets.train.pipeline_form import PipelineForm

@@ -19,8 +19,8 @@ from qtpy.QtCore import QObject, Signal
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
-from napari_organoid_synth.widgets.shared.cards import words_for_seconds
 from napari_organoid_synth.widgets.shared.jobs import JobRunner
+from napari_organoid_synth.widgets.shared.progress_card import words_for_seconds
 
 
 class Estimator(QObject):

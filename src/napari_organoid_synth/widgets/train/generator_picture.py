@@ -16,7 +16,7 @@ from qtpy.QtGui import QColor, QPainter, QPen
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from napari_organoid_synth.core.generators.picture import Picture, Symbol, in_words
-from napari_organoid_synth.widgets.shared.cards import theme_colour
+from napari_organoid_synth.widgets.shared.theme import theme_colour
 
 SIDE, GAP, CAPTION = 40.0, 6.0, 14.0
 """Height of a part, gap between parts, height of the captions, px at scale 1."""

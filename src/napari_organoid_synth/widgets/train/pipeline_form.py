@@ -12,8 +12,8 @@ from napari_organoid_synth.core.generators.picture import PIPELINE
 from napari_organoid_synth.core.synthesis.settings import PipelineSettings
 from napari_organoid_synth.widgets.forms.containers import Fold
 from napari_organoid_synth.widgets.forms.form import settings_form
-from napari_organoid_synth.widgets.shared.cards import WrapLabel
 from napari_organoid_synth.widgets.shared.runs import RunInfo
+from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 from napari_organoid_synth.widgets.train.generator_picture import GeneratorPicture
 from napari_organoid_synth.widgets.train.recipe_form import RecipeForm
 

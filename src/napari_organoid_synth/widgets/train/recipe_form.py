@@ -13,9 +13,9 @@ from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.registry import GENERATORS
 from napari_organoid_synth.widgets.forms.containers import Fold
 from napari_organoid_synth.widgets.forms.form import settings_form
-from napari_organoid_synth.widgets.shared.cards import WrapLabel
-from napari_organoid_synth.widgets.shared.dock import combo_box, named
+from napari_organoid_synth.widgets.shared.controls import combo_box, named
 from napari_organoid_synth.widgets.shared.runs import RunInfo
+from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 from napari_organoid_synth.widgets.train.generator_picture import GeneratorPicture
 from napari_organoid_synth.widgets.train.start_form import StartForm
 

@@ -11,13 +11,14 @@ from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSlider, QVBoxLayout, QWidget
 
 from napari_organoid_synth.core.job import Event, Finished, JobFolder, Previewed
-from napari_organoid_synth.widgets.shared.cards import WrapLabel
+from napari_organoid_synth.widgets.shared.controls import combo_box, named
 from napari_organoid_synth.widgets.shared.curves import LossCurves, Trace, traces
-from napari_organoid_synth.widgets.shared.dock import combo_box, named
-from napari_organoid_synth.widgets.shared.jobs import JobRunner, history, preview_path
-from napari_organoid_synth.widgets.shared.layers import PreviewLayers, montage
+from napari_organoid_synth.widgets.shared.job_process import history, preview_path
+from napari_organoid_synth.widgets.shared.jobs import JobRunner
 from napari_organoid_synth.widgets.shared.runs import RunInfo, describe_card, describe_run
+from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 from napari_organoid_synth.widgets.shared.workspace import Workspace
+from napari_organoid_synth.widgets.train.preview_layers import PreviewLayers, montage
 
 LIVE_MS = 1000
 """New samples are drawn at most this often."""

@@ -19,9 +19,9 @@ from qtpy.QtWidgets import (
 
 from napari_organoid_synth.core.runs.settings import ShareSettings
 from napari_organoid_synth.widgets.forms.containers import rows
-from napari_organoid_synth.widgets.shared.cards import WrapLabel
-from napari_organoid_synth.widgets.shared.dock import add_row, combo_box
+from napari_organoid_synth.widgets.shared.controls import add_row, combo_box
 from napari_organoid_synth.widgets.shared.runs import RunInfo, saved_states
+from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
 ABOUT = (
     "One file with the trained generator, for a colleague or another computer. It holds the networks, their settings "

@@ -12,9 +12,9 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.recipe import StartSettings
 from napari_organoid_synth.widgets.forms.boxes import IntBox, guard_wheel
 from napari_organoid_synth.widgets.forms.containers import rows, show_row
-from napari_organoid_synth.widgets.shared.cards import WrapLabel
-from napari_organoid_synth.widgets.shared.dock import add_row, combo_box, named, row_of
+from napari_organoid_synth.widgets.shared.controls import add_row, combo_box, named, row_of
 from napari_organoid_synth.widgets.shared.runs import RunInfo, saved_states
+from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
 ANEW = "scratch"
 MAX_FROZEN = 20

@@ -3,14 +3,9 @@ import pytest
 from scipy.ndimage import zoom
 
 from napari_organoid_synth.core.pairs.pair import SamplePair
-from napari_organoid_synth.core.segmentation.segmenters.crops import (
-    CropPool,
-    _bend,
-    intensity_range,
-    normalise,
-    organoid_crop,
-    whiten,
-)
+from napari_organoid_synth.core.segmentation.segmenters.augmentation import _bend, organoid_crop, whiten
+from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool
+from napari_organoid_synth.core.segmentation.segmenters.network_input import intensity_range, normalise
 
 
 def flat(value: int, name: str = "p") -> SamplePair:

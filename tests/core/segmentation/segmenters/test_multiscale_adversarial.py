@@ -260,7 +260,7 @@ def test_a_pattern_that_parts_nothing_is_said_and_changes_nothing(pattern, words
 
 
 def test_a_broken_pattern_is_refused_in_words():
-    with pytest.raises(UserError, match=r"no regular expression: .* position 0"):
+    with pytest.raises(UserError, match=r"not a regular expression: .* position 0"):
         MultiscaleAdversarialConfig().replace(hard="(")
     with pytest.raises(UserError, match="hard_share"):
         MultiscaleAdversarialConfig().replace(hard_share=1.0)
@@ -310,8 +310,8 @@ def test_each_class_is_cleaned_by_itself_and_a_class_in_a_hole_stays():
 
 def test_small_objects_are_measured_at_the_resized_size(scene):
     segmenter = MultiscaleAdversarial(SMALL.replace(smallest=64), BINARY, "cpu")
-    assert multiscale_adversarial._crumb(segmenter.config, (96, 96)) == 64
-    assert multiscale_adversarial._crumb(segmenter.config, (192, 96)) == 64 * 4
+    assert multiscale_adversarial._min_area(segmenter.config, (96, 96)) == 64
+    assert multiscale_adversarial._min_area(segmenter.config, (192, 96)) == 64 * 4
 
 
 # --- training ---

@@ -86,5 +86,5 @@ def test_save_and_load_predict_the_same(name, scene, tmp_path):
 
 
 def test_wrong_channel_count_is_named(name):
-    with pytest.raises(UserError, match=r"has 3 channels. The segmenter knows 1"):
+    with pytest.raises(UserError, match=r"has 3 channels. The segmenter expects 1"):
         make(name).predict(np.zeros((3, 64, 64), np.uint8))

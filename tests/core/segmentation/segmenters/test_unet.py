@@ -9,10 +9,10 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.segmentation.agreement import average_precision, pixel_scores
+from napari_organoid_synth.core.segmentation.segmenters.augmentation import warped
 from napari_organoid_synth.core.segmentation.segmenters.base import SegmentSpec
-from napari_organoid_synth.core.segmentation.segmenters.crops import (
-    CropPool,
-    _warped,
+from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool
+from napari_organoid_synth.core.segmentation.segmenters.network_input import (
     intensity_range,
     normalise,
     reflect_to,
@@ -187,9 +187,9 @@ def test_image_and_labels_are_warped_alike(scene):
     labels = scene(0, size=96).labels
     pair = SamplePair("same", labels[None].astype(np.float32), labels)
     for seed in range(8):
-        image, warped = _warped(pair, [16, 16], 64, np.random.default_rng(seed))
+        image, moved = warped(pair, [16, 16], 64, np.random.default_rng(seed))
         assert image.shape == (1, 64, 64)
-        assert np.mean((image[0] > 0.5) != (warped > 0)) < 0.01
+        assert np.mean((image[0] > 0.5) != (moved > 0)) < 0.01
 
 
 def test_right_angle_turns_are_exact():
@@ -203,7 +203,7 @@ def test_right_angle_turns_are_exact():
             return 0.9
 
     for seed in range(6):
-        image, _ = _warped(pair, [0, 0], 33, NoBend(np.random.PCG64(seed)))
+        image, _ = warped(pair, [0, 0], 33, NoBend(np.random.PCG64(seed)))
         assert any(np.allclose(image[0], expected, atol=0.01) for expected in turned)
 
 

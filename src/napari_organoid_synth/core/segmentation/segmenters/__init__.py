@@ -1,1 +1,1 @@
-"""Segmenters: one file each."""
+"""Segmenters, one file each, and the parts that they share."""

@@ -1,4 +1,4 @@
-"""What every segmenter is: it learns from crops, marks an image, and can be saved."""
+"""Base of every segmenter: it learns from crops, predicts masks of images, and can be saved."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from napari_organoid_synth.core.device import bf16_runs, pick_device
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Event, Progress
 from napari_organoid_synth.core.pairs.pair import MaskKind
+from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.registry import SEGMENTERS
 from napari_organoid_synth.core.segmentation.catalog import DESCRIPTION, WEIGHTS
 from napari_organoid_synth.core.segmentation.segmenters.checkpoint import TrainingFile
@@ -28,13 +29,16 @@ from napari_organoid_synth.core.segmentation.segmenters.config import SegmenterC
 from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool
 
 REPORT_SECONDS = 0.5
-KEEP_SECONDS = 60.0  # between two states of a training on disk
-WRITE_SHARE = 50  # times as long as writing one took, at least
+"""Between two reports of progress."""
+KEEP_SECONDS = 60.0
+"""Between two states of a training on disk."""
+WRITE_SHARE = 50
+"""Training takes at least this many times as long as writing its state."""
 
 
 @dataclass(frozen=True)
 class SegmentSpec:
-    """What goes in and comes out.
+    """Channels of images and meaning of masks.
 
     Parameters
     ----------
@@ -51,18 +55,18 @@ class SegmentSpec:
 
 
 class Prediction(NamedTuple):
-    """What a segmenter says of an image.
+    """Mask that a segmenter predicts for an image, with probabilities.
 
     Parameters
     ----------
     labels : NDArray (Y, X) int32, 0 is background
-        In the sense of ``spec.mask_kind``.
+        With the meaning of ``spec.mask_kind``.
     probability : NDArray (K, Y, X) float32 in [0, 1]
-        ``binary``: of the object; ``classes``: of each class; ``instances``: of objects and, where the network knows
+        ``binary``: of the object; ``classes``: of each class; ``instances``: of objects and, if the network predicts
         them, of their borders.
     flow : NDArray (2, Y, X) float32, optional
-        Arrows (dy, dx) to the middle of the object, about 5 long on objects, as the network of Cellpose draws them;
-        None for segmenters without.
+        Arrows (dy, dx) to the middle of the object, about 5 long on objects, as Cellpose predicts them; None for
+        other segmenters.
     """
 
     labels: NDArray[np.int32]
@@ -71,7 +75,7 @@ class Prediction(NamedTuple):
 
 
 class Segmenter(ABC):
-    """A network that marks objects.
+    """A network that predicts masks, with its training.
 
     Parameters
     ----------
@@ -88,7 +92,7 @@ class Segmenter(ABC):
     network : nn.Module
         Made by `build`.
     facts : dict of str to str
-        What is worth keeping beside the weights, such as the version of a library.
+        Stored beside the weights, such as the version of a library.
     """
 
     def __init__(self, config: SegmenterConfig, spec: SegmentSpec, device: str = "auto", seed: int = 0) -> None:
@@ -100,24 +104,24 @@ class Segmenter(ABC):
 
     @abstractmethod
     def build(self) -> nn.Module:
-        """The network with fresh weights."""
+        """Build the network with random weights."""
 
     @abstractmethod
     def fit(self, pool: CropPool, steps: int, control: Control, keep: Path | None = None) -> Iterator[Event]:
-        """Train; ends early, without an error, when the control cancels.
+        """Train; stop early, without an error, when the control cancels.
 
         Parameters
         ----------
         pool : CropPool
-            What it learns from.
+            Training pairs.
         steps : int
             Optimiser steps.
         control : Control
             Pause and cancel.
         keep : Path, optional
-            File for the state of the training, written every minute and when it is canceled. If it holds a state of
-            the same training, this goes on from there and ends as if it had never stopped. Remove it when the result
-            is saved.
+            File for the state of the training, written every minute and on cancelling. If it holds a state of the same
+            training, training continues from there and ends as if it had never stopped. Remove it when the result is
+            saved.
 
         Yields
         ------
@@ -127,12 +131,12 @@ class Segmenter(ABC):
 
     @abstractmethod
     def predict(self, image: NDArray[Any]) -> Prediction:
-        """Mark the objects of an image of any size.
+        """Predict the mask of an image of any size.
 
         Parameters
         ----------
         image : NDArray (C, Y, X), native dtype
-            As many channels as ``spec`` says.
+            With ``spec.channels`` channels.
         """
 
     def _repeat(
@@ -144,27 +148,27 @@ class Segmenter(ABC):
         parts: Mapping[str, Any],
         kept: TrainingFile | None,
     ) -> Iterator[Event]:
-        """Take the steps one by one, with `Progress` twice a second; nothing waits for the device in between.
+        """Take the steps, with `Progress` twice a second; in between nothing waits for the device.
 
         Parameters
         ----------
         step : callable
-            Takes the number of the step, from 0, and gives its losses, ``loss`` first.
+            From the number of the step, counted from 0, to its losses, ``loss`` first.
         steps : int
             How many.
         control : Control
             Pause and cancel.
         learning_rate : float
-            Named where the loss is not finite any more.
+            For the message about a loss that is not finite.
         parts : mapping of str to object
-            All that changes from step to step, with ``state_dict`` and ``load_state_dict``.
+            Everything that changes from step to step, with ``state_dict`` and ``load_state_dict``.
         kept : TrainingFile, optional
-            Where they are kept.
+            File of their state.
 
         Raises
         ------
         UserError
-            If the loss is infinite or no number.
+            If the loss is not finite.
         """
         losses: list[torch.Tensor] = []  # (losses,) each
         begun = done = kept.read(parts) if kept else 0
@@ -195,19 +199,21 @@ class Segmenter(ABC):
             kept.write(parts, done)
 
     def _kept(self, keep: Path | None, pool: CropPool, steps: int) -> TrainingFile | None:
-        """The file of a training, which no other training goes on from."""
+        """Return the file of this training; the state of any other training in it is ignored."""
         if keep is None:
             return None
         what = [self.config.model_dump(mode="json"), asdict(self.spec), self.facts, steps, pool.identity]
         return TrainingFile(keep, hashlib.sha256(json.dumps(what).encode()).hexdigest())
 
     def _check(self, image: NDArray[Any]) -> None:
-        """Refuse an image with other channels than the network was built for."""
+        """Refuse an image with another number of channels than the network was built for."""
         if len(image) != self.spec.channels:
-            raise UserError(f"The image has {len(image)} channels.", f"The segmenter knows {self.spec.channels}.")
+            raise UserError(
+                f"The image has {plural(len(image), 'channel')}.", f"The segmenter expects {self.spec.channels}."
+            )
 
     def _objects(self, labels: NDArray[np.int32]) -> NDArray[np.int32]:
-        """Ids of single objects; of a binary mask its connected parts."""
+        """Return ids of single objects; those of a binary mask are its connected parts."""
         if self.spec.mask_kind == "instances":
             return labels
         from scipy.ndimage import label
@@ -219,13 +225,13 @@ class Segmenter(ABC):
         return torch.from_numpy(images).to(self.device, memory_format=torch.channels_last)
 
     def _logits(self, images: torch.Tensor) -> torch.Tensor:
-        """The network's answer in float32, computed in bfloat16 where the device does so by itself."""
+        """Apply the network, in bfloat16 where the hardware supports it; returns float32."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=has_bf16(self.device)):
             logits: torch.Tensor = self.network(images.contiguous(memory_format=torch.channels_last))
         return logits.float()
 
     def save(self, folder: Path) -> None:
-        """Write weights (safetensors) and what they mean (JSON)."""
+        """Write weights (safetensors) and description (JSON)."""
         from safetensors.torch import save
 
         state = {key: value.detach().cpu().contiguous() for key, value in _tensors(self.network).items()}
@@ -235,7 +241,7 @@ class Segmenter(ABC):
 
 
 def load_segmenter(folder: Path, device: str = "auto") -> Segmenter:
-    """Read what `Segmenter.save` wrote.
+    """Read a segmenter that `Segmenter.save` wrote.
 
     Raises
     ------
@@ -268,14 +274,14 @@ def load_segmenter(folder: Path, device: str = "auto") -> Segmenter:
 
 
 def _tensors(network: nn.Module) -> dict[str, torch.Tensor]:
-    """Weights and buffers, each once; a ``state_dict`` repeats what a network holds under two names."""
+    """Return weights and buffers, each once; a ``state_dict`` repeats those with two names."""
     return {**dict(network.named_parameters()), **dict(network.named_buffers())}
 
 
 def has_bf16(device: torch.device) -> bool:
-    """Whether the device multiplies in bfloat16 by itself; elsewhere it would be slower than float32.
+    """Return whether the hardware multiplies in bfloat16; elsewhere that is slower than float32.
 
-    A fact of the machine, not a timing, so that the same seed gives the same weights on it every time.
+    This is asked, not timed, so that a seed always gives the same weights on a machine.
     """
     if device.type == "cpu":
         return bool(getattr(torch.cpu, "_is_avx512_bf16_supported", bool)())

@@ -1,9 +1,9 @@
 """Cellpose (Stringer 2021, doi 10.1038/s41592-020-01018-x) as the installed library has it, major 3 or 4.
 
-The library's ``train_seg`` has neither a callback nor a way to stop or to go on, so the loop is ours: one step of it is
-one of the library's, with the library's network, augmentation and decoding. What the network learns are our flows, each
-object spread in a crop of its own: the library spreads all at once, and at touching borders the neighbour's heat turns
-the arrows.
+The library's ``train_seg`` cannot be stopped or resumed and reports nothing, so the loop is ours; each step is that of
+the library, with its network, augmentation and decoding. The network learns our flows, where each object is computed in
+a crop of its own. The library computes all objects together, and at touching borders the neighbour's heat turns the
+arrows.
 """
 
 from __future__ import annotations
@@ -25,25 +25,31 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Event
 from napari_organoid_synth.core.segmentation.segmenters.base import Prediction, Segmenter, has_bf16
 from napari_organoid_synth.core.segmentation.segmenters.cellpose_config import CellposeConfig
-from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool, intensity_range, normalise
+from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool
+from napari_organoid_synth.core.segmentation.segmenters.network_input import intensity_range, normalise
 from napari_organoid_synth.core.weight_files import read_weights
 
-SUPPORTED = {3: (3, 1), 4: (4, 2)}  # major to its first version whose functions are called here
-INSTALL = "Run: pip install 'cellpose>=3.1,<4' (trains from nothing) or 'cellpose>=4.2' (needs weights)."
+SUPPORTED = {3: (3, 1), 4: (4, 2)}
+"""Oldest supported version of each major."""
+INSTALL = "Run: pip install 'cellpose>=3.1,<4' (trains from random weights) or 'cellpose>=4.2' (needs weights)."
 LEARNING_RATE = {3: 5e-3, 4: 1e-5}
 WEIGHT_DECAY = {3: 1e-5, 4: 0.1}
 PUBLISHED = {3: "cyto3", 4: "cpsam_v2"}
-WARM_UP = 10  # steps
-SCALES = 0.5  # crops are scaled by 0.75 to 1.25
-SMALLEST = 15  # px; smaller instances are crumbs
-LARGEST_ERROR = 0.4  # mean squared error of the arrows of a kept object
+WARM_UP = 10
+"""Steps in which the learning rate rises."""
+SCALES = 0.5
+"""Range of scales: crops are scaled by 0.75 to 1.25."""
+MIN_AREA = 15
+"""Smaller instances are dropped, px."""
+MAX_FLOW_ERROR = 0.4
+"""Objects whose arrows have a larger mean squared error are dropped."""
 
 
 class Cellpose(Segmenter):
-    """A network that draws, at each pixel, whether it is object and the way to the middle of its object.
+    """A network that predicts for each pixel whether it belongs to an object, and the direction to its middle.
 
-    Channels: one or two are taken as they are. From nothing, major 3 takes any number. Published weights of 3 know two,
-    those of 4 three; what is missing is empty, and of more channels the mean is taken, as the library does with RGB.
+    Published weights of Cellpose 3 have two input channels, those of 4 three; networks of 3 with random weights have as
+    many as the image. Missing channels are zero; more channels are averaged, as the library does with RGB.
 
     Raises
     ------
@@ -54,11 +60,11 @@ class Cellpose(Segmenter):
     config: CellposeConfig
 
     def build(self) -> nn.Module:
-        """The library's network with random weights; nothing is loaded."""
+        """Build the library's network with random weights."""
         if self.spec.mask_kind == "classes":
             raise UserError(
                 f"The mask holds {len(self.spec.class_names)} named classes.",
-                "Cellpose marks single objects of one kind.",
+                "Cellpose separates objects of one class.",
                 "Choose the U-Net, or load the mask of one class.",
             )
         self.major = installed_major()
@@ -68,10 +74,10 @@ class Cellpose(Segmenter):
                 from cellpose.resnet_torch import CPnet as Network
             else:
                 from cellpose.vit import CPSAM as Network
-        except (ImportError, RuntimeError) as error:  # torchvision raises the latter beside a torch of another build
+        except (ImportError, RuntimeError) as error:  # torchvision raises the latter if torch is of another build
             raise UserError(
                 f"Cellpose {self.major} is installed but cannot be loaded: {error}.",
-                "Expected torch and torchvision of the same source.",
+                "Expected torch and torchvision from the same index.",
                 "Install both again, from one index.",
             ) from None
         if self.major == 4:
@@ -80,27 +86,27 @@ class Cellpose(Segmenter):
         return Network([channels, 32, 64, 128, 256], nout=3, sz=3)  # type: ignore[no-any-return]
 
     def load_weights(self) -> None:
-        """Take the weights that the settings name, if any; `fit` begins with this.
+        """Load the weights that the settings name, if any; `fit` starts with this.
 
         Raises
         ------
         UserError
-            If the file is no weights of this major, or the installed major cannot begin from nothing.
+            If the file holds other weights, or the installed major needs weights and none are named.
         """
         expected = f"Expected weights of Cellpose {self.major}{' (cpsam)' if self.major == 4 else ''}."
-        todo = "Name a file that this version has saved, or let it fetch the published one ('download')."
+        todo = "Name a file that this version saved, or set 'download' to use the published weights."
         if self.config.weights:
             path = Path(self.config.weights).expanduser()
         elif self.config.download:
             path = _published(self.major)
         elif self.major == 4:
-            raise UserError("No weights are named.", "Cellpose 4 cannot train from nothing.", f"{todo} Or install 3.")
+            raise UserError("No weights are named.", "Cellpose 4 needs weights to start from.", f"{todo} Or install 3.")
         else:
             return
         state = read_weights(path, expected, todo)
         state = {key.removeprefix("module."): value for key, value in state.items()}
         own = self.network.state_dict()
-        missing = own.keys() - state.keys() - {"diam_mean", "diam_labels"}  # old files lack the sizes
+        missing = own.keys() - state.keys() - {"diam_mean", "diam_labels"}  # missing in old files
         if missing or any(not isinstance(state.get(key, own[key]), Tensor) for key in own):
             raise UserError(f"{path.name} holds the weights of another network.", expected, todo)
         for key in own.keys() & state.keys():
@@ -114,7 +120,7 @@ class Cellpose(Segmenter):
     def fit(self, pool: CropPool, steps: int, control: Control, keep: Path | None = None) -> Iterator[Event]:
         """Train with AdamW on crops that the library turns, mirrors and scales.
 
-        The rate follows the library's schedule, a step here for an epoch there.
+        The learning rate follows the library's schedule, with a step in place of an epoch.
         """
         self.load_weights()
         network: Any = self.network
@@ -145,7 +151,7 @@ class Cellpose(Segmenter):
 
     @torch.inference_mode()
     def predict(self, image: NDArray[Any]) -> Prediction:
-        """Mark an image: the library cuts and blends its own tiles and follows the arrows."""
+        """Predict: the library cuts and blends tiles and follows the arrows."""
         from cellpose import core, dynamics, transforms
 
         self._check(image)
@@ -159,21 +165,21 @@ class Cellpose(Segmenter):
         if size != (height, width):
             drawn = transforms.resize_image(drawn, height, width)
         arrows, logit = np.moveaxis(drawn[0, :, :, -3:-1], -1, 0), drawn[0, :, :, -1]
-        room = [(0, max(0, 2 - height)), (0, max(0, 2 - width))]  # the library divides by the size less one
+        room = [(0, max(0, 2 - height)), (0, max(0, 2 - width))]  # the library divides by the size minus one
         sparse: Any = torch.sparse
-        with sparse.check_sparse_tensor_invariants(False):  # said, or torch warns of what the library does
+        with sparse.check_sparse_tensor_invariants(False):  # set, since torch otherwise warns about the library
             objects = dynamics.compute_masks(
                 np.pad(arrows, [(0, 0), *room]),
                 np.pad(logit, room, constant_values=-50),
                 niter=int(200 / zoom),
-                flow_threshold=0,  # the library would compare with arrows that are wrong at touching borders
-                min_size=SMALLEST,
+                flow_threshold=0,  # the library's own arrows are wrong at touching borders
+                min_size=MIN_AREA,
                 max_size_fraction=1.0,
                 device=self.device,
             )
         labels = objects[:height, :width].astype(np.int32)
         error = flow_error(labels, np.stack([logit, *arrows / 5]))
-        keep = error <= LARGEST_ERROR
+        keep = error <= MAX_FLOW_ERROR
         keep[0] = False
         labels = np.where(keep, np.cumsum(keep), 0)[labels].astype(np.int32)
         probability = np.asarray(1 / (1 + np.exp(-np.clip(logit, -50, 50))), np.float32)[None]
@@ -182,14 +188,14 @@ class Cellpose(Segmenter):
         return Prediction(labels, probability, np.ascontiguousarray(arrows, np.float32))
 
     def _channels(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Images (N, C, Y, X) with the number of channels that the network knows."""
+        """Return images (N, C, Y, X) with the number of channels that the network expects."""
         n = getattr(self.network, "nchan", 3)
         if images.shape[1] > n:
             images = images.mean(axis=1, keepdims=True)
         return np.pad(images, [(0, 0), (0, n - images.shape[1]), (0, 0), (0, 0)])
 
     def _object_scale(self) -> float:
-        """Width of the training objects as a multiple of that which the network is made for; 1 without rescaling."""
+        """Return the width of the training objects relative to that of the network; 1 without rescaling."""
         if self.major == 4 or not self.config.rescale:
             return 1.0
         network: Any = self.network
@@ -199,7 +205,7 @@ class Cellpose(Segmenter):
         return 256 if self.major == 4 else self.config.tile
 
     def _sides(self, extent: int) -> tuple[int, int]:
-        """Side of what the network sees, and of the part of an image from which it can be cut at any angle, px."""
+        """Return the side of the input, and of the window from which it can be cut at any angle, px."""
         scale = self._object_scale()
         side = self._tile()
         if self.major == 3:  # no larger than the images; halved three times
@@ -207,7 +213,7 @@ class Cellpose(Segmenter):
         return side, min(extent, int(np.ceil(side * scale * np.sqrt(2) / (1 - SCALES / 2))))
 
     def _turned(self, images: NDArray[np.float32], labels: NDArray[np.int32], side: int) -> tuple[Tensor, Tensor]:
-        """What the network sees (N, C, side, side) and shall draw (N, 3, side, side): object (0 or 1), dy, dx."""
+        """Return input (N, C, side, side) and target (N, 3, side, side): object (0 or 1), dy, dx; turned and scaled."""
         from cellpose.transforms import random_rotate_and_resize
 
         planes = self._channels(images)
@@ -229,12 +235,12 @@ class Cellpose(Segmenter):
 
 
 def installed_major() -> int:
-    """3 or 4, without importing the library.
+    """Return the installed major version, 3 or 4, without importing the library.
 
     Raises
     ------
     UserError
-        If it is not there, or of a version that this adapter does not know.
+        If it is not installed, or the version is not supported.
     """
     try:
         found = version("cellpose")
@@ -247,7 +253,7 @@ def installed_major() -> int:
 
 
 def flow_loss(drawn: Tensor, target: Tensor) -> Tensor:
-    """Half the squared error of five times the arrows, plus cross entropy of object or not.
+    """Compute half the squared error of five times the arrows plus the cross entropy of the objects.
 
     Parameters
     ----------
@@ -261,9 +267,10 @@ def flow_loss(drawn: Tensor, target: Tensor) -> Tensor:
 
 
 def rate_share(step: int, steps: int) -> float:
-    """Share of the learning rate at a step.
+    """Compute the share of the learning rate at a step.
 
-    Ten steps up; of more than 300 steps the last 100 halve it every 10, of more than 100 the last 50 every 5.
+    It rises over ten steps. Of more than 300 steps, the last 100 halve it every 10; of more than 100, the last 50
+    every 5.
 
     Examples
     --------
@@ -279,9 +286,9 @@ def rate_share(step: int, steps: int) -> float:
 
 
 def mean_diameter(labels: list[NDArray[np.int32]]) -> float:
-    """Mean over images of the median width of their objects in px, as a disc of the same area would have it.
+    """Compute the mean over images of the median diameter of their objects, px: that of a disc of the same area.
 
-    Never below 5; 30, the size that the network is made for, when there is no object.
+    At least 5; 30, the diameter that the network expects, if there is no object.
     """
     widths = []
     for one in labels:
@@ -292,7 +299,7 @@ def mean_diameter(labels: list[NDArray[np.int32]]) -> float:
 
 
 def _published(major: int) -> Path:
-    """The published weights, by the library's own loader; asked for explicitly."""
+    """Download the published weights by the library's own loader; called only on explicit request."""
     from cellpose import models
 
     name = PUBLISHED[major]
@@ -300,7 +307,7 @@ def _published(major: int) -> Path:
         return Path(models.cache_model_path(name))
     except OSError as error:
         raise UserError(
-            f"Cannot fetch {name}: {error}.",
+            f"Cannot download {name}: {error}.",
             f"Expected an answer from {models._MODEL_URL}.",
             f"Put the file into {models.MODEL_DIR}, or name it as 'weights'.",
         ) from None
@@ -312,7 +319,7 @@ def _size(tensor: Tensor) -> str:
 
 @contextmanager
 def _seeded(seed: int, step: int, device: torch.device) -> Iterator[None]:
-    """Let the library's chance follow from (seed, step), and leave everybody else's as it was."""
+    """Derive the library's random numbers from (seed, step), and restore the global streams afterwards."""
     devices = [device] if device.type == "cuda" else []
     before = np.random.get_state()  # noqa: NPY002 - it is this one that the library draws from
     chance = np.random.SeedSequence((seed, step)).generate_state(2)

@@ -1,4 +1,4 @@
-"""What the training of a segmenter goes on from: one file, written whole or not at all, without pickle."""
+"""State of an unfinished training of a segmenter: one file, written whole or not at all, without pickle."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from napari_organoid_synth.core.atomic import write_bytes
 
 
 class TrainingFile:
-    """Weights, optimisers and whatever else changes from step to step.
+    """File with weights, optimisers and everything else that changes from step to step.
 
     Parameters
     ----------
     path : Path
         Of the safetensors file.
     identity : str
-        Of settings and data; a file of another training is left alone until it is written over.
+        Of settings and data; a file with another identity is ignored, and overwritten by `write`.
 
     Examples
     --------
@@ -41,14 +41,14 @@ class TrainingFile:
         self.path, self.identity = path, identity
 
     def write(self, parts: Mapping[str, Any], step: int) -> None:
-        """Keep the state of all parts.
+        """Write the state of all parts.
 
         Parameters
         ----------
         parts : mapping of str to object
             Each with ``state_dict`` and ``load_state_dict``.
         step : int
-            Optimiser steps that were taken.
+            Optimiser steps taken.
         """
         tensors: dict[str, Tensor] = {}
         states = {name: _plain(part.state_dict(), tensors) for name, part in parts.items()}
@@ -56,7 +56,7 @@ class TrainingFile:
         write_bytes(self.path, save(tensors, metadata={"training": header}))
 
     def read(self, parts: Mapping[str, Any]) -> int:
-        """Give all parts the kept state; the steps that were taken, 0 if nothing of this training was kept."""
+        """Restore all parts; returns the steps taken, 0 if the file has no state of this training."""
         try:
             with safe_open(self.path, framework="pt") as file:
                 header = json.loads((file.metadata() or {})["training"])
@@ -64,19 +64,19 @@ class TrainingFile:
                     return 0
                 states = {name: _whole(state, file) for name, state in header["states"].items()}
                 step = int(header["step"])
-        except (OSError, SafetensorError, ValueError, KeyError, TypeError):  # none yet, or damaged: begin again
+        except (OSError, SafetensorError, ValueError, KeyError, TypeError):  # none yet, or damaged: start over
             return 0
         for name, part in parts.items():
             part.load_state_dict(states[name])
         return step
 
     def remove(self) -> None:
-        """Forget what was kept; the training is done."""
+        """Delete the file, once the training is finished."""
         self.path.unlink(missing_ok=True)
 
 
 def _plain(value: Any, tensors: dict[str, Tensor]) -> Any:
-    """A state as JSON; its tensors go into ``tensors``, in their place stands their name."""
+    """Convert a state to JSON; tensors go into ``tensors`` and are replaced by their keys."""
     if isinstance(value, Tensor):
         name = str(len(tensors))
         tensors[name] = value.detach().cpu().clone(memory_format=torch.contiguous_format)
@@ -90,7 +90,7 @@ def _plain(value: Any, tensors: dict[str, Tensor]) -> Any:
 
 
 def _whole(value: Any, file: Any) -> Any:
-    """The state that `_plain` wrote."""
+    """Rebuild the state that `_plain` converted."""
     if isinstance(value, dict):
         if "tensor" in value:
             tensor = file.get_tensor(value["tensor"])

@@ -1,4 +1,4 @@
-"""What the settings of every segmenter have in common."""
+"""Base class of the settings of segmenters."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from napari_organoid_synth.core.registry import SEGMENTERS
 
 
 class Crops(NamedTuple):
-    """What a network is shown in one optimiser step.
+    """Input of a network in one optimiser step.
 
     Parameters
     ----------
@@ -27,14 +27,14 @@ class Crops(NamedTuple):
 
 
 class SegmenterConfig(Settings):
-    """Base of the settings of a segmenter; knows everything that can be said without building a network.
+    """Base of the settings of a segmenter, with all facts that need no network.
 
     Attributes
     ----------
     title : str
         Name in the window.
     when : str
-        Whom it is for, and its limits.
+        Use and limits.
     draws_flow : bool
         Whether it also predicts arrows to the middle of each object.
     name : str

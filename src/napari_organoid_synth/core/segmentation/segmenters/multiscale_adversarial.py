@@ -1,4 +1,4 @@
-"""The multiscale deep adversarial network of the spheroid study, for whole images of one or a few objects."""
+"""The multiscale deep adversarial network of the spheroid study, for whole images of one or few objects."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from torch.nn import functional as F
 from napari_organoid_synth.core.job import Control, Event, Warned
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.segmentation.segmenters.base import Prediction, Segmenter, SegmentSpec, has_bf16
-from napari_organoid_synth.core.segmentation.segmenters.crops import (
-    CropPool,
+from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool
+from napari_organoid_synth.core.segmentation.segmenters.multiscale_adversarial_config import MultiscaleAdversarialConfig
+from napari_organoid_synth.core.segmentation.segmenters.multiscale_net import Adversary, MultiscaleNet
+from napari_organoid_synth.core.segmentation.segmenters.network_input import (
     intensity_range,
     normalise,
     unfit,
     whole_image,
     whole_size,
 )
-from napari_organoid_synth.core.segmentation.segmenters.multiscale_adversarial_config import MultiscaleAdversarialConfig
-from napari_organoid_synth.core.segmentation.segmenters.multiscale_net import Adversary, MultiscaleNet
 
 REAL, FAKE = 1, 0
 
 
 class MultiscaleAdversarial(Segmenter):
-    """One image per step; segmenter and adversary learn in turn.
+    """A segmenter trained against an adversary, one image per step.
 
     Instances are learned as foreground; each connected piece is one object, so objects that touch become one.
 
     Attributes
     ----------
     adversary : Adversary
-        Needed for training only, and not saved.
+        Used in training only, and not saved.
     """
 
     config: MultiscaleAdversarialConfig
@@ -53,18 +53,18 @@ class MultiscaleAdversarial(Segmenter):
 
     @property
     def n_maps(self) -> int:
-        """Background and classes."""
+        """Number of output maps: background and classes."""
         return 2 if self.spec.mask_kind == "instances" else 1 + len(self.spec.class_names)
 
     def build(self) -> nn.Module:
-        """The segmenter."""
+        """Build the segmenter."""
         return MultiscaleNet(self.spec.channels, self.n_maps, self.config.width, self.config.norm == "running")
 
     def fit(self, pool: CropPool, steps: int, control: Control, keep: Path | None = None) -> Iterator[Event]:
         """Train both networks with Adam; the statistics are ``loss``, its two parts and the adversary's own.
 
-        The adversary's weight at step t of T is t / T of the configured one. With a pattern for hard images, these make
-        a fixed share of the real images that are drawn; how many there are is noted in ``facts``.
+        The weight of the adversary at step t of T is t / T of the setting. With a pattern for hard images, these are
+        a fixed share of the real images that are drawn; their number is stored in ``facts``.
         """
         config, device = self.config, self.device
         if config.hard:
@@ -113,7 +113,7 @@ class MultiscaleAdversarial(Segmenter):
 
     @torch.inference_mode()
     def predict(self, image: NDArray[Any]) -> Prediction:
-        """Mark an image as a whole; probabilities go back to its size before they are cut."""
+        """Predict the image as a whole; probabilities are resized to its size before the threshold."""
         self._check(image)
         self.network.eval()
         size = image.shape[1], image.shape[2]
@@ -123,7 +123,7 @@ class MultiscaleAdversarial(Segmenter):
             shares,
             self.config.threshold,
             self.config.fill_holes,
-            _crumb(self.config, size),
+            _min_area(self.config, size),
             self.config.objects == "largest" or (self.config.objects == "auto" and bool(self.network.single)),
         )
         if self.spec.mask_kind == "instances":
@@ -138,14 +138,14 @@ class MultiscaleAdversarial(Segmenter):
 
 
 def is_hard(pair: SamplePair, pattern: str) -> bool:
-    """Whether the name or the class of an image holds what a regular expression describes."""
+    """Return whether a regular expression matches part of the name or the class of an image."""
     return any(re.search(pattern, text) for text in (pair.name, pair.image_class or ""))
 
 
 def weighted_cross_entropy(
     logits: torch.Tensor, target: torch.Tensor, foreground: float = 3.0, cap: float = 1000.0
 ) -> torch.Tensor:
-    """Cross entropy in which every class weighs by its rarity in its image, mean over pixels.
+    """Compute the cross entropy with classes weighted by their rarity in the image, mean over pixels.
 
     Parameters
     ----------
@@ -174,19 +174,19 @@ def weighted_cross_entropy(
 
 
 def ramp(step: int, steps: int, last: float) -> float:
-    """Weight of the adversary at a step counted from 0: ``last`` · t / T with t = 1..T."""
+    """Compute the weight of the adversary at a step counted from 0: ``last`` · t / T with t = 1..T."""
     return last * (step + 1) / steps
 
 
 def masked(images: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
-    """Every channel seen through every class: images (N, C, Y, X), maps (N, K, Y, X) to (N, K · C, Y, X)."""
+    """Multiply every channel with every class: images (N, C, Y, X), maps (N, K, Y, X) to (N, K · C, Y, X)."""
     return (maps[:, :, None] * images[:, None]).flatten(1, 2)
 
 
 def turned(
     images: NDArray[np.float32], labels: NDArray[np.int32], rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """A batch (N, C, Y, X) and (N, Y, X) in one of the eight right-angle positions."""
+    """Turn and mirror a batch (N, C, Y, X) and (N, Y, X) by one of the eight symmetries of the square."""
     quarters, mirror = int(rng.integers(4)), bool(rng.integers(2))
     if mirror:
         images, labels = images[..., ::-1], labels[..., ::-1]
@@ -204,7 +204,7 @@ def _descend(optimiser: torch.optim.Optimizer, loss: torch.Tensor) -> None:
 
 
 def clean(shares: NDArray[np.float32], threshold: int, fill: bool, smallest: float, largest: bool) -> NDArray[np.int32]:
-    """Classes of pixels, freed of holes and crumbs.
+    """Classify pixels, fill holes and drop small pieces.
 
     Parameters
     ----------
@@ -215,9 +215,9 @@ def clean(shares: NDArray[np.float32], threshold: int, fill: bool, smallest: flo
     fill : bool
         Fill holes; pixels of another class stay.
     smallest : float
-        Pieces of fewer px go; diagonal neighbours belong together.
+        Pieces of fewer px are dropped; diagonal neighbours are connected.
     largest : bool
-        Of each class only the largest piece stays.
+        Keep only the largest piece of each class.
 
     Returns
     -------
@@ -242,7 +242,7 @@ def clean(shares: NDArray[np.float32], threshold: int, fill: bool, smallest: flo
 
 
 def _pieces(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Connected pieces 1..n, and the pixels of each; those of the background (piece 0) count as 0."""
+    """Label connected pieces 1..n and count the pixels of each; the background (piece 0) counts 0."""
     from scipy.ndimage import label
 
     pieces, _ = label(mask, structure=np.ones((3, 3)), output=np.int32)
@@ -252,15 +252,15 @@ def _pieces(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.int6
 
 
 def _is_single(pair: SamplePair, config: MultiscaleAdversarialConfig) -> bool:
-    """Whether no class of the mask has two objects larger than crumbs."""
-    smallest = _crumb(config, pair.size)
+    """Return whether each class of the mask has at most one object that is large enough."""
+    smallest = _min_area(config, pair.size)
     values = [value for value in np.unique(pair.labels) if value]
     if pair.mask_kind == "instances":
         return len(values) < 2
     return all(np.count_nonzero(_pieces(pair.labels == value)[1] >= smallest) < 2 for value in values)
 
 
-def _crumb(config: MultiscaleAdversarialConfig, size: tuple[int, int]) -> float:
-    """Pixels of the smallest object in an image of that size; the setting counts those of the resized image."""
+def _min_area(config: MultiscaleAdversarialConfig, size: tuple[int, int]) -> float:
+    """Convert ``smallest`` from px of the resized image to px of an image of that size."""
     height, width = whole_size(size, config.side)
     return config.smallest * size[0] * size[1] / (height * width)

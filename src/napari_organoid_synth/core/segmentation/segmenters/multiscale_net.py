@@ -1,4 +1,4 @@
-"""Networks of the multiscale adversarial segmenter: the one that draws masks and the one that judges them."""
+"""Networks of the multiscale adversarial segmenter: one predicts masks, the other judges them."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class MultiscaleNet(nn.Module):
     Parameters
     ----------
     channels, classes : int
-        Of the image; maps that come out, background included.
+        Channels of the image; output maps, background included.
     width : int
         Maps at half size; 2, 4 and 8 times as many below.
     running : bool
-        Whether predictions use running averages of mean and variance.
+        Whether predictions use running means and variances.
     """
 
     single: torch.Tensor
@@ -46,7 +46,7 @@ class MultiscaleNet(nn.Module):
         self.up_quarter = _unit(enlarging(w3 + w3, w2), w2, running)
         self.up_half = _unit(enlarging(w2, w1), w1, running)
         self.head = nn.ConvTranspose2d(w1, classes, 2, stride=2)
-        self.register_buffer("single", torch.tensor(False))  # no mask of the training has two objects
+        self.register_buffer("single", torch.tensor(False))  # no training mask has two objects
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """(N, C, Y, X) to (N, classes, Y, X); Y and X are multiples of 16."""
@@ -115,7 +115,7 @@ class Residual2(nn.Module):
 
 
 class Adversary(nn.Sequential):
-    """Tells masks drawn by people (1) from those of the segmenter (0), seen through them at the image.
+    """Distinguishes masks drawn by people (1) from those of the segmenter (0), each multiplied with the image.
 
     Parameters
     ----------
@@ -132,12 +132,12 @@ class Adversary(nn.Sequential):
 
 
 def strided(inputs: int, outputs: int, bias: bool = False) -> nn.Conv2d:
-    """3×3 convolution of stride 2 and dilation 2, padded so that an even size is halved."""
+    """Return a 3×3 convolution of stride 2 and dilation 2, padded to halve an even size."""
     return nn.Conv2d(inputs, outputs, 3, stride=2, padding=2, dilation=2, bias=bias)
 
 
 def enlarging(inputs: int, outputs: int) -> nn.ConvTranspose2d:
-    """2×2 transposed convolution that doubles the size."""
+    """Return a 2×2 transposed convolution that doubles the size."""
     return nn.ConvTranspose2d(inputs, outputs, 2, stride=2, bias=False)
 
 

@@ -1,4 +1,4 @@
-"""The U-Net of 2015 with zero padding: U-Net* of the spheroid study."""
+"""The U-Net of 2015 with zero padding, U-Net* of the spheroid study."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from torch.nn import functional as F
 class OriginalUNet(nn.Module):
     """Two 3×3 convolutions with ReLU per level, max-pooling, 2×2 transposed convolutions, skips by concatenation.
 
-    As in arXiv 1505.04597 but for the padding, which keeps the size, and without its dropout and elastic deformation.
+    As in arXiv 1505.04597, but padded to keep the size, and without dropout and elastic deformation.
 
     Parameters
     ----------
     channels, classes : int
-        Of the image; maps that come out, background included.
+        Channels of the image; output maps, background included.
     width : int
         Maps of the first level, 64 as published.
     depth : int
-        How often the image is halved, 4 as published.
+        Number of times the image is halved, 4 as published.
     """
 
     def __init__(self, channels: int, classes: int, width: int, depth: int) -> None:

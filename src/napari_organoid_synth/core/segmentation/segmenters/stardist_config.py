@@ -10,27 +10,32 @@ from napari_organoid_synth.core.segmentation.segmenters.config import Crops, Seg
 
 
 class StarDistConfig(SegmenterConfig):
-    """StarDist (Schmidt 2018): star-convex shapes, the defaults those of the stardist package."""
+    """StarDist (Schmidt 2018): predicts star-convex objects; defaults as in the stardist package."""
 
     title: ClassVar[str] = "StarDist"
     when: ClassVar[str] = (
-        "Tells round objects apart, also where they touch: nuclei, cells, spheroids. Opens in the stardist package too."
+        "Separates round objects, also where they touch: nuclei, cells, spheroids. stardist can open the models."
     )
 
     name: Literal["stardist"] = "stardist"
     rays: int = Field(32, ge=8, le=128, description="Directions in which the edge of an object is measured.")
     grid: Literal[1, 2, 4] = Field(
-        1, description="Every how many px a shape is predicted; 2 for objects wider than 30 px, 4 wider than 100."
+        1, description="Spacing of predicted shapes, px; 2 for objects wider than 30 px, 4 wider than 100 px."
     )
     channels: int = Field(32, ge=4, le=64, description="Feature maps of the first level; doubled at each level.")
-    depth: int = Field(3, ge=2, le=4, description="How often the image is halved after the grid.")
-    learning_rate: float = Field(3e-4, gt=0, le=0.1, description="Of Adam; halved when the loss stops falling.")
-    patience: int = Field(40, ge=1, le=1000, description="Hundreds of steps without a lower loss before it is halved.")
+    depth: int = Field(3, ge=2, le=4, description="Number of times the image is halved after the grid.")
+    learning_rate: float = Field(
+        3e-4, gt=0, le=0.1, description="Learning rate of Adam; halved when the loss stops falling."
+    )
+    patience: int = Field(
+        40, ge=1, le=1000, description="Hundreds of steps without a lower loss before the rate is halved."
+    )
     tile: int = Field(256, ge=64, le=1024, multiple_of=64, description="Side of the training crops, px.")
     batch: int = Field(4, ge=1, le=64, description="Crops per optimiser step.")
     foreground: float = Field(0.9, ge=0, le=1, description="Share of the crops that must hold part of an object.")
     elastic: bool = Field(
-        False, description="Augment with free turns and bends too, not only mirroring, right angles and brightness."
+        False,
+        description="Augment also with free rotation and elastic deformation, beyond flips, right angles, brightness.",
     )
 
     @property

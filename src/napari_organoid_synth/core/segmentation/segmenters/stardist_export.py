@@ -26,7 +26,7 @@ def write_model(
     convolutions: dict[str, Arrays],
     thresholds: tuple[float, float],
 ) -> None:
-    """Write the three files; weights last, so that a folder with weights is whole.
+    """Write the three files; weights last, so a folder with weights is complete.
 
     Parameters
     ----------
@@ -47,10 +47,10 @@ def write_model(
 
 
 def keras_weights(convolutions: dict[str, Arrays]) -> bytes:
-    """The contents of a Keras weight file.
+    """Return the bytes of a Keras weight file.
 
     The root names its layers in ``layer_names``; a layer names its arrays in ``weight_names``. Kernels are (Y, X, in,
-    out). Keras finds layers by their order, so the names serve people.
+    out). Keras finds layers by their order; the names are for readers.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def keras_weights(convolutions: dict[str, Arrays]) -> bytes:
 
 
 def official_config(config: StarDistConfig, in_channels: int) -> dict[str, Any]:
-    """What ``stardist.models.Config2D`` holds for this network, so that the package can also train it further."""
+    """Return the contents of ``stardist.models.Config2D`` for this network; with it the package can also train it."""
     return {
         "n_dim": 2,
         "axes": "YXC",

@@ -16,8 +16,8 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Event
 from napari_organoid_synth.core.pairs.pictures import outline
 from napari_organoid_synth.core.segmentation.segmenters.base import Prediction, Segmenter
-from napari_organoid_synth.core.segmentation.segmenters.crops import (
-    CropPool,
+from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool
+from napari_organoid_synth.core.segmentation.segmenters.network_input import (
     intensity_range,
     normalise,
     reflect_to,
@@ -27,25 +27,26 @@ from napari_organoid_synth.core.segmentation.segmenters.crops import (
 from napari_organoid_synth.core.segmentation.segmenters.original_unet import OriginalUNet
 from napari_organoid_synth.core.segmentation.segmenters.unet_config import UNetConfig
 
-SMALLEST = 15  # px; smaller instances are crumbs
+MIN_AREA = 15
+"""Smaller instances are dropped, px."""
 
 
 class UNet(Segmenter):
     """Two 3×3 convolutions per level, skips by concatenation; loss Dice + cross entropy.
 
-    Instances are learned as three classes (background, inside, outline) and told apart by a watershed from the
-    insides, so that touching cells stay two.
+    Instances are learned as three classes (background, inside, outline) and separated by a watershed that starts from
+    the insides, so that touching cells stay apart.
     """
 
     config: UNetConfig
 
     @property
     def n_maps(self) -> int:
-        """Background and classes; of instances background, inside and outline."""
+        """Number of output maps: background and classes; for instances background, inside and outline."""
         return 1 + (2 if self.spec.mask_kind == "instances" else len(self.spec.class_names))
 
     def build(self) -> nn.Module:
-        """MONAI's DynUNet or the original network, of the configured width and depth."""
+        """Build MONAI's DynUNet or the original network, of the configured width and depth."""
         from monai.networks.nets.dynunet import DynUNet
 
         depth, width = self.config.depth, self.config.channels
@@ -63,7 +64,7 @@ class UNet(Segmenter):
         return network
 
     def fit(self, pool: CropPool, steps: int, control: Control, keep: Path | None = None) -> Iterator[Event]:
-        """Train with AdamW, the rate falling along a cosine."""
+        """Train with AdamW, its rate falling along a cosine."""
         from monai.losses.dice import DiceLoss
 
         self.network.train()
@@ -90,13 +91,13 @@ class UNet(Segmenter):
 
     @torch.inference_mode()
     def predict(self, image: NDArray[Any]) -> Prediction:
-        """Mark an image in windows of the training size, blended with Gaussian weights, or as a whole."""
+        """Predict in windows of the training size, blended with Gaussian weights, or the image as a whole."""
         self._check(image)
         return self.mark(normalise(image, *intensity_range(image)))
 
     @torch.inference_mode()
     def mark(self, planes: NDArray[np.float32]) -> Prediction:
-        """The same from what the network sees, (C, Y, X), intensities from 0 to 1."""
+        """Predict from a normalised image (C, Y, X)."""
         from monai.inferers.utils import sliding_window_inference
 
         self.network.eval()
@@ -120,49 +121,49 @@ class UNet(Segmenter):
         return self._marked(probability[0, :, :height, :width].numpy())
 
     def _marked(self, shares: NDArray[np.float32]) -> Prediction:
-        """Labels and probabilities from shares (1 + K, Y, X)."""
+        """Return labels and probabilities from probabilities (1 + K, Y, X) that include the background."""
         if self.spec.mask_kind == "instances":
             return Prediction(split_instances(shares), np.stack([1 - shares[0], shares[2]]))
         return Prediction(shares.argmax(axis=0).astype(np.int32), shares[1:])
 
     def _side(self, extent: int) -> int:
-        """Side of crops or windows in px, no larger than images need, a multiple of what the network halves away."""
+        """Return the side of crops or windows, px: no larger than images need, divisible by all halvings."""
         if self.config.whole:
             return self.config.tile
-        unit: int = 2**self.config.depth  # instance norm wants at least 2 × 2 px on the deepest level
+        unit: int = 2**self.config.depth  # instance norm needs at least 2 × 2 px on the deepest level
         return max(2 * unit, min(self.config.tile, -(-extent // unit) * unit))
 
     def _class_weights(self, pool: CropPool) -> torch.Tensor | None:
-        """Weight of each class in the cross entropy, of which torch takes the weighted mean.
+        """Return the weight of each class in the cross entropy, a weighted mean.
 
         ``balanced`` is N / (K · N_k) of all N pixels of the real masks with K classes; 1 for a class without pixels.
         """
-        words = self.config.class_weights
-        if words == "none":
+        setting = self.config.class_weights
+        if setting == "none":
             return None
-        if words == "balanced":
+        if setting == "balanced":
             counts = sum(np.bincount(self._target(pair.labels).ravel(), minlength=self.n_maps) for pair in pool.real)
             weights = np.where(counts > 0, np.sum(counts) / (self.n_maps * np.maximum(counts, 1)), 1.0)
         else:
-            weights = np.array([float(word) for word in words.split(",")])
+            weights = np.array([float(number) for number in setting.split(",")])
         if len(weights) != self.n_maps:
             names = ("inside", "outline") if self.spec.mask_kind == "instances" else self.spec.class_names
             raise UserError(
-                f"There are {len(weights)} class weights: {words}.",
+                f"class_weights has {len(weights)} numbers: {setting}.",
                 f"Expected {self.n_maps}: background, {', '.join(names)}.",
                 "Give one number for each, or 'balanced'.",
             )
         return torch.tensor(weights, dtype=torch.float32, device=self.device)
 
     def _target(self, labels: NDArray[np.int32]) -> NDArray[np.int64]:
-        """Class of each pixel: the label itself, or for instances 1 inside and 2 on the outline."""
+        """Return the class of each pixel: its label; for instances 1 inside and 2 on the outline."""
         if self.spec.mask_kind != "instances":
             return labels.astype(np.int64)
         return (labels > 0).astype(np.int64) + outline(labels)
 
 
 def split_instances(shares: NDArray[np.float32]) -> NDArray[np.int32]:
-    """Objects from the probabilities of background, inside and outline.
+    """Separate objects by the probabilities of background, inside and outline.
 
     Parameters
     ----------
@@ -172,8 +173,8 @@ def split_instances(shares: NDArray[np.float32]) -> NDArray[np.int32]:
     Returns
     -------
     NDArray (Y, X) int32
-        Ids 1..n. Each connected inside grows over the foreground around it; foreground without an inside is an object
-        by itself; what is smaller than 15 px goes.
+        Ids 1..n. Each connected inside grows over the foreground around it; connected foreground without an inside is
+        one more object; objects below 15 px are dropped.
     """
     from scipy.ndimage import label
     from skimage.segmentation import watershed
@@ -183,7 +184,7 @@ def split_instances(shares: NDArray[np.float32]) -> NDArray[np.int32]:
     objects = watershed(-shares[1], insides, mask=foreground)
     rest, _ = label(foreground & (objects == 0))
     objects = np.where(rest > 0, rest + n, objects)
-    keep = np.bincount(objects.ravel()) >= SMALLEST
+    keep = np.bincount(objects.ravel()) >= MIN_AREA
     keep[0] = False
     labels: NDArray[np.int32] = np.where(keep, np.cumsum(keep), 0)[objects].astype(np.int32)
     return labels

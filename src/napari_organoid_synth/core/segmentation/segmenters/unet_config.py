@@ -10,10 +10,10 @@ from napari_organoid_synth.core.segmentation.segmenters.config import Crops, Seg
 
 
 class UNetConfig(SegmenterConfig):
-    """U-Net (Ronneberger 2015) from MONAI, marks pixels by class."""
+    """U-Net (Ronneberger 2015): predicts the class of each pixel."""
 
     title: ClassVar[str] = "U-Net"
-    when: ClassVar[str] = "Marks which pixels belong to which class. A good first choice for any mask."
+    when: ClassVar[str] = "Predicts which pixels belong to which class. A good first choice for any mask."
 
     name: Literal["unet"] = "unet"
     network: Literal["dynamic", "original"] = Field(
@@ -22,18 +22,18 @@ class UNetConfig(SegmenterConfig):
         "the spheroid study with 64 channels.",
     )
     channels: int = Field(32, ge=8, le=64, description="Feature maps of the first level; doubled at each level.")
-    depth: int = Field(4, ge=2, le=5, description="How often the image is halved.")
-    learning_rate: float = Field(1e-3, gt=0, le=0.1, description="Of AdamW; falls along a cosine.")
+    depth: int = Field(4, ge=2, le=5, description="Number of times the image is halved.")
+    learning_rate: float = Field(1e-3, gt=0, le=0.1, description="Learning rate of AdamW; falls along a cosine.")
     tile: int = Field(256, ge=64, le=1024, multiple_of=32, description="Side of the training crops, px.")
     whole: bool = Field(
-        False, description="Show whole images, their longer side resized to that of the crops (spheroid study)."
+        False, description="Use whole images, their longer side resized to that of the crops, as in the spheroid study."
     )
     batch: int = Field(8, ge=1, le=64, description="Crops per optimiser step.")
     class_weights: str = Field(
         "none",
         pattern=r"^(none|balanced|\d+(\.\d+)?(, *\d+(\.\d+)?)+)$",
-        description="Of the cross entropy: none, balanced (rare classes weigh more), or numbers, background first, "
-        "such as 1, 3.",
+        description="Class weights of the cross entropy: none, balanced (rare classes weigh more), or numbers, "
+        "background first, such as 1, 3.",
     )
 
     @property

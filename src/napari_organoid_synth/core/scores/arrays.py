@@ -1,0 +1,103 @@
+"""Scores of two sets of arrays in memory; no project is needed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.job import Progress
+from napari_organoid_synth.core.metrics.real_features import RealFeatures, places, some
+from napari_organoid_synth.core.metrics.real_tiles import cut_tiles
+from napari_organoid_synth.core.metrics.sets import LEAST, PAIRED
+from napari_organoid_synth.core.metrics.settings import ScoreSettings
+from napari_organoid_synth.core.metrics.tile_facts import look
+from napari_organoid_synth.core.metrics.tile_space import check_weights
+from napari_organoid_synth.core.pairs.arrays import PairLike, as_pairs
+from napari_organoid_synth.core.pairs.pair import content_hash
+from napari_organoid_synth.core.pairs.settings import TileSettings
+from napari_organoid_synth.core.pairs.tile_reading import tile_side
+from napari_organoid_synth.core.scores.comparison import (
+    SyntheticTiles,
+    copy_ratios,
+    is_borrowed,
+    memorisation,
+    score_families,
+    variety,
+)
+from napari_organoid_synth.core.scores.set_scores import MAX_SAMPLES
+from napari_organoid_synth.core.scores.storage import SetScores
+
+
+def score_sets(
+    real: Iterable[PairLike],
+    synthetic: Iterable[PairLike],
+    settings: ScoreSettings | None = None,
+    tiles: TileSettings | None = None,
+    progress: Callable[[Progress], object] | None = None,
+) -> SetScores:
+    """Compare synthetic pairs with real ones, as sets.
+
+    Parameters
+    ----------
+    real : iterable of SamplePair or (image, labels)
+        Of any size; they are cut into tiles of the side of the synthetic pairs.
+    synthetic : iterable of SamplePair or (image, labels)
+        At least eight, of about one size; 1000 of them at most, evenly chosen, are compared.
+    settings : ScoreSettings, optional
+        Which extractor of features (by default an encoder learns from the real tiles first), its weights, seed, device.
+    tiles : TileSettings, optional
+        How the real pairs are cut, but for the side; by default as for a training.
+    progress : callable, optional
+        Called with a `Progress` while features are learned; its total is 100.
+
+    Returns
+    -------
+    SetScores
+        The same as of the verb `score`: ``scores``, ``memorisation`` (without SSIM), ``variety``.
+
+    Raises
+    ------
+    UserError
+        If there are fewer than eight tiles of either kind, or the extractor lacks its file of weights.
+    """
+    settings = settings or ScoreSettings()
+    check_weights(settings)
+    reals = as_pairs(real)
+    made = some(as_pairs(synthetic, "synthetic", "synthetic", like=reals[0]), MAX_SAMPLES)
+    side = tile_side(pair.size for pair in made)
+    cut = cut_tiles(reals, (tiles or TileSettings()).replace(size=side)).pairs
+    if min(len(cut), len(made)) < LEAST:
+        raise UserError(
+            f"There are {len(cut)} real tiles of {side} px and {len(made)} synthetic pairs.",
+            f"Expected at least {LEAST} of each.",
+            "Give more pairs.",
+        )
+    with TemporaryDirectory() as folder:
+        features = RealFeatures(cut, [], settings, side, Path(folder))
+        for number, tile in enumerate(cut):
+            features.look(number, tile)
+        for share in features.learn():
+            if progress is not None:
+                progress(Progress(round(100 * share), 100, note="learn features"))
+        features.measure()
+    decoded = set(places(len(made), PAIRED))
+    facts = [look(pair, features.limits, features.side, number in decoded) for number, pair in enumerate(made)]
+    synthetic_tiles = SyntheticTiles(facts, np.array([is_borrowed(pair) for pair in made]))
+    return SetScores(
+        run="",
+        samples="all",
+        extractor=settings.extractor,
+        weights=settings.weights,
+        seed=settings.seed,
+        fingerprint=content_hash(*(array for pair in [*cut, *made] for array in (pair.image, pair.labels))),
+        number=len(made),
+        made=time.time(),
+        scores=tuple(score for family in score_families(features, facts) for score in family),
+        memorisation=memorisation(features, synthetic_tiles, copy_ratios(features, synthetic_tiles)),
+        variety=variety(features, synthetic_tiles),
+    )

@@ -1,0 +1,155 @@
+"""Compare synthetic tiles with real ones as sets: scores, copies, variety. Knows no project and no store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_organoid_synth.core.metrics.collapse import distinct, repeated, twins
+from napari_organoid_synth.core.metrics.memorisation import DataCopying, data_copying, turned_signatures
+from napari_organoid_synth.core.metrics.nearest import TWIN
+from napari_organoid_synth.core.metrics.real_features import RealFeatures, some
+from napari_organoid_synth.core.metrics.sets import (
+    FEATURE_SCORES,
+    IMAGE_SCORES,
+    LEAST,
+    MASK_SCORES,
+    PAIR_SCORES,
+    PAIRED,
+    SetScore,
+    compare_all,
+    evaluate,
+    feature_measure,
+    feature_notes,
+    image_measure,
+    mask_measure,
+    mask_notes,
+    pair_measure,
+)
+from napari_organoid_synth.core.metrics.tile_facts import TileFacts
+from napari_organoid_synth.core.pairs.pair import SamplePair
+from napari_organoid_synth.core.scores.storage import Memorisation, Variety
+
+BORROWED = {"real", "warped"}  # masks to paint on that are made from real ones: the layout is meant to be alike
+
+
+@dataclass(frozen=True)
+class SyntheticTiles:
+    """Synthetic tiles that were looked at.
+
+    Parameters
+    ----------
+    facts : sequence of TileFacts
+    borrowed : NDArray (N,) bool
+        Which are painted on masks that were made from real ones.
+    """
+
+    facts: Sequence[TileFacts]
+    borrowed: NDArray[np.bool_]
+
+
+def is_borrowed(pair: SamplePair) -> bool:
+    """Return whether the mask of a synthetic pair was made from a real one."""
+    return pair.source.provenance.get("mask", {}).get("kind") in BORROWED
+
+
+def score_families(real: RealFeatures, synthetic: Sequence[TileFacts]) -> Iterator[list[SetScore]]:
+    """Yield all scores of a set, family by family; none when there are too few tiles."""
+    number, seed = len(synthetic), real.settings.seed
+    if real.extractor is None or number < LEAST:
+        return
+    everything = [*real.facts, *synthetic]
+    features = real.features[:, 0], real.vectors("features", synthetic)
+    measure, notes = feature_measure(*features), feature_notes(*features, real.extractor.note, seed)
+    identity = real.extractor.identity
+    yield evaluate(FEATURE_SCORES, measure, real.sources, number, seed=seed, extractor=identity, notes=notes)
+    mine, theirs = some(real.facts, PAIRED), some(synthetic, PAIRED)
+    between = compare_all([fact.image for fact in mine], [fact.image for fact in theirs])
+    sources = [fact.source for fact in mine]
+    yield evaluate(PAIR_SCORES, pair_measure(real.among, between), sources, len(theirs), seed=seed)
+    yield evaluate(IMAGE_SCORES, image_measure(everything), real.sources, number, seed=seed)
+    if "masks" in real.spaces:
+        notes = mask_notes(everything, len(real.facts))
+        yield evaluate(MASK_SCORES, mask_measure(everything), real.sources, number, seed=seed, notes=notes)
+
+
+def copy_ratios(real: RealFeatures, tiles: SyntheticTiles) -> dict[str, NDArray[np.float64]]:
+    """Compute how near each tile lies to a real one, over how near real tiles of different images lie; 1 is a copy.
+
+    Returns
+    -------
+    dict of str to NDArray (N,) float64
+        For each space; and ``images``, the smallest of pixels and features. Tiles on borrowed masks are meant to have
+        the layout of a real tile: there ``images`` is infinite, and whether they copy its pixels is left to SSIM.
+    """
+    ratios = {name: space.ratio(real.vectors(name, tiles.facts)) for name, space in real.spaces.items()}
+    if "masks" in ratios:
+        ratios["masks"] = np.where([len(fact.areas) > 0 for fact in tiles.facts], ratios["masks"], np.inf)
+    images = np.minimum(ratios["pixels"], ratios.get("features", np.inf))
+    return {**ratios, "images": np.where(tiles.borrowed, np.inf, images)}
+
+
+def memorisation(
+    real: RealFeatures,
+    tiles: SyntheticTiles,
+    ratios: Mapping[str, NDArray[np.float64]],
+    similarities: Sequence[float] = (),
+) -> Memorisation:
+    """Return the share of copies.
+
+    Parameters
+    ----------
+    real : RealFeatures
+        After `measure`.
+    tiles : SyntheticTiles
+        Of one set.
+    ratios : mapping
+        From `copy_ratios`.
+    similarities : sequence of float
+        SSIM of tiles with the most similar real one, where it is known.
+    """
+    shares = {f"{name}_copies": float((ratio < 1).mean()) for name, ratio in ratios.items() if name != "images"}
+    return Memorisation(
+        ssim_copies=float(np.mean(np.array(similarities) >= TWIN)) if similarities else None,
+        copies=float((ratios["images"] < 1).mean()),
+        **shares,
+        one_image=bool(np.isnan(real.spaces["pixels"].limit)),
+        borrowed_masks=float(tiles.borrowed.mean()),
+        test=None if tiles.borrowed.any() else _unseen_test(real, tiles.facts),
+    )
+
+
+def _unseen_test(real: RealFeatures, facts: Sequence[TileFacts]) -> DataCopying | None:
+    if not real.unseen:
+        return None
+    names = [name for name in real.spaces if name != "masks"]
+    synthetic = [real.spaces[name].nearest(real.vectors(name, facts)) for name in names]
+    unseen = [real.spaces[name].nearest(real.vectors(name, real.unseen)) for name in names]
+    return data_copying(synthetic, unseen, len({fact.source for fact in real.unseen}))
+
+
+def variety(real: RealFeatures, tiles: SyntheticTiles) -> Variety:
+    """Return what repeats; in each space as many tiles are compared as there are real tiles, which set its limit."""
+    facts = tiles.facts
+    pairs = twins([fact.image for fact in facts])
+    own = twins([fact.image for fact in real.facts])
+    shares: dict[str, float] = {}
+    free = [fact for fact, borrowed in zip(facts, tiles.borrowed, strict=True) if not borrowed]
+    for name, space in real.spaces.items():
+        few = some([fact for fact in free if name != "masks" or len(fact.areas)], len(real.facts))
+        if len(few) < 2 or np.isnan(space.limit):
+            continue
+        if name == "features":
+            vectors = real.vectors(name, few)[:, None]
+        else:
+            vectors = turned_signatures([fact.image if name == "pixels" else fact.mask for fact in few])
+        shares[name] = float(repeated(vectors, space.limit).mean())
+    return Variety(
+        distinct=distinct(len(facts), pairs),
+        ssim=len({one for pair in pairs for one in pair}) / len(facts),
+        real_ssim=len({one for pair in own for one in pair}) / len(real.facts),
+        **shares,
+    )

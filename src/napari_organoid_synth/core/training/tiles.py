@@ -1,0 +1,59 @@
+"""The tiles that a training learns from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.pairs.loading import load_pairs
+from napari_organoid_synth.core.pairs.pair import SamplePair
+from napari_organoid_synth.core.pairs.tiling import Tile, list_tiles, small_image_warning
+from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.recipe import Recipe
+
+MIN_TILES = 20  # below, a warning is due
+
+
+def load_training_pairs(project: Project, recipe: Recipe) -> list[SamplePair]:
+    """Read the pairs of a project that are not marked "test".
+
+    Raises
+    ------
+    UserError
+        If there are none.
+    """
+    if not project.pairs_path.exists():
+        raise UserError(
+            f"Project {project.path.name} has no pairs.", "Expected images with masks.", "Load and check pairs first."
+        )
+    return load_pairs(project, split="train", images_alone=recipe.draws == "images")
+
+
+def pick_tiles(pairs: list[SamplePair], recipe: Recipe) -> list[Tile]:
+    """Return the tiles to learn from; without any mask no objects are asked for.
+
+    Raises
+    ------
+    UserError
+        If no tile is usable.
+    """
+    settings = recipe.tiles if any(pair.labels.any() for pair in pairs) else recipe.tiles.replace(min_objects=0)
+    return [tile for tile in list_tiles(pairs, settings) if tile.kept]
+
+
+def tile_warnings(pairs: list[SamplePair], tiles: int, recipe: Recipe) -> Iterator[str]:
+    """Yield what a person should know of the tiles before the training starts."""
+    if tiles < MIN_TILES:
+        are = "is only 1 tile" if tiles == 1 else f"are only {tiles} tiles"
+        yield f"There {are}; samples will look much like them."
+    if small := small_image_warning([pair.size for pair in pairs], recipe.tiles.size):
+        yield small
+
+
+def refuse_one_tile(side: int) -> UserError:
+    """Return the error of a memory that does not suffice for one tile of a side, px."""
+    return UserError(
+        f"Memory is full with one tile of {side} px.",
+        "Expected room for one training step.",
+        "Choose smaller tiles or fewer channels, or close other programs.",
+    )

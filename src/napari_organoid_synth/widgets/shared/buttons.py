@@ -1,0 +1,72 @@
+"""The one prominent button of a dock, and the button that copies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from qtpy.QtCore import QEvent, QTimer
+from qtpy.QtWidgets import QApplication, QPushButton, QSizePolicy, QWidget
+
+from napari_organoid_synth.widgets.shared.theme import theme_colour
+
+SAID_MS = 1500
+
+
+class PrimaryButton(QPushButton):
+    """The one prominent button of a dock; it follows the theme."""
+
+    def __init__(self, text: str, parent: QWidget | None = None) -> None:
+        super().__init__(text, parent)
+        self.setMinimumHeight(34)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self._style = ""
+        self._follow_theme()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Take the new theme's colour."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.StyleChange:
+            self._follow_theme()
+
+    def _follow_theme(self) -> None:
+        style = (
+            f"QPushButton {{ font-weight: bold; padding: 6px; background-color: {theme_colour('current')}; }}"
+            f"QPushButton:disabled {{ background-color: {theme_colour('foreground')}; }}"
+            f"QPushButton:focus {{ border: 1px solid {theme_colour('text')}; }}"
+        )
+        if style != self._style:  # setting it raises StyleChange again
+            self._style = style
+            self.setStyleSheet(style)
+
+
+class CopyButton(QPushButton):
+    """Puts a text on the clipboard and says so for a moment.
+
+    Parameters
+    ----------
+    text : str
+    tip : str
+    content : callable
+        Gives what is copied; when that is nothing, nothing happens.
+    """
+
+    def __init__(self, text: str, tip: str, content: Callable[[], str | None]) -> None:
+        super().__init__(text)
+        self.setAccessibleName(text)
+        self.setAccessibleDescription(tip)
+        self.setToolTip(tip)
+        self._content = content
+        self._said = QTimer(self)
+        self._said.setSingleShot(True)
+        self._said.setInterval(SAID_MS)
+        self._said.timeout.connect(lambda: self.setText(text))
+        self.clicked.connect(self.copy)
+
+    def copy(self) -> None:
+        """Put it on the clipboard."""
+        if content := self._content():
+            clipboard: Any = QApplication.clipboard()
+            clipboard.setText(content)
+            self.setText("Copied")
+            self._said.start()

@@ -1,0 +1,39 @@
+"""Controls in labelled rows, each with an accessible name and a tool tip."""
+
+from __future__ import annotations
+
+from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QWidget
+
+from napari_organoid_synth.widgets.forms.boxes import ComboBox
+
+
+def combo_box() -> ComboBox:
+    """Create a combo box that never widens its dock and leaves the wheel to the scroll area."""
+    return ComboBox()
+
+
+def add_row(layout: QFormLayout, text: str, widget: QWidget, tip: str) -> None:
+    """A labelled editor with tooltip and accessible name."""
+    label = QLabel(text)
+    label.setToolTip(tip)
+    label.setBuddy(widget)
+    named(widget, text, tip)
+    layout.addRow(label, widget)
+
+
+def row_of(*widgets: QWidget) -> QWidget:
+    """Widgets beside each other, the first takes the room."""
+    holder = QWidget()
+    layout = QHBoxLayout(holder)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(4)
+    for number, widget in enumerate(widgets):
+        layout.addWidget(widget, 0 if number else 1)
+    return holder
+
+
+def named(widget: QWidget, name: str, tip: str) -> None:
+    """Give a control its accessible name and tooltip."""
+    widget.setAccessibleName(name)
+    widget.setAccessibleDescription(tip)
+    widget.setToolTip(tip)

@@ -1,0 +1,102 @@
+"""The card of a running job: progress, time left, pause and stop."""
+
+from __future__ import annotations
+
+from qtpy.QtWidgets import QProgressBar, QWidget
+
+from napari_organoid_synth.core.job import Event, Progress, Started, Warned
+from napari_organoid_synth.widgets.shared.cards import Card
+from napari_organoid_synth.widgets.shared.jobs import JobRunner
+
+
+class ProgressCard(Card):
+    """Bar, time left, pause and stop of a `JobRunner`; visible while it runs.
+
+    Parameters
+    ----------
+    runner : JobRunner
+    stop_text : str
+        What stopping means, for example ``"Stop and keep"``.
+    unit : str
+        What a step is called: "step", "pair".
+    """
+
+    def __init__(
+        self, runner: JobRunner, stop_text: str = "Stop and keep", unit: str = "step", parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._runner, self._unit = runner, unit
+        self.bar = QProgressBar()
+        self.bar.setAccessibleName("Progress")
+        self.bar.setTextVisible(True)
+        self.column.addWidget(self.bar)
+        self.note = self.add_text()
+        self.pause_button, self.stop_button = self.add_buttons({"Pause": self._toggle, stop_text: self._stop})
+        self.pause_button.setToolTip("Waits after the step it is in; resume at any time.")
+        self.stop_button.setToolTip("Ends after the step it is in and saves. Nothing is lost.")
+        self._stop_text = stop_text
+        runner.event.connect(self._show_event)
+        runner.stateChanged.connect(self._show_state)
+        self._show_state(runner.state)
+
+    def _toggle(self) -> None:
+        if self._runner.state == "paused":
+            self._runner.resume()
+        else:
+            self._runner.pause()
+
+    def _stop(self) -> None:
+        self._runner.cancel()
+        self.stop_button.setEnabled(False)
+        self.pause_button.setEnabled(False)
+        self.note.setText("Saving…")
+
+    def _show_event(self, event: Event) -> None:
+        if isinstance(event, Started):
+            self.note.setText("Getting ready…")
+        elif isinstance(event, Warned):
+            self.note.setText(event.text)
+        elif isinstance(event, Progress):
+            if self.bar.maximum() != event.total:
+                self.bar.setRange(0, event.total)
+            self.bar.setValue(event.step)
+            if self.stop_button.isEnabled() and self._runner.state == "running":
+                self.note.setText(self.describe(event))
+
+    def describe(self, event: Progress) -> str:
+        """One line about a progress: step, speed, time left."""
+        parts = [event.note] if event.note else []
+        parts.append(
+            f"{self._unit} {event.step:,} of {event.total:,}" if event.total else f"{self._unit} {event.step:,}"
+        )
+        if event.seconds_left is not None:
+            parts.append(words_for_seconds(event.seconds_left) + " left")
+        return " · ".join(parts)
+
+    def _show_state(self, state: str) -> None:
+        if state == "idle" or not self.isVisibleTo(self.parentWidget()):
+            self.bar.setRange(0, 0)
+            self.note.setText("Starting…")
+        self.setVisible(state != "idle")
+        for button in (self.stop_button, self.pause_button):
+            button.setEnabled(True)
+        self.pause_button.setText("Resume" if state == "paused" else "Pause")
+        self.pause_button.setAccessibleName(self.pause_button.text())
+        if state == "paused":
+            self.note.setText("Paused. The window may be closed; nothing is lost.")
+
+
+def words_for_seconds(seconds: float) -> str:
+    """An honest duration: "less than a minute", "about 5 min", "about 1 h 20 min", "about 3 days"."""
+    minutes = seconds / 60
+    if minutes < 1:
+        return "less than a minute"
+    if minutes < 10:
+        return f"about {minutes:.0f} min"
+    if minutes < 57.5:
+        return f"about {5 * round(minutes / 5)} min"
+    hours, rest = divmod(10 * round(minutes / 10), 60)
+    if hours < 24:
+        return f"about {hours} h {rest} min" if rest else f"about {hours} h"
+    days = max(1, round(minutes / 60 / 24))
+    return f"about {days} day{'s' if days > 1 else ''}"
