@@ -358,7 +358,7 @@ def test_tooltip_speaks(tmp_path: Path) -> None:
         "rejected; sharp, 14 objects, a copy",
         "Flagged: a copy of a real image",
         "Most similar real image: section_03",
-        "14 objects, 256 × 300 px, run 3",
+        "14 objects, 300 × 256 px, run 3",
         "fits: 0.2 (mask fits image; below 0.5 as 5 of 100 real pairs)",
         "sharp: 0.512",
     ]

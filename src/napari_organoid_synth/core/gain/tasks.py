@@ -260,7 +260,7 @@ def _scratch(plan: Mapping[str, Any], here: Path) -> Project:
         pass
     rows = tuple(table.entry(name).replace(split="train") for name in plan["train"])
     scratch = Project(here / "project")
-    table.replace(entries=rows, notes=()).to_file(scratch.pairs_path)
+    table.replace(entries=rows, folder_notes=(), check_notes=()).to_file(scratch.pairs_path)
     return scratch
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from qtpy.QtCore import QModelIndex, QStringListModel, Qt
 
+from napari_organoid_synth.core.quantities import pixels, plural
 from napari_organoid_synth.core.samples.store import SampleRow
 from napari_organoid_synth.widgets.shared.thumbnails import StoreThread
 
@@ -37,7 +38,7 @@ def describe(row: SampleRow) -> str:
         lines.append("Its mask was edited.")
     if row.nearest is not None:
         lines.append(f"Most similar real image: {row.nearest.pair}")
-    lines.append(f"{row.n_objects} objects, {row.size[0]} × {row.size[1]} px" + (f", {row.run}" if row.run else ""))
+    lines.append(f"{plural(row.n_objects, 'object')}, {pixels(row.size)}" + (f", {row.run}" if row.run else ""))
     for metric, value in sorted(row.scores.items()):
         lines.append(f"{metric}: {value:.3g}" + (f" ({ABOUT[metric]})" if metric in ABOUT else ""))
     return "\n".join(lines)
