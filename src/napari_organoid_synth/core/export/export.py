@@ -34,7 +34,7 @@ def export(project: Project, settings: ExportSettings, control: Control) -> Iter
     project : Project
         With accepted samples.
     settings : ExportSettings
-        Layouts, folder, share to put aside, and whether real pairs are included.
+        Layouts, folder, share for testing, and whether real pairs are included.
     control : Control
         Cancel is honoured after the pair in progress; nothing is left then.
 
