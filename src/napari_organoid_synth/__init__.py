@@ -67,7 +67,7 @@ _PLACES = {
     "score": "core.scores.score:score",
     "make_map": "core.map.build:map",
     "export": "core.export.export:export",
-    "segment": "core.gain.segment:segment",
+    "segment": "core.gain.gain:segment",
     "gain": "core.gain.gain:gain",
     "predict": "core.segmentation.predict:predict",
     "annotate": "core.segmentation.annotate:annotate",

@@ -4,8 +4,7 @@ from .core.codec.spec import CodecSettings
 from .core.errors import UserError
 from .core.export.export import export
 from .core.export.settings import ExportSettings
-from .core.gain.gain import gain
-from .core.gain.segment import segment
+from .core.gain.gain import gain, segment
 from .core.gain.settings import GainSettings, SegmentSettings
 from .core.job import Added, Control, Event, Failed, Finished, Previewed, Progress, Saved, Started, Warned, run_to_end
 from .core.map.build import map as make_map

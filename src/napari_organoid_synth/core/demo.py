@@ -14,6 +14,7 @@ from pydantic import Field
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.export.settings import ExportSettings
 from napari_organoid_synth.core.frozen_model import Settings
+from napari_organoid_synth.core.gain.results import GainResult
 from napari_organoid_synth.core.gain.settings import SegmentSettings
 from napari_organoid_synth.core.generators.pix2pix_config import Pix2PixConfig
 from napari_organoid_synth.core.job import Added, Control, Event, Finished, JobFolder, Progress, Started
@@ -81,13 +82,14 @@ def demo(project: Project, control: Control, settings: DemoSettings | None = Non
     yield Progress(TOTAL, TOTAL, note="report")
     from napari_organoid_synth.core.report.report import write_report
 
-    path = write_report(project, project.path / "report.html", seconds=found.seconds)
+    result = GainResult.parse(found.results[stages[-1].title])
+    path = write_report(project, project.path / "report.html", result=result, seconds=found.seconds)
     yield Finished(
         TOTAL,
         "completed",
         {
             "report": str(path),
-            "sentence": found.results[stages[-1].title]["sentence"],
+            "sentence": result.sentence,
             "seconds": found.seconds,
             "project": str(project.path),
             "stages": found.results,
@@ -107,7 +109,7 @@ def _stages(project: Project, control: Control, settings: DemoSettings) -> list[
     )
     compared = SegmentSettings(
         segmenter=UNetConfig(channels=settings.channels, tile=max(64, settings.size), learning_rate=3e-3),
-        arms=("real", "curated"),
+        arms=("raw", "curated"),
         steps=settings.segment_steps,
         seed=seed,
     )
@@ -134,7 +136,7 @@ def _stages(project: Project, control: Control, settings: DemoSettings) -> list[
         yield from verb(project, ExportSettings(formats=("ome-tiff", "cellpose")), control)
 
     def segment() -> Iterator[Event]:
-        from napari_organoid_synth.core.gain.segment import segment as verb
+        from napari_organoid_synth.core.gain.gain import segment as verb
 
         job = _begin(project, "segment")
         yield from job.record(verb(project, compared, control, folder=job.path))

@@ -48,7 +48,7 @@ VERBS = {
     "map": Verb("map.settings:MapSettings", "map.build:map"),
     "fill": Verb("synthesis.settings:FillSettings", "synthesis.fill_gaps:fill"),
     "export": Verb("export.settings:ExportSettings", "export.export:export", all_or_nothing=True),
-    "segment": Verb("gain.settings:SegmentSettings", "gain.segment:segment"),
+    "segment": Verb("gain.settings:SegmentSettings", "gain.gain:segment"),
     "gain": Verb("gain.settings:GainSettings", "gain.gain:gain"),
     "predict": Verb("segmentation.settings:PredictSettings", "segmentation.predict:predict"),
     "annotate": Verb("segmentation.settings:AnnotateSettings", "segmentation.annotate:annotate"),

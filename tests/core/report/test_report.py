@@ -13,19 +13,19 @@ import numpy as np
 import pytest
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.gain.storage import newest_result
 from napari_organoid_synth.core.job import Control, Finished, Progress, Started
 from napari_organoid_synth.core.map.embedding import Embedding
 from napari_organoid_synth.core.map.storage import write_map
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.report.report import SECTIONS, report, write_report
-from napari_organoid_synth.core.report.segmentation import newest_results
 from napari_organoid_synth.core.samples.store import SampleStore
-from report_project import EVIL, Page, arm, pair, score, write_scores
+from report_project import EVIL, Page, compared, pair, score, write_scores
 
 TITLES = [
     "Real data", "Trainings", "Sample sheet", "Generators against the originals", "Masks and memorisation", "Map",
-    "Curation", "Segmentation with and without synthetic pairs", "Exports", "Times",
+    "Curation", "What synthetic pairs gained", "Exports", "Times",
 ]  # fmt: skip
 
 
@@ -54,9 +54,10 @@ def test_all_sections_in_order_with_their_numbers(project, read):
     ):
         assert words in page.words
     assert page.table("Name")[1] == [f"first {EVIL}", "train", "48 × 64", "uint8", "1", "–", "binary", "1"]
-    assert page.table("Trained on")[1:] == [
-        ["Real pairs", "0.625", "0.625", "0.625"],
-        ["Real and accepted synthetic pairs", "0.788", "0.788", "0.788"],
+    assert page.table("Trained on") == [
+        ["Trained on", "Pairs", "Change of Dice", "Better on", "Dice"],
+        ["real pairs", "0", "–", "–", "0.625 ± 0.177"],
+        ["curated synthetic pairs", "3", "+0.163 [0.026, 0.300]", "2 of 2", "0.788 ± 0.017"],
     ]
     assert page.table("Folder")[1] == ["e1", "2", "1", "1", "ome-tiff", "today"]
     assert page.table("Stage")[1:] == [["train", "1.5 s"], ["rest", "2.0 s"], ["together", "3.5 s"]]
@@ -78,9 +79,11 @@ def test_an_empty_project_gives_a_page_without_sections(tmp_path, read):
     assert page.pictures == page.tables == page.ids == []
 
 
-def test_given_results_take_precedence_over_the_newest(project, read):
-    assert newest_results(project)["sentence"] == "It helped & more."
-    words = read(project, results={"arms": {"real": arm([0.111])}, "sentence": "Mine.", "test": ["t0"]}).words
+def test_a_given_result_takes_precedence_over_the_newest(project, read):
+    newest = newest_result(project)
+    assert newest is not None
+    assert newest.sentence == "It helped & more."
+    words = read(project, result=compared("Mine.", raw=[0.111, 0.2])).words
     assert "Mine." in words
     assert "It helped" not in words
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.gain.results import GainResult
 from napari_organoid_synth.core.job import JobFolder, Progress
 from napari_organoid_synth.core.pairs.loading import read_entry
 from napari_organoid_synth.core.pairs.pair import SamplePair
@@ -66,8 +67,8 @@ class Contents:
     Parameters
     ----------
     project : Project
-    results : dict
-        Of the segmentation.
+    result : GainResult, optional
+        Of the comparison of segmenters.
     seconds : dict of str to float
         How long each stage took.
     store : SampleStore, optional
@@ -75,7 +76,7 @@ class Contents:
     """
 
     project: Project
-    results: dict[str, Any]
+    result: GainResult | None
     seconds: dict[str, float]
     store: SampleStore | None
     table: PairTable | None
@@ -152,11 +153,11 @@ class Contents:
 
 
 @contextmanager
-def read_contents(project: Project, results: dict[str, Any], seconds: dict[str, float]) -> Iterator[Contents]:
+def read_contents(project: Project, result: GainResult | None, seconds: dict[str, float]) -> Iterator[Contents]:
     """All of a project that a report shows."""
     store = SampleStore(project.samples_path) if project.samples_path.exists() else None
     try:
-        found = Contents(project, results, seconds, store, _table(project))
+        found = Contents(project, result, seconds, store, _table(project))
         if store is not None:
             found.rows, found.history = store.rows(), store.history()
         for path in project.runs():

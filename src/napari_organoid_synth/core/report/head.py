@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 
 from napari_organoid_synth import __version__
-from napari_organoid_synth.core.gain.table import gain_verdict
+from napari_organoid_synth.core.gain.sentences import gain_verdict
 from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.report.contents import Contents
 from napari_organoid_synth.core.report.rendering import number
@@ -33,7 +33,7 @@ def head(contents: Contents) -> Head:
         project=contents.project.path.name,
         origin=f"{made} · napari-organoid-synth {__version__} · {machine()}",
         summary=" ".join(sentences(contents)) or "There is nothing in this project yet.",
-        warnings=tuple(str(warning) for warning in contents.results.get("warnings", ())),
+        warnings=contents.result.warnings if contents.result else (),
         has_outlines=contents.has_masks and bool(contents.rows or contents.table),
     )
 
@@ -55,8 +55,8 @@ def sentences(contents: Contents) -> list[str]:
             f"{plural(len(contents.rows), 'synthetic pair' if contents.has_masks else 'synthetic image')}: {tally}."
         )
     found += [*_generators(contents), *_range(contents), *_copies(contents)]
-    if verdict := gain_verdict(contents.results).replace("\n", " "):
-        found.append(verdict)
+    if contents.result is not None and (verdict := gain_verdict(contents.result)):
+        found.append(verdict.replace("\n", " "))
     return found
 
 
