@@ -79,7 +79,7 @@ def test_an_empty_project_gives_a_page_without_sections(tmp_path, read):
     assert page.pictures == page.tables == page.ids == []
 
 
-def test_a_given_result_takes_precedence_over_the_newest(project, read):
+def test_given_results_take_precedence_over_the_newest(project, read):
     newest = newest_result(project)
     assert newest is not None
     assert newest.sentence == "It helped & more."
