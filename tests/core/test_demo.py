@@ -44,7 +44,7 @@ def test_walks_the_whole_way(tmp_path):
     assert "<polyline" in page
     assert [job.info["verb"] for job in project.jobs()] == ["train", "segment"]
 
-    with pytest.raises(UserError, match="holds pairs already"):
+    with pytest.raises(UserError, match="already has pairs"):
         next(demo(project, Control(), TINY))
 
 

@@ -7,12 +7,12 @@ six seconds to the start of every job.
 from __future__ import annotations
 
 import hashlib
-import os
 import sys
 
 import psutil
 import torch
 
+from napari_organoid_synth.core.computer import threads_for
 from napari_organoid_synth.core.errors import UserError
 
 GIB = 1024**3
@@ -45,16 +45,9 @@ def device_words(device: torch.device) -> str:
     return "Apple GPU" if device.type == "mps" else f"processor, {torch.get_num_threads()} threads"
 
 
-def cores() -> int:
-    """Physical cores that this process may use."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(psutil.cpu_count(logical=False) or allowed, allowed)
-
-
 def use_threads(number: int = 0) -> None:
     """Compute with that many processor threads; 0 takes as many as ``OMP_NUM_THREADS`` allows, else every core."""
-    told = os.environ.get("OMP_NUM_THREADS", "")
-    torch.set_num_threads(number or (max(1, int(told)) if told.isdigit() else cores()))
+    torch.set_num_threads(threads_for(number))
 
 
 def seed_of(*parts: int | str) -> int:

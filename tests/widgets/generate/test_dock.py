@@ -23,7 +23,7 @@ from napari_organoid_synth.core.synthesis.settings import GenerateSettings
 from napari_organoid_synth.widgets.generate import dock as generate_widget
 from napari_organoid_synth.widgets.generate.dock import GenerateWidget
 from napari_organoid_synth.widgets.shared import jobs as _jobs
-from napari_organoid_synth.widgets.shared.runs import adopt_run, list_runs
+from napari_organoid_synth.widgets.shared.runs import import_run, list_runs
 from napari_organoid_synth.widgets.shared.workspace import Workspace
 
 JOB = """
@@ -351,15 +351,15 @@ def test_a_run_of_another_project_is_copied_by_a_drop(dock, tmp_path):
 def test_what_is_no_run_is_refused_in_words(project, tmp_path):
     (tmp_path / "stranger.pt").write_bytes(b"x")
     with pytest.raises(UserError, match="does not belong to a trained run"):
-        adopt_run(project, tmp_path / "stranger.pt")
+        import_run(project, tmp_path / "stranger.pt")
     make_run(project, "mine")
-    assert adopt_run(project, project.path / "runs" / "mine") == "mine"
+    assert import_run(project, project.path / "runs" / "mine") == "mine"
     other = Project(tmp_path / "other")
     make_run(other, "mine")
-    assert adopt_run(project, other.path / "runs" / "mine") == "mine-2"
+    assert import_run(project, other.path / "runs" / "mine") == "mine-2"
     (other.path / "runs" / "mine" / "codec.json").write_text("{")
     with pytest.raises(UserError, match="codec"):
-        adopt_run(project, other.path / "runs" / "mine")
+        import_run(project, other.path / "runs" / "mine")
 
 
 def test_a_click_opens_layers_and_a_double_click_accepts(dock, qtbot, project):

@@ -101,10 +101,10 @@ class Run:
         Raises
         ------
         UserError
-            If the folder holds a run already.
+            If the folder is a run already.
         """
         if (path / "recipe.yaml").exists():
-            raise UserError(f"{path} holds a run already.", todo="Resume it, or choose another folder.")
+            raise UserError(f"{path} is a run already.", todo="Resume it, or choose another folder.")
         codec.to_file(path / "codec.json")
         recipe.to_file(path / "recipe.yaml")  # last: it makes the folder a run
         return cls(path)
@@ -242,7 +242,7 @@ class Run:
                     damage = damage or error
                     continue
                 damage = damage or UserError(
-                    f"{self.checkpoint_path(candidate).name} holds no tensors.",
+                    f"{self.checkpoint_path(candidate).name} has no tensors.",
                     "Expected a safetensors file.",
                     TODO,
                 )
@@ -295,7 +295,7 @@ class Run:
             raise UserError(f"{path.name} is a checkpoint of '{name}'.", f"Expected '{self._generator}'.", TODO)
         if len(data) != size or hashlib.sha256(data).hexdigest() != digest:
             raise UserError(
-                f"Checkpoint {path.name} is damaged: it holds {len(data)} bytes.",
+                f"Checkpoint {path.name} is damaged: it has {len(data)} bytes.",
                 f"Expected {size} bytes with SHA-256 {digest[:12]}….",
                 TODO,
             )

@@ -38,6 +38,15 @@ REPORT_SECONDS = 0.5
 def score(project: Project, settings: ScoreSettings, control: Control) -> Iterator[Event]:
     """Score the samples of a project; stopping keeps what is done.
 
+    Parameters
+    ----------
+    project : Project
+        With samples and real pairs.
+    settings : ScoreSettings
+        Which scores of single pairs and of sets.
+    control : Control
+        Pause and cancel are honoured after the sample in progress.
+
     Yields
     ------
     Event

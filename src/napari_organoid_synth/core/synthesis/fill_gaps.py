@@ -41,6 +41,15 @@ def fill(project: Project, settings: FillSettings, control: Control) -> Iterator
 
     Copies of real tiles, and samples that are there already, are not kept.
 
+    Parameters
+    ----------
+    project : Project
+        With a map and a run that draws images.
+    settings : FillSettings
+        Empty region or tiles, run, how many pairs, how many tries for each.
+    control : Control
+        Pause and cancel are honoured after the batch in progress.
+
     Yields
     ------
     Event

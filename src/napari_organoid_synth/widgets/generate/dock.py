@@ -40,7 +40,7 @@ from napari_organoid_synth.widgets.shared.layers import look_at, show_pair
 from napari_organoid_synth.widgets.shared.menus import open_dock
 from napari_organoid_synth.widgets.shared.model_files import ModelIntake
 from napari_organoid_synth.widgets.shared.progress_card import ProgressCard
-from napari_organoid_synth.widgets.shared.runs import RunInfo, adopt_run, describe_card, list_runs, saved_states
+from napari_organoid_synth.widgets.shared.runs import RunInfo, describe_card, import_run, list_runs, saved_states
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
 PURPOSE = (
@@ -397,7 +397,7 @@ class GenerateWidget(ColumnDock):
             self.intake.take([path])
             return
         project = self.workspace.project or self.workspace.ensure_project()
-        name = adopt_run(project, path)
+        name = import_run(project, path)
         self.workspace.runsChanged.emit()
         self._choose(name)
 

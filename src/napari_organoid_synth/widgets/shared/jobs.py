@@ -97,7 +97,7 @@ class JobRunner(QObject):
         Parameters
         ----------
         verb : str
-            A key of `napari_organoid_synth.core.verbs.VERBS`, or "share", "adopt" or "report".
+            A key of `napari_organoid_synth.core.verbs.VERBS`, or "share", "import-model" or "report".
         project : Project
             Where the job folder is made.
         settings : Settings, optional
@@ -105,7 +105,7 @@ class JobRunner(QObject):
         resume : JobFolder, optional
             Go on with this stopped run instead of starting a new one.
         files : sequence of Path
-            What the verb takes beside the project, such as the model file of ``adopt``.
+            What the verb takes beside the project, such as the model file of ``import-model``.
 
         Returns
         -------

@@ -31,7 +31,7 @@ class ModelIntake(WrapLabel):
     def __init__(self, dock: Any) -> None:
         super().__init__()
         self.dock = dock
-        self.runner = dock.workspace.runner("adopt")
+        self.runner = dock.workspace.runner("import-model")
         self.runner.stateChanged.connect(self._show_state)
         self.runner.failed.connect(lambda failed: dock.show_error(failed) if self._mine() else None)
         self.runner.finished.connect(lambda _: self._finish())
@@ -46,7 +46,7 @@ class ModelIntake(WrapLabel):
             If no project is open and none can be made.
         """
         self.dock.error.dismiss()
-        self.dock.workspace.adopt(paths, self.dock)
+        self.dock.workspace.import_models(paths, self.dock)
 
     def _mine(self) -> bool:
         """Whether the file was given to this dock; those given to none are for Generate."""

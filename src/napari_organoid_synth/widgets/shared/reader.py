@@ -68,11 +68,11 @@ def take_models(path: str | Sequence[str]) -> list[LayerData]:
         raise UserError(
             f"{paths[0].name} holds a generator and no layers.",
             "Expected an open napari window to take it into.",
-            "Use 'organoid-synth adopt PROJECT FILE' without a window.",
+            "Use 'organoid-synth import-model PROJECT FILE' without a window.",
         )
     dock = open_dock(viewer, "Generate")
     dock.error.dismiss()
-    dock.guard(lambda: Workspace.of(viewer).adopt(paths))
+    dock.guard(lambda: Workspace.of(viewer).import_models(paths))
     nothing: Any = (None,)  # napari's sign for "read, and there are no layers"
     return [nothing]
 

@@ -135,7 +135,7 @@ def read_json(path: Path) -> dict[str, Any]:
     return values if isinstance(values, dict) else {}
 
 
-def adopt_run(project: Project, path: Path) -> str:
+def import_run(project: Project, path: Path) -> str:
     """The name of a run in this project: its own, or one copied from elsewhere.
 
     Parameters
