@@ -28,7 +28,7 @@ from imageio.v3 import imread, imwrite
 
 import napari_organoid_synth
 from napari_organoid_synth.core.atomic import write_text
-from napari_organoid_synth.core.device import device_words, peak_bytes, pick_device
+from napari_organoid_synth.core.device import describe_device, peak_bytes, pick_device
 from napari_organoid_synth.core.frozen_model import Settings
 from napari_organoid_synth.core.gain.folds import make_folds
 from napari_organoid_synth.core.job import Control, Progress
@@ -121,7 +121,7 @@ def methods_of(chosen: argparse.Namespace) -> dict[str, Settings]:
 
 def machine(device: torch.device) -> dict[str, Any]:
     return {
-        "device": device_words(device),
+        "device": describe_device(device),
         "processor": platform.processor() or platform.machine(),
         "cores": os.cpu_count(),
         "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,

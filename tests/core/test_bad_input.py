@@ -567,7 +567,7 @@ def test_a_database_that_cannot_be_used(damage: str, project: Path, call: Callab
     assert state(project) == before
     code, out, err = call("curate", project, "--rebuild", "--json")
     (old,) = (project / "bin").iterdir()
-    assert err == f"2 samples found again; their verdicts and scores are lost. The old list lies in {old}."
+    assert err == f"2 samples recovered; verdicts and scores are lost. The old list is in {old}."
     assert (code, json.loads(out)) == (0, {"new": 2, "accepted": 0, "rejected": 0})
     assert hashlib.sha256((old / "samples.sqlite").read_bytes()).hexdigest() == before["samples.sqlite"]
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_organoid_synth.core.device import device_words, is_out_of_memory, pick_device, use_threads
+from napari_organoid_synth.core.device import describe_device, is_out_of_memory, pick_device, use_threads
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Event, Finished, Progress, Started, Warned
 from napari_organoid_synth.core.pairs.loading import check_pairs, predicted_classes, read_entry
@@ -73,7 +73,7 @@ def annotate(
     task = _Task.read(project, settings)
     folder = Path(folder) if folder is not None else project.job("annotate").path
     total = settings.steps + len(task.rows)
-    info = {"folder": str(folder), "device": device_words(device), "total": total, "class": task.target}
+    info = {"folder": str(folder), "device": describe_device(device), "total": total, "class": task.target}
     yield Started(0, info | {"train": len(task.train), "images": len(task.rows)})
     for warning in task.warnings:
         yield Warned(0, warning)
