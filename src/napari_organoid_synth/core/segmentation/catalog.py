@@ -187,7 +187,7 @@ def list_segmenters(project: Project) -> list[TrainedSegmenter]:
 
 
 def _scores(folder: Path) -> Mapping[str, float]:
-    """Mean score of each arm: of objects where they were told apart, else Dice."""
+    """Mean score of each arm: accuracy of objects for instance masks, else Dice."""
     try:
         values = json.loads((folder / "results.json").read_text(encoding="utf-8"))
         score = main_score(values["mask_kind"])
