@@ -35,6 +35,7 @@ from napari_organoid_synth.core.pairs.pair import SamplePair, Source, content_ha
 from napari_organoid_synth.core.pairs.readers import short
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.project import Project, file_stem
+from napari_organoid_synth.core.quantities import pixels
 from napari_organoid_synth.core.segmentation.catalog import TrainedSegmenter, find_segmenter
 from napari_organoid_synth.core.segmentation.segmenters.base import Segmenter, load_segmenter
 from napari_organoid_synth.core.segmentation.settings import PredictSettings
@@ -338,7 +339,7 @@ class _Marker:
             if not is_out_of_memory(error):
                 raise
             raise UserError(
-                f"Memory is full with {short(plane.path)}, {size[0]} × {size[1]} px.",
+                f"Memory is full with {short(plane.path)}, {pixels(size)}.",
                 "Expected room for one window.",
                 "Use the processor (device=cpu), or cut the image.",
             ) from None
