@@ -11,7 +11,7 @@ import pytest
 
 from napari_organoid_synth.core.blind.session import read_sessions
 from napari_organoid_synth.core.job import Control, Finished, JobFolder
-from napari_organoid_synth.core.map.storage import REAL, read_map
+from napari_organoid_synth.core.map.storage import read_map
 from napari_organoid_synth.core.pairs.loading import load_pairs
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.report.report import write_report
@@ -101,8 +101,10 @@ def test_scores_of_sets_are_read(project: Project) -> None:
 def test_the_map_is_read(project: Project) -> None:
     found = read_map(project)
     assert found is not None
-    assert (found.method, found.side, found.coordinates.shape) == ("pca", 64, (19, 2))
-    assert [found.kinds.count(kind) for kind in (REAL, JOINT, PAINTER)] == [8, 3, 8]
+    record = found.record
+    assert (record.method, record.side, found.coordinates.shape) == ("pca", 64, (19, 2))
+    runs = [sample.run for sample in record.samples]
+    assert (len(record.tiles), runs.count(JOINT), runs.count(PAINTER)) == (8, 3, 8)
 
 
 def test_comparisons_are_in_the_catalog(project: Project) -> None:

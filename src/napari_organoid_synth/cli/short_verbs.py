@@ -80,11 +80,10 @@ def curate(
     settings = settings_of("curate", recipe, overrides, fields)
     opened = Project(project, make=False)
     if settings.rebuild:
-        store, message = SampleStore.rebuild(opened.samples_path)
-        print(message, file=sys.stderr)
-    else:
-        store = SampleStore(opened.samples_path)
-    with store:
+        from napari_organoid_synth.core.samples.recovery import rebuild
+
+        print(rebuild(opened.samples_path).message, file=sys.stderr)
+    with SampleStore(opened.samples_path) as store:
         verdict: Verdict
         for names, verdict in ((settings.accept, "accepted"), (settings.reject, "rejected")):
             ids: list[str] = []

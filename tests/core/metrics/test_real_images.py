@@ -16,8 +16,8 @@ from napari_organoid_synth.core.metrics.extractors.random import Random
 from napari_organoid_synth.core.metrics.full_reference import NAMES, compare
 from napari_organoid_synth.core.metrics.mask_consistency import MaskConsistency
 from napari_organoid_synth.core.metrics.memorisation import Space, signature, turned_signatures
-from napari_organoid_synth.core.metrics.nearest import TWIN, Nearest
-from napari_organoid_synth.core.metrics.sets import feature_measure, image_measure, mask_measure
+from napari_organoid_synth.core.metrics.nearest import COPY_SSIM, Nearest
+from napari_organoid_synth.core.metrics.set_measures import feature_measure, image_measure, mask_measure
 from napari_organoid_synth.core.metrics.tile_facts import look
 from napari_organoid_synth.core.pairs.pair import MaskKind, SamplePair, Source
 from napari_organoid_synth.core.pairs.tiling import orient
@@ -29,7 +29,7 @@ SETS = {
     "spheroids_microwell_phase": ("masks", 384, "binary"),
 }
 SIMULATED = "simulated em"
-SIDE = 128  # px of its tiles; the images are twice as wide
+SIDE = 64  # px of its tiles; the images are twice as wide
 Halves = tuple[list[SamplePair], list[SamplePair]]
 
 
@@ -119,7 +119,7 @@ def test_copies_are_caught_and_the_other_half_is_not(halves: Halves) -> None:
         return np.clip(image + rng.normal(0, 0.02 * 255, image.shape), 0, 255).astype(image.dtype)
 
     def caught(pairs: list[SamplePair]) -> tuple[float, float]:
-        twins = [nearest(pair)["nearest"] >= TWIN for pair in pairs]
+        twins = [nearest(pair)["nearest"] >= COPY_SSIM for pair in pairs]
         vectors = np.stack([signature(look(pair, limits).image).ravel() for pair in pairs])
         return float(np.mean(twins)), float((space.ratio(vectors) < 1).mean())
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from napari_organoid_synth.core.blind.session import Answer, BlindSettings, keep_answer
+from napari_organoid_synth.core.blind.session import Answer, keep_answer
+from napari_organoid_synth.core.blind.settings import BlindSettings
 from napari_organoid_synth.core.blind.setup import make_session
 from napari_organoid_synth.core.gain.folds import Fold
 from napari_organoid_synth.core.gain.results import ArmRecord, Design, GainResult, TaskCounts

@@ -15,9 +15,9 @@ import pytest
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.gain.storage import newest_result
 from napari_organoid_synth.core.job import Control, Finished, Progress, Started
-from napari_organoid_synth.core.map.embedding import Embedding
-from napari_organoid_synth.core.map.storage import write_map
+from napari_organoid_synth.core.map.storage import MappedSample, MapRecord, SampleMap, write_map
 from napari_organoid_synth.core.pairs.table import PairTable
+from napari_organoid_synth.core.pairs.tile_reading import TilePlace
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.report.report import SECTIONS, report, write_report
 from napari_organoid_synth.core.samples.store import SampleStore
@@ -33,8 +33,10 @@ def fill(project: Project) -> None:
     """Also scores of sets and a map."""
     write_scores(project, {"one": [score("kid", 0.1, 0.0, 0.2, "low"), score("ks_area", 0.5, 0.1, 0.2, "low")]})
     points = np.array([[0.0, 0], [10, 0], [10, 5], [0, 5]])
-    ids, kinds = (f"tile {EVIL}", "s0", "s1", "s2"), ("real", "one", "one", "one")
-    write_map(project, Embedding(points, ids, kinds, "tsne", "encoder:1", 0.25, 5.0))
+    samples = tuple(MappedSample(id=id, run="one") for id in ("s0", "s1", "s2"))
+    tiles, extractor = (TilePlace(f"tile {EVIL}", 0, 0),), f"encoder:{EVIL}"
+    record = MapRecord(tiles=tiles, samples=samples, method="tsne", extractor=extractor, kl=0.25, perplexity=5.0)
+    write_map(project, SampleMap(points, record))
 
 
 def test_all_sections_in_order_with_their_numbers(project, read):
@@ -53,7 +55,7 @@ def test_all_sections_in_order_with_their_numbers(project, read):
         "Written in",
     ):
         assert words in page.words
-    assert page.table("Name")[1] == [f"first {EVIL}", "train", "48 × 64", "uint8", "1", "–", "binary", "1"]
+    assert page.table("Name")[1] == [f"first {EVIL}", "train", "64 × 48", "uint8", "1", "–", "binary", "1"]
     assert page.table("Trained on") == [
         ["Trained on", "Pairs", "Change of Dice", "Better on", "Dice"],
         ["real pairs", "0", "–", "–", "0.625 ± 0.177"],

@@ -9,8 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from napari_organoid_synth.core.atomic import write_bytes
-from napari_organoid_synth.core.map.embedding import Embedding
-from napari_organoid_synth.core.map.storage import write_map
+from napari_organoid_synth.core.map.storage import MappedSample, MapRecord, SampleMap, write_map
 from napari_organoid_synth.core.pairs.loading import add_pair
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.pictures import picture
@@ -106,15 +105,17 @@ def test_the_nearest_pair_stands_beside_its_real_tile(project, read):
 
 def test_the_map_distinguishes_runs_and_verdicts(project, read):
     points = np.array([[0.0, 0], [4, 0], [4, 2], [0, 2], [2, 1]])
-    ids, kinds = ("t0", "t1", "s0", "s1", "s2"), ("real", "real", "one", "one", "one")
-    write_map(project, Embedding(points, ids, kinds, "tsne", "encoder:12ab", 0.1234, 1.5))
+    samples = tuple(MappedSample(id=id, run="one") for id in ("s0", "s1", "s2"))
+    tiles = (TilePlace("t", 0, 0), TilePlace("t", 0, 64))
+    record = MapRecord(tiles=tiles, samples=samples, method="tsne", extractor="encoder:12ab", kl=0.1234, perplexity=1.5)
+    write_map(project, SampleMap(points, record))
     page = read(project)
     for words in ("real tiles (2)", "one, new (1)", "one, accepted (2)", "encoder:12ab", "0.123, perplexity 1.5."):
         assert words in page.words
     assert "it is not a distance between real and synthetic tiles" in page.words
     assert 'd="M20 360h0M700 360h0" fill="none" stroke="#7f7f7f"' in page.text
     assert "M20 20m-4-4h8v8h-8zM360 190m-4-4h8v8h-8z" in page.text  # s1 and s2 are accepted: boxes
-    write_map(project, Embedding(points, ids, kinds, "pca", "encoder:12ab"))
+    write_map(project, SampleMap(points, record.replace(method="pca", kl=None, perplexity=None)))
     assert "Kullback" not in read(project).words
 
 

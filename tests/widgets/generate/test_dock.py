@@ -174,7 +174,7 @@ def test_stopping_keeps_what_is_there(dock, qtbot, fake_job):
     with qtbot.waitSignal(dock.runner.finished, timeout=30_000) as caught:
         dock.progress.stop_button.click()
     assert caught.args == ["canceled"]
-    assert dock.said.text() == "Stopped; 0 were kept."
+    assert dock.said.text() == "Stopped. 0 pairs were kept."
     assert dock.progress.isHidden()
 
 
@@ -267,13 +267,13 @@ def choose_masks(dock, source):
     dock.mask_choice.value = source
 
 
-def test_every_source_of_masks_says_what_it_takes_or_needs(dock, project):
+def test_every_source_of_masks_says_what_it_uses_or_lacks(dock, project):
     name = "20260101-000000-train"
     make_run(project, name, 3100, mask_kind="classes", class_names=["axon"])
     dock.workspace.runsChanged.emit()
-    assert dock.need.text() == "Takes the masks of your 1 pair, bent and turned."
+    assert dock.need.text() == "Uses the masks of your 1 pair, deformed and rotated."
     choose_masks(dock, "real")
-    assert dock.need.text() == "Takes the masks of your 1 pair."
+    assert dock.need.text() == "Uses the masks of your 1 pair."
     choose_masks(dock, "simulated")
     assert dock.need.isHidden()
     assert dock.reason.text() == (
@@ -282,17 +282,17 @@ def test_every_source_of_masks_says_what_it_takes_or_needs(dock, project):
     assert not dock.button.isEnabled()
     make_run(project, name, 3100, mask_kind="classes", class_names=["mitochondria", "membranes"])
     dock.workspace.runsChanged.emit()
-    assert dock.need.text() == "Needs nothing: mitochondria and membranes drawn by the computer."
+    assert dock.need.text() == "Needs no pairs: mitochondria and membranes are simulated."
     assert dock.button.isEnabled()
     layer = dock.viewer.add_labels(np.full((4, 4), 3), name="drawn")
     dock.use_layer(layer)
-    assert dock.reason.text() == "The layer holds label 3; this run knows 1 mitochondria, 2 membranes."
+    assert dock.reason.text() == "The layer contains label 3; this run knows 1 mitochondria, 2 membranes."
     layer.data[:] = 2
     dock._judge()
-    assert dock.need.text() == "Takes 'drawn' for every pair: one mask, each time another look."
+    assert dock.need.text() == "Uses 'drawn' for every pair: one mask, each time with another look."
     dock.viewer.layers.remove(layer)
     dock.workspace.setPairs(PairTable())
-    assert dock.reason.text().endswith("drop images and masks into the dock Pairs, or choose simulated masks.")
+    assert dock.reason.text().endswith("Drop images and masks on the Pairs dock, or choose simulated masks.")
     assert not dock.button.isEnabled()
     choose_masks(dock, "simulated")
     assert dock.button.isEnabled()
@@ -313,9 +313,7 @@ def test_masks_can_come_from_a_mask_generator(dock, project):
     assert dock.run_combo.currentData() == "20260101-000000-train"  # the newest that can draw an image
     assert texts(dock.drawer_combo) == ["run 3 · dcgan · masks only · 80 img"]  # of the same kind, with something saved
     assert not dock.drawer_combo.isHidden()
-    assert dock.need.text() == (
-        "Takes new masks of run 3; those that fail the check against your 1 pair are drawn again."
-    )
+    assert dock.need.text() == ("Uses new masks of run 3; masks that fail the check against your 1 pair are replaced.")
     assert (dock.value().masks, dock.value().mask_run) == ("generated", "20260103-000000-train")
     assert dock.button.isEnabled()
     dock.run_combo.setCurrentIndex(1)

@@ -76,7 +76,7 @@ def test_a_model_file_dropped_on_generate_is_taken_in_and_chosen(viewer, qtbot, 
     assert "drop a model file (.synth) here" in dock.empty.sentence.text()
     with qtbot.waitSignal(workspace.runner("import-model").finished, timeout=WAIT):
         dock.dropEvent(drop_event(made / "em.synth"))
-        assert dock.intake.text() == "Taking in em.synth: every part of it is checked…"
+        assert dock.intake.text() == "Importing em.synth: every part of it is checked…"
         assert not dock.intake.isHidden()
     assert dock.intake.isHidden()
     assert dock.error.isHidden()

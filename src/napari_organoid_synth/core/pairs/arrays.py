@@ -1,4 +1,4 @@
-"""Pairs from arrays: what a script holds in memory, checked like what is read from files."""
+"""Pairs from arrays: arrays of a script, checked like files."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def as_pairs(
     if not pairs:
         raise UserError(f"There are no {source} pairs.", "Expected at least one image with its labels.")
     like = like or next((pair for pair in pairs if isinstance(pair, SamplePair)), None)
-    found: list[SamplePair | None] = [pair if isinstance(pair, SamplePair) else None for pair in pairs]
+    result: list[SamplePair | None] = [pair if isinstance(pair, SamplePair) else None for pair in pairs]
     plain = {
         index: _checked(*pair, f"{name}_{index:03d}")
         for index, pair in enumerate(pairs)
@@ -64,8 +64,8 @@ def as_pairs(
     kind, values, class_names = _kind_of({place: labels for place, _, labels in plain.values()}, like)
     for index, (place, image, labels) in plain.items():
         labels = convert(labels, kind, values, f"'{place}'")
-        found[index] = SamplePair(place, image, labels, kind, class_names, source=Source(source))
-    return [pair for pair in found if pair is not None]
+        result[index] = SamplePair(place, image, labels, kind, class_names, source=Source(source))
+    return [pair for pair in result if pair is not None]
 
 
 def as_image(image: ArrayLike, name: str) -> NDArray[Any]:

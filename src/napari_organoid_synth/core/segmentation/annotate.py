@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_organoid_synth.core.device import device_words, is_out_of_memory, pick_device, use_threads
+from napari_organoid_synth.core.device import describe_device, is_out_of_memory, pick_device, use_threads
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Event, Finished, Progress, Started, Warned
 from napari_organoid_synth.core.pairs.loading import check_pairs, predicted_classes, read_entry
@@ -73,7 +73,7 @@ def annotate(
     task = _Task.read(project, settings)
     folder = Path(folder) if folder is not None else project.job("annotate").path
     total = settings.steps + len(task.rows)
-    info = {"folder": str(folder), "device": device_words(device), "total": total, "class": task.target}
+    info = {"folder": str(folder), "device": describe_device(device), "total": total, "class": task.target}
     yield Started(0, info | {"train": len(task.train), "images": len(task.rows)})
     for warning in task.warnings:
         yield Warned(0, warning)
@@ -101,15 +101,8 @@ def annotate(
             return
     table = task.table.replace(entries=tuple(renamed.get(entry.name, entry) for entry in task.table.entries))
     check_pairs(table).to_file(project.pairs_path)
-    result = {
-        "class": task.target,
-        "known": list(task.known),
-        "masks": len(renamed),
-        "cover": round(float(np.mean(cover)), 4),
-        "held_out": provenance["held_out"],
-        "folder": str(folder),
-    }
-    yield Finished(total, "completed", result)
+    marked = {"masks": len(renamed), "cover": round(float(np.mean(cover)), 4), "held_out": provenance["held_out"]}
+    yield Finished(total, "completed", task.names | marked | {"folder": str(folder)})
 
 
 def _learn(unet: UNet, task: _Task, settings: AnnotateSettings, control: Control, unfinished: Path) -> Iterator[Event]:
@@ -276,6 +269,11 @@ class _Task:
                     "('organoid-synth pair --scale')."
                 )
         return cls(train, test, rows, table, known, target, unnamed, channels, warnings)
+
+    @property
+    def names(self) -> dict[str, Any]:
+        """The class that is marked, and those that are known."""
+        return {"class": self.target, "known": list(self.known)}
 
     def named(self, pair: SamplePair) -> SamplePair:
         """The pair with classes, also where the table knows single objects or one unnamed class."""

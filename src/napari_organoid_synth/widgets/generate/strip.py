@@ -1,4 +1,4 @@
-"""A few of the newest samples as tiles: a click opens one as layers, a double click accepts it."""
+"""The newest samples as tiles: a click opens one as layers, a double click accepts it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class SampleStrip(QWidget):
         self._rows: list[SampleRow] = []
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(WrapLabel("Newest. Click: open as layers. Double click: accept."))
+        column.addWidget(WrapLabel("Newest samples. Click: open as layers. Double-click: accept."))
         grid = QGridLayout()
         grid.setSpacing(4)
         column.addLayout(grid)
@@ -127,7 +127,7 @@ class SampleStrip(QWidget):
 
 
 def newest(store: SampleStore, count: int) -> list[SampleRow]:
-    """The samples added last, newest first."""
+    """Return the samples added last, newest first."""
     return [store.row(id) for id in store.ids(sort="created", descending=True)[:count]]
 
 
@@ -165,7 +165,7 @@ class Tile(QToolButton):
             self._wait.start()
 
     def event(self, e: QEvent | None) -> bool:
-        """A double click accepts instead of opening; Enter opens and A accepts."""
+        """Accept on a double click or A, open on Enter."""
         assert e is not None
         if e.type() == QEvent.Type.MouseButtonDblClick:
             self._wait.stop()
