@@ -138,7 +138,7 @@ class GenerateWidget(ColumnDock):
         self.column.addWidget(self.form.native)
 
     def _build_results(self) -> None:
-        """Progress, the outcome, and the newest samples."""
+        """Build progress, outcome and the newest samples."""
         self.intake = ModelIntake(self)
         self.intake.arrived.connect(self._choose)
         self.put_above_button(self.intake)
@@ -419,7 +419,7 @@ class GenerateWidget(ColumnDock):
             a0.acceptProposedAction()
 
     def dropEvent(self, a0: QDropEvent | None) -> None:
-        """A model file, a run folder or a checkpoint becomes the chosen run."""
+        """Choose the model file, run folder or checkpoint that is dropped."""
         if a0 is not None and (paths := dropped_files(a0)):
             self.guard(lambda: self.take_run(paths[0]))
 
