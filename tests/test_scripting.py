@@ -268,6 +268,11 @@ def test_a_prediction_that_is_not_a_label_image_is_refused(predicted: NDArray[An
         synth.measure_gain(REAL, simulated(), lambda pairs: lambda image: predicted, folds=2)
 
 
+def test_each_pair_needs_its_group() -> None:
+    with pytest.raises(synth.UserError, match="There are 2 groups for 6 pairs"):
+        synth.measure_gain(REAL, simulated(), knows(7), groups=["a", "b"])
+
+
 def test_two_pairs_of_one_name_are_refused() -> None:
     with pytest.raises(synth.UserError, match="Two pairs are called 'tissue_00000'"):
         synth.measure_gain([*REAL, REAL[0]], simulated(), knows(7))

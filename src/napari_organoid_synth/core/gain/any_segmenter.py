@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import product
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.gain.folds import Fold, find_groups, make_folds
+from napari_organoid_synth.core.gain.folds import Fold, Grouping, find_groups, make_folds
 from napari_organoid_synth.core.gain.leakage import Leak, is_painted_on, refuse_leaks
 from napari_organoid_synth.core.gain.results import ArmRecord, Design, GainResult
 from napari_organoid_synth.core.gain.summary import summarise
@@ -23,8 +23,9 @@ from napari_organoid_synth.core.pairs.table import PairEntry
 from napari_organoid_synth.core.segmentation.agreement import failed_training_warnings, image_scores, mean_scores
 from napari_organoid_synth.core.segmentation.arms import ARMS, RAW, Scores
 
-SYNTHETIC = "synthetic"
-Predict: TypeAlias = Callable[[NDArray[Any]], ArrayLike]
+SYNTHETIC: Literal["synthetic"] = "synthetic"
+DESIGN: Literal["grouped"] = "grouped"
+Predict: TypeAlias = Callable[[NDArray[Any]], NDArray[Any]]
 """Image (C, Y, X) to labels (Y, X)."""
 Fit: TypeAlias = Callable[[list[SamplePair]], Predict]
 """Trains a segmenter on pairs and returns how it predicts."""
@@ -81,10 +82,8 @@ def measure_gain(
         trained on: a synthetic pair equals it, was painted on its mask, or was made by a generator that saw it.
     """
     real = _distinct(as_pairs(pairs))
-    names = groups if groups is not None else len(real) * [""]
-    rows = [PairEntry(name=pair.name, group=group) for pair, group in zip(real, names, strict=True)]
-    grouping = find_groups(rows)
-    split = make_folds(grouping.groups, "grouped", folds, seed=seed, series=grouping.series)
+    grouping = _group(real, groups)
+    split = make_folds(grouping.groups, DESIGN, folds, seed=seed, series=grouping.series)
     make = synthetic if callable(synthetic) else _fixed(synthetic, real[0])
     records: list[ArmRecord] = []
     for record in _trainings(real, make, fit, split, range(seed, seed + repeats)):
@@ -92,16 +91,20 @@ def measure_gain(
         if progress is not None:
             note = f"{ARMS[record.arm]}, fold {record.fold + 1}"
             progress(Progress(len(records), 2 * repeats * len(split), note=note))
-    design = Design(
-        folds=tuple(split),
-        name="grouped",
-        groups=grouping.description,
-        repeats=repeats,
-        seed=seed,
-        pairs_from="folds" if callable(synthetic) else "store",
-    )
+    design = Design(folds=tuple(split), name=DESIGN, groups=grouping.description, repeats=repeats, seed=seed)
+    if not callable(synthetic):
+        design = design.replace(pairs_from="store")
     warnings = [*filter(None, [grouping.warning]), *(text for record in records for text in record.warnings)]
     return summarise(records, design, real[0].mask_kind, grouping.groups, list(dict.fromkeys(warnings)))
+
+
+def _group(pairs: Sequence[SamplePair], groups: Sequence[str] | None) -> Grouping:
+    """Return which pairs belong together: those of one group, or as their names suggest."""
+    if groups is None:
+        return find_groups(PairEntry(name=pair.name) for pair in pairs)
+    if len(groups) != len(pairs):
+        raise UserError(f"There are {len(groups)} groups for {len(pairs)} pairs.", "Expected one for each pair.")
+    return find_groups(PairEntry(name=pair.name, group=group) for pair, group in zip(pairs, groups, strict=True))
 
 
 def _trainings(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.mask_kind import convert, decide_kind, inspect_mask
@@ -14,7 +14,7 @@ from napari_organoid_synth.core.pairs.ome_tiff import as_labels
 from napari_organoid_synth.core.pairs.pair import MaskKind, SamplePair, Source, SourceKind
 from napari_organoid_synth.core.pairs.table import OBJECT
 
-PairLike: TypeAlias = SamplePair | tuple[ArrayLike, ArrayLike]
+PairLike: TypeAlias = SamplePair | tuple[NDArray[Any], NDArray[Any]]
 """A pair, or an image (C, Y, X) or (Y, X) with its labels (Y, X)."""
 
 
@@ -68,7 +68,7 @@ def as_pairs(
     return [pair for pair in result if pair is not None]
 
 
-def as_image(image: ArrayLike, name: str) -> NDArray[Any]:
+def as_image(image: NDArray[Any], name: str) -> NDArray[Any]:
     """Return an image as (C, Y, X); ``name`` stands for it in messages.
 
     Raises
@@ -82,7 +82,7 @@ def as_image(image: ArrayLike, name: str) -> NDArray[Any]:
     return array if array.ndim == 3 else array[None]
 
 
-def _checked(image: ArrayLike, labels: ArrayLike, name: str) -> tuple[str, NDArray[Any], NDArray[np.int32]]:
+def _checked(image: NDArray[Any], labels: NDArray[Any], name: str) -> tuple[str, NDArray[Any], NDArray[np.int32]]:
     """Return name, image (C, Y, X) and labels (Y, X); colours that stand last are refused with advice."""
     pixels, numbers = as_image(image, name), as_labels(np.asarray(labels), f"'{name}'")
     if pixels.shape[:2] == numbers.shape and pixels.shape[1:] != numbers.shape:
