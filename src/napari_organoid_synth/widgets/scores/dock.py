@@ -129,7 +129,7 @@ class ScoresWidget(StoreDock):
         self.column.addWidget(self.form.native)
         self.progress = ProgressCard(self.runner, "Stop and keep", "tile")
         self.column.addWidget(self.progress)
-        self.column.addWidget(self.said)
+        self.column.addWidget(self.outcome)
 
         self.runs = combo_box()
         named(self.runs, "Scores of", "Run, pairs and features whose scores are shown; newest first.")
@@ -183,7 +183,7 @@ class ScoresWidget(StoreDock):
 
     def _open(self, _: Project | None) -> None:
         self.error.hide()
-        self.say("")
+        self.show_outcome("")
         self.close_store()
         self.known = Known()
         self.restore(ScoreSettings, self.setValue, without=("again",))
@@ -285,7 +285,7 @@ class ScoresWidget(StoreDock):
         """Start scoring."""
         if self.workspace.project is not None and not self.runner.running:
             self.error.dismiss()
-            self.say("")
+            self.show_outcome("")
             self._mine, self._warned = True, ""
             self.runner.start("score", self.workspace.project, self.value())
 
@@ -301,7 +301,7 @@ class ScoresWidget(StoreDock):
         else:
             text = f"{number} run{'s' * (number != 1)} compared with the real images."
             self.workspace.notify(text, [("Look at scores", lambda: open_dock(self.viewer, "Scores"))])
-        self.say(f"{text} {self._warned}".strip())
+        self.show_outcome(f"{text} {self._warned}".strip())
 
     def _failed(self, failed: Any) -> None:
         if self._mine:

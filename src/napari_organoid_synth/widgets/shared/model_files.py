@@ -46,12 +46,12 @@ class ModelIntake(WrapLabel):
             If no project is open and none can be made.
         """
         self.dock.error.dismiss()
-        self.dock.workspace.adopt(paths, self.dock)
+        self.dock.workspace.import_models(paths, self.dock)
 
     def _mine(self) -> bool:
         """Whether the file was given to this dock; those given to none are for Generate."""
-        giver = self.dock.workspace.giver
-        return giver is self.dock or (giver is None and self.dock.key == "generate")
+        requester = self.dock.workspace.requester
+        return requester is self.dock or (requester is None and self.dock.key == "generate")
 
     def _finish(self) -> None:
         if self._mine():
