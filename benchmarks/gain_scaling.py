@@ -20,7 +20,7 @@ from pathlib import Path
 
 from napari_organoid_synth.core.gain.gain import gain
 from napari_organoid_synth.core.gain.settings import GainSettings
-from napari_organoid_synth.core.gain.tasks import read_result
+from napari_organoid_synth.core.gain.tasks import read_record
 from napari_organoid_synth.core.job import Added, Control
 from napari_organoid_synth.core.pairs.loading import add_pair
 from napari_organoid_synth.core.pairs.pair import SamplePair
@@ -34,7 +34,8 @@ def measure(project: Project, settings: GainSettings, folder: Path) -> tuple[flo
     for event in gain(project, settings, Control(), folder):
         if isinstance(event, Added):
             ends.append(time.perf_counter())
-            busy.append((read_result(folder, event.ids[0]) or {})["seconds"])
+            record = read_record(folder, event.ids[0])
+            busy.append(record.seconds if record else 0.0)
     first = settings.workers  # tasks of the first round carry the import of torch
     seconds = ends[-1] - ends[first - 1]
     share = sum(busy[first:]) / (settings.workers * seconds)

@@ -17,8 +17,9 @@ import time
 from pathlib import Path
 
 from napari_organoid_synth.core.gain.gain import gain
+from napari_organoid_synth.core.gain.results import GainResult
+from napari_organoid_synth.core.gain.sentences import table_lines
 from napari_organoid_synth.core.gain.settings import GainSettings
-from napari_organoid_synth.core.gain.table import lines
 from napari_organoid_synth.core.job import Control, Finished, Progress, Warned
 from napari_organoid_synth.core.pairs.loading import check_pairs, find_pairs
 from napari_organoid_synth.core.pairs.table import PairTable
@@ -94,7 +95,8 @@ def main() -> None:
                 )
             if isinstance(event, Finished):
                 print(f"\n{options.images}, {name}, {time.perf_counter() - began:.0f} s")
-                print("\n".join([*lines(event.result["table"]), *event.result["sentences"]]), flush=True)
+                result = GainResult.parse(event.result)
+                print("\n".join([*table_lines(result.table), *result.sentences]), flush=True)
                 (project.path / f"{name}.json").write_text(json.dumps(event.result, indent=1))
 
 

@@ -38,7 +38,7 @@ from napari_organoid_synth.core.codec.spec import PairSpec
 from napari_organoid_synth.core.device import (
     GIB,
     bf16_runs,
-    device_words,
+    describe_device,
     peak_bytes,
     pick_device,
     random_stream,
@@ -298,7 +298,7 @@ def sample_speeds(gan: Generator, n: int, size: int, seconds: float) -> tuple[fl
     found = []
     for count in (n, 1):
         data = make_batch(gan.device, count, size)
-        condition = data.mask if gan.shape == "painter" else None
+        condition = data.mask if gan.kind == "painter" else None
         spent: list[float] = []
         until = time.perf_counter() + seconds / 2
         while len(spent) < 3 or time.perf_counter() < until:
@@ -365,7 +365,7 @@ def main() -> None:
     if device.type == "cuda":
         torch.backends.cudnn.benchmark = True
     precisions = [name for name in arguments.precisions if name == "float32" or bf16_runs(device)]
-    head = f"{device_words(device)}, torch {torch.__version__}, load before {load()}"
+    head = f"{describe_device(device)}, torch {torch.__version__}, load before {load()}"
     print(head, *(f"no {name} here" for name in arguments.precisions if name not in precisions), sep="; ", flush=True)
     rows: list[Row] = []
     for size in arguments.sizes:
@@ -389,7 +389,7 @@ def main() -> None:
     if arguments.markdown:
         arguments.markdown.write_text(text, encoding="utf-8")
     if arguments.json:
-        report = {"device": device_words(device), "torch": torch.__version__, "rows": [asdict(row) for row in rows]}
+        report = {"device": describe_device(device), "torch": torch.__version__, "rows": [asdict(row) for row in rows]}
         arguments.json.write_text(json.dumps(report, indent=1), encoding="utf-8")
 
 

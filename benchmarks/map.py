@@ -30,8 +30,8 @@ REAL_TILES = 400
 
 def make(folder: Path, count: int) -> None:
     """A project with samples and a map of clouds."""
-    from napari_organoid_synth.core.map.embedding import Embedding
-    from napari_organoid_synth.core.map.storage import REAL, write_map
+    from napari_organoid_synth.core.map.storage import MappedSample, MapRecord, SampleMap, write_map
+    from napari_organoid_synth.core.pairs.tile_reading import TilePlace
     from napari_organoid_synth.core.project import Project
     from napari_organoid_synth.core.samples.store import SampleStore
 
@@ -44,10 +44,17 @@ def make(folder: Path, count: int) -> None:
     rng = np.random.default_rng(0)
     number = REAL_TILES + count
     places = 60 * rng.normal(size=(20, 2))[rng.integers(20, size=number)] + 8 * rng.normal(size=(number, 2))
-    names = [f"tile_y{place}_x0_r0" for place in range(REAL_TILES)]
-    regions = (tuple(range(40)), tuple(range(40, 70)))
-    kinds = (*[REAL] * REAL_TILES, *["run"] * count)
-    write_map(project, Embedding(places, (*names, *ids), kinds, "tsne", "encoder:1", 1.0, 30.0, regions, 64))
+    record = MapRecord(
+        tiles=tuple(TilePlace("tile", place, 0) for place in range(REAL_TILES)),
+        samples=tuple(MappedSample(id=id, run="run") for id in ids),
+        method="tsne",
+        extractor="encoder:1",
+        kl=1.0,
+        perplexity=30.0,
+        regions=(tuple(range(40)), tuple(range(40, 70))),
+        side=64,
+    )
+    write_map(project, SampleMap(places, record))
 
 
 def measure(folder: Path, width: int, height: int) -> None:

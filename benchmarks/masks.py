@@ -89,7 +89,7 @@ def main() -> None:
                 mask if run.codec.mask_kind == "instances" else clean_instances(label(mask > 0).astype(np.int32))
             )
         own = run.codec.mask_kind == "instances"
-        title = f"{run.recipe.gan.name} {run.codec.mask_kind}, step {source.model.step}"  # type: ignore[attr-defined]
+        title = f"{run.recipe.gan.name} {run.codec.mask_kind}, step {source.model.step}"
         row(title, masks, source.checks if own else checked(masks), scale, codec)
     fitted, rng = fit_each(pairs), np.random.default_rng(0)
     masks = []

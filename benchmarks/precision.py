@@ -40,7 +40,7 @@ def distance(project: Project, run: Run) -> float:
         pairs, [t for t in list_tiles(pairs, run.recipe.tiles) if t.kept], run.codec, run.recipe.shape
     )
     batch = dataset.batch(np.random.default_rng(0).permutation(len(dataset))[:NUMBER])
-    painter = gan.shape == "painter"
+    painter = gan.kind == "painter"
     scale = Scale([batch.image if painter else batch.joint])
     samples = [
         gan.sample(

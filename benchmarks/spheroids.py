@@ -28,7 +28,7 @@ from imageio.v3 import imread, imwrite
 
 import napari_organoid_synth
 from napari_organoid_synth.core.atomic import write_text
-from napari_organoid_synth.core.device import device_words, peak_bytes, pick_device
+from napari_organoid_synth.core.device import describe_device, peak_bytes, pick_device
 from napari_organoid_synth.core.frozen_model import Settings
 from napari_organoid_synth.core.gain.folds import make_folds
 from napari_organoid_synth.core.job import Control, Progress
@@ -121,7 +121,7 @@ def methods_of(chosen: argparse.Namespace) -> dict[str, Settings]:
 
 def machine(device: torch.device) -> dict[str, Any]:
     return {
-        "device": device_words(device),
+        "device": describe_device(device),
         "processor": platform.processor() or platform.machine(),
         "cores": os.cpu_count(),
         "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
@@ -138,7 +138,7 @@ def train(
     config: Settings, parts: dict[str, list[SamplePair]], chosen: argparse.Namespace, device: torch.device, out: str
 ) -> Row:
     """Train on the first part and mark the others; errors as pictures ``out``NAME.png."""
-    segmenter: Segmenter = SEGMENTERS.load(config.name)(  # type: ignore[attr-defined]
+    segmenter: Segmenter = SEGMENTERS.load(config.name)(
         config, SegmentSpec(3, "binary", ("spheroid",)), str(device), chosen.seed
     )
     pool = CropPool(parts["train"], (), chosen.augment, chosen.seed)

@@ -7,7 +7,7 @@ import hashlib
 import os
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,14 +18,30 @@ import pytest
 if TYPE_CHECKING:
     from napari_organoid_synth.sample_data import PublicSet
 
+REAL_IMAGES = Path(os.environ.get("ORGANOID_SYNTH_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Folder of real microscopy images, or skip."""
-    path = Path(os.environ.get("ORGANOID_SYNTH_DATA", Path(__file__).parents[2] / "shared" / "data"))
-    if not path.is_dir():
-        pytest.skip(f"no real images at {path}; set ORGANOID_SYNTH_DATA")
-    return path
+    if not REAL_IMAGES.is_dir():
+        pytest.skip(f"no real images at {REAL_IMAGES}; set ORGANOID_SYNTH_DATA")
+    return REAL_IMAGES
+
+
+@pytest.fixture(scope="session")
+def image_set() -> Callable[[str], Path]:
+    """The folder of a set of images: ``miniature/em`` of the repository, or a real one, without which it skips."""
+
+    def folder(name: str) -> Path:
+        if name.startswith("miniature/"):
+            return Path(__file__).parent / "data" / name
+        path = REAL_IMAGES / name
+        if not path.is_dir():
+            pytest.skip(f"no real images at {path}; set ORGANOID_SYNTH_DATA")
+        return path
+
+    return folder
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from napari_organoid_synth.core.codec.codec import Codec
+from napari_organoid_synth.core.gain.folds import Fold
+from napari_organoid_synth.core.gain.results import ArmRecord, Design, GainResult
+from napari_organoid_synth.core.gain.summary import summarise
 from napari_organoid_synth.core.metrics.sets import Interval, SetScore
 from napari_organoid_synth.core.pairs.pair import SamplePair, Source
 from napari_organoid_synth.core.project import Project
@@ -98,13 +101,20 @@ def pair(name: str, source: Any = "real", side: int = 64) -> SamplePair:
     return SamplePair(name, image[None], labels, source=Source(source))
 
 
-def arm(values: list[float]) -> dict[str, Any]:
-    mean = float(np.mean(values))
-    return {
-        "dice": mean, "precision": mean, "recall": mean, "steps": 7, "seconds": 1.0, "synthetic": 3,
-        "per_image": {f"t{i}": {"dice": value} for i, value in enumerate(values)},
-        "per_class": {"object": {"dice": mean}},
-    }  # fmt: skip
+def compared(sentence: str = "It helped & more.", **arms: list[float]) -> GainResult:
+    """A comparison on the images t0 and t1, with these Dice scores of each arm, and a sentence."""
+    records = [
+        ArmRecord(
+            arm=name,
+            steps=7,
+            synthetic=3 * (name != "raw"),
+            per_image={f"t{i}": {"dice": value} for i, value in enumerate(values)},
+        )
+        for name, values in arms.items()
+    ]
+    design = Design(folds=(Fold(train=("first",), test=("t0", "t1")),), pairs_from="store")
+    result = summarise(records, design, warnings=["Few pairs."])
+    return result.model_copy(update={"sentences": (sentence,)})
 
 
 def score(name: str, matched: float, low: float, high: float, better: Any, **more: Any) -> SetScore:

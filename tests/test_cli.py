@@ -112,7 +112,7 @@ def test_wrong_use_is_exit_code_2() -> None:
 
 VERBS = [
     "train", "pipeline", "gain", "generate", "score", "map", "fill", "export", "segment", "predict", "annotate", "list",
-    "control", "blind", "demo", "window", "pair", "curate", "simulate", "share", "adopt", "report",
+    "control", "blind", "demo", "window", "pair", "curate", "simulate", "share", "import-model", "report",
 ]  # fmt: skip
 NOTHING_TO_SET = {"list", "control", "blind", "window"}
 

@@ -11,7 +11,8 @@ import pytest
 
 from napari_organoid_synth.core.export.export import export
 from napari_organoid_synth.core.export.settings import ExportSettings
-from napari_organoid_synth.core.gain.segment import segment
+from napari_organoid_synth.core.gain.gain import segment
+from napari_organoid_synth.core.gain.results import GainResult
 from napari_organoid_synth.core.gain.settings import SegmentSettings
 from napari_organoid_synth.core.job import Control, Event, Finished, Previewed, Saved
 from napari_organoid_synth.core.metrics.settings import ScoreSettings
@@ -98,7 +99,6 @@ def test_from_files_to_files(simulator: str, gan: str, tmp_path: Path) -> None:
         {"segmenter": {"name": "unet", "channels": 8, "depth": 2, "tile": 64, "batch": 2}, "steps": 2, "threads": 1}
     )
     _, result = ended(segment(project, settings, Control()))
-    arms = result["arms"]
-    assert isinstance(arms, dict)
-    assert set(arms) == {"real", "classical", "curated"}
-    assert all(0 <= arm["dice"] <= 1 and arm["steps"] == 2 for arm in arms.values())
+    arms = GainResult.parse(result).arms
+    assert set(arms) == {"raw", "classical-tissue", "curated"}
+    assert all(0 <= arm.dice <= 1 and arm.steps == 2 for arm in arms.values())

@@ -4,8 +4,7 @@ from .core.codec.spec import CodecSettings
 from .core.errors import UserError
 from .core.export.export import export
 from .core.export.settings import ExportSettings
-from .core.gain.gain import gain
-from .core.gain.segment import segment
+from .core.gain.gain import gain, segment
 from .core.gain.settings import GainSettings, SegmentSettings
 from .core.job import Added, Control, Event, Failed, Finished, Previewed, Progress, Saved, Started, Warned, run_to_end
 from .core.map.build import map as make_map
@@ -22,8 +21,8 @@ from .core.recipe import Recipe, StartSettings, TrainSettings
 from .core.report.report import write_report
 from .core.runs.run import Run
 from .core.runs.settings import ShareSettings
-from .core.runs.sharing import add_bundle as import_model
-from .core.runs.sharing import write_bundle as write_model
+from .core.runs.sharing import import_model as import_model
+from .core.runs.sharing import write_model_file as write_model
 from .core.samples.store import SampleStore
 from .core.scores.arrays import score_sets
 from .core.scores.score import score

@@ -406,7 +406,7 @@ def swap(path: Path, old: str, new: str) -> None:
     path.write_text(path.read_text().replace(old, new))
 
 
-NO_TENSORS = f"step_00000002.safetensors holds no tensors. Expected a safetensors file. {AGAIN}"
+NO_TENSORS = f"step_00000002.safetensors has no tensors. Expected a safetensors file. {AGAIN}"
 NO_JSON = (
     "step_00000002.json does not describe a checkpoint. Expected format, generator, step, size, sha256 and numbers. "
     f"{AGAIN}"
@@ -567,7 +567,7 @@ def test_a_database_that_cannot_be_used(damage: str, project: Path, call: Callab
     assert state(project) == before
     code, out, err = call("curate", project, "--rebuild", "--json")
     (old,) = (project / "bin").iterdir()
-    assert err == f"2 samples found again; their verdicts and scores are lost. The old list lies in {old}."
+    assert err == f"2 samples recovered; verdicts and scores are lost. The old list is in {old}."
     assert (code, json.loads(out)) == (0, {"new": 2, "accepted": 0, "rejected": 0})
     assert hashlib.sha256((old / "samples.sqlite").read_bytes()).hexdigest() == before["samples.sqlite"]
 
@@ -631,8 +631,8 @@ def fill(disk: Path, leave: int) -> None:
 
 def full(folder: Path) -> str:
     return (
-        f"The disk with {folder} is full. Nothing was half-written; what was saved before is whole. "
-        "Free some space, try again."
+        f"The disk with {folder} is full. No file is incomplete; everything saved before is "
+        "intact. Free some space, then try again."
     )
 
 

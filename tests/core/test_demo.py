@@ -5,6 +5,7 @@ import pytest
 
 from napari_organoid_synth.core.demo import TOTAL, DemoSettings, demo
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.gain.results import GainResult
 from napari_organoid_synth.core.job import Added, Control, Finished, Progress, Started
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.project import Project
@@ -36,15 +37,15 @@ def test_walks_the_whole_way(tmp_path):
     (manifest,) = project.path.glob("exports/*/manifest.json")
     assert len(json.loads(manifest.read_text())["samples"]) == counts["accepted"]
     result = events[-1].result
-    arms = result["stages"]["train a U-Net without and with them"]["arms"]
-    assert list(arms) == ["real", "curated"]
-    assert all(np.isfinite(arm["dice"]) and arm["steps"] == 2 for arm in arms.values())
+    arms = GainResult.parse(result["stages"]["train a U-Net without and with them"]).arms
+    assert list(arms) == ["raw", "curated"]
+    assert all(np.isfinite(arm.dice) and arm.steps == 2 for arm in arms.values())
     page = (project.path / "report.html").read_text(encoding="utf-8")
     assert result["sentence"] in page
     assert "<polyline" in page
     assert [job.info["verb"] for job in project.jobs()] == ["train", "segment"]
 
-    with pytest.raises(UserError, match="holds pairs already"):
+    with pytest.raises(UserError, match="already has pairs"):
         next(demo(project, Control(), TINY))
 
 

@@ -71,7 +71,9 @@ def test_a_wrong_override_is_answered_by_a_sentence(override: str, sentence: str
 def test_a_broken_recipe_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "recipe.yaml"
     path.write_text("- 1\n")
-    with pytest.raises(UserError, match=r"recipe.yaml holds list. Expected 'key: value' lines."):
+    with pytest.raises(
+        UserError, match=r"recipe.yaml contains a list instead of settings. Expected 'key: value' lines."
+    ):
         Recipe.from_file(path)
     path.write_text("a: [")
     with pytest.raises(UserError, match="Cannot read"):

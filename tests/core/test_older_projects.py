@@ -11,14 +11,14 @@ import pytest
 
 from napari_organoid_synth.core.blind.session import read_sessions
 from napari_organoid_synth.core.job import Control, Finished, JobFolder
-from napari_organoid_synth.core.map.storage import REAL, read_map
+from napari_organoid_synth.core.map.storage import read_map
 from napari_organoid_synth.core.pairs.loading import load_pairs
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.report.report import write_report
 from napari_organoid_synth.core.runs.run import Run, new_generator, read_preview
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.scores.storage import read_set_scores
-from napari_organoid_synth.core.segmentation.catalog import all_trained, find_trained
+from napari_organoid_synth.core.segmentation.catalog import find_segmenter, list_segmenters
 from napari_organoid_synth.core.synthesis.generate import generate
 from napari_organoid_synth.core.synthesis.settings import GenerateSettings
 from report_project import Page
@@ -101,19 +101,22 @@ def test_scores_of_sets_are_read(project: Project) -> None:
 def test_the_map_is_read(project: Project) -> None:
     found = read_map(project)
     assert found is not None
-    assert (found.method, found.side, found.coordinates.shape) == ("pca", 64, (19, 2))
-    assert [found.kinds.count(kind) for kind in (REAL, JOINT, PAINTER)] == [8, 3, 8]
+    record = found.record
+    assert (record.method, record.side, found.coordinates.shape) == ("pca", 64, (19, 2))
+    runs = [sample.run for sample in record.samples]
+    assert (len(record.tiles), runs.count(JOINT), runs.count(PAINTER)) == (8, 3, 8)
 
 
 def test_comparisons_are_in_the_catalog(project: Project) -> None:
-    known = all_trained(project)
+    known = list_segmenters(project)
     assert [one.name for one in known] == [
         f"{GAIN}/raw/fold1", f"{GAIN}/raw/fold2", f"{GAIN}/synthetic/fold1", f"{GAIN}/synthetic/fold2",
-        f"{SEGMENT}/curated", f"{SEGMENT}/real",
+        f"{SEGMENT}/curated", f"{SEGMENT}/raw",
     ]  # fmt: skip
-    trained = find_trained(project, f"{SEGMENT}/curated")
-    assert trained.description()["spec"]["class_names"] == ["object"]
-    assert sorted(trained.note()["images"]) == ["tissue_00001", "tissue_00002"]
+    trained = find_segmenter(project, f"{SEGMENT}/curated")
+    assert find_segmenter(project, f"{SEGMENT}/real").path.name == "real"  # as the arm was called
+    assert trained.description().spec.class_names == ("object",)
+    assert sorted(trained.training_note().images) == ["tissue_00001", "tissue_00002"]
 
 
 def test_blind_tests_are_read(project: Project) -> None:

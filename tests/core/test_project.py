@@ -16,7 +16,7 @@ def test_a_project_is_made_once_and_opened_again(tmp_path: Path) -> None:
 
 def test_a_file_or_a_newer_project_is_refused_in_words(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    with pytest.raises(UserError, match="Expected a folder that can be written"):
+    with pytest.raises(UserError, match="Expected a writable folder"):
         Project(tmp_path / "file")
     (tmp_path / MARKER).write_text('{"version": 99}')
     with pytest.raises(UserError, match=r"made by a newer version of organoid-synth \(format 99\)"):
@@ -27,7 +27,7 @@ def test_a_mistyped_folder_is_not_made(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"There is no folder .*typo\. Expected a project"):
         Project(tmp_path / "typo", make=False)
     assert not (tmp_path / "typo").exists()
-    with pytest.raises(UserError, match="is no project"):
+    with pytest.raises(UserError, match="is not a project"):
         Project(tmp_path, make=False)
     Project(tmp_path)
     assert Project(tmp_path, make=False).path == tmp_path.resolve()

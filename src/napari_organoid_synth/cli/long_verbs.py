@@ -121,6 +121,25 @@ _add_long("score", "Score the synthetic pairs against the real ones.")
 _add_long("map", "Map real tiles and synthetic pairs; similar ones are near each other.")
 _add_long("fill", "Make synthetic pairs for an empty region of the map, like the real tiles there.")
 _add_long("export", "Write the accepted pairs as OME-TIFF and in the layouts of other tools.")
-_add_long("segment", "Train a segmenter with and without synthetic pairs and compare.")
+
+
+@app.command()
+def segment(
+    project: ProjectArgument,
+    recipe: RecipeOption = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+    job: JobOption = None,
+) -> None:
+    """Train a segmenter with and without the synthetic pairs of the project and compare: a first look."""
+    from napari_organoid_synth.core.gain.storage import earlier
+    from napari_organoid_synth.core.job import JobFolder
+    from napari_organoid_synth.core.project import Project
+
+    opened, settings = Project(project, make=False), settings_of("segment", recipe, overrides)
+    folder = JobFolder(job) if job else earlier(opened, settings.as_gain())
+    run_verb("segment", opened, settings, folder, job is not None, as_json)
+
+
 _add_long("predict", "Mark the objects of images with a trained segmenter; writes label images.")
 _add_long("annotate", "Add a class that is missing in the masks, learned from another project that has it.")

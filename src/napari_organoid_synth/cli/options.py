@@ -8,6 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
+OLDER_NAMES = {"adopt": "import-model"}
+"""Commands of version 0.1 under another name; they are not listed."""
+
 
 class CommandGroup(typer.core.TyperGroup):
     """All commands. A short one gets an option for each of its settings only when it is called.
@@ -17,7 +20,7 @@ class CommandGroup(typer.core.TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return the command that the arguments name, and the remaining arguments."""
-        name, command, remaining = super().resolve_command(ctx, args)
+        name, command, remaining = super().resolve_command(ctx, [OLDER_NAMES.get(args[0], args[0]), *args[1:]])
         if name in _SHORT:
             single = typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
             single.command(name)(_with_options(_SHORT[name], name))
@@ -66,8 +69,9 @@ def short_verb(function: Callable[..., None]) -> Callable[..., None]:
 
     def listed() -> None: ...
 
-    app.command(function.__name__, help=function.__doc__)(listed)
-    _SHORT[function.__name__] = function
+    name = function.__name__.replace("_", "-")
+    app.command(name, help=function.__doc__)(listed)
+    _SHORT[name] = function
     return function
 
 

@@ -68,7 +68,9 @@ def blind(
 ) -> None:
     """Show the results of the blind tests of a project; they are answered in the window."""
     from napari_organoid_synth.core.atomic import write_text
-    from napari_organoid_synth.core.blind.setup import overview, read_sessions, to_csv
+    from napari_organoid_synth.core.blind.overview import overview
+    from napari_organoid_synth.core.blind.results import to_csv
+    from napari_organoid_synth.core.blind.session import read_sessions
     from napari_organoid_synth.core.project import Project
 
     opened = Project(project, make=False)
@@ -76,15 +78,12 @@ def blind(
         write_text(csv, to_csv(read_sessions(opened)))
     results = overview(opened)
     if as_json:
-        show(results, as_json)
+        show(results.model_dump(mode="json"), as_json)
         return
-    for test in results["tests"]:
-        print(f"{test['id']}: {test['answers']} of {test['questions']} questions answered")
-        print(*(f"  {line}" for line in test["words"]), sep="\n")
-    print(
-        *results["words"] or ["No blind test counts yet." if results["tests"] else "There is no blind test yet."],
-        sep="\n",
-    )
+    for test in results.tests:
+        print(f"{test.id}: {test.answers} of {test.questions} questions answered")
+        print(*(f"  {line}" for line in test.words), sep="\n")
+    print(*results.words or ["No blind test counts yet." if results.tests else "There is no blind test yet."], sep="\n")
 
 
 @app.command()

@@ -134,9 +134,10 @@ def show(result: dict[str, Any], as_json: bool) -> None:
         print(json.dumps(result, indent=1, default=str))
         return
     if "table" in result:
-        from napari_organoid_synth.core.gain.table import gain_text
+        from napari_organoid_synth.core.gain.results import GainResult
+        from napari_organoid_synth.core.gain.sentences import gain_text
 
-        print(gain_text(result))
+        print(gain_text(GainResult.parse({key: value for key, value in result.items() if key != "reason"})))
         return
     for key, value in result.items():
         if key == "sets":

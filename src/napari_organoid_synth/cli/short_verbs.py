@@ -80,11 +80,10 @@ def curate(
     settings = settings_of("curate", recipe, overrides, fields)
     opened = Project(project, make=False)
     if settings.rebuild:
-        store, message = SampleStore.rebuild(opened.samples_path)
-        print(message, file=sys.stderr)
-    else:
-        store = SampleStore(opened.samples_path)
-    with store:
+        from napari_organoid_synth.core.samples.recovery import rebuild
+
+        print(rebuild(opened.samples_path).message, file=sys.stderr)
+    with SampleStore(opened.samples_path) as store:
         verdict: Verdict
         for names, verdict in ((settings.accept, "accepted"), (settings.reject, "rejected")):
             ids: list[str] = []
@@ -159,12 +158,12 @@ def share(
     """Write a trained generator as one file for others; a licence must be chosen."""
     from napari_organoid_synth.core.project import Project
     from napari_organoid_synth.core.runs.run import Run
-    from napari_organoid_synth.core.runs.sharing import write_bundle
+    from napari_organoid_synth.core.runs.sharing import write_model_file
 
     settings, opened = settings_of("share", recipe, overrides, fields), Project(project, make=False)
 
     def write() -> dict[str, Any]:
-        card = write_bundle(Run(opened.run_path(settings.run)), file, settings).card
+        card = write_model_file(Run(opened.run_path(settings.run)), file, settings).card
         keys = ("name", "generator", "steps", "images", "pairs", "licence", "metrics")
         return {"file": str(file), "bytes": file.stat().st_size, **{key: getattr(card, key) for key in keys}}
 
@@ -172,7 +171,7 @@ def share(
 
 
 @short_verb
-def adopt(
+def import_model(
     project: ProjectArgument,
     file: Annotated[Path, typer.Argument(help="A .synth file, made with 'share'.")],
     recipe: RecipeOption = None,
@@ -183,17 +182,17 @@ def adopt(
 ) -> None:
     """Add a model file to the project as a run, to generate with or to start a training from."""
     from napari_organoid_synth.core.project import Project
-    from napari_organoid_synth.core.runs.sharing import add_bundle
+    from napari_organoid_synth.core.runs.sharing import import_model as read_into
 
-    settings, opened = settings_of("adopt", recipe, overrides, fields), Project(project)
+    settings, opened = settings_of("import-model", recipe, overrides, fields), Project(project)
 
     def take() -> dict[str, Any]:
-        run = add_bundle(opened, file, settings.name)
+        run = read_into(opened, file, settings.name)
         shown = {"name", "generator", "steps", "images", "pairs", "licence", "authors", "note", "created", "metrics"}
         card = run.metadata.card
         return {"run": run.name, **(card.model_dump(mode="json", include=shown) if card is not None else {})}
 
-    result = at_once("adopt", opened, take, job)
+    result = at_once("import-model", opened, take, job)
     print("A model file has no optimiser state; further training resets the optimisers.", file=sys.stderr)
     show(result, as_json)
 

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written beside their place, flushed, renamed."""
+"""Atomic writing: a file is complete or absent."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from napari_organoid_synth.core.errors import DiskFull, is_disk_full
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write beside, flush to disk, rename: a reader sees the old file or the new one, never a half.
+    """Write a temporary file, flush it to disk and rename it: a reader sees the old file or the new one.
 
     Raises
     ------
     DiskFull
-        If there is no room; the old file stays.
+        If there is no space; the old file stays.
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -34,5 +34,5 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """`write_bytes` for text, UTF-8."""
+    """Write text as UTF-8, as `write_bytes` does."""
     write_bytes(path, text.encode("utf-8"))

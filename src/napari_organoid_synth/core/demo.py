@@ -1,7 +1,7 @@
-"""The whole way once, on simulated images, in minutes: see what comes out before using your own.
+"""All steps once, on simulated images, in minutes: see the results before using your own images.
 
-The numbers that it ends with come from a short training on few small images; they show how the comparison works, not
-what synthetic pairs can do.
+Its numbers come from a short training on few small images; they show how the comparison works, not what synthetic pairs
+can achieve.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pydantic import Field
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.export.settings import ExportSettings
 from napari_organoid_synth.core.frozen_model import Settings
+from napari_organoid_synth.core.gain.results import GainResult
 from napari_organoid_synth.core.gain.settings import SegmentSettings
 from napari_organoid_synth.core.generators.pix2pix_config import Pix2PixConfig
 from napari_organoid_synth.core.job import Added, Control, Event, Finished, JobFolder, Progress, Started
@@ -27,10 +28,10 @@ from napari_organoid_synth.core.synthesis.stages import TOTAL, Stage, run_stages
 
 
 class DemoSettings(Settings):
-    """How large the demonstration is; the defaults take two to three minutes on two processor cores."""
+    """Size of the demonstration; the defaults take two to three minutes on two processor cores."""
 
     simulator: Literal["organoid_brightfield", "em", "tissue"] = Field(
-        "organoid_brightfield", description="What the images look like."
+        "organoid_brightfield", description="Simulator of the images."
     )
     size: Literal[64, 128, 256] = Field(128, description="Side of images and tiles, px.")
     train: int = Field(6, ge=1, description="Images to learn from.")
@@ -38,8 +39,8 @@ class DemoSettings(Settings):
     steps: int = Field(600, ge=1, description="Steps of the generator.")
     samples: int = Field(40, ge=2, description="Pairs to make; the better half is accepted.")
     segment_steps: int = Field(100, ge=1, description="Steps of the U-Net, for each arm.")
-    channels: int = Field(16, ge=8, le=64, description="Width of the U-Net; the generator is twice as wide.")
-    seed: int = Field(0, ge=0, description="Fixes all random choices.")
+    channels: int = Field(16, ge=8, le=64, description="Channels of the U-Net; the generator has twice as many.")
+    seed: int = Field(0, ge=0, description="The same seed gives the same result.")
 
 
 def demo(project: Project, control: Control, settings: DemoSettings | None = None) -> Iterator[Event]:
@@ -50,26 +51,26 @@ def demo(project: Project, control: Control, settings: DemoSettings | None = Non
     project : Project
         Without pairs.
     control : Control
-        Passed to every stage; cancelling ends after what the present stage saves.
+        Passed to every stage; canceling ends the current stage after it has saved.
     settings : DemoSettings, optional
         Sizes and lengths.
 
     Yields
     ------
     Event
-        One Started; the events of the stages, their Progress scaled to one bar of 1000 parts with a note that names
-        the stage; one Finished with ``report``, ``sentence``, ``seconds`` (of each stage) and the result of each stage.
+        One Started; the events of the stages, their Progress scaled to one bar of 1000 parts with the name of the stage
+        as its note; one Finished with ``report``, ``sentence``, ``seconds`` and the result of each stage.
 
     Raises
     ------
     UserError
-        If the project holds pairs already.
+        If the project already has pairs.
     """
     settings = settings or DemoSettings()
     if project.pairs_path.exists():
         raise UserError(
-            f"{project.path} holds pairs already.",
-            "The demonstration fills a project of its own.",
+            f"{project.path} already has pairs.",
+            "Expected a new project for the demonstration.",
             "Choose another folder.",
         )
     stages = _stages(project, control, settings)
@@ -81,13 +82,14 @@ def demo(project: Project, control: Control, settings: DemoSettings | None = Non
     yield Progress(TOTAL, TOTAL, note="report")
     from napari_organoid_synth.core.report.report import write_report
 
-    path = write_report(project, project.path / "report.html", seconds=found.seconds)
+    result = GainResult.parse(found.results[stages[-1].title])
+    path = write_report(project, project.path / "report.html", result=result, seconds=found.seconds)
     yield Finished(
         TOTAL,
         "completed",
         {
             "report": str(path),
-            "sentence": found.results[stages[-1].title]["sentence"],
+            "sentence": result.sentence,
             "seconds": found.seconds,
             "project": str(project.path),
             "stages": found.results,
@@ -96,7 +98,7 @@ def demo(project: Project, control: Control, settings: DemoSettings | None = Non
 
 
 def _stages(project: Project, control: Control, settings: DemoSettings) -> list[Stage]:
-    """All stages; a verb is imported when its turn comes."""
+    """Return all stages; a command is imported when its stage starts."""
     seed = settings.seed
     recipe = Recipe(
         gan=Pix2PixConfig(generator_channels=2 * settings.channels, discriminator_channels=2 * settings.channels),
@@ -107,7 +109,7 @@ def _stages(project: Project, control: Control, settings: DemoSettings) -> list[
     )
     compared = SegmentSettings(
         segmenter=UNetConfig(channels=settings.channels, tile=max(64, settings.size), learning_rate=3e-3),
-        arms=("real", "curated"),
+        arms=("raw", "curated"),
         steps=settings.segment_steps,
         seed=seed,
     )
@@ -134,7 +136,7 @@ def _stages(project: Project, control: Control, settings: DemoSettings) -> list[
         yield from verb(project, ExportSettings(formats=("ome-tiff", "cellpose")), control)
 
     def segment() -> Iterator[Event]:
-        from napari_organoid_synth.core.gain.segment import segment as verb
+        from napari_organoid_synth.core.gain.gain import segment as verb
 
         job = _begin(project, "segment")
         yield from job.record(verb(project, compared, control, folder=job.path))
@@ -151,14 +153,14 @@ def _stages(project: Project, control: Control, settings: DemoSettings) -> list[
 
 
 def _begin(project: Project, verb: str) -> JobFolder:
-    """A job folder, so that curves and events of the stage can be looked at afterwards."""
+    """Begin a job folder, so that curves and events of the stage can be seen afterwards."""
     job = project.job(verb)
     job.begin(verb, ["demo"])
     return job
 
 
 def _simulate(project: Project, settings: DemoSettings) -> Iterator[Event]:
-    """Write simulated pairs into the project, find them again as any images, and put some aside for the test."""
+    """Write simulated pairs into the project, find them like any images, and choose some for testing."""
     from napari_organoid_synth.core.pairs.loading import check_pairs, find_pairs, split_table
     from napari_organoid_synth.core.pairs.ome_tiff import write_pair
     from napari_organoid_synth.core.simulators.simulate import SIMULATORS

@@ -1,4 +1,4 @@
-"""Where networks compute and how: device, threads, random numbers, memory.
+"""Device, threads, random numbers and memory of the networks.
 
 One process, one device. The lightning-fabric package comes with training on several GPUs; until then it would only add
 six seconds to the start of every job.
@@ -7,19 +7,19 @@ six seconds to the start of every job.
 from __future__ import annotations
 
 import hashlib
-import os
 import sys
 
 import psutil
 import torch
 
+from napari_organoid_synth.core.computer import threads_for
 from napari_organoid_synth.core.errors import UserError
 
 GIB = 1024**3
 
 
 def pick_device(name: str = "auto") -> torch.device:
-    """The device of that name; ``"auto"`` takes CUDA, then MPS, then the processor.
+    """Return the device of a name; ``"auto"`` takes CUDA, then MPS, then the processor.
 
     Raises
     ------
@@ -38,44 +38,40 @@ def pick_device(name: str = "auto") -> torch.device:
     return torch.device(name)
 
 
-def device_words(device: torch.device) -> str:
-    """A device in words: ``"NVIDIA H100"``, ``"processor, 2 threads"``."""
+def describe_device(device: torch.device) -> str:
+    """Describe a device: ``"NVIDIA H100"``, ``"processor, 2 threads"``."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return "Apple GPU" if device.type == "mps" else f"processor, {torch.get_num_threads()} threads"
-
-
-def cores() -> int:
-    """Physical cores that this process may use."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(psutil.cpu_count(logical=False) or allowed, allowed)
+    if device.type == "mps":
+        return "Apple GPU"
+    threads = torch.get_num_threads()
+    return f"processor, {threads} thread{'s' * (threads != 1)}"
 
 
 def use_threads(number: int = 0) -> None:
-    """Compute with that many processor threads; 0 takes as many as ``OMP_NUM_THREADS`` allows, else every core."""
-    told = os.environ.get("OMP_NUM_THREADS", "")
-    torch.set_num_threads(number or (max(1, int(told)) if told.isdigit() else cores()))
+    """Compute with this number of processor threads; 0 takes ``OMP_NUM_THREADS``, else every core."""
+    torch.set_num_threads(threads_for(number))
 
 
 def seed_of(*parts: int | str) -> int:
-    """A 63-bit number that differs whenever any part differs: the one source of all random streams."""
+    """Return a 63-bit number that differs whenever any part differs: the one source of all random streams."""
     return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:8], "big") >> 1
 
 
 def random_stream(device: torch.device, *parts: int | str) -> torch.Generator:
-    """A generator of random numbers on a device that depends on ``parts`` alone, usually (seed, step)."""
+    """Return a random number generator on a device that depends on ``parts`` alone, usually (seed, step)."""
     return torch.Generator(device).manual_seed(seed_of(*parts))
 
 
 def bf16_runs(device: torch.device) -> bool:
-    """Whether bf16 may be faster than float32 here: supported by hardware, so worth timing."""
+    """Whether bf16 may be faster than float32 here: the hardware supports it, so it is worth timing."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return device.type == "cpu" and torch.backends.cpu.get_cpu_capability() == "AVX512"
 
 
 def synchronize(device: torch.device) -> None:
-    """Wait until the device has done its work (only to take a time)."""
+    """Wait until the device has finished its work (needed only to measure time)."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":
@@ -83,14 +79,14 @@ def synchronize(device: torch.device) -> None:
 
 
 def free_bytes(device: torch.device) -> int:
-    """Memory that is free now, bytes."""
+    """Return the memory that is free now, bytes."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     return int(psutil.virtual_memory().available)
 
 
 def peak_bytes(device: torch.device) -> int:
-    """Most memory that this process has held so far, bytes; on the graphics card if it computes there."""
+    """Return the peak memory of this process, bytes; on the graphics card if it computes there."""
     if device.type == "cuda":
         return int(torch.cuda.max_memory_reserved(device))
     if sys.platform == "win32":
@@ -101,5 +97,5 @@ def peak_bytes(device: torch.device) -> int:
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether torch could not get the memory it asked for, on any device."""
+    """Whether an error says that memory is full, on any device."""
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

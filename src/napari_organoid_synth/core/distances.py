@@ -12,7 +12,7 @@ NEIGHBOURS = 5
 
 
 def frechet_distance(x: Features, y: Features) -> float:
-    r"""Fréchet distance of the Gaussians fitted to two sets (Heusel 2017), exact also for few vectors.
+    r"""Compute the Fréchet distance of the Gaussians fitted to two sets (Heusel 2017), exact also for few vectors.
 
     .. math:: \|μ_x - μ_y\|^2 + \mathrm{Tr}(Σ_x + Σ_y) - 2\,\mathrm{Tr}(Σ_x Σ_y)^{1/2}
 
@@ -37,13 +37,13 @@ def frechet_distance(x: Features, y: Features) -> float:
 
 
 def cubic_kernel(x: Features, y: Features) -> NDArray[np.float64]:
-    """(x·y / D + 1)³ of every pair of rows, (N, M)."""
+    """Compute (x·y / D + 1)³ of every pair of rows, (N, M)."""
     kernel: NDArray[np.float64] = (x.astype(np.float64) @ y.T.astype(np.float64) / x.shape[1] + 1) ** 3
     return kernel
 
 
 def discrepancy(within_x: Features, within_y: Features, between: Features) -> float:
-    """Squared maximum mean discrepancy, unbiased (Gretton 2012, JMLR 13, eq. 3), from kernel matrices.
+    """Compute the unbiased squared maximum mean discrepancy (Gretton 2012, JMLR 13, eq. 3) from kernel matrices.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def discrepancy(within_x: Features, within_y: Features, between: Features) -> fl
 
 
 def kernel_distance(x: Features, y: Features) -> float:
-    """Squared maximum mean discrepancy with the kernel (x·y / D + 1)³: 0 for samples of the same distribution.
+    """Compute the kernel distance between two sets: the discrepancy with the kernel (x·y / D + 1)³.
 
     Of Inception features this is the Kernel Inception Distance (Bińkowski 2018, arXiv 1801.01401), of all vectors at
     once instead of many subsets of 1000.
@@ -76,7 +76,7 @@ def kernel_distance(x: Features, y: Features) -> float:
 def subset_discrepancy(
     within_x: Features, within_y: Features, between: Features, *, subsets: int = 100, size: int = 1000, seed: int = 0
 ) -> tuple[float, float]:
-    """Mean and standard deviation of `discrepancy` over random subsets, the published form of KID.
+    """Compute mean and standard deviation of `discrepancy` over random subsets, the published form of KID.
 
     Parameters
     ----------
@@ -96,20 +96,20 @@ def subset_discrepancy(
 
 
 def euclidean(x: Features, y: Features) -> NDArray[np.float64]:
-    """Distance of every pair of rows, (N, M); equal rows have exactly 0."""
+    """Compute the distance of every pair of rows, (N, M); of equal rows exactly 0."""
     from scipy.spatial.distance import cdist
 
     return np.asarray(cdist(x, y))
 
 
 def radii(within: Features, neighbours: int = NEIGHBOURS) -> NDArray[np.float64]:
-    """Distance of each vector to its k-th nearest other, (N,), from distances (N, N); k is N - 1 at most."""
+    """Return the distance of each vector to its k-th nearest other, (N,), from distances (N, N); k at most N - 1."""
     k = min(neighbours, len(within) - 1)
     return np.asarray(np.partition(within, k, axis=1)[:, k])
 
 
 def overlap(real: Features, fake: Features, between: Features, neighbours: int = NEIGHBOURS) -> dict[str, float]:
-    r"""Precision, recall (Kynkäänniemi 2019, arXiv 1904.06991), density and coverage (Naeem 2020, arXiv 2002.09797).
+    r"""Compute precision, recall (Kynkäänniemi 2019, 1904.06991), density, coverage (Naeem 2020, arXiv 2002.09797).
 
     A set fills the balls around its vectors that reach to their k-th neighbours. Precision: share of fakes inside the
     real balls. Recall: share of reals inside the fake balls. Density: real balls that hold a fake, over k. Coverage:
@@ -132,7 +132,7 @@ def overlap(real: Features, fake: Features, between: Features, neighbours: int =
 
 
 def neighbour_accuracy(real: Features, fake: Features, between: Features) -> float:
-    """Leave-one-out accuracy of guessing real or fake from the nearest neighbour (Lopez-Paz 2017, arXiv 1610.06545).
+    """Compute the leave-one-out accuracy of a nearest-neighbour test (C2ST; Lopez-Paz 2017, arXiv 1610.06545).
 
     The mean of the accuracies on reals and on fakes, so that sets of unequal size have 0.5 too when nothing tells them
     apart; 1: separable; 0: every fake lies on a real one. A tie of both kinds counts half.

@@ -1,4 +1,4 @@
-"""The one error that people see: what was found, what was expected, what to do."""
+"""The error that people see: what was found, what was expected, what to do."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
 class UserError(ValueError):
-    """Something that the person at the screen can mend.
+    """A problem that the user can solve.
 
     Parameters
     ----------
     found : str
-        What is wrong, with file, shape and number: ``"cell_03.tif holds 0 bytes."``
+        What is wrong, with file, shape and number: ``"cell_03.tif is empty (0 bytes)."``
     expected : str
         What would have been right: ``"Expected a TIFF with at least one page."``
     todo : str
-        The next thing to do: ``"Copy the file again from the microscope."``
+        What to do next: ``"Copy the file again from the microscope."``
     """
 
     def __init__(self, found: str, expected: str = "", todo: str = "") -> None:
@@ -27,17 +27,17 @@ class UserError(ValueError):
 
 
 class DiskFull(UserError, OSError):
-    """There is no room for what was to be written at ``path``; still an `OSError`, for those who expect one."""
+    """There is no space to write ``path``; also an `OSError`, for callers that expect one."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(
             f"The disk with {path.parent} is full.",
-            "Nothing was half-written; what was saved before is whole.",
-            "Free some space, try again.",
+            "No file is incomplete; everything saved before is intact.",
+            "Free some space, then try again.",
         )
         self.errno = errno.ENOSPC
 
 
 def is_disk_full(error: OSError) -> bool:
-    """Whether the system had no room left, on the disk or in the person's quota."""
+    """Return whether no space was left, on the disk or in the quota of the user."""
     return error.errno in _FULL

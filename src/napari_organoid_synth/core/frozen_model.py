@@ -1,4 +1,4 @@
-"""Frozen, checked models, and settings, which are such models that a person may override one by one."""
+"""Frozen, validated models; settings are models whose fields a person may override."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from napari_organoid_synth.core.errors import UserError
 
 
 class FrozenModel(BaseModel):
-    """Base of everything that is written to a file: immutable, unknown keys refused, defaults checked too."""
+    """Base of everything that is written to a file: immutable, without unknown keys, with validated defaults."""
 
     # pydantic before 2.10 keeps all names that begin with "model_" for itself
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, protected_namespaces=())
@@ -27,7 +27,7 @@ class FrozenModel(BaseModel):
                 yield name, value
 
     def replace(self, **changes: Any) -> Self:
-        """A checked copy with some fields changed."""
+        """Return a validated copy with some fields changed."""
         return self.parse({**self.model_dump(), **changes})
 
     @classmethod
@@ -37,7 +37,7 @@ class FrozenModel(BaseModel):
         Raises
         ------
         UserError
-            If a key is unknown or a value out of bounds; the sentence names the key, the value and the bounds.
+            If a key is unknown or a value out of bounds; the message names key, value and bounds.
         """
         try:
             return cls.model_validate(values)
@@ -55,26 +55,28 @@ class FrozenModel(BaseModel):
 
     @classmethod
     def from_file(cls, path: Path) -> Self:
-        """Read YAML (or JSON, which YAML contains)."""
+        """Read YAML, or JSON, which is also YAML."""
         try:
             values = _from_yaml(Path(path).read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else error
             raise UserError(f"Cannot read {path}: {why}.", "Expected a YAML file of settings.") from None
         if not isinstance(values, dict):
-            raise UserError(f"{path} holds {type(values).__name__}.", "Expected 'key: value' lines.")
+            raise UserError(
+                f"{path} contains a {type(values).__name__} instead of settings.", "Expected 'key: value' lines."
+            )
         try:
             return cls.parse(values)
         except UserError as error:
             raise UserError(f"{path}: {error.found}", error.expected, error.todo) from None
 
     def to_yaml(self) -> str:
-        """All values, defaults included, as YAML in the order of the fields."""
+        """Return all values, including defaults, as YAML in the order of the fields."""
         text: str = yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
         return text
 
     def to_file(self, path: Path) -> None:
-        """Write YAML; beside, then renamed."""
+        """Write YAML atomically."""
         write_text(Path(path), self.to_yaml())
 
     @property
@@ -85,10 +87,10 @@ class FrozenModel(BaseModel):
 
 
 class Settings(FrozenModel):
-    """Base of all settings; YAML, command line, forms and docs derive from them."""
+    """Base of all settings; YAML, command line, forms and documentation are derived from them."""
 
     def override(self, *assignments: str) -> Self:
-        """A checked copy with dotted overrides, each ``"train.steps=200"``; values are read as YAML."""
+        """Return a validated copy with dotted overrides, each like ``"train.steps=200"``; values are read as YAML."""
         values = self.model_dump()
         for assignment in assignments:
             key, equals, text = assignment.partition("=")
@@ -114,12 +116,12 @@ class Settings(FrozenModel):
 
 
 def _from_yaml(text: str) -> Any:
-    """The values in a text; plain data only, never objects.
+    """Parse YAML; plain data only, never objects.
 
     Raises
     ------
     ValueError
-        If it is no YAML; the message names the line.
+        If it is not YAML; the message names the line.
     """
     try:
         return yaml.safe_load(text)

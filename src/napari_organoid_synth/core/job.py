@@ -1,4 +1,4 @@
-"""Long work: the events that it yields, the control that it obeys, the folder in which both lie.
+"""Jobs: the events that long work yields, the control that it obeys, the folder that holds both.
 
 A long verb is a generator of events. Whoever runs it (command line, child process, test) loops over it. Between
 processes an event is a line of JSON in ``events.jsonl`` and a request is one word in the file ``control``: no port, no
@@ -26,21 +26,21 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened at a step of a job."""
+    """Base of all events: something happened at a step of a job."""
 
     step: int = 0
 
 
 @dataclass(frozen=True)
 class Started(Event):
-    """The job runs; ``info`` holds what is worth showing at once (total, device, precision, size)."""
+    """The job has started; ``info`` has what is worth showing at once (total, device, precision, size)."""
 
     info: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Progress(Event):
-    """How far it is; ``stats`` are means since the last report, ``seconds_left`` comes from measured speed."""
+    """Steps done so far; ``stats`` are means since the last report, ``seconds_left`` comes from measured speed."""
 
     total: int = 0
     stats: dict[str, float] = field(default_factory=dict)
@@ -51,7 +51,7 @@ class Progress(Event):
 
 @dataclass(frozen=True)
 class Saved(Event):
-    """A checkpoint is on disk, whole."""
+    """A whole checkpoint is on disk."""
 
     path: str = ""
 
@@ -72,7 +72,7 @@ class Added(Event):
 
 @dataclass(frozen=True)
 class Warned(Event):
-    """Something a person should know, in plain words."""
+    """A warning in plain words."""
 
     text: str = ""
 
@@ -84,7 +84,7 @@ class Heartbeat(Event):
 
 @dataclass(frozen=True)
 class Failed(Event):
-    """The job ended by an error: what was found, expected, to do, and the traceback for a report."""
+    """The job ended with an error: what was found, expected and what to do, and the traceback for a report."""
 
     found: str = ""
     expected: str = ""
@@ -94,7 +94,7 @@ class Failed(Event):
 
 @dataclass(frozen=True)
 class Finished(Event):
-    """The job ended by itself: ``reason`` is "completed" or "canceled", ``result`` what ``--json`` prints."""
+    """The job ended: ``reason`` is "completed" or "canceled", ``result`` is what ``--json`` prints."""
 
     reason: str = "completed"
     result: dict[str, Any] = field(default_factory=dict)
@@ -106,12 +106,12 @@ EVENTS: dict[str, type[Event]] = {
 
 
 def to_line(event: Event) -> str:
-    """An event as one line of JSON."""
+    """Write an event as one line of JSON."""
     return json.dumps({"event": type(event).__name__, "time": time.time(), **asdict(event)}) + "\n"
 
 
 def from_line(line: str) -> Event:
-    """The inverse of `to_line`; fields of a newer version are ignored."""
+    """Read an event from a line; fields of a newer version are ignored."""
     record = json.loads(line)
     cls = EVENTS[record.pop("event")]
     known = {key: value for key, value in record.items() if key in cls.__dataclass_fields__}
@@ -123,7 +123,7 @@ def from_line(line: str) -> Event:
 class Control:
     """Requests to a running job, honoured at a step boundary.
 
-    The job asks ``canceled`` once a step and yields ``from wait_while_paused(step)`` so that it can be paused.
+    The job reads ``canceled`` once a step and yields ``from wait_while_paused(step)`` so that it can be paused.
     """
 
     PAUSE_INTERVAL: ClassVar[float] = 0.1
@@ -140,7 +140,7 @@ class Control:
         self._set("pause")
 
     def resume(self) -> None:
-        """Ask a paused job to go on."""
+        """Ask a paused job to continue."""
         self._set("run")
 
     def cancel(self) -> None:
@@ -218,7 +218,7 @@ class JobFolder:
 
     @property
     def log_path(self) -> Path:
-        """Everything the process printed."""
+        """Output of the process."""
         return self.path / "log.txt"
 
     @property
@@ -227,7 +227,7 @@ class JobFolder:
         return FileControl(self.path / "control")
 
     def begin(self, verb: str, arguments: list[str], pid: int | None = None) -> None:
-        """Note which process works here and take back any earlier request."""
+        """Record which process works here and clear any earlier request."""
         self.path.mkdir(parents=True, exist_ok=True)
         pid = os.getpid() if pid is None else pid
         record = {
@@ -241,7 +241,7 @@ class JobFolder:
 
     @property
     def info(self) -> dict[str, Any]:
-        """What `begin` noted, or an empty dict."""
+        """Contents of ``job.json``; empty when it is missing or damaged."""
         try:
             record: dict[str, Any] = json.loads((self.path / "job.json").read_text())
         except (OSError, ValueError):

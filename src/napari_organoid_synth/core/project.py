@@ -1,4 +1,4 @@
-"""A project is a folder; this file knows where in it everything lies."""
+"""A project is a folder; this module defines where everything is in it."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ VERSION = 1
 class Project:
     """The folder that docks and command line share.
 
-    ``pairs.json`` (the table of real pairs), ``runs/<id>/`` (trainings), ``samples.sqlite`` and ``samples/`` (generated
-    pairs), ``scores.json`` (scores of sets) and ``features/`` (what these keep of the real tiles), ``map.npz``
-    (where tiles and pairs lie to each other), ``blind/`` (blind tests), ``exports/``, ``segment/<id>/``,
-    ``jobs/<id>/`` (other long verbs), ``bin/`` (what was deleted).
+    ``pairs.json`` (the table of real pairs), ``runs/<id>/`` (trainings), ``samples.sqlite`` and ``samples/`` (synthetic
+    pairs), ``scores.json`` (scores of sets) and ``features/`` (cached features of the real tiles), ``map.npz``
+    (positions of tiles and pairs on the map), ``blind/`` (blind tests), ``exports/``, ``segment/<id>/``,
+    ``jobs/<id>/`` (other long commands), ``bin/`` (deleted files).
 
     Parameters
     ----------
     path : Path or str
     make : bool
-        Whether a folder that is not there is made; to a verb that only reads, it is a mistyped name.
+        Whether a missing folder is made; for a command that only reads, it is a mistyped name.
 
     Raises
     ------
     UserError
-        If the folder is a file, cannot be written, was made by a newer version, or is missing and not to be made.
+        If the folder is a file, cannot be written, was made by a newer version, or is missing and shall not be made.
     """
 
     def __init__(self, path: Path | str, make: bool = True) -> None:
@@ -40,9 +40,9 @@ class Project:
         marker = self.path / MARKER
         if not make and not marker.exists():
             raise UserError(
-                f"{self.path} is no project." if self.path.exists() else f"There is no folder {self.path}.",
+                f"{self.path} is not a project." if self.path.exists() else f"There is no folder {self.path}.",
                 "Expected a project, made with 'organoid-synth pair' or in napari.",
-                "Look at the spelling.",
+                "Check the spelling.",
             )
         try:
             if not marker.exists():
@@ -52,7 +52,7 @@ class Project:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(
                 f"Cannot use {self.path} as a project: {error}.",
-                "Expected a folder that can be written.",
+                "Expected a writable folder.",
                 "Choose another folder.",
             ) from None
         if version > VERSION:
@@ -69,25 +69,25 @@ class Project:
 
     @property
     def samples_path(self) -> Path:
-        """The database of generated pairs."""
+        """The database of synthetic pairs."""
         return self.path / "samples.sqlite"
 
     @property
     def scores_path(self) -> Path:
-        """Scores of the generated pairs as sets."""
+        """Scores of the synthetic pairs as sets."""
         return self.path / "scores.json"
 
     @property
     def map_path(self) -> Path:
-        """Where real tiles and generated pairs lie to each other."""
+        """The map of real tiles and synthetic pairs."""
         return self.path / "map.npz"
 
     def runs(self) -> list[Path]:
-        """Folders of trainings, newest last."""
+        """Return the folders of trainings, newest last."""
         return sorted(path.parent for path in self.path.glob("runs/*/recipe.yaml"))
 
     def run_path(self, name: str = "") -> Path:
-        """Folder of one training; the newest when no name is given."""
+        """Return the folder of one training; the newest if no name is given."""
         runs = self.runs()
         if not runs:
             raise UserError(f"{self.path} has no trained run.", todo="Train a generator first.")
@@ -99,8 +99,9 @@ class Project:
         return path
 
     def job(self, verb: str) -> JobFolder:
-        """A new folder for one long verb, named by time: ``runs/`` for train, ``segment/`` for segment and gain, or
-        ``jobs/``.
+        """Make a folder for one long command, named by time.
+
+        It is below ``runs/`` for train, below ``segment/`` for segment and gain, else below ``jobs/``.
         """
         below = {"train": "runs", "segment": "segment", "gain": "segment"}.get(verb, "jobs")
         stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{verb}"
@@ -114,13 +115,13 @@ class Project:
         raise UserError(f"Cannot make a folder in {self.path / below}.")
 
     def jobs(self, verb: str | None = None) -> list[JobFolder]:
-        """Folders of all long verbs, oldest first; of one verb when given."""
-        found = [JobFolder(path.parent) for path in self.path.glob("*/*/job.json")]
+        """Return the folders of all long commands, oldest first; only those of ``verb`` if given."""
+        jobs = [JobFolder(path.parent) for path in self.path.glob("*/*/job.json")]
         if verb is not None:
-            found = [job for job in found if job.info.get("verb") == verb]
-        return sorted(found, key=lambda job: float(job.info.get("started", 0)))
+            jobs = [job for job in jobs if job.info.get("verb") == verb]
+        return sorted(jobs, key=lambda job: float(job.info.get("started", 0)))
 
 
 def file_stem(name: str) -> str:
-    """A name that every file system takes, unique names stay unique enough to read."""
+    """Return a name that every file system accepts and people can still read."""
     return re.sub(r"[^\w.-]+", "_", name, flags=re.UNICODE).strip("._") or "sample"

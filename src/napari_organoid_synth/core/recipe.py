@@ -1,4 +1,4 @@
-"""The recipe of a training: what is drawn, tiles, codec, generator, length."""
+"""The recipe of a training: generator, what it draws, tiles, codec, length."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from napari_organoid_synth.core.pairs.settings import TileSettings
 
 
 class TrainSettings(Settings):
-    """How long and on what."""
+    """Length, batch, precision and device of a training."""
 
     steps: int = Field(4000, ge=1, description="Optimiser steps.")
     batch: int = Field(4, ge=1, le=256, description="Tiles per step.")
@@ -29,7 +29,7 @@ class TrainSettings(Settings):
     preview_every: int = Field(100, ge=1, description="Steps between live samples.")
     previews: int = Field(4, ge=1, le=16, description="Pairs in a live sample.")
     checkpoint_every: int = Field(500, ge=1, description="Steps between checkpoints.")
-    keep: int = Field(2, ge=1, description="Newest checkpoints that are kept; the best one is kept besides.")
+    keep: int = Field(2, ge=1, description="Newest checkpoints that are kept; the best one is always kept, too.")
     stop_after: int = Field(
         0, ge=0, le=1000, description="Checkpoints without improvement after which the training ends; 0: never."
     )
@@ -39,7 +39,7 @@ class StartSettings(Settings):
     """Weights to start from instead of random ones (transfer learning)."""
 
     run: str = Field("", description="A run of this project, the folder of any run, or a .synth file; empty: none.")
-    checkpoint: Which = Field("newest", pattern=WHICH, description="Of that run: newest, best, or a step.")
+    checkpoint: Which = Field("newest", pattern=WHICH, description="Checkpoint of that run: newest, best, or a step.")
     freeze: int = Field(
         0, ge=0, le=20, description="Layers of the discriminator, from its input on, that stay as they were there."
     )

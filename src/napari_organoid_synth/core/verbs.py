@@ -48,7 +48,7 @@ VERBS = {
     "map": Verb("map.settings:MapSettings", "map.build:map"),
     "fill": Verb("synthesis.settings:FillSettings", "synthesis.fill_gaps:fill"),
     "export": Verb("export.settings:ExportSettings", "export.export:export", all_or_nothing=True),
-    "segment": Verb("gain.settings:SegmentSettings", "gain.segment:segment"),
+    "segment": Verb("gain.settings:SegmentSettings", "gain.gain:segment"),
     "gain": Verb("gain.settings:GainSettings", "gain.gain:gain"),
     "predict": Verb("segmentation.settings:PredictSettings", "segmentation.predict:predict"),
     "annotate": Verb("segmentation.settings:AnnotateSettings", "segmentation.annotate:annotate"),
@@ -60,7 +60,7 @@ SHORT_VERBS = {
     "curate": Verb("samples.settings:CurateSettings"),
     "simulate": Verb("simulators.settings:SimulateSettings"),
     "share": Verb("runs.settings:ShareSettings"),
-    "adopt": Verb("runs.settings:AdoptSettings"),
+    "import-model": Verb("runs.settings:ImportModelSettings"),
     "report": Verb("report.settings:ReportSettings", all_or_nothing=True),
 }
 """Short commands; each of their settings is also an option of the command line."""

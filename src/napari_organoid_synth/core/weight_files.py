@@ -1,4 +1,4 @@
-"""Weights that other programs have saved."""
+"""Read weights that other programs have saved."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from napari_organoid_synth.core.errors import UserError
 
 
 def read_weights(file: str | Path, expected: str, todo: str) -> dict[str, Tensor]:
-    """The state dict in a .safetensors, .pth or .pt file; never runs code from it.
+    """Read the state dict in a .safetensors, .pth or .pt file; never runs code from it.
 
     Parameters
     ----------
     file : str or Path
         With ``~`` for the home folder.
     expected, todo : str
-        What the sentence about an unusable file ends with.
+        End of the message about an unusable file.
 
     Raises
     ------
     UserError
-        If there is no such file, or it holds anything but tensors.
+        If there is no such file, or it contains anything but tensors.
     """
     path = Path(file).expanduser()
     try:

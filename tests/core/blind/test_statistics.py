@@ -10,10 +10,12 @@ import pytest
 from scipy import stats
 from sklearn.metrics import cohen_kappa_score
 
+from napari_organoid_synth.core.blind.sentences import sentences, small
 from napari_organoid_synth.core.blind.statistics import (
     NOISE,
     SIGNAL,
     Judged,
+    MedianTimes,
     Rate,
     Way,
     cohen_kappa,
@@ -21,9 +23,7 @@ from napari_organoid_synth.core.blind.statistics import (
     fleiss_kappa,
     percent,
     sensitivity,
-    small,
     summarise,
-    words,
 )
 
 FLEISS = [  # 10 subjects, 14 raters, 5 categories: kappa 0.210
@@ -62,7 +62,7 @@ def test_error_rates_by_kind_and_the_exact_test() -> None:
     assert found.first == Rate(3, 20)
     assert found.second == Rate(6, 20)
     assert found.p_learning == pytest.approx(stats.fisher_exact([[3, 17], [6, 14]])[1])
-    assert found.as_dict()["fooled"] == {
+    assert found.model_dump()["fooled"] == {
         "count": 6, "total": 20, "share": 0.3, "low": Rate(6, 20).interval[0], "high": Rate(6, 20).interval[1]
     }  # fmt: skip
 
@@ -84,7 +84,7 @@ def test_in_pairs_sensitivity_is_divided_by_the_root_of_two() -> None:
     assert found.doubted is None
     assert found.fooled == found.wrong
     assert found.p_kind is None
-    assert found.seconds.keys() == {"right", "wrong"}
+    assert (found.seconds.real, found.seconds.synthetic) == (None, None)
 
 
 def test_what_a_number_of_answers_can_show() -> None:
@@ -100,7 +100,7 @@ def test_hesitation_by_right_and_wrong_and_by_kind() -> None:
     said = [Judged("real", "real", 1.0), Judged("synthetic", "synthetic", 2.0)]
     said += [Judged("real", "synthetic", 3.0), Judged("synthetic", "real", 4.0), Judged("synthetic", "real", 0.19)]
     found = summarise(said[:4], "one by one")
-    assert found.seconds == {"right": 1.5, "wrong": 3.5, "real": 2.0, "synthetic": 3.0}
+    assert found.seconds == MedianTimes(right=1.5, wrong=3.5, real=2.0, synthetic=3.0)
     assert found.p_hesitation == pytest.approx(1 / 3)  # 1, 2 before 3, 4: two of the six ways to divide them
     assert found.p_kind == pytest.approx(2 / 3)
     assert (found.fast, summarise(said, "one by one").fast) == (0, 1)
@@ -125,7 +125,7 @@ def test_fleiss_is_that_of_the_published_example() -> None:
 
 def test_the_headline_says_what_to_take_home() -> None:
     def headline(hits: int, signals: int, alarms: int, noises: int) -> str:
-        return words(summarise(answers(hits, signals, alarms, noises), "one by one"))[0]
+        return sentences(summarise(answers(hits, signals, alarms, noises), "one by one"))[0]
 
     apart = "synthetic pairs can be told apart."
     assert headline(17, 20, 6, 20) == f"You recognised 31 of 40 (78 %, 62 to 88 %): {apart}"
@@ -135,12 +135,12 @@ def test_the_headline_says_what_to_take_home() -> None:
     assert headline(2, 20, 18, 20).endswith("can be told apart, but were taken for each other.")
     assert headline(2, 2, 0, 2).endswith("4 answers are too few to tell from guessing.")
     assert headline(1, 1, 0, 0).endswith("1 answer is too few to tell from guessing.")
-    assert words(summarise([], "one by one")) == ["Nothing was answered yet."]
+    assert sentences(summarise([], "one by one")) == ["Nothing has been answered yet."]
 
 
 @pytest.mark.parametrize("way", get_args(Way))
 def test_every_sentence_stands_alone(way: Way) -> None:
-    lines = words(summarise(answers(17, 20, 6, 20, way), way), "Anna")
+    lines = sentences(summarise(answers(17, 20, 6, 20, way), way), "Anna")
     assert lines[0].startswith("Anna recognised 31 of 40")
     assert all(line.endswith(".") and "nan" not in line for line in lines)
     assert ("Real taken for synthetic: 3 of 20" in " ".join(lines)) == (way == "one by one")

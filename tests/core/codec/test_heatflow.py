@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from subprocess import run
 
@@ -80,12 +81,12 @@ def test_round_trip_of_150_touching_cells():
         assert ap90(labels, decode(encode(labels))) >= 0.99
 
 
-def test_round_trip_of_real_nuclei(shared_data: Path):
+@pytest.mark.parametrize("name", ["miniature/nuclei", "nuclei_dsb2018"])
+def test_round_trip_of_nuclei(image_set: Callable[[str], Path], name: str):
     from imageio.v3 import imread
 
-    files = sorted((shared_data / "nuclei_dsb2018" / "masks").glob("*.png"))
-    if not files:
-        pytest.skip("no nuclei among the real images")
+    files = sorted((image_set(name) / "masks").glob("*.png"))
+    assert len(files) >= 12
     scores = []
     for file in files:
         labels = imread(file).astype(np.int32)

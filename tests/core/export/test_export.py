@@ -264,7 +264,7 @@ def test_a_full_disk_leaves_nothing(project: Project, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(layouts, "write_bytes", write)
     monkeypatch.setattr("napari_organoid_synth.core.pairs.ome_tiff.write_bytes", write)
-    with pytest.raises(UserError, match=r"is full.*Nothing was half-written"):
+    with pytest.raises(UserError, match=r"is full.*No file is incomplete"):
         run(project, formats=(format,))
     assert len(written) == 3
     assert [path.name for path in project.path.parent.iterdir()] == ["my organoids"]

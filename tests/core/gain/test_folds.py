@@ -202,8 +202,10 @@ def rows(*names, folder="images", **more):
 def test_groups_from_names(names, groups):
     found = find_groups(rows(*names))
     assert [found.groups[name] for name in names] == groups
-    assert found.joined == (len(set(groups)) < len(names))
-    assert found.words.startswith(f"{len(set(groups))} groups of 3" if found.joined else "3 images, each by itself")
+    assert found.has_groups == (len(set(groups)) < len(names))
+    assert found.description.startswith(
+        f"{len(set(groups))} groups of 3" if found.has_groups else "3 images, each by itself"
+    )
 
 
 def test_groups_of_the_table_the_folder_and_a_pattern():
@@ -218,9 +220,9 @@ def test_groups_of_the_table_the_folder_and_a_pattern():
 
 def test_one_volume_is_said_and_a_bad_pattern_refused():
     found = find_groups(rows("vnc_z00", "vnc_z01", "vnc_z02"))
-    assert not found.joined
+    assert not found.has_groups
     assert "'vnc'" in found.warning
-    with pytest.raises(UserError, match="no regular expression"):
+    with pytest.raises(UserError, match="not a regular expression"):
         find_groups(rows("a"), "(")
     with pytest.raises(UserError, match="does not match 'b'"):
         find_groups(rows("a", "b"), "a")
@@ -228,23 +230,26 @@ def test_one_volume_is_said_and_a_bad_pattern_refused():
 
 def test_one_volume_is_tested_in_blocks_of_neighbours():
     found = find_groups(rows(*(f"vol_z{number}" for number in (*range(8, 13), 7, 6))))  # 10 comes after 9
-    assert found.row == tuple(f"vol_z{number}" for number in range(6, 13))
-    folds = make_folds(found.groups, "grouped", 3, seed=4, row=found.row)
+    assert found.series == tuple(f"vol_z{number}" for number in range(6, 13))
+    folds = make_folds(found.groups, "grouped", 3, seed=4, series=found.series)
     tested = [sorted(int(name.removeprefix("vol_z")) for name in fold.test) for fold in folds]
     assert tested == [[6, 7, 8], [9, 10], [11, 12]]
-    assert all(set(fold.train) == set(found.row) - set(fold.test) for fold in folds)
-    assert len(make_folds(found.groups, "grouped", row=found.row)) == 5
+    assert all(set(fold.train) == set(found.series) - set(fold.test) for fold in folds)
+    assert len(make_folds(found.groups, "grouped", series=found.series)) == 5
     with pytest.raises(UserError, match="7 images for 8 folds"):
-        make_folds(found.groups, "grouped", 8, row=found.row)
-    ends = {make_folds(found.groups, "hold-out", test_share=0.3, seed=seed, row=found.row)[0].test for seed in range(9)}
+        make_folds(found.groups, "grouped", 8, series=found.series)
+    ends = {
+        make_folds(found.groups, "hold-out", test_share=0.3, seed=seed, series=found.series)[0].test
+        for seed in range(9)
+    }
     assert ends == {("vol_z6", "vol_z7"), ("vol_z11", "vol_z12")}
-    assert not find_groups(rows("a", "b", "c")).row
+    assert not find_groups(rows("a", "b", "c")).series
 
 
 @pytest.mark.parametrize("stem", ["section_", "z", "Slice-", "frame "])
 def test_slices_that_are_only_numbered_are_said_to_be_of_one_volume(stem):
     found = find_groups(rows(*(f"{stem}{number:02d}" for number in range(14))))
-    assert not found.joined
+    assert not found.has_groups
     assert "All 14 images seem to belong together" in found.warning
     assert not find_groups(rows("cell1", "cell2", "c3", "c4")).warning
 

@@ -8,23 +8,31 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
 
+from napari_organoid_synth.core import computer
+from napari_organoid_synth.core.computer import on_graphics_card
+from napari_organoid_synth.core.device import pick_device
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.gain import tasks as gain_tasks
+from napari_organoid_synth.core.gain import cost_estimate
+from napari_organoid_synth.core.gain import work as gain_work
 from napari_organoid_synth.core.gain import workers as gain_workers
+from napari_organoid_synth.core.gain.cost_estimate import workers_at_once
 from napari_organoid_synth.core.gain.gain import gain
 from napari_organoid_synth.core.gain.leakage import Leak, refuse_leaks
 from napari_organoid_synth.core.gain.plan import make_plan
-from napari_organoid_synth.core.gain.progress import RESULTS
+from napari_organoid_synth.core.gain.results import GainResult, PairsRecord
+from napari_organoid_synth.core.gain.sentences import gain_text
 from napari_organoid_synth.core.gain.settings import GainSettings
-from napari_organoid_synth.core.gain.storage import find_gain, pick_recipes
-from napari_organoid_synth.core.gain.table import gain_text
-from napari_organoid_synth.core.gain.tasks import image_scores, read_result, run_task, task_folder
+from napari_organoid_synth.core.gain.storage import find_gain, pick_recipes, read_result
+from napari_organoid_synth.core.gain.tasks import ArmTask, PairsTask, Task, read_pairs, read_record, task_folder
+from napari_organoid_synth.core.gain.work import Outcome, run_task
 from napari_organoid_synth.core.gain.workers import open_workers
 from napari_organoid_synth.core.job import Added, Control, Finished, Progress, Started, Warned
 from napari_organoid_synth.core.pairs.loading import add_pair, load_pairs
@@ -85,6 +93,11 @@ def run(project, settings=SETTINGS, control=None, folder=None, **more):
     return list(gain(project, settings, control or Control(), folder, **more))
 
 
+def result_of(events) -> GainResult:
+    assert isinstance(events[-1], Finished)
+    return GainResult.parse(events[-1].result)
+
+
 def plan_of(project, settings):
     return make_plan(project, settings, pick_recipes(project, settings))
 
@@ -98,36 +111,38 @@ def test_all_arms_take_the_same_steps_and_are_paired(project, tmp_path):
     assert isinstance(events[0], Started)
     assert (events[0].info["folds"], events[0].info["total"]) == (2, 2 * (2 + 7))
     assert events[0].info["groups"] == "4 images, each by itself"
-    result = events[-1].result
-    assert events[-1] == Finished(18, "completed", result)
+    result = result_of(events)
+    assert (events[-1].step, events[-1].reason) == (18, "completed")
     assert not [event for event in events if isinstance(event, Warned)]
-    assert list(result["arms"]) == list(ARMS)
+    assert list(result.arms) == list(ARMS)
     assert len([event for event in events if isinstance(event, Added)]) == 18
     progress = [event for event in events if isinstance(event, Progress)]
     assert progress[-1].step == progress[-1].total == 18
-    assert {row["steps"] for row in result["table"]} == {3}
-    assert [row["synthetic"] for row in result["table"]] == [0, 0, 0, 4, 2, 4, 4]
-    assert result["table"][4]["curation"] == "automatic"
+    assert progress[-1].stats == dict.fromkeys(ARMS, 1.0)
+    assert {row.steps for row in result.table} == {3}
+    assert [row.synthetic for row in result.table] == [0, 0, 0, 4, 2, 4, 4]
+    assert result.table[4].curation == "automatic"
     names = sorted(f"disc{seed}" for seed in range(4))
-    assert result["test"] == result["train"] == names
-    for row, (name, arm) in zip(result["table"], result["arms"].items(), strict=True):
-        assert row["arm"] == name
-        assert list(arm["per_image"]) == names
-        assert arm["dice"] == pytest.approx(np.mean([one["dice"] for one in arm["per_image"].values()]))
-        assert row["scores"]["dice"]["mean"] == pytest.approx(arm["dice"])
-        assert arm["f"] == pytest.approx(arm["dice"])
+    assert list(result.test) == list(result.train) == names
+    for row, (name, arm) in zip(result.table, result.arms.items(), strict=True):
+        assert row.arm == name
+        assert list(arm.per_image) == names
+        assert arm.dice == pytest.approx(np.mean([one["dice"] for one in arm.per_image.values()]))
+        assert row.scores["dice"].mean == pytest.approx(arm.dice)
+        assert arm.scores["f"] == pytest.approx(arm.dice)
+        assert list(arm.per_class) == ["object"]
         if name != "raw":
-            raw = result["arms"]["raw"]["per_image"]
-            change = [arm["per_image"][one]["dice"] - raw[one]["dice"] for one in names]
-            assert row["gain"]["dice"]["mean"] == pytest.approx(np.mean(change))
-    assert "Automatically curated synthetic pairs" in result["sentence"]
-    assert "6 comparisons with the real pairs alone were made" in result["sentence"]
+            raw = result.arms["raw"].per_image
+            change = [arm.per_image[one]["dice"] - raw[one]["dice"] for one in names]
+            assert row.gain["dice"].mean == pytest.approx(np.mean(change))
+    assert "Automatically curated synthetic pairs" in result.sentence
+    assert "6 comparisons with the real pairs alone were made" in result.sentence
     for arm in ARMS:
         assert {path.name for path in (tmp_path / "out" / "predictions" / arm).glob("*_errors.png")} == {
             f"{name}_errors.png" for name in names
         }
-    on_disk = json.loads((tmp_path / "out" / RESULTS).read_text())
-    assert on_disk == {key: value for key, value in result.items() if key != "folder"}
+    assert read_result(tmp_path / "out") == result
+    assert "folder" not in json.loads((tmp_path / "out" / "results.json").read_text())
 
 
 def test_hard_images_are_counted_among_those_of_each_fold(project, tmp_path):
@@ -146,21 +161,21 @@ def test_a_segmenter_that_learned_nothing_is_no_evidence_about_pairs(project, tm
         pytest.skip("Cellpose 4 does not begin from nothing")
     settings = SETTINGS.replace(arms=("raw", "classical-tissue"), segmenter=CellposeConfig(tile=64), steps=2)
     events = run(project, settings, folder=tmp_path / "out")
-    result = events[-1].result
-    assert [arm["dice"] for arm in result["arms"].values()] == [0.0, 0.0]
-    said = [event.text for event in events if isinstance(event, Warned)]
-    assert said == result["warnings"]
-    assert [words.split(":")[0] for words in said] == ["Real pairs", "Classical augmentation (tissue)"]
-    assert all("marked nothing right in any test image" in words for words in said)
-    assert gain_text(result).splitlines()[-4:-2] == [f"! {words}" for words in said]
+    result = result_of(events)
+    assert [arm.dice for arm in result.arms.values()] == [0.0, 0.0]
+    warnings = [event.text for event in events if isinstance(event, Warned)]
+    assert warnings == list(result.warnings)
+    assert [text.split(":")[0] for text in warnings] == ["Real pairs", "Classical augmentation (tissue)"]
+    assert all("It failed to train; this says nothing about the pairs." in text for text in warnings)
+    assert gain_text(result).splitlines()[-4:-2] == [f"! {text}" for text in warnings]
 
 
-def test_what_a_training_warns_of_is_said_once(project, tmp_path):
+def test_a_warning_of_several_trainings_is_given_once(project, tmp_path):
     segmenter = MultiscaleAdversarialConfig(width=4, side=64, hard="nowhere")
     events = run(project, SETTINGS.replace(arms=("raw",), segmenter=segmenter), folder=tmp_path / "out")
     words = "None of 2 training images is hard by 'nowhere': all are drawn equally often."
     assert [event.text for event in events if isinstance(event, Warned)].count(words) == 1
-    assert events[-1].result["warnings"].count(words) == 1
+    assert result_of(events).warnings.count(words) == 1
 
 
 def test_subsets_ratios_and_repeats_make_the_grid(project):
@@ -171,10 +186,11 @@ def test_subsets_ratios_and_repeats_make_the_grid(project):
     assert kinds.count("arm") == 2 * 2 * 2 * (1 + 2 + 2)
     assert len({task.key for task in tasks}) == len({task.title for task in tasks}) == len(tasks)
     for task in tasks:
-        if task.kind == "arm" and task.needs:
-            (source,) = (other for other in tasks if other.key == task.needs[0])
-            assert source.plan["train"] == task.plan["train"]
-            assert set(source.plan["held"]) >= set(task.plan["test"])
+        if isinstance(task, ArmTask) and task.needs:
+            (source,) = (other for other in tasks if other.key == task.source)
+            assert isinstance(source, PairsTask)
+            assert source.train == task.train
+            assert set(source.held) >= set(task.test)
 
 
 def test_a_resumed_comparison_does_only_what_is_left(project, tmp_path):
@@ -187,6 +203,7 @@ def test_a_resumed_comparison_does_only_what_is_left(project, tmp_path):
             control.cancel()
     assert event.reason == "canceled"
     assert event.result["tasks"] == {"total": 4, "done": 2, "failed": 0}
+    assert result_of([event]).tasks.unfinished
     written = {key: (task_folder(tmp_path / "out", key) / "result.json").stat().st_mtime_ns for key in added}
 
     events = run(project, settings, folder=tmp_path / "out")
@@ -197,8 +214,8 @@ def test_a_resumed_comparison_does_only_what_is_left(project, tmp_path):
     assert not set(again) & set(added)
     for key, at in written.items():
         assert (task_folder(tmp_path / "out", key) / "result.json").stat().st_mtime_ns == at
-    at_once = run(project, settings, folder=tmp_path / "other")[-1].result
-    assert at_once["table"][0]["scores"] == events[-1].result["table"][0]["scores"]
+    at_once = result_of(run(project, settings, folder=tmp_path / "other"))
+    assert at_once.table[0].scores == result_of(events).table[0].scores
 
 
 def test_a_stopped_generator_goes_on_from_its_checkpoint(project, tmp_path):
@@ -212,14 +229,14 @@ def test_a_stopped_generator_goes_on_from_its_checkpoint(project, tmp_path):
             self.asked += 1
             return "cancel" if self.asked > 4 else "run"
 
-    assert run_task(str(tmp_path), task, Stop()) == {"state": "canceled"}
+    assert run_task(str(tmp_path), task, Stop()) == Outcome("canceled")
     run_folder = task_folder(tmp_path, task.key) / "project" / "runs" / "generator"
     steps = [int(path.stem[5:]) for path in run_folder.glob("checkpoints/step_*.json")]
     assert 0 < max(steps) < 4
-    assert read_result(tmp_path, task.key) is None
-    assert run_task(str(tmp_path), task, Control()) == {"state": "done"}
+    assert read_record(tmp_path, task.key) is None
+    assert run_task(str(tmp_path), task, Control()) == Outcome("done")
     through = tmp_path / "through"
-    assert run_task(str(through), task, Control()) == {"state": "done"}
+    assert run_task(str(through), task, Control()) == Outcome("done")
     one, two = (
         SampleStore(task_folder(folder, task.key) / "project" / "samples.sqlite") for folder in (tmp_path, through)
     )
@@ -238,21 +255,6 @@ def test_the_same_settings_go_on_in_the_same_folder(project):
     assert run(project, short.replace(steps=4))[-1].result["folder"] != first
 
 
-def test_scores_of_an_image_by_hand():
-    truth = np.zeros((10, 20), np.int32)
-    truth[:, :10], truth[:, 10:] = 1, 2
-    predicted = np.zeros_like(truth)
-    predicted[:, :8], predicted[:, 10:] = 5, 7  # overlaps 0.8 and 1
-    pair = SamplePair("two", truth[None].astype(np.uint8), truth, "instances", ("cell",))
-    scores, per_class = image_scores(pair, predicted)
-    assert scores["precision"] == 1
-    assert scores["recall"] == 0.9
-    assert [scores["f"], scores["dice"]] == pytest.approx([1.8 / 1.9] * 2)
-    assert scores["ap"] == pytest.approx((7 * 1 + 2 * 1 / 3) / 9)  # 0.5 to 0.8: both; 0.85, 0.9: one of three
-    assert scores["ap95"] == pytest.approx((7 * 1 + 3 * 1 / 3) / 10)
-    assert per_class["cell"]["recall"] == 0.9
-
-
 @pytest.mark.parametrize("dark", [False, True])
 def test_simulated_objects_are_dark_where_the_real_ones_are(tmp_path, dark):
     pairs = [disc(seed) for seed in range(3)]
@@ -261,7 +263,7 @@ def test_simulated_objects_are_dark_where_the_real_ones_are(tmp_path, dark):
     project = make_project(tmp_path / "project", pairs)
     settings = SETTINGS.replace(arms=("simulator",), design="leave-one-out")
     (task, *_) = [task for task in plan_of(project, settings).tasks if task.kind == "simulator"]
-    assert run_task(str(tmp_path), task, Control()) == {"state": "done"}
+    assert run_task(str(tmp_path), task, Control()) == Outcome("done")
     with SampleStore(task_folder(tmp_path, task.key) / "project" / "samples.sqlite") as store:
         made = [store.pair(id) for id in store.ids()]
     assert len(made) == 4
@@ -277,12 +279,12 @@ def test_simulated_objects_are_dark_where_the_real_ones_are(tmp_path, dark):
 
 def memorise(folder, task, control):
     """A generator that has learned its images by heart: what it makes are exactly the pairs that it was given."""
-    plan = task.plan
-    table = PairTable.from_file(Project(plan["project"]).pairs_path)
+    yield from ()
+    table = PairTable.from_file(Project(task.project).pairs_path)
     with SampleStore(Project(task_folder(folder, task.key) / "project").samples_path) as store:
-        for pair in gain_tasks.read_pairs(table, plan["train"]):
+        for pair in read_pairs(table, task.train):
             store.add(pair.replace(name=f"copy_{pair.name}", source=Source("synthetic")))
-    return {"pairs": len(plan["train"]), "curated": [], "data": plan["train"]}
+    return PairsRecord(pairs=len(task.train), data=task.train)
 
 
 def riddle(seed: int) -> SamplePair:
@@ -297,7 +299,7 @@ def riddle(seed: int) -> SamplePair:
 
 
 def test_a_memorising_generator_raises_its_score_only_where_it_may_see_the_test_images(tmp_path, monkeypatch):
-    monkeypatch.setitem(gain_tasks.DO, "generator", memorise)
+    monkeypatch.setitem(gain_work.WORK, "generator", memorise)
     project = make_project(tmp_path / "project", [riddle(seed) for seed in range(4)])
     settings = SETTINGS.replace(
         arms=("synthetic",),
@@ -309,30 +311,30 @@ def test_a_memorising_generator_raises_its_score_only_where_it_may_see_the_test_
     gains = {}
     for paper in (False, True):
         folder = tmp_path / str(paper)
-        result = run(project, settings.replace(paper_protocol=paper), folder=folder)[-1].result
-        gains[paper] = result["table"][1]["gain"]["dice"]["mean"]
-        test = {content_hash(pair.image) for pair in load_pairs(project) if pair.name in result["test"]}
+        result = result_of(run(project, settings.replace(paper_protocol=paper), folder=folder))
+        gains[paper] = result.table[1].gain["dice"].mean
+        test = {content_hash(pair.image) for pair in load_pairs(project) if pair.name in result.test}
         (store_path,) = folder.glob("tasks/generator-*/project/samples.sqlite")
         with SampleStore(store_path) as store:
             made = {content_hash(store.pair(id).image) for id in store.ids()}
         assert len(made & test) == (2 if paper else 0)
         assert len(made) == (4 if paper else 2)
-        assert ("Optimistic" in result["sentence"]) == paper
+        assert ("Optimistic" in result.sentence) == paper
     assert gains[False] < 0.1
     assert gains[True] > 0.3
 
 
 def test_a_generator_that_cheats_stops_the_comparison(tmp_path, monkeypatch):
-    """It looks into the project for the test images: found by their pixels, though its list of data is innocent."""
+    """It looks into the project for the test images: found by their pixels, though its list of data names none."""
 
     def cheat(folder, task, control):
-        honest = memorise(folder, task, control)
+        honest = yield from memorise(folder, task, control)
         with SampleStore(task_folder(folder, task.key) / "project" / "samples.sqlite") as store:
-            for pair in load_pairs(Project(task.plan["project"])):
+            for pair in load_pairs(Project(task.project)):
                 store.add(pair.replace(name=f"stolen_{pair.name}", source=Source("synthetic")))
         return honest
 
-    monkeypatch.setitem(gain_tasks.DO, "generator", cheat)
+    monkeypatch.setitem(gain_work.WORK, "generator", cheat)
     project = make_project(tmp_path / "project", [disc(seed) for seed in range(4)])
     with pytest.raises(Leak, match="has the pixels of the test image"):
         run(project, SETTINGS.replace(arms=("synthetic",)))
@@ -352,7 +354,7 @@ def test_what_counts_as_a_leak():
     refuse_leaks([empty], [one], [painted.replace(labels=empty.labels)], {})  # an empty mask gives nothing away
 
 
-def test_pairs_accepted_by_hand_are_used_only_where_their_generator_is_innocent(project):
+def test_pairs_accepted_by_hand_are_used_only_where_their_generator_saw_no_test_image(project):
     hashes = {pair.name: content_hash(pair.image, pair.labels) for pair in load_pairs(project)}
     settings = SETTINGS.replace(arms=("curated",), design="leave-one-out")
 
@@ -362,14 +364,14 @@ def test_pairs_accepted_by_hand_are_used_only_where_their_generator_is_innocent(
             id = store.add(disc(50).replace(name=name, source=Source("synthetic", provenance=how)))
             store.decide([id], "accepted")
 
-    accept("innocent", ("disc0", "disc1", "disc2"), {"kind": "warped", "name": "disc1"})
+    accept("clean", ("disc0", "disc1", "disc2"), {"kind": "warped", "name": "disc1"})
     accept("mask of disc3", ("disc0", "disc1", "disc2"), {"kind": "warped", "name": "disc3"})
     accept("mask unknown", ("disc0", "disc1", "disc2"), {"kind": "fitted"})
     accept("saw all", tuple(hashes), {"kind": "simulated"})
     accept("nothing known", (), {})
     plan = plan_of(project, settings)
-    arms = {tuple(task.plan["test"]): task for task in plan.tasks if task.plan.get("arm") == "curated"}
-    assert {test: len(task.plan["by_hand"]) for test, task in arms.items()} == {
+    arms = {tuple(task.test): task for task in plan.tasks if isinstance(task, ArmTask) and task.arm == "curated"}
+    assert {test: len(task.stored) for test, task in arms.items()} == {
         ("disc0",): 0,
         ("disc1",): 0,
         ("disc2",): 0,
@@ -378,14 +380,15 @@ def test_pairs_accepted_by_hand_are_used_only_where_their_generator_is_innocent(
     assert [bool(task.needs) for task in arms.values()] == [True, True, True, False]
     assert "not used in 3 of 4 cases" in plan.warnings[0]
     paper = plan_of(project, settings.replace(paper_protocol=True))
-    assert {len(task.plan["by_hand"]) for task in paper.tasks if task.plan.get("arm") == "curated"} == {5}
+    stored = {len(task.stored) for task in paper.tasks if isinstance(task, ArmTask) and task.arm == "curated"}
+    assert stored == {5}
 
 
 # --- what cannot be done ---
 
 
 def test_it_says_what_is_missing(project, monkeypatch):
-    monkeypatch.setattr(gain_workers, "CONNECT", 1.0)
+    monkeypatch.setattr(gain_workers, "CONNECT_SECONDS", 1.0)
     with pytest.raises(UserError, match="has no run that draws pairs"):
         run(project, SETTINGS.replace(generator=""))
     with pytest.raises(UserError, match="4 images for 7 folds"):
@@ -396,25 +399,26 @@ def test_it_says_what_is_missing(project, monkeypatch):
         run(project, SETTINGS.replace(arms=("raw",), scheduler="tcp://127.0.0.1:9"))
 
 
-def test_a_failed_task_are_reported_and_the_rest_goes_on(project, tmp_path):
+def test_a_failed_task_is_reported_and_the_rest_goes_on(project, tmp_path):
     settings = SETTINGS.replace(arms=("curated",))
     broken = {task.key for task in plan_of(project, settings).tasks if task.kind == "generator"}
 
     def fail(folder, task, control):
+        yield from ()
         raise UserError("The generator is broken.")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(gain_tasks.DO, "generator", fail)
+        patch.setitem(gain_work.WORK, "generator", fail)
         events = run(project, settings, folder=tmp_path / "out")
-    result = events[-1].result
-    assert result["tasks"] == {"total": 6, "done": 2, "failed": 4}
-    assert list(result["arms"]) == ["raw"]
-    said = [event.text for event in events if isinstance(event, Warned)]
-    assert said == result["warnings"]
-    for number, words in enumerate(said, 1):
+    result = result_of(events)
+    assert result.tasks.model_dump() == {"total": 6, "done": 2, "failed": 4}
+    assert list(result.arms) == ["raw"]
+    warnings = [event.text for event in events if isinstance(event, Warned)]
+    assert warnings == list(result.warnings)
+    for number, text in enumerate(warnings, 1):
         start = f"Training the generator, fold {number}, failed: The generator is broken. 1 training with its pairs"
-        assert words.startswith(start + " could not be done. The report is in segment/out/tasks/generator-")
-        assert words.endswith("/error.txt.")
+        assert text.startswith(start + " could not be done. The report is in segment/out/tasks/generator-")
+        assert text.endswith("/error.txt.")
     assert all((task_folder(tmp_path / "out", key) / "error.txt").exists() for key in broken)
     healed = run(project, settings, folder=tmp_path / "out")[-1].result
     assert healed["tasks"] == {"total": 6, "done": 6, "failed": 0}
@@ -422,18 +426,18 @@ def test_a_failed_task_are_reported_and_the_rest_goes_on(project, tmp_path):
 
 def test_an_image_that_changes_meanwhile_is_noticed(project, tmp_path):
     (task, *_) = plan_of(project, SETTINGS.replace(arms=("raw",))).tasks
-    name = next(iter(task.plan["train"]))
+    name = next(iter(task.train))
     add_pair(project, SamplePair(name, disc(77).image, disc(77).labels), "binary")
     outcome = run_task(str(tmp_path), task, Control())
-    assert outcome["state"] == "failed"
-    assert f"'{name}' has changed since the comparison began" in outcome["words"]
+    assert outcome.state == "failed"
+    assert f"'{name}' has changed since the comparison began" in outcome.message
 
 
 def test_slices_of_a_volume_stay_together_and_a_design_that_parts_them_warns(tmp_path):
     pairs = [disc(seed).replace(name=f"mouse{seed // 2}_z{seed % 2}") for seed in range(6)]
     project = make_project(tmp_path / "project", pairs)
     plan = plan_of(project, SETTINGS.replace(arms=("raw",), design="grouped", folds=3))
-    assert plan.grouping.words.startswith("3 groups of 6 images, by the names")
+    assert plan.grouping.description.startswith("3 groups of 6 images, by the names")
     assert [len({name[:6] for name in fold.test}) for fold in plan.folds] == [1, 1, 1]
     assert not plan.warnings
     parted = plan_of(project, SETTINGS.replace(arms=("raw",), design="leave-one-out"))
@@ -441,6 +445,33 @@ def test_slices_of_a_volume_stay_together_and_a_design_that_parts_them_warns(tmp
 
 
 # --- workers ---
+
+
+@pytest.mark.parametrize(
+    ("changes", "number"),
+    [
+        ({"scheduler": "here"}, 1),
+        ({"workers": 3}, 3),
+        ({"workers": 3, "scheduler": "here"}, 1),
+        ({"device": "cuda"}, 1),
+        ({"device": "cuda:1", "workers": 2}, 2),
+        ({"device": "cpu"}, 6),
+        ({"device": "cpu", "threads": 2}, 3),
+        ({"device": "cpu", "threads": 0}, 1),
+        ({"device": "cpu", "threads": 9}, 1),
+    ],
+)
+def test_as_many_tasks_at_once_as_cores_or_one_on_a_graphics_card(changes, number, monkeypatch):
+    for module in (cost_estimate, computer):
+        monkeypatch.setattr(module, "cores", lambda: 6)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert workers_at_once(GainSettings().replace(**changes)) == number
+
+
+def test_the_window_and_torch_agree_on_the_graphics_card():
+    assert on_graphics_card("auto") == (pick_device("auto").type != "cpu")
+    assert on_graphics_card("mps")
+    assert not on_graphics_card("cpu")
 
 
 def test_a_comparison_killed_at_any_moment_goes_on(project, tmp_path):
@@ -471,36 +502,48 @@ def test_a_comparison_killed_at_any_moment_goes_on(project, tmp_path):
 
 def test_two_workers_give_what_one_process_gives(project, tmp_path):
     settings = SETTINGS.replace(arms=("synthetic",))
-    here = run(project, settings, folder=tmp_path / "here")[-1].result
+    here = result_of(run(project, settings, folder=tmp_path / "here"))
     events = run(project, settings.replace(scheduler="", workers=2), folder=tmp_path / "two")
     assert events[-1].reason == "completed"
-    assert events[-1].result["tasks"] == here["tasks"]
-    for one, other in zip(here["table"], events[-1].result["table"], strict=True):
-        assert one["scores"] == other["scores"]
+    two = result_of(events)
+    assert two.tasks == here.tasks
+    for one, other in zip(here.table, two.table, strict=True):
+        assert one.scores == other.scores
 
 
-def die_once(folder, task, control):
-    """The worker is killed the first time, as by the system for want of memory."""
+@dataclass(frozen=True, kw_only=True)
+class DyingTask(Task):
+    """Its worker dies the first time, or always."""
+
+    kind: ClassVar[str] = "die"
+    always: bool
+
+    def identity(self):
+        return {"always": self.always}
+
+
+def die(folder, task, control):
+    """The worker is killed, as by the system when memory is full."""
+    yield from ()
     mark = Path(folder) / f"{task.key}.died"
-    if not mark.exists() or task.plan["always"]:
+    if not mark.exists() or task.always:
         mark.write_text("")
         os.kill(os.getpid(), signal.SIGKILL)
-    return {}
+    return PairsRecord(pairs=0, data={})
 
 
 PREPARE = """
 import sys
 sys.path.insert(0, {!r})
 import test_gain
-from napari_organoid_synth.core.gain import tasks
-tasks.DO["die"] = test_gain.die_once
+from napari_organoid_synth.core.gain import work
+work.WORK["die"] = test_gain.die
 """  # tells a new worker about the task that dies
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no such signal")
 def test_a_task_whose_worker_dies_is_done_once_more(tmp_path):
-    how = {"threads": 1}
-    tasks = [gain_tasks.new_task("die", f"{always}", {"always": always}, how) for always in (False, True)]
+    tasks = [DyingTask(title=f"{always}", always=always) for always in (False, True)]
     settings = SETTINGS.replace(scheduler="", workers=1)
     found = {}
     with open_workers(tmp_path, settings, Control(), 1) as workers:
@@ -509,6 +552,6 @@ def test_a_task_whose_worker_dies_is_done_once_more(tmp_path):
             workers.submit(task)
             while task.title not in found:
                 found |= {ended.title: outcome for ended, outcome in workers.poll(1)}
-    assert found["False"] == {"state": "done"}
-    assert found["True"]["state"] == "failed"
-    assert "ended twice" in found["True"]["words"]
+    assert found["False"] == Outcome("done")
+    assert found["True"].state == "failed"
+    assert "ended twice" in found["True"].message

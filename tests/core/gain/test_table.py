@@ -8,17 +8,16 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from napari_organoid_synth.core.gain.figures import COLOURS, LEFT, RIGHT, WIDTH, bars, intervals, round_ticks
-from napari_organoid_synth.core.gain.table import (
-    ARMS,
-    ONCE,
+from napari_organoid_synth.core.gain.folds import Fold
+from napari_organoid_synth.core.gain.results import ArmRecord, Design, GainResult, TaskCounts
+from napari_organoid_synth.core.gain.sentences import (
+    NO_SEED_VARIANCE,
     OPTIMISTIC,
-    _bootstrap,
     gain_sentences,
-    gain_table,
     gain_verdict,
-    lines,
-    paired,
+    table_lines,
 )
+from napari_organoid_synth.core.gain.table import _bootstrap, gain_table, paired
 from napari_organoid_synth.core.segmentation.agreement import (
     DSB_THRESHOLDS,
     IOU_THRESHOLDS,
@@ -27,12 +26,13 @@ from napari_organoid_synth.core.segmentation.agreement import (
     paired_gain,
     pixel_scores,
 )
+from napari_organoid_synth.core.segmentation.arms import ARMS
 
 
 def record(arm, values, fold=0, seed=0, subset=1.0, ratio=1.0, **more):
     scores = {name: {"dice": value} for name, value in values.items()}
     base = {"arm": arm, "subset": subset, "ratio": ratio, "fold": fold, "seed": seed, "per_image": scores}
-    return {**base, "steps": 10, "seconds": 1.0, "synthetic": 0, **more}
+    return ArmRecord.parse({**base, "steps": 10, "seconds": 1.0, **more})
 
 
 def once(values):
@@ -48,29 +48,29 @@ def test_means_and_spreads_by_hand():
         record("raw", {"c": 0.8}, fold=1, seed=1),
     ]
     (row,) = gain_table(records, {})
-    spread = row["scores"]["dice"]
-    assert (row["images"], row["trainings"]) == (3, 4)
-    assert spread["mean"] == pytest.approx((0.3 + 0.5 + 0.7) / 3)
-    assert spread["sd"] == pytest.approx(0.2)
-    assert spread["sd_folds"] == pytest.approx(np.std([0.4, 0.7], ddof=1))
-    assert spread["sd_seeds"] == pytest.approx(np.std([0.4, 0.6], ddof=1))
-    assert "gain" not in row
+    spread = row.scores["dice"]
+    assert (row.images, row.trainings) == (3, 4)
+    assert spread.mean == pytest.approx((0.3 + 0.5 + 0.7) / 3)
+    assert spread.sd == pytest.approx(0.2)
+    assert spread.sd_folds == pytest.approx(np.std([0.4, 0.7], ddof=1))
+    assert spread.sd_seeds == pytest.approx(np.std([0.4, 0.6], ddof=1))
+    assert row.gain == {}
 
 
 def test_differences_are_paired_within_subset_and_averaged_over_seeds():
     records = [record(arm, {"a": value}, seed=seed) for arm, seed, value in
                (("raw", 0, 0.1), ("raw", 1, 0.3), ("synthetic", 0, 0.2), ("synthetic", 1, 0.6))]  # fmt: skip
     records += [record("raw", {"a": 0.9}, subset=0.5), record("synthetic", {"a": 0.8}, subset=0.5)]
-    rows = {(row["arm"], row["subset"]): row for row in gain_table(records, {})}
-    assert rows["synthetic", 1.0]["gain"]["dice"]["mean"] == pytest.approx(0.2)
-    assert rows["synthetic", 0.5]["gain"]["dice"]["mean"] == pytest.approx(-0.1)
+    rows = {(row.arm, row.subset): row for row in gain_table(records, {})}
+    assert rows["synthetic", 1.0].gain["dice"].mean == pytest.approx(0.2)
+    assert rows["synthetic", 0.5].gain["dice"].mean == pytest.approx(-0.1)
 
 
 def test_a_half_finished_table_compares_only_what_both_arms_have():
     records = [record("raw", {"a": 0.5}, fold=0), record("raw", {"b": 0.1}, fold=1)]
     records += [record("raw", {"a": 0.9}, fold=0, seed=1), record("synthetic", {"a": 0.6}, fold=0)]
-    change = gain_table(records, {})[1]["gain"]["dice"]
-    assert (change["images"], change["mean"]) == (1, pytest.approx(0.1))
+    change = gain_table(records, {})[1].gain["dice"]
+    assert (change.images, change.mean) == (1, pytest.approx(0.1))
 
 
 def test_interval_equals_the_plain_bootstrap_where_images_stand_alone():
@@ -79,8 +79,8 @@ def test_interval_equals_the_plain_bootstrap_where_images_stand_alone():
     names = [f"{index:02d}" for index in range(12)]
     one, other = (once(dict(zip(names, values, strict=True))) for values in (before, before + change))
     found = paired(one, other, {}, seed=0)
-    assert (found["mean"], found["low"], found["high"]) == pytest.approx(paired_gain(before, before + change, seed=0))
-    assert (found["low_all"], found["high_all"]) == (found["low"], found["high"])
+    assert (found.mean, found.low, found.high) == pytest.approx(paired_gain(before, before + change, seed=0))
+    assert (found.low_all, found.high_all) == (found.low, found.high)
 
 
 def test_groups_are_drawn_whole():
@@ -92,9 +92,9 @@ def test_groups_are_drawn_whole():
     whole = paired(once(before), once(after), {name: name[0] for name in names})
     plain = paired(once(before), once(after), {})
     five = paired_gain(np.zeros(5), change)
-    assert (whole["mean"], whole["low"], whole["high"]) == pytest.approx(five)
-    assert (whole["groups"], whole["images"]) == (5, 50)
-    ratio = (whole["high"] - whole["low"]) / (plain["high"] - plain["low"])
+    assert (whole.mean, whole.low, whole.high) == pytest.approx(five)
+    assert (whole.groups, whole.images) == (5, 50)
+    ratio = (whole.high - whole.low) / (plain.high - plain.low)
     assert ratio == pytest.approx(np.sqrt(10), rel=0.1)
 
 
@@ -102,9 +102,9 @@ def test_unequal_groups_keep_the_mean_over_images():
     before = dict.fromkeys("abcdefg", 0.0)
     after = dict(zip("abcdefg", (0.1, 0.1, 0.1, 0.4, -0.2, 0.0, 0.2), strict=True))
     found = paired(once(before), once(after), {"a": "x", "b": "x", "c": "x"})
-    assert found["groups"] == 5
-    assert found["mean"] == pytest.approx(0.1)
-    assert found["low"] < 0.1 < found["high"]
+    assert found.groups == 5
+    assert found.mean == pytest.approx(0.1)
+    assert found.low < 0.1 < found.high
 
 
 def test_trainings_are_drawn_within_their_fold_with_their_whole_variance():
@@ -119,10 +119,10 @@ def test_trainings_are_drawn_within_their_fold_with_their_whole_variance():
     folds, changes = np.repeat([0, 1], [3, 2]), np.concatenate(list(luck.values()))
     by_training = np.where(folds[:, None] == np.repeat([0, 1], 400), (changes / np.array([3, 3, 3, 2, 2]))[:, None], 0)
     found = paired(dict.fromkeys(after, 0.0), after, {})
-    assert (found["seeds"], found["images"]) == (2, 800)
-    assert found["mean"] == pytest.approx(0.1)
+    assert (found.seeds, found.images) == (2, 800)
+    assert found.mean == pytest.approx(0.1)
     means = _bootstrap(by_training, folds, np.ones(800, int), 0)
-    assert (np.percentile(means, 2.5), np.percentile(means, 97.5)) == pytest.approx((found["low"], found["high"]))
+    assert (np.percentile(means, 2.5), np.percentile(means, 97.5)) == pytest.approx((found.low, found.high))
     expected = np.sqrt(sum(changes.var(ddof=1) / len(changes) for changes in luck.values())) / 2
     assert means.std() == pytest.approx(expected, rel=0.03)
     assert means.mean() == pytest.approx(0.1, abs=0.002)
@@ -142,7 +142,7 @@ def test_several_seeds_let_the_interval_know_the_luck_of_a_training():
                     for image in range(10):
                         after[f"{fold}{image}", fold, seed] = luck + rng.normal(0, 0.02)
             found = paired(dict.fromkeys(after, 0.0), after, {})
-            held[seeds] += found["low"] <= 0 <= found["high"]
+            held[seeds] += found.low <= 0 <= found.high
     assert held[5] >= 170
     assert held[1] <= 120
 
@@ -151,9 +151,9 @@ def test_more_comparisons_widen_the_interval():
     rng = np.random.default_rng(1)
     after = {f"{index}": float(value) for index, value in enumerate(rng.normal(0.05, 0.08, 30))}
     found = paired(once(dict.fromkeys(after, 0.0)), once(after), {}, comparisons=10)
-    assert found["low_all"] < found["low"] < found["high"] < found["high_all"]
+    assert found.low_all < found.low < found.high < found.high_all
     normal = 2.807 / 1.960  # quantiles 0.9975 and 0.975 of the normal distribution
-    assert (found["high_all"] - found["low_all"]) / (found["high"] - found["low"]) == pytest.approx(normal, rel=0.08)
+    assert (found.high_all - found.low_all) / (found.high - found.low) == pytest.approx(normal, rel=0.08)
 
 
 def sentence(change, n=12, arm="synthetic", extra=(), paper=False, **more):
@@ -191,14 +191,14 @@ def test_few_images_many_arms_and_the_paper_protocol_are_said():
     assert sentence([0.1, 0.2, -0.1], n=3)[1].startswith("Only 3 images")
     many = sentence(np.full(12, 0.1), extra=("curated", "pretrain"))
     assert many[-2].startswith("3 comparisons with the real pairs alone were made")
-    assert many[-1] == ONCE
+    assert many[-1] == NO_SEED_VARIANCE
     records = [record(arm, dict.fromkeys("abcd", 0.5), seed=seed) for arm in ("raw", "curated") for seed in (0, 1)]
-    assert ONCE not in gain_sentences(gain_table(records, {}), "dice")
+    assert NO_SEED_VARIANCE not in gain_sentences(gain_table(records, {}), "dice")
     assert OPTIMISTIC in sentence(np.full(12, 0.1), paper=True)[1]
     borderline = np.array([0.1] * 7 + [-0.04] * 5)
     alone, among = sentence(borderline)[0], sentence(borderline, extra=("curated", "pretrain", "simulator"))[0]
     assert "may be chance" not in alone
-    assert "With 4 comparisons made, that may be chance." in among
+    assert "With 4 comparisons, this may be chance." in among
 
 
 # --- figures ---
@@ -218,7 +218,7 @@ def test_bars_and_intervals_stand_where_their_numbers_are():
     rows = some_rows()
     drawn = ElementTree.fromstring(bars(rows, "dice"))
     widths = [float(one.get("width")) for one in drawn.iter("rect")]
-    assert widths == pytest.approx([row["scores"]["dice"]["mean"] * (WIDTH - LEFT - RIGHT) for row in rows], abs=0.06)
+    assert widths == pytest.approx([row.scores["dice"].mean * (WIDTH - LEFT - RIGHT) for row in rows], abs=0.06)
     assert next(text.text for text in drawn.iter("text")) == "100 % of the training images"
     drawn = ElementTree.fromstring(intervals(rows, "dice"))
     lines = [[float(part) for part in re.findall(r"[-\d.]+", one.get("d"))] for one in drawn.iter("path")]
@@ -245,6 +245,12 @@ def test_ticks_are_round_hold_zero_and_span_all():
         assert np.diff(ticks) == pytest.approx([ticks[1] - ticks[0]] * (len(ticks) - 1))
 
 
+def result_of(rows, paper_protocol=False):
+    design = Design(folds=(Fold(train=("a",), test=("b",)),), paper_protocol=paper_protocol)
+    sentences = tuple(gain_sentences(rows, "dice"))
+    return GainResult(arms={}, table=rows, design=design, tasks=TaskCounts(total=1, done=1), sentences=sentences)
+
+
 def test_a_verdict_counts_clear_changes_and_names_the_highest():
     names = [f"{index:02d}" for index in range(12)]
     wave = np.array([0.01, -0.01] * 6)
@@ -252,17 +258,17 @@ def test_a_verdict_counts_clear_changes_and_names_the_highest():
     for arm, change in (("classical-tissue", 0.04), ("synthetic", 0.03), ("simulator", 0.0), ("pretrain", -0.03)):
         records.append(record(arm, dict(zip(names, 0.5 + change + wave, strict=True))))
     rows = gain_table(records, {})
-    results = {"table": rows, "score": "dice", "sentences": gain_sentences(rows, "dice"), "design": {}}
+    results = result_of(rows)
     assert gain_verdict(results) == (
         "Against real pairs alone 2 of 4 helped, 1 made no clear difference, 1 did not help. Highest mean change of "
         "Dice: classical augmentation (tissue), +0.040; of the arms with generated pairs: synthetic pairs, +0.030. "
-        "Each was trained once, so luck is in it."
+        "Each training was done once; variance between seeds is not included."
     )
-    assert gain_verdict(results | {"design": {"paper_protocol": True}}).startswith(OPTIMISTIC)
-    assert gain_verdict(results | {"table": rows[:3]}) == "\n".join(results["sentences"])
-    few = gain_table([one | {"per_image": {"00": one["per_image"]["00"]}} for one in records], {})
-    assert "3 of 4 scored higher on average; so few images tell little" in gain_verdict(results | {"table": few})
-    assert gain_verdict({}) == ""
+    assert gain_verdict(result_of(rows, paper_protocol=True)).startswith(OPTIMISTIC)
+    assert gain_verdict(result_of(rows[:3])) == "\n".join(gain_sentences(rows[:3], "dice"))
+    few = gain_table([one.replace(per_image={"00": one.per_image["00"]}) for one in records], {})
+    assert "3 of 4 scored higher on average; too few images for a conclusion" in gain_verdict(result_of(few))
+    assert gain_verdict(result_of(())) == ""
 
 
 def test_an_arm_has_a_colour_of_its_own():
@@ -270,7 +276,7 @@ def test_an_arm_has_a_colour_of_its_own():
 
 
 def test_lines_of_text_hold_the_table():
-    text = lines(some_rows())
+    text = table_lines(some_rows())
     assert len(text) == 5
     assert "+0.135 [" in text[2]
     assert "better on 8 of 8" in text[2]

@@ -62,7 +62,7 @@ def test_average_halves_the_error_in_a_half_life() -> None:
     nn.init.constant_(average.weight, 0.0)
     network.running_mean = torch.full((3,), 7.0)
     for _ in range(125):  # 1000 images
-        update_average(average, network, batch=8, seen=10**6, half_life=1000)
+        update_average(average, network, batch=8, images_seen=10**6, half_life=1000)
     torch.testing.assert_close(average.weight.data, torch.full((3,), 0.5), atol=1e-5, rtol=0)
     assert average.running_mean is not None
     assert average.running_mean.tolist() == [7, 7, 7]
@@ -70,5 +70,5 @@ def test_average_halves_the_error_in_a_half_life() -> None:
 
 def test_average_follows_at_once_early_on() -> None:
     network, average = nn.Linear(2, 2), nn.Linear(2, 2)
-    update_average(average, network, batch=8, seen=8, half_life=1000)
+    update_average(average, network, batch=8, images_seen=8, half_life=1000)
     torch.testing.assert_close(average.weight.data, network.weight.data, atol=1e-5, rtol=0)

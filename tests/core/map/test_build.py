@@ -16,7 +16,7 @@ from napari_organoid_synth.core.map.build import map as make_map
 from napari_organoid_synth.core.map.build import starts_for
 from napari_organoid_synth.core.map.gaps import uncovered
 from napari_organoid_synth.core.map.settings import MapSettings
-from napari_organoid_synth.core.map.storage import REAL, read_map
+from napari_organoid_synth.core.map.storage import MappedSample, read_map
 from napari_organoid_synth.core.metrics.real_features import RealFeatures
 from napari_organoid_synth.core.metrics.real_tiles import real_tiles
 from napari_organoid_synth.core.metrics.settings import ScoreSettings
@@ -88,12 +88,13 @@ def test_a_map_holds_every_real_tile_and_every_sample(project: Project) -> None:
     assert 1 <= len(saved) <= 2
     found = read_map(project)
     assert found is not None
-    tiles = real_tiles(project, 64).places
-    assert found.ids == (*(place.name for place in tiles), *(f"s{index}" for index in range(N)))
-    assert found.kinds == (*[REAL] * len(tiles), *["a-train"] * 8, *[""] * 4)
-    assert (found.method, found.side, result["points"]) == ("tsne", 64, len(tiles) + N)
-    assert found.kl == result["kl"]
-    assert found.perplexity == pytest.approx((len(tiles) + N - 1) / 3 if len(tiles) + N < 91 else 30)
+    record, tiles = found.record, real_tiles(project, 64).places
+    assert record.tiles == tuple(tiles)
+    runs = ["a-train"] * 8 + [""] * 4
+    assert record.samples == tuple(MappedSample(id=f"s{index}", run=run) for index, run in enumerate(runs))
+    assert (record.method, record.side, result["points"]) == ("tsne", 64, len(tiles) + N)
+    assert record.kl == result["kl"]
+    assert record.perplexity == pytest.approx((len(tiles) + N - 1) / 3 if len(tiles) + N < 91 else 30)
     real = found.coordinates[: len(tiles)]
     copies = found.coordinates[len(tiles) :]
     # each sample is a real tile: on the map it lies nearest to that one
@@ -103,7 +104,7 @@ def test_a_map_holds_every_real_tile_and_every_sample(project: Project) -> None:
     list(space.learn())
     empty = set(uncovered(space.upright, space.upright[:N]))
     assert not empty & set(range(N))
-    assert {row for region in found.regions for row in region} <= empty
+    assert {row for region in record.regions for row in region} <= empty
     assert project.samples_path.read_bytes() == before
 
 
@@ -124,8 +125,8 @@ def test_samples_that_cannot_be_read_are_told_and_left_out(project: Project) -> 
     assert any(isinstance(event, Warned) and "s3" in event.text for event in events)
     found = read_map(project)
     assert found is not None
-    assert "s3" not in found.ids
-    assert len(found.ids) == result["points"]
+    assert "s3" not in {sample.id for sample in found.record.samples}
+    assert len(found.coordinates) == result["points"]
 
 
 def test_stopping_and_what_is_missing(project: Project) -> None:
@@ -141,7 +142,7 @@ def test_stopping_and_what_is_missing(project: Project) -> None:
         next(fill(project, FILL, Control()))
     with SampleStore(project.samples_path) as store:
         store._db.execute("DELETE FROM samples")
-    with pytest.raises(UserError, match="no generated pairs to map"):
+    with pytest.raises(UserError, match="no synthetic pairs to map"):
         next(make_map(project, MAP, Control()))
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from napari_organoid_synth.core.metrics import collapse
-from napari_organoid_synth.core.metrics.collapse import distinct, repeated, twins
-from napari_organoid_synth.core.metrics.memorisation import WAYS, orientations
+from napari_organoid_synth.core.metrics.collapse import count_distinct, near_duplicates, repeated
+from napari_organoid_synth.core.metrics.memorisation import ORIENTATIONS, orientations
 from napari_organoid_synth.core.metrics.nearest import ssim
 from napari_organoid_synth.core.pairs.tiling import orient
 from simulated import scene
@@ -18,7 +18,7 @@ def tiles(number: int, first: int = 0) -> list[np.ndarray]:
 
 
 def test_twins_are_those_of_comparing_all_with_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(collapse, "AT_ONCE", 4)
+    monkeypatch.setattr(collapse, "BATCH", 4)
     rng = np.random.default_rng(0)
     images = tiles(6)
     images += [orient(images[1], 1, True), orient(images[1], 3, False), images[4] + rng.normal(0, 0.01, (1, 64, 64))]
@@ -27,19 +27,19 @@ def test_twins_are_those_of_comparing_all_with_all(monkeypatch: pytest.MonkeyPat
         (i, j) for j in range(len(images)) for i in range(j) if ssim(images[i], orientations(images[j])).max() >= 0.9
     ]
     assert sorted(every) == [(1, 6), (1, 7), (4, 8), (6, 7)]
-    assert twins(images) == sorted(every)
-    assert distinct(9, twins(images)) == 6
-    assert twins(images[:6]) == []
-    assert twins(images[:1]) == []
-    assert len(WAYS) == 8
+    assert near_duplicates(images) == sorted(every)
+    assert count_distinct(9, near_duplicates(images)) == 6
+    assert near_duplicates(images[:6]) == []
+    assert near_duplicates(images[:1]) == []
+    assert len(ORIENTATIONS) == 8
 
 
 def test_many_equal_images_are_one() -> None:
     same = tiles(1) * 30 + tiles(10, 100)
-    pairs = twins(same)
+    pairs = near_duplicates(same)
     assert {one for pair in pairs for one in pair} == set(range(30))
-    assert distinct(40, pairs) <= 10 + 10  # of many equal ones not every pair is looked at
-    assert distinct(4, []) == 4
+    assert count_distinct(40, pairs) <= 10 + 10  # of many equal ones not every pair is looked at
+    assert count_distinct(4, []) == 4
 
 
 def test_repeated_by_hand() -> None:

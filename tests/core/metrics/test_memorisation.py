@@ -1,7 +1,8 @@
-"""Copies are caught, fresh tiles are not: on made textures and on real nuclei."""
+"""Copies are caught, fresh tiles are not: on textures, simulated and real images."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from napari_organoid_synth.core.metrics.memorisation import (
 )
 from napari_organoid_synth.core.pairs.tiling import orient
 from napari_organoid_synth.core.registry import EXTRACTORS
+from napari_organoid_synth.core.simulators.em import em
 
 
 def test_a_signature_is_a_correlation_and_orientations_are_eight() -> None:
@@ -86,19 +88,27 @@ def test_the_three_sample_test_knows_its_numbers() -> None:
     assert "repeats what it has seen (only 3 unseen images" in copied.message
 
 
-def test_rates_on_real_nuclei(shared_data: Path) -> None:
+def read_nuclei(folder: Path) -> dict[str, np.ndarray]:
+    """Grey images (Y, X) of at least 256 px, by name."""
+    images = {file.stem: imread(file) for file in sorted((folder / "images").glob("fluorescence_*.png"))}
+    return {name: image for name, image in images.items() if image.ndim == 2 and min(image.shape) >= 256}
+
+
+@pytest.mark.parametrize("name", ["simulated em", "nuclei_dsb2018"])
+def test_rates_on_images(image_set: Callable[[str], Path], name: str) -> None:
     """Turned, noisy copies of training tiles against tiles of other images of the same kind."""
-    files = sorted((shared_data / "nuclei_dsb2018" / "images").glob("fluorescence_*.png"))
+    if name == "simulated em":
+        images = {f"em{seed}": em(seed, 256).image[0] for seed in range(30)}
+    else:
+        images = read_nuclei(image_set(name))
     rng = np.random.default_rng(4)
     tiles, sources = [], []
-    for file in rng.permutation(files):
-        image = imread(file)
-        if image.ndim != 2 or min(image.shape) < 256:
-            continue
+    for key in rng.permutation(sorted(images)):
+        image = images[key]
         high = max(float(np.percentile(image, 99.9)), 1.0)
         for y, x in ((0, 0), (128, 128)):
             tiles.append((image[y : y + 128, x : x + 128] / high).astype(np.float32)[None])
-            sources.append(Path(file).stem)
+            sources.append(str(key))
     n = len(tiles) // 2 // 2 * 2  # half of the images to train, the others are fresh and unseen
     train, others = tiles[:n], tiles[n:]
     middle = len(others) // 4 * 2

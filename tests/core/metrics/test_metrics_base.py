@@ -80,8 +80,8 @@ def test_every_metric_keeps_its_promises(name: str) -> None:
     judgement = metric.judge(real[0])
     assert list(judgement.values) == [score.name for score in metric.scores]
     assert all(np.isfinite(value) for value in judgement.values.values())
-    assert judgement.words or name == "fits"  # which only says what is unusual
-    assert judgement.flag in ("", metric.warning)
+    assert judgement.message or name == "fits"  # which only says what is unusual
+    assert judgement.flag in ("", metric.flag_name)
     assert {score.name for score in metric.scores if score.better == "range"} == set(metric.ranges)
     as_float = real[0].replace(image=real[0].image.astype(np.float64))
     assert metric(as_float) == metric(real[0])  # no integer arithmetic

@@ -7,7 +7,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from skimage.metrics import structural_similarity
 
-from napari_organoid_synth.core.metrics.nearest import MOST_TWIN, TWIN, Nearest, shrink, ssim
+from napari_organoid_synth.core.metrics.nearest import COPY_SSIM, MAX_COPY_SSIM, Nearest, shrink, ssim
 from napari_organoid_synth.core.pairs.pair import SamplePair, Source
 from napari_organoid_synth.core.pairs.tiling import orient
 
@@ -46,7 +46,7 @@ def test_a_copy_is_found_in_every_orientation(turns: int, flip: bool) -> None:
     assert judgement.values["nearest"] == pytest.approx(1.0, abs=1e-5)
     assert judgement.nearest == 3
     assert judgement.flag == "copy"
-    assert judgement.words == "a copy of a real image"
+    assert judgement.message == "a copy of a real image"
 
 
 def test_something_new_is_no_copy_and_its_value_is_the_exact_maximum() -> None:
@@ -76,7 +76,7 @@ def test_something_new_is_no_copy_and_its_value_is_the_exact_maximum() -> None:
     assert judgement.values["nearest"] == pytest.approx(expected, abs=1e-4)
     assert judgement.nearest == 2
     assert judgement.flag == ""
-    assert judgement.words == "not a copy"
+    assert judgement.message == "not a copy"
 
 
 def test_candidates_include_the_copy_among_many() -> None:
@@ -92,10 +92,10 @@ def test_threshold_rises_where_real_images_are_alike() -> None:
     base = texture(0)
     alike = [tile(f"real_{seed}", base + 0.01 * texture(seed)) for seed in (1, 2, 3)]
     found = Nearest().fit(alike)
-    assert TWIN < found.twin <= MOST_TWIN
-    assert Nearest().fit([tile("a", texture(1)), tile("b", texture(2))]).twin == TWIN
+    assert COPY_SSIM < found.threshold <= MAX_COPY_SSIM
+    assert Nearest().fit([tile("a", texture(1)), tile("b", texture(2))]).threshold == COPY_SSIM
     one_source = Nearest().fit([tile("a", base, "same.tif"), tile("b", base + 0.01 * texture(2), "same.tif")])
-    assert one_source.twin == TWIN
+    assert one_source.threshold == COPY_SSIM
     assert one_source.ranges == {}
 
 

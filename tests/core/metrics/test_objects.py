@@ -46,11 +46,11 @@ def test_neighbouring_classes_are_two_pieces() -> None:
 def test_useless_masks_are_flagged() -> None:
     metric = Objects().fit([pair(squares(5), "instances")])
     empty = metric.judge(pair(np.zeros((100, 100)), "instances"))
-    assert (empty.values["valid"], empty.flag, empty.words) == (0, "mask", "empty mask")
+    assert (empty.values["valid"], empty.flag, empty.message) == (0, "mask", "empty mask")
     full = np.ones((100, 100), np.int32)
     full[:1] = 0
     found = metric.judge(pair(full, "binary"))
-    assert (found.values["valid"], found.flag, found.words) == (0, "mask", "mask covers 99 %")
+    assert (found.values["valid"], found.flag, found.message) == (0, "mask", "mask covers 99 %")
     full[:2] = 0
     assert metric.judge(pair(full, "binary")).flag == ""  # 98 % is the limit
 
@@ -59,16 +59,16 @@ def test_images_without_masks_have_no_empty_masks() -> None:
     nothing = pair(np.zeros((100, 100)), "binary")
     metric = Objects().fit([nothing, nothing])
     found = metric.judge(nothing)
-    assert (found.values, found.flag, found.words) == (
+    assert (found.values, found.flag, found.message) == (
         {"objects": 0, "mean_area": 0, "covered": 0, "valid": 1}, "", "",
     )  # fmt: skip
     assert metric.ranges == {}  # so that what all share raises no realism
-    assert metric.judge(pair(squares(3), "instances")).words == "3 objects"
+    assert metric.judge(pair(squares(3), "instances")).message == "3 objects"
     assert metric.judge(pair(np.ones((100, 100)), "binary")).flag == "mask"
 
 
 def test_words_say_what_is_unusual() -> None:
     metric = Objects().fit([pair(squares(number), "instances") for number in (8, 10, 12)])
-    assert metric.judge(pair(squares(11), "instances")).words == "11 objects"
-    assert metric.judge(pair(squares(40), "instances")).words == "40 objects (more than real)"
-    assert metric.judge(pair(squares(1, side=3), "instances")).words == "1 object (fewer and smaller than real)"
+    assert metric.judge(pair(squares(11), "instances")).message == "11 objects"
+    assert metric.judge(pair(squares(40), "instances")).message == "40 objects (more than real)"
+    assert metric.judge(pair(squares(1, side=3), "instances")).message == "1 object (fewer and smaller than real)"

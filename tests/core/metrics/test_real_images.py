@@ -1,4 +1,4 @@
-"""What has to hold on real images: equal sets, copies, the other half of the data, masks of other images."""
+"""Rules that hold on simulated and real images: equal sets, copies, the other half of the data, masks of others."""
 
 from __future__ import annotations
 
@@ -16,46 +16,74 @@ from napari_organoid_synth.core.metrics.extractors.random import Random
 from napari_organoid_synth.core.metrics.full_reference import NAMES, compare
 from napari_organoid_synth.core.metrics.mask_consistency import MaskConsistency
 from napari_organoid_synth.core.metrics.memorisation import Space, signature, turned_signatures
-from napari_organoid_synth.core.metrics.nearest import TWIN, Nearest
-from napari_organoid_synth.core.metrics.sets import feature_measure, image_measure, mask_measure
+from napari_organoid_synth.core.metrics.nearest import COPY_SSIM, Nearest
+from napari_organoid_synth.core.metrics.set_measures import feature_measure, image_measure, mask_measure
 from napari_organoid_synth.core.metrics.tile_facts import look
-from napari_organoid_synth.core.pairs.pair import SamplePair, Source
+from napari_organoid_synth.core.pairs.pair import MaskKind, SamplePair, Source
 from napari_organoid_synth.core.pairs.tiling import orient
+from napari_organoid_synth.core.simulators.simulate import em
 
 SETS = {
     "nuclei_dsb2018": ("masks", 256, "instances"),
     "drosophila_vnc_em": ("masks/mitochondria", 256, "binary"),
     "spheroids_microwell_phase": ("masks", 384, "binary"),
 }
+SIMULATED = "simulated em"
+SIDE = 128  # px of its tiles; the images are twice as wide
+Halves = tuple[list[SamplePair], list[SamplePair]]
 
 
-@pytest.fixture(scope="module", params=SETS)
-def halves(request: pytest.FixtureRequest, shared_data: Path) -> tuple[list[SamplePair], list[SamplePair]]:
+@pytest.fixture(scope="module", params=[SIMULATED, *SETS])
+def halves(request: pytest.FixtureRequest, image_set: Callable[[str], Path]) -> Halves:
     """Four tiles at most of each image, grey; whole images in one half or the other."""
-    folder, (masks, side, kind) = shared_data / request.param, SETS[request.param]
-    if not folder.is_dir():
-        pytest.skip(f"no {folder}")
-    files = [file for file in sorted((folder / "images").glob("*.png")) if (folder / masks / file.name).exists()]
-    parts: tuple[list[SamplePair], list[SamplePair]] = ([], [])
-    for place, index in enumerate(np.random.default_rng(3).permutation(len(files))):
-        image, labels = imread(files[index]), imread(folder / masks / files[index].name).astype(np.int32)
-        grey = image if image.ndim == 2 else image[..., :3].mean(-1).astype(image.dtype)
-        labels = (labels > 0).astype(np.int32) if kind == "binary" else labels
-        height, width = labels.shape
+    if request.param == SIMULATED:
+        images, side = simulated(), SIDE
+    else:
+        masks, side, kind = SETS[request.param]
+        images = read(image_set(request.param), masks, kind)
+    parts: Halves = ([], [])
+    for place, index in enumerate(np.random.default_rng(3).permutation(len(images))):
+        pair = images[index]
+        height, width = pair.size
         corners = [(y, x) for y in range(0, height - side + 1, side) for x in range(0, width - side + 1, side)]
-        kept = [(y, x) for y, x in corners if labels[y : y + side, x : x + side].any()][:4]
-        for y, x in kept:
-            cut = np.s_[y : y + side, x : x + side]
-            name, source = f"{files[index].stem}_{y}_{x}", Source(files=(files[index].name,))
-            parts[place % 2].append(SamplePair(name, grey[cut][None], labels[cut], kind, ("object",), source=source))
+        for y, x in [(y, x) for y, x in corners if pair.labels[y : y + side, x : x + side].any()][:4]:
+            cut = np.s_[..., y : y + side, x : x + side]
+            parts[place % 2].append(
+                pair.replace(name=f"{pair.name}_{y}_{x}", image=pair.image[cut], labels=pair.labels[cut])
+            )
     return parts
+
+
+def simulated() -> list[SamplePair]:
+    """Sixteen images of electron microscopy with masks of mitochondria."""
+    return [
+        pair.replace(
+            labels=(pair.labels == 1).astype(np.int32),
+            mask_kind="binary",
+            class_names=("object",),
+            source=Source(files=(pair.name,)),
+        )
+        for pair in (em(seed, 2 * SIDE) for seed in range(16))
+    ]
+
+
+def read(folder: Path, masks: str, kind: MaskKind) -> list[SamplePair]:
+    """All images of a set that have a mask, in grey."""
+    pairs = []
+    for file in sorted((folder / "images").glob("*.png")):
+        if (folder / masks / file.name).exists():
+            image, labels = imread(file), imread(folder / masks / file.name).astype(np.int32)
+            grey = image if image.ndim == 2 else image[..., :3].mean(-1).astype(image.dtype)
+            labels = (labels > 0).astype(np.int32) if kind == "binary" else labels
+            pairs.append(SamplePair(file.stem, grey[None], labels, kind, source=Source(files=(file.name,))))
+    return pairs
 
 
 def changed(pair: SamplePair, change: Callable[[NDArray], NDArray]) -> SamplePair:
     return pair.replace(image=np.ascontiguousarray(change(pair.image)))
 
 
-def test_equal_sets_have_the_known_extreme_of_every_score(halves: tuple[list[SamplePair], list[SamplePair]]) -> None:
+def test_equal_sets_have_the_known_extreme_of_every_score(halves: Halves) -> None:
     mine = halves[0][:16]
     n = len(mine)
     limits = intensity_limits(mine)
@@ -80,7 +108,7 @@ def test_equal_sets_have_the_known_extreme_of_every_score(halves: tuple[list[Sam
     assert [Nearest().fit(mine)(pair)["nearest"] for pair in mine[:3]] == pytest.approx([1, 1, 1], abs=1e-4)
 
 
-def test_copies_are_caught_and_the_other_half_is_not(halves: tuple[list[SamplePair], list[SamplePair]]) -> None:
+def test_copies_are_caught_and_the_other_half_is_not(halves: Halves) -> None:
     rng = np.random.default_rng(0)
     mine, others = (half[:24] for half in halves)
     limits, nearest = intensity_limits(mine), Nearest().fit(mine)
@@ -91,7 +119,7 @@ def test_copies_are_caught_and_the_other_half_is_not(halves: tuple[list[SamplePa
         return np.clip(image + rng.normal(0, 0.02 * 255, image.shape), 0, 255).astype(image.dtype)
 
     def caught(pairs: list[SamplePair]) -> tuple[float, float]:
-        twins = [nearest(pair)["nearest"] >= TWIN for pair in pairs]
+        twins = [nearest(pair)["nearest"] >= COPY_SSIM for pair in pairs]
         vectors = np.stack([signature(look(pair, limits).image).ravel() for pair in pairs])
         return float(np.mean(twins)), float((space.ratio(vectors) < 1).mean())
 
@@ -107,7 +135,7 @@ def test_copies_are_caught_and_the_other_half_is_not(halves: tuple[list[SamplePa
     assert near <= 0.2
 
 
-def test_masks_of_other_images_are_caught(halves: tuple[list[SamplePair], list[SamplePair]]) -> None:
+def test_masks_of_other_images_are_caught(halves: Halves) -> None:
     mine, others = halves
     metric = MaskConsistency().fit(mine)
     right = [metric(pair)["fits"] < 0.5 for pair in others]

@@ -43,9 +43,9 @@ def make(sigma: float, noise: float = 0.0, seed: int = 0) -> SamplePair:
 
 def test_blurred_and_noisy_are_told_apart() -> None:
     metric = Sharpness().fit([make(1.5, seed=seed) for seed in range(12)])
-    assert metric.judge(make(1.5, seed=9)).words == "sharp"
-    assert metric.judge(make(4, seed=9)).words == "blurred"
-    assert metric.judge(make(1.5, noise=0.7, seed=9)).words == "noisy"
+    assert metric.judge(make(1.5, seed=9)).message == "sharp"
+    assert metric.judge(make(4, seed=9)).message == "blurred"
+    assert metric.judge(make(1.5, noise=0.7, seed=9)).message == "noisy"
     values = metric(make(1.5, seed=9))
     assert metric.ranges["hf_energy"].closeness(values["hf_energy"]) > 0.5
 
@@ -64,4 +64,4 @@ def test_a_constant_image_is_as_blurred_as_can_be() -> None:
     flat = make(1).replace(image=np.full((1, 96, 96), 7, np.uint16))
     judgement = metric.judge(flat)
     assert judgement.values == {"hf_energy": 0.0, "blur": 1.0}
-    assert judgement.words == "blurred"
+    assert judgement.message == "blurred"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -586,37 +587,39 @@ def test_unusable_layers_change_nothing(tmp_path: Path) -> None:
     assert not (project.path / "pairs").exists()
 
 
-# --- real images
+# --- sets of images, in the repository and real ones
+
+ImageSet = Callable[[str], Path]
 
 
-def real(shared_data: Path, name: str) -> Path:
-    if not (shared_data / name).is_dir():
-        pytest.skip(f"no {name}")
-    return shared_data / name
-
-
-def test_drosophila_has_two_classes(shared_data: Path) -> None:
-    folder = real(shared_data, "drosophila_vnc_em")
+@pytest.mark.parametrize(("name", "number", "overlap"), [("miniature/em", 4, 111), ("drosophila_vnc_em", 14, 44)])
+def test_two_folders_of_masks_are_two_classes(image_set: ImageSet, name: str, number: int, overlap: int) -> None:
+    folder = image_set(name)
     masks = {name: folder / "masks" / name for name in ("mitochondria", "membranes")}
     table = check_pairs(find_pairs(folder / "images", masks))
-    assert len(table.matched) == len(table.entries) == 14
+    assert len(table.matched) == len(table.entries) == number
     assert (table.mask_kind, table.class_names) == ("classes", ("mitochondria", "membranes"))
-    assert table.entries[0].reason == "44 px are in several masks, the later class wins"
+    assert table.entries[0].reason == f"{overlap} px are in several masks, the later class wins"
     alone = find_pairs(folder)
     assert alone.notes == ("masks/classes (classes) is left out; choose it as the mask folder to use it.",)
 
 
-def test_nuclei_are_instances_grey_and_rgb(shared_data: Path) -> None:
-    table = check_pairs(find_pairs(real(shared_data, "nuclei_dsb2018")))
-    assert (len(table.matched), table.mask_kind) == (65, "instances")
+@pytest.mark.parametrize(("name", "grey", "rgb"), [("miniature/nuclei", 8, 4), ("nuclei_dsb2018", 31, 34)])
+def test_nuclei_are_instances_grey_and_rgb(image_set: ImageSet, name: str, grey: int, rgb: int) -> None:
+    table = check_pairs(find_pairs(image_set(name)))
+    assert (len(table.matched), table.mask_kind) == (grey + rgb, "instances")
     assert table.notes[0] == (
-        "Images differ in channels: 31 with 1 channel, 34 with 3 channels; a generator needs the same number in all."
+        f"Images differ in channels: {grey} with 1 channel, {rgb} with 3 channels; a generator needs the same number "
+        "in all."
     )
 
 
-@pytest.mark.parametrize(("name", "number"), [("cerebral_organoids_brightfield", 9), ("spheroids_microwell_phase", 20)])
-def test_organoids_are_binary(shared_data: Path, name: str, number: int) -> None:
-    table = check_pairs(find_pairs(real(shared_data, name)))
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [("miniature/organoids", 6), ("cerebral_organoids_brightfield", 9), ("spheroids_microwell_phase", 20)],
+)
+def test_organoids_are_binary(image_set: ImageSet, name: str, number: int) -> None:
+    table = check_pairs(find_pairs(image_set(name)))
     assert (len(table.matched), table.mask_kind) == (number, "binary")
     assert {entry.n_objects for entry in table.matched} == {1}
 

@@ -13,6 +13,7 @@ import pytest
 from napari_organoid_synth.core.atomic import write_bytes, write_text
 from napari_organoid_synth.core.codec.codec import Codec
 from napari_organoid_synth.core.codec.spec import CodecSettings
+from napari_organoid_synth.core.gain.storage import write_result
 from napari_organoid_synth.core.job import JobFolder, Progress
 from napari_organoid_synth.core.pairs.loading import add_pair
 from napari_organoid_synth.core.pairs.pair import SamplePair
@@ -22,7 +23,7 @@ from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.report.report import write_report
 from napari_organoid_synth.core.runs.run import Run
 from napari_organoid_synth.core.samples.store import SampleStore
-from report_project import EVIL, Page, arm, pair
+from report_project import EVIL, Page, compared, pair
 
 
 @pytest.fixture
@@ -53,10 +54,9 @@ def project(tmp_path: Path) -> Project:
     job = JobFolder(run.path)
     list(job.record(Progress(step, 20, {"generator": 3.0 - step / 10}) for step in (0, 10, 20)))
     folder = project.path / "segment" / "x"
-    arms = {"real": arm([0.5, 0.75]), "curated": arm([0.8, 0.776])}
-    record = {"arms": arms, "sentence": "It helped & more.", "test": ["t0", "t1"], "warnings": ["Few pairs."]}
-    write_text(folder / "results.json", json.dumps(record))
-    for name in arms:
+    result = compared(raw=[0.5, 0.75], curated=[0.8, 0.776])
+    write_result(folder, result)
+    for name in result.arms:
         write_bytes(folder / "predictions" / name / "t0_errors.png", encode_png(np.full((9, 9, 3), 7, np.uint8)))
     manifest = {
         "settings": {"formats": ["ome-tiff"]},

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from napari_organoid_synth.core.atomic import write_text
-from napari_organoid_synth.core.blind.session import Answer, BlindSettings, keep_answer
+from napari_organoid_synth.core.blind.session import Answer, keep_answer
+from napari_organoid_synth.core.blind.settings import BlindSettings
 from napari_organoid_synth.core.blind.setup import make_session
-from napari_organoid_synth.core.gain.table import gain_sentences, gain_table
-from report_project import EVIL, arm
+from napari_organoid_synth.core.gain.folds import Fold
+from napari_organoid_synth.core.gain.results import ArmRecord, Design, GainResult, TaskCounts
+from napari_organoid_synth.core.gain.storage import write_result
+from napari_organoid_synth.core.gain.summary import summarise
+from report_project import EVIL
 
 
-def test_a_blind_test_is_told_with_its_interval_and_what_fooled(project, read):
+def test_a_blind_test_shows_its_intervals_and_convincing_samples(project, read):
     assert "Blind test" not in read(project).headings
     session = make_session(project, BlindSettings(number=2, samples="all", observer=EVIL, seed=1))
     for question, (picture,) in enumerate(session.questions):  # everything is called real
@@ -25,35 +27,26 @@ def test_a_blind_test_is_told_with_its_interval_and_what_fooled(project, read):
     assert f"{fooled}: 1 of 1 for real" in page.words
 
 
-def results(shares: tuple[float, ...] = (1.0,)) -> dict[str, Any]:
+def comparison(shares: tuple[float, ...] = (1.0,), **design: Any) -> GainResult:
     """Raw and synthetic on four images in two folds; synthetic pairs gain 0.1 on three of them and lose 0.1 on one."""
     records = [
-        {
-            "arm": name, "subset": share, "ratio": 1.0, "fold": fold, "seed": 0, "steps": 7, "seconds": 1.0,
-            "synthetic": 9 * (name == "synthetic"), "curation": "",
-            "per_image": {
+        ArmRecord(
+            arm=name, subset=share, fold=fold, steps=7, seconds=1.0, synthetic=9 * (name == "synthetic"),
+            per_image={
                 f"t{2 * fold + i}": {"dice": share * 0.5 + gain * (name == "synthetic")} for i, gain in enumerate(gains)
             },
-        }
+        )
         for share in shares for name in ("raw", "synthetic") for fold, gains in enumerate(((0.1, 0.1), (0.1, -0.1)))
     ]  # fmt: skip
-    rows = gain_table(records, {f"t{i}": f"t{i}" for i in range(4)})
-    folds = [{"train": [], "test": ["t0", "t1"]}, {"train": [], "test": ["t2", "t3"]}]
-    return {
-        "arms": {"raw": arm([0.5] * 4), "synthetic": arm([0.6, 0.6, 0.6, 0.4])},
-        "table": rows, "score": "dice", "sentences": gain_sentences(rows, "dice"), "sentence": "", "warnings": [],
-        "test": ["t0", "t1", "t2", "t3"], "mask_kind": "binary", "tasks": {"total": 5, "done": 4, "failed": 0},
-        "design": {
-            "name": "k-fold", "groups": f"4 images {EVIL}", "folds": folds, "repeats": 1, "paper_protocol": False
-        },
-    }  # fmt: skip
+    folds = (Fold(train=("t2", "t3"), test=("t0", "t1")), Fold(train=("t0", "t1"), test=("t2", "t3")))
+    how = Design(folds=folds, name="k-fold", groups=f"4 images {EVIL}", **design)
+    return summarise(records, how, tasks=TaskCounts(total=5, done=4))
 
 
 def test_a_comparison_in_folds_has_its_own_section(project, read):
-    write_text(project.path / "segment" / "z" / "results.json", json.dumps(results()))
-    page = read(project, results=results())
+    write_result(project.path / "segment" / "z", comparison())
+    page = read(project)
     assert "What synthetic pairs gained" in page.headings
-    assert "Segmentation with and without synthetic pairs" not in page.headings
     head, raw, synthetic = page.table("Trained on")
     assert head == ["Trained on", "Pairs", "Change of Dice", "Better on", "Dice"]  # one share, one ratio: no columns
     assert raw == ["real pairs", "0", "–", "–", "0.500 ± 0.000"]
@@ -66,16 +59,13 @@ def test_a_comparison_in_folds_has_its_own_section(project, read):
 
 
 def test_the_paper_protocol_is_called_optimistic(project, read):
-    found = results()
-    found["design"]["paper_protocol"] = True
-    assert "Optimistic: the generator saw the test images." in read(project, results=found).words
+    found = comparison(paper_protocol=True)
+    assert "Optimistic: the generator saw the test images." in read(project, result=found).words
 
 
 def test_several_shares_have_a_column_and_failures_are_counted(project, read):
-    found = results((1.0, 0.5))
-    found["tasks"] = {"total": 9, "done": 6, "failed": 3}
-    found["warnings"] = ["Training the generator, fold 1, failed: It broke."]
-    page = read(project, results=found)
+    tasks, warnings = TaskCounts(total=9, done=6, failed=3), ("Training the generator, fold 1, failed: It broke.",)
+    page = read(project, result=comparison((1.0, 0.5)).model_copy(update={"tasks": tasks, "warnings": warnings}))
     table = page.table("Trained on")
     assert table[0][:3] == ["Trained on", "Share of images", "Pairs"]
     assert [row[1] for row in table[1:]] == ["100 %", "100 %", "50 %", "50 %"]
@@ -85,8 +75,6 @@ def test_several_shares_have_a_column_and_failures_are_counted(project, read):
 
 
 def test_an_unfinished_table_without_gains_is_drawn(project, read):
-    found = results()
-    found["table"] = found["table"][:1]
-    found["sentences"] = []
-    page = read(project, results=found)
+    found = comparison()
+    page = read(project, result=found.model_copy(update={"table": found.table[:1], "sentences": ()}))
     assert page.table("Trained on")[1][2:4] == ["–", "–"]

@@ -13,19 +13,19 @@ import numpy as np
 import pytest
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.gain.storage import newest_result
 from napari_organoid_synth.core.job import Control, Finished, Progress, Started
-from napari_organoid_synth.core.map.embedding import Embedding
-from napari_organoid_synth.core.map.storage import write_map
+from napari_organoid_synth.core.map.storage import MappedSample, MapRecord, SampleMap, write_map
 from napari_organoid_synth.core.pairs.table import PairTable
+from napari_organoid_synth.core.pairs.tile_reading import TilePlace
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.report.report import SECTIONS, report, write_report
-from napari_organoid_synth.core.report.segmentation import newest_results
 from napari_organoid_synth.core.samples.store import SampleStore
-from report_project import EVIL, Page, arm, pair, score, write_scores
+from report_project import EVIL, Page, compared, pair, score, write_scores
 
 TITLES = [
     "Real data", "Trainings", "Sample sheet", "Generators against the originals", "Masks and memorisation", "Map",
-    "Curation", "Segmentation with and without synthetic pairs", "Exports", "Times",
+    "Curation", "What synthetic pairs gained", "Exports", "Times",
 ]  # fmt: skip
 
 
@@ -33,8 +33,10 @@ def fill(project: Project) -> None:
     """Also scores of sets and a map."""
     write_scores(project, {"one": [score("kid", 0.1, 0.0, 0.2, "low"), score("ks_area", 0.5, 0.1, 0.2, "low")]})
     points = np.array([[0.0, 0], [10, 0], [10, 5], [0, 5]])
-    ids, kinds = (f"tile {EVIL}", "s0", "s1", "s2"), ("real", "one", "one", "one")
-    write_map(project, Embedding(points, ids, kinds, "tsne", "encoder:1", 0.25, 5.0))
+    samples = tuple(MappedSample(id=id, run="one") for id in ("s0", "s1", "s2"))
+    tiles, extractor = (TilePlace(f"tile {EVIL}", 0, 0),), f"encoder:{EVIL}"
+    record = MapRecord(tiles=tiles, samples=samples, method="tsne", extractor=extractor, kl=0.25, perplexity=5.0)
+    write_map(project, SampleMap(points, record))
 
 
 def test_all_sections_in_order_with_their_numbers(project, read):
@@ -54,16 +56,17 @@ def test_all_sections_in_order_with_their_numbers(project, read):
     ):
         assert words in page.words
     assert page.table("Name")[1] == [f"first {EVIL}", "train", "48 × 64", "uint8", "1", "–", "binary", "1"]
-    assert page.table("Trained on")[1:] == [
-        ["Real pairs", "0.625", "0.625", "0.625"],
-        ["Real and accepted synthetic pairs", "0.788", "0.788", "0.788"],
+    assert page.table("Trained on") == [
+        ["Trained on", "Pairs", "Change of Dice", "Better on", "Dice"],
+        ["real pairs", "0", "–", "–", "0.625 ± 0.177"],
+        ["curated synthetic pairs", "3", "+0.163 [0.026, 0.300]", "2 of 2", "0.788 ± 0.017"],
     ]
     assert page.table("Folder")[1] == ["e1", "2", "1", "1", "ome-tiff", "today"]
     assert page.table("Stage")[1:] == [["train", "1.5 s"], ["rest", "2.0 s"], ["together", "3.5 s"]]
     assert page.table("Score, mean ± SD")[1][1:] == ["0.5 ± 0", "0.65 ± 0.05"]
 
 
-def test_names_full_of_html_stay_words(project, read):
+def test_html_in_names_is_escaped(project, read):
     fill(project)
     text = read(project).text  # the reader refuses scripts, handlers of events and anything from outside
     assert EVIL not in text
@@ -78,9 +81,11 @@ def test_an_empty_project_gives_a_page_without_sections(tmp_path, read):
     assert page.pictures == page.tables == page.ids == []
 
 
-def test_results_that_are_given_win_over_the_newest(project, read):
-    assert newest_results(project)["sentence"] == "It helped & more."
-    words = read(project, results={"arms": {"real": arm([0.111])}, "sentence": "Mine.", "test": ["t0"]}).words
+def test_given_results_take_precedence_over_the_newest(project, read):
+    newest = newest_result(project)
+    assert newest is not None
+    assert newest.sentence == "It helped & more."
+    words = read(project, result=compared("Mine.", raw=[0.111, 0.2])).words
     assert "Mine." in words
     assert "It helped" not in words
 
@@ -125,7 +130,7 @@ def test_events_name_the_sections_and_stopping_writes_nothing(project, tmp_path)
     assert path.read_text() == "before"
 
 
-def test_a_file_that_cannot_be_written_is_said(project, tmp_path):
+def test_an_unwritable_file_is_refused(project, tmp_path):
     with pytest.raises(UserError, match=r"Cannot write .*: Is a directory"):
         write_report(project, tmp_path)
 
@@ -190,7 +195,7 @@ def test_images_alone_are_not_called_pairs(project, read):
     assert "Objects" not in page.headings
 
 
-def test_the_verdict_on_copies_counts_flags(project, read):
+def test_the_summary_counts_flagged_copies(project, read):
     with SampleStore(project.samples_path) as store:
         store.rate("s0", {"nearest": 0.95}, flagged="copy, mask")
     assert "1 pair flagged as a copy of a real image." in read(project).words
@@ -199,7 +204,7 @@ def test_the_verdict_on_copies_counts_flags(project, read):
     assert "0 pairs flagged as copies of a real image." in read(project).words
 
 
-def test_numbers_of_the_job_are_plain(project, tmp_path):
+def test_the_result_of_the_job_is_plain_json(project, tmp_path):
     *_, finished = report(project, tmp_path / "r.html", Control())
     result: dict[str, Any] = json.loads(json.dumps(finished.result))
     assert result.keys() == {"report", "bytes", "seconds"}

@@ -9,8 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from napari_organoid_synth.core.atomic import write_bytes
-from napari_organoid_synth.core.map.embedding import Embedding
-from napari_organoid_synth.core.map.storage import write_map
+from napari_organoid_synth.core.map.storage import MappedSample, MapRecord, SampleMap, write_map
 from napari_organoid_synth.core.pairs.loading import add_pair
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.pictures import picture
@@ -21,7 +20,7 @@ from report_project import add_run, pair, score, write_scores
 # ------------------------------------------------------------------------------------------------------- trainings
 
 
-def test_a_training_says_what_it_was_told_and_what_it_reached(project, read):
+def test_a_training_shows_its_settings_and_progress(project, read):
     page = read(project)
     assert "pix2pix – paints masks · tiles of 64 px · 20 of 20 steps of 4 tiles · processor " in page.words
     assert "bf16 · 12.3 images/s · 2 min" in page.words
@@ -32,7 +31,7 @@ def test_a_training_says_what_it_was_told_and_what_it_reached(project, read):
     assert "steps: 20\n" in page.words  # the recipe itself
 
 
-def test_every_training_has_its_curves_those_that_made_samples_first(project, read):
+def test_trainings_that_made_samples_come_first(project, read):
     add_run(project, "zwei", "gan=dcgan", "train.batch=8")
     page = read(project)
     assert page.headings.index("one") < page.headings.index("Other trainings")
@@ -73,7 +72,7 @@ def test_the_sheet_is_drawn_at_random_and_the_same_each_time(project, read):
     assert "12 of 30 pairs" in first.words
 
 
-def test_accepted_come_by_realism_and_flagged_with_their_flag(project, read):
+def test_accepted_samples_are_sorted_by_realism_and_flagged_ones_show_their_flag(project, read):
     with SampleStore(project.samples_path) as store:
         store.rate("s0", {}, flagged="copy")
     page = read(project)
@@ -104,17 +103,19 @@ def test_the_nearest_pair_stands_beside_its_real_tile(project, read):
 # ------------------------------------------------------------------------------------------------------------- map
 
 
-def test_the_map_tells_runs_and_verdicts_apart(project, read):
+def test_the_map_distinguishes_runs_and_verdicts(project, read):
     points = np.array([[0.0, 0], [4, 0], [4, 2], [0, 2], [2, 1]])
-    ids, kinds = ("t0", "t1", "s0", "s1", "s2"), ("real", "real", "one", "one", "one")
-    write_map(project, Embedding(points, ids, kinds, "tsne", "encoder:12ab", 0.1234, 1.5))
+    samples = tuple(MappedSample(id=id, run="one") for id in ("s0", "s1", "s2"))
+    tiles = (TilePlace("t", 0, 0), TilePlace("t", 0, 64))
+    record = MapRecord(tiles=tiles, samples=samples, method="tsne", extractor="encoder:12ab", kl=0.1234, perplexity=1.5)
+    write_map(project, SampleMap(points, record))
     page = read(project)
     for words in ("real tiles (2)", "one, new (1)", "one, accepted (2)", "encoder:12ab", "0.123, perplexity 1.5."):
         assert words in page.words
     assert "it is not a distance between real and synthetic tiles" in page.words
     assert 'd="M20 360h0M700 360h0" fill="none" stroke="#7f7f7f"' in page.text
     assert "M20 20m-4-4h8v8h-8zM360 190m-4-4h8v8h-8z" in page.text  # s1 and s2 are accepted: boxes
-    write_map(project, Embedding(points, ids, kinds, "pca", "encoder:12ab"))
+    write_map(project, SampleMap(points, record.replace(method="pca", kl=None, perplexity=None)))
     assert "Kullback" not in read(project).words
 
 
@@ -162,7 +163,7 @@ def test_acceptance_by_quarters_of_a_score(project, read):
     assert "Share accepted of the judged pairs" in page.words
 
 
-def test_copies_that_were_exported_all_the_same_are_named(project, read):
+def test_exported_copies_are_named(project, read):
     words = read(project).words
     assert "Export e1 contains 1 pair flagged as a copy, against the rule." in words
     assert "Export e1 left out 2 accepted copies." in words
@@ -173,7 +174,7 @@ def test_copies_that_were_exported_all_the_same_are_named(project, read):
 # ------------------------------------------------------------------------------------------------------------ head
 
 
-def test_the_set_with_the_lowest_kid_is_held_against_the_originals(project, read):
+def test_the_set_with_the_lowest_kid_is_compared_with_the_originals(project, read):
     other = [score("kid", 0.4, 0.0, 0.2, "low"), score("fid", 0.1, 0, 1, "low")]
     write_scores(project, {"one": [score("kid", 0.6, 0.0, 0.2, "low")], "gone": other})
     words = read(project).words

@@ -43,7 +43,7 @@ def test_the_best_is_underlined_only_where_a_direction_is_better(project, read):
     assert ["<b>" in cell for cell in rows[1]] == [False] * 13
 
 
-def test_one_set_alone_is_not_the_best_of_anything(project, read):
+def test_a_single_set_is_never_marked_as_best(project, read):
     write_scores(project, {"one": scores(0.75)})
     assert '<span class="best">' not in read(project).text
 
@@ -92,7 +92,7 @@ def test_masks_have_a_table_beside_the_sentences_about_copies(project, read):
     assert "pix2pix, one (40 tiles, all pairs). 25% reach SSIM 0.90 with a real tile. 50% lie nearer" in page.words
 
 
-def test_every_score_is_said_in_words(project, read):
+def test_every_score_is_described_in_words(project, read):
     write_scores(project, {"one": [score("kid", 0.1, 0, 1, "low", extractor="encoder:cd", message="as it should")]})
     details = [row for table in read(project).tables for row in table if "as it should" in row]
     assert details == [["pix2pix, one: 40 tiles, all pairs", "KID", "as it should", "40 with 50", "encoder:cd"]]

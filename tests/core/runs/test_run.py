@@ -39,7 +39,7 @@ def test_recipe_and_codec_come_back(run: Run) -> None:
     assert again.recipe == RECIPE
     assert again.codec == run.codec
     assert again.spec == run.codec.spec(64, "painter")
-    with pytest.raises(UserError, match="holds a run already"):
+    with pytest.raises(UserError, match="is a run already"):
         Run.create(run.path, RECIPE, run.codec)
 
 
@@ -210,7 +210,7 @@ def test_a_malicious_pickle_with_a_matching_json_is_not_opened(run: Run, tmp_pat
 
     header |= {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
     path.with_suffix(".json").write_text(json.dumps(header))
-    with pytest.raises(UserError, match="holds no tensors"):
+    with pytest.raises(UserError, match="has no tensors"):
         run.load(gan)
     assert not (tmp_path / "owned").exists()
 

@@ -26,10 +26,10 @@ from napari_organoid_synth.core.pairs.pictures import decode_png
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.registry import GENERATORS
-from napari_organoid_synth.core.runs.model_file import MEMBERS, Bundle, Card, read_bundle
+from napari_organoid_synth.core.runs.model_file import MEMBERS, Card, ModelFile, read_model_file
 from napari_organoid_synth.core.runs.run import Run, new_generator, read_preview
 from napari_organoid_synth.core.runs.settings import ShareSettings
-from napari_organoid_synth.core.runs.sharing import add_bundle, find_run, tensors_of, write_bundle
+from napari_organoid_synth.core.runs.sharing import find_run, import_model, tensors_of, write_model_file
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.simulators.simulate import em
 from napari_organoid_synth.core.synthesis.generate import generate
@@ -71,7 +71,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture
 def file(run: Run, tmp_path: Path) -> Path:
-    write_bundle(run, tmp_path / "model.synth", TERMS, DAY)
+    write_model_file(run, tmp_path / "model.synth", TERMS, DAY)
     return tmp_path / "model.synth"
 
 
@@ -91,10 +91,10 @@ def write(path: Path, parts: dict[str, bytes], rehash: bool = True, compression:
             archive.writestr(name, data)
 
 
-def outcome(path: Path) -> Bundle | str:
+def outcome(path: Path) -> ModelFile | str:
     """What is read, or that it is refused in a sentence with the name of the file."""
     try:
-        return read_bundle(path)
+        return read_model_file(path)
     except UserError as error:
         return "refused" if path.name in str(error) else str(error)
 
@@ -102,9 +102,9 @@ def outcome(path: Path) -> Bundle | str:
 # ------------------------------------------------------------------------------------------------------------ writing
 
 
-def test_a_bundle_holds_networks_settings_and_card_and_no_secrets(run: Run, file: Path) -> None:
-    bundle = read_bundle(file)
-    card = bundle.card
+def test_a_model_file_has_networks_settings_and_card_and_no_secrets(run: Run, file: Path) -> None:
+    model_file = read_model_file(file)
+    card = model_file.card
     assert (card.name, card.generator, card.steps, card.images) == ("EM, small", "pix2pix", 10, 40)  # the best
     assert (card.licence, card.authors, card.note, card.created) == ("CC-BY-4.0", "Ada L.", "Two\nlines.", DAY)
     assert (card.pairs, card.data) == (2, ("a" * 64, "b" * 64))
@@ -112,17 +112,17 @@ def test_a_bundle_holds_networks_settings_and_card_and_no_secrets(run: Run, file
     parts = members(file)
     assert list(parts) == list(MEMBERS)
     assert card.sha256 == {name: hashlib.sha256(parts[name]).hexdigest() for name in MEMBERS if name != "card.json"}
-    assert bundle.codec == run.codec
-    assert bundle.recipe == run.recipe.replace(start={"run": ""})
+    assert model_file.codec == run.codec
+    assert model_file.recipe == run.recipe.replace(start={"run": ""})
     expected = {key: value for key, value in run.read(10)[1].items() if key.startswith("network/")}
-    found = tensors_of(bundle)
+    found = tensors_of(model_file)
     assert found.keys() == expected.keys()
     assert all(torch.equal(value, found[key]) for key, value in expected.items())
     assert b"secret" not in file.read_bytes()
 
 
 def test_the_preview_shows_the_samples_and_their_outlines(file: Path) -> None:
-    shown = decode_png(read_bundle(file).preview)
+    shown = decode_png(read_model_file(file).preview)
     assert shown.shape == (128, 128, 3)  # two samples of 64 px, twice
     changed = (shown[:64] != shown[64:]).any(-1)
     assert 0 < changed.mean() < 0.5
@@ -130,10 +130,10 @@ def test_the_preview_shows_the_samples_and_their_outlines(file: Path) -> None:
 
 
 def test_equal_contents_give_equal_bytes(run: Run, file: Path, tmp_path: Path) -> None:
-    write_bundle(run, tmp_path / "again.synth", TERMS, DAY)
+    write_model_file(run, tmp_path / "again.synth", TERMS, DAY)
     assert (tmp_path / "again.synth").read_bytes() == file.read_bytes()
-    write_bundle(run, tmp_path / "newest.synth", TERMS.replace(checkpoint="newest"), DAY)
-    assert read_bundle(tmp_path / "newest.synth").card.steps == 20
+    write_model_file(run, tmp_path / "newest.synth", TERMS.replace(checkpoint="newest"), DAY)
+    assert read_model_file(tmp_path / "newest.synth").card.steps == 20
     assert not list(tmp_path.glob(".*"))
 
 
@@ -148,14 +148,14 @@ def test_equal_contents_give_equal_bytes(run: Run, file: Path, tmp_path: Path) -
 )
 def test_what_cannot_be_shared(run: Run, tmp_path: Path, change: dict[str, str], sentence: str) -> None:
     with pytest.raises(UserError) as caught:
-        write_bundle(run, tmp_path / "x.synth", TERMS.replace(**change))
+        write_model_file(run, tmp_path / "x.synth", TERMS.replace(**change))
     assert sentence.lower() in str(caught.value).lower()
     assert not list(tmp_path.iterdir())
 
 
 def test_a_file_of_another_name_is_not_written(run: Run, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"The file is called model\.zip\. Expected a name that ends with \.synth\."):
-        write_bundle(run, tmp_path / "model.zip", TERMS)
+        write_model_file(run, tmp_path / "model.zip", TERMS)
 
 
 def test_paths_of_weight_files_are_shortened_to_their_names(tmp_path: Path) -> None:
@@ -163,60 +163,62 @@ def test_paths_of_weight_files_are_shortened_to_their_names(tmp_path: Path) -> N
         pytest.skip("no generator takes a file of weights")
     recipe = recipe_of("aae")
     made = make_run(tmp_path / "run", recipe.replace(gan=recipe.gan.replace(vgg19_weights="C:\\secret/vgg.pth")))
-    bundle = write_bundle(made, tmp_path / "x.synth", TERMS)
-    assert bundle.recipe.gan.vgg19_weights == "vgg.pth"  # type: ignore[attr-defined]
+    model_file = write_model_file(made, tmp_path / "x.synth", TERMS)
+    assert model_file.recipe.gan.vgg19_weights == "vgg.pth"  # type: ignore[attr-defined]
 
 
-# ----------------------------------------------------------------------------------------------------------- adopting
+# --------------------------------------------------------------------------------------------------------- importing
 
 
 @pytest.mark.parametrize("name", GENERATORS.names())
 def test_every_generator_draws_the_same_after_the_journey(name: str, tmp_path: Path) -> None:
     made = make_run(tmp_path / "run", recipe_of(name))
-    write_bundle(made, tmp_path / "x.synth", TERMS)
-    adopted = add_bundle(Project(tmp_path / "other"), tmp_path / "x.synth")
+    write_model_file(made, tmp_path / "x.synth", TERMS)
+    imported = import_model(Project(tmp_path / "other"), tmp_path / "x.synth")
     condition = torch.zeros(1, made.spec.mask_channels, 64, 64) if made.recipe.shape == "painter" else None
     drawn = []
-    for one in (made, adopted):
+    for one in (made, imported):
         gan = new_generator(one.recipe, one.spec)
         one.load(gan, one.pick("best"))
         drawn.append(gan.sample(torch.Generator().manual_seed(3), condition=condition))
     assert torch.equal(*drawn)
 
 
-def test_an_adopted_run_generates_shows_and_is_shared_on(file: Path, tmp_path: Path) -> None:
+def test_an_imported_run_generates_shows_and_is_shared_on(file: Path, tmp_path: Path) -> None:
     project = Project(tmp_path / "other")
-    adopted = add_bundle(project, file)
-    assert adopted.path.parent == project.path / "runs"
-    assert adopted.name.endswith("-EM_small")
-    assert project.run_path() == adopted.path
-    assert adopted.steps() == [10]
-    assert adopted.best() == 10
-    assert adopted.metadata.data_hashes == set(HASHES.values())
+    imported = import_model(project, file)
+    assert imported.path.parent == project.path / "runs"
+    assert imported.name.endswith("-EM_small")
+    assert project.run_path() == imported.path
+    assert imported.steps() == [10]
+    assert imported.best() == 10
+    assert imported.metadata.data_hashes == set(HASHES.values())
     assert not list(project.path.glob(".*"))
-    (at, path) = adopted.previews()[-1]
+    (at, path) = imported.previews()[-1]
     assert at == 10
-    np.testing.assert_array_equal(read_preview(path)[0][0].transpose(1, 2, 0), decode_png(read_bundle(file).preview))
+    np.testing.assert_array_equal(
+        read_preview(path)[0][0].transpose(1, 2, 0), decode_png(read_model_file(file).preview)
+    )
 
     settings = GenerateSettings(run=str(file), number=2, masks="simulated", device="cpu")
     events = list(generate(project, settings, Control()))
     assert isinstance(events[-1], Finished)
-    assert events[-1].result["run"] == adopted.name  # taken in once
+    assert events[-1].result["run"] == imported.name  # imported once
     with SampleStore(project.samples_path) as store:
         provenance = store.pair(store.ids()[0]).source.provenance
     assert provenance["data"] == {"pair 1": "a" * 64, "pair 2": "b" * 64}
-    assert provenance["model_sha256"] == read_bundle(file).card.sha256["model.safetensors"]
+    assert provenance["model_sha256"] == read_model_file(file).card.sha256["model.safetensors"]
 
-    again = write_bundle(adopted, tmp_path / "on.synth", TERMS, DAY)
-    assert {name: again.card.sha256[name] for name in again.card.sha256} == read_bundle(file).card.sha256
+    again = write_model_file(imported, tmp_path / "on.synth", TERMS, DAY)
+    assert {name: again.card.sha256[name] for name in again.card.sha256} == read_model_file(file).card.sha256
 
 
 def test_a_second_name_makes_a_second_run_and_no_name_does_not(file: Path, tmp_path: Path) -> None:
     project = Project(tmp_path / "other")
-    first = add_bundle(project, file)
-    assert add_bundle(project, file).path == first.path == find_run(project, str(file)).path
+    first = import_model(project, file)
+    assert import_model(project, file).path == first.path == find_run(project, str(file)).path
     assert find_run(project, "").path == first.path
-    assert add_bundle(project, file, "../../mine").name.endswith("-mine")
+    assert import_model(project, file, "../../mine").name.endswith("-mine")
     assert len(project.runs()) == 2
 
 
@@ -224,14 +226,14 @@ def test_training_it_further_starts_the_optimisers_anew_and_says_so(file: Path, 
     project = Project(tmp_path / "other")
     pair = em(0, 96)
     add_pair(project, SamplePair("em", pair.image, pair.labels, class_names=pair.class_names), "classes")
-    adopted = add_bundle(project, file)
-    recipe = adopted.recipe.override("train.steps=11", "train.batch=1", "train.previews=1", "train.precision=float32")
-    events: list[Event] = list(train(project, recipe, Control(), adopted.path, resume=True))
+    imported = import_model(project, file)
+    recipe = imported.recipe.override("train.steps=11", "train.batch=1", "train.previews=1", "train.precision=float32")
+    events: list[Event] = list(train(project, recipe, Control(), imported.path, resume=True))
     assert events[0].step == 10
-    assert f"Run {adopted.name} was taken from a file that holds no optimisers: they start anew." in [
+    assert f"Run {imported.name} was imported from a model file without optimiser state: optimisers are reset." in [
         event.text for event in events if isinstance(event, Warned)
     ]
-    tensors = adopted.read(11)[1]
+    tensors = imported.read(11)[1]
     assert {
         float(value) for key, value in tensors.items() if key.startswith("optimizer") and key.endswith("/step")
     } == {1.0}
@@ -262,10 +264,10 @@ KEY = "network/generator/down.0.0.weight"
 ONLY = "Expected card.json, recipe.yaml, codec.json, preview.png, model.safetensors and nothing else."
 REFUSED: dict[str, tuple[Change, str]] = {
     "missing": (lambda parts: {k: v for k, v in parts.items() if k != "codec.json"}, f"no codec.json. {ONLY}"),
-    "foreign": (member("evil.py", b"1"), f"holds 'evil.py'. {ONLY}"),
-    "path": (member("../card.json", b"1"), f"holds '../card.json'. {ONLY}"),
-    "absolute": (member("/etc/passwd", b"1"), "holds '/etc/passwd'."),
-    "folder": (member("x/", b""), "holds 'x/'."),
+    "foreign": (member("evil.py", b"1"), f"contains 'evil.py'. {ONLY}"),
+    "path": (member("../card.json", b"1"), f"contains '../card.json'. {ONLY}"),
+    "absolute": (member("/etc/passwd", b"1"), "contains '/etc/passwd'."),
+    "folder": (member("x/", b""), "contains 'x/'."),
     "newer": (
         card(format=2),
         "model.synth has format 2, made by a newer version of organoid-synth. Expected format 1.",
@@ -277,7 +279,7 @@ REFUSED: dict[str, tuple[Change, str]] = {
         card(generator="dcgan"),
         "The card of model.synth speaks of 'dcgan'. Its recipe speaks of 'pix2",
     ),
-    "no json": (member("codec.json", b"[1]"), "codec.json in model.synth cannot be read: it holds list."),
+    "no json": (member("codec.json", b"[1]"), "codec.json in model.synth cannot be read: it contains list."),
     "no text": (member("codec.json", b"\xff"), "codec.json in model.synth cannot be read: 'utf-8' codec"),
     "deep": (member("recipe.yaml", b"[" * 5000), "cannot be read: it is nested too deeply."),
     "deeper": (member("recipe.yaml", b"- " * 5000), "recipe.yaml in model.synth cannot be read"),
@@ -295,14 +297,14 @@ REFUSED: dict[str, tuple[Change, str]] = {
         member("recipe.yaml", b"#" * 20_000),
         "recipe.yaml in model.synth claims 20000 bytes. Expected at mo",
     ),
-    "pickle": (member("model.safetensors", pickle.dumps([1])), "model.safetensors in model.synth holds no tensors."),
-    "empty": (member("model.safetensors", b""), "model.safetensors in model.synth holds no tensors."),
-    "long header": (member("model.safetensors", b"\xff" * 7 + b"\x7f{}"), "holds no tensors."),
+    "pickle": (member("model.safetensors", pickle.dumps([1])), "model.safetensors in model.synth has no tensors."),
+    "empty": (member("model.safetensors", b""), "model.safetensors in model.synth has no tensors."),
+    "long header": (member("model.safetensors", b"\xff" * 7 + b"\x7f{}"), "has no tensors."),
     "optimiser": (
         model(lambda t: t | {"optimizer/generator/0/step": torch.ones(1)}),
-        "holds 'optimizer/generator/0/step'",
+        "contains 'optimizer/generator/0/step'",
     ),
-    "no picture": (member("preview.png", b"GIF89a"), "preview.png in model.synth is no PNG."),
+    "no picture": (member("preview.png", b"GIF89a"), "preview.png in model.synth is not a PNG."),
     "huge picture": (member("preview.png", png(60_000, 60_000)), "claims 60000 × 60000 px. Expected at most 4096 px."),
 }
 
@@ -312,7 +314,7 @@ def test_what_is_refused_without_building_a_network(file: Path, case: str) -> No
     change, sentence = REFUSED[case]
     write(file, change(members(file)))
     with pytest.raises(UserError) as caught:
-        read_bundle(file)
+        read_model_file(file)
     assert sentence in str(caught.value)
 
 
@@ -323,7 +325,7 @@ MISFITS: dict[str, tuple[Change, str]] = {
     ),
     "foreign": (
         model(lambda t: t | {"network/evil": torch.ones(1)}),
-        "holds 'network/evil'. A pix2pix of its recipe has no",
+        "contains 'network/evil'. A pix2pix of its recipe has no",
     ),
     "shape": (
         model(lambda t: t | {KEY: torch.ones(8, 3, 4, 4)}),
@@ -331,7 +333,7 @@ MISFITS: dict[str, tuple[Change, str]] = {
     ),
     "type": (model(lambda t: t | {KEY: t[KEY].half()}), "torch.float16. Expected (8, 2, 4, 4) torch.float32."),
     "numbers": (card(numbers={"seen": 1}), "card.json in model.synth has the numbers seen. Expected seen, taken, "),
-    "broken picture": (member("preview.png", png(10, 10)), "preview.png in model.synth shows nothing."),
+    "broken picture": (member("preview.png", png(10, 10)), "preview.png in model.synth is not a picture."),
 }
 
 
@@ -343,7 +345,7 @@ def test_what_does_not_belong_to_the_network_is_refused_and_leaves_nothing(
     write(file, change(members(file)))
     project = Project(tmp_path / "other")
     with pytest.raises(UserError) as caught:
-        add_bundle(project, file)
+        import_model(project, file)
     assert sentence in str(caught.value)
     assert [path.name for path in project.path.iterdir()] == ["organoid-synth.json"]
 
@@ -355,19 +357,19 @@ def test_a_changed_member_has_the_wrong_hash(file: Path, name: str) -> None:
     with pytest.raises(
         UserError, match=rf"{name} in model.synth has SHA-256 .{{12}}…. Expected .{{12}}…, as its card says"
     ):
-        read_bundle(file)
+        read_model_file(file)
 
 
 def test_files_that_are_no_zip_archive(file: Path, tmp_path: Path) -> None:
     whole = file.read_bytes()
     for data in (b"", b"hello", pickle.dumps({"a": 1}), whole[: len(whole) // 2]):
         file.write_bytes(data)
-        with pytest.raises(UserError, match=r"model.synth is no whole zip archive. Expected a .synth file, made with"):
-            read_bundle(file)
+        with pytest.raises(UserError, match=r"model.synth is not a whole zip archive. Expected a .synth file, made"):
+            read_model_file(file)
     with pytest.raises(UserError, match=r"Cannot read .*nothing.synth: No such file"):
-        read_bundle(tmp_path / "nothing.synth")
+        read_model_file(tmp_path / "nothing.synth")
     with pytest.raises(UserError, match="Cannot read"):
-        read_bundle(tmp_path)
+        read_model_file(tmp_path)
 
 
 def test_a_file_of_torch_is_refused_unopened(file: Path, tmp_path: Path) -> None:
@@ -376,8 +378,8 @@ def test_a_file_of_torch_is_refused_unopened(file: Path, tmp_path: Path) -> None
             return Path.touch, (tmp_path / "owned",)
 
     torch.save({"a": Evil()}, file)
-    with pytest.raises(UserError, match=r"holds '.*/data.pkl'\. Expected card.json"):
-        read_bundle(file)
+    with pytest.raises(UserError, match=r"contains '.*/data.pkl'\. Expected card.json"):
+        read_model_file(file)
     assert not (tmp_path / "owned").exists()
 
 
@@ -385,7 +387,7 @@ def test_compressed_members_and_members_that_lie_about_their_size(file: Path) ->
     parts = members(file)
     write(file, parts, compression=zipfile.ZIP_DEFLATED)
     with pytest.raises(UserError, match=r"in model.synth is compressed or encrypted. Expected it stored as it is"):
-        read_bundle(file)
+        read_model_file(file)
     write(file, parts)
     data = bytearray(file.read_bytes())
     place = data.index(b"PK\x01\x02", data.rindex(b"model.safetensors") - 60)  # its entry in the list at the end
@@ -393,20 +395,20 @@ def test_compressed_members_and_members_that_lie_about_their_size(file: Path) ->
         struct.pack_into("<II", data, place + 20, size, size)
         file.write_bytes(data)
         with pytest.raises(UserError, match=sentence):
-            read_bundle(file)
+            read_model_file(file)
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_a_member_twice(file: Path) -> None:
     with zipfile.ZipFile(file, "a") as archive:
         archive.writestr("card.json", b"{}")
-    with pytest.raises(UserError, match=r"model.synth holds 'card.json' 2 times"):
-        read_bundle(file)
+    with pytest.raises(UserError, match=r"model.synth contains 'card.json' 2 times"):
+        read_model_file(file)
 
 
 def test_flipped_bits_are_refused_in_words_or_change_nothing(file: Path) -> None:
     whole, rng = file.read_bytes(), random.Random(0)
-    expected = read_bundle(file)
+    expected = read_model_file(file)
     borders = [whole.rindex(b"PK\x01\x02", 0, whole.index(b"PK\x05\x06")), len(whole)]
     for turn in range(400):
         data = bytearray(whole)
@@ -423,10 +425,10 @@ def test_a_card_of_random_values_is_refused_in_words(file: Path) -> None:
         fields = {name: rng.choice(values) for name in rng.sample(list(Card.model_fields), 2)}
         write(file, card(**fields)(parts), rehash="sha256" not in fields)
         found = outcome(file)
-        assert found == "refused" or isinstance(found, Bundle)
+        assert found == "refused" or isinstance(found, ModelFile)
 
 
-def test_reading_a_bundle_loads_no_torch() -> None:
+def test_reading_a_model_file_loads_no_torch() -> None:
     import subprocess
     import sys
 
@@ -437,7 +439,7 @@ def test_reading_a_bundle_loads_no_torch() -> None:
 # ------------------------------------------------------------------------------------------------------ command line
 
 
-def test_share_and_adopt_on_the_command_line(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_share_and_import_on_the_command_line(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from napari_organoid_synth.cli import app
 
     project, file = Project(run.path.parents[1]).path, tmp_path / "model.synth"
@@ -448,10 +450,14 @@ def test_share_and_adopt_on_the_command_line(run: Run, tmp_path: Path, capsys: p
     shared = json.loads(capsys.readouterr().out)
     assert shared["bytes"] == file.stat().st_size
     assert (shared["steps"], shared["licence"], shared["pairs"]) == (20, "MIT", 2)
-    app(["adopt", str(tmp_path / "other"), str(file), "--name", "mine", "--json"], standalone_mode=False)
+    app(["import-model", str(tmp_path / "other"), str(file), "--name", "mine", "--json"], standalone_mode=False)
     out, err = capsys.readouterr()
-    adopted = json.loads(out)
-    assert adopted["run"].endswith("-mine")
-    assert (adopted["authors"], adopted["licence"]) == ("Ada", "MIT")
-    assert "without optimisers" in err
-    assert Project(tmp_path / "other").run_path(adopted["run"]).exists()
+    imported = json.loads(out)
+    assert imported["run"].endswith("-mine")
+    assert (imported["authors"], imported["licence"]) == ("Ada", "MIT")
+    assert "no optimiser state" in err
+    app(
+        ["import-model", str(tmp_path / "other"), str(file), "--json"], standalone_mode=False
+    )  # its name in version 0.1
+    assert json.loads(capsys.readouterr().out)["run"] == imported["run"]
+    assert Project(tmp_path / "other").run_path(imported["run"]).exists()

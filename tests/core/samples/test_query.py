@@ -9,7 +9,7 @@ import pytest
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.pair import SamplePair
-from napari_organoid_synth.core.samples.query import MOST_TOKENS, parse
+from napari_organoid_synth.core.samples.query import MAX_TOKENS, parse
 from napari_organoid_synth.core.samples.store import SampleStore
 
 SCORES = ["nearest", "objects", "blur"]
@@ -99,13 +99,13 @@ def test_query_finds(store: SampleStore, text: str, expected: str) -> None:
         ("objects == 'x'", "A score is compared with 'x'."),
         ("3 < 4", "'3 < 4' compares two numbers. Known: blur"),
         ("verdict == acceptd", "There is no verdict 'acceptd'. Known: new, accepted, rejected."),
-        ("run < 3", "'run' is a text and cannot be < anything. Expected == or !=."),
+        ("run < 3", "'run' is a text: it cannot be compared with <. Expected == or !=."),
         ("(objects > 5", r"A '\(' is not closed."),
         ("objects > 5)", r"There is a '\)' without its '\('."),
         ("name == 'fold", "The quote before 'fold' is not closed."),
-        ("objects, blur", "',' means nothing here."),
-        ("objects ! 5", "'!' means nothing here."),
-        ("a " * (MOST_TOKENS + 1), "Expected at most 300"),
+        ("objects, blur", "',' is not an operator."),
+        ("objects ! 5", "'!' is not an operator."),
+        ("a " * (MAX_TOKENS + 1), "Expected at most 300"),
         ("(" * 100 + "a" + ")" * 100, "nested 51 deep"),
         ("not " * 100 + "a", "nested 51 deep"),
     ],

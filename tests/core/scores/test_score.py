@@ -170,7 +170,7 @@ def test_real_tiles_and_the_one_to_look_at(project: Project) -> None:
 
 def test_what_is_missing_is_said(tmp_path: Path) -> None:
     project = Project(tmp_path / "empty")
-    with pytest.raises(UserError, match="no generated pairs"):
+    with pytest.raises(UserError, match="no synthetic pairs to score"):
         list(score(project, ScoreSettings(sets="none"), Control()))
     with SampleStore(project.samples_path) as store:
         store.add(sample("a", *scene(1, 96)))

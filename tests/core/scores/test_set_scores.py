@@ -196,7 +196,7 @@ def test_the_report_shows_runs_beside_the_range_of_the_originals(project: Projec
         assert float(value.replace(",", "")) == pytest.approx(kid.value, rel=0.01)
         low, high = (float(end.replace(",", "")) for end in interval.split(" to "))
         assert (low, high) == pytest.approx((kid.interval.low, kid.interval.high), rel=0.01)
-    assert "<b>thief (10 all).</b> 0% reach SSIM 0.90 with a real tile. 100% lie nearer" in page
+    assert "<b>thief (10 tiles, all pairs).</b> 0% reach SSIM 0.90 with a real tile. 100% lie nearer" in page
 
 
 def test_which_pairs_and_too_few(project: Project) -> None:

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from sklearn.metrics import jaccard_score, precision_recall_fscore_support
 
-from napari_organoid_synth.core.gain.tasks import image_scores
 from napari_organoid_synth.core.pairs.pair import MaskKind, SamplePair
 from napari_organoid_synth.core.segmentation.agreement import (
     DSB_THRESHOLDS,
     IOU_THRESHOLDS,
     average_precision,
+    failed_training_warnings,
+    image_scores,
     mask_scores,
-    nothing_right,
     object_accuracy,
     object_scores,
     overlaps,
@@ -195,6 +195,21 @@ def test_paired_gain_of_few_images_spans_them():
 
 
 def test_a_training_without_one_right_pixel_is_named():
-    assert nothing_right("real pairs", {"a": {"dice": 0.0}, "b": {"dice": 1e-6}}) == []
-    (words,) = nothing_right("real pairs", {"a": {"dice": 0.0}, "b": {"dice": 0.0}})
-    assert words.startswith("Real pairs: a segmenter marked nothing right in any test image.")
+    assert failed_training_warnings("real pairs", {"a": {"dice": 0.0}, "b": {"dice": 1e-6}}) == []
+    (words,) = failed_training_warnings("real pairs", {"a": {"dice": 0.0}, "b": {"dice": 0.0}})
+    assert words.startswith("Real pairs: a segmenter marked nothing correctly in any test image.")
+
+
+def test_scores_of_an_image_by_hand():
+    truth = np.zeros((10, 20), np.int32)
+    truth[:, :10], truth[:, 10:] = 1, 2
+    predicted = np.zeros_like(truth)
+    predicted[:, :8], predicted[:, 10:] = 5, 7  # overlaps 0.8 and 1
+    pair = SamplePair("two", truth[None].astype(np.uint8), truth, "instances", ("cell",))
+    scores, per_class = image_scores(pair, predicted)
+    assert scores["precision"] == 1
+    assert scores["recall"] == 0.9
+    assert [scores["f"], scores["dice"]] == pytest.approx([1.8 / 1.9] * 2)
+    assert scores["ap"] == pytest.approx((7 * 1 + 2 * 1 / 3) / 9)  # 0.5 to 0.8: both; 0.85, 0.9: one of three
+    assert scores["ap95"] == pytest.approx((7 * 1 + 3 * 1 / 3) / 10)
+    assert per_class["cell"]["recall"] == 0.9

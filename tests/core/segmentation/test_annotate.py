@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.gain.segment import segment
+from napari_organoid_synth.core.gain.gain import segment
 from napari_organoid_synth.core.gain.settings import SegmentSettings
 from napari_organoid_synth.core.job import Control, Finished, Progress, Started, Warned
 from napari_organoid_synth.core.pairs.loading import check_pairs, load_pairs
@@ -146,7 +146,7 @@ def test_a_stopped_one_goes_on_and_marks_the_same(teacher, pupil, tmp_path, monk
 def test_a_comparison_on_predicted_masks_says_so(teacher, pupil):
     run(pupil, settings(teacher, steps=1))
     split_table(PairTable.from_file(pupil.pairs_path), ["c12"]).to_file(pupil.pairs_path)
-    events = segment(pupil, SegmentSettings(segmenter=SMALL, steps=1, arms=("real",), device="cpu"), Control())
+    events = segment(pupil, SegmentSettings(segmenter=SMALL, steps=1, arms=("raw",), device="cpu"), Control())
     assert any("wall was predicted, not drawn" in event.text for event in events if isinstance(event, Warned))
 
 
@@ -179,7 +179,7 @@ def test_other_pixel_sizes_are_worth_a_warning(teacher, pupil):
     ("change", "sentence"),
     [
         ({"source": ""}, "No project to learn from"),
-        ({"target": "mito"}, "'mito' is no class to add"),
+        ({"target": "mito"}, "'mito' is not a class to add"),
         ({"target": "axon"}, "Expected one of: wall"),
     ],
 )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,11 +11,20 @@ import tifffile
 from imageio.v3 import imwrite
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.gain.folds import Fold
+from napari_organoid_synth.core.gain.results import ArmRecord, Design
+from napari_organoid_synth.core.gain.storage import write_result
+from napari_organoid_synth.core.gain.summary import summarise
 from napari_organoid_synth.core.job import Added, Control, Finished, Progress, Started, Warned
 from napari_organoid_synth.core.pairs.ome_tiff import read_image, read_labels, read_source
 from napari_organoid_synth.core.pairs.pair import SamplePair, content_hash
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.segmentation.catalog import all_trained, find_trained, note_training
+from napari_organoid_synth.core.segmentation.catalog import (
+    TrainingNote,
+    find_segmenter,
+    list_segmenters,
+    write_training_note,
+)
 from napari_organoid_synth.core.segmentation.predict import enlarged, find_planes, predict
 from napari_organoid_synth.core.segmentation.segmenters.base import SegmentSpec, load_segmenter
 from napari_organoid_synth.core.segmentation.segmenters.unet import UNet
@@ -22,6 +32,7 @@ from napari_organoid_synth.core.segmentation.segmenters.unet_config import UNetC
 from napari_organoid_synth.core.segmentation.settings import PredictSettings
 
 CONFIG = UNetConfig(channels=8, depth=2, tile=64, batch=1)
+OLD_RESULT = Path(__file__).parents[2] / "data" / "gain" / "20260101-000000-segment"
 RNG = np.random.default_rng(3)
 IMAGE = RNG.integers(0, 255, (70, 93), np.uint8)
 
@@ -33,9 +44,11 @@ def keep(project: Project, name: str, scores: dict[str, float], kind="instances"
         segmenter = UNet(CONFIG, SegmentSpec(channels, kind, ("cell",)), "cpu", seed)
         segmenter.save(folder / "segmenters" / arm / fold)
         pair = SamplePair("seen", IMAGE[None], np.zeros(IMAGE.shape, np.int32))
-        note_training(folder / "segmenters" / arm / fold, [pair], 1.0)
-    arms = {arm: {"ap": score, "dice": 1 - score} for arm, score in scores.items()}
-    (folder / "results.json").write_text(json.dumps({"mask_kind": kind, "arms": arms}))
+        write_training_note(folder / "segmenters" / arm / fold, [pair], 1.0)
+    records = [
+        ArmRecord(arm=arm, per_image={"test": {"ap": score, "dice": 1 - score}}) for arm, score in scores.items()
+    ]
+    write_result(folder, summarise(records, Design(folds=(Fold(train=("seen",), test=("test",)),)), kind))
 
 
 @pytest.fixture
@@ -61,19 +74,31 @@ def run(project, control=None, **settings):
 
 
 def test_the_best_arm_of_the_newest_comparison_is_the_default(project):
-    assert find_trained(project).name == "20260102-000000-gain/curated/fold1"
-    assert [one.words for one in all_trained(project)] == [
+    assert find_segmenter(project).name == "20260102-000000-gain/curated/fold1"
+    assert [one.label for one in list_segmenters(project)] == [
         "curated, fold 1 (0.700)", "synthetic, fold 1 (0.500)", "raw, fold 1 (0.200)", "raw, fold 1 (0.900)",
     ]  # fmt: skip
     for name in ("raw", "20260102-000000-gain/raw", "20260102-000000-gain/raw/fold1"):
-        assert find_trained(project, name).path.parts[-4:] == ("20260102-000000-gain", "segmenters", "raw", "fold1")
-    assert find_trained(project, "20260101-000000-gain/raw").score == 0.9
-    by_path = find_trained(project, str(find_trained(project).path))
-    assert by_path == find_trained(project)
+        assert find_segmenter(project, name).path.parts[-4:] == ("20260102-000000-gain", "segmenters", "raw", "fold1")
+    assert find_segmenter(project, "20260101-000000-gain/raw").score == 0.9
+    by_path = find_segmenter(project, str(find_segmenter(project).path))
+    assert by_path == find_segmenter(project)
     with pytest.raises(UserError, match="one of: curated, synthetic, raw"):
-        find_trained(project, "curted")
+        find_segmenter(project, "curted")
     with pytest.raises(UserError, match="Measure the gain first"):
-        find_trained(Project(project.path.parent / "other"))
+        find_segmenter(Project(project.path.parent / "other"))
+
+
+def test_segmenters_of_an_earlier_version_are_found_by_both_names(tmp_path):
+    project = Project(tmp_path / "project")
+    folder = project.path / "segment" / "20260101-000000-segment"
+    shutil.copytree(OLD_RESULT, folder)
+    for arm in ("real", "curated"):
+        UNet(CONFIG, SegmentSpec(1, "binary", ("object",)), "cpu").save(folder / "segmenters" / arm)
+    assert [one.label for one in list_segmenters(project)] == ["curated (0.950)", "raw (0.942)"]
+    for name in ("real", "raw", "20260101-000000-segment/real", "20260101-000000-segment/raw"):
+        assert find_segmenter(project, name).path == folder / "segmenters" / "real"
+    assert find_segmenter(project, "raw").training_note() == TrainingNote()
 
 
 def test_files_hold_what_the_segmenter_says_and_what_made_them(project, images, tmp_path):
@@ -82,7 +107,7 @@ def test_files_hold_what_the_segmenter_says_and_what_made_them(project, images, 
     assert events[0].info["total"] == 2
     assert [event.ids for event in events if isinstance(event, Added)] == [("a2",), ("a10",)]
     assert [event.step for event in events if isinstance(event, Progress)] == [1, 2]
-    found = find_trained(project)
+    found = find_segmenter(project)
     expected, maps, _ = load_segmenter(found.path, "cpu").predict(IMAGE[None])
     path = tmp_path / "out" / "a2_labels.ome.tif"
     np.testing.assert_array_equal(read_labels(path), expected)
@@ -126,7 +151,7 @@ def test_maps_of_other_pixels_are_made_again(project, images, tmp_path):
     run(project, **where)  # the labels alone
     assert run(project, **where, probability=True)[-1].result["images"] == 1
     kept, _ = read_image(tmp_path / "out" / "a2_probability.ome.tif")
-    expected = load_segmenter(find_trained(project).path, "cpu").predict(255 - IMAGE[None]).probability
+    expected = load_segmenter(find_segmenter(project).path, "cpu").predict(255 - IMAGE[None]).probability
     np.testing.assert_array_equal(kept, expected)
 
 
@@ -141,7 +166,7 @@ def test_an_image_may_be_called_like_a_map(project, tmp_path):
         tifffile.imwrite(tmp_path / name, IMAGE)
     assert [plane.name for plane in find_planes([str(tmp_path)])] == ["chip_flow", "chip_probability"]
     imwrite(tmp_path / "chip.png", IMAGE)
-    with pytest.raises(UserError, match=r"chip_probability\.ome\.tif exists and is no prediction"):
+    with pytest.raises(UserError, match=r"chip_probability\.ome\.tif exists and is not a prediction"):
         run(project, images=str(tmp_path / "chip.png"), folder=str(tmp_path), probability=True)
 
 
@@ -175,7 +200,7 @@ def test_an_image_that_does_not_fit_is_named_and_the_others_are_marked(project, 
 def test_a_stack_is_marked_slice_by_slice(project, tmp_path):
     tifffile.imwrite(tmp_path / "stack.tif", np.stack([IMAGE, 255 - IMAGE]), photometric="minisblack")
     run(project, images=str(tmp_path / "stack.tif"), folder=str(tmp_path / "out"))
-    segmenter = load_segmenter(find_trained(project).path, "cpu")
+    segmenter = load_segmenter(find_segmenter(project).path, "cpu")
     for page, image in (("001", IMAGE), ("002", 255 - IMAGE)):
         labels = read_labels(tmp_path / "out" / f"stack_z{page}_labels.ome.tif")
         np.testing.assert_array_equal(labels, segmenter.predict(image[None])[0])
@@ -185,11 +210,11 @@ def test_images_are_marked_at_the_scale_of_the_training(project, images, tmp_pat
     settings = {"images": str(images / "a2.png"), "folder": str(tmp_path / "out")}
     run(project, **settings, scale=0.5)
     small = SamplePair("a", IMAGE[None], np.zeros(IMAGE.shape, np.int32)).shrunk(0.5)
-    expected = load_segmenter(find_trained(project).path, "cpu").predict(small.image)[0]
+    expected = load_segmenter(find_segmenter(project).path, "cpu").predict(small.image)[0]
     labels = read_labels(tmp_path / "out" / "a2_labels.ome.tif")
     assert labels.shape == IMAGE.shape
     np.testing.assert_array_equal(labels, enlarged(expected, IMAGE.shape))
-    note_training(find_trained(project).path, [], 0.5)
+    write_training_note(find_segmenter(project).path, [], 0.5)
     assert run(project, **settings)[-1].result["done_before"] == 1
 
 
@@ -198,7 +223,7 @@ def test_our_own_files_and_those_of_others_are_safe(project, images, tmp_path):
     assert [plane.name for plane in find_planes([str(images)])] == ["a2", "a10"]
     (tmp_path / "out").mkdir()
     tifffile.imwrite(tmp_path / "out" / "a2_labels.ome.tif", IMAGE)
-    with pytest.raises(UserError, match=r"no prediction of images/a2\.png"):
+    with pytest.raises(UserError, match=r"not a prediction of images/a2\.png"):
         run(project, images=str(images / "a2.png"), folder=str(tmp_path / "out"))
     imwrite(images / "a10.png", IMAGE)
     assert [plane.name for plane in find_planes([str(images)])] == ["a2", "a10.png", "a10.tif"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -146,13 +147,19 @@ def test_each_mask_keeps_its_count_and_its_sizes() -> None:
     assert small[0].clusters == pytest.approx(small[3].clusters / 4, abs=0.5)
 
 
-def test_real_nuclei(shared_data: Path) -> None:
-    masks = read_masks(shared_data / "nuclei_dsb2018" / "masks")
-    found = fit(masks)
-    assert len(masks) == 50
-    assert found.mask_kind == "instances"
-    assert 2 < found.radius[0] < 5
-    assert 15 < found.radius[1] < 40
+@pytest.mark.parametrize(
+    ("name", "number", "small", "large"),
+    [("miniature/nuclei", 12, (6, 9), (12, 17)), ("nuclei_dsb2018", 50, (2, 5), (15, 40))],
+)
+def test_nuclei(
+    image_set: Callable[[str], Path], name: str, number: int, small: tuple[int, int], large: tuple[int, int]
+) -> None:
+    masks = read_masks(image_set(name) / "masks")
+    fitted = fit(masks)
+    assert len(masks) == number
+    assert fitted.mask_kind == "instances"
+    assert small[0] < fitted.radius[0] < small[1]
+    assert large[0] < fitted.radius[1] < large[1]
     one = fit_each(masks[:1])[0]
     labels, left_out = place(one, np.random.default_rng(0), one.field)
     assert labels.max() + left_out == pytest.approx(masks[0].n_objects, abs=1)

@@ -13,7 +13,7 @@ from napari_organoid_synth.core.pairs.pair import content_hash
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.runs.run import Run, new_generator
 from napari_organoid_synth.core.runs.settings import ShareSettings
-from napari_organoid_synth.core.runs.sharing import write_bundle
+from napari_organoid_synth.core.runs.sharing import write_model_file
 from napari_organoid_synth.core.simulators.simulate import em
 from napari_organoid_synth.core.synthesis.mask_sources import masks_of
 from napari_organoid_synth.core.synthesis.sampler import Sampler
@@ -39,7 +39,7 @@ def untrained(path: Path, values: dict[str, object]) -> Run:
 @pytest.mark.parametrize("values", [PAINTER, JOINT])
 def test_a_model_file_gives_the_same_pixels_as_its_run(tmp_path: Path, values: dict[str, object]) -> None:
     run = untrained(tmp_path / "a-train", values)
-    write_bundle(run, tmp_path / "a-train.synth", ShareSettings(licence="MIT"))
+    write_model_file(run, tmp_path / "a-train.synth", ShareSettings(licence="MIT"))
     drawn = []
     for source in (run, run.path, str(tmp_path / "a-train.synth")):
         model = TrainedGenerator.open(source, device="cpu")

@@ -24,7 +24,7 @@ RECIPE = Recipe.parse(
         "train": {"steps": 10, "batch": 2, "threads": 1, "device": "cpu"},
     }
 )
-TIMING = StepTiming(precision="float32", seconds_per_step=2.0, gflop_per_image=3.0)
+TIMING = StepTiming(precision="float32", seconds_per_step=2.0, gflop_per_image=3.0, needed_gb=1.0)
 
 
 @pytest.fixture

@@ -163,7 +163,7 @@ def test_full_memory_halves_the_batch(project: Project, tmp_path: Path, monkeypa
         return real_step(self, batch, *args)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Pix2Pix, "step", step)
-    timing = StepTiming(precision="float32", seconds_per_step=1, gflop_per_image=1)
+    timing = StepTiming(precision="float32", seconds_per_step=1, gflop_per_image=1, needed_gb=1)
     monkeypatch.setattr(session_module, "time_steps", lambda *_: timing)
     events = list(train(project, RECIPE, Control(), tmp_path / "run"))
     (warning,) = of(Warned, events)

@@ -25,7 +25,7 @@ from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.runs.run import Run, new_generator
 from napari_organoid_synth.core.runs.settings import ShareSettings
-from napari_organoid_synth.core.runs.sharing import write_bundle
+from napari_organoid_synth.core.runs.sharing import write_model_file
 from napari_organoid_synth.core.simulators.simulate import em
 from napari_organoid_synth.core.training.dataset import PairDataset, TileSampler
 from napari_organoid_synth.core.training.train import train
@@ -141,7 +141,7 @@ def test_frozen_layers_stay_also_when_resumed(project: Project, tmp_path: Path) 
 
 def test_a_run_elsewhere_and_a_model_file_give_the_same(project: Project, tmp_path: Path) -> None:
     run = source(project)
-    write_bundle(run, tmp_path / "model.synth", ShareSettings(licence="MIT", checkpoint="newest"))
+    write_model_file(run, tmp_path / "model.synth", ShareSettings(licence="MIT", checkpoint="newest"))
     begin(project, starting(), tmp_path / "expected")
     expected = Run(tmp_path / "expected").read()[1]
     for number, place in enumerate([run.path, *sorted(tmp_path.glob("*.*"))]):

@@ -14,8 +14,10 @@ from qtpy.QtCore import QEvent, Qt
 from qtpy.QtGui import QKeyEvent
 from qtpy.QtWidgets import QApplication, QLabel, QPushButton
 
-from napari_organoid_synth.core.blind.session import BlindSettings, Session, read_session
-from napari_organoid_synth.core.blind.setup import Pictures, make_session, read_sessions
+from napari_organoid_synth.core.blind.pictures import Pictures
+from napari_organoid_synth.core.blind.session import Session, read_session, read_sessions
+from napari_organoid_synth.core.blind.settings import BlindSettings
+from napari_organoid_synth.core.blind.setup import make_session
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.loading import add_pair
 from napari_organoid_synth.core.pairs.pair import SamplePair, Source
@@ -218,11 +220,11 @@ def test_practice_tells_after_each_answer(qtbot: Any, start: Any) -> None:
         press(qtbot, page, expected if right else OTHER[expected])
         qtbot.waitUntil(lambda: page._state == "feedback", timeout=SLOW)
         mark = "✓ Correct" if right else "✕ Wrong"
-        assert page.said.text() == f"{mark}: it is {expected}. Space goes on."
+        assert page.feedback.text() == f"{mark}: it is {expected}. Press Space to continue."
         assert page.view.showing  # to look again
         qtbot.keyClick(page, Qt.Key.Key_Space)
         wait_for_picture(qtbot, page)
-        assert page.said.text() == ""
+        assert page.feedback.text() == ""
     assert len(page.session.answers) == 2
 
 
@@ -372,7 +374,7 @@ def test_a_whole_test_in_the_window(qtbot: Any, dock: BlindWidget, filled: Proje
         for number, question in enumerate(session.questions)
         if question[0].kind == "synthetic" and session.answers[number].choice == "real"
     }
-    assert {example.picture.name for example in dock.shown.examples["convincing"]} == convincing
+    assert {example.judgement.picture.name for example in dock.shown.examples["convincing"]} == convincing
     with SampleStore(filled.samples_path) as store:
         found = store.listing(condition=parse("blind_real > 0.5", store.metrics()))
         assert {id for id, _, fits in found if fits} == convincing
@@ -412,7 +414,7 @@ def test_a_test_without_an_answer_leaves_nothing(qtbot: Any, dock: BlindWidget) 
 def test_what_cannot_be_pressed_says_why(qtbot: Any, dock: BlindWidget, project: Project, tmp_path: Path) -> None:
     dock.form.show_value(BlindSettings(samples="accepted"))
     dock._judge()
-    assert dock.reason.text().startswith("There is no such synthetic pair.")
+    assert dock.reason.text().startswith("There are no such synthetic pairs.")
     dock.form.show_value(BlindSettings(practice=True))
     dock._judge()
     assert dock.button.isEnabled()

@@ -23,8 +23,9 @@ from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.widgets.curate import dock as curate_widget
 from napari_organoid_synth.widgets.curate.dock import CurateWidget
-from napari_organoid_synth.widgets.curate.gallery import GalleryView, drag_data
-from napari_organoid_synth.widgets.shared.store_tasks import list_samples, take_in
+from napari_organoid_synth.widgets.curate.gallery import GalleryView
+from napari_organoid_synth.widgets.curate.tile_drag import drag_data
+from napari_organoid_synth.widgets.shared.store_tasks import import_pairs, list_samples
 from napari_organoid_synth.widgets.shared.workspace import Workspace
 
 N = 6
@@ -366,7 +367,7 @@ def test_a_foreign_ome_tiff_is_refused_and_nothing_added(filled: Project, tmp_pa
     tifffile.imwrite(tmp_path / "x.ome.tif", np.zeros((8, 8), np.uint8))
     with SampleStore(filled.samples_path) as store:
         with pytest.raises(UserError):
-            take_in(store, [tmp_path / "x.ome.tif"], "accepted")
+            import_pairs(store, [tmp_path / "x.ome.tif"], "accepted")
         assert sum(store.counts().values()) == N
 
 
@@ -582,7 +583,7 @@ def test_a_damaged_list_is_rebuilt_at_the_press_of_a_button(
     qtbot.waitUntil(lambda: len(widget.columns.views["new"].samples.ids) == N, timeout=10000)
     assert widget.error.isHidden()
     assert workspace.project.path == filled.path
-    assert said[0].startswith(f"{N} samples found again")
+    assert said[0].startswith(f"{N} samples recovered")
     assert list((filled.path / "bin").glob("samples-*/samples.sqlite"))
     widget._thread.close()
 
@@ -620,7 +621,7 @@ def test_tags_and_note_by_keyboard_and_back(qtbot: Any, dock: CurateWidget, fill
     dock.bar.filter.setText("tag == blurred or note")
     qtbot.waitUntil(lambda: shown(dock)["new"] == ["sample_1", "sample_2"])
     qtbot.waitUntil(lambda: "Note: look again" in str(new.samples.index(1).data(Qt.ItemDataRole.ToolTipRole)))
-    assert "tags wall, noted" in str(new.samples.index(1).data(Qt.ItemDataRole.AccessibleTextRole))
+    assert "tags wall, note" in str(new.samples.index(1).data(Qt.ItemDataRole.AccessibleTextRole))
     qtbot.keyClick(new, "u")
     qtbot.waitUntil(lambda: row_of(filled, "sample_2").tags == ("Blurred", "wall"))
     assert row_of(filled, "sample_2").remark == ""
@@ -652,7 +653,7 @@ def test_a_mask_is_edited_saved_and_brought_back(qtbot: Any, dock: CurateWidget,
     drawn = np.array(mask.data)
     assert (drawn == 2).any()
     qtbot.keyClick(new, "s")
-    qtbot.waitUntil(lambda: "scores wait to be computed" in dock.message.text())
+    qtbot.waitUntil(lambda: dock.message.text().startswith("1 mask saved. Score again"))
     row = row_of(filled, "sample_3")
     assert (row.edited, row.scores) == (True, {"sharpness": 0.0})
     with SampleStore(filled.samples_path) as store:
@@ -690,7 +691,7 @@ def test_the_best_are_accepted_in_one_step(qtbot: Any, dock: CurateWidget, fille
     new = dock.columns.views["new"]
     qtbot.keyClick(new, "b")
     assert dock.accepter.isVisible()
-    assert "without flagged ones" in dock.accepter.why.text()
+    assert "flagged pairs are left out" in dock.accepter.why.text()
     assert dock.accepter.why.isVisible()
     dock.accepter.number.setValue(2)
     qtbot.keyClick(dock.accepter.number.lineEdit(), Qt.Key.Key_Return)

@@ -16,17 +16,13 @@ from qtpy.QtGui import QImage
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.tile_reading import TilePlace
 from napari_organoid_synth.core.samples.store import SampleRow, SampleStore
-from napari_organoid_synth.widgets.curate.gallery import (
-    SAMPLES_MIME,
-    GalleryView,
-    drag_data,
-    read_ids,
-)
+from napari_organoid_synth.widgets.curate.gallery import GalleryView
+from napari_organoid_synth.widgets.curate.tile_drag import SAMPLES_MIME, drag_data, read_ids
 from napari_organoid_synth.widgets.shared import thumbnails as _thumbnails
-from napari_organoid_synth.widgets.shared.sample_model import MOST_RUNS, SampleModel, describe
+from napari_organoid_synth.widgets.shared.sample_model import MAX_RUNS, SampleModel, describe
 from napari_organoid_synth.widgets.shared.thumbnails import (
     FILL_ALPHA,
-    WANTED,
+    MAX_WAITING,
     ImageCache,
     StoreThread,
     draw_thumbnail,
@@ -221,7 +217,7 @@ def test_contrast_of_one_sample_and_memory_of_rows(qtbot, store_path: Path, monk
     grey = np.zeros((4, 4, 3), np.uint8) + np.arange(0, 256, 64, dtype=np.uint8)[:, None, None]
     assert stretched(grey, 64, 128)[:, 0, 0].tolist() == [0, 0, 255, 255]
     assert stretched(grey, 0, 510)[:, 0, 0].tolist() == [0, 32, 64, 96]
-    monkeypatch.setattr(_thumbnails, "MOST_ROWS", 2)
+    monkeypatch.setattr(_thumbnails, "MAX_ROWS", 2)
     thread = StoreThread(store_path)
     try:
         for number in range(2, 5):
@@ -237,9 +233,9 @@ def test_wishes_scrolled_past_are_dropped(qtbot, store_path: Path) -> None:
     thread = StoreThread(store_path)
     try:
         with thread._wake:  # the thread cannot take any meanwhile
-            for number in range(WANTED + 50):
+            for number in range(MAX_WAITING + 50):
                 thread.image(f"x{number}", 96, "fill")
-            assert len(thread._wanted) == WANTED
+            assert len(thread._wanted) == MAX_WAITING
             assert next(iter(thread._wanted))[0] == "x50"
     finally:
         thread.close()
@@ -288,18 +284,18 @@ def test_a_list_that_is_quite_another_keeps_the_selection_too(qtbot) -> None:
     """More separate changes than views can hear of one by one: what a query at random does to thousands of tiles."""
     view = GalleryView("new", "nothing")
     qtbot.addWidget(view)
-    view.show_ids([f"s{number}" for number in range(4 * MOST_RUNS)])
+    view.show_ids([f"s{number}" for number in range(4 * MAX_RUNS)])
     view.select(["s10", "s11", "s12", "s800"])
     resets: list[int] = []
     view.samples.modelReset.connect(lambda: resets.append(1))
-    view.show_ids([f"s{number}" for number in range(0, 4 * MOST_RUNS, 2)])
-    assert (view.samples.rowCount(), len(resets)) == (2 * MOST_RUNS, 1)
+    view.show_ids([f"s{number}" for number in range(0, 4 * MAX_RUNS, 2)])
+    assert (view.samples.rowCount(), len(resets)) == (2 * MAX_RUNS, 1)
     assert view.selected() == ["s10", "s12", "s800"]
-    places = {f"s{number}": number for number in range(4 * MOST_RUNS)}
-    view.put_in([f"s{number}" for number in range(1, 4 * MOST_RUNS, 2)], places)
-    assert view.samples.ids == [f"s{number}" for number in range(4 * MOST_RUNS)]
-    view.take_out([f"s{number}" for number in range(0, 4 * MOST_RUNS, 2)])
-    assert view.samples.ids == [f"s{number}" for number in range(1, 4 * MOST_RUNS, 2)]
+    places = {f"s{number}": number for number in range(4 * MAX_RUNS)}
+    view.put_in([f"s{number}" for number in range(1, 4 * MAX_RUNS, 2)], places)
+    assert view.samples.ids == [f"s{number}" for number in range(4 * MAX_RUNS)]
+    view.take_out([f"s{number}" for number in range(0, 4 * MAX_RUNS, 2)])
+    assert view.samples.ids == [f"s{number}" for number in range(1, 4 * MAX_RUNS, 2)]
     assert view.samples.row_of("s3") == 1
     assert view.selected() == ["s1"]
 
@@ -358,7 +354,7 @@ def test_tooltip_speaks(tmp_path: Path) -> None:
         "rejected; sharp, 14 objects, a copy",
         "Flagged: a copy of a real image",
         "Most similar real image: section_03",
-        "14 objects, 256 × 300 px, run 3",
+        "14 objects, 300 × 256 px, run 3",
         "fits: 0.2 (mask fits image; below 0.5 as 5 of 100 real pairs)",
         "sharp: 0.512",
     ]

@@ -23,7 +23,7 @@ from napari_organoid_synth.core.synthesis.settings import GenerateSettings
 from napari_organoid_synth.widgets.generate import dock as generate_widget
 from napari_organoid_synth.widgets.generate.dock import GenerateWidget
 from napari_organoid_synth.widgets.shared import jobs as _jobs
-from napari_organoid_synth.widgets.shared.runs import adopt_run, list_runs
+from napari_organoid_synth.widgets.shared.runs import import_run, list_runs
 from napari_organoid_synth.widgets.shared.workspace import Workspace
 
 JOB = """
@@ -174,7 +174,7 @@ def test_stopping_keeps_what_is_there(dock, qtbot, fake_job):
     with qtbot.waitSignal(dock.runner.finished, timeout=30_000) as caught:
         dock.progress.stop_button.click()
     assert caught.args == ["canceled"]
-    assert dock.outcome.text() == "Stopped; 0 were kept."
+    assert dock.outcome.text() == "Stopped. 0 pairs were kept."
     assert dock.progress.isHidden()
 
 
@@ -267,13 +267,13 @@ def choose_masks(dock, source):
     dock.mask_choice.value = source
 
 
-def test_every_source_of_masks_says_what_it_takes_or_needs(dock, project):
+def test_every_source_of_masks_says_what_it_uses_or_lacks(dock, project):
     name = "20260101-000000-train"
     make_run(project, name, 3100, mask_kind="classes", class_names=["axon"])
     dock.workspace.runsChanged.emit()
-    assert dock.need.text() == "Takes the masks of your 1 pair, bent and turned."
+    assert dock.need.text() == "Uses the masks of your 1 pair, deformed and rotated."
     choose_masks(dock, "real")
-    assert dock.need.text() == "Takes the masks of your 1 pair."
+    assert dock.need.text() == "Uses the masks of your 1 pair."
     choose_masks(dock, "simulated")
     assert dock.need.isHidden()
     assert dock.reason.text() == (
@@ -282,17 +282,17 @@ def test_every_source_of_masks_says_what_it_takes_or_needs(dock, project):
     assert not dock.button.isEnabled()
     make_run(project, name, 3100, mask_kind="classes", class_names=["mitochondria", "membranes"])
     dock.workspace.runsChanged.emit()
-    assert dock.need.text() == "Needs nothing: mitochondria and membranes drawn by the computer."
+    assert dock.need.text() == "Needs no pairs: mitochondria and membranes are simulated."
     assert dock.button.isEnabled()
     layer = dock.viewer.add_labels(np.full((4, 4), 3), name="drawn")
     dock.use_layer(layer)
-    assert dock.reason.text() == "The layer holds label 3; this run knows 1 mitochondria, 2 membranes."
+    assert dock.reason.text() == "The layer contains label 3; this run knows 1 mitochondria, 2 membranes."
     layer.data[:] = 2
     dock._judge()
-    assert dock.need.text() == "Takes 'drawn' for every pair: one mask, each time another look."
+    assert dock.need.text() == "Uses 'drawn' for every pair: one mask, each time with another look."
     dock.viewer.layers.remove(layer)
     dock.workspace.setPairs(PairTable())
-    assert dock.reason.text().endswith("drop images and masks into the dock Pairs, or choose simulated masks.")
+    assert dock.reason.text().endswith("Drop images and masks on the Pairs dock, or choose simulated masks.")
     assert not dock.button.isEnabled()
     choose_masks(dock, "simulated")
     assert dock.button.isEnabled()
@@ -313,9 +313,7 @@ def test_masks_can_come_from_a_mask_generator(dock, project):
     assert dock.run_combo.currentData() == "20260101-000000-train"  # the newest that can draw an image
     assert texts(dock.drawer_combo) == ["run 3 · dcgan · masks only · 80 img"]  # of the same kind, with something saved
     assert not dock.drawer_combo.isHidden()
-    assert dock.need.text() == (
-        "Takes new masks of run 3; those that fail the check against your 1 pair are drawn again."
-    )
+    assert dock.need.text() == ("Uses new masks of run 3; masks that fail the check against your 1 pair are replaced.")
     assert (dock.value().masks, dock.value().mask_run) == ("generated", "20260103-000000-train")
     assert dock.button.isEnabled()
     dock.run_combo.setCurrentIndex(1)
@@ -351,15 +349,15 @@ def test_a_run_of_another_project_is_copied_by_a_drop(dock, tmp_path):
 def test_what_is_no_run_is_refused_in_words(project, tmp_path):
     (tmp_path / "stranger.pt").write_bytes(b"x")
     with pytest.raises(UserError, match="does not belong to a trained run"):
-        adopt_run(project, tmp_path / "stranger.pt")
+        import_run(project, tmp_path / "stranger.pt")
     make_run(project, "mine")
-    assert adopt_run(project, project.path / "runs" / "mine") == "mine"
+    assert import_run(project, project.path / "runs" / "mine") == "mine"
     other = Project(tmp_path / "other")
     make_run(other, "mine")
-    assert adopt_run(project, other.path / "runs" / "mine") == "mine-2"
+    assert import_run(project, other.path / "runs" / "mine") == "mine-2"
     (other.path / "runs" / "mine" / "codec.json").write_text("{")
     with pytest.raises(UserError, match="codec"):
-        adopt_run(project, other.path / "runs" / "mine")
+        import_run(project, other.path / "runs" / "mine")
 
 
 def test_a_click_opens_layers_and_a_double_click_accepts(dock, qtbot, project):

@@ -12,18 +12,18 @@ from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication
 
 from napari_organoid_synth.core.job import Saved
-from napari_organoid_synth.core.map.embedding import Embedding
 from napari_organoid_synth.core.map.settings import MapSettings
-from napari_organoid_synth.core.map.storage import REAL, write_map
+from napari_organoid_synth.core.map.storage import MappedSample, MapRecord, SampleMap, read_map, write_map
 from napari_organoid_synth.core.pairs.loading import add_pair
 from napari_organoid_synth.core.pairs.pair import SamplePair, Source
+from napari_organoid_synth.core.pairs.tile_reading import TilePlace
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.widgets.curate.dock import CurateWidget
 from napari_organoid_synth.widgets.map.dock import MapWidget
 from napari_organoid_synth.widgets.map.filling import fill_words
 from napari_organoid_synth.widgets.map.groups import groups_of
-from napari_organoid_synth.widgets.map.points import inside, outline_of, read_points, towards
+from napari_organoid_synth.widgets.map.points import REAL, inside, outline_of, read_points, towards
 from napari_organoid_synth.widgets.map.view import MapView
 from napari_organoid_synth.widgets.shared.workspace import Workspace
 
@@ -57,13 +57,13 @@ def filled(project: Project) -> Project:
             store.rate(id, {"sharpness": float(number)}, note="sharp", flagged="copy" if number == 8 else "")
         store.decide(ids[:2], "accepted")
         store.decide(ids[2:3], "rejected")
-    tiles = [f"real0_y{y}_x{x}_r0" for y in (0, 64) for x in (0, 64)]
+    record = MapRecord(
+        tiles=tuple(TilePlace("real0", y, x) for y in (0, 64) for x in (0, 64)),
+        samples=tuple(MappedSample(id=id, run="run 1") for id in ids),
+        method="tsne", extractor="random:1", kl=0.5, perplexity=4.0, regions=((0, 1, 2, 3),), side=64,
+    )  # fmt: skip
     places = [(8.0, y) for y in range(REALS)] + [(float(number % 3), float(number // 3)) for number in range(N)]
-    kinds = (REAL,) * REALS + ("run 1",) * N
-    write_map(
-        project,
-        Embedding(np.array(places), (*tiles, *ids), kinds, "tsne", "random:1", 0.5, 4.0, ((0, 1, 2, 3),), 64),
-    )
+    write_map(project, SampleMap(np.array(places), record))
     return project
 
 
@@ -169,10 +169,10 @@ def test_points_follow_the_database(filled: Project) -> None:
         points = read_points(store, filled, "sharpness")
         assert points.states.tolist() == [REAL] * 4 + ["accepted"] * 2 + ["rejected"] + ["new"] * 5 + ["flagged"]
         np.testing.assert_array_equal(points.values, [np.nan] * 4 + list(range(9)))
-        assert (points.left_out, points.side, points.regions) == (0, 64, ((0, 1, 2, 3),))
-        assert points.words == "t-SNE, perplexity 4, divergence 0.50; features of random"
+        assert (points.unmapped, points.side, points.regions) == (0, 64, ((0, 1, 2, 3),))
+        assert points.summary == "t-SNE, perplexity 4, divergence 0.50; features of random"
         store.add(pair(50))
-        assert read_points(store, filled).left_out == 1
+        assert read_points(store, filled).unmapped == 1
         store._db.execute("DELETE FROM samples WHERE id = 'sample_0'")
         fewer = read_points(store, filled)
     assert "sample_0" not in fewer.ids
@@ -238,8 +238,8 @@ def test_hovering_shows_thumbnail_and_words(dock: MapWidget, qtbot: Any) -> None
     assert image.width() == 144
     send(dock.view, QMouseEvent.Type.MouseMove, QPointF(pixel(dock, 1)), held=Qt.MouseButton.NoButton)
     assert dock.card.words.text() == "real0_y0_x64_r0\nreal tile"
-    qtbot.waitUntil(lambda: "real0_y0_x64_r0" in dock.card.pictures, timeout=10000)
-    assert not dock.card.pictures["real0_y0_x64_r0"].isNull()
+    qtbot.waitUntil(lambda: TilePlace("real0", 0, 64) in dock.card.pictures, timeout=10000)
+    assert not dock.card.pictures[TilePlace("real0", 0, 64)].isNull()
     send(dock.view, QMouseEvent.Type.MouseMove, QPointF(2, 2), held=Qt.MouseButton.NoButton)
     assert not dock.card.isVisible()
 
@@ -332,7 +332,7 @@ def test_states_of_the_dock(viewer: Any, project: Project, filled: Project, qtbo
     assert dock.empty.sentence.text().endswith("Open a project first.")
     filled.map_path.unlink()
     workspace.setProject(filled)
-    qtbot.waitUntil(lambda: dock.points.left_out == N, timeout=10000)
+    qtbot.waitUntil(lambda: dock.points.unmapped == N, timeout=10000)
     assert not dock.empty.isVisible()
     assert dock.button.text() == "Make the map"
     assert dock.foot.text() == "9 pairs are not on the map yet."
@@ -356,10 +356,12 @@ def test_a_better_map_is_shown_while_the_job_runs(dock: MapWidget, filled: Proje
     qtbot.waitUntil(lambda: dock.runner.running)
     assert dock.progress.isVisible()
     assert not dock.button.isVisible()
-    better = Embedding(dock.points.xy * 2, dock.points.ids, tuple(dock.points.kinds), "pca", "random:1")
+    before = read_map(filled)
+    assert before is not None
+    better = SampleMap(2 * before.coordinates, before.record.replace(method="pca", kl=None, perplexity=None))
     write_map(filled, better)
     dock.runner.event.emit(Saved(1, str(filled.map_path)))
-    qtbot.waitUntil(lambda: dock.points.words.startswith("PCA"), timeout=10000)
+    qtbot.waitUntil(lambda: dock.points.summary.startswith("PCA"), timeout=10000)
     np.testing.assert_array_equal(dock.points.xy, better.coordinates)
     qtbot.waitUntil(lambda: not dock.runner.running, timeout=30000)
     assert dock.button.isVisible()
@@ -404,10 +406,10 @@ def test_what_came_of_it_is_a_number() -> None:
         "covered": 5, "tiles": 7, "covered_plain": 1,
     }  # fmt: skip
     assert fill_words(result) == (
-        "20 pairs added. They lie 34% nearer to these tiles than as many drawn without choosing (2.1 instead of 3.2), "
-        "and cover 5 of 7 tiles instead of 1. Update the map to see them on it."
+        "20 pairs added. They are 34% nearer to these tiles than the same number drawn without choosing (2.1 "
+        "instead of 3.2) and cover 5 of 7 tiles instead of 1. Update the map to see them on it."
     )
-    assert fill_words({"added": 0}) == "Nothing was added."
+    assert fill_words({"added": 0}) == "No pairs were added."
 
 
 def test_ten_thousand_selected_do_not_stall(viewer: Any, project: Project, qtbot: Any) -> None:
@@ -421,7 +423,10 @@ def test_ten_thousand_selected_do_not_stall(viewer: Any, project: Project, qtbot
 
     states = np.array(["new", "accepted"], object)[rng.integers(2, size=10_000)]
     points = Points(
-        rng.normal(size=(10_000, 2)), tuple(f"s{k}" for k in range(10_000)), np.full(10_000, "run", object), states
+        xy=rng.normal(size=(10_000, 2)),
+        ids=tuple(f"s{k}" for k in range(10_000)),
+        runs=np.full(10_000, "run", object),
+        states=states,
     )
     view.show_points(points, groups_of(points, "verdict"), True)
     begin = time.thread_time()

@@ -58,7 +58,7 @@ def test_without_samples_it_says_where_they_come_from(make_napari_viewer, projec
     dock = ScoresWidget(make_napari_viewer())
     assert "Open a project" in dock.empty.sentence.text()
     dock.workspace.setProject(project)
-    assert "make some in Generate" in dock.empty.sentence.text()
+    assert "Make some in Generate" in dock.empty.sentence.text()
     dock.workspace.close()
 
 
@@ -78,7 +78,7 @@ def test_an_untouched_dock_gives_the_defaults_and_a_file_is_asked_for(dock, tmp_
     assert dock.button.isEnabled()
     assert dock.value().weights == str(weights)
     dock.sets.setCurrentIndex(dock.sets.findData("accepted"))
-    assert dock.reason.text() == "Nothing is accepted yet."
+    assert dock.reason.text() == "No pair is accepted yet."
 
 
 def test_from_pairs_to_scores_to_copies_in_curate(dock, qtbot):

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import json
+import shutil
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+import qtpy
 import tifffile
 
+from napari_organoid_synth.core.gain.folds import Fold
+from napari_organoid_synth.core.gain.results import ArmRecord, Design
 from napari_organoid_synth.core.gain.settings import GainSettings, SegmentSettings
+from napari_organoid_synth.core.gain.summary import summarise
 from napari_organoid_synth.core.pairs.ome_tiff import write_pair
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.pictures import FALSE_NEGATIVE, FALSE_POSITIVE
@@ -18,47 +23,54 @@ from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.simulators.simulate import tissue
 from napari_organoid_synth.widgets.segment.dock import SegmentWidget
-from napari_organoid_synth.widgets.segment.predictions import errors_only, read_results
+from napari_organoid_synth.widgets.segment.predictions import errors_only
 from napari_organoid_synth.widgets.shared import jobs as _jobs
 from napari_organoid_synth.widgets.shared.workspace import Workspace
+
+OLD_RESULT = Path(__file__).parents[2] / "data" / "gain" / "20260101-000000-segment"
+ERRORED = pytest.mark.qt_no_exception_capture if qtpy.PYSIDE6 else pytest.mark.usefixtures()
+"""napari 0.9 connects a function of two parameters to the signal of an error in a worker, which gives it a third:
+PySide6 raises a TypeError for it, PyQt6 leaves the third away. Our own slot is called with both."""
 
 JOB = """
 import os, sys, time
 from pathlib import Path
-from napari_organoid_synth.core.atomic import write_text
 from napari_organoid_synth.core.job import Added, Failed, Finished, JobFolder, Progress, Started, Warned
-from napari_organoid_synth.core.gain.settings import GainSettings, SegmentSettings
-import json
+from napari_organoid_synth.core.gain.folds import Fold
+from napari_organoid_synth.core.gain.results import ArmRecord, Design, TaskCounts
+from napari_organoid_synth.core.gain.settings import SegmentSettings
+from napari_organoid_synth.core.gain.storage import write_result
+from napari_organoid_synth.core.gain.summary import summarise
 
 folder = JobFolder(Path(sys.argv[sys.argv.index("--job") + 1]))
 control = folder.control
-DICE = {"real": [0.5, 0.6], "classical": [0.55, 0.6], "synthetic": [0.6, 0.6], "curated": [0.7, 0.8]}
+DICE = {"raw": [0.5, 0.6], "classical-tissue": [0.55, 0.6], "synthetic": [0.6, 0.6], "curated": [0.7, 0.8]}
+DESIGN = Design(folds=(Fold(train=("a",), test=("b", "c")),), pairs_from="store")
 
 def events():
     settings = SegmentSettings.from_file(folder.path / "settings.yaml")
-    total, arms = settings.steps * len(settings.arms), {}
-    yield Started(0, {"total": total, "arms": list(settings.arms)})
+    arms, total, records = settings.arms, len(settings.arms), []
+    yield Started(0, {"total": total, "arms": list(arms)})
     yield Warned(0, "There are only 2 accepted pairs.")
     if os.environ.get("FAKE_JOB") == "fail":
         yield Failed(0, "Memory is full.", "Expected room.", "Lower the crops per step.", "Traceback")
         return
-    for number, arm in enumerate(settings.arms):
+    for number, arm in enumerate(arms):
         for step in range(1, settings.steps + 1):
-            yield Progress(number * settings.steps + step, total, rate=10.0, seconds_left=5.0, note=arm)
+            shares = {one: 1.0 if one in arms[:number] else 0.0 for one in arms} | {arm: step / settings.steps}
+            yield Progress(number, total, stats=shares, seconds_left=5.0, note=arm)
         per_image = {n: {"dice": d, "precision": d, "recall": d} for n, d in zip(("b", "c"), DICE[arm])}
-        mean = sum(DICE[arm]) / 2
-        arms[arm] = {"dice": mean, "precision": mean, "recall": mean, "per_image": per_image,
-                     "steps": settings.steps, "seconds": 2.0, "synthetic": 2}
-        record = {"arms": arms, "sentence": "It helped." if len(arms) > 1 else "", "warnings": ["Only 2 pairs."],
-                  "train": ["a"], "test": ["b", "c"], "mask_kind": "binary"}
-        write_text(folder.path / "results.json", json.dumps(record))
-        yield Added((number + 1) * settings.steps, (arm,))
+        records.append(ArmRecord(arm=arm, per_image=per_image, steps=settings.steps, seconds=2.0, synthetic=2))
+        counts = TaskCounts(total=total, done=number + 1)
+        result = summarise(records, DESIGN, warnings=["Only 2 pairs."], tasks=counts)
+        write_result(folder.path, result)
+        yield Added(number + 1, (arm,))
         while os.environ.get("FAKE_JOB") == "wait" and not control.canceled:
             time.sleep(0.02)
         if control.canceled:
-            yield Finished(settings.steps, "canceled", record)
+            yield Finished(1, "canceled", result.model_dump(mode="json"))
             return
-    yield Finished(total, "completed", record)
+    yield Finished(total, "completed", result.model_dump(mode="json"))
 
 for _ in folder.record(events()):
     pass
@@ -130,22 +142,27 @@ def test_the_quick_test_gives_the_defaults_too(dock):
 
 
 def test_arms_say_how_many_pairs_they_have(dock):
-    notes = {arm: label.text() for arm, label in dock.arms["segment"].notes.items()}
+    notes = {arm: label.text() for arm, label in dock.form.arms.notes.items()}
     assert notes == {
-        "real": "1 pairs",
-        "classical": "1 pairs, augmented",
+        "raw": "1 pair",
+        "classical-tissue": "1 pair, augmented",
+        "classical-organoid": "1 pair, augmented",
         "synthetic": "+ 3 synthetic",
         "curated": "+ 2 accepted",
+        "simulator": "+ simulated",
+        "pretrain": "3 synthetic first",
     }
+    dock.form.test_by.setCurrentIndex(dock.form.test_by.findData("grouped"))
+    assert {label.text() for label in dock.form.arms.notes.values()} == {""}
 
 
 def test_an_arm_without_samples_is_left_out(dock, project):
     with SampleStore(project.samples_path) as store:
         store.decide(store.ids(), "rejected")
     dock.workspace.samplesChanged.emit()
-    assert not dock.arms["segment"].boxes["curated"].isEnabled()
-    assert dock.arms["segment"].notes["curated"].text() == "none accepted yet"
-    assert dock.value().arms == ("real", "classical")
+    assert not dock.form.arms.boxes["curated"].isEnabled()
+    assert dock.form.arms.notes["curated"].text() == "none accepted yet"
+    assert dock.value().arms == ("raw", "classical-tissue")
     assert dock.button.text() == "Train and test"
 
 
@@ -155,44 +172,50 @@ def test_no_test_image_is_a_reason(dock, table):
     assert "put aside for the test" in dock.reason.text()
 
 
-def test_no_arm_is_a_reason(dock):
-    for box in dock.arms["segment"].boxes.values():
+def test_the_real_pairs_are_always_compared(dock):
+    for box in dock.form.arms.boxes.values():
         box.setChecked(False)
-    assert dock.reason.text() == "Check at least one set to train on."
+    dock.form.arms.setValue(())
+    assert dock.value().arms == ("raw",)
+    assert not dock.form.arms.boxes["raw"].isEnabled()
+    assert dock.reason.isHidden()
 
 
 def test_a_comparison_fills_bars_table_plot_and_sentence(dock, qtbot, project):
-    dock.steps.setValue(4)
-    dock.arms["segment"].boxes["synthetic"].setChecked(True)
+    dock.form.steps.setValue(4)
+    dock.form.arms.boxes["synthetic"].setChecked(True)
     wanted = dock.value()
     with qtbot.waitSignal(dock.runners["segment"].finished, timeout=60_000):
         dock.button.click()
         assert not dock.button.isEnabled()
     assert SegmentSettings.from_file(project.jobs("segment")[0].path / "settings.yaml") == wanted
-    assert dock.panel.sentence.text() == "It helped."
-    rows = [dock.panel.table.verticalHeaderItem(row).text() for row in range(dock.panel.table.rowCount())]
-    assert rows == ["real", "classical", "synthetic", "curated"]
-    columns = [dock.panel.table.horizontalHeaderItem(column).text() for column in range(dock.panel.table.columnCount())]
-    assert columns == ["Dice", "Precision", "Recall"]
-    assert [dock.panel.table.item(row, 0).text() for row in range(4)] == ["0.550", "0.575", "0.600", "0.750"]
-    assert [dock.panel.table.item(row, 0).font().bold() for row in range(4)] == [False, False, False, True]
+    assert dock.panel.sentence.text().startswith("Against real pairs alone 3 of 3 scored higher on average")
+    table = dock.panel.table
+    rows = [table.verticalHeaderItem(row).text() for row in range(table.rowCount())]
+    assert rows == ["real\npairs", "classical,\ntissue", "synthetic", "curated"]
+    columns = [table.horizontalHeaderItem(column).text() for column in range(table.columnCount())]
+    assert columns == ["Dice", "Change", "Better"]
+    assert [table.item(row, 0).text().split("\n")[0] for row in range(4)] == ["0.550", "0.575", "0.600", "0.750"]
+    assert table.item(3, 1).text() == "+0.200\n[0.200, 0.200]"
+    assert [table.item(row, 2).text() for row in range(4)] == ["", "1 of\n2", "1 of\n2", "2 of\n2"]
+    assert [table.item(row, 1).font().bold() for row in range(4)] == [False] * 4  # two images are no interval
     assert dock.panel.plot._arms["curated"] == [0.7, 0.8]
     assert dock.warning.text() == "! Only 2 pairs."
     assert [dock.panel.image.itemText(i) for i in range(2)] == ["b", "c"]
-    assert all(bar.isHidden() for bar in dock.arms["segment"].bars.values())
-    qtbot.waitUntil(lambda: "less than a minute here" in dock.estimate.text().lower(), timeout=20_000)
+    assert all(bar.isHidden() for bar in dock.form.arms.bars.values())
+    qtbot.waitUntil(lambda: "less than a minute here" in dock.offer.estimate.text().lower(), timeout=20_000)
 
 
 def test_each_arm_has_its_own_progress_and_finished_arms_are_shown(dock, qtbot, fake_job):
     fake_job.setenv("FAKE_JOB", "wait")
-    dock.steps.setValue(4)
+    dock.form.steps.setValue(4)
     dock.button.click()
     qtbot.waitUntil(
-        lambda: dock.panel.table.rowCount() == 1 and dock.arms["segment"].bars["real"].value() == 100, timeout=30_000
+        lambda: dock.panel.table.rowCount() == 1 and dock.form.arms.bars["raw"].value() == 100, timeout=30_000
     )
-    assert dock.arms["segment"].bars["classical"].value() == 0
-    assert not dock.arms["segment"].bars["curated"].isHidden()
-    assert dock.arms["segment"].bars["synthetic"].isHidden()
+    assert dock.form.arms.bars["classical-tissue"].value() == 0
+    assert not dock.form.arms.bars["curated"].isHidden()
+    assert dock.form.arms.bars["synthetic"].isHidden()
     assert "only 2 accepted" in dock.warning.text() or dock.warning.text() == "! Only 2 pairs."
     with qtbot.waitSignal(dock.runners["segment"].finished, timeout=30_000) as caught:
         dock.cards["segment"].stop_button.click()
@@ -202,7 +225,7 @@ def test_each_arm_has_its_own_progress_and_finished_arms_are_shown(dock, qtbot, 
 
 def test_a_new_window_takes_up_a_running_comparison(dock, qtbot, fake_job, project, make_napari_viewer):
     fake_job.setenv("FAKE_JOB", "wait")
-    dock.steps.setValue(3)
+    dock.form.steps.setValue(3)
     dock.button.click()
     qtbot.waitUntil(lambda: dock.panel.table.rowCount() == 1, timeout=30_000)
     dock.runners["segment"].detach()
@@ -215,7 +238,7 @@ def test_a_new_window_takes_up_a_running_comparison(dock, qtbot, fake_job, proje
     dock.workspace.setProject(Project(project.path))
     again = SegmentWidget(viewer)
     qtbot.waitUntil(
-        lambda: again.arms["segment"].bars["real"].value() == 100 or again.panel.table.rowCount() == 1, timeout=30_000
+        lambda: again.form.arms.bars["raw"].value() == 100 or again.panel.table.rowCount() == 1, timeout=30_000
     )
     with qtbot.waitSignal(again.runners["segment"].finished, timeout=30_000):
         again.runners["segment"].cancel()
@@ -233,6 +256,32 @@ def test_a_failure_is_a_card(dock, qtbot, fake_job):
     assert dock.button.isEnabled()
 
 
+def result_in(folder, dice):
+    """A result of some arms on the images b and c."""
+    records = [
+        ArmRecord(arm=arm, steps=1, per_image={name: {"dice": one} for name, one in values.items()})
+        for arm, values in dice.items()
+    ]
+    result = summarise(records, Design(folds=(Fold(train=("a",), test=("b", "c")),), pairs_from="store"))
+    return result.model_copy(update={"folder": str(folder)})
+
+
+def test_choices_of_an_earlier_version_are_read(dock, project):
+    kept = {"arms": ["real", "classical"], "steps": 5}
+    dock.workspace.remember("segment", {"verb": "segment", "segment": kept})
+    dock._open(project)
+    assert dock.value() == SegmentSettings(arms=("raw", "classical-tissue"), steps=5)
+
+
+def test_a_result_of_an_earlier_version_is_shown(dock, project):
+    shutil.copytree(OLD_RESULT, project.path / "segment" / OLD_RESULT.name)
+    dock._open(project)
+    panel = dock.panel
+    assert [panel.arm.itemText(row) for row in range(4)] == ["real pairs", "classical, tissue", "synthetic", "curated"]
+    assert panel.table.item(0, 0).text().startswith("0.942")
+    assert panel.sentence.text().startswith("Against real pairs alone")
+
+
 def test_errors_are_magenta_and_cyan_and_the_rest_is_clear():
     truth = np.array([[0, 1, 1, 0]])
     found = np.array([[2, 3, 0, 0]])
@@ -240,14 +289,12 @@ def test_errors_are_magenta_and_cyan_and_the_rest_is_clear():
     assert errors[0].tolist() == [[*FALSE_POSITIVE, 255], [0, 0, 0, 0], [*FALSE_NEGATIVE, 255], [0, 0, 0, 0]]
 
 
+@ERRORED
 def test_a_prediction_opens_as_layers_and_is_replaced_in_place(dock, qtbot, project):
     folder = project.job("segment").path
     predicted = np.roll(real_pair("b").labels, 3, axis=1)
-    write_pair(folder / "predictions" / "real", real_pair("b").replace(labels=predicted))
-    score = {"dice": 0.7, "precision": 0.7, "recall": 0.7}
-    arms = {"real": {**score, "per_image": {"b": score, "c": score}, "steps": 1, "seconds": 1.0}}
-    (folder / "results.json").write_text(json.dumps({"arms": arms, "test": ["b", "c"], "sentence": "", "warnings": []}))
-    dock._show(folder, read_results(folder))
+    write_pair(folder / "predictions" / "raw", real_pair("b").replace(labels=predicted))
+    dock._show(result_in(folder, {"raw": {"b": 0.7, "c": 0.7}}))
     names = ["test image", "truth", "prediction", "errors"]
     for _ in range(2):
         dock.viewer.layers.clear() if not dock.panel.layers_open() else None
@@ -257,7 +304,7 @@ def test_a_prediction_opens_as_layers_and_is_replaced_in_place(dock, qtbot, proj
     np.testing.assert_array_equal(dock.viewer.layers["prediction"].data, predicted)
     np.testing.assert_array_equal(dock.viewer.layers["truth"].data, real_pair("b").labels)
     assert tuple(dock.viewer.layers["errors"].scale) == tuple(dock.viewer.layers["test image"].scale)
-    assert dock.panel.sides.text() == "real (Dice 0.700)"
+    assert dock.panel.sides.text() == "real pairs (Dice 0.700)"
     dock.panel.image.setCurrentText("c")
     dock.panel.show_layers()
     qtbot.waitUntil(lambda: not dock.error.isHidden(), timeout=20_000)
@@ -266,54 +313,50 @@ def test_a_prediction_opens_as_layers_and_is_replaced_in_place(dock, qtbot, proj
 
 def test_the_real_pairs_stand_to_the_left_of_what_is_chosen(dock, qtbot, project):
     folder = project.job("segment").path
-    predicted = {"real": np.roll(real_pair("b").labels, 3, axis=1), "synthetic": real_pair("b").labels}
-    arms = {}
-    for number, (arm, labels) in enumerate(predicted.items()):
+    predicted = {"raw": np.roll(real_pair("b").labels, 3, axis=1), "synthetic": real_pair("b").labels}
+    for arm, labels in predicted.items():
         write_pair(folder / "predictions" / arm, real_pair("b").replace(labels=labels))
-        dice = {"b": 0.7 + 0.3 * number, "c": 0.9}
-        score = {name: {"dice": one, "precision": one, "recall": one} for name, one in dice.items()}
-        arms[arm] = {**score["b"], "per_image": score, "steps": 1, "seconds": 1.0}
-    (folder / "results.json").write_text(json.dumps({"arms": arms, "test": ["c", "b"], "sentence": "", "warnings": []}))
-    dock._show(folder, read_results(folder))
+    dock._show(result_in(folder, {"raw": {"b": 0.7, "c": 0.9}, "synthetic": {"b": 1.0, "c": 0.9}}))
     panel = dock.panel
     assert (panel.arm.currentData(), panel.image.currentText()) == ("synthetic", "b")  # where most changed
-    assert panel.sides.text() == "Left real (Dice 0.700), right synthetic (Dice 1.000)"
+    assert panel.sides.text() == "Left real pairs (Dice 0.700), right synthetic (Dice 1.000)"
     panel.show_button.click()
     qtbot.waitUntil(lambda: len(dock.viewer.layers) == 9, timeout=20_000)
     layers = dock.viewer.layers
     np.testing.assert_array_equal(layers["prediction"].data, predicted["synthetic"])
-    np.testing.assert_array_equal(layers["prediction, real"].data, predicted["real"])
+    np.testing.assert_array_equal(layers["prediction, real pairs"].data, predicted["raw"])
     assert not layers["errors"].data.any()
-    red_green_blue = layers["errors, real"].data[5, [5, 16]]  # objects 5..15, found at 8..18
+    red_green_blue = layers["errors, real pairs"].data[5, [5, 16]]  # objects 5..15, found at 8..18
     assert red_green_blue.tolist() == [[*FALSE_NEGATIVE, 255], [*FALSE_POSITIVE, 255]]
-    (left, right) = (layers[name].extent.world[:, 1] for name in ("errors, real", "errors"))
+    (left, right) = (layers[name].extent.world[:, 1] for name in ("errors, real pairs", "errors"))
     assert left[1] < right[0]  # beside it, not above it
     titles = layers["trained on"]
-    assert titles.text.values.tolist() == ["synthetic", "real"]
+    assert titles.text.values.tolist() == ["synthetic", "real pairs"]
     assert titles.data[:, 1] * titles.scale[1] == pytest.approx([right[0], left[0]], abs=1)
     assert (titles.data[:, 0] < 0).all()  # above the pictures
     assert layers.selection.active is layers["errors"]
-    panel.arm.setCurrentIndex(panel.arm.findData("real"))
+    panel.arm.setCurrentIndex(panel.arm.findData("raw"))
     panel.show_layers()
     qtbot.waitUntil(lambda: len(dock.viewer.layers) == 4, timeout=20_000)
 
 
 def test_choices_are_remembered_in_the_project(dock, project, table, tmp_path):
-    dock.steps.setValue(77)
-    dock.arms["segment"].boxes["classical"].setChecked(False)
+    dock.form.steps.setValue(77)
+    dock.form.arms.boxes["classical-tissue"].setChecked(False)
     dock.workspace.setProject(Project(tmp_path / "other"))
     assert dock.value() == GainSettings()
     dock.workspace.setProject(Project(project.path))
     dock.workspace.setPairs(table)
     assert dock.value().steps == 77
-    assert dock.value().arms == ("real", "curated")
+    assert dock.value().arms == ("raw", "curated")
 
 
 def test_it_fits_320_px_and_every_control_says_what_it_is(dock):
     assert dock.body.minimumSizeHint().width() <= 306
-    boxes = [box for arms in dock.arms.values() for box in arms.boxes.values()]
+    boxes = list(dock.form.arms.boxes.values())
     panel, apply = dock.panel, dock.apply
-    more = (dock.segmenter, dock.test_by, dock.repeats, dock.steps, panel.image, panel.arm, panel.show_button)
+    form = dock.form
+    more = (form.segmenter, form.test_by, form.repeats, form.steps, panel.image, panel.arm, panel.show_button)
     for control in (*boxes, *more, apply.segmenter, apply.layers_button, apply.folder_button, apply.export_button):
         assert control.toolTip()
         assert control.accessibleName()

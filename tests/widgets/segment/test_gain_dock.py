@@ -10,7 +10,8 @@ import pytest
 import tifffile
 from qtpy.QtCore import Qt
 
-from napari_organoid_synth.core.gain.cost_estimate import seconds, shorter, trainings, workers
+from napari_organoid_synth.core.gain.cost_estimate import Estimate, seconds, trainings, workers_at_once
+from napari_organoid_synth.core.gain.results import TaskCounts
 from napari_organoid_synth.core.gain.settings import GainSettings
 from napari_organoid_synth.core.pairs.ome_tiff import read_labels
 from napari_organoid_synth.core.pairs.pictures import flow_colours
@@ -92,38 +93,38 @@ def rows():
     return {
         "arms": arms, "table": table, "score": "dice", "sentences": ["One.", "Two."], "test": list(names),
         "tasks": {"total": 24, "done": 7, "failed": 0}, "warnings": [],
-        "design": {"folds": [{"test": names[:2]}, {"test": names[2:]}]},
+        "design": {"folds": [{"train": names[2:], "test": names[:2]}, {"train": names[:2], "test": names[2:]}]},
     }  # fmt: skip
 
 
 def test_the_form_says_groups_and_trainings_before_it_runs(dock):
     assert dock.value() == GainSettings()
-    assert "2 groups of 4 images, by the names" in dock.groups.text()
+    assert "2 groups of 4 images, by the names" in dock.form.groups.text()
     assert dock.reason.text().startswith("There is no generator yet")
     for arm in ("synthetic", "curated"):
-        dock.arms["gain"].boxes[arm].setChecked(False)
+        dock.form.arms.boxes[arm].setChecked(False)
     assert dock.reason.isHidden()
     assert dock.button.text() == "Train and test"
-    assert dock.estimate.text().startswith("2 folds, 4 trainings (4 of the segmenter). The time is known after")
+    assert dock.offer.estimate.text().startswith("2 folds, 4 trainings (4 of the segmenter). The time is known after")
     dock._know(({"arm": 1.2}, None))
-    at_once = min(workers(GainSettings()), 4)
+    at_once = min(workers_at_once(GainSettings()), 4)
     assert seconds(dock.value(), 2, {"arm": 1.2}, 0) == pytest.approx(4 * 500 * 1.2 / at_once)
-    assert "here" in dock.estimate.text()
-    assert not dock.arms["gain"].boxes["raw"].isEnabled()
-    dock.test_by.setCurrentIndex(dock.test_by.findData("leave-one-out"))
-    dock.repeats.setValue(3)
+    assert "here" in dock.offer.estimate.text()
+    assert not dock.form.arms.boxes["raw"].isEnabled()
+    dock.form.test_by.setCurrentIndex(dock.form.test_by.findData("leave-one-out"))
+    dock.form.repeats.setValue(3)
     assert dock.value().design == "leave-one-out"
-    assert dock.estimate.text().startswith("4 folds, 24 trainings")
-    dock.forms["gain"]["folds"].value = 3
-    dock.test_by.setCurrentIndex(dock.test_by.findData("grouped"))
+    assert dock.offer.estimate.text().startswith("4 folds, 24 trainings")
+    dock.form.forms["gain"]["folds"].value = 3
+    dock.form.test_by.setCurrentIndex(dock.form.test_by.findData("grouped"))
     assert dock.reason.text() == (
         "There are 2 groups for 3 folds. Expected at least as many groups as folds. "
         "Choose fewer folds, smaller groups, or leave-one-out."
     )
-    dock.forms["gain"]["folds"].value = 0
-    dock.forms["gain"]["paper_protocol"].value = True
-    assert not dock.optimistic.isHidden()
-    assert "Optimistic" in dock.optimistic.text()
+    dock.form.forms["gain"]["folds"].value = 0
+    dock.form.forms["gain"]["paper_protocol"].value = True
+    assert not dock.form.optimistic.isHidden()
+    assert "Optimistic" in dock.form.optimistic.text()
 
 
 def test_the_number_of_trainings_is_that_of_the_plan():
@@ -136,16 +137,16 @@ def test_the_number_of_trainings_is_that_of_the_plan():
     assert (paper["generator"], paper["simulator"], paper["arm"]) == (2, 2, places * 6)
 
 
-def test_a_table_so_far_and_the_offer_to_go_on(dock, project, qtbot):
+def test_a_table_so_far_and_the_offer_to_resume_button(dock, project, qtbot):
     folder = project.path / "segment" / "20260101-000000-gain"
     SETTINGS.to_file(folder / "gain.yaml")
     (folder / "results.json").write_text(json.dumps(rows()))
-    result(folder, "arm-1", "arm", seconds=3.0, steps=2)
+    result(folder, "arm-1", "arm", arm="raw", per_image={}, seconds=3.0, steps=2)
     for number in range(6):
-        result(folder, f"simulator-{number}", "simulator", seconds=1.0)
+        result(folder, f"simulator-{number}", "simulator", pairs=1, data={}, seconds=1.0)
     dock.workspace.setProject(Project(project.path))
     qtbot.waitUntil(lambda: dock._unfinished is not None, timeout=20_000)
-    assert dock.go_on.text() == "Go on: 7 of 24 done"
+    assert dock.resume_button.text() == "Resume: 7 of 24 done"
     assert dock._speeds == {"arm": 1.5}
     panel = dock.panel
     assert panel.state.text() == "So far, after 7 of 24 trainings:"
@@ -158,32 +159,34 @@ def test_a_table_so_far_and_the_offer_to_go_on(dock, project, qtbot):
     assert [panel.tabs.isTabVisible(index) for index in range(4)] == [True, True, True, True]
     assert [name for _, name, _ in panel.changes._rows] == ["classical, tissue, 100 %", "classical, tissue, 50 %"]
     assert not dock.setup.isExpanded()  # what was found goes first
-    assert [one.mean for one in fold_scores(panel.results).values()] == [0.8, 0.8]
+    assert [one.mean for one in fold_scores(panel.result).values()] == [0.8, 0.8]
     assert dock.body.minimumSizeHint().width() <= 306
 
 
 def test_a_long_comparison_offers_one_of_a_night_and_takes_it_back(dock):
     for arm in ("synthetic", "curated"):
-        dock.arms["gain"].boxes[arm].setChecked(False)
-    dock.test_by.setCurrentIndex(dock.test_by.findData("leave-one-out"))
-    dock.repeats.setValue(3)
+        dock.form.arms.boxes[arm].setChecked(False)
+    dock.form.test_by.setCurrentIndex(dock.form.test_by.findData("leave-one-out"))
+    dock.form.repeats.setValue(3)
     dock._know(({"arm": 1.0}, None))
-    assert dock.use_button.isHidden()  # 4 folds, 3 repeats, 2 arms of 500 s: 12,000 s
-    dock._know(({"arm": 30.0 * workers(GainSettings())}, None))
+    assert dock.offer.use_button.isHidden()  # 4 folds, 3 repeats, 2 arms of 500 s: 12,000 s
+    dock._know(({"arm": 30.0 * workers_at_once(GainSettings())}, None))
     before = dock.value()
     # 100 h; one repeat takes 33 h, 3 folds are not possible with 2 groups, 2 folds take 17 h: nothing less is possible
-    assert dock.offer.text().startswith("Shorter: 1 repeat, 2 folds → about 16 h 40 min. One repeat does not show")
-    assert "each training sees 50 % of the images instead of 75 %" in dock.offer.text()
-    dock.use_button.click()
+    assert dock.offer.offer.text().startswith(
+        "Shorter: 1 repeat, 2 folds → about 16 h 40 min. One repeat does not show the variance between seeds"
+    )
+    assert "each training sees 50 % of the images instead of 75 %" in dock.offer.offer.text()
+    dock.offer.use_button.click()
     assert dock.value() == before.replace(design="grouped", folds=2, repeats=1)
-    assert dock.estimate.text().startswith("2 folds, 4 trainings")
-    assert dock.use_button.text() == "Undo"
-    dock.use_button.click()
+    assert dock.offer.estimate.text().startswith("2 folds, 4 trainings")
+    assert dock.offer.use_button.text() == "Undo"
+    dock.offer.use_button.click()
     assert dock.value() == before
-    assert dock.use_button.text() == "Use the shorter comparison"
-    dock.use_button.click()
-    dock.steps.setValue(7)  # edited since: nothing to take back
-    assert dock.use_button.isHidden()
+    assert dock.offer.use_button.text() == "Use the shorter comparison"
+    dock.offer.use_button.click()
+    dock.form.steps.setValue(7)  # edited since: nothing to take back
+    assert dock.offer.use_button.isHidden()
 
 
 def test_what_shortens_a_comparison_is_computed_from_the_speed():
@@ -191,23 +194,27 @@ def test_what_shortens_a_comparison_is_computed_from_the_speed():
     speed = {"generator": 3.0, "arm": 1.0}
     # 5 × 20,000 × 3 s + 10 × 500 s = 305,000 s; 3 folds 183,000 s; 2 folds 122,000 s, of these 2,000 s the segmenter:
     # 28,800 - 2,000 s are 4,466 steps of each of two generators
-    found = shorter(one, 5, 12, speed, 20_000)
+    found = Estimate(one, 5, 12, speed, 20_000).shorter()
     assert found.settings == one.replace(folds=2, generator_steps=2000)
     assert found.changes == "2 folds, generator 2,000 steps"
     assert found.seconds == seconds(found.settings, 2, speed, 20_000) == 2 * 2000 * 3 + 4 * 500
-    assert "50 % of the images instead of 80 %; a generator of 2,000 instead of 20,000 steps" in found.lost
-    assert shorter(one, 5, 12, {"generator": 0.2, "arm": 1.0}, 20_000) is None  # 25,000 s
-    three = shorter(one, 5, 12, {"generator": 0.4, "arm": 1.0}, 20_000)  # 45,000 s; 3 folds: 27,000 s
+    assert "50 % of the images instead of 80 %; a generator of 2,000 instead of 20,000 steps" in found.costs
+    assert Estimate(one, 5, 12, {"generator": 0.2, "arm": 1.0}, 20_000).shorter() is None  # 25,000 s
+    three = Estimate(one, 5, 12, {"generator": 0.4, "arm": 1.0}, 20_000).shorter()  # 45,000 s; 3 folds: 27,000 s
     assert (three.changes, three.seconds) == ("3 folds", 27_000)
-    alone = shorter(one, 5, 12, {"generator": 0.6}, 20_000)  # of the generators alone; 3 folds 36,000 s, 2 24,000 s
+    alone = Estimate(
+        one, 5, 12, {"generator": 0.6}, 20_000
+    ).shorter()  # of the generators alone; 3 folds 36,000 s, 2 24,000 s
     assert (alone.changes, alone.seconds) == ("2 folds", 24_000)
-    assert shorter(one, 5, 12, {}, 20_000) is None
-    held = shorter(one.replace(design="hold-out"), 1, 12, speed, 20_000)  # 61,000 s; 27,800 s are 9,266 steps
+    assert Estimate(one, 5, 12, {}, 20_000).shorter() is None
+    held = Estimate(
+        one.replace(design="hold-out"), 1, 12, speed, 20_000
+    ).shorter()  # 61,000 s; 27,800 s are 9,266 steps
     assert held.settings == one.replace(design="hold-out", generator_steps=5000)
 
 
 def test_stopped_killed_and_gone_on_with_without_repeating_what_is_done(dock, project, qtbot):
-    """A stop by its button, then a kill: 'Go on' each time finishes the rest, and what was done stays as it was."""
+    """A stop by its button, then a kill: 'Resume' each time finishes the rest, and what was done stays as it was."""
     settings = SETTINGS.replace(arms=("raw", "classical-tissue", "classical-organoid"), steps=25)
     dock.setValue(settings)
 
@@ -226,9 +233,9 @@ def test_stopped_killed_and_gone_on_with_without_repeating_what_is_done(dock, pr
     assert caught.args == ["canceled"]
     first = done()
     assert 1 <= len(first) < 6
-    qtbot.waitUntil(lambda: dock.go_on.isVisibleTo(dock), timeout=30_000)
-    assert dock.go_on.text() == f"Go on: {len(first)} of 6 done"
-    click(dock.go_on)
+    qtbot.waitUntil(lambda: dock.resume_button.isVisibleTo(dock), timeout=30_000)
+    assert dock.resume_button.text() == f"Resume: {len(first)} of 6 done"
+    click(dock.resume_button)
     qtbot.waitUntil(lambda: len(done()) > len(first) or not runner.running, timeout=200_000)
     (folder,) = project.path.glob("segment/*")
     with qtbot.waitSignal(runner.failed, timeout=60_000):
@@ -241,17 +248,17 @@ def test_stopped_killed_and_gone_on_with_without_repeating_what_is_done(dock, pr
     dock.workspace.setProject(Project(project.path))  # a new window
     again = SegmentWidget(dock.viewer)
     dock.viewer.window.add_dock_widget(again)
-    qtbot.waitUntil(lambda: again.go_on.isVisibleTo(again), timeout=30_000)
-    assert again.go_on.text() == f"Go on: {len(done())} of 6 done"
+    qtbot.waitUntil(lambda: again.resume_button.isVisibleTo(again), timeout=30_000)
+    assert again.resume_button.text() == f"Resume: {len(done())} of 6 done"
     second = done()
     with qtbot.waitSignal(again.runners["gain"].finished, timeout=200_000) as caught:
-        click(again.go_on)
+        click(again.resume_button)
     assert caught.args == ["completed"]
     assert len(done()) == 6
     assert second.items() <= done().items()
-    assert again.panel.results["tasks"] == {"total": 6, "done": 6, "failed": 0}
+    assert again.panel.result.tasks == TaskCounts(total=6, done=6)
     assert again.panel.table.rowCount() == 3
-    assert again.go_on.isHidden()
+    assert again.resume_button.isHidden()
     assert GainSettings.from_file(folder / "gain.yaml") == settings  # as many at once as was chosen
 
 
@@ -323,10 +330,10 @@ def test_measured_marked_and_exported_with_real_processes(dock, project, qtbot, 
         dock.button.click()
         assert dock.reason.text().startswith("A comparison runs")
     assert caught.args == ["completed"]
-    assert list(dock.panel.results["arms"]) == ["raw", "classical-tissue"]
+    assert list(dock.panel.result.arms) == ["raw", "classical-tissue"]
     assert dock.panel.table.rowCount() == 2
     assert dock.panel.state.isHidden()
-    assert dock.go_on.isHidden()
+    assert dock.resume_button.isHidden()
     apply = dock.apply
     assert sorted((one.arm, one.fold) for one in apply.known) == [
         ("classical-tissue", 1), ("classical-tissue", 2), ("raw", 1), ("raw", 2),
@@ -343,9 +350,9 @@ def test_measured_marked_and_exported_with_real_processes(dock, project, qtbot, 
     np.testing.assert_array_equal(labels.data, probability.data > 0.5)
     assert tuple(labels.scale) == tuple(probability.scale) == (2, 0.5, 0.5)
     assert tuple(labels.translate) == (0, 3, 4)
-    assert apply.said.text().startswith("2 images marked.")
+    assert apply.outcome.text().startswith("2 images marked.")
     apply.export(tmp_path / "mine")
-    qtbot.waitUntil(lambda: "copied" in apply.said.text(), timeout=20_000)
+    qtbot.waitUntil(lambda: "copied" in apply.outcome.text(), timeout=20_000)
     assert sorted(path.name for path in (tmp_path / "mine").iterdir()) == [
         f"my_cells_z00{page}_{what}.ome.tif" for page in (1, 2) for what in ("labels", "probability")
     ]

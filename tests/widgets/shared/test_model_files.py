@@ -33,7 +33,7 @@ def made(tmp_path_factory):
 
     from napari_organoid_synth.core.codec.codec import Codec
     from napari_organoid_synth.core.runs.run import Run, new_generator
-    from napari_organoid_synth.core.runs.sharing import write_bundle
+    from napari_organoid_synth.core.runs.sharing import write_model_file
 
     folder = tmp_path_factory.mktemp("theirs")
     recipe = Recipe().override(*SMALL)
@@ -45,7 +45,7 @@ def made(tmp_path_factory):
     pair = em(1, 64)
     run.write_preview(10, pair.image[None], np.asarray(pair.labels)[None])
     terms = ShareSettings(licence="CC-BY-4.0", authors="Ada L.", note="Fixed in ice.", name="EM small")
-    write_bundle(run, folder / "em.synth", terms)
+    write_model_file(run, folder / "em.synth", terms)
     return folder
 
 
@@ -74,9 +74,9 @@ def test_a_model_file_dropped_on_generate_is_taken_in_and_chosen(viewer, qtbot, 
     workspace.setProject(project)
     dock = open_dock(viewer, "Generate")
     assert "drop a model file (.synth) here" in dock.empty.sentence.text()
-    with qtbot.waitSignal(workspace.runner("adopt").finished, timeout=WAIT):
+    with qtbot.waitSignal(workspace.runner("import-model").finished, timeout=WAIT):
         dock.dropEvent(drop_event(made / "em.synth"))
-        assert dock.intake.text() == "Taking in em.synth: every part of it is checked…"
+        assert dock.intake.text() == "Importing em.synth: every part of it is checked…"
         assert not dock.intake.isHidden()
     assert dock.intake.isHidden()
     assert dock.error.isHidden()
@@ -91,7 +91,7 @@ def test_a_model_file_dropped_on_generate_is_taken_in_and_chosen(viewer, qtbot, 
     assert "this project has none" in dock.reason.text()  # masks to warp
     dock.mask_choice.value = "simulated"
     assert dock.button.isEnabled()
-    with qtbot.waitSignal(workspace.runner("adopt").finished, timeout=WAIT):  # once more: it is there already
+    with qtbot.waitSignal(workspace.runner("import-model").finished, timeout=WAIT):  # once more: it is there already
         dock.take_run(made / "em.synth")
     assert project.runs() == [run]
 
@@ -115,7 +115,7 @@ def test_dropped_on_train_it_is_what_the_next_training_starts_from(viewer, qtbot
     hover.setAccepted(False)
     dock.dragEnterEvent(hover)
     assert not hover.isAccepted()
-    with qtbot.waitSignal(workspace.runner("adopt").finished, timeout=WAIT):
+    with qtbot.waitSignal(workspace.runner("import-model").finished, timeout=WAIT):
         dock.dropEvent(enter)
     (run,) = project.runs()
     assert dock.value().gan.name == "pix2pix"
@@ -155,8 +155,8 @@ def spoil(file: Path, how: str) -> None:
 
 
 REFUSED = {
-    "torn": ("bad.synth is no whole zip archive.", "Expected a .synth file", "Copy it again"),
-    "foreign": ("bad.synth holds 'evil.py'.", "Expected card.json, recipe.yaml", "Do not use this file"),
+    "torn": ("bad.synth is not a whole zip archive.", "Expected a .synth file", "Copy it again"),
+    "foreign": ("bad.synth contains 'evil.py'.", "Expected card.json, recipe.yaml", "Do not use this file"),
     "changed": ("model.safetensors in bad.synth has SHA-256", "as its card says.", "copy it again from where"),
     "misfit": ("model.safetensors in bad.synth has no 'network/", "Expected (", "Do not use this file"),
 }
@@ -170,7 +170,7 @@ def test_a_spoilt_file_is_an_error_card_and_leaves_nothing(viewer, qtbot, made, 
     workspace = Workspace.of(viewer)
     workspace.setProject(project)
     train, generate = open_dock(viewer, "Train"), open_dock(viewer, "Generate")
-    with qtbot.waitSignal(workspace.runner("adopt").failed, timeout=WAIT):
+    with qtbot.waitSignal(workspace.runner("import-model").failed, timeout=WAIT):
         generate.dropEvent(drop_event(bad))
     found, expected, todo = REFUSED[how]
     assert generate.error.found.text().startswith(f"✕ {found}")
@@ -187,7 +187,7 @@ def test_opened_like_any_file_it_is_taken_in_without_a_layer(viewer, qtbot, made
     assert _reader.get_reader(str(made / "em.synth")) is not None
     viewer.open(str(made / "em.synth"), plugin="napari-organoid-synth")
     workspace = Workspace.of(viewer)
-    with qtbot.waitSignal(workspace.runner("adopt").finished, timeout=WAIT):
+    with qtbot.waitSignal(workspace.runner("import-model").finished, timeout=WAIT):
         pass
     assert len(viewer.layers) == 0
     assert workspace.project.path.name == "em"  # none was open: a new one, called after the file
@@ -198,11 +198,11 @@ def test_opened_like_any_file_it_is_taken_in_without_a_layer(viewer, qtbot, made
 def test_dropped_on_the_canvas_it_is_taken_in_without_a_question(viewer, qtbot, made, project):
     workspace = Workspace.of(viewer)
     workspace.setProject(project)
-    with qtbot.waitSignal(workspace.runner("adopt").finished, timeout=WAIT):
+    with qtbot.waitSignal(workspace.runner("import-model").finished, timeout=WAIT):
         assert watch_canvas(viewer).eventFilter(
             viewer.window._qt_viewer, drop_event(made / "em.synth", made / "em.synth")
         )
-    qtbot.waitUntil(lambda: not workspace._models and not workspace.runner("adopt").running, timeout=WAIT)
+    qtbot.waitUntil(lambda: not workspace._models and not workspace.runner("import-model").running, timeout=WAIT)
     assert len(project.runs()) == 1
     assert len(viewer.layers) == 0
 
@@ -216,7 +216,7 @@ def test_without_a_viewer_it_says_what_to_do(made, monkeypatch):
 
 
 def test_a_run_is_shared_as_a_file_that_can_be_read(viewer, qtbot, made, tmp_path, monkeypatch):
-    from napari_organoid_synth.core.runs.model_file import read_bundle
+    from napari_organoid_synth.core.runs.model_file import read_model_file
 
     workspace = Workspace.of(viewer)
     workspace.setProject(made)
@@ -227,7 +227,7 @@ def test_a_run_is_shared_as_a_file_that_can_be_read(viewer, qtbot, made, tmp_pat
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(file), ""))
     dialog = ShareDialog(dock.past.info, dock)
     assert not dialog.save.isEnabled()  # no licence yet
-    assert "under which terms" in dialog.reason.text()
+    assert "Choose the licence" in dialog.reason.text()
     assert dialog.value().licence == ""
     dialog.licence.setCurrentText("MIT")
     dialog.name.setText("My EM")
@@ -242,7 +242,7 @@ def test_a_run_is_shared_as_a_file_that_can_be_read(viewer, qtbot, made, tmp_pat
     with qtbot.waitSignal(workspace.runner("share").finished, timeout=WAIT):
         dock.share_run(dialog.value(), dialog.path)
         assert dock.outcome.text() == "Writing the model file…"
-    card = read_bundle(dialog.path).card
+    card = read_model_file(dialog.path).card
     assert (card.name, card.licence, card.note, card.steps) == ("My EM", "MIT", "Two\nlines.", 10)
     size = dialog.path.stat().st_size / 1e6
     assert dock.outcome.text() == (
@@ -268,9 +268,9 @@ def test_sharing_that_fails_is_an_error_card(viewer, qtbot, made, tmp_path):
 
 
 def test_a_run_of_a_model_file_in_words(made, project):
-    from napari_organoid_synth.core.runs.sharing import add_bundle
+    from napari_organoid_synth.core.runs.sharing import import_model
 
-    run = add_bundle(project, made / "em.synth")
+    run = import_model(project, made / "em.synth")
     info = describe_run(run.path, 3)
     assert info.title == "run 3 · EM small (model file) · pix2pix · 40 img"
     assert (info.shape, info.generator, info.steps, info.best) == ("painter", "pix2pix", (10,), 10)

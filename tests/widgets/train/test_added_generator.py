@@ -34,9 +34,8 @@ def test_it_can_be_chosen_and_set(form):
     assert form.when.text() == "For a first look within minutes: draws smooth images and masks."
     assert form.rest.text() == "Fine texture is lost."
     assert form.picture.accessibleDescription() == "pair → code → image + mask"
-    tiles = form.form.editor("tiles.size")
-    assert [tiles.itemData(number) for number in range(tiles.count())] == [32, 64, 128]
-    form.gan_form().editor("latent").put(16)
+    assert form.form["tiles.size"].choices == (32, 64, 128)
+    form.form["gan.latent"].value = 16
     assert form.value().gan.model_dump() == {
         "name": "vae", "latent": 16, "channels": 32, "learning_rate": 1e-3, "code_weight": 1e-3,
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""The dock Train on a job played by a script: start, watch, stop, go on, look back; and how late the window gets."""
+"""The Train dock on a job played by a script: start, watch, stop, resume, look back; and how late the window gets."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_an_empty_dock_says_what_is_missing(dock):
     assert not dock.empty.isHidden()
     assert dock.settings.isHidden()
     assert not dock.button.isEnabled()
-    assert "dock Pairs" in dock.reason.text()
+    assert "Pairs dock" in dock.reason.text()
 
 
 def test_an_untouched_dock_trains_the_defaults(ready):
@@ -177,7 +177,7 @@ def test_a_measurement_ends_with_the_window(fake_job, project, monkeypatch):
     assert kept == []
 
 
-def test_a_training_is_watched_and_can_go_on(qtbot, ready, fake_job):
+def test_a_training_is_watched_and_can_be_resumed(qtbot, ready, fake_job):
     fake_job.setenv("FAKE_STEPS", "100000")
     ready.button.click()
     assert ready.settings.isHidden()
@@ -197,11 +197,11 @@ def test_a_training_is_watched_and_can_go_on(qtbot, ready, fake_job):
         ready.progress.stop_button.click()
     assert not ready.settings.isHidden()
     assert ready.button.isEnabled()
-    assert not ready.go_on.isHidden()
+    assert not ready.resume_button.isHidden()
     assert ready.past.runs.count() == 1
     assert "pix2pix" in ready.past.runs.itemText(0)
     known = len(ready.past.curves.points("generator")[0])
-    ready.go_on.click()
+    ready.resume_button.click()
     qtbot.waitUntil(lambda: ready.runner.running and ready.runner.last_progress is not None, timeout=10000)
     assert ready.past.runs.count() == 1
     assert known > 1
@@ -218,7 +218,7 @@ def test_the_slider_goes_back_in_time(qtbot, ready, fake_job):
     ready.past.history.setValue(0)
     qtbot.waitUntil(lambda: ready.past.history_label.text() == "samples at step 10", timeout=5000)
     assert not np.array_equal(ready.viewer.layers["samples"].data, last)
-    assert ready.go_on.isHidden()  # completed
+    assert ready.resume_button.isHidden()  # completed
 
 
 def test_a_failure_is_shown_and_everything_stays_usable(qtbot, ready, fake_job):
@@ -284,7 +284,7 @@ def test_older_runs_can_be_looked_at(qtbot, ready, project):
         lambda: ready.past.history_label.text() == "samples at step 30", timeout=5000
     )  # though it was moved
     assert ready.viewer.layers["samples"].data[0, 1] == 30
-    assert ready.go_on.isHidden()
+    assert ready.resume_button.isHidden()
 
 
 def test_copy_as_command(ready):
@@ -302,14 +302,14 @@ def test_the_dock_fits_320_pixels(ready):
         assert ready.body.minimumSizeHint().width() <= 306, button.text()
 
 
-def test_what_is_watched_is_told_in_words_and_not_drawn_among_the_losses(qtbot):
+def test_the_monitor_speaks_in_sentences_and_is_not_drawn_among_the_losses(qtbot):
     curves = LossCurves()
     qtbot.addWidget(curves)
     events = [Progress(1, 9, {"generator": 1.0}), Progress(5, 9, {"generator": 2.0, "kernel_distance": 3.5})]
     curves.append([*events, Progress(9, 9, {"generator": 2.0, "kernel_distance": 40.0, "diversity": 0.154})])
     assert curves.names == ["generator"]
     assert curves.words == (
-        "Samples differ 15 % as much as real tiles do. Distance to the real tiles 40; smallest 3.5 at 5."
+        "Samples differ 15 % as much as real tiles do. Distance to the real tiles 40; smallest 3.5 at step 5."
     )
     assert curves.plot.viewRange()[1][1] < 3
 
@@ -412,10 +412,10 @@ def test_the_whole_pipeline_is_one_click(qtbot, whole, project):
         assert whole.progress.isHidden()
     (job,) = project.jobs("pipeline")
     assert PipelineSettings.from_file(job.path / "settings.yaml") == PipelineSettings()
-    assert whole.outcome.text() == "7 new pairs: look at them in the dock Curate."
+    assert whole.outcome.text() == "7 new pairs: look at them in the Curate dock."
     assert not whole.report.isHidden()
     assert whole.report.words.text().startswith("3 of 4 drawn masks are usable (75%).")
-    assert whole.stages_go_on.isHidden()
+    assert whole.resume_pipeline_button.isHidden()
     assert whole.button.isEnabled()
     qtbot.waitUntil(lambda: whole.past.shown.path.name == "b-train", timeout=5000)
     qtbot.waitUntil(lambda: whole.past.history_label.text() == "samples at step 2", timeout=5000)  # it was followed
@@ -439,14 +439,14 @@ def test_a_pipeline_is_stopped_found_again_and_goes_on(qtbot, whole, project, tm
     assert not whole.runner.running  # the training inside is not a job of its own
     with qtbot.waitSignal(whole.stages.finished, timeout=10000):
         whole.stages_progress.stop_button.click()
-    assert not whole.stages_go_on.isHidden()
+    assert not whole.resume_pipeline_button.isHidden()
     assert whole.report.isHidden()  # stopped before the check
     fake_job.setenv("FAKE_JOB", "normal")
     with qtbot.waitSignal(whole.stages.finished, timeout=30000):
-        whole.stages_go_on.click()
+        whole.resume_pipeline_button.click()
     assert len(project.jobs("pipeline")) == 1
     assert not whole.report.isHidden()
-    assert whole.stages_go_on.isHidden()
+    assert whole.resume_pipeline_button.isHidden()
     qtbot.waitUntil(lambda: not whole.workspace.runner("score").running, timeout=30000)
 
 
@@ -456,7 +456,7 @@ def test_a_failed_pipeline_shows_card_and_report(qtbot, whole, fake_job):
         whole.button.click()
     assert whole.error.found.text() == "✕ None of 80 masks is usable."
     assert not whole.report.isHidden()
-    assert not whole.stages_go_on.isHidden()
+    assert not whole.resume_pipeline_button.isHidden()
     assert whole.button.isEnabled()
 
 

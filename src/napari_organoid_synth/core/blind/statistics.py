@@ -1,4 +1,4 @@
-r"""What the answers of a blind test say: error rates with intervals, sensitivity, hesitation, learning, agreement.
+r"""Statistics of a blind test: error rates with intervals, sensitivity, hesitation, learning, agreement.
 
 With one picture at a time "real" is the signal, in pairs "the left one is real". From the share of hits :math:`H` and
 of false alarms :math:`F`, each with half an answer added (log-linear correction: Hautus 1995, Behav. Res. Methods 27,
@@ -13,14 +13,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from statistics import NormalDist, median
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import computed_field
+from pydantic.dataclasses import dataclass as model_dataclass
 
-Way = Literal["one by one", "in pairs"]
+from napari_organoid_synth.core.blind.settings import Way
+from napari_organoid_synth.core.frozen_model import FrozenModel
+
 Choice = Literal["real", "synthetic", "left", "right"]
 SIGNAL: dict[Way, Choice] = {"one by one": "real", "in pairs": "left"}
 NOISE: dict[Way, Choice] = {"one by one": "synthetic", "in pairs": "right"}
@@ -54,7 +58,7 @@ class Judged:
         return self.choice == self.truth
 
 
-@dataclass(frozen=True)
+@model_dataclass(frozen=True)
 class Rate:
     """How many of how many, with the 95 % interval of Wilson (1927, J. Am. Stat. Assoc. 22, 209).
 
@@ -68,10 +72,23 @@ class Rate:
     count: int
     total: int
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def share(self) -> float:
         """0 to 1; 0.5 when nothing was counted."""
         return self.count / self.total if self.total else 0.5
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def low(self) -> float:
+        """Lower end of the interval, 0 to 1."""
+        return self.interval[0]
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def high(self) -> float:
+        """Upper end of the interval, 0 to 1."""
+        return self.interval[1]
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -88,11 +105,27 @@ class Rate:
         return f"{self.count} of {self.total} ({percent(self.share)} %, {percent(low)} to {percent(high)} %)"
 
 
-@dataclass(frozen=True)
-class Result:
+class MedianTimes(FrozenModel):
+    """Median seconds of some answers; None where there are none.
+
+    Attributes
+    ----------
+    right, wrong : float, optional
+        Of right and of wrong answers.
+    real, synthetic : float, optional
+        Of answers to real and to synthetic pictures; in pairs not distinguished.
+    """
+
+    right: float | None = None
+    wrong: float | None = None
+    real: float | None = None
+    synthetic: float | None = None
+
+
+class Result(FrozenModel):
     """The statistics of some answers; None is what they cannot tell.
 
-    Parameters
+    Attributes
     ----------
     way : {"one by one", "in pairs"}
     wrong : Rate
@@ -107,8 +140,7 @@ class Result:
         Real taken for synthetic; in pairs not asked.
     d_prime, bias : float
         Sensitivity, 0 is none; bias, positive towards "synthetic", in pairs towards "right".
-    seconds : dict of str to float
-        Median time of answers that were ``right`` and ``wrong``, and to ``real`` and ``synthetic`` pictures.
+    seconds : MedianTimes
     p_hesitation : float, optional
         Mann-Whitney test of the times of right against wrong answers.
     p_kind : float, optional
@@ -129,7 +161,7 @@ class Result:
     doubted: Rate | None
     d_prime: float
     bias: float
-    seconds: dict[str, float]
+    seconds: MedianTimes
     p_hesitation: float | None
     p_kind: float | None
     first: Rate
@@ -137,18 +169,9 @@ class Result:
     p_learning: float | None
     fast: int
 
-    def as_dict(self) -> dict[str, Any]:
-        """JSON values, rates with their share and interval."""
-        found = asdict(self)
-        for name, value in vars(self).items():
-            if isinstance(value, Rate):
-                low, high = value.interval
-                found[name] |= {"share": value.share, "low": low, "high": high}
-        return found
-
 
 def summarise(answers: Sequence[Judged], way: Way) -> Result:
-    """All statistics of answers in the order in which they were given.
+    """Compute all statistics of answers, in the order in which they were given.
 
     Parameters
     ----------
@@ -181,7 +204,7 @@ def summarise(answers: Sequence[Judged], way: Way) -> Result:
         doubted=Rate(hits.total - hits.count, hits.total) if one else None,
         d_prime=d_prime if one else d_prime / math.sqrt(2),
         bias=bias,
-        seconds={name: median(values) for name, values in groups.items() if values},
+        seconds=MedianTimes(**{name: median(values) for name, values in groups.items() if values}),
         p_hesitation=_mann_whitney(groups["right"], groups["wrong"]),
         p_kind=_mann_whitney(groups["real"], groups["synthetic"]) if one else None,
         first=first,
@@ -192,13 +215,13 @@ def summarise(answers: Sequence[Judged], way: Way) -> Result:
 
 
 def sensitivity(hits: Rate, alarms: Rate) -> tuple[float, float]:
-    """Sensitivity d' and bias c of one picture at a time; formulas at the top of this file."""
+    """Compute sensitivity d' and bias c of one picture at a time; formulas at the top of this file."""
     high, low = (_NORMAL.inv_cdf((rate.count + 0.5) / (rate.total + 1)) for rate in (hits, alarms))
     return high - low, -(high + low) / 2
 
 
 def detectable(n: int) -> float | None:
-    """Share of right answers above which n answers differ from guessing (p < 0.05) in 80 % of tests; None: never."""
+    """Compute the share of right answers that differs from guessing (p < 0.05) in 80 % of tests of n; None: never."""
     from scipy.optimize import brentq
     from scipy.stats import binom
 
@@ -229,7 +252,7 @@ def _fisher(one: Rate, other: Rate) -> float | None:
 
 
 def cohen_kappa(one: NDArray[Any], other: NDArray[Any]) -> float | None:
-    """Agreement of two observers about the same items beyond chance (Cohen 1960), at most 1.
+    """Compute the agreement of two observers about the same items beyond chance (Cohen 1960), at most 1.
 
     Parameters
     ----------
@@ -239,7 +262,7 @@ def cohen_kappa(one: NDArray[Any], other: NDArray[Any]) -> float | None:
     Returns
     -------
     float or None
-        None where both always gave the same one answer, or there are no items.
+        None where both gave the same answer every time, or there are no items.
     """
     one, other = np.asarray(one), np.asarray(other)
     if not one.size:
@@ -249,7 +272,7 @@ def cohen_kappa(one: NDArray[Any], other: NDArray[Any]) -> float | None:
 
 
 def fleiss_kappa(counts: NDArray[Any]) -> float | None:
-    """Agreement of several observers beyond chance (Fleiss 1971, Psychol. Bull. 76, 378), at most 1.
+    """Compute the agreement of several observers beyond chance (Fleiss 1971, Psychol. Bull. 76, 378), at most 1.
 
     Parameters
     ----------
@@ -270,73 +293,6 @@ def fleiss_kappa(counts: NDArray[Any]) -> float | None:
     return None if expected == 1 else float((observed - expected) / (1 - expected))
 
 
-# ---------------------------------------------------------------------------------------------------------- in words
-
-
-def words(result: Result, who: str = "You") -> list[str]:
-    """A result in plain sentences; the first one says what to take home."""
-    n, wrong = result.wrong.total, result.wrong
-    if not n:
-        return ["Nothing was answered yet."]
-    told = [f"{who} recognised {Rate(n - wrong.count, n)}: {_verdict(result)}."]
-    if result.doubted is None:
-        told.append(f"The synthetic one was taken for the real one in {wrong}. Guessing is 50 %.")
-    else:
-        low, high = wrong.interval
-        told.append(
-            f"Error rate {percent(wrong.share)} % ({percent(low)} to {percent(high)} %); guessing is 50 %. "
-            f"Synthetic taken for real: {result.fooled}. Real taken for synthetic: {result.doubted}."
-        )
-    sides = ("real", "synthetic") if result.doubted is not None else ("left", "right")
-    lean = f"leaning to '{sides[result.bias > 0]}'" if abs(result.bias) > 0.2 else "no side preferred"
-    told.append(
-        f"Exact binomial test against guessing: p {small(result.p)}. Sensitivity d' {result.d_prime:.2f} "
-        f"(0: cannot be told apart), bias c {result.bias:+.2f} ({lean})."
-    )
-    told += _hesitation(result)
-    if result.p_learning is not None:
-        told.append(
-            f"Wrong in the first half {percent(result.first.share)} %, in the second {percent(result.second.share)} % "
-            f"(Fisher's exact test: p {small(result.p_learning)})."
-        )
-    if result.fast:
-        are, noun = ("was", "answer") if result.fast == 1 else ("were", "answers")
-        told.append(f"{result.fast} {noun} {are} faster than {FAST} s: too fast to have looked.")
-    return told
-
-
-def _verdict(result: Result) -> str:
-    n = result.wrong.total
-    if result.detectable is None:
-        return f"{n} answer{'s are' if n > 1 else ' is'} too few to tell from guessing"
-    if result.p < SIGNIFICANT:
-        if result.wrong.share < 0.5:
-            return "synthetic pairs can be told apart"
-        return "real and synthetic can be told apart, but were taken for each other"
-    gap = percent(result.detectable - 0.5)
-    return f"no better than guessing, but {n} answers can only show differences larger than {gap} percentage points"
-
-
-def _hesitation(result: Result) -> list[str]:
-    told = []
-    for one, other, p in (("right", "wrong", result.p_hesitation), ("real", "synthetic", result.p_kind)):
-        if p is None:
-            continue
-        of = "answers" if one == "right" else "pictures"
-        told.append(
-            f"Median time {result.seconds[one]:.1f} s for {one}, {result.seconds[other]:.1f} s for {other} {of} "
-            f"(Mann–Whitney: p {small(p)})."
-        )
-    if not told and result.seconds:
-        told.append(f"Median time {next(iter(result.seconds.values())):.1f} s.")
-    return told
-
-
 def percent(share: float) -> int:
-    """A share in whole per cent, halves upwards."""
+    """Round a share to whole per cent, halves upwards."""
     return math.floor(100 * share + 0.5)
-
-
-def small(p: float) -> str:
-    """A p value as it is printed: ``= 0.031``, ``< 0.001``."""
-    return "< 0.001" if p < 0.001 else f"= {p:.2g}" if p < 0.1 else f"= {p:.2f}"

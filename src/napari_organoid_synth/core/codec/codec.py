@@ -1,4 +1,4 @@
-"""The border between files and networks: native pixels and labels on one side, float32 in [-1, 1] on the other."""
+"""The border between files and networks: native pixels and labels outside, float32 in [-1, 1] inside."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ SAMPLED_PIXELS = 4_000_000  # per channel, over all pairs: enough for a percenti
 
 
 class Codec(FrozenModel):
-    """Everything needed to encode a pair, and to write what a network draws exactly as the originals were.
+    """Everything needed to encode a pair, and to decode what a network draws to the format of the originals.
 
-    Lives beside the checkpoints of a run as ``codec.json``.
+    Stored beside the checkpoints of a run as ``codec.json``.
     """
 
     low: tuple[float, ...] = Field(min_length=1, description="Intensity that becomes -1, per channel.")
@@ -53,7 +53,7 @@ class Codec(FrozenModel):
 
     @classmethod
     def fit(cls, pairs: Sequence[SamplePair], settings: CodecSettings | None = None) -> Self:
-        """Measure the percentiles of training pairs.
+        """Measure the intensity percentiles of training pairs.
 
         Raises
         ------
@@ -97,7 +97,7 @@ class Codec(FrozenModel):
         )
 
     def to_file(self, path: Path) -> None:
-        """Write JSON, which `from_file` reads; beside, then renamed."""
+        """Write JSON atomically; `from_file` reads it."""
         write_text(Path(path), json.dumps(self.model_dump(mode="json"), indent=1, ensure_ascii=False))
 
     # -------------------------------------------------------------------------------------------------- channels
@@ -109,12 +109,12 @@ class Codec(FrozenModel):
 
     @property
     def condition_channels(self) -> int:
-        """Channels of what a painter sees."""
+        """Channels of the condition of a painter."""
         maps = len(self.class_names) if self.mask_kind == "classes" else 1
         return {"edges": maps + 1, "classes": maps, "flow": 3, "labels": 1}[self.condition]
 
     def spec(self, tile: int, shape: Shape) -> PairSpec:
-        """What a network of this shape must take and give.
+        """Return the channels that a network of this shape takes and returns.
 
         ``joint`` draws image and mask channels, ``image`` and ``mask`` only one of the two; ``painter`` draws an image
         onto a condition.
@@ -133,13 +133,13 @@ class Codec(FrozenModel):
     # ----------------------------------------------------------------------------------------------------- image
 
     def encode_image(self, image: NDArray[Any]) -> NDArray[np.float32]:
-        """Native pixels (C, Y, X) to float32 in [-1, 1]; what lies outside the percentiles is clipped, NaN is low."""
+        """Encode native pixels (C, Y, X) as float32 in [-1, 1], clipped at the percentiles; NaN counts as 0."""
         low, high = self._ends(image)
         encoded = (np.nan_to_num(image.astype(np.float32)) - low) * (2 / (high - low)) - 1
         return np.clip(encoded, -1, 1).astype(np.float32, copy=False)
 
     def decode_image(self, encoded: NDArray[np.floating[Any]]) -> NDArray[Any]:
-        """The inverse: float (C, Y, X) to native pixels, rounded and clipped to the pixel type."""
+        """Decode float (C, Y, X) to native pixels, rounded and clipped to the pixel type."""
         low, high = self._ends(encoded)
         image = (np.asarray(encoded, np.float32) + 1) * ((high - low) / 2) + low
         dtype = np.dtype(self.dtype)
@@ -155,7 +155,7 @@ class Codec(FrozenModel):
             raise UserError(
                 f"The image has shape {image.shape}.",
                 f"Expected {len(self.low)} channels, height, width.",
-                "Use images like those of the training.",
+                "Use images with the channels of the training images.",
             )
         low, high = (np.array(ends, np.float32)[:, None, None] for ends in (self.low, self.high))
         return low, high
@@ -163,13 +163,13 @@ class Codec(FrozenModel):
     # ------------------------------------------------------------------------------------------------------ mask
 
     def encode_mask(self, labels: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
-        """Labels (Y, X) to (M, Y, X) in [-1, 1]: one map per class, or the heat flow of instances."""
+        """Encode labels (Y, X) as (M, Y, X) in [-1, 1]: one map per class, or the heat flow of instances."""
         if self.mask_kind == "instances":
             return heatflow.encode(labels)
         return self._maps(labels)
 
     def decode_mask(self, field: NDArray[np.floating[Any]]) -> NDArray[np.int32]:
-        """The inverse: a field (M, Y, X), exact or drawn, to int32 labels (Y, X).
+        """Decode a field (M, Y, X), exact or drawn by a network, to int32 labels (Y, X).
 
         Classes take the largest map; where none is above 0 there is background.
         """
@@ -180,7 +180,7 @@ class Codec(FrozenModel):
         return np.where(field.max(axis=0) > 0, field.argmax(axis=0) + 1, 0).astype(np.int32)
 
     def encode_condition(self, labels: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
-        """What a painter sees of labels (Y, X): (M', Y, X) in [-1, 1].
+        """Encode labels (Y, X) as the condition of a painter: (M', Y, X) in [-1, 1].
 
         ``classes``: one map per class. ``edges``: those and a map of the object pixels that have a 4-neighbour with
         another label. ``flow``: heat flow. ``labels``: each id hashed to one value (as in the first publications).
@@ -200,7 +200,7 @@ class Codec(FrozenModel):
         return _signs(labels != 0)[None]
 
     def turn(self, field: NDArray[Any], turns: int, flip: bool, part: Part = "mask") -> NDArray[Any]:
-        """Mirror left to right, then turn counter-clockwise by right angles; arrows of a heat flow turn along.
+        """Mirror left to right, then turn counter-clockwise by right angles; arrows of a heat flow are turned as well.
 
         Parameters
         ----------
@@ -220,7 +220,7 @@ class Codec(FrozenModel):
 
 
 def edges(labels: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
-    """Object pixels (Y, X) with a 4-neighbour of another label; the border of the image is no edge."""
+    """Return object pixels (Y, X) with a 4-neighbour of another label; the border of the image is not an edge."""
     edge = np.zeros(labels.shape, bool)
     across, down = labels[:, 1:] != labels[:, :-1], labels[1:] != labels[:-1]
     edge[:, 1:] |= across
@@ -251,7 +251,7 @@ def _file(pair: SamplePair) -> str:
 
 
 def _range(planes: Sequence[NDArray[Any]], settings: CodecSettings) -> tuple[float, float]:
-    """Low and high percentile of one channel over all pairs; never equal."""
+    """Return the low and high percentile of one channel over all pairs; never equal."""
     step = max(1, sum(plane.size for plane in planes) // SAMPLED_PIXELS)
     # An odd step, not a multiple of the width, visits all columns.
     values = np.concatenate([plane.ravel()[:: step + 1 - step % 2] for plane in planes])

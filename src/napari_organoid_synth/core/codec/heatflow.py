@@ -1,8 +1,8 @@
-"""Instances as a smooth field and back: heat spreads from the middle of each object, arrows point up the heat.
+"""Instances as a smooth field and back: heat spreads from the centre of each object, arrows point up the heat.
 
 The encoding is that of Cellpose (Stringer 2021, doi 10.1038/s41592-020-01018-x): a channel that says object or not, and
-a unit vector per pixel that leads, step by step, to the middle of its object. Every object is spread in a crop of its
-own, so that the heat of a touching neighbour never enters its arrows.
+a unit vector per pixel that leads, step by step, to the centre of its object. Each object is spread in its own crop,
+so that the heat of a touching neighbour never affects its arrows.
 
 Fields are (3, Y, X) float32: 0 is -1 on background and +1 on objects, 1 and 2 are dy and dx in [-1, 1].
 """
@@ -29,12 +29,12 @@ WALK = 8  # Euler steps of every pixel before whole walks are chained
 
 
 def encode(labels: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
-    """Labels to a field.
+    """Encode labels as a field.
 
     Parameters
     ----------
     labels : NDArray (Y, X) integer, 0 is background
-        Any ids. Pieces of one id that do not touch each lead to their own middle.
+        Any ids. Pieces of one id that do not touch lead each to its own centre.
 
     Returns
     -------
@@ -77,7 +77,7 @@ def _boxes(labels: NDArray[np.integer[Any]]) -> list[Box]:
 
 
 def _sheets(boxes: list[Box]) -> Iterator[list[Box]]:
-    """Split into runs of similar size that fill a sheet; a large object gets a sheet of its own."""
+    """Split into runs of similar size that fill a sheet; a large object has its own sheet."""
     run: list[Box] = []
     area = 0
     for box in boxes:
@@ -94,7 +94,7 @@ def _sheets(boxes: list[Box]) -> Iterator[list[Box]]:
 def _lay_out(
     labels: NDArray[np.integer[Any]], place: NDArray[np.int32], boxes: list[Box]
 ) -> tuple[Bool2D, NDArray[np.int32]]:
-    """Objects side by side on shelves with empty pixels between them, and where each pixel came from."""
+    """Lay objects side by side on shelves with empty pixels between, and return the origin of each pixel."""
     boxes = sorted(boxes, key=lambda box: box[1].stop - box[1].start)
     sizes = [(y.stop - y.start, x.stop - x.start) for _, y, x in boxes]
     area = sum((h + 1) * (w + 1) for h, w in sizes)
@@ -114,14 +114,14 @@ def _lay_out(
 
 
 def _spread(mask: Bool2D, steps: int) -> Float2D:
-    """Heat (Y, X) after ``steps`` rounds of: one unit into each middle, mean over 3×3, nothing outside the mask.
+    """Compute heat (Y, X) after ``steps`` rounds of: one unit into each centre, mean over 3×3, zero outside the mask.
 
     float32, unless heat falls below its range along thin objects.
     """
     start = None
     if max(mask.shape) > 2 * COARSE_SIDE and steps > 4 * COARSE_SIDE:
         # Far from its source heat arrives late: large objects take it from their half size, where the same number of
-        # sources gives the same heat (in the plane the equation has no length), and only smooth it.
+        # sources gives the same heat (the equation in the plane has no length scale), and only smooth it.
         half = _halve(mask)
         start = np.repeat(np.repeat(_spread(half, steps // 2), 2, axis=0), 2, axis=1)
         start = start[1 : mask.shape[0] + 1, 1 : mask.shape[1] + 1]
@@ -134,7 +134,7 @@ def _spread(mask: Bool2D, steps: int) -> Float2D:
 
 
 def _halve(mask: Bool2D) -> Bool2D:
-    """Half size, a block counts when any of its pixels does; an empty pixel stays around everything."""
+    """Halve the size; a block counts if any of its pixels does, and a margin of one empty pixel stays."""
     h, w = mask.shape
     padded = np.zeros((h + 2 + h % 2, w + 2 + w % 2), bool)
     padded[1 : h + 1, 1 : w + 1] = mask
@@ -143,7 +143,7 @@ def _halve(mask: Bool2D) -> Bool2D:
 
 
 def _middles(mask: Bool2D) -> NDArray[np.intp]:
-    """Flat index of the pixel nearest to the centroid of each connected piece."""
+    """Return the flat index of the pixel nearest to the centroid of each connected piece."""
     from scipy.ndimage import label
 
     pieces, count = label(mask, np.ones((3, 3), bool))
@@ -164,7 +164,7 @@ def _middles(mask: Bool2D) -> NDArray[np.intp]:
 def _rounds(
     mask: Bool2D, sources: NDArray[np.intp], steps: int, start: Float2D | None, dtype: type[np.floating[Any]]
 ) -> Float2D:
-    """The diffusion itself, on the flattened sheet: its empty columns keep rows from reaching into one another."""
+    """Diffuse on the flattened sheet; its empty columns keep rows from mixing."""
     width = mask.shape[1]
     share = (mask / 9).astype(dtype).ravel()[width:-width]
     heat = np.zeros(mask.size, dtype) if start is None else np.where(mask, start, 0).astype(dtype).ravel()
@@ -191,7 +191,7 @@ def decode(
     min_size: int = 15,
     max_share: float = 1.0,
 ) -> NDArray[np.int32]:
-    """A field, exact or drawn by a network, to labels.
+    """Decode a field, exact or drawn by a network, to labels.
 
     Every object pixel follows the arrows; pixels that end together are one object.
 
@@ -202,8 +202,8 @@ def decode(
     threshold : float
         Pixels whose channel 0 is above it belong to objects.
     steps : int
-        Most steps of one pixel by its own interpolated arrows. Objects larger than that are found all the same, because
-        walks are chained.
+        Maximum number of steps of one pixel along interpolated arrows. Larger objects are also found, because walks are
+        chained.
     min_size : int
         Smaller objects, px, are removed.
     max_share : float
@@ -231,10 +231,10 @@ def decode(
 
 
 def _walk(inside: NDArray[np.int32], dy: Float2D, dx: Float2D, steps: int) -> NDArray[np.int32]:
-    """Flat index at which each pixel of ``inside`` ends.
+    """Return the flat index at which the walk of each pixel of ``inside`` ends.
 
     A few Euler steps of every pixel give a map from pixel to pixel. Chaining that map with itself doubles the walk each
-    time, which replaces hundreds of steps; the few pixels at which walks end then finish theirs by Euler steps.
+    time, which replaces hundreds of steps; the few pixels at which walks end then continue by Euler steps.
     """
     height, width = dy.shape
     arrows = np.zeros((height + 1, width + 1), np.complex64)  # y + ix: one look-up per corner instead of two
@@ -277,7 +277,7 @@ def _walk(inside: NDArray[np.int32], dy: Float2D, dx: Float2D, steps: int) -> ND
 
 
 def _gather(hits: NDArray[np.integer[Any]]) -> NDArray[np.int32]:
-    """Number of the object that collects the walks ending at each pixel, from the count of walks (Y, X).
+    """Number the object that collects the walks ending at each pixel, from the count of walks (Y, X).
 
     Seeds are the largest counts within 5×5 above 10; each grows five times by one pixel where more than two walks end.
     """
@@ -307,7 +307,7 @@ def _gather(hits: NDArray[np.integer[Any]]) -> NDArray[np.int32]:
 
 
 def _fill_holes(labels: NDArray[np.int32]) -> None:
-    """Give background that one object encloses to that object, in place."""
+    """Add background that one object encloses to that object, in place."""
     from scipy.ndimage import find_objects, label
 
     gaps, count = label(labels == 0)
@@ -333,14 +333,14 @@ def _fill_holes(labels: NDArray[np.int32]) -> None:
 
 
 def flow_error(labels: NDArray[np.integer[Any]], field: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """Mean squared distance, per object, between the arrows of a field and those that its labels would have.
+    """Compute, per object, the mean squared distance between the arrows of a field and those of its labels.
 
     Parameters
     ----------
     labels : NDArray (Y, X) integer
-        What `decode` made of ``field``.
+        As `decode` returns them for ``field``.
     field : NDArray (3, Y, X) float
-        As drawn; channel 0 is not looked at.
+        As drawn; channel 0 is not used.
 
     Returns
     -------
@@ -358,7 +358,7 @@ def flow_error(labels: NDArray[np.integer[Any]], field: NDArray[np.floating[Any]
 
 
 def turn(field: NDArray[np.floating[Any]], turns: int, flip: bool = False) -> NDArray[np.floating[Any]]:
-    """Mirror left to right, then turn counter-clockwise by right angles; the arrows turn with the picture.
+    """Mirror left to right, then turn counter-clockwise by right angles; the arrows are turned as well.
 
     Parameters
     ----------
@@ -372,7 +372,7 @@ def turn(field: NDArray[np.floating[Any]], turns: int, flip: bool = False) -> ND
     Returns
     -------
     NDArray (..., 3, Y, X)
-        A copy; height and width are exchanged when ``turns`` is odd.
+        A copy; height and width are swapped if ``turns`` is odd.
     """
     if flip:
         field = field[..., ::-1]

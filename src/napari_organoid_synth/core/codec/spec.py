@@ -1,4 +1,4 @@
-"""What networks take and give: shapes, parts and channels; and the settings of the codec."""
+"""Inputs and outputs of networks: shapes, parts and channels; and the settings of the codec."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ Condition = Literal["edges", "classes", "flow", "labels"]
 
 
 class CodecSettings(Settings):
-    """How pixels and labels become network values."""
+    """Conversion of pixels and labels to network values."""
 
     low: float = Field(0.1, ge=0, lt=50, description="Percentile of intensity that becomes -1.")
     high: float = Field(99.9, gt=50, le=100, description="Percentile of intensity that becomes +1.")
     condition: Literal["auto", "edges", "classes", "flow", "labels"] = Field(
-        "auto", description="What a painter sees of the mask; auto: edges for instances, else one map per class."
+        "auto", description="Form in which a painter sees the mask; auto: edges for instances, else one map per class."
     )
 
 
 @dataclass(frozen=True)
 class PairSpec:
-    """What a network must take and give.
+    """Channels that a network takes and returns.
 
     Parameters
     ----------

@@ -1,30 +1,47 @@
-"""How many trainings a comparison takes and how long they take here, told before it runs; loads no network."""
+"""How many trainings a comparison takes and how long they take here, before it runs; loads no network."""
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import psutil
-
+from napari_organoid_synth.core.computer import cores, on_graphics_card, threads_for
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.gain.settings import GainSettings
-from napari_organoid_synth.core.gain.table import GENERATED
+from napari_organoid_synth.core.gain.results import ArmRecord
+from napari_organoid_synth.core.gain.settings import HERE, GainSettings
+from napari_organoid_synth.core.gain.storage import RESULTS, read_result
+from napari_organoid_synth.core.gain.tasks import read_record
 from napari_organoid_synth.core.job import JobFolder, Progress
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
+from napari_organoid_synth.core.segmentation.arms import GENERATED, MIXED
 
-NIGHT = 8 * 3600.0  # seconds
+NIGHT_SECONDS = 8 * 3600.0
 ROUND_STEPS = tuple(by * 10**power for power in range(2, 7) for by in (1, 2, 5))[2:]  # 500, 1,000, 2,000, …
-MIXED = {*GENERATED, "simulator"}  # arms for which the ratio means something
+FEW_FOLDS = 3, 2
+"""Numbers of folds that are tried to shorten a comparison."""
+
+
+def workers_at_once(settings: GainSettings) -> int:
+    """Return how many tasks run at once on this computer: one on a graphics card, else one for each core.
+
+    Examples
+    --------
+    >>> workers_at_once(GainSettings(workers=3)), workers_at_once(GainSettings(device="cuda"))
+    (3, 1)
+    """
+    if settings.scheduler == HERE:
+        return 1
+    if settings.workers:
+        return settings.workers
+    if settings.scheduler or on_graphics_card(settings.device):
+        return 1
+    return max(1, cores() // threads_for(settings.threads))
 
 
 def trainings(settings: GainSettings, folds: int) -> dict[str, int]:
-    """Tasks of each kind, as `gain` makes them.
+    """Count the tasks of each kind, as `gain` makes them.
 
     Parameters
     ----------
@@ -36,7 +53,7 @@ def trainings(settings: GainSettings, folds: int) -> dict[str, int]:
     Returns
     -------
     dict
-        ``generator``, ``simulator``, ``arm``: how many. A generator fewer where all pairs are curated by hand.
+        ``generator``, ``simulator``, ``arm``: how many. There are fewer generators where all pairs are curated by hand.
 
     Examples
     --------
@@ -47,58 +64,65 @@ def trainings(settings: GainSettings, folds: int) -> dict[str, int]:
     places = folds * settings.repeats * shares
     sources = settings.repeats if settings.paper_protocol else places
     mixed, ratios = len(arms & MIXED), len(dict.fromkeys(settings.ratios))
+    trains_generator = settings.pairs_from == "folds" and bool(arms & {*GENERATED})
     return {
-        "generator": sources * bool(arms & {*GENERATED}),
+        "generator": sources * trains_generator,
         "simulator": sources * ("simulator" in arms),
         "arm": places * (len(arms) - mixed + mixed * ratios),
     }
 
 
 def speeds(project: Project) -> dict[str, float]:
-    """Measured seconds for each step of a ``generator`` and of an ``arm`` here; what was never measured is missing.
+    """Return measured seconds for each step of a ``generator`` and of an ``arm`` here; unknown ones are missing.
 
-    Taken from the newest comparison that has them, else from the newest training and the newest test of segmenters.
+    Taken from the newest comparison that has them, else from the newest training and the newest result.
     """
-    found: dict[str, float] = {}
-    for folder in sorted(project.path.glob("segment/*"), reverse=True):
-        found = {**_of_tasks(folder), **found}
-    if "arm" not in found:
-        for folder in sorted(project.path.glob("segment/*"), reverse=True):
-            arms = _json(folder / "results.json").get("arms", {}).values()
-            if each := [one["seconds"] / one["steps"] for one in arms if one.get("steps")]:
-                found["arm"] = sum(each) / len(each)
-                break
-    if "generator" not in found:
+    known: dict[str, float] = {}
+    folders = sorted(project.path.glob("segment/*"), reverse=True)
+    for folder in folders:
+        known = {**_of_tasks(folder), **known}
+    if "arm" not in known:
+        arm = next((speed for folder in folders if (speed := _of_result(folder))), None)
+        known |= {"arm": arm} if arm else {}
+    if "generator" not in known:
         for path in reversed(project.runs()):
-            rates = [one.rate for one in JobFolder(path).read_events()[0] if isinstance(one, Progress) and one.rate > 0]
+            events, _ = JobFolder(path).read_events()
+            rates = [event.rate for event in events if isinstance(event, Progress) and event.rate > 0]
             if rates:
-                found["generator"] = 1 / rates[-1]
+                known["generator"] = 1 / rates[-1]
                 break
-    return found
+    return known
 
 
 def _of_tasks(folder: Path) -> dict[str, float]:
     """Seconds for each step by the finished tasks of a comparison."""
-    results = [_json(path) for path in folder.glob("tasks/*/result.json")]
-    found = {}
-    arms = [one["seconds"] / one["steps"] for one in results if one.get("kind") == "arm" and one.get("steps")]
-    made = [one["seconds"] for one in results if one.get("kind") == "generator"]
-    if arms:
-        found["arm"] = sum(arms) / len(arms)
+    records = [read_record(folder, path.parent.name) for path in folder.glob("tasks/*/result.json")]
+    arms = [one.seconds / one.steps for one in records if isinstance(one, ArmRecord) and one.steps]
+    made = [one.seconds for one in records if one is not None and one.kind == "generator"]
+    known = {"arm": sum(arms) / len(arms)} if arms else {}
     if made:
         try:
             steps = sum(Recipe.from_file(path).train.steps for path in folder.glob("recipes/*.yaml"))
         except UserError:
             steps = 0
-        if steps:
-            found["generator"] = sum(made) / len(made) / steps
-    return found
+        known |= {"generator": sum(made) / len(made) / steps} if steps else {}
+    return known
+
+
+def _of_result(folder: Path) -> float | None:
+    """Seconds for each step by the result of a comparison whose tasks are gone, or that had none."""
+    try:
+        arms = read_result(folder / RESULTS).arms.values()
+    except UserError:
+        return None
+    speeds = [arm.seconds / arm.steps for arm in arms if arm.steps]
+    return sum(speeds) / len(speeds) if speeds else None
 
 
 def seconds(
     settings: GainSettings, folds: int, speed: Mapping[str, float], generator_steps: int, known: bool = False
 ) -> float | None:
-    """How long a comparison takes, None if a speed is not known.
+    """Estimate how long a comparison takes; None if a speed is not known.
 
     Parameters
     ----------
@@ -114,12 +138,12 @@ def seconds(
     count = trainings(settings, folds)
     steps = {"generator": settings.generator_steps or generator_steps, "arm": settings.steps}
     kinds = [kind for kind in ("generator", "arm") if count[kind]]
-    told = [kind for kind in kinds if kind in speed]
-    if not told or (told != kinds and not known):
+    measured = [kind for kind in kinds if kind in speed]
+    if not measured or (measured != kinds and not known):
         return None
-    whole = sum(count[kind] * steps[kind] * speed[kind] for kind in told)
-    tasks = sum(count.values()) if told == kinds else sum(count[kind] for kind in told)
-    return whole / min(workers(settings), max(tasks, 1))
+    whole = sum(count[kind] * steps[kind] * speed[kind] for kind in measured)
+    tasks = sum(count.values()) if measured == kinds else sum(count[kind] for kind in measured)
+    return whole / min(workers_at_once(settings), max(tasks, 1))
 
 
 @dataclass(frozen=True)
@@ -128,83 +152,99 @@ class Shorter:
 
     settings: GainSettings
     changes: str
-    lost: str
+    costs: str
     seconds: float
 
 
-def shorter(
-    settings: GainSettings,
-    folds: int,
-    groups: int,
-    speed: Mapping[str, float],
-    generator_steps: int,
-    most: float = NIGHT,
-) -> Shorter | None:
-    """What brings a long comparison down to a night: one repeat, then fewer folds, then fewer steps of the generator.
+@dataclass(frozen=True)
+class Estimate:
+    """How long comparisons like this one take.
 
     Parameters
     ----------
-    settings, folds, speed, generator_steps
+    settings : GainSettings
+    folds, groups : int
+        Folds of the comparison, and groups of images; there are no more folds than these.
+    speed : mapping
+        Of `speeds`.
+    generator_steps : int
         As in `seconds`.
-    groups : int
-        Groups of images; there are no more folds than these.
-    most : float
-        Seconds that it may take.
-
-    Returns
-    -------
-    Shorter or None
-        None if it takes no longer than that, if no speed is known, or if nothing brings it below that or halves it.
     """
-    now = seconds(settings, folds, speed, generator_steps, known=True)
-    if now is None or now <= most:
-        return None
-    fewer = [number for number in (3, 2) if number < folds and number <= groups and settings.design != "hold-out"]
-    tries = [(folds, settings), (folds, settings.replace(repeats=1))]
-    design = "grouped" if settings.design == "leave-one-out" else settings.design
-    tries += [(number, settings.replace(repeats=1, folds=number, design=design)) for number in fewer]
-    best, number, taken = settings, folds, now
-    for number, best in tries:
-        taken = seconds(best, number, speed, generator_steps, known=True) or 0.0
-        if taken <= most:
-            break
-    steps = settings.generator_steps or generator_steps
-    if taken > most and "generator" in speed and trainings(best, number)["generator"]:
-        each = taken - (seconds(best.replace(generator_steps=1), number, speed, 1, known=True) or 0.0)
-        room = steps * max(0.0, 1 - (taken - most) / max(each, 1e-9))
-        enough = [one for one in ROUND_STEPS if one <= max(room, ROUND_STEPS[0]) and one < steps]
-        if enough:
-            best = best.replace(generator_steps=enough[-1])
-            taken = seconds(best, number, speed, enough[-1], known=True) or 0.0
-    if taken > max(most, now / 2):
-        return None
-    changes, lost = [], []
-    if best.repeats < settings.repeats:
-        changes.append("1 repeat")
-        lost.append("one repeat does not show how much is luck")
-    if number < folds:
-        changes.append(f"{number} folds")
-        lost.append(f"each training sees {100 - 100 / number:.0f} % of the images instead of {100 - 100 / folds:.0f} %")
-    if best.generator_steps != settings.generator_steps:
-        changes.append(f"generator {best.generator_steps:,} steps")
-        lost.append(f"a generator of {best.generator_steps:,} instead of {steps:,} steps draws less well")
-    words = "; ".join(lost)
-    lost_words = f"{words[:1].upper()}{words[1:]}. The interval gets wider, and a small gain may not show."
-    return Shorter(best, ", ".join(changes), lost_words, taken)
 
+    settings: GainSettings
+    folds: int
+    groups: int
+    speed: Mapping[str, float]
+    generator_steps: int
 
-def workers(settings: GainSettings) -> int:
-    """Tasks at once on this computer."""
-    if settings.scheduler == "here":
-        return 1
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    cores = min(psutil.cpu_count(logical=False) or allowed, allowed)
-    return settings.workers or max(1, cores // settings.threads)
+    def seconds(self, settings: GainSettings | None = None, folds: int | None = None) -> float:
+        """How long this, or a comparison with other settings and folds, takes; 0 if no speed is known."""
+        chosen, number = settings or self.settings, folds or self.folds
+        return seconds(chosen, number, self.speed, self.generator_steps, known=True) or 0.0
 
+    def shorter(self, most: float = NIGHT_SECONDS) -> Shorter | None:
+        """Return what brings it down to a night: one repeat, then fewer folds, then fewer steps of the generator.
 
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+        Parameters
+        ----------
+        most : float
+            Seconds that it may take.
+
+        Returns
+        -------
+        Shorter or None
+            None if it takes no longer than that, if no speed is known, or if nothing brings it below that or halves it.
+        """
+        now = self.seconds()
+        if now <= most:
+            return None
+        best, folds, taken = self.settings, self.folds, now
+        for folds, best in self._tries():
+            taken = self.seconds(best, folds)
+            if taken <= most:
+                break
+        if taken > most:
+            best = self._with_fewer_steps(best, folds, taken, most)
+            taken = self.seconds(best, folds)
+        return None if taken > max(most, now / 2) else self._describe(best, folds, taken)
+
+    def _tries(self) -> list[tuple[int, GainSettings]]:
+        """Folds and settings of ever shorter comparisons."""
+        settings = self.settings
+        once = settings.replace(repeats=1)
+        can_change = settings.design != "hold-out"
+        fewer = [number for number in FEW_FOLDS if can_change and number < self.folds and number <= self.groups]
+        design = "grouped" if settings.design == "leave-one-out" else settings.design
+        return [
+            (self.folds, settings),
+            (self.folds, once),
+            *((number, once.replace(folds=number, design=design)) for number in fewer),
+        ]
+
+    def _with_fewer_steps(self, settings: GainSettings, folds: int, taken: float, most: float) -> GainSettings:
+        """The largest round number of generator steps that fits; the same settings if there is none."""
+        if "generator" not in self.speed or not trainings(settings, folds)["generator"]:
+            return settings
+        steps = settings.generator_steps or self.generator_steps
+        of_generators = taken - self.seconds(settings.replace(generator_steps=1), folds)
+        room = steps * max(0.0, 1 - (taken - most) / max(of_generators, 1e-9))
+        enough = [number for number in ROUND_STEPS if number <= max(room, ROUND_STEPS[0]) and number < steps]
+        return settings.replace(generator_steps=enough[-1]) if enough else settings
+
+    def _describe(self, best: GainSettings, folds: int, taken: float) -> Shorter:
+        settings, steps = self.settings, self.settings.generator_steps or self.generator_steps
+        changes, costs = [], []
+        if best.repeats < settings.repeats:
+            changes.append("1 repeat")
+            costs.append("one repeat does not show the variance between seeds")
+        if folds < self.folds:
+            changes.append(f"{folds} folds")
+            costs.append(
+                f"each training sees {100 - 100 / folds:.0f} % of the images instead of {100 - 100 / self.folds:.0f} %"
+            )
+        if best.generator_steps != settings.generator_steps:
+            changes.append(f"generator {best.generator_steps:,} steps")
+            costs.append(f"a generator of {best.generator_steps:,} instead of {steps:,} steps draws less well")
+        text = "; ".join(costs)
+        text = f"{text[:1].upper()}{text[1:]}. The interval gets wider, and a small gain may not show."
+        return Shorter(best, ", ".join(changes), text, taken)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from html import escape
 from math import ceil, floor, log10
-from typing import Any
 
-from napari_organoid_synth.core.gain.table import ARMS, SCORES
+from napari_organoid_synth.core.gain.results import TableRow
+from napari_organoid_synth.core.segmentation.arms import ARMS, SCORES
 
 # Okabe and Ito's colours, which people with any colour vision can tell apart; the same arm has the same everywhere
 COLOURS = {
@@ -18,85 +18,90 @@ COLOURS = {
     "curated": "#009e73",
     "simulator": "#e69f00",
     "pretrain": "#cc79a7",
-    "real": "#7f7f7f",
-    "classical": "#0072b2",
 }
 WIDTH, LEFT, RIGHT, ROW = 700, 230, 170, 26  # RIGHT holds the numbers
 
 
 def colour_of(arm: str) -> str:
-    """The colour of an arm of a comparison."""
+    """Return the colour of an arm; grey for one that is not known."""
     return COLOURS.get(arm, "#7f7f7f")
 
 
-def name_of(row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], with_subset: bool = True) -> str:
-    """An arm in words, with the share and the ratio where there are several."""
-    parts = [ARMS.get(row["arm"], row["arm"])]
-    if with_subset and len({one["subset"] for one in rows}) > 1:
-        parts.append(f"{100 * row['subset']:.4g} % of images")
-    if len({one["ratio"] for one in rows if one["arm"] == row["arm"]}) > 1:
-        parts.append(f"ratio {row['ratio']:g}")
+def row_name(row: TableRow, rows: Sequence[TableRow], with_subset: bool = True) -> str:
+    """Return the title of an arm, with the share and the ratio where there are several."""
+    parts = [ARMS.get(row.arm, row.arm)]
+    if with_subset and len({other.subset for other in rows}) > 1:
+        parts.append(f"{100 * row.subset:.4g} % of images")
+    if len({other.ratio for other in rows if other.arm == row.arm}) > 1:
+        parts.append(f"ratio {row.ratio:g}")
     return ", ".join(parts)
 
 
-def bars(rows: Sequence[Mapping[str, Any]], score: str) -> str:
-    """A group of bars for each share of the training images, largest first, each with its standard deviation."""
-    marks, y, several = [], 4.0, len({row["subset"] for row in rows}) > 1
-    for subset in dict.fromkeys(row["subset"] for row in rows):
-        group = [row for row in rows if row["subset"] == subset]
-        if several:
+def bars(rows: Sequence[TableRow], score: str) -> str:
+    """Draw a group of bars for each share of the training images, largest first, each with its standard deviation."""
+    marks, y = [], 4.0
+    subsets = dict.fromkeys(row.subset for row in rows)
+    for subset in subsets:
+        if len(subsets) > 1:
             y += 18
             share = f"{100 * subset:.4g} % of the training images"
             marks.append(f'<text x="0" y="{y:.0f}" font-size="13" font-weight="600">{share}</text>')
             y += 8
-        for row in group:
-            one, middle = row["scores"][score], y + ROW / 2
-            x, low, high = (_x(one["mean"] + by * one["sd"], 0.0, 1.0) for by in (0, -1, 1))
-            marks += [
-                f'<text x="0" y="{middle + 4:.0f}" font-size="12">{escape(name_of(row, rows, False))}</text>',
-                f'<rect x="{LEFT}" y="{y + 4:.0f}" width="{x - LEFT:.1f}" height="{ROW - 8}" '
-                f'fill="{colour_of(row["arm"])}"/>',
-                f'<path d="M{low:.1f} {middle:.0f}H{high:.1f}" stroke="currentColor" stroke-width="2"/>',
-                f'<text x="{WIDTH - RIGHT + 14}" y="{middle + 4:.0f}" font-size="12">{one["mean"]:.3f} ± '
-                f"{one['sd']:.3f}</text>",
-            ]
-            y += ROW
-    marks += _axis((0.0, 0.2, 0.4, 0.6, 0.8, 1.0), 0.0, 1.0, y, "{:.1f}", SCORES.get(score, score))
-    return _svg(marks, y + 40, f"{SCORES.get(score, score)} of every arm")
+        for row in rows:
+            if row.subset == subset:
+                marks += _bar(row, row_name(row, rows, False), score, y)
+                y += ROW
+    title = SCORES.get(score, score)
+    marks += _axis((0.0, 0.2, 0.4, 0.6, 0.8, 1.0), 0.0, 1.0, y, "{:.1f}", title)
+    return _svg(marks, y + 40, f"{title} of every arm")
 
 
-def intervals(rows: Sequence[Mapping[str, Any]], score: str) -> str:
-    """A line for the interval of each gain and a dot for its mean; the upright line is no change."""
-    shown = [row for row in rows if row.get("gain", {}).get(score)]
+def _bar(row: TableRow, name: str, score: str, y: float) -> list[str]:
+    """Name, bar, deviation and numbers of one row."""
+    spread, middle = row.scores[score], y + ROW / 2
+    x, low, high = (_x(spread.mean + by * spread.sd, 0.0, 1.0) for by in (0, -1, 1))
+    return [
+        f'<text x="0" y="{middle + 4:.0f}" font-size="12">{escape(name)}</text>',
+        f'<rect x="{LEFT}" y="{y + 4:.0f}" width="{x - LEFT:.1f}" height="{ROW - 8}" fill="{colour_of(row.arm)}"/>',
+        f'<path d="M{low:.1f} {middle:.0f}H{high:.1f}" stroke="currentColor" stroke-width="2"/>',
+        f'<text x="{WIDTH - RIGHT + 14}" y="{middle + 4:.0f}" font-size="12">{spread.mean:.3f} ± {spread.sd:.3f}'
+        "</text>",
+    ]
+
+
+def intervals(rows: Sequence[TableRow], score: str) -> str:
+    """Draw a line for the interval of each change and a dot for its mean; the upright line is no change."""
+    shown = [row for row in rows if score in row.gain]
     if not shown:
         return ""
-    changes = [row["gain"][score] for row in shown]
-    low, high = min(0.0, *(one["low"] for one in changes)), max(0.0, *(one["high"] for one in changes))
+    changes = [row.gain[score] for row in shown]
+    low, high = min(0.0, *(change.low for change in changes)), max(0.0, *(change.high for change in changes))
     ticks = round_ticks(low, high)
     margin = 0.05 * ((high - low) or 0.02)
     low, high = min(low, ticks[0]) - margin, max(high, ticks[-1]) + margin
     bottom = ROW * len(shown) + 4
     zero = _x(0, low, high)
     marks = [f'<path d="M{zero:.1f} 2V{bottom}" stroke="currentColor" opacity=".5"/>']
-    for index, (row, one) in enumerate(zip(shown, changes, strict=True)):
+    for index, (row, change) in enumerate(zip(shown, changes, strict=True)):
         y = ROW * index + ROW / 2
-        start, middle, end = (_x(one[key], low, high) for key in ("low", "mean", "high"))
-        colour = colour_of(row["arm"])
-        dashes = ' stroke-dasharray="3 3"' if one["interval"] == "range" else ""
+        start, middle, end = (_x(value, low, high) for value in (change.low, change.mean, change.high))
+        colour = colour_of(row.arm)
+        dashes = ' stroke-dasharray="3 3"' if change.interval == "range" else ""
         marks += [
-            f'<text x="0" y="{y + 4:.0f}" font-size="12">{escape(name_of(row, rows))}</text>',
+            f'<text x="0" y="{y + 4:.0f}" font-size="12">{escape(row_name(row, rows))}</text>',
             f'<path d="M{start:.1f} {y:.0f}H{end:.1f}" stroke="{colour}" stroke-width="3"{dashes}/>',
             f'<circle cx="{middle:.1f}" cy="{y:.0f}" r="5" fill="{colour}"/>',
-            f'<text x="{WIDTH - RIGHT + 14}" y="{y + 4:.0f}" font-size="12">{one["mean"]:+.3f} '
-            f"[{one['low']:.3f}, {one['high']:.3f}]</text>",
+            f'<text x="{WIDTH - RIGHT + 14}" y="{y + 4:.0f}" font-size="12">{change.mean:+.3f} '
+            f"[{change.low:.3f}, {change.high:.3f}]</text>",
         ]
-    words = f"change of {SCORES.get(score, score)}; right of 0 is better than real pairs alone"
-    marks += _axis(ticks, low, high, bottom, "{:+g}", words)
-    return _svg(marks, bottom + 36, f"Change of {SCORES.get(score, score)} against real pairs alone")
+    title = SCORES.get(score, score)
+    caption = f"change of {title}; right of 0 is better than real pairs alone"
+    marks += _axis(ticks, low, high, bottom, "{:+g}", caption)
+    return _svg(marks, bottom + 36, f"Change of {title} against real pairs alone")
 
 
 def round_ticks(low: float, high: float) -> list[float]:
-    """Multiples of 1, 2 or 5 times a power of ten, zero among them, three to seven, that span both ends.
+    """Return three to seven multiples of 1, 2 or 5 times a power of ten, zero among them, that span both ends.
 
     Examples
     --------
@@ -112,17 +117,17 @@ def round_ticks(low: float, high: float) -> list[float]:
     return [round(number * step, digits) for number in range(first, last + 1)]
 
 
-def _axis(ticks: Sequence[float], low: float, high: float, y: float, form: str, words: str) -> list[str]:
-    """Ticks with their numbers below the marks, and what they count."""
-    found = [f'<path d="M{LEFT} {y:.0f}H{WIDTH - RIGHT}" stroke="currentColor" opacity=".3"/>']
+def _axis(ticks: Sequence[float], low: float, high: float, y: float, form: str, caption: str) -> list[str]:
+    """Ticks with their numbers below the marks, and a caption."""
+    marks = [f'<path d="M{LEFT} {y:.0f}H{WIDTH - RIGHT}" stroke="currentColor" opacity=".3"/>']
     for tick in ticks:
         x, text = _x(tick, low, high), form.format(tick) if tick else "0"
-        found.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{y:.0f}" y2="{y + 4:.0f}" stroke="currentColor"/>')
-        found.append(f'<text x="{x:.1f}" y="{y + 16:.0f}" font-size="12" text-anchor="middle">{text}</text>')
+        marks.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{y:.0f}" y2="{y + 4:.0f}" stroke="currentColor"/>')
+        marks.append(f'<text x="{x:.1f}" y="{y + 16:.0f}" font-size="12" text-anchor="middle">{text}</text>')
     middle = (LEFT + WIDTH - RIGHT) / 2
     return [
-        *found,
-        f'<text x="{middle:.0f}" y="{y + 32:.0f}" font-size="12" text-anchor="middle">{escape(words)}</text>',
+        *marks,
+        f'<text x="{middle:.0f}" y="{y + 32:.0f}" font-size="12" text-anchor="middle">{escape(caption)}</text>',
     ]
 
 

@@ -1,4 +1,4 @@
-"""Which images are learned from and which are tested: the folds of a comparison.
+"""Which images are trained on and which are tested: the folds of a comparison.
 
 Folds depend on the names, the groups and the seed alone, never on the order in which the images are listed.
 """
@@ -15,15 +15,17 @@ from typing import Literal
 import numpy as np
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.frozen_model import FrozenModel
 from napari_organoid_synth.core.pairs.filenames import natural
 from napari_organoid_synth.core.pairs.table import PairEntry
 
-Design = Literal["hold-out", "k-fold", "leave-one-out", "grouped"]
-USUAL = 5  # folds, where the person says no number
+DesignName = Literal["hold-out", "k-fold", "leave-one-out", "grouped"]
+DEFAULT_FOLDS = 5
 FOLDER = "folder"
+"""The group pattern that stands for the folder of an image."""
 PART = r"(?:z|t|c|s|d|h|slice|plane|section|frame|time|tp|day|hour|page|crop|tile|patch|view|field|fov|pos)"
-NAMES = (
-    # words of a group, and how it is cut out of a name; the first that leaves two groups or more is taken
+NAME_PATTERNS = (
+    # description of a group, and how it is cut out of a name; the first that leaves two groups or more is taken
     ("slices, times or crops of the same name", rf"^(?P<group>.+?)(?:[ ._-]+{PART}[ ._-]?\d+)+$"),
     ("crops at places of the same image", r"^(?P<group>.+?)[ ._-]+y\d+[ ._-]?x\d+.*$"),
     ("names that differ in the last of two numbers", r"^(?P<group>.*?\d+)[ ._-]+\d+$"),
@@ -31,9 +33,8 @@ NAMES = (
 )
 
 
-@dataclass(frozen=True)
-class Fold:
-    """Names to learn from and names to test, both sorted."""
+class Fold(FrozenModel):
+    """Names of the training images and of the test images, both sorted."""
 
     train: tuple[str, ...]
     test: tuple[str, ...]
@@ -47,21 +48,21 @@ class Grouping:
     ----------
     groups : dict of str to str
         Name of every image to its group; an image that belongs to none is a group of its own name.
-    words : str
-        How they were found, to be shown.
+    description : str
+        Which groups there are and how they were found.
     warning : str
         What a person should know; empty if nothing.
-    row : tuple of str
+    series : tuple of str
         All names in their order, where all images are of one volume or sample; neighbours look alike.
     """
 
     groups: dict[str, str]
-    words: str
+    description: str
     warning: str = ""
-    row: tuple[str, ...] = ()
+    series: tuple[str, ...] = ()
 
     @property
-    def joined(self) -> bool:
+    def has_groups(self) -> bool:
         """Whether any group has more than one image."""
         return len(set(self.groups.values())) < len(self.groups)
 
@@ -81,12 +82,12 @@ def find_groups(entries: Iterable[PairEntry], pattern: str = "") -> Grouping:
     Raises
     ------
     UserError
-        If the pattern is no regular expression, or does not match a name.
+        If the pattern is not a regular expression, or does not match a name.
 
     Examples
     --------
     >>> rows = [PairEntry(name=f"embryo{e}_z{z}") for e in (1, 2) for z in (1, 2)]
-    >>> find_groups(rows).words
+    >>> find_groups(rows).description
     '2 groups of 4 images, by the names (slices, times or crops of the same name): embryo1 (2), embryo2 (2)'
     """
     rows = sorted(entries, key=lambda entry: entry.name)
@@ -96,34 +97,34 @@ def find_groups(entries: Iterable[PairEntry], pattern: str = "") -> Grouping:
         last = {group: PurePath(group).name for group in groups.values()}
         if len(set(last.values())) == len(last):
             groups = {name: last[group] for name, group in groups.items()}
-        return Grouping(groups, _words(groups, "by the folder"))
+        return Grouping(groups, _describe(groups, "by the folder"))
     if pattern:
         groups = _by_pattern(names, pattern)
-        return Grouping(groups, _words(groups, f"by the pattern {pattern}"))
+        return Grouping(groups, _describe(groups, f"by the pattern {pattern}"))
     if any(entry.group for entry in rows):
         groups, how = {entry.name: entry.group or entry.name for entry in rows}, "as the pairs say"
         return _if_several(groups, how)
     one: Grouping | None = None
-    for how, guess in NAMES:
+    for how, guess in NAME_PATTERNS:
         groups = {name: match["group"] if (match := re.match(guess, name, re.IGNORECASE)) else name for name in names}
-        found = _if_several(groups, f"by the names ({how})")
-        if found.joined:
-            return found
-        one = one or (found if found.row else None)
-    return one or Grouping({name: name for name in names}, f"{len(names)} images, each by itself")
+        grouping = _if_several(groups, f"by the names ({how})")
+        if grouping.has_groups:
+            return grouping
+        one = one or (grouping if grouping.series else None)
+    return one or Grouping({name: name for name in names}, _each_alone(len(names)))
 
 
 def _if_several(groups: dict[str, str], how: str) -> Grouping:
-    """These groups; if all images would be of one, each stands by itself in a row, with a warning."""
+    """These groups; if all images would be of one, each stands alone in a series, with a warning."""
     if len(set(groups.values())) > 1 or len(groups) < 2:
-        return Grouping(groups, _words(groups, how))
+        return Grouping(groups, _describe(groups, how))
     one = next(iter(groups.values()))
     alone = {name: name for name in groups}
     return Grouping(
         alone,
         f"{len(groups)} images of one volume or sample, tested in blocks of neighbours by the design 'grouped'",
-        f"All {len(groups)} images seem to belong together ('{one}', {how}): images that are tested look like their "
-        "neighbours that were learned from, so every score is better than on another volume or sample.",
+        f"All {len(groups)} images seem to belong together ('{one}', {how}). Test images look like their neighbours "
+        "in training, so every score is higher than on another volume or sample.",
         tuple(sorted(groups, key=lambda name: natural(Path(name)))),
     )
 
@@ -133,7 +134,7 @@ def _by_pattern(names: Sequence[str], pattern: str) -> dict[str, str]:
         search = re.compile(pattern)
     except re.error as error:
         raise UserError(
-            f"The group pattern '{pattern}' is no regular expression: {error}.",
+            f"The group pattern '{pattern}' is not a regular expression: {error}.",
             "Expected one such as '^(.*)_z', or the word 'folder'.",
             "Correct it, or leave it empty.",
         ) from None
@@ -151,10 +152,14 @@ def _by_pattern(names: Sequence[str], pattern: str) -> dict[str, str]:
     return groups
 
 
-def _words(groups: Mapping[str, str], how: str) -> str:
+def _each_alone(number: int) -> str:
+    return f"{number} image{'s' * (number != 1)}, each by itself"
+
+
+def _describe(groups: Mapping[str, str], how: str) -> str:
     counts = Counter(groups.values())
     if len(counts) == len(groups):
-        return f"{len(groups)} images, each by itself"
+        return _each_alone(len(groups))
     shown = [f"{group} ({number})" for group, number in sorted(counts.items())[:6]]
     more = ", …" if len(counts) > 6 else ""
     plural = "s" * (len(counts) > 1)
@@ -163,12 +168,12 @@ def _words(groups: Mapping[str, str], how: str) -> str:
 
 def make_folds(
     groups: Mapping[str, str],
-    design: Design,
+    design: DesignName,
     number: int = 0,
     test_share: float = 0.0,
     held: Sequence[str] = (),
     seed: int = 0,
-    row: Sequence[str] = (),
+    series: Sequence[str] = (),
 ) -> list[Fold]:
     """Split images into folds.
 
@@ -178,9 +183,9 @@ def make_folds(
         Name of every image to its group, as `find_groups` gives it.
     design : {"hold-out", "k-fold", "leave-one-out", "grouped"}
         ``hold-out``: one fold, whose test images are ``held``, or whole groups with about ``test_share`` of the images,
-        of a ``row`` its beginning or end.
+        of a ``series`` its beginning or end.
         ``k-fold``: images dealt out evenly. ``leave-one-out``: every image is a fold. ``grouped``: groups dealt out so
-        that folds are of nearly equal size, or the ``row`` cut into blocks. But for the first, every image is tested
+        that folds are of nearly equal size, or the ``series`` cut into blocks. But for the first, every image is tested
         once.
     number : int
         Of folds, for ``k-fold`` and ``grouped``; 0: five, or as many as can be.
@@ -190,70 +195,76 @@ def make_folds(
         Images put aside in the project.
     seed : int
         Deals the images out.
-    row : sequence of str
+    series : sequence of str
         All names in the order of their volume, as `find_groups` gives them, where there are no groups: neighbours are
-        then tested together, and only at the ends of a block does one lie beside an image that was learned from.
-
-    Returns
-    -------
-    list of Fold
+        then tested together, and only at the ends of a block does one lie beside a training image.
 
     Raises
     ------
     UserError
-        If it cannot be done: fewer images or groups than folds, nothing to learn from or to test, an unknown name.
+        If it cannot be done: fewer images or groups than folds, nothing to train on or to test, an unknown name.
     """
     names = sorted(groups)
     if len(names) < 2:
         raise UserError(
             f"There {'is only 1 pair' if names else 'is no pair'} of image and mask.",
-            "Expected at least two: one to learn from, one to test.",
+            "Expected at least two: one to train on, one to test.",
             "Add pairs.",
         )
     rng = np.random.default_rng(seed)
     if design == "hold-out":
-        if unknown := sorted(set(held) - set(names)):
-            raise UserError(
-                f"There is no pair '{unknown[0]}' to put aside.",
-                f"Expected some of {len(names)} names, such as {', '.join(names[:3])}.",
-                "Check the spelling.",
-            )
-        if test_share and row:
-            many = min(len(row) - 1, max(1, round(test_share * len(row))))
-            parts = [list(row[:many] if rng.integers(2) else row[-many:])]
-        else:
-            parts = [_held(groups, test_share, rng) if test_share else sorted(set(held))]
-        if not parts[0]:
-            raise UserError(
-                f"None of the {len(names)} pairs is put aside for the test.",
-                "Expected at least one image that neither the generator nor the segmenter has seen.",
-                "Mark some as test pairs, give a test share such as 0.25, or choose another design.",
-            )
+        parts = [_hold_out(groups, test_share, held, series, rng)]
     elif design == "leave-one-out":
         parts = [[name] for name in names]
     elif design == "k-fold":
         count = _count(number, len(names), "images")
         order = [names[index] for index in rng.permutation(len(names))]
         parts = [order[start::count] for start in range(count)]
-    elif row:
+    elif series:
         count = _count(number, len(names), "images")
-        parts = [list(part) for part in np.array_split(np.array(row, dtype=object), count)]
+        parts = [list(part) for part in np.array_split(np.array(series, dtype=object), count)]
     else:
         parts = _deal(groups, _count(number, len(set(groups.values())), "groups"), rng)
-    folds = [Fold(tuple(sorted(set(names) - set(part))), tuple(sorted(part))) for part in parts]
+    folds = [Fold(train=tuple(sorted(set(names) - set(part))), test=tuple(sorted(part))) for part in parts]
     if not all(fold.train for fold in folds):
         raise UserError(
-            f"All {len(names)} pairs would be tested and none is left to learn from.",
+            f"All {len(names)} pairs would be tested and none is left to train on.",
             "Expected at least one on either side.",
             "Test fewer, or choose another design.",
         )
     return folds
 
 
+def _hold_out(
+    groups: Mapping[str, str], share: float, held: Sequence[str], series: Sequence[str], rng: np.random.Generator
+) -> list[str]:
+    """The test images of a single split."""
+    if unknown := sorted(set(held) - set(groups)):
+        few = ", ".join(sorted(groups)[:3])
+        raise UserError(
+            f"There is no pair '{unknown[0]}' to put aside.",
+            f"Expected some of {len(groups)} names, such as {few}.",
+            "Check the spelling.",
+        )
+    if share and series:
+        number = min(len(series) - 1, max(1, round(share * len(series))))
+        return list(series[:number] if rng.integers(2) else series[-number:])
+    if share:
+        return _hold_groups(groups, share, rng)
+    if not held:
+        raise UserError(
+            f"None of the {len(groups)} pairs is put aside for the test.",
+            "Expected at least one image that neither the generator nor the segmenter has seen.",
+            "Mark some as test pairs (Pairs dock, or 'organoid-synth pair --test 0.2') and train the generator again; "
+            "or give a test share such as 0.25, or choose another design.",
+        )
+    return sorted(set(held))
+
+
 def _count(number: int, most: int, what: str) -> int:
     """How many folds, or a sentence."""
     if not number and most > 1:
-        return min(USUAL, most)
+        return min(DEFAULT_FOLDS, most)
     if number == 1:
         raise UserError("1 fold is asked for.", "Expected at least 2.", "Choose hold-out for a single split.")
     if most < max(number, 2):
@@ -282,25 +293,25 @@ def _deal(groups: Mapping[str, str], count: int, rng: np.random.Generator) -> li
     return parts
 
 
-def _held(groups: Mapping[str, str], share: float, rng: np.random.Generator) -> list[str]:
+def _hold_groups(groups: Mapping[str, str], share: float, rng: np.random.Generator) -> list[str]:
     """Whole groups until the share is reached; at least one, and never all."""
     members = _members(groups, rng)
     if len(members) < 2:
         raise UserError(
             f"All {len(groups)} images are of one group.",
-            "Expected at least two groups: one to learn from, one to test.",
+            "Expected at least two groups: one to train on, one to test.",
             "Choose smaller groups, or leave-one-out.",
         )
-    wanted, found = max(1, round(share * len(groups))), members[0]
+    wanted, held = max(1, round(share * len(groups))), members[0]
     for more in members[1:-1]:
-        if len(found) >= wanted:
+        if len(held) >= wanted:
             break
-        found = found + more
-    return found
+        held = held + more
+    return held
 
 
 def split_groups(folds: Sequence[Fold], groups: Mapping[str, str]) -> set[str]:
-    """Groups with images on both sides of a fold."""
+    """Return the groups with images on both sides of a fold."""
     return {group for fold in folds for group in _of(fold.train, groups) & _of(fold.test, groups)}
 
 
@@ -309,7 +320,7 @@ def _of(names: Sequence[str], groups: Mapping[str, str]) -> set[str]:
 
 
 def subset(names: Sequence[str], share: float, seed: int = 0) -> tuple[str, ...]:
-    """A share of some images, sorted; a smaller share is contained in a larger one.
+    """Choose a share of some images, sorted; a smaller share is contained in a larger one.
 
     Parameters
     ----------

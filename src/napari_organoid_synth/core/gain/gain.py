@@ -1,11 +1,12 @@
-"""What synthetic pairs gain: arms of training compared in folds, the generator trained anew in each.
+"""What synthetic pairs gain: arms of training compared on images that nothing was trained on.
 
 No generator sees an image that is tested with its pairs, nor one that the arm does not train on: it is trained on the
 training images of the fold (of the subset of these, where only a part is used), and the content of all images is
-compared once more before an arm trains. ``paper_protocol`` lets it see everything, as published studies do.
+compared once more before an arm trains. ``paper_protocol`` lets it see everything, as published studies do. Pairs of
+the store are refused where their generator saw a test image.
 
-The comparison is a grid of independent tasks (`gain_tasks`) that dask deals out to processes. Each keeps its result on
-disk, so that a comparison that was stopped or killed goes on where it was.
+The comparison is a grid of independent tasks (`tasks`). Each keeps its result on disk, so that a comparison that was
+stopped or killed goes on where it was.
 """
 
 from __future__ import annotations
@@ -16,15 +17,16 @@ from pathlib import Path
 
 from napari_organoid_synth.core.atomic import write_text
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.gain.cost_estimate import workers_at_once
 from napari_organoid_synth.core.gain.plan import make_plan
 from napari_organoid_synth.core.gain.progress import Board
-from napari_organoid_synth.core.gain.settings import GainSettings
+from napari_organoid_synth.core.gain.settings import GainSettings, SegmentSettings
 from napari_organoid_synth.core.gain.storage import (
-    AS_IT_IS,
+    COMPUTING,
     SETTINGS,
     pick_folder,
     pick_recipes,
-    pinned,
+    pinned_recipes,
     write_settings,
 )
 from napari_organoid_synth.core.gain.workers import open_workers
@@ -32,6 +34,36 @@ from napari_organoid_synth.core.job import Control, Event, Finished, Started, Wa
 from napari_organoid_synth.core.project import Project
 
 REPORT_SECONDS = 0.5
+"""Between two reports of the progress."""
+POLL_SECONDS = 0.2
+"""Between two looks at the control."""
+
+
+def segment(
+    project: Project, settings: SegmentSettings, control: Control, folder: Path | None = None
+) -> Iterator[Event]:
+    """Compare arms on the test images of the project, with the synthetic pairs that it has: `gain` for a first look.
+
+    Parameters
+    ----------
+    project, control, folder
+        As in `gain`.
+    settings : SegmentSettings
+        Segmenter, arms, steps, seed, device.
+
+    Yields
+    ------
+    Event
+        As `gain`.
+
+    Raises
+    ------
+    UserError
+        As `gain`; also if no image is put aside for the test, or there are no synthetic pairs for the arms.
+    Leak
+        If the generator of the synthetic pairs saw a test image.
+    """
+    yield from gain(project, settings.as_gain(), control, folder)
 
 
 def gain(
@@ -56,8 +88,9 @@ def gain(
     Yields
     ------
     Event
-        Started with the numbers of tasks and folds; Progress, whose note says what is being done; Added with the key of
-        a finished task; Warned; Finished with the contents of ``results.json``.
+        Started with the numbers of tasks and folds; Progress, whose note says what is being done and whose ``stats``
+        hold the share of each arm that is done; Added with the key of a finished task; Warned; Finished with the
+        values of a `GainResult`.
 
     Raises
     ------
@@ -66,36 +99,37 @@ def gain(
     """
     if resume and folder is not None:
         kept = GainSettings.from_file(Path(folder) / SETTINGS)
-        settings = kept.replace(**{name: getattr(settings, name) for name in AS_IT_IS})
-    recipes = (pinned(folder) if resume else {}) or pick_recipes(project, settings)
+        settings = kept.replace(**{name: getattr(settings, name) for name in COMPUTING})
+    recipes = (pinned_recipes(folder) if resume else {}) or pick_recipes(project, settings)
     folder = Path(folder) if folder is not None else pick_folder(project, settings, recipes)
     plan = make_plan(project, settings, recipes)
     write_settings(folder, settings, recipes)
     board = Board(folder, settings, plan)
     yield Started(0, board.info)
-    for words in plan.warnings:
-        yield Warned(0, words)
-    board.write()  # whoever is killed in the first training is offered to go on
+    for warning in plan.warnings:
+        yield Warned(0, warning)
+    board.write()  # a comparison that is killed in its first training can be resumed, too
     if board.pending:
         yield from _work(folder, settings, control, board)
     board.write()
     if not board.records and board.failed:
-        first = next(iter(board.failed.values()))
-        raise UserError(f"Every training failed, the first ({first['title']}) so: {first['words']}")
-    reason = "canceled" if board.left else "completed"
-    yield Finished(board.done, reason, board.record | {"folder": str(folder)})
+        key, reason = next(iter(board.failed.items()))
+        title = next(task.title for task in plan.tasks if task.key == key)
+        raise UserError(f"Every training failed, the first ({title}) because: {reason}")
+    reason = "canceled" if board.has_unfinished else "completed"
+    yield Finished(board.done, reason, board.result.model_dump(mode="json"))
 
 
 def _work(folder: Path, settings: GainSettings, control: Control, board: Board) -> Iterator[Event]:
     """Deal out tasks until none is left, or the person stops."""
-    asked = folder / "tasks" / "control"
+    request_file = folder / "tasks" / "control"
     passed, reported = "", 0.0
-    number = _workers(settings)
-    with open_workers(folder, settings, control, min(number, len(board.pending))) as workers:
+    number = min(workers_at_once(settings), len(board.pending))
+    with open_workers(folder, settings, control, number) as workers:
         while board.running or (board.ready and not control.canceled):
             if control.request() != passed:
                 passed = control.request()
-                write_text(asked, passed)
+                write_text(request_file, passed)
             if passed == "run":
                 for task in board.ready[: max(0, workers.room - len(board.running))]:
                     board.begin(task)
@@ -103,17 +137,8 @@ def _work(folder: Path, settings: GainSettings, control: Control, board: Board) 
             if time.monotonic() - reported > REPORT_SECONDS:
                 reported = time.monotonic()
                 yield board.progress(workers.room)
-            for task, outcome in workers.poll(0.2):
+            for task, outcome in workers.poll(POLL_SECONDS):
                 yield from board.end(task, outcome)
             if passed == "pause":
                 yield from control.wait_while_paused(board.done)
         yield board.progress(workers.room)
-
-
-def _workers(settings: GainSettings) -> int:
-    """How many tasks at once on this computer; one for a graphics card."""
-    if settings.workers or settings.scheduler:
-        return settings.workers or 1
-    from napari_organoid_synth.core.device import cores, pick_device
-
-    return max(1, cores() // settings.threads) if pick_device(settings.device).type == "cpu" else 1

@@ -1,4 +1,4 @@
-"""What must not be learned from: images that are tested, their masks, and generators that saw them."""
+"""The check that nothing is trained on test images, on their masks, or on pairs of a generator that saw them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from napari_organoid_synth.core.pairs.pair import SamplePair, content_hash
 
 
 class Leak(UserError):
-    """An image that is tested was seen in training; the comparison must not go on."""
+    """A test image was seen in training; the comparison must not go on."""
 
 
 def refuse_seen(held: Mapping[str, str], data: Mapping[str, str]) -> None:
@@ -40,14 +40,15 @@ def refuse_leaks(
     Parameters
     ----------
     test, train, extra : sequence of SamplePair
-        Real pairs that are tested and trained on, and made pairs that are trained on.
+        Real pairs that are tested and trained on, and synthetic pairs that are trained on.
     data : mapping of str to str
         Hashes of the pairs that the makers of ``extra`` saw.
 
     Raises
     ------
     Leak
-        If an image, a mask of a made pair, or a pair that a generator saw equals a test image, its mask, or the pair.
+        If an image, the mask of a synthetic pair, or a pair that a generator saw equals a test image, its mask, or the
+        pair.
     """
     refuse_seen({pair.name: content_hash(pair.image, pair.labels) for pair in test}, data)
     images = {content_hash(pair.image): pair.name for pair in test}

@@ -2,37 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.gain.cost_estimate import MIXED
 from napari_organoid_synth.core.gain.folds import Fold, Grouping, find_groups, make_folds, split_groups, subset
+from napari_organoid_synth.core.gain.sentences import OPTIMISTIC
 from napari_organoid_synth.core.gain.settings import GainSettings
-from napari_organoid_synth.core.gain.table import ARMS, GENERATED, OPTIMISTIC, RAW
-from napari_organoid_synth.core.gain.tasks import Task, new_task, read_pairs
-from napari_organoid_synth.core.pairs.pair import content_hash
-from napari_organoid_synth.core.pairs.table import PairTable
+from napari_organoid_synth.core.gain.stored_pairs import StoredPairs
+from napari_organoid_synth.core.gain.tasks import (
+    ArmTask,
+    GeneratorTask,
+    Hashes,
+    PairsTask,
+    SimulatorTask,
+    StoredPair,
+    Task,
+    read_pairs,
+)
+from napari_organoid_synth.core.pairs.loading import predicted_classes
+from napari_organoid_synth.core.pairs.pair import SamplePair, content_hash
+from napari_organoid_synth.core.pairs.table import PairEntry, PairTable
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
+from napari_organoid_synth.core.segmentation.arms import ARMS, GENERATED, MIXED, RAW
 
-SIMULATED = {"mitochondria", "membranes"}  # the only named classes that a simulator draws
+SIMULATED_CLASSES = {"mitochondria", "membranes"}
+"""The only named classes that a simulator draws."""
+SIMULATED_SIZE = 64, 4096
+"""Smallest and largest side of simulated images, px."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All tasks of a comparison and what is worth knowing about them."""
+    """All tasks of a comparison, in an order in which they can be done, and what is worth knowing about them."""
 
     tasks: list[Task]
     folds: list[Fold]
     grouping: Grouping
-    mask_kind: str
+    mask_kind: Any
     warnings: list[str]
 
 
 def make_plan(project: Project, settings: GainSettings, recipes: Mapping[str, Recipe]) -> Plan:
-    """Folds and tasks; nothing is trained.
+    """Make folds and tasks.
 
     Raises
     ------
@@ -44,45 +58,28 @@ def make_plan(project: Project, settings: GainSettings, recipes: Mapping[str, Re
     grouping = find_groups(rows, settings.group_pattern)
     held = [entry.name for entry in rows if entry.split == "test"]
     folds = make_folds(
-        grouping.groups, settings.design, settings.folds, settings.test_share, held, settings.seed, grouping.row
+        grouping.groups, settings.design, settings.folds, settings.test_share, held, settings.seed, grouping.series
     )
-    hashes, mask_kind = _hashes(table, sorted(grouping.groups))
-    warnings = _warnings(settings, grouping, folds)
-    if "simulator" in settings.arms and mask_kind == "classes" and set(table.class_names) != SIMULATED:
+    hashes, example = _check_pairs(table, sorted(grouping.groups))
+    if "simulator" in settings.arms and example.mask_kind == "classes" and set(table.class_names) != SIMULATED_CLASSES:
         raise UserError(
             f"The masks hold classes ({', '.join(table.class_names)}); no simulator draws these.",
             "Expected single objects for the arm 'simulator'.",
             "Leave it out.",
         )
-    accepted = _Accepted(project) if "curated" in settings.arms else None
-    maker = _Maker(project, settings, recipes, hashes)
+    maker = _TaskMaker(project, settings, recipes, hashes, example)
     tasks: dict[str, Task] = {}
-    by_itself = 0
-    for repeat in range(settings.repeats):
-        for number, fold in enumerate(folds):
-            for share in dict.fromkeys(settings.subsets):
-                train = subset(fold.train, share, settings.seed + repeat)
-                title = f"fold {number + 1}"
-                title += f", repeat {repeat + 1}" * (settings.repeats > 1)
-                title += f", {len(train)} images" * (len(set(settings.subsets)) > 1)
-                place = _Place(number, settings.seed + repeat, share, train, fold.test, title)
-                by_hand = accepted.clean(hashes, train, settings.paper_protocol) if accepted else []
-                by_itself += bool(accepted) and not by_hand
-                for task in maker.tasks(place, by_hand):
-                    tasks.setdefault(task.key, task)
-    if accepted and accepted.known and by_itself:
-        warnings.append(
-            f"The {len(accepted.known)} accepted pairs are not used in {by_itself} of "
-            f"{settings.repeats * len(folds) * len(dict.fromkeys(settings.subsets))} cases: their generator saw images "
-            "that are tested, or it is not known what it saw. There the most realistic pairs of a generator trained in "
-            "the fold stand in (automatically curated)."
-        )
-    return Plan(list(tasks.values()), folds, grouping, mask_kind, warnings)
+    for place in _places(settings, folds):
+        for task in maker.tasks(place):
+            tasks.setdefault(task.key, task)
+    tested = {name for fold in folds for name in fold.test}
+    warnings = _warnings(settings, grouping, folds, [entry for entry in rows if entry.name in tested])
+    return Plan(list(tasks.values()), folds, grouping, example.mask_kind, [*warnings, *maker.warnings()])
 
 
-def _hashes(table: PairTable, names: Sequence[str]) -> tuple[dict[str, str], str]:
-    """Content of every pair; refuses pairs that do not fit together."""
-    hashes, first = {}, None
+def _check_pairs(table: PairTable, names: Sequence[str]) -> tuple[dict[str, str], SamplePair]:
+    """Content of every pair, and one of them; refuses pairs that do not fit together."""
+    hashes, first = dict[str, str](), None
     for pair in read_pairs(table, dict.fromkeys(names, "")):
         first = first or pair
         if len(pair.image) != len(first.image) or pair.mask_kind != first.mask_kind:
@@ -92,21 +89,29 @@ def _hashes(table: PairTable, names: Sequence[str]) -> tuple[dict[str, str], str
                 "Take it out of the pairs.",
             )
         hashes[pair.name] = content_hash(pair.image, pair.labels)
-    return hashes, first.mask_kind if first else "binary"
+    assert first is not None  # make_folds refuses fewer than two
+    return hashes, first
 
 
-def _warnings(settings: GainSettings, grouping: Grouping, folds: Sequence[Fold]) -> list[str]:
-    found = []
+def _warnings(
+    settings: GainSettings, grouping: Grouping, folds: Sequence[Fold], tested: Sequence[PairEntry]
+) -> list[str]:
+    warnings = []
     if settings.paper_protocol:
-        found.append(f"{OPTIMISTIC} This is the paper protocol.")
+        warnings.append(f"{OPTIMISTIC} This is the paper protocol.")
     if grouping.warning:
-        found.append(grouping.warning)
+        warnings.append(grouping.warning)
     if both := sorted(split_groups(folds, grouping.groups)):
-        found.append(
-            f"Images of one group ({', '.join(both[:3])}{', …' if len(both) > 3 else ''}) are learned from and tested: "
-            "they look alike, so the scores are better than on new samples. Choose the design 'grouped'."
+        warnings.append(
+            f"Images of one group ({', '.join(both[:3])}{', …' if len(both) > 3 else ''}) are both trained on and "
+            "tested. They look alike, so the scores are higher than on new samples. Choose the design 'grouped'."
         )
-    return found
+    if predicted := sorted({name for entry in tested for name in predicted_classes(entry)}):
+        warnings.append(
+            f"In the test images {', '.join(predicted)} was predicted, not drawn: the scores tell how well that "
+            "prediction is repeated, not how well the objects are found."
+        )
+    return warnings
 
 
 @dataclass(frozen=True)
@@ -118,129 +123,151 @@ class _Place:
     subset: float
     train: tuple[str, ...]
     test: tuple[str, ...]
-    title: str
+    parts: tuple[str, ...]
+    """Of a title, where there are several folds, repeats, shares."""
+
+    def title(self, what: str, *more: str) -> str:
+        """``"synthetic pairs, fold 2, ratio 3"``."""
+        return ", ".join([what, *self.parts, *more])
 
 
-class _Maker:
-    """Makes the tasks of one place: makers of pairs, then the arms."""
+def _places(settings: GainSettings, folds: Sequence[Fold]) -> Iterator[_Place]:
+    """Every seed, fold and share of the training images."""
+    shares = list(dict.fromkeys(settings.subsets))
+    for repeat in range(settings.repeats):
+        for number, fold in enumerate(folds):
+            for share in shares:
+                train = subset(fold.train, share, settings.seed + repeat)
+                parts = [f"fold {number + 1}"] * (len(folds) > 1)
+                parts += [f"repeat {repeat + 1}"] * (settings.repeats > 1)
+                parts += [f"{len(train)} images"] * (len(shares) > 1)
+                yield _Place(number, settings.seed + repeat, share, train, fold.test, tuple(parts))
+
+
+class _TaskMaker:
+    """Makes the tasks of one place: those that make pairs, then the arms."""
 
     def __init__(
-        self, project: Project, settings: GainSettings, recipes: Mapping[str, Recipe], hashes: Mapping[str, str]
+        self,
+        project: Project,
+        settings: GainSettings,
+        recipes: Mapping[str, Recipe],
+        hashes: Hashes,
+        example: SamplePair,
     ) -> None:
-        self.settings, self.recipes, self.hashes = settings, recipes, hashes
-        self.how = {"project": str(project.path), "device": settings.device, "threads": settings.threads}
-        self.largest = max(settings.subsets)
+        self.settings, self.recipes, self.hashes, self.example = settings, recipes, hashes, example
+        self.store = StoredPairs(project)
+        self.where: dict[str, Any] = {
+            "project": str(project.path),
+            "device": settings.device,
+            "threads": settings.threads,
+        }
         self.arms = list(dict.fromkeys([RAW, *settings.arms]))
+        self._places, self._without_accepted = 0, 0
+        self._warnings: list[str] = []
 
-    def tasks(self, place: _Place, by_hand: list[tuple[str, str]]) -> list[Task]:
+    def tasks(self, place: _Place) -> list[Task]:
         """All tasks of a place, those first that others need."""
-        trained = {*self.arms} & {*GENERATED} - ({"curated"} if by_hand else set())
-        generator = self._source("generator", place) if trained else None
-        simulator = self._source("simulator", place) if "simulator" in self.arms else None
-        found = [task for task in (generator, simulator) if task is not None]
+        stored = self._stored(place)
+        trained = {*self.arms} & {*GENERATED} - stored.keys()
+        generator = self._generator(place) if trained else None
+        simulator = self._simulator(place) if "simulator" in self.arms else None
+        tasks: list[Task] = [task for task in (generator, simulator) if task is not None]
         for arm in self.arms:
-            hand = by_hand if arm == "curated" else []
-            source = simulator if arm == "simulator" else generator if arm in GENERATED and not hand else None
+            source = simulator if arm == "simulator" else generator if arm in trained else None
             for ratio in dict.fromkeys(self.settings.ratios) if arm in MIXED else (self.settings.ratios[0],):
-                found.append(self._arm(arm, ratio, place, source, hand))
-        return found
+                tasks.append(self._arm(arm, ratio, place, source, stored.get(arm, ())))
+        return tasks
 
-    def _pairs(self, names: Sequence[str]) -> dict[str, str]:
+    def warnings(self) -> list[str]:
+        """What is worth knowing about the pairs of the store, each once."""
+        warnings = list(dict.fromkeys(self._warnings))
+        if self._without_accepted and (accepted := self.store.accepted):
+            warnings.append(
+                f"The {len(accepted)} accepted pairs are not used in {self._without_accepted} of {self._places} "
+                "cases: their generator saw images that are tested, or it is not known what it saw. There the most "
+                "realistic pairs of a generator trained in the fold are used (automatically curated)."
+            )
+        return warnings
+
+    def _stored(self, place: _Place) -> dict[str, tuple[StoredPair, ...]]:
+        """Arms that train on pairs of the store, and these."""
+        settings = self.settings
+        if settings.pairs_from == "store":
+            stored = {}
+            for arm in self.arms:
+                if arm in GENERATED:
+                    pairs, warnings = self.store.of_arm(arm, self.example, settings, place.seed)
+                    if not settings.paper_protocol:
+                        self.store.refuse_leaks(pairs, self._hashes(place.test))
+                    self._warnings += warnings
+                    stored[arm] = tuple(known.pair for known in pairs)
+            return stored
+        if "curated" not in self.arms:
+            return {}
+        accepted = self.store.certain(self.hashes, place.train, settings.paper_protocol)
+        self._places += 1
+        self._without_accepted += not accepted
+        return {"curated": accepted} if accepted else {}
+
+    def _hashes(self, names: Sequence[str]) -> Hashes:
         return {name: self.hashes[name] for name in names}
 
-    def _source(self, kind: str, place: _Place) -> Task:
-        settings, everything = self.settings, self.settings.paper_protocol
-        train = sorted(self.hashes) if everything else place.train
-        what: dict[str, Any] = {
-            "train": self._pairs(train),
-            "held": self._pairs(sorted(set(self.hashes) - set(train))),
+    def _of_pairs(self, place: _Place) -> dict[str, Any]:
+        """What both kinds of tasks that make pairs are told."""
+        train = sorted(self.hashes) if self.settings.paper_protocol else place.train
+        return {
+            **self.where,
+            "train": self._hashes(train),
+            "held": self._hashes(sorted(set(self.hashes) - set(train))),
             "seed": place.seed,
-            "pairs": settings.pairs,
+            "number": self.settings.pairs,
         }
-        if kind == "generator":
-            what |= {
-                "recipes": {name: recipe.model_dump(mode="json") for name, recipe in self.recipes.items()},
-                "masks": settings.masks,
-                "curate": "curated" in settings.arms,
-                "curated_share": settings.curated_share,
-            }
-        else:
-            what["size"] = min(max(64, self._tile()), 4096)
-        where = "all images" if everything else place.title
-        return new_task(
-            kind, f"{'training the generator' if kind == 'generator' else 'simulating'}, {where}", what, self.how
+
+    def _generator(self, place: _Place) -> GeneratorTask:
+        settings = self.settings
+        return GeneratorTask(
+            title=self._title("training the generator", place),
+            recipes=self.recipes,
+            masks=settings.masks,
+            curate="curated" in settings.arms,
+            curated_share=settings.curated_share,
+            **self._of_pairs(place),
         )
 
-    def _tile(self) -> int:
+    def _simulator(self, place: _Place) -> SimulatorTask:
         recipe = self.recipes.get("generator")
-        return recipe.tiles.size if recipe else self.settings.segmenter.crops.side
+        tile = recipe.tiles.size if recipe else self.settings.segmenter.crops.side
+        smallest, largest = SIMULATED_SIZE
+        return SimulatorTask(
+            title=self._title("simulating", place),
+            size=min(max(smallest, tile), largest),
+            **self._of_pairs(place),
+        )
 
-    def _arm(self, arm: str, ratio: float, place: _Place, source: Task | None, by_hand: list[tuple[str, str]]) -> Task:
+    def _title(self, what: str, place: _Place) -> str:
+        return f"{what}, all images" if self.settings.paper_protocol else place.title(what)
+
+    def _arm(
+        self, arm: str, ratio: float, place: _Place, source: PairsTask | None, stored: tuple[StoredPair, ...]
+    ) -> ArmTask:
         settings = self.settings
-        what = {
-            "arm": arm,
-            "ratio": ratio,
-            "subset": place.subset,
-            "fold": place.fold,
-            "seed": place.seed,
-            "steps": settings.steps,
-            "segmenter": settings.segmenter.model_dump(mode="json"),
-            "train": self._pairs(place.train),
-            "test": self._pairs(place.test),
-            "by_hand": by_hand,
-            "paper_protocol": settings.paper_protocol,
-        }
-        show = place.seed == settings.seed and place.subset == self.largest and ratio == settings.ratios[0]
-        how = self.how | {"source": source.key if source else "", "show": show}
-        title = f"{ARMS[arm]}, {place.title}" + f", ratio {ratio:g}" * (arm in MIXED and len(set(settings.ratios)) > 1)
-        return new_task("arm", title, what, how, (source.key,) if source else ())
-
-
-class _Accepted:
-    """Pairs that a person accepted, and which of them may be used in a fold."""
-
-    def __init__(self, project: Project) -> None:
-        from napari_organoid_synth.core.pairs.ome_tiff import read_source
-        from napari_organoid_synth.core.samples.store import SampleStore
-
-        self.project = project
-        self.known: list[tuple[str, str, dict[str, Any]]] = []
-        self._data: dict[str, set[str]] = {}
-        if project.samples_path.exists():
-            with SampleStore(project.samples_path) as store:
-                for row in store.rows("accepted", "name"):
-                    provenance = read_source(row.image_path).provenance
-                    self.known.append((row.id, row.labels_path.name, provenance))
-
-    def clean(self, hashes: Mapping[str, str], train: Sequence[str], everything: bool) -> list[tuple[str, str]]:
-        """Ids and label files of those that saw no other image of the project than these; or of ``everything``."""
-        if everything:
-            return [(id, labels) for id, labels, _ in self.known]
-        others = {hashes[name] for name in set(hashes) - set(train)}
-        return [(id, labels) for id, labels, how in self.known if self._saw_none(how, others, train)]
-
-    def _saw_none(self, provenance: Mapping[str, Any], others: set[str], train: Sequence[str]) -> bool:
-        """Whether neither the painter nor the origin of its mask knows one of the others; when unsure, no."""
-        seen = set(provenance.get("data", {}).values())
-        mask = provenance.get("mask", {})
-        kind = mask.get("kind")
-        if kind in {"warped", "real"}:
-            name = str(mask.get("name", ""))
-            seen_mask = any(name == one or name.startswith(f"{one}_y") for one in train)
-        elif kind == "generated":
-            drawn = self._of_run(str(mask.get("run", "")))
-            seen_mask = bool(drawn) and not drawn & others
-        else:
-            seen_mask = kind in {None, "simulated"}
-        return bool(seen) and not seen & others and seen_mask
-
-    def _of_run(self, name: str) -> set[str]:
-        """Hashes of the pairs that a run was trained on; empty if it is gone."""
-        from napari_organoid_synth.core.runs.run import Run
-
-        if name not in self._data:
-            try:
-                self._data[name] = set(Run(self.project.run_path(name)).metadata.data_hashes)
-            except UserError:
-                self._data[name] = set()
-        return self._data[name]
+        is_first = place.seed == settings.seed and ratio == settings.ratios[0]
+        several = arm in MIXED and len(set(settings.ratios)) > 1
+        return ArmTask(
+            **self.where,
+            title=place.title(ARMS[arm], *[f"ratio {ratio:g}"] * several),
+            arm=arm,
+            ratio=ratio,
+            subset=place.subset,
+            fold=place.fold,
+            seed=place.seed,
+            steps=settings.steps,
+            segmenter=settings.segmenter,
+            train=self._hashes(place.train),
+            test=self._hashes(place.test),
+            source=source.key if source else "",
+            stored=stored,
+            paper_protocol=settings.paper_protocol,
+            show=is_first and place.subset == max(settings.subsets),
+        )

@@ -2,41 +2,69 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from napari_organoid_synth.core.fields import DeviceName, Threads
 from napari_organoid_synth.core.frozen_model import Settings
+from napari_organoid_synth.core.segmentation.arms import Arm, current_arm
 from napari_organoid_synth.core.segmentation.segmenters.config import AnySegmenter
 from napari_organoid_synth.core.segmentation.segmenters.unet_config import UNetConfig
 
+HERE = "here"
+"""The scheduler that works in this process."""
 Share = Annotated[float, Field(gt=0, le=1)]
 Ratio = Annotated[float, Field(gt=0, le=100)]
 
 
+def _current_arms(value: Any) -> Any:
+    """Arms by their present names; one alone may stand without brackets."""
+    if isinstance(value, str):
+        value = (value,)
+    if not isinstance(value, list | tuple):
+        return value
+    return tuple(current_arm(name) if isinstance(name, str) else name for name in value)
+
+
+Arms = Annotated[tuple[Arm, ...], BeforeValidator(_current_arms)]
+
+
 class SegmentSettings(Settings):
-    """A segmenter trained on several sets (arms), each with the same number of steps."""
+    """A quick comparison: the test images of the project, and the synthetic pairs that it has."""
 
     segmenter: AnySegmenter = Field(UNetConfig(), description="The segmenter.")
-    arms: tuple[Literal["real", "classical", "synthetic", "curated"], ...] = Field(
-        ("real", "classical", "curated"),
+    arms: Arms = Field(
+        ("raw", "classical-tissue", "curated"),
         min_length=1,
-        description="real; real + classical augmentation; real + all synthetic; real + accepted synthetic.",
+        description="raw: real pairs, always trained; classical-tissue: with classical augmentation; synthetic: with "
+        "all synthetic pairs; curated: with the accepted ones.",
     )
     steps: int = Field(500, ge=1, description="Optimiser steps of every arm.")
     seed: int = Field(0, ge=0, description="Fixes initial weights and crops.")
     device: DeviceName = "auto"
     threads: Threads = 0
 
+    def as_gain(self) -> GainSettings:
+        """Return the same comparison as settings of `gain`: one split, one seed, in this process."""
+        return GainSettings(
+            segmenter=self.segmenter,
+            arms=self.arms,
+            design="hold-out",
+            pairs_from="store",
+            steps=self.steps,
+            seed=self.seed,
+            device=self.device,
+            threads=self.threads,
+            scheduler=HERE,
+        )
+
 
 class GainSettings(Settings):
-    """What synthetic pairs gain, measured in folds, the generator trained anew in each."""
+    """What synthetic pairs gain, measured in folds."""
 
     segmenter: AnySegmenter = Field(UNetConfig(), description="The segmenter.")
-    arms: tuple[
-        Literal["raw", "classical-tissue", "classical-organoid", "synthetic", "curated", "simulator", "pretrain"], ...
-    ] = Field(
+    arms: Arms = Field(
         ("raw", "classical-tissue", "synthetic", "curated"),
         min_length=1,
         description="What is compared; raw, the real pairs alone, is always trained, because the others are compared "
@@ -45,7 +73,7 @@ class GainSettings(Settings):
     design: Literal["hold-out", "k-fold", "leave-one-out", "grouped"] = Field(
         "grouped",
         description="Which images are tested: those put aside, a part in turn, each in turn, or whole groups in turn "
-        "(each image by itself where there are no groups).",
+        "(each image alone where there are no groups).",
     )
     folds: int = Field(0, ge=0, le=1000, description="Of k-fold and grouped; 0: five, or as many as can be.")
     test_share: float = Field(
@@ -67,6 +95,11 @@ class GainSettings(Settings):
         description="Synthetic crops for each real one in a batch; of pretrain, synthetic steps for each real one.",
     )
     steps: int = Field(500, ge=1, description="Optimiser steps of every arm.")
+    pairs_from: Literal["folds", "store"] = Field(
+        "folds",
+        description="Generated pairs: of a generator trained in each fold, or those of the project (store: all for "
+        "synthetic and pretrain, the accepted ones for curated), whose generator must not have seen a test image.",
+    )
     generator: str = Field(
         "", description="Run of the project, or YAML file, whose recipe is trained in each fold; empty: the newest run."
     )
@@ -79,7 +112,10 @@ class GainSettings(Settings):
     )
     pairs: int = Field(50, ge=1, le=100_000, description="Pairs that are generated, or simulated, in each fold.")
     curated_share: float = Field(
-        0.5, gt=0, le=1, description="Most realistic part that is kept where the pairs of a fold are curated by itself."
+        0.5,
+        gt=0,
+        le=1,
+        description="Most realistic part that is kept where the pairs of a fold are curated automatically.",
     )
     paper_protocol: bool = Field(
         False, description="The generator sees the test images too, as in the studies; the result is optimistic."
@@ -87,6 +123,11 @@ class GainSettings(Settings):
     scheduler: str = Field(
         "", description="Address of a dask scheduler; empty: workers on this computer; 'here': no workers."
     )
-    workers: int = Field(0, ge=0, le=1000, description="Tasks at once on this computer; 0: as many as it has cores.")
-    threads: int = Field(1, ge=1, le=1000, description="Processor threads of each task.")
+    workers: int = Field(
+        0,
+        ge=0,
+        le=1000,
+        description="Tasks at once on this computer; 0: one on a graphics card, else one a core.",
+    )
+    threads: int = Field(1, ge=0, le=1000, description="Processor threads of each task; 0: as many as there are cores.")
     device: DeviceName = "auto"

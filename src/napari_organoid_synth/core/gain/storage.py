@@ -1,31 +1,37 @@
-"""The folder of a comparison: its settings, the recipes that it began with, and which one goes on."""
+"""The folder of a comparison: its settings, the recipes that it began with, its result, and which one goes on."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from napari_organoid_synth.core.atomic import write_text
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.gain.folds import Fold
+from napari_organoid_synth.core.gain.results import FORMAT, ArmRecord, Design, GainResult
 from napari_organoid_synth.core.gain.settings import GainSettings
-from napari_organoid_synth.core.gain.table import GENERATED
+from napari_organoid_synth.core.gain.summary import summarise
 from napari_organoid_synth.core.job import JobFolder
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
+from napari_organoid_synth.core.segmentation.arms import GENERATED, OLD_NAMES, SCORES, ArmResult, current_arm
 
-SETTINGS = "gain.yaml"
-AS_IT_IS = ("scheduler", "workers", "threads", "device")  # settings that leave the result alone
+SETTINGS, RESULTS = "gain.yaml", "results.json"
+COMPUTING = ("scheduler", "workers", "threads", "device")
+"""Settings that say how to compute and leave the result alone."""
 
 
 def pick_recipes(project: Project, settings: GainSettings) -> dict[str, Recipe]:
-    """Recipes of the generators that each fold trains: ``generator``, and ``masks`` where masks are generated.
+    """Return the recipes of the generators that each fold trains: ``generator``, with generated masks also ``masks``.
 
     Raises
     ------
     UserError
         If there is no such run or file, or it is of the wrong sort.
     """
-    if not {*settings.arms} & {*GENERATED}:
+    if settings.pairs_from == "store" or not {*settings.arms} & {*GENERATED}:
         return {}
     recipes = {"generator": _recipe(project, settings.generator, masks=False)}
     if settings.masks == "generated" and recipes["generator"].shape == "painter":
@@ -37,46 +43,46 @@ def pick_recipes(project: Project, settings: GainSettings) -> dict[str, Recipe]:
 
 def _recipe(project: Project, name: str, masks: bool) -> Recipe:
     """The recipe of a run or file, starting from the same weights wherever it is trained."""
-    what = "masks" if masks else "pairs"
+    draws = "masks" if masks else "pairs"
     if name and Path(name).suffix.lower() in {".yaml", ".yml", ".json"}:
         path = Path(name).expanduser()
-        found = Recipe.from_file(path if path.exists() else project.path / name)
+        recipe = Recipe.from_file(path if path.exists() else project.path / name)
     elif name:
-        found = Recipe.from_file(project.run_path(name) / "recipe.yaml")
+        recipe = Recipe.from_file(project.run_path(name) / "recipe.yaml")
     else:
-        fitting = (Recipe.from_file(path / "recipe.yaml") for path in reversed(project.runs()))
-        candidate = next((recipe for recipe in fitting if (recipe.shape == "mask") == masks), None)
-        if candidate is None:
+        recipes = (Recipe.from_file(path / "recipe.yaml") for path in reversed(project.runs()))
+        newest = next((recipe for recipe in recipes if (recipe.shape == "mask") == masks), None)
+        if newest is None:
             raise UserError(
-                f"{project.path.name} has no run that draws {what}.",
-                "Expected one, whose recipe is trained anew in each fold.",
+                f"{project.path.name} has no run that draws {draws}.",
+                "Expected one, whose recipe is trained again in each fold.",
                 "Train a generator first, or name a recipe file.",
             )
-        found = candidate
-    if found.shape not in ({"mask"} if masks else {"joint", "painter"}):
+        recipe = newest
+    if recipe.shape not in ({"mask"} if masks else {"joint", "painter"}):
         raise UserError(
-            f"The recipe of '{name}' draws {found.draws}.", f"Expected one that draws {what}.", "Choose another."
+            f"The recipe of '{name}' draws {recipe.draws}.", f"Expected one that draws {draws}.", "Choose another."
         )
-    start = project.path / "runs" / found.start.run
-    if found.start.run and (start / "codec.json").exists():
-        found = found.replace(start=found.start.replace(run=str(start)).model_dump())
-    return found
+    start = project.path / "runs" / recipe.start.run
+    if recipe.start.run and (start / "codec.json").exists():
+        recipe = recipe.replace(start=recipe.start.replace(run=str(start)).model_dump())
+    return recipe
 
 
-def _same(settings: GainSettings, recipes: Mapping[str, Recipe]) -> str:
+def _identity(settings: GainSettings, recipes: Mapping[str, Recipe]) -> str:
     """Equal for comparisons with equal results."""
     return json.dumps(
-        [settings.model_dump(mode="json", exclude=set(AS_IT_IS)), {k: v.digest for k, v in sorted(recipes.items())}],
+        [settings.model_dump(mode="json", exclude=set(COMPUTING)), {k: v.digest for k, v in sorted(recipes.items())}],
         sort_keys=True,
     )
 
 
-def pinned(folder: Path | None) -> dict[str, Recipe]:
-    """Recipes that a comparison began with; a run that was trained since is not among them."""
+def pinned_recipes(folder: Path | None) -> dict[str, Recipe]:
+    """Return the recipes that a comparison began with; a run that was trained since is not among them."""
     if folder is None:
         return {}
-    found = {path.stem: Recipe.from_file(path) for path in sorted(Path(folder).glob("recipes/*.yaml"))}
-    return {name: found[name] for name in ("masks", "generator") if name in found}
+    recipes = {path.stem: Recipe.from_file(path) for path in sorted(Path(folder).glob("recipes/*.yaml"))}
+    return {name: recipes[name] for name in ("masks", "generator") if name in recipes}
 
 
 def write_settings(folder: Path, settings: GainSettings, recipes: Mapping[str, Recipe]) -> None:
@@ -87,26 +93,32 @@ def write_settings(folder: Path, settings: GainSettings, recipes: Mapping[str, R
 
 
 def pick_folder(project: Project, settings: GainSettings, recipes: Mapping[str, Recipe]) -> Path:
-    """The newest comparison with the same settings that nobody works on, else a new folder."""
-    found = find_gain(project, settings, recipes)
-    return found if found is not None else project.job("gain").path
+    """Return the comparison that goes on (`find_gain`), else a new folder."""
+    folder = find_gain(project, settings, recipes)
+    return folder if folder is not None else project.job("gain").path
 
 
 def find_gain(project: Project, settings: GainSettings, recipes: Mapping[str, Recipe] | None = None) -> Path | None:
-    """The newest comparison with the same settings and recipes that no process works on."""
-    wanted = _same(settings, pick_recipes(project, settings) if recipes is None else recipes)
+    """Return the newest comparison with the same settings and recipes that no process works on.
+
+    Of comparisons with the pairs of the store, which change, only one that is not finished.
+    """
+    wanted = _identity(settings, pick_recipes(project, settings) if recipes is None else recipes)
     for path in sorted(project.path.glob(f"segment/*/{SETTINGS}"), reverse=True):
+        folder = path.parent
         try:
-            same = _same(GainSettings.from_file(path), pinned(path.parent)) == wanted
+            is_same = _identity(GainSettings.from_file(path), pinned_recipes(folder)) == wanted
+            if is_same and settings.pairs_from == "store" and not read_result(folder).tasks.unfinished:
+                continue
         except UserError:
             continue
-        if same and not JobFolder(path.parent).alive:
-            return path.parent
+        if is_same and not JobFolder(folder).alive:
+            return folder
     return None
 
 
 def earlier(project: Project, settings: GainSettings, name: str | None = None) -> JobFolder | None:
-    """The folder of the comparison of that name, or of one with the same settings; None where there is none.
+    """Return the folder of the comparison of that name, or of one with the same settings; None where there is none.
 
     Raises
     ------
@@ -114,8 +126,8 @@ def earlier(project: Project, settings: GainSettings, name: str | None = None) -
         If there is none of that name, or a process works on it.
     """
     if name is None:
-        found = find_gain(project, settings)
-        return JobFolder(found) if found is not None else None
+        folder = find_gain(project, settings)
+        return JobFolder(folder) if folder is not None else None
     known = {path.parent.name: path.parent for path in sorted(project.path.glob(f"segment/*/{SETTINGS}"))}
     if name not in known:
         raise UserError(
@@ -123,7 +135,107 @@ def earlier(project: Project, settings: GainSettings, name: str | None = None) -
             f"Expected one of: {', '.join(known) or 'none so far'}.",
             "Look into the folder segment of the project.",
         )
-    folder = JobFolder(known[name])
-    if folder.alive:
-        raise UserError(f"'{name}' is being worked on.", "", "Wait for it, or stop it with 'organoid-synth control'.")
-    return folder
+    job = JobFolder(known[name])
+    if job.alive:
+        raise UserError(
+            f"A process is working on '{name}'.", "", "Wait for it, or stop it with 'organoid-synth control'."
+        )
+    return job
+
+
+def write_result(folder: Path, result: GainResult) -> None:
+    """Write ``results.json``."""
+    write_text(Path(folder) / RESULTS, result.model_dump_json(exclude={"folder"}, indent=1))
+
+
+def read_result(path: Path) -> GainResult:
+    """Read the result of a comparison, also one that an earlier version wrote.
+
+    Parameters
+    ----------
+    path : Path
+        ``results.json``, or the folder that holds it.
+
+    Returns
+    -------
+    GainResult
+        With its folder.
+
+    Raises
+    ------
+    UserError
+        If the file is missing, damaged, or of a newer version.
+    """
+    path = Path(path) / RESULTS if Path(path).is_dir() else Path(path)
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        version = int(values.get("format", 1))
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise UserError(
+            f"Cannot read {path}: {error}.", "Expected the result of a comparison.", "Measure the gain again."
+        ) from None
+    if version > FORMAT:
+        raise UserError(
+            f"{path} has format {version}.", f"Expected format {FORMAT} or older.", "Update napari-organoid-synth."
+        )
+    try:
+        result = GainResult.parse(_from_version_1(values) if version == 1 else values)
+    except (UserError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise UserError(
+            f"{path} is damaged: {error}", "Expected the result of a comparison.", "Measure the gain again."
+        ) from None
+    return result.model_copy(update={"folder": str(path.parent)})
+
+
+def _from_version_1(values: dict[str, Any]) -> dict[str, Any]:
+    """The values of an earlier file; a comparison on one split had neither table nor design."""
+    if "table" not in values:
+        return _from_one_split(values)
+    known = {name: value for name, value in values.items() if name in GainResult.model_fields}
+    rows = [{**row, "gain": {name: one for name, one in row.get("gain", {}).items() if one}} for row in known["table"]]
+    first = rows[0] if rows else {"subset": 1.0, "ratio": 1.0}
+    return known | {"table": rows, "design": known["design"] | {name: first[name] for name in ("subset", "ratio")}}
+
+
+def _from_one_split(values: dict[str, Any]) -> dict[str, Any]:
+    """A result on the test images of the project, whose arms had other names."""
+    arms = {current_arm(name): ArmResult.model_validate(arm) for name, arm in values["arms"].items()}
+    records = [
+        ArmRecord(
+            arm=name,
+            per_image={
+                image: {score: value for score, value in scores.items() if score in SCORES}
+                for image, scores in arm.per_image.items()
+            },
+            per_class=arm.per_class,
+            steps=arm.steps,
+            seconds=arm.seconds,
+            synthetic=arm.synthetic,
+            curation="by hand" if name == "curated" else "",
+        )
+        for name, arm in arms.items()
+    ]
+    train, test = (tuple(sorted(values.get(part, ()))) for part in ("train", "test"))
+    design = Design(folds=(Fold(train=train, test=test),), pairs_from="store")
+    result = summarise(records, design, values.get("mask_kind", "binary"), warnings=values.get("warnings", ()))
+    return result.model_dump()
+
+
+def newest_result(project: Project) -> GainResult | None:
+    """Return the newest result of a project in which an arm was tested; files that cannot be read are left out."""
+    paths = sorted(project.path.glob(f"segment/*/{RESULTS}"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in paths:
+        try:
+            result = read_result(path)
+        except UserError:
+            continue
+        if result.arms:
+            return result
+    return None
+
+
+def predictions_folder(folder: Path, arm: str) -> Path:
+    """Return where the predictions of an arm lie, also in a comparison of an earlier version."""
+    before = {new: old for old, new in OLD_NAMES.items()}
+    path, earlier_path = (Path(folder) / "predictions" / name for name in (arm, before.get(arm, arm)))
+    return earlier_path if not path.exists() and earlier_path.exists() else path

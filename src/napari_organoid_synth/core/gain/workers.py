@@ -5,19 +5,20 @@ from __future__ import annotations
 import logging
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.gain.settings import GainSettings
-from napari_organoid_synth.core.gain.tasks import Task, run_task
-from napari_organoid_synth.core.job import Control
+from napari_organoid_synth.core.gain.settings import HERE, GainSettings
+from napari_organoid_synth.core.gain.tasks import Task
+from napari_organoid_synth.core.gain.work import Outcome, do_task, run_task
+from napari_organoid_synth.core.job import Control, Event
 
-HERE = "here"
-PAUSE = 0.05
-CONNECT = 15.0  # seconds until a scheduler that does not answer is given up
+POLL_SECONDS = 0.05
+CONNECT_SECONDS = 15.0
+"""Until a scheduler that does not answer is given up."""
 
 
 class Workers(Protocol):
@@ -30,8 +31,8 @@ class Workers(Protocol):
     def submit(self, task: Task) -> None:
         """Begin a task, or put it in line."""
 
-    def poll(self, seconds: float) -> list[tuple[Task, dict[str, Any]]]:
-        """Tasks that ended within some seconds, each with what `run_task` returned; a dead worker is ``"failed"``."""
+    def poll(self, seconds: float) -> list[tuple[Task, Outcome]]:
+        """Return the tasks that ended within some seconds; a task whose worker died has failed."""
 
 
 @contextmanager
@@ -50,7 +51,11 @@ def open_workers(folder: Path, settings: GainSettings, control: Control, number:
         Workers on this computer.
     """
     if settings.scheduler == HERE:
-        yield _Here(folder, control)
+        here = _Here(folder, control)
+        try:
+            yield here
+        finally:
+            here.close()
     elif settings.scheduler:
         with _connect(settings.scheduler) as client:
             yield _Dask(folder, client)
@@ -60,20 +65,33 @@ def open_workers(folder: Path, settings: GainSettings, control: Control, number:
 
 
 class _Here:
-    """One after the other, in this process."""
+    """One after the other, in this process; each call of `poll` does a part of a task."""
 
     room = 1
 
     def __init__(self, folder: Path, control: Control) -> None:
-        self.folder, self.control = str(folder), control
+        self.folder, self.control = folder, control
         self.line: list[Task] = []
+        self.steps: Generator[Event, None, Outcome] | None = None
 
     def submit(self, task: Task) -> None:
         self.line.append(task)
 
-    def poll(self, seconds: float) -> list[tuple[Task, dict[str, Any]]]:
-        line, self.line = self.line, []
-        return [(task, run_task(self.folder, task, self.control)) for task in line]
+    def poll(self, seconds: float) -> list[tuple[Task, Outcome]]:
+        until = time.monotonic() + seconds
+        while self.line and time.monotonic() < until:
+            self.steps = self.steps or do_task(self.folder, self.line[0], self.control)
+            try:
+                next(self.steps)
+            except StopIteration as end:
+                self.steps = None
+                return [(self.line.pop(0), end.value)]
+        return []
+
+    def close(self) -> None:
+        """End the task in progress; it goes on from its last state the next time."""
+        if self.steps is not None:
+            self.steps.close()
 
 
 class _Dask:
@@ -90,43 +108,46 @@ class _Dask:
     def submit(self, task: Task) -> None:
         self.running[self.client.submit(run_task, self.folder, task, pure=False, retries=0)] = task
 
-    def poll(self, seconds: float) -> list[tuple[Task, dict[str, Any]]]:
+    def poll(self, seconds: float) -> list[tuple[Task, Outcome]]:
         until = time.monotonic() + seconds
         while True:
             ended = [future for future in self.running if future.done()]
             if ended or time.monotonic() > until:
                 return [(self.running.pop(future), _outcome(future)) for future in ended]
-            time.sleep(PAUSE)
+            time.sleep(POLL_SECONDS)
 
 
-def _outcome(future: Any) -> dict[str, Any]:
-    """What a task returned, or in words that its worker died."""
+def _outcome(future: Any) -> Outcome:
+    """What a task returned, or that its worker died."""
     from distributed import KilledWorker
 
     if future.status == "finished":
-        result: dict[str, Any] = future.result()
-        return result
+        outcome: Outcome = future.result()
+        return outcome
     error = future.exception() if future.status == "error" else None
     if error is None or isinstance(error, KilledWorker):
-        words = "The process that did it ended twice, most often for want of memory. Use fewer workers, or less memory."
+        message = (
+            "Its process ended twice, most often because memory was full. Use fewer workers, or settings that need "
+            "less memory."
+        )
     else:
-        words = f"{type(error).__name__}: {error}"
-    return {"state": "failed", "words": words, "report": repr(error)}
+        message = f"{type(error).__name__}: {error}"
+    return Outcome("failed", message, repr(error))
 
 
 @contextmanager
 def _local(number: int, threads: int) -> Iterator[Any]:
-    """Processes on this computer that answer to nobody else; one task each at a time."""
+    """Processes on this computer that answer to this one alone; one task each at a time."""
     import dask
     from distributed import Client, LocalCluster
 
     environment = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
-    quiet = {
+    options = {
         "distributed.scheduler.allowed-failures": 1,  # tried again once
         "distributed.comm.timeouts.connect": "60s",  # a busy computer starts processes slowly
         "distributed.nanny.pre-spawn-environ": environment,
     }
-    with dask.config.set(quiet), _silence():
+    with dask.config.set(options), _silence():
         cluster = LocalCluster(
             n_workers=number,
             threads_per_worker=1,
@@ -140,7 +161,7 @@ def _local(number: int, threads: int) -> Iterator[Any]:
         )
         client = Client(cluster)
         try:
-            client.register_worker_callbacks(_leave_interrupts_to_the_job)
+            client.register_worker_callbacks(_ignore_interrupts)
             yield client
         finally:
             with suppress(TimeoutError, OSError):
@@ -149,7 +170,7 @@ def _local(number: int, threads: int) -> Iterator[Any]:
                 cluster.close(timeout=20)
 
 
-def _leave_interrupts_to_the_job() -> None:
+def _ignore_interrupts() -> None:
     """Ctrl-C reaches all processes of a terminal; workers are asked to stop by the job, and save first."""
     with suppress(ValueError):  # not in the main thread
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -157,12 +178,12 @@ def _leave_interrupts_to_the_job() -> None:
 
 @contextmanager
 def _connect(address: str) -> Iterator[Any]:
-    """A scheduler that somebody else started."""
+    """Connect to a scheduler that is running."""
     from distributed import Client
 
     with _silence():
         try:
-            client = Client(address, timeout=CONNECT)
+            client = Client(address, timeout=CONNECT_SECONDS)
         except (OSError, ValueError, TimeoutError) as error:
             raise UserError(
                 f"The scheduler '{address}' does not answer: {error}.",
@@ -178,7 +199,7 @@ def _connect(address: str) -> Iterator[Any]:
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """Keep what dask has to say about itself off the screen."""
+    """Keep the log messages of dask off the screen."""
     loggers = [logging.getLogger(name) for name in ("distributed", "tornado", "asyncio")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

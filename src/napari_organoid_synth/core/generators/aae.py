@@ -93,16 +93,16 @@ def conv_autoencoder(channels: int, tile: int, config: AaeConfig) -> nn.ModuleDi
         normed = _group_norm(width) if down else []
         down += [nn.Conv2d(inside, width, 4, 2, 1, bias=not normed), *normed, nn.LeakyReLU(0.2)]
         inside = width
-    found = inside * SMALLEST**2
+    flattened = inside * SMALLEST**2
     up: list[nn.Module] = [
-        nn.Linear(config.code, found),
+        nn.Linear(config.code, flattened),
         nn.Unflatten(1, (inside, SMALLEST, SMALLEST)),
         nn.LeakyReLU(0.2),
     ]
     for width in (*reversed(widths[:-1]), widths[0] // 2):
         up += [*up_layer(inside, width, "resize", bias=False), *_group_norm(width), nn.LeakyReLU(0.2)]
         inside = width
-    encoder = Encoder(nn.Sequential(*down, nn.Flatten()), found, config.code, spread=False)
+    encoder = Encoder(nn.Sequential(*down, nn.Flatten()), flattened, config.code, spread=False)
     decoder = Decoder(nn.Sequential(*up, nn.Conv2d(inside, channels, 3, 1, 1)))
     return nn.ModuleDict({"encoder": encoder, "decoder": decoder})
 
@@ -241,15 +241,15 @@ class Aae(LatentGenerator):
             codes = self.encoder(real, rng)
             drawn = self.decoder(codes)
             verdicts = [critics["discriminator_latent"](codes).float()]
-            seen: list[Tensor] = []
+            hidden: list[Tensor] = []
             if "discriminator_image" in critics:
-                *seen, verdict = critics["discriminator_image"](drawn)
+                *hidden, verdict = critics["discriminator_image"](drawn)
                 verdicts.append(verdict)
         copied = reconstruction_loss(drawn, real, config.reconstruction_loss)
         adversarial = torch.stack([generator_loss(verdict, self.adversarial) for verdict in verdicts]).sum()
         losses = {"reconstruction": copied.detach(), "generator": adversarial.detach()}
         if config.features:
-            distance = self._feature_distance(real, drawn, seen)
+            distance = self._feature_distance(real, drawn, hidden)
             adversarial = adversarial + config.perceptual_weight * distance
             losses["perceptual"] = distance.detach()
         loss = (1 - config.adv_weight) * copied + config.adv_weight * adversarial
@@ -277,24 +277,26 @@ class Aae(LatentGenerator):
             return loss
         return loss + self.config.penalty_weight * gradient_penalty(lambda x: _verdict(critic, x), real, fake, rng)
 
-    def _feature_distance(self, real: Tensor, drawn: Tensor, seen: list[Tensor]) -> Tensor:
+    def _feature_distance(self, real: Tensor, drawn: Tensor, hidden: list[Tensor]) -> Tensor:
         """Compute E(φ(x) - φ(x̂))², the mean over layers; φ itself gets no gradient.
 
-        ``seen`` are the hidden layers of the image critic, if there is one, for ``drawn``.
+        ``hidden`` are the hidden layers of the image critic, if there is one, for ``drawn``.
         """
         with self.autocast():
             if self.config.features == "vgg19":
                 images = slice(0, self.spec.image_channels or None)  # masks have no texture, unless there is no image
                 network = self._vgg19[0]
-                wanted, found = [network(real[:, images])], [network(drawn[:, images])]
+                targets, features = [network(real[:, images])], [network(drawn[:, images])]
             elif self.config.features == "disc":
                 with torch.no_grad():
-                    wanted = self._networks["discriminator_image"](real)[:-1]
-                found = seen
+                    targets = self._networks["discriminator_image"](real)[:-1]
+                features = hidden
             else:
                 weights = {key: value.detach() for key, value in self.encoder.features.named_parameters()}
-                wanted, found = ([functional_call(self.encoder.features, weights, (x,))] for x in (real, drawn))
-        return torch.stack([(a.float() - b.float()).square().mean() for a, b in zip(wanted, found, strict=True)]).mean()
+                targets, features = ([functional_call(self.encoder.features, weights, (x,))] for x in (real, drawn))
+        return torch.stack(
+            [(a.float() - b.float()).square().mean() for a, b in zip(targets, features, strict=True)]
+        ).mean()
 
     @torch.no_grad()
     def draw(self, latents: Tensor, image_class: Tensor | None = None, variety: float = 1.0) -> Tensor:

@@ -149,14 +149,14 @@ def copy_pixels(x: Tensor, mirrored: Tensor, turns: Tensor, move: Tensor, vector
     rows, columns = (last + cosine * v + sine * u) // 2, (last + mirror * (cosine * u - sine * v)) // 2
     first = side * side * torch.arange(n, device=x.device)[:, None, None]
     flat = x.permute(0, 2, 3, 1).reshape(-1, channels)
-    found = flat.index_select(0, (first + side * rows + columns).flatten())
-    found = found.view(n, side, side, channels).permute(0, 3, 1, 2)
+    copied = flat.index_select(0, (first + side * rows + columns).flatten())
+    copied = copied.view(n, side, side, channels).permute(0, 3, 1, 2)
     if vectors is None:
-        return found
-    y, x = found[:, vectors], mirror * found[:, vectors + 1]
+        return copied
+    y, x = copied[:, vectors], mirror * copied[:, vectors + 1]
     signs = 1 - 2 * outside.long()  # the arrow across a mirroring border is reversed
     return _replace(
-        found, vectors, (cosine * y - sine * x) * signs[:, 0, :, None], (sine * y + cosine * x) * signs[:, 1, None, :]
+        copied, vectors, (cosine * y - sine * x) * signs[:, 0, :, None], (sine * y + cosine * x) * signs[:, 1, None, :]
     )
 
 
@@ -212,15 +212,15 @@ def warp(x: Tensor, inverse: Tensor, vectors: int | None = None) -> Tensor:
     """
     side = 2 * x.shape[-1]
     grid = functional.affine_grid(inverse, [len(x), 1, side, side], align_corners=False)
-    found: Tensor = _Sample.apply(x, grid)  # type: ignore[no-untyped-call]
+    sampled: Tensor = _Sample.apply(x, grid)  # type: ignore[no-untyped-call]
     if vectors is not None:
         # mirrored an odd number of times: the arrow across that border is reversed
         signs = 1 - 2 * torch.remainder(torch.floor((grid + 1) / 2), 2)
-        right, down = found[:, vectors + 1] * signs[..., 0], found[:, vectors] * signs[..., 1]
+        right, down = sampled[:, vectors + 1] * signs[..., 0], sampled[:, vectors] * signs[..., 1]
         a, b, _, c, d, _ = (number[:, None, None] for number in inverse.flatten(1).unbind(1))
         size = torch.rsqrt(a * d - b * c)  # the matrix is the inverse: its transpose turns forwards
-        found = _replace(found, vectors, (b * right + d * down) * size, (a * right + c * down) * size)
-    return functional.avg_pool2d(found, 2).contiguous(memory_format=torch.channels_last)
+        sampled = _replace(sampled, vectors, (b * right + d * down) * size, (a * right + c * down) * size)
+    return functional.avg_pool2d(sampled, 2).contiguous(memory_format=torch.channels_last)
 
 
 class _Sample(Function):
@@ -248,8 +248,8 @@ class _Spread(Function):
     def forward(ctx: Any, values: Tensor, grid: Tensor, shape: torch.Size) -> Tensor:
         ctx.save_for_backward(grid)
         like = values.new_zeros(()).expand(shape)  # only its shape matters
-        found: Tensor = torch.ops.aten.grid_sampler_2d_backward(values, like, grid, 0, 2, False, [True, False])[0]
-        return found
+        spread: Tensor = torch.ops.aten.grid_sampler_2d_backward(values, like, grid, 0, 2, False, [True, False])[0]
+        return spread
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:

@@ -214,9 +214,9 @@ class Generator(ABC):
         loaded = kept = 0
         for name, network in self.transferable().items():
             for key, target in network.state_dict().items():
-                found = tensors.get(f"network/{name}/{key}")
-                if found is not None and found.shape == target.shape:
-                    target.copy_(found)
+                tensor = tensors.get(f"network/{name}/{key}")
+                if tensor is not None and tensor.shape == target.shape:
+                    target.copy_(tensor)
                     loaded += 1
                 else:
                     kept += 1
@@ -295,11 +295,11 @@ def _states(optimizer: Optimizer) -> Iterable[dict[str, Tensor]]:
 
 
 def _tensor(tensors: dict[str, Tensor], key: str, like: Tensor) -> Tensor:
-    found = tensors.get(key)
-    if found is None or found.shape != like.shape:
+    tensor = tensors.get(key)
+    if tensor is None or tensor.shape != like.shape:
         raise UserError(
-            f"The checkpoint's '{key}' is {'missing' if found is None else tuple(found.shape)}.",
+            f"The checkpoint's '{key}' is {'missing' if tensor is None else tuple(tensor.shape)}.",
             f"Expected {tuple(like.shape)}.",
             "It was trained with other settings or another version; choose the run it belongs to.",
         )
-    return found
+    return tensor

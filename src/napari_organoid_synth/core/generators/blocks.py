@@ -80,7 +80,7 @@ def init_weights(network: nn.Module) -> None:
 
 
 @torch.no_grad()
-def update_average(average: nn.Module, network: nn.Module, batch: int, seen: float, half_life: float) -> None:
+def update_average(average: nn.Module, network: nn.Module, batch: int, images_seen: float, half_life: float) -> None:
     """Move an averaged network towards the trained one: average ← β · average + (1 - β) · network.
 
     Parameters
@@ -89,12 +89,12 @@ def update_average(average: nn.Module, network: nn.Module, batch: int, seen: flo
         Of the same class; buffers (batch statistics) are copied.
     batch : int
         Images of this step.
-    seen : float
+    images_seen : float
         Images of all steps so far, this one included; the half-life is at most 5 % of them.
     half_life : float
         Images after which an old weight counts half: β = 0.5^(batch / half_life); 0 copies the network.
     """
-    beta = 0.5 ** (batch / min(half_life, 0.05 * seen)) if half_life else 0.0
+    beta = 0.5 ** (batch / min(half_life, 0.05 * images_seen)) if half_life else 0.0
     torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - beta)
     for target, value in zip(average.buffers(), network.buffers(), strict=True):
         target.copy_(value)

@@ -191,12 +191,12 @@ class CycleGan(Generator):
         set_trainable(self.judge_images, False)
         set_trainable(self.judge_masks, False)
         with self.autocast():
-            painted, found = self.painter(self._noisy(mask, rng)), self.finder(image)
+            painted, predicted = self.painter(self._noisy(mask, rng)), self.finder(image)
             cycle = functional.l1_loss(self.finder(painted), mask)
-            cycle = cycle + functional.l1_loss(self.painter(self._noisy(found, rng)), image)
+            cycle = cycle + functional.l1_loss(self.painter(self._noisy(predicted, rng)), image)
             # least squares as in the paper, without the factor ½ of Mao 2017
             fooled = (self.judge_images(painted)[-1] - 1).square().mean()
-            fooled = fooled + (self.judge_masks(found)[-1] - 1).square().mean()
+            fooled = fooled + (self.judge_masks(predicted)[-1] - 1).square().mean()
             loss = fooled + self.config.cycle_weight * cycle
             losses = {"generator": fooled.detach(), "cycle": cycle.detach()}
             if self.identity:
@@ -208,7 +208,7 @@ class CycleGan(Generator):
         losses["discriminator"] = torch.zeros_like(bad)
         for name, judge, pool, real, drawn in (
             ("discriminator_images", self.judge_images, self.memory.images, image, painted),
-            ("discriminator_masks", self.judge_masks, self.memory.masks, mask, found),
+            ("discriminator_masks", self.judge_masks, self.memory.masks, mask, predicted),
         ):
             set_trainable(judge, True)
             with self.autocast():
@@ -251,8 +251,8 @@ class CycleGan(Generator):
         Tensor (N, M, Y, X) float32 in [-1, 1]
             Fields as `Codec.encode_condition` makes them of labels: what a painter sees, not yet labels.
         """
-        found: Tensor = self.finder(images.to(self.device, memory_format=torch.channels_last))
-        return found
+        masks: Tensor = self.finder(images.to(self.device, memory_format=torch.channels_last))
+        return masks
 
     def _noisy(self, mask: Tensor, rng: torch.Generator, variety: float = 1.0) -> Tensor:
         """Add noise to a mask, which also prevents hiding an image in it (Chu 2017, Bashkirova 2019)."""

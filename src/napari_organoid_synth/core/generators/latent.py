@@ -75,6 +75,6 @@ def interpolate(first: Tensor, last: Tensor, steps: int) -> Tensor:
     angle = torch.arccos(cosine)
     if torch.sin(angle) < 1e-4:
         return first + share * (last - first)
-    ways = torch.sin((1 - share) * angle) * first / long + torch.sin(share * angle) * last / longer
-    found: Tensor = ways / torch.sin(angle) * (long + share * (longer - long))
-    return found
+    directions = torch.sin((1 - share) * angle) * first / long + torch.sin(share * angle) * last / longer
+    vectors: Tensor = directions / torch.sin(angle) * (long + share * (longer - long))
+    return vectors

@@ -77,8 +77,8 @@ class ConvDiscriminator(nn.Module):
         if self.maps is not None:
             plane = self.maps(_or_first(image_class, x)).view(-1, 1, self.tile, self.tile)
             x = torch.cat([x, plane], 1)
-        found: Tensor = self.layers[:-1](x)
-        return found
+        features: Tensor = self.layers[:-1](x)
+        return features
 
     def forward(self, x: Tensor, image_class: Tensor | None = None) -> Tensor:
         """Compute logits (N,) of (N, C, tile, tile)."""

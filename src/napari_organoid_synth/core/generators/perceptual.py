@@ -58,8 +58,8 @@ class Vgg19(nn.Module):
         """
         if images.shape[1] != 3:
             images = images.flatten(0, 1)[:, None].expand(-1, 3, -1, -1)
-        found: Tensor = self.layers(((images + 1) / 2 - self.mean) / self.std)
-        return found
+        features: Tensor = self.layers(((images + 1) / 2 - self.mean) / self.std)
+        return features
 
 
 def load_vgg19(file: str, todo: str = TODO) -> tuple[Vgg19, dict[str, str]]:
@@ -86,13 +86,13 @@ def load_vgg19(file: str, todo: str = TODO) -> tuple[Vgg19, dict[str, str]]:
     path = Path(file) if file else _torchvision_file()
     network = Vgg19()
     tensors = read_weights(path, EXPECTED, todo)
-    wanted = {f"features.{key}": value for key, value in network.layers.state_dict().items()}
-    for key, like in {**wanted, NEXT: wanted["features.14.weight"]}.items():
-        found = tensors.get(key)
-        if not isinstance(found, Tensor) or found.shape != like.shape:
-            what = f"of shape {tuple(found.shape)}" if isinstance(found, Tensor) else "missing"
+    expected = {f"features.{key}": value for key, value in network.layers.state_dict().items()}
+    for key, like in {**expected, NEXT: expected["features.14.weight"]}.items():
+        tensor = tensors.get(key)
+        if not isinstance(tensor, Tensor) or tensor.shape != like.shape:
+            what = f"of shape {tuple(tensor.shape)}" if isinstance(tensor, Tensor) else "missing"
             raise UserError(f"{path.name} is not VGG19: its '{key}' is {what}.", EXPECTED, todo)
-    network.layers.load_state_dict({key.removeprefix("features."): tensors[key].float() for key in wanted})
+    network.layers.load_state_dict({key.removeprefix("features."): tensors[key].float() for key in expected})
     return network, {
         "perceptual": "vgg19 conv3_3",
         "perceptual_file": path.name,

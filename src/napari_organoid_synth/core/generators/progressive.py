@@ -99,11 +99,11 @@ class Schedule:
 
     def step_kinds(self) -> list[tuple[float, float]]:
         """Return for each size its share of the steps, and a progress at which it is being faded in."""
-        found = []
+        kinds = []
         for size in sorted({phase.size for phase in self.phases}):
             own = [phase for phase in self.phases if phase.size == size]
-            found.append((own[-1].end - own[0].start, (own[0].start + own[0].end) / 2))
-        return found
+            kinds.append((own[-1].end - own[0].start, (own[0].start + own[0].end) / 2))
+        return kinds
 
 
 class Halve(nn.Module):
@@ -174,11 +174,11 @@ class Discriminator(nn.Module):
         self.blocks = nn.ModuleDict()
         for size in reversed(sizes_of(4, tile)):
             width = channels_at(size, config.channels, config.max_channels)
-            seen = inside if size >= config.first_size else None
+            channels_in = inside if size >= config.first_size else None
             self.blocks[str(size)] = (
-                DownBlock(seen, width, channels_at(size // 2, config.channels, config.max_channels), blur)
+                DownBlock(channels_in, width, channels_at(size // 2, config.channels, config.max_channels), blur)
                 if size > 4
-                else Verdict(seen, width, classes)
+                else Verdict(channels_in, width, classes)
             )
 
     def forward(self, x: Tensor, image_class: Tensor, size: int, alpha: float = 1.0) -> Tensor:
@@ -209,13 +209,13 @@ def shrink(real: Tensor, size: int, alpha: float) -> Tensor:
 
 def r1_and_logits(critic: Callable[[Tensor], Tensor], real: Tensor) -> tuple[Tensor, Tensor]:
     """Compute R1 and the logits (N,) in one pass over the real pictures."""
-    seen: list[Tensor] = []
+    logits: list[Tensor] = []
 
-    def remembering(x: Tensor) -> Tensor:
-        seen.append(critic(x))
-        return seen[-1]
+    def recording(x: Tensor) -> Tensor:
+        logits.append(critic(x))
+        return logits[-1]
 
-    return r1_penalty(remembering, real), seen[0]
+    return r1_penalty(recording, real), logits[0]
 
 
 class ProgressiveGenerator(LatentGenerator):

@@ -110,8 +110,8 @@ def project(
                     one.sub_(one.mean()).mul_(torch.rsqrt(one.square().mean()))
     with torch.no_grad():
         picture = synthesis(styles[None].expand(-1, synthesis.count, -1), maps)[0]
-    found = styles.detach() if options.each_layer else styles.detach()[0]
-    return Projection(found, tuple(one.detach() for one in maps), picture, torch.stack(distances))
+    result = styles.detach() if options.each_layer else styles.detach()[0]
+    return Projection(result, tuple(one.detach() for one in maps), picture, torch.stack(distances))
 
 
 @torch.no_grad()

@@ -161,8 +161,8 @@ class MappingNetwork(nn.Module):
         numbers = torch.arange(len(self.mean), device=w.device)
         belongs = (self._class_of(image_class)[None] == numbers[:, None])[:, :, None].float()
         counts = belongs.sum(1)
-        found = (belongs * w).sum(1) / counts.clamp_min(1)
-        self.mean.lerp_(found, (1 - decay) * (counts > 0).float().expand_as(found))
+        means = (belongs * w).sum(1) / counts.clamp_min(1)
+        self.mean.lerp_(means, (1 - decay) * (counts > 0).float().expand_as(means))
 
     def truncate(self, w: Tensor, image_class: Tensor, variety: float) -> Tensor:
         """Pull w (N, width) towards the mean of its class: mean + ψ (w - mean), ψ being the ``variety``."""

@@ -92,8 +92,8 @@ class StyleganNetwork(nn.Module):
         inside = None
         for size in sizes_of(4, tile):
             width = channels_at(size, config.channels, config.max_channels)
-            seen = outside if size >= config.first_size else None
-            self.blocks[str(size)] = StyledBlock(inside, width, size, config.width, seen)
+            channels = outside if size >= config.first_size else None
+            self.blocks[str(size)] = StyledBlock(inside, width, size, config.width, channels)
             inside = width
 
     def forward(self, w: Tensor, size: int, alpha: float = 1.0, rng: torch.Generator | None = None) -> Tensor:

@@ -142,18 +142,18 @@ class StyleGan2Ada(LatentGenerator):
         styles = self._new_styles(image_class, rng, track=True)
         with self.autocast():
             fake = self.generator.synthesis(styles, self.generator.synthesis.new_noise(n, rng))
-        seen = self.augment(torch.cat([fake.detach(), real]), rng)
+        shown = self.augment(torch.cat([fake.detach(), real]), rng)
         with self.autocast():
-            logits = self.discriminator(seen, image_class.repeat(2), parts=2)
+            logits = self.discriminator(shown, image_class.repeat(2), parts=2)
         loss_d = discriminator_loss(logits[n:], logits[:n])
         bad = [descend(loss_d, self.discriminator, self._optimizers["discriminator"])]
         if self.steps_taken % R1_EVERY == 0:
             bad.append(self._regularize_discriminator(real, image_class, rng))
 
         set_trainable(self.discriminator, False)
-        seen = self.augment(fake, rng)
+        shown = self.augment(fake, rng)
         with self.autocast():
-            loss_g = generator_loss(self.discriminator(seen, image_class))
+            loss_g = generator_loss(self.discriminator(shown, image_class))
         bad.append(descend(loss_g, self.generator, self._optimizers["generator"]))
         if self.config.path_length and self.steps_taken % PATH_EVERY == 0:
             bad.append(self._regularize_generator(image_class[: max(n // 2, 1)], rng))
@@ -221,8 +221,8 @@ class StyleGan2Ada(LatentGenerator):
             gamma = max(0.0002 * self.spec.tile**2 / len(real), MIN_MASK_GAMMA if self.spec.mask_channels else 0)
         x = real if self.config.r1_at == "image" else self.augment(real, rng)
         x = x.detach().requires_grad_().view_as(x)  # a view: torch's flop counter cannot take a leaf
-        seen = self.augment(x, rng) if self.config.r1_at == "image" else x
-        penalty = gamma * r1_penalty(self.discriminator(seen, image_class), x)
+        shown = self.augment(x, rng) if self.config.r1_at == "image" else x
+        penalty = gamma * r1_penalty(self.discriminator(shown, image_class), x)
         self.penalties.r1.copy_(penalty.detach())
         return descend(R1_EVERY * penalty, self.discriminator, self._optimizers["discriminator"])
 

@@ -59,8 +59,8 @@ class Blur(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, channels, Y, X), smaller by 3 - 2 padding, then halved."""
         kernel = self.kernel.to(x.dtype)
-        found: Tensor = _Filter.apply(x, kernel, self.padding, self.stride)  # type: ignore[no-untyped-call]
-        return found
+        filtered: Tensor = _Filter.apply(x, kernel, self.padding, self.stride)  # type: ignore[no-untyped-call]
+        return filtered
 
 
 class _Filter(Function):
@@ -164,8 +164,8 @@ class ToPicture(nn.Module):
         with torch.autocast(w.device.type, enabled=False):
             weight = self.style(w)[:, :, None] * self.weight.T / math.sqrt(x.shape[1])  # per sample, and still small
         # pixels by channels, as channels_last is in memory
-        found = torch.bmm(x.permute(0, 2, 3, 1).flatten(1, 2), weight.to(x.dtype)).float() + self.bias
-        return found.reshape(len(x), *x.shape[2:], -1).permute(0, 3, 1, 2)
+        channels = torch.bmm(x.permute(0, 2, 3, 1).flatten(1, 2), weight.to(x.dtype)).float() + self.bias
+        return channels.reshape(len(x), *x.shape[2:], -1).permute(0, 3, 1, 2)
 
 
 class Synthesis(nn.Module):
@@ -287,7 +287,7 @@ class Discriminator(nn.Module):
         x = functional.leaky_relu_(self.conv(x), SLOPE)
         x = functional.leaky_relu_(self.dense(x.flatten(1)), SLOPE)
         with torch.autocast(x.device.type, enabled=False):
-            found: Tensor = self.score(x.float())
+            scores: Tensor = self.score(x.float())
             if self.classes is None:
-                return found[:, 0]
-            return (found * pixel_norm(self.classes(image_class))).sum(1) / math.sqrt(found.shape[1])
+                return scores[:, 0]
+            return (scores * pixel_norm(self.classes(image_class))).sum(1) / math.sqrt(scores.shape[1])

@@ -1,10 +1,10 @@
-"""Map the real tiles and the generated pairs of a project: near each other means alike in features."""
+"""Map the real tiles and the synthetic pairs of a project: near each other means alike in features."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator
-from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +15,11 @@ from napari_organoid_synth.core.job import Control, Event, Finished, Progress, S
 from napari_organoid_synth.core.map.embedding import Embedding, check_method, embed
 from napari_organoid_synth.core.map.gaps import empty_regions
 from napari_organoid_synth.core.map.settings import MapSettings
-from napari_organoid_synth.core.map.storage import REAL, write_map
+from napari_organoid_synth.core.map.storage import MappedSample, MapRecord, SampleMap, write_map
 from napari_organoid_synth.core.metrics.tile_space import TileSpace, check_weights
 from napari_organoid_synth.core.pairs.tile_reading import tile_side
 from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.samples.store import SampleRow, SampleStore
 
 REPORT_SECONDS = 0.5
@@ -30,14 +31,14 @@ READING, MAPPING = 500, 450  # of these parts
 
 
 def starts_for(points: int, wanted: int) -> int:
-    """How often t-SNE starts, so that all starts together take about as long as ten of 2000 points."""
+    """Return how often t-SNE starts, so that all starts together take about as long as ten of 2000 points."""
     return wanted if points <= ALL_STARTS else max(1, round(wanted * ALL_STARTS / points))
 
 
 def map(project: Project, settings: MapSettings, control: Control) -> Iterator[Event]:
     """Map tiles and pairs and look for real tiles that no pair comes near; ``map.npz`` gets every better map at once.
 
-    The database is only read. Features of samples are kept, so that another map of them is soon made.
+    The database is only read. Features of samples are kept, so that another map of them is made quickly.
 
     Yields
     ------
@@ -58,79 +59,104 @@ def map(project: Project, settings: MapSettings, control: Control) -> Iterator[E
     with SampleStore(project.samples_path) as store:
         rows = store.rows()
         if not rows:
-            raise UserError("There are no generated pairs to map.", todo="Generate some first.")
+            raise UserError("There are no synthetic pairs to map.", todo="Generate some first.")
         number = min(len(rows), settings.samples)
         rows = [rows[index * len(rows) // number] for index in range(number)]
         yield Started(0, {"total": PARTS, "samples": number})
         space = TileSpace(project, tile_side(row.size for row in rows), settings)
-        reported = time.monotonic()
-        for share in space.learn():
-            yield from control.wait_while_paused(0)
-            if control.canceled:
-                yield Finished(0, "canceled")
-                return
-            if time.monotonic() - reported > REPORT_SECONDS:
-                reported = time.monotonic()
-                yield Progress(0, PARTS, note=f"learn features, {share:.0%}")
-        fakes = yield from _features(store, space, rows, control)
-    if fakes is None:
+        features = None
+        if (yield from _learn(space, control)):
+            features = yield from _features(store, space, rows, control)
+    if features is None:
         yield Finished(0, "canceled")
         return
-    rows = [row for row in rows if row.id in fakes]
-    vectors = np.stack([*space.upright, *(fakes[row.id] for row in rows)])
-    regions = empty_regions(space.upright, vectors[len(space.places) :])
-    ids = [*(place.name for place in space.places), *(row.id for row in rows)]
-    kinds = [*[REAL] * len(space.places), *(row.run for row in rows)]
-    starts = starts_for(len(ids), settings.restarts) if settings.method == "tsne" else 1
+    mapped = [row for row in rows if row.id in features]
+    vectors = np.stack([*space.upright, *(features[row.id] for row in mapped)])
+    record = MapRecord(
+        tiles=tuple(space.places),
+        samples=tuple(MappedSample(id=row.id, run=row.run) for row in mapped),
+        method=settings.method,
+        extractor=space.extractor.identity,
+        regions=empty_regions(space.upright, vectors[len(space.places) :]),
+        side=space.side,
+    )
+    starts = starts_for(len(vectors), settings.restarts) if settings.method == "tsne" else 1
+    best = yield from _best_map(project, vectors, record, settings, starts, control)
+    yield Progress(PARTS, PARTS)
+    result = _summary(best, starts) | {"seconds": round(time.monotonic() - began, 1)}
+    yield Finished(PARTS, "canceled" if control.canceled else "completed", result)
+
+
+def _summary(record: MapRecord, starts: int) -> dict[str, Any]:
+    """Return the numbers of a map as plain values."""
+    regions = [len(region) for region in record.regions]
+    return {
+        "points": len(record.tiles) + len(record.samples),
+        "real": len(record.tiles),
+        "method": record.method,
+        "kl": record.kl,
+        "perplexity": record.perplexity,
+        "starts": starts,
+        "extractor": record.extractor,
+        "uncovered": sum(regions),
+        "regions": regions,
+    }
+
+
+def _learn(space: TileSpace, control: Control) -> Generator[Event, None, bool]:
+    """Learn the features of the real tiles; False when it was stopped."""
+    reported = time.monotonic()
+    for share in space.learn():
+        yield from control.wait_while_paused(0)
+        if control.canceled:
+            return False
+        if time.monotonic() - reported > REPORT_SECONDS:
+            reported = time.monotonic()
+            yield Progress(0, PARTS, note=f"learn features, {share:.0%}")
+    return True
+
+
+def _best_map(
+    project: Project,
+    vectors: NDArray[np.float32],
+    record: MapRecord,
+    settings: MapSettings,
+    starts: int,
+    control: Control,
+) -> Generator[Event, None, MapRecord]:
+    """Write every better map; return the record of the best one."""
     if settings.method == "tsne" and starts < settings.restarts:
-        text = f"{len(ids):,} points: t-SNE starts {starts} instead of {settings.restarts} times, to end in minutes."
-        yield Warned(READING, text)
-    note = "map 1" + f" of {starts}" * (starts > 1)
-    yield Progress(READING, PARTS, note=note)
-    maps = embed(
+        text = f"{len(vectors):,} points: t-SNE starts {plural(starts, 'time')} instead of {settings.restarts}."
+        yield Warned(READING, f"{text} More starts would take too long.")
+    yield Progress(READING, PARTS, note="map 1" + f" of {starts}" * (starts > 1))
+    embeddings = embed(
         vectors,
-        ids,
-        kinds,
-        space.extractor.identity,
         method=settings.method,
         perplexity=settings.perplexity or None,
         seed=settings.seed,
         restarts=starts,
     )
     best: Embedding | None = None
-    mapping = time.monotonic()
-    for made, found in enumerate(maps, 1):
+    began = time.monotonic()
+    for made, embedding in enumerate(embeddings, 1):
         step = READING + MAPPING * made // starts
-        if found is not best:
-            best = found
-            write_map(project, replace(found, regions=regions, side=space.side))
+        if embedding is not best:
+            best = embedding
+            record = record.model_copy(update={"kl": best.kl, "perplexity": best.perplexity})
+            write_map(project, SampleMap(best.coordinates, record))
             yield Saved(step, str(project.map_path))
-        left = (time.monotonic() - mapping) / made * (starts - made)
+        left = (time.monotonic() - began) / made * (starts - made)
         yield Progress(step, PARTS, note=f"map {min(made + 1, starts)} of {starts}", seconds_left=left)
         yield from control.wait_while_paused(step)
         if control.canceled:
             break
-    assert best is not None
-    result = {
-        "points": len(ids),
-        "real": len(space.places),
-        "method": best.method,
-        "kl": best.kl,
-        "perplexity": best.perplexity,
-        "starts": starts,
-        "extractor": best.extractor,
-        "uncovered": sum(len(region) for region in regions),
-        "regions": [len(region) for region in regions],
-        "seconds": round(time.monotonic() - began, 1),
-    }
-    yield Progress(PARTS, PARTS)
-    yield Finished(PARTS, "canceled" if control.canceled else "completed", result)
+    return record
 
 
 def _features(
     store: SampleStore, space: TileSpace, rows: list[SampleRow], control: Control
 ) -> Generator[Event, None, dict[str, NDArray[np.float32]] | None]:
-    """Features of samples by id, kept for another time; None when it was stopped."""
+    """Return the features of samples by id, kept for the next map; None when it was stopped."""
     known = space.known()
     missing = [row for row in rows if row.id not in known]
     fresh: dict[str, NDArray[np.float32]] = {}
@@ -144,7 +170,8 @@ def _features(
                 yield Warned(0, str(error))
                 continue
             if len(picture) != len(space.limits):
-                yield Warned(0, f"'{row.name}' has {len(picture)} channels, the real images {len(space.limits)}.")
+                found = f"'{row.name}' has {plural(len(picture), 'channel')}, the real images {len(space.limits)}."
+                yield Warned(0, f"{found} It is not on the map.")
                 continue
             pictures[row.id] = picture
         if pictures:

@@ -1,8 +1,8 @@
-"""A map of real and generated tiles: near on the map means alike in features."""
+"""Features of many dimensions as points in a plane: near each other means alike."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, Literal
@@ -15,52 +15,36 @@ from napari_organoid_synth.core.errors import UserError
 COMPONENTS = 50
 RESTARTS = 10
 ITERATIONS = 1000
-LEAST = 5
+MIN_TILES = 5
 Method = Literal["tsne", "pca", "umap"]
 
 
 @dataclass(frozen=True, eq=False)
 class Embedding:
-    """A map.
+    """Points in a plane.
 
     Parameters
     ----------
     coordinates : NDArray (N, 2) float64
-    ids : tuple of str
-    kinds : tuple of str
-        ``"real"``, or the run that made it.
-    method : {"tsne", "pca", "umap"}
-    extractor : str
-        Name and weight hash of the features.
     kl : float, optional
-        How badly t-SNE's map keeps the neighbourhoods (Kullback–Leibler divergence, 0 is perfect). It is no distance
-        between real and generated tiles; that is C2ST or KID.
+        How badly t-SNE keeps the neighbourhoods (Kullback–Leibler divergence, 0 is perfect). It is not a distance
+        between real and synthetic tiles; that is C2ST or KID.
     perplexity : float, optional
         Of t-SNE: about how many neighbours count.
-    regions : tuple of tuple of int
-        Groups of real tiles that no generated pair comes near, as rows.
-    side : int, optional
-        Of the real tiles, px.
     """
 
     coordinates: NDArray[np.float64]
-    ids: tuple[str, ...]
-    kinds: tuple[str, ...]
-    method: Method
-    extractor: str
     kl: float | None = None
     perplexity: float | None = None
-    regions: tuple[tuple[int, ...], ...] = ()
-    side: int | None = None
 
 
 def default_perplexity(number: int) -> float:
-    """min(30, (n - 1) / 3): it must stay below the number of points, and at a third of it maps still mean something."""
+    """Return min(30, (n - 1) / 3): it must stay below the number of points, and a third of it still works."""
     return min(30.0, (number - 1) / 3)
 
 
 def check_method(method: Method) -> None:
-    """Say at once what would fail later.
+    """Check at once what would fail later.
 
     Raises
     ------
@@ -73,28 +57,21 @@ def check_method(method: Method) -> None:
 
 def embed(
     features: NDArray[np.floating[Any]],
-    ids: Sequence[str],
-    kinds: Sequence[str],
-    extractor: str = "",
     *,
     method: Method = "tsne",
     perplexity: float | None = None,
     seed: int = 0,
     restarts: int = RESTARTS,
 ) -> Iterator[Embedding]:
-    """Maps of tiles, none worse than the one before; the last is the result.
+    """Yield embeddings, none worse than the one before; the last is the result.
 
-    t-SNE runs on the first 50 principal components, ten times from different starts, and the map of least divergence
-    wins: after each start the best so far is yielded. PCA and UMAP give one map.
+    All run on the first 50 principal components. t-SNE starts several times and the map of least divergence wins: after
+    each start the best so far is yielded. PCA and UMAP give one map.
 
     Parameters
     ----------
     features : NDArray (N, D)
-        Of real and generated tiles, from one extractor; N at least 5.
-    ids, kinds : sequence of str
-        One per tile.
-    extractor : str
-        Name and weight hash, for the record.
+        Of tiles, from one extractor; N at least 5.
     method : {"tsne", "pca", "umap"}
         UMAP needs the package umap-learn.
     perplexity : float, optional
@@ -110,8 +87,8 @@ def embed(
         If there are too few tiles, the perplexity does not fit, or UMAP is not installed.
     """
     number = len(features)
-    if number < LEAST:
-        raise UserError(f"There are {number} tiles to map.", f"Expected at least {LEAST}.", "Make more pairs.")
+    if number < MIN_TILES:
+        raise UserError(f"There are {number} tiles to map.", f"Expected at least {MIN_TILES}.", "Make more pairs.")
     wanted = default_perplexity(number) if perplexity is None else perplexity
     if method == "tsne" and not 1 <= wanted < number:
         raise UserError(f"Perplexity is {wanted:g}.", f"Expected 1 to less than the number of tiles, {number}.")
@@ -120,22 +97,26 @@ def embed(
 
     width = 2 if method == "pca" else min(COMPONENTS, number, features.shape[1])
     reduced = PCA(width, random_state=seed).fit_transform(np.asarray(features, np.float64))
-    names = tuple(ids), tuple(kinds), method, extractor
     if method == "pca":
-        yield Embedding(reduced, *names)
+        yield Embedding(reduced)
     elif method == "umap":
         from umap import UMAP
 
-        yield Embedding(np.asarray(UMAP(random_state=seed, n_jobs=1).fit_transform(reduced), np.float64), *names)
+        yield Embedding(np.asarray(UMAP(random_state=seed, n_jobs=1).fit_transform(reduced), np.float64))
     else:
-        from sklearn.manifold import TSNE
+        yield from _tsne(reduced, wanted, seed, restarts)
 
-        best: Embedding | None = None
-        for start in range(restarts):
-            model = TSNE(
-                perplexity=wanted, max_iter=ITERATIONS, init="random" if start else "pca", random_state=seed + start
-            )
-            found = np.asarray(model.fit_transform(reduced), np.float64)
-            if best is None or best.kl is None or model.kl_divergence_ < best.kl:
-                best = Embedding(found, *names, float(model.kl_divergence_), wanted)
-            yield best
+
+def _tsne(reduced: NDArray[np.float64], perplexity: float, seed: int, restarts: int) -> Iterator[Embedding]:
+    """Yield the best map so far after each start; the first starts from the principal components."""
+    from sklearn.manifold import TSNE
+
+    best: Embedding | None = None
+    for start in range(restarts):
+        model = TSNE(
+            perplexity=perplexity, max_iter=ITERATIONS, init="random" if start else "pca", random_state=seed + start
+        )
+        found = np.asarray(model.fit_transform(reduced), np.float64)
+        if best is None or best.kl is None or model.kl_divergence_ < best.kl:
+            best = Embedding(found, float(model.kl_divergence_), perplexity)
+        yield best

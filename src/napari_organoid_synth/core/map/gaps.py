@@ -1,4 +1,4 @@
-"""Where generated pairs are missing: real tiles without a generated one nearby, in groups; and what would fill them."""
+"""Where synthetic pairs are missing: real tiles without a synthetic one nearby, in groups; and what would fill them."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 
 from napari_organoid_synth.core.distances import Features, euclidean, radii
 
-MOST_REGIONS = 6
-LEAST_TILES = 3
-"""Fewer uncovered tiles that lie together are single odd tiles, not a region."""
+MAX_REGIONS = 6
+MIN_TILES = 3
+"""Of a region: fewer uncovered tiles that are alike are outliers."""
 
 
 def uncovered(real: Features, fake: Features) -> NDArray[np.intp]:
-    """Rows of the real tiles that no generated one covers, ascending.
+    """Return the rows of the real tiles that no synthetic tile covers, ascending.
 
-    A real tile is covered when a generated one lies no farther than its fifth nearest real neighbour (coverage,
+    A real tile is covered when a synthetic one lies no farther than its fifth nearest real neighbour (coverage,
     Naeem 2020, arXiv 2002.09797; `distances.overlap`).
 
     Parameters
@@ -32,7 +32,7 @@ def uncovered(real: Features, fake: Features) -> NDArray[np.intp]:
 
 
 def empty_regions(real: Features, fake: Features) -> tuple[tuple[int, ...], ...]:
-    """Groups of uncovered real tiles that are alike, largest first; in features, not on any map.
+    """Group uncovered real tiles that are alike, largest group first; in features, not on the map.
 
     Ward's clustering of the uncovered tiles into 6 groups at most, about ten tiles each; groups of fewer than 3 tiles
     are left out.
@@ -48,20 +48,20 @@ def empty_regions(real: Features, fake: Features) -> tuple[tuple[int, ...], ...]
         Rows of ``real``.
     """
     rows = uncovered(real, fake)
-    if len(rows) < LEAST_TILES:
+    if len(rows) < MIN_TILES:
         return ()
-    number = min(MOST_REGIONS, -(-len(rows) // 10))
+    number = min(MAX_REGIONS, -(-len(rows) // 10))
     labels = np.zeros(len(rows), int)
     if number > 1:
         from sklearn.cluster import AgglomerativeClustering
 
         labels = AgglomerativeClustering(number).fit_predict(np.asarray(real, np.float64)[rows])
     groups = [tuple(int(row) for row in rows[labels == label]) for label in range(number)]
-    return tuple(sorted((group for group in groups if len(group) >= LEAST_TILES), key=len, reverse=True))
+    return tuple(sorted((group for group in groups if len(group) >= MIN_TILES), key=len, reverse=True))
 
 
 def nearest_each(distance: NDArray[np.floating[Any]], number: int) -> list[int]:
-    """Candidates for places: the places in turn take the nearest candidate that is left.
+    """Assign candidates to places: the places in turn take the nearest candidate that is left.
 
     Parameters
     ----------

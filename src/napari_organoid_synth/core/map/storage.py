@@ -1,41 +1,109 @@
-"""The map of a project: where its real tiles and generated pairs lie to each other, kept in ``map.npz``."""
+"""The map of a project: where its real tiles and synthetic pairs lie to each other, kept in ``map.npz``."""
 
 from __future__ import annotations
 
 import io
 import json
 import zipfile
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
+from pydantic import model_validator
 
 from napari_organoid_synth.core.atomic import write_bytes
-from napari_organoid_synth.core.map.embedding import Embedding
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.frozen_model import FrozenModel
+from napari_organoid_synth.core.map.embedding import Method
+from napari_organoid_synth.core.pairs.tile_reading import TilePlace
 from napari_organoid_synth.core.project import Project
 
-REAL = "real"
-"""The kind of a real tile in `Embedding.kinds`; generated pairs have the name of their run."""
+
+class MappedSample(FrozenModel):
+    """A synthetic pair on the map: its id, and the run that made it."""
+
+    id: str
+    run: str
 
 
-def write_map(project: Project, found: Embedding) -> None:
-    """Keep a map in place of the one before."""
-    words = {"ids": found.ids, "kinds": found.kinds, "method": found.method, "extractor": found.extractor}
-    numbers = {"kl": found.kl, "perplexity": found.perplexity, "regions": found.regions, "side": found.side}
-    record = json.dumps(words | numbers)
+class MapRecord(FrozenModel):
+    """What the points of a map are, and how it was made; records of format 1 are read as well.
+
+    Attributes
+    ----------
+    tiles : tuple of TilePlace
+        The real tiles: the first points.
+    samples : tuple of MappedSample
+        The points after them.
+    method : {"tsne", "pca", "umap"}
+    extractor : str
+        Name and weight hash of the features.
+    kl, perplexity : float, optional
+        As in `Embedding`.
+    regions : tuple of tuple of int
+        Groups of real tiles that no synthetic pair comes near, as indices of ``tiles``.
+    side : int, optional
+        Of the real tiles, px.
+    """
+
+    format: Literal[2] = 2
+    tiles: tuple[TilePlace, ...]
+    samples: tuple[MappedSample, ...]
+    method: Method
+    extractor: str
+    kl: float | None = None
+    perplexity: float | None = None
+    regions: tuple[tuple[int, ...], ...] = ()
+    side: int | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _upgrade(cls, values: Any) -> Any:
+        """Turn a record of format 1, which names tiles and samples in one list, into one of format 2."""
+        if not isinstance(values, dict) or "ids" not in values:
+            return values
+        kept = {name: value for name, value in values.items() if name not in ("ids", "kinds")}
+        points = list(zip(values["ids"], values["kinds"], strict=True))
+        tiles = [TilePlace.from_name(id) for id, kind in points if kind == "real"]
+        return kept | {
+            "tiles": tiles,
+            "samples": [{"id": id, "run": kind} for id, kind in points[len(tiles) :]],
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class SampleMap:
+    """A map of real tiles and synthetic pairs.
+
+    Parameters
+    ----------
+    coordinates : NDArray (N, 2) float64
+        Of the real tiles, then of the samples.
+    record : MapRecord
+        What these points are.
+    """
+
+    coordinates: NDArray[np.float64]
+    record: MapRecord
+
+
+def write_map(project: Project, found: SampleMap) -> None:
+    """Write a map in place of the one before."""
+    record = json.dumps(found.record.model_dump(mode="json"))
     data = io.BytesIO()
     np.savez(data, coordinates=found.coordinates, record=np.frombuffer(record.encode(), np.uint8))
     write_bytes(project.map_path, data.getvalue())
 
 
-def read_map(project: Project) -> Embedding | None:
-    """The map of a project; None where there is none that can be read."""
+def read_map(project: Project) -> SampleMap | None:
+    """Read the map of a project; None where there is none that can be read."""
     try:
         with np.load(io.BytesIO(project.map_path.read_bytes()), allow_pickle=False) as file:
-            record = json.loads(file["record"].tobytes())
+            record = MapRecord.parse(json.loads(file["record"].tobytes()))
             coordinates = np.asarray(file["coordinates"], np.float64)
-        record |= {"ids": tuple(record["ids"]), "kinds": tuple(record["kinds"])}
-        record["regions"] = tuple(map(tuple, record.get("regions", ())))
-        if coordinates.shape != (len(record["ids"]), 2) or len(record["kinds"]) != len(coordinates):
-            return None
-        return Embedding(coordinates, **record)
-    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+    except (OSError, EOFError, UserError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
         return None
+    if coordinates.shape != (len(record.tiles) + len(record.samples), 2):
+        return None
+    return SampleMap(coordinates, record)

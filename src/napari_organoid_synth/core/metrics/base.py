@@ -65,7 +65,7 @@ class RealRange:
         self.median: float = float(np.median(self.values))
 
     def place(self, value: float) -> float:
-        """Share of real tiles below a value, 0 at `low`, 1 at `high`, linear between neighbours."""
+        """Return the share of real tiles below a value, 0 at `low`, 1 at `high`, linear between neighbours."""
         n = self.values.size
         points = np.concatenate([[self.low], self.values, [self.high]])
         shares = np.concatenate([[0.0], (np.arange(n) + 0.5) / n, [1.0]])
@@ -75,7 +75,7 @@ class RealRange:
         return min(share, 0.5) if value < self.median else max(share, 0.5)  # equal values make a step
 
     def closeness(self, value: float) -> float:
-        r"""How near a value is to the real ones, from 1 (their median) over 0.5 (edge of the range) towards 0.
+        r"""Return how near a value is to the real ones, from 1 (their median) over 0.5 (edge of the range) towards 0.
 
         With :math:`p` from `place`, inside :math:`1 - |p - \tfrac12|`; outside, at a distance :math:`e` from the
         range of width :math:`w`, :math:`0.5 / (1 + e / w)`.
@@ -92,19 +92,19 @@ class RealRange:
         return 1 - abs(self.place(value) - 0.5)
 
     def word(self, value: float, below: str, within: str, above: str) -> str:
-        """One of three words."""
+        """Choose one of three words."""
         return below if value < self.low else above if value > self.high else within
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """What a metric says about one pair.
+    """The result of a metric for one pair.
 
     Parameters
     ----------
     values : dict of str to float
         Its scores.
-    words : str
+    message : str
         The same in a few words.
     flag : str
         Why the pair should not be used, or nothing.
@@ -113,7 +113,7 @@ class Judgement:
     """
 
     values: dict[str, float]
-    words: str
+    message: str
     flag: str = ""
     nearest: int | None = None
 
@@ -129,7 +129,7 @@ class Metric(ABC):
         Name in the registry.
     scores : tuple of Score
         What a call returns.
-    warning : str
+    flag_name : str
         The one flag that it may raise, or nothing.
     ranges : dict of str to RealRange
         What real tiles reach, after `fit`; scores without a range are missing.
@@ -138,7 +138,7 @@ class Metric(ABC):
     name: ClassVar[str]
     title: ClassVar[str]
     scores: ClassVar[tuple[Score, ...]]
-    warning: ClassVar[str] = ""
+    flag_name: ClassVar[str] = ""
 
     def __init__(self) -> None:
         self.ranges: dict[str, RealRange] = {}
@@ -155,26 +155,26 @@ class Metric(ABC):
 
     @abstractmethod
     def __call__(self, pair: SamplePair) -> dict[str, float]:
-        """All scores of a pair, by name."""
+        """Compute all scores of a pair, by name."""
 
     @abstractmethod
     def describe(self, values: dict[str, float]) -> str:
-        """The scores of one pair in a few words, against the real range."""
+        """Describe the scores of one pair in a few words, against the real range."""
 
-    def alarming(self, values: dict[str, float]) -> bool:
-        """Whether scores are such that the pair gets the flag `warning`."""
+    def is_flagged(self, values: dict[str, float]) -> bool:
+        """Return whether a pair with these scores gets the flag `flag_name`."""
         return False
 
     def judge(self, pair: SamplePair) -> Judgement:
-        """Scores, words and flag of a pair."""
+        """Compute scores, message and flag of a pair."""
         return self._judgement(self(pair))
 
     def _judgement(self, values: dict[str, float], nearest: int | None = None) -> Judgement:
-        flag = self.warning if self.alarming(values) else ""
+        flag = self.flag_name if self.is_flagged(values) else ""
         return Judgement(values, self.describe(values), flag, nearest)
 
     def _fit_ranges(self, real: Sequence[SamplePair]) -> None:
-        """Ranges of every score marked "range", by scoring the real tiles."""
+        """Take the range of every score marked "range" from the real tiles."""
         found = [self(pair) for pair in real]
         for score in self.scores:
             if score.better == "range":
@@ -182,7 +182,7 @@ class Metric(ABC):
 
 
 def intensity_limits(real: Sequence[SamplePair]) -> NDArray[np.float64]:
-    """Percentiles 0.1 and 99.9 of each channel over all real tiles, (C, 2) float64; what "the range" means."""
+    """Compute percentiles 0.1 and 99.9 of each channel over all real tiles, (C, 2) float64."""
     channels = range(min(len(pair.image) for pair in real))
     limits = []
     for channel in channels:
@@ -194,12 +194,12 @@ def intensity_limits(real: Sequence[SamplePair]) -> NDArray[np.float64]:
 
 
 def to_unit(image: NDArray[Any], limits: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Native values as float, 0 and 1 at the limits of each channel, not clipped; never integer arithmetic."""
+    """Scale native values so that the limits of each channel become 0 and 1, not clipped; (C, Y, X) float32."""
     image = image[: len(limits)].astype(np.float64)
     low, high = limits[: len(image), 0, None, None], limits[: len(image), 1, None, None]
     return np.asarray((np.nan_to_num(image) - low) / (high - low), dtype=np.float32)
 
 
 def to_grey(image: NDArray[Any], limits: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Mean of the channels of `to_unit`, (Y, X) float32."""
+    """Compute the mean of the channels of `to_unit`, (Y, X) float32."""
     return np.asarray(to_unit(image, limits).mean(axis=0), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Does the generator repeat itself? Near-duplicates among generated tiles, and repeated mask layouts."""
+"""Mode collapse: near-duplicates among synthetic tiles, and repeated mask layouts."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_organoid_synth.core.distances import euclidean
-from napari_organoid_synth.core.metrics.memorisation import WAYS, turned_signatures
-from napari_organoid_synth.core.metrics.nearest import TWIN, ssim
+from napari_organoid_synth.core.metrics.memorisation import ORIENTATIONS, turned_signatures
+from napari_organoid_synth.core.metrics.nearest import COPY_SSIM, ssim
 from napari_organoid_synth.core.pairs.tiling import orient
 
 CANDIDATES = 4
 """Tiles in one of eight orientations that are compared in full with each tile."""
-AT_ONCE = 128
+BATCH = 128
 
 
-def twins(images: Sequence[NDArray[np.float32]], threshold: float = TWIN) -> list[tuple[int, int]]:
-    """Pairs of images with at least this SSIM in one of the eight right-angle orientations.
+def near_duplicates(images: Sequence[NDArray[np.float32]], threshold: float = COPY_SSIM) -> list[tuple[int, int]]:
+    """Find pairs of images with at least this SSIM in one of the eight right-angle orientations.
 
     Only the four that agree best by correlation at 32 px are compared, so the cost grows with the number of images
     and not with its square; of a cluster of many equal images not every pair is found, but every image is.
@@ -40,27 +40,27 @@ def twins(images: Sequence[NDArray[np.float32]], threshold: float = TWIN) -> lis
         return []
     turned = turned_signatures(images)
     bank = turned.reshape(-1, turned.shape[2])
-    own = np.arange(len(bank)) // len(WAYS)
+    own = np.arange(len(bank)) // len(ORIENTATIONS)
     known: dict[tuple[int, int], float] = {}
-    for start in range(0, len(images), AT_ONCE):
-        agreement = turned[start : start + AT_ONCE, 0] @ bank.T
+    for start in range(0, len(images), BATCH):
+        agreement = turned[start : start + BATCH, 0] @ bank.T
         for row, values in enumerate(agreement, start):
             values[own == row] = -np.inf
-            number = min(CANDIDATES, len(bank) - len(WAYS))
+            number = min(CANDIDATES, len(bank) - len(ORIENTATIONS))
             chosen = np.argpartition(-values, number - 1)[:number]
-            others = np.stack([orient(images[own[one]], *WAYS[one % len(WAYS)]) for one in chosen])
+            others = np.stack([orient(images[own[one]], *ORIENTATIONS[one % len(ORIENTATIONS)]) for one in chosen])
             for other, value in zip(own[chosen], ssim(images[row], others), strict=True):
                 key = (min(row, int(other)), max(row, int(other)))
                 known[key] = max(known.get(key, -1.0), float(value))
     return [key for key, value in sorted(known.items()) if value >= threshold]
 
 
-def distinct(number: int, pairs: Sequence[tuple[int, int]]) -> int:
-    """How many groups are left when such pairs are one.
+def count_distinct(number: int, pairs: Sequence[tuple[int, int]]) -> int:
+    """Count the groups that remain when the images of each pair count as one.
 
     Examples
     --------
-    >>> distinct(5, [(0, 1), (1, 4)])
+    >>> count_distinct(5, [(0, 1), (1, 4)])
     3
     """
     from scipy.sparse import coo_array
@@ -72,14 +72,14 @@ def distinct(number: int, pairs: Sequence[tuple[int, int]]) -> int:
 
 
 def repeated(vectors: NDArray[np.floating[Any]], limit: float) -> NDArray[np.bool_]:
-    """Which tiles lie nearer to another one than a limit, (M,).
+    """Return which tiles lie nearer to another one than a limit, (M,) bool.
 
     Parameters
     ----------
     vectors : NDArray (M, W, D)
         Of the tiles in W orientations, upright first; at least two.
     limit : float
-        From `Space.limit`, what real tiles of different images keep.
+        From `Space.limit`, the distance between real tiles of different images.
     """
     distance = euclidean(vectors[:, 0], vectors.reshape(-1, vectors.shape[2]))
     distance[np.eye(len(vectors), dtype=bool).repeat(vectors.shape[1], 1)] = np.inf

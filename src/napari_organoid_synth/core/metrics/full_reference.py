@@ -1,6 +1,6 @@
 """Scores that compare one image with another: SSIM, UQI, mutual information, PSNR, MSE.
 
-A generated image has no counterpart, so the published use is to compare every generated image with every real one and
+A synthetic image has no counterpart, so the published use is to compare every synthetic image with every real one and
 to average; what real images reach among each other is the value to expect, not 1.
 """
 
@@ -20,7 +20,7 @@ NAMES = ("ssim", "uqi", "nmi", "psnr", "mse")
 
 
 def uqi(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
-    r"""Universal quality index (Wang & Bovik 2002) of one image with many.
+    r"""Compute the universal quality index (Wang & Bovik 2002) of one image with many.
 
     .. math:: Q = \frac{4 σ_{ab} μ_a μ_b}{(σ_a^2 + σ_b^2)(μ_a^2 + μ_b^2)}
 
@@ -52,7 +52,7 @@ def uqi(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def _windows(images: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean of every whole 8 × 8 window over the last two axes."""
+    """Compute the mean of every whole 8 × 8 window over the last two axes."""
     from scipy.ndimage import uniform_filter
 
     size = (1,) * (images.ndim - 2) + (WINDOW, WINDOW)
@@ -62,7 +62,7 @@ def _windows(images: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def mutual_information(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
-    """Normalised mutual information 2 I / (H_a + H_b) of one image with many, mean over channels.
+    """Compute the normalised mutual information 2 I / (H_a + H_b) of one image with many, mean over channels.
 
     Of a joint histogram with 64 bins on 0–1 (what lies outside counts in the outermost). In [0, 1]: 1 for equal images,
     0 for two plain ones; scikit-image's, in [1, 2], is another normalisation.
@@ -91,13 +91,13 @@ def _entropy(shares: NDArray[np.float64]) -> float:
 
 
 def mean_squared_error(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
-    """Of one image (C, Y, X) with many (N, C, Y, X), (N,), in float64 whatever the number type."""
+    """Compute the mean squared error of one image (C, Y, X) with many (N, C, Y, X), (N,) float64."""
     difference = b.astype(np.float64) - a.astype(np.float64)
     return np.asarray((difference**2).mean((1, 2, 3)))
 
 
 def compare(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
-    """All scores of `NAMES` of one image with many, (N, 5).
+    """Compute all scores of `NAMES` of one image with many, (N, 5).
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-r"""Do mask and image belong together?
+r"""Whether mask and image belong together.
 
 Real pairs are compared with real images under the masks of other images. Eight traits of a pair (see `traits`) tell the
 two apart by the discriminant of Fisher 1936 with equal covariances,
@@ -24,12 +24,12 @@ TRAITS = 8
 LEVELS = 16  # grey levels, as many pixels in each
 BAND = 3  # px on either side of an outline
 SHIFT = 6  # px by which an outline is moved for comparison
-MOST = 150  # real tiles
-STRANGE = 3  # strange masks for each of them
+MAX_TILES = 150  # real tiles
+OTHER_MASKS = 3  # strange masks for each of them
 FOLDS = 5
-RIGHT_FLAGGED = 0.05
-EDGE = 0.5  # of the score
-USEFUL = 0.5  # share of strange masks that has to be found for the score to say something
+REJECTED_SHARE = 0.05
+THRESHOLD = 0.5  # of the score
+MIN_DETECTED = 0.5  # share of strange masks that has to be found for the score to say something
 
 
 class MaskConsistency(Metric):
@@ -49,24 +49,25 @@ class MaskConsistency(Metric):
     scores = (Score("fits", "Mask fits image (below 0.5: as few real pairs)", better="high"),)
 
     def fit(self, real: Sequence[SamplePair]) -> Self:
-        """Learn from real tiles and from their images under masks of others."""
+        """Learn from real tiles and from their images under masks of other images."""
         self._limits = intensity_limits(real)
         self._weights: NDArray[np.float64] | None = None
         self.detected = self.rejected = np.nan
         tiles = [pair for pair in real if pair.labels.any()]
-        tiles = [tiles[index * len(tiles) // MOST] for index in range(MOST)] if len(tiles) > MOST else tiles
+        number = min(MAX_TILES, len(tiles))
+        tiles = [tiles[index * len(tiles) // number] for index in range(number)]
         sources = [pair.source.files or (pair.name,) for pair in tiles]
         groups = np.array([sources.index(source) for source in sources])
         if len(np.unique(groups)) < 2:
             groups = np.arange(len(tiles))  # one image: its tiles stand for images
-        if len(tiles) < 2 * STRANGE:
+        if len(tiles) < 2 * OTHER_MASKS:
             return self
         greys = [to_grey(pair.image, self._limits) for pair in tiles]
         rng = np.random.default_rng(0)
         rows, right, group = [], [], []
         for index, (grey, pair) in enumerate(zip(greys, tiles, strict=True)):
             others = np.flatnonzero((groups != groups[index]) & [one.size == pair.size for one in tiles])
-            strange = rng.choice(others, min(STRANGE, len(others)), replace=False)
+            strange = rng.choice(others, min(OTHER_MASKS, len(others)), replace=False)
             for mask in (index, *strange):
                 rows.append(traits(grey, tiles[mask].labels))
                 right.append(mask == index)
@@ -75,7 +76,7 @@ class MaskConsistency(Metric):
         return self
 
     def _calibrate(self, rows: NDArray[np.float64], right: NDArray[np.bool_], group: NDArray[np.intp]) -> None:
-        """The discriminant of all tiles, and its edge and rates from folds of images that were put aside."""
+        """Compute the discriminant of all tiles, and its threshold and rates from held-out folds of images."""
         if right.all():
             return
         order = np.random.default_rng(1).permutation(np.unique(group))
@@ -84,29 +85,29 @@ class MaskConsistency(Metric):
             aside = np.isin(group, order[fold::FOLDS])
             z[aside] = _apply(_discriminant(rows[~aside], right[~aside]), rows[aside])
         weights = _discriminant(rows, right)
-        edge = float(np.quantile(z[right], RIGHT_FLAGGED))
+        edge = float(np.quantile(z[right], REJECTED_SHARE))
         self.rejected, self.detected = float((z[right] < edge).mean()), float((z[~right] < edge).mean())
         self._weights = np.append(weights[:-1], weights[-1] - edge)
 
     @property
     def useful(self) -> bool:
         """Whether right and strange masks of these images can be told apart."""
-        return bool(self.detected >= USEFUL)
+        return bool(self.detected >= MIN_DETECTED)
 
     def __call__(self, pair: SamplePair) -> dict[str, float]:
-        """The score; 0.5 where nothing can be said: no object, or nothing learned."""
+        """Compute the score; 0.5 where it is unknown: no object, or nothing learned."""
         if self._weights is None or not pair.labels.any():
-            return {"fits": EDGE}
+            return {"fits": THRESHOLD}
         z = float(_apply(self._weights, traits(to_grey(pair.image, self._limits), pair.labels)[None])[0])
         return {"fits": float(1 / (1 + np.exp(-np.clip(z, -50, 50))))}
 
     def describe(self, values: dict[str, float]) -> str:
-        """Only what is unusual."""
-        return "mask may not fit" if values["fits"] < EDGE and self.useful else ""
+        """Describe only what is unusual."""
+        return "mask may not fit" if values["fits"] < THRESHOLD and self.useful else ""
 
 
 def _discriminant(rows: NDArray[np.float64], right: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Weights and, last, the constant of `z` in the description of this file."""
+    """Compute the weights and, last, the constant of `z` in the description of this file."""
     good, bad = rows[right], rows[~right]
     within = np.concatenate([good - good.mean(0), bad - bad.mean(0)])
     scale = within.std(0) + 1e-6  # traits differ in size
@@ -120,7 +121,7 @@ def _apply(weights: NDArray[np.float64], rows: NDArray[np.float64]) -> NDArray[n
 
 
 def traits(grey: NDArray[np.floating[Any]], labels: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
-    """How a mask lies on an image.
+    """Compute how a mask lies on an image.
 
     Parameters
     ----------
@@ -167,7 +168,7 @@ def traits(grey: NDArray[np.floating[Any]], labels: NDArray[np.integer[Any]]) ->
 
 
 def _outlines(labels: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
-    """Pixels beside one of another label, down or across."""
+    """Return the pixels next to one of another label, down or across."""
     edge = np.zeros(labels.shape, bool)
     down, across = labels[1:] != labels[:-1], labels[:, 1:] != labels[:, :-1]
     edge[1:] |= down
@@ -184,7 +185,7 @@ def _contrast(values: NDArray[np.float64], a: NDArray[np.bool_], b: NDArray[np.b
 
 
 def _shared(values: NDArray[np.float64], inside: NDArray[np.bool_]) -> float:
-    """Mutual information of values, in 16 levels, and the mask, over the entropy of the mask, in [0, 1]."""
+    """Compute the mutual information of values, in 16 levels, and the mask, over the entropy of the mask, in [0, 1]."""
     bins = np.searchsorted(np.quantile(values, np.linspace(0, 1, LEVELS + 1)[1:-1]), values.ravel())
     joint = np.bincount(bins + LEVELS * inside.ravel(), minlength=2 * LEVELS).reshape(2, LEVELS) / bins.size
     entropies = [-(part[part > 0] * np.log(part[part > 0])).sum() for part in (joint, joint.sum(0), joint.sum(1))]

@@ -1,4 +1,4 @@
-r"""Has the generator learned, or does it repeat its training tiles?
+r"""Memorisation: whether a generator repeats its training tiles.
 
 Per sample: it is a copy when it lies nearer to a real tile than real tiles of different images lie to each other, in
 any of the eight right-angle orientations. Of a set: a three-sample test (Meehan 2020, arXiv 2004.05675) asks whether
@@ -19,39 +19,39 @@ from napari_organoid_synth.core.metrics.base import Score
 from napari_organoid_synth.core.metrics.nearest import shrink
 from napari_organoid_synth.core.pairs.tiling import orient
 
-COARSE = 32  # px at which pixels are compared
-RARE = 0.01  # share of real tiles that may lie nearer to another image than the limit
-SAME = 1e-3  # below this distance, real tiles of two images are one and the same
-WAYS = tuple((turns, flip) for flip in (False, True) for turns in range(4))
+SIGNATURE_SIDE = 32  # px at which pixels are compared
+NEAR_SHARE = 0.01  # share of real tiles that may lie nearer to another image than the limit
+MIN_DISTANCE = 1e-3  # below this distance, real tiles of two images are one and the same
+ORIENTATIONS = tuple((turns, flip) for flip in (False, True) for turns in range(4))
 SIGNIFICANT = 0.01
-FEW_IMAGES = 5
+MIN_IMAGES = 5
 REAL_DISTANCE, MANIFOLD = "real_distance", "manifold"
 SAMPLE_SCORES = (
     Score(REAL_DISTANCE, "Distance to the nearest real tile (below 1: a copy)", better="high"),
     Score(MANIFOLD, "Distance from the cloud of real tiles (above 1: outside)", better="low"),
 )
-"""What samples get when their set is scored."""
+"""Scores of samples that are written when their set is scored."""
 
 
 def signature(image: NDArray[Any]) -> NDArray[np.float32]:
-    """An image (C, Y, X) at 32 px, mean 0 and length 1: distances are those of correlation, √(2 - 2 r).
+    """Return an image (C, Y, X) at 32 px, mean 0 and length 1: distances are those of correlation, √(2 - 2 r).
 
     A plain image is 0 everywhere.
     """
-    coarse = shrink(np.clip(image, 0, 1), COARSE)
+    coarse = shrink(np.clip(image, 0, 1), SIGNATURE_SIDE)
     coarse = coarse - coarse.mean()
     length = float(np.linalg.norm(coarse))
     return np.asarray(coarse / length if length > 1e-6 else 0 * coarse, np.float32)
 
 
 def orientations(image: NDArray[Any]) -> NDArray[Any]:
-    """A square image (C, Y, X) in its eight right-angle orientations, upright first, (8, C, Y, X)."""
-    return np.stack([orient(image, *way) for way in WAYS])
+    """Return a square image (C, Y, X) in its eight right-angle orientations, upright first, (8, C, Y, X)."""
+    return np.stack([orient(image, *way) for way in ORIENTATIONS])
 
 
 def turned_signatures(images: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
-    """The signatures of images (N) in all orientations as vectors, (N, 8, D)."""
-    return np.stack([orientations(signature(image)).reshape(len(WAYS), -1) for image in images])
+    """Return the signatures of images (N) in all orientations as vectors, (N, 8, D)."""
+    return np.stack([orientations(signature(image)).reshape(len(ORIENTATIONS), -1) for image in images])
 
 
 class Space:
@@ -80,13 +80,13 @@ class Space:
         self._radii = self._reach(distance, names)
         distance[names[:, None] == np.repeat(names, self._ways)] = np.inf
         nearest = distance.min(1)
-        nearest = nearest[np.isfinite(nearest) & (nearest > SAME)]
+        nearest = nearest[np.isfinite(nearest) & (nearest > MIN_DISTANCE)]
         self.limit = np.nan
         if len(nearest):
-            self.limit = float(np.quantile(nearest, RARE, method="lower")) * (1 - 1 / len(np.unique(names)))
+            self.limit = float(np.quantile(nearest, NEAR_SHARE, method="lower")) * (1 - 1 / len(np.unique(names)))
 
     def _reach(self, distance: NDArray[np.float64], names: NDArray[Any]) -> NDArray[np.float64]:
-        """How far the ball around each real tile reaches, (N,); 0 for the half with the largest balls."""
+        """Compute the radius of the ball around each real tile, (N,); 0 for the half with the largest balls."""
         nearest = distance.reshape(len(names), len(names), self._ways).min(2)
         foreign = names[:, None] != names[None]
         nearest[~(foreign if foreign.any() else ~np.eye(len(names), dtype=bool))] = np.inf
@@ -98,7 +98,7 @@ class Space:
         return np.where(found <= np.median(found), found, 0.0)
 
     def outside(self, vectors: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-        r"""How far other vectors (M, D) lie from the cloud of real tiles, (M,): up to 1 inside, above 1 outside.
+        r"""Compute how far other vectors (M, D) lie from the cloud of real tiles, (M,): up to 1 inside, above outside.
 
         .. math:: \min_r \frac{\lVert v - r \rVert}{\lVert r - \mathrm{NN}_5(r) \rVert}
 
@@ -106,19 +106,19 @@ class Space:
         with the smaller balls. Neighbours are tiles of other images where there are any: tiles of one image lie close.
         Infinite where there is no ball.
         """
-        known = np.repeat(self._radii, self._ways) > SAME
+        known = np.repeat(self._radii, self._ways) > MIN_DISTANCE
         if not known.any():
             return np.full(len(vectors), np.inf)
         distance = euclidean(vectors, self._bank[known])
         return np.asarray((distance / np.repeat(self._radii, self._ways)[known]).min(1))
 
     def nearest(self, vectors: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-        """Distance of other vectors (M, D) to the nearest real tile in any orientation, (M,)."""
+        """Compute the distance of other vectors (M, D) to the nearest real tile in any orientation, (M,)."""
         found: NDArray[np.float64] = euclidean(vectors, self._bank).min(1)
         return found
 
     def ratio(self, vectors: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-        """That distance in units of `limit`, (M,): below 1 is a copy. Infinite where there is no limit."""
+        """Compute that distance in units of `limit`, (M,): below 1 is a copy. Infinite where there is no limit."""
         if np.isnan(self.limit):
             return np.full(len(vectors), np.inf)
         return self.nearest(vectors) / self.limit
@@ -149,7 +149,7 @@ class DataCopying(FrozenModel):
 def data_copying(
     fake: Sequence[NDArray[np.float64]], unseen: Sequence[NDArray[np.float64]], n_images: int
 ) -> DataCopying:
-    """The three-sample test, by the Mann–Whitney U statistic of distances to the nearest training tile.
+    """Run the three-sample test: the Mann–Whitney U test of distances to the nearest training tile.
 
     Parameters
     ----------
@@ -167,6 +167,6 @@ def data_copying(
     message = "samples do not lie nearer to the training tiles than unseen images do"
     if p < SIGNIFICANT:
         message = "samples lie nearer to the training tiles than unseen images do: it repeats what it has seen"
-    if n_images < FEW_IMAGES:
+    if n_images < MIN_IMAGES:
         message += f" (only {n_images} unseen image{'s' * (n_images != 1)}: a hint, not proof)"
     return DataCopying(nearer=nearer, p=p, n_unseen=len(unseen[best]), n_images=n_images, message=message)

@@ -1,4 +1,4 @@
-"""The most similar real image: has the generator copied it?"""
+"""The most similar real image, and whether a pair is a copy of it."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from napari_organoid_synth.core.metrics.base import Judgement, Metric, RealRange
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.tiling import orient
 
-TWIN = 0.90
-MOST_TWIN = 0.99
+COPY_SSIM = 0.90
+MAX_COPY_SSIM = 0.99
 SIDE = 128  # px at which images are compared
-COARSE = 16  # px at which candidates are chosen
+SIGNATURE_SIDE = 16  # px at which candidates are chosen
 CANDIDATES = 64
-CALIBRATION = 48  # real tiles that are compared with other real images
+CALIBRATION_TILES = 48  # real tiles that are compared with other real images
 _SIGMA, _RADIUS, _K1, _K2 = 1.5, 5, 0.01, 0.03
 _ORIENTATIONS = tuple((turns, flip) for flip in (False, True) for turns in range(4))
 
 
 def _smooth(images: NDArray[Any]) -> NDArray[Any]:
-    """Gaussian 11 × 11, σ 1.5, over the last two axes, without the 5 px at the edges."""
+    """Smooth by a Gaussian 11 × 11, σ 1.5, over the last two axes, without the 5 px at the edges."""
     from scipy.ndimage import gaussian_filter
 
     sigma = (0,) * (images.ndim - 2) + (_SIGMA, _SIGMA)
@@ -33,7 +33,7 @@ def _smooth(images: NDArray[Any]) -> NDArray[Any]:
 
 
 def ssim(a: NDArray[Any], b: NDArray[Any], data_range: float = 1.0) -> NDArray[Any]:
-    r"""Structural similarity (Wang 2004) of one image with many.
+    r"""Compute the structural similarity (Wang 2004) of one image with many.
 
     .. math:: \frac{(2 μ_a μ_b + C_1)(2 σ_{ab} + C_2)}{(μ_a^2 + μ_b^2 + C_1)(σ_a^2 + σ_b^2 + C_2)},
               \quad C_i = (K_i R)^2
@@ -71,7 +71,7 @@ def _ssim(
 
 
 def shrink(image: NDArray[Any], side: int) -> NDArray[np.float32]:
-    """An image (C, Y, X) at ``side`` × ``side`` px, by means over blocks where they fit, else antialiased."""
+    """Resize an image (C, Y, X) to ``side`` × ``side`` px, by means over blocks where they fit, else antialiased."""
     height, width = image.shape[1:]
     if height % side == 0 and width % side == 0:
         blocks = image.reshape(len(image), side, height // side, side, width // side)
@@ -92,10 +92,10 @@ class Nearest(Metric):
     name = "nearest"
     title = "Nearest real image"
     scores = (Score("nearest", "Similarity to the nearest real image"),)
-    warning = "copy"
+    flag_name = "copy"
 
     def fit(self, real: Sequence[SamplePair]) -> Self:
-        """Keep the real tiles, shrunk, with what does not depend on the sample."""
+        """Keep the real tiles, shrunk, with everything that does not depend on the sample."""
         self._limits = intensity_limits(real)
         self._side = max(11, min(SIDE, *(edge for pair in real for edge in pair.size)))
         sources = [pair.source.files or (pair.name,) for pair in real]
@@ -104,30 +104,30 @@ class Nearest(Metric):
         self._mean = [_smooth(tile) for tile in self._tiles]
         self._variance = [_smooth(tile * tile) - mean**2 for tile, mean in zip(self._tiles, self._mean, strict=True)]
         self._coarse = np.stack([self._signature(orient(tile, *way)) for tile in self._tiles for way in _ORIENTATIONS])
-        self.twin = TWIN
+        self.threshold = COPY_SSIM
         self._calibrate()
         return self
 
     def _calibrate(self) -> None:
-        """How alike real tiles of different images are, evenly chosen ones; unknown when all come from one image."""
+        """Measure how alike evenly chosen real tiles of different images are; unknown when all come from one image."""
         found = []
-        for index in range(0, len(self._tiles), math.ceil(len(self._tiles) / CALIBRATION)):
+        for index in range(0, len(self._tiles), math.ceil(len(self._tiles) / CALIBRATION_TILES)):
             others = np.flatnonzero(self._source != self._source[len(_ORIENTATIONS) * index])
             if others.size:
                 found.append(self._search(self._tiles[index], others)[0])
         if found:
-            self.twin = float(np.clip(max(found), TWIN, MOST_TWIN))
+            self.threshold = float(np.clip(max(found), COPY_SSIM, MAX_COPY_SSIM))
             self.ranges["nearest"] = RealRange(found)
 
     @staticmethod
     def _signature(tile: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The tile at 16 px, mean 0 and length 1, so that a product is a correlation."""
-        coarse = shrink(tile, COARSE).ravel() if tile.shape[-1] >= COARSE else tile.ravel()
+        """Return the tile at 16 px, mean 0 and length 1, so that a product is a correlation."""
+        coarse = shrink(tile, SIGNATURE_SIDE).ravel() if tile.shape[-1] >= SIGNATURE_SIDE else tile.ravel()
         coarse = coarse - coarse.mean()
         return np.asarray(coarse / max(float(np.linalg.norm(coarse)), 1e-12), dtype=np.float32)
 
     def _search(self, tile: NDArray[np.float32], among: NDArray[np.intp] | None = None) -> tuple[float, int]:
-        """Highest similarity and which real tile has it."""
+        """Return the highest similarity and the index of the real tile that has it."""
         agreement = self._coarse @ self._signature(tile)
         if among is None:
             among = np.arange(len(agreement))
@@ -147,7 +147,7 @@ class Nearest(Metric):
         return self._search(shrink(to_unit(pair.image, self._limits), self._side))
 
     def __call__(self, pair: SamplePair) -> dict[str, float]:
-        """The similarity alone."""
+        """Compute the similarity alone."""
         return {"nearest": self.find(pair)[0]}
 
     def judge(self, pair: SamplePair) -> Judgement:
@@ -155,10 +155,10 @@ class Nearest(Metric):
         value, index = self.find(pair)
         return self._judgement({"nearest": value}, index)
 
-    def alarming(self, values: dict[str, float]) -> bool:
-        """Whether a pair is too much like a real one."""
-        return values["nearest"] >= self.twin
+    def is_flagged(self, values: dict[str, float]) -> bool:
+        """Return whether a pair is too much like a real one."""
+        return values["nearest"] >= self.threshold
 
     def describe(self, values: dict[str, float]) -> str:
-        """Whether it is a copy."""
-        return "a copy of a real image" if self.alarming(values) else "not a copy"
+        """Describe whether it is a copy."""
+        return "a copy of a real image" if self.is_flagged(values) else "not a copy"

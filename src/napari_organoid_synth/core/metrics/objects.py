@@ -14,7 +14,7 @@ MAX_COVER = 0.98
 
 
 def object_areas(pair: SamplePair) -> list[int]:
-    """Pixels of every object: of every id for instances, else of every connected piece (8 neighbours) of a class."""
+    """Count the pixels of every object: of every id for instances, else of every connected piece (8 neighbours)."""
     labels = pair.labels
     if pair.mask_kind != "instances":
         from skimage.measure import label
@@ -38,7 +38,7 @@ class Objects(Metric):
         Score("covered", "Share covered by objects"),
         Score("valid", "Usable mask", better="high"),
     )
-    warning = "mask"
+    flag_name = "mask"
 
     _with_masks = True
 
@@ -61,12 +61,12 @@ class Objects(Metric):
         mean_area = sum(areas) / len(areas) if areas else 0.0
         return {"objects": float(len(areas)), "mean_area": mean_area, "covered": covered, "valid": float(valid)}
 
-    def alarming(self, values: dict[str, float]) -> bool:
-        """Whether the mask is of no use."""
+    def is_flagged(self, values: dict[str, float]) -> bool:
+        """Return whether the mask is unusable."""
         return not values["valid"]
 
     def describe(self, values: dict[str, float]) -> str:
-        """How many objects, and what is unusual about them."""
+        """Describe how many objects there are, and what is unusual about them."""
         count = int(values["objects"])
         if not values["valid"]:
             return "empty mask" if count == 0 else f"mask covers {100 * values['covered']:.0f} %"

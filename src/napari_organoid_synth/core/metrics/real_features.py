@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from napari_organoid_synth.core.metrics.base import intensity_limits
 from napari_organoid_synth.core.metrics.memorisation import Space, signature, turned_signatures
 from napari_organoid_synth.core.metrics.real_tiles import real_tiles
-from napari_organoid_synth.core.metrics.sets import PAIRED, compare_all
+from napari_organoid_synth.core.metrics.set_measures import MAX_PAIRED, compare_all
 from napari_organoid_synth.core.metrics.settings import ScoreSettings
 from napari_organoid_synth.core.metrics.tile_facts import SIDE, TileFacts, look
 from napari_organoid_synth.core.metrics.tile_space import real_features
@@ -27,13 +27,13 @@ from napari_organoid_synth.core.project import Project
 
 
 def places(length: int, most: int) -> list[int]:
-    """Indices of at most ``most`` of ``length`` things, evenly chosen."""
+    """Return the indices of at most ``most`` of ``length`` items, evenly chosen."""
     number = min(length, most)
     return [index * length // number for index in range(number)]
 
 
 def some(things: Sequence[Any], most: int) -> list[Any]:
-    """At most ``most`` of the things, evenly chosen."""
+    """Return at most ``most`` of the items, evenly chosen."""
     return [things[place] for place in places(len(things), most)]
 
 
@@ -80,7 +80,7 @@ class RealFeatures:
         self.side = min(SIDE, side)
         self.facts: list[TileFacts] = []
         self.unseen: list[TileFacts] = []
-        self._marked = set(places(len(self.tiles), PAIRED))
+        self._marked = set(places(len(self.tiles), MAX_PAIRED))
         self.extractor: Any = None
         self.features: NDArray[np.floating[Any]] = np.empty((0, 1, 0))
         self.spaces: dict[str, Space] = {}
@@ -93,7 +93,7 @@ class RealFeatures:
         return cls(real_tiles(project, side).pairs, unseen, settings, side, project.path / "features")
 
     def look(self, number: int, tile: SamplePair) -> None:
-        """Note the facts of a tile; training tiles come first."""
+        """Record the facts of a tile; training tiles come first."""
         known = self.facts if number < len(self.tiles) else self.unseen
         known.append(look(tile, self.limits, self.side, number in self._marked))
 
@@ -105,7 +105,7 @@ class RealFeatures:
     @cached_property
     def among(self) -> NDArray[np.float64]:
         """The pixel scores of 64 real tiles at most with each other, from `compare_all`."""
-        images = [fact.image for fact in some(self.facts, PAIRED)]
+        images = [fact.image for fact in some(self.facts, MAX_PAIRED)]
         return compare_all(images, images)
 
     def learn(self) -> Iterator[float]:
@@ -116,7 +116,7 @@ class RealFeatures:
         )
 
     def measure(self) -> None:
-        """How near the real tiles are to each other in each space."""
+        """Measure how near the real tiles are to each other in each space."""
         self.spaces["pixels"] = Space(turned_signatures([fact.image for fact in self.facts]), self.sources)
         if self.extractor is not None:
             self.spaces["features"] = Space(self.features, self.sources)
@@ -124,7 +124,7 @@ class RealFeatures:
             self.spaces["masks"] = Space(turned_signatures([fact.mask for fact in self.facts]), self.sources)
 
     def vectors(self, space: str, facts: Sequence[TileFacts]) -> NDArray[Any]:
-        """Tiles as vectors of a space, (M, D)."""
+        """Return tiles as vectors of a space, (M, D)."""
         if space == "features":
             return np.asarray(self.extractor([fact.image for fact in facts]))
         return np.stack([signature(fact.image if space == "pixels" else fact.mask).ravel() for fact in facts])

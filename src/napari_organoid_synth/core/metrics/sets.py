@@ -1,14 +1,14 @@
-"""Scores of a whole set of generated tiles, each with its uncertainty and with what real tiles reach.
+"""Scores of a whole set of synthetic tiles, each with its uncertainty and the range of the originals.
 
 A score compares a set with a reference set. Three things are made of it, all with the same function:
 
-- the *value*: all generated tiles against all real ones;
-- its *interval* (95 %): 200 times half of the real tiles and half of the generated ones are drawn without replacement,
+- the *value*: all synthetic tiles against all real ones;
+- its *interval* (95 %): 200 times half of the real tiles and half of the synthetic ones are drawn without replacement,
   whose deviations from their mean have the variance of the full estimate (half-sampling); they are added to the value,
   and the interval is cut where no value of the score can lie.
   Drawing with replacement would put tiles in twice, which distances to neighbours take for copies;
 - the *range of the originals*: 20 times one half of the real tiles against the other half, smallest and largest. Beside
-  it stands the *matched value*: 20 times as many generated tiles against the same halves, because most scores depend
+  it stands the *matched value*: 20 times as many synthetic tiles against the same halves, because most scores depend
   on the number of tiles. The message compares these two.
 
 Tiles of one image resemble each other, so halves are halves of the images where there are at least 4.
@@ -23,66 +23,17 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_organoid_synth.core.distances import (
-    Features,
-    cubic_kernel,
-    discrepancy,
-    euclidean,
-    frechet_distance,
-    neighbour_accuracy,
-    overlap,
-    subset_discrepancy,
-)
 from napari_organoid_synth.core.frozen_model import FrozenModel
 from napari_organoid_synth.core.metrics.base import Score
-from napari_organoid_synth.core.metrics.full_reference import NAMES, compare
-from napari_organoid_synth.core.metrics.tile_facts import TileFacts
 
 Indices = NDArray[np.intp]
 Measure = Callable[[Indices, Indices], dict[str, float]]
-"""Scores of the second set of tiles against the first; indices into the real tiles followed by the generated ones."""
+"""Scores of the second set of tiles against the first; indices into the real tiles followed by the synthetic ones."""
 
-SPLITS = 20
-ROUNDS = 200
-LEAST = 8  # tiles of either kind: halves of 4
-GROUPS = 4  # images from which on halves are halves of the images
-SUBSETS, SUBSET = 100, 1000  # KID as published, where there are so many tiles
-UNBIASED = 2048  # tiles from which on the bias of FID is small
-PAIRED = 64  # tiles of either kind that are compared pair by pair
-
-SHARE, POSITIVE = (0, 1), (0, np.inf)
-FEATURE_SCORES = (
-    Score("kid", "KID", better="low"),
-    Score("fid", "FID", better="low", ends=POSITIVE),
-    Score("precision", "Precision: fakes that look real", better="high", ends=SHARE),
-    Score("recall", "Recall: reals that are covered", better="high", ends=SHARE),
-    Score("density", "Density", better="high", ends=POSITIVE),
-    Score("coverage", "Coverage", better="high", ends=SHARE),
-    Score("c2st", "Told apart by nearest neighbour (0.5: not)", ends=SHARE),
-)
-PAIR_SCORES = (
-    Score("ssim", "SSIM, all pairs", ends=(-1, 1)),
-    Score("uqi", "UQI, all pairs", ends=(-1, 1)),
-    Score("nmi", "Mutual information, all pairs", ends=SHARE),
-    Score("psnr", "PSNR, all pairs", "dB"),
-    Score("mse", "MSE, all pairs", "grey levels²", ends=POSITIVE),
-)
-IMAGE_SCORES = (
-    Score("hf_energy", "Fine structure", "grey levels²", ends=POSITIVE),
-    Score("blur", "Blur (0 sharp, 1 blurred)", ends=SHARE),
-)
-MASK_SCORES = (
-    Score("ks_count", "Number of objects: distance of distributions", better="low", ends=SHARE),
-    Score("ks_area", "Area: distance of distributions", better="low", ends=SHARE),
-    Score("ks_eccentricity", "Eccentricity: distance of distributions", better="low", ends=SHARE),
-    Score("ks_touching", "Touching share: distance of distributions", better="low", ends=SHARE),
-    Score("ks_decode_error", "Decode error: distance of distributions", better="low", ends=SHARE),
-    Score("w_count", "Number of objects: Wasserstein", better="low", ends=POSITIVE),
-    Score("w_area", "Area: Wasserstein", "px", better="low", ends=POSITIVE),
-    Score("w_eccentricity", "Eccentricity: Wasserstein", better="low", ends=POSITIVE),
-    Score("w_touching", "Touching share: Wasserstein", better="low", ends=POSITIVE),
-    Score("w_decode_error", "Decode error: Wasserstein", better="low", ends=POSITIVE),
-)
+SPLITS = 20  # into halves, for the range of the originals
+ROUNDS = 200  # for the interval
+MIN_TILES = 8  # tiles of either kind: halves of 4
+MIN_IMAGES = 4  # images from which on halves are halves of the images
 
 
 class Interval(FrozenModel):
@@ -185,7 +136,7 @@ def evaluate(
     for score in scores:
         value = draws.value[score.name]
         originals, matched, resampled = (
-            _finite([draw[score.name] for draw in many]) for many in (draws.originals, draws.matched, draws.resampled)
+            finite([draw[score.name] for draw in many]) for many in (draws.originals, draws.matched, draws.resampled)
         )
         if not (np.isfinite(value) and len(originals) and len(matched) and len(resampled)):
             continue
@@ -229,9 +180,9 @@ def _draw(measure: Measure, sources: Sequence[str], n_synthetic: int, rng: np.ra
 
 
 def _halves(groups: NDArray[np.intp], rng: np.random.Generator) -> tuple[Indices, Indices]:
-    """Two halves of the real tiles at random, of whole images where there are enough."""
+    """Draw two halves of the real tiles at random, of whole images where there are enough."""
     number = int(groups.max()) + 1
-    if number < GROUPS:
+    if number < MIN_IMAGES:
         order = rng.permutation(len(groups))
         return order[: len(order) // 2], order[len(order) // 2 :]
     first = np.isin(groups, rng.permutation(number)[: number // 2])
@@ -242,10 +193,11 @@ def _halves(groups: NDArray[np.intp], rng: np.random.Generator) -> tuple[Indices
     return parts if rng.random() < 0.5 else parts[::-1]
 
 
-def _finite(values: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
+def finite(values: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the values that are neither infinite nor NaN."""
     array = np.asarray(values, np.float64)
-    finite: NDArray[np.float64] = array[np.isfinite(array)]
-    return finite
+    kept: NDArray[np.float64] = array[np.isfinite(array)]
+    return kept
 
 
 def _message(score: Score, matched_value: float, originals: Interval) -> str:
@@ -257,113 +209,3 @@ def _message(score: Score, matched_value: float, originals: Interval) -> str:
     if above == (score.better == "low"):
         return "worse than the originals among each other"
     return "nearer than the originals are to each other"
-
-
-# --- what is measured ------------------------------------------------------------------------------------------------
-
-
-def feature_measure(real: Features, fake: Features) -> Measure:
-    """KID, FID, precision, recall, density, coverage and C2ST of features (N, D) and (M, D)."""
-    features = np.concatenate([real, fake])
-    kernel, distance = cubic_kernel(features, features), euclidean(features, features)
-
-    def measure(a: Indices, b: Indices) -> dict[str, float]:
-        def parts(matrix: Features) -> tuple[Features, Features, Features]:
-            return matrix[np.ix_(a, a)], matrix[np.ix_(b, b)], matrix[np.ix_(a, b)]
-
-        distances = parts(distance)
-        return {
-            "kid": discrepancy(*parts(kernel)),
-            "fid": frechet_distance(features[a], features[b]),
-            **overlap(*distances),
-            "c2st": neighbour_accuracy(*distances),
-        }
-
-    return measure
-
-
-def feature_notes(real: Features, fake: Features, note: str = "", seed: int = 0) -> dict[str, str]:
-    """What to say beside the scores of features: the bias of FID, KID of subsets, and the note of the extractor."""
-    more = {}
-    if min(len(real), len(fake)) < UNBIASED:
-        more["fid"] = f"biased upwards with fewer than {UNBIASED} tiles: trust KID"
-    if min(len(real), len(fake)) >= SUBSET:
-        kernels = (cubic_kernel(x, y) for x, y in ((real, real), (fake, fake), (real, fake)))
-        mean, sd = subset_discrepancy(*kernels, subsets=SUBSETS, size=SUBSET, seed=seed)
-        more["kid"] = f"{SUBSETS} subsets of {SUBSET}: {mean:.3g} ± {sd:.2g}"
-    return {
-        score.name: "; ".join(words)
-        for score in FEATURE_SCORES
-        if (words := [one for one in (more.get(score.name), note) if one])
-    }
-
-
-def compare_all(a: Sequence[NDArray[np.float32]], b: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
-    """SSIM, UQI, mutual information, PSNR and MSE of every pair of images (C, S, S), (N, M, 5)."""
-    others = np.stack(list(b))
-    return np.stack([compare(image, others) for image in a])
-
-
-def pair_measure(among: NDArray[np.float64], between: NDArray[np.float64]) -> Measure:
-    """Means over all pairs of a real with a generated (or another real) tile, the pairing of the organoid study.
-
-    Parameters
-    ----------
-    among, between : NDArray (N, N, 5), (N, M, 5)
-        From `compare_all`, real with real and real with generated.
-    """
-    table = np.concatenate([among, between], 1)
-
-    def measure(a: Indices, b: Indices) -> dict[str, float]:
-        return dict(zip(NAMES, (float(mean) for mean in table[np.ix_(a, b)].mean((0, 1))), strict=True))
-
-    return measure
-
-
-def image_measure(tiles: Sequence[TileFacts]) -> Measure:
-    """Mean fine structure and blur of the second set."""
-    values = np.array([(tile.hf_energy, tile.blur) for tile in tiles])
-
-    def measure(_: Indices, b: Indices) -> dict[str, float]:
-        means = values[b].mean(0)
-        return {"hf_energy": float(means[0]), "blur": float(means[1])}
-
-    return measure
-
-
-def mask_measure(tiles: Sequence[TileFacts]) -> Measure:
-    """Kolmogorov–Smirnov (0 equal, 1 separate) and Wasserstein distances (in units) of what the masks hold."""
-    from scipy.stats import ks_2samp, wasserstein_distance
-
-    columns = _mask_columns(tiles)
-
-    def measure(a: Indices, b: Indices) -> dict[str, float]:
-        found = {}
-        for name, column in columns.items():
-            x, y = (_finite(np.concatenate([column[index] for index in one])) for one in (a, b))
-            both = len(x) and len(y)
-            found[f"ks_{name}"] = float(ks_2samp(x, y, method="asymp").statistic) if both else np.nan
-            found[f"w_{name}"] = float(wasserstein_distance(x, y)) if both else np.nan
-        return found
-
-    return measure
-
-
-def mask_notes(tiles: Sequence[TileFacts], n_real: int) -> dict[str, str]:
-    """Medians of the generated and of the real masks, in words."""
-    notes = {}
-    for name, column in _mask_columns(tiles).items():
-        real, fake = (_finite(np.concatenate(part)) for part in (column[:n_real], column[n_real:]))
-        if len(real) and len(fake):
-            notes[f"ks_{name}"] = f"median {np.median(fake):.3g}, real {np.median(real):.3g}"
-    return notes
-
-
-def _mask_columns(tiles: Sequence[TileFacts]) -> dict[str, list[NDArray[np.float64]]]:
-    return {
-        "count": [np.array([float(len(tile.areas))]) for tile in tiles],
-        "area": [tile.areas for tile in tiles],
-        "eccentricity": [tile.eccentricities for tile in tiles],
-        "touching": [np.array([tile.touching]) for tile in tiles],
-        "decode_error": [np.array([tile.decode_error]) for tile in tiles],
-    }

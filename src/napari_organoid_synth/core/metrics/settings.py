@@ -12,7 +12,7 @@ from napari_organoid_synth.core.registry import METRICS
 
 
 class FeatureSettings(Settings):
-    """The network whose features say which tiles are alike."""
+    """The network whose features tell which tiles are alike."""
 
     extractor: Literal["encoder", "inception2048", "inception64", "vgg19", "random"] = Field(
         "encoder", description="Network whose features are compared; the encoder learns from the real tiles first."
@@ -22,10 +22,10 @@ class FeatureSettings(Settings):
 
 
 class ScoreSettings(Settings):
-    """Scores of generated pairs, each and as a set."""
+    """Scores of synthetic pairs, each and as a set."""
 
-    metrics: tuple[str, ...] = Field(tuple(METRICS.names()), description="Which scores of single pairs.")
-    again: bool = Field(False, description="Also pairs and sets that have their scores.")
+    metrics: tuple[str, ...] = Field(tuple(METRICS.names()), description="Scores of single pairs.")
+    again: bool = Field(False, description="Score pairs and sets again that already have scores.")
     sets: Literal["all", "kept", "accepted", "none"] = Field(
         "all", description="Which pairs of each run are scored as a set: all, new and accepted (kept), accepted, none."
     )
@@ -33,5 +33,5 @@ class ScoreSettings(Settings):
         "encoder", description="Network whose features compare sets; the encoder learns from the real tiles first."
     )
     weights: str = Field("", description="File of weights of inception2048, inception64 or vgg19.")
-    seed: int = Field(0, ge=0, description="Fixes the halves from which intervals and ranges are taken.")
+    seed: int = Field(0, ge=0, description="Fixes the random halves for intervals and ranges.")
     device: DeviceName = "auto"

@@ -15,7 +15,7 @@ BLOCK = 16
 
 
 def hf_energy(grey: NDArray[Any]) -> float:
-    r"""Mean local variance of what a 3 × 3 median removes.
+    r"""Compute the mean local variance of what a 3 × 3 median removes.
 
     .. math:: p = I - \mathrm{median}_{3×3}(I), \qquad
               \frac{1}{B} \sum_b \frac{1}{|b|} \sum_{i ∈ b} (p_i - \mathrm{median}_b\, p)^2
@@ -60,7 +60,7 @@ class Sharpness(Metric):
         return self
 
     def __call__(self, pair: SamplePair) -> dict[str, float]:
-        """`hf_energy` on 0–255 between the real intensity limits, and scikit-image's ``blur_effect``."""
+        """Compute `hf_energy` on 0–255 between the real intensity limits, and scikit-image's ``blur_effect``."""
         from skimage.measure import blur_effect
 
         grey = to_grey(pair.image, self._limits)
@@ -70,7 +70,7 @@ class Sharpness(Metric):
         return {"hf_energy": hf_energy(grey * 255), "blur": float(blur)}
 
     def describe(self, values: dict[str, float]) -> str:
-        """Sharp, blurred or noisy beside the real images."""
+        """Describe whether it is sharp, blurred or noisy compared with real images."""
         energy, blur = self.ranges["hf_energy"], self.ranges["blur"]
         if values["blur"] > blur.high or values["hf_energy"] < energy.low:
             return "blurred"

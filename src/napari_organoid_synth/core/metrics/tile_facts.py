@@ -1,4 +1,4 @@
-"""What the scores of whole sets need to know of one tile, so that its pixels are read once and not kept."""
+"""Facts of one tile for the scores of whole sets, so that its pixels are read once and not kept."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ class TileFacts:
 
 
 def look(pair: SamplePair, limits: NDArray[np.float64], side: int = SIDE, round_trip: bool = False) -> TileFacts:
-    """The facts of a tile.
+    """Compute the facts of a tile.
 
     Parameters
     ----------
     pair : SamplePair
-        Real or generated.
+        Real or synthetic.
     limits : NDArray (C, 2)
         From `intensity_limits` of the real tiles.
     side : int
@@ -92,7 +92,7 @@ def look(pair: SamplePair, limits: NDArray[np.float64], side: int = SIDE, round_
 
 
 def _meeting(objects: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """Pixels of an object beside a pixel of another one (8 neighbours), (Y, X)."""
+    """Return the pixels of an object next to a pixel of another one (8 neighbours), (Y, X)."""
     found = np.zeros(objects.shape, bool)
     views: list[tuple[Any, Any]] = [
         (np.s_[1:], np.s_[:-1]),

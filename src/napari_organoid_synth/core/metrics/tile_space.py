@@ -1,4 +1,4 @@
-"""Tiles as feature vectors: what is costly about the real ones is computed once and kept in ``features/``."""
+"""Tiles as feature vectors; the costly ones of real tiles are computed once and kept in ``features/``."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Extracting(Protocol):
 
 
 def check_weights(settings: Extracting) -> None:
-    """Say at once what would fail later.
+    """Check at once what would fail later.
 
     Raises
     ------
@@ -139,7 +139,7 @@ class TileSpace:
         self.features: NDArray[np.floating[Any]] = np.empty((0, 1, 0))
 
     def picture(self, pair: SamplePair) -> NDArray[np.float32]:
-        """The image of a pair as it is compared, (C, S, S), S at most 128; 0 and 1 at the limits of the real ones."""
+        """Return the image of a pair for comparison, (C, S, S) S ≤ 128; 0 and 1 are the limits of the real ones."""
         return shrink(to_unit(pair.image, self.limits), min(SIDE, self.side))
 
     def learn(self) -> Iterator[float]:
@@ -153,11 +153,11 @@ class TileSpace:
         return self.features[:, 0]
 
     def vectors(self, pictures: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-        """Features (M, D) of pictures; needs `learn`."""
+        """Compute features (M, D) of pictures; needs `learn`."""
         return np.asarray(self.extractor(pictures), np.float32)
 
     def known(self) -> dict[str, NDArray[np.float32]]:
-        """Features of samples that `keep` kept, by id."""
+        """Read the features of samples that `keep` stored, by id."""
         try:
             with np.load(self._path, allow_pickle=False) as file:
                 return dict(zip(file["ids"].tolist(), file["features"], strict=True))
@@ -165,7 +165,7 @@ class TileSpace:
             return {}
 
     def keep(self, features: dict[str, NDArray[np.float32]]) -> None:
-        """Keep features of samples, whose images never change."""
+        """Store features of samples, whose images never change."""
         data = io.BytesIO()
         np.savez(data, ids=np.asarray(list(features)), features=np.stack(list(features.values())))
         _store(self._path, data.getvalue(), f"map-{self.extractor.name}")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+from napari_organoid_synth.core.blind.results import counted, judgements
+from napari_organoid_synth.core.blind.sentences import pooled_sentences, session_sentences
 from napari_organoid_synth.core.blind.session import Session, read_sessions
-from napari_organoid_synth.core.blind.setup import counted, report_words, together_words, verdicts_on
 from napari_organoid_synth.core.report.contents import Contents
 from napari_organoid_synth.core.report.pictures import Picture
 from napari_organoid_synth.core.report.rendering import Section, Table
@@ -28,7 +29,7 @@ def blind(contents: Contents) -> Section | None:
     sessions = counted(read_sessions(contents.project))
     if not sessions:
         return None
-    sentences = together_words(sessions) if len(sessions) > 1 else report_words(sessions[0])
+    sentences = pooled_sentences(sessions) if len(sessions) > 1 else session_sentences(sessions[0])
     head = ["Test", "Observer", "Asked", "Answers", "Wrong", "Synthetic taken for real", "Median time"]
     table = Table(head, [_row(session) for session in sessions])
     return Section("Blind test", "blind", BlindTests(tuple(sentences), table, _convincing(contents, sessions)))
@@ -36,7 +37,8 @@ def blind(contents: Contents) -> Section | None:
 
 def _row(session: Session) -> list[str]:
     result = session.result()
-    times = [f"{answer} {result.seconds[answer]:.1f} s" for answer in ("right", "wrong") if answer in result.seconds]
+    medians = {"right": result.seconds.right, "wrong": result.seconds.wrong}
+    times = [f"{answer} {median:.1f} s" for answer, median in medians.items() if median is not None]
     return [
         time.strftime("%d %B %Y, %H:%M", time.localtime(session.started)),
         session.settings.observer or "no name",
@@ -51,7 +53,9 @@ def _row(session: Session) -> list[str]:
 def _convincing(contents: Contents, sessions: list[Session]) -> tuple[Picture, ...]:
     """Return the samples that most people took for real."""
     known = {row.id: row for row in contents.rows}
-    rates = [(picture.name, rate) for picture, rate, _ in verdicts_on(sessions, "synthetic") if picture.name in known]
+    rates = [
+        (one.picture.name, one.taken_for_real) for one in judgements(sessions, "synthetic") if one.picture.name in known
+    ]
     return tuple(
         contents.album.tile(pair, f"{name}: {rate.count} of {rate.total} for real")
         for name, rate in [(name, rate) for name, rate in rates if rate.share > 0.5][:SHOWN]

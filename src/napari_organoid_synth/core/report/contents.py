@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.gain.results import GainResult
 from napari_organoid_synth.core.job import JobFolder, Progress
 from napari_organoid_synth.core.pairs.loading import read_entry
 from napari_organoid_synth.core.pairs.pair import SamplePair
@@ -26,7 +27,7 @@ from napari_organoid_synth.core.samples.store import Change, SampleRow, SampleSt
 from napari_organoid_synth.core.scores.storage import SetScores, read_set_scores
 
 SEED = 0  # of what is drawn at random
-IMAGES, TILES = 16, 4  # real images that are read, tiles of each
+MAX_IMAGES, MAX_TILES = 16, 4  # real images that are read, tiles of each
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,8 +67,8 @@ class Contents:
     Parameters
     ----------
     project : Project
-    results : dict
-        Of the segmentation.
+    result : GainResult, optional
+        Of the comparison of segmenters.
     seconds : dict of str to float
         How long each stage took.
     store : SampleStore, optional
@@ -75,7 +76,7 @@ class Contents:
     """
 
     project: Project
-    results: dict[str, Any]
+    result: GainResult | None
     seconds: dict[str, float]
     store: SampleStore | None
     table: PairTable | None
@@ -90,55 +91,51 @@ class Contents:
         return self.store.counts() if self.store is not None else {}
 
     @cached_property
-    def masks(self) -> bool:
+    def has_masks(self) -> bool:
         """Whether there are masks: a project of images alone has none."""
         return self.table is None or any(entry.masks for entry in self.table.matched)
 
     @cached_property
     def album(self) -> Album:
-        """Makes all pictures."""
+        """The maker of all pictures."""
         return Album(self.tiles)
 
     @cached_property
     def side(self) -> int:
         """Side of a tile, px."""
-        return (
-            tile_side(row.size for row in self.rows)
-            if self.rows
-            else self.runs[-1].recipe.tiles.size
-            if self.runs
-            else 256
-        )
+        if self.rows:
+            return tile_side(row.size for row in self.rows)
+        return self.runs[-1].recipe.tiles.size if self.runs else 256
 
     @cached_property
     def tiles(self) -> list[SamplePair]:
         """At most 64 real training tiles of 16 images, drawn at random; in the order of the images."""
         entries = self.table.train if self.table else ()
         rng = np.random.default_rng(SEED)
-        found: list[SamplePair] = []
-        for index in sorted(rng.permutation(len(entries))[:IMAGES]):
+        tiles: list[SamplePair] = []
+        for index in sorted(rng.permutation(len(entries))[:MAX_IMAGES]):
             try:
                 pair = self.read(entries[index])
                 settings = self.runs[-1].recipe.tiles if self.runs else Recipe().tiles
-                least = settings.min_objects if pair.labels.any() else 0
-                settings = settings.replace(size=self.side, turn=False, flip=False, min_objects=least)
+                min_objects = settings.min_objects if pair.labels.any() else 0
+                settings = settings.replace(size=self.side, turn=False, flip=False, min_objects=min_objects)
                 kept = [tile for tile in list_tiles([pair], settings) if tile.kept]
             except UserError:  # unreadable, or no tile with objects
                 continue
-            found += [cut_pair(pair, kept[place]) for place in sorted(rng.permutation(len(kept))[:TILES])]
-        return found
+            tiles += [cut_pair(pair, kept[place]) for place in sorted(rng.permutation(len(kept))[:MAX_TILES])]
+        return tiles
 
     def read(self, entry: Any) -> SamplePair:
-        """The pair of a row of the table."""
+        """Read the pair of a row of the table."""
         assert self.table is not None
         return read_entry(entry, self.table.mask_kind, self.table.class_names)
 
     def run(self, name: str) -> TrainedRun | None:
-        """The training of that name."""
+        """Return the training of that name, or None."""
         return next((run for run in self.runs if run.name == name), None)
 
     def pairs(self, rows: Sequence[SampleRow]) -> Iterator[tuple[SampleRow, SamplePair]]:
-        """The pixels of samples; those whose files are gone are left out."""
+        """Yield samples with their pixels; those without files are left out."""
         if self.store is None:
             return
         for row in rows:
@@ -147,20 +144,20 @@ class Contents:
             except UserError:
                 continue
 
-    def of_runs(self) -> dict[str, list[SampleRow]]:
-        """Samples by the run that made them, newest run last."""
-        found: dict[str, list[SampleRow]] = {}
+    def by_run(self) -> dict[str, list[SampleRow]]:
+        """Return samples by the run that made them, the newest run last."""
+        runs: dict[str, list[SampleRow]] = {}
         for row in self.rows:
-            found.setdefault(row.run, []).append(row)
-        return dict(sorted(found.items()))
+            runs.setdefault(row.run, []).append(row)
+        return dict(sorted(runs.items()))
 
 
 @contextmanager
-def read_contents(project: Project, results: dict[str, Any], seconds: dict[str, float]) -> Iterator[Contents]:
+def read_contents(project: Project, result: GainResult | None, seconds: dict[str, float]) -> Iterator[Contents]:
     """All of a project that a report shows."""
     store = SampleStore(project.samples_path) if project.samples_path.exists() else None
     try:
-        found = Contents(project, results, seconds, store, _table(project))
+        found = Contents(project, result, seconds, store, _table(project))
         if store is not None:
             found.rows, found.history = store.rows(), store.history()
         for path in project.runs():

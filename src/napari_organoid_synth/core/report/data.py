@@ -69,7 +69,7 @@ def data(contents: Contents) -> Section | None:
             omitted=f"The first {MAX_ROWS:,} of {total:,}." if total > MAX_ROWS else "",
             remarks=remarks[:MAX_REMARKS],
             omitted_remarks=len(remarks[MAX_REMARKS:]),
-            objects=_objects(contents) if contents.masks else None,
+            objects=_objects(contents) if contents.has_masks else None,
             images=_images(contents, pairs.matched[:SHOWN_IMAGES]),
         ),
     )

@@ -84,7 +84,7 @@ def _curves(contents: Contents) -> Curves | None:
 
 def _by_run(contents: Contents) -> Table:
     rows = []
-    for name, own in contents.of_runs().items():
+    for name, own in contents.by_run().items():
         tally = Counter(row.verdict for row in own)
         judged = tally["accepted"] + tally["rejected"]
         share = f"{tally['accepted'] / judged:.0%}" if judged else "–"
@@ -100,7 +100,7 @@ def _by_quartile(contents: Contents) -> Table | None:
     pool = contents.rows if is_accepted_only else judged
     rows = []
     for name, title in QUARTILES.items():
-        if name == "objects" and not contents.masks:
+        if name == "objects" and not contents.has_masks:
             continue
         found = [(row.scores[name], row.verdict == "accepted") for row in pool if name in row.scores]
         if len(found) < MIN_PAIRS:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from napari_organoid_synth.core.gain.results import GainResult
+from napari_organoid_synth.core.gain.storage import predictions_folder
 from napari_organoid_synth.core.pairs.pictures import decode_png
 from napari_organoid_synth.core.project import file_stem
 from napari_organoid_synth.core.report.contents import Contents
@@ -26,29 +28,30 @@ class Errors:
     pictures: tuple[Picture, ...]
 
 
-def errors(contents: Contents, names: Mapping[str, str]) -> Errors | None:
+def errors(contents: Contents, result: GainResult, names: Mapping[str, str]) -> Errors | None:
     """Collect error pictures of the test image that differs most between arms; None where none were written.
 
     Parameters
     ----------
     contents : Contents
         Of the project.
+    result : GainResult
+        Of the comparison.
     names : mapping of str to str
         Titles of the arms.
     """
-    results = contents.results
-    arms, folder = results["arms"], Path(results.get("folder", ""))
-    images = list(next(iter(arms.values()))["per_image"])
-    spread = {image: np.ptp([arm["per_image"][image]["dice"] for arm in arms.values()]) for image in images}
-    image = max(images, key=lambda name: spread[name])
+    arms = result.arms
+    images = list(next(iter(arms.values())).per_image)
+    tested = {name: [arm.per_image[name]["dice"] for arm in arms.values() if name in arm.per_image] for name in images}
+    image = max(images, key=lambda name: np.ptp(tested[name]))
     pictures = []
     for name, arm in arms.items():
-        path = folder / "predictions" / name / f"{file_stem(image)}_errors.png"
-        if path.is_file():
-            caption = f"{names.get(name, name)}: Dice {arm['per_image'][image]['dice']:.3f}"
+        path = predictions_folder(Path(result.folder), name) / f"{file_stem(image)}_errors.png"
+        if image in arm.per_image and path.is_file():
+            caption = f"{names.get(name, name)}: Dice {arm.per_image[image]['dice']:.3f}"
             pictures.append(contents.album.whole(decode_png(path.read_bytes()), caption))
     if not pictures:
         return None
-    has_classes = results.get("mask_kind") == "classes"
+    has_classes = result.mask_kind == "classes"
     key = tuple((kind, colour) for kind, colour in COLOURS.items() if kind != "wrong class" or has_classes)
     return Errors(image, len(images) == 1, key, tuple(pictures))

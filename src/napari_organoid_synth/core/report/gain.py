@@ -1,20 +1,20 @@
-"""What synthetic pairs gained in folds: sentences, table, intervals, bars for each share of the images."""
+"""What synthetic pairs gained: sentences, table, intervals, bars for each share of the images, errors."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from napari_organoid_synth.core.gain.figures import bars, colour_of, intervals
-from napari_organoid_synth.core.gain.table import ARMS, OPTIMISTIC, SCORES, gain_verdict
+from napari_organoid_synth.core.gain.results import Design, GainResult, TableRow, TaskCounts, varied
+from napari_organoid_synth.core.gain.sentences import OPTIMISTIC, gain_verdict
 from napari_organoid_synth.core.quantities import plural
+from napari_organoid_synth.core.report.charts import DotPlot
 from napari_organoid_synth.core.report.contents import Contents
 from napari_organoid_synth.core.report.errors import Errors, errors
 from napari_organoid_synth.core.report.rendering import Section, Table
+from napari_organoid_synth.core.segmentation.arms import ARMS, SCORES
 from napari_organoid_synth.core.segmentation.threshold_curves import FoldScores, lowest, threshold_svg
-
-Rows = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Gain:
     design: str
     score: str
     table: Table
+    images: DotPlot | None
     intervals: str
     bars: str
     thresholds: tuple[tuple[str, str], ...]
@@ -35,94 +36,118 @@ class Gain:
 
 
 def gain(contents: Contents) -> Section | None:
-    """Show the newest segmentation, where it was a comparison in folds."""
-    results = contents.results
-    if not results.get("table"):
+    """Show the newest comparison of segmenters."""
+    result = contents.result
+    if result is None or not result.arms:
         return None
-    rows, score, design = results["table"], results["score"], results["design"]
-    verdict = gain_verdict(results)
+    rows, score = result.table, result.score
+    verdict = gain_verdict(result)
     shown = Gain(
-        warning=f"{OPTIMISTIC} This is the paper protocol." if design["paper_protocol"] else "",
-        verdict=verdict if verdict != "\n".join(results["sentences"]) else "",
-        sentences=tuple(results["sentences"]),
-        progress=tuple(_progress(results["tasks"])),
-        design=_design(design, rows),
+        warning=f"{OPTIMISTIC} This is the paper protocol." if result.design.paper_protocol else "",
+        verdict=verdict if verdict != "\n".join(result.sentences) else "",
+        sentences=result.sentences,
+        progress=tuple(_progress(result.tasks)),
+        design=_design(result.design, rows),
         score=SCORES[score],
-        table=_table(rows, score),
+        table=_table(result),
+        images=_images(result),
         intervals=intervals(rows, score),
         bars=bars(rows, score),
-        thresholds=tuple(_thresholds(results)),
-        errors=errors(contents, {row["arm"]: _title(row) for row in reversed(rows)}),
+        thresholds=tuple(_thresholds(result)),
+        errors=errors(contents, result, {row.arm: _title(row) for row in reversed(rows)}),
     )
     return Section("What synthetic pairs gained", "gain", shown)
 
 
-def _progress(tasks: Mapping[str, int]) -> list[str]:
-    failed, sentences = tasks.get("failed", 0), []
-    if tasks["done"] + failed < tasks["total"]:
-        sentences.append(f"Unfinished: {tasks['done']} of {tasks['total']} trainings are done.")
-    if failed:
+def _progress(tasks: TaskCounts) -> list[str]:
+    sentences = []
+    if tasks.unfinished:
+        sentences.append(f"Unfinished: {tasks.done} of {tasks.total} trainings are done.")
+    if tasks.failed:
         sentences.append(
-            f"{failed} of {tasks['total']} trainings failed or could not be done, so that their images or arms are "
+            f"{tasks.failed} of {tasks.total} trainings failed or could not be done, so that their images or arms are "
             "missing here; the notes at the top say why."
         )
     return sentences
 
 
-def _table(rows: Rows, score: str) -> Table:
+def _table(result: GainResult) -> Table:
     """Return the scores of every row; columns that are the same for all rows are left out."""
-    scores = [name for name in SCORES if name in rows[0]["scores"]]
-    means = [[row["scores"][name]["mean"] for name in ("f", "dice") if name in row["scores"]] for row in rows]
+    rows, score, names = result.table, result.score, varied(result.table)
+    scores = [name for name in SCORES if name in rows[0].scores]
+    means = [[row.scores[name].mean for name in ("f", "dice") if name in row.scores] for row in rows]
     if all(len(pair) == 2 and abs(pair[0] - pair[1]) < 1e-9 for pair in means):
         scores = [name for name in scores if name != "f"]  # for pixels the two are the same
-    several = [key for key in ("subset", "ratio") if len({row[key] for row in rows}) > 1]
+    several = [name for name in ("subset", "ratio") if name in names]
     titles = {"subset": "Share of images", "ratio": "Ratio"}
-    head = ["Trained on", *(titles[key] for key in several), "Pairs", f"Change of {SCORES[score]}", "Better on"]
+    head = ["Trained on", *(titles[name] for name in several), "Pairs", f"Change of {SCORES[score]}", "Better on"]
     head += [SCORES[name][:1].upper() + SCORES[name][1:] for name in scores]
-    return Table(head, [_cells(row, score, scores, several) for row in rows])
+    classes = list(next(iter(result.arms.values())).per_class)
+    if several or len(classes) < 2:
+        classes = []
+    lines = []
+    for row in rows:
+        dice = [f"{result.arms[row.arm].per_class[name]['dice']:.3f}" for name in classes]
+        lines.append([*_cells(row, score, scores, several), *dice])
+    return Table([*head, *(f"Dice, {name}" for name in classes)], lines)
 
 
-def _cells(row: Mapping[str, Any], score: str, scores: Sequence[str], several: Sequence[str]) -> list[str]:
+def _cells(row: TableRow, score: str, scores: Sequence[str], several: Sequence[str]) -> list[str]:
     change, better = "–", "–"
-    if found := row.get("gain", {}).get(score):
-        change = f"{found['mean']:+.3f} [{found['low']:.3f}, {found['high']:.3f}]"
-        better = f"{found['better']} of {found['images']}"
-    place = {"subset": f"{100 * row['subset']:.4g} %", "ratio": f"{row['ratio']:g} : 1"}
-    numbers = [f"{row['scores'][name]['mean']:.3f} ± {row['scores'][name]['sd']:.3f}" for name in scores]
-    return [_title(row), *(place[key] for key in several), f"{row['synthetic']:g}", change, better, *numbers]
+    if found := row.gain.get(score):
+        change = f"{found.mean:+.3f} [{found.low:.3f}, {found.high:.3f}]"
+        better = f"{found.better} of {found.images}"
+    place = {"subset": f"{100 * row.subset:.4g} %", "ratio": f"{row.ratio:g} : 1"}
+    numbers = [f"{row.scores[name].mean:.3f} ± {row.scores[name].sd:.3f}" for name in scores]
+    return [_title(row), *(place[name] for name in several), f"{row.synthetic:g}", change, better, *numbers]
 
 
-def _title(row: Mapping[str, Any]) -> str:
-    """Return an arm in words, with how its pairs were chosen."""
-    name: str = ARMS.get(row["arm"], row["arm"])
-    if row.get("curation"):
-        name += {"automatic": " (automatically)", "by hand": " (by hand)"}.get(row["curation"], f" ({row['curation']})")
+def _images(result: GainResult) -> DotPlot | None:
+    """Return a dot for the Dice of every image that all arms were tested on."""
+    arms = result.arms
+    common = [image for image in result.test if all(image in arm.per_image for arm in arms.values())]
+    if len(common) < 2:
+        return None
+    dice = [(ARMS.get(name, name), [arm.per_image[image]["dice"] for image in common]) for name, arm in arms.items()]
+    return DotPlot.of(dice, "Dice of each test image")
+
+
+def _title(row: TableRow) -> str:
+    """Return the title of an arm, with how its pairs were chosen."""
+    name = ARMS.get(row.arm, row.arm)
+    if row.curation:
+        name += {"automatic": " (automatically)", "by hand": " (by hand)"}.get(row.curation, f" ({row.curation})")
     return name
 
 
-def _design(design: Mapping[str, Any], rows: Rows) -> str:
-    folds = plural(len(design["folds"]), "fold")
+def _design(design: Design, rows: Sequence[TableRow]) -> str:
+    folds = plural(len(design.folds), "fold")
+    groups = f"{design.groups}. " if design.groups else ""
     text = (
-        f"How it was tested: {design['groups']}. Design {design['name']}, {folds}: in each, some images are held out, "
-        f"the segmenter learns from the others and is tested on these; {plural(design['repeats'], 'repeat')}, "
-        f"{rows[0]['steps']:,} optimiser steps for each training. "
+        f"How it was tested: {groups}Design {design.name}, {folds}: in each, some images are held out, the segmenter "
+        f"learns from the others and is tested on these; {plural(design.repeats, 'repeat')}, {rows[0].steps:,} "
+        "optimiser steps for each training. "
     )
-    if design["paper_protocol"]:
+    if design.paper_protocol:
         return f"{text}One generator was trained on all images, including those that are tested."
+    if design.pairs_from == "store":
+        return f"{text}Synthetic pairs are those of the project, whose generators saw no test image."
     return f"{text}Generators were trained again in each fold, without its test images."
 
 
-def _thresholds(results: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _thresholds(result: GainResult) -> list[tuple[str, str]]:
     """Return the share of the images over thresholds of Dice, the band over folds, for each arm beside the first."""
-    folds = [set(fold["test"]) for fold in results["design"]["folds"]]
     curves = {}
-    for arm, scores in results["arms"].items():
-        values = [[one["dice"] for image, one in scores["per_image"].items() if image in fold] for fold in folds]
-        curves[arm] = FoldScores.of(values)
+    for name, arm in result.arms.items():
+        values = [
+            [arm.per_image[image]["dice"] for image in fold.test if image in arm.per_image]
+            for fold in result.design.folds
+        ]
+        curves[name] = FoldScores.of(values)
     first, *others = curves
     start, figures = lowest(curves.values()), []
-    for arm in others:
-        both = {ARMS.get(one, one): curves[one] for one in (first, arm)}
-        svg = threshold_svg(both, "Dice", [colour_of(one) for one in (first, arm)], start)
-        figures.append((ARMS.get(arm, arm), svg))
+    for name in others:
+        both = {ARMS.get(one, one): curves[one] for one in (first, name)}
+        svg = threshold_svg(both, "Dice", [colour_of(one) for one in (first, name)], start, inline=True)
+        figures.append((ARMS.get(name, name), svg))
     return figures

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 
 from napari_organoid_synth import __version__
-from napari_organoid_synth.core.gain.table import gain_verdict
+from napari_organoid_synth.core.gain.sentences import gain_verdict
 from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.report.contents import Contents
 from napari_organoid_synth.core.report.rendering import number
@@ -33,8 +33,8 @@ def head(contents: Contents) -> Head:
         project=contents.project.path.name,
         origin=f"{made} · napari-organoid-synth {__version__} · {machine()}",
         summary=" ".join(sentences(contents)) or "There is nothing in this project yet.",
-        warnings=tuple(str(warning) for warning in contents.results.get("warnings", ())),
-        has_outlines=contents.masks and bool(contents.rows or contents.table),
+        warnings=contents.result.warnings if contents.result else (),
+        has_outlines=contents.has_masks and bool(contents.rows or contents.table),
     )
 
 
@@ -47,21 +47,21 @@ def sentences(contents: Contents) -> list[str]:
     """Return a sentence each on pairs, generators, range of the originals, copies and gain, as far as there are any."""
     found = []
     if (table := contents.table) is not None and table.matched:
-        real = plural(len(table.matched), "real pair" if contents.masks else "real image")
+        real = plural(len(table.matched), "real pair" if contents.has_masks else "real image")
         found.append(f"{real}, {len(table.train)} of them to train and {len(table.test)} to test.")
     if contents.rows:
         tally = ", ".join(f"{n:,} {verdict}" for verdict, n in contents.counts.items() if n)
         found.append(
-            f"{plural(len(contents.rows), 'synthetic pair' if contents.masks else 'synthetic image')}: {tally}."
+            f"{plural(len(contents.rows), 'synthetic pair' if contents.has_masks else 'synthetic image')}: {tally}."
         )
     found += [*_generators(contents), *_range(contents), *_copies(contents)]
-    if verdict := gain_verdict(contents.results).replace("\n", " "):
-        found.append(verdict)
+    if contents.result is not None and (verdict := gain_verdict(contents.result)):
+        found.append(verdict.replace("\n", " "))
     return found
 
 
 def _generators(contents: Contents) -> list[str]:
-    used = {name for name in contents.of_runs() if name}
+    used = {name for name in contents.by_run() if name}
     runs = [run for run in contents.runs if run.name in used] or contents.runs[-1:]
     kinds = dict.fromkeys(run.generator.partition(" – ")[0] for run in runs)
     if not runs:
@@ -89,5 +89,5 @@ def _copies(contents: Contents) -> list[str]:
     if not any("nearest" in row.scores or row.flagged for row in contents.rows):
         return []
     copies = sum("copy" in row.flagged.split(", ") for row in contents.rows)
-    pairs = plural(copies, "pair" if contents.masks else "image")
+    pairs = plural(copies, "pair" if contents.has_masks else "image")
     return [f"{pairs} flagged as {'a copy' if copies == 1 else 'copies'} of a real image."]

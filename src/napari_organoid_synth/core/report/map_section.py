@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_organoid_synth.core.map.storage import REAL, read_map
+from napari_organoid_synth.core.map.storage import MapRecord, read_map
 from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.report.charts import COLOURS, Cloud, Group, thin
 from napari_organoid_synth.core.report.contents import Contents
@@ -31,29 +31,30 @@ def map_section(contents: Contents) -> Section | None:
     found = read_map(contents.project)
     if found is None:
         return None
-    points, kinds = found.coordinates, np.array(found.kinds)
+    points, record = found.coordinates, found.record
     chosen = np.zeros(len(points), bool)
     chosen[thin(len(points), MAX_POINTS)] = True
     verdicts = {row.id: row.verdict for row in contents.rows}
-    verdict = np.array([verdicts.get(id, "new") for id in found.ids])
-    groups: list[Group] = [("real tiles", COLOURS[6], "dot", points[chosen & (kinds == REAL)])]
-    runs = sorted(set(found.kinds) - {REAL})
-    for place, run in enumerate(runs):
+    real, synthetic = np.split(points, [len(record.tiles)])
+    chosen_real, chosen_synthetic = np.split(chosen, [len(record.tiles)])
+    run_of = np.array([sample.run for sample in record.samples])
+    verdict = np.array([verdicts.get(sample.id, "new") for sample in record.samples])
+    groups: list[Group] = [("real tiles", COLOURS[6], "dot", real[chosen_real])]
+    for place, run in enumerate(sorted(set(run_of.tolist()))):
         for name, shape in SHAPES.items():
-            of = chosen & (kinds == run) & (verdict == name)
-            groups.append((f"{run or 'without a run'}, {name}", COLOURS[place % 6], shape, points[of]))
-    label = f"{METHODS[found.method]} map of real and synthetic tiles"
+            of = chosen_synthetic & (run_of == run) & (verdict == name)
+            groups.append((f"{run or 'without a run'}, {name}", COLOURS[place % 6], shape, synthetic[of]))
+    label = f"{METHODS[record.method]} map of real and synthetic tiles"
     cloud = Cloud.of(label, [group for group in groups if len(group[3])])
     omitted = f"{MAX_POINTS:,} of {plural(len(points), 'point')}, evenly chosen." if len(points) > MAX_POINTS else ""
-    explanation = _explanation(found.method, found.extractor, found.kl, found.perplexity)
-    return Section("Map", "map", MapOfTiles(explanation, cloud, omitted))
+    return Section("Map", "map", MapOfTiles(_explanation(record), cloud, omitted))
 
 
-def _explanation(method: str, extractor: str, kl: float | None, perplexity: float | None) -> str:
-    text = f"{METHODS[method]}: tiles that lie close together have similar features ({extractor})."
-    if kl is not None:
-        text += f" Kullback–Leibler divergence {kl:.3f}"
-        text += f", perplexity {perplexity:.3g}." if perplexity is not None else "."
+def _explanation(record: MapRecord) -> str:
+    text = f"{METHODS[record.method]}: tiles that lie close together have similar features ({record.extractor})."
+    if record.kl is not None:
+        text += f" Kullback–Leibler divergence {record.kl:.3f}"
+        text += f", perplexity {record.perplexity:.3g}." if record.perplexity is not None else "."
         text += (
             " The divergence measures how much the map distorts the neighbourhoods of the features; it is not a "
             "distance between real and synthetic tiles. For that see KID and Told apart in table 1."

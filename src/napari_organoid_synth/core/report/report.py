@@ -9,10 +9,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 from napari_organoid_synth.core.atomic import write_text
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.gain.results import GainResult
+from napari_organoid_synth.core.gain.storage import newest_result
 from napari_organoid_synth.core.job import Control, Event, Finished, Progress, Started
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.quantities import plural
@@ -26,7 +27,6 @@ from napari_organoid_synth.core.report.gain import gain
 from napari_organoid_synth.core.report.head import head
 from napari_organoid_synth.core.report.map_section import map_section
 from napari_organoid_synth.core.report.rendering import Section, render
-from napari_organoid_synth.core.report.segmentation import newest_results, segmentation
 from napari_organoid_synth.core.report.set_tables import set_tables
 from napari_organoid_synth.core.report.sheet import sheet
 from napari_organoid_synth.core.report.trainings import trainings
@@ -41,7 +41,6 @@ SECTIONS: dict[str, Callable[[Contents], Section | None]] = {
     "curation": decisions,
     "blind test": blind,
     "gain": gain,
-    "segmentation": segmentation,
     "exports": exports,
     "times": times,
 }
@@ -52,7 +51,7 @@ def report(
     project: Project,
     path: Path,
     control: Control,
-    results: dict[str, Any] | None = None,
+    result: GainResult | None = None,
     seconds: dict[str, float] | None = None,
 ) -> Iterator[Event]:
     """Write the report of a project, section by section.
@@ -65,8 +64,8 @@ def report(
         The HTML file; untouched when the writing is stopped.
     control : Control
         Read before each section.
-    results : dict, optional
-        Result of a segmentation; default: the newest of the project.
+    result : GainResult, optional
+        Of a comparison; default: the newest of the project.
     seconds : dict of str to float, optional
         How long each stage took.
 
@@ -83,7 +82,7 @@ def report(
     start, total = time.monotonic(), len(SECTIONS)
     yield Started(0, {"total": total})
     sections: list[Section] = []
-    with read_contents(project, results or newest_results(project), seconds or {}) as contents:
+    with read_contents(project, result or newest_result(project), seconds or {}) as contents:
         for step, (name, section) in enumerate(SECTIONS.items()):
             yield from control.wait_while_paused(step)
             if control.canceled:
@@ -106,7 +105,7 @@ def report(
 def write_report(
     project: Project,
     path: Path,
-    results: dict[str, Any] | None = None,
+    result: GainResult | None = None,
     seconds: dict[str, float] | None = None,
 ) -> Path:
     """Run `report` to its end.
@@ -117,7 +116,7 @@ def write_report(
         What the report is about.
     path : Path
         Of the HTML file.
-    results : dict, optional
+    result : GainResult, optional
         Of a comparison; default: the newest of the project.
     seconds : dict, optional
         Duration of each step, to be shown.
@@ -127,7 +126,7 @@ def write_report(
     Path
         Of the file.
     """
-    for _ in report(project, path, Control(), results, seconds):
+    for _ in report(project, path, Control(), result, seconds):
         pass
     return Path(path)
 

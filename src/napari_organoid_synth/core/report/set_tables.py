@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from napari_organoid_synth.core.metrics.sets import MASK_SCORES, Interval, SetScore
+from napari_organoid_synth.core.metrics.set_measures import MASK_SCORES
+from napari_organoid_synth.core.metrics.sets import Interval, SetScore
 from napari_organoid_synth.core.report.contents import Contents, TrainedRun
 from napari_organoid_synth.core.report.rendering import Section, Table, digits
 from napari_organoid_synth.core.scores.storage import SetScores

@@ -49,7 +49,7 @@ def sheet(contents: Contents) -> Section | None:
     length = SMALL_TILES if contents.side <= SMALL_TILE else LARGE_TILES
     tiles = [contents.tiles[place] for place in sorted(rng.permutation(len(contents.tiles))[:length])]
     real = tuple(contents.album.tile(tile) for tile in tiles)
-    runs, lines = contents.of_runs(), []
+    runs, lines = contents.by_run(), []
     for name in list(runs)[-MAX_RUNS:]:
         rows = [runs[name][place] for place in sorted(rng.permutation(len(runs[name]))[:length])]
         run = contents.run(name)
@@ -68,7 +68,7 @@ def _chosen(contents: Contents) -> tuple[Line, ...]:
     groups = {
         "Accepted, most realistic first": [row for row in rows if row.verdict == "accepted"][:MAX_CHOSEN],
         "Rejected, least realistic last": [row for row in rows if row.verdict == "rejected"][-MAX_CHOSEN:],
-        "Flagged": [row for row in rows if row.flagged and (contents.masks or row.flagged != "mask")][:MAX_CHOSEN],
+        "Flagged": [row for row in rows if row.flagged and (contents.has_masks or row.flagged != "mask")][:MAX_CHOSEN],
     }
     return tuple(
         Line(title, tuple(_thumbnail(contents, row, with_flag=title == "Flagged") for row in found))
@@ -86,7 +86,7 @@ def _thumbnail(contents: Contents, row: SampleRow, with_flag: bool) -> Picture:
 
 def _score_table(contents: Contents) -> Table | None:
     """Return the mean of each score of single pairs, by verdict."""
-    families = [name for name in METRICS.names() if contents.masks or name not in MASK_METRICS]
+    families = [name for name in METRICS.names() if contents.has_masks or name not in MASK_METRICS]
     known = [*(score for name in families for score in METRICS.load(name).scores), *SAMPLE_SCORES]
     titles = {"realism": "Realism (1: like the median real tile; below 0.5: unlike any)"} | {
         score.name: score.title + (f", {score.unit}" if score.unit else "") for score in known

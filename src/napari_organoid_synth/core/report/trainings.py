@@ -58,7 +58,7 @@ def trainings(contents: Contents) -> Section | None:
     if not contents.runs:
         return None
     newest = contents.runs[::-1][:MAX_RUNS]
-    used = contents.of_runs().keys()
+    used = contents.by_run().keys()
     first = [run for run in newest if run.name in used][:MAX_OPEN] or newest[:1]
     ordered = [*first, *(run for run in newest if run not in first)]
     found = tuple(_training(contents, run, place < MAX_WITH_PICTURES) for place, run in enumerate(ordered))

@@ -1,16 +1,16 @@
-"""A trained generator as one file: what a colleague needs to use it, and nothing that could do harm.
+"""A trained generator as one file: everything that a colleague needs, and nothing that could do harm.
 
 A ``.synth`` file is a zip archive of exactly these members, stored without compression:
 
-- ``card.json``: what it is, who made it, under which licence, and the SHA-256 of every other member
+- ``card.json``: name, authors, licence, and the SHA-256 of every other member
 - ``recipe.yaml``, ``codec.json``: the settings, as in the folder of a run
-- ``model.safetensors``: the weights of all networks, an averaged one included; no optimisers, no image pools
-- ``preview.png``: samples to look at
+- ``model.safetensors``: the weights of all networks, an averaged one included; no optimiser state, no image pools
+- ``preview.png``: some samples
 
 Equal contents give equal bytes. The file holds number and hashes of the training pairs but neither their names nor
 their pixels (``preview.png`` shows drawn images; where they were painted on real masks, the outlines of these), and no
-path of the computer that it was made on. A reader takes nothing on trust: a file with anything else in it is refused,
-and nothing is ever unpickled.
+path of the computer that it was made on. A reader trusts nothing: a file with anything else in it is refused, and
+nothing is ever unpickled.
 """
 
 from __future__ import annotations
@@ -45,16 +45,16 @@ MEMBERS = {  # in the order of the file, and the most bytes that each may have
     "preview.png": 16 * MIB,
     "model.safetensors": 3 * GIB,
 }
-MOST_HEADER = 16 * MIB
-MOST_BRACKETS = 100  # of a recipe, which needs hardly any; thousands keep a YAML reader busy for minutes
-MOST_SIDE = 4096  # of the preview, px
+MAX_HEADER = 16 * MIB
+MAX_BRACKETS = 100  # of a recipe, which needs hardly any; thousands keep a YAML reader busy for minutes
+MAX_SIDE = 4096  # of the preview, px
 _BROKEN = (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, EOFError, struct.error, OverflowError)
-AGAIN = "Do not use this file; ask where it comes from for another."
+TODO = "Do not use this file; ask where it comes from for another."
 
 
 @dataclass(frozen=True)
-class Bundle:
-    """A model file that has passed every test that needs no network.
+class ModelFile:
+    """A model file that has passed every check that needs no network.
 
     Parameters
     ----------
@@ -85,12 +85,12 @@ class Bundle:
 
     @property
     def data(self) -> dict[str, str]:
-        """Hashes of the pairs it learned from, by a number."""
+        """Hashes of the pairs that it learned from, by a number."""
         return {f"pair {number}": digest for number, digest in enumerate(self.card.data, 1)}
 
     @classmethod
     def of(cls, path: Path, members: dict[str, bytes]) -> Self:
-        """Build from the bytes of all members, as `read_bundle` describes it."""
+        """Check and build from the bytes of all members."""
         card = _card(path, members["card.json"])
         for name in MEMBERS:
             digest, expected = hashlib.sha256(members[name]).hexdigest(), card.sha256.get(name, "none")
@@ -107,13 +107,13 @@ class Bundle:
         name = recipe.gan.name
         if card.generator != name:
             raise UserError(
-                f"The card of {path.name} speaks of '{card.generator}'.", f"Its recipe speaks of '{name}'.", AGAIN
+                f"The card of {path.name} speaks of '{card.generator}'.", f"Its recipe speaks of '{name}'.", TODO
             )
         digest = hashlib.sha256(members["card.json"]).hexdigest()
         return cls(path, digest, card, recipe, codec, members["preview.png"], members["model.safetensors"])
 
 
-def pack_bundle(path: Path, card: Card, members: dict[str, bytes]) -> Bundle:
+def pack_model_file(path: Path, card: Card, members: dict[str, bytes]) -> ModelFile:
     """Write a model file; beside, then renamed.
 
     Parameters
@@ -128,7 +128,7 @@ def pack_bundle(path: Path, card: Card, members: dict[str, bytes]) -> Bundle:
     Raises
     ------
     UserError
-        If the name ends otherwise, or `read_bundle` would refuse what is to be written.
+        If the name ends otherwise, or `read_model_file` would refuse what is to be written.
     """
     path = Path(path)
     if path.suffix.lower() != SUFFIX:
@@ -138,7 +138,7 @@ def pack_bundle(path: Path, card: Card, members: dict[str, bytes]) -> Bundle:
     everything = {"card.json": text.encode("utf-8"), **members}
     for name, data in everything.items():
         _check_size(path, name, len(data))
-    bundle = Bundle.of(path, everything)
+    model_file = ModelFile.of(path, everything)
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
         for name in MEMBERS:
@@ -146,17 +146,17 @@ def pack_bundle(path: Path, card: Card, members: dict[str, bytes]) -> Bundle:
             info.create_system, info.external_attr = 3, 0o644 << 16
             archive.writestr(info, everything[name])
     write_bytes(path, stream.getvalue())
-    return bundle
+    return model_file
 
 
-def read_bundle(path: Path) -> Bundle:
+def read_model_file(path: Path) -> ModelFile:
     """Read a model file and test everything that can be tested without building its network.
 
     Raises
     ------
     UserError
-        If it is no zip archive; a member is missing, foreign, doubled, compressed, encrypted, too large, damaged or
-        not what the card says; it was made by a newer version; the model is no safetensors or holds other tensors than
+        If it is not a zip archive; a member is missing, foreign, doubled, compressed, encrypted, too large, damaged or
+        not what the card says; it was made by a newer version; the model is not safetensors or has other tensors than
         those of networks; recipe or codec are invalid.
     """
     path = Path(path)
@@ -174,11 +174,11 @@ def read_bundle(path: Path) -> Bundle:
         raise
     except _BROKEN:
         raise UserError(
-            f"{path.name} is no whole zip archive.",
+            f"{path.name} is not a whole zip archive.",
             f"Expected a {SUFFIX} file, made with 'organoid-synth share'.",
             "Copy it again from where it was made.",
         ) from None
-    return Bundle.of(path, members)
+    return ModelFile.of(path, members)
 
 
 # ------------------------------------------------------------------------------------------------------------- tests
@@ -191,24 +191,24 @@ def _check_members(path: Path, archive: zipfile.ZipFile, size: int) -> None:
     for info in infos:
         shown = ascii(info.filename[:60])
         if info.filename not in MEMBERS:
-            raise UserError(f"{path.name} holds {shown}.", expected, AGAIN)
+            raise UserError(f"{path.name} contains {shown}.", expected, TODO)
         if names.count(info.filename) > 1:
-            raise UserError(f"{path.name} holds {shown} {names.count(info.filename)} times.", expected, AGAIN)
+            raise UserError(f"{path.name} contains {shown} {names.count(info.filename)} times.", expected, TODO)
     if missing := [name for name in MEMBERS if name not in names]:
         raise UserError(f"{path.name} has no {missing[0]}.", expected, "Copy it again from where it was made.")
     for info in infos:
         if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size or info.flag_bits & 1:
             raise UserError(
-                f"{info.filename} in {path.name} is compressed or encrypted.", "Expected it stored as it is.", AGAIN
+                f"{info.filename} in {path.name} is compressed or encrypted.", "Expected it stored as it is.", TODO
             )
         _check_size(path, info.filename, info.file_size)
     if (claimed := sum(info.file_size for info in infos)) > size:
-        raise UserError(f"The members of {path.name} claim {claimed} bytes.", f"Expected at most {size}.", AGAIN)
+        raise UserError(f"The members of {path.name} claim {claimed} bytes.", f"Expected at most {size}.", TODO)
 
 
 def _check_size(path: Path, name: str, size: int) -> None:
     if size > MEMBERS[name]:
-        raise UserError(f"{name} in {path.name} claims {size} bytes.", f"Expected at most {MEMBERS[name]}.", AGAIN)
+        raise UserError(f"{name} in {path.name} claims {size} bytes.", f"Expected at most {MEMBERS[name]}.", TODO)
 
 
 def _values(path: Path, name: str, data: bytes) -> dict[str, Any]:
@@ -217,17 +217,17 @@ def _values(path: Path, name: str, data: bytes) -> dict[str, Any]:
         text = data.decode("utf-8")
         if name.endswith(".json"):
             values = json.loads(text)
-        elif sum(map(text.count, "[{")) > MOST_BRACKETS:
+        elif sum(map(text.count, "[{")) > MAX_BRACKETS:
             raise ValueError("it is nested too deeply")
         elif any(isinstance(token, yaml.AliasToken | yaml.AnchorToken | yaml.TagToken) for token in yaml.scan(text)):
             raise ValueError("references and tags are not allowed")
         else:
             values = yaml.safe_load(text)
         if not isinstance(values, dict):
-            raise ValueError(f"it holds {type(values).__name__}")
+            raise ValueError(f"it contains {type(values).__name__}")
     except (ValueError, yaml.YAMLError, RecursionError) as error:
         raise UserError(
-            f"{name} in {path.name} cannot be read: {str(error).splitlines()[0]}.", "Expected settings.", AGAIN
+            f"{name} in {path.name} cannot be read: {str(error).splitlines()[0]}.", "Expected settings.", TODO
         ) from None
     return values
 
@@ -257,7 +257,7 @@ def _check_model(path: Path, data: bytes) -> None:
     """Whether the bytes are safetensors that hold tensors of networks alone (their shapes are tested later)."""
     try:
         length = int.from_bytes(data[:8], "little")
-        if not 2 <= length <= min(len(data) - 8, MOST_HEADER):
+        if not 2 <= length <= min(len(data) - 8, MAX_HEADER):
             raise ValueError
         header = json.loads(data[8 : 8 + length].decode("utf-8"))
         header.pop("__metadata__", None)
@@ -269,20 +269,20 @@ def _check_model(path: Path, data: bytes) -> None:
         if end != len(data) - 8 - length or not header:
             raise ValueError
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise UserError(f"model.safetensors in {path.name} holds no tensors.", "Expected safetensors.", AGAIN) from None
+        raise UserError(f"model.safetensors in {path.name} has no tensors.", "Expected safetensors.", TODO) from None
     if foreign := sorted(name for name in header if not name.startswith("network/")):
         raise UserError(
-            f"model.safetensors in {path.name} holds {foreign[0][:80]!a}.",
+            f"model.safetensors in {path.name} contains {foreign[0][:80]!a}.",
             "Expected tensors of networks alone.",
-            AGAIN,
+            TODO,
         )
 
 
 def _check_preview(path: Path, data: bytes) -> None:
     width, height = struct.unpack(">II", data[16:24]) if len(data) > 24 else (0, 0)
     if data[:8] != b"\x89PNG\r\n\x1a\n" or data[12:16] != b"IHDR":
-        raise UserError(f"preview.png in {path.name} is no PNG.", "Expected a picture.", AGAIN)
-    if not (0 < width <= MOST_SIDE and 0 < height <= MOST_SIDE):
+        raise UserError(f"preview.png in {path.name} is not a PNG.", "Expected a picture.", TODO)
+    if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
         raise UserError(
-            f"preview.png in {path.name} claims {width} × {height} px.", f"Expected at most {MOST_SIDE} px.", AGAIN
+            f"preview.png in {path.name} claims {width} × {height} px.", f"Expected at most {MAX_SIDE} px.", TODO
         )

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from napari_organoid_synth.core.generators.base import Generator
 
 FORMAT = 1
-SCORE = "kernel_distance"  # the number of a checkpoint that says which is best; low is good
+SCORE = "kernel_distance"  # the number by which checkpoints are ranked; low is good
 TODO = "Choose another checkpoint, or copy the run again from where it was trained."
 
 
@@ -51,7 +51,7 @@ class Checkpoint:
     sha256 : str
         Of that file.
     numbers : dict
-        What the GAN and the training loop put beside the tensors.
+        What the generator, its monitor and the training loop record beside the tensors.
     """
 
     step: int
@@ -96,15 +96,15 @@ class Run:
 
     @classmethod
     def create(cls, path: Path, recipe: Recipe, codec: Codec) -> Run:
-        """Start a run in a folder, which may exist and hold a job.
+        """Start a run in a folder, which may exist and contain a job.
 
         Raises
         ------
         UserError
-            If the folder holds a run already.
+            If the folder is a run already.
         """
         if (path / "recipe.yaml").exists():
-            raise UserError(f"{path} holds a run already.", todo="Resume it, or choose another folder.")
+            raise UserError(f"{path} is a run already.", todo="Resume it, or choose another folder.")
         codec.to_file(path / "codec.json")
         recipe.to_file(path / "recipe.yaml")  # last: it makes the folder a run
         return cls(path)
@@ -116,7 +116,7 @@ class Run:
 
     @property
     def spec(self) -> PairSpec:
-        """What the network takes and gives."""
+        """Shapes of what the network takes and gives."""
         return self.codec.spec(self.recipe.tiles.size, self.recipe.shape)
 
     @property
@@ -133,7 +133,7 @@ class Run:
     # ----------------------------------------------------------------------------------------------- checkpoints
 
     def save(self, gan: Generator, step: int, **numbers: Any) -> Path:
-        """Write a checkpoint and delete those older than the newest ``recipe.train.keep``, but never the best.
+        """Write a checkpoint and delete those older than the newest ``recipe.train.keep``, except the best.
 
         An earlier checkpoint of the same step stays whole until the new one is: while the tensors are replaced, the
         JSON describes both.
@@ -173,15 +173,15 @@ class Run:
         return path
 
     def checkpoint_path(self, step: int) -> Path:
-        """Where the tensors of a step lie, or would lie."""
+        """Return the path of the tensors of a step, which need not exist."""
         return self.path / "checkpoints" / f"step_{step:08d}.safetensors"
 
     def steps(self) -> list[int]:
-        """Steps that have a checkpoint, oldest first."""
+        """List the steps that have a checkpoint, oldest first."""
         return [int(path.stem.removeprefix("step_")) for path in self._headers()]
 
     def best(self) -> int | None:
-        """Step of the checkpoint with the lowest kernel distance, the first of equals; None where none was judged."""
+        """Return the step of the checkpoint with the lowest kernel distance, the first of equals; None without any."""
         scores: dict[int, float] = {}
         for path in self._headers():
             try:
@@ -192,7 +192,7 @@ class Run:
         return min(scores, key=lambda step: (scores[step], step), default=None)
 
     def pick(self, which: str) -> int | None:
-        """Which checkpoint to `load`: ``"newest"``, ``"best"`` (the newest where none was judged), or a step.
+        """Return the step to `load`: ``"newest"``, ``"best"`` (the newest where none was assessed), or a step.
 
         Raises
         ------
@@ -213,7 +213,7 @@ class Run:
         return int(which)
 
     def load(self, gan: Generator, step: int | None = None) -> Checkpoint:
-        """Load a checkpoint into a GAN: that of ``step``, or the newest that is whole.
+        """Load a checkpoint into a generator: that of ``step``, or the newest that is whole.
 
         Raises
         ------
@@ -225,7 +225,7 @@ class Run:
         return checkpoint
 
     def read(self, step: int | None = None) -> tuple[Checkpoint, dict[str, Tensor]]:
-        """A checkpoint and its tensors, as `load` chooses it."""
+        """Read a checkpoint and its tensors, as `load` chooses it."""
         from safetensors import SafetensorError
         from safetensors.torch import load
 
@@ -242,7 +242,7 @@ class Run:
                     damage = damage or error
                     continue
                 damage = damage or UserError(
-                    f"{self.checkpoint_path(candidate).name} holds no tensors.",
+                    f"{self.checkpoint_path(candidate).name} has no tensors.",
                     "Expected a safetensors file.",
                     TODO,
                 )
@@ -253,7 +253,7 @@ class Run:
         )
 
     def _before(self, step: int) -> dict[str, Any] | None:
-        """The header of the whole checkpoint of a step, if there is one."""
+        """Return the header of the whole checkpoint of a step, if there is one."""
         try:
             self._read(step)
         except UserError:
@@ -261,7 +261,7 @@ class Run:
         return self._header(self.checkpoint_path(step))[0]
 
     def _header(self, path: Path) -> tuple[dict[str, Any], bytes]:
-        """What the JSON says of the tensors that are there, and these."""
+        """Read the JSON that describes the tensors on disk, and these."""
         header = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
         data = path.read_bytes()
         before = header.get("before")
@@ -295,7 +295,7 @@ class Run:
             raise UserError(f"{path.name} is a checkpoint of '{name}'.", f"Expected '{self._generator}'.", TODO)
         if len(data) != size or hashlib.sha256(data).hexdigest() != digest:
             raise UserError(
-                f"Checkpoint {path.name} is damaged: it holds {len(data)} bytes.",
+                f"Checkpoint {path.name} is damaged: it has {len(data)} bytes.",
                 f"Expected {size} bytes with SHA-256 {digest[:12]}….",
                 TODO,
             )
@@ -312,7 +312,7 @@ class Run:
     # -------------------------------------------------------------------------------------------------- previews
 
     def write_preview(self, step: int, image: NDArray[Any], labels: NDArray[np.int32]) -> Path:
-        """Keep sample pairs of a step: image (N, C, Y, X) native, labels (N, Y, X)."""
+        """Write the live samples of a step: image (N, C, Y, X) native, labels (N, Y, X)."""
         stream = io.BytesIO()
         np.savez_compressed(stream, image=image, labels=labels)
         path = self.path / "previews" / f"step_{step:08d}.npz"
@@ -320,14 +320,14 @@ class Run:
         return path
 
     def previews(self) -> list[tuple[int, Path]]:
-        """Steps and files of all previews, oldest first."""
+        """List steps and files of all previews, oldest first."""
         return [
             (int(path.stem.removeprefix("step_")), path) for path in sorted((self.path / "previews").glob("step_*.npz"))
         ]
 
 
 def read_preview(path: Path) -> tuple[NDArray[Any], NDArray[np.int32]]:
-    """Image (N, C, Y, X) native and labels (N, Y, X) of a preview file."""
+    """Read a preview file: image (N, C, Y, X) native and labels (N, Y, X)."""
     with np.load(path, allow_pickle=False) as arrays:
         return arrays["image"], arrays["labels"]
 

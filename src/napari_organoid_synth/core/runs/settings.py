@@ -19,7 +19,7 @@ class ShareSettings(Settings):
     note: str = Field("", max_length=10_000, description="What others should know.")
 
 
-class AdoptSettings(Settings):
+class ImportModelSettings(Settings):
     """How a model file is taken into a project."""
 
     name: str = Field("", max_length=100, description="What its run is called; empty: as the file says.")

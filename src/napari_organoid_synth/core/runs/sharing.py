@@ -1,4 +1,4 @@
-"""Give a trained generator away as one file, and take one into a project."""
+"""Write a trained generator as one file, and import such a file into a project."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from napari_organoid_synth.core.project import Project, file_stem
 from napari_organoid_synth.core.recipe import Recipe, StartSettings
 from napari_organoid_synth.core.runs.card import LICENCES, Card
 from napari_organoid_synth.core.runs.metadata import ImportedFile
-from napari_organoid_synth.core.runs.model_file import AGAIN, SUFFIX, Bundle, pack_bundle, read_bundle
+from napari_organoid_synth.core.runs.model_file import SUFFIX, TODO, ModelFile, pack_model_file, read_model_file
 from napari_organoid_synth.core.runs.run import Run, new_generator, read_preview
 from napari_organoid_synth.core.runs.settings import ShareSettings
 
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
     from napari_organoid_synth.core.generators.base import Generator
 
-SHOWN, SIDE = 4, 256  # samples in a preview, and their largest side, px
-MARK = (255, 221, 0)
+MAX_SAMPLES, MAX_SIDE = 4, 256  # in a preview; the side in px
+OUTLINE_COLOUR = (255, 221, 0)
 
 
-def write_bundle(run: Run, path: Path, settings: ShareSettings, created: str = "") -> Bundle:
+def write_model_file(run: Run, path: Path, settings: ShareSettings, created: str = "") -> ModelFile:
     """Write a checkpoint of a run as a model file.
 
     Parameters
@@ -44,7 +44,7 @@ def write_bundle(run: Run, path: Path, settings: ShareSettings, created: str = "
     path : Path
         Ends with ``.synth``; the folder is made when missing.
     settings : ShareSettings
-        Which checkpoint; licence, authors, note. ``settings.run`` is not looked at.
+        Which checkpoint; licence, authors, note. ``settings.run`` is ignored.
     created : str
         Day as ``2026-01-31``; today when empty. The same day, run and settings give the same bytes.
 
@@ -61,15 +61,14 @@ def write_bundle(run: Run, path: Path, settings: ShareSettings, created: str = "
             f"Expected an SPDX identifier such as {', '.join(LICENCES)}.",
             "Choose under which terms others may use the model; without one nobody may.",
         )
-    gan = new_generator(run.recipe, run.spec)
-    checkpoint = run.load(gan, run.pick(settings.checkpoint))
-    generator: Any = run.recipe.gan
-    numbers = {key: float(value) for key, value in gan.state()[1].items()}
+    generator = new_generator(run.recipe, run.spec)
+    checkpoint = run.load(generator, run.pick(settings.checkpoint))
+    numbers = {key: float(value) for key, value in generator.state()[1].items()}
     data = sorted(run.metadata.data_hashes)
     card = Card.parse(
         {
             "name": settings.name or run.name,
-            "generator": generator.name,
+            "generator": run.recipe.gan.name,
             "steps": checkpoint.step,
             "images": checkpoint.images_seen,
             "pairs": len(data),
@@ -87,13 +86,13 @@ def write_bundle(run: Run, path: Path, settings: ShareSettings, created: str = "
         "recipe.yaml": _without_paths(run.recipe).to_yaml().encode("utf-8"),
         "codec.json": json.dumps(run.codec.model_dump(mode="json"), indent=1, ensure_ascii=False).encode("utf-8"),
         "preview.png": _preview(run, checkpoint.step),
-        "model.safetensors": save(_weights(gan)),
+        "model.safetensors": save(_weights(generator)),
     }
-    return pack_bundle(path, card, members)
+    return pack_model_file(path, card, members)
 
 
-def add_bundle(project: Project, path: Path, name: str = "") -> Run:
-    """Take a model file into a project as a run; one that is there already is not taken twice.
+def import_model(project: Project, path: Path, name: str = "") -> Run:
+    """Import a model file into a project as a run; one that is there already is not imported twice.
 
     Parameters
     ----------
@@ -102,42 +101,40 @@ def add_bundle(project: Project, path: Path, name: str = "") -> Run:
     path : Path
         A ``.synth`` file.
     name : str
-        Of the run, after the time; that on the card when empty.
+        Name of the run, after the time; that on the card when empty.
 
     Raises
     ------
     UserError
-        As `read_bundle`; also if the tensors are not those of the networks that the recipe describes.
+        As `read_model_file`; also if the tensors are not those of the networks that the recipe describes.
     """
     from safetensors.torch import save
 
-    bundle = read_bundle(path)
+    model_file = read_model_file(path)
     for folder in project.runs() if not name else ():
-        with suppress(UserError):  # a damaged run is not this one
+        with suppress(UserError):  # a damaged run is not the one
             imported = (run := Run(folder)).metadata.model_file
-            if imported is not None and imported.sha256 == bundle.sha256:
+            if imported is not None and imported.sha256 == model_file.sha256:
                 return run
-    gan, image, card = new_generator(bundle.recipe, bundle.spec), _shown(bundle), bundle.card
-    gan.load_matching_weights(tensors_of(bundle))
-    state, numbers = gan.state()
+    image, card = _decoded_preview(model_file), model_file.card
+    generator = new_generator(model_file.recipe, model_file.spec)
+    generator.load_matching_weights(tensors_of(model_file))
+    state, numbers = generator.state()
     if numbers.keys() != card.numbers.keys():
         raise UserError(
-            f"card.json in {bundle.path.name} has the numbers {', '.join(card.numbers) or 'none'}.",
+            f"card.json in {model_file.path.name} has the numbers {', '.join(card.numbers) or 'none'}.",
             f"Expected {', '.join(numbers)}.",
-            AGAIN,
+            TODO,
         )
     weights = {key: value for key, value in state.items() if key.startswith("network/")}
-    stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{file_stem(name or card.name)[:60]}"
-    target, number = project.path / "runs" / stem, 1
-    while target.exists():
-        target, number = target.with_name(f"{stem}-{number}"), number + 1
+    target = _free_folder(project, name or card.name)
     beside = project.path / f".{target.name}.part"
     try:
-        run = Run.create(beside, bundle.recipe, bundle.codec)
+        run = Run.create(beside, model_file.recipe, model_file.codec)
         run.put(save(weights), card.steps, {**card.numbers, **card.metrics})
         run.write_preview(card.steps, image, np.zeros((1, *image.shape[2:]), np.int32))
-        imported = ImportedFile(file=bundle.path.name, sha256=bundle.sha256, steps=card.steps)
-        run.update_metadata(steps=card.steps, data=bundle.data, model_file=imported, card=card)
+        imported = ImportedFile(file=model_file.path.name, sha256=model_file.sha256, steps=card.steps)
+        run.update_metadata(steps=card.steps, data=model_file.data, model_file=imported, card=card)
         target.parent.mkdir(exist_ok=True)
         beside.rename(target)
     except BaseException:
@@ -146,25 +143,34 @@ def add_bundle(project: Project, path: Path, name: str = "") -> Run:
     return Run(target)
 
 
+def _free_folder(project: Project, name: str) -> Path:
+    """Return a folder for a run that does not exist yet, named by time and name."""
+    stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{file_stem(name)[:60]}"
+    target, number = project.path / "runs" / stem, 1
+    while target.exists():
+        target, number = target.with_name(f"{stem}-{number}"), number + 1
+    return target
+
+
 def find_run(project: Project, name: str) -> Run:
-    """A run of the project by its name, or that of a ``.synth`` file, taken in if need be.
+    """Find a run of the project by its name, or that of a ``.synth`` file, which is imported when it is not there.
 
     Without a name the newest that gives images; one that draws masks alone only where there is no other.
     """
     if not name:
         for path in reversed(project.runs()):
-            with suppress(UserError):  # one that only begins, or is damaged
+            with suppress(UserError):  # it has only begun, or is damaged
                 if (run := Run(path)).recipe.shape != "mask":
                     return run
         return Run(project.run_path())
     if Path(name).suffix.lower() != SUFFIX:
         return Run(project.run_path(name))
     path = Path(name).expanduser()
-    return add_bundle(project, path if path.exists() else project.path / name)
+    return import_model(project, path if path.exists() else project.path / name)
 
 
-def tensors_of(bundle: Bundle) -> dict[str, Tensor]:
-    """The tensors of a model file, each tested against the network that its recipe describes.
+def tensors_of(model_file: ModelFile) -> dict[str, Tensor]:
+    """Read the tensors of a model file, each checked against the network that its recipe describes.
 
     Raises
     ------
@@ -174,40 +180,42 @@ def tensors_of(bundle: Bundle) -> dict[str, Tensor]:
     from safetensors import SafetensorError
     from safetensors.torch import load
 
-    expected = _weights(new_generator(bundle.recipe, bundle.spec))
-    what, todo = f"model.safetensors in {bundle.path.name}", AGAIN
+    expected = _weights(new_generator(model_file.recipe, model_file.spec))
+    what = f"model.safetensors in {model_file.path.name}"
     try:
-        tensors: dict[str, Tensor] = load(bundle.model)
+        tensors: dict[str, Tensor] = load(model_file.model)
     except (SafetensorError, KeyError, ValueError, RuntimeError, TypeError):
-        raise UserError(f"{what} holds no tensors.", "Expected safetensors.", todo) from None
+        raise UserError(f"{what} has no tensors.", "Expected safetensors.", TODO) from None
     for key in sorted(tensors.keys() | expected.keys()):
         found, wanted = tensors.get(key), expected.get(key)
         if wanted is None:
             raise UserError(
-                f"{what} holds {key[:80]!a}.", f"A {bundle.card.generator} of its recipe has no such tensor.", todo
+                f"{what} contains {key[:80]!a}.",
+                f"A {model_file.card.generator} of its recipe has no such tensor.",
+                TODO,
             )
         if found is None:
-            raise UserError(f"{what} has no '{key}'.", f"Expected {tuple(wanted.shape)}.", todo)
+            raise UserError(f"{what} has no '{key}'.", f"Expected {tuple(wanted.shape)}.", TODO)
         if found.shape != wanted.shape or found.dtype != wanted.dtype:
             raise UserError(
-                f"'{key}' in {bundle.path.name} is {tuple(found.shape)} {found.dtype}.",
+                f"'{key}' in {model_file.path.name} is {tuple(found.shape)} {found.dtype}.",
                 f"Expected {tuple(wanted.shape)} {wanted.dtype}.",
-                todo,
+                TODO,
             )
     return tensors
 
 
-def _weights(gan: Generator) -> dict[str, Tensor]:
-    """The tensors of the networks that hold weights, as checkpoints name them."""
+def _weights(generator: Generator) -> dict[str, Tensor]:
+    """Return the tensors of the networks that hold weights, as checkpoints name them."""
     return {
         f"network/{name}/{key}": value.contiguous()
-        for name, network in gan.transferable().items()
+        for name, network in generator.transferable().items()
         for key, value in network.state_dict().items()
     }
 
 
 def _without_paths(recipe: Recipe) -> Recipe:
-    """A recipe that names no folder of this computer: neither that of a start nor that of a file of weights."""
+    """Return a recipe without the folders of this computer: neither that of a start nor that of a file of weights."""
     gan: Any = recipe.gan
     names = {
         key: PureWindowsPath(value).name  # which knows both kinds of slashes
@@ -218,32 +226,34 @@ def _without_paths(recipe: Recipe) -> Recipe:
 
 
 def _preview(run: Run, step: int) -> bytes:
-    """The samples of the newest preview up to a step side by side, below them with their outlines, as PNG."""
+    """Draw the samples of the newest preview up to a step side by side, below them with outlines, as PNG."""
     before = [(at, path) for at, path in run.previews() if at <= step]
     if not before:
-        return encode_png(np.full((SIDE, SIDE, 3), 128, np.uint8))
+        return encode_png(np.full((MAX_SIDE, MAX_SIDE, 3), 128, np.uint8))
     image, labels = read_preview(before[-1][1])
     imported = run.metadata.model_file
     if imported is not None and before[-1][0] == imported.steps:  # the picture that came with the model
         return encode_png(np.ascontiguousarray(image[0].transpose(1, 2, 0)))
     columns = []
-    for sample, mask in zip(image[:SHOWN], labels[:SHOWN], strict=True):
-        stride = -(-max(mask.shape) // SIDE)
+    for sample, mask in zip(image[:MAX_SAMPLES], labels[:MAX_SAMPLES], strict=True):
+        stride = -(-max(mask.shape) // MAX_SIDE)
         upper = picture(sample[:, ::stride, ::stride], run.codec.channel_names == RGB)
         lower = upper.copy()
-        lower[outline(mask[::stride, ::stride])] = MARK
+        lower[outline(mask[::stride, ::stride])] = OUTLINE_COLOUR
         columns.append(np.concatenate([upper, lower]))
     return encode_png(np.concatenate(columns, 1))
 
 
-def _shown(bundle: Bundle) -> NDArray[np.uint8]:
-    """The preview as an image (1, 3, Y, X)."""
+def _decoded_preview(model_file: ModelFile) -> NDArray[np.uint8]:
+    """Decode the preview as an image (1, 3, Y, X)."""
     try:
-        image: NDArray[np.uint8] = decode_png(bundle.preview)
+        image: NDArray[np.uint8] = decode_png(model_file.preview)
     except (OSError, ValueError, SyntaxError):
         image = np.zeros(0, np.uint8)
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise UserError(
-            f"preview.png in {bundle.path.name} shows nothing.", "Expected a colour picture.", "Ask for another file."
+            f"preview.png in {model_file.path.name} is not a picture.",
+            "Expected a colour picture.",
+            "Ask for another file.",
         )
     return np.ascontiguousarray(image.transpose(2, 0, 1)[None])

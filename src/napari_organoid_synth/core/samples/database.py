@@ -1,4 +1,4 @@
-"""The database of the generated pairs as a file: open, bring up to date, lock, say in a sentence what is wrong with it.
+"""The database of the synthetic pairs as a file: open, upgrade and lock it, and explain what is wrong with it.
 
 Several windows and command lines may hold the same database.
 """
@@ -87,7 +87,7 @@ class SampleDatabase:
         )
 
     def _write_ahead(self) -> None:
-        """Let readers and one writer work at once; SQLite does not wait for this change by itself."""
+        """Let readers and one writer work at once; SQLite does not wait for this change."""
         for patience in range(100, -1, -1):
             try:
                 self._db.execute("PRAGMA journal_mode = WAL")
@@ -98,7 +98,7 @@ class SampleDatabase:
                 time.sleep(0.05)
 
     def _sweep(self) -> None:
-        """Delete what killed writers left half-written."""
+        """Delete what killed writers left unfinished."""
         with os.scandir(self.folder) as entries:  # a hundred thousand names in the time of ten thousand paths
             for entry in entries:
                 try:
@@ -109,7 +109,7 @@ class SampleDatabase:
 
     @contextmanager
     def _plain_errors(self) -> Iterator[None]:
-        """Turn what SQLite and the disk say into sentences."""
+        """Turn errors of SQLite and the disk into sentences."""
         try:
             yield
         except sqlite3.OperationalError as error:
@@ -119,7 +119,7 @@ class SampleDatabase:
                 raise DiskFull(self.path) from error
             raise UserError(f"Cannot use {self.path}: {error}.", "Expected a folder that can be written.") from error
         except sqlite3.ProgrammingError:
-            raise  # a closed store or a wrong statement: not the person's fault
+            raise  # a closed store or a wrong statement: a mistake of this program
         except sqlite3.DatabaseError as error:
             raise UserError(
                 f"{self.path} is damaged ({error}).",
@@ -131,13 +131,17 @@ class SampleDatabase:
                 raise DiskFull(self.path) from error
             raise UserError(f"Cannot use {self.path}: {error}.", "Expected a folder that can be written.") from error
 
+    def is_intact(self) -> bool:
+        """Check every page of the file."""
+        return bool(self._query("PRAGMA quick_check")[0][0] == "ok")
+
     def _no_room(self) -> bool:
-        """Whether the disk is as good as full; SQLite calls it an I/O error when its index of the log cannot grow."""
+        """Return whether the disk is nearly full: SQLite reports an I/O error when the index of its log cannot grow."""
         return shutil.disk_usage(self.path.parent).free < 1 << 20
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All changes inside reach the disk together or not at all; may be nested."""
+        """Write all changes inside together or not at all; may be nested."""
         with self._lock, self._plain_errors():
             if self._depth == 0:
                 self._db.execute("BEGIN IMMEDIATE")
@@ -159,7 +163,7 @@ class SampleDatabase:
             return self._db.execute(statement, values).fetchall()
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the database."""
         with self._lock:
             self._db.close()
 
@@ -171,14 +175,14 @@ class SampleDatabase:
 
 
 def _expected_columns() -> set[str]:
-    """Every column that a database of this version has."""
+    """Return every column that a database of this version has."""
     with closing(sqlite3.connect(":memory:")) as database:
         database.executescript(SCHEMA)
         return _columns(database)
 
 
 def _columns(database: sqlite3.Connection) -> set[str]:
-    """Every column, as ``table.column``."""
+    """Return every column, as ``table.column``."""
     found = database.execute(
         "SELECT m.name || '.' || c.name FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table'"
     )

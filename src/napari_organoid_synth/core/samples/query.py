@@ -1,4 +1,4 @@
-"""Which samples a person wants to see: ``objects > 5 and not (nearest > 0.9 or tag == "blurred")``, as SQL.
+"""Queries for samples, ``objects > 5 and not (nearest > 0.9 or tag == "blurred")``, translated to SQL.
 
 .. code-block:: text
 
@@ -9,9 +9,9 @@
     operator   = "<" | "<=" | ">" | ">=" | "==" | "=" | "!="
     value      = name of a score | verdict | run | name | flagged | tag | note | number | "text" | word
 
-A word alone is looked for in everything that is known of a sample in words; ``flagged``, ``tag`` or ``note`` alone ask
-whether there is one. Texts are equal whatever their case, and ``*`` in them stands for anything. A sample without a
-score fulfils no comparison with it, and no ``not`` of one either: what was not measured is not known.
+A word alone is searched in all texts of a sample; ``flagged``, ``tag`` or ``note`` alone ask whether there is one.
+Texts are compared without case, and ``*`` in them stands for anything. A sample without a score fulfils neither a
+comparison with it nor the ``not`` of one: what was not measured is unknown.
 
 Nothing that a person types becomes part of the SQL: names are looked up, values are bound.
 """
@@ -35,14 +35,14 @@ FIELDS = {
     "tag": "s.tags",
     "note": "s.remark",
 }
-"""What can be asked for beside scores; columns of the table ``samples s``."""
+"""Names for queries in addition to scores; columns of the table ``samples s``."""
 LISTS = ("flagged", "tag")
 """Fields that hold several words, between ``", "``."""
 WORDS = " || ' ' || ".join(f"s.{column}" for column in ("name", "run", "note", "flagged", "tags", "remark"))
-"""Where a word alone is looked for."""
+"""Where a word alone is searched."""
 ALONE = ("flagged", "tag", "note")
 OPERATORS = {"<": "<", "<=": "<=", ">": ">", ">=": ">=", "==": "=", "=": "=", "!=": "<>"}
-MOST_TOKENS, DEEPEST = 300, 50
+MAX_TOKENS, MAX_DEPTH = 300, 50
 
 _TOKEN = re.compile(
     r"""\s*(?:(?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?![\w.]))
@@ -56,7 +56,7 @@ _TOKEN = re.compile(
 
 
 class QueryError(UserError):
-    """A query that cannot be read, perhaps because it is not typed to its end."""
+    """A query that cannot be read, perhaps because it is incomplete."""
 
 
 @dataclass(frozen=True)
@@ -85,19 +85,19 @@ _END = _Token("end", "")
 
 
 def parse(text: str, scores: Sequence[str] = ()) -> Condition:
-    """Read a query; an empty one is fulfilled by every sample.
+    """Translate a query; every sample fulfils an empty one.
 
     Parameters
     ----------
     text : str
         As typed.
     scores : sequence of str
-        Names of the scores that there are.
+        Names of the scores that exist.
 
     Raises
     ------
     QueryError
-        If it cannot be read: what was found, and what is possible there.
+        If it cannot be read; the message says what was found and what is possible.
 
     Examples
     --------
@@ -117,13 +117,13 @@ def _tokens(text: str) -> list[_Token]:
                 raise QueryError(f"The quote before '{match.string[match.end() :].strip()}' is not closed.")
             _refuse_sign(token)
         found.append(_Token("text" if kind in ("double", "single") else kind, token))
-    if len(found) > MOST_TOKENS:
-        raise QueryError(f"The query has {len(found)} words and signs.", f"Expected at most {MOST_TOKENS}.")
+    if len(found) > MAX_TOKENS:
+        raise QueryError(f"The query has {len(found)} words and signs.", f"Expected at most {MAX_TOKENS}.")
     return found
 
 
 def _refuse_sign(sign: str) -> NoReturn:
-    raise QueryError(f"'{sign}' means nothing here.", f"Compare with one of: {'  '.join(OPERATORS)}.")
+    raise QueryError(f"'{sign}' is not an operator.", f"Compare with one of: {'  '.join(OPERATORS)}.")
 
 
 class _Parser:
@@ -171,8 +171,8 @@ class _Parser:
 
     def _part(self) -> str:
         self._depth += 1
-        if self._depth > DEEPEST:
-            raise QueryError(f"Parentheses are nested {self._depth} deep.", f"Expected at most {DEEPEST}.")
+        if self._depth > MAX_DEPTH:
+            raise QueryError(f"Parentheses are nested {self._depth} deep.", f"Expected at most {MAX_DEPTH}.")
         try:
             if self._at("not"):
                 self._take()
@@ -213,7 +213,7 @@ class _Parser:
         return token.kind == "word" and token.text.casefold() in ("and", "or", "not")
 
     def _alone(self, token: _Token) -> str:
-        """A word without a comparison."""
+        """Translate a word without a comparison."""
         name = token.text.casefold()
         if token.kind == "word" and name in ALONE:
             return f"{FIELDS[name]} <> ''"
@@ -239,7 +239,7 @@ class _Parser:
 
     def _compare_text(self, name: str, sign: str, other: _Token) -> str:
         if OPERATORS[sign] not in ("=", "<>"):
-            raise QueryError(f"'{name}' is a text and cannot be {sign} anything.", "Expected == or !=.")
+            raise QueryError(f"'{name}' is a text: it cannot be compared with {sign}.", "Expected == or !=.")
         wanted = other.text.casefold()
         if name == "verdict" and wanted not in get_args(Verdict):
             raise QueryError(f"There is no verdict '{other.text}'.", f"Known: {', '.join(get_args(Verdict))}.")
@@ -270,5 +270,5 @@ class _Parser:
 
 
 def _turned(sign: str) -> str:
-    """The operator seen from the other side: ``5 < objects`` is ``objects > 5``."""
+    """Return the operator with its sides exchanged: ``5 < objects`` is ``objects > 5``."""
     return sign.translate(str.maketrans("<>", "><"))

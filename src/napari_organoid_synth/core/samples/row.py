@@ -1,4 +1,4 @@
-"""What the database of generated pairs holds: its tables, and a row of it as a record."""
+"""The database of synthetic pairs: its tables, and a row as a record."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ CREATE TABLE features (id TEXT PRIMARY KEY, data BLOB NOT NULL);
 CREATE TABLE aside (labels TEXT PRIMARY KEY, record TEXT NOT NULL) WITHOUT ROWID;
 """
 }
-"""What makes a database of a version one of the next; nothing in it is lost."""
+"""SQL that upgrades a database of a version to the next; nothing is lost."""
 EDITED = "edited"
 """Folder, beside the pixel files, of masks that a person changed."""
 COLUMNS = (
@@ -60,14 +60,14 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class SampleRow:
-    """What the database knows of a sample without opening its pixels.
+    """What the database holds about a sample, without its pixels.
 
     Parameters
     ----------
     id : str
         Name of its files, unique in the store.
     name : str
-        Name that the generator gave it.
+        Given by the generator.
     run : str
         The run that made it.
     created : float
@@ -86,9 +86,9 @@ class SampleRow:
     nearest : TilePlace, optional
         The most similar real tile, once scored.
     tags : tuple of str
-        What a person sorts it under, in alphabetical order.
+        In alphabetical order.
     remark : str
-        What a person noted.
+        Note of a person.
     """
 
     id: str
@@ -126,7 +126,7 @@ class Change:
     field : {"verdict", "tags", "remark", "labels"}
     before, after : str
     undone : int
-        1 when it was taken back, else 0.
+        1 when it was undone, else 0.
     """
 
     decision: int
@@ -138,7 +138,7 @@ class Change:
 
 
 def to_row(record: tuple[Any, ...], folder: Path, scores: dict[str, float]) -> SampleRow:
-    """One result of a query for `COLUMNS`, with the files in ``folder``."""
+    """Make a row of one result of a query for `COLUMNS`, with the files in ``folder``."""
     id, name, run, created, verdict, image, labels, n_objects, height, width, kind = record[:11]
     note, flagged, nearest, y, x, tags, remark = record[11:]
     place = None if y is None else TilePlace(nearest, y, x)
@@ -149,12 +149,12 @@ def to_row(record: tuple[Any, ...], folder: Path, scores: dict[str, float]) -> S
 
 
 def labels_file(folder: Path, labels: str) -> Path:
-    """Where a label file lies that the database names; a foreign database may name files elsewhere."""
+    """Return the path of a label file that the database names; a foreign database may name files elsewhere."""
     path = Path(labels)
     return (folder / EDITED if path.parent.name == EDITED else folder) / path.name
 
 
 def split_tags(text: str) -> tuple[str, ...]:
-    """Tags from what is stored or typed: separated by commas, each once, in alphabetical order."""
+    """Split tags as stored or typed: separated by commas, each once, in alphabetical order."""
     tags = {" ".join(tag.split()).casefold(): " ".join(tag.split()) for tag in text.split(",")}
     return tuple(tags[key] for key in sorted(tags) if key)

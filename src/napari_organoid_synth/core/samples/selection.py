@@ -5,11 +5,11 @@ Each choice is the candidate whose nearest chosen one is farthest,
 .. math:: \arg\max_i \min_{c \in \text{chosen}} \lVert x_i - x_c \rVert ,
 
 so that after k choices no candidate is farther from a chosen one than twice the least distance that any k could reach
-(Gonzalez 1985, Theoretical Computer Science 38, 293-306). What was accepted before counts as chosen. The candidates are
-the more realistic part of the samples without flagged ones: without this the method would seek out the freaks.
+(Gonzalez 1985, Theoretical Computer Science 38, 293-306). Samples accepted before count as chosen. The candidates are
+the more realistic part of the samples without flagged ones: otherwise the method would choose the outliers.
 
-The features are plain statistics of the thumbnail, kept in the database: what a person sees as another arrangement,
-brightness, texture or mask. No trained network is needed.
+The features are plain statistics of the thumbnail, stored in the database: arrangement, brightness, texture and mask.
+No trained network is needed.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.samples.store import SampleStore, Verdict
 
 TOP_SHARE = 0.5
-"""Candidates are this share of the samples, the most realistic ones."""
-MOST_CANDIDATES = 5000
+"""Share of the samples that are candidates, the most realistic ones."""
+MAX_CANDIDATES = 5000
 """So that choosing among a hundred thousand takes seconds; four times the number wanted if that is more."""
 SIDE, SQUARES, OCTAVES = 128, 8, 5
 LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)
 GROUPS = (SQUARES**2, len(LEVELS), 3 * OCTAVES, SQUARES**2, 3)
 """Numbers in each group of features; every group counts the same."""
-LEAST_SPREAD, MOST_Z = 1e-3, 8.0
+MIN_SPREAD, MAX_Z = 1e-3, 8.0
 
 
 def features(image: NDArray[np.uint8], labels: NDArray[np.uint16]) -> NDArray[np.float32]:
-    """Statistics of a thumbnail.
+    """Compute statistics of a thumbnail.
 
     Parameters
     ----------
@@ -70,21 +70,21 @@ def features(image: NDArray[np.uint8], labels: NDArray[np.uint16]) -> NDArray[np
 
 
 def _squares(values: NDArray[np.float32], count: int) -> NDArray[np.float32]:
-    """Means of ``count`` × ``count`` squares."""
+    """Return the means of ``count`` × ``count`` squares."""
     step = len(values) // count
     means: NDArray[np.float32] = values.reshape(count, step, count, step).mean((1, 3))
     return means
 
 
 def scaled(points: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Features (N, 151) in units of their spread, every group of the same weight; clipped at 8 spreads."""
-    spread = np.maximum(points.std(0, dtype=np.float64), LEAST_SPREAD)
-    z = np.clip((points - points.mean(0, dtype=np.float64)) / spread, -MOST_Z, MOST_Z)
+    """Scale features (N, 151) to units of their spread, all groups with the same weight; clipped at 8 spreads."""
+    spread = np.maximum(points.std(0, dtype=np.float64), MIN_SPREAD)
+    z = np.clip((points - points.mean(0, dtype=np.float64)) / spread, -MAX_Z, MAX_Z)
     return np.asarray(z / np.sqrt(np.repeat(GROUPS, GROUPS)))
 
 
 def k_centre(points: NDArray[np.float64], number: int, taken: int = 0) -> list[int]:
-    """Greedy k-centre choice.
+    """Choose points by the greedy k-centre method.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def k_centre(points: NDArray[np.float64], number: int, taken: int = 0) -> list[i
 
 
 def best(store: SampleStore, number: int, verdict: Verdict | None = "new") -> list[str]:
-    """The most realistic samples, best first, without flagged ones (copies, broken masks).
+    """Return the most realistic samples, best first, without flagged ones (copies, broken masks).
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def best(store: SampleStore, number: int, verdict: Verdict | None = "new") -> li
     number : int
         How many; fewer come back when there are fewer.
     verdict : str, optional
-        Only among samples with this verdict; among all when None.
+        Only samples with this verdict; all when None.
 
     Raises
     ------
@@ -148,7 +148,7 @@ def best(store: SampleStore, number: int, verdict: Verdict | None = "new") -> li
 
 
 def diverse(store: SampleStore, number: int, verdict: Verdict = "new") -> list[str]:
-    """Samples to accept: from the more realistic half, as different as can be from each other and those accepted.
+    """Choose samples from the more realistic half that differ most from each other and from the accepted ones.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def diverse(store: SampleStore, number: int, verdict: Verdict = "new") -> list[s
     number : int
         How many; fewer come back when there are fewer.
     verdict : str
-        Only among samples with this verdict.
+        Only samples with this verdict.
 
     Raises
     ------
@@ -165,9 +165,9 @@ def diverse(store: SampleStore, number: int, verdict: Verdict = "new") -> list[s
         If none of them has been scored.
     """
     ranked = best(store, sum(store.counts().values()), verdict)
-    top = max(number, min(round(TOP_SHARE * len(ranked)), max(MOST_CANDIDATES, 4 * number)))
+    top = max(number, min(round(TOP_SHARE * len(ranked)), max(MAX_CANDIDATES, 4 * number)))
     candidates = ranked[:top]
-    accepted = store.ids("accepted")[-MOST_CANDIDATES:] if verdict != "accepted" else []
+    accepted = store.ids("accepted")[-MAX_CANDIDATES:] if verdict != "accepted" else []
     if not candidates or number < 1:
         return []
     points = scaled(read_features(store, [*accepted, *candidates]))
@@ -175,7 +175,7 @@ def diverse(store: SampleStore, number: int, verdict: Verdict = "new") -> list[s
 
 
 def read_features(store: SampleStore, ids: Sequence[str]) -> NDArray[np.float32]:
-    """Features (N, 151) of samples, from the database; what is not there yet is computed and kept."""
+    """Read features (N, 151) of samples from the database; missing ones are computed and stored."""
     length = 4 * sum(GROUPS)
     known = {id: data for id, data in store.features(ids).items() if len(data) == length}
     fresh = {id: features(*store.thumbnail(id)).astype("<f4").tobytes() for id in ids if id not in known}

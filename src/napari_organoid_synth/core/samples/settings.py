@@ -1,4 +1,4 @@
-"""Settings of curation."""
+"""Settings of the command curate."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from napari_organoid_synth.core.frozen_model import Settings
 
 
 class CurateSettings(Settings):
-    """Verdicts; without any the counts are shown."""
+    """Accept and reject samples; without options the counts are shown."""
 
-    rebuild: bool = Field(False, description="Make a damaged list of samples anew from the images; verdicts are lost.")
+    rebuild: bool = Field(False, description="Rebuild a damaged list of samples from the images; verdicts are lost.")
     accept: Names = Field((), description="Sample to accept, best:N or diverse:N. Repeatable.")
     reject: Names = Field((), description="Sample to reject. Repeatable.")
-    undo: bool = Field(False, description="Take the last decision back.")
-    redo: bool = Field(False, description="Decide again what was taken back.")
+    undo: bool = Field(False, description="Undo the last decision.")
+    redo: bool = Field(False, description="Redo the decision that was undone last.")

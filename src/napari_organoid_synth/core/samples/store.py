@@ -1,9 +1,9 @@
-"""Generated pairs, their scores and what a person decided: one database beside a folder of pixel files.
+"""Synthetic pairs, their scores and what a person decided: one database beside a folder of pixel files.
 
 Pixels are written first, then the row, so that a process killed at any moment leaves no row without its files.
 Verdicts, tags, notes and edited masks are committed to disk before the call that changes them returns, and the history
 of them lies in the same database: undo works after a restart. Pixel files are never changed: an edited mask is a new
-file. How the database is opened, locked and checked is in `sample_database`.
+file. How the database is opened, locked and checked is in `database`, how a damaged one is replaced in `recovery`.
 """
 
 from __future__ import annotations
@@ -47,16 +47,16 @@ _CHANGEABLE = {column: column for column in ("verdict", "tags", "remark", "label
 
 
 class SampleStore(SampleDatabase):
-    """The generated pairs of a project; parameters and errors as for `SampleDatabase`."""
+    """The synthetic pairs of a project; parameters and errors as for `SampleDatabase`."""
 
     # ------------------------------------------------------------------------------------------------------- adding
 
     def add(self, pair: SamplePair, run: str = "") -> str:
-        """Write a pair's files and note it; the id is its name, numbered when taken."""
+        """Write the files of a pair and enter it; return its id, which is its name, numbered when taken."""
         return self.add_many([pair], run)[0]
 
     def add_many(self, pairs: Iterable[SamplePair], run: str = "") -> list[str]:
-        """`add` for a batch: files one by one, rows in one transaction.
+        """Add a batch of pairs: files one by one, rows in one transaction.
 
         Raises
         ------
@@ -82,7 +82,7 @@ class SampleStore(SampleDatabase):
         return ids
 
     def _claim(self, stem: str) -> str:
-        """A free id; claimed in the database, so that two processes never write the same file."""
+        """Claim a free id in the database, so that two processes never write the same file."""
         with self.transaction():
             number = 2 if stem.endswith("_labels") else 1  # so that no image takes the name of a label file
             while True:
@@ -103,16 +103,41 @@ class SampleStore(SampleDatabase):
         )
         self._db.execute("INSERT INTO thumbnails VALUES (?, ?, ?)", (id, *thumbnail))
 
+    def restore(self, image: Path) -> bool:
+        """Enter a pair whose files are in the folder but not in the database, with the mask that was edited last.
+
+        Returns
+        -------
+        bool
+            Whether it has an edited mask.
+
+        Raises
+        ------
+        UserError
+            If its files cannot be read.
+        """
+        id = image.name.removesuffix(ome_tiff.IMAGE_ENDING)
+        pair = ome_tiff.read_pair(image)
+        run = str(pair.source.provenance.get("run", ""))
+        paths = ome_tiff.pair_paths(self.folder, id)
+        masks = list((self.folder / EDITED).glob(f"{glob.escape(id)}.*{ome_tiff.LABELS_ENDING}"))
+        with self.transaction():
+            self._db.execute("INSERT INTO names VALUES (?)", (id,))
+            self._insert(pair, id, *paths, *make_thumbnail(pair), run=run, created=image.stat().st_mtime)
+            if masks:
+                self._set_mask(id, f"{EDITED}/{max(masks, key=lambda file: file.stat().st_mtime_ns).name}")
+        return bool(masks)
+
     # ------------------------------------------------------------------------------------------------------ reading
 
     def ids(self, verdict: Verdict | None = None, sort: str = "created", descending: bool = False) -> list[str]:
-        """Ids in order of ``"created"``, ``"name"`` or any score; samples without that score come last."""
+        """Return ids in order of ``"created"``, ``"name"`` or any score; samples without that score come last."""
         return [row[0] for row in self._sorted("s.id", verdict, sort, descending)]
 
     def listing(
         self, sort: str = "created", descending: bool = False, condition: Condition = EVERY
     ) -> list[tuple[str, Verdict, bool]]:
-        """All samples in the order of `ids`: id, verdict, and whether they fulfil the condition."""
+        """Return all samples in the order of `ids`: id, verdict, and whether they fulfil the condition."""
         records = self._sorted(f"s.id, s.verdict, {condition.sql}", None, sort, descending, condition.values)
         return [(id, verdict, bool(fits)) for id, verdict, fits in records]
 
@@ -134,7 +159,7 @@ class SampleStore(SampleDatabase):
         return self._query(f"SELECT {columns} FROM samples s {join} {where} ORDER BY {order}", values)
 
     def rows(self, verdict: Verdict | None = None, sort: str = "created", descending: bool = False) -> list[SampleRow]:
-        """All rows, in the order of `ids`."""
+        """Return all rows, in the order of `ids`."""
         scores: dict[str, dict[str, float]] = {}
         for id, metric, value in self._query("SELECT id, metric, value FROM scores"):
             scores.setdefault(id, {})[metric] = value
@@ -142,7 +167,7 @@ class SampleStore(SampleDatabase):
         return [to_row(record, self.folder, scores.get(record[0], {})) for record in records]
 
     def row(self, id: str) -> SampleRow:
-        """What is known of one sample.
+        """Return what is known of one sample.
 
         Raises
         ------
@@ -156,7 +181,7 @@ class SampleStore(SampleDatabase):
         return to_row(records[0], self.folder, scores)
 
     def pair(self, id: str) -> SamplePair:
-        """The pixels of a sample.
+        """Read the pixels of a sample.
 
         Raises
         ------
@@ -171,7 +196,7 @@ class SampleStore(SampleDatabase):
         return pair
 
     def thumbnail(self, id: str) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
-        """Image (h, w, 3) uint8, contrast stretched, and labels (h, w) uint16; at most 192 px, from the database."""
+        """Read thumbnails of image (h, w, 3) uint8, contrast stretched, and labels (h, w) uint16; at most 192 px."""
         records = self._query("SELECT image, labels FROM thumbnails WHERE id = ?", (id,))
         if not records:
             raise UserError(f"There is no sample '{id}' in {self.path}.")
@@ -179,12 +204,12 @@ class SampleStore(SampleDatabase):
         return decode_png(image), decode_png(labels)
 
     def counts(self) -> dict[str, int]:
-        """Number of samples with each verdict."""
+        """Return the number of samples with each verdict."""
         found = dict(self._query("SELECT verdict, count(*) FROM samples GROUP BY verdict"))
         return {verdict: found.get(verdict, 0) for verdict in VERDICTS}
 
     def metrics(self) -> list[str]:
-        """Names of all scores that any sample has."""
+        """Return the names of all scores that any sample has."""
         skip = (  # from one name to the next by the index, not through a million scores
             "WITH RECURSIVE found (metric) AS (SELECT min(metric) FROM scores UNION ALL"
             " SELECT (SELECT min(metric) FROM scores s WHERE s.metric > found.metric) FROM found WHERE metric NOT NULL)"
@@ -193,18 +218,18 @@ class SampleStore(SampleDatabase):
         return [row[0] for row in self._query(skip)]
 
     def score_values(self, metric: str) -> dict[str, float]:
-        """One score of all samples that have it, by id."""
+        """Return one score of all samples that have it, by id."""
         return dict(self._query("SELECT id, value FROM scores WHERE metric = ?", (metric,)))
 
     def tags(self) -> list[str]:
-        """All tags that any sample has, in alphabetical order."""
+        """Return all tags that any sample has, in alphabetical order."""
         lists = self._query("SELECT DISTINCT tags FROM samples WHERE tags <> ''")
         return list(split_tags(", ".join(tags for (tags,) in lists)))
 
     def history(self) -> list[Change]:
-        """Everything that was decided, tagged, noted and mended, oldest first.
+        """Return every change of verdicts, tags, notes and masks, oldest first.
 
-        What was undone is among it, until another decision makes it impossible to redo.
+        Undone changes are included, until another decision makes it impossible to redo them.
         """
         found = self._query(
             "SELECT c.decision, c.id, c.field, c.before, c.after, d.undone FROM changes c"
@@ -213,17 +238,17 @@ class SampleStore(SampleDatabase):
         return [Change(*values) for values in found]
 
     def features(self, ids: Sequence[str]) -> dict[str, bytes]:
-        """What `keep_features` kept of these samples."""
+        """Return what `keep_features` stored of these samples."""
         found = "SELECT id, data FROM features WHERE id IN (SELECT value FROM json_each(?))"
         return dict(self._query(found, (json.dumps(list(ids)),)))
 
     def keep_features(self, features: Mapping[str, bytes]) -> None:
-        """Keep numbers computed from thumbnails; forgotten when a mask changes."""
+        """Store numbers computed from thumbnails; deleted when a mask changes."""
         with self.transaction():
             self._db.executemany("INSERT OR REPLACE INTO features VALUES (?, ?)", list(features.items()))
 
     def data_version(self) -> int:
-        """A number that differs after another window or process changed the store."""
+        """Return a number that differs after another window or process changed the store."""
         return int(self._query("PRAGMA data_version")[0][0])
 
     # ------------------------------------------------------------------------------------------- scores and verdicts
@@ -256,7 +281,7 @@ class SampleStore(SampleDatabase):
                     self._db.execute(f"UPDATE samples SET {column} = ? WHERE id = ?", (value, id))
 
     def decide(self, ids: Iterable[str], verdict: Verdict) -> list[str]:
-        """Give samples a verdict, as one entry of the history; what had been undone can no longer be redone.
+        """Give samples a verdict, as one entry of the history; undone changes can no longer be redone.
 
         Returns
         -------
@@ -264,14 +289,14 @@ class SampleStore(SampleDatabase):
             The samples whose verdict changed.
         """
         if verdict not in VERDICTS:
-            raise UserError(f"'{verdict}' is no verdict.", f"Expected one of: {', '.join(VERDICTS)}.")
+            raise UserError(f"'{verdict}' is not a verdict.", f"Expected one of: {', '.join(VERDICTS)}.")
         with self.transaction():
             return self._change([(id, "verdict", verdict) for id in dict.fromkeys(ids)])
 
     def annotate(
         self, ids: Iterable[str], *, add: Iterable[str] = (), remove: Iterable[str] = (), remark: str | None = None
     ) -> list[str]:
-        """Add and take off tags and, when given, replace the note; one entry of the history.
+        """Add and remove tags and, when given, replace the note; one entry of the history.
 
         Returns
         -------
@@ -315,7 +340,7 @@ class SampleStore(SampleDatabase):
         drawn = ome_tiff.as_labels(np.asarray(labels), where)
         if drawn.shape != pair.labels.shape:
             raise UserError(
-                f"The mask {where} has shape {drawn.shape}.", f"Expected {pair.labels.shape}, as the image."
+                f"The mask {where} has shape {drawn.shape}.", f"Expected {pair.labels.shape}, the shape of the image."
             )
         if pair.mask_kind == "binary":
             drawn = (drawn > 0).astype(np.int32)
@@ -335,15 +360,15 @@ class SampleStore(SampleDatabase):
             return bool(self._change([(id, "labels", f"{EDITED}/{file.name}")]))
 
     def undo(self) -> list[str]:
-        """Take back the newest change; the samples that changed, none when there is nothing to undo."""
+        """Undo the last change; return the samples that changed, none when there is nothing to undo."""
         return self._walk("SELECT max(number) FROM decisions WHERE NOT undone", "before", undone=1)
 
     def redo(self) -> list[str]:
-        """Make again the change that was undone last."""
+        """Redo the change that was undone last; return the samples that changed."""
         return self._walk("SELECT min(number) FROM decisions WHERE undone", "after", undone=0)
 
     def _change(self, wanted: Sequence[tuple[str, str, str]]) -> list[str]:
-        """Set columns (sample, column, value) as one entry of the history; the samples that changed, each once."""
+        """Set columns (sample, column, value) as one entry of the history; return the samples that changed."""
         before = [(id, field, self._value(id, field), value) for id, field, value in wanted]
         changed = [change for change in before if change[2] != change[3]]
         if changed:
@@ -391,7 +416,7 @@ class SampleStore(SampleDatabase):
             record = json.loads(found[0])
         else:
             kept = ", ".join(word for word in row.flagged.split(", ") if word not in ("", "mask"))
-            record = {"scores": {}, "note": "mask edited, to be scored again" if names else row.note, "flagged": kept}
+            record = {"scores": {}, "note": "mask edited, not scored yet" if names else row.note, "flagged": kept}
         pair = ome_tiff.read_pair(row.image_path, labels_file(self.folder, labels))
         self._db.execute(
             "UPDATE samples SET labels = ?, n_objects = ?, note = ?, flagged = ? WHERE id = ?",
@@ -402,79 +427,7 @@ class SampleStore(SampleDatabase):
         self._db.execute("UPDATE thumbnails SET image = ?, labels = ? WHERE id = ?", (*make_thumbnail(pair), id))
         self._db.execute("DELETE FROM features WHERE id = ?", (id,))
 
-    # ------------------------------------------------------------------------------------------------------- mending
-
-    @classmethod
-    def _whole(cls, path: Path) -> int | None:
-        """Number of samples in a database without damage; None when it is damaged."""
-        try:
-            with cls(path) as store, store._plain_errors():
-                sound = store._db.execute("PRAGMA quick_check").fetchone()[0] == "ok"
-                return sum(store.counts().values()) if sound else None
-        except UserError as error:
-            if "in use" in error.found:
-                raise
-            return None
-
-    @classmethod
-    def rebuild(cls, path: Path | str) -> tuple[SampleStore, str]:
-        """A new database from the pixel files; a damaged one is moved to ``bin/`` beside it.
-
-        Returns
-        -------
-        SampleStore
-        str
-            What came back and what is lost, in words.
-
-        Raises
-        ------
-        UserError
-            If the database is whole, and rebuilding it would only lose the verdicts; or if it is in use.
-        """
-        path = Path(path)
-        if path.exists() and (count := cls._whole(path)) is not None:
-            raise UserError(f"The list of {count} samples is whole.", todo="There is nothing to rebuild.")
-        aside = path.parent / "bin" / f"{path.stem}-{time.strftime('%Y%m%d-%H%M%S')}"
-        for ending in ("", "-wal", "-shm"):
-            old = path.with_name(path.name + ending)
-            if old.exists():
-                aside.mkdir(parents=True, exist_ok=True)
-                old.replace(aside / old.name)
-        store = cls(path)
-        found, edited, unreadable = 0, 0, []
-        files = sorted(
-            store.folder.glob(f"*{ome_tiff.IMAGE_ENDING}"), key=lambda file: (file.stat().st_mtime, file.name)
-        )
-        for image_path in files:
-            if image_path.name.endswith(ome_tiff.LABELS_ENDING):
-                continue
-            id = image_path.name.removesuffix(ome_tiff.IMAGE_ENDING)
-            try:
-                pair = ome_tiff.read_pair(image_path)
-            except UserError:
-                unreadable.append(image_path.name)
-                continue
-            run = str(pair.source.provenance.get("run", ""))
-            with store.transaction():
-                store._db.execute("INSERT INTO names VALUES (?)", (id,))
-                created = image_path.stat().st_mtime
-                paths = ome_tiff.pair_paths(store.folder, id)
-                store._insert(pair, id, *paths, *make_thumbnail(pair), run=run, created=created)
-                masks = list((store.folder / EDITED).glob(f"{glob.escape(id)}.*{ome_tiff.LABELS_ENDING}"))
-                if masks:
-                    store._set_mask(id, f"{EDITED}/{max(masks, key=lambda file: file.stat().st_mtime_ns).name}")
-                    edited += 1
-            found += 1
-        words = f"{found} sample{'s' * (found != 1)} found again; their verdicts and scores are lost."
-        if edited:
-            words += f" {edited} with the mask that was edited last."
-        if unreadable:
-            words += f" Not readable: {', '.join(unreadable)}."
-        if aside.exists():
-            words += f" The old list lies in {aside}."
-        return store, words
-
 
 def _mask_scores() -> list[str]:
-    """Scores that another mask may change."""
+    """Return the names of scores that another mask may change."""
     return [score.name for name in ("objects", "fits") for score in METRICS.load(name).scores] + ["realism"]

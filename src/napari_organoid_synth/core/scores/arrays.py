@@ -13,7 +13,8 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Progress
 from napari_organoid_synth.core.metrics.real_features import RealFeatures, places, some
 from napari_organoid_synth.core.metrics.real_tiles import cut_tiles
-from napari_organoid_synth.core.metrics.sets import LEAST, PAIRED
+from napari_organoid_synth.core.metrics.set_measures import MAX_PAIRED
+from napari_organoid_synth.core.metrics.sets import MIN_TILES
 from napari_organoid_synth.core.metrics.settings import ScoreSettings
 from napari_organoid_synth.core.metrics.tile_facts import look
 from napari_organoid_synth.core.metrics.tile_space import check_weights
@@ -71,10 +72,10 @@ def score_sets(
     made = some(as_pairs(synthetic, "synthetic", "synthetic", like=reals[0]), MAX_SAMPLES)
     side = tile_side(pair.size for pair in made)
     cut = cut_tiles(reals, (tiles or TileSettings()).replace(size=side)).pairs
-    if min(len(cut), len(made)) < LEAST:
+    if min(len(cut), len(made)) < MIN_TILES:
         raise UserError(
             f"There are {len(cut)} real tiles of {side} px and {len(made)} synthetic pairs.",
-            f"Expected at least {LEAST} of each.",
+            f"Expected at least {MIN_TILES} of each.",
             "Give more pairs.",
         )
     with TemporaryDirectory() as folder:
@@ -85,7 +86,7 @@ def score_sets(
             if progress is not None:
                 progress(Progress(round(100 * share), 100, note="learn features"))
         features.measure()
-    decoded = set(places(len(made), PAIRED))
+    decoded = set(places(len(made), MAX_PAIRED))
     facts = [look(pair, features.limits, features.side, number in decoded) for number, pair in enumerate(made)]
     synthetic_tiles = SyntheticTiles(facts, np.array([is_borrowed(pair) for pair in made]))
     return SetScores(

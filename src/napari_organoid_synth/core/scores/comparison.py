@@ -8,20 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_organoid_synth.core.metrics.collapse import distinct, repeated, twins
+from napari_organoid_synth.core.metrics.collapse import count_distinct, near_duplicates, repeated
 from napari_organoid_synth.core.metrics.memorisation import DataCopying, data_copying, turned_signatures
-from napari_organoid_synth.core.metrics.nearest import TWIN
+from napari_organoid_synth.core.metrics.nearest import COPY_SSIM
 from napari_organoid_synth.core.metrics.real_features import RealFeatures, some
-from napari_organoid_synth.core.metrics.sets import (
+from napari_organoid_synth.core.metrics.set_measures import (
     FEATURE_SCORES,
     IMAGE_SCORES,
-    LEAST,
     MASK_SCORES,
+    MAX_PAIRED,
     PAIR_SCORES,
-    PAIRED,
-    SetScore,
     compare_all,
-    evaluate,
     feature_measure,
     feature_notes,
     image_measure,
@@ -29,6 +26,7 @@ from napari_organoid_synth.core.metrics.sets import (
     mask_notes,
     pair_measure,
 )
+from napari_organoid_synth.core.metrics.sets import MIN_TILES, SetScore, evaluate
 from napari_organoid_synth.core.metrics.tile_facts import TileFacts
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.scores.storage import Memorisation, Variety
@@ -59,14 +57,14 @@ def is_borrowed(pair: SamplePair) -> bool:
 def score_families(real: RealFeatures, synthetic: Sequence[TileFacts]) -> Iterator[list[SetScore]]:
     """Yield all scores of a set, family by family; none when there are too few tiles."""
     number, seed = len(synthetic), real.settings.seed
-    if real.extractor is None or number < LEAST:
+    if real.extractor is None or number < MIN_TILES:
         return
     everything = [*real.facts, *synthetic]
     features = real.features[:, 0], real.vectors("features", synthetic)
     measure, notes = feature_measure(*features), feature_notes(*features, real.extractor.note, seed)
     identity = real.extractor.identity
     yield evaluate(FEATURE_SCORES, measure, real.sources, number, seed=seed, extractor=identity, notes=notes)
-    mine, theirs = some(real.facts, PAIRED), some(synthetic, PAIRED)
+    mine, theirs = some(real.facts, MAX_PAIRED), some(synthetic, MAX_PAIRED)
     between = compare_all([fact.image for fact in mine], [fact.image for fact in theirs])
     sources = [fact.source for fact in mine]
     yield evaluate(PAIR_SCORES, pair_measure(real.among, between), sources, len(theirs), seed=seed)
@@ -113,7 +111,7 @@ def memorisation(
     """
     shares = {f"{name}_copies": float((ratio < 1).mean()) for name, ratio in ratios.items() if name != "images"}
     return Memorisation(
-        ssim_copies=float(np.mean(np.array(similarities) >= TWIN)) if similarities else None,
+        ssim_copies=float(np.mean(np.array(similarities) >= COPY_SSIM)) if similarities else None,
         copies=float((ratios["images"] < 1).mean()),
         **shares,
         one_image=bool(np.isnan(real.spaces["pixels"].limit)),
@@ -134,8 +132,8 @@ def _unseen_test(real: RealFeatures, facts: Sequence[TileFacts]) -> DataCopying 
 def variety(real: RealFeatures, tiles: SyntheticTiles) -> Variety:
     """Return what repeats; in each space as many tiles are compared as there are real tiles, which set its limit."""
     facts = tiles.facts
-    pairs = twins([fact.image for fact in facts])
-    own = twins([fact.image for fact in real.facts])
+    pairs = near_duplicates([fact.image for fact in facts])
+    own = near_duplicates([fact.image for fact in real.facts])
     shares: dict[str, float] = {}
     free = [fact for fact, borrowed in zip(facts, tiles.borrowed, strict=True) if not borrowed]
     for name, space in real.spaces.items():
@@ -148,7 +146,7 @@ def variety(real: RealFeatures, tiles: SyntheticTiles) -> Variety:
             vectors = turned_signatures([fact.image if name == "pixels" else fact.mask for fact in few])
         shares[name] = float(repeated(vectors, space.limit).mean())
     return Variety(
-        distinct=distinct(len(facts), pairs),
+        distinct=count_distinct(len(facts), pairs),
         ssim=len({one for pair in pairs for one in pair}) / len(facts),
         real_ssim=len({one for pair in own for one in pair}) / len(real.facts),
         **shares,

@@ -1,4 +1,4 @@
-r"""Score generated pairs against the real ones.
+r"""Score synthetic pairs against the real ones.
 
 Each metric gives scores and a few words. ``realism`` ranks the samples: every score that is judged by the range of real
 tiles gets a closeness from 1 (their median) over 0.5 (edge of their range) towards 0, and ``realism`` is the mean of
@@ -38,6 +38,15 @@ REPORT_SECONDS = 0.5
 def score(project: Project, settings: ScoreSettings, control: Control) -> Iterator[Event]:
     """Score the samples of a project; stopping keeps what is done.
 
+    Parameters
+    ----------
+    project : Project
+        With samples and real pairs.
+    settings : ScoreSettings
+        Which scores of single pairs and of sets.
+    control : Control
+        Pause and cancel are honoured after the sample in progress.
+
     Yields
     ------
     Event
@@ -58,7 +67,7 @@ def score(project: Project, settings: ScoreSettings, control: Control) -> Iterat
     with SampleStore(project.samples_path) as store:
         rows = store.rows()
         if not rows:
-            raise UserError("There are no generated pairs to score.", todo="Generate some first.")
+            raise UserError("There are no synthetic pairs to score.", todo="Generate some first.")
         todo = rows if settings.again else [row for row in rows if not wanted <= row.scores.keys()]
         yield Started(0, {"total": len(todo), "already": len(rows) - len(todo)})
         tiles = yield from _fit(project, metrics, todo, control)
@@ -126,7 +135,7 @@ def _judge(
         judgements = [metric.judge(pair) for metric in metrics]
         found.append((row, judgements))
         tally.flags.update(judgement.flag for judgement in judgements)
-        if any(metric.warning == "copy" and not one.flag for metric, one in zip(metrics, judgements, strict=True)):
+        if any(metric.flag_name == "copy" and not one.flag for metric, one in zip(metrics, judgements, strict=True)):
             tally.cleared_ids.add(row.id)
         tally.number += 1
         if time.monotonic() - reported > REPORT_SECONDS:
@@ -145,7 +154,7 @@ def _write(
     found: list[tuple[SampleRow, list[Judgement]]],
 ) -> None:
     """Write what was found, in one transaction."""
-    warnings = {metric.warning for metric in metrics}
+    warnings = {metric.flag_name for metric in metrics}
     with store.transaction():
         for row, judgements in found:
             values = {name: value for judgement in judgements for name, value in judgement.values.items()}
@@ -154,7 +163,7 @@ def _write(
             if "copy" in warnings and row.scores.get(REAL_DISTANCE, 1) < 1:  # until the set is judged again
                 flags.append("copy")
             flags += [judgement.flag for judgement in judgements if judgement.flag and judgement.flag not in flags]
-            note = ", ".join(judgement.words for judgement in judgements if judgement.words)
+            note = ", ".join(judgement.message for judgement in judgements if judgement.message)
             store.rate(
                 row.id,
                 values,

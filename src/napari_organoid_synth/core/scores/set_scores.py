@@ -6,39 +6,25 @@ import hashlib
 import json
 import time
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Event, Progress, Warned
-from napari_organoid_synth.core.metrics.mask_consistency import EDGE, MaskConsistency
-from napari_organoid_synth.core.metrics.memorisation import MANIFOLD, REAL_DISTANCE
+from napari_organoid_synth.core.metrics.mask_consistency import MaskConsistency
 from napari_organoid_synth.core.metrics.real_features import RealFeatures, places, some
-from napari_organoid_synth.core.metrics.sets import LEAST, PAIRED, SetScore
+from napari_organoid_synth.core.metrics.set_measures import MAX_PAIRED
+from napari_organoid_synth.core.metrics.sets import MIN_TILES, SetScore
 from napari_organoid_synth.core.metrics.settings import ScoreSettings
 from napari_organoid_synth.core.metrics.tile_facts import TileFacts, look
 from napari_organoid_synth.core.metrics.tile_space import check_weights
 from napari_organoid_synth.core.pairs.tile_reading import tile_side
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.samples.store import SampleRow, SampleStore
-from napari_organoid_synth.core.scores.comparison import (
-    SyntheticTiles,
-    copy_ratios,
-    is_borrowed,
-    memorisation,
-    score_families,
-    variety,
-)
-from napari_organoid_synth.core.scores.storage import (
-    MaskFit,
-    Memorisation,
-    SetScores,
-    read_set_scores,
-    write_set_scores,
-)
+from napari_organoid_synth.core.scores.comparison import SyntheticTiles, is_borrowed, score_families, variety
+from napari_organoid_synth.core.scores.findings import Samples, find_copies, mask_fit
+from napari_organoid_synth.core.scores.storage import SetScores, read_set_scores, write_set_scores
 
 RULES = 3  # another number when the same samples would be scored differently
 MAX_SAMPLES = 1000  # of a run
@@ -105,40 +91,17 @@ def score_runs(
         return found
     for run in missing:
         samples = yield from scoring.read(run)
-        if samples is None:
+        scores = None if samples is None else (yield from scoring.compare(run, samples))
+        if samples is None or scores is None:
             return found
         if not samples.rows:
             continue
-        scores = yield from scoring.compare(run, samples)
-        if scores is None:
-            return found
-        one = SetScores(
-            run=run,
-            samples=settings.sets,
-            extractor=settings.extractor,
-            weights=settings.weights,
-            seed=settings.seed,
-            fingerprint=fingerprints[run],
-            number=len(samples.rows),
-            made=asked,
-            scores=tuple(scores),
-            memorisation=_memorisation(store, real, samples, cleared_ids),
-            variety=variety(real, samples.tiles),
-            mask_fit=_mask_fit(scoring.fits, samples.rows),
-        )
+        one = scoring.result(run, samples, scores, fingerprints[run], asked)
         known[one.key] = one
         found.append(one)
         write_set_scores(project, known.values())
         yield scoring.progress()
     return found
-
-
-@dataclass(frozen=True)
-class _Samples:
-    """The samples of a run that could be read."""
-
-    rows: list[SampleRow]
-    tiles: SyntheticTiles
 
 
 class _Scoring:
@@ -152,10 +115,10 @@ class _Scoring:
         cleared_ids: set[str],
         runs: dict[str, list[SampleRow]],
     ) -> None:
-        self._store, self._real, self._control, self._runs = store, real, control, runs
+        self._store, self._real, self._control, self._cleared_ids, self._runs = store, real, control, cleared_ids, runs
         self._total = len(real.tiles) + len(real.unseen_tiles) + sum(map(len, runs.values()))
         self._step, self._reported = 0, time.monotonic()
-        self.fits = MaskConsistency()
+        self._fits = MaskConsistency()
 
     def progress(self, note: str = "") -> Progress:
         """Return how far it is."""
@@ -177,7 +140,7 @@ class _Scoring:
             real.look(number, tile)
             self._step += 1
             yield from self._report("look at real tiles")
-        if any(len(rows) >= LEAST for rows in self._runs.values()) and len(real.facts) >= LEAST:
+        if any(len(rows) >= MIN_TILES for rows in self._runs.values()) and len(real.facts) >= MIN_TILES:
             for share in real.learn():
                 if control.canceled:
                     return False
@@ -185,15 +148,15 @@ class _Scoring:
                 yield from self._report(f"learn features, {share:.0%}")
         real.measure()
         yield self.progress("learn how masks fit")
-        self.fits.fit(real.tiles)
+        self._fits.fit(real.tiles)
         return True
 
-    def read(self, run: str) -> Generator[Event, None, _Samples | None]:
+    def read(self, run: str) -> Generator[Event, None, Samples | None]:
         """Look at the samples of a run."""
         rows: list[SampleRow] = []
         facts: list[TileFacts] = []
         borrowed: list[bool] = []
-        decoded = set(places(len(self._runs[run]), PAIRED))
+        decoded = set(places(len(self._runs[run]), MAX_PAIRED))
         for number, row in enumerate(self._runs[run]):
             if self._control.canceled:
                 return None
@@ -208,15 +171,15 @@ class _Scoring:
             facts.append(look(pair, self._real.limits, self._real.side, number in decoded))
             borrowed.append(is_borrowed(pair))
             yield from self._report("look at samples")
-        return _Samples(rows, SyntheticTiles(facts, np.array(borrowed, bool)))
+        return Samples(rows, SyntheticTiles(facts, np.array(borrowed, bool)))
 
-    def compare(self, run: str, samples: _Samples) -> Generator[Event, None, list[SetScore] | None]:
+    def compare(self, run: str, samples: Samples) -> Generator[Event, None, list[SetScore] | None]:
         """Compute the scores of a set, family by family."""
         real = self._real
-        if min(len(samples.rows), len(real.facts)) < LEAST:
+        if samples.rows and min(len(samples.rows), len(real.facts)) < MIN_TILES:
             name = f"run {run}" if run else "the samples without a run"
             found = f"{len(samples.rows)} samples and {len(real.facts)} real tiles of {name}: no scores of the set."
-            yield Warned(self._step, f"{found} Expected at least {LEAST} of each. Make more pairs.")
+            yield Warned(self._step, f"{found} Expected at least {MIN_TILES} of each. Make more pairs.")
         scores: list[SetScore] = []
         for family in score_families(real, samples.tiles.facts):
             yield self.progress("compare sets")
@@ -224,6 +187,25 @@ class _Scoring:
                 return None
             scores += family
         return scores
+
+    def result(self, run: str, samples: Samples, scores: list[SetScore], fingerprint: str, asked: float) -> SetScores:
+        """Flag the copies among the samples, and return everything known about the set."""
+        real, settings = self._real, self._real.settings
+        assert settings.sets != "none"
+        return SetScores(
+            run=run,
+            samples=settings.sets,
+            extractor=settings.extractor,
+            weights=settings.weights,
+            seed=settings.seed,
+            fingerprint=fingerprint,
+            number=len(samples.rows),
+            made=asked,
+            scores=tuple(scores),
+            memorisation=find_copies(self._store, real, samples, self._cleared_ids),
+            variety=variety(real, samples.tiles),
+            mask_fit=mask_fit(self._fits, samples.rows),
+        )
 
 
 def rows_of_runs(store: SampleStore, sets: str) -> dict[str, list[SampleRow]]:
@@ -267,43 +249,3 @@ def fingerprint(project: Project, settings: ScoreSettings, rows: Sequence[Sample
     newest = [run.name for run in project.runs()[-1:]]  # real tiles are cut as for this run
     text = json.dumps([asked, newest, project.pairs_path.read_text(encoding="utf-8")])
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-# ----------------------------------------------------------------------------------------- copies, masks that fit
-
-
-def _memorisation(store: SampleStore, real: RealFeatures, samples: _Samples, cleared_ids: set[str]) -> Memorisation:
-    """Flag the copies among samples and return their share; copies of masks are counted but never flagged."""
-    ratios = copy_ratios(real, samples.tiles)
-    _flag_copies(store, real, samples, ratios["images"], cleared_ids)
-    similarities = [row.scores["nearest"] for row in samples.rows if "nearest" in row.scores]
-    return memorisation(real, samples.tiles, ratios, similarities)
-
-
-def _flag_copies(
-    store: SampleStore, real: RealFeatures, samples: _Samples, ratios: NDArray[np.float64], cleared_ids: set[str]
-) -> None:
-    """Write ``real_distance`` and ``manifold`` of samples; a ratio below 1 sets the flag ``copy``."""
-    outside: list[dict[str, float]] = [{} for _ in samples.rows]
-    if "features" in real.spaces:
-        away = real.spaces["features"].outside(real.vectors("features", samples.tiles.facts))
-        outside = [{MANIFOLD: float(value)} for value in away]
-    with store.transaction():
-        for row, ratio, more in zip(samples.rows, ratios, outside, strict=True):
-            flags = [flag for flag in row.flagged.split(", ") if flag]
-            note = row.note
-            if ratio < 1 and "copy" not in flags:
-                flags.insert(0, "copy")
-                note = note.replace("not a copy", "a copy of a real image")
-            elif ratio >= 1 and "copy" in flags and row.id in cleared_ids:
-                flags.remove("copy")
-            store.rate(row.id, {REAL_DISTANCE: float(ratio), **more}, flagged=", ".join(flags), note=note)
-
-
-def _mask_fit(fits: MaskConsistency, rows: Sequence[SampleRow]) -> MaskFit | None:
-    """Return the share of samples whose mask may not fit, beside that of real pairs and of masks of other images."""
-    values = [row.scores["fits"] for row in rows if "fits" in row.scores]
-    if not values or np.isnan(fits.detected):
-        return None
-    low = float((np.array(values) < EDGE).mean())
-    return MaskFit(low=low, real=fits.rejected, strange=fits.detected, useful=fits.useful)

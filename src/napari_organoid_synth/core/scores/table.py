@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from napari_organoid_synth.core.metrics.nearest import TWIN
+from napari_organoid_synth.core.metrics.nearest import COPY_SSIM
 from napari_organoid_synth.core.metrics.sets import Interval
 from napari_organoid_synth.core.scores.storage import MaskFit, Memorisation, SetScores, Variety
 
@@ -46,7 +46,7 @@ def sentences(scores: SetScores) -> list[str]:
 def _memorisation(found: Memorisation) -> list[str]:
     lines = []
     if found.ssim_copies is not None:
-        lines.append(f"{found.ssim_copies:.0%} reach SSIM {TWIN:.2f} with a real tile.")
+        lines.append(f"{found.ssim_copies:.0%} reach SSIM {COPY_SSIM:.2f} with a real tile.")
     if found.borrowed_masks:
         share = f"{found.borrowed_masks:.0%} are painted on masks made from real ones"
         lines.append(f"{share}, so their layout is intended: copies are judged by SSIM alone.")
@@ -65,8 +65,8 @@ def _memorisation(found: Memorisation) -> list[str]:
 
 def _variety(found: Variety, number: int) -> list[str]:
     lines = [
-        f"{found.distinct} of {number} samples are distinct: {found.ssim:.0%} reach SSIM {TWIN:.2f} with another one "
-        f"(real tiles {found.real_ssim:.0%})."
+        f"{found.distinct} of {number} samples are distinct: {found.ssim:.0%} reach SSIM {COPY_SSIM:.2f} with another "
+        f"one (real tiles {found.real_ssim:.0%})."
     ]
     near = max(found.pixels or 0.0, found.features or 0.0)
     if near > NOTABLE_SHARE:

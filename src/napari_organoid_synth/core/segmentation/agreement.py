@@ -12,21 +12,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_organoid_synth.core.pairs.pair import MaskKind
+from napari_organoid_synth.core.pairs.pair import MaskKind, SamplePair
+from napari_organoid_synth.core.segmentation.arms import Scores
 
 IOU_THRESHOLDS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)
 DSB_THRESHOLDS = (*IOU_THRESHOLDS, 0.95)
 """Those of the Data Science Bowl 2018."""
-MOST_DENSE = 4_000_000  # true times predicted objects, above which only the sparse way is taken
+MAX_DENSE_PAIRS = 4_000_000
+"""True times predicted objects above which objects are only matched by the sparse method."""
 
 
 def pixel_scores(truth: NDArray[Any], predicted: NDArray[Any]) -> dict[str, float]:
-    """Dice, precision and recall of two masks.
+    """Compute Dice, precision and recall of two masks.
 
     Parameters
     ----------
     truth, predicted : NDArray (Y, X)
-        Whatever is not 0 is foreground.
+        Everything but 0 is foreground.
 
     Returns
     -------
@@ -38,18 +40,18 @@ def pixel_scores(truth: NDArray[Any], predicted: NDArray[Any]) -> dict[str, floa
     >>> pixel_scores(np.array([[1, 1, 0, 0]]), np.array([[0, 1, 1, 1]]))["dice"]
     0.4
     """
-    real, found = np.asarray(truth) != 0, np.asarray(predicted) != 0
-    hits, n_real, n_found = (int(np.count_nonzero(mask)) for mask in (real & found, real, found))
-    if n_real == 0 or n_found == 0:
-        value = float(n_real == n_found)
+    real, marked = np.asarray(truth) != 0, np.asarray(predicted) != 0
+    hits, n_real, n_marked = (int(np.count_nonzero(mask)) for mask in (real & marked, real, marked))
+    if n_real == 0 or n_marked == 0:
+        value = float(n_real == n_marked)
         return {"dice": value, "precision": value, "recall": value}
-    return {"dice": 2 * hits / (n_real + n_found), "precision": hits / n_found, "recall": hits / n_real}
+    return {"dice": 2 * hits / (n_real + n_marked), "precision": hits / n_marked, "recall": hits / n_real}
 
 
 def overlaps(
     truth: NDArray[Any], predicted: NDArray[Any]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64], tuple[int, int]]:
-    """Every true and predicted object that share a pixel; sparse, so that 100 000 cells fit in memory.
+    """Find every true and predicted object that share a pixel; sparse, so that 100 000 cells fit in memory.
 
     Parameters
     ----------
@@ -79,7 +81,7 @@ def overlaps(
 def object_scores(
     truth: NDArray[Any], predicted: NDArray[Any], thresholds: tuple[float, ...] = IOU_THRESHOLDS
 ) -> dict[float, dict[str, float]]:
-    """Objects found, missed and invented at each overlap threshold (Caicedo 2019).
+    """Count objects found, missed and invented at each overlap threshold (Caicedo 2019).
 
     Parameters
     ----------
@@ -118,7 +120,7 @@ def object_scores(
 def average_precision(
     truth: NDArray[Any], predicted: NDArray[Any], thresholds: tuple[float, ...] = IOU_THRESHOLDS
 ) -> float:
-    """Mean over the thresholds of TP / (TP + FP + FN) of objects; the score of the Data Science Bowl 2018."""
+    """Compute the mean over thresholds of TP / (TP + FP + FN) of objects; the score of the Data Science Bowl 2018."""
     scores = object_scores(truth, predicted, thresholds)
     return float(np.mean([score["accuracy"] for score in scores.values()]))
 
@@ -126,7 +128,7 @@ def average_precision(
 def object_accuracy(
     truth: NDArray[Any], predicted: NDArray[Any], thresholds: tuple[float, ...] = DSB_THRESHOLDS
 ) -> dict[float, float]:
-    """TP / (TP + FP + FN) of objects at each overlap threshold, by ``stardist.matching`` where that is installed.
+    """Compute TP / (TP + FP + FN) of objects at each overlap threshold, by ``stardist.matching`` where installed.
 
     The same numbers as `object_scores`, except that ``stardist`` gives 0 for two empty masks; here that is 1.
 
@@ -142,7 +144,7 @@ def object_accuracy(
         from stardist.matching import matching
     except ImportError:
         matching = None
-    if matching is None or not real or not found or real * found > MOST_DENSE:
+    if matching is None or not real or not found or real * found > MAX_DENSE_PAIRS:
         return {threshold: one["accuracy"] for threshold, one in object_scores(truth, predicted, thresholds).items()}
     matched = matching(truth, predicted, thresh=thresholds)
     return {threshold: float(one.accuracy) for threshold, one in zip(thresholds, matched, strict=True)}
@@ -151,7 +153,7 @@ def object_accuracy(
 def mask_scores(
     truth: NDArray[Any], predicted: NDArray[Any], kind: MaskKind, class_names: tuple[str, ...]
 ) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
-    """Scores of one image, and of each of its classes.
+    """Compute the scores of one label image, and of each of its classes.
 
     Parameters
     ----------
@@ -184,37 +186,65 @@ def mask_scores(
 
 
 def mean_scores(scores: list[dict[str, float]]) -> dict[str, float]:
-    """The mean of each score."""
+    """Return the mean of each score."""
     return {key: float(np.mean([score[key] for score in scores])) for key in scores[0]} if scores else {}
 
 
-def nothing_right(what: str, per_image: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """A warning if a segmenter has no pixel right in any image: its score then tells nothing of what it learned from.
+def image_scores(truth: SamplePair, predicted: NDArray[np.int32]) -> tuple[Scores, dict[str, Scores]]:
+    """Compute all scores of a predicted mask.
 
     Parameters
     ----------
-    what : str
+    truth : SamplePair
+        The image with its true mask.
+    predicted : NDArray (Y, X) int32, 0 is background
+        Labels in the sense of its mask.
+
+    Returns
+    -------
+    scores : dict
+        ``dice``, ``precision``, ``recall``, ``f`` of pixels; F = 2 P R / (P + R) is Dice, and all four are means over
+        classes where there are several. For instances ``ap`` and ``ap95``, the mean of TP / (TP + FP + FN) of objects
+        over overlaps 0.5 to 0.9 and to 0.95.
+    per_class : dict
+        The first three for each class.
+    """
+    scores, per_class = mask_scores(truth.labels, predicted, truth.mask_kind, truth.class_names)
+    scores["f"] = scores["dice"]
+    if truth.mask_kind == "instances":
+        accuracy = object_accuracy(truth.labels, predicted)
+        scores["ap"] = float(np.mean([accuracy[threshold] for threshold in IOU_THRESHOLDS]))
+        scores["ap95"] = float(np.mean(list(accuracy.values())))
+    return {name: float(value) for name, value in scores.items()}, per_class
+
+
+def failed_training_warnings(title: str, per_image: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """Return a warning if a segmenter has no pixel right in any image: it failed to train.
+
+    Parameters
+    ----------
+    title : str
         Names the training.
     per_image : mapping
         Image to its scores, among them ``dice``.
 
     Examples
     --------
-    >>> nothing_right("real pairs", {"a": {"dice": 0.0}, "b": {"dice": 0.1}})
+    >>> failed_training_warnings("real pairs", {"a": {"dice": 0.0}, "b": {"dice": 0.1}})
     []
     """
     if any(scores["dice"] > 0 for scores in per_image.values()):
         return []
     return [
-        f"{what[:1].upper()}{what[1:]}: a segmenter marked nothing right in any test image. Its scores tell nothing "
-        "about the pairs; raise the steps."
+        f"{title[:1].upper()}{title[1:]}: a segmenter marked nothing correctly in any test image. It failed to train; "
+        "this says nothing about the pairs. Raise the steps."
     ]
 
 
 def paired_gain(
     before: NDArray[np.float64], after: NDArray[np.float64], seed: int = 0, draws: int = 10_000
 ) -> tuple[float, float, float]:
-    """Mean paired difference with its 95 % bootstrap interval (Efron 1979, percentile form).
+    """Compute the mean paired difference with its 95 % bootstrap interval (Efron 1979, percentile form).
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """Add a class that a project lacks, learned from another project that has it.
 
-Say mitochondria and membranes are drawn in one set of electron micrographs, mitochondria alone in another. A U-Net
+Suppose mitochondria and membranes are drawn in one set of electron micrographs, mitochondria alone in another. A U-Net
 learns to mark membranes from image and mitochondria of the first. Strong noise and changes of contrast keep it from
 leaning on the look of one microscope. Then it marks the second set, which so gets both classes, and a painter can learn
 from it.
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_organoid_synth.core.device import device_words, is_out_of_memory, pick_device, use_threads
+from napari_organoid_synth.core.device import describe_device, is_out_of_memory, pick_device, use_threads
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Event, Finished, Progress, Started, Warned
 from napari_organoid_synth.core.pairs.loading import check_pairs, predicted_classes, read_entry
@@ -35,13 +35,14 @@ from napari_organoid_synth.core.segmentation.segmenters.unet import UNet
 from napari_organoid_synth.core.segmentation.settings import AnnotateSettings
 
 FOLDER = "predicted"
-OTHER_SCALE = 1.25  # pixel sizes that differ more than this are worth a warning
+MAX_SCALE_RATIO = 1.25
+"""Pixel sizes that differ by more are worth a warning."""
 
 
 def annotate(
     project: Project, settings: AnnotateSettings, control: Control, folder: Path | None = None
 ) -> Iterator[Event]:
-    """Train on the other project, mark every image of this one, note the masks in its table of pairs.
+    """Train on the other project, mark every image of this one, and enter the masks in its table of pairs.
 
     Parameters
     ----------
@@ -51,7 +52,7 @@ def annotate(
         The other project, the class, noise and contrast, the network.
     control : Control
         Pause and cancel are honoured after each step and each image. After cancel the table is as it was. The same
-        settings then go on with the training where it stopped, as they do after a kill, but for its last minute.
+        settings then continue the training where it stopped; after a kill, from its last minute.
     folder : Path, optional
         Where the trained network goes; a new one below ``jobs`` when not given.
 
@@ -71,51 +72,32 @@ def annotate(
     device = pick_device(settings.device)
     task = _Task.read(project, settings)
     folder = Path(folder) if folder is not None else project.job("annotate").path
-    steps, total = settings.steps, settings.steps + len(task.rows)
-    info = {"folder": str(folder), "device": device_words(device), "total": total, "class": task.target}
+    total = settings.steps + len(task.rows)
+    info = {"folder": str(folder), "device": describe_device(device), "total": total, "class": task.target}
     yield Started(0, info | {"train": len(task.train), "images": len(task.rows)})
-    for text in task.warnings:
-        yield Warned(0, text)
+    for warning in task.warnings:
+        yield Warned(0, warning)
     spec = SegmentSpec(task.channels + len(task.known), "binary", (task.target,))
     unet = UNet(settings.unet, spec, str(device), settings.seed)
-    pool = GuidedPool(task.train, task.known, task.target, settings.noise, settings.contrast, settings.seed)
-    unfinished = project.path / FOLDER / TRAINING
-    try:
-        for event in unet.fit(pool, steps, control, unfinished):
-            yield replace(event, total=total, note="learning") if isinstance(event, Progress) else event
-    except RuntimeError as error:
-        if not is_out_of_memory(error):
-            raise
-        raise UserError(
-            f"Memory is full with {settings.unet.batch} crops of {settings.unet.tile} px.",
-            todo="Lower the crops per step or the side of the crops.",
-        ) from None
+    yield from _learn(unet, task, settings, control, project.path / FOLDER / TRAINING)
     if control.canceled:
         yield Finished(0, "canceled", {"folder": str(folder)})
         return
     unet.save(folder / "segmenter")
-    unfinished.unlink(missing_ok=True)
-    scores = [pixel_scores(_drawn(pair, task.target), mark(unet, pair, task.known)) for pair in task.test]
-    held_out = {key: round(value, 4) for key, value in mean_scores(scores).items()} if scores else {}
-    made = {
-        "predicted": task.target,
-        "known": list(task.known),
-        "learned_from": [content_hash(pair.image, pair.labels) for pair in task.train],
-        "settings": settings.model_dump(mode="json", exclude={"source", "device", "threads"}),
-        "held_out": held_out,
-    }
+    (project.path / FOLDER / TRAINING).unlink(missing_ok=True)
+    provenance = _provenance(unet, task, settings)
     renamed, cover = {}, []
     began = time.monotonic()
     for number, entry in enumerate(task.rows, 1):
         pair = task.named(read_entry(entry))
         labels = mark(unet, pair, task.known)
         cover.append(float(labels.mean()))
-        renamed[entry.name] = _kept(project, task, entry, pair, labels, made)
-        left = (time.monotonic() - began) / number * (len(task.rows) - number)
-        yield Progress(steps + number, total, seconds_left=left, note=f"marking {entry.name}")
-        yield from control.wait_while_paused(steps + number)
+        renamed[entry.name] = _write_mask(project, task, entry, pair, labels, provenance)
+        step, seconds = settings.steps + number, (time.monotonic() - began) / number
+        yield Progress(step, total, seconds_left=seconds * (len(task.rows) - number), note=f"marking {entry.name}")
+        yield from control.wait_while_paused(step)
         if control.canceled:
-            yield Finished(steps + number, "canceled", {"folder": str(folder)})
+            yield Finished(step, "canceled", {"folder": str(folder)})
             return
     table = task.table.replace(entries=tuple(renamed.get(entry.name, entry) for entry in task.table.entries))
     check_pairs(table).to_file(project.pairs_path)
@@ -124,10 +106,39 @@ def annotate(
         "known": list(task.known),
         "masks": len(renamed),
         "cover": round(float(np.mean(cover)), 4),
-        "held_out": held_out,
+        "held_out": provenance["held_out"],
         "folder": str(folder),
     }
     yield Finished(total, "completed", result)
+
+
+def _learn(unet: UNet, task: _Task, settings: AnnotateSettings, control: Control, unfinished: Path) -> Iterator[Event]:
+    """Train on the other project."""
+    pool = GuidedPool(task.train, task.known, task.target, settings.noise, settings.contrast, settings.seed)
+    total = settings.steps + len(task.rows)
+    try:
+        for event in unet.fit(pool, settings.steps, control, unfinished):
+            yield replace(event, total=total, note="learning") if isinstance(event, Progress) else event
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        raise UserError(
+            f"Memory is full with {settings.unet.batch} crops of {settings.unet.tile} px.",
+            todo="Lower the crops per step or the side of the crops.",
+        ) from None
+
+
+def _provenance(unet: UNet, task: _Task, settings: AnnotateSettings) -> dict[str, Any]:
+    """What made the masks, and how well the network marks the test pairs of the other project."""
+    scores = [pixel_scores(_drawn(pair, task.target), mark(unet, pair, task.known)) for pair in task.test]
+    held_out = {key: round(value, 4) for key, value in mean_scores(scores).items()} if scores else {}
+    return {
+        "predicted": task.target,
+        "known": list(task.known),
+        "learned_from": [content_hash(pair.image, pair.labels) for pair in task.train],
+        "settings": settings.model_dump(mode="json", exclude={"source", "device", "threads"}),
+        "held_out": held_out,
+    }
 
 
 class GuidedPool(CropPool):
@@ -189,7 +200,7 @@ class GuidedPool(CropPool):
 
 
 def mark(unet: UNet, pair: SamplePair, known: Sequence[str]) -> NDArray[np.int32]:
-    """The class that a U-Net learned from a `GuidedPool`, (Y, X) 0 or 1; never where a known class is."""
+    """Mark the class that a U-Net learned from a `GuidedPool`, (Y, X) 0 or 1; never where a known class is."""
     maps = _maps(pair.labels, pair.class_names, known)
     planes = np.concatenate([normalise(pair.image, *intensity_range(pair.image)), maps])
     return np.where(maps.any(axis=0), 0, unet.mark(planes).labels).astype(np.int32)
@@ -240,7 +251,7 @@ class _Task:
         target = settings.target or (others[0] if len(others) == 1 else "")
         if target not in others:
             raise UserError(
-                f"'{target}' is no class to add." if target else f"There are {len(others)} classes to add.",
+                f"'{target}' is not a class to add." if target else f"There are {len(others)} classes to add.",
                 f"Expected one of: {', '.join(others) or 'none, all are here'}.",
                 "Name it as 'target'.",
             )
@@ -258,10 +269,11 @@ class _Task:
         there, here = train[0].pixel_size, rows[0].pixel_size
         if there and here:
             ratio = (here[0] / rows[0].scale) / there[0]
-            if not 1 / OTHER_SCALE < ratio < OTHER_SCALE:
+            if not 1 / MAX_SCALE_RATIO < ratio < MAX_SCALE_RATIO:
                 warnings.append(
-                    f"A pixel here is {ratio:.2g} times as wide as in {teacher.path.name}: objects look unlike those "
-                    "that were learned. Use the larger images at a share of their size ('organoid-synth pair --scale')."
+                    f"A pixel here is {ratio:.2g} times as wide as in {teacher.path.name}: objects look different from "
+                    "those that were learned. Use the larger images at a share of their size "
+                    "('organoid-synth pair --scale')."
                 )
         return cls(train, test, rows, table, known, target, unnamed, channels, warnings)
 
@@ -292,21 +304,19 @@ def _known(
             raise UserError(
                 f"The masks here are called '{names[0]}'.",
                 f"Expected a class that both projects have: {', '.join(taught.class_names)}.",
-                "Say which of them it is as 'known'.",
+                "Name it as 'known'.",
             )
         return (settings.known,), names[0]
-    strangers = [name for name in names if name not in taught.class_names]
-    if strangers:
-        raise UserError(
-            f"The other project has no class '{strangers[0]}'.", f"Expected {', '.join(taught.class_names)}."
-        )
+    unknown = [name for name in names if name not in taught.class_names]
+    if unknown:
+        raise UserError(f"The other project has no class '{unknown[0]}'.", f"Expected {', '.join(taught.class_names)}.")
     return tuple(names), ""
 
 
-def _kept(
+def _write_mask(
     project: Project, task: _Task, entry: PairEntry, pair: SamplePair, labels: NDArray[np.int32], made: dict[str, Any]
 ) -> PairEntry:
-    """Write a mask at the size of the file and note it in the row, after the masks that were there."""
+    """Write a mask at the size of the file and enter it in the row, after the masks that were there."""
     if entry.shape is not None and labels.shape != entry.shape[1:]:
         rows, columns = (
             ((np.arange(full) + 0.5) * used / full).astype(int)

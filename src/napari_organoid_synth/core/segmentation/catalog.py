@@ -1,4 +1,4 @@
-"""Trained segmenters of a project: where they lie, how they did, what they saw. Reads JSON alone, no weights."""
+"""Trained segmenters of a project: where they lie, their scores, their training images. Reads no weights."""
 
 from __future__ import annotations
 
@@ -9,19 +9,70 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 from napari_organoid_synth.core.atomic import write_text
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.pairs.pair import SamplePair, content_hash
+from napari_organoid_synth.core.frozen_model import FrozenModel
+from napari_organoid_synth.core.pairs.pair import MaskKind, SamplePair, content_hash
 from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.segmentation.arms import ArmResult, current_arm, main_score
 from napari_organoid_synth.core.segmentation.segmenters.config import segmenter_config
 
-WEIGHTS, DESCRIPTION, NOTE = "segmenter.safetensors", "segmenter.json", "trained.json"
-TRAINING = "training.safetensors"  # what an unfinished training goes on from
-BELOW = "segmenters"
+WEIGHTS, DESCRIPTION, TRAINING_NOTE = "segmenter.safetensors", "segmenter.json", "trained.json"
+TRAINING = "training.safetensors"
+"""The state from which an unfinished training goes on."""
+SEGMENTERS_DIR = "segmenters"
+"""Of a comparison."""
+
+
+class TrainingNote(FrozenModel):
+    """What a segmenter was trained on; ``trained.json`` beside it.
+
+    Parameters
+    ----------
+    images : dict of str to str
+        Name of each real image to the `content_hash` of its pixels.
+    scale : float, optional
+        Share of their size at which they were used; None: not known.
+    """
+
+    images: dict[str, str] = Field(default_factory=dict)
+    scale: float | None = None
+
+
+class SegmenterSpec(FrozenModel):
+    """What a trained segmenter takes and gives."""
+
+    channels: int
+    mask_kind: MaskKind
+    class_names: tuple[str, ...]
+
+
+class SegmenterDescription(FrozenModel):
+    """The file ``segmenter.json``.
+
+    Parameters
+    ----------
+    config : dict
+        Settings of the segmenter, among them its ``name``.
+    spec : SegmenterSpec
+    facts : dict of str to str
+        What is worth keeping, such as the version of a library.
+    """
+
+    config: dict[str, Any]
+    spec: SegmenterSpec
+    facts: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Of the segmenter, as in the registry."""
+        return str(self.config["name"])
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedSegmenter:
     """A folder with a trained segmenter.
 
     Parameters
@@ -33,7 +84,7 @@ class Trained:
     arm : str
         What it was trained on.
     fold : int
-        From 1; 0 where there are no folds.
+        From 1; 0 in comparisons of earlier versions on one split.
     score : float, optional
         Mean of the arm over the test images of its comparison.
     """
@@ -46,18 +97,18 @@ class Trained:
 
     @property
     def name(self) -> str:
-        """``20261121-183939-gain/curated/fold1``, which `find_trained` takes; the path for one from elsewhere."""
+        """``20261121-183939-gain/curated/fold1``, which `find_segmenter` takes; the path for one from elsewhere."""
         parts = [self.comparison, self.arm, *([f"fold{self.fold}"] if self.fold else [])]
         return "/".join(parts) if self.comparison else str(self.path)
 
     @property
-    def words(self) -> str:
+    def label(self) -> str:
         """``curated, fold 1 (0.874)``."""
         text = f"{self.arm}, fold {self.fold}" if self.fold else self.arm or self.path.name
         return text if self.score is None else f"{text} ({self.score:.3f})"
 
-    def description(self) -> dict[str, Any]:
-        """``config``, ``spec`` (``channels``, ``mask_kind``, ``class_names``) and ``facts``.
+    def description(self) -> SegmenterDescription:
+        """Read what it is.
 
         Raises
         ------
@@ -65,28 +116,29 @@ class Trained:
             If the file is damaged.
         """
         try:
-            found: dict[str, Any] = json.loads((self.path / DESCRIPTION).read_text(encoding="utf-8"))
-            found["config"]["name"], int(found["spec"]["channels"])
-        except (OSError, ValueError, KeyError, TypeError):
+            values = json.loads((self.path / DESCRIPTION).read_text(encoding="utf-8"))
+            description = SegmenterDescription.parse(values)
+            segmenter_config(description.name)
+        except (OSError, ValueError, KeyError, TypeError, UserError):
             raise UserError(
                 f"{self.path} holds no trained segmenter.",
                 f"Expected a folder with {DESCRIPTION} and {WEIGHTS}.",
                 "Measure the gain first, or choose another folder.",
             ) from None
-        return found
+        return description
 
     @property
     def draws_flow(self) -> bool:
         """Whether it has arrows to show beside probabilities, as Cellpose does."""
-        return segmenter_config(self.description()["config"]["name"]).draws_flow
+        return segmenter_config(self.description().name).draws_flow
 
-    def note(self) -> dict[str, Any]:
-        """``images`` (name to `content_hash` of the pixels) and ``scale`` of those it was trained on; may be empty."""
+    def training_note(self) -> TrainingNote:
+        """Read what it was trained on; empty where that was not noted."""
         try:
-            found: dict[str, Any] = json.loads((self.path / NOTE).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return found
+            values = json.loads((self.path / TRAINING_NOTE).read_text(encoding="utf-8"))
+            return TrainingNote.parse(values)
+        except (OSError, ValueError, UserError, TypeError):
+            return TrainingNote()
 
     @property
     def size(self) -> int:
@@ -95,14 +147,16 @@ class Trained:
 
     @property
     def digest(self) -> str:
-        """Twelve hexadecimal digits of the weights and what they mean.
+        """Twelve hexadecimal digits of the weights and their description.
 
         Raises
         ------
         UserError
             If a file is missing.
         """
-        digest = hashlib.sha256(json.dumps(self.description(), sort_keys=True).encode())
+        self.description()
+        values = json.loads((self.path / DESCRIPTION).read_text(encoding="utf-8"))
+        digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode())
         try:
             digest.update((self.path / WEIGHTS).read_bytes())
         except OSError:
@@ -110,39 +164,41 @@ class Trained:
         return digest.hexdigest()[:12]
 
 
-def note_training(folder: Path, train: Sequence[SamplePair], scale: float) -> None:
-    """Keep beside a segmenter which real images it was trained on, and at which share of their size."""
-    images = {pair.name: content_hash(pair.image) for pair in train}
-    write_text(Path(folder) / NOTE, json.dumps({"images": images, "scale": scale}, indent=1))
+def write_training_note(folder: Path, train: Sequence[SamplePair], scale: float) -> None:
+    """Write down beside a segmenter which real images it was trained on, and at which share of their size."""
+    note = TrainingNote(images={pair.name: content_hash(pair.image) for pair in train}, scale=scale)
+    write_text(Path(folder) / TRAINING_NOTE, note.model_dump_json(indent=1))
 
 
-def all_trained(project: Project) -> list[Trained]:
-    """Trained segmenters of the project, newest comparison first; in each the arms in order, the best score first."""
-    found: list[Trained] = []
-    for folder in sorted(project.path.glob(f"segment/*/{BELOW}"), reverse=True):
+def list_segmenters(project: Project) -> list[TrainedSegmenter]:
+    """List the trained segmenters, newest comparison first; in each the arms in order, the best score first."""
+    segmenters: list[TrainedSegmenter] = []
+    for folder in sorted(project.path.glob(f"segment/*/{SEGMENTERS_DIR}"), reverse=True):
         scores = _scores(folder.parent)
         arms = []
         for path in sorted(folder.glob(f"*/**/{DESCRIPTION}")):
             arm, *below = path.parent.relative_to(folder).parts
             fold = below[0].removeprefix("fold") if below else "0"
             if len(below) < 2 and fold.isdigit():
-                arms.append(Trained(path.parent, folder.parent.name, arm, int(fold), scores.get(arm)))
-        found += sorted(arms, key=lambda one: (-(one.score if one.score is not None else -1.0), one.arm, one.fold))
-    return found
+                arm = current_arm(arm)
+                arms.append(TrainedSegmenter(path.parent, folder.parent.name, arm, int(fold), scores.get(arm)))
+        segmenters += sorted(arms, key=lambda one: (-(one.score if one.score is not None else -1.0), one.arm, one.fold))
+    return segmenters
 
 
 def _scores(folder: Path) -> Mapping[str, float]:
     """Mean score of each arm: of objects where they were told apart, else Dice."""
     try:
-        results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-        score = "ap" if results["mask_kind"] == "instances" else "dice"
-        return {arm: float(one[score]) for arm, one in results["arms"].items()}
-    except (OSError, ValueError, KeyError, TypeError):
+        values = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+        score = main_score(values["mask_kind"])
+        arms = {current_arm(arm): ArmResult.parse(one) for arm, one in values["arms"].items()}
+        return {arm: one.scores[score] for arm, one in arms.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, UserError):
         return {}
 
 
-def find_trained(project: Project, name: str = "") -> Trained:
-    """The segmenter of that name.
+def find_segmenter(project: Project, name: str = "") -> TrainedSegmenter:
+    """Return the segmenter of that name.
 
     Parameters
     ----------
@@ -157,12 +213,13 @@ def find_trained(project: Project, name: str = "") -> Trained:
     UserError
         If there is none.
     """
+    known = list_segmenters(project)
     if name and (Path(name).expanduser() / DESCRIPTION).is_file():
         path = Path(name).expanduser().resolve()
-        return next((one for one in all_trained(project) if one.path.resolve() == path), Trained(path))
-    known = all_trained(project)
+        return next((one for one in known if one.path.resolve() == path), TrainedSegmenter(path))
+    wanted = "/".join(map(current_arm, name.split("/")))
     for one in known:
-        if name in ("", one.arm, one.name, f"{one.comparison}/{one.arm}", one.comparison):
+        if wanted in ("", one.arm, one.name, f"{one.comparison}/{one.arm}", one.comparison):
             return one
     if not known:
         raise UserError(
@@ -174,5 +231,5 @@ def find_trained(project: Project, name: str = "") -> Trained:
     raise UserError(
         f"There is no segmenter '{name}'.",
         f"Expected a folder with {DESCRIPTION}, or one of: {', '.join(names)}.",
-        "Look at the spelling.",
+        "Check the spelling.",
     )

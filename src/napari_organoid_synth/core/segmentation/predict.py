@@ -10,15 +10,16 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_organoid_synth.core.device import device_words, is_out_of_memory, pick_device, use_threads
+from napari_organoid_synth.core.device import describe_device, is_out_of_memory, pick_device, use_threads
 from napari_organoid_synth.core.errors import DiskFull, UserError
+from napari_organoid_synth.core.frozen_model import FrozenModel
 from napari_organoid_synth.core.job import Added, Control, Event, Finished, Progress, Started, Warned
 from napari_organoid_synth.core.pairs.filenames import list_files, stem
 from napari_organoid_synth.core.pairs.ome_tiff import (
@@ -34,7 +35,7 @@ from napari_organoid_synth.core.pairs.pair import SamplePair, Source, content_ha
 from napari_organoid_synth.core.pairs.readers import short
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.project import Project, file_stem
-from napari_organoid_synth.core.segmentation.catalog import Trained, find_trained
+from napari_organoid_synth.core.segmentation.catalog import TrainedSegmenter, find_segmenter
 from napari_organoid_synth.core.segmentation.segmenters.base import Segmenter, load_segmenter
 from napari_organoid_synth.core.segmentation.settings import PredictSettings
 
@@ -57,9 +58,7 @@ def predict(project: Project, settings: PredictSettings, control: Control) -> It
     ------
     Event
         Started; Progress; Added with the name of each image that was marked; Warned of each image that could not be,
-        and where a segmenter marks what it was trained on; Finished with ``segmenter``, ``folder``, ``images``
-        (how many were marked), ``done_before``, ``failed`` (name to why), ``cover`` (mean share of an image that is
-        marked) and, for instances, ``objects``.
+        and where a segmenter marks what it was trained on; Finished with the values of a `PredictResult`.
 
     Raises
     ------
@@ -68,72 +67,104 @@ def predict(project: Project, settings: PredictSettings, control: Control) -> It
     """
     use_threads(settings.threads)
     device = pick_device(settings.device)
-    trained = find_trained(project, settings.segmenter)
+    trained = find_segmenter(project, settings.segmenter)
     if settings.flow and not trained.draws_flow:
         raise UserError(
             f"'{trained.name}' has no flow.",
             "Expected a Cellpose segmenter: it alone finds objects by arrows.",
             "Leave 'flow' out, or choose another segmenter.",
         )
-    maps = tuple(name for name in MAP_ENDINGS if getattr(settings, name))
     planes = list(find_planes(settings.images))
     folder = Path(settings.folder).expanduser() if settings.folder else default_folder(project, trained)
-    learned = set(trained.note().get("images", {}).values())
-    segmenter = load_segmenter(trained.path, str(device))
-    work = _Work(trained.name, trained.digest, segmenter, _scale(project, trained, settings), folder)
-    info = {"segmenter": trained.name, "folder": str(folder), "device": device_words(device), "total": len(planes)}
-    yield Started(0, info | {"scale": work.scale})
-    before, failed, seen = 0, {}, []
-    cover: list[float] = []
-    objects = 0
-    began = time.monotonic()
+    marker = _Marker(
+        trained.name,
+        trained.digest,
+        load_segmenter(trained.path, str(device)),
+        _scale(project, trained, settings),
+        folder,
+        tuple(name for name in MAP_ENDINGS if getattr(settings, name)),
+        frozenset(trained.training_note().images.values()),
+    )
+    info = {"segmenter": trained.name, "folder": str(folder), "device": describe_device(device), "total": len(planes)}
+    yield Started(0, info | {"scale": marker.scale})
+    tally, began = _Tally(), time.monotonic()
     for number, plane in enumerate(planes, 1):
         try:
-            whole = work.read(plane)
-            small = whole.shrunk(work.scale)
-            if work.is_done(plane, whole.image, maps):
-                before += 1
-            else:
-                labels = work.mark(plane, whole, small, maps)
-                cover.append(float((labels > 0).mean()))
-                objects += int(np.count_nonzero(np.unique(labels)))
+            if marker.mark(plane, tally):
                 yield Added(number, (plane.name,))
-            if content_hash(small.image) in learned:
-                seen.append(plane.name)
         except DiskFull:
             raise
         except UserError as error:
-            failed[plane.name] = str(error)
-            if len(failed) == len(planes):
+            tally.failed[plane.name] = str(error)
+            if len(tally.failed) == len(planes):
                 raise
             yield Warned(number, str(error))
-        left = (time.monotonic() - began) / number * (len(planes) - number)
-        yield Progress(number, len(planes), seconds_left=left, note=plane.name)
+        seconds_left = (time.monotonic() - began) / number * (len(planes) - number)
+        yield Progress(number, len(planes), seconds_left=seconds_left, note=plane.name)
         yield from control.wait_while_paused(number)
         if control.canceled:
             break
-    if seen:
-        yield Warned(number, seen_words(seen, len(planes)))
-    result: dict[str, Any] = {
-        "segmenter": trained.name,
-        "folder": str(folder),
-        "images": len(cover),
-        "done_before": before,
-        "failed": failed,
-        "cover": round(float(np.mean(cover)), 4) if cover else None,
-    }
-    if work.segmenter.spec.mask_kind == "instances":
-        result["objects"] = objects
+    if tally.trained_on:
+        yield Warned(number, trained_on_warning(tally.trained_on, len(planes)))
+    result = tally.result(marker).model_dump(mode="json", exclude_none=True)
     yield Finished(number, "canceled" if number < len(planes) else "completed", result)
 
 
-def default_folder(project: Project, trained: Trained) -> Path:
-    """Where predictions go unless a folder is named."""
+class PredictResult(FrozenModel):
+    """What `predict` did.
+
+    Parameters
+    ----------
+    segmenter, folder : str
+        Its name, and where the label images lie.
+    images, done_before : int
+        Images that were marked, and that had been marked before.
+    failed : dict of str to str
+        Name of each image that could not be marked, and why.
+    cover : float, optional
+        Mean share of an image that is marked; None if none was.
+    objects : int, optional
+        Of all images, for instances.
+    """
+
+    segmenter: str
+    folder: str
+    images: int
+    done_before: int
+    failed: dict[str, str]
+    cover: float | None = None
+    objects: int | None = None
+
+
+@dataclass
+class _Tally:
+    """What was done so far."""
+
+    cover: list[float] = field(default_factory=list)
+    objects: int = 0
+    done_before: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
+    trained_on: list[str] = field(default_factory=list)
+
+    def result(self, marker: _Marker) -> PredictResult:
+        return PredictResult(
+            segmenter=marker.name,
+            folder=str(marker.folder),
+            images=len(self.cover),
+            done_before=self.done_before,
+            failed=self.failed,
+            cover=round(float(np.mean(self.cover)), 4) if self.cover else None,
+            objects=self.objects if marker.segmenter.spec.mask_kind == "instances" else None,
+        )
+
+
+def default_folder(project: Project, trained: TrainedSegmenter) -> Path:
+    """Return where predictions go unless a folder is named."""
     return project.path / "predictions" / file_stem("-".join(Path(trained.name).parts[-3:]))
 
 
-def seen_words(names: Sequence[str], of: int) -> str:
-    """What to say of predictions on training images."""
+def trained_on_warning(names: Sequence[str], of: int) -> str:
+    """Return the warning about predictions on training images."""
     few = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
     return (
         f"{len(names)} of {of} image{'s were' if of > 1 else ' was'} trained on ({few}): such predictions look better "
@@ -151,7 +182,7 @@ class Plane:
 
 
 def find_planes(images: Sequence[str]) -> Iterator[Plane]:
-    """The images in folders and files, in natural order; what `predict` wrote is none.
+    """Yield the images in folders and files, in natural order, without the files that `predict` wrote.
 
     A stack gives one for each slice, ``NAME_z001`` and so on.
 
@@ -195,26 +226,43 @@ def _is_map(path: Path) -> bool:
         return False  # reading it again says what is wrong with it
 
 
-def _scale(project: Project, trained: Trained, settings: PredictSettings) -> float:
+def _scale(project: Project, trained: TrainedSegmenter, settings: PredictSettings) -> float:
     """The share of their size at which images are marked: that at which the segmenter learned."""
     if settings.scale is not None:
         return settings.scale
-    if (noted := trained.note().get("scale")) is not None:
-        return float(noted)
+    if (scale := trained.training_note().scale) is not None:
+        return scale
     if trained.comparison and project.pairs_path.exists():
         return PairTable.from_file(project.pairs_path).scale
     return 1.0
 
 
 @dataclass(frozen=True)
-class _Work:
-    """A segmenter and where its predictions go."""
+class _Marker:
+    """A segmenter, the maps it writes, where its predictions go, and the hashes of its training images."""
 
     name: str
     digest: str
     segmenter: Segmenter
     scale: float
     folder: Path
+    maps: tuple[str, ...]
+    trained_on: frozenset[str]
+
+    def mark(self, plane: Plane, tally: _Tally) -> bool:
+        """Mark an image and count it; return whether it had not been marked before."""
+        whole = self.read(plane)
+        small = whole.shrunk(self.scale)
+        is_new = not self.is_done(plane, whole.image)
+        if is_new:
+            labels = self.write(plane, whole, small)
+            tally.cover.append(float((labels > 0).mean()))
+            tally.objects += int(np.count_nonzero(np.unique(labels)))
+        else:
+            tally.done_before += 1
+        if content_hash(small.image) in self.trained_on:
+            tally.trained_on.append(plane.name)
+        return is_new
 
     def read(self, plane: Plane) -> SamplePair:
         """The image with empty labels.
@@ -250,12 +298,12 @@ class _Work:
         text = json.dumps([content_hash(image), self.digest, self.scale])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-    def paths(self, plane: Plane, maps: Sequence[str]) -> list[Path]:
+    def paths(self, plane: Plane) -> list[Path]:
         """Files of the maps, and last of the labels."""
         name = file_stem(plane.name)
-        return [self.folder / f"{name}{ending}" for ending in (*(MAP_ENDINGS[one] for one in maps), LABELS_ENDING)]
+        return [self.folder / f"{name}{ending}" for ending in (*(MAP_ENDINGS[one] for one in self.maps), LABELS_ENDING)]
 
-    def is_done(self, plane: Plane, image: NDArray[Any], maps: Sequence[str]) -> bool:
+    def is_done(self, plane: Plane, image: NDArray[Any]) -> bool:
         """Whether the same prediction is there, with these maps.
 
         Raises
@@ -264,7 +312,7 @@ class _Work:
             If a file of that name is not a prediction of this image.
         """
         key = self.key(image)
-        made = [self._is_made(path, plane, key) for path in self.paths(plane, maps)]  # all: no stranger is missed
+        made = [self._is_made(path, plane, key) for path in self.paths(plane)]  # all, so that no foreign file is missed
         return all(made)
 
     def _is_made(self, path: Path, plane: Plane, key: str) -> bool:
@@ -275,17 +323,17 @@ class _Work:
             return True
         if source.kind != "predicted" or source.files != (str(plane.path),):
             raise UserError(
-                f"{short(path)} exists and is no prediction of {short(plane.path)}.",
+                f"{short(path)} exists and is not a prediction of {short(plane.path)}.",
                 "Expected a free file name.",
                 "Choose another folder for the predictions.",
             )
         return False
 
-    def mark(self, plane: Plane, whole: SamplePair, small: SamplePair, maps: Sequence[str]) -> NDArray[np.int32]:
+    def write(self, plane: Plane, whole: SamplePair, small: SamplePair) -> NDArray[np.int32]:
         """Predict from the small image, write, and return the labels (Y, X) at the size of the whole one."""
         size = whole.size
         try:
-            found = self.segmenter.predict(small.image)
+            prediction = self.segmenter.predict(small.image)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
@@ -303,12 +351,12 @@ class _Work:
             "image": content_hash(whole.image),
         }
         whole = whole.replace(
-            labels=enlarged(found.labels, size),
+            labels=enlarged(prediction.labels, size),
             source=Source("predicted", (str(plane.path),), made),
         )
-        *map_paths, labels_path = self.paths(plane, maps)
-        for name, path in zip(maps, map_paths, strict=True):
-            values = getattr(found, name)
+        *map_paths, labels_path = self.paths(plane)
+        for name, path in zip(self.maps, map_paths, strict=True):
+            values = getattr(prediction, name)
             write_maps(path, whole, enlarged(values, size), FLOW if name == "flow" else self._map_names(len(values)))
         write_labels(labels_path, whole)
         return whole.labels
@@ -324,7 +372,7 @@ def _channels(number: int) -> str:
 
 
 def enlarged(values: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
-    """Labels or maps (..., Y, X) at another size; each pixel takes the value at its middle.
+    """Resize labels or maps (..., Y, X); each pixel takes the value at its middle.
 
     Examples
     --------

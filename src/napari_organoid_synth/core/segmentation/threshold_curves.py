@@ -112,9 +112,13 @@ def lowest(curves: Iterable[FoldScores]) -> float:
 
 
 def threshold_svg(
-    curves: Mapping[str, FoldScores], score: str = "F", colours: Sequence[str] = COLOURS, start: float = 0.0
+    curves: Mapping[str, FoldScores],
+    score: str = "F",
+    colours: Sequence[str] = COLOURS,
+    start: float = 0.0,
+    inline: bool = False,
 ) -> str:
-    """The interval plot as SVG: a line for the mean over folds, a band from the lowest to the highest fold.
+    """Draw the interval plot as SVG: a line for the mean over folds, a band from the lowest to the highest fold.
 
     Parameters
     ----------
@@ -126,6 +130,8 @@ def threshold_svg(
         Of the methods that are drawn, in turn.
     start : float
         Threshold at which the axis begins, such as `lowest`.
+    inline : bool
+        For a page of HTML, where the element needs no namespace.
 
     Returns
     -------
@@ -161,9 +167,10 @@ def threshold_svg(
             f'<text x="34" y="{y}">{escape(name)}: {each.words}</text>',
         ]
     bottom = top + height + 56 + 18 * max(len(shown), 1)
+    namespace = "" if inline else ' xmlns="http://www.w3.org/2000/svg"'
     label = f"Share of images whose {score} reaches a threshold, band over folds"
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + width + 16} {bottom}" role="img" '
+        f'<svg{namespace} viewBox="0 0 {left + width + 16} {bottom}" role="img" '
         f'aria-label="{escape(label)}" font-size="12" font-family="sans-serif">'
         f'<g fill="currentColor">{"".join(parts)}'
         f'<text x="{left + width / 2:.0f}" y="{top + height + 34}" text-anchor="middle">{escape(score)}</text>'

@@ -41,6 +41,15 @@ def fill(project: Project, settings: FillSettings, control: Control) -> Iterator
 
     Copies of real tiles, and samples that are there already, are not kept.
 
+    Parameters
+    ----------
+    project : Project
+        With a map and a run that draws images.
+    settings : FillSettings
+        Empty region or tiles, run, how many pairs, how many tries for each.
+    control : Control
+        Pause and cancel are honoured after the batch in progress.
+
     Yields
     ------
     Event
@@ -212,17 +221,18 @@ def compare(
 def _targets(project: Project, settings: FillSettings) -> tuple[int, tuple[TilePlace, ...]]:
     """Return side and places of the real tiles that are asked for."""
     known = read_map(project)
-    if known is None or known.side is None:
+    if known is None or known.record.side is None:
         raise UserError("This project has no map.", todo="Make one first: organoid-synth map.")
+    regions, side = known.record.regions, known.record.side
     if settings.tiles:
-        return known.side, tuple(TilePlace.from_name(name) for name in dict.fromkeys(settings.tiles))
-    if settings.region > len(known.regions):
+        return side, tuple(TilePlace.from_name(name) for name in dict.fromkeys(settings.tiles))
+    if settings.region > len(regions):
         raise UserError(
             f"There is no empty region {settings.region}.",
-            f"The map has {len(known.regions)}.",
+            f"The map has {len(regions)}.",
             "Choose one of these, or name real tiles.",
         )
-    return known.side, tuple(TilePlace.from_name(known.ids[row]) for row in known.regions[settings.region - 1])
+    return side, tuple(known.record.tiles[row] for row in regions[settings.region - 1])
 
 
 def _draw(

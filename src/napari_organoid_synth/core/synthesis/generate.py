@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from napari_organoid_synth.core.device import device_words, use_threads
+from napari_organoid_synth.core.device import describe_device, use_threads
 from napari_organoid_synth.core.job import Added, Control, Event, Finished, Progress, Started, Warned
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.runs.sharing import find_run
@@ -41,7 +41,7 @@ def generate(project: Project, settings: GenerateSettings, control: Control) -> 
     run = find_run(project, settings.run)
     sampler = Sampler.from_run(project, run, settings)
     model = sampler.model
-    info = {"run": run.name, "generator": model.generator, "device": device_words(model.device)}
+    info = {"run": run.name, "generator": model.generator, "device": describe_device(model.device)}
     yield Started(0, info | {"checkpoint": model.step, "total": settings.number})
     began, done = time.perf_counter(), 0
     paused = 0.0

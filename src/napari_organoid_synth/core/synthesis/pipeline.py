@@ -86,7 +86,7 @@ class _Steps:
         self.runs = _Runs(project, folder)
 
     def train(self, name: str, recipe: Recipe) -> Iterator[Event]:
-        """Train one of the two generators, or go on with it."""
+        """Train one of the two generators, or resume its training."""
         from napari_organoid_synth.core.training.train import train
 
         job, begun = self.runs.job(name)

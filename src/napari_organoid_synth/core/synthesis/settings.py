@@ -1,4 +1,4 @@
-"""Settings of making pairs."""
+"""Settings of generate, pipeline and fill."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several long verbs one after the other, as one job with one progress bar."""
+"""Run several long commands one after the other, as one job with one progress bar."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ TOTAL = 1000  # parts of the one progress bar
 
 @dataclass(frozen=True)
 class Stage:
-    """One verb of several.
+    """One command of several.
 
     Parameters
     ----------
     title : str
-        What it does, in words; also the key of its result.
+        What it does; also the key of its result.
     share : float
-        Of the whole time, as a guess; all shares add up to 1.
+        Estimated share of the whole time; all add up to 1.
     events : callable
-        Starts it and yields its events; called when its turn comes.
+        Starts it and returns its events; called when its turn comes.
     """
 
     title: str
@@ -33,7 +33,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Stages:
-    """What the stages gave: results and seconds by title, how much of the bar is done, whether they were stopped."""
+    """Results and seconds by title, how much of the bar is done, and whether the stages were canceled."""
 
     results: dict[str, Any]
     seconds: dict[str, float]
@@ -42,9 +42,9 @@ class Stages:
 
 
 def run_stages(stages: list[Stage], control: Control) -> Generator[Event, None, Stages]:
-    """Yield the events of all stages, their Progress scaled to one bar of 1000 parts with a note that names the stage.
+    """Yield the events of all stages; their Progress is scaled to one bar of 1000 parts, its note names the stage.
 
-    Their own Started and Finished are left out. Ends after a stage that was cancelled.
+    Their own Started and Finished are left out. Ends after a stage that was canceled.
     """
     began = time.monotonic()
     done = 0.0
@@ -64,8 +64,8 @@ def run_stages(stages: list[Stage], control: Control) -> Generator[Event, None, 
                 case Progress(step=step, total=total, note=detail):
                     part = done + stage.share * step / max(total, 1)
                     left = (time.monotonic() - began) * (1 - part) / part if part > 0.05 else None
-                    words = f"{note}, {detail}" if detail else note
-                    yield replace(event, step=round(TOTAL * part), total=TOTAL, seconds_left=left, note=words)
+                    full = f"{note}, {detail}" if detail else note
+                    yield replace(event, step=round(TOTAL * part), total=TOTAL, seconds_left=left, note=full)
                 case _:
                     yield replace(event, step=round(TOTAL * done))
         seconds[stage.title] = round(time.monotonic() - entered, 1)

@@ -20,7 +20,7 @@ from napari_organoid_synth.core.codec.spec import PairSpec, Shape
 from napari_organoid_synth.core.device import pick_device
 from napari_organoid_synth.core.pairs.tiling import TileGrid
 from napari_organoid_synth.core.recipe import Recipe
-from napari_organoid_synth.core.runs.model_file import SUFFIX, read_bundle
+from napari_organoid_synth.core.runs.model_file import SUFFIX, read_model_file
 from napari_organoid_synth.core.runs.run import Run, new_generator
 from napari_organoid_synth.core.runs.sharing import tensors_of
 from napari_organoid_synth.core.training.dataset import decode_sample
@@ -100,7 +100,7 @@ class TrainedGenerator:
     @classmethod
     def from_file(cls, path: Path, device: str = "auto") -> TrainedGenerator:
         """Load a model file without importing it into a project."""
-        file = read_bundle(path)
+        file = read_model_file(path)
         tensors = tensors_of(file)
         network = new_generator(file.recipe, file.spec).to(pick_device(device))
         network.load_state({**network.state()[0], **tensors}, file.card.numbers)

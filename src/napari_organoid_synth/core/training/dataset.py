@@ -1,4 +1,4 @@
-"""Tiles as tensors, and samples as arrays again; torch begins and ends here."""
+"""Turn tiles into tensors, and samples into arrays."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ class PairDataset:
         return len(self.tiles)
 
     def batch(self, indices: Sequence[int] | NDArray[np.integer[Any]]) -> Batch:
-        """Tiles as one batch in the memory of the processor."""
+        """Return tiles as one batch in the memory of the processor."""
         parts = [self._turned(self.tiles[int(index)]) for index in indices]
         classes = [self._class_of(self.pairs[self.tiles[int(index)].pair]) for index in indices]
         return Batch(_stack([image for image, _ in parts]), _stack([mask for _, mask in parts]), torch.tensor(classes))
 
     def pair(self, index: int) -> SamplePair:
-        """A tile as it was before encoding."""
+        """Return a tile as it was before encoding."""
         return cut_pair(self.pairs[self.tiles[index].pair], self.tiles[index])
 
     def _turned(self, tile: Tile) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -93,7 +93,7 @@ class PairDataset:
 
 
 class TileSampler:
-    """Which tiles each step shows: every tile once per round, rounds in random order.
+    """Chooses the tiles of each step: every tile once per round, rounds in random order.
 
     A pure function of (seed, images shown so far), so that a resumed training sees what an uninterrupted one would have
     seen, also when the number of tiles per step changes on the way.
@@ -104,7 +104,7 @@ class TileSampler:
         self._round: tuple[int, NDArray[np.int64]] = (-1, np.arange(0))
 
     def indices(self, seen: int, batch: int) -> NDArray[np.int64]:
-        """Indices (batch,) of the step that follows ``seen`` images."""
+        """Return the indices (batch,) of the step that follows ``seen`` images."""
         places = np.arange(seen, seen + batch)
         return np.array([self._order(int(place) // self.n)[place % self.n] for place in places], np.int64)
 
@@ -115,7 +115,7 @@ class TileSampler:
 
 
 def _stack(parts: list[NDArray[Any]]) -> Tensor:
-    """Arrays (C, Y, X) as one float32 tensor (N, C, Y, X) in ``channels_last``."""
+    """Stack arrays (C, Y, X) as one float32 tensor (N, C, Y, X) in ``channels_last``."""
     channels, height, width = parts[0].shape
     stacked = np.empty((len(parts), height, width, channels), np.float32)
     for target, part in zip(stacked, parts, strict=True):
@@ -124,16 +124,16 @@ def _stack(parts: list[NDArray[Any]]) -> Tensor:
 
 
 def decode_sample(sample: Tensor, codec: Codec, spec: PairSpec) -> tuple[NDArray[Any] | None, NDArray[np.int32] | None]:
-    """What a GAN drew as native pixels (C, Y, X) and labels (Y, X); None for what it does not draw.
+    """Decode a sample as native pixels (C, Y, X) and labels (Y, X); None for what the generator does not draw.
 
     Parameters
     ----------
     sample : Tensor (C, Y, X), (M, Y, X) or (C + M, Y, X) float32, about [-1, 1]
         One of a batch.
     codec : Codec
-        That of the training.
+        Of the training.
     spec : PairSpec
-        That of the network.
+        Of the network.
     """
     values = sample.float().cpu().numpy()
     channels = spec.image_channels

@@ -20,12 +20,12 @@ MAX_KEPT = 50  # measurements
 
 
 class StepTiming(FrozenModel):
-    """Speed of the steps of a training."""
+    """Speed and memory of the steps of a training."""
 
     precision: str = Field(description="float32 or bf16, the faster where both were tried.")
     seconds_per_step: float = Field(ge=0, description="Mean over the kinds of step that the generator takes.")
     gflop_per_image: float = Field(ge=0, description="Torch's own count, two per multiply-add, 1e9.")
-    needed_gb: float | None = Field(None, ge=0, description="Peak memory, GiB; none: not measured.")
+    needed_gb: float = Field(ge=0, description="Peak memory of the process, or of the graphics card, GiB.")
 
 
 class Estimate(FrozenModel):

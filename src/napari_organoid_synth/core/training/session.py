@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from napari_organoid_synth.core.codec.codec import Codec
-from napari_organoid_synth.core.device import device_words, is_out_of_memory, pick_device, random_stream, use_threads
+from napari_organoid_synth.core.device import describe_device, is_out_of_memory, pick_device, random_stream, use_threads
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Event, Finished, Previewed, Saved, Started, Warned
 from napari_organoid_synth.core.pairs.pair import SamplePair, content_hash
@@ -43,7 +43,7 @@ class Session:
     folder : Path, optional
         Folder of the run.
     resume : bool
-        Go on from the newest whole checkpoint.
+        Resume from the newest whole checkpoint.
 
     Attributes
     ----------
@@ -99,7 +99,7 @@ class Session:
         metadata = self.run.metadata
         if not metadata.precision or not resume:
             timing = time_steps(project, self.generator, self.dataset, self.recipe)
-            device = device_words(self.generator.device)
+            device = describe_device(self.generator.device)
             metadata = self.run.update_metadata(device=device, **timing.model_dump(exclude={"needed_gb"}))
         self.generator.bf16 = metadata.precision == "bf16"
 
@@ -148,7 +148,7 @@ class Session:
 
     def started(self) -> Iterator[Event]:
         """Yield what is known before the first step."""
-        metadata, device = self.run.metadata, device_words(self.generator.device)
+        metadata, device = self.run.metadata, describe_device(self.generator.device)
         info: dict[str, Any] = {
             "run": self.run.name,
             "folder": str(self.run.path),
@@ -224,7 +224,7 @@ class Session:
 
 
 def _open_run(project: Project, recipe: Recipe, pairs: list[SamplePair], folder: Path | None, resume: bool) -> Run:
-    """Open the run to go on with, or make a new one."""
+    """Open the run to resume, or make a new one."""
     if not resume:
         path = Path(folder) if folder is not None else project.job("train").path
         run = Run.create(path, recipe, Codec.fit(pairs, recipe.codec))

@@ -19,7 +19,7 @@ from napari_organoid_synth.core.codec.codec import Codec
 from napari_organoid_synth.core.device import (
     GIB,
     bf16_runs,
-    device_words,
+    describe_device,
     free_bytes,
     is_out_of_memory,
     peak_bytes,
@@ -57,18 +57,14 @@ def estimate(project: Project, recipe: Recipe) -> Estimate:
     codec = Codec.fit(pairs, recipe.codec)
     dataset = PairDataset(pairs, pick_tiles(pairs, recipe), codec, recipe.shape)
     generator = new_generator(recipe, codec.spec(recipe.tiles.size, recipe.shape)).to(device)
-    timing = read_timing(project, timing_key(recipe, generator))
-    if timing is None or timing.needed_gb is None:
-        try:
-            timing = measure_steps(generator, first_tiles(dataset, recipe), recipe)
-        except RuntimeError as error:
-            if not is_out_of_memory(error):
-                raise
-            raise refuse_one_tile(recipe.tiles.size) from None
-        timing = timing.replace(needed_gb=round(peak_bytes(device) / GIB, 2))
-        write_timing(project, timing_key(recipe, generator), timing)
+    try:
+        timing = time_steps(project, generator, dataset, recipe)
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        raise refuse_one_tile(recipe.tiles.size) from None
     return Estimate(
-        needed_gb=timing.needed_gb or 0.0,
+        needed_gb=timing.needed_gb,
         free_gb=round(free / GIB, 2),
         seconds_per_step=round(timing.seconds_per_step, 4),
         minutes=round(timing.seconds_per_step * recipe.train.steps / 60, 1),
@@ -99,7 +95,7 @@ def timing_key(recipe: Recipe, generator: Generator) -> str:
         asdict(generator.spec),
         recipe.start.freeze,
         (train.batch, train.steps, train.precision),
-        device_words(generator.device),
+        describe_device(generator.device),
         platform.node(),
         __version__,
     )
@@ -144,7 +140,12 @@ def measure_steps(generator: Generator, load: Callable[[int], Batch], recipe: Re
         fastest = _fastest(take, choices)
         seconds = {precision: seconds[precision] + share * fastest[precision] for precision in choices}
     best = min(seconds, key=lambda precision: seconds[precision])
-    return StepTiming(precision=best, seconds_per_step=seconds[best], gflop_per_image=flops / images / 1e9)
+    return StepTiming(
+        precision=best,
+        seconds_per_step=seconds[best],
+        gflop_per_image=flops / images / 1e9,
+        needed_gb=round(peak_bytes(generator.device) / GIB, 2),
+    )
 
 
 def _precisions(recipe: Recipe, generator: Generator) -> list[str]:

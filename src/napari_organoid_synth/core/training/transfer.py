@@ -13,7 +13,7 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import StartSettings
 from napari_organoid_synth.core.runs.metadata import StartingPoint
-from napari_organoid_synth.core.runs.model_file import SUFFIX, read_bundle
+from napari_organoid_synth.core.runs.model_file import SUFFIX, read_model_file
 from napari_organoid_synth.core.runs.run import Run
 from napari_organoid_synth.core.runs.sharing import tensors_of
 
@@ -63,12 +63,14 @@ def find_weights(project: Project, start: StartSettings) -> Weights:
     text = start.run
     file = next((path for path in (Path(text).expanduser(), project.path / text) if path.is_file()), None)
     if Path(text).suffix.lower() == SUFFIX:
-        bundle = read_bundle(file or Path(text).expanduser())
-        card = bundle.card
-        tensors = tensors_of(bundle)
+        model_file = read_model_file(file or Path(text).expanduser())
+        card = model_file.card
+        tensors = tensors_of(model_file)
         digest = card.sha256["model.safetensors"]
-        classes = bundle.codec.class_names
-        return Weights(f"file {bundle.path.name}", digest, tensors, card.generator, bundle.spec, bundle.data, classes)
+        classes = model_file.codec.class_names
+        return Weights(
+            f"file {model_file.path.name}", digest, tensors, card.generator, model_file.spec, model_file.data, classes
+        )
     folders = [
         path for path in (project.path / "runs" / text, Path(text).expanduser()) if (path / "codec.json").exists()
     ]

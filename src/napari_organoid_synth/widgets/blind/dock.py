@@ -1,4 +1,4 @@
-"""The Blind test dock: set up a test, go on with one, look at what it gave. The test has a window of its own."""
+"""The Blind test dock: set up a test, continue one, look at the results. The test has a window of its own."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import napari
 from qtpy.QtWidgets import QCheckBox, QFileDialog, QFrame, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_organoid_synth.core.atomic import write_text
-from napari_organoid_synth.core.blind.session import BlindSettings, Session
+from napari_organoid_synth.core.blind.session import Session
+from napari_organoid_synth.core.blind.settings import BlindSettings
 from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.widgets.blind.page import BlindPage
 from napari_organoid_synth.widgets.blind.results import TOGETHER, Example, ResultPanel, Shown, look
 from napari_organoid_synth.widgets.forms.form import settings_form
@@ -26,10 +28,10 @@ from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
 PURPOSE = (
     "Here you find out whether synthetic pictures can be told from real ones: they are shown in random order, you say "
-    "what they are, and the time it takes is measured."
+    "what each is, and the time it takes is measured."
 )
-MOST_OPEN = 3
-"""Unfinished tests that are offered."""
+MAX_UNFINISHED = 3
+"""Tests that are offered to continue."""
 LABELS = {"way": "Show", "number": "Questions", "samples": "Synthetic", "seconds": "Seconds shown"}
 ALL_RUNS = "all runs"
 
@@ -82,7 +84,7 @@ class BlindWidget(ColumnDock):
         line = QFrame()
         line.setFrameShape(QFrame.Shape.HLine)
         self.tests, self.panel = combo_box(), ResultPanel()
-        named(self.tests, "Test", "Whose result is shown")
+        named(self.tests, "Test", "The test whose result is shown")
         self.tests.activated.connect(lambda _: self.refresh(str(self.tests.currentData())))
         self.panel.wanted.connect(self.open_example)
         self.again_button, self.copy_button, self.save_button = (
@@ -117,7 +119,7 @@ class BlindWidget(ColumnDock):
         self.refresh()
 
     def _count(self) -> None:
-        """Look which runs there are, and how many pairs to draw from."""
+        """Read which runs there are, and how many pairs to draw from."""
         project = self.workspace.project
         if project is None:
             self.show_body(PURPOSE + " Open a project first.")
@@ -164,9 +166,9 @@ class BlindWidget(ColumnDock):
         self.again_button.setVisible(shown.chosen != TOGETHER)
         while (item := self.unfinished.takeAt(0)) is not None:
             item.widget().deleteLater()
-        for session in [session for session in answered if session.left][:MOST_OPEN]:
-            tip = "Its answers are kept; the open questions come in the order that was drawn."
-            text = f"Go on: {session.title}"
+        for session in [session for session in answered if session.open_questions][:MAX_UNFINISHED]:
+            tip = "Its answers are kept; the open questions follow in the same order."
+            text = f"Continue: {session.title}"
             self.unfinished.addWidget(self._button(text, tip, partial(self.ask, session)))
 
     # ------------------------------------------------------------------------------------------------------- edits
@@ -185,16 +187,16 @@ class BlindWidget(ColumnDock):
         self.button.setAccessibleDescription("Opens a window with one question after the other.")
         wanted = {"accepted": ("accepted",), "new and accepted": ("new", "accepted")}.get(settings.samples)
         number = sum((not wanted or verdict in wanted) and settings.run in ("", run) for run, verdict in self._rows)
-        self.available.setText(f"{number:,} synthetic pair{'s' * (number != 1)} to draw from.")
+        self.available.setText(f"{plural(number, 'synthetic pair')} to draw from.")
         if self._choosing:
             self.allow("Choosing pictures…")
         elif self.page is not None:
             self.allow("A test is open in its window.")
         elif self.workspace.pairs is None:
-            self.allow("There are no real pictures to compare with. Match them in Pairs.")
+            self.allow("There are no real images to compare with. Add them in Pairs.")
         elif not number:
             hint = " Accept some in Curate, or choose others above." if self._rows else ""
-            self.allow("There is no such synthetic pair." + hint)
+            self.allow("There are no such synthetic pairs." + hint)
         else:
             self.allow("")
 
@@ -241,8 +243,8 @@ class BlindWidget(ColumnDock):
         self._judge()
 
     def _end(self, project: Project, session: Session) -> None:
-        """The window is closed: write the scores, show the result."""
-        from napari_organoid_synth.core.blind.setup import write_scores
+        """Write the scores and show the result once the window is closed."""
+        from napari_organoid_synth.core.blind.results import write_scores
 
         self.page = None
         self._judge()
@@ -268,7 +270,7 @@ class BlindWidget(ColumnDock):
 
     def open_example(self, example: Example) -> None:
         """Open a picture of a result as layers."""
-        from napari_organoid_synth.core.blind.setup import Pictures
+        from napari_organoid_synth.core.blind.pictures import Pictures
 
         project = self.workspace.project
         if project is None:
@@ -277,7 +279,9 @@ class BlindWidget(ColumnDock):
         def show(pair: Any) -> None:
             look_at(self.viewer, show_pair(self.viewer, pair, outline=1))
 
-        self.background.do(lambda: Pictures(project, example.session).pair(example.picture), show, self.show_error)
+        self.background.do(
+            lambda: Pictures(project, example.session).pair(example.judgement.picture), show, self.show_error
+        )
 
     def _text(self) -> str:
         return "\n".join([self.tests.currentText(), *self.shown.lines])
@@ -291,7 +295,7 @@ class BlindWidget(ColumnDock):
 
     def save_results(self, path: Path) -> None:
         """Write the answers of what is shown as CSV."""
-        from napari_organoid_synth.core.blind.setup import counted, to_csv
+        from napari_organoid_synth.core.blind.results import counted, to_csv
 
         sessions, chosen = self.shown.sessions, self.shown.chosen
         together = chosen == TOGETHER
@@ -305,7 +309,7 @@ class BlindWidget(ColumnDock):
 
 
 def _verdicts(path: Path) -> list[tuple[str, str]]:
-    """Run and verdict of every sample that is no copy; for a worker thread."""
+    """Return run and verdict of every sample that is not a copy; for a worker thread."""
     from napari_organoid_synth.core.samples.store import SampleStore
 
     with SampleStore(path) as store:

@@ -16,6 +16,7 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxL
 from napari_organoid_synth.core.blind.session import Answer, Session, keep_answer
 from napari_organoid_synth.core.blind.statistics import NOISE, SIGNAL, Choice
 from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.widgets.shared.background import Background
 from napari_organoid_synth.widgets.shared.controls import named
 
@@ -40,7 +41,7 @@ BUTTONS: dict[Choice, str] = {
 
 
 def to_qimage(picture: NDArray[np.uint8]) -> QImage:
-    """A picture (Y, X, 3) for Qt, with memory of its own."""
+    """Convert a picture (Y, X, 3) for Qt, with memory of its own."""
     height, width, _ = picture.shape
     return QImage(np.ascontiguousarray(picture).data, width, height, 3 * width, QImage.Format.Format_RGB888).copy()
 
@@ -80,7 +81,7 @@ class PictureView(QWidget):
         self.update()
 
     def places(self) -> list[QRectF]:
-        """Where each picture is painted.
+        """Return where each picture is painted.
 
         Every pixel of the picture takes the same whole number of screen pixels; a picture larger than the room is
         shrunk.
@@ -145,7 +146,7 @@ class BlindPage(QWidget):
     ) -> None:
         super().__init__(parent, Qt.WindowType.Window)
         self.session, self._project = session, project
-        self._open, self._ready = session.left, dict[int, list[NDArray[np.uint8]]]()
+        self._open, self._ready = session.open_questions, dict[int, list[NDArray[np.uint8]]]()
         self._asked_for: set[int] = set()
         self._pictures: Any = None
         self._reader, self._keeper = Background(self), Background(self)
@@ -167,18 +168,20 @@ class BlindPage(QWidget):
         self.setWindowTitle("Blind test")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setMinimumSize(640, 480)
-        self.progress, self.question, self.said = QLabel(), QLabel(ASKED[self.session.settings.way]), QLabel()
+        self.progress, self.question, self.feedback = QLabel(), QLabel(ASKED[self.session.settings.way]), QLabel()
         self.progress.setAccessibleName("Progress")
-        self.said.setAccessibleName("What the last answer was")
+        self.feedback.setAccessibleName("Whether the last answer was right")
         large = f"font-size: {self.font().pointSize() + 4}pt"  # the style of the window sets the size of all text
-        for label in (self.question, self.said):
+        for label in (self.question, self.feedback):
             label.setStyleSheet(large)
         self.view = PictureView()
         self.view.setStyleSheet(large)
         self.view.painted.connect(self._start_clock)
         self.pause_button = self._button("Pause", "Hides the picture and stops the clock (Space)", self.toggle_pause)
-        self.stop_button = self._button("Stop", "Ends here; the answers are kept, go on at any time (Esc)", self.stop)
-        self.full_button = self._button("Full screen", "The whole screen, and back (F11)", self.toggle_full_screen)
+        self.stop_button = self._button(
+            "Stop", "Stops here; the answers are kept, and you can continue at any time (Esc)", self.stop
+        )
+        self.full_button = self._button("Full screen", "Fill the screen, or leave it (F11)", self.toggle_full_screen)
         top = QHBoxLayout()
         top.addWidget(self.progress)
         top.addStretch(1)
@@ -197,11 +200,11 @@ class BlindPage(QWidget):
         layout = QVBoxLayout(self)
         layout.addLayout(top)
         layout.addWidget(self.view, 1)
-        for label in (self.question, self.said):
+        for label in (self.question, self.feedback):
             label.setAlignment(Qt.AlignmentFlag.AlignHCenter)
             layout.addWidget(label)
         layout.addLayout(bottom)
-        self.said.setVisible(self.session.settings.practice)
+        self.feedback.setVisible(self.session.settings.practice)
 
     def _button(self, text: str, tip: str, call: Callable[[], object]) -> QPushButton:
         button = QPushButton(text)
@@ -211,7 +214,7 @@ class BlindPage(QWidget):
         return button
 
     def sizeHint(self) -> QSize:
-        """Most of the screen."""
+        """Return most of the screen."""
         screen = self.screen() or QGuiApplication.primaryScreen()
         return screen.availableGeometry().size() * 0.8 if screen is not None else QSize(1024, 768)
 
@@ -232,7 +235,7 @@ class BlindPage(QWidget):
     # ----------------------------------------------------------------------------------------------- reading pictures
 
     def _open_pictures(self) -> Any:
-        from napari_organoid_synth.core.blind.setup import Pictures
+        from napari_organoid_synth.core.blind.pictures import Pictures
 
         return Pictures(self._project, self.session)
 
@@ -247,7 +250,7 @@ class BlindPage(QWidget):
                 self._reader.do(partial(self._read, number), self._take_question, self._fail)
 
     def _read(self, number: int) -> tuple[int, list[NDArray[np.uint8]]]:
-        """In the thread."""
+        """Read the pictures of a question; in the background thread."""
         return number, self._pictures.question(number)
 
     def _take_question(self, found: tuple[int, list[NDArray[np.uint8]]]) -> None:
@@ -257,7 +260,7 @@ class BlindPage(QWidget):
     # ----------------------------------------------------------------------------------------------------- the clock
 
     def _advance(self) -> None:
-        """Show the next picture once the last answer is safe, the blank is over and nobody waits."""
+        """Show the next picture once the last answer is saved, the blank is over and the test is not paused."""
         self._show_state()
         if self._state != "waiting" or self.paused or not self._blank_over:
             return
@@ -270,7 +273,7 @@ class BlindPage(QWidget):
             self._show_state()
 
     def _start_clock(self, moment: float) -> None:
-        """The picture is on the screen."""
+        """Start the clock: the picture is on the screen."""
         if self._state == "showing" and not self.paused and self._begun is None:
             self._begun = moment
             limit = self.session.settings.seconds
@@ -286,10 +289,10 @@ class BlindPage(QWidget):
         self._advance()
 
     def toggle_pause(self) -> None:
-        """Hide the picture and stop the clock, or go on."""
+        """Hide the picture and stop the clock, or continue."""
         now = time.perf_counter()
         if self._state == "feedback":
-            self._go_on()
+            self._continue()
         elif self._state == "over":
             return
         elif not self.paused:
@@ -316,7 +319,7 @@ class BlindPage(QWidget):
     def answer(self, choice: Choice) -> None:
         """Take an answer to the picture that is shown, or was until its time was over."""
         if self._state == "feedback":
-            self._go_on()
+            self._continue()
             return
         if self._state != "showing" or self._begun is None or choice not in self.buttons:
             return
@@ -331,7 +334,7 @@ class BlindPage(QWidget):
             truth = session.truth(number)
             self.view.show_pictures(pictures)
             what = f"it is {truth}" if choice in ("real", "synthetic") else f"the {truth} one is real"
-            self.said.setText(f"{'✓ Correct' if choice == truth else '✕ Wrong'}: {what}. Space goes on.")
+            self.feedback.setText(f"{'✓ Correct' if choice == truth else '✕ Wrong'}: {what}. Press Space to continue.")
         else:
             self._blank()
         self._read_ahead()
@@ -351,9 +354,9 @@ class BlindPage(QWidget):
         self._state = "waiting"
         self._advance()
 
-    def _go_on(self) -> None:
+    def _continue(self) -> None:
         self._state = "waiting"
-        self.said.setText("")
+        self.feedback.setText("")
         self._blank()
 
     def _show_state(self) -> None:
@@ -363,7 +366,7 @@ class BlindPage(QWidget):
         for button in self.buttons.values():
             button.setEnabled(not self.paused and self._state in ("showing", "saving", "waiting"))
         self.question.setVisible(not self.paused)
-        self.pause_button.setText(("Go on" if self._pauses or self._seen else "Begin") if self.paused else "Pause")
+        self.pause_button.setText(("Continue" if self._pauses or self._seen else "Begin") if self.paused else "Pause")
         self.pause_button.setAccessibleName(self.pause_button.text())
         if self.paused:
             self.view.say(self._greeting())
@@ -373,11 +376,11 @@ class BlindPage(QWidget):
     def _greeting(self) -> str:
         left, keys = len(self._open), " and ".join(BUTTONS[choice].replace("   ", " ") for choice in self.buttons)
         if self._pauses or self._seen:
-            return "Paused. Press Space to go on."
+            return "Paused. Press Space to continue."
         limit = self.session.settings.seconds
         seen = f"\nEach picture is shown for {limit:g} s; the question stays." if limit else ""
         return (
-            f"{left} question{'s' * (left != 1)}: {ASKED[self.session.settings.way]}\nKeys: {keys}.{seen}\n"
+            f"{plural(left, 'question')}: {ASKED[self.session.settings.way]}\nKeys: {keys}.{seen}\n"
             "Space pauses, Esc stops; answers are kept.\n\nPress Space to begin."
         )
 
@@ -401,7 +404,7 @@ class BlindPage(QWidget):
             self._end()
 
     def toggle_full_screen(self) -> None:
-        """Fill the screen, or no longer."""
+        """Fill the screen, or leave it."""
         if self.isFullScreen():
             self.showNormal()
         else:
@@ -410,7 +413,7 @@ class BlindPage(QWidget):
     # ------------------------------------------------------------------------------------------------------- events
 
     def keyPressEvent(self, a0: Any) -> None:
-        """Answers, pause and stop; a key that is held down answers once."""
+        """Handle answers, pause and stop; a key that is held down answers once."""
         if a0.isAutoRepeat():
             return
         key = a0.key()
@@ -424,13 +427,13 @@ class BlindPage(QWidget):
             self.toggle_full_screen()
 
     def changeEvent(self, a0: Any) -> None:
-        """Another window came to the front: pause."""
+        """Pause when another window comes to the front."""
         super().changeEvent(a0)
         left = a0.type() == QEvent.Type.ActivationChange and not self.isActiveWindow()
         if left and not self.paused and self._state in ("waiting", "showing", "saving"):
             self.toggle_pause()
 
     def closeEvent(self, a0: Any) -> None:
-        """Closing is stopping."""
+        """Stop the test."""
         self._end()
         super().closeEvent(a0)

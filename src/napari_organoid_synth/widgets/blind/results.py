@@ -1,11 +1,11 @@
-"""What a blind test gave: sentences, error rates around 50 %, times, and the pictures that fooled."""
+"""Results of a blind test: sentences, error rates around 50 %, times, and the pictures that fooled."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pyqtgraph as pg
@@ -15,7 +15,7 @@ from qtpy.QtGui import QIcon, QPixmap
 from qtpy.QtWidgets import QToolButton, QVBoxLayout, QWidget
 from superqt.utils import QFlowLayout
 
-from napari_organoid_synth.core.blind.session import Picture, Session, read_sessions
+from napari_organoid_synth.core.blind.session import Session, read_sessions
 from napari_organoid_synth.core.blind.statistics import Rate, Result
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.widgets.blind.page import to_qimage
@@ -23,9 +23,12 @@ from napari_organoid_synth.widgets.shared.curves import still_plot
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 from napari_organoid_synth.widgets.shared.theme import theme_colour
 
+if TYPE_CHECKING:
+    from napari_organoid_synth.core.blind.results import Judgement
+
 TOGETHER = "together"
 """In place of the id of a test: all that count."""
-SIDE, MOST = 88, 6
+SIDE, MAX_EXAMPLES = 88, 6
 Group = Literal["convincing", "unconvincing", "doubted"]
 GROUPS: dict[Group, str] = {
     "convincing": "Most convincing synthetic pairs",
@@ -39,9 +42,7 @@ class Example:
     """A picture of a test: how it was judged, and its pixels as they were shown."""
 
     session: Session
-    picture: Picture
-    rate: Rate
-    seconds: float
+    judgement: Judgement
     pixels: NDArray[np.uint8]
 
 
@@ -75,7 +76,8 @@ class Shown:
 
 def look(project: Project, chosen: str = "") -> Shown:
     """Read all tests and prepare the result of one of them, of the newest unless chosen; for a worker thread."""
-    from napari_organoid_synth.core.blind.setup import counted, pooled, report_words, together_words
+    from napari_organoid_synth.core.blind.results import counted, pooled
+    from napari_organoid_synth.core.blind.sentences import pooled_sentences, session_sentences
     from napari_organoid_synth.core.blind.statistics import SIGNAL
 
     sessions = read_sessions(project)
@@ -85,10 +87,10 @@ def look(project: Project, chosen: str = "") -> Shown:
     if chosen == TOGETHER and counted(answered):
         of = counted(answered)
         results = [found for way in SIGNAL if (found := pooled(of, way)) is not None]
-        lines = together_words(of)
+        lines = pooled_sentences(of)
     else:
         of = [next((session for session in answered if session.id == chosen), answered[0])]
-        chosen, results, lines = of[0].id, [of[0].result()], report_words(of[0], "You")
+        chosen, results, lines = of[0].id, [of[0].result()], session_sentences(of[0], "You")
     times: dict[str, list[float]] = {"right": [], "wrong": []}
     for session in of:
         for one in session.judged():
@@ -97,21 +99,23 @@ def look(project: Project, chosen: str = "") -> Shown:
 
 
 def _examples(project: Project, sessions: Sequence[Session]) -> dict[Group, list[Example]]:
-    """At most six pictures of each group; those whose files are gone are left out."""
-    from napari_organoid_synth.core.blind.setup import Pictures, verdicts_on
+    """Draw at most six pictures of each group; those whose files are gone are left out."""
+    from napari_organoid_synth.core.blind.pictures import Pictures
+    from napari_organoid_synth.core.blind.results import judgements
     from napari_organoid_synth.core.errors import UserError
 
     alone = [session for session in sessions if session.settings.way == "one by one"]
-    synthetic, real = verdicts_on(sessions, "synthetic"), verdicts_on(alone, "real")
-    groups: dict[Group, list[Any]] = {
-        "convincing": [one for one in synthetic if one[1].share >= 0.5],
-        "unconvincing": [one for one in reversed(synthetic) if one[1].share < 0.5],
-        "doubted": [one for one in reversed(real) if one[1].share < 0.5],
+    synthetic, real = judgements(sessions, "synthetic"), judgements(alone, "real")
+    groups: dict[Group, list[Judgement]] = {
+        "convincing": [one for one in synthetic if one.taken_for_real.share >= 0.5],
+        "unconvincing": [one for one in reversed(synthetic) if one.taken_for_real.share < 0.5],
+        "doubted": [one for one in reversed(real) if one.taken_for_real.share < 0.5],
     }
     readers: dict[str, Pictures] = {}
     found: dict[Group, list[Example]] = {group: [] for group in groups}
     for group, listed in groups.items():
-        for picture, rate, seconds in listed[:MOST]:
+        for judgement in listed[:MAX_EXAMPLES]:
+            picture = judgement.picture
             session = next(one for one in sessions if any(picture in question for question in one.questions))
             try:
                 if session.id not in readers:
@@ -119,7 +123,7 @@ def _examples(project: Project, sessions: Sequence[Session]) -> dict[Group, list
                 pixels = readers[session.id].draw(picture)
             except UserError:
                 continue
-            found[group].append(Example(session, picture, rate, seconds, pixels))
+            found[group].append(Example(session, judgement, pixels))
     return found
 
 
@@ -277,15 +281,16 @@ class ResultPanel(QWidget):
 
 
 def tile(example: Example, click: Callable[[], Any]) -> QToolButton:
-    """A small picture that opens as layers."""
+    """Make a button with a small picture, which opens it as layers."""
     button = QToolButton()
     button.setAutoRaise(True)
     pixels = QPixmap.fromImage(to_qimage(example.pixels))
     smooth = Qt.TransformationMode.SmoothTransformation
     button.setIcon(QIcon(pixels.scaled(SIDE, SIDE, Qt.AspectRatioMode.KeepAspectRatio, smooth)))
     button.setIconSize(QSize(SIDE, SIDE))
-    name, rate = example.picture.name, example.rate
-    tip = f"{name}\nTaken for real in {rate.count} of {rate.total}, after {example.seconds:.1f} s. Click opens layers."
+    name, rate = example.judgement.picture.name, example.judgement.taken_for_real
+    seconds = example.judgement.seconds
+    tip = f"{name}\nTaken for real in {rate.count} of {rate.total} answers, after {seconds:.1f} s. Click to open."
     button.setToolTip(tip)
     button.setAccessibleName(f"Open {name}")
     button.setAccessibleDescription(tip)

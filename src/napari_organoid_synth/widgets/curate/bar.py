@@ -22,7 +22,7 @@ IN_MENU = ("Back to new", "Redo", "Nearest real", "Mask")
 
 
 class CurateBar(QWidget):
-    """What is shown in which order, and what can be done with it.
+    """Order, query, size of the tiles, and buttons for the commands.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class CurateBar(QWidget):
     changed : Signal()
         Another order or, once typing has paused, another query.
     left : Signal()
-        The keys go back to the tiles.
+        The focus returns to the tiles.
     """
 
     changed = Signal()
@@ -57,7 +57,7 @@ class CurateBar(QWidget):
         self.filter.returnPressed.connect(self.left)
         self.found, self.wrong = QLabel(), WrapLabel()
         self.found.setAccessibleName("Number of pairs found")
-        self.found.setToolTip("How many pairs the query finds, of how many")
+        self.found.setToolTip("Pairs that the query finds, of all")
         self.wrong.setAccessibleName("What is wrong with the query")
         self.wrong.hide()
         self.zoom.setRange(SIDES[0], SIDES[-1])
@@ -99,12 +99,12 @@ class CurateBar(QWidget):
         more = QPushButton("More")
         more.setMenu(menu)
         more.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        named(more, "More", "Back to new, redo, nearest real image, mask; also by right click on a tile")
+        named(more, "More", "Back to new, redo, nearest real image, mask; also by right-clicking a tile")
         buttons.addWidget(more)
         return buttons
 
     def resizeEvent(self, event: Any) -> None:
-        """With less room the bar gets more rows."""
+        """Use more rows with less room."""
         super().resizeEvent(event)
         for layout, wanted in ((self._line, 1142), (self._finder, 472)):
             layout.setDirection(ACROSS if self.width() >= wanted else DOWN)
@@ -118,11 +118,11 @@ class CurateBar(QWidget):
 
     @property
     def query(self) -> str:
-        """What is asked for."""
+        """The query."""
         return str(self.filter.text())
 
     def set_wanted(self, order: str, query: str) -> None:
-        """Show an order and a query without asking for them; also an order by a score that no pair has yet."""
+        """Show an order and a query without applying them; also an order by a score that no pair has yet."""
         self.offer([order.removeprefix("-")] if self.sort.findData(order) < 0 else [])
         self.sort.setCurrentIndex(self.sort.findData(order))
         self.filter.setText(query)
@@ -138,14 +138,14 @@ class CurateBar(QWidget):
     # --- what was found ---
 
     def show_found(self, found: int, total: int, metrics: Sequence[str]) -> None:
-        """Say how many pairs the query finds, and offer the scores that there are."""
+        """Show how many pairs the query finds, and offer the scores that exist."""
         self.wrong.hide()
         self.found.setText(f"{found:,} of {total:,}")
         self.filter.set_names(metrics)
         self.offer(metrics)
 
     def explain(self, error: BaseException) -> None:
-        """Say why the query cannot be read."""
+        """Show why the query cannot be read."""
         self.wrong.setText(f"⚠ {error}")
         self.wrong.show()
         self.found.setText("–")

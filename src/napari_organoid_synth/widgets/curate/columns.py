@@ -78,7 +78,7 @@ class Columns(QSplitter):
         view.filesDropped.connect(lambda files: self.filesDropped.emit(verdict, files))
 
     def set_width(self, width: int) -> None:
-        """With less room, in px, the columns stand below each other."""
+        """Put the columns below each other where ``width``, px, is too small."""
         wide = width >= 3 * self.views["new"].minimumWidth() + 24
         self.setOrientation(Qt.Orientation.Horizontal if wide else Qt.Orientation.Vertical)
 
@@ -95,22 +95,22 @@ class Columns(QSplitter):
             view.show_tiles(side, mode)
 
     def set_source(self, source: Any) -> None:
-        """Where tiles get rows and thumbnails from."""
+        """Set where tiles get rows and thumbnails from."""
         for view in self.views.values():
             view.samples.source = source
 
     def repaint_tiles(self, ids: Sequence[str]) -> None:
-        """These have a thumbnail now."""
+        """Repaint tiles that have a thumbnail now."""
         for view in self.views.values():
             view.repaint_tiles(ids)
 
     def repaint_all(self) -> None:
-        """Rows are asked for again when their tiles are painted."""
+        """Repaint all tiles; rows are asked for again then."""
         for view in self.views.values():
             view.viewport().update()
 
     def has(self, verdict: Verdict, id: str) -> bool:
-        """Whether a sample is in this column."""
+        """Return whether a sample is in this column."""
         return self.views[verdict].samples.row_of(id) is not None
 
     def move(self, ids: Sequence[str], verdict: Verdict, places: Mapping[str, int]) -> None:
@@ -121,7 +121,7 @@ class Columns(QSplitter):
         self.views[verdict].put_in(ids, places)
 
     def count(self) -> None:
-        """Say in the titles how many there are."""
+        """Show in the titles how many samples there are."""
         for verdict, view in self.views.items():
             style = f"background-color:{VERDICT_COLOURS[verdict]}; color:black"
             letter = f'<span style="{style}">&nbsp;{LETTERS[verdict]}&nbsp;</span>'
@@ -133,7 +133,7 @@ class Columns(QSplitter):
         self.active = view
 
     def _pick(self, view: GalleryView) -> None:
-        """A selection in one column ends that in the others, so that a key always means one set of tiles."""
+        """End the selection in the other columns, so that a key always acts on one set of tiles."""
         if self._following:
             return
         self.picked.emit()
@@ -143,7 +143,7 @@ class Columns(QSplitter):
                 other.clearSelection()
 
     def chosen(self) -> list[str]:
-        """Ids of the selected tiles, those of the active column first."""
+        """Return the ids of the selected tiles, those of the active column first."""
         others = [view for view in self.views.values() if view is not self.active]
         return [id for view in (self.active, *others) for id in view.selected()]
 

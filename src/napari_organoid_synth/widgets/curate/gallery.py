@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from qtpy.QtCore import (
-    QByteArray,
     QEvent,
     QItemSelection,
     QItemSelectionModel,
-    QMimeData,
     QPoint,
     QRect,
     QSize,
     Qt,
-    QUrl,
     Signal,
 )
-from qtpy.QtGui import QBrush, QColor, QDrag, QKeySequence, QPainter, QPen, QPixmap, QPolygon
+from qtpy.QtGui import QBrush, QColor, QDrag, QPainter, QPen, QPixmap, QPolygon
 from qtpy.QtWidgets import QAbstractItemView, QListView, QStyle, QStyledItemDelegate
 
 from napari_organoid_synth.core.samples.store import SampleRow, Verdict
+from napari_organoid_synth.widgets.curate.tile_drag import SAMPLES_MIME, drag_data, read_ids
 from napari_organoid_synth.widgets.shared.sample_model import SampleModel, unbroken
+from napari_organoid_synth.widgets.shared.shortcuts import action_for
 from napari_organoid_synth.widgets.shared.theme import VERDICT_COLOURS, theme_colour
-from napari_organoid_synth.widgets.shared.thumbnails import StoreThread
 
-SAMPLES_MIME = "application/x-organoid-synth-samples"
 LETTERS: dict[str, str] = {"new": "N", "accepted": "A", "rejected": "R"}
 SIDES = range(96, 193)
 EDGE, STRIPE, DRAWN_IN_STACK = 4, 4, 3
@@ -43,7 +39,7 @@ class TileDelegate(QStyledItemDelegate):
         self.side, self.mode, self.chosen = 112, "outline", QColor("#8888ff")
 
     def sizeHint(self, option: Any, index: Any) -> QSize:
-        """The same for all tiles."""
+        """Return the size, the same for all tiles."""
         return QSize(self.side + 2 * EDGE, self.side + 2 * EDGE + STRIPE + option.fontMetrics.height())
 
     def paint(self, painter: Any, option: Any, index: Any) -> None:
@@ -88,7 +84,7 @@ class TileDelegate(QStyledItemDelegate):
 
 
 def _paint_flag(painter: QPainter, box: QRect) -> None:
-    """An orange triangle with an exclamation mark in the upper right corner."""
+    """Paint an orange triangle with an exclamation mark in the upper right corner."""
     corner = 22
     right, top = box.right() + 1, box.top()
     painter.setPen(Qt.PenStyle.NoPen)
@@ -101,20 +97,12 @@ def _paint_flag(painter: QPainter, box: QRect) -> None:
 
 
 def _paint_signs(painter: QPainter, box: QRect, signs: str) -> None:
-    """In the upper left corner: # has tags, ❝ has a note, ✎ its mask was edited."""
+    """Paint signs in the upper left corner: # has tags, ❝ has a note, ✎ its mask was edited."""
     width = painter.fontMetrics().horizontalAdvance(signs) + 8
     chip = QRect(box.topLeft(), QSize(width, painter.fontMetrics().height()))
     painter.fillRect(chip, QColor("black"))
     painter.setPen(QColor("white"))
     painter.drawText(chip, Qt.AlignmentFlag.AlignCenter, signs)
-
-
-def action_for(widget: Any, event: Any) -> Any:
-    """The command of a widget whose shortcut a key event is, or None."""
-    combination = event.keyCombination()
-    modifiers = combination.keyboardModifiers() & ~Qt.KeyboardModifier.KeypadModifier
-    pressed = QKeySequence(modifiers.value | combination.key().value)
-    return next((action for action in widget.actions() if pressed in action.shortcuts()), None)
 
 
 class GalleryView(QListView):
@@ -200,14 +188,14 @@ class GalleryView(QListView):
         self._return_to(anchor)
 
     def repaint_tiles(self, ids: Iterable[str]) -> None:
-        """These have a thumbnail now."""
+        """Repaint tiles that have a thumbnail now."""
         for id in ids:
             row = self.samples.row_of(id)
             if row is not None:
                 self._port.update(self.visualRect(self.samples.index(row)))
 
     def selected(self) -> list[str]:
-        """Selected ids in the order shown."""
+        """Return the selected ids in the order shown."""
         return [self.samples.ids[row] for row in sorted(index.row() for index in self.selectedIndexes())]
 
     def select(self, ids: Iterable[str]) -> None:
@@ -222,7 +210,7 @@ class GalleryView(QListView):
             self._chosen.select(selection, QItemSelectionModel.SelectionFlag.Select)
 
     def _anchor(self) -> tuple[str, int] | None:
-        """The tile in the upper left corner and its height above or below the edge; None at the top."""
+        """Return the tile in the upper left corner and its offset from the edge, px; None at the top."""
         if self._bar.value() == 0:
             return None
         index = self.indexAt(QPoint(self.spacing() + EDGE + 1, self.tiles.side // 2))
@@ -235,7 +223,7 @@ class GalleryView(QListView):
             self._bar.setValue(self._bar.value() + self.visualRect(self.samples.index(row)).top() - anchor[1])
 
     def paintEvent(self, event: Any) -> None:
-        """The tiles, a hint when there are none, a frame while a drag hovers."""
+        """Paint the tiles, a hint when there are none, a frame while a drag hovers."""
         super().paintEvent(event)
         if self._lit or not self.samples.ids:
             painter, box = QPainter(self._port), self._port.rect()
@@ -265,7 +253,7 @@ class GalleryView(QListView):
         return bool(super().event(event))
 
     def keyPressEvent(self, event: Any) -> None:
-        """The gallery's keys; arrows, Ctrl+A and the rest as in any list."""
+        """Handle the gallery's keys; arrows, Ctrl+A and the rest as in any list."""
         action = action_for(self, event)
         if action:
             action.trigger()
@@ -273,7 +261,7 @@ class GalleryView(QListView):
             super().keyPressEvent(event)
 
     def keyboardSearch(self, search: Any) -> None:
-        """Letters are commands here, they search nothing."""
+        """Ignore letters, which are commands here."""
 
     def wheelEvent(self, event: Any) -> None:
         """Scroll; with Ctrl change the size of the tiles."""
@@ -290,7 +278,7 @@ class GalleryView(QListView):
             self.picked.emit()
 
     def focusInEvent(self, event: Any) -> None:
-        """The column that has the focus is the one that keys act on."""
+        """Tell that keys act on this column now."""
         super().focusInEvent(event)
         self.touched.emit()
 
@@ -308,7 +296,7 @@ class GalleryView(QListView):
         drag.exec(Qt.DropAction.CopyAction)
 
     def stack_pixmap(self, ids: Sequence[str]) -> QPixmap:
-        """The first tiles as a stack, with their number."""
+        """Draw the first tiles as a stack, with their number."""
         side, step, source = 96, 10, self.samples.source
         ratio = self.devicePixelRatioF()
         drawn = list(ids[:DRAWN_IN_STACK])
@@ -338,7 +326,7 @@ class GalleryView(QListView):
         return pixmap
 
     def _offered(self, event: Any) -> tuple[list[str], list[Path]]:
-        """Ids and files that could be dropped here; neither for a column's own tiles."""
+        """Return ids and files that could be dropped here; neither for a column's own tiles."""
         data = event.mimeData()
         if data.hasFormat(SAMPLES_MIME):
             source = self.samples.source
@@ -354,16 +342,16 @@ class GalleryView(QListView):
         event.setAccepted(self._lit)
 
     def dragMoveEvent(self, event: Any) -> None:
-        """The whole column is one target."""
+        """Accept drops anywhere in the column."""
         event.setDropAction(Qt.DropAction.CopyAction)
         event.setAccepted(self._lit)
 
     def dragLeaveEvent(self, event: Any) -> None:
-        """The drag went elsewhere or was cancelled."""
+        """End the highlight when the drag leaves or is cancelled."""
         self._light(False)
 
     def dropEvent(self, event: Any) -> None:
-        """Tiles get the verdict of this column; files are offered to the dock."""
+        """Pass dropped tiles and files to the dock."""
         ids, files = self._offered(event)
         self._light(False)
         event.setDropAction(Qt.DropAction.CopyAction)
@@ -376,34 +364,3 @@ class GalleryView(QListView):
     def _light(self, lit: bool) -> None:
         self._lit = lit
         self._port.update()
-
-
-def sample_files(store_path: Path, id: str) -> tuple[Path, Path]:
-    """Image and label file of a sample; the id is the name of its files."""
-    from napari_organoid_synth.core.pairs.ome_tiff import pair_paths
-
-    return pair_paths(store_path.parent / "samples", id)
-
-
-def drag_data(store_path: Path, ids: Sequence[str], source: StoreThread | None = None) -> QMimeData:
-    """What a drag of samples carries: their ids for the gallery and the canvas, both files of each for the rest.
-
-    An edited mask lies in a file of its own, which only the ``source`` of the rows knows.
-    """
-    files: list[Path] = []
-    for id in ids:
-        row = source.row(id) if source else None
-        files += [row.image_path, row.labels_path] if row else sample_files(store_path, id)
-    data = QMimeData()
-    data.setData(SAMPLES_MIME, QByteArray(json.dumps({"store": str(store_path), "ids": list(ids)}).encode()))
-    data.setUrls([QUrl.fromLocalFile(str(path)) for path in files])
-    return data
-
-
-def read_ids(data: QMimeData, store_path: Path) -> list[str]:
-    """Ids of a drag; none if they belong to another project."""
-    try:
-        record = json.loads(bytes(data.data(SAMPLES_MIME).data()))
-        return [str(id) for id in record["ids"]] if record["store"] == str(store_path) else []
-    except (ValueError, KeyError, TypeError):
-        return []

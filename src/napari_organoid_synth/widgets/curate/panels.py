@@ -1,4 +1,4 @@
-"""Two lines that open above the gallery: accept the best, and tag or note what is selected."""
+"""Panels above the gallery: accept the best pairs, and tag or annotate the selected ones."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from napari_organoid_synth.widgets.shared.controls import named
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
 WHY = (
-    "Takes the pairs that look least like each other and like the accepted ones, out of the more realistic half of the "
-    "new ones, without flagged ones; U takes all back."
+    "Accepts those of the more realistic half of the new pairs that differ most from each other and from the accepted "
+    "ones; flagged pairs are left out. Press U to undo."
 )
 
 
@@ -49,7 +49,7 @@ class Panel(QFrame):
         self.closed.emit()
 
     def keyPressEvent(self, event: Any) -> None:
-        """Escape closes; no other key reaches the gallery."""
+        """Close on Escape; no other key reaches the gallery."""
         if event.key() == Qt.Key.Key_Escape:
             self.close_panel()
         event.accept()
@@ -78,7 +78,7 @@ class AcceptPanel(Panel):
         self.number.setLineEdit(Line())
         self.number.setRange(1, 1_000_000)
         self.number.setValue(50)
-        named(self.number, "How many to accept", "So many of the new pairs are accepted. Enter does it.")
+        named(self.number, "How many to accept", "How many of the new pairs are accepted. Press Enter to accept.")
         self.button = _button("Accept the best, keeping diversity", WHY, lambda: self._ask())
         self.number.lineEdit().returnPressed.connect(lambda: self._ask())
         close = _button("Close", "Close without accepting (Escape)", lambda: self.close_panel())
@@ -97,12 +97,12 @@ class AcceptPanel(Panel):
         self.number.selectAll()
 
     def showEvent(self, event: Any) -> None:
-        """The sentence that explains it comes and goes with the controls."""
+        """Show or hide the explanation with the controls."""
         super().showEvent(event)
         self.why.show()
 
     def hideEvent(self, event: Any) -> None:
-        """The sentence that explains it comes and goes with the controls."""
+        """Show or hide the explanation with the controls."""
         super().hideEvent(event)
         self.why.hide()
 
@@ -113,7 +113,7 @@ class TagPanel(Panel):
     Attributes
     ----------
     wanted : Signal(list, list, list, object)
-        Ids, tags to add, tags to take off, and the note, None to leave the notes as they are.
+        Ids, tags to add, tags to remove, and the note, None to leave the notes unchanged.
     """
 
     wanted = Signal(list, list, list, object)
@@ -121,10 +121,12 @@ class TagPanel(Panel):
     def __init__(self) -> None:
         self.tags, self.remark, self.whose = Line(), Line(), QLabel()
         named(
-            self.tags, "Tags", "Tags, separated by commas; those that all selected pairs have stand here. Enter saves."
+            self.tags, "Tags", "Tags, separated by commas; those of all selected pairs are shown. Press Enter to save."
         )
         named(
-            self.remark, "Note", "A note; empty where the selected pairs differ, and then left as it is. Enter saves."
+            self.remark,
+            "Note",
+            "A note; empty where the selected pairs differ, which then keep theirs. Press Enter to save.",
         )
         self.tags.setPlaceholderText("tags, separated by commas")
         self.remark.setPlaceholderText("note")
@@ -138,7 +140,7 @@ class TagPanel(Panel):
         self.offers.activated[str].connect(self._complete)
         self.tags.textEdited.connect(lambda _: self._offer())
         save = _button(
-            "Save", "Save tags and note of the selected pairs (Enter); U takes it back", lambda: self._save()
+            "Save", "Save tags and note of the selected pairs (Enter); press U to undo", lambda: self._save()
         )
         close = _button("Close", "Close without saving (Escape)", lambda: self.close_panel())
         super().__init__(self.whose, self.tags, self.remark, save, close)

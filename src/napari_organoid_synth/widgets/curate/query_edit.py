@@ -1,4 +1,4 @@
-"""The line in which a person asks for samples; names are completed while they are typed."""
+"""The line for queries; names are completed while they are typed."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Line(QLineEdit):
 
 
 class QueryEdit(Line):
-    """A line edit that offers the names of scores and fields for the word before the cursor.
+    """A line edit that completes the names of scores and fields before the cursor.
 
-    Down and Enter, Tab or a click take an offer; Escape closes the list; typing goes on as if it were not there.
+    Down and Enter, Tab or a click accept a completion; Escape closes the list; typing continues as usual.
     """
 
     def __init__(self, parent: Any = None) -> None:
@@ -48,19 +48,19 @@ class QueryEdit(Line):
         self.set_names([])
 
     def set_names(self, scores: Sequence[str]) -> None:
-        """Offer these scores, and what can be asked for beside them."""
+        """Offer these scores and the fields of samples."""
         names = [*scores, *FIELDS]
         if names != self._names.stringList():
             self._names.setStringList(names)
             self.setToolTip(
                 "Show only pairs that fulfil this. Compare scores with numbers, texts with == and *:\n"
                 '    nearest < 0.8 and 5 <= objects < 20        not flagged        run == "run 3*"\n'
-                "A word alone is looked for in name, run, tags, notes and scores in words.\n"
+                "A word alone is searched in name, run, tags, notes and flags.\n"
                 f"Known: {', '.join(names)}"
             )
 
     def _word(self) -> str:
-        """What of a name stands before the cursor; nothing inside quotes."""
+        """Return the part of a name before the cursor; nothing inside quotes."""
         before = _QUOTED.sub(lambda match: " " * len(match[0]), self.text()[: self.cursorPosition()])
         found = _WORD.search(before)
         return found[0] if found and '"' not in before and "'" not in before else ""

@@ -197,9 +197,13 @@ class ChoiceEdit(CategoricalWidget):
     def reset_choices(self, *_: Any) -> None:
         """Ask again what is offered; the chosen value stays also when its title changed."""
         chosen = self.get_value()
-        super().reset_choices()
-        if chosen in self.choices:
-            self.set_value(chosen)
+        with self.changed.blocked():
+            self._widget._mgui_set_choices(())  # else magicgui appends what is new, whatever its place
+            super().reset_choices()
+            if chosen in self.choices:
+                self.set_value(chosen)
+        if self.get_value() != chosen:
+            self.changed.emit(self.get_value())
         for index in range(self.native.count()):
             tip = self._tips.get(self.native.itemData(index), self.native.itemText(index))
             self.native.setItemData(index, tip, Qt.ItemDataRole.ToolTipRole)

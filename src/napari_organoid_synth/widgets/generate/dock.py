@@ -1,4 +1,4 @@
-"""The Generate dock: which run, onto which masks, how many; then pairs that appear as tiles."""
+"""The Generate dock: choose run, masks and number; the pairs appear as tiles."""
 
 from __future__ import annotations
 
@@ -40,17 +40,17 @@ from napari_organoid_synth.widgets.shared.layers import look_at, show_pair
 from napari_organoid_synth.widgets.shared.menus import open_dock
 from napari_organoid_synth.widgets.shared.model_files import ModelIntake
 from napari_organoid_synth.widgets.shared.progress_card import ProgressCard
-from napari_organoid_synth.widgets.shared.runs import RunInfo, adopt_run, describe_card, list_runs, saved_states
+from napari_organoid_synth.widgets.shared.runs import RunInfo, describe_card, import_run, list_runs, saved_states
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
 PURPOSE = (
-    "Here a trained generator makes new synthetic pairs: an image and the mask that belongs to it. "
-    "You look at them, keep the good ones in Curate and export those."
+    "A trained generator makes synthetic pairs: an image and the mask that belongs to it. "
+    "Keep the good ones in Curate and export them."
 )
 EVERY_CLASS = "each in turn"
-ELSEWHERE = ("run", "checkpoint", "mask_run", "mask_file", "mask_tiles")
+NOT_REMEMBERED = ("run", "checkpoint", "mask_run", "mask_file", "mask_tiles")
 """Not remembered: a project starts with its newest run, and a drawn mask must be chosen again."""
-DECIDED = (*ELSEWHERE, "masks", "image_class", "number", "seed", "variety")
+SHOWN_ABOVE = (*NOT_REMEMBERED, "masks", "image_class", "number", "seed", "variety")
 
 
 class GenerateWidget(ColumnDock):
@@ -84,6 +84,14 @@ class GenerateWidget(ColumnDock):
     # --- build ---
 
     def _build(self) -> None:
+        self._build_choices()
+        self._build_rows()
+        self._build_results()
+        self._connect()
+        self.setValue(GenerateSettings())
+
+    def _build_choices(self) -> None:
+        """Build the editors."""
         self.run_combo, self.mask_choice = combo_box(), mask_choice()
         self.state_combo, self.drawer_combo, self.class_combo = combo_box(), combo_box(), combo_box()
         self.open_button = QToolButton()
@@ -96,7 +104,7 @@ class GenerateWidget(ColumnDock):
         self.seed.setRange(0, 2**31 - 1)
         self.dice = QToolButton()
         self.dice.setText("⟳")
-        named(self.dice, "Another seed", "Rolls another seed: other pairs from the same run.")
+        named(self.dice, "Another seed", "Choose a random seed: other pairs from the same run.")
         self.dice.clicked.connect(lambda: self.seed.setValue(random.randrange(100_000)))
         self.variety = QSlider(Qt.Orientation.Horizontal)
         self.variety.setRange(0, 200)
@@ -106,27 +114,31 @@ class GenerateWidget(ColumnDock):
         for editor in (self.number, self.seed, self.variety):
             guard_wheel(editor)
 
+    def _build_rows(self) -> None:
+        """Lay the editors out, each with its name and tooltip."""
         form = self.rows = rows()
         add_row(form, "From", row_of(self.run_combo, self.open_button), "The trained run that draws.")
         named(self.run_combo, "From", "The trained run that draws; the newest comes first.")
-        add_row(form, "As saved at", self.state_combo, "Which saved state draws: the newest, the best, or a step.")
+        add_row(form, "Checkpoint", self.state_combo, "The checkpoint that draws: the newest, the best, or a step.")
         add_row(form, "Masks", self.mask_choice.native, "What the generator paints on.")
         add_row(form, "Drawn by", self.drawer_combo, "The run that draws the masks; the newest comes first.")
         self.need = WrapLabel()
         self.need.setAccessibleName("What these masks need")
         form.addRow(self.need)
-        tip = "Which kind of image is drawn, as your images were labelled (healthy, a grade)."
+        tip = "Class of the images that are drawn (healthy, a grade)."
         add_row(form, "Class", self.class_combo, tip)
         add_row(form, "Number", self.number, "Pairs to make, 1 to 100,000.")
         add_row(form, "Seed", row_of(self.seed, self.dice), "The same seed and run give the same pairs.")
         named(self.seed, "Seed", "The same seed and run give the same pairs.")
-        tip = "How far samples differ: spread of the noise, or how far real masks are bent. 0 to 2, usually 1."
+        tip = "How much samples differ: spread of the noise, or deformation of real masks. 0 to 2, usually 1."
         add_row(form, "Variety", row_of(self.variety, self.variety_label), tip)
         named(self.variety, "Variety", tip)
         self.column.addLayout(form)
-        self.form = settings_form(GenerateSettings, shown=(), hidden=DECIDED)
+        self.form = settings_form(GenerateSettings, shown=(), hidden=SHOWN_ABOVE)
         self.column.addWidget(self.form.native)
 
+    def _build_results(self) -> None:
+        """Progress, the outcome, and the newest samples."""
         self.intake = ModelIntake(self)
         self.intake.arrived.connect(self._choose)
         self.put_above_button(self.intake)
@@ -144,6 +156,7 @@ class GenerateWidget(ColumnDock):
         self.copy_button = self.command_button(lambda: ("generate", self.value()))
         self.column.addWidget(self.copy_button)
 
+    def _connect(self) -> None:
         self.run_combo.currentIndexChanged.connect(self._run_chosen)
         for combo in (self.state_combo, self.drawer_combo, self.class_combo):
             combo.currentIndexChanged.connect(self._edited)
@@ -151,12 +164,11 @@ class GenerateWidget(ColumnDock):
         for editor in (self.number, self.seed, self.variety):
             editor.valueChanged.connect(self._edited)
         self.form.changed.connect(self._edited)
-        self.setValue(GenerateSettings())
 
     # --- value ---
 
     def value(self) -> GenerateSettings:
-        """The settings as shown; a chosen layer appears as the file it will be saved to."""
+        """Return the settings as shown; a chosen layer appears as the file it will be saved to."""
         layer = self._layer()
         settings = self.form.value
         masks = "file" if layer is not None else self.mask_choice.value
@@ -176,7 +188,7 @@ class GenerateWidget(ColumnDock):
         )
 
     def setValue(self, settings: GenerateSettings) -> None:
-        """Show settings; a run or mask that is not there leaves the choice as it is."""
+        """Show settings; a run or mask that does not exist leaves the choice as it is."""
         self.form.show_value(settings)
         self.number.setValue(settings.number)
         self.seed.setValue(settings.seed)
@@ -203,7 +215,7 @@ class GenerateWidget(ColumnDock):
         return None if chosen in MASKS else chosen
 
     def _mask_file(self, layer: Any) -> Path:
-        """Where a drawn mask is kept: named by its pixels, so that a sample's provenance stays true."""
+        """Return the file of a drawn mask, named by its pixels, so that the provenance of a sample stays true."""
         labels = np.ascontiguousarray(layer.data)
         digest = hashlib.sha256(labels.tobytes() + str(labels.shape).encode()).hexdigest()[:12]
         assert self.workspace.project is not None
@@ -217,7 +229,7 @@ class GenerateWidget(ColumnDock):
         self._restoring = True
         self.reset_choices()
         self._list_runs()
-        self.restore(GenerateSettings, self.setValue, without=ELSEWHERE)
+        self.restore(GenerateSettings, self.setValue, without=NOT_REMEMBERED)
         self._show_newest()
 
     def _list_runs(self) -> None:
@@ -236,18 +248,18 @@ class GenerateWidget(ColumnDock):
         if project is None:
             self.show_body(PURPOSE + " Open a project first.")
         elif not self._runs:
-            words = " This project has no trained generator yet; train one, or drop a model file (.synth) here."
+            words = " This project has no trained generator yet. Train one, or drop a model file (.synth) here."
             self.show_body(PURPOSE + words)
         else:
             self.show_body()
         self._run_chosen()
 
     def _choose(self, name: str) -> None:
-        """Draw with this run, which has just come."""
+        """Choose a run that was just added."""
         self.run_combo.setCurrentIndex(max(self.run_combo.findData(name), 0))
 
     def _run_chosen(self, *_: object) -> None:
-        """Offer what the chosen run has: saved states, masks that fit, classes."""
+        """Offer the checkpoints and classes of the chosen run, and the masks that fit it."""
         info = self._info()
         classes = info.image_classes if info is not None else ()
         drawers = fitting_drawers(self._runs, info)
@@ -291,13 +303,13 @@ class GenerateWidget(ColumnDock):
         self.variety_label.setText(f"{self.variety.value() / 100:.2f}")
         self._judge()
         if self.workspace.project is not None and self._runs and not self.form.problem:
-            self.remember(self.value(), without=ELSEWHERE)
+            self.remember(self.value(), without=NOT_REMEMBERED)
 
     def _judge(self, *_: object) -> None:
         info = self._info()
         count = self.number.value()
         self.button.setText(f"Make {count:,} pair{'s' if count != 1 else ''}")
-        self.button.setAccessibleDescription("Draws the pairs in a process of its own; the window stays free.")
+        self.button.setAccessibleDescription("Draws the pairs in a separate process; the window stays responsive.")
         paints = info is None or info.shape in ("", "painter")
         source = "file" if self._layer() is not None else self.mask_choice.value
         need, missing = self._need(source) if paints else ("", "")
@@ -308,14 +320,14 @@ class GenerateWidget(ColumnDock):
         self.need.setText(need)
         self.need.setVisible(bool(need))
         if self.runner.running:
-            self.allow("Pairs are being made; stop them to change something.")
+            self.allow("Pairs are being made. Stop the job to change settings.")
         elif info is None:
             self.allow("Choose a run.")
         else:
             self.allow(_cannot_draw(info) or self.form.problem or missing)
 
     def _need(self, source: str) -> tuple[str, str]:
-        """What the chosen masks take, and what is missing."""
+        """Return what the chosen masks use, and what is missing."""
         layer, info = self._layer(), self._info()
         if layer is not None:
             return layer_need(layer, info)
@@ -341,9 +353,9 @@ class GenerateWidget(ColumnDock):
             added, refused = event.result.get("added", event.step), event.result.get("refused", 0.0)
             words = f"{added:,} new pair{'s' if added != 1 else ''}."
             if event.reason == "canceled":
-                words = f"Stopped; {added:,} were kept."
+                words = f"Stopped. {added:,} pair{'s were' if added != 1 else ' was'} kept."
             if refused and refused > 0.05:
-                words += f" {refused:.0%} of the masks were empty, too full or had too few objects; others were taken."
+                words += f" {refused:.0%} of the masks were empty, too full or had too few objects and were replaced."
             self.show_outcome(words)
 
     def _finished(self, reason: str) -> None:
@@ -353,7 +365,7 @@ class GenerateWidget(ColumnDock):
         if project is None or not added:
             return
         if reason == "completed":
-            words = f"{added:,} synthetic pairs are ready."
+            words = f"{added:,} synthetic pair{'s are' if added != 1 else ' is'} ready."
             self.workspace.notify(words, [("Look at samples", lambda: open_dock(self.viewer, "Curate"))])
         if not self.scorer.running:
             self.guard(lambda: self.scorer.start("score", project, ScoreSettings(sets="none")))
@@ -386,18 +398,18 @@ class GenerateWidget(ColumnDock):
             self.take_run(Path(path))
 
     def take_run(self, path: Path) -> None:
-        """Use a model file, a run folder or a checkpoint, taken into the project when it lies elsewhere.
+        """Use a model file, a run folder or a checkpoint; it is copied into the project when it lies elsewhere.
 
         Raises
         ------
         UserError
-            If there is no run, or no project to take it into.
+            If it is not a run, or there is no project.
         """
         if are_models([path]):
             self.intake.take([path])
             return
         project = self.workspace.project or self.workspace.ensure_project()
-        name = adopt_run(project, path)
+        name = import_run(project, path)
         self.workspace.runsChanged.emit()
         self._choose(name)
 
@@ -412,13 +424,13 @@ class GenerateWidget(ColumnDock):
             self.guard(lambda: self.take_run(paths[0]))
 
     def closeEvent(self, a0: Any) -> None:
-        """Let the database go."""
+        """Close the database."""
         self.strip.close_store()
         super().closeEvent(a0)
 
 
 def save_mask(path: Path, layer: Any) -> None:
-    """Write a labels layer as a TIFF of whole numbers that `read_labels` takes.
+    """Write a labels layer as an integer TIFF that `read_labels` reads.
 
     Raises
     ------
@@ -440,7 +452,7 @@ def save_mask(path: Path, layer: Any) -> None:
 
 
 def _cannot_draw(info: RunInfo) -> str:
-    """Why a run cannot draw images, in words; empty when it can."""
+    """Return why a run cannot draw images; empty when it can."""
     if info.shape == "mask" and not info.problem:
-        return "This run draws masks only. Choose a run that paints, and as masks new ones, generated."
+        return "This run draws masks only. Choose a run that paints, and 'new masks, generated' as its masks."
     return info.problem

@@ -1,4 +1,4 @@
-"""What a painter can paint on, and what each of these sources needs."""
+"""Sources of masks that a painter can paint on, and what each of them needs."""
 
 from __future__ import annotations
 
@@ -17,14 +17,17 @@ if TYPE_CHECKING:
     from napari_organoid_synth.core.pairs.table import PairTable
 
 MASKS = {
-    "warped": ("real masks, warped", "Masks of your pairs, bent, turned and mirrored: new shapes of the same kind."),
-    "real": ("real masks, as they are", "The tiles of your masks, unchanged: known shapes in a new look."),
+    "warped": (
+        "real masks, warped",
+        "Masks of your pairs, deformed, rotated and mirrored: new shapes of the same kind.",
+    ),
+    "real": ("real masks, as they are", "Tiles of your masks, unchanged: known shapes with a new look."),
     "fitted": ("fitted masks", "New objects with the count, sizes, shapes and clusters of those in your masks."),
-    "generated": ("new masks, generated", "Masks of a run that learned to draw masks; each is checked."),
+    "generated": ("new masks, generated", "Masks from a run that was trained to draw masks; each is checked."),
     "simulated": ("simulated masks", "Shapes drawn by the built-in simulator of the same kind of mask."),
 }
 SIMULATED = {"binary": "organoids", "instances": "touching cells", "classes": "mitochondria and membranes"}
-NO_PAIRS = "Needs your pairs, and this project has none: drop images and masks into the dock Pairs"
+NO_PAIRS = "Needs your pairs, and this project has none. Drop images and masks on the Pairs dock"
 
 
 def mask_choice() -> ChoiceEdit:
@@ -39,11 +42,11 @@ def mask_choice() -> ChoiceEdit:
 
 
 Need = tuple[str, str]
-"""What a source takes, in words, and what is missing; one of them is empty."""
+"""What a source uses, and what is missing, as sentences; one of them is empty."""
 
 
 def need_of(source: str, painter: RunInfo | None, table: PairTable | None, drawer: RunInfo | None) -> Need:
-    """What a source of masks needs.
+    """Return what a source of masks uses, or what it lacks.
 
     Parameters
     ----------
@@ -64,7 +67,7 @@ def need_of(source: str, painter: RunInfo | None, table: PairTable | None, drawe
                 f"The simulator draws {SIMULATED['classes']}; this run paints {', '.join(painter.class_names)}. "
                 "Choose real masks, warped."
             )
-        return f"Needs nothing: {SIMULATED.get(kind, 'shapes')} drawn by the computer.", ""
+        return f"Needs no pairs: {SIMULATED.get(kind, 'shapes')} are simulated.", ""
     if not pairs:
         other = ", or choose simulated masks." if source in {"warped", "real"} else "."
         return "", NO_PAIRS + other
@@ -72,32 +75,32 @@ def need_of(source: str, painter: RunInfo | None, table: PairTable | None, drawe
     if source == "fitted":
         if kind == "classes":
             return "", "Named classes have no objects to count and measure. Choose real masks, warped."
-        return f"Takes count, sizes and clusters of the objects in {own}.", ""
+        return f"Uses number, sizes and clusters of the objects in {own}.", ""
     if source == "generated":
         if drawer is None:
             return "", (
-                "Needs a run that draws masks, and none here fits. In the dock Train choose 'Masks, then images', or a "
-                "generator from noise that draws masks."
+                "Needs a run that draws masks, and none here fits. In the Train dock choose 'Masks, then images', or a "
+                "joint generator that draws masks."
             )
         name = drawer.title.partition(" · ")[0]
-        return f"Takes new masks of {name}; those that fail the check against {own} are drawn again.", ""
-    return f"Takes the masks of {own}{', bent and turned' if source == 'warped' else ''}.", ""
+        return f"Uses new masks of {name}; masks that fail the check against {own} are replaced.", ""
+    return f"Uses the masks of {own}{', deformed and rotated' if source == 'warped' else ''}.", ""
 
 
 def layer_need(layer: Any, painter: RunInfo | None) -> Need:
-    """What painting on a labels layer needs."""
+    """Return what painting on a labels layer uses, or what it lacks."""
     labels = np.asarray(layer.data)
     if not labels.any():
-        return "", "The chosen labels layer is empty. Paint something on it first."
+        return "", "The chosen labels layer is empty. Paint an object on it first."
     highest = int(labels.max())
     if painter is not None and painter.mask_kind == "classes" and highest > len(painter.class_names):
         names = ", ".join(f"{number} {name}" for number, name in enumerate(painter.class_names, 1))
-        return "", f"The layer holds label {highest}; this run knows {names}."
-    return f"Takes '{layer.name}' for every pair: one mask, each time another look.", ""
+        return "", f"The layer contains label {highest}; this run knows {names}."
+    return f"Uses '{layer.name}' for every pair: one mask, each time with another look.", ""
 
 
 def fitting_drawers(runs: Sequence[RunInfo], painter: RunInfo | None) -> list[RunInfo]:
-    """Runs whose masks a painter can paint on, newest first."""
+    """Return the runs whose masks a painter can paint on, newest first."""
     drawers = [run for run in runs if run.shape == "mask" and not run.problem]
     if painter is None:
         return drawers
@@ -106,7 +109,7 @@ def fitting_drawers(runs: Sequence[RunInfo], painter: RunInfo | None) -> list[Ru
 
 @cache
 def simulated_classes() -> tuple[str, ...]:
-    """Classes that the simulator of classes draws."""
+    """Return the classes that the simulator of classes draws."""
     from napari_organoid_synth.core.simulators.simulate import SIMULATORS
 
     return tuple(SIMULATORS["em"](0, 64).class_names)

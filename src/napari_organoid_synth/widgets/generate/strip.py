@@ -1,4 +1,4 @@
-"""A few of the newest samples as tiles: a click opens one as layers, a double click accepts it."""
+"""The newest samples as tiles: a click opens one as layers, a double click accepts it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class SampleStrip(QWidget):
         self._rows: list[SampleRow] = []
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(WrapLabel("Newest. Click: open as layers. Double click: accept."))
+        column.addWidget(WrapLabel("Newest samples. Click: open as layers. Double-click: accept."))
         grid = QGridLayout()
         grid.setSpacing(4)
         column.addLayout(grid)

@@ -1,4 +1,4 @@
-"""Generate here: choose an empty region of the map, then make pairs that lie near its real tiles."""
+"""Generate here: choose an empty region of the map, then generate pairs near its real tiles."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QFrame, QPushButton, QSpinBox, QVBoxLayout, QWidget
 from napari_organoid_synth.core.job import Event, Finished, Warned
 from napari_organoid_synth.core.map.settings import MapSettings
 from napari_organoid_synth.core.metrics.settings import ScoreSettings
+from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.synthesis.settings import FillSettings
 from napari_organoid_synth.widgets.forms.boxes import guard_wheel
 from napari_organoid_synth.widgets.forms.containers import rows
@@ -47,14 +48,14 @@ class FillPanel(QWidget):
         self._build()
         self.runner.failed.connect(dock.show_error)
         self.runner.stateChanged.connect(lambda _: self._judge())
-        self.runner.event.connect(self._heed)
+        self.runner.event.connect(self._follow_job)
         self.runner.finished.connect(lambda _: self._score())
         self.workspace.runsChanged.connect(self._list_runs)
 
     def _build(self) -> None:
         self.region = combo_box()
         self.region.activated.connect(lambda _: self.regionChosen.emit(int(self.region.currentData() or 0)))
-        tip = "Real tiles that no pair comes near, in groups; choosing one selects its tiles."
+        tip = "Groups of real tiles without a synthetic pair nearby; choosing one selects its tiles."
         self.here_button = QPushButton("Generate here…")
         self.here_button.clicked.connect(self._unfold)
         self.choice = row_of(self.region, self.here_button)
@@ -64,7 +65,7 @@ class FillPanel(QWidget):
         self.number.setValue(20)
         guard_wheel(self.number)
         self.make_button = QPushButton("Generate")
-        tip = "Draws eight for each pair that is kept: those nearest to the selected tiles."
+        tip = "Draws eight pairs for each one that is kept, and keeps those nearest to the selected tiles."
         named(self.make_button, "Generate", tip)
         self.make_button.clicked.connect(lambda: self.dock.guard(self.fill))
         self.more = QFrame()
@@ -74,13 +75,13 @@ class FillPanel(QWidget):
         named(self.number, "Pairs", "How many pairs to keep near the selected tiles.")
         add_row(form, "From", self.run_combo, "The trained run that draws.")
         self.more.hide()
-        self.said = WrapLabel()
-        self.said.hide()
+        self.result = WrapLabel()
+        self.result.hide()
         self.progress = ProgressCard(self.runner, "Stop", "pair")  # the dock places it where it never scrolls away
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(5)
-        for widget in (self.choice, self.more, self.said):
+        for widget in (self.choice, self.more, self.result):
             column.addWidget(widget)
 
     # --- what there is ---
@@ -97,10 +98,10 @@ class FillPanel(QWidget):
             self.region.clear()
             self.region.addItem("empty regions" if sizes else "no empty region", 0)
             for number, size in enumerate(sizes, 1):
-                self.region.addItem(f"{number}: {size} real tiles", number)
+                self.region.addItem(f"{number}: {plural(size, 'real tile')}", number)
 
     def set_tiles(self, names: Sequence[str]) -> None:
-        """The real tiles that are selected now."""
+        """Set the real tiles that are selected now."""
         self._tiles = list(names)
         self._judge()
 
@@ -122,9 +123,9 @@ class FillPanel(QWidget):
         elif not self.run_combo.count():
             reason = "Train a generator first."
         elif self.runner.running:
-            reason = "It is generating."
+            reason = "Pairs are being generated."
         self.here_button.setEnabled(not reason)
-        words = reason or f"Makes pairs that lie near the {len(self._tiles):,} selected real tiles (G)."
+        words = reason or f"Generates pairs near the {plural(len(self._tiles), 'selected real tile')} (G)."
         named(self.here_button, "Generate here", words)
         self.make_button.setEnabled(not reason)
         if not self._tiles:
@@ -157,11 +158,11 @@ class FillPanel(QWidget):
         )
         self.runner.start("fill", project, settings)
 
-    def _heed(self, event: Event) -> None:
+    def _follow_job(self, event: Event) -> None:
         if isinstance(event, Warned):
             self.say(event.text)
         elif isinstance(event, Finished):
-            self.say(" ".join(filter(None, (fill_words(event.result), self.said.text()))))
+            self.say(" ".join(filter(None, (fill_words(event.result), self.result.text()))))
 
     def _score(self) -> None:
         """Score what was added, as after Generate, so that broken masks and copies are flagged."""
@@ -170,23 +171,23 @@ class FillPanel(QWidget):
             self.dock.guard(lambda: scorer.start("score", project, ScoreSettings(sets="none")))
 
     def say(self, text: str) -> None:
-        """Say what came of it."""
-        self.said.setText(text)
-        self.said.setVisible(bool(text))
+        """Show what happened."""
+        self.result.setText(text)
+        self.result.setVisible(bool(text))
 
 
 def fill_words(result: dict[str, Any]) -> str:
-    """What came of generating here, in words with the number."""
+    """Describe how many pairs were generated, and how near they lie."""
     added = int(result.get("added", 0))
     if not added:
-        return "Nothing was added."
-    words = f"{added:,} pair{'s' * (added != 1)} added."
+        return "No pairs were added."
+    words = f"{plural(added, 'pair')} added."
     if "nearer" in result:
         near, plain = result["distance"], result["distance_plain"]
         side = "nearer to" if result["nearer"] >= 0 else "farther from"
         words += (
-            f" They lie {abs(result['nearer']):.0%} {side} these tiles than as many drawn without choosing "
-            f"({near:.3g} instead of {plain:.3g}), and cover {result['covered']} of {result['tiles']} tiles instead of "
+            f" They are {abs(result['nearer']):.0%} {side} these tiles than the same number drawn without choosing "
+            f"({near:.3g} instead of {plain:.3g}) and cover {result['covered']} of {result['tiles']} tiles instead of "
             f"{result['covered_plain']}. Update the map to see them on it."
         )
     return words

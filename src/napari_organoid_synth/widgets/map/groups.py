@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from napari_organoid_synth.core.map.storage import REAL
-from napari_organoid_synth.widgets.map.points import STATES, Points
+from napari_organoid_synth.widgets.map.points import REAL, STATES, Points
 from napari_organoid_synth.widgets.map.view import Group
 from napari_organoid_synth.widgets.shared.theme import VERDICT_COLOURS
 
@@ -16,15 +15,15 @@ BY_VERDICT, BY_RUN = "verdict", "run"
 
 
 def groups_of(points: Points, colour_by: str) -> list[Group]:
-    """The points in groups that look alike: by verdict, by run, or with the colours of a score."""
+    """Sort points into groups that look alike: by verdict, by run, or with the colours of a score."""
     real = np.flatnonzero(points.states == REAL)
     groups = [Group("real", SYMBOLS[REAL], "", real, hollow=True)]
     if colour_by == BY_RUN:
-        names = sorted(set(points.kinds.tolist()) - {REAL})
-        for place, run in enumerate(names):
+        synthetic = points.states != REAL
+        for place, run in enumerate(sorted(set(points.runs[synthetic].tolist()))):
             look = RUN_SYMBOLS[place % len(RUN_SYMBOLS)], RUN_COLOURS[place % len(RUN_COLOURS)]
             title = run.removesuffix("-train") or "without a run"
-            groups.append(Group(title, *look, np.flatnonzero(points.kinds == run)))
+            groups.append(Group(title, *look, np.flatnonzero(synthetic & (points.runs == run))))
         return groups
     shades = None
     if colour_by != BY_VERDICT:
@@ -39,7 +38,7 @@ def groups_of(points: Points, colour_by: str) -> list[Group]:
 
 
 def score_range(points: Points) -> tuple[float, float]:
-    """Values with the first and the last colour: percentiles 1 and 99, so that a freak does not take all colours."""
+    """Return the values of the first and last colour: percentiles 1 and 99, so that outliers do not use up all."""
     known = points.values[np.isfinite(points.values)]
     low, high = np.percentile(known, [1, 99]) if len(known) else (0.0, 1.0)
     return float(low), float(high)

@@ -10,6 +10,7 @@ from qtpy.QtCore import QPointF, Qt
 from qtpy.QtGui import QColor, QImage, QPixmap
 from qtpy.QtWidgets import QFrame, QLabel, QVBoxLayout
 
+from napari_organoid_synth.core.pairs.tile_reading import TilePlace
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.widgets.map.points import Points
 from napari_organoid_synth.widgets.map.view import MapView
@@ -19,7 +20,7 @@ from napari_organoid_synth.widgets.shared.theme import theme_colour
 from napari_organoid_synth.widgets.shared.thumbnails import StoreThread, draw_thumbnail
 
 PICTURE = 144
-MOST_PICTURES = 300
+MAX_PICTURES = 300
 
 
 class HoverCard(QFrame):
@@ -37,8 +38,8 @@ class HoverCard(QFrame):
         self._thread: StoreThread | None = None
         self._project: Project | None = None
         self._row = -1
-        self.pictures: OrderedDict[str, QImage] = OrderedDict()  # of real tiles; those of pairs are in the thread
-        self._fetching = ""
+        self.pictures: OrderedDict[TilePlace, QImage] = OrderedDict()  # those of pairs are in the thread
+        self._fetching = False
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.setFrameShape(QFrame.Shape.StyledPanel)
         self.setAutoFillBackground(True)
@@ -54,15 +55,15 @@ class HoverCard(QFrame):
         self.hide()
 
     def follow(self, thread: StoreThread | None, project: Project | None) -> None:
-        """Take rows and pixels from here; forget those of another project."""
+        """Read rows and pixels from here; forget those of another project."""
         self._thread, self._project = thread, project
         self.pictures.clear()
-        self._fetching = ""
+        self._fetching = False
         if thread is not None:
             thread.loaded.connect(lambda ids: self.point(self._row))
 
     def set_points(self, points: Points) -> None:
-        """What is on the map."""
+        """Set the points on the map."""
         self._points = points
 
     def point(self, row: int) -> None:
@@ -72,32 +73,33 @@ class HoverCard(QFrame):
             self.hide()
             return
         id, image = self._points.ids[row], None
-        if self._points.real(row):
-            image = self.pictures.get(id)
+        if self._points.is_real(row):
+            tile = self._points.tiles[row]
+            image = self.pictures.get(tile)
             words = f"{id}\nreal tile"
             if image is None:
-                self._fetch(id)
+                self._fetch(tile)
         else:
             image = self._thread.image(id, PICTURE, "outline")
             known = self._thread.row(id)
             words = describe(known) if known else id
         self.show_sample(self._view.pixel_of(row), words, image)
 
-    def _fetch(self, id: str) -> None:
-        """Read a real tile, one at a time; when it has come the one that is pointed to then is next."""
+    def _fetch(self, tile: TilePlace) -> None:
+        """Read a real tile, one at a time; when it has arrived, the one pointed to by then is next."""
         project, side = self._project, self._points.side
         if self._fetching or self._thread is None or project is None:
             return
-        self._fetching = id
+        self._fetching = True
 
         def keep(image: QImage) -> None:
-            self._fetching = ""
-            self.pictures[id] = image
-            while len(self.pictures) > MOST_PICTURES:
+            self._fetching = False
+            self.pictures[tile] = image
+            while len(self.pictures) > MAX_PICTURES:
                 self.pictures.popitem(last=False)
             self.point(self._row)
 
-        self._thread.submit(lambda _: draw_tile(project, id, side or 0), keep, lambda _: keep(QImage()))
+        self._thread.submit(lambda _: draw_tile(project, tile, side or 0), keep, lambda _: keep(QImage()))
 
     def show_sample(self, place: QPointF, words: str, image: QImage | None) -> None:
         """Show beside a place of the map; a grey picture until there is one."""
@@ -117,10 +119,10 @@ class HoverCard(QFrame):
         self.raise_()
 
 
-def draw_tile(project: Project, id: str, side: int) -> QImage:
-    """The thumbnail of a real tile; for the background thread."""
+def draw_tile(project: Project, tile: TilePlace, side: int) -> QImage:
+    """Draw the thumbnail of a real tile; for the background thread."""
     from napari_organoid_synth.core.pairs.pictures import decode_png, make_thumbnail
-    from napari_organoid_synth.core.pairs.tile_reading import TilePlace, read_tile
+    from napari_organoid_synth.core.pairs.tile_reading import read_tile
 
-    image, labels = make_thumbnail(read_tile(project, TilePlace.from_name(id), side))
+    image, labels = make_thumbnail(read_tile(project, tile, side))
     return draw_thumbnail(decode_png(image), decode_png(labels), PICTURE, "outline")

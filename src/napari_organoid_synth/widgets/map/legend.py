@@ -1,4 +1,4 @@
-"""What stands beside the map: its legend and the colours of a score."""
+"""The legend of the map, and the colours of a score."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Legend(QWidget):
 
 
 def symbol_icon(group: Group) -> QIcon:
-    """The symbol of a group as a small picture; of a score in grey, because its points have many colours."""
+    """Draw the symbol of a group as an icon; of a score in grey, because its points have many colours."""
     colour = QColor(theme_colour("text")) if not group.colour or group.shades is not None else QColor(group.colour)
     pixmap = QPixmap(2 * ICON, 2 * ICON)
     pixmap.fill(Qt.GlobalColor.transparent)
@@ -107,11 +107,11 @@ class ColourBar(Drawn):
         self.hide()
 
     def sizeHint(self) -> QSize:
-        """Two lines of text and the colours between them."""
+        """Return room for two lines of text and the colours between them."""
         return QSize(200, 2 * self.fontMetrics().height() + BAR + 4)
 
     def show_range(self, title: str, low: float, high: float) -> None:
-        """Say which score is shown and between which values its colours lie."""
+        """Show which score the colours mean, and their lowest and highest value."""
         self.title, self.low, self.high = title, low, high
         words = f"{title}: {low:.3g} dark to {high:.3g} bright; grey: not known"
         named(self, words, words)
@@ -119,7 +119,7 @@ class ColourBar(Drawn):
         self.update()
 
     def paintEvent(self, event: Any) -> None:
-        """Title, colours, numbers."""
+        """Paint title, colours and numbers."""
         painter, line = QPainter(self), self.fontMetrics().height()
         painter.setPen(QColor(theme_colour("text")))
         painter.drawText(

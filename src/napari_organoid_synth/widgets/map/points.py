@@ -1,4 +1,4 @@
-"""What the map shows, read from the project; and the geometry of pointing at it. No Qt."""
+"""The points of the map, read from the project, and the geometry of selecting them. No Qt."""
 
 from __future__ import annotations
 
@@ -9,26 +9,31 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_organoid_synth.core.map.storage import REAL, read_map
+from napari_organoid_synth.core.map.storage import read_map
+from napari_organoid_synth.core.pairs.tile_reading import TilePlace
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.samples.query import parse
 from napari_organoid_synth.core.samples.store import SampleStore
 
+REAL = "real"
 STATES = (REAL, "new", "accepted", "rejected", "flagged")
 """Flagged: new, and something speaks against it; a verdict counts more than a flag."""
+METHODS = {"tsne": "t-SNE", "pca": "PCA", "umap": "UMAP"}
 
 
 @dataclass(frozen=True, eq=False)
 class Points:
-    """The points of a map.
+    """The points of a map: the real tiles first.
 
     Parameters
     ----------
     xy : NDArray (N, 2) float64
+    tiles : tuple of TilePlace
+        The real tiles.
     ids : tuple of str
-        Of samples, or names of real tiles.
-    kinds : NDArray (N,) of str
-        ``"real"`` or the run.
+        Names of the real tiles, ids of the samples.
+    runs : NDArray (N,) of str
+        Of the samples.
     states : NDArray (N,) of str
         One of `STATES` each.
     values : NDArray (N,) float64
@@ -37,62 +42,63 @@ class Points:
         Scores that any sample has.
     regions : tuple of tuple of int
         Groups of real tiles that no pair comes near, as rows.
-    words : str
-        What the map is and how good.
-    left_out : int
+    summary : str
+        How the map was made and how good it is.
+    unmapped : int
         Samples that are not on it.
     side : int, optional
         Of the real tiles, px.
     """
 
     xy: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 2)))
+    tiles: tuple[TilePlace, ...] = ()
     ids: tuple[str, ...] = ()
-    kinds: NDArray[Any] = field(default_factory=lambda: np.empty(0, object))
+    runs: NDArray[Any] = field(default_factory=lambda: np.empty(0, object))
     states: NDArray[Any] = field(default_factory=lambda: np.empty(0, object))
     values: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     metrics: tuple[str, ...] = ()
     regions: tuple[tuple[int, ...], ...] = ()
-    words: str = ""
-    left_out: int = 0
+    summary: str = ""
+    unmapped: int = 0
     side: int | None = None
 
-    def real(self, row: int) -> bool:
-        """Whether this is a real tile."""
-        return bool(self.states[row] == REAL)
+    def is_real(self, row: int) -> bool:
+        """Return whether this is a real tile."""
+        return row < len(self.tiles)
 
 
 def read_points(store: SampleStore, project: Project, metric: str = "") -> Points:
-    """The map of a project with what is known of its samples now; those that are gone are left out."""
+    """Read the map of a project with what is known of its samples now; those that are gone are left out."""
     found = read_map(project)
     listing = store.listing(condition=parse("flagged", []))
     if found is None:
-        return Points(left_out=len(listing))
+        return Points(unmapped=len(listing))
+    record = found.record
     states = {id: "flagged" if flagged and verdict == "new" else verdict for id, verdict, flagged in listing}
-    known = [REAL if kind == REAL else states.get(id, "") for id, kind in zip(found.ids, found.kinds, strict=True)]
-    kept = np.flatnonzero([bool(state) for state in known])
-    place = {int(old): new for new, old in enumerate(kept)}
-    ids = tuple(found.ids[row] for row in kept)
+    kept = [place for place, sample in enumerate(record.samples) if sample.id in states]
+    samples = [record.samples[place] for place in kept]
+    number = len(record.tiles)
     scores = store.score_values(metric) if metric else {}
-    values = [np.nan if known[row] == REAL else scores.get(found.ids[row], np.nan) for row in kept]
-    words = {"tsne": "t-SNE", "pca": "PCA", "umap": "UMAP"}[found.method]
-    if found.kl is not None and found.perplexity is not None:
-        words += f", perplexity {found.perplexity:.3g}, divergence {found.kl:.2f}"
+    summary = METHODS[record.method]
+    if record.kl is not None and record.perplexity is not None:
+        summary += f", perplexity {record.perplexity:.3g}, divergence {record.kl:.2f}"
     return Points(
-        found.coordinates[kept],
-        ids,
-        np.asarray([found.kinds[row] for row in kept], object),
-        np.asarray([known[row] for row in kept], object),
-        np.asarray(values, np.float64),
-        tuple(store.metrics()),
-        tuple(tuple(place[row] for row in region if row in place) for region in found.regions),
-        f"{words}; features of {found.extractor.partition(':')[0]}",
-        len(listing) - sum(state not in ("", REAL) for state in known),
-        found.side,
+        xy=found.coordinates[[*range(number), *(number + place for place in kept)]],
+        tiles=record.tiles,
+        ids=(*(tile.name for tile in record.tiles), *(sample.id for sample in samples)),
+        runs=np.asarray([*[""] * number, *(sample.run for sample in samples)], object),
+        states=np.asarray([*[REAL] * number, *(states[sample.id] for sample in samples)], object),
+        values=np.asarray([*[np.nan] * number, *(scores.get(sample.id, np.nan) for sample in samples)], np.float64),
+        metrics=tuple(store.metrics()),
+        regions=record.regions,
+        summary=f"{summary}; features of {record.extractor.partition(':')[0]}",
+        unmapped=len(listing) - len(samples),
+        side=record.side,
     )
 
 
 def inside(points: NDArray[np.float64], polygon: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which points (N, 2) lie inside a closed polygon (M, 2), by the even-odd rule.
+    """Return which points (N, 2) lie inside a closed polygon (M, 2), by the even-odd rule.
 
     Examples
     --------
@@ -108,7 +114,7 @@ def inside(points: NDArray[np.float64], polygon: NDArray[np.float64]) -> NDArray
 
 
 def towards(points: NDArray[np.float64], start: int, way: Sequence[float], allowed: NDArray[np.bool_]) -> int | None:
-    """The nearest point that lies within 45° of a direction; None where there is none.
+    """Return the nearest point within 45° of a direction; None where there is none.
 
     Parameters
     ----------
@@ -136,7 +142,7 @@ def towards(points: NDArray[np.float64], start: int, way: Sequence[float], allow
 
 
 def outline_of(points: NDArray[np.float64], margin: float) -> NDArray[np.float64]:
-    """A rounded outline (M, 2) around most of some points (N, 2): stragglers, far from the middle, are left outside."""
+    """Draw a rounded outline (M, 2) around most of the points (N, 2); those far from the middle are left outside."""
     from scipy.spatial import ConvexHull
 
     middle = np.median(points, 0)

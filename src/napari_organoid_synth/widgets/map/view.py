@@ -1,4 +1,4 @@
-"""The picture of the map: points to look at, point to, pan, zoom, and catch with a lasso."""
+"""The picture of the map: points to look at and point to, pan, zoom, and a lasso."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from qtpy.QtCore import QEvent, QPointF, Qt, Signal
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QApplication
 
-from napari_organoid_synth.widgets.curate.gallery import action_for
 from napari_organoid_synth.widgets.map.points import Points, inside, outline_of, towards
+from napari_organoid_synth.widgets.shared.shortcuts import action_for
 from napari_organoid_synth.widgets.shared.theme import theme_colour
 
 REACH = 9
@@ -56,7 +56,7 @@ class Group:
 
 
 def shade_colours() -> list[QColor]:
-    """The colours of a score, low to high: viridis, whose steps look equal also to colour-blind eyes."""
+    """Return the colours of a score, low to high: viridis, whose steps look equal also to colour-blind people."""
     table = pg.colormap.get("viridis").getLookupTable(nPts=LEVELS)
     return [QColor(*map(int, colour[:3])) for colour in table]
 
@@ -159,7 +159,7 @@ class MapView(pg.PlotWidget):
         return [brushes[place] for place in places.astype(int)]
 
     def hide_groups(self, titles: Iterable[str]) -> None:
-        """Hide the points of these groups; hidden ones are not pointed to and not caught."""
+        """Hide the points of these groups; hidden ones cannot be pointed to or selected."""
         self._hidden = set(titles)
         self._visible = np.zeros(len(self.points.ids), bool)
         for title, group in self._groups.items():
@@ -168,7 +168,7 @@ class MapView(pg.PlotWidget):
                 self._visible[group.rows] = True
 
     def _mark_regions(self) -> None:
-        """A dashed outline with a number around each empty region."""
+        """Draw a dashed outline with a number around each empty region."""
         for mark in self._marks:
             self.removeItem(mark)
         self._marks, self._corners = [], []
@@ -194,13 +194,13 @@ class MapView(pg.PlotWidget):
             low, high = self.points.xy.min(0), self.points.xy.max(0)
             self.box.setRange(xRange=(low[0], high[0]), yRange=(low[1], high[1]), padding=0.06)
 
-    def choose(self, rows: Sequence[int] | NDArray[np.intp], told: bool = False) -> None:
-        """Select these points; ``told``: by another part of the window, which need not hear of it."""
+    def choose(self, rows: Sequence[int] | NDArray[np.intp], silent: bool = False) -> None:
+        """Select these points; ``silent``: without telling the other docks."""
         rows = np.unique(np.asarray(rows, np.intp))
         if not np.array_equal(rows, self.chosen):
             self.chosen = rows
             self._show_rings()
-            if not told:
+            if not silent:
                 self.picked.emit()
 
     def choose_region(self, number: int) -> None:
@@ -228,18 +228,18 @@ class MapView(pg.PlotWidget):
     # ------------------------------------------------------------------------------------------------- where things are
 
     def _scale(self) -> tuple[QPointF, float, float]:
-        """Pixel of the place (0, 0), and pixels for one unit right and up."""
+        """Return the pixel of the place (0, 0), and pixels for one unit right and up."""
         zero, one = self.box.mapViewToScene(QPointF(0, 0)), self.box.mapViewToScene(QPointF(1, 1))
         return zero, one.x() - zero.x(), one.y() - zero.y()
 
     def pixel_of(self, row: int) -> QPointF:
-        """Where a point is in the view, px."""
+        """Return where a point is in the view, px."""
         x, y = self.points.xy[row]
         found: QPointF = self.box.mapViewToScene(QPointF(x, y))
         return found
 
     def row_at(self, place: QPointF) -> int:
-        """The visible point nearest to a pixel, or -1 where there is none within reach."""
+        """Return the visible point nearest to a pixel, or -1 where there is none within reach."""
         if not self._visible.any():
             return -1
         zero, right, up = self._scale()
@@ -259,7 +259,7 @@ class MapView(pg.PlotWidget):
     # ----------------------------------------------------------------------------------------------------------- mouse
 
     def mousePressEvent(self, event: Any) -> None:
-        """Begin to pan, to catch, or to click."""
+        """Begin to pan, to draw a lasso, or to click."""
         self.setFocus()
         if event.button() != Qt.MouseButton.LeftButton:
             return
@@ -269,7 +269,7 @@ class MapView(pg.PlotWidget):
         self._path = [event.position()]
 
     def mouseMoveEvent(self, event: Any) -> None:
-        """Pan, draw the lasso, or say what is pointed to."""
+        """Pan, draw the lasso, or tell what is pointed to."""
         place = event.position()
         if self._pressed is None:
             self._point_to(self.row_at(place))
@@ -290,7 +290,7 @@ class MapView(pg.PlotWidget):
         self._last = place
 
     def mouseReleaseEvent(self, event: Any) -> None:
-        """Catch what the lasso holds, or select what was clicked."""
+        """Select what is inside the lasso, or what was clicked."""
         if self._pressed is None or event.button() != Qt.MouseButton.LeftButton:
             return
         self._pressed = None
@@ -321,7 +321,7 @@ class MapView(pg.PlotWidget):
             self.fit()
 
     def leaveEvent(self, event: Any) -> None:
-        """Nothing is pointed to."""
+        """Point to nothing."""
         super().leaveEvent(event)
         self._point_to(-1)
 
@@ -344,7 +344,7 @@ class MapView(pg.PlotWidget):
         return bool(super().event(event))
 
     def keyPressEvent(self, event: Any) -> None:
-        """Arrows walk, 1 to 6 select an empty region, Ctrl+A all, Escape nothing; the rest are commands."""
+        """Handle keys: arrows walk, 1 to 9 select an empty region, Ctrl+A all, Escape none; others are commands."""
         key, control = event.key(), event.modifiers() & Qt.KeyboardModifier.ControlModifier
         action = action_for(self, event)
         if action:

@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QFileDialog, QLineEdit, QPushButton, QToolButton
 from napari_organoid_synth.core.job import Event, Finished, Warned
 from napari_organoid_synth.core.metrics.settings import ScoreSettings
 from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.widgets.forms.containers import Fold, rows, show_row
 from napari_organoid_synth.widgets.forms.form import settings_form
@@ -28,23 +29,27 @@ from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 if TYPE_CHECKING:
     from napari_organoid_synth.core.scores.storage import SetScores
 
-PURPOSE = "Here the synthetic pairs are compared with your images: are they like them, all of them, and no copies?"
+PURPOSE = "Here the synthetic pairs are compared with your images: are they alike, as varied, and not copies?"
 SETS = {"all": "all of every run", "kept": "new and accepted", "accepted": "accepted"}
 EXTRACTORS = {
     "encoder": ("learned from your images", "Encoder: a small network learns from your tiles, for about a minute."),
-    "inception2048": ("Inception, 2048 features", "Of the literature; wants hundreds of tiles and a file of weights."),
+    "inception2048": (
+        "Inception, 2048 features",
+        "As in the literature. Needs hundreds of tiles and a file of weights.",
+    ),
     "inception64": ("Inception, 64 features", "Its first layers, texture; for few tiles. Needs a file of weights."),
     "vgg19": ("VGG19", "Trained on photographs. Needs a file of weights."),
-    "random": ("not trained", "Shows gross differences only; quick."),
+    "random": ("not trained", "Shows gross differences only; fast."),
 }
 COPIES = "flagged == copy"
 HOW_TO_READ = (
-    "The bar is what one half of your real tiles has against the other half, 20 times: a perfect generator lies in it. "
-    "The dot is as many synthetic tiles against the same halves; the thin line shows how uncertain it is.\n"
-    "● within: as the originals.  ▲ worse, below, above: unlike them.  ◆ nearer than the originals are to each other: "
-    "more variety than half of your images, or copies; the sentences about copies tell which.\n"
-    "Values of different features must not be compared. Two runs whose lines overlap are not shown to differ. "
-    "More is written in the chapter 'Scores' of the manual."
+    "The bar is the range of the originals: one half of your real tiles against the other half, 20 times. A perfect "
+    "generator lies in it. The dot is as many synthetic tiles against the same halves; the thin line is its "
+    "uncertainty.\n"
+    "● within: like the originals.  ▲ worse, below, above: unlike them.  ◆ nearer than the originals are to each "
+    "other: more variety than half of your images, or copies; see the sentences about copies.\n"
+    "Do not compare values of different features. Two runs whose lines overlap may not differ. "
+    "See the chapter 'Scores' of the manual."
 )
 
 
@@ -58,13 +63,13 @@ class Known:
     copies: list[int] = field(default_factory=list)
 
     def number(self, sets: str) -> int:
-        """How many pairs a kind of set holds."""
+        """Return how many pairs a kind of set has."""
         verdicts = {"all": ("new", "accepted", "rejected"), "kept": ("new", "accepted")}.get(sets, ("accepted",))
         return sum(self.counts.get(verdict, 0) for verdict in verdicts)
 
 
 def read_known(store: SampleStore, project: Project) -> Known:
-    """Read scores and what they are about; runs in the background because it reads every row."""
+    """Read the scores and the samples they are about; in the background, because it reads every row."""
     from napari_organoid_synth.core.scores.set_scores import outdated, rows_of_runs
     from napari_organoid_synth.core.scores.storage import read_set_scores
 
@@ -93,7 +98,7 @@ class ScoresWidget(StoreDock):
         self.known = Known()
         self._mine, self._warned = False, ""
         self._build()
-        self.runner.event.connect(self._heed)
+        self.runner.event.connect(self._follow_job)
         self.runner.failed.connect(self._failed)
         self.runner.stateChanged.connect(self._judge)
         self.workspace.projectChanged.connect(self._open)
@@ -111,7 +116,7 @@ class ScoresWidget(StoreDock):
         for key, (text, _) in EXTRACTORS.items():
             self.extractor.addItem(text, key)
         add_row(form, "Pairs", self.sets, "Which pairs of each run are compared with the real tiles.")
-        tip = "The network that turns a tile into numbers, by which tiles are compared."
+        tip = "The network that turns a tile into numbers, which are compared."
         add_row(form, "Features", self.extractor, tip)
         self.weights, browse = QLineEdit(), QToolButton()
         self.weights.setPlaceholderText("file of weights")
@@ -160,7 +165,7 @@ class ScoresWidget(StoreDock):
     # --- value ---
 
     def value(self) -> ScoreSettings:
-        """The settings as shown."""
+        """Return the settings as shown."""
         values = self.form.value.model_dump() | {
             "sets": self.sets.currentData(),
             "extractor": self.extractor.currentData(),
@@ -195,7 +200,7 @@ class ScoresWidget(StoreDock):
         self._show_known()
 
     def look(self, store: SampleStore, project: Project) -> Known:
-        """Scores and what they are about."""
+        """Read the scores and the samples they are about; in the background."""
         return read_known(store, project)
 
     def take(self, found: Known) -> None:
@@ -226,14 +231,14 @@ class ScoresWidget(StoreDock):
         from napari_organoid_synth.core.scores.table import sentences
 
         shown, stale, copies = self.known.sets[place], self.known.outdated[place], self.known.copies[place]
-        self.stale.setText(f"⚠ Old: {stale}. Score again to bring it up to date.")
+        self.stale.setText(f"⚠ Outdated: {stale}. Score again to update.")
         self.stale.setVisible(bool(stale))
         self.table.show_scores(shown.scores)
         lines = sentences(shown)
         if not shown.scores:
             lines.insert(0, f"{shown.number} pairs: too few for scores of the set, only copies were looked for.")
         self.words.setText("\n".join(f"• {line}" for line in lines))
-        self.copies.setText(f"Show {copies:,} cop{'ies' if copies != 1 else 'y'} in Curate")
+        self.copies.setText(f"Show {plural(copies, 'copy', 'copies')} in Curate")
         tip = "Opens Curate with the query for flagged copies; Space shows the real image beside a pair."
         named(self.copies, self.copies.text(), tip)
         self.copies.setVisible(copies > 0)
@@ -256,8 +261,8 @@ class ScoresWidget(StoreDock):
         count = self.known.number(self.sets.currentData())
         show_row(self._form, self._weights_row, self._needs_file())
         self.about.setText(EXTRACTORS[self.extractor.currentData()][1])
-        self.button.setText(f"Score {count:,} pair{'s' * (count != 1)}" if count else "Score")
-        tip = "Each pair, then the pairs of each run as a set, in a process of its own. What is up to date is left."
+        self.button.setText(f"Score {plural(count, 'pair')}" if count else "Score")
+        tip = "Scores each pair, then the pairs of each run as a set, in a separate process. Keeps current scores."
         self.button.setAccessibleDescription(tip)
         if self.runner.running:
             self.allow("Pairs are being scored.")
@@ -267,7 +272,7 @@ class ScoresWidget(StoreDock):
             self.allow("There are no real pairs to compare with. Add them in Pairs.")
         elif not count:
             self.allow(
-                "Nothing is accepted yet." if self.sets.currentData() == "accepted" else "There are no pairs yet."
+                "No pair is accepted yet." if self.sets.currentData() == "accepted" else "There are no pairs yet."
             )
         elif self._needs_file() and not Path(self.weights.text().strip()).expanduser().is_file():
             self.allow("Choose the file of weights, or features that need none.")
@@ -289,7 +294,7 @@ class ScoresWidget(StoreDock):
             self._mine, self._warned = True, ""
             self.runner.start("score", self.workspace.project, self.value())
 
-    def _heed(self, event: Event) -> None:
+    def _follow_job(self, event: Event) -> None:
         if isinstance(event, Warned):
             self._warned = event.text
         if not isinstance(event, Finished) or not self._mine:
@@ -299,7 +304,7 @@ class ScoresWidget(StoreDock):
         if event.reason != "completed":
             text = "Stopped; the runs that were done are kept."
         else:
-            text = f"{number} run{'s' * (number != 1)} compared with the real images."
+            text = f"{plural(number, 'run')} compared with the real images."
             self.workspace.notify(text, [("Look at scores", lambda: open_dock(self.viewer, "Scores"))])
         self.show_outcome(f"{text} {self._warned}".strip())
 

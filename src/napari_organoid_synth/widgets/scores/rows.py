@@ -1,4 +1,4 @@
-"""The scores of a run as rows: title, value, the range of the originals as a bar, the value as a dot, words."""
+"""The scores of a run as rows: title, value, the range of the originals as a bar, the value as a dot, a word."""
 
 from __future__ import annotations
 
@@ -42,20 +42,20 @@ TITLES = {
 _DIFFER = "How much the distribution in the synthetic masks differs from that in the real ones"
 MEANINGS = {
     "kid": "Distance of the synthetic from the real tiles in features. Low is good, about 0; may be slightly below 0. "
-    "Right also for few tiles: read it first.",
-    "fid": "The same distance with Gaussians. Low is good; too high for few tiles: compare it with the originals only.",
+    "Reliable also with few tiles: read it first.",
+    "fid": "The same distance with Gaussians. Low is good; too high with few tiles: compare only with the originals.",
     "precision": "Share of synthetic tiles that lie among the real ones: do they look real? High is good.",
     "recall": "Share of real tiles that lie among the synthetic ones: is all the variety there? High is good.",
     "density": "As precision, but one odd real tile does not help. High is good; may exceed 1.",
     "coverage": "Share of real tiles that have a synthetic one near. High is good.",
-    "c2st": "How often the nearest neighbour tells whether a tile is real. 0.5: not at all. Far below 0.5: copies.",
+    "c2st": "How often the nearest neighbour tells whether a tile is real. 0.5: by chance. Far below 0.5: copies.",
     "ssim": "Alike in structure, every synthetic with every real tile. Above the originals: copies or plain images.",
-    "uqi": "Universal quality index of every synthetic with every real tile; to be as between real tiles.",
-    "nmi": "Information that every synthetic tile shares with every real one, 0 to 1; to be as between real tiles.",
-    "psnr": "Peak signal to noise ratio over all pairs of tiles; to be as between real tiles.",
-    "mse": "Mean squared difference over all pairs of tiles, grey levels 0 to 255; to be as between real tiles.",
-    "hf_energy": "Strength of the finest structure. Noise raises it, blur lowers it; to be as in real tiles.",
-    "blur": "0 is sharp, 1 is blurred; to be as in real tiles.",
+    "uqi": "Universal quality index of every synthetic with every real tile; should be as between real tiles.",
+    "nmi": "Information that every synthetic tile shares with every real one, 0 to 1; should be as between real tiles.",
+    "psnr": "Peak signal to noise ratio over all pairs of tiles; should be as between real tiles.",
+    "mse": "Mean squared difference over all pairs of tiles, grey levels 0 to 255; should be as between real tiles.",
+    "hf_energy": "Strength of the finest structure. Noise raises it, blur lowers it; should be as in real tiles.",
+    "blur": "0 is sharp, 1 is blurred; should be as in real tiles.",
     **{f"ks_{name}": f"{_DIFFER}: 0 equal, 1 separate." for name in ("count", "area", "eccentricity", "touching")},
     **{f"w_{name}": f"{_DIFFER}, in its own units." for name in ("count", "area", "eccentricity", "touching")},
     "ks_decode_error": f"{_DIFFER}, for the error that an encoding of the mask leaves: 0 equal, 1 separate.",
@@ -66,7 +66,7 @@ BAR, DOT = 0.85, 0.32  # height of the bar and radius of the dot, as parts of th
 
 
 def number(value: float) -> str:
-    """Three digits, never as a power of ten where it can be helped."""
+    """Format three digits, as a power of ten only where necessary."""
     return f"{value:,.0f}" if abs(value) >= 1000 else "0" if value == 0 else f"{value:.3g}"
 
 
@@ -110,11 +110,11 @@ class ScoreRow(Drawn):
         self._sign, self._word = sign, word
 
     def sizeHint(self) -> QSize:
-        """Two lines of text, as wide as there is room."""
+        """Return room for two lines of text."""
         return QSize(200, 2 * self.fontMetrics().height() + 3 * MARGIN)
 
     def paintEvent(self, event: Any) -> None:
-        """Title and value above, bar and word below."""
+        """Paint title and value above, bar and word below."""
         painter, metrics = QPainter(self), self.fontMetrics()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         text, strong = QColor(theme_colour("text")), QColor(theme_colour("current"))

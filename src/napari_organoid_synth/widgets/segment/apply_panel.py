@@ -1,8 +1,7 @@
-"""Use on images: a trained segmenter marks open layers or a folder, and what it marked can be exported."""
+"""Use on images: a trained segmenter marks open layers or a folder; the label images can be exported."""
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +15,7 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Event, Failed, Started, Warned
 from napari_organoid_synth.core.pairs.ome_tiff import LABELS_ENDING, MAP_ENDINGS
 from napari_organoid_synth.core.project import file_stem
-from napari_organoid_synth.core.segmentation.catalog import Trained, all_trained
+from napari_organoid_synth.core.segmentation.catalog import TrainedSegmenter, list_segmenters
 from napari_organoid_synth.core.segmentation.settings import PredictSettings
 from napari_organoid_synth.widgets.forms.containers import Fold, rows
 from napari_organoid_synth.widgets.segment.layer_files import (
@@ -24,6 +23,7 @@ from napari_organoid_synth.widgets.segment.layer_files import (
     NOTE,
     PREDICTED,
     describe_layer,
+    read_notes,
     read_predictions,
     show_predictions,
     write_layers,
@@ -34,8 +34,9 @@ from napari_organoid_synth.widgets.shared.progress_card import ProgressCard
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 from napari_organoid_synth.widgets.shared.workspace import Workspace
 
-MOST_WARNINGS = 5
-NOTHING = "Nothing is trained yet: measure the gain first. The segmenters of its arms are kept."
+MAX_WARNINGS = 5
+FLOW_TIP = "Arrows to the middle of each object: a layer whose hue is their direction, or a file."
+NO_SEGMENTER = "Nothing is trained yet: measure the gain first. The segmenters of its arms are kept."
 
 
 class ApplyPanel(QWidget):
@@ -47,44 +48,45 @@ class ApplyPanel(QWidget):
         Whose selected image layers can be marked.
     workspace : Workspace
     show_error : callable
-        Told what goes wrong.
+        Called with every error.
     """
 
     def __init__(self, viewer: Any, workspace: Workspace, show_error: Callable[[Any], None]) -> None:
         super().__init__()
         self.viewer, self.workspace, self._show_error = viewer, workspace, show_error
         self.runner = workspace.runner("predict")
-        self.background = background = Background(self)
-        self.known: list[Trained] = []
+        self.background = Background(self)
+        self.known: list[TrainedSegmenter] = []
         self.folder: Path | None = None
         self._writing = False
+        self._build()
+        self._connect()
+        self._judge()
+
+    def _build(self) -> None:
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         self.fold = Fold("Use on images")
         column.addWidget(self.fold)
-        self.about = WrapLabel(NOTHING)
+        self.about, self.outcome = WrapLabel(NO_SEGMENTER), WrapLabel()
+        self.outcome.hide()
         self.segmenter = combo_box()
-        form = rows()
+        holder, form = QWidget(), rows()
         add_row(form, "Trained on", self.segmenter, "Which segmenter marks; in brackets its score, the best first.")
-        holder = QWidget()
         holder.setLayout(form)
-        self.probability = QCheckBox("also how sure it is of each pixel")
-        named(self.probability, "Probability", "A second layer or file with values from 0 to 1.")
-        self.flow = QCheckBox()
-        named(
-            self.flow, "Flow", "Arrows to the middle of each object: a layer whose hue is their direction, or a file."
-        )
+        self.probability, self.flow = QCheckBox("also the probability of each pixel"), QCheckBox()
         self.layers_button, self.folder_button = QPushButton("Mark layers"), QPushButton("Mark a folder…")
-        named(self.layers_button, "Mark layers", "Marks the image layers that are selected in the list of layers.")
-        named(self.folder_button, "Mark a folder", "Marks all images of a folder; label images go to the project.")
         self.card = ProgressCard(self.runner, "Stop and keep", "image")
-        self.said = WrapLabel()
-        self.said.hide()
         self.open_button, self.export_button = QPushButton("Open folder"), QPushButton("Export predictions…")
-        named(self.open_button, "Open folder", "Shows the label images in the file manager.")
-        named(
-            self.export_button, "Export predictions", "Copies the label images (OME-TIFF) to a folder of your choice."
-        )
+        for widget, name, tip in (
+            (self.probability, "Probability", "A second layer or file with values from 0 to 1."),
+            (self.flow, "Flow", FLOW_TIP),
+            (self.layers_button, "Mark layers", "Marks the image layers that are selected in the list of layers."),
+            (self.folder_button, "Mark a folder", "Marks all images of a folder; label images go to the project."),
+            (self.open_button, "Open folder", "Shows the label images in the file manager."),
+            (self.export_button, "Export predictions", "Copies the label images (OME-TIFF) to a folder you choose."),
+        ):
+            named(widget, name, tip)
         for widget in (
             self.about,
             holder,
@@ -93,11 +95,13 @@ class ApplyPanel(QWidget):
             self.layers_button,
             self.folder_button,
             self.card,
-            self.said,
+            self.outcome,
             self.open_button,
             self.export_button,
         ):
             self.fold.addWidget(widget)
+
+    def _connect(self) -> None:
         self.layers_button.clicked.connect(lambda: self._guard(self.mark_layers))
         self.folder_button.clicked.connect(self._choose_folder)
         self.open_button.clicked.connect(self._open_folder)
@@ -107,27 +111,26 @@ class ApplyPanel(QWidget):
         self.runner.finished.connect(self._finished)
         self.runner.failed.connect(self._failed)
         self.runner.stateChanged.connect(self._judge)
-        viewer.layers.selection.events.changed.connect(self._judge)
-        selected, judge = viewer.layers.selection.events.changed, self._judge
+        selected, judge, background = self.viewer.layers.selection.events.changed, self._judge, self.background
+        selected.connect(judge)
         self.destroyed.connect(lambda: selected.disconnect(judge))
         self.destroyed.connect(background.close)
-        self._judge()
 
     # --- what there is ---
 
     def refresh(self) -> None:
         """Look for trained segmenters; the chosen one stays."""
         project = self.workspace.project
-        self.known = all_trained(project) if project is not None else []
+        self.known = list_segmenters(project) if project is not None else []
         chosen = self.segmenter.currentData()
         with QSignalBlocker(self.segmenter):
             self.segmenter.clear()
             for one in self.known:
-                self.segmenter.addItem(f"{one.words}, {one.comparison}", one.name)
+                self.segmenter.addItem(f"{one.label}, {one.comparison}", one.name)
             self.segmenter.setCurrentIndex(max(self.segmenter.findData(chosen), 0) if self.known else -1)
         if self.folder is None or project is None or project.path not in self.folder.parents:
             self.folder = None
-            self.said.hide()
+            self.outcome.hide()
         self._judge()
 
     def _selected(self) -> list[Any]:
@@ -136,16 +139,16 @@ class ApplyPanel(QWidget):
         chosen = self.viewer.layers.selection
         return [layer for layer in self.viewer.layers if layer in chosen and isinstance(layer, Image)]
 
-    def _trained(self) -> Trained | None:
+    def _trained(self) -> TrainedSegmenter | None:
         return next((one for one in self.known if one.name == self.segmenter.currentData()), None)
 
     def _judge(self, *_: object) -> None:
         trained, layers = self._trained(), self._selected()
         free = trained is not None and not self.runner.running and not self._writing
         if trained is not None:
-            self.about.setText(self._words(trained))
+            self.about.setText(self._describe(trained))
         else:
-            self.about.setText(NOTHING)
+            self.about.setText(NO_SEGMENTER)
         for widget in (self.segmenter, self.probability):
             widget.setEnabled(trained is not None)
         flow = trained is not None and self._draws_flow(trained)
@@ -158,20 +161,20 @@ class ApplyPanel(QWidget):
         for button in (self.open_button, self.export_button):
             button.setVisible(self.folder is not None and not self.runner.running)
 
-    def _draws_flow(self, trained: Trained) -> bool:
+    def _draws_flow(self, trained: TrainedSegmenter) -> bool:
         try:
             return trained.draws_flow
-        except UserError:  # damaged; `_words` says so
+        except UserError:  # damaged; `_describe` says so
             return False
 
-    def _words(self, trained: Trained) -> str:
-        """What a segmenter takes, gives and weighs."""
+    def _describe(self, trained: TrainedSegmenter) -> str:
+        """What a segmenter takes and gives, and its size."""
         try:
-            spec = trained.description()["spec"]
+            spec = trained.description().spec
         except UserError as error:
             return f"! {error}"
-        channels, what = spec["channels"], ", ".join(spec["class_names"])
-        gives = {"instances": "single objects", "classes": what}.get(spec["mask_kind"], what)
+        channels, classes = spec.channels, ", ".join(spec.class_names)
+        gives = "single objects" if spec.mask_kind == "instances" else classes
         fold = " It was trained without the test images of its fold." if trained.fold else ""
         size = f"{trained.size / 1e6:.1f} MB"
         return f"Takes images with {channels} channel{'s' * (channels > 1)}, marks {gives}; {size} on disk.{fold}"
@@ -179,7 +182,7 @@ class ApplyPanel(QWidget):
     # --- mark ---
 
     def settings(self, images: tuple[str, ...], folder: str = "") -> PredictSettings:
-        """What the child process is told."""
+        """Return the settings for the child process."""
         return PredictSettings(
             segmenter=self.segmenter.currentData() or "",
             images=images,
@@ -193,9 +196,9 @@ class ApplyPanel(QWidget):
         trained, layers, project = self._trained(), self._selected(), self.workspace.project
         if trained is None or project is None or not layers or self.runner.running or self._writing:
             return
-        channels = int(trained.description()["spec"]["channels"])
+        channels = trained.description().spec.channels
         folder = project.job("layers").path
-        taken = [(describe_layer(one), one.data[0] if one.multiscale else one.data) for one in layers]
+        pixels = [(describe_layer(one), one.data[0] if one.multiscale else one.data) for one in layers]
         settings = self.settings((str(folder / IMAGES),), str(folder / PREDICTED))
         self._writing = True
         self._judge()
@@ -206,7 +209,7 @@ class ApplyPanel(QWidget):
                 self.runner.start("predict", project, settings)
             self._judge()
 
-        self.background.do(lambda: write_layers(folder, taken, channels), start, self._could_not)
+        self.background.do(lambda: write_layers(folder, pixels, channels), start, self._could_not)
 
     def mark_folder(self, images: Path, folder: Path | None = None) -> None:
         """Mark all images of a folder."""
@@ -224,25 +227,27 @@ class ApplyPanel(QWidget):
 
     def _heed(self, event: Event) -> None:
         if isinstance(event, Started):
-            self.said.hide()
+            self.outcome.hide()
             self.fold.expand()
         elif isinstance(event, Warned):
-            said = self.said.text().splitlines() if not self.said.isHidden() else []
-            self.said.setText("\n".join([*said, f"! {event.text}"][:MOST_WARNINGS]))
-            self.said.show()
+            self.outcome.setText("\n".join([*self._shown(), f"! {event.text}"][:MAX_WARNINGS]))
+            self.outcome.show()
+
+    def _shown(self) -> list[str]:
+        """The lines that are shown."""
+        return [] if self.outcome.isHidden() else self.outcome.text().splitlines()
 
     def _finished(self, reason: str) -> None:
         result = self.runner.result
         self.folder = Path(result["folder"])
-        marked, before = int(result["images"]), int(result["done_before"])
-        words = f"{marked} image{'s' * (marked != 1)} marked"
-        words += f", {before} were done before" * bool(before)
-        words += f", {result['objects']:,} objects" if "objects" in result else ""
-        words += f", {len(result['failed'])} could not be" * bool(result["failed"])
-        words += "; stopped" * (reason == "canceled")
-        said = self.said.text().splitlines() if not self.said.isHidden() else []
-        self.said.setText("\n".join([f"{words}.", *said]))
-        self.said.show()
+        marked, before, failed = int(result["images"]), int(result["done_before"]), len(result["failed"])
+        parts = [f"{marked} image{'s' * (marked != 1)} marked"]
+        parts += [f"{before} done before"] * bool(before)
+        parts += [f"{result['objects']:,} object{'s' * (result['objects'] != 1)}"] if "objects" in result else []
+        parts += [f"{failed} could not be marked"] * bool(failed)
+        text = ", ".join(parts) + "; stopped" * (reason == "canceled")
+        self.outcome.setText("\n".join([f"{text}.", *self._shown()]))
+        self.outcome.show()
         self._judge()
         above = self.folder.parent
         if (above / NOTE).exists():
@@ -250,7 +255,7 @@ class ApplyPanel(QWidget):
             by = str(result["segmenter"]).split("/")[1] if "/" in str(result["segmenter"]) else "predicted"
             self.background.do(
                 lambda: read_predictions(above),
-                lambda found: show_predictions(self.viewer, found, by),
+                lambda predictions: show_predictions(self.viewer, predictions, by),
                 self._show_error,
             )
 
@@ -279,11 +284,11 @@ class ApplyPanel(QWidget):
         if source is None:
             return
 
-        def say(number: int) -> None:
-            self.said.setText(f"{number} file{'s' * (number != 1)} copied to {target}.")
-            self.said.show()
+        def report(number: int) -> None:
+            self.outcome.setText(f"{number} file{'s' * (number != 1)} copied to {target}.")
+            self.outcome.show()
 
-        self.background.do(lambda: copy_predictions(source, target), say, self._show_error)
+        self.background.do(lambda: copy_predictions(source, target), report, self._show_error)
 
     def _guard(self, action: Callable[[], Any]) -> None:
         try:
@@ -293,7 +298,7 @@ class ApplyPanel(QWidget):
 
 
 def copy_predictions(source: Path, target: Path) -> int:
-    """Copy what `predict` wrote to another folder; those of layers are named after these. How many files.
+    """Copy what `predict` wrote to another folder, under the names of the layers; return the number of files.
 
     Raises
     ------
@@ -302,11 +307,11 @@ def copy_predictions(source: Path, target: Path) -> int:
     """
     names: dict[str, str] = {}
     if (source.parent / NOTE).exists():
-        notes = json.loads((source.parent / NOTE).read_text(encoding="utf-8"))
-        taken = [file_stem(note["name"]) for note in notes]
+        notes = read_notes(source.parent)
+        stems = [file_stem(note.name) for note in notes]
         names = {
-            note["stem"]: name if taken.count(name) == 1 else f"{name}_{note['stem']}"
-            for note, name in zip(notes, taken, strict=True)
+            note.stem: name if stems.count(name) == 1 else f"{name}_{note.stem}"
+            for note, name in zip(notes, stems, strict=True)
         }
     files = sorted(path for path in source.iterdir() if path.name.endswith((LABELS_ENDING, *MAP_ENDINGS.values())))
     wanted = [(path, target / (names.get(path.name[:3], path.name[:3]) + path.name[3:])) for path in files]

@@ -1,4 +1,4 @@
-"""What a comparison compares: a check box for each arm, with what it trains on beside it."""
+"""The arms of a comparison: a check box for each, with what it trains on beside it."""
 
 from __future__ import annotations
 
@@ -7,51 +7,41 @@ from collections.abc import Mapping, Sequence
 from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtWidgets import QCheckBox, QGridLayout, QLabel, QProgressBar, QWidget
 
+from napari_organoid_synth.core.segmentation.arms import RAW
 from napari_organoid_synth.widgets.shared.controls import named
 
 ARMS = {
-    "segment": {
-        "real": ("real", "Your training pairs alone: what the others are compared with."),
-        "classical": (
-            "classical",
-            "Your pairs with turns, flips, bends and brightness changes: the usual augmentation.",
-        ),
-        "synthetic": ("synthetic", "Your pairs and every synthetic pair, not sorted."),
-        "curated": ("curated", "Your pairs and the synthetic pairs that you accepted."),
-    },
-    "gain": {
-        "raw": ("real pairs", "Your training pairs alone; always trained, because the others are compared with it."),
-        "classical-tissue": (
-            "classical, tissue",
-            "Mirrored, turned, bent; brightness × 0.6 to 2 and ± 0.2, noise 0.02.",
-        ),
-        "classical-organoid": ("classical, organoid", "Half of each batch mirrored, turned, cropped and whitened."),
-        "synthetic": ("synthetic", "Your pairs and the pairs of a generator that is trained in each fold."),
-        "curated": (
-            "curated",
-            "Your pairs and the pairs that you accepted, where their generator saw no test image; else the most "
-            "realistic pairs of the fold (automatically curated).",
-        ),
-        "simulator": ("simulator", "Your pairs and simulated ones with your objects' shapes: no network is needed."),
-        "pretrain": ("pretrain", "Synthetic pairs first, then your pairs; the same number of steps in all."),
-    },
+    "raw": ("real pairs", "Your training pairs alone; always trained, because the others are compared with it."),
+    "classical-tissue": (
+        "classical, tissue",
+        "Mirrored, turned, bent; brightness × 0.6 to 2 and ± 0.2, noise 0.02: the usual augmentation.",
+    ),
+    "classical-organoid": ("classical, organoid", "Half of each batch mirrored, turned, cropped and whitened."),
+    "synthetic": (
+        "synthetic",
+        "Your pairs and synthetic ones: of a generator that is trained in each fold, or all that the project has.",
+    ),
+    "curated": (
+        "curated",
+        "Your pairs and the pairs that you accepted, where their generator saw no test image; in folds else the most "
+        "realistic pairs of the fold (automatically curated).",
+    ),
+    "simulator": ("simulator", "Your pairs and simulated ones with your objects' shapes: no network is needed."),
+    "pretrain": ("pretrain", "Synthetic pairs first, then your pairs; the same number of steps in all."),
 }
+"""Arm to the text and the tooltip of its check box."""
 
 
 def arm_name(arm: str) -> str:
-    """An arm in few words, as its check box calls it."""
-    return next((arms[arm][0] for arms in ARMS.values() if arm in arms), arm)
+    """Return the short name of an arm, that of its check box."""
+    return ARMS[arm][0] if arm in ARMS else arm
 
 
 class ArmBoxes(QWidget):
-    """Check boxes for the arms of a verb, the first always on where the others are compared with it.
+    """Check boxes for the arms; the real pairs alone are always on, because the others are compared with them.
 
     Parameters
     ----------
-    arms : mapping of str to (str, str)
-        Arm to its name and tooltip.
-    fixed : str
-        An arm that cannot be left out.
     parent : QWidget, optional
 
     Signals
@@ -62,16 +52,15 @@ class ArmBoxes(QWidget):
 
     changed = Signal()
 
-    def __init__(self, arms: Mapping[str, tuple[str, str]], fixed: str = "", parent: QWidget | None = None) -> None:
+    def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.fixed = fixed
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setSpacing(4)
         self.boxes: dict[str, QCheckBox] = {}
         self.notes: dict[str, QLabel] = {}
         self.bars: dict[str, QProgressBar] = {}
-        for row, (arm, (text, tip)) in enumerate(arms.items()):
+        for row, (arm, (text, tip)) in enumerate(ARMS.items()):
             box, note, bar = QCheckBox(text), QLabel(), QProgressBar()
             named(box, text, tip)
             note.setMinimumWidth(20)
@@ -84,29 +73,26 @@ class ArmBoxes(QWidget):
             self.boxes[arm], self.notes[arm], self.bars[arm] = box, note, bar
             box.toggled.connect(self.changed)
         grid.setColumnStretch(2, 1)
-        if fixed:
-            self.boxes[fixed].setChecked(True)
-            self.boxes[fixed].setEnabled(False)
+        self.boxes[RAW].setChecked(True)
+        self.boxes[RAW].setEnabled(False)
 
     def value(self) -> tuple[str, ...]:
         """Arms that are checked and possible."""
-        return tuple(
-            arm for arm, box in self.boxes.items() if box.isChecked() and (box.isEnabled() or arm == self.fixed)
-        )
+        return tuple(arm for arm, box in self.boxes.items() if arm == RAW or (box.isChecked() and box.isEnabled()))
 
     def checked(self) -> tuple[str, ...]:
         """Arms that are checked, also those that are not possible now."""
-        return tuple(arm for arm, box in self.boxes.items() if box.isChecked())
+        return tuple(arm for arm, box in self.boxes.items() if arm == RAW or box.isChecked())
 
     def setValue(self, arms: Sequence[str]) -> None:
-        """Check these and the fixed one; `changed` is not emitted."""
+        """Check these and the real pairs; `changed` is not emitted."""
         for arm, box in self.boxes.items():
             with QSignalBlocker(box):
-                box.setChecked(arm in arms or arm == self.fixed)
+                box.setChecked(arm in arms or arm == RAW)
 
     def allow(self, arm: str, possible: bool, note: str) -> None:
         """Say whether an arm can be trained, and on what."""
-        self.boxes[arm].setEnabled(possible and arm != self.fixed)
+        self.boxes[arm].setEnabled(possible and arm != RAW)
         self.notes[arm].setText(note)
 
     def show_progress(self, shares: Mapping[str, float]) -> None:

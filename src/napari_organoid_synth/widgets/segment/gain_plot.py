@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
 from qtpy.QtWidgets import QWidget
 
 from napari_organoid_synth.core.gain.figures import colour_of
+from napari_organoid_synth.core.gain.results import PairedChange, TableRow
 from napari_organoid_synth.core.segmentation.agreement import paired_gain
 from napari_organoid_synth.widgets.segment.arms import arm_name
 from napari_organoid_synth.widgets.shared.curves import ThemedPlot
@@ -62,13 +62,13 @@ class GainPlot(_RowPlot):
         """Dots, bar and tick of each arm."""
         ends = []
         for row, (arm, values) in enumerate(self._arms.items()):
-            found, y = np.asarray(values, dtype=float), -row - 0.22
-            mean, low, high = paired_gain(np.zeros_like(found), found)
+            scores, y = np.asarray(values, dtype=float), -row - 0.22
+            mean, low, high = paired_gain(np.zeros_like(scores), scores)
             self.plot.plot([low, high], [y, y], pen=pg.mkPen(colour_of(arm), width=5))
             dots = {"symbol": "o", "symbolSize": 5, "symbolPen": None, "symbolBrush": text}
-            self.plot.plot(found, np.full(len(found), y), pen=None, **dots)
+            self.plot.plot(scores, np.full(len(scores), y), pen=None, **dots)
             self.plot.plot([mean, mean], [y - 0.22, y + 0.22], pen=pg.mkPen(text, width=2))
-            ends += [found.min(), found.max(), low, high]
+            ends += [scores.min(), scores.max(), low, high]
         if ends:
             self._frame([arm_name(arm) for arm in self._arms], ends, text)
 
@@ -83,10 +83,10 @@ class ChangePlot(_RowPlot):
             "be chance."
         )
         super().__init__("Change of every arm", tip, parent)
-        self._rows: list[tuple[str, str, Mapping[str, Any]]] = []
+        self._rows: list[tuple[str, str, PairedChange]] = []
 
-    def show_rows(self, rows: Sequence[tuple[str, str, Mapping[str, Any]]], score: str) -> None:
-        """Show arm, name and gain of the rows of a `gain_table`."""
+    def show_rows(self, rows: Sequence[tuple[str, str, PairedChange]], score: str) -> None:
+        """Show arm, name and change of each row of a table."""
         self._rows = list(rows)
         self.plot.setLabel("bottom", f"Change of {score}, right is better")
         self.draw()
@@ -95,8 +95,8 @@ class ChangePlot(_RowPlot):
         """Line and dot of each arm."""
         ends = [0.0]
         for row, (arm, _, change) in enumerate(self._rows):
-            low, mean, high, y = change["low"], change["mean"], change["high"], -row - 0.22
-            colour, dashed = colour_of(arm), change["interval"] == "range"
+            low, mean, high, y = change.low, change.mean, change.high, -row - 0.22
+            colour, dashed = colour_of(arm), change.interval == "range"
             style = pg.QtCore.Qt.PenStyle.DashLine if dashed else pg.QtCore.Qt.PenStyle.SolidLine
             self.plot.plot([low, high], [y, y], pen=pg.mkPen(colour, width=3, style=style))
             dot = {"symbol": "o", "symbolSize": 10, "symbolPen": None, "symbolBrush": colour}
@@ -113,7 +113,7 @@ class GainBars(ThemedPlot):
     def __init__(self, parent: QWidget | None = None) -> None:
         tip = "Mean and standard deviation over images, for each share of the training images."
         super().__init__("Scores for each share of the training images", tip, parent)
-        self._rows: list[Mapping[str, Any]] = []
+        self._rows: list[TableRow] = []
         self._score = "dice"
         self.plot.setFixedHeight(200)
         self.plot.setYRange(0, 1, padding=0.02)
@@ -121,24 +121,25 @@ class GainBars(ThemedPlot):
         self.legend = WrapLabel()
         self.layout().addWidget(self.legend)
 
-    def show_rows(self, rows: Sequence[Mapping[str, Any]], score: str, name: str) -> None:
-        """Show the rows of a `gain_table`; one bar each, groups for shares, the first ratio alone."""
-        first: dict[tuple[str, float], Mapping[str, Any]] = {}
+    def show_rows(self, rows: Sequence[TableRow], score: str, name: str) -> None:
+        """Show the rows of a table; one bar each, groups for shares, the first ratio alone."""
+        first: dict[tuple[str, float], TableRow] = {}
         for row in rows:
-            first.setdefault((row["arm"], row["subset"]), row)
+            first.setdefault((row.arm, row.subset), row)
         self._rows, self._score = list(first.values()), score
         self.plot.setLabel("left", name)
         self.draw()
 
     def draw_items(self, text: str) -> None:
         """Bars and deviations."""
-        arms = list(dict.fromkeys(row["arm"] for row in self._rows))
-        shares = list(dict.fromkeys(row["subset"] for row in self._rows))
+        arms = list(dict.fromkeys(row.arm for row in self._rows))
+        shares = list(dict.fromkeys(row.subset for row in self._rows))
         width = 0.8 / max(len(arms), 1)
         for number, arm in enumerate(arms):
-            found = [row for row in self._rows if row["arm"] == arm]
-            x = np.array([shares.index(row["subset"]) + (number - (len(arms) - 1) / 2) * width for row in found])
-            mean, sd = (np.array([row["scores"][self._score][what] for row in found]) for what in ("mean", "sd"))
+            rows = [row for row in self._rows if row.arm == arm]
+            x = np.array([shares.index(row.subset) + (number - (len(arms) - 1) / 2) * width for row in rows])
+            spreads = [row.scores[self._score] for row in rows]
+            mean, sd = np.array([one.mean for one in spreads]), np.array([one.sd for one in spreads])
             bars = pg.BarGraphItem(x=x, height=mean, width=0.9 * width, brush=colour_of(arm), pen=None)
             self.plot.addItem(bars)
             self.plot.addItem(pg.ErrorBarItem(x=x, y=mean, height=2 * sd, beam=width / 3, pen=pg.mkPen(text)))

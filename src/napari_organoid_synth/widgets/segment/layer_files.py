@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_organoid_synth.core.atomic import write_text
+from napari_organoid_synth.core.frozen_model import FrozenModel
 from napari_organoid_synth.core.pairs.ome_tiff import LABELS_ENDING, MAP_ENDINGS, read_image, read_labels
 from napari_organoid_synth.core.pairs.pictures import flow_colours
 
@@ -18,20 +20,62 @@ NOTE = "layers.json"
 IMAGES, PREDICTED = "images", "predicted"
 
 
-def describe_layer(layer: Any) -> dict[str, Any]:
-    """What must be known of an image layer besides its pixels; JSON values."""
+class LayerNote(FrozenModel):
+    """What must be known of an image layer beside its pixels; a record of ``layers.json``.
+
+    Parameters
+    ----------
+    name : str
+    rgb : bool
+    scale, translate : tuple of float
+        One for each axis, in ``units``.
+    units : tuple of str
+    stem : str
+        Of its file.
+    lead : tuple of int
+        Shape of the axes before Y and X.
+    """
+
+    name: str
+    rgb: bool
+    scale: tuple[float, ...]
+    translate: tuple[float, ...]
+    units: tuple[str, ...]
+    stem: str = ""
+    lead: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class LayerPrediction:
+    """What was marked in a layer.
+
+    Parameters
+    ----------
+    note : LayerNote
+    labels : NDArray (..., Y, X) int32
+    maps : dict
+        Where they were wanted ``probability`` (K, ..., Y, X) float32 and ``flow`` (..., Y, X, 3) uint8, in colour.
+    """
+
+    note: LayerNote
+    labels: NDArray[np.int32]
+    maps: dict[str, NDArray[Any]]
+
+
+def describe_layer(layer: Any) -> LayerNote:
+    """Return what must be known of an image layer beside its pixels."""
     spatial = layer.ndim
-    return {
-        "name": layer.name,
-        "rgb": bool(layer.rgb),
-        "scale": [float(value) for value in layer.scale[-spatial:]],
-        "translate": [float(value) for value in layer.translate[-spatial:]],
-        "units": [str(unit) for unit in getattr(layer, "units", ())],
-    }
+    return LayerNote(
+        name=layer.name,
+        rgb=bool(layer.rgb),
+        scale=tuple(float(value) for value in layer.scale[-spatial:]),
+        translate=tuple(float(value) for value in layer.translate[-spatial:]),
+        units=tuple(str(unit) for unit in getattr(layer, "units", ())),
+    )
 
 
 def as_planes(data: Any, rgb: bool, channels: int) -> tuple[NDArray[Any], tuple[int, ...]]:
-    """Pixels of a layer as images, and the shape of the axes before them.
+    """Return the pixels of a layer as images, and the shape of the axes before them.
 
     Parameters
     ----------
@@ -64,7 +108,7 @@ def as_planes(data: Any, rgb: bool, channels: int) -> tuple[NDArray[Any], tuple[
 
 
 def storable(pixels: NDArray[Any]) -> NDArray[Any]:
-    """The same numbers in a type that OME-TIFF knows."""
+    """Convert to a type that OME-TIFF knows, without a change of values."""
     if pixels.dtype == bool:
         return pixels.astype(np.uint8)
     if pixels.dtype == np.float16:
@@ -74,14 +118,14 @@ def storable(pixels: NDArray[Any]) -> NDArray[Any]:
     return pixels
 
 
-def write_layers(folder: Path, layers: Sequence[tuple[dict[str, Any], Any]], channels: int) -> None:
+def write_layers(folder: Path, layers: Sequence[tuple[LayerNote, Any]], channels: int) -> None:
     """Write pixels below ``folder/images`` and ``layers.json``; in a worker thread.
 
     Parameters
     ----------
     folder : Path
         Below ``jobs`` of the project.
-    layers : sequence of (dict, array)
+    layers : sequence of (LayerNote, array)
         Of `describe_layer`, and the pixels.
     channels : int
         That the segmenter knows.
@@ -91,7 +135,7 @@ def write_layers(folder: Path, layers: Sequence[tuple[dict[str, Any], Any]], cha
     (folder / IMAGES).mkdir(parents=True, exist_ok=True)
     notes = []
     for number, (note, data) in enumerate(layers):
-        planes, lead = as_planes(data, note["rgb"], channels)
+        planes, lead = as_planes(data, note.rgb, channels)
         stem = f"{number:03d}"
         one = len(planes) == 1
         tifffile.imwrite(
@@ -101,24 +145,24 @@ def write_layers(folder: Path, layers: Sequence[tuple[dict[str, Any], Any]], cha
             photometric="minisblack",
             metadata={"axes": "CYX" if one else "ZCYX"},
         )
-        notes.append({**note, "stem": stem, "lead": list(lead)})
+        notes.append(note.replace(stem=stem, lead=lead).model_dump(mode="json"))
     write_text(folder / NOTE, json.dumps(notes, indent=1))
 
 
-def read_predictions(folder: Path) -> list[tuple[dict[str, Any], NDArray[np.int32], dict[str, NDArray[Any]]]]:
-    """What was marked in the layers that `write_layers` wrote; in a worker thread.
+def read_notes(folder: Path) -> list[LayerNote]:
+    """Read the ``layers.json`` of a folder."""
+    return [LayerNote.parse(values) for values in json.loads((folder / NOTE).read_text(encoding="utf-8"))]
 
-    Returns
-    -------
-    list of (dict, NDArray (..., Y, X) int32, dict)
-        Notes of each layer, labels, maps: where they were wanted ``probability`` (K, ..., Y, X) float32 and ``flow``
-        (..., Y, X, 3) uint8, in colour. Layers that could not be marked are left out.
+
+def read_predictions(folder: Path) -> list[LayerPrediction]:
+    """Read what was marked in the layers that `write_layers` wrote; in a worker thread.
+
+    Layers that could not be marked are left out.
     """
-    found = []
-    for note in json.loads((folder / NOTE).read_text(encoding="utf-8")):
-        lead = tuple(note["lead"])
+    predictions = []
+    for note in read_notes(folder):
+        lead, stem = note.lead, note.stem
         count = int(np.prod(lead)) if lead else 1
-        stem = note["stem"]
         names = [stem] if count == 1 else [f"{stem}_z{number + 1:03d}" for number in range(count)]
         paths = [folder / PREDICTED / f"{name}{LABELS_ENDING}" for name in names]
         if not all(path.exists() for path in paths):
@@ -132,39 +176,39 @@ def read_predictions(folder: Path) -> list[tuple[dict[str, Any], NDArray[np.int3
                 planes = np.stack([np.asarray(read_image(path)[0]) for path in files], axis=1)  # (K, N, Y, X)
                 planes = planes.reshape(len(planes), *lead, *labels.shape[-2:])
                 maps[what] = flow_colours(planes) if what == "flow" else planes
-        found.append((note, labels, maps))
-    return found
+        predictions.append(LayerPrediction(note, labels, maps))
+    return predictions
 
 
-def show_predictions(viewer: Any, found: Sequence[tuple[Mapping[str, Any], Any, Any]], by: str) -> list[Any]:
+def show_predictions(viewer: Any, predictions: Sequence[LayerPrediction], by: str) -> list[Any]:
     """Add a labels layer, and an image layer for each map that there is, with the place of the marked layer."""
     added = []
-    for note, labels, maps in found:
-        axes = len(note["lead"]) + 2
-        kept = range(len(note["scale"]))
-        spatial = [*kept[: len(note["lead"])], *kept[-2:]]
-        scale, translate = ([note[what][axis] for axis in spatial] for what in ("scale", "translate"))
-        units = [note["units"][axis] for axis in spatial] if len(note["units"]) == len(note["scale"]) else None
-        place = {"scale": scale, "translate": translate, "units": units}
+    for prediction in predictions:
+        note, maps = prediction.note, prediction.maps
+        kept = range(len(note.scale))
+        spatial = [*kept[: len(note.lead)], *kept[-2:]]
+        scale, translate = ([values[axis] for axis in spatial] for values in (note.scale, note.translate))
+        units = [note.units[axis] for axis in spatial] if len(note.units) == len(note.scale) else None
+        place: dict[str, Any] = {"scale": scale, "translate": translate, "units": units}
         if "flow" in maps:
-            added.append(viewer.add_image(maps["flow"], name=f"{note['name']} flow", rgb=True, visible=False, **place))
+            added.append(viewer.add_image(maps["flow"], name=f"{note.name} flow", rgb=True, visible=False, **place))
         if "probability" in maps:
-            probability = maps["probability"]
-            single = len(probability) == 1
-            added.append(
-                viewer.add_image(
-                    probability[0] if single else probability,
-                    name=f"{note['name']} probability",
-                    scale=scale if single else [1.0, *scale],
-                    translate=translate if single else [0.0, *translate],
-                    units=units if single or units is None else ["pixel", *units],
-                    contrast_limits=(0, 1),
-                    rgb=False,
-                    visible=False,
-                )
-            )
-        name = f"{note['name']} {by}".strip()
-        layer = viewer.add_labels(labels, name=name, **place)
-        assert layer.ndim == axes
-        added.append(layer)
+            added.append(_add_probability(viewer, maps["probability"], note.name, place))
+        added.append(viewer.add_labels(prediction.labels, name=f"{note.name} {by}".strip(), **place))
     return added
+
+
+def _add_probability(viewer: Any, probability: NDArray[Any], name: str, place: Mapping[str, Any]) -> Any:
+    """Add probabilities (K, ..., Y, X); several classes get an axis of their own."""
+    several = len(probability) > 1
+    if several:
+        units = None if place["units"] is None else ["pixel", *place["units"]]
+        place = {"scale": [1.0, *place["scale"]], "translate": [0.0, *place["translate"]], "units": units}
+    return viewer.add_image(
+        probability if several else probability[0],
+        name=f"{name} probability",
+        contrast_limits=(0, 1),
+        rgb=False,
+        visible=False,
+        **place,
+    )

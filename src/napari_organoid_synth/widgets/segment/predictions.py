@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.gain.storage import predictions_folder
 from napari_organoid_synth.core.pairs.ome_tiff import pair_paths, read_pair
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.pictures import error_overlay
-from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.widgets.segment.arms import arm_name
 
 if TYPE_CHECKING:
@@ -35,23 +34,8 @@ class Prediction:
     beside: Prediction | None = None
 
 
-def newest_results(project: Project) -> Path | None:
-    """Folder of the newest comparison with an arm that was tested."""
-    found = sorted(project.path.glob("segment/*/results.json"), key=lambda path: path.stat().st_mtime, reverse=True)
-    return next((path.parent for path in found if read_results(path.parent).get("arms")), None)
-
-
-def read_results(folder: Path | None) -> dict[str, Any]:
-    """The ``results.json`` of a comparison; empty where there is none."""
-    try:
-        found = json.loads((folder / "results.json").read_text(encoding="utf-8")) if folder is not None else {}
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
 def read_prediction(folder: Path, arm: str, name: str, table: PairTable, beside: str = "") -> Prediction:
-    """What an arm of a comparison predicted for a test image; in a worker thread.
+    """Read what an arm of a comparison predicted for a test image; in a worker thread.
 
     Parameters
     ----------
@@ -71,7 +55,7 @@ def read_prediction(folder: Path, arm: str, name: str, table: PairTable, beside:
     """
     from napari_organoid_synth.core.pairs.loading import read_entry
 
-    path, _ = pair_paths(folder / "predictions" / arm, name)
+    path, _ = pair_paths(predictions_folder(folder, arm), name)
     if not path.exists():
         raise UserError(f"There is no prediction of '{arm}' for '{name}'.", "", "Measure the gain again.")
     predicted = read_pair(path)
@@ -80,35 +64,35 @@ def read_prediction(folder: Path, arm: str, name: str, table: PairTable, beside:
         raise UserError(f"The mask of '{name}' has another size than when it was tested.", "", "Measure again.")
     errors = errors_only(predicted.labels, truth.labels, predicted.mask_kind == "classes")
     other = None
-    if beside and beside != arm and pair_paths(folder / "predictions" / beside, name)[0].exists():
+    if beside and beside != arm and pair_paths(predictions_folder(folder, beside), name)[0].exists():
         other = read_prediction(folder, beside, name, table)
     return Prediction(truth, predicted.labels, errors, arm, other)
 
 
 def errors_only(predicted: NDArray[Any], truth: NDArray[Any], classes: bool) -> NDArray[np.uint8]:
-    """The error overlay with everything that is right transparent; (Y, X, 4) uint8."""
+    """Return the error overlay, transparent where the prediction is right; (Y, X, 4) uint8."""
     black = np.zeros((*np.shape(truth), 3), np.uint8)
     picture = error_overlay(predicted, truth, black, classes)
     opaque = picture.any(axis=-1, keepdims=True).astype(np.uint8) * 255
     return np.concatenate([picture, opaque], axis=-1)
 
 
-def show_prediction(viewer: Any, found: Prediction) -> None:
-    """Show four layers, called "test image", "truth", "prediction" and "errors"; replaced the next time.
+def show_prediction(viewer: Any, prediction: Prediction) -> None:
+    """Show the layers "test image", "truth", "prediction" and "errors" in place of those shown before.
 
     Those of the arm beside it stand to their left, with the name of that arm; the layer "trained on" names both.
     """
-    sides = [(found, "", 0.0)]
-    if found.beside is not None:
-        sides.append((found.beside, f", {arm_name(found.beside.arm)}", -1.04 * found.labels.shape[-1]))
+    sides = [(prediction, "", 0.0)]
+    if prediction.beside is not None:
+        sides.append((prediction.beside, f", {arm_name(prediction.beside.arm)}", -1.04 * prediction.labels.shape[-1]))
     open_before = {layer.name: layer.visible for layer in viewer.layers if layer.metadata.get(SHOWN)}
     for name in open_before:
         viewer.layers.remove(name)
     for one, ending, shift in sides:
         _show_side(viewer, one, ending, shift, open_before)
-    if found.beside is not None:
+    if prediction.beside is not None:
         _show_titles(viewer, sides)
-    viewer.status = f"{found.pair.name}, trained on {arm_name(found.arm)}"
+    viewer.status = f"{prediction.pair.name}, trained on {arm_name(prediction.arm)}"
     if set(open_before) != {layer.name for layer in viewer.layers if layer.metadata.get(SHOWN)}:
         viewer.reset_view()
 
@@ -130,9 +114,9 @@ def _show_titles(viewer: Any, sides: list[tuple[Prediction, str, float]]) -> Non
     viewer.layers.selection.active = viewer.layers[ERRORS]
 
 
-def _show_side(viewer: Any, found: Prediction, ending: str, shift: float, visible: dict[str, bool]) -> None:
+def _show_side(viewer: Any, prediction: Prediction, ending: str, shift: float, visible: dict[str, bool]) -> None:
     """The layers of one arm, moved by ``shift`` pixels to the right."""
-    pair = found.pair
+    pair = prediction.pair
     scale = pair.pixel_size or (1.0, 1.0)
     place = (0.0, shift * scale[1])
     common: dict[str, Any] = {"scale": scale, "translate": place, "metadata": {SHOWN: True}}
@@ -146,8 +130,10 @@ def _show_side(viewer: Any, found: Prediction, ending: str, shift: float, visibl
         units = ("pixel", *common["units"]) if common["units"] else None
         many = common | {"scale": (1.0, *scale), "translate": (0.0, *place), "units": units}
         viewer.add_image(pair.image, name=names[0], rgb=False, **many)
-    for name, labels in ((names[1], pair.labels), (names[2], found.labels)):
+    for name, labels in ((names[1], pair.labels), (names[2], prediction.labels)):
         layer = viewer.add_labels(labels, name=name, visible=visible.get(name, name == names[2]), **common)
         layer.contour = 1
         layer.editable = False
-    viewer.add_image(found.errors, rgb=True, name=names[3], opacity=0.6, visible=visible.get(names[3], True), **common)
+    viewer.add_image(
+        prediction.errors, rgb=True, name=names[3], opacity=0.6, visible=visible.get(names[3], True), **common
+    )

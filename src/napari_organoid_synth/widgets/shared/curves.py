@@ -125,7 +125,9 @@ class LossCurves(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setAccessibleName("Losses")
-        self.setToolTip("Losses over steps: both networks should keep moving; a curve that stays at 0 has won.")
+        self.setToolTip(
+            "Losses over steps: both networks should keep moving. A loss stuck at 0: this network overpowers the other."
+        )
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         self.plot = still_plot()
@@ -164,7 +166,7 @@ class LossCurves(QWidget):
             steps, values = found["kernel_distance"]
             best = int(values.argmin())
             told.append(
-                f"Distance to the real tiles {values[-1]:.3g}; smallest {values[best]:.3g} at {steps[best]:,.0f}."
+                f"Distance to the real tiles {values[-1]:.3g}; smallest {values[best]:.3g} at step {steps[best]:,.0f}."
             )
         return " ".join(told)
 

@@ -97,7 +97,7 @@ class JobRunner(QObject):
         Parameters
         ----------
         verb : str
-            A key of `napari_organoid_synth.core.verbs.VERBS`, or "share", "adopt" or "report".
+            A key of `napari_organoid_synth.core.verbs.VERBS`, or "share", "import-model" or "report".
         project : Project
             Where the job folder is made.
         settings : Settings, optional
@@ -105,7 +105,7 @@ class JobRunner(QObject):
         resume : JobFolder, optional
             Continue this stopped run instead of starting a new one.
         files : sequence of Path
-            Further arguments of the verb, such as the model file of ``adopt``.
+            Further arguments of the verb, such as the model file of ``import-model``.
 
         Returns
         -------

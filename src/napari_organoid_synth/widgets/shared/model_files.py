@@ -1,4 +1,4 @@
-"""Model files in a dock: taken in where they are dropped, and what became of them."""
+"""Import model files that are given to a dock, and show how it went."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
 
 class ModelIntake(WrapLabel):
-    """Says that a model file is being taken in; hidden otherwise.
+    """Says that a model file is being imported; hidden otherwise.
 
-    What goes wrong is shown in the error card of the dock that the file was given to, or of Generate.
+    Errors are shown in the error card of the dock that the file was given to, or of Generate.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ class ModelIntake(WrapLabel):
     Signals
     -------
     arrived(str)
-        A model file that was given to this dock is in the project, as the run of this name.
+        A model file that was given to this dock is now the run of this name.
     """
 
     arrived = Signal(str)
@@ -31,14 +31,14 @@ class ModelIntake(WrapLabel):
     def __init__(self, dock: Any) -> None:
         super().__init__()
         self.dock = dock
-        self.runner = dock.workspace.runner("adopt")
+        self.runner = dock.workspace.runner("import-model")
         self.runner.stateChanged.connect(self._show_state)
         self.runner.failed.connect(lambda failed: dock.show_error(failed) if self._mine() else None)
         self.runner.finished.connect(lambda _: self._finish())
         self._show_state(self.runner.state)
 
     def take(self, paths: Sequence[Path]) -> None:
-        """Take model files into the project.
+        """Import model files into the project.
 
         Raises
         ------
@@ -59,5 +59,5 @@ class ModelIntake(WrapLabel):
 
     def _show_state(self, state: str) -> None:
         file = self.runner.files[0].name if self.runner.files else "a model file"
-        self.setText(f"Taking in {file}: every part of it is checked…")
+        self.setText(f"Importing {file}: every part of it is checked…")
         self.setVisible(state != "idle")

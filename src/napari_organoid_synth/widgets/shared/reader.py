@@ -68,7 +68,7 @@ def take_models(path: str | Sequence[str]) -> list[LayerData]:
         raise UserError(
             f"{paths[0].name} holds a generator and no layers.",
             "Expected an open napari window to take it into.",
-            "Use 'organoid-synth adopt PROJECT FILE' without a window.",
+            "Use 'organoid-synth import-model PROJECT FILE' without a window.",
         )
     dock = open_dock(viewer, "Generate")
     dock.error.dismiss()

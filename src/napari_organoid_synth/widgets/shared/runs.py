@@ -1,4 +1,4 @@
-"""What the window needs to know of trained runs: read from their files, without torch."""
+"""Describe trained runs for the window, from their files, without torch."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.runs.card import Card
 from napari_organoid_synth.core.runs.metadata import RunMetadata
 
-_WANTED = ("recipe.yaml", "codec.json", "run.json", "checkpoints")
+_COPIED = ("recipe.yaml", "codec.json", "run.json", "checkpoints")
 
 
 @dataclass(frozen=True)
 class RunInfo:
-    """A training as a person meets it.
+    """A training as the window shows it.
 
     Parameters
     ----------
@@ -59,12 +59,12 @@ class RunInfo:
 
 
 def list_runs(project: Project) -> list[RunInfo]:
-    """Runs of a project, newest first."""
+    """List the runs of a project, newest first."""
     return [describe_run(path, number) for number, path in reversed(list(enumerate(project.runs(), 1)))]
 
 
 def describe_run(path: Path, number: int) -> RunInfo:
-    """A run folder in words."""
+    """Describe the folder of a run."""
     try:
         recipe = Recipe.from_file(path / "recipe.yaml")
     except UserError as error:
@@ -95,7 +95,7 @@ def describe_run(path: Path, number: int) -> RunInfo:
 
 
 def _best(path: Path, steps: Sequence[int]) -> int | None:
-    """The step that `Run.best` would choose."""
+    """Return the step that `Run.best` would choose."""
     scores: dict[int, float] = {}
     for step in steps:
         numbers = read_json(path / "checkpoints" / f"step_{step:08d}.json").get("numbers", {})
@@ -105,7 +105,7 @@ def _best(path: Path, steps: Sequence[int]) -> int | None:
 
 
 def saved_states(info: RunInfo | None) -> list[tuple[str, str]]:
-    """The checkpoints of a run to choose from: value of the setting, and words."""
+    """List the checkpoints of a run to choose from: value of the setting, and label."""
     if info is None or not info.steps:
         return [("newest", "newest")]
     states = [("newest", f"newest · step {info.steps[-1]:,}")]
@@ -115,7 +115,7 @@ def saved_states(info: RunInfo | None) -> list[tuple[str, str]]:
 
 
 def describe_card(card: Card | None) -> str:
-    """What a model file says of itself, in two or three lines."""
+    """Describe a model file in two or three lines."""
     if card is None:
         return ""
     by = f" by {card.authors}" if card.authors else ""
@@ -127,7 +127,7 @@ def describe_card(card: Card | None) -> str:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The values in a file of a run; empty when it is missing or damaged."""
+    """Read a JSON file of a run; empty when it is missing or damaged."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -135,8 +135,8 @@ def read_json(path: Path) -> dict[str, Any]:
     return values if isinstance(values, dict) else {}
 
 
-def adopt_run(project: Project, path: Path) -> str:
-    """The name of a run in this project: its own, or one copied from elsewhere.
+def import_run(project: Project, path: Path) -> str:
+    """Copy a run into the project unless it lies there, and return its name.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ def adopt_run(project: Project, path: Path) -> str:
     Raises
     ------
     UserError
-        If there is no run.
+        If the path does not belong to a run.
     """
     path = path.expanduser().resolve()
     folder = next((one for one in (path, *path.parents[:2]) if (one / "recipe.yaml").is_file()), None)
@@ -173,7 +173,7 @@ def adopt_run(project: Project, path: Path) -> str:
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir(parents=True)
     try:
-        for name in _WANTED:
+        for name in _COPIED:
             source = folder / name
             if source.is_dir():
                 shutil.copytree(source, beside / name)

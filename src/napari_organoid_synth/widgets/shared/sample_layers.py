@@ -14,7 +14,8 @@ from napari_organoid_synth.core.pairs.pictures import shown_limits
 from napari_organoid_synth.widgets.shared.layers import show_pair
 from napari_organoid_synth.widgets.shared.thumbnails import MASK_MODES, StoreThread
 
-OPENED_AT_ONCE = 12
+MAX_OPENED = 12
+"""Pairs that are opened as layers at once."""
 SAMPLE = "organoid_synth_sample"
 """Key of a layer's metadata: database and id of the sample that it shows."""
 
@@ -32,7 +33,7 @@ class SampleLayers:
 
     @classmethod
     def of(cls, viewer: Any) -> SampleLayers:
-        """Those of a viewer, which its docks share: a mask opened by one can be saved by another."""
+        """Return those of a viewer, which its docks share: a mask opened by one can be saved by another."""
         viewer = getattr(viewer, "__wrapped__", viewer)  # docks may get a proxy of the viewer
         if viewer not in cls._all:
             cls._all[viewer] = cls(proxy(viewer))
@@ -66,8 +67,18 @@ class SampleLayers:
             self._linked[image] = thread, id
         return image, labels
 
+    def show_beside(self, thread: StoreThread, id: str, sample: SamplePair, real: SamplePair) -> None:
+        """Add a sample and, right of it, a real tile."""
+        shown = self.show(thread, id, sample)
+        width = sample.size[1] * float(shown[1].scale[-1])
+        beside = show_pair(self._viewer, real)
+        self.draw_mask(beside[1])
+        for layer in beside:
+            layer.translate = [*layer.translate[:-1], 1.04 * width]
+        self._viewer.reset_view()
+
     def _forget(self, event: Any) -> None:
-        """A layer is closed: its tile looks as before."""
+        """Draw the tile of a closed layer as before."""
         self._saved.pop(event.value, None)
         thread, id = self._linked.pop(event.value, (None, ""))
         if thread is not None:
@@ -85,13 +96,13 @@ class SampleLayers:
         labels.contour = int(self._mode == "outline")
 
     def masks(self, thread: StoreThread | None) -> list[tuple[str, Any]]:
-        """Ids of the samples of this database whose mask is open, each with its labels layer."""
+        """Return the ids of the samples of this database whose mask is open, each with its labels layer."""
         path = str(thread.path) if thread is not None else ""
         known = [(layer.metadata.get(SAMPLE, ("", "")), layer) for layer in self._viewer.layers]
         return [(id, layer) for (store, id), layer in known if id and store == path]
 
     def changed(self, thread: StoreThread | None) -> list[tuple[str, NDArray[Any]]]:
-        """Ids and pixels of the open masks that are not as the store has them."""
+        """Return ids and pixels of the open masks that differ from those in the store."""
         return [
             (id, np.array(layer.data))
             for id, layer in self.masks(thread)

@@ -1,4 +1,4 @@
-"""Which samples a column of the gallery shows, as Qt sees a list."""
+"""The list of samples that a column of the gallery shows, for Qt."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from qtpy.QtCore import QModelIndex, QStringListModel, Qt
 
+from napari_organoid_synth.core.quantities import pixels, plural
 from napari_organoid_synth.core.samples.store import SampleRow
 from napari_organoid_synth.widgets.shared.thumbnails import StoreThread
 
@@ -21,11 +22,11 @@ ABOUT = {
     "realism": "1 like the median real tile, below 0.5 unlike any",
     "nearest": "similarity to the nearest real image",
 }
-"""What scores mean whose names do not say it."""
+"""Explanations of scores whose names do not explain them."""
 
 
 def describe(row: SampleRow) -> str:
-    """A sample in words, for its tooltip."""
+    """Describe a sample for its tooltip."""
     lines = [row.name, f"{row.verdict}; {row.note or 'not scored yet'}"]
     if row.flagged:
         lines.append(f"Flagged: {FLAGS.get(row.flagged, row.flagged)}")
@@ -37,20 +38,20 @@ def describe(row: SampleRow) -> str:
         lines.append("Its mask was edited.")
     if row.nearest is not None:
         lines.append(f"Most similar real image: {row.nearest.pair}")
-    lines.append(f"{row.n_objects} objects, {row.size[0]} × {row.size[1]} px" + (f", {row.run}" if row.run else ""))
+    lines.append(f"{plural(row.n_objects, 'object')}, {pixels(row.size)}" + (f", {row.run}" if row.run else ""))
     for metric, value in sorted(row.scores.items()):
         lines.append(f"{metric}: {value:.3g}" + (f" ({ABOUT[metric]})" if metric in ABOUT else ""))
     return "\n".join(lines)
 
 
 def _signs(row: SampleRow) -> str:
-    """What the signs on a tile say, for those who cannot see them."""
-    said = [f"tags {', '.join(row.tags)}"] * bool(row.tags) + ["noted"] * bool(row.remark) + ["edited"] * row.edited
-    return "".join(f", {word}" for word in said)
+    """Describe the signs on a tile for screen readers."""
+    signs = [f"tags {', '.join(row.tags)}"] * bool(row.tags) + ["note"] * bool(row.remark) + ["edited"] * row.edited
+    return "".join(f", {sign}" for sign in signs)
 
 
-MOST_RUNS = 300
-"""Separate changes of a list that views hear of one by one; more would hold up the window."""
+MAX_RUNS = 300
+"""Separate changes of a list that views are told one by one; more would block the window."""
 
 
 class SampleModel(QStringListModel):
@@ -70,7 +71,7 @@ class SampleModel(QStringListModel):
         self.rowsRemoved.connect(self._follow_removal)
 
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Id (user role), name, or all that is known in words (tooltip)."""
+        """Return id (user role), name, or a description (tooltip)."""
         if not index.isValid():
             return None
         id = self.ids[index.row()]
@@ -84,7 +85,7 @@ class SampleModel(QStringListModel):
         return (row.name if row else id) if role == Qt.ItemDataRole.DisplayRole else None
 
     def flags(self, index: QModelIndex) -> Qt.ItemFlag:
-        """Tiles can be selected and dragged."""
+        """Return flags: tiles can be selected and dragged."""
         if not index.isValid():
             return Qt.ItemFlag.NoItemFlags
         return Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsDragEnabled
@@ -98,7 +99,7 @@ class SampleModel(QStringListModel):
     def set_ids(self, ids: Sequence[str]) -> None:
         """Show these; tiles that stay keep their selection, because rows are removed, sorted and inserted.
 
-        A list that is quite another resets the model; then nothing is selected.
+        A very different list resets the model; then nothing is selected.
         """
         ids = list(ids)
         if ids == self.ids:
@@ -106,8 +107,8 @@ class SampleModel(QStringListModel):
         wanted, known = set(ids), set(self.ids)
         gone = list(unbroken(row for row, id in enumerate(self.ids) if id not in wanted))
         coming = list(unbroken(row for row, id in enumerate(ids) if id not in known))
-        if len(gone) + len(coming) > MOST_RUNS:
-            self._start_anew(ids)
+        if len(gone) + len(coming) > MAX_RUNS:
+            self._reset(ids)
             return
         self._remove_runs(gone)
         kept = set(self.ids)
@@ -123,12 +124,12 @@ class SampleModel(QStringListModel):
             self._insert(first, ids[first : last + 1])
 
     def remove(self, ids: Iterable[str]) -> list[int]:
-        """Take samples out, those that are here; the rows that they had, ascending."""
+        """Remove samples, those that are here; return the rows that they had, ascending."""
         rows = sorted(row for id in ids if (row := self.row_of(id)) is not None)
         runs = list(unbroken(rows))
-        if len(runs) > MOST_RUNS:
+        if len(runs) > MAX_RUNS:
             gone = set(rows)
-            self._start_anew([id for row, id in enumerate(self.ids) if row not in gone])
+            self._reset([id for row, id in enumerate(self.ids) if row not in gone])
         else:
             self._remove_runs(runs)
         return rows
@@ -140,8 +141,8 @@ class SampleModel(QStringListModel):
             return places.get(id, inf)
 
         coming = list(ids)
-        if len(coming) > MOST_RUNS:
-            self._start_anew(sorted([*self.ids, *coming], key=place))
+        if len(coming) > MAX_RUNS:
+            self._reset(sorted([*self.ids, *coming], key=place))
             return
         for id in coming:
             self._insert(bisect_right(self.ids, place(id), key=place), [id])
@@ -154,8 +155,8 @@ class SampleModel(QStringListModel):
         for first, last in reversed(runs):
             self.removeRows(first, last - first + 1)
 
-    def _start_anew(self, ids: Sequence[str]) -> None:
-        """Show these without telling which went and which came: views forget their selection, but it takes no time."""
+    def _reset(self, ids: Sequence[str]) -> None:
+        """Show these without telling what changed: views forget their selection, but it is fast."""
         self.ids, self._rows = list(ids), None
         self.setStringList([""] * len(ids))
 
@@ -169,7 +170,7 @@ class SampleModel(QStringListModel):
 
 
 def unbroken(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
-    """Ascending numbers as first and last of each unbroken run."""
+    """Yield first and last of each unbroken run of ascending numbers."""
     first = last = None
     for number in numbers:
         if first is None or last is None:

@@ -1,4 +1,4 @@
-"""The frame of a column dock about the synthetic pairs of the project, which it reads in the background."""
+"""The frame of a column dock that reads the synthetic pairs of the project in the background."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class StoreDock(ColumnDock):
     _thread: StoreThread | None = None
 
     def look(self, store: SampleStore, project: Project) -> Any:
-        """What the dock wants to know; runs in the background."""
+        """Read what the dock needs; in the background."""
         raise NotImplementedError
 
     def take(self, found: Any) -> None:
@@ -24,12 +24,12 @@ class StoreDock(ColumnDock):
         raise NotImplementedError
 
     def read(self, *_: object) -> None:
-        """Look again, also whenever another process changes the pairs; say where they come from if there are none."""
+        """Read again, also whenever another process changes the pairs; explain what is missing if there are none."""
         project = self.workspace.project
         if project is None:
             self.show_body(self.purpose + " Open a project first.")
         elif not project.samples_path.exists():
-            self.show_body(self.purpose + " This project has no synthetic pairs yet; make some in Generate.")
+            self.show_body(self.purpose + " This project has no synthetic pairs yet. Make some in Generate.")
         else:
             self.show_body()
             if self._thread is None:
@@ -45,6 +45,6 @@ class StoreDock(ColumnDock):
             self._thread = None
 
     def closeEvent(self, a0: Any) -> None:
-        """Let the database go."""
+        """Close the database."""
         self.close_store()
         super().closeEvent(a0)

@@ -1,4 +1,4 @@
-"""What the gallery's background thread does with the store: list, read, take in; no Qt."""
+"""Tasks of the gallery's background thread: list, read, import, save; no Qt."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from napari_organoid_synth.core.samples.query import parse
 from napari_organoid_synth.core.samples.store import VERDICTS, SampleStore, Verdict
 
 SIMULATED = 12
-DONE: dict[Verdict, str] = {"new": "back to new", "accepted": "accepted", "rejected": "rejected"}
-"""What has become of pairs with a verdict, in words."""
+VERDICT_NAMES: dict[Verdict, str] = {"new": "back to new", "accepted": "accepted", "rejected": "rejected"}
+"""What pairs with a verdict are called."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Listing:
 
 
 def list_samples(store: SampleStore, sort: str, query: str) -> Listing:
-    """Ids by verdict of the samples that a query finds (see `core.query`); ``-`` before a sort key: descending.
+    """Find samples by a query (see `samples.query`); ``-`` before a sort key: descending.
 
     Raises
     ------
@@ -56,12 +56,12 @@ def list_samples(store: SampleStore, sort: str, query: str) -> Listing:
 
 
 def read_with_nearest(store: SampleStore, id: str, project: Project) -> tuple[SamplePair, SamplePair]:
-    """A sample and the place in a real pair that it resembles most.
+    """Read a sample and the real tile that it resembles most.
 
     Raises
     ------
     UserError
-        If it was not scored yet, or the real image is no longer among the training pairs.
+        If it has not been scored, or the real image is no longer among the training pairs.
     """
     from napari_organoid_synth.core.scores.score import nearest_real
 
@@ -69,13 +69,13 @@ def read_with_nearest(store: SampleStore, id: str, project: Project) -> tuple[Sa
     return store.pair(id), real
 
 
-def take_in(store: SampleStore, files: Sequence[Path], verdict: Verdict) -> list[str]:
-    """Add pairs from files; label files are found beside their images.
+def import_pairs(store: SampleStore, files: Sequence[Path], verdict: Verdict) -> list[str]:
+    """Add pairs from files; label files lie in the folder of their images.
 
     Raises
     ------
     UserError
-        If a file is no pair of this project's kind; none is added then.
+        If a file is not a pair written by this program; then none is added.
     """
     from napari_organoid_synth.core.pairs.ome_tiff import IMAGE_ENDING, LABELS_ENDING, read_pair
 
@@ -83,8 +83,8 @@ def take_in(store: SampleStore, files: Sequence[Path], verdict: Verdict) -> list
     for image, file in images.items():
         if not image.name.endswith(IMAGE_ENDING):
             raise UserError(
-                f"{file.name} is no pair written by organoid-synth.",
-                f"Expected NAME{IMAGE_ENDING} with NAME{LABELS_ENDING} beside it.",
+                f"{file.name} was not written by organoid-synth.",
+                f"Expected NAME{IMAGE_ENDING} with NAME{LABELS_ENDING} in the same folder.",
                 "Drop real images into the Pairs dock.",
             )
     pairs = [read_pair(image) for image in images]
@@ -94,7 +94,7 @@ def take_in(store: SampleStore, files: Sequence[Path], verdict: Verdict) -> list
 
 
 def accept_best(path: Path, number: int) -> list[str]:
-    """Samples to accept, see `core.diversity`; in a worker with its own connection, because it may take seconds."""
+    """Choose samples to accept, see `samples.selection`; in a worker of its own, because it takes seconds."""
     from napari_organoid_synth.core.samples.selection import diverse
 
     with SampleStore(path) as store:
@@ -102,12 +102,12 @@ def accept_best(path: Path, number: int) -> list[str]:
 
 
 def save_masks(store: SampleStore, drawn: Sequence[tuple[str, NDArray[Any]]]) -> list[str]:
-    """Keep the masks, by id of their sample, that differ from those in the store; the samples that changed.
+    """Save the masks, by id of their sample, that differ from those in the store; return the samples that changed.
 
     Raises
     ------
     UserError
-        If a mask does not fit its image; none is kept then.
+        If a mask does not fit its image; then none is saved.
     """
     with store.transaction():
         return [id for id, labels in drawn if store.edit_mask(id, labels)]

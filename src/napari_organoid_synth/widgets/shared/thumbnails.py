@@ -28,8 +28,8 @@ logger = logging.getLogger(__name__)
 
 MASK_MODES = ("outline", "fill", "none")
 CACHE_BYTES = 192 * 2**20
-MOST_ROWS = 8000  # kept in memory; the columns know the rest by id alone
-WANTED = 400  # thumbnails waiting at most; older wishes have been scrolled past
+MAX_ROWS = 8000  # kept in memory; the columns know the rest by id alone
+MAX_WAITING = 400  # thumbnails waiting at most; older wishes have been scrolled past
 BATCH_SECONDS = 0.02  # the window repaints this often at most while thumbnails arrive
 POLL_SECONDS = 0.5
 FILL_ALPHA = 110
@@ -37,7 +37,7 @@ FILL_ALPHA = 110
 
 @cache
 def label_colours() -> NDArray[np.uint8]:
-    """Colours that napari gives to the labels 0 to 65535; (65536, 3) uint8.
+    """Return the colours that napari gives to the labels 0 to 65535; (65536, 3) uint8.
 
     First to be called in the window's thread: while napari mixes its colours it ignores a warning of scikit-image, in
     a way that holds for all threads and ends too early for one when two of them do it at once. napari would then show
@@ -50,7 +50,7 @@ def label_colours() -> NDArray[np.uint8]:
 
 
 def mask_overlay(labels: NDArray[np.uint16], height: int, width: int, mode: str) -> NDArray[np.uint8]:
-    """The mask as a picture to lay over a thumbnail.
+    """Draw the mask as a picture to lay over a thumbnail.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def mask_overlay(labels: NDArray[np.uint16], height: int, width: int, mode: str)
 
 
 def draw_thumbnail(image: NDArray[np.uint8], labels: NDArray[np.uint16], side: int, mode: str) -> QImage:
-    """A thumbnail with its mask, the longer edge ``side`` px; may be called from any thread.
+    """Draw a thumbnail with its mask, the longer edge ``side`` px; may be called from any thread.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def draw_thumbnail(image: NDArray[np.uint8], labels: NDArray[np.uint16], side: i
 
 
 def stretched(image: NDArray[np.uint8], low: float, high: float) -> NDArray[np.uint8]:
-    """An image (h, w, 3) with ``low`` as black and ``high`` as white."""
+    """Stretch an image (h, w, 3): ``low`` becomes black and ``high`` white."""
     table = np.clip((np.arange(256) - low) / max(high - low, 1e-6), 0, 1) * 255
     return np.asarray(np.rint(table), np.uint8)[image]
 
@@ -142,7 +142,7 @@ class ImageCache:
         return len(self._images)
 
     def get(self, key: Any) -> QImage | None:
-        """The picture, now the most recently used, or None."""
+        """Return the picture, now the most recently used, or None."""
         image = self._images.get(key)
         if image is not None:
             self._images.move_to_end(key)
@@ -182,7 +182,7 @@ class StoreThread(QObject):
     changedOutside : Signal()
         Another process or another dock changed the database.
     unreadable : Signal(object)
-        The error of the first tile that cannot be read; the others that cannot stay grey without a word each.
+        The error of the first tile that cannot be read; others stay grey without an error of their own.
     """
 
     loaded = Signal(list)
@@ -218,7 +218,7 @@ class StoreThread(QObject):
             self._wake.notify()
 
     def image(self, id: str, side: int, mode: str) -> QImage | None:
-        """The thumbnail (null if it cannot be read), or None and it will be ``loaded``."""
+        """Return the thumbnail (null if it cannot be read), or None and it will be ``loaded``."""
         self._take_in()
         key = (id, side, mode)
         image, known = self._images.get(key), self._rows.get(id)
@@ -226,13 +226,13 @@ class StoreThread(QObject):
             with self._wake:
                 self._wanted[key] = image is None, self._epoch
                 self._wanted.move_to_end(key)
-                while len(self._wanted) > WANTED:
+                while len(self._wanted) > MAX_WAITING:
                     self._wanted.popitem(last=False)
                 self._wake.notify()
         return image
 
     def row(self, id: str) -> SampleRow | None:
-        """What is known of the sample, perhaps a moment old; None while it was not read."""
+        """Return the row of a sample, perhaps outdated for a moment; None before it is read."""
         self._take_in()
         known = self._rows.get(id)
         return known[1] if known else None
@@ -245,7 +245,7 @@ class StoreThread(QObject):
             self.loaded.emit([id])
 
     def forget_rows(self) -> None:
-        """Rows may have changed: ask for each again when it is next shown."""
+        """Read each row again when it is next shown: it may have changed."""
         self._epoch += 1
 
     def note_verdict(self, id: str, verdict: Verdict) -> None:
@@ -255,7 +255,7 @@ class StoreThread(QObject):
             self._rows[id] = self._epoch, replace(row, verdict=verdict)
 
     def close(self) -> None:
-        """Finish all tasks (no verdict is lost), drop the wishes, end the thread."""
+        """Finish all tasks (no verdict is lost), drop waiting thumbnails, end the thread."""
         with self._wake:
             self._closing = True
             self._wake.notify()
@@ -271,7 +271,7 @@ class StoreThread(QObject):
             self._rows.move_to_end(key[0])
             if image is not None:
                 self._images.put(key, image)
-        while len(self._rows) > MOST_ROWS:
+        while len(self._rows) > MAX_ROWS:
             self._rows.popitem(last=False)
 
     def _deliver(self, call: Callable[[Any], None], value: Any) -> None:
@@ -288,7 +288,7 @@ class StoreThread(QObject):
             self._refuse(error)
             return
         with store:
-            poll_at, told_at, ids = time.monotonic() + POLL_SECONDS, 0.0, list[str]()
+            poll_at, emitted_at, ids = time.monotonic() + POLL_SECONDS, 0.0, list[str]()
             while True:
                 with self._wake:
                     while not (self._tasks or self._wanted or self._closing) and time.monotonic() < poll_at:
@@ -302,9 +302,9 @@ class StoreThread(QObject):
                 if wish is not None:
                     ids.append(self._load(store, wish[0], *wish[1]))
                 now = time.monotonic()
-                if ids and (not self._wanted or now - told_at > BATCH_SECONDS):
+                if ids and (not self._wanted or now - emitted_at > BATCH_SECONDS):
                     self.loaded.emit(ids)
-                    told_at, ids = now, []
+                    emitted_at, ids = now, []
                 if now >= poll_at:
                     poll_at = now + POLL_SECONDS
                     version = self._poll(store, version)
@@ -334,7 +334,7 @@ class StoreThread(QObject):
                 picture, labels = store.thumbnail(key[0])
                 limits = self._contrasts.get(key[0])
                 image = draw_thumbnail(stretched(picture, *limits) if limits else picture, labels, key[1], key[2])
-        except (UserError, OSError, ValueError) as error:  # removed meanwhile, or a blob that is no picture: stays grey
+        except (UserError, OSError, ValueError) as error:  # removed since, or not a picture: stays grey
             logger.info("No thumbnail of %s: %s", key[0], error)
             image = QImage()
             if not self._complained:
@@ -354,7 +354,7 @@ class StoreThread(QObject):
         return newest
 
     def _refuse(self, error: UserError) -> None:
-        """The database cannot be opened: every task fails with that sentence."""
+        """Fail every task with the error of a database that cannot be opened."""
         while True:
             with self._wake:
                 while not (self._tasks or self._closing):

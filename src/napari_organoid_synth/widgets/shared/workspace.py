@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QMessageBox
 
 from napari_organoid_synth.core.job import Added, Event
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.runs.settings import AdoptSettings
+from napari_organoid_synth.core.runs.settings import ImportModelSettings
 from napari_organoid_synth.widgets.shared.jobs import JobRunner
 from napari_organoid_synth.widgets.shared.project_folders import (
     new_project_folder,
@@ -178,18 +178,18 @@ class Workspace(QObject):
         if verb not in self._runners:
             runner = self._runners[verb] = JobRunner(verb, self)
             runner.event.connect(self._take_event)
-            if verb in {"train", "pipeline", "adopt"}:
+            if verb in {"train", "pipeline", "import-model"}:
                 runner.started.connect(self.runsChanged)
                 runner.finished.connect(lambda _: self.runsChanged.emit())
                 runner.failed.connect(lambda _: self.runsChanged.emit())
             if verb in {"generate", "score", "pipeline", "fill"}:
                 runner.finished.connect(lambda _: self.samplesChanged.emit())
-            if verb == "adopt":
+            if verb == "import-model":
                 runner.stateChanged.connect(lambda _: QTimer.singleShot(0, self._import_next))
         return self._runners[verb]
 
     def import_models(self, paths: Sequence[Path], requester: Any = None) -> None:
-        """Import model files into the open project, or into a new one, one by one; follow ``runner("adopt")``.
+        """Import model files into the open project, or a new one, one by one; follow ``runner("import-model")``.
 
         Parameters
         ----------
@@ -209,9 +209,9 @@ class Workspace(QObject):
         self._import_next()
 
     def _import_next(self) -> None:
-        runner = self.runner("adopt")
+        runner = self.runner("import-model")
         if self._models and self._project is not None and not runner.running:
-            runner.start("adopt", self._project, AdoptSettings(), files=[self._models.pop(0)])
+            runner.start("import-model", self._project, ImportModelSettings(), files=[self._models.pop(0)])
 
     def running(self) -> list[JobRunner]:
         """Runners that follow a job."""

@@ -1,4 +1,4 @@
-"""The dock Train: choose a generator, start it, watch it learn, stop, go on; or the whole pipeline in one go."""
+"""The Train dock: choose a generator, start it, watch it learn, stop, resume; or run the whole pipeline."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.runs.settings import ShareSettings
 from napari_organoid_synth.core.synthesis.settings import PipelineSettings
+from napari_organoid_synth.core.training.estimate import Estimate
 from napari_organoid_synth.widgets.shared.controls import named
 from napari_organoid_synth.widgets.shared.dock import ColumnDock
 from napari_organoid_synth.widgets.shared.drop import are_models, dropped_files
@@ -40,11 +41,11 @@ if TYPE_CHECKING:
 
 PURPOSE = (
     "A generator learns from your image–mask pairs and then makes new ones. Open a project, or drop images and masks "
-    "into the dock Pairs."
+    "on the Pairs dock."
 )
-NO_PAIRS = "This project has no pairs yet: drop images and masks into the dock Pairs."
+NO_PAIRS = "This project has no pairs yet. Drop images and masks on the Pairs dock."
 SETTLE_MS = 1500
-"""How long settings must rest before memory and time are measured."""
+"""Settings must stay unchanged for this time before memory and time are measured."""
 
 
 class TrainWidget(ColumnDock):
@@ -85,6 +86,18 @@ class TrainWidget(ColumnDock):
     # --- build, top to bottom ---
 
     def _build(self) -> None:
+        self._build_settings()
+        self.report = ReportCard(self.viewer)
+        self.column.addWidget(self.report)
+        self.past = RunView(self.viewer, self.workspace, self.runner)
+        self.column.addWidget(self.past)
+        self.column.addWidget(self.outcome)
+        self._build_buttons()
+        self._build_estimate()
+        self._connect()
+
+    def _build_settings(self) -> None:
+        """One generator or the whole pipeline, the form of either, memory and time."""
         self.settings = QWidget()
         settings = QVBoxLayout(self.settings)
         settings.setContentsMargins(0, 0, 0, 0)
@@ -94,37 +107,47 @@ class TrainWidget(ColumnDock):
         settings.addWidget(self.recipe)
         settings.addWidget(self.pipeline)
         self.estimate = WrapLabel()
-        self.estimate.setToolTip("Measured by doing a few steps in the background and throwing them away.")
+        self.estimate.setToolTip("Measured in the background with a few steps whose result is discarded.")
         settings.addWidget(self.estimate)
         self.column.addWidget(self.settings)
-        self.report = ReportCard(self.viewer)
-        self.column.addWidget(self.report)
-        self.past = RunView(self.viewer, self.workspace, self.runner)
-        self.column.addWidget(self.past)
-        self.column.addWidget(self.outcome)
 
+    def _build_buttons(self) -> None:
+        """What stands above the main button: progress, and ways to resume."""
         self.intake = ModelIntake(self)
         self.progress = ProgressCard(self.runner, "Stop and keep")
         self.stages_progress = StagesCard(self.stages, "Stop and keep")
-        self.go_on = QPushButton("Go on with this run")
-        self.go_on.setToolTip("Trains the stopped run further, as if it had never been stopped.")
-        self.stages_go_on = QPushButton("Go on with the pipeline")
-        self.stages_go_on.setToolTip("Goes on where the pipeline ended; finished trainings are not repeated.")
+        self.resume_button = QPushButton("Resume this run")
+        self.resume_button.setToolTip("Continues the stopped training as if it had never been stopped.")
+        self.resume_pipeline_button = QPushButton("Resume the pipeline")
+        self.resume_pipeline_button.setToolTip(
+            "Continues where the pipeline stopped; finished trainings are not repeated."
+        )
         self.copy_button = self.command_button(self._shown)
         self.put_above_button(
-            self.intake, self.progress, self.stages_progress, self.go_on, self.stages_go_on, self.copy_button
+            self.intake,
+            self.progress,
+            self.stages_progress,
+            self.resume_button,
+            self.resume_pipeline_button,
+            self.copy_button,
         )
-        self.button.setAccessibleDescription("Trains in a process of its own; the window stays free and may be closed.")
+        self.button.setAccessibleDescription(
+            "Trains in a separate process; the window stays responsive and may be closed."
+        )
 
+    def _build_estimate(self) -> None:
+        """What measures memory and time when the settings rest."""
         self._settle = QTimer(self)
         self._settle.setSingleShot(True)
         self._settle.setInterval(SETTLE_MS)
         self._settle.timeout.connect(self._measure)
         self._asked: list[Recipe] = []  # trainings whose memory and time are still to be measured
-        self._measured: list[dict[str, Any]] = []
+        self._measured: list[Estimate] = []
         self.estimator = Estimator(self)
         self.estimator.measured.connect(self._show_estimate)
         self.estimator.failed.connect(lambda error: self.estimate.setText(f"✕ {error}"))
+
+    def _connect(self) -> None:
         for form in (self.recipe, self.pipeline):
             form.valueChanged.connect(self._edited)
             form.problemChanged.connect(self._refresh)
@@ -133,16 +156,16 @@ class TrainWidget(ColumnDock):
         self.past.changed.connect(self._refresh)
         self.past.shareWanted.connect(lambda info: self.guard(lambda: self._share(info)))
         self.intake.arrived.connect(self._arrived)
-        self.go_on.clicked.connect(lambda: self.guard(self._go_on))
-        self.stages_go_on.clicked.connect(lambda: self.guard(self._go_on_stages))
+        self.resume_button.clicked.connect(lambda: self.guard(self._resume))
+        self.resume_pipeline_button.clicked.connect(lambda: self.guard(self._resume_pipeline))
 
     def _build_choice(self) -> QHBoxLayout:
-        """One generator, or the whole pipeline: two buttons of which one is down."""
+        """Build two buttons of which one is down: one generator, or the whole pipeline."""
         row = QHBoxLayout()
         row.setSpacing(0)
         self.choice = QButtonGroup(self)
         self.one_button, self.whole_button = QPushButton("One generator"), QPushButton("Masks, then images")
-        named(self.one_button, "One generator", "Trains one generator; you make pairs with it in the dock Generate.")
+        named(self.one_button, "One generator", "Trains one generator; you make pairs with it in the Generate dock.")
         named(
             self.whole_button,
             "Masks, then images: whole pipeline",
@@ -164,7 +187,7 @@ class TrainWidget(ColumnDock):
         return bool(self.whole_button.isChecked())
 
     def value(self) -> Recipe:
-        """The recipe of the one generator as shown.
+        """Return the recipe of the one generator as shown.
 
         Raises
         ------
@@ -193,7 +216,7 @@ class TrainWidget(ColumnDock):
         self._refresh()
 
     def _measure(self) -> None:
-        """Ask for memory and time, when a person can see the answer and nothing runs."""
+        """Ask for memory and time when the dock is visible and nothing runs."""
         if not self.isVisible() or self._running() or self._obstacle():
             return
         self.estimate.setText("Measuring memory and time…")
@@ -209,15 +232,12 @@ class TrainWidget(ColumnDock):
         assert self.workspace.project is not None
         self.estimator.ask(self.workspace.project, self._asked[len(self._measured)])
 
-    def _show_estimate(self, found: dict[str, Any]) -> None:
+    def _show_estimate(self, found: Estimate) -> None:
         self._measured.append(found)
         if len(self._measured) < len(self._asked):
             self._ask_next()
             return
-        most = max(self._measured, key=lambda one: float(one["needed_gb"]))
-        minutes = sum(float(one["minutes"]) for one in self._measured)
-        text, fits = describe({**most, "minutes": minutes}, sum(recipe.train.steps for recipe in self._asked))
-        self.estimate.setText(text if fits else f"{text}. Choose a smaller tile or batch.")
+        self.estimate.setText(describe(self._measured, sum(recipe.train.steps for recipe in self._asked)))
 
     # --- states ---
 
@@ -242,7 +262,7 @@ class TrainWidget(ColumnDock):
         self._refresh()
 
     def _fit_tile(self, table: PairTable | None) -> None:
-        """In a project whose settings nobody has touched: the largest tile up to the default that no image is below."""
+        """In a project with untouched settings, offer the largest tile up to the default that fits into every image."""
         sides = [min(entry.size) for entry in table.train if entry.size is not None] if table is not None else []
         if not sides or self.workspace.remembered("train"):
             return
@@ -258,7 +278,7 @@ class TrainWidget(ColumnDock):
         self.past.list_runs()
 
     def _show_report(self) -> None:
-        """The check of the masks belongs to the pipeline that runs or ran last."""
+        """Show the check of the masks of the pipeline that runs or ran last."""
         project = self.workspace.project
         newest = newest_pipeline(project) if project is not None and self.whole else None
         folder = self.stages.folder if self.stages.running and self.stages.folder is not None else newest
@@ -268,11 +288,11 @@ class TrainWidget(ColumnDock):
         return self.pipeline.problem if self.whole else self.recipe.problem
 
     def _obstacle(self) -> str:
-        """Why training cannot start, in words; empty when it can."""
+        """Return why training cannot start; empty when it can."""
         if self.workspace.project is None:
             return "No project is open."
         if self.workspace.pairs is None or not self.workspace.pairs.train:
-            return "Check your pairs in the dock Pairs first."
+            return "Check your pairs in the Pairs dock first."
         return self._problem()
 
     def _running(self) -> bool:
@@ -293,8 +313,8 @@ class TrainWidget(ColumnDock):
         self.button.setVisible(not running)
         self.copy_button.setVisible(not running)
         self.copy_button.setEnabled(not obstacle)
-        self.go_on.setVisible(not running and not self.whole and self.past.can_go_on())
-        self.stages_go_on.setVisible(not running and self.whole and self._unfinished() is not None)
+        self.resume_button.setVisible(not running and not self.whole and self.past.can_resume())
+        self.resume_pipeline_button.setVisible(not running and self.whole and self._unfinished() is not None)
         if ready and not running and not self.estimate.text() and not self._settle.isActive():
             self._settle.start()
 
@@ -309,7 +329,7 @@ class TrainWidget(ColumnDock):
     # --- jobs ---
 
     def _shown(self) -> tuple[str, Settings]:
-        """Verb and settings as shown."""
+        """Return command and settings as shown."""
         return ("pipeline", self.pipeline.value()) if self.whole else ("train", self.value())
 
     def run(self) -> None:
@@ -327,11 +347,11 @@ class TrainWidget(ColumnDock):
         runner.start(runner.verb, project, settings, resume)
         self._show_report()
 
-    def _go_on(self) -> None:
+    def _resume(self) -> None:
         if self.past.shown is not None:
             self._start(self.runner, None, self.past.shown)
 
-    def _go_on_stages(self) -> None:
+    def _resume_pipeline(self) -> None:
         if (folder := self._unfinished()) is not None:
             self._start(self.stages, None, folder)
 
@@ -369,7 +389,7 @@ class TrainWidget(ColumnDock):
         project, made = self.workspace.project, int(self.stages.result.get("pairs", 0))
         if reason != "completed" or project is None:
             return
-        self.show_outcome(f"{made:,} new pair{'s' * (made != 1)}: look at them in the dock Curate.")
+        self.show_outcome(f"{made:,} new pair{'s' * (made != 1)}: look at them in the Curate dock.")
         look = [("Look at samples", lambda: open_dock(self.viewer, "Curate"))]
         self.workspace.notify(f"The pipeline is done: {made:,} synthetic pairs are ready.", look)
         scorer = self.workspace.runner("score")
@@ -379,7 +399,7 @@ class TrainWidget(ColumnDock):
     # --- model files ---
 
     def _arrived(self, name: str) -> None:
-        """A pipeline offers the new run where it fits; one generator starts from it."""
+        """Let one generator start from a run that was imported; a pipeline only offers it."""
         if not self.whole:
             self.recipe.start_from(name)
 

@@ -1,4 +1,4 @@
-"""Memory and time of a training before it starts, measured by a child process."""
+"""Estimate memory and time of a training before it starts, in a child process."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 import psutil
 from qtpy.QtCore import QObject, Signal
@@ -19,8 +19,12 @@ from qtpy.QtCore import QObject, Signal
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
+from napari_organoid_synth.core.training.estimate import Estimate
 from napari_organoid_synth.widgets.shared.jobs import JobRunner
 from napari_organoid_synth.widgets.shared.progress_card import words_for_seconds
+
+Answer: TypeAlias = tuple[threading.Event, Estimate | UserError | None]
+"""Whether the question was dropped, and the estimate; none while it is measured."""
 
 
 class Estimator(QObject):
@@ -28,20 +32,19 @@ class Estimator(QObject):
 
     Signals
     -------
-    measured(dict)
-        ``needed_gb, free_gb, seconds_per_step, minutes``.
+    measured(Estimate)
     failed(UserError)
     """
 
-    measured = Signal(dict)
+    measured = Signal(object)
     failed = Signal(object)
     _answered = Signal(object)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._answered.connect(self._take)
-        self._known: dict[tuple[str, str], dict[str, Any]] = {}
-        self._left = threading.Event()
+        self._known: dict[tuple[str, str], Estimate] = {}
+        self._dropped = threading.Event()
 
     def ask(self, project: Project, recipe: Recipe) -> None:
         """Measure a recipe, or answer at once when it was measured before with the same pairs."""
@@ -51,29 +54,29 @@ class Estimator(QObject):
         if key in self._known:
             self.measured.emit(self._known[key])
             return
-        self._left = threading.Event()
+        self._dropped = threading.Event()
         self._key = key
         # no worker of napari: it would ask about it when the window closes
-        threading.Thread(target=self._measure, args=(project, recipe, self._left), daemon=True).start()
+        threading.Thread(target=self._measure, args=(project, recipe, self._dropped), daemon=True).start()
 
-    def _measure(self, project: Project, recipe: Recipe, left: threading.Event) -> None:
+    def _measure(self, project: Project, recipe: Recipe, dropped: threading.Event) -> None:
         """In the thread."""
         try:
-            for answer in dry_run(project, recipe, left):
+            for answer in dry_run(project, recipe, dropped):
                 if answer[1] is not None:
                     self._answered.emit(answer)
         except OSError as error:  # no space, no process
-            self._answered.emit((left, UserError(str(error))))
+            self._answered.emit((dropped, UserError(str(error))))
         except RuntimeError:
             return  # the dock is gone
 
     def forget(self) -> None:
-        """Stop a measurement that runs; its answer will not come."""
-        self._left.set()
+        """Stop a measurement that runs; it sends no answer."""
+        self._dropped.set()
 
-    def _take(self, answer: tuple[threading.Event, dict[str, Any] | UserError | None]) -> None:
-        left, found = answer
-        if left is not self._left or left.is_set() or found is None:
+    def _take(self, answer: Answer) -> None:
+        dropped, found = answer
+        if dropped is not self._dropped or dropped.is_set() or found is None:
             return
         if isinstance(found, UserError):
             self.failed.emit(found)
@@ -82,9 +85,7 @@ class Estimator(QObject):
             self.measured.emit(found)
 
 
-def dry_run(
-    project: Project, recipe: Recipe, left: threading.Event
-) -> Iterator[tuple[threading.Event, dict[str, Any] | UserError | None]]:
+def dry_run(project: Project, recipe: Recipe, dropped: threading.Event) -> Iterator[Answer]:
     """Run the child until it answers or the question is dropped; in a thread."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "recipe.yaml"
@@ -97,8 +98,8 @@ def dry_run(
             try:
                 if sys.platform != "win32":
                     psutil.Process(process.pid).nice(10)
-                while process.poll() is None and not left.is_set():
-                    yield left, None
+                while process.poll() is None and not dropped.is_set():
+                    yield dropped, None
                     time.sleep(0.1)
             finally:
                 if process.poll() is None:
@@ -108,17 +109,25 @@ def dry_run(
             out.seek(0)
             err.seek(0)
             try:
-                answer = json.loads(out.read().decode())
-            except ValueError:
-                lines = err.read().decode(errors="replace").strip().splitlines() or ["It said nothing."]
-                yield left, UserError(lines[-1].removeprefix("organoid-synth: "))
+                answer = Estimate.parse(json.loads(out.read().decode()))
+            except (ValueError, UserError):
+                lines = err.read().decode(errors="replace").strip().splitlines() or ["The estimate gave no answer."]
+                yield dropped, UserError(lines[-1].removeprefix("organoid-synth: "))
                 return
-    yield left, answer
+    yield dropped, answer
 
 
-def describe(found: dict[str, Any], steps: int) -> tuple[str, bool]:
-    """One line about an estimate, and whether it fits: ``Memory 1.9 of 24 GB ✓ · about 40 min to 4,000 steps``."""
-    needed, free = float(found["needed_gb"]), float(found["free_gb"])
-    fits = needed <= free
-    size = f"Memory {needed:.1f} of {free:.0f} GB {'✓' if fits else '✕ too little'}"
-    return f"{size} · {words_for_seconds(60 * float(found['minutes']))} to {steps:,} steps", fits
+def describe(estimates: Sequence[Estimate], steps: int) -> str:
+    """Describe trainings that follow one another: ``Memory 1.9 of 24 GB ✓ · about 40 min to 4,000 steps``.
+
+    Parameters
+    ----------
+    estimates : sequence of Estimate
+        One for each training.
+    steps : int
+        Of all trainings.
+    """
+    most = max(estimates, key=lambda one: one.needed_gb)
+    size = f"Memory {most.needed_gb:.1f} of {most.free_gb:.0f} GB {'✓' if most.fits else '✕ too little'}"
+    text = f"{size} · {words_for_seconds(60 * sum(one.minutes for one in estimates))} to {steps:,} steps"
+    return text if most.fits else f"{text}. Choose a smaller tile or batch."

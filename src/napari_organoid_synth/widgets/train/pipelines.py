@@ -1,4 +1,4 @@
-"""Pipelines of a project as the Train dock meets them: their progress in words, the newest, one that can go on."""
+"""Pipelines of a project: their progress, the newest one, and one that can be resumed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from napari_organoid_synth.widgets.shared.progress_card import ProgressCard, wor
 
 TAIL = 1 << 16
 """Bytes of events that are read to see how a job ended."""
-WORDS = {
+STAGES = {
     "learn masks": "learning masks",
     "check drawn masks": "checking drawn masks",
     "learn to paint": "learning to paint",
@@ -20,9 +20,9 @@ class StagesCard(ProgressCard):
     """The progress of several stages on one bar."""
 
     def describe(self, event: Progress) -> str:
-        """One line about a progress: ``"1 of 4: learning masks · 23 % · about 40 min left"``."""
+        """Describe a progress: ``"1 of 4: learning masks · 23 % · about 40 min left"``."""
         note = event.note
-        for stage, words in WORDS.items():
+        for stage, words in STAGES.items():
             note = note.replace(stage, words)
         parts = [note, f"{event.step / max(event.total, 1):.0%}"]
         if event.seconds_left is not None:
@@ -31,13 +31,13 @@ class StagesCard(ProgressCard):
 
 
 def newest_pipeline(project: Project) -> JobFolder | None:
-    """The folder of the pipeline that was started last."""
+    """Return the folder of the pipeline that was started last."""
     found = sorted(project.path.glob("jobs/*/pipeline.yaml"))
     return JobFolder(found[-1].parent) if found else None
 
 
 def unfinished(project: Project) -> JobFolder | None:
-    """The newest pipeline if it was stopped, failed or was killed."""
+    """Return the newest pipeline if it was stopped, failed or was killed."""
     folder = newest_pipeline(project)
     if folder is None:
         return None

@@ -1,4 +1,4 @@
-"""A run of the project: its curves and its samples over time, of now or of long ago."""
+"""A run of the project: its curves and its samples over time, while it is trained or later."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class RunView(QWidget):
     Signals
     -------
     changed()
-        Another run is shown, or more is known of it.
+        Another run is shown, or more is known about it.
     shareWanted(RunInfo)
         The run that is shown is to become a model file.
     """
@@ -55,7 +55,7 @@ class RunView(QWidget):
         self._previews: list[tuple[int, str]] = []
         self._loading = False
         self._seen: tuple[JobFolder | None, int] = (None, -1)
-        self._wanted: int | None = None  # the preview to load next; the newest wish wins
+        self._wanted: int | None = None  # the preview to load next; the newest request wins
         self._infos: dict[str, RunInfo] = {}
         self._build()
 
@@ -80,12 +80,12 @@ class RunView(QWidget):
         column.addWidget(self.about)
         self.curves = LossCurves()
         column.addWidget(self.curves)
-        self.watched = WrapLabel()
-        self.watched.setToolTip(
-            "Measured on the live samples at every checkpoint: few differences mean that the generator draws one thing "
-            "again and again; the distance falls while samples become like your images."
+        self.monitor_label = WrapLabel()
+        self.monitor_label.setToolTip(
+            "Measured on the live samples at every checkpoint. Few differences: the generator draws the same thing "
+            "again and again. The distance falls while samples become more like your images."
         )
-        column.addWidget(self.watched)
+        column.addWidget(self.monitor_label)
         past = QHBoxLayout()
         self.history_label, self.history = QLabel("samples"), QSlider(Qt.Orientation.Horizontal)
         named(
@@ -107,10 +107,10 @@ class RunView(QWidget):
     # --- which run ---
 
     def reset(self) -> None:
-        """Forget the run that is shown; another project was opened."""
+        """Clear the view; another project was opened."""
         self.shown, self._previews = None, []
         self.curves.clear()
-        self._tell_watched()
+        self._show_monitor()
         self.list_runs()
 
     def list_runs(self) -> None:
@@ -136,22 +136,22 @@ class RunView(QWidget):
             self._load(shown)
 
     def begin(self, folder: JobFolder | None) -> None:
-        """A training starts or goes on: show it, with its curve so far."""
+        """Show a training that starts or continues, with its curve so far."""
         self.shown, self._previews, self.completed = folder, [], False
         self.preview.reveal()
         self.curves.clear()
-        self._tell_watched()
+        self._show_monitor()
         self.list_runs()
         if folder is not None and folder.events_path.exists():
             self._load(folder)
 
     @property
     def info(self) -> RunInfo | None:
-        """What is known of the run that is shown; nothing while it is trained."""
+        """What is known about the run that is shown; nothing while it is trained."""
         return self._infos.get(str(self.shown.path)) if self.shown is not None else None
 
     def show_run(self, folder: JobFolder) -> None:
-        """Show a run, or what is new in it; whoever looks at its older samples is left in peace."""
+        """Show a run, or what is new in it, unless a person looks at its older samples."""
         same = self.shown is not None and self.shown.path == folder.path
         if same and self.history.value() < self.history.maximum():
             return
@@ -161,25 +161,25 @@ class RunView(QWidget):
         self._load(folder)
 
     def follow(self, events: list[Event]) -> None:
-        """A slice of events of the running training."""
+        """Show new events of the running training."""
         if self.shown is None or self.runner.folder is None or self.shown.path != self.runner.folder.path:
             return
         self.curves.append(events)
-        self._tell_watched()
+        self._show_monitor()
         known = self._previews[-1][0] if self._previews else -1
         self._add_previews([(e.step, e.path) for e in events if isinstance(e, Previewed) and e.step > known])
 
-    def _tell_watched(self) -> None:
-        self.watched.setText(self.curves.words)
-        self.watched.setVisible(bool(self.curves.words))
+    def _show_monitor(self) -> None:
+        self.monitor_label.setText(self.curves.words)
+        self.monitor_label.setVisible(bool(self.curves.words))
 
     def look(self) -> None:
         """Bring the newest samples into view."""
         self.preview.reveal()
         self._want_preview(self.history.maximum())
 
-    def can_go_on(self) -> bool:
-        """A run with a recipe and a checkpoint can go on unless it was completed."""
+    def can_resume(self) -> bool:
+        """Whether the run can be resumed: it has a recipe and a checkpoint and was not completed."""
         if self.shown is None or not (self.shown.path / "recipe.yaml").exists():
             return False
         return not self.completed and any((self.shown.path / "checkpoints").glob("step_*.json"))
@@ -216,7 +216,7 @@ class RunView(QWidget):
             return  # another run was chosen meanwhile
         self.completed = completed
         self.curves.show_history(curves, step, total)
-        self._tell_watched()
+        self._show_monitor()
         self._previews = []
         self.history.setValue(0)
         self._add_previews(previews)
@@ -248,7 +248,7 @@ class RunView(QWidget):
             self._live.start()
 
     def _want_preview(self, number: int) -> None:
-        """Load a preview in a worker; while one loads, only the newest wish is remembered."""
+        """Load a preview in a worker; while one loads, only the newest request is kept."""
         from napari.qt.threading import create_worker
 
         if not 0 <= number < len(self._previews) or self.shown is None:
@@ -279,7 +279,7 @@ class RunView(QWidget):
 
 
 def read_run(folder: JobFolder) -> tuple[Path, dict[str, Trace], int, int, list[tuple[int, str]], bool]:
-    """Path, curves, last step, total, previews and whether it was completed; in a worker thread."""
+    """Read path, curves, last step, total, previews and whether it was completed; in a worker thread."""
     events = history(folder)
     curves, step, total = traces(events)
     previews = {event.step: event.path for event in events if isinstance(event, Previewed)}
@@ -289,7 +289,7 @@ def read_run(folder: JobFolder) -> tuple[Path, dict[str, Trace], int, int, list[
 
 
 def read_sheet(path: Path, step: int) -> tuple[int, NDArray[Any], NDArray[np.uint8]] | None:
-    """A preview file as a montage with outlines; None when it is gone or damaged. In a worker thread."""
+    """Read a preview file as a montage with outlines; None when it is missing or damaged. In a worker thread."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return (step, *montage(arrays["image"], arrays["labels"]))

@@ -1,4 +1,4 @@
-"""What a model file says of itself, asked before it is written."""
+"""Ask for name, licence and file of a model file before it is written."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ from napari_organoid_synth.widgets.shared.runs import RunInfo, saved_states
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
 ABOUT = (
-    "One file with the trained generator, for a colleague or another computer. It holds the networks, their settings "
-    "and a picture of some samples (on outlines of your masks, where it paints); neither your images nor their names."
+    "One file with the trained generator, for a colleague or another computer. It contains the networks, their "
+    "settings and a picture of some samples (a painter's on outlines of your masks), but neither your images nor "
+    "their names."
 )
-CHOOSE = "Choose under which terms others may use it."
+CHOOSE = "Choose the licence under which others may use it."
 
 
 class ShareDialog(QDialog):
@@ -69,11 +70,16 @@ class ShareDialog(QDialog):
         for value, words in saved_states(info):
             self.state.addItem(words, value)
         self.state.setCurrentIndex(max(self.state.findData("best"), 0))
-        add_row(form, "Name", self.name, "What the generator is called where it is used.")
-        add_row(form, "Licence", self.licence, "Choose one, or type another SPDX identifier. CC-BY: use with credit.")
-        add_row(form, "Made by", self.authors, "Who made it; people will credit you by this.")
-        add_row(form, "Good to know", self.note, "What others should know.")
-        add_row(form, "As saved at", self.state, "Which saved state of the run the file holds.")
+        add_row(form, "Name", self.name, "Name of the generator where it is used.")
+        add_row(
+            form,
+            "Licence",
+            self.licence,
+            "Choose one, or type another SPDX identifier. CC-BY: others must give credit.",
+        )
+        add_row(form, "Authors", self.authors, "Whom others give credit to.")
+        add_row(form, "Notes", self.note, "Tissue, stain, microscope, pixel size, how to cite.")
+        add_row(form, "Checkpoint", self.state, "The checkpoint of the run that is written into the file.")
         column.addLayout(form)
         self.reason = WrapLabel(CHOOSE)
         column.addWidget(self.reason)
@@ -88,7 +94,7 @@ class ShareDialog(QDialog):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
 
     def value(self) -> ShareSettings:
-        """The settings as shown."""
+        """Return the settings as shown."""
         return ShareSettings(
             run=self.info.name,
             checkpoint=self.state.currentData() or "newest",

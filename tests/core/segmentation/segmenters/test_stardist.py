@@ -15,7 +15,8 @@ from stardist.matching import matching
 from stardist.utils import edt_prob
 
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.gain.segment import segment
+from napari_organoid_synth.core.gain.gain import segment
+from napari_organoid_synth.core.gain.results import GainResult
 from napari_organoid_synth.core.gain.settings import SegmentSettings
 from napari_organoid_synth.core.job import Control, Progress
 from napari_organoid_synth.core.pairs.loading import add_pair
@@ -328,11 +329,11 @@ def test_every_arm_of_a_comparison_leaves_a_model_for_stardist(tmp_path):
         pair = touching(seed=seed)
         add_pair(project, SamplePair(pair.name, pair.image, pair.labels), "instances")
     split_table(PairTable.from_file(project.pairs_path), ["t2"]).to_file(project.pairs_path)
-    settings = SegmentSettings(segmenter=SMALL, arms=("real", "classical"), steps=2, device="cpu", threads=1)
-    result = list(segment(project, settings, Control(), tmp_path / "out"))[-1].result
-    assert list(result["arms"]) == ["real", "classical"]
-    for arm in result["arms"]:
-        assert (tmp_path / "out" / "segmenters" / arm / "stardist" / "weights_best.h5").is_file()
+    settings = SegmentSettings(segmenter=SMALL, arms=("raw", "classical-tissue"), steps=2, device="cpu", threads=1)
+    result = GainResult.parse(list(segment(project, settings, Control(), tmp_path / "out"))[-1].result)
+    assert list(result.arms) == ["raw", "classical-tissue"]
+    for arm in result.arms:
+        assert (tmp_path / "out" / "segmenters" / arm / "fold1" / "stardist" / "weights_best.h5").is_file()
 
 
 @pytest.mark.parametrize("shape", [(40, 100), (1, 7), (65, 130)])

@@ -39,9 +39,9 @@ class Extractor(ABC):
     name : str
         In the registry.
     note : str
-        What to know about scores made with it, or nothing.
+        Remark on scores that use it, or nothing.
     cheap : bool
-        Whether all eight orientations of every real tile may be looked at.
+        Whether it is fast enough for all eight orientations of every real tile.
     file : str
         What the file of weights holds, or nothing when none is needed.
     digest : str
@@ -70,7 +70,7 @@ class Extractor(ABC):
 
     @torch.no_grad()
     def __call__(self, images: Sequence[NDArray[np.floating[Any]]] | NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-        """One vector per image.
+        """Compute one vector per image.
 
         Parameters
         ----------
@@ -90,7 +90,7 @@ class Extractor(ABC):
 
     @abstractmethod
     def features(self, images: Tensor) -> Tensor:
-        """Features (N, D) of images (N, C, Y, X) float32 in [0, 1]."""
+        """Compute features (N, D) of images (N, C, Y, X) float32 in [0, 1]."""
 
 
 class ConvStack(nn.Module):
@@ -115,7 +115,7 @@ class ConvStack(nn.Module):
         self.layers = nn.ModuleList(layers)
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """Means (N, width) of each layer, of images (N, C, Y, X) in [-1, 1]."""
+        """Return the means (N, width) of each layer, of images (N, C, Y, X) in [-1, 1]."""
         means = []
         for layer in self.layers:
             images = functional.leaky_relu(layer(images), 0.2)
@@ -124,24 +124,24 @@ class ConvStack(nn.Module):
 
 
 def resize(images: Tensor, side: int) -> Tensor:
-    """Images (N, C, Y, X) float at side × side px, bicubic and antialiased, never rounded to integers (2104.11222)."""
+    """Resize images (N, C, Y, X), bicubic and antialiased, never rounded to integers (arXiv 2104.11222)."""
     if images.shape[-2:] == (side, side):
         return images
     return functional.interpolate(images, (side, side), mode="bicubic", antialias=True, align_corners=False)
 
 
 def as_rgb(images: Tensor) -> Tensor:
-    """Three channels as they are; of any other number each as a grey image of its own, (N · C, 3, Y, X)."""
+    """Return three channels unchanged; of any other number each as a grey image of its own, (N · C, 3, Y, X)."""
     return images if images.shape[1] == 3 else images.flatten(0, 1)[:, None].expand(-1, 3, -1, -1)
 
 
 def joined(features: Tensor, number: int) -> Tensor:
-    """The vectors of all channels of an image side by side, (N, C · D); the inverse of what `as_rgb` did."""
+    """Join the vectors of all channels of an image, (N, C · D); the inverse of `as_rgb`."""
     return features.reshape(number, -1)
 
 
 def weights_of(module: nn.Module) -> str:
-    """The first 12 hexadecimal digits of the SHA-256 of all weights."""
+    """Return the first 12 hexadecimal digits of the SHA-256 of all weights."""
     digest = hashlib.sha256()
     for key, value in sorted(module.state_dict().items()):
         digest.update(key.encode() + np.ascontiguousarray(value.cpu().numpy()).tobytes())

@@ -19,7 +19,7 @@ STEPS = 150
 TILES = 24  # of a step; each gives two crops
 CROP = 64
 SHARPNESS = 10.0  # 1 / temperature of the comparison
-LEAST_SPREAD = 1e-3
+MIN_SPREAD = 1e-3
 
 
 class _Network(nn.Module):
@@ -35,7 +35,7 @@ class _Network(nn.Module):
         self.register_buffer("spread", torch.ones(sum(WIDTHS[1:])))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Means over space of the last three layers, in units of their spread over the real tiles, (N, 320)."""
+        """Return means over space of the last three layers, in units of their spread over the real tiles, (N, 320)."""
         return (torch.cat(self.stack(2 * images - 1)[1:], 1) - self.mean) / self.spread
 
 
@@ -84,27 +84,27 @@ class Encoder(Extractor):
         ]
         found = torch.cat(parts)
         self.network.mean.copy_(found.mean(0))
-        self.network.spread.copy_(found.std(0, correction=0).clamp(min=LEAST_SPREAD))
+        self.network.spread.copy_(found.std(0, correction=0).clamp(min=MIN_SPREAD))
         self.digest = weights_of(self.network)
 
     def to_bytes(self) -> bytes:
-        """The trained weights as safetensors."""
+        """Return the trained weights as safetensors."""
         data: bytes = save({key: value.cpu().contiguous() for key, value in self.network.state_dict().items()})
         return data
 
     def from_bytes(self, data: bytes) -> None:
-        """The inverse of `to_bytes`."""
+        """Load what `to_bytes` returned."""
         self.network.load_state_dict(load(data))
         self.digest = weights_of(self.network)
 
     def features(self, images: Tensor) -> Tensor:
-        """Standardised means of three layers, (N, 320)."""
+        """Compute standardised means of three layers, (N, 320)."""
         found: Tensor = self.network(images)
         return found
 
 
 def _crop(tile: NDArray[np.float32], side: int, random: torch.Generator) -> Tensor:
-    """A random square of a tile, turned and mirrored at random."""
+    """Cut a random square of a tile, turned and mirrored at random."""
     y, x = (int(torch.randint(length - side + 1, (1,), generator=random)) for length in tile.shape[1:])
     turns, flip = (int(torch.randint(high, (1,), generator=random)) for high in (4, 2))
     square = torch.from_numpy(np.clip(tile[:, y : y + side, x : x + side], 0, 1))

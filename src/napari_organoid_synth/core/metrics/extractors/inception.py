@@ -46,7 +46,7 @@ class Conv(nn.Module):
         self.bn = nn.BatchNorm2d(width, eps=0.001)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Feature maps."""
+        """Compute feature maps."""
         return functional.relu(self.bn(self.conv(x)))
 
 
@@ -85,7 +85,7 @@ class Mixed(nn.Module):
             self.branch_pool = Conv(inside, pooled, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Feature maps (N, width, ...)."""
+        """Compute feature maps (N, width, ...)."""
         found = []
         for path in self.paths:
             y = x
@@ -157,7 +157,7 @@ class Stem(nn.Module):
         self.Conv2d_2b_3x3 = Conv(32, 64, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Maps (N, 64, 73, 73) of images (N, 3, 299, 299) in [-1, 1]."""
+        """Compute maps (N, 64, 73, 73) of images (N, 3, 299, 299) in [-1, 1]."""
         maps: Tensor = functional.max_pool2d(self.Conv2d_2b_3x3(self.Conv2d_2a_3x3(self.Conv2d_1a_3x3(x))), 3, 2)
         return maps
 
@@ -175,7 +175,7 @@ class Inception(Stem):
         self.Mixed_7a, self.Mixed_7b, self.Mixed_7c = _block_d(768), _block_e(1280, "mean"), _block_e(2048, "max")
 
     def forward(self, x: Tensor) -> Tensor:
-        """Maps (N, 2048, 8, 8) of images (N, 3, 299, 299) in [-1, 1]."""
+        """Compute maps (N, 2048, 8, 8) of images (N, 3, 299, 299) in [-1, 1]."""
         x = functional.max_pool2d(self.Conv2d_4a_3x3(self.Conv2d_3b_1x1(super().forward(x))), 3, 2)
         for name in ("5b", "5c", "5d", "6a", "6b", "6c", "6d", "6e", "7a", "7b", "7c"):
             x = self.get_submodule(f"Mixed_{name}")(x)
@@ -204,6 +204,6 @@ class InceptionExtractor(Extractor):
         self.digest = weights_of(self.network)
 
     def features(self, images: Tensor) -> Tensor:
-        """Mean over space, (N, D), or (N, C · D) unless C is 3."""
+        """Compute the mean over space, (N, D), or (N, C · D) unless C is 3."""
         grey = resize(as_rgb(images), SIDE).clamp(0, 1) * 255
         return joined(self.network((grey - 128) / 128).mean((2, 3)), len(images))

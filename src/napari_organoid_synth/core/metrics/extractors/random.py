@@ -23,6 +23,6 @@ class Random(Extractor):
         self.digest = weights_of(self.network)
 
     def features(self, images: Tensor) -> Tensor:
-        """Mean over space of the last layer, (N, 256)."""
+        """Compute the mean over space of the last layer, (N, 256)."""
         last: Tensor = self.network(2 * images - 1)[-1]
         return last

@@ -24,5 +24,5 @@ class Vgg19(Extractor):
         self.digest = found["perceptual_sha256"][:12]
 
     def features(self, images: Tensor) -> Tensor:
-        """Mean of the feature maps, (N, 256), or (N, 256 C) unless C is 3."""
+        """Compute the mean of the feature maps, (N, 256), or (N, 256 C) unless C is 3."""
         return joined(self.network(2 * images - 1).mean((2, 3)), len(images))

@@ -243,12 +243,12 @@ def installed_major() -> int:
         If it is not installed, or the version is not supported.
     """
     try:
-        found = version("cellpose")
+        installed = version("cellpose")
     except PackageNotFoundError:
         raise UserError("Cellpose is not installed.", "Expected the library, version 3 or 4.", INSTALL) from None
-    parts = tuple(int(part) for part in found.split(".")[:2])
+    parts = tuple(int(part) for part in installed.split(".")[:2])
     if parts < SUPPORTED.get(parts[0], (99,)):
-        raise UserError(f"Cellpose {found} is installed.", "Expected 3.1 or later, or 4.2 or later.", INSTALL)
+        raise UserError(f"Cellpose {installed} is installed.", "Expected 3.1 or later, or 4.2 or later.", INSTALL)
     return parts[0]
 
 

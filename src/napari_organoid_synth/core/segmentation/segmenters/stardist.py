@@ -207,8 +207,8 @@ class StarDist(Segmenter):
 
     def _loss(self, images: Tensor, prob: Tensor, dist: Tensor) -> Tensor:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=has_bf16(self.device)):
-            logit, found = self.network(images)
-        return star_loss(logit, found, prob, dist)
+            logit, predicted = self.network(images)
+        return star_loss(logit, predicted, prob, dist)
 
     def _send(self, *arrays: NDArray[np.float32]) -> tuple[Tensor, Tensor, Tensor]:
         tensors = [torch.from_numpy(np.ascontiguousarray(array)) for array in arrays]

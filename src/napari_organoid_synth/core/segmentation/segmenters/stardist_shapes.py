@@ -71,7 +71,7 @@ def fit_thresholds(proposed: Sequence[Shapes], truth: Sequence[NDArray[np.int32]
     top = max((float(shapes.prob.max(initial=0)) for shapes in proposed), default=0.0)
     best, chosen = 0.0, THRESHOLDS
     for overlap in OVERLAPS if top > 0 else ():
-        found, accuracy = optimize_threshold(
+        threshold, accuracy = optimize_threshold(
             truth,
             [(shapes,) for shapes in proposed],
             model=_Marker(),
@@ -81,7 +81,7 @@ def fit_thresholds(proposed: Sequence[Shapes], truth: Sequence[NDArray[np.int32]
             verbose=0,
         )
         if accuracy > best:
-            best, chosen = accuracy, (float(np.clip(found, top / 2, top)), overlap)
+            best, chosen = accuracy, (float(np.clip(threshold, top / 2, top)), overlap)
     return chosen
 
 

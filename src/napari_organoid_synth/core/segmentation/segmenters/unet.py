@@ -104,8 +104,8 @@ class UNet(Segmenter):
         height, width = planes.shape[1:]
         if self.config.whole:
             shown = whole_image(planes, self.config.tile)
-            found = self._logits(self._to_device(shown[None])).softmax(dim=1)[0].cpu().numpy()
-            return self._marked(unfit(found, (height, width)).clip(0, 1))
+            shares = self._logits(self._to_device(shown[None])).softmax(dim=1)[0].cpu().numpy()
+            return self._marked(unfit(shares, (height, width)).clip(0, 1))
         side = self._side(max(height, width))
         padded = reflect_to(planes, side, side)
         probability: Any = sliding_window_inference(

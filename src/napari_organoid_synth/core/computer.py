@@ -1,0 +1,48 @@
+"""What this computer has; asks without torch, so that the window may know it too."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import psutil
+
+
+def cores() -> int:
+    """Return the number of physical cores that this process may use."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(psutil.cpu_count(logical=False) or allowed, allowed)
+
+
+def threads_for(number: int = 0) -> int:
+    """Return a number of processor threads; for 0 as many as ``OMP_NUM_THREADS`` allows, else one for each core."""
+    allowed = os.environ.get("OMP_NUM_THREADS", "")
+    return number or (max(1, int(allowed)) if allowed.isdigit() else cores())
+
+
+@cache
+def has_graphics_card() -> bool:
+    """Return whether torch finds a graphics card here, judged by its build and the driver."""
+    if sys.platform == "darwin":
+        return platform.machine() == "arm64"
+    try:
+        build = version("torch").partition("+")[2]
+    except PackageNotFoundError:
+        return False
+    if build == "cpu" or (sys.platform == "win32" and not build):  # the package index has no CUDA build for Windows
+        return False
+    if os.environ.get("CUDA_VISIBLE_DEVICES", "all") in {"", "-1"}:
+        return False
+    if build.startswith("rocm"):
+        return Path("/dev/kfd").exists()
+    return Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi") is not None
+
+
+def on_graphics_card(device: str) -> bool:
+    """Return whether a device of that name, such as ``"auto"`` or ``"cuda:1"``, is a graphics card."""
+    return has_graphics_card() if device == "auto" else device != "cpu"

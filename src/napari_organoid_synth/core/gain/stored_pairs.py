@@ -1,0 +1,227 @@
+"""Synthetic pairs of the project's store as training data, and which of them know a test image."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.gain.leakage import Leak
+from napari_organoid_synth.core.gain.settings import GainSettings
+from napari_organoid_synth.core.gain.tasks import Hashes, StoredPair
+from napari_organoid_synth.core.pairs.pair import SamplePair
+from napari_organoid_synth.core.project import Project
+
+MIN_PAIRS = 10
+"""Pairs of an arm below which a warning is due."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """A synthetic pair with what is known of its making.
+
+    Parameters
+    ----------
+    pair : StoredPair
+    run : str
+        That made it; may be empty.
+    image : Path
+    provenance : dict
+    layout : tuple
+        Kind of mask and class names.
+    """
+
+    pair: StoredPair
+    run: str
+    image: Path
+    provenance: Mapping[str, Any]
+    layout: tuple[Any, ...]
+
+    @property
+    def data(self) -> set[str]:
+        """Hashes of the real pairs that its generator was trained on, as its file tells."""
+        return set(self.provenance.get("data", {}).values())
+
+    def is_painted_on(self, names: Collection[str]) -> bool:
+        """Whether its mask is that of one of these real pairs, or of a crop of one."""
+        mask = self.provenance.get("mask", {})
+        name = str(mask.get("name", ""))
+        return mask.get("kind") in {"warped", "real"} and any(
+            name == one or name.startswith(f"{one}_y") for one in names
+        )
+
+
+@dataclass
+class StoredPairs:
+    """The synthetic pairs of a project.
+
+    Parameters
+    ----------
+    project : Project
+    """
+
+    project: Project
+    _run_data: dict[str, frozenset[str]] = field(default_factory=dict)
+
+    @cached_property
+    def accepted(self) -> list[Known]:
+        """Those that a person accepted, by name."""
+        return self._read(self._ids("accepted", sort="name"))
+
+    def _ids(self, verdict: Any = None, sort: str = "created") -> list[str]:
+        from napari_organoid_synth.core.samples.store import SampleStore
+
+        if not self.project.samples_path.exists():
+            return []
+        with SampleStore(self.project.samples_path) as store:
+            return store.ids(verdict, sort)
+
+    def _read(self, ids: Sequence[str]) -> list[Known]:
+        from napari_organoid_synth.core.pairs.ome_tiff import read_record
+        from napari_organoid_synth.core.samples.store import SampleStore
+
+        if not ids:
+            return []
+        with SampleStore(self.project.samples_path) as store:
+            rows = [store.row(id) for id in ids]
+        pairs = []
+        for row in rows:
+            record = read_record(row.image_path)
+            if record is not None:
+                layout = record.mask_kind, record.class_names
+                pair = StoredPair(row.id, row.labels_path.name)
+                pairs.append(Known(pair, row.run, row.image_path, record.source.provenance, layout))
+        return pairs
+
+    # --- folds: accepted pairs where it is certain that they know no other image ---
+
+    def certain(self, hashes: Hashes, train: Sequence[str], paper_protocol: bool) -> tuple[StoredPair, ...]:
+        """Return the accepted pairs that certainly know no other real pair than those to train on.
+
+        Parameters
+        ----------
+        hashes : mapping of str to str
+            All real pairs.
+        train : sequence of str
+            Names of those to train on.
+        paper_protocol : bool
+            Take all accepted pairs.
+        """
+        others = {hashes[name] for name in set(hashes) - set(train)}
+        return tuple(known.pair for known in self.accepted if paper_protocol or self._is_certain(known, others, train))
+
+    def _is_certain(self, known: Known, others: set[str], train: Sequence[str]) -> bool:
+        """Whether neither its painter nor the origin of its mask knows one of the others; when unsure, no."""
+        mask = known.provenance.get("mask", {})
+        kind = mask.get("kind")
+        if kind == "generated":
+            data = self._data_of_run(str(mask.get("run", "")))
+            is_mask_clean = bool(data) and not data & others
+        else:
+            is_mask_clean = kind in {None, "simulated"} or known.is_painted_on(train)
+        return bool(known.data) and not known.data & others and is_mask_clean
+
+    # --- store: the pairs as they are, refused where they know a test image ---
+
+    def of_arm(self, arm: str, real: SamplePair, settings: GainSettings, seed: int) -> tuple[list[Known], list[str]]:
+        """Return the pairs of an arm, at most as many as its steps can show, and warnings.
+
+        Parameters
+        ----------
+        arm : str
+            ``"curated"`` takes accepted pairs, the others all.
+        real : SamplePair
+            The channels, kind of mask and classes that they must have.
+        settings : GainSettings
+            Steps, batch and ratios.
+        seed : int
+            Chooses where there are more than can be shown.
+
+        Raises
+        ------
+        UserError
+            If there is none.
+        """
+        ids = self._ids("accepted" if arm == "curated" else None)
+        noun = "accepted synthetic pair" if arm == "curated" else "synthetic pair"
+        if not ids:
+            can_accept = arm == "curated" and self._ids()
+            raise UserError(
+                f"There is no {noun}.",
+                f"Expected some for the arm '{arm}'.",
+                "Accept some in the Curate dock." if can_accept else "Generate pairs, or leave the arm out.",
+            )
+        ratio, crops = max(settings.ratios), settings.segmenter.crops.number
+        shown = ceil(settings.steps * crops * ratio / (1 + ratio))
+        if len(ids) > shown:
+            chosen = np.random.default_rng(seed).choice(len(ids), shown, replace=False)
+            ids = [ids[index] for index in sorted(chosen)]
+        pairs = self._read(ids)
+        fitting = [known for known in pairs if _fits(known, real)]
+        if not fitting:
+            channels = len(real.image)
+            raise UserError(
+                f"No {noun} has {channels} channel{'s' * (channels > 1)} and a mask of {real.mask_kind} "
+                f"({', '.join(real.class_names)}), like the real pairs.",
+                todo="Train the generator again on the present pairs.",
+            )
+        return fitting, _warnings(arm, noun, len(fitting), len(pairs) - len(fitting))
+
+    def refuse_leaks(self, pairs: Sequence[Known], test: Hashes) -> None:
+        """Raise if the maker of any of these pairs, or of its mask, is known to have seen a test image.
+
+        Raises
+        ------
+        Leak
+            Naming the run and the images.
+        """
+        names = {digest: name for name, digest in test.items()}
+        for known in pairs:
+            runs = [known.run, str(known.provenance.get("mask", {}).get("run", ""))]
+            data = known.data.union(*map(self._data_of_run, runs))
+            seen = {names[digest] for digest in data & set(names)}
+            seen |= {name for name in test if known.is_painted_on((name,))}
+            if seen:
+                maker = f"run {known.run}" if known.run else f"'{known.pair.id}'"
+                few = ", ".join(sorted(seen)[:3]) + (", …" if len(seen) > 3 else "")
+                raise Leak(
+                    f"The generator of {maker} was trained on {len(seen)} of the {len(test)} test images ({few}).",
+                    "Expected synthetic pairs whose generator has seen no test image.",
+                    "Train the generator again with the present test images and make new pairs, or measure in folds "
+                    "('organoid-synth gain'), where a generator is trained without the images that are tested.",
+                )
+
+    def _data_of_run(self, name: str) -> frozenset[str]:
+        """Hashes of the pairs that a run was trained on; empty if it is gone."""
+        from napari_organoid_synth.core.runs.metadata import RunMetadata
+
+        if name not in self._run_data:
+            path = self.project.path / "runs" / name / "run.json"
+            self._run_data[name] = RunMetadata.read(path).data_hashes if name else frozenset()
+        return self._run_data[name]
+
+
+def _fits(known: Known, real: SamplePair) -> bool:
+    """Whether channels, kind of mask and classes are those of the real pairs."""
+    from napari_organoid_synth.core.pairs.ome_tiff import read_info
+
+    if known.layout != (real.mask_kind, real.class_names):
+        return False
+    return read_info(known.image).shape[0] == len(real.image)
+
+
+def _warnings(arm: str, noun: str, fitting: int, misfits: int) -> list[str]:
+    warnings = []
+    if misfits:
+        warnings.append(
+            f"{misfits} synthetic pair{'s' * (misfits > 1)} left out: other channels or classes than the real ones."
+        )
+    if fitting < MIN_PAIRS:
+        warnings.append(f"The arm '{arm}' has only {fitting} {noun}{'s' * (fitting > 1)}; expect little from so few.")
+    return warnings

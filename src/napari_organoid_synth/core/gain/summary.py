@@ -1,0 +1,94 @@
+"""From the records of trainings to the result of a comparison; needs no project."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from napari_organoid_synth.core.gain.results import ArmRecord, Design, GainResult, TaskCounts
+from napari_organoid_synth.core.gain.sentences import gain_sentences
+from napari_organoid_synth.core.gain.table import gain_table
+from napari_organoid_synth.core.pairs.pair import MaskKind
+from napari_organoid_synth.core.segmentation.agreement import mean_scores
+from napari_organoid_synth.core.segmentation.arms import RAW, ArmResult, main_score
+
+
+def summarise(
+    records: Sequence[ArmRecord],
+    design: Design,
+    mask_kind: MaskKind = "binary",
+    groups: Mapping[str, str] | None = None,
+    warnings: Sequence[str] = (),
+    tasks: TaskCounts | None = None,
+) -> GainResult:
+    """Build the result of a comparison from its trainings.
+
+    Parameters
+    ----------
+    records : sequence of ArmRecord
+        One for each training; those of the arm ``raw`` are what the others are compared with.
+    design : Design
+        Folds, and which share and ratio the arms show.
+    mask_kind : {"binary", "classes", "instances"}
+        Decides which score the sentences are about.
+    groups : mapping of str to str, optional
+        Image to group, for images that belong together; default: every image is a group.
+    warnings : sequence of str
+        What a person should know.
+    tasks : TaskCounts, optional
+        Of a comparison that is not finished; default: all records.
+
+    Raises
+    ------
+    RuntimeError
+        If arms took different numbers of steps.
+
+    Examples
+    --------
+    >>> from napari_organoid_synth.core.gain.folds import Fold
+    >>> design = Design(folds=(Fold(train=("a",), test=("b", "c", "d", "e")),))
+    >>> scores = {"raw": (0.5, 0.6, 0.7, 0.8), "synthetic": (0.6, 0.7, 0.8, 0.9)}
+    >>> records = [
+    ...     ArmRecord(arm=arm, per_image={name: {"dice": dice} for name, dice in zip("bcde", values, strict=True)})
+    ...     for arm, values in scores.items()
+    ... ]
+    >>> result = summarise(records, design)
+    >>> result.arms["raw"].dice, result.sentences[0]
+    (0.65, 'Synthetic pairs helped on 4 of 4 images, Dice +0.100 [0.100, 0.100].')
+    """
+    if len({record.steps for record in records}) > 1:
+        raise RuntimeError("arms took different numbers of steps")
+    rows, score = gain_table(records, groups or {}), main_score(mask_kind)
+    return GainResult(
+        arms=_arms(records, design),
+        table=rows,
+        design=design,
+        tasks=tasks or TaskCounts(total=len(records), done=len(records)),
+        score=score,
+        mask_kind=mask_kind,
+        sentences=tuple(gain_sentences(rows, score, design.paper_protocol)),
+        warnings=tuple(warnings),
+        train=tuple(sorted({name for fold in design.folds for name in fold.train})),
+        test=design.test,
+    )
+
+
+def _arms(records: Sequence[ArmRecord], design: Design) -> dict[str, ArmResult]:
+    """Each arm with the share of images and the ratio of the design, the real pairs alone first."""
+    cells: dict[str, list[ArmRecord]] = {RAW: []}
+    for record in records:
+        if (record.subset, record.ratio) == (design.subset, design.ratio):
+            cells.setdefault(record.arm, []).append(record)
+    return {arm: _arm(cell) for arm, cell in cells.items() if cell}
+
+
+def _arm(cell: Sequence[ArmRecord]) -> ArmResult:
+    names = sorted({name for record in cell for name in record.per_image})
+    per_image = {name: mean_scores([one.per_image[name] for one in cell if name in one.per_image]) for name in names}
+    return ArmResult(
+        scores=mean_scores(list(per_image.values())),
+        per_image=per_image,
+        per_class={name: mean_scores([record.per_class[name] for record in cell]) for name in cell[0].per_class},
+        steps=cell[0].steps,
+        seconds=round(sum(record.seconds for record in cell) / len(cell), 1),
+        synthetic=round(sum(record.synthetic for record in cell) / len(cell)),
+    )

@@ -1,0 +1,157 @@
+"""The task of an arm: train the segmenter, test it on the images of the fold."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from napari_organoid_synth.core.atomic import write_bytes
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.gain.leakage import refuse_leaks
+from napari_organoid_synth.core.gain.results import ArmRecord, PairsRecord
+from napari_organoid_synth.core.gain.tasks import ArmTask, Part, read_record, task_folder
+from napari_organoid_synth.core.job import Control, Event, Progress, Warned
+from napari_organoid_synth.core.pairs.pair import SamplePair, Source
+from napari_organoid_synth.core.pairs.table import PairTable
+from napari_organoid_synth.core.project import Project, file_stem
+from napari_organoid_synth.core.segmentation.arms import ARMS, Scores
+from napari_organoid_synth.core.segmentation.catalog import SEGMENTERS_DIR, TRAINING, write_training_note
+
+TRAINED_AT = 0.95
+"""Progress of a task when its segmenter is trained."""
+
+
+def train_arm(folder: Path, task: ArmTask, control: Control) -> Generator[Event, None, ArmRecord]:
+    """Train the segmenter as the arm says and test it on the images of the fold."""
+    from napari_organoid_synth.core.device import is_out_of_memory
+    from napari_organoid_synth.core.registry import SEGMENTERS
+    from napari_organoid_synth.core.segmentation.agreement import failed_training_warnings
+    from napari_organoid_synth.core.segmentation.segmenters.base import SegmentSpec
+
+    train, test = task.pairs(task.train), task.pairs(task.test)
+    made = _read_made(folder, task)
+    if not task.paper_protocol:
+        refuse_leaks(test, train, made.pairs, made.data)
+    else:
+        refuse_leaks(test, train, (), {})
+    spec = SegmentSpec(len(train[0].image), train[0].mask_kind, train[0].class_names)
+    try:
+        segmenter = SEGMENTERS.load(task.segmenter.name)(task.segmenter, spec, task.device, task.seed)
+        warnings = yield from _fit(segmenter, _pool(task, train, made.pairs), folder, task, control)
+        if task.show:
+            kept = Path(folder) / SEGMENTERS_DIR / task.arm / f"fold{task.fold + 1}"
+            segmenter.save(kept)
+            scale = PairTable.from_file(Project(task.project, make=False).pairs_path).scale
+            write_training_note(kept, train, scale)
+        per_image, per_class = _test(segmenter, test, Path(folder) / "predictions" / task.arm, task.show)
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        raise UserError(
+            f"Memory is full with {task.segmenter.crops.number} crops of {task.segmenter.crops.side} px.",
+            "Expected room for one training step; all arms must train alike, so none was made smaller.",
+            "Lower the crops per step or the side of the crops, or use fewer workers.",
+        ) from None
+    return ArmRecord(
+        arm=task.arm,
+        subset=task.subset,
+        ratio=task.ratio,
+        fold=task.fold,
+        seed=task.seed,
+        per_image=per_image,
+        per_class=per_class,
+        steps=task.steps,
+        synthetic=len(made.pairs),
+        curation=made.curation,
+        trained_on=len(train),
+        warnings=(*warnings, *failed_training_warnings(ARMS[task.arm], per_image)),
+    )
+
+
+def _fit(segmenter: Any, pool: Any, folder: Path, task: ArmTask, control: Control) -> Generator[Event, None, list[str]]:
+    """Train for exactly the steps of the task; return what the training warned of."""
+    taken, warnings = 0, list[str]()
+
+    def watched() -> Iterator[Event]:
+        nonlocal taken
+        for event in segmenter.fit(pool, task.steps, control, task_folder(folder, task.key) / TRAINING):
+            if isinstance(event, Progress):
+                taken = max(taken, event.step)
+            elif isinstance(event, Warned):
+                warnings.append(event.text)
+            yield event
+
+    yield from Part(folder, task.key, 0.0, TRAINED_AT).follow(watched(), control)
+    if taken != task.steps:
+        raise RuntimeError(f"the segmenter took {taken} steps instead of {task.steps}")
+    return warnings
+
+
+@dataclass(frozen=True)
+class _Made:
+    """Generated or simulated pairs of an arm, how they were chosen, and the real pairs that their makers saw."""
+
+    pairs: list[SamplePair] = field(default_factory=list)
+    curation: str = ""
+    data: Mapping[str, str] = field(default_factory=dict)
+
+
+def _read_made(folder: Path, task: ArmTask) -> _Made:
+    from napari_organoid_synth.core.samples.store import SampleStore
+
+    if task.stored:
+        with SampleStore(Project(task.project, make=False).samples_path) as store:
+            pairs = [store.pair(stored.id) for stored in task.stored]
+        seen = [pair.source.provenance.get("data", {}) for pair in pairs]
+        data = {name: digest for data in seen for name, digest in data.items()}
+        return _Made(pairs, "by hand" if task.arm == "curated" else "", data)
+    if not task.source:
+        return _Made()
+    record = read_record(folder, task.source)
+    assert isinstance(record, PairsRecord)
+    with SampleStore(task_folder(folder, task.source) / "project" / "samples.sqlite") as store:
+        rows = sorted(store.rows(), key=lambda row: row.name)
+        if task.arm == "curated":
+            rows = [row for row in rows if row.name in record.curated]
+        pairs = [store.pair(row.id) for row in rows]
+    if not pairs:
+        raise UserError(
+            "All generated pairs of a fold are flagged as copies or broken masks." if task.arm == "curated"
+            else "The generator of a fold made no pair.",
+            "Expected some to train on.",
+            "Train the generator longer.",
+        )  # fmt: skip
+    return _Made(pairs, "automatic" if task.arm == "curated" else "", record.data)
+
+
+def _pool(task: ArmTask, train: list[SamplePair], extra: list[SamplePair]) -> Any:
+    """What an arm draws its crops from."""
+    from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool
+
+    augment: Any = task.arm.removeprefix("classical-") if task.arm.startswith("classical-") else ""
+    synthetic_steps = min(task.steps - 1, round(task.steps * task.ratio / (1 + task.ratio)))
+    first = synthetic_steps if task.arm == "pretrain" else 0
+    return CropPool(train, extra, augment=augment, seed=task.seed, ratio=task.ratio, first=first)
+
+
+def _test(
+    segmenter: Any, test: list[SamplePair], folder: Path, show: bool
+) -> tuple[dict[str, Scores], dict[str, Scores]]:
+    """Score every test image and its classes; with ``show`` write predictions and error pictures."""
+    from napari_organoid_synth.core.pairs.ome_tiff import write_pair
+    from napari_organoid_synth.core.pairs.pictures import encode_png, error_overlay, picture
+    from napari_organoid_synth.core.segmentation.agreement import image_scores, mean_scores
+
+    per_image, classes = {}, []
+    for pair in test:
+        labels = segmenter.predict(pair.image).labels
+        per_image[pair.name], per_class = image_scores(pair, labels)
+        classes.append(per_class)
+        if show:
+            made = {"predicted_by": folder.name, "segmenter": segmenter.config.model_dump(mode="json")}
+            write_pair(folder, pair.replace(labels=labels, source=Source("real", pair.source.files, made)))
+            errors = error_overlay(labels, pair.labels, picture(pair.image, pair.is_rgb), pair.mask_kind == "classes")
+            write_bytes(folder / f"{file_stem(pair.name)}_errors.png", encode_png(errors))
+    return per_image, {name: mean_scores([one[name] for one in classes]) for name in classes[0]}

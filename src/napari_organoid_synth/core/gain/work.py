@@ -1,0 +1,102 @@
+"""Doing a task: in one call, as workers do, or step by step, so that its events can be followed."""
+
+from __future__ import annotations
+
+import os
+import time
+import traceback
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from napari_organoid_synth.core.atomic import write_text
+from napari_organoid_synth.core.computer import threads_for
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.gain import make_pairs, train_arm
+from napari_organoid_synth.core.gain.leakage import Leak
+from napari_organoid_synth.core.gain.results import ArmRecord, PairsRecord
+from napari_organoid_synth.core.gain.tasks import PROGRESS, RESULT, Canceled, Task, read_record, task_folder
+from napari_organoid_synth.core.job import Control, Event, FileControl
+from napari_organoid_synth.core.segmentation.catalog import TRAINING
+
+Work = Callable[[Path, Any, Control], Generator[Event, None, ArmRecord | PairsRecord]]
+"""Does a task in the folder of the comparison; yields events, returns the record."""
+WORK: dict[str, Work] = {
+    "generator": make_pairs.generate_pairs,
+    "simulator": make_pairs.simulate_pairs,
+    "arm": train_arm.train_arm,
+}
+"""What does each kind of task."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a task ended: for ``"failed"`` and ``"leak"`` why, in a sentence, and the traceback."""
+
+    state: Literal["done", "canceled", "failed", "leak"]
+    message: str = ""
+    report: str = ""
+
+
+def run_task(folder: str, task: Task, control: Control | None = None) -> Outcome:
+    """Do a task, or return at once if it is done.
+
+    Parameters
+    ----------
+    folder : str
+        Of the comparison.
+    task : Task
+        What to do.
+    control : Control, optional
+        Default: the requests in the file ``tasks/control``.
+    """
+    steps = do_task(Path(folder), task, control or FileControl(Path(folder) / "tasks" / "control"))
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            outcome: Outcome = end.value
+            return outcome
+
+
+def do_task(folder: Path, task: Task, control: Control) -> Generator[Event, None, Outcome]:
+    """Do a task and yield its events; what is interrupted goes on from its last checkpoint the next time."""
+    if read_record(folder, task.key) is not None:
+        return Outcome("done")
+    began = time.monotonic()
+    try:
+        with _threads(threads_for(task.threads)):
+            record = yield from WORK[task.kind](folder, task, control)
+    except Canceled:
+        return Outcome("canceled")
+    except Leak as error:
+        return Outcome("leak", str(error))
+    except Exception as error:
+        message = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+        return Outcome("failed", message, traceback.format_exc())
+    here = task_folder(folder, task.key)
+    done = record.model_copy(update={"key": task.key, "seconds": round(time.monotonic() - began, 2)})
+    write_text(here / RESULT, done.model_dump_json())
+    for name in (PROGRESS, TRAINING):
+        (here / name).unlink(missing_ok=True)
+    return Outcome("done")
+
+
+@contextmanager
+def _threads(number: int) -> Iterator[None]:
+    """Compute with that many threads, also in what asks for all cores."""
+    import torch
+
+    before, torch_before = os.environ.get("OMP_NUM_THREADS"), torch.get_num_threads()
+    os.environ["OMP_NUM_THREADS"] = str(number)
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(torch_before)
+        if before is None:
+            del os.environ["OMP_NUM_THREADS"]
+        else:
+            os.environ["OMP_NUM_THREADS"] = before

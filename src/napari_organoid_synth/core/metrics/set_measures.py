@@ -1,0 +1,168 @@
+"""What is measured of a set of tiles: features, pairs of pixels, sharpness, masks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_organoid_synth.core.distances import (
+    Features,
+    cubic_kernel,
+    discrepancy,
+    euclidean,
+    frechet_distance,
+    neighbour_accuracy,
+    overlap,
+    subset_discrepancy,
+)
+from napari_organoid_synth.core.metrics.base import Score
+from napari_organoid_synth.core.metrics.full_reference import NAMES, compare
+from napari_organoid_synth.core.metrics.sets import Indices, Measure, finite
+from napari_organoid_synth.core.metrics.tile_facts import TileFacts
+
+SUBSETS, SUBSET_SIZE = 100, 1000  # KID as published, where there are so many tiles
+MIN_TILES_FID = 2048  # from which on the bias of FID is small
+MAX_PAIRED = 64  # tiles of either kind that are compared pair by pair
+
+SHARE, POSITIVE = (0, 1), (0, np.inf)
+FEATURE_SCORES = (
+    Score("kid", "KID", better="low"),
+    Score("fid", "FID", better="low", ends=POSITIVE),
+    Score("precision", "Precision: fakes that look real", better="high", ends=SHARE),
+    Score("recall", "Recall: reals that are covered", better="high", ends=SHARE),
+    Score("density", "Density", better="high", ends=POSITIVE),
+    Score("coverage", "Coverage", better="high", ends=SHARE),
+    Score("c2st", "Told apart by nearest neighbour (0.5: not)", ends=SHARE),
+)
+PAIR_SCORES = (
+    Score("ssim", "SSIM, all pairs", ends=(-1, 1)),
+    Score("uqi", "UQI, all pairs", ends=(-1, 1)),
+    Score("nmi", "Mutual information, all pairs", ends=SHARE),
+    Score("psnr", "PSNR, all pairs", "dB"),
+    Score("mse", "MSE, all pairs", "grey levels²", ends=POSITIVE),
+)
+IMAGE_SCORES = (
+    Score("hf_energy", "Fine structure", "grey levels²", ends=POSITIVE),
+    Score("blur", "Blur (0 sharp, 1 blurred)", ends=SHARE),
+)
+MASK_SCORES = (
+    Score("ks_count", "Number of objects: distance of distributions", better="low", ends=SHARE),
+    Score("ks_area", "Area: distance of distributions", better="low", ends=SHARE),
+    Score("ks_eccentricity", "Eccentricity: distance of distributions", better="low", ends=SHARE),
+    Score("ks_touching", "Touching share: distance of distributions", better="low", ends=SHARE),
+    Score("ks_decode_error", "Decode error: distance of distributions", better="low", ends=SHARE),
+    Score("w_count", "Number of objects: Wasserstein", better="low", ends=POSITIVE),
+    Score("w_area", "Area: Wasserstein", "px", better="low", ends=POSITIVE),
+    Score("w_eccentricity", "Eccentricity: Wasserstein", better="low", ends=POSITIVE),
+    Score("w_touching", "Touching share: Wasserstein", better="low", ends=POSITIVE),
+    Score("w_decode_error", "Decode error: Wasserstein", better="low", ends=POSITIVE),
+)
+
+
+def feature_measure(real: Features, fake: Features) -> Measure:
+    """Return a measure of KID, FID, precision, recall, density, coverage and C2ST of features (N, D) and (M, D)."""
+    features = np.concatenate([real, fake])
+    kernel, distance = cubic_kernel(features, features), euclidean(features, features)
+
+    def measure(a: Indices, b: Indices) -> dict[str, float]:
+        def parts(matrix: Features) -> tuple[Features, Features, Features]:
+            return matrix[np.ix_(a, a)], matrix[np.ix_(b, b)], matrix[np.ix_(a, b)]
+
+        distances = parts(distance)
+        return {
+            "kid": discrepancy(*parts(kernel)),
+            "fid": frechet_distance(features[a], features[b]),
+            **overlap(*distances),
+            "c2st": neighbour_accuracy(*distances),
+        }
+
+    return measure
+
+
+def feature_notes(real: Features, fake: Features, note: str = "", seed: int = 0) -> dict[str, str]:
+    """Return notes on the scores of features: the bias of FID, KID of subsets, and the note of the extractor."""
+    more = {}
+    if min(len(real), len(fake)) < MIN_TILES_FID:
+        more["fid"] = f"biased upwards with fewer than {MIN_TILES_FID} tiles: trust KID"
+    if min(len(real), len(fake)) >= SUBSET_SIZE:
+        kernels = (cubic_kernel(x, y) for x, y in ((real, real), (fake, fake), (real, fake)))
+        mean, sd = subset_discrepancy(*kernels, subsets=SUBSETS, size=SUBSET_SIZE, seed=seed)
+        more["kid"] = f"{SUBSETS} subsets of {SUBSET_SIZE}: {mean:.3g} ± {sd:.2g}"
+    return {
+        score.name: "; ".join(words)
+        for score in FEATURE_SCORES
+        if (words := [one for one in (more.get(score.name), note) if one])
+    }
+
+
+def compare_all(a: Sequence[NDArray[np.float32]], b: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
+    """Compute SSIM, UQI, mutual information, PSNR and MSE of every pair of images (C, S, S), (N, M, 5)."""
+    others = np.stack(list(b))
+    return np.stack([compare(image, others) for image in a])
+
+
+def pair_measure(among: NDArray[np.float64], between: NDArray[np.float64]) -> Measure:
+    """Return a measure of means over all pairs of a real with a synthetic (or another real) tile, as published.
+
+    Parameters
+    ----------
+    among, between : NDArray (N, N, 5), (N, M, 5)
+        From `compare_all`, real with real and real with synthetic.
+    """
+    table = np.concatenate([among, between], 1)
+
+    def measure(a: Indices, b: Indices) -> dict[str, float]:
+        return dict(zip(NAMES, (float(mean) for mean in table[np.ix_(a, b)].mean((0, 1))), strict=True))
+
+    return measure
+
+
+def image_measure(tiles: Sequence[TileFacts]) -> Measure:
+    """Return a measure of the mean fine structure and blur of the second set."""
+    values = np.array([(tile.hf_energy, tile.blur) for tile in tiles])
+
+    def measure(_: Indices, b: Indices) -> dict[str, float]:
+        means = values[b].mean(0)
+        return {"hf_energy": float(means[0]), "blur": float(means[1])}
+
+    return measure
+
+
+def mask_measure(tiles: Sequence[TileFacts]) -> Measure:
+    """Return a measure of Kolmogorov–Smirnov (0 equal, 1 separate) and Wasserstein distances between masks."""
+    from scipy.stats import ks_2samp, wasserstein_distance
+
+    columns = _mask_columns(tiles)
+
+    def measure(a: Indices, b: Indices) -> dict[str, float]:
+        found = {}
+        for name, column in columns.items():
+            x, y = (finite(np.concatenate([column[index] for index in one])) for one in (a, b))
+            both = len(x) and len(y)
+            found[f"ks_{name}"] = float(ks_2samp(x, y, method="asymp").statistic) if both else np.nan
+            found[f"w_{name}"] = float(wasserstein_distance(x, y)) if both else np.nan
+        return found
+
+    return measure
+
+
+def mask_notes(tiles: Sequence[TileFacts], n_real: int) -> dict[str, str]:
+    """Describe the medians of the synthetic and of the real masks."""
+    notes = {}
+    for name, column in _mask_columns(tiles).items():
+        real, fake = (finite(np.concatenate(part)) for part in (column[:n_real], column[n_real:]))
+        if len(real) and len(fake):
+            notes[f"ks_{name}"] = f"median {np.median(fake):.3g}, real {np.median(real):.3g}"
+    return notes
+
+
+def _mask_columns(tiles: Sequence[TileFacts]) -> dict[str, list[NDArray[np.float64]]]:
+    return {
+        "count": [np.array([float(len(tile.areas))]) for tile in tiles],
+        "area": [tile.areas for tile in tiles],
+        "eccentricity": [tile.eccentricities for tile in tiles],
+        "touching": [np.array([tile.touching]) for tile in tiles],
+        "decode_error": [np.array([tile.decode_error]) for tile in tiles],
+    }

@@ -1,0 +1,255 @@
+"""The settings of a comparison as a form: segmenter, what is tested, arms, steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from qtpy.QtWidgets import QLabel, QSpinBox, QVBoxLayout, QWidget
+
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.gain.folds import find_groups, make_folds
+from napari_organoid_synth.core.gain.sentences import OPTIMISTIC
+from napari_organoid_synth.core.gain.settings import GainSettings, SegmentSettings
+from napari_organoid_synth.core.pairs.table import PairTable
+from napari_organoid_synth.core.quantities import plural
+from napari_organoid_synth.core.registry import SEGMENTERS
+from napari_organoid_synth.widgets.forms.boxes import guard_wheel
+from napari_organoid_synth.widgets.forms.containers import Fold, rows, show_row
+from napari_organoid_synth.widgets.forms.form import settings_form
+from napari_organoid_synth.widgets.segment.arms import ArmBoxes
+from napari_organoid_synth.widgets.shared.controls import add_row, combo_box
+from napari_organoid_synth.widgets.shared.text_label import WrapLabel
+
+TEST_BY = {
+    "grouped": (
+        "groups in turn",
+        "Images of one volume, embryo or well are tested together, each group in turn. The generator is trained again "
+        "each time, without them.",
+    ),
+    "k-fold": ("a part in turn", "Each image is tested once; the generator is trained again for each part."),
+    "leave-one-out": ("each image in turn", "For fewer than ten images and time to spare."),
+    "segment": (
+        "the project's test images",
+        "A first look: the synthetic pairs that are there, and the images that are marked as test in Pairs. Much "
+        "faster.",
+    ),
+}
+"""Design, or the quick comparison, to its text and tooltip."""
+HIDDEN = {
+    "segment": ("segmenter", "arms", "steps"),
+    "gain": ("segmenter", "arms", "steps", "design", "repeats", "test_share"),
+}
+"""Settings that have a place of their own above the form."""
+CLASSES: dict[str, type[SegmentSettings] | type[GainSettings]] = {"segment": SegmentSettings, "gain": GainSettings}
+MAX_STEPS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Real pairs to train on and to test, and synthetic pairs of the project."""
+
+    train: int = 0
+    test: int = 0
+    synthetic: int = 0
+    accepted: int = 0
+
+
+class ComparisonForm(QWidget):
+    """Edits `GainSettings`, or the few of `SegmentSettings` where the test images of the project are tested.
+
+    Parameters
+    ----------
+    parent : QWidget, optional
+
+    Signals
+    -------
+    edited()
+        A setting was changed.
+    """
+
+    edited = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.counts = Counts()
+        self.column = QVBoxLayout(self)
+        self.column.setContentsMargins(0, 0, 0, 0)
+        self._build_segmenter()
+        self._build_testing()
+        self._build_arms()
+        self._build_more()
+        self.segmenter.currentIndexChanged.connect(self._change_member)
+        self.test_by.currentIndexChanged.connect(self._edited)
+        for spin in (self.steps, self.repeats):
+            spin.valueChanged.connect(self._edited)
+        for form in (*self.forms.values(), self.member):
+            form.changed.connect(self._edited)
+        self.setValue(GainSettings())
+
+    # --- build ---
+
+    def _build_segmenter(self) -> None:
+        self.segmenter = combo_box()
+        for name in SEGMENTERS.names():
+            config: Any = SEGMENTERS.config(name)
+            self.segmenter.addItem(config.title, name)
+            self.segmenter.setItemData(self.segmenter.count() - 1, config.when, Qt.ItemDataRole.ToolTipRole)
+        form = rows()
+        add_row(form, "Segmenter", self.segmenter, "The network that learns to mark the objects.")
+        self.column.addLayout(form)
+        self.when = WrapLabel()
+        self.column.addWidget(self.when)
+
+    def _build_testing(self) -> None:
+        self.test_by, self.repeats, self.testing = combo_box(), QSpinBox(), rows()
+        for key, (text, tip) in TEST_BY.items():
+            self.test_by.addItem(text, key)
+            self.test_by.setItemData(self.test_by.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
+        add_row(self.testing, "Test by", self.test_by, "Which images are tested.")
+        self.repeats.setRange(1, 100)
+        guard_wheel(self.repeats)
+        tip = "Trainings of everything with other seeds; several show the variance between seeds."
+        add_row(self.testing, "Repeats", self.repeats, tip)
+        self.column.addLayout(self.testing)
+        self.groups = WrapLabel()
+        self.column.addWidget(self.groups)
+
+    def _build_arms(self) -> None:
+        self.column.addWidget(QLabel("Compare"))
+        self.arms = ArmBoxes()
+        self.arms.changed.connect(self._edited)
+        self.column.addWidget(self.arms)
+        self.steps, form = QSpinBox(), rows()
+        self.steps.setRange(1, MAX_STEPS)
+        self.steps.setSingleStep(100)
+        guard_wheel(self.steps)
+        tip = "Optimiser steps of every arm, the same for all so that the comparison is fair."
+        add_row(form, "Steps", self.steps, tip)
+        self.column.addLayout(form)
+
+    def _build_more(self) -> None:
+        self.optimistic = WrapLabel(f"! {OPTIMISTIC} The paper protocol is for repeating published studies.")
+        self.column.addWidget(self.optimistic)
+        self.fold = Fold("More settings")
+        self.forms = {verb: settings_form(cls, hidden=HIDDEN[verb]) for verb, cls in CLASSES.items()}
+        self.member = settings_form(SEGMENTERS.config(SEGMENTERS.names()[0]))
+        for form in (self.forms["gain"], self.forms["segment"], self.member):
+            self.fold.addWidget(form.native)
+        self.column.addWidget(self.fold)
+
+    def _edited(self, *_: object) -> None:
+        self.show_fitting()
+        self.edited.emit()
+
+    def _change_member(self, *_: object) -> None:
+        """Show the settings of the chosen segmenter."""
+        config: Any = SEGMENTERS.config(self.segmenter.currentData())
+        self.when.setText(config.when)
+        if self.member.cls is not config:
+            self.fold.removeWidget(self.member.native)
+            self.member.native.deleteLater()
+            self.member = settings_form(config)
+            self.member.changed.connect(self._edited)
+            self.fold.addWidget(self.member.native)
+        self._edited()
+
+    # --- value ---
+
+    @property
+    def verb(self) -> str:
+        """``"gain"`` or ``"segment"``, by what is tested."""
+        return "segment" if self.test_by.currentData() == "segment" else "gain"
+
+    @property
+    def problem(self) -> str:
+        """Why the settings are not valid; empty if they are."""
+        return str(self.forms[self.verb].problem or self.member.problem)
+
+    def value(self) -> SegmentSettings | GainSettings:
+        """Return the settings as shown; arms without pairs are left out."""
+        values = self.forms[self.verb].value.model_dump() | {
+            "segmenter": self.member.value.model_dump(),
+            "arms": self.arms.value(),
+            "steps": self.steps.value(),
+        }
+        if self.verb == "segment":
+            return SegmentSettings.parse(values)
+        return GainSettings.parse(values | {"design": self.test_by.currentData(), "repeats": self.repeats.value()})
+
+    def as_gain(self) -> GainSettings:
+        """Return the same as settings of the one engine."""
+        value = self.value()
+        return value.as_gain() if isinstance(value, SegmentSettings) else value
+
+    def setValue(self, settings: SegmentSettings | GainSettings) -> None:
+        """Show settings."""
+        verb = "gain" if isinstance(settings, GainSettings) else "segment"
+        name = settings.segmenter.name
+        design = settings.design if isinstance(settings, GainSettings) else "segment"
+        with QSignalBlocker(self.test_by):
+            if self.test_by.findData(design) < 0:
+                self.test_by.addItem("images put aside", design)
+            self.test_by.setCurrentIndex(self.test_by.findData(design))
+        self.segmenter.setCurrentIndex(self.segmenter.findData(name))
+        self._change_member()
+        self.member.show_value(settings.segmenter)
+        self.forms[verb].show_value(settings)
+        self.steps.setValue(settings.steps)
+        if isinstance(settings, GainSettings):
+            self.repeats.setValue(settings.repeats)
+        self.arms.setValue(settings.arms)
+        self._edited()
+
+    # --- what is possible ---
+
+    def show_counts(self, counts: Counts) -> None:
+        """Say on how many pairs each arm trains."""
+        self.counts = counts
+        self.show_fitting()
+
+    def show_fitting(self) -> None:
+        """Show what belongs to the way of testing, and which arms it allows."""
+        quick, counts = self.verb == "segment", self.counts
+        for verb, form in self.forms.items():
+            form.visible = verb == self.verb
+        show_row(self.testing, self.repeats, not quick)
+        self.groups.setVisible(not quick)
+        self.optimistic.setVisible(not quick and bool(self.forms["gain"]["paper_protocol"].value))
+        pairs = plural(counts.train, "pair")
+        notes = {
+            "raw": pairs,
+            "classical-tissue": f"{pairs}, augmented",
+            "classical-organoid": f"{pairs}, augmented",
+            "synthetic": f"+ {counts.synthetic:,} synthetic" if counts.synthetic else "none made yet",
+            "curated": f"+ {counts.accepted:,} accepted" if counts.accepted else "none accepted yet",
+            "simulator": "+ simulated",
+            "pretrain": f"{counts.synthetic:,} synthetic first" if counts.synthetic else "none made yet",
+        }
+        missing = {"synthetic": counts.synthetic, "pretrain": counts.synthetic, "curated": counts.accepted}
+        for arm, note in notes.items():
+            self.arms.allow(arm, not quick or missing.get(arm, 1) > 0, note if quick else "")
+
+    def plan(self, table: PairTable | None) -> tuple[int, int, str]:
+        """Return the number of folds and of groups, and why there are none; show which images belong together."""
+        if table is None or self.verb == "segment":
+            return int(self.verb == "segment"), 0, ""
+        entries = [entry for entry in table.matched if entry.masks]
+        try:
+            settings = self.as_gain()
+            grouping = find_groups(entries, settings.group_pattern)
+            self.groups.setText(grouping.description + (f"\n! {grouping.warning}" if grouping.warning else ""))
+            held = [entry.name for entry in entries if entry.split == "test"]
+            folds = make_folds(
+                grouping.groups,
+                settings.design,
+                settings.folds,
+                settings.test_share,
+                held,
+                settings.seed,
+                grouping.series,
+            )
+        except UserError as error:
+            return 0, 0, str(error)
+        return len(folds), len(set(grouping.groups.values())), ""

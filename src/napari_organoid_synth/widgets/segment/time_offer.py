@@ -1,0 +1,107 @@
+"""How long a comparison takes here, and a shorter one where it takes longer than a night."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
+
+from napari_organoid_synth.core.gain.cost_estimate import (
+    NIGHT_SECONDS,
+    Estimate,
+    Shorter,
+    seconds,
+    trainings,
+    workers_at_once,
+)
+from napari_organoid_synth.core.gain.settings import GainSettings
+from napari_organoid_synth.widgets.shared.controls import named
+from napari_organoid_synth.widgets.shared.progress_card import words_for_seconds
+from napari_organoid_synth.widgets.shared.text_label import WrapLabel
+
+
+class TimeOffer(QWidget):
+    """Number of trainings, their time, and a button for a shorter comparison that can be undone.
+
+    Signals
+    -------
+    chosen(GainSettings)
+        Settings to show in place of the present ones.
+    """
+
+    chosen = Signal(object)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.estimate, self.offer, self.use_button = WrapLabel(), WrapLabel(), QPushButton("Use")
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        for widget in (self.estimate, self.offer, self.use_button):
+            column.addWidget(widget)
+        self.use_button.clicked.connect(self._use)
+        self._now: Estimate | None = None
+        self._shorter: Shorter | None = None
+        self._before: GainSettings | None = None
+        self._used: GainSettings | None = None
+
+    def show_quick(self, arms: int, steps: int, tests: int, arm_seconds: float | None) -> None:
+        """Say how long some arms on the test images take; ``arm_seconds`` for each step, None where not known."""
+        text = f"Tested on {tests} image{'s' * (tests != 1)}."
+        if arm_seconds is None or not arms:
+            text += " The time is known after the first training."
+        else:
+            text += f" {words_for_seconds(arm_seconds * steps * arms).capitalize()} here, as fast as last time."
+        self._now = None
+        self.estimate.setText(text)
+        self._offer()
+
+    def show_estimate(self, estimate: Estimate | None) -> None:
+        """Say how long a comparison in folds takes, and offer a shorter one; nothing where there is no plan."""
+        self._now = estimate
+        self.estimate.setText(_text(estimate) if estimate is not None else "")
+        self._offer()
+
+    def _offer(self) -> None:
+        now, self._shorter = self._now, None
+        if self._before is not None and (now is None or now.settings != self._used):
+            self._before = None
+        if now is not None and self._before is None:
+            self._shorter = now.shorter()
+        if self._shorter is not None:
+            shorter = self._shorter
+            when = "Overnight" if shorter.seconds <= NIGHT_SECONDS else "Shorter"
+            self.offer.setText(f"{when}: {shorter.changes} → {words_for_seconds(shorter.seconds)}. {shorter.costs}")
+            self.use_button.setText("Use the shorter comparison")
+            named(self.use_button, self.use_button.text(), f"Sets {shorter.changes}. Can be undone.")
+        elif self._before is not None:
+            self.offer.setText("The shorter comparison is set.")
+            self.use_button.setText("Undo")
+            named(self.use_button, "Undo", "Sets folds, repeats and steps of the generator as they were.")
+        for widget in (self.offer, self.use_button):
+            widget.setVisible(self._shorter is not None or self._before is not None)
+
+    def _use(self) -> None:
+        """Set what was offered, or undo it."""
+        before, shorter, self._before = self._before, self._shorter, None
+        if shorter is not None and self._now is not None:
+            kept = self._now.settings
+            self.chosen.emit(shorter.settings)
+            self._before, self._used = kept, self._now.settings
+        elif before is not None:
+            self.chosen.emit(before)
+        self._offer()
+
+
+def _text(now: Estimate) -> str:
+    """How many trainings, and what they will take, from the speed of earlier ones."""
+    settings, folds, speed = now.settings, now.folds, now.speed
+    count = trainings(settings, folds)
+    parts = [f"{count['arm']} of the segmenter"]
+    parts += [f"{count['generator']} of the generator"] * bool(count["generator"])
+    text = f"{folds} fold{'s' * (folds != 1)}, {sum(count.values())} trainings ({', '.join(parts)})"
+    taken = seconds(settings, folds, speed, now.generator_steps)
+    if taken is not None:
+        return f"{text}, {words_for_seconds(taken)} here, {workers_at_once(settings)} at once, as fast as before."
+    if count["generator"] and "generator" in speed:
+        made = words_for_seconds(now.seconds())
+        return f"{text}, {made} for the generators alone, as fast as before. The rest is known after the first ones."
+    return f"{text}. The time is known after the first ones."
