@@ -176,7 +176,7 @@ def scale(path: Path) -> dict[str, Any]:
     dock._placed = True
     dock.resize(1280, 500)
     dock.show()
-    new = dock.columns["new"]
+    new = dock.columns.views["new"]
     until(lambda: len(new.samples.ids) == 10)
     until(lambda: False, 1)
     before = process.memory_info().rss
@@ -208,14 +208,14 @@ def scale(path: Path) -> dict[str, Any]:
     print(f"memory: {found['memory']:.0f} MB more", flush=True)
 
     for name, call in {
-        "query": lambda: dock.filter.setText("objects > 0.5 and nearest < 0.8 and not flagged"),
-        "order": lambda: (dock._offer_sort("-realism"), dock._ask_anew()),
+        "query": lambda: dock.bar.filter.setText("objects > 0.5 and nearest < 0.8 and not flagged"),
+        "order": lambda: (dock.bar.set_wanted("-realism", dock.bar.query), dock.refresh()),
     }.items():
         begin, used, shown = time.perf_counter(), time.thread_time(), dock._shown
         call()
         until(lambda shown=shown: dock._shown > shown)
         found[name], found[f"{name} used"] = time.perf_counter() - begin, time.thread_time() - used
-        print(f"{name}: {found[name]:.2f} s until shown, {dock.found.text()}", flush=True)
+        print(f"{name}: {found[name]:.2f} s until shown, {dock.bar.found.text()}", flush=True)
     gui, used = [], []
     for _ in range(20):
         begin, own = time.perf_counter(), time.thread_time()
@@ -244,7 +244,7 @@ def verdicts(path: Path, until: Any) -> tuple[list[float], list[float]]:
     dock = CurateWidget(viewer)
     dock.resize(1200, 700)
     dock.show()
-    new = dock.columns["new"]
+    new = dock.columns.views["new"]
     until(lambda: new.samples.ids)
     until(lambda: False, 1)
     decide, disk, gui = SampleStore.decide, [], []

@@ -75,7 +75,7 @@ def window(path: Path, log: Path) -> None:
 
     def decide() -> None:
         verdict = random.choice(VERDICTS)
-        samples = [id for other, column in dock.columns.items() if other != verdict for id in column.samples.ids]
+        samples = [id for other, column in dock.columns.views.items() if other != verdict for id in column.samples.ids]
         if samples:
             sample = random.choice(samples)
             note("asked", sample, verdict)

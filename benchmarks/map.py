@@ -106,7 +106,7 @@ def measure(folder: Path, width: int, height: int) -> None:
         return time.perf_counter() - begin, time.thread_time() - used
 
     for name, metric in (("verdict", "verdict"), ("score", "blur")):
-        dock.colour.setCurrentIndex(dock.colour.findData(metric))
+        dock.colours.set_key(metric)
         asked = dock._asked
         dock._recolour()
         until(lambda asked=asked: dock._asked > asked and not dock._thread._tasks)

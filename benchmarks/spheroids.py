@@ -44,7 +44,7 @@ from napari_organoid_synth.core.segmentation.threshold_curves import (
     SCORES,
     FoldScores,
     Score,
-    image_scores,
+    foreground_scores,
     threshold_svg,
 )
 
@@ -154,7 +154,7 @@ def train(
         for pair in parts[part]:
             labels, *_ = segmenter.predict(pair.image)
             kind = {"part": part, "hard": bool(chosen.hard) and is_hard(pair, chosen.hard)}
-            images[pair.name] = {**kind, **image_scores(pair.labels, labels)}
+            images[pair.name] = {**kind, **foreground_scores(pair.labels, labels)}
             if out:
                 imwrite(f"{out}{pair.name}.png", error_overlay(labels, pair.labels, np.moveaxis(pair.image, 0, -1)))
     return {
@@ -191,7 +191,7 @@ def table(rows: list[Row], part: str, hard: bool) -> str:
         found += [scores(mine, "f", part, kind) for kind in kinds.values()]
         times = [np.mean([row[key] for row in mine]) for key in ("seconds_per_step", "seconds_per_image")]
         peak = max(row["peak_bytes_of_process"] for row in mine) / 1e9
-        words = [one.words.removesuffix(" %") for one in found]
+        words = [one.summary.removesuffix(" %") for one in found]
         lines.append([name, f"{mine[0]['weights'] / 1e6:.2f}", *words, *(f"{one:.3g}" for one in times), f"{peak:.1f}"])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

@@ -2,8 +2,10 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import napari_organoid_synth
+from napari_organoid_synth.core.frozen_model import FrozenModel
 
 sys.path.insert(0, str(Path(__file__).parent))
 import architecture
@@ -27,3 +29,18 @@ napoleon_numpy_docstring = True
 napoleon_google_docstring = False
 
 architecture.write(Path(__file__).parent / "_generated")  # the table and the picture of "How it is built"
+
+
+def list_fields(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
+    """List the fields of a model that explain themselves, with their defaults, below its docstring."""
+    if what != "class" or not issubclass(thing, FrozenModel) or "Parameters" in (thing.__doc__ or ""):
+        return
+    lines.append("")
+    for field_name, field in thing.model_fields.items():
+        default = "" if field.is_required() else f" = ``{field.get_default(call_default_factory=True)!r}``"
+        lines.append(f"- **{field_name}**{default}" + (f": {field.description}" if field.description else ""))
+
+
+def setup(app: Any) -> None:
+    """Connect the above."""
+    app.connect("autodoc-process-docstring", list_fields)

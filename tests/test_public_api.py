@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import inspect
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -91,6 +93,28 @@ def test_every_command_that_takes_a_while_is_a_function_with_its_settings() -> N
     for command, verb in VERBS.items():
         assert getattr(synth, OTHERWISE.get(command, command)) is verb.load()
         assert getattr(synth, verb.settings_class().__name__) is verb.settings_class()
+
+
+# ----------------------------------------------------------------------------------------------------- explanations
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_name_is_explained(name: str) -> None:
+    thing = getattr(synth, name)
+    text = inspect.getdoc(thing) or ""
+    assert re.match(r"[A-Z].*\.", text), f"{name} has no sentence"
+    if inspect.isfunction(thing):
+        assert "Parameters\n---" in text, f"{name} does not say what it takes"
+        assert re.search(r"^(Returns|Yields)\n---", text, re.MULTILINE), f"{name} does not say what it gives"
+        parameters = text.split("Parameters\n")[1].split("\n\n")[0] + text
+        for parameter in inspect.signature(thing).parameters:
+            assert re.search(rf"^\W*[\w, ]*\b{parameter}\b", parameters, re.MULTILINE), f"{name}: {parameter}?"
+
+
+def test_the_reference_page_lists_each_name_once() -> None:
+    page = (ROOT / "docs/api.md").read_text()
+    listed = re.findall(r"^\.\. auto(?:class|function|exception):: napari_organoid_synth\.(\w+)$", page, re.MULTILINE)
+    assert sorted(listed) == sorted(NAMES)
 
 
 # ------------------------------------------------------------------------------------------------------- run_to_end

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -157,3 +158,121 @@ def test_what_is_not_a_mask_is_refused(
 def test_a_generator_that_draws_from_noise_paints_no_masks(dcgan: tuple[synth.Project, synth.Run]) -> None:
     with pytest.raises(synth.UserError, match="is a dcgan, which draws from noise"):
         synth.paint(dcgan[1], [discs(64, 64)])
+
+
+# ----------------------------------------------------------------------------------------------------- measure_gain
+
+REAL = [synth.simulate_tissue(seed, size=64) for seed in range(6)]
+
+
+def knows(number: int) -> Callable[[list[synth.SamplePair]], Callable[[NDArray[Any]], NDArray[Any]]]:
+    """A segmenter that marks all objects when it has seen some number of pairs, else only the first one."""
+    truth = {pair.image.tobytes(): pair.labels for pair in REAL}
+
+    def fit(pairs: list[synth.SamplePair]) -> Callable[[NDArray[Any]], NDArray[Any]]:
+        def predict(image: NDArray[Any]) -> NDArray[Any]:
+            labels = truth[image.tobytes()]
+            return labels if len(pairs) >= number else np.where(labels == 1, 1, 0)
+
+        return predict
+
+    return fit
+
+
+def simulated(number: int = 3) -> list[synth.SamplePair]:
+    return [synth.simulate_tissue(100 + seed, size=64) for seed in range(number)]
+
+
+def test_pairs_that_help_are_measured_and_said_so() -> None:
+    steps: list[tuple[int, int, str]] = []
+    result = synth.measure_gain(
+        REAL, simulated(), knows(7), folds=3, progress=lambda now: steps.append((now.step, now.total, now.note))
+    )
+    assert list(result.arms) == ["raw", "synthetic"]
+    assert result.arms["synthetic"].dice == 1
+    assert 0 < result.arms["raw"].dice < 0.5
+    row = result.table[1]
+    assert (row.arm, row.images, row.trainings, row.synthetic) == ("synthetic", 6, 3, 3)
+    assert row.gain["ap"].better == 6
+    assert row.gain["dice"].mean == pytest.approx(1 - result.arms["raw"].dice)
+    assert result.sentences[0].startswith("Synthetic pairs helped on 6 of 6 images")
+    assert result.test == tuple(sorted(pair.name for pair in REAL))
+    assert steps[0] == (1, 6, "real pairs, fold 1")
+    assert steps[-1] == (6, 6, "synthetic pairs, fold 3")
+
+
+def test_arrays_without_names_give_the_same() -> None:
+    named = synth.measure_gain(REAL, simulated(), knows(7), folds=3)
+    plain = synth.measure_gain(
+        [(pair.image, pair.labels) for pair in REAL],
+        [(pair.image[0], pair.labels) for pair in simulated()],
+        knows(7),
+        folds=3,
+    )
+    assert plain.arms["raw"].dice == pytest.approx(named.arms["raw"].dice)
+    assert plain.test == tuple(f"pair_{index:03d}" for index in range(6))
+
+
+def test_a_function_makes_the_pairs_of_a_fold_from_its_training_pairs_alone() -> None:
+    seen: list[set[str]] = []
+
+    def make(pairs: list[synth.SamplePair]) -> list[synth.SamplePair]:
+        seen.append({pair.name for pair in pairs})
+        return simulated(1)
+
+    result = synth.measure_gain(REAL, make, knows(5), folds=3, repeats=2)
+    names = {pair.name for pair in REAL}
+    assert [names - one for one in seen] == 2 * [set(fold.test) for fold in result.design.folds]
+    assert result.design.pairs_from == "folds"
+    assert result.table[1].gain["dice"].seeds == 2
+
+
+def test_pairs_of_one_group_are_tested_together() -> None:
+    result = synth.measure_gain(REAL, simulated(), knows(7), folds=2, groups=["a", "b", "a", "b", "a", "c"])
+    first = {pair.name for pair in REAL[:5:2]}
+    assert any(first <= set(fold.test) for fold in result.design.folds)
+    assert result.table[1].gain["dice"].groups == 3
+
+
+def test_a_test_image_among_the_synthetic_pairs_is_refused() -> None:
+    copy = REAL[2].replace(name="new", source=synth.Source("synthetic"))
+    with pytest.raises(synth.UserError, match="'new', on which an arm would train, has the pixels of the test image"):
+        synth.measure_gain(REAL, [*simulated(), copy], knows(7), folds=3)
+
+
+def test_pairs_of_a_generator_that_saw_the_test_images_are_refused(painter: tuple[synth.Project, synth.Run]) -> None:
+    project, run = painter
+    real = synth.load_pairs(project)
+    with pytest.raises(synth.UserError, match=r"has seen.*Give a function that makes the pairs"):
+        synth.measure_gain(real, synth.make_pairs(run, 2), knows(9), folds=3)
+
+
+def test_pairs_painted_on_the_mask_of_a_test_image_are_refused(painter_file: Path) -> None:
+    pairs = [
+        pair.replace(source=synth.Source("synthetic", provenance={**pair.source.provenance, "data": {}}))
+        for pair in synth.make_pairs(painter_file, 4, pairs=REAL)
+    ]
+    with pytest.raises(synth.UserError, match="painted on the mask of"):
+        synth.measure_gain(REAL, pairs, knows(9), folds=3)
+
+
+@pytest.mark.parametrize(
+    ("predicted", "message"),
+    [
+        (np.zeros((1, 64, 64), int), r"has shape \(1, 64, 64\)"),
+        (np.full((64, 64), 0.5), "fractions such as 0.5"),
+    ],
+)
+def test_a_prediction_that_is_not_a_label_image_is_refused(predicted: NDArray[Any], message: str) -> None:
+    with pytest.raises(synth.UserError, match=message):
+        synth.measure_gain(REAL, simulated(), lambda pairs: lambda image: predicted, folds=2)
+
+
+def test_each_pair_needs_its_group() -> None:
+    with pytest.raises(synth.UserError, match="There are 2 groups for 6 pairs"):
+        synth.measure_gain(REAL, simulated(), knows(7), groups=["a", "b"])
+
+
+def test_two_pairs_of_one_name_are_refused() -> None:
+    with pytest.raises(synth.UserError, match="Two pairs are called 'tissue_00000'"):
+        synth.measure_gain([*REAL, REAL[0]], simulated(), knows(7))

@@ -34,6 +34,10 @@ _PLACES = {
     "make_pairs": "core.synthesis.arrays:make_pairs",
     "paint": "core.synthesis.arrays:paint",
     "score_sets": "core.scores.arrays:score_sets",
+    "measure_gain": "core.gain.any_segmenter:measure_gain",
+    "gain_text": "core.gain.sentences:gain_text",
+    "GainResult": "core.gain.results:GainResult",
+    "SetScores": "core.scores.storage:SetScores",
     # a project and what lies in it
     "Project": "core.project:Project",
     "Run": "core.runs.run:Run",

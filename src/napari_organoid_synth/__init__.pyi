@@ -4,7 +4,10 @@ from .core.codec.spec import CodecSettings
 from .core.errors import UserError
 from .core.export.export import export
 from .core.export.settings import ExportSettings
+from .core.gain.any_segmenter import measure_gain
 from .core.gain.gain import gain, segment
+from .core.gain.results import GainResult
+from .core.gain.sentences import gain_text
 from .core.gain.settings import GainSettings, SegmentSettings
 from .core.job import Added, Control, Event, Failed, Finished, Previewed, Progress, Saved, Started, Warned, run_to_end
 from .core.map.build import map as make_map
@@ -21,11 +24,12 @@ from .core.recipe import Recipe, StartSettings, TrainSettings
 from .core.report.report import write_report
 from .core.runs.run import Run
 from .core.runs.settings import ShareSettings
-from .core.runs.sharing import import_model as import_model
+from .core.runs.sharing import import_model
 from .core.runs.sharing import write_model_file as write_model
 from .core.samples.store import SampleStore
 from .core.scores.arrays import score_sets
 from .core.scores.score import score
+from .core.scores.storage import SetScores
 from .core.segmentation.annotate import annotate
 from .core.segmentation.predict import predict
 from .core.segmentation.settings import AnnotateSettings, PredictSettings
@@ -46,12 +50,13 @@ from .widgets.forms.form import settings_form
 __version__: str
 __all__ = [
     "Added", "AnnotateSettings", "CodecSettings", "Control", "Event", "ExportSettings", "Failed", "FillSettings",
-    "Finished", "GainSettings", "GenerateSettings", "MapSettings", "PairEntry", "PairTable", "PipelineSettings",
-    "PopulationSettings", "PredictSettings", "Previewed", "Progress", "Project", "Recipe", "Run", "SamplePair",
-    "SampleStore", "Saved", "ScoreSettings", "SegmentSettings", "ShareSettings", "Source", "StartSettings",
-    "Started", "TileSettings", "TrainSettings", "UserError", "Warned", "__version__", "annotate", "check_pairs",
-    "export", "fill", "find_pairs", "fit_population", "gain", "generate", "import_model", "load_pairs", "make_map",
-    "make_pairs", "paint", "pipeline", "predict", "read_image", "read_labels", "read_pair", "run_to_end", "score",
-    "score_sets", "segment", "settings_form", "simulate_em", "simulate_organoids", "simulate_population",
-    "simulate_tissue", "split_table", "train", "write_model", "write_pair", "write_report",
+    "Finished", "GainResult", "GainSettings", "GenerateSettings", "MapSettings", "PairEntry", "PairTable",
+    "PipelineSettings", "PopulationSettings", "PredictSettings", "Previewed", "Progress", "Project", "Recipe",
+    "Run", "SamplePair", "SampleStore", "Saved", "ScoreSettings", "SegmentSettings", "SetScores", "ShareSettings",
+    "Source", "StartSettings", "Started", "TileSettings", "TrainSettings", "UserError", "Warned", "__version__",
+    "annotate", "check_pairs", "export", "fill", "find_pairs", "fit_population", "gain", "gain_text", "generate",
+    "import_model", "load_pairs", "make_map", "make_pairs", "measure_gain", "paint", "pipeline", "predict",
+    "read_image", "read_labels", "read_pair", "run_to_end", "score", "score_sets", "segment", "settings_form",
+    "simulate_em", "simulate_organoids", "simulate_population", "simulate_tissue", "split_table", "train",
+    "write_model", "write_pair", "write_report",
 ]  # fmt: skip

@@ -36,7 +36,7 @@ from napari_organoid_synth.core.registry import GENERATORS
 from napari_organoid_synth.core.runs.run import Run, new_generator
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.simulators.simulate import organoid_brightfield
-from napari_organoid_synth.core.training import train as train_module
+from napari_organoid_synth.core.training.estimate import StepTiming
 
 SMALL = [
     "tiles.size=64", "tiles.turn=false", "tiles.flip=false", "gan.generator_channels=8", "gan.discriminator_channels=8",
@@ -263,8 +263,8 @@ def project(trained: Path, tmp_path: Path) -> Path:
         (
             ["segment", "PROJECT"],
             "None of the 3 pairs is put aside for the test. Expected at least one image that neither the generator nor "
-            "the segmenter has seen. Mark some as test pairs (Pairs dock, or 'organoid-synth pair --test 0.2'), train "
-            "the generator again.",
+            "the segmenter has seen. Mark some as test pairs (Pairs dock, or 'organoid-synth pair --test 0.2') and "
+            "train the generator again; or give a test share such as 0.25, or choose another design.",
         ),
         (
             ["export", "PROJECT"],
@@ -359,13 +359,13 @@ def test_full_memory(
         return real_step(self, tiles, *rest)
 
     monkeypatch.setattr(Pix2Pix, "step", step)
-    speed = {"precision": "float32", "seconds_per_step": 1, "gflop_per_image": 1}
-    monkeypatch.setattr(train_module, "measure", lambda *_: speed)
+    timing = StepTiming(precision="float32", seconds_per_step=1, gflop_per_image=1, needed_gb=1)
+    monkeypatch.setattr("napari_organoid_synth.core.training.timing.measure_steps", lambda *_: timing)
     code, _, err = call("train", project, *SETS, "--set", f"train.batch={batch}", "--set", "train.steps=2")
     said = err.splitlines()[1:]  # after "only 3 tiles"
     if fits:
         assert code == 0
-        assert said == ["Memory was full: going on with 2 tiles per step."]
+        assert said == ["Memory was full: continuing with 2 tiles per step."]
         return
     assert code == 1
     assert said == [
@@ -419,7 +419,7 @@ MODELS: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "cut-off tensors": (
         lambda run: (run / "checkpoints/step_00000002.safetensors").write_bytes(b"12345"),
-        f"Checkpoint step_00000002.safetensors is damaged: it holds 5 bytes. Expected SIZE bytes with SHA-256 HASH…. "
+        f"Checkpoint step_00000002.safetensors is damaged: it has 5 bytes. Expected SIZE bytes with SHA-256 HASH…. "
         f"{AGAIN}",
     ),
     "cut-off JSON": (lambda run: cut(run / "checkpoints/step_00000002.json"), NO_JSON),

@@ -75,24 +75,24 @@ def demo(project: Project, control: Control, settings: DemoSettings | None = Non
         )
     stages = _stages(project, control, settings)
     yield Started(0, {"project": str(project.path), "total": TOTAL, "stages": [stage.title for stage in stages]})
-    found = yield from run_stages(stages, control)
-    if found.canceled:
-        yield Finished(found.step, "canceled", {"project": str(project.path), "stages": found.results})
+    outcome = yield from run_stages(stages, control)
+    if outcome.canceled:
+        yield Finished(outcome.step, "canceled", {"project": str(project.path), "stages": outcome.results})
         return
     yield Progress(TOTAL, TOTAL, note="report")
     from napari_organoid_synth.core.report.report import write_report
 
-    result = GainResult.parse(found.results[stages[-1].title])
-    path = write_report(project, project.path / "report.html", result=result, seconds=found.seconds)
+    result = GainResult.parse(outcome.results[stages[-1].title])
+    path = write_report(project, project.path / "report.html", result=result, seconds=outcome.seconds)
     yield Finished(
         TOTAL,
         "completed",
         {
             "report": str(path),
             "sentence": result.sentence,
-            "seconds": found.seconds,
+            "seconds": outcome.seconds,
             "project": str(project.path),
-            "stages": found.results,
+            "stages": outcome.results,
         },
     )
 

@@ -132,7 +132,7 @@ class Control:
         self._request = "run"
 
     def request(self) -> str:
-        """The newest request: ``"run"``, ``"pause"`` or ``"cancel"``."""
+        """Return the newest request: ``"run"``, ``"pause"`` or ``"cancel"``."""
         return self._request
 
     def pause(self) -> None:
@@ -184,7 +184,7 @@ class FileControl(Control):
         self._read_at = 0.0
 
     def request(self) -> str:
-        """The newest request, read from the file."""
+        """Return the newest request, read from the file."""
         if time.monotonic() - self._read_at > self.READ_INTERVAL:
             self._read_at = time.monotonic()
             try:

@@ -201,7 +201,7 @@ def test_copies_stay_behind_and_are_named(project: Project) -> None:
         store.rate("b", {}, flagged="copy")
     result = run(project).result
     assert (result["written"], result["skipped_copies"]) == (1, 1)
-    assert result["sentence"].endswith("1 copy of real images left out.")
+    assert result["sentence"].endswith("1 copy of a real image left out.")
     assert manifest(project)["skipped_copies"] == ["b"]
     with SampleStore(project.samples_path) as store:
         store.decide(["a"], "rejected")
@@ -215,7 +215,7 @@ def test_copies_with_a_reason_are_exported_and_the_reason_is_kept(project: Proje
         store.rate("b", {}, flagged="copy, mask")
     result = run(project, copies=" a test of the copy detector ").result
     assert (result["written"], result["skipped_copies"], result["copies"]) == (2, 0, 1)
-    assert result["sentence"].endswith("1 copy of real images included: a test of the copy detector")
+    assert result["sentence"].endswith("1 copy of a real image included: a test of the copy detector")
     kept = manifest(project)
     assert [pair.is_copy for pair in Manifest.from_file(project.path.parent / "out/manifest.json").samples] == [
         False,

@@ -98,16 +98,16 @@ def read_nuclei(folder: Path) -> dict[str, np.ndarray]:
 def test_rates_on_images(image_set: Callable[[str], Path], name: str) -> None:
     """Turned, noisy copies of training tiles against tiles of other images of the same kind."""
     if name == "simulated em":
-        images = {f"em{seed}": em(seed, 256).image[0] for seed in range(30)}
+        images, side = {f"em{seed}": em(seed, 128).image[0] for seed in range(30)}, 64
     else:
-        images = read_nuclei(image_set(name))
+        images, side = read_nuclei(image_set(name)), 128
     rng = np.random.default_rng(4)
     tiles, sources = [], []
     for key in rng.permutation(sorted(images)):
         image = images[key]
         high = max(float(np.percentile(image, 99.9)), 1.0)
-        for y, x in ((0, 0), (128, 128)):
-            tiles.append((image[y : y + 128, x : x + 128] / high).astype(np.float32)[None])
+        for y, x in ((0, 0), (side, side)):
+            tiles.append((image[y : y + side, x : x + side] / high).astype(np.float32)[None])
             sources.append(str(key))
     n = len(tiles) // 2 // 2 * 2  # half of the images to train, the others are fresh and unseen
     train, others = tiles[:n], tiles[n:]

@@ -29,7 +29,7 @@ SETS = {
     "spheroids_microwell_phase": ("masks", 384, "binary"),
 }
 SIMULATED = "simulated em"
-SIDE = 128  # px of its tiles; the images are twice as wide
+SIDE = 64  # px of its tiles; the images are twice as wide
 Halves = tuple[list[SamplePair], list[SamplePair]]
 
 

@@ -55,7 +55,7 @@ def test_all_sections_in_order_with_their_numbers(project, read):
         "Written in",
     ):
         assert words in page.words
-    assert page.table("Name")[1] == [f"first {EVIL}", "train", "48 × 64", "uint8", "1", "–", "binary", "1"]
+    assert page.table("Name")[1] == [f"first {EVIL}", "train", "64 × 48", "uint8", "1", "–", "binary", "1"]
     assert page.table("Trained on") == [
         ["Trained on", "Pairs", "Change of Dice", "Better on", "Dice"],
         ["real pairs", "0", "–", "–", "0.625 ± 0.177"],

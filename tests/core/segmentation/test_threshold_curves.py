@@ -8,8 +8,8 @@ from sklearn.metrics import precision_recall_fscore_support
 from napari_organoid_synth.core.segmentation.threshold_curves import (
     THRESHOLDS,
     FoldScores,
-    image_scores,
-    lowest,
+    axis_start,
+    foreground_scores,
     threshold_svg,
 )
 
@@ -18,7 +18,7 @@ from napari_organoid_synth.core.segmentation.threshold_curves import (
 def test_scores_equal_scikit_learn_on_random_masks(seed):
     rng = np.random.default_rng(seed)
     truth, found = (rng.random((24, 31)) < rng.uniform(0.02, 0.9) for _ in range(2))
-    scores = image_scores(truth, found)
+    scores = foreground_scores(truth, found)
     expected = precision_recall_fscore_support(truth.ravel(), found.ravel(), average="binary")
     assert [scores["precision"], scores["recall"], scores["f"]] == pytest.approx(list(expected[:3]), rel=1e-12)
 
@@ -26,14 +26,14 @@ def test_scores_equal_scikit_learn_on_random_masks(seed):
 @pytest.mark.parametrize(("truth", "found", "value"), [(0, 0, 1.0), (0, 1, 0.0), (1, 0, 0.0), (1, 1, 1.0)])
 def test_scores_of_empty_masks(truth, found, value):
     a, b = np.full((5, 5), truth), np.full((5, 5), found)
-    assert set(image_scores(a, b).values()) == {value}
+    assert set(foreground_scores(a, b).values()) == {value}
     if truth == found:
         expected = precision_recall_fscore_support(a.ravel(), b.ravel(), average="binary", zero_division=1)
         assert expected[2] == value
 
 
 def test_disjoint_masks_have_no_division_by_zero():
-    assert set(image_scores(np.array([[1, 0]]), np.array([[0, 1]])).values()) == {0.0}
+    assert set(foreground_scores(np.array([[1, 0]]), np.array([[0, 1]])).values()) == {0.0}
 
 
 def test_a_curve_counts_images_that_reach_each_threshold():
@@ -61,8 +61,8 @@ def test_band_and_mean_over_folds_by_hand():
     assert at[60] == (0.75, 0.5, 1)
     assert at[80] == (0.5, 0, 1)
     assert at[95] == (0, 0, 0)
-    assert folds.words == "75.0 ± 21.2 %"
-    assert FoldScores.of([[0.5]]).words == "50.0 %"
+    assert folds.summary == "75.0 ± 21.2 %"
+    assert FoldScores.of([[0.5]]).summary == "50.0 %"
     assert FoldScores.of([[0.5]]).deviation == 0
 
 
@@ -81,7 +81,7 @@ def test_the_drawing_is_valid_and_holds_mean_band_and_words():
     assert "with <adversary>: 75.0 ± 21.2 %" in texts
     assert not any("none" in text for text in texts)
     assert etree.fromstring(threshold_svg({})) is not None
-    assert lowest(both.values()) == 0.5
+    assert axis_start(both.values()) == 0.5
     root = etree.fromstring(threshold_svg(both, start=0.5, colours=("#123456",)))
     line = root.find(f".//{name}polyline")
     points = line.get("points").split()

@@ -12,11 +12,11 @@ from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
 from qtpy.QtGui import QDropEvent
 
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.pairs.pair import RGB
+from napari_organoid_synth.core.pairs.pair import RGB, SamplePair
 from napari_organoid_synth.core.pairs.table import PairEntry, PairTable
 from napari_organoid_synth.widgets.pairs.dock import PairsWidget
-from napari_organoid_synth.widgets.pairs.examine import colours
-from napari_organoid_synth.widgets.pairs.model import describe, sign, size_text
+from napari_organoid_synth.widgets.pairs.examine import colours, overlay
+from napari_organoid_synth.widgets.pairs.model import describe, image_text, sign, size_text
 from napari_organoid_synth.widgets.shared.drop import Sources
 
 
@@ -84,7 +84,7 @@ def test_a_folder_is_matched_checked_and_tiled(qtbot, dock, data):
     ]
     assert dock.verdict.text().startswith("Ready: 4 pairs, ")
     assert dock.panel.model.rowCount() == 6
-    assert dock.panel.model.index(0, 1).data() == "128 × 128 px, 8-bit"
+    assert dock.panel.model.index(0, 1).data() == "128 × 128 px"
     assert len(dock.panel.picture_buttons) == 3
     assert dock.panel.view.rows() == [4]  # the first that needs a look
     assert "128 × 128 px, the mask 128 × 129 px" in dock.panel.detail.text()
@@ -386,13 +386,14 @@ def test_a_row_is_described_in_plain_words():
         object_size=(37406, 37406), pixel_size=(0.5, 0.5),
     )  # fmt: skip
     assert size_text(row) == "512 × 378 px, RGB"
-    assert size_text(row.replace(channel_names=())) == "512 × 378 px, 3 channels, 8-bit"
+    assert image_text(row.replace(channel_names=())) == "512 × 378 px, 3 channels, 8-bit"
+    assert size_text(row.replace(channel_names=())) == "512 × 378 px, 3 channels"
     assert size_text(row.replace(shape=(1, 64, 64), dtype="float32", channel_names=())) == "64 × 64 px, 32-bit float"
-    assert describe(row) == "a: matched. One object, 37,406 px. Pixel size 0.5 µm."
+    assert describe(row) == "a: matched. 512 × 378 px, RGB. One object, 37,406 px. Pixel size 0.5 µm."
     two = row.replace(n_objects=2, object_size=(64, 1200), pixel_size=None, split="test")
-    assert describe(two) == "a: matched, for testing. 2 objects of 64 to 1,200 px."
+    assert describe(two) == "a: matched, for testing. 512 × 378 px, RGB. 2 objects of 64 to 1,200 px."
     assert describe(row.replace(masks={}, n_objects=0, object_size=(0, 0), scale=0.5)) == (
-        "a: matched. No mask. Used at 256 × 189 px. Pixel size 0.5 µm."
+        "a: matched. 512 × 378 px, RGB. No mask. Used at 256 × 189 px. Pixel size 0.5 µm."
     )
 
 
@@ -417,3 +418,13 @@ def test_label_colours_differ_and_are_bright():
     assert shown.shape == (8, 3)
     assert shown.max(axis=1).min() >= 200
     assert np.abs(shown[1:] - shown[:-1]).max(axis=1).min() > 60
+
+
+def test_an_overlay_shows_the_centre():
+    labels = np.zeros((384, 512), np.int32)
+    labels[182:202, 246:266] = 1
+    pair = SamplePair("a", np.random.default_rng(0).integers(0, 255, (1, 384, 512)).astype(np.uint8), labels)
+    picture = overlay(pair)
+    assert picture.shape == (96, 96, 3)
+    rows, columns = np.nonzero((picture == colours(np.array([1]))[0]).all(axis=2))
+    assert (rows.min(), rows.max()) == (columns.min(), columns.max()) == (43, 52)

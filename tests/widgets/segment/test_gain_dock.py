@@ -213,6 +213,7 @@ def test_what_shortens_a_comparison_is_computed_from_the_speed():
     assert held.settings == one.replace(design="hold-out", generator_steps=5000)
 
 
+@pytest.mark.slow
 def test_stopped_killed_and_gone_on_with_without_repeating_what_is_done(dock, project, qtbot):
     """A stop by its button, then a kill: 'Resume' each time finishes the rest, and what was done stays as it was."""
     settings = SETTINGS.replace(arms=("raw", "classical-tissue", "classical-organoid"), steps=25)

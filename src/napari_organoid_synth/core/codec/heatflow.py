@@ -70,10 +70,10 @@ def _boxes(labels: NDArray[np.integer[Any]]) -> list[Box]:
         zero = np.searchsorted(ids, 0)
         dense = np.where(labels == 0, 0, dense.reshape(labels.shape) + 1)
         slices = find_objects(dense.astype(np.int32))
-        found = [(int(ids[k]), *box) for k, box in enumerate(slices) if box is not None and k != zero]
+        boxes = [(int(ids[k]), *box) for k, box in enumerate(slices) if box is not None and k != zero]
     else:
-        found = [(k + 1, *box) for k, box in enumerate(find_objects(labels)) if box is not None]
-    return sorted(found, key=lambda box: box[1].stop - box[1].start + box[2].stop - box[2].start)
+        boxes = [(k + 1, *box) for k, box in enumerate(find_objects(labels)) if box is not None]
+    return sorted(boxes, key=lambda box: box[1].stop - box[1].start + box[2].stop - box[2].start)
 
 
 def _sheets(boxes: list[Box]) -> Iterator[list[Box]]:

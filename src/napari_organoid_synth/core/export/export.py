@@ -19,6 +19,7 @@ from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.samples.store import SampleStore
 
 REPORT_SECONDS = 0.5
+COPIES = ("copy of a real image", "copies of real images")
 
 
 def export(project: Project, settings: ExportSettings, control: Control) -> Iterator[Event]:
@@ -33,7 +34,7 @@ def export(project: Project, settings: ExportSettings, control: Control) -> Iter
     project : Project
         With accepted samples.
     settings : ExportSettings
-        Layouts, folder, share to put aside, and whether real pairs are included.
+        Layouts, folder, share for testing, and whether real pairs are included.
     control : Control
         Cancel is honoured after the pair in progress; nothing is left then.
 
@@ -109,9 +110,9 @@ def _result(target: Path, selection: Selection, settings: ExportSettings) -> Exp
     skipped, copies = len(selection.skipped_copies), len(selection.copies)
     sentences = [f"{plural(number, 'pair')} exported and verified."]
     if skipped:
-        sentences.append(f"{plural(skipped, 'copy', 'copies')} of real images left out.")
+        sentences.append(f"{plural(skipped, *COPIES)} left out.")
     if copies:
-        sentences.append(f"{plural(copies, 'copy', 'copies')} of real images included: {settings.copies.strip()}")
+        sentences.append(f"{plural(copies, *COPIES)} included: {settings.copies.strip()}")
     return ExportResult(
         folder=str(target),
         written=number,

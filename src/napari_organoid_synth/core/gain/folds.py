@@ -214,17 +214,8 @@ def make_folds(
     rng = np.random.default_rng(seed)
     if design == "hold-out":
         parts = [_hold_out(groups, test_share, held, series, rng)]
-    elif design == "leave-one-out":
-        parts = [[name] for name in names]
-    elif design == "k-fold":
-        count = _count(number, len(names), "images")
-        order = [names[index] for index in rng.permutation(len(names))]
-        parts = [order[start::count] for start in range(count)]
-    elif series:
-        count = _count(number, len(names), "images")
-        parts = [list(part) for part in np.array_split(np.array(series, dtype=object), count)]
     else:
-        parts = _deal(groups, _count(number, len(set(groups.values())), "groups"), rng)
+        parts = _parts(groups, design, number, series, rng)
     folds = [Fold(train=tuple(sorted(set(names) - set(part))), test=tuple(sorted(part))) for part in parts]
     if not all(fold.train for fold in folds):
         raise UserError(
@@ -233,6 +224,23 @@ def make_folds(
             "Test fewer, or choose another design.",
         )
     return folds
+
+
+def _parts(
+    groups: Mapping[str, str], design: DesignName, number: int, series: Sequence[str], rng: np.random.Generator
+) -> list[list[str]]:
+    """The test images of each fold, where every image is tested once."""
+    names = sorted(groups)
+    if design == "leave-one-out":
+        return [[name] for name in names]
+    if design == "k-fold":
+        count = _count(number, len(names), "images")
+        order = [names[index] for index in rng.permutation(len(names))]
+        return [order[start::count] for start in range(count)]
+    if series:
+        count = _count(number, len(names), "images")
+        return [list(part) for part in np.array_split(np.array(series, dtype=object), count)]
+    return _deal(groups, _count(number, len(set(groups.values())), "groups"), rng)
 
 
 def _hold_out(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.pair import SamplePair, content_hash
@@ -65,3 +66,18 @@ def refuse_leaks(
                 "Expected no test image among them.",
                 "Take the copy out of the pairs.",
             )
+
+
+def is_painted_on(provenance: Mapping[str, Any], names: Collection[str]) -> bool:
+    """Return whether a synthetic pair has the mask of one of these real pairs, or of a crop of one.
+
+    Parameters
+    ----------
+    provenance : mapping
+        Of the synthetic pair.
+    names : collection of str
+        Of the real pairs.
+    """
+    mask = provenance.get("mask", {})
+    name = str(mask.get("name", ""))
+    return mask.get("kind") in {"warped", "real"} and any(name == one or name.startswith(f"{one}_y") for one in names)

@@ -88,7 +88,7 @@ def _scratch(task: Task, here: Path) -> Project:
         pass
     rows = tuple(table.entry(name).replace(split="train") for name in task.train)
     scratch = Project(here / "project")
-    table.replace(entries=rows, notes=()).to_file(scratch.pairs_path)
+    table.replace(entries=rows, folder_notes=(), check_notes=()).to_file(scratch.pairs_path)
     return scratch
 
 

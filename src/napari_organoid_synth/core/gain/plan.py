@@ -214,7 +214,7 @@ class _TaskMaker:
         return {name: self.hashes[name] for name in names}
 
     def _of_pairs(self, place: _Place) -> dict[str, Any]:
-        """What both kinds of tasks that make pairs are told."""
+        """Values of both kinds of tasks that make pairs."""
         train = sorted(self.hashes) if self.settings.paper_protocol else place.train
         return {
             **self.where,

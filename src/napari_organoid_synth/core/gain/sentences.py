@@ -165,7 +165,18 @@ def table_lines(rows: Sequence[TableRow]) -> list[str]:
 
 
 def gain_text(result: GainResult) -> str:
-    """Return a result for a terminal: how it was tested, table, sentences, warnings, folder."""
+    """Return a result for a terminal: how it was tested, table, sentences, warnings, folder.
+
+    Parameters
+    ----------
+    result : GainResult
+        Its ``folder`` is left out where there is none.
+
+    Returns
+    -------
+    str
+        Several lines.
+    """
     design, tasks = result.design, result.tasks
     folds = len(design.folds)
     lines = [
@@ -176,7 +187,6 @@ def gain_text(result: GainResult) -> str:
         "",
         *result.sentences,
         *(f"! {warning}" for warning in result.warnings),
-        "",
-        f"folder: {result.folder}",
+        *(["", f"folder: {result.folder}"] if result.folder else []),
     ]
     return "\n".join(lines)

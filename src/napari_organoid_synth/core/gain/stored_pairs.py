@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.gain.leakage import Leak
+from napari_organoid_synth.core.gain.leakage import Leak, is_painted_on
 from napari_organoid_synth.core.gain.settings import GainSettings
 from napari_organoid_synth.core.gain.tasks import Hashes, StoredPair
 from napari_organoid_synth.core.pairs.pair import SamplePair
@@ -50,11 +50,7 @@ class Known:
 
     def is_painted_on(self, names: Collection[str]) -> bool:
         """Whether its mask is that of one of these real pairs, or of a crop of one."""
-        mask = self.provenance.get("mask", {})
-        name = str(mask.get("name", ""))
-        return mask.get("kind") in {"warped", "real"} and any(
-            name == one or name.startswith(f"{one}_y") for one in names
-        )
+        return is_painted_on(self.provenance, names)
 
 
 @dataclass

@@ -40,6 +40,15 @@ def map(project: Project, settings: MapSettings, control: Control) -> Iterator[E
 
     The database is only read. Features of samples are kept, so that another map of them is made quickly.
 
+    Parameters
+    ----------
+    project : Project
+        With samples and real pairs.
+    settings : MapSettings
+        Features, method, starts.
+    control : Control
+        Pause and cancel are honoured after the step in progress; the best map so far is kept.
+
     Yields
     ------
     Event

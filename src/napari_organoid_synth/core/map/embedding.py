@@ -52,7 +52,7 @@ def check_method(method: Method) -> None:
         If UMAP is not installed.
     """
     if method == "umap" and find_spec("umap") is None:
-        raise UserError("UMAP is not installed.", todo="pip install umap-learn, or use t-SNE.")
+        raise UserError("UMAP is not installed.", todo="Run: pip install 'napari-organoid-synth[umap]', or use t-SNE.")
 
 
 def embed(

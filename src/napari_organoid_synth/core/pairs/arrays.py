@@ -1,4 +1,4 @@
-"""Pairs from arrays: what a script holds in memory, checked like what is read from files."""
+"""Pairs from arrays: arrays of a script, checked like files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.mask_kind import convert, decide_kind, inspect_mask
@@ -14,7 +14,7 @@ from napari_organoid_synth.core.pairs.ome_tiff import as_labels
 from napari_organoid_synth.core.pairs.pair import MaskKind, SamplePair, Source, SourceKind
 from napari_organoid_synth.core.pairs.table import OBJECT
 
-PairLike: TypeAlias = SamplePair | tuple[ArrayLike, ArrayLike]
+PairLike: TypeAlias = SamplePair | tuple[NDArray[Any], NDArray[Any]]
 """A pair, or an image (C, Y, X) or (Y, X) with its labels (Y, X)."""
 
 
@@ -55,7 +55,7 @@ def as_pairs(
     if not pairs:
         raise UserError(f"There are no {source} pairs.", "Expected at least one image with its labels.")
     like = like or next((pair for pair in pairs if isinstance(pair, SamplePair)), None)
-    found: list[SamplePair | None] = [pair if isinstance(pair, SamplePair) else None for pair in pairs]
+    result: list[SamplePair | None] = [pair if isinstance(pair, SamplePair) else None for pair in pairs]
     plain = {
         index: _checked(*pair, f"{name}_{index:03d}")
         for index, pair in enumerate(pairs)
@@ -64,11 +64,11 @@ def as_pairs(
     kind, values, class_names = _kind_of({place: labels for place, _, labels in plain.values()}, like)
     for index, (place, image, labels) in plain.items():
         labels = convert(labels, kind, values, f"'{place}'")
-        found[index] = SamplePair(place, image, labels, kind, class_names, source=Source(source))
-    return [pair for pair in found if pair is not None]
+        result[index] = SamplePair(place, image, labels, kind, class_names, source=Source(source))
+    return [pair for pair in result if pair is not None]
 
 
-def as_image(image: ArrayLike, name: str) -> NDArray[Any]:
+def as_image(image: NDArray[Any], name: str) -> NDArray[Any]:
     """Return an image as (C, Y, X); ``name`` stands for it in messages.
 
     Raises
@@ -82,7 +82,7 @@ def as_image(image: ArrayLike, name: str) -> NDArray[Any]:
     return array if array.ndim == 3 else array[None]
 
 
-def _checked(image: ArrayLike, labels: ArrayLike, name: str) -> tuple[str, NDArray[Any], NDArray[np.int32]]:
+def _checked(image: NDArray[Any], labels: NDArray[Any], name: str) -> tuple[str, NDArray[Any], NDArray[np.int32]]:
     """Return name, image (C, Y, X) and labels (Y, X); colours that stand last are refused with advice."""
     pixels, numbers = as_image(image, name), as_labels(np.asarray(labels), f"'{name}'")
     if pixels.shape[:2] == numbers.shape and pixels.shape[1:] != numbers.shape:

@@ -29,7 +29,7 @@ class MaskFacts:
     kind : {"binary", "classes", "instances"}
         The likely meaning.
     reason : str
-        Why, in words.
+        Reason for that meaning.
     values : tuple of int
         Distinct labels without background, ascending; of instances only the first 33.
     n_objects : int

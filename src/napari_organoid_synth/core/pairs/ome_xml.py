@@ -1,7 +1,7 @@
 """OME-XML: the description of a written pair, and the few facts that are read from any OME file.
 
-Written and read with the standard library, for the full model takes over a second to import; a test holds the result
-against the OME schema. See https://www.openmicroscopy.org/Schemas/Documentation/Generated/OME-2016-06/ome.html
+Written and read with the standard library, since importing the full model takes over a second; a test compares it with
+the OME schema. See https://www.openmicroscopy.org/Schemas/Documentation/Generated/OME-2016-06/ome.html
 """
 
 from __future__ import annotations

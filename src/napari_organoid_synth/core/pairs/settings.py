@@ -1,4 +1,4 @@
-"""Settings of the pairs: how they are found and cut."""
+"""Settings of pairs: finding them and cutting tiles."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class PairEntry(FrozenModel):
         {}, description="File of the mask of each class; later classes win where they overlap."
     )
     status: Status = "matched"
-    reason: str = Field("", description="Why, in words.")
+    reason: str = Field("", description="Reason for the status, or a remark.")
     shape: tuple[int, int, int] | None = Field(None, description="Channels, height and width of the image.")
     mask_size: tuple[int, int] | None = Field(None, description="Height and width of a mask that does not fit, px.")
     dtype: str = ""

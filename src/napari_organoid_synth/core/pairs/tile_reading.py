@@ -20,7 +20,7 @@ MIN_SIDE, MAX_SIDE = 32, 1024
 
 @dataclass(frozen=True, order=True)
 class TilePlace:
-    """Where an upright tile lies: which real pair, and its first row and column there, px."""
+    """Place of an upright tile: its real pair, and its first row and column there, px."""
 
     pair: str
     y: int
@@ -40,10 +40,10 @@ class TilePlace:
         >>> TilePlace.from_name("image_y0_x128_r0")
         TilePlace(pair='image', y=0, x=128)
         """
-        found = re.fullmatch(r"(.*)_y(\d+)_x(\d+)_r0", name)
-        if not found:
+        match = re.fullmatch(r"(.*)_y(\d+)_x(\d+)_r0", name)
+        if not match:
             raise UserError(f"'{name}' is not the name of a real tile.", "Expected a name such as image_y0_x128_r0.")
-        return cls(found[1], int(found[2]), int(found[3]))
+        return cls(match[1], int(match[2]), int(match[3]))
 
     @property
     def name(self) -> str:
@@ -80,7 +80,7 @@ def read_tile(project: Project, place: TilePlace, side: int) -> SamplePair:
     project : Project
         Has the table of real pairs.
     place : TilePlace
-        Where it lies.
+        Its place.
     side : int
         Of the tile, px.
 

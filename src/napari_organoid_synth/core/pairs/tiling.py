@@ -1,4 +1,4 @@
-"""Tiles: where they lie, which are kept, how they are cut and blended again."""
+"""Tiles: their places, the choice of those to keep, cutting and blending."""
 
 from __future__ import annotations
 

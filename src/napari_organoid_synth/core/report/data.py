@@ -76,7 +76,7 @@ def data(contents: Contents) -> Section | None:
 
 
 def _row(entry: PairEntry) -> list[str]:
-    size = " × ".join(f"{side:,}" for side in entry.size) if entry.size else "–"
+    size = " × ".join(f"{side:,}" for side in reversed(entry.size)) if entry.size else "–"
     pixel = " × ".join(number(side) for side in entry.pixel_size) if entry.pixel_size else "–"
     channels = ", ".join(entry.channel_names) or (str(entry.shape[0]) if entry.shape else "–")
     kind: str = (entry.mask_kind or "–") if entry.masks else "none"

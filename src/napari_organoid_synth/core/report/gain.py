@@ -14,7 +14,7 @@ from napari_organoid_synth.core.report.contents import Contents
 from napari_organoid_synth.core.report.errors import Errors, errors
 from napari_organoid_synth.core.report.rendering import Section, Table
 from napari_organoid_synth.core.segmentation.arms import ARMS, SCORES
-from napari_organoid_synth.core.segmentation.threshold_curves import FoldScores, lowest, threshold_svg
+from napari_organoid_synth.core.segmentation.threshold_curves import FoldScores, axis_start, threshold_svg
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def _thresholds(result: GainResult) -> list[tuple[str, str]]:
         ]
         curves[name] = FoldScores.of(values)
     first, *others = curves
-    start, figures = lowest(curves.values()), []
+    start, figures = axis_start(curves.values()), []
     for name in others:
         both = {ARMS.get(one, one): curves[one] for one in (first, name)}
         svg = threshold_svg(both, "Dice", [colour_of(one) for one in (first, name)], start, inline=True)

@@ -80,7 +80,7 @@ class ModelFile:
 
     @property
     def spec(self) -> PairSpec:
-        """What the network takes and gives."""
+        """Shapes of what the network takes and gives."""
         return self.codec.spec(self.recipe.tiles.size, self.recipe.shape)
 
     @property

@@ -66,7 +66,7 @@ class Checkpoint:
 
     @property
     def scores(self) -> dict[str, float]:
-        """What the samples of this checkpoint were measured by: ``kernel_distance`` and ``diversity``, if known."""
+        """Scores of the samples of this checkpoint: ``kernel_distance`` and ``diversity``, if known."""
         return {name: self.numbers[name] for name in (SCORE, "diversity") if name in self.numbers}
 
 

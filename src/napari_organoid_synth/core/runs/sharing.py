@@ -48,6 +48,11 @@ def write_model_file(run: Run, path: Path, settings: ShareSettings, created: str
     created : str
         Day as ``2026-01-31``; today when empty. The same day, run and settings give the same bytes.
 
+    Returns
+    -------
+    ModelFile
+        As it was written.
+
     Raises
     ------
     UserError
@@ -102,6 +107,11 @@ def import_model(project: Project, path: Path, name: str = "") -> Run:
         A ``.synth`` file.
     name : str
         Name of the run, after the time; that on the card when empty.
+
+    Returns
+    -------
+    Run
+        The new one, or that of the same file which is there already.
 
     Raises
     ------

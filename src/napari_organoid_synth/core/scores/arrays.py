@@ -19,7 +19,7 @@ from napari_organoid_synth.core.metrics.settings import ScoreSettings
 from napari_organoid_synth.core.metrics.tile_facts import look
 from napari_organoid_synth.core.metrics.tile_space import check_weights
 from napari_organoid_synth.core.pairs.arrays import PairLike, as_pairs
-from napari_organoid_synth.core.pairs.pair import content_hash
+from napari_organoid_synth.core.pairs.pair import SamplePair, content_hash
 from napari_organoid_synth.core.pairs.settings import TileSettings
 from napari_organoid_synth.core.pairs.tile_reading import tile_side
 from napari_organoid_synth.core.scores.comparison import (
@@ -78,14 +78,7 @@ def score_sets(
             f"Expected at least {MIN_TILES} of each.",
             "Give more pairs.",
         )
-    with TemporaryDirectory() as folder:
-        features = RealFeatures(cut, [], settings, side, Path(folder))
-        for number, tile in enumerate(cut):
-            features.look(number, tile)
-        for share in features.learn():
-            if progress is not None:
-                progress(Progress(round(100 * share), 100, note="learn features"))
-        features.measure()
+    features = _learn(cut, settings, side, progress)
     decoded = set(places(len(made), MAX_PAIRED))
     facts = [look(pair, features.limits, features.side, number in decoded) for number, pair in enumerate(made)]
     synthetic_tiles = SyntheticTiles(facts, np.array([is_borrowed(pair) for pair in made]))
@@ -102,3 +95,18 @@ def score_sets(
         memorisation=memorisation(features, synthetic_tiles, copy_ratios(features, synthetic_tiles)),
         variety=variety(features, synthetic_tiles),
     )
+
+
+def _learn(
+    tiles: list[SamplePair], settings: ScoreSettings, side: int, progress: Callable[[Progress], object] | None
+) -> RealFeatures:
+    """Look at the real tiles and learn their features, of which nothing is kept on disk."""
+    with TemporaryDirectory() as folder:
+        features = RealFeatures(tiles, [], settings, side, Path(folder))
+        for number, tile in enumerate(tiles):
+            features.look(number, tile)
+        for share in features.learn():
+            if progress is not None:
+                progress(Progress(round(100 * share), 100, note="learn features"))
+    features.measure()
+    return features

@@ -101,15 +101,8 @@ def annotate(
             return
     table = task.table.replace(entries=tuple(renamed.get(entry.name, entry) for entry in task.table.entries))
     check_pairs(table).to_file(project.pairs_path)
-    result = {
-        "class": task.target,
-        "known": list(task.known),
-        "masks": len(renamed),
-        "cover": round(float(np.mean(cover)), 4),
-        "held_out": provenance["held_out"],
-        "folder": str(folder),
-    }
-    yield Finished(total, "completed", result)
+    marked = {"masks": len(renamed), "cover": round(float(np.mean(cover)), 4), "held_out": provenance["held_out"]}
+    yield Finished(total, "completed", task.names | marked | {"folder": str(folder)})
 
 
 def _learn(unet: UNet, task: _Task, settings: AnnotateSettings, control: Control, unfinished: Path) -> Iterator[Event]:
@@ -276,6 +269,11 @@ class _Task:
                     "('organoid-synth pair --scale')."
                 )
         return cls(train, test, rows, table, known, target, unnamed, channels, warnings)
+
+    @property
+    def names(self) -> dict[str, Any]:
+        """The class that is marked, and those that are known."""
+        return {"class": self.target, "known": list(self.known)}
 
     def named(self, pair: SamplePair) -> SamplePair:
         """The pair with classes, also where the table knows single objects or one unnamed class."""

@@ -17,9 +17,9 @@ from napari_organoid_synth.core.frozen_model import FrozenModel
 from napari_organoid_synth.core.pairs.pair import MaskKind, SamplePair, content_hash
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.segmentation.arms import ArmResult, current_arm, main_score
-from napari_organoid_synth.core.segmentation.segmenters.config import segmenter_config
+from napari_organoid_synth.core.segmentation.segmenters.config import DESCRIPTION, WEIGHTS, segmenter_config
 
-WEIGHTS, DESCRIPTION, TRAINING_NOTE = "segmenter.safetensors", "segmenter.json", "trained.json"
+TRAINING_NOTE = "trained.json"
 TRAINING = "training.safetensors"
 """The state from which an unfinished training goes on."""
 SEGMENTERS_DIR = "segmenters"
@@ -187,7 +187,7 @@ def list_segmenters(project: Project) -> list[TrainedSegmenter]:
 
 
 def _scores(folder: Path) -> Mapping[str, float]:
-    """Mean score of each arm: of objects where they were told apart, else Dice."""
+    """Mean score of each arm: accuracy of objects for instance masks, else Dice."""
     try:
         values = json.loads((folder / "results.json").read_text(encoding="utf-8"))
         score = main_score(values["mask_kind"])

@@ -35,6 +35,7 @@ from napari_organoid_synth.core.pairs.pair import SamplePair, Source, content_ha
 from napari_organoid_synth.core.pairs.readers import short
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.project import Project, file_stem
+from napari_organoid_synth.core.quantities import pixels
 from napari_organoid_synth.core.segmentation.catalog import TrainedSegmenter, find_segmenter
 from napari_organoid_synth.core.segmentation.segmenters.base import Segmenter, load_segmenter
 from napari_organoid_synth.core.segmentation.settings import PredictSettings
@@ -67,26 +68,9 @@ def predict(project: Project, settings: PredictSettings, control: Control) -> It
     """
     use_threads(settings.threads)
     device = pick_device(settings.device)
-    trained = find_segmenter(project, settings.segmenter)
-    if settings.flow and not trained.draws_flow:
-        raise UserError(
-            f"'{trained.name}' has no flow.",
-            "Expected a Cellpose segmenter: it alone finds objects by arrows.",
-            "Leave 'flow' out, or choose another segmenter.",
-        )
-    planes = list(find_planes(settings.images))
-    folder = Path(settings.folder).expanduser() if settings.folder else default_folder(project, trained)
-    marker = _Marker(
-        trained.name,
-        trained.digest,
-        load_segmenter(trained.path, str(device)),
-        _scale(project, trained, settings),
-        folder,
-        tuple(name for name in MAP_ENDINGS if getattr(settings, name)),
-        frozenset(trained.training_note().images.values()),
-    )
-    info = {"segmenter": trained.name, "folder": str(folder), "device": describe_device(device), "total": len(planes)}
-    yield Started(0, info | {"scale": marker.scale})
+    planes, marker = list(find_planes(settings.images)), _Marker.of(project, settings, str(device))
+    info = {"segmenter": marker.name, "folder": str(marker.folder), "device": describe_device(device)}
+    yield Started(0, info | {"total": len(planes), "scale": marker.scale})
     tally, began = _Tally(), time.monotonic()
     for number, plane in enumerate(planes, 1):
         try:
@@ -249,6 +233,32 @@ class _Marker:
     maps: tuple[str, ...]
     trained_on: frozenset[str]
 
+    @classmethod
+    def of(cls, project: Project, settings: PredictSettings, device: str) -> _Marker:
+        """Load the segmenter.
+
+        Raises
+        ------
+        UserError
+            If there is none, or a flow is wanted of a segmenter without.
+        """
+        trained = find_segmenter(project, settings.segmenter)
+        if settings.flow and not trained.draws_flow:
+            raise UserError(
+                f"'{trained.name}' has no flow.",
+                "Expected a Cellpose segmenter: it alone finds objects by arrows.",
+                "Leave 'flow' out, or choose another segmenter.",
+            )
+        return cls(
+            name=trained.name,
+            digest=trained.digest,
+            segmenter=load_segmenter(trained.path, device),
+            scale=_scale(project, trained, settings),
+            folder=Path(settings.folder).expanduser() if settings.folder else default_folder(project, trained),
+            maps=tuple(name for name in MAP_ENDINGS if getattr(settings, name)),
+            trained_on=frozenset(trained.training_note().images.values()),
+        )
+
     def mark(self, plane: Plane, tally: _Tally) -> bool:
         """Mark an image and count it; return whether it had not been marked before."""
         whole = self.read(plane)
@@ -338,7 +348,7 @@ class _Marker:
             if not is_out_of_memory(error):
                 raise
             raise UserError(
-                f"Memory is full with {short(plane.path)}, {size[0]} × {size[1]} px.",
+                f"Memory is full with {short(plane.path)}, {pixels(size)}.",
                 "Expected room for one window.",
                 "Use the processor (device=cpu), or cut the image.",
             ) from None

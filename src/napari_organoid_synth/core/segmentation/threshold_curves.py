@@ -1,7 +1,7 @@
 """Pixel precision, recall and F per image, and the share of images above each threshold with its band over folds.
 
 The evaluation of the spheroid study: F is pixel-wise (2 P R / (P + R), which is Dice), scores are averaged over the
-images of a fold, then over folds. Empty masks are scored as in `matching`.
+images of a fold, then over folds. Empty masks are scored as in `agreement`.
 """
 
 from __future__ import annotations
@@ -21,20 +21,23 @@ SCORES: tuple[Score, ...] = ("precision", "recall", "f")
 THRESHOLDS: NDArray[np.float64] = np.arange(101) / 100
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # Okabe and Ito
 DASHES = ("", "7 3", "2 3", "9 3 2 3")  # so that colour is not alone
-STARTS = (0.0, 0.5, 0.75, 0.9)  # of an axis of thresholds: five steps to 1 are round
+STARTS = (0.0, 0.5, 0.75, 0.9)
+"""Where an axis of thresholds may begin, so that five steps to 1 are round."""
+FRAME = 46, 10, 300, 190
+"""Left, top, width and height of the plot area."""
 
 
-def image_scores(truth: NDArray[Any], predicted: NDArray[Any]) -> dict[Score, float]:
-    """Precision, recall and F of the foreground of one image, each in [0, 1].
+def foreground_scores(truth: NDArray[Any], predicted: NDArray[Any]) -> dict[Score, float]:
+    """Compute precision, recall and F of the foreground of one image, each in [0, 1].
 
     Parameters
     ----------
     truth, predicted : NDArray (Y, X)
-        Whatever is not 0 is foreground.
+        Everything but 0 is foreground.
 
     Examples
     --------
-    >>> image_scores(np.array([[1, 1, 0, 0]]), np.array([[0, 1, 1, 1]]))
+    >>> foreground_scores(np.array([[1, 1, 0, 0]]), np.array([[0, 1, 1, 1]]))
     {'precision': 0.3333333333333333, 'recall': 0.5, 'f': 0.4}
     """
     scores = pixel_scores(truth, predicted)
@@ -55,7 +58,7 @@ class FoldScores:
 
     @classmethod
     def of(cls, folds: Sequence[Sequence[float]]) -> FoldScores:
-        """From plain numbers; folds without images are left out."""
+        """Build from plain numbers; folds without images are left out."""
         return cls(tuple(np.asarray(fold, dtype=np.float64) for fold in folds if len(fold)))
 
     @property
@@ -91,7 +94,7 @@ class FoldScores:
         return curves.mean(axis=0), curves.min(axis=0), curves.max(axis=0)
 
     @property
-    def words(self) -> str:
+    def summary(self) -> str:
         """``"77.1 ± 6.9 %"``; without the deviation for a single fold."""
         if not self.folds:
             return "none"
@@ -99,12 +102,12 @@ class FoldScores:
         return f"{100 * self.mean:.1f}{spread} %"
 
 
-def lowest(curves: Iterable[FoldScores]) -> float:
-    """Where an axis of thresholds may begin: the largest of `STARTS` below which no image of any method lies.
+def axis_start(curves: Iterable[FoldScores]) -> float:
+    """Return where an axis of thresholds may begin: the largest of `STARTS` with no image of any method below.
 
     Examples
     --------
-    >>> lowest([FoldScores.of([[0.67, 0.9]]), FoldScores.of([[0.81], [0.99]])])
+    >>> axis_start([FoldScores.of([[0.67, 0.9]]), FoldScores.of([[0.81], [0.99]])])
     0.5
     """
     least = min((float(fold.min()) for each in curves for fold in each.folds), default=0.0)
@@ -129,7 +132,7 @@ def threshold_svg(
     colours : sequence of str
         Of the methods that are drawn, in turn.
     start : float
-        Threshold at which the axis begins, such as `lowest`.
+        Threshold at which the axis begins, such as `axis_start`.
     inline : bool
         For a page of HTML, where the element needs no namespace.
 
@@ -139,21 +142,14 @@ def threshold_svg(
         An ``svg`` element without scripts or external parts; text takes the colour of the page around it.
     """
     shown = {name: each for name, each in curves.items() if each.folds}
-    left, top, width, height = 46, 10, 300, 190
+    left, top, width, height = FRAME
     seen = start - 1e-9 <= THRESHOLDS
     x = left + (THRESHOLDS - start) / (1 - start) * width
 
     def points(values: NDArray[np.float64], xs: NDArray[np.float64] = x[seen]) -> str:
         return " ".join(f"{a:.1f},{top + (1 - b) * height:.1f}" for a, b in zip(xs, values, strict=True))
 
-    parts = []
-    for tick, at in zip(np.linspace(0, 1, 6), np.linspace(start, 1, 6), strict=True):
-        tx, ty = left + tick * width, top + (1 - tick) * height
-        parts += [
-            f'<path d="M{left} {ty:.1f}h{width}M{tx:.1f} {top}v{height}" stroke="currentColor" stroke-opacity=".15"/>',
-            f'<text x="{left - 6}" y="{ty + 4:.1f}" text-anchor="end">{100 * tick:.0f}</text>',
-            f'<text x="{tx:.1f}" y="{top + height + 16}" text-anchor="middle">{at:.3g}</text>',
-        ]
+    parts = _grid(start)
     for row, (name, each) in enumerate(shown.items()):
         mean, low, high = (values[seen] for values in each.band())
         colour, dash = colours[row % len(colours)], DASHES[row % len(DASHES)]
@@ -164,7 +160,7 @@ def threshold_svg(
             f'<polygon points="{outline}" fill="{colour}" fill-opacity=".18"/>',
             f'<polyline points="{points(mean)}" {stroke}/>',
             f'<path d="M4 {y - 4}h24" {stroke}/>',
-            f'<text x="34" y="{y}">{escape(name)}: {each.words}</text>',
+            f'<text x="34" y="{y}">{escape(name)}: {each.summary}</text>',
         ]
     bottom = top + height + 56 + 18 * max(len(shown), 1)
     namespace = "" if inline else ' xmlns="http://www.w3.org/2000/svg"'
@@ -177,3 +173,17 @@ def threshold_svg(
         f'<text transform="translate(12 {top + height / 2:.0f}) rotate(-90)" text-anchor="middle">'
         "images that reach it, %</text></g></svg>"
     )
+
+
+def _grid(start: float) -> list[str]:
+    """Lines and numbers of both axes."""
+    left, top, width, height = FRAME
+    parts = []
+    for tick, threshold in zip(np.linspace(0, 1, 6), np.linspace(start, 1, 6), strict=True):
+        x, y = left + tick * width, top + (1 - tick) * height
+        parts += [
+            f'<path d="M{left} {y:.1f}h{width}M{x:.1f} {top}v{height}" stroke="currentColor" stroke-opacity=".15"/>',
+            f'<text x="{left - 6}" y="{y + 4:.1f}" text-anchor="end">{100 * tick:.0f}</text>',
+            f'<text x="{x:.1f}" y="{top + height + 16}" text-anchor="middle">{threshold:.3g}</text>',
+        ]
+    return parts

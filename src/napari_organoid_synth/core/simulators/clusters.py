@@ -1,4 +1,4 @@
-"""Clusters among points: how many, how wide, and which share of the points belongs to one."""
+"""Clusters among points: their number, their width, and the share of points in them."""
 
 from __future__ import annotations
 

@@ -12,9 +12,8 @@ from napari_organoid_synth.core.simulators.em import em
 from napari_organoid_synth.core.simulators.organoid_brightfield import organoid_brightfield
 from napari_organoid_synth.core.simulators.population import population
 from napari_organoid_synth.core.simulators.tissue import tissue
-from napari_organoid_synth.core.simulators.warp import warp_labels
 
-__all__ = ["SIMULATORS", "em", "organoid_brightfield", "population", "tissue", "warp_labels"]
+__all__ = ["SIMULATORS", "em", "organoid_brightfield", "population", "tissue"]
 
 SIMULATORS: dict[str, Callable[..., SamplePair]] = {
     "organoid_brightfield": organoid_brightfield,

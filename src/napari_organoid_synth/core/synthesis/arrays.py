@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from napari_organoid_synth.core.device import use_threads
 from napari_organoid_synth.core.errors import UserError
@@ -72,7 +72,7 @@ def make_pairs(
 
 
 def paint(
-    model: ModelSource, masks: Iterable[ArrayLike], seed: int = 0, settings: GenerateSettings | None = None
+    model: ModelSource, masks: Iterable[NDArray[Any]], seed: int = 0, settings: GenerateSettings | None = None
 ) -> list[NDArray[Any]]:
     """Paint images onto your own masks.
 

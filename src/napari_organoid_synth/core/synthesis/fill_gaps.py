@@ -82,26 +82,15 @@ def fill(project: Project, settings: FillSettings, control: Control) -> Iterator
     if plain is not aimed and not control.canceled:
         others = yield from _draw(plain, space, number, settings.batch, control, "draw for comparison")
     with SampleStore(project.samples_path) as store:
-        known = {row.name for row in store.rows()}
-        fresh = {index: one for index, one in candidates.items() if one.name not in known}
-        chosen = goal.choose(fresh, number, aimed) if fresh and not control.canceled else []
-        added = 0
-        for start in range(0, len(chosen), settings.batch):
-            yield from control.wait_while_paused(total)
-            if control.canceled:
-                break
-            pairs = aimed.draw(chosen[start : start + settings.batch])
-            ids = store.add_many([goal.record(pair, candidates, total) for pair in pairs], run=run.name)
-            added += len(ids)
-            yield Added(total, tuple(ids))
-            yield Progress(total, total, note=f"pair {added} of {len(chosen)}")
+        kept_indices = yield from _keep(store, goal, aimed, candidates, settings, control)
+    added = len(kept_indices)
     if added < number and not control.canceled:
         yield Warned(
             total, f"{added} of {number} pairs: the other candidates are copies, are there already, or failed."
         )
     result: dict[str, Any] = {"run": run.name, "tiles": len(names), "added": added, "candidates": len(candidates)}
     if added:
-        kept = np.stack([candidates[index].vector for index in chosen[:added]])
+        kept = np.stack([candidates[index].vector for index in kept_indices])
         without = np.stack([one.vector for one in list(others.values())[:added]])
         result |= compare(goal.real, goal.radius, kept, without)
     yield Finished(total, "canceled" if control.canceled else "completed", result)
@@ -190,6 +179,31 @@ class _Goal:
         )
         provenance = pair.source.provenance | {"chosen": how.model_dump(mode="json")}
         return pair.replace(source=replace(pair.source, provenance=provenance))
+
+
+def _keep(
+    store: SampleStore,
+    goal: _Goal,
+    sampler: Sampler,
+    candidates: dict[int, _Candidate],
+    settings: FillSettings,
+    control: Control,
+) -> Generator[Event, None, list[int]]:
+    """Draw the nearest candidates again and add them to the store; returns their indices."""
+    total, known = settings.number * settings.tries, {row.name for row in store.rows()}
+    fresh = {index: one for index, one in candidates.items() if one.name not in known}
+    chosen = goal.choose(fresh, settings.number, sampler) if fresh and not control.canceled else []
+    added = 0
+    for start in range(0, len(chosen), settings.batch):
+        yield from control.wait_while_paused(total)
+        if control.canceled:
+            break
+        pairs = sampler.draw(chosen[start : start + settings.batch])
+        ids = store.add_many([goal.record(pair, candidates, total) for pair in pairs], run=sampler.model.name)
+        added += len(ids)
+        yield Added(total, tuple(ids))
+        yield Progress(total, total, note=f"pair {added} of {len(chosen)}")
+    return chosen[:added]
 
 
 def compare(

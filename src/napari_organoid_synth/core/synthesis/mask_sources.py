@@ -139,7 +139,7 @@ def real_masks(pairs: Sequence[SamplePair], recipe: Recipe) -> MaskSource:
 
 def warped_masks(pairs: Sequence[SamplePair], side: int, settings: GenerateSettings) -> MaskSource:
     """Return a random square of a random real mask, turned, mirrored and bent."""
-    from napari_organoid_synth.core.simulators.simulate import warp_labels
+    from napari_organoid_synth.core.simulators.warp import warp_labels
 
     wide = int(side * MARGIN)
     squares = [_square_of(TilePlace.from_name(name), pairs, side, wide) for name in settings.mask_tiles]

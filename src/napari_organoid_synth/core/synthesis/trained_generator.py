@@ -109,12 +109,12 @@ class TrainedGenerator:
 
     @property
     def shape(self) -> Shape:
-        """What it draws: ``joint``, ``image``, ``mask``, or ``painter``, which paints an image onto a mask."""
+        """Kind of output: ``joint``, ``image``, ``mask``, or ``painter``, which paints an image onto a mask."""
         return self.recipe.shape
 
     @property
     def spec(self) -> PairSpec:
-        """What the network takes and gives."""
+        """Shapes of what the network takes and gives."""
         return self.codec.spec(self.recipe.tiles.size, self.recipe.shape)
 
     @property
@@ -124,7 +124,7 @@ class TrainedGenerator:
 
     @property
     def device(self) -> torch.device:
-        """Where it computes."""
+        """Device of the networks."""
         return self.network.device
 
     @property

@@ -241,7 +241,7 @@ class ExportWidget(StoreDock):
         self.real.setEnabled(n_real > 0)
         summary = f"{accepted.counts['accepted']:,} accepted"
         copies, wanted = plural(accepted.copies, "copy", "copies"), self.copies.isChecked()
-        self.copies.setText(f"include {copies} of real images")
+        self.copies.setText(f"include {copies} of {'a real image' if accepted.copies == 1 else 'real images'}")
         self.copies.setVisible(accepted.copies > 0)
         self.reason_edit.setVisible(accepted.copies > 0 and wanted)
         if accepted.copies and not wanted:

@@ -42,10 +42,11 @@ def settings_form(cls: type[Settings], **options: Any) -> SettingsForm:
 
     Examples
     --------
-    >>> form = settings_form(Recipe, shown=("tiles.size", "train.steps"))  # doctest: +SKIP
-    >>> form["train.steps"].value = 2000  # doctest: +SKIP
-    >>> form.value.train.steps  # doctest: +SKIP
-    2000
+    ::
+
+        form = settings_form(Recipe, shown=("tiles.size", "train.steps"))
+        form["train.steps"].value = 2000
+        form.value.train.steps  # 2000
     """
     return SettingsForm(annotation=cls, **options)
 

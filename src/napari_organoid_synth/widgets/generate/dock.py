@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import random
 from pathlib import Path
 from typing import Any
 
 import napari
-import numpy as np
 from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import (
@@ -21,16 +18,15 @@ from qtpy.QtWidgets import (
     QToolButton,
 )
 
-from napari_organoid_synth.core.atomic import write_bytes
-from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Event, Failed, Finished, Started
 from napari_organoid_synth.core.metrics.settings import ScoreSettings
 from napari_organoid_synth.core.pairs.pair import SamplePair
-from napari_organoid_synth.core.project import Project, file_stem
+from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.synthesis.settings import GenerateSettings
 from napari_organoid_synth.widgets.forms.boxes import guard_wheel
 from napari_organoid_synth.widgets.forms.containers import rows, show_row
 from napari_organoid_synth.widgets.forms.form import settings_form
+from napari_organoid_synth.widgets.generate.drawn_mask import mask_path, save_mask
 from napari_organoid_synth.widgets.generate.mask_source import MASKS, fitting_drawers, layer_need, mask_choice, need_of
 from napari_organoid_synth.widgets.generate.strip import SampleStrip
 from napari_organoid_synth.widgets.shared.controls import add_row, combo_box, named, row_of
@@ -138,7 +134,7 @@ class GenerateWidget(ColumnDock):
         self.column.addWidget(self.form.native)
 
     def _build_results(self) -> None:
-        """Progress, the outcome, and the newest samples."""
+        """Build progress, outcome and the newest samples."""
         self.intake = ModelIntake(self)
         self.intake.arrived.connect(self._choose)
         self.put_above_button(self.intake)
@@ -180,7 +176,7 @@ class GenerateWidget(ColumnDock):
                 "masks": masks,
                 "mask_run": (self.drawer_combo.currentData() or "") if masks == "generated" else "",
                 "image_class": self.class_combo.currentData() or "",
-                "mask_file": str(self._mask_file(layer)) if layer is not None else "",
+                "mask_file": str(mask_path(self.workspace.project, layer)) if layer is not None else "",
                 "number": self.number.value(),
                 "seed": self.seed.value(),
                 "variety": self.variety.value() / 100,
@@ -213,13 +209,6 @@ class GenerateWidget(ColumnDock):
     def _layer(self) -> Any | None:
         chosen = self.mask_choice.value
         return None if chosen in MASKS else chosen
-
-    def _mask_file(self, layer: Any) -> Path:
-        """Return the file of a drawn mask, named by its pixels, so that the provenance of a sample stays true."""
-        labels = np.ascontiguousarray(layer.data)
-        digest = hashlib.sha256(labels.tobytes() + str(labels.shape).encode()).hexdigest()[:12]
-        assert self.workspace.project is not None
-        return self.workspace.project.path / "masks" / f"{file_stem(layer.name)}-{digest}.tif"
 
     # --- what there is ---
 
@@ -419,7 +408,7 @@ class GenerateWidget(ColumnDock):
             a0.acceptProposedAction()
 
     def dropEvent(self, a0: QDropEvent | None) -> None:
-        """A model file, a run folder or a checkpoint becomes the chosen run."""
+        """Choose the model file, run folder or checkpoint that is dropped."""
         if a0 is not None and (paths := dropped_files(a0)):
             self.guard(lambda: self.take_run(paths[0]))
 
@@ -427,28 +416,6 @@ class GenerateWidget(ColumnDock):
         """Close the database."""
         self.strip.close_store()
         super().closeEvent(a0)
-
-
-def save_mask(path: Path, layer: Any) -> None:
-    """Write a labels layer as an integer TIFF that `read_labels` reads.
-
-    Raises
-    ------
-    UserError
-        If the layer is not one 2-D image of labels.
-    """
-    import tifffile
-
-    labels = np.asarray(layer.data)
-    if labels.ndim != 2 or not labels.any():
-        raise UserError(
-            f"Layer '{layer.name}' has shape {labels.shape}" + (" and is empty." if not labels.any() else "."),
-            "Expected labels (y, x) with at least one object.",
-            "Paint on a 2-D labels layer.",
-        )
-    stream = io.BytesIO()
-    tifffile.imwrite(stream, labels.astype(np.int32), compression="zlib")
-    write_bytes(path, stream.getvalue())
 
 
 def _cannot_draw(info: RunInfo) -> str:

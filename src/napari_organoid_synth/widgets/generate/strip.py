@@ -127,7 +127,7 @@ class SampleStrip(QWidget):
 
 
 def newest(store: SampleStore, count: int) -> list[SampleRow]:
-    """The samples added last, newest first."""
+    """Return the samples added last, newest first."""
     return [store.row(id) for id in store.ids(sort="created", descending=True)[:count]]
 
 
@@ -165,7 +165,7 @@ class Tile(QToolButton):
             self._wait.start()
 
     def event(self, e: QEvent | None) -> bool:
-        """A double click accepts instead of opening; Enter opens and A accepts."""
+        """Accept on a double click or A, open on Enter."""
         assert e is not None
         if e.type() == QEvent.Type.MouseButtonDblClick:
             self._wait.stop()

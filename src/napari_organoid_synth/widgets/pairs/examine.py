@@ -125,11 +125,11 @@ def overlay(pair: SamplePair, side: int = 96) -> NDArray[np.uint8]:
     from napari_organoid_synth.core.pairs.pictures import outline, picture
 
     height, width = pair.size
-    edge = min(height, width)
-    top, start = (height - edge) // 2, (width - edge) // 2
-    step = max(1, round(edge / (2 * side)))  # at most two pixels of the picture per pixel shown: structures stay
-    labels = pair.labels[top : top + edge : step, start : start + edge : step][:side, :side]
-    shown = picture(pair.image[:, top : top + edge : step, start : start + edge : step], pair.is_rgb)[:side, :side]
+    step = max(1, round(min(height, width) / (2 * side)))  # half of a large image, so that structures stay visible
+    span = min(height, width, side * step)
+    top, start = (height - span) // 2, (width - span) // 2
+    square = np.s_[..., top : top + span : step, start : start + span : step]
+    labels, shown = pair.labels[square], picture(pair.image[square], pair.is_rgb)
     lines = outline(labels)
     shown[lines] = colours(labels[lines])
     return shown

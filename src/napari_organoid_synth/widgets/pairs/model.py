@@ -74,14 +74,19 @@ def sign(entry: PairEntry) -> str:
     return "T" if entry.status == "matched" and entry.split == "test" else SIGNS[entry.status]
 
 
+def image_text(entry: PairEntry) -> str:
+    """Describe size and pixels of an image: ``512 × 378 px, RGB``, ``512 × 378 px, 3 channels, 16-bit``."""
+    bits = "" if entry.channel_names == RGB and entry.dtype == "uint8" else bits_text(entry.dtype)
+    return ", ".join(filter(None, (size_text(entry.replace(dtype="uint8")), bits)))
+
+
 def size_text(entry: PairEntry) -> str:
-    """Return size and pixels of an image: ``512 × 378 px, RGB``, ``512 × 378 px, 3 channels, 16-bit``."""
+    """Describe an image in a narrow column: as `image_text`, but 8 bits are understood."""
     if entry.shape is None:
         return ""
     n_channels = entry.shape[0]
-    is_rgb = entry.channel_names == RGB
-    channels = "RGB" if is_rgb else plural(n_channels, "channel") if n_channels > 1 else ""
-    bits = "" if is_rgb and entry.dtype == "uint8" else bits_text(entry.dtype)
+    channels = "RGB" if entry.channel_names == RGB else plural(n_channels, "channel") if n_channels > 1 else ""
+    bits = "" if entry.dtype == "uint8" else bits_text(entry.dtype)
     return ", ".join(filter(None, (pixels(entry.shape[1:]), channels, bits)))
 
 
@@ -106,7 +111,7 @@ def describe(entry: PairEntry) -> str:
     if entry.reason:
         parts.append(entry.reason[:1].upper() + entry.reason[1:].rstrip("."))
     if entry.status == "matched":
-        parts.append(objects_text(entry))
+        parts += [image_text(entry), objects_text(entry)]
     if entry.scale < 1 and entry.size is not None:
         parts.append(f"Used at {pixels(entry.size)}")
     if entry.pixel_size is not None:

@@ -68,11 +68,12 @@ class ArmBoxes(QWidget):
             bar.setTextVisible(False)
             bar.setMaximumHeight(8)
             bar.hide()
-            for column, widget in enumerate((box, note, bar)):
-                grid.addWidget(widget, row, column)
+            grid.addWidget(box, row, 0)
+            for widget in (note, bar):  # one of them is shown
+                grid.addWidget(widget, row, 1)
             self.boxes[arm], self.notes[arm], self.bars[arm] = box, note, bar
             box.toggled.connect(self.changed)
-        grid.setColumnStretch(2, 1)
+        grid.setColumnStretch(1, 1)
         self.boxes[RAW].setChecked(True)
         self.boxes[RAW].setEnabled(False)
 

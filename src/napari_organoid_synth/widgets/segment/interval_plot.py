@@ -8,7 +8,7 @@ import pyqtgraph as pg
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QWidget
 
-from napari_organoid_synth.core.segmentation.threshold_curves import COLOURS, THRESHOLDS, FoldScores, lowest
+from napari_organoid_synth.core.segmentation.threshold_curves import COLOURS, THRESHOLDS, FoldScores, axis_start
 from napari_organoid_synth.widgets.shared.curves import STYLES, ThemedPlot
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
@@ -42,12 +42,12 @@ class IntervalPlot(ThemedPlot):
         """Show the scores of each method in its colour; those without images are left out."""
         self._colours = [colours[row % len(colours)] for row, each in enumerate(curves.values()) if each.folds]
         self._curves = {name: each for name, each in curves.items() if each.folds}
-        self.words.setText("\n".join(f"{name}: {each.words}" for name, each in self._curves.items()))
+        self.words.setText("\n".join(f"{name}: {each.summary}" for name, each in self._curves.items()))
         self.draw()
 
     def draw_items(self, text: str) -> None:
         """A line and a band for each method."""
-        self.plot.setXRange(lowest(self._curves.values()), 1, padding=0.01)
+        self.plot.setXRange(axis_start(self._curves.values()), 1, padding=0.01)
         legend = self.plot.addLegend(offset=(4, -4), labelTextColor=text, labelTextSize="8pt")
         legend.setLabelTextColor(text)  # of the theme now; it is made once
         legend.clear()

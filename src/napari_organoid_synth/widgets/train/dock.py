@@ -97,7 +97,7 @@ class TrainWidget(ColumnDock):
         self._connect()
 
     def _build_settings(self) -> None:
-        """One generator or the whole pipeline, the form of either, memory and time."""
+        """Build the choice of one generator or the whole pipeline, the form of either, memory and time."""
         self.settings = QWidget()
         settings = QVBoxLayout(self.settings)
         settings.setContentsMargins(0, 0, 0, 0)
@@ -112,7 +112,7 @@ class TrainWidget(ColumnDock):
         self.column.addWidget(self.settings)
 
     def _build_buttons(self) -> None:
-        """What stands above the main button: progress, and ways to resume."""
+        """Build what stands above the main button: progress, and ways to resume."""
         self.intake = ModelIntake(self)
         self.progress = ProgressCard(self.runner, "Stop and keep")
         self.stages_progress = StagesCard(self.stages, "Stop and keep")
@@ -136,7 +136,7 @@ class TrainWidget(ColumnDock):
         )
 
     def _build_estimate(self) -> None:
-        """What measures memory and time when the settings rest."""
+        """Build what measures memory and time when the settings stay unchanged."""
         self._settle = QTimer(self)
         self._settle.setSingleShot(True)
         self._settle.setInterval(SETTLE_MS)
@@ -432,6 +432,6 @@ class TrainWidget(ColumnDock):
             a0.acceptProposedAction()
 
     def dropEvent(self, a0: QDropEvent | None) -> None:
-        """The next training starts from the model file that is dropped."""
+        """Let the next training start from a model file that is dropped."""
         if a0 is not None and are_models(paths := dropped_files(a0)):
             self.guard(lambda: self.intake.take(paths))

@@ -23,9 +23,8 @@ from napari_organoid_synth.core.job import Control, Event, Progress
 from napari_organoid_synth.core.pairs.pair import MaskKind
 from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.registry import SEGMENTERS
-from napari_organoid_synth.core.segmentation.catalog import DESCRIPTION, WEIGHTS
 from napari_organoid_synth.core.segmentation.segmenters.checkpoint import TrainingFile
-from napari_organoid_synth.core.segmentation.segmenters.config import SegmenterConfig
+from napari_organoid_synth.core.segmentation.segmenters.config import DESCRIPTION, WEIGHTS, SegmenterConfig
 from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool
 
 REPORT_SECONDS = 0.5

@@ -1,4 +1,4 @@
-"""Base class of the settings of segmenters."""
+"""Base class of the settings of segmenters, and the names of the files of a saved one; without torch."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from pydantic import SerializeAsAny
 from napari_organoid_synth.core.fields import member_of
 from napari_organoid_synth.core.frozen_model import Settings
 from napari_organoid_synth.core.registry import SEGMENTERS
+
+WEIGHTS, DESCRIPTION = "segmenter.safetensors", "segmenter.json"
 
 
 class Crops(NamedTuple):

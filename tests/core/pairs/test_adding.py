@@ -1,0 +1,72 @@
+"""Layers become pairs of a project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.pairs.loading import (
+    PairTable,
+    add_pair,
+    check_pairs,
+    load_pairs,
+    split_table,
+)
+from napari_organoid_synth.core.pairs.ome_tiff import read_pair
+from napari_organoid_synth.core.pairs.pair import RGB, SamplePair
+from napari_organoid_synth.core.project import Project
+from pair_files import disc, picture
+
+
+def test_layers_become_a_row_and_saving_again_renews_it(tmp_path: Path) -> None:
+    project = Project(tmp_path / "p")
+    entry = add_pair(
+        project, SamplePair("one", picture(0)[None].astype(np.uint16), disc().astype(np.int64), pixel_size=(0.5, 0.25))
+    )
+    assert (entry.status, entry.mask_kind, entry.pixel_size, entry.dtype) == (
+        "matched",
+        "binary",
+        (0.5, 0.25),
+        "uint16",
+    )
+    assert Path(entry.image) == project.path / "pairs" / "one.ome.tif"
+    np.testing.assert_array_equal(read_pair(entry.image).labels, disc(1))
+    numbers = disc(1).astype(np.int32)
+    numbers[16:20, 16:20] = 2
+    add_pair(project, SamplePair("two", np.stack([picture(1)] * 3), numbers, channel_names=RGB))
+    table = PairTable.from_file(project.pairs_path)
+    assert [(e.name, e.mask_kind, e.n_objects) for e in table.entries] == [
+        ("one", "instances", 1),
+        ("two", "instances", 2),
+    ]
+    np.testing.assert_array_equal(load_pairs(project)[1].labels, numbers)
+    split_table(table, ["one"]).to_file(project.pairs_path)
+    assert table.kind_reason == "1 of 2 masks look like it; as noted before"
+    again = add_pair(project, SamplePair("one", picture(5)[None], numbers), "instances")
+    assert (again.split, again.n_objects) == ("test", 2)
+    assert [e.name for e in PairTable.from_file(project.pairs_path).entries] == ["two", "one"]
+
+
+def test_a_kind_chosen_by_hand_stays(tmp_path: Path) -> None:
+    project = Project(tmp_path / "p")
+    add_pair(project, SamplePair("one", picture(0)[None], disc()))
+    numbers = disc(1).astype(np.int32)
+    numbers[16:20, 16:20] = 2
+    check_pairs(PairTable.from_file(project.pairs_path), kind="binary").to_file(project.pairs_path)
+    add_pair(project, SamplePair("two", picture(1)[None], numbers))
+    assert PairTable.from_file(project.pairs_path).mask_kind == "binary"
+    np.testing.assert_array_equal(load_pairs(project)[1].labels, numbers > 0)
+    np.testing.assert_array_equal(read_pair(project.path / "pairs" / "two.ome.tif").labels, numbers)  # nothing is lost
+
+
+def test_unusable_layers_change_nothing(tmp_path: Path) -> None:
+    project = Project(tmp_path / "p")
+    with pytest.raises(UserError, match=r"The mask 'x' is empty: all 32 × 24 px are 0\."):
+        add_pair(project, SamplePair("x", picture(0)[None], disc(0)))
+    with pytest.raises(UserError, match=r"'x': the image is 32 × 24 px, the mask 32 × 20 px\."):
+        add_pair(project, SamplePair("x", picture(0)[None], disc(size=(20, 32))))
+    assert not project.pairs_path.exists()
+    assert not (project.path / "pairs").exists()
