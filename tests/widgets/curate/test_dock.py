@@ -577,9 +577,9 @@ def test_a_damaged_list_is_rebuilt_at_the_press_of_a_button(
     assert shows == []  # said once
     monkeypatch.undo()
     monkeypatch.setattr(workspace, "notify", lambda text, *_: said.append(text))
-    assert widget.error.mend_button.text() == "Rebuild the list"
-    assert not widget.error.mend_button.isHidden()
-    widget.error.mend_button.click()
+    assert widget.error.correct_button.text() == "Rebuild the list"
+    assert not widget.error.correct_button.isHidden()
+    widget.error.correct_button.click()
     qtbot.waitUntil(lambda: len(widget.columns.views["new"].samples.ids) == N, timeout=10000)
     assert widget.error.isHidden()
     assert workspace.project.path == filled.path

@@ -111,7 +111,7 @@ def test_accepted_pairs_are_written_and_checked(dock, project, qtbot, monkeypatc
     with qtbot.waitSignal(dock.runner.finished, timeout=60_000):
         dock.button.click()
     assert ExportSettings.from_file(project.jobs("export")[0].path / "settings.yaml") == wanted
-    assert dock.said.text() == "3 pairs exported and verified."
+    assert dock.outcome.text() == "3 pairs exported and verified."
     assert dock.error.isHidden()
     manifest = json.loads((dock.folder / "manifest.json").read_text())
     assert [sample["name"] for sample in manifest["samples"]] == ["s0", "s1", "s2"]
@@ -197,7 +197,7 @@ def test_the_report_is_written_by_the_command_line_and_opened(dock, project, qtb
     page = project.path / "report.html"
     assert opened == [page]
     assert "4 synthetic pairs: 4 new." in page.read_text(encoding="utf-8")
-    assert dock.said.text() == f"Report: {page}, {page.stat().st_size / 1e6:.1f} MB"
+    assert dock.outcome.text() == f"Report: {page}, {page.stat().st_size / 1e6:.1f} MB"
     assert dock.report_button.text() == export_widget.REPORT
     assert any(text.startswith("Writing report: ") and text.endswith(f" of {len(SECTIONS)})") for text in texts)
     assert dock.error.isHidden()
@@ -226,7 +226,7 @@ def test_a_report_can_be_stopped(dock, project, qtbot, fake_job, monkeypatch, tm
     with qtbot.waitSignal(dock.reporter.finished, timeout=30_000) as stopped:
         dock.report_button.click()
     assert stopped.args == ["canceled"]
-    assert dock.said.text() == "Stopped; the report was not written."
+    assert dock.outcome.text() == "Stopped; the report was not written."
     assert not (project.path / "report.html").exists()
 
 

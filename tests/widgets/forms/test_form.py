@@ -25,7 +25,8 @@ from napari_organoid_synth.core.registry import GENERATORS, SEGMENTERS
 from napari_organoid_synth.core.verbs import SHORT_VERBS, VERBS
 from napari_organoid_synth.widgets.forms.containers import Fold
 from napari_organoid_synth.widgets.forms.editors import bounds, split_optional
-from napari_organoid_synth.widgets.forms.form import SettingsForm, family_of, field_paths, settings_form, value_at
+from napari_organoid_synth.widgets.forms.form import SettingsForm, settings_form
+from napari_organoid_synth.widgets.forms.nested import family_of, field_paths, value_at
 
 CLASSES = [
     *(verb.settings_class() for verbs in (VERBS, SHORT_VERBS) for verb in verbs.values()),

@@ -151,8 +151,8 @@ def test_pairs_are_made_shown_and_scored(dock, qtbot, project):
         assert not dock.button.isEnabled()
         assert "being made" in dock.reason.text()
     assert GenerateSettings.from_file(project.jobs("generate")[0].path / "settings.yaml") == wanted
-    assert dock.said.text().startswith("3 new pairs. 25% of the masks")
-    assert "Scored" in dock.said.text()
+    assert dock.outcome.text().startswith("3 new pairs. 25% of the masks")
+    assert "Scored" in dock.outcome.text()
     assert not dock.look.isHidden()
     qtbot.waitUntil(lambda: len(dock.strip.ids) == 3, timeout=10_000)
     assert not dock.strip.isHidden()
@@ -174,7 +174,7 @@ def test_stopping_keeps_what_is_there(dock, qtbot, fake_job):
     with qtbot.waitSignal(dock.runner.finished, timeout=30_000) as caught:
         dock.progress.stop_button.click()
     assert caught.args == ["canceled"]
-    assert dock.said.text() == "Stopped. 0 pairs were kept."
+    assert dock.outcome.text() == "Stopped. 0 pairs were kept."
     assert dock.progress.isHidden()
 
 

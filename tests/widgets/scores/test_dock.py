@@ -89,7 +89,7 @@ def test_from_pairs_to_scores_to_copies_in_curate(dock, qtbot):
         assert not dock.progress.isHidden()
     qtbot.waitUntil(lambda: len(dock.known.sets) == 1, timeout=10_000)
     assert dock.error.isHidden()
-    assert dock.said.text().startswith("1 run compared with the real images.")
+    assert dock.outcome.text().startswith("1 run compared with the real images.")
     (kept,) = read_set_scores(dock.workspace.project)
     assert (kept.run, kept.number, kept.seed, kept.weights) == ("run 1", 12, 0, "")
     assert tuple(row.score for row in dock.table.rows) == kept.scores

@@ -8,7 +8,7 @@ from qtpy.QtWidgets import QApplication
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Failed, Progress
 from napari_organoid_synth.core.recipe import Recipe
-from napari_organoid_synth.widgets.shared.buttons import SAID_MS
+from napari_organoid_synth.widgets.shared.buttons import CONFIRM_MS
 from napari_organoid_synth.widgets.shared.cards import EmptyCard, ErrorCard
 from napari_organoid_synth.widgets.shared.jobs import JobRunner
 from napari_organoid_synth.widgets.shared.progress_card import ProgressCard, words_for_seconds
@@ -45,7 +45,7 @@ def test_an_error_says_found_expected_todo_and_can_be_copied(qtbot):
     assert text.startswith("cell.tif holds 0 bytes.\nExpected a TIFF.\nCopy it again.")
     assert "UserError" in text
     assert card.copy_button.text() == "Copied"
-    qtbot.waitUntil(lambda: card.copy_button.text() == "Copy report", timeout=2 * SAID_MS)
+    qtbot.waitUntil(lambda: card.copy_button.text() == "Copy report", timeout=2 * CONFIRM_MS)
     card.show_error(Failed(0, "No memory.", "", "", "log line"))
     assert card.expected.isHidden()
     card.copy_button.click()
@@ -91,12 +91,12 @@ def test_progress_is_visible_while_a_job_runs(qtbot, fake_job, project):
     runner.start("train", project, Recipe())
     assert not card.isHidden()
     qtbot.waitUntil(lambda: card.bar.maximum() == 100000, timeout=10000)
-    qtbot.waitUntil(lambda: card.note.text().startswith("step "), timeout=3000)
+    qtbot.waitUntil(lambda: card.message.text().startswith("step "), timeout=3000)
     card.pause_button.click()
     assert runner.state == "paused"
     assert card.pause_button.text() == card.pause_button.accessibleName() == "Resume"
     qtbot.wait(300)
-    assert card.note.text().startswith("Paused")
+    assert card.message.text().startswith("Paused")
     card.pause_button.click()
     with qtbot.waitSignal(runner.finished, timeout=5000):
         card.stop_button.click()

@@ -65,7 +65,7 @@ def test_the_wrong_layer_is_a_sentence(viewer):
     with pytest.raises(UserError, match="No single layer is selected"):
         _menus.use_as_image(viewer)
     viewer.layers.selection.active = viewer.add_image(np.zeros((4, 4)), name="cells")
-    with pytest.raises(UserError, match="'cells' is no labels layer"):
+    with pytest.raises(UserError, match="'cells' is not a labels layer"):
         _menus.use_as_mask(viewer)
 
 

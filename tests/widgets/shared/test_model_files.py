@@ -227,7 +227,7 @@ def test_a_run_is_shared_as_a_file_that_can_be_read(viewer, qtbot, made, tmp_pat
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(file), ""))
     dialog = ShareDialog(dock.past.info, dock)
     assert not dialog.save.isEnabled()  # no licence yet
-    assert "under which terms" in dialog.reason.text()
+    assert "Choose the licence" in dialog.reason.text()
     assert dialog.value().licence == ""
     dialog.licence.setCurrentText("MIT")
     dialog.name.setText("My EM")
@@ -241,11 +241,13 @@ def test_a_run_is_shared_as_a_file_that_can_be_read(viewer, qtbot, made, tmp_pat
     assert dialog.path == tmp_path / "mine.synth"
     with qtbot.waitSignal(workspace.runner("share").finished, timeout=WAIT):
         dock.share_run(dialog.value(), dialog.path)
-        assert dock.said.text() == "Writing the model file…"
+        assert dock.outcome.text() == "Writing the model file…"
     card = read_model_file(dialog.path).card
     assert (card.name, card.licence, card.note, card.steps) == ("My EM", "MIT", "Two\nlines.", 10)
     size = dialog.path.stat().st_size / 1e6
-    assert dock.said.text() == (f"Written: {dialog.path}, {size:,.1f} MB, licence MIT. Drop it on a window to use it.")
+    assert dock.outcome.text() == (
+        f"Written: {dialog.path}, {size:,.1f} MB, licence MIT. Drop it on a window to use it."
+    )
     qtbot.waitUntil(lambda: not dock.past._loading, timeout=10_000)
 
 
@@ -258,11 +260,11 @@ def test_sharing_that_fails_is_an_error_card(viewer, qtbot, made, tmp_path):
     with qtbot.waitSignal(workspace.runner("share").failed, timeout=WAIT):
         dock.share_run(ShareSettings(licence="all mine"), tmp_path / "x.synth")
         dock.share_run(ShareSettings(licence="MIT"), tmp_path / "y.synth")
-        assert dock.said.text() == "Another model file is being written. Share this run when it is done."
+        assert dock.outcome.text() == "Another model file is being written. Share this run when it is done."
     assert dock.error.found.text() == "✕ Setting 'licence' is 'all mine'."
     assert "SPDX" in dock.error.expected.text()
     assert not list(tmp_path.glob("*.synth"))
-    assert dock.said.isHidden()
+    assert dock.outcome.isHidden()
 
 
 def test_a_run_of_a_model_file_in_words(made, project):

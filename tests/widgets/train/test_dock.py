@@ -412,7 +412,7 @@ def test_the_whole_pipeline_is_one_click(qtbot, whole, project):
         assert whole.progress.isHidden()
     (job,) = project.jobs("pipeline")
     assert PipelineSettings.from_file(job.path / "settings.yaml") == PipelineSettings()
-    assert whole.said.text() == "7 new pairs: look at them in the Curate dock."
+    assert whole.outcome.text() == "7 new pairs: look at them in the Curate dock."
     assert not whole.report.isHidden()
     assert whole.report.words.text().startswith("3 of 4 drawn masks are usable (75%).")
     assert whole.resume_pipeline_button.isHidden()
@@ -429,8 +429,8 @@ def test_the_whole_pipeline_is_one_click(qtbot, whole, project):
 def test_a_pipeline_is_stopped_found_again_and_goes_on(qtbot, whole, project, tmp_path, fake_job):
     fake_job.setenv("FAKE_JOB", "wait")
     whole.button.click()
-    qtbot.waitUntil(lambda: "learning masks" in whole.stages_progress.note.text(), timeout=30000)
-    assert whole.stages_progress.note.text() == "1 of 4: learning masks · 50% · about 5 min left"
+    qtbot.waitUntil(lambda: "learning masks" in whole.stages_progress.message.text(), timeout=30000)
+    assert whole.stages_progress.message.text() == "1 of 4: learning masks · 50% · about 5 min left"
     whole.workspace.setProject(tmp_path / "other")
     assert whole.stages_progress.isHidden()
     whole.workspace.setProject(project)

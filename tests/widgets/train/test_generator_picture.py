@@ -25,7 +25,8 @@ def painted(parts, ratio=1, colours=DARK, width=300, room=320):
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     paint(painter, parts, width, QColor(colours[0]), QColor(colours[1]))
     painter.end()
-    data = np.frombuffer(image.constBits().asarray(image.sizeInBytes()), np.uint8)
+    bits = image.constBits()  # PySide6 gives a view of the memory, PyQt6 a pointer
+    data = np.frombuffer(bits if isinstance(bits, memoryview) else bits.asarray(image.sizeInBytes()), np.uint8)
     return data.reshape(image.height(), image.width(), 4)[..., :3].astype(int)
 
 

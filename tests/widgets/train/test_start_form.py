@@ -6,7 +6,7 @@ import pytest
 
 from napari_organoid_synth.core.recipe import StartSettings
 from napari_organoid_synth.widgets.shared.runs import RunInfo
-from napari_organoid_synth.widgets.train.start_form import ANEW, StartForm
+from napari_organoid_synth.widgets.train.start_form import SCRATCH, StartForm
 
 RUNS = [
     RunInfo("c", "run 3 · pix2pix · nothing saved yet", "painter", "no checkpoint", "pix2pix"),
@@ -46,12 +46,12 @@ def test_what_is_put_in_comes_out(form, start):
 
 def test_only_runs_that_fit_are_offered_in_words(form):
     form.offer(RUNS, "pix2pix")
-    assert texts(form.run) == [ANEW, "run 2 · EM (model file) · pix2pix · 80 img"]
+    assert texts(form.run) == [SCRATCH, "run 2 · EM (model file) · pix2pix · 80 img"]
     assert not form.state.isVisible()
     assert not form.freeze.isVisible()
     form.offer(RUNS, "cyclegan")
-    assert texts(form.run) == [ANEW]
-    assert form.said.text() == "Runs of dcgan and pix2pix are no start for cyclegan."
+    assert texts(form.run) == [SCRATCH]
+    assert form.message.text() == "cyclegan cannot start from runs of dcgan and pix2pix."
 
 
 def test_a_run_brings_its_saved_states_and_the_frozen_layers(form, qtbot):

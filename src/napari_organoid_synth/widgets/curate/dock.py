@@ -26,6 +26,7 @@ from napari_organoid_synth.widgets.curate.columns import Columns
 from napari_organoid_synth.widgets.curate.opened_pairs import OpenedPairs
 from napari_organoid_synth.widgets.curate.panels import AcceptPanel, TagPanel
 from napari_organoid_synth.widgets.curate.tile_drag import TileDrop
+from napari_organoid_synth.widgets.shared.background import while_alive
 from napari_organoid_synth.widgets.shared.buttons import PrimaryButton
 from napari_organoid_synth.widgets.shared.cards import EmptyCard
 from napari_organoid_synth.widgets.shared.dock import ACROSS, DOWN, WideDock
@@ -70,7 +71,7 @@ class CurateWidget(WideDock):
         self._telling = QTimer(self)
         self._telling.setSingleShot(True)
         self._telling.setInterval(30)
-        self._telling.timeout.connect(self._share_selection)
+        self._telling.timeout.connect(while_alive(self.workspace, self._share_selection))
         self.commands = make_actions(self, self._list_commands())
         self.addActions(list(self.commands.values()))
         self._build()

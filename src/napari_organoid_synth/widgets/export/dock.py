@@ -171,7 +171,7 @@ class ExportWidget(StoreDock):
         )
         self.report_button.clicked.connect(self._report)
         self.copy_button = self.command_button(lambda: ("export", self.value()))
-        for widget in (self.progress, self.said, self.open_button, self.report_button, self.copy_button):
+        for widget in (self.progress, self.outcome, self.open_button, self.report_button, self.copy_button):
             self.column.addWidget(widget)
 
     # --- value ---
@@ -206,7 +206,7 @@ class ExportWidget(StoreDock):
 
     def _open(self, project: Project | None) -> None:
         self.error.hide()
-        self.say("")
+        self.show_outcome("")
         self.open_button.hide()
         self.close_store()
         self.accepted = Accepted({"new": 0, "accepted": 0, "rejected": 0}, 0)
@@ -283,7 +283,7 @@ class ExportWidget(StoreDock):
         """Start the export."""
         if self.workspace.project is not None and not self.runner.running:
             self.error.dismiss()
-            self.say("")
+            self.show_outcome("")
             self.open_button.hide()
             self.runner.start("export", self.workspace.project, self.value())
 
@@ -291,11 +291,11 @@ class ExportWidget(StoreDock):
         if not isinstance(event, Finished):
             return
         if event.reason != "completed":
-            self.say("Stopped; nothing was written.")
+            self.show_outcome("Stopped; nothing was written.")
             return
         result = ExportResult.parse(event.result)
         self.folder = Path(result.folder)
-        self.say(result.sentence)
+        self.show_outcome(result.sentence)
         self.open_button.show()
         self.workspace.notify(result.sentence, [("Open folder", self._open_folder)])
 
@@ -317,9 +317,9 @@ class ExportWidget(StoreDock):
         if isinstance(event, Progress) and self.reporter.running:
             self.report_button.setText(f"Writing report: {event.note or 'page'} ({event.step} of {event.total})")
         elif isinstance(event, Finished) and event.reason != "completed":
-            self.say("Stopped; the report was not written.")
+            self.show_outcome("Stopped; the report was not written.")
         elif isinstance(event, Finished):
-            self.say(f"Report: {event.result['report']}, {event.result['bytes'] / 1e6:,.1f} MB")
+            self.show_outcome(f"Report: {event.result['report']}, {event.result['bytes'] / 1e6:,.1f} MB")
             QDesktopServices.openUrl(QUrl.fromLocalFile(event.result["report"]))
 
     def _show_reporting(self, state: str) -> None:

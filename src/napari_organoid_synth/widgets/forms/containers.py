@@ -119,3 +119,9 @@ class FoldContainer(ContainerWidget):
 
     def __init__(self, title: str, **kwargs: Any) -> None:
         super().__init__(labels=False, widget_type=_QtFold, backend_kwargs={"title": title}, **kwargs)
+
+
+def tighten(container: ContainerWidget) -> None:
+    """Let the parts of a container stand as close as rows."""
+    container.margins = (0, 0, 0, 0)
+    container.native.layout().setSpacing(SPACING)

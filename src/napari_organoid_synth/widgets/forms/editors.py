@@ -149,6 +149,7 @@ class _QtChoice(QtComboBox):
 
     def __init__(self, **kwargs: Any) -> None:
         QBaseValueWidget.__init__(self, ComboBox, "isChecked", "setCurrentIndex", "", **kwargs)
+        self._qwidget.setMinimumContentsLength(6)
         self._qwidget.currentIndexChanged.connect(self._emit_data)
 
 

@@ -1,4 +1,4 @@
-"""What a form says of a field: its title with the unit, and all that is known of it as tool tip."""
+"""Texts of a field in a form: its title with the unit, and a tool tip with everything known about it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WORDS = {
     "r1": "R1",
     "vgg19": "VGG19",
 }
-"""Words of field names that read badly as they are."""
+"""Replacements for words in field names."""
 
 UNITS = {"Percentile": "percentile", "Share": "share", "Steps": "steps"}
 """Units of fields whose description begins with one of these words."""
@@ -31,7 +31,7 @@ _FIRST = re.compile(r"\w+")
 
 
 def title(name: str, field: FieldInfo | None = None) -> str:
-    """A readable title: the field's own, or its name in words, with the unit that the description says.
+    """Return the title of a field: its own, or its name in words with the unit from the description.
 
     Parameters
     ----------
@@ -42,21 +42,21 @@ def title(name: str, field: FieldInfo | None = None) -> str:
     """
     if field is not None and field.title:
         return field.title
-    words = " ".join(WORDS.get(word, word) for word in name.split("_"))
-    words = words[:1].upper() + words[1:]
+    text = " ".join(WORDS.get(word, word) for word in name.split("_"))
+    text = text[:1].upper() + text[1:]
     unit = unit_of(field.description or "") if field is not None else ""
-    return f"{words}, {unit}" if unit and unit not in words.casefold() else words
+    return f"{text}, {unit}" if unit and unit not in text.casefold() else text
 
 
 def unit_of(description: str) -> str:
-    """The unit in a description such as "Side of a tile, px." or "Steps between checkpoints."; empty for none."""
-    found = _UNIT.search(description)
+    """Return the unit in a description such as "Side of a tile, px." or "Steps between checkpoints."; else ""."""
+    unit = _UNIT.search(description)
     first = _FIRST.match(description)
-    return found[1] if found else UNITS.get(first[0], "") if first else ""
+    return unit[1] if unit else UNITS.get(first[0], "") if first else ""
 
 
 def tip(field: FieldInfo, key: str) -> str:
-    """Description, bounds, default and the key for recipes and ``--set``, one a line."""
+    """Return description, bounds, default and the key for recipes and ``--set``, one per line."""
     low, high = bounds(field)
     lines = [field.description or ""]
     if math.isfinite(low) and math.isfinite(high):

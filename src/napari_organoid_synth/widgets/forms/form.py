@@ -6,8 +6,8 @@ because the settings class itself knows (also rules between fields).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal, get_args, get_origin
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from magicgui import register_type
 from magicgui.types import Undefined
@@ -16,12 +16,12 @@ from pydantic.fields import FieldInfo
 from qtpy.QtWidgets import QSizePolicy
 
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.fields import MemberOf
 from napari_organoid_synth.core.frozen_model import Settings
-from napari_organoid_synth.core.registry import Registry
-from napari_organoid_synth.widgets.forms.containers import SPACING, FoldContainer, Rows
-from napari_organoid_synth.widgets.forms.editors import ChoiceEdit, create_editor, split_optional
+from napari_organoid_synth.widgets.forms.containers import FoldContainer, Rows, tighten
+from napari_organoid_synth.widgets.forms.editors import create_editor
 from napari_organoid_synth.widgets.forms.field_text import tip, title
+from napari_organoid_synth.widgets.forms.member import MemberEdit
+from napari_organoid_synth.widgets.forms.nested import family_of, field_paths, read_editors, show_values, value_at
 
 
 def settings_form(cls: type[Settings], **options: Any) -> SettingsForm:
@@ -72,7 +72,7 @@ class SettingsForm(Container):
     inside : str
         Dotted name of these settings in the recipe that holds them, for the keys in tool tips: ``"segmenter"``.
     fixed : sequence of str
-        Fields whose member of a family is chosen elsewhere, by `put`: only its settings are edited here.
+        Fields whose member of a family is chosen elsewhere, by `choose`: only its settings are edited here.
 
     Signals
     -------
@@ -98,7 +98,7 @@ class SettingsForm(Container):
         super().__init__(labels=False, annotation=cls, **kwargs)
         self.cls: type[Settings] = cls
         self.problem = ""
-        """What is wrong with the values, in words; empty when nothing is."""
+        """The sentence about what is wrong; empty when nothing is."""
         self._base: Settings = cls() if value is Undefined else value
         self._titles, self._choices, self._fixed = titles or {}, choices or {}, fixed
         self._inside = f"{inside}." if inside else ""
@@ -218,7 +218,7 @@ class SettingsForm(Container):
 
     def _arrange(self) -> None:
         """Put the parts below each other."""
-        _tighten(self)
+        tighten(self)
         self.more.visible = bool(self._folded)
         label = self.message.native
         label.setWordWrap(True)
@@ -242,115 +242,5 @@ class SettingsForm(Container):
 register_type(Settings, widget_type=SettingsForm)  # a parameter of a magicgui function that is settings is such a form
 
 
-class MemberEdit(Container):
-    """The choice of a member of a family, and its settings.
-
-    Parameters
-    ----------
-    registry : Registry
-        The family.
-    inside : str
-        Dotted name of the field in the recipe, for the keys in tool tips.
-    known : dict of str to Settings
-        Settings of members to begin with, by name; the defaults of all others.
-    """
-
-    def __init__(self, registry: Registry, inside: str, known: Mapping[str, Settings]) -> None:
-        super().__init__(labels=False)
-        self._registry, self._inside, self._known = registry, inside, known
-        self._parts: dict[str, tuple[Rows, dict[str, Any]]] = {}
-        self.choice = ChoiceEdit(
-            name="name",
-            label="Kind",
-            choices=[(getattr(registry.config(name), "title", name), name) for name in registry.names()],
-        )
-        self.choice.native.setAccessibleName("Kind")
-        self.choice.changed.connect(self._show_member)
-        self.choice_row = Rows(widgets=[self.choice])
-        self.append(self.choice_row)
-        _tighten(self)
-        self._show_member()
-
-    @property
-    def editors(self) -> dict[str, Any]:
-        """The editors of the chosen member, by the names of its fields."""
-        return self._parts[self.choice.value][1]
-
-    @property
-    def value(self) -> dict[str, Any]:
-        """Name and settings of the chosen member; the class that holds them checks them."""
-        values = {"name": self.choice.value}
-        read_editors(self.editors, values)
-        return values
-
-    @value.setter
-    def value(self, value: Mapping[str, Any]) -> None:
-        self.choice.value = value["name"]
-        show_values(self.editors, value)
-        self.changed.emit(self)
-
-    def _show_member(self, *_: object) -> None:
-        """Show the settings of the chosen member, made when it is first chosen."""
-        name = self.choice.value
-        if name not in self._parts:
-            config, rows = self._registry.config(name), Rows()
-            editors: dict[str, Any] = {}
-            for path, field in field_paths(config):
-                words = title(path.rpartition(".")[2], field)
-                editors[path] = create_editor(field, path, words, tip(field, f"{self._inside}.{path}"))
-                rows.append(editors[path])
-            show_values(editors, (self._known.get(name) or config()).model_dump())
-            self._parts[name] = rows, editors
-            self.append(rows)
-        for other, part in self._parts.items():
-            part[0].visible = other == name
-
-
-def field_paths(cls: type[Settings], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
-    """Yield dotted name and field of everything that can be edited, in order; a family member is one field."""
-    for name, field in cls.model_fields.items():
-        kind = split_optional(field.annotation)[0]
-        if isinstance(kind, type) and issubclass(kind, Settings) and family_of(field) is None:
-            yield from field_paths(kind, f"{prefix}{name}.")
-        elif not (get_origin(kind) is Literal and len(get_args(kind)) == 1):
-            yield prefix + name, field
-
-
-def family_of(field: FieldInfo) -> Registry | None:
-    """Return the family whose members a field holds."""
-    rules = [getattr(rule, "func", None) for rule in field.metadata]
-    return next((rule.registry for rule in rules if isinstance(rule, MemberOf)), None)
-
-
-def read_editors(editors: Mapping[str, Any], values: dict[str, Any]) -> None:
-    """Put what editors show into nested values, by their dotted names."""
-    for path, editor in editors.items():
-        *parents, last = path.split(".")
-        target = values
-        for parent in parents:
-            target = target.setdefault(parent, {})
-        target[last] = editor.value
-
-
-def show_values(editors: Mapping[str, Any], values: Mapping[str, Any]) -> None:
-    """Show nested values in editors, by their dotted names, without reporting it."""
-    for path, editor in editors.items():
-        with editor.changed.blocked():
-            editor.value = value_at(values, path)
-
-
-def value_at(values: Mapping[str, Any], path: str) -> Any:
-    """Return what nested values hold under a dotted name."""
-    target: Any = values
-    for part in path.split("."):
-        target = target[part]
-    return target
-
-
 def _covered(path: str, names: Sequence[str]) -> bool:
     return any(path == name or path.startswith(f"{name}.") for name in names)
-
-
-def _tighten(container: Container) -> None:
-    container.margins = (0, 0, 0, 0)
-    container.native.layout().setSpacing(SPACING)

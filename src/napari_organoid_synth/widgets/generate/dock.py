@@ -140,7 +140,7 @@ class GenerateWidget(ColumnDock):
         self.put_above_button(self.intake)
         self.progress = ProgressCard(self.runner, "Stop and keep", "pair")
         self.column.addWidget(self.progress)
-        self.column.addWidget(self.said)
+        self.column.addWidget(self.outcome)
         self.look = QPushButton("Look at samples")
         named(self.look, "Look at samples", "Opens the gallery of the Curate dock.")
         self.look.clicked.connect(lambda: open_dock(self.viewer, "Curate"))
@@ -213,7 +213,7 @@ class GenerateWidget(ColumnDock):
     # --- what there is ---
 
     def _open(self, project: Project | None) -> None:
-        self.say("")
+        self.show_outcome("")
         self.error.hide()
         self._restoring = True
         self.reset_choices()
@@ -334,7 +334,7 @@ class GenerateWidget(ColumnDock):
         settings, layer = self.value(), self._layer()
         if layer is not None:
             save_mask(Path(settings.mask_file), layer)
-        self.say("")
+        self.show_outcome("")
         self.runner.start("generate", project, settings)
 
     def _heed(self, event: Event) -> None:
@@ -345,7 +345,7 @@ class GenerateWidget(ColumnDock):
                 words = f"Stopped. {added:,} pair{'s were' if added != 1 else ' was'} kept."
             if refused and refused > 0.05:
                 words += f" {refused:.0%} of the masks were empty, too full or had too few objects and were replaced."
-            self.say(words)
+            self.show_outcome(words)
 
     def _finished(self, reason: str) -> None:
         self._show_newest()
@@ -364,13 +364,13 @@ class GenerateWidget(ColumnDock):
         self._show_newest()
 
     def _heed_score(self, event: Event) -> None:
-        words = self.said.text().partition(" Scor")[0]
+        words = self.outcome.text().partition(" Scor")[0]
         if isinstance(event, Started):
-            self.say(f"{words} Scoring them…".strip())
+            self.show_outcome(f"{words} Scoring them…".strip())
         elif isinstance(event, Finished) and event.reason == "completed":
-            self.say(f"{words} Scored: sort by any score in Curate.".strip())
+            self.show_outcome(f"{words} Scored: sort by any score in Curate.".strip())
         elif isinstance(event, Failed):
-            self.say(f"{words} Scores are missing: {event.found}".strip())
+            self.show_outcome(f"{words} Scores are missing: {event.found}".strip())
 
     def _show_layers(self, pair: SamplePair) -> None:
         for name in (pair.name, f"{pair.name} mask"):

@@ -29,6 +29,7 @@ from napari_organoid_synth.widgets.pairs.examine import (
 from napari_organoid_synth.widgets.pairs.layers import PairLayers
 from napari_organoid_synth.widgets.pairs.panel import PairPanel
 from napari_organoid_synth.widgets.pairs.sources import PairSources
+from napari_organoid_synth.widgets.shared.background import while_alive
 from napari_organoid_synth.widgets.shared.dock import ColumnDock
 from napari_organoid_synth.widgets.shared.drop import Sources
 from napari_organoid_synth.widgets.shared.layers import pair_from_layers
@@ -201,9 +202,9 @@ class PairsWidget(ColumnDock):
         worker: Any = create_worker(
             function, *arguments, _start_thread=False, _progress={"desc": "reading pairs"}, _ignore_errors=True
         )
-        worker.yielded.connect(lambda step: self._take(step, canceled))
+        worker.yielded.connect(while_alive(self, lambda step: self._take(step, canceled)))
         worker.errored.connect(self._fail)
-        worker.finished.connect(lambda: self._done() if canceled is self._canceled else None)
+        worker.finished.connect(while_alive(self, lambda: self._done() if canceled is self._canceled else None))
         self._worker = worker
         self.busy.show()
         self.empty.hide()
@@ -278,8 +279,12 @@ class PairsWidget(ColumnDock):
         self._drawn, self._pictures = True, []
         canceled = self._restart_cancel()
         worker: Any = create_worker(draw_overlays, table, canceled, _start_thread=False, _ignore_errors=True)
-        worker.yielded.connect(lambda picture: None if canceled.is_set() else self._add_picture(picture))
-        worker.errored.connect(lambda error: None if canceled.is_set() else self._show_problem(error))
+
+        def unless_canceled(call: Callable[[Any], None]) -> Callable[..., None]:
+            return while_alive(self, lambda value: None if canceled.is_set() else call(value))
+
+        worker.yielded.connect(unless_canceled(self._add_picture))
+        worker.errored.connect(unless_canceled(self._show_problem))
         worker.start()
 
     def _add_picture(self, picture: Picture) -> None:

@@ -134,7 +134,7 @@ class ScoresWidget(StoreDock):
         self.column.addWidget(self.form.native)
         self.progress = ProgressCard(self.runner, "Stop and keep", "tile")
         self.column.addWidget(self.progress)
-        self.column.addWidget(self.said)
+        self.column.addWidget(self.outcome)
 
         self.runs = combo_box()
         named(self.runs, "Scores of", "Run, pairs and features whose scores are shown; newest first.")
@@ -188,7 +188,7 @@ class ScoresWidget(StoreDock):
 
     def _open(self, _: Project | None) -> None:
         self.error.hide()
-        self.say("")
+        self.show_outcome("")
         self.close_store()
         self.known = Known()
         self.restore(ScoreSettings, self.setValue, without=("again",))
@@ -290,7 +290,7 @@ class ScoresWidget(StoreDock):
         """Start scoring."""
         if self.workspace.project is not None and not self.runner.running:
             self.error.dismiss()
-            self.say("")
+            self.show_outcome("")
             self._mine, self._warned = True, ""
             self.runner.start("score", self.workspace.project, self.value())
 
@@ -306,7 +306,7 @@ class ScoresWidget(StoreDock):
         else:
             text = f"{plural(number, 'run')} compared with the real images."
             self.workspace.notify(text, [("Look at scores", lambda: open_dock(self.viewer, "Scores"))])
-        self.say(f"{text} {self._warned}".strip())
+        self.show_outcome(f"{text} {self._warned}".strip())
 
     def _failed(self, failed: Any) -> None:
         if self._mine:

@@ -14,6 +14,18 @@ from napari_organoid_synth.core.errors import UserError
 logger = logging.getLogger(__name__)
 
 
+def while_alive(owner: QObject, call: Callable[..., object]) -> Callable[..., None]:
+    """Return ``call`` as a slot that does nothing once ``owner`` is gone, as Qt does with slots of the owner itself."""
+    alive = [True]
+    owner.destroyed.connect(lambda *_: alive.clear())
+
+    def guarded(*arguments: Any) -> None:
+        if alive:
+            call(*arguments)
+
+    return guarded
+
+
 class Background(QObject):
     """Runs tasks one after the other; answers reach the thread of the window.
 
@@ -39,7 +51,7 @@ class Background(QObject):
             self._pool.submit(self._run, task, done, failed)
 
     def close(self, finish: bool = False) -> None:
-        """Drop what has not begun, or with ``finish`` wait until all is done; no answers come any more."""
+        """Drop waiting tasks, or with ``finish`` wait for all; no more answers arrive."""
         self._closed = True
         self._pool.shutdown(wait=finish, cancel_futures=not finish)
 

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QApplication, QPushButton, QSizePolicy, QWidget
 
 from napari_organoid_synth.widgets.shared.theme import theme_colour
 
-SAID_MS = 1500
+CONFIRM_MS = 1500
 
 
 class PrimaryButton(QPushButton):
@@ -41,14 +41,14 @@ class PrimaryButton(QPushButton):
 
 
 class CopyButton(QPushButton):
-    """Puts a text on the clipboard and says so for a moment.
+    """Copies a text to the clipboard and confirms it for a moment.
 
     Parameters
     ----------
     text : str
     tip : str
     content : callable
-        Gives what is copied; when that is nothing, nothing happens.
+        Returns the text; nothing is copied when it is empty.
     """
 
     def __init__(self, text: str, tip: str, content: Callable[[], str | None]) -> None:
@@ -57,16 +57,16 @@ class CopyButton(QPushButton):
         self.setAccessibleDescription(tip)
         self.setToolTip(tip)
         self._content = content
-        self._said = QTimer(self)
-        self._said.setSingleShot(True)
-        self._said.setInterval(SAID_MS)
-        self._said.timeout.connect(lambda: self.setText(text))
+        self._confirming = QTimer(self)
+        self._confirming.setSingleShot(True)
+        self._confirming.setInterval(CONFIRM_MS)
+        self._confirming.timeout.connect(lambda: self.setText(text))
         self.clicked.connect(self.copy)
 
     def copy(self) -> None:
-        """Put it on the clipboard."""
+        """Copy the text to the clipboard."""
         if content := self._content():
             clipboard: Any = QApplication.clipboard()
             clipboard.setText(content)
             self.setText("Copied")
-            self._said.start()
+            self._confirming.start()

@@ -1,4 +1,4 @@
-"""Cards that docks share: what a dock is for while it has nothing to show, and what failed."""
+"""Cards that docks share: the purpose of an empty dock, and errors."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Card(QFrame):
         self.column.setSpacing(6)
 
     def add_text(self, text: str = "", bold: bool = False) -> WrapLabel:
-        """A wrapped line of text."""
+        """Add a wrapped line of text."""
         label = WrapLabel(text)
         if bold:
             font = label.font()
@@ -43,7 +43,7 @@ class Card(QFrame):
         return label
 
     def add_buttons(self, buttons: Mapping[str, Callable[[], Any]], *before: QPushButton) -> list[QPushButton]:
-        """A row of buttons, those that there are ``before`` new ones; text to what it does. The new ones."""
+        """Add a row of buttons by text and action, existing ones ``before`` them; return the new ones."""
         row = QHBoxLayout()
         for button in before:
             row.addWidget(button)
@@ -59,13 +59,13 @@ class Card(QFrame):
 
 
 class EmptyCard(Card):
-    """What a dock is for, and the buttons that fill it.
+    """The purpose of a dock, and the buttons that fill it.
 
     Parameters
     ----------
     sentence : str
     buttons : dict of str to callable
-        One under the other: text to what it does.
+        Below each other, by text and action.
     """
 
     def __init__(
@@ -76,12 +76,12 @@ class EmptyCard(Card):
         self.buttons = [self.add_buttons({text: action})[0] for text, action in (buttons or {}).items()]
 
     def set_sentence(self, text: str) -> None:
-        """Say something else."""
+        """Change the sentence."""
         self.sentence.setText(text)
 
 
 class ErrorCard(Card):
-    """What was found, what was expected, what to do; hidden until `show_error`.
+    """An error: what was found, what was expected, what to do; hidden until `show_error`.
 
     Signals
     -------
@@ -96,14 +96,14 @@ class ErrorCard(Card):
         self.found = self.add_text(bold=True)
         self.expected, self.todo = self.add_text(), self.add_text()
         self.report = ""
-        self.mend_button = QPushButton()  # `offer` says what for
-        self.mend_button.setAccessibleName("Mend")
-        self.mend_button.setToolTip("Does what the message says.")
-        self.column.addWidget(self.mend_button)
-        self._mend: Callable[[], Any] = self.dismiss
-        self.mend_button.clicked.connect(lambda: self._mend())
-        self.mend_button.hide()
-        tip = "Puts the whole error with its technical details on the clipboard."
+        self.correct_button = QPushButton()  # its text is set by `offer`
+        self.correct_button.setAccessibleName("Correct")
+        self.correct_button.setToolTip("Does what the message suggests.")
+        self.column.addWidget(self.correct_button)
+        self._correct: Callable[[], Any] = self.dismiss
+        self.correct_button.clicked.connect(lambda: self._correct())
+        self.correct_button.hide()
+        tip = "Copies the whole error with its technical details."
         self.copy_button = CopyButton("Copy report", tip, self.whole)
         (self.close_button,) = self.add_buttons({"Close": self.dismiss}, self.copy_button)
         self.close_button.setToolTip("Hides this message. Nothing is lost.")
@@ -127,19 +127,19 @@ class ErrorCard(Card):
             label.setText(text)
             label.setVisible(bool(text))
         self.setAccessibleDescription(" ".join((found, expected, todo)))
-        self.mend_button.hide()
+        self.correct_button.hide()
         self.show()
 
     def offer(self, text: str, tip: str, action: Callable[[], Any]) -> None:
-        """Give the error that is shown a button that mends it."""
-        self._mend = action
-        self.mend_button.setText(text)
-        self.mend_button.setAccessibleName(text)
-        self.mend_button.setToolTip(tip)
-        self.mend_button.show()
+        """Offer a button that corrects the error."""
+        self._correct = action
+        self.correct_button.setText(text)
+        self.correct_button.setAccessibleName(text)
+        self.correct_button.setToolTip(tip)
+        self.correct_button.show()
 
     def whole(self) -> str:
-        """The message and its technical details."""
+        """Return the message and its technical details."""
         from napari_organoid_synth import __version__
 
         words = (self.found.text().removeprefix("✕ "), self.expected.text(), self.todo.text())

@@ -13,7 +13,7 @@ def combo_box() -> ComboBox:
 
 
 def add_row(layout: QFormLayout, text: str, widget: QWidget, tip: str) -> None:
-    """A labelled editor with tooltip and accessible name."""
+    """Add a labelled editor with tool tip and accessible name."""
     label = QLabel(text)
     label.setToolTip(tip)
     label.setBuddy(widget)
@@ -22,7 +22,7 @@ def add_row(layout: QFormLayout, text: str, widget: QWidget, tip: str) -> None:
 
 
 def row_of(*widgets: QWidget) -> QWidget:
-    """Widgets beside each other, the first takes the room."""
+    """Put widgets beside each other; the first takes the remaining width."""
     holder = QWidget()
     layout = QHBoxLayout(holder)
     layout.setContentsMargins(0, 0, 0, 0)

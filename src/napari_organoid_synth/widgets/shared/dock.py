@@ -1,4 +1,4 @@
-"""The frames of docks: what all share, the column with its one prominent button, the wide dock at the bottom."""
+"""The frames of docks: the common base, the column with its one prominent button, the wide dock at the bottom."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ACROSS, DOWN = QBoxLayout.Direction.LeftToRight, QBoxLayout.Direction.TopToBotto
 
 
 class Dock(QWidget):
-    """What all docks have in common.
+    """The base of all docks.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class Dock(QWidget):
         watch_canvas(viewer)
 
     def guard(self, action: Callable[[], Any]) -> Any:
-        """Do something; what goes wrong is shown in the dock and everything stays usable."""
+        """Call ``action``; an error is shown in the dock, which stays usable."""
         try:
             return action()
         except (UserError, OSError, ValueError) as error:
@@ -53,11 +53,11 @@ class Dock(QWidget):
             return None
 
     def show_error(self, error: Failed | BaseException) -> None:
-        """Show what went wrong, with a button where something can be done about it here."""
+        """Show an error, with a button where it can be corrected here."""
         _rebuild.show_error(self.error, self.workspace, error)
 
     def command_button(self, shown: Callable[[], tuple[str, Settings]]) -> CopyButton:
-        """A button that copies the command which does the same; ``shown`` gives verb and settings."""
+        """Create a button that copies the command which does the same; ``shown`` returns verb and settings."""
 
         def command() -> str:
             if self.workspace.project is None:
@@ -108,7 +108,7 @@ class ColumnDock(Dock):
     key : str
         Under which its choices are remembered.
     purpose : str
-        What the dock is for, shown while there is nothing to work on.
+        Purpose of the dock, shown while there is nothing to work on.
     ways_out : dict of str to callable, optional
         Buttons below that sentence, above those that open a project.
     """
@@ -127,8 +127,8 @@ class ColumnDock(Dock):
         self.column = QVBoxLayout(self.body)
         self.column.setContentsMargins(0, 0, 0, 0)
         self.column.setSpacing(6)
-        self.said = WrapLabel()  # what became of the job; each dock puts it where it fits
-        self.said.hide()
+        self.outcome = WrapLabel()  # of the job; each dock puts it where it fits
+        self.outcome.hide()
         self.reason = WrapLabel()
         self.reason.setAccessibleName("Why the button cannot be pressed yet")
         self.button = PrimaryButton("")
@@ -169,21 +169,21 @@ class ColumnDock(Dock):
             self._foot.insertWidget(self._foot.indexOf(self.reason), widget)
 
     def run(self) -> None:
-        """What the prominent button does."""
+        """Do what the prominent button says."""
         raise NotImplementedError
 
-    def say(self, text: str) -> None:
-        """Say what became of the job, or with nothing no more."""
-        self.said.setText(text)
-        self.said.setVisible(bool(text))
+    def show_outcome(self, text: str) -> None:
+        """Show the outcome of the job; an empty text hides it."""
+        self.outcome.setText(text)
+        self.outcome.setVisible(bool(text))
 
     def restore(self, cls: type[Settings], show: Callable[[Any], None], without: Sequence[str] = ()) -> None:
-        """Show what was chosen in this project before, or the defaults.
+        """Show the settings that were chosen in this project before, or the defaults.
 
         Parameters
         ----------
         cls : type of Settings
-            What the dock edits.
+            The settings that the dock edits.
         show : callable
             The dock's ``setValue``.
         without : sequence of str
@@ -200,20 +200,20 @@ class ColumnDock(Dock):
         self._restoring = False
 
     def remember(self, settings: Settings, without: Sequence[str] = (), **changes: Any) -> None:
-        """Keep what is chosen in the project."""
+        """Keep the chosen settings in the project."""
         if not self._restoring:
             values = settings.model_dump(mode="json") | changes
             self.workspace.remember(self.key, {key: value for key, value in values.items() if key not in without})
 
     def allow(self, reason: str) -> None:
-        """Enable the button, or say why not."""
+        """Enable the button, or show the reason why not."""
         self.button.setEnabled(not reason)
         self.reason.setText(reason)
         self.reason.setVisible(bool(reason) and not self.body.isHidden())
         self.button.setToolTip(reason or self.button.accessibleDescription())
 
     def show_body(self, sentence: str = "") -> None:
-        """Show the controls, or with a sentence only the empty state."""
+        """Show the controls; with a sentence, only the empty state."""
         self.empty.set_sentence(sentence or self.purpose)
         self.empty.setVisible(bool(sentence))
         self.body.setVisible(not sentence)
@@ -223,7 +223,7 @@ class ColumnDock(Dock):
 
 
 def scrolling(content: QWidget) -> QScrollArea:
-    """A column that scrolls up and down where there is no room for it; Tab passes it by and it follows the focus."""
+    """Create a column that scrolls vertically where it needs to; Tab skips it and it follows the focus."""
     area = QScrollArea()
     area.setWidgetResizable(True)
     area.setFrameShape(QFrame.Shape.NoFrame)

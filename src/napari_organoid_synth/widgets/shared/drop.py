@@ -1,4 +1,4 @@
-"""Where files, folders and napari layers can be dropped, and what a drop means."""
+"""An area where files, folders and napari layers can be dropped, and the sources that a drop names."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Sources:
     image_pattern, mask_pattern : str
         As in `find_pairs`.
     no_masks : bool
-        A person said that there are none.
+        Whether a person stated that there are none.
     """
 
     images: list[Path] = field(default_factory=list)
@@ -42,7 +42,7 @@ class Sources:
     no_masks: bool = False
 
     def add(self, paths: Sequence[Path]) -> None:
-        """Sort what was dropped: a folder with both starts anew; the first folder is images, the next are masks."""
+        """Sort dropped paths: a folder with both replaces all; else the first folder is images, the next are masks."""
         if len(paths) == 1 and holds_both(paths[0]):
             self.images, self.masks = [paths[0]], {}
             return
@@ -56,7 +56,7 @@ class Sources:
                 self.images.append(path)
 
     def add_masks(self, paths: Sequence[Path]) -> None:
-        """More masks: a folder is a class of its own, files are one class."""
+        """Add masks: each folder is a class, files are one class."""
         self.no_masks = False
         for path in paths:
             name = path.name if path.is_dir() and path.suffix != ".zarr" else "object"
@@ -77,7 +77,7 @@ class Sources:
 
     @property
     def name(self) -> str:
-        """A name for a project made of these."""
+        """The name for a project made of these."""
         if not self.images:
             return "project"
         first = self.images[0]
@@ -86,7 +86,7 @@ class Sources:
 
 
 def holds_both(path: Path) -> bool:
-    """Whether a folder has a folder of images and one of masks in it."""
+    """Return whether a folder holds a folder of images and one of masks."""
     if not path.is_dir():
         return False
     names = {below.name.lower() for below in path.iterdir() if below.is_dir()}
@@ -129,7 +129,7 @@ class DropArea(QFrame):
         )
 
     def dragEnterEvent(self, event: Any) -> None:
-        """Light up for files and layers."""
+        """Highlight the frame for files and layers."""
         mime = event.mimeData()
         if mime.hasUrls() or getattr(mime, "items", None):
             event.setDropAction(Qt.DropAction.CopyAction)
@@ -142,11 +142,11 @@ class DropArea(QFrame):
         event.accept()
 
     def dragLeaveEvent(self, event: Any) -> None:
-        """Light down."""
+        """End the highlight."""
         self._light(False)
 
     def dropEvent(self, event: Any) -> None:
-        """Say what was dropped."""
+        """Emit the dropped files or layers."""
         self._light(False)
         mime = event.mimeData()
         event.setDropAction(Qt.DropAction.CopyAction)
@@ -159,13 +159,13 @@ class DropArea(QFrame):
 
 
 def dropped_files(event: Any) -> list[Path]:
-    """Local files and folders of a drag."""
+    """Return the local files and folders of a drag."""
     data = event.mimeData() if event is not None else None
     return [Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile()] if data is not None else []
 
 
 def are_models(paths: Sequence[Path]) -> bool:
-    """Whether these are model files, by their names; there is at least one."""
+    """Return whether these are model files, at least one, by their names."""
     from napari_organoid_synth.core.runs.model_file import SUFFIX
 
     return bool(paths) and all(path.suffix.lower() == SUFFIX for path in paths)

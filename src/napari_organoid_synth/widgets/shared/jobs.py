@@ -35,7 +35,7 @@ class JobRunner(QObject):
     Signals
     -------
     started()
-        A job was launched or a running one was taken up.
+        A job was launched, or a running one is followed.
     event(Event)
         Every event, except that of many `Progress` only the newest passes, at most five a second: for repainting.
     events(list of Event)
@@ -92,7 +92,7 @@ class JobRunner(QObject):
         resume: JobFolder | None = None,
         files: Sequence[Path] = (),
     ) -> JobFolder:
-        """Launch a verb in a process of its own and follow it.
+        """Launch a verb in a separate process and follow it.
 
         Parameters
         ----------
@@ -103,9 +103,9 @@ class JobRunner(QObject):
         settings : Settings, optional
             Written to ``settings.yaml`` in the job folder; not needed with ``resume``.
         resume : JobFolder, optional
-            Go on with this stopped run instead of starting a new one.
+            Continue this stopped run instead of starting a new one.
         files : sequence of Path
-            What the verb takes beside the project, such as the model file of ``import-model``.
+            Further arguments of the verb, such as the model file of ``import-model``.
 
         Returns
         -------
@@ -131,14 +131,14 @@ class JobRunner(QObject):
         return folder
 
     def attach(self, folder: JobFolder) -> None:
-        """Take up a job that runs already: its history comes first, then what happens next."""
+        """Follow a job that is already running: its history comes first, then new events."""
         if self.running:
             raise RuntimeError(f"{self.verb} runs already in {self.folder.path if self.folder else '?'}")
         self.files = ()
         self._follow(folder, None)
 
     def detach(self) -> None:
-        """Stop following; the job goes on by itself."""
+        """Stop following; the job keeps running."""
         self._left.set()
         if self._worker is not None:
             self._worker.quit()
@@ -158,7 +158,7 @@ class JobRunner(QObject):
             self._set_state("paused")
 
     def resume(self) -> None:
-        """Ask a paused job to go on."""
+        """Ask a paused job to continue."""
         if self.folder is not None and self._state == "paused":
             self.folder.control.resume()
             self._set_state("running")

@@ -167,6 +167,8 @@ def generate_like_this(viewer: Viewer) -> None:
 def _active(viewer: Any, kind: type[Any]) -> Any:
     layer = getattr(viewer, "__wrapped__", viewer).layers.selection.active
     if not isinstance(layer, kind):
-        found = f"'{layer.name}' is no {kind.__name__.lower()} layer." if layer else "No single layer is selected."
-        raise UserError(found, f"Expected one {kind.__name__.lower()} layer.", "Click it in the list of layers.")
+        name = "labels layer" if kind is Labels else "image layer"
+        article = "a" if kind is Labels else "an"
+        found = f"'{layer.name}' is not {article} {name}." if layer else "No single layer is selected."
+        raise UserError(found, f"Expected one {name}.", "Click it in the list of layers.")
     return layer

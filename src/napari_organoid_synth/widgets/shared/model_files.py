@@ -50,8 +50,8 @@ class ModelIntake(WrapLabel):
 
     def _mine(self) -> bool:
         """Whether the file was given to this dock; those given to none are for Generate."""
-        giver = self.dock.workspace.giver
-        return giver is self.dock or (giver is None and self.dock.key == "generate")
+        requester = self.dock.workspace.requester
+        return requester is self.dock or (requester is None and self.dock.key == "generate")
 
     def _finish(self) -> None:
         if self._mine():

@@ -16,9 +16,9 @@ class ProgressCard(Card):
     ----------
     runner : JobRunner
     stop_text : str
-        What stopping means, for example ``"Stop and keep"``.
+        Text of the stop button, for example ``"Stop and keep"``.
     unit : str
-        What a step is called: "step", "pair".
+        Name of a step: "step", "pair".
     """
 
     def __init__(
@@ -30,10 +30,10 @@ class ProgressCard(Card):
         self.bar.setAccessibleName("Progress")
         self.bar.setTextVisible(True)
         self.column.addWidget(self.bar)
-        self.note = self.add_text()
+        self.message = self.add_text()
         self.pause_button, self.stop_button = self.add_buttons({"Pause": self._toggle, stop_text: self._stop})
-        self.pause_button.setToolTip("Waits after the step it is in; resume at any time.")
-        self.stop_button.setToolTip("Ends after the step it is in and saves. Nothing is lost.")
+        self.pause_button.setToolTip("Waits after the current step; resume at any time.")
+        self.stop_button.setToolTip("Ends after the current step and saves. Nothing is lost.")
         self._stop_text = stop_text
         runner.event.connect(self._show_event)
         runner.stateChanged.connect(self._show_state)
@@ -49,22 +49,22 @@ class ProgressCard(Card):
         self._runner.cancel()
         self.stop_button.setEnabled(False)
         self.pause_button.setEnabled(False)
-        self.note.setText("Saving…")
+        self.message.setText("Saving…")
 
     def _show_event(self, event: Event) -> None:
         if isinstance(event, Started):
-            self.note.setText("Getting ready…")
+            self.message.setText("Getting ready…")
         elif isinstance(event, Warned):
-            self.note.setText(event.text)
+            self.message.setText(event.text)
         elif isinstance(event, Progress):
             if self.bar.maximum() != event.total:
                 self.bar.setRange(0, event.total)
             self.bar.setValue(event.step)
             if self.stop_button.isEnabled() and self._runner.state == "running":
-                self.note.setText(self.describe(event))
+                self.message.setText(self.describe(event))
 
     def describe(self, event: Progress) -> str:
-        """One line about a progress: step, speed, time left."""
+        """Describe a progress in one line: step and time left."""
         parts = [event.note] if event.note else []
         parts.append(
             f"{self._unit} {event.step:,} of {event.total:,}" if event.total else f"{self._unit} {event.step:,}"
@@ -76,18 +76,18 @@ class ProgressCard(Card):
     def _show_state(self, state: str) -> None:
         if state == "idle" or not self.isVisibleTo(self.parentWidget()):
             self.bar.setRange(0, 0)
-            self.note.setText("Starting…")
+            self.message.setText("Starting…")
         self.setVisible(state != "idle")
         for button in (self.stop_button, self.pause_button):
             button.setEnabled(True)
         self.pause_button.setText("Resume" if state == "paused" else "Pause")
         self.pause_button.setAccessibleName(self.pause_button.text())
         if state == "paused":
-            self.note.setText("Paused. The window may be closed; nothing is lost.")
+            self.message.setText("Paused. The window may be closed; nothing is lost.")
 
 
 def words_for_seconds(seconds: float) -> str:
-    """An honest duration: "less than a minute", "about 5 min", "about 1 h 20 min", "about 3 days"."""
+    """Return a rounded duration: "less than a minute", "about 5 min", "about 1 h 20 min", "about 3 days"."""
     minutes = seconds / 60
     if minutes < 1:
         return "less than a minute"

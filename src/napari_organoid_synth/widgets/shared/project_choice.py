@@ -1,4 +1,4 @@
-"""Opening a project by hand: the folder dialog, and the buttons of a dock that has nothing to show yet."""
+"""How a person opens a project: the folder dialog, and the buttons of a dock that has nothing to show yet."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def add_recent_buttons(card: Any, workspace: Workspace, report: Callable[[BaseEx
         last[:] = [path for path in recent_projects()[:1] if workspace.project is None]
         last_button.setVisible(bool(last))
         if last:
-            last_button.setText(f"Go on with '{short(last[0].name)}'")
+            last_button.setText(f"Continue with '{short(last[0].name)}'")
             last_button.setToolTip(str(last[0]))
 
     update()
@@ -68,5 +68,5 @@ def add_recent_buttons(card: Any, workspace: Workspace, report: Callable[[BaseEx
 
 
 def short(text: str, length: int = 24) -> str:
-    """A long name with its middle left out, so that it does not widen a dock."""
+    """Shorten a long name in its middle, so that it does not widen a dock."""
     return text if len(text) <= length else f"{text[: length // 2 - 1]}…{text[-length // 2 :]}"

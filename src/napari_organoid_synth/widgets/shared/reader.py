@@ -1,4 +1,4 @@
-"""Opens what this project wrote: a pair by its files, an export by its ``manifest.json``, a model by its ``.synth``."""
+"""A reader of files of this plugin: pairs by their files, exports by ``manifest.json``, models by ``.synth``."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ def read(path: str | Sequence[str]) -> list[LayerData]:
 
 
 def take_models(path: str | Sequence[str]) -> list[LayerData]:
-    """Take model files into the project of the current viewer; they hold no layers.
+    """Import model files into the project of the current viewer; they hold no layers.
 
-    The Generate dock opens, says what becomes of them, and draws with them.
+    The Generate dock opens, shows the progress, and draws with them.
 
     Raises
     ------

@@ -11,14 +11,14 @@ from qtpy.QtWidgets import QLayout, QScrollArea, QWidget
 
 
 def order_tabs(widget: QWidget) -> None:
-    """Make the tab order of what is inside a widget that of its layouts."""
+    """Set the tab order inside a widget to the order of its layouts."""
     chain = [inner for inner in in_order(widget) if inner.focusPolicy() & Qt.FocusPolicy.TabFocus]
     for before, after in pairwise(chain):
         QWidget.setTabOrder(before, after)
 
 
 def in_order(widget: QWidget) -> Iterator[QWidget]:
-    """All widgets inside a widget as the eye meets them."""
+    """Yield all widgets inside a widget in reading order."""
     if isinstance(widget, QScrollArea) and (content := widget.widget()) is not None:
         yield from in_order(content)
     layouts: list[Any] = [widget.layout()]

@@ -1,4 +1,4 @@
-"""What the docks of one viewer share: the project, its pairs and samples, its running jobs, remembered settings."""
+"""The state that the docks of one viewer share: the project, its pairs and samples, jobs, remembered settings."""
 
 from __future__ import annotations
 
@@ -71,8 +71,8 @@ class Workspace(QObject):
         self._pairs: PairTable | None = None
         self._store: SampleStore | None = None
         self._runners: dict[str, JobRunner] = {}
-        self._models: list[Path] = []  # model files that wait to be taken in
-        self.giver: Any = None  # the dock that they were given to
+        self._models: list[Path] = []  # model files that wait to be imported
+        self.requester: Any = None  # the dock that asked for their import
         self.selector: Any = None  # the dock in which something was selected last
         self._selected: tuple[str, ...] = ()
         self._settings: dict[str, Any] = {}
@@ -92,7 +92,7 @@ class Workspace(QObject):
         return self._project
 
     def setProject(self, project: Project | Path | str | None) -> None:
-        """Open a project: read its table, remember it, take up its running jobs. The old one's jobs go on.
+        """Open a project: read its table, remember it, take up its running jobs. Jobs of the old one keep running.
 
         Raises
         ------
@@ -164,11 +164,11 @@ class Workspace(QObject):
         """Ids of the samples, and names of the real tiles, that are selected in the dock that selected last."""
         return self._selected
 
-    def select(self, ids: Sequence[str], giver: Any) -> None:
-        """Let all docks but the ``giver`` follow a selection; the same one again is no news."""
+    def select(self, ids: Sequence[str], selector: Any) -> None:
+        """Tell all docks that the ``selector`` dock changed the selection; nothing happens when it is the same."""
         ids = tuple(ids)
         if ids != self._selected:
-            self._selected, self.selector = ids, giver
+            self._selected, self.selector = ids, selector
             self.selectionChanged.emit(ids)
 
     # --- jobs ---
@@ -177,7 +177,7 @@ class Workspace(QObject):
         """The one runner of a verb: all docks see the same job."""
         if verb not in self._runners:
             runner = self._runners[verb] = JobRunner(verb, self)
-            runner.event.connect(self._heed)
+            runner.event.connect(self._take_event)
             if verb in {"train", "pipeline", "import-model"}:
                 runner.started.connect(self.runsChanged)
                 runner.finished.connect(lambda _: self.runsChanged.emit())
@@ -188,15 +188,15 @@ class Workspace(QObject):
                 runner.stateChanged.connect(lambda _: QTimer.singleShot(0, self._import_next))
         return self._runners[verb]
 
-    def import_models(self, paths: Sequence[Path], giver: Any = None) -> None:
+    def import_models(self, paths: Sequence[Path], requester: Any = None) -> None:
         """Import model files into the open project, or a new one, one by one; follow ``runner("import-model")``.
 
         Parameters
         ----------
         paths : sequence of Path
             Their files.
-        giver : ColumnDock, optional
-            The dock that asks; it uses the new run and says what goes wrong.
+        requester : ColumnDock, optional
+            The dock that asks; it uses the new run and shows errors.
 
         Raises
         ------
@@ -204,7 +204,7 @@ class Workspace(QObject):
             If no project is open and none can be made.
         """
         self.ensure_project(Path(paths[0]).stem)
-        self.giver = giver
+        self.requester = requester
         self._models += map(Path, paths)
         self._import_next()
 
@@ -217,7 +217,7 @@ class Workspace(QObject):
         """Runners that follow a job."""
         return [runner for runner in self._runners.values() if runner.running]
 
-    def _heed(self, event: Event) -> None:
+    def _take_event(self, event: Event) -> None:
         adding = [self._runners.get(verb) for verb in ("generate", "pipeline", "fill")]
         if isinstance(event, Added) and self.sender() in adding:
             self.samplesChanged.emit()
@@ -235,7 +235,7 @@ class Workspace(QObject):
     # --- remembered settings ---
 
     def remembered(self, dock: str) -> dict[str, Any]:
-        """What a dock stored in this project with `remember`; JSON values."""
+        """Return the choices that a dock kept in this project with `remember`; JSON values."""
         stored = self._settings.get(dock)
         return dict(stored) if isinstance(stored, dict) else {}
 
@@ -278,7 +278,7 @@ class Workspace(QObject):
         return False
 
     def close(self) -> None:
-        """Leave the project; running jobs go on by themselves."""
+        """Leave the project; running jobs keep running."""
         runners = self.running()
         self._leave()
         for runner in runners:
@@ -287,17 +287,17 @@ class Workspace(QObject):
 
 
 def ask_about(running: list[JobRunner], parent: Any) -> str:
-    """Whether running jobs go on ("leave"), stop and save ("stop"), or the window stays ("stay")."""
+    """Ask whether running jobs keep running ("leave"), stop and save ("stop"), or the window stays ("stay")."""
     box = QMessageBox(parent)
     box.setWindowTitle("A job is running")
     names = " and ".join(runner.verb for runner in running)
-    box.setText(f"'{names}' is running. It can go on without the window; open the project again to follow it.")
-    go_on = box.addButton("Let it go on", QMessageBox.ButtonRole.AcceptRole)
+    box.setText(f"'{names}' is running. It can keep running without the window; open the project again to follow it.")
+    keep = box.addButton("Keep running", QMessageBox.ButtonRole.AcceptRole)
     stop = box.addButton("Stop and save", QMessageBox.ButtonRole.DestructiveRole)
     box.addButton("Cancel", QMessageBox.ButtonRole.RejectRole)
-    box.setDefaultButton(go_on)
+    box.setDefaultButton(keep)
     box.exec()
-    if box.clickedButton() is go_on:
+    if box.clickedButton() is keep:
         return "leave"
     return "stop" if box.clickedButton() is stop else "stay"
 

@@ -91,7 +91,7 @@ class TrainWidget(ColumnDock):
         self.column.addWidget(self.report)
         self.past = RunView(self.viewer, self.workspace, self.runner)
         self.column.addWidget(self.past)
-        self.column.addWidget(self.said)
+        self.column.addWidget(self.outcome)
         self._build_buttons()
         self._build_estimate()
         self._connect()
@@ -243,7 +243,7 @@ class TrainWidget(ColumnDock):
 
     def _show_project(self, _: object = None) -> None:
         self.error.hide()
-        self.say("")
+        self.show_outcome("")
         self._stage = ""
         self._restoring = True
         if stored := self.workspace.remembered("train"):
@@ -341,7 +341,7 @@ class TrainWidget(ColumnDock):
         if project is None or self._running() or (resume is None and self._obstacle()):
             return
         self.error.dismiss()
-        self.say("")
+        self.show_outcome("")
         self._settle.stop()
         self.estimator.forget()
         runner.start(runner.verb, project, settings, resume)
@@ -389,7 +389,7 @@ class TrainWidget(ColumnDock):
         project, made = self.workspace.project, int(self.stages.result.get("pairs", 0))
         if reason != "completed" or project is None:
             return
-        self.say(f"{made:,} new pair{'s' * (made != 1)}: look at them in the Curate dock.")
+        self.show_outcome(f"{made:,} new pair{'s' * (made != 1)}: look at them in the Curate dock.")
         look = [("Look at samples", lambda: open_dock(self.viewer, "Curate"))]
         self.workspace.notify(f"The pipeline is done: {made:,} synthetic pairs are ready.", look)
         scorer = self.workspace.runner("score")
@@ -411,18 +411,18 @@ class TrainWidget(ColumnDock):
     def share_run(self, settings: ShareSettings, path: Path) -> None:
         """Write a run as a model file."""
         if self.sharer.running:
-            self.say("Another model file is being written. Share this run when it is done.")
+            self.show_outcome("Another model file is being written. Share this run when it is done.")
         elif self.workspace.project is not None:
             self.error.dismiss()
             self.sharer.start("share", self.workspace.project, settings, files=[path])
 
     def _show_sharing(self, state: str) -> None:
-        self.say("Writing the model file…" if state != "idle" else "")
+        self.show_outcome("Writing the model file…" if state != "idle" else "")
 
     def _shared(self, _: str) -> None:
         found = self.sharer.result
         size = f"{int(found.get('bytes', 0)) / 1e6:,.1f} MB"
-        self.say(
+        self.show_outcome(
             f"Written: {found.get('file')}, {size}, licence {found.get('licence')}. Drop it on a window to use it."
         )
 

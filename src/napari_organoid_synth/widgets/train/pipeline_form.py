@@ -25,7 +25,7 @@ TITLES = {"number": "Pairs to make", "checked": "Masks to check", "seed": "Seed"
 
 
 class PipelineForm(QWidget):
-    """Edits `PipelineSettings`; an untouched form gives the defaults back.
+    """A form for `PipelineSettings`; an untouched form returns the defaults.
 
     Signals
     -------
@@ -85,7 +85,7 @@ class PipelineForm(QWidget):
 
     @property
     def problem(self) -> str:
-        """What is wrong with the values, in words; empty when nothing is."""
+        """The sentence about what is wrong; empty when nothing is."""
         for name, form in (("Learn masks", self.masks), ("Learn to paint", self.painter)):
             if form.problem:
                 return f"{name}: {form.problem}"

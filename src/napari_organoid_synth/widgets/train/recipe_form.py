@@ -1,4 +1,4 @@
-"""The form of a recipe: which generator, in a picture and a sentence, where it starts from, and its settings."""
+"""The form of a recipe: the generator with a picture and a sentence, its start, and its settings."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ TITLES = {
 
 
 class RecipeForm(QWidget):
-    """Edits a `Recipe`; an untouched form gives back what it was made with.
+    """A form for a `Recipe`; an untouched form returns the recipe it was made with.
 
     Parameters
     ----------
     first : Recipe, optional
         What is shown first; the defaults when not given.
     kinds : sequence of {"joint", "mask", "painter"}
-        Offer only generators of these kinds, and let them draw what ``first`` says; empty: all generators.
+        Offer only generators of these kinds, and keep what ``first`` lets them draw; empty: all generators.
 
     Signals
     -------
@@ -45,7 +45,7 @@ class RecipeForm(QWidget):
     problemChanged()
         `problem` says something else.
     fileChosen(Path)
-        A model file to start from is to be taken into the project.
+        A model file to start from is to be imported into the project.
     """
 
     valueChanged = Signal()
@@ -58,7 +58,7 @@ class RecipeForm(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         self.generator = combo_box()
-        named(self.generator, "Generator", "What learns from your pairs.")
+        named(self.generator, "Generator", "The network that learns from your pairs.")
         for name in GENERATORS.names():
             config = generator_config(name)
             if not kinds or config.kind in kinds:
@@ -69,7 +69,7 @@ class RecipeForm(QWidget):
         column.addWidget(self.picture)
         self.when = WrapLabel()
         column.addWidget(self.when)
-        self.rest_fold, self.rest = Fold("What it needs, and its limits"), WrapLabel()
+        self.rest_fold, self.rest = Fold("Requirements and limits"), WrapLabel()
         self.rest_fold.addWidget(self.rest)
         column.addWidget(self.rest_fold)
         self.start = StartForm()
@@ -115,7 +115,7 @@ class RecipeForm(QWidget):
 
     @property
     def problem(self) -> str:
-        """What is wrong with the values, in words; empty when nothing is."""
+        """The sentence about what is wrong; empty when nothing is."""
         return self.form.problem or self.start.problem
 
     @property
@@ -130,7 +130,7 @@ class RecipeForm(QWidget):
         self.start.offer(runs, self.generator.currentData())
 
     def start_from(self, name: str) -> bool:
-        """Choose a run to start from, and its generator; whether that is possible here."""
+        """Choose a run to start from, and its generator; return whether it is offered here."""
         info = next((run for run in self._runs if run.name == name), None)
         index = self.generator.findData(info.generator) if info is not None else -1
         if index < 0:

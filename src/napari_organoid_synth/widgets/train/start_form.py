@@ -1,4 +1,4 @@
-"""Where a training starts from: anew, from a run of the project, or from a model file."""
+"""The start of a training: from scratch, from a run of the project, or from a model file."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from napari_organoid_synth.widgets.shared.controls import add_row, combo_box, na
 from napari_organoid_synth.widgets.shared.runs import RunInfo, saved_states
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
-ANEW = "scratch"
+SCRATCH = "scratch"
 MAX_FROZEN = 20
 
 
 class StartForm(QWidget):
-    """Edits `StartSettings` as a choice of runs.
+    """A form for `StartSettings`: a choice of runs.
 
     Signals
     -------
     valueChanged()
     problemChanged()
     fileChosen(Path)
-        A model file is to be taken into the project; select its run with `choose` once it is there.
+        A model file is to be imported into the project; select its run with `choose` once it is there.
     """
 
     valueChanged = Signal()
@@ -50,19 +50,19 @@ class StartForm(QWidget):
         guard_wheel(self.freeze)
         self.file_button = QToolButton()
         self.file_button.setText("…")
-        named(self.file_button, "Start from a model file", "Takes a .synth file into the project and starts from it.")
-        tip = "A training may go on from what another one has learned: sooner done, and with fewer images."
+        named(self.file_button, "Start from a model file", "Imports a .synth file into the project and starts from it.")
+        tip = "A training can continue from what another one has learned: it takes less time and fewer images."
         self.row = row_of(self.run, self.file_button)
         add_row(self.form, "Start from", self.row, tip)
         named(self.run, "Start from", tip)
         add_row(self.form, "As saved at", self.state, "Which saved state of that run: the newest, the best, or a step.")
         tip = (
-            "How many layers of the judging network (discriminator), counted from the image, stay as they were in that "
-            "run. 0 lets all learn; 2 to 4 help when there are few images."
+            "Layers of the discriminator, counted from the image, that stay as they were in that run. 0 trains all; "
+            "2 to 4 help when there are few images."
         )
         add_row(self.form, "Fixed layers", self.freeze, tip)
-        self.said = WrapLabel()
-        column.addWidget(self.said)
+        self.message = WrapLabel()
+        column.addWidget(self.message)
         self._fill("")
         self._fill_states("newest")
         self._show()
@@ -99,14 +99,14 @@ class StartForm(QWidget):
 
     @property
     def problem(self) -> str:
-        """What is wrong, in words; empty when nothing is."""
+        """The sentence about what is wrong; empty when nothing is."""
         try:
             self.value()
         except UserError as error:
             return str(error)
         return ""
 
-    # --- what there is ---
+    # --- runs ---
 
     def offer(self, runs: Sequence[RunInfo], generator: str) -> None:
         """Offer the runs of a project that this generator can start from; a choice that no longer fits is dropped."""
@@ -121,7 +121,7 @@ class StartForm(QWidget):
             self.valueChanged.emit()
 
     def choose(self, name: str) -> bool:
-        """Start from this run; whether it can be chosen."""
+        """Choose a run to start from; return whether it is offered."""
         index = int(self.run.findData(name))
         if index >= 0:
             self.run.setCurrentIndex(index)
@@ -132,7 +132,7 @@ class StartForm(QWidget):
 
     def _fill(self, chosen: str) -> None:
         self.run.clear()
-        self.run.addItem(ANEW, "")
+        self.run.addItem(SCRATCH, "")
         for run in self._runs:
             if run.generator == self._generator and run.steps:
                 self.run.addItem(run.title, run.name)
@@ -169,13 +169,13 @@ class StartForm(QWidget):
         show_row(self.form, self.freeze, bool(chosen))
         others = sorted({run.generator for run in self._runs if run.steps and run.generator != self._generator})
         if chosen:
-            words = "Goes on from what that run has learned; parts that do not fit start from scratch."
+            words = "Continues from what that run has learned; parts that do not fit start from scratch."
         elif others and self.run.count() == 1:
-            words = f"Runs of {' and '.join(others)} are no start for {self._generator}."
+            words = f"{self._generator} cannot start from runs of {' and '.join(others)}."
         else:
             words = ""
-        self.said.setText(words)
-        self.said.setVisible(bool(words))
+        self.message.setText(words)
+        self.message.setVisible(bool(words))
         self.run.setToolTip(f"{self.run.currentText()}\n{self.run.accessibleDescription()}")
 
     def _choose_file(self) -> None:
