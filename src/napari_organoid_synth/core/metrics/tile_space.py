@@ -66,7 +66,7 @@ def real_features(
     settings : Extracting
         Which network.
     again : bool
-        Whether they are made anew.
+        Whether to make them again.
 
     Returns
     -------

@@ -1,6 +1,6 @@
 """Memory and time of trainings: the model of an answer, and the measurements that a project keeps.
 
-A training is measured once, by whoever asks first: the estimate before it starts, or the training itself. The result
+A training is measured once, by what asks first: the estimate before it starts, or the training itself. The result
 lies in ``runs/timings.json`` of the project. Torch-free; `timing` measures.
 """
 

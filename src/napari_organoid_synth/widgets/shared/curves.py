@@ -95,7 +95,7 @@ class ThemedPlot(QWidget):
         self._drawn = False
 
     def draw(self) -> None:
-        """Draw anew, in the colours of the theme now."""
+        """Draw again in the present colours of the theme."""
         self._drawn = True
         text = theme_colour("text")
         self.plot.clear()
