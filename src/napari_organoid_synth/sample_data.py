@@ -56,12 +56,12 @@ class PublicSet:
 
     @property
     def host(self) -> str:
-        """Computer from which it comes."""
+        """Computer that offers the file."""
         return urlsplit(self.url).netloc
 
     @property
     def folder(self) -> Path:
-        """Where the file is kept and unpacked."""
+        """Folder of the file and of what is unpacked from it."""
         return cache_folder() / self.key
 
     @property
@@ -249,7 +249,7 @@ def download(chosen: PublicSet, report: Callable[[int], bool] = lambda count: Tr
 
 
 class _Canceled(Exception):
-    """The person ended the download."""
+    """Raised when the person ended the download."""
 
 
 class _Progress:

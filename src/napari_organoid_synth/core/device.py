@@ -64,7 +64,7 @@ def random_stream(device: torch.device, *parts: int | str) -> torch.Generator:
 
 
 def bf16_runs(device: torch.device) -> bool:
-    """Whether bf16 may be faster than float32 here: the hardware supports it, so it is worth timing."""
+    """Return whether bf16 may be faster than float32 here: the hardware supports it, so it is worth timing."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return device.type == "cpu" and torch.backends.cpu.get_cpu_capability() == "AVX512"
@@ -97,5 +97,5 @@ def peak_bytes(device: torch.device) -> int:
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether an error says that memory is full, on any device."""
+    """Return whether an error says that memory is full, on any device."""
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

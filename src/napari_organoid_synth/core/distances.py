@@ -1,4 +1,4 @@
-"""How far two sets of feature vectors lie apart, and how they overlap: FID, KID, precision … coverage, C2ST."""
+"""Distance and overlap of two sets of feature vectors: FID, KID, precision … coverage, C2ST."""
 
 from __future__ import annotations
 

@@ -200,7 +200,7 @@ class FileControl(Control):
 
 
 class JobFolder:
-    """The folder through which a job in another process is followed and steered.
+    """The folder through which a job in another process is followed and controlled.
 
     ``job.json`` (verb, arguments, process), ``events.jsonl``, ``control``, ``log.txt``. It outlives the process, so a
     new window finds a running job, or how one ended.
@@ -299,7 +299,7 @@ class JobFolder:
             return stream.read(1)
 
     def read_events(self, offset: int = 0) -> tuple[list[Event], int]:
-        """Events from byte ``offset`` on and the offset for the next call; torn or foreign lines are skipped."""
+        """Read events from byte ``offset`` on, and the offset for the next call; torn or foreign lines are skipped."""
         try:
             with self.events_path.open("rb") as stream:
                 stream.seek(offset)

@@ -1,4 +1,4 @@
-"""The recipe of a training: generator, what it draws, tiles, codec, length."""
+"""The recipe of a training: generator, its output, tiles, codec, length."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class StartSettings(Settings):
 
 
 class Recipe(Settings):
-    """A training: what is drawn, tiles, codec, generator, length."""
+    """A training: output, tiles, codec, generator, length."""
 
     gan: AnyGenerator = Field(Pix2PixConfig(), description="The generator.")
     draws: Draws = Field("pairs", description="What a joint generator draws: image and mask together, or one of them.")
@@ -73,7 +73,7 @@ class Recipe(Settings):
 
     @property
     def shape(self) -> Shape:
-        """What goes in and out of the generator: its kind, but of a joint generator only the part that it draws."""
+        """Input and output of the generator: its kind, but of a joint generator only the part that it draws."""
         if self.gan.kind != "joint":
             return self.gan.kind
         shapes: dict[str, Shape] = {"pairs": "joint", "images": "image", "masks": "mask"}

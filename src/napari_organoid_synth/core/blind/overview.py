@@ -12,7 +12,7 @@ from napari_organoid_synth.core.project import Project
 
 
 class SessionSummary(FrozenModel):
-    """One test: who was asked what, and the result."""
+    """One test: observer, questions and result."""
 
     id: str
     started: float

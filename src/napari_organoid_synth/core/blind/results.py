@@ -72,7 +72,7 @@ def agreement(sessions: Iterable[Session]) -> Agreement | None:
 
 @dataclass(frozen=True)
 class Judgement:
-    """How a picture was judged.
+    """Answers about one picture.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A blind test as a file: what was asked, with the truth, and every answer.
+"""A blind test as a file: questions with the truth, and every answer.
 
 The first line of ``blind/<id>.jsonl`` holds settings, seed and the list of pictures with the truth, so nobody should
 read it before the test is over; every further line is one answer, on disk before the next picture is shown. A killed
@@ -36,7 +36,7 @@ Place = tuple[str, str, int, int]
 
 @dataclass(frozen=True)
 class Picture:
-    """What is shown, and the truth about it.
+    """Picture of a question: its kind, which is the truth, and its place.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class Picture:
 
     @property
     def place(self) -> Place:
-        """What it shows, whatever the orientation."""
+        """Kind, name and position, without the orientation."""
         return self.kind, self.name, self.y, self.x
 
 
@@ -90,7 +90,7 @@ _ANSWER = TypeAdapter(Answer)
 
 
 class Session(FrozenModel):
-    """A blind test: what was asked and what was answered.
+    """A blind test: its questions and their answers.
 
     Attributes
     ----------
@@ -137,7 +137,7 @@ class Session(FrozenModel):
 
     @property
     def title(self) -> str:
-        """When, who and how much: ``21 Nov 14:32, Anna, 12 of 40``."""
+        """Time, observer and answers so far: ``21 Nov 14:32, Anna, 12 of 40``."""
         when = time.strftime("%d %b %H:%M", time.localtime(self.started))
         who = f", {self.settings.observer}" if self.settings.observer else ""
         practice = ", practice" if self.settings.practice else ""

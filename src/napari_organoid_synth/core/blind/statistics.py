@@ -60,7 +60,7 @@ class Judged:
 
 @model_dataclass(frozen=True)
 class Rate:
-    """How many of how many, with the 95 % interval of Wilson (1927, J. Am. Stat. Assoc. 22, 209).
+    """Count of a total, with the 95 % interval of Wilson (1927, J. Am. Stat. Assoc. 22, 209).
 
     Examples
     --------
@@ -123,7 +123,7 @@ class MedianTimes(FrozenModel):
 
 
 class Result(FrozenModel):
-    """The statistics of some answers; None is what they cannot tell.
+    """Statistics of some answers; None for those that they do not allow.
 
     Attributes
     ----------

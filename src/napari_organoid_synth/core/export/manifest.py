@@ -1,4 +1,4 @@
-"""The manifest of an export: every file with its digest, and where every pair comes from."""
+"""The manifest of an export: every file with its digest, and the origin of every pair."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Split = Literal["train", "test"]
 
 
 class _Record(FrozenModel):
-    """Base of what a manifest contains; what a later version adds is ignored."""
+    """Base of the records of a manifest; keys of later versions are ignored."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -112,7 +112,7 @@ class Manifest(_Record):
 
 
 class ExportResult(FrozenModel):
-    """What became of an export; the result of its job."""
+    """Result of an export and of its job."""
 
     folder: str = Field("", description="Where the files are; empty if nothing was written.")
     written: int = Field(0, description="Pairs written.")

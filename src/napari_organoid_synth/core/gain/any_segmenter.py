@@ -151,7 +151,7 @@ def _distinct(pairs: list[SamplePair]) -> list[SamplePair]:
 
 
 def _fixed(pairs: Iterable[PairLike], like: SamplePair) -> Make:
-    """The same pairs in each fold."""
+    """Return a function that gives the same pairs in each fold."""
     made = as_pairs(pairs, "synthetic", "synthetic", like=like)
     return lambda train: made
 

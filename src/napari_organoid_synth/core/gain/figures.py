@@ -57,7 +57,7 @@ def bars(rows: Sequence[TableRow], score: str) -> str:
 
 
 def _bar(row: TableRow, name: str, score: str, y: float) -> list[str]:
-    """Name, bar, deviation and numbers of one row."""
+    """Draw name, bar, deviation and numbers of one row."""
     spread, middle = row.scores[score], y + ROW / 2
     x, low, high = (_x(spread.mean + by * spread.sd, 0.0, 1.0) for by in (0, -1, 1))
     return [
@@ -118,7 +118,7 @@ def round_ticks(low: float, high: float) -> list[float]:
 
 
 def _axis(ticks: Sequence[float], low: float, high: float, y: float, form: str, caption: str) -> list[str]:
-    """Ticks with their numbers below the marks, and a caption."""
+    """Draw ticks with their numbers below the marks, and a caption."""
     marks = [f'<path d="M{LEFT} {y:.0f}H{WIDTH - RIGHT}" stroke="currentColor" opacity=".3"/>']
     for tick in ticks:
         x, text = _x(tick, low, high), form.format(tick) if tick else "0"

@@ -1,4 +1,4 @@
-"""What synthetic pairs gain: arms of training compared on images that nothing was trained on.
+"""The gain from synthetic pairs: arms compared on images that nothing was trained on.
 
 No generator sees an image that is tested with its pairs, nor one that the arm does not train on: it is trained on the
 training images of the fold (of the subset of these, where only a part is used), and the content of all images is

@@ -14,7 +14,7 @@ class Leak(UserError):
 
 
 def refuse_seen(held: Mapping[str, str], data: Mapping[str, str]) -> None:
-    """Raise if a generator has seen what it must not.
+    """Raise if a generator was trained on test images.
 
     Parameters
     ----------

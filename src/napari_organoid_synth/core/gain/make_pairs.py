@@ -82,7 +82,7 @@ def generate_pairs(folder: Path, task: GeneratorTask, control: Control) -> Gener
 
 
 def _scratch(task: Task, here: Path) -> Project:
-    """A project with the images of the task and no others."""
+    """Make a project with the images of the task and no others."""
     table = PairTable.from_file(Project(task.project, make=False).pairs_path)
     for _ in read_pairs(table, task.train):
         pass
@@ -162,7 +162,7 @@ def simulate_pairs(folder: Path, task: SimulatorTask, control: Control) -> Gener
 
 
 def _fitted(train: Sequence[SamplePair]) -> Callable[[int, int], SamplePair]:
-    """Draws pairs like the real masks: with the shapes of one of them, or where none can be drawn, their sizes."""
+    """Return a function that draws pairs with the shapes of a real mask, or where none can be drawn, the sizes."""
     from napari_organoid_synth.core.simulators.population import population
     from napari_organoid_synth.core.simulators.population_fit import fit, fit_each
 
@@ -180,7 +180,7 @@ def _fitted(train: Sequence[SamplePair]) -> Callable[[int, int], SamplePair]:
 
 
 def _is_darker(pairs: Sequence[SamplePair], channel: int) -> bool:
-    """Whether objects are darker than what surrounds them; simulated objects are brighter."""
+    """Return whether objects are darker than their surroundings; simulated objects are brighter."""
     change = 0.0
     for pair in pairs:
         inside = pair.labels > 0

@@ -1,4 +1,4 @@
-"""What a comparison found: frozen models of a training, a row of the table, and the whole result."""
+"""Results of a comparison: frozen models of a training, a row of the table, and the whole result."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ class PairedChange(FrozenModel):
 
     @property
     def lacks_seed_variance(self) -> bool:
-        """Whether the interval leaves out that another seed gives another training."""
+        """Whether the interval lacks the variance between seeds."""
         return self.interval == "bootstrap" and self.seeds == 1
 
 
@@ -174,7 +174,7 @@ def varied(rows: Sequence[TableRow]) -> set[str]:
 
 
 class Design(FrozenModel):
-    """How a comparison was made.
+    """Design of a comparison.
 
     Parameters
     ----------
@@ -210,7 +210,7 @@ class Design(FrozenModel):
 
 
 class TaskCounts(FrozenModel):
-    """How many tasks a comparison has, and how many of them are done or have failed."""
+    """Number of tasks of a comparison, and of those done and failed."""
 
     total: int
     done: int

@@ -22,7 +22,7 @@ CURATED_BY = {
 
 
 def gain_sentences(rows: Sequence[TableRow], score: str, paper_protocol: bool = False) -> list[str]:
-    """Say what each arm changed, in sentences that promise no more than the numbers hold.
+    """Describe the change by each arm, in sentences that promise no more than the numbers do.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def gain_sentences(rows: Sequence[TableRow], score: str, paper_protocol: bool = 
 
 
 def gain_verdict(result: GainResult) -> str:
-    """Say what a comparison found in at most four sentences.
+    """Summarise a comparison in at most four sentences.
 
     Where fewer than three arms were compared, these are the sentences of the result, one a line.
     """
@@ -90,7 +90,7 @@ def gain_verdict(result: GainResult) -> str:
 
 
 def _tally(changes: Sequence[PairedChange]) -> str:
-    """How many arms helped."""
+    """Count the arms that helped, in a sentence."""
     n = len(changes)
     if any(change.interval == "range" for change in changes):
         better = sum(change.mean > 0 for change in changes)
@@ -105,7 +105,7 @@ def _tally(changes: Sequence[PairedChange]) -> str:
 
 
 def _highest(compared: Sequence[TableRow], score: str) -> str:
-    """The highest mean change, and that of the arms with generated pairs."""
+    """Describe the highest mean change, and that of the arms with generated pairs."""
     names = varied(compared)
 
     def change(row: TableRow) -> str:

@@ -24,7 +24,7 @@ MIN_PAIRS = 10
 
 @dataclass(frozen=True)
 class Known:
-    """A synthetic pair with what is known of its making.
+    """A synthetic pair with the known facts of its making.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class Known:
         return set(self.provenance.get("data", {}).values())
 
     def is_painted_on(self, names: Collection[str]) -> bool:
-        """Whether its mask is that of one of these real pairs, or of a crop of one."""
+        """Return whether its mask is that of one of these real pairs, or of a crop of one."""
         return is_painted_on(self.provenance, names)
 
 
@@ -113,7 +113,7 @@ class StoredPairs:
         return tuple(known.pair for known in self.accepted if paper_protocol or self._is_certain(known, others, train))
 
     def _is_certain(self, known: Known, others: set[str], train: Sequence[str]) -> bool:
-        """Whether neither its painter nor the origin of its mask knows one of the others; when unsure, no."""
+        """Return whether neither its painter nor its mask knows one of the others; False when unsure."""
         mask = known.provenance.get("mask", {})
         kind = mask.get("kind")
         if kind == "generated":
@@ -194,7 +194,7 @@ class StoredPairs:
                 )
 
     def _data_of_run(self, name: str) -> frozenset[str]:
-        """Hashes of the pairs that a run was trained on; empty if it is gone."""
+        """Return the hashes of the pairs that a run was trained on; empty if it is gone."""
         from napari_organoid_synth.core.runs.metadata import RunMetadata
 
         if name not in self._run_data:
@@ -204,7 +204,7 @@ class StoredPairs:
 
 
 def _fits(known: Known, real: SamplePair) -> bool:
-    """Whether channels, kind of mask and classes are those of the real pairs."""
+    """Return whether channels, kind of mask and classes are those of the real pairs."""
     from napari_organoid_synth.core.pairs.ome_tiff import read_info
 
     if known.layout != (real.mask_kind, real.class_names):

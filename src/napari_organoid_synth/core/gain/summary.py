@@ -1,4 +1,4 @@
-"""From the records of trainings to the result of a comparison; needs no project."""
+"""Summarise the records of trainings as the result of a comparison; needs no project."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def summarise(
 
 
 def _arms(records: Sequence[ArmRecord], design: Design) -> dict[str, ArmResult]:
-    """Each arm with the share of images and the ratio of the design, the real pairs alone first."""
+    """Return each arm at the share of images and the ratio of the design, the real pairs alone first."""
     cells: dict[str, list[ArmRecord]] = {RAW: []}
     for record in records:
         if (record.subset, record.ratio) == (design.subset, design.ratio):

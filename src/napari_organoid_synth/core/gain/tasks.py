@@ -114,7 +114,7 @@ class PairsTask(Task):
     number: int = 1
 
     def identity(self) -> dict[str, Any]:
-        """As `Task.identity`."""
+        """Return the same as `Task.identity`, with the fields of this kind."""
         return {**super().identity(), "held": self.held, "pairs": self.number}
 
 
@@ -139,7 +139,7 @@ class GeneratorTask(PairsTask):
     curated_share: float = 0.5
 
     def identity(self) -> dict[str, Any]:
-        """As `Task.identity`."""
+        """Return the same as `Task.identity`, with the fields of this kind."""
         return {
             **super().identity(),
             "recipes": {name: recipe.model_dump(mode="json") for name, recipe in self.recipes.items()},
@@ -157,7 +157,7 @@ class SimulatorTask(PairsTask):
     size: int = 256
 
     def identity(self) -> dict[str, Any]:
-        """As `Task.identity`."""
+        """Return the same as `Task.identity`, with the fields of this kind."""
         return {**super().identity(), "size": self.size}
 
 
@@ -203,7 +203,7 @@ class ArmTask(Task):
         return (self.source,) if self.source else ()
 
     def identity(self) -> dict[str, Any]:
-        """As `Task.identity`."""
+        """Return the same as `Task.identity`, with the fields of this kind."""
         return {
             **super().identity(),
             "arm": self.arm,
@@ -219,7 +219,7 @@ class ArmTask(Task):
 
 
 class Canceled(Exception):
-    """The person asked to stop."""
+    """Raised where the person asked to stop."""
 
 
 def task_folder(folder: Path, key: str) -> Path:

@@ -127,7 +127,7 @@ def _read_made(folder: Path, task: ArmTask) -> _Made:
 
 
 def _pool(task: ArmTask, train: list[SamplePair], extra: list[SamplePair]) -> Any:
-    """What an arm draws its crops from."""
+    """Return the pool that an arm draws its crops from."""
     from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool
 
     augment: Any = task.arm.removeprefix("classical-") if task.arm.startswith("classical-") else ""

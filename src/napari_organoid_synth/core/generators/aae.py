@@ -198,11 +198,11 @@ class Aae(LatentGenerator):
         self._networks = trained | {"codes": self.cloud}
 
     def networks(self) -> dict[str, nn.Module]:
-        """Encoder with decoder, discriminators of codes and, if chosen, of images, and the distribution of codes."""
+        """Return autoencoder, discriminators of codes and, if chosen, of images, and the distribution of codes."""
         return self._networks
 
     def optimizers(self) -> dict[str, Optimizer]:
-        """Adam for each."""
+        """Return Adam for each network."""
         return self._optimizers
 
     @property

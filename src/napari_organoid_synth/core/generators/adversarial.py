@@ -56,11 +56,11 @@ class AdversarialGenerator(LatentGenerator):
         self.average = copy.deepcopy(generator).requires_grad_(False).eval()
 
     def networks(self) -> dict[str, nn.Module]:
-        """Generator, discriminator and the averaged generator."""
+        """Return generator, discriminator and the averaged generator."""
         return {"generator": self.generator, "discriminator": self.discriminator, "average": self.average}
 
     def optimizers(self) -> dict[str, Optimizer]:
-        """Adam for generator and discriminator."""
+        """Return Adam for generator and discriminator."""
         return self._optimizers
 
     def batch_size(self, batch: int, progress: float) -> int:

@@ -16,7 +16,7 @@ Kind = Literal["joint", "mask", "painter"]
 """A joint generator draws image and mask together, a mask generator masks alone, a painter an image onto a mask."""
 
 Draws = Literal["pairs", "images", "masks"]
-"""What a joint generator is trained to draw: image and mask, or one of them."""
+"""Output of a joint generator: image and mask, or one of them."""
 
 
 class GeneratorConfig(Settings):

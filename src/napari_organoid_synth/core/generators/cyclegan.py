@@ -166,7 +166,7 @@ class CycleGan(Generator):
         }
 
     def networks(self) -> dict[str, nn.Module]:
-        """Both networks, trained together, a discriminator for each, and the memory."""
+        """Return both networks, trained together, a discriminator for each, and the memory."""
         return {
             "generators": self.generators,
             "discriminator_images": self.judge_images,
@@ -175,7 +175,7 @@ class CycleGan(Generator):
         }
 
     def optimizers(self) -> dict[str, Optimizer]:
-        """Adam for both networks and for each discriminator."""
+        """Return Adam for both networks and for each discriminator."""
         return self._optimizers
 
     def learning_rate(self, progress: float) -> float:

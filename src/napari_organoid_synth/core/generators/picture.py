@@ -1,4 +1,4 @@
-"""What a generator makes of what, as a row of parts that the window paints and a screen reader speaks."""
+"""Input and output of a generator, as a row of parts that the window paints and a screen reader speaks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Symbol = Literal[
     "mask", "image", "pair", "grainy", "noise", "coarse", "middle", "masks", "images", "code", "tag", "dials", "styles",
     "turned", "tick", "to", "both", "with",
 ]  # fmt: skip
-"""What the window can paint."""
+"""Symbols that the window can paint."""
 
 JOINTS: dict[str, str] = {"to": "→", "both": "↔", "with": "and"}
 

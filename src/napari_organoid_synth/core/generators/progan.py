@@ -36,7 +36,7 @@ class UpBlock(nn.Module):
         self.rgb = None if outside is None else EqualConv2d(width, outside, 1, gain=1.0)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Features (N, C, Y, X) to (N, width, 2 Y, 2 X), or latent vectors (N, L) to (N, width, 4, 4)."""
+        """Map features (N, C, Y, X) to (N, width, 2 Y, 2 X), or latent vectors (N, L) to (N, width, 4, 4)."""
         if x.ndim == 4:
             x = self.begin(functional.interpolate(x, scale_factor=2.0))
         else:

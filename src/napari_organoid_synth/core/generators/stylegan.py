@@ -50,7 +50,7 @@ class StyledLayer(nn.Module):
         self.register_buffer("noise", torch.randn(1, 1, size, size))
 
     def forward(self, x: Tensor, w: Tensor, rng: torch.Generator | None) -> Tensor:
-        """(N, inside, Y, X) and w (N, W) to (N, width, Y, X); without a stream the noise is always the same."""
+        """Map (N, inside, Y, X) and w (N, W) to (N, width, Y, X); without a stream the noise is always the same."""
         if self.convolution is not None:
             x = self.convolution(x)
         noise = self.noise
@@ -74,7 +74,7 @@ class StyledBlock(nn.Module):
         self.rgb = None if outside is None else EqualConv2d(width, outside, 1, gain=1.0)
 
     def forward(self, x: Tensor, w: Tensor, rng: torch.Generator | None) -> Tensor:
-        """(N, inside, Y, X) and w (N, 2, W), one for each layer, to (N, width, 2 Y, 2 X); the first keeps the size."""
+        """Map (N, inside, Y, X) and w (N, 2, W), one per layer, to (N, width, 2 Y, 2 X); the first keeps the size."""
         if self.begin.convolution is not None:
             x = functional.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
         styled: Tensor = self.same(self.begin(x, w[:, 0], rng), w[:, 1], rng)

@@ -44,7 +44,7 @@ def default_perplexity(number: int) -> float:
 
 
 def check_method(method: Method) -> None:
-    """Check at once what would fail later.
+    """Check that the method is installed.
 
     Raises
     ------

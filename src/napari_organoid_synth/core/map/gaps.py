@@ -1,4 +1,4 @@
-"""Where synthetic pairs are missing: real tiles without a synthetic one nearby, in groups; and what would fill them."""
+"""Gaps of the map: groups of real tiles without a synthetic one nearby, and the samples that would fill them."""
 
 from __future__ import annotations
 

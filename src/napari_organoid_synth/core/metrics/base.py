@@ -1,4 +1,4 @@
-"""What every score shares: its name and direction, the range of the real images, and words."""
+"""Base of every score: its name and direction, the range of the real images, and its description in words."""
 
 from __future__ import annotations
 

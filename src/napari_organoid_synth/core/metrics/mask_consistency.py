@@ -1,4 +1,4 @@
-r"""Whether mask and image belong together.
+r"""Match of mask and image: whether they belong together.
 
 Real pairs are compared with real images under the masks of other images. Eight traits of a pair (see `traits`) tell the
 two apart by the discriminant of Fisher 1936 with equal covariances,
@@ -91,7 +91,7 @@ class MaskConsistency(Metric):
 
     @property
     def useful(self) -> bool:
-        """Whether right and strange masks of these images can be told apart."""
+        """Whether right masks and those of other images can be distinguished."""
         return bool(self.detected >= MIN_DETECTED)
 
     def __call__(self, pair: SamplePair) -> dict[str, float]:

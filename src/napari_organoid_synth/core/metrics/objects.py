@@ -50,9 +50,9 @@ class Objects(Metric):
         return self
 
     def __call__(self, pair: SamplePair) -> dict[str, float]:
-        """Count, mean area in px (0 without objects), share of pixels, and 1 for a mask that is of use.
+        """Compute count, mean area in px (0 without objects), share of pixels, and 1 for a usable mask.
 
-        Of use: not empty (unless no real image has a mask), and not more than 98 % object (named classes may fill an
+        Usable: not empty (unless no real image has a mask), and not more than 98 % object (named classes may fill an
         image).
         """
         areas = object_areas(pair)

@@ -38,7 +38,7 @@ def some(things: Sequence[Any], most: int) -> list[Any]:
 
 
 class RealFeatures:
-    """The real tiles: what is known of them, and what samples are compared with.
+    """The real tiles with their facts and features, which samples are compared with.
 
     Fill it in three steps, each of which may be stopped: `look` at every tile, `learn` the features, `measure`.
 

@@ -1,4 +1,4 @@
-"""What is measured of a set of tiles: features, pairs of pixels, sharpness, masks."""
+"""Measures of a set of tiles: features, pairs of images, sharpness, masks."""
 
 from __future__ import annotations
 

@@ -23,23 +23,23 @@ from napari_organoid_synth.core.registry import EXTRACTORS
 
 
 class Extracting(Protocol):
-    """Settings that say which network gives the features."""
+    """Settings of the network that gives the features."""
 
     @property
     def extractor(self) -> str:
-        """Its name in the registry."""
+        """Name of the network in the registry."""
 
     @property
     def weights(self) -> str:
-        """Its file of weights, where it needs one."""
+        """File of weights, where the network needs one."""
 
     @property
     def device(self) -> str:
-        """Where it computes."""
+        """Device of the network."""
 
 
 def check_weights(settings: Extracting) -> None:
-    """Check at once what would fail later.
+    """Check that the extractor has its file of weights.
 
     Raises
     ------
@@ -172,6 +172,6 @@ class TileSpace:
 
     @property
     def _path(self) -> Path:
-        """Named by everything that the features of a sample depend on."""
+        """File of the features, named by everything that they depend on."""
         key = content_hash(np.clip(np.stack(self.pictures), 0, 1), self.limits)[:16]
         return self.folder / f"map-{self.extractor.name}-{self.extractor.digest}-{key}.npz"

@@ -1,4 +1,4 @@
-"""Check pairs by their pixels: what each file contains, and what the masks of the whole set mean."""
+"""Check pairs by their pixels: the content of each file, and the meaning of the masks of the whole set."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def read_masks(entry: PairEntry, size: tuple[int, int]) -> tuple[NDArray[np.int3
 
 
 def conclude(table: PairTable, checked: Sequence[CheckedEntry], kind: MaskKind | None = None) -> PairTable:
-    """Determine what only the whole set tells: kind and classes of the masks, duplicates, mixtures.
+    """Determine the facts of the whole set: kind and classes of the masks, duplicates, mixtures.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Find pairs: which image belongs to which mask, by name and by folder."""
+"""Find pairs: match images with masks by name and by folder."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ONLY_PAIR = "the only image and the only mask"
 
 
 class NoMasks(UserError):
-    """There are images and no masks; the masks may still be added."""
+    """Raised where there are images and no masks; the masks may still be added."""
 
 
 def find_pairs(

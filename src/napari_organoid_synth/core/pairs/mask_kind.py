@@ -1,4 +1,4 @@
-"""Detect what the numbers of a mask mean: object or not, named classes, or an id per object."""
+"""Detect the meaning of the numbers of a mask: object or not, named classes, or an id per object."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def pieces_of(labels: NDArray[np.int32]) -> NDArray[np.int32]:
 
 
 def inspect_mask(labels: NDArray[np.int32], where: str, kind: MaskKind | None = None) -> MaskFacts:
-    """Detect what a mask means.
+    """Detect the meaning of a mask.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""One file, one plane: how TIFF, PNG, JPEG, BMP and OME-Zarr become arrays (C, Y, X)."""
+"""One file, one plane: read TIFF, PNG, JPEG, BMP and OME-Zarr as arrays (C, Y, X)."""
 
 from __future__ import annotations
 

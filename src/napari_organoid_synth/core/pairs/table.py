@@ -26,7 +26,7 @@ _SKIPPED_BEFORE_2 = "skipped by hand"  # reason of an ambiguous row in format 1
 
 
 class PairEntry(FrozenModel):
-    """One row: its files, and after the check what they contain. A matched row without mask is an image alone."""
+    """One row: its files, and after the check their content. A matched row without mask is an image alone."""
 
     name: str = Field(description="Unique in the table.")
     image: str = Field("", description="File of the image; empty for a mask without image.")

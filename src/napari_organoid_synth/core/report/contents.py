@@ -1,4 +1,4 @@
-"""What a report is about, read once: pairs, samples, runs, scores, history; pixels only where a section asks."""
+"""Contents of a report, read once: pairs, samples, runs, scores, history; pixels only where a section asks."""
 
 from __future__ import annotations
 
@@ -45,18 +45,18 @@ class TrainedRun:
 
     @property
     def generator(self) -> str:
-        """Its generator in words."""
+        """Description of its generator."""
         return self.recipe.gan.title
 
     @cached_property
     def progress(self) -> list[Progress]:
-        """Its reports with numbers, oldest first."""
+        """Its progress events with numbers, oldest first."""
         events, _ = JobFolder(self.path).read_events()
         return [event for event in events if isinstance(event, Progress) and event.stats]
 
     @property
     def steps(self) -> int:
-        """How many it has done."""
+        """Number of steps done."""
         return self.metadata.steps or (self.progress[-1].step if self.progress else 0)
 
 
@@ -154,7 +154,7 @@ class Contents:
 
 @contextmanager
 def read_contents(project: Project, result: GainResult | None, seconds: dict[str, float]) -> Iterator[Contents]:
-    """All of a project that a report shows."""
+    """Read all of a project that a report shows."""
     store = SampleStore(project.samples_path) if project.samples_path.exists() else None
     try:
         found = Contents(project, result, seconds, store, _table(project))

@@ -19,7 +19,7 @@ MAX_NEAREST = 6
 
 @dataclass(frozen=True)
 class Copies:
-    """What the section shows; sets are named with what was found about them."""
+    """Content of the section; for each set its title and the findings."""
 
     masks: Matrix | None
     sets: tuple[tuple[str, str], ...]

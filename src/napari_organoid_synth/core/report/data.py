@@ -25,7 +25,7 @@ SHOWN_IMAGES = 8
 
 @dataclass(frozen=True)
 class Objects:
-    """Distributions of objects in real and synthetic tiles, and where they come from."""
+    """Distributions of objects in real and synthetic tiles, and their source."""
 
     histograms: tuple[Histogram, ...]
     source: str
@@ -33,7 +33,7 @@ class Objects:
 
 @dataclass(frozen=True)
 class RealData:
-    """What the section shows."""
+    """Content of the section."""
 
     summary: str
     table: Table

@@ -1,4 +1,4 @@
-"""The history of curation: what was decided in which order, for which runs, at which scores."""
+"""The history of curation: decisions in their order, by run, and the scores at which they were made."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MIN_PAIRS = 8  # two in each quarter
 
 @dataclass(frozen=True)
 class Curation:
-    """What the section shows."""
+    """Content of the section."""
 
     summary: str
     curves: Curves | None

@@ -1,4 +1,4 @@
-"""Where segmenters err: pictures of one test image, an arm each."""
+"""Errors of segmenters: pictures of one test image, an arm each."""
 
 from __future__ import annotations
 

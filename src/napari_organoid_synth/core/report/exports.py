@@ -1,4 +1,4 @@
-"""What was exported, and how long every stage took."""
+"""The exports, and the duration of every stage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What synthetic pairs gained: sentences, table, intervals, bars for each share of the images, errors."""
+"""Gain from synthetic pairs: sentences, table, intervals, bars for each share of the images, errors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from napari_organoid_synth.core.segmentation.threshold_curves import FoldScores,
 
 @dataclass(frozen=True)
 class Gain:
-    """What the section shows; figures are SVG, their text escaped."""
+    """Content of the section; figures are SVG, their text escaped."""
 
     warning: str
     verdict: str

@@ -1,4 +1,4 @@
-"""The top of the page: what this is, and all of it in a few sentences."""
+"""The top of the page: title, and a summary in a few sentences."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from napari_organoid_synth.core.report.set_tables import label
 
 @dataclass(frozen=True)
 class Head:
-    """What the top of the page shows."""
+    """Content of the top of the page."""
 
     project: str
     origin: str
@@ -71,7 +71,7 @@ def _generators(contents: Contents) -> list[str]:
 
 
 def _range(contents: Contents) -> list[str]:
-    """Say how many scores lie in the range of the originals, and the KID, for the set with the lowest KID."""
+    """Describe the set with the lowest KID: how many scores lie in the range of the originals, and its KID."""
     sets = [one for one in contents.set_scores if "kid" in one.by_name]
     if not sets:
         return []

@@ -19,7 +19,7 @@ SHAPES = {"accepted": "box", "new": "ring", "rejected": "cross"}
 
 @dataclass(frozen=True)
 class MapOfTiles:
-    """What the section shows."""
+    """Content of the section."""
 
     explanation: str
     cloud: Cloud

@@ -39,7 +39,7 @@ KINDS = {"all": "all pairs", "kept": "new and accepted", "accepted": "accepted"}
 
 @dataclass(frozen=True, eq=False)
 class Line:
-    """One scored set: its label, what it was scored on, its scores by name."""
+    """One scored set: its label, details and run, and its scores by name."""
 
     label: str
     details: str
@@ -86,7 +86,7 @@ class Matrix:
 
 @dataclass(frozen=True)
 class SetTables:
-    """What the section shows."""
+    """Content of the section."""
 
     matrices: tuple[Matrix, ...]
     origin: str

@@ -1,4 +1,4 @@
-"""The sample sheet: samples drawn at random beside real tiles; then what was accepted, rejected and flagged."""
+"""The sample sheet: samples drawn at random beside real tiles; then those accepted, rejected and flagged."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Sheet:
-    """What the section shows."""
+    """Content of the section."""
 
     real: tuple[Picture, ...]
     runs: tuple[Line, ...]

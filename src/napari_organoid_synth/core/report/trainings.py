@@ -1,4 +1,4 @@
-"""Each training: its generator, what differs from the defaults, its curves, its live samples over time."""
+"""Each training: its generator, settings other than the defaults, its curves, its live samples over time."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Trainings:
-    """What the section shows."""
+    """Content of the section."""
 
     open: tuple[Training, ...]
     folded: tuple[Training, ...]

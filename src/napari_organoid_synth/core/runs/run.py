@@ -116,7 +116,7 @@ class Run:
 
     @property
     def spec(self) -> PairSpec:
-        """Shapes of what the network takes and gives."""
+        """Shapes of input and output of the network."""
         return self.codec.spec(self.recipe.tiles.size, self.recipe.shape)
 
     @property

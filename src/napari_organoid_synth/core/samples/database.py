@@ -1,4 +1,4 @@
-"""The database of the synthetic pairs as a file: open, upgrade and lock it, and explain what is wrong with it.
+"""The database of the synthetic pairs as a file: open, upgrade and lock it, and explain its errors.
 
 Several windows and command lines may hold the same database.
 """
@@ -80,7 +80,7 @@ class SampleDatabase:
 
     @property
     def _mend(self) -> str:
-        """What helps against a database that cannot be used."""
+        """Advice for a database that cannot be used."""
         return (
             f"Rebuild the list of samples from the images with 'organoid-synth curate {self.path.parent} --rebuild'; "
             "verdicts and scores are lost."

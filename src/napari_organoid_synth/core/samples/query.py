@@ -39,7 +39,7 @@ FIELDS = {
 LISTS = ("flagged", "tag")
 """Fields that hold several words, between ``", "``."""
 WORDS = " || ' ' || ".join(f"s.{column}" for column in ("name", "run", "note", "flagged", "tags", "remark"))
-"""Where a word alone is searched."""
+"""Columns in which a word alone is searched."""
 ALONE = ("flagged", "tag", "note")
 OPERATORS = {"<": "<", "<=": "<=", ">": ">", ">=": ">=", "==": "=", "=": "=", "!=": "<>"}
 MAX_TOKENS, MAX_DEPTH = 300, 50

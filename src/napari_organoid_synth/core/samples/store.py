@@ -1,4 +1,4 @@
-"""Synthetic pairs, their scores and what a person decided: one database beside a folder of pixel files.
+"""Synthetic pairs, their scores and the decisions about them: one database beside a folder of pixel files.
 
 Pixels are written first, then the row, so that a process killed at any moment leaves no row without its files.
 Verdicts, tags, notes and edited masks are committed to disk before the call that changes them returns, and the history

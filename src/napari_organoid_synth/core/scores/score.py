@@ -105,7 +105,7 @@ def _fit(
 
 @dataclass
 class _Tally:
-    """What became of the samples that were scored."""
+    """Counts of the scored samples and of their flags."""
 
     number: int = 0
     flags: Counter[str] = field(default_factory=Counter)

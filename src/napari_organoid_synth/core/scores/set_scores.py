@@ -218,7 +218,7 @@ def rows_of_runs(store: SampleStore, sets: str) -> dict[str, list[SampleRow]]:
 
 
 def outdated(project: Project, scores: SetScores, rows: Sequence[SampleRow]) -> str:
-    """Explain why scores no longer describe what is there; empty when they still do.
+    """Explain why scores no longer describe the samples; empty when they still do.
 
     Parameters
     ----------

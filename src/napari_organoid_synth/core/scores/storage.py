@@ -17,7 +17,7 @@ from napari_organoid_synth.core.project import Project
 
 
 class Memorisation(FrozenModel):
-    """How many samples are copies of real tiles; shares are from 0 to 1.
+    """Copies of real tiles among the samples; shares are from 0 to 1.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class Memorisation(FrozenModel):
 
 
 class Variety(FrozenModel):
-    """How many samples repeat others; shares are from 0 to 1.
+    """Samples that repeat others; shares are from 0 to 1.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ class Variety(FrozenModel):
 
 
 class MaskFit(FrozenModel):
-    """How many masks may not belong to their images; shares are from 0 to 1.
+    """Masks that may not belong to their images; shares are from 0 to 1.
 
     Attributes
     ----------

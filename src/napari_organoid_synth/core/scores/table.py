@@ -34,7 +34,7 @@ def _span(interval: Interval) -> str:
 
 
 def sentences(scores: SetScores) -> list[str]:
-    """Say what was found about copies, variety and masks."""
+    """Describe the findings about copies, variety and masks."""
     found = _memorisation(scores.memorisation)
     if scores.variety is not None:
         found += _variety(scores.variety, scores.number)

@@ -1,4 +1,4 @@
-"""How well predicted labels agree with the truth: pixel by pixel, and object by object.
+"""Agreement of predicted labels with the truth: pixel by pixel, and object by object.
 
 Conventions everywhere: if truth and prediction are both empty the score is 1, if only one is empty it is 0; an overlap
 counts from the threshold on (``>=``), each object is matched at most once.

@@ -122,7 +122,7 @@ def _learn(unet: UNet, task: _Task, settings: AnnotateSettings, control: Control
 
 
 def _provenance(unet: UNet, task: _Task, settings: AnnotateSettings) -> dict[str, Any]:
-    """What made the masks, and how well the network marks the test pairs of the other project."""
+    """Return the origin of the masks and the scores of the network on the test pairs of the other project."""
     scores = [pixel_scores(_drawn(pair, task.target), mark(unet, pair, task.known)) for pair in task.test]
     held_out = {key: round(value, 4) for key, value in mean_scores(scores).items()} if scores else {}
     return {
@@ -167,13 +167,13 @@ class GuidedPool(CropPool):
 
     @property
     def identity(self) -> str:
-        """Changes with whatever changes a batch."""
+        """Text that changes with anything that changes a batch."""
         return json.dumps([super().identity, list(self.known), self.target, self.noise, self.contrast])
 
     def draw(
         self, step: int, number: int, size: int, *args: Any, **kwargs: Any
     ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-        """Images and known classes (number, C + K, size, size), and whether a pixel is of the class to learn.
+        """Draw images with known classes (number, C + K, size, size), and masks of the class to learn.
 
         Each crop is mirrored and turned by right angles at random.
         """
@@ -200,7 +200,7 @@ def mark(unet: UNet, pair: SamplePair, known: Sequence[str]) -> NDArray[np.int32
 
 
 def _maps(labels: NDArray[np.int32], names: Sequence[str], wanted: Sequence[str]) -> NDArray[np.float32]:
-    """One map (K, Y, X) of 0 and 1 for each wanted class."""
+    """Return a map (K, Y, X) of 0 and 1 for each of the classes."""
     maps: NDArray[np.float32] = np.stack([labels == 1 + names.index(name) for name in wanted]).astype(np.float32)
     return maps
 
@@ -211,7 +211,7 @@ def _drawn(pair: SamplePair, name: str) -> NDArray[np.bool_]:
 
 @dataclass(frozen=True)
 class _Task:
-    """What is learned from what, and what is to be marked."""
+    """Pairs to learn from, and rows whose images are to be marked."""
 
     train: list[SamplePair]
     test: list[SamplePair]
@@ -276,7 +276,7 @@ class _Task:
         return {"class": self.target, "known": list(self.known)}
 
     def named(self, pair: SamplePair) -> SamplePair:
-        """The pair with classes, also where the table knows single objects or one unnamed class."""
+        """Return the pair with classes, also where the table has single objects or one unnamed class."""
         if pair.mask_kind == "classes":
             return pair
         return pair.replace(
@@ -287,7 +287,7 @@ class _Task:
 def _known(
     table: PairTable, rows: Sequence[PairEntry], taught: PairTable, settings: AnnotateSettings
 ) -> tuple[tuple[str, ...], str]:
-    """Classes that both projects have, and which of them stands for a mask without name."""
+    """Return the classes of both projects, and the one that a mask without name stands for."""
     several = len(rows[0].masks) > 1
     if table.mask_kind == "classes" and not several:
         raise UserError(

@@ -1,4 +1,4 @@
-"""Trained segmenters of a project: where they lie, their scores, their training images. Reads no weights."""
+"""Trained segmenters of a project: their folders, scores and training images. Reads no weights."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SEGMENTERS_DIR = "segmenters"
 
 
 class TrainingNote(FrozenModel):
-    """What a segmenter was trained on; ``trained.json`` beside it.
+    """Training images of a segmenter; ``trained.json`` beside it.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class TrainingNote(FrozenModel):
 
 
 class SegmenterSpec(FrozenModel):
-    """What a trained segmenter takes and gives."""
+    """Input and output of a trained segmenter."""
 
     channels: int
     mask_kind: MaskKind
@@ -58,7 +58,7 @@ class SegmenterDescription(FrozenModel):
         Settings of the segmenter, among them its ``name``.
     spec : SegmenterSpec
     facts : dict of str to str
-        What is worth keeping, such as the version of a library.
+        Facts to keep, such as the version of a library.
     """
 
     config: dict[str, Any]
@@ -67,7 +67,7 @@ class SegmenterDescription(FrozenModel):
 
     @property
     def name(self) -> str:
-        """Of the segmenter, as in the registry."""
+        """Name of the segmenter in the registry."""
         return str(self.config["name"])
 
 
@@ -187,7 +187,7 @@ def list_segmenters(project: Project) -> list[TrainedSegmenter]:
 
 
 def _scores(folder: Path) -> Mapping[str, float]:
-    """Mean score of each arm: accuracy of objects for instance masks, else Dice."""
+    """Return the mean score of each arm: accuracy of objects for instance masks, else Dice."""
     try:
         values = json.loads((folder / "results.json").read_text(encoding="utf-8"))
         score = main_score(values["mask_kind"])

@@ -1,4 +1,4 @@
-"""Apply a trained segmenter to images of any size: label images as OME-TIFF that say what made them.
+"""Apply a trained segmenter to images of any size: label images as OME-TIFF with a record of the segmenter.
 
 Each image is read, marked and written by itself, labels last and all at once. What is there already from the same
 pixels and the same segmenter is left as it is, so that a stopped run goes on where it was.
@@ -95,7 +95,7 @@ def predict(project: Project, settings: PredictSettings, control: Control) -> It
 
 
 class PredictResult(FrozenModel):
-    """What `predict` did.
+    """Result of `predict`.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ class PredictResult(FrozenModel):
 
 @dataclass
 class _Tally:
-    """What was done so far."""
+    """Counts of the images marked so far."""
 
     cover: list[float] = field(default_factory=list)
     objects: int = 0
@@ -201,7 +201,7 @@ def find_planes(images: Sequence[str]) -> Iterator[Plane]:
 
 
 def _is_map(path: Path) -> bool:
-    """Whether `predict` wrote it; an image of a person may be called ``chip_flow.ome.tif`` too."""
+    """Return whether `predict` wrote the file; an image of a person may be called ``chip_flow.ome.tif`` too."""
     if not path.name.endswith(tuple(MAP_ENDINGS.values())):
         return False
     try:
@@ -211,7 +211,7 @@ def _is_map(path: Path) -> bool:
 
 
 def _scale(project: Project, trained: TrainedSegmenter, settings: PredictSettings) -> float:
-    """The share of their size at which images are marked: that at which the segmenter learned."""
+    """Return the share of their size at which images are marked: that at which the segmenter learned."""
     if settings.scale is not None:
         return settings.scale
     if (scale := trained.training_note().scale) is not None:
@@ -275,7 +275,7 @@ class _Marker:
         return is_new
 
     def read(self, plane: Plane) -> SamplePair:
-        """The image with empty labels.
+        """Read the image, with empty labels.
 
         Raises
         ------
@@ -304,17 +304,17 @@ class _Marker:
         )
 
     def key(self, image: NDArray[Any]) -> str:
-        """Equal for equal predictions."""
+        """Return a key of the prediction: equal for equal predictions."""
         text = json.dumps([content_hash(image), self.digest, self.scale])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def paths(self, plane: Plane) -> list[Path]:
-        """Files of the maps, and last of the labels."""
+        """Return the files of the maps, and last of the labels."""
         name = file_stem(plane.name)
         return [self.folder / f"{name}{ending}" for ending in (*(MAP_ENDINGS[one] for one in self.maps), LABELS_ENDING)]
 
     def is_done(self, plane: Plane, image: NDArray[Any]) -> bool:
-        """Whether the same prediction is there, with these maps.
+        """Return whether the same prediction is there, with these maps.
 
         Raises
         ------

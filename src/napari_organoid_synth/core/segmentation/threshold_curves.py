@@ -22,7 +22,7 @@ THRESHOLDS: NDArray[np.float64] = np.arange(101) / 100
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # Okabe and Ito
 DASHES = ("", "7 3", "2 3", "9 3 2 3")  # so that colour is not alone
 STARTS = (0.0, 0.5, 0.75, 0.9)
-"""Where an axis of thresholds may begin, so that five steps to 1 are round."""
+"""Possible first values of an axis of thresholds, so that five steps to 1 are round."""
 FRAME = 46, 10, 300, 190
 """Left, top, width and height of the plot area."""
 
@@ -72,7 +72,7 @@ class FoldScores:
         return float(np.std([fold.mean() for fold in self.folds], ddof=1)) if len(self.folds) > 1 else 0.0
 
     def curves(self) -> NDArray[np.float64]:
-        """Share of the images of each fold that reach each of the 101 thresholds 0, 0.01, … 1.
+        """Compute the share of the images of each fold that reach each of the 101 thresholds 0, 0.01, … 1.
 
         Returns
         -------
@@ -89,7 +89,7 @@ class FoldScores:
         return np.stack([(fold[:, None] >= THRESHOLDS).mean(axis=0) for fold in self.folds])
 
     def band(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """Mean, lowest and highest of the `curves`, each (101,)."""
+        """Compute mean, lowest and highest of the `curves`, each (101,)."""
         curves = self.curves()
         return curves.mean(axis=0), curves.min(axis=0), curves.max(axis=0)
 
@@ -176,7 +176,7 @@ def threshold_svg(
 
 
 def _grid(start: float) -> list[str]:
-    """Lines and numbers of both axes."""
+    """Draw lines and numbers of both axes."""
     left, top, width, height = FRAME
     parts = []
     for tick, threshold in zip(np.linspace(0, 1, 6), np.linspace(start, 1, 6), strict=True):

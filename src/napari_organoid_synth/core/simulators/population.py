@@ -37,7 +37,7 @@ Range = tuple[float, float]
 
 
 class PopulationSettings(Settings):
-    """How many objects of which size and shape, where, and how they are imaged."""
+    """Number, size, shape and place of objects, and their imaging."""
 
     mask_kind: Literal["instances", "binary"] = Field("instances", description="An id per object, or 1 for all.")
     field: int = Field(256, ge=16, le=16384, description="Side of the field that the next numbers refer to, px.")

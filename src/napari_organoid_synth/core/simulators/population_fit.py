@@ -61,7 +61,7 @@ def fit_each(pairs: Sequence[SamplePair], shapes: int = MAX_SHAPES) -> list[Popu
 
 @dataclass(frozen=True)
 class _MaskSet:
-    """Measurements of several masks, and what they have in common."""
+    """Measurements of several masks, and those of all masks together."""
 
     measured: list[_MaskObjects]
     clusters: Clusters
@@ -144,7 +144,7 @@ class _MaskObjects:
 
     @property
     def side(self) -> float:
-        """Of a square with the area of the mask, px."""
+        """Side of a square with the area of the mask, px."""
         return float(np.sqrt(np.prod(self.size)))
 
 

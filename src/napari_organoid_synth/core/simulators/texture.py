@@ -1,4 +1,4 @@
-"""What the simulators share: smooth random fields, uneven light, a camera.
+"""Parts that simulators share: smooth random fields, uneven light, a camera.
 
 All fields are (Y, X) float32; each comes from the generator that is passed, so a seed repeats its pixels.
 """

@@ -1,4 +1,4 @@
-"""What a painter paints on: the mask of every sample, from real pairs, a mask generator, a simulator or a file."""
+"""Masks that a painter paints on, one for each sample: from real pairs, a mask generator, a simulator or a file."""
 
 from __future__ import annotations
 

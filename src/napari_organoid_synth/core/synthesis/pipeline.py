@@ -141,7 +141,7 @@ class _Runs:
             self.names = {}
 
     def job(self, name: str) -> tuple[JobFolder, bool]:
-        """Folder of a training, and whether it is a run already."""
+        """Return the folder of a training, and whether it is a run already."""
         if name in self.names:
             path = self.project.path / "runs" / self.names[name]
             return JobFolder(path), (path / "recipe.yaml").exists()

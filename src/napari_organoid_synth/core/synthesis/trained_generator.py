@@ -1,4 +1,4 @@
-"""A trained generator ready to draw: its network, its codec, and where both come from.
+"""A trained generator ready to draw: its network, its codec, and the origin of both.
 
 It takes random streams and label images and gives native pixels. Torch ends here; which seed belongs to which sample is
 decided in `sampler`.
@@ -114,7 +114,7 @@ class TrainedGenerator:
 
     @property
     def spec(self) -> PairSpec:
-        """Shapes of what the network takes and gives."""
+        """Shapes of input and output of the network."""
         return self.codec.spec(self.recipe.tiles.size, self.recipe.shape)
 
     @property
@@ -129,7 +129,7 @@ class TrainedGenerator:
 
     @property
     def side(self) -> int:
-        """Of a tile, px."""
+        """Side of a tile, px."""
         return self.recipe.tiles.size
 
     def draw(

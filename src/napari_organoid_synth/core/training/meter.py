@@ -51,7 +51,7 @@ class Meter:
         self._tick = self._reported = time.perf_counter()
 
     def due(self) -> bool:
-        """Whether a report is due."""
+        """Return whether a report is due."""
         self._advance()
         return time.perf_counter() - self._reported >= REPORT_SECONDS
 

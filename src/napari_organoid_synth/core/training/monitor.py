@@ -90,7 +90,7 @@ class Scale:
         self.real = self._scaled(groups)
 
     def __call__(self, tiles: Iterable[Tensor]) -> NDArray[np.float64]:
-        """Features (N, D) of other tiles, in batches."""
+        """Compute the features (N, D) of other tiles, in batches."""
         return self._scaled(_feature_groups(tiles))
 
     def _scaled(self, groups: list[NDArray[np.float64]]) -> NDArray[np.float64]:
@@ -220,7 +220,7 @@ class Monitor:
     # ------------------------------------------------------------------------------------------------- assessment
 
     def due(self, step: int) -> bool:
-        """Whether to assess the samples after this step."""
+        """Return whether to assess the samples after this step."""
         return step % self._every == 0 or step % self.settings.checkpoint_every == 0
 
     def assess(self, step: int, at_checkpoint: bool = False) -> Assessment:

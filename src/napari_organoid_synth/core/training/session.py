@@ -1,4 +1,4 @@
-"""Everything that a training holds while it runs: run, tiles, generator, monitor, meter, and where it stands."""
+"""State of a training while it runs: run, tiles, generator, monitor, meter and step."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ class Session:
         self.batch //= 2
 
     def due(self, every: int) -> bool:
-        """Whether something that is done every so many steps is due; the last step has a turn of its own."""
+        """Return whether something that is done every so many steps is due; the last step has its own turn."""
         return self.step % every == 0 and self.step < self.settings.steps
 
     # ---------------------------------------------------------------------------------------------------- events

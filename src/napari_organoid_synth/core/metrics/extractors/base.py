@@ -1,4 +1,4 @@
-"""What every extractor is: images in, one vector each out, and a name that says which weights did it."""
+"""Base of every extractor: a vector for each image, and a name that identifies the weights."""
 
 from __future__ import annotations
 

@@ -183,7 +183,7 @@ class Inception(Stem):
 
 
 class InceptionExtractor(Extractor):
-    """What both depths share: the file, the size, the range."""
+    """Base of both depths: the file, the size, the range."""
 
     note = "network trained on photographs"
     file = EXPECTED

@@ -49,7 +49,7 @@ class MultiscaleNet(nn.Module):
         self.register_buffer("single", torch.tensor(False))  # no training mask has two objects
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """(N, C, Y, X) to (N, classes, Y, X); Y and X are multiples of 16."""
+        """Map (N, C, Y, X) to (N, classes, Y, X); Y and X are multiples of 16."""
         eighth = self.to_eighth(self.to_quarter(self.to_half(images)))
         coarse = self.up_eighth(self.path2(self.to_sixteenth(eighth)))
         both = torch.cat([self.path1(eighth), coarse], dim=1)

@@ -1,4 +1,4 @@
-"""How an image becomes what a segmentation network is shown: normalised, continued by reflection, or shown whole."""
+"""Images as input of a segmentation network: normalised, continued by reflection, or whole."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ class StarDist(Segmenter):
 
     @property
     def _unit(self) -> int:
-        """Sides of the network's input are multiples of this, px."""
+        """Unit of the sides of the network's input, px: they are multiples of it."""
         unit: int = 2**self.config.depth * self.config.grid
         return unit
 
@@ -179,7 +179,7 @@ class StarDist(Segmenter):
     # --- training ---
 
     def _batch(self, pool: CropPool, step: int, side: int) -> Batch:
-        """Images (N, C, Y, X), probabilities (N, Y, X) and distances (N, Y, X, rays) of a step; in a thread, ahead."""
+        """Return images (N, C, Y, X), probabilities (N, Y, X), distances (N, Y, X, rays) of a step; in a thread."""
         images, labels = pool.draw(
             step, self.config.batch, side, foreground=self.config.foreground, elastic=self.config.elastic, by_image=True
         )
