@@ -26,15 +26,15 @@ def pick_device(name: str = "auto") -> torch.device:
     UserError
         If this computer has no such device.
     """
-    found = ["cpu"]
+    devices = ["cpu"]
     if torch.backends.mps.is_available():
-        found.insert(0, "mps")
+        devices.insert(0, "mps")
     if torch.cuda.is_available():
-        found = ["cuda", *(f"cuda:{index}" for index in range(torch.cuda.device_count())), *found]
+        devices = ["cuda", *(f"cuda:{index}" for index in range(torch.cuda.device_count())), *devices]
     if name == "auto":
-        return torch.device(found[0])
-    if name not in found:
-        raise UserError(f"There is no device '{name}' here.", f"Expected one of: auto, {', '.join(found)}.")
+        return torch.device(devices[0])
+    if name not in devices:
+        raise UserError(f"There is no device '{name}' here.", f"Expected one of: auto, {', '.join(devices)}.")
     return torch.device(name)
 
 

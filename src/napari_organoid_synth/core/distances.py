@@ -88,11 +88,11 @@ def subset_discrepancy(
         Of the draws.
     """
     rng = np.random.default_rng(seed)
-    found = []
+    estimates = []
     for _ in range(subsets):
         x, y = (rng.choice(len(k), min(size, len(k)), replace=False) for k in (within_x, within_y))
-        found.append(discrepancy(within_x[np.ix_(x, x)], within_y[np.ix_(y, y)], between[np.ix_(x, y)]))
-    return float(np.mean(found)), float(np.std(found))
+        estimates.append(discrepancy(within_x[np.ix_(x, x)], within_y[np.ix_(y, y)], between[np.ix_(x, y)]))
+    return float(np.mean(estimates)), float(np.std(estimates))
 
 
 def euclidean(x: Features, y: Features) -> NDArray[np.float64]:

@@ -139,9 +139,9 @@ class Session(FrozenModel):
     def title(self) -> str:
         """Time, observer and answers so far: ``21 Nov 14:32, Anna, 12 of 40``."""
         when = time.strftime("%d %b %H:%M", time.localtime(self.started))
-        who = f", {self.settings.observer}" if self.settings.observer else ""
+        observer = f", {self.settings.observer}" if self.settings.observer else ""
         practice = ", practice" if self.settings.practice else ""
-        return f"{when}{who}, {len(self.answers)} of {len(self.questions)}{practice}"
+        return f"{when}{observer}, {len(self.answers)} of {len(self.questions)}{practice}"
 
     def truth(self, question: int) -> Choice:
         """Return the right answer to a question."""
@@ -246,10 +246,10 @@ def read_session(path: Path) -> Session:
 
 def read_sessions(project: Project) -> list[Session]:
     """Read all blind tests of a project, newest first; files that cannot be read are skipped."""
-    found = []
+    sessions = []
     for path in sorted(_folder(project).glob("*.jsonl")):
         try:
-            found.append(read_session(path))
+            sessions.append(read_session(path))
         except UserError as error:
             logger.warning("%s", error)
-    return sorted(found, key=lambda session: session.started, reverse=True)
+    return sorted(sessions, key=lambda session: session.started, reverse=True)

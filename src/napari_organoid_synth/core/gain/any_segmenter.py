@@ -114,9 +114,9 @@ def _trainings(
     by_name = {pair.name: pair for pair in real}
     for seed, (number, fold) in product(seeds, enumerate(folds)):
         train, test = ([by_name[name] for name in names] for names in (fold.train, fold.test))
-        made = as_pairs(make(train), "synthetic", "synthetic", like=real[0])
-        _refuse_leaks(test, train, made)
-        for arm, extra in ((RAW, []), (SYNTHETIC, made)):
+        synthetic = as_pairs(make(train), "synthetic", "synthetic", like=real[0])
+        _refuse_leaks(test, train, synthetic)
+        for arm, extra in ((RAW, []), (SYNTHETIC, synthetic)):
             began = time.monotonic()
             per_image, per_class = _test(fit([*train, *extra]), test)
             yield ArmRecord(
@@ -152,8 +152,8 @@ def _distinct(pairs: list[SamplePair]) -> list[SamplePair]:
 
 def _fixed(pairs: Iterable[PairLike], like: SamplePair) -> Make:
     """Return a function that gives the same pairs in each fold."""
-    made = as_pairs(pairs, "synthetic", "synthetic", like=like)
-    return lambda train: made
+    synthetic = as_pairs(pairs, "synthetic", "synthetic", like=like)
+    return lambda train: synthetic
 
 
 def _refuse_leaks(test: Sequence[SamplePair], train: Sequence[SamplePair], made: Sequence[SamplePair]) -> None:

@@ -98,14 +98,14 @@ def _of_tasks(folder: Path) -> dict[str, float]:
     """Compute seconds per step from the finished tasks of a comparison."""
     records = [read_record(folder, path.parent.name) for path in folder.glob("tasks/*/result.json")]
     arms = [one.seconds / one.steps for one in records if isinstance(one, ArmRecord) and one.steps]
-    made = [one.seconds for one in records if one is not None and one.kind == "generator"]
+    durations = [one.seconds for one in records if one is not None and one.kind == "generator"]
     known = {"arm": sum(arms) / len(arms)} if arms else {}
-    if made:
+    if durations:
         try:
             steps = sum(Recipe.from_file(path).train.steps for path in folder.glob("recipes/*.yaml"))
         except UserError:
             steps = 0
-        known |= {"generator": sum(made) / len(made) / steps} if steps else {}
+        known |= {"generator": sum(durations) / len(durations) / steps} if steps else {}
     return known
 
 
@@ -198,15 +198,15 @@ class Estimate:
         now = self.seconds()
         if now <= most:
             return None
-        best, folds, taken = self.settings, self.folds, now
+        best, folds, duration = self.settings, self.folds, now
         for folds, best in self._tries():
-            taken = self.seconds(best, folds)
-            if taken <= most:
+            duration = self.seconds(best, folds)
+            if duration <= most:
                 break
-        if taken > most:
-            best = self._with_fewer_steps(best, folds, taken, most)
-            taken = self.seconds(best, folds)
-        return None if taken > max(most, now / 2) else self._describe(best, folds, taken)
+        if duration > most:
+            best = self._with_fewer_steps(best, folds, duration, most)
+            duration = self.seconds(best, folds)
+        return None if duration > max(most, now / 2) else self._describe(best, folds, duration)
 
     def _tries(self) -> list[tuple[int, GainSettings]]:
         """List folds and settings of ever shorter comparisons."""
@@ -228,8 +228,8 @@ class Estimate:
         steps = settings.generator_steps or self.generator_steps
         of_generators = taken - self.seconds(settings.replace(generator_steps=1), folds)
         room = steps * max(0.0, 1 - (taken - most) / max(of_generators, 1e-9))
-        enough = [number for number in ROUND_STEPS if number <= max(room, ROUND_STEPS[0]) and number < steps]
-        return settings.replace(generator_steps=enough[-1]) if enough else settings
+        choices = [number for number in ROUND_STEPS if number <= max(room, ROUND_STEPS[0]) and number < steps]
+        return settings.replace(generator_steps=choices[-1]) if choices else settings
 
     def _describe(self, best: GainSettings, folds: int, taken: float) -> Shorter:
         settings, steps = self.settings, self.settings.generator_steps or self.generator_steps

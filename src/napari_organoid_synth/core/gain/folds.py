@@ -160,10 +160,10 @@ def _describe(groups: Mapping[str, str], how: str) -> str:
     counts = Counter(groups.values())
     if len(counts) == len(groups):
         return _each_alone(len(groups))
-    shown = [f"{group} ({number})" for group, number in sorted(counts.items())[:6]]
+    examples = [f"{group} ({number})" for group, number in sorted(counts.items())[:6]]
     more = ", …" if len(counts) > 6 else ""
     plural = "s" * (len(counts) > 1)
-    return f"{len(counts)} group{plural} of {len(groups)} images, {how}: {', '.join(shown)}{more}"
+    return f"{len(counts)} group{plural} of {len(groups)} images, {how}: {', '.join(examples)}{more}"
 
 
 def make_folds(
@@ -248,10 +248,10 @@ def _hold_out(
 ) -> list[str]:
     """Return the test images of a single split."""
     if unknown := sorted(set(held) - set(groups)):
-        few = ", ".join(sorted(groups)[:3])
+        examples = ", ".join(sorted(groups)[:3])
         raise UserError(
             f"There is no pair '{unknown[0]}' to put aside.",
-            f"Expected some of {len(groups)} names, such as {few}.",
+            f"Expected some of {len(groups)} names, such as {examples}.",
             "Check the spelling.",
         )
     if share and series:
@@ -310,12 +310,12 @@ def _hold_groups(groups: Mapping[str, str], share: float, rng: np.random.Generat
             "Expected at least two groups: one to train on, one to test.",
             "Choose smaller groups, or leave-one-out.",
         )
-    wanted, held = max(1, round(share * len(groups))), members[0]
+    target, test = max(1, round(share * len(groups))), members[0]
     for more in members[1:-1]:
-        if len(held) >= wanted:
+        if len(test) >= target:
             break
-        held = held + more
-    return held
+        test = test + more
+    return test
 
 
 def split_groups(folds: Sequence[Fold], groups: Mapping[str, str]) -> set[str]:

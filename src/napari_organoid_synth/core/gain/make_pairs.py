@@ -53,10 +53,10 @@ def generate_pairs(folder: Path, task: GeneratorTask, control: Control) -> Gener
         yield from _train(scratch, name, recipe, task, part, control)
         data |= Run(scratch.path / "runs" / name).metadata.data
     refuse_seen(task.held, data)
-    drawn = here / "drawn"
-    if not drawn.exists():
+    marker = here / "drawn"
+    if not marker.exists():
         _empty(scratch)
-        wanted = GenerateSettings.parse(
+        settings = GenerateSettings.parse(
             {
                 "run": "generator",
                 "masks": task.masks,
@@ -67,18 +67,18 @@ def generate_pairs(folder: Path, task: GeneratorTask, control: Control) -> Gener
             }
         )
         part = Part(folder, task.key, TRAINED_AT, GENERATED_AT)
-        yield from part.follow(generate(scratch, wanted, control), control)
-        write_text(drawn, "")
-    chosen: list[str] = []
+        yield from part.follow(generate(scratch, settings, control), control)
+        write_text(marker, "")
+    curated: list[str] = []
     with SampleStore(scratch.samples_path) as store:
         if task.curate:
             scoring = score(scratch, ScoreSettings(sets="none", device=task.device), control)
             yield from Part(folder, task.key, GENERATED_AT, 1.0).follow(scoring, control)
             number = max(1, round(task.curated_share * len(store.ids())))
             names = {row.id: row.name for row in store.rows()}
-            chosen = sorted(names[id] for id in best(store, number, None))
+            curated = sorted(names[id] for id in best(store, number, None))
         pairs = len(store.ids())
-    return PairsRecord(pairs=pairs, curated=tuple(chosen), data=data)
+    return PairsRecord(pairs=pairs, curated=tuple(curated), data=data)
 
 
 def _scratch(task: Task, here: Path) -> Project:

@@ -56,9 +56,15 @@ def make_plan(project: Project, settings: GainSettings, recipes: Mapping[str, Re
     table = PairTable.from_file(project.pairs_path)
     rows = [entry for entry in table.matched if entry.masks]
     grouping = find_groups(rows, settings.group_pattern)
-    held = [entry.name for entry in rows if entry.split == "test"]
+    test_names = [entry.name for entry in rows if entry.split == "test"]
     folds = make_folds(
-        grouping.groups, settings.design, settings.folds, settings.test_share, held, settings.seed, grouping.series
+        grouping.groups,
+        settings.design,
+        settings.folds,
+        settings.test_share,
+        test_names,
+        settings.seed,
+        grouping.series,
     )
     hashes, example = _check_pairs(table, sorted(grouping.groups))
     if "simulator" in settings.arms and example.mask_kind == "classes" and set(table.class_names) != SIMULATED_CLASSES:

@@ -103,11 +103,11 @@ def find_gain(project: Project, settings: GainSettings, recipes: Mapping[str, Re
 
     Of comparisons with the pairs of the store, which change, only one that is not finished.
     """
-    wanted = _identity(settings, pick_recipes(project, settings) if recipes is None else recipes)
+    identity = _identity(settings, pick_recipes(project, settings) if recipes is None else recipes)
     for path in sorted(project.path.glob(f"segment/*/{SETTINGS}"), reverse=True):
         folder = path.parent
         try:
-            is_same = _identity(GainSettings.from_file(path), pinned_recipes(folder)) == wanted
+            is_same = _identity(GainSettings.from_file(path), pinned_recipes(folder)) == identity
             if is_same and settings.pairs_from == "store" and not read_result(folder).tasks.unfinished:
                 continue
         except UserError:

@@ -154,20 +154,20 @@ class StoredPairs:
                 "Accept some in the Curate dock." if can_accept else "Generate pairs, or leave the arm out.",
             )
         ratio, crops = max(settings.ratios), settings.segmenter.crops.number
-        shown = ceil(settings.steps * crops * ratio / (1 + ratio))
-        if len(ids) > shown:
-            chosen = np.random.default_rng(seed).choice(len(ids), shown, replace=False)
+        n_shown = ceil(settings.steps * crops * ratio / (1 + ratio))
+        if len(ids) > n_shown:
+            chosen = np.random.default_rng(seed).choice(len(ids), n_shown, replace=False)
             ids = [ids[index] for index in sorted(chosen)]
         pairs = self._read(ids)
-        fitting = [known for known in pairs if _fits(known, real)]
-        if not fitting:
+        matches = [known for known in pairs if _fits(known, real)]
+        if not matches:
             channels = len(real.image)
             raise UserError(
                 f"No {noun} has {channels} channel{'s' * (channels > 1)} and a mask of {real.mask_kind} "
                 f"({', '.join(real.class_names)}), like the real pairs.",
                 todo="Train the generator again on the present pairs.",
             )
-        return fitting, _warnings(arm, noun, len(fitting), len(pairs) - len(fitting))
+        return matches, _warnings(arm, noun, len(matches), len(pairs) - len(matches))
 
     def refuse_leaks(self, pairs: Sequence[Known], test: Hashes) -> None:
         """Raise if the maker of any of these pairs, or of its mask, is known to have seen a test image.
@@ -181,13 +181,14 @@ class StoredPairs:
         for known in pairs:
             runs = [known.run, str(known.provenance.get("mask", {}).get("run", ""))]
             data = known.data.union(*map(self._data_of_run, runs))
-            seen = {names[digest] for digest in data & set(names)}
-            seen |= {name for name in test if known.is_painted_on((name,))}
-            if seen:
+            leaks = {names[digest] for digest in data & set(names)}
+            leaks |= {name for name in test if known.is_painted_on((name,))}
+            if leaks:
                 maker = f"run {known.run}" if known.run else f"'{known.pair.id}'"
-                few = ", ".join(sorted(seen)[:3]) + (", …" if len(seen) > 3 else "")
+                examples = ", ".join(sorted(leaks)[:3]) + (", …" if len(leaks) > 3 else "")
                 raise Leak(
-                    f"The generator of {maker} was trained on {len(seen)} of the {len(test)} test images ({few}).",
+                    f"The generator of {maker} was trained on {len(leaks)} of the {len(test)} test images "
+                    f"({examples}).",
                     "Expected synthetic pairs whose generator has seen no test image.",
                     "Train the generator again with the present test images and make new pairs, or measure in folds "
                     "('organoid-synth gain'), where a generator is trained without the images that are tested.",

@@ -174,13 +174,13 @@ def _bootstrap(
     √(n / (n − 1)) (Rao and Wu 1988, doi 10.1080/01621459.1988.10478591). A fold with one training keeps it.
     """
     rng = np.random.default_rng(seed)
-    drawn = rng.integers(0, len(counts), (DRAWS, len(counts)))
+    draws = rng.integers(0, len(counts), (DRAWS, len(counts)))
     weights = np.ones((DRAWS, len(by_training)))
     for fold in np.unique(folds):
         n = int((folds == fold).sum())
         if n > 1:
             times = rng.multinomial(n, np.full(n, 1 / n), DRAWS)
             weights[:, folds == fold] = 1 + np.sqrt(n / (n - 1)) * (times - 1)
-    sums = np.take_along_axis(weights @ by_training, drawn, axis=1)
-    means: NDArray[np.float64] = sums.sum(axis=1) / counts[drawn].sum(axis=1)
+    sums = np.take_along_axis(weights @ by_training, draws, axis=1)
+    means: NDArray[np.float64] = sums.sum(axis=1) / counts[draws].sum(axis=1)
     return means

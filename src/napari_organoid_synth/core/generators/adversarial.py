@@ -99,8 +99,8 @@ class AdversarialGenerator(LatentGenerator):
 
     def draw(self, latents: Tensor, image_class: Tensor | None = None, variety: float = 1.0) -> Tensor:
         """Draw image and mask channels with the averaged network from latent vectors times ``variety``."""
-        drawn: Tensor = self.average(latents * variety, image_class)
-        return drawn
+        samples: Tensor = self.average(latents * variety, image_class)
+        return samples
 
     def _augment(self, x: Tensor, rng: torch.Generator) -> Tensor:
         if self.config.augment == "none":

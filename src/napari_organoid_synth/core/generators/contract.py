@@ -128,7 +128,7 @@ def check_nothing_is_read_back(config: GeneratorConfig) -> None:
     """Check that a step reads nothing back from the device, which a graphics card would have to wait for."""
     generator = _new(config)
     take_steps(generator, 0, 1)
-    shown, rng = batch_of(generator.spec), random_stream(CPU, 0)
+    batch, rng = batch_of(generator.spec), random_stream(CPU, 0)
 
     def refuse(*_: Any, **__: Any) -> None:
         raise AssertionError("the step waits for the device")
@@ -142,7 +142,7 @@ def check_nothing_is_read_back(config: GeneratorConfig) -> None:
         stack.enter_context(_NothingIsRead())  # type: ignore[no-untyped-call]
         for _, progress, steps_taken in generator.step_kinds(10):
             generator.steps_taken = steps_taken
-            generator.step(shown, rng, progress)
+            generator.step(batch, rng, progress)
 
 
 def check_seeds(config: GeneratorConfig) -> None:

@@ -115,8 +115,8 @@ class StyleganNetwork(nn.Module):
             if at == size and alpha < 1:
                 coarse = functional.interpolate(self._picture(x, at // 2), scale_factor=2.0)
             x = self.blocks[str(at)](x, w[:, 2 * number : 2 * number + 2], rng)
-        drawn = self._picture(x, size)
-        return drawn if coarse is None else torch.lerp(coarse, drawn, alpha)
+        picture = self._picture(x, size)
+        return picture if coarse is None else torch.lerp(coarse, picture, alpha)
 
     def _picture(self, x: Tensor, size: int) -> Tensor:
         block: Any = self.blocks[str(size)]
@@ -175,8 +175,8 @@ class Stylegan(ProgressiveGenerator):
         first, second = self.generator.mapping(latents, image_class.repeat(2)).chunk(2)
         self.generator.mapping.track(first, image_class)
         styles = mix(first, second, layers_at(size), self.config.mixing, rng)
-        drawn: Tensor = self.generator(styles, size, alpha, rng)
-        return drawn
+        samples: Tensor = self.generator(styles, size, alpha, rng)
+        return samples
 
     def draw(self, latents: Tensor, image_class: Tensor | None = None, variety: float = 1.0) -> Tensor:
         """Draw image and mask channels with the averaged network and constant noise.

@@ -190,8 +190,8 @@ class StyleGan2Ada(LatentGenerator):
         synthesis = self.average.synthesis
         if styles.ndim == 2:
             styles = styles[:, None].expand(-1, synthesis.count, -1)
-        drawn: Tensor = synthesis(styles, noise)
-        return drawn
+        samples: Tensor = synthesis(styles, noise)
+        return samples
 
     @torch.no_grad()
     def draw(self, latents: Tensor, image_class: Tensor | None = None, variety: float = 1.0) -> Tensor:

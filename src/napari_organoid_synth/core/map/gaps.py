@@ -80,13 +80,13 @@ def nearest_each(distance: NDArray[np.floating[Any]], number: int) -> list[int]:
     >>> nearest_each(np.array([[1.0, 2.0, 9.0], [1.5, 7.0, 8.0]]), 3)
     [0, 1, 2]
     """
-    left = np.array(distance, np.float64)
-    taken: list[int] = []
-    for turn in range(min(number, left.shape[1])):
-        row = left[turn % len(left)]
+    remaining = np.array(distance, np.float64)
+    columns: list[int] = []
+    for turn in range(min(number, remaining.shape[1])):
+        row = remaining[turn % len(remaining)]
         column = int(row.argmin())
         if not np.isfinite(row[column]):
             break
-        taken.append(column)
-        left[:, column] = np.inf
-    return taken
+        columns.append(column)
+        remaining[:, column] = np.inf
+    return columns

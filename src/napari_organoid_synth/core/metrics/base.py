@@ -175,10 +175,10 @@ class Metric(ABC):
 
     def _fit_ranges(self, real: Sequence[SamplePair]) -> None:
         """Take the range of every score marked "range" from the real tiles."""
-        found = [self(pair) for pair in real]
+        scores = [self(pair) for pair in real]
         for score in self.scores:
             if score.better == "range":
-                self.ranges[score.name] = RealRange([values[score.name] for values in found])
+                self.ranges[score.name] = RealRange([values[score.name] for values in scores])
 
 
 def intensity_limits(real: Sequence[SamplePair]) -> NDArray[np.float64]:

@@ -94,8 +94,8 @@ class Space:
         if finite == 0:
             return np.zeros(len(names))
         k = min(NEIGHBOURS, finite) - 1
-        found = np.partition(nearest, k, axis=1)[:, k]
-        return np.where(found <= np.median(found), found, 0.0)
+        radius = np.partition(nearest, k, axis=1)[:, k]
+        return np.where(radius <= np.median(radius), radius, 0.0)
 
     def outside(self, vectors: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         r"""Compute how far other vectors (M, D) lie from the cloud of real tiles, (M,): up to 1 inside, above outside.
@@ -114,8 +114,8 @@ class Space:
 
     def nearest(self, vectors: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Compute the distance of other vectors (M, D) to the nearest real tile in any orientation, (M,)."""
-        found: NDArray[np.float64] = euclidean(vectors, self._bank).min(1)
-        return found
+        distances: NDArray[np.float64] = euclidean(vectors, self._bank).min(1)
+        return distances
 
     def ratio(self, vectors: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Compute that distance in units of `limit`, (M,): below 1 is a copy. Infinite where there is no limit."""

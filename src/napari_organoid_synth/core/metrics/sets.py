@@ -132,7 +132,7 @@ def evaluate(
         What to add to the message, by name of score.
     """
     draws = _draw(measure, sources, n_synthetic, np.random.default_rng(seed))
-    found = []
+    results = []
     for score in scores:
         value = draws.value[score.name]
         originals, matched, resampled = (
@@ -143,7 +143,7 @@ def evaluate(
         low, high = np.clip(value + np.percentile(resampled - resampled.mean(), (2.5, 97.5)), *score.ends)
         span = Interval(low=float(originals.min()), high=float(originals.max()))
         note = (notes or {}).get(score.name, "")
-        found.append(
+        results.append(
             SetScore(
                 name=score.name,
                 title=score.title,
@@ -160,7 +160,7 @@ def evaluate(
                 message="; ".join(part for part in (_message(score, float(matched.mean()), span), note) if part),
             )
         )
-    return found
+    return results
 
 
 def _draw(measure: Measure, sources: Sequence[str], n_synthetic: int, rng: np.random.Generator) -> _Draws:

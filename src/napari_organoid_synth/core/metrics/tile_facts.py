@@ -93,7 +93,7 @@ def look(pair: SamplePair, limits: NDArray[np.float64], side: int = SIDE, round_
 
 def _meeting(objects: NDArray[np.int32]) -> NDArray[np.bool_]:
     """Return the pixels of an object next to a pixel of another one (8 neighbours), (Y, X)."""
-    found = np.zeros(objects.shape, bool)
+    meeting = np.zeros(objects.shape, bool)
     views: list[tuple[Any, Any]] = [
         (np.s_[1:], np.s_[:-1]),
         (np.s_[:, 1:], np.s_[:, :-1]),
@@ -103,9 +103,9 @@ def _meeting(objects: NDArray[np.int32]) -> NDArray[np.bool_]:
     for here, there in views:
         a, b = objects[here], objects[there]
         meet = (a != b) & (a > 0) & (b > 0)
-        found[here] |= meet
-        found[there] |= meet
-    return found
+        meeting[here] |= meet
+        meeting[there] |= meet
+    return meeting
 
 
 def _outlined(pair: SamplePair, meeting: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -121,6 +121,6 @@ def _round_trip(objects: NDArray[np.int32]) -> float:
     decoded = decode(field)
     size = np.bincount(decoded.ravel())
     error = flow_error(decoded, field)
-    lost = np.count_nonzero((objects > 0) & (decoded == 0))  # counts as arrows of length 1 against none
-    found = size[1:].sum()
-    return float(((error * size)[1:].sum() + lost) / max(found + lost, 1))
+    lost_pixels = np.count_nonzero((objects > 0) & (decoded == 0))  # counts as arrows of length 1 against none
+    decoded_pixels = size[1:].sum()
+    return float(((error * size)[1:].sum() + lost_pixels) / max(decoded_pixels + lost_pixels, 1))

@@ -130,8 +130,8 @@ class TileSpace:
 
     def __init__(self, project: Project, side: int, settings: Extracting) -> None:
         self.settings, self.folder, self.side = settings, project.path / "features", side
-        found = real_tiles(project, side)
-        self.tiles, self.places = found.pairs, found.places
+        real = real_tiles(project, side)
+        self.tiles, self.places = real.pairs, real.places
         self.sources = [tile.source.files[0] if tile.source.files else tile.name for tile in self.tiles]
         self.limits = intensity_limits(self.tiles)
         self.pictures = [self.picture(tile) for tile in self.tiles]

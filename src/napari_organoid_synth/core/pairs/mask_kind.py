@@ -137,8 +137,8 @@ def _guess(values: NDArray[np.int32], n_pieces: int) -> tuple[MaskKind, str]:
 
 
 def _listed(values: Sequence[int] | NDArray[np.int32]) -> str:
-    shown = ", ".join(str(value) for value in values[:8])
-    return shown + (", …" if len(values) > 8 else "")
+    examples = ", ".join(str(value) for value in values[:8])
+    return examples + (", …" if len(values) > 8 else "")
 
 
 def decide_kind(facts: Sequence[MaskFacts]) -> tuple[MaskKind, str]:

@@ -218,9 +218,9 @@ class TiffReader:
     def _read_pages(self, series: Any, shape: tuple[int, ...], selector: list[Any]) -> NDArray[Any]:
         pages = list(series.pages)
         cut = next(i for i in range(len(shape) + 1) if math.prod(shape[:i]) == len(pages))
-        wanted = np.arange(len(pages)).reshape(shape[:cut])[tuple(selector[:cut])]
+        indices = np.arange(len(pages)).reshape(shape[:cut])[tuple(selector[:cut])]
         size, planes = self._path.stat().st_size, []
-        for index in np.atleast_1d(wanted).ravel():
+        for index in np.atleast_1d(indices).ravel():
             page = pages[index]
             if page is None:
                 raise ValueError(f"page {index} is missing")
@@ -228,7 +228,7 @@ class TiffReader:
             if page.parent is self._file and max(ends) > size:
                 raise ValueError(f"page {index} should end at byte {max(ends):,}, the file has {size:,} bytes")
             planes.append(page.asarray().reshape(shape[cut:])[tuple(selector[cut:])])
-        stacked: NDArray[Any] = np.stack(planes).reshape(*np.shape(wanted), *planes[0].shape)
+        stacked: NDArray[Any] = np.stack(planes).reshape(*np.shape(indices), *planes[0].shape)
         return stacked
 
     def _metadata(self, series: Any) -> PixelMetadata:

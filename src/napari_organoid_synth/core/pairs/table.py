@@ -235,11 +235,11 @@ def split_table(table: PairTable, test: float | int | Sequence[str]) -> PairTabl
     if isinstance(test, str):
         test = [test]
     if isinstance(test, float | int):
-        wanted = round(test * len(usable)) if 0 < test < 1 else int(test)
-        wanted = max(wanted, 1) if test > 0 else 0
+        target = round(test * len(usable)) if 0 < test < 1 else int(test)
+        target = max(target, 1) if test > 0 else 0
         chosen: set[str] = set()
         for entry in reversed(usable):
-            if sum(group[e.name] in chosen for e in usable) >= wanted:
+            if sum(group[e.name] in chosen for e in usable) >= target:
                 break
             chosen.add(group[entry.name])
     else:

@@ -119,10 +119,10 @@ class Contents:
                 settings = self.runs[-1].recipe.tiles if self.runs else Recipe().tiles
                 min_objects = settings.min_objects if pair.labels.any() else 0
                 settings = settings.replace(size=self.side, turn=False, flip=False, min_objects=min_objects)
-                kept = [tile for tile in list_tiles([pair], settings) if tile.kept]
+                choices = [tile for tile in list_tiles([pair], settings) if tile.kept]
             except UserError:  # unreadable, or no tile with objects
                 continue
-            tiles += [cut_pair(pair, kept[place]) for place in sorted(rng.permutation(len(kept))[:MAX_TILES])]
+            tiles += [cut_pair(pair, choices[place]) for place in sorted(rng.permutation(len(choices))[:MAX_TILES])]
         return tiles
 
     def read(self, entry: Any) -> SamplePair:
@@ -157,17 +157,17 @@ def read_contents(project: Project, result: GainResult | None, seconds: dict[str
     """Read all of a project that a report shows."""
     store = SampleStore(project.samples_path) if project.samples_path.exists() else None
     try:
-        found = Contents(project, result, seconds, store, _table(project))
+        contents = Contents(project, result, seconds, store, _table(project))
         if store is not None:
-            found.rows, found.history = store.rows(), store.history()
+            contents.rows, contents.history = store.rows(), store.history()
         for path in project.runs():
             try:
                 recipe = Recipe.from_file(path / "recipe.yaml")
             except UserError:
                 continue
-            found.runs.append(TrainedRun(path, recipe, _metadata(path)))
-        found.set_scores = read_set_scores(project)
-        yield found
+            contents.runs.append(TrainedRun(path, recipe, _metadata(path)))
+        contents.set_scores = read_set_scores(project)
+        yield contents
     finally:
         if store is not None:
             store.close()

@@ -302,8 +302,8 @@ class Run:
         return checkpoint, data
 
     def _headers(self) -> list[Path]:
-        found = (self.path / "checkpoints").glob("step_*.json")
-        return sorted(path for path in found if path.with_suffix(".safetensors").exists())
+        paths = (self.path / "checkpoints").glob("step_*.json")
+        return sorted(path for path in paths if path.with_suffix(".safetensors").exists())
 
     @property
     def _generator(self) -> str:

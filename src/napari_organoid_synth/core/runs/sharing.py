@@ -197,19 +197,19 @@ def tensors_of(model_file: ModelFile) -> dict[str, Tensor]:
     except (SafetensorError, KeyError, ValueError, RuntimeError, TypeError):
         raise UserError(f"{what} has no tensors.", "Expected safetensors.", TODO) from None
     for key in sorted(tensors.keys() | expected.keys()):
-        found, wanted = tensors.get(key), expected.get(key)
-        if wanted is None:
+        tensor, expected_tensor = tensors.get(key), expected.get(key)
+        if expected_tensor is None:
             raise UserError(
                 f"{what} contains {key[:80]!a}.",
                 f"A {model_file.card.generator} of its recipe has no such tensor.",
                 TODO,
             )
-        if found is None:
-            raise UserError(f"{what} has no '{key}'.", f"Expected {tuple(wanted.shape)}.", TODO)
-        if found.shape != wanted.shape or found.dtype != wanted.dtype:
+        if tensor is None:
+            raise UserError(f"{what} has no '{key}'.", f"Expected {tuple(expected_tensor.shape)}.", TODO)
+        if tensor.shape != expected_tensor.shape or tensor.dtype != expected_tensor.dtype:
             raise UserError(
-                f"'{key}' in {model_file.path.name} is {tuple(found.shape)} {found.dtype}.",
-                f"Expected {tuple(wanted.shape)} {wanted.dtype}.",
+                f"'{key}' in {model_file.path.name} is {tuple(tensor.shape)} {tensor.dtype}.",
+                f"Expected {tuple(expected_tensor.shape)} {expected_tensor.dtype}.",
                 TODO,
             )
     return tensors

@@ -183,7 +183,7 @@ def _expected_columns() -> set[str]:
 
 def _columns(database: sqlite3.Connection) -> set[str]:
     """Return every column, as ``table.column``."""
-    found = database.execute(
+    columns = database.execute(
         "SELECT m.name || '.' || c.name FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table'"
     )
-    return {name for (name,) in found}
+    return {name for (name,) in columns}

@@ -108,7 +108,7 @@ def parse(text: str, scores: Sequence[str] = ()) -> Condition:
 
 
 def _tokens(text: str) -> list[_Token]:
-    found = []
+    tokens = []
     for match in _TOKEN.finditer(text.rstrip()):
         kind = match.lastgroup or ""
         token = match[kind]
@@ -116,10 +116,10 @@ def _tokens(text: str) -> list[_Token]:
             if token in "\"'":
                 raise QueryError(f"The quote before '{match.string[match.end() :].strip()}' is not closed.")
             _refuse_sign(token)
-        found.append(_Token("text" if kind in ("double", "single") else kind, token))
-    if len(found) > MAX_TOKENS:
-        raise QueryError(f"The query has {len(found)} words and signs.", f"Expected at most {MAX_TOKENS}.")
-    return found
+        tokens.append(_Token("text" if kind in ("double", "single") else kind, token))
+    if len(tokens) > MAX_TOKENS:
+        raise QueryError(f"The query has {len(tokens)} words and signs.", f"Expected at most {MAX_TOKENS}.")
+    return tokens
 
 
 def _refuse_sign(sign: str) -> NoReturn:

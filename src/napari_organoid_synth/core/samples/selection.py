@@ -54,19 +54,19 @@ def features(image: NDArray[np.uint8], labels: NDArray[np.uint16]) -> NDArray[np
     """
     rows, columns = (((np.arange(SIDE) + 0.5) * old / SIDE).astype(np.intp) for old in labels.shape)
     grey = image[rows[:, None], columns].mean(-1, dtype=np.float32) / 255
-    shown = labels[rows[:, None], columns]
+    small_labels = labels[rows[:, None], columns]
     shares = [(grey < level).mean() for level in LEVELS]
-    found: list[NDArray[Any]] = [_squares(grey, SQUARES).ravel(), np.asarray(shares)]
+    parts: list[NDArray[Any]] = [_squares(grey, SQUARES).ravel(), np.asarray(shares)]
     texture: list[Any] = []
     for octave in range(OCTAVES):
         if octave:
             grey = _squares(grey, len(grey) // 2)
         texture += [np.abs(np.diff(grey, axis=0)).mean(), np.abs(np.diff(grey, axis=1)).mean(), grey.std()]
-    covered = shown > 0
-    ends = (shown[1:] != shown[:-1]).mean() + (shown[:, 1:] != shown[:, :-1]).mean()
+    covered = small_labels > 0
+    ends = (small_labels[1:] != small_labels[:-1]).mean() + (small_labels[:, 1:] != small_labels[:, :-1]).mean()
     objects = [covered.mean(), ends / 2, np.log1p(np.count_nonzero(np.unique(labels)))]
-    found += [np.asarray(texture), _squares(covered.astype(np.float32), SQUARES).ravel(), np.asarray(objects)]
-    return np.asarray(np.concatenate(found), np.float32)
+    parts += [np.asarray(texture), _squares(covered.astype(np.float32), SQUARES).ravel(), np.asarray(objects)]
+    return np.asarray(np.concatenate(parts), np.float32)
 
 
 def _squares(values: NDArray[np.float32], count: int) -> NDArray[np.float32]:

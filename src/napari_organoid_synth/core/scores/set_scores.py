@@ -72,36 +72,36 @@ def score_runs(
         Those that these settings ask for.
     """
     runs = rows_of_runs(store, settings.sets)
-    asked = time.time()
+    start = time.time()
     known = {one.key: one for one in read_set_scores(project)}
     fingerprints = {run: fingerprint(project, settings, rows) for run, rows in runs.items()}
-    found: list[SetScores] = []
+    results: list[SetScores] = []
     missing: dict[str, list[SampleRow]] = {}
     for run, rows in runs.items():
         one = known.get((run, settings.sets, settings.extractor))
         if one is not None and one.fingerprint == fingerprints[run] and not settings.again:
-            found.append(one)
+            results.append(one)
         else:
             missing[run] = some(rows, MAX_SAMPLES)
     if not missing:
-        return found
+        return results
     real = RealFeatures.of_project(project, settings, tile_side(row.size for rows in missing.values() for row in rows))
     scoring = _Scoring(store, real, control, cleared_ids, missing)
     if not (yield from scoring.learn()):
-        return found
+        return results
     for run in missing:
         samples = yield from scoring.read(run)
         scores = None if samples is None else (yield from scoring.compare(run, samples))
         if samples is None or scores is None:
-            return found
+            return results
         if not samples.rows:
             continue
-        one = scoring.result(run, samples, scores, fingerprints[run], asked)
+        one = scoring.result(run, samples, scores, fingerprints[run], start)
         known[one.key] = one
-        found.append(one)
+        results.append(one)
         write_set_scores(project, known.values())
         yield scoring.progress()
-    return found
+    return results
 
 
 class _Scoring:

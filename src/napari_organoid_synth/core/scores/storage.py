@@ -151,8 +151,8 @@ class ScoresFile(FrozenModel):
 def read_set_scores(project: Project) -> list[SetScores]:
     """Read the scores of all sets: one per run, kind of set and extractor; nothing when the file cannot be read."""
     try:
-        found = json.loads(project.scores_path.read_text(encoding="utf-8"))
-        return list(ScoresFile.parse(found).sets)
+        content = json.loads(project.scores_path.read_text(encoding="utf-8"))
+        return list(ScoresFile.parse(content).sets)
     except (OSError, UserError, ValueError, KeyError, TypeError, AttributeError):
         return []
 

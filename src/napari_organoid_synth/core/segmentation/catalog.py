@@ -217,9 +217,9 @@ def find_segmenter(project: Project, name: str = "") -> TrainedSegmenter:
     if name and (Path(name).expanduser() / DESCRIPTION).is_file():
         path = Path(name).expanduser().resolve()
         return next((one for one in known if one.path.resolve() == path), TrainedSegmenter(path))
-    wanted = "/".join(map(current_arm, name.split("/")))
+    current_name = "/".join(map(current_arm, name.split("/")))
     for one in known:
-        if wanted in ("", one.arm, one.name, f"{one.comparison}/{one.arm}", one.comparison):
+        if current_name in ("", one.arm, one.name, f"{one.comparison}/{one.arm}", one.comparison):
             return one
     if not known:
         raise UserError(

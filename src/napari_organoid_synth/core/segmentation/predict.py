@@ -149,10 +149,10 @@ def default_folder(project: Project, trained: TrainedSegmenter) -> Path:
 
 def trained_on_warning(names: Sequence[str], of: int) -> str:
     """Return the warning about predictions on training images."""
-    few = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+    examples = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
     return (
-        f"{len(names)} of {of} image{'s were' if of > 1 else ' was'} trained on ({few}): such predictions look better "
-        "than those on new images."
+        f"{len(names)} of {of} image{'s were' if of > 1 else ' was'} trained on ({examples}): such predictions look "
+        "better than those on new images."
     )
 
 
@@ -322,8 +322,9 @@ class _Marker:
             If a file of that name is not a prediction of this image.
         """
         key = self.key(image)
-        made = [self._is_made(path, plane, key) for path in self.paths(plane)]  # all, so that no foreign file is missed
-        return all(made)
+        # all of them before the answer, so that no foreign file is missed
+        exists = [self._is_made(path, plane, key) for path in self.paths(plane)]
+        return all(exists)
 
     def _is_made(self, path: Path, plane: Plane, key: str) -> bool:
         if not path.exists():
@@ -352,7 +353,7 @@ class _Marker:
                 "Expected room for one window.",
                 "Use the processor (device=cpu), or cut the image.",
             ) from None
-        made = {
+        provenance = {
             "key": self.key(whole.image),
             "segmenter": self.name,
             "weights": self.digest,
@@ -362,7 +363,7 @@ class _Marker:
         }
         whole = whole.replace(
             labels=enlarged(prediction.labels, size),
-            source=Source("predicted", (str(plane.path),), made),
+            source=Source("predicted", (str(plane.path),), provenance),
         )
         *map_paths, labels_path = self.paths(plane)
         for name, path in zip(self.maps, map_paths, strict=True):

@@ -141,28 +141,28 @@ def threshold_svg(
     str
         An ``svg`` element without scripts or external parts; text takes the colour of the page around it.
     """
-    shown = {name: each for name, each in curves.items() if each.folds}
+    visible = {name: each for name, each in curves.items() if each.folds}
     left, top, width, height = FRAME
-    seen = start - 1e-9 <= THRESHOLDS
+    in_range = start - 1e-9 <= THRESHOLDS
     x = left + (THRESHOLDS - start) / (1 - start) * width
 
-    def points(values: NDArray[np.float64], xs: NDArray[np.float64] = x[seen]) -> str:
+    def points(values: NDArray[np.float64], xs: NDArray[np.float64] = x[in_range]) -> str:
         return " ".join(f"{a:.1f},{top + (1 - b) * height:.1f}" for a, b in zip(xs, values, strict=True))
 
     parts = _grid(start)
-    for row, (name, each) in enumerate(shown.items()):
-        mean, low, high = (values[seen] for values in each.band())
+    for row, (name, each) in enumerate(visible.items()):
+        mean, low, high = (values[in_range] for values in each.band())
         colour, dash = colours[row % len(colours)], DASHES[row % len(DASHES)]
         stroke = f'stroke="{colour}" stroke-width="2" stroke-dasharray="{dash}" fill="none"'
         y = top + height + 56 + 18 * row
-        outline = f"{points(high)} {points(low[::-1], x[seen][::-1])}"
+        outline = f"{points(high)} {points(low[::-1], x[in_range][::-1])}"
         parts += [
             f'<polygon points="{outline}" fill="{colour}" fill-opacity=".18"/>',
             f'<polyline points="{points(mean)}" {stroke}/>',
             f'<path d="M4 {y - 4}h24" {stroke}/>',
             f'<text x="34" y="{y}">{escape(name)}: {each.summary}</text>',
         ]
-    bottom = top + height + 56 + 18 * max(len(shown), 1)
+    bottom = top + height + 56 + 18 * max(len(visible), 1)
     namespace = "" if inline else ' xmlns="http://www.w3.org/2000/svg"'
     label = f"Share of images whose {score} reaches a threshold, band over folds"
     return (

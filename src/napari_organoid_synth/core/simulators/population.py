@@ -140,10 +140,10 @@ def place(settings: PopulationSettings, rng: np.random.Generator, size: int = 25
             places = draw_places(k)
     y, x = corner - low
     labels = field.labels[y : y + size, x : x + size]
-    seen = np.bincount(labels.ravel(), minlength=field.count + 1) >= MIN_VISIBLE_AREA
-    seen[0] = False
-    names = np.cumsum(seen) if settings.mask_kind == "instances" else 1
-    return np.asarray((seen * names).astype(np.int32)[labels]), len(near) - field.count
+    is_visible = np.bincount(labels.ravel(), minlength=field.count + 1) >= MIN_VISIBLE_AREA
+    is_visible[0] = False
+    names = np.cumsum(is_visible) if settings.mask_kind == "instances" else 1
+    return np.asarray((is_visible * names).astype(np.int32)[labels]), len(near) - field.count
 
 
 def _warn(name: str, left_out: int) -> None:

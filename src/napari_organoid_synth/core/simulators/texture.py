@@ -97,6 +97,6 @@ def expose(
         Standard deviation as a share of full light.
     """
     spread = np.sqrt(np.clip(image, 0, 1) / photons + read_noise**2)
-    seen = image + spread * rng.standard_normal(image.shape, np.float32)
+    noisy = image + spread * rng.standard_normal(image.shape, np.float32)
     top = np.iinfo(dtype).max
-    return np.asarray(np.rint(np.clip(seen, 0, 1) * top).astype(dtype)[None])
+    return np.asarray(np.rint(np.clip(noisy, 0, 1) * top).astype(dtype)[None])

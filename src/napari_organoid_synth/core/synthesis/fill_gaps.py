@@ -253,7 +253,7 @@ def _draw(
     sampler: Sampler, space: TileSpace, number: int, batch: int, control: Control, note: str
 ) -> Generator[Event, None, dict[int, _Candidate]]:
     """Draw the samples of the first indices and return their features."""
-    found: dict[int, _Candidate] = {}
+    candidates: dict[int, _Candidate] = {}
     began, reported = time.monotonic(), time.monotonic()
     for start in range(0, number, batch):
         pairs = sampler.draw(range(start, min(start + batch, number)))
@@ -261,13 +261,13 @@ def _draw(
         if pairs:
             vectors = space.vectors([space.picture(pair) for pair in pairs])
             for pair, vector in zip(pairs, vectors, strict=True):
-                found[int(pair.source.provenance["index"])] = _Candidate(pair.name, vector)
+                candidates[int(pair.source.provenance["index"])] = _Candidate(pair.name, vector)
         done = min(start + batch, number)
         yield from control.wait_while_paused(done)
         if control.canceled:
             break
         if time.monotonic() - reported > REPORT_SECONDS:
             reported = time.monotonic()
-            left = (reported - began) / done * (number - done)
-            yield Progress(done, number, note=note, seconds_left=left)
-    return found
+            seconds_left = (reported - began) / done * (number - done)
+            yield Progress(done, number, note=note, seconds_left=seconds_left)
+    return candidates

@@ -53,9 +53,9 @@ def generate(project: Project, settings: GenerateSettings, control: Control) -> 
             done = indices.stop
             sampler.check()
             rate = done / (time.perf_counter() - began - paused)
-            left = (settings.number - done) / rate
+            seconds_left = (settings.number - done) / rate
             yield Added(done, tuple(ids))
-            yield Progress(done, settings.number, {"refused": sampler.refused_share}, rate, left)
+            yield Progress(done, settings.number, {"refused": sampler.refused_share}, rate, seconds_left)
             waited = time.perf_counter()
             yield from control.wait_while_paused(done)
             paused += time.perf_counter() - waited

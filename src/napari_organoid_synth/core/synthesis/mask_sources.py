@@ -249,12 +249,12 @@ def _newest_mask_run(project: Project) -> str:
 
 def _square_of(place: TilePlace, pairs: Sequence[SamplePair], side: int, wide: int) -> tuple[SamplePair, int, int]:
     """Return the pair of a real tile, and first row and column of the larger square around it, inside the image."""
-    found = [pair for pair in pairs if pair.name == place.pair]
-    if not found:
+    matches = [pair for pair in pairs if pair.name == place.pair]
+    if not matches:
         raise UserError(
             f"The real image '{place.pair}' is not among the training pairs.",
             todo="Make the map again, then choose tiles.",
         )
-    most = (max(length, wide) - wide for length in found[0].size)
+    most = (max(length, wide) - wide for length in matches[0].size)
     y, x = (min(max(0, first - (wide - side) // 2), last) for first, last in zip((place.y, place.x), most, strict=True))
-    return found[0], y, x
+    return matches[0], y, x

@@ -69,13 +69,13 @@ def pipeline(
         Stage("make pairs", 0.05, steps.make_pairs),
     ]
     yield Started(0, {"folder": str(folder), "total": TOTAL, "stages": [stage.title for stage in stages]})
-    found = yield from run_stages(stages, control)
+    outcome = yield from run_stages(stages, control)
     result: dict[str, Any] = {
-        "folder": str(folder), **steps.runs.names, "stages": found.results, "seconds": found.seconds
+        "folder": str(folder), **steps.runs.names, "stages": outcome.results, "seconds": outcome.seconds
     }  # fmt: skip
-    if not found.canceled:
-        result |= {"decode": found.results["check drawn masks"], "pairs": found.results["make pairs"]["added"]}
-    yield Finished(found.step, "canceled" if found.canceled else "completed", result)
+    if not outcome.canceled:
+        result |= {"decode": outcome.results["check drawn masks"], "pairs": outcome.results["make pairs"]["added"]}
+    yield Finished(outcome.step, "canceled" if outcome.canceled else "completed", result)
 
 
 class _Steps:

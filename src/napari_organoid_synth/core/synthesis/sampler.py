@@ -131,9 +131,9 @@ class Sampler:
         return [indices[start : start + size] for start in range(0, len(indices), size)]
 
     def _draw_from_noise(self, indices: Sequence[int]) -> list[SamplePair]:
-        found: dict[int, SamplePair] = {}
+        pairs: dict[int, SamplePair] = {}
         for attempt in range(MAX_ATTEMPTS):
-            pending = [index for index in indices if index not in found]
+            pending = [index for index in indices if index not in pairs]
             if not pending:
                 break
             streams = [self._stream(index, attempt) for index in pending]
@@ -144,8 +144,8 @@ class Sampler:
                     labels = np.zeros(image.shape[-2:], np.int32)
                 elif not self._usable(labels):
                     continue
-                found[index] = self._pair(index, attempt, image, Mask(labels))
-        return [found[index] for index in sorted(found)]
+                pairs[index] = self._pair(index, attempt, image, Mask(labels))
+        return [pairs[index] for index in sorted(pairs)]
 
     def _paint_source(self, indices: Sequence[int]) -> list[SamplePair]:
         assert self.masks is not None

@@ -94,8 +94,8 @@ class TrainedGenerator:
     def from_run(cls, run: Run, checkpoint: str = "newest", device: str = "auto") -> TrainedGenerator:
         """Load a checkpoint of a run."""
         network = new_generator(run.recipe, run.spec).to(pick_device(device))
-        found = run.load(network, run.pick(checkpoint))
-        return cls(run.name, run.recipe, run.codec, network, found.step, found.sha256, run.metadata.data)
+        weights = run.load(network, run.pick(checkpoint))
+        return cls(run.name, run.recipe, run.codec, network, weights.step, weights.sha256, run.metadata.data)
 
     @classmethod
     def from_file(cls, path: Path, device: str = "auto") -> TrainedGenerator:
@@ -146,8 +146,8 @@ class TrainedGenerator:
         variety : float
             Spread of the noise, 1 as trained.
         """
-        drawn = self._sample(streams, image_class, variety)
-        return [decode_sample(sample, self.codec, self.spec) for sample in drawn]
+        samples = self._sample(streams, image_class, variety)
+        return [decode_sample(sample, self.codec, self.spec) for sample in samples]
 
     def draw_fields(
         self, streams: Sequence[torch.Generator], image_class: Sequence[int], variety: float = 1.0
@@ -181,8 +181,8 @@ class TrainedGenerator:
             return []
         condition = torch.from_numpy(np.stack([self.codec.encode_condition(one) for one in labels]))
         classes = torch.tensor(list(image_class), device=self.device)
-        drawn = self.network.sample(streams, condition=condition, image_class=classes, variety=variety)
-        images = [decode_sample(sample, self.codec, self.spec)[0] for sample in drawn]
+        samples = self.network.sample(streams, condition=condition, image_class=classes, variety=variety)
+        images = [decode_sample(sample, self.codec, self.spec)[0] for sample in samples]
         return [image for image in images if image is not None]
 
     def _paint_in_tiles(self, labels: NDArray[np.integer[Any]], stream: torch.Generator) -> NDArray[Any]:

@@ -185,9 +185,9 @@ class Session:
 
     def last_events(self) -> Iterator[Event]:
         """Yield report, checkpoint and live samples of the last step."""
-        found = self.monitor.assess(self.step, at_checkpoint=True)
-        yield from self._report(found)
-        yield self._save(found)
+        assessment = self.monitor.assess(self.step, at_checkpoint=True)
+        yield from self._report(assessment)
+        yield self._save(assessment)
         yield self.previewed()
 
     def finished(self) -> Iterator[Event]:

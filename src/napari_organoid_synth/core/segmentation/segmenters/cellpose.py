@@ -138,8 +138,8 @@ class Cellpose(Segmenter):
                 with torch.autocast(
                     self.device.type, torch.bfloat16, enabled=self.major == 3 and has_bf16(self.device)
                 ):
-                    drawn = network(image)[0]
-                loss = flow_loss(drawn.float(), target)
+                    output = network(image)[0]
+                loss = flow_loss(output.float(), target)
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.param_groups[0]["lr"] = peak * rate_share(step, steps)
             optimiser.step()
@@ -161,10 +161,10 @@ class Cellpose(Segmenter):
         size = max(1, round(height * zoom)), max(1, round(width * zoom))
         if size != (height, width):
             planes = transforms.resize_image(planes, *size)
-        drawn = core.run_net(self.network, planes[None], batch_size=self.config.batch, bsize=self._tile())[0]
+        output = core.run_net(self.network, planes[None], batch_size=self.config.batch, bsize=self._tile())[0]
         if size != (height, width):
-            drawn = transforms.resize_image(drawn, height, width)
-        arrows, logit = np.moveaxis(drawn[0, :, :, -3:-1], -1, 0), drawn[0, :, :, -1]
+            output = transforms.resize_image(output, height, width)
+        arrows, logit = np.moveaxis(output[0, :, :, -3:-1], -1, 0), output[0, :, :, -1]
         room = [(0, max(0, 2 - height)), (0, max(0, 2 - width))]  # the library divides by the size minus one
         sparse: Any = torch.sparse
         with sparse.check_sparse_tensor_invariants(False):  # set, since torch otherwise warns about the library

@@ -117,8 +117,8 @@ class MultiscaleAdversarial(Segmenter):
         self._check(image)
         self.network.eval()
         size = image.shape[1], image.shape[2]
-        shown = whole_image(normalise(image, *intensity_range(image)), self.config.side)
-        shares = unfit(self._logits(self._to_device(shown[None])).softmax(dim=1)[0].cpu().numpy(), size).clip(0, 1)
+        inputs = whole_image(normalise(image, *intensity_range(image)), self.config.side)
+        shares = unfit(self._logits(self._to_device(inputs[None])).softmax(dim=1)[0].cpu().numpy(), size).clip(0, 1)
         labels = clean(
             shares,
             self.config.threshold,

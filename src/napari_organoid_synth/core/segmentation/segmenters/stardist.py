@@ -186,16 +186,16 @@ class StarDist(Segmenter):
         return images, *self._targets(labels)
 
     def _targets(self, labels: NDArray[np.int32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        made = [star_targets(self._objects(one), self.config.rays, self.config.grid) for one in labels]
-        return np.stack([prob for prob, _ in made]), np.stack([dist for _, dist in made])
+        targets = [star_targets(self._objects(one), self.config.rays, self.config.grid) for one in labels]
+        return np.stack([prob for prob, _ in targets]), np.stack([dist for _, dist in targets])
 
     def _held_batch(self, held: Sequence[SamplePair], seed: int, side: int) -> list[tuple[Tensor, Tensor, Tensor]]:
         """Return one fixed crop of each held-back image, in batches of the training size."""
-        drawn = [CropPool([pair], seed=seed).draw(0, 1, side, foreground=self.config.foreground) for pair in held]
+        crops = [CropPool([pair], seed=seed).draw(0, 1, side, foreground=self.config.foreground) for pair in held]
         size = self.config.batch
         batches = []
-        for start in range(0, len(drawn), size):
-            images, labels = (np.concatenate(part) for part in zip(*drawn[start : start + size], strict=True))
+        for start in range(0, len(crops), size):
+            images, labels = (np.concatenate(part) for part in zip(*crops[start : start + size], strict=True))
             batches.append(self._send(images, *self._targets(labels)))
         return batches
 

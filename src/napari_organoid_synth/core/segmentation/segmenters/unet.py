@@ -103,8 +103,8 @@ class UNet(Segmenter):
         self.network.eval()
         height, width = planes.shape[1:]
         if self.config.whole:
-            shown = whole_image(planes, self.config.tile)
-            shares = self._logits(self._to_device(shown[None])).softmax(dim=1)[0].cpu().numpy()
+            inputs = whole_image(planes, self.config.tile)
+            shares = self._logits(self._to_device(inputs[None])).softmax(dim=1)[0].cpu().numpy()
             return self._marked(unfit(shares, (height, width)).clip(0, 1))
         side = self._side(max(height, width))
         padded = reflect_to(planes, side, side)
