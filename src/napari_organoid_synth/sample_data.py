@@ -199,7 +199,7 @@ def download_size(chosen: PublicSet) -> int | None:
 
 
 def question(chosen: PublicSet, size: int | None) -> str:
-    """Return what a person should know before agreeing: size (bytes), source, licence, place."""
+    """Return the question before a download: size (bytes), source, licence, place."""
     amount = f"{size / 1e6:.1f} MB" if size else "a file of unknown size"
     return (
         f"Download {amount} from {chosen.host}?\n\n{chosen.title}.\n{chosen.source}.\n"

@@ -33,7 +33,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Started(Event):
-    """The job has started; ``info`` has what is worth showing at once (total, device, precision, size)."""
+    """The job has started; ``info`` has the facts to show at once (total, device, precision, size)."""
 
     info: dict[str, Any] = field(default_factory=dict)
 
@@ -94,7 +94,7 @@ class Failed(Event):
 
 @dataclass(frozen=True)
 class Finished(Event):
-    """The job ended: ``reason`` is "completed" or "canceled", ``result`` is what ``--json`` prints."""
+    """The job ended: ``reason`` is "completed" or "canceled", ``--json`` prints ``result``."""
 
     reason: str = "completed"
     result: dict[str, Any] = field(default_factory=dict)

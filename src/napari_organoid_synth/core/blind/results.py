@@ -88,7 +88,7 @@ class Judgement:
 
 
 def judgements(sessions: Iterable[Session], kind: Literal["real", "synthetic"]) -> list[Judgement]:
-    """Return how each picture of a kind was judged, most convincing first.
+    """Return the judgement of each picture of a kind, most convincing first.
 
     Of pictures that were equally often taken for real, the one with the faster answers comes first where most took it
     for real, and last where most did not.

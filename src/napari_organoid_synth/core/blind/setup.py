@@ -139,7 +139,7 @@ def _contrast(tiles: RealTiles) -> tuple[tuple[float, float], ...]:
 
 
 def _candidates(store: SampleStore, settings: BlindSettings) -> tuple[list[SampleRow], int]:
-    """Return the samples that may be shown, and how many copies were left out."""
+    """Return the samples that may be shown, and the number of copies left out."""
     verdicts = {"accepted": ("accepted",), "new and accepted": ("new", "accepted")}.get(settings.samples)
     rows = [
         row for row in store.rows() if (verdicts is None or row.verdict in verdicts) and settings.run in ("", row.run)
@@ -176,7 +176,7 @@ def _different(
     side: int,
     rng: np.random.Generator,
 ) -> tuple[list[SampleRow], int]:
-    """Return as many random samples as places, and how many of them show the mask of another picture.
+    """Return as many random samples as places, and the number of those on the mask of another picture.
 
     Such samples are taken only where there are too few others.
     """

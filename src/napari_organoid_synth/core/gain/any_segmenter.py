@@ -43,7 +43,7 @@ def measure_gain(
     seed: int = 0,
     progress: Callable[[Progress], object] | None = None,
 ) -> GainResult:
-    """Measure what synthetic pairs gain for a segmenter of your own.
+    """Measure the gain from synthetic pairs for a segmenter of your own.
 
     In each fold ``fit`` is called twice: with the real training pairs, and with these and the synthetic pairs. Both are
     tested on the real pairs of the fold.
@@ -110,7 +110,7 @@ def _group(pairs: Sequence[SamplePair], groups: Sequence[str] | None) -> Groupin
 def _trainings(
     real: Sequence[SamplePair], make: Make, fit: Fit, folds: Sequence[Fold], seeds: Iterable[int]
 ) -> Iterator[ArmRecord]:
-    """Train without and with synthetic pairs in each fold, once for each seed, and yield what each reached."""
+    """Train without and with synthetic pairs in each fold, once per seed, and yield the scores of each training."""
     by_name = {pair.name: pair for pair in real}
     for seed, (number, fold) in product(seeds, enumerate(folds)):
         train, test = ([by_name[name] for name in names] for names in (fold.train, fold.test))

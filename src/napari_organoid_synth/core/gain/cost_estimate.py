@@ -24,7 +24,7 @@ FEW_FOLDS = 3, 2
 
 
 def workers_at_once(settings: GainSettings) -> int:
-    """Return how many tasks run at once on this computer: one on a graphics card, else one for each core.
+    """Return the number of tasks to run at once on this computer: one on a graphics card, else one for each core.
 
     Examples
     --------
@@ -183,7 +183,7 @@ class Estimate:
         return seconds(chosen, number, self.speed, self.generator_steps, known=True) or 0.0
 
     def shorter(self, most: float = NIGHT_SECONDS) -> Shorter | None:
-        """Return what brings it down to a night: one repeat, then fewer folds, then fewer steps of the generator.
+        """Return a comparison that takes a night: one repeat, then fewer folds, then fewer steps of the generator.
 
         Parameters
         ----------

@@ -69,7 +69,7 @@ def segment(
 def gain(
     project: Project, settings: GainSettings, control: Control, folder: Path | None = None, resume: bool = False
 ) -> Iterator[Event]:
-    """Measure what each arm gains over training on the real pairs alone.
+    """Measure the gain of each arm over training on the real pairs alone.
 
     Parameters
     ----------

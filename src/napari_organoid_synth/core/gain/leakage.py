@@ -36,7 +36,7 @@ def refuse_seen(held: Mapping[str, str], data: Mapping[str, str]) -> None:
 def refuse_leaks(
     test: Sequence[SamplePair], train: Sequence[SamplePair], extra: Sequence[SamplePair], data: Mapping[str, str]
 ) -> None:
-    """Raise if anything that an arm trains on holds a test image, by content and not by name.
+    """Raise if the training data of an arm contain a test image, by content and not by name.
 
     Parameters
     ----------

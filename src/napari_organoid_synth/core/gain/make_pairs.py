@@ -93,7 +93,7 @@ def _scratch(task: Task, here: Path) -> Project:
 
 
 def _empty(scratch: Project) -> None:
-    """Delete what an interrupted task made."""
+    """Delete the pairs of an interrupted task."""
     for path in scratch.path.glob("samples.sqlite*"):
         path.unlink()
     shutil.rmtree(scratch.path / "samples", ignore_errors=True)
@@ -102,7 +102,7 @@ def _empty(scratch: Project) -> None:
 def _train(
     scratch: Project, name: str, recipe: Recipe, task: GeneratorTask, part: Part, control: Control
 ) -> Generator[Event, None, None]:
-    """Train a generator in the scratch project, or go on with it from its last checkpoint."""
+    """Train a generator in the scratch project, or resume it from its last checkpoint."""
     from napari_organoid_synth.core.runs.run import Run
     from napari_organoid_synth.core.training.train import train
     from napari_organoid_synth.core.training.transfer import find_weights

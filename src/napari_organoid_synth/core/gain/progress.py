@@ -18,6 +18,7 @@ from napari_organoid_synth.core.gain.summary import summarise
 from napari_organoid_synth.core.gain.tasks import ArmTask, Task, read_progress, read_record, task_folder
 from napari_organoid_synth.core.gain.work import Outcome
 from napari_organoid_synth.core.job import Added, Event, Progress, Warned
+from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.segmentation.arms import RAW
 
 ERROR = "error.txt"
@@ -91,7 +92,7 @@ class Board:
         self.running[task.key] = task, time.monotonic()
 
     def end(self, task: Task, outcome: Outcome) -> Iterator[Event]:
-        """Note how a task ended.
+        """Note the outcome of a task.
 
         Raises
         ------
@@ -142,7 +143,7 @@ class Board:
                 continue
             text = f"{titles[key][:1].upper()}{titles[key][1:]}, failed: {reason}"
             if others := len(self._needing(key)):
-                text += f" {others} training{'s' * (others > 1)} with its pairs could not be done."
+                text += f" {plural(others, 'training')} with its pairs could not be done."
             if (task_folder(self.folder, key) / ERROR).exists():
                 text += f" The report is in segment/{self.folder.name}/tasks/{key}/{ERROR}."
             texts.append(text)

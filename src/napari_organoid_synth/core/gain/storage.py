@@ -93,7 +93,7 @@ def write_settings(folder: Path, settings: GainSettings, recipes: Mapping[str, R
 
 
 def pick_folder(project: Project, settings: GainSettings, recipes: Mapping[str, Recipe]) -> Path:
-    """Return the comparison that goes on (`find_gain`), else a new folder."""
+    """Return the folder of the comparison to continue (`find_gain`), else a new folder."""
     folder = find_gain(project, settings, recipes)
     return folder if folder is not None else project.job("gain").path
 

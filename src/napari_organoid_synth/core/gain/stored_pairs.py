@@ -17,6 +17,7 @@ from napari_organoid_synth.core.gain.settings import GainSettings
 from napari_organoid_synth.core.gain.tasks import Hashes, StoredPair
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.quantities import plural
 
 MIN_PAIRS = 10
 """Pairs of an arm below which a warning is due."""
@@ -161,9 +162,8 @@ class StoredPairs:
         pairs = self._read(ids)
         matches = [known for known in pairs if _fits(known, real)]
         if not matches:
-            channels = len(real.image)
             raise UserError(
-                f"No {noun} has {channels} channel{'s' * (channels > 1)} and a mask of {real.mask_kind} "
+                f"No {noun} has {plural(len(real.image), 'channel')} and a mask of {real.mask_kind} "
                 f"({', '.join(real.class_names)}), like the real pairs.",
                 todo="Train the generator again on the present pairs.",
             )
@@ -220,5 +220,5 @@ def _warnings(arm: str, noun: str, fitting: int, misfits: int) -> list[str]:
             f"{misfits} synthetic pair{'s' * (misfits > 1)} left out: other channels or classes than the real ones."
         )
     if fitting < MIN_PAIRS:
-        warnings.append(f"The arm '{arm}' has only {fitting} {noun}{'s' * (fitting > 1)}; expect little from so few.")
+        warnings.append(f"The arm '{arm}' has only {plural(fitting, noun)}; expect little from so few.")
     return warnings

@@ -83,7 +83,7 @@ class Task:
         return ()
 
     def identity(self) -> dict[str, Any]:
-        """Return everything that determines the result, as plain values; not how or where it is computed."""
+        """Return everything that determines the result, as plain values; not the machine."""
         return {"train": self.train, "seed": self.seed}
 
     @cached_property
@@ -223,12 +223,12 @@ class Canceled(Exception):
 
 
 def task_folder(folder: Path, key: str) -> Path:
-    """Return where a task keeps what it makes."""
+    """Return the folder of a task."""
     return Path(folder) / "tasks" / key
 
 
 def read_record(folder: Path, key: str) -> ArmRecord | PairsRecord | None:
-    """Return what a task found; None as long as it is not done, or if its file is damaged."""
+    """Return the record of a task; None as long as it is not done, or if its file is damaged."""
     try:
         values = json.loads((task_folder(folder, key) / RESULT).read_text(encoding="utf-8"))
         return ArmRecord.parse(values) if values["kind"] == "arm" else PairsRecord.parse(values)
@@ -237,7 +237,7 @@ def read_record(folder: Path, key: str) -> ArmRecord | PairsRecord | None:
 
 
 def read_progress(folder: Path, key: str) -> float:
-    """Return how much of a running task is done, 0 to 1."""
+    """Return the progress of a running task, 0 to 1."""
     try:
         return float(json.loads((task_folder(folder, key) / PROGRESS).read_text())["done"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -245,7 +245,7 @@ def read_progress(folder: Path, key: str) -> float:
 
 
 def note_progress(folder: Path, key: str, done: float) -> None:
-    """Keep how much of a running task is done, 0 to 1."""
+    """Write the progress of a running task, 0 to 1."""
     write_text(task_folder(folder, key) / PROGRESS, json.dumps({"done": round(done, 4)}))
 
 

@@ -24,7 +24,7 @@ TRAINED_AT = 0.95
 
 
 def train_arm(folder: Path, task: ArmTask, control: Control) -> Generator[Event, None, ArmRecord]:
-    """Train the segmenter as the arm says and test it on the images of the fold."""
+    """Train the segmenter in the way of the arm and test it on the images of the fold."""
     from napari_organoid_synth.core.device import is_out_of_memory
     from napari_organoid_synth.core.registry import SEGMENTERS
     from napari_organoid_synth.core.segmentation.agreement import failed_training_warnings
@@ -71,7 +71,7 @@ def train_arm(folder: Path, task: ArmTask, control: Control) -> Generator[Event,
 
 
 def _fit(segmenter: Any, pool: Any, folder: Path, task: ArmTask, control: Control) -> Generator[Event, None, list[str]]:
-    """Train for exactly the steps of the task; return what the training warned of."""
+    """Train for exactly the steps of the task; return the warnings of the training."""
     taken, warnings = 0, list[str]()
 
     def watched() -> Iterator[Event]:

@@ -62,7 +62,7 @@ def run_task(folder: str, task: Task, control: Control | None = None) -> Outcome
 
 
 def do_task(folder: Path, task: Task, control: Control) -> Generator[Event, None, Outcome]:
-    """Do a task and yield its events; what is interrupted goes on from its last checkpoint the next time."""
+    """Do a task and yield its events; an interrupted task continues from its last checkpoint the next time."""
     if read_record(folder, task.key) is not None:
         return Outcome("done")
     began = time.monotonic()
@@ -86,7 +86,7 @@ def do_task(folder: Path, task: Task, control: Control) -> Generator[Event, None
 
 @contextmanager
 def _threads(number: int) -> Iterator[None]:
-    """Compute with that many threads, also in what asks for all cores."""
+    """Compute with that many threads, also in libraries that ask for all cores."""
     import torch
 
     before, torch_before = os.environ.get("OMP_NUM_THREADS"), torch.get_num_threads()

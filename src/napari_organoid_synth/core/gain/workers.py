@@ -89,7 +89,7 @@ class _Here:
         return []
 
     def close(self) -> None:
-        """End the task in progress; it goes on from its last state the next time."""
+        """End the task in progress; the next time it resumes from its last state."""
         if self.steps is not None:
             self.steps.close()
 

@@ -300,7 +300,7 @@ class Aae(LatentGenerator):
 
     @torch.no_grad()
     def draw(self, latents: Tensor, image_class: Tensor | None = None, variety: float = 1.0) -> Tensor:
-        """Draw image and mask channels of codes, distributed as ``samples_from`` says, spread by ``variety``."""
+        """Draw image and mask channels of codes, distributed by ``samples_from``, spread by ``variety``."""
         codes = latents * variety if self.config.samples_from == "normal" else self.cloud.place(latents, variety)
         drawn: Tensor = self.decoder(codes)
         return drawn

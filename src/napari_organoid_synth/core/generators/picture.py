@@ -56,5 +56,5 @@ def of_one(picture: Picture, drawn: Part) -> Picture:
 
 
 def in_words(picture: Picture) -> str:
-    """Describe a picture to those who cannot see it: ``"mask → image"``."""
+    """Describe a picture for people who cannot see it: ``"mask → image"``."""
     return " ".join(JOINTS.get(part.symbol, part.caption) for part in picture)

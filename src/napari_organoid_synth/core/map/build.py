@@ -31,7 +31,7 @@ READING, MAPPING = 500, 450  # of these parts
 
 
 def starts_for(points: int, wanted: int) -> int:
-    """Return how often t-SNE starts, so that all starts together take about as long as ten of 2000 points."""
+    """Return the number of starts of t-SNE, so that all together take about as long as ten of 2000 points."""
     return wanted if points <= ALL_STARTS else max(1, round(wanted * ALL_STARTS / points))
 
 

@@ -75,7 +75,7 @@ class RealRange:
         return min(share, 0.5) if value < self.median else max(share, 0.5)  # equal values make a step
 
     def closeness(self, value: float) -> float:
-        r"""Return how near a value is to the real ones, from 1 (their median) over 0.5 (edge of the range) towards 0.
+        r"""Return the closeness of a value to real ones: 1 at their median, 0.5 at the edge of the range, then less.
 
         With :math:`p` from `place`, inside :math:`1 - |p - \tfrac12|`; outside, at a distance :math:`e` from the
         range of width :math:`w`, :math:`0.5 / (1 + e / w)`.
@@ -145,7 +145,7 @@ class Metric(ABC):
 
     @abstractmethod
     def fit(self, real: Sequence[SamplePair]) -> Self:
-        """Learn what real tiles look like.
+        """Learn the ranges, or any other reference, from real tiles.
 
         Parameters
         ----------

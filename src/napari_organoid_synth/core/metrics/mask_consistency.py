@@ -102,7 +102,7 @@ class MaskConsistency(Metric):
         return {"fits": float(1 / (1 + np.exp(-np.clip(z, -50, 50))))}
 
     def describe(self, values: dict[str, float]) -> str:
-        """Describe only what is unusual."""
+        """Describe a mask that may not belong to its image; other masks give an empty text."""
         return "mask may not fit" if values["fits"] < THRESHOLD and self.useful else ""
 
 
@@ -121,7 +121,7 @@ def _apply(weights: NDArray[np.float64], rows: NDArray[np.float64]) -> NDArray[n
 
 
 def traits(grey: NDArray[np.floating[Any]], labels: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
-    """Compute how a mask lies on an image.
+    """Compute the traits of a mask on its image.
 
     Parameters
     ----------

@@ -109,7 +109,7 @@ class Nearest(Metric):
         return self
 
     def _calibrate(self) -> None:
-        """Measure how alike evenly chosen real tiles of different images are; unknown when all come from one image."""
+        """Measure the similarity of some real tiles of different images; unknown when all come from one image."""
         similarities = []
         for index in range(0, len(self._tiles), math.ceil(len(self._tiles) / CALIBRATION_TILES)):
             others = np.flatnonzero(self._source != self._source[len(_ORIENTATIONS) * index])

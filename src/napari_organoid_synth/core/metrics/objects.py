@@ -66,7 +66,7 @@ class Objects(Metric):
         return not values["valid"]
 
     def describe(self, values: dict[str, float]) -> str:
-        """Describe how many objects there are, and what is unusual about them."""
+        """Describe the number of objects, and anything unusual about them."""
         count = int(values["objects"])
         if not values["valid"]:
             return "empty mask" if count == 0 else f"mask covers {100 * values['covered']:.0f} %"

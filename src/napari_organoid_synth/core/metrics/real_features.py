@@ -116,7 +116,7 @@ class RealFeatures:
         )
 
     def measure(self) -> None:
-        """Measure how near the real tiles are to each other in each space."""
+        """Measure the distances between the real tiles in each space."""
         self.spaces["pixels"] = Space(turned_signatures([fact.image for fact in self.facts]), self.sources)
         if self.extractor is not None:
             self.spaces["features"] = Space(self.features, self.sources)

@@ -97,7 +97,7 @@ def _checked(image: NDArray[Any], labels: NDArray[Any], name: str) -> tuple[str,
 def _kind_of(
     masks: Mapping[str, NDArray[np.int32]], like: SamplePair | None
 ) -> tuple[MaskKind, tuple[int, ...], tuple[str, ...]]:
-    """Return kind, values and names of the classes: those of a pair, or what the masks look like."""
+    """Return kind, values and names of the classes: those of a pair, or as detected in the masks."""
     if like is not None:
         values = tuple(range(1, len(like.class_names) + 1)) if like.mask_kind == "classes" else ()
         return like.mask_kind, values, like.class_names

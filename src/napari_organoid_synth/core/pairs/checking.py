@@ -48,7 +48,7 @@ class CheckedEntry:
 
 
 def check_pairs(table: PairTable, kind: MaskKind | None = None) -> PairTable:
-    """Read every matched pair once and fill in what its files contain.
+    """Read every matched pair once and fill in the content of its files.
 
     Unusable rows become ``broken``; of rows with equal pixels only the first is kept; the kind of the masks is
     detected. To show progress, loop over `check_entry` and call `conclude`.

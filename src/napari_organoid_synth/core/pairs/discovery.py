@@ -117,7 +117,7 @@ def _paths(files: Files) -> list[Path]:
 
 
 def _no_files(noun: str, given: Files, folders: Sequence[Path]) -> UserError:
-    """Return the error for folders without image files; it names what they contain instead."""
+    """Return the error for folders without image files; it names their content."""
     expected = "Expected TIFF, PNG, JPEG, BMP or OME-Zarr files."
     todo = f"Choose the folder with the {noun}s."
     if not folders:
@@ -145,7 +145,7 @@ def _expand(paths: Sequence[Path], pattern: str = "") -> list[Path]:
 
 
 def _separate(paths: list[Path], image_pattern: str, mask_pattern: str) -> tuple[list[Path], Files]:
-    """Tell images from masks in one folder or list."""
+    """Separate images from masks in one folder or list."""
     if len(paths) == 1 and _is_folder(paths[0]):
         below = {path.name.lower(): path for path in sorted(paths[0].iterdir()) if path.is_dir()}
         image_folder = next((below[name] for name in IMAGE_FOLDERS if name in below), None)

@@ -46,7 +46,7 @@ def is_mask_name(path: Path) -> bool:
 
 
 def _plain(name: str) -> str:
-    """Return a name without the words that tell images from masks."""
+    """Return a name without the words that distinguish images from masks."""
     short_name = _HEAD.sub("", _IMAGE_TAIL.sub("", _MASK_TAIL.sub("", name)))
     return short_name or name
 

@@ -1,4 +1,4 @@
-"""Real pairs as arrays: the rows of a table read, and what scripts need around it."""
+"""Real pairs as arrays: read the rows of a table, and all pairs of a project."""
 
 from __future__ import annotations
 

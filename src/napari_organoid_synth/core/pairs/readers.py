@@ -45,7 +45,7 @@ class Reader(Protocol):
 
 
 def short(path: Path) -> str:
-    """Return folder and file name, enough to tell ``images/a.png`` from ``masks/a.png``."""
+    """Return folder and file name, enough to distinguish ``images/a.png`` from ``masks/a.png``."""
     return f"{path.parent.name}/{path.name}" if path.parent.name else path.name
 
 

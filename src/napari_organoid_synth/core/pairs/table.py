@@ -162,7 +162,7 @@ class PairTable(FrozenModel):
 
     @classmethod
     def from_file(cls, path: Path) -> Self:
-        """Read what `to_file` wrote, in this or an earlier version.
+        """Read a file of `to_file`, of this or an earlier version.
 
         Raises
         ------

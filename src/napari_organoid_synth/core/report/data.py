@@ -52,7 +52,7 @@ class RealData:
 
 
 def data(contents: Contents) -> Section | None:
-    """Show what the generator learned from."""
+    """Show the pairs that the generator learned from."""
     pairs = contents.table
     if pairs is None or not pairs.entries:
         return None
@@ -89,7 +89,7 @@ def _row(entry: PairEntry) -> list[str]:
 
 
 def _remarks(entries: tuple[PairEntry, ...]) -> tuple[str, ...]:
-    """Return why rows are not used, and what was found about those that are."""
+    """Return the reasons why rows are not used, and the remarks about those that are."""
     return tuple(
         f"{entry.name}{'' if entry.status == 'matched' else f' ({entry.status})'}: {entry.reason}"
         for entry in entries

@@ -113,7 +113,7 @@ def _images(result: GainResult) -> DotPlot | None:
 
 
 def _title(row: TableRow) -> str:
-    """Return the title of an arm, with how its pairs were chosen."""
+    """Return the title of an arm, with the choice of its pairs."""
     name = ARMS.get(row.arm, row.arm)
     if row.curation:
         name += {"automatic": " (automatically)", "by hand": " (by hand)"}.get(row.curation, f" ({row.curation})")

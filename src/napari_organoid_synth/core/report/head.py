@@ -71,7 +71,7 @@ def _generators(contents: Contents) -> list[str]:
 
 
 def _range(contents: Contents) -> list[str]:
-    """Describe the set with the lowest KID: how many scores lie in the range of the originals, and its KID."""
+    """Describe the set with the lowest KID: the number of scores in the range of the originals, and its KID."""
     sets = [one for one in contents.set_scores if "kid" in one.by_name]
     if not sets:
         return []

@@ -27,7 +27,7 @@ class MapOfTiles:
 
 
 def map_section(contents: Contents) -> Section | None:
-    """Show points by run (colour) and verdict (shape), with how far the map can be trusted."""
+    """Show points by run (colour) and verdict (shape), and the reliability of the map."""
     tile_map = read_map(contents.project)
     if tile_map is None:
         return None

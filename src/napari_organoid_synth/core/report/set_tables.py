@@ -113,7 +113,7 @@ def mask_table(contents: Contents) -> Matrix | None:
 
 
 def label(scores: SetScores, run: TrainedRun | None) -> str:
-    """Return what a scored set is called in a sentence: its generator and its run."""
+    """Return the name of a scored set in a sentence: its generator and its run."""
     name = scores.run or "without a run"
     return f"{_generator(run)}, {name}" if run else name
 

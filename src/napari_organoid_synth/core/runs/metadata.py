@@ -95,6 +95,6 @@ class RunMetadata(FrozenModel):
             raise UserError(f"{path}: {error.found}", error.expected, error.todo) from None
 
     def write(self, path: Path) -> None:
-        """Write what differs from the defaults, and the format."""
+        """Write the values that differ from the defaults, and the format."""
         values = {"format": self.format, **self.model_dump(mode="json", exclude_defaults=True)}
         write_text(path, json.dumps(values, indent=1))

@@ -98,7 +98,7 @@ class SampleDatabase:
                 time.sleep(0.05)
 
     def _sweep(self) -> None:
-        """Delete what killed writers left unfinished."""
+        """Delete the unfinished files of killed writers."""
         with os.scandir(self.folder) as entries:  # a hundred thousand names in the time of ten thousand paths
             for entry in entries:
                 try:

@@ -35,7 +35,7 @@ class Recovery:
 
     @property
     def message(self) -> str:
-        """Sentences about what was recovered and what is lost."""
+        """Sentences about the recovered samples and the losses."""
         sentences = [f"{plural(self.recovered, 'sample')} recovered; verdicts and scores are lost."]
         if self.edited:
             sentences.append(f"{self.edited} with the mask that was edited last.")

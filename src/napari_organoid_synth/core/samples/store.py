@@ -167,7 +167,7 @@ class SampleStore(SampleDatabase):
         return [to_row(record, self.folder, scores.get(record[0], {})) for record in records]
 
     def row(self, id: str) -> SampleRow:
-        """Return what is known of one sample.
+        """Return the row of one sample.
 
         Raises
         ------
@@ -238,7 +238,7 @@ class SampleStore(SampleDatabase):
         return [Change(*values) for values in rows]
 
     def features(self, ids: Sequence[str]) -> dict[str, bytes]:
-        """Return what `keep_features` stored of these samples."""
+        """Return the features that `keep_features` stored of these samples."""
         query = "SELECT id, data FROM features WHERE id IN (SELECT value FROM json_each(?))"
         return dict(self._query(query, (json.dumps(list(ids)),)))
 

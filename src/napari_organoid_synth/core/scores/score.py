@@ -36,7 +36,7 @@ REPORT_SECONDS = 0.5
 
 
 def score(project: Project, settings: ScoreSettings, control: Control) -> Iterator[Event]:
-    """Score the samples of a project; stopping keeps what is done.
+    """Score the samples of a project; stopping keeps the scores so far.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def _judge(
     todo: Sequence[SampleRow],
     control: Control,
 ) -> Generator[Event, None, _Tally]:
-    """Score samples one by one, and write what was found twice a second."""
+    """Score samples one by one, and write the results twice a second."""
     tally, begun, reported = _Tally(), time.monotonic(), time.monotonic()
     results: list[tuple[SampleRow, list[Judgement]]] = []
     for row in todo:
@@ -153,7 +153,7 @@ def _write(
     places: Sequence[TilePlace],
     found: list[tuple[SampleRow, list[Judgement]]],
 ) -> None:
-    """Write what was found, in one transaction."""
+    """Write the results, in one transaction."""
     warnings = {metric.flag_name for metric in metrics}
     with store.transaction():
         for row, judgements in found:

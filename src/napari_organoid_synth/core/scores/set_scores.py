@@ -32,7 +32,7 @@ REPORT_SECONDS = 0.5
 
 
 def check_extractor(settings: ScoreSettings) -> None:
-    """Check at once what would fail later.
+    """Check that the extractor has its file of weights.
 
     Raises
     ------
@@ -121,7 +121,7 @@ class _Scoring:
         self._fits = MaskConsistency()
 
     def progress(self, note: str = "") -> Progress:
-        """Return how far it is."""
+        """Return the progress of the scoring."""
         return Progress(self._step, self._total, note=note)
 
     def _report(self, note: str) -> Iterator[Progress]:
@@ -131,7 +131,7 @@ class _Scoring:
             yield self.progress(note)
 
     def learn(self) -> Generator[Event, None, bool]:
-        """Look at the real tiles and learn from them: features, distances, how masks fit."""
+        """Look at the real tiles and learn from them: features, distances, match of masks."""
         real, control = self._real, self._control
         for number, tile in enumerate([*real.tiles, *real.unseen_tiles]):
             if control.canceled:

@@ -225,7 +225,7 @@ class _Task:
 
     @classmethod
     def read(cls, project: Project, settings: AnnotateSettings) -> _Task:
-        """Open both projects and refuse what would give no result or a wrong one."""
+        """Open both projects and refuse pairs or settings that would give no result or a wrong one."""
         if not settings.source:
             raise UserError("No project to learn from is named.", "Expected one with one class more than this.")
         teacher = Project(settings.source, make=False)

@@ -108,7 +108,7 @@ class TrainedSegmenter:
         return text if self.score is None else f"{text} ({self.score:.3f})"
 
     def description(self) -> SegmenterDescription:
-        """Read what it is.
+        """Read the description of the segmenter.
 
         Raises
         ------
@@ -133,7 +133,7 @@ class TrainedSegmenter:
         return segmenter_config(self.description().name).draws_flow
 
     def training_note(self) -> TrainingNote:
-        """Read what it was trained on; empty where that was not noted."""
+        """Read the note on its training images; empty where there is none."""
         try:
             values = json.loads((self.path / TRAINING_NOTE).read_text(encoding="utf-8"))
             return TrainingNote.parse(values)

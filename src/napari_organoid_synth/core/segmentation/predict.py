@@ -35,7 +35,7 @@ from napari_organoid_synth.core.pairs.pair import SamplePair, Source, content_ha
 from napari_organoid_synth.core.pairs.readers import short
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.project import Project, file_stem
-from napari_organoid_synth.core.quantities import pixels
+from napari_organoid_synth.core.quantities import pixels, plural
 from napari_organoid_synth.core.segmentation.catalog import TrainedSegmenter, find_segmenter
 from napari_organoid_synth.core.segmentation.segmenters.base import Segmenter, load_segmenter
 from napari_organoid_synth.core.segmentation.settings import PredictSettings
@@ -379,7 +379,7 @@ class _Marker:
 
 
 def _channels(number: int) -> str:
-    return f"{number} channel{'s' * (number != 1)}"
+    return plural(number, "channel")
 
 
 def enlarged(values: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:

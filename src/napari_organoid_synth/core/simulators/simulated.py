@@ -20,7 +20,7 @@ def simulated_pair(
     pixel_size: float,
     **settings: Any,
 ) -> SamplePair:
-    """Return a pair with the record of how to simulate it again.
+    """Return a pair with a record of everything needed to simulate it again.
 
     Parameters
     ----------

@@ -171,7 +171,7 @@ class _Goal:
         return [indices[column] for column in nearest_each(distance, number)]
 
     def record(self, pair: SamplePair, candidates: dict[int, _Candidate], total: int) -> SamplePair:
-        """Return a pair whose provenance says near which tiles it was chosen, and from how many."""
+        """Return a pair whose provenance records the tiles near which it was chosen, and the number of candidates."""
         vector = candidates[int(pair.source.provenance["index"])].vector
         distance = round(float(euclidean(self.real, vector[None]).min()), 4)
         how = ChoiceRecord(
@@ -209,7 +209,7 @@ def _keep(
 def compare(
     real: NDArray[Any], radius: NDArray[np.float64], kept: NDArray[Any], without: NDArray[Any]
 ) -> dict[str, float]:
-    """Compute how near to real tiles samples lie, beside others drawn without choosing.
+    """Compute the distances of samples to real tiles, beside those of samples drawn without choosing.
 
     Parameters
     ----------

@@ -71,7 +71,7 @@ def generate(project: Project, settings: GenerateSettings, control: Control) -> 
 
 
 def _warnings(sampler: Sampler, done: int) -> Iterator[Event]:
-    """Yield what a person should know of masks that were not usable."""
+    """Yield warnings about masks that were not usable."""
     if missing := sampler.missing:
         were = f"{missing} of {done} samples {'was' if missing == 1 else 'were'} left out"
         yield Warned(done, f"{were}: no usable mask in {MAX_ATTEMPTS} attempts.")

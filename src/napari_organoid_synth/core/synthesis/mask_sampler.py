@@ -108,7 +108,7 @@ class MaskSampler:
 
 
 def check_same_masks(painter: TrainedGenerator, masks: TrainedGenerator) -> None:
-    """Raise `UserError` if a painter cannot paint what a mask generator draws."""
+    """Raise `UserError` if a painter cannot paint on the masks of a mask generator."""
     for what in ("mask_kind", "class_names"):
         paints, draws = getattr(painter.codec, what), getattr(masks.codec, what)
         if paints != draws:

@@ -152,7 +152,7 @@ class _Runs:
 
 
 def _advice(report: DecodeReport) -> str:
-    """Return the most frequent reason, and what helps."""
+    """Return the most frequent reason, and advice."""
     if not report.main_reason:
         return ""
     return f"Most often: {report.main_reason}. Train the mask generator longer, or on more tiles."

@@ -135,7 +135,7 @@ class TrainedGenerator:
     def draw(
         self, streams: Sequence[torch.Generator], image_class: Sequence[int], variety: float = 1.0
     ) -> list[tuple[NDArray[Any] | None, NDArray[np.int32] | None]]:
-        """Draw from noise: for each stream an image (C, Y, X) and labels (Y, X); None for what is not drawn.
+        """Draw from noise: for each stream an image (C, Y, X) and labels (Y, X); None for the part that is not drawn.
 
         Parameters
         ----------

@@ -124,7 +124,7 @@ def _stack(parts: list[NDArray[Any]]) -> Tensor:
 
 
 def decode_sample(sample: Tensor, codec: Codec, spec: PairSpec) -> tuple[NDArray[Any] | None, NDArray[np.int32] | None]:
-    """Decode a sample as native pixels (C, Y, X) and labels (Y, X); None for what the generator does not draw.
+    """Decode a sample as native pixels (C, Y, X) and labels (Y, X); None for the part that is not drawn.
 
     Parameters
     ----------

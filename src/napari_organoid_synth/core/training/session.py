@@ -147,7 +147,7 @@ class Session:
     # ---------------------------------------------------------------------------------------------------- events
 
     def started(self) -> Iterator[Event]:
-        """Yield what is known before the first step."""
+        """Yield the start event and the warnings before the first step."""
         metadata, device = self.run.metadata, describe_device(self.generator.device)
         info: dict[str, Any] = {
             "run": self.run.name,
@@ -180,7 +180,7 @@ class Session:
         return Previewed(self.step, str(self.preview.write(self.step)))
 
     def saved(self) -> Event:
-        """Write a checkpoint with what the monitor remembers."""
+        """Write a checkpoint with the state of the monitor."""
         return self._save(self.monitor.assess(self.step))
 
     def last_events(self) -> Iterator[Event]:
@@ -242,7 +242,7 @@ def _open_run(project: Project, recipe: Recipe, pairs: list[SamplePair], folder:
 
 
 def _record_notes(run: Run, notes: dict[str, str], resume: bool) -> None:
-    """Record what the generator depends on beside its settings, such as a weight file; it must stay the same."""
+    """Record dependencies of the generator beside its settings, such as a weight file; they must stay the same."""
     known = run.metadata.notes
     if resume and known is not None and known != notes:
         raise UserError(

@@ -95,7 +95,7 @@ def find_weights(project: Project, start: StartSettings) -> Weights:
 
 
 def start_from(run: Run, generator: Generator, weights: Weights) -> str:
-    """Give a new run the weights of an earlier training and record where they come from; returns what was done.
+    """Give a new run the weights of an earlier training and record their origin; returns a summary.
 
     The pairs that the earlier training has seen count as seen by this one.
 
@@ -116,7 +116,7 @@ def start_from(run: Run, generator: Generator, weights: Weights) -> str:
 
 
 def transfer_weights(generator: Generator, name: str, weights: Weights, class_names: tuple[str, ...] = ()) -> str:
-    """Give the networks of a generator the weights of another of the same kind; returns how many, in words.
+    """Give the networks of a generator the weights of another of the same kind; returns their number, in words.
 
     Parameters
     ----------

@@ -93,7 +93,7 @@ class Encoder(Extractor):
         return data
 
     def from_bytes(self, data: bytes) -> None:
-        """Load what `to_bytes` returned."""
+        """Load the weights that `to_bytes` returned."""
         self.network.load_state_dict(load(data))
         self.digest = weights_of(self.network)
 
