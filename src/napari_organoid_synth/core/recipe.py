@@ -64,10 +64,10 @@ class Recipe(Settings):
     def _kind_can_draw_it(self) -> Recipe:
         if self.draws == "pairs" or self.gan.kind == "joint" or (self.gan.kind, self.draws) == ("mask", "masks"):
             return self
-        why = "paints images onto masks and needs both" if self.gan.kind == "painter" else "draws masks alone"
+        reason = "paints images onto masks and needs both" if self.gan.kind == "painter" else "draws masks alone"
         raise UserError(
             f"The recipe lets {self.gan.name} draw {self.draws}.",
-            f"{self.gan.name} {why}.",
+            f"{self.gan.name} {reason}.",
             "Set draws to 'pairs', or choose a joint generator.",
         )
 

@@ -103,9 +103,9 @@ class Manifest(_Record):
         try:
             return cls.model_validate_json(Path(path).read_bytes())
         except (OSError, ValueError) as error:
-            why = error.strerror if isinstance(error, OSError) else type(error).__name__
+            reason = error.strerror if isinstance(error, OSError) else type(error).__name__
             raise UserError(
-                f"{path} lists no samples ({why}).",
+                f"{path} lists no samples ({reason}).",
                 "Expected the manifest of an export.",
                 "Export again, or open the images one by one.",
             ) from None

@@ -98,8 +98,8 @@ def gain(
         If the images, groups or arms do not allow the comparison, or a test image leaked into training.
     """
     if resume and folder is not None:
-        kept = GainSettings.from_file(Path(folder) / SETTINGS)
-        settings = kept.replace(**{name: getattr(settings, name) for name in COMPUTING})
+        stored = GainSettings.from_file(Path(folder) / SETTINGS)
+        settings = stored.replace(**{name: getattr(settings, name) for name in COMPUTING})
     recipes = (pinned_recipes(folder) if resume else {}) or pick_recipes(project, settings)
     folder = Path(folder) if folder is not None else pick_folder(project, settings, recipes)
     plan = make_plan(project, settings, recipes)

@@ -153,8 +153,8 @@ class CodeCloud(nn.Module):
     @torch.no_grad()
     def update(self, codes: Tensor) -> None:
         """Update mean and covariance with the codes (N, L) of one step."""
-        away = codes - self.mean
-        self.covariance.lerp_(away.T @ away / len(codes), 1 - DECAY)
+        offsets = codes - self.mean
+        self.covariance.lerp_(offsets.T @ offsets / len(codes), 1 - DECAY)
         self.mean.lerp_(codes.mean(0), 1 - DECAY)
 
     def place(self, noise: Tensor, variety: float = 1.0) -> Tensor:
@@ -302,8 +302,8 @@ class Aae(LatentGenerator):
     def draw(self, latents: Tensor, image_class: Tensor | None = None, variety: float = 1.0) -> Tensor:
         """Draw image and mask channels of codes, distributed by ``samples_from``, spread by ``variety``."""
         codes = latents * variety if self.config.samples_from == "normal" else self.cloud.place(latents, variety)
-        drawn: Tensor = self.decoder(codes)
-        return drawn
+        output: Tensor = self.decoder(codes)
+        return output
 
     @torch.no_grad()
     def encode(self, samples: Tensor) -> Tensor:
@@ -328,8 +328,8 @@ class Aae(LatentGenerator):
         -------
         Tensor (N, C + M, Y, X) float32 in [-1, 1]
         """
-        drawn: Tensor = self.decoder(self.encode(samples) + sigma * self.latents(rng, len(samples)))
-        return drawn
+        output: Tensor = self.decoder(self.encode(samples) + sigma * self.latents(rng, len(samples)))
+        return output
 
 
 def _group_norm(width: int) -> list[nn.Module]:

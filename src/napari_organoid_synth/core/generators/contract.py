@@ -225,9 +225,9 @@ def check_freezing(config: GeneratorConfig) -> None:
     resumed.load_state(*half)
     take_steps(generator, 2, 4)
     take_steps(resumed, 2, 4)
-    found = resumed.state()[0]
+    state = resumed.state()[0]
     for key, value in generator.state()[0].items():
-        assert torch.equal(value, found[key]), f"{key} differs after resuming with frozen layers"
+        assert torch.equal(value, state[key]), f"{key} differs after resuming with frozen layers"
 
 
 def check_transfer(config: GeneratorConfig) -> None:

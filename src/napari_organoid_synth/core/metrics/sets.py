@@ -136,7 +136,8 @@ def evaluate(
     for score in scores:
         value = draws.value[score.name]
         originals, matched, resampled = (
-            finite([draw[score.name] for draw in many]) for many in (draws.originals, draws.matched, draws.resampled)
+            finite([draw[score.name] for draw in values])
+            for values in (draws.originals, draws.matched, draws.resampled)
         )
         if not (np.isfinite(value) and len(originals) and len(matched) and len(resampled)):
             continue
@@ -196,8 +197,8 @@ def _halves(groups: NDArray[np.intp], rng: np.random.Generator) -> tuple[Indices
 def finite(values: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the values that are neither infinite nor NaN."""
     array = np.asarray(values, np.float64)
-    kept: NDArray[np.float64] = array[np.isfinite(array)]
-    return kept
+    numbers: NDArray[np.float64] = array[np.isfinite(array)]
+    return numbers
 
 
 def _message(score: Score, matched_value: float, originals: Interval) -> str:

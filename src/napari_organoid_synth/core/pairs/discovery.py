@@ -70,12 +70,12 @@ def find_pairs(
         raise UserError(
             "Both masks and 'no masks' are given.", "Expected only one of the two.", "Leave out one of them."
         )
-    given = images
+    sources = images
     if masks is None and not no_masks:
         images, masks = _separate(_paths(images), image_pattern, mask_pattern)
     image_files = _expand(_paths(images), image_pattern)
     if not image_files:
-        raise _no_files("image", given, _paths(images))
+        raise _no_files("image", sources, _paths(images))
     mask_files: dict[str, list[Path]] = {}
     notes: list[str] = []
     if not no_masks:
@@ -200,13 +200,13 @@ def _choose_folders(folders: list[Path]) -> tuple[dict[str, list[Path]], list[st
             except UserError:
                 continue
             break
-    chosen = [folder for folder in folders if kinds[folder] == "binary"] or folders[:1]
+    classes = [folder for folder in folders if kinds[folder] == "binary"] or folders[:1]
     notes = [
         f"{short(folder)} ({kinds[folder]}) is left out; choose it as the mask folder to use it."
         for folder in folders
-        if folder not in chosen
+        if folder not in classes
     ]
-    return {folder.name: list_files(folder) for folder in chosen}, notes
+    return {folder.name: list_files(folder) for folder in classes}, notes
 
 
 def _slices(row: Row) -> Iterator[PairEntry]:

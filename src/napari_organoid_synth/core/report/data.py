@@ -104,8 +104,8 @@ def _objects(contents: Contents) -> Objects | None:
     name = "accepted" if rows else "synthetic"
     synthetic = [object_areas(pair) for _, pair in contents.pairs(_evenly(rows or contents.rows))]
     groups = [("real", real), (name, synthetic)]
-    numbers = Histogram.of("Objects in a tile", "", [(who, [len(tile) for tile in tiles]) for who, tiles in groups])
-    areas = [(who, [area for tile in tiles for area in tile]) for who, tiles in groups]
+    numbers = Histogram.of("Objects in a tile", "", [(label, [len(tile) for tile in tiles]) for label, tiles in groups])
+    areas = [(label, [area for tile in tiles for area in tile]) for label, tiles in groups]
     sizes = Histogram.of("Area of an object", "px, widening bins", areas, log=True)
     if numbers is None:
         return None

@@ -138,17 +138,17 @@ def import_model(project: Project, path: Path, name: str = "") -> Run:
         )
     weights = {key: value for key, value in state.items() if key.startswith("network/")}
     target = _free_folder(project, name or card.name)
-    beside = project.path / f".{target.name}.part"
+    part_path = project.path / f".{target.name}.part"
     try:
-        run = Run.create(beside, model_file.recipe, model_file.codec)
+        run = Run.create(part_path, model_file.recipe, model_file.codec)
         run.put(save(weights), card.steps, {**card.numbers, **card.metrics})
         run.write_preview(card.steps, image, np.zeros((1, *image.shape[2:]), np.int32))
         imported = ImportedFile(file=model_file.path.name, sha256=model_file.sha256, steps=card.steps)
         run.update_metadata(steps=card.steps, data=model_file.data, model_file=imported, card=card)
         target.parent.mkdir(exist_ok=True)
-        beside.rename(target)
+        part_path.rename(target)
     except BaseException:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(part_path, ignore_errors=True)
         raise
     return Run(target)
 

@@ -240,16 +240,16 @@ class _Parser:
     def _compare_text(self, name: str, sign: str, other: _Token) -> str:
         if OPERATORS[sign] not in ("=", "<>"):
             raise QueryError(f"'{name}' is a text: it cannot be compared with {sign}.", "Expected == or !=.")
-        wanted = other.text.casefold()
-        if name == "verdict" and wanted not in get_args(Verdict):
+        value = other.text.casefold()
+        if name == "verdict" and value not in get_args(Verdict):
             raise QueryError(f"There is no verdict '{other.text}'.", f"Known: {', '.join(get_args(Verdict))}.")
         column = f"fold({FIELDS[name]})"
-        pattern = re.sub(r"([\\%_])", r"\\\1", wanted).replace("*", "%")
+        pattern = re.sub(r"([\\%_])", r"\\\1", value).replace("*", "%")
         if name in LISTS:
-            pattern = f"%, {pattern}, %" if wanted else ", , "
+            pattern = f"%, {pattern}, %" if value else ", , "
             column = f"(', ' || {column} || ', ')"
-        same = self._bind(f"{column} LIKE ? ESCAPE '\\'", pattern)
-        return same if OPERATORS[sign] == "=" else f"NOT {same}"
+        condition = self._bind(f"{column} LIKE ? ESCAPE '\\'", pattern)
+        return condition if OPERATORS[sign] == "=" else f"NOT {condition}"
 
     def _bind(self, sql: str, value: float | str) -> str:
         self._values.append(value)

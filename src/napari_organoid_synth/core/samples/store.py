@@ -87,8 +87,8 @@ class SampleStore(SampleDatabase):
             number = 2 if stem.endswith("_labels") else 1  # so that no image takes the name of a label file
             while True:
                 id = stem if number == 1 else f"{stem}-{number}"
-                taken = self._db.execute("SELECT 1 FROM names WHERE id = ?", (id,)).fetchone()
-                if not taken and not any(path.exists() for path in ome_tiff.pair_paths(self.folder, id)):
+                row = self._db.execute("SELECT 1 FROM names WHERE id = ?", (id,)).fetchone()
+                if not row and not any(path.exists() for path in ome_tiff.pair_paths(self.folder, id)):
                     self._db.execute("INSERT INTO names VALUES (?)", (id,))
                     return id
                 number += 1
@@ -381,10 +381,10 @@ class SampleStore(SampleDatabase):
         return list(dict.fromkeys(id for id, *_ in changed))
 
     def _value(self, id: str, field: str) -> str:
-        found = self._db.execute(f"SELECT {_CHANGEABLE[field]} FROM samples WHERE id = ?", (id,)).fetchone()
-        if found is None:
+        row = self._db.execute(f"SELECT {_CHANGEABLE[field]} FROM samples WHERE id = ?", (id,)).fetchone()
+        if row is None:
             raise UserError(f"There is no sample '{id}' in {self.path}.")
-        return str(found[0])
+        return str(row[0])
 
     def _walk(self, find: str, column: str, undone: int) -> list[str]:
         with self.transaction():
@@ -412,9 +412,9 @@ class SampleStore(SampleDatabase):
         record["scores"] = {name: row.scores[name] for name in names}
         self._db.execute("INSERT OR REPLACE INTO aside VALUES (?, ?)", (old, json.dumps(record)))
         self._db.executemany("DELETE FROM scores WHERE id = ? AND metric = ?", [(id, name) for name in names])
-        found = self._db.execute("SELECT record FROM aside WHERE labels = ?", (labels,)).fetchone()
-        if found:
-            record = json.loads(found[0])
+        stored = self._db.execute("SELECT record FROM aside WHERE labels = ?", (labels,)).fetchone()
+        if stored:
+            record = json.loads(stored[0])
         else:
             flags = ", ".join(word for word in row.flagged.split(", ") if word not in ("", "mask"))
             record = {"scores": {}, "note": "mask edited, not scored yet" if names else row.note, "flagged": flags}

@@ -178,8 +178,8 @@ class _Scoring:
         real = self._real
         if samples.rows and min(len(samples.rows), len(real.facts)) < MIN_TILES:
             name = f"run {run}" if run else "the samples without a run"
-            found = f"{len(samples.rows)} samples and {len(real.facts)} real tiles of {name}: no scores of the set."
-            yield Warned(self._step, f"{found} Expected at least {MIN_TILES} of each. Make more pairs.")
+            message = f"{len(samples.rows)} samples and {len(real.facts)} real tiles of {name}: no scores of the set."
+            yield Warned(self._step, f"{message} Expected at least {MIN_TILES} of each. Make more pairs.")
         scores: list[SetScore] = []
         for family in score_families(real, samples.tiles.facts):
             yield self.progress("compare sets")
@@ -229,8 +229,8 @@ def outdated(project: Project, scores: SetScores, rows: Sequence[SampleRow]) -> 
     rows : sequence of SampleRow
         From `rows_of_runs`, those of its run.
     """
-    asked = {"sets": scores.samples, "extractor": scores.extractor, "seed": scores.seed, "weights": scores.weights}
-    if fingerprint(project, ScoreSettings.parse(asked), rows) == scores.fingerprint:
+    values = {"sets": scores.samples, "extractor": scores.extractor, "seed": scores.seed, "weights": scores.weights}
+    if fingerprint(project, ScoreSettings.parse(values), rows) == scores.fingerprint:
         return ""
     added = sum(row.created > scores.made for row in rows)
     if added:
@@ -245,7 +245,7 @@ def fingerprint(project: Project, settings: ScoreSettings, rows: Sequence[Sample
     weights = Path(settings.weights).expanduser()
     known = settings.weights and weights.is_file()
     stamp = [str(weights), weights.stat().st_size, weights.stat().st_mtime] if known else []
-    asked = [RULES, settings.sets, settings.extractor, settings.seed, stamp, [(row.id, row.created) for row in rows]]
+    inputs = [RULES, settings.sets, settings.extractor, settings.seed, stamp, [(row.id, row.created) for row in rows]]
     newest = [run.name for run in project.runs()[-1:]]  # real tiles are cut as for this run
-    text = json.dumps([asked, newest, project.pairs_path.read_text(encoding="utf-8")])
+    text = json.dumps([inputs, newest, project.pairs_path.read_text(encoding="utf-8")])
     return hashlib.sha256(text.encode()).hexdigest()

@@ -163,13 +163,13 @@ def _outlines(settings: PopulationSettings, rng: np.random.Generator, count: int
         if turn % ROUNDS_PER_SHAPE == 0:  # shapes that are hard to draw would be rare if each failure chose another
             choice = rng.integers(len(shapes), size=count)
         pending = np.repeat([i for i in range(count) if outlines[i] is None], OUTLINES_AT_ONCE).astype(int)
-        wanted = shapes[choice[pending]]
-        radii = (wanted[:, 0] / np.pi) ** 0.5 * rng.uniform(0.96, 1.04, len(wanted))
-        knots = draw_knots(rng, radii, wanted[:, 1] * rng.uniform(0.95, 1.05, len(wanted)), *uneven)
-        coarse, off = through(knots, COARSE_POINTS), settings.tolerance * wanted
-        alike = (np.abs(measure(coarse) - wanted[:, :4]) <= off[:, :4]).all(axis=1)
+        targets = shapes[choice[pending]]
+        radii = (targets[:, 0] / np.pi) ** 0.5 * rng.uniform(0.96, 1.04, len(targets))
+        knots = draw_knots(rng, radii, targets[:, 1] * rng.uniform(0.95, 1.05, len(targets)), *uneven)
+        coarse, off = through(knots, COARSE_POINTS), settings.tolerance * targets
+        alike = (np.abs(measure(coarse) - targets[:, :4]) <= off[:, :4]).all(axis=1)
         for i in np.flatnonzero(alike):
-            if outlines[pending[i]] is None and abs(solidity(coarse[i]) - wanted[i, 4]) <= off[i, 4]:
+            if outlines[pending[i]] is None and abs(solidity(coarse[i]) - targets[i, 4]) <= off[i, 4]:
                 outlines[pending[i]] = through(knots[i : i + 1])[0]
         if all(outline is not None for outline in outlines):
             break
@@ -326,5 +326,5 @@ def population(seed: int, size: int = 256, settings: PopulationSettings | None =
         )
     name = f"population_{seed:05d}"
     _warn(name, pair.source.provenance["left_out"])
-    how = {"seed": seed, "size": size, "settings": settings.model_dump(mode="json")}
-    return pair.replace(name=name, source=Source("simulated", provenance={**pair.source.provenance, **how}))
+    provenance = {"seed": seed, "size": size, "settings": settings.model_dump(mode="json")}
+    return pair.replace(name=name, source=Source("simulated", provenance={**pair.source.provenance, **provenance}))

@@ -172,10 +172,10 @@ def fitted_masks(pairs: Sequence[SamplePair], codec: Codec, side: int, seed: int
 
     def mask(index: int, attempt: int) -> Mask:
         number = seed_of(seed, "fitted", index, attempt)
-        chosen = fitted[number % len(fitted)]
-        labels, left_out = place(chosen, np.random.default_rng(number), side)
-        how = {"seed": str(number), "left_out": left_out, "population": chosen.model_dump(mode="json")}
-        return Mask(labels, {"kind": "fitted", **how}, left_out)
+        population = fitted[number % len(fitted)]
+        labels, left_out = place(population, np.random.default_rng(number), side)
+        provenance = {"seed": str(number), "left_out": left_out, "population": population.model_dump(mode="json")}
+        return Mask(labels, {"kind": "fitted", **provenance}, left_out)
 
     return mask
 

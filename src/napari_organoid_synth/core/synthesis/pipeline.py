@@ -120,14 +120,14 @@ class _Steps:
         """Paint on new masks."""
         from napari_organoid_synth.core.synthesis.generate import generate
 
-        wanted = GenerateSettings(
+        settings = GenerateSettings(
             run=self.runs.names["painter"],
             masks="generated",
             mask_run=self.runs.names["masks"],
             number=self.settings.number,
             seed=self.settings.seed,
         )
-        yield from generate(self.project, wanted, self.control)
+        yield from generate(self.project, settings, self.control)
 
 
 class _Runs:

@@ -149,15 +149,15 @@ class Sampler:
 
     def _paint_source(self, indices: Sequence[int]) -> list[SamplePair]:
         assert self.masks is not None
-        chosen: list[tuple[int, int, Mask]] = []
+        masks: list[tuple[int, int, Mask]] = []
         for index in indices:
             for attempt in range(MAX_ATTEMPTS):
                 mask = self.masks(index, attempt)
                 if self._usable(mask.labels):
-                    chosen.append((index, attempt, mask))
+                    masks.append((index, attempt, mask))
                     self.left_out += mask.left_out
                     break
-        return self._paint(chosen)
+        return self._paint(masks)
 
     def _paint(self, chosen: list[tuple[int, int, Mask]]) -> list[SamplePair]:
         """Paint the masks of (index, attempt)."""
@@ -174,22 +174,22 @@ class Sampler:
 
     def _class_index(self, index: int) -> int:
         """Return the image class of a sample: the one asked for, or each in turn."""
-        classes, wanted = self.model.codec.image_classes, self.settings.image_class
-        if not wanted:
+        classes, image_class = self.model.codec.image_classes, self.settings.image_class
+        if not image_class:
             return index % max(len(classes), 1)
         if not self.model.network.class_conditional:
             raise UserError(
-                f"{self.model.generator} draws all image classes mixed; '{wanted}' cannot be asked for.",
+                f"{self.model.generator} draws all image classes mixed; '{image_class}' cannot be asked for.",
                 "Expected a generator that learns classes.",
                 "Leave the class empty, or train cgan, progan, stylegan or stylegan2_ada.",
             )
-        if wanted not in classes:
+        if image_class not in classes:
             raise UserError(
-                f"There is no image class '{wanted}'.",
+                f"There is no image class '{image_class}'.",
                 f"Run {self.model.name} knows {', '.join(classes) or 'none'}.",
                 "Choose one of these, or leave the class empty.",
             )
-        return classes.index(wanted)
+        return classes.index(image_class)
 
     def _stream(self, index: int, attempt: int) -> torch.Generator:
         return random_stream(self.model.device, *self._seed(index, attempt))

@@ -103,8 +103,8 @@ class Scale:
 
 
 def _feature_groups(batches: Iterable[Tensor]) -> list[NDArray[np.float64]]:
-    found = [[group.cpu().numpy() for group in features(batch)] for batch in batches]
-    return [np.concatenate(parts).astype(np.float64) for parts in zip(*found, strict=True)]
+    per_batch = [[group.cpu().numpy() for group in features(batch)] for batch in batches]
+    return [np.concatenate(parts).astype(np.float64) for parts in zip(*per_batch, strict=True)]
 
 
 def mean_distance(x: NDArray[np.float64], groups: NDArray[np.int64] | None = None) -> float:

@@ -37,9 +37,9 @@ class PreviewWriter:
         if generator.kind == "painter":
             upright = [i for i, tile in enumerate(dataset.tiles) if not tile.turns and not tile.flip]
             upright = upright or list(range(len(dataset)))
-            chosen = [upright[i] for i in np.linspace(0, len(upright) - 1, settings.previews).round().astype(int)]
-            self.condition = dataset.batch(chosen).mask.to(generator.device)
-            self.labels = [dataset.pair(i).labels for i in chosen]
+            tiles = [upright[i] for i in np.linspace(0, len(upright) - 1, settings.previews).round().astype(int)]
+            self.condition = dataset.batch(tiles).mask.to(generator.device)
+            self.labels = [dataset.pair(i).labels for i in tiles]
 
     def write(self, step: int) -> Path:
         """Draw and write the samples of a step."""

@@ -52,8 +52,8 @@ class MultiscaleNet(nn.Module):
         """Map (N, C, Y, X) to (N, classes, Y, X); Y and X are multiples of 16."""
         eighth = self.to_eighth(self.to_quarter(self.to_half(images)))
         coarse = self.up_eighth(self.path2(self.to_sixteenth(eighth)))
-        both = torch.cat([self.path1(eighth), coarse], dim=1)
-        logits: torch.Tensor = self.head(self.up_half(self.up_quarter(both)))
+        maps = torch.cat([self.path1(eighth), coarse], dim=1)
+        logits: torch.Tensor = self.head(self.up_half(self.up_quarter(maps)))
         return logits
 
 

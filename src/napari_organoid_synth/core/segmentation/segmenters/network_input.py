@@ -94,9 +94,9 @@ def _resized(maps: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.flo
 
     if maps.shape[1:] == size:
         return maps
-    made = [
+    planes = [
         resize(plane, size, order=1, mode="edge", anti_aliasing=min(size) < min(plane.shape), preserve_range=True)
         for plane in maps
     ]
-    resized: NDArray[np.float32] = np.stack(made).astype(np.float32)
+    resized: NDArray[np.float32] = np.stack(planes).astype(np.float32)
     return resized

@@ -119,8 +119,8 @@ class StarDist(Segmenter):
         with ThreadPoolExecutor(workers := min(4, os.cpu_count() or 1), "targets") as threads:
             ahead: deque[Future[Batch]] = deque()
             parts = {"network": self.network, "optimiser": optimiser, "plateau": plateau, "best": best}
-            kept = self._kept(keep, pool, steps)
-            yield from self._repeat(learn, steps, control, self.config.learning_rate, parts, kept)
+            state = self._kept(keep, pool, steps)
+            yield from self._repeat(learn, steps, control, self.config.learning_rate, parts, state)
         if best.weights:
             self.network.load_state_dict(best.weights)
         if not control.canceled:
@@ -140,9 +140,9 @@ class StarDist(Segmenter):
             if labels.any():
                 proposed.append(self._shapes(image, None)[1])
                 truth.append(self._objects(labels))
-        chosen = fit_thresholds(proposed, truth)
+        thresholds = fit_thresholds(proposed, truth)
         with torch.no_grad():
-            self.network.thresholds.copy_(torch.tensor(chosen))
+            self.network.thresholds.copy_(torch.tensor(thresholds))
 
     def predict(self, image: NDArray[Any]) -> Prediction:
         """Predict window by window; then the shapes of all windows compete."""

@@ -86,8 +86,8 @@ class UNet(Segmenter):
             return {"loss": loss}
 
         parts = {"network": self.network, "optimiser": optimiser, "schedule": schedule}
-        kept = self._kept(keep, pool, steps)
-        yield from self._repeat(learn, steps, control, self.config.learning_rate, parts, kept)
+        state = self._kept(keep, pool, steps)
+        yield from self._repeat(learn, steps, control, self.config.learning_rate, parts, state)
 
     @torch.inference_mode()
     def predict(self, image: NDArray[Any]) -> Prediction:
