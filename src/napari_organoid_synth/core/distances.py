@@ -83,7 +83,7 @@ def subset_discrepancy(
     within_x, within_y, between : NDArray (N, N), (M, M), (N, M)
         Kernel matrices.
     subsets, size : int
-        How many, and vectors of either kind in each; N or M if that is less.
+        Number of subsets, and vectors of either kind in each; N or M if that is less.
     seed : int
         Of the draws.
     """

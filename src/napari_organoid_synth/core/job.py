@@ -322,7 +322,7 @@ def run_to_end(events: Iterable[Event], progress: Callable[[Progress], object] |
     Parameters
     ----------
     events : iterable of Event
-        What the verb yields, from the start, such as ``train(project, recipe, Control())``.
+        Events of the verb, from the start, such as ``train(project, recipe, Control())``.
     progress : callable, optional
         Called with every `Progress`. Warnings are logged.
 

@@ -25,7 +25,7 @@ class Registry:
     Parameters
     ----------
     family : str
-        What the members are, in the plural, e.g. ``"generators"``.
+        Name of the family, in the plural, e.g. ``"generators"``.
     members : dict of str to str
         Name of a member to ``"module:Class"`` below ``core``, in the order in which a person should meet them.
     has_settings : bool

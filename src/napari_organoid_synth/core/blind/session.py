@@ -76,7 +76,7 @@ class Answer:
     time : float
         When, seconds since 1970.
     pauses : int
-        How often the test was paused during the question.
+        Number of pauses during the question.
     """
 
     question: int
@@ -109,7 +109,7 @@ class Session(FrozenModel):
     questions : tuple of tuple of Picture
         One picture each, or the left and the right one.
     note : str
-        What to know about the choice of pictures, in words.
+        Remarks on the choice of pictures, in words.
     answers : tuple of Answer
         In the order in which they were given.
     """

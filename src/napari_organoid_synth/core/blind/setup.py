@@ -45,7 +45,7 @@ def make_session(project: Project, settings: BlindSettings, like: Session | None
     project : Project
         With real pairs and samples.
     settings : BlindSettings
-        What to ask.
+        Settings of the test.
     like : Session, optional
         Show its pictures again, in another order, for another observer.
 

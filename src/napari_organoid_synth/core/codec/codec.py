@@ -211,7 +211,7 @@ class Codec(FrozenModel):
         flip : bool
             Whether to mirror first.
         part : {"image", "mask", "condition"}
-            What ``field`` is.
+            Kind of the field.
         """
         flow = {"image": False, "mask": self.mask_kind == "instances", "condition": self.condition == "flow"}
         if flow[part]:

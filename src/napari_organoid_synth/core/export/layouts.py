@@ -61,7 +61,7 @@ class Layout(ABC):
     name : str
         As in the export settings.
     labels_note : str
-        What happens to masks, as a sentence for the manifest.
+        Treatment of masks, as a sentence for the manifest.
     folders : tuple of str
         Folders that exist even when no file falls into them.
     uniform : bool

@@ -66,7 +66,7 @@ class Selection:
     splits : list of {"train", "test"}
         One per item.
     split_by : str
-        What was never divided: "real image" or "pair".
+        Unit that was never divided: "real image" or "pair".
     skipped_copies : list of str
         Ids of accepted samples that are left out because they are copies.
     """

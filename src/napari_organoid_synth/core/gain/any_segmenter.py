@@ -59,12 +59,12 @@ def measure_gain(
         ``fit(pairs) -> predict`` and ``predict(image) -> labels``, image (C, Y, X) as in the pairs, labels (Y, X), 0 is
         background.
     folds : int
-        How many; every pair is tested once. 0: five, or as many as can be; as many as there are pairs: leave one out.
+        Number of folds; every pair is tested once. 0: five, or as many as can be; as many as pairs: leave one out.
     groups : sequence of str, optional
-        Which sample, embryo or volume each pair belongs to; those of one group are tested together. Default: as the
+        Sample, embryo or volume of each pair; those of one group are tested together. Default: as the
         names suggest.
     repeats : int
-        How often everything is trained, to include the variance between trainings in the intervals.
+        Number of repetitions of all trainings, to include the variance between trainings in the intervals.
     seed : int
         Deals the pairs out to folds.
     progress : callable, optional

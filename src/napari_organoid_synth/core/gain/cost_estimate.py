@@ -46,9 +46,9 @@ def trainings(settings: GainSettings, folds: int) -> dict[str, int]:
     Parameters
     ----------
     settings : GainSettings
-        What is compared.
+        Settings of the comparison.
     folds : int
-        How many there are.
+        Number of folds.
 
     Returns
     -------

@@ -51,7 +51,7 @@ class Grouping:
     description : str
         The groups, and how they were found.
     warning : str
-        What a person should know; empty if nothing.
+        Warning about the groups; empty if there is none.
     series : tuple of str
         All names in their order, where all images are of one volume or sample; neighbours look alike.
     """

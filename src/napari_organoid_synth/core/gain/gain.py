@@ -80,7 +80,7 @@ def gain(
     control : Control
         Pause and cancel reach the tasks, which honour them after the optimiser step in progress.
     folder : Path, optional
-        Where results go; tasks that are done there are not repeated. Default: that of an earlier comparison with the
+        Folder of the results; tasks done there are not repeated. Default: that of an earlier comparison with the
         same settings that no process works on, else a new one below ``segment``.
     resume : bool
         Take the settings of the folder.

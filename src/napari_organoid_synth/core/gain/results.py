@@ -29,7 +29,7 @@ class ArmRecord(FrozenModel):
     ratio : float
         Synthetic crops for each real one.
     fold, seed : int
-        Which fold, from 0, and which seed.
+        Number of the fold, from 0, and the seed.
     per_class : dict of str to dict
         Mean Dice, precision and recall of each class.
     steps : int
@@ -69,7 +69,7 @@ class PairsRecord(FrozenModel):
     Parameters
     ----------
     pairs : int
-        How many.
+        Number of pairs.
     curated : tuple of str
         Names of those that were kept automatically.
     data : dict of str to str
@@ -103,7 +103,7 @@ class PairedChange(FrozenModel):
     Parameters
     ----------
     images, groups : int
-        How many were compared.
+        Number of images and groups compared.
     better, worse : int
         Images whose score rose or fell.
     mean, low, high : float
@@ -182,9 +182,9 @@ class Design(FrozenModel):
     name : str
         Of the design: ``"hold-out"``, ``"k-fold"``, ``"leave-one-out"`` or ``"grouped"``.
     groups : str
-        Which images belong together, in words.
+        Groups of images that belong together, in words.
     repeats, seed : int
-        How many seeds, and the first.
+        Number of seeds, and the first.
     subset, ratio : float
         Share of the training images and ratio that `GainResult.arms` shows.
     paper_protocol : bool
@@ -231,7 +231,7 @@ class GainResult(FrozenModel):
         Each arm with the share of images and the ratio that ``design`` names, the real pairs alone first.
     table : tuple of TableRow
     sentences, warnings : tuple of str
-        What each arm changed, and what a person should know.
+        Change by each arm, and warnings.
     train, test : tuple of str
         Names of the images.
     mask_kind : {"binary", "classes", "instances"}
@@ -240,7 +240,7 @@ class GainResult(FrozenModel):
     design : Design
     tasks : TaskCounts
     folder : str
-        Where predictions and segmenters lie; not in the file. Empty for a result in memory.
+        Folder of predictions and segmenters; not in the file. Empty for a result in memory.
     format : int
         Of the file.
     """

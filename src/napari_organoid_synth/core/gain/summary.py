@@ -33,7 +33,7 @@ def summarise(
     groups : mapping of str to str, optional
         Image to group, for images that belong together; default: every image is a group.
     warnings : sequence of str
-        What a person should know.
+        Warnings about the comparison.
     tasks : TaskCounts, optional
         Of a comparison that is not finished; default: all records.
 

@@ -126,7 +126,7 @@ def paired(
         Image to group. Where groups have several images, groups are drawn (cluster bootstrap), and the mean is that of
         all images in the groups drawn.
     comparisons : int
-        How many were made: ``low_all`` and ``high_all`` hold for all of them at once (Bonferroni).
+        Number of intervals: ``low_all`` and ``high_all`` hold for all of them at once (Bonferroni).
     seed : int
         Of the draws.
 
@@ -143,7 +143,7 @@ def paired(
     trainings = {place: row for row, place in enumerate(sorted({(fold, seed) for _, fold, seed in tests}))}
     share = np.array([after[test] - before[test] for test in tests]) / np.bincount(image)[image]
     change = np.bincount(image, share)
-    by_training = np.zeros((len(trainings), len(kinds)))  # what each training adds to the sum of each group
+    by_training = np.zeros((len(trainings), len(kinds)))  # share of each training in the sum of each group
     np.add.at(by_training, ([trainings[fold, seed] for _, fold, seed in tests], member[image]), share)
     folds, counts = np.array([fold for fold, _ in trainings]), np.bincount(member)
     if len(kinds) < MIN_GROUPS:

@@ -107,7 +107,7 @@ class PairsTask(Task):
     held : mapping of str to str
         Pairs that their maker must not see.
     number : int
-        How many to make.
+        Number of pairs to make.
     """
 
     held: Hashes = field(default_factory=dict)
@@ -127,7 +127,7 @@ class GeneratorTask(PairsTask):
     recipes : mapping of str to Recipe
         ``generator``, after ``masks`` where masks are generated.
     masks : str
-        What a painter paints on.
+        Masks that a painter paints on.
     curate : bool
         Whether the most realistic ``curated_share`` of the pairs is chosen.
     """

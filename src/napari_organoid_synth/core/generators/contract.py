@@ -52,7 +52,7 @@ def check_generator(config: GeneratorConfig) -> None:
             raise AssertionError(f"{config.name}: {name}: {error}") from error
 
 
-# --- what generators are shown ---------------------------------------------------------------------------------------
+# --- input of generators ---------------------------------------------------------------------------------------------
 
 
 def spec_of(config: GeneratorConfig, draws: Draws = "pairs", images: int = 2) -> PairSpec:

@@ -125,7 +125,7 @@ class Infogan(AdversarialGenerator):
         latents : Tensor (N, L)
             As `latents` gives them; they stay as they are.
         category : int, optional
-            Which category; its score changes places with the largest.
+            Number of the category; its score changes places with the largest.
         continuous : dict of int to float, optional
             Number of a continuous code, from 0, to its value in (-1, 1).
         """

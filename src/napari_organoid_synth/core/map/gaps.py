@@ -68,7 +68,7 @@ def nearest_each(distance: NDArray[np.floating[Any]], number: int) -> list[int]:
     distance : NDArray (T, C)
         Of every place to every candidate; infinite where a candidate may not be taken.
     number : int
-        How many to take; fewer come back when there are fewer.
+        Number to take; fewer come back when there are fewer.
 
     Returns
     -------

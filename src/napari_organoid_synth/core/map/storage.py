@@ -81,7 +81,7 @@ class SampleMap:
     coordinates : NDArray (N, 2) float64
         Of the real tiles, then of the samples.
     record : MapRecord
-        What these points are.
+        Meaning of these points.
     """
 
     coordinates: NDArray[np.float64]

@@ -23,11 +23,11 @@ class Score:
     name : str
         Key in the database.
     title : str
-        What the window calls it.
+        Name in the window.
     unit : str
         Unit, or nothing.
     better : {"high", "low", "range"}
-        Which way is good; "range": near to what the real images show, in both directions.
+        Direction that is good; "range": near to the real images, in both directions.
     ends : (float, float)
         Between which every value lies.
     """
@@ -128,11 +128,11 @@ class Metric(ABC):
     name : str
         Name in the registry.
     scores : tuple of Score
-        What a call returns.
+        Scores that a call returns.
     flag_name : str
         The one flag that it may raise, or nothing.
     ranges : dict of str to RealRange
-        What real tiles reach, after `fit`; scores without a range are missing.
+        Range of each score over real tiles, after `fit`; scores without a range are missing.
     """
 
     name: ClassVar[str]

@@ -41,7 +41,7 @@ def uqi(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     mean_a, mean_b = _windows(a), _windows(b)
     variances = _windows(a * a) - mean_a**2 + _windows(b * b) - mean_b**2
-    # what is left of equal numbers that were subtracted
+    # rounding errors of differences of equal numbers
     variances[variances < 1e-9 * (mean_a**2 + mean_b**2)] = 0
     below = variances * (mean_a**2 + mean_b**2)
     equal = np.broadcast_to(np.isclose(mean_a, mean_b, rtol=1e-6, atol=1e-12), below.shape)

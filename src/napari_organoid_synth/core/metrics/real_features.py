@@ -47,11 +47,11 @@ class RealFeatures:
     tiles, unseen_tiles : list of SamplePair
         Cut from training images, and from test images if there are any.
     settings : ScoreSettings
-        Which extractor, on which device, and whether to make everything again.
+        Extractor, device, and whether to make everything again.
     side : int
         Of the tiles, px, as that of the samples.
     folder : Path
-        Where features are kept.
+        Folder of stored features.
 
     Attributes
     ----------

@@ -53,7 +53,7 @@ class SetScore(FrozenModel):
     ----------
     name, title, unit : str
     better : {"high", "low", "range"}
-        Which way is good; "range": like the originals among each other.
+        Direction that is good; "range": like the originals among each other.
     value : float
         All synthetic tiles against all real ones.
     interval : Interval
@@ -69,7 +69,7 @@ class SetScore(FrozenModel):
     seed : int
         Of the halves.
     message : str
-        What it means.
+        Meaning of the value, in words.
     """
 
     name: str
@@ -117,7 +117,7 @@ def evaluate(
     Parameters
     ----------
     scores : sequence of Score
-        Which of the numbers of ``measure``.
+        Scores to take from ``measure``.
     measure : callable
         Scores of one set of tiles against another.
     sources : sequence of str
@@ -129,7 +129,7 @@ def evaluate(
     extractor : str
         Name and weight hash of the features, for the record.
     notes : dict of str to str, optional
-        What to add to the message, by name of score.
+        Additions to the message, by name of score.
     """
     draws = _draw(measure, sources, n_synthetic, np.random.default_rng(seed))
     results = []

@@ -62,9 +62,9 @@ def real_features(
     images : NDArray (N, C, S, S) float32 in [0, 1]
         The real tiles; features are kept by the hash of these.
     folder : Path
-        Where they are kept; one set for each extractor.
+        Folder of stored features; one set for each extractor.
     settings : Extracting
-        Which network.
+        Network, weights and device.
     again : bool
         Whether to make them again.
 
@@ -121,7 +121,7 @@ class TileSpace:
     ----------
     tiles : list of SamplePair
     places : list of TilePlace
-        Where each lies.
+        Place of each tile.
     sources : list of str
         The image that each was cut from.
     features : NDArray (N, W, D) float32

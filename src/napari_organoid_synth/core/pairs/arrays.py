@@ -30,7 +30,7 @@ def as_pairs(
     name : str
         Tuples are named ``name_000``, ``name_001`` and so on, by their place.
     source : {"real", "synthetic", "simulated", "drawn", "predicted"}
-        What tuples are.
+        Kind of source of the tuples.
     like : SamplePair, optional
         Gives the kind and the class names of the masks in tuples. Default: those of the first `SamplePair` among
         ``pairs``; without one the masks themselves tell, as in `check_pairs`.

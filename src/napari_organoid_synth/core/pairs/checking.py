@@ -40,7 +40,7 @@ class CheckedEntry:
     entry : PairEntry
         With size, dtype, counts and digest filled in, or broken with the reason.
     facts : MaskFacts, optional
-        What its mask contains; None for an unusable row, and for one that was checked earlier and is not read again.
+        Content of its mask; None for an unusable row, and for one that was checked earlier and is not read again.
     """
 
     entry: PairEntry
@@ -58,7 +58,7 @@ def check_pairs(table: PairTable, kind: MaskKind | None = None) -> PairTable:
     table : PairTable
         As `find_pairs` returns it, or checked before.
     kind : {"binary", "classes", "instances"}, optional
-        What the masks mean, if a person says so.
+        Meaning of the masks, if a person chose it.
 
     Returns
     -------
@@ -180,7 +180,7 @@ def conclude(table: PairTable, checked: Sequence[CheckedEntry], kind: MaskKind |
     checked : sequence of CheckedEntry
         Its rows from `check_entry`; a usable row without facts was checked earlier and is not read again.
     kind : {"binary", "classes", "instances"}, optional
-        What the masks mean, if a person says so.
+        Meaning of the masks, if a person chose it.
     """
     entries = [row.entry for row in checked]
     facts = [row.facts or _facts_of(row.entry) for row in checked if row.entry.status == "matched"]

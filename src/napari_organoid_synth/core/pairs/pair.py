@@ -30,7 +30,7 @@ class Source:
     files : tuple of str
         The files it was read from.
     provenance : dict
-        What is needed to generate it again (model hash, seed, source mask, ...); JSON values only.
+        Everything needed to generate it again (model hash, seed, source mask, ...); JSON values only.
     """
 
     kind: SourceKind = "real"

@@ -20,7 +20,7 @@ Series = tuple[str, Sequence[float], Sequence[float]]  # name, x, y
 
 @dataclass(frozen=True)
 class Mark:
-    """A line, outline or group of points: its SVG geometry and how it is drawn.
+    """A line, outline or group of points: its SVG geometry and style.
 
     Parameters
     ----------
@@ -58,11 +58,11 @@ class Curves:
         Parameters
         ----------
         title : str
-            What is drawn.
+            Title of the chart.
         series : sequence of (str, x, y)
             Points that are not finite are left out, and series without points.
         unit : str
-            What the x axis counts.
+            Unit of the x axis.
         first : int
             Index of the first colour.
 
@@ -112,7 +112,7 @@ class Histogram:
         Parameters
         ----------
         title : str
-            What is counted.
+            Title of the chart.
         unit : str
             Unit of the values.
         groups : sequence of (str, values)

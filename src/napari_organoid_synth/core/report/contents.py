@@ -26,7 +26,7 @@ from napari_organoid_synth.core.runs.metadata import RunMetadata
 from napari_organoid_synth.core.samples.store import Change, SampleRow, SampleStore
 from napari_organoid_synth.core.scores.storage import SetScores, read_set_scores
 
-SEED = 0  # of what is drawn at random
+SEED = 0  # of random choices
 MAX_IMAGES, MAX_TILES = 16, 4  # real images that are read, tiles of each
 
 
@@ -70,7 +70,7 @@ class Contents:
     result : GainResult, optional
         Of the comparison of segmenters.
     seconds : dict of str to float
-        How long each stage took.
+        Duration of each stage.
     store : SampleStore, optional
         Open as long as the report is written.
     """
@@ -109,7 +109,7 @@ class Contents:
 
     @cached_property
     def tiles(self) -> list[SamplePair]:
-        """At most 64 real training tiles of 16 images, drawn at random; in the order of the images."""
+        """Up to 64 real training tiles of 16 images, drawn at random; in the order of the images."""
         entries = self.table.train if self.table else ()
         rng = np.random.default_rng(SEED)
         tiles: list[SamplePair] = []

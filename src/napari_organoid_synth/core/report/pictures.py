@@ -32,7 +32,7 @@ class Picture:
     source : str
         The image as a data URL.
     name : str
-        What it shows, for people who cannot see it.
+        Description, for people who cannot see it.
     caption : str
         Text below it.
     mask : str

@@ -51,7 +51,7 @@ class Checkpoint:
     sha256 : str
         Of that file.
     numbers : dict
-        What the generator, its monitor and the training loop record beside the tensors.
+        Numbers that the generator, its monitor and the training loop record beside the tensors.
     """
 
     step: int

@@ -44,7 +44,7 @@ def write_model_file(run: Run, path: Path, settings: ShareSettings, created: str
     path : Path
         Ends with ``.synth``; the folder is made when missing.
     settings : ShareSettings
-        Which checkpoint; licence, authors, note. ``settings.run`` is ignored.
+        Checkpoint, licence, authors, note. ``settings.run`` is ignored.
     created : str
         Day as ``2026-01-31``; today when empty. The same day, run and settings give the same bytes.
 

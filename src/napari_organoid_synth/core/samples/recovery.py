@@ -25,7 +25,7 @@ class Recovery:
     unreadable : tuple of str
         Image files that cannot be read.
     old : Path, optional
-        Where the damaged database is now.
+        Present place of the damaged database.
     """
 
     recovered: int

@@ -89,9 +89,9 @@ def k_centre(points: NDArray[np.float64], number: int, taken: int = 0) -> list[i
     Parameters
     ----------
     points : NDArray (N, D) float64
-        Where the candidates are.
+        Coordinates of the candidates.
     number : int
-        How many to choose; fewer come back when there are fewer.
+        Number to choose; fewer come back when there are fewer.
     taken : int
         The first so many points count as chosen and are not chosen again.
 
@@ -132,7 +132,7 @@ def best(store: SampleStore, number: int, verdict: Verdict | None = "new") -> li
     store : SampleStore
         With scores.
     number : int
-        How many; fewer come back when there are fewer.
+        Number to choose; fewer come back when there are fewer.
     verdict : str, optional
         Only samples with this verdict; all when None.
 
@@ -155,7 +155,7 @@ def diverse(store: SampleStore, number: int, verdict: Verdict = "new") -> list[s
     store : SampleStore
         With scores.
     number : int
-        How many; fewer come back when there are fewer.
+        Number to choose; fewer come back when there are fewer.
     verdict : str
         Only samples with this verdict.
 

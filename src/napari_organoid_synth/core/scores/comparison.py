@@ -42,7 +42,7 @@ class SyntheticTiles:
     ----------
     facts : sequence of TileFacts
     borrowed : NDArray (N,) bool
-        Which are painted on masks that were made from real ones.
+        Whether each is painted on a mask that was made from a real one.
     """
 
     facts: Sequence[TileFacts]

@@ -43,7 +43,7 @@ def score(project: Project, settings: ScoreSettings, control: Control) -> Iterat
     project : Project
         With samples and real pairs.
     settings : ScoreSettings
-        Which scores of single pairs and of sets.
+        Scores of single pairs and of sets.
     control : Control
         Pause and cancel are honoured after the sample in progress.
 

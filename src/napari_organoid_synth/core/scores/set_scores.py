@@ -55,7 +55,7 @@ def score_runs(
     store : SampleStore
         Its samples get the score ``real_distance``, and the flag ``copy`` where that is below 1.
     settings : ScoreSettings
-        Which sets, which extractor.
+        Sets and extractor.
     control : Control
         Asked before every tile.
     cleared_ids : set of str

@@ -93,13 +93,13 @@ class SetScores(FrozenModel):
     run : str
         The run that made them; empty for samples without one.
     samples : {"all", "kept", "accepted"}
-        Which of its samples.
+        Choice among its samples.
     extractor, weights, seed
         As in `ScoreSettings`.
     fingerprint : str
         Changes with the samples, the real pairs and the settings.
     number : int
-        How many samples.
+        Number of samples.
     made : float
         When the scores were asked for, seconds since 1970.
     scores : tuple of SetScore

@@ -160,7 +160,7 @@ def mask_scores(
     truth, predicted : NDArray (Y, X) int, 0 is background
         Label images of the same size.
     kind : {"binary", "classes", "instances"}
-        What the values mean.
+        Meaning of the values.
     class_names : tuple of str
         Names of the values 1..K.
 

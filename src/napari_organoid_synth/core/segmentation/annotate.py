@@ -54,7 +54,7 @@ def annotate(
         Pause and cancel are honoured after each step and each image. After cancel the table is as it was. The same
         settings then continue the training where it stopped; after a kill, from its last minute.
     folder : Path, optional
-        Where the trained network goes; a new one below ``jobs`` when not given.
+        Folder of the trained network; a new one below ``jobs`` when not given.
 
     Yields
     ------

@@ -82,7 +82,7 @@ class TrainedSegmenter:
     comparison : str
         Name of the comparison that trained it; empty for a folder from elsewhere.
     arm : str
-        What it was trained on.
+        Training images.
     fold : int
         From 1; 0 in comparisons of earlier versions on one split.
     score : float, optional

@@ -193,7 +193,7 @@ def find_planes(images: Sequence[str]) -> Iterator[Plane]:
         try:
             count = read_info(path).n_pages
         except UserError:
-            count = 1  # reading it again says what is wrong with it
+            count = 1  # the error comes when it is read again
         if count == 1:
             yield Plane(path, None, name)
         else:
@@ -207,7 +207,7 @@ def _is_map(path: Path) -> bool:
     try:
         return read_source(path).kind == "predicted"
     except UserError:
-        return False  # reading it again says what is wrong with it
+        return False  # the error comes when it is read again
 
 
 def _scale(project: Project, trained: TrainedSegmenter, settings: PredictSettings) -> float:

@@ -128,7 +128,7 @@ def threshold_svg(
     curves : mapping of str to FoldScores
         Name of each method to its scores; those without images are left out.
     score : str
-        What the thresholds are of, for the axis.
+        Name of the score, for the axis.
     colours : sequence of str
         Of the methods that are drawn, in turn.
     start : float

@@ -203,7 +203,7 @@ class _Field:
         inner, outer, area = float(reach.min()) - 1, float(reach.max()) + 1, int(mask.sum())
         places = np.rint(places)
         far = np.linalg.norm(places[:, None] - self.discs[:, :2], axis=-1)
-        # Two inner discs share at least the circle between their edges: what is too near needs no look at pixels.
+        # Two inner discs share at least the circle between their edges: objects too near need no look at pixels.
         smaller = np.minimum(area, np.array([other.area for other in self.objects]))
         nearest = inner + self.discs[:, 2] - 2 * np.sqrt(self.overlap * smaller / np.pi)
         for index in np.flatnonzero((far >= nearest).all(axis=1)):

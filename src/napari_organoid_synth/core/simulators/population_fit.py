@@ -35,7 +35,7 @@ def fit(pairs: Sequence[SamplePair], shapes: int = 0) -> PopulationSettings:
     pairs : sequence of SamplePair
         Only their masks are used, at most 50 of them; of a binary mask the connected pieces.
     shapes : int
-        How many real shapes to keep, which drawn objects must resemble; 0: radius and elongation alone count.
+        Number of real shapes to keep, which drawn objects must resemble; 0: radius and elongation alone count.
 
     Returns
     -------

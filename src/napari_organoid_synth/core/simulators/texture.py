@@ -49,7 +49,7 @@ def noise(
     scale : float
         Size of the largest blobs, px; each further octave halves it.
     octaves : int
-        How many sizes of blobs.
+        Number of sizes of blobs.
     persistence : float
         Amplitude of an octave relative to the one before.
     """

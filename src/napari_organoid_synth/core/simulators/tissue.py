@@ -25,7 +25,7 @@ def tissue(seed: int, size: int = 256, n_cells: int | None = None, touching: boo
     size : int
         Side, px of 0.5 µm.
     n_cells : int, optional
-        How many to place; cells that find no room after many tries are left out. Default 25 to 90 per 256 × 256 px.
+        Cells to place; those that find no room after many tries are left out. Default 25 to 90 per 256 × 256 px.
     touching : bool
         Whether cells lean on one another, overlapping by up to a tenth, or keep a gap.
 

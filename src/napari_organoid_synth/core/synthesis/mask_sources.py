@@ -34,7 +34,7 @@ class Mask:
     ----------
     labels : NDArray (Y, X) int32
     origin : dict
-        Where it comes from, for the provenance of the sample.
+        Origin, for the provenance of the sample.
     left_out : int
         Objects that found no place in it.
     """
@@ -70,7 +70,7 @@ def masks_of(painter: TrainedGenerator, pairs: Sequence[SamplePair], settings: G
     Parameters
     ----------
     painter : TrainedGenerator
-        What paints on them.
+        Painter of the samples.
     pairs : sequence of SamplePair
         Real pairs; not used for simulated masks and those of a file.
     settings : GenerateSettings

@@ -41,7 +41,7 @@ class Sampler:
     settings : GenerateSettings
         Seed, variety, image class and background.
     masks : MaskSource, optional
-        What a painter paints on; `paint` needs none.
+        Masks that a painter paints on; `paint` needs none.
 
     Attributes
     ----------

@@ -19,7 +19,7 @@ class Stage:
     Parameters
     ----------
     title : str
-        What it does; also the key of its result.
+        Title; also the key of its result.
     share : float
         Estimated share of the whole time; all add up to 1.
     events : callable

@@ -50,7 +50,7 @@ class Session:
     step, batch : int
         Steps done so far, and tiles per step, which fall when memory is full.
     message : str
-        Where the first weights come from, or what the checkpoint lacks; may be empty.
+        Origin of the first weights, or the parts that the checkpoint lacks; may be empty.
 
     Raises
     ------

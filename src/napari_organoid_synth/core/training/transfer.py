@@ -36,7 +36,7 @@ class Weights:
     generator : str
         Name of the generator.
     spec : PairSpec
-        What it took and gave.
+        Input and output of its network.
     data : dict of str to str
         Hashes of the pairs that it learned from.
     class_names : tuple of str

@@ -43,7 +43,7 @@ class Extractor(ABC):
     cheap : bool
         Whether it is fast enough for all eight orientations of every real tile.
     file : str
-        What the file of weights holds, or nothing when none is needed.
+        Content of the file of weights, or nothing when none is needed.
     digest : str
         Of its weights, 12 hexadecimal digits.
     """

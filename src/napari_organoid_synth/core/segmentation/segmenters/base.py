@@ -154,7 +154,7 @@ class Segmenter(ABC):
         step : callable
             From the number of the step, counted from 0, to its losses, ``loss`` first.
         steps : int
-            How many.
+            Number of steps.
         control : Control
             Pause and cancel.
         learning_rate : float
