@@ -31,7 +31,7 @@ FORMAT = 1
 
 
 Place = tuple[str, str, int, int]
-"""Kind, name, first row and column: what a picture shows, whatever its orientation."""
+"""Kind, name, first row and column: content of a picture, regardless of its orientation."""
 
 
 @dataclass(frozen=True)

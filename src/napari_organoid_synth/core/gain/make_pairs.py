@@ -128,7 +128,7 @@ def _train(
 
 
 def simulate_pairs(folder: Path, task: SimulatorTask, control: Control) -> Generator[Event, None, PairsRecord]:
-    """Simulate pairs with the shapes of the masks of the task: the rival without a network."""
+    """Simulate pairs with the shapes of the masks of the task: the baseline without a network."""
     from napari_organoid_synth.core.device import seed_of
     from napari_organoid_synth.core.samples.store import SampleStore
     from napari_organoid_synth.core.simulators.simulate import SIMULATORS

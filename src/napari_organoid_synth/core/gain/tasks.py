@@ -2,7 +2,7 @@
 
 A task is a frozen record of plain values, so that any process on any computer with the same files can do it
 (`work.run_task`). Its key is a hash of everything that determines its result, which lies in
-``tasks/<key>/result.json``, written last and all at once.
+``tasks/<key>/result.json``, written last and as a whole.
 """
 
 from __future__ import annotations

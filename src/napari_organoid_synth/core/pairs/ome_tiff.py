@@ -71,7 +71,7 @@ def _opened(path: Path, page: int | None) -> Iterator[tuple[Reader, ImageInfo]]:
         yield reader, ImageInfo(path, page, shape, dtype, record.pixel_size, record.channel_names, reader.n_pages)
     except (UserError, MemoryError):
         raise
-    except Exception as error:  # damaged files raise whatever the libraries stumble over
+    except Exception as error:  # damaged files raise any error of the libraries
         damaged(path, reader.kind, error)
     finally:
         reader.close()
@@ -341,7 +341,7 @@ def read_record(path: Path) -> PairRecord | None:
     try:
         with tifffile.TiffFile(path) as file:
             text = file.ome_metadata
-    except Exception as error:  # damaged files raise whatever the library stumbles over
+    except Exception as error:  # damaged files raise any error of the library
         damaged(path, "TIFF", error)
     values = ome_xml.parse_record(text) if text else None
     if values is None:

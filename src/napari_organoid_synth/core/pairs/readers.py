@@ -122,7 +122,7 @@ def _guard(path: Path, kind: str, build: Callable[[Path], Reader]) -> Reader:
         return build(path)
     except (UserError, MemoryError):
         raise
-    except Exception as error:  # damaged files raise whatever the libraries stumble over
+    except Exception as error:  # damaged files raise any error of the libraries
         damaged(path, kind, error)
 
 

@@ -29,7 +29,7 @@ class Curation:
 
 
 def decisions(contents: Contents) -> Section | None:
-    """Show decisions, shares accepted, and copies that were exported nevertheless."""
+    """Show decisions, shares accepted, and copies that were exported all the same."""
     if not contents.rows or not (contents.history or any(row.verdict != "new" for row in contents.rows)):
         return None
     summary = " ".join(_sentences(contents))

@@ -1,7 +1,7 @@
 """Apply a trained segmenter to images of any size: label images as OME-TIFF with a record of the segmenter.
 
-Each image is read, marked and written by itself, labels last and all at once. What is there already from the same
-pixels and the same segmenter is left as it is, so that a stopped run goes on where it was.
+Each image is read, marked and written separately, labels last and as a whole. Predictions of the same pixels by the
+same segmenter are kept, so that a stopped run continues where it was.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A parametric population of objects (SIMCEP; Lehmussola 2007, doi 10.1109/TMI.2007.896925): masks, and images of them.
 
-Its settings are chosen, or measured on real masks by `population_fit`. Nothing is learned, so it is the rival that a
+Its settings are chosen, or measured on real masks by `population_fit`. Nothing is learned, so it is the baseline that a
 generator of masks must beat.
 """
 

@@ -214,7 +214,7 @@ class Monitor:
 
     @property
     def should_stop(self) -> bool:
-        """Whether so many checkpoints were no better that the training should stop."""
+        """Whether enough checkpoints in a row were no better, so that the training should stop."""
         return 0 < self.settings.stop_after <= self.waited
 
     # ------------------------------------------------------------------------------------------------- assessment
@@ -233,7 +233,7 @@ class Monitor:
         step : int
             Steps done so far.
         at_checkpoint : bool
-            Whether the step gets a checkpoint out of turn.
+            Whether the step gets an additional checkpoint.
         """
         regular = step % self.settings.checkpoint_every == 0
         at_checkpoint = at_checkpoint or regular

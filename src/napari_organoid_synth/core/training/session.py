@@ -141,7 +141,7 @@ class Session:
         self.batch //= 2
 
     def due(self, every: int) -> bool:
-        """Return whether something that is done every so many steps is due; the last step has its own turn."""
+        """Return whether something that is done every so many steps is due; never after the last step."""
         return self.step % every == 0 and self.step < self.settings.steps
 
     # ---------------------------------------------------------------------------------------------------- events
