@@ -68,12 +68,12 @@ def make_session(project: Project, settings: BlindSettings, like: Session | None
             questions = tuple(zip(choice.reals, choice.synthetics, strict=True))
         else:
             questions = tuple((picture,) for picture in (*choice.reals, *choice.synthetics))
-    session = session.model_copy(update={"questions": _shuffled(questions, rng)})
+    session = session.model_copy(update={"questions": _shuffle(questions, rng)})
     write_session(session)
     return session
 
 
-def _shuffled(shown: Sequence[tuple[Picture, ...]], rng: np.random.Generator) -> tuple[tuple[Picture, ...], ...]:
+def _shuffle(shown: Sequence[tuple[Picture, ...]], rng: np.random.Generator) -> tuple[tuple[Picture, ...], ...]:
     """Put questions in random order; of two pictures the real one is on either side equally often."""
     order = rng.permutation(len(shown))
     swapped = rng.permutation(np.arange(len(shown)) % 2)
@@ -91,11 +91,11 @@ def _choose(project: Project, settings: BlindSettings, rng: np.random.Generator)
         side = tile_side(row.size for row in rows)
         rows = [row for row in rows if min(row.size) >= side]
         tiles = _shown_tiles(project, side, settings)
-        places = _apart(tiles.places, side, rng)
+        places = _distant_places(tiles.places, side, rng)
         target = settings.number if settings.way == "in pairs" else max(1, settings.number // 2)
         number = min(target, len(rows), len(places))
         places = [places[index] for index in rng.permutation(len(places))[:number]]
-        samples, alike = _different(store, rows, places, side, rng)
+        samples, alike = _different_samples(store, rows, places, side, rng)
     turns, flips = rng.integers(4, size=2 * number), rng.integers(2, size=2 * number)
     if not settings.turned:
         turns[:] = flips[:] = 0
@@ -155,7 +155,7 @@ def _candidates(store: SampleStore, settings: BlindSettings) -> tuple[list[Sampl
     return candidates, sum("copy" in row.flagged for row in rows)
 
 
-def _apart(places: Sequence[TilePlace], side: int, rng: np.random.Generator) -> list[TilePlace]:
+def _distant_places(places: Sequence[TilePlace], side: int, rng: np.random.Generator) -> list[TilePlace]:
     """Choose places of which no two share a pixel: at random, or row by row where that gives more."""
 
     def greedy(order: Iterable[int]) -> list[TilePlace]:
@@ -169,7 +169,7 @@ def _apart(places: Sequence[TilePlace], side: int, rng: np.random.Generator) -> 
     return max(choices, key=len)
 
 
-def _different(
+def _different_samples(
     store: SampleStore,
     rows: Sequence[SampleRow],
     places: Sequence[TilePlace],

@@ -84,7 +84,7 @@ def measure_gain(
     real = _distinct(as_pairs(pairs))
     grouping = _group(real, groups)
     split = make_folds(grouping.groups, DESIGN, folds, seed=seed, series=grouping.series)
-    make = synthetic if callable(synthetic) else _fixed(synthetic, real[0])
+    make = synthetic if callable(synthetic) else _constant(synthetic, real[0])
     records: list[ArmRecord] = []
     for record in _trainings(real, make, fit, split, range(seed, seed + repeats)):
         records.append(record)
@@ -150,7 +150,7 @@ def _distinct(pairs: list[SamplePair]) -> list[SamplePair]:
     return pairs
 
 
-def _fixed(pairs: Iterable[PairLike], like: SamplePair) -> Make:
+def _constant(pairs: Iterable[PairLike], like: SamplePair) -> Make:
     """Return a function that gives the same pairs in each fold."""
     synthetic = as_pairs(pairs, "synthetic", "synthetic", like=like)
     return lambda train: synthetic

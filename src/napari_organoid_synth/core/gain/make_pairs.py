@@ -136,7 +136,7 @@ def simulate_pairs(folder: Path, task: SimulatorTask, control: Control) -> Gener
     train = task.pairs(task.train)
     scratch = Project(task_folder(folder, task.key) / "project")
     _empty(scratch)
-    draw = _fitted(train) if train[0].mask_kind != "classes" else SIMULATORS["em"]
+    draw = _fitted_simulator(train) if train[0].mask_kind != "classes" else SIMULATORS["em"]
     dark = [_is_darker(train, channel) for channel in range(len(train[0].image))]
     noted = 0.0
     with SampleStore(scratch.samples_path) as store:
@@ -161,7 +161,7 @@ def simulate_pairs(folder: Path, task: SimulatorTask, control: Control) -> Gener
     return PairsRecord(kind="simulator", pairs=task.number, data=dict(task.train))
 
 
-def _fitted(train: Sequence[SamplePair]) -> Callable[[int, int], SamplePair]:
+def _fitted_simulator(train: Sequence[SamplePair]) -> Callable[[int, int], SamplePair]:
     """Return a function that draws pairs with the shapes of a real mask, or where none can be drawn, the sizes."""
     from napari_organoid_synth.core.simulators.population import population
     from napari_organoid_synth.core.simulators.population_fit import fit, fit_each

@@ -31,7 +31,7 @@ def train_arm(folder: Path, task: ArmTask, control: Control) -> Generator[Event,
     from napari_organoid_synth.core.segmentation.segmenters.base import SegmentSpec
 
     train, test = task.pairs(task.train), task.pairs(task.test)
-    extra = _read_made(folder, task)
+    extra = _extra_pairs(folder, task)
     if not task.paper_protocol:
         refuse_leaks(test, train, extra.pairs, extra.data)
     else:
@@ -90,7 +90,7 @@ def _fit(segmenter: Any, pool: Any, folder: Path, task: ArmTask, control: Contro
 
 
 @dataclass(frozen=True)
-class _Made:
+class _ExtraPairs:
     """Generated or simulated pairs of an arm, how they were chosen, and the real pairs that their makers saw."""
 
     pairs: list[SamplePair] = field(default_factory=list)
@@ -98,7 +98,7 @@ class _Made:
     data: Mapping[str, str] = field(default_factory=dict)
 
 
-def _read_made(folder: Path, task: ArmTask) -> _Made:
+def _extra_pairs(folder: Path, task: ArmTask) -> _ExtraPairs:
     from napari_organoid_synth.core.samples.store import SampleStore
 
     if task.stored:
@@ -106,9 +106,9 @@ def _read_made(folder: Path, task: ArmTask) -> _Made:
             pairs = [store.pair(stored.id) for stored in task.stored]
         hashes = [pair.source.provenance.get("data", {}) for pair in pairs]
         data = {name: digest for data in hashes for name, digest in data.items()}
-        return _Made(pairs, "by hand" if task.arm == "curated" else "", data)
+        return _ExtraPairs(pairs, "by hand" if task.arm == "curated" else "", data)
     if not task.source:
-        return _Made()
+        return _ExtraPairs()
     record = read_record(folder, task.source)
     assert isinstance(record, PairsRecord)
     with SampleStore(task_folder(folder, task.source) / "project" / "samples.sqlite") as store:
@@ -123,7 +123,7 @@ def _read_made(folder: Path, task: ArmTask) -> _Made:
             "Expected some to train on.",
             "Train the generator longer.",
         )  # fmt: skip
-    return _Made(pairs, "automatic" if task.arm == "curated" else "", record.data)
+    return _ExtraPairs(pairs, "automatic" if task.arm == "curated" else "", record.data)
 
 
 def _pool(task: ArmTask, train: list[SamplePair], extra: list[SamplePair]) -> Any:

@@ -159,8 +159,8 @@ def traits(grey: NDArray[np.floating[Any]], labels: NDArray[np.integer[Any]]) ->
             abs(contrast),
             texture,
             abs(texture),
-            _shared(grey, inside),
-            _shared(rough, inside),
+            _shared_information(grey, inside),
+            _shared_information(rough, inside),
             abs(rim),
             steepness,
         ]
@@ -184,7 +184,7 @@ def _contrast(values: NDArray[np.float64], a: NDArray[np.bool_], b: NDArray[np.b
     return float((values[a].mean() - values[b].mean()) / (values.std() + 1e-6))
 
 
-def _shared(values: NDArray[np.float64], inside: NDArray[np.bool_]) -> float:
+def _shared_information(values: NDArray[np.float64], inside: NDArray[np.bool_]) -> float:
     """Compute the mutual information of values, in 16 levels, and the mask, over the entropy of the mask, in [0, 1]."""
     bins = np.searchsorted(np.quantile(values, np.linspace(0, 1, LEVELS + 1)[1:-1]), values.ravel())
     joint = np.bincount(bins + LEVELS * inside.ravel(), minlength=2 * LEVELS).reshape(2, LEVELS) / bins.size

@@ -76,12 +76,12 @@ def look(pair: SamplePair, limits: NDArray[np.float64], side: int = SIDE, round_
     instances = pair.mask_kind == "instances"
     objects = pair.labels if instances else np.asarray(label(pair.labels, background=0, connectivity=2), np.int32)
     regions = regionprops(objects)
-    meeting = _meeting(objects)
+    meeting = _contact_pixels(objects)
     return TileFacts(
         pair.name,
         pair.source.files[0] if pair.source.files else pair.name,
         shrink(to_unit(pair.image, limits), side),
-        _outlined(pair, meeting),
+        _outlines_of(pair, meeting),
         hf_energy(grey * 255),
         float(blur_effect(grey)) if np.ptp(grey) > 0 else 1.0,
         np.array([region.area for region in regions], np.float64),
@@ -91,7 +91,7 @@ def look(pair: SamplePair, limits: NDArray[np.float64], side: int = SIDE, round_
     )
 
 
-def _meeting(objects: NDArray[np.int32]) -> NDArray[np.bool_]:
+def _contact_pixels(objects: NDArray[np.int32]) -> NDArray[np.bool_]:
     """Return the pixels of an object next to a pixel of another one (8 neighbours), (Y, X)."""
     meeting = np.zeros(objects.shape, bool)
     views: list[tuple[Any, Any]] = [
@@ -108,7 +108,7 @@ def _meeting(objects: NDArray[np.int32]) -> NDArray[np.bool_]:
     return meeting
 
 
-def _outlined(pair: SamplePair, meeting: NDArray[np.bool_]) -> NDArray[np.float32]:
+def _outlines_of(pair: SamplePair, meeting: NDArray[np.bool_]) -> NDArray[np.float32]:
     if pair.mask_kind == "classes":
         planes = np.stack([pair.labels == value + 1 for value in range(len(pair.class_names))])
     else:

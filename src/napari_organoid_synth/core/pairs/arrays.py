@@ -57,7 +57,7 @@ def as_pairs(
     like = like or next((pair for pair in pairs if isinstance(pair, SamplePair)), None)
     result: list[SamplePair | None] = [pair if isinstance(pair, SamplePair) else None for pair in pairs]
     plain = {
-        index: _checked(*pair, f"{name}_{index:03d}")
+        index: _check_arrays(*pair, f"{name}_{index:03d}")
         for index, pair in enumerate(pairs)
         if not isinstance(pair, SamplePair)
     }
@@ -82,7 +82,7 @@ def as_image(image: NDArray[Any], name: str) -> NDArray[Any]:
     return array if array.ndim == 3 else array[None]
 
 
-def _checked(image: NDArray[Any], labels: NDArray[Any], name: str) -> tuple[str, NDArray[Any], NDArray[np.int32]]:
+def _check_arrays(image: NDArray[Any], labels: NDArray[Any], name: str) -> tuple[str, NDArray[Any], NDArray[np.int32]]:
     """Return name, image (C, Y, X) and labels (Y, X); colours that stand last are refused with advice."""
     pixels, numbers = as_image(image, name), as_labels(np.asarray(labels), f"'{name}'")
     if pixels.shape[:2] == numbers.shape and pixels.shape[1:] != numbers.shape:

@@ -58,11 +58,11 @@ def sheet(contents: Contents) -> Section | None:
         lines.append(Line(title, pictures, f"{len(rows)} of {plural(len(runs[name]), 'pair')}"))
     omitted = f"The newest {MAX_RUNS} of {len(runs)} runs." if len(runs) > MAX_RUNS else ""
     return Section(
-        "Sample sheet", "samples", Sheet(real, tuple(lines), omitted, _chosen(contents), _score_table(contents))
+        "Sample sheet", "samples", Sheet(real, tuple(lines), omitted, _chosen_samples(contents), _score_table(contents))
     )
 
 
-def _chosen(contents: Contents) -> tuple[Line, ...]:
+def _chosen_samples(contents: Contents) -> tuple[Line, ...]:
     """Return the most realistic accepted, the least realistic rejected, and some of the flagged samples."""
     rows = sorted(contents.rows, key=lambda row: row.scores.get("realism", -1), reverse=True)
     groups = {

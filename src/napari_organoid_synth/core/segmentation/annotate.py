@@ -123,7 +123,7 @@ def _learn(unet: UNet, task: _Task, settings: AnnotateSettings, control: Control
 
 def _provenance(unet: UNet, task: _Task, settings: AnnotateSettings) -> dict[str, Any]:
     """Return the origin of the masks and the scores of the network on the test pairs of the other project."""
-    scores = [pixel_scores(_drawn(pair, task.target), mark(unet, pair, task.known)) for pair in task.test]
+    scores = [pixel_scores(_drawn_mask(pair, task.target), mark(unet, pair, task.known)) for pair in task.test]
     held_out = {key: round(value, 4) for key, value in mean_scores(scores).items()} if scores else {}
     return {
         "predicted": task.target,
@@ -205,7 +205,7 @@ def _maps(labels: NDArray[np.int32], names: Sequence[str], wanted: Sequence[str]
     return maps
 
 
-def _drawn(pair: SamplePair, name: str) -> NDArray[np.bool_]:
+def _drawn_mask(pair: SamplePair, name: str) -> NDArray[np.bool_]:
     return np.asarray(pair.labels == 1 + pair.class_names.index(name))
 
 
@@ -239,7 +239,7 @@ class _Task:
         rows = tuple(entry for entry in table.matched if entry.masks)
         if not rows:
             raise UserError(f"{project.path.name} has no usable pair.", "Expected images with the masks of a class.")
-        known, unnamed = _known(table, rows, taught, settings)
+        known, unnamed = _known_classes(table, rows, taught, settings)
         others = [name for name in taught.class_names if name not in known]
         target = settings.target or (others[0] if len(others) == 1 else "")
         if target not in others:
@@ -284,7 +284,7 @@ class _Task:
         )
 
 
-def _known(
+def _known_classes(
     table: PairTable, rows: Sequence[PairEntry], taught: PairTable, settings: AnnotateSettings
 ) -> tuple[tuple[str, ...], str]:
     """Return the classes of both projects, and the one that a mask without name stands for."""

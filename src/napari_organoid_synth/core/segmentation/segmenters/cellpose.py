@@ -98,7 +98,7 @@ class Cellpose(Segmenter):
         if self.config.weights:
             path = Path(self.config.weights).expanduser()
         elif self.config.download:
-            path = _published(self.major)
+            path = _download_weights(self.major)
         elif self.major == 4:
             raise UserError("No weights are named.", "Cellpose 4 needs weights to start from.", f"{todo} Or install 3.")
         else:
@@ -133,7 +133,7 @@ class Cellpose(Segmenter):
 
         def learn(step: int) -> dict[str, Tensor]:
             images, labels = pool.draw(step, self.config.batch, window)
-            with _seeded(pool.seed, step, self.device):
+            with _random_numbers(pool.seed, step, self.device):
                 image, target = self._turned(images, labels, side)
                 with torch.autocast(
                     self.device.type, torch.bfloat16, enabled=self.major == 3 and has_bf16(self.device)
@@ -298,7 +298,7 @@ def mean_diameter(labels: list[NDArray[np.int32]]) -> float:
     return float(np.mean(widths)) if widths else 30.0
 
 
-def _published(major: int) -> Path:
+def _download_weights(major: int) -> Path:
     """Download the published weights by the library's own loader; called only on explicit request."""
     from cellpose import models
 
@@ -318,7 +318,7 @@ def _size(tensor: Tensor) -> str:
 
 
 @contextmanager
-def _seeded(seed: int, step: int, device: torch.device) -> Iterator[None]:
+def _random_numbers(seed: int, step: int, device: torch.device) -> Iterator[None]:
     """Derive the library's random numbers from (seed, step), and restore the global streams afterwards."""
     devices = [device] if device.type == "cuda" else []
     before = np.random.get_state()  # noqa: NPY002 - it is this one that the library draws from
