@@ -25,7 +25,7 @@ ERROR = "error.txt"
 WRITE_SECONDS = 2.0
 """Between two results of a comparison that runs."""
 MIN_SHARE = 0.05
-"""Of a running task that must be done before its duration is estimated from it."""
+"""Share of a running task that must be done before its duration is estimated from it."""
 
 
 @dataclass

@@ -13,7 +13,7 @@ from napari_organoid_synth.core.pairs.pair import MaskKind
 from napari_organoid_synth.core.segmentation.arms import ArmResult, Scores
 
 FORMAT = 2
-"""Of ``results.json`` and of the records of tasks. 1: before there was a number."""
+"""Version of ``results.json`` and of the records of tasks. 1: before there was a number."""
 
 
 class ArmRecord(FrozenModel):

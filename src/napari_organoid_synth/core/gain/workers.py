@@ -18,7 +18,7 @@ from napari_organoid_synth.core.job import Control, Event
 
 POLL_SECONDS = 0.05
 CONNECT_SECONDS = 15.0
-"""Until a scheduler that does not answer is given up."""
+"""Time after which a scheduler that does not answer is given up."""
 
 
 class Workers(Protocol):

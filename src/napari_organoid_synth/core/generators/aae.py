@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 SMALLEST = 8
 """Size at which convolutions end and the code begins, px."""
 DECAY = 0.995
-"""Of `CodeCloud`, per step: about 200 steps count."""
+"""Decay of `CodeCloud`, per step: about 200 steps count."""
 ADVERSARIAL: dict[str, Adversarial] = {"bce": "bce", "bce_l1": "bce_l1", "least_squares": "lsgan", "poisson": "poisson"}
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 SLOPE = 0.2
-"""Of every leaky ReLU."""
+"""Slope of every leaky ReLU."""
 ROOT_2 = math.sqrt(2.0)
 """Gain that keeps the variance through a leaky ReLU."""
 

@@ -11,7 +11,7 @@ from napari_organoid_synth.core.distances import Features, euclidean, radii
 
 MAX_REGIONS = 6
 MIN_TILES = 3
-"""Of a region: fewer uncovered tiles that are alike are outliers."""
+"""Tiles of a region: fewer uncovered tiles that are alike are outliers."""
 
 
 def uncovered(real: Features, fake: Features) -> NDArray[np.intp]:

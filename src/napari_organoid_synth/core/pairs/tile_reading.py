@@ -15,7 +15,7 @@ from napari_organoid_synth.core.pairs.tiling import Tile, cut_pair
 from napari_organoid_synth.core.project import Project
 
 MIN_SIDE, MAX_SIDE = 32, 1024
-"""Of tiles that samples are compared with, px."""
+"""Sides of tiles that samples are compared with, px."""
 
 
 @dataclass(frozen=True, order=True)

@@ -44,7 +44,7 @@ SECTIONS: dict[str, Callable[[Contents], Section | None]] = {
     "exports": exports,
     "times": times,
 }
-"""In the order of the page, each with its name in the messages of progress."""
+"""Sections in the order of the page, each with its name in the messages of progress."""
 
 
 def report(

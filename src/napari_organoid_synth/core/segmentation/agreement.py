@@ -17,7 +17,7 @@ from napari_organoid_synth.core.segmentation.arms import Scores
 
 IOU_THRESHOLDS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)
 DSB_THRESHOLDS = (*IOU_THRESHOLDS, 0.95)
-"""Those of the Data Science Bowl 2018."""
+"""Thresholds of the Data Science Bowl 2018."""
 MAX_DENSE_PAIRS = 4_000_000
 """True times predicted objects above which objects are only matched by the sparse method."""
 

@@ -23,7 +23,7 @@ TRAINING_NOTE = "trained.json"
 TRAINING = "training.safetensors"
 """The state from which an unfinished training goes on."""
 SEGMENTERS_DIR = "segmenters"
-"""Of a comparison."""
+"""Folder of the segmenters of a comparison."""
 
 
 class TrainingNote(FrozenModel):

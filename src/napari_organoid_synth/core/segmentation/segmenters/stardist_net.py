@@ -17,9 +17,9 @@ BACKGROUND = 1e-4
 DISTANCES = 0.2
 """Weight of the distances relative to the probability."""
 EPSILON = 1e-7
-"""Of Keras: in Adam, and against a division by zero."""
+"""Epsilon of Keras: in Adam, and against a division by zero."""
 THRESHOLDS = 0.5, 0.4
-"""Of probability and overlap, before they are fitted."""
+"""Thresholds of probability and overlap, before they are fitted."""
 
 
 class StarNet(nn.Module):
