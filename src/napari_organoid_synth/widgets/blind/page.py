@@ -317,7 +317,7 @@ class BlindPage(QWidget):
     # ------------------------------------------------------------------------------------------------------- answers
 
     def answer(self, choice: Choice) -> None:
-        """Take an answer to the picture that is shown, or was until its time was over."""
+        """Record an answer to the picture on the screen, or to the one whose time is over."""
         if self._state == "feedback":
             self._continue()
             return

@@ -48,7 +48,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Shown:
-    """What the results show.
+    """The content of the result panel.
 
     Parameters
     ----------
@@ -154,7 +154,7 @@ class _ThemedPlot(QWidget):
         raise NotImplementedError
 
     def changeEvent(self, a0: QEvent | None) -> None:
-        """Take the new theme's colours."""
+        """Apply the colours of the new theme."""
         super().changeEvent(a0)
         if a0 is not None and a0.type() == QEvent.Type.StyleChange:
             self._style()

@@ -238,7 +238,7 @@ class GalleryView(QListView):
                 painter.drawRect(box.adjusted(2, 2, -2, -2))
 
     def changeEvent(self, event: Any) -> None:
-        """Take the colour of the theme's selection."""
+        """Apply the selection colour of the new theme."""
         super().changeEvent(event)
         if event.type() == QEvent.Type.StyleChange:
             self.tiles.chosen = QColor(theme_colour("current"))

@@ -63,7 +63,7 @@ def _button(text: str, tip: str, action: Any) -> QPushButton:
 
 
 class AcceptPanel(Panel):
-    """How many of the best to accept.
+    """The number of best pairs to accept.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""How forms are laid out: rows with aligned labels, and titled groups that fold; as Qt and as magicgui containers."""
+"""Layout of forms: rows with aligned labels, and titled groups that fold; as Qt and as magicgui containers."""
 
 from __future__ import annotations
 

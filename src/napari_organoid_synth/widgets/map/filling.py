@@ -125,8 +125,8 @@ class FillPanel(QWidget):
         elif self.runner.running:
             reason = "Pairs are being generated."
         self.here_button.setEnabled(not reason)
-        words = reason or f"Generates pairs near the {plural(len(self._tiles), 'selected real tile')} (G)."
-        named(self.here_button, "Generate here", words)
+        sentence = reason or f"Generates pairs near the {plural(len(self._tiles), 'selected real tile')} (G)."
+        named(self.here_button, "Generate here", sentence)
         self.make_button.setEnabled(not reason)
         if not self._tiles:
             self.more.hide()
@@ -181,13 +181,13 @@ def fill_words(result: dict[str, Any]) -> str:
     added = int(result.get("added", 0))
     if not added:
         return "No pairs were added."
-    words = f"{plural(added, 'pair')} added."
+    sentence = f"{plural(added, 'pair')} added."
     if "nearer" in result:
         near, plain = result["distance"], result["distance_plain"]
         side = "nearer to" if result["nearer"] >= 0 else "farther from"
-        words += (
+        sentence += (
             f" They are {abs(result['nearer']):.0%} {side} these tiles than the same number drawn without choosing "
             f"({near:.3g} instead of {plain:.3g}) and cover {result['covered']} of {result['tiles']} tiles instead of "
             f"{result['covered_plain']}. Update the map to see them on it."
         )
-    return words
+    return sentence

@@ -217,7 +217,7 @@ class MapView(pg.PlotWidget):
         self.setBackground(theme_colour("background"))
 
     def changeEvent(self, event: Any) -> None:
-        """Take the new theme's colours."""
+        """Apply the colours of the new theme."""
         super().changeEvent(event)
         if event.type() == QEvent.Type.StyleChange and hasattr(self, "_rope"):
             self._follow_theme()
@@ -269,7 +269,7 @@ class MapView(pg.PlotWidget):
         self._path = [event.position()]
 
     def mouseMoveEvent(self, event: Any) -> None:
-        """Pan, draw the lasso, or tell what is pointed to."""
+        """Pan, draw the lasso, or report the point under the mouse."""
         place = event.position()
         if self._pressed is None:
             self._point_to(self.row_at(place))

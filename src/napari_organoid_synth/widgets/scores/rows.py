@@ -128,9 +128,9 @@ class ScoreRow(Drawn):
         painter.drawText(QRectF(0, MARGIN, width, line), flags | Qt.AlignmentFlag.AlignLeft, title)
         painter.drawText(QRectF(0, MARGIN, width, line), flags | Qt.AlignmentFlag.AlignRight, self.value)
         top = line + 2 * MARGIN
-        words = f"{self._sign} {self._word}"
+        judgement = f"{self._sign} {self._word}"
         column = metrics.horizontalAdvance("▲ nearer ") + MARGIN
-        painter.drawText(QRectF(width - column, top, column, line), flags | Qt.AlignmentFlag.AlignRight, words)
+        painter.drawText(QRectF(width - column, top, column, line), flags | Qt.AlignmentFlag.AlignRight, judgement)
         self._paint_bar(painter, QRectF(MARGIN, top, width - column - 3 * MARGIN, line), text, strong)
 
     def _paint_bar(self, painter: QPainter, place: QRectF, text: QColor, strong: QColor) -> None:

@@ -107,7 +107,7 @@ class ApplyPanel(QWidget):
         self.open_button.clicked.connect(self._open_folder)
         self.export_button.clicked.connect(self._choose_export)
         self.segmenter.currentIndexChanged.connect(self._judge)
-        self.runner.event.connect(self._heed)
+        self.runner.event.connect(self._show_event)
         self.runner.finished.connect(self._finished)
         self.runner.failed.connect(self._failed)
         self.runner.stateChanged.connect(self._judge)
@@ -168,7 +168,7 @@ class ApplyPanel(QWidget):
             return False
 
     def _describe(self, trained: TrainedSegmenter) -> str:
-        """What a segmenter takes and gives, and its size."""
+        """Describe the input, the output and the size of a segmenter."""
         try:
             spec = trained.description().spec
         except UserError as error:
@@ -225,7 +225,7 @@ class ApplyPanel(QWidget):
 
     # --- follow ---
 
-    def _heed(self, event: Event) -> None:
+    def _show_event(self, event: Event) -> None:
         if isinstance(event, Started):
             self.outcome.hide()
             self.fold.expand()
@@ -234,7 +234,7 @@ class ApplyPanel(QWidget):
             self.outcome.show()
 
     def _shown(self) -> list[str]:
-        """The lines that are shown."""
+        """Return the lines on the screen."""
         return [] if self.outcome.isHidden() else self.outcome.text().splitlines()
 
     def _finished(self, reason: str) -> None:

@@ -97,7 +97,7 @@ class ArmBoxes(QWidget):
         self.notes[arm].setText(note)
 
     def show_progress(self, shares: Mapping[str, float]) -> None:
-        """A bar, 0 to 1, in place of the note of each of these arms; none for no arm."""
+        """Show a bar, 0 to 1, in place of the note of each of these arms; an empty mapping removes all bars."""
         for arm, bar in self.bars.items():
             bar.setRange(0, 100)
             bar.setValue(round(100 * min(max(shares.get(arm, 0.0), 0.0), 1.0)))

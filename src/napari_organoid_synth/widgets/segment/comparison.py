@@ -96,7 +96,7 @@ class ComparisonPanel(QWidget):
         return tabs
 
     def _build_choice(self, column: QVBoxLayout) -> None:
-        """Which prediction to show as layers."""
+        """Build the choice of the prediction to show as layers."""
         self.image, self.arm = combo_box(), combo_box()
         self.show_button = QPushButton("Show errors")
         named(self.show_button, "Show errors", SHOW_TIP)
@@ -225,7 +225,7 @@ class ComparisonPanel(QWidget):
         worker.start()
 
     def layers_open(self) -> bool:
-        """Whether a prediction is shown."""
+        """Return whether a prediction is open as layers."""
         return "errors" in self.viewer.layers
 
 

@@ -164,7 +164,7 @@ class ComparisonForm(QWidget):
 
     @property
     def problem(self) -> str:
-        """Why the settings are not valid; empty if they are."""
+        """The sentence about invalid settings; empty if they are valid."""
         return str(self.forms[self.verb].problem or self.member.problem)
 
     def value(self) -> SegmentSettings | GainSettings:

@@ -62,7 +62,7 @@ class SegmentWidget(ColumnDock):
         self._build()
         for runner in self.runners.values():
             runner.started.connect(self._started)
-            runner.event.connect(self._heed)
+            runner.event.connect(self._show_event)
             runner.failed.connect(self._failed)
             runner.finished.connect(self._finished)
             runner.stateChanged.connect(self._judge)
@@ -111,7 +111,7 @@ class SegmentWidget(ColumnDock):
         return next((runner for runner in self.runners.values() if runner.running), None)
 
     def value(self) -> SegmentSettings | GainSettings:
-        """The settings as shown; arms without pairs are left out."""
+        """Return the settings as shown; arms without pairs are left out."""
         return self.form.value()
 
     def setValue(self, settings: SegmentSettings | GainSettings) -> None:
@@ -135,7 +135,7 @@ class SegmentWidget(ColumnDock):
             self.background.do(lambda: (speeds(project), unfinished(project)), self._know, self.show_error)
 
     def _fold_setup(self) -> None:
-        """A result goes before what else could be compared."""
+        """Fold the settings while there is a result."""
         (self.setup.collapse if self.panel.result is not None else self.setup.expand)(animate=False)
 
     def _restore(self) -> None:
@@ -153,7 +153,7 @@ class SegmentWidget(ColumnDock):
         self._restoring = False
 
     def _know(self, known: tuple[dict[str, float], Unfinished | None]) -> None:
-        """Take in what was read in the background."""
+        """Store what was read in the background, and update the dock."""
         self._speeds, self._unfinished = known
         self._judge()
 
@@ -182,7 +182,7 @@ class SegmentWidget(ColumnDock):
             self.workspace.remember(self.key, {**self.workspace.remembered(self.key), "verb": verb, verb: values})
 
     def _judge(self, *_: object) -> None:
-        """What can be done now, how long it takes, and why not."""
+        """Update the button, the time estimate and the obstacle."""
         promising = set(self.form.arms.value()) & MIXED
         self.button.setText("Measure the gain" if promising else "Train and test")
         self.button.setAccessibleDescription("Trains every arm in a process of its own; the window stays free.")
@@ -199,7 +199,7 @@ class SegmentWidget(ColumnDock):
             named(self.resume_button, self.resume_button.text(), tip)
 
     def _obstacle(self, problem: str) -> str:
-        """Why the comparison cannot start; empty if it can."""
+        """Return why the comparison cannot start; empty if it can."""
         quick, counts = self.form.verb == "segment", self.form.counts
         if self.running is not None:
             return "A comparison runs; stop it to change something."
@@ -263,7 +263,7 @@ class SegmentWidget(ColumnDock):
             self._show(_read(self._job.folder.path))
         self._judge()
 
-    def _heed(self, event: Event) -> None:
+    def _show_event(self, event: Event) -> None:
         arms = self.form.arms
         if isinstance(event, Progress) and event.stats:
             arms.show_progress(event.stats)
@@ -280,7 +280,7 @@ class SegmentWidget(ColumnDock):
             self.background.do(lambda: self._read_changed(path), self._take, self.show_error)
 
     def _read_changed(self, folder: Path) -> GainResult | None:
-        """The result, if it has changed; in the background."""
+        """Return the result if it has changed; in the background."""
         try:
             changed = (folder / RESULTS).stat().st_mtime_ns
         except OSError:
@@ -330,7 +330,7 @@ class SegmentWidget(ColumnDock):
 
 
 def _read(folder: Path) -> GainResult | None:
-    """The result in a folder; None where there is none yet."""
+    """Return the result in a folder; None where there is none yet."""
     try:
         return read_result(folder)
     except UserError:

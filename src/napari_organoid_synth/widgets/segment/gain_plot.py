@@ -59,7 +59,7 @@ class GainPlot(_RowPlot):
         self.draw()
 
     def draw_items(self, text: str) -> None:
-        """Dots, bar and tick of each arm."""
+        """Draw the dots, the bar and the tick of each arm."""
         ends = []
         for row, (arm, values) in enumerate(self._arms.items()):
             scores, y = np.asarray(values, dtype=float), -row - 0.22
@@ -74,7 +74,7 @@ class GainPlot(_RowPlot):
 
 
 class ChangePlot(_RowPlot):
-    """What each arm changed against the real pairs alone: mean and interval; the upright line is no change."""
+    """The change of each arm against the real pairs alone: mean and interval; the upright line is no change."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         tip = (

@@ -46,7 +46,7 @@ class IntervalPlot(ThemedPlot):
         self.draw()
 
     def draw_items(self, text: str) -> None:
-        """A line and a band for each method."""
+        """Draw a line and a band for each method."""
         self.plot.setXRange(axis_start(self._curves.values()), 1, padding=0.01)
         legend = self.plot.addLegend(offset=(4, -4), labelTextColor=text, labelTextSize="8pt")
         legend.setLabelTextColor(text)  # of the theme now; it is made once

@@ -21,7 +21,7 @@ IMAGES, PREDICTED = "images", "predicted"
 
 
 class LayerNote(FrozenModel):
-    """What must be known of an image layer beside its pixels; a record of ``layers.json``.
+    """Properties of an image layer other than its pixels; a record of ``layers.json``.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class LayerNote(FrozenModel):
 
 @dataclass(frozen=True, eq=False)
 class LayerPrediction:
-    """What was marked in a layer.
+    """The prediction for one layer.
 
     Parameters
     ----------

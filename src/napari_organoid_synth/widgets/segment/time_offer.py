@@ -1,4 +1,4 @@
-"""How long a comparison takes here, and a shorter one where it takes longer than a night."""
+"""The expected time of a comparison here, and a shorter comparison where it exceeds a night."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class TimeOffer(QWidget):
 
 
 def _text(now: Estimate) -> str:
-    """How many trainings, and what they will take, from the speed of earlier ones."""
+    """Describe the number of trainings and their expected time, from the speed of earlier ones."""
     settings, folds, speed = now.settings, now.folds, now.speed
     count = trainings(settings, folds)
     parts = [f"{count['arm']} of the segmenter"]

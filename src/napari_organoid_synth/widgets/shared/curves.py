@@ -18,7 +18,7 @@ MAX_POINTS = 500
 STYLES = (Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine, Qt.PenStyle.DotLine, Qt.PenStyle.DashDotLine)
 COLOURS = ("current", "text", "warning", "error")
 WATCHED = ("diversity", "kernel_distance")
-"""No losses, and of another size: they are told in words."""
+"""Not losses, and on another scale: they are reported in sentences."""
 
 
 class Trace:
@@ -62,7 +62,7 @@ def traces(events: Iterable[Event]) -> tuple[dict[str, Trace], int, int]:
 
 
 def still_plot() -> Any:
-    """A plot to look at: no menu, no zooming, no buttons, no keys."""
+    """Make a plot that only shows: no menu, no zooming, no buttons, no keys."""
     plot = pg.PlotWidget()
     plot.setMenuEnabled(False)
     plot.setMouseEnabled(False, False)
@@ -110,7 +110,7 @@ class ThemedPlot(QWidget):
         raise NotImplementedError
 
     def changeEvent(self, a0: QEvent | None) -> None:
-        """Take the new theme's colours."""
+        """Apply the colours of the new theme."""
         super().changeEvent(a0)
         if a0 is not None and a0.type() == QEvent.Type.StyleChange and self._drawn:
             self.draw()
@@ -157,18 +157,18 @@ class LossCurves(QWidget):
 
     @property
     def words(self) -> str:
-        """How much the samples differ and how far they are from the real tiles; empty until it was measured."""
+        """Diversity of the samples and their distance to the real tiles, in sentences; empty until measured."""
         found = {name: self.points(name) for name in WATCHED if name in self._traces and self._traces[name].y}
-        told = []
+        sentences = []
         if "diversity" in found:
-            told.append(f"Samples differ {100 * found['diversity'][1][-1]:.0f} % as much as real tiles do.")
+            sentences.append(f"Samples differ {100 * found['diversity'][1][-1]:.0f} % as much as real tiles do.")
         if "kernel_distance" in found:
             steps, values = found["kernel_distance"]
             best = int(values.argmin())
-            told.append(
+            sentences.append(
                 f"Distance to the real tiles {values[-1]:.3g}; smallest {values[best]:.3g} at step {steps[best]:,.0f}."
             )
-        return " ".join(told)
+        return " ".join(sentences)
 
     def points(self, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Steps and values of a loss."""
@@ -221,7 +221,7 @@ class LossCurves(QWidget):
         return pg.mkPen(colour, width=1, style=STYLES[number // len(COLOURS) % len(STYLES)])
 
     def changeEvent(self, event: QEvent) -> None:
-        """Take the new theme's colours."""
+        """Apply the colours of the new theme."""
         super().changeEvent(event)
         if event.type() == QEvent.Type.StyleChange:
             self._follow_theme()

@@ -150,7 +150,7 @@ class ColumnDock(Dock):
         layout.addLayout(self._foot)
 
     def sizeHint(self) -> QSize:
-        """320 px wide, as all columns."""
+        """Return a width of 320 px, as for all columns."""
         return QSize(320, 640)
 
     def showEvent(self, event: Any) -> None:

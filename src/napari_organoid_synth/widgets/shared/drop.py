@@ -21,7 +21,7 @@ LAYERS = "application/x-list-index"
 
 @dataclass
 class Sources:
-    """Where images and masks lie.
+    """Files and folders of images and masks.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ class Sources:
 
     @property
     def name(self) -> str:
-        """The name for a project made of these."""
+        """The name of a project made from these files."""
         if not self.images:
             return "project"
         first = self.images[0]

@@ -164,7 +164,7 @@ class ImageCache:
 
 
 Key = tuple[str, int, str]
-"""Which thumbnail: id of the sample, longer edge in px, mask mode."""
+"""Key of a thumbnail: id of the sample, longer edge in px, mask mode."""
 
 
 class StoreThread(QObject):

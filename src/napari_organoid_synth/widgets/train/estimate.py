@@ -60,7 +60,7 @@ class Estimator(QObject):
         threading.Thread(target=self._measure, args=(project, recipe, self._dropped), daemon=True).start()
 
     def _measure(self, project: Project, recipe: Recipe, dropped: threading.Event) -> None:
-        """In the thread."""
+        """Measure a recipe; in the thread."""
         try:
             for answer in dry_run(project, recipe, dropped):
                 if answer[1] is not None:

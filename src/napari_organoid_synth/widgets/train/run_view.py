@@ -147,7 +147,7 @@ class RunView(QWidget):
 
     @property
     def info(self) -> RunInfo | None:
-        """What is known about the run that is shown; nothing while it is trained."""
+        """The facts about the run that is shown; None while it is trained."""
         return self._infos.get(str(self.shown.path)) if self.shown is not None else None
 
     def show_run(self, folder: JobFolder) -> None:
@@ -179,7 +179,7 @@ class RunView(QWidget):
         self._want_preview(self.history.maximum())
 
     def can_resume(self) -> bool:
-        """Whether the run can be resumed: it has a recipe and a checkpoint and was not completed."""
+        """Return whether the run can be resumed: it has a recipe and a checkpoint and was not completed."""
         if self.shown is None or not (self.shown.path / "recipe.yaml").exists():
             return False
         return not self.completed and any((self.shown.path / "checkpoints").glob("step_*.json"))
@@ -195,9 +195,9 @@ class RunView(QWidget):
             if self.share.isEnabled()
             else "Nothing is saved yet."
         )
-        words = describe_card(info.card) if info is not None else ""
-        self.about.setText(words)
-        self.about.setVisible(bool(words))
+        text = describe_card(info.card) if info is not None else ""
+        self.about.setText(text)
+        self.about.setVisible(bool(text))
         self.changed.emit()
 
     def _load(self, folder: JobFolder) -> None:
