@@ -45,8 +45,8 @@ from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 from napari_organoid_synth.widgets.shared.thumbnails import StoreThread
 
 PURPOSE = (
-    "Here you see where your real tiles and the synthetic pairs lie to each other: alike ones lie near each other, and "
-    "places where pairs are missing are marked."
+    "The map shows your real tiles and the synthetic pairs as points: similar ones lie near each other, and places "
+    "where pairs are missing are marked."
 )
 WIDE = 520
 KEYS = "Drag pans · wheel zooms · Shift and drag selects · Enter opens · A accept · R reject · U undo"

@@ -190,7 +190,7 @@ class PairPanel(QWidget):
         if len(named) > 1:
             self.class_boxes = CheckBoxes(list(named))
             self.class_boxes.put(list(named))
-            self.class_boxes.setToolTip("The masks to use; each is a class. A single one makes a plain mask.")
+            self.class_boxes.setToolTip("The masks to use; each is a class. A single one makes a binary mask.")
             self.class_boxes.edited.connect(self._choose_classes)
             self.classes.addWidget(self.class_boxes)
 

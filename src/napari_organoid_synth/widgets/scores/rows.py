@@ -49,7 +49,7 @@ MEANINGS = {
     "density": "As precision, but one odd real tile does not help. High is good; may exceed 1.",
     "coverage": "Share of real tiles that have a synthetic one near. High is good.",
     "c2st": "How often the nearest neighbour tells whether a tile is real. 0.5: by chance. Far below 0.5: copies.",
-    "ssim": "Alike in structure, every synthetic with every real tile. Above the originals: copies or plain images.",
+    "ssim": "Structural similarity of every synthetic to every real tile. Above the originals: copies or plain images.",
     "uqi": "Universal quality index of every synthetic with every real tile; should be as between real tiles.",
     "nmi": "Information that every synthetic tile shares with every real one, 0 to 1; should be as between real tiles.",
     "psnr": "Peak signal to noise ratio over all pairs of tiles; should be as between real tiles.",
@@ -97,7 +97,7 @@ class ScoreRow(Drawn):
         tip = [
             score.title,
             MEANINGS.get(score.name, ""),
-            f"Like with like: {self.value}. Originals among each other: "
+            f"Equal numbers of tiles: {self.value}. Originals with each other: "
             f"{number(score.originals.low)} to {number(score.originals.high)}.",
             f"All {score.n_synthetic} synthetic with all {score.n_real} real tiles: {score.value:.5g}{unit}, "
             f"95 % interval {score.interval.low:.5g} to {score.interval.high:.5g} (its width is the thin line).",

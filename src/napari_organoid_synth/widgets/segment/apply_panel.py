@@ -72,7 +72,12 @@ class ApplyPanel(QWidget):
         self.outcome.hide()
         self.segmenter = combo_box()
         holder, form = QWidget(), rows()
-        add_row(form, "Trained on", self.segmenter, "Which segmenter marks; in brackets its score, the best first.")
+        add_row(
+            form,
+            "Trained on",
+            self.segmenter,
+            "The segmenter to use, with its score in brackets; the best comes first.",
+        )
         holder.setLayout(form)
         self.probability, self.flow = QCheckBox("also the probability of each pixel"), QCheckBox()
         self.layers_button, self.folder_button = QPushButton("Mark layers"), QPushButton("Mark a folder…")

@@ -29,7 +29,7 @@ TEST_BY = {
         "each time, without them.",
     ),
     "k-fold": ("a part in turn", "Each image is tested once; the generator is trained again for each part."),
-    "leave-one-out": ("each image in turn", "For fewer than ten images and time to spare."),
+    "leave-one-out": ("each image in turn", "For fewer than ten images, if time allows."),
     "segment": (
         "the project's test images",
         "A first look: the synthetic pairs that are there, and the images that are marked as test in Pairs. Much "
@@ -110,7 +110,7 @@ class ComparisonForm(QWidget):
         add_row(self.testing, "Test by", self.test_by, "Which images are tested.")
         self.repeats.setRange(1, 100)
         guard_wheel(self.repeats)
-        tip = "Trainings of everything with other seeds; several show the variance between seeds."
+        tip = "How often everything is trained, each time with another seed; several show the variance between seeds."
         add_row(self.testing, "Repeats", self.repeats, tip)
         self.column.addLayout(self.testing)
         self.groups = WrapLabel()

@@ -202,14 +202,14 @@ class SegmentWidget(ColumnDock):
         """Return why the comparison cannot start; empty if it can."""
         quick, counts = self.form.verb == "segment", self.form.counts
         if self.running is not None:
-            return "A comparison runs; stop it to change something."
+            return "A comparison is running. Stop it to change settings."
         if not counts.train:
             return "There are no training pairs. Load and check pairs in Pairs."
         if quick and not counts.test:
             return "No pair is put aside for the test. Mark some as test in Pairs, then train the generator again."
         trains_generator = not problem and self.form.as_gain().pairs_from == "folds"
         if trains_generator and set(self.form.arms.value()) & {*GENERATED} and not self._has_generator():
-            return "There is no generator yet, whose training could be repeated. Train one in Train."
+            return "There is no generator yet whose training can be repeated. Train one in Train."
         return problem
 
     def _has_generator(self) -> bool:

@@ -25,8 +25,8 @@ class IntervalPlot(ThemedPlot):
 
     def __init__(self, score: str = "F", parent: QWidget | None = None) -> None:
         tip = (
-            f"How many of the test images reach a {score} of at least so much. Higher is better; the band reaches from "
-            "the worst to the best fold."
+            f"Share of the test images that reach at least each {score}. Higher is better; the band reaches from the "
+            "worst to the best fold."
         )
         super().__init__(f"Images above each {score}", tip, parent)
         self._curves: dict[str, FoldScores] = {}

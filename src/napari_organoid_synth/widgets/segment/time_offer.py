@@ -49,7 +49,7 @@ class TimeOffer(QWidget):
         if arm_seconds is None or not arms:
             text += " The time is known after the first training."
         else:
-            text += f" {words_for_seconds(arm_seconds * steps * arms).capitalize()} here, as fast as last time."
+            text += f" {words_for_seconds(arm_seconds * steps * arms).capitalize()} here, if as fast as last time."
         self._now = None
         self.estimate.setText(text)
         self._offer()
@@ -100,8 +100,8 @@ def _text(now: Estimate) -> str:
     text = f"{folds} fold{'s' * (folds != 1)}, {sum(count.values())} trainings ({', '.join(parts)})"
     taken = seconds(settings, folds, speed, now.generator_steps)
     if taken is not None:
-        return f"{text}, {words_for_seconds(taken)} here, {workers_at_once(settings)} at once, as fast as before."
+        return f"{text}, {words_for_seconds(taken)} here, {workers_at_once(settings)} at once, if as fast as before."
     if count["generator"] and "generator" in speed:
         made = words_for_seconds(now.seconds())
-        return f"{text}, {made} for the generators alone, as fast as before. The rest is known after the first ones."
+        return f"{text}, {made} for the generators alone, if as fast as before. The rest is known later."
     return f"{text}. The time is known after the first ones."

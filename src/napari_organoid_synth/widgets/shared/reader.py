@@ -66,8 +66,8 @@ def take_models(path: str | Sequence[str]) -> list[LayerData]:
     viewer = napari.current_viewer()
     if viewer is None:
         raise UserError(
-            f"{paths[0].name} holds a generator and no layers.",
-            "Expected an open napari window to take it into.",
+            f"{paths[0].name} holds a generator, not layers.",
+            "Expected an open napari window to import it.",
             "Use 'organoid-synth import-model PROJECT FILE' without a window.",
         )
     dock = open_dock(viewer, "Generate")
@@ -121,7 +121,7 @@ def inside(manifest: Path, path: str) -> Path:
     if "\\" in path or not file.resolve().is_relative_to(folder):
         raise UserError(
             f"{manifest.name} names '{path}', which is not in its folder {folder}.",
-            "Expected files of the export alone.",
+            "Expected only files of this export.",
             "Do not trust this manifest; export again.",
         )
     return file

@@ -91,7 +91,7 @@ class RunView(QWidget):
         named(
             self.history,
             "Samples over time",
-            "Live samples of an earlier step; at the right end the newest one follows.",
+            "Live samples of an earlier step; the right end follows the newest one.",
         )
         past.addWidget(self.history_label)
         past.addWidget(self.history, 1)
