@@ -85,7 +85,7 @@ def test_without_samples_it_says_where_they_come_from(make_napari_viewer, projec
     dock = ExportWidget(make_napari_viewer())
     assert "Open a project" in dock.empty.sentence.text()
     dock.workspace.setProject(project)
-    assert "make some in Generate" in dock.empty.sentence.text()
+    assert "Make some in Generate" in dock.empty.sentence.text()
     dock.workspace.close()
 
 

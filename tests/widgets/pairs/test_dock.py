@@ -18,6 +18,7 @@ from napari_organoid_synth.widgets.pairs.dock import PairsWidget
 from napari_organoid_synth.widgets.pairs.examine import colours, overlay
 from napari_organoid_synth.widgets.pairs.model import describe, image_text, sign, size_text
 from napari_organoid_synth.widgets.shared.drop import Sources
+from qt_bindings import WORKER_FAILS
 
 
 @pytest.fixture
@@ -363,6 +364,7 @@ def test_a_project_opened_again_shows_its_table_and_pictures(qtbot, dock, data):
     assert dock.button.isEnabled()
 
 
+@WORKER_FAILS
 def test_pictures_wait_until_the_dock_is_seen_and_gone_files_are_said(qtbot, dock, data):
     dock.add_paths([data])
     settle(qtbot, dock)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import qtpy
 import tifffile
 
 from napari_organoid_synth.core.gain.folds import Fold
@@ -26,11 +25,9 @@ from napari_organoid_synth.widgets.segment.dock import SegmentWidget
 from napari_organoid_synth.widgets.segment.predictions import errors_only
 from napari_organoid_synth.widgets.shared import jobs as _jobs
 from napari_organoid_synth.widgets.shared.workspace import Workspace
+from qt_bindings import WORKER_FAILS
 
 OLD_RESULT = Path(__file__).parents[2] / "data" / "gain" / "20260101-000000-segment"
-ERRORED = pytest.mark.qt_no_exception_capture if qtpy.PYSIDE6 else pytest.mark.usefixtures()
-"""napari 0.9 connects a function of two parameters to the signal of an error in a worker, which gives it a third:
-PySide6 raises a TypeError for it, PyQt6 leaves the third away. Our own slot is called with both."""
 
 JOB = """
 import os, sys, time
@@ -289,7 +286,7 @@ def test_errors_are_magenta_and_cyan_and_the_rest_is_clear():
     assert errors[0].tolist() == [[*FALSE_POSITIVE, 255], [0, 0, 0, 0], [*FALSE_NEGATIVE, 255], [0, 0, 0, 0]]
 
 
-@ERRORED
+@WORKER_FAILS
 def test_a_prediction_opens_as_layers_and_is_replaced_in_place(dock, qtbot, project):
     folder = project.job("segment").path
     predicted = np.roll(real_pair("b").labels, 3, axis=1)

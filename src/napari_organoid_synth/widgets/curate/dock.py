@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import napari
+from qtpy.compat import isalive
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
     QBoxLayout,
@@ -26,7 +27,6 @@ from napari_organoid_synth.widgets.curate.columns import Columns
 from napari_organoid_synth.widgets.curate.opened_pairs import OpenedPairs
 from napari_organoid_synth.widgets.curate.panels import AcceptPanel, TagPanel
 from napari_organoid_synth.widgets.curate.tile_drag import TileDrop
-from napari_organoid_synth.widgets.shared.background import while_alive
 from napari_organoid_synth.widgets.shared.buttons import PrimaryButton
 from napari_organoid_synth.widgets.shared.cards import EmptyCard
 from napari_organoid_synth.widgets.shared.dock import ACROSS, DOWN, WideDock
@@ -71,7 +71,7 @@ class CurateWidget(WideDock):
         self._telling = QTimer(self)
         self._telling.setSingleShot(True)
         self._telling.setInterval(30)
-        self._telling.timeout.connect(while_alive(self.workspace, self._share_selection))
+        self._telling.timeout.connect(self._share_selection)
         self.commands = make_actions(self, self._list_commands())
         self.addActions(list(self.commands.values()))
         self._build()
@@ -303,7 +303,8 @@ class CurateWidget(WideDock):
 
     def _share_selection(self) -> None:
         """Let the other docks follow the selection, once for many changes in a row."""
-        self.workspace.select(self.columns.chosen(), self)
+        if isalive(self.workspace):  # a closing viewer may end it before the dock
+            self.workspace.select(self.columns.chosen(), self)
 
     def _follow(self, ids: Sequence[str]) -> None:
         """Select what was selected in another dock."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal
 
 from napari_organoid_synth.core.errors import UserError
@@ -16,11 +17,9 @@ logger = logging.getLogger(__name__)
 
 def while_alive(owner: QObject, call: Callable[..., object]) -> Callable[..., None]:
     """Return ``call`` as a slot that does nothing once ``owner`` is gone, as Qt does with slots of the owner itself."""
-    alive = [True]
-    owner.destroyed.connect(lambda *_: alive.clear())
 
     def guarded(*arguments: Any) -> None:
-        if alive:
+        if isalive(owner):
             call(*arguments)
 
     return guarded
