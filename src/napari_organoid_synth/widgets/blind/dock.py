@@ -204,7 +204,7 @@ class BlindWidget(ColumnDock):
 
     def run(self) -> None:
         """Draw pictures and ask."""
-        self._edited()  # a name that is still being typed is remembered too
+        self._edited()  # a name that is still being typed is also kept
         self.start(self.form.value)
 
     def start(self, settings: Any, like: Session | None = None) -> None:

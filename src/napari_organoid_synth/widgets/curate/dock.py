@@ -338,7 +338,7 @@ class CurateWidget(WideDock):
 
     def _decided(self, moved: Sequence[str], changed: Sequence[str]) -> None:
         if set(changed) != set(moved):
-            self.refresh()  # someone else had decided before
+            self.refresh()  # decided earlier in another window
         self.workspace.samplesChanged.emit()
 
     def open_best(self) -> None:

@@ -198,7 +198,7 @@ class ChoiceEdit(CategoricalWidget):
         """Ask again what is offered; the chosen value stays also when its title changed."""
         chosen = self.get_value()
         with self.changed.blocked():
-            self._widget._mgui_set_choices(())  # else magicgui appends what is new, whatever its place
+            self._widget._mgui_set_choices(())  # otherwise magicgui appends new choices at the end
             super().reset_choices()
             if chosen in self.choices:
                 self.set_value(chosen)

@@ -97,7 +97,7 @@ class ScoreRow(Drawn):
         tip = [
             score.title,
             MEANINGS.get(score.name, ""),
-            f"Equal numbers of tiles: {self.value}. Originals with each other: "
+            f"Like with like: {self.value}. Originals with each other: "
             f"{number(score.originals.low)} to {number(score.originals.high)}.",
             f"All {score.n_synthetic} synthetic with all {score.n_real} real tiles: {score.value:.5g}{unit}, "
             f"95 % interval {score.interval.low:.5g} to {score.interval.high:.5g} (its width is the thin line).",

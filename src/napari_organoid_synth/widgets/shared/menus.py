@@ -86,7 +86,7 @@ def move_down(widget: QWidget) -> QMainWindow | None:
     others = [one for one in window.findChildren(QDockWidget) if one.property(BELOW) and one is not dock]
     beside = [one for one in others if one.isVisible() and not one.isFloating()]
     dock.setProperty(BELOW, True)
-    if beside and window.width() < WIDE:  # a tab each, else the window would outgrow the screen
+    if beside and window.width() < WIDE:  # one tab each; otherwise the window would outgrow the screen
         window.tabifyDockWidget(beside[0], dock)
         dock.raise_()
     else:

@@ -154,5 +154,5 @@ def _is_ours(path: Path) -> bool:
         with tifffile.TiffFile(image_path(path)) as file:
             text = file.ome_metadata
         return bool(text) and parse_record(str(text)) is not None
-    except Exception:  # a damaged or foreign file is somebody else's to explain
+    except Exception:  # another reader explains a damaged or foreign file
         return False

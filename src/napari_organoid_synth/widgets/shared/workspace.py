@@ -227,7 +227,7 @@ class Workspace(QObject):
         from napari.utils.notifications import Notification, notification_manager
 
         class Note(Notification):
-            source = "Organoid Synth"  # else napari prints the address of its own manager
+            source = "Organoid Synth"  # otherwise napari prints the address of its own manager
 
         buttons = [(label, lambda _box, action=action: action()) for label, action in actions]
         notification_manager.dispatch(Note(text, "info", actions=buttons))

@@ -56,7 +56,7 @@ class Estimator(QObject):
             return
         self._dropped = threading.Event()
         self._key = key
-        # no worker of napari: it would ask about it when the window closes
+        # not a napari worker: napari would ask about it when the window closes
         threading.Thread(target=self._measure, args=(project, recipe, self._dropped), daemon=True).start()
 
     def _measure(self, project: Project, recipe: Recipe, dropped: threading.Event) -> None:
@@ -92,7 +92,7 @@ def dry_run(project: Project, recipe: Recipe, dropped: threading.Event) -> Itera
         path.write_text(recipe.to_yaml(), encoding="utf-8")
         command = [*JobRunner.COMMAND, "train", str(project.path), "--recipe", str(path), "--dry-run", "--json"]
         with (Path(folder) / "out").open("w+b") as out, (Path(folder) / "err").open("w+b") as err:
-            flags = getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0)  # Windows alone has it
+            flags = getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0)  # exists only on Windows
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, creationflags=flags)
             atexit.register(process.kill)  # a window that closes meanwhile leaves nobody measuring
             try:
