@@ -294,7 +294,7 @@ class BlindWidget(ColumnDock):
             self.save_results(Path(path))
 
     def save_results(self, path: Path) -> None:
-        """Write the answers of what is shown as CSV."""
+        """Write the answers of the test on the screen as CSV."""
         from napari_organoid_synth.core.blind.results import counted, to_csv
 
         sessions, chosen = self.shown.sessions, self.shown.chosen

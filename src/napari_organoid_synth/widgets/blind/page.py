@@ -387,7 +387,7 @@ class BlindPage(QWidget):
     # ---------------------------------------------------------------------------------------------------- the end
 
     def stop(self) -> None:
-        """End here; what was answered is kept."""
+        """End the test; all answers are kept."""
         self._end()
 
     def _end(self) -> None:

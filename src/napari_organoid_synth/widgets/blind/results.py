@@ -55,7 +55,7 @@ class Shown:
     sessions : list of Session
         All tests of the project, newest first.
     chosen : str
-        Id of the test whose result it is, `TOGETHER`, or nothing where there is none.
+        Id of the test whose result it is, or `TOGETHER`; empty if there is none.
     lines : list of str
         The result in sentences.
     results : list of Result

@@ -1,4 +1,4 @@
-"""The editor of a field that holds one member of a family: a generator or a segmenter with its settings."""
+"""The editor of a field whose value is a member of a family: a generator or a segmenter with its settings."""
 
 from __future__ import annotations
 

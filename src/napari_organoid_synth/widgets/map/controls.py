@@ -30,7 +30,7 @@ class ColourControls(QWidget):
     Attributes
     ----------
     chosen : Signal()
-        A person chose what the colours show.
+        The colours were chosen to show another property.
     """
 
     chosen = Signal()

@@ -152,7 +152,7 @@ class MapWidget(WideDock):
         column.addWidget(row_of(self.message, self.lasso_button, self.fit_button))
 
     def _build_side(self) -> None:
-        """Build the controls, which scroll, and below them what always stays visible."""
+        """Build the controls, which scroll, and below them the parts that stay visible."""
         self.colours, self.making = ColourControls(), MethodControls()
         self.colours.chosen.connect(self._recolour)
         self.legend = self.colours.legend
@@ -275,7 +275,7 @@ class MapWidget(WideDock):
         self._judge()
 
     def _judge(self) -> None:
-        """Show the state that fits: nothing to map, ready, a map; and what the buttons can do."""
+        """Update the page (nothing to map, ready, or a map) and the buttons."""
         project, there = self.workspace.project, len(self.points.ids) > 0
         running = self.runner.running
         sentence = ""
@@ -323,7 +323,7 @@ class MapWidget(WideDock):
         self.workspace.select([self.points.ids[row] for row in self.view.chosen], self)
 
     def _follow(self, ids: Sequence[str]) -> None:
-        """Select what was selected elsewhere."""
+        """Select the points that were selected in another dock."""
         if self.workspace.selector is self:
             return
         wanted = set(ids)

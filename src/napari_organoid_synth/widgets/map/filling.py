@@ -23,14 +23,14 @@ from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
 
 class FillPanel(QWidget):
-    """Empty regions to choose from, and what makes pairs for them.
+    """A choice of empty regions, and the controls that generate pairs for them.
 
     Parameters
     ----------
     dock : Dock
-        Has the project, and shows what goes wrong.
+        Gives the project, and shows errors.
     features : callable
-        Gives the settings of the map, whose features are used here too.
+        Gives the settings of the map, whose features are also used here.
 
     Attributes
     ----------
@@ -165,13 +165,13 @@ class FillPanel(QWidget):
             self.say(" ".join(filter(None, (fill_words(event.result), self.result.text()))))
 
     def _score(self) -> None:
-        """Score what was added, as after Generate, so that broken masks and copies are flagged."""
+        """Score the added pairs, as after Generate, so that broken masks and copies are flagged."""
         project, scorer = self.workspace.project, self.workspace.runner("score")
         if project is not None and self.runner.result.get("added") and not scorer.running:
             self.dock.guard(lambda: scorer.start("score", project, ScoreSettings(sets="none")))
 
     def say(self, text: str) -> None:
-        """Show what happened."""
+        """Show the result of a generation."""
         self.result.setText(text)
         self.result.setVisible(bool(text))
 

@@ -68,7 +68,7 @@ class Points:
 
 
 def read_points(store: SampleStore, project: Project, metric: str = "") -> Points:
-    """Read the map of a project with what is known of its samples now; those that are gone are left out."""
+    """Read the map of a project with the present rows of its samples; deleted ones are left out."""
     found = read_map(project)
     listing = store.listing(condition=parse("flagged", []))
     if found is None:

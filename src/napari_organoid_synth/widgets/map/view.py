@@ -116,7 +116,7 @@ class MapView(pg.PlotWidget):
     # ------------------------------------------------------------------------------------------------- what is shown
 
     def show_points(self, points: Points, groups: Sequence[Group], fit: bool) -> None:
-        """Show a map; what is selected stays selected where it is on both."""
+        """Show a map; points that are on both maps stay selected."""
         chosen = {self.points.ids[row] for row in self.chosen}
         same = points.ids == self.points.ids and np.array_equal(points.xy, self.points.xy)
         self.points = points
@@ -290,7 +290,7 @@ class MapView(pg.PlotWidget):
         self._last = place
 
     def mouseReleaseEvent(self, event: Any) -> None:
-        """Select what is inside the lasso, or what was clicked."""
+        """Select the points inside the lasso, or the clicked one."""
         if self._pressed is None or event.button() != Qt.MouseButton.LeftButton:
             return
         self._pressed = None

@@ -225,7 +225,7 @@ class PairsWidget(ColumnDock):
             self._show_examined(step)
 
     def _refuse(self, error: UserError) -> None:
-        """Ask for the masks when only images were given, else show the error."""
+        """Ask for the masks if only images were given, otherwise show the error."""
         if isinstance(error, NoMasks) and not self.incoming.sources.masks:
             self._missing = f"{error.found} Now drop the folder of the masks here; several folders become classes."
         else:

@@ -159,7 +159,7 @@ class ScoreRow(Drawn):
 
 
 class ScoreRows(QWidget):
-    """All scores of a run: the features in view, the others folded under what became of them."""
+    """All scores of a run: those of features in view, the others folded under a summary."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -170,7 +170,7 @@ class ScoreRows(QWidget):
         self.folds: dict[str, Fold] = {}
 
     def show_scores(self, scores: Sequence[SetScore]) -> None:
-        """Show scores; what was unfolded stays so."""
+        """Show scores; unfolded groups stay unfolded."""
         opened = {name for name, fold in self.folds.items() if fold.isExpanded()}
         while (item := self._column.takeAt(0)) is not None:
             if (widget := item.widget()) is not None:

@@ -303,7 +303,7 @@ class ApplyPanel(QWidget):
 
 
 def copy_predictions(source: Path, target: Path) -> int:
-    """Copy what `predict` wrote to another folder, under the names of the layers; return the number of files.
+    """Copy the files that `predict` wrote to another folder, under the names of the layers; return the number of files.
 
     Raises
     ------

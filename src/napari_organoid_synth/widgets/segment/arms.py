@@ -1,4 +1,4 @@
-"""The arms of a comparison: a check box for each, with what it trains on beside it."""
+"""The arms of a comparison: a check box for each, with its training pairs beside it."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class ArmBoxes(QWidget):
                 box.setChecked(arm in arms or arm == RAW)
 
     def allow(self, arm: str, possible: bool, note: str) -> None:
-        """Say whether an arm can be trained, and on what."""
+        """Show whether an arm can be trained, and on which pairs."""
         self.boxes[arm].setEnabled(possible and arm != RAW)
         self.notes[arm].setText(note)
 

@@ -1,4 +1,4 @@
-"""The settings of a comparison as a form: segmenter, what is tested, arms, steps."""
+"""The settings of a comparison as a form: segmenter, test images, arms, steps."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ class ComparisonForm(QWidget):
 
     @property
     def verb(self) -> str:
-        """``"gain"`` or ``"segment"``, by what is tested."""
+        """``"gain"`` or ``"segment"``, depending on the choice of test images."""
         return "segment" if self.test_by.currentData() == "segment" else "gain"
 
     @property
@@ -210,7 +210,7 @@ class ComparisonForm(QWidget):
         self.show_fitting()
 
     def show_fitting(self) -> None:
-        """Show what belongs to the way of testing, and which arms it allows."""
+        """Show the fields of the chosen way of testing, and the arms that it allows."""
         quick, counts = self.verb == "segment", self.counts
         for verb, form in self.forms.items():
             form.visible = verb == self.verb

@@ -1,4 +1,4 @@
-"""The Segment dock: measure on unseen images what synthetic pairs gain, and mark images with what was trained."""
+"""The Segment dock: measure the gain from synthetic pairs on unseen images, and mark images with trained segmenters."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ class SegmentWidget(ColumnDock):
         (self.setup.collapse if self.panel.result is not None else self.setup.expand)(animate=False)
 
     def _restore(self) -> None:
-        """Show what was chosen in this project before, of both verbs, or the defaults."""
+        """Show the settings last used in this project for both commands, or the defaults."""
         self._restoring = True
         stored = self.workspace.remembered(self.key)
         shown = "segment" if stored.get("verb") == "segment" else "gain"
@@ -251,7 +251,7 @@ class SegmentWidget(ColumnDock):
             self.runners[verb].start(verb, self.workspace.project, self.value())
 
     def resume(self) -> None:
-        """Continue the comparison that was stopped; what is done stays."""
+        """Continue the comparison that was stopped; finished trainings are kept."""
         if self.workspace.project is not None and self.running is None and self._unfinished is not None:
             self.error.dismiss()
             self.runners["gain"].start("gain", self.workspace.project, resume=self._unfinished[0])
@@ -312,7 +312,7 @@ class SegmentWidget(ColumnDock):
         self._look_again()
 
     def _look_again(self) -> None:
-        """After a comparison: speeds, what is unfinished, which segmenters there are."""
+        """Update speeds, the unfinished comparison and the segmenters after a comparison."""
         self.apply.refresh()
         project = self.workspace.project
         if project is not None:

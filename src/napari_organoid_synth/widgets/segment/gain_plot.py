@@ -1,4 +1,4 @@
-"""Figures of a comparison: what each arm changed, the score of every test image, bars for each share of the images."""
+"""Figures of a comparison: the change of each arm, the score of every test image, bars for each share of the images."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ class GainBars(ThemedPlot):
         self.layout().addWidget(self.legend)
 
     def show_rows(self, rows: Sequence[TableRow], score: str, name: str) -> None:
-        """Show the rows of a table; one bar each, groups for shares, the first ratio alone."""
+        """Show the rows of a table; one bar each, groups for shares, only the first ratio."""
         first: dict[tuple[str, float], TableRow] = {}
         for row in rows:
             first.setdefault((row.arm, row.subset), row)

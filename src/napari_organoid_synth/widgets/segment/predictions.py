@@ -35,7 +35,7 @@ class Prediction:
 
 
 def read_prediction(folder: Path, arm: str, name: str, table: PairTable, beside: str = "") -> Prediction:
-    """Read what an arm of a comparison predicted for a test image; in a worker thread.
+    """Read the prediction of an arm for a test image; in a worker thread.
 
     Parameters
     ----------

@@ -44,7 +44,7 @@ class TimeOffer(QWidget):
         self._used: GainSettings | None = None
 
     def show_quick(self, arms: int, steps: int, tests: int, arm_seconds: float | None) -> None:
-        """Say how long some arms on the test images take; ``arm_seconds`` for each step, None where not known."""
+        """Show the expected time of some arms on the test images; ``arm_seconds`` per step, None if not known."""
         text = f"Tested on {tests} image{'s' * (tests != 1)}."
         if arm_seconds is None or not arms:
             text += " The time is known after the first training."
@@ -55,7 +55,7 @@ class TimeOffer(QWidget):
         self._offer()
 
     def show_estimate(self, estimate: Estimate | None) -> None:
-        """Say how long a comparison in folds takes, and offer a shorter one; nothing where there is no plan."""
+        """Show the expected time of a comparison in folds, and offer a shorter one; empty without a plan."""
         self._now = estimate
         self.estimate.setText(_text(estimate) if estimate is not None else "")
         self._offer()
@@ -80,7 +80,7 @@ class TimeOffer(QWidget):
             widget.setVisible(self._shorter is not None or self._before is not None)
 
     def _use(self) -> None:
-        """Set what was offered, or undo it."""
+        """Apply the offer, or undo it."""
         before, shorter, self._before = self._before, self._shorter, None
         if shorter is not None and self._now is not None:
             kept = self._now.settings

@@ -1,4 +1,4 @@
-"""Loss curves that grow while a training runs, at no cost that a person would feel."""
+"""Loss curves that grow while a training runs, without a noticeable cost."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class ThemedPlot(QWidget):
     Parameters
     ----------
     name, tip : str
-        Accessible name, and what is seen.
+        Accessible name and visible title.
     parent : QWidget, optional
     """
 
@@ -175,7 +175,7 @@ class LossCurves(QWidget):
         return self._traces[name].arrays()
 
     def append(self, events: Iterable[Event]) -> None:
-        """Add what is newer than the last step that is shown; one repaint."""
+        """Add the values after the last step that is shown; one repaint."""
         total = 0
         for event in events:
             if isinstance(event, Progress) and event.step > self._step:

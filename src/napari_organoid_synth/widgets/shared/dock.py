@@ -169,7 +169,7 @@ class ColumnDock(Dock):
             self._foot.insertWidget(self._foot.indexOf(self.reason), widget)
 
     def run(self) -> None:
-        """Do what the prominent button says."""
+        """Run the command of the main button."""
         raise NotImplementedError
 
     def show_outcome(self, text: str) -> None:

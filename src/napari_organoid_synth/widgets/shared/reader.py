@@ -48,7 +48,7 @@ def read(path: str | Sequence[str]) -> list[LayerData]:
 
 
 def take_models(path: str | Sequence[str]) -> list[LayerData]:
-    """Import model files into the project of the current viewer; they hold no layers.
+    """Import model files into the project of the current viewer; they contain no layers.
 
     The Generate dock opens, shows the progress, and draws with them.
 

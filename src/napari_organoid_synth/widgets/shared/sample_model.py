@@ -156,7 +156,7 @@ class SampleModel(QStringListModel):
             self.removeRows(first, last - first + 1)
 
     def _reset(self, ids: Sequence[str]) -> None:
-        """Show these without telling what changed: views forget their selection, but it is fast."""
+        """Replace all ids in one reset, which is fast but clears the selection of views."""
         self.ids, self._rows = list(ids), None
         self.setStringList([""] * len(ids))
 

@@ -194,7 +194,7 @@ class StoreThread(QObject):
         super().__init__(parent)
         self.path = Path(path)
         self._tasks: deque[tuple[Callable[[SampleStore], Any], Callable[[Any], None], Callable[[Any], None]]] = deque()
-        self._wanted: OrderedDict[Key, tuple[bool, int]] = OrderedDict()  # whether pixels are needed, and for which epoch
+        self._wanted: OrderedDict[Key, tuple[bool, int]] = OrderedDict()  # pixels needed or not, and the epoch
         self._arrived: deque[tuple[Key, int, QImage | None, SampleRow | None]] = deque()
         self._wake = threading.Condition()
         self._closing = self._complained = False

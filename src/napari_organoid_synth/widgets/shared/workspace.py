@@ -165,7 +165,7 @@ class Workspace(QObject):
         return self._selected
 
     def select(self, ids: Sequence[str], selector: Any) -> None:
-        """Tell all docks that the ``selector`` dock changed the selection; nothing happens when it is the same."""
+        """Notify all docks that the ``selector`` dock changed the selection, unless it is the same."""
         ids = tuple(ids)
         if ids != self._selected:
             self._selected, self.selector = ids, selector

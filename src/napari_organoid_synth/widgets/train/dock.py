@@ -112,7 +112,7 @@ class TrainWidget(ColumnDock):
         self.column.addWidget(self.settings)
 
     def _build_buttons(self) -> None:
-        """Build what stands above the main button: progress, and ways to resume."""
+        """Build the parts above the main button: progress, and ways to resume."""
         self.intake = ModelIntake(self)
         self.progress = ProgressCard(self.runner, "Stop and keep")
         self.stages_progress = StagesCard(self.stages, "Stop and keep")
@@ -136,7 +136,7 @@ class TrainWidget(ColumnDock):
         )
 
     def _build_estimate(self) -> None:
-        """Build what measures memory and time when the settings stay unchanged."""
+        """Build the estimate of memory and time, which runs when the settings stay unchanged."""
         self._settle = QTimer(self)
         self._settle.setSingleShot(True)
         self._settle.setInterval(SETTLE_MS)

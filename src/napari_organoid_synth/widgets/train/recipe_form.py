@@ -36,7 +36,7 @@ class RecipeForm(QWidget):
     first : Recipe, optional
         What is shown first; the defaults when not given.
     kinds : sequence of {"joint", "mask", "painter"}
-        Offer only generators of these kinds, and keep what ``first`` lets them draw; empty: all generators.
+        Offer only generators of these kinds, and keep the ``draws`` of ``first``; empty: all generators.
 
     Signals
     -------
