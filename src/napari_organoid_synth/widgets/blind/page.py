@@ -253,8 +253,8 @@ class BlindPage(QWidget):
         """Read the pictures of a question; in the background thread."""
         return number, self._pictures.question(number)
 
-    def _take_question(self, found: tuple[int, list[NDArray[np.uint8]]]) -> None:
-        self._ready[found[0]] = found[1]
+    def _take_question(self, question: tuple[int, list[NDArray[np.uint8]]]) -> None:
+        self._ready[question[0]] = question[1]
         self._advance()
 
     # ----------------------------------------------------------------------------------------------------- the clock

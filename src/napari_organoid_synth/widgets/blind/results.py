@@ -86,7 +86,7 @@ def look(project: Project, chosen: str = "") -> Shown:
         return Shown(sessions)
     if chosen == TOGETHER and counted(answered):
         of = counted(answered)
-        results = [found for way in SIGNAL if (found := pooled(of, way)) is not None]
+        results = [result for way in SIGNAL if (result := pooled(of, way)) is not None]
         lines = pooled_sentences(of)
     else:
         of = [next((session for session in answered if session.id == chosen), answered[0])]
@@ -112,7 +112,7 @@ def _examples(project: Project, sessions: Sequence[Session]) -> dict[Group, list
         "doubted": [one for one in reversed(real) if one.taken_for_real.share < 0.5],
     }
     readers: dict[str, Pictures] = {}
-    found: dict[Group, list[Example]] = {group: [] for group in groups}
+    drawn: dict[Group, list[Example]] = {group: [] for group in groups}
     for group, listed in groups.items():
         for judgement in listed[:MAX_EXAMPLES]:
             picture = judgement.picture
@@ -123,8 +123,8 @@ def _examples(project: Project, sessions: Sequence[Session]) -> dict[Group, list
                 pixels = readers[session.id].draw(picture)
             except UserError:
                 continue
-            found[group].append(Example(session, judgement, pixels))
-    return found
+            drawn[group].append(Example(session, judgement, pixels))
+    return drawn
 
 
 class _ThemedPlot(QWidget):

@@ -383,7 +383,7 @@ class CurateWidget(WideDock):
             self.accepter.hide()
             self._ask(
                 lambda store: ([store.row(id) for id in ids], store.tags()),
-                lambda found: self.tagger.open(found[0], found[1], note),
+                lambda content: self.tagger.open(content[0], content[1], note),
             )
 
     def annotate(self, ids: list[str], add: list[str], remove: list[str], remark: str | None) -> None:

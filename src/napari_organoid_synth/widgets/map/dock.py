@@ -399,11 +399,11 @@ class MapWidget(WideDock):
 
         self._thread.submit(read, self._show_layers, self.show_error)
 
-    def _show_layers(self, found: list[tuple[str, SamplePair]]) -> None:
+    def _show_layers(self, pairs: list[tuple[str, SamplePair]]) -> None:
         if self._thread is None:
             return
         shown: list[Any] = []
-        for id, pair in found:
+        for id, pair in pairs:
             if id:
                 shown += self.layers.show(self._thread, id, pair)
             else:

@@ -235,8 +235,8 @@ class MapView(pg.PlotWidget):
     def pixel_of(self, row: int) -> QPointF:
         """Return where a point is in the view, px."""
         x, y = self.points.xy[row]
-        found: QPointF = self.box.mapViewToScene(QPointF(x, y))
-        return found
+        place: QPointF = self.box.mapViewToScene(QPointF(x, y))
+        return place
 
     def row_at(self, place: QPointF) -> int:
         """Return the visible point nearest to a pixel, or -1 where there is none within reach."""

@@ -203,9 +203,9 @@ class ScoresWidget(StoreDock):
         """Read the scores and the samples they are about; in the background."""
         return read_known(store, project)
 
-    def take(self, found: Known) -> None:
+    def take(self, known: Known) -> None:
         """Show the scores."""
-        self.known = found
+        self.known = known
         self._show_known()
 
     def _show_known(self) -> None:

@@ -178,18 +178,18 @@ class ScoreRows(QWidget):
                 widget.deleteLater()
         self.rows, self.folds = [], {}
         for place, (title, names) in enumerate(GROUPS.items()):
-            found = [ScoreRow(score) for score in scores if score.name in names]
-            if not found:
+            rows = [ScoreRow(score) for score in scores if score.name in names]
+            if not rows:
                 continue
-            self.rows += found
+            self.rows += rows
             if place == 0:
-                for row in found:
+                for row in rows:
                     self._column.addWidget(row)
                 continue
-            within = sum(verdict(row.score)[1] == "within" for row in found)
-            fold = self.folds[title] = Fold(f"{title}: {within} of {len(found)} within")
+            within = sum(verdict(row.score)[1] == "within" for row in rows)
+            fold = self.folds[title] = Fold(f"{title}: {within} of {len(rows)} within")
             fold.toggleButton().setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-            for row in found:
+            for row in rows:
                 fold.addWidget(row)
             self._column.addWidget(fold)
             if title in opened:

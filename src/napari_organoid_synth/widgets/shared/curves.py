@@ -51,14 +51,14 @@ class Trace:
 
 def traces(events: Iterable[Event]) -> tuple[dict[str, Trace], int, int]:
     """Curves of a whole history, the last step and the total; for a worker thread."""
-    found: dict[str, Trace] = {}
+    traces: dict[str, Trace] = {}
     step = total = 0
     for event in events:
         if isinstance(event, Progress) and event.step > step:
             step, total = event.step, event.total
             for name, value in event.stats.items():
-                found.setdefault(name, Trace()).add(step, value)
-    return found, step, total
+                traces.setdefault(name, Trace()).add(step, value)
+    return traces, step, total
 
 
 def still_plot() -> Any:
@@ -158,12 +158,12 @@ class LossCurves(QWidget):
     @property
     def words(self) -> str:
         """Diversity of the samples and their distance to the real tiles, in sentences; empty until measured."""
-        found = {name: self.points(name) for name in WATCHED if name in self._traces and self._traces[name].y}
+        measures = {name: self.points(name) for name in WATCHED if name in self._traces and self._traces[name].y}
         sentences = []
-        if "diversity" in found:
-            sentences.append(f"Samples differ {100 * found['diversity'][1][-1]:.0f} % as much as real tiles do.")
-        if "kernel_distance" in found:
-            steps, values = found["kernel_distance"]
+        if "diversity" in measures:
+            sentences.append(f"Samples differ {100 * measures['diversity'][1][-1]:.0f} % as much as real tiles do.")
+        if "kernel_distance" in measures:
+            steps, values = measures["kernel_distance"]
             best = int(values.argmin())
             sentences.append(
                 f"Distance to the real tiles {values[-1]:.3g}; smallest {values[best]:.3g} at step {steps[best]:,.0f}."
@@ -185,10 +185,10 @@ class LossCurves(QWidget):
         if total or self._step:
             self._draw(total)
 
-    def show_history(self, found: dict[str, Trace], step: int, total: int) -> None:
+    def show_history(self, traces: dict[str, Trace], step: int, total: int) -> None:
         """Show `traces` of a history instead."""
         self.clear()
-        self._traces, self._step = found, step
+        self._traces, self._step = traces, step
         self._draw(total)
 
     def _draw(self, total: int) -> None:

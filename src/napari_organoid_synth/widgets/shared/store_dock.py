@@ -19,7 +19,7 @@ class StoreDock(ColumnDock):
         """Read the data of the dock; in the background."""
         raise NotImplementedError
 
-    def take(self, found: Any) -> None:
+    def take(self, content: Any) -> None:
         """Show the result of `look`."""
         raise NotImplementedError
 

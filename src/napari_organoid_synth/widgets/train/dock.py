@@ -232,8 +232,8 @@ class TrainWidget(ColumnDock):
         assert self.workspace.project is not None
         self.estimator.ask(self.workspace.project, self._asked[len(self._measured)])
 
-    def _show_estimate(self, found: Estimate) -> None:
-        self._measured.append(found)
+    def _show_estimate(self, estimate: Estimate) -> None:
+        self._measured.append(estimate)
         if len(self._measured) < len(self._asked):
             self._ask_next()
             return
@@ -420,10 +420,10 @@ class TrainWidget(ColumnDock):
         self.show_outcome("Writing the model file…" if state != "idle" else "")
 
     def _shared(self, _: str) -> None:
-        found = self.sharer.result
-        size = f"{int(found.get('bytes', 0)) / 1e6:,.1f} MB"
+        result = self.sharer.result
+        size = f"{int(result.get('bytes', 0)) / 1e6:,.1f} MB"
         self.show_outcome(
-            f"Written: {found.get('file')}, {size}, licence {found.get('licence')}. Drop it on a window to use it."
+            f"Written: {result.get('file')}, {size}, licence {result.get('licence')}. Drop it on a window to use it."
         )
 
     def dragEnterEvent(self, a0: QDragEnterEvent | None) -> None:

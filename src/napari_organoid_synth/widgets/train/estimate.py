@@ -75,14 +75,14 @@ class Estimator(QObject):
         self._dropped.set()
 
     def _take(self, answer: Answer) -> None:
-        dropped, found = answer
-        if dropped is not self._dropped or dropped.is_set() or found is None:
+        dropped, result = answer
+        if dropped is not self._dropped or dropped.is_set() or result is None:
             return
-        if isinstance(found, UserError):
-            self.failed.emit(found)
+        if isinstance(result, UserError):
+            self.failed.emit(result)
         else:
-            self._known[self._key] = found
-            self.measured.emit(found)
+            self._known[self._key] = result
+            self.measured.emit(result)
 
 
 def dry_run(project: Project, recipe: Recipe, dropped: threading.Event) -> Iterator[Answer]:

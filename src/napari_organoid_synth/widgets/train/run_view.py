@@ -210,8 +210,8 @@ class RunView(QWidget):
         worker.returned.connect(self._show_run)
         worker.start()
 
-    def _show_run(self, found: tuple[Path, dict[str, Trace], int, int, list[tuple[int, str]], bool]) -> None:
-        path, curves, step, total, previews, completed = found
+    def _show_run(self, content: tuple[Path, dict[str, Trace], int, int, list[tuple[int, str]], bool]) -> None:
+        path, curves, step, total, previews, completed = content
         if self.shown is None or self.shown.path != path:
             return  # another run was chosen meanwhile
         self.completed = completed
@@ -264,10 +264,10 @@ class RunView(QWidget):
         worker.returned.connect(self._show_preview)
         worker.start()
 
-    def _show_preview(self, found: tuple[int, NDArray[Any], NDArray[np.uint8]] | None) -> None:
+    def _show_preview(self, preview: tuple[int, NDArray[Any], NDArray[np.uint8]] | None) -> None:
         self._loading = False
-        if found is not None:
-            step, sheet, lines = found
+        if preview is not None:
+            step, sheet, lines = preview
             self.preview.show(sheet, lines, self._pixel_size())
             self.history_label.setText(f"samples at step {step:,}")
         if self._wanted is not None:
