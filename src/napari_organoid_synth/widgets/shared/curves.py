@@ -51,14 +51,14 @@ class Trace:
 
 def traces(events: Iterable[Event]) -> tuple[dict[str, Trace], int, int]:
     """Curves of a whole history, the last step and the total; for a worker thread."""
-    traces: dict[str, Trace] = {}
+    curves: dict[str, Trace] = {}
     step = total = 0
     for event in events:
         if isinstance(event, Progress) and event.step > step:
             step, total = event.step, event.total
             for name, value in event.stats.items():
-                traces.setdefault(name, Trace()).add(step, value)
-    return traces, step, total
+                curves.setdefault(name, Trace()).add(step, value)
+    return curves, step, total
 
 
 def still_plot() -> Any:
