@@ -38,7 +38,7 @@ _PLACES = {
     "gain_text": "core.gain.sentences:gain_text",
     "GainResult": "core.gain.results:GainResult",
     "SetScores": "core.scores.storage:SetScores",
-    # a project and what lies in it
+    # a project and its contents
     "Project": "core.project:Project",
     "Run": "core.runs.run:Run",
     "SampleStore": "core.samples.store:SampleStore",

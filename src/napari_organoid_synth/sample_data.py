@@ -56,12 +56,12 @@ class PublicSet:
 
     @property
     def host(self) -> str:
-        """Computer from which it comes."""
+        """Computer that offers the file."""
         return urlsplit(self.url).netloc
 
     @property
     def folder(self) -> Path:
-        """Where the file is kept and unpacked."""
+        """Folder of the file and of what is unpacked from it."""
         return cache_folder() / self.key
 
     @property
@@ -199,7 +199,7 @@ def download_size(chosen: PublicSet) -> int | None:
 
 
 def question(chosen: PublicSet, size: int | None) -> str:
-    """Return what a person should know before agreeing: size (bytes), source, licence, place."""
+    """Return the question before a download: size (bytes), source, licence, place."""
     amount = f"{size / 1e6:.1f} MB" if size else "a file of unknown size"
     return (
         f"Download {amount} from {chosen.host}?\n\n{chosen.title}.\n{chosen.source}.\n"
@@ -249,7 +249,7 @@ def download(chosen: PublicSet, report: Callable[[int], bool] = lambda count: Tr
 
 
 class _Canceled(Exception):
-    """The person ended the download."""
+    """Raised when the person ended the download."""
 
 
 class _Progress:

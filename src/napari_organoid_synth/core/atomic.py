@@ -17,17 +17,17 @@ def write_bytes(path: Path, data: bytes) -> None:
     DiskFull
         If there is no space; the old file stays.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part_path = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("wb") as stream:
+        with part_path.open("wb") as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        beside.replace(path)
+        part_path.replace(path)
     except BaseException as error:
         with suppress(OSError):
-            beside.unlink()
+            part_path.unlink()
         if isinstance(error, OSError) and is_disk_full(error):
             raise DiskFull(path) from error
         raise

@@ -1,4 +1,4 @@
-"""What this computer has; asks without torch, so that the window may know it too."""
+"""Hardware of this computer, found without torch, so that the window can use it."""
 
 from __future__ import annotations
 

@@ -183,9 +183,9 @@ def _accept(project: Project, number: int) -> Iterator[Event]:
     from napari_organoid_synth.core.samples.store import SampleStore
 
     with SampleStore(project.samples_path) as store:
-        chosen = best(store, number)
-        store.decide(chosen, "accepted")
+        samples = best(store, number)
+        store.decide(samples, "accepted")
         store.decide(store.ids("new"), "rejected")
         counts = store.counts()
-    yield Added(0, tuple(chosen))
+    yield Added(0, tuple(samples))
     yield Finished(0, "completed", dict(counts))

@@ -26,15 +26,15 @@ def pick_device(name: str = "auto") -> torch.device:
     UserError
         If this computer has no such device.
     """
-    found = ["cpu"]
+    devices = ["cpu"]
     if torch.backends.mps.is_available():
-        found.insert(0, "mps")
+        devices.insert(0, "mps")
     if torch.cuda.is_available():
-        found = ["cuda", *(f"cuda:{index}" for index in range(torch.cuda.device_count())), *found]
+        devices = ["cuda", *(f"cuda:{index}" for index in range(torch.cuda.device_count())), *devices]
     if name == "auto":
-        return torch.device(found[0])
-    if name not in found:
-        raise UserError(f"There is no device '{name}' here.", f"Expected one of: auto, {', '.join(found)}.")
+        return torch.device(devices[0])
+    if name not in devices:
+        raise UserError(f"There is no device '{name}' here.", f"Expected one of: auto, {', '.join(devices)}.")
     return torch.device(name)
 
 
@@ -64,7 +64,7 @@ def random_stream(device: torch.device, *parts: int | str) -> torch.Generator:
 
 
 def bf16_runs(device: torch.device) -> bool:
-    """Whether bf16 may be faster than float32 here: the hardware supports it, so it is worth timing."""
+    """Return whether bf16 may be faster than float32 here: the hardware supports it, so it is worth timing."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return device.type == "cpu" and torch.backends.cpu.get_cpu_capability() == "AVX512"
@@ -97,5 +97,5 @@ def peak_bytes(device: torch.device) -> int:
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether an error says that memory is full, on any device."""
+    """Return whether an error says that memory is full, on any device."""
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

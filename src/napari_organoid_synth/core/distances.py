@@ -1,4 +1,4 @@
-"""How far two sets of feature vectors lie apart, and how they overlap: FID, KID, precision … coverage, C2ST."""
+"""Distance and overlap of two sets of feature vectors: FID, KID, precision … coverage, C2ST."""
 
 from __future__ import annotations
 
@@ -83,16 +83,16 @@ def subset_discrepancy(
     within_x, within_y, between : NDArray (N, N), (M, M), (N, M)
         Kernel matrices.
     subsets, size : int
-        How many, and vectors of either kind in each; N or M if that is less.
+        Number of subsets, and vectors of either kind in each; N or M if that is less.
     seed : int
         Of the draws.
     """
     rng = np.random.default_rng(seed)
-    found = []
+    estimates = []
     for _ in range(subsets):
         x, y = (rng.choice(len(k), min(size, len(k)), replace=False) for k in (within_x, within_y))
-        found.append(discrepancy(within_x[np.ix_(x, x)], within_y[np.ix_(y, y)], between[np.ix_(x, y)]))
-    return float(np.mean(found)), float(np.std(found))
+        estimates.append(discrepancy(within_x[np.ix_(x, x)], within_y[np.ix_(y, y)], between[np.ix_(x, y)]))
+    return float(np.mean(estimates)), float(np.std(estimates))
 
 
 def euclidean(x: Features, y: Features) -> NDArray[np.float64]:

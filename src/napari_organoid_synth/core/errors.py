@@ -27,7 +27,7 @@ class UserError(ValueError):
 
 
 class DiskFull(UserError, OSError):
-    """There is no space to write ``path``; also an `OSError`, for callers that expect one."""
+    """Error for a disk without space to write ``path``; also an `OSError`, for callers that expect one."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(

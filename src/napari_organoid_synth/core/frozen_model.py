@@ -59,8 +59,8 @@ class FrozenModel(BaseModel):
         try:
             values = _from_yaml(Path(path).read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, ValueError) as error:
-            why = error.strerror if isinstance(error, OSError) else error
-            raise UserError(f"Cannot read {path}: {why}.", "Expected a YAML file of settings.") from None
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise UserError(f"Cannot read {path}: {reason}.", "Expected a YAML file of settings.") from None
         if not isinstance(values, dict):
             raise UserError(
                 f"{path} contains a {type(values).__name__} instead of settings.", "Expected 'key: value' lines."

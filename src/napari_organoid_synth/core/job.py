@@ -33,7 +33,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Started(Event):
-    """The job has started; ``info`` has what is worth showing at once (total, device, precision, size)."""
+    """The job has started; ``info`` has the facts to show at once (total, device, precision, size)."""
 
     info: dict[str, Any] = field(default_factory=dict)
 
@@ -94,7 +94,7 @@ class Failed(Event):
 
 @dataclass(frozen=True)
 class Finished(Event):
-    """The job ended: ``reason`` is "completed" or "canceled", ``result`` is what ``--json`` prints."""
+    """The job ended: ``reason`` is "completed" or "canceled", ``--json`` prints ``result``."""
 
     reason: str = "completed"
     result: dict[str, Any] = field(default_factory=dict)
@@ -200,7 +200,7 @@ class FileControl(Control):
 
 
 class JobFolder:
-    """The folder through which a job in another process is followed and steered.
+    """The folder through which a job in another process is followed and controlled.
 
     ``job.json`` (verb, arguments, process), ``events.jsonl``, ``control``, ``log.txt``. It outlives the process, so a
     new window finds a running job, or how one ended.
@@ -299,7 +299,7 @@ class JobFolder:
             return stream.read(1)
 
     def read_events(self, offset: int = 0) -> tuple[list[Event], int]:
-        """Events from byte ``offset`` on and the offset for the next call; torn or foreign lines are skipped."""
+        """Read events from byte ``offset`` on, and the offset for the next call; torn or foreign lines are skipped."""
         try:
             with self.events_path.open("rb") as stream:
                 stream.seek(offset)
@@ -322,7 +322,7 @@ def run_to_end(events: Iterable[Event], progress: Callable[[Progress], object] |
     Parameters
     ----------
     events : iterable of Event
-        What the verb yields, from the start, such as ``train(project, recipe, Control())``.
+        Events of the verb, from the start, such as ``train(project, recipe, Control())``.
     progress : callable, optional
         Called with every `Progress`. Warnings are logged.
 

@@ -9,7 +9,7 @@ def plural(number: int, noun: str, nouns: str = "") -> str:
     Parameters
     ----------
     number : int
-        How many.
+        The number.
     noun : str
         Name of one of them.
     nouns : str, optional

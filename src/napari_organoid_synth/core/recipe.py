@@ -1,4 +1,4 @@
-"""The recipe of a training: generator, what it draws, tiles, codec, length."""
+"""The recipe of a training: generator, its output, tiles, codec, length."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class StartSettings(Settings):
 
 
 class Recipe(Settings):
-    """A training: what is drawn, tiles, codec, generator, length."""
+    """A training: output, tiles, codec, generator, length."""
 
     gan: AnyGenerator = Field(Pix2PixConfig(), description="The generator.")
     draws: Draws = Field("pairs", description="What a joint generator draws: image and mask together, or one of them.")
@@ -64,16 +64,16 @@ class Recipe(Settings):
     def _kind_can_draw_it(self) -> Recipe:
         if self.draws == "pairs" or self.gan.kind == "joint" or (self.gan.kind, self.draws) == ("mask", "masks"):
             return self
-        why = "paints images onto masks and needs both" if self.gan.kind == "painter" else "draws masks alone"
+        reason = "paints images onto masks and needs both" if self.gan.kind == "painter" else "draws masks alone"
         raise UserError(
             f"The recipe lets {self.gan.name} draw {self.draws}.",
-            f"{self.gan.name} {why}.",
+            f"{self.gan.name} {reason}.",
             "Set draws to 'pairs', or choose a joint generator.",
         )
 
     @property
     def shape(self) -> Shape:
-        """What goes in and out of the generator: its kind, but of a joint generator only the part that it draws."""
+        """Input and output of the generator: its kind, but of a joint generator only the part that it draws."""
         if self.gan.kind != "joint":
             return self.gan.kind
         shapes: dict[str, Shape] = {"pairs": "joint", "images": "image", "masks": "mask"}

@@ -25,7 +25,7 @@ class Registry:
     Parameters
     ----------
     family : str
-        What the members are, in the plural, e.g. ``"generators"``.
+        Name of the family, in the plural, e.g. ``"generators"``.
     members : dict of str to str
         Name of a member to ``"module:Class"`` below ``core``, in the order in which a person should meet them.
     has_settings : bool
@@ -93,8 +93,8 @@ class Registry:
             If there is no such member, or it has no settings.
         """
         module, class_name = self._place(name)
-        beside = f"{module}_config"
-        where = import_module(beside if find_spec(beside) else module)
+        config_module = f"{module}_config"
+        where = import_module(config_module if find_spec(config_module) else module)
         try:
             cls: type[Settings] = getattr(where, f"{class_name}Config")
         except AttributeError:

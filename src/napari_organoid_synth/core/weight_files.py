@@ -37,14 +37,14 @@ def read_weights(file: str | Path, expected: str, todo: str) -> dict[str, Tensor
         raise UserError(f"Cannot read {path}: {error.strerror or error}.", expected, todo) from None
     try:
         if path.suffix == ".safetensors":
-            found: Any = load_file(path)
+            content: Any = load_file(path)
         else:
             with warnings.catch_warnings(action="ignore"):  # of a pickle that is none of torch's
-                found = torch.load(path, map_location="cpu", weights_only=True)
+                content = torch.load(path, map_location="cpu", weights_only=True)
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError):
         raise UserError(
             f"{path.name} holds something else than tensors, or is damaged; nothing of it was run.", expected, todo
         ) from None
-    if not isinstance(found, dict):
-        raise UserError(f"{path.name} holds {type(found).__name__}.", expected, todo)
-    return found
+    if not isinstance(content, dict):
+        raise UserError(f"{path.name} holds {type(content).__name__}.", expected, todo)
+    return content

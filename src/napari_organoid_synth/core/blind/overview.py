@@ -12,7 +12,7 @@ from napari_organoid_synth.core.project import Project
 
 
 class SessionSummary(FrozenModel):
-    """One test: who was asked what, and the result."""
+    """One test: observer, questions and result."""
 
     id: str
     started: float
@@ -52,5 +52,5 @@ def overview(project: Project) -> Overview:
         )
         for session in sessions
     ]
-    together = {way: found for way in SIGNAL if (found := pooled(sessions, way)) is not None}
+    together = {way: result for way in SIGNAL if (result := pooled(sessions, way)) is not None}
     return Overview(tests=tuple(tests), together=together, words=tuple(pooled_sentences(sessions)))

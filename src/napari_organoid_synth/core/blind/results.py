@@ -32,8 +32,8 @@ def pooled(sessions: Iterable[Session], way: Way) -> Result | None:
 
     The interval takes all answers for independent: with few observers it is too narrow.
     """
-    chosen = [session for session in counted(sessions) if session.settings.way == way]
-    answers = [one for session in sorted(chosen, key=lambda one: one.started) for one in session.judged()]
+    tests = [session for session in counted(sessions) if session.settings.way == way]
+    answers = [one for session in sorted(tests, key=lambda one: one.started) for one in session.judged()]
     return summarise(answers, way) if answers else None
 
 
@@ -49,30 +49,30 @@ class Agreement:
 def agreement(sessions: Iterable[Session]) -> Agreement | None:
     """Compute the agreement about the pictures, or pairs, that all counted tests share; None where there are none."""
     tables: list[dict[frozenset[Place], bool]] = []
-    asked: dict[frozenset[Place], Place] = {}  # of a pair: the picture that the first test had on the left
+    reference: dict[frozenset[Place], Place] = {}  # of a pair: the picture that the first test had on the left
     for session in counted(sessions):
-        seen = {}
+        answers = {}
         for answer in session.answers:
-            taken = {picture.place: real for picture, real in session.taken_for_real(answer)}
-            key = frozenset(taken)
-            seen[key] = taken[asked.setdefault(key, next(iter(taken)))]
-        tables.append(seen)
+            taken_for_real = {picture.place: real for picture, real in session.taken_for_real(answer)}
+            key = frozenset(taken_for_real)
+            answers[key] = taken_for_real[reference.setdefault(key, next(iter(taken_for_real)))]
+        tables.append(answers)
     if len(tables) < 2:
         return None
     shared = set(tables[0]).intersection(*tables[1:])
     if not shared:
         return None
-    said = np.array([[table[key] for table in tables] for key in shared])
+    ratings = np.array([[table[key] for table in tables] for key in shared])
     if len(tables) == 2:
-        kappa = cohen_kappa(said[:, 0], said[:, 1])
+        kappa = cohen_kappa(ratings[:, 0], ratings[:, 1])
     else:
-        kappa = fleiss_kappa(np.stack([said.sum(axis=1), (~said).sum(axis=1)], axis=1))
+        kappa = fleiss_kappa(np.stack([ratings.sum(axis=1), (~ratings).sum(axis=1)], axis=1))
     return Agreement(kappa, len(tables), len(shared))
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """How a picture was judged.
+    """Answers about one picture.
 
     Parameters
     ----------
@@ -88,23 +88,23 @@ class Judgement:
 
 
 def judgements(sessions: Iterable[Session], kind: Literal["real", "synthetic"]) -> list[Judgement]:
-    """Return how each picture of a kind was judged, most convincing first.
+    """Return the judgement of each picture of a kind, most convincing first.
 
     Of pictures that were equally often taken for real, the one with the faster answers comes first where most took it
     for real, and last where most did not.
     """
-    found: dict[str | Place, list[tuple[Picture, bool, float]]] = {}
+    answers: dict[str | Place, list[tuple[Picture, bool, float]]] = {}
     for session in sessions:
         for answer in session.answers:
             for picture, real in session.taken_for_real(answer):
                 if picture.kind == kind:
                     key = picture.name if kind == "synthetic" else picture.place
-                    found.setdefault(key, []).append((picture, real, answer.seconds))
+                    answers.setdefault(key, []).append((picture, real, answer.seconds))
     listed = [
         Judgement(
-            seen[0][0], Rate(sum(real for _, real, _ in seen), len(seen)), median(seconds for *_, seconds in seen)
+            group[0][0], Rate(sum(real for _, real, _ in group), len(group)), median(seconds for *_, seconds in group)
         )
-        for seen in found.values()
+        for group in answers.values()
     ]
 
     def rank(one: Judgement) -> tuple[float, float]:
@@ -124,10 +124,10 @@ def write_scores(project: Project) -> int:
         return 0
     with SampleStore(project.samples_path) as store, store.transaction():
         known = set(store.ids())
-        shown = [one for one in listed if one.picture.name in known]
-        for one in shown:
+        stored = [one for one in listed if one.picture.name in known]
+        for one in stored:
             store.rate(one.picture.name, {REAL_SCORE: one.taken_for_real.share, TIME_SCORE: one.seconds})
-    return len(shown)
+    return len(stored)
 
 
 COLUMNS = (

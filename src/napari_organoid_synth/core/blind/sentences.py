@@ -91,16 +91,16 @@ def pooled_sentences(sessions: Sequence[Session]) -> list[str]:
     """Describe all tests that count together: pooled rates, and agreement where pictures are shared."""
     lines: list[str] = []
     for way in SIGNAL:
-        chosen = [session for session in counted(sessions) if session.settings.way == way]
-        found = pooled(chosen, way)
-        if found is None:
+        tests = [session for session in counted(sessions) if session.settings.way == way]
+        result = pooled(tests, way)
+        if result is None:
             continue
-        who = sorted({session.settings.observer or "no name" for session in chosen})
-        lines.append(f"{plural(len(chosen), 'test')} {way} ({', '.join(who)}): {found.wrong} answers wrong in total.")
-        if len(chosen) > 1:
-            rates = ", ".join(f"{session.result().wrong.share:.0%}" for session in reversed(chosen))
+        names = ", ".join(sorted({session.settings.observer or "no name" for session in tests}))
+        lines.append(f"{plural(len(tests), 'test')} {way} ({names}): {result.wrong} answers wrong in total.")
+        if len(tests) > 1:
+            rates = ", ".join(f"{session.result().wrong.share:.0%}" for session in reversed(tests))
             lines.append(f"Wrong in each, oldest first: {rates}.")
-        agreed = agreement(chosen)
+        agreed = agreement(tests)
         if agreed is not None:
             name = "Cohen's" if agreed.tests == 2 else "Fleiss'"
             kappa = "is undefined: all answers are the same" if agreed.kappa is None else f"{agreed.kappa:.2f}"

@@ -1,4 +1,4 @@
-"""A blind test as a file: what was asked, with the truth, and every answer.
+"""A blind test as a file: questions with the truth, and every answer.
 
 The first line of ``blind/<id>.jsonl`` holds settings, seed and the list of pictures with the truth, so nobody should
 read it before the test is over; every further line is one answer, on disk before the next picture is shown. A killed
@@ -31,12 +31,12 @@ FORMAT = 1
 
 
 Place = tuple[str, str, int, int]
-"""Kind, name, first row and column: what a picture shows, whatever its orientation."""
+"""Kind, name, first row and column: content of a picture, regardless of its orientation."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """What is shown, and the truth about it.
+    """Picture of a question: its kind, which is the truth, and its place.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class Picture:
 
     @property
     def place(self) -> Place:
-        """What it shows, whatever the orientation."""
+        """Kind, name and position, without the orientation."""
         return self.kind, self.name, self.y, self.x
 
 
@@ -76,7 +76,7 @@ class Answer:
     time : float
         When, seconds since 1970.
     pauses : int
-        How often the test was paused during the question.
+        Number of pauses during the question.
     """
 
     question: int
@@ -90,7 +90,7 @@ _ANSWER = TypeAdapter(Answer)
 
 
 class Session(FrozenModel):
-    """A blind test: what was asked and what was answered.
+    """A blind test: its questions and their answers.
 
     Attributes
     ----------
@@ -109,7 +109,7 @@ class Session(FrozenModel):
     questions : tuple of tuple of Picture
         One picture each, or the left and the right one.
     note : str
-        What to know about the choice of pictures, in words.
+        Remarks on the choice of pictures, in words.
     answers : tuple of Answer
         In the order in which they were given.
     """
@@ -137,11 +137,11 @@ class Session(FrozenModel):
 
     @property
     def title(self) -> str:
-        """When, who and how much: ``21 Nov 14:32, Anna, 12 of 40``."""
+        """Time, observer and answers so far: ``21 Nov 14:32, Anna, 12 of 40``."""
         when = time.strftime("%d %b %H:%M", time.localtime(self.started))
-        who = f", {self.settings.observer}" if self.settings.observer else ""
+        observer = f", {self.settings.observer}" if self.settings.observer else ""
         practice = ", practice" if self.settings.practice else ""
-        return f"{when}{who}, {len(self.answers)} of {len(self.questions)}{practice}"
+        return f"{when}{observer}, {len(self.answers)} of {len(self.questions)}{practice}"
 
     def truth(self, question: int) -> Choice:
         """Return the right answer to a question."""
@@ -246,10 +246,10 @@ def read_session(path: Path) -> Session:
 
 def read_sessions(project: Project) -> list[Session]:
     """Read all blind tests of a project, newest first; files that cannot be read are skipped."""
-    found = []
+    sessions = []
     for path in sorted(_folder(project).glob("*.jsonl")):
         try:
-            found.append(read_session(path))
+            sessions.append(read_session(path))
         except UserError as error:
             logger.warning("%s", error)
-    return sorted(found, key=lambda session: session.started, reverse=True)
+    return sorted(sessions, key=lambda session: session.started, reverse=True)

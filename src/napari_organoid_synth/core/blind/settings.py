@@ -9,7 +9,7 @@ from pydantic import Field
 from napari_organoid_synth.core.frozen_model import Settings
 
 Way = Literal["one by one", "in pairs"]
-"""How is asked: what one picture is, or which of two is real."""
+"""Kind of question: what one picture is, or which of two is real."""
 
 
 class BlindSettings(Settings):

@@ -45,7 +45,7 @@ def make_session(project: Project, settings: BlindSettings, like: Session | None
     project : Project
         With real pairs and samples.
     settings : BlindSettings
-        What to ask.
+        Settings of the test.
     like : Session, optional
         Show its pictures again, in another order, for another observer.
 
@@ -58,22 +58,22 @@ def make_session(project: Project, settings: BlindSettings, like: Session | None
     settings, rng = settings.replace(seed=seed), np.random.default_rng(seed)
     new = {"path": free_path(project), "started": time.time()}
     if like is not None:
-        same = like.settings.replace(observer=settings.observer, practice=settings.practice, seed=seed)
-        session = like.model_copy(update=new | {"settings": same, "answers": ()})
-        shown = like.questions
+        new_settings = like.settings.replace(observer=settings.observer, practice=settings.practice, seed=seed)
+        session = like.model_copy(update=new | {"settings": new_settings, "answers": ()})
+        questions = like.questions
     else:
         choice = _choose(project, settings, rng)
         session = Session(settings=settings, side=choice.side, limits=choice.limits, note=choice.note, **new)
         if settings.way == "in pairs":
-            shown = tuple(zip(choice.reals, choice.synthetics, strict=True))
+            questions = tuple(zip(choice.reals, choice.synthetics, strict=True))
         else:
-            shown = tuple((picture,) for picture in (*choice.reals, *choice.synthetics))
-    session = session.model_copy(update={"questions": _shuffled(shown, rng)})
+            questions = tuple((picture,) for picture in (*choice.reals, *choice.synthetics))
+    session = session.model_copy(update={"questions": _shuffle(questions, rng)})
     write_session(session)
     return session
 
 
-def _shuffled(shown: Sequence[tuple[Picture, ...]], rng: np.random.Generator) -> tuple[tuple[Picture, ...], ...]:
+def _shuffle(shown: Sequence[tuple[Picture, ...]], rng: np.random.Generator) -> tuple[tuple[Picture, ...], ...]:
     """Put questions in random order; of two pictures the real one is on either side equally often."""
     order = rng.permutation(len(shown))
     swapped = rng.permutation(np.arange(len(shown)) % 2)
@@ -91,22 +91,22 @@ def _choose(project: Project, settings: BlindSettings, rng: np.random.Generator)
         side = tile_side(row.size for row in rows)
         rows = [row for row in rows if min(row.size) >= side]
         tiles = _shown_tiles(project, side, settings)
-        places = _apart(tiles.places, side, rng)
-        wanted = settings.number if settings.way == "in pairs" else max(1, settings.number // 2)
-        number = min(wanted, len(rows), len(places))
+        places = _distant_places(tiles.places, side, rng)
+        target = settings.number if settings.way == "in pairs" else max(1, settings.number // 2)
+        number = min(target, len(rows), len(places))
         places = [places[index] for index in rng.permutation(len(places))[:number]]
-        chosen, alike = _different(store, rows, places, side, rng)
+        samples, alike = _different_samples(store, rows, places, side, rng)
     turns, flips = rng.integers(4, size=2 * number), rng.integers(2, size=2 * number)
     if not settings.turned:
         turns[:] = flips[:] = 0
     ways = list(zip(turns.tolist(), (flips > 0).tolist(), strict=True))
     reals = [Picture("real", at.pair, at.y, at.x, *way) for at, way in zip(places, ways[:number], strict=True)]
     synthetics = []
-    for row, way in zip(chosen, ways[number:], strict=True):
+    for row, way in zip(samples, ways[number:], strict=True):
         y, x = (int(rng.integers(length - side + 1)) for length in row.size)
         synthetics.append(Picture("synthetic", row.id, y, x, *way))
     notes = []
-    if number < wanted:
+    if number < target:
         scarce = f"{number} real tiles that do not overlap"
         if number == len(rows):
             scarce = plural(number, "synthetic pair")
@@ -122,9 +122,9 @@ def _choose(project: Project, settings: BlindSettings, rng: np.random.Generator)
 
 def _shown_tiles(project: Project, side: int, settings: BlindSettings) -> RealTiles:
     """Return the real tiles that may be shown: all, or with outlines those that have objects."""
-    found = real_tiles(project, side)
-    shown = [tile.labels.any() or not settings.masks for tile in found.pairs]
-    tiles = RealTiles(list(compress(found.pairs, shown)), list(compress(found.places, shown)))
+    candidates = real_tiles(project, side)
+    is_shown = [tile.labels.any() or not settings.masks for tile in candidates.pairs]
+    tiles = RealTiles(list(compress(candidates.pairs, is_shown)), list(compress(candidates.places, is_shown)))
     if not tiles.pairs:
         raise UserError("No real image has a mask.", "Expected outlines to draw.", "Show pictures without masks.")
     return tiles
@@ -139,62 +139,62 @@ def _contrast(tiles: RealTiles) -> tuple[tuple[float, float], ...]:
 
 
 def _candidates(store: SampleStore, settings: BlindSettings) -> tuple[list[SampleRow], int]:
-    """Return the samples that may be shown, and how many copies were left out."""
+    """Return the samples that may be shown, and the number of copies left out."""
     verdicts = {"accepted": ("accepted",), "new and accepted": ("new", "accepted")}.get(settings.samples)
     rows = [
         row for row in store.rows() if (verdicts is None or row.verdict in verdicts) and settings.run in ("", row.run)
     ]
-    kept = [row for row in rows if "copy" not in row.flagged and not (settings.masks and row.flagged)]
-    if not kept:
+    candidates = [row for row in rows if "copy" not in row.flagged and not (settings.masks and row.flagged)]
+    if not candidates:
         which = "" if settings.samples == "all" else f" {settings.samples}"
         raise UserError(
             f"There is no{which} synthetic pair to show{f' of run {settings.run!r}' if settings.run else ''}.",
             "Expected at least one that is not flagged as a copy.",
             "Choose other samples, or make more in Generate.",
         )
-    return kept, sum("copy" in row.flagged for row in rows)
+    return candidates, sum("copy" in row.flagged for row in rows)
 
 
-def _apart(places: Sequence[TilePlace], side: int, rng: np.random.Generator) -> list[TilePlace]:
+def _distant_places(places: Sequence[TilePlace], side: int, rng: np.random.Generator) -> list[TilePlace]:
     """Choose places of which no two share a pixel: at random, or row by row where that gives more."""
 
     def greedy(order: Iterable[int]) -> list[TilePlace]:
-        taken: list[TilePlace] = []
+        selection: list[TilePlace] = []
         for index in order:
-            if not any(places[index].overlaps(other, side) for other in taken):
-                taken.append(places[index])
-        return taken
+            if not any(places[index].overlaps(other, side) for other in selection):
+                selection.append(places[index])
+        return selection
 
-    found = greedy(rng.permutation(len(places)).tolist()), greedy(range(len(places)))
-    return max(found, key=len)
+    choices = greedy(rng.permutation(len(places)).tolist()), greedy(range(len(places)))
+    return max(choices, key=len)
 
 
-def _different(
+def _different_samples(
     store: SampleStore,
     rows: Sequence[SampleRow],
     places: Sequence[TilePlace],
     side: int,
     rng: np.random.Generator,
 ) -> tuple[list[SampleRow], int]:
-    """Return as many random samples as places, and how many of them show the mask of another picture.
+    """Return as many random samples as places, and the number of those on the mask of another picture.
 
     Such samples are taken only where there are too few others.
     """
-    number, taken, digests = len(places), list(places), set[str]()
-    chosen: list[SampleRow] = []
+    number, used_places, digests = len(places), list(places), set[str]()
+    samples: list[SampleRow] = []
     alike: list[SampleRow] = []
     for index in rng.permutation(len(rows)):
-        if len(chosen) == number or len(chosen) + len(alike) == 4 * number:  # each is a file to read
+        if len(samples) == number or len(samples) + len(alike) == 4 * number:  # each is a file to read
             break
         mask = store.pair(rows[index].id).source.provenance.get("mask")
         mask = mask if isinstance(mask, dict) else {}
         place = TilePlace.from_name(str(mask.get("name"))) if mask.get("kind") == "real" else None
         digest = str(mask.get("digest", ""))
-        if (digest and digest in digests) or (place and any(place.overlaps(other, side) for other in taken)):
+        if (digest and digest in digests) or (place and any(place.overlaps(other, side) for other in used_places)):
             alike.append(rows[index])
             continue
         digests.add(digest)
-        taken += [place] if place else []
-        chosen.append(rows[index])
-    more = alike[: number - len(chosen)]
-    return chosen + more, len(more)
+        used_places += [place] if place else []
+        samples.append(rows[index])
+    more = alike[: number - len(samples)]
+    return samples + more, len(more)

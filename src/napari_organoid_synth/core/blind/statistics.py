@@ -60,7 +60,7 @@ class Judged:
 
 @model_dataclass(frozen=True)
 class Rate:
-    """How many of how many, with the 95 % interval of Wilson (1927, J. Am. Stat. Assoc. 22, 209).
+    """Count of a total, with the 95 % interval of Wilson (1927, J. Am. Stat. Assoc. 22, 209).
 
     Examples
     --------
@@ -123,7 +123,7 @@ class MedianTimes(FrozenModel):
 
 
 class Result(FrozenModel):
-    """The statistics of some answers; None is what they cannot tell.
+    """Statistics of some answers; None for those that they do not allow.
 
     Attributes
     ----------
@@ -178,7 +178,7 @@ def summarise(answers: Sequence[Judged], way: Way) -> Result:
     answers : sequence of Judged
         Of one way of asking.
     way : {"one by one", "in pairs"}
-        How they were asked.
+        Kind of question.
     """
     n, right = len(answers), [answer.right for answer in answers]
     wrong = Rate(n - sum(right), n)
@@ -257,7 +257,7 @@ def cohen_kappa(one: NDArray[Any], other: NDArray[Any]) -> float | None:
     Parameters
     ----------
     one, other : NDArray (items,)
-        What each answered.
+        Answers of each observer.
 
     Returns
     -------
@@ -277,7 +277,7 @@ def fleiss_kappa(counts: NDArray[Any]) -> float | None:
     Parameters
     ----------
     counts : NDArray (items, categories) int
-        How many observers gave each answer; equal sums of at least 2.
+        Number of observers who gave each answer; equal sums of at least 2.
 
     Returns
     -------

@@ -22,7 +22,7 @@ SAMPLED_PIXELS = 4_000_000  # per channel, over all pairs: enough for a percenti
 
 
 class Codec(FrozenModel):
-    """Everything needed to encode a pair, and to decode what a network draws to the format of the originals.
+    """Everything needed to encode a pair, and to decode the output of a network to the format of the originals.
 
     Stored beside the checkpoints of a run as ``codec.json``.
     """
@@ -211,7 +211,7 @@ class Codec(FrozenModel):
         flip : bool
             Whether to mirror first.
         part : {"image", "mask", "condition"}
-            What ``field`` is.
+            Kind of the field.
         """
         flow = {"image": False, "mask": self.mask_kind == "instances", "condition": self.condition == "flow"}
         if flow[part]:

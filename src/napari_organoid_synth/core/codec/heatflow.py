@@ -61,7 +61,7 @@ def encode(labels: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
 
 
 def _boxes(labels: NDArray[np.integer[Any]]) -> list[Box]:
-    """Id and bounding box of every object, by size, smallest first."""
+    """Return id and bounding box of every object, by size, smallest first."""
     from scipy.ndimage import find_objects
 
     ids: NDArray[Any] | None = None

@@ -61,7 +61,7 @@ class Layout(ABC):
     name : str
         As in the export settings.
     labels_note : str
-        What happens to masks, as a sentence for the manifest.
+        Treatment of masks, as a sentence for the manifest.
     folders : tuple of str
         Folders that exist even when no file falls into them.
     uniform : bool
@@ -97,7 +97,7 @@ class Cellpose(Layout):
     folders = ("train", "test")
 
     def files(self, pair: SamplePair, split: str) -> list[LayoutFile]:
-        """Image as planes (C, Y, X), RGB as (Y, X, 3)."""
+        """Return image as planes (C, Y, X), RGB as (Y, X, 3), and labels."""
         image = _image(pair)
         return [
             LayoutFile(f"{split}/{pair.name}_img.tif", image, channels_last=pair.is_rgb),
@@ -113,7 +113,7 @@ class StarDist(Layout):
     folders = ("train/images", "train/masks", "test/images", "test/masks")
 
     def files(self, pair: SamplePair, split: str) -> list[LayoutFile]:
-        """Image as (Y, X) or (Y, X, C)."""
+        """Return image as (Y, X) or (Y, X, C), and labels."""
         return [
             LayoutFile(f"{split}/images/{pair.name}.tif", _channels_last(pair), channels_last=True),
             LayoutFile(f"{split}/masks/{pair.name}.tif", as_instances(pair), role="labels"),
@@ -128,7 +128,7 @@ class BiaPy(Layout):
     folders = ("train/x", "train/y", "test/x", "test/y")
 
     def files(self, pair: SamplePair, split: str) -> list[LayoutFile]:
-        """Image as (Y, X) or (Y, X, C)."""
+        """Return image as (Y, X) or (Y, X, C), and labels."""
         labels = as_instances(pair) if pair.mask_kind == "instances" else as_classes(pair)
         return [
             LayoutFile(f"{split}/x/{pair.name}.tif", _channels_last(pair), channels_last=True),
@@ -149,12 +149,12 @@ class NnUNet(Layout):
     number = 501
 
     def root(self, project: str) -> str:
-        """``Dataset501_Name`` as nnU-Net requires."""
+        """Return ``Dataset501_Name`` as nnU-Net requires."""
         name = "".join(part[:1].upper() + part[1:] for part in re.findall(r"[A-Za-z0-9]+", project))
         return f"Dataset{self.number:03d}_{name or 'Organoids'}"
 
     def files(self, pair: SamplePair, split: str) -> list[LayoutFile]:
-        """``NAME_0000.tif`` and so on, and ``NAME.tif`` with the labels."""
+        """Return ``NAME_0000.tif`` and so on, and ``NAME.tif`` with the labels."""
         end = {"train": "Tr", "test": "Ts"}[split]
         if pair.is_rgb:
             images = [LayoutFile(f"images{end}/{pair.name}_0000.tif", _image(pair), channels_last=True)]
@@ -166,7 +166,7 @@ class NnUNet(Layout):
         return [*images, LayoutFile(f"labels{end}/{pair.name}.tif", as_classes(pair), role="labels")]
 
     def documents(self, description: SetDescription) -> dict[str, str]:
-        """``dataset.json``."""
+        """Return ``dataset.json``."""
         names = (
             description.class_names
             if description.mask_kind == "classes"

@@ -1,4 +1,4 @@
-"""The manifest of an export: every file with its digest, and where every pair comes from."""
+"""The manifest of an export: every file with its digest, and the origin of every pair."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Split = Literal["train", "test"]
 
 
 class _Record(FrozenModel):
-    """Base of what a manifest contains; what a later version adds is ignored."""
+    """Base of the records of a manifest; keys of later versions are ignored."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -103,16 +103,16 @@ class Manifest(_Record):
         try:
             return cls.model_validate_json(Path(path).read_bytes())
         except (OSError, ValueError) as error:
-            why = error.strerror if isinstance(error, OSError) else type(error).__name__
+            reason = error.strerror if isinstance(error, OSError) else type(error).__name__
             raise UserError(
-                f"{path} lists no samples ({why}).",
+                f"{path} lists no samples ({reason}).",
                 "Expected the manifest of an export.",
                 "Export again, or open the images one by one.",
             ) from None
 
 
 class ExportResult(FrozenModel):
-    """What became of an export; the result of its job."""
+    """Result of an export and of its job."""
 
     folder: str = Field("", description="Where the files are; empty if nothing was written.")
     written: int = Field(0, description="Pairs written.")

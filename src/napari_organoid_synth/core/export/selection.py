@@ -66,7 +66,7 @@ class Selection:
     splits : list of {"train", "test"}
         One per item.
     split_by : str
-        What was never divided: "real image" or "pair".
+        Unit that was never divided: "real image" or "pair".
     skipped_copies : list of str
         Ids of accepted samples that are left out because they are copies.
     """
@@ -92,8 +92,8 @@ def select(project: Project, store: SampleStore, settings: ExportSettings) -> Se
     """
     accepted = store.rows("accepted")
     skipped = [] if settings.copies.strip() else [row.id for row in accepted if is_copy(row)]
-    chosen = [row for row in accepted if row.id not in skipped]
-    if not chosen and skipped:
+    samples = [row for row in accepted if row.id not in skipped]
+    if not samples and skipped:
         raise UserError(
             "The only accepted pair is flagged as a copy of a real image."
             if len(skipped) == 1
@@ -101,14 +101,14 @@ def select(project: Project, store: SampleStore, settings: ExportSettings) -> Se
             "Expected at least one that is not a copy.",
             "Accept other pairs in the Curate dock, or give a reason in 'copies'.",
         )
-    if not chosen:
+    if not samples:
         counts = store.counts()
         raise UserError(
             f"No pair is accepted ({counts['new']} new, {counts['rejected']} rejected).",
             "Expected at least one.",
             "Accept some pairs in the Curate dock.",
         )
-    items = [Item(row.id, _origin(store.pair(row.id)), row=row) for row in chosen]
+    items = [Item(row.id, _origin(store.pair(row.id)), row=row) for row in samples]
     if settings.include_real:
         items += _real_items(load_pairs(project, split="train"), {item.name.casefold() for item in items})
     tests, split_by = split_groups([item.group for item in items], settings.validation, settings.seed)
@@ -157,11 +157,11 @@ def split_groups(groups: list[str], share: float, seed: int) -> tuple[list[bool]
     if len(set(groups)) * share < 1:
         groups, by = [f"{number:09d}" for number in range(len(groups))], "pair"
     sizes = sorted(Counter(groups).items())
-    wanted, count = share * len(groups), 0
+    target, count = share * len(groups), 0
     tests: set[str] = set()
     for index in np.random.default_rng(seed).permutation(len(sizes))[: len(sizes) - 1]:
         group, size = sizes[index]
-        if share > 0 and (not tests or count + size / 2 <= wanted):
+        if share > 0 and (not tests or count + size / 2 <= target):
             tests.add(group)
             count += size
     return [group in tests for group in groups], by

@@ -1,4 +1,4 @@
-"""Write the pairs of an export in all layouts, and compare every file with what was written."""
+"""Write the pairs of an export in all layouts, then read every file back and compare it."""
 
 from __future__ import annotations
 

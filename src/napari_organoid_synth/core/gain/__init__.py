@@ -1,1 +1,1 @@
-"""What pairs are worth: train segmenters with and without them and compare."""
+"""The gain from pairs: train segmenters with and without them and compare."""

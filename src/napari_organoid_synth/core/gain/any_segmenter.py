@@ -43,7 +43,7 @@ def measure_gain(
     seed: int = 0,
     progress: Callable[[Progress], object] | None = None,
 ) -> GainResult:
-    """Measure what synthetic pairs gain for a segmenter of your own.
+    """Measure the gain from synthetic pairs for a segmenter of your own.
 
     In each fold ``fit`` is called twice: with the real training pairs, and with these and the synthetic pairs. Both are
     tested on the real pairs of the fold.
@@ -59,12 +59,12 @@ def measure_gain(
         ``fit(pairs) -> predict`` and ``predict(image) -> labels``, image (C, Y, X) as in the pairs, labels (Y, X), 0 is
         background.
     folds : int
-        How many; every pair is tested once. 0: five, or as many as can be; as many as there are pairs: leave one out.
+        Number of folds; every pair is tested once. 0: five, or as many as can be; as many as pairs: leave one out.
     groups : sequence of str, optional
-        Which sample, embryo or volume each pair belongs to; those of one group are tested together. Default: as the
+        Sample, embryo or volume of each pair; those of one group are tested together. Default: as the
         names suggest.
     repeats : int
-        How often everything is trained, to include the variance between trainings in the intervals.
+        Number of repetitions of all trainings, to include the variance between trainings in the intervals.
     seed : int
         Deals the pairs out to folds.
     progress : callable, optional
@@ -84,7 +84,7 @@ def measure_gain(
     real = _distinct(as_pairs(pairs))
     grouping = _group(real, groups)
     split = make_folds(grouping.groups, DESIGN, folds, seed=seed, series=grouping.series)
-    make = synthetic if callable(synthetic) else _fixed(synthetic, real[0])
+    make = synthetic if callable(synthetic) else _constant(synthetic, real[0])
     records: list[ArmRecord] = []
     for record in _trainings(real, make, fit, split, range(seed, seed + repeats)):
         records.append(record)
@@ -110,13 +110,13 @@ def _group(pairs: Sequence[SamplePair], groups: Sequence[str] | None) -> Groupin
 def _trainings(
     real: Sequence[SamplePair], make: Make, fit: Fit, folds: Sequence[Fold], seeds: Iterable[int]
 ) -> Iterator[ArmRecord]:
-    """Train without and with synthetic pairs in each fold, once for each seed, and yield what each reached."""
+    """Train without and with synthetic pairs in each fold, once per seed, and yield the scores of each training."""
     by_name = {pair.name: pair for pair in real}
     for seed, (number, fold) in product(seeds, enumerate(folds)):
         train, test = ([by_name[name] for name in names] for names in (fold.train, fold.test))
-        made = as_pairs(make(train), "synthetic", "synthetic", like=real[0])
-        _refuse_leaks(test, train, made)
-        for arm, extra in ((RAW, []), (SYNTHETIC, made)):
+        synthetic = as_pairs(make(train), "synthetic", "synthetic", like=real[0])
+        _refuse_leaks(test, train, synthetic)
+        for arm, extra in ((RAW, []), (SYNTHETIC, synthetic)):
             began = time.monotonic()
             per_image, per_class = _test(fit([*train, *extra]), test)
             yield ArmRecord(
@@ -150,10 +150,10 @@ def _distinct(pairs: list[SamplePair]) -> list[SamplePair]:
     return pairs
 
 
-def _fixed(pairs: Iterable[PairLike], like: SamplePair) -> Make:
-    """The same pairs in each fold."""
-    made = as_pairs(pairs, "synthetic", "synthetic", like=like)
-    return lambda train: made
+def _constant(pairs: Iterable[PairLike], like: SamplePair) -> Make:
+    """Return a function that gives the same pairs in each fold."""
+    synthetic = as_pairs(pairs, "synthetic", "synthetic", like=like)
+    return lambda train: synthetic
 
 
 def _refuse_leaks(test: Sequence[SamplePair], train: Sequence[SamplePair], made: Sequence[SamplePair]) -> None:

@@ -1,4 +1,4 @@
-"""How many trainings a comparison takes and how long they take here, before it runs; loads no network."""
+"""Number and duration of the trainings of a comparison, before it runs; loads no network."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FEW_FOLDS = 3, 2
 
 
 def workers_at_once(settings: GainSettings) -> int:
-    """Return how many tasks run at once on this computer: one on a graphics card, else one for each core.
+    """Return the number of tasks to run at once on this computer: one on a graphics card, else one for each core.
 
     Examples
     --------
@@ -46,9 +46,9 @@ def trainings(settings: GainSettings, folds: int) -> dict[str, int]:
     Parameters
     ----------
     settings : GainSettings
-        What is compared.
+        Settings of the comparison.
     folds : int
-        How many there are.
+        Number of folds.
 
     Returns
     -------
@@ -95,22 +95,22 @@ def speeds(project: Project) -> dict[str, float]:
 
 
 def _of_tasks(folder: Path) -> dict[str, float]:
-    """Seconds for each step by the finished tasks of a comparison."""
+    """Compute seconds per step from the finished tasks of a comparison."""
     records = [read_record(folder, path.parent.name) for path in folder.glob("tasks/*/result.json")]
     arms = [one.seconds / one.steps for one in records if isinstance(one, ArmRecord) and one.steps]
-    made = [one.seconds for one in records if one is not None and one.kind == "generator"]
+    durations = [one.seconds for one in records if one is not None and one.kind == "generator"]
     known = {"arm": sum(arms) / len(arms)} if arms else {}
-    if made:
+    if durations:
         try:
             steps = sum(Recipe.from_file(path).train.steps for path in folder.glob("recipes/*.yaml"))
         except UserError:
             steps = 0
-        known |= {"generator": sum(made) / len(made) / steps} if steps else {}
+        known |= {"generator": sum(durations) / len(durations) / steps} if steps else {}
     return known
 
 
 def _of_result(folder: Path) -> float | None:
-    """Seconds for each step by the result of a comparison whose tasks are gone, or that had none."""
+    """Compute seconds per step from the result of a comparison without tasks."""
     try:
         arms = read_result(folder / RESULTS).arms.values()
     except UserError:
@@ -122,7 +122,7 @@ def _of_result(folder: Path) -> float | None:
 def seconds(
     settings: GainSettings, folds: int, speed: Mapping[str, float], generator_steps: int, known: bool = False
 ) -> float | None:
-    """Estimate how long a comparison takes; None if a speed is not known.
+    """Estimate the duration of a comparison; None if a speed is not known.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ def seconds(
 
 @dataclass(frozen=True)
 class Shorter:
-    """A comparison that takes less: what is changed, what that costs, and the seconds it takes."""
+    """A shorter comparison: its changes, their cost, and the seconds that it takes."""
 
     settings: GainSettings
     changes: str
@@ -158,7 +158,7 @@ class Shorter:
 
 @dataclass(frozen=True)
 class Estimate:
-    """How long comparisons like this one take.
+    """Estimated duration of a comparison, and of shorter ones.
 
     Parameters
     ----------
@@ -178,12 +178,12 @@ class Estimate:
     generator_steps: int
 
     def seconds(self, settings: GainSettings | None = None, folds: int | None = None) -> float:
-        """How long this, or a comparison with other settings and folds, takes; 0 if no speed is known."""
+        """Estimate the duration of this comparison or one with other settings and folds; 0 if no speed is known."""
         chosen, number = settings or self.settings, folds or self.folds
         return seconds(chosen, number, self.speed, self.generator_steps, known=True) or 0.0
 
     def shorter(self, most: float = NIGHT_SECONDS) -> Shorter | None:
-        """Return what brings it down to a night: one repeat, then fewer folds, then fewer steps of the generator.
+        """Return a comparison that takes a night: one repeat, then fewer folds, then fewer steps of the generator.
 
         Parameters
         ----------
@@ -198,18 +198,18 @@ class Estimate:
         now = self.seconds()
         if now <= most:
             return None
-        best, folds, taken = self.settings, self.folds, now
+        best, folds, duration = self.settings, self.folds, now
         for folds, best in self._tries():
-            taken = self.seconds(best, folds)
-            if taken <= most:
+            duration = self.seconds(best, folds)
+            if duration <= most:
                 break
-        if taken > most:
-            best = self._with_fewer_steps(best, folds, taken, most)
-            taken = self.seconds(best, folds)
-        return None if taken > max(most, now / 2) else self._describe(best, folds, taken)
+        if duration > most:
+            best = self._with_fewer_steps(best, folds, duration, most)
+            duration = self.seconds(best, folds)
+        return None if duration > max(most, now / 2) else self._describe(best, folds, duration)
 
     def _tries(self) -> list[tuple[int, GainSettings]]:
-        """Folds and settings of ever shorter comparisons."""
+        """List folds and settings of ever shorter comparisons."""
         settings = self.settings
         once = settings.replace(repeats=1)
         can_change = settings.design != "hold-out"
@@ -222,14 +222,14 @@ class Estimate:
         ]
 
     def _with_fewer_steps(self, settings: GainSettings, folds: int, taken: float, most: float) -> GainSettings:
-        """The largest round number of generator steps that fits; the same settings if there is none."""
+        """Set the largest round number of generator steps that fits; the same settings if there is none."""
         if "generator" not in self.speed or not trainings(settings, folds)["generator"]:
             return settings
         steps = settings.generator_steps or self.generator_steps
         of_generators = taken - self.seconds(settings.replace(generator_steps=1), folds)
         room = steps * max(0.0, 1 - (taken - most) / max(of_generators, 1e-9))
-        enough = [number for number in ROUND_STEPS if number <= max(room, ROUND_STEPS[0]) and number < steps]
-        return settings.replace(generator_steps=enough[-1]) if enough else settings
+        choices = [number for number in ROUND_STEPS if number <= max(room, ROUND_STEPS[0]) and number < steps]
+        return settings.replace(generator_steps=choices[-1]) if choices else settings
 
     def _describe(self, best: GainSettings, folds: int, taken: float) -> Shorter:
         settings, steps = self.settings, self.settings.generator_steps or self.generator_steps

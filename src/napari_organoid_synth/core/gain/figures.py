@@ -57,7 +57,7 @@ def bars(rows: Sequence[TableRow], score: str) -> str:
 
 
 def _bar(row: TableRow, name: str, score: str, y: float) -> list[str]:
-    """Name, bar, deviation and numbers of one row."""
+    """Draw name, bar, deviation and numbers of one row."""
     spread, middle = row.scores[score], y + ROW / 2
     x, low, high = (_x(spread.mean + by * spread.sd, 0.0, 1.0) for by in (0, -1, 1))
     return [
@@ -71,18 +71,18 @@ def _bar(row: TableRow, name: str, score: str, y: float) -> list[str]:
 
 def intervals(rows: Sequence[TableRow], score: str) -> str:
     """Draw a line for the interval of each change and a dot for its mean; the upright line is no change."""
-    shown = [row for row in rows if score in row.gain]
-    if not shown:
+    compared = [row for row in rows if score in row.gain]
+    if not compared:
         return ""
-    changes = [row.gain[score] for row in shown]
+    changes = [row.gain[score] for row in compared]
     low, high = min(0.0, *(change.low for change in changes)), max(0.0, *(change.high for change in changes))
     ticks = round_ticks(low, high)
     margin = 0.05 * ((high - low) or 0.02)
     low, high = min(low, ticks[0]) - margin, max(high, ticks[-1]) + margin
-    bottom = ROW * len(shown) + 4
+    bottom = ROW * len(compared) + 4
     zero = _x(0, low, high)
     marks = [f'<path d="M{zero:.1f} 2V{bottom}" stroke="currentColor" opacity=".5"/>']
-    for index, (row, change) in enumerate(zip(shown, changes, strict=True)):
+    for index, (row, change) in enumerate(zip(compared, changes, strict=True)):
         y = ROW * index + ROW / 2
         start, middle, end = (_x(value, low, high) for value in (change.low, change.mean, change.high))
         colour = colour_of(row.arm)
@@ -118,7 +118,7 @@ def round_ticks(low: float, high: float) -> list[float]:
 
 
 def _axis(ticks: Sequence[float], low: float, high: float, y: float, form: str, caption: str) -> list[str]:
-    """Ticks with their numbers below the marks, and a caption."""
+    """Draw ticks with their numbers below the marks, and a caption."""
     marks = [f'<path d="M{LEFT} {y:.0f}H{WIDTH - RIGHT}" stroke="currentColor" opacity=".3"/>']
     for tick in ticks:
         x, text = _x(tick, low, high), form.format(tick) if tick else "0"

@@ -1,4 +1,4 @@
-"""Which images are trained on and which are tested: the folds of a comparison.
+"""The folds of a comparison: training images and test images of each.
 
 Folds depend on the names, the groups and the seed alone, never on the order in which the images are listed.
 """
@@ -42,16 +42,16 @@ class Fold(FrozenModel):
 
 @dataclass(frozen=True)
 class Grouping:
-    """Which images belong together.
+    """Groups of images that belong together.
 
     Parameters
     ----------
     groups : dict of str to str
         Name of every image to its group; an image that belongs to none is a group of its own name.
     description : str
-        Which groups there are and how they were found.
+        The groups, and how they were found.
     warning : str
-        What a person should know; empty if nothing.
+        Warning about the groups; empty if there is none.
     series : tuple of str
         All names in their order, where all images are of one volume or sample; neighbours look alike.
     """
@@ -115,7 +115,7 @@ def find_groups(entries: Iterable[PairEntry], pattern: str = "") -> Grouping:
 
 
 def _if_several(groups: dict[str, str], how: str) -> Grouping:
-    """These groups; if all images would be of one, each stands alone in a series, with a warning."""
+    """Return these groups; if all images are of one, each stands alone in a series, with a warning."""
     if len(set(groups.values())) > 1 or len(groups) < 2:
         return Grouping(groups, _describe(groups, how))
     one = next(iter(groups.values()))
@@ -160,10 +160,10 @@ def _describe(groups: Mapping[str, str], how: str) -> str:
     counts = Counter(groups.values())
     if len(counts) == len(groups):
         return _each_alone(len(groups))
-    shown = [f"{group} ({number})" for group, number in sorted(counts.items())[:6]]
+    examples = [f"{group} ({number})" for group, number in sorted(counts.items())[:6]]
     more = ", …" if len(counts) > 6 else ""
     plural = "s" * (len(counts) > 1)
-    return f"{len(counts)} group{plural} of {len(groups)} images, {how}: {', '.join(shown)}{more}"
+    return f"{len(counts)} group{plural} of {len(groups)} images, {how}: {', '.join(examples)}{more}"
 
 
 def make_folds(
@@ -229,7 +229,7 @@ def make_folds(
 def _parts(
     groups: Mapping[str, str], design: DesignName, number: int, series: Sequence[str], rng: np.random.Generator
 ) -> list[list[str]]:
-    """The test images of each fold, where every image is tested once."""
+    """Return the test images of each fold; every image is tested once."""
     names = sorted(groups)
     if design == "leave-one-out":
         return [[name] for name in names]
@@ -246,12 +246,12 @@ def _parts(
 def _hold_out(
     groups: Mapping[str, str], share: float, held: Sequence[str], series: Sequence[str], rng: np.random.Generator
 ) -> list[str]:
-    """The test images of a single split."""
+    """Return the test images of a single split."""
     if unknown := sorted(set(held) - set(groups)):
-        few = ", ".join(sorted(groups)[:3])
+        examples = ", ".join(sorted(groups)[:3])
         raise UserError(
             f"There is no pair '{unknown[0]}' to put aside.",
-            f"Expected some of {len(groups)} names, such as {few}.",
+            f"Expected some of {len(groups)} names, such as {examples}.",
             "Check the spelling.",
         )
     if share and series:
@@ -270,7 +270,7 @@ def _hold_out(
 
 
 def _count(number: int, most: int, what: str) -> int:
-    """How many folds, or a sentence."""
+    """Return the number of folds, or raise `UserError`."""
     if not number and most > 1:
         return min(DEFAULT_FOLDS, most)
     if number == 1:
@@ -285,7 +285,7 @@ def _count(number: int, most: int, what: str) -> int:
 
 
 def _members(groups: Mapping[str, str], rng: np.random.Generator) -> list[list[str]]:
-    """The groups in random order, the names in each sorted."""
+    """Return the groups in random order, the names in each sorted."""
     members: dict[str, list[str]] = defaultdict(list)
     for name in sorted(groups):
         members[groups[name]].append(name)
@@ -294,7 +294,7 @@ def _members(groups: Mapping[str, str], rng: np.random.Generator) -> list[list[s
 
 
 def _deal(groups: Mapping[str, str], count: int, rng: np.random.Generator) -> list[list[str]]:
-    """Largest group first, each to the fold that is smallest so far."""
+    """Deal groups to folds, the largest first, each to the fold that is smallest so far."""
     parts: list[list[str]] = [[] for _ in range(count)]
     for members in sorted(_members(groups, rng), key=len, reverse=True):
         min(parts, key=len).extend(members)
@@ -302,7 +302,7 @@ def _deal(groups: Mapping[str, str], count: int, rng: np.random.Generator) -> li
 
 
 def _hold_groups(groups: Mapping[str, str], share: float, rng: np.random.Generator) -> list[str]:
-    """Whole groups until the share is reached; at least one, and never all."""
+    """Take whole groups until the share is reached; at least one, and never all."""
     members = _members(groups, rng)
     if len(members) < 2:
         raise UserError(
@@ -310,12 +310,12 @@ def _hold_groups(groups: Mapping[str, str], share: float, rng: np.random.Generat
             "Expected at least two groups: one to train on, one to test.",
             "Choose smaller groups, or leave-one-out.",
         )
-    wanted, held = max(1, round(share * len(groups))), members[0]
+    target, test = max(1, round(share * len(groups))), members[0]
     for more in members[1:-1]:
-        if len(held) >= wanted:
+        if len(test) >= target:
             break
-        held = held + more
-    return held
+        test = test + more
+    return test
 
 
 def split_groups(folds: Sequence[Fold], groups: Mapping[str, str]) -> set[str]:

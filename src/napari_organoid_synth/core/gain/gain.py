@@ -1,4 +1,4 @@
-"""What synthetic pairs gain: arms of training compared on images that nothing was trained on.
+"""The gain from synthetic pairs: arms compared on images that nothing was trained on.
 
 No generator sees an image that is tested with its pairs, nor one that the arm does not train on: it is trained on the
 training images of the fold (of the subset of these, where only a part is used), and the content of all images is
@@ -69,7 +69,7 @@ def segment(
 def gain(
     project: Project, settings: GainSettings, control: Control, folder: Path | None = None, resume: bool = False
 ) -> Iterator[Event]:
-    """Measure what each arm gains over training on the real pairs alone.
+    """Measure the gain of each arm over training on the real pairs alone.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def gain(
     control : Control
         Pause and cancel reach the tasks, which honour them after the optimiser step in progress.
     folder : Path, optional
-        Where results go; tasks that are done there are not repeated. Default: that of an earlier comparison with the
+        Folder of the results; tasks done there are not repeated. Default: that of an earlier comparison with the
         same settings that no process works on, else a new one below ``segment``.
     resume : bool
         Take the settings of the folder.
@@ -98,8 +98,8 @@ def gain(
         If the images, groups or arms do not allow the comparison, or a test image leaked into training.
     """
     if resume and folder is not None:
-        kept = GainSettings.from_file(Path(folder) / SETTINGS)
-        settings = kept.replace(**{name: getattr(settings, name) for name in COMPUTING})
+        stored = GainSettings.from_file(Path(folder) / SETTINGS)
+        settings = stored.replace(**{name: getattr(settings, name) for name in COMPUTING})
     recipes = (pinned_recipes(folder) if resume else {}) or pick_recipes(project, settings)
     folder = Path(folder) if folder is not None else pick_folder(project, settings, recipes)
     plan = make_plan(project, settings, recipes)

@@ -14,7 +14,7 @@ class Leak(UserError):
 
 
 def refuse_seen(held: Mapping[str, str], data: Mapping[str, str]) -> None:
-    """Raise if a generator has seen what it must not.
+    """Raise if a generator was trained on test images.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def refuse_seen(held: Mapping[str, str], data: Mapping[str, str]) -> None:
 def refuse_leaks(
     test: Sequence[SamplePair], train: Sequence[SamplePair], extra: Sequence[SamplePair], data: Mapping[str, str]
 ) -> None:
-    """Raise if anything that an arm trains on holds a test image, by content and not by name.
+    """Raise if the training data of an arm contain a test image, by content and not by name.
 
     Parameters
     ----------

@@ -53,10 +53,10 @@ def generate_pairs(folder: Path, task: GeneratorTask, control: Control) -> Gener
         yield from _train(scratch, name, recipe, task, part, control)
         data |= Run(scratch.path / "runs" / name).metadata.data
     refuse_seen(task.held, data)
-    drawn = here / "drawn"
-    if not drawn.exists():
+    marker = here / "drawn"
+    if not marker.exists():
         _empty(scratch)
-        wanted = GenerateSettings.parse(
+        settings = GenerateSettings.parse(
             {
                 "run": "generator",
                 "masks": task.masks,
@@ -67,22 +67,22 @@ def generate_pairs(folder: Path, task: GeneratorTask, control: Control) -> Gener
             }
         )
         part = Part(folder, task.key, TRAINED_AT, GENERATED_AT)
-        yield from part.follow(generate(scratch, wanted, control), control)
-        write_text(drawn, "")
-    chosen: list[str] = []
+        yield from part.follow(generate(scratch, settings, control), control)
+        write_text(marker, "")
+    curated: list[str] = []
     with SampleStore(scratch.samples_path) as store:
         if task.curate:
             scoring = score(scratch, ScoreSettings(sets="none", device=task.device), control)
             yield from Part(folder, task.key, GENERATED_AT, 1.0).follow(scoring, control)
             number = max(1, round(task.curated_share * len(store.ids())))
             names = {row.id: row.name for row in store.rows()}
-            chosen = sorted(names[id] for id in best(store, number, None))
+            curated = sorted(names[id] for id in best(store, number, None))
         pairs = len(store.ids())
-    return PairsRecord(pairs=pairs, curated=tuple(chosen), data=data)
+    return PairsRecord(pairs=pairs, curated=tuple(curated), data=data)
 
 
 def _scratch(task: Task, here: Path) -> Project:
-    """A project with the images of the task and no others."""
+    """Make a project with the images of the task and no others."""
     table = PairTable.from_file(Project(task.project, make=False).pairs_path)
     for _ in read_pairs(table, task.train):
         pass
@@ -93,7 +93,7 @@ def _scratch(task: Task, here: Path) -> Project:
 
 
 def _empty(scratch: Project) -> None:
-    """Delete what an interrupted task made."""
+    """Delete the pairs of an interrupted task."""
     for path in scratch.path.glob("samples.sqlite*"):
         path.unlink()
     shutil.rmtree(scratch.path / "samples", ignore_errors=True)
@@ -102,7 +102,7 @@ def _empty(scratch: Project) -> None:
 def _train(
     scratch: Project, name: str, recipe: Recipe, task: GeneratorTask, part: Part, control: Control
 ) -> Generator[Event, None, None]:
-    """Train a generator in the scratch project, or go on with it from its last checkpoint."""
+    """Train a generator in the scratch project, or resume it from its last checkpoint."""
     from napari_organoid_synth.core.runs.run import Run
     from napari_organoid_synth.core.training.train import train
     from napari_organoid_synth.core.training.transfer import find_weights
@@ -128,7 +128,7 @@ def _train(
 
 
 def simulate_pairs(folder: Path, task: SimulatorTask, control: Control) -> Generator[Event, None, PairsRecord]:
-    """Simulate pairs with the shapes of the masks of the task: the rival without a network."""
+    """Simulate pairs with the shapes of the masks of the task: the baseline without a network."""
     from napari_organoid_synth.core.device import seed_of
     from napari_organoid_synth.core.samples.store import SampleStore
     from napari_organoid_synth.core.simulators.simulate import SIMULATORS
@@ -136,7 +136,7 @@ def simulate_pairs(folder: Path, task: SimulatorTask, control: Control) -> Gener
     train = task.pairs(task.train)
     scratch = Project(task_folder(folder, task.key) / "project")
     _empty(scratch)
-    draw = _fitted(train) if train[0].mask_kind != "classes" else SIMULATORS["em"]
+    draw = _fitted_simulator(train) if train[0].mask_kind != "classes" else SIMULATORS["em"]
     dark = [_is_darker(train, channel) for channel in range(len(train[0].image))]
     noted = 0.0
     with SampleStore(scratch.samples_path) as store:
@@ -161,8 +161,8 @@ def simulate_pairs(folder: Path, task: SimulatorTask, control: Control) -> Gener
     return PairsRecord(kind="simulator", pairs=task.number, data=dict(task.train))
 
 
-def _fitted(train: Sequence[SamplePair]) -> Callable[[int, int], SamplePair]:
-    """Draws pairs like the real masks: with the shapes of one of them, or where none can be drawn, their sizes."""
+def _fitted_simulator(train: Sequence[SamplePair]) -> Callable[[int, int], SamplePair]:
+    """Return a function that draws pairs with the shapes of a real mask, or where none can be drawn, the sizes."""
     from napari_organoid_synth.core.simulators.population import population
     from napari_organoid_synth.core.simulators.population_fit import fit, fit_each
 
@@ -180,7 +180,7 @@ def _fitted(train: Sequence[SamplePair]) -> Callable[[int, int], SamplePair]:
 
 
 def _is_darker(pairs: Sequence[SamplePair], channel: int) -> bool:
-    """Whether objects are darker than what surrounds them; simulated objects are brighter."""
+    """Return whether objects are darker than their surroundings; simulated objects are brighter."""
     change = 0.0
     for pair in pairs:
         inside = pair.labels > 0

@@ -36,7 +36,7 @@ SIMULATED_SIZE = 64, 4096
 
 @dataclass(frozen=True)
 class Plan:
-    """All tasks of a comparison, in an order in which they can be done, and what is worth knowing about them."""
+    """All tasks of a comparison, in an order in which they can be done, with warnings."""
 
     tasks: list[Task]
     folds: list[Fold]
@@ -56,9 +56,15 @@ def make_plan(project: Project, settings: GainSettings, recipes: Mapping[str, Re
     table = PairTable.from_file(project.pairs_path)
     rows = [entry for entry in table.matched if entry.masks]
     grouping = find_groups(rows, settings.group_pattern)
-    held = [entry.name for entry in rows if entry.split == "test"]
+    test_names = [entry.name for entry in rows if entry.split == "test"]
     folds = make_folds(
-        grouping.groups, settings.design, settings.folds, settings.test_share, held, settings.seed, grouping.series
+        grouping.groups,
+        settings.design,
+        settings.folds,
+        settings.test_share,
+        test_names,
+        settings.seed,
+        grouping.series,
     )
     hashes, example = _check_pairs(table, sorted(grouping.groups))
     if "simulator" in settings.arms and example.mask_kind == "classes" and set(table.class_names) != SIMULATED_CLASSES:
@@ -78,7 +84,7 @@ def make_plan(project: Project, settings: GainSettings, recipes: Mapping[str, Re
 
 
 def _check_pairs(table: PairTable, names: Sequence[str]) -> tuple[dict[str, str], SamplePair]:
-    """Content of every pair, and one of them; refuses pairs that do not fit together."""
+    """Return the hash of every pair, and one of them; refuse pairs that do not fit together."""
     hashes, first = dict[str, str](), None
     for pair in read_pairs(table, dict.fromkeys(names, "")):
         first = first or pair
@@ -116,7 +122,7 @@ def _warnings(
 
 @dataclass(frozen=True)
 class _Place:
-    """Where in the grid a task stands."""
+    """Place of a task in the grid of seeds, folds and shares."""
 
     fold: int
     seed: int
@@ -124,15 +130,15 @@ class _Place:
     train: tuple[str, ...]
     test: tuple[str, ...]
     parts: tuple[str, ...]
-    """Of a title, where there are several folds, repeats, shares."""
+    """Parts of a title, where there are several folds, repeats, shares."""
 
     def title(self, what: str, *more: str) -> str:
-        """``"synthetic pairs, fold 2, ratio 3"``."""
+        """Return a title such as ``"synthetic pairs, fold 2, ratio 3"``."""
         return ", ".join([what, *self.parts, *more])
 
 
 def _places(settings: GainSettings, folds: Sequence[Fold]) -> Iterator[_Place]:
-    """Every seed, fold and share of the training images."""
+    """Yield every seed, fold and share of the training images."""
     shares = list(dict.fromkeys(settings.subsets))
     for repeat in range(settings.repeats):
         for number, fold in enumerate(folds):
@@ -145,7 +151,7 @@ def _places(settings: GainSettings, folds: Sequence[Fold]) -> Iterator[_Place]:
 
 
 class _TaskMaker:
-    """Makes the tasks of one place: those that make pairs, then the arms."""
+    """Maker of the tasks of one place: those that make pairs, then the arms."""
 
     def __init__(
         self,
@@ -167,7 +173,7 @@ class _TaskMaker:
         self._warnings: list[str] = []
 
     def tasks(self, place: _Place) -> list[Task]:
-        """All tasks of a place, those first that others need."""
+        """Return all tasks of a place, those first that others need."""
         stored = self._stored(place)
         trained = {*self.arms} & {*GENERATED} - stored.keys()
         generator = self._generator(place) if trained else None
@@ -180,7 +186,7 @@ class _TaskMaker:
         return tasks
 
     def warnings(self) -> list[str]:
-        """What is worth knowing about the pairs of the store, each once."""
+        """Return the warnings about the pairs of the store, each once."""
         warnings = list(dict.fromkeys(self._warnings))
         if self._without_accepted and (accepted := self.store.accepted):
             warnings.append(
@@ -191,7 +197,7 @@ class _TaskMaker:
         return warnings
 
     def _stored(self, place: _Place) -> dict[str, tuple[StoredPair, ...]]:
-        """Arms that train on pairs of the store, and these."""
+        """Return the arms that train on pairs of the store, with these pairs."""
         settings = self.settings
         if settings.pairs_from == "store":
             stored = {}
@@ -214,7 +220,7 @@ class _TaskMaker:
         return {name: self.hashes[name] for name in names}
 
     def _of_pairs(self, place: _Place) -> dict[str, Any]:
-        """Values of both kinds of tasks that make pairs."""
+        """Return the fields that both kinds of tasks that make pairs share."""
         train = sorted(self.hashes) if self.settings.paper_protocol else place.train
         return {
             **self.where,

@@ -1,4 +1,4 @@
-"""The board of a comparison: what is done, runs and failed, and the result so far."""
+"""The board of a comparison: tasks done, running and failed, and the result so far."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from napari_organoid_synth.core.gain.summary import summarise
 from napari_organoid_synth.core.gain.tasks import ArmTask, Task, read_progress, read_record, task_folder
 from napari_organoid_synth.core.gain.work import Outcome
 from napari_organoid_synth.core.job import Added, Event, Progress, Warned
+from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.segmentation.arms import RAW
 
 ERROR = "error.txt"
@@ -29,7 +30,7 @@ MIN_SHARE = 0.05
 
 @dataclass
 class Board:
-    """Which tasks are done, running, ready; writes ``results.json`` after each."""
+    """State of all tasks: done, running, ready; writes ``results.json`` after each."""
 
     folder: Path
     settings: GainSettings
@@ -48,13 +49,13 @@ class Board:
 
     @property
     def pending(self) -> list[Task]:
-        """Neither done, running nor failed."""
+        """Tasks that are neither done, running nor failed."""
         known = self.finished.keys() | self.failed.keys() | self.running.keys()
         return [task for task in self.plan.tasks if task.key not in known]
 
     @property
     def ready(self) -> list[Task]:
-        """Pending, and all that they need is done."""
+        """Pending tasks whose needs are all done."""
         return [task for task in self.pending if all(key in self.finished for key in task.needs)]
 
     @property
@@ -64,7 +65,7 @@ class Board:
 
     @property
     def done(self) -> int:
-        """How many tasks are."""
+        """Number of tasks done."""
         return len(self.finished)
 
     @property
@@ -75,7 +76,7 @@ class Board:
 
     @property
     def info(self) -> dict[str, Any]:
-        """What is worth showing at once."""
+        """Facts to show at once."""
         return {
             "folder": str(self.folder),
             "total": len(self.plan.tasks),
@@ -91,7 +92,7 @@ class Board:
         self.running[task.key] = task, time.monotonic()
 
     def end(self, task: Task, outcome: Outcome) -> Iterator[Event]:
-        """Note how a task ended.
+        """Note the outcome of a task.
 
         Raises
         ------
@@ -134,7 +135,7 @@ class Board:
 
     @property
     def failures(self) -> list[str]:
-        """What failed and why, and how many trainings could not be done because of it; one text for each."""
+        """Descriptions of the failed tasks: the reason, and the number of trainings that each prevented."""
         titles = {task.key: task.title for task in self.plan.tasks}
         texts = []
         for key, reason in self.failed.items():
@@ -142,14 +143,14 @@ class Board:
                 continue
             text = f"{titles[key][:1].upper()}{titles[key][1:]}, failed: {reason}"
             if others := len(self._needing(key)):
-                text += f" {others} training{'s' * (others > 1)} with its pairs could not be done."
+                text += f" {plural(others, 'training')} with its pairs could not be done."
             if (task_folder(self.folder, key) / ERROR).exists():
                 text += f" The report is in segment/{self.folder.name}/tasks/{key}/{ERROR}."
             texts.append(text)
         return texts
 
     def progress(self, room: int) -> Progress:
-        """Tasks done, what runs, which share of each arm is done, and the time left from those measured."""
+        """Return the tasks done and running, the share of each arm that is done, and the time left."""
         running = [task for task, _ in self.running.values()]
         parts = {task.key: read_progress(self.folder, task.key) for task in running}
         notes = [f"{task.title} ({parts[task.key]:.0%})" if parts[task.key] else task.title for task in running]
@@ -162,7 +163,7 @@ class Board:
         )
 
     def _shares(self, parts: Mapping[str, float]) -> dict[str, float]:
-        """How much of the trainings of each arm is done, 0 to 1."""
+        """Compute the share of the trainings of each arm that is done, 0 to 1."""
         shares: dict[str, list[float]] = {}
         for task in self.plan.tasks:
             if isinstance(task, ArmTask):
@@ -171,7 +172,7 @@ class Board:
         return {arm: sum(done) / len(done) for arm, done in shares.items()}
 
     def _seconds_left(self, parts: Mapping[str, float], room: int) -> float | None:
-        """By the mean time of the tasks of each kind; where none of a kind has ended, by how far those running are."""
+        """Estimate the time left from the mean time of each kind of task; before the first ends, from those running."""
         seconds: dict[str, list[float]] = {}
         for record in self.finished.values():
             seconds.setdefault(record.kind, []).append(record.seconds)

@@ -1,4 +1,4 @@
-"""What a comparison found: frozen models of a training, a row of the table, and the whole result."""
+"""Results of a comparison: frozen models of a training, a row of the table, and the whole result."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ArmRecord(FrozenModel):
     ratio : float
         Synthetic crops for each real one.
     fold, seed : int
-        Which fold, from 0, and which seed.
+        Number of the fold, from 0, and the seed.
     per_class : dict of str to dict
         Mean Dice, precision and recall of each class.
     steps : int
@@ -69,7 +69,7 @@ class PairsRecord(FrozenModel):
     Parameters
     ----------
     pairs : int
-        How many.
+        Number of pairs.
     curated : tuple of str
         Names of those that were kept automatically.
     data : dict of str to str
@@ -103,7 +103,7 @@ class PairedChange(FrozenModel):
     Parameters
     ----------
     images, groups : int
-        How many were compared.
+        Number of images and groups compared.
     better, worse : int
         Images whose score rose or fell.
     mean, low, high : float
@@ -135,7 +135,7 @@ class PairedChange(FrozenModel):
 
     @property
     def lacks_seed_variance(self) -> bool:
-        """Whether the interval leaves out that another seed gives another training."""
+        """Whether the interval lacks the variance between seeds."""
         return self.interval == "bootstrap" and self.seeds == 1
 
 
@@ -174,7 +174,7 @@ def varied(rows: Sequence[TableRow]) -> set[str]:
 
 
 class Design(FrozenModel):
-    """How a comparison was made.
+    """Design of a comparison.
 
     Parameters
     ----------
@@ -182,9 +182,9 @@ class Design(FrozenModel):
     name : str
         Of the design: ``"hold-out"``, ``"k-fold"``, ``"leave-one-out"`` or ``"grouped"``.
     groups : str
-        Which images belong together, in words.
+        Groups of images that belong together, in words.
     repeats, seed : int
-        How many seeds, and the first.
+        Number of seeds, and the first.
     subset, ratio : float
         Share of the training images and ratio that `GainResult.arms` shows.
     paper_protocol : bool
@@ -210,7 +210,7 @@ class Design(FrozenModel):
 
 
 class TaskCounts(FrozenModel):
-    """How many tasks a comparison has, and how many of them are done or have failed."""
+    """Number of tasks of a comparison, and of those done and failed."""
 
     total: int
     done: int
@@ -231,7 +231,7 @@ class GainResult(FrozenModel):
         Each arm with the share of images and the ratio that ``design`` names, the real pairs alone first.
     table : tuple of TableRow
     sentences, warnings : tuple of str
-        What each arm changed, and what a person should know.
+        Change by each arm, and warnings.
     train, test : tuple of str
         Names of the images.
     mask_kind : {"binary", "classes", "instances"}
@@ -240,7 +240,7 @@ class GainResult(FrozenModel):
     design : Design
     tasks : TaskCounts
     folder : str
-        Where predictions and segmenters lie; not in the file. Empty for a result in memory.
+        Folder of predictions and segmenters; not in the file. Empty for a result in memory.
     format : int
         Of the file.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from napari_organoid_synth.core.gain.results import GainResult, PairedChange, TableRow, varied
+from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.segmentation.arms import ARMS, GENERATED, SCORES
 
 MIN_FOR_VERDICT = 3
@@ -22,7 +23,7 @@ CURATED_BY = {
 
 
 def gain_sentences(rows: Sequence[TableRow], score: str, paper_protocol: bool = False) -> list[str]:
-    """Say what each arm changed, in sentences that promise no more than the numbers hold.
+    """Describe the change by each arm, in sentences that promise no more than the numbers do.
 
     Parameters
     ----------
@@ -55,9 +56,9 @@ def gain_sentences(rows: Sequence[TableRow], score: str, paper_protocol: bool = 
         sentences.append(f"{OPTIMISTIC} Measure again without the paper protocol before you rely on it.")
     first = compared[0].gain[score]
     if first.interval == "range":
-        images = f"{first.images} image{'s' * (first.images > 1)}"
+        images = plural(first.images, "image")
         if first.groups < first.images:
-            images += f" of {first.groups} group{'s' * (first.groups > 1)}"
+            images += f" of {plural(first.groups, 'group')}"
         sentences.append(
             f"Only {images}: the brackets hold single changes, not an interval. That is too few for a conclusion."
         )
@@ -72,7 +73,7 @@ def gain_sentences(rows: Sequence[TableRow], score: str, paper_protocol: bool = 
 
 
 def gain_verdict(result: GainResult) -> str:
-    """Say what a comparison found in at most four sentences.
+    """Summarise a comparison in at most four sentences.
 
     Where fewer than three arms were compared, these are the sentences of the result, one a line.
     """
@@ -90,7 +91,7 @@ def gain_verdict(result: GainResult) -> str:
 
 
 def _tally(changes: Sequence[PairedChange]) -> str:
-    """How many arms helped."""
+    """Count the arms that helped, in a sentence."""
     n = len(changes)
     if any(change.interval == "range" for change in changes):
         better = sum(change.mean > 0 for change in changes)
@@ -105,7 +106,7 @@ def _tally(changes: Sequence[PairedChange]) -> str:
 
 
 def _highest(compared: Sequence[TableRow], score: str) -> str:
-    """The highest mean change, and that of the arms with generated pairs."""
+    """Describe the highest mean change, and that of the arms with generated pairs."""
     names = varied(compared)
 
     def change(row: TableRow) -> str:
@@ -122,7 +123,7 @@ def _highest(compared: Sequence[TableRow], score: str) -> str:
 
 
 def row_title(row: TableRow, names: Collection[str]) -> str:
-    """Return the title of an arm, with how its pairs were chosen, and the share and ratio where ``names`` has them."""
+    """Return the title of an arm, with the choice of its pairs, and the share and ratio where ``names`` has them."""
     title = CURATED_BY.get(row.curation, ARMS.get(row.arm, row.arm))
     parts = [f"with {100 * row.subset:.4g} % of the images"] * ("subset" in names)
     parts += [f"ratio {row.ratio:g}"] * ("ratio" in names)
@@ -165,7 +166,7 @@ def table_lines(rows: Sequence[TableRow]) -> list[str]:
 
 
 def gain_text(result: GainResult) -> str:
-    """Return a result for a terminal: how it was tested, table, sentences, warnings, folder.
+    """Return a result for a terminal: test, table, sentences, warnings, folder.
 
     Parameters
     ----------

@@ -19,7 +19,7 @@ Ratio = Annotated[float, Field(gt=0, le=100)]
 
 
 def _current_arms(value: Any) -> Any:
-    """Arms by their present names; one alone may stand without brackets."""
+    """Return arms by their present names; one alone may stand without brackets."""
     if isinstance(value, str):
         value = (value,)
     if not isinstance(value, list | tuple):
@@ -31,7 +31,7 @@ Arms = Annotated[tuple[Arm, ...], BeforeValidator(_current_arms)]
 
 
 class SegmentSettings(Settings):
-    """A quick comparison: the test images of the project, and the synthetic pairs that it has."""
+    """A quick comparison: on the test images of the project, with its synthetic pairs."""
 
     segmenter: AnySegmenter = Field(UNetConfig(), description="The segmenter.")
     arms: Arms = Field(
@@ -61,7 +61,7 @@ class SegmentSettings(Settings):
 
 
 class GainSettings(Settings):
-    """What synthetic pairs gain, measured in folds."""
+    """Gain from synthetic pairs, measured in folds."""
 
     segmenter: AnySegmenter = Field(UNetConfig(), description="The segmenter.")
     arms: Arms = Field(

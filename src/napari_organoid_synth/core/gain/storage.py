@@ -1,4 +1,4 @@
-"""The folder of a comparison: its settings, the recipes that it began with, its result, and which one goes on."""
+"""The folder of a comparison: its settings, initial recipes and result; and the comparison to continue."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def pick_recipes(project: Project, settings: GainSettings) -> dict[str, Recipe]:
 
 
 def _recipe(project: Project, name: str, masks: bool) -> Recipe:
-    """The recipe of a run or file, starting from the same weights wherever it is trained."""
+    """Return the recipe of a run or file, starting from the same weights wherever it is trained."""
     draws = "masks" if masks else "pairs"
     if name and Path(name).suffix.lower() in {".yaml", ".yml", ".json"}:
         path = Path(name).expanduser()
@@ -70,7 +70,7 @@ def _recipe(project: Project, name: str, masks: bool) -> Recipe:
 
 
 def _identity(settings: GainSettings, recipes: Mapping[str, Recipe]) -> str:
-    """Equal for comparisons with equal results."""
+    """Return a text that is equal for comparisons with equal results."""
     return json.dumps(
         [settings.model_dump(mode="json", exclude=set(COMPUTING)), {k: v.digest for k, v in sorted(recipes.items())}],
         sort_keys=True,
@@ -86,14 +86,14 @@ def pinned_recipes(folder: Path | None) -> dict[str, Recipe]:
 
 
 def write_settings(folder: Path, settings: GainSettings, recipes: Mapping[str, Recipe]) -> None:
-    """Keep what a comparison begins with."""
+    """Write the settings and recipes of a comparison."""
     settings.to_file(folder / SETTINGS)
     for name, recipe in recipes.items():
         recipe.to_file(folder / "recipes" / f"{name}.yaml")
 
 
 def pick_folder(project: Project, settings: GainSettings, recipes: Mapping[str, Recipe]) -> Path:
-    """Return the comparison that goes on (`find_gain`), else a new folder."""
+    """Return the folder of the comparison to continue (`find_gain`), else a new folder."""
     folder = find_gain(project, settings, recipes)
     return folder if folder is not None else project.job("gain").path
 
@@ -103,11 +103,11 @@ def find_gain(project: Project, settings: GainSettings, recipes: Mapping[str, Re
 
     Of comparisons with the pairs of the store, which change, only one that is not finished.
     """
-    wanted = _identity(settings, pick_recipes(project, settings) if recipes is None else recipes)
+    identity = _identity(settings, pick_recipes(project, settings) if recipes is None else recipes)
     for path in sorted(project.path.glob(f"segment/*/{SETTINGS}"), reverse=True):
         folder = path.parent
         try:
-            is_same = _identity(GainSettings.from_file(path), pinned_recipes(folder)) == wanted
+            is_same = _identity(GainSettings.from_file(path), pinned_recipes(folder)) == identity
             if is_same and settings.pairs_from == "store" and not read_result(folder).tasks.unfinished:
                 continue
         except UserError:
@@ -188,7 +188,7 @@ def read_result(path: Path) -> GainResult:
 
 
 def _from_version_1(values: dict[str, Any]) -> dict[str, Any]:
-    """The values of an earlier file; a comparison on one split had neither table nor design."""
+    """Upgrade the values of an earlier file; a comparison on one split had neither table nor design."""
     if "table" not in values:
         return _from_one_split(values)
     known = {name: value for name, value in values.items() if name in GainResult.model_fields}
@@ -198,7 +198,7 @@ def _from_version_1(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _from_one_split(values: dict[str, Any]) -> dict[str, Any]:
-    """A result on the test images of the project, whose arms had other names."""
+    """Upgrade a result on the test images of the project, whose arms had other names."""
     arms = {current_arm(name): ArmResult.model_validate(arm) for name, arm in values["arms"].items()}
     records = [
         ArmRecord(

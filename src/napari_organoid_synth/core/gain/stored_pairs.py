@@ -17,6 +17,7 @@ from napari_organoid_synth.core.gain.settings import GainSettings
 from napari_organoid_synth.core.gain.tasks import Hashes, StoredPair
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.quantities import plural
 
 MIN_PAIRS = 10
 """Pairs of an arm below which a warning is due."""
@@ -24,7 +25,7 @@ MIN_PAIRS = 10
 
 @dataclass(frozen=True)
 class Known:
-    """A synthetic pair with what is known of its making.
+    """A synthetic pair with the known facts of its making.
 
     Parameters
     ----------
@@ -49,7 +50,7 @@ class Known:
         return set(self.provenance.get("data", {}).values())
 
     def is_painted_on(self, names: Collection[str]) -> bool:
-        """Whether its mask is that of one of these real pairs, or of a crop of one."""
+        """Return whether its mask is that of one of these real pairs, or of a crop of one."""
         return is_painted_on(self.provenance, names)
 
 
@@ -113,7 +114,7 @@ class StoredPairs:
         return tuple(known.pair for known in self.accepted if paper_protocol or self._is_certain(known, others, train))
 
     def _is_certain(self, known: Known, others: set[str], train: Sequence[str]) -> bool:
-        """Whether neither its painter nor the origin of its mask knows one of the others; when unsure, no."""
+        """Return whether neither its painter nor its mask knows one of the others; False when unsure."""
         mask = known.provenance.get("mask", {})
         kind = mask.get("kind")
         if kind == "generated":
@@ -154,20 +155,19 @@ class StoredPairs:
                 "Accept some in the Curate dock." if can_accept else "Generate pairs, or leave the arm out.",
             )
         ratio, crops = max(settings.ratios), settings.segmenter.crops.number
-        shown = ceil(settings.steps * crops * ratio / (1 + ratio))
-        if len(ids) > shown:
-            chosen = np.random.default_rng(seed).choice(len(ids), shown, replace=False)
+        n_shown = ceil(settings.steps * crops * ratio / (1 + ratio))
+        if len(ids) > n_shown:
+            chosen = np.random.default_rng(seed).choice(len(ids), n_shown, replace=False)
             ids = [ids[index] for index in sorted(chosen)]
         pairs = self._read(ids)
-        fitting = [known for known in pairs if _fits(known, real)]
-        if not fitting:
-            channels = len(real.image)
+        matches = [known for known in pairs if _fits(known, real)]
+        if not matches:
             raise UserError(
-                f"No {noun} has {channels} channel{'s' * (channels > 1)} and a mask of {real.mask_kind} "
+                f"No {noun} has {plural(len(real.image), 'channel')} and a mask of {real.mask_kind} "
                 f"({', '.join(real.class_names)}), like the real pairs.",
                 todo="Train the generator again on the present pairs.",
             )
-        return fitting, _warnings(arm, noun, len(fitting), len(pairs) - len(fitting))
+        return matches, _warnings(arm, noun, len(matches), len(pairs) - len(matches))
 
     def refuse_leaks(self, pairs: Sequence[Known], test: Hashes) -> None:
         """Raise if the maker of any of these pairs, or of its mask, is known to have seen a test image.
@@ -181,20 +181,21 @@ class StoredPairs:
         for known in pairs:
             runs = [known.run, str(known.provenance.get("mask", {}).get("run", ""))]
             data = known.data.union(*map(self._data_of_run, runs))
-            seen = {names[digest] for digest in data & set(names)}
-            seen |= {name for name in test if known.is_painted_on((name,))}
-            if seen:
+            leaks = {names[digest] for digest in data & set(names)}
+            leaks |= {name for name in test if known.is_painted_on((name,))}
+            if leaks:
                 maker = f"run {known.run}" if known.run else f"'{known.pair.id}'"
-                few = ", ".join(sorted(seen)[:3]) + (", …" if len(seen) > 3 else "")
+                examples = ", ".join(sorted(leaks)[:3]) + (", …" if len(leaks) > 3 else "")
                 raise Leak(
-                    f"The generator of {maker} was trained on {len(seen)} of the {len(test)} test images ({few}).",
+                    f"The generator of {maker} was trained on {len(leaks)} of the {len(test)} test images "
+                    f"({examples}).",
                     "Expected synthetic pairs whose generator has seen no test image.",
                     "Train the generator again with the present test images and make new pairs, or measure in folds "
                     "('organoid-synth gain'), where a generator is trained without the images that are tested.",
                 )
 
     def _data_of_run(self, name: str) -> frozenset[str]:
-        """Hashes of the pairs that a run was trained on; empty if it is gone."""
+        """Return the hashes of the pairs that a run was trained on; empty if it is gone."""
         from napari_organoid_synth.core.runs.metadata import RunMetadata
 
         if name not in self._run_data:
@@ -204,7 +205,7 @@ class StoredPairs:
 
 
 def _fits(known: Known, real: SamplePair) -> bool:
-    """Whether channels, kind of mask and classes are those of the real pairs."""
+    """Return whether channels, kind of mask and classes are those of the real pairs."""
     from napari_organoid_synth.core.pairs.ome_tiff import read_info
 
     if known.layout != (real.mask_kind, real.class_names):
@@ -219,5 +220,5 @@ def _warnings(arm: str, noun: str, fitting: int, misfits: int) -> list[str]:
             f"{misfits} synthetic pair{'s' * (misfits > 1)} left out: other channels or classes than the real ones."
         )
     if fitting < MIN_PAIRS:
-        warnings.append(f"The arm '{arm}' has only {fitting} {noun}{'s' * (fitting > 1)}; expect little from so few.")
+        warnings.append(f"The arm '{arm}' has only {plural(fitting, noun)}; expect little from so few.")
     return warnings

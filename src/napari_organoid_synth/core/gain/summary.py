@@ -1,4 +1,4 @@
-"""From the records of trainings to the result of a comparison; needs no project."""
+"""Summarise the records of trainings as the result of a comparison; needs no project."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def summarise(
     groups : mapping of str to str, optional
         Image to group, for images that belong together; default: every image is a group.
     warnings : sequence of str
-        What a person should know.
+        Warnings about the comparison.
     tasks : TaskCounts, optional
         Of a comparison that is not finished; default: all records.
 
@@ -73,7 +73,7 @@ def summarise(
 
 
 def _arms(records: Sequence[ArmRecord], design: Design) -> dict[str, ArmResult]:
-    """Each arm with the share of images and the ratio of the design, the real pairs alone first."""
+    """Return each arm at the share of images and the ratio of the design, the real pairs alone first."""
     cells: dict[str, list[ArmRecord]] = {RAW: []}
     for record in records:
         if (record.subset, record.ratio) == (design.subset, design.ratio):

@@ -126,7 +126,7 @@ def paired(
         Image to group. Where groups have several images, groups are drawn (cluster bootstrap), and the mean is that of
         all images in the groups drawn.
     comparisons : int
-        How many were made: ``low_all`` and ``high_all`` hold for all of them at once (Bonferroni).
+        Number of intervals: ``low_all`` and ``high_all`` hold for all of them at once (Bonferroni).
     seed : int
         Of the draws.
 
@@ -143,7 +143,7 @@ def paired(
     trainings = {place: row for row, place in enumerate(sorted({(fold, seed) for _, fold, seed in tests}))}
     share = np.array([after[test] - before[test] for test in tests]) / np.bincount(image)[image]
     change = np.bincount(image, share)
-    by_training = np.zeros((len(trainings), len(kinds)))  # what each training adds to the sum of each group
+    by_training = np.zeros((len(trainings), len(kinds)))  # share of each training in the sum of each group
     np.add.at(by_training, ([trainings[fold, seed] for _, fold, seed in tests], member[image]), share)
     folds, counts = np.array([fold for fold, _ in trainings]), np.bincount(member)
     if len(kinds) < MIN_GROUPS:
@@ -174,13 +174,13 @@ def _bootstrap(
     √(n / (n − 1)) (Rao and Wu 1988, doi 10.1080/01621459.1988.10478591). A fold with one training keeps it.
     """
     rng = np.random.default_rng(seed)
-    drawn = rng.integers(0, len(counts), (DRAWS, len(counts)))
+    draws = rng.integers(0, len(counts), (DRAWS, len(counts)))
     weights = np.ones((DRAWS, len(by_training)))
     for fold in np.unique(folds):
         n = int((folds == fold).sum())
         if n > 1:
             times = rng.multinomial(n, np.full(n, 1 / n), DRAWS)
             weights[:, folds == fold] = 1 + np.sqrt(n / (n - 1)) * (times - 1)
-    sums = np.take_along_axis(weights @ by_training, drawn, axis=1)
-    means: NDArray[np.float64] = sums.sum(axis=1) / counts[drawn].sum(axis=1)
+    sums = np.take_along_axis(weights @ by_training, draws, axis=1)
+    means: NDArray[np.float64] = sums.sum(axis=1) / counts[draws].sum(axis=1)
     return means

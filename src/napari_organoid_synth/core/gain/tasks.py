@@ -2,7 +2,7 @@
 
 A task is a frozen record of plain values, so that any process on any computer with the same files can do it
 (`work.run_task`). Its key is a hash of everything that determines its result, which lies in
-``tasks/<key>/result.json``, written last and all at once.
+``tasks/<key>/result.json``, written last and as a whole.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Task:
         return ()
 
     def identity(self) -> dict[str, Any]:
-        """Return everything that determines the result, as plain values; not how or where it is computed."""
+        """Return everything that determines the result, as plain values; not the machine."""
         return {"train": self.train, "seed": self.seed}
 
     @cached_property
@@ -107,14 +107,14 @@ class PairsTask(Task):
     held : mapping of str to str
         Pairs that their maker must not see.
     number : int
-        How many to make.
+        Number of pairs to make.
     """
 
     held: Hashes = field(default_factory=dict)
     number: int = 1
 
     def identity(self) -> dict[str, Any]:
-        """As `Task.identity`."""
+        """Return the same as `Task.identity`, with the fields of this kind."""
         return {**super().identity(), "held": self.held, "pairs": self.number}
 
 
@@ -127,7 +127,7 @@ class GeneratorTask(PairsTask):
     recipes : mapping of str to Recipe
         ``generator``, after ``masks`` where masks are generated.
     masks : str
-        What a painter paints on.
+        Masks that a painter paints on.
     curate : bool
         Whether the most realistic ``curated_share`` of the pairs is chosen.
     """
@@ -139,7 +139,7 @@ class GeneratorTask(PairsTask):
     curated_share: float = 0.5
 
     def identity(self) -> dict[str, Any]:
-        """As `Task.identity`."""
+        """Return the same as `Task.identity`, with the fields of this kind."""
         return {
             **super().identity(),
             "recipes": {name: recipe.model_dump(mode="json") for name, recipe in self.recipes.items()},
@@ -157,7 +157,7 @@ class SimulatorTask(PairsTask):
     size: int = 256
 
     def identity(self) -> dict[str, Any]:
-        """As `Task.identity`."""
+        """Return the same as `Task.identity`, with the fields of this kind."""
         return {**super().identity(), "size": self.size}
 
 
@@ -203,7 +203,7 @@ class ArmTask(Task):
         return (self.source,) if self.source else ()
 
     def identity(self) -> dict[str, Any]:
-        """As `Task.identity`."""
+        """Return the same as `Task.identity`, with the fields of this kind."""
         return {
             **super().identity(),
             "arm": self.arm,
@@ -219,16 +219,16 @@ class ArmTask(Task):
 
 
 class Canceled(Exception):
-    """The person asked to stop."""
+    """Raised where the person asked to stop."""
 
 
 def task_folder(folder: Path, key: str) -> Path:
-    """Return where a task keeps what it makes."""
+    """Return the folder of a task."""
     return Path(folder) / "tasks" / key
 
 
 def read_record(folder: Path, key: str) -> ArmRecord | PairsRecord | None:
-    """Return what a task found; None as long as it is not done, or if its file is damaged."""
+    """Return the record of a task; None as long as it is not done, or if its file is damaged."""
     try:
         values = json.loads((task_folder(folder, key) / RESULT).read_text(encoding="utf-8"))
         return ArmRecord.parse(values) if values["kind"] == "arm" else PairsRecord.parse(values)
@@ -237,7 +237,7 @@ def read_record(folder: Path, key: str) -> ArmRecord | PairsRecord | None:
 
 
 def read_progress(folder: Path, key: str) -> float:
-    """Return how much of a running task is done, 0 to 1."""
+    """Return the progress of a running task, 0 to 1."""
     try:
         return float(json.loads((task_folder(folder, key) / PROGRESS).read_text())["done"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -245,7 +245,7 @@ def read_progress(folder: Path, key: str) -> float:
 
 
 def note_progress(folder: Path, key: str, done: float) -> None:
-    """Keep how much of a running task is done, 0 to 1."""
+    """Write the progress of a running task, 0 to 1."""
     write_text(task_folder(folder, key) / PROGRESS, json.dumps({"done": round(done, 4)}))
 
 

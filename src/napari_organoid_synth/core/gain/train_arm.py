@@ -24,27 +24,27 @@ TRAINED_AT = 0.95
 
 
 def train_arm(folder: Path, task: ArmTask, control: Control) -> Generator[Event, None, ArmRecord]:
-    """Train the segmenter as the arm says and test it on the images of the fold."""
+    """Train the segmenter in the way of the arm and test it on the images of the fold."""
     from napari_organoid_synth.core.device import is_out_of_memory
     from napari_organoid_synth.core.registry import SEGMENTERS
     from napari_organoid_synth.core.segmentation.agreement import failed_training_warnings
     from napari_organoid_synth.core.segmentation.segmenters.base import SegmentSpec
 
     train, test = task.pairs(task.train), task.pairs(task.test)
-    made = _read_made(folder, task)
+    extra = _extra_pairs(folder, task)
     if not task.paper_protocol:
-        refuse_leaks(test, train, made.pairs, made.data)
+        refuse_leaks(test, train, extra.pairs, extra.data)
     else:
         refuse_leaks(test, train, (), {})
     spec = SegmentSpec(len(train[0].image), train[0].mask_kind, train[0].class_names)
     try:
         segmenter = SEGMENTERS.load(task.segmenter.name)(task.segmenter, spec, task.device, task.seed)
-        warnings = yield from _fit(segmenter, _pool(task, train, made.pairs), folder, task, control)
+        warnings = yield from _fit(segmenter, _pool(task, train, extra.pairs), folder, task, control)
         if task.show:
-            kept = Path(folder) / SEGMENTERS_DIR / task.arm / f"fold{task.fold + 1}"
-            segmenter.save(kept)
+            segmenter_folder = Path(folder) / SEGMENTERS_DIR / task.arm / f"fold{task.fold + 1}"
+            segmenter.save(segmenter_folder)
             scale = PairTable.from_file(Project(task.project, make=False).pairs_path).scale
-            write_training_note(kept, train, scale)
+            write_training_note(segmenter_folder, train, scale)
         per_image, per_class = _test(segmenter, test, Path(folder) / "predictions" / task.arm, task.show)
     except RuntimeError as error:
         if not is_out_of_memory(error):
@@ -63,15 +63,15 @@ def train_arm(folder: Path, task: ArmTask, control: Control) -> Generator[Event,
         per_image=per_image,
         per_class=per_class,
         steps=task.steps,
-        synthetic=len(made.pairs),
-        curation=made.curation,
+        synthetic=len(extra.pairs),
+        curation=extra.curation,
         trained_on=len(train),
         warnings=(*warnings, *failed_training_warnings(ARMS[task.arm], per_image)),
     )
 
 
 def _fit(segmenter: Any, pool: Any, folder: Path, task: ArmTask, control: Control) -> Generator[Event, None, list[str]]:
-    """Train for exactly the steps of the task; return what the training warned of."""
+    """Train for exactly the steps of the task; return the warnings of the training."""
     taken, warnings = 0, list[str]()
 
     def watched() -> Iterator[Event]:
@@ -90,7 +90,7 @@ def _fit(segmenter: Any, pool: Any, folder: Path, task: ArmTask, control: Contro
 
 
 @dataclass(frozen=True)
-class _Made:
+class _ExtraPairs:
     """Generated or simulated pairs of an arm, how they were chosen, and the real pairs that their makers saw."""
 
     pairs: list[SamplePair] = field(default_factory=list)
@@ -98,17 +98,17 @@ class _Made:
     data: Mapping[str, str] = field(default_factory=dict)
 
 
-def _read_made(folder: Path, task: ArmTask) -> _Made:
+def _extra_pairs(folder: Path, task: ArmTask) -> _ExtraPairs:
     from napari_organoid_synth.core.samples.store import SampleStore
 
     if task.stored:
         with SampleStore(Project(task.project, make=False).samples_path) as store:
             pairs = [store.pair(stored.id) for stored in task.stored]
-        seen = [pair.source.provenance.get("data", {}) for pair in pairs]
-        data = {name: digest for data in seen for name, digest in data.items()}
-        return _Made(pairs, "by hand" if task.arm == "curated" else "", data)
+        hashes = [pair.source.provenance.get("data", {}) for pair in pairs]
+        data = {name: digest for data in hashes for name, digest in data.items()}
+        return _ExtraPairs(pairs, "by hand" if task.arm == "curated" else "", data)
     if not task.source:
-        return _Made()
+        return _ExtraPairs()
     record = read_record(folder, task.source)
     assert isinstance(record, PairsRecord)
     with SampleStore(task_folder(folder, task.source) / "project" / "samples.sqlite") as store:
@@ -123,11 +123,11 @@ def _read_made(folder: Path, task: ArmTask) -> _Made:
             "Expected some to train on.",
             "Train the generator longer.",
         )  # fmt: skip
-    return _Made(pairs, "automatic" if task.arm == "curated" else "", record.data)
+    return _ExtraPairs(pairs, "automatic" if task.arm == "curated" else "", record.data)
 
 
 def _pool(task: ArmTask, train: list[SamplePair], extra: list[SamplePair]) -> Any:
-    """What an arm draws its crops from."""
+    """Return the pool that an arm draws its crops from."""
     from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool
 
     augment: Any = task.arm.removeprefix("classical-") if task.arm.startswith("classical-") else ""
@@ -150,8 +150,8 @@ def _test(
         per_image[pair.name], per_class = image_scores(pair, labels)
         classes.append(per_class)
         if show:
-            made = {"predicted_by": folder.name, "segmenter": segmenter.config.model_dump(mode="json")}
-            write_pair(folder, pair.replace(labels=labels, source=Source("real", pair.source.files, made)))
+            provenance = {"predicted_by": folder.name, "segmenter": segmenter.config.model_dump(mode="json")}
+            write_pair(folder, pair.replace(labels=labels, source=Source("real", pair.source.files, provenance)))
             errors = error_overlay(labels, pair.labels, picture(pair.image, pair.is_rgb), pair.mask_kind == "classes")
             write_bytes(folder / f"{file_stem(pair.name)}_errors.png", encode_png(errors))
     return per_image, {name: mean_scores([one[name] for one in classes]) for name in classes[0]}

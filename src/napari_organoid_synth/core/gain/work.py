@@ -22,18 +22,18 @@ from napari_organoid_synth.core.job import Control, Event, FileControl
 from napari_organoid_synth.core.segmentation.catalog import TRAINING
 
 Work = Callable[[Path, Any, Control], Generator[Event, None, ArmRecord | PairsRecord]]
-"""Does a task in the folder of the comparison; yields events, returns the record."""
+"""Function that does a task in the folder of the comparison; yields events, returns the record."""
 WORK: dict[str, Work] = {
     "generator": make_pairs.generate_pairs,
     "simulator": make_pairs.simulate_pairs,
     "arm": train_arm.train_arm,
 }
-"""What does each kind of task."""
+"""Function for each kind of task."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a task ended: for ``"failed"`` and ``"leak"`` why, in a sentence, and the traceback."""
+    """End of a task; for ``"failed"`` and ``"leak"`` with the reason, in a sentence, and the traceback."""
 
     state: Literal["done", "canceled", "failed", "leak"]
     message: str = ""
@@ -48,7 +48,7 @@ def run_task(folder: str, task: Task, control: Control | None = None) -> Outcome
     folder : str
         Of the comparison.
     task : Task
-        What to do.
+        The task.
     control : Control, optional
         Default: the requests in the file ``tasks/control``.
     """
@@ -62,7 +62,7 @@ def run_task(folder: str, task: Task, control: Control | None = None) -> Outcome
 
 
 def do_task(folder: Path, task: Task, control: Control) -> Generator[Event, None, Outcome]:
-    """Do a task and yield its events; what is interrupted goes on from its last checkpoint the next time."""
+    """Do a task and yield its events; an interrupted task continues from its last checkpoint the next time."""
     if read_record(folder, task.key) is not None:
         return Outcome("done")
     began = time.monotonic()
@@ -86,7 +86,7 @@ def do_task(folder: Path, task: Task, control: Control) -> Generator[Event, None
 
 @contextmanager
 def _threads(number: int) -> Iterator[None]:
-    """Compute with that many threads, also in what asks for all cores."""
+    """Compute with that many threads, also in libraries that ask for all cores."""
     import torch
 
     before, torch_before = os.environ.get("OMP_NUM_THREADS"), torch.get_num_threads()

@@ -1,4 +1,4 @@
-"""Who does the tasks: processes of ``dask.distributed`` on this computer or a cluster, or this process itself."""
+"""Workers for the tasks: processes of ``dask.distributed`` on this computer or a cluster, or this process itself."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ CONNECT_SECONDS = 15.0
 
 
 class Workers(Protocol):
-    """What `open_workers` gives."""
+    """Interface of the workers that `open_workers` yields."""
 
     @property
     def room(self) -> int:
-        """How many tasks can be done at once."""
+        """Number of tasks that can be done at once."""
 
     def submit(self, task: Task) -> None:
-        """Begin a task, or put it in line."""
+        """Begin a task, or queue it."""
 
     def poll(self, seconds: float) -> list[tuple[Task, Outcome]]:
         """Return the tasks that ended within some seconds; a task whose worker died has failed."""
@@ -65,7 +65,7 @@ def open_workers(folder: Path, settings: GainSettings, control: Control, number:
 
 
 class _Here:
-    """One after the other, in this process; each call of `poll` does a part of a task."""
+    """Workers in this process: tasks one after the other; each call of `poll` does a part of a task."""
 
     room = 1
 
@@ -89,13 +89,13 @@ class _Here:
         return []
 
     def close(self) -> None:
-        """End the task in progress; it goes on from its last state the next time."""
+        """End the task in progress; the next time it resumes from its last state."""
         if self.steps is not None:
             self.steps.close()
 
 
 class _Dask:
-    """Through a dask client; a task whose worker dies is done once more by another."""
+    """Workers of a dask client; a task whose worker dies is done once more by another."""
 
     def __init__(self, folder: Path, client: Any) -> None:
         self.folder, self.client = str(folder), client
@@ -118,7 +118,7 @@ class _Dask:
 
 
 def _outcome(future: Any) -> Outcome:
-    """What a task returned, or that its worker died."""
+    """Return the outcome of a task; a worker that died is a failure."""
     from distributed import KilledWorker
 
     if future.status == "finished":
@@ -137,7 +137,7 @@ def _outcome(future: Any) -> Outcome:
 
 @contextmanager
 def _local(number: int, threads: int) -> Iterator[Any]:
-    """Processes on this computer that answer to this one alone; one task each at a time."""
+    """Start processes on this computer, with one task each at a time; they accept connections from here alone."""
     import dask
     from distributed import Client, LocalCluster
 
@@ -171,7 +171,7 @@ def _local(number: int, threads: int) -> Iterator[Any]:
 
 
 def _ignore_interrupts() -> None:
-    """Ctrl-C reaches all processes of a terminal; workers are asked to stop by the job, and save first."""
+    """Ignore Ctrl-C, which reaches all processes of a terminal; the job asks workers to save and stop."""
     with suppress(ValueError):  # not in the main thread
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 

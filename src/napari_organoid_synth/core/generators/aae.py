@@ -153,8 +153,8 @@ class CodeCloud(nn.Module):
     @torch.no_grad()
     def update(self, codes: Tensor) -> None:
         """Update mean and covariance with the codes (N, L) of one step."""
-        away = codes - self.mean
-        self.covariance.lerp_(away.T @ away / len(codes), 1 - DECAY)
+        offsets = codes - self.mean
+        self.covariance.lerp_(offsets.T @ offsets / len(codes), 1 - DECAY)
         self.mean.lerp_(codes.mean(0), 1 - DECAY)
 
     def place(self, noise: Tensor, variety: float = 1.0) -> Tensor:
@@ -198,11 +198,11 @@ class Aae(LatentGenerator):
         self._networks = trained | {"codes": self.cloud}
 
     def networks(self) -> dict[str, nn.Module]:
-        """Encoder with decoder, discriminators of codes and, if chosen, of images, and the distribution of codes."""
+        """Return autoencoder, discriminators of codes and, if chosen, of images, and the distribution of codes."""
         return self._networks
 
     def optimizers(self) -> dict[str, Optimizer]:
-        """Adam for each."""
+        """Return Adam for each network."""
         return self._optimizers
 
     @property
@@ -300,10 +300,10 @@ class Aae(LatentGenerator):
 
     @torch.no_grad()
     def draw(self, latents: Tensor, image_class: Tensor | None = None, variety: float = 1.0) -> Tensor:
-        """Draw image and mask channels of codes, distributed as ``samples_from`` says, spread by ``variety``."""
+        """Draw image and mask channels of codes, distributed by ``samples_from``, spread by ``variety``."""
         codes = latents * variety if self.config.samples_from == "normal" else self.cloud.place(latents, variety)
-        drawn: Tensor = self.decoder(codes)
-        return drawn
+        output: Tensor = self.decoder(codes)
+        return output
 
     @torch.no_grad()
     def encode(self, samples: Tensor) -> Tensor:
@@ -328,8 +328,8 @@ class Aae(LatentGenerator):
         -------
         Tensor (N, C + M, Y, X) float32 in [-1, 1]
         """
-        drawn: Tensor = self.decoder(self.encode(samples) + sigma * self.latents(rng, len(samples)))
-        return drawn
+        output: Tensor = self.decoder(self.encode(samples) + sigma * self.latents(rng, len(samples)))
+        return output
 
 
 def _group_norm(width: int) -> list[nn.Module]:

@@ -56,11 +56,11 @@ class AdversarialGenerator(LatentGenerator):
         self.average = copy.deepcopy(generator).requires_grad_(False).eval()
 
     def networks(self) -> dict[str, nn.Module]:
-        """Generator, discriminator and the averaged generator."""
+        """Return generator, discriminator and the averaged generator."""
         return {"generator": self.generator, "discriminator": self.discriminator, "average": self.average}
 
     def optimizers(self) -> dict[str, Optimizer]:
-        """Adam for generator and discriminator."""
+        """Return Adam for generator and discriminator."""
         return self._optimizers
 
     def batch_size(self, batch: int, progress: float) -> int:
@@ -99,8 +99,8 @@ class AdversarialGenerator(LatentGenerator):
 
     def draw(self, latents: Tensor, image_class: Tensor | None = None, variety: float = 1.0) -> Tensor:
         """Draw image and mask channels with the averaged network from latent vectors times ``variety``."""
-        drawn: Tensor = self.average(latents * variety, image_class)
-        return drawn
+        samples: Tensor = self.average(latents * variety, image_class)
+        return samples
 
     def _augment(self, x: Tensor, rng: torch.Generator) -> Tensor:
         if self.config.augment == "none":

@@ -143,7 +143,7 @@ class Generator(ABC):
     def transferable(self) -> dict[str, nn.Module]:
         """Return the networks with weights, averaged ones included, which another training can start from.
 
-        The others are pools of drawn images, or the strength of an augmentation, of use to their own training only.
+        The others are pools of drawn images, or the strength of an augmentation, useful to their own training only.
         """
         return {name: network for name, network in self.networks().items() if any(True for _ in network.parameters())}
 

@@ -16,7 +16,7 @@ Kind = Literal["joint", "mask", "painter"]
 """A joint generator draws image and mask together, a mask generator masks alone, a painter an image onto a mask."""
 
 Draws = Literal["pairs", "images", "masks"]
-"""What a joint generator is trained to draw: image and mask, or one of them."""
+"""Output of a joint generator: image and mask, or one of them."""
 
 
 class GeneratorConfig(Settings):
@@ -25,7 +25,7 @@ class GeneratorConfig(Settings):
     Attributes
     ----------
     kind : {"joint", "mask", "painter"}
-        What it draws.
+        Output of the generator.
     title : str
         Name and a few words, separated by " – ".
     when : str
@@ -35,7 +35,7 @@ class GeneratorConfig(Settings):
     class_conditional : bool
         Whether it draws the image class that it is asked for; others draw all classes mixed.
     picture : tuple of Part
-        What it makes of what; empty: the usual one of its kind. Read it through `picture_of`.
+        Input and output as parts; empty: the usual ones of its kind. Read it through `picture_of`.
     name : str
         Key in the registry and in recipes.
     """

@@ -1,4 +1,4 @@
-"""What every generator promises, as checks that run on any registered generator.
+"""The contract of generators, as checks that run on any registered generator.
 
 The tests of this package run each check on each member. For a generator of your own::
 
@@ -52,7 +52,7 @@ def check_generator(config: GeneratorConfig) -> None:
             raise AssertionError(f"{config.name}: {name}: {error}") from error
 
 
-# --- what generators are shown ---------------------------------------------------------------------------------------
+# --- input of generators ---------------------------------------------------------------------------------------------
 
 
 def spec_of(config: GeneratorConfig, draws: Draws = "pairs", images: int = 2) -> PairSpec:
@@ -87,7 +87,7 @@ def _new(config: GeneratorConfig, seed: int = 0) -> Generator:
 
 
 def check_settings(config: GeneratorConfig) -> None:
-    """Settings survive being written and read, and have defaults; texts and tiles are there."""
+    """Check that settings survive being written and read and have defaults, and that there are texts and tiles."""
     cls: Any = type(config)
     assert cls.parse(config.model_dump(mode="json")) == config, "settings change when written and read"
     assert cls().name == config.name, "the default of 'name' is another name"
@@ -98,7 +98,7 @@ def check_settings(config: GeneratorConfig) -> None:
 
 
 def check_steps(config: GeneratorConfig) -> None:
-    """Steps of each kind give finite losses, and together they move every weight."""
+    """Check that steps of each kind give finite losses, and that together they move every weight."""
     generator = _new(config)
     before = {n: [p.detach().clone() for p in net.parameters()] for n, net in generator.networks().items()}
     kinds = generator.step_kinds(10)
@@ -125,10 +125,10 @@ class _NothingIsRead(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def check_nothing_is_read_back(config: GeneratorConfig) -> None:
-    """A step reads nothing back from the device, which a graphics card would have to wait for."""
+    """Check that a step reads nothing back from the device, which a graphics card would have to wait for."""
     generator = _new(config)
     take_steps(generator, 0, 1)
-    shown, rng = batch_of(generator.spec), random_stream(CPU, 0)
+    batch, rng = batch_of(generator.spec), random_stream(CPU, 0)
 
     def refuse(*_: Any, **__: Any) -> None:
         raise AssertionError("the step waits for the device")
@@ -142,11 +142,11 @@ def check_nothing_is_read_back(config: GeneratorConfig) -> None:
         stack.enter_context(_NothingIsRead())  # type: ignore[no-untyped-call]
         for _, progress, steps_taken in generator.step_kinds(10):
             generator.steps_taken = steps_taken
-            generator.step(shown, rng, progress)
+            generator.step(batch, rng, progress)
 
 
 def check_seeds(config: GeneratorConfig) -> None:
-    """A seed repeats weights and samples, and each sample of a batch has its own random stream."""
+    """Check that a seed repeats weights and samples, and that each sample of a batch has its own random stream."""
     first, second, other = _new(config), _new(config), _new(config, seed=1)
     condition = batch_of(first.spec).mask if first.kind == "painter" else None
 
@@ -159,7 +159,7 @@ def check_seeds(config: GeneratorConfig) -> None:
 
 
 def check_resuming(config: GeneratorConfig) -> None:
-    """Five steps, and five after loading the state, equal ten, bit for bit, in float32 and in bf16."""
+    """Check that five steps, and five after loading the state, equal ten, bit for bit, in float32 and in bf16."""
     for bf16 in (False, True):
         whole, half, resumed = _new(config), _new(config), _new(config, seed=7)
         whole.bf16 = half.bf16 = resumed.bf16 = bf16
@@ -177,7 +177,7 @@ def check_resuming(config: GeneratorConfig) -> None:
 
 
 def check_foreign_state(config: GeneratorConfig) -> None:
-    """The state of a generator with other channels is refused."""
+    """Check that the state of a generator with other channels is refused."""
     state = _new(config).state()
     other = spec_of(config)
     other = PairSpec(other.tile, other.image_channels + 1, other.mask_channels + 1, CLASSES)
@@ -190,7 +190,7 @@ def check_foreign_state(config: GeneratorConfig) -> None:
 
 
 def check_memory_layout(config: GeneratorConfig) -> None:
-    """Weights and gradients of convolutions are ``channels_last``, the layout that is fastest."""
+    """Check that weights and gradients of convolutions are ``channels_last``, the layout that is fastest."""
     generator = _new(config)
     layers = [
         (f"{name}.{key}", parameter)
@@ -211,7 +211,7 @@ def check_memory_layout(config: GeneratorConfig) -> None:
 
 
 def check_freezing(config: GeneratorConfig) -> None:
-    """Frozen layers stay as they are, the others learn, and resuming with frozen layers changes nothing."""
+    """Check that frozen layers stay as they are, that the others learn, and that resuming changes nothing."""
     generator = _new(config)
     generator.freeze(2)
     frozen = [p for net in generator.networks().values() for p in net.parameters() if getattr(p, "frozen", False)]
@@ -225,13 +225,13 @@ def check_freezing(config: GeneratorConfig) -> None:
     resumed.load_state(*half)
     take_steps(generator, 2, 4)
     take_steps(resumed, 2, 4)
-    found = resumed.state()[0]
+    state = resumed.state()[0]
     for key, value in generator.state()[0].items():
-        assert torch.equal(value, found[key]), f"{key} differs after resuming with frozen layers"
+        assert torch.equal(value, state[key]), f"{key} differs after resuming with frozen layers"
 
 
 def check_transfer(config: GeneratorConfig) -> None:
-    """Weights of another training are loaded, all of them, or those that fit; the count of images starts at 0."""
+    """Check that weights of another training are loaded, all or those that fit, and that images count from 0."""
     source = _new(config)
     take_steps(source, 0, 1)
     tensors, _ = source.state()
@@ -251,7 +251,7 @@ def check_transfer(config: GeneratorConfig) -> None:
 
 
 def check_latent_walk(config: GeneratorConfig) -> None:
-    """Latent vectors give the same sample again, a walk joins two of them, and no variety means one sample."""
+    """Check that latent vectors repeat a sample, that a walk joins two, and that no variety means one sample."""
     generator = _new(config)
     if not isinstance(generator, LatentGenerator):
         return
@@ -267,7 +267,7 @@ def check_latent_walk(config: GeneratorConfig) -> None:
 
 
 def check_parts(config: GeneratorConfig) -> None:
-    """A joint generator can also draw images alone, or masks alone."""
+    """Check that a joint generator can also draw images alone, or masks alone."""
     if config.kind != "joint":
         return
     draws: Draws

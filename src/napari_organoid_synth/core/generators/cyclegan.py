@@ -104,16 +104,16 @@ class ImagePool(nn.Module):
         size, device = len(self.kept), images.device
         older = torch.rand(len(images), generator=rng, device=device) < 0.5
         places = torch.randint(size, (len(images),), generator=rng, device=device)
-        given = []
+        batch = []
         for image, old, place in zip(torch.split(images, 1), older, places, strict=True):
             filled = (self.kept[:, 0, 0, 0] <= 1).sum()  # stays on the device, as all choices here
             full = filled == size
             where = torch.where(full, place, filled)[None]
             before = self.kept.index_select(0, where)
             swap = full & old
-            given.append(torch.where(swap, before.to(image.dtype), image))
+            batch.append(torch.where(swap, before.to(image.dtype), image))
             self.kept.index_copy_(0, where, torch.where(swap | ~full, image.to(before.dtype), before))
-        return torch.cat(given)
+        return torch.cat(batch)
 
 
 class Memory(nn.Module):
@@ -166,7 +166,7 @@ class CycleGan(Generator):
         }
 
     def networks(self) -> dict[str, nn.Module]:
-        """Both networks, trained together, a discriminator for each, and the memory."""
+        """Return both networks, trained together, a discriminator for each, and the memory."""
         return {
             "generators": self.generators,
             "discriminator_images": self.judge_images,
@@ -175,7 +175,7 @@ class CycleGan(Generator):
         }
 
     def optimizers(self) -> dict[str, Optimizer]:
-        """Adam for both networks and for each discriminator."""
+        """Return Adam for both networks and for each discriminator."""
         return self._optimizers
 
     def learning_rate(self, progress: float) -> float:
@@ -200,9 +200,11 @@ class CycleGan(Generator):
             loss = fooled + self.config.cycle_weight * cycle
             losses = {"generator": fooled.detach(), "cycle": cycle.detach()}
             if self.identity:
-                same = functional.l1_loss(self.painter(image), image) + functional.l1_loss(self.finder(mask), mask)
-                loss = loss + self.identity * same
-                losses["identity"] = same.detach()
+                identity_loss = functional.l1_loss(self.painter(image), image) + functional.l1_loss(
+                    self.finder(mask), mask
+                )
+                loss = loss + self.identity * identity_loss
+                losses["identity"] = identity_loss.detach()
         bad = descend(loss, self.generators, self._optimizers["generators"])
 
         losses["discriminator"] = torch.zeros_like(bad)

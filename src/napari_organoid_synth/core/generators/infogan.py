@@ -52,8 +52,8 @@ class InfoGenerator(ConvGenerator):
     def forward(self, noise: Tensor, image_class: Tensor | None = None) -> Tensor:
         """Draw (N, C, tile, tile) float32 in [-1, 1] from latent vectors (N, L)."""
         category, codes = self.codes(noise)
-        chosen = functional.one_hot(category, self.categories).to(noise.dtype)
-        return super().forward(torch.cat([noise[:, : self.noise], chosen, codes], 1))
+        one_hot = functional.one_hot(category, self.categories).to(noise.dtype)
+        return super().forward(torch.cat([noise[:, : self.noise], one_hot, codes], 1))
 
     def codes(self, latents: Tensor) -> tuple[Tensor, Tensor]:
         """Return category (N,) int64 and continuous codes (N, continuous) in [-1, 1] of latent vectors (N, L)."""
@@ -125,7 +125,7 @@ class Infogan(AdversarialGenerator):
         latents : Tensor (N, L)
             As `latents` gives them; they stay as they are.
         category : int, optional
-            Which category; its score changes places with the largest.
+            Number of the category; its score changes places with the largest.
         continuous : dict of int to float, optional
             Number of a continuous code, from 0, to its value in (-1, 1).
         """

@@ -29,7 +29,7 @@ def discriminator_loss(real: Tensor, fake: Tensor, kind: Adversarial = "bce") ->
     real, fake : Tensor, any shape
         Logits of real and generated samples; positive means "looks real".
     kind : {"bce", "lsgan", "hinge", "wasserstein", "bce_l1", "poisson"}
-        Which of the formulas.
+        Formula.
 
     Returns
     -------

@@ -125,8 +125,8 @@ class DenseDiscriminator(nn.Module):
         """Compute logits (N,) of (N, C, tile, tile)."""
         flat = x.permute(0, 2, 3, 1).flatten(1)  # no copy of channels_last
         if self.classes:
-            chosen = functional.one_hot(_or_first(image_class, x), self.classes)
-            flat = torch.cat([flat, chosen.to(flat.dtype)], 1)
+            one_hot = functional.one_hot(_or_first(image_class, x), self.classes)
+            flat = torch.cat([flat, one_hot.to(flat.dtype)], 1)
         logits: Tensor = self.layers(flat).float().flatten()
         return logits
 

@@ -90,8 +90,8 @@ def load_vgg19(file: str, todo: str = TODO) -> tuple[Vgg19, dict[str, str]]:
     for key, like in {**expected, NEXT: expected["features.14.weight"]}.items():
         tensor = tensors.get(key)
         if not isinstance(tensor, Tensor) or tensor.shape != like.shape:
-            what = f"of shape {tuple(tensor.shape)}" if isinstance(tensor, Tensor) else "missing"
-            raise UserError(f"{path.name} is not VGG19: its '{key}' is {what}.", EXPECTED, todo)
+            problem = f"of shape {tuple(tensor.shape)}" if isinstance(tensor, Tensor) else "missing"
+            raise UserError(f"{path.name} is not VGG19: its '{key}' is {problem}.", EXPECTED, todo)
     network.layers.load_state_dict({key.removeprefix("features."): tensors[key].float() for key in expected})
     return network, {
         "perceptual": "vgg19 conv3_3",

@@ -1,4 +1,4 @@
-"""What a generator makes of what, as a row of parts that the window paints and a screen reader speaks."""
+"""Input and output of a generator, as a row of parts that the window paints and a screen reader speaks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Symbol = Literal[
     "mask", "image", "pair", "grainy", "noise", "coarse", "middle", "masks", "images", "code", "tag", "dials", "styles",
     "turned", "tick", "to", "both", "with",
 ]  # fmt: skip
-"""What the window can paint."""
+"""Symbols that the window can paint."""
 
 JOINTS: dict[str, str] = {"to": "→", "both": "↔", "with": "and"}
 
@@ -56,5 +56,5 @@ def of_one(picture: Picture, drawn: Part) -> Picture:
 
 
 def in_words(picture: Picture) -> str:
-    """Describe a picture to those who cannot see it: ``"mask → image"``."""
+    """Describe a picture for people who cannot see it: ``"mask → image"``."""
     return " ".join(JOINTS.get(part.symbol, part.caption) for part in picture)

@@ -143,11 +143,11 @@ class Pix2Pix(Generator):
         }
 
     def networks(self) -> dict[str, nn.Module]:
-        """The U-Net and its discriminator."""
+        """Return the U-Net and its discriminator."""
         return {"generator": self.generator, "discriminator": self.discriminator}
 
     def optimizers(self) -> dict[str, Optimizer]:
-        """Adam for each."""
+        """Return Adam for each network."""
         return self._optimizers
 
     def learning_rate(self, progress: float) -> float:

@@ -36,7 +36,7 @@ class UpBlock(nn.Module):
         self.rgb = None if outside is None else EqualConv2d(width, outside, 1, gain=1.0)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Features (N, C, Y, X) to (N, width, 2 Y, 2 X), or latent vectors (N, L) to (N, width, 4, 4)."""
+        """Map features (N, C, Y, X) to (N, width, 2 Y, 2 X), or latent vectors (N, L) to (N, width, 4, 4)."""
         if x.ndim == 4:
             x = self.begin(functional.interpolate(x, scale_factor=2.0))
         else:
@@ -80,8 +80,8 @@ class ProganNetwork(nn.Module):
             if at == size and alpha < 1:
                 coarse = functional.interpolate(self._picture(x, at // 2), scale_factor=2.0)
             x = block(x)
-        drawn = self._picture(x, size)
-        return drawn if coarse is None else torch.lerp(coarse, drawn, alpha)
+        picture = self._picture(x, size)
+        return picture if coarse is None else torch.lerp(coarse, picture, alpha)
 
     def _picture(self, x: Tensor, size: int) -> Tensor:
         block: Any = self.blocks[str(size)]
@@ -106,8 +106,8 @@ class Progan(ProgressiveGenerator):
     def dream(self, image_class: Tensor, rng: torch.Generator, size: int, alpha: float) -> Tensor:
         """Draw pictures of new latent vectors with the network in training."""
         latents = torch.randn(len(image_class), self.latent, generator=rng, device=self.device)
-        drawn: Tensor = self.generator(latents, image_class, size, alpha)
-        return drawn
+        samples: Tensor = self.generator(latents, image_class, size, alpha)
+        return samples
 
     def draw(self, latents: Tensor, image_class: Tensor | None = None, variety: float = 1.0) -> Tensor:
         """Draw image and mask channels with the averaged network; ``variety`` moves latent vectors to a fixed point."""

@@ -61,7 +61,7 @@ class Phase(NamedTuple):
 
 
 class Schedule:
-    """Which size is trained when, as a function of the share of the training that is done.
+    """Schedule of the sizes, as a function of the share of the training that is done.
 
     Every size has the same number of images, the smallest without those of a fade-in. A step at a small size takes more
     images, so small sizes have fewer steps.
@@ -118,7 +118,7 @@ class Halve(nn.Module):
         self.register_buffer("kernel", torch.outer(row, row)[None, None], persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, Y, X) to (N, C, Y / 2, X / 2)."""
+        """Map (N, C, Y, X) to (N, C, Y / 2, X / 2)."""
         if not self.blur:
             return functional.avg_pool2d(x, 2)
         kernel = self.kernel.expand(x.shape[1], -1, -1, -1)
@@ -135,7 +135,7 @@ class DownBlock(nn.Module):
         self.halve = Halve(blur)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, width, Y, X) to (N, outside, Y / 2, X / 2)."""
+        """Map (N, width, Y, X) to (N, outside, Y / 2, X / 2)."""
         x = functional.leaky_relu(self.same(x), SLOPE)
         halved: Tensor = self.halve(functional.leaky_relu(self.wider(x), SLOPE))
         return halved
@@ -156,7 +156,7 @@ class Verdict(nn.Module):
         self.classes = ClassVector(classes, width) if classes >= 2 else None
 
     def forward(self, x: Tensor, image_class: Tensor) -> Tensor:
-        """(N, width, 4, 4) to logits (N,) float32."""
+        """Map (N, width, 4, 4) to logits (N,) float32."""
         x = functional.leaky_relu(self.same(minibatch_std(x)), SLOPE)
         features = functional.leaky_relu(self.dense(x.flatten(1)), SLOPE)
         logits: Tensor = self.logit(features)[:, 0].float()
@@ -261,11 +261,11 @@ class ProgressiveGenerator(LatentGenerator):
         return float(self.config.learning_rate)
 
     def networks(self) -> dict[str, nn.Module]:
-        """Generator, discriminator and the averaged generator."""
+        """Return generator, discriminator and the averaged generator."""
         return {"generator": self.generator, "discriminator": self.discriminator, "average": self.average}
 
     def optimizers(self) -> dict[str, Optimizer]:
-        """Adam for generator and discriminator."""
+        """Return Adam for generator and discriminator."""
         return self._optimizers
 
     def batch_size(self, batch: int, progress: float) -> int:

@@ -17,7 +17,7 @@ WHITE_WEIGHT = 1e5
 
 @dataclass(frozen=True)
 class ProjectionOptions:
-    """How the style vector of a picture is searched.
+    """Options of the search for the style vector of a picture.
 
     Parameters
     ----------

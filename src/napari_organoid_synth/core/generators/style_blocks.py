@@ -42,7 +42,7 @@ class EqualLinear(nn.Module):
         self.bias = None if bias is None else nn.Parameter(torch.full((outside,), bias / lrmul))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, inside) to (N, outside)."""
+        """Map (N, inside) to (N, outside)."""
         bias = None if self.bias is None else self.bias * self.lrmul
         return functional.linear(x, self.weight * self.scale, bias)
 
@@ -70,7 +70,7 @@ class EqualConv2d(nn.Module):
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, inside, Y, X) to (N, outside, Y, X)."""
+        """Map (N, inside, Y, X) to (N, outside, Y, X)."""
         return functional.conv2d(x, self.weight * self.scale, self.bias, padding=self.weight.shape[-1] // 2)
 
 
@@ -82,7 +82,7 @@ class ClassVector(nn.Module):
         self.weight = nn.Parameter(torch.randn(classes, width))
 
     def forward(self, image_class: Tensor) -> Tensor:
-        """(N,) int64 to (N, width)."""
+        """Map (N,) int64 to (N, width)."""
         return functional.embedding(image_class, self.weight)
 
 
@@ -146,7 +146,7 @@ class MappingNetwork(nn.Module):
         self.register_buffer("mean", torch.zeros(max(classes, 1), width))
 
     def forward(self, z: Tensor, image_class: Tensor) -> Tensor:
-        """(N, latent) and (N,) int64, the latter ignored without classes, to w (N, width), in float32."""
+        """Map (N, latent) and (N,) int64, the latter ignored without classes, to w (N, width), in float32."""
         with torch.autocast(z.device.type, enabled=False):
             x = pixel_norm(z.float())
             if self.classes is not None:

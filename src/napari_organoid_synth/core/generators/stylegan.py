@@ -50,7 +50,7 @@ class StyledLayer(nn.Module):
         self.register_buffer("noise", torch.randn(1, 1, size, size))
 
     def forward(self, x: Tensor, w: Tensor, rng: torch.Generator | None) -> Tensor:
-        """(N, inside, Y, X) and w (N, W) to (N, width, Y, X); without a stream the noise is always the same."""
+        """Map (N, inside, Y, X) and w (N, W) to (N, width, Y, X); without a stream the noise is always the same."""
         if self.convolution is not None:
             x = self.convolution(x)
         noise = self.noise
@@ -74,7 +74,7 @@ class StyledBlock(nn.Module):
         self.rgb = None if outside is None else EqualConv2d(width, outside, 1, gain=1.0)
 
     def forward(self, x: Tensor, w: Tensor, rng: torch.Generator | None) -> Tensor:
-        """(N, inside, Y, X) and w (N, 2, W), one for each layer, to (N, width, 2 Y, 2 X); the first keeps the size."""
+        """Map (N, inside, Y, X) and w (N, 2, W), one per layer, to (N, width, 2 Y, 2 X); the first keeps the size."""
         if self.begin.convolution is not None:
             x = functional.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
         styled: Tensor = self.same(self.begin(x, w[:, 0], rng), w[:, 1], rng)
@@ -115,8 +115,8 @@ class StyleganNetwork(nn.Module):
             if at == size and alpha < 1:
                 coarse = functional.interpolate(self._picture(x, at // 2), scale_factor=2.0)
             x = self.blocks[str(at)](x, w[:, 2 * number : 2 * number + 2], rng)
-        drawn = self._picture(x, size)
-        return drawn if coarse is None else torch.lerp(coarse, drawn, alpha)
+        picture = self._picture(x, size)
+        return picture if coarse is None else torch.lerp(coarse, picture, alpha)
 
     def _picture(self, x: Tensor, size: int) -> Tensor:
         block: Any = self.blocks[str(size)]
@@ -175,8 +175,8 @@ class Stylegan(ProgressiveGenerator):
         first, second = self.generator.mapping(latents, image_class.repeat(2)).chunk(2)
         self.generator.mapping.track(first, image_class)
         styles = mix(first, second, layers_at(size), self.config.mixing, rng)
-        drawn: Tensor = self.generator(styles, size, alpha, rng)
-        return drawn
+        samples: Tensor = self.generator(styles, size, alpha, rng)
+        return samples
 
     def draw(self, latents: Tensor, image_class: Tensor | None = None, variety: float = 1.0) -> Tensor:
         """Draw image and mask channels with the averaged network and constant noise.

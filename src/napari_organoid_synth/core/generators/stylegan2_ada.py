@@ -114,7 +114,7 @@ class StyleGan2Ada(LatentGenerator):
         self.average = copy.deepcopy(self.generator).requires_grad_(False)
 
     def networks(self) -> dict[str, nn.Module]:
-        """Generator, discriminator, averaged generator; strength of the augmentation, state of the regularisation."""
+        """Return generator, discriminator, averaged generator; state of augmentation and regularisation."""
         return {
             "generator": self.generator,
             "discriminator": self.discriminator,
@@ -124,7 +124,7 @@ class StyleGan2Ada(LatentGenerator):
         }
 
     def optimizers(self) -> dict[str, Optimizer]:
-        """Adam for generator and discriminator."""
+        """Return Adam for generator and discriminator."""
         return self._optimizers
 
     def step_kinds(self, steps: int) -> list[tuple[float, float, int]]:
@@ -190,8 +190,8 @@ class StyleGan2Ada(LatentGenerator):
         synthesis = self.average.synthesis
         if styles.ndim == 2:
             styles = styles[:, None].expand(-1, synthesis.count, -1)
-        drawn: Tensor = synthesis(styles, noise)
-        return drawn
+        samples: Tensor = synthesis(styles, noise)
+        return samples
 
     @torch.no_grad()
     def draw(self, latents: Tensor, image_class: Tensor | None = None, variety: float = 1.0) -> Tensor:

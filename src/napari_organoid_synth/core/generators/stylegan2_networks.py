@@ -57,7 +57,7 @@ class Blur(nn.Module):
         self.register_buffer("kernel", kernel, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, channels, Y, X), smaller by 3 - 2 padding, then halved."""
+        """Return (N, channels, Y, X), smaller by 3 - 2 padding, then halved."""
         kernel = self.kernel.to(x.dtype)
         filtered: Tensor = _Filter.apply(x, kernel, self.padding, self.stride)  # type: ignore[no-untyped-call]
         return filtered
@@ -136,7 +136,7 @@ class ModulatedConv(nn.Module):
         return before, after
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor) -> Tensor:
-        """(N, inside, Y, X), (N, width) and noise of the size of the result to (N, outside, Y, X)."""
+        """Map (N, inside, Y, X), (N, width) and noise of the size of the result to (N, outside, Y, X)."""
         before, after = self.scales(w)
         x = x * before.to(x.dtype)[:, :, None, None]
         if self.blur is not None:
@@ -160,7 +160,7 @@ class ToPicture(nn.Module):
         self.bias = nn.Parameter(torch.zeros(outside))
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        """(N, inside, Y, X) and (N, width) to (N, outside, Y, X) float32."""
+        """Map (N, inside, Y, X) and (N, width) to (N, outside, Y, X) float32."""
         with torch.autocast(w.device.type, enabled=False):
             weight = self.style(w)[:, :, None] * self.weight.T / math.sqrt(x.shape[1])  # per sample, and still small
         # pixels by channels, as channels_last is in memory
@@ -195,7 +195,7 @@ class Synthesis(nn.Module):
         return [torch.randn(n, 1, side, side, generator=rng, device=rng.device) for side in self.sides]
 
     def forward(self, styles: Tensor, noise: Sequence[Tensor] | None = None) -> Tensor:
-        """(N, count, width) to (N, outside, tile, tile) float32, about [-1, 1]; by default with the fixed noise."""
+        """Map (N, count, width) to (N, outside, tile, tile) float32, about [-1, 1]; by default with the fixed noise."""
         noise = self.fixed_noise() if noise is None else noise
         device = styles.device.type
         half = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else styles.dtype
@@ -236,7 +236,7 @@ class HalvingConv(EqualConv2d):
         self.blur = Blur(inside, padding=2)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, inside, Y, X) to (N, outside, Y/2, X/2)."""
+        """Map (N, inside, Y, X) to (N, outside, Y/2, X/2)."""
         return functional.conv2d(self.blur(x), self.weight * self.scale, self.bias, stride=2)
 
 
@@ -251,7 +251,7 @@ class Halving(nn.Module):
         self.skip = EqualConv2d(inside, outside, 1, gain=math.sqrt(0.5), bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, inside, Y, X) to (N, outside, Y/2, X/2)."""
+        """Map (N, inside, Y, X) to (N, outside, Y/2, X/2)."""
         skip: Tensor = self.skip(self.blur(x))
         x = functional.leaky_relu_(self.conv(x), SLOPE)
         return skip.add_(functional.leaky_relu_(self.down(x), SLOPE))
@@ -278,7 +278,7 @@ class Discriminator(nn.Module):
         return [x := block(x) for block in self.blocks]
 
     def forward(self, x: Tensor, image_class: Tensor, parts: int = 1) -> Tensor:
-        """(N, inside, Y, X) and (N,) int64 to logits (N,) float32.
+        """Map (N, inside, Y, X) and (N,) int64 to logits (N,) float32.
 
         ``parts`` is the number of batches in ``x``; samples are compared within their batch.
         """

@@ -31,7 +31,7 @@ READING, MAPPING = 500, 450  # of these parts
 
 
 def starts_for(points: int, wanted: int) -> int:
-    """Return how often t-SNE starts, so that all starts together take about as long as ten of 2000 points."""
+    """Return the number of starts of t-SNE, so that all together take about as long as ten of 2000 points."""
     return wanted if points <= ALL_STARTS else max(1, round(wanted * ALL_STARTS / points))
 
 
@@ -147,15 +147,15 @@ def _best_map(
     )
     best: Embedding | None = None
     began = time.monotonic()
-    for made, embedding in enumerate(embeddings, 1):
-        step = READING + MAPPING * made // starts
+    for number, embedding in enumerate(embeddings, 1):
+        step = READING + MAPPING * number // starts
         if embedding is not best:
             best = embedding
             record = record.model_copy(update={"kl": best.kl, "perplexity": best.perplexity})
             write_map(project, SampleMap(best.coordinates, record))
             yield Saved(step, str(project.map_path))
-        left = (time.monotonic() - began) / made * (starts - made)
-        yield Progress(step, PARTS, note=f"map {min(made + 1, starts)} of {starts}", seconds_left=left)
+        seconds_left = (time.monotonic() - began) / number * (starts - number)
+        yield Progress(step, PARTS, note=f"map {min(number + 1, starts)} of {starts}", seconds_left=seconds_left)
         yield from control.wait_while_paused(step)
         if control.canceled:
             break
@@ -179,8 +179,8 @@ def _features(
                 yield Warned(0, str(error))
                 continue
             if len(picture) != len(space.limits):
-                found = f"'{row.name}' has {plural(len(picture), 'channel')}, the real images {len(space.limits)}."
-                yield Warned(0, f"{found} It is not on the map.")
+                message = f"'{row.name}' has {plural(len(picture), 'channel')}, the real images {len(space.limits)}."
+                yield Warned(0, f"{message} It is not on the map.")
                 continue
             pictures[row.id] = picture
         if pictures:
@@ -191,8 +191,8 @@ def _features(
             break
         if time.monotonic() - reported > REPORT_SECONDS:
             reported = time.monotonic()
-            left = (reported - began) / done * (len(missing) - done)
-            yield Progress(READING * done // len(missing), PARTS, note="look at samples", seconds_left=left)
+            seconds_left = (reported - began) / done * (len(missing) - done)
+            yield Progress(READING * done // len(missing), PARTS, note="look at samples", seconds_left=seconds_left)
     known |= fresh
     if fresh:
         space.keep(known)

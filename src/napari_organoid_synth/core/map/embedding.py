@@ -44,7 +44,7 @@ def default_perplexity(number: int) -> float:
 
 
 def check_method(method: Method) -> None:
-    """Check at once what would fail later.
+    """Check that the method is installed.
 
     Raises
     ------
@@ -89,9 +89,9 @@ def embed(
     number = len(features)
     if number < MIN_TILES:
         raise UserError(f"There are {number} tiles to map.", f"Expected at least {MIN_TILES}.", "Make more pairs.")
-    wanted = default_perplexity(number) if perplexity is None else perplexity
-    if method == "tsne" and not 1 <= wanted < number:
-        raise UserError(f"Perplexity is {wanted:g}.", f"Expected 1 to less than the number of tiles, {number}.")
+    value = default_perplexity(number) if perplexity is None else perplexity
+    if method == "tsne" and not 1 <= value < number:
+        raise UserError(f"Perplexity is {value:g}.", f"Expected 1 to less than the number of tiles, {number}.")
     check_method(method)
     from sklearn.decomposition import PCA
 
@@ -104,7 +104,7 @@ def embed(
 
         yield Embedding(np.asarray(UMAP(random_state=seed, n_jobs=1).fit_transform(reduced), np.float64))
     else:
-        yield from _tsne(reduced, wanted, seed, restarts)
+        yield from _tsne(reduced, value, seed, restarts)
 
 
 def _tsne(reduced: NDArray[np.float64], perplexity: float, seed: int, restarts: int) -> Iterator[Embedding]:
@@ -116,7 +116,7 @@ def _tsne(reduced: NDArray[np.float64], perplexity: float, seed: int, restarts: 
         model = TSNE(
             perplexity=perplexity, max_iter=ITERATIONS, init="random" if start else "pca", random_state=seed + start
         )
-        found = np.asarray(model.fit_transform(reduced), np.float64)
+        coordinates = np.asarray(model.fit_transform(reduced), np.float64)
         if best is None or best.kl is None or model.kl_divergence_ < best.kl:
-            best = Embedding(found, float(model.kl_divergence_), perplexity)
+            best = Embedding(coordinates, float(model.kl_divergence_), perplexity)
         yield best

@@ -1,4 +1,4 @@
-"""Where synthetic pairs are missing: real tiles without a synthetic one nearby, in groups; and what would fill them."""
+"""Gaps of the map: groups of real tiles without a synthetic one nearby, and the samples that would fill them."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def nearest_each(distance: NDArray[np.floating[Any]], number: int) -> list[int]:
     distance : NDArray (T, C)
         Of every place to every candidate; infinite where a candidate may not be taken.
     number : int
-        How many to take; fewer come back when there are fewer.
+        Number to take; fewer come back when there are fewer.
 
     Returns
     -------
@@ -80,13 +80,13 @@ def nearest_each(distance: NDArray[np.floating[Any]], number: int) -> list[int]:
     >>> nearest_each(np.array([[1.0, 2.0, 9.0], [1.5, 7.0, 8.0]]), 3)
     [0, 1, 2]
     """
-    left = np.array(distance, np.float64)
-    taken: list[int] = []
-    for turn in range(min(number, left.shape[1])):
-        row = left[turn % len(left)]
+    remaining = np.array(distance, np.float64)
+    columns: list[int] = []
+    for turn in range(min(number, remaining.shape[1])):
+        row = remaining[turn % len(remaining)]
         column = int(row.argmin())
         if not np.isfinite(row[column]):
             break
-        taken.append(column)
-        left[:, column] = np.inf
-    return taken
+        columns.append(column)
+        remaining[:, column] = np.inf
+    return columns

@@ -1,4 +1,4 @@
-"""The map of a project: where its real tiles and synthetic pairs lie to each other, kept in ``map.npz``."""
+"""The map of a project: places of its real tiles and synthetic pairs, kept in ``map.npz``."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class MappedSample(FrozenModel):
 
 
 class MapRecord(FrozenModel):
-    """What the points of a map are, and how it was made; records of format 1 are read as well.
+    """Points and method of a map; records of format 1 are read as well.
 
     Attributes
     ----------
@@ -81,7 +81,7 @@ class SampleMap:
     coordinates : NDArray (N, 2) float64
         Of the real tiles, then of the samples.
     record : MapRecord
-        What these points are.
+        Meaning of these points.
     """
 
     coordinates: NDArray[np.float64]

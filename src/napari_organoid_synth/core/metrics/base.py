@@ -1,4 +1,4 @@
-"""What every score shares: its name and direction, the range of the real images, and words."""
+"""Base of every score: its name and direction, the range of the real images, and its description in words."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Score:
     name : str
         Key in the database.
     title : str
-        What the window calls it.
+        Name in the window.
     unit : str
         Unit, or nothing.
     better : {"high", "low", "range"}
-        Which way is good; "range": near to what the real images show, in both directions.
+        Direction that is good; "range": near to the real images, in both directions.
     ends : (float, float)
         Between which every value lies.
     """
@@ -75,7 +75,7 @@ class RealRange:
         return min(share, 0.5) if value < self.median else max(share, 0.5)  # equal values make a step
 
     def closeness(self, value: float) -> float:
-        r"""Return how near a value is to the real ones, from 1 (their median) over 0.5 (edge of the range) towards 0.
+        r"""Return the closeness of a value to real ones: 1 at their median, 0.5 at the edge of the range, then less.
 
         With :math:`p` from `place`, inside :math:`1 - |p - \tfrac12|`; outside, at a distance :math:`e` from the
         range of width :math:`w`, :math:`0.5 / (1 + e / w)`.
@@ -128,11 +128,11 @@ class Metric(ABC):
     name : str
         Name in the registry.
     scores : tuple of Score
-        What a call returns.
+        Scores that a call returns.
     flag_name : str
         The one flag that it may raise, or nothing.
     ranges : dict of str to RealRange
-        What real tiles reach, after `fit`; scores without a range are missing.
+        Range of each score over real tiles, after `fit`; scores without a range are missing.
     """
 
     name: ClassVar[str]
@@ -145,7 +145,7 @@ class Metric(ABC):
 
     @abstractmethod
     def fit(self, real: Sequence[SamplePair]) -> Self:
-        """Learn what real tiles look like.
+        """Learn the ranges, or any other reference, from real tiles.
 
         Parameters
         ----------
@@ -175,10 +175,10 @@ class Metric(ABC):
 
     def _fit_ranges(self, real: Sequence[SamplePair]) -> None:
         """Take the range of every score marked "range" from the real tiles."""
-        found = [self(pair) for pair in real]
+        scores = [self(pair) for pair in real]
         for score in self.scores:
             if score.better == "range":
-                self.ranges[score.name] = RealRange([values[score.name] for values in found])
+                self.ranges[score.name] = RealRange([values[score.name] for values in scores])
 
 
 def intensity_limits(real: Sequence[SamplePair]) -> NDArray[np.float64]:

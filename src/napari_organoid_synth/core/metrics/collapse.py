@@ -47,9 +47,9 @@ def near_duplicates(images: Sequence[NDArray[np.float32]], threshold: float = CO
         for row, values in enumerate(agreement, start):
             values[own == row] = -np.inf
             number = min(CANDIDATES, len(bank) - len(ORIENTATIONS))
-            chosen = np.argpartition(-values, number - 1)[:number]
-            others = np.stack([orient(images[own[one]], *ORIENTATIONS[one % len(ORIENTATIONS)]) for one in chosen])
-            for other, value in zip(own[chosen], ssim(images[row], others), strict=True):
+            candidates = np.argpartition(-values, number - 1)[:number]
+            others = np.stack([orient(images[own[one]], *ORIENTATIONS[one % len(ORIENTATIONS)]) for one in candidates])
+            for other, value in zip(own[candidates], ssim(images[row], others), strict=True):
                 key = (min(row, int(other)), max(row, int(other)))
                 known[key] = max(known.get(key, -1.0), float(value))
     return [key for key, value in sorted(known.items()) if value >= threshold]

@@ -41,14 +41,14 @@ def uqi(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     mean_a, mean_b = _windows(a), _windows(b)
     variances = _windows(a * a) - mean_a**2 + _windows(b * b) - mean_b**2
-    # what is left of equal numbers that were subtracted
+    # rounding errors of differences of equal numbers
     variances[variances < 1e-9 * (mean_a**2 + mean_b**2)] = 0
     below = variances * (mean_a**2 + mean_b**2)
     equal = np.broadcast_to(np.isclose(mean_a, mean_b, rtol=1e-6, atol=1e-12), below.shape)
     above = 4 * (_windows(a * b) - mean_a * mean_b) * mean_a * mean_b
-    found = np.where(equal & (variances == 0), 1.0, 0.0)
-    np.divide(above, below, out=found, where=below > 0)
-    return np.asarray(found.mean((1, 2, 3)))
+    qualities = np.where(equal & (variances == 0), 1.0, 0.0)
+    np.divide(above, below, out=qualities, where=below > 0)
+    return np.asarray(qualities.mean((1, 2, 3)))
 
 
 def _windows(images: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -75,14 +75,14 @@ def mutual_information(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
         Of the same size.
     """
     bins_a, bins_b = (np.clip((one * BINS).astype(np.int64), 0, BINS - 1) for one in (a, b))
-    found = np.zeros((len(b), len(a)))
+    information = np.zeros((len(b), len(a)))
     for index, image in enumerate(bins_b):
         for channel in range(len(a)):
             pairs = bins_a[channel].ravel() * BINS + image[channel].ravel()
             joint = np.bincount(pairs, minlength=BINS * BINS).reshape(BINS, BINS) / pairs.size
             parts = _entropy(joint.sum(1)) + _entropy(joint.sum(0))
-            found[index, channel] = 2 * (1 - _entropy(joint.ravel()) / parts) if parts > 0 else 0.0
-    return np.asarray(found.mean(1))
+            information[index, channel] = 2 * (1 - _entropy(joint.ravel()) / parts) if parts > 0 else 0.0
+    return np.asarray(information.mean(1))
 
 
 def _entropy(shares: NDArray[np.float64]) -> float:

@@ -1,4 +1,4 @@
-r"""Whether mask and image belong together.
+r"""Match of mask and image: whether they belong together.
 
 Real pairs are compared with real images under the masks of other images. Eight traits of a pair (see `traits`) tell the
 two apart by the discriminant of Fisher 1936 with equal covariances,
@@ -91,7 +91,7 @@ class MaskConsistency(Metric):
 
     @property
     def useful(self) -> bool:
-        """Whether right and strange masks of these images can be told apart."""
+        """Whether right masks and those of other images can be distinguished."""
         return bool(self.detected >= MIN_DETECTED)
 
     def __call__(self, pair: SamplePair) -> dict[str, float]:
@@ -102,7 +102,7 @@ class MaskConsistency(Metric):
         return {"fits": float(1 / (1 + np.exp(-np.clip(z, -50, 50))))}
 
     def describe(self, values: dict[str, float]) -> str:
-        """Describe only what is unusual."""
+        """Describe a mask that may not belong to its image; other masks give an empty text."""
         return "mask may not fit" if values["fits"] < THRESHOLD and self.useful else ""
 
 
@@ -121,7 +121,7 @@ def _apply(weights: NDArray[np.float64], rows: NDArray[np.float64]) -> NDArray[n
 
 
 def traits(grey: NDArray[np.floating[Any]], labels: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
-    """Compute how a mask lies on an image.
+    """Compute the traits of a mask on its image.
 
     Parameters
     ----------
@@ -159,8 +159,8 @@ def traits(grey: NDArray[np.floating[Any]], labels: NDArray[np.integer[Any]]) ->
             abs(contrast),
             texture,
             abs(texture),
-            _shared(grey, inside),
-            _shared(rough, inside),
+            _shared_information(grey, inside),
+            _shared_information(rough, inside),
             abs(rim),
             steepness,
         ]
@@ -184,7 +184,7 @@ def _contrast(values: NDArray[np.float64], a: NDArray[np.bool_], b: NDArray[np.b
     return float((values[a].mean() - values[b].mean()) / (values.std() + 1e-6))
 
 
-def _shared(values: NDArray[np.float64], inside: NDArray[np.bool_]) -> float:
+def _shared_information(values: NDArray[np.float64], inside: NDArray[np.bool_]) -> float:
     """Compute the mutual information of values, in 16 levels, and the mask, over the entropy of the mask, in [0, 1]."""
     bins = np.searchsorted(np.quantile(values, np.linspace(0, 1, LEVELS + 1)[1:-1]), values.ravel())
     joint = np.bincount(bins + LEVELS * inside.ravel(), minlength=2 * LEVELS).reshape(2, LEVELS) / bins.size

@@ -18,6 +18,7 @@ from napari_organoid_synth.core.frozen_model import FrozenModel
 from napari_organoid_synth.core.metrics.base import Score
 from napari_organoid_synth.core.metrics.nearest import shrink
 from napari_organoid_synth.core.pairs.tiling import orient
+from napari_organoid_synth.core.quantities import plural
 
 SIGNATURE_SIDE = 32  # px at which pixels are compared
 NEAR_SHARE = 0.01  # share of real tiles that may lie nearer to another image than the limit
@@ -94,11 +95,11 @@ class Space:
         if finite == 0:
             return np.zeros(len(names))
         k = min(NEIGHBOURS, finite) - 1
-        found = np.partition(nearest, k, axis=1)[:, k]
-        return np.where(found <= np.median(found), found, 0.0)
+        radius = np.partition(nearest, k, axis=1)[:, k]
+        return np.where(radius <= np.median(radius), radius, 0.0)
 
     def outside(self, vectors: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-        r"""Compute how far other vectors (M, D) lie from the cloud of real tiles, (M,): up to 1 inside, above outside.
+        r"""Compute the distance of other vectors (M, D) from the cloud of real tiles, (M,): ≤ 1 inside, > 1 outside.
 
         .. math:: \min_r \frac{\lVert v - r \rVert}{\lVert r - \mathrm{NN}_5(r) \rVert}
 
@@ -114,8 +115,8 @@ class Space:
 
     def nearest(self, vectors: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Compute the distance of other vectors (M, D) to the nearest real tile in any orientation, (M,)."""
-        found: NDArray[np.float64] = euclidean(vectors, self._bank).min(1)
-        return found
+        distances: NDArray[np.float64] = euclidean(vectors, self._bank).min(1)
+        return distances
 
     def ratio(self, vectors: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Compute that distance in units of `limit`, (M,): below 1 is a copy. Infinite where there is no limit."""
@@ -168,5 +169,5 @@ def data_copying(
     if p < SIGNIFICANT:
         message = "samples lie nearer to the training tiles than unseen images do: it repeats what it has seen"
     if n_images < MIN_IMAGES:
-        message += f" (only {n_images} unseen image{'s' * (n_images != 1)}: a hint, not proof)"
+        message += f" (only {plural(n_images, 'unseen image')}: a hint, not proof)"
     return DataCopying(nearer=nearer, p=p, n_unseen=len(unseen[best]), n_images=n_images, message=message)

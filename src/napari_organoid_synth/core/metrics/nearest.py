@@ -109,15 +109,15 @@ class Nearest(Metric):
         return self
 
     def _calibrate(self) -> None:
-        """Measure how alike evenly chosen real tiles of different images are; unknown when all come from one image."""
-        found = []
+        """Measure the similarity of some real tiles of different images; unknown when all come from one image."""
+        similarities = []
         for index in range(0, len(self._tiles), math.ceil(len(self._tiles) / CALIBRATION_TILES)):
             others = np.flatnonzero(self._source != self._source[len(_ORIENTATIONS) * index])
             if others.size:
-                found.append(self._search(self._tiles[index], others)[0])
-        if found:
-            self.threshold = float(np.clip(max(found), COPY_SSIM, MAX_COPY_SSIM))
-            self.ranges["nearest"] = RealRange(found)
+                similarities.append(self._search(self._tiles[index], others)[0])
+        if similarities:
+            self.threshold = float(np.clip(max(similarities), COPY_SSIM, MAX_COPY_SSIM))
+            self.ranges["nearest"] = RealRange(similarities)
 
     @staticmethod
     def _signature(tile: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -50,9 +50,9 @@ class Objects(Metric):
         return self
 
     def __call__(self, pair: SamplePair) -> dict[str, float]:
-        """Count, mean area in px (0 without objects), share of pixels, and 1 for a mask that is of use.
+        """Compute count, mean area in px (0 without objects), share of pixels, and 1 for a usable mask.
 
-        Of use: not empty (unless no real image has a mask), and not more than 98 % object (named classes may fill an
+        Usable: not empty (unless no real image has a mask), and not more than 98 % object (named classes may fill an
         image).
         """
         areas = object_areas(pair)
@@ -66,7 +66,7 @@ class Objects(Metric):
         return not values["valid"]
 
     def describe(self, values: dict[str, float]) -> str:
-        """Describe how many objects there are, and what is unusual about them."""
+        """Describe the number of objects, and anything unusual about them."""
         count = int(values["objects"])
         if not values["valid"]:
             return "empty mask" if count == 0 else f"mask covers {100 * values['covered']:.0f} %"

@@ -38,7 +38,7 @@ def some(things: Sequence[Any], most: int) -> list[Any]:
 
 
 class RealFeatures:
-    """The real tiles: what is known of them, and what samples are compared with.
+    """The real tiles with their facts and features, which samples are compared with.
 
     Fill it in three steps, each of which may be stopped: `look` at every tile, `learn` the features, `measure`.
 
@@ -47,11 +47,11 @@ class RealFeatures:
     tiles, unseen_tiles : list of SamplePair
         Cut from training images, and from test images if there are any.
     settings : ScoreSettings
-        Which extractor, on which device, and whether to make everything again.
+        Extractor, device, and whether to make everything again.
     side : int
         Of the tiles, px, as that of the samples.
     folder : Path
-        Where features are kept.
+        Folder of stored features.
 
     Attributes
     ----------
@@ -116,7 +116,7 @@ class RealFeatures:
         )
 
     def measure(self) -> None:
-        """Measure how near the real tiles are to each other in each space."""
+        """Measure the distances between the real tiles in each space."""
         self.spaces["pixels"] = Space(turned_signatures([fact.image for fact in self.facts]), self.sources)
         if self.extractor is not None:
             self.spaces["features"] = Space(self.features, self.sources)

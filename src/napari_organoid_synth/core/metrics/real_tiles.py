@@ -26,7 +26,7 @@ class RealTiles:
     pairs : list of SamplePair
         Each tile; ``source.files`` names the image that it was cut from.
     places : list of TilePlace
-        Where each lies.
+        Place of each tile.
     """
 
     pairs: list[SamplePair]
@@ -43,7 +43,7 @@ def real_tiles(project: Project, side: int, split: Literal["train", "test"] = "t
     side : int
         Of the tiles, px.
     split : {"train", "test"}
-        Which pairs.
+        Split of the pairs.
 
     Returns
     -------

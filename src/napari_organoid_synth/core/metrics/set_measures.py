@@ -1,4 +1,4 @@
-"""What is measured of a set of tiles: features, pairs of pixels, sharpness, masks."""
+"""Measures of a set of tiles: features, pairs of images, sharpness, masks."""
 
 from __future__ import annotations
 
@@ -83,17 +83,17 @@ def feature_measure(real: Features, fake: Features) -> Measure:
 
 def feature_notes(real: Features, fake: Features, note: str = "", seed: int = 0) -> dict[str, str]:
     """Return notes on the scores of features: the bias of FID, KID of subsets, and the note of the extractor."""
-    more = {}
+    notes = {}
     if min(len(real), len(fake)) < MIN_TILES_FID:
-        more["fid"] = f"biased upwards with fewer than {MIN_TILES_FID} tiles: trust KID"
+        notes["fid"] = f"biased upwards with fewer than {MIN_TILES_FID} tiles: trust KID"
     if min(len(real), len(fake)) >= SUBSET_SIZE:
         kernels = (cubic_kernel(x, y) for x, y in ((real, real), (fake, fake), (real, fake)))
         mean, sd = subset_discrepancy(*kernels, subsets=SUBSETS, size=SUBSET_SIZE, seed=seed)
-        more["kid"] = f"{SUBSETS} subsets of {SUBSET_SIZE}: {mean:.3g} ± {sd:.2g}"
+        notes["kid"] = f"{SUBSETS} subsets of {SUBSET_SIZE}: {mean:.3g} ± {sd:.2g}"
     return {
         score.name: "; ".join(words)
         for score in FEATURE_SCORES
-        if (words := [one for one in (more.get(score.name), note) if one])
+        if (words := [one for one in (notes.get(score.name), note) if one])
     }
 
 
@@ -137,13 +137,13 @@ def mask_measure(tiles: Sequence[TileFacts]) -> Measure:
     columns = _mask_columns(tiles)
 
     def measure(a: Indices, b: Indices) -> dict[str, float]:
-        found = {}
+        values = {}
         for name, column in columns.items():
             x, y = (finite(np.concatenate([column[index] for index in one])) for one in (a, b))
-            both = len(x) and len(y)
-            found[f"ks_{name}"] = float(ks_2samp(x, y, method="asymp").statistic) if both else np.nan
-            found[f"w_{name}"] = float(wasserstein_distance(x, y)) if both else np.nan
-        return found
+            has_values = len(x) and len(y)
+            values[f"ks_{name}"] = float(ks_2samp(x, y, method="asymp").statistic) if has_values else np.nan
+            values[f"w_{name}"] = float(wasserstein_distance(x, y)) if has_values else np.nan
+        return values
 
     return measure
 

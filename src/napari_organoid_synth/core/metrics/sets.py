@@ -53,7 +53,7 @@ class SetScore(FrozenModel):
     ----------
     name, title, unit : str
     better : {"high", "low", "range"}
-        Which way is good; "range": like the originals among each other.
+        Direction that is good; "range": like the originals among each other.
     value : float
         All synthetic tiles against all real ones.
     interval : Interval
@@ -69,7 +69,7 @@ class SetScore(FrozenModel):
     seed : int
         Of the halves.
     message : str
-        What it means.
+        Meaning of the value, in words.
     """
 
     name: str
@@ -117,7 +117,7 @@ def evaluate(
     Parameters
     ----------
     scores : sequence of Score
-        Which of the numbers of ``measure``.
+        Scores to take from ``measure``.
     measure : callable
         Scores of one set of tiles against another.
     sources : sequence of str
@@ -129,21 +129,22 @@ def evaluate(
     extractor : str
         Name and weight hash of the features, for the record.
     notes : dict of str to str, optional
-        What to add to the message, by name of score.
+        Additions to the message, by name of score.
     """
     draws = _draw(measure, sources, n_synthetic, np.random.default_rng(seed))
-    found = []
+    results = []
     for score in scores:
         value = draws.value[score.name]
         originals, matched, resampled = (
-            finite([draw[score.name] for draw in many]) for many in (draws.originals, draws.matched, draws.resampled)
+            finite([draw[score.name] for draw in values])
+            for values in (draws.originals, draws.matched, draws.resampled)
         )
         if not (np.isfinite(value) and len(originals) and len(matched) and len(resampled)):
             continue
         low, high = np.clip(value + np.percentile(resampled - resampled.mean(), (2.5, 97.5)), *score.ends)
         span = Interval(low=float(originals.min()), high=float(originals.max()))
         note = (notes or {}).get(score.name, "")
-        found.append(
+        results.append(
             SetScore(
                 name=score.name,
                 title=score.title,
@@ -160,7 +161,7 @@ def evaluate(
                 message="; ".join(part for part in (_message(score, float(matched.mean()), span), note) if part),
             )
         )
-    return found
+    return results
 
 
 def _draw(measure: Measure, sources: Sequence[str], n_synthetic: int, rng: np.random.Generator) -> _Draws:
@@ -196,8 +197,8 @@ def _halves(groups: NDArray[np.intp], rng: np.random.Generator) -> tuple[Indices
 def finite(values: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the values that are neither infinite nor NaN."""
     array = np.asarray(values, np.float64)
-    kept: NDArray[np.float64] = array[np.isfinite(array)]
-    return kept
+    numbers: NDArray[np.float64] = array[np.isfinite(array)]
+    return numbers
 
 
 def _message(score: Score, matched_value: float, originals: Interval) -> str:

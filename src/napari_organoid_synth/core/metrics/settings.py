@@ -12,7 +12,7 @@ from napari_organoid_synth.core.registry import METRICS
 
 
 class FeatureSettings(Settings):
-    """The network whose features tell which tiles are alike."""
+    """The network whose features show which tiles are alike."""
 
     extractor: Literal["encoder", "inception2048", "inception64", "vgg19", "random"] = Field(
         "encoder", description="Network whose features are compared; the encoder learns from the real tiles first."

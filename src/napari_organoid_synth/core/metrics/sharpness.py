@@ -15,7 +15,7 @@ BLOCK = 16
 
 
 def hf_energy(grey: NDArray[Any]) -> float:
-    r"""Compute the mean local variance of what a 3 × 3 median removes.
+    r"""Compute the mean local variance of the difference from a 3 × 3 median.
 
     .. math:: p = I - \mathrm{median}_{3×3}(I), \qquad
               \frac{1}{B} \sum_b \frac{1}{|b|} \sum_{i ∈ b} (p_i - \mathrm{median}_b\, p)^2

@@ -76,12 +76,12 @@ def look(pair: SamplePair, limits: NDArray[np.float64], side: int = SIDE, round_
     instances = pair.mask_kind == "instances"
     objects = pair.labels if instances else np.asarray(label(pair.labels, background=0, connectivity=2), np.int32)
     regions = regionprops(objects)
-    meeting = _meeting(objects)
+    meeting = _contact_pixels(objects)
     return TileFacts(
         pair.name,
         pair.source.files[0] if pair.source.files else pair.name,
         shrink(to_unit(pair.image, limits), side),
-        _outlined(pair, meeting),
+        _outlines_of(pair, meeting),
         hf_energy(grey * 255),
         float(blur_effect(grey)) if np.ptp(grey) > 0 else 1.0,
         np.array([region.area for region in regions], np.float64),
@@ -91,9 +91,9 @@ def look(pair: SamplePair, limits: NDArray[np.float64], side: int = SIDE, round_
     )
 
 
-def _meeting(objects: NDArray[np.int32]) -> NDArray[np.bool_]:
+def _contact_pixels(objects: NDArray[np.int32]) -> NDArray[np.bool_]:
     """Return the pixels of an object next to a pixel of another one (8 neighbours), (Y, X)."""
-    found = np.zeros(objects.shape, bool)
+    meeting = np.zeros(objects.shape, bool)
     views: list[tuple[Any, Any]] = [
         (np.s_[1:], np.s_[:-1]),
         (np.s_[:, 1:], np.s_[:, :-1]),
@@ -103,12 +103,12 @@ def _meeting(objects: NDArray[np.int32]) -> NDArray[np.bool_]:
     for here, there in views:
         a, b = objects[here], objects[there]
         meet = (a != b) & (a > 0) & (b > 0)
-        found[here] |= meet
-        found[there] |= meet
-    return found
+        meeting[here] |= meet
+        meeting[there] |= meet
+    return meeting
 
 
-def _outlined(pair: SamplePair, meeting: NDArray[np.bool_]) -> NDArray[np.float32]:
+def _outlines_of(pair: SamplePair, meeting: NDArray[np.bool_]) -> NDArray[np.float32]:
     if pair.mask_kind == "classes":
         planes = np.stack([pair.labels == value + 1 for value in range(len(pair.class_names))])
     else:
@@ -121,6 +121,6 @@ def _round_trip(objects: NDArray[np.int32]) -> float:
     decoded = decode(field)
     size = np.bincount(decoded.ravel())
     error = flow_error(decoded, field)
-    lost = np.count_nonzero((objects > 0) & (decoded == 0))  # counts as arrows of length 1 against none
-    found = size[1:].sum()
-    return float(((error * size)[1:].sum() + lost) / max(found + lost, 1))
+    lost_pixels = np.count_nonzero((objects > 0) & (decoded == 0))  # counts as arrows of length 1 against none
+    decoded_pixels = size[1:].sum()
+    return float(((error * size)[1:].sum() + lost_pixels) / max(decoded_pixels + lost_pixels, 1))

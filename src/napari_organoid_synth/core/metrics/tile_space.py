@@ -23,23 +23,23 @@ from napari_organoid_synth.core.registry import EXTRACTORS
 
 
 class Extracting(Protocol):
-    """Settings that say which network gives the features."""
+    """Settings of the network that gives the features."""
 
     @property
     def extractor(self) -> str:
-        """Its name in the registry."""
+        """Name of the network in the registry."""
 
     @property
     def weights(self) -> str:
-        """Its file of weights, where it needs one."""
+        """File of weights, where the network needs one."""
 
     @property
     def device(self) -> str:
-        """Where it computes."""
+        """Device of the network."""
 
 
 def check_weights(settings: Extracting) -> None:
-    """Check at once what would fail later.
+    """Check that the extractor has its file of weights.
 
     Raises
     ------
@@ -62,9 +62,9 @@ def real_features(
     images : NDArray (N, C, S, S) float32 in [0, 1]
         The real tiles; features are kept by the hash of these.
     folder : Path
-        Where they are kept; one set for each extractor.
+        Folder of stored features; one set for each extractor.
     settings : Extracting
-        Which network.
+        Network, weights and device.
     again : bool
         Whether to make them again.
 
@@ -121,7 +121,7 @@ class TileSpace:
     ----------
     tiles : list of SamplePair
     places : list of TilePlace
-        Where each lies.
+        Place of each tile.
     sources : list of str
         The image that each was cut from.
     features : NDArray (N, W, D) float32
@@ -130,8 +130,8 @@ class TileSpace:
 
     def __init__(self, project: Project, side: int, settings: Extracting) -> None:
         self.settings, self.folder, self.side = settings, project.path / "features", side
-        found = real_tiles(project, side)
-        self.tiles, self.places = found.pairs, found.places
+        real = real_tiles(project, side)
+        self.tiles, self.places = real.pairs, real.places
         self.sources = [tile.source.files[0] if tile.source.files else tile.name for tile in self.tiles]
         self.limits = intensity_limits(self.tiles)
         self.pictures = [self.picture(tile) for tile in self.tiles]
@@ -172,6 +172,6 @@ class TileSpace:
 
     @property
     def _path(self) -> Path:
-        """Named by everything that the features of a sample depend on."""
+        """File of the features, named by everything that they depend on."""
         key = content_hash(np.clip(np.stack(self.pictures), 0, 1), self.limits)[:16]
         return self.folder / f"map-{self.extractor.name}-{self.extractor.digest}-{key}.npz"

@@ -23,7 +23,7 @@ def add_pair(project: Project, pair: SamplePair, mask_kind: MaskKind | None = No
     pair : SamplePair
         Its labels may be any whole numbers (Y, X); its own ``mask_kind`` is not used.
     mask_kind : {"binary", "classes", "instances"}, optional
-        What these labels mean; default: detected. The kind of the table stays if it was chosen by hand.
+        Meaning of these labels; default: detected. The kind of the table stays if it was chosen by hand.
 
     Returns
     -------

@@ -30,7 +30,7 @@ def as_pairs(
     name : str
         Tuples are named ``name_000``, ``name_001`` and so on, by their place.
     source : {"real", "synthetic", "simulated", "drawn", "predicted"}
-        What tuples are.
+        Kind of source of the tuples.
     like : SamplePair, optional
         Gives the kind and the class names of the masks in tuples. Default: those of the first `SamplePair` among
         ``pairs``; without one the masks themselves tell, as in `check_pairs`.
@@ -57,7 +57,7 @@ def as_pairs(
     like = like or next((pair for pair in pairs if isinstance(pair, SamplePair)), None)
     result: list[SamplePair | None] = [pair if isinstance(pair, SamplePair) else None for pair in pairs]
     plain = {
-        index: _checked(*pair, f"{name}_{index:03d}")
+        index: _check_arrays(*pair, f"{name}_{index:03d}")
         for index, pair in enumerate(pairs)
         if not isinstance(pair, SamplePair)
     }
@@ -82,7 +82,7 @@ def as_image(image: NDArray[Any], name: str) -> NDArray[Any]:
     return array if array.ndim == 3 else array[None]
 
 
-def _checked(image: NDArray[Any], labels: NDArray[Any], name: str) -> tuple[str, NDArray[Any], NDArray[np.int32]]:
+def _check_arrays(image: NDArray[Any], labels: NDArray[Any], name: str) -> tuple[str, NDArray[Any], NDArray[np.int32]]:
     """Return name, image (C, Y, X) and labels (Y, X); colours that stand last are refused with advice."""
     pixels, numbers = as_image(image, name), as_labels(np.asarray(labels), f"'{name}'")
     if pixels.shape[:2] == numbers.shape and pixels.shape[1:] != numbers.shape:
@@ -97,7 +97,7 @@ def _checked(image: NDArray[Any], labels: NDArray[Any], name: str) -> tuple[str,
 def _kind_of(
     masks: Mapping[str, NDArray[np.int32]], like: SamplePair | None
 ) -> tuple[MaskKind, tuple[int, ...], tuple[str, ...]]:
-    """Return kind, values and names of the classes: those of a pair, or what the masks look like."""
+    """Return kind, values and names of the classes: those of a pair, or as detected in the masks."""
     if like is not None:
         values = tuple(range(1, len(like.class_names) + 1)) if like.mask_kind == "classes" else ()
         return like.mask_kind, values, like.class_names

@@ -1,4 +1,4 @@
-"""Check pairs by their pixels: what each file contains, and what the masks of the whole set mean."""
+"""Check pairs by their pixels: the content of each file, and the meaning of the masks of the whole set."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class CheckedEntry:
     entry : PairEntry
         With size, dtype, counts and digest filled in, or broken with the reason.
     facts : MaskFacts, optional
-        What its mask contains; None for an unusable row, and for one that was checked earlier and is not read again.
+        Content of its mask; None for an unusable row, and for one that was checked earlier and is not read again.
     """
 
     entry: PairEntry
@@ -48,7 +48,7 @@ class CheckedEntry:
 
 
 def check_pairs(table: PairTable, kind: MaskKind | None = None) -> PairTable:
-    """Read every matched pair once and fill in what its files contain.
+    """Read every matched pair once and fill in the content of its files.
 
     Unusable rows become ``broken``; of rows with equal pixels only the first is kept; the kind of the masks is
     detected. To show progress, loop over `check_entry` and call `conclude`.
@@ -58,7 +58,7 @@ def check_pairs(table: PairTable, kind: MaskKind | None = None) -> PairTable:
     table : PairTable
         As `find_pairs` returns it, or checked before.
     kind : {"binary", "classes", "instances"}, optional
-        What the masks mean, if a person says so.
+        Meaning of the masks, if a person chose it.
 
     Returns
     -------
@@ -171,7 +171,7 @@ def read_masks(entry: PairEntry, size: tuple[int, int]) -> tuple[NDArray[np.int3
 
 
 def conclude(table: PairTable, checked: Sequence[CheckedEntry], kind: MaskKind | None = None) -> PairTable:
-    """Determine what only the whole set tells: kind and classes of the masks, duplicates, mixtures.
+    """Determine the facts of the whole set: kind and classes of the masks, duplicates, mixtures.
 
     Parameters
     ----------
@@ -180,7 +180,7 @@ def conclude(table: PairTable, checked: Sequence[CheckedEntry], kind: MaskKind |
     checked : sequence of CheckedEntry
         Its rows from `check_entry`; a usable row without facts was checked earlier and is not read again.
     kind : {"binary", "classes", "instances"}, optional
-        What the masks mean, if a person says so.
+        Meaning of the masks, if a person chose it.
     """
     entries = [row.entry for row in checked]
     facts = [row.facts or _facts_of(row.entry) for row in checked if row.entry.status == "matched"]

@@ -1,4 +1,4 @@
-"""Find pairs: which image belongs to which mask, by name and by folder."""
+"""Find pairs: match images with masks by name and by folder."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ONLY_PAIR = "the only image and the only mask"
 
 
 class NoMasks(UserError):
-    """There are images and no masks; the masks may still be added."""
+    """Raised where there are images and no masks; the masks may still be added."""
 
 
 def find_pairs(
@@ -70,12 +70,12 @@ def find_pairs(
         raise UserError(
             "Both masks and 'no masks' are given.", "Expected only one of the two.", "Leave out one of them."
         )
-    given = images
+    sources = images
     if masks is None and not no_masks:
         images, masks = _separate(_paths(images), image_pattern, mask_pattern)
     image_files = _expand(_paths(images), image_pattern)
     if not image_files:
-        raise _no_files("image", given, _paths(images))
+        raise _no_files("image", sources, _paths(images))
     mask_files: dict[str, list[Path]] = {}
     notes: list[str] = []
     if not no_masks:
@@ -117,7 +117,7 @@ def _paths(files: Files) -> list[Path]:
 
 
 def _no_files(noun: str, given: Files, folders: Sequence[Path]) -> UserError:
-    """Return the error for folders without image files; it names what they contain instead."""
+    """Return the error for folders without image files; it names their content."""
     expected = "Expected TIFF, PNG, JPEG, BMP or OME-Zarr files."
     todo = f"Choose the folder with the {noun}s."
     if not folders:
@@ -145,7 +145,7 @@ def _expand(paths: Sequence[Path], pattern: str = "") -> list[Path]:
 
 
 def _separate(paths: list[Path], image_pattern: str, mask_pattern: str) -> tuple[list[Path], Files]:
-    """Tell images from masks in one folder or list."""
+    """Separate images from masks in one folder or list."""
     if len(paths) == 1 and _is_folder(paths[0]):
         below = {path.name.lower(): path for path in sorted(paths[0].iterdir()) if path.is_dir()}
         image_folder = next((below[name] for name in IMAGE_FOLDERS if name in below), None)
@@ -200,13 +200,13 @@ def _choose_folders(folders: list[Path]) -> tuple[dict[str, list[Path]], list[st
             except UserError:
                 continue
             break
-    chosen = [folder for folder in folders if kinds[folder] == "binary"] or folders[:1]
+    classes = [folder for folder in folders if kinds[folder] == "binary"] or folders[:1]
     notes = [
         f"{short(folder)} ({kinds[folder]}) is left out; choose it as the mask folder to use it."
         for folder in folders
-        if folder not in chosen
+        if folder not in classes
     ]
-    return {folder.name: list_files(folder) for folder in chosen}, notes
+    return {folder.name: list_files(folder) for folder in classes}, notes
 
 
 def _slices(row: Row) -> Iterator[PairEntry]:

@@ -46,7 +46,7 @@ def is_mask_name(path: Path) -> bool:
 
 
 def _plain(name: str) -> str:
-    """Return a name without the words that tell images from masks."""
+    """Return a name without the words that distinguish images from masks."""
     short_name = _HEAD.sub("", _IMAGE_TAIL.sub("", _MASK_TAIL.sub("", name)))
     return short_name or name
 
@@ -94,7 +94,7 @@ class Pattern:
         return matched and {place: matched[f"{place}_"] for place in self.places}
 
 
-def _keyed(files: Sequence[Path], pattern: str, shared: Sequence[str]) -> dict[Path, tuple[str, dict[str, str]]]:
+def _files_by_key(files: Sequence[Path], pattern: str, shared: Sequence[str]) -> dict[Path, tuple[str, dict[str, str]]]:
     """Return every file that fits the pattern, with its key and the text at the placeholders."""
     if not pattern:
         return {path: (stem(path), {}) for path in files}
@@ -129,7 +129,7 @@ def match_files(
     mask_pattern = mask_pattern or image_pattern
     places = Pattern(image_pattern or "{name}").places
     shared = [place for place in places if place in Pattern(mask_pattern or "{name}").places]
-    keyed = _keyed(images, image_pattern, shared)
+    keyed = _files_by_key(images, image_pattern, shared)
     rows = {
         path: Row(key, path, group=p.get("group", ""), image_class=p.get("class")) for path, (key, p) in keyed.items()
     }
@@ -138,7 +138,7 @@ def match_files(
         by_key[key].append(path)
     orphans: list[Row] = []
     for name, files in masks.items():
-        candidates, unmatched = _match_class(name, _keyed(files, mask_pattern, shared), by_key)
+        candidates, unmatched = _match_class(name, _files_by_key(files, mask_pattern, shared), by_key)
         orphans += unmatched
         for image, row in rows.items():
             _add_masks(row, name, candidates.get(image, []), len(masks))

@@ -1,4 +1,4 @@
-"""Real pairs as arrays: the rows of a table read, and what scripts need around it."""
+"""Real pairs as arrays: read the rows of a table, and all pairs of a project."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def read_entry(
     entry : PairEntry
         Checked, so that it knows its class codes.
     kind : str, optional
-        What the labels shall mean; default: as checked. A binary mask as instances is split into connected pieces.
+        Meaning of the labels; default: as checked. A binary mask as instances is split into connected pieces.
     class_names : tuple of str, optional
         Default: those of the row.
 

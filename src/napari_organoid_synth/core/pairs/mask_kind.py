@@ -1,4 +1,4 @@
-"""Detect what the numbers of a mask mean: object or not, named classes, or an id per object."""
+"""Detect the meaning of the numbers of a mask: object or not, named classes, or an id per object."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def pieces_of(labels: NDArray[np.int32]) -> NDArray[np.int32]:
 
 
 def inspect_mask(labels: NDArray[np.int32], where: str, kind: MaskKind | None = None) -> MaskFacts:
-    """Detect what a mask means.
+    """Detect the meaning of a mask.
 
     Parameters
     ----------
@@ -130,15 +130,15 @@ def _guess(values: NDArray[np.int32], n_pieces: int) -> tuple[MaskKind, str]:
         return "binary", f"one value, {values[0]}, beside 0"
     gap = int(np.diff(values, prepend=0).min())
     if number <= _MAX_CODES and values[-1] <= 255 and gap >= _MIN_CODE_GAP:
-        return "classes", f"{number} widely spaced values ({_listed(values)})"
+        return "classes", f"{number} widely spaced values ({_list_values(values)})"
     if number <= _MAX_CODES and n_pieces > 2 * number:
-        return "classes", f"{number} values ({_listed(values)}) in {n_pieces} pieces"
+        return "classes", f"{number} values ({_list_values(values)}) in {n_pieces} pieces"
     return "instances", f"{number} values from {values[0]} to {values[-1]}, {n_pieces} pieces"
 
 
-def _listed(values: Sequence[int] | NDArray[np.int32]) -> str:
-    shown = ", ".join(str(value) for value in values[:8])
-    return shown + (", …" if len(values) > 8 else "")
+def _list_values(values: Sequence[int] | NDArray[np.int32]) -> str:
+    examples = ", ".join(str(value) for value in values[:8])
+    return examples + (", …" if len(values) > 8 else "")
 
 
 def decide_kind(facts: Sequence[MaskFacts]) -> tuple[MaskKind, str]:
@@ -153,7 +153,7 @@ def decide_kind(facts: Sequence[MaskFacts]) -> tuple[MaskKind, str]:
     values = {fact.values for fact in facts}
     detected = all(fact.reason != NOTED for fact in facts)
     if detected and len(facts) >= 5 and len(values) == 1 and 2 <= len(facts[0].values) <= 5 and not counts["binary"]:
-        return "classes", f"the same values ({_listed(facts[0].values)}) in all {len(facts)} masks"
+        return "classes", f"the same values ({_list_values(facts[0].values)}) in all {len(facts)} masks"
     kind: MaskKind = "classes" if counts["classes"] > counts["instances"] else "instances"
     return kind, _reason(kind, facts)
 
@@ -208,7 +208,7 @@ def convert(labels: NDArray[np.int32], kind: MaskKind, class_values: Sequence[in
     if wrong.any():
         raise UserError(
             f"The mask {where} has the value {labels[wrong][0]} in {int(wrong.sum()):,} px.",
-            f"Expected the classes {_listed(known)}.",
+            f"Expected the classes {_list_values(known)}.",
             "Check the pairs again.",
         )
     numbered: NDArray[np.int32] = np.where(labels == 0, 0, place + 1).astype(np.int32)

@@ -22,7 +22,7 @@ from napari_organoid_synth.core.project import file_stem
 from napari_organoid_synth.core.quantities import pixels
 
 IMAGE_ENDING, LABELS_ENDING = ".ome.tif", "_labels.ome.tif"
-MAP_ENDINGS = {"probability": "_probability.ome.tif", "flow": "_flow.ome.tif"}  # what a segmenter writes beside labels
+MAP_ENDINGS = {"probability": "_probability.ome.tif", "flow": "_flow.ome.tif"}  # files of a segmenter beside labels
 MAX_LABEL = np.iinfo(np.int32).max
 _OME_TYPES = {"float32": "float", "float64": "double"} | {
     name: name for name in ("int8", "int16", "int32", "uint8", "uint16", "uint32")
@@ -38,7 +38,7 @@ class ImageInfo:
     ----------
     path : Path
     page : int, optional
-        Which plane; None for the only one.
+        Number of the plane; None for the only one.
     shape : (C, Y, X)
         As stored; a constant alpha channel counts until `read_image` drops it.
     dtype : numpy.dtype
@@ -71,7 +71,7 @@ def _opened(path: Path, page: int | None) -> Iterator[tuple[Reader, ImageInfo]]:
         yield reader, ImageInfo(path, page, shape, dtype, record.pixel_size, record.channel_names, reader.n_pages)
     except (UserError, MemoryError):
         raise
-    except Exception as error:  # damaged files raise whatever the libraries stumble over
+    except Exception as error:  # damaged files raise any error of the libraries
         damaged(path, reader.kind, error)
     finally:
         reader.close()
@@ -97,7 +97,7 @@ def read_image(path: Path | str, page: int | None = None) -> tuple[NDArray[Any],
     path : Path
         TIFF, OME-TIFF, PNG, JPEG, BMP or OME-Zarr.
     page : int, optional
-        Which plane of a stack; may be left out when there is one.
+        Plane of a stack; may be left out when there is one.
 
     Returns
     -------
@@ -142,7 +142,7 @@ def read_labels(path: Path | str, page: int | None = None) -> NDArray[np.int32]:
     path : Path
         TIFF, OME-TIFF, PNG, BMP or OME-Zarr.
     page : int, optional
-        Which plane of a stack; may be left out if there is only one.
+        Plane of a stack; may be left out if there is only one.
 
     Returns
     -------
@@ -341,7 +341,7 @@ def read_record(path: Path) -> PairRecord | None:
     try:
         with tifffile.TiffFile(path) as file:
             text = file.ome_metadata
-    except Exception as error:  # damaged files raise whatever the library stumbles over
+    except Exception as error:  # damaged files raise any error of the library
         damaged(path, "TIFF", error)
     values = ome_xml.parse_record(text) if text else None
     if values is None:

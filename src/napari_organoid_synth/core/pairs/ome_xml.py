@@ -59,14 +59,14 @@ def parse(text: str) -> ElementTree.Element:
         raise UserError(f"The OME-XML is damaged: {error}.", "Expected valid XML.", "Save the file again.") from None
 
 
-def _named(parent: ElementTree.Element, tag: str) -> list[ElementTree.Element]:
+def _descendants(parent: ElementTree.Element, tag: str) -> list[ElementTree.Element]:
     """Return descendants by local name; the namespace contains the year of the schema."""
     return [node for node in parent.iter() if node.tag.rpartition("}")[2] == tag]
 
 
 def parse_pixels(text: str, index: int) -> PixelMetadata:
     """Return pixel size and channel names of the image number ``index``."""
-    pixels = _named(parse(text), "Pixels")
+    pixels = _descendants(parse(text), "Pixels")
     if index >= len(pixels):
         return PixelMetadata()
     node = pixels[index]
@@ -77,16 +77,16 @@ def parse_pixels(text: str, index: int) -> PixelMetadata:
         except ValueError:
             length = math.nan
         sizes.append(to_micrometres(length, node.get(f"PhysicalSize{axis}Unit", "µm")))
-    names = tuple(channel.get("Name", "") for channel in _named(node, "Channel"))
+    names = tuple(channel.get("Name", "") for channel in _descendants(node, "Channel"))
     size = None if sizes[0] is None or sizes[1] is None else (sizes[0], sizes[1])
     return PixelMetadata(size, names if all(names) else ())
 
 
 def parse_record(text: str) -> dict[str, Any] | None:
     """Return the record that `build` wrote, or None for a file of another program."""
-    for node in _named(parse(text), "CommentAnnotation"):
+    for node in _descendants(parse(text), "CommentAnnotation"):
         if node.get("Namespace") == NAMESPACE:
-            for value in _named(node, "Value"):
+            for value in _descendants(node, "Value"):
                 record = json.loads(value.text or "null")
                 return record if isinstance(record, dict) else None
     return None

@@ -20,7 +20,7 @@ RGB = ("red", "green", "blue")
 
 @dataclass(frozen=True)
 class Source:
-    """Where a pair comes from.
+    """Origin of a pair.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class Source:
     files : tuple of str
         The files it was read from.
     provenance : dict
-        What is needed to generate it again (model hash, seed, source mask, ...); JSON values only.
+        Everything needed to generate it again (model hash, seed, source mask, ...); JSON values only.
     """
 
     kind: SourceKind = "real"
@@ -40,7 +40,7 @@ class Source:
 
 @dataclass(frozen=True, eq=False)
 class SamplePair:
-    """An image and its label image; what every stage takes and returns.
+    """An image and its label image; every stage takes and returns pairs.
 
     Parameters
     ----------

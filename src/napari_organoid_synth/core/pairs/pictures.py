@@ -103,7 +103,7 @@ def encode_png(array: NDArray[Any], size: tuple[int, int] | None = None) -> byte
 
 
 def decode_png(data: bytes) -> NDArray[Any]:
-    """Decode what `encode_png` encoded: 8-bit as (Y, X, 3) uint8, also if grey, 16-bit as (Y, X) uint16."""
+    """Decode PNG bytes of `encode_png`: 8-bit as (Y, X, 3) uint8, also if grey, 16-bit as (Y, X) uint16."""
     from PIL import Image
 
     with Image.open(BytesIO(data), formats=("PNG",)) as picture:

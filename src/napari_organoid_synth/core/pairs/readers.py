@@ -1,4 +1,4 @@
-"""One file, one plane: how TIFF, PNG, JPEG, BMP and OME-Zarr become arrays (C, Y, X)."""
+"""One file, one plane: read TIFF, PNG, JPEG, BMP and OME-Zarr as arrays (C, Y, X)."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Reader(Protocol):
 
 
 def short(path: Path) -> str:
-    """Return folder and file name, enough to tell ``images/a.png`` from ``masks/a.png``."""
+    """Return folder and file name, enough to distinguish ``images/a.png`` from ``masks/a.png``."""
     return f"{path.parent.name}/{path.name}" if path.parent.name else path.name
 
 
@@ -122,7 +122,7 @@ def _guard(path: Path, kind: str, build: Callable[[Path], Reader]) -> Reader:
         return build(path)
     except (UserError, MemoryError):
         raise
-    except Exception as error:  # damaged files raise whatever the libraries stumble over
+    except Exception as error:  # damaged files raise any error of the libraries
         damaged(path, kind, error)
 
 
@@ -218,9 +218,9 @@ class TiffReader:
     def _read_pages(self, series: Any, shape: tuple[int, ...], selector: list[Any]) -> NDArray[Any]:
         pages = list(series.pages)
         cut = next(i for i in range(len(shape) + 1) if math.prod(shape[:i]) == len(pages))
-        wanted = np.arange(len(pages)).reshape(shape[:cut])[tuple(selector[:cut])]
+        indices = np.arange(len(pages)).reshape(shape[:cut])[tuple(selector[:cut])]
         size, planes = self._path.stat().st_size, []
-        for index in np.atleast_1d(wanted).ravel():
+        for index in np.atleast_1d(indices).ravel():
             page = pages[index]
             if page is None:
                 raise ValueError(f"page {index} is missing")
@@ -228,7 +228,7 @@ class TiffReader:
             if page.parent is self._file and max(ends) > size:
                 raise ValueError(f"page {index} should end at byte {max(ends):,}, the file has {size:,} bytes")
             planes.append(page.asarray().reshape(shape[cut:])[tuple(selector[cut:])])
-        stacked: NDArray[Any] = np.stack(planes).reshape(*np.shape(wanted), *planes[0].shape)
+        stacked: NDArray[Any] = np.stack(planes).reshape(*np.shape(indices), *planes[0].shape)
         return stacked
 
     def _metadata(self, series: Any) -> PixelMetadata:

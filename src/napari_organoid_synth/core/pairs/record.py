@@ -14,7 +14,7 @@ FORMAT = 1
 
 
 class PairRecord(FrozenModel):
-    """Everything about a pair beside its pixels and their size; what a later version adds is ignored."""
+    """Everything about a pair except its pixels and their size; keys of later versions are ignored."""
 
     model_config = ConfigDict(extra="ignore")
 

@@ -28,7 +28,7 @@ class PairSettings(Settings):
 
 
 class TileSettings(Settings):
-    """How images are cut."""
+    """Size and choice of the tiles that images are cut into."""
 
     size: int = Field(256, ge=32, le=1024, description="Side of a tile, px.")
     overlap: float = Field(0.2, ge=0, lt=0.9, description="Minimum share of a tile that its neighbour repeats.")

@@ -26,7 +26,7 @@ _SKIPPED_BEFORE_2 = "skipped by hand"  # reason of an ambiguous row in format 1
 
 
 class PairEntry(FrozenModel):
-    """One row: its files, and after the check what they contain. A matched row without mask is an image alone."""
+    """One row: its files, and after the check their content. A matched row without mask is an image alone."""
 
     name: str = Field(description="Unique in the table.")
     image: str = Field("", description="File of the image; empty for a mask without image.")
@@ -162,7 +162,7 @@ class PairTable(FrozenModel):
 
     @classmethod
     def from_file(cls, path: Path) -> Self:
-        """Read what `to_file` wrote, in this or an earlier version.
+        """Read a file of `to_file`, of this or an earlier version.
 
         Raises
         ------
@@ -177,9 +177,9 @@ class PairTable(FrozenModel):
                 f"{path.parent} has no pairs.", "Expected a table of images and masks.", "Add pairs first."
             ) from None
         except (OSError, ValueError, RecursionError) as error:
-            why = error.strerror if isinstance(error, OSError) else error
+            reason = error.strerror if isinstance(error, OSError) else error
             raise UserError(
-                f"Cannot read {path}: {why}.", "Expected the table of pairs.", "Find the pairs again."
+                f"Cannot read {path}: {reason}.", "Expected the table of pairs.", "Find the pairs again."
             ) from None
         if not isinstance(values, dict):
             raise UserError(f"{path} is not a table of pairs.", "Expected a JSON object.", "Find the pairs again.")
@@ -235,13 +235,13 @@ def split_table(table: PairTable, test: float | int | Sequence[str]) -> PairTabl
     if isinstance(test, str):
         test = [test]
     if isinstance(test, float | int):
-        wanted = round(test * len(usable)) if 0 < test < 1 else int(test)
-        wanted = max(wanted, 1) if test > 0 else 0
-        chosen: set[str] = set()
+        target = round(test * len(usable)) if 0 < test < 1 else int(test)
+        target = max(target, 1) if test > 0 else 0
+        test_groups: set[str] = set()
         for entry in reversed(usable):
-            if sum(group[e.name] in chosen for e in usable) >= wanted:
+            if sum(group[e.name] in test_groups for e in usable) >= target:
                 break
-            chosen.add(group[entry.name])
+            test_groups.add(group[entry.name])
     else:
         unknown = [name for name in test if name not in group]
         if unknown:
@@ -250,8 +250,8 @@ def split_table(table: PairTable, test: float | int | Sequence[str]) -> PairTabl
                 f"Expected one of {len(usable)} names, such as {', '.join(list(group)[:3])}.",
                 "Check the spelling.",
             )
-        chosen = {group[name] for name in test}
-    if usable and all(group[entry.name] in chosen for entry in usable):
+        test_groups = {group[name] for name in test}
+    if usable and all(group[entry.name] in test_groups for entry in usable):
         raise UserError(
             f"All {len(usable)} pairs would be test pairs.",
             "Expected at least one to train on.",
@@ -259,6 +259,6 @@ def split_table(table: PairTable, test: float | int | Sequence[str]) -> PairTabl
         )
     return table.replace(
         entries=tuple(
-            entry.replace(split="test" if group.get(entry.name) in chosen else "train") for entry in table.entries
+            entry.replace(split="test" if group.get(entry.name) in test_groups else "train") for entry in table.entries
         )
     )

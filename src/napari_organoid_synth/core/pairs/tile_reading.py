@@ -1,4 +1,4 @@
-"""Upright tiles of the real pairs: how one is named, and how its pixels are read again."""
+"""Upright tiles of the real pairs: their names, and reading their pixels again."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class TilePlace:
         return f"{self.pair}_y{self.y}_x{self.x}_r0"
 
     def overlaps(self, other: TilePlace, side: int) -> bool:
-        """Whether two tiles of ``side`` px share a pixel."""
+        """Return whether two tiles of ``side`` px share a pixel."""
         return self.pair == other.pair and abs(self.y - other.y) < side and abs(self.x - other.x) < side
 
 

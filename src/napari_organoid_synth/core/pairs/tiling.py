@@ -81,7 +81,7 @@ class TileGrid:
         return np.pad(array, [(0, 0)] * (array.ndim - 2) + list(self.pad), mode="reflect")
 
     def cut(self, array: NDArray[Any]) -> list[NDArray[Any]]:
-        """Every tile of an array (..., Y, X) as a view (..., tile, tile), in the order of `boxes`."""
+        """Yield every tile of an array (..., Y, X) as a view (..., tile, tile), in the order of `boxes`."""
         array, t = self.padded(array), self.tile
         return [array[..., y : y + t, x : x + t] for y, x in self.boxes]
 

@@ -1,4 +1,4 @@
-"""Whether people could tell synthetic images from real ones."""
+"""Blind tests: whether people could tell synthetic images from real ones."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SHOWN = 6
 
 @dataclass(frozen=True)
 class BlindTests:
-    """What the section shows."""
+    """Content of the section."""
 
     sentences: tuple[str, ...]
     table: Table

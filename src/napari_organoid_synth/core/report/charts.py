@@ -20,7 +20,7 @@ Series = tuple[str, Sequence[float], Sequence[float]]  # name, x, y
 
 @dataclass(frozen=True)
 class Mark:
-    """A line, outline or group of points: its SVG geometry and how it is drawn.
+    """A line, outline or group of points: its SVG geometry and style.
 
     Parameters
     ----------
@@ -58,11 +58,11 @@ class Curves:
         Parameters
         ----------
         title : str
-            What is drawn.
+            Title of the chart.
         series : sequence of (str, x, y)
             Points that are not finite are left out, and series without points.
         unit : str
-            What the x axis counts.
+            Unit of the x axis.
         first : int
             Index of the first colour.
 
@@ -71,25 +71,25 @@ class Curves:
         Curves or None
             None where no point is left.
         """
-        kept = []
+        curves = []
         for name, x, y in series:
             points = np.stack([np.asarray(x, np.float64), np.asarray(y, np.float64)])
             points = points[:, np.isfinite(points).all(0)]
             if points.shape[1]:
-                kept.append((name, points[:, thin(points.shape[1])]))
-        if not kept:
+                curves.append((name, points[:, thin(points.shape[1])]))
+        if not curves:
             return None
-        everything = np.concatenate([points for _, points in kept], axis=1)
+        everything = np.concatenate([points for _, points in curves], axis=1)
         (left, low), (right, high) = everything.min(1), everything.max(1)
         lines = []
-        for index, (name, points) in enumerate(kept):
+        for index, (name, points) in enumerate(curves):
             x = 52 + (points[0] - left) / max(right - left, 1e-12) * 254
             y = 96 - (points[1] - low) / ((high - low) or 1) * 84
             line = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
             line = line if len(x) > 1 else f"{line} {line}"  # with round ends, a dot
             colour = COLOURS[(first + index) % len(COLOURS)]
             lines.append(Mark(line, colour, f"{name} {number(points[1, -1])}", f"{3 * index} 3" if index else ""))
-        last = number(kept[0][1][1, -1]) if len(kept) == 1 else ""
+        last = number(curves[0][1][1, -1]) if len(curves) == 1 else ""
         return cls(title, unit, tuple(lines), (f"{left:.0f}", f"{right:.0f}"), (number(low), number(high)), last)
 
 
@@ -112,7 +112,7 @@ class Histogram:
         Parameters
         ----------
         title : str
-            What is counted.
+            Title of the chart.
         unit : str
             Unit of the values.
         groups : sequence of (str, values)
@@ -125,11 +125,11 @@ class Histogram:
         Histogram or None
             None where there are no values.
         """
-        found = [(name, np.asarray(values, np.float64)) for name, values in groups if len(values)]
-        if not found:
+        arrays = [(name, np.asarray(values, np.float64)) for name, values in groups if len(values)]
+        if not arrays:
             return None
-        edges = _edges(np.concatenate([values for _, values in found]), log)
-        shares = [np.histogram(np.clip(values, edges[0], edges[-1]), edges)[0] / len(values) for _, values in found]
+        edges = _edges(np.concatenate([values for _, values in arrays]), log)
+        shares = [np.histogram(np.clip(values, edges[0], edges[-1]), edges)[0] / len(values) for _, values in arrays]
         top = max(float(share.max()) for share in shares)
 
         def place(values: Any) -> Any:
@@ -137,7 +137,7 @@ class Histogram:
             return 8 + (ends[0] - ends[1]) / (ends[2] - ends[1]) * 294
 
         x, outlines, medians = place(edges), [], []
-        for index, ((name, values), share) in enumerate(zip(found, shares, strict=True)):
+        for index, ((name, values), share) in enumerate(zip(arrays, shares, strict=True)):
             colour, median = COLOURS[index % len(COLOURS)], np.median(values)
             steps = "".join(f"V{b:.1f}H{a:.1f}" for a, b in zip(x[1:], 96 - share / top * 84, strict=True))
             label = f"{name}: median {number(median)}"
@@ -231,12 +231,12 @@ class Cloud:
         everything = np.concatenate([points for *_, points in groups])
         low, span = everything.min(0), np.ptp(everything, axis=0).max() or 1.0
         height = 40 + 680 * float(np.ptp(everything[:, 1])) / span
-        drawn = []
+        parts = []
         for name, colour, shape, points in groups:
             x, y = (points - low).T / span * 680 + 20
             path = "".join(f"M{a:.0f} {height - b:.0f}{SHAPES[shape]}" for a, b in zip(x, y, strict=True))
-            drawn.append(Points(path, f"M8 8{SHAPES[shape]}", colour, shape == "dot", f"{name} ({len(points):,})"))
-        return cls(label, f"{height:.0f}", tuple(drawn))
+            parts.append(Points(path, f"M8 8{SHAPES[shape]}", colour, shape == "dot", f"{name} ({len(points):,})"))
+        return cls(label, f"{height:.0f}", tuple(parts))
 
 
 def thin(length: int, limit: int = MAX_CURVE_POINTS) -> NDArray[np.intp]:

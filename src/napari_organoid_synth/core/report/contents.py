@@ -1,4 +1,4 @@
-"""What a report is about, read once: pairs, samples, runs, scores, history; pixels only where a section asks."""
+"""Contents of a report, read once: pairs, samples, runs, scores, history; pixels only where a section asks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from napari_organoid_synth.core.runs.metadata import RunMetadata
 from napari_organoid_synth.core.samples.store import Change, SampleRow, SampleStore
 from napari_organoid_synth.core.scores.storage import SetScores, read_set_scores
 
-SEED = 0  # of what is drawn at random
+SEED = 0  # of random choices
 MAX_IMAGES, MAX_TILES = 16, 4  # real images that are read, tiles of each
 
 
@@ -45,18 +45,18 @@ class TrainedRun:
 
     @property
     def generator(self) -> str:
-        """Its generator in words."""
+        """Description of its generator."""
         return self.recipe.gan.title
 
     @cached_property
     def progress(self) -> list[Progress]:
-        """Its reports with numbers, oldest first."""
+        """Its progress events with numbers, oldest first."""
         events, _ = JobFolder(self.path).read_events()
         return [event for event in events if isinstance(event, Progress) and event.stats]
 
     @property
     def steps(self) -> int:
-        """How many it has done."""
+        """Number of steps done."""
         return self.metadata.steps or (self.progress[-1].step if self.progress else 0)
 
 
@@ -70,7 +70,7 @@ class Contents:
     result : GainResult, optional
         Of the comparison of segmenters.
     seconds : dict of str to float
-        How long each stage took.
+        Duration of each stage.
     store : SampleStore, optional
         Open as long as the report is written.
     """
@@ -109,7 +109,7 @@ class Contents:
 
     @cached_property
     def tiles(self) -> list[SamplePair]:
-        """At most 64 real training tiles of 16 images, drawn at random; in the order of the images."""
+        """Up to 64 real training tiles of 16 images, drawn at random; in the order of the images."""
         entries = self.table.train if self.table else ()
         rng = np.random.default_rng(SEED)
         tiles: list[SamplePair] = []
@@ -119,10 +119,10 @@ class Contents:
                 settings = self.runs[-1].recipe.tiles if self.runs else Recipe().tiles
                 min_objects = settings.min_objects if pair.labels.any() else 0
                 settings = settings.replace(size=self.side, turn=False, flip=False, min_objects=min_objects)
-                kept = [tile for tile in list_tiles([pair], settings) if tile.kept]
+                choices = [tile for tile in list_tiles([pair], settings) if tile.kept]
             except UserError:  # unreadable, or no tile with objects
                 continue
-            tiles += [cut_pair(pair, kept[place]) for place in sorted(rng.permutation(len(kept))[:MAX_TILES])]
+            tiles += [cut_pair(pair, choices[place]) for place in sorted(rng.permutation(len(choices))[:MAX_TILES])]
         return tiles
 
     def read(self, entry: Any) -> SamplePair:
@@ -154,20 +154,20 @@ class Contents:
 
 @contextmanager
 def read_contents(project: Project, result: GainResult | None, seconds: dict[str, float]) -> Iterator[Contents]:
-    """All of a project that a report shows."""
+    """Read all of a project that a report shows."""
     store = SampleStore(project.samples_path) if project.samples_path.exists() else None
     try:
-        found = Contents(project, result, seconds, store, _table(project))
+        contents = Contents(project, result, seconds, store, _table(project))
         if store is not None:
-            found.rows, found.history = store.rows(), store.history()
+            contents.rows, contents.history = store.rows(), store.history()
         for path in project.runs():
             try:
                 recipe = Recipe.from_file(path / "recipe.yaml")
             except UserError:
                 continue
-            found.runs.append(TrainedRun(path, recipe, _metadata(path)))
-        found.set_scores = read_set_scores(project)
-        yield found
+            contents.runs.append(TrainedRun(path, recipe, _metadata(path)))
+        contents.set_scores = read_set_scores(project)
+        yield contents
     finally:
         if store is not None:
             store.close()

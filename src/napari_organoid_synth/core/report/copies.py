@@ -19,7 +19,7 @@ MAX_NEAREST = 6
 
 @dataclass(frozen=True)
 class Copies:
-    """What the section shows; sets are named with what was found about them."""
+    """Content of the section; for each set its title and the findings."""
 
     masks: Matrix | None
     sets: tuple[tuple[str, str], ...]
@@ -29,9 +29,9 @@ class Copies:
 def copies(contents: Contents) -> Section | None:
     """Show whether masks are distributed alike, and whether images are copies."""
     sets = tuple((_title(contents, scores), " ".join(sentences(scores))) for scores in contents.set_scores)
-    shown = Copies(mask_table(contents), sets, _nearest(contents))
-    is_empty = not (shown.masks or shown.sets or shown.nearest)
-    return None if is_empty else Section("Masks and memorisation", "copies", shown)
+    content = Copies(mask_table(contents), sets, _nearest(contents))
+    is_empty = not (content.masks or content.sets or content.nearest)
+    return None if is_empty else Section("Masks and memorisation", "copies", content)
 
 
 def _title(contents: Contents, scores: SetScores) -> str:

@@ -25,7 +25,7 @@ SHOWN_IMAGES = 8
 
 @dataclass(frozen=True)
 class Objects:
-    """Distributions of objects in real and synthetic tiles, and where they come from."""
+    """Distributions of objects in real and synthetic tiles, and their source."""
 
     histograms: tuple[Histogram, ...]
     source: str
@@ -33,7 +33,7 @@ class Objects:
 
 @dataclass(frozen=True)
 class RealData:
-    """What the section shows."""
+    """Content of the section."""
 
     summary: str
     table: Table
@@ -52,7 +52,7 @@ class RealData:
 
 
 def data(contents: Contents) -> Section | None:
-    """Show what the generator learned from."""
+    """Show the pairs that the generator learned from."""
     pairs = contents.table
     if pairs is None or not pairs.entries:
         return None
@@ -89,7 +89,7 @@ def _row(entry: PairEntry) -> list[str]:
 
 
 def _remarks(entries: tuple[PairEntry, ...]) -> tuple[str, ...]:
-    """Return why rows are not used, and what was found about those that are."""
+    """Return the reasons why rows are not used, and the remarks about those that are."""
     return tuple(
         f"{entry.name}{'' if entry.status == 'matched' else f' ({entry.status})'}: {entry.reason}"
         for entry in entries
@@ -104,8 +104,8 @@ def _objects(contents: Contents) -> Objects | None:
     name = "accepted" if rows else "synthetic"
     synthetic = [object_areas(pair) for _, pair in contents.pairs(_evenly(rows or contents.rows))]
     groups = [("real", real), (name, synthetic)]
-    numbers = Histogram.of("Objects in a tile", "", [(who, [len(tile) for tile in tiles]) for who, tiles in groups])
-    areas = [(who, [area for tile in tiles for area in tile]) for who, tiles in groups]
+    numbers = Histogram.of("Objects in a tile", "", [(label, [len(tile) for tile in tiles]) for label, tiles in groups])
+    areas = [(label, [area for tile in tiles for area in tile]) for label, tiles in groups]
     sizes = Histogram.of("Area of an object", "px, widening bins", areas, log=True)
     if numbers is None:
         return None

@@ -1,4 +1,4 @@
-"""The history of curation: what was decided in which order, for which runs, at which scores."""
+"""The history of curation: decisions in their order, by run, and the scores at which they were made."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MIN_PAIRS = 8  # two in each quarter
 
 @dataclass(frozen=True)
 class Curation:
-    """What the section shows."""
+    """Content of the section."""
 
     summary: str
     curves: Curves | None
@@ -29,12 +29,12 @@ class Curation:
 
 
 def decisions(contents: Contents) -> Section | None:
-    """Show decisions, shares accepted, and copies that were exported nevertheless."""
+    """Show decisions, shares accepted, and copies that were exported all the same."""
     if not contents.rows or not (contents.history or any(row.verdict != "new" for row in contents.rows)):
         return None
     summary = " ".join(_sentences(contents))
-    shown = Curation(summary, _curves(contents), _by_run(contents), _by_quartile(contents))
-    return Section("Curation", "curation", shown)
+    content = Curation(summary, _curves(contents), _by_run(contents), _by_quartile(contents))
+    return Section("Curation", "curation", content)
 
 
 def _sentences(contents: Contents) -> list[str]:
@@ -102,10 +102,10 @@ def _by_quartile(contents: Contents) -> Table | None:
     for name, title in QUARTILES.items():
         if name == "objects" and not contents.has_masks:
             continue
-        found = [(row.scores[name], row.verdict == "accepted") for row in pool if name in row.scores]
-        if len(found) < MIN_PAIRS:
+        pairs = [(row.scores[name], row.verdict == "accepted") for row in pool if name in row.scores]
+        if len(pairs) < MIN_PAIRS:
             continue
-        ordered = np.array([accepted for _, accepted in sorted(found, key=lambda one: one[0])], np.float64)
+        ordered = np.array([accepted for _, accepted in sorted(pairs, key=lambda one: one[0])], np.float64)
         rows.append([title, *(f"{part.mean():.0%}" for part in np.array_split(ordered, 4))])
     if not rows:
         return None

@@ -1,4 +1,4 @@
-"""Where segmenters err: pictures of one test image, an arm each."""
+"""Errors of segmenters: pictures of one test image, an arm each."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COLOURS = {"false positive": "#f0f", "missed": "#0ff", "wrong class": "#ff0"}
 
 @dataclass(frozen=True)
 class Errors:
-    """Pictures of the errors in one image, with what their colours mean."""
+    """Pictures of the errors in one image, with the meaning of their colours."""
 
     image: str
     is_only_image: bool

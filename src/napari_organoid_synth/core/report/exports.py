@@ -1,4 +1,4 @@
-"""What was exported, and how long every stage took."""
+"""The exports, and the duration of every stage."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def exports(contents: Contents) -> Section | None:
 
 
 def times(contents: Contents) -> Section | None:
-    """Show how long each stage took, and their sum."""
+    """Show the duration of each stage, and their sum."""
     if not contents.seconds:
         return None
     rows = [[name, f"{value:.1f} s"] for name, value in contents.seconds.items()]

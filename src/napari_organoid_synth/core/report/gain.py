@@ -1,4 +1,4 @@
-"""What synthetic pairs gained: sentences, table, intervals, bars for each share of the images, errors."""
+"""Gain from synthetic pairs: sentences, table, intervals, bars for each share of the images, errors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from napari_organoid_synth.core.segmentation.threshold_curves import FoldScores,
 
 @dataclass(frozen=True)
 class Gain:
-    """What the section shows; figures are SVG, their text escaped."""
+    """Content of the section; figures are SVG, their text escaped."""
 
     warning: str
     verdict: str
@@ -42,7 +42,7 @@ def gain(contents: Contents) -> Section | None:
         return None
     rows, score = result.table, result.score
     verdict = gain_verdict(result)
-    shown = Gain(
+    content = Gain(
         warning=f"{OPTIMISTIC} This is the paper protocol." if result.design.paper_protocol else "",
         verdict=verdict if verdict != "\n".join(result.sentences) else "",
         sentences=result.sentences,
@@ -56,7 +56,7 @@ def gain(contents: Contents) -> Section | None:
         thresholds=tuple(_thresholds(result)),
         errors=errors(contents, result, {row.arm: _title(row) for row in reversed(rows)}),
     )
-    return Section("What synthetic pairs gained", "gain", shown)
+    return Section("What synthetic pairs gained", "gain", content)
 
 
 def _progress(tasks: TaskCounts) -> list[str]:
@@ -94,9 +94,9 @@ def _table(result: GainResult) -> Table:
 
 def _cells(row: TableRow, score: str, scores: Sequence[str], several: Sequence[str]) -> list[str]:
     change, better = "–", "–"
-    if found := row.gain.get(score):
-        change = f"{found.mean:+.3f} [{found.low:.3f}, {found.high:.3f}]"
-        better = f"{found.better} of {found.images}"
+    if difference := row.gain.get(score):
+        change = f"{difference.mean:+.3f} [{difference.low:.3f}, {difference.high:.3f}]"
+        better = f"{difference.better} of {difference.images}"
     place = {"subset": f"{100 * row.subset:.4g} %", "ratio": f"{row.ratio:g} : 1"}
     numbers = [f"{row.scores[name].mean:.3f} ± {row.scores[name].sd:.3f}" for name in scores]
     return [_title(row), *(place[name] for name in several), f"{row.synthetic:g}", change, better, *numbers]
@@ -113,7 +113,7 @@ def _images(result: GainResult) -> DotPlot | None:
 
 
 def _title(row: TableRow) -> str:
-    """Return the title of an arm, with how its pairs were chosen."""
+    """Return the title of an arm, with the choice of its pairs."""
     name = ARMS.get(row.arm, row.arm)
     if row.curation:
         name += {"automatic": " (automatically)", "by hand": " (by hand)"}.get(row.curation, f" ({row.curation})")

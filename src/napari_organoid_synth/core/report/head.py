@@ -1,4 +1,4 @@
-"""The top of the page: what this is, and all of it in a few sentences."""
+"""The top of the page: title, and a summary in a few sentences."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from napari_organoid_synth.core.report.set_tables import label
 
 @dataclass(frozen=True)
 class Head:
-    """What the top of the page shows."""
+    """Content of the top of the page."""
 
     project: str
     origin: str
@@ -28,10 +28,10 @@ class Head:
 
 def head(contents: Contents) -> Head:
     """Collect title, date, version, the summary, the warnings of the comparison, and whether there are outlines."""
-    made = time.strftime("%d %B %Y, %H:%M")
+    date = time.strftime("%d %B %Y, %H:%M")
     return Head(
         project=contents.project.path.name,
-        origin=f"{made} · napari-organoid-synth {__version__} · {machine()}",
+        origin=f"{date} · napari-organoid-synth {__version__} · {machine()}",
         summary=" ".join(sentences(contents)) or "There is nothing in this project yet.",
         warnings=contents.result.warnings if contents.result else (),
         has_outlines=contents.has_masks and bool(contents.rows or contents.table),
@@ -45,19 +45,19 @@ def machine() -> str:
 
 def sentences(contents: Contents) -> list[str]:
     """Return a sentence each on pairs, generators, range of the originals, copies and gain, as far as there are any."""
-    found = []
+    lines = []
     if (table := contents.table) is not None and table.matched:
         real = plural(len(table.matched), "real pair" if contents.has_masks else "real image")
-        found.append(f"{real}, {len(table.train)} of them to train and {len(table.test)} to test.")
+        lines.append(f"{real}, {len(table.train)} of them to train and {len(table.test)} to test.")
     if contents.rows:
         tally = ", ".join(f"{n:,} {verdict}" for verdict, n in contents.counts.items() if n)
-        found.append(
+        lines.append(
             f"{plural(len(contents.rows), 'synthetic pair' if contents.has_masks else 'synthetic image')}: {tally}."
         )
-    found += [*_generators(contents), *_range(contents), *_copies(contents)]
+    lines += [*_generators(contents), *_range(contents), *_copies(contents)]
     if contents.result is not None and (verdict := gain_verdict(contents.result)):
-        found.append(verdict.replace("\n", " "))
-    return found
+        lines.append(verdict.replace("\n", " "))
+    return lines
 
 
 def _generators(contents: Contents) -> list[str]:
@@ -66,12 +66,12 @@ def _generators(contents: Contents) -> list[str]:
     kinds = dict.fromkeys(run.generator.partition(" – ")[0] for run in runs)
     if not runs:
         return []
-    known = plural(len(contents.runs), "training") + " in the project"
-    return [f"Made by {', '.join(kinds)} ({known})." if used else f"Generator: {', '.join(kinds)} ({known})."]
+    total = plural(len(contents.runs), "training") + " in the project"
+    return [f"Made by {', '.join(kinds)} ({total})." if used else f"Generator: {', '.join(kinds)} ({total})."]
 
 
 def _range(contents: Contents) -> list[str]:
-    """Say how many scores lie in the range of the originals, and the KID, for the set with the lowest KID."""
+    """Describe the set with the lowest KID: the number of scores in the range of the originals, and its KID."""
     sets = [one for one in contents.set_scores if "kid" in one.by_name]
     if not sets:
         return []

@@ -19,7 +19,7 @@ SHAPES = {"accepted": "box", "new": "ring", "rejected": "cross"}
 
 @dataclass(frozen=True)
 class MapOfTiles:
-    """What the section shows."""
+    """Content of the section."""
 
     explanation: str
     cloud: Cloud
@@ -27,16 +27,16 @@ class MapOfTiles:
 
 
 def map_section(contents: Contents) -> Section | None:
-    """Show points by run (colour) and verdict (shape), with how far the map can be trusted."""
-    found = read_map(contents.project)
-    if found is None:
+    """Show points by run (colour) and verdict (shape), and the reliability of the map."""
+    tile_map = read_map(contents.project)
+    if tile_map is None:
         return None
-    points, record = found.coordinates, found.record
-    chosen = np.zeros(len(points), bool)
-    chosen[thin(len(points), MAX_POINTS)] = True
+    points, record = tile_map.coordinates, tile_map.record
+    is_drawn = np.zeros(len(points), bool)
+    is_drawn[thin(len(points), MAX_POINTS)] = True
     verdicts = {row.id: row.verdict for row in contents.rows}
     real, synthetic = np.split(points, [len(record.tiles)])
-    chosen_real, chosen_synthetic = np.split(chosen, [len(record.tiles)])
+    chosen_real, chosen_synthetic = np.split(is_drawn, [len(record.tiles)])
     run_of = np.array([sample.run for sample in record.samples])
     verdict = np.array([verdicts.get(sample.id, "new") for sample in record.samples])
     groups: list[Group] = [("real tiles", COLOURS[6], "dot", real[chosen_real])]

@@ -32,7 +32,7 @@ class Picture:
     source : str
         The image as a data URL.
     name : str
-        What it shows, for people who cannot see it.
+        Description, for people who cannot see it.
     caption : str
         Text below it.
     mask : str
@@ -94,14 +94,14 @@ class Album:
         from PIL import Image
 
         grey = bool((image == image[..., :1]).all())
-        drawn = Image.fromarray(image[..., 0] if grey else image)
-        drawn.thumbnail((max_side, max_side))
-        if self.bytes_left <= 0 and max(drawn.size) > SHRUNK:
-            drawn.thumbnail((SHRUNK, SHRUNK))
+        canvas = Image.fromarray(image[..., 0] if grey else image)
+        canvas.thumbnail((max_side, max_side))
+        if self.bytes_left <= 0 and max(canvas.size) > SHRUNK:
+            canvas.thumbnail((SHRUNK, SHRUNK))
             self.shrunk += 1
-        data, kind = _save(drawn, "PNG", optimize=True), "png"
+        data, kind = _save(canvas, "PNG", optimize=True), "png"
         if len(data) > MAX_PNG_BYTES:
-            data, kind = _save(drawn, "JPEG", quality=90, subsampling=0), "jpeg"
+            data, kind = _save(canvas, "JPEG", quality=90, subsampling=0), "jpeg"
         self.bytes_left -= len(data)
         return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
 
@@ -128,10 +128,10 @@ def _outlines(labels: NDArray[Any]) -> str:
     from PIL import Image
 
     numbers = np.where(outline(labels), (np.asarray(labels).astype(np.int64) - 1) % len(COLOURS) + 1, 0)
-    drawn = Image.fromarray(numbers.astype(np.uint8), "P")
+    canvas = Image.fromarray(numbers.astype(np.uint8), "P")
     colours = COLOURS[3:] + COLOURS[:3]
-    drawn.putpalette([0, 0, 0, *(value for colour in colours for value in bytes.fromhex(colour[1:]))])
-    data = _save(drawn, "PNG", optimize=True, transparency=0)
+    canvas.putpalette([0, 0, 0, *(value for colour in colours for value in bytes.fromhex(colour[1:]))])
+    data = _save(canvas, "PNG", optimize=True, transparency=0)
     return f"data:image/png;base64,{base64.b64encode(data).decode()}"
 
 

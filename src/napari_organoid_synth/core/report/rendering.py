@@ -23,7 +23,7 @@ class Section:
     name : str
         The target of links to it, and the name of its template.
     data : object
-        What the template shows, as ``data``.
+        Content for the template, as ``data``.
     """
 
     title: str

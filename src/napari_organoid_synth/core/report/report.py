@@ -67,7 +67,7 @@ def report(
     result : GainResult, optional
         Of a comparison; default: the newest of the project.
     seconds : dict of str to float, optional
-        How long each stage took.
+        Duration of each stage.
 
     Yields
     ------
@@ -113,7 +113,7 @@ def write_report(
     Parameters
     ----------
     project : Project
-        What the report is about.
+        Project of the report.
     path : Path
         Of the HTML file.
     result : GainResult, optional

@@ -39,7 +39,7 @@ KINDS = {"all": "all pairs", "kept": "new and accepted", "accepted": "accepted"}
 
 @dataclass(frozen=True, eq=False)
 class Line:
-    """One scored set: its label, what it was scored on, its scores by name."""
+    """One scored set: its label, details and run, and its scores by name."""
 
     label: str
     details: str
@@ -86,7 +86,7 @@ class Matrix:
 
 @dataclass(frozen=True)
 class SetTables:
-    """What the section shows."""
+    """Content of the section."""
 
     matrices: tuple[Matrix, ...]
     origin: str
@@ -101,8 +101,8 @@ def set_tables(contents: Contents) -> Section | None:
     matrices = [_matrix("Table 1. Generators", STUDY, lines)]
     for name, runs in _by_loss(contents, lines).items():
         matrices.append(_matrix(f"Table 2. Losses of {name}", STUDY, runs))
-    shown = SetTables(tuple(matrices), _origin(lines), _details(lines))
-    return Section("Generators against the originals", "tables", shown)
+    content = SetTables(tuple(matrices), _origin(lines), _details(lines))
+    return Section("Generators against the originals", "tables", content)
 
 
 def mask_table(contents: Contents) -> Matrix | None:
@@ -113,7 +113,7 @@ def mask_table(contents: Contents) -> Matrix | None:
 
 
 def label(scores: SetScores, run: TrainedRun | None) -> str:
-    """Return what a scored set is called in a sentence: its generator and its run."""
+    """Return the name of a scored set in a sentence: its generator and its run."""
     name = scores.run or "without a run"
     return f"{_generator(run)}, {name}" if run else name
 
@@ -132,21 +132,21 @@ def _line(scores: SetScores, run: TrainedRun | None) -> Line:
 
 def _by_loss(contents: Contents, lines: Sequence[Line]) -> dict[str, list[Line]]:
     """Return sets of runs of one generator with at least two losses, by the name of the generator."""
-    found: dict[str, list[Line]] = {}
+    sets: dict[str, list[Line]] = {}
     for line in lines:
         run = contents.run(line.run)
         loss = getattr(run.recipe.gan, "loss", None) if run else None
         if run is not None and loss is not None:
             own = Line(str(loss).replace("_", " "), line.details, line.run, line.scores)
-            found.setdefault(_generator(run), []).append(own)
-    return {name: runs for name, runs in found.items() if len({line.label for line in runs}) > 1}
+            sets.setdefault(_generator(run), []).append(own)
+    return {name: runs for name, runs in sets.items() if len({line.label for line in runs}) > 1}
 
 
 def _matrix(caption: str, names: dict[str, str], lines: Sequence[Line]) -> Matrix:
     """Place sets below the row of their originals; sets with other originals stand apart."""
     names = {name: title for name, title in names.items() if any(name in line.scores for line in lines)}
-    better = {name: line.scores[name].better for line in lines for name in names if name in line.scores}
-    titles = tuple(title + ARROWS[better[name]] for name, title in names.items())
+    directions = {name: line.scores[name].better for line in lines for name in names if name in line.scores}
+    titles = tuple(title + ARROWS[directions[name]] for name, title in names.items())
     return Matrix(caption, titles, tuple(_group(names, group) for group in _same_originals(names, lines)))
 
 

@@ -8,6 +8,6 @@ from napari_organoid_synth.core.frozen_model import Settings
 
 
 class ReportSettings(Settings):
-    """Where the report goes."""
+    """File of the report."""
 
     output: str = Field("", description="HTML file; empty: report.html in the project.")

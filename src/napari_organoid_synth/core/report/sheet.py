@@ -1,4 +1,4 @@
-"""The sample sheet: samples drawn at random beside real tiles; then what was accepted, rejected and flagged."""
+"""The sample sheet: samples drawn at random beside real tiles; then those accepted, rejected and flagged."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Sheet:
-    """What the section shows."""
+    """Content of the section."""
 
     real: tuple[Picture, ...]
     runs: tuple[Line, ...]
@@ -58,11 +58,11 @@ def sheet(contents: Contents) -> Section | None:
         lines.append(Line(title, pictures, f"{len(rows)} of {plural(len(runs[name]), 'pair')}"))
     omitted = f"The newest {MAX_RUNS} of {len(runs)} runs." if len(runs) > MAX_RUNS else ""
     return Section(
-        "Sample sheet", "samples", Sheet(real, tuple(lines), omitted, _chosen(contents), _score_table(contents))
+        "Sample sheet", "samples", Sheet(real, tuple(lines), omitted, _chosen_samples(contents), _score_table(contents))
     )
 
 
-def _chosen(contents: Contents) -> tuple[Line, ...]:
+def _chosen_samples(contents: Contents) -> tuple[Line, ...]:
     """Return the most realistic accepted, the least realistic rejected, and some of the flagged samples."""
     rows = sorted(contents.rows, key=lambda row: row.scores.get("realism", -1), reverse=True)
     groups = {
@@ -71,9 +71,9 @@ def _chosen(contents: Contents) -> tuple[Line, ...]:
         "Flagged": [row for row in rows if row.flagged and (contents.has_masks or row.flagged != "mask")][:MAX_CHOSEN],
     }
     return tuple(
-        Line(title, tuple(_thumbnail(contents, row, with_flag=title == "Flagged") for row in found))
-        for title, found in groups.items()
-        if found
+        Line(title, tuple(_thumbnail(contents, row, with_flag=title == "Flagged") for row in group))
+        for title, group in groups.items()
+        if group
     )
 
 
@@ -87,17 +87,17 @@ def _thumbnail(contents: Contents, row: SampleRow, with_flag: bool) -> Picture:
 def _score_table(contents: Contents) -> Table | None:
     """Return the mean of each score of single pairs, by verdict."""
     families = [name for name in METRICS.names() if contents.has_masks or name not in MASK_METRICS]
-    known = [*(score for name in families for score in METRICS.load(name).scores), *SAMPLE_SCORES]
+    scores = [*(score for name in families for score in METRICS.load(name).scores), *SAMPLE_SCORES]
     titles = {"realism": "Realism (1: like the median real tile; below 0.5: unlike any)"} | {
-        score.name: score.title + (f", {score.unit}" if score.unit else "") for score in known
+        score.name: score.title + (f", {score.unit}" if score.unit else "") for score in scores
     }
     verdicts = [verdict for verdict, tally in contents.counts.items() if tally]
     rows = []
     for name, title in titles.items():
         cells = [title]
         for verdict in verdicts:
-            found = [row.scores[name] for row in contents.rows if row.verdict == verdict and name in row.scores]
-            cells.append(f"{number(np.mean(found))} ± {number(np.std(found))}" if found else "–")
+            values = [row.scores[name] for row in contents.rows if row.verdict == verdict and name in row.scores]
+            cells.append(f"{number(np.mean(values))} ± {number(np.std(values))}" if values else "–")
         if cells[1:] != ["–"] * len(verdicts):
             rows.append(cells)
     return Table(["Score, mean ± SD", *verdicts], rows) if rows else None

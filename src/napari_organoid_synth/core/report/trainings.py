@@ -1,4 +1,4 @@
-"""Each training: its generator, what differs from the defaults, its curves, its live samples over time."""
+"""Each training: its generator, settings other than the defaults, its curves, its live samples over time."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Trainings:
-    """What the section shows."""
+    """Content of the section."""
 
     open: tuple[Training, ...]
     folded: tuple[Training, ...]
@@ -61,10 +61,10 @@ def trainings(contents: Contents) -> Section | None:
     used = contents.by_run().keys()
     first = [run for run in newest if run.name in used][:MAX_OPEN] or newest[:1]
     ordered = [*first, *(run for run in newest if run not in first)]
-    found = tuple(_training(contents, run, place < MAX_WITH_PICTURES) for place, run in enumerate(ordered))
+    entries = tuple(_training(contents, run, place < MAX_WITH_PICTURES) for place, run in enumerate(ordered))
     total = len(contents.runs)
     omitted = f"The newest {MAX_RUNS} of {total} trainings." if total > MAX_RUNS else ""
-    return Section("Trainings", "trainings", Trainings(found[: len(first)], found[len(first) :], omitted))
+    return Section("Trainings", "trainings", Trainings(entries[: len(first)], entries[len(first) :], omitted))
 
 
 def _training(contents: Contents, run: TrainedRun, with_pictures: bool) -> Training:

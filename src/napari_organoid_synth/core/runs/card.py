@@ -1,4 +1,4 @@
-"""The card of a model file: what it is, who made it, under which licence."""
+"""The card of a model file: its name, authors and licence."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SPDX = re.compile(r"(LicenseRef-)?[A-Za-z0-9][A-Za-z0-9.-]{0,63}\+?")
 
 
 class Card(FrozenModel):
-    """What a model file says of itself."""
+    """Description of a model file by its authors."""
 
     format: int = Field(FORMAT, ge=1, description="Version of this layout.")
     name: str = Field(min_length=1, max_length=100, description="What it is called.")

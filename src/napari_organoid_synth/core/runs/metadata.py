@@ -1,4 +1,4 @@
-"""What a run records beside its recipe, in ``run.json``: the pairs it learned from, where and how fast it computed."""
+"""Metadata of a run beside its recipe, in ``run.json``: the pairs it learned from, its machine and its speed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FORMAT = 1
 
 
 class StartingPoint(FrozenModel):
-    """Where the first weights of a run come from."""
+    """Origin of the first weights of a run."""
 
     source: str = Field(description="A run or a model file.")
     sha256: str = Field(description="Of the file with the tensors.")
@@ -95,6 +95,6 @@ class RunMetadata(FrozenModel):
             raise UserError(f"{path}: {error.found}", error.expected, error.todo) from None
 
     def write(self, path: Path) -> None:
-        """Write what differs from the defaults, and the format."""
+        """Write the values that differ from the defaults, and the format."""
         values = {"format": self.format, **self.model_dump(mode="json", exclude_defaults=True)}
         write_text(path, json.dumps(values, indent=1))

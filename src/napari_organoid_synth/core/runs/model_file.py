@@ -80,7 +80,7 @@ class ModelFile:
 
     @property
     def spec(self) -> PairSpec:
-        """Shapes of what the network takes and gives."""
+        """Shapes of input and output of the network."""
         return self.codec.spec(self.recipe.tiles.size, self.recipe.shape)
 
     @property
@@ -212,7 +212,7 @@ def _check_size(path: Path, name: str, size: int) -> None:
 
 
 def _values(path: Path, name: str, data: bytes) -> dict[str, Any]:
-    """Plain values of a small text; references, which can blow up a short text, are refused."""
+    """Parse plain values from a small text; references, which can blow up a short text, are refused."""
     try:
         text = data.decode("utf-8")
         if name.endswith(".json"):
@@ -254,7 +254,7 @@ def _parsed(path: Path, name: str, data: bytes, cls: type[T]) -> T:
 
 
 def _check_model(path: Path, data: bytes) -> None:
-    """Whether the bytes are safetensors that hold tensors of networks alone (their shapes are tested later)."""
+    """Return whether the bytes are safetensors with tensors of networks alone (shapes are tested later)."""
     try:
         length = int.from_bytes(data[:8], "little")
         if not 2 <= length <= min(len(data) - 8, MAX_HEADER):

@@ -51,7 +51,7 @@ class Checkpoint:
     sha256 : str
         Of that file.
     numbers : dict
-        What the generator, its monitor and the training loop record beside the tensors.
+        Numbers that the generator, its monitor and the training loop record beside the tensors.
     """
 
     step: int
@@ -116,7 +116,7 @@ class Run:
 
     @property
     def spec(self) -> PairSpec:
-        """Shapes of what the network takes and gives."""
+        """Shapes of input and output of the network."""
         return self.codec.spec(self.recipe.tiles.size, self.recipe.shape)
 
     @property
@@ -302,8 +302,8 @@ class Run:
         return checkpoint, data
 
     def _headers(self) -> list[Path]:
-        found = (self.path / "checkpoints").glob("step_*.json")
-        return sorted(path for path in found if path.with_suffix(".safetensors").exists())
+        paths = (self.path / "checkpoints").glob("step_*.json")
+        return sorted(path for path in paths if path.with_suffix(".safetensors").exists())
 
     @property
     def _generator(self) -> str:

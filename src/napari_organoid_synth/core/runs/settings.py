@@ -9,7 +9,7 @@ from napari_organoid_synth.core.frozen_model import Settings
 
 
 class ShareSettings(Settings):
-    """What a model file says of itself."""
+    """Run, checkpoint and card of a model file."""
 
     run: str = Field("", description="Name of the run; empty: the newest.")
     checkpoint: Which = Field("best", pattern=WHICH, description="newest, best, or a step.")
@@ -20,6 +20,6 @@ class ShareSettings(Settings):
 
 
 class ImportModelSettings(Settings):
-    """How a model file is taken into a project."""
+    """Import of a model file into a project."""
 
     name: str = Field("", max_length=100, description="What its run is called; empty: as the file says.")

@@ -44,7 +44,7 @@ def write_model_file(run: Run, path: Path, settings: ShareSettings, created: str
     path : Path
         Ends with ``.synth``; the folder is made when missing.
     settings : ShareSettings
-        Which checkpoint; licence, authors, note. ``settings.run`` is ignored.
+        Checkpoint, licence, authors, note. ``settings.run`` is ignored.
     created : str
         Day as ``2026-01-31``; today when empty. The same day, run and settings give the same bytes.
 
@@ -138,17 +138,17 @@ def import_model(project: Project, path: Path, name: str = "") -> Run:
         )
     weights = {key: value for key, value in state.items() if key.startswith("network/")}
     target = _free_folder(project, name or card.name)
-    beside = project.path / f".{target.name}.part"
+    part_path = project.path / f".{target.name}.part"
     try:
-        run = Run.create(beside, model_file.recipe, model_file.codec)
+        run = Run.create(part_path, model_file.recipe, model_file.codec)
         run.put(save(weights), card.steps, {**card.numbers, **card.metrics})
         run.write_preview(card.steps, image, np.zeros((1, *image.shape[2:]), np.int32))
         imported = ImportedFile(file=model_file.path.name, sha256=model_file.sha256, steps=card.steps)
         run.update_metadata(steps=card.steps, data=model_file.data, model_file=imported, card=card)
         target.parent.mkdir(exist_ok=True)
-        beside.rename(target)
+        part_path.rename(target)
     except BaseException:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(part_path, ignore_errors=True)
         raise
     return Run(target)
 
@@ -197,19 +197,19 @@ def tensors_of(model_file: ModelFile) -> dict[str, Tensor]:
     except (SafetensorError, KeyError, ValueError, RuntimeError, TypeError):
         raise UserError(f"{what} has no tensors.", "Expected safetensors.", TODO) from None
     for key in sorted(tensors.keys() | expected.keys()):
-        found, wanted = tensors.get(key), expected.get(key)
-        if wanted is None:
+        tensor, expected_tensor = tensors.get(key), expected.get(key)
+        if expected_tensor is None:
             raise UserError(
                 f"{what} contains {key[:80]!a}.",
                 f"A {model_file.card.generator} of its recipe has no such tensor.",
                 TODO,
             )
-        if found is None:
-            raise UserError(f"{what} has no '{key}'.", f"Expected {tuple(wanted.shape)}.", TODO)
-        if found.shape != wanted.shape or found.dtype != wanted.dtype:
+        if tensor is None:
+            raise UserError(f"{what} has no '{key}'.", f"Expected {tuple(expected_tensor.shape)}.", TODO)
+        if tensor.shape != expected_tensor.shape or tensor.dtype != expected_tensor.dtype:
             raise UserError(
-                f"'{key}' in {model_file.path.name} is {tuple(found.shape)} {found.dtype}.",
-                f"Expected {tuple(wanted.shape)} {wanted.dtype}.",
+                f"'{key}' in {model_file.path.name} is {tuple(tensor.shape)} {tensor.dtype}.",
+                f"Expected {tuple(expected_tensor.shape)} {expected_tensor.dtype}.",
                 TODO,
             )
     return tensors

@@ -1,1 +1,1 @@
-"""The store of synthetic pairs and of what a person decided."""
+"""The store of synthetic pairs and of the decisions about them."""

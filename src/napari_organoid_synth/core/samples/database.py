@@ -1,4 +1,4 @@
-"""The database of the synthetic pairs as a file: open, upgrade and lock it, and explain what is wrong with it.
+"""The database of the synthetic pairs as a file: open, upgrade and lock it, and explain its errors.
 
 Several windows and command lines may hold the same database.
 """
@@ -80,7 +80,7 @@ class SampleDatabase:
 
     @property
     def _mend(self) -> str:
-        """What helps against a database that cannot be used."""
+        """Advice for a database that cannot be used."""
         return (
             f"Rebuild the list of samples from the images with 'organoid-synth curate {self.path.parent} --rebuild'; "
             "verdicts and scores are lost."
@@ -98,7 +98,7 @@ class SampleDatabase:
                 time.sleep(0.05)
 
     def _sweep(self) -> None:
-        """Delete what killed writers left unfinished."""
+        """Delete the unfinished files of killed writers."""
         with os.scandir(self.folder) as entries:  # a hundred thousand names in the time of ten thousand paths
             for entry in entries:
                 try:
@@ -183,7 +183,7 @@ def _expected_columns() -> set[str]:
 
 def _columns(database: sqlite3.Connection) -> set[str]:
     """Return every column, as ``table.column``."""
-    found = database.execute(
+    columns = database.execute(
         "SELECT m.name || '.' || c.name FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table'"
     )
-    return {name for (name,) in found}
+    return {name for (name,) in columns}

@@ -39,7 +39,7 @@ FIELDS = {
 LISTS = ("flagged", "tag")
 """Fields that hold several words, between ``", "``."""
 WORDS = " || ' ' || ".join(f"s.{column}" for column in ("name", "run", "note", "flagged", "tags", "remark"))
-"""Where a word alone is searched."""
+"""Columns in which a word alone is searched."""
 ALONE = ("flagged", "tag", "note")
 OPERATORS = {"<": "<", "<=": "<=", ">": ">", ">=": ">=", "==": "=", "=": "=", "!=": "<>"}
 MAX_TOKENS, MAX_DEPTH = 300, 50
@@ -108,7 +108,7 @@ def parse(text: str, scores: Sequence[str] = ()) -> Condition:
 
 
 def _tokens(text: str) -> list[_Token]:
-    found = []
+    tokens = []
     for match in _TOKEN.finditer(text.rstrip()):
         kind = match.lastgroup or ""
         token = match[kind]
@@ -116,10 +116,10 @@ def _tokens(text: str) -> list[_Token]:
             if token in "\"'":
                 raise QueryError(f"The quote before '{match.string[match.end() :].strip()}' is not closed.")
             _refuse_sign(token)
-        found.append(_Token("text" if kind in ("double", "single") else kind, token))
-    if len(found) > MAX_TOKENS:
-        raise QueryError(f"The query has {len(found)} words and signs.", f"Expected at most {MAX_TOKENS}.")
-    return found
+        tokens.append(_Token("text" if kind in ("double", "single") else kind, token))
+    if len(tokens) > MAX_TOKENS:
+        raise QueryError(f"The query has {len(tokens)} words and signs.", f"Expected at most {MAX_TOKENS}.")
+    return tokens
 
 
 def _refuse_sign(sign: str) -> NoReturn:
@@ -240,16 +240,16 @@ class _Parser:
     def _compare_text(self, name: str, sign: str, other: _Token) -> str:
         if OPERATORS[sign] not in ("=", "<>"):
             raise QueryError(f"'{name}' is a text: it cannot be compared with {sign}.", "Expected == or !=.")
-        wanted = other.text.casefold()
-        if name == "verdict" and wanted not in get_args(Verdict):
+        value = other.text.casefold()
+        if name == "verdict" and value not in get_args(Verdict):
             raise QueryError(f"There is no verdict '{other.text}'.", f"Known: {', '.join(get_args(Verdict))}.")
         column = f"fold({FIELDS[name]})"
-        pattern = re.sub(r"([\\%_])", r"\\\1", wanted).replace("*", "%")
+        pattern = re.sub(r"([\\%_])", r"\\\1", value).replace("*", "%")
         if name in LISTS:
-            pattern = f"%, {pattern}, %" if wanted else ", , "
+            pattern = f"%, {pattern}, %" if value else ", , "
             column = f"(', ' || {column} || ', ')"
-        same = self._bind(f"{column} LIKE ? ESCAPE '\\'", pattern)
-        return same if OPERATORS[sign] == "=" else f"NOT {same}"
+        condition = self._bind(f"{column} LIKE ? ESCAPE '\\'", pattern)
+        return condition if OPERATORS[sign] == "=" else f"NOT {condition}"
 
     def _bind(self, sql: str, value: float | str) -> str:
         self._values.append(value)

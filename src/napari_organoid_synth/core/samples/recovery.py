@@ -14,7 +14,7 @@ from napari_organoid_synth.core.samples.store import SampleStore
 
 @dataclass(frozen=True)
 class Recovery:
-    """What became of the samples of a rebuilt database.
+    """Result of rebuilding a database of samples.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ class Recovery:
     unreadable : tuple of str
         Image files that cannot be read.
     old : Path, optional
-        Where the damaged database is now.
+        Present place of the damaged database.
     """
 
     recovered: int
@@ -35,7 +35,7 @@ class Recovery:
 
     @property
     def message(self) -> str:
-        """What was recovered and what is lost."""
+        """Sentences about the recovered samples and the losses."""
         sentences = [f"{plural(self.recovered, 'sample')} recovered; verdicts and scores are lost."]
         if self.edited:
             sentences.append(f"{self.edited} with the mask that was edited last.")

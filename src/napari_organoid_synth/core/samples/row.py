@@ -60,7 +60,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class SampleRow:
-    """What the database holds about a sample, without its pixels.
+    """Everything about a sample in the database, without its pixels.
 
     Parameters
     ----------

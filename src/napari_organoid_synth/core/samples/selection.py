@@ -54,19 +54,19 @@ def features(image: NDArray[np.uint8], labels: NDArray[np.uint16]) -> NDArray[np
     """
     rows, columns = (((np.arange(SIDE) + 0.5) * old / SIDE).astype(np.intp) for old in labels.shape)
     grey = image[rows[:, None], columns].mean(-1, dtype=np.float32) / 255
-    shown = labels[rows[:, None], columns]
+    small_labels = labels[rows[:, None], columns]
     shares = [(grey < level).mean() for level in LEVELS]
-    found: list[NDArray[Any]] = [_squares(grey, SQUARES).ravel(), np.asarray(shares)]
+    parts: list[NDArray[Any]] = [_squares(grey, SQUARES).ravel(), np.asarray(shares)]
     texture: list[Any] = []
     for octave in range(OCTAVES):
         if octave:
             grey = _squares(grey, len(grey) // 2)
         texture += [np.abs(np.diff(grey, axis=0)).mean(), np.abs(np.diff(grey, axis=1)).mean(), grey.std()]
-    covered = shown > 0
-    ends = (shown[1:] != shown[:-1]).mean() + (shown[:, 1:] != shown[:, :-1]).mean()
+    covered = small_labels > 0
+    ends = (small_labels[1:] != small_labels[:-1]).mean() + (small_labels[:, 1:] != small_labels[:, :-1]).mean()
     objects = [covered.mean(), ends / 2, np.log1p(np.count_nonzero(np.unique(labels)))]
-    found += [np.asarray(texture), _squares(covered.astype(np.float32), SQUARES).ravel(), np.asarray(objects)]
-    return np.asarray(np.concatenate(found), np.float32)
+    parts += [np.asarray(texture), _squares(covered.astype(np.float32), SQUARES).ravel(), np.asarray(objects)]
+    return np.asarray(np.concatenate(parts), np.float32)
 
 
 def _squares(values: NDArray[np.float32], count: int) -> NDArray[np.float32]:
@@ -89,9 +89,9 @@ def k_centre(points: NDArray[np.float64], number: int, taken: int = 0) -> list[i
     Parameters
     ----------
     points : NDArray (N, D) float64
-        Where the candidates are.
+        Coordinates of the candidates.
     number : int
-        How many to choose; fewer come back when there are fewer.
+        Number to choose; fewer come back when there are fewer.
     taken : int
         The first so many points count as chosen and are not chosen again.
 
@@ -132,7 +132,7 @@ def best(store: SampleStore, number: int, verdict: Verdict | None = "new") -> li
     store : SampleStore
         With scores.
     number : int
-        How many; fewer come back when there are fewer.
+        Number to choose; fewer come back when there are fewer.
     verdict : str, optional
         Only samples with this verdict; all when None.
 
@@ -155,7 +155,7 @@ def diverse(store: SampleStore, number: int, verdict: Verdict = "new") -> list[s
     store : SampleStore
         With scores.
     number : int
-        How many; fewer come back when there are fewer.
+        Number to choose; fewer come back when there are fewer.
     verdict : str
         Only samples with this verdict.
 

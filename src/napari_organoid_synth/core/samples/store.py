@@ -1,4 +1,4 @@
-"""Synthetic pairs, their scores and what a person decided: one database beside a folder of pixel files.
+"""Synthetic pairs, their scores and the decisions about them: one database beside a folder of pixel files.
 
 Pixels are written first, then the row, so that a process killed at any moment leaves no row without its files.
 Verdicts, tags, notes and edited masks are committed to disk before the call that changes them returns, and the history
@@ -87,8 +87,8 @@ class SampleStore(SampleDatabase):
             number = 2 if stem.endswith("_labels") else 1  # so that no image takes the name of a label file
             while True:
                 id = stem if number == 1 else f"{stem}-{number}"
-                taken = self._db.execute("SELECT 1 FROM names WHERE id = ?", (id,)).fetchone()
-                if not taken and not any(path.exists() for path in ome_tiff.pair_paths(self.folder, id)):
+                row = self._db.execute("SELECT 1 FROM names WHERE id = ?", (id,)).fetchone()
+                if not row and not any(path.exists() for path in ome_tiff.pair_paths(self.folder, id)):
                     self._db.execute("INSERT INTO names VALUES (?)", (id,))
                     return id
                 number += 1
@@ -167,7 +167,7 @@ class SampleStore(SampleDatabase):
         return [to_row(record, self.folder, scores.get(record[0], {})) for record in records]
 
     def row(self, id: str) -> SampleRow:
-        """Return what is known of one sample.
+        """Return the row of one sample.
 
         Raises
         ------
@@ -205,8 +205,8 @@ class SampleStore(SampleDatabase):
 
     def counts(self) -> dict[str, int]:
         """Return the number of samples with each verdict."""
-        found = dict(self._query("SELECT verdict, count(*) FROM samples GROUP BY verdict"))
-        return {verdict: found.get(verdict, 0) for verdict in VERDICTS}
+        numbers = dict(self._query("SELECT verdict, count(*) FROM samples GROUP BY verdict"))
+        return {verdict: numbers.get(verdict, 0) for verdict in VERDICTS}
 
     def metrics(self) -> list[str]:
         """Return the names of all scores that any sample has."""
@@ -231,16 +231,16 @@ class SampleStore(SampleDatabase):
 
         Undone changes are included, until another decision makes it impossible to redo them.
         """
-        found = self._query(
+        rows = self._query(
             "SELECT c.decision, c.id, c.field, c.before, c.after, d.undone FROM changes c"
             " JOIN decisions d ON d.number = c.decision ORDER BY c.decision, c.id, c.field"
         )
-        return [Change(*values) for values in found]
+        return [Change(*values) for values in rows]
 
     def features(self, ids: Sequence[str]) -> dict[str, bytes]:
-        """Return what `keep_features` stored of these samples."""
-        found = "SELECT id, data FROM features WHERE id IN (SELECT value FROM json_each(?))"
-        return dict(self._query(found, (json.dumps(list(ids)),)))
+        """Return the features that `keep_features` stored of these samples."""
+        query = "SELECT id, data FROM features WHERE id IN (SELECT value FROM json_each(?))"
+        return dict(self._query(query, (json.dumps(list(ids)),)))
 
     def keep_features(self, features: Mapping[str, bytes]) -> None:
         """Store numbers computed from thumbnails; deleted when a mask changes."""
@@ -303,15 +303,15 @@ class SampleStore(SampleDatabase):
         list of str
             The samples that changed.
         """
-        added, gone = split_tags(",".join(add)), {tag.casefold() for tag in split_tags(",".join(remove))}
-        wanted: list[tuple[str, str, str]] = []
+        added, removed = split_tags(",".join(add)), {tag.casefold() for tag in split_tags(",".join(remove))}
+        changes: list[tuple[str, str, str]] = []
         with self.transaction():
             for id in dict.fromkeys(ids):
-                kept = [tag for tag in self.row(id).tags if tag.casefold() not in gone]
-                wanted.append((id, "tags", ", ".join(split_tags(",".join([*kept, *added])))))
+                tags = [tag for tag in self.row(id).tags if tag.casefold() not in removed]
+                changes.append((id, "tags", ", ".join(split_tags(",".join([*tags, *added])))))
                 if remark is not None:
-                    wanted.append((id, "remark", remark.strip()))
-            return self._change(wanted)
+                    changes.append((id, "remark", remark.strip()))
+            return self._change(changes)
 
     def edit_mask(self, id: str, labels: NDArray[np.integer[Any]]) -> bool:
         """Give a sample another mask, as a new file; the old one stays and undo brings it back.
@@ -337,26 +337,27 @@ class SampleStore(SampleDatabase):
         """
         pair = self.pair(id)
         where = f"drawn for '{pair.name}'"
-        drawn = ome_tiff.as_labels(np.asarray(labels), where)
-        if drawn.shape != pair.labels.shape:
+        new_labels = ome_tiff.as_labels(np.asarray(labels), where)
+        if new_labels.shape != pair.labels.shape:
             raise UserError(
-                f"The mask {where} has shape {drawn.shape}.", f"Expected {pair.labels.shape}, the shape of the image."
+                f"The mask {where} has shape {new_labels.shape}.",
+                f"Expected {pair.labels.shape}, the shape of the image.",
             )
         if pair.mask_kind == "binary":
-            drawn = (drawn > 0).astype(np.int32)
-        if pair.mask_kind == "classes" and drawn.max(initial=0) > len(pair.class_names):
+            new_labels = (new_labels > 0).astype(np.int32)
+        if pair.mask_kind == "classes" and new_labels.max(initial=0) > len(pair.class_names):
             raise UserError(
-                f"The mask {where} holds the label {drawn.max()}.",
+                f"The mask {where} holds the label {new_labels.max()}.",
                 f"Expected 0 to {len(pair.class_names)}: {', '.join(pair.class_names)}.",
             )
-        if np.array_equal(drawn, pair.labels):
+        if np.array_equal(new_labels, pair.labels):
             return False
         with self.transaction():
             (self.folder / EDITED).mkdir(exist_ok=True)
             version = 2  # number 1 is the generator's own
             while (file := self.folder / EDITED / f"{id}.{version}{ome_tiff.LABELS_ENDING}").exists():
                 version += 1
-            ome_tiff.write_labels(file, pair.replace(labels=drawn))
+            ome_tiff.write_labels(file, pair.replace(labels=new_labels))
             return bool(self._change([(id, "labels", f"{EDITED}/{file.name}")]))
 
     def undo(self) -> list[str]:
@@ -380,10 +381,10 @@ class SampleStore(SampleDatabase):
         return list(dict.fromkeys(id for id, *_ in changed))
 
     def _value(self, id: str, field: str) -> str:
-        found = self._db.execute(f"SELECT {_CHANGEABLE[field]} FROM samples WHERE id = ?", (id,)).fetchone()
-        if found is None:
+        row = self._db.execute(f"SELECT {_CHANGEABLE[field]} FROM samples WHERE id = ?", (id,)).fetchone()
+        if row is None:
             raise UserError(f"There is no sample '{id}' in {self.path}.")
-        return str(found[0])
+        return str(row[0])
 
     def _walk(self, find: str, column: str, undone: int) -> list[str]:
         with self.transaction():
@@ -391,10 +392,10 @@ class SampleStore(SampleDatabase):
             if number is None:
                 return []
             changes = self._db.execute(f"SELECT id, field, {column} FROM changes WHERE decision = ?", (number,))
-            wanted = changes.fetchall()
-            self._set(wanted)
+            rows = changes.fetchall()
+            self._set(rows)
             self._db.execute("UPDATE decisions SET undone = ? WHERE number = ?", (undone, number))
-        return list(dict.fromkeys(id for id, *_ in wanted))
+        return list(dict.fromkeys(id for id, *_ in rows))
 
     def _set(self, wanted: Sequence[tuple[str, str, str]]) -> None:
         for id, field, value in wanted:
@@ -411,12 +412,12 @@ class SampleStore(SampleDatabase):
         record["scores"] = {name: row.scores[name] for name in names}
         self._db.execute("INSERT OR REPLACE INTO aside VALUES (?, ?)", (old, json.dumps(record)))
         self._db.executemany("DELETE FROM scores WHERE id = ? AND metric = ?", [(id, name) for name in names])
-        found = self._db.execute("SELECT record FROM aside WHERE labels = ?", (labels,)).fetchone()
-        if found:
-            record = json.loads(found[0])
+        stored = self._db.execute("SELECT record FROM aside WHERE labels = ?", (labels,)).fetchone()
+        if stored:
+            record = json.loads(stored[0])
         else:
-            kept = ", ".join(word for word in row.flagged.split(", ") if word not in ("", "mask"))
-            record = {"scores": {}, "note": "mask edited, not scored yet" if names else row.note, "flagged": kept}
+            flags = ", ".join(word for word in row.flagged.split(", ") if word not in ("", "mask"))
+            record = {"scores": {}, "note": "mask edited, not scored yet" if names else row.note, "flagged": flags}
         pair = ome_tiff.read_pair(row.image_path, labels_file(self.folder, labels))
         self._db.execute(
             "UPDATE samples SET labels = ?, n_objects = ?, note = ?, flagged = ? WHERE id = ?",

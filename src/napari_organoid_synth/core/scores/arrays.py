@@ -50,9 +50,9 @@ def score_sets(
     synthetic : iterable of SamplePair or (image, labels)
         At least eight, of about one size; 1000 of them at most, evenly chosen, are compared.
     settings : ScoreSettings, optional
-        Which extractor of features (by default an encoder learns from the real tiles first), its weights, seed, device.
+        Extractor of features (by default an encoder learns from the real tiles first), its weights, seed, device.
     tiles : TileSettings, optional
-        How the real pairs are cut, but for the side; by default as for a training.
+        Cutting of the real pairs, but for the side; by default as for a training.
     progress : callable, optional
         Called with a `Progress` while features are learned; its total is 100.
 

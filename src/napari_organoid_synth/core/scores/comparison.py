@@ -42,7 +42,7 @@ class SyntheticTiles:
     ----------
     facts : sequence of TileFacts
     borrowed : NDArray (N,) bool
-        Which are painted on masks that were made from real ones.
+        Whether each is painted on a mask that was made from a real one.
     """
 
     facts: Sequence[TileFacts]
@@ -75,7 +75,7 @@ def score_families(real: RealFeatures, synthetic: Sequence[TileFacts]) -> Iterat
 
 
 def copy_ratios(real: RealFeatures, tiles: SyntheticTiles) -> dict[str, NDArray[np.float64]]:
-    """Compute how near each tile lies to a real one, over how near real tiles of different images lie; 1 is a copy.
+    """Compute the distance of each tile to a real one, over that of real tiles of different images; below 1 is a copy.
 
     Returns
     -------
@@ -130,7 +130,7 @@ def _unseen_test(real: RealFeatures, facts: Sequence[TileFacts]) -> DataCopying 
 
 
 def variety(real: RealFeatures, tiles: SyntheticTiles) -> Variety:
-    """Return what repeats; in each space as many tiles are compared as there are real tiles, which set its limit."""
+    """Measure repeated samples; each space compares as many tiles as there are real tiles, which set its limit."""
     facts = tiles.facts
     pairs = near_duplicates([fact.image for fact in facts])
     own = near_duplicates([fact.image for fact in real.facts])

@@ -38,8 +38,8 @@ def _flag_copies(
     """Write ``real_distance`` and ``manifold`` of samples; a ratio below 1 sets the flag ``copy``."""
     outside: list[dict[str, float]] = [{} for _ in samples.rows]
     if "features" in real.spaces:
-        away = real.spaces["features"].outside(real.vectors("features", samples.tiles.facts))
-        outside = [{MANIFOLD: float(value)} for value in away]
+        distances = real.spaces["features"].outside(real.vectors("features", samples.tiles.facts))
+        outside = [{MANIFOLD: float(value)} for value in distances]
     with store.transaction():
         for row, ratio, more in zip(samples.rows, ratios, outside, strict=True):
             flags = [flag for flag in row.flagged.split(", ") if flag]

@@ -36,14 +36,14 @@ REPORT_SECONDS = 0.5
 
 
 def score(project: Project, settings: ScoreSettings, control: Control) -> Iterator[Event]:
-    """Score the samples of a project; stopping keeps what is done.
+    """Score the samples of a project; stopping keeps the scores so far.
 
     Parameters
     ----------
     project : Project
         With samples and real pairs.
     settings : ScoreSettings
-        Which scores of single pairs and of sets.
+        Scores of single pairs and of sets.
     control : Control
         Pause and cancel are honoured after the sample in progress.
 
@@ -63,12 +63,12 @@ def score(project: Project, settings: ScoreSettings, control: Control) -> Iterat
     metrics: list[Metric] = [METRICS.load(name)() for name in settings.metrics]
     if not metrics:
         raise UserError("No score is chosen.", f"Expected some of: {', '.join(METRICS.names())}.")
-    wanted = {score.name for metric in metrics for score in metric.scores}
+    names = {score.name for metric in metrics for score in metric.scores}
     with SampleStore(project.samples_path) as store:
         rows = store.rows()
         if not rows:
             raise UserError("There are no synthetic pairs to score.", todo="Generate some first.")
-        todo = rows if settings.again else [row for row in rows if not wanted <= row.scores.keys()]
+        todo = rows if settings.again else [row for row in rows if not names <= row.scores.keys()]
         yield Started(0, {"total": len(todo), "already": len(rows) - len(todo)})
         tiles = yield from _fit(project, metrics, todo, control)
         tally = yield from _judge(store, metrics, tiles.places, todo, control)
@@ -105,7 +105,7 @@ def _fit(
 
 @dataclass
 class _Tally:
-    """What became of the samples that were scored."""
+    """Counts of the scored samples and of their flags."""
 
     number: int = 0
     flags: Counter[str] = field(default_factory=Counter)
@@ -120,9 +120,9 @@ def _judge(
     todo: Sequence[SampleRow],
     control: Control,
 ) -> Generator[Event, None, _Tally]:
-    """Score samples one by one, and write what was found twice a second."""
+    """Score samples one by one, and write the results twice a second."""
     tally, begun, reported = _Tally(), time.monotonic(), time.monotonic()
-    found: list[tuple[SampleRow, list[Judgement]]] = []
+    results: list[tuple[SampleRow, list[Judgement]]] = []
     for row in todo:
         if control.canceled:
             break
@@ -133,17 +133,17 @@ def _judge(
             yield Warned(tally.number, str(error))
             continue
         judgements = [metric.judge(pair) for metric in metrics]
-        found.append((row, judgements))
+        results.append((row, judgements))
         tally.flags.update(judgement.flag for judgement in judgements)
         if any(metric.flag_name == "copy" and not one.flag for metric, one in zip(metrics, judgements, strict=True)):
             tally.cleared_ids.add(row.id)
         tally.number += 1
         if time.monotonic() - reported > REPORT_SECONDS:
-            _write(store, metrics, places, found)
+            _write(store, metrics, places, results)
             reported = time.monotonic()
             rate = tally.number / (reported - begun)
             yield Progress(tally.number, len(todo), rate=rate, seconds_left=(len(todo) - tally.number) / rate)
-    _write(store, metrics, places, found)
+    _write(store, metrics, places, results)
     return tally
 
 
@@ -153,7 +153,7 @@ def _write(
     places: Sequence[TilePlace],
     found: list[tuple[SampleRow, list[Judgement]]],
 ) -> None:
-    """Write what was found, in one transaction."""
+    """Write the results, in one transaction."""
     warnings = {metric.flag_name for metric in metrics}
     with store.transaction():
         for row, judgements in found:
@@ -177,8 +177,8 @@ def _write(
 def realism(metrics: Sequence[Metric], values: dict[str, float]) -> dict[str, float]:
     """Compute the mean closeness to the real ranges (see the module); empty when no score has a range."""
     ranges = {name: real for metric in metrics for name, real in metric.ranges.items()}
-    found = [real.closeness(values[name]) for name, real in ranges.items() if name in values]
-    return {"realism": sum(found) / len(found)} if found else {}
+    closeness = [real.closeness(values[name]) for name, real in ranges.items() if name in values]
+    return {"realism": sum(closeness) / len(closeness)} if closeness else {}
 
 
 def nearest_real(project: Project, row: SampleRow) -> SamplePair:

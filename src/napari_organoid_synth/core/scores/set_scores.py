@@ -32,7 +32,7 @@ REPORT_SECONDS = 0.5
 
 
 def check_extractor(settings: ScoreSettings) -> None:
-    """Check at once what would fail later.
+    """Check that the extractor has its file of weights.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def score_runs(
     store : SampleStore
         Its samples get the score ``real_distance``, and the flag ``copy`` where that is below 1.
     settings : ScoreSettings
-        Which sets, which extractor.
+        Sets and extractor.
     control : Control
         Asked before every tile.
     cleared_ids : set of str
@@ -72,36 +72,36 @@ def score_runs(
         Those that these settings ask for.
     """
     runs = rows_of_runs(store, settings.sets)
-    asked = time.time()
+    start = time.time()
     known = {one.key: one for one in read_set_scores(project)}
     fingerprints = {run: fingerprint(project, settings, rows) for run, rows in runs.items()}
-    found: list[SetScores] = []
+    results: list[SetScores] = []
     missing: dict[str, list[SampleRow]] = {}
     for run, rows in runs.items():
         one = known.get((run, settings.sets, settings.extractor))
         if one is not None and one.fingerprint == fingerprints[run] and not settings.again:
-            found.append(one)
+            results.append(one)
         else:
             missing[run] = some(rows, MAX_SAMPLES)
     if not missing:
-        return found
+        return results
     real = RealFeatures.of_project(project, settings, tile_side(row.size for rows in missing.values() for row in rows))
     scoring = _Scoring(store, real, control, cleared_ids, missing)
     if not (yield from scoring.learn()):
-        return found
+        return results
     for run in missing:
         samples = yield from scoring.read(run)
         scores = None if samples is None else (yield from scoring.compare(run, samples))
         if samples is None or scores is None:
-            return found
+            return results
         if not samples.rows:
             continue
-        one = scoring.result(run, samples, scores, fingerprints[run], asked)
+        one = scoring.result(run, samples, scores, fingerprints[run], start)
         known[one.key] = one
-        found.append(one)
+        results.append(one)
         write_set_scores(project, known.values())
         yield scoring.progress()
-    return found
+    return results
 
 
 class _Scoring:
@@ -121,7 +121,7 @@ class _Scoring:
         self._fits = MaskConsistency()
 
     def progress(self, note: str = "") -> Progress:
-        """Return how far it is."""
+        """Return the progress of the scoring."""
         return Progress(self._step, self._total, note=note)
 
     def _report(self, note: str) -> Iterator[Progress]:
@@ -131,7 +131,7 @@ class _Scoring:
             yield self.progress(note)
 
     def learn(self) -> Generator[Event, None, bool]:
-        """Look at the real tiles and learn from them: features, distances, how masks fit."""
+        """Look at the real tiles and learn from them: features, distances, match of masks."""
         real, control = self._real, self._control
         for number, tile in enumerate([*real.tiles, *real.unseen_tiles]):
             if control.canceled:
@@ -178,8 +178,8 @@ class _Scoring:
         real = self._real
         if samples.rows and min(len(samples.rows), len(real.facts)) < MIN_TILES:
             name = f"run {run}" if run else "the samples without a run"
-            found = f"{len(samples.rows)} samples and {len(real.facts)} real tiles of {name}: no scores of the set."
-            yield Warned(self._step, f"{found} Expected at least {MIN_TILES} of each. Make more pairs.")
+            message = f"{len(samples.rows)} samples and {len(real.facts)} real tiles of {name}: no scores of the set."
+            yield Warned(self._step, f"{message} Expected at least {MIN_TILES} of each. Make more pairs.")
         scores: list[SetScore] = []
         for family in score_families(real, samples.tiles.facts):
             yield self.progress("compare sets")
@@ -218,7 +218,7 @@ def rows_of_runs(store: SampleStore, sets: str) -> dict[str, list[SampleRow]]:
 
 
 def outdated(project: Project, scores: SetScores, rows: Sequence[SampleRow]) -> str:
-    """Explain why scores no longer describe what is there; empty when they still do.
+    """Explain why scores no longer describe the samples; empty when they still do.
 
     Parameters
     ----------
@@ -229,8 +229,8 @@ def outdated(project: Project, scores: SetScores, rows: Sequence[SampleRow]) -> 
     rows : sequence of SampleRow
         From `rows_of_runs`, those of its run.
     """
-    asked = {"sets": scores.samples, "extractor": scores.extractor, "seed": scores.seed, "weights": scores.weights}
-    if fingerprint(project, ScoreSettings.parse(asked), rows) == scores.fingerprint:
+    values = {"sets": scores.samples, "extractor": scores.extractor, "seed": scores.seed, "weights": scores.weights}
+    if fingerprint(project, ScoreSettings.parse(values), rows) == scores.fingerprint:
         return ""
     added = sum(row.created > scores.made for row in rows)
     if added:
@@ -245,7 +245,7 @@ def fingerprint(project: Project, settings: ScoreSettings, rows: Sequence[Sample
     weights = Path(settings.weights).expanduser()
     known = settings.weights and weights.is_file()
     stamp = [str(weights), weights.stat().st_size, weights.stat().st_mtime] if known else []
-    asked = [RULES, settings.sets, settings.extractor, settings.seed, stamp, [(row.id, row.created) for row in rows]]
+    inputs = [RULES, settings.sets, settings.extractor, settings.seed, stamp, [(row.id, row.created) for row in rows]]
     newest = [run.name for run in project.runs()[-1:]]  # real tiles are cut as for this run
-    text = json.dumps([asked, newest, project.pairs_path.read_text(encoding="utf-8")])
+    text = json.dumps([inputs, newest, project.pairs_path.read_text(encoding="utf-8")])
     return hashlib.sha256(text.encode()).hexdigest()

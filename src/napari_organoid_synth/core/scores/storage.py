@@ -17,7 +17,7 @@ from napari_organoid_synth.core.project import Project
 
 
 class Memorisation(FrozenModel):
-    """How many samples are copies of real tiles; shares are from 0 to 1.
+    """Copies of real tiles among the samples; shares are from 0 to 1.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class Memorisation(FrozenModel):
 
 
 class Variety(FrozenModel):
-    """How many samples repeat others; shares are from 0 to 1.
+    """Samples that repeat others; shares are from 0 to 1.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ class Variety(FrozenModel):
 
 
 class MaskFit(FrozenModel):
-    """How many masks may not belong to their images; shares are from 0 to 1.
+    """Masks that may not belong to their images; shares are from 0 to 1.
 
     Attributes
     ----------
@@ -93,13 +93,13 @@ class SetScores(FrozenModel):
     run : str
         The run that made them; empty for samples without one.
     samples : {"all", "kept", "accepted"}
-        Which of its samples.
+        Choice among its samples.
     extractor, weights, seed
         As in `ScoreSettings`.
     fingerprint : str
         Changes with the samples, the real pairs and the settings.
     number : int
-        How many samples.
+        Number of samples.
     made : float
         When the scores were asked for, seconds since 1970.
     scores : tuple of SetScore
@@ -151,8 +151,8 @@ class ScoresFile(FrozenModel):
 def read_set_scores(project: Project) -> list[SetScores]:
     """Read the scores of all sets: one per run, kind of set and extractor; nothing when the file cannot be read."""
     try:
-        found = json.loads(project.scores_path.read_text(encoding="utf-8"))
-        return list(ScoresFile.parse(found).sets)
+        content = json.loads(project.scores_path.read_text(encoding="utf-8"))
+        return list(ScoresFile.parse(content).sets)
     except (OSError, UserError, ValueError, KeyError, TypeError, AttributeError):
         return []
 

@@ -34,13 +34,13 @@ def _span(interval: Interval) -> str:
 
 
 def sentences(scores: SetScores) -> list[str]:
-    """Say what was found about copies, variety and masks."""
-    found = _memorisation(scores.memorisation)
+    """Describe the findings about copies, variety and masks."""
+    lines = _memorisation(scores.memorisation)
     if scores.variety is not None:
-        found += _variety(scores.variety, scores.number)
+        lines += _variety(scores.variety, scores.number)
     if scores.mask_fit is not None:
-        found.append(_mask_fit(scores.mask_fit))
-    return found
+        lines.append(_mask_fit(scores.mask_fit))
+    return lines
 
 
 def _memorisation(found: Memorisation) -> list[str]:

@@ -1,4 +1,4 @@
-"""How well predicted labels agree with the truth: pixel by pixel, and object by object.
+"""Agreement of predicted labels with the truth: pixel by pixel, and object by object.
 
 Conventions everywhere: if truth and prediction are both empty the score is 1, if only one is empty it is 0; an overlap
 counts from the threshold on (``>=``), each object is matched at most once.
@@ -68,14 +68,14 @@ def overlaps(
         Number of true and of predicted objects.
     """
     real_ids, real, real_area = np.unique(truth, return_inverse=True, return_counts=True)
-    found_ids, found, found_area = np.unique(predicted, return_inverse=True, return_counts=True)
-    pairs, common = np.unique(real.ravel().astype(np.int64) * found_ids.size + found.ravel(), return_counts=True)
-    rows, columns = np.divmod(pairs, found_ids.size)
-    iou = common / (real_area[rows] + found_area[columns] - common)
-    objects = (real_ids[rows] != 0) & (found_ids[columns] != 0)
-    place_real, place_found = np.cumsum(real_ids != 0) - 1, np.cumsum(found_ids != 0) - 1
-    shape = int(np.count_nonzero(real_ids)), int(np.count_nonzero(found_ids))
-    return place_real[rows[objects]], place_found[columns[objects]], iou[objects], shape
+    predicted_ids, place, predicted_area = np.unique(predicted, return_inverse=True, return_counts=True)
+    pairs, common = np.unique(real.ravel().astype(np.int64) * predicted_ids.size + place.ravel(), return_counts=True)
+    rows, columns = np.divmod(pairs, predicted_ids.size)
+    iou = common / (real_area[rows] + predicted_area[columns] - common)
+    objects = (real_ids[rows] != 0) & (predicted_ids[columns] != 0)
+    place_real, place_predicted = np.cumsum(real_ids != 0) - 1, np.cumsum(predicted_ids != 0) - 1
+    shape = int(np.count_nonzero(real_ids)), int(np.count_nonzero(predicted_ids))
+    return place_real[rows[objects]], place_predicted[columns[objects]], iou[objects], shape
 
 
 def object_scores(
@@ -139,15 +139,15 @@ def object_accuracy(
     thresholds : tuple of float
         Of intersection over union.
     """
-    real, found = (np.count_nonzero(np.unique(labels)) for labels in (truth, predicted))
+    n_true, n_predicted = (np.count_nonzero(np.unique(labels)) for labels in (truth, predicted))
     try:
         from stardist.matching import matching
     except ImportError:
         matching = None
-    if matching is None or not real or not found or real * found > MAX_DENSE_PAIRS:
+    if matching is None or not n_true or not n_predicted or n_true * n_predicted > MAX_DENSE_PAIRS:
         return {threshold: one["accuracy"] for threshold, one in object_scores(truth, predicted, thresholds).items()}
-    matched = matching(truth, predicted, thresh=thresholds)
-    return {threshold: float(one.accuracy) for threshold, one in zip(thresholds, matched, strict=True)}
+    results = matching(truth, predicted, thresh=thresholds)
+    return {threshold: float(one.accuracy) for threshold, one in zip(thresholds, results, strict=True)}
 
 
 def mask_scores(
@@ -160,7 +160,7 @@ def mask_scores(
     truth, predicted : NDArray (Y, X) int, 0 is background
         Label images of the same size.
     kind : {"binary", "classes", "instances"}
-        What the values mean.
+        Meaning of the values.
     class_names : tuple of str
         Names of the values 1..K.
 

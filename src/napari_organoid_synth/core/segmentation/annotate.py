@@ -54,7 +54,7 @@ def annotate(
         Pause and cancel are honoured after each step and each image. After cancel the table is as it was. The same
         settings then continue the training where it stopped; after a kill, from its last minute.
     folder : Path, optional
-        Where the trained network goes; a new one below ``jobs`` when not given.
+        Folder of the trained network; a new one below ``jobs`` when not given.
 
     Yields
     ------
@@ -122,8 +122,8 @@ def _learn(unet: UNet, task: _Task, settings: AnnotateSettings, control: Control
 
 
 def _provenance(unet: UNet, task: _Task, settings: AnnotateSettings) -> dict[str, Any]:
-    """What made the masks, and how well the network marks the test pairs of the other project."""
-    scores = [pixel_scores(_drawn(pair, task.target), mark(unet, pair, task.known)) for pair in task.test]
+    """Return the origin of the masks and the scores of the network on the test pairs of the other project."""
+    scores = [pixel_scores(_drawn_mask(pair, task.target), mark(unet, pair, task.known)) for pair in task.test]
     held_out = {key: round(value, 4) for key, value in mean_scores(scores).items()} if scores else {}
     return {
         "predicted": task.target,
@@ -167,13 +167,13 @@ class GuidedPool(CropPool):
 
     @property
     def identity(self) -> str:
-        """Changes with whatever changes a batch."""
+        """Text that changes with anything that changes a batch."""
         return json.dumps([super().identity, list(self.known), self.target, self.noise, self.contrast])
 
     def draw(
         self, step: int, number: int, size: int, *args: Any, **kwargs: Any
     ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-        """Images and known classes (number, C + K, size, size), and whether a pixel is of the class to learn.
+        """Draw images with known classes (number, C + K, size, size), and masks of the class to learn.
 
         Each crop is mirrored and turned by right angles at random.
         """
@@ -200,18 +200,18 @@ def mark(unet: UNet, pair: SamplePair, known: Sequence[str]) -> NDArray[np.int32
 
 
 def _maps(labels: NDArray[np.int32], names: Sequence[str], wanted: Sequence[str]) -> NDArray[np.float32]:
-    """One map (K, Y, X) of 0 and 1 for each wanted class."""
+    """Return a map (K, Y, X) of 0 and 1 for each of the classes."""
     maps: NDArray[np.float32] = np.stack([labels == 1 + names.index(name) for name in wanted]).astype(np.float32)
     return maps
 
 
-def _drawn(pair: SamplePair, name: str) -> NDArray[np.bool_]:
+def _drawn_mask(pair: SamplePair, name: str) -> NDArray[np.bool_]:
     return np.asarray(pair.labels == 1 + pair.class_names.index(name))
 
 
 @dataclass(frozen=True)
 class _Task:
-    """What is learned from what, and what is to be marked."""
+    """Pairs to learn from, and rows whose images are to be marked."""
 
     train: list[SamplePair]
     test: list[SamplePair]
@@ -225,7 +225,7 @@ class _Task:
 
     @classmethod
     def read(cls, project: Project, settings: AnnotateSettings) -> _Task:
-        """Open both projects and refuse what would give no result or a wrong one."""
+        """Open both projects and refuse pairs or settings that would give no result or a wrong one."""
         if not settings.source:
             raise UserError("No project to learn from is named.", "Expected one with one class more than this.")
         teacher = Project(settings.source, make=False)
@@ -239,7 +239,7 @@ class _Task:
         rows = tuple(entry for entry in table.matched if entry.masks)
         if not rows:
             raise UserError(f"{project.path.name} has no usable pair.", "Expected images with the masks of a class.")
-        known, unnamed = _known(table, rows, taught, settings)
+        known, unnamed = _known_classes(table, rows, taught, settings)
         others = [name for name in taught.class_names if name not in known]
         target = settings.target or (others[0] if len(others) == 1 else "")
         if target not in others:
@@ -276,7 +276,7 @@ class _Task:
         return {"class": self.target, "known": list(self.known)}
 
     def named(self, pair: SamplePair) -> SamplePair:
-        """The pair with classes, also where the table knows single objects or one unnamed class."""
+        """Return the pair with classes, also where the table has single objects or one unnamed class."""
         if pair.mask_kind == "classes":
             return pair
         return pair.replace(
@@ -284,10 +284,10 @@ class _Task:
         )
 
 
-def _known(
+def _known_classes(
     table: PairTable, rows: Sequence[PairEntry], taught: PairTable, settings: AnnotateSettings
 ) -> tuple[tuple[str, ...], str]:
-    """Classes that both projects have, and which of them stands for a mask without name."""
+    """Return the classes of both projects, and the one that a mask without name stands for."""
     several = len(rows[0].masks) > 1
     if table.mask_kind == "classes" and not several:
         raise UserError(

@@ -1,4 +1,4 @@
-"""Trained segmenters of a project: where they lie, their scores, their training images. Reads no weights."""
+"""Trained segmenters of a project: their folders, scores and training images. Reads no weights."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SEGMENTERS_DIR = "segmenters"
 
 
 class TrainingNote(FrozenModel):
-    """What a segmenter was trained on; ``trained.json`` beside it.
+    """Training images of a segmenter; ``trained.json`` beside it.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class TrainingNote(FrozenModel):
 
 
 class SegmenterSpec(FrozenModel):
-    """What a trained segmenter takes and gives."""
+    """Input and output of a trained segmenter."""
 
     channels: int
     mask_kind: MaskKind
@@ -58,7 +58,7 @@ class SegmenterDescription(FrozenModel):
         Settings of the segmenter, among them its ``name``.
     spec : SegmenterSpec
     facts : dict of str to str
-        What is worth keeping, such as the version of a library.
+        Facts to keep, such as the version of a library.
     """
 
     config: dict[str, Any]
@@ -67,7 +67,7 @@ class SegmenterDescription(FrozenModel):
 
     @property
     def name(self) -> str:
-        """Of the segmenter, as in the registry."""
+        """Name of the segmenter in the registry."""
         return str(self.config["name"])
 
 
@@ -82,7 +82,7 @@ class TrainedSegmenter:
     comparison : str
         Name of the comparison that trained it; empty for a folder from elsewhere.
     arm : str
-        What it was trained on.
+        Training images.
     fold : int
         From 1; 0 in comparisons of earlier versions on one split.
     score : float, optional
@@ -108,7 +108,7 @@ class TrainedSegmenter:
         return text if self.score is None else f"{text} ({self.score:.3f})"
 
     def description(self) -> SegmenterDescription:
-        """Read what it is.
+        """Read the description of the segmenter.
 
         Raises
         ------
@@ -133,7 +133,7 @@ class TrainedSegmenter:
         return segmenter_config(self.description().name).draws_flow
 
     def training_note(self) -> TrainingNote:
-        """Read what it was trained on; empty where that was not noted."""
+        """Read the note on its training images; empty where there is none."""
         try:
             values = json.loads((self.path / TRAINING_NOTE).read_text(encoding="utf-8"))
             return TrainingNote.parse(values)
@@ -187,7 +187,7 @@ def list_segmenters(project: Project) -> list[TrainedSegmenter]:
 
 
 def _scores(folder: Path) -> Mapping[str, float]:
-    """Mean score of each arm: accuracy of objects for instance masks, else Dice."""
+    """Return the mean score of each arm: accuracy of objects for instance masks, else Dice."""
     try:
         values = json.loads((folder / "results.json").read_text(encoding="utf-8"))
         score = main_score(values["mask_kind"])
@@ -217,9 +217,9 @@ def find_segmenter(project: Project, name: str = "") -> TrainedSegmenter:
     if name and (Path(name).expanduser() / DESCRIPTION).is_file():
         path = Path(name).expanduser().resolve()
         return next((one for one in known if one.path.resolve() == path), TrainedSegmenter(path))
-    wanted = "/".join(map(current_arm, name.split("/")))
+    current_name = "/".join(map(current_arm, name.split("/")))
     for one in known:
-        if wanted in ("", one.arm, one.name, f"{one.comparison}/{one.arm}", one.comparison):
+        if current_name in ("", one.arm, one.name, f"{one.comparison}/{one.arm}", one.comparison):
             return one
     if not known:
         raise UserError(

@@ -1,7 +1,7 @@
-"""Apply a trained segmenter to images of any size: label images as OME-TIFF that say what made them.
+"""Apply a trained segmenter to images of any size: label images as OME-TIFF with a record of the segmenter.
 
-Each image is read, marked and written by itself, labels last and all at once. What is there already from the same
-pixels and the same segmenter is left as it is, so that a stopped run goes on where it was.
+Each image is read, marked and written separately, labels last and as a whole. Predictions of the same pixels by the
+same segmenter are kept, so that a stopped run continues where it was.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from napari_organoid_synth.core.pairs.pair import SamplePair, Source, content_ha
 from napari_organoid_synth.core.pairs.readers import short
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.project import Project, file_stem
-from napari_organoid_synth.core.quantities import pixels
+from napari_organoid_synth.core.quantities import pixels, plural
 from napari_organoid_synth.core.segmentation.catalog import TrainedSegmenter, find_segmenter
 from napari_organoid_synth.core.segmentation.segmenters.base import Segmenter, load_segmenter
 from napari_organoid_synth.core.segmentation.settings import PredictSettings
@@ -95,7 +95,7 @@ def predict(project: Project, settings: PredictSettings, control: Control) -> It
 
 
 class PredictResult(FrozenModel):
-    """What `predict` did.
+    """Result of `predict`.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ class PredictResult(FrozenModel):
 
 @dataclass
 class _Tally:
-    """What was done so far."""
+    """Counts of the images marked so far."""
 
     cover: list[float] = field(default_factory=list)
     objects: int = 0
@@ -149,10 +149,10 @@ def default_folder(project: Project, trained: TrainedSegmenter) -> Path:
 
 def trained_on_warning(names: Sequence[str], of: int) -> str:
     """Return the warning about predictions on training images."""
-    few = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+    examples = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
     return (
-        f"{len(names)} of {of} image{'s were' if of > 1 else ' was'} trained on ({few}): such predictions look better "
-        "than those on new images."
+        f"{len(names)} of {of} image{'s were' if of > 1 else ' was'} trained on ({examples}): such predictions look "
+        "better than those on new images."
     )
 
 
@@ -193,7 +193,7 @@ def find_planes(images: Sequence[str]) -> Iterator[Plane]:
         try:
             count = read_info(path).n_pages
         except UserError:
-            count = 1  # reading it again says what is wrong with it
+            count = 1  # the error comes when it is read again
         if count == 1:
             yield Plane(path, None, name)
         else:
@@ -201,17 +201,17 @@ def find_planes(images: Sequence[str]) -> Iterator[Plane]:
 
 
 def _is_map(path: Path) -> bool:
-    """Whether `predict` wrote it; an image of a person may be called ``chip_flow.ome.tif`` too."""
+    """Return whether `predict` wrote the file; an image of a person may be called ``chip_flow.ome.tif`` too."""
     if not path.name.endswith(tuple(MAP_ENDINGS.values())):
         return False
     try:
         return read_source(path).kind == "predicted"
     except UserError:
-        return False  # reading it again says what is wrong with it
+        return False  # the error comes when it is read again
 
 
 def _scale(project: Project, trained: TrainedSegmenter, settings: PredictSettings) -> float:
-    """The share of their size at which images are marked: that at which the segmenter learned."""
+    """Return the share of their size at which images are marked: that at which the segmenter learned."""
     if settings.scale is not None:
         return settings.scale
     if (scale := trained.training_note().scale) is not None:
@@ -275,7 +275,7 @@ class _Marker:
         return is_new
 
     def read(self, plane: Plane) -> SamplePair:
-        """The image with empty labels.
+        """Read the image, with empty labels.
 
         Raises
         ------
@@ -304,17 +304,17 @@ class _Marker:
         )
 
     def key(self, image: NDArray[Any]) -> str:
-        """Equal for equal predictions."""
+        """Return a key of the prediction: equal for equal predictions."""
         text = json.dumps([content_hash(image), self.digest, self.scale])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def paths(self, plane: Plane) -> list[Path]:
-        """Files of the maps, and last of the labels."""
+        """Return the files of the maps, and last of the labels."""
         name = file_stem(plane.name)
         return [self.folder / f"{name}{ending}" for ending in (*(MAP_ENDINGS[one] for one in self.maps), LABELS_ENDING)]
 
     def is_done(self, plane: Plane, image: NDArray[Any]) -> bool:
-        """Whether the same prediction is there, with these maps.
+        """Return whether the same prediction is there, with these maps.
 
         Raises
         ------
@@ -322,8 +322,9 @@ class _Marker:
             If a file of that name is not a prediction of this image.
         """
         key = self.key(image)
-        made = [self._is_made(path, plane, key) for path in self.paths(plane)]  # all, so that no foreign file is missed
-        return all(made)
+        # all of them before the answer, so that no foreign file is missed
+        exists = [self._is_made(path, plane, key) for path in self.paths(plane)]
+        return all(exists)
 
     def _is_made(self, path: Path, plane: Plane, key: str) -> bool:
         if not path.exists():
@@ -352,7 +353,7 @@ class _Marker:
                 "Expected room for one window.",
                 "Use the processor (device=cpu), or cut the image.",
             ) from None
-        made = {
+        provenance = {
             "key": self.key(whole.image),
             "segmenter": self.name,
             "weights": self.digest,
@@ -362,7 +363,7 @@ class _Marker:
         }
         whole = whole.replace(
             labels=enlarged(prediction.labels, size),
-            source=Source("predicted", (str(plane.path),), made),
+            source=Source("predicted", (str(plane.path),), provenance),
         )
         *map_paths, labels_path = self.paths(plane)
         for name, path in zip(self.maps, map_paths, strict=True):
@@ -378,7 +379,7 @@ class _Marker:
 
 
 def _channels(number: int) -> str:
-    return f"{number} channel{'s' * (number != 1)}"
+    return plural(number, "channel")
 
 
 def enlarged(values: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:

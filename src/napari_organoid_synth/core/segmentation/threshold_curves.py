@@ -22,7 +22,7 @@ THRESHOLDS: NDArray[np.float64] = np.arange(101) / 100
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # Okabe and Ito
 DASHES = ("", "7 3", "2 3", "9 3 2 3")  # so that colour is not alone
 STARTS = (0.0, 0.5, 0.75, 0.9)
-"""Where an axis of thresholds may begin, so that five steps to 1 are round."""
+"""Possible first values of an axis of thresholds, so that five steps to 1 are round."""
 FRAME = 46, 10, 300, 190
 """Left, top, width and height of the plot area."""
 
@@ -72,7 +72,7 @@ class FoldScores:
         return float(np.std([fold.mean() for fold in self.folds], ddof=1)) if len(self.folds) > 1 else 0.0
 
     def curves(self) -> NDArray[np.float64]:
-        """Share of the images of each fold that reach each of the 101 thresholds 0, 0.01, … 1.
+        """Compute the share of the images of each fold that reach each of the 101 thresholds 0, 0.01, … 1.
 
         Returns
         -------
@@ -89,7 +89,7 @@ class FoldScores:
         return np.stack([(fold[:, None] >= THRESHOLDS).mean(axis=0) for fold in self.folds])
 
     def band(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """Mean, lowest and highest of the `curves`, each (101,)."""
+        """Compute mean, lowest and highest of the `curves`, each (101,)."""
         curves = self.curves()
         return curves.mean(axis=0), curves.min(axis=0), curves.max(axis=0)
 
@@ -128,7 +128,7 @@ def threshold_svg(
     curves : mapping of str to FoldScores
         Name of each method to its scores; those without images are left out.
     score : str
-        What the thresholds are of, for the axis.
+        Name of the score, for the axis.
     colours : sequence of str
         Of the methods that are drawn, in turn.
     start : float
@@ -141,28 +141,28 @@ def threshold_svg(
     str
         An ``svg`` element without scripts or external parts; text takes the colour of the page around it.
     """
-    shown = {name: each for name, each in curves.items() if each.folds}
+    visible = {name: each for name, each in curves.items() if each.folds}
     left, top, width, height = FRAME
-    seen = start - 1e-9 <= THRESHOLDS
+    in_range = start - 1e-9 <= THRESHOLDS
     x = left + (THRESHOLDS - start) / (1 - start) * width
 
-    def points(values: NDArray[np.float64], xs: NDArray[np.float64] = x[seen]) -> str:
+    def points(values: NDArray[np.float64], xs: NDArray[np.float64] = x[in_range]) -> str:
         return " ".join(f"{a:.1f},{top + (1 - b) * height:.1f}" for a, b in zip(xs, values, strict=True))
 
     parts = _grid(start)
-    for row, (name, each) in enumerate(shown.items()):
-        mean, low, high = (values[seen] for values in each.band())
+    for row, (name, each) in enumerate(visible.items()):
+        mean, low, high = (values[in_range] for values in each.band())
         colour, dash = colours[row % len(colours)], DASHES[row % len(DASHES)]
         stroke = f'stroke="{colour}" stroke-width="2" stroke-dasharray="{dash}" fill="none"'
         y = top + height + 56 + 18 * row
-        outline = f"{points(high)} {points(low[::-1], x[seen][::-1])}"
+        outline = f"{points(high)} {points(low[::-1], x[in_range][::-1])}"
         parts += [
             f'<polygon points="{outline}" fill="{colour}" fill-opacity=".18"/>',
             f'<polyline points="{points(mean)}" {stroke}/>',
             f'<path d="M4 {y - 4}h24" {stroke}/>',
             f'<text x="34" y="{y}">{escape(name)}: {each.summary}</text>',
         ]
-    bottom = top + height + 56 + 18 * max(len(shown), 1)
+    bottom = top + height + 56 + 18 * max(len(visible), 1)
     namespace = "" if inline else ' xmlns="http://www.w3.org/2000/svg"'
     label = f"Share of images whose {score} reaches a threshold, band over folds"
     return (
@@ -176,7 +176,7 @@ def threshold_svg(
 
 
 def _grid(start: float) -> list[str]:
-    """Lines and numbers of both axes."""
+    """Draw lines and numbers of both axes."""
     left, top, width, height = FRAME
     parts = []
     for tick, threshold in zip(np.linspace(0, 1, 6), np.linspace(start, 1, 6), strict=True):

@@ -63,13 +63,13 @@ def find_clusters(images: Sequence[Points], areas: Sequence[float]) -> Clusters:
     best, lowest = Clusters(), 2 * sum(len(p) * np.log(a) for p, a in zip(images, areas, strict=True))
     share, spread = 0.0, 0.05 * side
     for number in range(1, MAX_NUMBER + 1):
-        wanted = [
+        numbers = [
             min(round(number * area / typical), len(points) // 3) for points, area in zip(images, areas, strict=True)
         ]
-        if number > best.number + EXTRA_NUMBERS or not any(wanted):
+        if number > best.number + EXTRA_NUMBERS or not any(numbers):
             break
         for i, points in enumerate(images):
-            while len(centres[i]) < wanted[i]:
+            while len(centres[i]) < numbers[i]:
                 near = np.exp(-_squares(points, points) / (2 * spread**2))
                 newest = points[np.argmax(near @ background[i])]
                 centres[i] = np.vstack([centres[i], newest])
@@ -78,11 +78,11 @@ def find_clusters(images: Sequence[Points], areas: Sequence[float]) -> Clusters:
         for _ in range(ROUNDS):
             likelihood = inside = squares = paid = 0.0
             for i, (points, area) in enumerate(zip(images, areas, strict=True)):
-                if not wanted[i]:
+                if not numbers[i]:
                     likelihood -= len(points) * np.log(area)
                     continue
                 far = _squares(points, centres[i])
-                each = share / wanted[i] / (2 * np.pi * spread**2) * np.exp(-far / (2 * spread**2))
+                each = share / numbers[i] / (2 * np.pi * spread**2) * np.exp(-far / (2 * spread**2))
                 density = each.sum(axis=1) + (1 - share) / area
                 likelihood += float(np.log(density).sum())
                 weight = each / density[:, None]

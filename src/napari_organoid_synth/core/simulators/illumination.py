@@ -28,7 +28,7 @@ def bright_field(
     shape : (int, int)
         Height and width, px.
     direction : float, optional
-        Where it becomes brighter, radians from the x axis towards larger y; any if not given.
+        Direction in which it becomes brighter, radians from the x axis towards larger y; any if not given.
     dust : float
         Grains in 256 × 256 px, on average.
 

@@ -12,7 +12,7 @@ from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.simulators.simulated import simulated_pair
 from napari_organoid_synth.core.simulators.texture import expose, illumination, noise
 
-FIELD_WIDTH = 1100  # µm, whatever the number of pixels
+FIELD_WIDTH = 1100  # µm, for any number of pixels
 PLACE_TRIES = 100  # places tried for all bodies together
 
 Field = NDArray[np.float32]
@@ -26,7 +26,7 @@ def organoid_brightfield(seed: int, size: int = 256) -> SamplePair:
     seed : int
         Any number from 0.
     size : int
-        Side, px; the field is 1.1 mm wide whatever its size.
+        Side, px; the field is always 1.1 mm wide.
 
     Returns
     -------

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 KNOTS = 8
-HARMONICS = 8  # of a contour; what is finer are the steps between pixels
+HARMONICS = 8  # of a contour; finer details are the steps between pixels
 
 DESCRIPTORS = ("area", "elongation", "circularity", "eccentricity", "solidity")
 
@@ -126,7 +126,7 @@ def solidity(outline: NDArray[np.float64]) -> float:
 
     y, x = outline.T
     area = abs(float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1)))) / 2
-    return float(area / ConvexHull(outline).volume)  # what it calls volume is the area in the plane
+    return float(area / ConvexHull(outline).volume)  # in the plane its volume is the area
 
 
 def describe(outline: NDArray[np.float64]) -> tuple[float, float, float, float, float]:

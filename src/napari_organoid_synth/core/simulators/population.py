@@ -1,6 +1,6 @@
 """A parametric population of objects (SIMCEP; Lehmussola 2007, doi 10.1109/TMI.2007.896925): masks, and images of them.
 
-Its settings are chosen, or measured on real masks by `population_fit`. Nothing is learned, so it is the rival that a
+Its settings are chosen, or measured on real masks by `population_fit`. Nothing is learned, so it is the baseline that a
 generator of masks must beat.
 """
 
@@ -37,7 +37,7 @@ Range = tuple[float, float]
 
 
 class PopulationSettings(Settings):
-    """How many objects of which size and shape, where, and how they are imaged."""
+    """Number, size, shape and place of objects, and their imaging."""
 
     mask_kind: Literal["instances", "binary"] = Field("instances", description="An id per object, or 1 for all.")
     field: int = Field(256, ge=16, le=16384, description="Side of the field that the next numbers refer to, px.")
@@ -140,10 +140,10 @@ def place(settings: PopulationSettings, rng: np.random.Generator, size: int = 25
             places = draw_places(k)
     y, x = corner - low
     labels = field.labels[y : y + size, x : x + size]
-    seen = np.bincount(labels.ravel(), minlength=field.count + 1) >= MIN_VISIBLE_AREA
-    seen[0] = False
-    names = np.cumsum(seen) if settings.mask_kind == "instances" else 1
-    return np.asarray((seen * names).astype(np.int32)[labels]), len(near) - field.count
+    is_visible = np.bincount(labels.ravel(), minlength=field.count + 1) >= MIN_VISIBLE_AREA
+    is_visible[0] = False
+    names = np.cumsum(is_visible) if settings.mask_kind == "instances" else 1
+    return np.asarray((is_visible * names).astype(np.int32)[labels]), len(near) - field.count
 
 
 def _warn(name: str, left_out: int) -> None:
@@ -163,13 +163,13 @@ def _outlines(settings: PopulationSettings, rng: np.random.Generator, count: int
         if turn % ROUNDS_PER_SHAPE == 0:  # shapes that are hard to draw would be rare if each failure chose another
             choice = rng.integers(len(shapes), size=count)
         pending = np.repeat([i for i in range(count) if outlines[i] is None], OUTLINES_AT_ONCE).astype(int)
-        wanted = shapes[choice[pending]]
-        radii = (wanted[:, 0] / np.pi) ** 0.5 * rng.uniform(0.96, 1.04, len(wanted))
-        knots = draw_knots(rng, radii, wanted[:, 1] * rng.uniform(0.95, 1.05, len(wanted)), *uneven)
-        coarse, off = through(knots, COARSE_POINTS), settings.tolerance * wanted
-        alike = (np.abs(measure(coarse) - wanted[:, :4]) <= off[:, :4]).all(axis=1)
+        targets = shapes[choice[pending]]
+        radii = (targets[:, 0] / np.pi) ** 0.5 * rng.uniform(0.96, 1.04, len(targets))
+        knots = draw_knots(rng, radii, targets[:, 1] * rng.uniform(0.95, 1.05, len(targets)), *uneven)
+        coarse, off = through(knots, COARSE_POINTS), settings.tolerance * targets
+        alike = (np.abs(measure(coarse) - targets[:, :4]) <= off[:, :4]).all(axis=1)
         for i in np.flatnonzero(alike):
-            if outlines[pending[i]] is None and abs(solidity(coarse[i]) - wanted[i, 4]) <= off[i, 4]:
+            if outlines[pending[i]] is None and abs(solidity(coarse[i]) - targets[i, 4]) <= off[i, 4]:
                 outlines[pending[i]] = through(knots[i : i + 1])[0]
         if all(outline is not None for outline in outlines):
             break
@@ -203,7 +203,7 @@ class _Field:
         inner, outer, area = float(reach.min()) - 1, float(reach.max()) + 1, int(mask.sum())
         places = np.rint(places)
         far = np.linalg.norm(places[:, None] - self.discs[:, :2], axis=-1)
-        # Two inner discs share at least the circle between their edges: what is too near needs no look at pixels.
+        # Two inner discs share at least the circle between their edges: objects too near need no look at pixels.
         smaller = np.minimum(area, np.array([other.area for other in self.objects]))
         nearest = inner + self.discs[:, 2] - 2 * np.sqrt(self.overlap * smaller / np.pi)
         for index in np.flatnonzero((far >= nearest).all(axis=1)):
@@ -326,5 +326,5 @@ def population(seed: int, size: int = 256, settings: PopulationSettings | None =
         )
     name = f"population_{seed:05d}"
     _warn(name, pair.source.provenance["left_out"])
-    how = {"seed": seed, "size": size, "settings": settings.model_dump(mode="json")}
-    return pair.replace(name=name, source=Source("simulated", provenance={**pair.source.provenance, **how}))
+    provenance = {"seed": seed, "size": size, "settings": settings.model_dump(mode="json")}
+    return pair.replace(name=name, source=Source("simulated", provenance={**pair.source.provenance, **provenance}))

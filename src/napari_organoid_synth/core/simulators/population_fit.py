@@ -35,7 +35,7 @@ def fit(pairs: Sequence[SamplePair], shapes: int = 0) -> PopulationSettings:
     pairs : sequence of SamplePair
         Only their masks are used, at most 50 of them; of a binary mask the connected pieces.
     shapes : int
-        How many real shapes to keep, which drawn objects must resemble; 0: radius and elongation alone count.
+        Number of real shapes to keep, which drawn objects must resemble; 0: radius and elongation alone count.
 
     Returns
     -------
@@ -61,7 +61,7 @@ def fit_each(pairs: Sequence[SamplePair], shapes: int = MAX_SHAPES) -> list[Popu
 
 @dataclass(frozen=True)
 class _MaskSet:
-    """Measurements of several masks, and what they have in common."""
+    """Measurements of several masks, and those of all masks together."""
 
     measured: list[_MaskObjects]
     clusters: Clusters
@@ -101,7 +101,7 @@ class _MaskSet:
 def _measure_all(pairs: Sequence[SamplePair]) -> _MaskSet:
     for pair in pairs:
         refuse_classes(pair.mask_kind, pair.class_names)
-    chosen = _some(pairs)
+    chosen = _evenly_spaced(pairs)
     measured = [mask for mask in map(_measure, chosen) if len(mask.areas)]
     if not measured:
         raise UserError("The masks contain no object.", "Expected at least one.", "Choose masks with objects.")
@@ -125,7 +125,7 @@ def refuse_classes(kind: MaskKind, class_names: Sequence[str]) -> None:
         )
 
 
-def _some(items: Sequence[T]) -> list[T]:
+def _evenly_spaced(items: Sequence[T]) -> list[T]:
     """Return at most 50 items, evenly spaced from the first to the last."""
     places = np.linspace(0, len(items) - 1, min(len(items), MAX_IMAGES))
     return [items[i] for i in np.unique(places.round().astype(int))]
@@ -144,7 +144,7 @@ class _MaskObjects:
 
     @property
     def side(self) -> float:
-        """Of a square with the area of the mask, px."""
+        """Side of a square with the area of the mask, px."""
         return float(np.sqrt(np.prod(self.size)))
 
 
@@ -217,7 +217,7 @@ def read_masks(folder: Path) -> list[SamplePair]:
     files = [file for file in files if is_mask_name(file)] or files
     if not files:
         raise UserError(f"There is no image file in {folder}.", "Expected label images.", "Choose the folder of masks.")
-    read = {file: read_labels(file) for file in _some(files)}
+    read = {file: read_labels(file) for file in _evenly_spaced(files)}
     masks = {file: labels for file, labels in read.items() if labels.any()}
     kind, reason = decide_kind([inspect_mask(labels, short(file)) for file, labels in masks.items()])
     if kind == "classes":

@@ -1,4 +1,4 @@
-"""Parametric simulators: pairs for trying things out, masks to paint on, and the rival that a generator must beat.
+"""Parametric simulators: pairs for trying things out, masks to paint on, and the baseline that a generator must beat.
 
 A simulator takes a seed and a size and returns a `SamplePair`; the same seed gives the same pixels.
 """

@@ -20,18 +20,18 @@ def simulated_pair(
     pixel_size: float,
     **settings: Any,
 ) -> SamplePair:
-    """Return a pair with the record of how to simulate it again.
+    """Return a pair with a record of everything needed to simulate it again.
 
     Parameters
     ----------
     simulator : str
         Its name in `SIMULATORS`.
     seed : int
-        What the random numbers began with.
+        Seed of the random numbers.
     image : NDArray (1, size, size) uint8 or uint16
-        What the camera saw.
+        Image of the camera.
     labels : NDArray (size, size)
-        Which object, class or background each pixel is.
+        Object, class or background of each pixel.
     mask_kind, class_names
         As in `SamplePair`.
     pixel_size : float

@@ -1,4 +1,4 @@
-"""What the simulators share: smooth random fields, uneven light, a camera.
+"""Parts that simulators share: smooth random fields, uneven light, a camera.
 
 All fields are (Y, X) float32; each comes from the generator that is passed, so a seed repeats its pixels.
 """
@@ -49,7 +49,7 @@ def noise(
     scale : float
         Size of the largest blobs, px; each further octave halves it.
     octaves : int
-        How many sizes of blobs.
+        Number of sizes of blobs.
     persistence : float
         Amplitude of an octave relative to the one before.
     """
@@ -97,6 +97,6 @@ def expose(
         Standard deviation as a share of full light.
     """
     spread = np.sqrt(np.clip(image, 0, 1) / photons + read_noise**2)
-    seen = image + spread * rng.standard_normal(image.shape, np.float32)
+    noisy = image + spread * rng.standard_normal(image.shape, np.float32)
     top = np.iinfo(dtype).max
-    return np.asarray(np.rint(np.clip(seen, 0, 1) * top).astype(dtype)[None])
+    return np.asarray(np.rint(np.clip(noisy, 0, 1) * top).astype(dtype)[None])

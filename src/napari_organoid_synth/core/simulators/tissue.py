@@ -25,7 +25,7 @@ def tissue(seed: int, size: int = 256, n_cells: int | None = None, touching: boo
     size : int
         Side, px of 0.5 µm.
     n_cells : int, optional
-        How many to place; cells that find no room after many tries are left out. Default 25 to 90 per 256 × 256 px.
+        Cells to place; those that find no room after many tries are left out. Default 25 to 90 per 256 × 256 px.
     touching : bool
         Whether cells lean on one another, overlapping by up to a tenth, or keep a gap.
 
@@ -57,8 +57,8 @@ def tissue(seed: int, size: int = 256, n_cells: int | None = None, touching: boo
     image += 0.08 * gaussian_filter(image, 2 * radius, truncate=2)  # light scattered in the tissue
     image *= illumination(rng, shape, rng.uniform(0.1, 0.4)) * rng.uniform(0.7, 1.0)
     exposed = expose(rng, image, np.uint8, photons=rng.uniform(150, 1500), read_noise=0.01)
-    how = {"n_cells": n_cells, "touching": touching}
-    return simulated_pair("tissue", seed, exposed, labels, "instances", ("nucleus",), PIXEL_SIZE, **how)
+    provenance = {"n_cells": n_cells, "touching": touching}
+    return simulated_pair("tissue", seed, exposed, labels, "instances", ("nucleus",), PIXEL_SIZE, **provenance)
 
 
 def _outlines(rng: np.random.Generator, count: int, radius: float) -> NDArray[np.float64]:

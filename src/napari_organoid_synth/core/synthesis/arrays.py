@@ -108,7 +108,7 @@ def paint(
 def _masks(
     model: ModelSource, trained: TrainedGenerator, pairs: Sequence[SamplePair] | None, settings: GenerateSettings
 ) -> MaskSource | None:
-    """Return what a painter paints on: masks of the pairs, or of the project that the run lies in."""
+    """Return the masks that a painter paints on: of the pairs, or of the project of the run."""
     if trained.shape != "painter":
         return None
     project = _project_of(model) if pairs is None else None

@@ -1,4 +1,4 @@
-"""How good the masks are that a mask generator drew, as it lies in ``decode_report.json`` of a pipeline."""
+"""Quality of the masks that a mask generator drew; ``decode_report.json`` of a pipeline."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def fill(project: Project, settings: FillSettings, control: Control) -> Iterator
 def _samplers(project: Project, run: Run, settings: FillSettings, names: tuple[str, ...]) -> tuple[Sampler, Sampler]:
     """Return a sampler that knows nothing of the tiles, and one that aims at them: a painter paints on their masks."""
     seed = seed_of(settings.seed, "fill", *sorted(names)) % 2**31  # none that `generate` is likely to have used
-    wanted = GenerateSettings(
+    sampling = GenerateSettings(
         run=run.name,
         checkpoint=settings.checkpoint,
         seed=seed,
@@ -107,10 +107,10 @@ def _samplers(project: Project, run: Run, settings: FillSettings, names: tuple[s
         batch=settings.batch,
         device=settings.device,
     )
-    plain = Sampler.from_run(project, run, wanted)
+    plain = Sampler.from_run(project, run, sampling)
     if plain.masks is None:
         return plain, plain
-    return plain, Sampler.from_run(project, run, wanted.replace(mask_tiles=names))
+    return plain, Sampler.from_run(project, run, sampling.replace(mask_tiles=names))
 
 
 def _learn(space: TileSpace, total: int, control: Control) -> Generator[Event, None, bool]:
@@ -171,13 +171,13 @@ class _Goal:
         return [indices[column] for column in nearest_each(distance, number)]
 
     def record(self, pair: SamplePair, candidates: dict[int, _Candidate], total: int) -> SamplePair:
-        """Return a pair whose provenance says near which tiles it was chosen, and from how many."""
+        """Return a pair whose provenance records the tiles near which it was chosen, and the number of candidates."""
         vector = candidates[int(pair.source.provenance["index"])].vector
         distance = round(float(euclidean(self.real, vector[None]).min()), 4)
-        how = ChoiceRecord(
+        choice = ChoiceRecord(
             near=self.names, candidates=total, distance=distance, extractor=self.space.extractor.identity
         )
-        provenance = pair.source.provenance | {"chosen": how.model_dump(mode="json")}
+        provenance = pair.source.provenance | {"chosen": choice.model_dump(mode="json")}
         return pair.replace(source=replace(pair.source, provenance=provenance))
 
 
@@ -192,24 +192,24 @@ def _keep(
     """Draw the nearest candidates again and add them to the store; returns their indices."""
     total, known = settings.number * settings.tries, {row.name for row in store.rows()}
     fresh = {index: one for index, one in candidates.items() if one.name not in known}
-    chosen = goal.choose(fresh, settings.number, sampler) if fresh and not control.canceled else []
+    indices = goal.choose(fresh, settings.number, sampler) if fresh and not control.canceled else []
     added = 0
-    for start in range(0, len(chosen), settings.batch):
+    for start in range(0, len(indices), settings.batch):
         yield from control.wait_while_paused(total)
         if control.canceled:
             break
-        pairs = sampler.draw(chosen[start : start + settings.batch])
+        pairs = sampler.draw(indices[start : start + settings.batch])
         ids = store.add_many([goal.record(pair, candidates, total) for pair in pairs], run=sampler.model.name)
         added += len(ids)
         yield Added(total, tuple(ids))
-        yield Progress(total, total, note=f"pair {added} of {len(chosen)}")
-    return chosen[:added]
+        yield Progress(total, total, note=f"pair {added} of {len(indices)}")
+    return indices[:added]
 
 
 def compare(
     real: NDArray[Any], radius: NDArray[np.float64], kept: NDArray[Any], without: NDArray[Any]
 ) -> dict[str, float]:
-    """Compute how near to real tiles samples lie, beside others drawn without choosing.
+    """Compute the distances of samples to real tiles, beside those of samples drawn without choosing.
 
     Parameters
     ----------
@@ -253,7 +253,7 @@ def _draw(
     sampler: Sampler, space: TileSpace, number: int, batch: int, control: Control, note: str
 ) -> Generator[Event, None, dict[int, _Candidate]]:
     """Draw the samples of the first indices and return their features."""
-    found: dict[int, _Candidate] = {}
+    candidates: dict[int, _Candidate] = {}
     began, reported = time.monotonic(), time.monotonic()
     for start in range(0, number, batch):
         pairs = sampler.draw(range(start, min(start + batch, number)))
@@ -261,13 +261,13 @@ def _draw(
         if pairs:
             vectors = space.vectors([space.picture(pair) for pair in pairs])
             for pair, vector in zip(pairs, vectors, strict=True):
-                found[int(pair.source.provenance["index"])] = _Candidate(pair.name, vector)
+                candidates[int(pair.source.provenance["index"])] = _Candidate(pair.name, vector)
         done = min(start + batch, number)
         yield from control.wait_while_paused(done)
         if control.canceled:
             break
         if time.monotonic() - reported > REPORT_SECONDS:
             reported = time.monotonic()
-            left = (reported - began) / done * (number - done)
-            yield Progress(done, number, note=note, seconds_left=left)
-    return found
+            seconds_left = (reported - began) / done * (number - done)
+            yield Progress(done, number, note=note, seconds_left=seconds_left)
+    return candidates

@@ -53,9 +53,9 @@ def generate(project: Project, settings: GenerateSettings, control: Control) -> 
             done = indices.stop
             sampler.check()
             rate = done / (time.perf_counter() - began - paused)
-            left = (settings.number - done) / rate
+            seconds_left = (settings.number - done) / rate
             yield Added(done, tuple(ids))
-            yield Progress(done, settings.number, {"refused": sampler.refused_share}, rate, left)
+            yield Progress(done, settings.number, {"refused": sampler.refused_share}, rate, seconds_left)
             waited = time.perf_counter()
             yield from control.wait_while_paused(done)
             paused += time.perf_counter() - waited
@@ -71,7 +71,7 @@ def generate(project: Project, settings: GenerateSettings, control: Control) -> 
 
 
 def _warnings(sampler: Sampler, done: int) -> Iterator[Event]:
-    """Yield what a person should know of masks that were not usable."""
+    """Yield warnings about masks that were not usable."""
     if missing := sampler.missing:
         were = f"{missing} of {done} samples {'was' if missing == 1 else 'were'} left out"
         yield Warned(done, f"{were}: no usable mask in {MAX_ATTEMPTS} attempts.")

@@ -99,7 +99,7 @@ class MaskChecker:
         field : NDArray (M, Y, X) float
             As drawn.
         labels : NDArray (Y, X) int32
-            What the codec decoded from it.
+            Labels that the codec decoded from it.
         """
         objects = _instances(labels, self.codec)
         areas, solidity, holes = _shapes(objects)

@@ -89,8 +89,8 @@ class MaskSampler:
 
     def report(self) -> DecodeReport:
         """Summarize the checks of all masks drawn so far."""
-        found = summarize(self.checks, self.sizes, self.checker)
-        return found.replace(run=self.model.name, checkpoint=self.model.step)
+        summary = summarize(self.checks, self.sizes, self.checker)
+        return summary.replace(run=self.model.name, checkpoint=self.model.step)
 
     def write_failed(self, folder: Path) -> None:
         """Write the masks that failed as TIFF, and ``reasons.json`` beside them."""
@@ -108,12 +108,12 @@ class MaskSampler:
 
 
 def check_same_masks(painter: TrainedGenerator, masks: TrainedGenerator) -> None:
-    """Raise `UserError` if a painter cannot paint what a mask generator draws."""
+    """Raise `UserError` if a painter cannot paint on the masks of a mask generator."""
     for what in ("mask_kind", "class_names"):
-        wanted, found = getattr(painter.codec, what), getattr(masks.codec, what)
-        if wanted != found:
+        paints, draws = getattr(painter.codec, what), getattr(masks.codec, what)
+        if paints != draws:
             raise UserError(
-                f"Run {masks.name} draws {found if isinstance(found, str) else ', '.join(found)}.",
-                f"Run {painter.name} paints {wanted if isinstance(wanted, str) else ', '.join(wanted)}.",
+                f"Run {masks.name} draws {draws if isinstance(draws, str) else ', '.join(draws)}.",
+                f"Run {painter.name} paints {paints if isinstance(paints, str) else ', '.join(paints)}.",
                 "Train both on the same pairs.",
             )

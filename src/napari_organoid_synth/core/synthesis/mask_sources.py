@@ -1,4 +1,4 @@
-"""What a painter paints on: the mask of every sample, from real pairs, a mask generator, a simulator or a file."""
+"""Masks that a painter paints on, one for each sample: from real pairs, a mask generator, a simulator or a file."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Mask:
     ----------
     labels : NDArray (Y, X) int32
     origin : dict
-        Where it comes from, for the provenance of the sample.
+        Origin, for the provenance of the sample.
     left_out : int
         Objects that found no place in it.
     """
@@ -70,7 +70,7 @@ def masks_of(painter: TrainedGenerator, pairs: Sequence[SamplePair], settings: G
     Parameters
     ----------
     painter : TrainedGenerator
-        What paints on them.
+        Painter of the samples.
     pairs : sequence of SamplePair
         Real pairs; not used for simulated masks and those of a file.
     settings : GenerateSettings
@@ -172,10 +172,10 @@ def fitted_masks(pairs: Sequence[SamplePair], codec: Codec, side: int, seed: int
 
     def mask(index: int, attempt: int) -> Mask:
         number = seed_of(seed, "fitted", index, attempt)
-        chosen = fitted[number % len(fitted)]
-        labels, left_out = place(chosen, np.random.default_rng(number), side)
-        how = {"seed": str(number), "left_out": left_out, "population": chosen.model_dump(mode="json")}
-        return Mask(labels, {"kind": "fitted", **how}, left_out)
+        population = fitted[number % len(fitted)]
+        labels, left_out = place(population, np.random.default_rng(number), side)
+        provenance = {"seed": str(number), "left_out": left_out, "population": population.model_dump(mode="json")}
+        return Mask(labels, {"kind": "fitted", **provenance}, left_out)
 
     return mask
 
@@ -249,12 +249,12 @@ def _newest_mask_run(project: Project) -> str:
 
 def _square_of(place: TilePlace, pairs: Sequence[SamplePair], side: int, wide: int) -> tuple[SamplePair, int, int]:
     """Return the pair of a real tile, and first row and column of the larger square around it, inside the image."""
-    found = [pair for pair in pairs if pair.name == place.pair]
-    if not found:
+    matches = [pair for pair in pairs if pair.name == place.pair]
+    if not matches:
         raise UserError(
             f"The real image '{place.pair}' is not among the training pairs.",
             todo="Make the map again, then choose tiles.",
         )
-    most = (max(length, wide) - wide for length in found[0].size)
+    most = (max(length, wide) - wide for length in matches[0].size)
     y, x = (min(max(0, first - (wide - side) // 2), last) for first, last in zip((place.y, place.x), most, strict=True))
-    return found[0], y, x
+    return matches[0], y, x

@@ -69,13 +69,13 @@ def pipeline(
         Stage("make pairs", 0.05, steps.make_pairs),
     ]
     yield Started(0, {"folder": str(folder), "total": TOTAL, "stages": [stage.title for stage in stages]})
-    found = yield from run_stages(stages, control)
+    outcome = yield from run_stages(stages, control)
     result: dict[str, Any] = {
-        "folder": str(folder), **steps.runs.names, "stages": found.results, "seconds": found.seconds
+        "folder": str(folder), **steps.runs.names, "stages": outcome.results, "seconds": outcome.seconds
     }  # fmt: skip
-    if not found.canceled:
-        result |= {"decode": found.results["check drawn masks"], "pairs": found.results["make pairs"]["added"]}
-    yield Finished(found.step, "canceled" if found.canceled else "completed", result)
+    if not outcome.canceled:
+        result |= {"decode": outcome.results["check drawn masks"], "pairs": outcome.results["make pairs"]["added"]}
+    yield Finished(outcome.step, "canceled" if outcome.canceled else "completed", result)
 
 
 class _Steps:
@@ -120,14 +120,14 @@ class _Steps:
         """Paint on new masks."""
         from napari_organoid_synth.core.synthesis.generate import generate
 
-        wanted = GenerateSettings(
+        settings = GenerateSettings(
             run=self.runs.names["painter"],
             masks="generated",
             mask_run=self.runs.names["masks"],
             number=self.settings.number,
             seed=self.settings.seed,
         )
-        yield from generate(self.project, wanted, self.control)
+        yield from generate(self.project, settings, self.control)
 
 
 class _Runs:
@@ -141,7 +141,7 @@ class _Runs:
             self.names = {}
 
     def job(self, name: str) -> tuple[JobFolder, bool]:
-        """Folder of a training, and whether it is a run already."""
+        """Return the folder of a training, and whether it is a run already."""
         if name in self.names:
             path = self.project.path / "runs" / self.names[name]
             return JobFolder(path), (path / "recipe.yaml").exists()
@@ -152,7 +152,7 @@ class _Runs:
 
 
 def _advice(report: DecodeReport) -> str:
-    """Return the most frequent reason, and what helps."""
+    """Return the most frequent reason, and advice."""
     if not report.main_reason:
         return ""
     return f"Most often: {report.main_reason}. Train the mask generator longer, or on more tiles."

@@ -1,4 +1,4 @@
-"""What a synthetic pair records of its making, in its OME annotations: enough to make it again."""
+"""Provenance of a synthetic pair, in its OME annotations: enough to make it again."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class BackgroundRecord(FrozenModel):
 
 
 class ChoiceRecord(FrozenModel):
-    """Why a pair was chosen among candidates."""
+    """Reason for choosing a pair among candidates."""
 
     near: tuple[str, ...] = Field(description="Real tiles that it was to be near to.")
     candidates: int = Field(description="How many were drawn.")
@@ -27,7 +27,7 @@ class ChoiceRecord(FrozenModel):
 
 
 class Provenance(FrozenModel):
-    """How a sample was made."""
+    """Provenance of a sample."""
 
     model_config = ConfigDict(populate_by_name=True)
 
@@ -47,6 +47,6 @@ class Provenance(FrozenModel):
     chosen: ChoiceRecord | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for the annotations of a file."""
+        """Return plain values for the annotations of a file."""
         values = self.model_dump(mode="json", by_alias=True)
         return {name: value for name, value in values.items() if value is not None}

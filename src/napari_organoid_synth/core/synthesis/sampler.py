@@ -41,7 +41,7 @@ class Sampler:
     settings : GenerateSettings
         Seed, variety, image class and background.
     masks : MaskSource, optional
-        What a painter paints on; `paint` needs none.
+        Masks that a painter paints on; `paint` needs none.
 
     Attributes
     ----------
@@ -131,9 +131,9 @@ class Sampler:
         return [indices[start : start + size] for start in range(0, len(indices), size)]
 
     def _draw_from_noise(self, indices: Sequence[int]) -> list[SamplePair]:
-        found: dict[int, SamplePair] = {}
+        pairs: dict[int, SamplePair] = {}
         for attempt in range(MAX_ATTEMPTS):
-            pending = [index for index in indices if index not in found]
+            pending = [index for index in indices if index not in pairs]
             if not pending:
                 break
             streams = [self._stream(index, attempt) for index in pending]
@@ -144,20 +144,20 @@ class Sampler:
                     labels = np.zeros(image.shape[-2:], np.int32)
                 elif not self._usable(labels):
                     continue
-                found[index] = self._pair(index, attempt, image, Mask(labels))
-        return [found[index] for index in sorted(found)]
+                pairs[index] = self._pair(index, attempt, image, Mask(labels))
+        return [pairs[index] for index in sorted(pairs)]
 
     def _paint_source(self, indices: Sequence[int]) -> list[SamplePair]:
         assert self.masks is not None
-        chosen: list[tuple[int, int, Mask]] = []
+        masks: list[tuple[int, int, Mask]] = []
         for index in indices:
             for attempt in range(MAX_ATTEMPTS):
                 mask = self.masks(index, attempt)
                 if self._usable(mask.labels):
-                    chosen.append((index, attempt, mask))
+                    masks.append((index, attempt, mask))
                     self.left_out += mask.left_out
                     break
-        return self._paint(chosen)
+        return self._paint(masks)
 
     def _paint(self, chosen: list[tuple[int, int, Mask]]) -> list[SamplePair]:
         """Paint the masks of (index, attempt)."""
@@ -174,22 +174,22 @@ class Sampler:
 
     def _class_index(self, index: int) -> int:
         """Return the image class of a sample: the one asked for, or each in turn."""
-        classes, wanted = self.model.codec.image_classes, self.settings.image_class
-        if not wanted:
+        classes, image_class = self.model.codec.image_classes, self.settings.image_class
+        if not image_class:
             return index % max(len(classes), 1)
         if not self.model.network.class_conditional:
             raise UserError(
-                f"{self.model.generator} draws all image classes mixed; '{wanted}' cannot be asked for.",
+                f"{self.model.generator} draws all image classes mixed; '{image_class}' cannot be asked for.",
                 "Expected a generator that learns classes.",
                 "Leave the class empty, or train cgan, progan, stylegan or stylegan2_ada.",
             )
-        if wanted not in classes:
+        if image_class not in classes:
             raise UserError(
-                f"There is no image class '{wanted}'.",
+                f"There is no image class '{image_class}'.",
                 f"Run {self.model.name} knows {', '.join(classes) or 'none'}.",
                 "Choose one of these, or leave the class empty.",
             )
-        return classes.index(wanted)
+        return classes.index(image_class)
 
     def _stream(self, index: int, attempt: int) -> torch.Generator:
         return random_stream(self.model.device, *self._seed(index, attempt))

@@ -19,7 +19,7 @@ class Stage:
     Parameters
     ----------
     title : str
-        What it does; also the key of its result.
+        Title; also the key of its result.
     share : float
         Estimated share of the whole time; all add up to 1.
     events : callable
@@ -63,9 +63,9 @@ def run_stages(stages: list[Stage], control: Control) -> Generator[Event, None, 
                     results[stage.title] = result
                 case Progress(step=step, total=total, note=detail):
                     part = done + stage.share * step / max(total, 1)
-                    left = (time.monotonic() - began) * (1 - part) / part if part > 0.05 else None
+                    seconds_left = (time.monotonic() - began) * (1 - part) / part if part > 0.05 else None
                     full = f"{note}, {detail}" if detail else note
-                    yield replace(event, step=round(TOTAL * part), total=TOTAL, seconds_left=left, note=full)
+                    yield replace(event, step=round(TOTAL * part), total=TOTAL, seconds_left=seconds_left, note=full)
                 case _:
                     yield replace(event, step=round(TOTAL * done))
         seconds[stage.title] = round(time.monotonic() - entered, 1)

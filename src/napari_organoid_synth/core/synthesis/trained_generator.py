@@ -1,4 +1,4 @@
-"""A trained generator ready to draw: its network, its codec, and where both come from.
+"""A trained generator ready to draw: its network, its codec, and the origin of both.
 
 It takes random streams and label images and gives native pixels. Torch ends here; which seed belongs to which sample is
 decided in `sampler`.
@@ -94,8 +94,8 @@ class TrainedGenerator:
     def from_run(cls, run: Run, checkpoint: str = "newest", device: str = "auto") -> TrainedGenerator:
         """Load a checkpoint of a run."""
         network = new_generator(run.recipe, run.spec).to(pick_device(device))
-        found = run.load(network, run.pick(checkpoint))
-        return cls(run.name, run.recipe, run.codec, network, found.step, found.sha256, run.metadata.data)
+        weights = run.load(network, run.pick(checkpoint))
+        return cls(run.name, run.recipe, run.codec, network, weights.step, weights.sha256, run.metadata.data)
 
     @classmethod
     def from_file(cls, path: Path, device: str = "auto") -> TrainedGenerator:
@@ -114,7 +114,7 @@ class TrainedGenerator:
 
     @property
     def spec(self) -> PairSpec:
-        """Shapes of what the network takes and gives."""
+        """Shapes of input and output of the network."""
         return self.codec.spec(self.recipe.tiles.size, self.recipe.shape)
 
     @property
@@ -129,13 +129,13 @@ class TrainedGenerator:
 
     @property
     def side(self) -> int:
-        """Of a tile, px."""
+        """Side of a tile, px."""
         return self.recipe.tiles.size
 
     def draw(
         self, streams: Sequence[torch.Generator], image_class: Sequence[int], variety: float = 1.0
     ) -> list[tuple[NDArray[Any] | None, NDArray[np.int32] | None]]:
-        """Draw from noise: for each stream an image (C, Y, X) and labels (Y, X); None for what is not drawn.
+        """Draw from noise: for each stream an image (C, Y, X) and labels (Y, X); None for the part that is not drawn.
 
         Parameters
         ----------
@@ -146,8 +146,8 @@ class TrainedGenerator:
         variety : float
             Spread of the noise, 1 as trained.
         """
-        drawn = self._sample(streams, image_class, variety)
-        return [decode_sample(sample, self.codec, self.spec) for sample in drawn]
+        samples = self._sample(streams, image_class, variety)
+        return [decode_sample(sample, self.codec, self.spec) for sample in samples]
 
     def draw_fields(
         self, streams: Sequence[torch.Generator], image_class: Sequence[int], variety: float = 1.0
@@ -181,8 +181,8 @@ class TrainedGenerator:
             return []
         condition = torch.from_numpy(np.stack([self.codec.encode_condition(one) for one in labels]))
         classes = torch.tensor(list(image_class), device=self.device)
-        drawn = self.network.sample(streams, condition=condition, image_class=classes, variety=variety)
-        images = [decode_sample(sample, self.codec, self.spec)[0] for sample in drawn]
+        samples = self.network.sample(streams, condition=condition, image_class=classes, variety=variety)
+        images = [decode_sample(sample, self.codec, self.spec)[0] for sample in samples]
         return [image for image in images if image is not None]
 
     def _paint_in_tiles(self, labels: NDArray[np.integer[Any]], stream: torch.Generator) -> NDArray[Any]:

@@ -20,7 +20,7 @@ from napari_organoid_synth.core.generators.batch import Batch
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.tiling import Tile, cut_pair
 
-MEMORY_SHARE = 0.25  # of what is free, for encoded tiles
+MEMORY_SHARE = 0.25  # of the free memory, for encoded tiles
 
 
 class PairDataset:
@@ -37,7 +37,7 @@ class PairDataset:
         Those to learn from; ``tile.pair`` is an index into ``pairs``.
     codec : Codec
     shape : {"joint", "image", "mask", "painter"}
-        What is drawn (of ``image`` and ``mask`` the other has no channels); a painter's masks are a condition.
+        Output (of ``image`` and ``mask`` the other part has no channels); a painter's masks are a condition.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ def _stack(parts: list[NDArray[Any]]) -> Tensor:
 
 
 def decode_sample(sample: Tensor, codec: Codec, spec: PairSpec) -> tuple[NDArray[Any] | None, NDArray[np.int32] | None]:
-    """Decode a sample as native pixels (C, Y, X) and labels (Y, X); None for what the generator does not draw.
+    """Decode a sample as native pixels (C, Y, X) and labels (Y, X); None for the part that is not drawn.
 
     Parameters
     ----------

@@ -29,7 +29,7 @@ class StepTiming(FrozenModel):
 
 
 class Estimate(FrozenModel):
-    """What a training would take."""
+    """Memory and time of a training."""
 
     needed_gb: float = Field(ge=0, description="Peak memory of the process, or of the graphics card, GiB.")
     free_gb: float = Field(ge=0, description="Free memory before, GiB.")

@@ -51,7 +51,7 @@ class Meter:
         self._tick = self._reported = time.perf_counter()
 
     def due(self) -> bool:
-        """Whether a report is due."""
+        """Return whether a report is due."""
         self._advance()
         return time.perf_counter() - self._reported >= REPORT_SECONDS
 
@@ -85,10 +85,12 @@ class Meter:
         self._history.append((self.busy, step, images))
         began, first_step, first_images = self._history[0]
         seconds = max(self.busy - began, 1e-9)
-        left = (total - step) * seconds / max(step - first_step, 1)
+        seconds_left = (total - step) * seconds / max(step - first_step, 1)
         bad = stats.pop("bad", 0.0)
         note = f"{bad:.0%} of the steps were not finite" if bad else ""
-        return Progress(step, total, stats | dict(assessed or {}), (images - first_images) / seconds, left, note)
+        return Progress(
+            step, total, stats | dict(assessed or {}), (images - first_images) / seconds, seconds_left, note
+        )
 
     def _advance(self, counted: bool = True) -> None:
         now = time.perf_counter()

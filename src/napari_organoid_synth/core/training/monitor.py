@@ -90,7 +90,7 @@ class Scale:
         self.real = self._scaled(groups)
 
     def __call__(self, tiles: Iterable[Tensor]) -> NDArray[np.float64]:
-        """Features (N, D) of other tiles, in batches."""
+        """Compute the features (N, D) of other tiles, in batches."""
         return self._scaled(_feature_groups(tiles))
 
     def _scaled(self, groups: list[NDArray[np.float64]]) -> NDArray[np.float64]:
@@ -103,8 +103,8 @@ class Scale:
 
 
 def _feature_groups(batches: Iterable[Tensor]) -> list[NDArray[np.float64]]:
-    found = [[group.cpu().numpy() for group in features(batch)] for batch in batches]
-    return [np.concatenate(parts).astype(np.float64) for parts in zip(*found, strict=True)]
+    per_batch = [[group.cpu().numpy() for group in features(batch)] for batch in batches]
+    return [np.concatenate(parts).astype(np.float64) for parts in zip(*per_batch, strict=True)]
 
 
 def mean_distance(x: NDArray[np.float64], groups: NDArray[np.int64] | None = None) -> float:
@@ -148,8 +148,8 @@ class Assessment:
     @property
     def stats(self) -> dict[str, float]:
         """The values that are known, for curves and checkpoints."""
-        found = {"diversity": self.diversity, "kernel_distance": self.distance}
-        return {name: value for name, value in found.items() if value is not None}
+        values = {"diversity": self.diversity, "kernel_distance": self.distance}
+        return {name: value for name, value in values.items() if value is not None}
 
 
 class Monitor:
@@ -214,13 +214,13 @@ class Monitor:
 
     @property
     def should_stop(self) -> bool:
-        """Whether so many checkpoints were no better that the training should stop."""
+        """Whether enough checkpoints in a row were no better, so that the training should stop."""
         return 0 < self.settings.stop_after <= self.waited
 
     # ------------------------------------------------------------------------------------------------- assessment
 
     def due(self, step: int) -> bool:
-        """Whether to assess the samples after this step."""
+        """Return whether to assess the samples after this step."""
         return step % self._every == 0 or step % self.settings.checkpoint_every == 0
 
     def assess(self, step: int, at_checkpoint: bool = False) -> Assessment:
@@ -233,13 +233,13 @@ class Monitor:
         step : int
             Steps done so far.
         at_checkpoint : bool
-            Whether the step gets a checkpoint out of turn.
+            Whether the step gets an additional checkpoint.
         """
         regular = step % self.settings.checkpoint_every == 0
         at_checkpoint = at_checkpoint or regular
         if self._newest[0] == step and (not at_checkpoint or self._newest[1].distance is not None):
             return self._newest[1]
-        again = self._newest[0] == step
+        is_repeated = self._newest[0] == step
         number = self._at_checkpoint if at_checkpoint else SAMPLES
         scale = self._real()
         drawn = scale(self._draw(number))
@@ -247,16 +247,16 @@ class Monitor:
         if not self.generator.class_conditional:
             groups[:] = 0
         among_real = mean_distance(scale.real, groups)
-        found = Assessment()
+        result = Assessment()
         if np.isfinite(drawn).all() and among_real > 1e-6:
             among_drawn = mean_distance(drawn, groups[np.arange(number) % len(groups)])
-            found = Assessment(among_drawn / among_real, kernel_distance(drawn, scale.real) if at_checkpoint else None)
-        if self.due(step) and not again:  # a checkpoint of a training that was stopped in between changes nothing
-            found = Assessment(found.diversity, found.distance, self._warning(found.diversity))
+            result = Assessment(among_drawn / among_real, kernel_distance(drawn, scale.real) if at_checkpoint else None)
+        if self.due(step) and not is_repeated:  # a checkpoint of a training that was stopped in between changes nothing
+            result = Assessment(result.diversity, result.distance, self._warning(result.diversity))
             if regular:
-                self._compare(step, found.distance)
-        self._newest = step, Assessment(found.diversity, found.distance)
-        return found
+                self._compare(step, result.distance)
+        self._newest = step, Assessment(result.diversity, result.distance)
+        return result
 
     def _real(self) -> Scale:
         """Return the scale of the real tiles, some of them when there are many; made when first needed."""

@@ -37,18 +37,18 @@ class PreviewWriter:
         if generator.kind == "painter":
             upright = [i for i, tile in enumerate(dataset.tiles) if not tile.turns and not tile.flip]
             upright = upright or list(range(len(dataset)))
-            chosen = [upright[i] for i in np.linspace(0, len(upright) - 1, settings.previews).round().astype(int)]
-            self.condition = dataset.batch(chosen).mask.to(generator.device)
-            self.labels = [dataset.pair(i).labels for i in chosen]
+            tiles = [upright[i] for i in np.linspace(0, len(upright) - 1, settings.previews).round().astype(int)]
+            self.condition = dataset.batch(tiles).mask.to(generator.device)
+            self.labels = [dataset.pair(i).labels for i in tiles]
 
     def write(self, step: int) -> Path:
         """Draw and write the samples of a step."""
         streams = [random_stream(self.generator.device, *seed) for seed in self.seeds]
-        drawn = self.generator.sample(streams, condition=self.condition, image_class=self.image_class)
-        decoded = [decode_sample(sample, self.run.codec, self.run.spec) for sample in drawn]
+        samples = self.generator.sample(streams, condition=self.condition, image_class=self.image_class)
+        decoded = [decode_sample(sample, self.run.codec, self.run.spec) for sample in samples]
         # a mask generator shows the field that it draws, an image generator an empty mask
-        fields = drawn.float().cpu().numpy()
+        fields = samples.float().cpu().numpy()
         images = [field if image is None else image for field, (image, _) in zip(fields, decoded, strict=True)]
-        nothing = np.zeros(drawn.shape[-2:], np.int32)
+        nothing = np.zeros(samples.shape[-2:], np.int32)
         labels = self.labels or [nothing if mask is None else mask for _, mask in decoded]
         return self.run.write_preview(step, np.stack(images), np.stack(labels))

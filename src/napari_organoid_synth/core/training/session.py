@@ -1,4 +1,4 @@
-"""Everything that a training holds while it runs: run, tiles, generator, monitor, meter, and where it stands."""
+"""State of a training while it runs: run, tiles, generator, monitor, meter and step."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Session:
     step, batch : int
         Steps done so far, and tiles per step, which fall when memory is full.
     message : str
-        Where the first weights come from, or what the checkpoint lacks; may be empty.
+        Origin of the first weights, or the parts that the checkpoint lacks; may be empty.
 
     Raises
     ------
@@ -141,13 +141,13 @@ class Session:
         self.batch //= 2
 
     def due(self, every: int) -> bool:
-        """Whether something that is done every so many steps is due; the last step has a turn of its own."""
+        """Return whether something that is done every so many steps is due; never after the last step."""
         return self.step % every == 0 and self.step < self.settings.steps
 
     # ---------------------------------------------------------------------------------------------------- events
 
     def started(self) -> Iterator[Event]:
-        """Yield what is known before the first step."""
+        """Yield the start event and the warnings before the first step."""
         metadata, device = self.run.metadata, describe_device(self.generator.device)
         info: dict[str, Any] = {
             "run": self.run.name,
@@ -180,14 +180,14 @@ class Session:
         return Previewed(self.step, str(self.preview.write(self.step)))
 
     def saved(self) -> Event:
-        """Write a checkpoint with what the monitor remembers."""
+        """Write a checkpoint with the state of the monitor."""
         return self._save(self.monitor.assess(self.step))
 
     def last_events(self) -> Iterator[Event]:
         """Yield report, checkpoint and live samples of the last step."""
-        found = self.monitor.assess(self.step, at_checkpoint=True)
-        yield from self._report(found)
-        yield self._save(found)
+        assessment = self.monitor.assess(self.step, at_checkpoint=True)
+        yield from self._report(assessment)
+        yield self._save(assessment)
         yield self.previewed()
 
     def finished(self) -> Iterator[Event]:
@@ -242,7 +242,7 @@ def _open_run(project: Project, recipe: Recipe, pairs: list[SamplePair], folder:
 
 
 def _record_notes(run: Run, notes: dict[str, str], resume: bool) -> None:
-    """Record what the generator depends on beside its settings, such as a weight file; it must stay the same."""
+    """Record dependencies of the generator beside its settings, such as a weight file; they must stay the same."""
     known = run.metadata.notes
     if resume and known is not None and known != notes:
         raise UserError(

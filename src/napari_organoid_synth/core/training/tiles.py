@@ -42,7 +42,7 @@ def pick_tiles(pairs: list[SamplePair], recipe: Recipe) -> list[Tile]:
 
 
 def tile_warnings(pairs: list[SamplePair], tiles: int, recipe: Recipe) -> Iterator[str]:
-    """Yield what a person should know of the tiles before the training starts."""
+    """Yield warnings about the tiles before the training starts."""
     if tiles < MIN_TILES:
         are = "is only 1 tile" if tiles == 1 else f"are only {tiles} tiles"
         yield f"There {are}; samples will look much like them."

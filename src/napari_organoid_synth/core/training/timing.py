@@ -43,7 +43,7 @@ ROUNDS = 2  # timed steps of each kind; the fastest counts
 
 
 def estimate(project: Project, recipe: Recipe) -> Estimate:
-    """Measure what a training would take by doing a few steps and throwing them away.
+    """Measure memory and time of a training in a few steps that are not kept.
 
     Raises
     ------
@@ -82,13 +82,13 @@ def time_steps(project: Project, generator: Generator, dataset: PairDataset, rec
 
 
 def first_tiles(dataset: PairDataset, recipe: Recipe) -> Callable[[int], Batch]:
-    """Return what gives a batch of the first n tiles of the training."""
+    """Return a function that gives a batch of the first n tiles of the training."""
     sampler = TileSampler(len(dataset), recipe.train.seed)
     return lambda n: dataset.batch(sampler.indices(0, n))
 
 
 def timing_key(recipe: Recipe, generator: Generator) -> str:
-    """Return sixteen hexadecimal digits that change with whatever changes the speed of a step."""
+    """Return sixteen hexadecimal digits that change with anything that changes the speed of a step."""
     train = recipe.train
     facts = (
         recipe.gan.model_dump(mode="json"),

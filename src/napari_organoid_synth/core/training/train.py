@@ -7,6 +7,7 @@ from pathlib import Path
 
 from napari_organoid_synth.core.job import Control, Event, Warned
 from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.training.session import Session
 
@@ -14,7 +15,7 @@ from napari_organoid_synth.core.training.session import Session
 def train(
     project: Project, recipe: Recipe, control: Control, folder: Path | None = None, resume: bool = False
 ) -> Iterator[Event]:
-    """Train and yield what happens.
+    """Train a generator and yield the events.
 
     Parameters
     ----------
@@ -49,7 +50,7 @@ def train(
     session.meter.start()
     while not session.done and not control.canceled:
         if not session.learn():
-            tiles = f"{session.batch} tile{'s' * (session.batch != 1)}"
+            tiles = plural(session.batch, "tile")
             yield Warned(session.step, f"Memory was full: continuing with {tiles} per step.")
             continue
         yield from session.progress()

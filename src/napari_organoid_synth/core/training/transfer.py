@@ -36,7 +36,7 @@ class Weights:
     generator : str
         Name of the generator.
     spec : PairSpec
-        What it took and gave.
+        Input and output of its network.
     data : dict of str to str
         Hashes of the pairs that it learned from.
     class_names : tuple of str
@@ -95,7 +95,7 @@ def find_weights(project: Project, start: StartSettings) -> Weights:
 
 
 def start_from(run: Run, generator: Generator, weights: Weights) -> str:
-    """Give a new run the weights of an earlier training and record where they come from; returns what was done.
+    """Give a new run the weights of an earlier training and record their origin; returns a summary.
 
     The pairs that the earlier training has seen count as seen by this one.
 
@@ -109,14 +109,14 @@ def start_from(run: Run, generator: Generator, weights: Weights) -> str:
     except UserError:
         (run.path / "recipe.yaml").unlink()  # nothing began: the folder is not a run
         raise
-    seen = {f"{name} ({weights.source})": digest for name, digest in weights.data.items()}
+    data = {f"{name} ({weights.source})": digest for name, digest in weights.data.items()}
     start = StartingPoint(source=weights.source, sha256=weights.sha256, message=message)
-    run.update_metadata(start=start, data={**run.metadata.data, **seen})
+    run.update_metadata(start=start, data={**run.metadata.data, **data})
     return f"{message[:1].upper()}{message[1:]}."
 
 
 def transfer_weights(generator: Generator, name: str, weights: Weights, class_names: tuple[str, ...] = ()) -> str:
-    """Give the networks of a generator the weights of another of the same kind; returns how many, in words.
+    """Give the networks of a generator the weights of another of the same kind; returns their number, in words.
 
     Parameters
     ----------
@@ -141,19 +141,19 @@ def transfer_weights(generator: Generator, name: str, weights: Weights, class_na
             f"Expected '{name}', the generator of this training.",
             f"Start from a run of {name}, or train a {weights.generator}.",
         )
-    taken, left = generator.load_matching_weights(weights.tensors)
-    if not taken:
+    n_loaded, n_initial = generator.load_matching_weights(weights.tensors)
+    if not n_loaded:
         raise UserError(
-            f"None of the {left} tensors of this {name} is in {weights.source} with the same name and shape.",
+            f"None of the {n_initial} tensors of this {name} is in {weights.source} with the same name and shape.",
             "Expected a run with similar settings.",
             "Choose the same numbers of feature maps and the same tile size as there.",
         )
-    message = f"took over {taken} of {taken + left} tensors from {weights.source}"
-    if left:
+    message = f"took over {n_loaded} of {n_loaded + n_initial} tensors from {weights.source}"
+    if n_initial:
         there, here = weights.spec, generator.spec
-        same = (there.image_channels, there.mask_channels) == (here.image_channels, here.mask_channels)
-        why = "settings" if same else "channels"
-        message += f"; {left} keep{'s' * (left == 1)} random values because the {why} differ"
+        has_same_channels = (there.image_channels, there.mask_channels) == (here.image_channels, here.mask_channels)
+        difference = "settings" if has_same_channels else "channels"
+        message += f"; {n_initial} keep{'s' * (n_initial == 1)} random values because the {difference} differ"
     if class_names and weights.class_names and class_names != weights.class_names:
         message += f"; {', '.join(weights.class_names)} there, {', '.join(class_names)} here"
     return message

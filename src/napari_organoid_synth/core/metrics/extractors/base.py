@@ -1,4 +1,4 @@
-"""What every extractor is: images in, one vector each out, and a name that says which weights did it."""
+"""Base of every extractor: a vector for each image, and a name that identifies the weights."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Extractor(ABC):
     cheap : bool
         Whether it is fast enough for all eight orientations of every real tile.
     file : str
-        What the file of weights holds, or nothing when none is needed.
+        Content of the file of weights, or nothing when none is needed.
     digest : str
         Of its weights, 12 hexadecimal digits.
     """
@@ -82,11 +82,11 @@ class Extractor(ABC):
         -------
         NDArray (N, D) float64
         """
-        found = []
+        vectors = []
         for start in range(0, len(images), BATCH):
             batch = np.clip(np.stack(list(images[start : start + BATCH])), 0, 1).astype(np.float32)
-            found.append(self.features(torch.from_numpy(batch).to(self.device)).double().cpu().numpy())
-        return np.concatenate(found)
+            vectors.append(self.features(torch.from_numpy(batch).to(self.device)).double().cpu().numpy())
+        return np.concatenate(vectors)
 
     @abstractmethod
     def features(self, images: Tensor) -> Tensor:
@@ -156,11 +156,13 @@ def take_weights(module: nn.Module, tensors: dict[str, Tensor], file: str, expec
     UserError
         If one is missing or has another shape.
     """
-    wanted = {key: value for key, value in module.state_dict().items() if not key.endswith("num_batches_tracked")}
-    for key, like in wanted.items():
+    targets = {key: value for key, value in module.state_dict().items() if not key.endswith("num_batches_tracked")}
+    for key, like in targets.items():
         tensor = tensors.get(key)
         if not isinstance(tensor, Tensor) or tensor.shape != like.shape:
-            what = f"of shape {tuple(tensor.shape)}" if isinstance(tensor, Tensor) else "missing"
-            raise UserError(f"{Path(file).name} does not fit: its '{key}' is {what}.", expected, "Choose another file.")
-    module.load_state_dict({key: tensors[key].float() for key in wanted}, strict=False)
+            problem = f"of shape {tuple(tensor.shape)}" if isinstance(tensor, Tensor) else "missing"
+            raise UserError(
+                f"{Path(file).name} does not fit: its '{key}' is {problem}.", expected, "Choose another file."
+            )
+    module.load_state_dict({key: tensors[key].float() for key in targets}, strict=False)
     module.requires_grad_(False).eval()

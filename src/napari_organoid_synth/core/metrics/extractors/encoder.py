@@ -82,9 +82,9 @@ class Encoder(Extractor):
             self.network(torch.from_numpy(np.clip(tiles[start : start + BATCH], 0, 1)).to(self.device))
             for start in range(0, len(tiles), BATCH)
         ]
-        found = torch.cat(parts)
-        self.network.mean.copy_(found.mean(0))
-        self.network.spread.copy_(found.std(0, correction=0).clamp(min=MIN_SPREAD))
+        features = torch.cat(parts)
+        self.network.mean.copy_(features.mean(0))
+        self.network.spread.copy_(features.std(0, correction=0).clamp(min=MIN_SPREAD))
         self.digest = weights_of(self.network)
 
     def to_bytes(self) -> bytes:
@@ -93,14 +93,14 @@ class Encoder(Extractor):
         return data
 
     def from_bytes(self, data: bytes) -> None:
-        """Load what `to_bytes` returned."""
+        """Load the weights that `to_bytes` returned."""
         self.network.load_state_dict(load(data))
         self.digest = weights_of(self.network)
 
     def features(self, images: Tensor) -> Tensor:
         """Compute standardised means of three layers, (N, 320)."""
-        found: Tensor = self.network(images)
-        return found
+        features: Tensor = self.network(images)
+        return features
 
 
 def _crop(tile: NDArray[np.float32], side: int, random: torch.Generator) -> Tensor:

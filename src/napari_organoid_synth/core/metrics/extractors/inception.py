@@ -86,19 +86,19 @@ class Mixed(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute feature maps (N, width, ...)."""
-        found = []
+        outputs = []
         for path in self.paths:
             y = x
             for names in path:
                 y = torch.cat([self.get_submodule(name)(y) for name in names], 1)
-            found.append(y)
+            outputs.append(y)
         if self.pool == "half":
-            return torch.cat([*found, functional.max_pool2d(x, 3, 2)], 1)
+            return torch.cat([*outputs, functional.max_pool2d(x, 3, 2)], 1)
         if self.pool == "mean":
             pooled = functional.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
         else:
             pooled = functional.max_pool2d(x, 3, 1, 1)
-        return torch.cat([*found, self.branch_pool(pooled)], 1)
+        return torch.cat([*outputs, self.branch_pool(pooled)], 1)
 
 
 def _block_a(inside: int, pooled: int) -> Mixed:
@@ -183,7 +183,7 @@ class Inception(Stem):
 
 
 class InceptionExtractor(Extractor):
-    """What both depths share: the file, the size, the range."""
+    """Base of both depths: the file, the size, the range."""
 
     note = "network trained on photographs"
     file = EXPECTED

@@ -19,9 +19,9 @@ class Vgg19(Extractor):
 
     def __init__(self, channels: int, weights: str = "", device: str = "cpu") -> None:
         super().__init__(channels, weights, device)
-        self.network, found = load_vgg19(weights, TODO)
+        self.network, facts = load_vgg19(weights, TODO)
         self.network.to(self.device)
-        self.digest = found["perceptual_sha256"][:12]
+        self.digest = facts["perceptual_sha256"][:12]
 
     def features(self, images: Tensor) -> Tensor:
         """Compute the mean of the feature maps, (N, 256), or (N, 256 C) unless C is 3."""

@@ -154,7 +154,7 @@ class Segmenter(ABC):
         step : callable
             From the number of the step, counted from 0, to its losses, ``loss`` first.
         steps : int
-            How many.
+            Number of steps.
         control : Control
             Pause and cancel.
         learning_rate : float
@@ -201,8 +201,8 @@ class Segmenter(ABC):
         """Return the file of this training; the state of any other training in it is ignored."""
         if keep is None:
             return None
-        what = [self.config.model_dump(mode="json"), asdict(self.spec), self.facts, steps, pool.identity]
-        return TrainingFile(keep, hashlib.sha256(json.dumps(what).encode()).hexdigest())
+        parts = [self.config.model_dump(mode="json"), asdict(self.spec), self.facts, steps, pool.identity]
+        return TrainingFile(keep, hashlib.sha256(json.dumps(parts).encode()).hexdigest())
 
     def _check(self, image: NDArray[Any]) -> None:
         """Refuse an image with another number of channels than the network was built for."""

@@ -98,7 +98,7 @@ class Cellpose(Segmenter):
         if self.config.weights:
             path = Path(self.config.weights).expanduser()
         elif self.config.download:
-            path = _published(self.major)
+            path = _download_weights(self.major)
         elif self.major == 4:
             raise UserError("No weights are named.", "Cellpose 4 needs weights to start from.", f"{todo} Or install 3.")
         else:
@@ -133,13 +133,13 @@ class Cellpose(Segmenter):
 
         def learn(step: int) -> dict[str, Tensor]:
             images, labels = pool.draw(step, self.config.batch, window)
-            with _seeded(pool.seed, step, self.device):
+            with _random_numbers(pool.seed, step, self.device):
                 image, target = self._turned(images, labels, side)
                 with torch.autocast(
                     self.device.type, torch.bfloat16, enabled=self.major == 3 and has_bf16(self.device)
                 ):
-                    drawn = network(image)[0]
-                loss = flow_loss(drawn.float(), target)
+                    output = network(image)[0]
+                loss = flow_loss(output.float(), target)
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.param_groups[0]["lr"] = peak * rate_share(step, steps)
             optimiser.step()
@@ -161,10 +161,10 @@ class Cellpose(Segmenter):
         size = max(1, round(height * zoom)), max(1, round(width * zoom))
         if size != (height, width):
             planes = transforms.resize_image(planes, *size)
-        drawn = core.run_net(self.network, planes[None], batch_size=self.config.batch, bsize=self._tile())[0]
+        output = core.run_net(self.network, planes[None], batch_size=self.config.batch, bsize=self._tile())[0]
         if size != (height, width):
-            drawn = transforms.resize_image(drawn, height, width)
-        arrows, logit = np.moveaxis(drawn[0, :, :, -3:-1], -1, 0), drawn[0, :, :, -1]
+            output = transforms.resize_image(output, height, width)
+        arrows, logit = np.moveaxis(output[0, :, :, -3:-1], -1, 0), output[0, :, :, -1]
         room = [(0, max(0, 2 - height)), (0, max(0, 2 - width))]  # the library divides by the size minus one
         sparse: Any = torch.sparse
         with sparse.check_sparse_tensor_invariants(False):  # set, since torch otherwise warns about the library
@@ -298,7 +298,7 @@ def mean_diameter(labels: list[NDArray[np.int32]]) -> float:
     return float(np.mean(widths)) if widths else 30.0
 
 
-def _published(major: int) -> Path:
+def _download_weights(major: int) -> Path:
     """Download the published weights by the library's own loader; called only on explicit request."""
     from cellpose import models
 
@@ -318,7 +318,7 @@ def _size(tensor: Tensor) -> str:
 
 
 @contextmanager
-def _seeded(seed: int, step: int, device: torch.device) -> Iterator[None]:
+def _random_numbers(seed: int, step: int, device: torch.device) -> Iterator[None]:
     """Derive the library's random numbers from (seed, step), and restore the global streams afterwards."""
     devices = [device] if device.type == "cuda" else []
     before = np.random.get_state()  # noqa: NPY002 - it is this one that the library draws from

@@ -72,8 +72,10 @@ class MultiscaleAdversarial(Segmenter):
             pool = pool.favouring(hard, config.hard_share)
             self.facts["hard"] = f"{sum(hard)} of {len(hard)} images"
             if len(set(hard)) < 2:
-                many = f"All {len(hard)} training images are" if hard[0] else f"None of {len(hard)} training images is"
-                yield Warned(0, f"{many} hard by '{config.hard}': all are drawn equally often.")
+                subject = (
+                    f"All {len(hard)} training images are" if hard[0] else f"None of {len(hard)} training images is"
+                )
+                yield Warned(0, f"{subject} hard by '{config.hard}': all are drawn equally often.")
         network = self.network.train()
         adversary = self.adversary.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         network.single.fill_(all(_is_single(pair, config) for pair in pool.real))
@@ -117,8 +119,8 @@ class MultiscaleAdversarial(Segmenter):
         self._check(image)
         self.network.eval()
         size = image.shape[1], image.shape[2]
-        shown = whole_image(normalise(image, *intensity_range(image)), self.config.side)
-        shares = unfit(self._logits(self._to_device(shown[None])).softmax(dim=1)[0].cpu().numpy(), size).clip(0, 1)
+        inputs = whole_image(normalise(image, *intensity_range(image)), self.config.side)
+        shares = unfit(self._logits(self._to_device(inputs[None])).softmax(dim=1)[0].cpu().numpy(), size).clip(0, 1)
         labels = clean(
             shares,
             self.config.threshold,

@@ -49,16 +49,16 @@ class MultiscaleNet(nn.Module):
         self.register_buffer("single", torch.tensor(False))  # no training mask has two objects
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """(N, C, Y, X) to (N, classes, Y, X); Y and X are multiples of 16."""
+        """Map (N, C, Y, X) to (N, classes, Y, X); Y and X are multiples of 16."""
         eighth = self.to_eighth(self.to_quarter(self.to_half(images)))
         coarse = self.up_eighth(self.path2(self.to_sixteenth(eighth)))
-        both = torch.cat([self.path1(eighth), coarse], dim=1)
-        logits: torch.Tensor = self.head(self.up_half(self.up_quarter(both)))
+        maps = torch.cat([self.path1(eighth), coarse], dim=1)
+        logits: torch.Tensor = self.head(self.up_half(self.up_quarter(maps)))
         return logits
 
 
 class DeepPath(nn.Module):
-    """Blocks in a row; every third adds what went into its group, the last also what went into the first."""
+    """Blocks in a row; every third adds the input of its group, the last also the input of the first."""
 
     def __init__(self, blocks: Sequence[nn.Module]) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class DeepPath(nn.Module):
         self.groups = nn.ModuleList(nn.Sequential(*group) for group in groups)
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        """Shape and number of maps stay."""
+        """Map (N, C, Y, X) to the same shape."""
         start = maps
         for group in self.groups:
             maps = maps + group(maps)
@@ -90,7 +90,7 @@ class Residual1(nn.Module):
         self.norm = nn.BatchNorm2d(width, track_running_stats=running)
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        """Shape and number of maps stay."""
+        """Map (N, C, Y, X) to the same shape."""
         return F.relu(self.norm(maps + self.wide(maps) + self.high(maps)))
 
 
@@ -109,7 +109,7 @@ class Residual2(nn.Module):
         self.norm = nn.BatchNorm2d(width, track_running_stats=running)
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        """Shape and number of maps stay."""
+        """Map (N, C, Y, X) to the same shape."""
         branches = torch.cat([self.point(maps), self.near(maps), self.far(maps)], dim=1)
         return F.relu(self.norm(maps + self.join(F.relu(branches))))
 

@@ -1,4 +1,4 @@
-"""How an image becomes what a segmentation network is shown: normalised, continued by reflection, or shown whole."""
+"""Images as input of a segmentation network: normalised, continued by reflection, or whole."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def whole_image(image: NDArray[np.float32], side: int) -> NDArray[np.float32]:
     NDArray (C, side, side) float32
         The image in its upper left corner.
     """
-    return reflect_to(_resized(image, whole_size(image.shape[1:], side)), side, side)
+    return reflect_to(_resize(image, whole_size(image.shape[1:], side)), side, side)
 
 
 def whole_labels(labels: NDArray[np.int32], side: int) -> NDArray[np.int32]:
@@ -85,18 +85,18 @@ def whole_labels(labels: NDArray[np.int32], side: int) -> NDArray[np.int32]:
 def unfit(maps: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
     """Resize maps (K, side, side) of a `whole_image` to (K, Y, X), the size of the original image."""
     height, width = whole_size(size, maps.shape[-1])
-    return _resized(maps[:, :height, :width], size)
+    return _resize(maps[:, :height, :width], size)
 
 
-def _resized(maps: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+def _resize(maps: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
     """Interpolate (C, Y, X) linearly, smoothed first where it shrinks."""
     from skimage.transform import resize
 
     if maps.shape[1:] == size:
         return maps
-    made = [
+    planes = [
         resize(plane, size, order=1, mode="edge", anti_aliasing=min(size) < min(plane.shape), preserve_range=True)
         for plane in maps
     ]
-    resized: NDArray[np.float32] = np.stack(made).astype(np.float32)
+    resized: NDArray[np.float32] = np.stack(planes).astype(np.float32)
     return resized

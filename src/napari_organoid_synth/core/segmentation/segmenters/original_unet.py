@@ -37,7 +37,7 @@ class OriginalUNet(nn.Module):
                 nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """(N, C, Y, X) to (N, classes, Y, X); Y and X are multiples of 2 to the depth."""
+        """Map (N, C, Y, X) to (N, classes, Y, X); Y and X are multiples of 2 to the depth."""
         skips: list[torch.Tensor] = []
         maps = images
         for level, block in enumerate(self.down):

@@ -78,7 +78,7 @@ class StarDist(Segmenter):
 
     @property
     def _unit(self) -> int:
-        """Sides of the network's input are multiples of this, px."""
+        """Unit of the sides of the network's input, px: they are multiples of it."""
         unit: int = 2**self.config.depth * self.config.grid
         return unit
 
@@ -119,8 +119,8 @@ class StarDist(Segmenter):
         with ThreadPoolExecutor(workers := min(4, os.cpu_count() or 1), "targets") as threads:
             ahead: deque[Future[Batch]] = deque()
             parts = {"network": self.network, "optimiser": optimiser, "plateau": plateau, "best": best}
-            kept = self._kept(keep, pool, steps)
-            yield from self._repeat(learn, steps, control, self.config.learning_rate, parts, kept)
+            state = self._kept(keep, pool, steps)
+            yield from self._repeat(learn, steps, control, self.config.learning_rate, parts, state)
         if best.weights:
             self.network.load_state_dict(best.weights)
         if not control.canceled:
@@ -140,9 +140,9 @@ class StarDist(Segmenter):
             if labels.any():
                 proposed.append(self._shapes(image, None)[1])
                 truth.append(self._objects(labels))
-        chosen = fit_thresholds(proposed, truth)
+        thresholds = fit_thresholds(proposed, truth)
         with torch.no_grad():
-            self.network.thresholds.copy_(torch.tensor(chosen))
+            self.network.thresholds.copy_(torch.tensor(thresholds))
 
     def predict(self, image: NDArray[Any]) -> Prediction:
         """Predict window by window; then the shapes of all windows compete."""
@@ -179,23 +179,23 @@ class StarDist(Segmenter):
     # --- training ---
 
     def _batch(self, pool: CropPool, step: int, side: int) -> Batch:
-        """Images (N, C, Y, X), probabilities (N, Y, X) and distances (N, Y, X, rays) of a step; in a thread, ahead."""
+        """Return images (N, C, Y, X), probabilities (N, Y, X), distances (N, Y, X, rays) of a step; in a thread."""
         images, labels = pool.draw(
             step, self.config.batch, side, foreground=self.config.foreground, elastic=self.config.elastic, by_image=True
         )
         return images, *self._targets(labels)
 
     def _targets(self, labels: NDArray[np.int32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        made = [star_targets(self._objects(one), self.config.rays, self.config.grid) for one in labels]
-        return np.stack([prob for prob, _ in made]), np.stack([dist for _, dist in made])
+        targets = [star_targets(self._objects(one), self.config.rays, self.config.grid) for one in labels]
+        return np.stack([prob for prob, _ in targets]), np.stack([dist for _, dist in targets])
 
     def _held_batch(self, held: Sequence[SamplePair], seed: int, side: int) -> list[tuple[Tensor, Tensor, Tensor]]:
         """Return one fixed crop of each held-back image, in batches of the training size."""
-        drawn = [CropPool([pair], seed=seed).draw(0, 1, side, foreground=self.config.foreground) for pair in held]
+        crops = [CropPool([pair], seed=seed).draw(0, 1, side, foreground=self.config.foreground) for pair in held]
         size = self.config.batch
         batches = []
-        for start in range(0, len(drawn), size):
-            images, labels = (np.concatenate(part) for part in zip(*drawn[start : start + size], strict=True))
+        for start in range(0, len(crops), size):
+            images, labels = (np.concatenate(part) for part in zip(*crops[start : start + size], strict=True))
             batches.append(self._send(images, *self._targets(labels)))
         return batches
 

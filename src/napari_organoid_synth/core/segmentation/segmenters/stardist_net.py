@@ -70,7 +70,7 @@ class StarNet(nn.Module):
         self.register_buffer("thresholds", torch.tensor(THRESHOLDS))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Images (N, C, Y, X) to logits (N, 1, Y / grid, X / grid) and distances (N, rays, ..., ...) in px."""
+        """Map images (N, C, Y, X) to logits (N, 1, Y / grid, X / grid) and distances (N, rays, ..., ...) in px."""
         for number in range(self.halvings):
             x = self._relu(f"conv2d_{2 * number}" if number else "conv2d", x)
             x = F.max_pool2d(self._relu(f"conv2d_{2 * number + 1}", x), 2)

@@ -69,7 +69,7 @@ def fit_thresholds(proposed: Sequence[Shapes], truth: Sequence[NDArray[np.int32]
     from stardist.utils import optimize_threshold
 
     top = max((float(shapes.prob.max(initial=0)) for shapes in proposed), default=0.0)
-    best, chosen = 0.0, THRESHOLDS
+    best, thresholds = 0.0, THRESHOLDS
     for overlap in OVERLAPS if top > 0 else ():
         threshold, accuracy = optimize_threshold(
             truth,
@@ -81,8 +81,8 @@ def fit_thresholds(proposed: Sequence[Shapes], truth: Sequence[NDArray[np.int32]
             verbose=0,
         )
         if accuracy > best:
-            best, chosen = accuracy, (float(np.clip(threshold, top / 2, top)), overlap)
-    return chosen
+            best, thresholds = accuracy, (float(np.clip(threshold, top / 2, top)), overlap)
+    return thresholds
 
 
 class _Marker:

@@ -86,8 +86,8 @@ class UNet(Segmenter):
             return {"loss": loss}
 
         parts = {"network": self.network, "optimiser": optimiser, "schedule": schedule}
-        kept = self._kept(keep, pool, steps)
-        yield from self._repeat(learn, steps, control, self.config.learning_rate, parts, kept)
+        state = self._kept(keep, pool, steps)
+        yield from self._repeat(learn, steps, control, self.config.learning_rate, parts, state)
 
     @torch.inference_mode()
     def predict(self, image: NDArray[Any]) -> Prediction:
@@ -103,8 +103,8 @@ class UNet(Segmenter):
         self.network.eval()
         height, width = planes.shape[1:]
         if self.config.whole:
-            shown = whole_image(planes, self.config.tile)
-            shares = self._logits(self._to_device(shown[None])).softmax(dim=1)[0].cpu().numpy()
+            inputs = whole_image(planes, self.config.tile)
+            shares = self._logits(self._to_device(inputs[None])).softmax(dim=1)[0].cpu().numpy()
             return self._marked(unfit(shares, (height, width)).clip(0, 1))
         side = self._side(max(height, width))
         padded = reflect_to(planes, side, side)
