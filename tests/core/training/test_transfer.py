@@ -303,4 +303,6 @@ def test_other_generators_and_runs_that_do_not_exist(project: Project, tmp_path:
     assert "There is no run or file 'nothing.pt'" in refusal(project, starting("nothing.pt"), tmp_path / "c")
     assert "Cannot read nothing.synth: No such file" in refusal(project, starting("nothing.synth"), tmp_path / "d")
     (tmp_path / "broken.synth").write_bytes(b"x")
-    assert "broken.synth is not a whole zip archive." in refusal(project, starting(tmp_path / "broken.synth"), tmp_path / "e")
+    assert "broken.synth is not a whole zip archive." in refusal(
+        project, starting(tmp_path / "broken.synth"), tmp_path / "e"
+    )

@@ -355,6 +355,6 @@ def test_tooltip_speaks(tmp_path: Path) -> None:
         "Flagged: a copy of a real image",
         "Most similar real image: section_03",
         "14 objects, 300 × 256 px, run 3",
-        "fits: 0.2 (mask fits image; below 0.5 as 5 of 100 real pairs)",
+        "fits: 0.2 (agreement of mask and image; 5 of 100 real pairs lie below 0.5)",
         "sharp: 0.512",
     ]

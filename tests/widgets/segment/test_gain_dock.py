@@ -329,7 +329,7 @@ def test_measured_marked_and_exported_with_real_processes(dock, project, qtbot, 
     assert dock.value() == SETTINGS
     with qtbot.waitSignal(dock.runners["gain"].finished, timeout=300_000) as caught:
         dock.button.click()
-        assert dock.reason.text().startswith("A comparison runs")
+        assert dock.reason.text().startswith("A comparison is running")
     assert caught.args == ["completed"]
     assert list(dock.panel.result.arms) == ["raw", "classical-tissue"]
     assert dock.panel.table.rowCount() == 2

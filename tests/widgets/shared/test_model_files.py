@@ -211,7 +211,7 @@ def test_without_a_viewer_it_says_what_to_do(made, monkeypatch):
     import napari
 
     monkeypatch.setattr(napari, "current_viewer", lambda: None)
-    with pytest.raises(UserError, match="holds a generator and no layers"):
+    with pytest.raises(UserError, match="holds a generator, not layers"):
         _reader.get_reader(str(made / "em.synth"))(str(made / "em.synth"))
 
 

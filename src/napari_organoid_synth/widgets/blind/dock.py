@@ -204,7 +204,7 @@ class BlindWidget(ColumnDock):
 
     def run(self) -> None:
         """Draw pictures and ask."""
-        self._edited()  # a name that is still being typed is remembered too
+        self._edited()  # a name that is still being typed is also kept
         self.start(self.form.value)
 
     def start(self, settings: Any, like: Session | None = None) -> None:
@@ -294,7 +294,7 @@ class BlindWidget(ColumnDock):
             self.save_results(Path(path))
 
     def save_results(self, path: Path) -> None:
-        """Write the answers of what is shown as CSV."""
+        """Write the answers of the test on the screen as CSV."""
         from napari_organoid_synth.core.blind.results import counted, to_csv
 
         sessions, chosen = self.shown.sessions, self.shown.chosen

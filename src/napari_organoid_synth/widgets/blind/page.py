@@ -253,8 +253,8 @@ class BlindPage(QWidget):
         """Read the pictures of a question; in the background thread."""
         return number, self._pictures.question(number)
 
-    def _take_question(self, found: tuple[int, list[NDArray[np.uint8]]]) -> None:
-        self._ready[found[0]] = found[1]
+    def _take_question(self, question: tuple[int, list[NDArray[np.uint8]]]) -> None:
+        self._ready[question[0]] = question[1]
         self._advance()
 
     # ----------------------------------------------------------------------------------------------------- the clock
@@ -317,7 +317,7 @@ class BlindPage(QWidget):
     # ------------------------------------------------------------------------------------------------------- answers
 
     def answer(self, choice: Choice) -> None:
-        """Take an answer to the picture that is shown, or was until its time was over."""
+        """Record an answer to the picture on the screen, or to the one whose time is over."""
         if self._state == "feedback":
             self._continue()
             return
@@ -387,7 +387,7 @@ class BlindPage(QWidget):
     # ---------------------------------------------------------------------------------------------------- the end
 
     def stop(self) -> None:
-        """End here; what was answered is kept."""
+        """End the test; all answers are kept."""
         self._end()
 
     def _end(self) -> None:

@@ -48,14 +48,14 @@ class Example:
 
 @dataclass(frozen=True)
 class Shown:
-    """What the results show.
+    """The content of the result panel.
 
     Parameters
     ----------
     sessions : list of Session
         All tests of the project, newest first.
     chosen : str
-        Id of the test whose result it is, `TOGETHER`, or nothing where there is none.
+        Id of the test whose result it is, or `TOGETHER`; empty if there is none.
     lines : list of str
         The result in sentences.
     results : list of Result
@@ -86,7 +86,7 @@ def look(project: Project, chosen: str = "") -> Shown:
         return Shown(sessions)
     if chosen == TOGETHER and counted(answered):
         of = counted(answered)
-        results = [found for way in SIGNAL if (found := pooled(of, way)) is not None]
+        results = [result for way in SIGNAL if (result := pooled(of, way)) is not None]
         lines = pooled_sentences(of)
     else:
         of = [next((session for session in answered if session.id == chosen), answered[0])]
@@ -112,7 +112,7 @@ def _examples(project: Project, sessions: Sequence[Session]) -> dict[Group, list
         "doubted": [one for one in reversed(real) if one.taken_for_real.share < 0.5],
     }
     readers: dict[str, Pictures] = {}
-    found: dict[Group, list[Example]] = {group: [] for group in groups}
+    drawn: dict[Group, list[Example]] = {group: [] for group in groups}
     for group, listed in groups.items():
         for judgement in listed[:MAX_EXAMPLES]:
             picture = judgement.picture
@@ -123,8 +123,8 @@ def _examples(project: Project, sessions: Sequence[Session]) -> dict[Group, list
                 pixels = readers[session.id].draw(picture)
             except UserError:
                 continue
-            found[group].append(Example(session, judgement, pixels))
-    return found
+            drawn[group].append(Example(session, judgement, pixels))
+    return drawn
 
 
 class _ThemedPlot(QWidget):
@@ -154,7 +154,7 @@ class _ThemedPlot(QWidget):
         raise NotImplementedError
 
     def changeEvent(self, a0: QEvent | None) -> None:
-        """Take the new theme's colours."""
+        """Apply the colours of the new theme."""
         super().changeEvent(a0)
         if a0 is not None and a0.type() == QEvent.Type.StyleChange:
             self._style()

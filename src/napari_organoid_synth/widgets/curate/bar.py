@@ -113,7 +113,7 @@ class CurateBar(QWidget):
 
     @property
     def order(self) -> str:
-        """What the tiles are sorted by; with a minus, high or new first."""
+        """The sort key of the tiles; a leading minus puts high values or new samples first."""
         return str(self.sort.currentData())
 
     @property

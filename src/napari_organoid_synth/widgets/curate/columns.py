@@ -114,7 +114,7 @@ class Columns(QSplitter):
         return self.views[verdict].samples.row_of(id) is not None
 
     def move(self, ids: Sequence[str], verdict: Verdict, places: Mapping[str, int]) -> None:
-        """Take samples from their columns into another, at their places in the order of all samples."""
+        """Move samples into another column, each to its place in the order of all samples."""
         for other, view in self.views.items():
             if other != verdict:
                 view.take_out(ids)

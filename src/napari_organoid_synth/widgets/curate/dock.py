@@ -243,7 +243,7 @@ class CurateWidget(WideDock):
         )
 
     def _explain(self, error: BaseException) -> None:
-        """Explain below the query why it cannot be read; what was shown before stays, or all when nothing was."""
+        """Explain below the query why it cannot be read; the samples on the screen stay, or all if there were none."""
         if not isinstance(error, QueryError):
             self.show_error(error)
             return
@@ -307,12 +307,12 @@ class CurateWidget(WideDock):
             self.workspace.select(self.columns.chosen(), self)
 
     def _follow(self, ids: Sequence[str]) -> None:
-        """Select what was selected in another dock."""
+        """Select the samples that were selected in another dock."""
         if self.workspace.selector is not self:
             self.columns.follow(ids)
 
     def selected(self) -> list[str]:
-        """Return the ids of the selected tiles; tell when there are none."""
+        """Return the ids of the selected tiles; show a message if there are none."""
         ids = self.columns.chosen()
         if not ids:
             self.message.setText("Select a tile first: click one, or use the arrow keys.")
@@ -338,7 +338,7 @@ class CurateWidget(WideDock):
 
     def _decided(self, moved: Sequence[str], changed: Sequence[str]) -> None:
         if set(changed) != set(moved):
-            self.refresh()  # someone else had decided before
+            self.refresh()  # decided earlier in another window
         self.workspace.samplesChanged.emit()
 
     def open_best(self) -> None:
@@ -383,7 +383,7 @@ class CurateWidget(WideDock):
             self.accepter.hide()
             self._ask(
                 lambda store: ([store.row(id) for id in ids], store.tags()),
-                lambda found: self.tagger.open(found[0], found[1], note),
+                lambda content: self.tagger.open(content[0], content[1], note),
             )
 
     def annotate(self, ids: list[str], add: list[str], remove: list[str], remark: str | None) -> None:

@@ -164,7 +164,7 @@ class GalleryView(QListView):
         self._port.update()
 
     def show_ids(self, ids: Sequence[str]) -> None:
-        """Change which samples are shown; what a person looks at stays where it is."""
+        """Change which samples are shown; the tile in the upper left corner stays in place."""
         if list(ids) != self.samples.ids:
             anchor, top, chosen = self._anchor(), self._bar.value(), self.selected()
             self.samples.set_ids(ids)
@@ -182,7 +182,7 @@ class GalleryView(QListView):
             self.select(self.samples.ids[min(rows[0], len(self.samples.ids) - 1) :][:1])
 
     def put_in(self, ids: Iterable[str], places: Mapping[str, int]) -> None:
-        """Add samples at their places in the order of all samples; what a person looks at stays where it is."""
+        """Add samples at their places in the order of all samples; the tile in the upper left corner stays in place."""
         anchor = self._anchor()
         self.samples.insert(ids, places)
         self._return_to(anchor)
@@ -238,7 +238,7 @@ class GalleryView(QListView):
                 painter.drawRect(box.adjusted(2, 2, -2, -2))
 
     def changeEvent(self, event: Any) -> None:
-        """Take the colour of the theme's selection."""
+        """Apply the selection colour of the new theme."""
         super().changeEvent(event)
         if event.type() == QEvent.Type.StyleChange:
             self.tiles.chosen = QColor(theme_colour("current"))
@@ -272,13 +272,13 @@ class GalleryView(QListView):
             super().wheelEvent(event)
 
     def selectionChanged(self, selected: Any, deselected: Any) -> None:
-        """Tell the dock when something was added to the selection."""
+        """Notify the dock when something was added to the selection."""
         super().selectionChanged(selected, deselected)
         if not selected.isEmpty():
             self.picked.emit()
 
     def focusInEvent(self, event: Any) -> None:
-        """Tell that keys act on this column now."""
+        """Report that keys act on this column now."""
         super().focusInEvent(event)
         self.touched.emit()
 
@@ -336,7 +336,7 @@ class GalleryView(QListView):
         return [], [Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile()]
 
     def dragEnterEvent(self, event: Any) -> None:
-        """Light up for what can be dropped."""
+        """Highlight the column for a drag that can be dropped."""
         self._light(any(self._offered(event)))
         event.setDropAction(Qt.DropAction.CopyAction)
         event.setAccepted(self._lit)

@@ -75,8 +75,8 @@ class OpenedPairs(QObject):
     def open_beside_real(self, id: str, project: Project) -> None:
         """Open a pair and, right of it, the real tile that it resembles most."""
 
-        def show(found: tuple[SamplePair, SamplePair]) -> None:
-            sample, real = found
+        def show(pairs: tuple[SamplePair, SamplePair]) -> None:
+            sample, real = pairs
             if self.thread is not None:
                 self.layers.show_beside(self.thread, id, sample, real)
                 self.message.emit(f"Left {sample.name}, right the real image {real.name}.")

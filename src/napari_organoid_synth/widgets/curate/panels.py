@@ -63,7 +63,7 @@ def _button(text: str, tip: str, action: Any) -> QPushButton:
 
 
 class AcceptPanel(Panel):
-    """How many of the best to accept.
+    """The number of best pairs to accept.
 
     Attributes
     ----------
@@ -149,7 +149,7 @@ class TagPanel(Panel):
         self._shared = ""
 
     def open(self, rows: Sequence[SampleRow], known: Sequence[str], note: bool) -> None:
-        """Show what these samples have in common; ``known`` tags are completed while typing."""
+        """Show the common tags and note of these samples; ``known`` tags are completed while typing."""
         self._ids = [row.id for row in rows]
         self._known.setStringList(list(known))
         every = [{tag.casefold() for tag in row.tags} for row in rows]

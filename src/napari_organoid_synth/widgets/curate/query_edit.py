@@ -62,8 +62,8 @@ class QueryEdit(Line):
     def _word(self) -> str:
         """Return the part of a name before the cursor; nothing inside quotes."""
         before = _QUOTED.sub(lambda match: " " * len(match[0]), self.text()[: self.cursorPosition()])
-        found = _WORD.search(before)
-        return found[0] if found and '"' not in before and "'" not in before else ""
+        match = _WORD.search(before)
+        return match[0] if match and '"' not in before and "'" not in before else ""
 
     def _offer(self) -> None:
         word, popup = self._word(), self.offers.popup()

@@ -1,4 +1,4 @@
-"""Tiles that are dragged: what the drag carries, and what happens when it ends on the canvas."""
+"""Drags of tiles: their data, and the drop on the canvas."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SAMPLES_MIME = "application/x-organoid-synth-samples"
 
 
 def drag_data(store_path: Path, ids: Sequence[str], source: StoreThread | None = None) -> QMimeData:
-    """Return what a drag of samples carries: their ids for gallery and canvas, both files of each for everything else.
+    """Return the data of a drag of samples: their ids for gallery and canvas, both files of each for everything else.
 
     An edited mask lies in a file of its own, which only the ``source`` of the rows knows.
     """
@@ -70,7 +70,7 @@ class TileDrop(QObject):
                 widget.installEventFilter(self)
 
     def eventFilter(self, watched: Any, event: Any) -> bool:
-        """Take a drop of tiles; everything else is napari's."""
+        """Handle drops of tiles; napari handles all others."""
         if event.type() == QEvent.Type.Drop and self.store_path is not None:
             ids = read_ids(event.mimeData(), self.store_path)
             if ids:

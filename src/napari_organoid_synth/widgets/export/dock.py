@@ -106,7 +106,7 @@ class ExportWidget(StoreDock):
             self.column.addWidget(box)
 
     def _build_choices(self) -> None:
-        """Real pairs, and copies with the reason for them."""
+        """Build the choice of real pairs, and of copies with the reason for them."""
         self.real = QCheckBox("with real pairs")
         named(self.real, "With real pairs", "Also export your own training pairs, so that one folder is the whole set.")
         self.copies, self.reason_edit = QCheckBox(), QLineEdit()
@@ -125,7 +125,7 @@ class ExportWidget(StoreDock):
             self.column.addWidget(widget)
 
     def _build_places(self) -> None:
-        """Split, folder and the other settings."""
+        """Build the split, the folder and the other settings."""
         form = rows()
         self.split, self.split_label = QSlider(Qt.Orientation.Horizontal), QLabel()
         self.split.setRange(0, 50)
@@ -155,7 +155,7 @@ class ExportWidget(StoreDock):
         self.form.changed.connect(self._edited)
 
     def _build_results(self) -> None:
-        """Progress, result and report."""
+        """Build progress, result and report."""
         self.progress = ProgressCard(self.runner, "Stop, write nothing", "pair")
         self.progress.stop_button.setToolTip("Ends at once; no partial export is left.")
         self.open_button = QPushButton("Open folder")

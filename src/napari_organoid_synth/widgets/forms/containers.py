@@ -1,4 +1,4 @@
-"""How forms are laid out: rows with aligned labels, and titled groups that fold; as Qt and as magicgui containers."""
+"""Layout of forms: rows with aligned labels, and titled groups that fold; as Qt and as magicgui containers."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Rows(ContainerWidget):
 
 
 class Fold(QCollapsible):
-    """A titled group that folds; what is folded away cannot take the keyboard focus."""
+    """A titled group that folds; its folded fields cannot take the keyboard focus."""
 
     _expanded_icon = _collapsed_icon = QIcon()  # an empty icon is false for PySide6, and then superqt sets none
 

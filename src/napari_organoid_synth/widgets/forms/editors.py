@@ -1,7 +1,7 @@
 """Editors of settings for magicgui, in place of its own where those would lose a value.
 
 A spin box of magicgui turns 2e-4 into 0.0 and refuses what is out of bounds, where a form has to say what is wrong; its
-list editors cannot hold an open number of choices. `create_editor` takes magicgui's own editor for everything else.
+list editors cannot have an open number of choices. `create_editor` uses magicgui's own editors for all other types.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ class NumberOrTextEdit(TextEdit):
     """A line that is a number where it can be read as one."""
 
     def get_value(self) -> Any:
-        """Return the number, else the text."""
+        """Return the number, or the text if it is not a number."""
         return _attempt(float, super().get_value())
 
     def set_value(self, value: Any) -> None:
@@ -195,10 +195,10 @@ class ChoiceEdit(CategoricalWidget):
         self.set_value(value)
 
     def reset_choices(self, *_: Any) -> None:
-        """Ask again what is offered; the chosen value stays also when its title changed."""
+        """Read the choices again; the chosen value stays, even if its title changed."""
         chosen = self.get_value()
         with self.changed.blocked():
-            self._widget._mgui_set_choices(())  # else magicgui appends what is new, whatever its place
+            self._widget._mgui_set_choices(())  # otherwise magicgui appends new choices at the end
             super().reset_choices()
             if chosen in self.choices:
                 self.set_value(chosen)
@@ -209,7 +209,7 @@ class ChoiceEdit(CategoricalWidget):
             self.native.setItemData(index, tip, Qt.ItemDataRole.ToolTipRole)
 
     def offer(self, choices: Sequence[Any]) -> None:
-        """Offer other values; the chosen one stays when it is still there, else the nearest number is chosen."""
+        """Offer other values; the chosen one stays if it is still offered, otherwise the nearest number is chosen."""
         chosen = self.get_value()
         self._offered, self._added = choices, []
         with self.changed.blocked():

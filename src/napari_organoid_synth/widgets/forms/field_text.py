@@ -49,7 +49,7 @@ def title(name: str, field: FieldInfo | None = None) -> str:
 
 
 def unit_of(description: str) -> str:
-    """Return the unit in a description such as "Side of a tile, px." or "Steps between checkpoints."; else ""."""
+    """Return the unit in a description such as "Side of a tile, px." or "Steps between checkpoints."; otherwise ""."""
     unit = _UNIT.search(description)
     first = _FIRST.match(description)
     return unit[1] if unit else UNITS.get(first[0], "") if first else ""

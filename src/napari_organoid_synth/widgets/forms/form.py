@@ -66,11 +66,11 @@ class SettingsForm(Container):
     hidden : sequence of str
         Fields without an editor; they keep what ``value`` gave them.
     titles : dict of str to str
-        Names of fields other than their own, where that says too little in view.
+        Titles of fields whose own names say too little.
     choices : dict of str to sequence
         Fields to choose from a few values, though their type allows others.
     inside : str
-        Dotted name of these settings in the recipe that holds them, for the keys in tool tips: ``"segmenter"``.
+        Dotted name of these settings in the recipe that contains them, for the keys in tool tips: ``"segmenter"``.
     fixed : sequence of str
         Fields whose member of a family is chosen elsewhere, by `choose`: only its settings are edited here.
 
@@ -167,7 +167,7 @@ class SettingsForm(Container):
         return f"<SettingsForm {self.problem or repr(self.value)}>"
 
     def choose(self, path: str, name: str) -> None:
-        """Choose the member of a family that a top-level field holds, with the settings it had when shown last."""
+        """Choose the member of a top-level field's family, with the settings it had when last shown."""
         old, known = getattr(self._base, path), self._members.setdefault(path, {})
         if path in self._editors:
             self._editors[path].choice.value = name  # which reports it

@@ -1,4 +1,4 @@
-"""The editor of a field that holds one member of a family: a generator or a segmenter with its settings."""
+"""The editor of a field whose value is a member of a family: a generator or a segmenter with its settings."""
 
 from __future__ import annotations
 
@@ -69,8 +69,8 @@ class MemberEdit(Container):
             config, rows = self._registry.config(name), Rows()
             editors: dict[str, Any] = {}
             for path, field in field_paths(config):
-                words = title(path.rpartition(".")[2], field)
-                editors[path] = create_editor(field, path, words, tip(field, f"{self._inside}.{path}"))
+                label = title(path.rpartition(".")[2], field)
+                editors[path] = create_editor(field, path, label, tip(field, f"{self._inside}.{path}"))
                 rows.append(editors[path])
             show_values(editors, (self._known.get(name) or config()).model_dump())
             self._parts[name] = rows, editors

@@ -24,13 +24,13 @@ def field_paths(cls: type[Settings], prefix: str = "") -> Iterator[tuple[str, Fi
 
 
 def family_of(field: FieldInfo) -> Registry | None:
-    """Return the family whose members a field holds."""
+    """Return the family of a field's values."""
     rules = [getattr(rule, "func", None) for rule in field.metadata]
     return next((rule.registry for rule in rules if isinstance(rule, MemberOf)), None)
 
 
 def read_editors(editors: Mapping[str, Any], values: dict[str, Any]) -> None:
-    """Put what editors show into nested values, by their dotted names."""
+    """Put the values of editors into nested values, by their dotted names."""
     for path, editor in editors.items():
         *parents, last = path.split(".")
         target = values
@@ -47,7 +47,7 @@ def show_values(editors: Mapping[str, Any], values: Mapping[str, Any]) -> None:
 
 
 def value_at(values: Mapping[str, Any], path: str) -> Any:
-    """Return what nested values hold under a dotted name."""
+    """Return the entry of nested values under a dotted name."""
     target: Any = values
     for part in path.split("."):
         target = target[part]

@@ -66,11 +66,11 @@ class GenerateWidget(ColumnDock):
         self._runs: list[RunInfo] = []
         self._newest = ""  # the run that is chosen while a person has chosen none
         self._build()
-        self.runner.event.connect(self._heed)
+        self.runner.event.connect(self._show_event)
         self.runner.finished.connect(self._finished)
         self.runner.failed.connect(self._failed)
         self.runner.stateChanged.connect(self._judge)
-        self.scorer.event.connect(self._heed_score)
+        self.scorer.event.connect(self._show_scoring)
         self.workspace.projectChanged.connect(self._open)
         self.workspace.runsChanged.connect(self._list_runs)
         self.workspace.pairsChanged.connect(self._judge)
@@ -237,8 +237,8 @@ class GenerateWidget(ColumnDock):
         if project is None:
             self.show_body(PURPOSE + " Open a project first.")
         elif not self._runs:
-            words = " This project has no trained generator yet. Train one, or drop a model file (.synth) here."
-            self.show_body(PURPOSE + words)
+            sentence = " This project has no trained generator yet. Train one, or drop a model file (.synth) here."
+            self.show_body(PURPOSE + sentence)
         else:
             self.show_body()
         self._run_chosen()
@@ -253,15 +253,15 @@ class GenerateWidget(ColumnDock):
         classes = info.image_classes if info is not None else ()
         drawers = fitting_drawers(self._runs, info)
         for combo, items in (
-            (self.state_combo, [(words, value) for value, words in saved_states(info)]),
+            (self.state_combo, [(label, value) for value, label in saved_states(info)]),
             (self.drawer_combo, [(run.title, run.name) for run in drawers]),
             (self.class_combo, [(EVERY_CLASS, ""), *((name, name) for name in classes)]),
         ):
             chosen = combo.currentData()
             with QSignalBlocker(combo):
                 combo.clear()
-                for words, value in items:
-                    combo.addItem(words, value)
+                for label, value in items:
+                    combo.addItem(label, value)
                 combo.setCurrentIndex(max(combo.findData(chosen), 0) if items else -1)
         self._edited()
 
@@ -337,15 +337,17 @@ class GenerateWidget(ColumnDock):
         self.show_outcome("")
         self.runner.start("generate", project, settings)
 
-    def _heed(self, event: Event) -> None:
+    def _show_event(self, event: Event) -> None:
         if isinstance(event, Finished):
             added, refused = event.result.get("added", event.step), event.result.get("refused", 0.0)
-            words = f"{added:,} new pair{'s' if added != 1 else ''}."
+            sentence = f"{added:,} new pair{'s' if added != 1 else ''}."
             if event.reason == "canceled":
-                words = f"Stopped. {added:,} pair{'s were' if added != 1 else ' was'} kept."
+                sentence = f"Stopped. {added:,} pair{'s were' if added != 1 else ' was'} kept."
             if refused and refused > 0.05:
-                words += f" {refused:.0%} of the masks were empty, too full or had too few objects and were replaced."
-            self.show_outcome(words)
+                sentence += (
+                    f" {refused:.0%} of the masks were empty, too full or had too few objects and were replaced."
+                )
+            self.show_outcome(sentence)
 
     def _finished(self, reason: str) -> None:
         self._show_newest()
@@ -354,8 +356,8 @@ class GenerateWidget(ColumnDock):
         if project is None or not added:
             return
         if reason == "completed":
-            words = f"{added:,} synthetic pair{'s are' if added != 1 else ' is'} ready."
-            self.workspace.notify(words, [("Look at samples", lambda: open_dock(self.viewer, "Curate"))])
+            sentence = f"{added:,} synthetic pair{'s are' if added != 1 else ' is'} ready."
+            self.workspace.notify(sentence, [("Look at samples", lambda: open_dock(self.viewer, "Curate"))])
         if not self.scorer.running:
             self.guard(lambda: self.scorer.start("score", project, ScoreSettings(sets="none")))
 
@@ -363,14 +365,14 @@ class GenerateWidget(ColumnDock):
         self.show_error(failed)
         self._show_newest()
 
-    def _heed_score(self, event: Event) -> None:
-        words = self.outcome.text().partition(" Scor")[0]
+    def _show_scoring(self, event: Event) -> None:
+        sentence = self.outcome.text().partition(" Scor")[0]
         if isinstance(event, Started):
-            self.show_outcome(f"{words} Scoring them…".strip())
+            self.show_outcome(f"{sentence} Scoring them…".strip())
         elif isinstance(event, Finished) and event.reason == "completed":
-            self.show_outcome(f"{words} Scored: sort by any score in Curate.".strip())
+            self.show_outcome(f"{sentence} Scored: sort by any score in Curate.".strip())
         elif isinstance(event, Failed):
-            self.show_outcome(f"{words} Scores are missing: {event.found}".strip())
+            self.show_outcome(f"{sentence} Scores are missing: {event.found}".strip())
 
     def _show_layers(self, pair: SamplePair) -> None:
         for name in (pair.name, f"{pair.name} mask"):
@@ -403,7 +405,7 @@ class GenerateWidget(ColumnDock):
         self._choose(name)
 
     def dragEnterEvent(self, a0: QDragEnterEvent | None) -> None:
-        """Take files and folders."""
+        """Accept drags of files and folders."""
         if a0 is not None and dropped_files(a0):
             a0.acceptProposedAction()
 

@@ -42,7 +42,7 @@ def mask_choice() -> ChoiceEdit:
 
 
 Need = tuple[str, str]
-"""What a source uses, and what is missing, as sentences; one of them is empty."""
+"""Two sentences about a mask source: what it uses, and what it lacks; one of them is empty."""
 
 
 def need_of(source: str, painter: RunInfo | None, table: PairTable | None, drawer: RunInfo | None) -> Need:

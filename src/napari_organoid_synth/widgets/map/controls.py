@@ -1,4 +1,4 @@
-"""What stands beside the map: what its colours show, and how the map is made."""
+"""The controls beside the map: the meaning of its colours, and the method that makes it."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ METHODS = {
 
 
 class ColourControls(QWidget):
-    """What the colours of the points show, with the legend.
+    """The meaning of the points' colours, with the legend.
 
     Attributes
     ----------
     chosen : Signal()
-        A person chose what the colours show.
+        The colours were chosen to show another property.
     """
 
     chosen = Signal()
@@ -52,12 +52,12 @@ class ColourControls(QWidget):
 
     @property
     def key(self) -> str:
-        """What the colours show: verdict, run, or the name of a score."""
+        """The property that the colours show: verdict, run, or the name of a score."""
         return str(self.colour.currentData() or BY_VERDICT)
 
     @property
     def score(self) -> str:
-        """The score that the colours show, or nothing."""
+        """The score that the colours show; empty for verdict and run."""
         return "" if self.key in (BY_VERDICT, BY_RUN) else self.key
 
     def set_key(self, key: str) -> None:
@@ -83,7 +83,7 @@ class ColourControls(QWidget):
 
 
 class MethodControls(QWidget):
-    """How the map is made.
+    """The method that makes the map.
 
     Attributes
     ----------
@@ -123,7 +123,7 @@ class MethodControls(QWidget):
 
     @property
     def problem(self) -> str:
-        """What is wrong with the settings, or nothing."""
+        """The sentence about invalid settings; empty if they are valid."""
         return str(self.form.problem or "")
 
     def value(self) -> MapSettings:

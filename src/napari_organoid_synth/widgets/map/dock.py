@@ -45,8 +45,8 @@ from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 from napari_organoid_synth.widgets.shared.thumbnails import StoreThread
 
 PURPOSE = (
-    "Here you see where your real tiles and the synthetic pairs lie to each other: alike ones lie near each other, and "
-    "places where pairs are missing are marked."
+    "The map shows your real tiles and the synthetic pairs as points: similar ones lie near each other, and places "
+    "where pairs are missing are marked."
 )
 WIDE = 520
 KEYS = "Drag pans · wheel zooms · Shift and drag selects · Enter opens · A accept · R reject · U undo"
@@ -152,7 +152,7 @@ class MapWidget(WideDock):
         column.addWidget(row_of(self.message, self.lasso_button, self.fit_button))
 
     def _build_side(self) -> None:
-        """Build the controls, which scroll, and below them what always stays visible."""
+        """Build the controls, which scroll, and below them the parts that stay visible."""
         self.colours, self.making = ColourControls(), MethodControls()
         self.colours.chosen.connect(self._recolour)
         self.legend = self.colours.legend
@@ -275,7 +275,7 @@ class MapWidget(WideDock):
         self._judge()
 
     def _judge(self) -> None:
-        """Show the state that fits: nothing to map, ready, a map; and what the buttons can do."""
+        """Update the page (nothing to map, ready, or a map) and the buttons."""
         project, there = self.workspace.project, len(self.points.ids) > 0
         running = self.runner.running
         sentence = ""
@@ -323,7 +323,7 @@ class MapWidget(WideDock):
         self.workspace.select([self.points.ids[row] for row in self.view.chosen], self)
 
     def _follow(self, ids: Sequence[str]) -> None:
-        """Select what was selected elsewhere."""
+        """Select the points that were selected in another dock."""
         if self.workspace.selector is self:
             return
         wanted = set(ids)
@@ -399,11 +399,11 @@ class MapWidget(WideDock):
 
         self._thread.submit(read, self._show_layers, self.show_error)
 
-    def _show_layers(self, found: list[tuple[str, SamplePair]]) -> None:
+    def _show_layers(self, pairs: list[tuple[str, SamplePair]]) -> None:
         if self._thread is None:
             return
         shown: list[Any] = []
-        for id, pair in found:
+        for id, pair in pairs:
             if id:
                 shown += self.layers.show(self._thread, id, pair)
             else:

@@ -23,14 +23,14 @@ from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
 
 class FillPanel(QWidget):
-    """Empty regions to choose from, and what makes pairs for them.
+    """A choice of empty regions, and the controls that generate pairs for them.
 
     Parameters
     ----------
     dock : Dock
-        Has the project, and shows what goes wrong.
+        Gives the project, and shows errors.
     features : callable
-        Gives the settings of the map, whose features are used here too.
+        Gives the settings of the map, whose features are also used here.
 
     Attributes
     ----------
@@ -125,8 +125,8 @@ class FillPanel(QWidget):
         elif self.runner.running:
             reason = "Pairs are being generated."
         self.here_button.setEnabled(not reason)
-        words = reason or f"Generates pairs near the {plural(len(self._tiles), 'selected real tile')} (G)."
-        named(self.here_button, "Generate here", words)
+        sentence = reason or f"Generates pairs near the {plural(len(self._tiles), 'selected real tile')} (G)."
+        named(self.here_button, "Generate here", sentence)
         self.make_button.setEnabled(not reason)
         if not self._tiles:
             self.more.hide()
@@ -165,13 +165,13 @@ class FillPanel(QWidget):
             self.say(" ".join(filter(None, (fill_words(event.result), self.result.text()))))
 
     def _score(self) -> None:
-        """Score what was added, as after Generate, so that broken masks and copies are flagged."""
+        """Score the added pairs, as after Generate, so that broken masks and copies are flagged."""
         project, scorer = self.workspace.project, self.workspace.runner("score")
         if project is not None and self.runner.result.get("added") and not scorer.running:
             self.dock.guard(lambda: scorer.start("score", project, ScoreSettings(sets="none")))
 
     def say(self, text: str) -> None:
-        """Show what happened."""
+        """Show the result of a generation."""
         self.result.setText(text)
         self.result.setVisible(bool(text))
 
@@ -181,13 +181,13 @@ def fill_words(result: dict[str, Any]) -> str:
     added = int(result.get("added", 0))
     if not added:
         return "No pairs were added."
-    words = f"{plural(added, 'pair')} added."
+    sentence = f"{plural(added, 'pair')} added."
     if "nearer" in result:
         near, plain = result["distance"], result["distance_plain"]
         side = "nearer to" if result["nearer"] >= 0 else "farther from"
-        words += (
+        sentence += (
             f" They are {abs(result['nearer']):.0%} {side} these tiles than the same number drawn without choosing "
             f"({near:.3g} instead of {plain:.3g}) and cover {result['covered']} of {result['tiles']} tiles instead of "
             f"{result['covered_plain']}. Update the map to see them on it."
         )
-    return words
+    return sentence

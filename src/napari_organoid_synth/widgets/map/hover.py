@@ -24,7 +24,7 @@ MAX_PICTURES = 300
 
 
 class HoverCard(QFrame):
-    """Thumbnail and words of the point that the mouse points to; lies over the map and takes no clicks.
+    """Thumbnail and description of the point that the mouse points to; lies over the map and takes no clicks.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class HoverCard(QFrame):
         self._points = points
 
     def point(self, row: int) -> None:
-        """Show thumbnail and words of a point; grey until they have been read."""
+        """Show thumbnail and description of a point; grey until both have been read."""
         self._row = row
         if row < 0 or row >= len(self._points.ids) or self._thread is None:
             self.hide()
@@ -76,14 +76,14 @@ class HoverCard(QFrame):
         if self._points.is_real(row):
             tile = self._points.tiles[row]
             image = self.pictures.get(tile)
-            words = f"{id}\nreal tile"
+            text = f"{id}\nreal tile"
             if image is None:
                 self._fetch(tile)
         else:
             image = self._thread.image(id, PICTURE, "outline")
             known = self._thread.row(id)
-            words = describe(known) if known else id
-        self.show_sample(self._view.pixel_of(row), words, image)
+            text = describe(known) if known else id
+        self.show_sample(self._view.pixel_of(row), text, image)
 
     def _fetch(self, tile: TilePlace) -> None:
         """Read a real tile, one at a time; when it has arrived, the one pointed to by then is next."""
@@ -101,9 +101,9 @@ class HoverCard(QFrame):
 
         self._thread.submit(lambda _: draw_tile(project, tile, side or 0), keep, lambda _: keep(QImage()))
 
-    def show_sample(self, place: QPointF, words: str, image: QImage | None) -> None:
+    def show_sample(self, place: QPointF, text: str, image: QImage | None) -> None:
         """Show beside a place of the map; a grey picture until there is one."""
-        self.words.setText(words)
+        self.words.setText(text)
         if image is None or image.isNull():
             pixmap = QPixmap(PICTURE, PICTURE)
             pixmap.fill(QColor(theme_colour("foreground")))

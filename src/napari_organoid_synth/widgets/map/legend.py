@@ -113,8 +113,8 @@ class ColourBar(Drawn):
     def show_range(self, title: str, low: float, high: float) -> None:
         """Show which score the colours mean, and their lowest and highest value."""
         self.title, self.low, self.high = title, low, high
-        words = f"{title}: {low:.3g} dark to {high:.3g} bright; grey: not known"
-        named(self, words, words)
+        text = f"{title}: {low:.3g} dark to {high:.3g} bright; grey: not known"
+        named(self, text, text)
         self.show()
         self.update()
 

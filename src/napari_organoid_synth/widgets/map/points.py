@@ -68,12 +68,12 @@ class Points:
 
 
 def read_points(store: SampleStore, project: Project, metric: str = "") -> Points:
-    """Read the map of a project with what is known of its samples now; those that are gone are left out."""
-    found = read_map(project)
+    """Read the map of a project with the present rows of its samples; deleted ones are left out."""
+    stored = read_map(project)
     listing = store.listing(condition=parse("flagged", []))
-    if found is None:
+    if stored is None:
         return Points(unmapped=len(listing))
-    record = found.record
+    record = stored.record
     states = {id: "flagged" if flagged and verdict == "new" else verdict for id, verdict, flagged in listing}
     kept = [place for place, sample in enumerate(record.samples) if sample.id in states]
     samples = [record.samples[place] for place in kept]
@@ -83,7 +83,7 @@ def read_points(store: SampleStore, project: Project, metric: str = "") -> Point
     if record.kl is not None and record.perplexity is not None:
         summary += f", perplexity {record.perplexity:.3g}, divergence {record.kl:.2f}"
     return Points(
-        xy=found.coordinates[[*range(number), *(number + place for place in kept)]],
+        xy=stored.coordinates[[*range(number), *(number + place for place in kept)]],
         tiles=record.tiles,
         ids=(*(tile.name for tile in record.tiles), *(sample.id for sample in samples)),
         runs=np.asarray([*[""] * number, *(sample.run for sample in samples)], object),
@@ -105,12 +105,12 @@ def inside(points: NDArray[np.float64], polygon: NDArray[np.float64]) -> NDArray
     >>> inside(np.array([[0.5, 0.5], [2.0, 0.5]]), np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]))
     array([ True, False])
     """
-    found = np.zeros(len(points), bool)
+    enclosed = np.zeros(len(points), bool)
     x, y = points[:, 0], points[:, 1]
     for (x0, y0), (x1, y1) in zip(polygon, np.roll(polygon, -1, 0), strict=True):
         if y0 != y1:
-            found ^= ((y0 > y) != (y1 > y)) & (x < (x1 - x0) * (y - y0) / (y1 - y0) + x0)
-    return found
+            enclosed ^= ((y0 > y) != (y1 > y)) & (x < (x1 - x0) * (y - y0) / (y1 - y0) + x0)
+    return enclosed
 
 
 def towards(points: NDArray[np.float64], start: int, way: Sequence[float], allowed: NDArray[np.bool_]) -> int | None:

@@ -116,7 +116,7 @@ class MapView(pg.PlotWidget):
     # ------------------------------------------------------------------------------------------------- what is shown
 
     def show_points(self, points: Points, groups: Sequence[Group], fit: bool) -> None:
-        """Show a map; what is selected stays selected where it is on both."""
+        """Show a map; points that are on both maps stay selected."""
         chosen = {self.points.ids[row] for row in self.chosen}
         same = points.ids == self.points.ids and np.array_equal(points.xy, self.points.xy)
         self.points = points
@@ -217,7 +217,7 @@ class MapView(pg.PlotWidget):
         self.setBackground(theme_colour("background"))
 
     def changeEvent(self, event: Any) -> None:
-        """Take the new theme's colours."""
+        """Apply the colours of the new theme."""
         super().changeEvent(event)
         if event.type() == QEvent.Type.StyleChange and hasattr(self, "_rope"):
             self._follow_theme()
@@ -235,8 +235,8 @@ class MapView(pg.PlotWidget):
     def pixel_of(self, row: int) -> QPointF:
         """Return where a point is in the view, px."""
         x, y = self.points.xy[row]
-        found: QPointF = self.box.mapViewToScene(QPointF(x, y))
-        return found
+        place: QPointF = self.box.mapViewToScene(QPointF(x, y))
+        return place
 
     def row_at(self, place: QPointF) -> int:
         """Return the visible point nearest to a pixel, or -1 where there is none within reach."""
@@ -269,7 +269,7 @@ class MapView(pg.PlotWidget):
         self._path = [event.position()]
 
     def mouseMoveEvent(self, event: Any) -> None:
-        """Pan, draw the lasso, or tell what is pointed to."""
+        """Pan, draw the lasso, or report the point under the mouse."""
         place = event.position()
         if self._pressed is None:
             self._point_to(self.row_at(place))
@@ -290,7 +290,7 @@ class MapView(pg.PlotWidget):
         self._last = place
 
     def mouseReleaseEvent(self, event: Any) -> None:
-        """Select what is inside the lasso, or what was clicked."""
+        """Select the points inside the lasso, or the clicked one."""
         if self._pressed is None or event.button() != Qt.MouseButton.LeftButton:
             return
         self._pressed = None

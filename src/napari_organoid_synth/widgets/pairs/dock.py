@@ -118,7 +118,7 @@ class PairsWidget(ColumnDock):
     # --- what comes in ---
 
     def add_paths(self, paths: list[Path]) -> None:
-        """Take files and folders."""
+        """Add files and folders as sources."""
         self.incoming.add_paths(paths)
 
     def reset_choices(self, _: object = None) -> None:
@@ -126,7 +126,7 @@ class PairsWidget(ColumnDock):
         self.incoming.reset_choices()
 
     def add_layers(self, layers: list[Any]) -> None:
-        """Take layers: choose them, and add them when both image and mask are given."""
+        """Choose layers, and add them when both image and mask are given."""
         self.incoming.add_layers(layers)
 
     def find(self) -> None:
@@ -225,7 +225,7 @@ class PairsWidget(ColumnDock):
             self._show_examined(step)
 
     def _refuse(self, error: UserError) -> None:
-        """Ask for the masks when only images were given, else show the error."""
+        """Ask for the masks if only images were given, otherwise show the error."""
         if isinstance(error, NoMasks) and not self.incoming.sources.masks:
             self._missing = f"{error.found} Now drop the folder of the masks here; several folders become classes."
         else:

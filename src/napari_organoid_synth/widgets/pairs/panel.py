@@ -35,7 +35,7 @@ class PairPanel(QWidget):
     classesChosen(dict of str to list of Path)
         Use only these masks.
     kindChosen()
-        A person chose what the masks mean; see `kind`.
+        Another kind of mask was chosen; see `kind`.
     opened(str)
         The name of a pair to show as layers.
     failed(UserError)
@@ -133,7 +133,7 @@ class PairPanel(QWidget):
         self._show_row()
 
     def kind(self) -> MaskKind | None:
-        """Return the kind that a person chose; None if it is to be detected."""
+        """Return the chosen kind; None if it is to be detected."""
         kind: MaskKind | None = self.kinds.currentData()
         return kind
 
@@ -190,7 +190,7 @@ class PairPanel(QWidget):
         if len(named) > 1:
             self.class_boxes = CheckBoxes(list(named))
             self.class_boxes.put(list(named))
-            self.class_boxes.setToolTip("The masks to use; each is a class. A single one makes a plain mask.")
+            self.class_boxes.setToolTip("The masks to use; each is a class. A single one makes a binary mask.")
             self.class_boxes.edited.connect(self._choose_classes)
             self.classes.addWidget(self.class_boxes)
 

@@ -144,7 +144,7 @@ class PairSources(QWidget):
     # --- layers ---
 
     def add_layers(self, layers: list[Any]) -> None:
-        """Take layers dragged from the layer list: choose them, and add them when image and mask are there."""
+        """Choose layers dragged from the layer list, and add them when image and mask are there."""
         for layer in layers:
             choice = self.mask_choice if isinstance(layer, Labels) else self.image_choice
             choice.reset_choices()

@@ -29,7 +29,7 @@ from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 if TYPE_CHECKING:
     from napari_organoid_synth.core.scores.storage import SetScores
 
-PURPOSE = "Here the synthetic pairs are compared with your images: are they alike, as varied, and not copies?"
+PURPOSE = "Here the synthetic pairs are compared with your images: are they similar, as varied, and not copies?"
 SETS = {"all": "all of every run", "kept": "new and accepted", "accepted": "accepted"}
 EXTRACTORS = {
     "encoder": ("learned from your images", "Encoder: a small network learns from your tiles, for about a minute."),
@@ -203,9 +203,9 @@ class ScoresWidget(StoreDock):
         """Read the scores and the samples they are about; in the background."""
         return read_known(store, project)
 
-    def take(self, found: Known) -> None:
+    def take(self, known: Known) -> None:
         """Show the scores."""
-        self.known = found
+        self.known = known
         self._show_known()
 
     def _show_known(self) -> None:
@@ -236,7 +236,7 @@ class ScoresWidget(StoreDock):
         self.table.show_scores(shown.scores)
         lines = sentences(shown)
         if not shown.scores:
-            lines.insert(0, f"{shown.number} pairs: too few for scores of the set, only copies were looked for.")
+            lines.insert(0, f"{shown.number} pairs: too few for scores of the set; only copies were looked for.")
         self.words.setText("\n".join(f"• {line}" for line in lines))
         self.copies.setText(f"Show {plural(copies, 'copy', 'copies')} in Curate")
         tip = "Opens Curate with the query for flagged copies; Space shows the real image beside a pair."

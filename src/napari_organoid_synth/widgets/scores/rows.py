@@ -49,7 +49,7 @@ MEANINGS = {
     "density": "As precision, but one odd real tile does not help. High is good; may exceed 1.",
     "coverage": "Share of real tiles that have a synthetic one near. High is good.",
     "c2st": "How often the nearest neighbour tells whether a tile is real. 0.5: by chance. Far below 0.5: copies.",
-    "ssim": "Alike in structure, every synthetic with every real tile. Above the originals: copies or plain images.",
+    "ssim": "Structural similarity of every synthetic to every real tile. Above the originals: copies or plain images.",
     "uqi": "Universal quality index of every synthetic with every real tile; should be as between real tiles.",
     "nmi": "Information that every synthetic tile shares with every real one, 0 to 1; should be as between real tiles.",
     "psnr": "Peak signal to noise ratio over all pairs of tiles; should be as between real tiles.",
@@ -97,7 +97,7 @@ class ScoreRow(Drawn):
         tip = [
             score.title,
             MEANINGS.get(score.name, ""),
-            f"Like with like: {self.value}. Originals among each other: "
+            f"Like with like: {self.value}. Originals with each other: "
             f"{number(score.originals.low)} to {number(score.originals.high)}.",
             f"All {score.n_synthetic} synthetic with all {score.n_real} real tiles: {score.value:.5g}{unit}, "
             f"95 % interval {score.interval.low:.5g} to {score.interval.high:.5g} (its width is the thin line).",
@@ -128,9 +128,9 @@ class ScoreRow(Drawn):
         painter.drawText(QRectF(0, MARGIN, width, line), flags | Qt.AlignmentFlag.AlignLeft, title)
         painter.drawText(QRectF(0, MARGIN, width, line), flags | Qt.AlignmentFlag.AlignRight, self.value)
         top = line + 2 * MARGIN
-        words = f"{self._sign} {self._word}"
+        judgement = f"{self._sign} {self._word}"
         column = metrics.horizontalAdvance("▲ nearer ") + MARGIN
-        painter.drawText(QRectF(width - column, top, column, line), flags | Qt.AlignmentFlag.AlignRight, words)
+        painter.drawText(QRectF(width - column, top, column, line), flags | Qt.AlignmentFlag.AlignRight, judgement)
         self._paint_bar(painter, QRectF(MARGIN, top, width - column - 3 * MARGIN, line), text, strong)
 
     def _paint_bar(self, painter: QPainter, place: QRectF, text: QColor, strong: QColor) -> None:
@@ -159,7 +159,7 @@ class ScoreRow(Drawn):
 
 
 class ScoreRows(QWidget):
-    """All scores of a run: the features in view, the others folded under what became of them."""
+    """All scores of a run: those of features in view, the others folded under a summary."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -170,7 +170,7 @@ class ScoreRows(QWidget):
         self.folds: dict[str, Fold] = {}
 
     def show_scores(self, scores: Sequence[SetScore]) -> None:
-        """Show scores; what was unfolded stays so."""
+        """Show scores; unfolded groups stay unfolded."""
         opened = {name for name, fold in self.folds.items() if fold.isExpanded()}
         while (item := self._column.takeAt(0)) is not None:
             if (widget := item.widget()) is not None:
@@ -178,18 +178,18 @@ class ScoreRows(QWidget):
                 widget.deleteLater()
         self.rows, self.folds = [], {}
         for place, (title, names) in enumerate(GROUPS.items()):
-            found = [ScoreRow(score) for score in scores if score.name in names]
-            if not found:
+            rows = [ScoreRow(score) for score in scores if score.name in names]
+            if not rows:
                 continue
-            self.rows += found
+            self.rows += rows
             if place == 0:
-                for row in found:
+                for row in rows:
                     self._column.addWidget(row)
                 continue
-            within = sum(verdict(row.score)[1] == "within" for row in found)
-            fold = self.folds[title] = Fold(f"{title}: {within} of {len(found)} within")
+            within = sum(verdict(row.score)[1] == "within" for row in rows)
+            fold = self.folds[title] = Fold(f"{title}: {within} of {len(rows)} within")
             fold.toggleButton().setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-            for row in found:
+            for row in rows:
                 fold.addWidget(row)
             self._column.addWidget(fold)
             if title in opened:

@@ -72,7 +72,12 @@ class ApplyPanel(QWidget):
         self.outcome.hide()
         self.segmenter = combo_box()
         holder, form = QWidget(), rows()
-        add_row(form, "Trained on", self.segmenter, "Which segmenter marks; in brackets its score, the best first.")
+        add_row(
+            form,
+            "Trained on",
+            self.segmenter,
+            "The segmenter to use, with its score in brackets; the best comes first.",
+        )
         holder.setLayout(form)
         self.probability, self.flow = QCheckBox("also the probability of each pixel"), QCheckBox()
         self.layers_button, self.folder_button = QPushButton("Mark layers"), QPushButton("Mark a folder…")
@@ -107,7 +112,7 @@ class ApplyPanel(QWidget):
         self.open_button.clicked.connect(self._open_folder)
         self.export_button.clicked.connect(self._choose_export)
         self.segmenter.currentIndexChanged.connect(self._judge)
-        self.runner.event.connect(self._heed)
+        self.runner.event.connect(self._show_event)
         self.runner.finished.connect(self._finished)
         self.runner.failed.connect(self._failed)
         self.runner.stateChanged.connect(self._judge)
@@ -168,7 +173,7 @@ class ApplyPanel(QWidget):
             return False
 
     def _describe(self, trained: TrainedSegmenter) -> str:
-        """What a segmenter takes and gives, and its size."""
+        """Describe the input, the output and the size of a segmenter."""
         try:
             spec = trained.description().spec
         except UserError as error:
@@ -225,7 +230,7 @@ class ApplyPanel(QWidget):
 
     # --- follow ---
 
-    def _heed(self, event: Event) -> None:
+    def _show_event(self, event: Event) -> None:
         if isinstance(event, Started):
             self.outcome.hide()
             self.fold.expand()
@@ -234,7 +239,7 @@ class ApplyPanel(QWidget):
             self.outcome.show()
 
     def _shown(self) -> list[str]:
-        """The lines that are shown."""
+        """Return the lines on the screen."""
         return [] if self.outcome.isHidden() else self.outcome.text().splitlines()
 
     def _finished(self, reason: str) -> None:
@@ -298,7 +303,7 @@ class ApplyPanel(QWidget):
 
 
 def copy_predictions(source: Path, target: Path) -> int:
-    """Copy what `predict` wrote to another folder, under the names of the layers; return the number of files.
+    """Copy the files that `predict` wrote to another folder, under the names of the layers; return the number of files.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The arms of a comparison: a check box for each, with what it trains on beside it."""
+"""The arms of a comparison: a check box for each, with its training pairs beside it."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ ARMS = {
     "raw": ("real pairs", "Your training pairs alone; always trained, because the others are compared with it."),
     "classical-tissue": (
         "classical, tissue",
-        "Mirrored, turned, bent; brightness × 0.6 to 2 and ± 0.2, noise 0.02: the usual augmentation.",
+        "Mirrored, rotated, deformed; brightness × 0.6 to 2 and ± 0.2, noise 0.02: the usual augmentation.",
     ),
-    "classical-organoid": ("classical, organoid", "Half of each batch mirrored, turned, cropped and whitened."),
+    "classical-organoid": ("classical, organoid", "Half of each batch mirrored, rotated, cropped and whitened."),
     "synthetic": (
         "synthetic",
-        "Your pairs and synthetic ones: of a generator that is trained in each fold, or all that the project has.",
+        "Your pairs and synthetic ones: from a generator trained in each fold, or all pairs of the project.",
     ),
     "curated": (
         "curated",
-        "Your pairs and the pairs that you accepted, where their generator saw no test image; in folds else the most "
+        "Your pairs and the pairs that you accepted, if their generator saw no test image; otherwise the most "
         "realistic pairs of the fold (automatically curated).",
     ),
-    "simulator": ("simulator", "Your pairs and simulated ones with your objects' shapes: no network is needed."),
+    "simulator": ("simulator", "Your pairs and simulated ones with the shapes of your objects; needs no generator."),
     "pretrain": ("pretrain", "Synthetic pairs first, then your pairs; the same number of steps in all."),
 }
 """Arm to the text and the tooltip of its check box."""
@@ -92,12 +92,12 @@ class ArmBoxes(QWidget):
                 box.setChecked(arm in arms or arm == RAW)
 
     def allow(self, arm: str, possible: bool, note: str) -> None:
-        """Say whether an arm can be trained, and on what."""
+        """Show whether an arm can be trained, and on which pairs."""
         self.boxes[arm].setEnabled(possible and arm != RAW)
         self.notes[arm].setText(note)
 
     def show_progress(self, shares: Mapping[str, float]) -> None:
-        """A bar, 0 to 1, in place of the note of each of these arms; none for no arm."""
+        """Show a bar, 0 to 1, in place of the note of each of these arms; an empty mapping removes all bars."""
         for arm, bar in self.bars.items():
             bar.setRange(0, 100)
             bar.setValue(round(100 * min(max(shares.get(arm, 0.0), 0.0), 1.0)))

@@ -96,7 +96,7 @@ class ComparisonPanel(QWidget):
         return tabs
 
     def _build_choice(self, column: QVBoxLayout) -> None:
-        """Which prediction to show as layers."""
+        """Build the choice of the prediction to show as layers."""
         self.image, self.arm = combo_box(), combo_box()
         self.show_button = QPushButton("Show errors")
         named(self.show_button, "Show errors", SHOW_TIP)
@@ -191,7 +191,7 @@ class ComparisonPanel(QWidget):
             self.intervals.show_curves({arm_name(arm): curves[arm] for arm in shown}, [colour_of(arm) for arm in shown])
 
     def _show_sides(self) -> None:
-        """Name what stands left and right when layers are shown, with its Dice."""
+        """Name the arms on the left and right of the open layers, with their Dice."""
         arms, image = self.result.arms if self.result else {}, self.image.currentText()
         sides = list(dict.fromkeys([next(iter(arms), ""), self.arm.currentData()]))
         scores = {arm: arms[arm].per_image.get(image) for arm in sides if arm in arms}
@@ -199,7 +199,7 @@ class ComparisonPanel(QWidget):
         self.sides.setText(f"Left {texts[0]}, right {texts[1]}" if len(texts) > 1 else "".join(texts))
 
     def _show_state(self, result: GainResult) -> None:
-        """Say how much of the comparison the table holds."""
+        """Show how much of the comparison is finished."""
         tasks = result.tasks
         text = f"So far, after {tasks.done} of {tasks.total} trainings:" if tasks.unfinished else ""
         if tasks.failed:
@@ -225,7 +225,7 @@ class ComparisonPanel(QWidget):
         worker.start()
 
     def layers_open(self) -> bool:
-        """Whether a prediction is shown."""
+        """Return whether a prediction is open as layers."""
         return "errors" in self.viewer.layers
 
 

@@ -1,4 +1,4 @@
-"""The settings of a comparison as a form: segmenter, what is tested, arms, steps."""
+"""The settings of a comparison as a form: segmenter, test images, arms, steps."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TEST_BY = {
         "each time, without them.",
     ),
     "k-fold": ("a part in turn", "Each image is tested once; the generator is trained again for each part."),
-    "leave-one-out": ("each image in turn", "For fewer than ten images and time to spare."),
+    "leave-one-out": ("each image in turn", "For fewer than ten images, if time allows."),
     "segment": (
         "the project's test images",
         "A first look: the synthetic pairs that are there, and the images that are marked as test in Pairs. Much "
@@ -110,7 +110,7 @@ class ComparisonForm(QWidget):
         add_row(self.testing, "Test by", self.test_by, "Which images are tested.")
         self.repeats.setRange(1, 100)
         guard_wheel(self.repeats)
-        tip = "Trainings of everything with other seeds; several show the variance between seeds."
+        tip = "How often everything is trained, each time with another seed; several show the variance between seeds."
         add_row(self.testing, "Repeats", self.repeats, tip)
         self.column.addLayout(self.testing)
         self.groups = WrapLabel()
@@ -159,12 +159,12 @@ class ComparisonForm(QWidget):
 
     @property
     def verb(self) -> str:
-        """``"gain"`` or ``"segment"``, by what is tested."""
+        """``"gain"`` or ``"segment"``, depending on the choice of test images."""
         return "segment" if self.test_by.currentData() == "segment" else "gain"
 
     @property
     def problem(self) -> str:
-        """Why the settings are not valid; empty if they are."""
+        """The sentence about invalid settings; empty if they are valid."""
         return str(self.forms[self.verb].problem or self.member.problem)
 
     def value(self) -> SegmentSettings | GainSettings:
@@ -210,7 +210,7 @@ class ComparisonForm(QWidget):
         self.show_fitting()
 
     def show_fitting(self) -> None:
-        """Show what belongs to the way of testing, and which arms it allows."""
+        """Show the fields of the chosen way of testing, and the arms that it allows."""
         quick, counts = self.verb == "segment", self.counts
         for verb, form in self.forms.items():
             form.visible = verb == self.verb

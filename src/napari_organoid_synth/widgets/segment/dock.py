@@ -1,4 +1,4 @@
-"""The Segment dock: measure on unseen images what synthetic pairs gain, and mark images with what was trained."""
+"""The Segment dock: measure the gain from synthetic pairs on unseen images, and mark images with trained segmenters."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class SegmentWidget(ColumnDock):
         self._build()
         for runner in self.runners.values():
             runner.started.connect(self._started)
-            runner.event.connect(self._heed)
+            runner.event.connect(self._show_event)
             runner.failed.connect(self._failed)
             runner.finished.connect(self._finished)
             runner.stateChanged.connect(self._judge)
@@ -111,7 +111,7 @@ class SegmentWidget(ColumnDock):
         return next((runner for runner in self.runners.values() if runner.running), None)
 
     def value(self) -> SegmentSettings | GainSettings:
-        """The settings as shown; arms without pairs are left out."""
+        """Return the settings as shown; arms without pairs are left out."""
         return self.form.value()
 
     def setValue(self, settings: SegmentSettings | GainSettings) -> None:
@@ -135,11 +135,11 @@ class SegmentWidget(ColumnDock):
             self.background.do(lambda: (speeds(project), unfinished(project)), self._know, self.show_error)
 
     def _fold_setup(self) -> None:
-        """A result goes before what else could be compared."""
+        """Fold the settings while there is a result."""
         (self.setup.collapse if self.panel.result is not None else self.setup.expand)(animate=False)
 
     def _restore(self) -> None:
-        """Show what was chosen in this project before, of both verbs, or the defaults."""
+        """Show the settings last used in this project for both commands, or the defaults."""
         self._restoring = True
         stored = self.workspace.remembered(self.key)
         shown = "segment" if stored.get("verb") == "segment" else "gain"
@@ -153,7 +153,7 @@ class SegmentWidget(ColumnDock):
         self._restoring = False
 
     def _know(self, known: tuple[dict[str, float], Unfinished | None]) -> None:
-        """Take in what was read in the background."""
+        """Store what was read in the background, and update the dock."""
         self._speeds, self._unfinished = known
         self._judge()
 
@@ -182,7 +182,7 @@ class SegmentWidget(ColumnDock):
             self.workspace.remember(self.key, {**self.workspace.remembered(self.key), "verb": verb, verb: values})
 
     def _judge(self, *_: object) -> None:
-        """What can be done now, how long it takes, and why not."""
+        """Update the button, the time estimate and the obstacle."""
         promising = set(self.form.arms.value()) & MIXED
         self.button.setText("Measure the gain" if promising else "Train and test")
         self.button.setAccessibleDescription("Trains every arm in a process of its own; the window stays free.")
@@ -199,17 +199,17 @@ class SegmentWidget(ColumnDock):
             named(self.resume_button, self.resume_button.text(), tip)
 
     def _obstacle(self, problem: str) -> str:
-        """Why the comparison cannot start; empty if it can."""
+        """Return why the comparison cannot start; empty if it can."""
         quick, counts = self.form.verb == "segment", self.form.counts
         if self.running is not None:
-            return "A comparison runs; stop it to change something."
+            return "A comparison is running. Stop it to change settings."
         if not counts.train:
             return "There are no training pairs. Load and check pairs in Pairs."
         if quick and not counts.test:
             return "No pair is put aside for the test. Mark some as test in Pairs, then train the generator again."
         trains_generator = not problem and self.form.as_gain().pairs_from == "folds"
         if trains_generator and set(self.form.arms.value()) & {*GENERATED} and not self._has_generator():
-            return "There is no generator yet, whose training could be repeated. Train one in Train."
+            return "There is no generator yet whose training can be repeated. Train one in Train."
         return problem
 
     def _has_generator(self) -> bool:
@@ -251,7 +251,7 @@ class SegmentWidget(ColumnDock):
             self.runners[verb].start(verb, self.workspace.project, self.value())
 
     def resume(self) -> None:
-        """Continue the comparison that was stopped; what is done stays."""
+        """Continue the comparison that was stopped; finished trainings are kept."""
         if self.workspace.project is not None and self.running is None and self._unfinished is not None:
             self.error.dismiss()
             self.runners["gain"].start("gain", self.workspace.project, resume=self._unfinished[0])
@@ -263,7 +263,7 @@ class SegmentWidget(ColumnDock):
             self._show(_read(self._job.folder.path))
         self._judge()
 
-    def _heed(self, event: Event) -> None:
+    def _show_event(self, event: Event) -> None:
         arms = self.form.arms
         if isinstance(event, Progress) and event.stats:
             arms.show_progress(event.stats)
@@ -280,7 +280,7 @@ class SegmentWidget(ColumnDock):
             self.background.do(lambda: self._read_changed(path), self._take, self.show_error)
 
     def _read_changed(self, folder: Path) -> GainResult | None:
-        """The result, if it has changed; in the background."""
+        """Return the result if it has changed; in the background."""
         try:
             changed = (folder / RESULTS).stat().st_mtime_ns
         except OSError:
@@ -312,7 +312,7 @@ class SegmentWidget(ColumnDock):
         self._look_again()
 
     def _look_again(self) -> None:
-        """After a comparison: speeds, what is unfinished, which segmenters there are."""
+        """Update speeds, the unfinished comparison and the segmenters after a comparison."""
         self.apply.refresh()
         project = self.workspace.project
         if project is not None:
@@ -330,7 +330,7 @@ class SegmentWidget(ColumnDock):
 
 
 def _read(folder: Path) -> GainResult | None:
-    """The result in a folder; None where there is none yet."""
+    """Return the result in a folder; None where there is none yet."""
     try:
         return read_result(folder)
     except UserError:

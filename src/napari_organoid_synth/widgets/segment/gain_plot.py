@@ -1,4 +1,4 @@
-"""Figures of a comparison: what each arm changed, the score of every test image, bars for each share of the images."""
+"""Figures of a comparison: the change of each arm, the score of every test image, bars for each share of the images."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class GainPlot(_RowPlot):
         self.draw()
 
     def draw_items(self, text: str) -> None:
-        """Dots, bar and tick of each arm."""
+        """Draw the dots, the bar and the tick of each arm."""
         ends = []
         for row, (arm, values) in enumerate(self._arms.items()):
             scores, y = np.asarray(values, dtype=float), -row - 0.22
@@ -74,7 +74,7 @@ class GainPlot(_RowPlot):
 
 
 class ChangePlot(_RowPlot):
-    """What each arm changed against the real pairs alone: mean and interval; the upright line is no change."""
+    """The change of each arm against the real pairs alone: mean and interval; the upright line is no change."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         tip = (
@@ -122,7 +122,7 @@ class GainBars(ThemedPlot):
         self.layout().addWidget(self.legend)
 
     def show_rows(self, rows: Sequence[TableRow], score: str, name: str) -> None:
-        """Show the rows of a table; one bar each, groups for shares, the first ratio alone."""
+        """Show the rows of a table; one bar each, groups for shares, only the first ratio."""
         first: dict[tuple[str, float], TableRow] = {}
         for row in rows:
             first.setdefault((row.arm, row.subset), row)

@@ -25,8 +25,8 @@ class IntervalPlot(ThemedPlot):
 
     def __init__(self, score: str = "F", parent: QWidget | None = None) -> None:
         tip = (
-            f"How many of the test images reach a {score} of at least so much. Higher is better; the band reaches from "
-            "the worst to the best fold."
+            f"Share of the test images that reach at least each {score}. Higher is better; the band reaches from the "
+            "worst to the best fold."
         )
         super().__init__(f"Images above each {score}", tip, parent)
         self._curves: dict[str, FoldScores] = {}
@@ -46,7 +46,7 @@ class IntervalPlot(ThemedPlot):
         self.draw()
 
     def draw_items(self, text: str) -> None:
-        """A line and a band for each method."""
+        """Draw a line and a band for each method."""
         self.plot.setXRange(axis_start(self._curves.values()), 1, padding=0.01)
         legend = self.plot.addLegend(offset=(4, -4), labelTextColor=text, labelTextSize="8pt")
         legend.setLabelTextColor(text)  # of the theme now; it is made once

@@ -21,7 +21,7 @@ IMAGES, PREDICTED = "images", "predicted"
 
 
 class LayerNote(FrozenModel):
-    """What must be known of an image layer beside its pixels; a record of ``layers.json``.
+    """Properties of an image layer other than its pixels; a record of ``layers.json``.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class LayerNote(FrozenModel):
 
 @dataclass(frozen=True, eq=False)
 class LayerPrediction:
-    """What was marked in a layer.
+    """The prediction for one layer.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ class LayerPrediction:
 
 
 def describe_layer(layer: Any) -> LayerNote:
-    """Return what must be known of an image layer beside its pixels."""
+    """Return the properties of an image layer other than its pixels."""
     spatial = layer.ndim
     return LayerNote(
         name=layer.name,
@@ -80,9 +80,9 @@ def as_planes(data: Any, rgb: bool, channels: int) -> tuple[NDArray[Any], tuple[
     Parameters
     ----------
     data : array (..., Y, X) or, with ``rgb``, (..., Y, X, 3 or 4)
-        Where ``channels`` is more than 1, the axis before Y holds them.
+        If ``channels`` is more than 1, they are the axis before Y.
     rgb : bool
-        Whether the last axis holds colours.
+        Whether the last axis is that of colours.
     channels : int
         That a segmenter knows.
 
@@ -155,7 +155,7 @@ def read_notes(folder: Path) -> list[LayerNote]:
 
 
 def read_predictions(folder: Path) -> list[LayerPrediction]:
-    """Read what was marked in the layers that `write_layers` wrote; in a worker thread.
+    """Read the predictions for the layers that `write_layers` wrote; in a worker thread.
 
     Layers that could not be marked are left out.
     """

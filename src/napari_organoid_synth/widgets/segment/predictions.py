@@ -35,7 +35,7 @@ class Prediction:
 
 
 def read_prediction(folder: Path, arm: str, name: str, table: PairTable, beside: str = "") -> Prediction:
-    """Read what an arm of a comparison predicted for a test image; in a worker thread.
+    """Read the prediction of an arm for a test image; in a worker thread.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def show_prediction(viewer: Any, prediction: Prediction) -> None:
 
 
 def _show_titles(viewer: Any, sides: list[tuple[Prediction, str, float]]) -> None:
-    """What each side was trained on, written above it."""
+    """Write above each side what its segmenter was trained on."""
     pixel = sides[0][0].pair.pixel_size
     places = [(-0.02 * one.labels.shape[0], shift) for one, _, shift in sides]
     viewer.add_points(
@@ -115,7 +115,7 @@ def _show_titles(viewer: Any, sides: list[tuple[Prediction, str, float]]) -> Non
 
 
 def _show_side(viewer: Any, prediction: Prediction, ending: str, shift: float, visible: dict[str, bool]) -> None:
-    """The layers of one arm, moved by ``shift`` pixels to the right."""
+    """Add the layers of one arm, moved by ``shift`` pixels to the right."""
     pair = prediction.pair
     scale = pair.pixel_size or (1.0, 1.0)
     place = (0.0, shift * scale[1])

@@ -1,4 +1,4 @@
-"""How long a comparison takes here, and a shorter one where it takes longer than a night."""
+"""The expected time of a comparison here, and a shorter comparison where it exceeds a night."""
 
 from __future__ import annotations
 
@@ -44,18 +44,18 @@ class TimeOffer(QWidget):
         self._used: GainSettings | None = None
 
     def show_quick(self, arms: int, steps: int, tests: int, arm_seconds: float | None) -> None:
-        """Say how long some arms on the test images take; ``arm_seconds`` for each step, None where not known."""
+        """Show the expected time of some arms on the test images; ``arm_seconds`` per step, None if not known."""
         text = f"Tested on {tests} image{'s' * (tests != 1)}."
         if arm_seconds is None or not arms:
             text += " The time is known after the first training."
         else:
-            text += f" {words_for_seconds(arm_seconds * steps * arms).capitalize()} here, as fast as last time."
+            text += f" {words_for_seconds(arm_seconds * steps * arms).capitalize()} here, if as fast as last time."
         self._now = None
         self.estimate.setText(text)
         self._offer()
 
     def show_estimate(self, estimate: Estimate | None) -> None:
-        """Say how long a comparison in folds takes, and offer a shorter one; nothing where there is no plan."""
+        """Show the expected time of a comparison in folds, and offer a shorter one; empty without a plan."""
         self._now = estimate
         self.estimate.setText(_text(estimate) if estimate is not None else "")
         self._offer()
@@ -80,7 +80,7 @@ class TimeOffer(QWidget):
             widget.setVisible(self._shorter is not None or self._before is not None)
 
     def _use(self) -> None:
-        """Set what was offered, or undo it."""
+        """Apply the offer, or undo it."""
         before, shorter, self._before = self._before, self._shorter, None
         if shorter is not None and self._now is not None:
             kept = self._now.settings
@@ -92,7 +92,7 @@ class TimeOffer(QWidget):
 
 
 def _text(now: Estimate) -> str:
-    """How many trainings, and what they will take, from the speed of earlier ones."""
+    """Describe the number of trainings and their expected time, from the speed of earlier ones."""
     settings, folds, speed = now.settings, now.folds, now.speed
     count = trainings(settings, folds)
     parts = [f"{count['arm']} of the segmenter"]
@@ -100,8 +100,8 @@ def _text(now: Estimate) -> str:
     text = f"{folds} fold{'s' * (folds != 1)}, {sum(count.values())} trainings ({', '.join(parts)})"
     taken = seconds(settings, folds, speed, now.generator_steps)
     if taken is not None:
-        return f"{text}, {words_for_seconds(taken)} here, {workers_at_once(settings)} at once, as fast as before."
+        return f"{text}, {words_for_seconds(taken)} here, {workers_at_once(settings)} at once, if as fast as before."
     if count["generator"] and "generator" in speed:
         made = words_for_seconds(now.seconds())
-        return f"{text}, {made} for the generators alone, as fast as before. The rest is known after the first ones."
+        return f"{text}, {made} for the generators alone, if as fast as before. The rest is known later."
     return f"{text}. The time is known after the first ones."

@@ -1,1 +1,1 @@
-"""What the docks share."""
+"""Parts shared by the docks."""

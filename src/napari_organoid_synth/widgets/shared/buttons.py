@@ -24,7 +24,7 @@ class PrimaryButton(QPushButton):
         self._follow_theme()
 
     def changeEvent(self, event: QEvent) -> None:
-        """Take the new theme's colour."""
+        """Apply the colour of the new theme."""
         super().changeEvent(event)
         if event.type() == QEvent.Type.StyleChange:
             self._follow_theme()

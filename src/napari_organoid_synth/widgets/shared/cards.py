@@ -142,8 +142,8 @@ class ErrorCard(Card):
         """Return the message and its technical details."""
         from napari_organoid_synth import __version__
 
-        words = (self.found.text().removeprefix("✕ "), self.expected.text(), self.todo.text())
-        return "\n".join(word for word in (*words, f"napari-organoid-synth {__version__}", self.report) if word)
+        parts = (self.found.text().removeprefix("✕ "), self.expected.text(), self.todo.text())
+        return "\n".join(part for part in (*parts, f"napari-organoid-synth {__version__}", self.report) if part)
 
     def dismiss(self) -> None:
         """Hide the card."""

@@ -1,4 +1,4 @@
-"""The command line that does what a dock shows."""
+"""The command line with the settings of a dock."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from napari_organoid_synth.core.verbs import VERBS
 
 
 def command_text(verb: str, project: Project, settings: Settings) -> str:
-    """Return the command that does the same; it names only what differs from the defaults."""
+    """Return the command that does the same; it names only settings other than the defaults."""
     parts = ["organoid-synth", verb, str(project.path)]
     default = VERBS[verb].settings_class()().model_dump(mode="json")
     for key, value in _differences(default, settings.model_dump(mode="json")):

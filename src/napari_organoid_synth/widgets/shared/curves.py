@@ -1,4 +1,4 @@
-"""Loss curves that grow while a training runs, at no cost that a person would feel."""
+"""Loss curves that grow while a training runs, without a noticeable cost."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_POINTS = 500
 STYLES = (Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine, Qt.PenStyle.DotLine, Qt.PenStyle.DashDotLine)
 COLOURS = ("current", "text", "warning", "error")
 WATCHED = ("diversity", "kernel_distance")
-"""No losses, and of another size: they are told in words."""
+"""Not losses, and on another scale: they are reported in sentences."""
 
 
 class Trace:
@@ -51,18 +51,18 @@ class Trace:
 
 def traces(events: Iterable[Event]) -> tuple[dict[str, Trace], int, int]:
     """Curves of a whole history, the last step and the total; for a worker thread."""
-    found: dict[str, Trace] = {}
+    curves: dict[str, Trace] = {}
     step = total = 0
     for event in events:
         if isinstance(event, Progress) and event.step > step:
             step, total = event.step, event.total
             for name, value in event.stats.items():
-                found.setdefault(name, Trace()).add(step, value)
-    return found, step, total
+                curves.setdefault(name, Trace()).add(step, value)
+    return curves, step, total
 
 
 def still_plot() -> Any:
-    """A plot to look at: no menu, no zooming, no buttons, no keys."""
+    """Make a plot that only shows: no menu, no zooming, no buttons, no keys."""
     plot = pg.PlotWidget()
     plot.setMenuEnabled(False)
     plot.setMouseEnabled(False, False)
@@ -77,7 +77,7 @@ class ThemedPlot(QWidget):
     Parameters
     ----------
     name, tip : str
-        Accessible name, and what is seen.
+        Accessible name and visible title.
     parent : QWidget, optional
     """
 
@@ -110,7 +110,7 @@ class ThemedPlot(QWidget):
         raise NotImplementedError
 
     def changeEvent(self, a0: QEvent | None) -> None:
-        """Take the new theme's colours."""
+        """Apply the colours of the new theme."""
         super().changeEvent(a0)
         if a0 is not None and a0.type() == QEvent.Type.StyleChange and self._drawn:
             self.draw()
@@ -157,25 +157,25 @@ class LossCurves(QWidget):
 
     @property
     def words(self) -> str:
-        """How much the samples differ and how far they are from the real tiles; empty until it was measured."""
-        found = {name: self.points(name) for name in WATCHED if name in self._traces and self._traces[name].y}
-        told = []
-        if "diversity" in found:
-            told.append(f"Samples differ {100 * found['diversity'][1][-1]:.0f} % as much as real tiles do.")
-        if "kernel_distance" in found:
-            steps, values = found["kernel_distance"]
+        """Diversity of the samples and their distance to the real tiles, in sentences; empty until measured."""
+        measures = {name: self.points(name) for name in WATCHED if name in self._traces and self._traces[name].y}
+        sentences = []
+        if "diversity" in measures:
+            sentences.append(f"Samples differ {100 * measures['diversity'][1][-1]:.0f} % as much as real tiles do.")
+        if "kernel_distance" in measures:
+            steps, values = measures["kernel_distance"]
             best = int(values.argmin())
-            told.append(
+            sentences.append(
                 f"Distance to the real tiles {values[-1]:.3g}; smallest {values[best]:.3g} at step {steps[best]:,.0f}."
             )
-        return " ".join(told)
+        return " ".join(sentences)
 
     def points(self, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Steps and values of a loss."""
         return self._traces[name].arrays()
 
     def append(self, events: Iterable[Event]) -> None:
-        """Add what is newer than the last step that is shown; one repaint."""
+        """Add the values after the last step that is shown; one repaint."""
         total = 0
         for event in events:
             if isinstance(event, Progress) and event.step > self._step:
@@ -185,10 +185,10 @@ class LossCurves(QWidget):
         if total or self._step:
             self._draw(total)
 
-    def show_history(self, found: dict[str, Trace], step: int, total: int) -> None:
+    def show_history(self, traces: dict[str, Trace], step: int, total: int) -> None:
         """Show `traces` of a history instead."""
         self.clear()
-        self._traces, self._step = found, step
+        self._traces, self._step = traces, step
         self._draw(total)
 
     def _draw(self, total: int) -> None:
@@ -221,7 +221,7 @@ class LossCurves(QWidget):
         return pg.mkPen(colour, width=1, style=STYLES[number // len(COLOURS) % len(STYLES)])
 
     def changeEvent(self, event: QEvent) -> None:
-        """Take the new theme's colours."""
+        """Apply the colours of the new theme."""
         super().changeEvent(event)
         if event.type() == QEvent.Type.StyleChange:
             self._follow_theme()

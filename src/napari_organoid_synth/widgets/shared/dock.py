@@ -150,7 +150,7 @@ class ColumnDock(Dock):
         layout.addLayout(self._foot)
 
     def sizeHint(self) -> QSize:
-        """320 px wide, as all columns."""
+        """Return a width of 320 px, as for all columns."""
         return QSize(320, 640)
 
     def showEvent(self, event: Any) -> None:
@@ -169,7 +169,7 @@ class ColumnDock(Dock):
             self._foot.insertWidget(self._foot.indexOf(self.reason), widget)
 
     def run(self) -> None:
-        """Do what the prominent button says."""
+        """Run the command of the main button."""
         raise NotImplementedError
 
     def show_outcome(self, text: str) -> None:

@@ -21,12 +21,12 @@ LAYERS = "application/x-list-index"
 
 @dataclass
 class Sources:
-    """Where images and masks lie.
+    """Files and folders of images and masks.
 
     Parameters
     ----------
     images : list of Path
-        Folders or files; one folder that holds both when there are no ``masks``.
+        Folders or files; one folder that contains both when there are no ``masks``.
     masks : dict of str to list of Path
         By class name.
     image_pattern, mask_pattern : str
@@ -42,7 +42,7 @@ class Sources:
     no_masks: bool = False
 
     def add(self, paths: Sequence[Path]) -> None:
-        """Sort dropped paths: a folder with both replaces all; else the first folder is images, the next are masks."""
+        """Sort dropped paths: a folder with both replaces all; otherwise the first holds images, the next masks."""
         if len(paths) == 1 and holds_both(paths[0]):
             self.images, self.masks = [paths[0]], {}
             return
@@ -77,7 +77,7 @@ class Sources:
 
     @property
     def name(self) -> str:
-        """The name for a project made of these."""
+        """The name of a project made from these files."""
         if not self.images:
             return "project"
         first = self.images[0]
@@ -86,7 +86,7 @@ class Sources:
 
 
 def holds_both(path: Path) -> bool:
-    """Return whether a folder holds a folder of images and one of masks."""
+    """Return whether a folder contains a folder of images and one of masks."""
     if not path.is_dir():
         return False
     names = {below.name.lower() for below in path.iterdir() if below.is_dir()}

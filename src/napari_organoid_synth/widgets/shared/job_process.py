@@ -50,7 +50,7 @@ def follow(
                 return
         while not left.is_set():
             alive = process.poll() is None if process is not None else folder.alive
-            events, offset = folder.read_events(offset)  # after `alive`: what a dead process wrote last is not missed
+            events, offset = folder.read_events(offset)  # after `alive`: includes the last events of a dead process
             ended = bool(events) and isinstance(events[-1], Finished | Failed)
             if not alive and not ended:
                 events.append(crash(folder, process.returncode if process is not None else None))

@@ -118,7 +118,7 @@ class JobRunner(QObject):
             If this runner follows a job already.
         """
         if self.running:
-            raise RuntimeError(f"{self.verb} runs already in {self.folder.path if self.folder else '?'}")
+            raise RuntimeError(f"{self.verb} is already running in {self.folder.path if self.folder else '?'}")
         self.verb, self.files = verb, tuple(files)
         if resume is not None:
             folder, arguments = resume, [verb, str(project.path), "--resume", resume.path.name]
@@ -133,7 +133,7 @@ class JobRunner(QObject):
     def attach(self, folder: JobFolder) -> None:
         """Follow a job that is already running: its history comes first, then new events."""
         if self.running:
-            raise RuntimeError(f"{self.verb} runs already in {self.folder.path if self.folder else '?'}")
+            raise RuntimeError(f"{self.verb} is already running in {self.folder.path if self.folder else '?'}")
         self.files = ()
         self._follow(folder, None)
 

@@ -68,7 +68,7 @@ def pair_from_layers(
     labels_layer : napari.layers.Labels
         Of shape (Y, X).
     mask_kind : {"binary", "classes", "instances"}, optional
-        Default: what the layers were made from, else binary for one label and instances for more.
+        Default: the kind that the layers were made from, otherwise binary for one label and instances for more.
     name : str, optional
         Default: name of the image layer.
 
@@ -137,7 +137,7 @@ def _origin(layer: Any) -> SamplePair | None:
 
 
 def _pixel_size(layer: Any) -> tuple[float, float] | None:
-    """Height and width of a pixel in µm; None when the layer's unit is no length."""
+    """Return height and width of a pixel in µm; None when the layer's unit is not a length."""
     try:
         import pint
 

@@ -67,7 +67,7 @@ def open_dock(viewer: Any, title: str) -> Any:
 
 
 def _dock_of(widget: QWidget) -> Any:
-    """The dock around a widget: the nearest ancestor that can be raised as a tab."""
+    """Return the dock around a widget: the nearest ancestor that can be raised as a tab."""
     parent = widget.parent()
     while parent is not None and not hasattr(parent, "toggleViewAction"):
         parent = parent.parent()
@@ -86,7 +86,7 @@ def move_down(widget: QWidget) -> QMainWindow | None:
     others = [one for one in window.findChildren(QDockWidget) if one.property(BELOW) and one is not dock]
     beside = [one for one in others if one.isVisible() and not one.isFloating()]
     dock.setProperty(BELOW, True)
-    if beside and window.width() < WIDE:  # a tab each, else the window would outgrow the screen
+    if beside and window.width() < WIDE:  # one tab each; otherwise the window would outgrow the screen
         window.tabifyDockWidget(beside[0], dock)
         dock.raise_()
     else:
@@ -96,7 +96,7 @@ def move_down(widget: QWidget) -> QMainWindow | None:
 
 
 def settle(widget: QWidget) -> None:
-    """Once shown: a column dock becomes a tab beside the others of this plugin, under its short title.
+    """Move a column dock, once shown, to a tab beside the others of this plugin, under its short title.
 
     napari's menu puts docks below each other, which leaves each a fraction of the height.
     """

@@ -49,7 +49,7 @@ class ModelIntake(WrapLabel):
         self.dock.workspace.import_models(paths, self.dock)
 
     def _mine(self) -> bool:
-        """Whether the file was given to this dock; those given to none are for Generate."""
+        """Return whether the file was given to this dock; files given to none are for Generate."""
         requester = self.dock.workspace.requester
         return requester is self.dock or (requester is None and self.dock.key == "generate")
 

@@ -1,4 +1,4 @@
-"""How a person opens a project: the folder dialog, and the buttons of a dock that has nothing to show yet."""
+"""Ways to open a project: the folder dialog, and the buttons of a dock that has nothing to show yet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where projects lie, which were opened last, and JSON files of remembered choices."""
+"""Folders of projects, the recently opened ones, and JSON files of remembered choices."""
 
 from __future__ import annotations
 

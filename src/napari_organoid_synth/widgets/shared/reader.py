@@ -19,7 +19,7 @@ Reader = Callable[[Any], list[LayerData]]
 
 
 def get_reader(path: str | Sequence[str]) -> Reader | None:
-    """A reader for pairs of ours, or None so that another reader takes the file.
+    """Return a reader for pairs of this program, or None so that another reader opens the file.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def read(path: str | Sequence[str]) -> list[LayerData]:
 
 
 def take_models(path: str | Sequence[str]) -> list[LayerData]:
-    """Import model files into the project of the current viewer; they hold no layers.
+    """Import model files into the project of the current viewer; they contain no layers.
 
     The Generate dock opens, shows the progress, and draws with them.
 
@@ -66,8 +66,8 @@ def take_models(path: str | Sequence[str]) -> list[LayerData]:
     viewer = napari.current_viewer()
     if viewer is None:
         raise UserError(
-            f"{paths[0].name} holds a generator and no layers.",
-            "Expected an open napari window to take it into.",
+            f"{paths[0].name} holds a generator, not layers.",
+            "Expected an open napari window to import it.",
             "Use 'organoid-synth import-model PROJECT FILE' without a window.",
         )
     dock = open_dock(viewer, "Generate")
@@ -78,7 +78,7 @@ def take_models(path: str | Sequence[str]) -> list[LayerData]:
 
 
 def read_set(manifest: Path) -> list[LayerData]:
-    """An export as layers: a stack of images and a stack of labels, or separate layers when sizes differ."""
+    """Read an export as layers: a stack of images and a stack of labels, or separate layers when sizes differ."""
     images = set_images(manifest)
     pairs = [read_pair(path) for path in images]
     if len(pairs) > 1 and len({(p.image.shape, p.image.dtype, p.channel_names) for p in pairs}) == 1:
@@ -87,12 +87,12 @@ def read_set(manifest: Path) -> list[LayerData]:
 
 
 def set_images(manifest: Path) -> list[Path]:
-    """The OME-TIFF images that the manifest of an export lists, in its order.
+    """Return the OME-TIFF images that the manifest of an export lists, in its order.
 
     Raises
     ------
     UserError
-        If the manifest is none of an export, names a file outside its folder, or lists no image, as in an export
+        If the manifest is not that of an export, names a file outside its folder, or lists no image, as in an export
         without the OME-TIFF layout.
     """
     from napari_organoid_synth.core.export.manifest import Manifest
@@ -109,7 +109,7 @@ def set_images(manifest: Path) -> list[Path]:
 
 
 def inside(manifest: Path, path: str) -> Path:
-    """The file that a manifest names; also by a link it must not lie outside the manifest's folder.
+    """Return the file that a manifest names; it must not lie outside the manifest's folder, not even through a link.
 
     Raises
     ------
@@ -121,14 +121,14 @@ def inside(manifest: Path, path: str) -> Path:
     if "\\" in path or not file.resolve().is_relative_to(folder):
         raise UserError(
             f"{manifest.name} names '{path}', which is not in its folder {folder}.",
-            "Expected files of the export alone.",
+            "Expected only files of this export.",
             "Do not trust this manifest; export again.",
         )
     return file
 
 
 def image_path(path: Path) -> Path:
-    """The image file of the pair to which a file belongs, the manifest of a folder; all else stays what it is."""
+    """Return the image of the pair to which a file belongs, or the manifest of a folder; other paths unchanged."""
     if path.is_dir():
         return path / "manifest.json"
     if path.name.endswith(LABELS_ENDING):
@@ -137,7 +137,7 @@ def image_path(path: Path) -> Path:
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether this project wrote the file; reads no pixels and never raises."""
+    """Return whether this program wrote the file; reads no pixels and never raises."""
     if path.name == "manifest.json":
         try:
             manifest = json.loads(path.read_text(encoding="utf-8"))
@@ -154,5 +154,5 @@ def _is_ours(path: Path) -> bool:
         with tifffile.TiffFile(image_path(path)) as file:
             text = file.ome_metadata
         return bool(text) and parse_record(str(text)) is not None
-    except Exception:  # a damaged or foreign file is somebody else's to explain
+    except Exception:  # another reader explains a damaged or foreign file
         return False

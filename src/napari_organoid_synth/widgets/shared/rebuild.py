@@ -9,7 +9,7 @@ from napari_organoid_synth.widgets.shared.cards import ErrorCard
 from napari_organoid_synth.widgets.shared.workspace import Workspace
 
 TODO = "Rebuild the list"
-"""How `SampleStore` begins what to do about a list that it cannot use."""
+"""The first words of the advice that `SampleStore` gives for a list that it cannot use."""
 
 
 def show_error(card: ErrorCard, workspace: Workspace, error: Failed | BaseException) -> None:

@@ -32,7 +32,7 @@ class RunInfo:
     shape : str
         ``"painter"``, ``"joint"``, ``"image"`` or ``"mask"``; empty when the recipe cannot be read.
     problem : str
-        Why nothing can be drawn from it yet; empty when all is well.
+        Why it cannot generate pairs yet; empty if it can.
     generator : str
         Its name.
     steps : tuple of int

@@ -16,9 +16,9 @@ from napari_organoid_synth.widgets.shared.thumbnails import StoreThread
 FLAGS = {"copy": "a copy of a real image", "mask": "its mask is broken"}
 
 ABOUT = {
-    "fits": "mask fits image; below 0.5 as 5 of 100 real pairs",
+    "fits": "agreement of mask and image; 5 of 100 real pairs lie below 0.5",
     "manifold": "distance from the cloud of real tiles; above 1 outside",
-    "real_distance": "distance to the nearest real tile; below 1 a copy",
+    "real_distance": "distance to the nearest real tile; a copy lies below 1",
     "realism": "1 like the median real tile, below 0.5 unlike any",
     "nearest": "similarity to the nearest real image",
 }
@@ -156,7 +156,7 @@ class SampleModel(QStringListModel):
             self.removeRows(first, last - first + 1)
 
     def _reset(self, ids: Sequence[str]) -> None:
-        """Show these without telling what changed: views forget their selection, but it is fast."""
+        """Replace all ids in one reset, which is fast but clears the selection of views."""
         self.ids, self._rows = list(ids), None
         self.setStringList([""] * len(ids))
 

@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QWidget
 
 @dataclass(frozen=True)
 class Command:
-    """What a key, a button or a menu entry does.
+    """An action of a key, a button or a menu entry.
 
     Parameters
     ----------

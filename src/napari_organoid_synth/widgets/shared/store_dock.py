@@ -16,11 +16,11 @@ class StoreDock(ColumnDock):
     _thread: StoreThread | None = None
 
     def look(self, store: SampleStore, project: Project) -> Any:
-        """Read what the dock needs; in the background."""
+        """Read the data of the dock; in the background."""
         raise NotImplementedError
 
-    def take(self, found: Any) -> None:
-        """Show what `look` found."""
+    def take(self, content: Any) -> None:
+        """Show the result of `look`."""
         raise NotImplementedError
 
     def read(self, *_: object) -> None:

@@ -17,7 +17,7 @@ from napari_organoid_synth.core.samples.store import VERDICTS, SampleStore, Verd
 
 SIMULATED = 12
 VERDICT_NAMES: dict[Verdict, str] = {"new": "back to new", "accepted": "accepted", "rejected": "rejected"}
-"""What pairs with a verdict are called."""
+"""Names of the verdicts on the screen."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Listing:
 
     @property
     def found(self) -> int:
-        """How many samples the query found."""
+        """Number of samples that the query found."""
         return sum(map(len, self.ids.values()))
 
 

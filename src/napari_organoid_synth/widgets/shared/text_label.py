@@ -33,14 +33,14 @@ class WrapLabel(QLabel):
         super().setText(_LONG_WORD.sub(lambda word: _JOINT.sub(rf"\1{BREAK}", word[0]), text))
 
     def text(self) -> str:
-        """The text as it was given."""
+        """Return the text as it was given."""
         return str(super().text()).replace(BREAK, "")
 
 
 class Drawn(QLabel):
-    """What a dock paints itself; a label, because napari gives its font size to labels and not to bare widgets.
+    """Base of what a dock paints; a label, because napari gives its font size to labels and not to bare widgets.
 
-    Subclasses paint, and say in ``sizeHint`` how many lines of text they are high.
+    Subclasses paint, and give their height in lines of text in ``sizeHint``.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -48,7 +48,7 @@ class Drawn(QLabel):
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
 
     def minimumSizeHint(self) -> QSize:
-        """The same height."""
+        """Return the height of the size hint, so that the label never shrinks."""
         return QSize(60, self.sizeHint().height())
 
     def changeEvent(self, event: QEvent) -> None:

@@ -7,7 +7,7 @@ VERDICT_COLOURS = {"new": "#999999", "accepted": "#009E73", "rejected": "#D55E00
 
 
 def theme_colour(name: str) -> str:
-    """A colour of napari's current theme as ``#rrggbb``, by its field in `napari.utils.theme.Theme`."""
+    """Return a colour of napari's current theme as ``#rrggbb``, by its field in `napari.utils.theme.Theme`."""
     from napari import current_viewer
     from napari.settings import get_settings
     from napari.utils.theme import get_theme

@@ -164,7 +164,7 @@ class ImageCache:
 
 
 Key = tuple[str, int, str]
-"""Which thumbnail: id of the sample, longer edge in px, mask mode."""
+"""Key of a thumbnail: id of the sample, longer edge in px, mask mode."""
 
 
 class StoreThread(QObject):
@@ -194,7 +194,7 @@ class StoreThread(QObject):
         super().__init__(parent)
         self.path = Path(path)
         self._tasks: deque[tuple[Callable[[SampleStore], Any], Callable[[Any], None], Callable[[Any], None]]] = deque()
-        self._wanted: OrderedDict[Key, tuple[bool, int]] = OrderedDict()  # are pixels needed too, for which epoch
+        self._wanted: OrderedDict[Key, tuple[bool, int]] = OrderedDict()  # pixels needed or not, and the epoch
         self._arrived: deque[tuple[Key, int, QImage | None, SampleRow | None]] = deque()
         self._wake = threading.Condition()
         self._closing = self._complained = False

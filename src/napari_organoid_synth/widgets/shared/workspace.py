@@ -39,7 +39,7 @@ class Workspace(QObject):
     samplesChanged()
         Samples were added, decided or scored; also after the project changed.
     runsChanged()
-        A training was started, went on or ended; also after the project changed.
+        A training was started, made progress or ended; also after the project changed.
     selectionChanged(tuple of str)
         Other samples (or real tiles, by name) are selected; `selector` did it and need not follow.
     queryAsked(str)
@@ -57,7 +57,7 @@ class Workspace(QObject):
 
     @classmethod
     def of(cls, viewer: Any) -> Workspace:
-        """The workspace of a viewer, made when first asked for."""
+        """Return the workspace of a viewer, made when first asked for."""
         viewer = getattr(viewer, "__wrapped__", viewer)  # docks may get a proxy of the viewer
         if viewer not in cls._all:
             cls._all[viewer] = cls(viewer)
@@ -119,7 +119,7 @@ class Workspace(QObject):
                     self.runner(verb).attach(job)
 
     def ensure_project(self, name: str = "project") -> Project:
-        """The open project, or a new one called ``name`` in the documents folder."""
+        """Return the open project, or a new one called ``name`` in the documents folder."""
         if self._project is None:
             folder = new_project_folder(name)
             self.setProject(folder)
@@ -165,7 +165,7 @@ class Workspace(QObject):
         return self._selected
 
     def select(self, ids: Sequence[str], selector: Any) -> None:
-        """Tell all docks that the ``selector`` dock changed the selection; nothing happens when it is the same."""
+        """Notify all docks that the ``selector`` dock changed the selection, unless it is the same."""
         ids = tuple(ids)
         if ids != self._selected:
             self._selected, self.selector = ids, selector
@@ -174,7 +174,7 @@ class Workspace(QObject):
     # --- jobs ---
 
     def runner(self, verb: str) -> JobRunner:
-        """The one runner of a verb: all docks see the same job."""
+        """Return the one runner of a command: all docks see the same job."""
         if verb not in self._runners:
             runner = self._runners[verb] = JobRunner(verb, self)
             runner.event.connect(self._take_event)
@@ -223,11 +223,11 @@ class Workspace(QObject):
             self.samplesChanged.emit()
 
     def notify(self, text: str, actions: Sequence[tuple[str, Callable[[], Any]]] = ()) -> None:
-        """One napari notification, with buttons."""
+        """Show a napari notification with buttons."""
         from napari.utils.notifications import Notification, notification_manager
 
         class Note(Notification):
-            source = "Organoid Synth"  # else napari prints the address of its own manager
+            source = "Organoid Synth"  # otherwise napari prints the address of its own manager
 
         buttons = [(label, lambda _box, action=action: action()) for label, action in actions]
         notification_manager.dispatch(Note(text, "info", actions=buttons))

@@ -58,7 +58,7 @@ def _verdict(passed: float) -> str:
 
 
 def _range(quartiles: Sequence[float]) -> str:
-    """Middle and the middle half of values: ``"11 (8 to 14)"``."""
+    """Format the median and the middle half of values: ``"11 (8 to 14)"``."""
     low, middle, high = (f"{round(value):,}" for value in quartiles)
     return middle if low == high else f"{middle} ({low} to {high})"
 

@@ -72,7 +72,7 @@ class TrainWidget(ColumnDock):
         self.workspace.runsChanged.connect(self._list_runs)
         self.runner.events.connect(self.past.follow)
         self.runner.started.connect(lambda: self.past.begin(self.runner.folder))
-        self.stages.event.connect(self._heed_stages)
+        self.stages.event.connect(self._show_stage)
         for runner in (self.runner, self.stages):
             runner.stateChanged.connect(self._refresh)
             runner.failed.connect(self._job_failed)
@@ -112,7 +112,7 @@ class TrainWidget(ColumnDock):
         self.column.addWidget(self.settings)
 
     def _build_buttons(self) -> None:
-        """Build what stands above the main button: progress, and ways to resume."""
+        """Build the parts above the main button: progress, and ways to resume."""
         self.intake = ModelIntake(self)
         self.progress = ProgressCard(self.runner, "Stop and keep")
         self.stages_progress = StagesCard(self.stages, "Stop and keep")
@@ -136,7 +136,7 @@ class TrainWidget(ColumnDock):
         )
 
     def _build_estimate(self) -> None:
-        """Build what measures memory and time when the settings stay unchanged."""
+        """Build the estimate of memory and time, which runs when the settings stay unchanged."""
         self._settle = QTimer(self)
         self._settle.setSingleShot(True)
         self._settle.setInterval(SETTLE_MS)
@@ -155,7 +155,7 @@ class TrainWidget(ColumnDock):
             part.fileChosen.connect(lambda path: self.guard(lambda: self.intake.take([path])))
         self.past.changed.connect(self._refresh)
         self.past.shareWanted.connect(lambda info: self.guard(lambda: self._share(info)))
-        self.intake.arrived.connect(self._arrived)
+        self.intake.arrived.connect(self._offer_imported)
         self.resume_button.clicked.connect(lambda: self.guard(self._resume))
         self.resume_pipeline_button.clicked.connect(lambda: self.guard(self._resume_pipeline))
 
@@ -232,8 +232,8 @@ class TrainWidget(ColumnDock):
         assert self.workspace.project is not None
         self.estimator.ask(self.workspace.project, self._asked[len(self._measured)])
 
-    def _show_estimate(self, found: Estimate) -> None:
-        self._measured.append(found)
+    def _show_estimate(self, estimate: Estimate) -> None:
+        self._measured.append(estimate)
         if len(self._measured) < len(self._asked):
             self._ask_next()
             return
@@ -262,7 +262,7 @@ class TrainWidget(ColumnDock):
         self._refresh()
 
     def _fit_tile(self, table: PairTable | None) -> None:
-        """In a project with untouched settings, offer the largest tile up to the default that fits into every image."""
+        """Offer the largest tile, up to the default, that fits into every image; only if the settings are untouched."""
         sides = [min(entry.size) for entry in table.train if entry.size is not None] if table is not None else []
         if not sides or self.workspace.remembered("train"):
             return
@@ -375,7 +375,7 @@ class TrainWidget(ColumnDock):
 
     # --- the whole pipeline ---
 
-    def _heed_stages(self, event: Event) -> None:
+    def _show_stage(self, event: Event) -> None:
         if isinstance(event, Previewed):
             self.past.show_run(JobFolder(Path(event.path).parents[1]))
         elif isinstance(event, Progress) and (stage := event.note.partition(",")[0]) != self._stage:
@@ -398,7 +398,7 @@ class TrainWidget(ColumnDock):
 
     # --- model files ---
 
-    def _arrived(self, name: str) -> None:
+    def _offer_imported(self, name: str) -> None:
         """Let one generator start from a run that was imported; a pipeline only offers it."""
         if not self.whole:
             self.recipe.start_from(name)
@@ -420,14 +420,14 @@ class TrainWidget(ColumnDock):
         self.show_outcome("Writing the model file…" if state != "idle" else "")
 
     def _shared(self, _: str) -> None:
-        found = self.sharer.result
-        size = f"{int(found.get('bytes', 0)) / 1e6:,.1f} MB"
+        result = self.sharer.result
+        size = f"{int(result.get('bytes', 0)) / 1e6:,.1f} MB"
         self.show_outcome(
-            f"Written: {found.get('file')}, {size}, licence {found.get('licence')}. Drop it on a window to use it."
+            f"Written: {result.get('file')}, {size}, licence {result.get('licence')}. Drop it on a window to use it."
         )
 
     def dragEnterEvent(self, a0: QDragEnterEvent | None) -> None:
-        """Take model files."""
+        """Accept drags of model files."""
         if a0 is not None and are_models(dropped_files(a0)):
             a0.acceptProposedAction()
 

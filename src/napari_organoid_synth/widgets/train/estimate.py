@@ -56,11 +56,11 @@ class Estimator(QObject):
             return
         self._dropped = threading.Event()
         self._key = key
-        # no worker of napari: it would ask about it when the window closes
+        # not a napari worker: napari would ask about it when the window closes
         threading.Thread(target=self._measure, args=(project, recipe, self._dropped), daemon=True).start()
 
     def _measure(self, project: Project, recipe: Recipe, dropped: threading.Event) -> None:
-        """In the thread."""
+        """Measure a recipe; in the thread."""
         try:
             for answer in dry_run(project, recipe, dropped):
                 if answer[1] is not None:
@@ -75,14 +75,14 @@ class Estimator(QObject):
         self._dropped.set()
 
     def _take(self, answer: Answer) -> None:
-        dropped, found = answer
-        if dropped is not self._dropped or dropped.is_set() or found is None:
+        dropped, result = answer
+        if dropped is not self._dropped or dropped.is_set() or result is None:
             return
-        if isinstance(found, UserError):
-            self.failed.emit(found)
+        if isinstance(result, UserError):
+            self.failed.emit(result)
         else:
-            self._known[self._key] = found
-            self.measured.emit(found)
+            self._known[self._key] = result
+            self.measured.emit(result)
 
 
 def dry_run(project: Project, recipe: Recipe, dropped: threading.Event) -> Iterator[Answer]:
@@ -92,7 +92,7 @@ def dry_run(project: Project, recipe: Recipe, dropped: threading.Event) -> Itera
         path.write_text(recipe.to_yaml(), encoding="utf-8")
         command = [*JobRunner.COMMAND, "train", str(project.path), "--recipe", str(path), "--dry-run", "--json"]
         with (Path(folder) / "out").open("w+b") as out, (Path(folder) / "err").open("w+b") as err:
-            flags = getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0)  # Windows alone has it
+            flags = getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0)  # exists only on Windows
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, creationflags=flags)
             atexit.register(process.kill)  # a window that closes meanwhile leaves nobody measuring
             try:

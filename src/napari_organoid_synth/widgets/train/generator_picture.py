@@ -31,7 +31,7 @@ class GeneratorPicture(QWidget):
     def __init__(self, picture: Picture = (), parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.picture: Picture = ()
-        self.setAccessibleName("What the generator makes of what")
+        self.setAccessibleName("Input and output of the generator")
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.show_picture(picture)
 

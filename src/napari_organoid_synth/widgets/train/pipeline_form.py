@@ -50,8 +50,8 @@ class PipelineForm(QWidget):
         self.form = settings_form(PipelineSettings, hidden=("masks", "painter"), titles=TITLES)
         self.folds: list[Fold] = []
         self.summaries: list[tuple[WrapLabel, RecipeForm]] = []
-        for words, form in (("1 Learn masks", self.masks), ("2 Learn to paint", self.painter)):
-            fold, summary = Fold(words), WrapLabel()
+        for heading, form in (("1 Learn masks", self.masks), ("2 Learn to paint", self.painter)):
+            fold, summary = Fold(heading), WrapLabel()
             fold.addWidget(form)
             fold.toggled.connect(lambda expanded, summary=summary: summary.setVisible(not expanded))
             column.addWidget(fold)
@@ -85,7 +85,7 @@ class PipelineForm(QWidget):
 
     @property
     def problem(self) -> str:
-        """The sentence about what is wrong; empty when nothing is."""
+        """The sentence about invalid settings; empty if they are valid."""
         for name, form in (("Learn masks", self.masks), ("Learn to paint", self.painter)):
             if form.problem:
                 return f"{name}: {form.problem}"

@@ -22,8 +22,8 @@ class StagesCard(ProgressCard):
     def describe(self, event: Progress) -> str:
         """Describe a progress: ``"1 of 4: learning masks · 23 % · about 40 min left"``."""
         note = event.note
-        for stage, words in STAGES.items():
-            note = note.replace(stage, words)
+        for stage, description in STAGES.items():
+            note = note.replace(stage, description)
         parts = [note, f"{event.step / max(event.total, 1):.0%}"]
         if event.seconds_left is not None:
             parts.append(f"{words_for_seconds(event.seconds_left)} left")
@@ -32,8 +32,8 @@ class StagesCard(ProgressCard):
 
 def newest_pipeline(project: Project) -> JobFolder | None:
     """Return the folder of the pipeline that was started last."""
-    found = sorted(project.path.glob("jobs/*/pipeline.yaml"))
-    return JobFolder(found[-1].parent) if found else None
+    files = sorted(project.path.glob("jobs/*/pipeline.yaml"))
+    return JobFolder(files[-1].parent) if files else None
 
 
 def unfinished(project: Project) -> JobFolder | None:

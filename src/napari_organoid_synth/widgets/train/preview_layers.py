@@ -14,7 +14,7 @@ GAP = 4
 
 
 def montage(image: NDArray[Any], labels: NDArray[np.int32]) -> tuple[NDArray[Any], NDArray[np.uint8]]:
-    """Samples beside each other with gaps, and the 1 px outlines of their labels.
+    """Arrange samples beside each other with gaps; return them with the 1 px outlines of their labels.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ class PreviewLayers:
         return next((layer for layer in self._viewer.layers if layer.name == name), None)
 
     def _free_corner(self) -> tuple[float, float]:
-        """Right of everything that is open."""
+        """Return a position right of all open layers."""
         if not len(self._viewer.layers):
             return 0.0, 0.0
         low, high = (corner[-2:] for corner in self._viewer.layers.extent.world)
@@ -117,5 +117,5 @@ class PreviewLayers:
 
 
 def same_form(layer: Any, data: NDArray[Any]) -> bool:
-    """Whether pixels can be replaced without a new layer."""
+    """Return whether pixels can be replaced without a new layer."""
     return isinstance(layer.data, np.ndarray) and layer.data.shape == data.shape and layer.data.dtype == data.dtype

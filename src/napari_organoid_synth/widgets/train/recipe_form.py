@@ -36,7 +36,7 @@ class RecipeForm(QWidget):
     first : Recipe, optional
         What is shown first; the defaults when not given.
     kinds : sequence of {"joint", "mask", "painter"}
-        Offer only generators of these kinds, and keep what ``first`` lets them draw; empty: all generators.
+        Offer only generators of these kinds, and keep the ``draws`` of ``first``; empty: all generators.
 
     Signals
     -------
@@ -115,12 +115,12 @@ class RecipeForm(QWidget):
 
     @property
     def problem(self) -> str:
-        """The sentence about what is wrong; empty when nothing is."""
+        """The sentence about invalid settings; empty if they are valid."""
         return self.form.problem or self.start.problem
 
     @property
     def summary(self) -> str:
-        """Generator, tile and steps in a few words: ``"pix2pix, 256 px, 4,000 steps"``."""
+        """Generator, tile size and steps: ``"pix2pix, 256 px, 4,000 steps"``."""
         title = self.generator.currentText().partition(" – ")[0]
         return f"{title}, {self.form['tiles.size'].value} px, {self.form['train.steps'].value:,} steps"
 

@@ -91,7 +91,7 @@ class RunView(QWidget):
         named(
             self.history,
             "Samples over time",
-            "Live samples of an earlier step; at the right end the newest one follows.",
+            "Live samples of an earlier step; the right end follows the newest one.",
         )
         past.addWidget(self.history_label)
         past.addWidget(self.history, 1)
@@ -147,7 +147,7 @@ class RunView(QWidget):
 
     @property
     def info(self) -> RunInfo | None:
-        """What is known about the run that is shown; nothing while it is trained."""
+        """The facts about the run that is shown; None while it is trained."""
         return self._infos.get(str(self.shown.path)) if self.shown is not None else None
 
     def show_run(self, folder: JobFolder) -> None:
@@ -179,7 +179,7 @@ class RunView(QWidget):
         self._want_preview(self.history.maximum())
 
     def can_resume(self) -> bool:
-        """Whether the run can be resumed: it has a recipe and a checkpoint and was not completed."""
+        """Return whether the run can be resumed: it has a recipe and a checkpoint and was not completed."""
         if self.shown is None or not (self.shown.path / "recipe.yaml").exists():
             return False
         return not self.completed and any((self.shown.path / "checkpoints").glob("step_*.json"))
@@ -195,9 +195,9 @@ class RunView(QWidget):
             if self.share.isEnabled()
             else "Nothing is saved yet."
         )
-        words = describe_card(info.card) if info is not None else ""
-        self.about.setText(words)
-        self.about.setVisible(bool(words))
+        text = describe_card(info.card) if info is not None else ""
+        self.about.setText(text)
+        self.about.setVisible(bool(text))
         self.changed.emit()
 
     def _load(self, folder: JobFolder) -> None:
@@ -210,8 +210,8 @@ class RunView(QWidget):
         worker.returned.connect(self._show_run)
         worker.start()
 
-    def _show_run(self, found: tuple[Path, dict[str, Trace], int, int, list[tuple[int, str]], bool]) -> None:
-        path, curves, step, total, previews, completed = found
+    def _show_run(self, content: tuple[Path, dict[str, Trace], int, int, list[tuple[int, str]], bool]) -> None:
+        path, curves, step, total, previews, completed = content
         if self.shown is None or self.shown.path != path:
             return  # another run was chosen meanwhile
         self.completed = completed
@@ -264,10 +264,10 @@ class RunView(QWidget):
         worker.returned.connect(self._show_preview)
         worker.start()
 
-    def _show_preview(self, found: tuple[int, NDArray[Any], NDArray[np.uint8]] | None) -> None:
+    def _show_preview(self, preview: tuple[int, NDArray[Any], NDArray[np.uint8]] | None) -> None:
         self._loading = False
-        if found is not None:
-            step, sheet, lines = found
+        if preview is not None:
+            step, sheet, lines = preview
             self.preview.show(sheet, lines, self._pixel_size())
             self.history_label.setText(f"samples at step {step:,}")
         if self._wanted is not None:

@@ -99,7 +99,7 @@ class StartForm(QWidget):
 
     @property
     def problem(self) -> str:
-        """The sentence about what is wrong; empty when nothing is."""
+        """The sentence about invalid settings; empty if they are valid."""
         try:
             self.value()
         except UserError as error:
@@ -144,8 +144,8 @@ class StartForm(QWidget):
 
     def _fill_states(self, chosen: str) -> None:
         self.state.clear()
-        for value, words in saved_states(self._info(self.run.currentData() or "")):
-            self.state.addItem(words, value)
+        for value, label in saved_states(self._info(self.run.currentData() or "")):
+            self.state.addItem(label, value)
         if self.state.findData(chosen) < 0:
             self.state.addItem(f"step {chosen}", chosen)
         self.state.setCurrentIndex(self.state.findData(chosen))
@@ -169,13 +169,13 @@ class StartForm(QWidget):
         show_row(self.form, self.freeze, bool(chosen))
         others = sorted({run.generator for run in self._runs if run.steps and run.generator != self._generator})
         if chosen:
-            words = "Continues from what that run has learned; parts that do not fit start from scratch."
+            sentence = "Continues from what that run has learned; parts that do not fit start from scratch."
         elif others and self.run.count() == 1:
-            words = f"{self._generator} cannot start from runs of {' and '.join(others)}."
+            sentence = f"{self._generator} cannot start from runs of {' and '.join(others)}."
         else:
-            words = ""
-        self.message.setText(words)
-        self.message.setVisible(bool(words))
+            sentence = ""
+        self.message.setText(sentence)
+        self.message.setVisible(bool(sentence))
         self.run.setToolTip(f"{self.run.currentText()}\n{self.run.accessibleDescription()}")
 
     def _choose_file(self) -> None:
