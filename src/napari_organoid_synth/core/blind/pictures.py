@@ -17,7 +17,7 @@ from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.samples.store import SampleStore
 
 OUTLINE = (255, 210, 0)
-"""Colour of mask outlines, red, green and blue: only one, because the numbers of objects would reveal who numbered them."""
+"""Colour of outlines, red, green, blue: only one, because numbers of objects would reveal who numbered them."""
 
 
 class Pictures:
