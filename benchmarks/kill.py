@@ -5,7 +5,7 @@
 Each round starts a training (resumed from round to round), a generation and a real napari window with the Curate dock,
 in which verdicts are given through the dock as fast as it takes them. Each is written to a log on disk twice: "asked"
 before the dock is told, "saved" after the dock heard that it is saved. After a random time everything is killed. Then
-the project is opened anew and compared with what was reported:
+the project is opened again and compared with what was reported:
 
 * the newest checkpoint is at least the last that was reported, and its size and hash are right,
 * every sample that was reported is in the database and both its files can be read,

@@ -1,6 +1,6 @@
 """Jobs: the events that long work yields, the control that it obeys, the folder that holds both.
 
-A long verb is a generator of events. Whoever runs it (command line, child process, test) loops over it. Between
+A long verb is a generator of events, over which command line, child process or test loop. Between
 processes an event is a line of JSON in ``events.jsonl`` and a request is one word in the file ``control``: no port, no
 signal, readable after a crash and over a network drive.
 """

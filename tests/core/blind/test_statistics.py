@@ -74,7 +74,7 @@ def test_sensitivity_and_bias_with_the_log_linear_correction() -> None:
     assert bias == pytest.approx(-(z(17.5 / 21) + z(6.5 / 21)) / 2, abs=1e-12)
     assert sensitivity(Rate(20, 20), Rate(0, 20)) == pytest.approx((2 * z(20.5 / 21), 0), abs=1e-12)
     assert sensitivity(Rate(10, 20), Rate(10, 20)) == pytest.approx((0, 0), abs=1e-12)
-    assert sensitivity(Rate(20, 20), Rate(20, 20))[1] < -1  # whoever always says "real" leans to it
+    assert sensitivity(Rate(20, 20), Rate(20, 20))[1] < -1  # an observer who always says "real" leans to it
     assert sensitivity(Rate(20, 20), Rate(20, 20))[0] == 0
 
 

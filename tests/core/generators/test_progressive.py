@@ -265,7 +265,7 @@ def test_r1_is_that_of_finite_differences_and_its_gradient_reaches_the_weights(b
 
 
 @pytest.mark.parametrize("name", ["progan", "stylegan"])
-def test_adam_starts_anew_at_a_new_size_and_only_there(name: str) -> None:
+def test_adam_starts_again_at_a_new_size_and_only_there(name: str) -> None:
     gan = make(name, tile=32, first_size=8, batch_growth=1, fade_share=0.5)  # 8 px to 1/5, 16 px to 3/5, 32 px
     counts = []
     for losses in (advance(gan, step, step + 1, 20)[0] for step in range(14)):

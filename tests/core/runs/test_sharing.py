@@ -222,7 +222,7 @@ def test_a_second_name_makes_a_second_run_and_no_name_does_not(file: Path, tmp_p
     assert len(project.runs()) == 2
 
 
-def test_training_it_further_starts_the_optimisers_anew_and_says_so(file: Path, tmp_path: Path) -> None:
+def test_training_it_further_starts_the_optimisers_again_and_says_so(file: Path, tmp_path: Path) -> None:
     project = Project(tmp_path / "other")
     pair = em(0, 96)
     add_pair(project, SamplePair("em", pair.image, pair.labels, class_names=pair.class_names), "classes")

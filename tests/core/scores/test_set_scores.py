@@ -135,7 +135,7 @@ def test_a_project_from_scores_to_table_and_again(project: Project) -> None:
     assert "a hint, not proof" in text
     assert any(isinstance(event, Progress) and event.note for event in events)
 
-    # again: nothing is computed; another verdict or sample computes its run anew; flags stay when pairs are rated again
+    # again: nothing is computed; another verdict or sample computes its run; flags stay when pairs are rated again
     made = {one.run: one.made for one in sets}
     features = sorted(path.name for path in (project.path / "features").iterdir())
     assert {one.run: one.made for one in scored(project)[0]} == made

@@ -725,7 +725,7 @@ def test_two_windows_see_each_others_verdicts_tags_and_masks(
     qtbot.waitUntil(lambda: other._thread.row("sample_2") and other._thread.row("sample_2").edited, timeout=8000)
     qtbot.waitUntil(lambda: dock._thread.row("sample_2").edited, timeout=8000)
     qtbot.waitUntil(lambda: other._thread.image(*key) is not None, timeout=8000)
-    other._walk(SampleStore.undo, "undo")  # the newest change, whoever made it
+    other._walk(SampleStore.undo, "undo")  # the newest change, no matter who made it
     qtbot.waitUntil(lambda: not row_of(filled, "sample_2").edited, timeout=8000)
     qtbot.waitUntil(lambda: not dock._thread.row("sample_2").edited, timeout=8000)
     other._thread.close()

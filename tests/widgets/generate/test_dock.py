@@ -377,7 +377,7 @@ def test_a_click_opens_layers_and_a_double_click_accepts(dock, qtbot, project):
         assert store.row(id).verdict == "accepted"
     with qtbot.waitSignal(dock.strip.opened, timeout=10_000):
         QTest.keyClick(tile, Qt.Key.Key_Return)
-    assert len(dock.viewer.layers) == 2  # shown anew, not twice
+    assert len(dock.viewer.layers) == 2  # shown again, not twice
     until = time.monotonic() + 2 * QApplication.doubleClickInterval() / 1000
     while time.monotonic() < until:
         QApplication.processEvents()

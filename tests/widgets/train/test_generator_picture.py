@@ -57,7 +57,7 @@ def test_a_picture_has_more_detail_and_the_same_shapes_at_twice_the_pixels(qapp,
     assert np.abs(shrunk - once)[rows].mean() < 4
     blown_up = once.repeat(2, 0).repeat(2, 1)
     edges = [np.abs(np.diff(picture[: 2 * int(SIDE)], axis=1)).max() for picture in (twice, blown_up)]
-    assert edges[0] >= 0.8 * edges[1]  # edges stay as steep: drawn anew, not enlarged
+    assert edges[0] >= 0.8 * edges[1]  # edges stay as steep: drawn again, not enlarged
     assert np.abs(twice - blown_up).mean() > 1
 
 

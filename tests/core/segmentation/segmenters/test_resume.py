@@ -65,7 +65,7 @@ def test_a_stopped_training_goes_on_as_if_it_had_not_stopped(config, pairs, tmp_
     assert torch.equal(weights(resumed), weights(through))
 
 
-def test_other_settings_or_pixels_begin_anew(pairs, tmp_path, monkeypatch):
+def test_other_settings_or_pixels_start_again(pairs, tmp_path, monkeypatch):
     monkeypatch.setattr(base, "REPORT_SECONDS", 0.0)
     config, path = CONFIGS[0], tmp_path / "training.safetensors"
     train(config, pairs, path, StopAt(STOP))
