@@ -44,7 +44,7 @@ class Codec(FrozenModel):
         if not all(low < high for low, high in zip(self.low, self.high, strict=True)):
             raise ValueError("a low intensity is not below its high intensity")
         try:
-            kind = np.dtype(self.dtype).kind
+            kind: str = np.dtype(self.dtype).kind
         except TypeError:
             kind = ""
         if kind not in tuple("uifb"):

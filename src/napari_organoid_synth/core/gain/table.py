@@ -144,7 +144,7 @@ def paired(
     share = np.array([after[test] - before[test] for test in tests]) / np.bincount(image)[image]
     change = np.bincount(image, share)
     by_training = np.zeros((len(trainings), len(kinds)))  # share of each training in the sum of each group
-    np.add.at(by_training, ([trainings[fold, seed] for _, fold, seed in tests], member[image]), share)
+    np.add.at(by_training, (np.array([trainings[fold, seed] for _, fold, seed in tests]), member[image]), share)
     folds, counts = np.array([fold for fold, _ in trainings]), np.bincount(member)
     if len(kinds) < MIN_GROUPS:
         single = by_training.sum(axis=0) / counts

@@ -178,13 +178,13 @@ def _outlines(labels: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
     return edge
 
 
-def _contrast(values: NDArray[np.float64], a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
+def _contrast(values: NDArray[np.floating[Any]], a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
     if not (a.any() and b.any()):
         return 0.0
     return float((values[a].mean() - values[b].mean()) / (values.std() + 1e-6))
 
 
-def _shared_information(values: NDArray[np.float64], inside: NDArray[np.bool_]) -> float:
+def _shared_information(values: NDArray[np.floating[Any]], inside: NDArray[np.bool_]) -> float:
     """Compute the mutual information of values, in 16 levels, and the mask, over the entropy of the mask, in [0, 1]."""
     bins = np.searchsorted(np.quantile(values, np.linspace(0, 1, LEVELS + 1)[1:-1]), values.ravel())
     joint = np.bincount(bins + LEVELS * inside.ravel(), minlength=2 * LEVELS).reshape(2, LEVELS) / bins.size

@@ -186,7 +186,7 @@ class GuidedPool(CropPool):
             image = image + rng.normal(0, rng.uniform(0, self.noise), image.shape)
             target = label == 1 + self._names.index(self.target)
             crop = np.concatenate([image, _maps(label, self._names, self.known), target[None]])
-            crop = np.rot90(crop[..., :: rng.choice((1, -1))], rng.integers(4), axes=(-2, -1))
+            crop = np.rot90(crop[..., :: int(rng.choice((1, -1)))], int(rng.integers(4)), axes=(-2, -1))
             crops.append(crop[:-1].astype(np.float32))
             targets.append(crop[-1].astype(np.int32))
         return np.stack(crops), np.stack(targets)

@@ -129,7 +129,7 @@ def place(settings: PopulationSettings, rng: np.random.Generator, size: int = 25
     cluster = np.where(clustered, rng.integers(max(len(centres), 1), size=count), -1)
     first = [(int(k), draw_places(k)) for k in cluster]
     # What begins far from the window is never seen: only the others are drawn.
-    near = [(k, places) for k, places in first if ((places >= low) & (places < high)).all(axis=1)[:1].any()]
+    near = [(k, places) for k, places in first if np.asarray(((places >= low) & (places < high)).all(axis=1))[:1].any()]
     field = _Field(high - low, settings.overlap)
     for outline, (k, places) in zip(_outlines(settings, rng, len(near)), near, strict=True):
         if outline is None:

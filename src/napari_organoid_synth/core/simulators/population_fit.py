@@ -153,8 +153,8 @@ def _measure(pair: SamplePair) -> _MaskObjects:
     from scipy.ndimage import find_objects
 
     objects = pieces_of(pair.labels) if pair.mask_kind == "binary" else pair.labels
-    _, objects = np.unique(objects, return_inverse=True)  # ids without gaps
-    objects = objects.reshape(pair.size) + (pair.labels.min() > 0)
+    _, numbered = np.unique(objects, return_inverse=True)  # ids without gaps
+    objects = (numbered.reshape(pair.size) + (pair.labels.min() > 0)).astype(np.int32)
     y, x = np.nonzero(objects)
     ids = objects[y, x]
     areas = np.bincount(ids)[1:]

@@ -147,10 +147,10 @@ def warped_masks(pairs: Sequence[SamplePair], side: int, settings: GenerateSetti
     def mask(index: int, attempt: int) -> Mask:
         rng = np.random.default_rng(seed_of(settings.seed, "mask", index, attempt))
         if squares:
-            pair, y, x = squares[rng.integers(len(squares))]
+            pair, y, x = squares[int(rng.integers(len(squares)))]
             labels = TileGrid(pair.size, wide).padded(pair.labels)
         else:
-            pair = pairs[rng.integers(len(pairs))]
+            pair = pairs[int(rng.integers(len(pairs)))]
             labels = TileGrid(pair.size, wide).padded(pair.labels)
             y, x = (int(rng.integers(length - wide + 1)) for length in labels.shape)
         warped = warp_labels(labels[y : y + wide, x : x + wide], rng, settings.variety)

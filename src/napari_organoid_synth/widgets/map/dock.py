@@ -309,7 +309,7 @@ class MapWidget(WideDock):
 
     def _count(self) -> None:
         chosen = self.view.chosen
-        real = sum(self.points.is_real(row) for row in chosen)
+        real = sum(self.points.is_real(int(row)) for row in chosen)
         pairs = len(chosen) - real
         parts = [plural(pairs, "pair")] * bool(pairs) + [plural(real, "real tile")] * bool(real)
         self.message.setText(f"Selected: {' and '.join(parts)}." if parts else KEYS)
@@ -337,7 +337,7 @@ class MapWidget(WideDock):
         pairs: list[str] = []
         real: list[str] = []
         for row in self.view.chosen:
-            (real if self.points.is_real(row) else pairs).append(self.points.ids[row])
+            (real if self.points.is_real(int(row)) else pairs).append(self.points.ids[row])
         return pairs, real
 
     def _set_lasso(self, on: bool) -> None:

@@ -133,8 +133,7 @@ def _bend(size: int, rng: np.random.Generator, spacing: int = 32) -> NDArray[np.
     spline = _spline(n, spacing)
     start = int(rng.integers(0, len(spline) - size + 1))
     spline = spline[start : start + size]
-    bend: NDArray[np.float32] = spline @ shifts @ spline.T
-    return bend
+    return np.asarray(spline @ shifts @ spline.T, np.float32)
 
 
 @cache
