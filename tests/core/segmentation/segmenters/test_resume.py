@@ -54,6 +54,8 @@ def weights(segmenter):
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.name)
 def test_a_stopped_training_goes_on_as_if_it_had_not_stopped(config, pairs, tmp_path, monkeypatch):
+    if config.name == "cellpose":
+        pytest.importorskip("cellpose.resnet_torch", reason="needs Cellpose 3, which is not for this Python")
     monkeypatch.setattr(stardist, "EPOCH", 4)
     path = tmp_path / "training.safetensors"
     through, _ = train(config, pairs, None)
