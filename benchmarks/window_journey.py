@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ LONG = 5400.0  # seconds after which a training or a comparison counts as stuck
 def sql(project: Path, query: str) -> Any:
     """First value of a query on the samples, 0 while there is no such table."""
     try:
-        with sqlite3.connect(f"file:{project / 'samples.sqlite'}?mode=ro", uri=True) as database:
+        with closing(sqlite3.connect(f"file:{project / 'samples.sqlite'}?mode=ro", uri=True)) as database:
             return database.execute(query).fetchone()[0]
     except sqlite3.Error:
         return 0

@@ -65,7 +65,6 @@ def images(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.timeout(900)  # a whole page, also on a busy machine
 @pytest.mark.parametrize("page", ["README.md", "docs/command_line.md"])
 def test_the_commands_of_a_page_work_in_their_order(page: str, images: Path) -> None:
     found = commands(page)

@@ -584,6 +584,7 @@ def test_names_never_lead_out_of_the_project(project: Path, tmp_path: Path, call
     database = sqlite3.connect(project / "samples.sqlite")
     database.execute("UPDATE samples SET run = '../..' WHERE id = ?", (ids[0],))
     database.commit()
+    database.close()
     before = state(tmp_path)
     code, out, _ = call(
         "export", project, "--set", f"folder={tmp_path / 'out'}", "--set", "include_real=true", "--json"

@@ -7,6 +7,7 @@ import re
 import shutil
 import sqlite3
 import time
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -142,7 +143,7 @@ def test_ten_thousand_samples_are_not_read_one_by_one(tmp_path, monkeypatch):
         image = np.random.default_rng(0).integers(0, 256, (3, 48, 48), dtype=np.uint8)
         store.add(noisy.replace(image=image), run="one")
         store.rate("a", {"realism": 0.5, "nearest": 0.5})
-    with sqlite3.connect(project.samples_path) as database:
+    with closing(sqlite3.connect(project.samples_path)) as database, database:  # closed and, before that, committed
         columns = [row[1] for row in database.execute("PRAGMA table_info(samples)") if row[1] not in {"number", "id"}]
         names = ", ".join(columns)
         database.executemany(
