@@ -598,6 +598,7 @@ def test_names_never_lead_out_of_the_project(project: Path, tmp_path: Path, call
     files += [file["path"] for file in manifest["documents"]]
     assert sorted([*files, "manifest.json"]) == sorted(name.removeprefix("out/") for name in new)
     assert not any("secret" in (tmp_path / name).read_text("latin-1") for name in new)
+    database = sqlite3.connect(project / "samples.sqlite")
     database.execute("UPDATE samples SET image = '../pairs.json' WHERE id = ?", (ids[0],))
     database.commit()
     database.close()
