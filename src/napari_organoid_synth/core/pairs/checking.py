@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.errors import UserError, sentence_of
 from napari_organoid_synth.core.pairs.discovery import ONLY_PAIR
 from napari_organoid_synth.core.pairs.mask_kind import (
     MAX_CLASSES,
@@ -21,7 +22,14 @@ from napari_organoid_synth.core.pairs.mask_kind import (
     inspect_mask,
     merge_classes,
 )
-from napari_organoid_synth.core.pairs.ome_tiff import read_image, read_labels, read_record, read_source
+from napari_organoid_synth.core.pairs.ome_tiff import (
+    read_image,
+    read_info,
+    read_labels,
+    read_record,
+    read_source,
+    stored_dtype,
+)
 from napari_organoid_synth.core.pairs.pair import MaskKind, content_hash, size_mismatch
 from napari_organoid_synth.core.pairs.readers import short
 from napari_organoid_synth.core.pairs.table import BY_HAND, OBJECT, PairEntry, PairTable
@@ -86,10 +94,14 @@ def check_entry(entry: PairEntry) -> CheckedEntry:
         known: MaskKind | None = "classes" if len(entry.masks) > 1 else record.mask_kind if record else None
         mask_name = short(Path(next(iter(entry.masks.values()), "")))
         facts = inspect_mask(labels, mask_name, known) if entry.masks else NO_MASK
-    except UserError as error:
-        return CheckedEntry(entry.replace(status="broken", reason=str(error)))
+        predicted, mask_remarks = predicted_classes(entry), _mask_remarks(entry)
+    except Exception as error:  # one odd file never stops the others
+        if not isinstance(error, UserError):
+            logging.getLogger(__name__).warning("%s cannot be checked", entry.image, exc_info=True)
+        return CheckedEntry(entry.replace(status="broken", reason=sentence_of(error, short(Path(entry.image)))))
     remarks = [ONLY_PAIR] if entry.reason.startswith(ONLY_PAIR) else []
-    if predicted := predicted_classes(entry):
+    remarks += [*info.remarks, *mask_remarks]
+    if predicted:
         remarks.append(f"{', '.join(predicted)} predicted, not drawn")
     if record and record.is_synthetic:
         remarks.append(f"{record.source.kind}, not a real image")
@@ -119,10 +131,17 @@ def predicted_classes(entry: PairEntry) -> list[str]:
     return [name for name, path in entry.masks.items() if read_source(Path(path)).kind == "predicted"]
 
 
+def _mask_remarks(entry: PairEntry) -> list[str]:
+    """Return what a person should know of the files of the masks."""
+    infos = [(path, read_info(path, entry.page)) for path in entry.masks.values()]
+    return [f"mask {short(Path(path))}: {remark}" for path, info in infos for remark in info.remarks]
+
+
 def refuse_image(image: NDArray[Any], where: str) -> None:
     """Raise `UserError` if nothing can be learned from an image (C, Y, X); ``where`` names it in the message."""
-    if image.dtype.kind in "cOSUV":
+    if image.dtype.kind not in "buif":
         raise UserError(f"The image {where} is {image.dtype}.", "Expected integers or floats.", "Convert it first.")
+    stored_dtype(image, where)
     if image.dtype.kind == "f":
         wrong = int(np.count_nonzero(~np.isfinite(image)))
         if wrong:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
-from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.errors import UserError, plain_text, sentence_of
 from napari_organoid_synth.core.pairs.filenames import (
     IMAGE_FOLDERS,
     MASK_FOLDERS,
@@ -19,9 +21,9 @@ from napari_organoid_synth.core.pairs.filenames import (
     natural,
     stem,
 )
+from napari_organoid_synth.core.pairs.formats import READABLE, SUFFIXES, is_directory, is_folder, is_zarr, short
 from napari_organoid_synth.core.pairs.mask_kind import inspect_mask
 from napari_organoid_synth.core.pairs.ome_tiff import read_info, read_labels
-from napari_organoid_synth.core.pairs.readers import SUFFIXES, short
 from napari_organoid_synth.core.pairs.table import OBJECT, PairEntry, PairTable, Status
 from napari_organoid_synth.core.quantities import plural
 
@@ -46,7 +48,7 @@ def find_pairs(
     Parameters
     ----------
     images : folder, file, or list of them
-        A name may contain ``*``.
+        A name may contain ``*``; one with ``{name}`` is a pattern.
         Without ``masks``: a folder with ``images/`` and ``masks/``, or files of both sorts that the patterns or
         endings such as ``_masks`` tell apart.
     masks : folder, file, list of them, or {class name: folder}, optional
@@ -70,6 +72,9 @@ def find_pairs(
         raise UserError(
             "Both masks and 'no masks' are given.", "Expected only one of the two.", "Leave out one of them."
         )
+    images, image_pattern = _as_pattern(images, image_pattern)
+    if masks is not None and not isinstance(masks, Mapping):
+        masks, mask_pattern = _as_pattern(masks, mask_pattern)
     sources = images
     if masks is None and not no_masks:
         images, masks = _separate(_paths(images), image_pattern, mask_pattern)
@@ -106,48 +111,74 @@ def _unique_names(entries: Sequence[PairEntry]) -> list[PairEntry]:
     return unique
 
 
+def _as_pattern(files: Files, pattern: str) -> tuple[Files, str]:
+    """Split ``folder/{name}.zarr/labels/cells`` into the folder and the pattern below it."""
+    only = files if isinstance(files, str | Path) else files[0] if len(files) == 1 else ""
+    path = Path(only).expanduser().absolute()
+    place = next((index for index, part in enumerate(path.parts) if re.search(r"\{\w+\}", part)), None)
+    if pattern or place is None or path.exists():
+        return files, pattern
+    return Path(*path.parts[:place]), "/".join(path.parts[place:])
+
+
 def _paths(files: Files) -> list[Path]:
-    """Return absolute paths; a name with ``*`` becomes the files that it matches."""
+    """Return absolute paths; one with ``*`` (or ``{name}``) becomes the files that it matches."""
     paths: list[Path] = []
     for file in [files] if isinstance(files, str | Path) else files:
         path = Path(file).expanduser().absolute()
-        is_pattern = "*" in path.name and not path.exists()
-        paths += sorted(path.parent.glob(path.name), key=natural) if is_pattern else [path]
+        places = [index for index, part in enumerate(path.parts) if re.search(r"\*|\{\w+\}", part)]
+        if not places or path.exists():
+            paths.append(path)
+            continue
+        pattern = re.sub(r"\{\w+\}", "*", "/".join(path.parts[places[0] :]))
+        paths += sorted(Path(*path.parts[: places[0]]).glob(pattern), key=natural)
     return paths
 
 
 def _no_files(noun: str, given: Files, folders: Sequence[Path]) -> UserError:
     """Return the error for folders without image files; it names their content."""
-    expected = "Expected TIFF, PNG, JPEG, BMP or OME-Zarr files."
+    expected = f"Expected {READABLE} files."
     todo = f"Choose the folder with the {noun}s."
     if not folders:
         names = [given] if isinstance(given, str | Path) else given
         where = ", ".join(map(str, names)) or "the empty list"
         return UserError(f"There is no {noun} file in {where}.", expected, todo)
-    content = sorted((path for path in folders[0].iterdir() if not path.name.startswith(".")), key=natural)
-    names = [path.name + "/" * path.is_dir() for path in content[:3]] + ["…"] * (len(content) > 3)
+    content = [path for path in _content(folders[0]) if not path.name.startswith(".")]
+    names = [path.name + "/" * is_directory(path) for path in content[:3]] + ["…"] * (len(content) > 3)
     contains = f"it contains {', '.join(names)}" if content else "it is empty"
     return UserError(f"There is no {noun} file in {folders[0]}: {contains}.", expected, todo)
 
 
-def _is_folder(path: Path) -> bool:
-    return path.is_dir() and path.suffix.lower() != ".zarr"
+def _content(folder: Path) -> list[Path]:
+    """Return what is in a folder, in natural order.
+
+    Raises
+    ------
+    UserError
+        If it may not be read.
+    """
+    try:
+        return sorted(folder.iterdir(), key=natural)
+    except OSError as error:
+        raise UserError(
+            f"Cannot read the folder {folder}: {error.strerror}.", todo="Check the permissions of the folder."
+        ) from None
 
 
 def _expand(paths: Sequence[Path], pattern: str = "") -> list[Path]:
     """Replace folders by the images in them (as deep as the pattern has folders); files stay."""
     files: list[Path] = []
     for path in paths:
-        if not path.exists() and path.suffix.lower() in SUFFIXES:
+        if not os.path.lexists(path) and path.suffix.lower() in SUFFIXES:
             raise UserError(f"There is no file {path}.", todo="Check whether it was moved or renamed.")
-        files += [path] if path.exists() and not _is_folder(path) else list_files(path, pattern.count("/"))
+        files += [path] if os.path.lexists(path) and not is_folder(path) else list_files(path, pattern)
     return list(dict.fromkeys(files))
 
 
 def _separate(paths: list[Path], image_pattern: str, mask_pattern: str) -> tuple[list[Path], Files]:
     """Separate images from masks in one folder or list."""
-    if len(paths) == 1 and _is_folder(paths[0]):
-        below = {path.name.lower(): path for path in sorted(paths[0].iterdir()) if path.is_dir()}
+    if len(paths) == 1 and is_folder(paths[0]):
+        below = {path.name.lower(): path for path in _content(paths[0]) if is_folder(path)}
         image_folder = next((below[name] for name in IMAGE_FOLDERS if name in below), None)
         mask_folder = next((below[name] for name in MASK_FOLDERS if name in below), None)
         if image_folder and mask_folder:
@@ -162,12 +193,21 @@ def _separate(paths: list[Path], image_pattern: str, mask_pattern: str) -> tuple
     if image_pattern:
         is_mask -= {path for path in files if not mask_pattern and Pattern(image_pattern).match(path)}
     if not is_mask:
+        inside = _labels_inside(files[0])
         raise NoMasks(
             f"There {'is' if len(files) == 1 else 'are'} {plural(len(files), 'image')} in {paths[0]} and no mask.",
             "Expected folders named images and masks, or masks named like image_masks.tif.",
-            "Also choose the folder of the masks; if there are none, set no_masks.",
+            f"{short(files[0])} has label images inside: choose the masks {inside}."
+            if inside
+            else "Also choose the folder of the masks; if there are none, set no_masks.",
         )
     return [path for path in files if path not in is_mask], [path for path in files if path in is_mask]
+
+
+def _labels_inside(image: Path) -> str:
+    """Return the pattern of the first label image inside an OME-Zarr; empty if there is none."""
+    names = sorted(path.name for path in (image / "labels").glob("*") if is_zarr(path)) if is_zarr(image) else []
+    return f"'{image.parent}/{{name}}{image.suffix}/labels/{names[0]}'" if names else ""
 
 
 def _masks_by_class(masks: Files | Mapping[str, Files], pattern: str) -> tuple[dict[str, list[Path]], list[str]]:
@@ -179,14 +219,27 @@ def _masks_by_class(masks: Files | Mapping[str, Files], pattern: str) -> tuple[d
                 raise _no_files("mask", masks[name], _paths(masks[name]))
         return by_class, []
     paths = _paths(masks)
-    if len(paths) == 1 and _is_folder(paths[0]) and "/" not in pattern and not list_files(paths[0]):
-        folders = [path for path in sorted(paths[0].iterdir()) if _is_folder(path) and list_files(path)]
+    if len(paths) == 1 and is_folder(paths[0]) and "/" not in pattern and not list_files(paths[0]):
+        folders, unreadable = _mask_folders(paths[0])
         if folders:
-            return _choose_folders(folders)
+            by_class, notes = _choose_folders(folders)
+            return by_class, notes + unreadable
     files = _expand(paths, pattern)
     if not files:
         raise _no_files("mask", masks, paths)
     return {OBJECT: files}, []
+
+
+def _mask_folders(parent: Path) -> tuple[list[Path], list[str]]:
+    """Return the folders that hold masks, and a sentence about each that may not be read."""
+    folders, notes = [], []
+    for path in _content(parent):
+        try:
+            if is_folder(path) and list_files(path):
+                folders.append(path)
+        except UserError as error:
+            notes.append(str(error))
+    return folders, notes
 
 
 def _choose_folders(folders: list[Path]) -> tuple[dict[str, list[Path]], list[str]]:
@@ -197,7 +250,7 @@ def _choose_folders(folders: list[Path]) -> tuple[dict[str, list[Path]], list[st
         for file in list_files(folder)[:5]:
             try:
                 kinds[folder] = inspect_mask(read_labels(file), short(file)).kind
-            except UserError:
+            except Exception:  # named where the pair is checked
                 continue
             break
     classes = [folder for folder in folders if kinds[folder] == "binary"] or folders[:1]
@@ -206,17 +259,21 @@ def _choose_folders(folders: list[Path]) -> tuple[dict[str, list[Path]], list[st
         for folder in folders
         if folder not in classes
     ]
-    return {folder.name: list_files(folder) for folder in classes}, notes
+    return {plain_text(folder.name): list_files(folder) for folder in classes}, notes
 
 
 def _slices(row: Row) -> Iterator[PairEntry]:
     """Yield one entry per slice when image and masks are stacks of the same length, else one entry."""
+    if odd := [path for path in (row.image, *row.masks.values()) if path is not None and not _is_utf8(path)]:
+        reason = f"The name of {short(odd[0])} is not UTF-8. Expected a name that every program can read. Rename it."
+        yield PairEntry(name=plain_text(row.name), status="broken", reason=plain_text(reason))
+        return
     entry = PairEntry(
-        name=row.name,
+        name=plain_text(row.name),
         image="" if row.image is None else str(row.image),
-        masks={name: str(path) for name, path in row.masks.items()},
+        masks={plain_text(name): str(path) for name, path in row.masks.items()},
         status=cast(Status, row.status),
-        reason=row.reason,
+        reason=plain_text(row.reason),
         image_class=row.image_class,
         group=row.group,
     )
@@ -226,8 +283,8 @@ def _slices(row: Row) -> Iterator[PairEntry]:
     try:
         n_image = read_info(row.image).n_pages
         n_masks = {path: read_info(path).n_pages for path in row.masks.values()}
-    except UserError as error:
-        yield entry.replace(status="broken", reason=str(error))
+    except Exception as error:  # one odd file never stops the others
+        yield entry.replace(status="broken", reason=sentence_of(error, short(row.image)))
         return
     for path, number in n_masks.items():
         if number != n_image:
@@ -239,3 +296,11 @@ def _slices(row: Row) -> Iterator[PairEntry]:
         return
     for page in range(n_image):
         yield entry.replace(name=f"{row.name}_{page:03d}", page=page, group=row.group or row.name)
+
+
+def _is_utf8(path: Path) -> bool:
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

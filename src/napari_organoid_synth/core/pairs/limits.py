@@ -1,0 +1,44 @@
+"""What a file says of itself, compared with what is in it, before memory is taken."""
+
+from __future__ import annotations
+
+from napari_organoid_synth.core.errors import UserError
+
+GREY_ALPHA = ("grey", "alpha")
+SMALL_BYTES = 64 << 20
+"""Arrays up to this size are made unasked."""
+
+MAX_RATIO = 50_000
+"""Bytes that one stored byte may become: blocks of zeros under zstd or blosc."""
+
+DEFLATE_RATIO = 1_100
+"""The same for deflate, whose bound is 1,032."""
+
+
+class NotSupported(ValueError):
+    """Raised for a file that may be whole, but is not read: what it is, what was expected, what to do."""
+
+    def __init__(self, found: str, expected: str, todo: str) -> None:
+        super().__init__(found)
+        self.found, self.expected, self.todo = found, expected, todo
+
+
+def refuse_too_large(n_bytes: int, n_stored: int, max_ratio: int = MAX_RATIO) -> None:
+    """Raise ``ValueError`` if so many bytes of pixels cannot come from so many stored bytes."""
+    if n_bytes > max(SMALL_BYTES, n_stored * max_ratio):
+        raise ValueError(f"it describes {n_bytes:,} bytes of pixels, more than its {n_stored:,} bytes can hold")
+
+
+def refuse_memory(n_bytes: int, where: str) -> None:
+    """Raise `UserError` if an array is larger than the free memory of this computer."""
+    if n_bytes <= 4 * SMALL_BYTES:
+        return
+    import psutil
+
+    free = psutil.virtual_memory().available
+    if n_bytes > free:
+        raise UserError(
+            f"One plane of {where} needs {n_bytes / 1e9:,.1f} GB of memory, {free / 1e9:,.1f} GB are free.",
+            "Expected a plane that fits into memory.",
+            "Cut it into parts, or save it as a TIFF without compression, which stays on the disk.",
+        )
