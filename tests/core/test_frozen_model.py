@@ -60,10 +60,16 @@ def test_the_digest_changes_with_any_value_and_only_then() -> None:
         ("train.steps", "'train.steps' is not an override. Expected key=value, such as train.steps=200."),
         ("train.steps.more=1", "There is no setting 'train.steps.more'. Did you mean 'train.steps'?"),
         ("steps=3", "There is no setting 'steps'. Did you mean 'train.steps'?"),
-        ("gan.genrator_channels=8", "There is no setting 'gan.genrator_channels'. Did you mean 'gan.generator_channels'?"),
+        (
+            "gan.genrator_channels=8",
+            "There is no setting 'gan.genrator_channels'. Did you mean 'gan.generator_channels'?",
+        ),
         ("tiles.zebra=1", "There is no setting 'tiles.zebra'. Check the spelling in the recipe."),
-        ("train.precision=flaot32", "Setting 'train.precision' is 'flaot32'. Input should be 'auto', 'float32' or 'bf16'. "
-                                    "Did you mean 'float32'?"),
+        (
+            "train.precision=flaot32",
+            "Setting 'train.precision' is 'flaot32'. Input should be 'auto', 'float32' or 'bf16'. "
+            "Did you mean 'float32'?",
+        ),
         ("gan=pix3pix", "Did you mean 'pix2pix'?"),
         ("train.steps=" + "9" * 50, "a whole number has 50 digits, more than 30"),
         ("train.device=" + "x" * 500, "xxxxxxxxxxxxxx' (502 characters)"),
@@ -138,7 +144,10 @@ MERGED = "a0: &a0 {x: 1}\n" + "".join(f"a{i}: &a{i} {{<<: [{', '.join([f'*a{i - 
         ("a: &a [*a]", "line 1: it contains itself"),
         ("[" * 60 + "]" * 60, "line 1: it is nested too deeply"),
         ("[" * 100_000, "it is nested too deeply"),
-        ("train: {steps: 1}\ntiles: {size: 64}\ntrain: {steps: 2}", "line 3: 'train' stands there twice, first in line 1"),
+        (
+            "train: {steps: 1}\ntiles: {size: 64}\ntrain: {steps: 2}",
+            "line 3: 'train' stands there twice, first in line 1",
+        ),
         ("train: {steps: 1, steps: 2}", "line 1: 'steps' stands there twice, first in line 1"),
         ("k" * 300 + ": 1", "line 1: a key has 300 characters, more than 200"),
         ("? " + "k" * 2000 + "\n: 1", "line 1: a key has 2,000 characters, more than 200"),

@@ -16,7 +16,6 @@ Which = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) i
 WHICH = r"^(newest|best|\d{1,9})$"
 
 
-
 def _switch(value: Any) -> Any:
     """Turn a truth value of YAML into on or off."""
     if isinstance(value, str):

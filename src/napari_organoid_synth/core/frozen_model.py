@@ -98,7 +98,8 @@ class Settings(FrozenModel):
                 raise UserError(
                     f"'{shown(assignment)}' is not an override.", "Expected key=value, such as train.steps=200."
                 )
-            target, model = values, self
+            target: Any = values
+            model: Any = self
             *parents, last = key.strip().split(".")
             for parent in parents:
                 child, model = target.setdefault(parent, {}), getattr(model, parent, None)
@@ -168,14 +169,20 @@ def _in_words(cls: type[FrozenModel], values: dict[str, Any], error: dict[str, A
         return UserError(f"Setting '{where}' is missing.", f"Expected all settings of {cls.__name__}.")
     message = str(error["msg"]).removeprefix("Value error, ")
     if isinstance(error["input"], dict):  # several values together, which would fill the screen
-        return UserError(f"{message[:1].upper()}{message[1:]}.".replace("..", "."))
+        return UserError(_ended(f"{message[:1].upper()}{message[1:]}"))
     todo = ""
     if error["type"] == "literal_error":
         todo = did_you_mean(str(error["input"]), re.findall(r"'([^']*)'", error["ctx"]["expected"]))
-    return UserError(f"Setting '{shown(where)}' is {shown(repr(error['input']))}.", f"{message}.".replace("..", "."), todo)
+    found = f"Setting '{shown(where)}' is {shown(repr(error['input']))}."
+    return UserError(found, _ended(message), todo)
 
 
 def _unknown(cls: type[FrozenModel], values: Any, name: str, place: str) -> UserError:
     """Return the error about a setting that does not exist, with the nearest that does."""
     near = did_you_mean(name, setting_names(cls, values))
     return UserError(f"There is no setting '{shown(name)}'.", "", near or f"Check the spelling in {place}.")
+
+
+def _ended(sentence: str) -> str:
+    """Return a sentence with its full stop."""
+    return sentence if sentence.endswith((".", "?")) else f"{sentence}."

@@ -33,11 +33,6 @@ class _Loader(yaml.SafeLoader):
     A truth value may still be written ``on`` or ``no``: the field that holds it knows what it means.
     """
 
-    yaml_implicit_resolvers: dict[str, Any] = {
-        first: [entry for entry in entries if not entry[0].endswith((":bool", ":timestamp", ":int"))]
-        for first, entries in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
     def get_single_data(self) -> Any:
         """Compose the tree, measure it, and only then build the values."""
         tree = self.get_single_node()
@@ -62,8 +57,14 @@ class _Loader(yaml.SafeLoader):
         return _whole(str(node.value).replace("_", ""))
 
 
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
-_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?(?:0|[1-9][0-9_]*)$"), list("-+0123456789"))
+_Loader.yaml_implicit_resolvers = {
+    first: [entry for entry in entries if not entry[0].endswith((":bool", ":timestamp", ":int"))]
+    for first, entries in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_TRUTH = re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$")
+_WHOLE = re.compile(r"^[-+]?(?:0|[1-9][0-9_]*)$")
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", _TRUTH, list("tTfF"))
+_Loader.add_implicit_resolver("tag:yaml.org,2002:int", _WHOLE, list("-+0123456789"))
 _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
 
 
@@ -79,7 +80,7 @@ def from_yaml(text: str) -> Any:
     if len(text) > MAX_YAML:
         raise ValueError(f"it has {len(text):,} characters, more than {MAX_YAML:,}")
     try:
-        return yaml.load(text, _Loader)  # noqa: S506 - a safe loader
+        return yaml.load(text, _Loader)
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
         raise ValueError(f"{line}{error.problem}") from None
@@ -173,4 +174,3 @@ def _whole(text: str) -> int:
     if len(text) > MAX_DIGITS:
         raise ValueError(f"a whole number has {len(text):,} digits, more than {MAX_DIGITS}")
     return int(text)
-
