@@ -22,6 +22,7 @@ Box = tuple[int, slice, slice]
 SHEET_PIXELS = 1 << 16  # objects are spread in sheets of about this many pixels, which stay in the processor's cache
 COARSE_SIDE = 128  # px; larger objects are spread at half size first
 SMOOTHING = 48  # passes that turn the doubled heat of the half size into that of the full size
+MIN_HOLE = 15  # px; smaller gaps in an object are noise, not holes
 WALK = 8  # Euler steps of every pixel before whole walks are chained
 
 
@@ -190,6 +191,7 @@ def decode(
     steps: int = 200,
     min_size: int = 15,
     max_share: float = 1.0,
+    fill_holes: bool = True,
 ) -> NDArray[np.int32]:
     """Decode a field, exact or drawn by a network, to labels.
 
@@ -208,6 +210,8 @@ def decode(
         Smaller objects, px, are removed.
     max_share : float
         Objects that cover more than this share of the image are removed.
+    fill_holes : bool
+        Fill every background that one object encloses; otherwise only gaps below 15 px, and rings stay rings.
 
     Returns
     -------
@@ -222,7 +226,7 @@ def decode(
         return labels
     ends = _walk(inside, dy, dx, steps)
     labels.ravel()[inside] = _gather(np.bincount(ends, minlength=labels.size).reshape(shape)).ravel()[ends]
-    _fill_holes(labels)
+    _fill_holes(labels, labels.size if fill_holes else MIN_HOLE - 1)
     sizes = np.bincount(labels.ravel())
     keep = (sizes >= min_size) & (sizes <= max_share * labels.size)
     keep[0] = False
@@ -306,8 +310,8 @@ def _gather(hits: NDArray[np.integer[Any]]) -> NDArray[np.int32]:
     return collected.reshape(height, width)[pad:-pad, pad:-pad]
 
 
-def _fill_holes(labels: NDArray[np.int32]) -> None:
-    """Add background that one object encloses to that object, in place."""
+def _fill_holes(labels: NDArray[np.int32], largest: int) -> None:
+    """Add background of at most ``largest`` px that one object encloses to that object, in place."""
     from scipy.ndimage import find_objects, label
 
     gaps, count = label(labels == 0)
@@ -325,7 +329,7 @@ def _fill_holes(labels: NDArray[np.int32]) -> None:
         rim[:, 1:] |= hole[:, :-1]
         rim[:, :-1] |= hole[:, 1:]
         owners = np.unique(labels[y, x][rim & ~hole])
-        if owners.size == 1:
+        if owners.size == 1 and np.count_nonzero(hole) <= largest:
             labels[y, x][hole] = owners[0]
 
 
