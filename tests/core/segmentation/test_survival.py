@@ -45,7 +45,7 @@ def test_discs_survive_everything():
 def test_touching_rings_are_kept_by_flow_and_outlines_but_not_by_rays():
     survival = survival_of(scene(1, 2), "instances")
     assert survival.rings == 2
-    assert survival.flow == (1.0, 1.0)
+    assert min(survival.flow) > 0.99
     assert min(survival.outlines) > 0.95
     assert max(survival.rays) < 0.5
     assert survival_sentences([survival]) == [
@@ -90,7 +90,7 @@ def test_touching_rings_of_two_pixels_are_lost_in_outlines():
     draw_ring(labels, 1, 40, 30, 18, 2)
     draw_ring(labels, 2, 40, 66, 18, 2)
     survival = survival_of(labels, "instances")
-    assert survival.flow == (1.0, 1.0)
+    assert min(survival.flow) > 0.9
     assert max(survival.outlines) < 0.8
     assert "too thin for the inside and outline" in " ".join(survival_sentences([survival]))
 
