@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.pairs.formats import is_image, is_zarr, short, without_ending
+from napari_organoid_synth.core.pairs.formats import is_directory, is_image, is_zarr, short, without_ending
 from napari_organoid_synth.core.quantities import plural
 
 IMAGE_FOLDERS = ("images", "image", "imgs", "img", "raw")
@@ -71,7 +71,7 @@ def list_files(folder: Path, pattern: str = "") -> list[Path]:
     UserError
         If the folder is missing or may not be read.
     """
-    if not os.path.isdir(folder):
+    if not is_directory(folder):
         raise UserError(f"There is no folder {folder}.", todo="Check whether it was moved or renamed.")
     try:
         with os.scandir(folder):  # glob is silent about a folder that may not be read
@@ -84,9 +84,10 @@ def list_files(folder: Path, pattern: str = "") -> list[Path]:
 
 
 def _glob_of(pattern: str) -> str:
-    """Return a pattern as one of a file system, which may have any ending."""
-    literal = "".join("*" if part[:1] in "{*" else glob.escape(part) for part in _parts(pattern))
-    return literal if literal.endswith("*") else literal + "*"
+    """Return a pattern as one of a file system; any file in its folders may fit, but not every chunk of an OME-Zarr."""
+    folders, _, name = pattern.rpartition("/")
+    chosen = f"{folders}/{name}" if ".zarr" in folders else f"{folders}/*"
+    return "".join("*" if part[:1] in "{*" else glob.escape(part) for part in _parts(chosen))
 
 
 def _parts(pattern: str) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from napari_organoid_synth.core.errors import UserError
 
 GREY_ALPHA = ("grey", "alpha")
+EXPECTED_COLOURS, CONVERT = "Expected grey values or RGB.", "Convert it to RGB, for example with Fiji."
 SMALL_BYTES = 64 << 20
 """Arrays up to this size are made unasked."""
 

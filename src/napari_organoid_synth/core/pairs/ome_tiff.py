@@ -295,9 +295,9 @@ def _holds(dtype: np.dtype[Any], image: NDArray[Any]) -> bool:
         return True
     low, high = int(image.min()), int(image.max())
     if dtype.kind == "f":
-        return max(-low, high) <= 2 ** (np.finfo(dtype).nmant + 1)
+        return bool(max(-low, high) <= 2 ** (np.finfo(dtype).nmant + 1))
     limits = np.iinfo(dtype)
-    return limits.min <= low and high <= limits.max
+    return bool(limits.min <= low and high <= limits.max)
 
 
 def write_labels(path: Path, pair: SamplePair) -> None:

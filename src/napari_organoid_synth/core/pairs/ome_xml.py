@@ -154,7 +154,8 @@ def _places(
 ) -> dict[tuple[int, ...], int]:
     """Return the page of each place (slowest axis first) whose plane lies in this file."""
     grid = _grid(pixels)
-    declared, places, elsewhere = math.prod(grid.values()), {}, False
+    places: dict[tuple[int, ...], int] = {}
+    declared, elsewhere = math.prod(grid.values()), False
     blocks = [(node, _file_of(node)) for node in _descendants(pixels, "TiffData")] or [(ElementTree.Element(""), None)]
     for node, other in blocks:
         if other is not None and own_uuid != other[0] and other[1].lower() != file_name.lower():

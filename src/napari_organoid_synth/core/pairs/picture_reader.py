@@ -8,12 +8,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_organoid_synth.core.pairs.limits import DEFLATE_RATIO, GREY_ALPHA, NotSupported, refuse_too_large
+from napari_organoid_synth.core.pairs.formats import HEAD_BYTES
+from napari_organoid_synth.core.pairs.limits import (
+    CONVERT,
+    DEFLATE_RATIO,
+    EXPECTED_COLOURS,
+    GREY_ALPHA,
+    NotSupported,
+    refuse_too_large,
+)
 from napari_organoid_synth.core.pairs.ome_xml import PixelMetadata
 from napari_organoid_synth.core.pairs.pair import RGB
 
 _MAX_RATIOS = {"PNG": DEFLATE_RATIO, "BMP": 300, "JPEG": 3_000}
-_BITS_16 = 16  # bits of a sample in the header of a PNG
 
 
 class PictureReader:
@@ -27,6 +34,7 @@ class PictureReader:
 
         from PIL import Image
 
+        _refuse_deep_colours(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of pixels that are many, but chosen by the user; of odd metadata
             self._image = Image.open(path, formats=("PNG", "JPEG", "BMP", "DIB"))
@@ -44,20 +52,7 @@ class PictureReader:
         refuse_too_large(width * height * len(self._image.getbands()), path.stat().st_size, ratio)
         if mode in ("CMYK", "LAB", "YCbCr", "HSV"):
             colours = {"CMYK": "of inks (CMYK)", "LAB": "L*a*b*"}.get(mode, mode)
-            raise NotSupported(
-                f"has the colours {colours}",
-                "Expected grey values or RGB.",
-                "Convert it to RGB, for example with Fiji.",
-            )
-        if self.kind == "PNG":
-            with path.open("rb") as stream:
-                bits, colour_type = stream.read(26)[24:26]
-            if bits == _BITS_16 and colour_type in (2, 4, 6):
-                raise NotSupported(
-                    "is a PNG with 16 bits in several channels",
-                    "Expected 8 bits, or 16 bits in one channel: PNG readers discard the rest.",
-                    "Save it as TIFF.",
-                )
+            raise NotSupported(f"has the colours {colours}", EXPECTED_COLOURS, CONVERT)
         if self.kind == "JPEG" and not is_sound_jpeg(path.read_bytes()):
             raise ValueError("its compressed pixels contain bytes that JPEG does not use")
 
@@ -98,6 +93,18 @@ class PictureReader:
             image = image.convert("RGB")
         array = np.asarray(image).astype(dtype)
         return np.ascontiguousarray(np.moveaxis(array, -1, 0)) if array.ndim == 3 else array[None]
+
+
+def _refuse_deep_colours(path: Path) -> None:
+    """Raise `NotSupported` for a PNG of which Pillow would read 8 of 16 bits."""
+    with path.open("rb") as stream:
+        head = stream.read(HEAD_BYTES)
+    if head.startswith(b"\x89PNG") and head[24:25] == b"\x10" and head[25:26] in (b"\x02", b"\x04", b"\x06"):
+        raise NotSupported(
+            "is a PNG with 16 bits in several channels",
+            "Expected 8 bits, or 16 bits in one channel: PNG readers discard the rest.",
+            "Save it as TIFF.",
+        )
 
 
 def is_sound_jpeg(data: bytes) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import struct
 from collections.abc import Callable
 from functools import partial
@@ -14,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.pairs.formats import READABLE, format_of, is_zarr, read_head
+from napari_organoid_synth.core.pairs.formats import READABLE, format_of, is_directory, is_zarr, read_head
 from napari_organoid_synth.core.pairs.formats import short as short
 from napari_organoid_synth.core.pairs.limits import NotSupported
 from napari_organoid_synth.core.pairs.ome_xml import PixelMetadata
@@ -48,7 +47,7 @@ def open_reader(path: Path) -> Reader:
     UserError
         If it is missing, empty, damaged, of an unknown format, or not a file, such as a pipe or a device.
     """
-    if os.path.isdir(path):
+    if is_directory(path):
         if not is_zarr(path):
             raise UserError(f"{path} is a folder.", "Expected an image file or an OME-Zarr folder.")
         return _guard(path, "OME-Zarr", ZarrReader)

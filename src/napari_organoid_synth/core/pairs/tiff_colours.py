@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_organoid_synth.core.pairs.limits import NotSupported
+from napari_organoid_synth.core.pairs.limits import CONVERT, EXPECTED_COLOURS, NotSupported
 
 PALETTE, YCBCR = 3, 6
 _JPEG = (6, 7, 33007, 34892)  # compressions that come decoded as RGB
@@ -25,11 +25,11 @@ _OTHERS = {
 def refuse_colours(page: Any) -> None:
     """Raise `NotSupported` for a page whose numbers are neither grey values nor red, green and blue."""
     found = _OTHERS.get(int(page.photometric))
-    if int(page.photometric) == YCBCR and page.compression not in _JPEG:
-        if page.is_subsampled or page.dtype != np.uint8 or page.samplesperpixel != 3:
-            found = "has the colours YCbCr in a form that is not read"
+    is_plain = page.dtype == np.uint8 and page.samplesperpixel == 3 and not page.is_subsampled
+    if int(page.photometric) == YCBCR and page.compression not in _JPEG and not is_plain:
+        found = "has the colours YCbCr in a form that is not read"
     if found:
-        raise NotSupported(found, "Expected grey values or RGB.", "Convert it to RGB, for example with Fiji.")
+        raise NotSupported(found, EXPECTED_COLOURS, CONVERT)
 
 
 def is_palette(page: Any) -> bool:
@@ -67,7 +67,8 @@ def ycbcr_to_rgb(plane: NDArray[Any], page: Any) -> NDArray[Any]:
     cb, cr = (cb - low_b) * 127 / (high_b - low_b), (cr - low_r) * 127 / (high_r - low_r)
     r, b = y + cr * (2 - 2 * red), y + cb * (2 - 2 * blue)
     rgb = np.stack([r, (y - blue * b - red * r) / green, b])
-    return np.clip(np.rint(rgb), 0, 255).astype(np.uint8)
+    colours: NDArray[Any] = np.clip(np.rint(rgb), 0, 255).astype(np.uint8)
+    return colours
 
 
 def _fractions(values: Any, default: tuple[float, ...]) -> tuple[float, ...]:

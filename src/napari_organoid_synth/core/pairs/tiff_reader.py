@@ -159,7 +159,8 @@ class TiffReader:
     def _ome_stacks(self, text: str, n_pages: int) -> list[_Stack]:
         stacks = []
         for image in parse_images(text, self._path.name, n_pages):
-            page, metadata = self._file.pages[image.pages[0]], image.metadata
+            page: Any = self._file.pages[image.pages[0]]
+            metadata = image.metadata
             axes, shape = image.axes + page.axes, (*image.shape, *page.shape)
             if len(set(axes)) < len(axes):
                 raise ValueError(f"its axes are {axes[:20]}")
@@ -245,10 +246,9 @@ class TiffReader:
 
     def _mapped(self, dtype: Any, offset: int, shape: tuple[int, ...]) -> NDArray[Any]:
         dtype = np.dtype(dtype).newbyteorder(self._file.byteorder)
-        if offset < _HEADER_BYTES or offset + math.prod(shape) * dtype.itemsize > self._size:
-            raise ValueError(
-                f"its pixels should lie at byte {offset:,} to {offset + math.prod(shape) * dtype.itemsize:,}"
-            )
+        end = offset + math.prod(shape) * dtype.itemsize
+        if offset < _HEADER_BYTES or end > self._size:
+            raise ValueError(f"its pixels should lie at bytes {offset:,} to {end:,}, the file has {self._size:,}")
         return np.memmap(self._path, dtype, "r", offset, shape)
 
     def _pages(self, stack: _Stack, number: int) -> tuple[list[Any], tuple[int, ...], tuple[Any, ...]]:
@@ -270,9 +270,7 @@ class TiffReader:
         if page.parent is not self._file:
             raise ValueError(f"page {index} lies in another file")
         if page.shape != keyframe.shape or page.dtype != keyframe.dtype:
-            raise ValueError(
-                f"page {index} is {page.shape} {page.dtype} among pages of {keyframe.shape} {keyframe.dtype}"
-            )
+            raise ValueError(f"page {index} has the shape {page.shape} {page.dtype}, the first {keyframe.shape}")
         return page
 
     def _read_pages(self, stack: _Stack, number: int) -> NDArray[Any]:
@@ -281,10 +279,9 @@ class TiffReader:
             _check_segments(page, self._size)
         whole = (len(pages), *stack.shape[len(stack.shape) - len(selector) :])
         first, n_bytes = pages[0], pages[0].nbytes
-        follow = all(
-            page.is_final and page.dataoffsets[0] == first.dataoffsets[0] + i * n_bytes for i, page in enumerate(pages)
-        )
-        if follow and math.prod(whole) == len(pages) * n_bytes // first.dtype.itemsize:
+        starts = [page.dataoffsets[0] - i * n_bytes for i, page in enumerate(pages) if page.is_final]
+        follow = len(starts) == len(pages) and len(set(starts)) == 1
+        if follow and math.prod(whole) * first.dtype.itemsize == len(pages) * n_bytes:
             stacked = self._mapped(first.dtype, first.dataoffsets[0], whole)
         else:
             with _errors_raised():

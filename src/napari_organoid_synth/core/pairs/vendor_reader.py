@@ -26,9 +26,8 @@ class VendorReader:
         self.kind, self._path = kind, path
         module = _PLUGINS[kind]
         if find_spec(module) is None:
-            raise NotSupported(
-                f"is a {kind} file; reading it needs {module.replace('_', '-')}", "", f"Run '{INSTALL}'."
-            )
+            needed = module.replace("_", "-")
+            raise NotSupported(f"is a {kind} file; reading it needs the package {needed}", "", f"Run '{INSTALL}'.")
         self._image: Any = import_module(module).Reader(path)
         shapes = {scene: self._scene_shape(scene) for scene in self._image.scenes}
         best = max(shapes.values(), key=lambda shape: shape[3] * shape[4])

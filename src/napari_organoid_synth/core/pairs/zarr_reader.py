@@ -126,14 +126,10 @@ def _stored_bytes(folder: Path, enough: int) -> int:
 def _no_image(path: Path, attributes: dict[str, Any]) -> NotSupported:
     labels = attributes.get("labels")
     inside = [str(name) for name in labels] if isinstance(labels, list) else []
-    return NotSupported(
-        "is a zarr group without 'multiscales'"
-        + (f"; it holds the label images {', '.join(inside)}" if inside else ""),
-        "Expected an OME-Zarr image or label image.",
-        f"Choose one of them, for example {path.name}/{inside[0]}."
-        if inside
-        else "Choose the image inside it, for example the folder '0'.",
-    )
+    found, todo = "is a zarr group without 'multiscales'", "Choose the image inside it, for example the folder '0'."
+    if inside:
+        found, todo = f"{found}; it holds the label images {', '.join(inside)}", f"Choose {path.name}/{inside[0]}."
+    return NotSupported(found, "Expected an OME-Zarr image or label image.", todo)
 
 
 def _zarr_size(
