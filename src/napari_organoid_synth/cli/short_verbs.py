@@ -35,7 +35,9 @@ def pair(
     **fields: Any,
 ) -> None:
     """Match images with masks and check them; without --images, show the table."""
+    from napari_organoid_synth.core.pairs.groups import groups_of, with_groups
     from napari_organoid_synth.core.pairs.loading import PairTable, check_pairs, find_pairs, split_table
+    from napari_organoid_synth.core.pairs.split import split_sentence
     from napari_organoid_synth.core.project import Project
 
     settings = settings_of("pair", recipe, overrides, fields)
@@ -49,13 +51,16 @@ def pair(
             settings.no_masks,
         )
         table = check_pairs(table, settings.kind).scaled(settings.scale or 1)
+        if settings.groups:
+            table = with_groups(table, settings.groups)
         if settings.test:
-            table = split_table(table, test=_as_number(settings.test) or settings.test.split(","))
+            table = split_table(table, _as_number(settings.test) or settings.test.split(","), settings.seed)
         table.to_file(opened.pairs_path)
     else:
         table = PairTable.from_file(opened.pairs_path)
-        if settings.scale:
-            table = table.scaled(settings.scale)
+        if settings.scale or settings.groups:
+            table = table.scaled(settings.scale) if settings.scale else table
+            table = with_groups(table, settings.groups) if settings.groups else table
             table.to_file(opened.pairs_path)
     if as_json:
         print(table.model_dump_json(indent=1))
@@ -63,6 +68,9 @@ def pair(
     for entry in table.entries:
         print(f"{entry.status:10} {entry.split:5} {entry.name:30} {entry.reason}")
     print(table.summary())
+    grouping = groups_of(table)
+    for sentence in filter(None, (split_sentence(table, grouping), grouping.warning)):
+        print(sentence)
 
 
 @short_verb
