@@ -230,3 +230,19 @@ def place_of(layer: Any, axes: Sequence[int] | None = None) -> dict[str, Any]:
         "affine": world.affine_matrix.tolist(),
         "units": None if units is None else [str(units[axis]) for axis in kept],
     }
+
+
+def with_axis(place: dict[str, Any]) -> dict[str, Any]:
+    """Return a place of `place_of` with an axis of 1 pixel in front."""
+    number = len(place["scale"])
+    rotate, affine, shear = np.eye(number + 1), np.eye(number + 2), np.eye(number + 1)
+    rotate[1:, 1:], affine[1:, 1:] = place["rotate"], place["affine"]
+    shear[1:, 1:][np.triu_indices(number, 1)] = place["shear"]
+    return {
+        "scale": [1.0, *place["scale"]],
+        "translate": [0.0, *place["translate"]],
+        "rotate": rotate.tolist(),
+        "shear": shear,
+        "affine": affine.tolist(),
+        "units": None if place["units"] is None else ["pixel", *place["units"]],
+    }

@@ -19,6 +19,8 @@ from napari_organoid_synth.layer_data import pair_layers
 from napari_organoid_synth.widgets.shared.layer_grid import full_data, grid_of, lay_over
 
 SAMPLES = "samples"
+PREVIEW = "organoid_synth_preview"
+"""Key of the metadata of a layer of live samples: its name at first, for a person may have a layer of that name."""
 
 
 def show_pair(viewer: Any, pair: SamplePair, outline: int = 0) -> tuple[Any, Any]:
@@ -41,9 +43,9 @@ def show_pair(viewer: Any, pair: SamplePair, outline: int = 0) -> tuple[Any, Any
     (pixels, image_options, _), (numbers, labels_options, _) = pair_layers(pair)
     image, labels = viewer.add_image(pixels, **image_options), viewer.add_labels(numbers, **labels_options)
     labels.contour = outline
-    for name in (SAMPLES, f"{SAMPLES} outlines"):  # a pair among live samples looks like one of them
-        if name in viewer.layers and _overlap(viewer.layers[name], labels):
-            viewer.layers[name].visible = False
+    for layer in viewer.layers:  # a pair among live samples looks like one of them
+        if layer.metadata.get(PREVIEW) and _overlap(layer, labels):
+            layer.visible = False
     return image, labels
 
 
@@ -202,6 +204,12 @@ def _source(layer: Any) -> Source:
     """Return the source of a layer that was not made from a pair: its file, where it has one."""
     path = getattr(getattr(layer, "source", None), "path", None)
     return Source("drawn", (str(Path(path).absolute()),) if path else ())
+
+
+def shows_pair(layer: Any, name: str) -> bool:
+    """Return whether `show_pair` made this layer from a pair of that name."""
+    pair = _origin(layer)
+    return pair is not None and pair.name == name
 
 
 def shows(layer: Any, name: str, image: str) -> bool:
