@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -20,8 +20,9 @@ from napari_organoid_synth.core.pairs.filenames import (
     stem,
 )
 from napari_organoid_synth.core.pairs.mask_kind import inspect_mask
-from napari_organoid_synth.core.pairs.ome_tiff import read_info, read_labels
+from napari_organoid_synth.core.pairs.ome_tiff import read_labels
 from napari_organoid_synth.core.pairs.readers import SUFFIXES, short
+from napari_organoid_synth.core.pairs.stack_rows import expand_stack
 from napari_organoid_synth.core.pairs.table import OBJECT, PairEntry, PairTable, Status
 from napari_organoid_synth.core.quantities import plural
 
@@ -40,6 +41,7 @@ def find_pairs(
     image_pattern: str = "",
     mask_pattern: str = "",
     no_masks: bool = False,
+    planes: str = "",
 ) -> PairTable:
     """Match images with masks by their names; no pixels of images are read.
 
@@ -55,11 +57,14 @@ def find_pairs(
         Names such as ``{name}_img.tif`` and ``{name}_masks.tif``; see `filenames.Pattern`.
     no_masks : bool
         There are no masks; a generator that draws images alone can learn from the images.
+    planes : str
+        How a stack with a mask of one plane is used: ``slices``, ``channels``, ``max``, ``mean``, or the number of a
+        slice, from 0. Empty: its row is ambiguous and asks.
 
     Returns
     -------
     PairTable
-        Stacks are matched slice by slice, ``name_000``, ``name_001``, ...
+        A stack with a stack of masks is matched slice by slice, ``name_000``, ``name_001``, ...
 
     Raises
     ------
@@ -83,7 +88,7 @@ def find_pairs(
     rows = match_files(image_files, mask_files, image_pattern, mask_pattern)
     if not image_pattern and not mask_pattern and any(row.status != "matched" for row in rows):
         rows = _only_pair(image_files, mask_files) or rows
-    entries = _unique_names([entry for row in rows for entry in _slices(row)])
+    entries = _unique_names([entry for row in rows for entry in expand_stack(_as_entry(row), planes)])
     return PairTable(entries=tuple(entries), folder_notes=tuple(notes))
 
 
@@ -209,9 +214,8 @@ def _choose_folders(folders: list[Path]) -> tuple[dict[str, list[Path]], list[st
     return {folder.name: list_files(folder) for folder in classes}, notes
 
 
-def _slices(row: Row) -> Iterator[PairEntry]:
-    """Yield one entry per slice when image and masks are stacks of the same length, else one entry."""
-    entry = PairEntry(
+def _as_entry(row: Row) -> PairEntry:
+    return PairEntry(
         name=row.name,
         image="" if row.image is None else str(row.image),
         masks={name: str(path) for name, path in row.masks.items()},
@@ -220,22 +224,3 @@ def _slices(row: Row) -> Iterator[PairEntry]:
         image_class=row.image_class,
         group=row.group,
     )
-    if row.image is None or entry.status != "matched":
-        yield entry
-        return
-    try:
-        n_image = read_info(row.image).n_pages
-        n_masks = {path: read_info(path).n_pages for path in row.masks.values()}
-    except UserError as error:
-        yield entry.replace(status="broken", reason=str(error))
-        return
-    for path, number in n_masks.items():
-        if number != n_image:
-            reason = f"{short(row.image)} has {plural(n_image, 'slice')}, {short(path)} has {number}."
-            yield entry.replace(status="broken", reason=reason)
-            return
-    if n_image == 1:
-        yield entry
-        return
-    for page in range(n_image):
-        yield entry.replace(name=f"{row.name}_{page:03d}", page=page, group=row.group or row.name)
