@@ -126,7 +126,7 @@ def test_a_mixed_set_becomes_grey_or_rgb_on_request(tmp_path: Path) -> None:
     assert "used as grey" in result.stdout
     grey, luminance = load_pairs(Project(project))
     np.testing.assert_array_equal(grey.image[0], picture(1))
-    expected = np.rint(colours @ [0.299, 0.587, 0.114])  # ITU-R BT.601
+    expected = np.rint(colours @ [299.0, 587.0, 114.0] / 1000)  # ITU-R BT.601
     np.testing.assert_array_equal(luminance.image, expected[None].astype(np.uint8))
     table = check_pairs(choose_channels(PairTable.from_file(project / "pairs.json"), "rgb"))
     first, second = load_pairs(table)

@@ -13,6 +13,7 @@ from napari_organoid_synth.core.pairs.filenames import (
     MASK_FOLDERS,
     Pattern,
     Row,
+    distinct_names,
     is_mask_name,
     list_files,
     match_files,
@@ -88,6 +89,7 @@ def find_pairs(
     rows = match_files(image_files, mask_files, image_pattern, mask_pattern)
     if not image_pattern and not mask_pattern and any(row.status != "matched" for row in rows):
         rows = _only_pair(image_files, mask_files) or rows
+    _name_by_folder(rows)
     entries = _unique_names([entry for row in rows for entry in expand_stack(_as_entry(row), planes)])
     return PairTable(entries=tuple(entries), folder_notes=tuple(notes))
 
@@ -98,6 +100,14 @@ def _only_pair(images: Sequence[Path], masks: Mapping[str, Sequence[Path]]) -> l
         return []
     only = {name: files[0] for name, files in masks.items()}
     return [Row(stem(images[0]), images[0], only, reason=ONLY_PAIR)]
+
+
+def _name_by_folder(rows: Sequence[Row]) -> None:
+    """Tell images of one name apart by their folders."""
+    with_image = [(row, row.image) for row in rows if row.image is not None and row.status != "ambiguous"]
+    names = distinct_names([image for _, image in with_image], [row.name for row, _ in with_image])
+    for (row, _), name in zip(with_image, names, strict=True):
+        row.name = name
 
 
 def _unique_names(entries: Sequence[PairEntry]) -> list[PairEntry]:
@@ -151,12 +161,11 @@ def _expand(paths: Sequence[Path], pattern: str = "") -> list[Path]:
 
 def _separate(paths: list[Path], image_pattern: str, mask_pattern: str) -> tuple[list[Path], Files]:
     """Separate images from masks in one folder or list."""
-    if len(paths) == 1 and _is_folder(paths[0]):
-        below = {path.name.lower(): path for path in sorted(paths[0].iterdir()) if path.is_dir()}
-        image_folder = next((below[name] for name in IMAGE_FOLDERS if name in below), None)
-        mask_folder = next((below[name] for name in MASK_FOLDERS if name in below), None)
-        if image_folder and mask_folder:
-            return [image_folder], mask_folder
+    if both := [_image_and_mask_folder(path) for path in paths if _is_folder(path)]:
+        folders = [pair for pair in both if pair is not None]
+        if len(folders) == len(paths):
+            masks: list[Path | str] = [mask for _, mask in folders]
+            return [image for image, _ in folders], masks[0] if len(masks) == 1 else masks
     files = _expand(paths)
     if not files:
         raise _no_files("image", paths, paths)
@@ -173,6 +182,14 @@ def _separate(paths: list[Path], image_pattern: str, mask_pattern: str) -> tuple
             "Also choose the folder of the masks; if there are none, set no_masks.",
         )
     return [path for path in files if path not in is_mask], [path for path in files if path in is_mask]
+
+
+def _image_and_mask_folder(folder: Path) -> tuple[Path, Path] | None:
+    """Return the folders of images and of masks in a folder; None if it lacks one of them."""
+    below = {path.name.lower(): path for path in sorted(folder.iterdir()) if path.is_dir()}
+    image_folder = next((below[name] for name in IMAGE_FOLDERS if name in below), None)
+    mask_folder = next((below[name] for name in MASK_FOLDERS if name in below), None)
+    return (image_folder, mask_folder) if image_folder and mask_folder else None
 
 
 def _masks_by_class(masks: Files | Mapping[str, Files], pattern: str) -> tuple[dict[str, list[Path]], list[str]]:

@@ -24,8 +24,8 @@ PlanesChoice = Annotated[
 ]
 """``slices``, ``channels``, ``max``, ``mean``, or the number of a slice, from 0; empty: not chosen."""
 
-LUMINANCE = np.array([0.299, 0.587, 0.114])
-"""Weights of red, green and blue, ITU-R BT.601."""
+LUMINANCE = np.array([299.0, 587.0, 114.0])
+"""Weights of red, green and blue in thousandths, ITU-R BT.601; whole, so that the sums are exact."""
 USE_TEXTS = {
     "slice": "one slice of a stack",
     "channels": "slices of a stack taken as channels",
@@ -125,7 +125,7 @@ def recolour(
     if channels == "rgb" and (len(image) == 1 or is_rgb):
         return (np.repeat(image, 3, axis=0) if len(image) == 1 else image), RGB
     if is_rgb:
-        grey = np.tensordot(LUMINANCE, image, axes=1)[None]
+        grey = np.tensordot(LUMINANCE, image, axes=1)[None] / 1000
         return (np.rint(grey) if image.dtype.kind in "iu" else grey).astype(image.dtype), ()
     named = f" ({', '.join(names)})" if any(names) else ""
     raise UserError(
