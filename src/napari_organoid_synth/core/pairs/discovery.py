@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
-from napari_organoid_synth.core.errors import UserError, plain_text, sentence_of
+from napari_organoid_synth.core.errors import UserError, plain_text
 from napari_organoid_synth.core.pairs.filenames import (
     IMAGE_FOLDERS,
     MASK_FOLDERS,
     Pattern,
     Row,
+    distinct_names,
     is_mask_name,
     list_files,
     match_files,
@@ -23,7 +24,8 @@ from napari_organoid_synth.core.pairs.filenames import (
 )
 from napari_organoid_synth.core.pairs.formats import READABLE, SUFFIXES, is_directory, is_folder, is_zarr, short
 from napari_organoid_synth.core.pairs.mask_kind import inspect_mask
-from napari_organoid_synth.core.pairs.ome_tiff import read_info, read_labels
+from napari_organoid_synth.core.pairs.ome_tiff import read_labels
+from napari_organoid_synth.core.pairs.stack_rows import expand_stack
 from napari_organoid_synth.core.pairs.table import OBJECT, PairEntry, PairTable, Status
 from napari_organoid_synth.core.quantities import plural
 
@@ -42,6 +44,7 @@ def find_pairs(
     image_pattern: str = "",
     mask_pattern: str = "",
     no_masks: bool = False,
+    planes: str = "",
 ) -> PairTable:
     """Match images with masks by their names; no pixels of images are read.
 
@@ -57,11 +60,14 @@ def find_pairs(
         Names such as ``{name}_img.tif`` and ``{name}_masks.tif``; see `filenames.Pattern`.
     no_masks : bool
         There are no masks; a generator that draws images alone can learn from the images.
+    planes : str
+        How a stack with a mask of one plane is used: ``slices``, ``channels``, ``max``, ``mean``, or the number of a
+        slice, from 0. Empty: its row is ambiguous and asks.
 
     Returns
     -------
     PairTable
-        Stacks are matched slice by slice, ``name_000``, ``name_001``, ...
+        A stack with a stack of masks is matched slice by slice, ``name_000``, ``name_001``, ...
 
     Raises
     ------
@@ -88,7 +94,8 @@ def find_pairs(
     rows = match_files(image_files, mask_files, image_pattern, mask_pattern)
     if not image_pattern and not mask_pattern and any(row.status != "matched" for row in rows):
         rows = _only_pair(image_files, mask_files) or rows
-    entries = _unique_names([entry for row in rows for entry in _slices(row)])
+    _name_by_folder(rows)
+    entries = _unique_names([entry for row in rows for entry in expand_stack(_as_entry(row), planes)])
     return PairTable(entries=tuple(entries), folder_notes=tuple(notes))
 
 
@@ -98,6 +105,14 @@ def _only_pair(images: Sequence[Path], masks: Mapping[str, Sequence[Path]]) -> l
         return []
     only = {name: files[0] for name, files in masks.items()}
     return [Row(stem(images[0]), images[0], only, reason=ONLY_PAIR)]
+
+
+def _name_by_folder(rows: Sequence[Row]) -> None:
+    """Tell images of one name apart by their folders."""
+    with_image = [(row, row.image) for row in rows if row.image is not None and row.status != "ambiguous"]
+    names = distinct_names([image for _, image in with_image], [row.name for row, _ in with_image])
+    for (row, _), name in zip(with_image, names, strict=True):
+        row.name = name
 
 
 def _unique_names(entries: Sequence[PairEntry]) -> list[PairEntry]:
@@ -177,12 +192,11 @@ def _expand(paths: Sequence[Path], pattern: str = "") -> list[Path]:
 
 def _separate(paths: list[Path], image_pattern: str, mask_pattern: str) -> tuple[list[Path], Files]:
     """Separate images from masks in one folder or list."""
-    if len(paths) == 1 and is_folder(paths[0]):
-        below = {path.name.lower(): path for path in _content(paths[0]) if is_folder(path)}
-        image_folder = next((below[name] for name in IMAGE_FOLDERS if name in below), None)
-        mask_folder = next((below[name] for name in MASK_FOLDERS if name in below), None)
-        if image_folder and mask_folder:
-            return [image_folder], mask_folder
+    if both := [_image_and_mask_folder(path) for path in paths if is_folder(path)]:
+        folders = [pair for pair in both if pair is not None]
+        if len(folders) == len(paths):
+            masks: list[Path | str] = [mask for _, mask in folders]
+            return [image for image, _ in folders], masks[0] if len(masks) == 1 else masks
     files = _expand(paths)
     if not files:
         raise _no_files("image", paths, paths)
@@ -208,6 +222,14 @@ def _labels_inside(image: Path) -> str:
     """Return the pattern of the first label image inside an OME-Zarr; empty if there is none."""
     names = sorted(path.name for path in (image / "labels").glob("*") if is_zarr(path)) if is_zarr(image) else []
     return f"'{image.parent}/{{name}}{image.suffix}/labels/{names[0]}'" if names else ""
+
+
+def _image_and_mask_folder(folder: Path) -> tuple[Path, Path] | None:
+    """Return the folders of images and of masks in a folder; None if it lacks one of them."""
+    below = {path.name.lower(): path for path in _content(folder) if is_folder(path)}
+    image_folder = next((below[name] for name in IMAGE_FOLDERS if name in below), None)
+    mask_folder = next((below[name] for name in MASK_FOLDERS if name in below), None)
+    return (image_folder, mask_folder) if image_folder and mask_folder else None
 
 
 def _masks_by_class(masks: Files | Mapping[str, Files], pattern: str) -> tuple[dict[str, list[Path]], list[str]]:
@@ -262,13 +284,12 @@ def _choose_folders(folders: list[Path]) -> tuple[dict[str, list[Path]], list[st
     return {plain_text(folder.name): list_files(folder) for folder in classes}, notes
 
 
-def _slices(row: Row) -> Iterator[PairEntry]:
-    """Yield one entry per slice when image and masks are stacks of the same length, else one entry."""
+def _as_entry(row: Row) -> PairEntry:
+    """Return the row as it is stored; a file whose name cannot be stored as text is broken."""
     if odd := [path for path in (row.image, *row.masks.values()) if path is not None and not _is_utf8(path)]:
         reason = f"The name of {short(odd[0])} is not UTF-8. Expected a name that every program can read. Rename it."
-        yield PairEntry(name=plain_text(row.name), status="broken", reason=plain_text(reason))
-        return
-    entry = PairEntry(
+        return PairEntry(name=plain_text(row.name), status="broken", reason=plain_text(reason))
+    return PairEntry(
         name=plain_text(row.name),
         image="" if row.image is None else str(row.image),
         masks={plain_text(name): str(path) for name, path in row.masks.items()},
@@ -277,25 +298,6 @@ def _slices(row: Row) -> Iterator[PairEntry]:
         image_class=row.image_class,
         group=row.group,
     )
-    if row.image is None or entry.status != "matched":
-        yield entry
-        return
-    try:
-        n_image = read_info(row.image).n_pages
-        n_masks = {path: read_info(path).n_pages for path in row.masks.values()}
-    except Exception as error:  # one odd file never stops the others
-        yield entry.replace(status="broken", reason=sentence_of(error, short(row.image)))
-        return
-    for path, number in n_masks.items():
-        if number != n_image:
-            reason = f"{short(row.image)} has {plural(n_image, 'slice')}, {short(path)} has {number}."
-            yield entry.replace(status="broken", reason=reason)
-            return
-    if n_image == 1:
-        yield entry
-        return
-    for page in range(n_image):
-        yield entry.replace(name=f"{row.name}_{page:03d}", page=page, group=row.group or row.name)
 
 
 def _is_utf8(path: Path) -> bool:
