@@ -16,6 +16,10 @@ DEFLATE_RATIO = 1_100
 """The same for deflate, whose bound is 1,032."""
 
 
+_JPEG_CODES = (0x00, *range(0xD0, 0xD8), 0xC4, 0xDA, 0xDB, 0xDC, 0xDD, *range(0xE0, 0xF0), 0xFE, 0xFF)
+"""What follows an FF: a pixel byte, restarts, tables and headers of further scans, notes, fill."""
+
+
 class NotSupported(ValueError):
     """Raised for a file that may be whole, but is not read: what it is, what was expected, what to do."""
 
@@ -43,3 +47,21 @@ def refuse_memory(n_bytes: int, where: str) -> None:
             "Expected a plane that fits into memory.",
             "Cut it into parts, or save it as a TIFF without compression, which stays on the disk.",
         )
+
+
+def refuse_noise(jpeg: bytes) -> None:
+    """Raise ``ValueError`` if the compressed pixels of a JPEG contain markers that may not stand there.
+
+    Decoders pass over them in silence, and make grey or striped pixels of the rest.
+    """
+    import numpy as np
+
+    start = jpeg.find(b"\xff\xda")
+    if start < 0:
+        raise ValueError("its compressed pixels are missing")
+    body = np.frombuffer(jpeg, np.uint8)[start + 2 :]
+    codes = body[1:][body[:-1] == 0xFF]
+    end = np.flatnonzero(codes == 0xD9)
+    codes = codes[: end[0]] if end.size else codes
+    if codes.size and not np.isin(codes, _JPEG_CODES).all():
+        raise ValueError("its compressed pixels contain bytes that are not JPEG")

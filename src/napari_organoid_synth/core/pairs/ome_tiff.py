@@ -220,10 +220,10 @@ def as_labels(values: NDArray[Any], where: str) -> NDArray[np.int32]:
             )
     elif values.dtype.kind not in "iu":
         raise UserError(f"The mask {where} is {values.dtype}.", "Expected whole numbers, 0 for background.")
-    if values.size and (values.min() < 0 or values.max() > MAX_LABEL):
-        worst = values.min() if values.min() < 0 else values.max()
+    low, high = (int(values.min()), int(values.max())) if values.size else (0, 0)
+    if low < 0 or high > MAX_LABEL:
         raise UserError(
-            f"The mask {where} ({values.dtype}) contains the label {int(worst)}.",
+            f"The mask {where} ({values.dtype}) contains the label {low if low < 0 else high}.",
             f"Expected labels from 0 to {MAX_LABEL:,}.",
             "Number the objects again from 1.",
         )

@@ -15,6 +15,7 @@ from napari_organoid_synth.core.pairs.limits import (
     EXPECTED_COLOURS,
     GREY_ALPHA,
     NotSupported,
+    refuse_noise,
     refuse_too_large,
 )
 from napari_organoid_synth.core.pairs.ome_xml import PixelMetadata
@@ -53,8 +54,8 @@ class PictureReader:
         if mode in ("CMYK", "LAB", "YCbCr", "HSV"):
             colours = {"CMYK": "of inks (CMYK)", "LAB": "L*a*b*"}.get(mode, mode)
             raise NotSupported(f"has the colours {colours}", EXPECTED_COLOURS, CONVERT)
-        if self.kind == "JPEG" and not is_sound_jpeg(path.read_bytes()):
-            raise ValueError("its compressed pixels contain bytes that JPEG does not use")
+        if self.kind == "JPEG":
+            refuse_noise(path.read_bytes())
 
     def close(self) -> None:
         """Close the file."""
@@ -105,18 +106,3 @@ def _refuse_deep_colours(path: Path) -> None:
             "Expected 8 bits, or 16 bits in one channel: PNG readers discard the rest.",
             "Save it as TIFF.",
         )
-
-
-def is_sound_jpeg(data: bytes) -> bool:
-    """Return whether the markers among the compressed pixels of a JPEG are those that may stand there.
-
-    Decoders pass over anything else in silence, and make grey or striped pixels of it.
-    """
-    start = data.find(b"\xff\xda")
-    if start < 0:
-        return False
-    body = np.frombuffer(data, np.uint8)[start + 2 :]
-    codes = body[1:][body[:-1] == 0xFF]  # 00 is a pixel byte; restarts, further scans and their tables; the end; fill
-    end = np.flatnonzero(codes == 0xD9)
-    codes = codes[: end[0]] if end.size else codes
-    return bool(((codes == 0) | ((codes >= 0xC0) & (codes != 0xC8))).all())

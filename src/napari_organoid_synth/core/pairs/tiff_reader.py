@@ -19,6 +19,7 @@ from napari_organoid_synth.core.pairs.limits import (
     GREY_ALPHA,
     MAX_RATIO,
     refuse_memory,
+    refuse_noise,
     refuse_too_large,
 )
 from napari_organoid_synth.core.pairs.ome_xml import PixelMetadata, parse_images, size_remark, to_micrometres
@@ -34,6 +35,7 @@ PRINT_DPI = (72, 96, 100, 150, 200, 300, 400, 600, 1200)
 
 _MAX_RATIOS = {1: 1, 5: 3_000, 7: 3_000, 8: DEFLATE_RATIO, 32773: 70, 32946: DEFLATE_RATIO}  # by compression
 _HEADER_BYTES = 8
+_JPEG = 7
 _DAMAGE = ("invalid page offset", "invalid offset", "corrupted", "failed to reshape", "raised")
 
 
@@ -284,9 +286,18 @@ class TiffReader:
         if follow and math.prod(whole) * first.dtype.itemsize == len(pages) * n_bytes:
             stacked = self._mapped(first.dtype, first.dataoffsets[0], whole)
         else:
+            if int(first.compression) == _JPEG:
+                for page in pages:
+                    self._check_jpeg(page)
             with _errors_raised():
                 stacked = np.stack([page.asarray().reshape(whole[1:]) for page in pages])
         return stacked[(slice(None), *selector)].reshape(*shape, *stacked[(0, *selector)].shape)
+
+    def _check_jpeg(self, page: Any) -> None:
+        for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False):
+            if count:
+                self._file.filehandle.seek(offset)
+                refuse_noise(self._file.filehandle.read(count))
 
 
 def _largest(stacks: list[_Stack]) -> list[_Stack]:
