@@ -173,8 +173,8 @@ class Plane:
 def find_planes(images: Sequence[str], planes: str = "slices") -> Iterator[Plane]:
     """Yield the images in folders and files, in natural order, without the files that `predict` wrote.
 
-    Files of one name are told apart by their folders. A stack gives one for each slice, ``NAME_z001`` and so on, or with
-    another choice of ``planes`` (max, mean, channels, the number of a slice from 0) a single one.
+    Files of one name are told apart by their folders. A stack gives one for each slice, ``NAME_z001`` and so on, or
+    with another choice of ``planes`` (max, mean, channels, the number of a slice from 0) a single one.
 
     Raises
     ------
