@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.pairs.annotations.outlines import DrawnMask
+from napari_organoid_synth.core.pairs.annotations.reading import is_annotation, read_annotation
 from napari_organoid_synth.core.pairs.discovery import ONLY_PAIR
 from napari_organoid_synth.core.pairs.mask_kind import (
+    DRAWN_SINGLY,
     MAX_CLASSES,
     NOTED,
     MaskFacts,
@@ -21,6 +24,7 @@ from napari_organoid_synth.core.pairs.mask_kind import (
     inspect_mask,
     merge_classes,
 )
+from napari_organoid_synth.core.pairs.object_masks import is_object_folder, read_objects
 from napari_organoid_synth.core.pairs.ome_tiff import read_image, read_labels, read_record, read_source
 from napari_organoid_synth.core.pairs.pair import MaskKind, content_hash, size_mismatch
 from napari_organoid_synth.core.pairs.readers import short
@@ -78,14 +82,18 @@ def check_entry(entry: PairEntry) -> CheckedEntry:
         image, info = read_image(entry.image, entry.page)
         refuse_image(image, short(Path(entry.image)) + ("" if entry.page is None else f", slice {entry.page}"))
         record = read_record(Path(entry.image))
-        labels, overlap = read_masks(entry, (image.shape[1], image.shape[2]))
+        mask, overlap = read_masks(entry, (image.shape[1], image.shape[2]))
+        labels = mask.labels
         if labels.shape != image.shape[1:]:
             error = size_mismatch(entry.name, image, labels)
             broken = entry.replace(status="broken", reason=str(error), shape=image.shape, mask_size=labels.shape)
             return CheckedEntry(broken)
         known: MaskKind | None = "classes" if len(entry.masks) > 1 else record.mask_kind if record else None
+        if mask.is_objects:
+            known = "instances"
         mask_name = short(Path(next(iter(entry.masks.values()), "")))
         facts = inspect_mask(labels, mask_name, known) if entry.masks else NO_MASK
+        facts = replace(facts, reason=DRAWN_SINGLY) if mask.is_objects else facts
     except UserError as error:
         return CheckedEntry(entry.replace(status="broken", reason=str(error)))
     remarks = [ONLY_PAIR] if entry.reason.startswith(ONLY_PAIR) else []
@@ -93,6 +101,7 @@ def check_entry(entry: PairEntry) -> CheckedEntry:
         remarks.append(f"{', '.join(predicted)} predicted, not drawn")
     if record and record.is_synthetic:
         remarks.append(f"{record.source.kind}, not a real image")
+    remarks += mask.remarks
     if overlap:
         remarks.append(f"{overlap:,} px are in several masks, the later class wins")
     names = record.class_names if record and facts.kind == "classes" else ()
@@ -139,8 +148,8 @@ def refuse_image(image: NDArray[Any], where: str) -> None:
         )
 
 
-def read_masks(entry: PairEntry, size: tuple[int, int]) -> tuple[NDArray[np.int32], int]:
-    """Read the masks of a row as one label image.
+def read_masks(entry: PairEntry, size: tuple[int, int]) -> tuple[DrawnMask, int]:
+    """Read the masks of a row as one label image, whatever they are: files, outlines, a folder of objects.
 
     Parameters
     ----------
@@ -151,23 +160,32 @@ def read_masks(entry: PairEntry, size: tuple[int, int]) -> tuple[NDArray[np.int3
 
     Returns
     -------
-    labels : NDArray (Y, X) int32
-        As in the file; several masks are merged to classes 1..K; all 0 for an image without mask.
+    mask : DrawnMask
+        labels (Y, X) int32, as in the file; several masks are merged to classes 1..K; all 0 for an image without mask.
     overlap : int
         Pixels that more than one mask claims.
     """
-    masks = [read_labels(path, entry.page) for path in entry.masks.values()]
+    masks = [_read_mask(Path(path), entry, size) for path in entry.masks.values()]
     if not masks:
-        return np.zeros(size, np.int32), 0
+        return DrawnMask(np.zeros(size, np.int32), is_objects=False), 0
     if len(masks) == 1:
         return masks[0], 0
-    if len({mask.shape for mask in masks}) > 1:
-        sizes = ", ".join(f"{name} {pixels(mask.shape)}" for name, mask in zip(entry.masks, masks, strict=True))
+    if len({mask.labels.shape for mask in masks}) > 1:
+        sizes = ", ".join(f"{name} {pixels(mask.labels.shape)}" for name, mask in zip(entry.masks, masks, strict=True))
         raise UserError(
             f"The masks of '{entry.name}' differ in size: {sizes}.", "Expected the same height and width.",
             "Export them again at the size of the image.",
         )  # fmt: skip
-    return merge_classes(masks)
+    labels, overlap = merge_classes([mask.labels for mask in masks])
+    return DrawnMask(labels, tuple(remark for mask in masks for remark in mask.remarks), is_objects=False), overlap
+
+
+def _read_mask(path: Path, entry: PairEntry, size: tuple[int, int]) -> DrawnMask:
+    if is_annotation(path):
+        return read_annotation(path, Path(entry.image), size)
+    if is_object_folder(path):
+        return read_objects(path)
+    return DrawnMask(read_labels(path, entry.page), is_objects=False)
 
 
 def conclude(table: PairTable, checked: Sequence[CheckedEntry], kind: MaskKind | None = None) -> PairTable:

@@ -13,7 +13,11 @@ class PairSettings(Settings):
     """Images and masks that belong together; without images the table is shown."""
 
     images: Names = Field((), description="Folder of images, or single files. Repeatable.")
-    masks: Names = Field((), description="Folder of masks; several named classes as NAME=FOLDER. Repeatable.")
+    masks: Names = Field(
+        (),
+        description="Folder of masks or of outlines (.roi, .zip, .json, .geojson), or such files; several classes as "
+        "NAME=FOLDER. Repeatable.",
+    )
     image_pattern: str = Field("", description="Name of an image, such as '{name}_img.tif'.")
     mask_pattern: str = Field("", description="Name of a mask, such as '{name}_masks.tif'.")
     scale: float | None = Field(

@@ -174,13 +174,14 @@ def add_layers_pair(
 def crop_pairs(project: Project, entries: list[PairEntry], canceled: threading.Event) -> Iterator[Step]:
     """Save copies of pairs whose image and mask differ by a few pixels, cut to the size of the smaller."""
     from napari_organoid_synth.core.pairs.adding import add_pair
-    from napari_organoid_synth.core.pairs.ome_tiff import read_image, read_labels
+    from napari_organoid_synth.core.pairs.checking import read_masks
+    from napari_organoid_synth.core.pairs.ome_tiff import read_image
 
     try:
         for number, entry in enumerate(entries):
             yield number, len(entries)
             image, info = read_image(entry.image, entry.page)
-            labels = read_labels(next(iter(entry.masks.values())), entry.page)
+            labels = read_masks(entry, (image.shape[1], image.shape[2]))[0].labels
             height, width = (min(a, b) for a, b in zip(image.shape[1:], labels.shape, strict=True))
             pair = SamplePair(
                 name=entry.name,

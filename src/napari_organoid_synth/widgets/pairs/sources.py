@@ -10,6 +10,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.pairs.annotations.reading import SUFFIXES
 from napari_organoid_synth.widgets.forms.containers import Fold, rows
 from napari_organoid_synth.widgets.shared.controls import add_row
 from napari_organoid_synth.widgets.shared.drop import DropArea, Sources
@@ -75,6 +76,12 @@ class PairSources(QWidget):
             ),
             ("Images…", "The folder of the images.", self._choose_images),
             ("Masks…", "The folder of the masks; choose again for another class.", self._choose_masks),
+            (
+                "Outlines…",
+                "Files of outlines: ImageJ ROIs (.roi, .zip), COCO, labelme or QuPath (.json, .geojson). Each is an "
+                "object.",
+                self._choose_outlines,
+            ),
         ):
             button = QPushButton(text)
             button.setToolTip(tip)
@@ -128,6 +135,12 @@ class PairSources(QWidget):
     def _choose_masks(self) -> None:
         if path := QFileDialog.getExistingDirectory(self, "Folder of the masks"):
             self.sources.add_masks([Path(path)])
+            self.changed.emit()
+
+    def _choose_outlines(self) -> None:
+        patterns = " ".join(f"*{suffix}" for suffix in SUFFIXES)
+        if paths := QFileDialog.getOpenFileNames(self, "Outlines of the objects", filter=f"Outlines ({patterns})")[0]:
+            self.sources.add_masks([Path(path) for path in paths])
             self.changed.emit()
 
     def _do_without_masks(self) -> None:

@@ -10,11 +10,14 @@ from typing import Any
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QFrame, QVBoxLayout, QWidget
 
+from napari_organoid_synth.core.pairs.annotations.reading import is_annotation
 from napari_organoid_synth.core.pairs.filenames import IMAGE_FOLDERS, MASK_FOLDERS, is_mask_name, list_files
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 from napari_organoid_synth.widgets.shared.theme import theme_colour
 
+MAX_LOOKS = 50
+"""Folders of single images that are looked into while something is dropped."""
 LAYERS = "application/x-list-index"
 """Format of a drag that starts in napari's layer list; the layers themselves are the ``items`` of its MIME object."""
 
@@ -86,15 +89,23 @@ class Sources:
 
 
 def holds_both(path: Path) -> bool:
-    """Return whether a folder contains a folder of images and one of masks."""
+    """Return whether a folder contains a folder of images and one of masks, itself or in a folder for each image."""
     if not path.is_dir():
         return False
-    names = {below.name.lower() for below in path.iterdir() if below.is_dir()}
+    folders = [below for below in path.iterdir() if below.is_dir()]
+    return _has_both(folders) or any(
+        _has_both([below for below in folder.iterdir() if below.is_dir()]) for folder in folders[:MAX_LOOKS]
+    )
+
+
+def _has_both(folders: Sequence[Path]) -> bool:
+    names = {folder.name.lower() for folder in folders}
     return bool(names & set(IMAGE_FOLDERS)) and bool(names & set(MASK_FOLDERS))
 
 
 def _looks_like_mask(path: Path) -> bool:
-    return is_mask_name(path) or path.name.lower() in MASK_FOLDERS or path.parent.name.lower() in MASK_FOLDERS
+    is_named = is_annotation(path) or is_mask_name(path)
+    return is_named or path.name.lower() in MASK_FOLDERS or path.parent.name.lower() in MASK_FOLDERS
 
 
 class DropArea(QFrame):
