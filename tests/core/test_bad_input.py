@@ -460,7 +460,7 @@ MODELS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "recipe of an unknown generator": (
         lambda run: swap(run / "recipe.yaml", "name: pix2pix", "name: biggan"),
         "RUN/recipe.yaml: There is no 'biggan' among the generators. Expected one of: "
-        f"{', '.join(GENERATORS.names())}. See 'organoid-synth list generators'.",
+        f"{', '.join(GENERATORS.names())}. Did you mean 'gan'?",
     ),
     "recipe of another width": (
         lambda run: swap(run / "recipe.yaml", "generator_channels: 8", "generator_channels: 16"),

@@ -19,6 +19,7 @@ from napari_organoid_synth.cli.options import (
 )
 from napari_organoid_synth.cli.running import at_once, finish, follow, settings_of, show
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.spelling import did_you_mean
 
 if TYPE_CHECKING:
     from napari_organoid_synth.core.samples.store import SampleStore
@@ -35,7 +36,9 @@ def pair(
     **fields: Any,
 ) -> None:
     """Match images with masks and check them; without --images, show the table."""
+    from napari_organoid_synth.core.pairs.groups import groups_of, with_groups
     from napari_organoid_synth.core.pairs.loading import PairTable, check_pairs, find_pairs, split_table
+    from napari_organoid_synth.core.pairs.split import split_sentence
     from napari_organoid_synth.core.project import Project
 
     settings = settings_of("pair", recipe, overrides, fields)
@@ -49,13 +52,16 @@ def pair(
             settings.no_masks,
         )
         table = check_pairs(table, settings.kind).scaled(settings.scale or 1)
+        if settings.groups:
+            table = with_groups(table, settings.groups)
         if settings.test:
-            table = split_table(table, test=_as_number(settings.test) or settings.test.split(","))
+            table = split_table(table, _as_number(settings.test) or settings.test.split(","), settings.seed)
         table.to_file(opened.pairs_path)
     else:
         table = PairTable.from_file(opened.pairs_path)
-        if settings.scale:
-            table = table.scaled(settings.scale)
+        if settings.scale or settings.groups:
+            table = table.scaled(settings.scale) if settings.scale else table
+            table = with_groups(table, settings.groups) if settings.groups else table
             table.to_file(opened.pairs_path)
     if as_json:
         print(table.model_dump_json(indent=1))
@@ -63,6 +69,9 @@ def pair(
     for entry in table.entries:
         print(f"{entry.status:10} {entry.split:5} {entry.name:30} {entry.reason}")
     print(table.summary())
+    grouping = groups_of(table)
+    for sentence in filter(None, (split_sentence(table, grouping), grouping.warning)):
+        print(sentence)
 
 
 @short_verb
@@ -127,7 +136,8 @@ def simulate(
 
     settings = settings_of("simulate", recipe, overrides, fields)
     if name not in SIMULATORS:
-        raise UserError(f"There is no simulator '{name}'.", f"Expected one of: {', '.join(SIMULATORS)}.")
+        near = did_you_mean(name, SIMULATORS)
+        raise UserError(f"There is no simulator '{name}'.", f"Expected one of: {', '.join(SIMULATORS)}.", near)
     result: dict[str, Any] = {"folder": str(folder), "pairs": settings.number}
     options: list[dict[str, Any]] = [{}]
     if settings.masks:

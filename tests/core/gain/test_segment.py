@@ -22,7 +22,8 @@ from napari_organoid_synth.core.pairs.loading import add_pair, load_pairs
 from napari_organoid_synth.core.pairs.ome_tiff import read_labels, read_pair
 from napari_organoid_synth.core.pairs.pair import SamplePair, Source, content_hash
 from napari_organoid_synth.core.pairs.pictures import decode_png
-from napari_organoid_synth.core.pairs.table import PairTable, split_table
+from napari_organoid_synth.core.pairs.split import split_table
+from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.samples.store import SampleStore

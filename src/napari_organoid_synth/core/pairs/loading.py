@@ -20,7 +20,8 @@ from napari_organoid_synth.core.pairs.mask_kind import convert
 from napari_organoid_synth.core.pairs.ome_tiff import read_image
 from napari_organoid_synth.core.pairs.pair import MaskKind, SamplePair, Source
 from napari_organoid_synth.core.pairs.readers import short
-from napari_organoid_synth.core.pairs.table import OBJECT, PairEntry, PairTable, Split, split_table
+from napari_organoid_synth.core.pairs.split import split_table
+from napari_organoid_synth.core.pairs.table import OBJECT, PairEntry, PairTable, Split
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.quantities import plural
 

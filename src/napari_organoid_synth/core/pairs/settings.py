@@ -29,6 +29,13 @@ class PairSettings(Settings):
     no_masks: bool = Field(False, description="The images have no masks; generators of images alone learn from them.")
     kind: MaskKind | None = Field(None, description="binary, classes or instances; empty: detected.")
     test: float | str = Field("", description="Test images: names separated by commas, or a share such as 0.2.")
+    groups: str = Field(
+        "",
+        description="Images that belong together, so that the test never shares them with the training: names (what "
+        "the names suggest), folder, none, a CSV file with the columns name and group, or a regular expression that "
+        "finds the group in the name; empty: as before, for new pairs names.",
+    )
+    seed: int = Field(0, ge=0, description="Chooses the groups of a test share.")
 
 
 class TileSettings(Settings):
