@@ -473,3 +473,20 @@ def test_a_folder_with_a_folder_for_each_image_is_dropped(qtbot, dock, tmp_path)
     dock.add_paths([tmp_path / "dsb"])  # again: the same folder, not masks for it
     settle(qtbot, dock)
     assert [entry.n_objects for entry in dock.workspace.pairs.matched] == [3, 3]
+
+
+def test_a_table_of_classes_is_dropped(qtbot, dock, data):
+    dock.add_paths([data])
+    settle(qtbot, dock)
+    table = data / "grades.csv"
+    table.write_text("image;grade\ns0.tif;good\ns1.tif;bad\n")
+    dock.add_paths([table])
+    settle(qtbot, dock)
+    assert [entry.image_class for entry in dock.workspace.pairs.entries[:3]] == ["good", "bad", None]
+    assert "Class of the image: good." in describe(dock.workspace.pairs.entries[0])
+    assert "2 image classes from grades.csv: bad (1), good (1)." in dock.panel.summary.text()
+    assert dock.incoming.grades_button.text() == "grades.csv"
+    table.write_text("image;grade\ns0.tif;poor\n")
+    dock.incoming.sources = Sources(grades=table)  # a project that was opened: the table changes its rows
+    dock.find()
+    assert dock.workspace.pairs.entries[0].image_class == "poor"

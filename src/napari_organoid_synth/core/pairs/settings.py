@@ -36,6 +36,12 @@ class PairSettings(Settings):
         "finds the group in the name; empty: as before, for new pairs names.",
     )
     seed: int = Field(0, ge=0, description="Chooses the groups of a test share.")
+    grades: str = Field(
+        "", description="Table (CSV) with the class of each whole image, such as a grade, beside its name; empty: none."
+    )
+    grade_column: str = Field(
+        "", description="Title of its column; empty: the only other one, or one titled grade, class or label."
+    )
 
 
 class TileSettings(Settings):

@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QVB
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.annotations.reading import SUFFIXES
+from napari_organoid_synth.core.pairs.sheet import SHEET_ENDINGS
 from napari_organoid_synth.widgets.forms.containers import Fold, rows
 from napari_organoid_synth.widgets.shared.controls import add_row
 from napari_organoid_synth.widgets.shared.drop import DropArea, Sources
@@ -20,6 +21,9 @@ NAMES = (
     "{name} is what image and mask share, {group} marks images that belong together, {class} is a label of the whole "
     "image, * stands for anything. Empty: automatic."
 )
+
+
+NO_GRADES = "from a table…"
 
 
 class PairSources(QWidget):
@@ -112,6 +116,14 @@ class PairSources(QWidget):
         add_row(form, "Masks", self.mask_pattern, NAMES)
         for edit in (self.image_pattern, self.mask_pattern):
             edit.editingFinished.connect(self._read_patterns)
+        self.grades_button = QPushButton(NO_GRADES)
+        add_row(
+            form,
+            "Classes",
+            self.grades_button,
+            "A table (CSV) with the name of each image and the class of the whole image, such as a grade.",
+        )
+        self.grades_button.clicked.connect(self._choose_grades)
         fold.addWidget(holder)
         return fold
 
@@ -120,6 +132,7 @@ class PairSources(QWidget):
     def add_paths(self, paths: list[Path]) -> None:
         """Take dropped files and folders."""
         self.sources.add(paths)
+        self.grades_button.setText(self.sources.grades.name if self.sources.grades is not None else NO_GRADES)
         self.changed.emit()
 
     def _choose_folder(self) -> None:
@@ -142,6 +155,11 @@ class PairSources(QWidget):
         if paths := QFileDialog.getOpenFileNames(self, "Outlines of the objects", filter=f"Outlines ({patterns})")[0]:
             self.sources.add_masks([Path(path) for path in paths])
             self.changed.emit()
+
+    def _choose_grades(self) -> None:
+        filter = f"Tables ({' '.join(f'*{ending}' for ending in SHEET_ENDINGS)})"
+        if path := QFileDialog.getOpenFileName(self, "Classes of whole images", filter=filter)[0]:
+            self.add_paths([Path(path)])
 
     def _do_without_masks(self) -> None:
         self.sources.no_masks = True

@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QFrame, QVBoxLayout, QWidget
 
 from napari_organoid_synth.core.pairs.annotations.reading import is_annotation
 from napari_organoid_synth.core.pairs.filenames import IMAGE_FOLDERS, MASK_FOLDERS, is_mask_name, list_files
+from napari_organoid_synth.core.pairs.sheet import SHEET_ENDINGS
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 from napari_organoid_synth.widgets.shared.theme import theme_colour
@@ -36,6 +37,8 @@ class Sources:
         As in `find_pairs`.
     no_masks : bool
         Whether a person stated that there are none.
+    grades : Path, optional
+        Table with the classes of whole images.
     """
 
     images: list[Path] = field(default_factory=list)
@@ -43,9 +46,16 @@ class Sources:
     image_pattern: str = ""
     mask_pattern: str = ""
     no_masks: bool = False
+    grades: Path | None = None
 
     def add(self, paths: Sequence[Path]) -> None:
-        """Sort dropped paths: a folder with both replaces all; otherwise the first holds images, the next masks."""
+        """Sort dropped paths: a folder with both replaces all; otherwise the first holds images, the next masks.
+
+        A table (CSV) holds the classes of whole images.
+        """
+        sheets = [path for path in paths if path.suffix.lower() in SHEET_ENDINGS]
+        self.grades = sheets[-1] if sheets else self.grades
+        paths = [path for path in paths if path not in sheets]
         if len(paths) == 1 and holds_both(paths[0]):
             self.images, self.masks = [paths[0]], {}
             return
@@ -69,6 +79,7 @@ class Sources:
 
     def find(self) -> PairTable:
         """Match by name; reads folders, so call it in a worker thread."""
+        from napari_organoid_synth.core.pairs.grades import with_grades
         from napari_organoid_synth.core.pairs.loading import find_pairs
 
         masks: Any = {name: files[0] if len(files) == 1 else files for name, files in self.masks.items()} or None
@@ -76,7 +87,8 @@ class Sources:
         if list(self.masks) == ["object"] or (isinstance(only, Path) and only.is_dir() and not list_files(only)):
             masks = only  # files, or a folder with a folder for each class
         images: Any = self.images[0] if len(self.images) == 1 else self.images
-        return find_pairs(images, masks, self.image_pattern, self.mask_pattern, self.no_masks)
+        table = find_pairs(images, masks, self.image_pattern, self.mask_pattern, self.no_masks)
+        return table if self.grades is None else with_grades(table, self.grades)
 
     @property
     def name(self) -> str:
