@@ -40,6 +40,7 @@ def pair(
     from napari_organoid_synth.core.pairs.groups import groups_of, with_groups
     from napari_organoid_synth.core.pairs.loading import PairTable, check_pairs, find_pairs, split_table
     from napari_organoid_synth.core.pairs.split import split_sentence
+    from napari_organoid_synth.core.pairs.stack_rows import choose_channels, choose_planes
     from napari_organoid_synth.core.project import Project
 
     settings = settings_of("pair", recipe, overrides, fields)
@@ -51,7 +52,9 @@ def pair(
             settings.image_pattern,
             settings.mask_pattern,
             settings.no_masks,
+            settings.planes,
         )
+        table = choose_channels(table, settings.channels or "as-stored")
         table = check_pairs(table, settings.kind).scaled(settings.scale or 1)
         if settings.grades:
             table = with_grades(table, Path(settings.grades), settings.grade_column)
@@ -62,6 +65,11 @@ def pair(
         table.to_file(opened.pairs_path)
     else:
         table = PairTable.from_file(opened.pairs_path)
+        if settings.planes or settings.channels:
+            table = choose_planes(table, settings.planes) if settings.planes else table
+            table = choose_channels(table, settings.channels) if settings.channels else table
+            table = check_pairs(table, settings.kind or (table.mask_kind if table.kind_by_hand else None))
+            table.to_file(opened.pairs_path)
         if settings.scale or settings.groups or settings.grades:
             table = table.scaled(settings.scale) if settings.scale else table
             table = with_grades(table, Path(settings.grades), settings.grade_column) if settings.grades else table

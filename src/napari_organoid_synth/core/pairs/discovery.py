@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -14,6 +14,7 @@ from napari_organoid_synth.core.pairs.filenames import (
     MASK_FOLDERS,
     Pattern,
     Row,
+    distinct_names,
     is_mask_name,
     list_files,
     match_files,
@@ -23,8 +24,9 @@ from napari_organoid_synth.core.pairs.filenames import (
 )
 from napari_organoid_synth.core.pairs.mask_kind import inspect_mask
 from napari_organoid_synth.core.pairs.object_masks import folders_named_like, folders_per_image, is_object_folder
-from napari_organoid_synth.core.pairs.ome_tiff import read_info, read_labels
+from napari_organoid_synth.core.pairs.ome_tiff import read_labels
 from napari_organoid_synth.core.pairs.readers import SUFFIXES, short
+from napari_organoid_synth.core.pairs.stack_rows import expand_stack
 from napari_organoid_synth.core.pairs.table import OBJECT, PairEntry, PairTable, Status
 from napari_organoid_synth.core.quantities import plural
 
@@ -43,6 +45,7 @@ def find_pairs(
     image_pattern: str = "",
     mask_pattern: str = "",
     no_masks: bool = False,
+    planes: str = "",
 ) -> PairTable:
     """Match images with masks by their names; no pixels of images are read.
 
@@ -60,11 +63,14 @@ def find_pairs(
         Names such as ``{name}_img.tif`` and ``{name}_masks.tif``; see `filenames.Pattern`.
     no_masks : bool
         There are no masks; a generator that draws images alone can learn from the images.
+    planes : str
+        How a stack with a mask of one plane is used: ``slices``, ``channels``, ``max``, ``mean``, or the number of a
+        slice, from 0. Empty: its row is ambiguous and asks.
 
     Returns
     -------
     PairTable
-        Stacks are matched slice by slice, ``name_000``, ``name_001``, ...
+        A stack with a stack of masks is matched slice by slice, ``name_000``, ``name_001``, ...
 
     Raises
     ------
@@ -78,7 +84,7 @@ def find_pairs(
     sources = images
     if masks is None and not no_masks:
         if rows := _folders_per_image(_paths(images)):
-            return PairTable(entries=tuple(_unique_names([entry for row in rows for entry in _slices(row)])))
+            return PairTable(entries=_entries(rows, planes))
         images, masks = _separate(_paths(images), image_pattern, mask_pattern)
     image_files = _expand(_paths(images), image_pattern)
     if not image_files:
@@ -90,8 +96,12 @@ def find_pairs(
     rows = match_files(image_files, mask_files, image_pattern, mask_pattern)
     if not image_pattern and not mask_pattern and any(row.status != "matched" for row in rows):
         rows = _only_pair(image_files, mask_files) or rows
-    entries = _unique_names([entry for row in rows for entry in _slices(row)])
-    return PairTable(entries=tuple(entries), folder_notes=tuple(notes))
+    _name_by_folder(rows)
+    return PairTable(entries=_entries(rows, planes), folder_notes=tuple(notes))
+
+
+def _entries(rows: Sequence[Row], planes: str) -> tuple[PairEntry, ...]:
+    return tuple(_unique_names([entry for row in rows for entry in expand_stack(_as_entry(row), planes)]))
 
 
 def _folders_per_image(paths: Sequence[Path]) -> list[Row]:
@@ -105,6 +115,14 @@ def _only_pair(images: Sequence[Path], masks: Mapping[str, Sequence[Path]]) -> l
         return []
     only = {name: files[0] for name, files in masks.items()}
     return [Row(stem(images[0]), images[0], only, reason=ONLY_PAIR)]
+
+
+def _name_by_folder(rows: Sequence[Row]) -> None:
+    """Tell images of one name apart by their folders."""
+    with_image = [(row, row.image) for row in rows if row.image is not None and row.status != "ambiguous"]
+    names = distinct_names([image for _, image in with_image], [row.name for row, _ in with_image])
+    for (row, _), name in zip(with_image, names, strict=True):
+        row.name = name
 
 
 def _unique_names(entries: Sequence[PairEntry]) -> list[PairEntry]:
@@ -169,14 +187,13 @@ def _expand_masks(paths: Sequence[Path], pattern: str = "") -> list[Path]:
 
 def _separate(paths: list[Path], image_pattern: str, mask_pattern: str) -> tuple[list[Path], Files]:
     """Separate images from masks in one folder or list."""
-    if len(paths) == 1 and _is_folder(paths[0]):
-        below = {path.name.lower(): path for path in sorted(paths[0].iterdir()) if path.is_dir()}
-        image_folder = next((below[name] for name in IMAGE_FOLDERS if name in below), None)
-        mask_folder = next((below[name] for name in MASK_FOLDERS if name in below), None)
-        if image_folder and mask_folder:
-            return [image_folder], mask_folder
-        if image_folder and (outlines := [*list_annotations(paths[0]), *list_annotations(image_folder)]):
-            return [image_folder], outlines
+    if both := [_image_and_mask_folder(path) for path in paths if _is_folder(path)]:
+        folders = [pair for pair in both if pair is not None]
+        if len(folders) == len(paths):
+            masks: list[Path | str] = [mask for _, mask in folders]
+            return [image for image, _ in folders], masks[0] if len(masks) == 1 else masks
+    if len(paths) == 1 and _is_folder(paths[0]) and (beside := _outlines_beside_images(paths[0])):
+        return beside
     files = _expand_masks(paths)
     if all(map(is_annotation, files)):
         raise _no_files("image", paths, paths)
@@ -193,6 +210,23 @@ def _separate(paths: list[Path], image_pattern: str, mask_pattern: str) -> tuple
             "Also choose the folder of the masks; if there are none, set no_masks.",
         )
     return [path for path in files if path not in is_mask], [path for path in files if path in is_mask]
+
+
+def _image_and_mask_folder(folder: Path) -> tuple[Path, Path] | None:
+    """Return the folders of images and of masks in a folder; None if it lacks one of them."""
+    below = {path.name.lower(): path for path in sorted(folder.iterdir()) if path.is_dir()}
+    image_folder = next((below[name] for name in IMAGE_FOLDERS if name in below), None)
+    mask_folder = next((below[name] for name in MASK_FOLDERS if name in below), None)
+    return (image_folder, mask_folder) if image_folder and mask_folder else None
+
+
+def _outlines_beside_images(folder: Path) -> tuple[list[Path], list[Path]] | None:
+    """Return the folder of images in a folder, and the files of outlines beside or in it; None without outlines."""
+    image_folder = next((path for path in sorted(folder.iterdir()) if path.name.lower() in IMAGE_FOLDERS), None)
+    if image_folder is None or not image_folder.is_dir():
+        return None
+    outlines = [*list_annotations(folder), *list_annotations(image_folder)]
+    return ([image_folder], outlines) if outlines else None
 
 
 def _masks_by_class(
@@ -248,14 +282,8 @@ def _choose_folders(folders: list[Path]) -> tuple[dict[str, list[Path]], list[st
     return {folder.name: list_files(folder) for folder in classes}, notes
 
 
-def _n_planes(mask: Path) -> int:
-    """Return the planes of a mask; outlines and folders of objects are for one."""
-    return 1 if is_annotation(mask) or is_object_folder(mask) else read_info(mask).n_pages
-
-
-def _slices(row: Row) -> Iterator[PairEntry]:
-    """Yield one entry per slice when image and masks are stacks of the same length, else one entry."""
-    entry = PairEntry(
+def _as_entry(row: Row) -> PairEntry:
+    return PairEntry(
         name=row.name,
         image="" if row.image is None else str(row.image),
         masks={name: str(path) for name, path in row.masks.items()},
@@ -264,22 +292,3 @@ def _slices(row: Row) -> Iterator[PairEntry]:
         image_class=row.image_class,
         group=row.group,
     )
-    if row.image is None or entry.status != "matched":
-        yield entry
-        return
-    try:
-        n_image = read_info(row.image).n_pages
-        n_masks = {path: _n_planes(path) for path in row.masks.values()}
-    except UserError as error:
-        yield entry.replace(status="broken", reason=str(error))
-        return
-    for path, number in n_masks.items():
-        if number != n_image:
-            reason = f"{short(row.image)} has {plural(n_image, 'slice')}, {short(path)} has {number}."
-            yield entry.replace(status="broken", reason=reason)
-            return
-    if n_image == 1:
-        yield entry
-        return
-    for page in range(n_image):
-        yield entry.replace(name=f"{row.name}_{page:03d}", page=page, group=row.group or row.name)

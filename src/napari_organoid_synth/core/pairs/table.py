@@ -13,6 +13,7 @@ from napari_organoid_synth.core.atomic import write_text
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.frozen_model import FrozenModel
 from napari_organoid_synth.core.pairs.pair import MaskKind
+from napari_organoid_synth.core.pairs.stacks import Channels, StackUse
 from napari_organoid_synth.core.quantities import plural
 
 Status = Literal["matched", "orphan", "ambiguous", "broken", "skipped"]
@@ -29,7 +30,11 @@ class PairEntry(FrozenModel):
 
     name: str = Field(description="Unique in the table.")
     image: str = Field("", description="File of the image; empty for a mask without image.")
-    page: int | None = Field(None, ge=0, description="Slice of a stack, the same for image and masks.")
+    page: int | None = Field(None, ge=0, description="Slice of a stack, from 0; the same for image and masks.")
+    stack_use: StackUse = Field(
+        "", description="How a stack beside a mask of one plane is used: one slice, slices as channels, a projection."
+    )
+    channels: Channels = Field("as-stored", description="Colours as stored, as one channel (grey), or as three (rgb).")
     masks: dict[str, str] = Field(
         {}, description="File of the mask of each class; later classes win where they overlap."
     )
