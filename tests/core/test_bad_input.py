@@ -37,6 +37,7 @@ from napari_organoid_synth.core.runs.run import Run, new_generator
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.simulators.simulate import organoid_brightfield
 from napari_organoid_synth.core.training.estimate import StepTiming
+from terminal import result
 
 SMALL = [
     "tiles.size=64", "tiles.turn=false", "tiles.flip=false", "gan.generator_channels=8", "gan.discriminator_channels=8",
@@ -197,7 +198,7 @@ def test_a_bad_file_is_said_and_the_other_pairs_stay(case: str, tmp_path: Path, 
     before = state(given)
     code, out, err = call("pair", project, "--images", given, "--json")
     assert (code, err) == (0, "")
-    rows = {row["name"]: (row["status"], row["reason"]) for row in json.loads(out)["entries"]}
+    rows = {row["name"]: (row["status"], row["reason"]) for row in json.loads(out)["table"]["entries"]}
     assert rows == {"a": ("broken", sentence), "b": ("matched", "")}
     assert state(given) == before
 
@@ -568,7 +569,7 @@ def test_a_database_that_cannot_be_used(damage: str, project: Path, call: Callab
     code, out, err = call("curate", project, "--rebuild", "--json")
     (old,) = (project / "bin").iterdir()
     assert err == f"2 samples recovered; verdicts and scores are lost. The old list is in {old}."
-    assert (code, json.loads(out)) == (0, {"new": 2, "accepted": 0, "rejected": 0})
+    assert (code, result(out)) == (0, {"new": 2, "accepted": 0, "rejected": 0})
     assert hashlib.sha256((old / "samples.sqlite").read_bytes()).hexdigest() == before["samples.sqlite"]
 
 

@@ -103,6 +103,8 @@ class PredictResult(FrozenModel):
         Its name, and where the label images lie.
     images, done_before : int
         Images that were marked, and that had been marked before.
+    files : tuple of str
+        The label image of each, also of those done before.
     failed : dict of str to str
         Name of each image that could not be marked, and why.
     cover : float, optional
@@ -115,6 +117,7 @@ class PredictResult(FrozenModel):
     folder: str
     images: int
     done_before: int
+    files: tuple[str, ...]
     failed: dict[str, str]
     cover: float | None = None
     objects: int | None = None
@@ -127,6 +130,7 @@ class _Tally:
     cover: list[float] = field(default_factory=list)
     objects: int = 0
     done_before: int = 0
+    files: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     trained_on: list[str] = field(default_factory=list)
 
@@ -136,6 +140,7 @@ class _Tally:
             folder=str(marker.folder),
             images=len(self.cover),
             done_before=self.done_before,
+            files=tuple(self.files),
             failed=self.failed,
             cover=round(float(np.mean(self.cover)), 4) if self.cover else None,
             objects=self.objects if marker.segmenter.spec.mask_kind == "instances" else None,
@@ -270,6 +275,7 @@ class _Marker:
             tally.objects += int(np.count_nonzero(np.unique(labels)))
         else:
             tally.done_before += 1
+        tally.files.append(str(self.paths(plane)[-1]))
         if content_hash(small.image) in self.trained_on:
             tally.trained_on.append(plane.name)
         return is_new

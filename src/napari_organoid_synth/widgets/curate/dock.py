@@ -38,7 +38,6 @@ from napari_organoid_synth.widgets.shared.store_tasks import (
     VERDICT_NAMES,
     Listing,
     accept_best,
-    import_pairs,
     list_samples,
     simulate_some,
 )
