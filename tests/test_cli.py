@@ -113,7 +113,7 @@ def test_wrong_use_is_exit_code_2() -> None:
 
 VERBS = [
     "train", "pipeline", "gain", "generate", "score", "map", "fill", "export", "segment", "predict", "annotate", "list",
-    "control", "blind", "demo", "window", "pair", "curate", "simulate", "share", "import-model", "report",
+    "control", "blind", "demo", "window", "pair", "samples", "simulate", "share", "import-model", "report",
 ]  # fmt: skip
 NOTHING_TO_SET = {"list", "control", "blind", "window"}
 
@@ -192,8 +192,8 @@ def test_a_population_is_simulated_as_it_is_or_fitted_to_masks(tmp_path: Path) -
         (["simulate", "em", "x", "--set", "size=10"], 1, "Setting 'size' is 10. Input should be greater than or equal"),
         (["simulate", "em", "x", "--set", "sise=10"], 1, "There is no setting 'sise'."),
         (["pair", "p", "--kind", "stars"], 1, "Setting 'kind' is 'stars'. Input should be 'binary', 'classes' or"),
-        (["curate", "p", "--set", "undo=perhaps"], 1, "Setting 'undo' is 'perhaps'."),
-        (["curate"], 2, "Missing argument 'project'."),
+        (["samples", "p", "--set", "undo=perhaps"], 1, "Setting 'undo' is 'perhaps'."),
+        (["samples"], 2, "Missing argument 'project'."),
         (["nonsense"], 2, "No such command 'nonsense'."),
         (["control", "p", "halt"], 1, "'halt' is not a request. Expected pause, resume or cancel."),
     ],
@@ -264,7 +264,7 @@ def test_a_stopped_training_goes_on_although_it_was_asked_to_stop(tmp_path: Path
     assert (more["reason"], more["steps"], more["run"]) == ("completed", 4, first["run"])
 
 
-def test_curate_accepts_the_best_and_diverse_ones(tmp_path: Path) -> None:
+def test_samples_accepts_the_best_and_diverse_ones(tmp_path: Path) -> None:
     import numpy as np
 
     from napari_organoid_synth.core.pairs.pair import SamplePair
@@ -276,13 +276,14 @@ def test_curate_accepts_the_best_and_diverse_ones(tmp_path: Path) -> None:
             image[0, :2], image[0, -2:] = 0, 255
             id = store.add(SamplePair(f"s{number}", image, np.ones((64, 64), np.int32)))
             store.rate(id, {"realism": 1 - number / 8})
-    accepted = result(call("curate", tmp_path / "p", "--accept", "diverse:2", "--json").stdout)
-    assert accepted == {"new": 6, "accepted": 2, "rejected": 0}
+    accepted = result(call("samples", tmp_path / "p", "--accept", "diverse:2", "--json").stdout)
+    assert [accepted[verdict] for verdict in ("new", "accepted", "rejected")] == [6, 2, 0]
+    assert accepted["changed"] == ["s0", "s3"]
     with SampleStore(tmp_path / "p" / "samples.sqlite") as store:
         assert store.ids("accepted") == ["s0", "s3"]  # the most realistic, and the one that looks otherwise
         store.undo()
         assert store.counts()["new"] == 8
-    call("curate", tmp_path / "p", "--accept", "best:2")
+    call("samples", tmp_path / "p", "--accept", "best:2")
     with SampleStore(tmp_path / "p" / "samples.sqlite") as store:
         assert store.ids("accepted") == ["s0", "s1"]
 

@@ -271,8 +271,8 @@ def project(trained: Path, tmp_path: Path) -> Path:
             ["export", "PROJECT"],
             "No pair is accepted (2 new, 0 rejected). Expected at least one. Accept some pairs in the Curate dock.",
         ),
-        (["curate", "PROJECT", "--accept", "z"], "There is no sample 'z' in PROJECT/samples.sqlite."),
-        (["curate", "PROJECT", "--accept", "best:1"], "None of these samples has been scored. Score them first."),
+        (["samples", "PROJECT", "--accept", "z"], "There is no sample 'z' in PROJECT/samples.sqlite."),
+        (["samples", "PROJECT", "--accept", "best:1"], "None of these samples has been scored. Score them first."),
         (["generate", "PROJECT", "--set", "run=../../x"], "There is no run '../../x'. Expected one of: one."),
         (["train", "PROJECT", "--resume", "../../x"], "There is no run '../../x'. Expected one of: one."),
         (
@@ -461,7 +461,7 @@ MODELS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "recipe of an unknown generator": (
         lambda run: swap(run / "recipe.yaml", "name: pix2pix", "name: biggan"),
         "RUN/recipe.yaml: There is no 'biggan' among the generators. Expected one of: "
-        f"{', '.join(GENERATORS.names())}. See 'organoid-synth list generators'.",
+        f"{', '.join(GENERATORS.names())}. Did you mean 'gan'?",
     ),
     "recipe of another width": (
         lambda run: swap(run / "recipe.yaml", "generator_channels: 8", "generator_channels: 16"),
@@ -534,7 +534,7 @@ def test_a_bad_table_of_pairs(text: str, sentence: str, project: Path, call: Cal
 
 def rebuild_words(project: Path) -> str:
     return (
-        f"Rebuild the list of samples from the images with 'organoid-synth curate {project} --rebuild'; verdicts and "
+        f"Rebuild the list of samples from the images with 'organoid-synth samples {project} --rebuild'; verdicts and "
         "scores are lost."
     )
 
@@ -552,7 +552,7 @@ def test_a_database_that_cannot_be_used(damage: str, project: Path, call: Callab
         database.commit()
         database.close()
     before = state(project)
-    code, out, err = call("curate", project)
+    code, out, err = call("samples", project)
     assert (code, out) == (1, "")
     assert (
         err
@@ -566,10 +566,11 @@ def test_a_database_that_cannot_be_used(damage: str, project: Path, call: Callab
         }[damage]
     )
     assert state(project) == before
-    code, out, err = call("curate", project, "--rebuild", "--json")
+    code, out, err = call("samples", project, "--rebuild", "--json")
     (old,) = (project / "bin").iterdir()
     assert err == f"2 samples recovered; verdicts and scores are lost. The old list is in {old}."
-    assert (code, result(out)) == (0, {"new": 2, "accepted": 0, "rejected": 0})
+    values = result(out)
+    assert (code, values["new"], values["accepted"], values["rejected"]) == (0, 2, 0, 0)
     assert hashlib.sha256((old / "samples.sqlite").read_bytes()).hexdigest() == before["samples.sqlite"]
 
 

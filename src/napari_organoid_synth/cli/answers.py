@@ -300,7 +300,7 @@ def check(text: str) -> dict[str, Any]:
     values: dict[str, Any] = json.loads(text)
     model: type[BaseModel] = Failure
     if values.get("ok") is True:
-        special = {"minutes": DryRun, "settings": SettingList}
+        special: dict[str, type[BaseModel]] = {"minutes": DryRun, "settings": SettingList}
         model = next((special[key] for key in special if key in values), ANSWERS[values["command"]])
     model.model_validate(values)
     return values
@@ -310,7 +310,7 @@ def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of all objects."""
     from pydantic.json_schema import models_json_schema
 
-    models = [*dict.fromkeys(ANSWERS.values()), DryRun, SettingList, Failure]
+    models: list[type[BaseModel]] = [*dict.fromkeys(ANSWERS.values()), DryRun, SettingList, Failure]
     references, schema = models_json_schema([(model, "serialization") for model in models])
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -323,7 +323,8 @@ def json_schema() -> dict[str, Any]:
 def as_markdown() -> str:
     """Return a table of the keys of each command, for the documentation."""
     lines = ["| command | key | meaning |", "|---|---|---|"]
-    for model in [*dict.fromkeys(ANSWERS.values()), DryRun, SettingList]:
+    models: list[type[Answer]] = [*dict.fromkeys(ANSWERS.values()), DryRun, SettingList]
+    for model in models:
         title = (model.__doc__ or "").rstrip(".")
         for name, field in model.model_fields.items():
             if name not in Answer.model_fields:

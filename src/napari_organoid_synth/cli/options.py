@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from napari_organoid_synth.cli.output import Interrupted, show_settings
+from napari_organoid_synth.core.spelling import did_you_mean
 
 OLDER_NAMES = {"adopt": "import-model", "curate": "samples"}
 """Commands of version 0.1 under another name; they are not listed."""
@@ -26,12 +26,11 @@ class CommandGroup(typer.core.TyperGroup):
         """Return the command that the arguments name, and the remaining arguments."""
         args = [OLDER_NAMES.get(args[0], args[0]), *args[1:]]
         if args[0] not in self.commands and not args[0].startswith("-"):
-            near = get_close_matches(args[0], self.commands, 1)
-            ctx.fail(f"No such command '{args[0]}'." + (f" Did you mean '{near[0]}'?" if near else ""))
+            ctx.fail(f"No such command '{args[0]}'. {did_you_mean(args[0], self.commands)}".strip())
         name, command, remaining = super().resolve_command(ctx, args)
         if name in _SHORT:
             command = _alone(name, _with_options(_SHORT[name], name))
-        if any(parameter.name == "overrides" for parameter in command.params):
+        if name and command and any(parameter.name == "overrides" for parameter in command.params):
             _offer_settings(command, name, SETTINGS in remaining)
         return name, command, remaining
 

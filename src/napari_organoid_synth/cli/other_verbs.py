@@ -11,6 +11,7 @@ from napari_organoid_synth.cli.options import JsonOption, ProjectArgument, SetOp
 from napari_organoid_synth.cli.output import show
 from napari_organoid_synth.cli.running import finish, follow
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.spelling import did_you_mean
 
 if TYPE_CHECKING:
     from napari_organoid_synth.core.project import Project
@@ -31,7 +32,8 @@ def list_(
         "segmenters": registry.SEGMENTERS,
     }
     if family not in families:
-        raise UserError(f"There is no list of '{family}'.", f"Expected one of: {', '.join(families)}.")
+        near = did_you_mean(family, families)
+        raise UserError(f"There is no list of '{family}'.", f"Expected one of: {', '.join(families)}.", near)
     members = families[family]
     described = {name: members.describe(name) for name in members.names()}
     if as_json:
@@ -52,7 +54,8 @@ def control(
     from napari_organoid_synth.core.project import Project
 
     if request not in {"pause", "resume", "cancel"}:
-        raise UserError(f"'{request}' is not a request.", "Expected pause, resume or cancel.")
+        near = did_you_mean(request, ("pause", "resume", "cancel"))
+        raise UserError(f"'{request}' is not a request.", "Expected pause, resume or cancel.", near)
     jobs = [job for job in Project(project, make=False).jobs() if job.alive and (not name or job.path.name == name)]
     if not jobs:
         raise UserError("No such job is running.", todo="See the folders runs, segment and jobs of the project.")

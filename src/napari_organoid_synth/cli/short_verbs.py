@@ -20,6 +20,7 @@ from napari_organoid_synth.cli.options import (
 from napari_organoid_synth.cli.output import show
 from napari_organoid_synth.cli.running import at_once, finish, follow, settings_of
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.spelling import did_you_mean
 
 MEASURED = {"mask_kind", "field", "count", "clusters", "clustering", "spread", "radius", "elongation"}
 
@@ -106,7 +107,8 @@ def simulate(
 
     settings = settings_of("simulate", recipe, overrides, fields)
     if name not in SIMULATORS:
-        raise UserError(f"There is no simulator '{name}'.", f"Expected one of: {', '.join(SIMULATORS)}.")
+        near = did_you_mean(name, SIMULATORS)
+        raise UserError(f"There is no simulator '{name}'.", f"Expected one of: {', '.join(SIMULATORS)}.", near)
     result: dict[str, Any] = {"folder": str(folder), "pairs": settings.number}
     options: list[dict[str, Any]] = [{}]
     if settings.masks:

@@ -10,6 +10,7 @@ from pathlib import Path
 from napari_organoid_synth.core.atomic import write_text
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import JobFolder
+from napari_organoid_synth.core.spelling import did_you_mean
 
 MARKER = "organoid-synth.json"
 VERSION = 1
@@ -95,7 +96,10 @@ class Project:
             return runs[-1]
         path = self.path / "runs" / name
         if path not in runs:
-            raise UserError(f"There is no run '{name}'.", f"Expected one of: {', '.join(r.name for r in runs)}.")
+            names = [run.name for run in runs]
+            raise UserError(
+                f"There is no run '{name}'.", f"Expected one of: {', '.join(names)}.", did_you_mean(name, names)
+            )
         return path
 
     def job(self, verb: str) -> JobFolder:
