@@ -264,12 +264,13 @@ def project(trained: Path, tmp_path: Path) -> Path:
         (
             ["segment", "PROJECT"],
             "None of the 3 pairs is put aside for the test. Expected at least one image that neither the generator nor "
-            "the segmenter has seen. Mark some as test pairs (Pairs dock, or 'organoid-synth pair --test 0.2') and "
+            "the segmenter has seen. Mark some as test pairs ('organoid-synth pair --test 0.2', in napari: Pairs) and "
             "train the generator again; or give a test share such as 0.25, or choose another design.",
         ),
         (
             ["export", "PROJECT"],
-            "No pair is accepted (2 new, 0 rejected). Expected at least one. Accept some pairs in the Curate dock.",
+            "No pair is accepted (2 new, 0 rejected). Expected at least one. "
+            "Accept some: 'organoid-synth samples --accept best:50', in napari: Curate.",
         ),
         (["samples", "PROJECT", "--accept", "z"], "There is no sample 'z' in PROJECT/samples.sqlite."),
         (["samples", "PROJECT", "--accept", "best:1"], "None of these samples has been scored. Score them first."),

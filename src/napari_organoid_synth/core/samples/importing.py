@@ -44,7 +44,7 @@ def import_pairs(
             raise UserError(
                 f"{file.name} was not written by organoid-synth.",
                 f"Expected NAME{IMAGE_ENDING} with NAME{LABELS_ENDING} in the same folder.",
-                "Real images are added with 'organoid-synth pair', in napari on the page Pairs.",
+                "Real images are added with 'organoid-synth pair', in napari: Pairs.",
             )
     pairs = []
     for image in images:

@@ -13,7 +13,7 @@ WHICH = "name of a sample, best:N, diverse:N, or found: all that the query finds
 class SamplesSettings(Settings):
     """List samples, and decide about them; all changes of one call are undone one by one."""
 
-    query: str = Field("", description="Only these: 'objects > 5 and not flagged', as in the box of the gallery.")
+    query: str = Field("", description="Only these: 'objects > 5 and not flagged', as in Curate.")
     sort: str = Field("created", description="created, name or a score; with - before it the highest first.")
     limit: int = Field(0, ge=0, description="List and change only so many of those found; 0: all.")
     accept: Names = Field((), description=f"Accept: {WHICH}")

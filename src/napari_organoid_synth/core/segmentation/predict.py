@@ -356,7 +356,7 @@ class _Marker:
                 raise
             raise UserError(
                 f"Memory is full with {short(plane.path)}, {pixels(size)}.",
-                "Expected room for one window.",
+                "Expected room for one crop.",
                 "Use the processor (device=cpu), or cut the image.",
             ) from None
         provenance = {
