@@ -249,6 +249,7 @@ class Simulate(Answer):
     folder: str = Field(description="Folder of the pairs.")
     pairs: int = Field(description="Pairs written.")
     files: list[str] = Field(description="Their files.")
+    failed: dict[str, str] = Field({}, description="Masks that cannot be read, with the reason.")
     fitted: dict[str, Any] | None = Field(None, description="Measured in the masks, with --masks.")
 
 

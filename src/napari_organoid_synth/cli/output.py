@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 """Version of the objects: it grows when a key is renamed, removed or gets another meaning, not when one is added."""
+MAX_LISTED = 5
+"""Parts of a list that a person is shown."""
 USAGE: type[Exception] = typer.BadParameter.__mro__[2]  # ClickException; newer versions of typer have their own click
 
 
@@ -47,7 +49,16 @@ def show(command: str, result: dict[str, Any], as_json: bool, error: UserError |
 
             print(table([SetScores.parse(one) for one in value]))
             continue
-        print(f"{key}: {json.dumps(value, default=str) if isinstance(value, dict | list) else value}")
+        if key != "failed" or value:
+            print(f"{key}: {_as_text(value)}")
+
+
+def _as_text(value: Any) -> str:
+    """Return a value for a person; a long list by its first ones."""
+    if isinstance(value, list) and len(value) > MAX_LISTED:
+        first = json.dumps(value[:MAX_LISTED], default=str)[:-1]
+        return f"{first}, …] ({len(value):,}; all of them with --json)"
+    return json.dumps(value, default=str) if isinstance(value, dict | list) else str(value)
 
 
 def show_settings(command: str, listed: Sequence[Setting], as_json: bool) -> None:

@@ -118,7 +118,8 @@ def simulate(
             raise UserError(
                 f"'{name}' cannot be fitted to masks.", "Expected the simulator population.", "Leave out --masks."
             )
-        masks = read_masks(Path(settings.masks))
+        result["failed"] = {}
+        masks = read_masks(Path(settings.masks), result["failed"])
         options = [{"settings": fitted} for fitted in fit_each(masks)]
         result["fitted"] = fit(masks).model_dump(mode="json", include=MEASURED)
     files: list[str] = []
@@ -126,7 +127,7 @@ def simulate(
         pair = SIMULATORS[name](seed, size=settings.size, **options[seed % len(options)])
         files += [str(path) for path in write_pair(folder, pair)]
     result |= {"files": files} if as_json else {}
-    show("simulate", result, as_json)
+    finish("simulate", result, as_json)
 
 
 @short_verb
