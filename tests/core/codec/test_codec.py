@@ -211,3 +211,31 @@ def test_turning_before_and_after_encoding_agree():
     np.testing.assert_array_equal(
         condition_codec("edges").turn(heatflow.encode(labels), 1, False), heatflow.turn(heatflow.encode(labels), 1)
     )
+
+
+def rings(inner: float) -> SamplePair:
+    """Two rings side by side that touch; ``inner`` is the radius of their holes, px."""
+    rows, columns = np.mgrid[:64, :96]
+    labels = np.zeros((64, 96), np.int32)
+    for number, column in ((1, 26), (2, 68)):
+        away = np.hypot(rows - 32, columns - column)
+        labels[(away <= 21.2) & (away >= inner)] = number
+    return SamplePair("rings", labels[None].astype(np.uint8), labels, "instances")
+
+
+def test_rings_stay_rings_where_the_training_masks_hold_some():
+    pair = rings(14)
+    codec = Codec.fit([pair])
+    assert codec.holes
+    back = codec.decode_mask(codec.encode_mask(pair.labels))
+    np.testing.assert_array_equal(back, pair.labels)
+    assert heatflow.count_holes(back) == 2
+
+
+def test_holes_are_filled_where_the_training_masks_have_none():
+    codec = Codec.fit([rings(0)])
+    assert not codec.holes
+    back = codec.decode_mask(codec.encode_mask(rings(14).labels))
+    assert heatflow.count_holes(back) == 0
+    assert not Codec.fit([rings(2)]).holes  # a gap of 9 px is a slip of the pen
+    assert not Codec.model_validate({key: value for key, value in codec.model_dump().items() if key != "holes"}).holes

@@ -20,6 +20,9 @@ from napari_organoid_synth.core.pairs.pair import MaskKind, SamplePair
 
 SAMPLED_PIXELS = 4_000_000  # per channel, over all pairs: enough for a percentile of 99.9
 
+MIN_HOLE_SHARE = 0.05
+"""Share of instances with a hole above which drawn instances keep theirs."""
+
 
 class Codec(FrozenModel):
     """Everything needed to encode a pair, and to decode the output of a network to the format of the originals.
@@ -36,6 +39,7 @@ class Codec(FrozenModel):
     class_names: tuple[str, ...] = Field(("object",), min_length=1, description="Names of the labels 1..K.")
     condition: Condition = Field("classes", description="What a painter sees of the mask.")
     image_classes: tuple[str, ...] = Field((), description="Labels of whole images.")
+    holes: bool = Field(False, description="Whether instances have holes, such as rings; otherwise holes are filled.")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -94,6 +98,7 @@ class Codec(FrozenModel):
             class_names=first.class_names,
             condition=condition,
             image_classes=tuple(sorted({pair.image_class for pair in pairs if pair.image_class is not None})),
+            holes=first.mask_kind == "instances" and _have_holes(pairs),
         )
 
     def to_file(self, path: Path) -> None:
@@ -176,7 +181,7 @@ class Codec(FrozenModel):
         if field.ndim != 3 or len(field) != self.mask_channels:
             raise UserError(f"The mask has shape {field.shape}.", f"Expected {self.mask_channels} channels.")
         if self.mask_kind == "instances":
-            return heatflow.decode(field)
+            return heatflow.decode(field, fill_holes=not self.holes)
         return np.where(field.max(axis=0) > 0, field.argmax(axis=0) + 1, 0).astype(np.int32)
 
     def encode_condition(self, labels: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
@@ -244,6 +249,12 @@ def _pieces(labels: NDArray[np.integer[Any]]) -> NDArray[np.int32]:
         numbered, _ = label(labels == value)
         pieces = np.where(numbered > 0, numbered + pieces.max(), pieces)
     return pieces.astype(np.int32)
+
+
+def _have_holes(pairs: Sequence[SamplePair]) -> bool:
+    """Return whether enough instances have holes that these are shapes, not slips of the pen."""
+    objects = sum(pair.n_objects for pair in pairs)
+    return sum(heatflow.count_holes(pair.labels) for pair in pairs) > MIN_HOLE_SHARE * objects
 
 
 def _file(pair: SamplePair) -> str:

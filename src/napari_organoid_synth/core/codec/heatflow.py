@@ -22,6 +22,8 @@ Box = tuple[int, slice, slice]
 SHEET_PIXELS = 1 << 16  # objects are spread in sheets of about this many pixels, which stay in the processor's cache
 COARSE_SIDE = 128  # px; larger objects are spread at half size first
 SMOOTHING = 48  # passes that turn the doubled heat of the half size into that of the full size
+MIN_HOLE = 15  # px; smaller gaps in an object are noise, not holes
+CRACK = 2  # px; half the width of a crack that is closed in a ring
 WALK = 8  # Euler steps of every pixel before whole walks are chained
 
 
@@ -190,6 +192,7 @@ def decode(
     steps: int = 200,
     min_size: int = 15,
     max_share: float = 1.0,
+    fill_holes: bool = True,
 ) -> NDArray[np.int32]:
     """Decode a field, exact or drawn by a network, to labels.
 
@@ -208,12 +211,16 @@ def decode(
         Smaller objects, px, are removed.
     max_share : float
         Objects that cover more than this share of the image are removed.
+    fill_holes : bool
+        Fill every background that one object encloses; otherwise only gaps below 15 px, and rings stay rings.
 
     Returns
     -------
     NDArray (Y, X) int32
         1..n without gaps, 0 is background.
     """
+    from skimage.segmentation import expand_labels
+
     object_, dy, dx = np.asarray(field, np.float32)
     shape = object_.shape
     inside = np.flatnonzero(object_.ravel() > threshold).astype(np.int32)
@@ -222,7 +229,9 @@ def decode(
         return labels
     ends = _walk(inside, dy, dx, steps)
     labels.ravel()[inside] = _gather(np.bincount(ends, minlength=labels.size).reshape(shape)).ravel()[ends]
-    _fill_holes(labels)
+    if not fill_holes:  # where the two ways around a hole are equally long, arrows lead nowhere: a crack in the ring
+        labels = np.where(object_ > threshold, expand_labels(labels, CRACK), 0)
+    _fill_holes(labels, labels.size if fill_holes else MIN_HOLE - 1)
     sizes = np.bincount(labels.ravel())
     keep = (sizes >= min_size) & (sizes <= max_share * labels.size)
     keep[0] = False
@@ -306,8 +315,20 @@ def _gather(hits: NDArray[np.integer[Any]]) -> NDArray[np.int32]:
     return collected.reshape(height, width)[pad:-pad, pad:-pad]
 
 
-def _fill_holes(labels: NDArray[np.int32]) -> None:
-    """Add background that one object encloses to that object, in place."""
+def count_holes(labels: NDArray[np.integer[Any]]) -> int:
+    """Count the gaps of 15 px or more that one object of a label image (Y, X) encloses: holes, not noise."""
+    return sum(np.count_nonzero(hole) >= MIN_HOLE for _, hole, _ in _gaps(labels))
+
+
+def _fill_holes(labels: NDArray[np.int32], largest: int) -> None:
+    """Add background of at most ``largest`` px that one object encloses to that object, in place."""
+    for box, hole, owner in _gaps(labels):
+        if np.count_nonzero(hole) <= largest:
+            labels[box][hole] = owner
+
+
+def _gaps(labels: NDArray[np.integer[Any]]) -> Iterator[tuple[tuple[slice, slice], Bool2D, int]]:
+    """Yield every piece of background that one object encloses: its box, its pixels therein, and the object."""
     from scipy.ndimage import find_objects, label
 
     gaps, count = label(labels == 0)
@@ -326,7 +347,7 @@ def _fill_holes(labels: NDArray[np.int32]) -> None:
         rim[:, :-1] |= hole[:, 1:]
         owners = np.unique(labels[y, x][rim & ~hole])
         if owners.size == 1:
-            labels[y, x][hole] = owners[0]
+            yield (y, x), hole, int(owners[0])
 
 
 # ------------------------------------------------------------------------------------------- quality and geometry

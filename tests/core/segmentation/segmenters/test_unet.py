@@ -12,6 +12,7 @@ from napari_organoid_synth.core.segmentation.agreement import average_precision,
 from napari_organoid_synth.core.segmentation.segmenters.augmentation import warped
 from napari_organoid_synth.core.segmentation.segmenters.base import SegmentSpec
 from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool
+from napari_organoid_synth.core.segmentation.segmenters.instances import split_instances
 from napari_organoid_synth.core.segmentation.segmenters.network_input import (
     intensity_range,
     normalise,
@@ -22,7 +23,7 @@ from napari_organoid_synth.core.segmentation.segmenters.network_input import (
     whole_size,
 )
 from napari_organoid_synth.core.segmentation.segmenters.original_unet import OriginalUNet
-from napari_organoid_synth.core.segmentation.segmenters.unet import UNet, split_instances
+from napari_organoid_synth.core.segmentation.segmenters.unet import UNet
 from napari_organoid_synth.core.segmentation.segmenters.unet_config import UNetConfig
 
 SMALL = UNetConfig(channels=8, depth=2, tile=64, batch=2, learning_rate=1e-2)

@@ -14,9 +14,9 @@ from torch.nn import functional as F
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Event
-from napari_organoid_synth.core.pairs.pictures import outline
 from napari_organoid_synth.core.segmentation.segmenters.base import Prediction, Segmenter
 from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool
+from napari_organoid_synth.core.segmentation.segmenters.instances import outline_classes, split_instances
 from napari_organoid_synth.core.segmentation.segmenters.network_input import (
     intensity_range,
     normalise,
@@ -26,9 +26,6 @@ from napari_organoid_synth.core.segmentation.segmenters.network_input import (
 )
 from napari_organoid_synth.core.segmentation.segmenters.original_unet import OriginalUNet
 from napari_organoid_synth.core.segmentation.segmenters.unet_config import UNetConfig
-
-MIN_AREA = 15
-"""Smaller instances are dropped, px."""
 
 
 class UNet(Segmenter):
@@ -157,34 +154,4 @@ class UNet(Segmenter):
 
     def _target(self, labels: NDArray[np.int32]) -> NDArray[np.int64]:
         """Return the class of each pixel: its label; for instances 1 inside and 2 on the outline."""
-        if self.spec.mask_kind != "instances":
-            return labels.astype(np.int64)
-        return (labels > 0).astype(np.int64) + outline(labels)
-
-
-def split_instances(shares: NDArray[np.float32]) -> NDArray[np.int32]:
-    """Separate objects by the probabilities of background, inside and outline.
-
-    Parameters
-    ----------
-    shares : NDArray (3, Y, X) float32
-        They sum to 1.
-
-    Returns
-    -------
-    NDArray (Y, X) int32
-        Ids 1..n. Each connected inside grows over the foreground around it; connected foreground without an inside is
-        one more object; objects below 15 px are dropped.
-    """
-    from scipy.ndimage import label
-    from skimage.segmentation import watershed
-
-    foreground = shares[0] < 0.5
-    insides, n = label(foreground & (shares[1] > shares[2]))
-    objects = watershed(-shares[1], insides, mask=foreground)
-    rest, _ = label(foreground & (objects == 0))
-    objects = np.where(rest > 0, rest + n, objects)
-    keep = np.bincount(objects.ravel()) >= MIN_AREA
-    keep[0] = False
-    labels: NDArray[np.int32] = np.where(keep, np.cumsum(keep), 0)[objects].astype(np.int32)
-    return labels
+        return outline_classes(labels) if self.spec.mask_kind == "instances" else labels.astype(np.int64)
