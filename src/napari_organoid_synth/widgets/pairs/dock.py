@@ -30,7 +30,7 @@ from napari_organoid_synth.widgets.pairs.examine import (
 from napari_organoid_synth.widgets.pairs.layers import PairLayers
 from napari_organoid_synth.widgets.pairs.panel import PairPanel
 from napari_organoid_synth.widgets.pairs.sources import PairSources
-from napari_organoid_synth.widgets.shared.background import while_alive
+from napari_organoid_synth.widgets.shared.background import start_worker, while_alive
 from napari_organoid_synth.widgets.shared.dock import ColumnDock
 from napari_organoid_synth.widgets.shared.drop import Sources
 from napari_organoid_synth.widgets.shared.layers import pair_from_layers
@@ -224,7 +224,7 @@ class PairsWidget(ColumnDock):
         self.bar.setRange(0, 0)
         self.verdict.setText("Reading…")
         self._refresh()
-        worker.start()
+        start_worker(worker)
 
     def _take(self, step: Step, canceled: threading.Event) -> None:
         if canceled is not self._canceled or canceled.is_set():
@@ -301,7 +301,7 @@ class PairsWidget(ColumnDock):
 
         worker.yielded.connect(unless_canceled(self._add_picture))
         worker.errored.connect(unless_canceled(self._show_problem))
-        worker.start()
+        start_worker(worker)
 
     def _add_picture(self, picture: Picture) -> None:
         self._pictures.append(picture)
