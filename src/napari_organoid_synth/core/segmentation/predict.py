@@ -207,7 +207,7 @@ def find_planes(images: Sequence[str], planes: str = "slices") -> Iterator[Plane
             count = 1  # the error comes when it is read again
         if count == 1:
             yield Plane(path, None, name)
-        elif planes in ("max", "mean", "channels"):
+        elif planes == "max" or planes == "mean" or planes == "channels":
             yield Plane(path, None, name, planes)
         else:
             pages = [int(planes)] if planes.isdigit() else range(count)
