@@ -1,12 +1,45 @@
-"""Atomic writing: a file is complete or absent."""
+"""Files of users: only regular ones are opened, and what is written is complete or absent."""
 
 from __future__ import annotations
 
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
 
-from napari_organoid_synth.core.errors import DiskFull, is_disk_full
+from napari_organoid_synth.core.errors import DiskFull, UserError, is_disk_full
+
+_ODD_FILES = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+def regular_file(path: Path) -> Path:
+    """Return the path of a file that may be opened: reading a pipe or a device could wait for ever.
+
+    Parameters
+    ----------
+    path : Path
+        Links are followed.
+
+    Raises
+    ------
+    UserError
+        If it is a folder, a pipe, a socket or a device, or its name contains a null character.
+    OSError
+        If it is missing or cannot be looked at, as from opening it.
+    """
+    try:
+        kind = stat.S_IFMT(path.stat().st_mode)
+    except ValueError:
+        raise UserError(f"{path} is not a file name.", "Expected a name without null characters.") from None
+    if kind != stat.S_IFREG:
+        raise UserError(f"{path} is {_ODD_FILES.get(kind, 'not a regular file')}.", "Expected a file.")
+    return path
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -34,5 +67,5 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write text as UTF-8, as `write_bytes` does."""
-    write_bytes(path, text.encode("utf-8"))
+    """Write text as UTF-8, as `write_bytes` does; surrogates (of names that are not UTF-8) as JSON escapes."""
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -14,6 +14,19 @@ Names = Annotated[tuple[str, ...], BeforeValidator(lambda value: (value,) if isi
 Which = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value)]
 """A checkpoint: newest, best, or its step."""
 WHICH = r"^(newest|best|\d{1,9})$"
+
+
+def _switch(value: Any) -> Any:
+    """Turn a truth value of YAML into on or off."""
+    if isinstance(value, str):
+        value = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}.get(
+            value.lower(), value
+        )
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else value
+
+
+Switch = Annotated[Literal["auto", "on", "off"], BeforeValidator(_switch)]
+"""On, off, or as the program thinks best; ``true`` and ``no`` are understood, too."""
 
 DeviceName = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1, mps.")]
 Threads = Annotated[int, Field(ge=0, description="Processor threads; 0: as many as there are cores.")]

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
 
 from napari_organoid_synth.core.atomic import write_text
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.plain_values import MAX_YAML, from_yaml, read_text, reason
+from napari_organoid_synth.core.spelling import did_you_mean
+
+MAX_SHOWN = 80
+"""Characters of a value in a message."""
 
 
 class FrozenModel(BaseModel):
@@ -42,25 +49,15 @@ class FrozenModel(BaseModel):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or cls.__name__
-            if first["type"] == "extra_forbidden":
-                raise UserError(f"There is no setting '{where}'.", todo="Check the spelling in the recipe.") from None
-            if first["type"] == "missing":
-                raise UserError(f"Setting '{where}' is missing.", f"Expected all settings of {cls.__name__}.") from None
-            message = str(first["msg"]).removeprefix("Value error, ")
-            if isinstance(first["input"], dict):  # several values together, which would fill the screen
-                raise UserError(f"{message[:1].upper()}{message[1:]}.".replace("..", ".")) from None
-            raise UserError(f"Setting '{where}' is {first['input']!r}.", f"{message}.".replace("..", ".")) from None
+            raise _in_words(cls, values, dict(error.errors()[0])) from None
 
     @classmethod
     def from_file(cls, path: Path) -> Self:
         """Read YAML, or JSON, which is also YAML."""
         try:
-            values = _from_yaml(Path(path).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else error
-            raise UserError(f"Cannot read {path}: {reason}.", "Expected a YAML file of settings.") from None
+            values = from_yaml(read_text(Path(path), MAX_YAML))
+        except (OSError, ValueError) as error:
+            raise UserError(f"Cannot read {path}: {reason(error)}.", "Expected a YAML file of settings.") from None
         if not isinstance(values, dict):
             raise UserError(
                 f"{path} contains a {type(values).__name__} instead of settings.", "Expected 'key: value' lines."
@@ -89,46 +86,103 @@ class FrozenModel(BaseModel):
 class Settings(FrozenModel):
     """Base of all settings; YAML, command line, forms and documentation are derived from them."""
 
+    # "name: 12" is a name, too
+    model_config = ConfigDict(coerce_numbers_to_str=True)
+
     def override(self, *assignments: str) -> Self:
         """Return a validated copy with dotted overrides, each like ``"train.steps=200"``; values are read as YAML."""
         values = self.model_dump()
         for assignment in assignments:
             key, equals, text = assignment.partition("=")
             if not equals:
-                raise UserError(f"'{assignment}' is not an override.", "Expected key=value, such as train.steps=200.")
-            target = values
+                raise UserError(
+                    f"'{shown(assignment)}' is not an override.", "Expected key=value, such as train.steps=200."
+                )
+            target: Any = values
+            model: Any = self
             *parents, last = key.strip().split(".")
             for parent in parents:
-                child = target.setdefault(parent, {})
+                child, model = target.setdefault(parent, {}), getattr(model, parent, None)
                 if isinstance(child, str):  # a member by its name alone, as in gan=dcgan
                     child = target[parent] = {"name": child}
                 if not isinstance(child, dict):
-                    raise UserError(f"There is no setting '{key}'.", todo="Check the spelling in --set.")
+                    raise _unknown(type(self), values, key, "--set")
                 target = child
             try:
-                value = _from_yaml(text)
+                value = from_yaml(text)
             except ValueError as error:
-                raise UserError(f"Setting '{key}' is '{text}': {error}.", "Expected a YAML value.") from None
+                raise UserError(f"Setting '{key}' is '{shown(text)}': {error}.", "Expected a YAML value.") from None
+            field = type(model).model_fields.get(last) if isinstance(model, FrozenModel) else None
+            if field is not None and field.annotation is str and not isinstance(value, str):
+                value = text.strip()  # "run=true" names a run
             if last == "name" and target.get("name", value) != value:
                 target.clear()  # another member: the settings of the one before are not its own
             target[last] = value
         return self.parse(values)
 
 
-def _from_yaml(text: str) -> Any:
-    """Parse YAML; plain data only, never objects.
+def shown(value: object, limit: int = MAX_SHOWN) -> str:
+    """Return a value as a short text; the middle of a long one is left out."""
+    text = str(value)
+    return text if len(text) <= limit else f"{text[: limit - 20]}…{text[-15:]} ({len(text):,} characters)"
 
-    Raises
-    ------
-    ValueError
-        If it is not YAML; the message names the line.
+
+def setting_names(cls: type[BaseModel], values: Any = None, before: str = "") -> list[str]:
+    """Return the dotted names of all settings of a class, groups before their members.
+
+    Parameters
+    ----------
+    cls : type
+        The class.
+    values : dict, optional
+        Plain values, which say whose settings a group holds: those of the generator that is named there.
+    before : str
+        Put before each name.
     """
-    try:
-        return yaml.safe_load(text)
-    except yaml.MarkedYAMLError as error:
-        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        raise ValueError(f"{line}{error.problem}") from None
-    except yaml.YAMLError as error:
-        raise ValueError(str(error).splitlines()[0]) from None
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
+    names: list[str] = []
+    for key, field in cls.model_fields.items():
+        names.append(f"{before}{key}")
+        given = values.get(key) if isinstance(values, dict) else None
+        if (group := _group(field, given)) is not None:
+            names += setting_names(group, given, f"{before}{key}.")
+    return names
+
+
+def _group(field: FieldInfo, given: Any) -> type[BaseModel] | None:
+    """Return the class of the settings in a field; None if it holds a single value."""
+    name = given.get("name") if isinstance(given, dict) else given
+    for validator in field.metadata:
+        registry = getattr(getattr(validator, "func", None), "registry", None)
+        if registry is not None and name in registry.names():
+            cls: type[BaseModel] = registry.config(name)
+            return cls
+    default = field.get_default(call_default_factory=True)
+    return type(default) if isinstance(default, BaseModel) else None
+
+
+def _in_words(cls: type[FrozenModel], values: dict[str, Any], error: dict[str, Any]) -> UserError:
+    """Return what pydantic found as an error for people."""
+    where = ".".join(str(part) for part in error["loc"]) or cls.__name__
+    if error["type"] == "extra_forbidden":
+        return _unknown(cls, values, where, "the recipe")
+    if error["type"] == "missing":
+        return UserError(f"Setting '{where}' is missing.", f"Expected all settings of {cls.__name__}.")
+    message = str(error["msg"]).removeprefix("Value error, ")
+    if isinstance(error["input"], dict):  # several values together, which would fill the screen
+        return UserError(_ended(f"{message[:1].upper()}{message[1:]}"))
+    todo = ""
+    if error["type"] == "literal_error":
+        todo = did_you_mean(str(error["input"]), re.findall(r"'([^']*)'", error["ctx"]["expected"]))
+    found = f"Setting '{shown(where)}' is {shown(repr(error['input']))}."
+    return UserError(found, _ended(message), todo)
+
+
+def _unknown(cls: type[FrozenModel], values: Any, name: str, place: str) -> UserError:
+    """Return the error about a setting that does not exist, with the nearest that does."""
+    near = did_you_mean(name, setting_names(cls, values))
+    return UserError(f"There is no setting '{shown(name)}'.", "", near or f"Check the spelling in {place}.")
+
+
+def _ended(sentence: str) -> str:
+    """Return a sentence with its full stop."""
+    return sentence if sentence.endswith((".", "?")) else f"{sentence}."

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.spelling import MAX_WORD, did_you_mean
 
 if TYPE_CHECKING:
     from napari_organoid_synth.core.frozen_model import Settings
@@ -79,9 +80,9 @@ class Registry:
             return module, cls
         except KeyError:
             raise UserError(
-                f"There is no '{name}' among the {self.family}.",
+                f"There is no '{name[:MAX_WORD]}' among the {self.family}.",
                 f"Expected one of: {', '.join(self._members)}.",
-                f"See 'organoid-synth list {self.family}'.",
+                did_you_mean(name, self._members) or f"See 'organoid-synth list {self.family}'.",
             ) from None
 
     def config(self, name: str) -> type[Settings]:

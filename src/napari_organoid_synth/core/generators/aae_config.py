@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, model_validator
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.fields import Switch
 from napari_organoid_synth.core.generators.config import GeneratorConfig, Kind
 from napari_organoid_synth.core.generators.picture import TO, Part, Picture
 
@@ -46,7 +47,7 @@ class AaeConfig(GeneratorConfig):
     reconstruction_loss: Literal["mse", "l1", "bce", "bce_l1", "least_squares", "poisson"] = Field(
         "mse", description="Pixelwise distance between a pair and its reconstruction."
     )
-    image_critic: Literal["auto", "on", "off"] = Field(
+    image_critic: Switch = Field(
         "auto",
         description="A PatchGAN that tells reconstructions from real pairs; auto: with wasserstein and "
         "perceptual_wasserstein.",

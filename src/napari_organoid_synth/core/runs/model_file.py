@@ -31,6 +31,7 @@ from napari_organoid_synth.core.codec.codec import Codec
 from napari_organoid_synth.core.codec.spec import PairSpec
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.frozen_model import FrozenModel
+from napari_organoid_synth.core.plain_values import from_json, from_yaml
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.runs.card import FORMAT, Card
 
@@ -216,13 +217,13 @@ def _values(path: Path, name: str, data: bytes) -> dict[str, Any]:
     try:
         text = data.decode("utf-8")
         if name.endswith(".json"):
-            values = json.loads(text)
+            values = from_json(text)
         elif sum(map(text.count, "[{")) > MAX_BRACKETS:
             raise ValueError("it is nested too deeply")
         elif any(isinstance(token, yaml.AliasToken | yaml.AnchorToken | yaml.TagToken) for token in yaml.scan(text)):
             raise ValueError("references and tags are not allowed")
         else:
-            values = yaml.safe_load(text)
+            values = from_yaml(text)
         if not isinstance(values, dict):
             raise ValueError(f"it contains {type(values).__name__}")
     except (ValueError, yaml.YAMLError, RecursionError) as error:
