@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_organoid_synth.core.errors import UserError, sentence_of
+from napari_organoid_synth.core.pairs.annotations.reading import is_annotation
 from napari_organoid_synth.core.pairs.discovery import ONLY_PAIR
 from napari_organoid_synth.core.pairs.entry_reading import read_entry_image, read_masks, stack_remark
+from napari_organoid_synth.core.pairs.formats import is_folder
 from napari_organoid_synth.core.pairs.mask_kind import (
+    DRAWN_SINGLY,
     MAX_CLASSES,
     NOTED,
     MaskFacts,
@@ -79,14 +82,18 @@ def check_entry(entry: PairEntry) -> CheckedEntry:
         image, info = read_entry_image(entry)
         refuse_image(image, short(Path(entry.image)) + ("" if entry.page is None else f", slice {entry.page}"))
         record = read_record(Path(entry.image))
-        labels, overlap = read_masks(entry, (image.shape[1], image.shape[2]))
+        mask, overlap = read_masks(entry, (image.shape[1], image.shape[2]))
+        labels = mask.labels
         if labels.shape != image.shape[1:]:
             error = size_mismatch(entry.name, image, labels)
             broken = entry.replace(status="broken", reason=str(error), shape=image.shape, mask_size=labels.shape)
             return CheckedEntry(broken)
         known: MaskKind | None = "classes" if len(entry.masks) > 1 else record.mask_kind if record else None
+        if mask.is_objects:
+            known = "instances"
         mask_name = short(Path(next(iter(entry.masks.values()), "")))
         facts = inspect_mask(labels, mask_name, known) if entry.masks else NO_MASK
+        facts = replace(facts, reason=DRAWN_SINGLY) if mask.is_objects else facts
         predicted, mask_remarks = predicted_classes(entry), _mask_remarks(entry)
     except Exception as error:  # one odd file never stops the others
         if not isinstance(error, UserError):
@@ -102,6 +109,7 @@ def check_entry(entry: PairEntry) -> CheckedEntry:
         remarks.append(f"{', '.join(predicted)} predicted, not drawn")
     if record and record.is_synthetic:
         remarks.append(f"{record.source.kind}, not a real image")
+    remarks += mask.remarks
     if overlap:
         remarks.append(f"{overlap:,} px are in several masks, the later class wins")
     names = record.class_names if record and facts.kind == "classes" else ()
@@ -131,8 +139,8 @@ def predicted_classes(entry: PairEntry) -> list[str]:
 def _mask_remarks(entry: PairEntry) -> list[str]:
     """Return what a person should know of the files of the masks."""
     page = None if entry.stack_use else entry.page
-    infos = [(path, read_info(path, page)) for path in entry.masks.values()]
-    return [f"mask {short(Path(path))}: {remark}" for path, info in infos for remark in info.remarks]
+    files = [Path(path) for path in entry.masks.values() if not is_annotation(Path(path)) and not is_folder(Path(path))]
+    return [f"mask {short(path)}: {remark}" for path in files for remark in read_info(path, page).remarks]
 
 
 def refuse_image(image: NDArray[Any], where: str) -> None:

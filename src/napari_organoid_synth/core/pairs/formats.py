@@ -19,10 +19,10 @@ _HEADS = {
 }  # fmt: skip
 _BMP_HEADERS = (12, 40, 52, 56, 64, 108, 124)  # bytes that follow the file header
 HEAD_BYTES = 26
-_ENDING = re.compile(
-    r"(\.ome)?\.(tiff?|g?tf[f28]|btf|lsm|stk|svs|ndpi|scn|bif|qptiff|flex|png|jpe?g|jpe|jfif|bmp|dib|zarr|czi|nd2|lif)$",
-    re.IGNORECASE,
+_PICTURE = (
+    r"(\.ome)?\.(tiff?|g?tf[f28]|btf|lsm|stk|svs|ndpi|scn|bif|qptiff|flex|png|jpe?g|jpe|jfif|bmp|dib|zarr|czi|nd2|lif)"
 )
+_ENDING = re.compile(rf"({_PICTURE})?\.(geojson|json|zip|roi)$|{_PICTURE}$", re.IGNORECASE)
 _ANY_ENDING = re.compile(r"\.[a-z]{2,6}$", re.IGNORECASE)
 
 
