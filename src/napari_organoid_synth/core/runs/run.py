@@ -242,6 +242,8 @@ class Run:
         from safetensors import SafetensorError
         from safetensors.torch import load
 
+        from napari_organoid_synth.core.weight_files import check_weights
+
         steps = self.steps()
         if step is not None:
             steps = [step]
@@ -250,6 +252,8 @@ class Run:
             try:
                 checkpoint, data = self._read(candidate)
                 tensors = load(data)
+                expected = "Expected the weights of a trained network."
+                check_weights(tensors, checkpoint.path.name, expected, TODO, below="network/")
             except (SafetensorError, KeyError, ValueError, RuntimeError) as error:  # a header that claims nonsense
                 if isinstance(error, UserError):
                     damage = damage or error

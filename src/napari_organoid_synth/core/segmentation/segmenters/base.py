@@ -27,6 +27,7 @@ from napari_organoid_synth.core.registry import SEGMENTERS
 from napari_organoid_synth.core.segmentation.segmenters.checkpoint import TrainingFile
 from napari_organoid_synth.core.segmentation.segmenters.config import DESCRIPTION, WEIGHTS, SegmenterConfig
 from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool
+from napari_organoid_synth.core.weight_files import check_weights
 
 REPORT_SECONDS = 0.5
 """Between two reports of progress."""
@@ -259,6 +260,7 @@ def load_segmenter(folder: Path, device: str = "auto") -> Segmenter:
         tensors = _tensors(segmenter.network)
         if state.keys() != tensors.keys():
             raise ValueError("the weights are those of another network")
+        check_weights(state, f"{folder / WEIGHTS}", "Expected a trained segmenter.", "Train it again.")
         with torch.no_grad():
             for key, tensor in tensors.items():
                 tensor.copy_(state[key])
