@@ -121,7 +121,7 @@ def test_a_damaged_encoder_is_no_encoder() -> None:
     tensors = {key: tensor.clone() for key, tensor in load(data).items()}
     next(tensor for tensor in tensors.values() if tensor.is_floating_point()).view(-1)[0] = torch.nan
     for damaged in (data[:100], b"", save(tensors), save({"x": torch.ones(1)})):
-        with pytest.raises(ValueError, match="no weights of an encoder|contains NaN"):
+        with pytest.raises(ValueError, match=r"no weights of an encoder|contains NaN"):
             encoder.from_bytes(damaged)
 
 

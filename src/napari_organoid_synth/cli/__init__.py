@@ -12,7 +12,7 @@ from pathlib import Path
 
 from napari_organoid_synth.cli import long_verbs, other_verbs, short_verbs
 from napari_organoid_synth.cli.options import app
-from napari_organoid_synth.core.errors import DiskFull, UserError, is_disk_full
+from napari_organoid_synth.core.errors import UserError, disk_error
 
 __all__ = [
     "app",
@@ -31,8 +31,9 @@ def main() -> None:
         print(f"organoid-synth: {error}", file=sys.stderr)
         sys.exit(1)
     except OSError as error:  # no permission, no such folder
-        if is_disk_full(error):
-            print(f"organoid-synth: {DiskFull(Path(error.filename or '.').absolute())}", file=sys.stderr)
+        sentence = disk_error(error, Path.cwd())
+        if sentence is not None:
+            print(f"organoid-synth: {sentence}", file=sys.stderr)
             sys.exit(1)
         print(f"organoid-synth: {error.strerror or error}: {error.filename or ''}".rstrip(": "), file=sys.stderr)
         sys.exit(1)
