@@ -124,4 +124,5 @@ class ExportResult(FrozenModel):
     skipped_copies: int = Field(0, description="Accepted pairs left out as copies of real images.")
     copies: int = Field(0, description="Copies of real images among the pairs.")
     formats: tuple[str, ...] = Field((), description="Layouts.")
+    files: tuple[str, ...] = Field((), description="All files, below the folder, with forward slashes.")
     sentence: str = Field("", description="The result in words.")

@@ -91,6 +91,7 @@ class PairTable(FrozenModel):
     groups: str = Field("", description="Rule that gave the rows their groups; empty: stacks and names.")
     folder_notes: tuple[str, ...] = Field((), description="Sentences about folders that were left out.")
     check_notes: tuple[str, ...] = Field((), description="Sentences about the set, from its check.")
+    grade_notes: tuple[str, ...] = Field((), description="Sentences about the table that gave images their classes.")
 
     @model_validator(mode="before")
     @classmethod
@@ -106,7 +107,7 @@ class PairTable(FrozenModel):
     @property
     def notes(self) -> tuple[str, ...]:
         """All sentences about the set."""
-        return (*self.folder_notes, *self.check_notes)
+        return (*self.folder_notes, *self.grade_notes, *self.check_notes)
 
     @property
     def matched(self) -> tuple[PairEntry, ...]:

@@ -75,7 +75,8 @@ def pipeline(
         "folder": str(folder), **steps.runs.names, "stages": outcome.results, "seconds": outcome.seconds
     }  # fmt: skip
     if not outcome.canceled:
-        result |= {"decode": outcome.results["check drawn masks"], "pairs": outcome.results["make pairs"]["added"]}
+        made = outcome.results["make pairs"]
+        result |= {"decode": outcome.results["check drawn masks"], "pairs": made["added"], "samples": made["samples"]}
     yield Finished(outcome.step, "canceled" if outcome.canceled else "completed", result)
 
 
