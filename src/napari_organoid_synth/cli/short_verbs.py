@@ -37,11 +37,13 @@ def pair(
     from napari_organoid_synth.core.pairs.grades import with_grades
     from napari_organoid_synth.core.pairs.groups import groups_of, with_groups
     from napari_organoid_synth.core.pairs.loading import PairTable, check_pairs, find_pairs, split_table
+    from napari_organoid_synth.core.pairs.pairing_again import follow_groups, keep_choices, refuse_alone
     from napari_organoid_synth.core.pairs.split import split_sentence
     from napari_organoid_synth.core.pairs.stack_rows import choose_channels, choose_planes
     from napari_organoid_synth.core.project import Project
 
     settings = settings_of("pair", recipe, overrides, fields)
+    refuse_alone(settings)
     opened = Project(project)
     if settings.images:
         table = find_pairs(
@@ -53,26 +55,34 @@ def pair(
             settings.planes,
         )
         table = choose_channels(table, settings.channels or "as-stored")
-        table = check_pairs(table, settings.kind).scaled(settings.scale or 1)
+        try:
+            before = PairTable.from_file(opened.pairs_path)
+        except UserError as error:
+            before = PairTable()
+            if opened.pairs_path.exists():
+                print(f"{error.found} What was chosen in it is lost.", file=sys.stderr)
+        table = keep_choices(table, before, settings)
+        table = check_pairs(table, settings.kind or (before.mask_kind if before.kind_by_hand else None))
+        table = table.scaled(settings.scale) if settings.scale else table
         if settings.grades:
             table = with_grades(table, Path(settings.grades), settings.grade_column)
-        if settings.groups:
-            table = with_groups(table, settings.groups)
-        if settings.test:
-            table = split_table(table, _as_number(settings.test) or settings.test.split(","), settings.seed)
-        table.to_file(opened.pairs_path)
+        if rule := settings.groups or before.groups:
+            table = with_groups(table, rule)
+        table = follow_groups(table, before)
     else:
         table = PairTable.from_file(opened.pairs_path)
-        if settings.planes or settings.channels:
-            table = choose_planes(table, settings.planes) if settings.planes else table
-            table = choose_channels(table, settings.channels) if settings.channels else table
+        table = choose_planes(table, settings.planes) if settings.planes else table
+        table = choose_channels(table, settings.channels) if settings.channels else table
+        if settings.planes or settings.channels or settings.kind:
             table = check_pairs(table, settings.kind or (table.mask_kind if table.kind_by_hand else None))
-            table.to_file(opened.pairs_path)
-        if settings.scale or settings.groups or settings.grades:
-            table = table.scaled(settings.scale) if settings.scale else table
-            table = with_grades(table, Path(settings.grades), settings.grade_column) if settings.grades else table
-            table = with_groups(table, settings.groups) if settings.groups else table
-            table.to_file(opened.pairs_path)
+        table = table.scaled(settings.scale) if settings.scale else table
+        table = with_grades(table, Path(settings.grades), settings.grade_column) if settings.grades else table
+        table = with_groups(table, settings.groups) if settings.groups else table
+    if settings.test != "":
+        share = _as_number(str(settings.test))
+        table = split_table(table, str(settings.test).split(",") if share is None else share, settings.seed)
+    if settings != type(settings)():
+        table.to_file(opened.pairs_path)
     if as_json:
         show("pair", {"table": table.model_dump(mode="json")}, as_json)
         return
