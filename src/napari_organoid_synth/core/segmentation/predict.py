@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -173,8 +173,8 @@ class Plane:
 def find_planes(images: Sequence[str], planes: str = "slices") -> Iterator[Plane]:
     """Yield the images in folders and files, in natural order, without the files that `predict` wrote.
 
-    Files of one name are told apart by their folders. A stack gives one for each slice, ``NAME_z001`` and so on, or with
-    another choice of ``planes`` (max, mean, channels, the number of a slice from 0) a single one.
+    Files of one name are told apart by their folders. A stack gives one for each slice, ``NAME_z001`` and so on, or
+    with another choice of ``planes`` (max, mean, channels, the number of a slice from 0) a single one.
 
     Raises
     ------
@@ -203,7 +203,7 @@ def find_planes(images: Sequence[str], planes: str = "slices") -> Iterator[Plane
         if count == 1:
             yield Plane(path, None, name)
         elif planes in ("max", "mean", "channels"):
-            yield Plane(path, None, name, planes)
+            yield Plane(path, None, name, cast(StackUse, planes))
         else:
             pages = [int(planes)] if planes.isdigit() else range(count)
             yield from (Plane(path, page, f"{name}_z{page + 1:03d}", "slice") for page in pages)
