@@ -51,8 +51,8 @@ def score(project: Project, settings: ScoreSettings, control: Control) -> Iterat
     ------
     Event
         Started, Progress twice a second, Warned for a sample that cannot be read, Finished with ``scored``, ``copies``,
-        ``broken_masks``, ``real_tiles``, ``already`` (samples that had their scores) and ``sets`` (plain values of
-        `SetScores`).
+        ``broken_masks``, ``real_tiles``, ``already`` (samples that had their scores), ``failed`` (reason by id) and
+        ``sets`` (plain values of `SetScores`).
 
     Raises
     ------
@@ -79,6 +79,7 @@ def score(project: Project, settings: ScoreSettings, control: Control) -> Iterat
     result = {
         "scored": tally.number,
         "already": len(rows) - len(todo),
+        "failed": tally.failed,
         "copies": tally.flags["copy"],
         "broken_masks": tally.flags["mask"],
         "real_tiles": len(tiles.places),
@@ -109,6 +110,8 @@ class _Tally:
 
     number: int = 0
     flags: Counter[str] = field(default_factory=Counter)
+    failed: dict[str, str] = field(default_factory=dict)
+    """Samples that cannot be read, with the reason."""
     cleared_ids: set[str] = field(default_factory=set)
     """Samples found not to be copies."""
 
@@ -130,6 +133,7 @@ def _judge(
         try:
             pair = store.pair(row.id)
         except UserError as error:
+            tally.failed[row.id] = str(error)
             yield Warned(tally.number, str(error))
             continue
         judgements = [metric.judge(pair) for metric in metrics]

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +33,7 @@ from napari_organoid_synth.core.pairs.ome_tiff import (
 )
 from napari_organoid_synth.core.pairs.pair import SamplePair, Source, content_hash
 from napari_organoid_synth.core.pairs.readers import short
-from napari_organoid_synth.core.pairs.stacks import USE_TEXTS, Channels, StackUse
+from napari_organoid_synth.core.pairs.stacks import USE_TEXTS, Channels, Projection, StackUse
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.project import Project, file_stem
 from napari_organoid_synth.core.quantities import pixels, plural
@@ -107,6 +107,8 @@ class PredictResult(FrozenModel):
         Its name, and where the label images lie.
     images, done_before : int
         Images that were marked, and that had been marked before.
+    files : tuple of str
+        The label image of each, also of those done before.
     failed : dict of str to str
         Name of each image that could not be marked, and why.
     cover : float, optional
@@ -119,6 +121,7 @@ class PredictResult(FrozenModel):
     folder: str
     images: int
     done_before: int
+    files: tuple[str, ...]
     failed: dict[str, str]
     cover: float | None = None
     objects: int | None = None
@@ -131,6 +134,7 @@ class _Tally:
     cover: list[float] = field(default_factory=list)
     objects: int = 0
     done_before: int = 0
+    files: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     trained_on: list[str] = field(default_factory=list)
 
@@ -140,6 +144,7 @@ class _Tally:
             folder=str(marker.folder),
             images=len(self.cover),
             done_before=self.done_before,
+            files=tuple(self.files),
             failed=self.failed,
             cover=round(float(np.mean(self.cover)), 4) if self.cover else None,
             objects=self.objects if marker.segmenter.spec.mask_kind == "instances" else None,
@@ -202,8 +207,8 @@ def find_planes(images: Sequence[str], planes: str = "slices") -> Iterator[Plane
             count = 1  # the error comes when it is read again
         if count == 1:
             yield Plane(path, None, name)
-        elif planes in ("max", "mean", "channels"):
-            yield Plane(path, None, name, cast(StackUse, planes))
+        elif planes in get_args(Projection):
+            yield Plane(path, None, name, cast("Projection", planes))
         else:
             pages = [int(planes)] if planes.isdigit() else range(count)
             yield from (Plane(path, page, f"{name}_z{page + 1:03d}", "slice") for page in pages)
@@ -295,6 +300,7 @@ class _Marker:
             tally.objects += int(np.count_nonzero(np.unique(labels)))
         else:
             tally.done_before += 1
+        tally.files.append(str(self.paths(plane)[-1]))
         if content_hash(small.image) in self.trained_on:
             tally.trained_on.append(plane.name)
         return is_new
@@ -387,7 +393,7 @@ class _Marker:
                 raise
             raise UserError(
                 f"Memory is full with {short(plane.path)}, {pixels(size)}.",
-                "Expected room for one window.",
+                "Expected room for one crop.",
                 "Use the processor (device=cpu), or cut the image.",
             ) from None
         provenance = {

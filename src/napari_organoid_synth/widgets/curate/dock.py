@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_organoid_synth.core.quantities import plural
+from napari_organoid_synth.core.samples.importing import import_pairs
 from napari_organoid_synth.core.samples.query import QueryError
 from napari_organoid_synth.core.samples.store import SampleStore, Verdict
 from napari_organoid_synth.widgets.curate.bar import CurateBar
@@ -39,7 +40,6 @@ from napari_organoid_synth.widgets.shared.store_tasks import (
     VERDICT_NAMES,
     Listing,
     accept_best,
-    import_pairs,
     list_samples,
     simulate_some,
 )

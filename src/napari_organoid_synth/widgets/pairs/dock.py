@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QWidget
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.discovery import NoMasks
+from napari_organoid_synth.core.pairs.grades import with_grades
 from napari_organoid_synth.core.pairs.settings import TileSettings
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.quantities import plural
@@ -134,10 +135,21 @@ class PairsWidget(ColumnDock):
         """Find pairs in the dropped or chosen sources."""
         sources = self.incoming.sources
         if not sources.images:
-            self._show_table(self.workspace.pairs)
+            self._grade(sources.grades)
             return
         self.workspace.ensure_project(sources.name)
         self._run(examine, sources, None, self._tiles(), self._restart_cancel(), self.panel.scale())
+
+    def _grade(self, file: Path | None) -> None:
+        """Give the images that there are their classes from a table."""
+        table = self.workspace.pairs
+        if file is None or table is None:
+            self._show_table(table)
+            return
+        try:
+            self._change(with_grades(table, file))
+        except UserError as error:
+            self._fail(error)
 
     def try_sample_data(self) -> None:
         """Simulate a small set in a new project, so that everything can be tried."""

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QSlider, QVBoxLayout, QWidget
 
+from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Event, Finished, JobFolder, Previewed
+from napari_organoid_synth.core.runs.files import read_preview
 from napari_organoid_synth.widgets.forms.plain_text import PlainLabel
 from napari_organoid_synth.widgets.shared.background import start_worker
 from napari_organoid_synth.widgets.shared.controls import combo_box, named
@@ -293,7 +295,6 @@ def read_run(folder: JobFolder) -> tuple[Path, dict[str, Trace], int, int, list[
 def read_sheet(path: Path, step: int) -> tuple[int, NDArray[Any], NDArray[np.uint8]] | None:
     """Read a preview file as a montage with outlines; None when it is missing or damaged. In a worker thread."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return (step, *montage(arrays["image"], arrays["labels"]))
-    except (OSError, ValueError, KeyError, EOFError):
+        return (step, *montage(*read_preview(path)))
+    except UserError:
         return None
