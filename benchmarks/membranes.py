@@ -23,7 +23,7 @@ from PIL import Image
 from napari_organoid_synth.core.job import Control, Event, Finished, Progress, Warned
 from napari_organoid_synth.core.pairs.loading import check_pairs, find_pairs, load_pairs
 from napari_organoid_synth.core.pairs.pair import SamplePair
-from napari_organoid_synth.core.pairs.table import split_table
+from napari_organoid_synth.core.pairs.split import split_table
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.samples.store import SampleStore

@@ -17,7 +17,7 @@ _PLACES = {
     "PairEntry": "core.pairs.table:PairEntry",
     "find_pairs": "core.pairs.discovery:find_pairs",
     "check_pairs": "core.pairs.loading:check_pairs",
-    "split_table": "core.pairs.table:split_table",
+    "split_table": "core.pairs.split:split_table",
     "load_pairs": "core.pairs.loading:load_pairs",
     "read_pair": "core.pairs.ome_tiff:read_pair",
     "write_pair": "core.pairs.ome_tiff:write_pair",

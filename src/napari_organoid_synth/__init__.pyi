@@ -18,7 +18,8 @@ from .core.pairs.loading import check_pairs, load_pairs
 from .core.pairs.ome_tiff import read_image, read_labels, read_pair, write_pair
 from .core.pairs.pair import SamplePair, Source
 from .core.pairs.settings import TileSettings
-from .core.pairs.table import PairEntry, PairTable, split_table
+from .core.pairs.split import split_table
+from .core.pairs.table import PairEntry, PairTable
 from .core.project import Project
 from .core.recipe import Recipe, StartSettings, TrainSettings
 from .core.report.report import write_report

@@ -34,7 +34,10 @@ def pair(
     **fields: Any,
 ) -> None:
     """Match images with masks and check them; without --images, show the table."""
+    from napari_organoid_synth.core.pairs.groups import groups_of, with_groups
     from napari_organoid_synth.core.pairs.loading import PairTable, check_pairs, find_pairs, split_table
+    from napari_organoid_synth.core.pairs.split import split_sentence
+    from napari_organoid_synth.core.pairs.stack_rows import choose_channels, choose_planes
     from napari_organoid_synth.core.project import Project
 
     settings = settings_of("pair", recipe, overrides, fields)
@@ -46,15 +49,25 @@ def pair(
             settings.image_pattern,
             settings.mask_pattern,
             settings.no_masks,
+            settings.planes,
         )
+        table = choose_channels(table, settings.channels or "as-stored")
         table = check_pairs(table, settings.kind).scaled(settings.scale or 1)
+        if settings.groups:
+            table = with_groups(table, settings.groups)
         if settings.test:
-            table = split_table(table, test=_as_number(settings.test) or settings.test.split(","))
+            table = split_table(table, _as_number(settings.test) or settings.test.split(","), settings.seed)
         table.to_file(opened.pairs_path)
     else:
         table = PairTable.from_file(opened.pairs_path)
-        if settings.scale:
-            table = table.scaled(settings.scale)
+        if settings.planes or settings.channels:
+            table = choose_planes(table, settings.planes) if settings.planes else table
+            table = choose_channels(table, settings.channels) if settings.channels else table
+            table = check_pairs(table, settings.kind or (table.mask_kind if table.kind_by_hand else None))
+            table.to_file(opened.pairs_path)
+        if settings.scale or settings.groups:
+            table = table.scaled(settings.scale) if settings.scale else table
+            table = with_groups(table, settings.groups) if settings.groups else table
             table.to_file(opened.pairs_path)
     if as_json:
         show("pair", {"table": table.model_dump(mode="json")}, as_json)
@@ -62,6 +75,9 @@ def pair(
     for entry in table.entries:
         print(f"{entry.status:10} {entry.split:5} {entry.name:30} {entry.reason}")
     print(table.summary())
+    grouping = groups_of(table)
+    for sentence in filter(None, (split_sentence(table, grouping), grouping.warning)):
+        print(sentence)
 
 
 @short_verb

@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.gain.folds import find_groups, make_folds, split_groups, subset
+from napari_organoid_synth.core.gain.folds import make_folds, split_groups, subset
+from napari_organoid_synth.core.pairs.groups import find_groups
 from napari_organoid_synth.core.pairs.table import PairEntry
 
 

@@ -22,7 +22,8 @@ from napari_organoid_synth.core.pairs.loading import add_pair, load_pairs
 from napari_organoid_synth.core.pairs.ome_tiff import read_labels, read_pair
 from napari_organoid_synth.core.pairs.pair import SamplePair, Source, content_hash
 from napari_organoid_synth.core.pairs.pictures import decode_png
-from napari_organoid_synth.core.pairs.table import PairTable, split_table
+from napari_organoid_synth.core.pairs.split import split_table
+from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.samples.store import SampleStore
@@ -157,7 +158,8 @@ def test_all_arms_are_trained_alike_and_measured(project, tmp_path):
     assert {event.total for event in progress} == {4}
     assert progress[-1].stats == dict.fromkeys(arms, 1.0)
     notes = {event.note for event in progress} - {""}  # a short arm may end between two of them
-    assert notes and all(note.startswith(tuple(ARMS[arm] for arm in arms)) for note in notes)
+    assert notes
+    assert all(note.startswith(tuple(ARMS[arm] for arm in arms)) for note in notes)
     assert read_result(tmp_path / "out") == result
     assert "Synthetic pairs curated by hand" in result.sentence
     assert result.design.pairs_from == "store"

@@ -1,4 +1,4 @@
-"""The table of pairs: its split, its file, earlier formats."""
+"""The table of pairs: its file, earlier formats."""
 
 from __future__ import annotations
 
@@ -9,47 +9,12 @@ import pytest
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.loading import (
-    PairEntry,
     PairTable,
     check_pairs,
     find_pairs,
     split_table,
 )
 from pair_files import fill
-
-
-def table_of(*groups: str) -> PairTable:
-    return PairTable(entries=tuple(PairEntry(name=f"p{i}", group=group) for i, group in enumerate(groups)))
-
-
-def named_tests(table: PairTable) -> list[str]:
-    assert not {entry.name for entry in table.test} & {entry.name for entry in table.train}
-    return [entry.name for entry in table.test]
-
-
-def test_split() -> None:
-    single = table_of("", "", "", "", "")
-    assert len(single.train) == 5
-    assert named_tests(split_table(single, test=2)) == ["p3", "p4"]
-    assert named_tests(split_table(single, test=0.2)) == ["p4"]
-    assert named_tests(split_table(single, test=["p1"])) == ["p1"]
-    assert named_tests(split_table(single, test=0)) == []
-    grouped = table_of("a", "a", "b", "c", "c")
-    assert named_tests(split_table(grouped, test=1)) == ["p3", "p4"]
-    assert named_tests(split_table(grouped, test=["p0"])) == ["p0", "p1"]
-    assert named_tests(split_table(table_of("s", "s", "s", "s"), test=0.25)) == ["p3"]
-    assert named_tests(split_table(split_table(single, test=2), test=["p0"])) == ["p0"]
-
-
-def test_impossible_splits() -> None:
-    with pytest.raises(UserError) as caught:
-        split_table(table_of("", ""), test=2)
-    assert str(caught.value) == (
-        "All 2 pairs would be test pairs. Expected at least one to train on. "
-        "Choose fewer for testing, or use smaller groups."
-    )
-    with pytest.raises(UserError, match=r"There is no usable pair 'x'\. Expected one of 2 names, such as p0, p1\."):
-        split_table(table_of("", ""), test=["x"])
 
 
 def test_table_survives_its_file_and_moves_with_the_project(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from napari_organoid_synth.core.job import Control, Finished, Progress, Started,
 from napari_organoid_synth.core.pairs.loading import check_pairs, load_pairs
 from napari_organoid_synth.core.pairs.ome_tiff import read_labels, read_source, write_pair
 from napari_organoid_synth.core.pairs.pair import SamplePair
-from napari_organoid_synth.core.pairs.table import PairEntry, PairTable, split_table
+from napari_organoid_synth.core.pairs.split import split_table
+from napari_organoid_synth.core.pairs.table import PairEntry, PairTable
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.segmentation.annotate import FOLDER, GuidedPool, annotate, mark
 from napari_organoid_synth.core.segmentation.catalog import TRAINING

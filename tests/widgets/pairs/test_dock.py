@@ -430,3 +430,59 @@ def test_an_overlay_shows_the_centre():
     assert picture.shape == (96, 96, 3)
     rows, columns = np.nonzero((picture == colours(np.array([1]))[0]).all(axis=2))
     assert (rows.min(), rows.max()) == (columns.min(), columns.max()) == (43, 52)
+
+
+def test_two_files_of_one_name_are_two_pairs(qtbot, dock, tmp_path):
+    """As a person does it: open, annotate, add; then the same with the image of the next folder."""
+    viewer = dock.viewer
+    labels = np.zeros((96, 96), np.int32)
+    labels[20:40, 20:40] = 1
+    for number, folder in enumerate(("A1", "B2", "B2")):
+        viewer.layers.clear()
+        path = tmp_path / folder / "img.tif"
+        if not path.exists():
+            path.parent.mkdir()
+            tifffile.imwrite(path, np.random.default_rng(number).integers(0, 255, (96, 96)).astype(np.uint8))
+        (image,) = viewer.open(path, plugin="napari")
+        drawn = viewer.add_labels(labels)
+        dock.add_layers([image, drawn])
+        settle(qtbot, dock)
+        assert dock.error.isHidden()
+    assert [entry.name for entry in dock.workspace.pairs.matched] == ["img", "B2_img"]
+    assert dock.verdict.text().startswith("'B2_img' was updated: it is the same image.")
+
+
+def test_a_stack_beside_a_mask_asks_in_the_window(qtbot, dock):
+    viewer = dock.viewer
+    stack = np.random.default_rng(2).integers(0, 255, (5, 96, 96)).astype(np.uint8)
+    image = viewer.add_image(stack, name="z")
+    labels = np.zeros((96, 96), np.int32)
+    labels[20:40, 20:40] = 1
+    drawn = viewer.add_labels(labels)
+    dock.reset_choices()
+    assert not dock.incoming.slices.isHidden()
+    assert dock.incoming.slices.currentText() == "the slice in view"
+    viewer.dims.set_current_step(0, 4)
+    dock.add_layers([image, drawn])
+    settle(qtbot, dock)
+    (entry,) = dock.workspace.pairs.entries
+    assert (entry.name, entry.shape, entry.reason) == ("z_004", (1, 96, 96), "slice 4 of the layer")
+    assert dock.verdict.text().startswith("'z_004' was added: slice 4 of the layer.")
+    viewer.layers.remove(image)
+    viewer.add_image(stack[0], name="flat")
+    dock.reset_choices()
+    assert dock.incoming.slices.isHidden()
+
+
+def test_a_foreign_layer_of_that_name_stays_what_it_is(qtbot, dock, data):
+    dock.add_paths([data])
+    settle(qtbot, dock)
+    own = dock.viewer.add_image(np.zeros((8, 8)), name="s1")
+    dock.layers.open("s1")
+    qtbot.waitUntil(lambda: "s1 mask" in dock.viewer.layers, timeout=20000)
+    assert own in dock.viewer.layers
+    assert dock.viewer.layers["s1 mask"].data.shape == (128, 128)
+    number = len(dock.viewer.layers)
+    dock.layers.open("s1")  # it is open already
+    qtbot.wait(200)
+    assert len(dock.viewer.layers) == number

@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.gain.folds import Fold, Grouping, find_groups, make_folds
+from napari_organoid_synth.core.gain.folds import Fold, make_folds
 from napari_organoid_synth.core.gain.leakage import Leak, is_painted_on, refuse_leaks
 from napari_organoid_synth.core.gain.results import ArmRecord, Design, GainResult
 from napari_organoid_synth.core.gain.summary import summarise
 from napari_organoid_synth.core.job import Progress
 from napari_organoid_synth.core.pairs.arrays import PairLike, as_pairs
+from napari_organoid_synth.core.pairs.groups import Grouping, find_groups
 from napari_organoid_synth.core.pairs.ome_tiff import as_labels
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.table import PairEntry

@@ -5,32 +5,18 @@ Folds depend on the names, the groups and the seed alone, never on the order in 
 
 from __future__ import annotations
 
-import re
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path, PurePath
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.frozen_model import FrozenModel
-from napari_organoid_synth.core.pairs.filenames import natural
-from napari_organoid_synth.core.pairs.table import PairEntry
+from napari_organoid_synth.core.pairs.groups import Grouping
+from napari_organoid_synth.core.pairs.split import choose_test, shuffled_groups
 
 DesignName = Literal["hold-out", "k-fold", "leave-one-out", "grouped"]
 DEFAULT_FOLDS = 5
-FOLDER = "folder"
-"""The group pattern that stands for the folder of an image."""
-PART = r"(?:z|t|c|s|d|h|slice|plane|section|frame|time|tp|day|hour|page|crop|tile|patch|view|field|fov|pos)"
-NAME_PATTERNS = (
-    # description of a group, and how it is cut out of a name; the first that leaves two groups or more is taken
-    ("slices, times or crops of the same name", rf"^(?P<group>.+?)(?:[ ._-]+{PART}[ ._-]?\d+)+$"),
-    ("crops at places of the same image", r"^(?P<group>.+?)[ ._-]+y\d+[ ._-]?x\d+.*$"),
-    ("names that differ in the last of two numbers", r"^(?P<group>.*?\d+)[ ._-]+\d+$"),
-    ("slices or times in a row", r"^(?P<group>z|slice|plane|section|frame|time)[ ._-]?\d+$"),
-)
 
 
 class Fold(FrozenModel):
@@ -38,132 +24,6 @@ class Fold(FrozenModel):
 
     train: tuple[str, ...]
     test: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Grouping:
-    """Groups of images that belong together.
-
-    Parameters
-    ----------
-    groups : dict of str to str
-        Name of every image to its group; an image that belongs to none is a group of its own name.
-    description : str
-        The groups, and how they were found.
-    warning : str
-        Warning about the groups; empty if there is none.
-    series : tuple of str
-        All names in their order, where all images are of one volume or sample; neighbours look alike.
-    """
-
-    groups: dict[str, str]
-    description: str
-    warning: str = ""
-    series: tuple[str, ...] = ()
-
-    @property
-    def has_groups(self) -> bool:
-        """Whether any group has more than one image."""
-        return len(set(self.groups.values())) < len(self.groups)
-
-
-def find_groups(entries: Iterable[PairEntry], pattern: str = "") -> Grouping:
-    """Find which images belong together: slices of a volume, images of an embryo or a well.
-
-    Parameters
-    ----------
-    entries : iterable of PairEntry
-        The images.
-    pattern : str
-        A regular expression that is searched in each name: its group called ``group``, else its first group, else all
-        that it matches. ``"folder"`` takes the folder of the image file. Empty: the groups of the table if it has
-        any (slices of a stack), else what the names suggest.
-
-    Raises
-    ------
-    UserError
-        If the pattern is not a regular expression, or does not match a name.
-
-    Examples
-    --------
-    >>> rows = [PairEntry(name=f"embryo{e}_z{z}") for e in (1, 2) for z in (1, 2)]
-    >>> find_groups(rows).description
-    '2 groups of 4 images, by the names (slices, times or crops of the same name): embryo1 (2), embryo2 (2)'
-    """
-    rows = sorted(entries, key=lambda entry: entry.name)
-    names = [entry.name for entry in rows]
-    if pattern == FOLDER:
-        groups = {entry.name: PurePath(entry.image).parent.as_posix() for entry in rows}
-        last = {group: PurePath(group).name for group in groups.values()}
-        if len(set(last.values())) == len(last):
-            groups = {name: last[group] for name, group in groups.items()}
-        return Grouping(groups, _describe(groups, "by the folder"))
-    if pattern:
-        groups = _by_pattern(names, pattern)
-        return Grouping(groups, _describe(groups, f"by the pattern {pattern}"))
-    if any(entry.group for entry in rows):
-        groups, how = {entry.name: entry.group or entry.name for entry in rows}, "as the pairs say"
-        return _if_several(groups, how)
-    one: Grouping | None = None
-    for how, guess in NAME_PATTERNS:
-        groups = {name: match["group"] if (match := re.match(guess, name, re.IGNORECASE)) else name for name in names}
-        grouping = _if_several(groups, f"by the names ({how})")
-        if grouping.has_groups:
-            return grouping
-        one = one or (grouping if grouping.series else None)
-    return one or Grouping({name: name for name in names}, _each_alone(len(names)))
-
-
-def _if_several(groups: dict[str, str], how: str) -> Grouping:
-    """Return these groups; if all images are of one, each stands alone in a series, with a warning."""
-    if len(set(groups.values())) > 1 or len(groups) < 2:
-        return Grouping(groups, _describe(groups, how))
-    one = next(iter(groups.values()))
-    alone = {name: name for name in groups}
-    return Grouping(
-        alone,
-        f"{len(groups)} images of one volume or sample, tested in blocks of neighbours by the design 'grouped'",
-        f"All {len(groups)} images seem to belong together ('{one}', {how}). Test images look like their neighbours "
-        "in training, so every score is higher than on another volume or sample.",
-        tuple(sorted(groups, key=lambda name: natural(Path(name)))),
-    )
-
-
-def _by_pattern(names: Sequence[str], pattern: str) -> dict[str, str]:
-    try:
-        search = re.compile(pattern)
-    except re.error as error:
-        raise UserError(
-            f"The group pattern '{pattern}' is not a regular expression: {error}.",
-            "Expected one such as '^(.*)_z', or the word 'folder'.",
-            "Correct it, or leave it empty.",
-        ) from None
-    groups = {}
-    for name in names:
-        match = search.search(name)
-        if match is None:
-            raise UserError(
-                f"The group pattern '{pattern}' does not match '{name}'.",
-                "Expected every name to hold its group.",
-                "Widen the pattern, or leave it empty.",
-            )
-        groups[name] = (match["group"] if "group" in search.groupindex else match[1]) if search.groups else match[0]
-        groups[name] = groups[name] or name
-    return groups
-
-
-def _each_alone(number: int) -> str:
-    return f"{number} image{'s' * (number != 1)}, each by itself"
-
-
-def _describe(groups: Mapping[str, str], how: str) -> str:
-    counts = Counter(groups.values())
-    if len(counts) == len(groups):
-        return _each_alone(len(groups))
-    examples = [f"{group} ({number})" for group, number in sorted(counts.items())[:6]]
-    more = ", …" if len(counts) > 6 else ""
-    plural = "s" * (len(counts) > 1)
-    return f"{len(counts)} group{plural} of {len(groups)} images, {how}: {', '.join(examples)}{more}"
 
 
 def make_folds(
@@ -174,6 +34,7 @@ def make_folds(
     held: Sequence[str] = (),
     seed: int = 0,
     series: Sequence[str] = (),
+    strata: Mapping[str, str] | None = None,
 ) -> list[Fold]:
     """Split images into folds.
 
@@ -198,6 +59,8 @@ def make_folds(
     series : sequence of str
         All names in the order of their volume, as `find_groups` gives them, where there are no groups: neighbours are
         then tested together, and only at the ends of a block does one lie beside a training image.
+    strata : mapping of str to str, optional
+        Name of every image to its class or treatment; a ``test_share`` takes a share of each.
 
     Raises
     ------
@@ -213,7 +76,8 @@ def make_folds(
         )
     rng = np.random.default_rng(seed)
     if design == "hold-out":
-        parts = [_hold_out(groups, test_share, held, series, rng)]
+        grouping = Grouping(dict(groups), "", series=tuple(series), strata=dict(strata or {}))
+        parts = [_hold_out(grouping, test_share, held, rng)]
     else:
         parts = _parts(groups, design, number, series, rng)
     folds = [Fold(train=tuple(sorted(set(names) - set(part))), test=tuple(sorted(part))) for part in parts]
@@ -243,10 +107,9 @@ def _parts(
     return _deal(groups, _count(number, len(set(groups.values())), "groups"), rng)
 
 
-def _hold_out(
-    groups: Mapping[str, str], share: float, held: Sequence[str], series: Sequence[str], rng: np.random.Generator
-) -> list[str]:
+def _hold_out(grouping: Grouping, share: float, held: Sequence[str], rng: np.random.Generator) -> list[str]:
     """Return the test images of a single split."""
+    groups = grouping.groups
     if unknown := sorted(set(held) - set(groups)):
         examples = ", ".join(sorted(groups)[:3])
         raise UserError(
@@ -254,11 +117,8 @@ def _hold_out(
             f"Expected some of {len(groups)} names, such as {examples}.",
             "Check the spelling.",
         )
-    if share and series:
-        number = min(len(series) - 1, max(1, round(share * len(series))))
-        return list(series[:number] if rng.integers(2) else series[-number:])
     if share:
-        return _hold_groups(groups, share, rng)
+        return choose_test(grouping, max(1, round(share * len(groups))), rng)
     if not held:
         raise UserError(
             f"None of the {len(groups)} pairs is put aside for the test.",
@@ -284,38 +144,12 @@ def _count(number: int, most: int, what: str) -> int:
     return number
 
 
-def _members(groups: Mapping[str, str], rng: np.random.Generator) -> list[list[str]]:
-    """Return the groups in random order, the names in each sorted."""
-    members: dict[str, list[str]] = defaultdict(list)
-    for name in sorted(groups):
-        members[groups[name]].append(name)
-    order = sorted(members)
-    return [members[order[index]] for index in rng.permutation(len(order))]
-
-
 def _deal(groups: Mapping[str, str], count: int, rng: np.random.Generator) -> list[list[str]]:
     """Deal groups to folds, the largest first, each to the fold that is smallest so far."""
     parts: list[list[str]] = [[] for _ in range(count)]
-    for members in sorted(_members(groups, rng), key=len, reverse=True):
+    for members in sorted(shuffled_groups(groups, rng), key=len, reverse=True):
         min(parts, key=len).extend(members)
     return parts
-
-
-def _hold_groups(groups: Mapping[str, str], share: float, rng: np.random.Generator) -> list[str]:
-    """Take whole groups until the share is reached; at least one, and never all."""
-    members = _members(groups, rng)
-    if len(members) < 2:
-        raise UserError(
-            f"All {len(groups)} images are of one group.",
-            "Expected at least two groups: one to train on, one to test.",
-            "Choose smaller groups, or leave-one-out.",
-        )
-    target, test = max(1, round(share * len(groups))), members[0]
-    for more in members[1:-1]:
-        if len(test) >= target:
-            break
-        test = test + more
-    return test
 
 
 def split_groups(folds: Sequence[Fold], groups: Mapping[str, str]) -> set[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.gain.folds import Fold, Grouping, find_groups, make_folds, split_groups, subset
+from napari_organoid_synth.core.gain.folds import Fold, make_folds, split_groups, subset
 from napari_organoid_synth.core.gain.sentences import OPTIMISTIC
 from napari_organoid_synth.core.gain.settings import GainSettings
 from napari_organoid_synth.core.gain.stored_pairs import StoredPairs
@@ -21,6 +21,7 @@ from napari_organoid_synth.core.gain.tasks import (
     Task,
     read_pairs,
 )
+from napari_organoid_synth.core.pairs.groups import Grouping, find_groups
 from napari_organoid_synth.core.pairs.loading import predicted_classes
 from napari_organoid_synth.core.pairs.pair import SamplePair, content_hash
 from napari_organoid_synth.core.pairs.table import PairEntry, PairTable
@@ -55,7 +56,7 @@ def make_plan(project: Project, settings: GainSettings, recipes: Mapping[str, Re
     """
     table = PairTable.from_file(project.pairs_path)
     rows = [entry for entry in table.matched if entry.masks]
-    grouping = find_groups(rows, settings.group_pattern)
+    grouping = find_groups(rows, settings.group_pattern, table.groups)
     test_names = [entry.name for entry in rows if entry.split == "test"]
     folds = make_folds(
         grouping.groups,
@@ -65,6 +66,7 @@ def make_plan(project: Project, settings: GainSettings, recipes: Mapping[str, Re
         test_names,
         settings.seed,
         grouping.series,
+        grouping.strata,
     )
     hashes, example = _check_pairs(table, sorted(grouping.groups))
     if "simulator" in settings.arms and example.mask_kind == "classes" and set(table.class_names) != SIMULATED_CLASSES:

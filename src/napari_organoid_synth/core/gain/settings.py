@@ -81,8 +81,8 @@ class GainSettings(Settings):
     )
     group_pattern: str = Field(
         "",
-        description="Which images belong together: a regular expression that finds the group in the name, or 'folder'; "
-        "empty: as the pairs say, or as the names suggest.",
+        description="Which images belong together, if not as the pairs say: folder, names, none, a CSV file with the "
+        "columns name and group, or a regular expression that finds the group in the name.",
     )
     repeats: int = Field(1, ge=1, le=100, description="Trainings of everything with other seeds.")
     seed: int = Field(0, ge=0, description="Of the folds and of the first repeat; the next ones count up.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -13,6 +13,7 @@ from napari_organoid_synth.core.pairs.filenames import (
     MASK_FOLDERS,
     Pattern,
     Row,
+    distinct_names,
     is_mask_name,
     list_files,
     match_files,
@@ -20,8 +21,9 @@ from napari_organoid_synth.core.pairs.filenames import (
     stem,
 )
 from napari_organoid_synth.core.pairs.mask_kind import inspect_mask
-from napari_organoid_synth.core.pairs.ome_tiff import read_info, read_labels
+from napari_organoid_synth.core.pairs.ome_tiff import read_labels
 from napari_organoid_synth.core.pairs.readers import SUFFIXES, short
+from napari_organoid_synth.core.pairs.stack_rows import expand_stack
 from napari_organoid_synth.core.pairs.table import OBJECT, PairEntry, PairTable, Status
 from napari_organoid_synth.core.quantities import plural
 
@@ -40,6 +42,7 @@ def find_pairs(
     image_pattern: str = "",
     mask_pattern: str = "",
     no_masks: bool = False,
+    planes: str = "",
 ) -> PairTable:
     """Match images with masks by their names; no pixels of images are read.
 
@@ -55,11 +58,14 @@ def find_pairs(
         Names such as ``{name}_img.tif`` and ``{name}_masks.tif``; see `filenames.Pattern`.
     no_masks : bool
         There are no masks; a generator that draws images alone can learn from the images.
+    planes : str
+        How a stack with a mask of one plane is used: ``slices``, ``channels``, ``max``, ``mean``, or the number of a
+        slice, from 0. Empty: its row is ambiguous and asks.
 
     Returns
     -------
     PairTable
-        Stacks are matched slice by slice, ``name_000``, ``name_001``, ...
+        A stack with a stack of masks is matched slice by slice, ``name_000``, ``name_001``, ...
 
     Raises
     ------
@@ -83,7 +89,8 @@ def find_pairs(
     rows = match_files(image_files, mask_files, image_pattern, mask_pattern)
     if not image_pattern and not mask_pattern and any(row.status != "matched" for row in rows):
         rows = _only_pair(image_files, mask_files) or rows
-    entries = _unique_names([entry for row in rows for entry in _slices(row)])
+    _name_by_folder(rows)
+    entries = _unique_names([entry for row in rows for entry in expand_stack(_as_entry(row), planes)])
     return PairTable(entries=tuple(entries), folder_notes=tuple(notes))
 
 
@@ -93,6 +100,14 @@ def _only_pair(images: Sequence[Path], masks: Mapping[str, Sequence[Path]]) -> l
         return []
     only = {name: files[0] for name, files in masks.items()}
     return [Row(stem(images[0]), images[0], only, reason=ONLY_PAIR)]
+
+
+def _name_by_folder(rows: Sequence[Row]) -> None:
+    """Tell images of one name apart by their folders."""
+    with_image = [(row, row.image) for row in rows if row.image is not None and row.status != "ambiguous"]
+    names = distinct_names([image for _, image in with_image], [row.name for row, _ in with_image])
+    for (row, _), name in zip(with_image, names, strict=True):
+        row.name = name
 
 
 def _unique_names(entries: Sequence[PairEntry]) -> list[PairEntry]:
@@ -146,12 +161,11 @@ def _expand(paths: Sequence[Path], pattern: str = "") -> list[Path]:
 
 def _separate(paths: list[Path], image_pattern: str, mask_pattern: str) -> tuple[list[Path], Files]:
     """Separate images from masks in one folder or list."""
-    if len(paths) == 1 and _is_folder(paths[0]):
-        below = {path.name.lower(): path for path in sorted(paths[0].iterdir()) if path.is_dir()}
-        image_folder = next((below[name] for name in IMAGE_FOLDERS if name in below), None)
-        mask_folder = next((below[name] for name in MASK_FOLDERS if name in below), None)
-        if image_folder and mask_folder:
-            return [image_folder], mask_folder
+    if both := [_image_and_mask_folder(path) for path in paths if _is_folder(path)]:
+        folders = [pair for pair in both if pair is not None]
+        if len(folders) == len(paths):
+            masks: list[Path | str] = [mask for _, mask in folders]
+            return [image for image, _ in folders], masks[0] if len(masks) == 1 else masks
     files = _expand(paths)
     if not files:
         raise _no_files("image", paths, paths)
@@ -168,6 +182,14 @@ def _separate(paths: list[Path], image_pattern: str, mask_pattern: str) -> tuple
             "Also choose the folder of the masks; if there are none, set no_masks.",
         )
     return [path for path in files if path not in is_mask], [path for path in files if path in is_mask]
+
+
+def _image_and_mask_folder(folder: Path) -> tuple[Path, Path] | None:
+    """Return the folders of images and of masks in a folder; None if it lacks one of them."""
+    below = {path.name.lower(): path for path in sorted(folder.iterdir()) if path.is_dir()}
+    image_folder = next((below[name] for name in IMAGE_FOLDERS if name in below), None)
+    mask_folder = next((below[name] for name in MASK_FOLDERS if name in below), None)
+    return (image_folder, mask_folder) if image_folder and mask_folder else None
 
 
 def _masks_by_class(masks: Files | Mapping[str, Files], pattern: str) -> tuple[dict[str, list[Path]], list[str]]:
@@ -209,9 +231,8 @@ def _choose_folders(folders: list[Path]) -> tuple[dict[str, list[Path]], list[st
     return {folder.name: list_files(folder) for folder in classes}, notes
 
 
-def _slices(row: Row) -> Iterator[PairEntry]:
-    """Yield one entry per slice when image and masks are stacks of the same length, else one entry."""
-    entry = PairEntry(
+def _as_entry(row: Row) -> PairEntry:
+    return PairEntry(
         name=row.name,
         image="" if row.image is None else str(row.image),
         masks={name: str(path) for name, path in row.masks.items()},
@@ -220,22 +241,3 @@ def _slices(row: Row) -> Iterator[PairEntry]:
         image_class=row.image_class,
         group=row.group,
     )
-    if row.image is None or entry.status != "matched":
-        yield entry
-        return
-    try:
-        n_image = read_info(row.image).n_pages
-        n_masks = {path: read_info(path).n_pages for path in row.masks.values()}
-    except UserError as error:
-        yield entry.replace(status="broken", reason=str(error))
-        return
-    for path, number in n_masks.items():
-        if number != n_image:
-            reason = f"{short(row.image)} has {plural(n_image, 'slice')}, {short(path)} has {number}."
-            yield entry.replace(status="broken", reason=reason)
-            return
-    if n_image == 1:
-        yield entry
-        return
-    for page in range(n_image):
-        yield entry.replace(name=f"{row.name}_{page:03d}", page=page, group=row.group or row.name)

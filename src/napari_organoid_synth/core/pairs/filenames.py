@@ -10,6 +10,7 @@ from pathlib import Path
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.readers import SUFFIXES, short
+from napari_organoid_synth.core.project import file_stem
 from napari_organoid_synth.core.quantities import plural
 
 IMAGE_FOLDERS = ("images", "image", "imgs", "img", "raw")
@@ -141,12 +142,69 @@ def match_files(
         candidates, unmatched = _match_class(name, _files_by_key(files, mask_pattern, shared), by_key)
         orphans += unmatched
         for image, row in rows.items():
-            _add_masks(row, name, candidates.get(image, []), len(masks))
+            same = by_key[row.name]
+            fitting = candidates.get(image, [])
+            _add_masks(row, name, _beside(image, same, fitting) if len(same) > 1 else fitting, len(masks))
     for same in by_key.values():
-        for path in same if len(same) > 1 else ():
+        folders = _own_folders(same)
+        for path in same if len(same) > 1 and len(set(folders)) < len(same) else ():
             rows[path].status = "ambiguous"
             rows[path].reason = "images of one name: " + ", ".join(short(image) for image in same)
     return [*rows.values(), *orphans]
+
+
+def _folders(path: Path) -> tuple[str, ...]:
+    """Return the folders above a file in lower case, without words such as ``masks`` and ``_images``."""
+    words = {*IMAGE_FOLDERS, *MASK_FOLDERS}
+    return tuple(_plain(part).lower() for part in path.parent.parts if part.lower() not in words)
+
+
+def _own_folders(files: Sequence[Path]) -> list[tuple[str, ...]]:
+    """Return for each of several files the folders that not all of them lie in, from the top down."""
+    above = [_folders(path) for path in files]
+    shared = set.intersection(*map(set, above)) if above else set()
+    return [tuple(part for part in parts if part not in shared) for parts in above]
+
+
+def _beside(image: Path, same: Sequence[Path], masks: Sequence[Path]) -> list[Path]:
+    """Return those masks that lie in the folders of this image and not in those of another image of its name."""
+    own = dict(zip(same, _own_folders(same), strict=True))
+
+    def lies_in(mask: Path, other: Path) -> bool:
+        return set(own[other]) <= set(_folders(mask))
+
+    near = [mask for mask in masks if lies_in(mask, image)]
+    rivals = [other for other in same if len(own[other]) > len(own[image])]
+    near = [mask for mask in near if not any(lies_in(mask, other) for other in rivals)]
+    return near or list(masks)
+
+
+def distinct_names(files: Sequence[Path], names: Sequence[str]) -> list[str]:
+    """Return names of files that differ also as file names: by folder where two are equal, else by a number.
+
+    Examples
+    --------
+    >>> distinct_names([Path("/d/A1/img.tif"), Path("/d/B2/img.tif"), Path("/d/x.tif")], ["img", "img", "x"])
+    ['A1_img', 'B2_img', 'x']
+    """
+    alike: dict[str, list[int]] = defaultdict(list)
+    for index, name in enumerate(names):
+        alike[name].append(index)
+    result = list(names)
+    for indices in alike.values():
+        above = [files[index].parent.parts for index in indices]
+        while len(indices) > 1 and all(parts and parts[0] == above[0][0] for parts in above):
+            above = [parts[1:] for parts in above]
+        while len(indices) > 1 and all(parts and parts[-1] == above[0][-1] for parts in above):
+            above = [parts[:-1] for parts in above]
+        for index, parts in zip(indices, above if len(indices) > 1 else (), strict=False):
+            result[index] = "_".join([*parts, names[index]])
+    taken: set[str] = set()
+    for index, name in enumerate(result):
+        numbered = (name, *(f"{name} ({number})" for number in range(2, len(result) + 2)))
+        result[index] = next(one for one in numbered if file_stem(one).casefold() not in taken)
+        taken.add(file_stem(result[index]).casefold())
+    return result
 
 
 def _match_class(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,14 +14,14 @@ from napari_organoid_synth.core.pairs.checking import (
     check_pairs,
     conclude,
     predicted_classes,
-    read_masks,
 )
 from napari_organoid_synth.core.pairs.discovery import find_pairs
+from napari_organoid_synth.core.pairs.entry_reading import read_entry_image, read_masks
 from napari_organoid_synth.core.pairs.mask_kind import convert
-from napari_organoid_synth.core.pairs.ome_tiff import read_image
 from napari_organoid_synth.core.pairs.pair import MaskKind, SamplePair, Source
 from napari_organoid_synth.core.pairs.readers import short
-from napari_organoid_synth.core.pairs.table import OBJECT, PairEntry, PairTable, Split, split_table
+from napari_organoid_synth.core.pairs.split import split_table
+from napari_organoid_synth.core.pairs.table import OBJECT, PairEntry, PairTable, Split
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.quantities import plural
 
@@ -58,7 +59,7 @@ def read_entry(
     UserError
         If a file cannot be read or changed since the check.
     """
-    image, info = read_image(entry.image, entry.page)
+    image, info = read_entry_image(entry)
     labels, _ = read_masks(entry, (image.shape[1], image.shape[2]))
     kind = kind or entry.mask_kind or "binary"
     values = entry.class_values
@@ -76,8 +77,15 @@ def read_entry(
         pixel_size=entry.pixel_size or info.pixel_size,
         channel_names=info.channel_names,
         image_class=entry.image_class,
-        source=Source("real", (entry.image, *entry.masks.values()), {} if entry.page is None else {"page": entry.page}),
+        source=Source("real", (entry.image, *entry.masks.values()), _provenance(entry)),
     ).shrunk(entry.scale)
+
+
+def _provenance(entry: PairEntry) -> dict[str, Any]:
+    """Return what a row says about its files beyond their names."""
+    values: dict[str, Any] = {"page": entry.page, "stack_use": entry.stack_use or None}
+    values["channels"] = None if entry.channels == "as-stored" else entry.channels
+    return {key: value for key, value in values.items() if value is not None}
 
 
 def load_pairs(

@@ -7,6 +7,7 @@ from pydantic import Field
 from napari_organoid_synth.core.fields import Names
 from napari_organoid_synth.core.frozen_model import Settings
 from napari_organoid_synth.core.pairs.pair import MaskKind
+from napari_organoid_synth.core.pairs.stacks import Channels, PlanesChoice
 
 
 class PairSettings(Settings):
@@ -24,7 +25,22 @@ class PairSettings(Settings):
     )
     no_masks: bool = Field(False, description="The images have no masks; generators of images alone learn from them.")
     kind: MaskKind | None = Field(None, description="binary, classes or instances; empty: detected.")
+    planes: PlanesChoice = Field(
+        "",
+        description="How a stack with a mask of one plane is used: slices (each with that mask), channels, max, mean, "
+        "or the number of one slice, from 0.",
+    )
+    channels: Channels | None = Field(
+        None, description="as-stored, grey (RGB by luminance) or rgb (grey three times); empty: as before."
+    )
     test: float | str = Field("", description="Test images: names separated by commas, or a share such as 0.2.")
+    groups: str = Field(
+        "",
+        description="Images that belong together, so that the test never shares them with the training: names (what "
+        "the names suggest), folder, none, a CSV file with the columns name and group, or a regular expression that "
+        "finds the group in the name; empty: as before, for new pairs names.",
+    )
+    seed: int = Field(0, ge=0, description="Chooses the groups of a test share.")
 
 
 class TileSettings(Settings):

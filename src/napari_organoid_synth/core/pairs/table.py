@@ -1,10 +1,9 @@
-"""The table of real pairs as it is stored in ``pairs.json``, and its split into training and test."""
+"""The table of real pairs as it is stored in ``pairs.json``, and its rows to train and to test."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -14,6 +13,7 @@ from napari_organoid_synth.core.atomic import write_text
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.frozen_model import FrozenModel
 from napari_organoid_synth.core.pairs.pair import MaskKind
+from napari_organoid_synth.core.pairs.stacks import Channels, StackUse
 from napari_organoid_synth.core.quantities import plural
 
 Status = Literal["matched", "orphan", "ambiguous", "broken", "skipped"]
@@ -30,7 +30,11 @@ class PairEntry(FrozenModel):
 
     name: str = Field(description="Unique in the table.")
     image: str = Field("", description="File of the image; empty for a mask without image.")
-    page: int | None = Field(None, ge=0, description="Slice of a stack, the same for image and masks.")
+    page: int | None = Field(None, ge=0, description="Slice of a stack, from 0; the same for image and masks.")
+    stack_use: StackUse = Field(
+        "", description="How a stack beside a mask of one plane is used: one slice, slices as channels, a projection."
+    )
+    channels: Channels = Field("as-stored", description="Colours as stored, as one channel (grey), or as three (rgb).")
     masks: dict[str, str] = Field(
         {}, description="File of the mask of each class; later classes win where they overlap."
     )
@@ -83,6 +87,7 @@ class PairTable(FrozenModel):
     kind_by_hand: bool = Field(False, description="Whether a person chose the kind.")
     class_names: tuple[str, ...] = ()
     class_values: tuple[int, ...] = ()
+    groups: str = Field("", description="Rule that gave the rows their groups; empty: stacks and names.")
     folder_notes: tuple[str, ...] = Field((), description="Sentences about folders that were left out.")
     check_notes: tuple[str, ...] = Field((), description="Sentences about the set, from its check.")
 
@@ -206,59 +211,3 @@ def _relative(file: str, base: Path) -> str:
 
 def _absolute(file: str, base: Path) -> str:
     return str(base / file) if file else file
-
-
-def split_table(table: PairTable, test: float | int | Sequence[str]) -> PairTable:
-    """Choose rows for testing.
-
-    Parameters
-    ----------
-    table : PairTable
-        Its other rows stay as they are.
-    test : float, int or names
-        A share below 1, a number of rows (the last ones), or the names of the rows. Rows of one group stay together,
-        so that the test set can become larger than asked; if all rows are of one group, single rows are chosen.
-
-    Returns
-    -------
-    PairTable
-        Each usable row is to train or to test.
-
-    Raises
-    ------
-    UserError
-        If a name is unknown or nothing would be left to train on.
-    """
-    usable = table.matched
-    one_group = len({entry.group or entry.name for entry in usable}) < 2
-    group = {entry.name: entry.name if one_group else entry.group or entry.name for entry in usable}
-    if isinstance(test, str):
-        test = [test]
-    if isinstance(test, float | int):
-        target = round(test * len(usable)) if 0 < test < 1 else int(test)
-        target = max(target, 1) if test > 0 else 0
-        test_groups: set[str] = set()
-        for entry in reversed(usable):
-            if sum(group[e.name] in test_groups for e in usable) >= target:
-                break
-            test_groups.add(group[entry.name])
-    else:
-        unknown = [name for name in test if name not in group]
-        if unknown:
-            raise UserError(
-                f"There is no usable pair '{unknown[0]}'.",
-                f"Expected one of {len(usable)} names, such as {', '.join(list(group)[:3])}.",
-                "Check the spelling.",
-            )
-        test_groups = {group[name] for name in test}
-    if usable and all(group[entry.name] in test_groups for entry in usable):
-        raise UserError(
-            f"All {len(usable)} pairs would be test pairs.",
-            "Expected at least one to train on.",
-            "Choose fewer for testing, or use smaller groups.",
-        )
-    return table.replace(
-        entries=tuple(
-            entry.replace(split="test" if group.get(entry.name) in test_groups else "train") for entry in table.entries
-        )
-    )

@@ -146,7 +146,8 @@ class PairsWidget(ColumnDock):
     def _add_layers(self, image: Any, labels: Any) -> None:
         """Save two layers as a pair of the project."""
         try:
-            pair = pair_from_layers(image, labels)
+            planes, step = self.incoming.planes()
+            pair = pair_from_layers(image, labels, planes=planes, step=step)
             project = self.workspace.ensure_project("drawn pairs")
         except UserError as error:
             self._fail(error)
@@ -242,8 +243,11 @@ class PairsWidget(ColumnDock):
         self.workspace.setPairs(result.table)
         self.panel.show_pictures(result.overlays)
         if result.tiles:
+            added = result.added
             ready = f"Ready: {split_text(result.table)}, {plural(result.tiles, 'tile')}"
-            self.verdict.setText("\n".join(filter(None, (ready, small_images(result.table, self._tiles().size)))))
+            self.verdict.setText(
+                "\n".join(filter(None, (added, ready, small_images(result.table, self._tiles().size))))
+            )
         elif result.table.matched:
             self.verdict.setText(f"✕ No tile can be used. {result.problem}")
         else:

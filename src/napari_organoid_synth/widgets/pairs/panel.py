@@ -11,8 +11,10 @@ from qtpy.QtGui import QIcon, QImage, QPixmap
 from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QHBoxLayout, QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.pairs.groups import groups_of
 from napari_organoid_synth.core.pairs.pair import MASK_KINDS, MaskKind
-from napari_organoid_synth.core.pairs.table import PairTable, split_table
+from napari_organoid_synth.core.pairs.split import split_table, with_siblings
+from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.widgets.forms.boxes import CheckBoxes
 from napari_organoid_synth.widgets.forms.containers import rows
@@ -104,7 +106,11 @@ class PairPanel(QWidget):
                 "Saves a copy in the project, cut to the size of the smaller of image and mask.",
                 self._crop,
             ),
-            (self.test_button, "Nothing is learned from test pairs; they measure the gain at the end.", self._test),
+            (
+                self.test_button,
+                "Nothing is learned from test pairs; they measure the gain. Images of a sample stay together.",
+                self._test,
+            ),
         ):
             button.setToolTip(tip)
             button.clicked.connect(action)
@@ -216,11 +222,12 @@ class PairPanel(QWidget):
 
     def _test(self) -> None:
         assert self._table is not None
-        names = set(self._selected())
+        usable = {entry.name for entry in self._table.matched}
         test = {entry.name for entry in self._table.test}
-        test = test - names if self.test_button.text() == "Use for training" else test | names
         try:
-            table = split_table(self._table, sorted(test & {entry.name for entry in self._table.matched}))
+            names = with_siblings(sorted(usable & set(self._selected())), groups_of(self._table))
+            test = test - names if self.test_button.text() == "Use for training" else test | names
+            table = split_table(self._table, sorted(test))
         except UserError as error:
             self.failed.emit(error)
         else:

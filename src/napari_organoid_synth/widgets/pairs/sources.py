@@ -11,14 +11,24 @@ from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QVB
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.widgets.forms.containers import Fold, rows
-from napari_organoid_synth.widgets.shared.controls import add_row
+from napari_organoid_synth.widgets.shared.controls import add_row, combo_box
 from napari_organoid_synth.widgets.shared.drop import DropArea, Sources
 from napari_organoid_synth.widgets.shared.layer_choice import layer_choice
+from napari_organoid_synth.widgets.shared.layer_grid import slice_in_view
+from napari_organoid_synth.widgets.shared.layers import has_slices
 
 NAMES = (
     "{name} is what image and mask share, {group} marks images that belong together, {class} is a label of the whole "
     "image, * stands for anything. Empty: automatic."
 )
+
+
+SLICES = {
+    "the slice in view": "slice",
+    "channels of one image": "channels",
+    "brightest (maximum)": "max",
+    "mean of all": "mean",
+}
 
 
 class PairSources(QWidget):
@@ -88,6 +98,12 @@ class PairSources(QWidget):
         self.image_choice, self.mask_choice = layer_choice(Image), layer_choice(Labels)
         add_row(form, "Image", self.image_choice.native, "The layer with the image.")
         add_row(form, "Mask", self.mask_choice.native, "The layer with its labels.")
+        self.slices = combo_box()
+        for text, use in SLICES.items():
+            self.slices.addItem(text, use)
+        add_row(form, "Slices", self.slices, "What the slices of a stack are, where the mask is one image.")
+        self._layer_form = form
+        self.image_choice.changed.connect(self._ask_slices)
         self.add_button = QPushButton("Add this pair")
         self.add_button.setToolTip("Saves image and mask as OME-TIFF in the project and adds them to the table.")
         self.add_button.clicked.connect(self.choose_layers)
@@ -168,7 +184,19 @@ class PairSources(QWidget):
             )
         )
 
+    def planes(self) -> tuple[str, tuple[int, ...]]:
+        """Return how the slices of the image layer are used, and the slice in view; empty for a single image."""
+        layer = self.image_choice.value
+        if layer is None or not has_slices(layer):
+            return "", ()
+        return str(self.slices.currentData()), slice_in_view(self.viewer, layer)
+
+    def _ask_slices(self, *_: object) -> None:
+        layer = self.image_choice.value
+        self._layer_form.setRowVisible(self.slices, layer is not None and has_slices(layer))
+
     def reset_choices(self) -> None:
         """Offer the layers that there are."""
         self.image_choice.reset_choices()
         self.mask_choice.reset_choices()
+        self._ask_slices()

@@ -21,7 +21,8 @@ from napari_organoid_synth.core.gain.settings import SegmentSettings
 from napari_organoid_synth.core.job import Control, Progress
 from napari_organoid_synth.core.pairs.loading import add_pair
 from napari_organoid_synth.core.pairs.pair import SamplePair
-from napari_organoid_synth.core.pairs.table import PairTable, split_table
+from napari_organoid_synth.core.pairs.split import split_table
+from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.segmentation.segmenters import stardist as module
 from napari_organoid_synth.core.segmentation.segmenters.base import SegmentSpec, load_segmenter
