@@ -247,8 +247,9 @@ def test_pairs_are_matched_shown_and_split(tmp_path: Path) -> None:
     assert [entry["status"] for entry in found["table"]["entries"]] == ["matched"] * 4
     assert sorted(entry["split"] for entry in found["table"]["entries"]) == ["test", "train", "train", "train"]
     shown = call("pair", tmp_path / "p").stdout
-    assert "4" in shown.splitlines()[-1]
-    assert call("pair", tmp_path / "p", "--scale", 0.5).stdout.rstrip().endswith("Used at 50 % of their size.")
+    assert shown.splitlines()[4].startswith("4 matched; instances")
+    assert "; 3 to train, 1 to test." in shown
+    assert "Used at 50 % of their size." in call("pair", tmp_path / "p", "--scale", 0.5).stdout
     assert "Used at 50 % of their size." in call("pair", tmp_path / "p").stdout
 
 

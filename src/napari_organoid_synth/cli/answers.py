@@ -67,8 +67,8 @@ class Train(Ended):
 class DryRun(Answer):
     """train, score, segment and gain with --dry-run."""
 
-    minutes: float | None = Field(description="Estimated time; null if no speed is known.")
-    needed_gb: float | None = Field(description="Estimated peak memory, GiB; null if it is not known.")
+    minutes: float = Field(description="Estimated time.")
+    needed_gb: float = Field(description="Estimated peak memory, GiB.")
     free_gb: float = Field(description="Free memory now, GiB.")
     seconds_per_step: float | None = Field(None, description="train: time of a step.")
     sentence: str = Field("", description="In words.")

@@ -12,7 +12,7 @@ import typer
 
 from napari_organoid_synth.cli.options import JsonOption, ProjectArgument, RecipeOption, SetOption, app
 from napari_organoid_synth.cli.output import show
-from napari_organoid_synth.cli.running import finish, follow, settings_of
+from napari_organoid_synth.cli.running import finish, follow, settings_of, tell_damage
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.spelling import did_you_mean
 
@@ -59,7 +59,9 @@ def control(
     if request not in {"pause", "resume", "cancel"}:
         near = did_you_mean(request, ("pause", "resume", "cancel"))
         raise UserError(f"'{request}' is not a request.", "Expected pause, resume or cancel.", near)
-    jobs = [job for job in Project(project, make=False).jobs() if job.alive and (not name or job.path.name == name)]
+    opened = Project(project, make=False)
+    tell_damage(opened)
+    jobs = [job for job in opened.jobs() if job.alive and (not name or job.path.name == name)]
     if not jobs:
         raise UserError("No such job is running.", todo="See the folders runs, segment and jobs of the project.")
     getattr(jobs[-1].control, request)()
@@ -91,6 +93,7 @@ def blind(
         taken = _take_test(opened, settings, resume, like, browser)
     elif resume or like or recipe or overrides:
         raise UserError("These options are for a new test.", todo="Add --run, or leave them out.")
+    tell_damage(opened)
     if csv is not None:
         write_text(csv, to_csv(read_sessions(opened)))
     file = {"file": str(csv)} if csv is not None else {}

@@ -50,6 +50,14 @@ def run_verb(
     finish(verb, follow(function(project, settings, steering, **extra), steering, verb, project, job), as_json)
 
 
+def tell_damage(project: Project) -> None:
+    """Name the files of a project that cannot be read, on standard error."""
+    from napari_organoid_synth.core.damage import damaged_files
+
+    for sentence in damaged_files(project):
+        print(sentence, file=sys.stderr)
+
+
 def at_once(verb: str, project: Project, work: Callable[[], dict[str, Any]], job: Path | None) -> dict[str, Any]:
     """Run a short command; its end is recorded in the job folder of a window that waits for it. Return the result."""
     from napari_organoid_synth.core.job import Control, Finished, JobFolder

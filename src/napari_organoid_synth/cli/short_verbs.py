@@ -34,6 +34,7 @@ def pair(
     **fields: Any,
 ) -> None:
     """Match images with masks and check them; without --images, show the table."""
+    from napari_organoid_synth.core.pairs.grades import with_grades
     from napari_organoid_synth.core.pairs.groups import groups_of, with_groups
     from napari_organoid_synth.core.pairs.loading import PairTable, check_pairs, find_pairs, split_table
     from napari_organoid_synth.core.pairs.split import split_sentence
@@ -53,6 +54,8 @@ def pair(
         )
         table = choose_channels(table, settings.channels or "as-stored")
         table = check_pairs(table, settings.kind).scaled(settings.scale or 1)
+        if settings.grades:
+            table = with_grades(table, Path(settings.grades), settings.grade_column)
         if settings.groups:
             table = with_groups(table, settings.groups)
         if settings.test:
@@ -65,8 +68,9 @@ def pair(
             table = choose_channels(table, settings.channels) if settings.channels else table
             table = check_pairs(table, settings.kind or (table.mask_kind if table.kind_by_hand else None))
             table.to_file(opened.pairs_path)
-        if settings.scale or settings.groups:
+        if settings.scale or settings.groups or settings.grades:
             table = table.scaled(settings.scale) if settings.scale else table
+            table = with_grades(table, Path(settings.grades), settings.grade_column) if settings.grades else table
             table = with_groups(table, settings.groups) if settings.groups else table
             table.to_file(opened.pairs_path)
     if as_json:

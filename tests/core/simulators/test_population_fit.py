@@ -120,16 +120,8 @@ def test_a_mask_that_cannot_be_read_is_named_and_the_others_are_used(tmp_path: P
         write_pair(tmp_path / "masks", pair.replace(image=pair.image.astype(np.uint8)))
     (tmp_path / "masks" / "9_labels.ome.tif").write_bytes(b"II*\0")
     done = terminal.run(
-        "simulate",
-        "population",
-        tmp_path / "out",
-        "--masks",
-        tmp_path / "masks",
-        "--number",
-        1,
-        "--size",
-        256,
-        "--json",
+        *("simulate", "population", tmp_path / "out", "--masks", tmp_path / "masks", "--json"),
+        *("--number", 1, "--size", 256),
     )
     said = terminal.result(done.out)
     assert (done.code, list(said["failed"]), len(said["files"])) == (1, ["9_labels.ome.tif"], 2)

@@ -202,7 +202,7 @@ class StoredPairs:
 
         if name not in self._run_data:
             path = self.project.path / "runs" / name / "run.json"
-            self._run_data[name] = RunMetadata.read(path).data_hashes if name else frozenset()
+            self._run_data[name] = RunMetadata.read_whole(path).data_hashes if name else frozenset()
         return self._run_data[name]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.discovery import ONLY_PAIR
 from napari_organoid_synth.core.pairs.entry_reading import read_entry_image, read_masks, stack_remark
 from napari_organoid_synth.core.pairs.mask_kind import (
+    DRAWN_SINGLY,
     MAX_CLASSES,
     NOTED,
     MaskFacts,
@@ -78,14 +79,18 @@ def check_entry(entry: PairEntry) -> CheckedEntry:
         image, info = read_entry_image(entry)
         refuse_image(image, short(Path(entry.image)) + ("" if entry.page is None else f", slice {entry.page}"))
         record = read_record(Path(entry.image))
-        labels, overlap = read_masks(entry, (image.shape[1], image.shape[2]))
+        mask, overlap = read_masks(entry, (image.shape[1], image.shape[2]))
+        labels = mask.labels
         if labels.shape != image.shape[1:]:
             error = size_mismatch(entry.name, image, labels)
             broken = entry.replace(status="broken", reason=str(error), shape=image.shape, mask_size=labels.shape)
             return CheckedEntry(broken)
         known: MaskKind | None = "classes" if len(entry.masks) > 1 else record.mask_kind if record else None
+        if mask.is_objects:
+            known = "instances"
         mask_name = short(Path(next(iter(entry.masks.values()), "")))
         facts = inspect_mask(labels, mask_name, known) if entry.masks else NO_MASK
+        facts = replace(facts, reason=DRAWN_SINGLY) if mask.is_objects else facts
     except UserError as error:
         return CheckedEntry(entry.replace(status="broken", reason=str(error)))
     remarks = [ONLY_PAIR] if entry.reason.startswith(ONLY_PAIR) else []
@@ -97,6 +102,7 @@ def check_entry(entry: PairEntry) -> CheckedEntry:
         remarks.append(f"{', '.join(predicted)} predicted, not drawn")
     if record and record.is_synthetic:
         remarks.append(f"{record.source.kind}, not a real image")
+    remarks += mask.remarks
     if overlap:
         remarks.append(f"{overlap:,} px are in several masks, the later class wins")
     names = record.class_names if record and facts.kind == "classes" else ()

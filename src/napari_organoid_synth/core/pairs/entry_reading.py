@@ -10,7 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.pairs.annotations.outlines import DrawnMask
+from napari_organoid_synth.core.pairs.annotations.reading import is_annotation, read_annotation
 from napari_organoid_synth.core.pairs.mask_kind import merge_classes
+from napari_organoid_synth.core.pairs.object_masks import is_object_folder, read_objects
 from napari_organoid_synth.core.pairs.ome_tiff import ImageInfo, read_image, read_info, read_labels
 from napari_organoid_synth.core.pairs.readers import short
 from napari_organoid_synth.core.pairs.stacks import USE_TEXTS, Channels, StackUse, combine, recolour
@@ -79,8 +82,8 @@ def stack_remark(entry: PairEntry) -> str:
     return "; ".join(parts)
 
 
-def read_masks(entry: PairEntry, size: tuple[int, int]) -> tuple[NDArray[np.int32], int]:
-    """Read the masks of a row as one label image.
+def read_masks(entry: PairEntry, size: tuple[int, int]) -> tuple[DrawnMask, int]:
+    """Read the masks of a row as one label image, whatever they are: files, outlines, a folder of objects.
 
     Parameters
     ----------
@@ -91,21 +94,29 @@ def read_masks(entry: PairEntry, size: tuple[int, int]) -> tuple[NDArray[np.int3
 
     Returns
     -------
-    labels : NDArray (Y, X) int32
-        As in the file; several masks are merged to classes 1..K; all 0 for an image without mask.
+    mask : DrawnMask
+        labels (Y, X) int32, as in the file; several masks are merged to classes 1..K; all 0 for an image without mask.
     overlap : int
         Pixels that more than one mask claims.
     """
-    page = None if entry.stack_use else entry.page
-    masks = [read_labels(path, page) for path in entry.masks.values()]
+    masks = [_read_mask(Path(path), entry, size) for path in entry.masks.values()]
     if not masks:
-        return np.zeros(size, np.int32), 0
+        return DrawnMask(np.zeros(size, np.int32), is_objects=False), 0
     if len(masks) == 1:
         return masks[0], 0
-    if len({mask.shape for mask in masks}) > 1:
-        sizes = ", ".join(f"{name} {pixels(mask.shape)}" for name, mask in zip(entry.masks, masks, strict=True))
+    if len({mask.labels.shape for mask in masks}) > 1:
+        sizes = ", ".join(f"{name} {pixels(mask.labels.shape)}" for name, mask in zip(entry.masks, masks, strict=True))
         raise UserError(
             f"The masks of '{entry.name}' differ in size: {sizes}.", "Expected the same height and width.",
             "Export them again at the size of the image.",
         )  # fmt: skip
-    return merge_classes(masks)
+    labels, overlap = merge_classes([mask.labels for mask in masks])
+    return DrawnMask(labels, tuple(remark for mask in masks for remark in mask.remarks), is_objects=False), overlap
+
+
+def _read_mask(path: Path, entry: PairEntry, size: tuple[int, int]) -> DrawnMask:
+    if is_annotation(path):
+        return read_annotation(path, Path(entry.image), size)
+    if is_object_folder(path):
+        return read_objects(path)
+    return DrawnMask(read_labels(path, None if entry.stack_use else entry.page), is_objects=False)

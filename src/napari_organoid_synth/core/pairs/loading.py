@@ -60,18 +60,21 @@ def read_entry(
         If a file cannot be read or changed since the check.
     """
     image, info = read_entry_image(entry)
-    labels, _ = read_masks(entry, (image.shape[1], image.shape[2]))
+    mask, _ = read_masks(entry, (image.shape[1], image.shape[2]))
+    labels = mask.labels
     kind = kind or entry.mask_kind or "binary"
     values = entry.class_values
     if kind == "classes" and not values:
         values = tuple(int(value) for value in np.unique(labels[labels != 0]))
+    if not (kind == "instances" and mask.is_objects):  # an object of several pieces stays one
+        labels = convert(labels, kind, values, short(Path(next(iter(entry.masks.values()), ""))))
     names = class_names or entry.class_names or (OBJECT,)
     if kind == "classes" and len(names) != len(values):
         names = tuple(f"class {value}" for value in values)
     return SamplePair(
         name=entry.name,
         image=image,
-        labels=convert(labels, kind, values, short(Path(next(iter(entry.masks.values()), "")))),
+        labels=labels,
         mask_kind=kind,
         class_names=names,
         pixel_size=entry.pixel_size or info.pixel_size,

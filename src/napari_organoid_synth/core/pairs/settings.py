@@ -14,7 +14,11 @@ class PairSettings(Settings):
     """Images and masks that belong together; without images the table is shown."""
 
     images: Names = Field((), description="Folder of images, or single files. Repeatable.")
-    masks: Names = Field((), description="Folder of masks; several named classes as NAME=FOLDER. Repeatable.")
+    masks: Names = Field(
+        (),
+        description="Folder of masks or of outlines (.roi, .zip, .json, .geojson), or such files; several classes as "
+        "NAME=FOLDER. Repeatable.",
+    )
     image_pattern: str = Field("", description="Name of an image, such as '{name}_img.tif'.")
     mask_pattern: str = Field("", description="Name of a mask, such as '{name}_masks.tif'.")
     scale: float | None = Field(
@@ -41,6 +45,12 @@ class PairSettings(Settings):
         "finds the group in the name; empty: as before, for new pairs names.",
     )
     seed: int = Field(0, ge=0, description="Chooses the groups of a test share.")
+    grades: str = Field(
+        "", description="Table (CSV) with the class of each whole image, such as a grade, beside its name; empty: none."
+    )
+    grade_column: str = Field(
+        "", description="Title of its column; empty: the only other one, or one titled grade, class or label."
+    )
 
 
 class TileSettings(Settings):

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.pairs.annotations.reading import is_annotation
+from napari_organoid_synth.core.pairs.object_masks import is_object_folder
 from napari_organoid_synth.core.pairs.ome_tiff import read_info
 from napari_organoid_synth.core.pairs.readers import short
 from napari_organoid_synth.core.pairs.stacks import Channels
@@ -29,7 +31,7 @@ def expand_stack(entry: PairEntry, planes: str = "") -> Iterator[PairEntry]:
         return
     try:
         count = read_info(entry.image).n_pages
-        of_masks = {path: read_info(path).n_pages for path in entry.masks.values()}
+        of_masks = {path: _n_planes(Path(path)) for path in entry.masks.values()}
     except UserError as error:
         yield entry.replace(status="broken", reason=str(error))
         return
@@ -62,6 +64,11 @@ def expand_stack(entry: PairEntry, planes: str = "") -> Iterator[PairEntry]:
                 stack_use="slice" if is_single_mask else "",
                 group=entry.group or entry.name,
             )
+
+
+def _n_planes(mask: Path) -> int:
+    """Return the planes of a mask; outlines and folders of objects are for one."""
+    return 1 if is_annotation(mask) or is_object_folder(mask) else read_info(mask).n_pages
 
 
 def choose_planes(table: PairTable, planes: str) -> PairTable:

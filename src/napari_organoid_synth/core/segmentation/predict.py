@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +33,7 @@ from napari_organoid_synth.core.pairs.ome_tiff import (
 )
 from napari_organoid_synth.core.pairs.pair import SamplePair, Source, content_hash
 from napari_organoid_synth.core.pairs.readers import short
-from napari_organoid_synth.core.pairs.stacks import USE_TEXTS, Channels, StackUse
+from napari_organoid_synth.core.pairs.stacks import USE_TEXTS, Channels, Projection, StackUse
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.project import Project, file_stem
 from napari_organoid_synth.core.quantities import pixels, plural
@@ -207,8 +207,8 @@ def find_planes(images: Sequence[str], planes: str = "slices") -> Iterator[Plane
             count = 1  # the error comes when it is read again
         if count == 1:
             yield Plane(path, None, name)
-        elif planes in ("max", "mean", "channels"):
-            yield Plane(path, None, name, planes)
+        elif planes in get_args(Projection):
+            yield Plane(path, None, name, cast("Projection", planes))
         else:
             pages = [int(planes)] if planes.isdigit() else range(count)
             yield from (Plane(path, page, f"{name}_z{page + 1:03d}", "slice") for page in pages)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -238,8 +239,9 @@ def checked_labels(labels: NDArray[np.integer[Any]], codec: Codec, name: str) ->
 
 def _newest_mask_run(project: Project) -> str:
     for path in reversed(project.runs()):
-        if Run(path).recipe.shape == "mask":
-            return path.name
+        with suppress(UserError):  # a damaged run is none to draw with
+            if Run(path).recipe.shape == "mask":
+                return path.name
     raise UserError(
         f"{project.path.name} has no run that draws masks.",
         "Expected a trained mask generator.",

@@ -193,7 +193,7 @@ def crop_pairs(project: Project, entries: list[PairEntry], canceled: threading.E
         for number, entry in enumerate(entries):
             yield number, len(entries)
             image, info = read_entry_image(entry)
-            labels, _ = read_masks(entry, (image.shape[1], image.shape[2]))
+            labels = read_masks(entry, (image.shape[1], image.shape[2]))[0].labels
             height, width = (min(a, b) for a, b in zip(image.shape[1:], labels.shape, strict=True))
             pair = SamplePair(
                 name=entry.name,

@@ -10,6 +10,8 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.pairs.annotations.reading import SUFFIXES
+from napari_organoid_synth.core.pairs.sheet import SHEET_ENDINGS
 from napari_organoid_synth.widgets.forms.containers import Fold, rows
 from napari_organoid_synth.widgets.shared.controls import add_row, combo_box
 from napari_organoid_synth.widgets.shared.drop import DropArea, Sources
@@ -23,6 +25,7 @@ NAMES = (
 )
 
 
+NO_GRADES = "from a table…"
 SLICES = {
     "the slice in view": "slice",
     "channels of one image": "channels",
@@ -85,6 +88,12 @@ class PairSources(QWidget):
             ),
             ("Images…", "The folder of the images.", self._choose_images),
             ("Masks…", "The folder of the masks; choose again for another class.", self._choose_masks),
+            (
+                "Outlines…",
+                "Files of outlines: ImageJ ROIs (.roi, .zip), COCO, labelme or QuPath (.json, .geojson). Each is an "
+                "object.",
+                self._choose_outlines,
+            ),
         ):
             button = QPushButton(text)
             button.setToolTip(tip)
@@ -121,6 +130,14 @@ class PairSources(QWidget):
         add_row(form, "Masks", self.mask_pattern, NAMES)
         for edit in (self.image_pattern, self.mask_pattern):
             edit.editingFinished.connect(self._read_patterns)
+        self.grades_button = QPushButton(NO_GRADES)
+        add_row(
+            form,
+            "Classes",
+            self.grades_button,
+            "A table (CSV) with the name of each image and the class of the whole image, such as a grade.",
+        )
+        self.grades_button.clicked.connect(self._choose_grades)
         fold.addWidget(holder)
         return fold
 
@@ -129,6 +146,7 @@ class PairSources(QWidget):
     def add_paths(self, paths: list[Path]) -> None:
         """Take dropped files and folders."""
         self.sources.add(paths)
+        self.grades_button.setText(self.sources.grades.name if self.sources.grades is not None else NO_GRADES)
         self.changed.emit()
 
     def _choose_folder(self) -> None:
@@ -145,6 +163,17 @@ class PairSources(QWidget):
         if path := QFileDialog.getExistingDirectory(self, "Folder of the masks"):
             self.sources.add_masks([Path(path)])
             self.changed.emit()
+
+    def _choose_outlines(self) -> None:
+        patterns = " ".join(f"*{suffix}" for suffix in SUFFIXES)
+        if paths := QFileDialog.getOpenFileNames(self, "Outlines of the objects", filter=f"Outlines ({patterns})")[0]:
+            self.sources.add_masks([Path(path) for path in paths])
+            self.changed.emit()
+
+    def _choose_grades(self) -> None:
+        filter = f"Tables ({' '.join(f'*{ending}' for ending in SHEET_ENDINGS)})"
+        if path := QFileDialog.getOpenFileName(self, "Classes of whole images", filter=filter)[0]:
+            self.add_paths([Path(path)])
 
     def _do_without_masks(self) -> None:
         self.sources.no_masks = True
