@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.discovery import ONLY_PAIR
+from napari_organoid_synth.core.pairs.format import value_range
 from napari_organoid_synth.core.pairs.mask_kind import (
     MAX_CLASSES,
     NOTED,
@@ -101,6 +102,7 @@ def check_entry(entry: PairEntry) -> CheckedEntry:
         shape=image.shape,
         mask_size=None,
         dtype=image.dtype.name,
+        value_range=value_range(image),
         pixel_size=entry.pixel_size or info.pixel_size,
         channel_names=info.channel_names,
         mask_kind=facts.kind,
