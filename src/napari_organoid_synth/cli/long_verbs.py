@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from napari_organoid_synth.cli.options import JobOption, JsonOption, ProjectArgument, RecipeOption, SetOption, app
-from napari_organoid_synth.cli.running import run_verb, settings_of, show
+from napari_organoid_synth.cli.output import show
+from napari_organoid_synth.cli.running import run_verb, settings_of
 
 
 @app.command()
@@ -35,7 +36,7 @@ def train(
     if dry_run:
         from napari_organoid_synth.core.training.timing import estimate
 
-        show(estimate(opened, settings).model_dump(mode="json"), as_json)
+        show("train", estimate(opened, settings).model_dump(mode="json"), as_json)
         return
     run_verb("train", opened, settings, folder, job is not None, as_json, resume=resume is not None)
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from napari_organoid_synth.cli.options import JsonOption, ProjectArgument, SetOption, app
-from napari_organoid_synth.cli.running import finish, follow, show
+from napari_organoid_synth.cli.output import show
+from napari_organoid_synth.cli.running import finish, follow, tell_damage
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.spelling import did_you_mean
 
@@ -37,7 +37,7 @@ def list_(
     members = families[family]
     described = {name: members.describe(name) for name in members.names()}
     if as_json:
-        print(json.dumps(described, indent=1))
+        show("list", {"members": described}, as_json)
         return
     for name, member in described.items():
         print(f"{name:12} {member['summary']}")
@@ -56,11 +56,13 @@ def control(
     if request not in {"pause", "resume", "cancel"}:
         near = did_you_mean(request, ("pause", "resume", "cancel"))
         raise UserError(f"'{request}' is not a request.", "Expected pause, resume or cancel.", near)
-    jobs = [job for job in Project(project, make=False).jobs() if job.alive and (not name or job.path.name == name)]
+    opened = Project(project, make=False)
+    tell_damage(opened)
+    jobs = [job for job in opened.jobs() if job.alive and (not name or job.path.name == name)]
     if not jobs:
         raise UserError("No such job is running.", todo="See the folders runs, segment and jobs of the project.")
     getattr(jobs[-1].control, request)()
-    show({"request": request, "job": jobs[-1].path.name}, as_json)
+    show("control", {"request": request, "job": jobs[-1].path.name}, as_json)
 
 
 @app.command()
@@ -77,11 +79,12 @@ def blind(
     from napari_organoid_synth.core.project import Project
 
     opened = Project(project, make=False)
+    tell_damage(opened)
     if csv is not None:
         write_text(csv, to_csv(read_sessions(opened)))
     results = overview(opened)
     if as_json:
-        show(results.model_dump(mode="json"), as_json)
+        show("blind", results.model_dump(mode="json"), as_json)
         return
     for test in results.tests:
         print(f"{test.id}: {test.answers} of {test.questions} questions answered")
@@ -108,7 +111,7 @@ def demo(
     opened, steering = Project(project or _new_folder("organoid-synth-demo")), Control()
     result = follow(run_demo(opened, steering, settings), steering, "demo", opened)
     if as_json or result["reason"] == "canceled":
-        finish(result, as_json)
+        finish("demo", result, as_json)
     else:
         print(f"{result['sentence']}\nReport: {result['report']}")
     if gui:
@@ -125,7 +128,7 @@ def window(project: ProjectArgument, as_json: JsonOption = False) -> None:
     opened = Project(project)
     _open_window(opened)
     if as_json:
-        show({"project": str(opened.path)}, as_json)
+        show("window", {"project": str(opened.path)}, as_json)
 
 
 def _new_folder(stem: str) -> Path:

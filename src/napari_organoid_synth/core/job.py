@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import psutil
+from pydantic import TypeAdapter
 
-from napari_organoid_synth.core.atomic import write_bytes, write_text
+from napari_organoid_synth.core.atomic import regular_file, write_bytes, write_text
 from napari_organoid_synth.core.errors import DiskFull, UserError, is_disk_full
+from napari_organoid_synth.core.plain_values import from_json, read_object, read_text
 
 logger = logging.getLogger(__name__)
 
@@ -111,13 +113,22 @@ def to_line(event: Event) -> str:
 
 
 def from_line(line: str) -> Event:
-    """Read an event from a line; fields of a newer version are ignored."""
-    record = json.loads(line)
-    cls = EVENTS[record.pop("event")]
-    known = {key: value for key, value in record.items() if key in cls.__dataclass_fields__}
-    if "ids" in known:
-        known["ids"] = tuple(known["ids"])
-    return cls(**known)
+    """Read an event from a line; fields of a newer version are ignored.
+
+    Raises
+    ------
+    ValueError, KeyError, TypeError
+        If it is not an event.
+    """
+    record = from_json(line)
+    if not isinstance(record, dict):
+        raise TypeError(f"a {type(record).__name__} is not an event")
+    name = record.pop("event")
+    known = {key: value for key, value in record.items() if key in EVENTS[name].__dataclass_fields__}
+    return _ADAPTERS[name].validate_python(known)
+
+
+_ADAPTERS: dict[str, TypeAdapter[Event]] = {name: TypeAdapter(cls) for name, cls in EVENTS.items()}
 
 
 class Control:
@@ -188,8 +199,8 @@ class FileControl(Control):
         if time.monotonic() - self._read_at > self.READ_INTERVAL:
             self._read_at = time.monotonic()
             try:
-                word = self.path.read_text().strip()
-            except OSError:
+                word = read_text(self.path, 1 << 10).strip()
+            except (OSError, ValueError):
                 word = "run"
             self._request = word if word in {"run", "pause", "cancel"} else self._request
         return self._request
@@ -236,17 +247,27 @@ class JobFolder:
             "pid": pid,
             "pid_started": psutil.Process(pid).create_time(),
             "started": time.time(),
+            "number": 1 + max((other.number for other in self._all()), default=0),
         }
         write_text(self.path / "job.json", json.dumps(record, indent=1))
+
+    def _all(self) -> list[JobFolder]:
+        """Return the folders of all jobs of the same project."""
+        return [JobFolder(path.parent) for path in self.path.parent.parent.glob("*/*/job.json")]
 
     @property
     def info(self) -> dict[str, Any]:
         """Contents of ``job.json``; empty when it is missing or damaged."""
         try:
-            record: dict[str, Any] = json.loads((self.path / "job.json").read_text())
+            return read_object(self.path / "job.json")
         except (OSError, ValueError):
             return {}
-        return record
+
+    @property
+    def number(self) -> int:
+        """Place in the order in which the jobs of a project were begun; 0 where it is not known."""
+        number = self.info.get("number")
+        return number if type(number) is int else 0
 
     @property
     def alive(self) -> bool:
@@ -258,7 +279,7 @@ class JobFolder:
                 abs(process.create_time() - float(info["pid_started"])) < 1.0
                 and process.status() != psutil.STATUS_ZOMBIE
             )
-        except (KeyError, ValueError, psutil.Error):
+        except (KeyError, ValueError, TypeError, OverflowError, psutil.Error):
             return False
 
     def record(self, events: Iterable[Event]) -> Iterator[Event]:
@@ -301,10 +322,10 @@ class JobFolder:
     def read_events(self, offset: int = 0) -> tuple[list[Event], int]:
         """Read events from byte ``offset`` on, and the offset for the next call; torn or foreign lines are skipped."""
         try:
-            with self.events_path.open("rb") as stream:
+            with regular_file(self.events_path).open("rb") as stream:
                 stream.seek(offset)
                 data = stream.read()
-        except OSError:
+        except (OSError, UserError):
             return [], offset
         whole = data[: data.rfind(b"\n") + 1]
         events: list[Event] = []

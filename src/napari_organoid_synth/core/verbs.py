@@ -57,10 +57,17 @@ VERBS = {
 
 SHORT_VERBS = {
     "pair": Verb("pairs.settings:PairSettings"),
-    "curate": Verb("samples.settings:CurateSettings"),
+    "samples": Verb("samples.settings:SamplesSettings"),
     "simulate": Verb("simulators.settings:SimulateSettings"),
     "share": Verb("runs.settings:ShareSettings"),
     "import-model": Verb("runs.settings:ImportModelSettings"),
     "report": Verb("report.settings:ReportSettings", all_or_nothing=True),
 }
 """Short commands; each of their settings is also an option of the command line."""
+
+DEMO = Verb("demo:DemoSettings")
+
+
+def settings_class(verb: str) -> type[Settings]:
+    """Return the class of the settings of a command; imports no torch."""
+    return (VERBS | SHORT_VERBS | {"demo": DEMO})[verb].settings_class()

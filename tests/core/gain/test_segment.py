@@ -158,7 +158,8 @@ def test_all_arms_are_trained_alike_and_measured(project, tmp_path):
     assert {event.total for event in progress} == {4}
     assert progress[-1].stats == dict.fromkeys(arms, 1.0)
     notes = {event.note for event in progress} - {""}  # a short arm may end between two of them
-    assert notes and all(note.startswith(tuple(ARMS[arm] for arm in arms)) for note in notes)
+    assert notes
+    assert all(note.startswith(tuple(ARMS[arm] for arm in arms)) for note in notes)
     assert read_result(tmp_path / "out") == result
     assert "Synthetic pairs curated by hand" in result.sentence
     assert result.design.pairs_from == "store"

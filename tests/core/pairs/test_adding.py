@@ -13,13 +13,14 @@ from napari_organoid_synth.core.pairs.loading import (
     PairTable,
     add_pair,
     check_pairs,
+    find_pairs,
     load_pairs,
     split_table,
 )
 from napari_organoid_synth.core.pairs.ome_tiff import read_pair
-from napari_organoid_synth.core.pairs.pair import RGB, SamplePair
+from napari_organoid_synth.core.pairs.pair import RGB, SamplePair, Source
 from napari_organoid_synth.core.project import Project
-from pair_files import disc, picture
+from pair_files import disc, picture, save
 
 
 def test_layers_become_a_row_and_saving_again_renews_it(tmp_path: Path) -> None:
@@ -53,7 +54,7 @@ def test_layers_become_a_row_and_saving_again_renews_it(tmp_path: Path) -> None:
     np.testing.assert_array_equal(load_pairs(project)[1].labels, numbers)
     split_table(table, ["one"]).to_file(project.pairs_path)
     assert table.kind_reason == "1 of 2 masks look like it; as noted before"
-    again = add_pair(project, SamplePair("one", picture(5)[None].astype(np.uint16), numbers), "instances")
+    again = add_pair(project, SamplePair("one", picture(0)[None].astype(np.uint16), numbers), "instances")
     assert (again.split, again.n_objects) == ("test", 2)
     assert [e.name for e in PairTable.from_file(project.pairs_path).entries] == ["two", "one"]
 
@@ -78,3 +79,36 @@ def test_unusable_layers_change_nothing(tmp_path: Path) -> None:
         add_pair(project, SamplePair("x", picture(0)[None], disc(size=(20, 32))))
     assert not project.pairs_path.exists()
     assert not (project.path / "pairs").exists()
+
+
+def test_names_are_not_identities(tmp_path: Path) -> None:
+    project = Project(tmp_path / "p")
+    first, second = (
+        SamplePair("img", picture(k)[None], disc(), source=Source("drawn", (str(tmp_path / folder / "img.tif"),)))
+        for k, folder in enumerate(("A1", "B2"))
+    )
+    assert [add_pair(project, pair).name for pair in (first, second)] == ["img", "B2_img"]
+    again = add_pair(project, second.replace(labels=disc()[:, ::-1]))
+    assert again.name == "B2_img"
+    by_name = {pair.name: pair for pair in load_pairs(project)}
+    assert set(by_name) == {"img", "B2_img"}
+    np.testing.assert_array_equal(by_name["img"].image, first.image)
+    np.testing.assert_array_equal(by_name["B2_img"].image, second.image)
+    np.testing.assert_array_equal(by_name["B2_img"].labels, disc(1)[:, ::-1])
+
+
+def test_arrays_of_one_name_are_the_same_if_their_pixels_are(tmp_path: Path) -> None:
+    project = Project(tmp_path / "p")
+    names = [add_pair(project, SamplePair("Image", picture(k)[None], disc())).name for k in (0, 1, 1, 2, 0)]
+    assert names == ["Image", "Image (2)", "Image (2)", "Image (3)", "Image"]
+    assert len({entry.image for entry in PairTable.from_file(project.pairs_path).entries}) == 3
+
+
+def test_a_file_of_a_folder_is_updated_and_another_of_its_name_is_not(tmp_path: Path) -> None:
+    save(tmp_path / "A1/images/img.tif", picture(0))
+    save(tmp_path / "A1/masks/img.tif", disc())
+    project = Project(tmp_path / "p")
+    check_pairs(find_pairs(tmp_path / "A1")).to_file(project.pairs_path)
+    path = str(tmp_path / "A1/images/img.tif")
+    assert add_pair(project, SamplePair("img", picture(0)[None], disc(), source=Source("drawn", (path,)))).name == "img"
+    assert add_pair(project, SamplePair("img", picture(3)[None], disc())).name == "img (2)"

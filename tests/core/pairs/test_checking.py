@@ -157,7 +157,8 @@ def test_mixtures_are_told(tmp_path: Path) -> None:
     save(tmp_path / "images/a3.png", picture(8).astype(np.uint16))
     table = check_pairs(find_pairs(tmp_path))
     assert table.notes == (
-        "Images differ in channels: 2 with 1 channel, 1 with 3 channels; a generator needs the same number in all.",
+        "Images differ in channels: 2 with 1 channel, 1 with 3 channels; a generator needs the same number in all. "
+        "To use all alike, set channels to grey or rgb.",
         "Images differ in pixel type: 1 uint16, 2 uint8.",
     )
     assert load_pairs(table)[1].channel_names == RGB
@@ -215,7 +216,7 @@ def test_nuclei_are_instances_grey_and_rgb(image_set: ImageSet, name: str, grey:
     assert (len(table.matched), table.mask_kind) == (grey + rgb, "instances")
     assert table.notes[0] == (
         f"Images differ in channels: {grey} with 1 channel, {rgb} with 3 channels; a generator needs the same number "
-        "in all."
+        "in all. To use all alike, set channels to grey or rgb."
     )
 
 

@@ -172,3 +172,35 @@ def test_nothing_to_find(tmp_path: Path, tmp_path_factory: pytest.TempPathFactor
         with pytest.raises(UserError) as caught:
             call()
         assert caught.value.found == text
+
+
+@pytest.mark.parametrize(
+    ("images", "masks"),
+    [
+        ("A1/img.tif B2/img.tif", "A1/img_masks.tif B2/img_masks.tif"),
+        ("A1/images/img.tif B2/images/img.tif", "A1/masks/img.tif B2/masks/img.tif"),
+        ("images/A1/img.tif images/B2/img.tif", "masks/A1/img.tif masks/B2/img.tif"),
+        ("A1/img.tif B2/img.tif", "A1_masks/img.tif B2_masks/img.tif"),
+    ],
+)
+def test_images_of_one_name_from_two_folders_are_two_pairs(tmp_path: Path, images: str, masks: str) -> None:
+    files = [save(tmp_path / name, picture(k)) for k, name in enumerate(images.split())]
+    drawn = [save(tmp_path / name, np.roll(disc(), 3 * k, axis=1)) for k, name in enumerate(masks.split())]
+    table = check_pairs(find_pairs(files, drawn))
+    assert rows(table) == [("A1_img", "matched"), ("B2_img", "matched")]
+    for k, pair in enumerate(load_pairs(table)):
+        np.testing.assert_array_equal(pair.image[0], picture(k))
+        np.testing.assert_array_equal(pair.labels, np.roll(disc(1), 3 * k, axis=1))
+    if "images/img" in images:  # the folders that hold both
+        assert find_pairs([tmp_path / "A1", tmp_path / "B2"]) == find_pairs(files, drawn)
+    alone = find_pairs(files, no_masks=True)
+    assert rows(alone) == [("A1_img", "matched"), ("B2_img", "matched")]
+
+
+def test_images_of_one_name_whose_masks_cannot_be_told_apart_are_ambiguous(tmp_path: Path) -> None:
+    files = [save(tmp_path / f"{folder}/img.tif", picture(k)) for k, folder in enumerate(("A1", "B2"))]
+    drawn = [save(tmp_path / f"m{k}/img.tif", disc()) for k in range(2)]
+    assert {status for _, status in rows(find_pairs(files, drawn))} == {"ambiguous"}
+    same = [save(tmp_path / f"A1/img.{ending}", picture(2)) for ending in ("tif", "png")]
+    table = find_pairs(same, drawn[:1])
+    assert table.entries[0].reason == "images of one name: A1/img.tif, A1/img.png"

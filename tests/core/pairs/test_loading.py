@@ -63,9 +63,9 @@ def test_a_table_at_half_size_gives_small_pairs_wherever_they_are_read(tmp_path:
     assert [pair.size for pair in pairs] == 3 * [(12, 16)]
     assert [int(pair.labels.sum()) for pair in pairs] == 3 * [16]  # 8 × 8 px before
     # a pair from the screen is as it is used; a new one is shrunk like the others
-    for name, expected in (("a1", 1.0), ("new", 0.5)):
-        entry = add_pair(project, SamplePair(name, picture(5)[None], disc()))
-        assert (entry.scale, entry.size) == (expected, (24, 32) if expected == 1 else (12, 16))
+    for pair, expected in ((pairs[0], 1.0), (SamplePair("new", picture(5)[None], disc()), 0.5)):
+        entry = add_pair(project, pair)
+        assert (entry.name, entry.scale, entry.size) == (pair.name, expected, (12, 16))
     assert check_pairs(PairTable.from_file(project.pairs_path)).scale == 0.5
 
 

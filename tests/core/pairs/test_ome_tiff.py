@@ -196,7 +196,7 @@ def test_only_own_pairs_are_pairs(tmp_path: Path) -> None:
         read_pair(tmp_path / "a.ome.tif")
     assert str(caught.value) == (
         f"{tmp_path.name}/a.ome.tif was not written by napari-organoid-synth. Expected a pair with its OME "
-        "annotations. Load image and mask as a pair in the Pairs dock."
+        "annotations. Add image and mask as a pair ('organoid-synth pair', in napari: Pairs)."
     )
     path, labels_path = write_pair(tmp_path, make(name="b"))
     labels_path.unlink()

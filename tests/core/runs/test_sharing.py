@@ -27,8 +27,9 @@ from napari_organoid_synth.core.pairs.pictures import decode_png
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.registry import GENERATORS
+from napari_organoid_synth.core.runs.files import read_preview
 from napari_organoid_synth.core.runs.model_file import MEMBERS, Card, ModelFile, read_model_file
-from napari_organoid_synth.core.runs.run import Run, new_generator, read_preview
+from napari_organoid_synth.core.runs.run import Run, new_generator
 from napari_organoid_synth.core.runs.settings import ShareSettings
 from napari_organoid_synth.core.runs.sharing import find_run, import_model, tensors_of, write_model_file
 from napari_organoid_synth.core.samples.store import SampleStore

@@ -10,6 +10,7 @@ import pytest
 import tifffile
 from imageio.v3 import imwrite
 
+import terminal
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.gain.folds import Fold
 from napari_organoid_synth.core.gain.results import ArmRecord, Design
@@ -35,6 +36,7 @@ CONFIG = UNetConfig(channels=8, depth=2, tile=64, batch=1)
 OLD_RESULT = Path(__file__).parents[2] / "data" / "gain" / "20260101-000000-segment"
 RNG = np.random.default_rng(3)
 IMAGE = RNG.integers(0, 255, (70, 93), np.uint8)
+STACK = RNG.integers(0, 255, (3, 70, 93), np.uint8)
 
 
 def keep(project: Project, name: str, scores: dict[str, float], kind="instances", fold="fold1", channels=1) -> None:
@@ -197,6 +199,22 @@ def test_an_image_that_does_not_fit_is_named_and_the_others_are_marked(project, 
         run(project, images=str(images / "b.png"))
 
 
+def test_the_command_fails_where_an_image_failed_and_writes_the_others(project, images, tmp_path):
+    imwrite(images / "b.png", RNG.integers(0, 255, (40, 40, 3), np.uint8))
+    out = tmp_path / "out"
+    arguments = ["--set", f"images={images}", "--set", f"folder={out}", "--set", "device=cpu", "--set", "threads=1"]
+    done = terminal.run("predict", project.path, *arguments, "--json")
+    said = terminal.result(done.out)
+    files = [str(out / f"{name}_labels.ome.tif") for name in ("a2", "a10")]
+    assert (done.code, said["files"], said["images"], list(said["failed"])) == (1, files, 2, ["b"])
+    assert all(Path(file).exists() for file in files)
+    assert said["error"]["found"].startswith("1 input failed; all others are done. b: ")
+    assert "organoid-synth: 1 input failed; all others are done. b: " in done.err
+    (images / "b.png").unlink()
+    again = terminal.run("predict", project.path, *arguments, "--json")
+    assert (again.code, terminal.result(again.out)["done_before"], terminal.result(again.out)["files"]) == (0, 2, files)
+
+
 def test_a_stack_is_marked_slice_by_slice(project, tmp_path):
     tifffile.imwrite(tmp_path / "stack.tif", np.stack([IMAGE, 255 - IMAGE]), photometric="minisblack")
     run(project, images=str(tmp_path / "stack.tif"), folder=str(tmp_path / "out"))
@@ -229,3 +247,52 @@ def test_our_own_files_and_those_of_others_are_safe(project, images, tmp_path):
     assert [plane.name for plane in find_planes([str(images)])] == ["a2", "a10.png", "a10.tif"]
     with pytest.raises(UserError, match="There is no image"):
         run(project, images=str(tmp_path / "out"))
+
+
+def labels_of(image, project):
+    return load_segmenter(find_segmenter(project).path, "cpu").predict(image[None])[0]
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_files_of_one_name_from_two_folders_are_two_predictions(project, tmp_path, at_once):
+    pixels = {"A1": IMAGE, "B2": 255 - IMAGE}
+    for folder, image in pixels.items():
+        (tmp_path / folder).mkdir()
+        imwrite(tmp_path / folder / "img.png", image)
+    folders, out = [str(tmp_path / folder) for folder in pixels], str(tmp_path / "out")
+    for images in [folders] if at_once else folders:
+        assert run(project, images=images, folder=out)[-1].result["failed"] == {}
+    names = ["A1_img", "B2_img"] if at_once else ["img", "B2_img"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(f"{n}_labels.ome.tif" for n in names)
+    for name, (folder, image) in zip(names, pixels.items(), strict=True):
+        path = tmp_path / "out" / f"{name}_labels.ome.tif"
+        np.testing.assert_array_equal(read_labels(path), labels_of(image, project))
+        assert read_source(path).files == (str(tmp_path / folder / "img.png"),)
+    again = folders if at_once else folders[1]
+    assert run(project, images=again, folder=out)[-1].result["images"] == 0  # found under their names
+
+
+@pytest.mark.parametrize(
+    ("planes", "expected", "sentence"),
+    [
+        ("max", STACK.max(axis=0), "1 file is a stack: marked is the brightest of the slices of a stack (maximum)."),
+        ("2", STACK[2], "1 file is a stack: slice 2, which is marked by itself; see planes for max, mean or channels."),
+    ],
+)
+def test_a_stack_is_marked_as_asked_and_says_so(project, tmp_path, planes, expected, sentence):
+    tifffile.imwrite(tmp_path / "stack.tif", STACK, photometric="minisblack")
+    events = run(project, images=str(tmp_path / "stack.tif"), folder=str(tmp_path / "out"), planes=planes)
+    (path,) = (tmp_path / "out").iterdir()
+    assert path.name == f"stack{'' if planes == 'max' else '_z003'}_labels.ome.tif"
+    np.testing.assert_array_equal(read_labels(path), labels_of(expected, project))
+    assert sentence in [event.text for event in events if isinstance(event, Warned)]
+
+
+def test_colours_are_marked_as_grey_on_request(project, tmp_path):
+    colours = np.stack([IMAGE, IMAGE[::-1], 255 - IMAGE], axis=-1)
+    imwrite(tmp_path / "a.png", colours)
+    with pytest.raises(UserError, match="or set channels to grey"):
+        run(project, images=str(tmp_path / "a.png"), folder=str(tmp_path / "out"))
+    run(project, images=str(tmp_path / "a.png"), folder=str(tmp_path / "out"), channels="grey")
+    grey = np.rint(colours @ [299.0, 587.0, 114.0] / 1000).astype(np.uint8)
+    np.testing.assert_array_equal(read_labels(tmp_path / "out" / "a_labels.ome.tif"), labels_of(grey, project))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.synthesis.settings import GenerateSettings
 from napari_organoid_synth.widgets.generate import dock as generate_widget
 from napari_organoid_synth.widgets.generate.dock import GenerateWidget
+from napari_organoid_synth.widgets.generate.drawn_mask import save_mask
 from napari_organoid_synth.widgets.shared import jobs as _jobs
 from napari_organoid_synth.widgets.shared.runs import import_run, list_runs
 from napari_organoid_synth.widgets.shared.workspace import Workspace
@@ -204,6 +206,17 @@ def test_a_drawn_mask_is_saved_first_and_reads_back_equal(dock, qtbot):
     np.testing.assert_array_equal(read_labels(settings.mask_file), layer.data)
     layer.data[0, 0] = 8
     assert dock.value().mask_file != settings.mask_file
+
+
+def test_a_pyramid_is_painted_on_at_its_highest_level(dock):
+    labels = np.zeros((256, 256), np.int32)
+    labels[101:140, 30:61] = 1
+    layer = dock.viewer.add_labels([labels, labels[::2, ::2], labels[::4, ::4]], multiscale=True, name="pyramid")
+    dock.use_layer(layer)
+    assert dock.mask_choice.value is layer
+    path = Path(dock.value().mask_file)
+    save_mask(path, layer)
+    np.testing.assert_array_equal(read_labels(path), labels)
 
 
 def test_a_layer_that_is_gone_or_a_stack_is_not_offered(dock):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import tifffile
 from napari._qt.containers.qt_list_model import ItemMimeData
 from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
 from qtpy.QtGui import QDropEvent
+from qtpy.QtWidgets import QFileDialog
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.pair import RGB, SamplePair
@@ -18,6 +20,7 @@ from napari_organoid_synth.widgets.pairs.dock import PairsWidget
 from napari_organoid_synth.widgets.pairs.examine import colours, overlay
 from napari_organoid_synth.widgets.pairs.model import describe, image_text, sign, size_text
 from napari_organoid_synth.widgets.shared.drop import Sources
+from napari_organoid_synth.widgets.shared.jobs import JobRunner
 from qt_bindings import WORKER_FAILS
 
 
@@ -430,3 +433,145 @@ def test_an_overlay_shows_the_centre():
     assert picture.shape == (96, 96, 3)
     rows, columns = np.nonzero((picture == colours(np.array([1]))[0]).all(axis=2))
     assert (rows.min(), rows.max()) == (columns.min(), columns.max()) == (43, 52)
+
+
+def test_outlines_are_dropped_and_chosen_like_masks(qtbot, dock, data, monkeypatch):
+    square = [5.0, 5.0, 25.0, 5.0, 25.0, 25.0, 5.0, 25.0]
+    document = {
+        "images": [{"id": k, "file_name": f"s{k}.tif"} for k in range(6)],
+        "annotations": [{"id": k, "image_id": k, "segmentation": [square]} for k in range(6)],
+    }
+    file = data / "objects.json"
+    file.write_text(json.dumps(document))
+    dock.add_paths([data / "images"])
+    settle(qtbot, dock)
+    dock.add_paths([file])
+    settle(qtbot, dock)
+    table = dock.workspace.pairs
+    assert (table.mask_kind, len(table.matched)) == ("instances", 6)
+    assert {entry.object_size for entry in table.matched} == {(400, 400)}
+    dock.incoming.sources = Sources([data / "images"])
+    monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_, **__: ([str(file)], ""))
+    dock.incoming._choose_outlines()
+    settle(qtbot, dock)
+    assert len(dock.workspace.pairs.matched) == 6
+
+
+def test_a_folder_with_a_folder_for_each_image_is_dropped(qtbot, dock, tmp_path):
+    rng = np.random.default_rng(0)
+    for name in ("one", "two"):
+        for folder in ("images", "masks"):
+            (tmp_path / "dsb" / name / folder).mkdir(parents=True)
+        image = rng.integers(0, 255, (64, 64)).astype(np.uint8)
+        tifffile.imwrite(tmp_path / "dsb" / name / "images" / f"{name}.tif", image)
+        for k in range(3):
+            mask = np.zeros((64, 64), np.uint8)
+            mask[20 * k : 20 * k + 10, 20:30] = 255
+            tifffile.imwrite(tmp_path / "dsb" / name / "masks" / f"{k}.tif", mask)
+    dock.add_paths([tmp_path / "dsb"])
+    settle(qtbot, dock)
+    assert [entry.n_objects for entry in dock.workspace.pairs.matched] == [3, 3]
+    dock.add_paths([tmp_path / "dsb"])  # again: the same folder, not masks for it
+    settle(qtbot, dock)
+    assert [entry.n_objects for entry in dock.workspace.pairs.matched] == [3, 3]
+
+
+def test_a_table_of_classes_is_dropped(qtbot, dock, data):
+    dock.add_paths([data])
+    settle(qtbot, dock)
+    table = data / "grades.csv"
+    table.write_text("image;grade\ns0.tif;good\ns1.tif;bad\n")
+    dock.add_paths([table])
+    settle(qtbot, dock)
+    assert [entry.image_class for entry in dock.workspace.pairs.entries[:3]] == ["good", "bad", None]
+    assert "Class of the image: good." in describe(dock.workspace.pairs.entries[0])
+    assert "2 image classes from grades.csv: bad (1), good (1)." in dock.panel.summary.text()
+    assert dock.incoming.grades_button.text() == "grades.csv"
+    table.write_text("image;grade\ns0.tif;poor\n")
+    dock.incoming.sources = Sources(grades=table)  # a project that was opened: the table changes its rows
+    dock.find()
+    assert dock.workspace.pairs.entries[0].image_class == "poor"
+
+
+def test_two_files_of_one_name_are_two_pairs(qtbot, dock, tmp_path):
+    """As a person does it: open, annotate, add; then the same with the image of the next folder."""
+    viewer = dock.viewer
+    labels = np.zeros((96, 96), np.int32)
+    labels[20:40, 20:40] = 1
+    for number, folder in enumerate(("A1", "B2", "B2")):
+        viewer.layers.clear()
+        path = tmp_path / folder / "img.tif"
+        if not path.exists():
+            path.parent.mkdir()
+            tifffile.imwrite(path, np.random.default_rng(number).integers(0, 255, (96, 96)).astype(np.uint8))
+        (image,) = viewer.open(path, plugin="napari")
+        drawn = viewer.add_labels(labels)
+        dock.add_layers([image, drawn])
+        settle(qtbot, dock)
+        assert dock.error.isHidden()
+    assert [entry.name for entry in dock.workspace.pairs.matched] == ["img", "B2_img"]
+    assert dock.verdict.text().startswith("'B2_img' was updated: it is the same image.")
+
+
+def test_a_stack_beside_a_mask_asks_in_the_window(qtbot, dock):
+    viewer = dock.viewer
+    stack = np.random.default_rng(2).integers(0, 255, (5, 96, 96)).astype(np.uint8)
+    image = viewer.add_image(stack, name="z")
+    labels = np.zeros((96, 96), np.int32)
+    labels[20:40, 20:40] = 1
+    drawn = viewer.add_labels(labels)
+    dock.reset_choices()
+    assert not dock.incoming.slices.isHidden()
+    assert dock.incoming.slices.currentText() == "the slice in view"
+    viewer.dims.set_current_step(0, 4)
+    dock.add_layers([image, drawn])
+    settle(qtbot, dock)
+    (entry,) = dock.workspace.pairs.entries
+    assert (entry.name, entry.shape, entry.reason) == ("z_004", (1, 96, 96), "slice 4 of the layer")
+    assert dock.verdict.text().startswith("'z_004' was added: slice 4 of the layer.")
+    viewer.layers.remove(image)
+    viewer.add_image(stack[0], name="flat")
+    dock.reset_choices()
+    assert dock.incoming.slices.isHidden()
+
+
+def test_a_foreign_layer_of_that_name_stays_what_it_is(qtbot, dock, data):
+    dock.add_paths([data])
+    settle(qtbot, dock)
+    own = dock.viewer.add_image(np.zeros((8, 8)), name="s1")
+    dock.layers.open("s1")
+    qtbot.waitUntil(lambda: "s1 mask" in dock.viewer.layers, timeout=20000)
+    assert own in dock.viewer.layers
+    assert dock.viewer.layers["s1 mask"].data.shape == (128, 128)
+    number = len(dock.viewer.layers)
+    dock.layers.open("s1")  # it is open already
+    qtbot.wait(200)
+    assert len(dock.viewer.layers) == number
+
+
+def test_pairs_are_checked_while_jobs_are_followed(qtbot, dock, data, fake_job, project):
+    """Two comparisons and a scoring at once, on any number of cores; other plugins keep the threads of napari."""
+    from napari.qt.threading import create_worker
+    from qtpy.QtCore import QThreadPool
+
+    dock.add_paths([data])
+    settle(qtbot, dock)
+    fake_job.setenv("FAKE_STEPS", "100000")
+    runners = [JobRunner("train") for _ in range(QThreadPool.globalInstance().maxThreadCount() + 1)]
+    try:
+        for runner in runners:
+            runner.start("train", project)
+        qtbot.waitUntil(lambda: all(runner.last_progress for runner in runners), timeout=30_000)
+        dock.button.click()
+        assert dock.verdict.text() == "Reading…"
+        settle(qtbot, dock)
+        assert dock.verdict.text().startswith("Ready: 4 pairs")
+        answers = []
+        create_worker(lambda: 7, _connect={"returned": answers.append})
+        qtbot.waitUntil(lambda: answers == [7], timeout=10_000)
+        assert all(runner.running for runner in runners)
+    finally:
+        for runner in runners:
+            runner.cancel()
+            runner.detach()
+            runner.wait()

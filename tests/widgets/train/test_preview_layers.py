@@ -74,3 +74,14 @@ def test_live_samples_beside_a_pair_stay():
     PreviewLayers(viewer).show(*montage(pair.image[None], pair.labels[None]))
     show_pair(viewer, pair)
     assert all(layer.visible for layer in viewer.layers)
+
+
+def test_a_layer_of_a_person_with_that_name_is_left_alone():
+    viewer, pair = ViewerModel(), PAIR
+    sheet, lines = montage(pair.image[None], pair.labels[None])
+    own = viewer.add_image(np.zeros(sheet.shape, sheet.dtype), name="samples")
+    PreviewLayers(viewer).show(sheet, lines)
+    assert not own.data.any()
+    assert len(viewer.layers) == 3
+    show_pair(viewer, pair)
+    assert own.visible

@@ -17,11 +17,12 @@ from typing import Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from napari_organoid_synth.core.atomic import write_text
+from napari_organoid_synth.core.atomic import regular_file, write_text
 from napari_organoid_synth.core.blind.settings import BlindSettings
 from napari_organoid_synth.core.blind.statistics import FAST, NOISE, SIGNAL, Choice, Judged, Result, summarise
 from napari_organoid_synth.core.errors import DiskFull, UserError, is_disk_full
 from napari_organoid_synth.core.frozen_model import FrozenModel
+from napari_organoid_synth.core.plain_values import from_json
 from napari_organoid_synth.core.project import Project
 
 logger = logging.getLogger(__name__)
@@ -223,8 +224,8 @@ def read_session(path: Path) -> Session:
         If its first line cannot be read.
     """
     try:
-        first, *lines = path.read_bytes().split(b"\n")
-        values = json.loads(first)
+        first, *lines = regular_file(path).read_bytes().split(b"\n")
+        values = from_json(first.decode("utf-8"))
         newer = values["format"] > FORMAT
         session = None if newer else Session.parse({"path": path} | values)
     except (OSError, UserError, ValueError, KeyError, TypeError) as error:

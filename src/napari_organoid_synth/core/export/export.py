@@ -125,5 +125,6 @@ def _result(target: Path, selection: Selection, settings: ExportSettings) -> Exp
         skipped_copies=skipped,
         copies=copies,
         formats=settings.formats,
+        files=tuple(path.relative_to(target).as_posix() for path in sorted(target.rglob("*")) if path.is_file()),
         sentence=" ".join(sentences),
     )

@@ -105,14 +105,14 @@ def select(project: Project, store: SampleStore, settings: ExportSettings) -> Se
             if len(skipped) == 1
             else f"All {len(skipped):,} accepted pairs are flagged as copies of real images.",
             "Expected at least one that is not a copy.",
-            "Accept other pairs in the Curate dock, or give a reason in 'copies'.",
+            "Accept other pairs ('organoid-synth samples', in napari: Curate), or give a reason in 'copies'.",
         )
     if not samples:
         counts = store.counts()
         raise UserError(
             f"No pair is accepted ({counts['new']} new, {counts['rejected']} rejected).",
             "Expected at least one.",
-            "Accept some pairs in the Curate dock.",
+            "Accept some: 'organoid-synth samples --accept best:50', in napari: Curate.",
         )
     misfits = Misfits(FormatOf(project.pairs_path).get())
     items = []

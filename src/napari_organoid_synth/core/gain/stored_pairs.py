@@ -156,7 +156,9 @@ class StoredPairs:
             raise UserError(
                 f"There is no {noun}.",
                 f"Expected some for the arm '{arm}'.",
-                "Accept some in the Curate dock." if can_accept else "Generate pairs, or leave the arm out.",
+                "Accept some ('organoid-synth samples', in napari: Curate)."
+                if can_accept
+                else "Generate pairs, or leave the arm out.",
             )
         ratio, crops = max(settings.ratios), settings.segmenter.crops.number
         n_shown = ceil(settings.steps * crops * ratio / (1 + ratio))
@@ -205,7 +207,7 @@ class StoredPairs:
 
         if name not in self._run_data:
             path = self.project.path / "runs" / name / "run.json"
-            self._run_data[name] = RunMetadata.read(path).data_hashes if name else frozenset()
+            self._run_data[name] = RunMetadata.read_whole(path).data_hashes if name else frozenset()
         return self._run_data[name]
 
 

@@ -94,7 +94,7 @@ def map(project: Project, settings: MapSettings, control: Control) -> Iterator[E
     starts = starts_for(len(vectors), settings.restarts) if settings.method == "tsne" else 1
     best = yield from _best_map(project, vectors, record, settings, starts, control)
     yield Progress(PARTS, PARTS)
-    result = _summary(best, starts) | {"seconds": round(time.monotonic() - began, 1)}
+    result = {"file": str(project.map_path)} | _summary(best, starts) | {"seconds": round(time.monotonic() - began, 1)}
     yield Finished(PARTS, "canceled" if control.canceled else "completed", result)
 
 

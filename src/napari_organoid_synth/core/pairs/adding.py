@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -10,28 +11,30 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.checking import CheckedEntry, check_entry, conclude, refuse_image
 from napari_organoid_synth.core.pairs.format import PairFormat
 from napari_organoid_synth.core.pairs.mask_kind import inspect_mask
-from napari_organoid_synth.core.pairs.ome_tiff import as_labels, write_pair
-from napari_organoid_synth.core.pairs.pair import MaskKind, SamplePair
+from napari_organoid_synth.core.pairs.ome_tiff import as_labels, read_record, write_pair
+from napari_organoid_synth.core.pairs.pair import MaskKind, SamplePair, content_hash
 from napari_organoid_synth.core.pairs.table import OBJECT, PairEntry, PairTable
-from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.project import Project, file_stem
 
 
 def add_pair(project: Project, pair: SamplePair, mask_kind: MaskKind | None = None) -> PairEntry:
-    """Save a pair in the project and add its row to the table, or update the row of that name.
+    """Save a pair in the project and add its row to the table, or update the row of the same image.
 
     Parameters
     ----------
     project : Project
         The files go to its folder ``pairs``.
     pair : SamplePair
-        Its labels may be any whole numbers (Y, X); its own ``mask_kind`` is not used.
+        Its labels may be any whole numbers (Y, X); its own ``mask_kind`` is not used. A row of its name is updated if
+        it is of the same file (the first of ``source.files``), or where no file is known has the same pixels; another
+        image of that name becomes a row of its own, named by its folder or with a number.
     mask_kind : {"binary", "classes", "instances"}, optional
         Meaning of these labels; default: detected. The kind of the table stays if it was chosen by hand.
 
     Returns
     -------
     PairEntry
-        The row, checked.
+        The row, checked; its name may differ from that of the pair.
 
     Raises
     ------
@@ -42,6 +45,7 @@ def add_pair(project: Project, pair: SamplePair, mask_kind: MaskKind | None = No
     """
     table = _table_of(project)
     pair = _usable(pair, table, mask_kind)
+    pair = pair.replace(name=_row_name(table, pair))
     others = table.replace(entries=tuple(entry for entry in table.entries if entry.name != pair.name))
     if (real := PairFormat.of_table(others)) is not None:
         images = replace(PairFormat.of_pair(pair), mask_kind=_clear_kind(pair, real))
@@ -55,7 +59,8 @@ def add_pair(project: Project, pair: SamplePair, mask_kind: MaskKind | None = No
         masks={pair.class_names[0] if pair.mask_kind != "classes" else OBJECT: str(labels_path)},
         split=before.split,
         group=before.group,
-        scale=1 if pair.name in known else table.scale,  # a known pair is already at the size at which it is used
+        # opened from the table, it is already at the size at which it is used
+        scale=1 if before.size == pair.size else before.scale if pair.name in known else table.scale,
     )
     checked = [CheckedEntry(other) for other in table.entries if other.name != pair.name]
     kind = table.mask_kind if table.kind_by_hand else None
@@ -78,6 +83,34 @@ def _clear_kind(pair: SamplePair, real: PairFormat) -> MaskKind | None:
     """Return the kind of a mask where it is certain; objects may be read as binary or as instances."""
     is_clear = "classes" in (pair.mask_kind, real.mask_kind) and pair.mask_kind != "binary"
     return pair.mask_kind if is_clear else None
+
+
+def _row_name(table: PairTable, pair: SamplePair) -> str:
+    """Return the name of the row of the same image, or a free one."""
+    for entry in table.entries:
+        if entry.name in _possible_names(pair, len(table.entries)) and _is_same(entry, pair):
+            return entry.name
+    taken = {file_stem(entry.name).casefold() for entry in table.entries}
+    return next(n for n in _possible_names(pair, len(table.entries)) if file_stem(n).casefold() not in taken)
+
+
+def _possible_names(pair: SamplePair, rows: int) -> list[str]:
+    """Return the names that a pair may get: its own, with its folder, with a number."""
+    folder = [f"{Path(file).parent.name}_{pair.name}" for file in pair.source.files[:1] if Path(file).parent.name]
+    return [pair.name, *folder, *(f"{pair.name} ({number})" for number in range(2, rows + 3))]
+
+
+def _is_same(entry: PairEntry, pair: SamplePair) -> bool:
+    """Return whether a row is of the same image: the same file, or without known files the same pixels."""
+    if not pair.source.files:
+        return bool(entry.image_digest) and entry.image_digest == content_hash(pair.image)
+    known = {entry.image}
+    try:
+        record = read_record(Path(entry.image))
+    except (UserError, OSError):
+        record = None
+    known |= set(record.source.files[:1]) if record is not None else set()
+    return pair.source.files[0] in known
 
 
 def _usable(pair: SamplePair, table: PairTable, mask_kind: MaskKind | None) -> SamplePair:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +13,17 @@ from numpy.typing import NDArray
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.discovery import ONLY_PAIR
+from napari_organoid_synth.core.pairs.entry_reading import read_entry_image, read_masks, stack_remark
 from napari_organoid_synth.core.pairs.format import value_range
 from napari_organoid_synth.core.pairs.mask_kind import (
+    DRAWN_SINGLY,
     MAX_CLASSES,
     NOTED,
     MaskFacts,
     decide_kind,
     inspect_mask,
-    merge_classes,
 )
-from napari_organoid_synth.core.pairs.ome_tiff import read_image, read_labels, read_record, read_source
+from napari_organoid_synth.core.pairs.ome_tiff import read_record, read_source
 from napari_organoid_synth.core.pairs.pair import MaskKind, content_hash, size_mismatch
 from napari_organoid_synth.core.pairs.readers import short
 from napari_organoid_synth.core.pairs.table import BY_HAND, OBJECT, PairEntry, PairTable
@@ -76,24 +77,33 @@ def check_entry(entry: PairEntry) -> CheckedEntry:
     if entry.status != "matched":
         return CheckedEntry(entry)
     try:
-        image, info = read_image(entry.image, entry.page)
+        image, info = read_entry_image(entry)
         refuse_image(image, short(Path(entry.image)) + ("" if entry.page is None else f", slice {entry.page}"))
         record = read_record(Path(entry.image))
-        labels, overlap = read_masks(entry, (image.shape[1], image.shape[2]))
+        mask, overlap = read_masks(entry, (image.shape[1], image.shape[2]))
+        labels = mask.labels
         if labels.shape != image.shape[1:]:
             error = size_mismatch(entry.name, image, labels)
             broken = entry.replace(status="broken", reason=str(error), shape=image.shape, mask_size=labels.shape)
             return CheckedEntry(broken)
         known: MaskKind | None = "classes" if len(entry.masks) > 1 else record.mask_kind if record else None
+        if mask.is_objects:
+            known = "instances"
         mask_name = short(Path(next(iter(entry.masks.values()), "")))
         facts = inspect_mask(labels, mask_name, known) if entry.masks else NO_MASK
+        facts = replace(facts, reason=DRAWN_SINGLY) if mask.is_objects else facts
     except UserError as error:
         return CheckedEntry(entry.replace(status="broken", reason=str(error)))
     remarks = [ONLY_PAIR] if entry.reason.startswith(ONLY_PAIR) else []
+    if stack := stack_remark(entry):
+        remarks.append(stack)
+    if record and record.remark:
+        remarks.append(record.remark)
     if predicted := predicted_classes(entry):
         remarks.append(f"{', '.join(predicted)} predicted, not drawn")
     if record and record.is_synthetic:
         remarks.append(f"{record.source.kind}, not a real image")
+    remarks += mask.remarks
     if overlap:
         remarks.append(f"{overlap:,} px are in several masks, the later class wins")
     names = record.class_names if record and facts.kind == "classes" else ()
@@ -139,37 +149,6 @@ def refuse_image(image: NDArray[Any], where: str) -> None:
             "Expected different values.",
             "Check the file, or leave it out.",
         )
-
-
-def read_masks(entry: PairEntry, size: tuple[int, int]) -> tuple[NDArray[np.int32], int]:
-    """Read the masks of a row as one label image.
-
-    Parameters
-    ----------
-    entry : PairEntry
-        Names the files.
-    size : (int, int)
-        Height and width of the image, px.
-
-    Returns
-    -------
-    labels : NDArray (Y, X) int32
-        As in the file; several masks are merged to classes 1..K; all 0 for an image without mask.
-    overlap : int
-        Pixels that more than one mask claims.
-    """
-    masks = [read_labels(path, entry.page) for path in entry.masks.values()]
-    if not masks:
-        return np.zeros(size, np.int32), 0
-    if len(masks) == 1:
-        return masks[0], 0
-    if len({mask.shape for mask in masks}) > 1:
-        sizes = ", ".join(f"{name} {pixels(mask.shape)}" for name, mask in zip(entry.masks, masks, strict=True))
-        raise UserError(
-            f"The masks of '{entry.name}' differ in size: {sizes}.", "Expected the same height and width.",
-            "Export them again at the size of the image.",
-        )  # fmt: skip
-    return merge_classes(masks)
 
 
 def conclude(table: PairTable, checked: Sequence[CheckedEntry], kind: MaskKind | None = None) -> PairTable:
@@ -268,7 +247,8 @@ def _mixtures(entries: Sequence[PairEntry]) -> list[str]:
     channels = Counter((entry.shape or (0,))[0] for entry in matched)
     if len(channels) > 1:
         counts = ", ".join(f"{number} with {plural(c, 'channel')}" for c, number in sorted(channels.items()))
-        notes.append(f"Images differ in channels: {counts}; a generator needs the same number in all.")
+        grey = " To use all alike, set channels to grey or rgb." if set(channels) <= {1, 3} else ""
+        notes.append(f"Images differ in channels: {counts}; a generator needs the same number in all.{grey}")
     dtypes = Counter(entry.dtype for entry in matched)
     if len(dtypes) > 1:
         notes.append(

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.pairs.annotations.reading import is_annotation, list_annotations
 from napari_organoid_synth.core.pairs.filenames import (
     IMAGE_FOLDERS,
     MASK_FOLDERS,
     Pattern,
     Row,
+    distinct_names,
     is_mask_name,
     list_files,
     match_files,
     natural,
+    same_name,
     stem,
 )
 from napari_organoid_synth.core.pairs.mask_kind import inspect_mask
-from napari_organoid_synth.core.pairs.ome_tiff import read_info, read_labels
+from napari_organoid_synth.core.pairs.object_masks import folders_named_like, folders_per_image, is_object_folder
+from napari_organoid_synth.core.pairs.ome_tiff import read_labels
 from napari_organoid_synth.core.pairs.readers import SUFFIXES, short
+from napari_organoid_synth.core.pairs.stack_rows import expand_stack
 from napari_organoid_synth.core.pairs.table import OBJECT, PairEntry, PairTable, Status
 from napari_organoid_synth.core.quantities import plural
 
@@ -40,6 +45,7 @@ def find_pairs(
     image_pattern: str = "",
     mask_pattern: str = "",
     no_masks: bool = False,
+    planes: str = "",
 ) -> PairTable:
     """Match images with masks by their names; no pixels of images are read.
 
@@ -47,19 +53,24 @@ def find_pairs(
     ----------
     images : folder, file, or list of them
         A name may contain ``*``.
-        Without ``masks``: a folder with ``images/`` and ``masks/``, or files of both sorts that the patterns or
-        endings such as ``_masks`` tell apart.
+        Without ``masks``: a folder with ``images/`` and ``masks/``, or with such a folder for each image and one mask
+        file per object, or files of both sorts that the patterns or endings such as ``_masks`` tell apart.
     masks : folder, file, list of them, or {class name: folder}, optional
-        A folder whose subfolders hold binary masks gives one class per subfolder.
+        Also outlines: ImageJ ROIs (``.roi``, ``.zip``), COCO, labelme or QuPath (``.json``, ``.geojson``), which are
+        instances. A folder whose subfolders hold binary masks gives one class per subfolder; subfolders named like the
+        images hold one mask file per object.
     image_pattern, mask_pattern : str
         Names such as ``{name}_img.tif`` and ``{name}_masks.tif``; see `filenames.Pattern`.
     no_masks : bool
         There are no masks; a generator that draws images alone can learn from the images.
+    planes : str
+        How a stack with a mask of one plane is used: ``slices``, ``channels``, ``max``, ``mean``, or the number of a
+        slice, from 0. Empty: its row is ambiguous and asks.
 
     Returns
     -------
     PairTable
-        Stacks are matched slice by slice, ``name_000``, ``name_001``, ...
+        A stack with a stack of masks is matched slice by slice, ``name_000``, ``name_001``, ...
 
     Raises
     ------
@@ -72,6 +83,8 @@ def find_pairs(
         )
     sources = images
     if masks is None and not no_masks:
+        if rows := _folders_per_image(_paths(images)):
+            return PairTable(entries=_entries(rows, planes))
         images, masks = _separate(_paths(images), image_pattern, mask_pattern)
     image_files = _expand(_paths(images), image_pattern)
     if not image_files:
@@ -79,12 +92,21 @@ def find_pairs(
     mask_files: dict[str, list[Path]] = {}
     notes: list[str] = []
     if not no_masks:
-        mask_files, notes = _masks_by_class(masks or (), mask_pattern or image_pattern)
+        mask_files, notes = _masks_by_class(masks or (), mask_pattern or image_pattern, image_files)
     rows = match_files(image_files, mask_files, image_pattern, mask_pattern)
     if not image_pattern and not mask_pattern and any(row.status != "matched" for row in rows):
         rows = _only_pair(image_files, mask_files) or rows
-    entries = _unique_names([entry for row in rows for entry in _slices(row)])
-    return PairTable(entries=tuple(entries), folder_notes=tuple(notes))
+    _name_by_folder(rows)
+    return PairTable(entries=_entries(rows, planes), folder_notes=tuple(notes))
+
+
+def _entries(rows: Sequence[Row], planes: str) -> tuple[PairEntry, ...]:
+    return tuple(_unique_names([entry for row in rows for entry in expand_stack(_as_entry(row), planes)]))
+
+
+def _folders_per_image(paths: Sequence[Path]) -> list[Row]:
+    """Return the rows of one folder in which each image has a folder of its own, with one mask file per object."""
+    return folders_per_image(paths[0]) if len(paths) == 1 and is_object_folder(paths[0]) else []
 
 
 def _only_pair(images: Sequence[Path], masks: Mapping[str, Sequence[Path]]) -> list[Row]:
@@ -93,6 +115,14 @@ def _only_pair(images: Sequence[Path], masks: Mapping[str, Sequence[Path]]) -> l
         return []
     only = {name: files[0] for name, files in masks.items()}
     return [Row(stem(images[0]), images[0], only, reason=ONLY_PAIR)]
+
+
+def _name_by_folder(rows: Sequence[Row]) -> None:
+    """Tell images of one name apart by their folders."""
+    with_image = [(row, row.image) for row in rows if row.image is not None and row.status != "ambiguous"]
+    names = distinct_names([image for _, image in with_image], [row.name for row, _ in with_image])
+    for (row, _), name in zip(with_image, names, strict=True):
+        row.name = name
 
 
 def _unique_names(entries: Sequence[PairEntry]) -> list[PairEntry]:
@@ -119,6 +149,8 @@ def _paths(files: Files) -> list[Path]:
 def _no_files(noun: str, given: Files, folders: Sequence[Path]) -> UserError:
     """Return the error for folders without image files; it names their content."""
     expected = "Expected TIFF, PNG, JPEG, BMP or OME-Zarr files."
+    if noun == "mask":
+        expected = "Expected TIFF, PNG, BMP or OME-Zarr files, or outlines: .roi, .zip, .json, .geojson."
     todo = f"Choose the folder with the {noun}s."
     if not folders:
         names = [given] if isinstance(given, str | Path) else given
@@ -144,49 +176,90 @@ def _expand(paths: Sequence[Path], pattern: str = "") -> list[Path]:
     return list(dict.fromkeys(files))
 
 
+def _expand_masks(paths: Sequence[Path], pattern: str = "") -> list[Path]:
+    """Replace folders by the masks and outlines in them; files stay."""
+    outlines = [file for path in paths if _is_folder(path) for file in list_annotations(path, pattern.count("/"))]
+    missing = next((path for path in paths if is_annotation(path) and not path.exists()), None)
+    if missing is not None:
+        raise UserError(f"There is no file {missing}.", todo="Check whether it was moved or renamed.")
+    return [*_expand(paths, pattern), *outlines]
+
+
 def _separate(paths: list[Path], image_pattern: str, mask_pattern: str) -> tuple[list[Path], Files]:
     """Separate images from masks in one folder or list."""
-    if len(paths) == 1 and _is_folder(paths[0]):
-        below = {path.name.lower(): path for path in sorted(paths[0].iterdir()) if path.is_dir()}
-        image_folder = next((below[name] for name in IMAGE_FOLDERS if name in below), None)
-        mask_folder = next((below[name] for name in MASK_FOLDERS if name in below), None)
-        if image_folder and mask_folder:
-            return [image_folder], mask_folder
-    files = _expand(paths)
-    if not files:
+    if both := [_image_and_mask_folder(path) for path in paths if _is_folder(path)]:
+        folders = [pair for pair in both if pair is not None]
+        if len(folders) == len(paths):
+            masks: list[Path | str] = [mask for _, mask in folders]
+            return [image for image, _ in folders], masks[0] if len(masks) == 1 else masks
+    if len(paths) == 1 and _is_folder(paths[0]) and (beside := _outlines_beside_images(paths[0])):
+        return beside
+    files = _expand_masks(paths)
+    if all(map(is_annotation, files)):
         raise _no_files("image", paths, paths)
     if mask_pattern:
         is_mask = {path for path in files if Pattern(mask_pattern).match(path)}
     else:
-        is_mask = {path for path in files if is_mask_name(path)}
+        is_mask = {path for path in files if is_mask_name(path) or is_annotation(path)}
     if image_pattern:
         is_mask -= {path for path in files if not mask_pattern and Pattern(image_pattern).match(path)}
     if not is_mask:
         raise NoMasks(
             f"There {'is' if len(files) == 1 else 'are'} {plural(len(files), 'image')} in {paths[0]} and no mask.",
-            "Expected folders named images and masks, or masks named like image_masks.tif.",
+            "Expected folders named images and masks, masks named like image_masks.tif, or files of outlines.",
             "Also choose the folder of the masks; if there are none, set no_masks.",
         )
     return [path for path in files if path not in is_mask], [path for path in files if path in is_mask]
 
 
-def _masks_by_class(masks: Files | Mapping[str, Files], pattern: str) -> tuple[dict[str, list[Path]], list[str]]:
+def _image_and_mask_folder(folder: Path) -> tuple[Path, Path] | None:
+    """Return the folders of images and of masks in a folder; None if it lacks one of them."""
+    below = {path.name.lower(): path for path in sorted(folder.iterdir()) if path.is_dir()}
+    image_folder = next((below[name] for name in IMAGE_FOLDERS if name in below), None)
+    mask_folder = next((below[name] for name in MASK_FOLDERS if name in below), None)
+    return (image_folder, mask_folder) if image_folder and mask_folder else None
+
+
+def _outlines_beside_images(folder: Path) -> tuple[list[Path], list[Path]] | None:
+    """Return the folder of images in a folder, and the files of outlines beside or in it; None without outlines."""
+    image_folder = next((path for path in sorted(folder.iterdir()) if path.name.lower() in IMAGE_FOLDERS), None)
+    if image_folder is None or not image_folder.is_dir():
+        return None
+    outlines = [*list_annotations(folder), *list_annotations(image_folder)]
+    return ([image_folder], outlines) if outlines else None
+
+
+def _masks_by_class(
+    masks: Files | Mapping[str, Files], pattern: str, images: Sequence[Path]
+) -> tuple[dict[str, list[Path]], list[str]]:
     """Return the mask files of each class, and sentences about folders that were left out."""
     if isinstance(masks, Mapping):
-        by_class = {name: _expand(_paths(files), pattern) for name, files in masks.items()}
+        by_class = {name: _masks_of(_paths(files), pattern, images) for name, files in masks.items()}
         for name, files in by_class.items():
             if not files:
                 raise _no_files("mask", masks[name], _paths(masks[name]))
         return by_class, []
     paths = _paths(masks)
+    if objects := _masks_of(paths, pattern, images, only_objects=True):
+        return {OBJECT: objects}, []
     if len(paths) == 1 and _is_folder(paths[0]) and "/" not in pattern and not list_files(paths[0]):
         folders = [path for path in sorted(paths[0].iterdir()) if _is_folder(path) and list_files(path)]
         if folders:
             return _choose_folders(folders)
-    files = _expand(paths, pattern)
+    files = _expand_masks(paths, pattern)
     if not files:
         raise _no_files("mask", masks, paths)
     return {OBJECT: files}, []
+
+
+def _masks_of(paths: Sequence[Path], pattern: str, images: Sequence[Path], only_objects: bool = False) -> list[Path]:
+    """Return the masks of one class: folders with one file per object if they are named like images, else files."""
+    if all(map(is_object_folder, paths)) and any(same_name(path, image) for path in paths for image in images):
+        return list(paths)
+    is_parent = len(paths) == 1 and is_object_folder(paths[0]) and not pattern and not list_files(paths[0])
+    if is_parent and (folders := folders_named_like(images, paths[0])):
+        return folders
+    return [] if only_objects else _expand_masks(paths, pattern)
 
 
 def _choose_folders(folders: list[Path]) -> tuple[dict[str, list[Path]], list[str]]:
@@ -209,9 +282,8 @@ def _choose_folders(folders: list[Path]) -> tuple[dict[str, list[Path]], list[st
     return {folder.name: list_files(folder) for folder in classes}, notes
 
 
-def _slices(row: Row) -> Iterator[PairEntry]:
-    """Yield one entry per slice when image and masks are stacks of the same length, else one entry."""
-    entry = PairEntry(
+def _as_entry(row: Row) -> PairEntry:
+    return PairEntry(
         name=row.name,
         image="" if row.image is None else str(row.image),
         masks={name: str(path) for name, path in row.masks.items()},
@@ -220,22 +292,3 @@ def _slices(row: Row) -> Iterator[PairEntry]:
         image_class=row.image_class,
         group=row.group,
     )
-    if row.image is None or entry.status != "matched":
-        yield entry
-        return
-    try:
-        n_image = read_info(row.image).n_pages
-        n_masks = {path: read_info(path).n_pages for path in row.masks.values()}
-    except UserError as error:
-        yield entry.replace(status="broken", reason=str(error))
-        return
-    for path, number in n_masks.items():
-        if number != n_image:
-            reason = f"{short(row.image)} has {plural(n_image, 'slice')}, {short(path)} has {number}."
-            yield entry.replace(status="broken", reason=reason)
-            return
-    if n_image == 1:
-        yield entry
-        return
-    for page in range(n_image):
-        yield entry.replace(name=f"{row.name}_{page:03d}", page=page, group=row.group or row.name)

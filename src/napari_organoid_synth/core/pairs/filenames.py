@@ -9,14 +9,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.pairs.annotations.reading import is_annotation, open_annotations
 from napari_organoid_synth.core.pairs.readers import SUFFIXES, short
+from napari_organoid_synth.core.project import file_stem
 from napari_organoid_synth.core.quantities import plural
 
 IMAGE_FOLDERS = ("images", "image", "imgs", "img", "raw")
 MASK_FOLDERS = ("masks", "mask", "labels", "label", "annotations", "ground_truth", "gt")
-_MASK_WORDS = "cp_masks|masks?|labels?|lbl|seg|segmentation|gt|ground_?truth|annotations?|instances?|binary"
+_MASK_WORDS = (
+    "cp_masks|masks?|labels?|lbl|seg|segmentation|gt|ground_?truth|annotations?|instances?|binary|roi_?sets?|rois?"
+)
 _IMAGE_WORDS = "images?|imgs?|im|raw"
-_ENDING = re.compile(r"(\.ome)?\.(tiff?|png|jpe?g|bmp|zarr)$", re.IGNORECASE)
+_PICTURE = r"(\.ome)?\.(tiff?|png|jpe?g|bmp|zarr)"
+_ENDING = re.compile(rf"({_PICTURE})?\.(geojson|json|zip|roi)$|{_PICTURE}$", re.IGNORECASE)
 _MASK_TAIL = re.compile(rf"[_\-. ]({_MASK_WORDS})$", re.IGNORECASE)
 _IMAGE_TAIL = re.compile(rf"[_\-. ]({_IMAGE_WORDS})$", re.IGNORECASE)
 _HEAD = re.compile(rf"^({_MASK_WORDS}|{_IMAGE_WORDS})([_\-. ]|(?=\d))", re.IGNORECASE)
@@ -49,6 +54,11 @@ def _plain(name: str) -> str:
     """Return a name without the words that distinguish images from masks."""
     short_name = _HEAD.sub("", _IMAGE_TAIL.sub("", _MASK_TAIL.sub("", name)))
     return short_name or name
+
+
+def same_name(one: Path, other: Path) -> bool:
+    """Return whether two files have one name, without endings and words such as ``_masks``."""
+    return stem(one) == stem(other) or _plain(stem(one)) == _plain(stem(other))
 
 
 def natural(path: Path) -> tuple[object, ...]:
@@ -96,7 +106,7 @@ class Pattern:
 
 def _files_by_key(files: Sequence[Path], pattern: str, shared: Sequence[str]) -> dict[Path, tuple[str, dict[str, str]]]:
     """Return every file that fits the pattern, with its key and the text at the placeholders."""
-    if not pattern:
+    if not pattern or not files:
         return {path: (stem(path), {}) for path in files}
     compiled, keyed = Pattern(pattern), {}
     for path in files:
@@ -118,7 +128,7 @@ def match_files(
     """Match images with the masks of each class.
 
     First equal names (or equal places of the patterns), then names that are equal without words such as ``_img`` and
-    ``_masks``.
+    ``_masks``. Outlines that name their images are matched by these names; an image with a mask takes no outlines.
 
     Returns
     -------
@@ -138,15 +148,76 @@ def match_files(
         by_key[key].append(path)
     orphans: list[Row] = []
     for name, files in masks.items():
-        candidates, unmatched = _match_class(name, _files_by_key(files, mask_pattern, shared), by_key)
-        orphans += unmatched
+        masks_of, unmatched = _match_class(
+            name, _files_by_key([file for file in files if not is_annotation(file)], mask_pattern, shared), by_key
+        )
+        outlines, left = _match_annotations(name, list(filter(is_annotation, files)), mask_pattern, shared, by_key)
+        candidates = {**outlines, **masks_of}
+        orphans += unmatched + left
         for image, row in rows.items():
-            _add_masks(row, name, candidates.get(image, []), len(masks))
+            same = by_key[row.name]
+            fitting = candidates.get(image, [])
+            _add_masks(row, name, _beside(image, same, fitting) if len(same) > 1 else fitting, len(masks))
     for same in by_key.values():
-        for path in same if len(same) > 1 else ():
+        folders = _own_folders(same)
+        for path in same if len(same) > 1 and len(set(folders)) < len(same) else ():
             rows[path].status = "ambiguous"
             rows[path].reason = "images of one name: " + ", ".join(short(image) for image in same)
     return [*rows.values(), *orphans]
+
+
+def _folders(path: Path) -> tuple[str, ...]:
+    """Return the folders above a file in lower case, without words such as ``masks`` and ``_images``."""
+    words = {*IMAGE_FOLDERS, *MASK_FOLDERS}
+    return tuple(_plain(part).lower() for part in path.parent.parts if part.lower() not in words)
+
+
+def _own_folders(files: Sequence[Path]) -> list[tuple[str, ...]]:
+    """Return for each of several files the folders that not all of them lie in, from the top down."""
+    above = [_folders(path) for path in files]
+    shared = set.intersection(*map(set, above)) if above else set()
+    return [tuple(part for part in parts if part not in shared) for parts in above]
+
+
+def _beside(image: Path, same: Sequence[Path], masks: Sequence[Path]) -> list[Path]:
+    """Return those masks that lie in the folders of this image and not in those of another image of its name."""
+    own = dict(zip(same, _own_folders(same), strict=True))
+
+    def lies_in(mask: Path, other: Path) -> bool:
+        return set(own[other]) <= set(_folders(mask))
+
+    near = [mask for mask in masks if lies_in(mask, image)]
+    rivals = [other for other in same if len(own[other]) > len(own[image])]
+    near = [mask for mask in near if not any(lies_in(mask, other) for other in rivals)]
+    return near or list(masks)
+
+
+def distinct_names(files: Sequence[Path], names: Sequence[str]) -> list[str]:
+    """Return names of files that differ also as file names: by folder where two are equal, else by a number.
+
+    Examples
+    --------
+    >>> distinct_names([Path("/d/A1/img.tif"), Path("/d/B2/img.tif"), Path("/d/x.tif")], ["img", "img", "x"])
+    ['A1_img', 'B2_img', 'x']
+    """
+    alike: dict[str, list[int]] = defaultdict(list)
+    for index, name in enumerate(names):
+        alike[name].append(index)
+    result = list(names)
+    for indices in alike.values():
+        above = [files[index].parent.parts for index in indices]
+        while len(indices) > 1 and all(parts and parts[0] == above[0][0] for parts in above):
+            above = [parts[1:] for parts in above]
+        while len(indices) > 1 and all(parts and parts[-1] == above[0][-1] for parts in above):
+            above = [parts[:-1] for parts in above]
+        for index, parts in zip(indices, above if len(indices) > 1 else (), strict=False):
+            result[index] = "_".join([*parts, names[index]])
+    taken: set[str] = set()
+    for index, name in enumerate(result):
+        numbered = (name, *(f"{name} ({number})" for number in range(2, len(result) + 2)))
+        result[index] = next(one for one in numbered if file_stem(one).casefold() not in taken)
+        taken.add(file_stem(result[index]).casefold())
+    return result
 
 
 def _match_class(
@@ -175,6 +246,37 @@ def _match_class(
             reason = f"{short(alike[0])} has another mask" if alike else f"no image is named like {short(mask)}"
             orphans.append(Row(key, None, {name: mask}, "orphan", reason))
     return candidates, orphans
+
+
+def _match_annotations(
+    name: str, files: Sequence[Path], pattern: str, shared: Sequence[str], by_key: Mapping[str, list[Path]]
+) -> tuple[dict[Path, list[Path]], list[Row]]:
+    """Return the files of outlines that fit each image, by the images that they name, else by their own names."""
+    candidates: dict[Path, list[Path]] = defaultdict(list)
+    by_name = []
+    for file in files:
+        named = _named_images(file, [image for images in by_key.values() for image in images])
+        for image in named:
+            candidates[image].append(file)
+        if not named:
+            by_name.append(file)
+    for image, found in _match_class(name, _files_by_key(by_name, pattern, shared), by_key)[0].items():
+        candidates[image] = candidates.get(image) or found
+    used = {file for found in candidates.values() for file in found}
+    return candidates, [
+        Row(stem(file), None, {name: file}, "orphan", f"no image is named like or in {short(file)}")
+        for file in files
+        if file not in used
+    ]
+
+
+def _named_images(file: Path, images: Sequence[Path]) -> list[Path]:
+    """Return the images that a file of outlines names; a damaged file names none."""
+    try:
+        annotations = open_annotations(file)
+    except UserError:
+        return []
+    return [image for image in images if annotations.describes(image)]
 
 
 def _add_masks(row: Row, name: str, files: Sequence[Path], n_classes: int) -> None:

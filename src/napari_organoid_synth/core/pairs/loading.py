@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,11 +14,10 @@ from napari_organoid_synth.core.pairs.checking import (
     check_pairs,
     conclude,
     predicted_classes,
-    read_masks,
 )
 from napari_organoid_synth.core.pairs.discovery import find_pairs
+from napari_organoid_synth.core.pairs.entry_reading import read_entry_image, read_masks
 from napari_organoid_synth.core.pairs.mask_kind import convert
-from napari_organoid_synth.core.pairs.ome_tiff import read_image
 from napari_organoid_synth.core.pairs.pair import MaskKind, SamplePair, Source
 from napari_organoid_synth.core.pairs.readers import short
 from napari_organoid_synth.core.pairs.split import split_table
@@ -59,26 +59,36 @@ def read_entry(
     UserError
         If a file cannot be read or changed since the check.
     """
-    image, info = read_image(entry.image, entry.page)
-    labels, _ = read_masks(entry, (image.shape[1], image.shape[2]))
+    image, info = read_entry_image(entry)
+    mask, _ = read_masks(entry, (image.shape[1], image.shape[2]))
+    labels = mask.labels
     kind = kind or entry.mask_kind or "binary"
     values = entry.class_values
     if kind == "classes" and not values:
         values = tuple(int(value) for value in np.unique(labels[labels != 0]))
+    if not (kind == "instances" and mask.is_objects):  # an object of several pieces stays one
+        labels = convert(labels, kind, values, short(Path(next(iter(entry.masks.values()), ""))))
     names = class_names or entry.class_names or (OBJECT,)
     if kind == "classes" and len(names) != len(values):
         names = tuple(f"class {value}" for value in values)
     return SamplePair(
         name=entry.name,
         image=image,
-        labels=convert(labels, kind, values, short(Path(next(iter(entry.masks.values()), "")))),
+        labels=labels,
         mask_kind=kind,
         class_names=names,
         pixel_size=entry.pixel_size or info.pixel_size,
         channel_names=info.channel_names,
         image_class=entry.image_class,
-        source=Source("real", (entry.image, *entry.masks.values()), {} if entry.page is None else {"page": entry.page}),
+        source=Source("real", (entry.image, *entry.masks.values()), _provenance(entry)),
     ).shrunk(entry.scale)
+
+
+def _provenance(entry: PairEntry) -> dict[str, Any]:
+    """Return what a row says about its files beyond their names."""
+    values: dict[str, Any] = {"page": entry.page, "stack_use": entry.stack_use or None}
+    values["channels"] = None if entry.channels == "as-stored" else entry.channels
+    return {key: value for key, value in values.items() if value is not None}
 
 
 def load_pairs(

@@ -15,6 +15,7 @@ from napari_organoid_synth.core.quantities import pixels
 
 MAX_CLASSES = 32
 NOTED = "as noted before"
+DRAWN_SINGLY = "each object is drawn or stored by itself"
 _MAX_CODES = 20  # more different values are ids
 _MIN_CODE_GAP = 8  # classes are often coded 0, 128, 255; ids have no gaps
 _SPECK = 16  # px: the halo that JPEG leaves along an edge falls into pieces smaller than this
@@ -151,7 +152,7 @@ def decide_kind(facts: Sequence[MaskFacts]) -> tuple[MaskKind, str]:
     if not facts or counts["binary"] == len(facts):
         return "binary", _reason("binary", facts)
     values = {fact.values for fact in facts}
-    detected = all(fact.reason != NOTED for fact in facts)
+    detected = all(fact.reason not in (NOTED, DRAWN_SINGLY) for fact in facts)
     if detected and len(facts) >= 5 and len(values) == 1 and 2 <= len(facts[0].values) <= 5 and not counts["binary"]:
         return "classes", f"the same values ({_list_values(facts[0].values)}) in all {len(facts)} masks"
     kind: MaskKind = "classes" if counts["classes"] > counts["instances"] else "instances"
@@ -162,7 +163,8 @@ def _reason(kind: MaskKind, facts: Sequence[MaskFacts]) -> str:
     alike = [fact for fact in facts if fact.kind == kind]
     if not alike:
         return "no mask could be read"
-    text = NOTED if alike[0].reason == NOTED else f"{alike[0].reason} in the first mask"
+    is_known = alike[0].reason in (NOTED, DRAWN_SINGLY)
+    text = alike[0].reason if is_known else f"{alike[0].reason} in the first mask"
     return text if len(alike) == len(facts) else f"{len(alike)} of {len(facts)} masks look like it; {text}"
 
 

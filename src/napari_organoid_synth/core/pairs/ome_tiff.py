@@ -385,7 +385,7 @@ def read_pair(image_path: Path | str, labels_path: Path | None = None) -> Sample
         raise UserError(
             f"{short(path)} was not written by napari-organoid-synth.",
             "Expected a pair with its OME annotations.",
-            "Load image and mask as a pair in the Pairs dock.",
+            "Add image and mask as a pair ('organoid-synth pair', in napari: Pairs).",
         )
     return SamplePair(
         name=record.name,

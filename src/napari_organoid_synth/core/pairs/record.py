@@ -11,6 +11,8 @@ from napari_organoid_synth.core.frozen_model import FrozenModel
 from napari_organoid_synth.core.pairs.pair import MaskKind, SamplePair, Source
 
 FORMAT = 1
+REMARK = "remark"
+"""Key in the provenance of a source: what was done to bring image and mask together, in words."""
 
 
 class PairRecord(FrozenModel):
@@ -41,6 +43,11 @@ class PairRecord(FrozenModel):
             source=pair.source,
             software=f"napari-organoid-synth {__version__}",
         )
+
+    @property
+    def remark(self) -> str:
+        """What was done to bring image and mask together; empty where nothing was."""
+        return str(self.source.provenance.get(REMARK, ""))
 
     @property
     def is_synthetic(self) -> bool:

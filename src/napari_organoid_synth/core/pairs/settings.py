@@ -7,13 +7,18 @@ from pydantic import Field
 from napari_organoid_synth.core.fields import Names
 from napari_organoid_synth.core.frozen_model import Settings
 from napari_organoid_synth.core.pairs.pair import MaskKind
+from napari_organoid_synth.core.pairs.stacks import Channels, PlanesChoice
 
 
 class PairSettings(Settings):
     """Images and masks that belong together; without images the table is shown."""
 
     images: Names = Field((), description="Folder of images, or single files. Repeatable.")
-    masks: Names = Field((), description="Folder of masks; several named classes as NAME=FOLDER. Repeatable.")
+    masks: Names = Field(
+        (),
+        description="Folder of masks or of outlines (.roi, .zip, .json, .geojson), or such files; several classes as "
+        "NAME=FOLDER. Repeatable.",
+    )
     image_pattern: str = Field("", description="Name of an image, such as '{name}_img.tif'.")
     mask_pattern: str = Field("", description="Name of a mask, such as '{name}_masks.tif'.")
     scale: float | None = Field(
@@ -24,6 +29,14 @@ class PairSettings(Settings):
     )
     no_masks: bool = Field(False, description="The images have no masks; generators of images alone learn from them.")
     kind: MaskKind | None = Field(None, description="binary, classes or instances; empty: detected.")
+    planes: PlanesChoice = Field(
+        "",
+        description="How a stack with a mask of one plane is used: slices (each with that mask), channels, max, mean, "
+        "or the number of one slice, from 0.",
+    )
+    channels: Channels | None = Field(
+        None, description="as-stored, grey (RGB by luminance) or rgb (grey three times); empty: as before."
+    )
     test: float | str = Field("", description="Test images: names separated by commas, or a share such as 0.2.")
     groups: str = Field(
         "",
@@ -32,6 +45,12 @@ class PairSettings(Settings):
         "finds the group in the name; empty: as before, for new pairs names.",
     )
     seed: int = Field(0, ge=0, description="Chooses the groups of a test share.")
+    grades: str = Field(
+        "", description="Table (CSV) with the class of each whole image, such as a grade, beside its name; empty: none."
+    )
+    grade_column: str = Field(
+        "", description="Title of its column; empty: the only other one, or one titled grade, class or label."
+    )
 
 
 class TileSettings(Settings):

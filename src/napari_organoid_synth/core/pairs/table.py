@@ -13,6 +13,8 @@ from napari_organoid_synth.core.atomic import write_text
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.frozen_model import FrozenModel
 from napari_organoid_synth.core.pairs.pair import MaskKind
+from napari_organoid_synth.core.pairs.stacks import Channels, StackUse
+from napari_organoid_synth.core.plain_values import from_json, read_text, reason
 from napari_organoid_synth.core.quantities import plural
 
 Status = Literal["matched", "orphan", "ambiguous", "broken", "skipped"]
@@ -29,7 +31,11 @@ class PairEntry(FrozenModel):
 
     name: str = Field(description="Unique in the table.")
     image: str = Field("", description="File of the image; empty for a mask without image.")
-    page: int | None = Field(None, ge=0, description="Slice of a stack, the same for image and masks.")
+    page: int | None = Field(None, ge=0, description="Slice of a stack, from 0; the same for image and masks.")
+    stack_use: StackUse = Field(
+        "", description="How a stack beside a mask of one plane is used: one slice, slices as channels, a projection."
+    )
+    channels: Channels = Field("as-stored", description="Colours as stored, as one channel (grey), or as three (rgb).")
     masks: dict[str, str] = Field(
         {}, description="File of the mask of each class; later classes win where they overlap."
     )
@@ -88,6 +94,7 @@ class PairTable(FrozenModel):
     groups: str = Field("", description="Rule that gave the rows their groups; empty: stacks and names.")
     folder_notes: tuple[str, ...] = Field((), description="Sentences about folders that were left out.")
     check_notes: tuple[str, ...] = Field((), description="Sentences about the set, from its check.")
+    grade_notes: tuple[str, ...] = Field((), description="Sentences about the table that gave images their classes.")
 
     @model_validator(mode="before")
     @classmethod
@@ -103,7 +110,7 @@ class PairTable(FrozenModel):
     @property
     def notes(self) -> tuple[str, ...]:
         """All sentences about the set."""
-        return (*self.folder_notes, *self.check_notes)
+        return (*self.folder_notes, *self.grade_notes, *self.check_notes)
 
     @property
     def matched(self) -> tuple[PairEntry, ...]:
@@ -174,15 +181,14 @@ class PairTable(FrozenModel):
         """
         path = Path(path)
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
+            values = from_json(read_text(path))
         except FileNotFoundError:
             raise UserError(
                 f"{path.parent} has no pairs.", "Expected a table of images and masks.", "Add pairs first."
             ) from None
-        except (OSError, ValueError, RecursionError) as error:
-            reason = error.strerror if isinstance(error, OSError) else error
+        except (OSError, ValueError) as error:
             raise UserError(
-                f"Cannot read {path}: {reason}.", "Expected the table of pairs.", "Find the pairs again."
+                f"Cannot read {path}: {reason(error)}.", "Expected the table of pairs.", "Find the pairs again."
             ) from None
         if not isinstance(values, dict):
             raise UserError(f"{path} is not a table of pairs.", "Expected a JSON object.", "Find the pairs again.")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import json
 import shutil
-import time
 from contextlib import suppress
 from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING, Any
@@ -21,9 +20,10 @@ from napari_organoid_synth.core.pairs.pictures import decode_png, encode_png, ou
 from napari_organoid_synth.core.project import Project, file_stem
 from napari_organoid_synth.core.recipe import Recipe, StartSettings
 from napari_organoid_synth.core.runs.card import LICENCES, Card
+from napari_organoid_synth.core.runs.files import read_preview
 from napari_organoid_synth.core.runs.metadata import ImportedFile
 from napari_organoid_synth.core.runs.model_file import SUFFIX, TODO, ModelFile, pack_model_file, read_model_file
-from napari_organoid_synth.core.runs.run import Run, new_generator, read_preview
+from napari_organoid_synth.core.runs.run import Run, new_generator
 from napari_organoid_synth.core.runs.settings import ShareSettings
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def write_model_file(run: Run, path: Path, settings: ShareSettings, created: str
     generator = new_generator(run.recipe, run.spec)
     checkpoint = run.load(generator, run.pick(settings.checkpoint))
     numbers = {key: float(value) for key, value in generator.state()[1].items()}
-    data = sorted(run.metadata.data_hashes)
+    data = sorted(set(run.seen.values()))
     card = Card.parse(
         {
             "name": settings.name or run.name,
@@ -144,7 +144,7 @@ def import_model(project: Project, path: Path, name: str = "") -> Run:
             TODO,
         )
     weights = {key: value for key, value in state.items() if key.startswith("network/")}
-    target = _free_folder(project, name or card.name)
+    target = project.path / "runs" / project.next_name("runs", file_stem(name or card.name)[:60])
     part_path = project.path / f".{target.name}.part"
     try:
         run = Run.create(part_path, model_file.recipe, model_file.codec)
@@ -158,15 +158,6 @@ def import_model(project: Project, path: Path, name: str = "") -> Run:
         shutil.rmtree(part_path, ignore_errors=True)
         raise
     return Run(target)
-
-
-def _free_folder(project: Project, name: str) -> Path:
-    """Return a folder for a run that does not exist yet, named by time and name."""
-    stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{file_stem(name)[:60]}"
-    target, number = project.path / "runs" / stem, 1
-    while target.exists():
-        target, number = target.with_name(f"{stem}-{number}"), number + 1
-    return target
 
 
 def find_run(project: Project, name: str) -> Run:

@@ -82,7 +82,7 @@ class SampleDatabase:
     def _mend(self) -> str:
         """Advice for a database that cannot be used."""
         return (
-            f"Rebuild the list of samples from the images with 'organoid-synth curate {self.path.parent} --rebuild'; "
+            f"Rebuild the list of samples from the images with 'organoid-synth samples {self.path.parent} --rebuild'; "
             "verdicts and scores are lost."
         )
 

@@ -52,8 +52,8 @@ def score(project: Project, settings: ScoreSettings, control: Control) -> Iterat
     ------
     Event
         Started, Progress twice a second, Warned for samples that cannot be read or do not fit the real pairs, Finished
-        with ``scored``, ``copies``, ``broken_masks``, ``real_tiles``, ``already`` (samples that had their scores) and
-        ``sets`` (plain values of `SetScores`).
+        with ``scored``, ``copies``, ``broken_masks``, ``real_tiles``, ``already`` (samples that had their scores),
+        ``failed`` (reason by id) and ``sets`` (plain values of `SetScores`).
 
     Raises
     ------
@@ -81,6 +81,7 @@ def score(project: Project, settings: ScoreSettings, control: Control) -> Iterat
     result = {
         "scored": tally.number,
         "already": len(rows) - len(todo),
+        "failed": tally.failed,
         "copies": tally.flags["copy"],
         "broken_masks": tally.flags["mask"],
         "real_tiles": len(tiles.places),
@@ -111,6 +112,8 @@ class _Tally:
 
     number: int = 0
     flags: Counter[str] = field(default_factory=Counter)
+    failed: dict[str, str] = field(default_factory=dict)
+    """Samples that cannot be read, with the reason."""
     cleared_ids: set[str] = field(default_factory=set)
     """Samples found not to be copies."""
 
@@ -133,6 +136,7 @@ def _judge(
         try:
             pair = store.pair(row.id)
         except UserError as error:
+            tally.failed[row.id] = str(error)
             yield Warned(tally.number, str(error))
             continue
         if not misfits.fits(pair):

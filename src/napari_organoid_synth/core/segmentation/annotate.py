@@ -60,8 +60,8 @@ def annotate(
     ------
     Event
         Started; Progress; Warned; Finished with ``class``, ``known``, ``masks`` (how many were made), ``cover`` (mean
-        share of an image that they mark), ``held_out`` (Dice, precision, recall on the test pairs of the other
-        project, if it has any), ``folder``.
+        share of an image that they mark), ``files`` (the masks), ``held_out`` (Dice, precision, recall on the
+        test pairs of the other project, if it has any), ``folder``.
 
     Raises
     ------
@@ -86,13 +86,14 @@ def annotate(
     unet.save(folder / "segmenter")
     (project.path / FOLDER / TRAINING).unlink(missing_ok=True)
     provenance = _provenance(unet, task, settings)
-    renamed, cover = {}, []
+    renamed, cover, files = {}, [], list[str]()
     began = time.monotonic()
     for number, entry in enumerate(task.rows, 1):
         pair = task.named(read_entry(entry))
         labels = mark(unet, pair, task.known)
         cover.append(float(labels.mean()))
         renamed[entry.name] = _write_mask(project, task, entry, pair, labels, provenance)
+        files.append(renamed[entry.name].masks[task.target])
         step, seconds = settings.steps + number, (time.monotonic() - began) / number
         yield Progress(step, total, seconds_left=seconds * (len(task.rows) - number), note=f"marking {entry.name}")
         yield from control.wait_while_paused(step)
@@ -102,7 +103,7 @@ def annotate(
     table = task.table.replace(entries=tuple(renamed.get(entry.name, entry) for entry in task.table.entries))
     check_pairs(table).to_file(project.pairs_path)
     marked = {"masks": len(renamed), "cover": round(float(np.mean(cover)), 4), "held_out": provenance["held_out"]}
-    yield Finished(total, "completed", task.names | marked | {"folder": str(folder)})
+    yield Finished(total, "completed", task.names | marked | {"folder": str(folder), "files": files})
 
 
 def _learn(unet: UNet, task: _Task, settings: AnnotateSettings, control: Control, unfinished: Path) -> Iterator[Event]:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,11 @@ from napari_organoid_synth.core.device import describe_device, is_out_of_memory,
 from napari_organoid_synth.core.errors import DiskFull, UserError
 from napari_organoid_synth.core.frozen_model import FrozenModel
 from napari_organoid_synth.core.job import Added, Control, Event, Finished, Progress, Started, Warned
-from napari_organoid_synth.core.pairs.filenames import list_files, stem
+from napari_organoid_synth.core.pairs.entry_reading import read_plane
+from napari_organoid_synth.core.pairs.filenames import distinct_names, list_files, stem
 from napari_organoid_synth.core.pairs.ome_tiff import (
     LABELS_ENDING,
     MAP_ENDINGS,
-    read_image,
     read_info,
     read_source,
     write_labels,
@@ -33,6 +33,7 @@ from napari_organoid_synth.core.pairs.ome_tiff import (
 )
 from napari_organoid_synth.core.pairs.pair import SamplePair, Source, content_hash
 from napari_organoid_synth.core.pairs.readers import short
+from napari_organoid_synth.core.pairs.stacks import USE_TEXTS, Channels, StackUse
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.project import Project, file_stem
 from napari_organoid_synth.core.quantities import pixels, plural
@@ -68,9 +69,12 @@ def predict(project: Project, settings: PredictSettings, control: Control) -> It
     """
     use_threads(settings.threads)
     device = pick_device(settings.device)
-    planes, marker = list(find_planes(settings.images)), _Marker.of(project, settings, str(device))
+    planes = list(find_planes(settings.images, settings.planes))
+    marker = _Marker.of(project, settings, str(device))
     info = {"segmenter": marker.name, "folder": str(marker.folder), "device": describe_device(device)}
     yield Started(0, info | {"total": len(planes), "scale": marker.scale})
+    if sentence := stack_sentence(planes):
+        yield Warned(0, sentence)
     tally, began = _Tally(), time.monotonic()
     for number, plane in enumerate(planes, 1):
         try:
@@ -103,6 +107,8 @@ class PredictResult(FrozenModel):
         Its name, and where the label images lie.
     images, done_before : int
         Images that were marked, and that had been marked before.
+    files : tuple of str
+        The label image of each, also of those done before.
     failed : dict of str to str
         Name of each image that could not be marked, and why.
     cover : float, optional
@@ -115,6 +121,7 @@ class PredictResult(FrozenModel):
     folder: str
     images: int
     done_before: int
+    files: tuple[str, ...]
     failed: dict[str, str]
     cover: float | None = None
     objects: int | None = None
@@ -127,6 +134,7 @@ class _Tally:
     cover: list[float] = field(default_factory=list)
     objects: int = 0
     done_before: int = 0
+    files: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     trained_on: list[str] = field(default_factory=list)
 
@@ -136,6 +144,7 @@ class _Tally:
             folder=str(marker.folder),
             images=len(self.cover),
             done_before=self.done_before,
+            files=tuple(self.files),
             failed=self.failed,
             cover=round(float(np.mean(self.cover)), 4) if self.cover else None,
             objects=self.objects if marker.segmenter.spec.mask_kind == "instances" else None,
@@ -158,17 +167,19 @@ def trained_on_warning(names: Sequence[str], of: int) -> str:
 
 @dataclass(frozen=True)
 class Plane:
-    """An image to mark: a file, or a slice of one."""
+    """An image to mark: a file, a slice of one, or its slices as one image."""
 
     path: Path
     page: int | None
     name: str
+    use: StackUse = ""
 
 
-def find_planes(images: Sequence[str]) -> Iterator[Plane]:
+def find_planes(images: Sequence[str], planes: str = "slices") -> Iterator[Plane]:
     """Yield the images in folders and files, in natural order, without the files that `predict` wrote.
 
-    A stack gives one for each slice, ``NAME_z001`` and so on.
+    Files of one name are told apart by their folders. A stack gives one for each slice, ``NAME_z001`` and so on, or
+    with another choice of ``planes`` (max, mean, channels, the number of a slice from 0) a single one.
 
     Raises
     ------
@@ -187,17 +198,33 @@ def find_planes(images: Sequence[str]) -> Iterator[Plane]:
             "Expected TIFF, PNG, JPEG, BMP or OME-Zarr.",
             "Name a folder or files: --set images=FOLDER.",
         )
-    stems = [stem(path) for path in files]
-    for path, name in zip(files, stems, strict=True):
-        name = path.name if stems.count(name) > 1 else name
+    places = [(path.absolute().parent, stem(path)) for path in files]
+    names = [path.name if places.count(place) > 1 else place[1] for path, place in zip(files, places, strict=True)]
+    for path, name in zip(files, distinct_names([path.absolute() for path in files], names), strict=True):
         try:
             count = read_info(path).n_pages
         except UserError:
             count = 1  # the error comes when it is read again
         if count == 1:
             yield Plane(path, None, name)
+        elif planes in ("max", "mean", "channels"):
+            yield Plane(path, None, name, planes)
         else:
-            yield from (Plane(path, page, f"{name}_z{page + 1:03d}") for page in range(count))
+            pages = [int(planes)] if planes.isdigit() else range(count)
+            yield from (Plane(path, page, f"{name}_z{page + 1:03d}", "slice") for page in pages)
+
+
+def stack_sentence(planes: Sequence[Plane]) -> str:
+    """Describe what is done with stacks; empty without one."""
+    stacked = [plane for plane in planes if plane.use]
+    if not stacked:
+        return ""
+    files = len({plane.path for plane in stacked})
+    which = "1 file is a stack" if files == 1 else f"{files} files are stacks"
+    if stacked[0].use == "slice":
+        number = f"{len(stacked)} slices, each" if len(stacked) > 1 else f"slice {stacked[0].page}, which"
+        return f"{which}: {number} is marked by itself; see planes for max, mean or channels."
+    return f"{which}: marked is the {USE_TEXTS[stacked[0].use]}."
 
 
 def _is_map(path: Path) -> bool:
@@ -232,6 +259,7 @@ class _Marker:
     folder: Path
     maps: tuple[str, ...]
     trained_on: frozenset[str]
+    channels: Channels = "as-stored"
 
     @classmethod
     def of(cls, project: Project, settings: PredictSettings, device: str) -> _Marker:
@@ -257,10 +285,12 @@ class _Marker:
             folder=Path(settings.folder).expanduser() if settings.folder else default_folder(project, trained),
             maps=tuple(name for name in MAP_ENDINGS if getattr(settings, name)),
             trained_on=frozenset(trained.training_note().images.values()),
+            channels=settings.channels,
         )
 
     def mark(self, plane: Plane, tally: _Tally) -> bool:
         """Mark an image and count it; return whether it had not been marked before."""
+        plane = self.placed(plane)
         whole = self.read(plane)
         small = whole.shrunk(self.scale)
         is_new = not self.is_done(plane, whole.image)
@@ -270,6 +300,7 @@ class _Marker:
             tally.objects += int(np.count_nonzero(np.unique(labels)))
         else:
             tally.done_before += 1
+        tally.files.append(str(self.paths(plane)[-1]))
         if content_hash(small.image) in self.trained_on:
             tally.trained_on.append(plane.name)
         return is_new
@@ -282,7 +313,7 @@ class _Marker:
         UserError
             If it cannot be read or has other channels than the segmenter knows.
         """
-        image, info = read_image(plane.path, plane.page)
+        image, info = read_plane(plane.path, plane.page, plane.use, self.channels)
         spec, names = self.segmenter.spec, info.channel_names
         if len(image) == 3 and spec.channels == 1 and (image[1:] == image[:1]).all():
             image, names = image[:1], ()  # grey that was saved as colours
@@ -290,7 +321,8 @@ class _Marker:
             raise UserError(
                 f"{short(plane.path)} has {_channels(len(image))}.",
                 f"The segmenter learned from images with {_channels(spec.channels)}.",
-                "Choose images like those it was trained on.",
+                "Choose images like those it was trained on"
+                + (f", or set channels to {to}." if (to := {1: "grey", 3: "rgb"}.get(spec.channels)) else "."),
             )
         return SamplePair(
             name=plane.name,
@@ -312,6 +344,17 @@ class _Marker:
         """Return the files of the maps, and last of the labels."""
         name = file_stem(plane.name)
         return [self.folder / f"{name}{ending}" for ending in (*(MAP_ENDINGS[one] for one in self.maps), LABELS_ENDING)]
+
+    def placed(self, plane: Plane) -> Plane:
+        """Return the plane under a name whose files are not predictions of another file; folders tell them apart."""
+        name = plane.name
+        for folder in [None, *plane.path.absolute().parents]:
+            if folder is not None and folder.name:
+                name = f"{folder.name}_{name}"
+            sources = [read_source(path) for path in self.paths(replace(plane, name=name)) if path.exists()]
+            if all(source.kind != "predicted" or source.files == (str(plane.path),) for source in sources):
+                return replace(plane, name=name)
+        return plane
 
     def is_done(self, plane: Plane, image: NDArray[Any]) -> bool:
         """Return whether the same prediction is there, with these maps.
@@ -350,7 +393,7 @@ class _Marker:
                 raise
             raise UserError(
                 f"Memory is full with {short(plane.path)}, {pixels(size)}.",
-                "Expected room for one window.",
+                "Expected room for one crop.",
                 "Use the processor (device=cpu), or cut the image.",
             ) from None
         provenance = {

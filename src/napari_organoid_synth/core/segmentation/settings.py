@@ -6,6 +6,7 @@ from pydantic import Field
 
 from napari_organoid_synth.core.fields import DeviceName, Names, Threads
 from napari_organoid_synth.core.frozen_model import Settings
+from napari_organoid_synth.core.pairs.stacks import Channels, PlanesChoice
 from napari_organoid_synth.core.segmentation.segmenters.unet_config import UNetConfig
 
 
@@ -30,6 +31,11 @@ class PredictSettings(Settings):
         le=1,
         description="Mark images at this share of their size; empty: that at which the segmenter learned.",
     )
+    planes: PlanesChoice = Field(
+        "slices",
+        description="How a stack is marked: slices (each by itself), max, mean, channels, or the number of one slice.",
+    )
+    channels: Channels = Field("as-stored", description="as-stored, grey (RGB by luminance) or rgb (grey three times).")
     device: DeviceName = "auto"
     threads: Threads = 0
 

@@ -30,7 +30,8 @@ def generate(project: Project, settings: GenerateSettings, control: Control) -> 
     Yields
     ------
     Event
-        Started, then Added with ids and Progress after each batch, Finished with the share of masks that were refused.
+        Started, then Added with ids and Progress after each batch, Finished with the ids of the samples and the
+        share of masks that were refused.
 
     Raises
     ------
@@ -43,13 +44,14 @@ def generate(project: Project, settings: GenerateSettings, control: Control) -> 
     model = sampler.model
     info = {"run": run.name, "generator": model.generator, "device": describe_device(model.device)}
     yield Started(0, info | {"checkpoint": model.step, "total": settings.number})
-    began, done = time.perf_counter(), 0
+    began, done, added = time.perf_counter(), 0, list[str]()
     paused = 0.0
     with SampleStore(project.samples_path) as store:
         while done < settings.number and not control.canceled:
             indices = range(done, min(done + settings.batch, settings.number))
             pairs = sampler.draw(indices)
             ids = store.add_many(pairs, run=run.name) if pairs else []
+            added += ids
             done = indices.stop
             sampler.check()
             rate = done / (time.perf_counter() - began - paused)
@@ -63,7 +65,8 @@ def generate(project: Project, settings: GenerateSettings, control: Control) -> 
     result = {
         "run": run.name,
         "checkpoint": model.step,
-        "added": done - sampler.missing,
+        "added": len(added),
+        "samples": added,
         "refused": round(sampler.refused_share, 3),
         "seconds": round(time.perf_counter() - began - paused, 2),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -257,8 +258,9 @@ def _refuse_shared_numbers(labels: NDArray[np.int32], name: str) -> None:
 
 def _newest_mask_run(project: Project) -> str:
     for path in reversed(project.runs()):
-        if Run(path).recipe.shape == "mask":
-            return path.name
+        with suppress(UserError):  # a damaged run is none to draw with
+            if Run(path).recipe.shape == "mask":
+                return path.name
     raise UserError(
         f"{project.path.name} has no run that draws masks.",
         "Expected a trained mask generator.",

@@ -95,7 +95,7 @@ class TrainedGenerator:
         """Load a checkpoint of a run."""
         network = new_generator(run.recipe, run.spec).to(pick_device(device))
         weights = run.load(network, run.pick(checkpoint))
-        return cls(run.name, run.recipe, run.codec, network, weights.step, weights.sha256, run.metadata.data)
+        return cls(run.name, run.recipe, run.codec, network, weights.step, weights.sha256, run.seen)
 
     @classmethod
     def from_file(cls, path: Path, device: str = "auto") -> TrainedGenerator:

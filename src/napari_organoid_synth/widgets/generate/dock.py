@@ -32,7 +32,7 @@ from napari_organoid_synth.widgets.generate.strip import SampleStrip
 from napari_organoid_synth.widgets.shared.controls import add_row, combo_box, named, row_of
 from napari_organoid_synth.widgets.shared.dock import ColumnDock
 from napari_organoid_synth.widgets.shared.drop import are_models, dropped_files
-from napari_organoid_synth.widgets.shared.layers import look_at, show_pair
+from napari_organoid_synth.widgets.shared.layers import look_at, show_pair, shows_pair
 from napari_organoid_synth.widgets.shared.menus import open_dock
 from napari_organoid_synth.widgets.shared.model_files import ModelIntake
 from napari_organoid_synth.widgets.shared.progress_card import ProgressCard
@@ -375,9 +375,8 @@ class GenerateWidget(ColumnDock):
             self.show_outcome(f"{sentence} Scores are missing: {event.found}".strip())
 
     def _show_layers(self, pair: SamplePair) -> None:
-        for name in (pair.name, f"{pair.name} mask"):
-            if name in self.viewer.layers:
-                self.viewer.layers.remove(name)
+        for layer in [layer for layer in self.viewer.layers if shows_pair(layer, pair.name)]:
+            self.viewer.layers.remove(layer)
         look_at(self.viewer, show_pair(self.viewer, pair))
 
     # --- runs from elsewhere ---

@@ -12,12 +12,13 @@ import numpy as np
 from napari_organoid_synth.core.atomic import write_bytes
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.project import Project, file_stem
+from napari_organoid_synth.widgets.shared.layer_grid import full_data
 
 
 def mask_path(project: Project | None, layer: Any) -> Path:
     """Return the file of a drawn mask, named by its pixels, so that the provenance of a sample stays true."""
     assert project is not None
-    labels = np.ascontiguousarray(layer.data)
+    labels = np.ascontiguousarray(full_data(layer))
     digest = hashlib.sha256(labels.tobytes() + str(labels.shape).encode()).hexdigest()[:12]
     return project.path / "masks" / f"{file_stem(layer.name)}-{digest}.tif"
 
@@ -32,7 +33,7 @@ def save_mask(path: Path, layer: Any) -> None:
     """
     import tifffile
 
-    labels = np.asarray(layer.data)
+    labels = np.asarray(full_data(layer))
     if labels.ndim != 2 or not labels.any():
         raise UserError(
             f"Layer '{layer.name}' has shape {labels.shape}" + (" and is empty." if not labels.any() else "."),

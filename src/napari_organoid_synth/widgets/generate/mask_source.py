@@ -11,6 +11,7 @@ from napari.layers import Labels
 
 from napari_organoid_synth.widgets.forms.editors import ChoiceEdit
 from napari_organoid_synth.widgets.shared.layer_choice import layers_of
+from napari_organoid_synth.widgets.shared.layer_grid import full_data
 from napari_organoid_synth.widgets.shared.runs import RunInfo
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def mask_choice() -> ChoiceEdit:
     layers = layers_of(Labels)
 
     def choices(widget: Any) -> list[tuple[str, Any]]:
-        drawn = [layer for layer in layers(widget) if layer.ndim == 2 and layer.editable]
+        drawn = [layer for layer in layers(widget) if layer.ndim == 2 and (layer.editable or layer.multiscale)]
         return [(text, key) for key, (text, _) in MASKS.items()] + [(f"layer: {one.name}", one) for one in drawn]
 
     return ChoiceEdit(annotation=Labels, choices=choices, tips={key: tip for key, (_, tip) in MASKS.items()})
@@ -89,7 +90,7 @@ def need_of(source: str, painter: RunInfo | None, table: PairTable | None, drawe
 
 def layer_need(layer: Any, painter: RunInfo | None) -> Need:
     """Return what painting on a labels layer uses, or what it lacks."""
-    labels = np.asarray(layer.data)
+    labels = np.asarray(full_data(layer))
     if not labels.any():
         return "", "The chosen labels layer is empty. Paint an object on it first."
     highest = int(labels.max())

@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QWidget
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.discovery import NoMasks
+from napari_organoid_synth.core.pairs.grades import with_grades
 from napari_organoid_synth.core.pairs.settings import TileSettings
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.quantities import plural
@@ -29,7 +30,7 @@ from napari_organoid_synth.widgets.pairs.examine import (
 from napari_organoid_synth.widgets.pairs.layers import PairLayers
 from napari_organoid_synth.widgets.pairs.panel import PairPanel
 from napari_organoid_synth.widgets.pairs.sources import PairSources
-from napari_organoid_synth.widgets.shared.background import while_alive
+from napari_organoid_synth.widgets.shared.background import start_worker, while_alive
 from napari_organoid_synth.widgets.shared.dock import ColumnDock
 from napari_organoid_synth.widgets.shared.drop import Sources
 from napari_organoid_synth.widgets.shared.layers import pair_from_layers
@@ -133,10 +134,21 @@ class PairsWidget(ColumnDock):
         """Find pairs in the dropped or chosen sources."""
         sources = self.incoming.sources
         if not sources.images:
-            self._show_table(self.workspace.pairs)
+            self._grade(sources.grades)
             return
         self.workspace.ensure_project(sources.name)
         self._run(examine, sources, None, self._tiles(), self._restart_cancel(), self.panel.scale())
+
+    def _grade(self, file: Path | None) -> None:
+        """Give the images that there are their classes from a table."""
+        table = self.workspace.pairs
+        if file is None or table is None:
+            self._show_table(table)
+            return
+        try:
+            self._change(with_grades(table, file))
+        except UserError as error:
+            self._fail(error)
 
     def try_sample_data(self) -> None:
         """Simulate a small set in a new project, so that everything can be tried."""
@@ -146,7 +158,8 @@ class PairsWidget(ColumnDock):
     def _add_layers(self, image: Any, labels: Any) -> None:
         """Save two layers as a pair of the project."""
         try:
-            pair = pair_from_layers(image, labels)
+            planes, step = self.incoming.planes()
+            pair = pair_from_layers(image, labels, planes=planes, step=step)
             project = self.workspace.ensure_project("drawn pairs")
         except UserError as error:
             self._fail(error)
@@ -211,7 +224,7 @@ class PairsWidget(ColumnDock):
         self.bar.setRange(0, 0)
         self.verdict.setText("Reading…")
         self._refresh()
-        worker.start()
+        start_worker(worker)
 
     def _take(self, step: Step, canceled: threading.Event) -> None:
         if canceled is not self._canceled or canceled.is_set():
@@ -242,8 +255,11 @@ class PairsWidget(ColumnDock):
         self.workspace.setPairs(result.table)
         self.panel.show_pictures(result.overlays)
         if result.tiles:
+            added = result.added
             ready = f"Ready: {split_text(result.table)}, {plural(result.tiles, 'tile')}"
-            self.verdict.setText("\n".join(filter(None, (ready, small_images(result.table, self._tiles().size)))))
+            self.verdict.setText(
+                "\n".join(filter(None, (added, ready, small_images(result.table, self._tiles().size))))
+            )
         elif result.table.matched:
             self.verdict.setText(f"✕ No tile can be used. {result.problem}")
         else:
@@ -285,7 +301,7 @@ class PairsWidget(ColumnDock):
 
         worker.yielded.connect(unless_canceled(self._add_picture))
         worker.errored.connect(unless_canceled(self._show_problem))
-        worker.start()
+        start_worker(worker)
 
     def _add_picture(self, picture: Picture) -> None:
         self._pictures.append(picture)

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.pairs.pair import MaskKind, SamplePair, Source
+from napari_organoid_synth.core.pairs.pair import MaskKind, SamplePair, Source, SourceKind
+from napari_organoid_synth.core.pairs.record import REMARK
 from napari_organoid_synth.core.pairs.settings import TileSettings
 from napari_organoid_synth.core.pairs.table import OBJECT, PairEntry, PairTable
 from napari_organoid_synth.core.project import Project
@@ -38,12 +39,15 @@ class Examination:
         Pictures of some pairs with their outlines.
     problem : str
         Why there are no tiles.
+    added : str
+        A sentence about the pair that was added or updated before.
     """
 
     table: PairTable
     tiles: int = 0
     overlays: list[Picture] = field(default_factory=list)
     problem: str = ""
+    added: str = ""
 
 
 Step = tuple[int, int] | Examination | UserError
@@ -162,25 +166,34 @@ def add_layers_pair(
     from napari_organoid_synth.core.pairs.adding import add_pair
 
     yield 0, 1
-    source = Source("real" if pair.source.kind == "real" else "drawn")  # a person may have changed the labels
+    kept = {key: value for key, value in pair.source.provenance.items() if key == REMARK}
+    kind: SourceKind = "real" if pair.source.kind == "real" else "drawn"  # a person may have changed the labels
+    source = Source(kind, pair.source.files, kept)
     try:
-        add_pair(project, pair.replace(class_names=(OBJECT,), source=source))
+        before = PairTable.from_file(project.pairs_path) if project.pairs_path.exists() else PairTable()
+        entry = add_pair(project, pair.replace(class_names=(OBJECT,), source=source))
     except UserError as error:
         yield error
         return
-    yield from examine(PairTable.from_file(project.pairs_path), None, tiles, canceled)
+    known = entry.name in {row.name for row in before.entries}
+    remark = f": {kept[REMARK]}" if kept else ""
+    added = f"'{entry.name}' {'was updated: it is the same image' if known else f'was added{remark}'}."
+    for step in examine(PairTable.from_file(project.pairs_path), None, tiles, canceled):
+        if isinstance(step, Examination):
+            step.added = added
+        yield step
 
 
 def crop_pairs(project: Project, entries: list[PairEntry], canceled: threading.Event) -> Iterator[Step]:
     """Save copies of pairs whose image and mask differ by a few pixels, cut to the size of the smaller."""
     from napari_organoid_synth.core.pairs.adding import add_pair
-    from napari_organoid_synth.core.pairs.ome_tiff import read_image, read_labels
+    from napari_organoid_synth.core.pairs.entry_reading import read_entry_image, read_masks
 
     try:
         for number, entry in enumerate(entries):
             yield number, len(entries)
-            image, info = read_image(entry.image, entry.page)
-            labels = read_labels(next(iter(entry.masks.values())), entry.page)
+            image, info = read_entry_image(entry)
+            labels = read_masks(entry, (image.shape[1], image.shape[2]))[0].labels
             height, width = (min(a, b) for a, b in zip(image.shape[1:], labels.shape, strict=True))
             pair = SamplePair(
                 name=entry.name,
@@ -188,6 +201,7 @@ def crop_pairs(project: Project, entries: list[PairEntry], canceled: threading.E
                 labels=labels[:height, :width],
                 pixel_size=info.pixel_size,
                 channel_names=info.channel_names,
+                source=Source("real", (entry.image,)),
             )
             add_pair(project, pair)
         yield from examine(PairTable.from_file(project.pairs_path), None, TileSettings(), canceled)

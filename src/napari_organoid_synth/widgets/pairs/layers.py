@@ -6,13 +6,16 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from napari.layers import Image
 from qtpy.QtCore import QObject
 
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.settings import TileSettings
 from napari_organoid_synth.core.pairs.tiling import TileGrid
 from napari_organoid_synth.widgets.pairs.examine import read_pair_of
-from napari_organoid_synth.widgets.shared.layers import show_pair
+from napari_organoid_synth.widgets.shared.background import start_worker
+from napari_organoid_synth.widgets.shared.layer_grid import place_of
+from napari_organoid_synth.widgets.shared.layers import show_pair, shows
 from napari_organoid_synth.widgets.shared.workspace import Workspace
 
 GRID = "tile grid"
@@ -52,12 +55,12 @@ class PairLayers(QObject):
         from napari.qt.threading import create_worker
 
         table = self.workspace.pairs
-        if table is None or name in self.viewer.layers:
+        if table is None or any(shows(layer, name, table.entry(name).image) for layer in self.viewer.layers):
             return
         worker: Any = create_worker(read_pair_of, table, name, _start_thread=False, _ignore_errors=True)
         worker.returned.connect(self._show)
         worker.errored.connect(self._failed)
-        worker.start()
+        start_worker(worker)
 
     def _show(self, pair: SamplePair) -> None:
         image, _ = show_pair(self.viewer, pair)
@@ -73,13 +76,19 @@ class PairLayers(QObject):
         table = self.workspace.pairs
         if not shown or table is None:
             return
-        entries = {entry.name: entry for entry in table.matched}
-        opened = [layer for layer in reversed(self.viewer.layers) if layer.name in entries]
+        entries = table.matched
+        opened = [
+            (layer, entry)
+            for layer in reversed(self.viewer.layers)
+            if isinstance(layer, Image)
+            for entry in entries
+            if shows(layer, entry.name, entry.image)
+        ]
         if not opened:
             if entries:
-                self.open(next(iter(entries)))  # comes back here when it is read
+                self.open(entries[0].name)  # comes back here when it is read
             return
-        layer, size = opened[0], entries[opened[0].name].size
+        layer, size = opened[0][0], opened[0][1].size
         assert size is not None
         tiles = self._tiles()
         side = tiles.size
@@ -93,7 +102,5 @@ class PairLayers(QObject):
             edge_color="white",
             face_color="transparent",
             opacity=0.6,
-            scale=layer.scale[-2:],
-            translate=layer.translate[-2:],
-            units=layer.units[-2:],
+            **place_of(layer, range(layer.ndim)[-2:]),
         )

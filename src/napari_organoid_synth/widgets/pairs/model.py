@@ -112,6 +112,8 @@ def describe(entry: PairEntry) -> str:
         parts.append(entry.reason[:1].upper() + entry.reason[1:].rstrip("."))
     if entry.status == "matched":
         parts += [image_text(entry), objects_text(entry)]
+    if entry.image_class:
+        parts.append(f"Class of the image: {entry.image_class}")
     if entry.scale < 1 and entry.size is not None:
         parts.append(f"Used at {pixels(entry.size)}")
     if entry.pixel_size is not None:

@@ -10,15 +10,28 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.pairs.annotations.reading import SUFFIXES
+from napari_organoid_synth.core.pairs.sheet import SHEET_ENDINGS
 from napari_organoid_synth.widgets.forms.containers import Fold, rows
-from napari_organoid_synth.widgets.shared.controls import add_row
+from napari_organoid_synth.widgets.shared.controls import add_row, combo_box
 from napari_organoid_synth.widgets.shared.drop import DropArea, Sources
 from napari_organoid_synth.widgets.shared.layer_choice import layer_choice
+from napari_organoid_synth.widgets.shared.layer_grid import slice_in_view
+from napari_organoid_synth.widgets.shared.layers import has_slices
 
 NAMES = (
     "{name} is what image and mask share, {group} marks images that belong together, {class} is a label of the whole "
     "image, * stands for anything. Empty: automatic."
 )
+
+
+NO_GRADES = "from a table…"
+SLICES = {
+    "the slice in view": "slice",
+    "channels of one image": "channels",
+    "brightest (maximum)": "max",
+    "mean of all": "mean",
+}
 
 
 class PairSources(QWidget):
@@ -75,6 +88,12 @@ class PairSources(QWidget):
             ),
             ("Images…", "The folder of the images.", self._choose_images),
             ("Masks…", "The folder of the masks; choose again for another class.", self._choose_masks),
+            (
+                "Outlines…",
+                "Files of outlines: ImageJ ROIs (.roi, .zip), COCO, labelme or QuPath (.json, .geojson). Each is an "
+                "object.",
+                self._choose_outlines,
+            ),
         ):
             button = QPushButton(text)
             button.setToolTip(tip)
@@ -88,6 +107,12 @@ class PairSources(QWidget):
         self.image_choice, self.mask_choice = layer_choice(Image), layer_choice(Labels)
         add_row(form, "Image", self.image_choice.native, "The layer with the image.")
         add_row(form, "Mask", self.mask_choice.native, "The layer with its labels.")
+        self.slices = combo_box()
+        for text, use in SLICES.items():
+            self.slices.addItem(text, use)
+        add_row(form, "Slices", self.slices, "What the slices of a stack are, where the mask is one image.")
+        self._layer_form = form
+        self.image_choice.changed.connect(self._ask_slices)
         self.add_button = QPushButton("Add this pair")
         self.add_button.setToolTip("Saves image and mask as OME-TIFF in the project and adds them to the table.")
         self.add_button.clicked.connect(self.choose_layers)
@@ -105,6 +130,14 @@ class PairSources(QWidget):
         add_row(form, "Masks", self.mask_pattern, NAMES)
         for edit in (self.image_pattern, self.mask_pattern):
             edit.editingFinished.connect(self._read_patterns)
+        self.grades_button = QPushButton(NO_GRADES)
+        add_row(
+            form,
+            "Classes",
+            self.grades_button,
+            "A table (CSV) with the name of each image and the class of the whole image, such as a grade.",
+        )
+        self.grades_button.clicked.connect(self._choose_grades)
         fold.addWidget(holder)
         return fold
 
@@ -113,6 +146,7 @@ class PairSources(QWidget):
     def add_paths(self, paths: list[Path]) -> None:
         """Take dropped files and folders."""
         self.sources.add(paths)
+        self.grades_button.setText(self.sources.grades.name if self.sources.grades is not None else NO_GRADES)
         self.changed.emit()
 
     def _choose_folder(self) -> None:
@@ -129,6 +163,17 @@ class PairSources(QWidget):
         if path := QFileDialog.getExistingDirectory(self, "Folder of the masks"):
             self.sources.add_masks([Path(path)])
             self.changed.emit()
+
+    def _choose_outlines(self) -> None:
+        patterns = " ".join(f"*{suffix}" for suffix in SUFFIXES)
+        if paths := QFileDialog.getOpenFileNames(self, "Outlines of the objects", filter=f"Outlines ({patterns})")[0]:
+            self.sources.add_masks([Path(path) for path in paths])
+            self.changed.emit()
+
+    def _choose_grades(self) -> None:
+        filter = f"Tables ({' '.join(f'*{ending}' for ending in SHEET_ENDINGS)})"
+        if path := QFileDialog.getOpenFileName(self, "Classes of whole images", filter=filter)[0]:
+            self.add_paths([Path(path)])
 
     def _do_without_masks(self) -> None:
         self.sources.no_masks = True
@@ -168,7 +213,19 @@ class PairSources(QWidget):
             )
         )
 
+    def planes(self) -> tuple[str, tuple[int, ...]]:
+        """Return how the slices of the image layer are used, and the slice in view; empty for a single image."""
+        layer = self.image_choice.value
+        if layer is None or not has_slices(layer):
+            return "", ()
+        return str(self.slices.currentData()), slice_in_view(self.viewer, layer)
+
+    def _ask_slices(self, *_: object) -> None:
+        layer = self.image_choice.value
+        self._layer_form.setRowVisible(self.slices, layer is not None and has_slices(layer))
+
     def reset_choices(self) -> None:
         """Offer the layers that there are."""
         self.image_choice.reset_choices()
         self.mask_choice.reset_choices()
+        self._ask_slices()

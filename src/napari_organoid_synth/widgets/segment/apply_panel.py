@@ -30,6 +30,7 @@ from napari_organoid_synth.widgets.segment.layer_files import (
 )
 from napari_organoid_synth.widgets.shared.background import Background
 from napari_organoid_synth.widgets.shared.controls import add_row, combo_box, named
+from napari_organoid_synth.widgets.shared.layer_grid import full_data
 from napari_organoid_synth.widgets.shared.progress_card import ProgressCard
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 from napari_organoid_synth.widgets.shared.workspace import Workspace
@@ -203,7 +204,7 @@ class ApplyPanel(QWidget):
             return
         channels = trained.description().spec.channels
         folder = project.job("layers").path
-        pixels = [(describe_layer(one), one.data[0] if one.multiscale else one.data) for one in layers]
+        pixels = [(describe_layer(one), full_data(one)) for one in layers]
         settings = self.settings((str(folder / IMAGES),), str(folder / PREDICTED))
         self._writing = True
         self._judge()

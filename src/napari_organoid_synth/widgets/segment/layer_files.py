@@ -15,6 +15,7 @@ from napari_organoid_synth.core.atomic import write_text
 from napari_organoid_synth.core.frozen_model import FrozenModel
 from napari_organoid_synth.core.pairs.ome_tiff import LABELS_ENDING, MAP_ENDINGS, read_image, read_labels
 from napari_organoid_synth.core.pairs.pictures import flow_colours
+from napari_organoid_synth.widgets.shared.layer_grid import place_of, with_axis
 
 NOTE = "layers.json"
 IMAGES, PREDICTED = "images", "predicted"
@@ -30,6 +31,8 @@ class LayerNote(FrozenModel):
     scale, translate : tuple of float
         One for each axis, in ``units``.
     units : tuple of str
+    rotate, shear, affine : tuple
+        As napari takes them; empty: none.
     stem : str
         Of its file.
     lead : tuple of int
@@ -41,6 +44,9 @@ class LayerNote(FrozenModel):
     scale: tuple[float, ...]
     translate: tuple[float, ...]
     units: tuple[str, ...]
+    rotate: tuple[tuple[float, ...], ...] = ()
+    shear: tuple[float, ...] = ()
+    affine: tuple[tuple[float, ...], ...] = ()
     stem: str = ""
     lead: tuple[int, ...] = ()
 
@@ -64,14 +70,8 @@ class LayerPrediction:
 
 def describe_layer(layer: Any) -> LayerNote:
     """Return the properties of an image layer other than its pixels."""
-    spatial = layer.ndim
-    return LayerNote(
-        name=layer.name,
-        rgb=bool(layer.rgb),
-        scale=tuple(float(value) for value in layer.scale[-spatial:]),
-        translate=tuple(float(value) for value in layer.translate[-spatial:]),
-        units=tuple(str(unit) for unit in getattr(layer, "units", ())),
-    )
+    place = place_of(layer)
+    return LayerNote.parse({"name": layer.name, "rgb": bool(layer.rgb)} | place | {"units": place["units"] or ()})
 
 
 def as_planes(data: Any, rgb: bool, channels: int) -> tuple[NDArray[Any], tuple[int, ...]]:
@@ -186,10 +186,7 @@ def show_predictions(viewer: Any, predictions: Sequence[LayerPrediction], by: st
     for prediction in predictions:
         note, maps = prediction.note, prediction.maps
         kept = range(len(note.scale))
-        spatial = [*kept[: len(note.lead)], *kept[-2:]]
-        scale, translate = ([values[axis] for axis in spatial] for values in (note.scale, note.translate))
-        units = [note.units[axis] for axis in spatial] if len(note.units) == len(note.scale) else None
-        place: dict[str, Any] = {"scale": scale, "translate": translate, "units": units}
+        place = _place(note, [*kept[: len(note.lead)], *kept[-2:]])
         if "flow" in maps:
             added.append(viewer.add_image(maps["flow"], name=f"{note.name} flow", rgb=True, visible=False, **place))
         if "probability" in maps:
@@ -198,12 +195,22 @@ def show_predictions(viewer: Any, predictions: Sequence[LayerPrediction], by: st
     return added
 
 
+def _place(note: LayerNote, axes: Sequence[int]) -> dict[str, Any]:
+    """Return the place of the marked layer, for a layer with these of its axes."""
+    from napari.layers import Image
+
+    number = len(note.scale)
+    turned = {key: np.array(getattr(note, key)) for key in ("rotate", "shear", "affine") if getattr(note, key)}
+    units = note.units if len(note.units) == number else None
+    marked = Image(np.zeros((1,) * number), scale=note.scale, translate=note.translate, units=units, **turned)
+    return place_of(marked, axes)
+
+
 def _add_probability(viewer: Any, probability: NDArray[Any], name: str, place: Mapping[str, Any]) -> Any:
     """Add probabilities (K, ..., Y, X); several classes get an axis of their own."""
     several = len(probability) > 1
     if several:
-        units = None if place["units"] is None else ["pixel", *place["units"]]
-        place = {"scale": [1.0, *place["scale"]], "translate": [0.0, *place["translate"]], "units": units}
+        place = with_axis(place)
     return viewer.add_image(
         probability if several else probability[0],
         name=f"{name} probability",

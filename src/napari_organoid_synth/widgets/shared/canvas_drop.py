@@ -9,6 +9,7 @@ from weakref import proxy
 from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtWidgets import QWidget
 
+from napari_organoid_synth.widgets.shared.background import start_worker
 from napari_organoid_synth.widgets.shared.drop import are_models, dropped_files
 from napari_organoid_synth.widgets.shared.reader import get_reader
 
@@ -63,5 +64,5 @@ class CanvasDrop(QObject):
             for data, options, kind in layers:
                 self._viewer.add_layer(Layer.create(data, options, kind))
 
-        create_worker(reader, paths, _connect={"returned": show})
+        start_worker(create_worker(reader, paths, _start_thread=False, _connect={"returned": show}))
         return True

@@ -10,11 +10,15 @@ from typing import Any
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QFrame, QVBoxLayout, QWidget
 
+from napari_organoid_synth.core.pairs.annotations.reading import is_annotation
 from napari_organoid_synth.core.pairs.filenames import IMAGE_FOLDERS, MASK_FOLDERS, is_mask_name, list_files
+from napari_organoid_synth.core.pairs.sheet import SHEET_ENDINGS
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 from napari_organoid_synth.widgets.shared.theme import theme_colour
 
+MAX_LOOKS = 50
+"""Folders of single images that are looked into while something is dropped."""
 LAYERS = "application/x-list-index"
 """Format of a drag that starts in napari's layer list; the layers themselves are the ``items`` of its MIME object."""
 
@@ -33,6 +37,8 @@ class Sources:
         As in `find_pairs`.
     no_masks : bool
         Whether a person stated that there are none.
+    grades : Path, optional
+        Table with the classes of whole images.
     """
 
     images: list[Path] = field(default_factory=list)
@@ -40,9 +46,16 @@ class Sources:
     image_pattern: str = ""
     mask_pattern: str = ""
     no_masks: bool = False
+    grades: Path | None = None
 
     def add(self, paths: Sequence[Path]) -> None:
-        """Sort dropped paths: a folder with both replaces all; otherwise the first holds images, the next masks."""
+        """Sort dropped paths: a folder with both replaces all; otherwise the first holds images, the next masks.
+
+        A table (CSV) holds the classes of whole images.
+        """
+        sheets = [path for path in paths if path.suffix.lower() in SHEET_ENDINGS]
+        self.grades = sheets[-1] if sheets else self.grades
+        paths = [path for path in paths if path not in sheets]
         if len(paths) == 1 and holds_both(paths[0]):
             self.images, self.masks = [paths[0]], {}
             return
@@ -66,6 +79,7 @@ class Sources:
 
     def find(self) -> PairTable:
         """Match by name; reads folders, so call it in a worker thread."""
+        from napari_organoid_synth.core.pairs.grades import with_grades
         from napari_organoid_synth.core.pairs.loading import find_pairs
 
         masks: Any = {name: files[0] if len(files) == 1 else files for name, files in self.masks.items()} or None
@@ -73,7 +87,8 @@ class Sources:
         if list(self.masks) == ["object"] or (isinstance(only, Path) and only.is_dir() and not list_files(only)):
             masks = only  # files, or a folder with a folder for each class
         images: Any = self.images[0] if len(self.images) == 1 else self.images
-        return find_pairs(images, masks, self.image_pattern, self.mask_pattern, self.no_masks)
+        table = find_pairs(images, masks, self.image_pattern, self.mask_pattern, self.no_masks)
+        return table if self.grades is None else with_grades(table, self.grades)
 
     @property
     def name(self) -> str:
@@ -86,15 +101,23 @@ class Sources:
 
 
 def holds_both(path: Path) -> bool:
-    """Return whether a folder contains a folder of images and one of masks."""
+    """Return whether a folder contains a folder of images and one of masks, itself or in a folder for each image."""
     if not path.is_dir():
         return False
-    names = {below.name.lower() for below in path.iterdir() if below.is_dir()}
+    folders = [below for below in path.iterdir() if below.is_dir()]
+    return _has_both(folders) or any(
+        _has_both([below for below in folder.iterdir() if below.is_dir()]) for folder in folders[:MAX_LOOKS]
+    )
+
+
+def _has_both(folders: Sequence[Path]) -> bool:
+    names = {folder.name.lower() for folder in folders}
     return bool(names & set(IMAGE_FOLDERS)) and bool(names & set(MASK_FOLDERS))
 
 
 def _looks_like_mask(path: Path) -> bool:
-    return is_mask_name(path) or path.name.lower() in MASK_FOLDERS or path.parent.name.lower() in MASK_FOLDERS
+    is_named = is_annotation(path) or is_mask_name(path)
+    return is_named or path.name.lower() in MASK_FOLDERS or path.parent.name.lower() in MASK_FOLDERS
 
 
 class DropArea(QFrame):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from inspect import signature
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +13,14 @@ from numpy.typing import NDArray
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.pair import RGB, MaskKind, SamplePair, Source
+from napari_organoid_synth.core.pairs.record import REMARK
+from napari_organoid_synth.core.pairs.stacks import USE_TEXTS, combine
 from napari_organoid_synth.layer_data import pair_layers
+from napari_organoid_synth.widgets.shared.layer_grid import full_data, grid_of, lay_over
 
 SAMPLES = "samples"
+PREVIEW = "organoid_synth_preview"
+"""Key of the metadata of a layer of live samples: its name at first, for a person may have a layer of that name."""
 
 
 def show_pair(viewer: Any, pair: SamplePair, outline: int = 0) -> tuple[Any, Any]:
@@ -36,9 +43,9 @@ def show_pair(viewer: Any, pair: SamplePair, outline: int = 0) -> tuple[Any, Any
     (pixels, image_options, _), (numbers, labels_options, _) = pair_layers(pair)
     image, labels = viewer.add_image(pixels, **image_options), viewer.add_labels(numbers, **labels_options)
     labels.contour = outline
-    for name in (SAMPLES, f"{SAMPLES} outlines"):  # a pair among live samples looks like one of them
-        if name in viewer.layers and _overlap(viewer.layers[name], labels):
-            viewer.layers[name].visible = False
+    for layer in viewer.layers:  # a pair among live samples looks like one of them
+        if layer.metadata.get(PREVIEW) and _overlap(layer, labels):
+            layer.visible = False
     return image, labels
 
 
@@ -57,29 +64,45 @@ def _overlap(one: Any, other: Any) -> bool:
 
 
 def pair_from_layers(
-    image_layer: Any, labels_layer: Any, mask_kind: MaskKind | None = None, name: str | None = None
+    image_layer: Any,
+    labels_layer: Any,
+    mask_kind: MaskKind | None = None,
+    name: str | None = None,
+    planes: str = "",
+    step: Sequence[int] = (),
 ) -> SamplePair:
-    """Read a pair from an image layer and a labels layer.
+    """Read a pair from an image layer and a labels layer, at the highest level of a pyramid.
 
     Parameters
     ----------
     image_layer : napari.layers.Image
-        Of shape (Y, X), (C, Y, X) or RGB.
+        Of shape (Y, X), (C, Y, X), (Z, Y, X) or RGB; its pixels stay as they are.
     labels_layer : napari.layers.Labels
-        Of shape (Y, X).
+        Of shape (Y, X), or as many slices as the image. Where its scale or translate differ from those of the image,
+        its labels are taken where they lie: the nearest label of each pixel.
     mask_kind : {"binary", "classes", "instances"}, optional
         Default: the kind that the layers were made from, otherwise binary for one label and instances for more.
     name : str, optional
         Default: name of the image layer.
+    planes : str
+        How the slices of an image are used: ``slice`` (that of ``step``), ``channels``, ``max``, ``mean``.
+    step : sequence of int
+        Index of the slice in view for each axis before Y and X.
+
+    Returns
+    -------
+    SamplePair
+        Its source names the file of the image layer; ``remark`` in the provenance says what was done.
 
     Raises
     ------
     UserError
-        If the axes are not those of one 2-D image with its mask.
+        If the image has slices and nobody chose, or the two layers do not fit together.
     """
-    image, channels = _read_image(image_layer)
-    labels = _read_labels(labels_layer)
     before, drawn = _origin(image_layer), _origin(labels_layer)
+    image, channels, place, remarks = _read_image(image_layer, planes, step)
+    labels = _read_labels(labels_layer, image_layer, place)
+    labels, moved = lay_over(image_layer, (image.shape[1], image.shape[2]), labels_layer, labels)
     values = np.unique(labels)
     kind: MaskKind = mask_kind or (
         drawn.mask_kind if drawn is not None else "binary" if np.count_nonzero(values) <= 1 else "instances"
@@ -87,41 +110,82 @@ def pair_from_layers(
     class_names = drawn.class_names if drawn is not None and drawn.mask_kind == kind else ("object",)
     if kind == "classes" and len(class_names) < (highest := int(values.max(initial=0))):
         class_names = tuple(f"class {number}" for number in range(1, highest + 1))
+    suffix = "".join(f"_{index:03d}" for index in place)
+    source = before.source if before is not None else _source(image_layer)
+    if remark := "; ".join(filter(None, [*remarks, moved])):
+        source = replace(source, provenance={**source.provenance, REMARK: remark})
     return SamplePair(
-        name=name or image_layer.name,
+        name=name or f"{image_layer.name}{suffix}",
         image=np.ascontiguousarray(image),
         labels=np.ascontiguousarray(labels > 0 if kind == "binary" else labels, dtype=np.int32),
         mask_kind=kind,
         class_names=class_names,
-        pixel_size=_pixel_size(image_layer),
-        channel_names=before.channel_names if before is not None else channels,
+        pixel_size=grid_of(image_layer).pixel_size,
+        channel_names=channels,
         image_class=before.image_class if before is not None else None,
-        source=before.source if before is not None else Source("drawn"),
+        source=source,
     )
 
 
-def _read_image(layer: Any) -> tuple[NDArray[Any], tuple[str, ...]]:
-    """Return the pixels (C, Y, X) of an image layer and the names of its channels."""
-    data = np.asarray(layer.data)
-    if data.ndim - bool(layer.rgb) > 3 or data.ndim < 2:
-        raise UserError(
-            f"Layer '{layer.name}' has shape {data.shape}.",
-            "Expected (y, x), (channel, y, x) or an RGB image.",
-            "Extract one plane of the stack first.",
-        )
+def has_slices(image_layer: Any) -> bool:
+    """Return whether an image layer is a stack whose use is to be chosen; its channels are not slices."""
+    data = full_data(image_layer)
+    lead = data.ndim - 2 - bool(image_layer.rgb)
+    return lead > 0 and not (lead == 1 and _is_channels(image_layer))
+
+
+def _is_channels(layer: Any) -> bool:
+    """Return whether the axis before Y is known to be that of channels: by its label, or by the pair it shows."""
+    pair = _origin(layer)
+    label = str(getattr(layer, "axis_labels", ("", "", ""))[0]).lower()
+    count = full_data(layer).shape[0]
+    return label in ("c", "ch", "channel", "channels") or (pair is not None and len(pair.image) == count)
+
+
+def _read_image(
+    layer: Any, planes: str, step: Sequence[int]
+) -> tuple[NDArray[Any], tuple[str, ...], tuple[int, ...], list[str]]:
+    """Return the pixels (C, Y, X) of an image layer, the names of its channels, its slice, and what was done."""
+    data = full_data(layer)
+    lead = data.ndim - 2 - bool(layer.rgb)
+    place: tuple[int, ...] = ()
+    remarks: list[str] = []
+    pair = _origin(layer)
+    names: tuple[str, ...] = RGB if layer.rgb else ()
+    if has_slices(layer):
+        if planes == "slice" and len(step) >= lead:
+            place = tuple(int(index) for index in step[-lead:])
+            data = data[place]
+            remarks.append(f"slice {', '.join(map(str, place))} of the layer")
+        elif planes in ("channels", "max", "mean") and lead == 1 and not layer.rgb:
+            remarks.append(USE_TEXTS[planes])
+            data = combine((np.asarray(plane)[None] for plane in data), planes)  # type: ignore[arg-type]
+        else:
+            raise UserError(
+                f"Layer '{layer.name}' has shape {data.shape}: {data.shape[0]} slices of one image each.",
+                "Expected (y, x) or an RGB image, or a choice of what its slices are.",
+                "Choose under 'Slices': the one in view, channels, maximum or mean.",
+            )
+    elif lead == 1:
+        names = pair.channel_names if pair is not None else ()
+    pixels = np.asarray(data)
     if layer.rgb:
-        return np.moveaxis(data[..., :3], -1, 0), RGB
-    return data[None] if data.ndim == 2 else data, ()
+        return np.moveaxis(pixels[..., :3], -1, 0), names, place, remarks
+    return pixels[None] if pixels.ndim == 2 else pixels, names, place, remarks
 
 
-def _read_labels(layer: Any) -> NDArray[Any]:
-    """Return the labels (Y, X) of a labels layer."""
-    labels = np.asarray(layer.data)
+def _read_labels(layer: Any, image_layer: Any, place: tuple[int, ...]) -> NDArray[Any]:
+    """Return the labels (Y, X) of a labels layer; of a stack those of the slice of the image."""
+    data = full_data(layer)
+    lead = full_data(image_layer).shape[: len(place)]
+    if place and data.ndim == 2 + len(place) and data.shape[:-2] == lead:
+        data = data[place]
+    labels = np.asarray(data)
     if labels.ndim != 2 or labels.dtype.kind not in "bui":
         raise UserError(
             f"Layer '{layer.name}' has shape {labels.shape} and holds {labels.dtype}.",
             "Expected whole numbers (y, x).",
-            "Choose the labels layer of one 2-D image.",
+            "Choose the labels layer of one 2-D image, or the slice in view of both.",
         )
     if labels.size and int(labels.max()) > np.iinfo(np.int32).max:
         raise UserError(
@@ -136,13 +200,22 @@ def _origin(layer: Any) -> SamplePair | None:
     return pair
 
 
-def _pixel_size(layer: Any) -> tuple[float, float] | None:
-    """Return height and width of a pixel in µm; None when the layer's unit is not a length."""
-    try:
-        import pint
+def _source(layer: Any) -> Source:
+    """Return the source of a layer that was not made from a pair: its file, where it has one."""
+    path = getattr(getattr(layer, "source", None), "path", None)
+    return Source("drawn", (str(Path(path).absolute()),) if path else ())
 
-        factors = [float((1 * unit).to("micrometer").magnitude) for unit in layer.units[-2:]]
-    except (pint.PintError, AttributeError, IndexError):
-        return None
-    height, width = (float(scale) * factor for scale, factor in zip(layer.scale[-2:], factors, strict=True))
-    return height, width
+
+def shows_pair(layer: Any, name: str) -> bool:
+    """Return whether `show_pair` made this layer from a pair of that name."""
+    pair = _origin(layer)
+    return pair is not None and pair.name == name
+
+
+def shows(layer: Any, name: str, image: str) -> bool:
+    """Return whether a layer shows the image of a row: as its pair, or opened from its file."""
+    pair = _origin(layer)
+    if pair is not None:
+        return pair.name == name and (not pair.source.files or pair.source.files[0] == image)
+    path = getattr(getattr(layer, "source", None), "path", None)
+    return path is not None and layer.name == name and Path(path).absolute() == Path(image).absolute()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.ome_tiff import IMAGE_ENDING, LABELS_ENDING, read_pair
+from napari_organoid_synth.core.plain_values import read_object
 from napari_organoid_synth.layer_data import LayerData, pair_layers, stack_layers
 from napari_organoid_synth.widgets.shared.drop import are_models
 
@@ -140,10 +140,10 @@ def _is_ours(path: Path) -> bool:
     """Return whether this program wrote the file; reads no pixels and never raises."""
     if path.name == "manifest.json":
         try:
-            manifest = json.loads(path.read_text(encoding="utf-8"))
+            manifest = read_object(path)
         except (OSError, ValueError):
             return False
-        return isinstance(manifest, dict) and "organoid-synth" in str(manifest.get("software", ""))
+        return "organoid-synth" in str(manifest.get("software", ""))
     if not path.name.endswith(IMAGE_ENDING):
         return False
     import tifffile

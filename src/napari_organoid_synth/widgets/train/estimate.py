@@ -109,12 +109,18 @@ def dry_run(project: Project, recipe: Recipe, dropped: threading.Event) -> Itera
             out.seek(0)
             err.seek(0)
             try:
-                answer = Estimate.parse(json.loads(out.read().decode()))
-            except (ValueError, UserError):
+                answer = _parse(out.read().decode())
+            except (ValueError, KeyError, UserError):
                 lines = err.read().decode(errors="replace").strip().splitlines() or ["The estimate gave no answer."]
                 yield dropped, UserError(lines[-1].removeprefix("organoid-synth: "))
                 return
     yield dropped, answer
+
+
+def _parse(text: str) -> Estimate:
+    """Read the object that the command prints; it says more than the estimate."""
+    values = json.loads(text)
+    return Estimate.parse({name: values[name] for name in Estimate.model_fields})
 
 
 def describe(estimates: Sequence[Estimate], steps: int) -> str:

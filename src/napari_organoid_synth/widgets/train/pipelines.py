@@ -32,8 +32,8 @@ class StagesCard(ProgressCard):
 
 def newest_pipeline(project: Project) -> JobFolder | None:
     """Return the folder of the pipeline that was started last."""
-    files = sorted(project.path.glob("jobs/*/pipeline.yaml"))
-    return JobFolder(files[-1].parent) if files else None
+    folders = project.folders("jobs/*/pipeline.yaml")
+    return JobFolder(folders[-1]) if folders else None
 
 
 def unfinished(project: Project) -> JobFolder | None:

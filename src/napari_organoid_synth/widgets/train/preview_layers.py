@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_organoid_synth.widgets.shared.layers import SAMPLES
+from napari_organoid_synth.widgets.shared.layers import PREVIEW, SAMPLES
 
 GAP = 4
 """Pixels between the samples of a montage."""
@@ -90,9 +90,16 @@ class PreviewLayers:
             scale=(1.0, *scale) if extra else scale,
             translate=(0.0, *corner) if extra else corner,
             units=("pixel", *units) if extra and units else units,
+            metadata={PREVIEW: self.name},
         )
         layer = self._viewer.add_labels(
-            lines.copy(), name=f"{self.name} outlines", scale=scale, translate=corner, units=units, opacity=0.9
+            lines.copy(),
+            name=f"{self.name} outlines",
+            scale=scale,
+            translate=corner,
+            units=units,
+            opacity=0.9,
+            metadata={PREVIEW: f"{self.name} outlines"},
         )
         layer.editable = False
         self._viewer.layers.selection.active = shown  # the controls of an image are of use here, those of labels not
@@ -106,7 +113,7 @@ class PreviewLayers:
                 layer.visible = True
 
     def _find(self, name: str) -> Any | None:
-        return next((layer for layer in self._viewer.layers if layer.name == name), None)
+        return next((layer for layer in self._viewer.layers if layer.metadata.get(PREVIEW) == name), None)
 
     def _free_corner(self) -> tuple[float, float]:
         """Return a position right of all open layers."""

@@ -21,6 +21,7 @@ from napari_organoid_synth.core.device import bf16_runs, pick_device
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Event, Progress
 from napari_organoid_synth.core.pairs.pair import MaskKind
+from napari_organoid_synth.core.plain_values import read_object
 from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.registry import SEGMENTERS
 from napari_organoid_synth.core.segmentation.segmenters.checkpoint import TrainingFile
@@ -250,7 +251,7 @@ def load_segmenter(folder: Path, device: str = "auto") -> Segmenter:
     from safetensors.torch import load
 
     try:
-        description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        description = read_object(folder / DESCRIPTION)
         state = load((folder / WEIGHTS).read_bytes())
         name = description["config"]["name"]
         spec = SegmentSpec(**{**description["spec"], "class_names": tuple(description["spec"]["class_names"])})

@@ -1,0 +1,1 @@
+"""Outlines that other programs draw: ImageJ, COCO, labelme, QuPath."""

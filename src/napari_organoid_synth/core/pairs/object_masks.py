@@ -1,0 +1,109 @@
+"""One mask file per object: a folder of masks is the mask of one image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.pairs.annotations.outlines import DrawnMask
+from napari_organoid_synth.core.pairs.filenames import (
+    IMAGE_FOLDERS,
+    MASK_FOLDERS,
+    Row,
+    list_files,
+    natural,
+    same_name,
+    stem,
+)
+from napari_organoid_synth.core.pairs.ome_tiff import read_labels
+from napari_organoid_synth.core.pairs.readers import short
+from napari_organoid_synth.core.pairs.table import OBJECT
+from napari_organoid_synth.core.quantities import pixels, plural
+
+
+def is_object_folder(path: Path) -> bool:
+    """Return whether a path is a plain folder of image files, and not an image stored as a folder."""
+    return path.is_dir() and not any((path / name).exists() for name in ("zarr.json", ".zattrs", ".zgroup", ".zarray"))
+
+
+def folders_per_image(root: Path) -> list[Row]:
+    """Match ``ID/images/*`` with ``ID/masks/*``, one file per object, for each folder ID; or in the root itself.
+
+    Returns
+    -------
+    list of Row
+        Empty if the root has another layout: an ID folder has one image, and masks of other names.
+    """
+    folders = sorted((path for path in root.iterdir() if is_object_folder(path)), key=natural)
+    rows = [row for folder in [root, *folders] if (row := _one_image(folder, least=1 + (folder == root))) is not None]
+    is_layout = any(is_object_folder(mask) for row in rows for mask in row.masks.values())
+    return rows if is_layout else []
+
+
+def _one_image(folder: Path, least: int) -> Row | None:
+    """Return the only image of a folder ``images`` with the folder ``masks``, of at least some files, beside it."""
+    below = {path.name.lower(): path for path in sorted(folder.iterdir()) if path.is_dir()}
+    image_folder = next((below[name] for name in IMAGE_FOLDERS if name in below), None)
+    mask_folder = next((below[name] for name in MASK_FOLDERS if name in below), None)
+    images = list_files(image_folder) if image_folder else []
+    masks = list_files(mask_folder) if mask_folder else []
+    if len(images) != 1 or (masks and len(masks) < least):
+        return None
+    if not mask_folder or not masks:
+        return Row(stem(images[0]), images[0], {}, "orphan", f"no mask is in {short(folder / 'masks')}")
+    alike = [mask for mask in masks if same_name(mask, images[0])]
+    return Row(stem(images[0]), images[0], {OBJECT: alike[0] if alike else mask_folder})
+
+
+def folders_named_like(images: Sequence[Path], folder: Path) -> list[Path]:
+    """Return the folders of masks, one file per object, in ``folder`` if at least one is named like an image."""
+    folders = [path for path in sorted(folder.iterdir(), key=natural) if is_object_folder(path) and list_files(path)]
+    named = [path for path in folders if any(same_name(path, image) for image in images)]
+    return folders if named else []
+
+
+def read_objects(folder: Path) -> DrawnMask:
+    """Read a folder with one mask file per object as numbered objects; a single file may number them itself.
+
+    Raises
+    ------
+    UserError
+        If files differ in size, or one of several has more than one value beside 0.
+    """
+    files = list_files(folder)
+    if len(files) == 1:
+        return DrawnMask(read_labels(files[0]), is_objects=False)
+    labels: NDArray[np.int32] | None = None
+    overlap = n_empty = 0
+    for number, file in enumerate(files, start=1):
+        mask = read_labels(file)
+        labels = np.zeros(mask.shape, np.int32) if labels is None else labels
+        if mask.shape != labels.shape:
+            raise UserError(
+                f"{short(file)} has {pixels(mask.shape)}, the other masks in its folder have {pixels(labels.shape)}.",
+                "Expected the same height and width.",
+                "Export the masks again at the size of the image.",
+            )
+        inside = mask != 0
+        values = np.unique(mask[inside])
+        if len(values) > 1:
+            raise UserError(
+                f"{short(file)} has {len(values)} values beside 0 and is one of {len(files)} masks of one image.",
+                "Expected one object in each file, or one file with a number per object.",
+                "Keep only one kind of mask in the folder.",
+            )
+        n_empty += not len(values)
+        overlap += int(np.count_nonzero(labels[inside]))
+        labels[inside] = number
+    if labels is None:
+        raise UserError(f"There is no mask file in {folder}.", "Expected one file per object.")
+    sentences = {
+        f"{len(files)} mask files, an object each": True,
+        f"{overlap:,} px are in several objects, the later one wins": overlap,
+        f"{plural(n_empty, 'mask file')} without object": n_empty,
+    }
+    return DrawnMask(labels, tuple(text for text, happened in sentences.items() if happened))

@@ -1,0 +1,64 @@
+"""Tables as text: CSV with commas, semicolons or tabs, as spreadsheets write them."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+from napari_organoid_synth.core.atomic import regular_file
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.pairs.readers import short
+
+SHEET_ENDINGS = (".csv", ".tsv")
+MAX_BYTES = 64 << 20
+
+
+def read_sheet(path: Path) -> tuple[list[str], list[list[str]]]:
+    """Read a table of texts.
+
+    Parameters
+    ----------
+    path : Path
+        Its first line has the titles; commas, semicolons or tabs separate the columns, whichever the first line has
+        most of. Quotes, a byte order mark, UTF-16 and Windows letters are understood.
+
+    Returns
+    -------
+    titles : list of str
+    rows : list of list of str
+        Each as long as the titles; empty lines are left out.
+
+    Raises
+    ------
+    UserError
+        If the file cannot be read, is larger than 64 MiB, or has no line below the titles.
+    """
+    try:
+        n_bytes = regular_file(path.expanduser()).stat().st_size
+        if n_bytes > MAX_BYTES:
+            raise UserError(f"{short(path)} has {n_bytes:,} bytes.", f"Expected a table of at most {MAX_BYTES:,}.")
+        text = _decode(path.expanduser().read_bytes())
+        first = text.split("\n", 1)[0]
+        separator = max(",;\t", key=first.count)
+        lines = [line for line in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if any(line)]
+    except OSError as error:
+        raise UserError(f"Cannot read {path}: {error.strerror}.", "Expected a table as CSV text.") from None
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise UserError(f"Cannot read {short(path)}: {error}.", "Expected a table as CSV text.") from None
+    if len(lines) < 2:
+        raise UserError(
+            f"{short(path)} has {len(lines)} lines.", "Expected a line of titles and one for each image.", "Fill it in."
+        )
+    titles = [title.strip() for title in lines[0]]
+    rows = [[cell.strip() for cell in line[: len(titles)]] for line in lines[1:]]
+    return titles, [row + [""] * (len(titles) - len(row)) for row in rows]
+
+
+def _decode(data: bytes) -> str:
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("cp1252")
