@@ -16,6 +16,7 @@ from napari_organoid_synth.core.errors import UserError, sentence_of
 from napari_organoid_synth.core.pairs.annotations.reading import is_annotation
 from napari_organoid_synth.core.pairs.discovery import ONLY_PAIR
 from napari_organoid_synth.core.pairs.entry_reading import read_entry_image, read_masks, stack_remark
+from napari_organoid_synth.core.pairs.format import value_range
 from napari_organoid_synth.core.pairs.formats import is_folder
 from napari_organoid_synth.core.pairs.mask_kind import (
     DRAWN_SINGLY,
@@ -118,6 +119,7 @@ def check_entry(entry: PairEntry) -> CheckedEntry:
         shape=image.shape,
         mask_size=None,
         dtype=image.dtype.name,
+        value_range=value_range(image),
         pixel_size=entry.pixel_size or info.pixel_size,
         channel_names=info.channel_names,
         mask_kind=facts.kind,
