@@ -65,6 +65,13 @@ def _without_middle(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[: limit - 1 - half]}…{text[-half:]}"
 
 
+def sentence_of(error: Exception, where: str) -> str:
+    """Return what a person reads of any exception; of one that was not foreseen with the file that it came from."""
+    if isinstance(error, UserError):
+        return str(error)
+    return plain_text(f"{where} cannot be used: {type(error).__name__}, {error or 'without a reason'}.")
+
+
 def is_disk_full(error: OSError) -> bool:
     """Return whether no space was left, on the disk or in the quota of the user."""
     return error.errno in _FULL

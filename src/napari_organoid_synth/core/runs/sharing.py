@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from napari_organoid_synth import __version__
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.pairs.format import FormatOf
 from napari_organoid_synth.core.pairs.pair import RGB
 from napari_organoid_synth.core.pairs.pictures import decode_png, encode_png, outline, picture
 from napari_organoid_synth.core.project import Project, file_stem
@@ -117,10 +118,16 @@ def import_model(project: Project, path: Path, name: str = "") -> Run:
     ------
     UserError
         As `read_model_file`; also if the tensors are not those of the networks that the recipe describes.
+    Misfit
+        If it draws other channels, pixels, masks or classes than the real pairs of the project have.
     """
     from safetensors.torch import save
 
     model_file = read_model_file(path)
+    if (real := FormatOf(project.pairs_path).get()) is not None:
+        drawn = model_file.codec.format(model_file.recipe.shape)
+        todo = f"Import it into a project of such pairs; to start a training from its weights, give start.run={path}."
+        real.refuse(drawn, f"The generator in {path.name}", todo)
     for folder in project.runs() if not name else ():
         with suppress(UserError):  # a damaged run is not the one
             imported = (run := Run(folder)).metadata.model_file

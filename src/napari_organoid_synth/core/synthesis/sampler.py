@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from napari_organoid_synth.core.device import random_stream, seed_of
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.pairs.format import FormatOf
 from napari_organoid_synth.core.pairs.pair import SamplePair, Source, content_hash
 from napari_organoid_synth.core.pairs.tiling import MIN_OBJECTS
 from napari_organoid_synth.core.project import Project
@@ -68,7 +69,16 @@ class Sampler:
 
     @classmethod
     def from_run(cls, project: Project, run: Run, settings: GenerateSettings) -> Sampler:
-        """Open the checkpoint and the masks that the settings name."""
+        """Open the checkpoint and the masks that the settings name.
+
+        Raises
+        ------
+        Misfit
+            If the run draws other channels, pixels, masks or classes than the real pairs of the project have.
+        """
+        if (real := FormatOf(project.pairs_path).get()) is not None:
+            todo = "Use it in a project of such pairs, or train a generator on the pairs of this one."
+            real.refuse(run.codec.format(run.recipe.shape), f"The generator of run {run.name}", todo)
         model = TrainedGenerator.from_run(run, settings.checkpoint, settings.device)
         masks = project_masks(project, model, settings) if model.shape == "painter" else None
         return cls(model, settings, masks)
