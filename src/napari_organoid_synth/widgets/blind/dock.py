@@ -246,12 +246,13 @@ class BlindWidget(ColumnDock):
     def _end(self, project: Project, session: Session) -> None:
         """Write the scores and show the result once the window is closed."""
         from napari_organoid_synth.core.blind.results import write_scores
+        from napari_organoid_synth.core.blind.session import forget_unanswered
 
         self.page = None
         self._judge()
 
         def rate() -> int:
-            _forget_unanswered(session.path)
+            forget_unanswered(session.path)
             return write_scores(project)
 
         def tell(number: int) -> None:
@@ -315,11 +316,3 @@ def _verdicts(path: Path) -> list[tuple[str, str]]:
 
     with SampleStore(path) as store:
         return [(row.run, row.verdict) for row in store.rows() if "copy" not in row.flagged]
-
-
-def _forget_unanswered(path: Path) -> None:
-    """Delete a test without a single answer."""
-    from napari_organoid_synth.core.blind.session import read_session
-
-    if not read_session(path).answers:
-        path.unlink()

@@ -189,7 +189,9 @@ def _moments(
 
 
 def _training_contrasts(pair: SamplePair) -> NDArray[np.float64]:
-    _, objects = np.unique(pair.labels if pair.mask_kind == "instances" else pieces_of(pair.labels), return_inverse=True)
+    _, objects = np.unique(
+        pair.labels if pair.mask_kind == "instances" else pieces_of(pair.labels), return_inverse=True
+    )
     objects = objects.reshape(pair.labels.shape).astype(np.int32) + int(pair.labels.all())  # 0 stays background
     found = contrasts(normalise(pair.image, *intensity_range(pair.image)), objects)
     return found[np.isfinite(found) & (np.bincount(objects.ravel(), minlength=len(found)) >= MIN_AREA)]
