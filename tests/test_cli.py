@@ -16,6 +16,7 @@ from napari_organoid_synth.cli.running import _stopped
 from napari_organoid_synth.core.job import Event, Finished
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.verbs import SHORT_VERBS
+from terminal import result
 
 
 def call(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
@@ -67,12 +68,12 @@ assert not heavy, heavy
 )
 def test_lists_in_words_and_as_json(family: str, name: str) -> None:
     assert name in call("list", family).stdout
-    described = json.loads(call("list", family, "--json").stdout)
+    described = result(call("list", family, "--json").stdout)["members"]
     assert described[name]["summary"]
 
 
 def test_the_settings_of_a_generator_are_listed_with_default_and_bounds() -> None:
-    described = json.loads(call("list", "generators", "--json").stdout)
+    described = result(call("list", "generators", "--json").stdout)["members"]
     rate = described["pix2pix"]["settings"]["learning_rate"]
     assert rate["default"] == 2e-4
     assert rate["exclusiveMinimum"] == 0
@@ -112,9 +113,9 @@ def test_wrong_use_is_exit_code_2() -> None:
 
 VERBS = [
     "train", "pipeline", "gain", "generate", "score", "map", "fill", "export", "segment", "predict", "annotate", "list",
-    "control", "blind", "demo", "window", "pair", "curate", "simulate", "share", "import-model", "report",
+    "control", "blind", "demo", "window", "pair", "samples", "simulate", "share", "import-model", "report",
 ]  # fmt: skip
-NOTHING_TO_SET = {"list", "control", "blind", "window"}
+NOTHING_TO_SET = {"list", "control", "window"}
 
 
 def test_every_verb_gives_json_and_takes_settings() -> None:
@@ -155,24 +156,26 @@ def test_file_set_and_options_say_the_same_and_the_option_wins(tmp_path: Path) -
         (["--recipe", tmp_path / "recipe.yaml", "--set", "number=1", "--seed", 0], ["00000"]),
     ):
         folder = tmp_path / "-".join(names)
-        made = json.loads(call("simulate", "em", folder, *arguments, "--json").stdout)
-        assert made == {"folder": str(folder), "pairs": len(names)}
+        made = result(call("simulate", "em", folder, *arguments, "--json").stdout)
+        ends = (".ome.tif", "_labels.ome.tif")
+        files = [str(folder / f"em_{name}{end}") for name in names for end in ends]
+        assert made == {"folder": str(folder), "pairs": len(names), "files": files}
         assert sorted(path.name for path in folder.glob("*[0-9].ome.tif")) == [f"em_{name}.ome.tif" for name in names]
         for path in folder.iterdir():
             path.unlink()
     given = ["--set", f"images={folder.parent / 'real'}", "--set", "test=0.5"]
     call("simulate", "em", tmp_path / "real", "--number", 2, "--size", 64)
-    by_set = json.loads(call("pair", tmp_path / "p", *given, "--json").stdout)
-    by_option = json.loads(call("pair", tmp_path / "p", "--images", tmp_path / "real", "--test", 0.5, "--json").stdout)
+    by_set = result(call("pair", tmp_path / "p", *given, "--json").stdout)
+    by_option = result(call("pair", tmp_path / "p", "--images", tmp_path / "real", "--test", 0.5, "--json").stdout)
     assert by_set == by_option
-    assert [entry["split"] for entry in by_set["entries"]] == ["train", "test"]
+    assert sorted(entry["split"] for entry in by_set["table"]["entries"]) == ["test", "train"]
 
 
 def test_a_population_is_simulated_as_it_is_or_fitted_to_masks(tmp_path: Path) -> None:
-    plain = json.loads(call("simulate", "population", tmp_path / "a", "--number", 3, "--size", 128, "--json").stdout)
-    assert plain == {"folder": str(tmp_path / "a"), "pairs": 3}
+    plain = result(call("simulate", "population", tmp_path / "a", "--number", 3, "--size", 128, "--json").stdout)
+    assert (plain["folder"], plain["pairs"], len(plain["files"])) == (str(tmp_path / "a"), 3, 6)
     arguments = ["--masks", tmp_path / "a", "--number", 2, "--size", 96, "--json"]
-    fitted = json.loads(call("simulate", "population", tmp_path / "b", *arguments).stdout)
+    fitted = result(call("simulate", "population", tmp_path / "b", *arguments).stdout)
     assert (fitted["pairs"], fitted["fitted"]["field"]) == (2, 128)
     assert fitted["fitted"]["mask_kind"] == "instances"
     low, high = fitted["fitted"]["radius"]
@@ -189,8 +192,8 @@ def test_a_population_is_simulated_as_it_is_or_fitted_to_masks(tmp_path: Path) -
         (["simulate", "em", "x", "--set", "size=10"], 1, "Setting 'size' is 10. Input should be greater than or equal"),
         (["simulate", "em", "x", "--set", "sise=10"], 1, "There is no setting 'sise'."),
         (["pair", "p", "--kind", "stars"], 1, "Setting 'kind' is 'stars'. Input should be 'binary', 'classes' or"),
-        (["curate", "p", "--set", "undo=perhaps"], 1, "Setting 'undo' is 'perhaps'."),
-        (["curate"], 2, "Missing argument 'project'."),
+        (["samples", "p", "--set", "undo=perhaps"], 1, "Setting 'undo' is 'perhaps'."),
+        (["samples"], 2, "Missing argument 'project'."),
         (["nonsense"], 2, "No such command 'nonsense'."),
         (["control", "p", "halt"], 1, "'halt' is not a request. Expected pause, resume or cancel."),
     ],
@@ -203,6 +206,16 @@ def test_exit_codes(arguments: list[str], code: int, sentence: str, tmp_path: Pa
     assert "Traceback" not in done.stderr
 
 
+STOPPED = {
+    "schema": 1,
+    "command": "score",
+    "ok": False,
+    "reason": "canceled",
+    "scored": 3,
+    "error": {"found": "Stopped; everything so far is saved.", "expected": "", "todo": ""},
+}
+
+
 def test_a_stopped_job_is_exit_code_130_and_still_gives_its_result(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -212,7 +225,7 @@ def test_a_stopped_job_is_exit_code_130_and_still_gives_its_result(
     Project(tmp_path / "p")
     monkeypatch.setattr("napari_organoid_synth.core.scores.score.score", score)
     monkeypatch.setattr(signal, "signal", lambda *_: None)
-    for arguments, out in ((["--json"], {"reason": "canceled", "scored": 3}), ([], None)):
+    for arguments, out in ((["--json"], STOPPED), ([], None)):
         monkeypatch.setattr(sys, "argv", ["organoid-synth", "score", str(tmp_path / "p"), *arguments])
         with pytest.raises(SystemExit) as stop:
             cli.main()
@@ -230,12 +243,13 @@ def test_a_stopped_command_says_what_is_kept() -> None:
 
 def test_pairs_are_matched_shown_and_split(tmp_path: Path) -> None:
     call("simulate", "tissue", tmp_path / "real", "--number", 4, "--size", 128)
-    found = json.loads(call("pair", tmp_path / "p", "--images", tmp_path / "real", "--test", 0.25, "--json").stdout)
-    assert [entry["status"] for entry in found["entries"]] == ["matched"] * 4
-    assert sorted(entry["split"] for entry in found["entries"]) == ["test", "train", "train", "train"]
+    found = result(call("pair", tmp_path / "p", "--images", tmp_path / "real", "--test", 0.25, "--json").stdout)
+    assert [entry["status"] for entry in found["table"]["entries"]] == ["matched"] * 4
+    assert sorted(entry["split"] for entry in found["table"]["entries"]) == ["test", "train", "train", "train"]
     shown = call("pair", tmp_path / "p").stdout
-    assert "4" in shown.splitlines()[-1]
-    assert call("pair", tmp_path / "p", "--scale", 0.5).stdout.rstrip().endswith("Used at 50 % of their size.")
+    assert shown.splitlines()[4].startswith("4 matched; instances")
+    assert "; 3 to train, 1 to test." in shown
+    assert "Used at 50 % of their size." in call("pair", tmp_path / "p", "--scale", 0.5).stdout
     assert "Used at 50 % of their size." in call("pair", tmp_path / "p").stdout
 
 
@@ -244,16 +258,14 @@ def test_a_stopped_training_goes_on_although_it_was_asked_to_stop(tmp_path: Path
     call("pair", tmp_path / "p", "--images", tmp_path / "real")
     small = "tiles.size=64 train.batch=1 train.threads=1 train.precision=float32 gan.generator_channels=8"
     sets = [part for item in small.split() for part in ("--set", item)]
-    first = json.loads(call("train", tmp_path / "p", *sets, "--set", "train.steps=2", "--json").stdout)
+    first = result(call("train", tmp_path / "p", *sets, "--set", "train.steps=2", "--json").stdout)
     assert (first["reason"], first["steps"]) == ("completed", 2)
     (tmp_path / "p" / "runs" / first["run"] / "control").write_text("cancel")
-    more = json.loads(
-        call("train", tmp_path / "p", "--resume", first["run"], "--set", "train.steps=4", "--json").stdout
-    )
+    more = result(call("train", tmp_path / "p", "--resume", first["run"], "--set", "train.steps=4", "--json").stdout)
     assert (more["reason"], more["steps"], more["run"]) == ("completed", 4, first["run"])
 
 
-def test_curate_accepts_the_best_and_diverse_ones(tmp_path: Path) -> None:
+def test_samples_accepts_the_best_and_diverse_ones(tmp_path: Path) -> None:
     import numpy as np
 
     from napari_organoid_synth.core.pairs.pair import SamplePair
@@ -265,13 +277,14 @@ def test_curate_accepts_the_best_and_diverse_ones(tmp_path: Path) -> None:
             image[0, :2], image[0, -2:] = 0, 255
             id = store.add(SamplePair(f"s{number}", image, np.ones((64, 64), np.int32)))
             store.rate(id, {"realism": 1 - number / 8})
-    accepted = json.loads(call("curate", tmp_path / "p", "--accept", "diverse:2", "--json").stdout)
-    assert accepted == {"new": 6, "accepted": 2, "rejected": 0}
+    accepted = result(call("samples", tmp_path / "p", "--accept", "diverse:2", "--json").stdout)
+    assert [accepted[verdict] for verdict in ("new", "accepted", "rejected")] == [6, 2, 0]
+    assert accepted["changed"] == ["s0", "s3"]
     with SampleStore(tmp_path / "p" / "samples.sqlite") as store:
         assert store.ids("accepted") == ["s0", "s3"]  # the most realistic, and the one that looks otherwise
         store.undo()
         assert store.counts()["new"] == 8
-    call("curate", tmp_path / "p", "--accept", "best:2")
+    call("samples", tmp_path / "p", "--accept", "best:2")
     with SampleStore(tmp_path / "p" / "samples.sqlite") as store:
         assert store.ids("accepted") == ["s0", "s1"]
 
@@ -280,7 +293,7 @@ def test_the_report_says_where_it_is_and_leaves_its_events_in_a_job(tmp_path: Pa
     from napari_organoid_synth.core.job import JobFolder, Progress
 
     project = Project(tmp_path / "p")
-    made = json.loads(call("report", project.path, "--json").stdout)
+    made = result(call("report", project.path, "--json").stdout)
     assert made["report"] == str(project.path / "report.html")
     assert made["bytes"] == (project.path / "report.html").stat().st_size
     job = project.job("report")

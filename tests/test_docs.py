@@ -68,7 +68,7 @@ def images(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("page", ["README.md", "docs/command_line.md"])
 def test_the_commands_of_a_page_work_in_their_order(page: str, images: Path) -> None:
     found = commands(page)
-    assert {"pair", "train", "generate", "score", "curate", "export", "segment"} <= {command[0] for command in found}
+    assert {"pair", "train", "generate", "score", "samples", "export", "segment"} <= {command[0] for command in found}
     for command in found:
         command += [part for item in SHORTER.get(command[0], "").split() for part in ("--set", item)]
     done = subprocess.run(

@@ -37,6 +37,7 @@ from napari_organoid_synth.core.runs.run import Run, new_generator
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.simulators.simulate import organoid_brightfield
 from napari_organoid_synth.core.training.estimate import StepTiming
+from terminal import result
 
 SMALL = [
     "tiles.size=64", "tiles.turn=false", "tiles.flip=false", "gan.generator_channels=8", "gan.discriminator_channels=8",
@@ -197,7 +198,7 @@ def test_a_bad_file_is_said_and_the_other_pairs_stay(case: str, tmp_path: Path, 
     before = state(given)
     code, out, err = call("pair", project, "--images", given, "--json")
     assert (code, err) == (0, "")
-    rows = {row["name"]: (row["status"], row["reason"]) for row in json.loads(out)["entries"]}
+    rows = {row["name"]: (row["status"], row["reason"]) for row in json.loads(out)["table"]["entries"]}
     assert rows == {"a": ("broken", sentence), "b": ("matched", "")}
     assert state(given) == before
 
@@ -263,15 +264,16 @@ def project(trained: Path, tmp_path: Path) -> Path:
         (
             ["segment", "PROJECT"],
             "None of the 3 pairs is put aside for the test. Expected at least one image that neither the generator nor "
-            "the segmenter has seen. Mark some as test pairs (Pairs dock, or 'organoid-synth pair --test 0.2') and "
+            "the segmenter has seen. Mark some as test pairs ('organoid-synth pair --test 0.2', in napari: Pairs) and "
             "train the generator again; or give a test share such as 0.25, or choose another design.",
         ),
         (
             ["export", "PROJECT"],
-            "No pair is accepted (2 new, 0 rejected). Expected at least one. Accept some pairs in the Curate dock.",
+            "No pair is accepted (2 new, 0 rejected). Expected at least one. "
+            "Accept some: 'organoid-synth samples --accept best:50', in napari: Curate.",
         ),
-        (["curate", "PROJECT", "--accept", "z"], "There is no sample 'z' in PROJECT/samples.sqlite."),
-        (["curate", "PROJECT", "--accept", "best:1"], "None of these samples has been scored. Score them first."),
+        (["samples", "PROJECT", "--accept", "z"], "There is no sample 'z' in PROJECT/samples.sqlite."),
+        (["samples", "PROJECT", "--accept", "best:1"], "None of these samples has been scored. Score them first."),
         (["generate", "PROJECT", "--set", "run=../../x"], "There is no run '../../x'. Expected one of: one."),
         (["train", "PROJECT", "--resume", "../../x"], "There is no run '../../x'. Expected one of: one."),
         (
@@ -533,7 +535,7 @@ def test_a_bad_table_of_pairs(text: str, sentence: str, project: Path, call: Cal
 
 def rebuild_words(project: Path) -> str:
     return (
-        f"Rebuild the list of samples from the images with 'organoid-synth curate {project} --rebuild'; verdicts and "
+        f"Rebuild the list of samples from the images with 'organoid-synth samples {project} --rebuild'; verdicts and "
         "scores are lost."
     )
 
@@ -551,7 +553,7 @@ def test_a_database_that_cannot_be_used(damage: str, project: Path, call: Callab
         database.commit()
         database.close()
     before = state(project)
-    code, out, err = call("curate", project)
+    code, out, err = call("samples", project)
     assert (code, out) == (1, "")
     assert (
         err
@@ -565,10 +567,11 @@ def test_a_database_that_cannot_be_used(damage: str, project: Path, call: Callab
         }[damage]
     )
     assert state(project) == before
-    code, out, err = call("curate", project, "--rebuild", "--json")
+    code, out, err = call("samples", project, "--rebuild", "--json")
     (old,) = (project / "bin").iterdir()
     assert err == f"2 samples recovered; verdicts and scores are lost. The old list is in {old}."
-    assert (code, json.loads(out)) == (0, {"new": 2, "accepted": 0, "rejected": 0})
+    values = result(out)
+    assert (code, values["new"], values["accepted"], values["rejected"]) == (0, 2, 0, 0)
     assert hashlib.sha256((old / "samples.sqlite").read_bytes()).hexdigest() == before["samples.sqlite"]
 
 

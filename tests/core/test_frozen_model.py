@@ -151,7 +151,7 @@ MERGED = "a0: &a0 {x: 1}\n" + "".join(f"a{i}: &a{i} {{<<: [{', '.join([f'*a{i - 
         ("train: {steps: 1, steps: 2}", "line 1: 'steps' stands there twice, first in line 1"),
         ("k" * 300 + ": 1", "line 1: a key has 300 characters, more than 200"),
         ("? " + "k" * 2000 + "\n: 1", "line 1: a key has 2,000 characters, more than 200"),
-        ("a: '" + "x" * (1 << 20) + "'", "bytes, more than 1,048,576"),
+        ("a: '" + "x" * (1 << 20) + "'", "bytes, more than 262,144"),
         ("a: " + "9" * 5000, "a whole number has 5,000 digits, more than 30"),
         ("gan: \x00", "special characters are not allowed"),
         (b"\xff\xfeg\x00", "it is not text (UTF-8)"),

@@ -15,7 +15,8 @@ from napari_organoid_synth.core.map.storage import read_map
 from napari_organoid_synth.core.pairs.loading import load_pairs
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.report.report import write_report
-from napari_organoid_synth.core.runs.run import Run, new_generator, read_preview
+from napari_organoid_synth.core.runs.files import read_preview
+from napari_organoid_synth.core.runs.run import Run, new_generator
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.scores.storage import read_set_scores
 from napari_organoid_synth.core.segmentation.catalog import find_segmenter, list_segmenters

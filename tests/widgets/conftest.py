@@ -90,11 +90,15 @@ say("Finished", step=total, reason="completed", result={"step": total})
 def no_worker_outlives_the_session() -> Iterator[None]:
     """A worker thread that speaks while Python ends would end it with an abort."""
     yield
-    from qtpy.QtCore import QThreadPool
+    from qtpy.QtCore import QCoreApplication, QThreadPool
+
+    from napari_organoid_synth.widgets.shared.background import thread_pool
 
     pool = QThreadPool.globalInstance()
     if pool is not None:
         pool.waitForDone(30_000)
+    if QCoreApplication.instance() is not None:
+        thread_pool().waitForDone(30_000)
 
 
 @pytest.fixture(autouse=True)

@@ -1,18 +1,17 @@
 """The command line: every command of the window, without the window.
 
-Results go to standard output (``--json``: as one JSON object), everything else to standard error. Exit codes: 0 done,
-1 a problem that the user can solve (one sentence describes it), 2 wrong use of the command, 130 stopped by Ctrl-C after
-saving.
+Results go to standard output (``--json``: as one JSON object, also of an error), everything else to standard error.
+Exit codes: 0 done, 1 a problem that the user can solve (one sentence describes it), 2 wrong use of the command, 130
+stopped by Ctrl-C after saving.
 """
 
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 from napari_organoid_synth.cli import long_verbs, other_verbs, short_verbs
-from napari_organoid_synth.cli.options import app
-from napari_organoid_synth.core.errors import DiskFull, UserError, is_disk_full
+from napari_organoid_synth.cli.options import app, command_of
+from napari_organoid_synth.cli.output import tell_failure
 
 __all__ = [
     "app",
@@ -25,14 +24,9 @@ __all__ = [
 
 def main() -> None:
     """Run the command line; a problem that the user can solve is one sentence on standard error, not a traceback."""
+    arguments = sys.argv[1:]
     try:
-        app()
-    except UserError as error:
-        print(f"organoid-synth: {error}", file=sys.stderr)
-        sys.exit(1)
-    except OSError as error:  # no permission, no such folder
-        if is_disk_full(error):
-            print(f"organoid-synth: {DiskFull(Path(error.filename or '.').absolute())}", file=sys.stderr)
-            sys.exit(1)
-        print(f"organoid-synth: {error.strerror or error}: {error.filename or ''}".rstrip(": "), file=sys.stderr)
-        sys.exit(1)
+        code = app(standalone_mode=False) or 0
+    except Exception as error:
+        code = tell_failure(error, command_of(arguments), "--json" in arguments)
+    sys.exit(code)

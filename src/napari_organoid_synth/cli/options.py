@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-OLDER_NAMES = {"adopt": "import-model"}
+from napari_organoid_synth.cli.output import Interrupted, show_settings
+from napari_organoid_synth.core.spelling import did_you_mean
+
+OLDER_NAMES = {"adopt": "import-model", "curate": "samples"}
 """Commands of version 0.1 under another name; they are not listed."""
 
 
@@ -20,12 +24,62 @@ class CommandGroup(typer.core.TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return the command that the arguments name, and the remaining arguments."""
-        name, command, remaining = super().resolve_command(ctx, [OLDER_NAMES.get(args[0], args[0]), *args[1:]])
+        args = [OLDER_NAMES.get(args[0], args[0]), *args[1:]]
+        if args[0] not in self.commands and not args[0].startswith("-"):
+            ctx.fail(f"No such command '{args[0]}'. {did_you_mean(args[0], self.commands)}".strip())
+        name, command, remaining = super().resolve_command(ctx, args)
         if name in _SHORT:
-            single = typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
-            single.command(name)(_with_options(_SHORT[name], name))
-            command = typer.main.get_command(single)
+            command = _alone(name, _with_options(_SHORT[name], name))
+        if name and command and any(parameter.name == "overrides" for parameter in command.params):
+            _offer_settings(command, name, SETTINGS in remaining)
         return name, command, remaining
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; Ctrl-C in one that does not handle it is an error like others."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise Interrupted("Stopped.") from None
+
+
+SETTINGS = "--settings"
+SettingsOption = Annotated[bool, typer.Option(SETTINGS, help="List all settings with type, default and bounds; exit.")]
+
+
+def _only_settings(settings: SettingsOption = False) -> None: ...
+
+
+def _alone(name: str, function: Callable[..., None]) -> Any:
+    """Return a function as a command that is in no list."""
+    single = typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
+    single.command(name)(function)
+    return typer.main.get_command(single)
+
+
+def _offer_settings(command: Any, name: str, wanted: bool) -> None:
+    """Add the option ``--settings`` to a command; where it is wanted, no project is needed and nothing is run."""
+    option = _alone("settings", _only_settings).params[0]
+    option.expose_value = False
+    command.params.append(option)
+    if wanted:
+        for parameter in command.params:
+            if parameter.param_type_name == "argument":
+                parameter.required = False
+        command.callback = partial(_list_settings, name)
+
+
+def _list_settings(verb: str, as_json: bool, **given: Any) -> None:
+    """Print the settings of a command, with the values of recipe and options."""
+    from napari_organoid_synth.cli.running import settings_of
+    from napari_organoid_synth.core.setting_list import list_settings
+    from napari_organoid_synth.core.verbs import settings_class
+
+    known = settings_class(verb).model_fields
+    member = given.pop("gan", None)  # chosen before its own settings
+    overrides = [*([f"gan={member}"] if member else []), *(given["overrides"] or ())]
+    fields = {key: value for key, value in given.items() if key in known}
+    listed = list_settings(settings_of(verb, given.get("recipe"), overrides, fields))
+    show_settings(verb, listed, as_json)
 
 
 app = typer.Typer(
@@ -42,7 +96,14 @@ ProjectArgument = Annotated[Path, typer.Argument(help="Project folder.")]
 RecipeOption = Annotated[Path | None, typer.Option(help="YAML file of settings.")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="Override a setting: key=value. Repeatable.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Only measure time and memory; nothing is written.")]
 JobOption = Annotated[Path | None, typer.Option("--job", hidden=True, help="Folder of events and control.")]
+
+
+def command_of(arguments: Sequence[str]) -> str:
+    """Return the command that the arguments name; empty if none."""
+    words = (OLDER_NAMES.get(word, word) for word in arguments if not word.startswith("-"))
+    return next(words, "")
 
 
 @app.callback(invoke_without_command=True)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from napari_organoid_synth.core.errors import DiskFull, UserError, is_disk_full
+from napari_organoid_synth.cli.output import show
+from napari_organoid_synth.core.errors import DiskFull, UserError, disk_error, is_disk_full, vanished
+from napari_organoid_synth.core.quantities import plural
 
 if TYPE_CHECKING:
     from napari_organoid_synth.core.frozen_model import Settings
@@ -23,9 +25,9 @@ def settings_of(
     verb: str, recipe: Path | None, overrides: list[str] | None, fields: dict[str, Any] | None = None
 ) -> Any:
     """Read the settings of a command: from the file, then ``--set``, then its own options."""
-    from napari_organoid_synth.core.verbs import SHORT_VERBS, VERBS
+    from napari_organoid_synth.core.verbs import settings_class
 
-    cls = (VERBS | SHORT_VERBS)[verb].settings_class()
+    cls = settings_class(verb)
     settings = (cls.from_file(recipe) if recipe else cls()).override(*(overrides or ()))
     given = {name: value for name, value in (fields or {}).items() if value not in (None, []) and value is not False}
     return settings.replace(**given) if given else settings
@@ -45,7 +47,15 @@ def run_verb(
     function = VERBS[verb].load()
     if verb in {"train", "segment", "gain", "annotate", "pipeline"}:
         extra["folder"] = job.path
-    finish(follow(function(project, settings, steering, **extra), steering, verb, project, job), as_json)
+    finish(verb, follow(function(project, settings, steering, **extra), steering, verb, project, job), as_json)
+
+
+def tell_damage(project: Project) -> None:
+    """Name the files of a project that cannot be read, on standard error."""
+    from napari_organoid_synth.core.damage import damaged_files
+
+    for sentence in damaged_files(project):
+        print(sentence, file=sys.stderr)
 
 
 def at_once(verb: str, project: Project, work: Callable[[], dict[str, Any]], job: Path | None) -> dict[str, Any]:
@@ -59,13 +69,28 @@ def at_once(verb: str, project: Project, work: Callable[[], dict[str, Any]], job
     return {key: value for key, value in result.items() if key != "reason"}
 
 
-def finish(result: dict[str, Any], as_json: bool) -> None:
-    """Print the result of a long command; exit with code 130 if it was stopped."""
-    canceled = result["reason"] == "canceled"
-    if as_json or not canceled:
-        show(result, as_json)
-    if canceled:
-        raise typer.Exit(130)
+def finish(verb: str, result: dict[str, Any], as_json: bool, quiet: bool = False) -> None:
+    """Print the result of a command; exit with 130 if it was stopped, with 1 if some of its inputs failed.
+
+    A quiet one prints JSON alone: its text is printed before.
+    """
+    canceled, failed = result.get("reason") == "canceled", _failed(result)
+    error = UserError(_stopped(verb)) if canceled else failed
+    if as_json or not (canceled or quiet):
+        show(verb, result, as_json, error)
+    if failed is not None:
+        print(f"organoid-synth: {failed}", file=sys.stderr)
+    if error is not None:
+        raise typer.Exit(130 if canceled else 1)
+
+
+def _failed(result: dict[str, Any]) -> UserError | None:
+    """Return the error of a command that left out some inputs (``failed``: name and reason of each), else None."""
+    failed = result.get("failed")
+    if not isinstance(failed, dict) or not failed:
+        return None
+    reasons = " ".join(f"{name}: {reason}" for name, reason in failed.items())
+    return UserError(f"{plural(len(failed), 'input')} failed; all others are done. {reasons}")
 
 
 def follow(
@@ -78,9 +103,9 @@ def follow(
 
     signal.signal(signal.SIGINT, lambda *_: steering.cancel())
     signal.signal(signal.SIGTERM, lambda *_: steering.cancel())
-    finished = Finished(0, "canceled")
+    finished: Finished | None = None
     events = _with_errors(events, project)
-    with tqdm(desc=verb, file=sys.stderr, disable=None, leave=False) as bar:
+    with tqdm(desc=verb, file=sys.stderr, disable=None, leave=False) as bar, redirect_stdout(sys.stderr):
         for event in job.record(events) if job else events:
             match event:
                 case Progress():
@@ -93,6 +118,10 @@ def follow(
                     raise UserError(event.found, event.expected, event.todo)
                 case Finished():
                     finished = event
+    if finished is None:
+        raise UserError(
+            f"'{verb}' ended without a result.", "Expected it to finish or to be stopped.", "Start it again."
+        )
     if finished.reason == "canceled":
         print(_stopped(verb), file=sys.stderr)
     return {"reason": finished.reason, **finished.result}
@@ -106,13 +135,20 @@ def _with_errors(events: Iterator[Event], project: Project) -> Iterator[Event]:
 
     from napari_organoid_synth.core.job import Failed
 
+    was_there = project.is_there
     try:
-        yield from events
+        for event in events:
+            if was_there and not project.is_there:  # what is written from here on would be alone in a new folder
+                raise vanished(project.path)
+            yield event
     except Exception as caught:
         report = traceback.format_exc()
         error: Exception = caught
-        if isinstance(caught, OSError) and not isinstance(caught, UserError) and is_disk_full(caught):
-            error = DiskFull(project.pairs_path)
+        if was_there and not project.is_there:
+            error = vanished(project.path)
+        elif isinstance(caught, OSError) and not isinstance(caught, UserError):
+            full = DiskFull(project.pairs_path) if is_disk_full(caught) else None
+            error = full or disk_error(caught, project.path) or caught
         if isinstance(error, UserError):
             yield Failed(0, error.found, error.expected, error.todo, report)
         else:
@@ -126,24 +162,3 @@ def _stopped(verb: str) -> str:
 
     known = (VERBS | SHORT_VERBS).get(verb)
     return "Stopped; nothing was written." if known and known.all_or_nothing else "Stopped; everything so far is saved."
-
-
-def show(result: dict[str, Any], as_json: bool) -> None:
-    """Print a result, for a person or as JSON."""
-    if as_json:
-        print(json.dumps(result, indent=1, default=str))
-        return
-    if "table" in result:
-        from napari_organoid_synth.core.gain.results import GainResult
-        from napari_organoid_synth.core.gain.sentences import gain_text
-
-        print(gain_text(GainResult.parse({key: value for key, value in result.items() if key != "reason"})))
-        return
-    for key, value in result.items():
-        if key == "sets":
-            from napari_organoid_synth.core.scores.storage import SetScores
-            from napari_organoid_synth.core.scores.table import table
-
-            print(table([SetScores.parse(one) for one in value]))
-            continue
-        print(f"{key}: {json.dumps(value, default=str) if isinstance(value, dict | list) else value}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -17,12 +17,10 @@ from napari_organoid_synth.cli.options import (
     SetOption,
     short_verb,
 )
-from napari_organoid_synth.cli.running import at_once, finish, follow, settings_of, show
+from napari_organoid_synth.cli.output import show
+from napari_organoid_synth.cli.running import at_once, finish, follow, settings_of
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.spelling import did_you_mean
-
-if TYPE_CHECKING:
-    from napari_organoid_synth.core.samples.store import SampleStore
 
 MEASURED = {"mask_kind", "field", "count", "clusters", "clustering", "spread", "radius", "elongation"}
 
@@ -76,7 +74,7 @@ def pair(
             table = with_groups(table, settings.groups) if settings.groups else table
             table.to_file(opened.pairs_path)
     if as_json:
-        print(table.model_dump_json(indent=1))
+        show("pair", {"table": table.model_dump(mode="json")}, as_json)
         return
     for entry in table.entries:
         print(f"{entry.status:10} {entry.split:5} {entry.name:30} {entry.reason}")
@@ -87,50 +85,31 @@ def pair(
 
 
 @short_verb
-def curate(
+def samples(
     project: ProjectArgument,
     recipe: RecipeOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
     **fields: Any,
 ) -> None:
-    """Accept and reject samples; without options, show the counts."""
+    """Find, accept, reject, tag, delete and import samples; lists those that the query finds."""
     from napari_organoid_synth.core.project import Project
-    from napari_organoid_synth.core.samples.store import SampleStore, Verdict
+    from napari_organoid_synth.core.samples.command import samples as change
 
-    settings = settings_of("curate", recipe, overrides, fields)
+    settings = settings_of("samples", recipe, overrides, fields)
     opened = Project(project, make=False)
     if settings.rebuild:
         from napari_organoid_synth.core.samples.recovery import rebuild
 
         print(rebuild(opened.samples_path).message, file=sys.stderr)
-    with SampleStore(opened.samples_path) as store:
-        verdict: Verdict
-        for names, verdict in ((settings.accept, "accepted"), (settings.reject, "rejected")):
-            ids: list[str] = []
-            for name in names:
-                ids += _named_samples(store, name)
-            if ids:
-                store.decide(ids, verdict)
-        if settings.undo:
-            store.undo()
-        if settings.redo:
-            store.redo()
-        show(dict(store.counts()), as_json)
-
-
-def _named_samples(store: SampleStore, name: str) -> list[str]:
-    """Return the ids of samples that an option names: ``best:N``, ``diverse:N`` or a single one."""
-    way, _, number = name.partition(":")
-    if way == "best" and number.isdigit():
-        from napari_organoid_synth.core.samples.selection import best
-
-        return best(store, int(number))
-    if way == "diverse" and number.isdigit():
-        from napari_organoid_synth.core.samples.selection import diverse
-
-        return diverse(store, int(number))
-    return [name]
+    result = change(opened, settings)
+    if not as_json:
+        for one in result.samples:
+            scores = " ".join(f"{name}={value:.3g}" for name, value in one.scores.items())
+            words = "; ".join(part for part in (one.flagged, ", ".join(one.tags), one.note) if part)
+            print(f"{one.name:30} {one.verdict:8} {one.objects:4}  {scores}  {words}".rstrip())
+        print(result.sentence)
+    finish("samples", result.model_dump(mode="json"), as_json, quiet=True)
 
 
 @short_verb
@@ -159,12 +138,16 @@ def simulate(
             raise UserError(
                 f"'{name}' cannot be fitted to masks.", "Expected the simulator population.", "Leave out --masks."
             )
-        masks = read_masks(Path(settings.masks))
+        result["failed"] = {}
+        masks = read_masks(Path(settings.masks), result["failed"])
         options = [{"settings": fitted} for fitted in fit_each(masks)]
         result["fitted"] = fit(masks).model_dump(mode="json", include=MEASURED)
+    files: list[str] = []
     for seed in range(settings.seed, settings.seed + settings.number):
-        write_pair(folder, SIMULATORS[name](seed, size=settings.size, **options[seed % len(options)]))
-    show(result, as_json)
+        pair = SIMULATORS[name](seed, size=settings.size, **options[seed % len(options)])
+        files += [str(path) for path in write_pair(folder, pair)]
+    result |= {"files": files} if as_json else {}
+    finish("simulate", result, as_json)
 
 
 @short_verb
@@ -189,7 +172,7 @@ def share(
         keys = ("name", "generator", "steps", "images", "pairs", "licence", "metrics")
         return {"file": str(file), "bytes": file.stat().st_size, **{key: getattr(card, key) for key in keys}}
 
-    show(at_once("share", opened, write, job), as_json)
+    show("share", at_once("share", opened, write, job), as_json)
 
 
 @short_verb
@@ -216,7 +199,7 @@ def import_model(
 
     result = at_once("import-model", opened, take, job)
     print("A model file has no optimiser state; further training resets the optimisers.", file=sys.stderr)
-    show(result, as_json)
+    show("import-model", result, as_json)
 
 
 @short_verb
@@ -237,7 +220,7 @@ def report(
     folder = JobFolder(job) if job else None
     steering = folder.control if folder else Control()
     output = Path(settings.output or opened.path / "report.html")
-    finish(follow(write(opened, output, steering), steering, "report", opened, folder), as_json)
+    finish("report", follow(write(opened, output, steering), steering, "report", opened, folder), as_json)
 
 
 def _as_number(text: str) -> float | None:

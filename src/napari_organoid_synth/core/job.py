@@ -7,19 +7,24 @@ signal, readable after a crash and over a network drive.
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from io import FileIO
 from pathlib import Path
 from typing import Any, ClassVar
 
 import psutil
+from pydantic import TypeAdapter
 
-from napari_organoid_synth.core.atomic import write_bytes, write_text
-from napari_organoid_synth.core.errors import DiskFull, UserError, is_disk_full
+from napari_organoid_synth.core.atomic import regular_file, write_bytes, write_text
+from napari_organoid_synth.core.errors import DiskFull, UserError, disk_error, is_disk_full, vanished
+from napari_organoid_synth.core.plain_values import from_json, read_object, read_text
 
 logger = logging.getLogger(__name__)
 
@@ -111,13 +116,22 @@ def to_line(event: Event) -> str:
 
 
 def from_line(line: str) -> Event:
-    """Read an event from a line; fields of a newer version are ignored."""
-    record = json.loads(line)
-    cls = EVENTS[record.pop("event")]
-    known = {key: value for key, value in record.items() if key in cls.__dataclass_fields__}
-    if "ids" in known:
-        known["ids"] = tuple(known["ids"])
-    return cls(**known)
+    """Read an event from a line; fields of a newer version are ignored.
+
+    Raises
+    ------
+    ValueError, KeyError, TypeError
+        If it is not an event.
+    """
+    record = from_json(line)
+    if not isinstance(record, dict):
+        raise TypeError(f"a {type(record).__name__} is not an event")
+    name = record.pop("event")
+    known = {key: value for key, value in record.items() if key in EVENTS[name].__dataclass_fields__}
+    return _ADAPTERS[name].validate_python(known)
+
+
+_ADAPTERS: dict[str, TypeAdapter[Event]] = {name: TypeAdapter(cls) for name, cls in EVENTS.items()}
 
 
 class Control:
@@ -188,8 +202,8 @@ class FileControl(Control):
         if time.monotonic() - self._read_at > self.READ_INTERVAL:
             self._read_at = time.monotonic()
             try:
-                word = self.path.read_text().strip()
-            except OSError:
+                word = read_text(self.path, 1 << 10).strip()
+            except (OSError, ValueError):
                 word = "run"
             self._request = word if word in {"run", "pause", "cancel"} else self._request
         return self._request
@@ -236,17 +250,27 @@ class JobFolder:
             "pid": pid,
             "pid_started": psutil.Process(pid).create_time(),
             "started": time.time(),
+            "number": 1 + max((other.number for other in self._all()), default=0),
         }
         write_text(self.path / "job.json", json.dumps(record, indent=1))
+
+    def _all(self) -> list[JobFolder]:
+        """Return the folders of all jobs of the same project."""
+        return [JobFolder(path.parent) for path in self.path.parent.parent.glob("*/*/job.json")]
 
     @property
     def info(self) -> dict[str, Any]:
         """Contents of ``job.json``; empty when it is missing or damaged."""
         try:
-            record: dict[str, Any] = json.loads((self.path / "job.json").read_text())
+            return read_object(self.path / "job.json")
         except (OSError, ValueError):
             return {}
-        return record
+
+    @property
+    def number(self) -> int:
+        """Place in the order in which the jobs of a project were begun; 0 where it is not known."""
+        number = self.info.get("number")
+        return number if type(number) is int else 0
 
     @property
     def alive(self) -> bool:
@@ -258,40 +282,56 @@ class JobFolder:
                 abs(process.create_time() - float(info["pid_started"])) < 1.0
                 and process.status() != psutil.STATUS_ZOMBIE
             )
-        except (KeyError, ValueError, psutil.Error):
+        except (KeyError, ValueError, TypeError, OverflowError, psutil.Error):
             return False
 
     def record(self, events: Iterable[Event]) -> Iterator[Event]:
         """Pass events on and append each to ``events.jsonl``, whole lines only.
 
-        A full disk ends it with a `Failed` event, for which some room is kept in a file ``spare``.
+        A disk that is full, gone or read-only ends it with a `Failed` event; for a full one some room is kept in a
+        file ``spare``.
         """
         spare = self.path / "spare"
         write_bytes(spare, bytes(self.SPARE_BYTES))
+        stream = self.events_path.open("ab", buffering=0)
         try:
-            with self.events_path.open("ab") as stream:
-                if stream.tell() and self._last_byte() != b"\n":
-                    stream.write(b"\n")  # a killed process left half a line
-                for event in events:
-                    stream.write(to_line(event).encode("utf-8"))
-                    try:
-                        stream.flush()
-                    except OSError as error:
-                        if not is_disk_full(error):
-                            raise
+            if stream.tell() and self._last_byte() != b"\n":
+                stream.write(b"\n")  # a killed process left half a line
+            for event in events:
+                try:
+                    self._append(stream, event)
+                except OSError as error:
+                    with suppress(OSError):
                         spare.unlink(missing_ok=True)
-                        stream.flush()  # the rest of that line
-                        yield event
-                        if not isinstance(event, Failed | Finished):
-                            full = DiskFull(self.events_path)
-                            failed = Failed(event.step, full.found, full.expected, full.todo, f"{full}")
-                            stream.write(to_line(failed).encode("utf-8"))
-                            stream.flush()
-                            yield failed
+                        last = [event] if isinstance(event, Failed | Finished) else [event, self._failed(event, error)]
+                        stream.write(b"\n" + "".join(map(to_line, last)).encode("utf-8"))
+                        yield from last
                         return
-                    yield event
+                    yield self._failed(event, error)
+                    return
+                yield event
         finally:
-            spare.unlink(missing_ok=True)
+            with suppress(OSError):
+                stream.close()
+                spare.unlink(missing_ok=True)
+
+    def _append(self, stream: FileIO, event: Event) -> None:
+        """Write the line of an event; a folder that is gone is noticed, for its open file can still be written."""
+        if not self.events_path.exists():
+            raise FileNotFoundError(errno.ENOENT, "gone", str(self.path))
+        line = memoryview(to_line(event).encode("utf-8"))
+        while line:
+            line = line[stream.write(line) or 0 :]
+
+    def _failed(self, event: Event, error: OSError) -> Failed:
+        """Return the last event of a job whose events can no longer be written; a failure of its own comes first."""
+        if isinstance(event, Failed):
+            return event
+        found = vanished(self.path) if error.errno == errno.ENOENT else disk_error(error, self.events_path)
+        if is_disk_full(error):
+            found = DiskFull(self.events_path)
+        found = found or UserError(f"Cannot write {self.events_path}: {error.strerror or error}.")
+        return Failed(event.step, found.found, found.expected, found.todo, f"{found}")
 
     def _last_byte(self) -> bytes:
         with self.events_path.open("rb") as stream:
@@ -301,10 +341,10 @@ class JobFolder:
     def read_events(self, offset: int = 0) -> tuple[list[Event], int]:
         """Read events from byte ``offset`` on, and the offset for the next call; torn or foreign lines are skipped."""
         try:
-            with self.events_path.open("rb") as stream:
+            with regular_file(self.events_path).open("rb") as stream:
                 stream.seek(offset)
                 data = stream.read()
-        except OSError:
+        except (OSError, UserError):
             return [], offset
         whole = data[: data.rfind(b"\n") + 1]
         events: list[Event] = []

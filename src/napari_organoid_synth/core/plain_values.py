@@ -15,7 +15,7 @@ from napari_organoid_synth.core.errors import UserError
 
 MAX_BYTES = 256 << 20
 """Size of a JSON file; a table of 100,000 pairs has about 50 MB."""
-MAX_YAML = 1 << 20
+MAX_YAML = 1 << 18
 """Characters of a YAML text; a recipe has about 2,000."""
 MAX_VALUES = 100_000
 """Values of a YAML text, each alias counted as often as it is used."""
@@ -79,6 +79,11 @@ def from_yaml(text: str) -> Any:
     """
     if len(text) > MAX_YAML:
         raise ValueError(f"it has {len(text):,} characters, more than {MAX_YAML:,}")
+    depth = 0
+    for bracket in re.findall(r"[\[\]{}]", text):  # the parser takes minutes to find out by itself
+        depth += 1 if bracket in "[{" else -1
+        if depth > 10 * MAX_DEPTH:
+            raise ValueError("it is nested too deeply")
     try:
         return yaml.load(text, _Loader)
     except yaml.MarkedYAMLError as error:

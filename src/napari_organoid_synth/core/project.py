@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-import time
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from napari_organoid_synth.core.atomic import write_text
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import JobFolder
+from napari_organoid_synth.core.plain_values import read_object
 from napari_organoid_synth.core.spelling import did_you_mean
 
 MARKER = "organoid-synth.json"
 VERSION = 1
+_TIME = "%Y%m%d-%H%M%S"
 
 
 class Project:
@@ -49,19 +51,34 @@ class Project:
             if not marker.exists():
                 self.path.mkdir(parents=True, exist_ok=True)
                 write_text(marker, json.dumps({"version": VERSION}))
-            version = int(json.loads(marker.read_text())["version"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except OSError as error:
+            if isinstance(error, UserError):
+                raise
             raise UserError(
-                f"Cannot use {self.path} as a project: {error}.",
+                f"Cannot use {self.path} as a project: {error.strerror or error}.",
                 "Expected a writable folder.",
                 "Choose another folder.",
             ) from None
+        version = self._version()
         if version > VERSION:
             raise UserError(
                 f"{self.path} was made by a newer version of organoid-synth (format {version}).",
                 f"Expected format {VERSION} or older.",
                 "Update napari-organoid-synth.",
             )
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the folder still is this project: it may be deleted, moved or unmounted while a command runs."""
+        return (self.path / MARKER).exists()
+
+    def _version(self) -> int:
+        """Return the format of the project; a damaged marker says nothing, and all else can still be used."""
+        try:
+            version = read_object(self.path / MARKER)["version"]
+        except (OSError, ValueError, KeyError):
+            return VERSION
+        return version if type(version) is int else VERSION
 
     @property
     def pairs_path(self) -> Path:
@@ -85,7 +102,15 @@ class Project:
 
     def runs(self) -> list[Path]:
         """Return the folders of trainings, newest last."""
-        return sorted(path.parent for path in self.path.glob("runs/*/recipe.yaml"))
+        return self.folders("runs/*/recipe.yaml")
+
+    def folders(self, pattern: str) -> list[Path]:
+        """Return the folders with a file, such as ``segment/*/results.json``; those that were made last are last.
+
+        A name never lies before an earlier one, also when the clock was set back; unfinished copies are left out.
+        """
+        paths = [path.parent for path in self.path.glob(pattern)]
+        return sorted((path for path in paths if not path.name.startswith(".")), key=by_name)
 
     def run_path(self, name: str = "") -> Path:
         """Return the folder of one training; the newest if no name is given."""
@@ -108,22 +133,45 @@ class Project:
         It is below ``runs/`` for train, below ``segment/`` for segment and gain, else below ``jobs/``.
         """
         below = {"train": "runs", "segment": "segment", "gain": "segment"}.get(verb, "jobs")
-        stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{verb}"
-        for number in range(1000):
-            path = self.path / below / (stem if number == 0 else f"{stem}-{number}")
+        for _ in range(1000):
+            path = self.path / below / self.next_name(below, verb)
             try:
                 path.mkdir(parents=True)
             except FileExistsError:
-                continue
+                continue  # of another process, at the same moment
             return JobFolder(path)
         raise UserError(f"Cannot make a folder in {self.path / below}.")
 
+    def next_name(self, below: str, name: str) -> str:
+        """Return a name for a new folder: the time and ``name``.
+
+        The time is always later than that in the names of the folders that are there, also when the clock was set back.
+        """
+        times = filter(None, (time_of(path.name) for path in (self.path / below).glob("*")))
+        time = max([datetime.now().replace(microsecond=0), *(earlier + timedelta(seconds=1) for earlier in times)])
+        return f"{time:{_TIME}}-{name}"
+
     def jobs(self, verb: str | None = None) -> list[JobFolder]:
-        """Return the folders of all long commands, oldest first; only those of ``verb`` if given."""
+        """Return the folders of all long commands, the one that was begun last is last; only those of ``verb``."""
         jobs = [JobFolder(path.parent) for path in self.path.glob("*/*/job.json")]
+        infos = {job.path: job.info for job in jobs}
         if verb is not None:
-            jobs = [job for job in jobs if job.info.get("verb") == verb]
-        return sorted(jobs, key=lambda job: float(job.info.get("started", 0)))
+            jobs = [job for job in jobs if infos[job.path].get("verb") == verb]
+        return sorted(jobs, key=lambda job: (job.number, by_name(job.path)))
+
+
+def time_of(name: str) -> datetime | None:
+    """Return the time in the name of a folder; None if there is none."""
+    try:
+        return datetime.strptime(name[:15], _TIME) if name[15:16] == "-" and name[0] < "9" else None
+    except ValueError:
+        return None
+
+
+def by_name(path: Path) -> tuple[list[tuple[int, str]], str]:
+    """Return a key that sorts folders by name, numbers by value: ``b-10`` after ``b-2``."""
+    parts = re.split(r"(\d+)", path.name)
+    return [(int(part), "") if part.isdecimal() and len(part) < 30 else (-1, part) for part in parts], path.name
 
 
 def file_stem(name: str) -> str:

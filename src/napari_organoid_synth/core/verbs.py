@@ -57,10 +57,18 @@ VERBS = {
 
 SHORT_VERBS = {
     "pair": Verb("pairs.settings:PairSettings"),
-    "curate": Verb("samples.settings:CurateSettings"),
+    "samples": Verb("samples.settings:SamplesSettings"),
     "simulate": Verb("simulators.settings:SimulateSettings"),
     "share": Verb("runs.settings:ShareSettings"),
     "import-model": Verb("runs.settings:ImportModelSettings"),
     "report": Verb("report.settings:ReportSettings", all_or_nothing=True),
 }
 """Short commands; each of their settings is also an option of the command line."""
+
+OTHER_VERBS = {"demo": Verb("demo:DemoSettings"), "blind": Verb("blind.settings:BlindSettings")}
+"""Commands that are run in no job; only their settings are in this table."""
+
+
+def settings_class(verb: str) -> type[Settings]:
+    """Return the class of the settings of a command; imports no torch."""
+    return (VERBS | SHORT_VERBS | OTHER_VERBS)[verb].settings_class()

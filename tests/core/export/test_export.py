@@ -19,7 +19,8 @@ from napari_organoid_synth.core.export.export import export
 from napari_organoid_synth.core.export.layout import as_classes, as_instances
 from napari_organoid_synth.core.export.layouts import LAYOUTS
 from napari_organoid_synth.core.export.manifest import ExportResult, Manifest
-from napari_organoid_synth.core.export.selection import origin_of, split_groups
+from napari_organoid_synth.core.export.origins import origin_of
+from napari_organoid_synth.core.export.selection import split_groups
 from napari_organoid_synth.core.export.settings import ExportSettings
 from napari_organoid_synth.core.job import Control, Finished
 from napari_organoid_synth.core.pairs.loading import add_pair, check_pairs, find_pairs, split_table

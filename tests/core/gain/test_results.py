@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from napari_organoid_synth.core.gain.settings import GainSettings, SegmentSettin
 from napari_organoid_synth.core.gain.storage import newest_result, predictions_folder, read_result, write_result
 from napari_organoid_synth.core.gain.summary import summarise
 from napari_organoid_synth.core.gain.tasks import ArmTask, read_record
+from napari_organoid_synth.core.job import JobFolder
 from napari_organoid_synth.core.project import Project
 
 DATA = Path(__file__).parents[2] / "data" / "gain"
@@ -164,3 +166,17 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, text, message):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(UserError, match=r"results\.json"):
         read_result(tmp_path / "results.json")
+
+
+def test_the_newest_result_does_not_depend_on_the_clock(tmp_path):
+    project = Project(tmp_path / "project")
+    for place, name in enumerate(("20260102-000000-gain", "20260101-000000-gain")):
+        shutil.copytree(GAIN, project.path / "segment" / name, copy_function=shutil.copy)
+        os.utime(project.path / "segment" / name / "results.json", (place, place))
+    found = newest_result(project)
+    assert found is not None
+    assert found.folder.endswith("20260102-000000-gain")  # by name, not by the time of the file
+    JobFolder(project.path / "segment" / "20260101-000000-gain").begin("gain", [])  # it was continued
+    found = newest_result(project)
+    assert found is not None
+    assert found.folder.endswith("20260101-000000-gain")

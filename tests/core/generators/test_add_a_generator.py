@@ -54,7 +54,7 @@ def test_it_is_listed(registered: Path, capsys: pytest.CaptureFixture[str]) -> N
     app(["list", "generators"], standalone_mode=False)
     assert "vae          For a first look within minutes" in capsys.readouterr().out
     app(["list", "generators", "--json"], standalone_mode=False)
-    listed = json.loads(capsys.readouterr().out)["vae"]["settings"]
+    listed = json.loads(capsys.readouterr().out)["members"]["vae"]["settings"]
     assert listed["latent"] == {
         "default": 32, "description": "Length of a code.", "maximum": 512, "minimum": 2, "title": "Latent",
         "type": "integer",

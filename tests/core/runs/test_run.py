@@ -16,8 +16,9 @@ from napari_organoid_synth.core.codec.codec import Codec
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.runs import run as run_module
+from napari_organoid_synth.core.runs.files import read_preview
 from napari_organoid_synth.core.runs.metadata import ImportedFile, RunMetadata, StartingPoint
-from napari_organoid_synth.core.runs.run import Run, new_generator, read_preview
+from napari_organoid_synth.core.runs.run import Run, new_generator
 from napari_organoid_synth.core.simulators.simulate import em
 
 RECIPE = Recipe.parse(

@@ -10,6 +10,7 @@ import pytest
 import tifffile
 from imageio.v3 import imwrite
 
+import terminal
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.gain.folds import Fold
 from napari_organoid_synth.core.gain.results import ArmRecord, Design
@@ -196,6 +197,22 @@ def test_an_image_that_does_not_fit_is_named_and_the_others_are_marked(project, 
     np.testing.assert_array_equal(grey, plain)
     with pytest.raises(UserError, match="3 channels"):
         run(project, images=str(images / "b.png"))
+
+
+def test_the_command_fails_where_an_image_failed_and_writes_the_others(project, images, tmp_path):
+    imwrite(images / "b.png", RNG.integers(0, 255, (40, 40, 3), np.uint8))
+    out = tmp_path / "out"
+    arguments = ["--set", f"images={images}", "--set", f"folder={out}", "--set", "device=cpu", "--set", "threads=1"]
+    done = terminal.run("predict", project.path, *arguments, "--json")
+    said = terminal.result(done.out)
+    files = [str(out / f"{name}_labels.ome.tif") for name in ("a2", "a10")]
+    assert (done.code, said["files"], said["images"], list(said["failed"])) == (1, files, 2, ["b"])
+    assert all(Path(file).exists() for file in files)
+    assert said["error"]["found"].startswith("1 input failed; all others are done. b: ")
+    assert "organoid-synth: 1 input failed; all others are done. b: " in done.err
+    (images / "b.png").unlink()
+    again = terminal.run("predict", project.path, *arguments, "--json")
+    assert (again.code, terminal.result(again.out)["done_before"], terminal.result(again.out)["files"]) == (0, 2, files)
 
 
 def test_a_stack_is_marked_slice_by_slice(project, tmp_path):

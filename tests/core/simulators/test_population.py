@@ -224,7 +224,7 @@ def test_impossible_settings_are_refused(changes: dict[str, object]) -> None:
 
 
 def test_nothing_to_draw_is_said_and_an_empty_window_drawn_again() -> None:
-    with pytest.raises(UserError, match=r"50 windows of 64 px contain no object: there are 0 to 0 in 256 px\."):
+    with pytest.raises(UserError, match=r"50 places of 64 px contain no object: there are 0 to 0 in 256 px\."):
         population(0, 64, PopulationSettings(count=(0, 0)))
     sparse = PopulationSettings(count=(2, 2), radius=(4, 5))
     assert min(draw_labels(sparse, rng(seed), 64).max() for seed in range(9)) == 0

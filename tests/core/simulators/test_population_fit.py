@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import terminal
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.pairs.ome_tiff import write_pair
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.simulators.population import PopulationSettings, draw_labels, place
 from napari_organoid_synth.core.simulators.population_fit import fit, fit_each, read_masks
@@ -111,6 +113,19 @@ def test_a_folder_of_masks_or_of_pairs(tmp_path: Path) -> None:
         read_masks(tmp_path / "empty")
     with pytest.raises(UserError, match="no folder"):
         read_masks(tmp_path / "nothing")
+
+
+def test_a_mask_that_cannot_be_read_is_named_and_the_others_are_used(tmp_path: Path) -> None:
+    for pair in drawn(KNOWN, 2):
+        write_pair(tmp_path / "masks", pair.replace(image=pair.image.astype(np.uint8)))
+    (tmp_path / "masks" / "9_labels.ome.tif").write_bytes(b"II*\0")
+    done = terminal.run(
+        *("simulate", "population", tmp_path / "out", "--masks", tmp_path / "masks", "--json"),
+        *("--number", 1, "--size", 256),
+    )
+    said = terminal.result(done.out)
+    assert (done.code, list(said["failed"]), len(said["files"])) == (1, ["9_labels.ome.tif"], 2)
+    assert all(Path(file).exists() for file in said["files"])
 
 
 def test_a_folder_of_black_and_white_masks_of_classes_and_of_empty_ones(tmp_path: Path) -> None:

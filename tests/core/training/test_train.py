@@ -27,7 +27,8 @@ from napari_organoid_synth.core.job import (
 )
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
-from napari_organoid_synth.core.runs.run import Run, new_generator, read_preview
+from napari_organoid_synth.core.runs.files import read_preview
+from napari_organoid_synth.core.runs.run import Run, new_generator
 from napari_organoid_synth.core.training import session as session_module
 from napari_organoid_synth.core.training.estimate import StepTiming
 from napari_organoid_synth.core.training.train import train

@@ -20,12 +20,13 @@ from napari_organoid_synth.core.pairs.pair import SamplePair, Source
 from napari_organoid_synth.core.pairs.pictures import shown_limits
 from napari_organoid_synth.core.pairs.tile_reading import TilePlace
 from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.samples.importing import import_pairs
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.widgets.curate import dock as curate_widget
 from napari_organoid_synth.widgets.curate.dock import CurateWidget
 from napari_organoid_synth.widgets.curate.gallery import GalleryView
 from napari_organoid_synth.widgets.curate.tile_drag import drag_data
-from napari_organoid_synth.widgets.shared.store_tasks import import_pairs, list_samples
+from napari_organoid_synth.widgets.shared.store_tasks import list_samples
 from napari_organoid_synth.widgets.shared.workspace import Workspace
 
 N = 6

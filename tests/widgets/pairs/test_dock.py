@@ -20,6 +20,7 @@ from napari_organoid_synth.widgets.pairs.dock import PairsWidget
 from napari_organoid_synth.widgets.pairs.examine import colours, overlay
 from napari_organoid_synth.widgets.pairs.model import describe, image_text, sign, size_text
 from napari_organoid_synth.widgets.shared.drop import Sources
+from napari_organoid_synth.widgets.shared.jobs import JobRunner
 from qt_bindings import WORKER_FAILS
 
 
@@ -546,3 +547,31 @@ def test_a_foreign_layer_of_that_name_stays_what_it_is(qtbot, dock, data):
     dock.layers.open("s1")  # it is open already
     qtbot.wait(200)
     assert len(dock.viewer.layers) == number
+
+
+def test_pairs_are_checked_while_jobs_are_followed(qtbot, dock, data, fake_job, project):
+    """Two comparisons and a scoring at once, on any number of cores; other plugins keep the threads of napari."""
+    from napari.qt.threading import create_worker
+    from qtpy.QtCore import QThreadPool
+
+    dock.add_paths([data])
+    settle(qtbot, dock)
+    fake_job.setenv("FAKE_STEPS", "100000")
+    runners = [JobRunner("train") for _ in range(QThreadPool.globalInstance().maxThreadCount() + 1)]
+    try:
+        for runner in runners:
+            runner.start("train", project)
+        qtbot.waitUntil(lambda: all(runner.last_progress for runner in runners), timeout=30_000)
+        dock.button.click()
+        assert dock.verdict.text() == "Reading…"
+        settle(qtbot, dock)
+        assert dock.verdict.text().startswith("Ready: 4 pairs")
+        answers = []
+        create_worker(lambda: 7, _connect={"returned": answers.append})
+        qtbot.waitUntil(lambda: answers == [7], timeout=10_000)
+        assert all(runner.running for runner in runners)
+    finally:
+        for runner in runners:
+            runner.cancel()
+            runner.detach()
+            runner.wait()

@@ -61,7 +61,7 @@ class Pictures:
             raise UserError(
                 f"The real image '{picture.name}' of this test is not in the table of pairs.",
                 "Expected the images that were there when the test began.",
-                "Add the image again in Pairs, or start another test.",
+                "Add the image again ('organoid-synth pair', in napari: Pairs), or start another test.",
             )
         pair = read_entry(entry, self._table.mask_kind, self._table.class_names)
         return cut_pair(pair, Tile(0, pair.name, picture.y, picture.x, side))

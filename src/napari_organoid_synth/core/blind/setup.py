@@ -85,7 +85,9 @@ def _shuffle(shown: Sequence[tuple[Picture, ...]], rng: np.random.Generator) -> 
 
 def _choose(project: Project, settings: BlindSettings, rng: np.random.Generator) -> _Choice:
     if not project.samples_path.exists():
-        raise UserError("There are no synthetic pairs yet.", todo="Make some in Generate.")
+        raise UserError(
+            "There are no synthetic pairs yet.", todo="Make some ('organoid-synth generate', in napari: Generate)."
+        )
     with SampleStore(project.samples_path) as store:
         rows, copies = _candidates(store, settings)
         side = tile_side(row.size for row in rows)
@@ -150,7 +152,7 @@ def _candidates(store: SampleStore, settings: BlindSettings) -> tuple[list[Sampl
         raise UserError(
             f"There is no{which} synthetic pair to show{f' of run {settings.run!r}' if settings.run else ''}.",
             "Expected at least one that is not flagged as a copy.",
-            "Choose other samples, or make more in Generate.",
+            "Choose other samples, or make more ('organoid-synth generate', in napari: Generate).",
         )
     return candidates, sum("copy" in row.flagged for row in rows)
 

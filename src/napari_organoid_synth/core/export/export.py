@@ -109,6 +109,8 @@ def _result(target: Path, selection: Selection, settings: ExportSettings, remark
     number, n_test = len(selection.items), selection.splits.count("test")
     skipped, copies = len(selection.skipped_copies), len(selection.copies)
     sentences = [f"{plural(number, 'pair')} exported and verified.", _test_sentence(selection)]
+    if selection.misfits:
+        sentences.append(selection.misfits)
     if skipped:
         sentences.append(f"{plural(skipped, *COPIES)} left out.")
     if selection.skipped_tests:
@@ -130,6 +132,7 @@ def _result(target: Path, selection: Selection, settings: ExportSettings, remark
         skipped_tests=len(selection.skipped_tests),
         copies=copies,
         formats=settings.formats,
+        files=tuple(path.relative_to(target).as_posix() for path in sorted(target.rglob("*")) if path.is_file()),
         sentence=" ".join(sentences),
     )
 

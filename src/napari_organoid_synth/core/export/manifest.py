@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
+from napari_organoid_synth.core.atomic import regular_file
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.export.settings import ExportSettings
 from napari_organoid_synth.core.frozen_model import FrozenModel
@@ -103,7 +104,7 @@ class Manifest(_Record):
             If the file cannot be read or is not the manifest of an export.
         """
         try:
-            return cls.model_validate_json(Path(path).read_bytes())
+            return cls.model_validate_json(regular_file(Path(path)).read_bytes())
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else type(error).__name__
             raise UserError(
@@ -126,4 +127,5 @@ class ExportResult(FrozenModel):
     skipped_tests: int = Field(0, description="Accepted pairs left out as made from test images.")
     copies: int = Field(0, description="Copies of real images among the pairs.")
     formats: tuple[str, ...] = Field((), description="Layouts.")
+    files: tuple[str, ...] = Field((), description="All files, below the folder, with forward slashes.")
     sentence: str = Field("", description="The result in words.")

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import numpy as np
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.export.manifest import Split
+from napari_organoid_synth.core.export.origins import Origins
 from napari_organoid_synth.core.export.settings import ExportSettings
-from napari_organoid_synth.core.pairs.groups import groups_of
+from napari_organoid_synth.core.pairs.format import FormatOf, Misfits
 from napari_organoid_synth.core.pairs.loading import check_pairs, read_entry
-from napari_organoid_synth.core.pairs.pair import SamplePair, content_hash
+from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.table import PairEntry, PairTable
 from napari_organoid_synth.core.project import Project, file_stem
 from napari_organoid_synth.core.quantities import plural
-from napari_organoid_synth.core.runs.metadata import RunMetadata
 from napari_organoid_synth.core.samples.store import SampleRow, SampleStore
 
 
@@ -79,6 +77,8 @@ class Selection:
         Ids of accepted samples that are left out because they are made from test images.
     unreadable : list of str
         Names of test images whose files cannot be read.
+    misfits : str
+        Sentence about accepted samples that are left out because they do not fit the real pairs; mostly empty.
     """
 
     items: list[Item]
@@ -86,6 +86,7 @@ class Selection:
     skipped_copies: list[str]
     skipped_tests: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
+    misfits: str = ""
 
     @property
     def copies(self) -> tuple[str, ...]:
@@ -104,7 +105,8 @@ def select(project: Project, store: SampleStore, settings: ExportSettings) -> Se
     """Select the accepted samples, the project's test images, and the real training pairs if wanted.
 
     Test folders hold the project's test images, and synthetic pairs only at the share that the settings ask for.
-    Samples that are copies are left out unless there is a reason; those made from a test image always.
+    Samples that are copies are left out unless there is a reason; those made from a test image, or that do not fit the
+    real pairs of the project, always.
 
     Raises
     ------
@@ -114,7 +116,8 @@ def select(project: Project, store: SampleStore, settings: ExportSettings) -> Se
     accepted = store.rows("accepted")
     copies = [] if settings.copies.strip() else [row.id for row in accepted if is_copy(row)]
     table = _table(project)
-    origins = _Origins(table, project)
+    origins = Origins(table, project)
+    misfits = Misfits(FormatOf(project.pairs_path).get())
     items: list[Item] = []
     made_of_tests: list[str] = []
     for row in accepted:
@@ -123,10 +126,10 @@ def select(project: Project, store: SampleStore, settings: ExportSettings) -> Se
         pair = store.pair(row.id)
         if origins.is_of_test(pair):
             made_of_tests.append(row.id)
-        else:
+        elif misfits.fits(pair):
             items.append(Item(row.id, origins.group(pair), row=row))
     if not items:
-        raise _nothing_left(store, copies, made_of_tests)
+        raise _nothing_left(store, copies, made_of_tests, misfits.warning())
     if settings.include_real:
         items += [Item(e.name, origins.groups.get(e.name, e.name), None, e, table) for e in table.train if e.masks]
     splits: list[Split] = [
@@ -135,7 +138,7 @@ def select(project: Project, store: SampleStore, settings: ExportSettings) -> Se
     ]
     items += [Item(entry.name, entry.name, None, entry, table) for entry in origins.tests]
     splits += ["test"] * len(origins.tests)
-    return Selection(_with_free_names(items), splits, copies, made_of_tests, origins.unreadable)
+    return Selection(_with_free_names(items), splits, copies, made_of_tests, origins.unreadable, misfits.warning())
 
 
 def _table(project: Project) -> PairTable:
@@ -146,54 +149,10 @@ def _table(project: Project) -> PairTable:
     return check_pairs(table) if table.mask_kind is None else table
 
 
-class _Origins:
-    """The real images that samples are made from."""
-
-    def __init__(self, table: PairTable, project: Project) -> None:
-        self.groups = groups_of(table).groups
-        self.tests: list[PairEntry] = []
-        self.unreadable: list[str] = []
-        self._project = project
-        self._names = {entry.name for entry in table.test}
-        self._hashes: set[str] = set()
-        self._seen: dict[str, bool] = {}
-        for entry in table.test:
-            if entry.masks:
-                self._add_test(entry, table)
-
-    def _add_test(self, entry: PairEntry, table: PairTable) -> None:
-        """Add a test image; one whose files are gone is named instead."""
-        try:
-            pair = read_entry(entry, table.mask_kind, table.class_names)
-        except UserError:
-            self.unreadable.append(entry.name)
-            return
-        self.tests.append(entry)
-        self._hashes.add(content_hash(pair.image, pair.labels))
-
-    def group(self, sample: SamplePair) -> str:
-        """Return the group of the image whose mask a sample was painted on, else a name of its own."""
-        origin = origin_of(sample)
-        return self.groups.get(origin, origin) if origin else f"sample {sample.name}"
-
-    def is_of_test(self, sample: SamplePair) -> bool:
-        """Return whether a sample was painted on the mask of a test image, or by a generator that learned from one."""
-        provenance = sample.source.provenance
-        data = provenance.get("data")
-        learned = set(data.values()) if isinstance(data, dict) else set()
-        run = str((provenance.get("mask") or {}).get("run", ""))
-        return origin_of(sample) in self._names or bool(learned & self._hashes) or self._has_seen(run)
-
-    def _has_seen(self, run: str) -> bool:
-        """Return whether a run of the project, which drew masks, learned from a test image."""
-        if run and run not in self._seen:
-            metadata = RunMetadata.read(self._project.path / "runs" / Path(run).name / "run.json")
-            self._seen[run] = bool(metadata.data_hashes & self._hashes)
-        return self._seen.get(run, False)
-
-
-def _nothing_left(store: SampleStore, copies: Sequence[str], made_of_tests: Sequence[str]) -> UserError:
+def _nothing_left(store: SampleStore, copies: Sequence[str], made_of_tests: Sequence[str], misfits: str) -> UserError:
     """Return the error for an export without samples, with the reason."""
+    if misfits:
+        return UserError(misfits, "Expected accepted pairs like the real ones.", "Accept other pairs.")
     if made_of_tests:
         return UserError(
             f"{plural(len(made_of_tests), 'accepted pair was', 'accepted pairs were')} made from test images.",
@@ -206,13 +165,13 @@ def _nothing_left(store: SampleStore, copies: Sequence[str], made_of_tests: Sequ
             if len(copies) == 1
             else f"All {len(copies):,} accepted pairs are flagged as copies of real images.",
             "Expected at least one that is not a copy.",
-            "Accept other pairs in the Curate dock, or give a reason in 'copies'.",
+            "Accept other pairs ('organoid-synth samples', in napari: Curate), or give a reason in 'copies'.",
         )
     counts = store.counts()
     return UserError(
         f"No pair is accepted ({counts['new']} new, {counts['rejected']} rejected).",
         "Expected at least one.",
-        "Accept some pairs in the Curate dock.",
+        "Accept some: 'organoid-synth samples --accept best:50', in napari: Curate.",
     )
 
 
@@ -232,14 +191,6 @@ def _with_free_names(items: Sequence[Item]) -> list[Item]:
         taken.add(name.casefold())
         named.append(replace(item, name=name))
     return named
-
-
-def origin_of(sample: SamplePair) -> str:
-    """Return the name of the real image whose mask a sample was painted on; empty for other masks."""
-    mask = sample.source.provenance.get("mask") or {}
-    if mask.get("kind") not in ("real", "warped"):
-        return ""
-    return re.sub(r"_y\d+_x\d+_r\dm?$", "", str(mask.get("name", "")))
 
 
 def split_groups(groups: Sequence[str], share: float, seed: int) -> list[bool]:

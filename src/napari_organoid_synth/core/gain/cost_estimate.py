@@ -13,7 +13,7 @@ from napari_organoid_synth.core.gain.settings import HERE, GainSettings
 from napari_organoid_synth.core.gain.storage import RESULTS, read_result
 from napari_organoid_synth.core.gain.tasks import read_record
 from napari_organoid_synth.core.job import JobFolder, Progress
-from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.project import Project, by_name
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.segmentation.arms import GENERATED, MIXED
 
@@ -78,7 +78,7 @@ def speeds(project: Project) -> dict[str, float]:
     Taken from the newest comparison that has them, else from the newest training and the newest result.
     """
     known: dict[str, float] = {}
-    folders = sorted(project.path.glob("segment/*"), reverse=True)
+    folders = sorted(project.path.glob("segment/*"), key=by_name, reverse=True)
     for folder in folders:
         known = {**_of_tasks(folder), **known}
     if "arm" not in known:

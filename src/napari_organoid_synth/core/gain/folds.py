@@ -123,8 +123,8 @@ def _hold_out(grouping: Grouping, share: float, held: Sequence[str], rng: np.ran
         raise UserError(
             f"None of the {len(groups)} pairs is put aside for the test.",
             "Expected at least one image that neither the generator nor the segmenter has seen.",
-            "Mark some as test pairs (Pairs dock, or 'organoid-synth pair --test 0.2') and train the generator again; "
-            "or give a test share such as 0.25, or choose another design.",
+            "Mark some as test pairs ('organoid-synth pair --test 0.2', in napari: Pairs) and train the generator "
+            "again; or give a test share such as 0.25, or choose another design.",
         )
     return sorted(set(held))
 

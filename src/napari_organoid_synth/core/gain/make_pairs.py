@@ -51,7 +51,7 @@ def generate_pairs(folder: Path, task: GeneratorTask, control: Control) -> Gener
     for number, (name, recipe) in enumerate(task.recipes.items()):
         part = Part(folder, task.key, number * share, (number + 1) * share)
         yield from _train(scratch, name, recipe, task, part, control)
-        data |= Run(scratch.path / "runs" / name).metadata.data
+        data |= Run(scratch.path / "runs" / name).seen
     refuse_seen(task.held, data)
     marker = here / "drawn"
     if not marker.exists():

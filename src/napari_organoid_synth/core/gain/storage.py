@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,8 @@ from napari_organoid_synth.core.gain.results import FORMAT, ArmRecord, Design, G
 from napari_organoid_synth.core.gain.settings import GainSettings
 from napari_organoid_synth.core.gain.summary import summarise
 from napari_organoid_synth.core.job import JobFolder
-from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.plain_values import read_object, reason
+from napari_organoid_synth.core.project import Project, time_of
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.segmentation.arms import GENERATED, OLD_NAMES, SCORES, ArmResult, current_arm
 
@@ -50,8 +53,7 @@ def _recipe(project: Project, name: str, masks: bool) -> Recipe:
     elif name:
         recipe = Recipe.from_file(project.run_path(name) / "recipe.yaml")
     else:
-        recipes = (Recipe.from_file(path / "recipe.yaml") for path in reversed(project.runs()))
-        newest = next((recipe for recipe in recipes if (recipe.shape == "mask") == masks), None)
+        newest = next((recipe for recipe in _readable(project) if (recipe.shape == "mask") == masks), None)
         if newest is None:
             raise UserError(
                 f"{project.path.name} has no run that draws {draws}.",
@@ -67,6 +69,13 @@ def _recipe(project: Project, name: str, masks: bool) -> Recipe:
     if recipe.start.run and (start / "codec.json").exists():
         recipe = recipe.replace(start=recipe.start.replace(run=str(start)).model_dump())
     return recipe
+
+
+def _readable(project: Project) -> Iterator[Recipe]:
+    """Yield the recipes of the runs, newest first, without damaged ones."""
+    for path in reversed(project.runs()):
+        with suppress(UserError):
+            yield Recipe.from_file(path / "recipe.yaml")
 
 
 def _identity(settings: GainSettings, recipes: Mapping[str, Recipe]) -> str:
@@ -104,10 +113,9 @@ def find_gain(project: Project, settings: GainSettings, recipes: Mapping[str, Re
     Of comparisons with the pairs of the store, which change, only one that is not finished.
     """
     identity = _identity(settings, pick_recipes(project, settings) if recipes is None else recipes)
-    for path in sorted(project.path.glob(f"segment/*/{SETTINGS}"), reverse=True):
-        folder = path.parent
+    for folder in reversed(project.folders(f"segment/*/{SETTINGS}")):
         try:
-            is_same = _identity(GainSettings.from_file(path), pinned_recipes(folder)) == identity
+            is_same = _identity(GainSettings.from_file(folder / SETTINGS), pinned_recipes(folder)) == identity
             if is_same and settings.pairs_from == "store" and not read_result(folder).tasks.unfinished:
                 continue
         except UserError:
@@ -128,7 +136,7 @@ def earlier(project: Project, settings: GainSettings, name: str | None = None) -
     if name is None:
         folder = find_gain(project, settings)
         return JobFolder(folder) if folder is not None else None
-    known = {path.parent.name: path.parent for path in sorted(project.path.glob(f"segment/*/{SETTINGS}"))}
+    known = {path.name: path for path in project.folders(f"segment/*/{SETTINGS}")}
     if name not in known:
         raise UserError(
             f"There is no comparison '{name}'.",
@@ -168,11 +176,13 @@ def read_result(path: Path) -> GainResult:
     """
     path = Path(path) / RESULTS if Path(path).is_dir() else Path(path)
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        version = int(values.get("format", 1))
-    except (OSError, ValueError, AttributeError, TypeError) as error:
+        values = read_object(path)
+        version = values.get("format", 1)
+        if type(version) is not int:
+            raise ValueError(f"its format is {version!r}")
+    except (OSError, ValueError) as error:
         raise UserError(
-            f"Cannot read {path}: {error}.", "Expected the result of a comparison.", "Measure the gain again."
+            f"Cannot read {path}: {reason(error)}.", "Expected the result of a comparison.", "Measure the gain again."
         ) from None
     if version > FORMAT:
         raise UserError(
@@ -223,15 +233,23 @@ def _from_one_split(values: dict[str, Any]) -> dict[str, Any]:
 
 def newest_result(project: Project) -> GainResult | None:
     """Return the newest result of a project in which an arm was tested; files that cannot be read are left out."""
-    paths = sorted(project.path.glob(f"segment/*/{RESULTS}"), key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in paths:
+    for folder in sorted(project.folders(f"segment/*/{RESULTS}"), key=_age, reverse=True):
         try:
-            result = read_result(path)
+            result = read_result(folder / RESULTS)
         except UserError:
             continue
         if result.arms:
             return result
     return None
+
+
+def _age(folder: Path) -> tuple[int, datetime, float]:
+    """Return a key that sorts comparisons by the number of their job, then by the time in the name.
+
+    The time of the file counts only where there is neither: it may have been copied, or the clock set back.
+    """
+    named = time_of(folder.name)
+    return JobFolder(folder).number, named or datetime.min, 0.0 if named else (folder / RESULTS).stat().st_mtime
 
 
 def predictions_folder(folder: Path, arm: str) -> Path:

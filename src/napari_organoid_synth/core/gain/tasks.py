@@ -22,6 +22,7 @@ from napari_organoid_synth.core.gain.results import ArmRecord, PairsRecord
 from napari_organoid_synth.core.job import Control, Event, Finished, Progress
 from napari_organoid_synth.core.pairs.pair import SamplePair, content_hash
 from napari_organoid_synth.core.pairs.table import PairTable
+from napari_organoid_synth.core.plain_values import read_object
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.segmentation.segmenters.config import SegmenterConfig
@@ -230,7 +231,7 @@ def task_folder(folder: Path, key: str) -> Path:
 def read_record(folder: Path, key: str) -> ArmRecord | PairsRecord | None:
     """Return the record of a task; None as long as it is not done, or if its file is damaged."""
     try:
-        values = json.loads((task_folder(folder, key) / RESULT).read_text(encoding="utf-8"))
+        values = read_object(task_folder(folder, key) / RESULT)
         return ArmRecord.parse(values) if values["kind"] == "arm" else PairsRecord.parse(values)
     except (OSError, ValueError, KeyError, TypeError, UserError):
         return None
@@ -239,7 +240,7 @@ def read_record(folder: Path, key: str) -> ArmRecord | PairsRecord | None:
 def read_progress(folder: Path, key: str) -> float:
     """Return the progress of a running task, 0 to 1."""
     try:
-        return float(json.loads((task_folder(folder, key) / PROGRESS).read_text())["done"])
+        return float(read_object(task_folder(folder, key) / PROGRESS)["done"])
     except (OSError, ValueError, KeyError, TypeError):
         return 0.0
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import io
 import json
-import zipfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import model_validator
 
+from napari_organoid_synth.core.array_file import read_npz
 from napari_organoid_synth.core.atomic import write_bytes
-from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.frozen_model import FrozenModel
 from napari_organoid_synth.core.map.embedding import Method
 from napari_organoid_synth.core.pairs.tile_reading import TilePlace
+from napari_organoid_synth.core.plain_values import from_json
 from napari_organoid_synth.core.project import Project
 
 
@@ -99,11 +100,21 @@ def write_map(project: Project, found: SampleMap) -> None:
 def read_map(project: Project) -> SampleMap | None:
     """Read the map of a project; None where there is none that can be read."""
     try:
-        with np.load(io.BytesIO(project.map_path.read_bytes()), allow_pickle=False) as file:
-            record = MapRecord.parse(json.loads(file["record"].tobytes()))
-            coordinates = np.asarray(file["coordinates"], np.float64)
-    except (OSError, EOFError, UserError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+        return parse_map(project.map_path)
+    except (OSError, ValueError):
         return None
-    if coordinates.shape != (len(record.tiles) + len(record.samples), 2):
-        return None
-    return SampleMap(coordinates, record)
+
+
+def parse_map(path: Path) -> SampleMap:
+    """Read a map from a file.
+
+    Raises
+    ------
+    OSError, ValueError
+        If it cannot be read.
+    """
+    text, coordinates = read_npz(path, "record", "coordinates")
+    record = MapRecord.parse(from_json(text.tobytes().decode("utf-8")))
+    if coordinates.shape != (len(record.tiles) + len(record.samples), 2) or coordinates.dtype.kind != "f":
+        raise ValueError(f"it holds {coordinates.shape} {coordinates.dtype}")
+    return SampleMap(np.asarray(coordinates, np.float64), record)

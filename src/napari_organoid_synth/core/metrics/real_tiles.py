@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
+from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.loading import load_pairs
 from napari_organoid_synth.core.pairs.pair import SamplePair, Source
 from napari_organoid_synth.core.pairs.settings import TileSettings
@@ -80,8 +82,10 @@ def cut_tiles(pairs: Sequence[SamplePair], settings: TileSettings) -> RealTiles:
 
 
 def _tile_settings(project: Project) -> TileSettings:
-    runs = project.runs()
-    return Recipe.from_file(runs[-1] / "recipe.yaml").tiles if runs else TileSettings()
+    for path in reversed(project.runs()):
+        with suppress(UserError):  # a damaged run says nothing about tiles
+            return Recipe.from_file(path / "recipe.yaml").tiles
+    return TileSettings()
 
 
 def _with_source(tile: SamplePair, pair: SamplePair) -> SamplePair:

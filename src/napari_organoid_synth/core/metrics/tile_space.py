@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_organoid_synth.core.array_file import read_npy, read_npz
 from napari_organoid_synth.core.atomic import write_bytes
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.metrics.base import intensity_limits, to_unit
@@ -79,15 +81,20 @@ def real_features(
     extractor = cls(images.shape[1], settings.weights, settings.device)
     if hasattr(extractor, "from_bytes"):
         path = folder / f"encoder-{key}.safetensors"
-        if path.exists() and not again:
-            extractor.from_bytes(path.read_bytes())
-        else:
+        known = path.exists() and not again
+        if known:
+            try:
+                extractor.from_bytes(path.read_bytes())
+            except (OSError, ValueError):  # damaged: it is trained again
+                known = False
+        if not known:
             yield from extractor.fit(images)
             _store(path, extractor.to_bytes(), "encoder")
     kind = f"real-{extractor.name}"
     path = folder / f"{kind}-{extractor.digest}-{key}.npy"
     if path.exists() and not again:
-        return extractor, np.load(path, allow_pickle=False)
+        with suppress(OSError, ValueError):  # damaged: they are made again
+            return extractor, read_npy(path)
     parts = []
     for number, image in enumerate(images):
         parts.append(extractor(orientations(image) if cls.cheap else image[None]))
@@ -159,9 +166,9 @@ class TileSpace:
     def known(self) -> dict[str, NDArray[np.float32]]:
         """Read the features of samples that `keep` stored, by id."""
         try:
-            with np.load(self._path, allow_pickle=False) as file:
-                return dict(zip(file["ids"].tolist(), file["features"], strict=True))
-        except (OSError, ValueError, KeyError):
+            ids, features = read_npz(self._path, "ids", "features")
+            return dict(zip(ids.tolist(), features, strict=True))
+        except (OSError, ValueError, TypeError):
             return {}
 
     def keep(self, features: dict[str, NDArray[np.float32]]) -> None:

@@ -14,6 +14,7 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.frozen_model import FrozenModel
 from napari_organoid_synth.core.pairs.pair import MaskKind
 from napari_organoid_synth.core.pairs.stacks import Channels, StackUse
+from napari_organoid_synth.core.plain_values import from_json, read_text, reason
 from napari_organoid_synth.core.quantities import plural
 
 Status = Literal["matched", "orphan", "ambiguous", "broken", "skipped"]
@@ -43,6 +44,9 @@ class PairEntry(FrozenModel):
     shape: tuple[int, int, int] | None = Field(None, description="Channels, height and width of the image.")
     mask_size: tuple[int, int] | None = Field(None, description="Height and width of a mask that does not fit, px.")
     dtype: str = ""
+    value_range: tuple[float, float] | None = Field(
+        None, description="Values that 0.1 and 99.9 % of pixels stay below."
+    )
     pixel_size: tuple[float, float] | None = Field(None, description="Height and width of a pixel, µm.")
     channel_names: tuple[str, ...] = ()
     mask_kind: MaskKind | None = None
@@ -177,15 +181,14 @@ class PairTable(FrozenModel):
         """
         path = Path(path)
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
+            values = from_json(read_text(path))
         except FileNotFoundError:
             raise UserError(
                 f"{path.parent} has no pairs.", "Expected a table of images and masks.", "Add pairs first."
             ) from None
-        except (OSError, ValueError, RecursionError) as error:
-            reason = error.strerror if isinstance(error, OSError) else error
+        except (OSError, ValueError) as error:
             raise UserError(
-                f"Cannot read {path}: {reason}.", "Expected the table of pairs.", "Find the pairs again."
+                f"Cannot read {path}: {reason(error)}.", "Expected the table of pairs.", "Find the pairs again."
             ) from None
         if not isinstance(values, dict):
             raise UserError(f"{path} is not a table of pairs.", "Expected a JSON object.", "Find the pairs again.")

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_organoid_synth.core.damage import damaged_files
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.gain.results import GainResult
 from napari_organoid_synth.core.job import JobFolder, Progress
@@ -73,6 +74,8 @@ class Contents:
         Duration of each stage.
     store : SampleStore, optional
         Open as long as the report is written.
+    damage : list of str
+        A sentence for each file that cannot be read.
     """
 
     project: Project
@@ -84,6 +87,7 @@ class Contents:
     history: list[Change] = field(default_factory=list)
     runs: list[TrainedRun] = field(default_factory=list)
     set_scores: list[SetScores] = field(default_factory=list)
+    damage: list[str] = field(default_factory=list)
 
     @cached_property
     def counts(self) -> dict[str, int]:
@@ -155,9 +159,9 @@ class Contents:
 @contextmanager
 def read_contents(project: Project, result: GainResult | None, seconds: dict[str, float]) -> Iterator[Contents]:
     """Read all of a project that a report shows."""
-    store = SampleStore(project.samples_path) if project.samples_path.exists() else None
+    store = _store(project)
     try:
-        contents = Contents(project, result, seconds, store, _table(project))
+        contents = Contents(project, result, seconds, store, _table(project), damage=damaged_files(project))
         if store is not None:
             contents.rows, contents.history = store.rows(), store.history()
         for path in project.runs():
@@ -171,6 +175,13 @@ def read_contents(project: Project, result: GainResult | None, seconds: dict[str
     finally:
         if store is not None:
             store.close()
+
+
+def _store(project: Project) -> SampleStore | None:
+    try:
+        return SampleStore(project.samples_path) if project.samples_path.exists() else None
+    except UserError:
+        return None
 
 
 def _table(project: Project) -> PairTable | None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
+from napari_organoid_synth.core.plain_values import read_object
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.report.contents import Contents
 from napari_organoid_synth.core.report.rendering import Section, Table
@@ -15,8 +15,10 @@ def manifests(project: Project) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield names of the exported sets with their manifests, without damaged ones."""
     for path in sorted(project.path.glob("exports/*/manifest.json")):
         try:
-            manifest = json.loads(path.read_text(encoding="utf-8"))
-            whole = isinstance(manifest["samples"], list) and manifest["settings"]["formats"] and manifest["created"]
+            manifest = read_object(path)
+            whole = all(isinstance(one, dict) for one in manifest["samples"]) and (
+                isinstance(manifest["settings"]["formats"], list) and manifest["created"]
+            )
         except (OSError, ValueError, KeyError, TypeError):
             continue
         if whole:

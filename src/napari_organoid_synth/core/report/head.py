@@ -33,7 +33,7 @@ def head(contents: Contents) -> Head:
         project=contents.project.path.name,
         origin=f"{date} · napari-organoid-synth {__version__} · {machine()}",
         summary=" ".join(sentences(contents)) or "There is nothing in this project yet.",
-        warnings=contents.result.warnings if contents.result else (),
+        warnings=(*contents.damage, *(contents.result.warnings if contents.result else ())),
         has_outlines=contents.has_masks and bool(contents.rows or contents.table),
     )
 

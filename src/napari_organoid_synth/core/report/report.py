@@ -14,7 +14,7 @@ from napari_organoid_synth.core.atomic import write_text
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.gain.results import GainResult
 from napari_organoid_synth.core.gain.storage import newest_result
-from napari_organoid_synth.core.job import Control, Event, Finished, Progress, Started
+from napari_organoid_synth.core.job import Control, Event, Finished, Progress, Started, Warned
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.report.blind import blind
@@ -77,12 +77,14 @@ def report(
     Raises
     ------
     UserError
-        If the file cannot be written, or the database is damaged.
+        If the file cannot be written.
     """
     start, total = time.monotonic(), len(SECTIONS)
     yield Started(0, {"total": total})
     sections: list[Section] = []
     with read_contents(project, result or newest_result(project), seconds or {}) as contents:
+        for sentence in contents.damage:
+            yield Warned(0, sentence)
         for step, (name, section) in enumerate(SECTIONS.items()):
             yield from control.wait_while_paused(step)
             if control.canceled:

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.recipe import Recipe
@@ -16,6 +14,7 @@ from napari_organoid_synth.core.report.charts import Curves, thin
 from napari_organoid_synth.core.report.contents import Contents, TrainedRun
 from napari_organoid_synth.core.report.pictures import Picture
 from napari_organoid_synth.core.report.rendering import Section
+from napari_organoid_synth.core.runs.files import previews, read_preview
 
 MAX_OPEN = 3  # trainings that made samples, else the newest; the others are folded
 MAX_RUNS = 30
@@ -139,15 +138,14 @@ def _curves(run: TrainedRun) -> tuple[Curves, ...]:
 
 def _live_samples(contents: Contents, run: TrainedRun) -> tuple[Picture, ...]:
     """Return the same live sample from the first step to the last."""
-    files = sorted((run.path / "previews").glob("step_*.npz"))
+    files = [file for _, file in previews(run.path)]
     pictures = []
     for place in thin(len(files), STRIP) if files else ():
         try:
-            with np.load(files[place], allow_pickle=False) as file:
-                image, labels = file["image"][0], file["labels"][0]
-            pictures.append(contents.album.pixels(image, labels, _step(files[place]), f"live sample, {run.name}"))
-        except (OSError, EOFError, ValueError, KeyError, IndexError):
+            image, labels = read_preview(files[place])
+        except UserError:
             continue
+        pictures.append(contents.album.pixels(image[0], labels[0], _step(files[place]), f"live sample, {run.name}"))
     return tuple(pictures)
 
 

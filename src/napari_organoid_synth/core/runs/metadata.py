@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from napari_organoid_synth.core.atomic import write_text
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.frozen_model import FrozenModel
+from napari_organoid_synth.core.plain_values import read_object, reason
 from napari_organoid_synth.core.runs.card import Card
 
 FORMAT = 1
@@ -81,11 +82,35 @@ class RunMetadata(FrozenModel):
             If it was written by a newer version, or a value is not what it should be.
         """
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError):
+            values = read_object(path)
+        except (OSError, ValueError):
             return cls()
-        if not isinstance(values, dict):
+        return cls._checked(path, values)
+
+    @classmethod
+    def read_whole(cls, path: Path) -> RunMetadata:
+        """Read a file where it matters what the networks have seen; one that is missing gives the defaults.
+
+        Raises
+        ------
+        UserError
+            As `read`, and if the file is damaged.
+        """
+        try:
+            return cls._checked(path, read_object(path))
+        except FileNotFoundError:
             return cls()
+        except (OSError, ValueError) as error:
+            if isinstance(error, UserError):
+                raise
+            raise UserError(
+                f"Cannot read {path}: {reason(error)}.",
+                "Expected the facts of a training, such as the pairs that it has seen.",
+                "Train again, or delete the file if that does not matter.",
+            ) from None
+
+    @classmethod
+    def _checked(cls, path: Path, values: dict[str, Any]) -> RunMetadata:
         version = values.get("format", FORMAT)
         if isinstance(version, int) and version > FORMAT:
             raise UserError(f"{path} has format {version}.", f"Expected {FORMAT}.", "Update napari-organoid-synth.")

@@ -22,11 +22,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_organoid_synth import __version__
-from napari_organoid_synth.core.atomic import write_bytes, write_text
+from napari_organoid_synth.core.atomic import regular_file, write_bytes, write_text
 from napari_organoid_synth.core.codec.codec import Codec
 from napari_organoid_synth.core.codec.spec import PairSpec
-from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.errors import UserError, vanished
+from napari_organoid_synth.core.plain_values import read_object
 from napari_organoid_synth.core.recipe import Recipe
+from napari_organoid_synth.core.runs.files import checkpoint_path, checkpoint_steps, previews
 from napari_organoid_synth.core.runs.metadata import RunMetadata
 
 if TYPE_CHECKING:
@@ -124,9 +126,20 @@ class Run:
         """Contents of ``run.json``: pairs, machine, speed."""
         return RunMetadata.read(self.path / "run.json")
 
+    @property
+    def seen(self) -> dict[str, str]:
+        """Hash of every pair that the networks have seen, by name.
+
+        Raises
+        ------
+        UserError
+            If ``run.json`` is damaged.
+        """
+        return RunMetadata.read_whole(self.path / "run.json").data
+
     def update_metadata(self, **changes: Any) -> RunMetadata:
         """Change some values of ``run.json`` and return all of them."""
-        metadata = self.metadata.replace(**changes)
+        metadata = RunMetadata.read_whole(self.path / "run.json").replace(**changes)
         metadata.write(self.path / "run.json")
         return metadata
 
@@ -154,6 +167,7 @@ class Run:
 
     def put(self, data: bytes, step: int, numbers: dict[str, Any]) -> Path:
         """Write the tensors of a checkpoint, already safetensors, and its JSON."""
+        self._check_there()
         path = self.checkpoint_path(step)
         header: dict[str, Any] = {
             "format": FORMAT,
@@ -172,20 +186,25 @@ class Run:
         write_text(path.with_suffix(".json"), json.dumps(header, indent=1))
         return path
 
+    def _check_there(self) -> None:
+        """Refuse to make a run again that was deleted while it was trained."""
+        if not (self.path / "recipe.yaml").exists():
+            raise vanished(self.path)
+
     def checkpoint_path(self, step: int) -> Path:
         """Return the path of the tensors of a step, which need not exist."""
-        return self.path / "checkpoints" / f"step_{step:08d}.safetensors"
+        return checkpoint_path(self.path, step)
 
     def steps(self) -> list[int]:
         """List the steps that have a checkpoint, oldest first."""
-        return [int(path.stem.removeprefix("step_")) for path in self._headers()]
+        return checkpoint_steps(self.path)
 
     def best(self) -> int | None:
         """Return the step of the checkpoint with the lowest kernel distance, the first of equals; None without any."""
         scores: dict[int, float] = {}
         for path in self._headers():
             try:
-                header = json.loads(path.read_text(encoding="utf-8"))
+                header = read_object(path)
                 scores[int(header["step"])] = float(header["numbers"][SCORE])
             except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
                 continue
@@ -229,6 +248,8 @@ class Run:
         from safetensors import SafetensorError
         from safetensors.torch import load
 
+        from napari_organoid_synth.core.weight_files import check_weights
+
         steps = self.steps()
         if step is not None:
             steps = [step]
@@ -237,6 +258,8 @@ class Run:
             try:
                 checkpoint, data = self._read(candidate)
                 tensors = load(data)
+                expected = "Expected the weights of a trained network."
+                check_weights(tensors, checkpoint.path.name, expected, TODO, below="network/")
             except (SafetensorError, KeyError, ValueError, RuntimeError) as error:  # a header that claims nonsense
                 if isinstance(error, UserError):
                     damage = damage or error
@@ -262,8 +285,8 @@ class Run:
 
     def _header(self, path: Path) -> tuple[dict[str, Any], bytes]:
         """Read the JSON that describes the tensors on disk, and these."""
-        header = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-        data = path.read_bytes()
+        header = read_object(path.with_suffix(".json"))
+        data = regular_file(path).read_bytes()
         before = header.get("before")
         if before and hashlib.sha256(data).hexdigest() == before["sha256"]:
             header = before  # killed before the new tensors took the place of these
@@ -302,8 +325,7 @@ class Run:
         return checkpoint, data
 
     def _headers(self) -> list[Path]:
-        paths = (self.path / "checkpoints").glob("step_*.json")
-        return sorted(path for path in paths if path.with_suffix(".safetensors").exists())
+        return [self.checkpoint_path(step).with_suffix(".json") for step in self.steps()]
 
     @property
     def _generator(self) -> str:
@@ -313,6 +335,7 @@ class Run:
 
     def write_preview(self, step: int, image: NDArray[Any], labels: NDArray[np.int32]) -> Path:
         """Write the live samples of a step: image (N, C, Y, X) native, labels (N, Y, X)."""
+        self._check_there()
         stream = io.BytesIO()
         np.savez_compressed(stream, image=image, labels=labels)
         path = self.path / "previews" / f"step_{step:08d}.npz"
@@ -321,15 +344,7 @@ class Run:
 
     def previews(self) -> list[tuple[int, Path]]:
         """List steps and files of all previews, oldest first."""
-        return [
-            (int(path.stem.removeprefix("step_")), path) for path in sorted((self.path / "previews").glob("step_*.npz"))
-        ]
-
-
-def read_preview(path: Path) -> tuple[NDArray[Any], NDArray[np.int32]]:
-    """Read a preview file: image (N, C, Y, X) native and labels (N, Y, X)."""
-    with np.load(path, allow_pickle=False) as arrays:
-        return arrays["image"], arrays["labels"]
+        return previews(self.path)
 
 
 def new_generator(recipe: Recipe, spec: PairSpec) -> Generator:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import json
 import shutil
-import time
 from contextlib import suppress
 from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING, Any
@@ -15,14 +14,16 @@ from numpy.typing import NDArray
 
 from napari_organoid_synth import __version__
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.pairs.format import FormatOf
 from napari_organoid_synth.core.pairs.pair import RGB
 from napari_organoid_synth.core.pairs.pictures import decode_png, encode_png, outline, picture
 from napari_organoid_synth.core.project import Project, file_stem
 from napari_organoid_synth.core.recipe import Recipe, StartSettings
 from napari_organoid_synth.core.runs.card import LICENCES, Card
+from napari_organoid_synth.core.runs.files import read_preview
 from napari_organoid_synth.core.runs.metadata import ImportedFile
 from napari_organoid_synth.core.runs.model_file import SUFFIX, TODO, ModelFile, pack_model_file, read_model_file
-from napari_organoid_synth.core.runs.run import Run, new_generator, read_preview
+from napari_organoid_synth.core.runs.run import Run, new_generator
 from napari_organoid_synth.core.runs.settings import ShareSettings
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def write_model_file(run: Run, path: Path, settings: ShareSettings, created: str
     generator = new_generator(run.recipe, run.spec)
     checkpoint = run.load(generator, run.pick(settings.checkpoint))
     numbers = {key: float(value) for key, value in generator.state()[1].items()}
-    data = sorted(run.metadata.data_hashes)
+    data = sorted(set(run.seen.values()))
     card = Card.parse(
         {
             "name": settings.name or run.name,
@@ -117,10 +118,16 @@ def import_model(project: Project, path: Path, name: str = "") -> Run:
     ------
     UserError
         As `read_model_file`; also if the tensors are not those of the networks that the recipe describes.
+    Misfit
+        If it draws other channels, pixels, masks or classes than the real pairs of the project have.
     """
     from safetensors.torch import save
 
     model_file = read_model_file(path)
+    if (real := FormatOf(project.pairs_path).get()) is not None:
+        drawn = model_file.codec.format(model_file.recipe.shape)
+        todo = f"Import it into a project of such pairs; to start a training from its weights, give start.run={path}."
+        real.refuse(drawn, f"The generator in {path.name}", todo)
     for folder in project.runs() if not name else ():
         with suppress(UserError):  # a damaged run is not the one
             imported = (run := Run(folder)).metadata.model_file
@@ -137,7 +144,7 @@ def import_model(project: Project, path: Path, name: str = "") -> Run:
             TODO,
         )
     weights = {key: value for key, value in state.items() if key.startswith("network/")}
-    target = _free_folder(project, name or card.name)
+    target = project.path / "runs" / project.next_name("runs", file_stem(name or card.name)[:60])
     part_path = project.path / f".{target.name}.part"
     try:
         run = Run.create(part_path, model_file.recipe, model_file.codec)
@@ -151,15 +158,6 @@ def import_model(project: Project, path: Path, name: str = "") -> Run:
         shutil.rmtree(part_path, ignore_errors=True)
         raise
     return Run(target)
-
-
-def _free_folder(project: Project, name: str) -> Path:
-    """Return a folder for a run that does not exist yet, named by time and name."""
-    stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{file_stem(name)[:60]}"
-    target, number = project.path / "runs" / stem, 1
-    while target.exists():
-        target, number = target.with_name(f"{stem}-{number}"), number + 1
-    return target
 
 
 def find_run(project: Project, name: str) -> Run:
@@ -185,10 +183,12 @@ def tensors_of(model_file: ModelFile) -> dict[str, Tensor]:
     Raises
     ------
     UserError
-        If one is missing, foreign, or has another shape or type.
+        If one is missing, foreign, of another shape or type, or holds numbers that no trained network has.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load
+
+    from napari_organoid_synth.core.weight_files import check_weights
 
     expected = _weights(new_generator(model_file.recipe, model_file.spec))
     what = f"model.safetensors in {model_file.path.name}"
@@ -212,6 +212,7 @@ def tensors_of(model_file: ModelFile) -> dict[str, Tensor]:
                 f"Expected {tuple(expected_tensor.shape)} {expected_tensor.dtype}.",
                 TODO,
             )
+    check_weights(tensors, model_file.path.name, "Expected the weights of a trained network.", TODO)
     return tensors
 
 

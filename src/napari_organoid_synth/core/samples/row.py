@@ -11,6 +11,8 @@ from napari_organoid_synth.core.pairs.tile_reading import TilePlace
 
 Verdict = Literal["new", "accepted", "rejected"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+DELETED = "deleted"
+"""In the column of verdicts: the sample is in the bin. Only listings that ask for it have it."""
 
 VERSION = 2
 SCHEMA = """

@@ -1,4 +1,4 @@
-"""Settings of the command curate."""
+"""Settings of the command samples."""
 
 from __future__ import annotations
 
@@ -7,12 +7,28 @@ from pydantic import Field
 from napari_organoid_synth.core.fields import Names
 from napari_organoid_synth.core.frozen_model import Settings
 
+WHICH = "name of a sample, best:N, diverse:N, or found: all that the query finds. Repeatable."
 
-class CurateSettings(Settings):
-    """Accept and reject samples; without options the counts are shown."""
 
+class SamplesSettings(Settings):
+    """List samples, and decide about them; all changes of one call are undone one by one."""
+
+    query: str = Field("", description="Only these: 'objects > 5 and not flagged', as in Curate.")
+    sort: str = Field("created", description="created, name or a score; with - before it the highest first.")
+    limit: int = Field(0, ge=0, description="List and change only so many of those found; 0: all.")
+    accept: Names = Field((), description=f"Accept: {WHICH}")
+    reject: Names = Field((), description=f"Reject: {WHICH}")
+    reset: Names = Field((), description=f"Take the verdict back: {WHICH}")
+    tag: Names = Field((), description="Tag for all that the query finds. Repeatable.")
+    untag: Names = Field((), description="Tag to remove from all that the query finds. Repeatable.")
+    flag: str = Field("", description="Flag for all that the query finds: a word for why they should not be used.")
+    unflag: str = Field("", description="Flag to remove from all that the query finds.")
+    note: str | None = Field(None, description="Note for all that the query finds; '' removes it.")
+    delete: Names = Field((), description=f"Move to the bin of the project: {WHICH}")
+    restore: Names = Field((), description="Bring back from the bin: name of a sample, or all. Repeatable.")
+    deleted: bool = Field(False, description="List the samples in the bin instead.")
+    undo: bool = Field(False, description="Undo the last change.")
+    redo: bool = Field(False, description="Redo the change that was undone last.")
+    add: Names = Field((), description="Folder, or file, of pairs that this program wrote: add them. Repeatable.")
+    csv: str = Field("", description="Write the samples that the query finds to this file.")
     rebuild: bool = Field(False, description="Rebuild a damaged list of samples from the images; verdicts are lost.")
-    accept: Names = Field((), description="Sample to accept, best:N or diverse:N. Repeatable.")
-    reject: Names = Field((), description="Sample to reject. Repeatable.")
-    undo: bool = Field(False, description="Undo the last decision.")
-    redo: bool = Field(False, description="Redo the decision that was undone last.")

@@ -11,8 +11,9 @@ from __future__ import annotations
 import glob
 import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import astuple, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +22,16 @@ from numpy.typing import NDArray
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs import ome_tiff
+from napari_organoid_synth.core.pairs.format import FormatOf, PairFormat
 from napari_organoid_synth.core.pairs.pair import SamplePair
-from napari_organoid_synth.core.pairs.pictures import decode_png, make_thumbnail
+from napari_organoid_synth.core.pairs.pictures import make_thumbnail
 from napari_organoid_synth.core.pairs.tile_reading import TilePlace
 from napari_organoid_synth.core.project import file_stem
 from napari_organoid_synth.core.registry import METRICS
-from napari_organoid_synth.core.samples.database import SampleDatabase
-from napari_organoid_synth.core.samples.query import Condition
+from napari_organoid_synth.core.samples.bin import bin_of, from_bin, to_bin
+from napari_organoid_synth.core.samples.reading import SampleReader
 from napari_organoid_synth.core.samples.row import (
-    COLUMNS,
+    DELETED,
     EDITED,
     VERDICTS,
     Change,
@@ -37,22 +39,23 @@ from napari_organoid_synth.core.samples.row import (
     Verdict,
     labels_file,
     split_tags,
-    to_row,
 )
 
 __all__ = ["VERDICTS", "Change", "SampleRow", "SampleStore", "Verdict"]
 
-EVERY = Condition()
-_CHANGEABLE = {column: column for column in ("verdict", "tags", "remark", "labels")}  # no other name becomes SQL
+_CHANGEABLE = {column: column for column in ("verdict", "tags", "remark", "flagged", "labels")}  # no other becomes SQL
 
 
-class SampleStore(SampleDatabase):
-    """The synthetic pairs of a project; parameters and errors as for `SampleDatabase`."""
+class SampleStore(SampleReader):
+    """The synthetic pairs of a project, to read and to change; parameters and errors as for `SampleDatabase`."""
 
     # ------------------------------------------------------------------------------------------------------- adding
 
     def add(self, pair: SamplePair, run: str = "") -> str:
-        """Write the files of a pair and enter it; return its id, which is its name, numbered when taken."""
+        """Write the files of a pair and enter it; return its id, which is its name, numbered when taken.
+
+        Errors as of `add_many`.
+        """
         return self.add_many([pair], run)[0]
 
     def add_many(self, pairs: Iterable[SamplePair], run: str = "") -> list[str]:
@@ -62,12 +65,15 @@ class SampleStore(SampleDatabase):
         ------
         UserError
             If the disk is full; nothing of the batch is in the store then.
+        Misfit
+            If channels, pixel type, mask kind or classes of a pair are not those of the real pairs of the project.
         """
         ids: list[str] = []
         rows: list[tuple[SamplePair, str, Path, Path, bytes, bytes]] = []
         try:
             with self._plain_errors():
                 for pair in pairs:
+                    self._refuse_misfit(pair)
                     ids.append(self._claim(file_stem(pair.name)))
                     image_path, labels_path = ome_tiff.write_pair(self.folder, pair.replace(name=ids[-1]))
                     rows.append((pair, ids[-1], image_path, labels_path, *make_thumbnail(pair)))
@@ -80,6 +86,16 @@ class SampleStore(SampleDatabase):
                     path.unlink(missing_ok=True)
             raise
         return ids
+
+    def _refuse_misfit(self, pair: SamplePair) -> None:
+        """Raise `Misfit` unless a pair fits the real pairs of the project."""
+        real = self._real.get()
+        if real is not None:
+            real.refuse(PairFormat.of_pair(pair), f"'{pair.name}'", "Convert it, or use it in another project.")
+
+    @cached_property
+    def _real(self) -> FormatOf:
+        return FormatOf(self.path.with_name("pairs.json"))
 
     def _claim(self, stem: str) -> str:
         """Claim a free id in the database, so that two processes never write the same file."""
@@ -115,9 +131,12 @@ class SampleStore(SampleDatabase):
         ------
         UserError
             If its files cannot be read.
+        Misfit
+            As of `add_many`.
         """
         id = image.name.removesuffix(ome_tiff.IMAGE_ENDING)
         pair = ome_tiff.read_pair(image)
+        self._refuse_misfit(pair)
         run = str(pair.source.provenance.get("run", ""))
         paths = ome_tiff.pair_paths(self.folder, id)
         masks = list((self.folder / EDITED).glob(f"{glob.escape(id)}.*{ome_tiff.LABELS_ENDING}"))
@@ -127,129 +146,6 @@ class SampleStore(SampleDatabase):
             if masks:
                 self._set_mask(id, f"{EDITED}/{max(masks, key=lambda file: file.stat().st_mtime_ns).name}")
         return bool(masks)
-
-    # ------------------------------------------------------------------------------------------------------ reading
-
-    def ids(self, verdict: Verdict | None = None, sort: str = "created", descending: bool = False) -> list[str]:
-        """Return ids in order of ``"created"``, ``"name"`` or any score; samples without that score come last."""
-        return [row[0] for row in self._sorted("s.id", verdict, sort, descending)]
-
-    def listing(
-        self, sort: str = "created", descending: bool = False, condition: Condition = EVERY
-    ) -> list[tuple[str, Verdict, bool]]:
-        """Return all samples in the order of `ids`: id, verdict, and whether they fulfil the condition."""
-        records = self._sorted(f"s.id, s.verdict, {condition.sql}", None, sort, descending, condition.values)
-        return [(id, verdict, bool(fits)) for id, verdict, fits in records]
-
-    def _sorted(
-        self, columns: str, verdict: Verdict | None, sort: str, descending: bool, bound: Sequence[Any] = ()
-    ) -> list[Any]:
-        way = "DESC" if descending else "ASC"
-        join, values = "", [*bound]
-        if sort in {"created", "name"}:
-            order = f"s.{sort} {way}, s.number {way}"
-        else:
-            join = "LEFT JOIN scores k ON k.id = s.id AND k.metric = ?"
-            order = f"k.value IS NULL, k.value {way}, s.number"
-            values.append(sort)
-        where = ""
-        if verdict is not None:
-            where = "WHERE s.verdict = ?"
-            values.append(verdict)
-        return self._query(f"SELECT {columns} FROM samples s {join} {where} ORDER BY {order}", values)
-
-    def rows(self, verdict: Verdict | None = None, sort: str = "created", descending: bool = False) -> list[SampleRow]:
-        """Return all rows, in the order of `ids`."""
-        scores: dict[str, dict[str, float]] = {}
-        for id, metric, value in self._query("SELECT id, metric, value FROM scores"):
-            scores.setdefault(id, {})[metric] = value
-        records = self._sorted(COLUMNS, verdict, sort, descending)
-        return [to_row(record, self.folder, scores.get(record[0], {})) for record in records]
-
-    def row(self, id: str) -> SampleRow:
-        """Return the row of one sample.
-
-        Raises
-        ------
-        UserError
-            If there is no such sample.
-        """
-        records = self._query(f"SELECT {COLUMNS} FROM samples s WHERE s.id = ?", (id,))
-        if not records:
-            raise UserError(f"There is no sample '{id}' in {self.path}.")
-        scores = dict(self._query("SELECT metric, value FROM scores WHERE id = ?", (id,)))
-        return to_row(records[0], self.folder, scores)
-
-    def pair(self, id: str) -> SamplePair:
-        """Read the pixels of a sample.
-
-        Raises
-        ------
-        UserError
-            If there is no such sample or its files are gone.
-        """
-        row = self.row(id)
-        pair = ome_tiff.read_pair(row.image_path, row.labels_path)
-        if row.edited:
-            known = pair.source.provenance | {"mask_edited": row.labels_path.name}
-            pair = pair.replace(source=replace(pair.source, provenance=known))
-        return pair
-
-    def thumbnail(self, id: str) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
-        """Read thumbnails of image (h, w, 3) uint8, contrast stretched, and labels (h, w) uint16; at most 192 px."""
-        records = self._query("SELECT image, labels FROM thumbnails WHERE id = ?", (id,))
-        if not records:
-            raise UserError(f"There is no sample '{id}' in {self.path}.")
-        image, labels = records[0]
-        return decode_png(image), decode_png(labels)
-
-    def counts(self) -> dict[str, int]:
-        """Return the number of samples with each verdict."""
-        numbers = dict(self._query("SELECT verdict, count(*) FROM samples GROUP BY verdict"))
-        return {verdict: numbers.get(verdict, 0) for verdict in VERDICTS}
-
-    def metrics(self) -> list[str]:
-        """Return the names of all scores that any sample has."""
-        skip = (  # from one name to the next by the index, not through a million scores
-            "WITH RECURSIVE found (metric) AS (SELECT min(metric) FROM scores UNION ALL"
-            " SELECT (SELECT min(metric) FROM scores s WHERE s.metric > found.metric) FROM found WHERE metric NOT NULL)"
-            " SELECT metric FROM found WHERE metric NOT NULL"
-        )
-        return [row[0] for row in self._query(skip)]
-
-    def score_values(self, metric: str) -> dict[str, float]:
-        """Return one score of all samples that have it, by id."""
-        return dict(self._query("SELECT id, value FROM scores WHERE metric = ?", (metric,)))
-
-    def tags(self) -> list[str]:
-        """Return all tags that any sample has, in alphabetical order."""
-        lists = self._query("SELECT DISTINCT tags FROM samples WHERE tags <> ''")
-        return list(split_tags(", ".join(tags for (tags,) in lists)))
-
-    def history(self) -> list[Change]:
-        """Return every change of verdicts, tags, notes and masks, oldest first.
-
-        Undone changes are included, until another decision makes it impossible to redo them.
-        """
-        rows = self._query(
-            "SELECT c.decision, c.id, c.field, c.before, c.after, d.undone FROM changes c"
-            " JOIN decisions d ON d.number = c.decision ORDER BY c.decision, c.id, c.field"
-        )
-        return [Change(*values) for values in rows]
-
-    def features(self, ids: Sequence[str]) -> dict[str, bytes]:
-        """Return the features that `keep_features` stored of these samples."""
-        query = "SELECT id, data FROM features WHERE id IN (SELECT value FROM json_each(?))"
-        return dict(self._query(query, (json.dumps(list(ids)),)))
-
-    def keep_features(self, features: Mapping[str, bytes]) -> None:
-        """Store numbers computed from thumbnails; deleted when a mask changes."""
-        with self.transaction():
-            self._db.executemany("INSERT OR REPLACE INTO features VALUES (?, ?)", list(features.items()))
-
-    def data_version(self) -> int:
-        """Return a number that differs after another window or process changed the store."""
-        return int(self._query("PRAGMA data_version")[0][0])
 
     # ------------------------------------------------------------------------------------------- scores and verdicts
 
@@ -313,6 +209,45 @@ class SampleStore(SampleDatabase):
                     changes.append((id, "remark", remark.strip()))
             return self._change(changes)
 
+    def flag(self, ids: Iterable[str], add: str = "", remove: str = "") -> list[str]:
+        """Add and remove a word of the flags of samples; one entry of the history. Returns the samples that changed."""
+        changes: list[tuple[str, str, str]] = []
+        with self.transaction():
+            for id in dict.fromkeys(ids):
+                words = [word for word in self.row(id).flagged.split(", ") if word and word not in (add, remove)]
+                changes.append((id, "flagged", ", ".join([*words, *([add] if add else [])])))
+            return self._change(changes)
+
+    def delete(self, ids: Iterable[str]) -> list[str]:
+        """Move samples to the bin, as one entry of the history: undo brings them back with all that is known of them.
+
+        Returns
+        -------
+        list of str
+            The samples that were deleted.
+        """
+        with self.transaction():
+            deleted = self._change([(id, "verdict", DELETED) for id in dict.fromkeys(ids)])
+        self._move_deleted(deleted)
+        return deleted
+
+    def bring_back(self, ids: Iterable[str]) -> list[str]:
+        """Bring samples back from the bin with the verdict that they had, as one entry of the history.
+
+        Raises
+        ------
+        UserError
+            If one is not in the bin, or its files are gone.
+        """
+        with self.transaction():
+            deleted = {id for id, _, _ in self.listing(deleted=True)}
+            for id in (wanted := list(dict.fromkeys(ids))):
+                if id not in deleted:
+                    raise UserError(f"There is no sample '{id}' in {bin_of(self.folder)}.", todo="See what is deleted.")
+            query = "SELECT before FROM changes WHERE id = ? AND field = 'verdict' AND after = ? ORDER BY decision DESC"
+            before = [(id, "verdict", self._query(query, (id, DELETED))[0][0]) for id in wanted]
+            return self._change(before, from_bin=True)
+
     def edit_mask(self, id: str, labels: NDArray[np.integer[Any]]) -> bool:
         """Give a sample another mask, as a new file; the old one stays and undo brings it back.
 
@@ -362,15 +297,19 @@ class SampleStore(SampleDatabase):
 
     def undo(self) -> list[str]:
         """Undo the last change; return the samples that changed, none when there is nothing to undo."""
-        return self._walk("SELECT max(number) FROM decisions WHERE NOT undone", "before", undone=1)
+        return self._step("SELECT max(number) FROM decisions WHERE NOT undone", "before", undone=1)
 
     def redo(self) -> list[str]:
         """Redo the change that was undone last; return the samples that changed."""
-        return self._walk("SELECT min(number) FROM decisions WHERE undone", "after", undone=0)
+        return self._step("SELECT min(number) FROM decisions WHERE undone", "after", undone=0)
 
-    def _change(self, wanted: Sequence[tuple[str, str, str]]) -> list[str]:
+    def _change(self, wanted: Sequence[tuple[str, str, str]], from_bin: bool = False) -> list[str]:
         """Set columns (sample, column, value) as one entry of the history; return the samples that changed."""
         before = [(id, field, self._value(id, field), value) for id, field, value in wanted]
+        if not from_bin:
+            for id, _, value, _ in before:
+                if value == DELETED:
+                    raise self._missing(id, True)
         changed = [change for change in before if change[2] != change[3]]
         if changed:
             self._db.execute("DELETE FROM changes WHERE decision IN (SELECT number FROM decisions WHERE undone)")
@@ -383,8 +322,21 @@ class SampleStore(SampleDatabase):
     def _value(self, id: str, field: str) -> str:
         row = self._db.execute(f"SELECT {_CHANGEABLE[field]} FROM samples WHERE id = ?", (id,)).fetchone()
         if row is None:
-            raise UserError(f"There is no sample '{id}' in {self.path}.")
+            raise self._missing(id)
         return str(row[0])
+
+    def _move_deleted(self, ids: Iterable[str]) -> None:
+        """Move the files of those that are deleted; after the change is on the disk, so that none is half there."""
+        with self._plain_errors():
+            for id in ids:
+                if self._value(id, "verdict") == DELETED:
+                    to_bin(self.folder, id)
+
+    def _step(self, find: str, column: str, undone: int) -> list[str]:
+        """Undo or redo, and move the files of samples that are deleted then."""
+        ids = self._walk(find, column, undone)
+        self._move_deleted(ids)
+        return ids
 
     def _walk(self, find: str, column: str, undone: int) -> list[str]:
         with self.transaction():
@@ -402,6 +354,8 @@ class SampleStore(SampleDatabase):
             if field == "labels":
                 self._set_mask(id, value)
             else:
+                if field == "verdict" and value != DELETED == self._value(id, "verdict"):
+                    from_bin(self.folder, id)
                 self._db.execute(f"UPDATE samples SET {_CHANGEABLE[field]} = ? WHERE id = ?", (value, id))
 
     def _set_mask(self, id: str, labels: str) -> None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import model_validator
 
 from napari_organoid_synth.core.atomic import write_text
-from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.frozen_model import FrozenModel
 from napari_organoid_synth.core.metrics.memorisation import DataCopying
 from napari_organoid_synth.core.metrics.sets import SetScore
+from napari_organoid_synth.core.plain_values import read_object
 from napari_organoid_synth.core.project import Project
 
 
@@ -151,10 +152,23 @@ class ScoresFile(FrozenModel):
 def read_set_scores(project: Project) -> list[SetScores]:
     """Read the scores of all sets: one per run, kind of set and extractor; nothing when the file cannot be read."""
     try:
-        content = json.loads(project.scores_path.read_text(encoding="utf-8"))
-        return list(ScoresFile.parse(content).sets)
-    except (OSError, UserError, ValueError, KeyError, TypeError, AttributeError):
+        return parse_set_scores(project.scores_path)
+    except (OSError, ValueError):
         return []
+
+
+def parse_set_scores(path: Path) -> list[SetScores]:
+    """Read the scores of all sets from a file.
+
+    Raises
+    ------
+    OSError, ValueError
+        If it cannot be read.
+    """
+    try:
+        return list(ScoresFile.parse(read_object(path)).sets)
+    except (KeyError, TypeError, AttributeError) as error:  # of an earlier format
+        raise ValueError(f"it lacks {error}") from None
 
 
 def write_set_scores(project: Project, sets: Iterable[SetScores]) -> None:

@@ -30,7 +30,6 @@ from napari_organoid_synth.core.segmentation.agreement import mean_scores, pixel
 from napari_organoid_synth.core.segmentation.catalog import TRAINING
 from napari_organoid_synth.core.segmentation.segmenters.base import SegmentSpec
 from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool
-from napari_organoid_synth.core.segmentation.segmenters.network_input import intensity_range, normalise
 from napari_organoid_synth.core.segmentation.segmenters.unet import UNet
 from napari_organoid_synth.core.segmentation.settings import AnnotateSettings
 
@@ -60,8 +59,8 @@ def annotate(
     ------
     Event
         Started; Progress; Warned; Finished with ``class``, ``known``, ``masks`` (how many were made), ``cover`` (mean
-        share of an image that they mark), ``held_out`` (Dice, precision, recall on the test pairs of the other
-        project, if it has any), ``folder``.
+        share of an image that they mark), ``files`` (the masks), ``held_out`` (Dice, precision, recall on the
+        test pairs of the other project, if it has any), ``folder``.
 
     Raises
     ------
@@ -86,13 +85,14 @@ def annotate(
     unet.save(folder / "segmenter")
     (project.path / FOLDER / TRAINING).unlink(missing_ok=True)
     provenance = _provenance(unet, task, settings)
-    renamed, cover = {}, []
+    renamed, cover, files = {}, [], list[str]()
     began = time.monotonic()
     for number, entry in enumerate(task.rows, 1):
         pair = task.named(read_entry(entry))
         labels = mark(unet, pair, task.known)
         cover.append(float(labels.mean()))
         renamed[entry.name] = _write_mask(project, task, entry, pair, labels, provenance)
+        files.append(renamed[entry.name].masks[task.target])
         step, seconds = settings.steps + number, (time.monotonic() - began) / number
         yield Progress(step, total, seconds_left=seconds * (len(task.rows) - number), note=f"marking {entry.name}")
         yield from control.wait_while_paused(step)
@@ -102,7 +102,7 @@ def annotate(
     table = task.table.replace(entries=tuple(renamed.get(entry.name, entry) for entry in task.table.entries))
     check_pairs(table).to_file(project.pairs_path)
     marked = {"masks": len(renamed), "cover": round(float(np.mean(cover)), 4), "held_out": provenance["held_out"]}
-    yield Finished(total, "completed", task.names | marked | {"folder": str(folder)})
+    yield Finished(total, "completed", task.names | marked | {"folder": str(folder), "files": files})
 
 
 def _learn(unet: UNet, task: _Task, settings: AnnotateSettings, control: Control, unfinished: Path) -> Iterator[Event]:
@@ -195,7 +195,7 @@ class GuidedPool(CropPool):
 def mark(unet: UNet, pair: SamplePair, known: Sequence[str]) -> NDArray[np.int32]:
     """Mark the class that a U-Net learned from a `GuidedPool`, (Y, X) 0 or 1; never where a known class is."""
     maps = _maps(pair.labels, pair.class_names, known)
-    planes = np.concatenate([normalise(pair.image, *intensity_range(pair.image)), maps])
+    planes = np.concatenate([unet.normalised(pair.image), maps])
     return np.where(maps.any(axis=0), 0, unet.mark(planes).labels).astype(np.int32)
 
 

@@ -15,6 +15,7 @@ from napari_organoid_synth.core.atomic import write_text
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.frozen_model import FrozenModel
 from napari_organoid_synth.core.pairs.pair import MaskKind, SamplePair, content_hash
+from napari_organoid_synth.core.plain_values import read_object
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.segmentation.arms import ArmResult, current_arm, main_score
 from napari_organoid_synth.core.segmentation.segmenters.config import DESCRIPTION, WEIGHTS, segmenter_config
@@ -116,7 +117,7 @@ class TrainedSegmenter:
             If the file is damaged.
         """
         try:
-            values = json.loads((self.path / DESCRIPTION).read_text(encoding="utf-8"))
+            values = read_object(self.path / DESCRIPTION)
             description = SegmenterDescription.parse(values)
             segmenter_config(description.name)
         except (OSError, ValueError, KeyError, TypeError, UserError):
@@ -135,7 +136,7 @@ class TrainedSegmenter:
     def training_note(self) -> TrainingNote:
         """Read the note on its training images; empty where there is none."""
         try:
-            values = json.loads((self.path / TRAINING_NOTE).read_text(encoding="utf-8"))
+            values = read_object(self.path / TRAINING_NOTE)
             return TrainingNote.parse(values)
         except (OSError, ValueError, UserError, TypeError):
             return TrainingNote()
@@ -155,7 +156,7 @@ class TrainedSegmenter:
             If a file is missing.
         """
         self.description()
-        values = json.loads((self.path / DESCRIPTION).read_text(encoding="utf-8"))
+        values = read_object(self.path / DESCRIPTION)
         digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode())
         try:
             digest.update((self.path / WEIGHTS).read_bytes())
@@ -173,8 +174,8 @@ def write_training_note(folder: Path, train: Sequence[SamplePair], scale: float)
 def list_segmenters(project: Project) -> list[TrainedSegmenter]:
     """List the trained segmenters, newest comparison first; in each the arms in order, the best score first."""
     segmenters: list[TrainedSegmenter] = []
-    for folder in sorted(project.path.glob(f"segment/*/{SEGMENTERS_DIR}"), reverse=True):
-        scores = _scores(folder.parent)
+    for comparison in reversed(project.folders(f"segment/*/{SEGMENTERS_DIR}")):
+        folder, scores = comparison / SEGMENTERS_DIR, _scores(comparison)
         arms = []
         for path in sorted(folder.glob(f"*/**/{DESCRIPTION}")):
             arm, *below = path.parent.relative_to(folder).parts
@@ -189,7 +190,7 @@ def list_segmenters(project: Project) -> list[TrainedSegmenter]:
 def _scores(folder: Path) -> Mapping[str, float]:
     """Return the mean score of each arm: accuracy of objects for instance masks, else Dice."""
     try:
-        values = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+        values = read_object(folder / "results.json")
         score = main_score(values["mask_kind"])
         arms = {current_arm(arm): ArmResult.parse(one) for arm, one in values["arms"].items()}
         return {arm: one.scores[score] for arm, one in arms.items()}

@@ -319,7 +319,7 @@ def population(seed: int, size: int = 256, settings: PopulationSettings | None =
     )
     if pair is None:
         raise UserError(
-            f"{MAX_EMPTY_WINDOWS} windows of {size} px contain no object: there are {settings.count[0]} to "
+            f"{MAX_EMPTY_WINDOWS} places of {size} px contain no object: there are {settings.count[0]} to "
             f"{settings.count[1]} in {settings.field} px.",
             "Expected objects in some of them.",
             "Choose larger images, or more objects.",

@@ -199,15 +199,22 @@ def _rounded(ends: Range) -> Range:
     return round(ends[0], 3), round(ends[1], 3)
 
 
-def read_masks(folder: Path) -> list[SamplePair]:
+def read_masks(folder: Path, failed: dict[str, str] | None = None) -> list[SamplePair]:
     """Read the label images of a folder, or the masks of a folder of pairs: at most 50, without empty ones.
 
     The image of each pair is its mask.
 
+    Parameters
+    ----------
+    folder : Path
+        Of label images or pairs.
+    failed : dict of str to str, optional
+        Gets the name and reason of each file that cannot be read, unless that is all; without it one is an error.
+
     Raises
     ------
     UserError
-        If there is no label image, or they contain classes.
+        If there is no label image that can be read, or they contain classes.
     """
     from napari_organoid_synth.core.pairs.filenames import is_mask_name, list_files
     from napari_organoid_synth.core.pairs.ome_tiff import read_labels
@@ -217,7 +224,14 @@ def read_masks(folder: Path) -> list[SamplePair]:
     files = [file for file in files if is_mask_name(file)] or files
     if not files:
         raise UserError(f"There is no image file in {folder}.", "Expected label images.", "Choose the folder of masks.")
-    read = {file: read_labels(file) for file in _evenly_spaced(files)}
+    read = {}
+    for file in (chosen := _evenly_spaced(files)):
+        try:
+            read[file] = read_labels(file)
+        except UserError as error:
+            if failed is None or len(failed) == len(chosen) - 1:
+                raise
+            failed[file.name] = str(error)
     masks = {file: labels for file, labels in read.items() if labels.any()}
     kind, reason = decide_kind([inspect_mask(labels, short(file)) for file, labels in masks.items()])
     if kind == "classes":

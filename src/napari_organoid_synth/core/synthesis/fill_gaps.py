@@ -73,7 +73,7 @@ def fill(project: Project, settings: FillSettings, control: Control) -> Iterator
     yield Started(0, {"run": run.name, "generator": aimed.model.generator, "total": total, "tiles": len(names)})
     space = TileSpace(project, side, settings)
     if (yield from _learn(space, total, control)):
-        yield Finished(0, "canceled", {"added": 0})
+        yield Finished(0, "canceled", {"added": 0, "samples": []})
         return
     goal = _Goal.find(space, targets)
 
@@ -82,13 +82,19 @@ def fill(project: Project, settings: FillSettings, control: Control) -> Iterator
     if plain is not aimed and not control.canceled:
         others = yield from _draw(plain, space, number, settings.batch, control, "draw for comparison")
     with SampleStore(project.samples_path) as store:
-        kept_indices = yield from _keep(store, goal, aimed, candidates, settings, control)
+        kept_indices, ids = yield from _keep(store, goal, aimed, candidates, settings, control)
     added = len(kept_indices)
     if added < number and not control.canceled:
         yield Warned(
             total, f"{added} of {number} pairs: the other candidates are copies, are there already, or failed."
         )
-    result: dict[str, Any] = {"run": run.name, "tiles": len(names), "added": added, "candidates": len(candidates)}
+    result: dict[str, Any] = {
+        "run": run.name,
+        "tiles": len(names),
+        "added": added,
+        "samples": ids,
+        "candidates": len(candidates),
+    }
     if added:
         kept = np.stack([candidates[index].vector for index in kept_indices])
         without = np.stack([one.vector for one in list(others.values())[:added]])
@@ -188,22 +194,22 @@ def _keep(
     candidates: dict[int, _Candidate],
     settings: FillSettings,
     control: Control,
-) -> Generator[Event, None, list[int]]:
-    """Draw the nearest candidates again and add them to the store; returns their indices."""
+) -> Generator[Event, None, tuple[list[int], list[str]]]:
+    """Draw the nearest candidates again and add them to the store; returns their indices and ids."""
     total, known = settings.number * settings.tries, {row.name for row in store.rows()}
     fresh = {index: one for index, one in candidates.items() if one.name not in known}
     indices = goal.choose(fresh, settings.number, sampler) if fresh and not control.canceled else []
-    added = 0
+    added: list[str] = []
     for start in range(0, len(indices), settings.batch):
         yield from control.wait_while_paused(total)
         if control.canceled:
             break
         pairs = sampler.draw(indices[start : start + settings.batch])
         ids = store.add_many([goal.record(pair, candidates, total) for pair in pairs], run=sampler.model.name)
-        added += len(ids)
+        added += ids
         yield Added(total, tuple(ids))
-        yield Progress(total, total, note=f"pair {added} of {len(indices)}")
-    return indices[:added]
+        yield Progress(total, total, note=f"pair {len(added)} of {len(indices)}")
+    return indices[: len(added)], added
 
 
 def compare(
@@ -256,7 +262,7 @@ def _draw(
     candidates: dict[int, _Candidate] = {}
     began, reported = time.monotonic(), time.monotonic()
     for start in range(0, number, batch):
-        pairs = sampler.draw(range(start, min(start + batch, number)))
+        pairs = sampler.keep(sampler.draw(range(start, min(start + batch, number))))
         sampler.check()
         if pairs:
             vectors = space.vectors([space.picture(pair) for pair in pairs])

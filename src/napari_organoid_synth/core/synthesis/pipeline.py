@@ -17,6 +17,7 @@ from napari_organoid_synth.core.atomic import write_text
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Event, Finished, JobFolder, Progress, Started, Warned
 from napari_organoid_synth.core.pairs.loading import load_pairs
+from napari_organoid_synth.core.plain_values import read_object, reason
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.runs.run import Run
@@ -74,7 +75,8 @@ def pipeline(
         "folder": str(folder), **steps.runs.names, "stages": outcome.results, "seconds": outcome.seconds
     }  # fmt: skip
     if not outcome.canceled:
-        result |= {"decode": outcome.results["check drawn masks"], "pairs": outcome.results["make pairs"]["added"]}
+        made = outcome.results["make pairs"]
+        result |= {"decode": outcome.results["check drawn masks"], "pairs": made["added"], "samples": made["samples"]}
     yield Finished(outcome.step, "canceled" if outcome.canceled else "completed", result)
 
 
@@ -136,9 +138,13 @@ class _Runs:
     def __init__(self, project: Project, folder: Path) -> None:
         self.project, self.path = project, folder / "runs.json"
         try:
-            self.names: dict[str, str] = json.loads(self.path.read_text(encoding="utf-8"))
-        except OSError:
+            self.names = {name: str(run) for name, run in read_object(self.path).items()}
+        except FileNotFoundError:
             self.names = {}
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"Cannot read {self.path}: {reason(error)}.", "Expected the names of two runs.", "Start a new pipeline."
+            ) from None
 
     def job(self, name: str) -> tuple[JobFolder, bool]:
         """Return the folder of a training, and whether it is a run already."""
@@ -166,7 +172,7 @@ def find_pipeline(project: Project, name: str) -> JobFolder:
     UserError
         If there is none.
     """
-    known = [path.parent for path in sorted(project.path.glob("jobs/*/pipeline.yaml"))]
+    known = project.folders("jobs/*/pipeline.yaml")
     for path in known:
         if path.name == name:
             return JobFolder(path)

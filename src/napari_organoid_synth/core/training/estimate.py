@@ -13,6 +13,7 @@ from pydantic import Field
 from napari_organoid_synth.core.atomic import write_text
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.frozen_model import FrozenModel
+from napari_organoid_synth.core.plain_values import read_object
 from napari_organoid_synth.core.project import Project
 
 FORMAT = 1
@@ -62,6 +63,6 @@ def write_timing(project: Project, key: str, timing: StepTiming) -> None:
 
 def _read(project: Project) -> _Timings:
     try:
-        return _Timings.parse(json.loads((project.path / "runs" / "timings.json").read_text(encoding="utf-8")))
+        return _Timings.parse(read_object(project.path / "runs" / "timings.json"))
     except (OSError, ValueError, RecursionError, UserError):
         return _Timings()

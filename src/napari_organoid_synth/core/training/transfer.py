@@ -89,7 +89,7 @@ def find_weights(project: Project, start: StartSettings) -> Weights:
         tensors,
         run.recipe.gan.name,
         run.spec,
-        run.metadata.data,
+        run.seen,
         run.codec.class_names,
     )
 
@@ -111,7 +111,7 @@ def start_from(run: Run, generator: Generator, weights: Weights) -> str:
         raise
     data = {f"{name} ({weights.source})": digest for name, digest in weights.data.items()}
     start = StartingPoint(source=weights.source, sha256=weights.sha256, message=message)
-    run.update_metadata(start=start, data={**run.metadata.data, **data})
+    run.update_metadata(start=start, data={**run.seen, **data})
     return f"{message[:1].upper()}{message[1:]}."
 
 

@@ -12,7 +12,6 @@ from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
     QBoxLayout,
     QHBoxLayout,
-    QLabel,
     QSizePolicy,
     QStackedWidget,
     QVBoxLayout,
@@ -20,6 +19,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_organoid_synth.core.quantities import plural
+from napari_organoid_synth.core.samples.importing import import_pairs
 from napari_organoid_synth.core.samples.query import QueryError
 from napari_organoid_synth.core.samples.store import SampleStore, Verdict
 from napari_organoid_synth.widgets.curate.bar import CurateBar
@@ -27,6 +27,8 @@ from napari_organoid_synth.widgets.curate.columns import Columns
 from napari_organoid_synth.widgets.curate.opened_pairs import OpenedPairs
 from napari_organoid_synth.widgets.curate.panels import AcceptPanel, TagPanel
 from napari_organoid_synth.widgets.curate.tile_drag import TileDrop
+from napari_organoid_synth.widgets.forms.plain_text import PlainLabel
+from napari_organoid_synth.widgets.shared.background import start_worker
 from napari_organoid_synth.widgets.shared.buttons import PrimaryButton
 from napari_organoid_synth.widgets.shared.cards import EmptyCard
 from napari_organoid_synth.widgets.shared.dock import ACROSS, DOWN, WideDock
@@ -38,7 +40,6 @@ from napari_organoid_synth.widgets.shared.store_tasks import (
     VERDICT_NAMES,
     Listing,
     accept_best,
-    import_pairs,
     list_samples,
     simulate_some,
 )
@@ -106,7 +107,7 @@ class CurateWidget(WideDock):
         self.pages = QStackedWidget()
         self.pages.addWidget(self._welcome())
         self.pages.addWidget(self._gallery())
-        self.message, self.export = QLabel(), PrimaryButton("Export")
+        self.message, self.export = PlainLabel(), PrimaryButton("Export")
         self.message.setWordWrap(True)
         self.opened.message.connect(self.message.setText)
         self.export.clicked.connect(lambda: open_dock(self.viewer, "Export"))
@@ -374,7 +375,7 @@ class CurateWidget(WideDock):
         )  # fmt: skip
         worker.returned.connect(show)
         worker.errored.connect(fail)
-        worker.start()
+        start_worker(worker)
 
     def open_tags(self, note: bool) -> None:
         """Show tags and note of the selected samples, ready to type."""

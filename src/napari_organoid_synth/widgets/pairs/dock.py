@@ -15,6 +15,7 @@ from napari_organoid_synth.core.pairs.grades import with_grades
 from napari_organoid_synth.core.pairs.settings import TileSettings
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.quantities import plural
+from napari_organoid_synth.widgets.forms.plain_text import plain
 from napari_organoid_synth.widgets.pairs.annotate_panel import AnnotatePanel
 from napari_organoid_synth.widgets.pairs.examine import (
     N_SIMULATED,
@@ -30,7 +31,7 @@ from napari_organoid_synth.widgets.pairs.examine import (
 from napari_organoid_synth.widgets.pairs.layers import PairLayers
 from napari_organoid_synth.widgets.pairs.panel import PairPanel
 from napari_organoid_synth.widgets.pairs.sources import PairSources
-from napari_organoid_synth.widgets.shared.background import while_alive
+from napari_organoid_synth.widgets.shared.background import start_worker, while_alive
 from napari_organoid_synth.widgets.shared.dock import ColumnDock
 from napari_organoid_synth.widgets.shared.drop import Sources
 from napari_organoid_synth.widgets.shared.layers import pair_from_layers
@@ -224,7 +225,7 @@ class PairsWidget(ColumnDock):
         self.bar.setRange(0, 0)
         self.verdict.setText("Reading…")
         self._refresh()
-        worker.start()
+        start_worker(worker)
 
     def _take(self, step: Step, canceled: threading.Event) -> None:
         if canceled is not self._canceled or canceled.is_set():
@@ -274,7 +275,7 @@ class PairsWidget(ColumnDock):
     def _show_project(self, _: object = None) -> None:
         project = self.workspace.project
         self.project_label.setText(f"Project: {short(project.path.name, 30)}" if project is not None else "")
-        self.project_label.setToolTip(str(project.path) if project is not None else "")
+        self.project_label.setToolTip(plain(str(project.path)) if project is not None else "")
         self.project_label.setVisible(project is not None)
         self.project_button.setVisible(project is not None)
         self.cancel()
@@ -301,7 +302,7 @@ class PairsWidget(ColumnDock):
 
         worker.yielded.connect(unless_canceled(self._add_picture))
         worker.errored.connect(unless_canceled(self._show_problem))
-        worker.start()
+        start_worker(worker)
 
     def _add_picture(self, picture: Picture) -> None:
         self._pictures.append(picture)

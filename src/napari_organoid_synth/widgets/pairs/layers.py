@@ -13,6 +13,7 @@ from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.settings import TileSettings
 from napari_organoid_synth.core.pairs.tiling import TileGrid
 from napari_organoid_synth.widgets.pairs.examine import read_pair_of
+from napari_organoid_synth.widgets.shared.background import start_worker
 from napari_organoid_synth.widgets.shared.layer_grid import place_of
 from napari_organoid_synth.widgets.shared.layers import show_pair, shows
 from napari_organoid_synth.widgets.shared.workspace import Workspace
@@ -59,7 +60,7 @@ class PairLayers(QObject):
         worker: Any = create_worker(read_pair_of, table, name, _start_thread=False, _ignore_errors=True)
         worker.returned.connect(self._show)
         worker.errored.connect(self._failed)
-        worker.start()
+        start_worker(worker)
 
     def _show(self, pair: SamplePair) -> None:
         image, _ = show_pair(self.viewer, pair)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtCore import QSignalBlocker
+from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtWidgets import QPushButton, QTabBar, QVBoxLayout, QWidget
 
 from napari_organoid_synth.core.gain.figures import colour_of
@@ -21,6 +21,7 @@ from napari_organoid_synth.widgets.segment.gain_plot import ChangePlot, GainBars
 from napari_organoid_synth.widgets.segment.interval_plot import IntervalPlot
 from napari_organoid_synth.widgets.segment.predictions import read_prediction, show_prediction
 from napari_organoid_synth.widgets.segment.result_table import SHORT_NAMES, ResultTable, where
+from napari_organoid_synth.widgets.shared.background import start_worker
 from napari_organoid_synth.widgets.shared.controls import add_row, combo_box, named
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
@@ -108,6 +109,7 @@ class ComparisonPanel(QWidget):
             f"{swatch(FALSE_POSITIVE)} marked, but not there &nbsp; {swatch(FALSE_NEGATIVE)} there, but missed &nbsp; "
             f"{swatch(WRONG_CLASS)} marked as another class"
         )
+        legend.setTextFormat(Qt.TextFormat.RichText)
         column.addLayout(form)
         for widget in (self.show_button, self.sides, legend):
             column.addWidget(widget)
@@ -222,7 +224,7 @@ class ComparisonPanel(QWidget):
         worker: Any = create_worker(read_prediction, *what, _start_thread=False, _ignore_errors=True)
         worker.returned.connect(lambda prediction: show_prediction(self.viewer, prediction))
         worker.errored.connect(self._show_error)
-        worker.start()
+        start_worker(worker)
 
     def layers_open(self) -> bool:
         """Return whether a prediction is open as layers."""

@@ -347,10 +347,10 @@ def unfinished(project: Project, patience: float = 0.0) -> Unfinished | None:
     patience : float
         Seconds to wait for a process that has reported its end and is not gone yet.
     """
-    paths = sorted(project.path.glob(f"segment/*/{SETTINGS}"), key=lambda path: path.parent.name)
-    if not paths:
+    folders = project.folders(f"segment/*/{SETTINGS}")
+    if not folders:
         return None
-    folder, until = JobFolder(paths[-1].parent), time.monotonic() + patience
+    folder, until = JobFolder(folders[-1]), time.monotonic() + patience
     result = _read(folder.path)
     total = result.tasks.total if result is not None else 0
     done = min(len(list(folder.path.glob("tasks/*/result.json"))), total)  # the result may be some seconds old

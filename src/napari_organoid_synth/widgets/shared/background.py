@@ -1,4 +1,4 @@
-"""One thread that does small things in order and brings the answers into the window."""
+"""Threads of this program: one that does small things in order, and as many as needed for napari's workers."""
 
 from __future__ import annotations
 
@@ -8,11 +8,37 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from qtpy.compat import isalive
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QCoreApplication, QObject, QThreadPool, Signal
 
 from napari_organoid_synth.core.errors import UserError
 
 logger = logging.getLogger(__name__)
+
+MAX_THREADS = 256
+"""Workers at once; those that follow a job mostly sleep."""
+_running: set[Any] = set()
+
+
+def thread_pool() -> QThreadPool:
+    """Return the threads of this program's workers.
+
+    The global pool of Qt, in which napari starts its workers, has as many threads as the processor has cores: followers
+    of jobs would fill it, and nothing else would ever start.
+    """
+    app = QCoreApplication.instance()
+    pool = app.findChild(QThreadPool, __name__) if app is not None else None
+    if pool is None:
+        pool = QThreadPool(app)
+        pool.setObjectName(__name__)
+        pool.setMaxThreadCount(MAX_THREADS)
+    return pool
+
+
+def start_worker(worker: Any) -> None:
+    """Start a worker of napari's ``create_worker`` in `thread_pool` instead of the global pool."""
+    _running.add(worker)  # Qt alone does not keep it
+    worker.finished.connect(lambda: _running.discard(worker))
+    thread_pool().start(worker)
 
 
 def while_alive(owner: QObject, call: Callable[..., object]) -> Callable[..., None]:

@@ -1,7 +1,8 @@
 """Long work in a child process, followed without ever blocking the window.
 
 `JobRunner` starts the command line's own verb as a process that outlives the window, follows the events in its job
-folder from a napari ``thread_worker`` and steers it through the folder's control file.
+folder from a napari ``thread_worker`` (in a thread of this program, for it mostly waits) and steers it
+through the folder's control file.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_organoid_synth.core.frozen_model import Settings
 from napari_organoid_synth.core.job import Event, Failed, Finished, Heartbeat, JobFolder, Progress
 from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.widgets.shared.background import start_worker
 from napari_organoid_synth.widgets.shared.job_process import follow
 
 REPAINT_SECONDS = 0.2
@@ -190,7 +192,7 @@ class JobRunner(QObject):
         worker.yielded.connect(self._take)
         # paused by another window or the command line before: say so from the beginning
         paused = arguments is None and folder.control.request() == "pause"
-        worker.start()
+        start_worker(worker)
         self._set_state("paused" if paused else "running")
         self.started.emit()
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from qtpy.QtCore import QStandardPaths
 
+from napari_organoid_synth.core.plain_values import read_object
 from napari_organoid_synth.core.project import MARKER, file_stem
 
 NAME = "napari-organoid-synth"
@@ -52,10 +53,9 @@ def remember_project(path: Path) -> None:
 def read_json(path: Path) -> dict[str, Any]:
     """Read an object of a JSON file; empty where there is none."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        return read_object(path)
     except (OSError, ValueError):
         return {}
-    return values if isinstance(values, dict) else {}
 
 
 def write_json(path: Path, values: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from napari_organoid_synth.core.job import Failed
+from napari_organoid_synth.widgets.shared.background import start_worker
 from napari_organoid_synth.widgets.shared.cards import ErrorCard
 from napari_organoid_synth.widgets.shared.workspace import Workspace
 
@@ -53,4 +54,4 @@ def rebuild(card: ErrorCard, workspace: Workspace) -> None:
     )
     worker.returned.connect(done)
     worker.errored.connect(failed)
-    worker.start()
+    start_worker(worker)

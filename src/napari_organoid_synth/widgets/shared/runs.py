@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
@@ -10,10 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from napari_organoid_synth.core.codec.codec import Codec
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.plain_values import read_object, reason
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.runs.card import Card
+from napari_organoid_synth.core.runs.files import numbered
 from napari_organoid_synth.core.runs.metadata import RunMetadata
 
 _COPIED = ("recipe.yaml", "codec.json", "run.json", "checkpoints")
@@ -70,14 +72,17 @@ def describe_run(path: Path, number: int) -> RunInfo:
     except UserError as error:
         return RunInfo(path.name, f"run {number} · damaged", problem=f"The recipe of run {number} is damaged: {error}")
     gan: Any = recipe.gan
-    codec, card = read_json(path / "codec.json"), None
-    with suppress(UserError):
-        card = RunMetadata.read(path / "run.json").card
+    try:
+        codec = Codec.from_file(path / "codec.json") if (path / "codec.json").exists() else None
+        card = RunMetadata.read_whole(path / "run.json").card
+    except UserError as error:
+        problem = f"Run {number} is damaged: {error}"
+        return RunInfo(path.name, f"run {number} · damaged", recipe.shape, problem, gan.name)
     what = {"mask": " · masks only", "image": " · images only"}.get(recipe.shape, "")
     title = f"run {number} · {gan.name}{what}"
     if card is not None:
         title = f"run {number} · {card.name} (model file) · {gan.name}{what}"
-    steps = tuple(sorted(int(step.stem.removeprefix("step_")) for step in (path / "checkpoints").glob("step_*.json")))
+    steps = tuple(step for step, _ in numbered(path / "checkpoints", ".json"))
     images = card.images if card is not None and card.images else max(steps, default=0) * recipe.train.batch
     return RunInfo(
         path.name,
@@ -87,9 +92,9 @@ def describe_run(path: Path, number: int) -> RunInfo:
         gan.name,
         steps,
         _best(path, steps),
-        str(codec.get("mask_kind", "")),
-        tuple(map(str, codec.get("class_names", ()))),
-        tuple(map(str, codec.get("image_classes", ()))),
+        codec.mask_kind if codec else "",
+        codec.class_names if codec else (),
+        codec.image_classes if codec else (),
         card,
     )
 
@@ -98,9 +103,9 @@ def _best(path: Path, steps: Sequence[int]) -> int | None:
     """Return the step that `Run.best` would choose."""
     scores: dict[int, float] = {}
     for step in steps:
-        numbers = read_json(path / "checkpoints" / f"step_{step:08d}.json").get("numbers", {})
-        with suppress(KeyError, TypeError, ValueError):
-            scores[step] = float(numbers["kernel_distance"])
+        with suppress(OSError, KeyError, TypeError, ValueError):
+            header = read_object(path / "checkpoints" / f"step_{step:08d}.json")
+            scores[step] = float(header["numbers"]["kernel_distance"])
     return min(scores, key=lambda step: (scores[step], step), default=None)
 
 
@@ -124,15 +129,6 @@ def describe_card(card: Card | None) -> str:
     )
     lines = [f"Model file '{card.name}'{by}, {card.created}: {learned}.", f"Licence {card.licence}."]
     return "\n".join([*lines, *filter(None, [card.note])])
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON file of a run; empty when it is missing or damaged."""
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return values if isinstance(values, dict) else {}
 
 
 def import_run(project: Project, path: Path) -> str:
@@ -160,9 +156,10 @@ def import_run(project: Project, path: Path) -> str:
         )
     Recipe.from_file(folder / "recipe.yaml")
     try:
-        json.loads((folder / "codec.json").read_text(encoding="utf-8"))
+        read_object(folder / "codec.json")
     except (OSError, ValueError) as error:
-        raise UserError(f"{folder.name}/codec.json cannot be read ({error}).", todo="Copy the run again.") from None
+        found = f"{folder.name}/codec.json cannot be read: {reason(error)}."
+        raise UserError(found, todo="Copy the run again.") from None
     if folder.parent == project.path / "runs":
         return folder.name
     target = project.path / "runs" / folder.name

@@ -1,4 +1,4 @@
-"""Tasks of the gallery's background thread: list, read, import, save; no Qt."""
+"""Tasks of the gallery's background thread: list, read, save; no Qt."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.samples.query import parse
@@ -67,30 +66,6 @@ def read_with_nearest(store: SampleStore, id: str, project: Project) -> tuple[Sa
 
     real = nearest_real(project, store.row(id))
     return store.pair(id), real
-
-
-def import_pairs(store: SampleStore, files: Sequence[Path], verdict: Verdict) -> list[str]:
-    """Add pairs from files; label files lie in the folder of their images.
-
-    Raises
-    ------
-    UserError
-        If a file is not a pair written by this program; then none is added.
-    """
-    from napari_organoid_synth.core.pairs.ome_tiff import IMAGE_ENDING, LABELS_ENDING, read_pair
-
-    images = {file.with_name(file.name.replace(LABELS_ENDING, IMAGE_ENDING)): file for file in files}
-    for image, file in images.items():
-        if not image.name.endswith(IMAGE_ENDING):
-            raise UserError(
-                f"{file.name} was not written by organoid-synth.",
-                f"Expected NAME{IMAGE_ENDING} with NAME{LABELS_ENDING} in the same folder.",
-                "Drop real images into the Pairs dock.",
-            )
-    pairs = [read_pair(image) for image in images]
-    ids = store.add_many(pairs, run=str(pairs[0].source.provenance.get("run", "")) if pairs else "")
-    store.decide(ids, verdict)
-    return ids
 
 
 def accept_best(path: Path, number: int) -> list[str]:

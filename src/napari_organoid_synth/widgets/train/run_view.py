@@ -8,9 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import Qt, QTimer, Signal
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSlider, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QSlider, QVBoxLayout, QWidget
 
+from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Event, Finished, JobFolder, Previewed
+from napari_organoid_synth.core.runs.files import read_preview
+from napari_organoid_synth.widgets.forms.plain_text import PlainLabel
+from napari_organoid_synth.widgets.shared.background import start_worker
 from napari_organoid_synth.widgets.shared.controls import combo_box, named
 from napari_organoid_synth.widgets.shared.curves import LossCurves, Trace, traces
 from napari_organoid_synth.widgets.shared.job_process import history, preview_path
@@ -69,7 +73,7 @@ class RunView(QWidget):
             "Run whose curves and samples are shown",
             "Look at the curves and samples of an earlier training.",
         )
-        top.addWidget(QLabel("Run"))
+        top.addWidget(PlainLabel("Run"))
         top.addWidget(self.runs, 1)
         self.share = QPushButton("Share…")
         named(self.share, "Share this run", "Writes the trained generator as one file for others.")
@@ -87,7 +91,7 @@ class RunView(QWidget):
         )
         column.addWidget(self.monitor_label)
         past = QHBoxLayout()
-        self.history_label, self.history = QLabel("samples"), QSlider(Qt.Orientation.Horizontal)
+        self.history_label, self.history = PlainLabel("samples"), QSlider(Qt.Orientation.Horizontal)
         named(
             self.history,
             "Samples over time",
@@ -208,7 +212,7 @@ class RunView(QWidget):
         self._show_parts()
         worker: Any = create_worker(read_run, folder, _start_thread=False, _ignore_errors=True)
         worker.returned.connect(self._show_run)
-        worker.start()
+        start_worker(worker)
 
     def _show_run(self, content: tuple[Path, dict[str, Trace], int, int, list[tuple[int, str]], bool]) -> None:
         path, curves, step, total, previews, completed = content
@@ -262,7 +266,7 @@ class RunView(QWidget):
             read_sheet, preview_path(self.shown, path), step, _start_thread=False, _ignore_errors=True
         )
         worker.returned.connect(self._show_preview)
-        worker.start()
+        start_worker(worker)
 
     def _show_preview(self, preview: tuple[int, NDArray[Any], NDArray[np.uint8]] | None) -> None:
         self._loading = False
@@ -291,7 +295,6 @@ def read_run(folder: JobFolder) -> tuple[Path, dict[str, Trace], int, int, list[
 def read_sheet(path: Path, step: int) -> tuple[int, NDArray[Any], NDArray[np.uint8]] | None:
     """Read a preview file as a montage with outlines; None when it is missing or damaged. In a worker thread."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return (step, *montage(arrays["image"], arrays["labels"]))
-    except (OSError, ValueError, KeyError, EOFError):
+        return (step, *montage(*read_preview(path)))
+    except UserError:
         return None

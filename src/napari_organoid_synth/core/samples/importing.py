@@ -1,0 +1,71 @@
+"""Import pairs that this program wrote, from files or folders, as samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.pairs.ome_tiff import IMAGE_ENDING, LABELS_ENDING, read_pair
+from napari_organoid_synth.core.samples.store import SampleStore, Verdict
+
+
+def import_pairs(
+    store: SampleStore, files: Sequence[Path], verdict: Verdict, failed: dict[str, str] | None = None
+) -> list[str]:
+    """Add pairs from files; label files lie in the folder of their images.
+
+    Parameters
+    ----------
+    store : SampleStore
+        Gets the pairs.
+    files : sequence of Path
+        Images or label files; of a folder all pairs in it.
+    verdict : {"new", "accepted", "rejected"}
+        Of the new samples.
+    failed : dict of str to str, optional
+        Gets the name and reason of each pair that cannot be read; the others are added. Without it one is enough to
+        add none.
+
+    Returns
+    -------
+    list of str
+        Their ids.
+
+    Raises
+    ------
+    UserError
+        If a file is not a pair written by this program, or a folder has none; then none is added.
+    """
+    listed = [one for file in files for one in (_in_folder(file) if file.is_dir() else [file])]
+    images = {file.with_name(file.name.replace(LABELS_ENDING, IMAGE_ENDING)): file for file in listed}
+    for image, file in images.items():
+        if not image.name.endswith(IMAGE_ENDING):
+            raise UserError(
+                f"{file.name} was not written by organoid-synth.",
+                f"Expected NAME{IMAGE_ENDING} with NAME{LABELS_ENDING} in the same folder.",
+                "Real images are added with 'organoid-synth pair', in napari: Pairs.",
+            )
+    pairs = []
+    for image in images:
+        try:
+            pairs.append(read_pair(image))
+        except UserError as error:
+            if failed is None:
+                raise
+            failed[image.name] = str(error)
+    ids = store.add_many(pairs, run=str(pairs[0].source.provenance.get("run", "")) if pairs else "")
+    store.decide(ids, verdict)
+    return ids
+
+
+def _in_folder(folder: Path) -> list[Path]:
+    """Return the images of the pairs in a folder."""
+    labels = sorted(folder.glob(f"*{LABELS_ENDING}"))
+    if not labels:
+        raise UserError(
+            f"There is no pair in {folder}.",
+            f"Expected NAME{IMAGE_ENDING} with NAME{LABELS_ENDING} beside it.",
+            "Choose a folder that 'export' or 'simulate' wrote.",
+        )
+    return [file.with_name(file.name.replace(LABELS_ENDING, IMAGE_ENDING)) for file in labels]
