@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,10 +36,10 @@ def pair(
 ) -> None:
     """Match images with masks and check them; without --images, show the table."""
     from napari_organoid_synth.core.pairs.grades import with_grades
-    from napari_organoid_synth.core.pairs.groups import groups_of, with_groups
+    from napari_organoid_synth.core.pairs.groups import with_groups
     from napari_organoid_synth.core.pairs.loading import PairTable, check_pairs, find_pairs, split_table
-    from napari_organoid_synth.core.pairs.split import split_sentence
     from napari_organoid_synth.core.pairs.stack_rows import choose_channels, choose_planes
+    from napari_organoid_synth.core.preflight.preflight import preflight
     from napari_organoid_synth.core.project import Project
 
     settings = settings_of("pair", recipe, overrides, fields)
@@ -73,15 +74,19 @@ def pair(
             table = with_grades(table, Path(settings.grades), settings.grade_column) if settings.grades else table
             table = with_groups(table, settings.groups) if settings.groups else table
             table.to_file(opened.pairs_path)
+    found = preflight(table)
     if as_json:
-        show("pair", {"table": table.model_dump(mode="json")}, as_json)
+        values = {"table": table.model_dump(mode="json"), "preflight": found.model_dump(mode="json")}
+        show("pair", values, as_json)
         return
     for entry in table.entries:
         print(f"{entry.status:10} {entry.split:5} {entry.name:30} {entry.reason}")
     print(table.summary())
-    grouping = groups_of(table)
-    for sentence in filter(None, (split_sentence(table, grouping), grouping.warning)):
-        print(sentence)
+    for line in found.lines:
+        print(line)
+    if found.next_command:
+        verb, _, options = found.next_command.partition(" ")
+        print(f"Next: organoid-synth {verb} {shlex.quote(str(project))} {options}")
 
 
 @short_verb
