@@ -102,7 +102,7 @@ def test_pair_takes_the_choice_in_the_terminal(tmp_path: Path) -> None:
     data, project = stack_beside_mask(tmp_path / "data"), tmp_path / "p"
     result = CliRunner().invoke(app, ["pair", str(project), "--images", str(data), "--planes", "1", "--json"])
     assert result.exit_code == 0, result.output
-    assert json.loads(result.stdout)["entries"][0]["reason"] == "slice 1 of the image"
+    assert json.loads(result.stdout)["table"]["entries"][0]["reason"] == "slice 1 of the image"
     result = CliRunner().invoke(app, ["pair", str(project), "--planes", "mean"])  # the pairs that are there
     assert "mean of the slices of a stack" in result.stdout
     np.testing.assert_array_equal(

@@ -183,10 +183,12 @@ def tensors_of(model_file: ModelFile) -> dict[str, Tensor]:
     Raises
     ------
     UserError
-        If one is missing, foreign, or has another shape or type.
+        If one is missing, foreign, of another shape or type, or holds numbers that no trained network has.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load
+
+    from napari_organoid_synth.core.weight_files import check_weights
 
     expected = _weights(new_generator(model_file.recipe, model_file.spec))
     what = f"model.safetensors in {model_file.path.name}"
@@ -210,6 +212,7 @@ def tensors_of(model_file: ModelFile) -> dict[str, Tensor]:
                 f"Expected {tuple(expected_tensor.shape)} {expected_tensor.dtype}.",
                 TODO,
             )
+    check_weights(tensors, model_file.path.name, "Expected the weights of a trained network.", TODO)
     return tensors
 
 

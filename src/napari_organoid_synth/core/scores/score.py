@@ -64,12 +64,11 @@ def score(project: Project, settings: ScoreSettings, control: Control) -> Iterat
     metrics: list[Metric] = [METRICS.load(name)() for name in settings.metrics]
     if not metrics:
         raise UserError("No score is chosen.", f"Expected some of: {', '.join(METRICS.names())}.")
-    names = {score.name for metric in metrics for score in metric.scores}
     with SampleStore(project.samples_path) as store:
         rows = store.rows()
         if not rows:
             raise UserError("There are no synthetic pairs to score.", todo="Generate some first.")
-        todo = rows if settings.again else [row for row in rows if not names <= row.scores.keys()]
+        todo = unscored(rows, metrics, settings)
         yield Started(0, {"total": len(todo), "already": len(rows) - len(todo)})
         tiles = yield from _fit(project, metrics, todo, control)
         misfits = Misfits(FormatOf(project.pairs_path).get())
@@ -88,6 +87,12 @@ def score(project: Project, settings: ScoreSettings, control: Control) -> Iterat
         "sets": [one.model_dump(mode="json") for one in sets],
     }
     yield Finished(tally.number, "canceled" if control.canceled else "completed", result)
+
+
+def unscored(rows: Sequence[SampleRow], metrics: Sequence[Metric], settings: ScoreSettings) -> list[SampleRow]:
+    """Return the samples that lack a score of these metrics; all where they are scored again."""
+    names = {score.name for metric in metrics for score in metric.scores}
+    return [row for row in rows if settings.again or not names <= row.scores.keys()]
 
 
 def _fit(

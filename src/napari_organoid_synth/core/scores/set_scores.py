@@ -76,14 +76,8 @@ def score_runs(
     start = time.time()
     known = {one.key: one for one in read_set_scores(project)}
     fingerprints = {run: fingerprint(project, settings, rows) for run, rows in runs.items()}
-    results: list[SetScores] = []
-    missing: dict[str, list[SampleRow]] = {}
-    for run, rows in runs.items():
-        one = known.get((run, settings.sets, settings.extractor))
-        if one is not None and one.fingerprint == fingerprints[run] and not settings.again:
-            results.append(one)
-        else:
-            missing[run] = some(rows, MAX_SAMPLES)
+    missing = outdated_runs(project, store, settings)
+    results = [known[run, settings.sets, settings.extractor] for run in runs if run not in missing]
     if not missing:
         return results
     real = RealFeatures.of_project(project, settings, tile_side(row.size for rows in missing.values() for row in rows))
@@ -223,6 +217,19 @@ def rows_of_runs(store: SampleStore, sets: str) -> dict[str, list[SampleRow]]:
         if sets == "all" or row.verdict == "accepted" or (sets == "kept" and row.verdict == "new"):
             runs.setdefault(row.run, []).append(row)
     return runs
+
+
+def outdated_runs(project: Project, store: SampleStore, settings: ScoreSettings) -> dict[str, list[SampleRow]]:
+    """Return the samples to look at of each run whose set has no scores that describe it as it is."""
+    if settings.sets == "none":
+        return {}
+    known = {one.key: one for one in read_set_scores(project)}
+    outdated: dict[str, list[SampleRow]] = {}
+    for run, rows in rows_of_runs(store, settings.sets).items():
+        one = known.get((run, settings.sets, settings.extractor))
+        if one is None or one.fingerprint != fingerprint(project, settings, rows) or settings.again:
+            outdated[run] = some(rows, MAX_SAMPLES)
+    return outdated
 
 
 def outdated(project: Project, scores: SetScores, rows: Sequence[SampleRow]) -> str:

@@ -30,7 +30,6 @@ from napari_organoid_synth.core.segmentation.agreement import mean_scores, pixel
 from napari_organoid_synth.core.segmentation.catalog import TRAINING
 from napari_organoid_synth.core.segmentation.segmenters.base import SegmentSpec
 from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool
-from napari_organoid_synth.core.segmentation.segmenters.network_input import intensity_range, normalise
 from napari_organoid_synth.core.segmentation.segmenters.unet import UNet
 from napari_organoid_synth.core.segmentation.settings import AnnotateSettings
 
@@ -196,7 +195,7 @@ class GuidedPool(CropPool):
 def mark(unet: UNet, pair: SamplePair, known: Sequence[str]) -> NDArray[np.int32]:
     """Mark the class that a U-Net learned from a `GuidedPool`, (Y, X) 0 or 1; never where a known class is."""
     maps = _maps(pair.labels, pair.class_names, known)
-    planes = np.concatenate([normalise(pair.image, *intensity_range(pair.image)), maps])
+    planes = np.concatenate([unet.normalised(pair.image), maps])
     return np.where(maps.any(axis=0), 0, unet.mark(planes).labels).astype(np.int32)
 
 

@@ -48,6 +48,8 @@ class Sampler:
     ----------
     drawn, refused, missing, left_out : int
         Masks so far, those that were not usable, samples without any, and objects that found no place in the masks.
+    blank : int
+        Images so far in which every pixel had the same value; `keep` leaves them out.
 
     Raises
     ------
@@ -63,7 +65,7 @@ class Sampler:
                 f"Choose a painter and paint on its masks: masks=generated, mask_run={model.name}.",
             )
         self.model, self.settings, self.masks = model, settings, masks
-        self.drawn = self.refused = self.missing = self.added = self.left_out = 0
+        self.drawn = self.refused = self.missing = self.added = self.left_out = self.blank = 0
 
     @classmethod
     def from_run(cls, project: Project, run: Run, settings: GenerateSettings) -> Sampler:
@@ -88,6 +90,8 @@ class Sampler:
 
     def check(self) -> None:
         """Raise `UserError` when nothing usable has come out so far."""
+        if self.blank and not self.added:
+            raise self._only_blank()
         if self.missing and not self.added:
             what = "masks to paint on" if self.masks else "masks that the generator draws"
             raise UserError(
@@ -95,6 +99,21 @@ class Sampler:
                 f"Expected at most {self.model.recipe.tiles.max_cover:.0%} covered.",
                 "Choose other masks or a lower variety." if self.masks else "Train longer, or with more pairs.",
             )
+
+    def keep(self, pairs: Sequence[SamplePair]) -> list[SamplePair]:
+        """Return the samples without those whose pixels all have the same value, and count these as left out."""
+        kept = [pair for pair in pairs if pair.image.min() != pair.image.max()]
+        self.blank += len(pairs) - len(kept)
+        self.added -= len(pairs) - len(kept)
+        return kept
+
+    def _only_blank(self) -> UserError:
+        return UserError(
+            f"Run {self.model.name} draws images in which every pixel has the same value "
+            f"(checkpoint {self.model.step}).",
+            "Expected images with structure.",
+            "Choose another checkpoint, or train the generator again.",
+        )
 
     def draw(self, indices: Sequence[int]) -> list[SamplePair]:
         """Return the samples of these indices; one without a usable mask is left out.
@@ -133,7 +152,10 @@ class Sampler:
             for number, labels in enumerate(masks)
         ]
         groups = self._groups(range(len(checked)))
-        return [pair for group in groups for pair in self._paint([(index, 0, checked[index]) for index in group])]
+        pairs = [pair for group in groups for pair in self._paint([(index, 0, checked[index]) for index in group])]
+        if len(self.keep(pairs)) < len(pairs):
+            raise self._only_blank()
+        return pairs
 
     def _groups(self, indices: Sequence[int]) -> list[Sequence[int]]:
         """Split indices: on a processor one by one, which is little slower and gives the same bits in any batch."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -232,7 +232,7 @@ def place_of(layer: Any, axes: Sequence[int] | None = None) -> dict[str, Any]:
     }
 
 
-def with_axis(place: dict[str, Any]) -> dict[str, Any]:
+def with_axis(place: Mapping[str, Any]) -> dict[str, Any]:
     """Return a place of `place_of` with an axis of 1 pixel in front."""
     number = len(place["scale"])
     rotate, affine, shear = np.eye(number + 1), np.eye(number + 2), np.eye(number + 1)

@@ -27,6 +27,9 @@ from napari_organoid_synth.core.registry import SEGMENTERS
 from napari_organoid_synth.core.segmentation.segmenters.checkpoint import TrainingFile
 from napari_organoid_synth.core.segmentation.segmenters.config import DESCRIPTION, WEIGHTS, SegmenterConfig
 from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool
+from napari_organoid_synth.core.segmentation.segmenters.network_input import intensity_range, normalise
+from napari_organoid_synth.core.segmentation.segmenters.training_range import TrainingRange
+from napari_organoid_synth.core.weight_files import check_weights
 
 REPORT_SECONDS = 0.5
 """Between two reports of progress."""
@@ -93,11 +96,15 @@ class Segmenter(ABC):
         Made by `build`.
     facts : dict of str to str
         Stored beside the weights, such as the version of a library.
+    usual : TrainingRange, optional
+        Contrast and noise of the training images, from `fit`; stored beside the weights. None where it was saved
+        without, and before training.
     """
 
     def __init__(self, config: SegmenterConfig, spec: SegmentSpec, device: str = "auto", seed: int = 0) -> None:
         self.config, self.spec, self.device = config, spec, pick_device(device)
         self.facts: dict[str, str] = {}
+        self.usual: TrainingRange | None = None
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.network = self.build().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -212,6 +219,26 @@ class Segmenter(ABC):
                 f"The image has {plural(len(image), 'channel')}.", f"The segmenter expects {self.spec.channels}."
             )
 
+    def normalised(self, image: NDArray[Any]) -> NDArray[np.float32]:
+        """Scale an image (C, Y, X) to float32, background near 0 and peaks near 1, but noise not to signal."""
+        return normalise(image, *(self.usual.range_of(image) if self.usual else intensity_range(image)))
+
+    def visible(self, planes: NDArray[np.float32], prediction: Prediction) -> Prediction:
+        """Drop objects that hardly differ from what is around them; those of training images differ much more.
+
+        Instance norm, and whatever else a network does to be independent of contrast, also finds objects in noise.
+
+        Parameters
+        ----------
+        planes : NDArray (C, Y, X) float32
+            The image, as `normalised` returns it.
+        prediction : Prediction
+            Of that image.
+        """
+        if self.usual is None:
+            return prediction
+        return prediction._replace(labels=self.usual.visible(planes, prediction.labels, self.spec.mask_kind))
+
     def _objects(self, labels: NDArray[np.int32]) -> NDArray[np.int32]:
         """Return ids of single objects; those of a binary mask are its connected parts."""
         if self.spec.mask_kind == "instances":
@@ -237,6 +264,8 @@ class Segmenter(ABC):
         state = {key: value.detach().cpu().contiguous() for key, value in _tensors(self.network).items()}
         write_bytes(folder / WEIGHTS, save(state))
         description = {"config": self.config.model_dump(mode="json"), "spec": asdict(self.spec), "facts": self.facts}
+        if self.usual:
+            description["usual"] = asdict(self.usual)
         write_text(folder / DESCRIPTION, json.dumps(description, indent=1))
 
 
@@ -252,13 +281,16 @@ def load_segmenter(folder: Path, device: str = "auto") -> Segmenter:
 
     try:
         description = read_object(folder / DESCRIPTION)
+        usual = TrainingRange.from_json(description.get("usual"))
         state = load((folder / WEIGHTS).read_bytes())
         name = description["config"]["name"]
         spec = SegmentSpec(**{**description["spec"], "class_names": tuple(description["spec"]["class_names"])})
         segmenter: Segmenter = SEGMENTERS.load(name)(SEGMENTERS.config(name).parse(description["config"]), spec, device)
+        segmenter.usual = usual
         tensors = _tensors(segmenter.network)
         if state.keys() != tensors.keys():
             raise ValueError("the weights are those of another network")
+        check_weights(state, f"{folder / WEIGHTS}", "Expected a trained segmenter.", "Train it again.")
         with torch.no_grad():
             for key, tensor in tensors.items():
                 tensor.copy_(state[key])

@@ -26,7 +26,6 @@ from napari_organoid_synth.core.job import Control, Event
 from napari_organoid_synth.core.segmentation.segmenters.base import Prediction, Segmenter, has_bf16
 from napari_organoid_synth.core.segmentation.segmenters.cellpose_config import CellposeConfig
 from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool
-from napari_organoid_synth.core.segmentation.segmenters.network_input import intensity_range, normalise
 from napari_organoid_synth.core.weight_files import read_weights
 
 SUPPORTED = {3: (3, 1), 4: (4, 2)}
@@ -123,6 +122,7 @@ class Cellpose(Segmenter):
         The learning rate follows the library's schedule, with a step in place of an epoch.
         """
         self.load_weights()
+        self.usual = pool.usual
         network: Any = self.network
         network.diam_labels.data.fill_(mean_diameter([self._objects(pair.labels) for pair in pool.real]))
         network.train()
@@ -156,7 +156,8 @@ class Cellpose(Segmenter):
 
         self._check(image)
         height, width = image.shape[1:]
-        planes = self._channels(normalise(image, *intensity_range(image))[None])[0].transpose(1, 2, 0)  # (Y, X, C)
+        normalised = self.normalised(image)
+        planes = self._channels(normalised[None])[0].transpose(1, 2, 0)  # (Y, X, C)
         zoom = 1 / self._object_scale()
         size = max(1, round(height * zoom)), max(1, round(width * zoom))
         if size != (height, width):
@@ -185,7 +186,8 @@ class Cellpose(Segmenter):
         probability = np.asarray(1 / (1 + np.exp(-np.clip(logit, -50, 50))), np.float32)[None]
         if self.spec.mask_kind == "binary":
             labels = (labels > 0).astype(np.int32)
-        return Prediction(labels, probability, np.ascontiguousarray(arrows, np.float32))
+        prediction = Prediction(labels, probability, np.ascontiguousarray(arrows, np.float32))
+        return self.visible(normalised, prediction)
 
     def _channels(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return images (N, C, Y, X) with the number of channels that the network expects."""

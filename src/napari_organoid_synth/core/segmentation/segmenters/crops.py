@@ -15,12 +15,12 @@ from napari_organoid_synth.core.pairs.pair import SamplePair, content_hash
 from napari_organoid_synth.core.segmentation.segmenters.augmentation import brightened, organoid_crop, turned, warped
 from napari_organoid_synth.core.segmentation.segmenters.network_input import (
     NORMALISED,
-    intensity_range,
     normalise,
     reflect_to,
     whole_image,
     whole_labels,
 )
+from napari_organoid_synth.core.segmentation.segmenters.training_range import TrainingRange
 
 TRIES = 20
 """Random places tried for a crop with an object in it, before one is aimed at an object."""
@@ -52,6 +52,8 @@ class CropPool:
     first : int
         Number of first steps with synthetic pairs only; all later steps use real pairs only, and ``ratio`` is unused
         (pretraining on synthetic pairs, fine-tuning on real ones). 0: batches are mixed.
+    usual : TrainingRange, optional
+        Contrast and noise by which images are normalised; default: those of the real pairs.
 
     Attributes
     ----------
@@ -74,6 +76,7 @@ class CropPool:
         seed: int = 0,
         ratio: float = 1.0,
         first: int = 0,
+        usual: TrainingRange | None = None,
     ) -> None:
         if not real:
             raise UserError("There is no pair to train on.", "Expected at least one pair of image and mask.")
@@ -81,7 +84,8 @@ class CropPool:
         self.real, self.extra, self.seed = tuple(real), tuple(extra), seed
         self.ratio, self.first, self._share = ratio, first, ratio / (1 + ratio)
         self.extent = max(max(pair.size) for pair in real)
-        self._parts = [_Part(real)] + ([_Part(extra)] if extra else [])
+        self.usual = usual or TrainingRange.of(real)
+        self._parts = [_Part(part, self.usual) for part in (real, extra) if part]
 
     @property
     def identity(self) -> str:
@@ -98,7 +102,7 @@ class CropPool:
         order = np.random.default_rng((self.seed, n)).permutation(n)
         held = set(order[: max(1, round(share * n))].tolist()) if n >= 4 else set()
         rest = [pair for index, pair in enumerate(self.real) if index not in held]
-        pool = CropPool(rest, self.extra, self.augment, self.seed, self.ratio, self.first)
+        pool = CropPool(rest, self.extra, self.augment, self.seed, self.ratio, self.first, self.usual)
         return pool, tuple(self.real[index] for index in sorted(held))
 
     def favouring(self, chosen: Sequence[bool], share: float) -> CropPool:
@@ -176,9 +180,9 @@ class CropPool:
 class _Part:
     """Real or synthetic pairs from which crops are drawn."""
 
-    def __init__(self, pairs: Sequence[SamplePair]) -> None:
+    def __init__(self, pairs: Sequence[SamplePair], usual: TrainingRange) -> None:
         self._pairs = pairs
-        self._ranges = [intensity_range(pair.image) for pair in pairs]
+        self._ranges = [usual.range_of(pair.image) for pair in pairs]
         area = np.array([pair.labels.size for pair in pairs], dtype=np.float64)
         self._chance = area / area.sum()
         self._chance_whole: NDArray[np.float64] | None = None  # all equally likely

@@ -20,8 +20,6 @@ from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool
 from napari_organoid_synth.core.segmentation.segmenters.multiscale_adversarial_config import MultiscaleAdversarialConfig
 from napari_organoid_synth.core.segmentation.segmenters.multiscale_net import Adversary, MultiscaleNet
 from napari_organoid_synth.core.segmentation.segmenters.network_input import (
-    intensity_range,
-    normalise,
     unfit,
     whole_image,
     whole_size,
@@ -77,6 +75,7 @@ class MultiscaleAdversarial(Segmenter):
                 )
                 yield Warned(0, f"{subject} hard by '{config.hard}': all are drawn equally often.")
         network = self.network.train()
+        self.usual = pool.usual
         adversary = self.adversary.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         network.single.fill_(all(_is_single(pair, config) for pair in pool.real))
         betas = (0.5, 0.99)
@@ -119,7 +118,8 @@ class MultiscaleAdversarial(Segmenter):
         self._check(image)
         self.network.eval()
         size = image.shape[1], image.shape[2]
-        inputs = whole_image(normalise(image, *intensity_range(image)), self.config.side)
+        planes = self.normalised(image)
+        inputs = whole_image(planes, self.config.side)
         shares = unfit(self._logits(self._to_device(inputs[None])).softmax(dim=1)[0].cpu().numpy(), size).clip(0, 1)
         labels = clean(
             shares,
@@ -130,7 +130,7 @@ class MultiscaleAdversarial(Segmenter):
         )
         if self.spec.mask_kind == "instances":
             labels = _pieces(labels > 0)[0]
-        return Prediction(labels, shares[1:])
+        return self.visible(planes, Prediction(labels, shares[1:]))
 
     def _target(self, labels: NDArray[np.int32]) -> NDArray[np.int64]:
         return (labels > 0 if self.spec.mask_kind == "instances" else labels).astype(np.int64)

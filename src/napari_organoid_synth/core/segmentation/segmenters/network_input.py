@@ -28,10 +28,21 @@ def intensity_range(image: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[n
     low, span : NDArray (C, 1, 1) float32
         A constant channel has span 1.
     """
-    step = max(1, max(image.shape[1:]) // 1024)  # a million pixels suffice for the percentiles
-    low, high = np.percentile(image[:, ::step, ::step].reshape(len(image), -1), [LOW, HIGH], axis=1)
+    low, high = ends(image)
     span = np.where(high > low, high - low, 1.0)
     return low[:, None, None].astype(np.float32), span[:, None, None].astype(np.float32)
+
+
+def ends(image: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the low and the high percentile (C,) of an image (C, Y, X)."""
+    low, high = np.percentile(sampled(image).reshape(len(image), -1), [LOW, HIGH], axis=1)
+    return low, high
+
+
+def sampled(array: NDArray[Any]) -> NDArray[Any]:
+    """Return every n-th row and column of (..., Y, X): a million pixels suffice for percentiles."""
+    step = max(1, max(array.shape[-2:]) // 1024)
+    return array[..., ::step, ::step]
 
 
 def normalise(image: NDArray[Any], low: NDArray[np.float32], span: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -25,7 +25,7 @@ from napari_organoid_synth.core.job import Control, Event
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.segmentation.segmenters.base import Prediction, Segmenter, has_bf16
 from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool
-from napari_organoid_synth.core.segmentation.segmenters.network_input import intensity_range, normalise, reflect_to
+from napari_organoid_synth.core.segmentation.segmenters.network_input import reflect_to
 from napari_organoid_synth.core.segmentation.segmenters.stardist_config import StarDistConfig
 from napari_organoid_synth.core.segmentation.segmenters.stardist_net import EPSILON, StarNet, star_loss, star_targets
 from napari_organoid_synth.core.segmentation.segmenters.stardist_shapes import Shapes, fit_thresholds
@@ -85,6 +85,7 @@ class StarDist(Segmenter):
     def fit(self, pool: CropPool, steps: int, control: Control, keep: Path | None = None) -> Iterator[Event]:
         """Train with Adam, then fit the thresholds."""
         self.network.train()
+        self.usual = pool.usual
         train, held = pool.hold_back()
         side = max(self._unit, min(self.config.tile, -(-pool.extent // self._unit) * self._unit))
         check = self._held_batch(held, pool.seed, side)
@@ -153,7 +154,8 @@ class StarDist(Segmenter):
         if self.spec.mask_kind == "binary":
             labels = (labels > 0).astype(np.int32)
         grid, (height, width) = self.config.grid, labels.shape
-        return Prediction(labels, probability.repeat(grid, 0).repeat(grid, 1)[None, :height, :width])
+        prediction = Prediction(labels, probability.repeat(grid, 0).repeat(grid, 1)[None, :height, :width])
+        return self.visible(self.normalised(image), prediction)
 
     def save(self, folder: Path) -> None:
         """Write weights and description, and beside them the model for the stardist package."""
@@ -191,7 +193,10 @@ class StarDist(Segmenter):
 
     def _held_batch(self, held: Sequence[SamplePair], seed: int, side: int) -> list[tuple[Tensor, Tensor, Tensor]]:
         """Return one fixed crop of each held-back image, in batches of the training size."""
-        crops = [CropPool([pair], seed=seed).draw(0, 1, side, foreground=self.config.foreground) for pair in held]
+        crops = [
+            CropPool([pair], seed=seed, usual=self.usual).draw(0, 1, side, foreground=self.config.foreground)
+            for pair in held
+        ]
         size = self.config.batch
         batches = []
         for start in range(0, len(crops), size):
@@ -227,9 +232,7 @@ class StarDist(Segmenter):
         """
         self.network.eval()
         grid, unit, (height, width) = self.config.grid, self._unit, image.shape[1:]
-        padded = reflect_to(
-            normalise(image, *intensity_range(image)), -(-height // unit) * unit, -(-width // unit) * unit
-        )
+        padded = reflect_to(self.normalised(image), -(-height // unit) * unit, -(-width // unit) * unit)
         rows, columns = (_cuts(length, unit) for length in padded.shape[1:])
         prob = np.zeros((rows[-1] // grid, columns[-1] // grid), np.float32)
         points, dists, top = [], [], 0.0

@@ -18,8 +18,6 @@ from napari_organoid_synth.core.segmentation.segmenters.base import Prediction, 
 from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool
 from napari_organoid_synth.core.segmentation.segmenters.instances import outline_classes, split_instances
 from napari_organoid_synth.core.segmentation.segmenters.network_input import (
-    intensity_range,
-    normalise,
     reflect_to,
     unfit,
     whole_image,
@@ -65,6 +63,7 @@ class UNet(Segmenter):
         from monai.losses.dice import DiceLoss
 
         self.network.train()
+        self.usual = pool.usual
         optimiser = torch.optim.AdamW(self.network.parameters(), self.config.learning_rate, fused=True)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
         dice = DiceLoss(include_background=False, to_onehot_y=True, softmax=True, batch=True)
@@ -90,7 +89,8 @@ class UNet(Segmenter):
     def predict(self, image: NDArray[Any]) -> Prediction:
         """Predict in windows of the training size, blended with Gaussian weights, or the image as a whole."""
         self._check(image)
-        return self.mark(normalise(image, *intensity_range(image)))
+        planes = self.normalised(image)
+        return self.visible(planes, self.mark(planes))
 
     @torch.inference_mode()
     def mark(self, planes: NDArray[np.float32]) -> Prediction:
