@@ -115,7 +115,7 @@ VERBS = [
     "train", "pipeline", "gain", "generate", "score", "map", "fill", "export", "segment", "predict", "annotate", "list",
     "control", "blind", "demo", "window", "pair", "samples", "simulate", "share", "import-model", "report",
 ]  # fmt: skip
-NOTHING_TO_SET = {"list", "control", "blind", "window"}
+NOTHING_TO_SET = {"list", "control", "window"}
 
 
 def test_every_verb_gives_json_and_takes_settings() -> None:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from napari_organoid_synth.core.pairs.table import PairTable
+from napari_organoid_synth.core.preflight.findings import Preflight
 from napari_organoid_synth.core.samples.command import SamplesResult
 from napari_organoid_synth.core.setting_list import Setting
 
@@ -67,8 +68,8 @@ class Train(Ended):
 class DryRun(Answer):
     """train, score, segment and gain with --dry-run."""
 
-    minutes: float | None = Field(description="Estimated time; null if no speed is known.")
-    needed_gb: float | None = Field(description="Estimated peak memory, GiB; null if it is not known.")
+    minutes: float = Field(description="Estimated time.")
+    needed_gb: float = Field(description="Estimated peak memory, GiB.")
     free_gb: float = Field(description="Free memory now, GiB.")
     seconds_per_step: float | None = Field(None, description="train: time of a step.")
     sentence: str = Field("", description="In words.")
@@ -204,6 +205,7 @@ class Control(Answer):
 
     request: Literal["pause", "resume", "cancel"] = Field(description="The request.")
     job: str = Field(description="Job that gets it.")
+    verb: str = Field(description="Its command.")
 
 
 class Blind(Answer):
@@ -212,6 +214,17 @@ class Blind(Answer):
     tests: list[dict[str, Any]] = Field(description="Every test, newest first.")
     together: dict[str, Any] = Field(description="Statistics of all tests that count, by way of asking.")
     words: list[str] = Field(description="Statistics in words.")
+    file: str | None = Field(None, description="The CSV file, with --csv.")
+
+
+class BlindTest(Ended):
+    """blind with --run."""
+
+    test: str = Field(description="Name of the test.")
+    questions: int = Field(description="Its questions.")
+    answers: int = Field(description="Answers so far.")
+    words: list[str] = Field(description="Statistics in words.")
+    result: dict[str, Any] | None = Field(description="Statistics; null if nothing was answered.")
     file: str | None = Field(None, description="The CSV file, with --csv.")
 
 
@@ -237,6 +250,7 @@ class Pair(Answer):
     model_config = ConfigDict(extra="allow")
 
     table: PairTable = Field(description="The table of pairs.")
+    preflight: Preflight = Field(description="What suits these pairs, what does not, and the next command.")
 
 
 class Samples(Answer, SamplesResult):
@@ -288,6 +302,8 @@ ANSWERS: dict[str, type[Answer]] = {
     "annotate": Annotate, "simulate": Simulate, "share": Share, "import-model": ImportModel, "report": Report,
     "blind": Blind, "list": List, "control": Control, "demo": Demo, "window": Window,
 }  # fmt: skip
+SPECIAL: dict[str, type[Answer]] = {"minutes": DryRun, "settings": SettingList, "questions": BlindTest}
+"""Answers of commands with an option that does something else, by a key that only they have."""
 
 
 def check(text: str) -> dict[str, Any]:
@@ -301,8 +317,8 @@ def check(text: str) -> dict[str, Any]:
     values: dict[str, Any] = json.loads(text)
     model: type[BaseModel] = Failure
     if values.get("ok") is True:
-        special: dict[str, type[BaseModel]] = {"minutes": DryRun, "settings": SettingList}
-        model = next((special[key] for key in special if key in values), ANSWERS[values["command"]])
+        special = next((other for key, other in SPECIAL.items() if key in values), None)
+        model = special or ANSWERS[values["command"]]
     model.model_validate(values)
     return values
 
@@ -311,7 +327,7 @@ def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of all objects."""
     from pydantic.json_schema import models_json_schema
 
-    models: list[type[BaseModel]] = [*dict.fromkeys(ANSWERS.values()), DryRun, SettingList, Failure]
+    models: list[type[BaseModel]] = [*dict.fromkeys(ANSWERS.values()), *SPECIAL.values(), Failure]
     references, schema = models_json_schema([(model, "serialization") for model in models])
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -324,7 +340,7 @@ def json_schema() -> dict[str, Any]:
 def as_markdown() -> str:
     """Return a table of the keys of each command, for the documentation."""
     lines = ["| command | key | meaning |", "|---|---|---|"]
-    models: list[type[Answer]] = [*dict.fromkeys(ANSWERS.values()), DryRun, SettingList]
+    models: list[type[Answer]] = [*dict.fromkeys(ANSWERS.values()), *SPECIAL.values()]
     for model in models:
         title = (model.__doc__ or "").rstrip(".")
         for name, field in model.model_fields.items():

@@ -6,7 +6,15 @@ from typing import Annotated
 
 import typer
 
-from napari_organoid_synth.cli.options import JobOption, JsonOption, ProjectArgument, RecipeOption, SetOption, app
+from napari_organoid_synth.cli.options import (
+    DryRunOption,
+    JobOption,
+    JsonOption,
+    ProjectArgument,
+    RecipeOption,
+    SetOption,
+    app,
+)
 from napari_organoid_synth.cli.output import show
 from napari_organoid_synth.cli.running import run_verb, settings_of
 
@@ -18,7 +26,8 @@ def train(
     recipe: RecipeOption = None,
     overrides: SetOption = None,
     resume: Annotated[str | None, typer.Option(help="Continue this run instead of starting a new one.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only measure memory and time.")] = False,
+    dry_run: DryRunOption = False,
+    keep: Annotated[bool, typer.Option("--keep", hidden=True, help="Keep the measured speed in the project.")] = False,
     as_json: JsonOption = False,
     job: JobOption = None,
 ) -> None:
@@ -36,7 +45,7 @@ def train(
     if dry_run:
         from napari_organoid_synth.core.training.timing import estimate
 
-        show("train", estimate(opened, settings).model_dump(mode="json"), as_json)
+        show("train", estimate(opened, settings, keep).model_dump(mode="json"), as_json)
         return
     run_verb("train", opened, settings, folder, job is not None, as_json, resume=resume is not None)
 
@@ -75,6 +84,7 @@ def gain(
     resume: Annotated[
         str | None, typer.Option(help="Continue this comparison; default: one with the same settings, if any.")
     ] = None,
+    dry_run: DryRunOption = False,
     as_json: JsonOption = False,
     job: JobOption = None,
 ) -> None:
@@ -88,6 +98,11 @@ def gain(
         kept = opened.path / "segment" / resume / "gain.yaml"
         recipe = kept if kept.is_file() else None
     settings = settings_of("gain", recipe, [*(overrides or ()), *options])
+    if dry_run:
+        from napari_organoid_synth.core.gain.dry_run import dry_run as estimate
+
+        show("gain", estimate(opened, settings).model_dump(mode="json"), as_json)
+        return
     folder = JobFolder(job) if job else None
     if folder is None:
         from napari_organoid_synth.core.gain.storage import earlier
@@ -118,7 +133,30 @@ def _add_long(verb: str, summary: str) -> None:
 
 
 _add_long("generate", "Make synthetic pairs with a trained generator.")
-_add_long("score", "Score the synthetic pairs against the real ones.")
+
+
+@app.command()
+def score(
+    project: ProjectArgument,
+    recipe: RecipeOption = None,
+    overrides: SetOption = None,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+    job: JobOption = None,
+) -> None:
+    """Score the synthetic pairs against the real ones."""
+    from napari_organoid_synth.core.job import JobFolder
+    from napari_organoid_synth.core.project import Project
+
+    opened, settings = Project(project, make=False), settings_of("score", recipe, overrides)
+    if dry_run:
+        from napari_organoid_synth.core.scores.dry_run import dry_run as estimate
+
+        show("score", estimate(opened, settings).model_dump(mode="json"), as_json)
+        return
+    run_verb("score", opened, settings, JobFolder(job) if job else None, job is not None, as_json)
+
+
 _add_long("map", "Map real tiles and synthetic pairs; similar ones are near each other.")
 _add_long("fill", "Make synthetic pairs for an empty region of the map, like the real tiles there.")
 _add_long("export", "Write the accepted pairs as OME-TIFF and in the layouts of other tools.")
@@ -129,6 +167,7 @@ def segment(
     project: ProjectArgument,
     recipe: RecipeOption = None,
     overrides: SetOption = None,
+    dry_run: DryRunOption = False,
     as_json: JsonOption = False,
     job: JobOption = None,
 ) -> None:
@@ -138,6 +177,11 @@ def segment(
     from napari_organoid_synth.core.project import Project
 
     opened, settings = Project(project, make=False), settings_of("segment", recipe, overrides)
+    if dry_run:
+        from napari_organoid_synth.core.gain.dry_run import dry_run as estimate
+
+        show("segment", estimate(opened, settings.as_gain()).model_dump(mode="json"), as_json)
+        return
     folder = JobFolder(job) if job else earlier(opened, settings.as_gain())
     run_verb("segment", opened, settings, folder, job is not None, as_json)
 

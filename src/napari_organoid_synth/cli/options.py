@@ -96,6 +96,7 @@ ProjectArgument = Annotated[Path, typer.Argument(help="Project folder.")]
 RecipeOption = Annotated[Path | None, typer.Option(help="YAML file of settings.")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="Override a setting: key=value. Repeatable.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Only measure time and memory; nothing is written.")]
 JobOption = Annotated[Path | None, typer.Option("--job", hidden=True, help="Folder of events and control.")]
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import webbrowser
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from napari_organoid_synth.cli.options import JsonOption, ProjectArgument, SetOption, app
+from napari_organoid_synth.cli.options import JsonOption, ProjectArgument, RecipeOption, SetOption, app
 from napari_organoid_synth.cli.output import show
-from napari_organoid_synth.cli.running import finish, follow, tell_damage
+from napari_organoid_synth.cli.running import finish, follow, settings_of, tell_damage
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.spelling import did_you_mean
 
@@ -58,20 +61,37 @@ def control(
         raise UserError(f"'{request}' is not a request.", "Expected pause, resume or cancel.", near)
     opened = Project(project, make=False)
     tell_damage(opened)
-    jobs = [job for job in opened.jobs() if job.alive and (not name or job.path.name == name)]
-    if not jobs:
+    running = opened.running_jobs()
+    names = {path.name: job for path, job in running.items()}
+    shown = list(dict.fromkeys(job.path.name for job in running.values()))
+    if name and name not in names:
+        expected = f"Expected one of: {', '.join(shown)}." if shown else "Nothing of the project is running."
+        raise UserError("No such job is running.", expected, did_you_mean(name, names))
+    if not running:
         raise UserError("No such job is running.", todo="See the folders runs, segment and jobs of the project.")
-    getattr(jobs[-1].control, request)()
-    show("control", {"request": request, "job": jobs[-1].path.name}, as_json)
+    job = names[name] if name else names[shown[-1]]
+    if name and job.path.name != name:
+        print(f"{name} is a part of the {job.info['verb']} {job.path.name}, which was asked.", file=sys.stderr)
+    elif len(shown) > 1 and not name:
+        others = ", ".join(one for one in shown if one != job.path.name)
+        print(f"Asked the one that was begun last; also running: {others} (see --name).", file=sys.stderr)
+    getattr(job.control, request)()
+    show("control", {"request": request, "job": job.path.name, "verb": str(job.info["verb"])}, as_json)
 
 
 @app.command()
 def blind(
     project: ProjectArgument,
+    start: Annotated[bool, typer.Option("--run", help="Take a test, in a browser page on this computer.")] = False,
+    resume: Annotated[str | None, typer.Option(help="With --run: go on with this test.")] = None,
+    like: Annotated[str | None, typer.Option(help="With --run: the pictures of this test, in another order.")] = None,
+    browser: Annotated[bool, typer.Option(help="Open the browser, or only print the address.")] = True,
     csv: Annotated[Path | None, typer.Option(help="Write every answer to this file.")] = None,
+    recipe: RecipeOption = None,
+    overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the results of the blind tests of a project; they are answered in the window."""
+    """Show the results of the blind tests of a project; with --run, take one."""
     from napari_organoid_synth.core.atomic import write_text
     from napari_organoid_synth.core.blind.overview import overview
     from napari_organoid_synth.core.blind.results import to_csv
@@ -79,17 +99,55 @@ def blind(
     from napari_organoid_synth.core.project import Project
 
     opened = Project(project, make=False)
+    settings = settings_of("blind", recipe, overrides)
+    if start:
+        taken = _take_test(opened, settings, resume, like, browser)
+    elif resume or like or recipe or overrides:
+        raise UserError("These options are for a new test.", todo="Add --run, or leave them out.")
     tell_damage(opened)
     if csv is not None:
         write_text(csv, to_csv(read_sessions(opened)))
+    file = {"file": str(csv)} if csv is not None else {}
+    if start:
+        if not as_json:
+            print(*taken["words"], sep="\n")
+        finish("blind", taken | file, as_json, quiet=True)
+        return
     results = overview(opened)
     if as_json:
-        show("blind", results.model_dump(mode="json"), as_json)
+        show("blind", results.model_dump(mode="json") | file, as_json)
         return
     for test in results.tests:
         print(f"{test.id}: {test.answers} of {test.questions} questions answered")
         print(*(f"  {line}" for line in test.words), sep="\n")
     print(*results.words or ["No blind test counts yet." if results.tests else "There is no blind test yet."], sep="\n")
+
+
+def _take_test(project: Project, settings: Any, resume: str | None, like: str | None, browser: bool) -> dict[str, Any]:
+    """Ask the questions of a blind test in a browser page, and return the result."""
+    from napari_organoid_synth.core.blind.browser import BlindServer
+    from napari_organoid_synth.core.blind.session import find_session
+    from napari_organoid_synth.core.blind.setup import make_session
+    from napari_organoid_synth.core.job import Control
+
+    if resume is not None:
+        session = find_session(project, resume)
+    else:
+        session = make_session(project, settings, find_session(project, like) if like is not None else None)
+    server, steering = BlindServer(project, session), Control()
+    print(f"Blind test {session.id}: {server.address}\nCtrl-C stops it; the answers are kept.", file=sys.stderr)
+    if browser and _has_screen():
+        webbrowser.open(server.address)
+    taken = follow(server.run(steering), steering, "blind", project)
+    if taken["answers"] < taken["questions"] and taken["answers"]:
+        again = f"organoid-synth blind {project.path} --run --resume {session.id}"
+        print(f"Go on with it: {again}", file=sys.stderr)
+    return taken
+
+
+def _has_screen() -> bool:
+    """Return whether a browser can open a window; one in the terminal would take its place."""
+    return sys.platform in ("win32", "darwin") or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
 @app.command()

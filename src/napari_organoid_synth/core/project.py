@@ -67,6 +67,11 @@ class Project:
                 "Update napari-organoid-synth.",
             )
 
+    @property
+    def is_there(self) -> bool:
+        """Whether the folder still is this project: it may be deleted, moved or unmounted while a command runs."""
+        return (self.path / MARKER).exists()
+
     def _version(self) -> int:
         """Return the format of the project; a damaged marker says nothing, and all else can still be used."""
         try:
@@ -153,6 +158,19 @@ class Project:
         if verb is not None:
             jobs = [job for job in jobs if infos[job.path].get("verb") == verb]
         return sorted(jobs, key=lambda job: (job.number, by_name(job.path)))
+
+    def running_jobs(self) -> dict[Path, JobFolder]:
+        """Return for the folder of each job that runs the job to steer, the one begun last is last.
+
+        A job inside another, such as a training of a pipeline, has the same process: the one begun first is obeyed.
+        """
+        alive = [job for job in self.jobs() if job.alive]
+        first: dict[int, JobFolder] = {}
+        for job in alive:
+            first.setdefault(int(job.info["pid"]), job)
+        owners = list(first.values())
+        parts = sorted(alive, key=lambda job: owners.index(first[int(job.info["pid"])]))
+        return {job.path: first[int(job.info["pid"])] for job in parts}
 
 
 def time_of(name: str) -> datetime | None:

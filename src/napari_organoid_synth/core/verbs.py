@@ -65,9 +65,10 @@ SHORT_VERBS = {
 }
 """Short commands; each of their settings is also an option of the command line."""
 
-DEMO = Verb("demo:DemoSettings")
+OTHER_VERBS = {"demo": Verb("demo:DemoSettings"), "blind": Verb("blind.settings:BlindSettings")}
+"""Commands that are run in no job; only their settings are in this table."""
 
 
 def settings_class(verb: str) -> type[Settings]:
     """Return the class of the settings of a command; imports no torch."""
-    return (VERBS | SHORT_VERBS | {"demo": DEMO})[verb].settings_class()
+    return (VERBS | SHORT_VERBS | OTHER_VERBS)[verb].settings_class()

@@ -126,7 +126,7 @@ def test_best_are_new_unflagged_and_in_order(project: Project) -> None:
 def test_scored_samples_are_left_unless_asked_again(project: Project) -> None:
     assert finished(project, metrics=("sharpness",)).result["scored"] == 7
     assert finished(project, metrics=("sharpness",)).result == {
-        "scored": 0, "already": 7, "copies": 0, "broken_masks": 0, "real_tiles": 0, "sets": [],
+        "scored": 0, "already": 7, "failed": {}, "copies": 0, "broken_masks": 0, "real_tiles": 0, "sets": [],
     }  # fmt: skip
     assert finished(project).result["scored"] == 7
     assert finished(project, metrics=("sharpness",), again=True).result["scored"] == 7

@@ -7,11 +7,12 @@ from qtpy.QtWidgets import QApplication
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Failed, Progress
+from napari_organoid_synth.core.quantities import words_for_seconds
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.widgets.shared.buttons import CONFIRM_MS
 from napari_organoid_synth.widgets.shared.cards import EmptyCard, ErrorCard
 from napari_organoid_synth.widgets.shared.jobs import JobRunner
-from napari_organoid_synth.widgets.shared.progress_card import ProgressCard, words_for_seconds
+from napari_organoid_synth.widgets.shared.progress_card import ProgressCard
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
 

@@ -1,8 +1,8 @@
 """A blind test as a file: questions with the truth, and every answer.
 
 The first line of ``blind/<id>.jsonl`` holds settings, seed and the list of pictures with the truth, so nobody should
-read it before the test is over; every further line is one answer, on disk before the next picture is shown. A killed
-window loses nothing, and an incomplete line is skipped.
+read it before the test is over; every further line is one answer, or takes one back, on disk before the next picture
+is shown. A killed window loses nothing, and an incomplete line is skipped.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -24,6 +24,7 @@ from napari_organoid_synth.core.errors import DiskFull, UserError, is_disk_full
 from napari_organoid_synth.core.frozen_model import FrozenModel
 from napari_organoid_synth.core.plain_values import from_json
 from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.spelling import did_you_mean
 
 logger = logging.getLogger(__name__)
 
@@ -195,7 +196,27 @@ def keep_answer(session: Session, answer: Answer) -> Session:
     UserError
         If it cannot be written; what was answered before is safe.
     """
-    line = json.dumps(asdict(answer) | {"fast": answer.seconds < FAST}).encode() + b"\n"
+    _append(session, asdict(answer) | {"fast": answer.seconds < FAST})
+    return session.model_copy(update={"answers": (*session.answers, answer)})
+
+
+def take_back(session: Session) -> Session:
+    """Take the last answer back, on the disk too, and return the test without it: its question is open again.
+
+    Raises
+    ------
+    UserError
+        If there is none, or it cannot be written.
+    """
+    if not session.answers:
+        raise UserError("There is no answer to take back.")
+    _append(session, {"taken_back": session.answers[-1].question})
+    return session.model_copy(update={"answers": session.answers[:-1]})
+
+
+def _append(session: Session, record: dict[str, Any]) -> None:
+    """Write one line to the file of a test, on the disk before it returns."""
+    line = json.dumps(record).encode() + b"\n"
     try:
         with session.path.open("r+b") as stream:
             if stream.seek(0, os.SEEK_END) and stream.seek(-1, os.SEEK_END) is not None and stream.read(1) != b"\n":
@@ -212,7 +233,29 @@ def keep_answer(session: Session, answer: Answer) -> Session:
             "Expected a file that can be written.",
             "The answers before it are safe. Continue the test later.",
         ) from error
-    return session.model_copy(update={"answers": (*session.answers, answer)})
+
+
+def find_session(project: Project, name: str) -> Session:
+    """Read a blind test by its name.
+
+    Raises
+    ------
+    UserError
+        If there is none of that name, or it cannot be read.
+    """
+    names = sorted(path.stem for path in _folder(project).glob("*.jsonl"))
+    if name not in names:
+        near = did_you_mean(name, names)
+        raise UserError(
+            f"There is no blind test '{name}'.", f"Expected one of: {', '.join(names) or 'none yet'}.", near
+        )
+    return read_session(_folder(project) / f"{name}.jsonl")
+
+
+def forget_unanswered(path: Path) -> None:
+    """Delete a test without a single answer."""
+    if not read_session(path).answers:
+        path.unlink()
 
 
 def read_session(path: Path) -> Session:
@@ -236,6 +279,9 @@ def read_session(path: Path) -> Session:
     choices = SIGNAL[session.settings.way], NOISE[session.settings.way]
     for line in filter(None, lines):
         try:
+            if (taken_back := _taken_back(line)) is not None:
+                answers.pop(taken_back, None)
+                continue
             answer = _ANSWER.validate_json(line)
         except ValidationError:
             logger.info("%s: a line is incomplete", path.name)
@@ -243,6 +289,13 @@ def read_session(path: Path) -> Session:
         if 0 <= answer.question < len(session.questions) and answer.choice in choices:
             answers.setdefault(answer.question, answer)
     return session.model_copy(update={"answers": tuple(answers.values())})
+
+
+def _taken_back(line: bytes) -> int | None:
+    """Return the question whose answer a line takes back; None if it is another line."""
+    if b'"taken_back"' not in line:
+        return None
+    return TypeAdapter(dict[Literal["taken_back"], int]).validate_json(line)["taken_back"]
 
 
 def read_sessions(project: Project) -> list[Session]:

@@ -16,6 +16,7 @@ from napari_organoid_synth.core.codec import heatflow
 from napari_organoid_synth.core.codec.spec import CodecSettings, Condition, PairSpec, Part, Shape
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.frozen_model import FrozenModel
+from napari_organoid_synth.core.pairs.format import PairFormat
 from napari_organoid_synth.core.pairs.pair import MaskKind, SamplePair
 
 SAMPLED_PIXELS = 4_000_000  # per channel, over all pairs: enough for a percentile of 99.9
@@ -40,6 +41,7 @@ class Codec(FrozenModel):
     condition: Condition = Field("classes", description="What a painter sees of the mask.")
     image_classes: tuple[str, ...] = Field((), description="Labels of whole images.")
     holes: bool = Field(False, description="Whether instances have holes, such as rings; otherwise holes are filled.")
+    filled: bool = Field(False, description="Whether one object may fill a whole binary mask.")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -98,6 +100,7 @@ class Codec(FrozenModel):
             class_names=first.class_names,
             condition=condition,
             image_classes=tuple(sorted({pair.image_class for pair in pairs if pair.image_class is not None})),
+            filled=first.mask_kind == "binary" and any(pair.labels.all() for pair in pairs),
             holes=first.mask_kind == "instances" and _have_holes(pairs),
         )
 
@@ -133,6 +136,17 @@ class Codec(FrozenModel):
             mask_channels=masks,
             image_classes=self.image_classes,
             vectors=images + 1 if flow else None,
+        )
+
+    def format(self, shape: Shape) -> PairFormat:
+        """Return the format of the pairs that a network of this shape draws."""
+        draws_images, top = shape != "mask", max(self.high)
+        return PairFormat(
+            frozenset({len(self.low)}) if draws_images else None,
+            frozenset({self.dtype}) if draws_images else None,
+            (top, top) if draws_images else None,
+            self.mask_kind if shape != "image" else None,
+            self.class_names,
         )
 
     # ----------------------------------------------------------------------------------------------------- image

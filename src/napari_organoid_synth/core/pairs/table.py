@@ -44,6 +44,9 @@ class PairEntry(FrozenModel):
     shape: tuple[int, int, int] | None = Field(None, description="Channels, height and width of the image.")
     mask_size: tuple[int, int] | None = Field(None, description="Height and width of a mask that does not fit, px.")
     dtype: str = ""
+    value_range: tuple[float, float] | None = Field(
+        None, description="Values that 0.1 and 99.9 % of pixels stay below."
+    )
     pixel_size: tuple[float, float] | None = Field(None, description="Height and width of a pixel, µm.")
     channel_names: tuple[str, ...] = ()
     mask_kind: MaskKind | None = None
@@ -76,6 +79,16 @@ class PairEntry(FrozenModel):
             return None
         height, width = (max(1, round(side * self.scale)) for side in self.shape[1:])
         return height, width
+
+    @property
+    def area(self) -> int:
+        """Pixels of the image as stored; 0 before the check."""
+        return self.shape[1] * self.shape[2] if self.shape else 0
+
+    @property
+    def is_empty_field(self) -> bool:
+        """Whether the mask holds no object: nothing is there, as opposed to an image without mask."""
+        return bool(self.masks) and self.n_objects == 0
 
 
 class PairTable(FrozenModel):

@@ -19,6 +19,7 @@ from napari_organoid_synth.core.metrics.sets import MIN_TILES, SetScore
 from napari_organoid_synth.core.metrics.settings import ScoreSettings
 from napari_organoid_synth.core.metrics.tile_facts import TileFacts, look
 from napari_organoid_synth.core.metrics.tile_space import check_weights
+from napari_organoid_synth.core.pairs.format import FormatOf, Misfits, PairFormat
 from napari_organoid_synth.core.pairs.tile_reading import tile_side
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.samples.store import SampleRow, SampleStore
@@ -75,18 +76,12 @@ def score_runs(
     start = time.time()
     known = {one.key: one for one in read_set_scores(project)}
     fingerprints = {run: fingerprint(project, settings, rows) for run, rows in runs.items()}
-    results: list[SetScores] = []
-    missing: dict[str, list[SampleRow]] = {}
-    for run, rows in runs.items():
-        one = known.get((run, settings.sets, settings.extractor))
-        if one is not None and one.fingerprint == fingerprints[run] and not settings.again:
-            results.append(one)
-        else:
-            missing[run] = some(rows, MAX_SAMPLES)
+    missing = outdated_runs(project, store, settings)
+    results = [known[run, settings.sets, settings.extractor] for run in runs if run not in missing]
     if not missing:
         return results
     real = RealFeatures.of_project(project, settings, tile_side(row.size for rows in missing.values() for row in rows))
-    scoring = _Scoring(store, real, control, cleared_ids, missing)
+    scoring = _Scoring(store, real, FormatOf(project.pairs_path).get(), control, cleared_ids, missing)
     if not (yield from scoring.learn()):
         return results
     for run in missing:
@@ -111,11 +106,13 @@ class _Scoring:
         self,
         store: SampleStore,
         real: RealFeatures,
+        format: PairFormat | None,
         control: Control,
         cleared_ids: set[str],
         runs: dict[str, list[SampleRow]],
     ) -> None:
         self._store, self._real, self._control, self._cleared_ids, self._runs = store, real, control, cleared_ids, runs
+        self._format = format
         self._total = len(real.tiles) + len(real.unseen_tiles) + sum(map(len, runs.values()))
         self._step, self._reported = 0, time.monotonic()
         self._fits = MaskConsistency()
@@ -154,6 +151,7 @@ class _Scoring:
     def read(self, run: str) -> Generator[Event, None, Samples | None]:
         """Look at the samples of a run."""
         rows: list[SampleRow] = []
+        misfits = Misfits(self._format)
         facts: list[TileFacts] = []
         borrowed: list[bool] = []
         decoded = set(places(len(self._runs[run]), MAX_PAIRED))
@@ -167,10 +165,14 @@ class _Scoring:
             except UserError as error:
                 yield Warned(self._step, str(error))
                 continue
+            if not misfits.fits(pair):
+                continue
             rows.append(row)
             facts.append(look(pair, self._real.limits, self._real.side, number in decoded))
             borrowed.append(is_borrowed(pair))
             yield from self._report("look at samples")
+        if misfits.names:
+            yield Warned(self._step, misfits.warning())
         return Samples(rows, SyntheticTiles(facts, np.array(borrowed, bool)))
 
     def compare(self, run: str, samples: Samples) -> Generator[Event, None, list[SetScore] | None]:
@@ -215,6 +217,19 @@ def rows_of_runs(store: SampleStore, sets: str) -> dict[str, list[SampleRow]]:
         if sets == "all" or row.verdict == "accepted" or (sets == "kept" and row.verdict == "new"):
             runs.setdefault(row.run, []).append(row)
     return runs
+
+
+def outdated_runs(project: Project, store: SampleStore, settings: ScoreSettings) -> dict[str, list[SampleRow]]:
+    """Return the samples to look at of each run whose set has no scores that describe it as it is."""
+    if settings.sets == "none":
+        return {}
+    known = {one.key: one for one in read_set_scores(project)}
+    outdated: dict[str, list[SampleRow]] = {}
+    for run, rows in rows_of_runs(store, settings.sets).items():
+        one = known.get((run, settings.sets, settings.extractor))
+        if one is None or one.fingerprint != fingerprint(project, settings, rows) or settings.again:
+            outdated[run] = some(rows, MAX_SAMPLES)
+    return outdated
 
 
 def outdated(project: Project, scores: SetScores, rows: Sequence[SampleRow]) -> str:

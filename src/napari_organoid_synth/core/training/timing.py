@@ -42,8 +42,17 @@ if TYPE_CHECKING:
 ROUNDS = 2  # timed steps of each kind; the fastest counts
 
 
-def estimate(project: Project, recipe: Recipe) -> Estimate:
+def estimate(project: Project, recipe: Recipe, keep: bool = True) -> Estimate:
     """Measure memory and time of a training in a few steps that are not kept.
+
+    Parameters
+    ----------
+    project : Project
+        With real pairs.
+    recipe : Recipe
+        Of the training.
+    keep : bool
+        Whether the project keeps the measurement, so that the training need not measure again.
 
     Raises
     ------
@@ -58,7 +67,7 @@ def estimate(project: Project, recipe: Recipe) -> Estimate:
     dataset = PairDataset(pairs, pick_tiles(pairs, recipe), codec, recipe.shape)
     generator = new_generator(recipe, codec.spec(recipe.tiles.size, recipe.shape)).to(device)
     try:
-        timing = time_steps(project, generator, dataset, recipe)
+        timing = time_steps(project, generator, dataset, recipe, keep)
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
@@ -71,13 +80,16 @@ def estimate(project: Project, recipe: Recipe) -> Estimate:
     )
 
 
-def time_steps(project: Project, generator: Generator, dataset: PairDataset, recipe: Recipe) -> StepTiming:
-    """Return the speed of the steps: as the project knows it, else measured and kept there."""
+def time_steps(
+    project: Project, generator: Generator, dataset: PairDataset, recipe: Recipe, keep: bool = True
+) -> StepTiming:
+    """Return the speed of the steps: as the project knows it, else measured and, if wanted, kept there."""
     key = timing_key(recipe, generator)
     timing = read_timing(project, key)
     if timing is None:
         timing = measure_steps(generator, first_tiles(dataset, recipe), recipe)
-        write_timing(project, key, timing)
+        if keep:
+            write_timing(project, key, timing)
     return timing
 
 

@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 from napari_organoid_synth.core.pairs.pair import RGB
 from napari_organoid_synth.core.pairs.table import PairEntry, PairTable
 from napari_organoid_synth.core.quantities import pixels, plural
+from napari_organoid_synth.widgets.forms.plain_text import plain
 
 COLUMNS = ("Pair", "Size", "Objects")
 SIGNS = {"matched": "✓", "orphan": "○", "ambiguous": "?", "broken": "✕", "skipped": "–"}
@@ -65,7 +66,7 @@ class PairModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return (f"{sign(entry)} {entry.name}", size_text(entry), count_text(entry))[index.column()]
         if role in (Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.AccessibleDescriptionRole):
-            return describe(entry)
+            return plain(describe(entry))
         return None
 
 
@@ -123,10 +124,12 @@ def describe(entry: PairEntry) -> str:
 
 def objects_text(entry: PairEntry) -> str:
     """Describe the objects of a mask: ``One object, 37,406 px``, ``12 objects of 30 to 400 px``."""
-    if entry.object_size is None or entry.n_objects is None:
+    if entry.n_objects is None:
         return ""
     if not entry.masks:
         return "No mask"
+    if entry.object_size is None:
+        return "No objects"
     smallest, largest = entry.object_size
     if entry.n_objects == 1:
         return f"One object, {largest:,} px"

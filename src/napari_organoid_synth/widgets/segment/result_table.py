@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QHeaderView, QTableWidget, QTableWidgetItem
 
 from napari_organoid_synth.core.gain.results import GainResult, TableRow, varied
 from napari_organoid_synth.core.segmentation.arms import ARMS, SCORES
+from napari_organoid_synth.widgets.forms.plain_text import plain
 from napari_organoid_synth.widgets.segment.arms import arm_name
 from napari_organoid_synth.widgets.shared.controls import named
 
@@ -19,6 +20,7 @@ CHANGE = (
     "Bold where zero is outside."
 )
 BETTER = "Images on which it was better than with the real pairs alone."
+FALSE = "False objects per test image without objects, mean."
 
 
 def where(row: TableRow, names: Collection[str]) -> list[str]:
@@ -47,6 +49,9 @@ class ResultTable(QTableWidget):
             "Change": CHANGE,
             "Better": BETTER,
         }
+        if any(row.empty_fields for row in rows):
+            heads["False"] = FALSE
+        self.setColumnCount(len(heads))
         self.setRowCount(len(rows))
         self.setHorizontalHeaderLabels(list(heads))
         self.setVerticalHeaderLabels(
@@ -54,13 +59,13 @@ class ResultTable(QTableWidget):
         )
         for column, tip in enumerate(heads.values()):
             title: Any = self.horizontalHeaderItem(column)
-            title.setToolTip(tip)
+            title.setToolTip(plain(tip))
         for number, row in enumerate(rows):
             self._fill_row(number, row, score)
         header: Any = self.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
         header.setMinimumSectionSize(30)
-        for column in (0, 2):
+        for column in {*range(len(heads))} - {1}:
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
         self.fit()
 
@@ -70,6 +75,7 @@ class ResultTable(QTableWidget):
             f"{spread.mean:.3f}\n± {spread.sd:.3f}",
             f"{change.mean:+.3f}\n[{change.low:.3f}, {change.high:.3f}]" if change else "",
             f"{change.better} of\n{change.images}" if change else "",
+            *[f"{row.false_objects:.3g}" if row.empty_fields else ""] * (self.columnCount() > 3),
         )
         for column, text in enumerate(texts):
             item = QTableWidgetItem(text)
@@ -79,7 +85,7 @@ class ResultTable(QTableWidget):
             item.setFont(font)
             self.setItem(number, column, item)
         head: Any = self.verticalHeaderItem(number)
-        head.setToolTip(ARMS.get(row.arm, row.arm) + (f", {row.curation}" if row.curation else ""))
+        head.setToolTip(plain(ARMS.get(row.arm, row.arm) + (f", {row.curation}" if row.curation else "")))
 
     def fit(self) -> None:
         """Make every row as high as its text, and the table as high as its rows."""

@@ -14,8 +14,8 @@ from napari_organoid_synth.core.gain.cost_estimate import (
     workers_at_once,
 )
 from napari_organoid_synth.core.gain.settings import GainSettings
+from napari_organoid_synth.core.quantities import words_for_seconds
 from napari_organoid_synth.widgets.shared.controls import named
-from napari_organoid_synth.widgets.shared.progress_card import words_for_seconds
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
 

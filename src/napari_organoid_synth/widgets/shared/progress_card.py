@@ -5,6 +5,7 @@ from __future__ import annotations
 from qtpy.QtWidgets import QProgressBar, QWidget
 
 from napari_organoid_synth.core.job import Event, Progress, Started, Warned
+from napari_organoid_synth.core.quantities import words_for_seconds
 from napari_organoid_synth.widgets.shared.cards import Card
 from napari_organoid_synth.widgets.shared.jobs import JobRunner
 
@@ -84,19 +85,3 @@ class ProgressCard(Card):
         self.pause_button.setAccessibleName(self.pause_button.text())
         if state == "paused":
             self.message.setText("Paused. The window may be closed; nothing is lost.")
-
-
-def words_for_seconds(seconds: float) -> str:
-    """Return a rounded duration: "less than a minute", "about 5 min", "about 1 h 20 min", "about 3 days"."""
-    minutes = seconds / 60
-    if minutes < 1:
-        return "less than a minute"
-    if minutes < 10:
-        return f"about {minutes:.0f} min"
-    if minutes < 57.5:
-        return f"about {5 * round(minutes / 5)} min"
-    hours, rest = divmod(10 * round(minutes / 10), 60)
-    if hours < 24:
-        return f"about {hours} h {rest} min" if rest else f"about {hours} h"
-    days = max(1, round(minutes / 60 / 24))
-    return f"about {days} day{'s' if days > 1 else ''}"

@@ -18,10 +18,10 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.quantities import words_for_seconds
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.training.estimate import Estimate
 from napari_organoid_synth.widgets.shared.jobs import JobRunner
-from napari_organoid_synth.widgets.shared.progress_card import words_for_seconds
 
 Answer: TypeAlias = tuple[threading.Event, Estimate | UserError | None]
 """Whether the question was dropped, and the estimate; none while it is measured."""
@@ -90,7 +90,16 @@ def dry_run(project: Project, recipe: Recipe, dropped: threading.Event) -> Itera
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "recipe.yaml"
         path.write_text(recipe.to_yaml(), encoding="utf-8")
-        command = [*JobRunner.COMMAND, "train", str(project.path), "--recipe", str(path), "--dry-run", "--json"]
+        command = [
+            *JobRunner.COMMAND,
+            "train",
+            str(project.path),
+            "--recipe",
+            str(path),
+            "--dry-run",
+            "--keep",
+            "--json",
+        ]
         with (Path(folder) / "out").open("w+b") as out, (Path(folder) / "err").open("w+b") as err:
             flags = getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0)  # exists only on Windows
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, creationflags=flags)

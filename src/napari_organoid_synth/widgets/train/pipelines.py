@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from napari_organoid_synth.core.job import Failed, Finished, JobFolder, Progress
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.widgets.shared.progress_card import ProgressCard, words_for_seconds
+from napari_organoid_synth.core.quantities import words_for_seconds
+from napari_organoid_synth.widgets.shared.progress_card import ProgressCard
 
 TAIL = 1 << 16
 """Bytes of events that are read to see how a job ended."""

@@ -1,0 +1,85 @@
+"""Time and memory of a comparison before it runs: its plan is made, and one step of each kind of training is measured.
+
+Nothing is written.
+"""
+
+from __future__ import annotations
+
+import time
+
+from napari_organoid_synth.core.cost import Cost
+from napari_organoid_synth.core.device import GIB, free_bytes, peak_bytes, pick_device, synchronize, use_threads
+from napari_organoid_synth.core.gain.cost_estimate import workers_at_once
+from napari_organoid_synth.core.gain.plan import make_plan
+from napari_organoid_synth.core.gain.settings import GainSettings
+from napari_organoid_synth.core.gain.storage import pick_recipes
+from napari_organoid_synth.core.gain.tasks import ArmTask, GeneratorTask
+from napari_organoid_synth.core.job import Control
+from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.registry import SEGMENTERS
+from napari_organoid_synth.core.segmentation.segmenters.base import SegmentSpec
+from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool
+from napari_organoid_synth.core.training.timing import estimate
+
+STEPS = 3
+"""Timed steps of a segmenter, after one that is not."""
+
+
+def dry_run(project: Project, settings: GainSettings) -> Cost:
+    """Estimate time and memory of a comparison; pairs are drawn and scored in addition, which is short beside it.
+
+    Parameters
+    ----------
+    project : Project
+        With real pairs, and a trained run whose recipe is used (or a recipe file).
+    settings : GainSettings
+        Of the comparison.
+
+    Returns
+    -------
+    Cost
+        Its ``work`` has the numbers of ``folds``, of ``trainings of a segmenter`` and ``of a generator``.
+
+    Raises
+    ------
+    UserError
+        As `gain`, before anything is trained.
+    """
+    use_threads(settings.threads)
+    device = pick_device(settings.device)
+    free = free_bytes(device) / GIB
+    recipes = pick_recipes(project, settings)
+    plan = make_plan(project, settings, recipes)
+    arms = [task for task in plan.tasks if isinstance(task, ArmTask)]
+    generators = sum(isinstance(task, GeneratorTask) for task in plan.tasks)
+    per_step, per_image = _measure(arms[0])
+    seconds = sum(task.steps * per_step + len(task.test) * per_image for task in arms)
+    if generators:
+        costs = [estimate(project, recipe, keep=False) for recipe in recipes.values()]
+        steps = [recipe.train.steps for recipe in recipes.values()]
+        seconds += generators * sum(one.seconds_per_step * n for one, n in zip(costs, steps, strict=True))
+    at_once = min(workers_at_once(settings), len(plan.tasks))
+    work = {"folds": len(plan.folds), "trainings of a segmenter": len(arms)}
+    work |= {"trainings of a generator": generators} if generators else {}
+    return Cost.of(seconds / at_once, at_once * peak_bytes(device) / GIB, free, work)
+
+
+def _measure(task: ArmTask) -> tuple[float, float]:
+    """Return the seconds of a step of a segmenter, and of a prediction of a test image; nothing is kept."""
+    train = task.pairs(task.train)
+    spec = SegmentSpec(len(train[0].image), train[0].mask_kind, train[0].class_names)
+    segmenter = SEGMENTERS.load(task.segmenter.name)(task.segmenter, spec, task.device, task.seed)
+
+    def fit(steps: int) -> float:
+        began = time.perf_counter()
+        for _ in segmenter.fit(CropPool(train, seed=task.seed), steps, Control()):
+            pass
+        synchronize(segmenter.device)
+        return time.perf_counter() - began
+
+    once = fit(1)  # also makes the crops ready
+    per_step = max(0.0, fit(1 + STEPS) - min(once, fit(1))) / STEPS
+    image = task.pairs(dict(list(task.test.items())[:1]))[0].image
+    began = time.perf_counter()
+    segmenter.predict(image)
+    return per_step, time.perf_counter() - began
