@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from napari_organoid_synth.core.errors import DiskFull, UserError, is_disk_full
+from napari_organoid_synth.core.errors import UserError, disk_error
 
 if TYPE_CHECKING:
     from napari_organoid_synth.core.setting_list import Setting
@@ -114,6 +114,4 @@ def tell_failure(error: Exception, command: str, as_json: bool) -> int:
 
 
 def _of_the_system(error: OSError) -> UserError:
-    if is_disk_full(error):
-        return DiskFull(Path(error.filename or ".").absolute())
-    return UserError(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "))
+    return disk_error(error, Path.cwd()) or UserError(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "))

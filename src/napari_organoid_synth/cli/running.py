@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from napari_organoid_synth.cli.output import show
-from napari_organoid_synth.core.errors import DiskFull, UserError, is_disk_full
+from napari_organoid_synth.core.errors import DiskFull, UserError, disk_error, is_disk_full, vanished
 from napari_organoid_synth.core.quantities import plural
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def follow(
 
     signal.signal(signal.SIGINT, lambda *_: steering.cancel())
     signal.signal(signal.SIGTERM, lambda *_: steering.cancel())
-    finished = Finished(0, "canceled")
+    finished: Finished | None = None
     events = _with_errors(events, project)
     with tqdm(desc=verb, file=sys.stderr, disable=None, leave=False) as bar, redirect_stdout(sys.stderr):
         for event in job.record(events) if job else events:
@@ -118,6 +118,10 @@ def follow(
                     raise UserError(event.found, event.expected, event.todo)
                 case Finished():
                     finished = event
+    if finished is None:
+        raise UserError(
+            f"'{verb}' ended without a result.", "Expected it to finish or to be stopped.", "Start it again."
+        )
     if finished.reason == "canceled":
         print(_stopped(verb), file=sys.stderr)
     return {"reason": finished.reason, **finished.result}
@@ -131,13 +135,20 @@ def _with_errors(events: Iterator[Event], project: Project) -> Iterator[Event]:
 
     from napari_organoid_synth.core.job import Failed
 
+    was_there = project.is_there
     try:
-        yield from events
+        for event in events:
+            if was_there and not project.is_there:  # what is written from here on would be alone in a new folder
+                raise vanished(project.path)
+            yield event
     except Exception as caught:
         report = traceback.format_exc()
         error: Exception = caught
-        if isinstance(caught, OSError) and not isinstance(caught, UserError) and is_disk_full(caught):
-            error = DiskFull(project.pairs_path)
+        if was_there and not project.is_there:
+            error = vanished(project.path)
+        elif isinstance(caught, OSError) and not isinstance(caught, UserError):
+            full = DiskFull(project.pairs_path) if is_disk_full(caught) else None
+            error = full or disk_error(caught, project.path) or caught
         if isinstance(error, UserError):
             yield Failed(0, error.found, error.expected, error.todo, report)
         else:

@@ -10,6 +10,8 @@ MAX_WORD, MAX_TEXT = 300, 2000
 """Characters of a word (a path, a number) and of a part of a message; the middle of longer ones is left out."""
 
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_DENIED = {errno.EROFS, errno.EACCES, errno.EPERM}
+_SILENT = {getattr(errno, name, errno.EIO) for name in ("EIO", "ENXIO", "ENODEV", "ESTALE", "ENOTCONN", "EHOSTDOWN")}
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
@@ -63,6 +65,52 @@ def _without_middle(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[: limit - 1 - half]}…{text[-half:]}"
 
 
+def sentence_of(error: Exception, where: str) -> str:
+    """Return what a person reads of any exception; of one that was not foreseen with the file that it came from."""
+    if isinstance(error, UserError):
+        return str(error)
+    return plain_text(f"{where} cannot be used: {type(error).__name__}, {error or 'without a reason'}.")
+
+
 def is_disk_full(error: OSError) -> bool:
     """Return whether no space was left, on the disk or in the quota of the user."""
     return error.errno in _FULL
+
+
+def disk_error(error: OSError, path: Path) -> UserError | None:
+    """Return the error of a disk as a sentence; None for an error of another sort.
+
+    Parameters
+    ----------
+    error : OSError
+        From reading or writing.
+    path : Path
+        Where that was, if the error does not say it.
+    """
+    if isinstance(error, UserError):
+        return error
+    where = Path(error.filename) if isinstance(error.filename, str) else path
+    if is_disk_full(error):
+        return DiskFull(where)
+    if error.errno in _DENIED:
+        return UserError(
+            f"{where} cannot be read or written: {error.strerror}.",
+            "What was saved before is as it was.",
+            "Make the folder writable, or copy the project to where you may write.",
+        )
+    if error.errno in _SILENT:
+        return UserError(
+            f"The disk with {where} does not answer: {error.strerror}.",
+            "What was saved last may be incomplete.",
+            "Connect the disk again, then check the project.",
+        )
+    return None
+
+
+def vanished(folder: Path) -> UserError:
+    """Return the error about a folder that was there when the work began."""
+    return UserError(
+        f"{folder} is no longer there: it was deleted, moved, renamed, or its disk was removed.",
+        "Nothing more could be saved; what was saved before is where the folder is now.",
+        "Put it back, then start again.",
+    )

@@ -7,12 +7,15 @@ signal, readable after a crash and over a network drive.
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from io import FileIO
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,7 +23,7 @@ import psutil
 from pydantic import TypeAdapter
 
 from napari_organoid_synth.core.atomic import regular_file, write_bytes, write_text
-from napari_organoid_synth.core.errors import DiskFull, UserError, is_disk_full
+from napari_organoid_synth.core.errors import DiskFull, UserError, disk_error, is_disk_full, vanished
 from napari_organoid_synth.core.plain_values import from_json, read_object, read_text
 
 logger = logging.getLogger(__name__)
@@ -285,34 +288,50 @@ class JobFolder:
     def record(self, events: Iterable[Event]) -> Iterator[Event]:
         """Pass events on and append each to ``events.jsonl``, whole lines only.
 
-        A full disk ends it with a `Failed` event, for which some room is kept in a file ``spare``.
+        A disk that is full, gone or read-only ends it with a `Failed` event; for a full one some room is kept in a
+        file ``spare``.
         """
         spare = self.path / "spare"
         write_bytes(spare, bytes(self.SPARE_BYTES))
+        stream = self.events_path.open("ab", buffering=0)
         try:
-            with self.events_path.open("ab") as stream:
-                if stream.tell() and self._last_byte() != b"\n":
-                    stream.write(b"\n")  # a killed process left half a line
-                for event in events:
-                    stream.write(to_line(event).encode("utf-8"))
-                    try:
-                        stream.flush()
-                    except OSError as error:
-                        if not is_disk_full(error):
-                            raise
+            if stream.tell() and self._last_byte() != b"\n":
+                stream.write(b"\n")  # a killed process left half a line
+            for event in events:
+                try:
+                    self._append(stream, event)
+                except OSError as error:
+                    with suppress(OSError):
                         spare.unlink(missing_ok=True)
-                        stream.flush()  # the rest of that line
-                        yield event
-                        if not isinstance(event, Failed | Finished):
-                            full = DiskFull(self.events_path)
-                            failed = Failed(event.step, full.found, full.expected, full.todo, f"{full}")
-                            stream.write(to_line(failed).encode("utf-8"))
-                            stream.flush()
-                            yield failed
+                        last = [event] if isinstance(event, Failed | Finished) else [event, self._failed(event, error)]
+                        stream.write(b"\n" + "".join(map(to_line, last)).encode("utf-8"))
+                        yield from last
                         return
-                    yield event
+                    yield self._failed(event, error)
+                    return
+                yield event
         finally:
-            spare.unlink(missing_ok=True)
+            with suppress(OSError):
+                stream.close()
+                spare.unlink(missing_ok=True)
+
+    def _append(self, stream: FileIO, event: Event) -> None:
+        """Write the line of an event; a folder that is gone is noticed, for its open file can still be written."""
+        if not self.events_path.exists():
+            raise FileNotFoundError(errno.ENOENT, "gone", str(self.path))
+        line = memoryview(to_line(event).encode("utf-8"))
+        while line:
+            line = line[stream.write(line) or 0 :]
+
+    def _failed(self, event: Event, error: OSError) -> Failed:
+        """Return the last event of a job whose events can no longer be written; a failure of its own comes first."""
+        if isinstance(event, Failed):
+            return event
+        found = vanished(self.path) if error.errno == errno.ENOENT else disk_error(error, self.events_path)
+        if is_disk_full(error):
+            found = DiskFull(self.events_path)
+        found = found or UserError(f"Cannot write {self.events_path}: {error.strerror or error}.")
+        return Failed(event.step, found.found, found.expected, found.todo, f"{found}")
 
     def _last_byte(self) -> bytes:
         with self.events_path.open("rb") as stream:

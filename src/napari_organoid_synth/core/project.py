@@ -67,6 +67,11 @@ class Project:
                 "Update napari-organoid-synth.",
             )
 
+    @property
+    def is_there(self) -> bool:
+        """Whether the folder still is this project: it may be deleted, moved or unmounted while a command runs."""
+        return (self.path / MARKER).exists()
+
     def _version(self) -> int:
         """Return the format of the project; a damaged marker says nothing, and all else can still be used."""
         try:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from napari_organoid_synth.core.atomic import regular_file
 from napari_organoid_synth.core.errors import UserError
+
+MAX_WEIGHT = 1e6
+"""Largest number in a trained network; with inputs from -1 to 1 and weights around 0.01 to 10, statistics of layers
+reach some thousands. A larger one saturates every pixel behind it."""
 
 
 def read_weights(file: str | Path, expected: str, todo: str) -> dict[str, Tensor]:
@@ -28,11 +35,13 @@ def read_weights(file: str | Path, expected: str, todo: str) -> dict[str, Tensor
     Raises
     ------
     UserError
-        If there is no such file, or it contains anything but tensors.
+        If there is no such file, it contains anything but tensors, or numbers that no trained network has.
     """
     path = Path(file).expanduser()
     try:
-        path.open("rb").close()
+        regular_file(path).open("rb").close()
+    except UserError as error:
+        raise UserError(error.found, expected, todo) from None
     except OSError as error:
         raise UserError(f"Cannot read {path}: {error.strerror or error}.", expected, todo) from None
     try:
@@ -47,4 +56,36 @@ def read_weights(file: str | Path, expected: str, todo: str) -> dict[str, Tensor
         ) from None
     if not isinstance(content, dict):
         raise UserError(f"{path.name} holds {type(content).__name__}.", expected, todo)
+    check_weights(content, path.name, expected, todo)
     return content
+
+
+def check_weights(tensors: Mapping[str, Any], name: str, expected: str, todo: str, below: str = "") -> None:
+    """Refuse weights with NaN or infinite numbers, or with such as no trained network has.
+
+    Parameters
+    ----------
+    tensors : mapping of str to Tensor
+        Anything else in it is ignored, and so are whole numbers.
+    name : str
+        Of the file, for the message.
+    expected, todo : str
+        End of the message.
+    below : str
+        Start of the names whose size is tested; moments of an optimiser may be larger.
+
+    Raises
+    ------
+    UserError
+        If a number is not finite, or larger than `MAX_WEIGHT`.
+    """
+    for key, tensor in tensors.items():
+        if not isinstance(tensor, Tensor) or not tensor.is_floating_point() or not tensor.numel():
+            continue
+        low, high = (float(end) for end in torch.aminmax(tensor.detach().float()))
+        if not math.isfinite(low + high):
+            raise UserError(f"'{key}' in {name} contains NaN or infinite numbers.", expected, todo)
+        if key.startswith(below) and max(-low, high) > MAX_WEIGHT:
+            largest = high if high > -low else low
+            found = f"'{key}' in {name} contains {largest:.3g}, more than {MAX_WEIGHT:.0e}."
+            raise UserError(found, expected, todo)

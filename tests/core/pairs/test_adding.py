@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.pairs.format import Misfit
 from napari_organoid_synth.core.pairs.loading import (
     PairTable,
     add_pair,
@@ -37,7 +38,14 @@ def test_layers_become_a_row_and_saving_again_renews_it(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_pair(entry.image).labels, disc(1))
     numbers = disc(1).astype(np.int32)
     numbers[16:20, 16:20] = 2
-    add_pair(project, SamplePair("two", np.stack([picture(1)] * 3), numbers, channel_names=RGB))
+    with pytest.raises(Misfit) as caught:
+        add_pair(project, SamplePair("rgb", np.stack([picture(1)] * 3), numbers, channel_names=RGB))
+    assert str(caught.value) == (
+        "'rgb' has 3 channels, uint8 pixels. Expected 1 channel, uint16 pixels, like the real pairs of the project. "
+        "Convert it, or add it to another project."
+    )
+    assert not (project.path / "pairs" / "rgb.ome.tif").exists()
+    add_pair(project, SamplePair("two", picture(1)[None].astype(np.uint16), numbers))
     table = PairTable.from_file(project.pairs_path)
     assert [(e.name, e.mask_kind, e.n_objects) for e in table.entries] == [
         ("one", "instances", 1),

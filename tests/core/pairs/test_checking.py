@@ -68,8 +68,9 @@ def test_bad_rows_say_what_is_wrong(tmp_path: Path) -> None:
         (
             picture(0),
             b"no image",
-            "masks/a.tif has an unknown format (8 bytes). Expected TIFF, OME-TIFF, PNG, JPEG, BMP or OME-Zarr. "
-            "Save it as TIFF, for example with Fiji.",
+            "masks/a.tif has an unknown format (8 bytes). "
+            "Expected TIFF, OME-TIFF, PNG, JPEG, BMP, OME-Zarr, CZI, ND2 or LIF. Save it as TIFF, for example with "
+            "Fiji.",
         ),
         (
             picture(0),

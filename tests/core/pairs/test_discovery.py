@@ -153,7 +153,7 @@ def test_nothing_to_find(tmp_path: Path, tmp_path_factory: pytest.TempPathFactor
     filled, empty, other = (tmp_path_factory.mktemp(name) for name in ("filled", "empty", "other"))
     save(filled / "one.png", picture(0))
     (other / "deeper").mkdir()
-    for name in ("a.czi", "b.czi", "z.txt"):
+    for name in ("a.doc", "b.doc", "z.txt"):
         (other / name).touch()
     for call, text in (
         (lambda: find_pairs(tmp_path / "no", tmp_path), f"There is no folder {tmp_path / 'no'}."),
@@ -165,7 +165,7 @@ def test_nothing_to_find(tmp_path: Path, tmp_path_factory: pytest.TempPathFactor
         (lambda: find_pairs(filled, {"a": filled, "b": empty}), f"There is no mask file in {empty}: it is empty."),
         (
             lambda: find_pairs(other, filled),
-            f"There is no image file in {other}: it contains a.czi, b.czi, deeper/, ….",
+            f"There is no image file in {other}: it contains a.doc, b.doc, deeper/, ….",
         ),
         (lambda: find_pairs(filled), f"There is 1 image in {filled} and no mask."),
     ):

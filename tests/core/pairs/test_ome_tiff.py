@@ -180,12 +180,49 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_ome_tiff_cannot_hold(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("dtype", "values", "stored"),
+    [
+        ("int64", (-5, 70_000), "int32"),
+        ("uint64", (0, 2**32 - 1), "uint32"),
+        ("int64", (-1, 2**40), "float64"),
+        ("uint64", (0, 2**53), "float64"),
+    ],
+)
+def test_wide_integers_are_written_in_a_type_that_holds_them(
+    tmp_path: Path, dtype: str, values: tuple[int, int], stored: str
+) -> None:
+    image = np.full((1, 33, 47), values[0], dtype)
+    image[0, 3, 4] = values[1]
+    path, _ = write_pair(tmp_path, make(image=image, channel_names=()))
+    assert tifffile.imread(path).dtype == stored
+    back = read_pair(path).image
+    assert back.dtype == dtype
+    np.testing.assert_array_equal(back, image)
+
+
+def test_big_endian_numbers_come_back(tmp_path: Path) -> None:
+    image = make("uint16").image
+    path, _ = write_pair(tmp_path, make(image=image.astype(">u2")))
+    np.testing.assert_array_equal(read_pair(path).image, image)
+
+
+@pytest.mark.parametrize(
+    ("image", "found"),
+    [
+        (np.array([[[0, 2**53 + 1]]], np.int64), "int64 with numbers from 0 to 9007199254740993"),
+        (np.array([[[0, 2j]]]), "complex128"),
+        (np.array([[[0, 2]]], np.longdouble), str(np.dtype(np.longdouble))),
+    ],
+)
+def test_what_ome_tiff_cannot_hold(tmp_path: Path, image: np.ndarray, found: str) -> None:
+    if image.dtype == np.float64:
+        pytest.skip("this computer has no longer float")
     with pytest.raises(UserError) as caught:
-        write_pair(tmp_path, make(dtype="int64", name="x"))
+        write_pair(tmp_path, make(image=image, labels=np.ones((1, 2), np.int32), name="x"))
     assert str(caught.value) == (
-        "The image of 'x' is int64. Expected a type of OME-TIFF: float32, float64, int8, int16, int32, uint8, uint16, "
-        "uint32. Convert the image first."
+        f"The image of 'x' is {found}. Expected a type of OME-TIFF: float32, float64, int8, int16, int32, uint8, "
+        "uint16, uint32. Convert the image first."
     )
 
 

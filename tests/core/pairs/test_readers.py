@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.pairs import readers
+from napari_organoid_synth.core.pairs import tiff_reader
 from napari_organoid_synth.core.pairs.ome_tiff import read_image, read_info, read_labels
 from napari_organoid_synth.core.pairs.pair import RGB
 
@@ -154,7 +154,7 @@ def test_large_planes_stay_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     path = tmp_path / "large.tif"
     tifffile.imwrite(path, STACK, photometric="minisblack", metadata={"axes": "ZYX"})
     assert type(read_image(path, 3)[0]) is np.ndarray
-    monkeypatch.setattr(readers, "LAZY_BYTES", 1)
+    monkeypatch.setattr(tiff_reader, "LAZY_BYTES", 1)
     image, _ = read_image(path, 3)
     assert isinstance(image, np.memmap)
     np.testing.assert_array_equal(image[0], STACK[3])
@@ -190,9 +190,10 @@ def test_missing_empty_and_unknown(tmp_path: Path) -> None:
     assert sentence(read_image, tmp_path / "zero.tif") == (
         f"{folder}/zero.tif is empty (0 bytes). Expected an image. Copy the file again from its source."
     )
-    (tmp_path / "x.czi").write_bytes(b"ZISRAWFILE")
-    assert sentence(read_image, tmp_path / "x.czi") == (
-        f"{folder}/x.czi has an unknown format (10 bytes). Expected TIFF, OME-TIFF, PNG, JPEG, BMP or OME-Zarr. "
+    (tmp_path / "x.tif").write_bytes(b"no picture")
+    assert sentence(read_image, tmp_path / "x.tif") == (
+        f"{folder}/x.tif has an unknown format (10 bytes). "
+        "Expected TIFF, OME-TIFF, PNG, JPEG, BMP, OME-Zarr, CZI, ND2 or LIF. "
         "Save it as TIFF, for example with Fiji."
     )
     assert sentence(read_image, tmp_path) == (f"{tmp_path} is a folder. Expected an image file or an OME-Zarr folder.")

@@ -20,6 +20,7 @@ from safetensors.torch import load, save
 from napari_organoid_synth.core.codec.codec import Codec
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Event, Finished, Warned
+from napari_organoid_synth.core.pairs.format import Misfit
 from napari_organoid_synth.core.pairs.loading import add_pair
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.pictures import decode_png
@@ -462,3 +463,31 @@ def test_share_and_import_on_the_command_line(run: Run, tmp_path: Path, capsys: 
     )  # its name in version 0.1
     assert json.loads(capsys.readouterr().out)["run"] == imported["run"]
     assert Project(tmp_path / "other").run_path(imported["run"]).exists()
+
+
+def test_a_generator_of_other_images_does_not_enter_a_project(file: Path, tmp_path: Path) -> None:
+    project = Project(tmp_path / "rgb")
+    run = import_model(project, file)  # before there are pairs to compare with
+    pair = em(0, 64)
+    rgb = pair.replace(image=np.concatenate([pair.image] * 3), channel_names=("red", "green", "blue"))
+    add_pair(project, rgb, "classes")
+    with pytest.raises(Misfit) as caught:
+        import_model(project, file, "again")
+    assert str(caught.value) == (
+        "The generator in model.synth has 1 channel. Expected 3 channels, like the real pairs of the project. "
+        f"Import it into a project of such pairs; to start a training from its weights, give start.run={file}."
+    )
+    assert [path.name for path in project.runs()] == [run.name]
+    with pytest.raises(Misfit, match=rf"The generator of run {run.name} has 1 channel\. Expected 3 channels"):
+        list(generate(project, GenerateSettings(run=run.name, number=1, masks="real", device="cpu"), Control()))
+    with pytest.raises(Misfit, match=r"The generator in model\.synth has 1 channel"):
+        find_run(Project(project.path), str(file.rename(tmp_path / "rgb" / "model.synth")))
+    assert not project.samples_path.exists()
+
+
+def test_a_generator_of_other_classes_does_not_enter_a_project(file: Path, tmp_path: Path) -> None:
+    project = Project(tmp_path / "other")
+    add_pair(project, em(0, 64).replace(class_names=("nuclei", "vesicles")), "classes")
+    classes = r"2 classes \(mitochondria, membranes\)\. Expected 2 classes \(nuclei, vesicles\)"
+    with pytest.raises(Misfit, match=rf"The generator in model\.synth has {classes}"):
+        import_model(project, file)

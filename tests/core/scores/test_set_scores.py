@@ -45,6 +45,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
             y, x = SIDE * (seed // 5), SIDE * (seed % 2)
             image, labels = image[:, y : y + SIDE, x : x + SIDE], labels[y : y + SIDE, x : x + SIDE]
             noisy = np.rot90(image, seed, axes=(1, 2)) + rng.normal(0, 600, (1, SIDE, SIDE))
+            noisy = np.clip(noisy, 0, None)
             store.add(sample(f"thief{seed}", noisy.astype(np.uint16), np.rot90(labels, seed).copy()), run="thief")
     return project.path
 

@@ -16,6 +16,7 @@ from napari_organoid_synth.core.codec import heatflow
 from napari_organoid_synth.core.codec.spec import CodecSettings, Condition, PairSpec, Part, Shape
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.frozen_model import FrozenModel
+from napari_organoid_synth.core.pairs.format import PairFormat
 from napari_organoid_synth.core.pairs.pair import MaskKind, SamplePair
 
 SAMPLED_PIXELS = 4_000_000  # per channel, over all pairs: enough for a percentile of 99.9
@@ -133,6 +134,17 @@ class Codec(FrozenModel):
             mask_channels=masks,
             image_classes=self.image_classes,
             vectors=images + 1 if flow else None,
+        )
+
+    def format(self, shape: Shape) -> PairFormat:
+        """Return the format of the pairs that a network of this shape draws."""
+        draws_images, top = shape != "mask", max(self.high)
+        return PairFormat(
+            frozenset({len(self.low)}) if draws_images else None,
+            frozenset({self.dtype}) if draws_images else None,
+            (top, top) if draws_images else None,
+            self.mask_kind if shape != "image" else None,
+            self.class_names,
         )
 
     # ----------------------------------------------------------------------------------------------------- image

@@ -109,6 +109,8 @@ def _result(target: Path, selection: Selection, settings: ExportSettings) -> Exp
     number, n_test = len(selection.items), selection.splits.count("test")
     skipped, copies = len(selection.skipped_copies), len(selection.copies)
     sentences = [f"{plural(number, 'pair')} exported and verified."]
+    if selection.misfits:
+        sentences.append(selection.misfits)
     if skipped:
         sentences.append(f"{plural(skipped, *COPIES)} left out.")
     if copies:

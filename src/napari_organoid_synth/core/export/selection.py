@@ -12,6 +12,7 @@ import numpy as np
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.export.manifest import Split
 from napari_organoid_synth.core.export.settings import ExportSettings
+from napari_organoid_synth.core.pairs.format import FormatOf, Misfits
 from napari_organoid_synth.core.pairs.loading import load_pairs
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.project import Project, file_stem
@@ -69,12 +70,15 @@ class Selection:
         Unit that was never divided: "real image" or "pair".
     skipped_copies : list of str
         Ids of accepted samples that are left out because they are copies.
+    misfits : str
+        Sentence about accepted samples that are left out because they do not fit the real pairs; mostly empty.
     """
 
     items: list[Item]
     splits: list[Split]
     split_by: str
     skipped_copies: list[str]
+    misfits: str = ""
 
     @property
     def copies(self) -> tuple[str, ...]:
@@ -84,6 +88,8 @@ class Selection:
 
 def select(project: Project, store: SampleStore, settings: ExportSettings) -> Selection:
     """Select the accepted samples, without copies unless there is a reason, and the real pairs if wanted.
+
+    Samples that do not fit the real pairs of the project are left out.
 
     Raises
     ------
@@ -108,11 +114,18 @@ def select(project: Project, store: SampleStore, settings: ExportSettings) -> Se
             "Expected at least one.",
             "Accept some: 'organoid-synth samples --accept best:50', in napari: Curate.",
         )
-    items = [Item(row.id, _origin(store.pair(row.id)), row=row) for row in samples]
+    misfits = Misfits(FormatOf(project.pairs_path).get())
+    items = []
+    for row in samples:
+        pair = store.pair(row.id)
+        if misfits.fits(pair):
+            items.append(Item(row.id, _origin(pair), row=row))
+    if not items:
+        raise UserError(misfits.warning(), "Expected accepted pairs like the real ones.", "Accept other pairs.")
     if settings.include_real:
         items += _real_items(load_pairs(project, split="train"), {item.name.casefold() for item in items})
     tests, split_by = split_groups([item.group for item in items], settings.validation, settings.seed)
-    return Selection(items, ["test" if test else "train" for test in tests], split_by, skipped)
+    return Selection(items, ["test" if test else "train" for test in tests], split_by, skipped, misfits.warning())
 
 
 def is_copy(row: SampleRow) -> bool:

@@ -15,6 +15,7 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.gain.leakage import Leak, is_painted_on
 from napari_organoid_synth.core.gain.settings import GainSettings
 from napari_organoid_synth.core.gain.tasks import Hashes, StoredPair
+from napari_organoid_synth.core.pairs.format import FormatOf, PairFormat
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.quantities import plural
@@ -34,15 +35,15 @@ class Known:
         That made it; may be empty.
     image : Path
     provenance : dict
-    layout : tuple
-        Kind of mask and class names.
+    format : PairFormat
+        Channels, pixel type, kind of mask and classes.
     """
 
     pair: StoredPair
     run: str
     image: Path
     provenance: Mapping[str, Any]
-    layout: tuple[Any, ...]
+    format: PairFormat
 
     @property
     def data(self) -> set[str]:
@@ -68,8 +69,9 @@ class StoredPairs:
 
     @cached_property
     def accepted(self) -> list[Known]:
-        """Those that a person accepted, by name."""
-        return self._read(self._ids("accepted", sort="name"))
+        """Those that a person accepted and that fit the real pairs, by name."""
+        real, accepted = FormatOf(self.project.pairs_path).get(), self._read(self._ids("accepted", sort="name"))
+        return [known for known in accepted if real is None or not real.mismatch(known.format)]
 
     def _ids(self, verdict: Any = None, sort: str = "created") -> list[str]:
         from napari_organoid_synth.core.samples.store import SampleStore
@@ -80,7 +82,7 @@ class StoredPairs:
             return store.ids(verdict, sort)
 
     def _read(self, ids: Sequence[str]) -> list[Known]:
-        from napari_organoid_synth.core.pairs.ome_tiff import read_record
+        from napari_organoid_synth.core.pairs.ome_tiff import read_info, read_record
         from napari_organoid_synth.core.samples.store import SampleStore
 
         if not ids:
@@ -91,9 +93,11 @@ class StoredPairs:
         for row in rows:
             record = read_record(row.image_path)
             if record is not None:
-                layout = record.mask_kind, record.class_names
+                info = read_info(row.image_path)
+                channels, dtypes = frozenset({info.shape[0]}), frozenset({info.dtype.name})
+                form = PairFormat(channels, dtypes, None, record.mask_kind, record.class_names)
                 pair = StoredPair(row.id, row.labels_path.name)
-                pairs.append(Known(pair, row.run, row.image_path, record.source.provenance, layout))
+                pairs.append(Known(pair, row.run, row.image_path, record.source.provenance, form))
         return pairs
 
     # --- folds: accepted pairs where it is certain that they know no other image ---
@@ -162,7 +166,8 @@ class StoredPairs:
             chosen = np.random.default_rng(seed).choice(len(ids), n_shown, replace=False)
             ids = [ids[index] for index in sorted(chosen)]
         pairs = self._read(ids)
-        matches = [known for known in pairs if _fits(known, real)]
+        wanted = PairFormat.of_pair(real)
+        matches = [known for known in pairs if not wanted.mismatch(known.format)]
         if not matches:
             raise UserError(
                 f"No {noun} has {plural(len(real.image), 'channel')} and a mask of {real.mask_kind} "
@@ -206,20 +211,11 @@ class StoredPairs:
         return self._run_data[name]
 
 
-def _fits(known: Known, real: SamplePair) -> bool:
-    """Return whether channels, kind of mask and classes are those of the real pairs."""
-    from napari_organoid_synth.core.pairs.ome_tiff import read_info
-
-    if known.layout != (real.mask_kind, real.class_names):
-        return False
-    return read_info(known.image).shape[0] == len(real.image)
-
-
 def _warnings(arm: str, noun: str, fitting: int, misfits: int) -> list[str]:
     warnings = []
     if misfits:
         warnings.append(
-            f"{misfits} synthetic pair{'s' * (misfits > 1)} left out: other channels or classes than the real ones."
+            f"{plural(misfits, 'synthetic pair')} left out: other channels, pixels or masks than the real ones."
         )
     if fitting < MIN_PAIRS:
         warnings.append(f"The arm '{arm}' has only {plural(fitting, noun)}; expect little from so few.")

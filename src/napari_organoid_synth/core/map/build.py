@@ -17,6 +17,7 @@ from napari_organoid_synth.core.map.gaps import empty_regions
 from napari_organoid_synth.core.map.settings import MapSettings
 from napari_organoid_synth.core.map.storage import MappedSample, MapRecord, SampleMap, write_map
 from napari_organoid_synth.core.metrics.tile_space import TileSpace, check_weights
+from napari_organoid_synth.core.pairs.format import FormatOf, Misfits
 from napari_organoid_synth.core.pairs.tile_reading import tile_side
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.quantities import plural
@@ -52,9 +53,9 @@ def map(project: Project, settings: MapSettings, control: Control) -> Iterator[E
     Yields
     ------
     Event
-        Started, Progress, Saved with the file after every better map, Warned for samples that cannot be read and for
-        fewer starts than asked for, Finished with ``points``, ``real``, ``method``, ``kl``, ``perplexity``, ``starts``,
-        ``uncovered`` and ``regions`` (real tiles in each).
+        Started, Progress, Saved with the file after every better map, Warned for samples that cannot be read or do not
+        fit the real pairs, and for fewer starts than asked for, Finished with ``points``, ``real``, ``method``, ``kl``,
+        ``perplexity``, ``starts``, ``uncovered`` and ``regions`` (real tiles in each).
 
     Raises
     ------
@@ -75,7 +76,8 @@ def map(project: Project, settings: MapSettings, control: Control) -> Iterator[E
         space = TileSpace(project, tile_side(row.size for row in rows), settings)
         features = None
         if (yield from _learn(space, control)):
-            features = yield from _features(store, space, rows, control)
+            misfits = Misfits(FormatOf(project.pairs_path).get())
+            features = yield from _features(store, space, rows, misfits, control)
     if features is None:
         yield Finished(0, "canceled")
         return
@@ -163,7 +165,7 @@ def _best_map(
 
 
 def _features(
-    store: SampleStore, space: TileSpace, rows: list[SampleRow], control: Control
+    store: SampleStore, space: TileSpace, rows: list[SampleRow], misfits: Misfits, control: Control
 ) -> Generator[Event, None, dict[str, NDArray[np.float32]] | None]:
     """Return the features of samples by id, kept for the next map; None when it was stopped."""
     known = space.known()
@@ -174,15 +176,12 @@ def _features(
         pictures = {}
         for row in missing[start : start + BATCH]:
             try:
-                picture = space.picture(store.pair(row.id))
+                pair = store.pair(row.id)
             except UserError as error:
                 yield Warned(0, str(error))
                 continue
-            if len(picture) != len(space.limits):
-                message = f"'{row.name}' has {plural(len(picture), 'channel')}, the real images {len(space.limits)}."
-                yield Warned(0, f"{message} It is not on the map.")
-                continue
-            pictures[row.id] = picture
+            if misfits.fits(pair):
+                pictures[row.id] = space.picture(pair)
         if pictures:
             fresh |= dict(zip(pictures, space.vectors(list(pictures.values())), strict=True))
         done = min(start + BATCH, len(missing))
@@ -193,6 +192,8 @@ def _features(
             reported = time.monotonic()
             seconds_left = (reported - began) / done * (len(missing) - done)
             yield Progress(READING * done // len(missing), PARTS, note="look at samples", seconds_left=seconds_left)
+    if misfits.names:
+        yield Warned(0, misfits.warning())
     known |= fresh
     if fresh:
         space.keep(known)

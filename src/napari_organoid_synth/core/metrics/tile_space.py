@@ -81,9 +81,13 @@ def real_features(
     extractor = cls(images.shape[1], settings.weights, settings.device)
     if hasattr(extractor, "from_bytes"):
         path = folder / f"encoder-{key}.safetensors"
-        if path.exists() and not again:
-            extractor.from_bytes(path.read_bytes())
-        else:
+        known = path.exists() and not again
+        if known:
+            try:
+                extractor.from_bytes(path.read_bytes())
+            except (OSError, ValueError):  # damaged: it is trained again
+                known = False
+        if not known:
             yield from extractor.fit(images)
             _store(path, extractor.to_bytes(), "encoder")
     kind = f"real-{extractor.name}"

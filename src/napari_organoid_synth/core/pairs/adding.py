@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.checking import CheckedEntry, check_entry, conclude, refuse_image
+from napari_organoid_synth.core.pairs.format import PairFormat
 from napari_organoid_synth.core.pairs.mask_kind import inspect_mask
 from napari_organoid_synth.core.pairs.ome_tiff import as_labels, read_record, write_pair
 from napari_organoid_synth.core.pairs.pair import MaskKind, SamplePair, content_hash
@@ -38,10 +40,16 @@ def add_pair(project: Project, pair: SamplePair, mask_kind: MaskKind | None = No
     ------
     UserError
         If the pair is unusable; nothing is written then.
+    Misfit
+        If channels, pixel type, range of values or classes are not those of the other pairs; nothing is written then.
     """
     table = _table_of(project)
     pair = _usable(pair, table, mask_kind)
     pair = pair.replace(name=_row_name(table, pair))
+    others = table.replace(entries=tuple(entry for entry in table.entries if entry.name != pair.name))
+    if (real := PairFormat.of_table(others)) is not None:
+        images = replace(PairFormat.of_pair(pair), mask_kind=_clear_kind(pair, real))
+        real.refuse(images, f"'{pair.name}'", "Convert it, or add it to another project.")
     image_path, labels_path = write_pair(project.path / "pairs", pair)
     known = {entry.name: entry for entry in table.entries}
     before = known.get(pair.name, PairEntry(name=pair.name))
@@ -69,6 +77,12 @@ def _table_of(project: Project) -> PairTable:
         if project.pairs_path.exists():
             raise
         return PairTable()
+
+
+def _clear_kind(pair: SamplePair, real: PairFormat) -> MaskKind | None:
+    """Return the kind of a mask where it is certain; objects may be read as binary or as instances."""
+    is_clear = "classes" in (pair.mask_kind, real.mask_kind) and pair.mask_kind != "binary"
+    return pair.mask_kind if is_clear else None
 
 
 def _row_name(table: PairTable, pair: SamplePair) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,9 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.errors import UserError, sentence_of
+from napari_organoid_synth.core.pairs.annotations.reading import is_annotation
 from napari_organoid_synth.core.pairs.discovery import ONLY_PAIR
 from napari_organoid_synth.core.pairs.entry_reading import read_entry_image, read_masks, stack_remark
+from napari_organoid_synth.core.pairs.format import value_range
+from napari_organoid_synth.core.pairs.formats import is_folder
 from napari_organoid_synth.core.pairs.mask_kind import (
     DRAWN_SINGLY,
     MAX_CLASSES,
@@ -22,7 +26,7 @@ from napari_organoid_synth.core.pairs.mask_kind import (
     decide_kind,
     inspect_mask,
 )
-from napari_organoid_synth.core.pairs.ome_tiff import read_record, read_source
+from napari_organoid_synth.core.pairs.ome_tiff import read_info, read_record, read_source, stored_dtype
 from napari_organoid_synth.core.pairs.pair import MaskKind, content_hash, size_mismatch
 from napari_organoid_synth.core.pairs.readers import short
 from napari_organoid_synth.core.pairs.table import BY_HAND, OBJECT, PairEntry, PairTable
@@ -91,14 +95,18 @@ def check_entry(entry: PairEntry) -> CheckedEntry:
         mask_name = short(Path(next(iter(entry.masks.values()), "")))
         facts = inspect_mask(labels, mask_name, known) if entry.masks else NO_MASK
         facts = replace(facts, reason=DRAWN_SINGLY) if mask.is_objects else facts
-    except UserError as error:
-        return CheckedEntry(entry.replace(status="broken", reason=str(error)))
+        predicted, mask_remarks = predicted_classes(entry), _mask_remarks(entry)
+    except Exception as error:  # one odd file never stops the others
+        if not isinstance(error, UserError):
+            logging.getLogger(__name__).warning("%s cannot be checked", entry.image, exc_info=True)
+        return CheckedEntry(entry.replace(status="broken", reason=sentence_of(error, short(Path(entry.image)))))
     remarks = [ONLY_PAIR] if entry.reason.startswith(ONLY_PAIR) else []
+    remarks += [*info.remarks, *mask_remarks]
     if stack := stack_remark(entry):
         remarks.append(stack)
     if record and record.remark:
         remarks.append(record.remark)
-    if predicted := predicted_classes(entry):
+    if predicted:
         remarks.append(f"{', '.join(predicted)} predicted, not drawn")
     if record and record.is_synthetic:
         remarks.append(f"{record.source.kind}, not a real image")
@@ -111,6 +119,7 @@ def check_entry(entry: PairEntry) -> CheckedEntry:
         shape=image.shape,
         mask_size=None,
         dtype=image.dtype.name,
+        value_range=value_range(image),
         pixel_size=entry.pixel_size or info.pixel_size,
         channel_names=info.channel_names,
         mask_kind=facts.kind,
@@ -129,10 +138,18 @@ def predicted_classes(entry: PairEntry) -> list[str]:
     return [name for name, path in entry.masks.items() if read_source(Path(path)).kind == "predicted"]
 
 
+def _mask_remarks(entry: PairEntry) -> list[str]:
+    """Return what a person should know of the files of the masks."""
+    page = None if entry.stack_use else entry.page
+    files = [Path(path) for path in entry.masks.values() if not is_annotation(Path(path)) and not is_folder(Path(path))]
+    return [f"mask {short(path)}: {remark}" for path in files for remark in read_info(path, page).remarks]
+
+
 def refuse_image(image: NDArray[Any], where: str) -> None:
     """Raise `UserError` if nothing can be learned from an image (C, Y, X); ``where`` names it in the message."""
-    if image.dtype.kind in "cOSUV":
+    if image.dtype.kind not in "buif":
         raise UserError(f"The image {where} is {image.dtype}.", "Expected integers or floats.", "Convert it first.")
+    stored_dtype(image, where)
     if image.dtype.kind == "f":
         wrong = int(np.count_nonzero(~np.isfinite(image)))
         if wrong:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
-from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.errors import UserError, plain_text
 from napari_organoid_synth.core.pairs.annotations.reading import is_annotation, list_annotations
 from napari_organoid_synth.core.pairs.filenames import (
     IMAGE_FOLDERS,
@@ -22,10 +24,10 @@ from napari_organoid_synth.core.pairs.filenames import (
     same_name,
     stem,
 )
+from napari_organoid_synth.core.pairs.formats import READABLE, SUFFIXES, is_directory, is_folder, is_zarr, short
 from napari_organoid_synth.core.pairs.mask_kind import inspect_mask
-from napari_organoid_synth.core.pairs.object_masks import folders_named_like, folders_per_image, is_object_folder
+from napari_organoid_synth.core.pairs.object_masks import folders_named_like, folders_per_image
 from napari_organoid_synth.core.pairs.ome_tiff import read_labels
-from napari_organoid_synth.core.pairs.readers import SUFFIXES, short
 from napari_organoid_synth.core.pairs.stack_rows import expand_stack
 from napari_organoid_synth.core.pairs.table import OBJECT, PairEntry, PairTable, Status
 from napari_organoid_synth.core.quantities import plural
@@ -52,7 +54,7 @@ def find_pairs(
     Parameters
     ----------
     images : folder, file, or list of them
-        A name may contain ``*``.
+        A name may contain ``*``; one with ``{name}`` is a pattern.
         Without ``masks``: a folder with ``images/`` and ``masks/``, or with such a folder for each image and one mask
         file per object, or files of both sorts that the patterns or endings such as ``_masks`` tell apart.
     masks : folder, file, list of them, or {class name: folder}, optional
@@ -81,6 +83,9 @@ def find_pairs(
         raise UserError(
             "Both masks and 'no masks' are given.", "Expected only one of the two.", "Leave out one of them."
         )
+    images, image_pattern = _as_pattern(images, image_pattern)
+    if masks is not None and not isinstance(masks, Mapping):
+        masks, mask_pattern = _as_pattern(masks, mask_pattern)
     sources = images
     if masks is None and not no_masks:
         if rows := _folders_per_image(_paths(images)):
@@ -106,7 +111,7 @@ def _entries(rows: Sequence[Row], planes: str) -> tuple[PairEntry, ...]:
 
 def _folders_per_image(paths: Sequence[Path]) -> list[Row]:
     """Return the rows of one folder in which each image has a folder of its own, with one mask file per object."""
-    return folders_per_image(paths[0]) if len(paths) == 1 and is_object_folder(paths[0]) else []
+    return folders_per_image(paths[0]) if len(paths) == 1 and is_folder(paths[0]) else []
 
 
 def _only_pair(images: Sequence[Path], masks: Mapping[str, Sequence[Path]]) -> list[Row]:
@@ -136,19 +141,33 @@ def _unique_names(entries: Sequence[PairEntry]) -> list[PairEntry]:
     return unique
 
 
+def _as_pattern(files: Files, pattern: str) -> tuple[Files, str]:
+    """Split ``folder/{name}.zarr/labels/cells`` into the folder and the pattern below it."""
+    only = files if isinstance(files, str | Path) else files[0] if len(files) == 1 else ""
+    path = Path(only).expanduser().absolute()
+    place = next((index for index, part in enumerate(path.parts) if re.search(r"\{\w+\}", part)), None)
+    if pattern or place is None or path.exists():
+        return files, pattern
+    return Path(*path.parts[:place]), "/".join(path.parts[place:])
+
+
 def _paths(files: Files) -> list[Path]:
-    """Return absolute paths; a name with ``*`` becomes the files that it matches."""
+    """Return absolute paths; one with ``*`` (or ``{name}``) becomes the files that it matches."""
     paths: list[Path] = []
     for file in [files] if isinstance(files, str | Path) else files:
         path = Path(file).expanduser().absolute()
-        is_pattern = "*" in path.name and not path.exists()
-        paths += sorted(path.parent.glob(path.name), key=natural) if is_pattern else [path]
+        places = [index for index, part in enumerate(path.parts) if re.search(r"\*|\{\w+\}", part)]
+        if not places or path.exists():
+            paths.append(path)
+            continue
+        pattern = re.sub(r"\{\w+\}", "*", "/".join(path.parts[places[0] :]))
+        paths += sorted(Path(*path.parts[: places[0]]).glob(pattern), key=natural)
     return paths
 
 
 def _no_files(noun: str, given: Files, folders: Sequence[Path]) -> UserError:
     """Return the error for folders without image files; it names their content."""
-    expected = "Expected TIFF, PNG, JPEG, BMP or OME-Zarr files."
+    expected = f"Expected {READABLE} files."
     if noun == "mask":
         expected = "Expected TIFF, PNG, BMP or OME-Zarr files, or outlines: .roi, .zip, .json, .geojson."
     todo = f"Choose the folder with the {noun}s."
@@ -156,29 +175,41 @@ def _no_files(noun: str, given: Files, folders: Sequence[Path]) -> UserError:
         names = [given] if isinstance(given, str | Path) else given
         where = ", ".join(map(str, names)) or "the empty list"
         return UserError(f"There is no {noun} file in {where}.", expected, todo)
-    content = sorted((path for path in folders[0].iterdir() if not path.name.startswith(".")), key=natural)
-    names = [path.name + "/" * path.is_dir() for path in content[:3]] + ["…"] * (len(content) > 3)
+    content = [path for path in _content(folders[0]) if not path.name.startswith(".")]
+    names = [path.name + "/" * is_directory(path) for path in content[:3]] + ["…"] * (len(content) > 3)
     contains = f"it contains {', '.join(names)}" if content else "it is empty"
     return UserError(f"There is no {noun} file in {folders[0]}: {contains}.", expected, todo)
 
 
-def _is_folder(path: Path) -> bool:
-    return path.is_dir() and path.suffix.lower() != ".zarr"
+def _content(folder: Path) -> list[Path]:
+    """Return what is in a folder, in natural order.
+
+    Raises
+    ------
+    UserError
+        If it may not be read.
+    """
+    try:
+        return sorted(folder.iterdir(), key=natural)
+    except OSError as error:
+        raise UserError(
+            f"Cannot read the folder {folder}: {error.strerror}.", todo="Check the permissions of the folder."
+        ) from None
 
 
 def _expand(paths: Sequence[Path], pattern: str = "") -> list[Path]:
     """Replace folders by the images in them (as deep as the pattern has folders); files stay."""
     files: list[Path] = []
     for path in paths:
-        if not path.exists() and path.suffix.lower() in SUFFIXES:
+        if not os.path.lexists(path) and path.suffix.lower() in SUFFIXES:
             raise UserError(f"There is no file {path}.", todo="Check whether it was moved or renamed.")
-        files += [path] if path.exists() and not _is_folder(path) else list_files(path, pattern.count("/"))
+        files += [path] if os.path.lexists(path) and not is_folder(path) else list_files(path, pattern)
     return list(dict.fromkeys(files))
 
 
 def _expand_masks(paths: Sequence[Path], pattern: str = "") -> list[Path]:
     """Replace folders by the masks and outlines in them; files stay."""
-    outlines = [file for path in paths if _is_folder(path) for file in list_annotations(path, pattern.count("/"))]
+    outlines = [file for path in paths if is_folder(path) for file in list_annotations(path, pattern.count("/"))]
     missing = next((path for path in paths if is_annotation(path) and not path.exists()), None)
     if missing is not None:
         raise UserError(f"There is no file {missing}.", todo="Check whether it was moved or renamed.")
@@ -187,12 +218,12 @@ def _expand_masks(paths: Sequence[Path], pattern: str = "") -> list[Path]:
 
 def _separate(paths: list[Path], image_pattern: str, mask_pattern: str) -> tuple[list[Path], Files]:
     """Separate images from masks in one folder or list."""
-    if both := [_image_and_mask_folder(path) for path in paths if _is_folder(path)]:
+    if both := [_image_and_mask_folder(path) for path in paths if is_folder(path)]:
         folders = [pair for pair in both if pair is not None]
         if len(folders) == len(paths):
             masks: list[Path | str] = [mask for _, mask in folders]
             return [image for image, _ in folders], masks[0] if len(masks) == 1 else masks
-    if len(paths) == 1 and _is_folder(paths[0]) and (beside := _outlines_beside_images(paths[0])):
+    if len(paths) == 1 and is_folder(paths[0]) and (beside := _outlines_beside_images(paths[0])):
         return beside
     files = _expand_masks(paths)
     if all(map(is_annotation, files)):
@@ -204,17 +235,26 @@ def _separate(paths: list[Path], image_pattern: str, mask_pattern: str) -> tuple
     if image_pattern:
         is_mask -= {path for path in files if not mask_pattern and Pattern(image_pattern).match(path)}
     if not is_mask:
+        inside = _labels_inside(files[0])
         raise NoMasks(
             f"There {'is' if len(files) == 1 else 'are'} {plural(len(files), 'image')} in {paths[0]} and no mask.",
             "Expected folders named images and masks, masks named like image_masks.tif, or files of outlines.",
-            "Also choose the folder of the masks; if there are none, set no_masks.",
+            f"{short(files[0])} has label images inside: choose the masks {inside}."
+            if inside
+            else "Also choose the folder of the masks; if there are none, set no_masks.",
         )
     return [path for path in files if path not in is_mask], [path for path in files if path in is_mask]
 
 
+def _labels_inside(image: Path) -> str:
+    """Return the pattern of the first label image inside an OME-Zarr; empty if there is none."""
+    names = sorted(path.name for path in (image / "labels").glob("*") if is_zarr(path)) if is_zarr(image) else []
+    return f"'{image.parent}/{{name}}{image.suffix}/labels/{names[0]}'" if names else ""
+
+
 def _image_and_mask_folder(folder: Path) -> tuple[Path, Path] | None:
     """Return the folders of images and of masks in a folder; None if it lacks one of them."""
-    below = {path.name.lower(): path for path in sorted(folder.iterdir()) if path.is_dir()}
+    below = {path.name.lower(): path for path in _content(folder) if is_folder(path)}
     image_folder = next((below[name] for name in IMAGE_FOLDERS if name in below), None)
     mask_folder = next((below[name] for name in MASK_FOLDERS if name in below), None)
     return (image_folder, mask_folder) if image_folder and mask_folder else None
@@ -222,7 +262,7 @@ def _image_and_mask_folder(folder: Path) -> tuple[Path, Path] | None:
 
 def _outlines_beside_images(folder: Path) -> tuple[list[Path], list[Path]] | None:
     """Return the folder of images in a folder, and the files of outlines beside or in it; None without outlines."""
-    image_folder = next((path for path in sorted(folder.iterdir()) if path.name.lower() in IMAGE_FOLDERS), None)
+    image_folder = next((path for path in _content(folder) if path.name.lower() in IMAGE_FOLDERS), None)
     if image_folder is None or not image_folder.is_dir():
         return None
     outlines = [*list_annotations(folder), *list_annotations(image_folder)]
@@ -242,21 +282,34 @@ def _masks_by_class(
     paths = _paths(masks)
     if objects := _masks_of(paths, pattern, images, only_objects=True):
         return {OBJECT: objects}, []
-    if len(paths) == 1 and _is_folder(paths[0]) and "/" not in pattern and not list_files(paths[0]):
-        folders = [path for path in sorted(paths[0].iterdir()) if _is_folder(path) and list_files(path)]
+    if len(paths) == 1 and is_folder(paths[0]) and "/" not in pattern and not list_files(paths[0]):
+        folders, unreadable = _mask_folders(paths[0])
         if folders:
-            return _choose_folders(folders)
+            by_class, notes = _choose_folders(folders)
+            return by_class, notes + unreadable
     files = _expand_masks(paths, pattern)
     if not files:
         raise _no_files("mask", masks, paths)
     return {OBJECT: files}, []
 
 
+def _mask_folders(parent: Path) -> tuple[list[Path], list[str]]:
+    """Return the folders that hold masks, and a sentence about each that may not be read."""
+    folders, notes = [], []
+    for path in _content(parent):
+        try:
+            if is_folder(path) and list_files(path):
+                folders.append(path)
+        except UserError as error:
+            notes.append(str(error))
+    return folders, notes
+
+
 def _masks_of(paths: Sequence[Path], pattern: str, images: Sequence[Path], only_objects: bool = False) -> list[Path]:
     """Return the masks of one class: folders with one file per object if they are named like images, else files."""
-    if all(map(is_object_folder, paths)) and any(same_name(path, image) for path in paths for image in images):
+    if all(map(is_folder, paths)) and any(same_name(path, image) for path in paths for image in images):
         return list(paths)
-    is_parent = len(paths) == 1 and is_object_folder(paths[0]) and not pattern and not list_files(paths[0])
+    is_parent = len(paths) == 1 and is_folder(paths[0]) and not pattern and not list_files(paths[0])
     if is_parent and (folders := folders_named_like(images, paths[0])):
         return folders
     return [] if only_objects else _expand_masks(paths, pattern)
@@ -270,7 +323,7 @@ def _choose_folders(folders: list[Path]) -> tuple[dict[str, list[Path]], list[st
         for file in list_files(folder)[:5]:
             try:
                 kinds[folder] = inspect_mask(read_labels(file), short(file)).kind
-            except UserError:
+            except Exception:  # named where the pair is checked
                 continue
             break
     classes = [folder for folder in folders if kinds[folder] == "binary"] or folders[:1]
@@ -279,16 +332,28 @@ def _choose_folders(folders: list[Path]) -> tuple[dict[str, list[Path]], list[st
         for folder in folders
         if folder not in classes
     ]
-    return {folder.name: list_files(folder) for folder in classes}, notes
+    return {plain_text(folder.name): list_files(folder) for folder in classes}, notes
 
 
 def _as_entry(row: Row) -> PairEntry:
+    """Return the row as it is stored; a file whose name cannot be stored as text is broken."""
+    if odd := [path for path in (row.image, *row.masks.values()) if path is not None and not _is_utf8(path)]:
+        reason = f"The name of {short(odd[0])} is not UTF-8. Expected a name that every program can read. Rename it."
+        return PairEntry(name=plain_text(row.name), status="broken", reason=plain_text(reason))
     return PairEntry(
-        name=row.name,
+        name=plain_text(row.name),
         image="" if row.image is None else str(row.image),
-        masks={name: str(path) for name, path in row.masks.items()},
+        masks={plain_text(name): str(path) for name, path in row.masks.items()},
         status=cast(Status, row.status),
-        reason=row.reason,
+        reason=plain_text(row.reason),
         image_class=row.image_class,
         group=row.group,
     )
+
+
+def _is_utf8(path: Path) -> bool:
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.annotations.outlines import DrawnMask
 from napari_organoid_synth.core.pairs.annotations.reading import is_annotation, read_annotation
+from napari_organoid_synth.core.pairs.formats import is_folder
 from napari_organoid_synth.core.pairs.mask_kind import merge_classes
-from napari_organoid_synth.core.pairs.object_masks import is_object_folder, read_objects
+from napari_organoid_synth.core.pairs.object_masks import read_objects
 from napari_organoid_synth.core.pairs.ome_tiff import ImageInfo, read_image, read_info, read_labels
 from napari_organoid_synth.core.pairs.readers import short
 from napari_organoid_synth.core.pairs.stacks import USE_TEXTS, Channels, StackUse, combine, recolour
@@ -117,6 +118,6 @@ def read_masks(entry: PairEntry, size: tuple[int, int]) -> tuple[DrawnMask, int]
 def _read_mask(path: Path, entry: PairEntry, size: tuple[int, int]) -> DrawnMask:
     if is_annotation(path):
         return read_annotation(path, Path(entry.image), size)
-    if is_object_folder(path):
+    if is_folder(path):
         return read_objects(path)
     return DrawnMask(read_labels(path, None if entry.stack_use else entry.page), is_objects=False)

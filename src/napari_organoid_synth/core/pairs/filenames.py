@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import glob
+import os
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -10,7 +12,7 @@ from pathlib import Path
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.annotations.reading import is_annotation, open_annotations
-from napari_organoid_synth.core.pairs.readers import SUFFIXES, short
+from napari_organoid_synth.core.pairs.formats import is_directory, is_image, is_zarr, short, without_ending
 from napari_organoid_synth.core.project import file_stem
 from napari_organoid_synth.core.quantities import plural
 
@@ -20,8 +22,6 @@ _MASK_WORDS = (
     "cp_masks|masks?|labels?|lbl|seg|segmentation|gt|ground_?truth|annotations?|instances?|binary|roi_?sets?|rois?"
 )
 _IMAGE_WORDS = "images?|imgs?|im|raw"
-_PICTURE = r"(\.ome)?\.(tiff?|png|jpe?g|bmp|zarr)"
-_ENDING = re.compile(rf"({_PICTURE})?\.(geojson|json|zip|roi)$|{_PICTURE}$", re.IGNORECASE)
 _MASK_TAIL = re.compile(rf"[_\-. ]({_MASK_WORDS})$", re.IGNORECASE)
 _IMAGE_TAIL = re.compile(rf"[_\-. ]({_IMAGE_WORDS})$", re.IGNORECASE)
 _HEAD = re.compile(rf"^({_MASK_WORDS}|{_IMAGE_WORDS})([_\-. ]|(?=\d))", re.IGNORECASE)
@@ -41,8 +41,11 @@ class Row:
 
 
 def stem(path: Path) -> str:
-    """Return a file name without ``.ome.tif``, ``.png``, ..."""
-    return _ENDING.sub("", path.name)
+    """Return a file name without ``.ome.tif``, ``.png``, ...; for labels inside an OME-Zarr the name of that."""
+    name = without_ending(path.name)
+    if name == path.name and path.parent.name == "labels" and is_zarr(path):
+        return stem(path.parent.parent)
+    return name
 
 
 def is_mask_name(path: Path) -> bool:
@@ -64,15 +67,40 @@ def same_name(one: Path, other: Path) -> bool:
 def natural(path: Path) -> tuple[object, ...]:
     """Return a sorting key that puts ``a2`` before ``a10``."""
     parts = re.split(r"(\d+)", path.name.lower())
-    return (*((int(part), "") if part.isdigit() else (-1, part) for part in parts), str(path))
+    return (*((int(part), "") if part.isdecimal() else (-1, part) for part in parts), str(path))
 
 
-def list_files(folder: Path, depth: int = 0) -> list[Path]:
-    """Return the image files of a folder, or of the folders ``depth`` below it, in natural order."""
-    if not folder.is_dir():
+def list_files(folder: Path, pattern: str = "") -> list[Path]:
+    """Return the image files of a folder in natural order; of folders below it where the pattern has a ``/``.
+
+    Files of other endings are images if their first bytes say so.
+
+    Raises
+    ------
+    UserError
+        If the folder is missing or may not be read.
+    """
+    if not is_directory(folder):
         raise UserError(f"There is no folder {folder}.", todo="Check whether it was moved or renamed.")
-    files = [p for p in folder.glob("*/" * depth + "*") if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")]
-    return sorted(files, key=natural)
+    try:
+        with os.scandir(folder):  # glob is silent about a folder that may not be read
+            found = list(folder.glob(_glob_of(pattern) if "/" in pattern else "*"))
+    except OSError as error:
+        raise UserError(
+            f"Cannot read the folder {folder}: {error.strerror}.", todo="Check the permissions of the folder."
+        ) from None
+    return sorted((path for path in found if not path.name.startswith(".") and is_image(path)), key=natural)
+
+
+def _glob_of(pattern: str) -> str:
+    """Return a pattern as one of a file system; any file in its folders may fit, but not every chunk of an OME-Zarr."""
+    folders, _, name = pattern.rpartition("/")
+    chosen = f"{folders}/{name}" if ".zarr" in folders else f"{folders}/*"
+    return "".join("*" if part[:1] in "{*" else glob.escape(part) for part in _parts(chosen))
+
+
+def _parts(pattern: str) -> list[str]:
+    return [part for part in re.split(r"(\{\w+\}|\*)", pattern) if part]
 
 
 class Pattern:
@@ -92,15 +120,16 @@ class Pattern:
                 "Expected {name} once, and optionally {group} or {class}.",
                 "Write, for example, {name}_img.tif.",
             )
-        parts = re.split(r"(\{\w+\}|\*)", text)
         self._regex = re.compile(
-            "".join(f"(?P<{p[1:-1]}_>.+?)" if p[:1] == "{" else ".*" if p == "*" else re.escape(p) for p in parts)
+            "".join(
+                f"(?P<{p[1:-1]}_>.+?)" if p[:1] == "{" else ".*" if p == "*" else re.escape(p) for p in _parts(text)
+            )
         )
 
     def match(self, path: Path) -> dict[str, str] | None:
         """Return the text at each placeholder, or None; a pattern without file ending matches any ending."""
         tail = "/".join(path.parts[-1 - self.text.count("/") :])
-        matched = self._regex.fullmatch(tail) or self._regex.fullmatch(_ENDING.sub("", tail))
+        matched = self._regex.fullmatch(tail) or self._regex.fullmatch(without_ending(tail))
         return matched and {place: matched[f"{place}_"] for place in self.places}
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.pairs.annotations.documents import name_parts
-from napari_organoid_synth.core.pairs.filenames import stem
 from napari_organoid_synth.core.pairs.readers import short
 from napari_organoid_synth.core.pairs.sheet import read_sheet
-from napari_organoid_synth.core.pairs.table import PairEntry, PairTable
+from napari_organoid_synth.core.pairs.sheet_names import match_names
+from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.quantities import plural
 
 COLUMNS = ("grade", "class", "label", "image_class", "image class")
@@ -42,7 +41,7 @@ def with_grades(table: PairTable, file: Path, column: str = "") -> PairTable:
     """
     titles, rows = read_sheet(file)
     images = [entry for entry in table.entries if entry.image]
-    found = [_match([row[index] for row in rows], images) for index in range(len(titles))]
+    found = [match_names([row[index] for row in rows], images) for index in range(len(titles))]
     names_at = max(range(len(titles)), key=lambda index: len(found[index]))
     if not found[names_at]:
         raise UserError(
@@ -84,32 +83,6 @@ def _column(titles: Sequence[str], names_at: int, column: str, file: Path) -> in
         f"Expected one of: {', '.join(titles[index] for index in others)[:200] or 'a column with the classes'}.",
         "Name it with --grade-column.",
     )
-
-
-def _match(values: Sequence[str], images: Sequence[PairEntry]) -> dict[int, str]:
-    """Return the image that each line names: by name, file name or stem, and by folders where the value has some."""
-    by_key: dict[str, list[PairEntry]] = defaultdict(list)
-    for entry in images:
-        file = Path(entry.image)
-        for key in {entry.name, file.name, stem(file)}:
-            by_key[key.casefold()].append(entry)
-    matched = {}
-    for line, value in enumerate(values):
-        parts = name_parts(value)
-        last = parts[-1].casefold() if parts else ""
-        fitting = by_key.get(last) or by_key.get(stem(Path(last)).casefold(), [])
-        if len(fitting) > 1:
-            fitting = [entry for entry in fitting if entry.name.casefold() == last] or fitting
-        if len(parts) > 1:
-            folders = tuple(part.casefold() for part in parts[:-1])
-            fitting = [entry for entry in fitting if _folders(entry)[-len(folders) :] == folders] or fitting
-        if len(fitting) == 1:
-            matched[line] = fitting[0].name
-    return matched
-
-
-def _folders(entry: PairEntry) -> tuple[str, ...]:
-    return tuple(part.casefold() for part in PurePath(entry.image).parts[:-1])
 
 
 def _notes(file: Path, grades: dict[str, str], without: Sequence[str], unknown: Sequence[str]) -> list[str]:

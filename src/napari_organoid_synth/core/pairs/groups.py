@@ -5,7 +5,6 @@ One rule for the split of a project and for the folds of a comparison, so that n
 
 from __future__ import annotations
 
-import csv
 import os
 import re
 from collections import Counter, defaultdict
@@ -16,13 +15,14 @@ from pathlib import Path, PurePath
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.filenames import natural, stem
 from napari_organoid_synth.core.pairs.name_parts import Part, read_names, remaining, treatments
+from napari_organoid_synth.core.pairs.readers import short
+from napari_organoid_synth.core.pairs.sheet import SHEET_ENDINGS, read_sheet
+from napari_organoid_synth.core.pairs.sheet_names import match_names
 from napari_organoid_synth.core.pairs.table import PairEntry, PairTable
 from napari_organoid_synth.core.quantities import plural
 
 FOLDER, NAMES, NONE = "folder", "names", "none"
 """Rules with a name: the folder of an image; what the names suggest; each image alone."""
-CSV_ENDINGS = (".csv", ".tsv")
-NAME_COLUMNS = ("name", "image", "file", "filename", "file_name", "id")
 GROUP_COLUMNS = ("group", "sample", "patient", "embryo", "well", "subject", "donor", "animal", "volume")
 
 
@@ -131,8 +131,8 @@ def find_groups(entries: Iterable[PairEntry], rule: str = "", stored: str = "") 
         found = Grouping({name: name for name in names}, _each_alone(len(names)))
     elif rule == FOLDER:
         found = _if_several(_by_folder(rows), "by the folder")
-    elif rule.lower().endswith(CSV_ENDINGS):
-        found = _if_several(_by_file(names, Path(rule)), f"by {PurePath(rule).name}")
+    elif rule.lower().endswith(SHEET_ENDINGS):
+        found = _if_several(_by_file(rows, Path(rule)), f"by {PurePath(rule).name}")
     elif rule and rule != NAMES:
         found = _if_several(_by_pattern(names, rule), f"by the pattern {rule}")
     else:
@@ -146,7 +146,7 @@ def _as_stored(rows: Sequence[PairEntry], stored: str) -> Grouping:
     rest = [entry for entry in rows if entry.name not in explicit]
     if explicit:
         guessed = _by_names(rest)[0] if rest else {}
-        shown = PurePath(stored).name if stored.lower().endswith(CSV_ENDINGS) else stored
+        shown = PurePath(stored).name if stored.lower().endswith(SHEET_ENDINGS) else stored
         how = f"by {shown}" if shown and shown != NONE else "as the pairs say"
         return _if_several({**guessed, **explicit}, how)
     groups, how, one = _by_names(rest)
@@ -215,38 +215,29 @@ def _by_folder(rows: Sequence[PairEntry]) -> dict[str, str]:
     return groups
 
 
-def _by_file(names: Sequence[str], path: Path) -> dict[str, str]:
-    """Read the group of each name from a table with a column of names and one of groups."""
-    try:
-        lines = path.expanduser().read_text(encoding="utf-8-sig").splitlines()
-        delimiter = max(",;\t", key=lines[0].count) if lines else ","
-        table = [row for row in csv.reader(lines, delimiter=delimiter) if row]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise UserError(
-            f"Cannot read the groups of {path}: {reason}.", "Expected a table as CSV or TSV text."
-        ) from None
-    header = [title.strip().lower() for title in table[0]] if table else []
-    name_at = next((header.index(title) for title in NAME_COLUMNS if title in header), 0)
-    others = [index for index in range(len(header)) if index != name_at]
+def _by_file(rows: Sequence[PairEntry], path: Path) -> dict[str, str]:
+    """Read the group of each image from a table with a column of names and one of groups."""
+    titles, lines = read_sheet(path)
+    found = [match_names([line[index] for line in lines], rows) for index in range(len(titles))]
+    names_at = max(range(len(titles)), key=lambda index: len(found[index]))
+    lower = [title.casefold() for title in titles]
+    others = [index for index in range(len(titles)) if index != names_at]
     if not others:
         raise UserError(
-            f"{path} has {plural(len(header), 'column')}.",
+            f"{short(path)} has {plural(len(titles), 'column')}.",
             "Expected a column 'name' with the names of the images, and a column 'group'.",
             "Add the other column.",
         )
-    group_at = next((header.index(title) for title in GROUP_COLUMNS if title in header), others[0])
-    groups = {
-        stem(Path(row[name_at].strip())): row[group_at].strip() for row in table if len(row) > max(name_at, group_at)
-    }
-    missing = [name for name in names if not groups.get(name) and not groups.get(stem(Path(name)))]
+    group_at = next((lower.index(title) for title in GROUP_COLUMNS if title in lower), others[0])
+    groups = {image: lines[number][group_at] for number, image in found[names_at].items() if lines[number][group_at]}
+    missing = [entry.name for entry in rows if entry.name not in groups]
     if missing:
         raise UserError(
-            f"{path} has no group for {plural(len(missing), 'image')}, such as '{missing[0]}'.",
-            f"Expected a row for each of {plural(len(names), 'image')}.",
+            f"{short(path)} has no group for {plural(len(missing), 'image')}, such as '{missing[0]}'.",
+            f"Expected a row for each of {plural(len(rows), 'image')}.",
             "Add the missing rows.",
         )
-    return {name: groups.get(name) or groups[stem(Path(name))] for name in names}
+    return groups
 
 
 def _by_pattern(names: Sequence[str], pattern: str) -> dict[str, str]:

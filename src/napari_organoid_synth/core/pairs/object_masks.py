@@ -19,15 +19,11 @@ from napari_organoid_synth.core.pairs.filenames import (
     same_name,
     stem,
 )
+from napari_organoid_synth.core.pairs.formats import is_folder
 from napari_organoid_synth.core.pairs.ome_tiff import read_labels
 from napari_organoid_synth.core.pairs.readers import short
 from napari_organoid_synth.core.pairs.table import OBJECT
 from napari_organoid_synth.core.quantities import pixels, plural
-
-
-def is_object_folder(path: Path) -> bool:
-    """Return whether a path is a plain folder of image files, and not an image stored as a folder."""
-    return path.is_dir() and not any((path / name).exists() for name in ("zarr.json", ".zattrs", ".zgroup", ".zarray"))
 
 
 def folders_per_image(root: Path) -> list[Row]:
@@ -38,9 +34,9 @@ def folders_per_image(root: Path) -> list[Row]:
     list of Row
         Empty if the root has another layout: an ID folder has one image, and masks of other names.
     """
-    folders = sorted((path for path in root.iterdir() if is_object_folder(path)), key=natural)
+    folders = sorted((path for path in root.iterdir() if is_folder(path)), key=natural)
     rows = [row for folder in [root, *folders] if (row := _one_image(folder, least=1 + (folder == root))) is not None]
-    is_layout = any(is_object_folder(mask) for row in rows for mask in row.masks.values())
+    is_layout = any(is_folder(mask) for row in rows for mask in row.masks.values())
     return rows if is_layout else []
 
 
@@ -61,7 +57,7 @@ def _one_image(folder: Path, least: int) -> Row | None:
 
 def folders_named_like(images: Sequence[Path], folder: Path) -> list[Path]:
     """Return the folders of masks, one file per object, in ``folder`` if at least one is named like an image."""
-    folders = [path for path in sorted(folder.iterdir(), key=natural) if is_object_folder(path) and list_files(path)]
+    folders = [path for path in sorted(folder.iterdir(), key=natural) if is_folder(path) and list_files(path)]
     named = [path for path in folders if any(same_name(path, image) for image in images)]
     return folders if named else []
 

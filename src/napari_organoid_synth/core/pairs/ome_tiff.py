@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_organoid_synth.core.atomic import write_bytes
+from napari_organoid_synth.core.atomic import regular_file, write_bytes
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs import ome_xml
 from napari_organoid_synth.core.pairs.pair import RGB, SamplePair, Source
@@ -27,7 +28,9 @@ MAX_LABEL = np.iinfo(np.int32).max
 _OME_TYPES = {"float32": "float", "float64": "double"} | {
     name: name for name in ("int8", "int16", "int32", "uint8", "uint16", "uint32")
 }
-_STORED_AS = {"float16": "float32", "bool": "uint8"}  # OME has no word for these
+_STORED_AS = {"float16": ("float32",), "bool": ("uint8",)} | dict.fromkeys(
+    ("int64", "uint64"), ("int32", "uint32", "float64")
+)  # OME has no word for these
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,8 @@ class ImageInfo:
         One per channel, or empty.
     n_pages : int
         Planes in the file.
+    remarks : tuple of str
+        What a person should know of the file, in words.
     """
 
     path: Path
@@ -57,24 +62,32 @@ class ImageInfo:
     pixel_size: tuple[float, float] | None = None
     channel_names: tuple[str, ...] = ()
     n_pages: int = 1
+    remarks: tuple[str, ...] = ()
 
 
 @contextmanager
 def _opened(path: Path, page: int | None) -> Iterator[tuple[Reader, ImageInfo]]:
-    reader = open_reader(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # libraries warn of odd metadata; what matters is raised or in the remarks
+        reader = open_reader(path)
+        with closing(reader):
+            yield reader, _info(reader, path, page)
+
+
+def _info(reader: Reader, path: Path, page: int | None) -> ImageInfo:
     try:
         if page is not None and not 0 <= page < reader.n_pages:
             raise UserError(
                 f"{short(path)} has no slice {page}.", f"Expected 0 to {reader.n_pages - 1}.", "Choose another slice."
             )
         shape, dtype, record = reader.describe(page or 0)
-        yield reader, ImageInfo(path, page, shape, dtype, record.pixel_size, record.channel_names, reader.n_pages)
-    except (UserError, MemoryError):
+        return ImageInfo(
+            path, page, shape, dtype, record.pixel_size, record.channel_names, reader.n_pages, record.remarks
+        )
+    except UserError:
         raise
     except Exception as error:  # damaged files raise any error of the libraries
         damaged(path, reader.kind, error)
-    finally:
-        reader.close()
 
 
 def read_info(path: Path | str, page: int | None = None) -> ImageInfo:
@@ -121,7 +134,12 @@ def _read(path: Path, page: int | None, palette: bool) -> tuple[NDArray[Any], Im
                 "Expected one image.",
                 "Choose a slice; if the slices are channels, save them as channels.",
             )
-        image = reader.read(page or 0, palette)
+        try:
+            image = reader.read(page or 0, palette)
+        except UserError:
+            raise
+        except Exception as error:  # damaged files raise any error of the libraries
+            damaged(path, reader.kind, error)
         if image.dtype == bool:
             image = image.astype(np.uint8)
     names = info.channel_names
@@ -192,12 +210,20 @@ def as_labels(values: NDArray[Any], where: str) -> NDArray[np.int32]:
                 "Expected whole numbers, 0 for background.",
                 "If these are probabilities, threshold them, then save an integer label image.",
             )
+        exact = 2 ** (np.finfo(values.dtype).nmant + 1)
+        if values.size and values.max() > exact:
+            raise UserError(
+                f"The mask {where} is {values.dtype} with numbers up to {values.max():.0f}; above {exact:,} this type "
+                "leaves out every other number, so that neighbours may have merged.",
+                "Expected an integer label image.",
+                "Save the labels as uint16 or int32.",
+            )
     elif values.dtype.kind not in "iu":
         raise UserError(f"The mask {where} is {values.dtype}.", "Expected whole numbers, 0 for background.")
-    if values.size and (values.min() < 0 or values.max() > MAX_LABEL):
-        worst = values.min() if values.min() < 0 else values.max()
+    low, high = (int(values.min()), int(values.max())) if values.size else (0, 0)
+    if low < 0 or high > MAX_LABEL:
         raise UserError(
-            f"The mask {where} ({values.dtype}) contains the label {int(worst)}.",
+            f"The mask {where} ({values.dtype}) contains the label {low if low < 0 else high}.",
             f"Expected labels from 0 to {MAX_LABEL:,}.",
             "Number the objects again from 1.",
         )
@@ -234,19 +260,44 @@ def write_pair(folder: Path, pair: SamplePair) -> tuple[Path, Path]:
         If OME-TIFF cannot store the dtype, or another image has that file name.
     """
     image_path, labels_path = pair_paths(Path(folder), pair.name)
-    stored = _STORED_AS.get(pair.image.dtype.name, pair.image.dtype.name)
-    if stored not in _OME_TYPES:
-        raise UserError(
-            f"The image of '{pair.name}' is {pair.image.dtype}.",
-            f"Expected a type of OME-TIFF: {', '.join(_OME_TYPES)}.",
-            "Convert the image first.",
-        )
+    stored = stored_dtype(pair.image, f"of '{pair.name}'")
     _refuse_other_file(image_path, pair.name)
     write_labels(labels_path, pair)
     # The image comes last: where it is, the pair is complete.
     image = pair.image.astype(stored, copy=False)
     write_bytes(image_path, _encode(image, pair, _facts(pair, labels_path, "image"), pair.channel_names))
     return image_path, labels_path
+
+
+def stored_dtype(image: NDArray[Any], where: str) -> np.dtype[Any]:
+    """Return the pixel type as which an image is written: its own, or one of OME-TIFF that holds the same numbers.
+
+    Raises
+    ------
+    UserError
+        If there is none; ``where`` names the image in the message.
+    """
+    for name in _STORED_AS.get(image.dtype.name, (image.dtype.name,)):
+        if name in _OME_TYPES and _holds(np.dtype(name), image):
+            return np.dtype(name)
+    is_wide = image.dtype.kind in "iu" and image.size
+    span = f" with numbers from {image.min()} to {image.max()}" if is_wide else ""
+    raise UserError(
+        f"The image {where} is {image.dtype}{span}.",
+        f"Expected a type of OME-TIFF: {', '.join(_OME_TYPES)}.",
+        "Convert the image first.",
+    )
+
+
+def _holds(dtype: np.dtype[Any], image: NDArray[Any]) -> bool:
+    """Return whether a type holds the numbers of an image of 64-bit integers exactly; others are known to fit."""
+    if image.dtype.name not in ("int64", "uint64") or not image.size:
+        return True
+    low, high = int(image.min()), int(image.max())
+    if dtype.kind == "f":
+        return bool(max(-low, high) <= 2 ** (np.finfo(dtype).nmant + 1))
+    limits = np.iinfo(dtype)
+    return bool(limits.min <= low and high <= limits.max)
 
 
 def write_labels(path: Path, pair: SamplePair) -> None:
@@ -339,15 +390,15 @@ def read_record(path: Path) -> PairRecord | None:
     import tifffile
 
     try:
-        with tifffile.TiffFile(path) as file:
+        with tifffile.TiffFile(regular_file(path)) as file:
             text = file.ome_metadata
+    except UserError:
+        raise
     except Exception as error:  # damaged files raise any error of the library
         damaged(path, "TIFF", error)
-    values = ome_xml.parse_record(text) if text else None
-    if values is None:
-        return None
     try:
-        return PairRecord.parse(values)
+        values = ome_xml.parse_record(text) if text else None
+        return None if values is None else PairRecord.parse(values)
     except UserError as error:
         damaged(path, "OME-TIFF", f"its record cannot be read ({error.found})")
 

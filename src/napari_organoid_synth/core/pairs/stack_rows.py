@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.errors import sentence_of
 from napari_organoid_synth.core.pairs.annotations.reading import is_annotation
-from napari_organoid_synth.core.pairs.object_masks import is_object_folder
+from napari_organoid_synth.core.pairs.formats import is_folder
 from napari_organoid_synth.core.pairs.ome_tiff import read_info
 from napari_organoid_synth.core.pairs.readers import short
 from napari_organoid_synth.core.pairs.stacks import Channels
@@ -32,8 +32,8 @@ def expand_stack(entry: PairEntry, planes: str = "") -> Iterator[PairEntry]:
     try:
         count = read_info(entry.image).n_pages
         of_masks = {path: _n_planes(Path(path)) for path in entry.masks.values()}
-    except UserError as error:
-        yield entry.replace(status="broken", reason=str(error))
+    except Exception as error:  # one odd file never stops the others
+        yield entry.replace(status="broken", reason=sentence_of(error, short(Path(entry.image))))
         return
     is_single_mask = bool(of_masks) and all(number == 1 for number in of_masks.values())
     name = short(Path(entry.image))
@@ -68,7 +68,7 @@ def expand_stack(entry: PairEntry, planes: str = "") -> Iterator[PairEntry]:
 
 def _n_planes(mask: Path) -> int:
     """Return the planes of a mask; outlines and folders of objects are for one."""
-    return 1 if is_annotation(mask) or is_object_folder(mask) else read_info(mask).n_pages
+    return 1 if is_annotation(mask) or is_folder(mask) else read_info(mask).n_pages
 
 
 def choose_planes(table: PairTable, planes: str) -> PairTable:

@@ -44,6 +44,9 @@ class PairEntry(FrozenModel):
     shape: tuple[int, int, int] | None = Field(None, description="Channels, height and width of the image.")
     mask_size: tuple[int, int] | None = Field(None, description="Height and width of a mask that does not fit, px.")
     dtype: str = ""
+    value_range: tuple[float, float] | None = Field(
+        None, description="Values that 0.1 and 99.9 % of pixels stay below."
+    )
     pixel_size: tuple[float, float] | None = Field(None, description="Height and width of a pixel, µm.")
     channel_names: tuple[str, ...] = ()
     mask_kind: MaskKind | None = None

@@ -25,7 +25,7 @@ from napari_organoid_synth import __version__
 from napari_organoid_synth.core.atomic import regular_file, write_bytes, write_text
 from napari_organoid_synth.core.codec.codec import Codec
 from napari_organoid_synth.core.codec.spec import PairSpec
-from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.errors import UserError, vanished
 from napari_organoid_synth.core.plain_values import read_object
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.runs.files import checkpoint_path, checkpoint_steps, previews
@@ -167,6 +167,7 @@ class Run:
 
     def put(self, data: bytes, step: int, numbers: dict[str, Any]) -> Path:
         """Write the tensors of a checkpoint, already safetensors, and its JSON."""
+        self._check_there()
         path = self.checkpoint_path(step)
         header: dict[str, Any] = {
             "format": FORMAT,
@@ -184,6 +185,11 @@ class Run:
             write_bytes(path, data)
         write_text(path.with_suffix(".json"), json.dumps(header, indent=1))
         return path
+
+    def _check_there(self) -> None:
+        """Refuse to make a run again that was deleted while it was trained."""
+        if not (self.path / "recipe.yaml").exists():
+            raise vanished(self.path)
 
     def checkpoint_path(self, step: int) -> Path:
         """Return the path of the tensors of a step, which need not exist."""
@@ -242,6 +248,8 @@ class Run:
         from safetensors import SafetensorError
         from safetensors.torch import load
 
+        from napari_organoid_synth.core.weight_files import check_weights
+
         steps = self.steps()
         if step is not None:
             steps = [step]
@@ -250,6 +258,8 @@ class Run:
             try:
                 checkpoint, data = self._read(candidate)
                 tensors = load(data)
+                expected = "Expected the weights of a trained network."
+                check_weights(tensors, checkpoint.path.name, expected, TODO, below="network/")
             except (SafetensorError, KeyError, ValueError, RuntimeError) as error:  # a header that claims nonsense
                 if isinstance(error, UserError):
                     damage = damage or error
@@ -325,6 +335,7 @@ class Run:
 
     def write_preview(self, step: int, image: NDArray[Any], labels: NDArray[np.int32]) -> Path:
         """Write the live samples of a step: image (N, C, Y, X) native, labels (N, Y, X)."""
+        self._check_there()
         stream = io.BytesIO()
         np.savez_compressed(stream, image=image, labels=labels)
         path = self.path / "previews" / f"step_{step:08d}.npz"

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from napari_organoid_synth import __version__
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.pairs.format import FormatOf
 from napari_organoid_synth.core.pairs.pair import RGB
 from napari_organoid_synth.core.pairs.pictures import decode_png, encode_png, outline, picture
 from napari_organoid_synth.core.project import Project, file_stem
@@ -117,10 +118,16 @@ def import_model(project: Project, path: Path, name: str = "") -> Run:
     ------
     UserError
         As `read_model_file`; also if the tensors are not those of the networks that the recipe describes.
+    Misfit
+        If it draws other channels, pixels, masks or classes than the real pairs of the project have.
     """
     from safetensors.torch import save
 
     model_file = read_model_file(path)
+    if (real := FormatOf(project.pairs_path).get()) is not None:
+        drawn = model_file.codec.format(model_file.recipe.shape)
+        todo = f"Import it into a project of such pairs; to start a training from its weights, give start.run={path}."
+        real.refuse(drawn, f"The generator in {path.name}", todo)
     for folder in project.runs() if not name else ():
         with suppress(UserError):  # a damaged run is not the one
             imported = (run := Run(folder)).metadata.model_file
@@ -176,10 +183,12 @@ def tensors_of(model_file: ModelFile) -> dict[str, Tensor]:
     Raises
     ------
     UserError
-        If one is missing, foreign, or has another shape or type.
+        If one is missing, foreign, of another shape or type, or holds numbers that no trained network has.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load
+
+    from napari_organoid_synth.core.weight_files import check_weights
 
     expected = _weights(new_generator(model_file.recipe, model_file.spec))
     what = f"model.safetensors in {model_file.path.name}"
@@ -203,6 +212,7 @@ def tensors_of(model_file: ModelFile) -> dict[str, Tensor]:
                 f"Expected {tuple(expected_tensor.shape)} {expected_tensor.dtype}.",
                 TODO,
             )
+    check_weights(tensors, model_file.path.name, "Expected the weights of a trained network.", TODO)
     return tensors
 
 

@@ -13,9 +13,10 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Self
 
-from napari_organoid_synth.core.errors import DiskFull, UserError, is_disk_full
+from napari_organoid_synth.core.errors import DiskFull, UserError, disk_error, is_disk_full, vanished
 from napari_organoid_synth.core.samples.row import SCHEMA, UPGRADES, VERSION
 
 _STALE = 3600.0  # seconds after which an unfinished file cannot belong to a living writer
@@ -34,7 +35,7 @@ class SampleDatabase:
     Raises
     ------
     UserError
-        If the file is damaged, from a newer version, or cannot be written.
+        If the file is damaged or from a newer version. One that cannot be written is opened to be read.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -42,16 +43,52 @@ class SampleDatabase:
         self.folder = self.path.parent / "samples"
         self._lock = threading.RLock()
         self._depth = 0
-        with self._plain_errors():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
+        self._copy: TemporaryDirectory[str] | None = None
+        self.read_only = self._is_open = self._is_full = False
+        try:
+            with self._plain_errors():
+                self.folder.mkdir(parents=True, exist_ok=True)
+                self._connect(self.path)
+            self._sweep()
+        except UserError as error:
+            if not _cannot_write(error.__cause__) or not self.path.is_file():
+                raise
+            self._is_full = isinstance(error, DiskFull)
+            self._connect_to_read()
+        self._is_open = True
+
+    def _connect(self, path: Path) -> None:
+        """Open a file to read and write."""
+        self._db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+        try:
             self._db.create_function("fold", 1, str.casefold, deterministic=True)
+            self._open()
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _connect_to_read(self) -> None:
+        """Open a file on a disk that is read-only or full: as it is, or a copy if it must be changed to be read."""
+        self.read_only = True
+        with self._plain_errors():
+            log = self.path.with_name(f"{self.path.name}-wal")
+            address = f"{self.path.absolute().as_uri()}?mode=ro&immutable=1"
+            self._db = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
             try:
-                self._open()
-            except BaseException:
+                version = self._db.execute("PRAGMA user_version").fetchone()[0]
+            except sqlite3.Error:
                 self._db.close()
                 raise
-        self._sweep()
+            if version == VERSION and not (log.exists() and log.stat().st_size):
+                self._db.create_function("fold", 1, str.casefold, deterministic=True)
+            else:
+                self._db.close()
+                self._copy = TemporaryDirectory()
+                for path in (self.path, log):
+                    if path.exists():
+                        shutil.copyfile(path, Path(self._copy.name) / path.name)
+                self._connect(Path(self._copy.name) / self.path.name)
+            self._db.execute("PRAGMA query_only = ON")
 
     def _open(self) -> None:
         self._write_ahead()
@@ -143,6 +180,16 @@ class SampleDatabase:
     def transaction(self) -> Iterator[None]:
         """Write all changes inside together or not at all; may be nested."""
         with self._lock, self._plain_errors():
+            if self.read_only and self._is_open:
+                if self._is_full:
+                    raise DiskFull(self.path)
+                raise UserError(
+                    f"{self.path} cannot be changed: it is read-only.",
+                    "Expected a project that can be written.",
+                    "Make it writable, or copy the project to another disk.",
+                )
+            if self._is_open and not self.path.exists():  # SQLite would go on writing to a file without a name
+                raise vanished(self.path)
             if self._depth == 0:
                 self._db.execute("BEGIN IMMEDIATE")
             self._depth += 1
@@ -166,12 +213,22 @@ class SampleDatabase:
         """Close the database."""
         with self._lock:
             self._db.close()
+            if self._copy is not None:
+                self._copy.cleanup()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _cannot_write(error: BaseException | None) -> bool:
+    """Return whether a file could only not be written: it may still be read."""
+    if isinstance(error, sqlite3.OperationalError):
+        codes = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
+        return (error.sqlite_errorcode & 0xFF) in codes
+    return isinstance(error, OSError) and disk_error(error, Path()) is not None
 
 
 def _expected_columns() -> set[str]:

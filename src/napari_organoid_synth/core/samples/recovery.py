@@ -8,6 +8,7 @@ from pathlib import Path
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs import ome_tiff
+from napari_organoid_synth.core.pairs.format import Misfit
 from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.samples.store import SampleStore
 
@@ -24,6 +25,8 @@ class Recovery:
         Those of them whose mask a person had edited.
     unreadable : tuple of str
         Image files that cannot be read.
+    misfits : tuple of str
+        Image files that do not fit the real pairs of the project; they stay in the folder.
     old : Path, optional
         Present place of the damaged database.
     """
@@ -32,6 +35,7 @@ class Recovery:
     edited: int
     unreadable: tuple[str, ...]
     old: Path | None
+    misfits: tuple[str, ...] = ()
 
     @property
     def message(self) -> str:
@@ -41,6 +45,8 @@ class Recovery:
             sentences.append(f"{self.edited} with the mask that was edited last.")
         if self.unreadable:
             sentences.append(f"Not readable: {', '.join(self.unreadable)}.")
+        if self.misfits:
+            sentences.append(f"Left out because they do not fit the real pairs: {', '.join(self.misfits)}.")
         if self.old is not None:
             sentences.append(f"The old list is in {self.old}.")
         return " ".join(sentences)
@@ -57,7 +63,8 @@ def rebuild(path: Path) -> Recovery:
     if path.exists() and (count := _intact_samples(path)) is not None:
         raise UserError(f"The list of {plural(count, 'sample')} is intact.", todo="There is nothing to rebuild.")
     old = _move_away(path)
-    recovered, edited, unreadable = 0, 0, []
+    recovered, edited = 0, 0
+    unreadable, misfits = list[str](), list[str]()
     with SampleStore(path) as store:
         images = store.folder.glob(f"*{ome_tiff.IMAGE_ENDING}")
         for image in sorted(images, key=lambda file: (file.stat().st_mtime, file.name)):
@@ -66,9 +73,11 @@ def rebuild(path: Path) -> Recovery:
             try:
                 edited += store.restore(image)
                 recovered += 1
+            except Misfit:
+                misfits.append(image.name)
             except UserError:
                 unreadable.append(image.name)
-    return Recovery(recovered, edited, tuple(unreadable), old)
+    return Recovery(recovered, edited, tuple(unreadable), old, tuple(misfits))
 
 
 def _intact_samples(path: Path) -> int | None:

@@ -13,6 +13,7 @@ import json
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs import ome_tiff
+from napari_organoid_synth.core.pairs.format import FormatOf, PairFormat
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.pictures import make_thumbnail
 from napari_organoid_synth.core.pairs.tile_reading import TilePlace
@@ -50,7 +52,10 @@ class SampleStore(SampleReader):
     # ------------------------------------------------------------------------------------------------------- adding
 
     def add(self, pair: SamplePair, run: str = "") -> str:
-        """Write the files of a pair and enter it; return its id, which is its name, numbered when taken."""
+        """Write the files of a pair and enter it; return its id, which is its name, numbered when taken.
+
+        Errors as of `add_many`.
+        """
         return self.add_many([pair], run)[0]
 
     def add_many(self, pairs: Iterable[SamplePair], run: str = "") -> list[str]:
@@ -60,12 +65,15 @@ class SampleStore(SampleReader):
         ------
         UserError
             If the disk is full; nothing of the batch is in the store then.
+        Misfit
+            If channels, pixel type, mask kind or classes of a pair are not those of the real pairs of the project.
         """
         ids: list[str] = []
         rows: list[tuple[SamplePair, str, Path, Path, bytes, bytes]] = []
         try:
             with self._plain_errors():
                 for pair in pairs:
+                    self._refuse_misfit(pair)
                     ids.append(self._claim(file_stem(pair.name)))
                     image_path, labels_path = ome_tiff.write_pair(self.folder, pair.replace(name=ids[-1]))
                     rows.append((pair, ids[-1], image_path, labels_path, *make_thumbnail(pair)))
@@ -78,6 +86,16 @@ class SampleStore(SampleReader):
                     path.unlink(missing_ok=True)
             raise
         return ids
+
+    def _refuse_misfit(self, pair: SamplePair) -> None:
+        """Raise `Misfit` unless a pair fits the real pairs of the project."""
+        real = self._real.get()
+        if real is not None:
+            real.refuse(PairFormat.of_pair(pair), f"'{pair.name}'", "Convert it, or use it in another project.")
+
+    @cached_property
+    def _real(self) -> FormatOf:
+        return FormatOf(self.path.with_name("pairs.json"))
 
     def _claim(self, stem: str) -> str:
         """Claim a free id in the database, so that two processes never write the same file."""
@@ -113,9 +131,12 @@ class SampleStore(SampleReader):
         ------
         UserError
             If its files cannot be read.
+        Misfit
+            As of `add_many`.
         """
         id = image.name.removesuffix(ome_tiff.IMAGE_ENDING)
         pair = ome_tiff.read_pair(image)
+        self._refuse_misfit(pair)
         run = str(pair.source.provenance.get("run", ""))
         paths = ome_tiff.pair_paths(self.folder, id)
         masks = list((self.folder / EDITED).glob(f"{glob.escape(id)}.*{ome_tiff.LABELS_ENDING}"))

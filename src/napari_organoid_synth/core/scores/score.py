@@ -24,6 +24,7 @@ from napari_organoid_synth.core.metrics.base import Judgement, Metric
 from napari_organoid_synth.core.metrics.memorisation import REAL_DISTANCE
 from napari_organoid_synth.core.metrics.real_tiles import RealTiles, real_tiles
 from napari_organoid_synth.core.metrics.settings import ScoreSettings
+from napari_organoid_synth.core.pairs.format import FormatOf, Misfits
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.tile_reading import TilePlace, read_tile, tile_side
 from napari_organoid_synth.core.project import Project
@@ -50,9 +51,9 @@ def score(project: Project, settings: ScoreSettings, control: Control) -> Iterat
     Yields
     ------
     Event
-        Started, Progress twice a second, Warned for a sample that cannot be read, Finished with ``scored``, ``copies``,
-        ``broken_masks``, ``real_tiles``, ``already`` (samples that had their scores), ``failed`` (reason by id) and
-        ``sets`` (plain values of `SetScores`).
+        Started, Progress twice a second, Warned for samples that cannot be read or do not fit the real pairs, Finished
+        with ``scored``, ``copies``, ``broken_masks``, ``real_tiles``, ``already`` (samples that had their scores),
+        ``failed`` (reason by id) and ``sets`` (plain values of `SetScores`).
 
     Raises
     ------
@@ -70,7 +71,8 @@ def score(project: Project, settings: ScoreSettings, control: Control) -> Iterat
         todo = unscored(rows, metrics, settings)
         yield Started(0, {"total": len(todo), "already": len(rows) - len(todo)})
         tiles = yield from _fit(project, metrics, todo, control)
-        tally = yield from _judge(store, metrics, tiles.places, todo, control)
+        misfits = Misfits(FormatOf(project.pairs_path).get())
+        tally = yield from _judge(store, metrics, tiles.places, todo, misfits, control)
         yield Progress(tally.number, len(todo))
         sets: list[SetScores] = []
         if settings.sets != "none" and not control.canceled:
@@ -126,6 +128,7 @@ def _judge(
     metrics: list[Metric],
     places: Sequence[TilePlace],
     todo: Sequence[SampleRow],
+    misfits: Misfits,
     control: Control,
 ) -> Generator[Event, None, _Tally]:
     """Score samples one by one, and write the results twice a second."""
@@ -141,6 +144,8 @@ def _judge(
             tally.failed[row.id] = str(error)
             yield Warned(tally.number, str(error))
             continue
+        if not misfits.fits(pair):
+            continue
         judgements = [metric.judge(pair) for metric in metrics]
         results.append((row, judgements))
         tally.flags.update(judgement.flag for judgement in judgements)
@@ -153,6 +158,8 @@ def _judge(
             rate = tally.number / (reported - begun)
             yield Progress(tally.number, len(todo), rate=rate, seconds_left=(len(todo) - tally.number) / rate)
     _write(store, metrics, places, results)
+    if misfits.names:
+        yield Warned(tally.number, misfits.warning())
     return tally
 
 

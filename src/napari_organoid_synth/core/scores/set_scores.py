@@ -19,6 +19,7 @@ from napari_organoid_synth.core.metrics.sets import MIN_TILES, SetScore
 from napari_organoid_synth.core.metrics.settings import ScoreSettings
 from napari_organoid_synth.core.metrics.tile_facts import TileFacts, look
 from napari_organoid_synth.core.metrics.tile_space import check_weights
+from napari_organoid_synth.core.pairs.format import FormatOf, Misfits, PairFormat
 from napari_organoid_synth.core.pairs.tile_reading import tile_side
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.samples.store import SampleRow, SampleStore
@@ -80,7 +81,7 @@ def score_runs(
     if not missing:
         return results
     real = RealFeatures.of_project(project, settings, tile_side(row.size for rows in missing.values() for row in rows))
-    scoring = _Scoring(store, real, control, cleared_ids, missing)
+    scoring = _Scoring(store, real, FormatOf(project.pairs_path).get(), control, cleared_ids, missing)
     if not (yield from scoring.learn()):
         return results
     for run in missing:
@@ -105,11 +106,13 @@ class _Scoring:
         self,
         store: SampleStore,
         real: RealFeatures,
+        format: PairFormat | None,
         control: Control,
         cleared_ids: set[str],
         runs: dict[str, list[SampleRow]],
     ) -> None:
         self._store, self._real, self._control, self._cleared_ids, self._runs = store, real, control, cleared_ids, runs
+        self._format = format
         self._total = len(real.tiles) + len(real.unseen_tiles) + sum(map(len, runs.values()))
         self._step, self._reported = 0, time.monotonic()
         self._fits = MaskConsistency()
@@ -148,6 +151,7 @@ class _Scoring:
     def read(self, run: str) -> Generator[Event, None, Samples | None]:
         """Look at the samples of a run."""
         rows: list[SampleRow] = []
+        misfits = Misfits(self._format)
         facts: list[TileFacts] = []
         borrowed: list[bool] = []
         decoded = set(places(len(self._runs[run]), MAX_PAIRED))
@@ -161,10 +165,14 @@ class _Scoring:
             except UserError as error:
                 yield Warned(self._step, str(error))
                 continue
+            if not misfits.fits(pair):
+                continue
             rows.append(row)
             facts.append(look(pair, self._real.limits, self._real.side, number in decoded))
             borrowed.append(is_borrowed(pair))
             yield from self._report("look at samples")
+        if misfits.names:
+            yield Warned(self._step, misfits.warning())
         return Samples(rows, SyntheticTiles(facts, np.array(borrowed, bool)))
 
     def compare(self, run: str, samples: Samples) -> Generator[Event, None, list[SetScore] | None]:

@@ -18,11 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_organoid_synth.core.device import describe_device, is_out_of_memory, pick_device, use_threads
-from napari_organoid_synth.core.errors import DiskFull, UserError
+from napari_organoid_synth.core.errors import DiskFull, UserError, sentence_of
 from napari_organoid_synth.core.frozen_model import FrozenModel
 from napari_organoid_synth.core.job import Added, Control, Event, Finished, Progress, Started, Warned
 from napari_organoid_synth.core.pairs.entry_reading import read_plane
 from napari_organoid_synth.core.pairs.filenames import distinct_names, list_files, stem
+from napari_organoid_synth.core.pairs.formats import READABLE, is_folder, short
 from napari_organoid_synth.core.pairs.ome_tiff import (
     LABELS_ENDING,
     MAP_ENDINGS,
@@ -32,7 +33,6 @@ from napari_organoid_synth.core.pairs.ome_tiff import (
     write_maps,
 )
 from napari_organoid_synth.core.pairs.pair import SamplePair, Source, content_hash
-from napari_organoid_synth.core.pairs.readers import short
 from napari_organoid_synth.core.pairs.stacks import USE_TEXTS, Channels, Projection, StackUse
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.project import Project, file_stem
@@ -82,11 +82,11 @@ def predict(project: Project, settings: PredictSettings, control: Control) -> It
                 yield Added(number, (plane.name,))
         except DiskFull:
             raise
-        except UserError as error:
-            tally.failed[plane.name] = str(error)
+        except Exception as error:  # one odd file never stops the others
+            tally.failed[plane.name] = sentence_of(error, short(plane.path))
             if len(tally.failed) == len(planes):
                 raise
-            yield Warned(number, str(error))
+            yield Warned(number, tally.failed[plane.name])
         seconds_left = (time.monotonic() - began) / number * (len(planes) - number)
         yield Progress(number, len(planes), seconds_left=seconds_left, note=plane.name)
         yield from control.wait_while_paused(number)
@@ -189,13 +189,12 @@ def find_planes(images: Sequence[str], planes: str = "slices") -> Iterator[Plane
     files: list[Path] = []
     for text in images:
         path = Path(text).expanduser()
-        is_folder = path.is_dir() and path.suffix.lower() != ".zarr"
-        files += list_files(path) if is_folder else [path]
+        files += list_files(path) if is_folder(path) else [path]
     files = [path for path in dict.fromkeys(files) if not path.name.endswith(LABELS_ENDING) and not _is_map(path)]
     if not files:
         raise UserError(
             f"There is no image in {', '.join(images)}." if images else "No images are named.",
-            "Expected TIFF, PNG, JPEG, BMP or OME-Zarr.",
+            f"Expected {READABLE}.",
             "Name a folder or files: --set images=FOLDER.",
         )
     places = [(path.absolute().parent, stem(path)) for path in files]

@@ -64,8 +64,10 @@ def make_pairs(
     trained = TrainedGenerator.open(model, settings.checkpoint, settings.device)
     real = None if pairs is None else as_pairs(pairs)
     sampler = Sampler(trained, settings, _masks(model, trained, real, settings))
-    made = sampler.draw(range(number))
+    made = sampler.keep(sampler.draw(range(number)))
     sampler.check()
+    if sampler.blank:
+        logger.warning("%d of %d images were left out: every pixel has the same value.", sampler.blank, number)
     if sampler.missing:
         logger.warning("%d of %d pairs were left out: no usable mask was found.", sampler.missing, number)
     return made

@@ -262,7 +262,7 @@ def _draw(
     candidates: dict[int, _Candidate] = {}
     began, reported = time.monotonic(), time.monotonic()
     for start in range(0, number, batch):
-        pairs = sampler.draw(range(start, min(start + batch, number)))
+        pairs = sampler.keep(sampler.draw(range(start, min(start + batch, number))))
         sampler.check()
         if pairs:
             vectors = space.vectors([space.picture(pair) for pair in pairs])

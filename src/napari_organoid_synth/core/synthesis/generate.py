@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from napari_organoid_synth.core.device import describe_device, use_threads
 from napari_organoid_synth.core.job import Added, Control, Event, Finished, Progress, Started, Warned
 from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.runs.sharing import find_run
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.simulators.population import NO_PLACE
@@ -49,7 +50,7 @@ def generate(project: Project, settings: GenerateSettings, control: Control) -> 
     with SampleStore(project.samples_path) as store:
         while done < settings.number and not control.canceled:
             indices = range(done, min(done + settings.batch, settings.number))
-            pairs = sampler.draw(indices)
+            pairs = sampler.keep(sampler.draw(indices))
             ids = store.add_many(pairs, run=run.name) if pairs else []
             added += ids
             done = indices.stop
@@ -74,7 +75,10 @@ def generate(project: Project, settings: GenerateSettings, control: Control) -> 
 
 
 def _warnings(sampler: Sampler, done: int) -> Iterator[Event]:
-    """Yield warnings about masks that were not usable."""
+    """Yield warnings about masks and images that were not usable."""
+    if blank := sampler.blank:
+        were = f"{plural(blank, 'image')} {'was' if blank == 1 else 'were'} left out"
+        yield Warned(done, f"{were}: every pixel has the same value. The generator may have collapsed.")
     if missing := sampler.missing:
         were = f"{missing} of {done} samples {'was' if missing == 1 else 'were'} left out"
         yield Warned(done, f"{were}: no usable mask in {MAX_ATTEMPTS} attempts.")

@@ -14,10 +14,12 @@ from napari_organoid_synth.core.codec.codec import Codec
 from napari_organoid_synth.core.device import seed_of
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.loading import load_pairs
+from napari_organoid_synth.core.pairs.mask_kind import pieces_of
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.tile_reading import TilePlace
-from napari_organoid_synth.core.pairs.tiling import TileGrid, clean_instances, cut_pair, list_tiles
+from napari_organoid_synth.core.pairs.tiling import MIN_AREA, TileGrid, clean_instances, cut_pair, list_tiles
 from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.runs.run import Run
 from napari_organoid_synth.core.simulators.population import place
@@ -222,7 +224,8 @@ def checked_labels(labels: NDArray[np.integer[Any]], codec: Codec, name: str) ->
     Raises
     ------
     UserError
-        If it is empty, or has a class that the training masks lack.
+        If it is empty, has a class that the training masks lack, or has no number for each object where the painter
+        learned instances.
     """
     checked = np.ascontiguousarray(labels != 0 if codec.mask_kind == "binary" else labels, np.int32)
     highest = int(checked.max(initial=0))
@@ -234,7 +237,23 @@ def checked_labels(labels: NDArray[np.integer[Any]], codec: Codec, name: str) ->
         )
     if not highest:
         raise UserError(f"{name} is empty: every pixel is 0.", "Expected objects.", "Choose another mask.")
+    if codec.mask_kind == "instances":
+        _refuse_shared_numbers(checked, name)
     return checked
+
+
+def _refuse_shared_numbers(labels: NDArray[np.int32], name: str) -> None:
+    """Raise if the labels look like classes: few numbers, each in several large pieces."""
+    pieces = pieces_of(labels)
+    areas = np.bincount(pieces.ravel())[1:]
+    numbers = np.unique(labels[labels > 0]).size
+    large = int(np.count_nonzero(areas >= MIN_AREA))
+    if large > 2 * numbers:
+        raise UserError(
+            f"{name} has {plural(numbers, 'number')} in {large} pieces, a mask of classes or a binary mask.",
+            "Expected masks of instances, a number for each object, as the generator learned.",
+            "Number the objects, or choose a generator of binary masks.",
+        )
 
 
 def _newest_mask_run(project: Project) -> str:

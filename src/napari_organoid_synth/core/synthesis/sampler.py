@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from napari_organoid_synth.core.device import random_stream, seed_of
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.pairs.format import FormatOf
 from napari_organoid_synth.core.pairs.pair import SamplePair, Source, content_hash
 from napari_organoid_synth.core.pairs.tiling import MIN_OBJECTS
 from napari_organoid_synth.core.project import Project
@@ -47,6 +48,8 @@ class Sampler:
     ----------
     drawn, refused, missing, left_out : int
         Masks so far, those that were not usable, samples without any, and objects that found no place in the masks.
+    blank : int
+        Images so far in which every pixel had the same value; `keep` leaves them out.
 
     Raises
     ------
@@ -62,11 +65,20 @@ class Sampler:
                 f"Choose a painter and paint on its masks: masks=generated, mask_run={model.name}.",
             )
         self.model, self.settings, self.masks = model, settings, masks
-        self.drawn = self.refused = self.missing = self.added = self.left_out = 0
+        self.drawn = self.refused = self.missing = self.added = self.left_out = self.blank = 0
 
     @classmethod
     def from_run(cls, project: Project, run: Run, settings: GenerateSettings) -> Sampler:
-        """Open the checkpoint and the masks that the settings name."""
+        """Open the checkpoint and the masks that the settings name.
+
+        Raises
+        ------
+        Misfit
+            If the run draws other channels, pixels, masks or classes than the real pairs of the project have.
+        """
+        if (real := FormatOf(project.pairs_path).get()) is not None:
+            todo = "Use it in a project of such pairs, or train a generator on the pairs of this one."
+            real.refuse(run.codec.format(run.recipe.shape), f"The generator of run {run.name}", todo)
         model = TrainedGenerator.from_run(run, settings.checkpoint, settings.device)
         masks = project_masks(project, model, settings) if model.shape == "painter" else None
         return cls(model, settings, masks)
@@ -78,6 +90,8 @@ class Sampler:
 
     def check(self) -> None:
         """Raise `UserError` when nothing usable has come out so far."""
+        if self.blank and not self.added:
+            raise self._only_blank()
         if self.missing and not self.added:
             what = "masks to paint on" if self.masks else "masks that the generator draws"
             raise UserError(
@@ -85,6 +99,21 @@ class Sampler:
                 f"Expected at most {self.model.recipe.tiles.max_cover:.0%} covered.",
                 "Choose other masks or a lower variety." if self.masks else "Train longer, or with more pairs.",
             )
+
+    def keep(self, pairs: Sequence[SamplePair]) -> list[SamplePair]:
+        """Return the samples without those whose pixels all have the same value, and count these as left out."""
+        kept = [pair for pair in pairs if pair.image.min() != pair.image.max()]
+        self.blank += len(pairs) - len(kept)
+        self.added -= len(pairs) - len(kept)
+        return kept
+
+    def _only_blank(self) -> UserError:
+        return UserError(
+            f"Run {self.model.name} draws images in which every pixel has the same value "
+            f"(checkpoint {self.model.step}).",
+            "Expected images with structure.",
+            "Choose another checkpoint, or train the generator again.",
+        )
 
     def draw(self, indices: Sequence[int]) -> list[SamplePair]:
         """Return the samples of these indices; one without a usable mask is left out.
@@ -123,7 +152,10 @@ class Sampler:
             for number, labels in enumerate(masks)
         ]
         groups = self._groups(range(len(checked)))
-        return [pair for group in groups for pair in self._paint([(index, 0, checked[index]) for index in group])]
+        pairs = [pair for group in groups for pair in self._paint([(index, 0, checked[index]) for index in group])]
+        if len(self.keep(pairs)) < len(pairs):
+            raise self._only_blank()
+        return pairs
 
     def _groups(self, indices: Sequence[int]) -> list[Sequence[int]]:
         """Split indices: on a processor one by one, which is little slower and gives the same bits in any batch."""

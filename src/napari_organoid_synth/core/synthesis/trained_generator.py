@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from napari_organoid_synth.core.codec.codec import Codec
 from napari_organoid_synth.core.codec.spec import PairSpec, Shape
 from napari_organoid_synth.core.device import pick_device
+from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.tiling import TileGrid
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.runs.model_file import SUFFIX, read_model_file
@@ -157,7 +158,17 @@ class TrainedGenerator:
 
     def _sample(self, streams: Sequence[torch.Generator], image_class: Sequence[int], variety: float) -> torch.Tensor:
         classes = torch.tensor(list(image_class), device=self.device)
-        return self.network.sample(streams, image_class=classes, variety=variety)
+        return self._finite(self.network.sample(streams, image_class=classes, variety=variety))
+
+    def _finite(self, samples: torch.Tensor) -> torch.Tensor:
+        """Return samples whose values are all numbers; anything else would be written as 0."""
+        if bool(torch.isfinite(samples).all()):
+            return samples
+        raise UserError(
+            f"Run {self.name} draws values that are not numbers (checkpoint {self.step}).",
+            "Expected finite values.",
+            "Choose another checkpoint, or train the generator again.",
+        )
 
     def paint(
         self,
@@ -181,7 +192,7 @@ class TrainedGenerator:
             return []
         condition = torch.from_numpy(np.stack([self.codec.encode_condition(one) for one in labels]))
         classes = torch.tensor(list(image_class), device=self.device)
-        samples = self.network.sample(streams, condition=condition, image_class=classes, variety=variety)
+        samples = self._finite(self.network.sample(streams, condition=condition, image_class=classes, variety=variety))
         images = [decode_sample(sample, self.codec, self.spec)[0] for sample in samples]
         return [image for image in images if image is not None]
 
@@ -190,7 +201,9 @@ class TrainedGenerator:
         height, width = labels.shape
         grid = TileGrid((height, width), self.side, OVERLAP)
         painted = (
-            self.network.sample(stream, condition=torch.from_numpy(np.ascontiguousarray(tile[None])))[0].cpu().numpy()
+            self._finite(self.network.sample(stream, condition=torch.from_numpy(np.ascontiguousarray(tile[None]))))[0]
+            .cpu()
+            .numpy()
             for tile in grid.cut(self.codec.encode_condition(labels))
         )
         return self.codec.decode_image(grid.blend(painted))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import napari
-from qtpy.QtWidgets import QCheckBox, QFileDialog, QFrame, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QFileDialog, QFrame, QPushButton, QVBoxLayout, QWidget
 
 from napari_organoid_synth.core.atomic import write_text
 from napari_organoid_synth.core.blind.session import Session
@@ -18,6 +18,7 @@ from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.widgets.blind.page import BlindPage
 from napari_organoid_synth.widgets.blind.results import TOGETHER, Example, ResultPanel, Shown, look
 from napari_organoid_synth.widgets.forms.form import settings_form
+from napari_organoid_synth.widgets.forms.plain_text import PlainLabel
 from napari_organoid_synth.widgets.shared.background import Background
 from napari_organoid_synth.widgets.shared.buttons import CopyButton
 from napari_organoid_synth.widgets.shared.controls import combo_box, named, row_of
@@ -92,7 +93,7 @@ class BlindWidget(ColumnDock):
             CopyButton("Copy as text", "Puts the sentences on the clipboard", self._text),
             self._button("Save results as CSV…", "Writes every answer of what is shown", self._choose_file),
         )
-        title = QLabel("Results")
+        title = PlainLabel("Results")
         for widget in (line, title, self.tests, self.panel, self.again_button):
             layout.addWidget(widget)
         layout.addWidget(row_of(self.copy_button, self.save_button))

@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QEvent, QRectF, QSize, Qt, QTimer, Signal
 from qtpy.QtGui import QGuiApplication, QImage, QPainter
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_organoid_synth.core.blind.session import Answer, Session, keep_answer
 from napari_organoid_synth.core.blind.statistics import NOISE, SIGNAL, Choice
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.quantities import plural
+from napari_organoid_synth.widgets.forms.plain_text import PlainLabel
 from napari_organoid_synth.widgets.shared.background import Background
 from napari_organoid_synth.widgets.shared.controls import named
 
@@ -168,7 +169,11 @@ class BlindPage(QWidget):
         self.setWindowTitle("Blind test")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setMinimumSize(640, 480)
-        self.progress, self.question, self.feedback = QLabel(), QLabel(ASKED[self.session.settings.way]), QLabel()
+        self.progress, self.question, self.feedback = (
+            PlainLabel(),
+            PlainLabel(ASKED[self.session.settings.way]),
+            PlainLabel(),
+        )
         self.progress.setAccessibleName("Progress")
         self.feedback.setAccessibleName("Whether the last answer was right")
         large = f"font-size: {self.font().pointSize() + 4}pt"  # the style of the window sets the size of all text

@@ -19,6 +19,7 @@ from napari_organoid_synth.core.blind.session import Session, read_sessions
 from napari_organoid_synth.core.blind.statistics import Rate, Result
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.widgets.blind.page import to_qimage
+from napari_organoid_synth.widgets.forms.plain_text import plain
 from napari_organoid_synth.widgets.shared.curves import still_plot
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 from napari_organoid_synth.widgets.shared.theme import theme_colour
@@ -133,7 +134,7 @@ class _ThemedPlot(QWidget):
     def __init__(self, height: int, about: str) -> None:
         super().__init__()
         self.setAccessibleName(about.partition(":")[0])
-        self.setToolTip(about)
+        self.setToolTip(plain(about))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         self.plot = still_plot()
@@ -291,7 +292,7 @@ def tile(example: Example, click: Callable[[], Any]) -> QToolButton:
     name, rate = example.judgement.picture.name, example.judgement.taken_for_real
     seconds = example.judgement.seconds
     tip = f"{name}\nTaken for real in {rate.count} of {rate.total} answers, after {seconds:.1f} s. Click to open."
-    button.setToolTip(tip)
+    button.setToolTip(plain(tip))
     button.setAccessibleName(f"Open {name}")
     button.setAccessibleDescription(tip)
     button.clicked.connect(lambda _=False: click())

@@ -7,11 +7,12 @@ from typing import Any
 
 from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtGui import QAction
-from qtpy.QtWidgets import QBoxLayout, QLabel, QMenu, QPushButton, QSlider, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QBoxLayout, QMenu, QPushButton, QSlider, QVBoxLayout, QWidget
 from superqt.utils import QFlowLayout
 
 from napari_organoid_synth.widgets.curate.gallery import SIDES
 from napari_organoid_synth.widgets.curate.query_edit import QueryEdit
+from napari_organoid_synth.widgets.forms.plain_text import PlainLabel, literal
 from napari_organoid_synth.widgets.shared.controls import combo_box, named, row_of
 from napari_organoid_synth.widgets.shared.dock import ACROSS, DOWN
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
@@ -55,7 +56,7 @@ class CurateBar(QWidget):
         self.filter.setAccessibleName("Show only pairs that fulfil this")
         self.filter.textChanged.connect(lambda _: self._typing.start())
         self.filter.returnPressed.connect(self.left)
-        self.found, self.wrong = QLabel(), WrapLabel()
+        self.found, self.wrong = PlainLabel(), WrapLabel()
         self.found.setAccessibleName("Number of pairs found")
         self.found.setToolTip("Pairs that the query finds, of all")
         self.wrong.setAccessibleName("What is wrong with the query")
@@ -90,7 +91,7 @@ class CurateBar(QWidget):
             if name in IN_MENU:
                 menu.addAction(command)
                 continue
-            button = QPushButton(name)
+            button = QPushButton(literal(name))
             button.clicked.connect(command.trigger)
             button.setToolTip(command.toolTip())
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # after a click the keys still act on the tiles

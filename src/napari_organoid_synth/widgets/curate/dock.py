@@ -12,7 +12,6 @@ from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
     QBoxLayout,
     QHBoxLayout,
-    QLabel,
     QSizePolicy,
     QStackedWidget,
     QVBoxLayout,
@@ -28,6 +27,7 @@ from napari_organoid_synth.widgets.curate.columns import Columns
 from napari_organoid_synth.widgets.curate.opened_pairs import OpenedPairs
 from napari_organoid_synth.widgets.curate.panels import AcceptPanel, TagPanel
 from napari_organoid_synth.widgets.curate.tile_drag import TileDrop
+from napari_organoid_synth.widgets.forms.plain_text import PlainLabel
 from napari_organoid_synth.widgets.shared.background import start_worker
 from napari_organoid_synth.widgets.shared.buttons import PrimaryButton
 from napari_organoid_synth.widgets.shared.cards import EmptyCard
@@ -107,7 +107,7 @@ class CurateWidget(WideDock):
         self.pages = QStackedWidget()
         self.pages.addWidget(self._welcome())
         self.pages.addWidget(self._gallery())
-        self.message, self.export = QLabel(), PrimaryButton("Export")
+        self.message, self.export = PlainLabel(), PrimaryButton("Export")
         self.message.setWordWrap(True)
         self.opened.message.connect(self.message.setText)
         self.export.clicked.connect(lambda: open_dock(self.viewer, "Export"))

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from qtpy.QtCore import QStringListModel, Qt, Signal
-from qtpy.QtWidgets import QCompleter, QFrame, QLabel, QPushButton, QSpinBox
+from qtpy.QtWidgets import QCompleter, QFrame, QPushButton, QSpinBox
 from superqt.utils import QFlowLayout
 
 from napari_organoid_synth.core.samples.row import split_tags
 from napari_organoid_synth.core.samples.store import SampleRow
 from napari_organoid_synth.widgets.curate.query_edit import Line
+from napari_organoid_synth.widgets.forms.plain_text import PlainLabel
 from napari_organoid_synth.widgets.shared.controls import named
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
@@ -119,7 +120,7 @@ class TagPanel(Panel):
     wanted = Signal(list, list, list, object)
 
     def __init__(self) -> None:
-        self.tags, self.remark, self.whose = Line(), Line(), QLabel()
+        self.tags, self.remark, self.whose = Line(), Line(), PlainLabel()
         named(
             self.tags, "Tags", "Tags, separated by commas; those of all selected pairs are shown. Press Enter to save."
         )

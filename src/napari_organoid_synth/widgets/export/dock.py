@@ -8,7 +8,7 @@ from pathlib import Path
 import napari
 from qtpy.QtCore import Qt, QUrl
 from qtpy.QtGui import QDesktopServices
-from qtpy.QtWidgets import QCheckBox, QFileDialog, QLabel, QLineEdit, QPushButton, QSlider, QToolButton
+from qtpy.QtWidgets import QCheckBox, QFileDialog, QLineEdit, QPushButton, QSlider, QToolButton
 
 from napari_organoid_synth.core.export.manifest import ExportResult
 from napari_organoid_synth.core.export.settings import ExportSettings
@@ -20,6 +20,7 @@ from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.widgets.forms.boxes import guard_wheel
 from napari_organoid_synth.widgets.forms.containers import rows
 from napari_organoid_synth.widgets.forms.form import settings_form
+from napari_organoid_synth.widgets.forms.plain_text import PlainLabel
 from napari_organoid_synth.widgets.shared.controls import add_row, named, row_of
 from napari_organoid_synth.widgets.shared.menus import open_dock
 from napari_organoid_synth.widgets.shared.progress_card import ProgressCard
@@ -97,7 +98,7 @@ class ExportWidget(StoreDock):
         self.setValue(ExportSettings())
 
     def _build_formats(self) -> None:
-        self.column.addWidget(QLabel("Formats"))
+        self.column.addWidget(PlainLabel("Formats"))
         self.formats: dict[str, QCheckBox] = {}
         for key, (text, tip) in FORMATS.items():
             box = self.formats[key] = QCheckBox(text)
@@ -127,7 +128,7 @@ class ExportWidget(StoreDock):
     def _build_places(self) -> None:
         """Build the split, the folder and the other settings."""
         form = rows()
-        self.split, self.split_label = QSlider(Qt.Orientation.Horizontal), QLabel()
+        self.split, self.split_label = QSlider(Qt.Orientation.Horizontal), PlainLabel()
         self.split.setRange(0, 50)
         self.split.setSingleStep(5)
         self.split.setPageStep(10)

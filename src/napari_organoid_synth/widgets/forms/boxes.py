@@ -23,6 +23,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_organoid_synth.widgets.forms.plain_text import literal, plain
+
 MAX_INT = 2**31 - 1
 MAX_FLOAT = 1e12
 AUTOMATIC = "automatic"
@@ -198,7 +200,7 @@ class CheckBoxes(QWidget):
     def offer(self, choices: Sequence[Any]) -> None:
         """Add a check box for each value."""
         for choice in choices:
-            box = self.boxes[choice] = QCheckBox(str(choice))
+            box = self.boxes[choice] = QCheckBox(literal(str(choice)))
             box.setAccessibleName(str(choice))
             box.toggled.connect(self._report)
             self._column.addWidget(box)
@@ -228,6 +230,11 @@ class ComboBox(QComboBox):
         self.setMinimumContentsLength(8)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         guard_wheel(self)
+
+    def setItemData(self, index: int, value: Any, role: int = Qt.ItemDataRole.UserRole) -> None:
+        """Set what an item holds; a tool tip is shown as it is."""
+        is_tip = role == Qt.ItemDataRole.ToolTipRole
+        super().setItemData(index, plain(str(value)) if is_tip else value, role)
 
     def paintEvent(self, event: Any) -> None:
         """Paint as usual, with the text shortened."""

@@ -9,8 +9,10 @@ from magicgui.backends._qtpy.widgets import QBaseWidget
 from magicgui.widgets.bases import ButtonWidget, ContainerWidget
 from qtpy.QtCore import QEvent, QObject
 from qtpy.QtGui import QIcon
-from qtpy.QtWidgets import QFormLayout, QLabel, QWidget
+from qtpy.QtWidgets import QFormLayout, QWidget
 from superqt import QCollapsible
+
+from napari_organoid_synth.widgets.forms.plain_text import PlainLabel
 
 MAX_HEIGHT = 16777215
 SPACING = 4
@@ -44,7 +46,7 @@ class _QtRows(QtContainer):
         if isinstance(widget, ButtonWidget | ContainerWidget):  # has a title of its own
             self._layout.insertRow(position, widget.native)
             return
-        label = QLabel(widget.label)
+        label = PlainLabel(widget.label)
         label.setToolTip(widget.tooltip or "")
         label.setBuddy(widget.native)
         self._layout.insertRow(position, label, widget.native)

@@ -29,6 +29,7 @@ from napari_organoid_synth.widgets.forms.boxes import (
     LineBox,
     guard_wheel,
 )
+from napari_organoid_synth.widgets.forms.plain_text import plain
 
 MIN_WIDTH = 90  # px
 
@@ -206,7 +207,7 @@ class ChoiceEdit(CategoricalWidget):
             self.changed.emit(self.get_value())
         for index in range(self.native.count()):
             tip = self._tips.get(self.native.itemData(index), self.native.itemText(index))
-            self.native.setItemData(index, tip, Qt.ItemDataRole.ToolTipRole)
+            self.native.setItemData(index, plain(str(tip)), Qt.ItemDataRole.ToolTipRole)
 
     def offer(self, choices: Sequence[Any]) -> None:
         """Offer other values; the chosen one stays if it is still offered, otherwise the nearest number is chosen."""

@@ -11,7 +11,6 @@ from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import (
     QFileDialog,
-    QLabel,
     QPushButton,
     QSlider,
     QSpinBox,
@@ -26,6 +25,7 @@ from napari_organoid_synth.core.synthesis.settings import GenerateSettings
 from napari_organoid_synth.widgets.forms.boxes import guard_wheel
 from napari_organoid_synth.widgets.forms.containers import rows, show_row
 from napari_organoid_synth.widgets.forms.form import settings_form
+from napari_organoid_synth.widgets.forms.plain_text import PlainLabel, plain
 from napari_organoid_synth.widgets.generate.drawn_mask import mask_path, save_mask
 from napari_organoid_synth.widgets.generate.mask_source import MASKS, fitting_drawers, layer_need, mask_choice, need_of
 from napari_organoid_synth.widgets.generate.strip import SampleStrip
@@ -105,7 +105,7 @@ class GenerateWidget(ColumnDock):
         self.variety = QSlider(Qt.Orientation.Horizontal)
         self.variety.setRange(0, 200)
         self.variety.setPageStep(25)
-        self.variety_label = QLabel()
+        self.variety_label = PlainLabel()
         self.variety_label.setMinimumWidth(28)
         for editor in (self.number, self.seed, self.variety):
             guard_wheel(editor)
@@ -286,9 +286,8 @@ class GenerateWidget(ColumnDock):
     def _edited(self, *_: object) -> None:
         info = self._info()
         card = f"\n{describe_card(info.card)}" if info is not None and info.card else ""
-        self.run_combo.setToolTip(
-            f"{self.run_combo.currentText()}\nThe trained run that draws; the newest comes first.{card}"
-        )
+        tip = f"{self.run_combo.currentText()}\nThe trained run that draws; the newest comes first.{card}"
+        self.run_combo.setToolTip(plain(tip))
         self.variety_label.setText(f"{self.variety.value() / 100:.2f}")
         self._judge()
         if self.workspace.project is not None and self._runs and not self.form.problem:

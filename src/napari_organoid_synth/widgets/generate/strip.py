@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QApplication, QGridLayout, QToolButton, QVBoxLayout, 
 
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.samples.store import SampleRow, SampleStore
+from napari_organoid_synth.widgets.forms.plain_text import plain
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 from napari_organoid_synth.widgets.shared.theme import VERDICT_COLOURS
 from napari_organoid_synth.widgets.shared.thumbnails import StoreThread
@@ -201,4 +202,4 @@ class Tile(QToolButton):
         self.setIcon(QIcon(picture))
         text = f"{row.name}: {row.n_objects} objects, {row.verdict}" + (f", {row.note}" if row.note else "")
         self.setAccessibleName(text)
-        self.setToolTip(f"{text}\nClick: open as layers (Enter). Double click: accept (A).")
+        self.setToolTip(plain(f"{text}\nClick: open as layers (Enter). Double click: accept (A)."))

@@ -10,7 +10,6 @@ import numpy as np
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
     QBoxLayout,
-    QLabel,
     QSizePolicy,
     QToolButton,
     QVBoxLayout,
@@ -24,6 +23,7 @@ from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.samples.store import SampleStore, Verdict
+from napari_organoid_synth.widgets.forms.plain_text import PlainLabel
 from napari_organoid_synth.widgets.map.controls import ColourControls, MethodControls
 from napari_organoid_synth.widgets.map.filling import FillPanel
 from napari_organoid_synth.widgets.map.groups import BY_VERDICT
@@ -140,7 +140,7 @@ class MapWidget(WideDock):
         self.lasso_button.setCheckable(True)
         self.lasso_button.toggled.connect(self._set_lasso)
         self.fit_button.clicked.connect(self.view.fit)
-        self.foot, self.message = WrapLabel(), QLabel(KEYS)
+        self.foot, self.message = WrapLabel(), PlainLabel(KEYS)
         self.message.setWordWrap(True)
         self.message.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.picture = QWidget()

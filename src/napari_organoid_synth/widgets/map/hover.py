@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from qtpy.QtCore import QPointF, Qt
 from qtpy.QtGui import QColor, QImage, QPixmap
-from qtpy.QtWidgets import QFrame, QLabel, QVBoxLayout
+from qtpy.QtWidgets import QFrame, QVBoxLayout
 
 from napari_organoid_synth.core.pairs.tile_reading import TilePlace
 from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.widgets.forms.plain_text import PlainLabel
 from napari_organoid_synth.widgets.map.points import Points
 from napari_organoid_synth.widgets.map.view import MapView
 from napari_organoid_synth.widgets.shared.sample_model import describe
@@ -46,7 +47,7 @@ class HoverCard(QFrame):
         column = QVBoxLayout(self)
         column.setContentsMargins(4, 4, 4, 4)
         column.setSpacing(3)
-        self.picture, self.words = QLabel(), WrapLabel()
+        self.picture, self.words = PlainLabel(), WrapLabel()
         self.picture.setFixedSize(PICTURE, PICTURE)
         self.picture.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.words.setFixedWidth(PICTURE)

@@ -12,6 +12,7 @@ from qtpy.QtGui import QColor, QIcon, QLinearGradient, QPainter, QPixmap
 from qtpy.QtWidgets import QToolButton, QWidget
 from superqt.utils import QFlowLayout
 
+from napari_organoid_synth.widgets.forms.plain_text import literal
 from napari_organoid_synth.widgets.map.view import Group, shade_colours
 from napari_organoid_synth.widgets.shared.controls import named
 from napari_organoid_synth.widgets.shared.text_label import Drawn
@@ -56,7 +57,7 @@ class Legend(QWidget):
         for group in groups:
             button = self.buttons[group.title]
             button.setIcon(symbol_icon(group))
-            button.setText(f"{group.title} {len(group.rows):,}")
+            button.setText(literal(f"{group.title} {len(group.rows):,}"))
             named(button, f"{group.title}, {len(group.rows):,} points", "Shown; press to hide these points.")
             button.setChecked(group.title not in self.hidden)
 

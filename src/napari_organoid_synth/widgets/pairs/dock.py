@@ -15,6 +15,7 @@ from napari_organoid_synth.core.pairs.grades import with_grades
 from napari_organoid_synth.core.pairs.settings import TileSettings
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.quantities import plural
+from napari_organoid_synth.widgets.forms.plain_text import plain
 from napari_organoid_synth.widgets.pairs.annotate_panel import AnnotatePanel
 from napari_organoid_synth.widgets.pairs.examine import (
     N_SIMULATED,
@@ -274,7 +275,7 @@ class PairsWidget(ColumnDock):
     def _show_project(self, _: object = None) -> None:
         project = self.workspace.project
         self.project_label.setText(f"Project: {short(project.path.name, 30)}" if project is not None else "")
-        self.project_label.setToolTip(str(project.path) if project is not None else "")
+        self.project_label.setToolTip(plain(str(project.path)) if project is not None else "")
         self.project_label.setVisible(project is not None)
         self.project_button.setVisible(project is not None)
         self.cancel()

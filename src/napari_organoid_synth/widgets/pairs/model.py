@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 from napari_organoid_synth.core.pairs.pair import RGB
 from napari_organoid_synth.core.pairs.table import PairEntry, PairTable
 from napari_organoid_synth.core.quantities import pixels, plural
+from napari_organoid_synth.widgets.forms.plain_text import plain
 
 COLUMNS = ("Pair", "Size", "Objects")
 SIGNS = {"matched": "✓", "orphan": "○", "ambiguous": "?", "broken": "✕", "skipped": "–"}
@@ -65,7 +66,7 @@ class PairModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return (f"{sign(entry)} {entry.name}", size_text(entry), count_text(entry))[index.column()]
         if role in (Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.AccessibleDescriptionRole):
-            return describe(entry)
+            return plain(describe(entry))
         return None
 
 

@@ -18,6 +18,7 @@ from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.widgets.forms.boxes import CheckBoxes
 from napari_organoid_synth.widgets.forms.containers import rows
+from napari_organoid_synth.widgets.forms.plain_text import plain
 from napari_organoid_synth.widgets.pairs.model import PairModel, PairView, can_crop, describe
 from napari_organoid_synth.widgets.shared.controls import add_row, combo_box
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
@@ -159,7 +160,7 @@ class PairPanel(QWidget):
             button = QToolButton()
             button.setIcon(QIcon(QPixmap.fromImage(image)))
             button.setIconSize(QSize(PICTURE_SIDE, PICTURE_SIDE))
-            button.setToolTip(f"{name}\nClick to open image and mask as layers.")
+            button.setToolTip(plain(f"{name}\nClick to open image and mask as layers."))
             button.setAccessibleName(f"Open {name}")
             button.clicked.connect(lambda _=False, name=name: self.opened.emit(name))
             self.pictures.addWidget(button)

@@ -18,6 +18,7 @@ from napari_organoid_synth.core.project import file_stem
 from napari_organoid_synth.core.segmentation.catalog import TrainedSegmenter, list_segmenters
 from napari_organoid_synth.core.segmentation.settings import PredictSettings
 from napari_organoid_synth.widgets.forms.containers import Fold, rows
+from napari_organoid_synth.widgets.forms.plain_text import literal
 from napari_organoid_synth.widgets.segment.layer_files import (
     IMAGES,
     NOTE,
@@ -161,7 +162,7 @@ class ApplyPanel(QWidget):
         self.flow.setEnabled(flow)
         self.flow.setText("also the flow that it follows" if flow else "no flow: only Cellpose draws one")
         names = layers[0].name if len(layers) == 1 else f"{len(layers)} layers"
-        self.layers_button.setText(f"Mark {names[:24]}" if layers else "Mark layers: select an image layer")
+        self.layers_button.setText(literal(f"Mark {names[:24]}") if layers else "Mark layers: select an image layer")
         self.layers_button.setEnabled(free and bool(layers))
         self.folder_button.setEnabled(free)
         for button in (self.open_button, self.export_button):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from qtpy.QtCore import QSignalBlocker, Signal
-from qtpy.QtWidgets import QCheckBox, QGridLayout, QLabel, QProgressBar, QWidget
+from qtpy.QtWidgets import QCheckBox, QGridLayout, QProgressBar, QWidget
 
 from napari_organoid_synth.core.segmentation.arms import RAW
+from napari_organoid_synth.widgets.forms.plain_text import PlainLabel
 from napari_organoid_synth.widgets.shared.controls import named
 
 ARMS = {
@@ -58,10 +59,10 @@ class ArmBoxes(QWidget):
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setSpacing(4)
         self.boxes: dict[str, QCheckBox] = {}
-        self.notes: dict[str, QLabel] = {}
+        self.notes: dict[str, PlainLabel] = {}
         self.bars: dict[str, QProgressBar] = {}
         for row, (arm, (text, tip)) in enumerate(ARMS.items()):
-            box, note, bar = QCheckBox(text), QLabel(), QProgressBar()
+            box, note, bar = QCheckBox(text), PlainLabel(), QProgressBar()
             named(box, text, tip)
             note.setMinimumWidth(20)
             bar.setAccessibleName(f"Progress of {text}")

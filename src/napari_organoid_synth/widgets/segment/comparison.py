@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtCore import QSignalBlocker
+from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtWidgets import QPushButton, QTabBar, QVBoxLayout, QWidget
 
 from napari_organoid_synth.core.gain.figures import colour_of
@@ -109,6 +109,7 @@ class ComparisonPanel(QWidget):
             f"{swatch(FALSE_POSITIVE)} marked, but not there &nbsp; {swatch(FALSE_NEGATIVE)} there, but missed &nbsp; "
             f"{swatch(WRONG_CLASS)} marked as another class"
         )
+        legend.setTextFormat(Qt.TextFormat.RichText)
         column.addLayout(form)
         for widget in (self.show_button, self.sides, legend):
             column.addWidget(widget)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
-from qtpy.QtWidgets import QLabel, QSpinBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QSpinBox, QVBoxLayout, QWidget
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.gain.folds import make_folds
@@ -19,6 +19,7 @@ from napari_organoid_synth.core.registry import SEGMENTERS
 from napari_organoid_synth.widgets.forms.boxes import guard_wheel
 from napari_organoid_synth.widgets.forms.containers import Fold, rows, show_row
 from napari_organoid_synth.widgets.forms.form import settings_form
+from napari_organoid_synth.widgets.forms.plain_text import PlainLabel
 from napari_organoid_synth.widgets.segment.arms import ArmBoxes
 from napari_organoid_synth.widgets.shared.controls import add_row, combo_box
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
@@ -118,7 +119,7 @@ class ComparisonForm(QWidget):
         self.column.addWidget(self.groups)
 
     def _build_arms(self) -> None:
-        self.column.addWidget(QLabel("Compare"))
+        self.column.addWidget(PlainLabel("Compare"))
         self.arms = ArmBoxes()
         self.arms.changed.connect(self._edited)
         self.column.addWidget(self.arms)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from html import escape
 
 import numpy as np
 import pyqtgraph as pg
@@ -146,5 +147,5 @@ class GainBars(ThemedPlot):
         ticks = [(index, f"{100 * share:.4g} %") for index, share in enumerate(shares)]
         self.plot.getAxis("bottom").setTicks([ticks])
         self.plot.setXRange(-0.5, max(len(shares), 1) - 0.5, padding=0)
-        keys = [f'<span style="color: {colour_of(arm)}">■</span> {arm_name(arm)}' for arm in arms]
+        keys = [f'<span style="color: {colour_of(arm)}">■</span> {escape(arm_name(arm))}' for arm in arms]
         self.legend.setText(" &nbsp; ".join(keys))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -206,7 +206,7 @@ def _place(note: LayerNote, axes: Sequence[int]) -> dict[str, Any]:
     return place_of(marked, axes)
 
 
-def _add_probability(viewer: Any, probability: NDArray[Any], name: str, place: Mapping[str, Any]) -> Any:
+def _add_probability(viewer: Any, probability: NDArray[Any], name: str, place: dict[str, Any]) -> Any:
     """Add probabilities (K, ..., Y, X); several classes get an axis of their own."""
     several = len(probability) > 1
     if several:

@@ -14,6 +14,7 @@ from napari_organoid_synth.core.gain.storage import predictions_folder
 from napari_organoid_synth.core.pairs.ome_tiff import pair_paths, read_pair
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.pictures import error_overlay
+from napari_organoid_synth.widgets.forms.plain_text import plain
 from napari_organoid_synth.widgets.segment.arms import arm_name
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def show_prediction(viewer: Any, prediction: Prediction) -> None:
         _show_side(viewer, one, ending, shift, open_before)
     if prediction.beside is not None:
         _show_titles(viewer, sides)
-    viewer.status = f"{prediction.pair.name}, trained on {arm_name(prediction.arm)}"
+    viewer.status = plain(f"{prediction.pair.name}, trained on {arm_name(prediction.arm)}")
     if set(open_before) != {layer.name for layer in viewer.layers if layer.metadata.get(SHOWN)}:
         viewer.reset_view()
 

@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QHeaderView, QTableWidget, QTableWidgetItem
 
 from napari_organoid_synth.core.gain.results import GainResult, TableRow, varied
 from napari_organoid_synth.core.segmentation.arms import ARMS, SCORES
+from napari_organoid_synth.widgets.forms.plain_text import plain
 from napari_organoid_synth.widgets.segment.arms import arm_name
 from napari_organoid_synth.widgets.shared.controls import named
 
@@ -54,7 +55,7 @@ class ResultTable(QTableWidget):
         )
         for column, tip in enumerate(heads.values()):
             title: Any = self.horizontalHeaderItem(column)
-            title.setToolTip(tip)
+            title.setToolTip(plain(tip))
         for number, row in enumerate(rows):
             self._fill_row(number, row, score)
         header: Any = self.horizontalHeader()
@@ -79,7 +80,7 @@ class ResultTable(QTableWidget):
             item.setFont(font)
             self.setItem(number, column, item)
         head: Any = self.verticalHeaderItem(number)
-        head.setToolTip(ARMS.get(row.arm, row.arm) + (f", {row.curation}" if row.curation else ""))
+        head.setToolTip(plain(ARMS.get(row.arm, row.arm) + (f", {row.curation}" if row.curation else "")))
 
     def fit(self) -> None:
         """Make every row as high as its text, and the table as high as its rows."""

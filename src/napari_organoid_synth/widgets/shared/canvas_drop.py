@@ -9,6 +9,7 @@ from weakref import proxy
 from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtWidgets import QWidget
 
+from napari_organoid_synth.widgets.forms.plain_text import plain
 from napari_organoid_synth.widgets.shared.background import start_worker
 from napari_organoid_synth.widgets.shared.drop import are_models, dropped_files
 from napari_organoid_synth.widgets.shared.reader import get_reader
@@ -49,6 +50,7 @@ class CanvasDrop(QObject):
     def _open(self, drop: Any) -> bool:
         from napari.layers import Layer
         from napari.qt.threading import create_worker
+        from napari.utils.notifications import show_error
 
         paths = [str(path) for path in dropped_files(drop)]
         reader = get_reader(paths) if paths and len(paths) == len(drop.mimeData().urls()) else None
@@ -64,5 +66,6 @@ class CanvasDrop(QObject):
             for data, options, kind in layers:
                 self._viewer.add_layer(Layer.create(data, options, kind))
 
-        start_worker(create_worker(reader, paths, _start_thread=False, _connect={"returned": show}))
+        connect = {"returned": show, "errored": lambda error: show_error(plain(str(error)))}
+        start_worker(create_worker(reader, paths, _start_thread=False, _ignore_errors=True, _connect=connect))
         return True

@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Failed
+from napari_organoid_synth.widgets.forms.plain_text import literal, plain
 from napari_organoid_synth.widgets.shared.buttons import CopyButton
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
@@ -133,9 +134,9 @@ class ErrorCard(Card):
     def offer(self, text: str, tip: str, action: Callable[[], Any]) -> None:
         """Offer a button that corrects the error."""
         self._correct = action
-        self.correct_button.setText(text)
+        self.correct_button.setText(literal(text))
         self.correct_button.setAccessibleName(text)
-        self.correct_button.setToolTip(tip)
+        self.correct_button.setToolTip(plain(tip))
         self.correct_button.show()
 
     def whole(self) -> str:

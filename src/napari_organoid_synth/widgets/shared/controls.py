@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QWidget
+from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QWidget
 
 from napari_organoid_synth.widgets.forms.boxes import ComboBox
+from napari_organoid_synth.widgets.forms.plain_text import PlainLabel, plain
 
 
 def combo_box() -> ComboBox:
@@ -14,8 +15,8 @@ def combo_box() -> ComboBox:
 
 def add_row(layout: QFormLayout, text: str, widget: QWidget, tip: str) -> None:
     """Add a labelled editor with tool tip and accessible name."""
-    label = QLabel(text)
-    label.setToolTip(tip)
+    label = PlainLabel(text)
+    label.setToolTip(plain(tip))
     label.setBuddy(widget)
     named(widget, text, tip)
     layout.addRow(label, widget)
@@ -36,4 +37,4 @@ def named(widget: QWidget, name: str, tip: str) -> None:
     """Give a control its accessible name and tooltip."""
     widget.setAccessibleName(name)
     widget.setAccessibleDescription(tip)
-    widget.setToolTip(tip)
+    widget.setToolTip(plain(tip))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from qtpy.QtCore import QEvent, Qt
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_organoid_synth.core.job import Event, Progress
+from napari_organoid_synth.widgets.forms.plain_text import plain
 from napari_organoid_synth.widgets.shared.theme import theme_colour
 
 MAX_POINTS = 500
@@ -84,7 +86,7 @@ class ThemedPlot(QWidget):
     def __init__(self, name: str, tip: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setAccessibleName(name)
-        self.setToolTip(tip)
+        self.setToolTip(plain(tip))
         self.plot = still_plot()
         self.plot.setMinimumWidth(60)
         for side in ("bottom", "left"):
@@ -200,7 +202,7 @@ class LossCurves(QWidget):
             if name not in self._items:
                 item = self._items[name] = pg.PlotCurveItem(pen=self._pen(len(self._items)), antialias=False)
                 self.plot.addItem(item, ignoreBounds=True)
-                self._legend.addItem(item, name)
+                self._legend.addItem(item, escape(name))  # pyqtgraph takes it for HTML
             self._items[name].setData(x, y, skipFiniteCheck=True)
             # the first values of a training are wild: the range is that of 98 % of the values
             ends += np.percentile(y, [1, 99]).tolist()

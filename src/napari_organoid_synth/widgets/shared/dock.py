@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.frozen_model import Settings
 from napari_organoid_synth.core.job import Failed
+from napari_organoid_synth.widgets.forms.plain_text import plain
 from napari_organoid_synth.widgets.shared import rebuild as _rebuild
 from napari_organoid_synth.widgets.shared.buttons import CopyButton, PrimaryButton
 from napari_organoid_synth.widgets.shared.canvas_drop import watch_canvas
@@ -210,7 +211,7 @@ class ColumnDock(Dock):
         self.button.setEnabled(not reason)
         self.reason.setText(reason)
         self.reason.setVisible(bool(reason) and not self.body.isHidden())
-        self.button.setToolTip(reason or self.button.accessibleDescription())
+        self.button.setToolTip(plain(reason or self.button.accessibleDescription()))
 
     def show_body(self, sentence: str = "") -> None:
         """Show the controls; with a sentence, only the empty state."""

@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QFrame, QVBoxLayout, QWidget
 
 from napari_organoid_synth.core.pairs.annotations.reading import is_annotation
 from napari_organoid_synth.core.pairs.filenames import IMAGE_FOLDERS, MASK_FOLDERS, is_mask_name, list_files
+from napari_organoid_synth.core.pairs.formats import is_folder
 from napari_organoid_synth.core.pairs.sheet import SHEET_ENDINGS
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
@@ -72,7 +73,7 @@ class Sources:
         """Add masks: each folder is a class, files are one class."""
         self.no_masks = False
         for path in paths:
-            name = path.name if path.is_dir() and path.suffix != ".zarr" else "object"
+            name = path.name if is_folder(path) else "object"
             self.masks.setdefault(name, [])
             if path not in self.masks[name]:
                 self.masks[name].append(path)

@@ -14,6 +14,7 @@ from typing import Any
 
 import psutil
 
+from napari_organoid_synth.core.errors import vanished
 from napari_organoid_synth.core.job import Event, Failed, Finished, JobFolder
 
 POLL_SECONDS = 0.1
@@ -95,6 +96,9 @@ def launch(folder: JobFolder, program: Sequence[str], arguments: Sequence[str]) 
 
 def crash(folder: JobFolder, code: int | None) -> Failed:
     """Describe the end of a process that reported none: its exit code and the last lines of its log."""
+    if not folder.path.exists():
+        gone = vanished(folder.path)
+        return Failed(0, gone.found, gone.expected, gone.todo, str(gone))
     try:
         lines = folder.log_path.read_text(encoding="utf-8", errors="replace").splitlines()[-40:]
     except OSError:

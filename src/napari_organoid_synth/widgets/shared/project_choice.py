@@ -9,6 +9,7 @@ from typing import Any
 from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.widgets.forms.plain_text import literal, plain
 from napari_organoid_synth.widgets.shared.project_folders import projects_folder, recent_projects
 from napari_organoid_synth.widgets.shared.workspace import Workspace
 
@@ -60,8 +61,8 @@ def add_recent_buttons(card: Any, workspace: Workspace, report: Callable[[BaseEx
         last[:] = [path for path in recent_projects()[:1] if workspace.project is None]
         last_button.setVisible(bool(last))
         if last:
-            last_button.setText(f"Continue with '{short(last[0].name)}'")
-            last_button.setToolTip(str(last[0]))
+            last_button.setText(literal(f"Continue with '{short(last[0].name)}'"))
+            last_button.setToolTip(plain(str(last[0])))
 
     update()
     return update

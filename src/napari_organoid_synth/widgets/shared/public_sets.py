@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QApplication, QMessageBox, QProgressDialog
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.layer_data import LayerData
 from napari_organoid_synth.sample_data import SETS, PublicSet, download, download_size, layers_of, question
+from napari_organoid_synth.widgets.forms.plain_text import plain
 
 TITLE = "Download sample data"
 POLL_MS = 50
@@ -43,9 +44,8 @@ def open_set(chosen: PublicSet) -> list[LayerData]:
     if not chosen.is_cached:
         _ask_and_download(chosen)
     layers = layers_of(chosen)
-    show_info(
-        f"{chosen.title}: the whole set is in {chosen.folder}. Drop that folder on the Pairs dock to train with it."
-    )
+    text = f"{chosen.title}: the whole set is in {chosen.folder}. Drop that folder on the Pairs dock to train with it."
+    show_info(plain(text))
     return layers
 
 

@@ -10,6 +10,7 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.ome_tiff import IMAGE_ENDING, LABELS_ENDING, read_pair
 from napari_organoid_synth.core.plain_values import read_object
 from napari_organoid_synth.layer_data import LayerData, pair_layers, stack_layers
+from napari_organoid_synth.widgets.forms.plain_text import plain
 from napari_organoid_synth.widgets.shared.drop import are_models
 
 SEPARATE = 12
@@ -42,8 +43,11 @@ def read(path: str | Sequence[str]) -> list[LayerData]:
     """
     paths = [Path(one) for one in ([path] if isinstance(path, str) else path)]
     layers: list[LayerData] = []
-    for one in dict.fromkeys(image_path(one) for one in paths):
-        layers += read_set(one) if one.name == "manifest.json" else pair_layers(read_pair(one))
+    try:
+        for one in dict.fromkeys(image_path(one) for one in paths):
+            layers += read_set(one) if one.name == "manifest.json" else pair_layers(read_pair(one))
+    except UserError as error:  # napari shows it, and would take a name in it for HTML
+        raise UserError(*map(plain, (error.found, error.expected, error.todo))) from None
     return layers
 
 

@@ -11,6 +11,7 @@ from qtpy.QtCore import QModelIndex, QStringListModel, Qt
 
 from napari_organoid_synth.core.quantities import pixels, plural
 from napari_organoid_synth.core.samples.store import SampleRow
+from napari_organoid_synth.widgets.forms.plain_text import plain
 from napari_organoid_synth.widgets.shared.thumbnails import StoreThread
 
 FLAGS = {"copy": "a copy of a real image", "mask": "its mask is broken"}
@@ -79,7 +80,7 @@ class SampleModel(QStringListModel):
             return id
         row = self.source.row(id) if self.source else None
         if role == Qt.ItemDataRole.ToolTipRole:
-            return describe(row) if row else id
+            return plain(describe(row) if row else id)
         if role == Qt.ItemDataRole.AccessibleTextRole:
             return f"{row.name}, {row.verdict}{', flagged' * bool(row.flagged)}{_signs(row)}" if row else id
         return (row.name if row else id) if role == Qt.ItemDataRole.DisplayRole else None

@@ -5,22 +5,20 @@ from __future__ import annotations
 import re
 
 from qtpy.QtCore import QEvent, QSize, Qt
-from qtpy.QtWidgets import QLabel, QSizePolicy, QWidget
+from qtpy.QtWidgets import QSizePolicy, QWidget
 
-BREAK = "\u200b"
-"""A space without width, at which a line may break."""
+from napari_organoid_synth.widgets.forms.plain_text import BREAK, PlainLabel
 
 _LONG_WORD = re.compile(r"\S{24,}")
 
 _JOINT = re.compile(r"([_./\\-])")
 
 
-class WrapLabel(QLabel):
+class WrapLabel(PlainLabel):
     """Text that wraps, can be selected and copied, and never widens its dock."""
 
     def __init__(self, text: str = "", parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setText(text)
+        super().__init__(text, parent)
         self.setWordWrap(True)
         self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.setMinimumWidth(60)
@@ -37,14 +35,14 @@ class WrapLabel(QLabel):
         return str(super().text()).replace(BREAK, "")
 
 
-class Drawn(QLabel):
+class Drawn(PlainLabel):
     """Base of what a dock paints; a label, because napari gives its font size to labels and not to bare widgets.
 
     Subclasses paint, and give their height in lines of text in ``sizeHint``.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+        super().__init__(parent=parent)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
 
     def minimumSizeHint(self) -> QSize:

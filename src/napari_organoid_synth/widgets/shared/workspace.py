@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import WeakKeyDictionary
 
-from qtpy.QtCore import QEvent, QObject, QTimer, Signal
+from qtpy.QtCore import QEvent, QObject, Qt, QTimer, Signal
 from qtpy.QtWidgets import QMessageBox
 
 from napari_organoid_synth.core.job import Added, Event
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.runs.settings import ImportModelSettings
+from napari_organoid_synth.widgets.forms.plain_text import plain
 from napari_organoid_synth.widgets.shared.jobs import JobRunner
 from napari_organoid_synth.widgets.shared.project_folders import (
     new_project_folder,
@@ -230,7 +231,7 @@ class Workspace(QObject):
             source = "Organoid Synth"  # otherwise napari prints the address of its own manager
 
         buttons = [(label, lambda _box, action=action: action()) for label, action in actions]
-        notification_manager.dispatch(Note(text, "info", actions=buttons))
+        notification_manager.dispatch(Note(plain(text), "info", actions=buttons))
 
     # --- remembered settings ---
 
@@ -289,6 +290,7 @@ class Workspace(QObject):
 def ask_about(running: list[JobRunner], parent: Any) -> str:
     """Ask whether running jobs keep running ("leave"), stop and save ("stop"), or the window stays ("stay")."""
     box = QMessageBox(parent)
+    box.setTextFormat(Qt.TextFormat.PlainText)
     box.setWindowTitle("A job is running")
     names = " and ".join(runner.verb for runner in running)
     box.setText(f"'{names}' is running. It can keep running without the window; open the project again to follow it.")

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import Qt, QTimer, Signal
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSlider, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QSlider, QVBoxLayout, QWidget
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Event, Finished, JobFolder, Previewed
 from napari_organoid_synth.core.runs.files import read_preview
+from napari_organoid_synth.widgets.forms.plain_text import PlainLabel
 from napari_organoid_synth.widgets.shared.background import start_worker
 from napari_organoid_synth.widgets.shared.controls import combo_box, named
 from napari_organoid_synth.widgets.shared.curves import LossCurves, Trace, traces
@@ -72,7 +73,7 @@ class RunView(QWidget):
             "Run whose curves and samples are shown",
             "Look at the curves and samples of an earlier training.",
         )
-        top.addWidget(QLabel("Run"))
+        top.addWidget(PlainLabel("Run"))
         top.addWidget(self.runs, 1)
         self.share = QPushButton("Share…")
         named(self.share, "Share this run", "Writes the trained generator as one file for others.")
@@ -90,7 +91,7 @@ class RunView(QWidget):
         )
         column.addWidget(self.monitor_label)
         past = QHBoxLayout()
-        self.history_label, self.history = QLabel("samples"), QSlider(Qt.Orientation.Horizontal)
+        self.history_label, self.history = PlainLabel("samples"), QSlider(Qt.Orientation.Horizontal)
         named(
             self.history,
             "Samples over time",

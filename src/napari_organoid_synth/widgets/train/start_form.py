@@ -12,6 +12,7 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.recipe import StartSettings
 from napari_organoid_synth.widgets.forms.boxes import IntBox, guard_wheel
 from napari_organoid_synth.widgets.forms.containers import rows, show_row
+from napari_organoid_synth.widgets.forms.plain_text import plain
 from napari_organoid_synth.widgets.shared.controls import add_row, combo_box, named, row_of
 from napari_organoid_synth.widgets.shared.runs import RunInfo, saved_states
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
@@ -176,7 +177,7 @@ class StartForm(QWidget):
             sentence = ""
         self.message.setText(sentence)
         self.message.setVisible(bool(sentence))
-        self.run.setToolTip(f"{self.run.currentText()}\n{self.run.accessibleDescription()}")
+        self.run.setToolTip(plain(f"{self.run.currentText()}\n{self.run.accessibleDescription()}"))
 
     def _choose_file(self) -> None:
         path, _ = QFileDialog.getOpenFileName(self, "Start from a model file", "", "Model files (*.synth)")

@@ -7,12 +7,14 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 from torch.nn import functional
 
 from napari_organoid_synth.core.device import random_stream
 from napari_organoid_synth.core.metrics.extractors.base import BATCH, ConvStack, Extractor, weights_of
+from napari_organoid_synth.core.weight_files import check_weights
 
 WIDTHS = (32, 64, 128, 128)
 STEPS = 150
@@ -93,8 +95,19 @@ class Encoder(Extractor):
         return data
 
     def from_bytes(self, data: bytes) -> None:
-        """Load the weights that `to_bytes` returned."""
-        self.network.load_state_dict(load(data))
+        """Load the weights that `to_bytes` returned.
+
+        Raises
+        ------
+        ValueError
+            If they are damaged.
+        """
+        try:
+            tensors = load(data)
+            check_weights(tensors, "the encoder", "", "")
+            self.network.load_state_dict(tensors)
+        except (SafetensorError, RuntimeError, KeyError) as error:
+            raise ValueError(f"no weights of an encoder: {error}") from None
         self.digest = weights_of(self.network)
 
     def features(self, images: Tensor) -> Tensor:

@@ -29,6 +29,7 @@ from napari_organoid_synth.core.segmentation.segmenters.config import DESCRIPTIO
 from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool
 from napari_organoid_synth.core.segmentation.segmenters.network_input import intensity_range, normalise
 from napari_organoid_synth.core.segmentation.segmenters.training_range import TrainingRange
+from napari_organoid_synth.core.weight_files import check_weights
 
 REPORT_SECONDS = 0.5
 """Between two reports of progress."""
@@ -289,6 +290,7 @@ def load_segmenter(folder: Path, device: str = "auto") -> Segmenter:
         tensors = _tensors(segmenter.network)
         if state.keys() != tensors.keys():
             raise ValueError("the weights are those of another network")
+        check_weights(state, f"{folder / WEIGHTS}", "Expected a trained segmenter.", "Train it again.")
         with torch.no_grad():
             for key, tensor in tensors.items():
                 tensor.copy_(state[key])

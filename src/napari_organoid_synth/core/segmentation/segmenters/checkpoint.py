@@ -13,6 +13,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from napari_organoid_synth.core.atomic import write_bytes
+from napari_organoid_synth.core.weight_files import check_weights
 
 
 class TrainingFile:
@@ -64,6 +65,8 @@ class TrainingFile:
                     return 0
                 states = {name: _whole(state, file) for name, state in header["states"].items()}
                 step = int(header["step"])
+                keys = file.keys()
+                check_weights({key: file.get_tensor(key) for key in keys}, self.path.name, "", "", below="no size")
         except (OSError, SafetensorError, ValueError, KeyError, TypeError):  # none yet, or damaged: start over
             return 0
         for name, part in parts.items():
