@@ -283,6 +283,8 @@ def in_words(change: Callable[[str], str]) -> Callable[[Path], None]:
 
 ODD: dict[str, Callable[[Path], None]] = {
     "a cut annotation": in_words(lambda text: text.replace('"mask_kind": "binary", ', '"mask_kind": "bin')),
+    "cut XML": in_words(lambda text: text[:300] + "</OME>"),
+    "a document type": in_words(lambda text: text.replace("<OME ", "<!DOCTYPE a><OME ", 1)),
     "wrong types": in_words(lambda text: text.replace('"class_names": ["object"]', '"class_names": {"a": [1]}')),
     "a list": in_words(lambda text: re.sub("<Value>{.*}</Value>", "<Value>[1]</Value>", text)),
     "an unknown kind": in_words(lambda text: text.replace('"mask_kind": "binary"', '"mask_kind": "probability"')),
