@@ -167,7 +167,7 @@ def _read_image(
     place: tuple[int, ...] = ()
     remarks: list[str] = []
     pair = _origin(layer)
-    names: tuple[str, ...] = RGB if layer.rgb else ()
+    names: tuple[str, ...] = RGB if layer.rgb else pair.channel_names if pair is not None else ()
     if has_slices(layer):
         if planes == "slice" and len(step) >= lead:
             place = tuple(int(index) for index in step[-lead:])
@@ -175,6 +175,7 @@ def _read_image(
             remarks.append(f"slice {', '.join(map(str, place))} of the layer")
         elif planes in ("channels", "max", "mean") and lead == 1 and not layer.rgb:
             remarks.append(USE_TEXTS[planes])
+            names = ()
             data = combine((np.asarray(plane)[None] for plane in data), planes)  # type: ignore[arg-type]
         else:
             raise UserError(
@@ -182,8 +183,6 @@ def _read_image(
                 "Expected (y, x) or an RGB image, or a choice of what its slices are.",
                 "Choose under 'Slices': the one in view, channels, maximum or mean.",
             )
-    elif lead == 1:
-        names = pair.channel_names if pair is not None else ()
     pixels = np.asarray(data)
     if layer.rgb:
         return np.moveaxis(pixels[..., :3], -1, 0), names, place, remarks
