@@ -205,6 +205,7 @@ class Control(Answer):
 
     request: Literal["pause", "resume", "cancel"] = Field(description="The request.")
     job: str = Field(description="Job that gets it.")
+    verb: str = Field(description="Its command.")
 
 
 class Blind(Answer):

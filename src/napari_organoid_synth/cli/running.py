@@ -85,7 +85,14 @@ def finish(verb: str, result: dict[str, Any], as_json: bool, quiet: bool = False
 
 
 def _failed(result: dict[str, Any]) -> UserError | None:
-    """Return the error of a command that left out some inputs (``failed``: name and reason of each), else None."""
+    """Return the error of a command that left out some inputs (``failed``: name and reason of each) or tasks."""
+    tasks = result.get("tasks")
+    if isinstance(tasks, dict) and tasks.get("failed"):
+        return UserError(
+            f"{tasks['failed']} of {plural(tasks['total'], 'training')} failed; all others are done.",
+            "Expected all of them.",
+            "The reasons are in the warnings. Remove them, then give the same command again: only these are repeated.",
+        )
     failed = result.get("failed")
     if not isinstance(failed, dict) or not failed:
         return None

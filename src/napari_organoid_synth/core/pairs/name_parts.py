@@ -6,6 +6,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 _VIEW = re.compile(
     r"z|z[mp]|zplane|slices?|plane|focus|section|sec|sl|t|tp|time|timepoint|frame|days?|hours?|hr|min|"
@@ -67,6 +68,11 @@ def read_names(names: Sequence[str]) -> dict[str, list[Part]]:
     names : sequence of str
         Without file endings; different.
     """
+    return _read_names(tuple(names))
+
+
+@lru_cache(maxsize=8)
+def _read_names(names: tuple[str, ...]) -> dict[str, list[Part]]:
     raw = {name: _cut(name) for name in names}
     letters: dict[tuple[int, int], set[str]] = defaultdict(set)
     for parts in raw.values():

@@ -116,21 +116,19 @@ class TiffReader:
         import tifffile
 
         self._path, self._size = path, path.stat().st_size
-        with _errors_raised():
-            self._file = tifffile.TiffFile(path)
-            try:
+        file = None
+        try:
+            with _errors_raised():
+                file = self._file = tifffile.TiffFile(path)
                 stacks = [stack for stack in self._stacks() if {"Y", "X"} <= set(stack.axes)]
                 if not stacks:
                     raise ValueError("it contains no image")
-            except BaseException:
-                self._file.close()
-                raise
-        try:
             self._stacks_used = _largest(stacks)
             for stack in self._stacks_used:
                 self._check(stack)
         except BaseException:
-            self._file.close()
+            if file is not None:
+                file.close()
             raise
         self._starts = np.cumsum([0, *(stack.n_planes for stack in self._stacks_used)])
         self.n_pages = int(self._starts[-1])
