@@ -24,8 +24,8 @@ def import_pairs(
     verdict : {"new", "accepted", "rejected"}
         Of the new samples.
     failed : dict of str to str, optional
-        Gets the name and reason of each pair that cannot be read; the others are added. Without it one is enough to
-        add none.
+        Gets the name and reason of each pair that cannot be read or does not fit the real pairs; the others are
+        added. Without it one is enough to add none.
 
     Returns
     -------
@@ -36,6 +36,8 @@ def import_pairs(
     ------
     UserError
         If a file is not a pair written by this program, or a folder has none; then none is added.
+    Misfit
+        If a pair does not fit the real pairs of the project; without ``failed``, none is added then.
     """
     listed = [one for file in files for one in (_in_folder(file) if file.is_dir() else [file])]
     images = {file.with_name(file.name.replace(LABELS_ENDING, IMAGE_ENDING)): file for file in listed}
@@ -49,7 +51,9 @@ def import_pairs(
     pairs = []
     for image in images:
         try:
-            pairs.append(read_pair(image))
+            pair = read_pair(image)
+            store.refuse_misfit(pair)
+            pairs.append(pair)
         except UserError as error:
             if failed is None:
                 raise
