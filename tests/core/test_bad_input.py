@@ -159,16 +159,6 @@ PAIRS: dict[str, tuple[Any, Any, str]] = {
         "The mask masks/a.tif (int16) contains the label -1. Expected labels from 0 to 2,147,483,647. "
         "Number the objects again from 1.",
     ),
-    "empty mask": (
-        picture(), disc(0),
-        "The mask masks/a.tif is empty: all 32 × 24 px are 0. Expected at least one object. "
-        "Draw the object, or leave the image out.",
-    ),
-    "mask of one colour": (
-        picture(), np.full((24, 32), 255, np.uint8),
-        "The mask masks/a.tif has one value, 255, in all 32 × 24 px. Expected 0 for the background. "
-        "Check whether this is the right file.",
-    ),
     "swapped": (
         disc(), np.full((24, 32), 1, np.uint8) + picture() // 2,
         "The mask masks/a.tif looks like an image: 99 % of neighbouring pixels differ, 127 values. Expected flat "
@@ -285,7 +275,7 @@ def project(trained: Path, tmp_path: Path) -> Path:
         (
             ["train", "PROJECT", *SETS, "--set", "tiles.min_objects=99"],
             "None of 3 tiles of 64 px can be used; the first has 1 object, fewer than 99. Expected at least one. "
-            "Lower 'min_objects', raise 'max_cover' or change the tile size.",
+            "Lower 'tiles.min_objects', raise 'tiles.max_cover', or change 'tiles.size'.",
         ),
         (
             ["pair", "NEW", "--images", "EMPTY"],

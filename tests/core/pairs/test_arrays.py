@@ -56,7 +56,6 @@ def test_the_kind_can_be_that_of_another_pair() -> None:
         (IMAGE[0], LABELS[0], r"shape \(8,\)\. Expected \(channel, y, x\) or \(y, x\)"),
         (IMAGE, LABELS + 0.5, "'pair_000' is float64 with fractions such as 0.5"),
         (IMAGE, -LABELS, "contains the label -255"),
-        (IMAGE, 0 * LABELS, "'pair_000' is empty"),
     ],
 )
 def test_arrays_that_are_not_a_pair_are_refused(image: np.ndarray, labels: np.ndarray, message: str) -> None:

@@ -53,15 +53,20 @@ def refusal(labels: np.ndarray) -> str:
     return str(caught.value)
 
 
+def test_an_empty_and_a_full_mask_are_data() -> None:
+    assert inspect_mask(np.zeros((20, 30), np.int32), "m") == MaskFacts("binary", "no objects", (), 0, (0, 0))
+    full = inspect_mask(np.full((20, 30), 255, np.int32), "m")
+    assert (full.kind, full.values, full.n_objects, full.sizes) == ("binary", (255,), 1, (600, 600))
+
+
+def test_empty_masks_do_not_decide_the_kind() -> None:
+    empty, cells = (inspect_mask(blocks(values), "m") for values in ([0], [1, 2, 3, 4]))
+    assert decide_kind([empty, cells, empty])[0] == "instances"
+    assert decide_kind([empty, cells, empty])[1] == cells.reason + " in the first mask"
+    assert decide_kind([empty, empty]) == ("binary", "no objects in the first mask")
+
+
 def test_unusable_masks() -> None:
-    assert refusal(np.zeros((20, 30), np.int32)) == (
-        "The mask masks/a.png is empty: all 30 × 20 px are 0. Expected at least one object. "
-        "Draw the object, or leave the image out."
-    )
-    assert refusal(np.full((20, 30), 255, np.int32)) == (
-        "The mask masks/a.png has one value, 255, in all 30 × 20 px. Expected 0 for the background. "
-        "Check whether this is the right file."
-    )
     photograph = np.arange(600, dtype=np.int32).reshape(20, 30)
     assert refusal(photograph) == (
         "The mask masks/a.png looks like an image: 100 % of neighbouring pixels differ, 599 values. "

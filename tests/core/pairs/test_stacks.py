@@ -33,8 +33,8 @@ def test_a_stack_beside_one_mask_asks(tmp_path: Path) -> None:
     table = check_pairs(find_pairs(stack_beside_mask(tmp_path)))
     assert rows(table) == [("s", "ambiguous")]
     assert table.entries[0].reason == (
-        "images/s.tif is a stack of 5 slices, its mask is one image; choose how to use it (planes): slices, channels, "
-        "max, mean, or the number of a slice"
+        "5 slices in images/s.tif beside a single mask; choose what they are (planes): slices, channels, max, mean, "
+        "or the number of one"
     )
 
 

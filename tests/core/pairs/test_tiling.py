@@ -141,7 +141,7 @@ def test_no_usable_tile_is_an_error() -> None:
         list_tiles([make(squares((70, 70), 60))], TileSettings(size=64))
     assert str(caught.value) == (
         "None of 4 tiles of 64 px can be used; the first has 1 object, fewer than 3. Expected at least one. "
-        "Lower 'min_objects', raise 'max_cover' or change the tile size."
+        "Lower 'tiles.min_objects', raise 'tiles.max_cover', or change 'tiles.size'."
     )
 
 

@@ -10,6 +10,7 @@ from napari_organoid_synth.core.segmentation.agreement import (
     IOU_THRESHOLDS,
     average_precision,
     failed_training_warnings,
+    false_objects,
     image_scores,
     mask_scores,
     object_accuracy,
@@ -213,3 +214,27 @@ def test_scores_of_an_image_by_hand():
     assert scores["ap"] == pytest.approx((7 * 1 + 2 * 1 / 3) / 9)  # 0.5 to 0.8: both; 0.85, 0.9: one of three
     assert scores["ap95"] == pytest.approx((7 * 1 + 3 * 1 / 3) / 10)
     assert per_class["cell"]["recall"] == 0.9
+
+
+@pytest.mark.parametrize("kind", ["binary", "classes", "instances"])
+def test_empty_fields_score_one_or_zero_and_false_objects_are_counted(kind):
+    nothing = np.zeros((20, 20), np.int32)
+    some = nothing.copy()
+    some[2:6, 2:6], some[10:14, 10:14] = 1, 1 if kind == "binary" else 2
+    names = ("a", "b") if kind == "classes" else ("object",)
+    empty = SamplePair("empty", nothing[None], nothing, kind, names)
+    drawn = SamplePair("drawn", nothing[None], some, kind, names)
+    right, _ = image_scores(empty, nothing)
+    assert set(right.values()) == {1.0}
+    wrong, _ = image_scores(empty, some)
+    missed, _ = image_scores(drawn, nothing)
+    assert set(wrong.values()) == set(missed.values()) == {0.0}
+    assert [false_objects(empty, labels) for labels in (nothing, some)] == [0, 2]
+    assert false_objects(drawn, nothing) is None
+
+
+def test_a_failed_training_is_noticed_beside_empty_fields():
+    scores = {"empty": {"dice": 1.0}, "drawn": {"dice": 0.0}}
+    assert failed_training_warnings("real pairs", scores) == []
+    assert len(failed_training_warnings("real pairs", scores, {"empty"})) == 1
+    assert failed_training_warnings("real pairs", {"empty": {"dice": 0.0}}, {"empty"}) == []

@@ -80,8 +80,35 @@ def test_objects_at_the_border_do_not_count_for_the_size() -> None:
     found = fit([SamplePair("a", labels[None], labels, "instances")])
     assert found.radius == pytest.approx((np.sqrt(100 / np.pi),) * 2, abs=1e-3)
     assert found.count == (2, 2)
-    full = np.ones((64, 64), np.int32)
-    assert fit([SamplePair("a", full[None], full, "instances")]).radius[0] == pytest.approx(64 / np.pi**0.5, abs=1e-3)
+    half = np.zeros((64, 64), np.int32)
+    half[:, :36] = 1
+    assert fit([SamplePair("a", half[None], half, "instances")]).radius[0] == pytest.approx(48 / np.pi**0.5, abs=1e-3)
+
+
+def test_what_a_population_cannot_draw_is_refused() -> None:
+    todo = "Paint on real masks, warped, or train a mask generator (draws=masks) and paint on what it draws."
+    tissue = np.arange(1, 65, dtype=np.int32).reshape(8, 8).repeat(8, 0).repeat(8, 1)
+    with pytest.raises(UserError) as caught:
+        fit([SamplePair("tissue", tissue[None], tissue, "instances")])
+    assert str(caught.value) == (
+        "Objects cover 100 % of the masks. A population places separate objects, which cover at most 90 %. " + todo
+    )
+    rows, columns = np.mgrid[:64, :64]
+    ring = ((np.hypot(rows - 32, columns - 32) < 20) & (np.hypot(rows - 32, columns - 32) > 14)).astype(np.int32)
+    disc = (np.hypot(rows - 32, columns - 32) < 20).astype(np.int32)
+    for kind in ("binary", "instances"):
+        with pytest.raises(UserError) as caught:
+            fit([SamplePair("ring", ring[None], ring, kind), SamplePair("disc", disc[None], disc, kind)])
+        assert str(caught.value) == f"1 of 2 objects has a hole. A population draws objects without holes. {todo}"
+
+
+def test_empty_fields_are_left_out() -> None:
+    rows, columns = np.mgrid[:64, :64]
+    disc = (np.hypot(rows - 32, columns - 32) < 20).astype(np.int32)
+    pairs = [SamplePair(name, mask[None], mask, "binary") for name, mask in (("a", disc), ("b", 0 * disc))]
+    assert fit(pairs) == fit(pairs[:1])
+    with pytest.raises(UserError, match="contain no object"):
+        fit(pairs[1:])
 
 
 def test_pixel_size_is_kept_when_it_is_one() -> None:

@@ -575,3 +575,44 @@ def test_pairs_are_checked_while_jobs_are_followed(qtbot, dock, data, fake_job, 
             runner.cancel()
             runner.detach()
             runner.wait()
+
+
+def test_stacks_and_colours_of_files_are_chosen_on_the_page(qtbot, dock, tmp_path):
+    rng = np.random.default_rng(3)
+    stack = rng.integers(0, 255, (5, 96, 96)).astype(np.uint8)
+    colours = rng.integers(0, 255, (96, 96, 3)).astype(np.uint8)
+    mask = np.zeros((96, 96), np.uint8)
+    mask[20:50, 20:50] = 1
+    folder = tmp_path / "mixed"
+    for kind in ("images", "masks"):
+        (folder / kind).mkdir(parents=True)
+    tifffile.imwrite(folder / "images" / "a.tif", stack, photometric="minisblack")
+    tifffile.imwrite(folder / "images" / "b.tif", colours, photometric="rgb")
+    for name in "ab":
+        tifffile.imwrite(folder / "masks" / f"{name}.tif", mask)
+    dock.add_paths([folder])
+    settle(qtbot, dock)
+    reading = dock.panel.reading
+    assert [entry.status for entry in dock.workspace.pairs.entries] == ["ambiguous", "matched"]
+    assert not reading._stack_row.isHidden()
+    assert (reading.stacks.currentText(), reading.number.isHidden()) == ("choose…", True)
+    reading.stacks.setCurrentIndex(reading.stacks.findData("max"))
+    reading.stacks.activated.emit(0)
+    settle(qtbot, dock)
+    assert dock.workspace.pairs.entry("a").reason == "brightest of the slices of a stack (maximum)"
+    assert reading.planes() == "max"
+    reading.stacks.setCurrentIndex(reading.stacks.findData("slice"))
+    reading.stacks.activated.emit(0)
+    settle(qtbot, dock)
+    reading.number.setValue(3)
+    settle(qtbot, dock)
+    assert dock.workspace.pairs.entry("a").page == 3
+    assert not reading.colours.isHidden()
+    reading.colours.setCurrentIndex(reading.colours.findData("grey"))
+    reading.colours.activated.emit(0)
+    settle(qtbot, dock)
+    assert [entry.shape for entry in dock.workspace.pairs.matched] == [(1, 96, 96)] * 2
+    assert not any("differ in channels" in note for note in dock.workspace.pairs.notes)
+    dock.find()  # as before, also when files are found again
+    settle(qtbot, dock)
+    assert [(entry.page, entry.channels) for entry in dock.workspace.pairs.matched] == [(3, "grey"), (None, "grey")]

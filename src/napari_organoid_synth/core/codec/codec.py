@@ -41,6 +41,7 @@ class Codec(FrozenModel):
     condition: Condition = Field("classes", description="What a painter sees of the mask.")
     image_classes: tuple[str, ...] = Field((), description="Labels of whole images.")
     holes: bool = Field(False, description="Whether instances have holes, such as rings; otherwise holes are filled.")
+    filled: bool = Field(False, description="Whether one object may fill a whole binary mask.")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -99,6 +100,7 @@ class Codec(FrozenModel):
             class_names=first.class_names,
             condition=condition,
             image_classes=tuple(sorted({pair.image_class for pair in pairs if pair.image_class is not None})),
+            filled=first.mask_kind == "binary" and any(pair.labels.all() for pair in pairs),
             holes=first.mask_kind == "instances" and _have_holes(pairs),
         )
 

@@ -21,7 +21,12 @@ from napari_organoid_synth.core.pairs.groups import Grouping, find_groups
 from napari_organoid_synth.core.pairs.ome_tiff import as_labels
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.table import PairEntry
-from napari_organoid_synth.core.segmentation.agreement import failed_training_warnings, image_scores, mean_scores
+from napari_organoid_synth.core.segmentation.agreement import (
+    failed_training_warnings,
+    false_objects,
+    image_scores,
+    mean_scores,
+)
 from napari_organoid_synth.core.segmentation.arms import ARMS, RAW, Scores
 
 SYNTHETIC: Literal["synthetic"] = "synthetic"
@@ -119,17 +124,18 @@ def _trainings(
         _refuse_leaks(test, train, synthetic)
         for arm, extra in ((RAW, []), (SYNTHETIC, synthetic)):
             began = time.monotonic()
-            per_image, per_class = _test(fit([*train, *extra]), test)
+            per_image, per_class, false = _test(fit([*train, *extra]), test)
             yield ArmRecord(
                 arm=arm,
                 fold=number,
                 seed=seed,
                 per_image=per_image,
                 per_class=per_class,
+                false_objects=false,
                 seconds=time.monotonic() - began,
                 synthetic=len(extra),
                 trained_on=len(train),
-                warnings=tuple(failed_training_warnings(ARMS[arm], per_image)),
+                warnings=tuple(failed_training_warnings(ARMS[arm], per_image, false)),
             )
 
 
@@ -170,9 +176,9 @@ def _refuse_leaks(test: Sequence[SamplePair], train: Sequence[SamplePair], made:
             raise Leak(f"'{pair.name}' was painted on the mask of a test image.", "Expected other masks.", todo)
 
 
-def _test(predict: Predict, test: Sequence[SamplePair]) -> tuple[dict[str, Scores], dict[str, Scores]]:
-    """Score the predictions for every test image, and the means of each class."""
-    per_image, classes = {}, []
+def _test(predict: Predict, test: Sequence[SamplePair]) -> tuple[dict[str, Scores], dict[str, Scores], dict[str, int]]:
+    """Score the predictions for every test image, the means of each class, and false objects in empty fields."""
+    per_image, classes, false = {}, [], {}
     for pair in test:
         labels = as_labels(np.asarray(predict(pair.image)), f"predicted for '{pair.name}'")
         if labels.shape != pair.size:
@@ -183,4 +189,6 @@ def _test(predict: Predict, test: Sequence[SamplePair]) -> tuple[dict[str, Score
             )
         per_image[pair.name], per_class = image_scores(pair, labels)
         classes.append(per_class)
-    return per_image, {name: mean_scores([one[name] for one in classes]) for name in classes[0]}
+        if (number := false_objects(pair, labels)) is not None:
+            false[pair.name] = number
+    return per_image, {name: mean_scores([one[name] for one in classes]) for name in classes[0]}, false

@@ -32,6 +32,8 @@ class ArmRecord(FrozenModel):
         Number of the fold, from 0, and the seed.
     per_class : dict of str to dict
         Mean Dice, precision and recall of each class.
+    false_objects : dict of str to int
+        Number of objects predicted in each test image without objects.
     steps : int
         Optimiser steps; 0: not known.
     seconds : float
@@ -52,6 +54,7 @@ class ArmRecord(FrozenModel):
     fold: int = 0
     seed: int = 0
     per_class: dict[str, Scores] = Field(default_factory=dict)
+    false_objects: dict[str, int] = Field(default_factory=dict)
     steps: int = 0
     seconds: float = 0.0
     synthetic: int = 0
@@ -153,6 +156,10 @@ class TableRow(FrozenModel):
     scores : dict of str to Spread
     gain : dict of str to PairedChange
         For each score; empty for the real pairs alone.
+    empty_fields : int
+        Tested images without objects.
+    false_objects : float
+        Objects predicted in one of them, mean.
     """
 
     arm: str
@@ -166,6 +173,8 @@ class TableRow(FrozenModel):
     synthetic: float = 0.0
     curation: str = ""
     gain: dict[str, PairedChange] = Field(default_factory=dict)
+    empty_fields: int = 0
+    false_objects: float = 0.0
 
 
 def varied(rows: Sequence[TableRow]) -> set[str]:

@@ -49,7 +49,7 @@ def gain_sentences(rows: Sequence[TableRow], score: str, paper_protocol: bool = 
     """
     compared = [row for row in rows if score in row.gain]
     if not compared:
-        return []
+        return false_object_sentences(rows)
     names = varied(compared)
     sentences = [_sentence(row, score, len(compared), names) for row in compared]
     if paper_protocol:
@@ -69,11 +69,27 @@ def gain_sentences(rows: Sequence[TableRow], score: str, paper_protocol: bool = 
         )
     if any(row.gain[score].lacks_seed_variance for row in compared):
         sentences.append(NO_SEED_VARIANCE)
-    return sentences
+    return [*sentences, *false_object_sentences(rows)]
+
+
+def false_object_sentences(rows: Sequence[TableRow]) -> list[str]:
+    """Tell how many objects each arm predicted in test images without objects, in one sentence; none without such.
+
+    Examples
+    --------
+    >>> false_object_sentences([TableRow(arm="raw", scores={}, empty_fields=2, false_objects=3.5)])
+    ['False objects per empty field (2 test images without objects): real pairs 3.5.']
+    """
+    tested = [row for row in rows if row.empty_fields]
+    if not tested:
+        return []
+    names, fields = varied(tested), max(row.empty_fields for row in tested)
+    numbers = ", ".join(f"{row_title(row, names)} {row.false_objects:.3g}" for row in tested)
+    return [f"False objects per empty field ({plural(fields, 'test image')} without objects): {numbers}."]
 
 
 def gain_verdict(result: GainResult) -> str:
-    """Summarise a comparison in at most four sentences.
+    """Summarise a comparison in at most four sentences, and one about test images without objects.
 
     Where fewer than three arms were compared, these are the sentences of the result, one a line.
     """
@@ -87,6 +103,7 @@ def gain_verdict(result: GainResult) -> str:
         parts.append("Each training was done once; variance between seeds is not included.")
     if result.design.paper_protocol:
         parts.insert(0, OPTIMISTIC)
+    parts += false_object_sentences(result.table)
     return " ".join(parts)
 
 
@@ -161,6 +178,8 @@ def table_lines(rows: Sequence[TableRow]) -> list[str]:
         if change := row.gain.get(main):
             line += f"  {change.mean:+.3f} [{change.low:.3f}, {change.high:.3f}]"
             line += f", better on {change.better} of {change.images}"
+        if row.empty_fields:
+            line += f"  {row.false_objects:.3g} false objects per empty field"
         lines.append(line)
     return lines
 

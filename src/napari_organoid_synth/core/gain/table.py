@@ -71,6 +71,7 @@ def gain_table(records: Sequence[ArmRecord], groups: Mapping[str, str], seed: in
             change = paired(per_test(raw[subset], score), per_test(cell, score), groups, comparisons, seed)
             if change is not None:
                 changes[score] = change
+        false = [number for record in cell for number in record.false_objects.values()]
         rows.append(
             TableRow(
                 arm=arm,
@@ -84,6 +85,8 @@ def gain_table(records: Sequence[ArmRecord], groups: Mapping[str, str], seed: in
                 curation=" and ".join(sorted({record.curation for record in cell if record.curation})),
                 scores={score: _spread(cell, score) for score in scores},
                 gain=changes,
+                empty_fields=len({name for record in cell for name in record.false_objects}),
+                false_objects=round(float(np.mean(false)), 3) if false else 0.0,
             )
         )
     return tuple(rows)

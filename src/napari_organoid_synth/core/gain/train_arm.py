@@ -45,7 +45,7 @@ def train_arm(folder: Path, task: ArmTask, control: Control) -> Generator[Event,
             segmenter.save(segmenter_folder)
             scale = PairTable.from_file(Project(task.project, make=False).pairs_path).scale
             write_training_note(segmenter_folder, train, scale)
-        per_image, per_class = _test(segmenter, test, Path(folder) / "predictions" / task.arm, task.show)
+        per_image, per_class, false = _test(segmenter, test, Path(folder) / "predictions" / task.arm, task.show)
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
@@ -62,11 +62,12 @@ def train_arm(folder: Path, task: ArmTask, control: Control) -> Generator[Event,
         seed=task.seed,
         per_image=per_image,
         per_class=per_class,
+        false_objects=false,
         steps=task.steps,
         synthetic=len(extra.pairs),
         curation=extra.curation,
         trained_on=len(train),
-        warnings=(*warnings, *failed_training_warnings(ARMS[task.arm], per_image)),
+        warnings=(*warnings, *failed_training_warnings(ARMS[task.arm], per_image, false)),
     )
 
 
@@ -138,20 +139,25 @@ def _pool(task: ArmTask, train: list[SamplePair], extra: list[SamplePair]) -> An
 
 def _test(
     segmenter: Any, test: list[SamplePair], folder: Path, show: bool
-) -> tuple[dict[str, Scores], dict[str, Scores]]:
-    """Score every test image and its classes; with ``show`` write predictions and error pictures."""
+) -> tuple[dict[str, Scores], dict[str, Scores], dict[str, int]]:
+    """Score every test image and its classes, count false objects in empty ones.
+
+    With ``show`` write predictions and error pictures.
+    """
     from napari_organoid_synth.core.pairs.ome_tiff import write_pair
     from napari_organoid_synth.core.pairs.pictures import encode_png, error_overlay, picture
-    from napari_organoid_synth.core.segmentation.agreement import image_scores, mean_scores
+    from napari_organoid_synth.core.segmentation.agreement import false_objects, image_scores, mean_scores
 
-    per_image, classes = {}, []
+    per_image, classes, false = {}, [], {}
     for pair in test:
         labels = segmenter.predict(pair.image).labels
         per_image[pair.name], per_class = image_scores(pair, labels)
         classes.append(per_class)
+        if (number := false_objects(pair, labels)) is not None:
+            false[pair.name] = number
         if show:
             provenance = {"predicted_by": folder.name, "segmenter": segmenter.config.model_dump(mode="json")}
             write_pair(folder, pair.replace(labels=labels, source=Source("real", pair.source.files, provenance)))
             errors = error_overlay(labels, pair.labels, picture(pair.image, pair.is_rgb), pair.mask_kind == "classes")
             write_bytes(folder / f"{file_stem(pair.name)}_errors.png", encode_png(errors))
-    return per_image, {name: mean_scores([one[name] for one in classes]) for name in classes[0]}
+    return per_image, {name: mean_scores([one[name] for one in classes]) for name in classes[0]}, false

@@ -118,7 +118,8 @@ def _usable(pair: SamplePair, table: PairTable, mask_kind: MaskKind | None) -> S
     where = f"'{pair.name}'"
     labels = as_labels(np.asarray(pair.labels), where)
     refuse_image(pair.image, where)
-    kind = inspect_mask(labels, where, mask_kind).kind
+    facts = inspect_mask(labels, where, mask_kind)
+    kind = facts.kind if facts.n_objects else mask_kind or table.mask_kind or "binary"
     if kind == "binary":
         return pair.replace(labels=(labels != 0).astype(np.int32), mask_kind=kind)
     pair = pair.replace(labels=labels, mask_kind=kind)

@@ -32,6 +32,8 @@ from napari_organoid_synth.core.pairs.readers import short
 from napari_organoid_synth.core.pairs.table import BY_HAND, OBJECT, PairEntry, PairTable
 from napari_organoid_synth.core.quantities import pixels, plural
 
+EMPTY_FIELD = "no objects: an empty field"
+"""Remark on a row whose mask is empty."""
 NO_MASK = MaskFacts("binary", "no masks", (), 0, (0, 0))
 """Facts of an image without mask."""
 
@@ -101,6 +103,10 @@ def check_entry(entry: PairEntry) -> CheckedEntry:
             logging.getLogger(__name__).warning("%s cannot be checked", entry.image, exc_info=True)
         return CheckedEntry(entry.replace(status="broken", reason=sentence_of(error, short(Path(entry.image)))))
     remarks = [ONLY_PAIR] if entry.reason.startswith(ONLY_PAIR) else []
+    if entry.masks and not facts.n_objects:
+        remarks.append(EMPTY_FIELD)
+    elif facts.kind == "binary" and facts.sizes[1] == labels.size:
+        remarks.append("one object fills the image")
     remarks += [*info.remarks, *mask_remarks]
     if stack := stack_remark(entry):
         remarks.append(stack)
@@ -126,7 +132,7 @@ def check_entry(entry: PairEntry) -> CheckedEntry:
         class_names=names,
         class_values=tuple(range(1, len(names) + 1)),
         n_objects=facts.n_objects,
-        object_size=facts.sizes,
+        object_size=facts.sizes if facts.n_objects else None,
         image_class=entry.image_class or (record.image_class if record else None),
         image_digest=content_hash(image),
     )
@@ -192,6 +198,7 @@ def conclude(table: PairTable, checked: Sequence[CheckedEntry], kind: MaskKind |
         if entry.status == "matched":
             entries[index] = entry.replace(mask_kind=decided, class_names=class_names, class_values=class_values)
     _mark_duplicates(entries)
+    notes = [*_mixtures(entries), *_without_objects(entries)]
     return table.replace(
         entries=tuple(entries),
         mask_kind=decided,
@@ -199,7 +206,7 @@ def conclude(table: PairTable, checked: Sequence[CheckedEntry], kind: MaskKind |
         kind_by_hand=kind is not None,
         class_names=class_names,
         class_values=class_values,
-        check_notes=tuple(_mixtures(entries)),
+        check_notes=tuple(notes),
     )
 
 
@@ -252,6 +259,21 @@ def _mark_duplicates(entries: list[PairEntry]) -> None:
             copies = ", ".join(f"'{entries[other].name}'" for other in others)
             text = f"same pixels as {copies}, left out"
             entries[first] = entries[first].replace(reason="; ".join(filter(None, [entries[first].reason, text])))
+
+
+def _without_objects(entries: Sequence[PairEntry]) -> list[str]:
+    """Describe how many masks are empty, or hold nothing but one object, in a sentence."""
+    masked = [entry for entry in entries if entry.status == "matched" and entry.masks]
+    empty = sum(entry.is_empty_field for entry in masked)
+    if masked and empty == len(masked):
+        return [f"{'The mask is' if empty == 1 else f'All {empty} masks are'} empty: there is nothing to learn."]
+    full = sum(entry.mask_kind == "binary" and entry.object_size == (entry.area, entry.area) for entry in masked)
+    if masked and full == len(masked):
+        return [
+            f"{'The mask has' if full == 1 else f'All {full} masks have'} one value in every pixel: there is nothing "
+            "to tell apart. Check the files."
+        ]
+    return [f"{plural(empty, 'image')} without objects: empty fields, learned from and tested on."] if empty else []
 
 
 def _mixtures(entries: Sequence[PairEntry]) -> list[str]:

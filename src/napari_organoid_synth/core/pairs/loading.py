@@ -113,7 +113,7 @@ def load_pairs(
     Raises
     ------
     UserError
-        If the project has no table or the table no usable pair of that split.
+        If the project has no table, the table no usable pair of that split, or no training mask holds an object.
     """
     table = project if isinstance(project, PairTable) else PairTable.from_file(project.pairs_path)
     if table.mask_kind is None:
@@ -134,5 +134,11 @@ def load_pairs(
             f"The table has no {which} ({table.summary().rstrip('.')}).",
             "Expected at least one image with its mask.",
             "Check the pairs." if split != "test" else "Choose some pairs for testing.",
+        )
+    if split != "test" and not images_alone and all(entry.is_empty_field for entry in rows):
+        raise UserError(
+            f"{'The mask is' if len(rows) == 1 else f'All {len(rows)} masks are'} empty.",
+            "Expected at least one object in the images to train on.",
+            "Draw the objects, or add images with some.",
         )
     return [read_entry(entry, table.mask_kind, table.class_names) for entry in rows]

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.pair import MaskKind
-from napari_organoid_synth.core.quantities import pixels
 
 MAX_CLASSES = 32
 NOTED = "as noted before"
+NO_OBJECTS = "no objects"
 DRAWN_SINGLY = "each object is drawn or stored by itself"
 _MAX_CODES = 20  # more different values are ids
 _MIN_CODE_GAP = 8  # classes are often coded 0, 128, 255; ids have no gaps
+_LARGE_ID = 100_000
 _MIN_BETWEEN = 0.15  # of the steps along rows; real labels have hardly any
 _MIN_BETWEEN_VALUES = 5  # fewer may be classes in layers, such as background, rim, inside
 _SPECK = 16  # px: the halo that JPEG leaves along an edge falls into pieces smaller than this
@@ -36,9 +37,9 @@ class MaskFacts:
     values : tuple of int
         Distinct labels without background, ascending; of instances only the first 33.
     n_objects : int
-        Instances, or connected pieces of the other kinds.
+        Instances, or connected pieces of the other kinds; 0 for an empty field.
     sizes : (int, int)
-        Pixels of the smallest and the largest object.
+        Pixels of the smallest and the largest object; (0, 0) without objects.
     """
 
     kind: MaskKind
@@ -55,6 +56,15 @@ def pieces_of(labels: NDArray[np.int32]) -> NDArray[np.int32]:
     label: Any = measure.label
     pieces: NDArray[np.int32] = label(labels, background=0, connectivity=2).astype(np.int32)
     return pieces
+
+
+def compact_ids(labels: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Number large ids 1..n, so that a list as long as the largest id is short; small ids stay."""
+    if labels.max(initial=0) < _LARGE_ID:
+        return labels
+    _, dense = np.unique(labels, return_inverse=True)
+    numbered: NDArray[np.int32] = np.where(labels == 0, 0, dense.reshape(labels.shape) + 1).astype(np.int32)
+    return numbered
 
 
 def _values_and_areas(labels: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
@@ -83,22 +93,11 @@ def inspect_mask(labels: NDArray[np.int32], where: str, kind: MaskKind | None = 
     Raises
     ------
     UserError
-        If it is empty, of one value, an intensity image, or a binary mask with blurred edges.
+        If it is an intensity image, or a binary mask with blurred edges.
     """
     values, areas = _values_and_areas(labels)
-    size = pixels(labels.shape)
     if not values.size:
-        raise UserError(
-            f"The mask {where} is empty: all {size} are 0.",
-            "Expected at least one object.",
-            "Draw the object, or leave the image out.",
-        )
-    if values.size == 1 and areas[0] == labels.size:
-        raise UserError(
-            f"The mask {where} has one value, {values[0]}, in all {size}.",
-            "Expected 0 for the background.",
-            "Check whether this is the right file.",
-        )
+        return MaskFacts(kind or "binary", NO_OBJECTS, (), 0, (0, 0))
     pieces = pieces_of(labels)
     piece_areas = np.bincount(pieces.ravel())[1:]
     _refuse_grey(labels, values, areas, pieces, where)
@@ -177,9 +176,11 @@ def _list_values(values: Sequence[int] | NDArray[np.int32]) -> str:
 def decide_kind(facts: Sequence[MaskFacts]) -> tuple[MaskKind, str]:
     """Decide on one kind for a whole set, and give the reason.
 
-    A mask with a single object tells little, so one instance mask makes the set instances; the same two to five
-    numbers in every one of at least five masks are classes rather than objects that happen to be as many.
+    An empty mask tells nothing. A mask with a single object tells little, so one instance mask makes the set instances;
+    the same two to five numbers in every one of at least five masks are classes rather than objects that happen to be
+    as many.
     """
+    facts = [fact for fact in facts if fact.n_objects] or list(facts)
     counts = {kind: sum(fact.kind == kind for fact in facts) for kind in ("binary", "classes", "instances")}
     if not facts or counts["binary"] == len(facts):
         return "binary", _reason("binary", facts)

@@ -63,6 +63,12 @@ class TileSettings(Settings):
         ge=0,
         description="Minimum number of objects in a kept tile; empty: 3 for instances, 1 for binary, 0 for classes.",
     )
-    max_cover: float = Field(0.98, gt=0, le=1, description="Maximum share of a kept tile that objects may cover.")
+    max_cover: float = Field(
+        0.98,
+        gt=0,
+        le=1,
+        description="Maximum share of a kept tile that the object of a binary mask may cover; classes and instances "
+        "may fill it.",
+    )
     turn: bool = Field(True, description="Also train on the three right-angle rotations.")
     flip: bool = Field(True, description="Also train on mirror images.")

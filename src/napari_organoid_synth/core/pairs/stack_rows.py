@@ -52,8 +52,8 @@ def expand_stack(entry: PairEntry, planes: str = "") -> Iterator[PairEntry]:
         yield entry.replace(stack_use=planes)
     elif planes == "" and is_single_mask:
         reason = (
-            f"{name} is a stack of {count} slices, its mask is one image; choose how to use it (planes): slices, "
-            "channels, max, mean, or the number of a slice"
+            f"{count} slices in {name} beside a single mask; choose what they are (planes): slices, channels, max, "
+            "mean, or the number of one"
         )
         yield entry.replace(status="ambiguous", stack_use="ask", reason=reason)
     else:

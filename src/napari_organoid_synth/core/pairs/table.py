@@ -80,6 +80,16 @@ class PairEntry(FrozenModel):
         height, width = (max(1, round(side * self.scale)) for side in self.shape[1:])
         return height, width
 
+    @property
+    def area(self) -> int:
+        """Pixels of the image as stored; 0 before the check."""
+        return self.shape[1] * self.shape[2] if self.shape else 0
+
+    @property
+    def is_empty_field(self) -> bool:
+        """Whether the mask holds no object: nothing is there, as opposed to an image without mask."""
+        return bool(self.masks) and self.n_objects == 0
+
 
 class PairTable(FrozenModel):
     """All rows, the kind of the masks, and remarks about the set."""

@@ -21,6 +21,11 @@ from napari_organoid_synth.core.quantities import pixels, plural
 MIN_AREA = 15
 """Area in px below which the remnant of a cut object is removed."""
 
+EMPTY = "no objects: an empty field"
+FULL = "one object fills the image"
+UNIFORM_SHARE = 0.1
+"""Tiles of empty fields that are kept, as share of the others; and of images that one object fills."""
+
 MIN_OBJECTS: dict[MaskKind, int] = {"instances": 3, "binary": 1, "classes": 0}
 
 
@@ -180,31 +185,52 @@ def list_tiles(pairs: Sequence[SamplePair], settings: TileSettings) -> list[Tile
     """List all tiles of all pairs, in the order pair, y, x, turns, flip.
 
     A tile with too few objects or too much cover appears once with ``kept=False`` and the reason, so that a person can
-    see what is left out.
+    see what is left out. Pairs without any object are data, too: of their tiles a tenth of the number of the others is
+    kept, evenly spread, unless the settings ask for objects. The same holds for binary masks that one object fills, of
+    which all tiles are kept where there are no others.
 
     Raises
     ------
     UserError
         If no tile is kept.
     """
-    tiles: list[Tile] = []
+    upright: list[Tile] = []
     for index, pair in enumerate(pairs):
         grid = TileGrid(pair.size, settings.size, settings.overlap)
+        uniform = _uniform(pair, settings)
         for (y, x), labels in zip(grid.boxes, grid.cut(pair.labels), strict=True):
-            tile = Tile(index, pair.name, y, x, settings.size)
-            if reason := _refusal(labels, pair.mask_kind, settings):
-                tiles.append(replace(tile, kept=False, reason=reason))
-                continue
-            for turns in range(4 if settings.turn else 1):
-                for flip in (False, True) if settings.flip else (False,):
-                    tiles.append(replace(tile, turns=turns, flip=flip))
+            reason = uniform or _refusal(labels, pair.mask_kind, settings)
+            upright.append(Tile(index, pair.name, y, x, settings.size, kept=not reason, reason=reason))
+    tiles: list[Tile] = []
+    for tile in _keep_some(_keep_some(upright, EMPTY), FULL):
+        for turns in range(4 if settings.turn and tile.kept else 1):
+            for flip in (False, True) if settings.flip and tile.kept else (False,):
+                tiles.append(replace(tile, turns=turns, flip=flip))
     if tiles and not any(tile.kept for tile in tiles):
         raise UserError(
             f"None of {plural(len(tiles), 'tile')} of {settings.size} px can be used; the first has {tiles[0].reason}.",
             "Expected at least one.",
-            "Lower 'min_objects', raise 'max_cover' or change the tile size.",
+            "Lower 'tiles.min_objects', raise 'tiles.max_cover', or change 'tiles.size'.",
         )
     return tiles
+
+
+def _uniform(pair: SamplePair, settings: TileSettings) -> str:
+    """Return why the tiles of a pair tell little: its mask has the same value everywhere. Empty for any other."""
+    if settings.min_objects is None and not pair.labels.any():
+        return EMPTY
+    return FULL if pair.mask_kind == "binary" and pair.labels.all() else ""
+
+
+def _keep_some(tiles: Sequence[Tile], reason: str) -> list[Tile]:
+    """Keep some of the tiles left out for a reason: a tenth of the number of kept ones, at least one, evenly spread."""
+    uniform = [place for place, tile in enumerate(tiles) if tile.reason == reason]
+    others = sum(tile.kept for tile in tiles)
+    number = min(len(uniform), max(1, round(UNIFORM_SHARE * others)))
+    if not others:
+        number = len(uniform) if reason == FULL else 0
+    chosen = {uniform[int((k + 0.5) * len(uniform) / number)] for k in range(number)}
+    return [replace(tile, kept=True, reason="") if place in chosen else tile for place, tile in enumerate(tiles)]
 
 
 def small_image_warning(sizes: Sequence[tuple[int, int]], tile: int) -> str:
@@ -242,7 +268,7 @@ def _refusal(labels: NDArray[np.int32], kind: MaskKind, settings: TileSettings) 
     if number < fewest:
         return f"{plural(number, *nouns)}, fewer than {fewest}"
     cover = np.count_nonzero(labels) / labels.size
-    if kind != "classes" and cover > settings.max_cover:  # classes may well fill an image
+    if kind == "binary" and cover > settings.max_cover:  # classes and instances may well fill an image
         return f"{100 * cover:.0f} % covered, more than {100 * settings.max_cover:.0f} %"
     return ""
 

@@ -82,6 +82,8 @@ def _table(result: GainResult) -> Table:
     titles = {"subset": "Share of images", "ratio": "Ratio"}
     head = ["Trained on", *(titles[name] for name in several), "Pairs", f"Change of {SCORES[score]}", "Better on"]
     head += [SCORES[name][:1].upper() + SCORES[name][1:] for name in scores]
+    if empty := max(row.empty_fields for row in rows):
+        head.append(f"False objects per empty field ({plural(empty, 'image')})")
     classes = list(next(iter(result.arms.values())).per_class)
     if several or len(classes) < 2:
         classes = []
@@ -99,6 +101,7 @@ def _cells(row: TableRow, score: str, scores: Sequence[str], several: Sequence[s
         better = f"{difference.better} of {difference.images}"
     place = {"subset": f"{100 * row.subset:.4g} %", "ratio": f"{row.ratio:g} : 1"}
     numbers = [f"{row.scores[name].mean:.3f} ± {row.scores[name].sd:.3f}" for name in scores]
+    numbers += [f"{row.false_objects:.3g}"] * (row.empty_fields > 0)
     return [_title(row), *(place[name] for name in several), f"{row.synthetic:g}", change, better, *numbers]
 
 

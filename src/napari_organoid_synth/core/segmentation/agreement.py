@@ -6,12 +6,13 @@ counts from the threshold on (``>=``), each object is matched at most once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_organoid_synth.core.pairs.mask_kind import pieces_of
 from napari_organoid_synth.core.pairs.pair import MaskKind, SamplePair
 from napari_organoid_synth.core.segmentation.arms import Scores
 
@@ -218,7 +219,25 @@ def image_scores(truth: SamplePair, predicted: NDArray[np.int32]) -> tuple[Score
     return {name: float(value) for name, value in scores.items()}, per_class
 
 
-def failed_training_warnings(title: str, per_image: Mapping[str, Mapping[str, float]]) -> list[str]:
+def false_objects(truth: SamplePair, predicted: NDArray[np.int32]) -> int | None:
+    """Count the objects predicted in an empty field, none of which is there; None for an image with objects.
+
+    Parameters
+    ----------
+    truth : SamplePair
+        The image with its true mask.
+    predicted : NDArray (Y, X) int32, 0 is background
+        Labels in the sense of its mask: ids of instances; of the other kinds the connected pieces are counted.
+    """
+    if truth.labels.any():
+        return None
+    objects = predicted if truth.mask_kind == "instances" else pieces_of(predicted)
+    return int(np.count_nonzero(np.unique(objects)))
+
+
+def failed_training_warnings(
+    title: str, per_image: Mapping[str, Mapping[str, float]], empty: Collection[str] = ()
+) -> list[str]:
     """Return a warning if a segmenter has no pixel right in any image: it failed to train.
 
     Parameters
@@ -227,13 +246,16 @@ def failed_training_warnings(title: str, per_image: Mapping[str, Mapping[str, fl
         Names the training.
     per_image : mapping
         Image to its scores, among them ``dice``.
+    empty : collection of str
+        Images without objects, where marking nothing is right.
 
     Examples
     --------
     >>> failed_training_warnings("real pairs", {"a": {"dice": 0.0}, "b": {"dice": 0.1}})
     []
     """
-    if any(scores["dice"] > 0 for scores in per_image.values()):
+    drawn = [scores["dice"] for image, scores in per_image.items() if image not in empty]
+    if any(dice > 0 for dice in drawn) or not drawn:
         return []
     return [
         f"{title[:1].upper()}{title[1:]}: a segmenter marked nothing correctly in any test image. It failed to train; "

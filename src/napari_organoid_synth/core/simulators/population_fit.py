@@ -10,9 +10,11 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_organoid_synth.core.codec.heatflow import count_holes
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.mask_kind import convert, decide_kind, inspect_mask, pieces_of
 from napari_organoid_synth.core.pairs.pair import MaskKind, SamplePair
+from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.simulators.clusters import Clusters, find_clusters
 from napari_organoid_synth.core.simulators.outlines import contour, describe
 from napari_organoid_synth.core.simulators.population import PopulationSettings, Range
@@ -21,6 +23,8 @@ T = TypeVar("T")
 
 MAX_SHAPES = 40  # real shapes: enough for the spread of sizes and few enough for the record of every sample
 MIN_SHAPE_AREA = 30  # px, below which an object has no measurable shape
+MAX_COVER = 0.9  # of the masks by objects; above it there is hardly any background
+MAX_RINGS = 0.2  # share of objects with holes, above which shapes without holes are wrong
 MAX_IMAGES = 50  # that are measured
 
 
@@ -101,7 +105,8 @@ class _MaskSet:
 def _measure_all(pairs: Sequence[SamplePair]) -> _MaskSet:
     for pair in pairs:
         refuse_classes(pair.mask_kind, pair.class_names)
-    chosen = _evenly_spaced(pairs)
+    chosen = _evenly_spaced([pair for pair in pairs if pair.labels.any()])
+    _refuse_shapes(chosen)
     measured = [mask for mask in map(_measure, chosen) if len(mask.areas)]
     if not measured:
         raise UserError("The masks contain no object.", "Expected at least one.", "Choose masks with objects.")
@@ -113,6 +118,27 @@ def _measure_all(pairs: Sequence[SamplePair]) -> _MaskSet:
         "binary" if all(pair.mask_kind == "binary" for pair in pairs) else "instances",
         _pixel_size(chosen),
     )
+
+
+def _refuse_shapes(pairs: Sequence[SamplePair]) -> None:
+    """Raise `UserError` for objects that a population cannot draw: tissue without background, rings."""
+    todo = "Paint on real masks, warped, or train a mask generator (draws=masks) and paint on what it draws."
+    cover = float(np.mean([np.count_nonzero(pair.labels) / pair.labels.size for pair in pairs])) if pairs else 0.0
+    if cover > MAX_COVER:
+        raise UserError(
+            f"Objects cover {100 * cover:.0f} % of the masks.",
+            f"A population places separate objects, which cover at most {100 * MAX_COVER:.0f} %.",
+            todo,
+        )
+    objects = [pieces_of(pair.labels) if pair.mask_kind == "binary" else pair.labels for pair in pairs]
+    rings = sum(count_holes(labels) for labels in objects)
+    number = sum(np.count_nonzero(np.unique(labels)) for labels in objects)
+    if rings > MAX_RINGS * number:
+        raise UserError(
+            f"{rings:,} of {plural(number, 'object')} {'has a hole' if rings == 1 else 'have holes'}.",
+            "A population draws objects without holes.",
+            todo,
+        )
 
 
 def refuse_classes(kind: MaskKind, class_names: Sequence[str]) -> None:

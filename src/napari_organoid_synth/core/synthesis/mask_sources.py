@@ -100,6 +100,9 @@ def masks_of(painter: TrainedGenerator, pairs: Sequence[SamplePair], settings: G
             "Expected at least one.",
             "Pass real pairs, or choose simulated masks.",
         )
+    pairs = [pair for pair in pairs if pair.labels.any()]  # an empty field holds nothing to paint
+    if not pairs:
+        raise UserError("The real masks hold no object.", "Expected at least one.", "Choose simulated masks.")
     if settings.masks == "real":
         return real_masks(pairs, painter.recipe)
     if settings.masks == "fitted":

@@ -22,6 +22,7 @@ from napari_organoid_synth.core.pairs.format import FormatOf
 from napari_organoid_synth.core.pairs.pair import SamplePair, Source, content_hash
 from napari_organoid_synth.core.pairs.tiling import MIN_OBJECTS
 from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.runs.run import Run
 from napari_organoid_synth.core.simulators.illumination import add_background
 from napari_organoid_synth.core.synthesis.mask_sources import Mask, MaskSource, checked_labels, project_masks
@@ -94,9 +95,13 @@ class Sampler:
             raise self._only_blank()
         if self.missing and not self.added:
             what = "masks to paint on" if self.masks else "masks that the generator draws"
+            tiles, kind = self.model.recipe.tiles, self.model.codec.mask_kind
+            nouns = ("class", "classes") if kind == "classes" else ("object", "objects")
+            fewest = plural(max(self._fewest, 1), *nouns)
+            full = f" and at most {tiles.max_cover:.0%} covered" * (kind == "binary")
             raise UserError(
                 f"None of {self.drawn} {what} is usable: empty, too full, or too few objects.",
-                f"Expected at most {self.model.recipe.tiles.max_cover:.0%} covered.",
+                f"Expected at least {fewest}{full}.",
                 "Choose other masks or a lower variety." if self.masks else "Train longer, or with more pairs.",
             )
 
@@ -229,13 +234,20 @@ class Sampler:
     def _seed(self, index: int, attempt: int) -> tuple[int | str, ...]:
         return self.settings.seed, "sample", index, attempt
 
+    @property
+    def _fewest(self) -> int:
+        """Least number of objects of a tile."""
+        fewest = self.model.recipe.tiles.min_objects
+        return MIN_OBJECTS[self.model.codec.mask_kind] if fewest is None else fewest
+
     def _usable(self, labels: NDArray[np.int32]) -> bool:
         """Count a mask; whether it is neither empty nor too full and has the objects that tiles need."""
         tiles, kind = self.model.recipe.tiles, self.model.codec.mask_kind
-        fewest = MIN_OBJECTS[kind] if tiles.min_objects is None else tiles.min_objects
         objects = np.count_nonzero(np.unique(labels))
         cover = np.count_nonzero(labels) / labels.size
-        usable = objects >= max(fewest, 1) and (kind == "classes" or cover <= tiles.max_cover)
+        usable = objects >= max(self._fewest, 1) and (
+            kind != "binary" or self.model.codec.filled or cover <= tiles.max_cover
+        )
         self.drawn += 1
         self.refused += not usable
         return bool(usable)

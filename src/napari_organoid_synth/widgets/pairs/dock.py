@@ -26,6 +26,7 @@ from napari_organoid_synth.widgets.pairs.examine import (
     crop_pairs,
     draw_overlays,
     examine,
+    examine_otherwise,
     simulate_pairs,
 )
 from napari_organoid_synth.widgets.pairs.layers import PairLayers
@@ -89,6 +90,7 @@ class PairsWidget(ColumnDock):
         self.panel.cropWanted.connect(self._crop)
         self.panel.classesChosen.connect(self._choose_classes)
         self.panel.kindChosen.connect(self.run)
+        self.panel.readingChosen.connect(self._read_otherwise)
         self.panel.opened.connect(self.layers.open)
         self.panel.failed.connect(self._fail)
         self.panel.grid.toggled.connect(self.layers.show_grid)
@@ -138,7 +140,15 @@ class PairsWidget(ColumnDock):
             self._grade(sources.grades)
             return
         self.workspace.ensure_project(sources.name)
-        self._run(examine, sources, None, self._tiles(), self._restart_cancel(), self.panel.scale())
+        self._run(
+            examine,
+            sources,
+            None,
+            self._tiles(),
+            self._restart_cancel(),
+            self.panel.scale(),
+            self.panel.reading.for_new(),
+        )
 
     def _grade(self, file: Path | None) -> None:
         """Give the images that there are their classes from a table."""
@@ -172,7 +182,22 @@ class PairsWidget(ColumnDock):
         assert table is not None
         images = [Path(entry.image) for entry in table.entries if entry.image]
         sources = Sources(images, masks, before.image_pattern, before.mask_pattern)
-        self._run(examine, sources, None, self._tiles(), self._restart_cancel(), self.panel.scale())
+        self._run(
+            examine,
+            sources,
+            None,
+            self._tiles(),
+            self._restart_cancel(),
+            self.panel.scale(),
+            self.panel.reading.for_new(),
+        )
+
+    def _read_otherwise(self) -> None:
+        table = self.workspace.pairs
+        if table is not None:
+            kind, tiles = self.panel.kind(), self._tiles()
+            reading = self.panel.reading.planes(), self.panel.reading.channels()
+            self._run(examine_otherwise, table, reading, kind, tiles, self._restart_cancel())
 
     def _crop(self, entries: list[Any]) -> None:
         if self.workspace.project is not None:

@@ -124,10 +124,12 @@ def describe(entry: PairEntry) -> str:
 
 def objects_text(entry: PairEntry) -> str:
     """Describe the objects of a mask: ``One object, 37,406 px``, ``12 objects of 30 to 400 px``."""
-    if entry.object_size is None or entry.n_objects is None:
+    if entry.n_objects is None:
         return ""
     if not entry.masks:
         return "No mask"
+    if entry.object_size is None:
+        return "No objects"
     smallest, largest = entry.object_size
     if entry.n_objects == 1:
         return f"One object, {largest:,} px"

@@ -20,6 +20,7 @@ CHANGE = (
     "Bold where zero is outside."
 )
 BETTER = "Images on which it was better than with the real pairs alone."
+FALSE = "False objects per test image without objects, mean."
 
 
 def where(row: TableRow, names: Collection[str]) -> list[str]:
@@ -48,6 +49,9 @@ class ResultTable(QTableWidget):
             "Change": CHANGE,
             "Better": BETTER,
         }
+        if any(row.empty_fields for row in rows):
+            heads["False"] = FALSE
+        self.setColumnCount(len(heads))
         self.setRowCount(len(rows))
         self.setHorizontalHeaderLabels(list(heads))
         self.setVerticalHeaderLabels(
@@ -61,7 +65,7 @@ class ResultTable(QTableWidget):
         header: Any = self.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
         header.setMinimumSectionSize(30)
-        for column in (0, 2):
+        for column in {*range(len(heads))} - {1}:
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
         self.fit()
 
@@ -71,6 +75,7 @@ class ResultTable(QTableWidget):
             f"{spread.mean:.3f}\n± {spread.sd:.3f}",
             f"{change.mean:+.3f}\n[{change.low:.3f}, {change.high:.3f}]" if change else "",
             f"{change.better} of\n{change.images}" if change else "",
+            *[f"{row.false_objects:.3g}" if row.empty_fields else ""] * (self.columnCount() > 3),
         )
         for column, text in enumerate(texts):
             item = QTableWidgetItem(text)

@@ -16,9 +16,11 @@ from napari_organoid_synth.core.pairs.pair import RGB, MaskKind, SamplePair, Sou
 from napari_organoid_synth.core.pairs.record import REMARK
 from napari_organoid_synth.core.pairs.stacks import USE_TEXTS, combine
 from napari_organoid_synth.layer_data import pair_layers
-from napari_organoid_synth.widgets.shared.layer_grid import full_data, grid_of, lay_over
+from napari_organoid_synth.widgets.shared.layer_grid import full_data, grid_of, lay_over, place_of, with_axis
 
 SAMPLES = "samples"
+DRAWN_MASK = "organoid_synth_masks"
+"""Key of the metadata of a labels layer: the files in which it was kept as a mask to paint on."""
 PREVIEW = "organoid_synth_preview"
 """Key of the metadata of a layer of live samples: its name at first, for a person may have a layer of that name."""
 
@@ -38,15 +40,29 @@ def show_pair(viewer: Any, pair: SamplePair, outline: int = 0) -> tuple[Any, Any
     Returns
     -------
     (Image, Labels)
-        Named ``<name>`` and ``<name> mask``, scaled by the pixel size; `pair_from_layers` is the inverse.
+        Named ``<name>`` and ``<name> mask``, scaled by the pixel size; a sample that was painted on a labels layer of
+        this viewer lies on that layer. `pair_from_layers` is the inverse.
     """
     (pixels, image_options, _), (numbers, labels_options, _) = pair_layers(pair)
+    if place := _place_of_mask(viewer, pair):
+        labels_options |= place
+        image_options |= place if len(image_options["scale"]) == 2 else with_axis(place)
     image, labels = viewer.add_image(pixels, **image_options), viewer.add_labels(numbers, **labels_options)
     labels.contour = outline
     for layer in viewer.layers:  # a pair among live samples looks like one of them
         if layer.metadata.get(PREVIEW) and _overlap(layer, labels):
             layer.visible = False
     return image, labels
+
+
+def _place_of_mask(viewer: Any, pair: SamplePair) -> dict[str, Any]:
+    """Return the place of the labels layer that a sample was painted on; empty if it is not there."""
+    mask = pair.source.provenance.get("mask")
+    name = mask.get("name") if isinstance(mask, dict) and mask.get("kind") == "file" else None
+    for layer in viewer.layers:
+        if name and name in layer.metadata.get(DRAWN_MASK, ()) and full_data(layer).shape == pair.size:
+            return place_of(layer)
+    return {}
 
 
 def look_at(viewer: Any, layers: Sequence[Any]) -> None:

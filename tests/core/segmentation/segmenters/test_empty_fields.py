@@ -173,7 +173,7 @@ def test_each_channel_is_judged_alone(usual):
     one, nothing = field(8).image, EMPTY["noise as in training"]
     both = np.concatenate([one, nothing])
     pairs = [pair.replace(image=np.concatenate([pair.image, pair.image])) for pair in map(field, range(3))]
-    low, span = TrainingRange.of(pairs).range_of(both)
+    _, span = TrainingRange.of(pairs).range_of(both)
     assert span[0, 0, 0] == intensity_range(one)[1][0, 0, 0]
     assert span[1, 0, 0] == pytest.approx(usual.span[0])
 

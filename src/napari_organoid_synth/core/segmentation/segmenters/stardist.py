@@ -193,10 +193,8 @@ class StarDist(Segmenter):
 
     def _held_batch(self, held: Sequence[SamplePair], seed: int, side: int) -> list[tuple[Tensor, Tensor, Tensor]]:
         """Return one fixed crop of each held-back image, in batches of the training size."""
-        crops = [
-            CropPool([pair], seed=seed, usual=self.usual).draw(0, 1, side, foreground=self.config.foreground)
-            for pair in held
-        ]
+        pools = [CropPool([pair], seed=seed, usual=self.usual) for pair in held]
+        crops = [pool.draw(0, 1, side, foreground=self.config.foreground) for pool in pools]
         size = self.config.batch
         batches = []
         for start in range(0, len(crops), size):

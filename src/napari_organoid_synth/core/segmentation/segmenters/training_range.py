@@ -14,7 +14,7 @@ from napari_organoid_synth.core.pairs.pair import MaskKind, SamplePair
 from napari_organoid_synth.core.segmentation.segmenters.network_input import ends, intensity_range, normalise, sampled
 
 BLOCKS = 16, 8, 4
-"""Sides of blocks whose means tell structure from noise, px: of pixel noise alone, 1 / side of its deviation is left."""
+"""Sides of blocks whose means tell structure from noise, px: pixel noise alone keeps 1 / side of its deviation."""
 MIN_STRUCTURE = 0.6
 """Structure that training images must keep in the blocks that are used."""
 STRUCTURE_SHARE = 0.5
@@ -86,10 +86,27 @@ class TrainingRange:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any] | None) -> Self | None:
-        """Read what `dataclasses.asdict` wrote; None for a segmenter that was saved without it."""
+        """Read what `dataclasses.asdict` wrote; None for a segmenter that was saved without it.
+
+        Raises
+        ------
+        ValueError
+            If a number is not finite.
+        """
         if values is None:
             return None
-        return cls(**{key: tuple(map(float, one)) if isinstance(one, list) else one for key, one in values.items()})
+        numbers = {key: np.atleast_1d(np.array(values[key], float)) for key in set(values) - {"dtype", "block"}}
+        if not all(np.isfinite(one).all() for one in numbers.values()):
+            raise ValueError("the contrast of its training images is not finite")
+        return cls(
+            str(values["dtype"]),
+            tuple(numbers["span"].tolist()),
+            tuple(numbers["level"].tolist()),
+            int(values["block"]),
+            tuple(numbers["structure"].tolist()),
+            tuple(numbers["grain"].tolist()),
+            float(numbers["contrast"][0]),
+        )
 
     def range_of(self, image: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Measure the range of an image as `intensity_range` does, except for channels with little contrast.
@@ -189,16 +206,15 @@ def _moments(
 
 
 def _training_contrasts(pair: SamplePair) -> NDArray[np.float64]:
-    _, objects = np.unique(
-        pair.labels if pair.mask_kind == "instances" else pieces_of(pair.labels), return_inverse=True
-    )
+    labels = pair.labels if pair.mask_kind == "instances" else pieces_of(pair.labels)
+    _, objects = np.unique(labels, return_inverse=True)
     objects = objects.reshape(pair.labels.shape).astype(np.int32) + int(pair.labels.all())  # 0 stays background
     found = contrasts(normalise(pair.image, *intensity_range(pair.image)), objects)
     return found[np.isfinite(found) & (np.bincount(objects.ravel(), minlength=len(found)) >= MIN_AREA)]
 
 
 class _Field(NamedTuple):
-    """Values of an image, each (C,): see `TrainingRange`; and the deviation of its pixels, without a smooth background."""
+    """Values of an image, each (C,), see `TrainingRange`; and the deviation of its pixels from a smooth background."""
 
     span: NDArray[np.float64]  # 0 where constant
     level: NDArray[np.float64]  # of the pixels without object, or of all
