@@ -98,7 +98,7 @@ class PictureReader:
 
 
 def _check_png(path: Path) -> None:
-    """Refuse a PNG whose parts end after the file (Pillow takes memory for them), or of which 8 of 16 bits would be read.
+    """Refuse a PNG whose parts end after the file (Pillow takes memory for them), or that would lose 8 of 16 bits.
 
     Raises
     ------
