@@ -21,7 +21,6 @@ from napari_organoid_synth.core.pairs.filenames import (
     list_files,
     match_files,
     natural,
-    same_name,
     stem,
 )
 from napari_organoid_synth.core.pairs.formats import (
@@ -34,7 +33,7 @@ from napari_organoid_synth.core.pairs.formats import (
     short,
 )
 from napari_organoid_synth.core.pairs.mask_kind import inspect_mask
-from napari_organoid_synth.core.pairs.object_masks import folders_named_like, folders_per_image
+from napari_organoid_synth.core.pairs.object_masks import are_named_like, folders_named_like, folders_per_image
 from napari_organoid_synth.core.pairs.ome_tiff import read_labels
 from napari_organoid_synth.core.pairs.stack_rows import expand_stack
 from napari_organoid_synth.core.pairs.table import OBJECT, PairEntry, PairTable, Status
@@ -315,7 +314,7 @@ def _mask_folders(parent: Path) -> tuple[list[Path], list[str]]:
 
 def _masks_of(paths: Sequence[Path], pattern: str, images: Sequence[Path], only_objects: bool = False) -> list[Path]:
     """Return the masks of one class: folders with one file per object if they are named like images, else files."""
-    if all(map(is_folder, paths)) and any(same_name(path, image) for path in paths for image in images):
+    if all(map(is_folder, paths)) and are_named_like(paths, images):
         return list(paths)
     is_parent = len(paths) == 1 and is_folder(paths[0]) and not pattern and not list_files(paths[0])
     if is_parent and (folders := folders_named_like(images, paths[0])):

@@ -60,9 +60,9 @@ def _plain(name: str) -> str:
     return short_name or name
 
 
-def same_name(one: Path, other: Path) -> bool:
-    """Return whether two files have one name, without endings and words such as ``_masks``."""
-    return stem(one) == stem(other) or _plain(stem(one)) == _plain(stem(other))
+def plain_name(path: Path) -> str:
+    """Return a file name without ending and without words such as ``_masks``."""
+    return _plain(stem(path))
 
 
 def natural(path: Path) -> tuple[object, ...]:
