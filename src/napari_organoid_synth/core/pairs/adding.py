@@ -87,11 +87,13 @@ def _clear_kind(pair: SamplePair, real: PairFormat) -> MaskKind | None:
 
 def _row_name(table: PairTable, pair: SamplePair) -> str:
     """Return the name of the row of the same image, or a free one."""
+    names = _possible_names(pair, len(table.entries))
+    possible = set(names)
     for entry in table.entries:
-        if entry.name in _possible_names(pair, len(table.entries)) and _is_same(entry, pair):
+        if entry.name in possible and _is_same(entry, pair):
             return entry.name
     taken = {file_stem(entry.name).casefold() for entry in table.entries}
-    return next(n for n in _possible_names(pair, len(table.entries)) if file_stem(n).casefold() not in taken)
+    return next(name for name in names if file_stem(name).casefold() not in taken)
 
 
 def _possible_names(pair: SamplePair, rows: int) -> list[str]:

@@ -227,7 +227,10 @@ def crop_pairs(project: Project, entries: list[PairEntry], canceled: threading.E
                 channel_names=info.channel_names,
                 source=Source("real", (entry.image,)),
             )
-            add_pair(project, pair)
+            if len(entry.masks) > 1:  # each mask is a class
+                add_pair(project, pair.replace(class_names=tuple(entry.masks)), "classes")
+            else:
+                add_pair(project, pair)
         yield from examine(PairTable.from_file(project.pairs_path), None, TileSettings(), canceled)
     except UserError as error:
         yield error
