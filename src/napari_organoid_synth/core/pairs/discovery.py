@@ -23,7 +23,15 @@ from napari_organoid_synth.core.pairs.filenames import (
     natural,
     stem,
 )
-from napari_organoid_synth.core.pairs.formats import READABLE, SUFFIXES, is_directory, is_folder, is_zarr, short
+from napari_organoid_synth.core.pairs.formats import (
+    READABLE,
+    SUFFIXES,
+    is_directory,
+    is_folder,
+    is_zarr,
+    refuse_odd_name,
+    short,
+)
 from napari_organoid_synth.core.pairs.mask_kind import inspect_mask
 from napari_organoid_synth.core.pairs.object_masks import are_named_like, folders_named_like, folders_per_image
 from napari_organoid_synth.core.pairs.ome_tiff import read_labels
@@ -336,9 +344,11 @@ def _choose_folders(folders: list[Path]) -> tuple[dict[str, list[Path]], list[st
 
 def _as_entry(row: Row) -> PairEntry:
     """Return the row as it is stored; a file whose name cannot be stored as text is broken."""
-    if odd := [path for path in (row.image, *row.masks.values()) if path is not None and not _is_utf8(path)]:
-        reason = f"The name of {short(odd[0])} is not UTF-8. Expected a name that every program can read. Rename it."
-        return PairEntry(name=plain_text(row.name), status="broken", reason=plain_text(reason))
+    try:
+        for path in (row.image, *row.masks.values()):
+            refuse_odd_name(path or Path())
+    except UserError as error:
+        return PairEntry(name=plain_text(row.name), status="broken", reason=str(error))
     return PairEntry(
         name=plain_text(row.name),
         image="" if row.image is None else str(row.image),
@@ -348,11 +358,3 @@ def _as_entry(row: Row) -> PairEntry:
         image_class=row.image_class,
         group=row.group,
     )
-
-
-def _is_utf8(path: Path) -> bool:
-    try:
-        str(path).encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True

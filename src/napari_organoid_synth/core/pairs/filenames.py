@@ -8,6 +8,7 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, count
 from pathlib import Path
 
 from napari_organoid_synth.core.errors import UserError
@@ -243,7 +244,7 @@ def distinct_names(files: Sequence[Path], names: Sequence[str]) -> list[str]:
             result[index] = "_".join([*parts, names[index]])
     taken: set[str] = set()
     for index, name in enumerate(result):
-        numbered = (name, *(f"{name} ({number})" for number in range(2, len(result) + 2)))
+        numbered = chain([name], (f"{name} ({number})" for number in count(2)))
         result[index] = next(one for one in numbered if file_stem(one).casefold() not in taken)
         taken.add(file_stem(result[index]).casefold())
     return result

@@ -198,6 +198,8 @@ class TiffReader:
         refuse_colours(stack.keyframe)
         n_bytes, keyframe = math.prod(stack.shape) * stack.keyframe.dtype.itemsize, stack.keyframe
         bits = 8 if keyframe.bitspersample < 8 else 2  # packed ones become bytes; 12 of 16 may be stored
+        if keyframe.is_tiled:
+            n_bytes = max(n_bytes, math.prod(keyframe.chunks) * keyframe.dtype.itemsize)
         refuse_too_large(n_bytes, self._size, bits * _MAX_RATIOS.get(int(keyframe.compression), MAX_RATIO))
 
     def _stack_of(self, page: int) -> tuple[_Stack, int]:
