@@ -630,12 +630,18 @@ def test_stacks_and_colours_of_files_are_chosen_on_the_page(qtbot, dock, tmp_pat
     settle(qtbot, dock)
     assert dock.workspace.pairs.entry("a").reason == "brightest of the slices of a stack (maximum)"
     assert reading.planes() == "max"
+    dock.layers.open("a")
+    qtbot.waitUntil(lambda: "a" in dock.viewer.layers, timeout=20_000)
+    np.testing.assert_array_equal(dock.viewer.layers["a"].data, stack.max(axis=0))
     reading.stacks.setCurrentIndex(reading.stacks.findData("slice"))
     reading.stacks.activated.emit(0)
     settle(qtbot, dock)
     reading.number.setValue(3)
     settle(qtbot, dock)
     assert dock.workspace.pairs.entry("a").page == 3
+    dock.layers.open("a")  # it is another image now
+    qtbot.waitUntil(lambda: "a [1]" in dock.viewer.layers, timeout=20_000)
+    np.testing.assert_array_equal(dock.viewer.layers["a [1]"].data, stack[3])
     assert not reading.colours.isHidden()
     reading.colours.setCurrentIndex(reading.colours.findData("grey"))
     reading.colours.activated.emit(0)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.errors import DiskFull, UserError
 from napari_organoid_synth.core.pairs.ome_tiff import IMAGE_ENDING, LABELS_ENDING, read_pair
+from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.samples.store import SampleStore, Verdict
 
 
@@ -48,19 +49,27 @@ def import_pairs(
                 f"Expected NAME{IMAGE_ENDING} with NAME{LABELS_ENDING} in the same folder.",
                 "Real images are added with 'organoid-synth pair', in napari: Pairs.",
             )
-    pairs = []
-    for image in images:
-        try:
-            pair = read_pair(image)
+    if failed is None:
+        pairs = [read_pair(image) for image in images]
+        for pair in pairs:  # before names are claimed
             store.refuse_misfit(pair)
-            pairs.append(pair)
-        except UserError as error:
-            if failed is None:
+        ids = store.add_many(pairs, run=_run_of(pairs[0]) if pairs else "")
+    else:
+        ids = []
+        for image in images:
+            try:
+                pair = read_pair(image)
+                ids.append(store.add(pair, _run_of(pair)))
+            except DiskFull:
                 raise
-            failed[image.name] = str(error)
-    ids = store.add_many(pairs, run=str(pairs[0].source.provenance.get("run", "")) if pairs else "")
+            except UserError as error:
+                failed[image.name] = str(error)
     store.decide(ids, verdict)
     return ids
+
+
+def _run_of(pair: SamplePair) -> str:
+    return str(pair.source.provenance.get("run", ""))
 
 
 def _in_folder(folder: Path) -> list[Path]:
