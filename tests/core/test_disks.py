@@ -60,7 +60,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with two pairs, a run and two samples."""
     project = Project(tmp_path_factory.mktemp("made") / "p")
     for seed in range(2):
-        add_pair(project, em(seed, 64), "instances")
+        add_pair(project, em(seed, 64), "classes")
     recipe = Recipe().override(*SETS[1::2])
     run = Run.create(project.path / "runs" / "one", recipe, Codec.fit(load_pairs(project)))
     run.update_metadata(precision="float32", seconds_per_step=1.0, gflop_per_image=1.0)

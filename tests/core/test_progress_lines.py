@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import struct
 import subprocess
 import sys
 import time
@@ -49,9 +50,12 @@ def test_a_log_gets_a_line_from_time_to_time(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs pseudo terminals")
 def test_a_terminal_gets_one_bar_that_is_not_drawn_for_each_event(tmp_path: Path) -> None:
+    import fcntl
     import pty
+    import termios
 
     ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     environment = {**os.environ, "COLUMNS": "80", "LINES": "24"}
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, str(tmp_path / "p")], stdout=subprocess.DEVNULL, stderr=theirs, env=environment

@@ -38,8 +38,8 @@ class Bar:
     """One line of a terminal that is drawn again, at most some times a second and never longer than the terminal."""
 
     REDRAW_SECONDS: ClassVar[float] = 0.2
-    NOTE_SHARE: ClassVar[float] = 0.4
-    """Share of the width that a note may take."""
+    NOTE_SHARE: ClassVar[float] = 0.25
+    """Share of the width that a note may take, and numbers, too."""
 
     def __init__(self, verb: str) -> None:
         self.verb, self._drawn = verb, 0.0

@@ -102,12 +102,18 @@ def check_nnunet(folder: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize("kind", SETS)
 def test_nnunet_verifies_the_data_set(tmp_path: Path, kind: str) -> None:
-    folder = standard(tmp_path, **SETS[kind]) / "Dataset501_MyCells"
-    record = check_nnunet(folder)
+    record = check_nnunet(standard(tmp_path, **SETS[kind]) / "Dataset501_MyCells")
     from nnunetv2.utilities.label_handling.label_handling import LabelManager
 
     labels = LabelManager(record["labels"], None)
     assert labels.foreground_labels
+    assert labels.has_ignore_label == (kind == "background")
+
+
+@pytest.mark.parametrize("kind", SETS)
+def test_labels_and_channels_have_names_by_the_rules_of_nnunet(tmp_path: Path, kind: str) -> None:
+    folder = standard(tmp_path, **SETS[kind]) / "Dataset501_MyCells"
+    record = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
     wanted = {
         "instances": {"background": 0, "core": 1, "border": 2},
         "binary": {"background": 0, "object": 1},
@@ -115,10 +121,12 @@ def test_nnunet_verifies_the_data_set(tmp_path: Path, kind: str) -> None:
         "odd names": {"background": 0, "Zelle α/β": 1, "class 2": 2, "Zelle α/β (2)": 3, "50 % grün": 4},
     }
     assert record["labels"] == wanted.get(kind, wanted["instances"])
-    assert labels.has_ignore_label == (kind == "background")
     if kind == "two channels":  # CT would be scaled like a tomography
         assert list(record["channel_names"].values()) == ["channel CT", "GFP"]
+    assert record["numTraining"] == len(list((folder / "labelsTr").iterdir())) == 4
     assert sorted(path.name for path in (folder / "labelsTs").iterdir()) == ["real0.tif", "real1.tif"]
+    for path in folder.glob("labelsT?/*"):
+        assert set(np.unique(tifffile.imread(path))) <= set(record["labels"].values())
 
 
 def test_a_class_named_background_is_the_background(tmp_path: Path) -> None:

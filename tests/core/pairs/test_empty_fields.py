@@ -175,3 +175,24 @@ def test_full_masks_are_matched_with_a_word(tmp_path: Path) -> None:
     assert table.check_notes == (
         "All 2 masks have one value in every pixel: there is nothing to tell apart. Check the files.",
     )
+
+
+def test_numbers_that_become_a_class_beside_other_masks_are_said(tmp_path: Path) -> None:
+    cells = np.zeros((24, 32), np.uint8)
+    for number in range(4):
+        cells[2:8, 2 + 7 * number : 8 + 7 * number] = number + 1
+    for k in range(2):
+        save(tmp_path / "images" / f"a{k}.tif", picture(k))
+        save(tmp_path / "nuclei" / f"a{k}.tif", cells if k else 0 * cells)
+        save(tmp_path / "tissue" / f"a{k}.tif", disc())
+    folders = {"nuclei": tmp_path / "nuclei", "tissue": tmp_path / "tissue"}
+    table = check_pairs(find_pairs(tmp_path / "images", folders))
+    assert (table.mask_kind, table.class_names) == ("classes", ("nuclei", "tissue"))
+    assert table.entry("a0").reason == ""
+    assert "the 4 numbered objects of 'nuclei' become one class beside other masks" in table.entry("a1").reason
+    assert table.check_notes == (
+        "In 1 image numbered objects become one class beside other masks: several masks per image are classes. "
+        "To tell the objects apart, use their masks alone.",
+    )
+    alone = check_pairs(find_pairs(tmp_path / "images", tmp_path / "nuclei"))
+    assert (alone.mask_kind, alone.entry("a1").reason) == ("instances", "")

@@ -103,7 +103,7 @@ def tiny(seed: int) -> tuple[NDArray[np.generic], NDArray[np.uint16]]:
     ("make", "topic", "level", "sentence", "todo"),
     [
         (large, "objects", "warning", "Objects are up to 101 px across: a tile of 64 px holds only a part.",
-         "--scale 0.57 fits whole ones."),
+         "Use the images at 57 % of their size (--scale 0.57): whole ones then fit."),
         (without_background, "background", "warning",
          "No background: in 6 of 6 images every pixel belongs to an object.", "Let a generator learn such masks"),
         (thin, "shapes", "warning", "at most 2 px wide; do not shrink the images further.", ""),
@@ -186,7 +186,7 @@ def test_ranges_and_channels(tmp_path: Path) -> None:
     assert found(table, "channels") == (
         "problem",
         "Images differ in channels: 4 with 1 channel, 2 with 3 channels. A generator needs the same number in all.",
-        "Use --channels grey or --channels rgb.",
+        "Convert all to grey or to RGB (--channels grey, --channels rgb).",
     )
     assert preflight(table, TILES).next_command == "pair --channels grey --test 0.2"
     assert found(write(tmp_path / "d", 6, mixed_types), "pixels") == (
@@ -202,7 +202,7 @@ def test_groups_and_how_the_test_cuts_them(tmp_path: Path) -> None:
     assert level == "warning"
     assert sentence.startswith("All 8 images seem to belong together ('well'")
     assert found(table, "test") == (
-        "warning", "No test images: nothing is kept aside to measure the gain.", "Add --test 0.2."
+        "warning", "No test images: nothing is kept aside to measure the gain.", "Choose test pairs (--test 0.2)."
     )  # fmt: skip
     names = [f"{well}_d{day}" for well in "abcd" for day in (1, 7)]
     rows = [
@@ -219,7 +219,7 @@ def test_groups_and_how_the_test_cuts_them(tmp_path: Path) -> None:
     assert found(whole, "classes") == ("warning", "The test holds no image of drug.", "Test a larger share.")
     cut = whole.replace(entries=(rows[0].replace(split="test"), *rows[1:]))
     level, sentence, todo = found(cut, "groups")
-    assert (level, todo) == ("warning", "Choose the test again with --test 0.2, which takes whole groups.")
+    assert (level, todo) == ("warning", "Choose the test again (--test 0.2), in whole groups.")
     assert sentence.endswith("The test holds 1 group: a. 1 group of them also to train: a.")
 
 

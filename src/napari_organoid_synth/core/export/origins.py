@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.groups import groups_of
@@ -66,7 +67,7 @@ class Origins:
         provenance = sample.source.provenance
         data = provenance.get("data")
         learned = set(data.values()) if isinstance(data, dict) else set()
-        run = str((provenance.get("mask") or {}).get("run", ""))
+        run = str(_mask_of(sample).get("run", ""))
         return origin_of(sample) in self._names or bool(learned & self._hashes) or self._has_seen(run)
 
     def _has_seen(self, run: str) -> bool:
@@ -79,7 +80,13 @@ class Origins:
 
 def origin_of(sample: SamplePair) -> str:
     """Return the name of the real image whose mask a sample was painted on; empty for other masks."""
-    mask = sample.source.provenance.get("mask") or {}
+    mask = _mask_of(sample)
     if mask.get("kind") not in ("real", "warped"):
         return ""
     return re.sub(r"_y\d+_x\d+_r\dm?$", "", str(mask.get("name", "")))
+
+
+def _mask_of(sample: SamplePair) -> dict[str, Any]:
+    """Return what the provenance says of the mask; nothing where it is damaged."""
+    mask = sample.source.provenance.get("mask")
+    return mask if isinstance(mask, dict) else {}

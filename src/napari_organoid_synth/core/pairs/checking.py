@@ -15,7 +15,13 @@ from numpy.typing import NDArray
 from napari_organoid_synth.core.errors import UserError, sentence_of
 from napari_organoid_synth.core.pairs.annotations.reading import is_annotation
 from napari_organoid_synth.core.pairs.discovery import ONLY_PAIR
-from napari_organoid_synth.core.pairs.entry_reading import read_entry_image, read_masks, stack_remark
+from napari_organoid_synth.core.pairs.entry_reading import (
+    ONE_CLASS,
+    merged_remarks,
+    read_entry_image,
+    read_masks,
+    stack_remark,
+)
 from napari_organoid_synth.core.pairs.format import value_range
 from napari_organoid_synth.core.pairs.formats import is_folder
 from napari_organoid_synth.core.pairs.mask_kind import (
@@ -98,6 +104,7 @@ def check_entry(entry: PairEntry) -> CheckedEntry:
         facts = inspect_mask(labels, mask_name, known) if entry.masks else NO_MASK
         facts = replace(facts, reason=DRAWN_SINGLY) if mask.is_objects else facts
         predicted, mask_remarks = predicted_classes(entry), _mask_remarks(entry)
+        mask_remarks = [*mask_remarks, *merged_remarks(entry, labels.shape)]
     except Exception as error:  # one odd file never stops the others
         if not isinstance(error, UserError):
             logging.getLogger(__name__).warning("%s cannot be checked", entry.image, exc_info=True)
@@ -198,7 +205,7 @@ def conclude(table: PairTable, checked: Sequence[CheckedEntry], kind: MaskKind |
         if entry.status == "matched":
             entries[index] = entry.replace(mask_kind=decided, class_names=class_names, class_values=class_values)
     _mark_duplicates(entries)
-    notes = [*_mixtures(entries), *_without_objects(entries)]
+    notes = [*_mixtures(entries), *_without_objects(entries), *_numbers_lost(entries)]
     return table.replace(
         entries=tuple(entries),
         mask_kind=decided,
@@ -259,6 +266,17 @@ def _mark_duplicates(entries: list[PairEntry]) -> None:
             copies = ", ".join(f"'{entries[other].name}'" for other in others)
             text = f"same pixels as {copies}, left out"
             entries[first] = entries[first].replace(reason="; ".join(filter(None, [entries[first].reason, text])))
+
+
+def _numbers_lost(entries: Sequence[PairEntry]) -> list[str]:
+    """Say, in a sentence, that numbered objects become one class because there are several masks per image."""
+    rows = sum(entry.status == "matched" and ONE_CLASS in entry.reason for entry in entries)
+    if not rows:
+        return []
+    return [
+        f"In {plural(rows, 'image')} numbered objects {ONE_CLASS}: several masks per image are classes. To tell the "
+        "objects apart, use their masks alone."
+    ]
 
 
 def _without_objects(entries: Sequence[PairEntry]) -> list[str]:

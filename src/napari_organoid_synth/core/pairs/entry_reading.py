@@ -13,7 +13,7 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.annotations.outlines import DrawnMask
 from napari_organoid_synth.core.pairs.annotations.reading import is_annotation, read_annotation
 from napari_organoid_synth.core.pairs.formats import is_folder
-from napari_organoid_synth.core.pairs.mask_kind import merge_classes
+from napari_organoid_synth.core.pairs.mask_kind import inspect_mask, merge_classes
 from napari_organoid_synth.core.pairs.object_masks import read_objects
 from napari_organoid_synth.core.pairs.ome_tiff import ImageInfo, read_image, read_info, read_labels
 from napari_organoid_synth.core.pairs.readers import short
@@ -83,6 +83,9 @@ def stack_remark(entry: PairEntry) -> str:
     return "; ".join(parts)
 
 
+ONE_CLASS = "become one class beside other masks"
+
+
 def read_masks(entry: PairEntry, size: tuple[int, int]) -> tuple[DrawnMask, int]:
     """Read the masks of a row as one label image, whatever they are: files, outlines, a folder of objects.
 
@@ -113,6 +116,21 @@ def read_masks(entry: PairEntry, size: tuple[int, int]) -> tuple[DrawnMask, int]
         )  # fmt: skip
     labels, overlap = merge_classes([mask.labels for mask in masks])
     return DrawnMask(labels, tuple(remark for mask in masks for remark in mask.remarks), is_objects=False), overlap
+
+
+def merged_remarks(entry: PairEntry, size: tuple[int, int]) -> list[str]:
+    """Say which masks of a row lose their numbers because they become one class each beside others."""
+    remarks = []
+    for name, path in entry.masks.items() if len(entry.masks) > 1 else ():
+        mask = _read_mask(Path(path), entry, size)
+        number = np.count_nonzero(np.unique(mask.labels))
+        try:
+            is_numbered = mask.is_objects or inspect_mask(mask.labels, short(Path(path))).kind == "instances"
+        except UserError:  # grey edges: no ids
+            continue
+        if is_numbered and number > 1:
+            remarks.append(f"the {number:,} numbered objects of '{name}' {ONE_CLASS}")
+    return remarks
 
 
 def _read_mask(path: Path, entry: PairEntry, size: tuple[int, int]) -> DrawnMask:

@@ -139,9 +139,11 @@ def _refuse_grey(
 
 def _refuse_resampled(labels: NDArray[np.int32], differing: float, where: str) -> None:
     """Refuse masks that were resized like photographs: along an edge such numbers lie between those on both sides."""
-    left, centre, right = labels[:, :-2], labels[:, 1:-1], labels[:, 2:]
-    if not differing or not centre.size:
+    steps = labels[:, 1:] != labels[:, :-1]
+    rows, columns = np.nonzero(steps[:, :-1] & steps[:, 1:])  # of the left of three
+    if not rows.size:
         return
+    left, centre, right = (labels[rows, columns + k] for k in range(3))
     between = ((left < centre) & (centre < right)) | ((left > centre) & (centre > right))
     n_between = int(np.count_nonzero(between))
     if n_between < _MIN_BETWEEN * differing * labels.size:

@@ -45,7 +45,8 @@ def expand_stack(entry: PairEntry, planes: str = "") -> Iterator[PairEntry]:
         yield entry
     elif planes.isdigit():
         if int(planes) >= count:
-            yield entry.replace(status="broken", reason=f"{name} has no slice {planes}: expected 0 to {count - 1}.")
+            reason = f"{name} has no slice {planes}: expected 0 to {count - 1}."
+            yield entry.replace(status="broken", stack_use="ask", reason=reason)
         else:
             yield entry.replace(page=int(planes), stack_use="slice" if is_single_mask else "")
     elif planes in ("channels", "max", "mean") and (is_single_mask or not of_masks):

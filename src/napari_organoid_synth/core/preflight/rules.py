@@ -93,16 +93,13 @@ def objects(table: PairTable, measures: Measures, settings: TileSettings) -> Ite
     if side > settings.size:
         scale = fitting_scale(side, settings.size) * table.scale
         small = median * scale / table.scale
-        todo = f"--scale {scale:g} fits whole ones."
-        if small < SMALLEST_OBJECT:
-            todo = (
-                f"--scale {scale:g} fits whole ones, but small ones shrink to {small:.0f} px; or choose larger tiles."
-            )
+        todo = f"Use the images at {100 * scale:g} % of their size (--scale {scale:g}): whole ones then fit"
+        todo += f", but small ones shrink to {small:.0f} px." if small < SMALLEST_OBJECT else "."
         text = f"Objects are up to {side:,.0f} px across: a tile of {settings.size} px holds only a part."
         yield Finding(topic="objects", level="warning", sentence=text, todo=todo, values={**values, "scale": scale})
     elif median < SMALLEST_OBJECT:
         text = f"Half of the objects are less than {max(median, 1):.0f} px across, too small to have a shape."
-        todo = "Use images of higher resolution" + (", or a larger --scale." if table.scale < 1 else ".")
+        todo = "Use images of higher resolution" + (", or shrink them less (--scale)." if table.scale < 1 else ".")
         yield Finding(topic="objects", level="warning", sentence=text, todo=todo, values=values)
     else:
         text = f"Objects are about {median:.0f} px across, most below {side:.0f} px: whole ones fit a tile."
@@ -136,8 +133,9 @@ def formats(table: PairTable) -> Iterator[Finding]:
     channels = Counter(entry.shape[0] for entry in rows if entry.shape is not None)
     if len(channels) > 1:
         counts = ", ".join(f"{n} with {plural(c, 'channel')}" for c, n in sorted(channels.items()))
-        can_convert = set(channels) <= {1, 3}
-        todo = "Use --channels grey or --channels rgb." if can_convert else "Convert some, or make two projects."
+        todo = "Convert some, or make two projects."
+        if set(channels) <= {1, 3}:
+            todo = "Convert all to grey or to RGB (--channels grey, --channels rgb)."
         text = f"Images differ in channels: {counts}. A generator needs the same number in all."
         yield Finding(
             topic="channels", level="problem", sentence=text, todo=todo, values={str(c): n for c, n in channels.items()}
@@ -185,13 +183,13 @@ def groups(table: PairTable, grouping: Grouping) -> Iterator[Finding]:
     if grouping.warning:
         yield Finding(topic="groups", level="warning", sentence=grouping.warning, values=values)
     elif cut:
-        todo = "Choose the test again with --test 0.2, which takes whole groups."
+        todo = "Choose the test again (--test 0.2), in whole groups."
         yield Finding(topic="groups", level="warning", sentence=sentence, todo=todo, values={**values, "cut": len(cut)})
     elif sentence:
         yield Finding(topic="groups", level="good", sentence=sentence, values=values)
     if not table.test and len(table.matched) > 2 and any(entry.masks for entry in table.matched):
         text = "No test images: nothing is kept aside to measure the gain."
-        yield Finding(topic="test", level="warning", sentence=text, todo="Add --test 0.2.")
+        yield Finding(topic="test", level="warning", sentence=text, todo="Choose test pairs (--test 0.2).")
     strata = Counter(grouping.strata.get(entry.name, "") for entry in table.matched)
     without = sorted(set(strata) - {grouping.strata.get(entry.name, "") for entry in table.test} - {""})
     if table.test and without and len(strata) > 1:

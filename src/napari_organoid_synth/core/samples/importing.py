@@ -37,6 +37,8 @@ def import_pairs(
     ------
     UserError
         If a file is not a pair written by this program, or a folder has none; then none is added.
+    Misfit
+        If a pair does not fit the real pairs of the project; without ``failed``, none is added then.
     """
     listed = [one for file in files for one in (_in_folder(file) if file.is_dir() else [file])]
     images = {file.with_name(file.name.replace(LABELS_ENDING, IMAGE_ENDING)): file for file in listed}

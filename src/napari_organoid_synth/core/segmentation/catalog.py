@@ -60,14 +60,14 @@ class SegmenterDescription(FrozenModel):
     spec : SegmenterSpec
     facts : dict of str to str
         Facts to keep, such as the version of a library.
-    usual : dict
-        Range of the images that it was trained on, where it is kept.
+    usual : dict, optional
+        Contrast and noise of the training images (`TrainingRange`); missing in files of earlier versions.
     """
 
     config: dict[str, Any]
     spec: SegmenterSpec
     facts: dict[str, Any] = Field(default_factory=dict)
-    usual: dict[str, Any] = Field(default_factory=dict)
+    usual: dict[str, Any] | None = None
 
     @property
     def name(self) -> str:

@@ -31,6 +31,7 @@ from napari_organoid_synth.widgets.pairs.examine import (
 )
 from napari_organoid_synth.widgets.pairs.layers import PairLayers
 from napari_organoid_synth.widgets.pairs.panel import PairPanel
+from napari_organoid_synth.widgets.pairs.preflight_view import PreflightView
 from napari_organoid_synth.widgets.pairs.sources import PairSources
 from napari_organoid_synth.widgets.shared.background import start_worker, while_alive
 from napari_organoid_synth.widgets.shared.dock import ColumnDock
@@ -95,6 +96,8 @@ class PairsWidget(ColumnDock):
         self.panel.failed.connect(self._fail)
         self.panel.grid.toggled.connect(self.layers.show_grid)
         self.column.addWidget(self.panel)
+        self.preflight = PreflightView()
+        self.column.addWidget(self.preflight)
         self.annotate = AnnotatePanel(self.workspace)
         self.annotate.failed.connect(self.show_error)
         self.column.addWidget(self.annotate)
@@ -118,6 +121,7 @@ class PairsWidget(ColumnDock):
         """Draw pictures of a project that was opened while the dock was hidden."""
         super().showEvent(event)
         self._draw_pictures()
+        self._refresh()
 
     # --- what comes in ---
 
@@ -349,6 +353,8 @@ class PairsWidget(ColumnDock):
         self.empty.setVisible(not filled and not reading)
         self.panel.setVisible(filled)
         self.annotate.setVisible(filled)
+        if self.isVisible() and not reading:
+            self.preflight.look(table if filled else None, self._tiles())
         self.allow("" if filled or reading else "Nothing to check yet: bring images and masks first.")
         self.button.setEnabled(filled and not reading)
         invitation = "Drop more here" if filled else "Drop images, masks or a folder with both here"

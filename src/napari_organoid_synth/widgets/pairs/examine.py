@@ -225,9 +225,10 @@ def crop_pairs(project: Project, entries: list[PairEntry], canceled: threading.E
                 labels=labels[:height, :width],
                 pixel_size=info.pixel_size,
                 channel_names=info.channel_names,
+                class_names=tuple(entry.masks) or (OBJECT,),
                 source=Source("real", (entry.image,)),
             )
-            add_pair(project, pair)
+            add_pair(project, pair, "classes" if len(entry.masks) > 1 else None)
         yield from examine(PairTable.from_file(project.pairs_path), None, TileSettings(), canceled)
     except UserError as error:
         yield error

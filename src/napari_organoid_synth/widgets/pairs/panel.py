@@ -158,6 +158,8 @@ class PairPanel(QWidget):
     def show_pictures(self, pictures: list[tuple[str, NDArray[np.uint8]]]) -> None:
         """Show overlays, (Y, X, 3) uint8 each, that open their pair when clicked."""
         for button in self.picture_buttons:
+            self.pictures.removeWidget(button)
+            button.hide()
             button.deleteLater()
         self.picture_buttons = []
         for name, picture in pictures:

@@ -15,6 +15,7 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.pair import RGB, MaskKind, SamplePair, Source
 from napari_organoid_synth.core.pairs.record import REMARK
 from napari_organoid_synth.core.pairs.stacks import USE_TEXTS, combine
+from napari_organoid_synth.core.pairs.table import PairEntry
 from napari_organoid_synth.layer_data import pair_layers
 from napari_organoid_synth.widgets.shared.layer_grid import full_data, grid_of, lay_over, place_of, with_axis
 
@@ -167,7 +168,7 @@ def _read_image(
     place: tuple[int, ...] = ()
     remarks: list[str] = []
     pair = _origin(layer)
-    names: tuple[str, ...] = RGB if layer.rgb else ()
+    names: tuple[str, ...] = RGB if layer.rgb else pair.channel_names if pair is not None else ()
     if has_slices(layer):
         if planes == "slice" and len(step) >= lead:
             place = tuple(int(index) for index in step[-lead:])
@@ -175,6 +176,7 @@ def _read_image(
             remarks.append(f"slice {', '.join(map(str, place))} of the layer")
         elif planes in ("channels", "max", "mean") and lead == 1 and not layer.rgb:
             remarks.append(USE_TEXTS[planes])
+            names = ()
             data = combine((np.asarray(plane)[None] for plane in data), planes)  # type: ignore[arg-type]
         else:
             raise UserError(
@@ -182,8 +184,6 @@ def _read_image(
                 "Expected (y, x) or an RGB image, or a choice of what its slices are.",
                 "Choose under 'Slices': the one in view, channels, maximum or mean.",
             )
-    elif lead == 1:
-        names = pair.channel_names if pair is not None else ()
     pixels = np.asarray(data)
     if layer.rgb:
         return np.moveaxis(pixels[..., :3], -1, 0), names, place, remarks
@@ -228,10 +228,14 @@ def shows_pair(layer: Any, name: str) -> bool:
     return pair is not None and pair.name == name
 
 
-def shows(layer: Any, name: str, image: str) -> bool:
-    """Return whether a layer shows the image of a row: as its pair, or opened from its file."""
+def shows(layer: Any, entry: PairEntry) -> bool:
+    """Return whether a layer shows the image of a row as the row reads it: as its pair, or opened from its file."""
     pair = _origin(layer)
     if pair is not None:
-        return pair.name == name and (not pair.source.files or pair.source.files[0] == image)
+        values = pair.source.provenance
+        reading = values.get("page"), values.get("stack_use", ""), values.get("channels", "as-stored")
+        is_same = not pair.source.files or pair.source.files[0] == entry.image
+        return pair.name == entry.name and is_same and reading == (entry.page, entry.stack_use, entry.channels)
     path = getattr(getattr(layer, "source", None), "path", None)
-    return path is not None and layer.name == name and Path(path).absolute() == Path(image).absolute()
+    is_plain = entry.page is None and not entry.stack_use and entry.channels == "as-stored"
+    return path is not None and is_plain and layer.name == entry.name and Path(path).absolute() == Path(entry.image)

@@ -15,6 +15,7 @@ from napari_organoid_synth.core.job import Control
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.registry import SEGMENTERS
 from napari_organoid_synth.core.segmentation.agreement import average_precision
+from napari_organoid_synth.core.segmentation.catalog import TrainedSegmenter
 from napari_organoid_synth.core.segmentation.segmenters.base import Segmenter, SegmentSpec, load_segmenter
 from napari_organoid_synth.core.segmentation.segmenters.config import segmenter_config
 from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool
@@ -127,6 +128,7 @@ def test_the_training_range_is_saved_and_older_segmenters_load_without(trained, 
     trained.save(tmp_path)
     again = load_segmenter(tmp_path, "cpu")
     assert again.usual == trained.usual
+    assert TrainedSegmenter(tmp_path).description().name == trained.config.name
     description = json.loads((tmp_path / "segmenter.json").read_text())
     del description["usual"]
     (tmp_path / "segmenter.json").write_text(json.dumps(description))
