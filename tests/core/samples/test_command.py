@@ -98,7 +98,7 @@ def test_tags_flags_and_notes_go_to_what_is_found(project: Project) -> None:
     for one in found["samples"]:
         assert (one["tags"], one["note"], one["flagged"]) == (["blurred", "dark"], "look again", "copy")
     assert names(samples(project, "--query", "tag == dark and flagged")) == ["b", "d"]
-    after = samples(project, *query, "--untag", "dark", "--unflag", "copy", "--note", "")
+    after = samples(project, *query, "--untag", "dark", "--unflag", "copy", "--no-note")
     assert [(one["tags"], one["note"], one["flagged"]) for one in after["samples"]] == [(["blurred"], "", "")] * 2
     samples(project, "--undo")  # the flag
     assert names(samples(project, "--query", "flagged")) == ["b", "d"]
