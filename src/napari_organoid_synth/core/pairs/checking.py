@@ -104,7 +104,7 @@ def check_entry(entry: PairEntry) -> CheckedEntry:
         facts = inspect_mask(labels, mask_name, known) if entry.masks else NO_MASK
         facts = replace(facts, reason=DRAWN_SINGLY) if mask.is_objects else facts
         predicted, mask_remarks = predicted_classes(entry), _mask_remarks(entry)
-        mask_remarks = [*mask_remarks, *merged_remarks(entry, labels.shape)]
+        mask_remarks = [*mask_remarks, *merged_remarks(entry, (image.shape[1], image.shape[2]))]
     except Exception as error:  # one odd file never stops the others
         if not isinstance(error, UserError):
             logging.getLogger(__name__).warning("%s cannot be checked", entry.image, exc_info=True)

@@ -43,7 +43,7 @@ def test_touching_rings_are_found_each_with_its_hole(wall: int) -> None:
     list(unet.fit(CropPool([rings(seed, wall) for seed in range(3)]), 150, Control()))
     test = rings(10, wall)
     found = unet.predict(test.image).labels
-    rows, columns, iou, (n_true, n_found) = overlaps(test.labels, found)
+    rows, _, iou, (n_true, n_found) = overlaps(test.labels, found)
     best = np.zeros(n_true)
     np.maximum.at(best, rows, iou)
     assert n_found == n_true > 12
