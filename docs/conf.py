@@ -1,10 +1,12 @@
 """Sphinx builds the pages from Markdown and from the docstrings."""
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import napari_organoid_synth
+from napari_organoid_synth.cli import answers
 from napari_organoid_synth.core.frozen_model import FrozenModel
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -28,7 +30,10 @@ autodoc_mock_imports = ["qtpy", "napari", "superqt", "pyqtgraph", "magicgui"]
 napoleon_numpy_docstring = True
 napoleon_google_docstring = False
 
-architecture.write(Path(__file__).parent / "_generated")  # the table and the picture of "How it is built"
+GENERATED = Path(__file__).parent / "_generated"
+architecture.write(GENERATED)  # the table and the picture of "How it is built"
+(GENERATED / "answers.md").write_text(answers.as_markdown(), encoding="utf-8")
+(GENERATED / "answers.schema.json").write_text(json.dumps(answers.json_schema(), indent=1), encoding="utf-8")
 
 
 def list_fields(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:

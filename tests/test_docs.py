@@ -70,7 +70,8 @@ def test_the_commands_of_a_page_work_in_their_order(page: str, images: Path) -> 
     found = commands(page)
     assert {"pair", "train", "generate", "score", "samples", "export", "segment"} <= {command[0] for command in found}
     for command in found:
-        command += [part for item in SHORTER.get(command[0], "").split() for part in ("--set", item)]
+        if "--settings" not in command:
+            command += [part for item in SHORTER.get(command[0], "").split() for part in ("--set", item)]
     done = subprocess.run(
         [sys.executable, "-c", RUNNER], input=json.dumps(found), cwd=images, capture_output=True, text=True, check=False
     )

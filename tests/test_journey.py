@@ -18,6 +18,7 @@ from napari_organoid_synth.core.job import Control, Event, Finished, Previewed, 
 from napari_organoid_synth.core.metrics.settings import ScoreSettings
 from napari_organoid_synth.core.pairs.loading import check_pairs, find_pairs, load_pairs, split_table
 from napari_organoid_synth.core.pairs.ome_tiff import read_pair, write_pair
+from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.samples.selection import best
@@ -85,11 +86,12 @@ def test_from_files_to_files(simulator: str, gan: str, tmp_path: Path) -> None:
         assert set(store.redo()) == set(chosen)
 
     _, exported = ended(export(project, ExportSettings(formats=("ome-tiff", "cellpose")), Control()))
-    assert exported["checked"] == exported["written"] == len(chosen)
+    n_tests = len(PairTable.from_file(project.pairs_path).test)  # they come along, in folders of their own
+    assert exported["checked"] == exported["written"] == len(chosen) + n_tests
     folder = Path(str(exported["folder"]))
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest
-    image = next(path for path in folder.rglob("*.ome.tif") if not path.name.endswith("_labels.ome.tif"))
+    image = next(path for path in (folder / "ome-tiff").glob("*.ome.tif") if not path.name.endswith("_labels.ome.tif"))
     with SampleStore(project.samples_path) as store:
         original = store.pair(read_pair(image).name)
     assert np.array_equal(read_pair(image).image, original.image)

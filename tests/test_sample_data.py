@@ -88,13 +88,14 @@ def test_offline_is_a_sentence(tmp_path, monkeypatch):
         assert "simulated" in caught.value.todo
 
 
-def test_entries_of_an_archive_stay_in_its_folder(served, tmp_path):
+def test_an_archive_that_leads_out_of_its_folder_is_not_unpacked(served, tmp_path):
     archive = tmp_path / "served" / "set.zip"
     with zipfile.ZipFile(archive, "w") as stream:
         stream.writestr("../../escaped.txt", "x")
-    assert download(replace(served, sha256=hashlib.sha256(archive.read_bytes()).hexdigest()))
-    assert content(served.folder) == ["escaped.txt", "set.zip"]
-    assert list(tmp_path.rglob("escaped.txt")) == [served.folder / "escaped.txt"]
+    with pytest.raises(UserError, match=r"set\.zip holds '\.\./\.\./escaped\.txt'\. Expected names below its folder"):
+        download(replace(served, sha256=hashlib.sha256(archive.read_bytes()).hexdigest()))
+    assert content(served.folder) == ["set.zip"]
+    assert list(tmp_path.rglob("escaped.txt")) == []
 
 
 def test_a_folder_with_missing_files_says_so(served):

@@ -23,6 +23,7 @@ _PLACES = {
     "write_pair": "core.pairs.ome_tiff:write_pair",
     "read_image": "core.pairs.ome_tiff:read_image",
     "read_labels": "core.pairs.ome_tiff:read_labels",
+    "instances_from_border_core": "core.export.border_core:from_border_core",
     # simulators
     "simulate_organoids": "core.simulators.simulate:organoid_brightfield",
     "simulate_em": "core.simulators.simulate:em",

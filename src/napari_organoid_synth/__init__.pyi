@@ -2,6 +2,7 @@
 
 from .core.codec.spec import CodecSettings
 from .core.errors import UserError
+from .core.export.border_core import from_border_core as instances_from_border_core
 from .core.export.export import export
 from .core.export.settings import ExportSettings
 from .core.gain.any_segmenter import measure_gain
@@ -56,8 +57,8 @@ __all__ = [
     "Run", "SamplePair", "SampleStore", "Saved", "ScoreSettings", "SegmentSettings", "SetScores", "ShareSettings",
     "Source", "StartSettings", "Started", "TileSettings", "TrainSettings", "UserError", "Warned", "__version__",
     "annotate", "check_pairs", "export", "fill", "find_pairs", "fit_population", "gain", "gain_text", "generate",
-    "import_model", "load_pairs", "make_map", "make_pairs", "measure_gain", "paint", "pipeline", "predict",
-    "read_image", "read_labels", "read_pair", "run_to_end", "score", "score_sets", "segment", "settings_form",
-    "simulate_em", "simulate_organoids", "simulate_population", "simulate_tissue", "split_table", "train",
-    "write_model", "write_pair", "write_report",
+    "import_model", "instances_from_border_core", "load_pairs", "make_map", "make_pairs", "measure_gain", "paint",
+    "pipeline", "predict", "read_image", "read_labels", "read_pair", "run_to_end", "score", "score_sets", "segment",
+    "settings_form", "simulate_em", "simulate_organoids", "simulate_population", "simulate_tissue", "split_table",
+    "train", "write_model", "write_pair", "write_report",
 ]  # fmt: skip

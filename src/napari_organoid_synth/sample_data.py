@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from napari_organoid_synth.core.archives import check_archive
 from napari_organoid_synth.core.errors import DiskFull, UserError, is_disk_full
 from napari_organoid_synth.core.pairs.pair import SamplePair, Source
 from napari_organoid_synth.layer_data import LayerData, pair_layers
@@ -230,11 +231,13 @@ def download(chosen: PublicSet, report: Callable[[int], bool] = lambda count: Tr
     import pooch
 
     fetch = pooch.HTTPDownloader(progressbar=_Progress(report), chunk_size=CHUNK_BYTES, timeout=TIMEOUT)
-    unpack = pooch.Unzip(extract_dir=".") if chosen.file_name.endswith(".zip") else None
+    unpack = _unpack if chosen.file_name.endswith(".zip") else None
     try:
         pooch.retrieve(chosen.url, chosen.sha256, chosen.file_name, chosen.folder, processor=unpack, downloader=fetch)
     except _Canceled:
         return False
+    except UserError:
+        raise
     except OSError as error:
         if is_disk_full(error):
             raise DiskFull(chosen.folder) from None
@@ -246,6 +249,14 @@ def download(chosen: PublicSet, report: Callable[[int], bool] = lambda count: Tr
             "It was damaged during the download or changed at its source; nothing was kept. Try again later.",
         ) from None
     return True
+
+
+def _unpack(file: str, action: str, pup: Any) -> Any:
+    """Unpack an archive beside itself, after a look into it."""
+    import pooch
+
+    check_archive(Path(file))
+    return pooch.Unzip(extract_dir=".")(file, action, pup)
 
 
 class _Canceled(Exception):

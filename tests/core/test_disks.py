@@ -60,7 +60,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with two pairs, a run and two samples."""
     project = Project(tmp_path_factory.mktemp("made") / "p")
     for seed in range(2):
-        add_pair(project, em(seed, 64), "instances")
+        add_pair(project, em(seed, 64), "classes")
     recipe = Recipe().override(*SETS[1::2])
     run = Run.create(project.path / "runs" / "one", recipe, Codec.fit(load_pairs(project)))
     run.update_metadata(precision="float32", seconds_per_step=1.0, gflop_per_image=1.0)
@@ -96,7 +96,7 @@ def test_a_read_only_project_can_be_read(locked: Project, call: Callable[..., An
         (locked.path / "x").touch()
     code, out, err = call("curate", locked.path)
     assert (code, err) == (0, "")
-    assert out.splitlines() == ["new: 1", "accepted: 1", "rejected: 0"]
+    assert "1 new, 1 accepted, 0 rejected" in out
     assert call("pair", locked.path)[0] == 0
     assert call("blind", locked.path)[:2] == (0, "There is no blind test yet.\n")
     assert call("report", locked.path, "--output", tmp_path / "page.html")[0] == 0

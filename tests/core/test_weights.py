@@ -40,7 +40,7 @@ SETTINGS = GenerateSettings(number=2, device="cpu", masks="real")
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     project = Project(tmp_path / "p")
-    add_pair(project, em(0, 96), "instances")
+    add_pair(project, em(0, 96), "classes")
     return project
 
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from napari_organoid_synth.core.pairs.table import PairTable
+from napari_organoid_synth.core.preflight.findings import Preflight
 from napari_organoid_synth.core.samples.command import SamplesResult
 from napari_organoid_synth.core.setting_list import Setting
 
@@ -204,6 +205,7 @@ class Control(Answer):
 
     request: Literal["pause", "resume", "cancel"] = Field(description="The request.")
     job: str = Field(description="Job that gets it.")
+    verb: str = Field(description="Its command.")
 
 
 class Blind(Answer):
@@ -248,6 +250,7 @@ class Pair(Answer):
     model_config = ConfigDict(extra="allow")
 
     table: PairTable = Field(description="The table of pairs.")
+    preflight: Preflight = Field(description="What suits these pairs, what does not, and the next command.")
 
 
 class Samples(Answer, SamplesResult):

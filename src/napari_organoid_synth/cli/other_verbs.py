@@ -61,11 +61,22 @@ def control(
         raise UserError(f"'{request}' is not a request.", "Expected pause, resume or cancel.", near)
     opened = Project(project, make=False)
     tell_damage(opened)
-    jobs = [job for job in opened.jobs() if job.alive and (not name or job.path.name == name)]
-    if not jobs:
+    running = opened.running_jobs()
+    names = {path.name: job for path, job in running.items()}
+    shown = list(dict.fromkeys(job.path.name for job in running.values()))
+    if name and name not in names:
+        expected = f"Expected one of: {', '.join(shown)}." if shown else "Nothing of the project is running."
+        raise UserError("No such job is running.", expected, did_you_mean(name, names))
+    if not running:
         raise UserError("No such job is running.", todo="See the folders runs, segment and jobs of the project.")
-    getattr(jobs[-1].control, request)()
-    show("control", {"request": request, "job": jobs[-1].path.name}, as_json)
+    job = names[name] if name else names[shown[-1]]
+    if name and job.path.name != name:
+        print(f"{name} is a part of the {job.info['verb']} {job.path.name}, which was asked.", file=sys.stderr)
+    elif len(shown) > 1 and not name:
+        others = ", ".join(one for one in shown if one != job.path.name)
+        print(f"Asked the one that was begun last; also running: {others} (see --name).", file=sys.stderr)
+    getattr(job.control, request)()
+    show("control", {"request": request, "job": job.path.name, "verb": str(job.info["verb"])}, as_json)
 
 
 @app.command()

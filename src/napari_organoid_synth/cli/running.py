@@ -85,7 +85,14 @@ def finish(verb: str, result: dict[str, Any], as_json: bool, quiet: bool = False
 
 
 def _failed(result: dict[str, Any]) -> UserError | None:
-    """Return the error of a command that left out some inputs (``failed``: name and reason of each), else None."""
+    """Return the error of a command that left out some inputs (``failed``: name and reason of each) or tasks."""
+    tasks = result.get("tasks")
+    if isinstance(tasks, dict) and tasks.get("failed"):
+        return UserError(
+            f"{tasks['failed']} of {plural(tasks['total'], 'training')} failed; all others are done.",
+            "Expected all of them.",
+            "The reasons are in the warnings. Remove them, then give the same command again: only these are repeated.",
+        )
     failed = result.get("failed")
     if not isinstance(failed, dict) or not failed:
         return None
@@ -96,24 +103,21 @@ def _failed(result: dict[str, Any]) -> UserError | None:
 def follow(
     events: Iterator[Event], steering: Control, verb: str, project: Project, job: JobFolder | None = None
 ) -> dict[str, Any]:
-    """Run a command with a progress bar and return the result; Ctrl-C asks it to save and end."""
-    from tqdm import tqdm
-
+    """Run a command, show its progress and return the result; Ctrl-C asks it to save and end."""
+    from napari_organoid_synth.cli.progress import display
     from napari_organoid_synth.core.job import Failed, Finished, Progress, Warned
 
     signal.signal(signal.SIGINT, lambda *_: steering.cancel())
     signal.signal(signal.SIGTERM, lambda *_: steering.cancel())
     finished: Finished | None = None
     events = _with_errors(events, project)
-    with tqdm(desc=verb, file=sys.stderr, disable=None, leave=False) as bar, redirect_stdout(sys.stderr):
+    with display(verb) as shown, redirect_stdout(sys.stderr):
         for event in job.record(events) if job else events:
             match event:
                 case Progress():
-                    bar.total, bar.n = event.total, event.step
-                    bar.set_postfix_str(" ".join(f"{k}={v:.3g}" for k, v in event.stats.items()), refresh=False)
-                    bar.set_description_str(event.note or verb)
+                    shown.show(event)
                 case Warned():
-                    tqdm.write(event.text, file=sys.stderr)
+                    shown.say(event.text)
                 case Failed():
                     raise UserError(event.found, event.expected, event.todo)
                 case Finished():

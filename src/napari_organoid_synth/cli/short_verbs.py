@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,55 +33,28 @@ def pair(
     as_json: JsonOption = False,
     **fields: Any,
 ) -> None:
-    """Match images with masks and check them; without --images, show the table."""
-    from napari_organoid_synth.core.pairs.grades import with_grades
-    from napari_organoid_synth.core.pairs.groups import groups_of, with_groups
-    from napari_organoid_synth.core.pairs.loading import PairTable, check_pairs, find_pairs, split_table
-    from napari_organoid_synth.core.pairs.split import split_sentence
-    from napari_organoid_synth.core.pairs.stack_rows import choose_channels, choose_planes
+    """Match images with masks and check them; without --images, show the table or change it."""
+    from napari_organoid_synth.core.pairs.pairing import pair as make
+    from napari_organoid_synth.core.preflight.preflight import preflight
     from napari_organoid_synth.core.project import Project
 
     settings = settings_of("pair", recipe, overrides, fields)
-    opened = Project(project)
-    if settings.images:
-        table = find_pairs(
-            settings.images,
-            _mask_sources(settings.masks),
-            settings.image_pattern,
-            settings.mask_pattern,
-            settings.no_masks,
-            settings.planes,
-        )
-        table = choose_channels(table, settings.channels or "as-stored")
-        table = check_pairs(table, settings.kind).scaled(settings.scale or 1)
-        if settings.grades:
-            table = with_grades(table, Path(settings.grades), settings.grade_column)
-        if settings.groups:
-            table = with_groups(table, settings.groups)
-        if settings.test:
-            table = split_table(table, _as_number(settings.test) or settings.test.split(","), settings.seed)
-        table.to_file(opened.pairs_path)
-    else:
-        table = PairTable.from_file(opened.pairs_path)
-        if settings.planes or settings.channels:
-            table = choose_planes(table, settings.planes) if settings.planes else table
-            table = choose_channels(table, settings.channels) if settings.channels else table
-            table = check_pairs(table, settings.kind or (table.mask_kind if table.kind_by_hand else None))
-            table.to_file(opened.pairs_path)
-        if settings.scale or settings.groups or settings.grades:
-            table = table.scaled(settings.scale) if settings.scale else table
-            table = with_grades(table, Path(settings.grades), settings.grade_column) if settings.grades else table
-            table = with_groups(table, settings.groups) if settings.groups else table
-            table.to_file(opened.pairs_path)
+    table, warning = make(Project(project), settings)
+    if warning:
+        print(warning, file=sys.stderr)
+    found = preflight(table)
     if as_json:
-        show("pair", {"table": table.model_dump(mode="json")}, as_json)
+        values = {"table": table.model_dump(mode="json"), "preflight": found.model_dump(mode="json")}
+        show("pair", values, as_json)
         return
     for entry in table.entries:
         print(f"{entry.status:10} {entry.split:5} {entry.name:30} {entry.reason}")
     print(table.summary())
-    grouping = groups_of(table)
-    for sentence in filter(None, (split_sentence(table, grouping), grouping.warning)):
-        print(sentence)
+    for line in found.lines:
+        print(line)
+    if found.next_command:
+        verb, _, options = found.next_command.partition(" ")
+        print(f"Next: organoid-synth {verb} {shlex.quote(str(project))} {options}")
 
 
 @short_verb
@@ -221,18 +194,3 @@ def report(
     steering = folder.control if folder else Control()
     output = Path(settings.output or opened.path / "report.html")
     finish("report", follow(write(opened, output, steering), steering, "report", opened, folder), as_json)
-
-
-def _as_number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
-
-
-def _mask_sources(texts: Sequence[str]) -> Any:
-    """Return masks as `find_pairs` takes them: by class name, a list, or None."""
-    named = dict(text.split("=", 1) for text in texts if "=" in text)
-    if named and len(named) != len(texts):
-        raise UserError("Some --masks have a class name, others have none.", "Expected NAME=FOLDER for each.")
-    return named or list(texts) or None

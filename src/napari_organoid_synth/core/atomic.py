@@ -42,6 +42,11 @@ def regular_file(path: Path) -> Path:
     return path
 
 
+def leads_elsewhere(folder: Path, levels: int = 1) -> bool:
+    """Return whether a folder, or one of the ``levels - 1`` above it, is a link: nothing is deleted behind one."""
+    return any(path.is_symlink() for path in (folder, *folder.parents[: levels - 1]))
+
+
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a temporary file, flush it to disk and rename it: a reader sees the old file or the new one.
 

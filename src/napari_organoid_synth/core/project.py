@@ -159,6 +159,19 @@ class Project:
             jobs = [job for job in jobs if infos[job.path].get("verb") == verb]
         return sorted(jobs, key=lambda job: (job.number, by_name(job.path)))
 
+    def running_jobs(self) -> dict[Path, JobFolder]:
+        """Return for the folder of each job that runs the job to steer, the one begun last is last.
+
+        A job inside another, such as a training of a pipeline, has the same process: the one begun first is obeyed.
+        """
+        alive = [job for job in self.jobs() if job.alive]
+        first: dict[int, JobFolder] = {}
+        for job in alive:
+            first.setdefault(int(job.info["pid"]), job)
+        owners = list(first.values())
+        parts = sorted(alive, key=lambda job: owners.index(first[int(job.info["pid"])]))
+        return {job.path: first[int(job.info["pid"])] for job in parts}
+
 
 def time_of(name: str) -> datetime | None:
     """Return the time in the name of a folder; None if there is none."""

@@ -14,19 +14,23 @@ import tifffile
 from napari_organoid_synth import __version__
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.export import layouts
+from napari_organoid_synth.core.export.border_core import to_border_core
 from napari_organoid_synth.core.export.export import export
-from napari_organoid_synth.core.export.layouts import LAYOUTS, as_classes, as_instances
+from napari_organoid_synth.core.export.layout import as_classes, as_instances
+from napari_organoid_synth.core.export.layouts import LAYOUTS
 from napari_organoid_synth.core.export.manifest import ExportResult, Manifest
-from napari_organoid_synth.core.export.selection import _origin, split_groups
+from napari_organoid_synth.core.export.origins import origin_of
+from napari_organoid_synth.core.export.selection import split_groups
 from napari_organoid_synth.core.export.settings import ExportSettings
 from napari_organoid_synth.core.job import Control, Finished
-from napari_organoid_synth.core.pairs.loading import add_pair
-from napari_organoid_synth.core.pairs.ome_tiff import read_pair
+from napari_organoid_synth.core.pairs.loading import add_pair, check_pairs, find_pairs, split_table
+from napari_organoid_synth.core.pairs.ome_tiff import read_pair, write_pair
 from napari_organoid_synth.core.pairs.pair import RGB, SamplePair, Source, content_hash
+from napari_organoid_synth.core.pairs.table import PairEntry, PairTable
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.samples.store import SampleStore
 
-ALL = ("ome-tiff", "cellpose", "stardist", "nnunet", "biapy")
+ALL = ("ome-tiff", "cellpose", "stardist", "nnunet", "biapy", "coco")
 KINDS: dict[str, dict[str, Any]] = {
     "grey16": {"channels": 1},
     "two": {"channels": 2, "channel_names": ("DAPI", "GFP")},
@@ -85,7 +89,7 @@ def manifest(project: Project) -> dict[str, Any]:
 def test_every_layout_holds_the_same_numbers(project: Project, kind: str) -> None:
     pair = make("cell 1", **KINDS[kind])
     fill(project, pair)
-    assert run(project).result["sentence"] == "1 pair exported and verified."
+    assert run(project).result["sentence"].startswith("1 pair exported and verified. No real image is for testing.")
     out = project.path.parent / "out"
     last = pair.image[0] if len(pair.image) == 1 else np.moveaxis(pair.image, 0, -1)
     instances = pair.labels
@@ -93,7 +97,7 @@ def test_every_layout_holds_the_same_numbers(project: Project, kind: str) -> Non
         instances = pair.labels.copy()
         if kind == "binary":
             instances[20:40, 20:30] = 2  # the lower two touch: one object
-    classes = (pair.labels > 0) if pair.mask_kind == "instances" else pair.labels
+    classes = to_border_core(pair.labels) if pair.mask_kind == "instances" else pair.labels
     label_type = np.uint32 if kind == "many" else np.uint16
 
     def check(path: str, expected: np.ndarray, dtype: Any) -> None:
@@ -128,7 +132,9 @@ def test_every_layout_holds_the_same_numbers(project: Project, kind: str) -> Non
     assert record["labels"] == (
         {"background": 0, "membrane": 1, "mitochondrion": 2}
         if kind == "classes"
-        else {"background": 0, pair.class_names[0]: 1}
+        else {"background": 0, "cell": 1}
+        if kind == "binary"
+        else {"background": 0, "core": 1, "border": 2}
     )
     again = read_pair(out / "ome-tiff/cell_1.ome.tif")
     assert content_hash(again.image, again.labels) == content_hash(pair.image, pair.labels)
@@ -142,11 +148,11 @@ def test_every_layout_holds_the_same_numbers(project: Project, kind: str) -> Non
 def test_masks_become_objects_or_classes() -> None:
     binary = make("a", mask_kind="binary")
     assert as_instances(binary).max() == 2
-    assert as_classes(make("a")).max() == 1
     three = make("a", mask_kind="classes", class_names=("x", "y", "z"))
     assert np.unique(as_instances(three)).tolist() == [0, 1, 2, 3]  # touching classes stay apart
     assert (
-        as_classes(make("a", mask_kind="classes", class_names=tuple(map(str, range(300))), top=299)).dtype == np.uint16
+        as_classes(make("a", mask_kind="classes", class_names=tuple(map(str, range(300))), top=299).labels).dtype
+        == np.uint16
     )
 
 
@@ -157,8 +163,9 @@ def test_manifest_names_every_file_with_its_digest(project: Project) -> None:
     recipe = project.path / "runs/run-1/recipe.yaml"
     recipe.parent.mkdir(parents=True)
     recipe.write_text("gan: {name: pix2pix}\n")
-    result = run(project).result
+    result = run(project, validation=0.2).result
     assert (result["written"], result["train"], result["test"], result["real"]) == (5, 4, 1, 0)
+    assert "1 synthetic pair for testing: scores on them say little about real images." in result["sentence"]
     out, record = project.path.parent / "out", manifest(project)
     assert record["software"] == f"napari-organoid-synth {__version__}"
     assert [sample["split"] for sample in record["samples"]].count("test") == 1
@@ -174,7 +181,7 @@ def test_manifest_names_every_file_with_its_digest(project: Project) -> None:
     assert on_disk == {file["path"] for file in files} | {"manifest.json"}
     assert (out / "recipes/run-1.yaml").read_text() == "gan: {name: pix2pix}\n"
     assert ExportSettings.from_file(out / "export.yaml").formats == ALL
-    assert "class 1" in record["labels"]["nnunet"]
+    assert "core (1) and border (2)" in record["labels"]["nnunet"]
     read = Manifest.from_file(out / "manifest.json")
     assert json.loads(read.to_json()) == record
     assert (read.format, read.samples[3].scores, read.copies) == (1, {"realism": 0.75}, None)
@@ -201,7 +208,7 @@ def test_copies_stay_behind_and_are_named(project: Project) -> None:
         store.rate("b", {}, flagged="copy")
     result = run(project).result
     assert (result["written"], result["skipped_copies"]) == (1, 1)
-    assert result["sentence"].endswith("1 copy of a real image left out.")
+    assert "1 copy of a real image left out." in result["sentence"]
     assert manifest(project)["skipped_copies"] == ["b"]
     with SampleStore(project.samples_path) as store:
         store.decide(["a"], "rejected")
@@ -324,45 +331,27 @@ def test_nnunet_refuses_a_mixture(project: Project) -> None:
 
 def test_split_keeps_what_comes_from_one_image_together() -> None:
     groups = [f"real{number // 10}" for number in range(100)]
-    aside, by = split_groups(groups, 0.2, seed=3)
-    assert by == "real image"
+    aside = split_groups(groups, 0.2, seed=3)
     assert sum(aside) == 20
     assert len({group for group, out in zip(groups, aside, strict=True) if out}) == 2
-    assert split_groups(groups, 0.2, seed=3)[0] == aside
-    assert any(split_groups(groups, 0.2, seed=seed)[0] != aside for seed in range(4))
-    few, by = split_groups(["one"] * 10, 0.2, seed=0)
-    assert (sum(few), by) == (2, "pair")
-    assert sum(split_groups(groups, 0.0, seed=0)[0]) == 0
-    assert sum(split_groups(["a"], 0.5, seed=0)[0]) == 0
-    assert sum(split_groups(["a", "b"], 0.1, seed=0)[0]) == 1
-    assert sum(split_groups(["a", "b"], 0.99, seed=0)[0]) == 1
+    assert split_groups(groups, 0.2, seed=3) == aside
+    assert any(split_groups(groups, 0.2, seed=seed) != aside for seed in range(4))
+    assert sum(split_groups(["one"] * 10, 0.2, seed=0)) == 0  # one image is never on both sides
+    assert sum(split_groups(["one"] * 9 + ["two"], 0.2, seed=0)) in (1, 9)
+    assert sum(split_groups(groups, 0.0, seed=0)) == 0
+    assert sum(split_groups(["a"], 0.5, seed=0)) == 0
+    assert sum(split_groups(["a", "b"], 0.1, seed=0)) == 1
+    assert sum(split_groups(["a", "b"], 0.99, seed=0)) == 1
 
 
 def test_samples_painted_on_one_mask_share_a_group() -> None:
     def origin(mask: dict[str, Any]) -> str:
-        return _origin(make("s").replace(source=Source("synthetic", provenance={"mask": mask})))
+        return origin_of(make("s").replace(source=Source("synthetic", provenance={"mask": mask})))
 
     assert origin({"kind": "real", "name": "img_3_y0_x128_r0"}) == "img_3"
     assert origin({"kind": "warped", "name": "img_3"}) == "img_3"
-    assert origin({"kind": "simulated", "name": "tissue"}) == "sample s"
-    assert _origin(make("s")) == "sample s"
-
-
-def test_cellpose_finds_images_and_masks(project: Project) -> None:
-    io = pytest.importorskip("cellpose.io", reason="cellpose is not installed", exc_type=ImportError)
-    fill(project, *(make(f"s{seed}", seed) for seed in range(5)))
-    run(project, formats=("cellpose",))
-    folder = project.path.parent / "out/cellpose"
-    found = io.load_train_test_data(
-        str(folder / "train"), str(folder / "test"), image_filter="_img", mask_filter="_masks"
-    )
-    images, masks, _, test_images, test_masks, _ = found
-    assert (len(images), len(masks), len(test_images), len(test_masks)) == (4, 4, 1, 1)
-    by_sum = {int(make("", seed).image.sum()): seed for seed in range(5)}
-    for image, mask in zip([*images, *test_images], [*masks, *test_masks], strict=True):
-        seed = by_sum[int(image.astype(np.int64).sum())]
-        np.testing.assert_array_equal(np.squeeze(image), make("", seed).image[0])
-        np.testing.assert_array_equal(mask, make("", seed).labels)
+    assert origin({"kind": "simulated", "name": "tissue"}) == ""
+    assert origin_of(make("s")) == ""
 
 
 def test_nnunet_reads_them_as_scikit_image_does(project: Project) -> None:
@@ -378,3 +367,142 @@ def test_nnunet_reads_them_as_scikit_image_does(project: Project) -> None:
 def test_every_layout_is_a_choice_of_the_settings() -> None:
     assert {"ome-tiff", *LAYOUTS} == set(ALL)
     ExportSettings(formats=ALL)
+
+
+def real_project(project: Project, names: list[str], tests: list[str]) -> None:
+    """Give a project real pairs; equal seeds give equal pixels."""
+    folder = project.path.parent / "real"
+    for seed, name in enumerate(names):
+        write_pair(folder, make(name, 50 + seed).replace(source=Source("real")))
+    table = check_pairs(find_pairs(folder))
+    (split_table(table, tests) if tests else table).to_file(project.pairs_path)
+
+
+def painted_on(name: str, seed: int, **provenance: Any) -> SamplePair:
+    mask = {"kind": "warped", "name": name}
+    return make(f"of_{name}_{seed}", seed).replace(source=Source("synthetic", (), {"mask": mask, **provenance}))
+
+
+TEST_FOLDERS = {
+    "cellpose/test": "{}_img.tif",
+    "stardist/test/images": "{}.tif",
+    "biapy/test/x": "{}.tif",
+    "Dataset501_MyOrganoids/imagesTs": "{}_0000.tif",
+    "coco/test": "{}.png",
+    "ome-tiff/test": "{}.ome.tif",
+}
+
+
+def test_test_folders_hold_the_real_test_images_alone(project: Project) -> None:
+    real_project(project, ["a", "b", "c", "d"], ["b", "d"])
+    fill(project, *(make(f"s{seed}", seed) for seed in range(6)))
+    result = run(project, include_real=True).result
+    assert (result["train"], result["test"], result["real"]) == (8, 2, 4)
+    assert result["sentence"].startswith("10 pairs exported and verified. 2 real images for testing.")
+    out = project.path.parent / "out"
+    for folder, name in TEST_FOLDERS.items():
+        images = {path.name for path in (out / folder).iterdir()} & {name.format(pair) for pair in "abcd"}
+        assert images == {name.format(pair) for pair in "bd"}, folder
+        assert not [path for path in (out / folder).iterdir() if path.name.startswith("s")], folder
+    with tifffile.TiffFile(out / "stardist/test/images/b.tif") as file:
+        np.testing.assert_array_equal(file.asarray(), make("b", 51).image[0])
+    testing = [pair["name"] for pair in manifest(project)["samples"] if pair["split"] == "test"]
+    assert testing == ["b", "d"]
+
+
+def test_synthetic_pairs_are_for_testing_only_on_request(project: Project) -> None:
+    real_project(project, ["a", "b", "c"], ["c"])
+    fill(project, *(painted_on("ab"[seed % 2], seed) for seed in range(8)))
+    assert run(project).result["test"] == 1
+    result = run(project, validation=0.4, include_real=True, folder=str(project.path.parent / "second")).result
+    assert "4 synthetic pairs for testing: scores on them say little about real images." in result["sentence"]
+    pairs = json.loads((project.path.parent / "second/manifest.json").read_text())["samples"]
+    sides: dict[str, set[str]] = {}
+    for pair in pairs:  # a real image and all that was made of it are on one side
+        sides.setdefault(pair["name"][3] if pair["synthetic"] else pair["name"], set()).add(pair["split"])
+    assert all(len(side) == 1 for side in sides.values())
+    assert {split for side in sides.values() for split in side} == {"train", "test"}
+
+
+def test_what_is_made_of_test_images_is_left_out(project: Project) -> None:
+    real_project(project, ["a", "b", "c"], ["b", "c"])
+    seen = {"whatever": content_hash(make("b", 51).image, make("b", 51).labels)}
+    mask_run = project.path / "runs/masks/run.json"
+    mask_run.parent.mkdir(parents=True)
+    mask_run.write_text(json.dumps({"format": 1, "data": seen}))
+    learned = make("learned", 7).replace(source=Source("synthetic", (), {"data": seen}))
+    drawn = make("drawn", 8).replace(source=Source("synthetic", (), {"mask": {"kind": "generated", "run": "masks"}}))
+    fill(project, painted_on("a", 1), painted_on("b_y0_x0_r0", 2), painted_on("c", 3), learned, drawn)
+    result = run(project).result
+    assert (result["train"], result["test"], result["skipped_tests"]) == (1, 2, 4)
+    assert "4 pairs made from test images left out." in result["sentence"]
+    assert manifest(project)["skipped_tests"] == ["of_b_y0_x0_r0_2", "of_c_3", "learned", "drawn"]
+    with SampleStore(project.samples_path) as store:
+        store.decide(["of_a_1"], "rejected")
+    with pytest.raises(UserError, match="4 accepted pairs were made from test images"):
+        run(project, folder=str(project.path.parent / "second"))
+
+
+def test_a_test_image_that_is_gone_does_not_stop_the_export(project: Project) -> None:
+    real_project(project, ["a", "b", "c"], ["b", "c"])
+    (project.path.parent / "real/b.ome.tif").unlink()
+    fill(project, make("s"))
+    result = run(project).result
+    assert result["test"] == 1
+    assert "1 test image cannot be read: b." in result["sentence"]
+
+
+def test_equal_names_never_overwrite_one_another(project: Project) -> None:
+    folders = project.path.parent / "x", project.path.parent / "y"
+    for seed, folder in enumerate(folders):
+        for name in ("Img 1", "img_1"):
+            write_pair(folder / name[:3], make(name, 60 + seed + 5 * (name == "img_1")).replace(source=Source("real")))
+    images = [path for folder in folders for path in sorted(folder.rglob("*1.ome.tif"))]
+    masks = [path.with_name(path.name.replace(".ome", "_labels.ome")) for path in images]
+    entries = [
+        PairEntry(name=name, image=str(image), masks={"object": str(mask)}, split="test" if number > 1 else "train")
+        for number, (name, image, mask) in enumerate(
+            zip(["img 1", "img_1", "Img_1", "img/1"], images, masks, strict=True)
+        )
+    ]
+    check_pairs(PairTable(entries=tuple(entries))).to_file(project.pairs_path)
+    fill(project, make("img_1", 1))
+    assert run(project, include_real=True).result["written"] == 5
+    pairs = manifest(project)["samples"]
+    assert [pair["name"] for pair in pairs] == ["img_1", "img_1-2", "img_1-3", "Img_1-4", "img_1-5"]
+    assert len({pair["pixels"] for pair in pairs}) == 5
+    files = [file["path"].casefold() for pair in pairs for file in pair["files"]]
+    assert len(files) == len(set(files))
+
+
+def test_an_image_without_objects_fits_every_layout(project: Project) -> None:
+    empty = make("none", 3)
+    fill(project, empty.replace(labels=np.zeros_like(empty.labels)), make("some", 4))
+    run(project)
+    out = project.path.parent / "out"
+    for path in ("cellpose/train/none_masks.tif", "stardist/train/masks/none.tif", "biapy/train/y/none.tif",
+                 "Dataset501_MyOrganoids/labelsTr/none.tif", "ome-tiff/none_labels.ome.tif"):  # fmt: skip
+        assert tifffile.imread(out / path).max() == 0
+    record = json.loads((out / "coco/annotations/train.json").read_text())
+    assert [image["file_name"] for image in record["images"]] == ["none.png", "some.png"]
+    assert {annotation["image_id"] for annotation in record["annotations"]} == {2}
+
+
+def test_tiffs_tell_axes_channels_and_pixel_size(project: Project) -> None:
+    fill(project, make("a", channels=2, channel_names=("DAPI", "GFP")))
+    run(project, formats=("cellpose", "stardist"))
+    for path, axes in (("cellpose/train/a_img.tif", "CYX"), ("stardist/train/images/a.tif", "YXC")):
+        with tifffile.TiffFile(project.path.parent / "out" / path) as file:
+            assert file.series[0].axes == axes
+            assert file.shaped_metadata[0]["channel_names"] == ["DAPI", "GFP"]
+            assert file.pages[0].tags["XResolution"].value[0] / file.pages[0].tags["XResolution"].value[1] == 40_000
+
+
+def test_settings_of_earlier_exports_still_open(tmp_path: Path) -> None:
+    values = {
+        "software": "napari-organoid-synth 0.1",
+        "settings": {"formats": ["nnunet"], "validation": 0.2},
+        "samples": [],
+    }
+    (tmp_path / "manifest.json").write_text(json.dumps(values))
+    assert Manifest.from_file(tmp_path / "manifest.json").settings.validation == 0.2

@@ -334,8 +334,10 @@ def test_without_accepted_pairs_it_says_so(tmp_path):
 
 def test_few_and_misfit_pairs_are_warned_about(tmp_path):
     project = make_project(tmp_path / "p", n_accepted=3)
+    away = project.pairs_path.rename(tmp_path / "pairs.json")  # as if it had entered before anything was compared
     with SampleStore(project.samples_path) as store:
         store.decide([store.add(disc(999, kind="instances"))], "accepted")
+    away.rename(project.pairs_path)
     texts = [
         event.text
         for event in run(project, SETTINGS.replace(arms=("curated",), steps=4), folder=tmp_path)

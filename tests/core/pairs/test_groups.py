@@ -28,6 +28,8 @@ NAMES = [
     ("e1 z-05 e1 z+10 e2 z-05", "e1 e1 e2", "|"),
     ("fish1_3dpf fish1_5dpf fish2_3dpf", "fish1 fish1 fish2"),
     ("A1_24h A1_48h B1_24h", "A1 A1 B1"),
+    ("day3_A1 day7_A1 day3_B1", "A1 A1 B1"),
+    ("MCF7_well3_s1 MCF7_well3_s2 HeLa_well1_s1", "MCF7_well3 MCF7_well3 HeLa_well1"),
     ("vol1_frame_003 vol1_frame_004 vol2_frame_003", "vol1 vol1 vol2"),
     # wells with sites
     ("A01_s1 A01_s2 H12_s1", "A01 A01 H12"),
@@ -109,6 +111,13 @@ def test_names_that_belong_together(case: tuple[str, ...]) -> None:
         ["human_bladder_01", "human_bladder_02", "human_brain_01"],  # NuInsSeg
         ["IMG_20200101_123456", "IMG_20200101_123500", "IMG_20200102_123456"],  # a camera's times
         ["cell1", "cell2", "c3", "c4"],
+        ["MCF7_1", "MCF7_2", "HeLa_1"],  # a cell line is no sample
+        ["B16F10_1", "B16F10_2", "A375_1"],
+        ["10uM_1", "10uM_2", "20uM_1"],
+        ["drug_5nM_01", "drug_5nM_02", "drug_10nM_01"],
+        ["20x_1", "20x_2", "40x_1"],
+        ["grade1_001", "grade1_002", "grade2_001"],
+        ["batch1_001", "batch1_002", "batch2_001"],
         ["a", "b", "c"],
         ["1649_1109_0003_Amp5-1_B_20070424_A01", "1649_1109_0003_Amp5-1_B_20070424_A02"],  # BBBC010
     ],
@@ -190,5 +199,7 @@ def test_stored_groups_survive_the_file_of_the_table(tmp_path: Path) -> None:
 def test_classes_of_images_come_from_the_table_or_the_names() -> None:
     found = find_groups(rows("healthy_1", "healthy_2", "healthy_3", "sick_1", "sick_2"))
     assert sorted(found.strata.values()) == ["healthy", "healthy", "healthy", "sick", "sick"]
+    lines = find_groups(rows("MCF7_1", "MCF7_2", "MCF7_3", "HeLa_1"))
+    assert lines.strata == {"MCF7_1": "mcf7", "MCF7_2": "mcf7", "MCF7_3": "mcf7", "HeLa_1": "hela"}
     graded = [entry.replace(image_class="good" if entry.name == "a" else "poor") for entry in rows("a", "b", "c")]
     assert find_groups(graded).strata == {"a": "good", "b": "poor", "c": "poor"}

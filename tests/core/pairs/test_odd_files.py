@@ -192,6 +192,11 @@ def test_declared_sizes_are_compared_with_the_bytes(
     assert re.search("bytes of pixels, more than its|have the lengths", sentence(path))
 
 
+def test_declared_tiles_are_compared_with_the_bytes(tmp_path: Path) -> None:
+    path = patch(written(tmp_path / "a.tif", compression="zlib", **TILES), 323, 0, 2**24)
+    assert "it describes 1,073,741,824 bytes of pixels, more than its" in sentence(path)
+
+
 def test_a_bomb_of_a_png_is_refused(tmp_path: Path) -> None:
     def part(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -201,6 +206,16 @@ def test_a_bomb_of_a_png_is_refused(tmp_path: Path) -> None:
         data = b"\x89PNG\r\n\x1a\n" + header + part(b"IDAT", zlib.compress(bytes(1000))) + part(b"IEND", b"")
         (tmp_path / "a.png").write_bytes(data)
         assert re.search("more than its 7. bytes can hold|too many pixels", sentence(tmp_path / "a.png"))
+
+
+def test_a_part_of_a_png_that_is_longer_than_the_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.fromarray(IMAGE).save(path)
+    data = bytearray(path.read_bytes())
+    place = data.index(b"IDAT") - 4
+    data[place : place + 4] = struct.pack(">I", 2**31 - 1)
+    path.write_bytes(data)
+    assert f"a part at byte {place} has 2,147,483,647 bytes" in sentence(path)
 
 
 def zarr_array(path: Path, shape: list[int], chunks: list[int]) -> Path:

@@ -14,8 +14,8 @@ from PIL import Image
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs import tiff_reader
-from napari_organoid_synth.core.pairs.ome_tiff import read_image, read_info, read_labels
-from napari_organoid_synth.core.pairs.pair import RGB
+from napari_organoid_synth.core.pairs.ome_tiff import read_image, read_info, read_labels, write_pair
+from napari_organoid_synth.core.pairs.pair import RGB, SamplePair
 
 STACK = np.random.default_rng(0).integers(0, 60_000, (6, 40, 50)).astype(np.uint16)
 AGAIN = "Expected a complete file. Copy the file again from its source."
@@ -158,6 +158,15 @@ def test_large_planes_stay_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     image, _ = read_image(path, 3)
     assert isinstance(image, np.memmap)
     np.testing.assert_array_equal(image[0], STACK[3])
+
+
+def test_large_planes_of_our_own_files_stay_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tiff_reader, "LAZY_BYTES", 1)
+    for names in ((), RGB):
+        pair = SamplePair("a", STACK[:3], np.zeros((40, 50), np.int32), channel_names=names)
+        image, _ = read_image(write_pair(tmp_path, pair)[0])
+        assert isinstance(image, np.memmap)
+        np.testing.assert_array_equal(image, STACK[:3])
 
 
 @pytest.mark.parametrize("version", [2, 3])

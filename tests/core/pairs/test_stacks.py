@@ -33,8 +33,8 @@ def test_a_stack_beside_one_mask_asks(tmp_path: Path) -> None:
     table = check_pairs(find_pairs(stack_beside_mask(tmp_path)))
     assert rows(table) == [("s", "ambiguous")]
     assert table.entries[0].reason == (
-        "images/s.tif is a stack of 5 slices, its mask is one image; choose how to use it (planes): slices, channels, "
-        "max, mean, or the number of a slice"
+        "5 slices in images/s.tif beside a single mask; choose what they are (planes): slices, channels, max, mean, "
+        "or the number of one"
     )
 
 
@@ -85,7 +85,9 @@ def test_another_choice_replaces_the_first(tmp_path: Path) -> None:
     table = check_pairs(choose_planes(table, "max"))
     assert rows(table) == [("s", "matched")]
     np.testing.assert_array_equal(load_pairs(table)[0].image[0], STACK.max(axis=0))
-    assert check_pairs(choose_planes(table, "9")).entries[0].reason == "images/s.tif has no slice 9: expected 0 to 4."
+    table = check_pairs(choose_planes(table, "9"))
+    assert table.entries[0].reason == "images/s.tif has no slice 9: expected 0 to 4."
+    assert rows(check_pairs(choose_planes(table, "mean"))) == [("s", "matched")]
 
 
 def test_axes_that_say_channel_are_not_asked_about(tmp_path: Path) -> None:
@@ -109,7 +111,9 @@ def test_pair_takes_the_choice_in_the_terminal(tmp_path: Path) -> None:
         load_pairs(Project(project))[0].image[0], np.rint(STACK.mean(axis=0)).astype(np.uint8)
     )
     assert PairSettings(planes=3).planes == "3"
-    with pytest.raises(UserError, match="planes"):
+    with pytest.raises(
+        UserError, match=r"'planes' is 'brightest'\. Expected slices, channels, max, mean, or the number"
+    ):
         PairSettings.parse({"planes": "brightest"})
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.pairs.loading import add_pair
 from napari_organoid_synth.core.pairs.ome_tiff import write_pair
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.project import Project
@@ -160,6 +161,15 @@ def test_pairs_are_added_from_a_folder_and_the_broken_ones_named(project: Projec
     (tmp_path / "empty").mkdir()
     nothing: Done = run("samples", project.path, "--add", tmp_path / "empty")
     assert (nothing.code, "There is no pair in" in nothing.err) == (1, True)
+
+
+def test_pairs_that_do_not_fit_the_real_ones_are_named_too(project: Project, tmp_path: Path) -> None:
+    add_pair(project, pair("real"), "instances")
+    write_pair(tmp_path / "more", pair("x"))
+    write_pair(tmp_path / "more", pair("rgb").replace(image=np.zeros((3, 64, 64), np.uint8)))
+    found = samples(project, "--add", tmp_path / "more", code=1)
+    assert (found["added"], list(found["failed"])) == (["x"], ["rgb.ome.tif"])
+    assert "channels" in found["failed"]["rgb.ome.tif"]
 
 
 def test_what_is_found_is_written_as_csv(project: Project, tmp_path: Path) -> None:

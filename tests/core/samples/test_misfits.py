@@ -18,8 +18,10 @@ from napari_organoid_synth.core.map.settings import MapSettings
 from napari_organoid_synth.core.metrics.settings import ScoreSettings
 from napari_organoid_synth.core.pairs.format import Misfit
 from napari_organoid_synth.core.pairs.loading import add_pair
+from napari_organoid_synth.core.pairs.ome_tiff import write_pair
 from napari_organoid_synth.core.pairs.pair import RGB, SamplePair
 from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.samples.importing import import_pairs
 from napari_organoid_synth.core.samples.recovery import rebuild
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.scores.score import score
@@ -73,6 +75,18 @@ def test_the_store_refuses_what_does_not_fit(project: Project) -> None:
             store.add(grey.replace(mask_kind="binary", labels=(grey.labels > 0).astype(np.int32)))
         assert store.ids() == before
         assert not (store.folder / "fits.ome.tif").exists()  # nothing of the batch
+
+
+def test_imported_pairs_that_do_not_fit_are_named_and_the_others_added(project: Project, tmp_path: Path) -> None:
+    grey = rgb("grey", 5)
+    for pair in (rgb("fits", 6), grey.replace(image=grey.image[:1], channel_names=())):
+        write_pair(tmp_path / "made", pair)
+    with SampleStore(project.samples_path) as store:
+        with pytest.raises(Misfit, match=r"'grey' has 1 channel\. Expected 3 channels"):
+            import_pairs(store, [tmp_path / "made"], "new")
+        failed: dict[str, str] = {}
+        assert import_pairs(store, [tmp_path / "made"], "new", failed) == ["fits"]
+    assert list(failed) == ["grey.ome.tif"]
 
 
 @pytest.mark.parametrize("verdict", ["new", "rejected"])

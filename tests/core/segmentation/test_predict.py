@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -197,6 +199,20 @@ def test_an_image_that_does_not_fit_is_named_and_the_others_are_marked(project, 
     np.testing.assert_array_equal(grey, plain)
     with pytest.raises(UserError, match="3 channels"):
         run(project, images=str(images / "b.png"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such files and names")
+def test_odd_files_are_named_and_the_others_are_marked(project, images, tmp_path):
+    os.mkfifo(images / "pipe.tif")
+    (images / "loop.tif").symlink_to("loop.tif")
+    (images / "cut.tif").write_bytes((images / "a10.tif").read_bytes()[:100])
+    shutil.copy(images / "a10.tif", images / os.fsdecode(b"caf\xe9.tif"))
+    events = run(project, images=(str(images),), folder=str(tmp_path / "out"))
+    failed = events[-1].result["failed"]
+    assert set(failed) == {"pipe", "loop", "cut", "caf\ufffd"}
+    assert failed["pipe"] == f"{images / 'pipe.tif'} is a pipe. Expected a file."
+    assert failed["caf\ufffd"].startswith("The name of ")
+    assert events[-1].result["images"] == 2
 
 
 def test_the_command_fails_where_an_image_failed_and_writes_the_others(project, images, tmp_path):

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from napari_organoid_synth.core.export.settings import ExportSettings
-from napari_organoid_synth.core.pairs.ome_tiff import read_pair
+from napari_organoid_synth.core.pairs.loading import check_pairs, find_pairs, split_table
+from napari_organoid_synth.core.pairs.ome_tiff import read_pair, write_pair
+from napari_organoid_synth.core.pairs.pair import Source
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.report.report import SECTIONS
 from napari_organoid_synth.core.samples.store import SampleStore
@@ -111,11 +113,15 @@ def test_accepted_pairs_are_written_and_checked(dock, project, qtbot, monkeypatc
     with qtbot.waitSignal(dock.runner.finished, timeout=60_000):
         dock.button.click()
     assert ExportSettings.from_file(project.jobs("export")[0].path / "settings.yaml") == wanted
-    assert dock.outcome.text() == "3 pairs exported and verified."
+    assert dock.outcome.text() == (
+        "3 pairs exported and verified. No real image is for testing. 1 synthetic pair for testing: scores on them say "
+        "little about real images."
+    )
     assert dock.error.isHidden()
     manifest = json.loads((dock.folder / "manifest.json").read_text())
     assert [sample["name"] for sample in manifest["samples"]] == ["s0", "s1", "s2"]
-    np.testing.assert_array_equal(read_pair(dock.folder / "ome-tiff" / "s1.ome.tif").labels, tissue(1, 48).labels)
+    written = next((dock.folder / "ome-tiff").rglob("s1.ome.tif"))
+    np.testing.assert_array_equal(read_pair(written).labels, tissue(1, 48).labels)
     opened = []
     monkeypatch.setattr(export_widget.QDesktopServices, "openUrl", lambda url: opened.append(Path(url.toLocalFile())))
     dock.open_button.click()
@@ -179,7 +185,29 @@ def test_choices_are_remembered_but_not_the_folder(dock, project, tmp_path):
     dock.workspace.setProject(Project(tmp_path / "other"))
     assert dock.value() == ExportSettings()
     dock.workspace.setProject(Project(project.path))
-    assert dock.value() == ExportSettings(formats=("ome-tiff", "biapy"), validation=0.1)
+    assert dock.value() == ExportSettings(formats=("ome-tiff", "biapy"), validation=0)  # asked each time
+
+
+def test_the_test_folders_are_announced(dock, project, qtbot, tmp_path):
+    assert dock.tests_label.text() == "Test folders stay empty: mark test images in Pairs to fill them."
+    accept(dock, project, qtbot)
+    for seed in range(3):
+        write_pair(tmp_path / "real", tissue(seed + 9, 64).replace(name=f"r{seed}", source=Source("real")))
+    table = split_table(check_pairs(find_pairs(tmp_path / "real")), ["r2"])
+    dock.workspace.setPairs(table)
+    assert dock.tests_label.text() == "Test folders: your 1 test image."
+    assert dock.button.text() == "Export 4 pairs"
+    dock.split.setValue(20)
+    assert dock.tests_label.text() == (
+        "! Test folders: your 1 test image and 20 % of the synthetic pairs. Scores on synthetic pairs say little about "
+        "real images."
+    )
+    dock.split.setValue(0)
+    dock.formats["coco"].setChecked(True)
+    with qtbot.waitSignal(dock.runner.finished, timeout=60_000):
+        dock.button.click()
+    assert dock.outcome.text() == "4 pairs exported and verified. 1 real image for testing."
+    assert [path.name for path in (dock.folder / "coco/test").iterdir()] == ["r2.png"]
 
 
 def test_the_report_is_written_by_the_command_line_and_opened(dock, project, qtbot, fake_job, monkeypatch):

@@ -575,3 +575,79 @@ def test_pairs_are_checked_while_jobs_are_followed(qtbot, dock, data, fake_job, 
             runner.cancel()
             runner.detach()
             runner.wait()
+
+
+def test_what_suits_the_pairs_is_listed_below_the_table(qtbot, dock, data):
+    dock.viewer.window._qt_window.show()
+    dock.show()
+    view = dock.preflight
+    assert view.isHidden()
+    dock.add_paths([data])
+    qtbot.waitUntil(lambda: view.result is not None, timeout=20000)
+    shown = [label.text() for label in view.labels if not label.isHidden()]
+    assert shown == [
+        "! 4 images to learn from. Add more: 5 are a start, 20 are good.",
+        "! 4 of 4 tiles of 256 px can be used. Add images, or choose smaller tiles (tiles.size).",
+        "! All 4 images are smaller than a tile of 256 px (128 × 128 px): the missing pixels are filled by mirroring "
+        "at the edges. Choose a tile of at most 128 px to use only real pixels.",
+        "! No test images: nothing is kept aside to measure the gain. Choose test pairs.",
+    ]
+    assert view.more.text() == f"✓ {len(view.labels) - 4} checks passed."
+    view.more.setChecked(True)
+    assert not any(label.isHidden() for label in view.labels)
+    assert view.labels[3].toolTip() == "Test. Choose test pairs."
+    select(dock, "s0")
+    dock.panel.test_button.click()  # another split is another list
+    qtbot.waitUntil(lambda: view.result.find("test") is None, timeout=20000)
+    assert view.result.find("groups").sentence == "4 images, each by itself. The test holds 1 image: s0."
+    dock.show_error(UserError("x.tif is empty.", "Expected a TIFF.", "Copy it again."))
+    assert not view.isHidden()
+    dock.workspace.setProject(data.parent / "empty")
+    qtbot.waitUntil(view.isHidden, timeout=20000)
+
+
+def test_stacks_and_colours_of_files_are_chosen_on_the_page(qtbot, dock, tmp_path):
+    rng = np.random.default_rng(3)
+    stack = rng.integers(0, 255, (5, 96, 96)).astype(np.uint8)
+    colours = rng.integers(0, 255, (96, 96, 3)).astype(np.uint8)
+    mask = np.zeros((96, 96), np.uint8)
+    mask[20:50, 20:50] = 1
+    folder = tmp_path / "mixed"
+    for kind in ("images", "masks"):
+        (folder / kind).mkdir(parents=True)
+    tifffile.imwrite(folder / "images" / "a.tif", stack, photometric="minisblack")
+    tifffile.imwrite(folder / "images" / "b.tif", colours, photometric="rgb")
+    for name in "ab":
+        tifffile.imwrite(folder / "masks" / f"{name}.tif", mask)
+    dock.add_paths([folder])
+    settle(qtbot, dock)
+    reading = dock.panel.reading
+    assert [entry.status for entry in dock.workspace.pairs.entries] == ["ambiguous", "matched"]
+    assert not reading._stack_row.isHidden()
+    assert (reading.stacks.currentText(), reading.number.isHidden()) == ("choose…", True)
+    reading.stacks.setCurrentIndex(reading.stacks.findData("max"))
+    reading.stacks.activated.emit(0)
+    settle(qtbot, dock)
+    assert dock.workspace.pairs.entry("a").reason == "brightest of the slices of a stack (maximum)"
+    assert reading.planes() == "max"
+    dock.layers.open("a")
+    qtbot.waitUntil(lambda: "a" in dock.viewer.layers, timeout=20_000)
+    np.testing.assert_array_equal(dock.viewer.layers["a"].data, stack.max(axis=0))
+    reading.stacks.setCurrentIndex(reading.stacks.findData("slice"))
+    reading.stacks.activated.emit(0)
+    settle(qtbot, dock)
+    reading.number.setValue(3)
+    settle(qtbot, dock)
+    assert dock.workspace.pairs.entry("a").page == 3
+    dock.layers.open("a")  # it is another image now
+    qtbot.waitUntil(lambda: "a [1]" in dock.viewer.layers, timeout=20_000)
+    np.testing.assert_array_equal(dock.viewer.layers["a [1]"].data, stack[3])
+    assert not reading.colours.isHidden()
+    reading.colours.setCurrentIndex(reading.colours.findData("grey"))
+    reading.colours.activated.emit(0)
+    settle(qtbot, dock)
+    assert [entry.shape for entry in dock.workspace.pairs.matched] == [(1, 96, 96)] * 2
+    assert not any("differ in channels" in note for note in dock.workspace.pairs.notes)
+    dock.find()  # as before, also when files are found again
+    settle(qtbot, dock)
+    assert [(entry.page, entry.channels) for entry in dock.workspace.pairs.matched] == [(3, "grey"), (None, "grey")]

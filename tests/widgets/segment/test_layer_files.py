@@ -8,16 +8,28 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 
+from napari_organoid_synth.core.job import Control
 from napari_organoid_synth.core.pairs.ome_tiff import read_image
+from napari_organoid_synth.core.pairs.pair import RGB
+from napari_organoid_synth.core.pairs.stacks import recolour
+from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.segmentation.predict import predict
+from napari_organoid_synth.core.segmentation.segmenters.base import SegmentSpec
+from napari_organoid_synth.core.segmentation.segmenters.unet import UNet
+from napari_organoid_synth.core.segmentation.segmenters.unet_config import UNetConfig
+from napari_organoid_synth.widgets.segment.apply_panel import ApplyPanel
 from napari_organoid_synth.widgets.segment.layer_files import (
     IMAGES,
+    PREDICTED,
     LayerNote,
     LayerPrediction,
     describe_layer,
+    read_predictions,
     show_predictions,
     write_layers,
 )
 from napari_organoid_synth.widgets.shared.layer_grid import full_data
+from napari_organoid_synth.widgets.shared.workspace import Workspace
 
 PIXELS = np.random.default_rng(0).integers(0, 255, (5, 20, 30)).astype(np.uint8)
 WORLD = [[1, 0, 0, 2], [0, 1.5, 0.1, 3], [0, 0, 2, 4], [0, 0, 0, 1]]
@@ -64,3 +76,27 @@ def test_notes_of_the_last_version_are_read():
     viewer = ViewerModel()
     (labels,) = show_predictions(viewer, [LayerPrediction(note, np.ones((4, 5), np.int32), {})], "x")
     assert (tuple(labels.scale), tuple(labels.translate)) == ((1, 2), (3, 4))
+
+
+def test_a_colour_layer_is_marked_as_grey_where_a_person_chose_it(make_napari_viewer, tmp_path):
+    viewer, project = make_napari_viewer(), Project(tmp_path / "p")
+    colours = np.random.default_rng(1).integers(0, 255, (40, 52, 3)).astype(np.uint8)
+    layer = viewer.add_image(colours, rgb=True, name="stained", scale=(0.5, 0.5), rotate=10)
+    folder = project.path / "segment" / "20260101-000000-gain" / "segmenters" / "raw" / "fold1"
+    spec = SegmentSpec(1, "instances", ("cell",))
+    unet = UNet(UNetConfig(channels=8, depth=2, tile=64, batch=1), spec, "cpu")
+    unet.save(folder)
+    errors = []
+    panel = ApplyPanel(viewer, Workspace.of(viewer), errors.append)
+    panel.colours.setCurrentIndex(panel.colours.findData("grey"))
+    write_layers(tmp_path, [(describe_layer(layer), full_data(layer))], 1)
+    settings = panel.settings((str(tmp_path / IMAGES),), str(tmp_path / PREDICTED))
+    assert (settings.channels, settings.planes) == ("grey", "slices")
+    list(predict(project, settings.replace(segmenter=str(folder), device="cpu", threads=1), Control()))
+    (labels,) = show_predictions(viewer, read_predictions(tmp_path), "raw")
+    grey, _ = recolour(np.moveaxis(colours, -1, 0), RGB, "grey", "x")
+    np.testing.assert_array_equal(labels.data, unet.predict(grey)[0])
+    assert labels.data_to_world((3, 4)) == pytest.approx(layer.data_to_world((3, 4)))
+    assert panel.settings(("x",), "", panel.stacks.itemData(1)).planes == "max"
+    panel.background.close()
+    Workspace.of(viewer).close()

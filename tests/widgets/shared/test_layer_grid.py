@@ -9,8 +9,10 @@ import zarr
 from napari.components import ViewerModel
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.pairs.pair import SamplePair, Source
+from napari_organoid_synth.widgets.generate.drawn_mask import save_mask
 from napari_organoid_synth.widgets.shared.layer_grid import full_data, grid_of, lay_over, place_of, slice_in_view
-from napari_organoid_synth.widgets.shared.layers import has_slices, pair_from_layers
+from napari_organoid_synth.widgets.shared.layers import has_slices, pair_from_layers, show_pair
 
 rng = np.random.default_rng(0)
 IMAGE = rng.integers(0, 255, (512, 512)).astype(np.uint8)
@@ -178,3 +180,17 @@ def test_sizes_that_differ_without_a_place_are_refused():
     with pytest.raises(UserError, match="512 × 512 px, the mask 256 × 256 px") as error:
         lay_over(viewer.add_image(IMAGE), (512, 512), viewer.add_labels(LABELS[::2, ::2]), LABELS[::2, ::2])
     assert "Set the scale of the layer" in error.value.todo
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_sample_lies_on_the_layer_that_it_was_painted_on(tmp_path, channels):
+    viewer = ViewerModel()
+    drawn = viewer.add_labels(LABELS, rotate=30, shear=[0.2], scale=(2, 3), translate=(7, 8))
+    save_mask(tmp_path / "drawn.tif", drawn)
+    source = Source("synthetic", (), {"mask": {"kind": "file", "name": str(tmp_path / "drawn.tif")}})
+    sample = SamplePair("s", np.stack([IMAGE] * channels), LABELS, "instances", pixel_size=(0.5, 0.5), source=source)
+    image, labels = show_pair(viewer, sample)
+    assert labels.data_to_world((3, 4)) == pytest.approx(drawn.data_to_world((3, 4)))
+    assert image.data_to_world((0, 3, 4)[-image.ndim :])[-2:] == pytest.approx(drawn.data_to_world((3, 4)))
+    other, _ = show_pair(viewer, sample.replace(source=Source("synthetic")))
+    assert tuple(other.scale[-2:]) == (0.5, 0.5)

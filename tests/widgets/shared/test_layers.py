@@ -16,6 +16,7 @@ LABELS[3:9, 4:12] = 1
 LABELS[12:18, 15:25] = 2
 PAIRS = {
     "grey": SamplePair("cell", rng.integers(0, 9000, (1, 20, 30)).astype(np.uint16), LABELS, "instances", ("cell",)),
+    "named": SamplePair("gfp", rng.random((1, 20, 30)), LABELS, "instances", channel_names=("gfp",)),
     "scaled": SamplePair(
         "em", rng.random((1, 20, 30)).astype(np.float32), LABELS, "classes", ("membrane", "vesicle"), (0.0046, 0.005)
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,7 +23,7 @@ COPIES = ("copy of a real image", "copies of real images")
 
 
 def export(project: Project, settings: ExportSettings, control: Control) -> Iterator[Event]:
-    """Write the accepted pairs, and the real training pairs if wanted, in the chosen layouts.
+    """Write the accepted pairs, the project's test images, and the real training pairs if wanted, in the layouts.
 
     Everything is written into a hidden folder beside the target, which is renamed at the end: stopped, killed or out of
     disk space, there is no partial export. Samples flagged as copies of a real image are left out unless the settings
@@ -71,7 +71,7 @@ def export(project: Project, settings: ExportSettings, control: Control) -> Iter
                     yield Progress(step, total, rate=rate, seconds_left=(total - step) / rate)
             writer.finish(selection)
     yield Progress(total, total)
-    yield Finished(total, "completed", _result(target, selection, settings).model_dump(mode="json"))
+    yield Finished(total, "completed", _result(target, selection, settings, writer.remarks).model_dump(mode="json"))
 
 
 def _target(project: Project, settings: ExportSettings) -> Path:
@@ -105,14 +105,20 @@ def _all_or_nothing(target: Path) -> Iterator[Path]:
         raise
 
 
-def _result(target: Path, selection: Selection, settings: ExportSettings) -> ExportResult:
+def _result(target: Path, selection: Selection, settings: ExportSettings, remarks: Sequence[str]) -> ExportResult:
     number, n_test = len(selection.items), selection.splits.count("test")
     skipped, copies = len(selection.skipped_copies), len(selection.copies)
-    sentences = [f"{plural(number, 'pair')} exported and verified."]
+    sentences = [f"{plural(number, 'pair')} exported and verified.", _test_sentence(selection)]
     if selection.misfits:
         sentences.append(selection.misfits)
     if skipped:
         sentences.append(f"{plural(skipped, *COPIES)} left out.")
+    if selection.skipped_tests:
+        sentences.append(f"{plural(len(selection.skipped_tests), 'pair')} made from test images left out.")
+    if selection.unreadable:
+        names = ", ".join(selection.unreadable[:3]) + (", …" if len(selection.unreadable) > 3 else "")
+        sentences.append(f"{plural(len(selection.unreadable), 'test image')} cannot be read: {names}.")
+    sentences += remarks
     if copies:
         sentences.append(f"{plural(copies, *COPIES)} included: {settings.copies.strip()}")
     return ExportResult(
@@ -121,10 +127,21 @@ def _result(target: Path, selection: Selection, settings: ExportSettings) -> Exp
         checked=number,
         train=number - n_test,
         test=n_test,
-        real=sum(item.real is not None for item in selection.items),
+        real=sum(item.entry is not None for item in selection.items),
         skipped_copies=skipped,
+        skipped_tests=len(selection.skipped_tests),
         copies=copies,
         formats=settings.formats,
         files=tuple(path.relative_to(target).as_posix() for path in sorted(target.rglob("*")) if path.is_file()),
         sentence=" ".join(sentences),
     )
+
+
+def _test_sentence(selection: Selection) -> str:
+    """Say what the test folders hold."""
+    n_synthetic = selection.n_synthetic_tests
+    n_real = selection.splits.count("test") - n_synthetic
+    real = f"{plural(n_real, 'real image')} for testing." if n_real else "No real image is for testing."
+    if not n_synthetic:
+        return real if n_real else f"{real} Mark some as test images to fill the test folders."
+    return f"{real} {plural(n_synthetic, 'synthetic pair')} for testing: scores on them say little about real images."

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.export.manifest import Split
+from napari_organoid_synth.core.export.origins import Origins
 from napari_organoid_synth.core.export.settings import ExportSettings
 from napari_organoid_synth.core.pairs.format import FormatOf, Misfits
-from napari_organoid_synth.core.pairs.loading import load_pairs
+from napari_organoid_synth.core.pairs.loading import check_pairs, read_entry
 from napari_organoid_synth.core.pairs.pair import SamplePair
+from napari_organoid_synth.core.pairs.table import PairEntry, PairTable
 from napari_organoid_synth.core.project import Project, file_stem
+from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.samples.store import SampleRow, SampleStore
 
 
@@ -31,14 +33,17 @@ class Item:
         Pairs of one group are never divided between training and test.
     row : SampleRow, optional
         Of a sample.
-    real : SamplePair, optional
-        A real pair.
+    entry : PairEntry, optional
+        Row of a real pair, which is read when it is written.
+    table : PairTable, optional
+        Of that row.
     """
 
     name: str
     group: str
     row: SampleRow | None = None
-    real: SamplePair | None = field(default=None, repr=False)
+    entry: PairEntry | None = field(default=None, repr=False)
+    table: PairTable | None = field(default=None, repr=False)
 
     @property
     def is_copy(self) -> bool:
@@ -47,8 +52,8 @@ class Item:
 
     def load(self, store: SampleStore) -> SamplePair:
         """Return the pair under the name of its files; a sample with verdict and scores in its provenance."""
-        if self.real is not None:
-            return self.real.replace(name=self.name)
+        if self.entry is not None and self.table is not None:
+            return read_entry(self.entry, self.table.mask_kind, self.table.class_names).replace(name=self.name)
         assert self.row is not None  # an item is one or the other
         pair, row = store.pair(self.row.id), self.row
         provenance = pair.source.provenance | {"verdict": row.verdict, "scores": row.scores, "run": row.run}
@@ -66,18 +71,21 @@ class Selection:
         At least one.
     splits : list of {"train", "test"}
         One per item.
-    split_by : str
-        Unit that was never divided: "real image" or "pair".
     skipped_copies : list of str
         Ids of accepted samples that are left out because they are copies.
+    skipped_tests : list of str
+        Ids of accepted samples that are left out because they are made from test images.
+    unreadable : list of str
+        Names of test images whose files cannot be read.
     misfits : str
         Sentence about accepted samples that are left out because they do not fit the real pairs; mostly empty.
     """
 
     items: list[Item]
     splits: list[Split]
-    split_by: str
     skipped_copies: list[str]
+    skipped_tests: list[str] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
     misfits: str = ""
 
     @property
@@ -85,11 +93,20 @@ class Selection:
         """Ids of the samples among them that are copies of real images."""
         return tuple(item.row.id for item in self.items if item.row is not None and item.is_copy)
 
+    @property
+    def n_synthetic_tests(self) -> int:
+        """Number of samples for testing."""
+        return sum(
+            item.row is not None and split == "test" for item, split in zip(self.items, self.splits, strict=True)
+        )
+
 
 def select(project: Project, store: SampleStore, settings: ExportSettings) -> Selection:
-    """Select the accepted samples, without copies unless there is a reason, and the real pairs if wanted.
+    """Select the accepted samples, the project's test images, and the real training pairs if wanted.
 
-    Samples that do not fit the real pairs of the project are left out.
+    Test folders hold the project's test images, and synthetic pairs only at the share that the settings ask for.
+    Samples that are copies are left out unless there is a reason; those made from a test image, or that do not fit the
+    real pairs of the project, always.
 
     Raises
     ------
@@ -97,35 +114,65 @@ def select(project: Project, store: SampleStore, settings: ExportSettings) -> Se
         If no sample is left.
     """
     accepted = store.rows("accepted")
-    skipped = [] if settings.copies.strip() else [row.id for row in accepted if is_copy(row)]
-    samples = [row for row in accepted if row.id not in skipped]
-    if not samples and skipped:
-        raise UserError(
+    copies = [] if settings.copies.strip() else [row.id for row in accepted if is_copy(row)]
+    table = _table(project)
+    origins = Origins(table, project)
+    misfits = Misfits(FormatOf(project.pairs_path).get())
+    items: list[Item] = []
+    made_of_tests: list[str] = []
+    for row in accepted:
+        if row.id in copies:
+            continue
+        pair = store.pair(row.id)
+        if origins.is_of_test(pair):
+            made_of_tests.append(row.id)
+        elif misfits.fits(pair):
+            items.append(Item(row.id, origins.group(pair), row=row))
+    if not items:
+        raise _nothing_left(store, copies, made_of_tests, misfits.warning())
+    if settings.include_real:
+        items += [Item(e.name, origins.groups.get(e.name, e.name), None, e, table) for e in table.train if e.masks]
+    splits: list[Split] = [
+        "test" if test else "train"
+        for test in split_groups([item.group for item in items], settings.validation, settings.seed)
+    ]
+    items += [Item(entry.name, entry.name, None, entry, table) for entry in origins.tests]
+    splits += ["test"] * len(origins.tests)
+    return Selection(_with_free_names(items), splits, copies, made_of_tests, origins.unreadable, misfits.warning())
+
+
+def _table(project: Project) -> PairTable:
+    """Return the checked table of the project; an empty one without real pairs."""
+    if not project.pairs_path.exists():
+        return PairTable()
+    table = PairTable.from_file(project.pairs_path)
+    return check_pairs(table) if table.mask_kind is None else table
+
+
+def _nothing_left(store: SampleStore, copies: Sequence[str], made_of_tests: Sequence[str], misfits: str) -> UserError:
+    """Return the error for an export without samples, with the reason."""
+    if misfits:
+        return UserError(misfits, "Expected accepted pairs like the real ones.", "Accept other pairs.")
+    if made_of_tests:
+        return UserError(
+            f"{plural(len(made_of_tests), 'accepted pair was', 'accepted pairs were')} made from test images.",
+            "Expected pairs of generators that learned from the training images alone.",
+            "Use these images for training, or train again and generate other pairs.",
+        )
+    if copies:
+        return UserError(
             "The only accepted pair is flagged as a copy of a real image."
-            if len(skipped) == 1
-            else f"All {len(skipped):,} accepted pairs are flagged as copies of real images.",
+            if len(copies) == 1
+            else f"All {len(copies):,} accepted pairs are flagged as copies of real images.",
             "Expected at least one that is not a copy.",
             "Accept other pairs ('organoid-synth samples', in napari: Curate), or give a reason in 'copies'.",
         )
-    if not samples:
-        counts = store.counts()
-        raise UserError(
-            f"No pair is accepted ({counts['new']} new, {counts['rejected']} rejected).",
-            "Expected at least one.",
-            "Accept some: 'organoid-synth samples --accept best:50', in napari: Curate.",
-        )
-    misfits = Misfits(FormatOf(project.pairs_path).get())
-    items = []
-    for row in samples:
-        pair = store.pair(row.id)
-        if misfits.fits(pair):
-            items.append(Item(row.id, _origin(pair), row=row))
-    if not items:
-        raise UserError(misfits.warning(), "Expected accepted pairs like the real ones.", "Accept other pairs.")
-    if settings.include_real:
-        items += _real_items(load_pairs(project, split="train"), {item.name.casefold() for item in items})
-    tests, split_by = split_groups([item.group for item in items], settings.validation, settings.seed)
-    return Selection(items, ["test" if test else "train" for test in tests], split_by, skipped, misfits.warning())
+    counts = store.counts()
+    return UserError(
+        f"No pair is accepted ({counts['new']} new, {counts['rejected']} rejected).",
+        "Expected at least one.",
+        "Accept some: 'organoid-synth samples --accept best:50', in napari: Curate.",
+    )
 
 
 def is_copy(row: SampleRow) -> bool:
@@ -133,42 +180,30 @@ def is_copy(row: SampleRow) -> bool:
     return "copy" in row.flagged.split(", ")
 
 
-def _real_items(pairs: Sequence[SamplePair], taken: set[str]) -> list[Item]:
-    """Return real pairs under names that no other pair has."""
-    items = []
-    for pair in pairs:
-        stem, number = file_stem(pair.name), 1
+def _with_free_names(items: Sequence[Item]) -> list[Item]:
+    """Return the items under names that are different files on any system."""
+    taken: set[str] = set()
+    named = []
+    for item in items:
+        stem, number = file_stem(item.name), 1
         while (name := stem if number == 1 else f"{stem}-{number}").casefold() in taken:
             number += 1
         taken.add(name.casefold())
-        items.append(Item(name, pair.name, real=pair))
-    return items
+        named.append(replace(item, name=name))
+    return named
 
 
-def _origin(pair: SamplePair) -> str:
-    """Return the name of the real image whose mask a sample was painted on, else its own."""
-    mask = pair.source.provenance.get("mask", {})
-    if mask.get("kind") in ("real", "warped"):
-        return re.sub(r"_y\d+_x\d+_r\dm?$", "", str(mask.get("name", pair.name)))
-    return f"sample {pair.name}"
-
-
-def split_groups(groups: list[str], share: float, seed: int) -> tuple[list[bool], str]:
+def split_groups(groups: Sequence[str], share: float, seed: int) -> list[bool]:
     """Choose entries for testing: about ``share`` of them, the same for a seed.
 
-    Entries that come from one real image stay together, so that no mask is on both sides; with too few real images for
-    that, entries are drawn one by one.
+    Entries of one group stay together, so that nothing made of one image is on both sides; with a single group, all are
+    for training.
 
     Returns
     -------
     list of bool
-        At least one is True and one False when the share is above 0 and there are two entries.
-    str
-        What was divided: "real image" or "pair".
+        At least one is True and one False when the share is above 0 and there are two groups.
     """
-    by = "real image"
-    if len(set(groups)) * share < 1:
-        groups, by = [f"{number:09d}" for number in range(len(groups))], "pair"
     sizes = sorted(Counter(groups).items())
     target, count = share * len(groups), 0
     tests: set[str] = set()
@@ -177,4 +212,4 @@ def split_groups(groups: list[str], share: float, seed: int) -> tuple[list[bool]
         if share > 0 and (not tests or count + size / 2 <= target):
             tests.add(group)
             count += size
-    return [group in tests for group in groups], by
+    return [group in tests for group in groups]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ import numpy as np
 from napari_organoid_synth import __version__
 from napari_organoid_synth.core.atomic import write_text
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.export.layouts import LAYOUTS, SetDescription, check_uniform, reads_back, write_file
+from napari_organoid_synth.core.export.layout import SetDescription
+from napari_organoid_synth.core.export.layouts import LAYOUTS, check_uniform, reads_back, write_file
 from napari_organoid_synth.core.export.manifest import (
     MANIFEST,
     ExportedCopies,
@@ -30,6 +31,7 @@ from napari_organoid_synth.core.pairs.pair import SamplePair, content_hash
 from napari_organoid_synth.core.project import Project, file_stem
 from napari_organoid_synth.core.quantities import plural
 
+SPLIT_BY = "real image"
 OME_LABELS = "As in the project, with provenance, scores and verdict in the OME annotations."
 
 
@@ -48,6 +50,8 @@ class SetWriter:
         self.folder, self.project, self.settings = folder, project, settings
         self.layouts = [LAYOUTS[name] for name in settings.formats if name != "ome-tiff"]
         self.pairs: list[ExportedPair] = []
+        self.remarks: tuple[str, ...] = ()
+        self._entries: dict[str, list[tuple[str, Any]]] = {layout.name: [] for layout in self.layouts}
         self._first: SamplePair | None = None
         self._first_traits = ("", "")
 
@@ -61,7 +65,7 @@ class SetWriter:
         """
         files: list[ExportedFile] = []
         for name in self.settings.formats:
-            files += self._write_ome_tiff(pair) if name == "ome-tiff" else self._write(name, pair, split)
+            files += self._write_ome_tiff(pair, split) if name == "ome-tiff" else self._write(name, pair, split)
         self.pairs.append(_describe(item, pair, split, files))
         traits = (item.name, _traits(pair))
         if self._first is None:
@@ -69,8 +73,9 @@ class SetWriter:
         for layout in self.layouts:
             check_uniform(layout, [self._first_traits, traits])
 
-    def _write_ome_tiff(self, pair: SamplePair) -> list[ExportedFile]:
-        paths = ome_tiff.write_pair(self.folder / "ome-tiff", pair)
+    def _write_ome_tiff(self, pair: SamplePair, split: Split) -> list[ExportedFile]:
+        """Write a pair; test pairs into a folder of their own, so that nobody trains on them by accident."""
+        paths = ome_tiff.write_pair(self.folder / "ome-tiff" / ("test" if split == "test" else ""), pair)
         _require(_equal(ome_tiff.read_pair(paths[0]), pair), paths[0])
         return [self._file(path, "ome-tiff", role) for path, role in zip(paths, ("image", "labels"), strict=True)]
 
@@ -78,9 +83,10 @@ class SetWriter:
         layout, files = LAYOUTS[name], []
         folder = self.folder / layout.root(self.project.path.name)
         for file in layout.files(pair, split):
-            path = write_file(folder, file, pair.pixel_size, pair.is_rgb)
+            path = write_file(folder, file, pair)
             _require(reads_back(folder, file), path)
             files.append(self._file(path, name, file.role))
+        self._entries[name].append((split, layout.entry(pair, split)))
         return files
 
     def finish(self, selection: Selection) -> None:
@@ -88,6 +94,7 @@ class SetWriter:
         copies = None
         if selection.copies:
             copies = ExportedCopies(reason=self.settings.copies.strip(), samples=selection.copies)
+        documents = tuple(self._write_documents())
         manifest = Manifest(
             software=f"napari-organoid-synth {__version__}",
             created=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
@@ -96,10 +103,12 @@ class SetWriter:
             labels={
                 name: OME_LABELS if name == "ome-tiff" else LAYOUTS[name].labels_note for name in self.settings.formats
             },
-            split_by=selection.split_by,
+            split_by=SPLIT_BY,
             skipped_copies=tuple(selection.skipped_copies),
+            skipped_tests=tuple(selection.skipped_tests),
+            remarks=self.remarks,
             samples=tuple(self.pairs),
-            documents=tuple(self._write_documents()),
+            documents=documents,
             copies=copies,
         )
         text, path = manifest.to_json(), self.folder / MANIFEST
@@ -122,7 +131,9 @@ class SetWriter:
             root = layout.root(self.project.path.name)
             for folder in layout.folders:
                 (self.folder / root / folder).mkdir(parents=True, exist_ok=True)
-            texts |= {f"{root}/{path}": text for path, text in layout.documents(description).items()}
+            described = replace(description, entries=tuple(self._entries[layout.name]))
+            self.remarks += layout.remarks(described)
+            texts |= {f"{root}/{path}": text for path, text in layout.documents(described).items()}
         for run in sorted({pair.run for pair in self.pairs if pair.run}):
             recipe = self.project.path / "runs" / Path(run).name / "recipe.yaml"  # a name from the database, not a path
             if recipe.exists():

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_organoid_synth.core.atomic import write_text
+from napari_organoid_synth.core.atomic import leads_elsewhere, write_text
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.gain.leakage import refuse_seen
 from napari_organoid_synth.core.gain.results import PairsRecord
@@ -87,6 +87,10 @@ def _scratch(task: Task, here: Path) -> Project:
     for _ in read_pairs(table, task.train):
         pass
     rows = tuple(table.entry(name).replace(split="train") for name in task.train)
+    if leads_elsewhere(here / "project", levels=3):  # an interrupted task is emptied
+        raise UserError(
+            f"{here / 'project'} is a link, or lies in one.", "Expected a folder of the comparison.", "Delete the link."
+        )
     scratch = Project(here / "project")
     table.replace(entries=rows, folder_notes=(), check_notes=()).to_file(scratch.pairs_path)
     return scratch

@@ -137,9 +137,14 @@ def _outcome(future: Any) -> Outcome:
 
 @contextmanager
 def _local(number: int, threads: int) -> Iterator[Any]:
-    """Start processes on this computer, with one task each at a time; they accept connections from here alone."""
+    """Start processes on this computer, with one task each at a time.
+
+    They accept connections from this computer alone, and with a certificate that only they and this process have:
+    a scheduler runs the code of anyone who connects, and other users of the computer could.
+    """
     import dask
     from distributed import Client, LocalCluster
+    from distributed.security import Security
 
     environment = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
     options = {
@@ -153,6 +158,8 @@ def _local(number: int, threads: int) -> Iterator[Any]:
             threads_per_worker=1,
             processes=True,
             host="127.0.0.1",
+            protocol="tls://",
+            security=Security.temporary(),
             # its pages are off, but it opens a port for them: any free one, for this computer alone
             scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
             worker_dashboard_address=None,

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_organoid_synth.core.array_file import read_npy, read_npz
-from napari_organoid_synth.core.atomic import write_bytes
+from napari_organoid_synth.core.atomic import leads_elsewhere, write_bytes
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.metrics.base import intensity_limits, to_unit
 from napari_organoid_synth.core.metrics.memorisation import orientations
@@ -109,6 +109,8 @@ def real_features(
 def _store(path: Path, data: bytes, kind: str) -> None:
     """Write a file in place of those of its kind that other pixels or weights had left."""
     write_bytes(path, data)
+    if leads_elsewhere(path.parent):
+        return
     for old in path.parent.glob(f"{kind}-*"):
         if old != path:
             old.unlink(missing_ok=True)

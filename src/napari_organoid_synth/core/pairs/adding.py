@@ -118,6 +118,8 @@ def _usable(pair: SamplePair, table: PairTable, mask_kind: MaskKind | None) -> S
     where = f"'{pair.name}'"
     labels = as_labels(np.asarray(pair.labels), where)
     refuse_image(pair.image, where)
+    if mask_kind is None and table.mask_kind == "classes" and labels.max(initial=0) <= len(table.class_names):
+        mask_kind = "classes"  # numbers of the classes that are there
     facts = inspect_mask(labels, where, mask_kind)
     kind = facts.kind if facts.n_objects else mask_kind or table.mask_kind or "binary"
     if kind == "binary":

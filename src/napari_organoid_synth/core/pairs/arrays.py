@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.mask_kind import convert, decide_kind, inspect_mask
-from napari_organoid_synth.core.pairs.ome_tiff import as_labels
+from napari_organoid_synth.core.pairs.ome_tiff import as_labels, stored_dtype
 from napari_organoid_synth.core.pairs.pair import MaskKind, SamplePair, Source, SourceKind
 from napari_organoid_synth.core.pairs.table import OBJECT
 
@@ -85,6 +85,7 @@ def as_image(image: NDArray[Any], name: str) -> NDArray[Any]:
 def _check_arrays(image: NDArray[Any], labels: NDArray[Any], name: str) -> tuple[str, NDArray[Any], NDArray[np.int32]]:
     """Return name, image (C, Y, X) and labels (Y, X); colours that stand last are refused with advice."""
     pixels, numbers = as_image(image, name), as_labels(np.asarray(labels), f"'{name}'")
+    stored_dtype(pixels, f"of '{name}'")
     if pixels.shape[:2] == numbers.shape and pixels.shape[1:] != numbers.shape:
         raise UserError(
             f"Image of '{name}' has shape {pixels.shape}, with its {pixels.shape[2]} channels last.",

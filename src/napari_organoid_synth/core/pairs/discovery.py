@@ -21,12 +21,19 @@ from napari_organoid_synth.core.pairs.filenames import (
     list_files,
     match_files,
     natural,
-    same_name,
     stem,
 )
-from napari_organoid_synth.core.pairs.formats import READABLE, SUFFIXES, is_directory, is_folder, is_zarr, short
+from napari_organoid_synth.core.pairs.formats import (
+    READABLE,
+    SUFFIXES,
+    is_directory,
+    is_folder,
+    is_zarr,
+    refuse_odd_name,
+    short,
+)
 from napari_organoid_synth.core.pairs.mask_kind import inspect_mask
-from napari_organoid_synth.core.pairs.object_masks import folders_named_like, folders_per_image
+from napari_organoid_synth.core.pairs.object_masks import are_named_like, folders_named_like, folders_per_image
 from napari_organoid_synth.core.pairs.ome_tiff import read_labels
 from napari_organoid_synth.core.pairs.stack_rows import expand_stack
 from napari_organoid_synth.core.pairs.table import OBJECT, PairEntry, PairTable, Status
@@ -307,7 +314,7 @@ def _mask_folders(parent: Path) -> tuple[list[Path], list[str]]:
 
 def _masks_of(paths: Sequence[Path], pattern: str, images: Sequence[Path], only_objects: bool = False) -> list[Path]:
     """Return the masks of one class: folders with one file per object if they are named like images, else files."""
-    if all(map(is_folder, paths)) and any(same_name(path, image) for path in paths for image in images):
+    if all(map(is_folder, paths)) and are_named_like(paths, images):
         return list(paths)
     is_parent = len(paths) == 1 and is_folder(paths[0]) and not pattern and not list_files(paths[0])
     if is_parent and (folders := folders_named_like(images, paths[0])):
@@ -337,9 +344,11 @@ def _choose_folders(folders: list[Path]) -> tuple[dict[str, list[Path]], list[st
 
 def _as_entry(row: Row) -> PairEntry:
     """Return the row as it is stored; a file whose name cannot be stored as text is broken."""
-    if odd := [path for path in (row.image, *row.masks.values()) if path is not None and not _is_utf8(path)]:
-        reason = f"The name of {short(odd[0])} is not UTF-8. Expected a name that every program can read. Rename it."
-        return PairEntry(name=plain_text(row.name), status="broken", reason=plain_text(reason))
+    try:
+        for path in (row.image, *row.masks.values()):
+            refuse_odd_name(path or Path())
+    except UserError as error:
+        return PairEntry(name=plain_text(row.name), status="broken", reason=str(error))
     return PairEntry(
         name=plain_text(row.name),
         image="" if row.image is None else str(row.image),
@@ -349,11 +358,3 @@ def _as_entry(row: Row) -> PairEntry:
         image_class=row.image_class,
         group=row.group,
     )
-
-
-def _is_utf8(path: Path) -> bool:
-    try:
-        str(path).encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -8,6 +8,7 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, count
 from pathlib import Path
 
 from napari_organoid_synth.core.errors import UserError
@@ -59,9 +60,9 @@ def _plain(name: str) -> str:
     return short_name or name
 
 
-def same_name(one: Path, other: Path) -> bool:
-    """Return whether two files have one name, without endings and words such as ``_masks``."""
-    return stem(one) == stem(other) or _plain(stem(one)) == _plain(stem(other))
+def plain_name(path: Path) -> str:
+    """Return a file name without ending and without words such as ``_masks``."""
+    return _plain(stem(path))
 
 
 def natural(path: Path) -> tuple[object, ...]:
@@ -243,7 +244,7 @@ def distinct_names(files: Sequence[Path], names: Sequence[str]) -> list[str]:
             result[index] = "_".join([*parts, names[index]])
     taken: set[str] = set()
     for index, name in enumerate(result):
-        numbered = (name, *(f"{name} ({number})" for number in range(2, len(result) + 2)))
+        numbered = chain([name], (f"{name} ({number})" for number in count(2)))
         result[index] = next(one for one in numbered if file_stem(one).casefold() not in taken)
         taken.add(file_stem(result[index]).casefold())
     return result

@@ -77,6 +77,16 @@ def is_image(path: Path) -> bool:
         return False
 
 
+def refuse_odd_name(path: Path) -> None:
+    """Raise `UserError` for a file whose name cannot be stored as text."""
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError:
+        raise UserError(
+            f"The name of {short(path)} is not UTF-8.", "Expected a name that every program can read.", "Rename it."
+        ) from None
+
+
 def read_head(path: Path) -> bytes:
     """Return the first bytes of a file.
 

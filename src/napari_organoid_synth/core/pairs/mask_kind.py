@@ -18,6 +18,7 @@ NO_OBJECTS = "no objects"
 DRAWN_SINGLY = "each object is drawn or stored by itself"
 _MAX_CODES = 20  # more different values are ids
 _MIN_CODE_GAP = 8  # classes are often coded 0, 128, 255; ids have no gaps
+_LARGE_ID = 100_000
 _MIN_BETWEEN = 0.15  # of the steps along rows; real labels have hardly any
 _MIN_BETWEEN_VALUES = 5  # fewer may be classes in layers, such as background, rim, inside
 _SPECK = 16  # px: the halo that JPEG leaves along an edge falls into pieces smaller than this
@@ -55,6 +56,15 @@ def pieces_of(labels: NDArray[np.int32]) -> NDArray[np.int32]:
     label: Any = measure.label
     pieces: NDArray[np.int32] = label(labels, background=0, connectivity=2).astype(np.int32)
     return pieces
+
+
+def compact_ids(labels: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Number large ids 1..n, so that a list as long as the largest id is short; small ids stay."""
+    if labels.max(initial=0) < _LARGE_ID:
+        return labels
+    _, dense = np.unique(labels, return_inverse=True)
+    numbered: NDArray[np.int32] = np.where(labels == 0, 0, dense.reshape(labels.shape) + 1).astype(np.int32)
+    return numbered
 
 
 def _values_and_areas(labels: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
@@ -129,9 +139,11 @@ def _refuse_grey(
 
 def _refuse_resampled(labels: NDArray[np.int32], differing: float, where: str) -> None:
     """Refuse masks that were resized like photographs: along an edge such numbers lie between those on both sides."""
-    left, centre, right = labels[:, :-2], labels[:, 1:-1], labels[:, 2:]
-    if not differing or not centre.size:
+    steps = labels[:, 1:] != labels[:, :-1]
+    rows, columns = np.nonzero(steps[:, :-1] & steps[:, 1:])  # of the left of three
+    if not rows.size:
         return
+    left, centre, right = (labels[rows, columns + k] for k in range(3))
     between = ((left < centre) & (centre < right)) | ((left > centre) & (centre > right))
     n_between = int(np.count_nonzero(between))
     if n_between < _MIN_BETWEEN * differing * labels.size:

@@ -6,6 +6,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 _VIEW = re.compile(
     r"z|z[mp]|zplane|slices?|plane|focus|section|sec|sl|t|tp|time|timepoint|frame|days?|hours?|hr|min|"
@@ -17,8 +18,19 @@ _SITE = re.compile(r"site|fld|field|fov|pos|position|xy|roi|region|area|view")
 _SERIES = re.compile(r"z|slice|plane|section|frame|t|tp|time|timepoint|c|ch")
 """Words that, with numbers, can be a whole name: slices or times in a row."""
 _FLIP = re.compile(r"[hv]?flip|flipped|mirrored")
-_SPLIT = re.compile(r"fold|train(ing)?|test(ing)?|val(id|idation)?|set|split|part|subset")
-"""Words that name a part of a data set, not a sample."""
+_SET = re.compile(
+    r"fold|train(ing)?|test(ing)?|val(id|idation)?|set|split|part|subset|batch|dataset|data|"
+    r"class|type|grade|stage|group|cond|condition|treatment|dose"
+)
+"""Words that, with a number, name a part of a data set or a class, not a sample."""
+_LINE = re.compile(
+    r"mcf7|mcf10a?|a549|a172|a375|a431|u2os|u87|u251|ht29|ht1080|hct116|hek293t?|hela|hep(g|a)2|hepg2|huh7|caco2|cos7|"
+    r"sw480|sw620|sk(ov|br|mel)\d+|shsy5y|bv2|bt20|bt474|mda\d*|t47d|pc(3|9|12)|k562|thp1|nih3t3|3t3|raw264|vero|"
+    r"b16f(0|1|10)|h1299|h1975|l929|c2c12|jurkat|lncap|du145|rpe1|wt\d*|ko\d*"
+)
+"""Cell lines and genotypes, in small letters: their numbers tell no samples apart."""
+_AMOUNT = re.compile(r"\d{1,5}([.p]\d+)?([pnuµm]?(m|g|l)|[nuµm]m|x|%|c|pct|ngml|ugml|kpa|hz)", re.IGNORECASE)
+"""Doses, magnifications, temperatures."""
 _WELL = re.compile(r"[A-P](0?[1-9]|1\d|2[0-4])")
 _DATE = r"(?<!\d)(?:19|20)\d\d[-_.]?(?:0[1-9]|1[0-2])[-_.]?(?:0[1-9]|[12]\d|3[01])(?!\d)"
 _GUID = r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
@@ -67,6 +79,11 @@ def read_names(names: Sequence[str]) -> dict[str, list[Part]]:
     names : sequence of str
         Without file endings; different.
     """
+    return _read_names(tuple(names))
+
+
+@lru_cache(maxsize=8)
+def _read_names(names: tuple[str, ...]) -> dict[str, list[Part]]:
     raw = {name: _cut(name) for name in names}
     letters: dict[tuple[int, int], set[str]] = defaultdict(set)
     for parts in raw.values():
@@ -99,7 +116,9 @@ def _pieces(name: str, start: int, end: int) -> list[Part]:
     for match in [*_SEPARATORS.finditer(name, start, end), None]:
         stop = match.start() if match else end
         text = name[position:stop]
-        if text and _GLUED.fullmatch(text) and not _is_hash(text):
+        if text and not _is_hash(text) and (_LINE.fullmatch(text.lower()) or _AMOUNT.fullmatch(text)):
+            parts.append(Part(text, position, stop, "word"))
+        elif text and _GLUED.fullmatch(text) and not _is_hash(text):
             found = [Part(m[0], position + m.start(), position + m.end(), "") for m in re.finditer(r"\D+\d+", text)]
             parts += found
         elif text:
@@ -233,10 +252,10 @@ def _names_sample(parts: Sequence[Part], index: int) -> bool:
     part = parts[index]
     if part.role == "number":
         before = parts[index - 1].text.lower() if index else ""
-        return not _SPLIT.fullmatch(before)
-    if not any(letter.isdigit() for letter in part.text):
+        return not _SET.fullmatch(before)
+    if part.role == "word" or not any(letter.isdigit() for letter in part.text):
         return False
-    return not _SPLIT.fullmatch(part.text.rstrip("0123456789").lower())
+    return not _SET.fullmatch(part.text.rstrip("0123456789").lower())
 
 
 def treatments(names: Mapping[str, Sequence[Part]]) -> dict[str, str]:

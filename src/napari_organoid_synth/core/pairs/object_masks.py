@@ -16,7 +16,7 @@ from napari_organoid_synth.core.pairs.filenames import (
     Row,
     list_files,
     natural,
-    same_name,
+    plain_name,
     stem,
 )
 from napari_organoid_synth.core.pairs.formats import is_folder
@@ -51,15 +51,20 @@ def _one_image(folder: Path, least: int) -> Row | None:
         return None
     if not mask_folder or not masks:
         return Row(stem(images[0]), images[0], {}, "orphan", f"no mask is in {short(folder / 'masks')}")
-    alike = [mask for mask in masks if same_name(mask, images[0])]
+    alike = [mask for mask in masks if plain_name(mask) == plain_name(images[0])]
     return Row(stem(images[0]), images[0], {OBJECT: alike[0] if alike else mask_folder})
 
 
 def folders_named_like(images: Sequence[Path], folder: Path) -> list[Path]:
     """Return the folders of masks, one file per object, in ``folder`` if at least one is named like an image."""
     folders = [path for path in sorted(folder.iterdir(), key=natural) if is_folder(path) and list_files(path)]
-    named = [path for path in folders if any(same_name(path, image) for image in images)]
-    return folders if named else []
+    return folders if are_named_like(folders, images) else []
+
+
+def are_named_like(folders: Sequence[Path], images: Sequence[Path]) -> bool:
+    """Return whether at least one folder is named like an image."""
+    names = {plain_name(image) for image in images}
+    return any(plain_name(folder) in names for folder in folders)
 
 
 def read_objects(folder: Path) -> DrawnMask:

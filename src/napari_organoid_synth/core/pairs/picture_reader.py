@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ class PictureReader:
 
         from PIL import Image
 
-        _refuse_deep_colours(path)
+        _check_png(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of pixels that are many, but chosen by the user; of odd metadata
             self._image = Image.open(path, formats=("PNG", "JPEG", "BMP", "DIB"))
@@ -96,11 +97,28 @@ class PictureReader:
         return np.ascontiguousarray(np.moveaxis(array, -1, 0)) if array.ndim == 3 else array[None]
 
 
-def _refuse_deep_colours(path: Path) -> None:
-    """Raise `NotSupported` for a PNG of which Pillow would read 8 of 16 bits."""
+def _check_png(path: Path) -> None:
+    """Refuse a PNG whose parts end after the file (Pillow takes memory for them), or that would lose 8 of 16 bits.
+
+    Raises
+    ------
+    ValueError, NotSupported
+    """
+    size = path.stat().st_size
     with path.open("rb") as stream:
         head = stream.read(HEAD_BYTES)
-    if head.startswith(b"\x89PNG") and head[24:25] == b"\x10" and head[25:26] in (b"\x02", b"\x04", b"\x06"):
+        if not head.startswith(b"\x89PNG"):
+            return
+        place = 8
+        while place + 8 <= size:
+            stream.seek(place)
+            length, kind = struct.unpack(">I4s", stream.read(8))
+            if place + 12 + length > size:
+                raise ValueError(f"a part at byte {place:,} has {length:,} bytes, the file {size:,}")
+            if kind == b"IEND":
+                break
+            place += 12 + length
+    if head[24:25] == b"\x10" and head[25:26] in (b"\x02", b"\x04", b"\x06"):
         raise NotSupported(
             "is a PNG with 16 bits in several channels",
             "Expected 8 bits, or 16 bits in one channel: PNG readers discard the rest.",

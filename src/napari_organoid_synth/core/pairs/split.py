@@ -151,7 +151,7 @@ def split_sentence(table: PairTable, grouping: Grouping) -> str:
     """Describe the groups of the usable rows and those that the test holds; empty without rows."""
     if not table.matched:
         return ""
-    text = f"{grouping.description}."
+    text = grouping.description + "." * (not grouping.description.endswith("…"))
     held = sorted({grouping.groups[entry.name] for entry in table.test})
     if not held or grouping.series:
         return text

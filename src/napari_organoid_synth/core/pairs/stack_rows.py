@@ -45,15 +45,16 @@ def expand_stack(entry: PairEntry, planes: str = "") -> Iterator[PairEntry]:
         yield entry
     elif planes.isdigit():
         if int(planes) >= count:
-            yield entry.replace(status="broken", reason=f"{name} has no slice {planes}: expected 0 to {count - 1}.")
+            reason = f"{name} has no slice {planes}: expected 0 to {count - 1}."
+            yield entry.replace(status="broken", stack_use="ask", reason=reason)
         else:
             yield entry.replace(page=int(planes), stack_use="slice" if is_single_mask else "")
     elif planes in ("channels", "max", "mean") and (is_single_mask or not of_masks):
         yield entry.replace(stack_use=planes)
     elif planes == "" and is_single_mask:
         reason = (
-            f"{name} is a stack of {count} slices, its mask is one image; choose how to use it (planes): slices, "
-            "channels, max, mean, or the number of a slice"
+            f"{count} slices in {name} beside a single mask; choose what they are (planes): slices, channels, max, "
+            "mean, or the number of one"
         )
         yield entry.replace(status="ambiguous", stack_use="ask", reason=reason)
     else:

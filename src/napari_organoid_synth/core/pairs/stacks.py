@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.pair import RGB
@@ -18,10 +19,15 @@ Projection: TypeAlias = Literal["channels", "max", "mean"]
 Channels: TypeAlias = Literal["as-stored", "grey", "rgb"]
 """Colours of a row: as in the file, one channel by luminance, or three."""
 
-PLANES = r"^(slices|channels|max|mean|\d{1,6})?$"
-PlanesChoice = Annotated[
-    str, BeforeValidator(lambda value: str(value) if type(value) is int else value), Field(pattern=PLANES)
-]
+
+def _planes(value: Any) -> str:
+    text = str(value)
+    if isinstance(value, bool) or not re.fullmatch(r"(slices|channels|max|mean|[0-9]{1,6})?", text):
+        raise ValueError("Expected slices, channels, max, mean, or the number of a slice from 0")
+    return text
+
+
+PlanesChoice = Annotated[str, BeforeValidator(_planes)]
 """``slices``, ``channels``, ``max``, ``mean``, or the number of a slice, from 0; empty: not chosen."""
 
 LUMINANCE = np.array([299.0, 587.0, 114.0])

@@ -116,21 +116,19 @@ class TiffReader:
         import tifffile
 
         self._path, self._size = path, path.stat().st_size
-        with _errors_raised():
-            self._file = tifffile.TiffFile(path)
-            try:
+        file = None
+        try:
+            with _errors_raised():
+                file = self._file = tifffile.TiffFile(path)
                 stacks = [stack for stack in self._stacks() if {"Y", "X"} <= set(stack.axes)]
                 if not stacks:
                     raise ValueError("it contains no image")
-            except BaseException:
-                self._file.close()
-                raise
-        try:
             self._stacks_used = _largest(stacks)
             for stack in self._stacks_used:
                 self._check(stack)
         except BaseException:
-            self._file.close()
+            if file is not None:
+                file.close()
             raise
         self._starts = np.cumsum([0, *(stack.n_planes for stack in self._stacks_used)])
         self.n_pages = int(self._starts[-1])
@@ -200,6 +198,8 @@ class TiffReader:
         refuse_colours(stack.keyframe)
         n_bytes, keyframe = math.prod(stack.shape) * stack.keyframe.dtype.itemsize, stack.keyframe
         bits = 8 if keyframe.bitspersample < 8 else 2  # packed ones become bytes; 12 of 16 may be stored
+        if keyframe.is_tiled:
+            n_bytes = max(n_bytes, math.prod(keyframe.chunks) * keyframe.dtype.itemsize)
         refuse_too_large(n_bytes, self._size, bits * _MAX_RATIOS.get(int(keyframe.compression), MAX_RATIO))
 
     def _stack_of(self, page: int) -> tuple[_Stack, int]:

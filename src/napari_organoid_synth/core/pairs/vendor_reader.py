@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from napari_organoid_synth.core.pairs.formats import short
 from napari_organoid_synth.core.pairs.limits import NotSupported, refuse_memory
 from napari_organoid_synth.core.pairs.ome_xml import PixelMetadata, to_micrometres
+from napari_organoid_synth.core.pairs.pair import RGB
 from napari_organoid_synth.core.quantities import plural
 
 _PLUGINS = {"CZI": "bioio_czi", "ND2": "bioio_nd2", "LIF": "bioio_lif"}
@@ -46,8 +47,12 @@ class VendorReader:
         self._image.set_scene(scene)
         dims = self._image.dims
         times, channels, depth, height, width = (int(getattr(dims, axis, 1)) for axis in "TCZYX")
-        samples = int(getattr(dims, "S", 1))
-        return times, channels * samples, depth, height, width
+        return times, channels * self._samples, depth, height, width
+
+    @property
+    def _samples(self) -> int:
+        """Return the colours of a pixel of the current scene, 1 without."""
+        return int(getattr(self._image.dims, "S", 1))
 
     def close(self) -> None:
         """Do nothing: bioio opens the file for each reading."""
@@ -58,7 +63,7 @@ class VendorReader:
         _, channels, _, height, width = self._scene_shape(scene)
         sizes = self._image.physical_pixel_sizes
         size = [to_micrometres(float(length or 0), "µm") for length in (sizes.Y, sizes.X)]
-        names = tuple(str(name) for name in self._image.channel_names or ())
+        names = RGB if self._samples == 3 == channels else tuple(str(name) for name in self._image.channel_names or ())
         remarks = (f"{plural(self._left_out, 'smaller scene')} in the file left out",) if self._left_out else ()
         return (
             (channels, height, width),
@@ -76,6 +81,9 @@ class VendorReader:
         refuse_memory(int(np.prod(shape)) * dtype.itemsize, short(self._path))
         scene, t, z = self._planes[page]
         self._image.set_scene(scene)
-        order = "CSYX" if "S" in self._image.dims.order else "CYX"
-        plane = np.asarray(self._image.get_image_dask_data(order, T=t, Z=z).compute(scheduler="synchronous"))
+        if self.kind == "CZI" and self._samples == 3:  # read lazily, all samples would be the first
+            plane = np.asarray(self._image.get_image_data("CSYX", T=t, Z=z))[:, ::-1]  # blue, green, red in the file
+        else:
+            order = "CSYX" if self._samples > 1 else "CYX"
+            plane = np.asarray(self._image.get_image_dask_data(order, T=t, Z=z).compute(scheduler="synchronous"))
         return np.ascontiguousarray(plane.reshape(-1, *plane.shape[-2:]), dtype=dtype)

@@ -103,7 +103,9 @@ def samples(project: Project, settings: SamplesSettings) -> SamplesResult:
     """
     with SampleStore(project.samples_path) as store:
         failed: dict[str, str] = {}
-        added = import_pairs(store, [Path(one).expanduser() for one in settings.add], "new", failed)
+        added = []
+        if settings.add:
+            added = import_pairs(store, [Path(one).expanduser() for one in settings.add], "new", failed)
         found = _find(store, settings)
         chosen = found[: settings.limit or None]
         changed = _change(store, settings, chosen)

@@ -16,6 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
 
+from napari_organoid_synth.core.atomic import leads_elsewhere
 from napari_organoid_synth.core.errors import DiskFull, UserError, disk_error, is_disk_full, vanished
 from napari_organoid_synth.core.samples.row import SCHEMA, UPGRADES, VERSION
 
@@ -136,6 +137,8 @@ class SampleDatabase:
 
     def _sweep(self) -> None:
         """Delete the unfinished files of killed writers."""
+        if leads_elsewhere(self.folder):
+            return
         with os.scandir(self.folder) as entries:  # a hundred thousand names in the time of ten thousand paths
             for entry in entries:
                 try:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.errors import DiskFull, UserError
 from napari_organoid_synth.core.pairs.ome_tiff import IMAGE_ENDING, LABELS_ENDING, read_pair
+from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.samples.store import SampleStore, Verdict
 
 
@@ -24,8 +25,8 @@ def import_pairs(
     verdict : {"new", "accepted", "rejected"}
         Of the new samples.
     failed : dict of str to str, optional
-        Gets the name and reason of each pair that cannot be read; the others are added. Without it one is enough to
-        add none.
+        Gets the name and reason of each pair that cannot be read or does not fit the real pairs; the others are
+        added. Without it one is enough to add none.
 
     Returns
     -------
@@ -36,6 +37,8 @@ def import_pairs(
     ------
     UserError
         If a file is not a pair written by this program, or a folder has none; then none is added.
+    Misfit
+        If a pair does not fit the real pairs of the project; without ``failed``, none is added then.
     """
     listed = [one for file in files for one in (_in_folder(file) if file.is_dir() else [file])]
     images = {file.with_name(file.name.replace(LABELS_ENDING, IMAGE_ENDING)): file for file in listed}
@@ -46,17 +49,25 @@ def import_pairs(
                 f"Expected NAME{IMAGE_ENDING} with NAME{LABELS_ENDING} in the same folder.",
                 "Real images are added with 'organoid-synth pair', in napari: Pairs.",
             )
-    pairs = []
-    for image in images:
-        try:
-            pairs.append(read_pair(image))
-        except UserError as error:
-            if failed is None:
+    if failed is None:
+        pairs = [read_pair(image) for image in images]
+        ids = store.add_many(pairs, run=_run_of(pairs[0]) if pairs else "")
+    else:
+        ids = []
+        for image in images:
+            try:
+                pair = read_pair(image)
+                ids.append(store.add(pair, _run_of(pair)))
+            except DiskFull:
                 raise
-            failed[image.name] = str(error)
-    ids = store.add_many(pairs, run=str(pairs[0].source.provenance.get("run", "")) if pairs else "")
+            except UserError as error:
+                failed[image.name] = str(error)
     store.decide(ids, verdict)
     return ids
+
+
+def _run_of(pair: SamplePair) -> str:
+    return str(pair.source.provenance.get("run", ""))
 
 
 def _in_folder(folder: Path) -> list[Path]:

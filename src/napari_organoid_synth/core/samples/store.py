@@ -73,7 +73,7 @@ class SampleStore(SampleReader):
         try:
             with self._plain_errors():
                 for pair in pairs:
-                    self._refuse_misfit(pair)
+                    self.refuse_misfit(pair)
                     ids.append(self._claim(file_stem(pair.name)))
                     image_path, labels_path = ome_tiff.write_pair(self.folder, pair.replace(name=ids[-1]))
                     rows.append((pair, ids[-1], image_path, labels_path, *make_thumbnail(pair)))
@@ -87,7 +87,7 @@ class SampleStore(SampleReader):
             raise
         return ids
 
-    def _refuse_misfit(self, pair: SamplePair) -> None:
+    def refuse_misfit(self, pair: SamplePair) -> None:
         """Raise `Misfit` unless a pair fits the real pairs of the project."""
         real = self._real.get()
         if real is not None:
@@ -136,7 +136,7 @@ class SampleStore(SampleReader):
         """
         id = image.name.removesuffix(ome_tiff.IMAGE_ENDING)
         pair = ome_tiff.read_pair(image)
-        self._refuse_misfit(pair)
+        self.refuse_misfit(pair)
         run = str(pair.source.provenance.get("run", ""))
         paths = ome_tiff.pair_paths(self.folder, id)
         masks = list((self.folder / EDITED).glob(f"{glob.escape(id)}.*{ome_tiff.LABELS_ENDING}"))

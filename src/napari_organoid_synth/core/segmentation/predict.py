@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_organoid_synth.core.device import describe_device, is_out_of_memory, pick_device, use_threads
-from napari_organoid_synth.core.errors import DiskFull, UserError, sentence_of
+from napari_organoid_synth.core.errors import DiskFull, UserError, plain_text, sentence_of
 from napari_organoid_synth.core.frozen_model import FrozenModel
 from napari_organoid_synth.core.job import Added, Control, Event, Finished, Progress, Started, Warned
 from napari_organoid_synth.core.pairs.entry_reading import read_plane
 from napari_organoid_synth.core.pairs.filenames import distinct_names, list_files, stem
-from napari_organoid_synth.core.pairs.formats import READABLE, is_folder, short
+from napari_organoid_synth.core.pairs.formats import READABLE, is_folder, refuse_odd_name, short
 from napari_organoid_synth.core.pairs.ome_tiff import (
     LABELS_ENDING,
     MAP_ENDINGS,
@@ -200,6 +200,7 @@ def find_planes(images: Sequence[str], planes: str = "slices") -> Iterator[Plane
     places = [(path.absolute().parent, stem(path)) for path in files]
     names = [path.name if places.count(place) > 1 else place[1] for path, place in zip(files, places, strict=True)]
     for path, name in zip(files, distinct_names([path.absolute() for path in files], names), strict=True):
+        name = plain_text(name)
         try:
             count = read_info(path).n_pages
         except UserError:
@@ -312,6 +313,7 @@ class _Marker:
         UserError
             If it cannot be read or has other channels than the segmenter knows.
         """
+        refuse_odd_name(plane.path)
         image, info = read_plane(plane.path, plane.page, plane.use, self.channels)
         spec, names = self.segmenter.spec, info.channel_names
         if len(image) == 3 and spec.channels == 1 and (image[1:] == image[:1]).all():

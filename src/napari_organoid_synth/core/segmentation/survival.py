@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_organoid_synth.core.codec import heatflow
-from napari_organoid_synth.core.pairs.mask_kind import pieces_of
+from napari_organoid_synth.core.pairs.mask_kind import compact_ids, pieces_of
 from napari_organoid_synth.core.pairs.pair import MaskKind
 from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.segmentation.segmenters.instances import outline_classes, split_instances
@@ -70,9 +70,7 @@ def survival_of(labels: NDArray[np.int32], kind: MaskKind) -> Survival:
 
     if kind == "classes":
         return Survival(kind, (), (), (), 0, 0)
-    _, dense = np.unique(labels, return_inverse=True)  # find_objects makes a list as long as the largest id
-    dense = np.where(labels == 0, 0, dense.reshape(labels.shape) + 1).astype(np.int32)
-    objects = pieces_of(labels != 0) if kind == "binary" else dense
+    objects = pieces_of(labels != 0) if kind == "binary" else compact_ids(labels)  # of find_objects the list is as long
     boxes = [(number, box) for number, box in enumerate(find_objects(objects), 1) if box is not None]
     chosen = [boxes[k] for k in np.unique(np.linspace(0, len(boxes) - 1, MAX_OBJECTS).astype(int))] if boxes else []
     measured = [_measure(*_crop(objects, number, box), kind) for number, box in chosen]

@@ -29,13 +29,25 @@ from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
 PURPOSE = "The accepted pairs become files for other programs; every file is read back and compared."
 REPORT = "Write report…"
+KEPT_OUT = ("folder", "copies", "validation")
+"""Settings that are asked for again each time."""
 FORMATS = {
     "ome-tiff": ("OME-TIFF", "Image and labels with pixel size and full provenance; opens here and in Fiji."),
     "cellpose": ("Cellpose", "NAME_img.tif and NAME_masks.tif in train and test."),
     "stardist": ("StarDist", "train/images and train/masks, and the same below test; equal names."),
-    "nnunet": ("nnU-Net", "imagesTr, labelsTr and dataset.json of nnU-Net v2; classes, not single objects."),
+    "nnunet": ("nnU-Net", "imagesTr, labelsTr and dataset.json of nnU-Net v2; single objects as core and border."),
     "biapy": ("BiaPy", "train/x and train/y, and the same below test; equal names."),
+    "coco": ("COCO", "Images in train and test, and their objects in annotations/train.json and test.json."),
 }
+
+
+def tests_text(n_real: int, percent: int) -> str:
+    """Say what the test folders will hold, with a warning where synthetic pairs are among it."""
+    real = f"your {plural(n_real, 'test image')}" if n_real else ""
+    if percent:
+        held = " and ".join(filter(None, (real, f"{percent} % of the synthetic pairs")))
+        return f"! Test folders: {held}. Scores on synthetic pairs say little about real images."
+    return f"Test folders: {real}." if real else "Test folders stay empty: mark test images in Pairs to fill them."
 
 
 @dataclass(frozen=True)
@@ -126,7 +138,7 @@ class ExportWidget(StoreDock):
             self.column.addWidget(widget)
 
     def _build_places(self) -> None:
-        """Build the split, the folder and the other settings."""
+        """Build the share for testing, the folder and the other settings."""
         form = rows()
         self.split, self.split_label = QSlider(Qt.Orientation.Horizontal), PlainLabel()
         self.split.setRange(0, 50)
@@ -134,9 +146,13 @@ class ExportWidget(StoreDock):
         self.split.setPageStep(10)
         guard_wheel(self.split)
         self.split_label.setMinimumWidth(44)
-        tip = "Shares for training and for testing, per cent. Pairs of one image stay together."
-        add_row(form, "Split", row_of(self.split, self.split_label), tip)
-        named(self.split, "Share for testing, per cent", tip)
+        tip = (
+            "Share of the synthetic pairs that go into the test folders, beside your own test images. Scores on "
+            "synthetic pairs say little about real images: leave it at 0 for results. Pairs of one image stay together."
+        )
+        add_row(form, "Synthetic tests", row_of(self.split, self.split_label), tip)
+        named(self.split, "Share of the synthetic pairs for testing, per cent", tip)
+        self.tests_label = WrapLabel()
         self.path = QLineEdit()
         self.path.setPlaceholderText("exports in the project")
         self.browse = QToolButton()
@@ -147,6 +163,7 @@ class ExportWidget(StoreDock):
         add_row(form, "Folder", row_of(self.path, self.browse), tip)
         named(self.path, "Folder", tip)
         self.column.addLayout(form)
+        self.column.addWidget(self.tests_label)
         self.form = settings_form(
             ExportSettings, shown=(), hidden=("folder", "formats", "include_real", "validation", "copies")
         )
@@ -211,7 +228,7 @@ class ExportWidget(StoreDock):
         self.open_button.hide()
         self.close_store()
         self.accepted = Accepted({"new": 0, "accepted": 0, "rejected": 0}, 0)
-        self.restore(ExportSettings, self.setValue, without=("folder", "copies"))
+        self.restore(ExportSettings, self.setValue, without=KEPT_OUT)
         self.read()
 
     def read(self, *_: object) -> None:
@@ -233,7 +250,7 @@ class ExportWidget(StoreDock):
     def _edited(self, *_: object) -> None:
         self._update()
         if not self.form.problem and self._formats():
-            self.remember(self.value(), without=("folder", "copies"))
+            self.remember(self.value(), without=KEPT_OUT)
 
     def _update(self, *_: object) -> None:
         accepted, table = self.accepted, self.workspace.pairs
@@ -249,9 +266,10 @@ class ExportWidget(StoreDock):
             summary += f" · {copies} left out"
         usable = accepted.usable(wanted)
         self.summary.setText(summary)
-        train = 100 - self.split.value()
-        self.split_label.setText(f"{train} / {100 - train}")
-        count = usable + (n_real if self.real.isChecked() and n_real else 0)
+        n_tests = sum(bool(entry.masks) for entry in table.test) if table is not None else 0
+        self.split_label.setText(f"{self.split.value()} %")
+        self.tests_label.setText(tests_text(n_tests, self.split.value()))
+        count = usable + n_tests + (n_real if self.real.isChecked() and n_real else 0)
         self.button.setText(f"Export {plural(count, 'pair')}" if usable else "Export")
         self.button.setAccessibleDescription(
             "Writes the files in a separate process, reads them back and compares them."

@@ -13,6 +13,7 @@ from napari_organoid_synth.core.atomic import write_bytes
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.project import Project, file_stem
 from napari_organoid_synth.widgets.shared.layer_grid import full_data
+from napari_organoid_synth.widgets.shared.layers import DRAWN_MASK
 
 
 def mask_path(project: Project | None, layer: Any) -> Path:
@@ -24,7 +25,7 @@ def mask_path(project: Project | None, layer: Any) -> Path:
 
 
 def save_mask(path: Path, layer: Any) -> None:
-    """Write a labels layer as an integer TIFF that `read_labels` reads.
+    """Write a labels layer as an integer TIFF that `read_labels` reads, and note the file in its metadata.
 
     Raises
     ------
@@ -43,3 +44,4 @@ def save_mask(path: Path, layer: Any) -> None:
     stream = io.BytesIO()
     tifffile.imwrite(stream, labels.astype(np.int32), compression="zlib")
     write_bytes(path, stream.getvalue())
+    layer.metadata[DRAWN_MASK] = {*layer.metadata.get(DRAWN_MASK, ()), str(path)}

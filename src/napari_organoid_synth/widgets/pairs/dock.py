@@ -26,10 +26,12 @@ from napari_organoid_synth.widgets.pairs.examine import (
     crop_pairs,
     draw_overlays,
     examine,
+    examine_otherwise,
     simulate_pairs,
 )
 from napari_organoid_synth.widgets.pairs.layers import PairLayers
 from napari_organoid_synth.widgets.pairs.panel import PairPanel
+from napari_organoid_synth.widgets.pairs.preflight_view import PreflightView
 from napari_organoid_synth.widgets.pairs.sources import PairSources
 from napari_organoid_synth.widgets.shared.background import start_worker, while_alive
 from napari_organoid_synth.widgets.shared.dock import ColumnDock
@@ -89,10 +91,13 @@ class PairsWidget(ColumnDock):
         self.panel.cropWanted.connect(self._crop)
         self.panel.classesChosen.connect(self._choose_classes)
         self.panel.kindChosen.connect(self.run)
+        self.panel.readingChosen.connect(self._read_otherwise)
         self.panel.opened.connect(self.layers.open)
         self.panel.failed.connect(self._fail)
         self.panel.grid.toggled.connect(self.layers.show_grid)
         self.column.addWidget(self.panel)
+        self.preflight = PreflightView()
+        self.column.addWidget(self.preflight)
         self.annotate = AnnotatePanel(self.workspace)
         self.annotate.failed.connect(self.show_error)
         self.column.addWidget(self.annotate)
@@ -116,6 +121,7 @@ class PairsWidget(ColumnDock):
         """Draw pictures of a project that was opened while the dock was hidden."""
         super().showEvent(event)
         self._draw_pictures()
+        self._refresh()
 
     # --- what comes in ---
 
@@ -138,7 +144,15 @@ class PairsWidget(ColumnDock):
             self._grade(sources.grades)
             return
         self.workspace.ensure_project(sources.name)
-        self._run(examine, sources, None, self._tiles(), self._restart_cancel(), self.panel.scale())
+        self._run(
+            examine,
+            sources,
+            None,
+            self._tiles(),
+            self._restart_cancel(),
+            self.panel.scale(),
+            self.panel.reading.for_new(),
+        )
 
     def _grade(self, file: Path | None) -> None:
         """Give the images that there are their classes from a table."""
@@ -172,7 +186,22 @@ class PairsWidget(ColumnDock):
         assert table is not None
         images = [Path(entry.image) for entry in table.entries if entry.image]
         sources = Sources(images, masks, before.image_pattern, before.mask_pattern)
-        self._run(examine, sources, None, self._tiles(), self._restart_cancel(), self.panel.scale())
+        self._run(
+            examine,
+            sources,
+            None,
+            self._tiles(),
+            self._restart_cancel(),
+            self.panel.scale(),
+            self.panel.reading.for_new(),
+        )
+
+    def _read_otherwise(self) -> None:
+        table = self.workspace.pairs
+        if table is not None:
+            kind, tiles = self.panel.kind(), self._tiles()
+            reading = self.panel.reading.planes(), self.panel.reading.channels()
+            self._run(examine_otherwise, table, reading, kind, tiles, self._restart_cancel())
 
     def _crop(self, entries: list[Any]) -> None:
         if self.workspace.project is not None:
@@ -324,6 +353,8 @@ class PairsWidget(ColumnDock):
         self.empty.setVisible(not filled and not reading)
         self.panel.setVisible(filled)
         self.annotate.setVisible(filled)
+        if self.isVisible() and not reading:
+            self.preflight.look(table if filled else None, self._tiles())
         self.allow("" if filled or reading else "Nothing to check yet: bring images and masks first.")
         self.button.setEnabled(filled and not reading)
         invitation = "Drop more here" if filled else "Drop images, masks or a folder with both here"

@@ -15,6 +15,7 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.pair import MaskKind, SamplePair, Source, SourceKind
 from napari_organoid_synth.core.pairs.record import REMARK
 from napari_organoid_synth.core.pairs.settings import TileSettings
+from napari_organoid_synth.core.pairs.stacks import Channels
 from napari_organoid_synth.core.pairs.table import OBJECT, PairEntry, PairTable
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.widgets.shared.drop import Sources
@@ -60,13 +61,21 @@ def examine(
     tiles: TileSettings,
     canceled: threading.Event,
     scale: float = 1.0,
+    reading: tuple[str, Channels] = ("", "as-stored"),
     seed: int = 0,
 ) -> Iterator[Step]:
-    """Find pairs at a share of their size (or take a table), read each once, count its tiles and draw some overlays."""
+    """Find pairs at a share of their size (or take a table), read each once, count its tiles and draw some overlays.
+
+    ``reading`` is how stacks beside one mask and colours are read where pairs are found.
+    """
     from napari_organoid_synth.core.pairs.loading import check_entry, conclude
+    from napari_organoid_synth.core.pairs.stack_rows import choose_channels
 
     try:
-        table = given.find().scaled(scale) if isinstance(given, Sources) else given
+        if isinstance(given, Sources):
+            table = choose_channels(given.find(reading[0]), reading[1]).scaled(scale)
+        else:
+            table = given
         checked = []
         for number, entry in enumerate(table.entries):
             yield number, 2 * len(table.entries)
@@ -80,6 +89,21 @@ def examine(
         return
     if not canceled.is_set():
         yield result
+
+
+def examine_otherwise(
+    table: PairTable,
+    reading: tuple[str, Channels],
+    kind: MaskKind | None,
+    tiles: TileSettings,
+    canceled: threading.Event,
+) -> Iterator[Step]:
+    """Read the stacks and colours of a table in another way, and examine it again."""
+    from napari_organoid_synth.core.pairs.stack_rows import choose_channels, choose_planes
+
+    yield 0, 1
+    table = choose_planes(table, reading[0]) if reading[0] else table
+    yield from examine(choose_channels(table, reading[1]), kind, tiles, canceled)
 
 
 def _read_again(result: Examination, settings: TileSettings, canceled: threading.Event, seed: int) -> Iterator[Step]:
@@ -201,9 +225,10 @@ def crop_pairs(project: Project, entries: list[PairEntry], canceled: threading.E
                 labels=labels[:height, :width],
                 pixel_size=info.pixel_size,
                 channel_names=info.channel_names,
+                class_names=tuple(entry.masks) or (OBJECT,),
                 source=Source("real", (entry.image,)),
             )
-            add_pair(project, pair)
+            add_pair(project, pair, "classes" if len(entry.masks) > 1 else None)
         yield from examine(PairTable.from_file(project.pairs_path), None, TileSettings(), canceled)
     except UserError as error:
         yield error

@@ -55,7 +55,7 @@ class PairLayers(QObject):
         from napari.qt.threading import create_worker
 
         table = self.workspace.pairs
-        if table is None or any(shows(layer, name, table.entry(name).image) for layer in self.viewer.layers):
+        if table is None or any(shows(layer, table.entry(name)) for layer in self.viewer.layers):
             return
         worker: Any = create_worker(read_pair_of, table, name, _start_thread=False, _ignore_errors=True)
         worker.returned.connect(self._show)
@@ -82,7 +82,7 @@ class PairLayers(QObject):
             for layer in reversed(self.viewer.layers)
             if isinstance(layer, Image)
             for entry in entries
-            if shows(layer, entry.name, entry.image)
+            if shows(layer, entry)
         ]
         if not opened:
             if entries:

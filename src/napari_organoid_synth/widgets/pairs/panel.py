@@ -20,6 +20,7 @@ from napari_organoid_synth.widgets.forms.boxes import CheckBoxes
 from napari_organoid_synth.widgets.forms.containers import rows
 from napari_organoid_synth.widgets.forms.plain_text import plain
 from napari_organoid_synth.widgets.pairs.model import PairModel, PairView, can_crop, describe
+from napari_organoid_synth.widgets.pairs.reading_choice import ReadingChoice
 from napari_organoid_synth.widgets.shared.controls import add_row, combo_box
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
@@ -39,6 +40,8 @@ class PairPanel(QWidget):
         Use only these masks.
     kindChosen()
         Another kind of mask was chosen; see `kind`.
+    readingChosen()
+        Stacks or colours are to be read in another way; see ``reading``.
     opened(str)
         The name of a pair to show as layers.
     failed(UserError)
@@ -49,6 +52,7 @@ class PairPanel(QWidget):
     cropWanted = Signal(list)
     classesChosen = Signal(dict)
     kindChosen = Signal()
+    readingChosen = Signal()
     opened = Signal(str)
     failed = Signal(object)
 
@@ -92,6 +96,8 @@ class PairPanel(QWidget):
             "Shrinks images and masks when they are read, so that a whole organoid fits a tile. Files are not changed."
         )
         add_row(form, "Use at size", self.percent, tip)
+        self.reading = ReadingChoice(form, self)
+        self.reading.chosen.connect(self.readingChosen)
         column.addLayout(form)
         self.grid = QCheckBox("Show the tile grid")
         self.grid.setToolTip("Draws the tiles of the training on the open image.")
@@ -125,6 +131,7 @@ class PairPanel(QWidget):
         selected = self.view.rows()
         self._table = table
         self.model.setTable(table)
+        self.reading.show_table(table)
         if table is not None and table.entries:
             row = selected[0] if selected and selected[0] < len(table.entries) else self.model.first_problem()
             self.view.selectRow(row)
@@ -151,6 +158,8 @@ class PairPanel(QWidget):
     def show_pictures(self, pictures: list[tuple[str, NDArray[np.uint8]]]) -> None:
         """Show overlays, (Y, X, 3) uint8 each, that open their pair when clicked."""
         for button in self.picture_buttons:
+            self.pictures.removeWidget(button)
+            button.hide()
             button.deleteLater()
         self.picture_buttons = []
         for name, picture in pictures:

@@ -37,6 +37,8 @@ from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 from napari_organoid_synth.widgets.shared.workspace import Workspace
 
 MAX_WARNINGS = 5
+COLOURS = {"as stored": "as-stored", "grey": "grey", "RGB": "rgb"}
+STACKS = {"every slice": "slices", "brightest (maximum)": "max", "mean of the slices": "mean"}
 FLOW_TIP = "Arrows to the middle of each object: a layer whose hue is their direction, or a file."
 NO_SEGMENTER = "Nothing is trained yet: measure the gain first. The segmenters of its arms are kept."
 
@@ -80,6 +82,12 @@ class ApplyPanel(QWidget):
             self.segmenter,
             "The segmenter to use, with its score in brackets; the best comes first.",
         )
+        self.colours, self.stacks = combo_box(), combo_box()
+        for combo, choices in ((self.colours, COLOURS), (self.stacks, STACKS)):
+            for text, value in choices.items():
+                combo.addItem(text, value)
+        add_row(form, "Colours", self.colours, "Grey: one channel by luminance. RGB: grey three times.")
+        add_row(form, "Stacks", self.stacks, "What is marked of a stack in a file; layers are marked slice by slice.")
         holder.setLayout(form)
         self.probability, self.flow = QCheckBox("also the probability of each pixel"), QCheckBox()
         self.layers_button, self.folder_button = QPushButton("Mark layers"), QPushButton("Mark a folder…")
@@ -156,7 +164,7 @@ class ApplyPanel(QWidget):
             self.about.setText(self._describe(trained))
         else:
             self.about.setText(NO_SEGMENTER)
-        for widget in (self.segmenter, self.probability):
+        for widget in (self.segmenter, self.colours, self.stacks, self.probability):
             widget.setEnabled(trained is not None)
         flow = trained is not None and self._draws_flow(trained)
         self.flow.setEnabled(flow)
@@ -188,7 +196,7 @@ class ApplyPanel(QWidget):
 
     # --- mark ---
 
-    def settings(self, images: tuple[str, ...], folder: str = "") -> PredictSettings:
+    def settings(self, images: tuple[str, ...], folder: str = "", planes: str = "slices") -> PredictSettings:
         """Return the settings for the child process."""
         return PredictSettings(
             segmenter=self.segmenter.currentData() or "",
@@ -196,6 +204,8 @@ class ApplyPanel(QWidget):
             folder=folder,
             probability=self.probability.isChecked(),
             flow=self.flow.isEnabled() and self.flow.isChecked(),
+            planes=planes,
+            channels=self.colours.currentData(),
         )
 
     def mark_layers(self) -> None:
@@ -224,7 +234,7 @@ class ApplyPanel(QWidget):
         if project is not None and trained is not None and not self.runner.running:
             by = file_stem(trained.name.replace("/", "-"))
             out = folder or project.path / "predictions" / by / images.name
-            self.runner.start("predict", project, self.settings((str(images),), str(out)))
+            self.runner.start("predict", project, self.settings((str(images),), str(out), self.stacks.currentData()))
 
     def _choose_folder(self) -> None:
         if path := QFileDialog.getExistingDirectory(self, "Folder of images to mark"):

@@ -7,6 +7,7 @@ from html import escape
 
 import numpy as np
 import pyqtgraph as pg
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QWidget
 
 from napari_organoid_synth.core.gain.figures import colour_of
@@ -89,7 +90,7 @@ class ChangePlot(_RowPlot):
     def show_rows(self, rows: Sequence[tuple[str, str, PairedChange]], score: str) -> None:
         """Show arm, name and change of each row of a table."""
         self._rows = list(rows)
-        self.plot.setLabel("bottom", f"Change of {score}, right is better")
+        self.plot.setLabel("bottom", f"Change of {escape(score)}, right is better")
         self.draw()
 
     def draw_items(self, text: str) -> None:
@@ -120,6 +121,7 @@ class GainBars(ThemedPlot):
         self.plot.setYRange(0, 1, padding=0.02)
         self.plot.setLabel("bottom", "share of the training images")
         self.legend = WrapLabel()
+        self.legend.setTextFormat(Qt.TextFormat.RichText)  # names in it are escaped
         self.layout().addWidget(self.legend)
 
     def show_rows(self, rows: Sequence[TableRow], score: str, name: str) -> None:
@@ -128,7 +130,7 @@ class GainBars(ThemedPlot):
         for row in rows:
             first.setdefault((row.arm, row.subset), row)
         self._rows, self._score = list(first.values()), score
-        self.plot.setLabel("left", name)
+        self.plot.setLabel("left", escape(name))
         self.draw()
 
     def draw_items(self, text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from html import escape
 
 import pyqtgraph as pg
 from qtpy.QtGui import QColor
@@ -33,7 +34,7 @@ class IntervalPlot(ThemedPlot):
         self._colours: list[str] = []
         self.plot.setFixedHeight(180)
         self.plot.setYRange(0, 100, padding=0.06)
-        self.plot.setLabel("bottom", score)
+        self.plot.setLabel("bottom", escape(score))
         self.plot.setLabel("left", "images, %")
         self.words = WrapLabel()
         self.layout().addWidget(self.words)

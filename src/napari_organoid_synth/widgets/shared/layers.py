@@ -15,10 +15,13 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.pair import RGB, MaskKind, SamplePair, Source
 from napari_organoid_synth.core.pairs.record import REMARK
 from napari_organoid_synth.core.pairs.stacks import USE_TEXTS, combine
+from napari_organoid_synth.core.pairs.table import PairEntry
 from napari_organoid_synth.layer_data import pair_layers
-from napari_organoid_synth.widgets.shared.layer_grid import full_data, grid_of, lay_over
+from napari_organoid_synth.widgets.shared.layer_grid import full_data, grid_of, lay_over, place_of, with_axis
 
 SAMPLES = "samples"
+DRAWN_MASK = "organoid_synth_masks"
+"""Key of the metadata of a labels layer: the files in which it was kept as a mask to paint on."""
 PREVIEW = "organoid_synth_preview"
 """Key of the metadata of a layer of live samples: its name at first, for a person may have a layer of that name."""
 
@@ -38,15 +41,29 @@ def show_pair(viewer: Any, pair: SamplePair, outline: int = 0) -> tuple[Any, Any
     Returns
     -------
     (Image, Labels)
-        Named ``<name>`` and ``<name> mask``, scaled by the pixel size; `pair_from_layers` is the inverse.
+        Named ``<name>`` and ``<name> mask``, scaled by the pixel size; a sample that was painted on a labels layer of
+        this viewer lies on that layer. `pair_from_layers` is the inverse.
     """
     (pixels, image_options, _), (numbers, labels_options, _) = pair_layers(pair)
+    if place := _place_of_mask(viewer, pair):
+        labels_options |= place
+        image_options |= place if len(image_options["scale"]) == 2 else with_axis(place)
     image, labels = viewer.add_image(pixels, **image_options), viewer.add_labels(numbers, **labels_options)
     labels.contour = outline
     for layer in viewer.layers:  # a pair among live samples looks like one of them
         if layer.metadata.get(PREVIEW) and _overlap(layer, labels):
             layer.visible = False
     return image, labels
+
+
+def _place_of_mask(viewer: Any, pair: SamplePair) -> dict[str, Any]:
+    """Return the place of the labels layer that a sample was painted on; empty if it is not there."""
+    mask = pair.source.provenance.get("mask")
+    name = mask.get("name") if isinstance(mask, dict) and mask.get("kind") == "file" else None
+    for layer in viewer.layers:
+        if name and name in layer.metadata.get(DRAWN_MASK, ()) and full_data(layer).shape == pair.size:
+            return place_of(layer)
+    return {}
 
 
 def look_at(viewer: Any, layers: Sequence[Any]) -> None:
@@ -151,7 +168,7 @@ def _read_image(
     place: tuple[int, ...] = ()
     remarks: list[str] = []
     pair = _origin(layer)
-    names: tuple[str, ...] = RGB if layer.rgb else ()
+    names: tuple[str, ...] = RGB if layer.rgb else pair.channel_names if pair is not None else ()
     if has_slices(layer):
         if planes == "slice" and len(step) >= lead:
             place = tuple(int(index) for index in step[-lead:])
@@ -159,6 +176,7 @@ def _read_image(
             remarks.append(f"slice {', '.join(map(str, place))} of the layer")
         elif planes in ("channels", "max", "mean") and lead == 1 and not layer.rgb:
             remarks.append(USE_TEXTS[planes])
+            names = ()
             data = combine((np.asarray(plane)[None] for plane in data), planes)  # type: ignore[arg-type]
         else:
             raise UserError(
@@ -166,8 +184,6 @@ def _read_image(
                 "Expected (y, x) or an RGB image, or a choice of what its slices are.",
                 "Choose under 'Slices': the one in view, channels, maximum or mean.",
             )
-    elif lead == 1:
-        names = pair.channel_names if pair is not None else ()
     pixels = np.asarray(data)
     if layer.rgb:
         return np.moveaxis(pixels[..., :3], -1, 0), names, place, remarks
@@ -212,10 +228,14 @@ def shows_pair(layer: Any, name: str) -> bool:
     return pair is not None and pair.name == name
 
 
-def shows(layer: Any, name: str, image: str) -> bool:
-    """Return whether a layer shows the image of a row: as its pair, or opened from its file."""
+def shows(layer: Any, entry: PairEntry) -> bool:
+    """Return whether a layer shows the image of a row as the row reads it: as its pair, or opened from its file."""
     pair = _origin(layer)
     if pair is not None:
-        return pair.name == name and (not pair.source.files or pair.source.files[0] == image)
+        values = pair.source.provenance
+        reading = values.get("page"), values.get("stack_use", ""), values.get("channels", "as-stored")
+        is_same = not pair.source.files or pair.source.files[0] == entry.image
+        return pair.name == entry.name and is_same and reading == (entry.page, entry.stack_use, entry.channels)
     path = getattr(getattr(layer, "source", None), "path", None)
-    return path is not None and layer.name == name and Path(path).absolute() == Path(image).absolute()
+    is_plain = entry.page is None and not entry.stack_use and entry.channels == "as-stored"
+    return path is not None and is_plain and layer.name == entry.name and Path(path).absolute() == Path(entry.image)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from napari_organoid_synth.core.atomic import regular_file
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.ome_tiff import IMAGE_ENDING, LABELS_ENDING, read_pair
 from napari_organoid_synth.core.plain_values import read_object
@@ -155,7 +156,7 @@ def _is_ours(path: Path) -> bool:
     from napari_organoid_synth.core.pairs.ome_xml import parse_record
 
     try:
-        with tifffile.TiffFile(image_path(path)) as file:
+        with tifffile.TiffFile(regular_file(image_path(path))) as file:
             text = file.ome_metadata
         return bool(text) and parse_record(str(text)) is not None
     except Exception:  # another reader explains a damaged or foreign file

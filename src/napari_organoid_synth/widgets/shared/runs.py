@@ -172,8 +172,10 @@ def import_run(project: Project, path: Path) -> str:
     try:
         for name in _COPIED:
             source = folder / name
+            if source.is_symlink():
+                continue  # what it leads to is no part of the run
             if source.is_dir():
-                shutil.copytree(source, beside / name)
+                shutil.copytree(source, beside / name, ignore=_links)
             elif source.exists():
                 shutil.copy2(source, beside / name)
         beside.rename(target)
@@ -181,3 +183,8 @@ def import_run(project: Project, path: Path) -> str:
         shutil.rmtree(beside, ignore_errors=True)
         raise UserError(f"Cannot copy {folder} into the project: {error}.") from None
     return target.name
+
+
+def _links(folder: str, names: list[str]) -> list[str]:
+    """Return the links in a folder, which are not copied: they could lead to any file of this computer."""
+    return [name for name in names if (Path(folder) / name).is_symlink()]

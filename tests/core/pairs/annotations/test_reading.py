@@ -152,6 +152,16 @@ def test_shapes_of_labelme(tmp_path: Path) -> None:
     )
 
 
+def test_a_slip_of_the_hand_is_an_object_without_area(tmp_path: Path) -> None:
+    for name, document in {
+        "c.json": coco(("a.png", [polygon(SQUARE), polygon([(1, 1), (9, 9)]), polygon([(1, 1)])])),
+        "q.json": [feature("Polygon", [closed(SQUARE)]), feature("Polygon", [[[1, 1], [9, 9]], []])],
+    }.items():
+        drawn = read_annotation(write_json(tmp_path / name, document), IMAGE, SIZE)
+        np.testing.assert_array_equal(drawn.labels, square_mask())
+        assert drawn.remarks[-1].endswith("smaller than a pixel left out")
+
+
 def test_class_names_are_said(tmp_path: Path) -> None:
     shapes = [
         feature("Polygon", [closed(SQUARE)], name="Tumour"),
@@ -202,7 +212,7 @@ BROKEN: dict[str, Any] = {
     "mask.json": labelme(shape("mask", [(1, 1), (2, 2)], mask="!!!")),
     "features.json": {"type": "FeatureCollection", "features": 7},
     "geometry.json": {"type": "Feature", "geometry": {"type": "Polygon", "coordinates": {"a": 1}}},
-    "short.json": feature("Polygon", [[[0, 0], [1, 1]]]),
+    "flat.json": feature("Polygon", [[0, 0], [1, 1]]),
     "a.roi": b"Iout",
     "b.roi": b"Iout" + b"\xff" * 200,
     "c.zip": b"PK\x03\x04broken",

@@ -108,10 +108,13 @@ class _Losses:
 
 
 def ring(points: object) -> Ring:
-    """Return points, as a sequence of (x, y, ...), as a ring; raise `ValueError` or `TypeError` if they are not."""
-    array = np.asarray([tuple(point)[:2] for point in points], np.float64)  # type: ignore[attr-defined]
-    if array.ndim != 2 or array.shape[1] != 2 or len(array) < 3:
-        raise ValueError(f"an outline of {len(array)} points")
+    """Return points, as a sequence of (x, y, ...), as a ring; raise `ValueError` or `TypeError` if they are not.
+
+    Fewer than three points are a ring without area, as programs write after a slip of the hand.
+    """
+    array = np.asarray([tuple(point)[:2] for point in points] or np.empty((0, 2)), np.float64)  # type: ignore[attr-defined]
+    if array.ndim != 2 or array.shape[1] != 2:
+        raise ValueError(f"an outline of the shape {array.shape}")
     return array
 
 
@@ -178,11 +181,16 @@ def paint(objects: Iterable[DrawnObject], size: tuple[int, int], where: str) -> 
 
 def _count_missing(shape: DrawnObject, size: tuple[int, int], losses: _Losses) -> None:
     """Count an object without pixels as outside the image or as too small."""
-    rings = [points for part in shape.parts for points in part]
-    points = np.concatenate(rings) if rings else np.zeros((1, 2))
+    points = _points(shape.parts)
     is_outside = (points.max(0) <= 0).any() or (points.min(0) >= size[::-1]).any()
     losses.outside += bool(is_outside)
     losses.small += not is_outside
+
+
+def _points(parts: Sequence[Sequence[Ring]]) -> Ring:
+    """Return the points of all rings; the corner of the image if there are none."""
+    rings = [points for part in parts for points in part if len(points)]
+    return np.concatenate(rings) if rings else np.zeros((1, 2))
 
 
 def fill(parts: Sequence[Sequence[Ring]], size: tuple[int, int], where: str) -> Window:
@@ -202,8 +210,7 @@ def fill(parts: Sequence[Sequence[Ring]], size: tuple[int, int], where: str) -> 
     UserError
         If a coordinate is not finite or above 10 million px.
     """
-    rings = [points for part in parts for points in part]
-    points = np.concatenate(rings) if rings else np.zeros((1, 2))
+    points = _points(parts)
     wrong = ~(np.abs(points) <= MAX_COORDINATE)
     if wrong.any():
         raise UserError(
@@ -222,7 +229,7 @@ def fill(parts: Sequence[Sequence[Ring]], size: tuple[int, int], where: str) -> 
 def _fill_rings(rings: Sequence[Ring], shape: tuple[int, ...]) -> NDArray[np.bool_]:
     """Fill rings by the even-odd rule: along the middle of a row, in and out swap at each crossing with a ring."""
     swaps = np.zeros((shape[0], shape[1] + 1), np.uint8)
-    for points in rings:
+    for points in filter(len, rings):
         for rows, x in _crossings(points, shape[0]):
             columns = np.clip(np.ceil(x - 0.5), 0, shape[1]).astype(np.int64)
             np.add.at(swaps, (rows, columns), 1)  # wraps at 256, which is even

@@ -1,0 +1,111 @@
+"""Pairing the images of a project again: what a person chose for the same files stays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.pairs.checking import predicted_classes
+from napari_organoid_synth.core.pairs.groups import groups_of
+from napari_organoid_synth.core.pairs.settings import PairSettings
+from napari_organoid_synth.core.pairs.split import with_siblings
+from napari_organoid_synth.core.pairs.table import OBJECT, PairEntry, PairTable
+
+NEED_IMAGES = {"masks": "--masks", "image_pattern": "--image-pattern", "mask_pattern": "--mask-pattern",
+               "no_masks": "--no-masks"}  # fmt: skip
+"""Settings that say how files are searched for."""
+
+
+def refuse_alone(settings: PairSettings) -> None:
+    """Refuse settings that have no effect without another.
+
+    Raises
+    ------
+    UserError
+        If files shall be searched for in another way, but no images are given; a seed stands without a test share; or
+        a column without its table.
+    """
+    given = [option for name, option in NEED_IMAGES.items() if getattr(settings, name)]
+    if given and not settings.images:
+        raise UserError(
+            f"{given[0]} is given without --images.",
+            "Expected the images, too: files are searched for only with them.",
+            "Add --images; what you chose for the same files stays.",
+        )
+    if settings.seed and settings.test == "":
+        raise UserError("--seed is given without --test.", "Expected a share of test images that it chooses.")
+    if settings.grade_column and not settings.grades:
+        raise UserError("--grade-column is given without --grades.", "Expected the table with that column.")
+
+
+def keep_choices(table: PairTable, before: PairTable, settings: PairSettings) -> PairTable:
+    """Return new rows with what was chosen for the same images before: test, skipped, scale, class, group, added masks.
+
+    Parameters
+    ----------
+    table : PairTable
+        As `find_pairs` returns it.
+    before : PairTable
+        The table of the project.
+    settings : PairSettings
+        What is given there is not kept.
+    """
+    known = {(Path(entry.image).resolve(), entry.page): entry for entry in before.entries if entry.image}
+    entries = []
+    for entry in table.entries:
+        old = known.get((Path(entry.image).resolve(), entry.page)) if entry.image else None
+        entries.append(entry if old is None else _with_choices(entry, old, settings))
+    return table.replace(entries=tuple(entries))
+
+
+def follow_groups(table: PairTable, before: PairTable) -> PairTable:
+    """Return a table in which new images of a group that is tested are tested, too."""
+    known = {Path(entry.image).resolve() for entry in before.entries if entry.image}
+    tested = [entry.name for entry in table.test if Path(entry.image).resolve() in known]
+    if not tested:
+        return table
+    siblings = set(with_siblings(tested, groups_of(table)))
+    return table.replace(
+        entries=tuple(
+            entry.replace(split="test")
+            if entry.name in siblings and Path(entry.image).resolve() not in known
+            else entry
+            for entry in table.entries
+        )
+    )
+
+
+def _with_choices(entry: PairEntry, old: PairEntry, settings: PairSettings) -> PairEntry:
+    """Return a row with the choices of the one of the same image before."""
+    changes: dict[str, Any] = {"split": old.split, "group": old.group or entry.group}
+    changes["image_class"] = entry.image_class if old.image_class is None else old.image_class
+    if settings.scale is None:
+        changes["scale"] = old.scale
+    if not settings.planes:
+        changes["stack_use"] = old.stack_use
+    if settings.channels is None:
+        changes["channels"] = old.channels
+    chosen_by_hand = entry.status in ("ambiguous", "orphan") and old.status == "matched" and old.masks
+    if chosen_by_hand and all(Path(file).exists() for file in old.masks.values()):
+        changes |= {"masks": old.masks, "status": "matched", "reason": ""}
+    elif entry.masks:
+        changes["masks"] = _with_added(entry.masks, old)
+    if old.status == "skipped" and entry.status in ("matched", "ambiguous"):
+        changes |= {"status": "skipped", "reason": old.reason}
+    return entry.replace(**changes)
+
+
+def _with_added(masks: dict[str, str], old: PairEntry) -> dict[str, str]:
+    """Return masks with those that `annotate` added to the same ones; the class it named keeps its name."""
+    there = {name: file for name, file in old.masks.items() if name not in masks and Path(file).is_file()}
+    try:
+        added = {name: there[name] for name in predicted_classes(old.replace(masks=there))}
+    except (UserError, OSError):  # a mask that cannot be read any more is none
+        added = {}
+    if added:
+        names = {Path(file).resolve(): name for name, file in old.masks.items()}
+        masks = {
+            names.get(Path(file).resolve(), name) if name == OBJECT else name: file for name, file in masks.items()
+        }
+    return masks | added

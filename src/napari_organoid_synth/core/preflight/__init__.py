@@ -1,0 +1,1 @@
+"""Looking at pairs before anything is trained: what fits, what does not, and what to do."""

@@ -1,0 +1,157 @@
+"""Measure the pixels of some pairs: usable tiles, sizes of objects, background, shapes."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.pairs.loading import read_entry
+from napari_organoid_synth.core.pairs.mask_kind import compact_ids, pieces_of
+from napari_organoid_synth.core.pairs.pair import SamplePair
+from napari_organoid_synth.core.pairs.settings import TileSettings
+from napari_organoid_synth.core.pairs.table import PairTable
+from napari_organoid_synth.core.pairs.tiling import TileGrid, list_tiles
+from napari_organoid_synth.core.segmentation.survival import Survival, survival_of
+
+T = TypeVar("T")
+MAX_MEASURED = 10
+"""Images that are read, evenly chosen."""
+MAX_SHAPES, MAX_OBJECTS = 3, 10
+"""Of these, images whose shapes are encoded and decoded, and objects of each."""
+MAX_SECONDS, MAX_SHAPE_SECONDS = 1.2, 0.5
+"""After that, no further image is read, or its shapes measured; one always is."""
+MIN_SOLID = 0.25
+"""Share of its bounding box that an object fills at least; networks of lines fill less."""
+
+
+@dataclass
+class Measures:
+    """What was measured.
+
+    Parameters
+    ----------
+    images : int
+        Images that were read.
+    tiles, kept : int
+        Tiles of these images, orientations counted once, and those that a training would use.
+    refusals : Counter of str
+        Reasons why tiles are left out, without numbers.
+    sides : list of int
+        Longer side of the bounding box of each solid object, px, as used.
+    full : list of str
+        Names of images without background.
+    survivals : list of Survival
+        Of some of the masks.
+    """
+
+    images: int = 0
+    tiles: int = 0
+    kept: int = 0
+    refusals: Counter[str] = field(default_factory=Counter)
+    sides: list[int] = field(default_factory=list)
+    full: list[str] = field(default_factory=list)
+    survivals: list[Survival] = field(default_factory=list)
+
+    @property
+    def object_side(self) -> float:
+        """Side below which 90 % of the solid objects are, px; 0 without any."""
+        return float(np.percentile(self.sides, 90)) if self.sides else 0.0
+
+
+def measure(table: PairTable, settings: TileSettings, is_canceled: Callable[[], bool] = lambda: False) -> Measures:
+    """Read some images that are trained on, evenly chosen, and measure them.
+
+    Parameters
+    ----------
+    table : PairTable
+        Checked.
+    settings : TileSettings
+        Tiles of the training.
+    is_canceled : callable
+        Asked before each image.
+    """
+    rows, result, shaping = evenly(table.train, MAX_MEASURED), Measures(), 0.0
+    began = time.monotonic()
+    once = settings.replace(turn=False, flip=False)
+    for entry in rows:
+        if is_canceled() or (result.images and time.monotonic() - began > MAX_SECONDS):
+            break
+        try:
+            pair = read_entry(entry, table.mask_kind, table.class_names)
+        except UserError:
+            continue  # the table tells what is wrong with it
+        result.images += 1
+        _count_tiles(result, pair, once if entry.masks else once.replace(min_objects=0))
+        if entry.masks:
+            objects = _measure_objects(result, pair)
+            before = time.monotonic()
+            if objects is not None and len(result.survivals) < MAX_SHAPES and shaping < MAX_SHAPE_SECONDS:
+                result.survivals.append(survival_of(_some_objects(objects, pair), pair.mask_kind))
+                shaping += time.monotonic() - before
+                began += time.monotonic() - before
+    return result
+
+
+def evenly(items: Sequence[T], number: int) -> list[T]:
+    """Return at most that many of some items, evenly chosen."""
+    number = min(number, len(items))
+    return [items[index * len(items) // number] for index in range(number)]
+
+
+def _some_objects(objects: NDArray[np.int32], pair: SamplePair) -> NDArray[np.int32]:
+    """Return the labels of a pair with some of its objects (Y, X) alone, evenly chosen."""
+    present = np.flatnonzero(np.bincount(objects.ravel()))
+    chosen = np.zeros(present[-1] + 1, bool)
+    chosen[evenly(present[present > 0].tolist(), MAX_OBJECTS)] = True
+    return np.where(chosen[objects], pair.labels, 0).astype(np.int32)
+
+
+def _count_tiles(result: Measures, pair: SamplePair, settings: TileSettings) -> None:
+    try:
+        tiles = list_tiles([pair], settings)
+    except UserError as error:  # none is kept; the sentence names the first reason
+        number = len(TileGrid(pair.size, settings.size, settings.overlap).boxes)
+        result.tiles += number
+        result.refusals[_reason(error.found)] += number
+        return
+    result.tiles += len(tiles)
+    result.kept += sum(tile.kept for tile in tiles)
+    result.refusals.update(_reason(tile.reason) for tile in tiles if not tile.kept)
+
+
+def _reason(text: str) -> str:
+    return "full" if "covered" in text else "few"
+
+
+def _measure_objects(result: Measures, pair: SamplePair) -> NDArray[np.int32] | None:
+    """Measure the sizes of the objects of a pair and return them, numbered (Y, X); None without any."""
+    labels = pair.labels
+    if not labels.any():
+        return None
+    if labels.all():
+        result.full.append(pair.name)
+    objects = compact_ids(labels) if pair.mask_kind == "instances" else pieces_of(labels)
+    result.sides += _solid_sides(objects)
+    return objects
+
+
+def _solid_sides(objects: NDArray[np.int32]) -> list[int]:
+    """Return the longer side of each object that fills enough of its bounding box, px."""
+    from scipy.ndimage import find_objects
+
+    areas = np.bincount(objects.ravel())
+    sides = []
+    for number, box in enumerate(find_objects(objects), 1):
+        if box is None:
+            continue
+        height, width = (side.stop - side.start for side in box)
+        if areas[number] >= MIN_SOLID * height * width:
+            sides.append(max(height, width))
+    return sides
