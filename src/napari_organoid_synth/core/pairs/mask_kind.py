@@ -102,6 +102,8 @@ def inspect_mask(labels: NDArray[np.int32], where: str, kind: MaskKind | None = 
     piece_areas = np.bincount(pieces.ravel())[1:]
     _refuse_grey(labels, values, areas, pieces, where)
     guess, reason = _guess(values, len(piece_areas))
+    if areas[0] == labels.size:
+        reason = f"one value, {values[0]}, in every pixel"
     if kind is not None:
         guess, reason = kind, NOTED
     sizes = areas if guess == "instances" else piece_areas
