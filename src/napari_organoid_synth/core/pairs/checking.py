@@ -102,7 +102,7 @@ def check_entry(entry: PairEntry) -> CheckedEntry:
         mask_name = short(Path(next(iter(entry.masks.values()), "")))
         facts = inspect_mask(labels, mask_name, known, mask.is_objects) if entry.masks else NO_MASK
         predicted, mask_remarks = predicted_classes(entry), _mask_remarks(entry)
-        mask_remarks = [*mask_remarks, *merged_remarks(entry, (labels.shape[0], labels.shape[1]))]
+        mask_remarks = [*mask_remarks, *merged_remarks(entry, (image.shape[1], image.shape[2]))]
     except Exception as error:  # one odd file never stops the others
         if not isinstance(error, UserError):
             logging.getLogger(__name__).warning("%s cannot be checked", entry.image, exc_info=True)

@@ -107,6 +107,8 @@ def inspect_mask(
     if not drawn_singly:
         _refuse_grey(labels, values, areas, pieces, where)
     guess, reason = _guess(values, len(piece_areas))
+    if areas[0] == labels.size:
+        reason = f"one value, {values[0]}, in every pixel"
     if kind is not None:
         guess, reason = kind, DRAWN_SINGLY if drawn_singly else NOTED
     sizes = areas if guess == "instances" else piece_areas
