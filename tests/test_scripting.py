@@ -14,16 +14,16 @@ import napari_organoid_synth as synth
 
 SMALL = ("tiles.size=64", "train.steps=2", "train.threads=1", "train.precision=float32", "train.batch=2")
 PAINTER = ("gan=pix2pix", "gan.generator_channels=8", "gan.discriminator_channels=8")
-NOISE = ("gan=dcgan", "draws=images", "gan.generator_channels=8", "gan.discriminator_channels=8")
+NOISE = ("gan=dcgan", "draws=images", "gan.generator_channels=8", "gan.discriminator_channels=8", "train.steps=20")
 
 
 def trained(path: Path, *assignments: str) -> tuple[synth.Project, synth.Run]:
-    """A project of three simulated pairs with a run of two steps."""
+    """A project of three simulated pairs with a run of a few steps."""
     for seed in range(3):
         synth.write_pair(path / "data", synth.simulate_tissue(seed, size=96))
     project = synth.Project(path / "project")
     synth.check_pairs(synth.find_pairs(path / "data")).to_file(project.pairs_path)
-    recipe = synth.Recipe().override(*assignments, *SMALL)
+    recipe = synth.Recipe().override(*SMALL, *assignments)
     result = synth.run_to_end(synth.train(project, recipe, synth.Control()))
     return project, synth.Run(Path(result["folder"]))
 
