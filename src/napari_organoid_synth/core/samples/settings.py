@@ -30,6 +30,10 @@ class SamplesSettings(Settings):
     deleted: bool = Field(False, description="List the samples in the bin instead.")
     undo: bool = Field(False, description="Undo the last change.")
     redo: bool = Field(False, description="Redo the change that was undone last.")
-    add: Names = Field((), description="Folder, or file, of pairs that this program wrote: add them. Repeatable.")
+    add: Names = Field(
+        (),
+        description="Folder, or file, of pairs that this program wrote: import them. Repeatable.",
+        json_schema_extra={"option": "--import"},
+    )
     csv: str = Field("", description="Write the samples that the query finds to this file.")
     rebuild: bool = Field(False, description="Rebuild a damaged list of samples from the images; verdicts are lost.")

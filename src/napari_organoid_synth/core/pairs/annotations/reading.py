@@ -76,7 +76,7 @@ def open_annotations(path: Path) -> Annotations:
     return _open(path, facts.st_mtime_ns, facts.st_size)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=256)
 def _open(path: Path, changed: int, n_bytes: int) -> Annotations:
     where, kind = short(path), "ImageJ ROI"
     try:
