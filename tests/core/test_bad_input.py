@@ -113,8 +113,10 @@ COPY = "Expected a complete file. Copy the file again from its source."
 
 PAIRS: dict[str, tuple[Any, Any, str]] = {
     "cut-off TIFF": (
-        tiff(picture(), 0.5), disc(), f"images/a.tif is a damaged or truncated TIFF: its pixels should lie at "
-        f"bytes 208 to 976, the file has 488. {COPY}"
+        tiff(picture(), 0.5),
+        disc(),
+        "images/a.tif is a damaged or truncated TIFF: its pixels should lie at bytes 208 to 976, the file has 488. "
+        f"{COPY}",
     ),
     "TIFF with a broken header": (
         b"II*\0" + b"\xff" * 60, disc(), f"images/a.tif is a damaged or truncated TIFF: it contains no image. {COPY}"
@@ -127,8 +129,8 @@ PAIRS: dict[str, tuple[Any, Any, str]] = {
     ),
     "unknown format": (
         b"no image", disc(),
-        "images/a.tif has an unknown format (8 bytes). Expected TIFF, OME-TIFF, PNG, JPEG, BMP, OME-Zarr, CZI, ND2 "
-        "or LIF. "
+        "images/a.tif has an unknown format (8 bytes). "
+        "Expected TIFF, OME-TIFF, PNG, JPEG, BMP, OME-Zarr, CZI, ND2 or LIF. "
         "Save it as TIFF, for example with Fiji.",
     ),
     "different size": (
@@ -281,8 +283,8 @@ def project(trained: Path, tmp_path: Path) -> Path:
         ),
         (
             ["pair", "NEW", "--images", "EMPTY"],
-            "There is no image file in EMPTY: it is empty. Expected TIFF, OME-TIFF, PNG, JPEG, BMP, OME-Zarr, "
-            "CZI, ND2 or LIF files. "
+            "There is no image file in EMPTY: it is empty. "
+            "Expected TIFF, OME-TIFF, PNG, JPEG, BMP, OME-Zarr, CZI, ND2 or LIF files. "
             "Choose the folder with the images.",
         ),
     ],

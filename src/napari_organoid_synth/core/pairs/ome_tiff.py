@@ -108,7 +108,7 @@ def read_image(path: Path | str, page: int | None = None) -> tuple[NDArray[Any],
     Parameters
     ----------
     path : Path
-        TIFF, OME-TIFF, PNG, JPEG, BMP or OME-Zarr.
+        TIFF, OME-TIFF, PNG, JPEG, BMP, OME-Zarr, CZI, ND2 or LIF.
     page : int, optional
         Plane of a stack; may be left out when there is one.
 
