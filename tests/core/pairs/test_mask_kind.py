@@ -56,7 +56,7 @@ def refusal(labels: np.ndarray) -> str:
 def test_an_empty_and_a_full_mask_are_data() -> None:
     assert inspect_mask(np.zeros((20, 30), np.int32), "m") == MaskFacts("binary", "no objects", (), 0, (0, 0))
     full = inspect_mask(np.full((20, 30), 255, np.int32), "m")
-    assert (full.kind, full.values, full.n_objects, full.sizes) == ("binary", (255,), 1, (600, 600))
+    assert full == MaskFacts("binary", "one value, 255, in every pixel", (255,), 1, (600, 600))
 
 
 def test_empty_masks_do_not_decide_the_kind() -> None:

@@ -85,11 +85,19 @@ def test_small_pieces_are_lost_and_it_is_said():
     assert "lost or broken by heat flow" in " ".join(survival_sentences([survival]))
 
 
-def test_touching_rings_of_two_pixels_are_lost_in_outlines():
+def two_rings(width):
     labels = np.zeros((96, 96), np.int32)
-    draw_ring(labels, 1, 40, 30, 18, 2)
-    draw_ring(labels, 2, 40, 66, 18, 2)
-    survival = survival_of(labels, "instances")
+    draw_ring(labels, 1, 40, 30, 18, width)
+    draw_ring(labels, 2, 40, 65, 18, width)
+    return survival_of(labels, "instances")
+
+
+def test_touching_rings_of_three_pixels_are_kept_by_outlines():
+    assert min(two_rings(3).outlines) > 0.9
+
+
+def test_touching_rings_of_two_pixels_are_lost_in_outlines():
+    survival = two_rings(2)
     assert min(survival.flow) > 0.9
     assert max(survival.outlines) < 0.8
     assert "too thin for the inside and outline" in " ".join(survival_sentences([survival]))

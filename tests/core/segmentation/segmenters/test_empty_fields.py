@@ -141,6 +141,20 @@ def test_the_training_range_is_saved_and_older_segmenters_load_without(trained, 
         assert sum(found(older).values()) > 50  # what was found before
 
 
+@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("empty", [1, 4], ids=["some empty", "most empty"])
+def test_empty_fields_are_learned_from(name, empty):
+    if missing(name):
+        pytest.skip("its library is not installed")
+    settings = {**SETTINGS[name][0], "batch": 1} if "batch" in SETTINGS[name][0] else SETTINGS[name][0]
+    config = segmenter_config(name).parse({"name": name, **settings})
+    segmenter: Segmenter = SEGMENTERS.load(name)(config, SegmentSpec(1, "instances", ("disc",)), "cpu", 0)
+    nothing = [SamplePair(f"e{k}", noisy(60, k), np.zeros((SIZE, SIZE), np.int32), "instances") for k in range(empty)]
+    *_, last = segmenter.fit(CropPool([field(0), *nothing]), 6, Control())
+    assert np.isfinite(last.stats["loss"])
+    assert segmenter.usual == TrainingRange.of([field(0)])  # empty fields say nothing about contrast
+
+
 # --- the range itself ---
 
 

@@ -35,9 +35,10 @@ def split_instances(shares: NDArray[np.float32]) -> NDArray[np.int32]:
     from skimage.segmentation import watershed
 
     foreground = shares[0] < 0.5
-    insides, n = label(foreground & (shares[1] > shares[2]))
+    touching = np.ones((3, 3))  # an inside of 1 px, as in a ring, is connected at its corners; those of two never are
+    insides, n = label(foreground & (shares[1] > shares[2]), touching)
     objects = watershed(-shares[1], insides, mask=foreground)
-    rest, _ = label(foreground & (objects == 0))
+    rest, _ = label(foreground & (objects == 0), touching)
     objects = np.where(rest > 0, rest + n, objects)
     keep = np.bincount(objects.ravel()) >= MIN_AREA
     keep[0] = False

@@ -125,7 +125,7 @@ class StarDist(Segmenter):
         if best.weights:
             self.network.load_state_dict(best.weights)
         if not control.canceled:
-            self.fit_thresholds(held or pool.real)
+            self.fit_thresholds([pair for pair in held if pair.labels.any()] or pool.real)
 
     def fit_thresholds(self, pairs: Sequence[SamplePair]) -> None:
         """Choose both thresholds by the mean accuracy of objects at IoU 0.3, 0.5 and 0.7, as stardist does.
