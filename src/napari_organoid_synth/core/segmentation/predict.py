@@ -98,10 +98,10 @@ def predict(project: Project, settings: PredictSettings, control: Control) -> It
     yield Finished(number, "canceled" if number < len(planes) else "completed", result)
 
 
-def _none_marked(failed: dict[str, str], last: UserError) -> UserError:
+def _none_marked(failed: dict[str, str], last: Exception) -> UserError:
     """Return the error of a run in which no image could be marked; of a single one its own."""
     if len(failed) == 1:
-        return last
+        return last if isinstance(last, UserError) else UserError(*failed.values())
     reasons = " ".join(f"{name}: {reason}" for name, reason in failed.items())
     return UserError(f"None of the {len(failed)} images could be marked. {reasons}")
 
