@@ -199,6 +199,9 @@ def test_an_image_that_does_not_fit_is_named_and_the_others_are_marked(project, 
     np.testing.assert_array_equal(grey, plain)
     with pytest.raises(UserError, match="3 channels"):
         run(project, images=str(images / "b.png"))
+    both = r"None of the 2 images could be marked\. b: images/b\.png has 3 channels\..* c: "
+    with pytest.raises(UserError, match=both):
+        run(project, images=(str(images / "b.png"), str(images / "c.tif")))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such files and names")

@@ -85,7 +85,7 @@ def predict(project: Project, settings: PredictSettings, control: Control) -> It
         except Exception as error:  # one odd file never stops the others
             tally.failed[plane.name] = sentence_of(error, short(plane.path))
             if len(tally.failed) == len(planes):
-                raise
+                raise _none_marked(tally.failed, error) from None
             yield Warned(number, tally.failed[plane.name])
         seconds_left = (time.monotonic() - began) / number * (len(planes) - number)
         yield Progress(number, len(planes), seconds_left=seconds_left, note=plane.name)
@@ -96,6 +96,14 @@ def predict(project: Project, settings: PredictSettings, control: Control) -> It
         yield Warned(number, trained_on_warning(tally.trained_on, len(planes)))
     result = tally.result(marker).model_dump(mode="json", exclude_none=True)
     yield Finished(number, "canceled" if number < len(planes) else "completed", result)
+
+
+def _none_marked(failed: dict[str, str], last: Exception) -> UserError:
+    """Return the error of a run in which no image could be marked; of a single one its own."""
+    if len(failed) == 1:
+        return last if isinstance(last, UserError) else UserError(*failed.values())
+    reasons = " ".join(f"{name}: {reason}" for name, reason in failed.items())
+    return UserError(f"None of the {len(failed)} images could be marked. {reasons}")
 
 
 class PredictResult(FrozenModel):
