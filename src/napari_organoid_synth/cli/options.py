@@ -156,6 +156,8 @@ def _with_options(function: Callable[..., None], verb: str) -> Callable[..., Non
             kind, option = int | None, typer.Option(None, min=ends.get("ge"), max=ends.get("le"), **shown)
         elif str(field.annotation).startswith("tuple"):
             kind = list[str] | None
+        if isinstance(field.json_schema_extra, dict) and "option" in field.json_schema_extra:  # a name Python reserves
+            option = typer.Option(None, str(field.json_schema_extra["option"]), f"--{name}", **shown)
         options.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=option, annotation=kind))
 
     @wraps(function)

@@ -151,8 +151,7 @@ def test_masks_become_objects_or_classes() -> None:
     three = make("a", mask_kind="classes", class_names=("x", "y", "z"))
     assert np.unique(as_instances(three)).tolist() == [0, 1, 2, 3]  # touching classes stay apart
     assert (
-        as_classes(make("a", mask_kind="classes", class_names=tuple(map(str, range(300))), top=299).labels).dtype
-        == np.uint16
+        as_classes(make("a", mask_kind="classes", class_names=tuple(map(str, range(300))), top=299)).dtype == np.uint16
     )
 
 

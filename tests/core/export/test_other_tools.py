@@ -218,7 +218,9 @@ def test_the_coco_api_reads_the_same_objects(tmp_path: Path, kind: str, capsys: 
             pair = expected(name, kind)
             pixels = io.imread(out / split / image["file_name"])
             assert pixels.shape[:2] == (image["height"], image["width"]) or pixels.shape[1:] == (64, 80)
-            objects = pair.labels if pair.mask_kind == "instances" else label(pair.labels, connectivity=2)
+            objects = pair.labels
+            if pair.mask_kind != "instances":
+                objects = label(np.where(no_objects(pair), 0, pair.labels), connectivity=2)
             found = np.zeros_like(objects)
             annotations = coco.loadAnns(coco.getAnnIds(imgIds=image["id"]))
             for annotation in annotations:
@@ -233,6 +235,22 @@ def test_the_coco_api_reads_the_same_objects(tmp_path: Path, kind: str, capsys: 
                 found[mask] = objects[mask][0]
             np.testing.assert_array_equal(found, objects)
             assert bool(annotations) == (name != "empty")
+
+
+def no_objects(pair: SamplePair) -> np.ndarray:
+    """Return where a class is background or to be ignored."""
+    return np.isin(pair.labels, (1, 3)) if "ignore" in pair.class_names else np.zeros(pair.labels.shape, bool)
+
+
+def test_background_is_no_object_anywhere(tmp_path: Path) -> None:
+    pair = make("s", **SETS["background"])
+    out = exported(tmp_path, [pair], [])
+    for path in ("cellpose/train/s_masks.tif", "stardist/train/masks/s.tif"):
+        np.testing.assert_array_equal(tifffile.imread(out / path) > 0, np.isin(pair.labels, (2, 4)))
+    np.testing.assert_array_equal(tifffile.imread(out / "biapy/train/y/s.tif"), np.array([0, 0, 1, 3, 2])[pair.labels])
+    record = json.loads((out / "coco/annotations/train.json").read_text())
+    assert [category["name"] for category in record["categories"]] == ["cells", "debris"]
+    assert sum(one["area"] for one in record["annotations"]) == np.isin(pair.labels, (2, 4)).sum()
 
 
 def _unique(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -110,3 +110,15 @@ def test_a_file_of_a_folder_is_updated_and_another_of_its_name_is_not(tmp_path: 
     path = str(tmp_path / "A1/images/img.tif")
     assert add_pair(project, SamplePair("img", picture(0)[None], disc(), source=Source("drawn", (path,)))).name == "img"
     assert add_pair(project, SamplePair("img", picture(3)[None], disc())).name == "img (2)"
+
+
+def test_the_same_file_under_another_layer_name_is_the_same_pair(tmp_path: Path) -> None:
+    project = Project(tmp_path / "p")
+    source = Source("drawn", (str(tmp_path / "A1" / "img.tif"),))
+    first = SamplePair("img", picture(0)[None], disc(), source=source)
+    assert add_pair(project, first).name == "img"
+    again = add_pair(project, first.replace(name="img [1]", labels=disc()[:, ::-1]))
+    assert (again.name, again.status) == ("img", "matched")
+    np.testing.assert_array_equal(load_pairs(project)[0].labels, disc(1)[:, ::-1])
+    other_channel = first.replace(name="img [2]", image=picture(7)[None])  # of the same file
+    assert add_pair(project, other_channel).name == "img [2]"

@@ -79,6 +79,18 @@ def test_several_planes_of_a_spanning_data_set(tmp_path: Path) -> None:
     assert read_info(files[2]).channel_names == ("c4", "c5")
 
 
+def test_a_file_that_leaves_its_description_to_another_gives_its_pages(tmp_path: Path) -> None:
+    xml = (
+        '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06">'
+        '<BinaryOnly MetadataFile="f0.companion.ome" UUID="urn:uuid:1"/></OME>'
+    )
+    with tifffile.TiffWriter(tmp_path / "f1.ome.tif", ome=False) as writer:
+        for plane in STACK[:2]:
+            writer.write(plane, metadata=None, contiguous=False, description=xml.encode())
+    assert read_info(tmp_path / "f1.ome.tif").n_pages == 2
+    np.testing.assert_array_equal(read_image(tmp_path / "f1.ome.tif", 1)[0], STACK[1][None])
+
+
 def test_files_that_an_ome_tiff_names_are_never_opened(tmp_path: Path) -> None:
     save(tmp_path / "secret.tif", picture(7))
     (tmp_path / "in" / "link.ome.tif").parent.mkdir()

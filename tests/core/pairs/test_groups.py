@@ -161,7 +161,8 @@ def test_all_of_one_sample_is_said() -> None:
     assert by_hand.warning.startswith("All 2 images seem to belong together ('x', by the pattern ^x).")
 
 
-def test_groups_from_a_table_of_names(tmp_path: Path) -> None:
+def test_groups_from_a_table_of_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     table = PairTable(entries=tuple(rows("a", "b", "c")))
     file = tmp_path / "groups.csv"
     for text in (
@@ -170,7 +171,8 @@ def test_groups_from_a_table_of_names(tmp_path: Path) -> None:
         "name\tother\na\t1\nb\t1\nc\t2",
     ):
         file.write_text(text)
-        grouped = with_groups(table, str(file))
+        grouped = with_groups(table, "groups.csv")
+        assert grouped.groups == str(file)
         assert [entry.group for entry in grouped.entries] == ["1", "1", "2"]
         assert groups_of(grouped).description == "2 groups of 3 images, by groups.csv: 1 (2), 2 (1)"
     assert with_groups(grouped, "names") == table

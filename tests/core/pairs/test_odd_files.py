@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import struct
 import sys
+import tempfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -281,6 +283,8 @@ def in_words(change: Callable[[str], str]) -> Callable[[Path], None]:
 
 ODD: dict[str, Callable[[Path], None]] = {
     "a cut annotation": in_words(lambda text: text.replace('"mask_kind": "binary", ', '"mask_kind": "bin')),
+    "cut XML": in_words(lambda text: text[:300] + "</OME>"),
+    "a document type": in_words(lambda text: text.replace("<OME ", "<!DOCTYPE a><OME ", 1)),
     "wrong types": in_words(lambda text: text.replace('"class_names": ["object"]', '"class_names": {"a": [1]}')),
     "a list": in_words(lambda text: re.sub("<Value>{.*}</Value>", "<Value>[1]</Value>", text)),
     "an unknown kind": in_words(lambda text: text.replace('"mask_kind": "binary"', '"mask_kind": "probability"')),
@@ -306,6 +310,46 @@ def test_one_odd_file_never_stops_the_others(tmp_path: Path, kind: str) -> None:
     assert len(table.entries[2].reason) < 500
     table.to_file(tmp_path / "pairs.json")
     assert PairTable.from_file(tmp_path / "pairs.json") == table
+
+
+@pytest.fixture
+def shared_folder() -> Iterator[Path]:
+    """A folder that other users may enter; root may read everything and becomes nobody for the test."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    yield folder
+    if os.getuid() == 0:
+        os.seteuid(0)
+    for path in [folder, *folder.rglob("*")]:
+        if not path.is_symlink():
+            path.chmod(0o755)
+    shutil.rmtree(folder)
+
+
+@not_windows
+def test_files_and_folders_that_may_not_be_read(shared_folder: Path) -> None:
+    for name in "abc":
+        whole_pair(shared_folder / "set", name)
+        whole_pair(shared_folder / "other", name)
+    assert len(check_pairs(find_pairs(shared_folder / "set")).matched) == 3  # loads what is needed
+    (shared_folder / "set" / "images" / "b.tif").chmod(0)
+    (shared_folder / "set" / "masks" / "c.tif").chmod(0)
+    (shared_folder / "set" / "notes").mkdir(mode=0)
+    (shared_folder / "other" / "masks").chmod(0)
+    if os.getuid() == 0:
+        os.seteuid(65534)
+    table = check_pairs(find_pairs(shared_folder / "set"))
+    assert rows(table) == [("a", "matched"), ("b", "broken"), ("c", "broken")]
+    for entry, name in zip(table.entries[1:], ("images/b.tif", "masks/c.tif"), strict=True):
+        assert entry.reason == (
+            f"Cannot read {shared_folder / 'set' / name}: Permission denied. Check the permissions of the file."
+        )
+    with pytest.raises(UserError) as caught:
+        find_pairs(shared_folder / "other")
+    assert str(caught.value) == (
+        f"Cannot read the folder {shared_folder / 'other' / 'masks'}: Permission denied. "
+        "Check the permissions of the folder."
+    )
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems allow only UTF-8 in names")

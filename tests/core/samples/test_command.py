@@ -98,7 +98,7 @@ def test_tags_flags_and_notes_go_to_what_is_found(project: Project) -> None:
     for one in found["samples"]:
         assert (one["tags"], one["note"], one["flagged"]) == (["blurred", "dark"], "look again", "copy")
     assert names(samples(project, "--query", "tag == dark and flagged")) == ["b", "d"]
-    after = samples(project, *query, "--untag", "dark", "--unflag", "copy", "--note", "")
+    after = samples(project, *query, "--untag", "dark", "--unflag", "copy", "--no-note")
     assert [(one["tags"], one["note"], one["flagged"]) for one in after["samples"]] == [(["blurred"], "", "")] * 2
     samples(project, "--undo")  # the flag
     assert names(samples(project, "--query", "flagged")) == ["b", "d"]
@@ -154,12 +154,12 @@ def test_pairs_are_added_from_a_folder_and_the_broken_ones_named(project: Projec
     for name in ("x", "y"):
         write_pair(tmp_path / "more", pair(name))
     (tmp_path / "more" / "y.ome.tif").write_bytes(b"II*\0")
-    found = samples(project, "--add", tmp_path / "more", code=1)
+    found = samples(project, "--import", tmp_path / "more", code=1)
     assert (found["added"], found["new"]) == (["x"], 5)
     assert list(found["failed"]) == ["y.ome.tif"]
     assert found["error"]["found"].startswith("1 input failed; all others are done. y.ome.tif: ")
     (tmp_path / "empty").mkdir()
-    nothing: Done = run("samples", project.path, "--add", tmp_path / "empty")
+    nothing: Done = run("samples", project.path, "--import", tmp_path / "empty")
     assert (nothing.code, "There is no pair in" in nothing.err) == (1, True)
 
 
@@ -167,7 +167,7 @@ def test_pairs_that_do_not_fit_the_real_ones_are_named_too(project: Project, tmp
     add_pair(project, pair("real"), "instances")
     write_pair(tmp_path / "more", pair("x"))
     write_pair(tmp_path / "more", pair("rgb").replace(image=np.zeros((3, 64, 64), np.uint8)))
-    found = samples(project, "--add", tmp_path / "more", code=1)
+    found = samples(project, "--import", tmp_path / "more", code=1)
     assert (found["added"], list(found["failed"])) == (["x"], ["rgb.ome.tif"])
     assert "channels" in found["failed"]["rgb.ome.tif"]
 

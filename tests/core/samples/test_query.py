@@ -98,7 +98,10 @@ def test_query_finds(store: SampleStore, text: str, expected: str) -> None:
         ("objects > many", "A score is compared with 'many'. Expected a number"),
         ("objects == 'x'", "A score is compared with 'x'."),
         ("3 < 4", "'3 < 4' compares two numbers. Known: blur"),
-        ("verdict == acceptd", "There is no verdict 'acceptd'. Known: new, accepted, rejected."),
+        (
+            "verdict == acceptd",
+            "There is no verdict 'acceptd'. Known: new, accepted, rejected. Did you mean 'accepted'?",
+        ),
         ("run < 3", "'run' is a text: it cannot be compared with <. Expected == or !=."),
         ("(objects > 5", r"A '\(' is not closed."),
         ("objects > 5)", r"There is a '\)' without its '\('."),

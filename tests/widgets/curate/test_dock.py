@@ -730,3 +730,20 @@ def test_two_windows_see_each_others_verdicts_tags_and_masks(
     qtbot.waitUntil(lambda: not row_of(filled, "sample_2").edited, timeout=8000)
     qtbot.waitUntil(lambda: not dock._thread.row("sample_2").edited, timeout=8000)
     other._thread.close()
+
+
+def test_samples_deleted_in_a_terminal_leave_the_gallery_and_undo_brings_them_back(
+    qtbot: Any, dock: CurateWidget, filled: Project
+) -> None:
+    qtbot.waitUntil(lambda: len(shown(dock)["new"]) == N)
+    ids = shown(dock)["new"]
+    with SampleStore(filled.samples_path) as store:
+        store.delete(ids[:2])
+    qtbot.waitUntil(lambda: shown(dock)["new"] == ids[2:], timeout=10_000)
+    view = dock.columns.views["new"]
+    qtbot.keyClick(view, "u")
+    qtbot.waitUntil(lambda: shown(dock)["new"] == ids, timeout=10_000)
+    assert not list((filled.path / "bin").rglob("*.tif"))
+    qtbot.keyClick(view, "y")
+    qtbot.waitUntil(lambda: shown(dock)["new"] == ids[2:], timeout=10_000)
+    assert not dock.error.isVisibleTo(dock)

@@ -72,7 +72,7 @@ def make_run(project: Project, name: str, steps: int | None = 3100, *changes: st
     path = project.path / "runs" / name
     (path / "checkpoints").mkdir(parents=True, exist_ok=True)
     Recipe().override(*changes).to_file(path / "recipe.yaml")
-    (path / "codec.json").write_text(json.dumps(codec))
+    (path / "codec.json").write_text(json.dumps({"low": [0], "high": [255], "dtype": "uint8", **codec}))
     if steps is not None:
         (path / "checkpoints" / f"step_{steps:08d}.json").write_text("{}")
         (path / "checkpoints" / f"step_{steps:08d}.safetensors").write_bytes(b"tensors")

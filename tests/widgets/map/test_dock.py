@@ -28,6 +28,7 @@ from napari_organoid_synth.widgets.map.view import MapView
 from napari_organoid_synth.widgets.shared.workspace import Workspace
 
 N, REALS = 9, 4
+BIG = (np.arange(128 * 128) // 64).astype(np.uint8).reshape(128, 128)
 LEFT, NO_KEY, CTRL, SHIFT = (
     Qt.MouseButton.LeftButton,
     Qt.KeyboardModifier.NoModifier,
@@ -47,10 +48,9 @@ def pair(number: int) -> SamplePair:
 @pytest.fixture
 def filled(project: Project) -> Project:
     """Nine pairs on a grid of 3 × 3, and right of them four real tiles of one image, an empty region."""
-    big = np.arange(128 * 128, dtype=np.uint16).reshape(1, 128, 128)
     labels = np.zeros((128, 128), np.int32)
     labels[::16, ::16] = 1
-    add_pair(project, SamplePair("real0", big, labels), "binary")
+    add_pair(project, SamplePair("real0", BIG[None], labels), "binary")
     with SampleStore(project.samples_path) as store:
         ids = store.add_many([pair(number) for number in range(N)], "run 1")
         for number, id in enumerate(ids):
@@ -251,8 +251,7 @@ def test_double_click_and_enter_open_layers(dock: MapWidget, viewer: Any, qtbot:
     dock.view.choose([3])
     qtbot.keyClick(dock.view, Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: "real0_y64_x64_r0" in viewer.layers, timeout=10000)
-    big = np.arange(128 * 128, dtype=np.uint16).reshape(128, 128)
-    np.testing.assert_array_equal(viewer.layers["real0_y64_x64_r0"].data, big[64:, 64:])
+    np.testing.assert_array_equal(viewer.layers["real0_y64_x64_r0"].data, BIG[64:, 64:])
 
 
 # ---------------------------------------------------------------------------------------------------------------- keys

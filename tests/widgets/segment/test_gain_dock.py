@@ -348,7 +348,8 @@ def test_measured_marked_and_exported_with_real_processes(dock, project, qtbot, 
     probability, labels = dock.viewer.layers[1], dock.viewer.layers[2]
     assert labels.name == f"my cells {apply._trained().arm}"
     assert labels.data.shape == probability.data.shape == (2, 33, 47)
-    assert not labels.data[probability.data <= 0.5].any()  # in noise, what hardly differs from its surroundings is dropped
+    assert probability.data.max() > 0.5
+    assert not labels.data.any()  # noise holds no objects
     assert tuple(labels.scale) == tuple(probability.scale) == (2, 0.5, 0.5)
     assert tuple(labels.translate) == (0, 3, 4)
     assert apply.outcome.text().startswith("2 images marked.")

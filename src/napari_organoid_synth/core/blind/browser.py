@@ -179,7 +179,7 @@ class BlindServer:
     Attributes
     ----------
     address : str
-        Of the page; whoever knows it can answer.
+        Of the page; a person who knows it can answer.
 
     Raises
     ------
@@ -256,7 +256,7 @@ def _handler(server: BlindServer) -> type[BaseHTTPRequestHandler]:
                 self._send(json.dumps({"error": str(refused)}).encode(), "application/json", refused.status)
 
         def _path(self) -> list[str]:
-            """Return the parts of the path behind the random word; refuse whoever does not know it."""
+            """Return the parts of the path behind the random word; refuse a request that does not know it."""
             _, token, *parts = self.path.split("/") if self.path.startswith("/") else ("", "")
             port = server.host.partition(":")[2]
             if self.headers.get("Host") not in (server.host, f"localhost:{port}"):

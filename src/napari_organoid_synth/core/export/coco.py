@@ -13,6 +13,7 @@ from napari_organoid_synth.core.export.layout import (
     SetDescription,
     as_image,
     as_instances,
+    is_named,
     unique_names,
 )
 from napari_organoid_synth.core.pairs.annotations.outlines import Window
@@ -49,7 +50,8 @@ class Coco(Layout):
         names = _categories(description)
         if description.mask_kind == "classes":  # a real pair may have a class that the samples lack
             names += [name for _, entry in description.entries for name in entry["categories"]]
-        categories = {name: number for number, name in enumerate(dict.fromkeys(names), start=1)}
+        objects = [name for name in dict.fromkeys(names) if not is_named(name, "background", "ignore")] or names
+        categories = {name: number for number, name in enumerate(objects, start=1)}
         return {
             f"annotations/{split}.json": _document(
                 description.project, categories, [entry for part, entry in description.entries if part == split]

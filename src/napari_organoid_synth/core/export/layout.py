@@ -103,12 +103,23 @@ def as_instances(pair: SamplePair) -> NDArray[Any]:
     if pair.mask_kind != "instances":
         from skimage.measure import label
 
-        labels = label(labels, background=0, connectivity=2)
+        labels = label(_without_background(pair), background=0, connectivity=2)
     return np.asarray(labels).astype(np.uint16 if labels.max(initial=0) <= 65535 else np.uint32)
 
 
-def as_classes(labels: NDArray[Any]) -> NDArray[Any]:
-    """Return class numbers as uint8 or, above 255, uint16."""
+def _without_background(pair: SamplePair) -> NDArray[np.int32]:
+    """Return the labels without the classes that are no objects: background and ignore."""
+    no_objects = [is_named(name, "background", "ignore") for name in pair.class_names]
+    if pair.mask_kind != "classes" or all(no_objects):
+        return pair.labels
+    return np.where(np.array([False, *no_objects])[pair.labels], 0, pair.labels)
+
+
+def as_classes(pair: SamplePair) -> NDArray[Any]:
+    """Return class numbers as uint8 or, above 255, uint16; a class named background is 0, one named ignore the last."""
+    labels = pair.labels
+    if pair.mask_kind == "classes":
+        labels = np.array([0, *class_numbers(pair.class_names).values()])[labels]
     return np.asarray(labels).astype(np.uint8 if labels.max(initial=0) <= 255 else np.uint16)
 
 
@@ -132,3 +143,22 @@ def unique_names(names: tuple[str, ...], noun: str) -> list[str]:
         count = sum(other == plain or other.startswith(f"{plain} (") for other in result)
         result.append(plain if not count else f"{plain} ({count + 1})")
     return result
+
+
+def class_numbers(class_names: tuple[str, ...]) -> dict[str, int]:
+    """Return the number of each class in other programs, in the order of the classes.
+
+    A class named background is 0, whatever it is drawn on; one named ignore has the highest number. Where nothing else
+    is left, the class counts as an object.
+    """
+    names = unique_names(class_names, "class")
+    objects = [name for name in names if not is_named(name, "background", "ignore")]
+    if not objects:
+        return {f"{name} (class)": number for number, name in enumerate(names, start=1)}
+    order = {name: number for number, name in enumerate(objects, start=1)}
+    return {name: len(objects) + 1 if is_named(name, "ignore") else order.get(name, 0) for name in names}
+
+
+def is_named(name: str, *words: str) -> bool:
+    """Return whether a class or channel has one of these names, in small letters."""
+    return name.strip().casefold() in words

@@ -36,7 +36,10 @@ class Cellpose(Layout):
     """``NAME_img.tif`` and ``NAME_masks.tif`` in ``train`` and ``test``."""
 
     name = "cellpose"
-    labels_note = "One number per object; connected pieces of a binary or class mask become objects."
+    labels_note = (
+        "One number per object; connected pieces of a binary or class mask become objects, but not of the classes "
+        "background and ignore."
+    )
     folders = ("train", "test")
 
     def files(self, pair: SamplePair, split: str) -> list[LayoutFile]:
@@ -94,12 +97,15 @@ class BiaPy(Layout):
     """``train/x``, ``train/y`` and the same under ``test``; equal names, so that both sort alike."""
 
     name = "biapy"
-    labels_note = "One number per object for instance masks (instance workflow); class numbers for others (semantic)."
+    labels_note = (
+        "One number per object for instance masks (instance workflow); class numbers for others (semantic), where a "
+        "class named background is 0 and one named ignore the last."
+    )
     folders = ("train/x", "train/y", "test/x", "test/y")
 
     def files(self, pair: SamplePair, split: str) -> list[LayoutFile]:
         """Return image as (Y, X) or (Y, X, C), and labels."""
-        labels = as_instances(pair) if pair.mask_kind == "instances" else as_classes(pair.labels)
+        labels = as_instances(pair) if pair.mask_kind == "instances" else as_classes(pair)
         return [
             LayoutFile(f"{split}/x/{pair.name}.tif", with_channels_last(pair), channels_last=True),
             LayoutFile(f"{split}/y/{pair.name}.tif", labels, role="labels"),

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 
-import numpy as np
-
 from napari_organoid_synth.core.export.border_core import to_border_core
 from napari_organoid_synth.core.export.layout import (
     Layout,
@@ -14,7 +12,8 @@ from napari_organoid_synth.core.export.layout import (
     SetDescription,
     as_classes,
     as_image,
-    unique_names,
+    class_numbers,
+    is_named,
 )
 from napari_organoid_synth.core.pairs.pair import SamplePair
 
@@ -52,11 +51,7 @@ class NnUNet(Layout):
                 LayoutFile(f"images{end}/{pair.name}_{number:04d}.tif", channel)
                 for number, channel in enumerate(pair.image)
             ]
-        if pair.mask_kind == "instances":
-            labels = to_border_core(pair.labels)
-        else:
-            names = pair.class_names if pair.mask_kind == "classes" else ("object",)
-            labels = as_classes(np.array([0, *class_numbers(names).values()])[pair.labels])
+        labels = to_border_core(pair.labels) if pair.mask_kind == "instances" else as_classes(pair)
         return [*images, LayoutFile(f"labels{end}/{pair.name}.tif", labels, role="labels")]
 
     def documents(self, description: SetDescription) -> dict[str, str]:
@@ -78,28 +73,11 @@ def _labels(description: SetDescription) -> dict[str, int]:
         return {"background": 0, "core": 1, "border": 2}
     if description.mask_kind == "binary":
         name = (description.class_names[:1] or ("",))[0]
-        return {"background": 0, "object" if _is(name, "background", "ignore", "") else name: 1}
+        return {"background": 0, "object" if is_named(name, "background", "ignore", "") else name: 1}
     numbers = sorted(class_numbers(description.class_names).items(), key=lambda item: item[1])
-    return {"background": 0} | {"ignore" if _is(name, "ignore") else name: number for name, number in numbers if number}
-
-
-def class_numbers(class_names: tuple[str, ...]) -> dict[str, int]:
-    """Return the number of each class in nnU-Net, in the order of the classes.
-
-    A class named background is 0, whatever it is drawn on; one named ignore has the highest number. Where nothing else
-    is left, the class counts as an object.
-    """
-    names = unique_names(class_names, "class")
-    objects = [name for name in names if not _is(name, "background", "ignore")]
-    if not objects:
-        return {f"{name} (class)": number for number, name in enumerate(names, start=1)}
-    order = {name: number for number, name in enumerate(objects, start=1)}
-    return {name: len(objects) + 1 if _is(name, "ignore") else order.get(name, 0) for name in names}
-
-
-def _is(name: str, *words: str) -> bool:
-    return name.strip().casefold() in words
+    names = {"ignore" if is_named(name, "ignore") else name: number for name, number in numbers if number}
+    return {"background": 0, **names}
 
 
 def _channel(name: str) -> str:
-    return f"channel {name}" if _is(name, *_SCHEMES) else name
+    return f"channel {name}" if is_named(name, *_SCHEMES) else name

@@ -87,11 +87,17 @@ def _clear_kind(pair: SamplePair, real: PairFormat) -> MaskKind | None:
 
 def _row_name(table: PairTable, pair: SamplePair) -> str:
     """Return the name of the row of the same image, or a free one."""
+    names, digest = _possible_names(pair, len(table.entries)), content_hash(pair.image)
+    possible = set(names)
     for entry in table.entries:
-        if entry.name in _possible_names(pair, len(table.entries)) and _is_same(entry, pair):
+        is_equal = entry.image_digest == digest
+        if pair.source.files:  # a layer of the file may have another name by now, or other channels of it the same file
+            if (entry.name in possible or is_equal) and _is_of_file(entry, pair.source.files[0]):
+                return entry.name
+        elif entry.name in possible and is_equal:
             return entry.name
     taken = {file_stem(entry.name).casefold() for entry in table.entries}
-    return next(n for n in _possible_names(pair, len(table.entries)) if file_stem(n).casefold() not in taken)
+    return next(name for name in names if file_stem(name).casefold() not in taken)
 
 
 def _possible_names(pair: SamplePair, rows: int) -> list[str]:
@@ -100,17 +106,13 @@ def _possible_names(pair: SamplePair, rows: int) -> list[str]:
     return [pair.name, *folder, *(f"{pair.name} ({number})" for number in range(2, rows + 3))]
 
 
-def _is_same(entry: PairEntry, pair: SamplePair) -> bool:
-    """Return whether a row is of the same image: the same file, or without known files the same pixels."""
-    if not pair.source.files:
-        return bool(entry.image_digest) and entry.image_digest == content_hash(pair.image)
-    known = {entry.image}
+def _is_of_file(entry: PairEntry, file: str) -> bool:
+    """Return whether a row is of this file, or of a copy that the project made of it."""
     try:
         record = read_record(Path(entry.image))
     except (UserError, OSError):
         record = None
-    known |= set(record.source.files[:1]) if record is not None else set()
-    return pair.source.files[0] in known
+    return file in {entry.image, *(record.source.files[:1] if record is not None else ())}
 
 
 def _usable(pair: SamplePair, table: PairTable, mask_kind: MaskKind | None) -> SamplePair:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,6 @@ from napari_organoid_synth.core.pairs.entry_reading import (
 from napari_organoid_synth.core.pairs.format import value_range
 from napari_organoid_synth.core.pairs.formats import is_folder
 from napari_organoid_synth.core.pairs.mask_kind import (
-    DRAWN_SINGLY,
     MAX_CLASSES,
     NOTED,
     MaskFacts,
@@ -101,8 +100,7 @@ def check_entry(entry: PairEntry) -> CheckedEntry:
         if mask.is_objects:
             known = "instances"
         mask_name = short(Path(next(iter(entry.masks.values()), "")))
-        facts = inspect_mask(labels, mask_name, known) if entry.masks else NO_MASK
-        facts = replace(facts, reason=DRAWN_SINGLY) if mask.is_objects else facts
+        facts = inspect_mask(labels, mask_name, known, mask.is_objects) if entry.masks else NO_MASK
         predicted, mask_remarks = predicted_classes(entry), _mask_remarks(entry)
         mask_remarks = [*mask_remarks, *merged_remarks(entry, (image.shape[1], image.shape[2]))]
     except Exception as error:  # one odd file never stops the others

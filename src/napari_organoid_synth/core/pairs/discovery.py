@@ -153,7 +153,7 @@ def _as_pattern(files: Files, pattern: str) -> tuple[Files, str]:
     only = files if isinstance(files, str | Path) else files[0] if len(files) == 1 else ""
     path = Path(only).expanduser().absolute()
     place = next((index for index, part in enumerate(path.parts) if re.search(r"\{\w+\}", part)), None)
-    if pattern or place is None or path.exists():
+    if pattern or place is None or os.path.lexists(path):
         return files, pattern
     return Path(*path.parts[:place]), "/".join(path.parts[place:])
 
@@ -164,7 +164,7 @@ def _paths(files: Files) -> list[Path]:
     for file in [files] if isinstance(files, str | Path) else files:
         path = Path(file).expanduser().absolute()
         places = [index for index, part in enumerate(path.parts) if re.search(r"\*|\{\w+\}", part)]
-        if not places or path.exists():
+        if not places or os.path.lexists(path):
             paths.append(path)
             continue
         pattern = re.sub(r"\{\w+\}", "*", "/".join(path.parts[places[0] :]))
@@ -217,7 +217,7 @@ def _expand(paths: Sequence[Path], pattern: str = "") -> list[Path]:
 def _expand_masks(paths: Sequence[Path], pattern: str = "") -> list[Path]:
     """Replace folders by the masks and outlines in them; files stay."""
     outlines = [file for path in paths if is_folder(path) for file in list_annotations(path, pattern.count("/"))]
-    missing = next((path for path in paths if is_annotation(path) and not path.exists()), None)
+    missing = next((path for path in paths if is_annotation(path) and not os.path.lexists(path)), None)
     if missing is not None:
         raise UserError(f"There is no file {missing}.", todo="Check whether it was moved or renamed.")
     return [*_expand(paths, pattern), *outlines]
@@ -270,7 +270,7 @@ def _image_and_mask_folder(folder: Path) -> tuple[Path, Path] | None:
 def _outlines_beside_images(folder: Path) -> tuple[list[Path], list[Path]] | None:
     """Return the folder of images in a folder, and the files of outlines beside or in it; None without outlines."""
     image_folder = next((path for path in _content(folder) if path.name.lower() in IMAGE_FOLDERS), None)
-    if image_folder is None or not image_folder.is_dir():
+    if image_folder is None or not is_directory(image_folder):
         return None
     outlines = [*list_annotations(folder), *list_annotations(image_folder)]
     return ([image_folder], outlines) if outlines else None

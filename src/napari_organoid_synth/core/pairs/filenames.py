@@ -13,7 +13,7 @@ from pathlib import Path
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.annotations.reading import is_annotation, open_annotations
-from napari_organoid_synth.core.pairs.formats import is_directory, is_image, is_zarr, short, without_ending
+from napari_organoid_synth.core.pairs.formats import is_directory, is_folder, is_image, is_zarr, short, without_ending
 from napari_organoid_synth.core.project import file_stem
 from napari_organoid_synth.core.quantities import plural
 
@@ -91,6 +91,14 @@ def list_files(folder: Path, pattern: str = "") -> list[Path]:
             f"Cannot read the folder {folder}: {error.strerror}.", todo="Check the permissions of the folder."
         ) from None
     return sorted((path for path in found if not path.name.startswith(".") and is_image(path)), key=natural)
+
+
+def holds_images(path: Path) -> bool:
+    """Return whether a path is a folder with image files in it; False where that cannot be told."""
+    try:
+        return is_folder(path) and bool(list_files(path))
+    except UserError:
+        return False
 
 
 def _glob_of(pattern: str) -> str:

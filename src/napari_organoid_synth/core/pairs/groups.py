@@ -83,6 +83,8 @@ def with_groups(table: PairTable, rule: str) -> PairTable:
     """
     bare = tuple(entry.replace(group=_stack_of(entry)) for entry in table.entries)
     rule = rule.strip()
+    if rule.lower().endswith(SHEET_ENDINGS):
+        rule = str(Path(rule).expanduser().absolute())  # pairing again may happen in another folder
     if rule in ("", NAMES):
         return table.replace(entries=bare, groups="")
     groups = find_groups([entry for entry in bare if entry.status == "matched"], rule).groups

@@ -78,7 +78,9 @@ def _values_and_areas(labels: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDA
     return values, areas
 
 
-def inspect_mask(labels: NDArray[np.int32], where: str, kind: MaskKind | None = None) -> MaskFacts:
+def inspect_mask(
+    labels: NDArray[np.int32], where: str, kind: MaskKind | None = None, drawn_singly: bool = False
+) -> MaskFacts:
     """Detect the meaning of a mask.
 
     Parameters
@@ -89,6 +91,8 @@ def inspect_mask(labels: NDArray[np.int32], where: str, kind: MaskKind | None = 
         Its file, for the message if it is unusable.
     kind : str, optional
         The meaning, if it is known.
+    drawn_singly : bool
+        Whether each object was drawn or stored by itself: its number then says nothing of its neighbours.
 
     Raises
     ------
@@ -100,12 +104,13 @@ def inspect_mask(labels: NDArray[np.int32], where: str, kind: MaskKind | None = 
         return MaskFacts(kind or "binary", NO_OBJECTS, (), 0, (0, 0))
     pieces = pieces_of(labels)
     piece_areas = np.bincount(pieces.ravel())[1:]
-    _refuse_grey(labels, values, areas, pieces, where)
+    if not drawn_singly:
+        _refuse_grey(labels, values, areas, pieces, where)
     guess, reason = _guess(values, len(piece_areas))
     if areas[0] == labels.size:
         reason = f"one value, {values[0]}, in every pixel"
     if kind is not None:
-        guess, reason = kind, NOTED
+        guess, reason = kind, DRAWN_SINGLY if drawn_singly else NOTED
     sizes = areas if guess == "instances" else piece_areas
     return MaskFacts(
         guess, reason, tuple(map(int, values[: MAX_CLASSES + 1])), len(sizes), (int(sizes.min()), int(sizes.max()))

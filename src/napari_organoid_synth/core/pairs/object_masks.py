@@ -14,6 +14,7 @@ from napari_organoid_synth.core.pairs.filenames import (
     IMAGE_FOLDERS,
     MASK_FOLDERS,
     Row,
+    holds_images,
     list_files,
     natural,
     plain_name,
@@ -34,7 +35,10 @@ def folders_per_image(root: Path) -> list[Row]:
     list of Row
         Empty if the root has another layout: an ID folder has one image, and masks of other names.
     """
-    folders = sorted((path for path in root.iterdir() if is_folder(path)), key=natural)
+    try:
+        folders = sorted((path for path in root.iterdir() if is_folder(path)), key=natural)
+    except OSError:
+        return []
     rows = [row for folder in [root, *folders] if (row := _one_image(folder, least=1 + (folder == root))) is not None]
     is_layout = any(is_folder(mask) for row in rows for mask in row.masks.values())
     return rows if is_layout else []
@@ -42,11 +46,14 @@ def folders_per_image(root: Path) -> list[Row]:
 
 def _one_image(folder: Path, least: int) -> Row | None:
     """Return the only image of a folder ``images`` with the folder ``masks``, of at least some files, beside it."""
-    below = {path.name.lower(): path for path in sorted(folder.iterdir()) if path.is_dir()}
-    image_folder = next((below[name] for name in IMAGE_FOLDERS if name in below), None)
-    mask_folder = next((below[name] for name in MASK_FOLDERS if name in below), None)
-    images = list_files(image_folder) if image_folder else []
-    masks = list_files(mask_folder) if mask_folder else []
+    try:
+        below = {path.name.lower(): path for path in sorted(folder.iterdir()) if is_folder(path)}
+        image_folder = next((below[name] for name in IMAGE_FOLDERS if name in below), None)
+        mask_folder = next((below[name] for name in MASK_FOLDERS if name in below), None)
+        images = list_files(image_folder) if image_folder else []
+        masks = list_files(mask_folder) if mask_folder else []
+    except (OSError, UserError):  # a folder that may not be read is of no layout
+        return None
     if len(images) != 1 or (masks and len(masks) < least):
         return None
     if not mask_folder or not masks:
@@ -57,7 +64,7 @@ def _one_image(folder: Path, least: int) -> Row | None:
 
 def folders_named_like(images: Sequence[Path], folder: Path) -> list[Path]:
     """Return the folders of masks, one file per object, in ``folder`` if at least one is named like an image."""
-    folders = [path for path in sorted(folder.iterdir(), key=natural) if is_folder(path) and list_files(path)]
+    folders = [path for path in sorted(folder.iterdir(), key=natural) if holds_images(path)]
     return folders if are_named_like(folders, images) else []
 
 

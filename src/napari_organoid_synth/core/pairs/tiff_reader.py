@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.limits import (
     DEFLATE_RATIO,
     GREY_ALPHA,
@@ -158,7 +159,11 @@ class TiffReader:
 
     def _ome_stacks(self, text: str, n_pages: int) -> list[_Stack]:
         stacks = []
-        for image in parse_images(text, self._path.name, n_pages):
+        try:
+            images = parse_images(text, self._path.name, n_pages)
+        except UserError as error:
+            raise ValueError(error.found) from None
+        for image in images:
             page: Any = self._file.pages[image.pages[0]]
             metadata = image.metadata
             axes, shape = image.axes + page.axes, (*image.shape, *page.shape)

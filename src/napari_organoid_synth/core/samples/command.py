@@ -145,9 +145,10 @@ def _change(store: SampleStore, settings: SamplesSettings, found: Sequence[str])
     for field, verdict in VERDICTS:
         if ids := _named(store, getattr(settings, field), found, settings):
             changed += store.decide(ids, verdict)
-    if settings.tag or settings.untag or settings.note is not None:
+    if settings.tag or settings.untag or settings.note or settings.no_note:
         _require_query(settings, "Tags and notes go")
-        changed += store.annotate(found, add=settings.tag, remove=settings.untag, remark=settings.note)
+        remark = settings.note if settings.note or settings.no_note else None
+        changed += store.annotate(found, add=settings.tag, remove=settings.untag, remark=remark)
     if settings.flag or settings.unflag:
         _require_query(settings, "A flag goes")
         changed += store.flag(found, settings.flag, settings.unflag)

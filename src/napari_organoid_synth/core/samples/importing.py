@@ -51,6 +51,8 @@ def import_pairs(
             )
     if failed is None:
         pairs = [read_pair(image) for image in images]
+        for pair in pairs:  # before names are claimed
+            store.refuse_misfit(pair)
         ids = store.add_many(pairs, run=_run_of(pairs[0]) if pairs else "")
     else:
         ids = []

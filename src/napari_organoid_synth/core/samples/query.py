@@ -26,6 +26,7 @@ from typing import NoReturn, get_args
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.samples.row import Verdict
+from napari_organoid_synth.core.spelling import did_you_mean
 
 FIELDS = {
     "verdict": "s.verdict",
@@ -242,7 +243,9 @@ class _Parser:
             raise QueryError(f"'{name}' is a text: it cannot be compared with {sign}.", "Expected == or !=.")
         value = other.text.casefold()
         if name == "verdict" and value not in get_args(Verdict):
-            raise QueryError(f"There is no verdict '{other.text}'.", f"Known: {', '.join(get_args(Verdict))}.")
+            known = get_args(Verdict)
+            near = did_you_mean(value, known)
+            raise QueryError(f"There is no verdict '{other.text}'.", f"Known: {', '.join(known)}.", near)
         column = f"fold({FIELDS[name]})"
         pattern = re.sub(r"([\\%_])", r"\\\1", value).replace("*", "%")
         if name in LISTS:

@@ -21,6 +21,7 @@ from napari_organoid_synth.core.samples.row import (
     DELETED,
     VERDICTS,
     Change,
+    SampleDeleted,
     SampleRow,
     Verdict,
     split_tags,
@@ -171,5 +172,5 @@ class SampleReader(SampleDatabase):
         """Return the error for a sample that is not there."""
         if deleted:
             bring = f"Bring it back with 'organoid-synth samples {self.path.parent} --restore {id}'."
-            return UserError(f"The sample '{id}' is in the bin of the project.", todo=bring)
+            return SampleDeleted(f"The sample '{id}' is in the bin of the project.", todo=bring)
         return UserError(f"There is no sample '{id}' in {self.path}.")

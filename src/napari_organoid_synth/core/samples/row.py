@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.pair import MaskKind
 from napari_organoid_synth.core.pairs.tile_reading import TilePlace
 
@@ -58,6 +59,10 @@ COLUMNS = (
     "s.id, s.name, s.run, s.created, s.verdict, s.image, s.labels, s.n_objects, s.height, s.width, s.mask_kind, "
     "s.note, s.flagged, s.nearest, s.nearest_y, s.nearest_x, s.tags, s.remark"
 )
+
+
+class SampleDeleted(UserError):
+    """A sample that lies in the bin of the project."""
 
 
 @dataclass(frozen=True)

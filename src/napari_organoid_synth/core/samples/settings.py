@@ -23,12 +23,17 @@ class SamplesSettings(Settings):
     untag: Names = Field((), description="Tag to remove from all that the query finds. Repeatable.")
     flag: str = Field("", description="Flag for all that the query finds: a word for why they should not be used.")
     unflag: str = Field("", description="Flag to remove from all that the query finds.")
-    note: str | None = Field(None, description="Note for all that the query finds; '' removes it.")
+    note: str = Field("", description="Note for all that the query finds.")
+    no_note: bool = Field(False, description="Remove the notes of all that the query finds.")
     delete: Names = Field((), description=f"Move to the bin of the project: {WHICH}")
     restore: Names = Field((), description="Bring back from the bin: name of a sample, or all. Repeatable.")
     deleted: bool = Field(False, description="List the samples in the bin instead.")
     undo: bool = Field(False, description="Undo the last change.")
     redo: bool = Field(False, description="Redo the change that was undone last.")
-    add: Names = Field((), description="Folder, or file, of pairs that this program wrote: add them. Repeatable.")
+    add: Names = Field(
+        (),
+        description="Folder, or file, of pairs that this program wrote: import them. Repeatable.",
+        json_schema_extra={"option": "--import"},
+    )
     csv: str = Field("", description="Write the samples that the query finds to this file.")
     rebuild: bool = Field(False, description="Rebuild a damaged list of samples from the images; verdicts are lost.")

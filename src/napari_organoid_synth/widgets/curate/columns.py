@@ -54,7 +54,9 @@ class Columns(QSplitter):
         super().__init__(Qt.Orientation.Horizontal)
         self.setChildrenCollapsible(False)
         self.views: dict[Verdict, GalleryView] = {verdict: GalleryView(verdict, HINTS[verdict]) for verdict in VERDICTS}
-        self.titles = {verdict: QLabel() for verdict in VERDICTS}  # own words alone, marked up
+        self.titles = {verdict: QLabel() for verdict in VERDICTS}
+        for title in self.titles.values():
+            title.setTextFormat(Qt.TextFormat.RichText)  # own words alone
         self.active = self.views["new"]
         self._following = False
         for place, (verdict, view) in enumerate(self.views.items()):

@@ -12,6 +12,7 @@ from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QTabBar, QWidget
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.widgets.forms.plain_text import plain
 
 DISPLAY_NAME = "Organoid Synth"
 DOCKS = {
@@ -170,5 +171,5 @@ def _active(viewer: Any, kind: type[Any]) -> Any:
         name = "labels layer" if kind is Labels else "image layer"
         article = "a" if kind is Labels else "an"
         found = f"'{layer.name}' is not {article} {name}." if layer else "No single layer is selected."
-        raise UserError(found, f"Expected one {name}.", "Click it in the list of layers.")
+        raise UserError(plain(found), f"Expected one {name}.", "Click it in the list of layers.")
     return layer

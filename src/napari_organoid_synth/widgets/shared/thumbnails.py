@@ -22,6 +22,7 @@ from qtpy.QtCore import QObject, QSize, Qt, Signal
 from qtpy.QtGui import QImage, QPainter
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.samples.row import SampleDeleted
 from napari_organoid_synth.core.samples.store import SampleRow, SampleStore, Verdict
 
 logger = logging.getLogger(__name__)
@@ -334,6 +335,8 @@ class StoreThread(QObject):
                 picture, labels = store.thumbnail(key[0])
                 limits = self._contrasts.get(key[0])
                 image = draw_thumbnail(stretched(picture, *limits) if limits else picture, labels, key[1], key[2])
+        except SampleDeleted:  # since it was listed: stays grey until the list is read again
+            image = QImage()
         except (UserError, OSError, ValueError) as error:  # removed since, or not a picture: stays grey
             logger.info("No thumbnail of %s: %s", key[0], error)
             image = QImage()

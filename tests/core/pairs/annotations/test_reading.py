@@ -307,3 +307,13 @@ def test_two_classes_of_outlines_stay_classes(tmp_path: Path) -> None:
     table = check_pairs(find_pairs(tmp_path / "images", {"cells": one, "nuclei": two}))
     assert (table.mask_kind, table.class_names) == ("classes", ("cells", "nuclei"))
     np.testing.assert_array_equal(load_pairs(table)[0].labels, square_mask(triangle=True))
+
+
+def test_many_overlapping_objects_are_not_taken_for_a_picture(tmp_path: Path) -> None:
+    save(tmp_path / "images/a.png", picture(0, (96, 128)))
+    save(tmp_path / "images/b.png", picture(1, (96, 128)))
+    scales = [polygon([(2 + 2 * k, 4), (12 + 2 * k, 4), (12 + 2 * k, 90), (2 + 2 * k, 90)]) for k in range(50)]
+    write_json(tmp_path / "all.json", coco(("a.png", scales), ("b.png", []), size=(96, 128)))
+    table = check_pairs(find_pairs(tmp_path / "images", tmp_path / "all.json"))
+    assert [(entry.status, entry.n_objects) for entry in table.entries] == [("matched", 50), ("matched", 0)]
+    assert (table.mask_kind, table.kind_reason) == ("instances", "each object is drawn or stored by itself")

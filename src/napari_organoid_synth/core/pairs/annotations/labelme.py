@@ -34,6 +34,7 @@ class Labelme:
     """
 
     def __init__(self, document: dict[str, Any], where: str) -> None:
+        document.pop("imageData", None)  # the image itself, which would stay in memory
         self._document, self._where = document, where
         self._image = "".join(name_parts(document.get("imagePath"))[-1:])
 

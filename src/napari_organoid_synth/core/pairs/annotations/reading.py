@@ -15,7 +15,7 @@ from napari_organoid_synth.core.pairs.annotations.geojson import GeoJson
 from napari_organoid_synth.core.pairs.annotations.imagej import ImageJ
 from napari_organoid_synth.core.pairs.annotations.labelme import Labelme
 from napari_organoid_synth.core.pairs.annotations.outlines import DrawnMask, paint
-from napari_organoid_synth.core.pairs.readers import short
+from napari_organoid_synth.core.pairs.formats import is_directory, short
 
 SUFFIXES = (".json", ".geojson", ".zip", ".roi")
 
@@ -35,7 +35,7 @@ _FORMATS: dict[str, Callable[[Any, str], Annotations]] = {"COCO": Coco, "labelme
 
 def is_annotation(path: Path) -> bool:
     """Return whether a file holds outlines, by its ending."""
-    return path.suffix.lower() in SUFFIXES and not path.is_dir()
+    return path.suffix.lower() in SUFFIXES and not is_directory(path)
 
 
 def list_annotations(folder: Path, depth: int = 0) -> list[Path]:
@@ -67,13 +67,16 @@ def open_annotations(path: Path) -> Annotations:
     UserError
         If it is missing, damaged, or of another format.
     """
-    if not path.exists():
-        raise UserError(f"There is no file {path}.", todo="Check whether it was moved or renamed.")
-    facts = regular_file(path).stat()
+    try:
+        facts = regular_file(path).stat()
+    except FileNotFoundError:
+        raise UserError(f"There is no file {path}.", todo="Check whether it was moved or renamed.") from None
+    except OSError as error:
+        raise UserError(f"Cannot read {path}: {error.strerror}.", todo="Check the permissions of the file.") from None
     return _open(path, facts.st_mtime_ns, facts.st_size)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=256)
 def _open(path: Path, changed: int, n_bytes: int) -> Annotations:
     where, kind = short(path), "ImageJ ROI"
     try:
