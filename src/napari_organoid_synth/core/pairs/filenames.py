@@ -6,7 +6,7 @@ import glob
 import os
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, count
 from pathlib import Path
@@ -112,6 +112,22 @@ def holds_images(path: Path) -> bool:
         return is_folder(path) and bool(list_files(path))
     except UserError:
         return False
+
+
+def below_sentence(path: Path, used: Collection[Path] = ()) -> str:
+    """Say which folders of images below a folder are left out; empty for a file, and without such folders."""
+    try:
+        below = [one for one in path.iterdir() if not one.name.startswith(".") and is_folder(one)]
+    except OSError:  # a file, or a folder that may not be read, is named elsewhere
+        return ""
+    own = {*IMAGE_FOLDERS, *MASK_FOLDERS}
+    left = [one for one in sorted(below, key=natural) if one.name.lower() not in own and one not in used]
+    names = [one.name for one in left if holds_images(one)]
+    if not names or is_zarr(path):
+        return ""
+    where = f"{plural(len(names), 'folder')} below {path.name}"
+    shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+    return f"Images in {where} are left out: {shown}. '{path}/*' stands for all."
 
 
 def _glob_of(pattern: str) -> str:

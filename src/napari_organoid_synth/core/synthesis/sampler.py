@@ -213,7 +213,7 @@ class Sampler:
         """Return the image class of a sample: the one asked for, or each in turn."""
         classes, image_class = self.model.codec.image_classes, self.settings.image_class
         if not image_class:
-            return index % max(len(classes), 1)
+            return index % max(len(self.model.codec.graded), 1)
         if not self.model.network.class_conditional:
             raise UserError(
                 f"{self.model.generator} draws all image classes mixed; '{image_class}' cannot be asked for.",
