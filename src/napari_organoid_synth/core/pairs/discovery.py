@@ -155,6 +155,8 @@ def _as_pattern(files: Files, pattern: str) -> tuple[Files, str]:
     place = next((index for index, part in enumerate(path.parts) if re.search(r"\{\w+\}", part)), None)
     if pattern or place is None or os.path.lexists(path):
         return files, pattern
+    while is_zarr(Path(*path.parts[:place])):  # wells and fields of a plate
+        place -= 1
     return Path(*path.parts[:place]), "/".join(path.parts[place:])
 
 
@@ -183,6 +185,8 @@ def _no_files(noun: str, given: Files, folders: Sequence[Path]) -> UserError:
         where = ", ".join(map(str, names)) or "the empty list"
         return UserError(f"There is no {noun} file in {where}.", expected, todo)
     content = [path for path in _content(folders[0]) if not path.name.startswith(".")]
+    if len(content) > 1 and all(map(is_folder, content)):
+        todo = f"Choose the folder with the {noun}s; '{folders[0]}/*' stands for all these folders."
     names = [path.name + "/" * is_directory(path) for path in content[:3]] + ["…"] * (len(content) > 3)
     contains = f"it contains {', '.join(names)}" if content else "it is empty"
     return UserError(f"There is no {noun} file in {folders[0]}: {contains}.", expected, todo)
