@@ -23,7 +23,6 @@ from napari_organoid_synth.core.pairs.entry_reading import (
     stack_remark,
 )
 from napari_organoid_synth.core.pairs.file_sets import holds_objects, is_file_set
-from napari_organoid_synth.core.pairs.format import value_range
 from napari_organoid_synth.core.pairs.mask_kind import (
     MAX_CLASSES,
     NOTED,
@@ -33,7 +32,8 @@ from napari_organoid_synth.core.pairs.mask_kind import (
 )
 from napari_organoid_synth.core.pairs.ome_tiff import read_info, read_record, read_source, stored_dtype
 from napari_organoid_synth.core.pairs.pair import MaskKind, content_hash, size_mismatch
-from napari_organoid_synth.core.pairs.readers import short
+from napari_organoid_synth.core.pairs.pair_format import value_range
+from napari_organoid_synth.core.pairs.reading.readers import short
 from napari_organoid_synth.core.pairs.table import BY_HAND, OBJECT, PairEntry, PairTable
 from napari_organoid_synth.core.quantities import pixels, plural
 

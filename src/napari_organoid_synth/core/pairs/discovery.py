@@ -24,7 +24,10 @@ from napari_organoid_synth.core.pairs.filenames import (
     natural,
     stem,
 )
-from napari_organoid_synth.core.pairs.formats import (
+from napari_organoid_synth.core.pairs.mask_kind import inspect_mask
+from napari_organoid_synth.core.pairs.object_masks import are_named_like, folders_named_like, folders_per_image
+from napari_organoid_synth.core.pairs.ome_tiff import read_labels
+from napari_organoid_synth.core.pairs.reading.formats import (
     READABLE,
     SUFFIXES,
     is_directory,
@@ -33,9 +36,6 @@ from napari_organoid_synth.core.pairs.formats import (
     refuse_odd_name,
     short,
 )
-from napari_organoid_synth.core.pairs.mask_kind import inspect_mask
-from napari_organoid_synth.core.pairs.object_masks import are_named_like, folders_named_like, folders_per_image
-from napari_organoid_synth.core.pairs.ome_tiff import read_labels
 from napari_organoid_synth.core.pairs.stack_rows import expand_stack
 from napari_organoid_synth.core.pairs.table import OBJECT, PairEntry, PairTable, Status
 from napari_organoid_synth.core.quantities import plural

@@ -16,7 +16,7 @@ from napari_organoid_synth.core.pairs.file_sets import holds_objects
 from napari_organoid_synth.core.pairs.mask_kind import inspect_mask, merge_classes
 from napari_organoid_synth.core.pairs.object_masks import read_objects
 from napari_organoid_synth.core.pairs.ome_tiff import ImageInfo, read_image, read_info, read_labels
-from napari_organoid_synth.core.pairs.readers import short
+from napari_organoid_synth.core.pairs.reading.readers import short
 from napari_organoid_synth.core.pairs.stacks import USE_TEXTS, Channels, StackUse, combine, recolour
 from napari_organoid_synth.core.pairs.table import PairEntry
 from napari_organoid_synth.core.quantities import pixels

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from napari_organoid_synth.core.pairs.formats import is_directory, is_folder, without_ending
+from napari_organoid_synth.core.pairs.reading.formats import is_directory, is_folder, without_ending
 
 _NUMBERED = re.compile(r"^(.*[^\d])(\d+)$")
 _WORD = re.compile(r"^(.+)[_\-. ][^\W\d_]+$")

@@ -14,7 +14,7 @@ from pathlib import Path
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.annotations.reading import is_annotation, open_annotations
 from napari_organoid_synth.core.pairs.file_sets import OBJECT_TAIL, set_name, without_number
-from napari_organoid_synth.core.pairs.formats import (
+from napari_organoid_synth.core.pairs.reading.formats import (
     folded,
     is_directory,
     is_folder,

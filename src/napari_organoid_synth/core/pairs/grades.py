@@ -8,7 +8,7 @@ from pathlib import Path
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.pair import UNGRADED
-from napari_organoid_synth.core.pairs.readers import short
+from napari_organoid_synth.core.pairs.reading.readers import short
 from napari_organoid_synth.core.pairs.sheet import read_sheet
 from napari_organoid_synth.core.pairs.sheet_names import match_names
 from napari_organoid_synth.core.pairs.table import PairTable

@@ -21,9 +21,9 @@ from napari_organoid_synth.core.pairs.filenames import (
     plain_name,
     stem,
 )
-from napari_organoid_synth.core.pairs.formats import is_directory, is_folder
 from napari_organoid_synth.core.pairs.ome_tiff import read_labels
-from napari_organoid_synth.core.pairs.readers import short
+from napari_organoid_synth.core.pairs.reading.formats import is_directory, is_folder
+from napari_organoid_synth.core.pairs.reading.readers import short
 from napari_organoid_synth.core.pairs.table import OBJECT
 from napari_organoid_synth.core.quantities import pixels, plural
 

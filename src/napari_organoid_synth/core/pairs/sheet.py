@@ -11,7 +11,7 @@ from pathlib import Path
 
 from napari_organoid_synth.core.atomic import regular_file
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.pairs.readers import short
+from napari_organoid_synth.core.pairs.reading.readers import short
 
 SHEET_ENDINGS = (".csv", ".tsv")
 MAX_BYTES = 64 << 20

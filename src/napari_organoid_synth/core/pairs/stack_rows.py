@@ -9,7 +9,7 @@ from napari_organoid_synth.core.errors import sentence_of
 from napari_organoid_synth.core.pairs.annotations.reading import is_annotation
 from napari_organoid_synth.core.pairs.file_sets import holds_objects
 from napari_organoid_synth.core.pairs.ome_tiff import read_info
-from napari_organoid_synth.core.pairs.readers import short
+from napari_organoid_synth.core.pairs.reading.readers import short
 from napari_organoid_synth.core.pairs.stacks import Channels
 from napari_organoid_synth.core.pairs.table import PairEntry, PairTable
 from napari_organoid_synth.core.quantities import plural

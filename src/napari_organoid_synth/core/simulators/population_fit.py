@@ -17,9 +17,9 @@ from napari_organoid_synth.core.pairs.annotations.outlines import DrawnMask
 from napari_organoid_synth.core.pairs.annotations.reading import list_annotations
 from napari_organoid_synth.core.pairs.file_sets import OBJECT_TAIL
 from napari_organoid_synth.core.pairs.filenames import is_mask_name, list_files, stem
-from napari_organoid_synth.core.pairs.formats import short
 from napari_organoid_synth.core.pairs.mask_kind import convert, decide_kind, inspect_mask, pieces_of
 from napari_organoid_synth.core.pairs.pair import MaskKind, SamplePair
+from napari_organoid_synth.core.pairs.reading.formats import short
 from napari_organoid_synth.core.pairs.table import PairEntry
 from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.simulators.clusters import Clusters, find_clusters

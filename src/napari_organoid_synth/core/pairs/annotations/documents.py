@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.pairs.formats import folded, short, without_ending
+from napari_organoid_synth.core.pairs.reading.formats import folded, short, without_ending
 
 MAX_BYTES = 1 << 30
 

@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_organoid_synth.core.pairs.formats import short
-from napari_organoid_synth.core.pairs.limits import (
+from napari_organoid_synth.core.pairs.reading.formats import short
+from napari_organoid_synth.core.pairs.reading.limits import (
     MAX_RATIO,
     SMALL_BYTES,
     NotSupported,
     refuse_memory,
     refuse_too_large,
 )
-from napari_organoid_synth.core.pairs.ome_xml import PixelMetadata, size_remark, to_micrometres
+from napari_organoid_synth.core.pairs.reading.ome_xml import PixelMetadata, size_remark, to_micrometres
 
 
 class ZarrReader:
