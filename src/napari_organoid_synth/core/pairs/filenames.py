@@ -323,10 +323,16 @@ def _match_class(
 def _match_numbered(
     candidates: dict[Path, list[Path]], left: dict[Path, str], alike: Mapping[str, Sequence[Path]]
 ) -> None:
-    """Give images without mask the numbered files of their name, such as one mask file per object."""
+    """Give images without mask the numbered files of their name, such as one mask file per object.
+
+    Not where images themselves are numbered like that: the mask ``img_3`` beside the images ``img`` and ``img_1``.
+    """
     found: dict[Path, list[Path]] = defaultdict(list)
+    series = {_folded(name) for images in alike.values() for image in images for name in without_number(stem(image))}
     for mask, key in left.items():
         owner = next((name for name in map(_folded, without_number(key)) if alike.get(name)), "")
+        if owner in series and not OBJECT_TAIL.search(key):
+            continue
         for image in alike.get(owner, ()):
             if image not in candidates:
                 found[image].append(mask)
