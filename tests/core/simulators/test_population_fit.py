@@ -13,7 +13,7 @@ import terminal
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.ome_tiff import write_pair
 from napari_organoid_synth.core.pairs.pair import SamplePair
-from napari_organoid_synth.core.simulators.population import PopulationSettings, draw_labels, place
+from napari_organoid_synth.core.simulators.population import PopulationSettings, draw_labels, place, population
 from napari_organoid_synth.core.simulators.population_fit import fit, fit_each, read_masks
 
 KNOWN = PopulationSettings(
@@ -173,6 +173,19 @@ def _runs(mask: np.ndarray) -> dict[str, object]:
     flat = mask.ravel(order="F").astype(int)
     places = np.flatnonzero(np.diff(np.concatenate([[0], flat, [0]])))
     return {"size": list(mask.shape), "counts": np.diff(np.concatenate([[0], places, [mask.size]])).tolist()}
+
+
+def test_objects_drawn_as_equal_circles_are_simulated() -> None:
+    from skimage.draw import disk
+
+    labels = np.zeros((128, 128), np.int32)
+    for number, centre in enumerate([(30, 30), (30, 80), (80, 40), (90, 95)], start=1):
+        labels[disk(centre, 8)] = number
+    [settings] = fit_each([SamplePair("a", labels[None], labels, "instances")])
+    drawn_labels = population(3, 128, settings).labels
+    areas = np.bincount(drawn_labels.ravel())[1:]
+    assert len(areas[areas > 0]) >= 2
+    assert 0.7 * np.pi * 64 < np.median(areas[areas > 0]) < 1.3 * np.pi * 64
 
 
 def test_a_mask_that_cannot_be_read_is_named_and_the_others_are_used(tmp_path: Path) -> None:

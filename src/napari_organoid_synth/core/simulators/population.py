@@ -173,6 +173,10 @@ def _outlines(settings: PopulationSettings, rng: np.random.Generator, count: int
                 outlines[pending[i]] = through(knots[i : i + 1])[0]
         if all(outline is not None for outline in outlines):
             break
+    is_regular = shapes[:, 4].min() > 0.9  # solid like circles and ellipses, which uneven outlines never equal
+    if count and is_regular and all(outline is None for outline in outlines):
+        radii = (shapes[choice, 0] / np.pi) ** 0.5
+        return list(through(draw_knots(rng, radii, shapes[choice, 1], 0.0, 0.0)))
     return outlines
 
 
