@@ -338,6 +338,8 @@ def test_the_dock_fits_320_pixels(qtbot, dock, data):
     dock.add_paths([data])
     settle(qtbot, dock)
     assert dock.minimumSizeHint().width() <= 320
+    dock.panel.split.expand()
+    assert dock.panel.minimumSizeHint().width() <= 290  # without the margins and the scroll bar
 
 
 def test_a_project_opened_again_shows_its_table_and_pictures(qtbot, dock, data):
@@ -769,3 +771,14 @@ def test_groups_of_file_names_come_back_after_another_rule(qtbot, dock, data):
         split.groups.activated.emit(0)
         assert dock.workspace.pairs.groups == rule
     assert dock.workspace.pairs == before
+
+
+def test_a_layer_that_is_neither_image_nor_labels_is_refused_in_words(dock):
+    image = dock.viewer.add_image(np.zeros((40, 50), np.uint8), name="a")
+    shapes = dock.viewer.add_shapes([[[1, 1], [9, 9]]], shape_type="rectangle", name="outlines")
+    said = []
+    dock.incoming.failed.connect(said.append)
+    dock.add_layers([image, shapes])
+    assert said[0].found == "Layer 'outlines' is a layer of shapes."
+    assert "Convert to Labels" in said[0].todo
+    assert not dock.error.isHidden()
