@@ -7,6 +7,7 @@ from typing import Any
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.checking import predicted_classes
+from napari_organoid_synth.core.pairs.file_sets import is_file_set
 from napari_organoid_synth.core.pairs.groups import groups_of, with_groups
 from napari_organoid_synth.core.pairs.settings import PairSettings
 from napari_organoid_synth.core.pairs.split import with_siblings
@@ -106,7 +107,7 @@ def _with_choices(entry: PairEntry, old: PairEntry, settings: PairSettings) -> P
     if settings.channels is None:
         changes["channels"] = old.channels
     chosen_by_hand = entry.status in ("ambiguous", "orphan") and old.status == "matched" and old.masks
-    if chosen_by_hand and all(Path(file).exists() for file in old.masks.values()):
+    if chosen_by_hand and all(Path(file).exists() or is_file_set(Path(file)) for file in old.masks.values()):
         changes |= {"masks": old.masks, "status": "matched", "reason": ""}
     elif entry.masks:
         changes["masks"] = _with_added(entry.masks, old)

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.pairs.formats import is_folder
 from napari_organoid_synth.core.pairs.pair import MaskKind, SamplePair, Source, SourceKind
+from napari_organoid_synth.core.pairs.reading.formats import is_folder
 from napari_organoid_synth.core.pairs.record import REMARK
 from napari_organoid_synth.core.pairs.settings import TileSettings
 from napari_organoid_synth.core.pairs.stacks import Channels
