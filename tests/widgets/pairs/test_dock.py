@@ -782,3 +782,28 @@ def test_a_layer_that_is_neither_image_nor_labels_is_refused_in_words(dock):
     assert said[0].found == "Layer 'outlines' is a layer of shapes."
     assert "Convert to Labels" in said[0].todo
     assert not dock.error.isHidden()
+
+
+def test_drawn_corrected_and_cropped_pairs_stay_when_files_are_dropped_again(qtbot, dock, data):
+    (data / "masks" / "wall").rename(data.parent / "wall")
+    dock.add_paths([data])
+    settle(qtbot, dock)
+    select(dock, "s4")
+    dock.panel.crop_button.click()
+    settle(qtbot, dock)
+    dock.layers.open("s0")
+    qtbot.waitUntil(lambda: "s0 mask" in dock.viewer.layers, timeout=20000)
+    image, mask = dock.viewer.layers["s0"], dock.viewer.layers["s0 mask"]
+    mask.data = np.where(np.arange(128) < 64, mask.data, 0)  # corrected by hand
+    dock.add_layers([image, mask])
+    settle(qtbot, dock)
+    drawn = np.zeros((128, 128), int)
+    drawn[5:30, 5:30] = 1
+    other = np.random.default_rng(5).integers(0, 255, (128, 128)).astype(np.uint8)
+    dock.add_layers([dock.viewer.add_image(other, name="mine"), dock.viewer.add_labels(drawn)])
+    settle(qtbot, dock)
+    before = {entry.name: (entry.image, entry.masks) for entry in dock.workspace.pairs.matched}
+    assert set(before) == {"s0", "s1", "s2", "s3", "s4", "mine"}
+    dock.add_paths([data])
+    settle(qtbot, dock)
+    assert {entry.name: (entry.image, entry.masks) for entry in dock.workspace.pairs.matched} == before
