@@ -107,6 +107,6 @@ def test_messages_about_files_name_the_layers(tmp_path):
     viewer = ViewerModel()
     layers = [viewer.add_image(PIXELS[0], name=name) for name in ("my cells", r"a\1 b")]
     write_layers(tmp_path, [(describe_layer(layer), layer.data) for layer in layers], 1)
-    text = "2 of 2 images were trained on (000, 001_z002); layers/images/000.ome.tif has 1000 px."
-    named = "2 of 2 images were trained on (my cells, a\\1 b_z002); layers/images/my cells has 1000 px."
+    text = "2 of 2 images were trained on (000, 001_z002); images/000.ome.tif has 1000 px."
+    named = "2 of 2 images were trained on (my cells, a\\1 b_z002); my cells has 1000 px."
     assert with_layer_names(text, tmp_path) == named

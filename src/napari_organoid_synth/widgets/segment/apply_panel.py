@@ -251,7 +251,8 @@ class ApplyPanel(QWidget):
             self.outcome.hide()
             self.fold.expand()
         elif isinstance(event, Warned):
-            self.outcome.setText("\n".join([*self._shown(), f"! {self._named(event.text)}"][:MAX_WARNINGS]))
+            lines = dict.fromkeys([*self._shown(), f"! {self._named(event.text)}"])  # slices may give the same one
+            self.outcome.setText("\n".join([*lines][:MAX_WARNINGS]))
             self.outcome.show()
 
     def _shown(self) -> list[str]:

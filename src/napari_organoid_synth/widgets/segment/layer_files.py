@@ -158,7 +158,8 @@ def read_notes(folder: Path) -> list[LayerNote]:
 def with_layer_names(text: str, folder: Path) -> str:
     """Return a message about files of `write_layers` with the names of their layers instead."""
     for note in read_notes(folder):
-        text = re.sub(rf"\b{note.stem}(\.ome\.tif\b|\b|(?=_z\d))", lambda _, name=note.name: name, text)
+        file = rf"(?:\b{IMAGES}/)?\b{note.stem}(?:\.ome\.tif\b|\b|(?=_z\d))"
+        text = re.sub(file, note.name.replace("\\", r"\\"), text)
     return text
 
 
