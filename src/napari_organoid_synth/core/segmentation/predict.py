@@ -104,6 +104,10 @@ def _none_marked(failed: dict[str, str], last: Exception) -> UserError:
     """Return the error of a run in which no image could be marked; of a single one its own."""
     if len(failed) == 1:
         return last if isinstance(last, UserError) else UserError(*failed.values())
+    if len(set(failed.values())) == 1:  # such as all slices of a stack
+        return UserError(
+            f"None of the {len(failed)} images could be marked, for the same reason. {next(iter(failed.values()))}"
+        )
     reasons = " ".join(f"{name}: {reason}" for name, reason in failed.items())
     return UserError(f"None of the {len(failed)} images could be marked. {reasons}")
 
