@@ -384,6 +384,23 @@ def test_pairs_accepted_by_hand_are_used_only_where_their_generator_saw_no_test_
     assert stored == {5}
 
 
+def test_accepted_pairs_that_do_not_fit_are_named(project):
+    settings = SETTINGS.replace(arms=("curated",), paper_protocol=True)
+    away = project.pairs_path.rename(project.path / "away.json")  # as if it had entered before anything was compared
+    with SampleStore(project.samples_path) as store:
+        pair = disc(50)
+        odd = pair.replace(name="odd", image=np.repeat(pair.image, 3, axis=0))
+        ids = [store.add(one.replace(source=Source("synthetic"))) for one in (pair, odd)]
+        store.decide(ids, "accepted")
+    away.rename(project.pairs_path)
+    plan = plan_of(project, settings)
+    arms = [task for task in plan.tasks if isinstance(task, ArmTask) and task.arm == "curated"]
+    assert [[pair.id for pair in task.stored] for task in arms] == 2 * [["disc50"]]
+    said = "'odd' is left out: 3 channels, the real pairs 1 channel. It does not fit the project."
+    assert plan.warnings[-1] == said
+    assert all(said not in warning for warning in plan_of(project, settings.replace(arms=("raw",))).warnings)
+
+
 # --- what cannot be done ---
 
 
