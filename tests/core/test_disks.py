@@ -164,7 +164,7 @@ def gone(where: Path) -> str:
     )
 
 
-def test_a_training_whose_project_vanishes_stops_and_makes_nothing_anew(
+def test_a_training_whose_project_vanishes_stops_and_makes_nothing_again(
     project: Project, call: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def leaving(*arguments: Any, **options: Any) -> Iterator[Any]:

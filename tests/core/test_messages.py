@@ -15,9 +15,9 @@ PARTS = re.compile(
 )
 OTHER_MEANINGS = {
     "blind/browser.py": "the page that it serves",
-    "pairs/readers.py": "pages of a TIFF file",
-    "pairs/tiff_reader.py": "pages of a TIFF file",
-    "gain/folds.py": "'page' and 'view' in file names",
+    "pairs/reading/readers.py": "pages of a TIFF file",
+    "pairs/reading/tiff_reader.py": "pages of a TIFF file",
+    "pairs/file_sets.py": "'page' in file names",
     "pairs/name_parts.py": "'page' and 'view' in file names",
 }
 """Files in which such a word means something else, and what."""

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.pairs.format import Misfit
 from napari_organoid_synth.core.pairs.loading import (
     PairTable,
     add_pair,
@@ -19,6 +18,7 @@ from napari_organoid_synth.core.pairs.loading import (
 )
 from napari_organoid_synth.core.pairs.ome_tiff import read_pair
 from napari_organoid_synth.core.pairs.pair import RGB, SamplePair, Source
+from napari_organoid_synth.core.pairs.pair_format import Misfit
 from napari_organoid_synth.core.project import Project
 from pair_files import disc, picture, save
 

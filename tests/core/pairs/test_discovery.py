@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -204,3 +205,74 @@ def test_images_of_one_name_whose_masks_cannot_be_told_apart_are_ambiguous(tmp_p
     same = [save(tmp_path / f"A1/img.{ending}", picture(2)) for ending in ("tif", "png")]
     table = find_pairs(same, drawn[:1])
     assert table.entries[0].reason == "images of one name: A1/img.tif, A1/img.png"
+
+
+@pytest.mark.parametrize(
+    ("image", "mask"),
+    [
+        ("b.TIF", "B.PNG"),
+        ("Cell_C.tif", "cell_c_MASK.png"),
+        ("Z\u00fcrich.tif", "Zu\u0308rich.png"),
+        ("Z\u00fcrich_img.tif", "zu\u0308rich_Masks.png"),
+    ],
+)
+def test_case_and_the_way_an_umlaut_is_stored_do_not_matter(tmp_path: Path, image: str, mask: str) -> None:
+    for number, folder in enumerate(("one", "two")):
+        save(tmp_path / folder / "images" / image, picture(number))
+        save(tmp_path / folder / "images" / "other.tif", picture(7 + number))
+        save(tmp_path / folder / "masks" / mask.lower().replace(".png", "") / "x.png", disc()).rename(
+            tmp_path / folder / "masks" / mask
+        )
+        save(tmp_path / folder / "masks" / "other.png", disc())
+    assert {entry.status for entry in find_pairs(tmp_path / "one").entries} == {"matched"}
+
+
+def test_equal_case_comes_first(tmp_path: Path) -> None:
+    for index, name in enumerate(("a", "A")):
+        save(tmp_path / f"images/{name}.png", picture(index))
+        save(tmp_path / f"masks/{name}_mask.png", disc())
+    table = find_pairs(tmp_path)
+    assert {Path(entry.image).stem: Path(entry.masks["object"]).stem for entry in table.entries} == {
+        "a": "a_mask",
+        "A": "A_mask",
+    }
+
+
+def test_a_pattern_finds_outlines_beside_images(tmp_path: Path) -> None:
+    square = [[4, 4], [12, 4], [12, 12], [4, 12]]
+    shapes = [{"label": "c", "points": square, "shape_type": "polygon"}]
+    for index, folder in enumerate(("A", "B")):
+        save(tmp_path / folder / "x.tif", picture(index))
+        document = {"shapes": shapes, "imagePath": "x.tif", "imageHeight": 24, "imageWidth": 32}
+        (tmp_path / folder / "x.json").write_text(json.dumps(document))
+    table = check_pairs(find_pairs(tmp_path / "{group}/{name}.tif", tmp_path / "{group}/{name}.json"))
+    assert [(entry.status, entry.group, entry.n_objects) for entry in table.entries] == [
+        ("matched", "A", 1),
+        ("matched", "B", 1),
+    ]
+    with pytest.raises(UserError, match=r"'.*/\*' stands for all these folders"):
+        find_pairs(tmp_path)
+    assert [entry.status for entry in find_pairs(tmp_path / "*").entries] == ["matched", "matched"]
+
+
+def test_fields_of_a_plate(tmp_path: Path) -> None:
+    zarr = pytest.importorskip("zarr")
+    plate = zarr.open_group(str(tmp_path / "p.zarr"), mode="w", zarr_format=2)
+    plate.attrs["plate"] = {"version": "0.4", "wells": [{"path": "A/1"}]}
+    well = plate.create_group("A/1")
+    well.attrs["well"] = {"images": [{"path": "0"}, {"path": "1"}]}
+    for field in ("0", "1"):
+        for name, array in ((field, picture(int(field))), (f"{field}/labels/cells", disc())):
+            node = well.require_group(name)
+            axes = [{"name": "y", "type": "space"}, {"name": "x", "type": "space"}]
+            node.attrs["multiscales"] = [{"version": "0.4", "axes": axes, "datasets": [{"path": "0"}]}]
+            node.create_array("0", data=array)
+    inside = tmp_path / "p.zarr/A/1/{name}"
+    table = check_pairs(find_pairs(inside, f"{inside}/labels/cells"))
+    assert [(entry.name, entry.status, entry.n_objects) for entry in table.entries] == [
+        ("0", "matched", 1),
+        ("1", "matched", 1),
+    ]
+    alone = check_pairs(find_pairs(tmp_path, no_masks=True)).entries[0]
+    assert alone.status == "broken"
+    assert "Choose the images inside it: 'p.zarr/A/1/{name}'" in alone.reason

@@ -114,3 +114,22 @@ def test_a_check_keeps_the_classes(tmp_path: Path) -> None:
     graded = with_grades(find_pairs(tmp_path / "set"), write(tmp_path, "name,grade\na1,good\n"))
     assert classes(check_pairs(graded)) == {"a1": "good", "a2": None, "a3": None}
     assert "1 image class from grades.csv: good (1)." in check_pairs(graded).summary()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("sep=;\nnote;name;grade\n1;a;A\n2;b;B\n", {"a": "A", "b": "B"}),
+        ("name;grade, by day, and hand\na;A\nb;B\n", {"a": "A", "b": "B"}),
+        ("name;grade\na;1,5\nb;2,5\n", {"a": "1,5", "b": "2,5"}),
+        ("a,A\nb,B\n", {"a": "A", "b": "B"}),
+        ("name,grade\na,1.0\nb,1\nc,2.0\n", {"a": "1", "b": "1", "c": "2.0"}),
+        ("name;grade\na;1,0\nb;1.0\nc;01\n", {"a": "01", "b": "01", "c": "01"}),
+        ("name,grade\na,NA\nb,nan\nc,B\n", {"c": "B"}),
+    ],
+)
+def test_spreadsheets_write_one_grade_in_several_ways(
+    tmp_path: Path, table: PairTable, text: str, expected: dict[str, str]
+) -> None:
+    graded = with_grades(table, write(tmp_path, text))
+    assert {name: grade for name, grade in classes(graded).items() if grade is not None} == expected

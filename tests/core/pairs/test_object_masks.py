@@ -88,7 +88,7 @@ def test_overlaps_and_empty_files_are_said_and_mixtures_refused(tmp_path: Path) 
     save(tmp_path / "a/1.png", square(2, 3))
     save(tmp_path / "a/2.png", square(4, 3))
     save(tmp_path / "a/3.png", square(2, 3, 0))
-    drawn = read_objects(tmp_path / "a")
+    drawn = read_objects(tmp_path / "a", SIZE)
     assert drawn.remarks == (
         "3 mask files, an object each",
         "15 px are in several objects, the later one wins",
@@ -98,8 +98,58 @@ def test_overlaps_and_empty_files_are_said_and_mixtures_refused(tmp_path: Path) 
     save(tmp_path / "b/1.png", square(2, 3))
     save(tmp_path / "b/2.png", three_objects().astype(np.uint8))
     with pytest.raises(UserError, match=r"b/2\.png has 3 values beside 0 and is one of 2 masks of one image"):
-        read_objects(tmp_path / "b")
+        read_objects(tmp_path / "b", SIZE)
     save(tmp_path / "c/1.png", square(2, 3))
     save(tmp_path / "c/2.png", square(2, 3)[:9])
     with pytest.raises(UserError, match=r"c/2\.png has 32 × 9 px, the other masks in its folder have 32 × 24 px"):
-        read_objects(tmp_path / "c")
+        read_objects(tmp_path / "c", SIZE)
+
+
+@pytest.mark.parametrize(
+    ("image", "mask"),
+    [
+        ("images/img{0}.png", "masks/img{0}_mask_{1}.png"),
+        ("images/img{0}.png", "masks/IMG{0}-cell-{1:03d}.png"),
+        ("images/a b{0}_img.png", "masks/a b{0}_obj{1}.png"),
+        ("img{0}.png", "img{0}_mask_{1}.png"),
+        ("images/x_cell_{0}.png", "masks/x_cell_{0}_{1}.png"),
+    ],
+)
+def test_numbered_files_of_one_image_are_its_objects(tmp_path: Path, image: str, mask: str) -> None:
+    for index in range(3):
+        save(tmp_path / image.format(index), picture(index, SIZE))
+        for k in range(3):
+            save(tmp_path / mask.format(index, 9 + k), square(2 + 7 * k, 3))
+    table = check_pairs(find_pairs(tmp_path))
+    assert ([entry.status for entry in table.entries], table.mask_kind) == (["matched"] * 3, "instances")
+    assert {entry.reason for entry in table.entries} == {"3 mask files, an object each"}
+    table.to_file(tmp_path / "pairs.json")
+    for pair in load_pairs(table.from_file(tmp_path / "pairs.json")):
+        np.testing.assert_array_equal(pair.labels, three_objects())
+
+
+def test_numbers_of_classes_slices_and_other_images_are_not_of_objects(tmp_path: Path) -> None:
+    save(tmp_path / "images/a.png", picture(1, SIZE))
+    save(tmp_path / "images/b.png", picture(2, SIZE))
+    save(tmp_path / "images/b_1.png", picture(3, SIZE))
+    for name in ("a_class1", "a_z1", "a_z2", "b_1", "b_2", "b_3"):
+        save(tmp_path / f"masks/{name}.png", square(2, 3))
+    found = {entry.name: entry.status for entry in find_pairs(tmp_path).entries if entry.image}
+    assert found == {"a": "orphan", "b": "ambiguous", "b_1": "matched"}
+
+
+def test_an_empty_folder_of_masks_is_an_image_without_objects(tmp_path: Path) -> None:
+    fill(tmp_path / "dsb", "id{0}/images/id{0}.png", "id{0}/masks", 2)
+    save(tmp_path / "dsb/id5/images/id5.png", picture(5, SIZE))
+    (tmp_path / "dsb/id5/masks").mkdir()
+    fill(tmp_path / "named", "images/a{0}.png", "masks/a{0}", 2)
+    save(tmp_path / "named/images/a5.png", picture(5, SIZE))
+    (tmp_path / "named/masks/a5").mkdir()
+    for folder in ("dsb", "named"):
+        table = check_pairs(find_pairs(tmp_path / folder))
+        assert [(entry.status, entry.n_objects) for entry in table.entries] == [("matched", n) for n in (3, 3, 0)]
+        assert table.entries[2].reason == "no objects: an empty field; no mask file in its folder"
+    save(tmp_path / "none/images/a.png", picture(5, SIZE))
+    (tmp_path / "none/masks").mkdir()
+    with pytest.raises(UserError, match="There is no mask file"):
+        find_pairs(tmp_path / "none")

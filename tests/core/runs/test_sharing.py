@@ -20,9 +20,9 @@ from safetensors.torch import load, save
 from napari_organoid_synth.core.codec.codec import Codec
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Event, Finished, Warned
-from napari_organoid_synth.core.pairs.format import Misfit
 from napari_organoid_synth.core.pairs.loading import add_pair
 from napari_organoid_synth.core.pairs.pair import SamplePair
+from napari_organoid_synth.core.pairs.pair_format import Misfit
 from napari_organoid_synth.core.pairs.pictures import decode_png
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe

@@ -16,10 +16,10 @@ from napari_organoid_synth.core.job import Control, Finished, Warned
 from napari_organoid_synth.core.map.build import map
 from napari_organoid_synth.core.map.settings import MapSettings
 from napari_organoid_synth.core.metrics.settings import ScoreSettings
-from napari_organoid_synth.core.pairs.format import Misfit
 from napari_organoid_synth.core.pairs.loading import add_pair
 from napari_organoid_synth.core.pairs.ome_tiff import write_pair
 from napari_organoid_synth.core.pairs.pair import RGB, SamplePair
+from napari_organoid_synth.core.pairs.pair_format import Misfit
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.samples.importing import import_pairs
 from napari_organoid_synth.core.samples.recovery import rebuild

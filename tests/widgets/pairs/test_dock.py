@@ -98,28 +98,17 @@ def test_a_folder_is_matched_checked_and_tiled(qtbot, dock, data):
     assert dock.empty.isHidden()
 
 
-def test_images_smaller_than_a_tile_are_said_to_be_mirrored(qtbot, dock, data, tmp_path):
-    warning = (
-        "! All 5 images are smaller than a tile of 256 px (128 × 128 px): the missing pixels are filled by mirroring "
-        "at the edges. Choose a tile of at most 128 px to use only real pixels."
-    )
+def test_a_small_image_is_said_once(qtbot, dock, data, tmp_path):
+    dock.viewer.window._qt_window.show()
+    dock.show()
     dock.add_paths([data])
-    settle(qtbot, dock)
-    select(dock, "s4")
-    dock.panel.crop_button.click()
-    settle(qtbot, dock)
-    ready, shown = dock.verdict.text().split("\n")
-    assert ready.startswith("Ready: 5 pairs, ")
-    assert shown == warning
+    qtbot.waitUntil(lambda: dock.preflight.result is not None, timeout=20000)
+    assert sum("mirroring" in label.text() for label in dock.preflight.labels) == 1
+    assert dock.verdict.text() == "Ready: 4 pairs, 4 tiles"
     project = dock.workspace.project
     dock.workspace.setProject(tmp_path / "other")
-    assert "mirroring" not in dock.verdict.text()
     dock.workspace.setProject(project)  # also when it is opened again
-    assert dock.verdict.text().endswith(warning)
-    dock.workspace.remember("train", {"tiles": {"size": 128}})
-    dock.run()
-    settle(qtbot, dock)
-    assert "mirroring" not in dock.verdict.text()
+    assert dock.verdict.text() == "Checked before: 4 pairs. Check again if files have changed."
 
 
 def test_images_can_be_used_smaller_so_that_whole_objects_fit_a_tile(qtbot, dock, data, tmp_path):
@@ -651,3 +640,132 @@ def test_stacks_and_colours_of_files_are_chosen_on_the_page(qtbot, dock, tmp_pat
     dock.find()  # as before, also when files are found again
     settle(qtbot, dock)
     assert [(entry.page, entry.channels) for entry in dock.workspace.pairs.matched] == [(3, "grey"), (None, "grey")]
+
+
+def test_dropping_again_keeps_what_was_chosen(qtbot, dock, data):
+    (data / "masks" / "wall").rename(data.parent / "wall")
+    dock.add_paths([data])
+    settle(qtbot, dock)
+    table = dock.workspace.pairs
+    changes = {
+        "s0": {"split": "test"},
+        "s1": {"status": "skipped"},
+        "s2": {"image_class": "grade 2", "group": "mouse 7"},
+        "s3": {"scale": 0.5},
+    }
+    dock.workspace.setPairs(
+        table.replace(entries=tuple(entry.replace(**changes.get(entry.name, {})) for entry in table.entries))
+    )
+    chosen = [dock.workspace.pairs.entry(name) for name in changes]
+    dock.panel.kinds.setCurrentIndex(dock.panel.kinds.findData("instances"))
+    dock.panel.kinds.activated.emit(0)
+    settle(qtbot, dock)
+    for again in (lambda: dock.add_paths([data]), dock.run, lambda: dock.add_paths([data])):
+        again()
+        settle(qtbot, dock)
+        table = dock.workspace.pairs
+        for entry in chosen:
+            row = table.entry(entry.name)
+            for field in ("split", "status", "image_class", "group", "scale"):
+                assert getattr(row, field) == getattr(entry, field), (entry.name, field)
+        assert (table.mask_kind, len(table.entries)) == ("instances", 6)
+    assert table.kind_by_hand
+
+
+def test_files_are_added_to_the_pairs_that_are_there(qtbot, dock, data, tmp_path):
+    (data / "masks" / "wall").rename(data.parent / "wall")
+    dock.add_paths([data])
+    settle(qtbot, dock)
+    select(dock, "s0")
+    dock.panel.test_button.click()
+    project = dock.workspace.project
+    dock.workspace.setProject(tmp_path / "other")
+    dock.workspace.setProject(project)
+    dock.incoming.sources = Sources()  # as in a new window
+    more = tmp_path / "more"
+    more.mkdir()
+    for name, new in (("s1", "s1"), ("s2", "fresh")):
+        image = tifffile.imread(data / "images" / f"{name}.tif")
+        tifffile.imwrite(more / f"{new}.tif", 255 - image)
+        tifffile.imwrite(more / f"{new}_masks.tif", tifffile.imread(data / "masks" / "cell" / f"{name}.tif"))
+    dock.add_paths(sorted(more.iterdir()))
+    settle(qtbot, dock)
+    table = dock.workspace.pairs
+    assert [entry.name for entry in table.matched] == ["s0", "s1", "s2", "s3", "fresh", "more_s1"]
+    assert [entry.name for entry in table.test] == ["s0"]
+    dock.add_paths([data])  # a folder with both stands for all
+    settle(qtbot, dock)
+    assert [entry.name for entry in dock.workspace.pairs.matched] == ["s0", "s1", "s2", "s3"]
+
+
+def test_test_images_and_groups_are_chosen_on_the_page(qtbot, dock, data, monkeypatch):
+    (data / "masks" / "wall").rename(data.parent / "wall")
+    dock.add_paths([data])
+    settle(qtbot, dock)
+    split, before = dock.panel.split, dock.workspace.pairs
+    assert not split.isExpanded()
+    assert split.sentence.text() == "4 images, each by itself."
+
+    def choose(rule):
+        split.groups.setCurrentIndex(split.groups.findData(rule))
+        split.groups.activated.emit(0)
+
+    def groups():
+        return {entry.name: entry.group for entry in dock.workspace.pairs.matched}
+
+    split.choose_button.click()
+    assert len(dock.workspace.pairs.test) == 1
+    split.share.setValue(0)
+    split.choose_button.click()
+    assert dock.workspace.pairs == before  # taken back
+    sheet = tmp_sheet(data, "name,group\ns0,a\ns1,a\ns2,b\ns3,b\n")
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_, **__: (str(sheet), ""))
+    choose("sheet")
+    assert groups() == {"s0": "a", "s1": "a", "s2": "b", "s3": "b"}
+    assert dock.workspace.pairs.groups == str(sheet)
+    assert split.groups.currentData() == "sheet"
+    split.share.setValue(25)
+    split.choose_button.click()
+    tested = {entry.name for entry in dock.workspace.pairs.test}
+    assert tested in ({"s0", "s1"}, {"s2", "s3"})
+    assert split.sentence.text().startswith("2 groups of 4 images, by groups.csv: a (2), b (2). The test holds 1 group")
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_, **__: ("", ""))
+    choose("sheet")  # canceled
+    assert groups()["s0"] == "a"
+    choose("pattern")
+    assert not split.pattern.isHidden()
+    split.pattern.setText("^q")
+    split.pattern.editingFinished.emit()
+    assert not dock.error.isHidden()
+    assert split.pattern.text() == "^q"  # to be corrected
+    split.pattern.setText("^s[01]|^s")
+    split.pattern.editingFinished.emit()
+    assert dock.workspace.pairs.groups == "^s[01]|^s"
+    assert PairTable.from_file(dock.workspace.project.pairs_path).groups == "^s[01]|^s"
+    assert (split.groups.currentData(), split.pattern.text()) == ("pattern", "^s[01]|^s")
+    dock.add_paths([data])  # groups stay
+    settle(qtbot, dock)
+    assert groups() == {"s0": "s0", "s1": "s1", "s2": "s", "s3": "s"}
+    choose("")
+    assert (dock.workspace.pairs.groups, set(groups().values()), split.pattern.isHidden()) == ("", {""}, True)
+
+
+def tmp_sheet(data, text):
+    path = data.parent / "groups.csv"
+    path.write_text(text)
+    return path
+
+
+def test_groups_of_file_names_come_back_after_another_rule(qtbot, dock, data):
+    dock.add_paths([data])
+    settle(qtbot, dock)
+    split = dock.panel.split
+    before = dock.workspace.pairs.replace(
+        entries=tuple(entry.replace(group="mouse") for entry in dock.workspace.pairs.entries)
+    )
+    dock.workspace.setPairs(before)
+    for rule in ("none", ""):
+        split.groups.setCurrentIndex(split.groups.findData(rule))
+        split.groups.activated.emit(0)
+        assert dock.workspace.pairs.groups == rule
+    assert dock.workspace.pairs == before

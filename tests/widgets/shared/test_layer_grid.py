@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import zarr
 from napari.components import ViewerModel
+from napari.layers import Image, Labels
 
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.pairs.pair import SamplePair, Source
+from napari_organoid_synth.core.pairs.pair import RGB, SamplePair, Source
 from napari_organoid_synth.widgets.generate.drawn_mask import save_mask
 from napari_organoid_synth.widgets.shared.layer_grid import full_data, grid_of, lay_over, place_of, slice_in_view
 from napari_organoid_synth.widgets.shared.layers import has_slices, pair_from_layers, show_pair
@@ -194,3 +195,50 @@ def test_a_sample_lies_on_the_layer_that_it_was_painted_on(tmp_path, channels):
     assert image.data_to_world((0, 3, 4)[-image.ndim :])[-2:] == pytest.approx(drawn.data_to_world((3, 4)))
     other, _ = show_pair(viewer, sample.replace(source=Source("synthetic")))
     assert tuple(other.scale[-2:]) == (0.5, 0.5)
+
+
+@pytest.mark.parametrize("lead", [(1,), (1, 1)])
+@pytest.mark.parametrize("rgb", [False, True])
+def test_a_stack_of_one_plane_is_an_image(lead, rgb):
+    image, labels = np.arange(60, dtype=np.uint8).reshape(6, 10), np.eye(6, 10, dtype=np.int32)
+    pixels = np.stack([image] * 3, -1) if rgb else image
+    layer = Image(pixels.reshape(*lead, *pixels.shape), rgb=rgb)
+    for mask in (labels, labels.reshape(*lead, 6, 10)):
+        pair = pair_from_layers(layer, Labels(mask))
+        np.testing.assert_array_equal(pair.image, [image] * (3 if rgb else 1))
+        np.testing.assert_array_equal(pair.labels, labels)
+    assert not has_slices(layer)
+    alone = pair_from_layers(Image(image), Labels(labels[None]))
+    np.testing.assert_array_equal(alone.labels, labels)
+
+
+def test_one_time_of_a_stack_is_a_stack():
+    stack = np.stack([np.full((4, 5), value, np.uint8) for value in (3, 9, 6)])
+    labels = Labels(np.eye(4, 5, dtype=np.int32))
+    pair = pair_from_layers(Image(stack[None]), labels, planes="max")
+    np.testing.assert_array_equal(pair.image, stack[1:2])
+    pair = pair_from_layers(Image(stack[:, None]), labels, planes="slice", step=(2, 0))
+    assert (pair.image.min(), pair.name) == (6, "Image_002")
+
+
+def test_colours_of_a_stack_are_projected_and_other_choices_refused():
+    stack = np.zeros((3, 4, 5, 4), np.uint8)
+    stack[1, ..., 0], stack[2, ..., 2] = 7, 8
+    labels = Labels(np.eye(4, 5, dtype=np.int32))
+    pair = pair_from_layers(Image(stack, rgb=True), labels, planes="max")
+    assert pair.image[:, 0, 0].tolist() == [7, 0, 8]
+    assert pair.channel_names == RGB
+    with pytest.raises(UserError, match=r"in colour\. Expected one axis of slices of one colour"):
+        pair_from_layers(Image(stack, rgb=True), labels, planes="channels")
+    with pytest.raises(UserError, match="Expected one axis of slices to project"):
+        pair_from_layers(Image(stack), labels, planes="mean")
+
+
+def test_a_mirrored_layer_is_said_in_words():
+    labels = np.zeros((4, 5), np.int32)
+    labels[0, 1] = 1
+    pair = pair_from_layers(
+        Image(np.arange(20, dtype=np.uint8).reshape(4, 5), scale=(-1, 1), translate=(3, 0)), Labels(labels)
+    )
+    assert np.argwhere(pair.labels).tolist() == [[3, 1]]
+    assert pair.source.provenance == {"remark": "mask mirrored up and down, as it lies"}

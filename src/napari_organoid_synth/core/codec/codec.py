@@ -17,8 +17,8 @@ from napari_organoid_synth.core.codec.spec import CodecSettings, Condition, Pair
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.fields import PixelSize
 from napari_organoid_synth.core.frozen_model import FrozenModel
-from napari_organoid_synth.core.pairs.format import PairFormat
 from napari_organoid_synth.core.pairs.pair import MaskKind, SamplePair
+from napari_organoid_synth.core.pairs.pair_format import PairFormat
 
 SAMPLED_PIXELS = 4_000_000  # per channel, over all pairs: enough for a percentile of 99.9
 

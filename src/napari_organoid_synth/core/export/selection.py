@@ -12,9 +12,9 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.export.manifest import Split
 from napari_organoid_synth.core.export.origins import Origins
 from napari_organoid_synth.core.export.settings import ExportSettings
-from napari_organoid_synth.core.pairs.format import FormatOf, Misfits
 from napari_organoid_synth.core.pairs.loading import check_pairs, read_entry
 from napari_organoid_synth.core.pairs.pair import SamplePair
+from napari_organoid_synth.core.pairs.pair_format import FormatOf, Misfits
 from napari_organoid_synth.core.pairs.table import PairEntry, PairTable
 from napari_organoid_synth.core.project import Project, file_stem
 from napari_organoid_synth.core.quantities import plural

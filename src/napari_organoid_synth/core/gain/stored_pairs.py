@@ -15,8 +15,8 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.gain.leakage import Leak, is_painted_on
 from napari_organoid_synth.core.gain.settings import GainSettings
 from napari_organoid_synth.core.gain.tasks import Hashes, StoredPair
-from napari_organoid_synth.core.pairs.format import FormatOf, Misfits, PairFormat
 from napari_organoid_synth.core.pairs.pair import SamplePair
+from napari_organoid_synth.core.pairs.pair_format import FormatOf, Misfits, PairFormat
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.quantities import plural
 

@@ -17,7 +17,7 @@ from napari_organoid_synth.core.map.gaps import empty_regions
 from napari_organoid_synth.core.map.settings import MapSettings
 from napari_organoid_synth.core.map.storage import MappedSample, MapRecord, SampleMap, write_map
 from napari_organoid_synth.core.metrics.tile_space import TileSpace, check_weights
-from napari_organoid_synth.core.pairs.format import FormatOf, Misfits
+from napari_organoid_synth.core.pairs.pair_format import FormatOf, Misfits
 from napari_organoid_synth.core.pairs.tile_reading import tile_side
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.quantities import plural

@@ -9,10 +9,10 @@ import numpy as np
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.checking import CheckedEntry, check_entry, conclude, refuse_image
-from napari_organoid_synth.core.pairs.format import PairFormat
 from napari_organoid_synth.core.pairs.mask_kind import inspect_mask
 from napari_organoid_synth.core.pairs.ome_tiff import as_labels, read_record, write_pair
 from napari_organoid_synth.core.pairs.pair import MaskKind, SamplePair, content_hash
+from napari_organoid_synth.core.pairs.pair_format import PairFormat
 from napari_organoid_synth.core.pairs.table import OBJECT, PairEntry, PairTable
 from napari_organoid_synth.core.project import Project, file_stem
 

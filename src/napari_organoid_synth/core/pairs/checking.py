@@ -22,8 +22,7 @@ from napari_organoid_synth.core.pairs.entry_reading import (
     read_masks,
     stack_remark,
 )
-from napari_organoid_synth.core.pairs.format import value_range
-from napari_organoid_synth.core.pairs.formats import is_folder
+from napari_organoid_synth.core.pairs.file_sets import holds_objects, is_file_set
 from napari_organoid_synth.core.pairs.mask_kind import (
     MAX_CLASSES,
     NOTED,
@@ -33,7 +32,8 @@ from napari_organoid_synth.core.pairs.mask_kind import (
 )
 from napari_organoid_synth.core.pairs.ome_tiff import read_info, read_record, read_source, stored_dtype
 from napari_organoid_synth.core.pairs.pair import MaskKind, content_hash, size_mismatch
-from napari_organoid_synth.core.pairs.readers import short
+from napari_organoid_synth.core.pairs.pair_format import value_range
+from napari_organoid_synth.core.pairs.reading.readers import short
 from napari_organoid_synth.core.pairs.table import BY_HAND, OBJECT, PairEntry, PairTable
 from napari_organoid_synth.core.quantities import pixels, plural
 
@@ -148,13 +148,15 @@ def check_entry(entry: PairEntry) -> CheckedEntry:
 
 def predicted_classes(entry: PairEntry) -> list[str]:
     """Return the names of those masks of a row that a segmenter drew."""
-    return [name for name, path in entry.masks.items() if read_source(Path(path)).kind == "predicted"]
+    files = {name: Path(path) for name, path in entry.masks.items() if not is_file_set(Path(path))}
+    return [name for name, path in files.items() if read_source(path).kind == "predicted"]
 
 
 def _mask_remarks(entry: PairEntry) -> list[str]:
     """Return what a person should know of the files of the masks."""
     page = None if entry.stack_use else entry.page
-    files = [Path(path) for path in entry.masks.values() if not is_annotation(Path(path)) and not is_folder(Path(path))]
+    paths = map(Path, entry.masks.values())
+    files = [path for path in paths if not is_annotation(path) and not holds_objects(path)]
     return [f"mask {short(path)}: {remark}" for path in files for remark in read_info(path, page).remarks]
 
 
@@ -274,7 +276,8 @@ def _mark_duplicates(entries: list[PairEntry]) -> None:
                 reason=f"same pixels as '{entries[first].name}', which is kept",
             )
         if others:
-            copies = ", ".join(f"'{entries[other].name}'" for other in others)
+            copies = ", ".join(f"'{entries[other].name}'" for other in others[:3])
+            copies += f" and {len(others) - 3} more" if len(others) > 3 else ""
             text = f"same pixels as {copies}, left out"
             entries[first] = entries[first].replace(reason="; ".join(filter(None, [entries[first].reason, text])))
 

@@ -23,7 +23,10 @@ from napari_organoid_synth.core.pairs.filenames import (
     natural,
     stem,
 )
-from napari_organoid_synth.core.pairs.formats import (
+from napari_organoid_synth.core.pairs.mask_kind import inspect_mask
+from napari_organoid_synth.core.pairs.object_masks import are_named_like, folders_named_like, folders_per_image
+from napari_organoid_synth.core.pairs.ome_tiff import read_labels
+from napari_organoid_synth.core.pairs.reading.formats import (
     READABLE,
     SUFFIXES,
     is_directory,
@@ -32,9 +35,6 @@ from napari_organoid_synth.core.pairs.formats import (
     refuse_odd_name,
     short,
 )
-from napari_organoid_synth.core.pairs.mask_kind import inspect_mask
-from napari_organoid_synth.core.pairs.object_masks import are_named_like, folders_named_like, folders_per_image
-from napari_organoid_synth.core.pairs.ome_tiff import read_labels
 from napari_organoid_synth.core.pairs.stack_rows import expand_stack
 from napari_organoid_synth.core.pairs.table import OBJECT, PairEntry, PairTable, Status
 from napari_organoid_synth.core.quantities import plural
@@ -155,6 +155,8 @@ def _as_pattern(files: Files, pattern: str) -> tuple[Files, str]:
     place = next((index for index, part in enumerate(path.parts) if re.search(r"\{\w+\}", part)), None)
     if pattern or place is None or os.path.lexists(path):
         return files, pattern
+    while is_zarr(Path(*path.parts[:place])):  # wells and fields of a plate
+        place -= 1
     return Path(*path.parts[:place]), "/".join(path.parts[place:])
 
 
@@ -183,6 +185,8 @@ def _no_files(noun: str, given: Files, folders: Sequence[Path]) -> UserError:
         where = ", ".join(map(str, names)) or "the empty list"
         return UserError(f"There is no {noun} file in {where}.", expected, todo)
     content = [path for path in _content(folders[0]) if not path.name.startswith(".")]
+    if len(content) > 1 and all(map(is_folder, content)):
+        todo = f"Choose the folder with the {noun}s; '{folders[0]}/*' stands for all these folders."
     names = [path.name + "/" * is_directory(path) for path in content[:3]] + ["…"] * (len(content) > 3)
     contains = f"it contains {', '.join(names)}" if content else "it is empty"
     return UserError(f"There is no {noun} file in {folders[0]}: {contains}.", expected, todo)

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.annotations.outlines import DrawnMask
 from napari_organoid_synth.core.pairs.annotations.reading import is_annotation, read_annotation
-from napari_organoid_synth.core.pairs.formats import is_folder
+from napari_organoid_synth.core.pairs.file_sets import holds_objects
 from napari_organoid_synth.core.pairs.mask_kind import inspect_mask, merge_classes
 from napari_organoid_synth.core.pairs.object_masks import read_objects
 from napari_organoid_synth.core.pairs.ome_tiff import ImageInfo, read_image, read_info, read_labels
-from napari_organoid_synth.core.pairs.readers import short
+from napari_organoid_synth.core.pairs.reading.readers import short
 from napari_organoid_synth.core.pairs.stacks import USE_TEXTS, Channels, StackUse, combine, recolour
 from napari_organoid_synth.core.pairs.table import PairEntry
 from napari_organoid_synth.core.quantities import pixels
@@ -136,6 +136,6 @@ def merged_remarks(entry: PairEntry, size: tuple[int, int]) -> list[str]:
 def _read_mask(path: Path, entry: PairEntry, size: tuple[int, int]) -> DrawnMask:
     if is_annotation(path):
         return read_annotation(path, Path(entry.image), size)
-    if is_folder(path):
-        return read_objects(path)
+    if holds_objects(path):
+        return read_objects(path, size)
     return DrawnMask(read_labels(path, None if entry.stack_use else entry.page), is_objects=False)

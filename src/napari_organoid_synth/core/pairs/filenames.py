@@ -13,7 +13,16 @@ from pathlib import Path
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.annotations.reading import is_annotation, open_annotations
-from napari_organoid_synth.core.pairs.formats import is_directory, is_folder, is_image, is_zarr, short, without_ending
+from napari_organoid_synth.core.pairs.file_sets import OBJECT_TAIL, set_name, without_number
+from napari_organoid_synth.core.pairs.reading.formats import (
+    folded,
+    is_directory,
+    is_folder,
+    is_image,
+    is_zarr,
+    short,
+    without_ending,
+)
 from napari_organoid_synth.core.project import file_stem
 from napari_organoid_synth.core.quantities import plural
 
@@ -50,8 +59,8 @@ def stem(path: Path) -> str:
 
 
 def is_mask_name(path: Path) -> bool:
-    """Return whether a name ends like that of a mask: ``cell_masks.tif``, ``cell-label.png``."""
-    return bool(_MASK_TAIL.search(stem(path)))
+    """Return whether a name ends like that of a mask: ``cell_masks.tif``, ``cell-label.png``, ``cell_mask_3.png``."""
+    return bool(_MASK_TAIL.search(stem(path)) or OBJECT_TAIL.search(stem(path)))
 
 
 def _plain(name: str) -> str:
@@ -61,8 +70,12 @@ def _plain(name: str) -> str:
 
 
 def plain_name(path: Path) -> str:
-    """Return a file name without ending and without words such as ``_masks``."""
-    return _plain(stem(path))
+    """Return a file name without ending, upper case, and words such as ``_masks``."""
+    return _folded(stem(path))
+
+
+def _folded(name: str) -> str:
+    return folded(_plain(name))
 
 
 def natural(path: Path) -> tuple[object, ...]:
@@ -144,8 +157,10 @@ class Pattern:
         return matched and {place: matched[f"{place}_"] for place in self.places}
 
 
-def _files_by_key(files: Sequence[Path], pattern: str, shared: Sequence[str]) -> dict[Path, tuple[str, dict[str, str]]]:
-    """Return every file that fits the pattern, with its key and the text at the placeholders."""
+def _files_by_key(
+    files: Sequence[Path], pattern: str, shared: Sequence[str], needed: bool = True
+) -> dict[Path, tuple[str, dict[str, str]]]:
+    """Return every file that fits the pattern, with its key and the text at the placeholders; one is ``needed``."""
     if not pattern or not files:
         return {path: (stem(path), {}) for path in files}
     compiled, keyed = Pattern(pattern), {}
@@ -153,7 +168,7 @@ def _files_by_key(files: Sequence[Path], pattern: str, shared: Sequence[str]) ->
         places = compiled.match(path)
         if places is not None:
             keyed[path] = "_".join(places[place] for place in compiled.places if place in shared), places
-    if not keyed:
+    if not keyed and needed:
         raise UserError(
             f"None of {plural(len(files), 'file')} is named like '{pattern}'.",
             "Expected at least one." + "".join(f" The first is {path.name}." for path in files[:1]),
@@ -168,7 +183,8 @@ def match_files(
     """Match images with the masks of each class.
 
     First equal names (or equal places of the patterns), then names that are equal without words such as ``_img`` and
-    ``_masks``. Outlines that name their images are matched by these names; an image with a mask takes no outlines.
+    ``_masks``, then whatever their case, then masks with a number more, one file per object. Outlines that name their
+    images are matched by these names; an image with a mask takes no outlines.
 
     Returns
     -------
@@ -188,10 +204,10 @@ def match_files(
         by_key[key].append(path)
     orphans: list[Row] = []
     for name, files in masks.items():
-        masks_of, unmatched = _match_class(
-            name, _files_by_key([file for file in files if not is_annotation(file)], mask_pattern, shared), by_key
-        )
-        outlines, left = _match_annotations(name, list(filter(is_annotation, files)), mask_pattern, shared, by_key)
+        drawn = list(filter(is_annotation, files))
+        pixels = [file for file in files if not is_annotation(file)]
+        masks_of, unmatched = _match_class(name, _files_by_key(pixels, mask_pattern, shared, needed=not drawn), by_key)
+        outlines, left = _match_annotations(name, drawn, mask_pattern, shared, by_key)
         candidates = {**outlines, **masks_of}
         orphans += unmatched + left
         for image, row in rows.items():
@@ -209,7 +225,7 @@ def match_files(
 def _folders(path: Path) -> tuple[str, ...]:
     """Return the folders above a file in lower case, without words such as ``masks`` and ``_images``."""
     words = {*IMAGE_FOLDERS, *MASK_FOLDERS}
-    return tuple(_plain(part).lower() for part in path.parent.parts if part.lower() not in words)
+    return tuple(_folded(part) for part in path.parent.parts if part.lower() not in words)
 
 
 def _own_folders(files: Sequence[Path]) -> list[tuple[str, ...]]:
@@ -265,27 +281,46 @@ def _match_class(
 ) -> tuple[dict[Path, list[Path]], list[Row]]:
     """Return the masks of one class that fit each image, and a row for every mask that fits none.
 
-    An image with a mask of exactly its name takes no other.
+    An image with a mask of exactly its name takes no other; nor does one with a mask of its name and of equal case.
     """
-    by_plain: dict[str, list[Path]] = defaultdict(list)
-    for key, images in by_key.items():
-        by_plain[_plain(key)] += images
     candidates: dict[Path, list[Path]] = defaultdict(list)
-    for mask, (key, _) in masks.items():
-        for image in by_key.get(key, ()):
-            candidates[image].append(mask)
-    exact, orphans = set(candidates), []
-    for mask, (key, _) in masks.items():
-        if key in by_key:
-            continue
-        alike = by_plain.get(_plain(key), [])
-        free = [image for image in alike if image not in exact]
-        for image in free:
-            candidates[image].append(mask)
-        if not free:
-            reason = f"{short(alike[0])} has another mask" if alike else f"no image is named like {short(mask)}"
-            orphans.append(Row(key, None, {name: mask}, "orphan", reason))
+    left = {mask: key for mask, (key, _) in masks.items()}
+    alike: dict[str, list[Path]] = defaultdict(list)
+    for form in (str, _plain, _folded):
+        taken = set(candidates)
+        alike = defaultdict(list)
+        for key, images in by_key.items():
+            alike[form(key)] += images
+        for mask, key in list(left.items()):
+            free = [image for image in alike[form(key)] if image not in taken]
+            for image in free:
+                candidates[image].append(mask)
+            if free:
+                del left[mask]
+    _match_numbered(candidates, left, alike)
+    orphans = []
+    for mask, key in left.items():
+        images = alike[_folded(key)]
+        reason = f"{short(images[0])} has another mask" if images else f"no image is named like {short(mask)}"
+        orphans.append(Row(key, None, {name: mask}, "orphan", reason))
     return candidates, orphans
+
+
+def _match_numbered(
+    candidates: dict[Path, list[Path]], left: dict[Path, str], alike: Mapping[str, Sequence[Path]]
+) -> None:
+    """Give images without mask the numbered files of their name, such as one mask file per object."""
+    found: dict[Path, list[Path]] = defaultdict(list)
+    for mask, key in left.items():
+        owner = next((name for name in map(_folded, without_number(key)) if alike.get(name)), "")
+        for image in alike.get(owner, ()):
+            if image not in candidates:
+                found[image].append(mask)
+    for image, files in found.items():
+        if len(files) > 1 or OBJECT_TAIL.search(stem(files[0])):
+            candidates[image] = files
+            for file in files:
+                left.pop(file, None)
 
 
 def _match_annotations(
@@ -302,6 +337,11 @@ def _match_annotations(
             by_name.append(file)
     for image, found in _match_class(name, _files_by_key(by_name, pattern, shared), by_key)[0].items():
         candidates[image] = candidates.get(image) or found
+    for image, found in candidates.items():
+        if len(found) > 1:
+            images = [other for images in by_key.values() for other in images]
+            same = [other for other in images if plain_name(other) == plain_name(image)]
+            candidates[image] = _beside(image, same, found) if len(same) > 1 else found
     used = {file for found in candidates.values() for file in found}
     return candidates, [
         Row(stem(file), None, {name: file}, "orphan", f"no image is named like or in {short(file)}")
@@ -326,7 +366,8 @@ def _add_masks(row: Row, name: str, files: Sequence[Path], n_classes: int) -> No
         row.status = "orphan" if row.status == "matched" else row.status
         row.reason = "; ".join(filter(None, [row.reason, f"no {noun} is named like {short(row.image or Path())}"]))
         return
-    row.masks[name] = files[0]
-    if len(files) > 1:
+    numbered = set_name(files) if len(files) > 1 else None
+    row.masks[name] = numbered or files[0]
+    if len(files) > 1 and numbered is None:
         row.status = "ambiguous"
         row.reason = f"{len(files)} files fit as {noun}: " + ", ".join(short(path) for path in files)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.pairs.readers import short
+from napari_organoid_synth.core.pairs.reading.readers import short
 from napari_organoid_synth.core.pairs.sheet import read_sheet
 from napari_organoid_synth.core.pairs.sheet_names import match_names
 from napari_organoid_synth.core.pairs.table import PairTable
@@ -15,6 +15,9 @@ from napari_organoid_synth.core.quantities import plural
 
 COLUMNS = ("grade", "class", "label", "image_class", "image class")
 """Titles that a column of grades may have, the likeliest first."""
+
+
+_NONE = ("na", "n/a", "#n/a", "nan", "null")  # as tables write a missing value
 
 
 def with_grades(table: PairTable, file: Path, column: str = "") -> PairTable:
@@ -41,6 +44,8 @@ def with_grades(table: PairTable, file: Path, column: str = "") -> PairTable:
     """
     titles, rows = read_sheet(file)
     images = [entry for entry in table.entries if entry.image]
+    if match_names(titles, images):  # there are no titles
+        titles, rows = [f"column {number}" for number, _ in enumerate(titles, 1)], [titles, *rows]
     found = [match_names([row[index] for row in rows], images) for index in range(len(titles))]
     names_at = max(range(len(titles)), key=lambda index: len(found[index]))
     if not found[names_at]:
@@ -52,8 +57,9 @@ def with_grades(table: PairTable, file: Path, column: str = "") -> PairTable:
         )
     grade_at = _column(titles, names_at, column, file)
     grades: dict[str, str] = {}
+    spelled = _spelling([row[grade_at] for row in rows])
     for line, image in found[names_at].items():
-        grade = rows[line][grade_at]
+        grade = spelled[rows[line][grade_at]]
         if grade and grades.setdefault(image, grade) != grade:
             raise UserError(
                 f"{short(file)} gives '{image}' the classes '{grades[image]}' and '{grade}'.",
@@ -66,6 +72,27 @@ def with_grades(table: PairTable, file: Path, column: str = "") -> PairTable:
     without = [entry.name for entry in images if entry.name not in grades]
     unknown = [rows[line][names_at] for line in range(len(rows)) if line not in found[names_at]]
     return table.replace(entries=entries, grade_notes=tuple(_notes(file, grades, without, unknown)))
+
+
+def _spelling(grades: Sequence[str]) -> dict[str, str]:
+    """Return one spelling for each grade: of equal numbers (``1``, ``1.0``) the shortest, of a missing one none.
+
+    Examples
+    --------
+    >>> _spelling(["1.0", "1", "NA", "A"])
+    {'1.0': '1', '1': '1', 'NA': '', 'A': 'A'}
+    """
+    shortest: dict[float | str, str] = {}
+    for grade in sorted(grades, key=len):
+        shortest.setdefault(_number(grade), grade)
+    return {grade: "" if grade.casefold() in _NONE else shortest[_number(grade)] for grade in grades}
+
+
+def _number(grade: str) -> float | str:
+    try:
+        return float(grade.replace(",", "."))
+    except ValueError:
+        return grade
 
 
 def _column(titles: Sequence[str], names_at: int, column: str, file: Path) -> int:

@@ -16,7 +16,7 @@ from pathlib import Path, PurePath
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.filenames import natural, stem
 from napari_organoid_synth.core.pairs.name_parts import Part, read_names, remaining, treatments
-from napari_organoid_synth.core.pairs.readers import short
+from napari_organoid_synth.core.pairs.reading.readers import short
 from napari_organoid_synth.core.pairs.sheet import SHEET_ENDINGS, read_sheet
 from napari_organoid_synth.core.pairs.sheet_names import match_names
 from napari_organoid_synth.core.pairs.table import PairEntry, PairTable

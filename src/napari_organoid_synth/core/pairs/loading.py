@@ -19,7 +19,7 @@ from napari_organoid_synth.core.pairs.discovery import find_pairs
 from napari_organoid_synth.core.pairs.entry_reading import read_entry_image, read_masks
 from napari_organoid_synth.core.pairs.mask_kind import convert
 from napari_organoid_synth.core.pairs.pair import MaskKind, SamplePair, Source
-from napari_organoid_synth.core.pairs.readers import short
+from napari_organoid_synth.core.pairs.reading.readers import short
 from napari_organoid_synth.core.pairs.split import split_table
 from napari_organoid_synth.core.pairs.table import OBJECT, PairEntry, PairTable, Split
 from napari_organoid_synth.core.project import Project

@@ -161,7 +161,7 @@ def _refuse_resampled(labels: NDArray[np.int32], differing: float, where: str) -
             f"The mask {where} looks resized with interpolation: {n_between:,} px along edges have numbers between "
             f"those of their neighbours, {values.size} different ones.",
             "Expected one number per object, up to its edge.",
-            "Resize the original mask with nearest neighbours, without interpolation.",
+            "Save it as PNG or TIFF, for JPEG blurs edges; resize the original with nearest neighbours.",
         )
 
 

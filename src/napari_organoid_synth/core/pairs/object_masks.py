@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.annotations.outlines import DrawnMask
+from napari_organoid_synth.core.pairs.file_sets import files_of_set, is_file_set
 from napari_organoid_synth.core.pairs.filenames import (
     IMAGE_FOLDERS,
     MASK_FOLDERS,
@@ -20,9 +21,9 @@ from napari_organoid_synth.core.pairs.filenames import (
     plain_name,
     stem,
 )
-from napari_organoid_synth.core.pairs.formats import is_folder
 from napari_organoid_synth.core.pairs.ome_tiff import read_labels
-from napari_organoid_synth.core.pairs.readers import short
+from napari_organoid_synth.core.pairs.reading.formats import is_directory, is_folder
+from napari_organoid_synth.core.pairs.reading.readers import short
 from napari_organoid_synth.core.pairs.table import OBJECT
 from napari_organoid_synth.core.quantities import pixels, plural
 
@@ -40,7 +41,7 @@ def folders_per_image(root: Path) -> list[Row]:
     except OSError:
         return []
     rows = [row for folder in [root, *folders] if (row := _one_image(folder, least=1 + (folder == root))) is not None]
-    is_layout = any(is_folder(mask) for row in rows for mask in row.masks.values())
+    is_layout = any(holds_images(mask) for row in rows for mask in row.masks.values())
     return rows if is_layout else []
 
 
@@ -56,6 +57,8 @@ def _one_image(folder: Path, least: int) -> Row | None:
         return None
     if len(images) != 1 or (masks and len(masks) < least):
         return None
+    if mask_folder and not any(mask_folder.iterdir()):
+        return Row(stem(images[0]), images[0], {OBJECT: mask_folder})
     if not mask_folder or not masks:
         return Row(stem(images[0]), images[0], {}, "orphan", f"no mask is in {short(folder / 'masks')}")
     alike = [mask for mask in masks if plain_name(mask) == plain_name(images[0])]
@@ -63,28 +66,41 @@ def _one_image(folder: Path, least: int) -> Row | None:
 
 
 def folders_named_like(images: Sequence[Path], folder: Path) -> list[Path]:
-    """Return the folders of masks, one file per object, in ``folder`` if at least one is named like an image."""
-    folders = [path for path in sorted(folder.iterdir(), key=natural) if holds_images(path)]
-    return folders if are_named_like(folders, images) else []
+    """Return the folders of masks, one file per object, in ``folder`` if at least one is named like an image.
+
+    Empty ones are of images without objects.
+    """
+    folders = [path for path in sorted(folder.iterdir(), key=natural) if is_folder(path)]
+    folders = [path for path in folders if holds_images(path) or not any(path.iterdir())]
+    return folders if are_named_like(filter(holds_images, folders), images) else []
 
 
-def are_named_like(folders: Sequence[Path], images: Sequence[Path]) -> bool:
+def are_named_like(folders: Iterable[Path], images: Sequence[Path]) -> bool:
     """Return whether at least one folder is named like an image."""
     names = {plain_name(image) for image in images}
     return any(plain_name(folder) in names for folder in folders)
 
 
-def read_objects(folder: Path) -> DrawnMask:
-    """Read a folder with one mask file per object as numbered objects; a single file may number them itself.
+def read_objects(folder: Path, size: tuple[int, int]) -> DrawnMask:
+    """Read one mask file per object as numbered objects; a single file may number them itself.
+
+    Parameters
+    ----------
+    folder : Path
+        With the files in it, or a name with ``*`` for them; an empty folder is of an image without objects.
+    size : (int, int)
+        Height and width of the image, px.
 
     Raises
     ------
     UserError
         If files differ in size, or one of several has more than one value beside 0.
     """
-    files = list_files(folder)
+    files = files_of_set(folder) if is_file_set(folder) else list_files(folder)
     if len(files) == 1:
         return DrawnMask(read_labels(files[0]), is_objects=False)
+    if not files and is_directory(folder) and not any(folder.iterdir()):
+        return DrawnMask(np.zeros(size, np.int32), ("no mask file in its folder",))
     labels: NDArray[np.int32] | None = None
     overlap = n_empty = 0
     for number, file in enumerate(files, start=1):

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from napari_organoid_synth.core.atomic import regular_file, write_bytes
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.pairs import ome_xml
 from napari_organoid_synth.core.pairs.pair import RGB, SamplePair, Source
-from napari_organoid_synth.core.pairs.readers import Reader, damaged, open_reader, short
+from napari_organoid_synth.core.pairs.reading import ome_xml
+from napari_organoid_synth.core.pairs.reading.readers import Reader, damaged, open_reader, short
 from napari_organoid_synth.core.pairs.record import PairRecord
 from napari_organoid_synth.core.project import file_stem
 from napari_organoid_synth.core.quantities import pixels

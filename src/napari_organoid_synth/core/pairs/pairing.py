@@ -12,7 +12,7 @@ from napari_organoid_synth.core.pairs.checking import check_pairs
 from napari_organoid_synth.core.pairs.discovery import find_pairs
 from napari_organoid_synth.core.pairs.grades import with_grades
 from napari_organoid_synth.core.pairs.groups import with_groups
-from napari_organoid_synth.core.pairs.pairing_again import follow_groups, keep_choices, refuse_alone
+from napari_organoid_synth.core.pairs.pairing_again import keep_choices, keep_groups, refuse_alone
 from napari_organoid_synth.core.pairs.settings import PairSettings
 from napari_organoid_synth.core.pairs.split import split_table
 from napari_organoid_synth.core.pairs.stack_rows import choose_channels, choose_planes
@@ -71,8 +71,7 @@ def _found(project: Project, settings: PairSettings) -> tuple[PairTable, str]:
     )
     table = keep_choices(choose_channels(table, settings.channels or "as-stored"), before, settings)
     table = check_pairs(table, settings.kind or (before.mask_kind if before.kind_by_hand else None))
-    table = _with_choices(table, settings, settings.groups or before.groups)
-    return follow_groups(table, before), warning
+    return keep_groups(_with_choices(table, settings), before, settings.groups), warning
 
 
 def _changed(table: PairTable, settings: PairSettings) -> PairTable:
@@ -81,13 +80,13 @@ def _changed(table: PairTable, settings: PairSettings) -> PairTable:
     table = choose_channels(table, settings.channels) if settings.channels else table
     if settings.planes or settings.channels or settings.kind:
         table = check_pairs(table, settings.kind or (table.mask_kind if table.kind_by_hand else None))
-    return _with_choices(table, settings, settings.groups)
+    table = _with_choices(table, settings)
+    return with_groups(table, settings.groups) if settings.groups else table
 
 
-def _with_choices(table: PairTable, settings: PairSettings, groups: str) -> PairTable:
+def _with_choices(table: PairTable, settings: PairSettings) -> PairTable:
     table = table.scaled(settings.scale) if settings.scale else table
-    table = with_grades(table, Path(settings.grades), settings.grade_column) if settings.grades else table
-    return with_groups(table, groups) if groups else table
+    return with_grades(table, Path(settings.grades), settings.grade_column) if settings.grades else table
 
 
 def _masks(texts: Sequence[str]) -> Any:

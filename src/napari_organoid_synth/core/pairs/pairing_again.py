@@ -7,7 +7,8 @@ from typing import Any
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.checking import predicted_classes
-from napari_organoid_synth.core.pairs.groups import groups_of
+from napari_organoid_synth.core.pairs.file_sets import is_file_set
+from napari_organoid_synth.core.pairs.groups import groups_of, with_groups
 from napari_organoid_synth.core.pairs.settings import PairSettings
 from napari_organoid_synth.core.pairs.split import with_siblings
 from napari_organoid_synth.core.pairs.table import OBJECT, PairEntry, PairTable
@@ -59,8 +60,10 @@ def keep_choices(table: PairTable, before: PairTable, settings: PairSettings) ->
     return table.replace(entries=tuple(entries))
 
 
-def follow_groups(table: PairTable, before: PairTable) -> PairTable:
-    """Return a table in which new images of a group that is tested are tested, too."""
+def keep_groups(table: PairTable, before: PairTable, rule: str = "") -> PairTable:
+    """Group rows by a rule, or by that of the table before; new images of a group that is tested are tested, too."""
+    rule = rule or before.groups
+    table = with_groups(table, rule) if rule else table
     known = {Path(entry.image).resolve() for entry in before.entries if entry.image}
     tested = [entry.name for entry in table.test if Path(entry.image).resolve() in known]
     if not tested:
@@ -76,6 +79,23 @@ def follow_groups(table: PairTable, before: PairTable) -> PairTable:
     )
 
 
+def add_earlier(table: PairTable, before: PairTable) -> PairTable:
+    """Return a table with the rows before, too, of files that it lacks; a new row of a name that is taken gets another.
+
+    Its row is named by the folder of its image, or gets a number.
+    """
+    found = {Path(entry.image).resolve() for entry in table.entries if entry.image}
+    earlier = [entry for entry in before.entries if entry.image and Path(entry.image).resolve() not in found]
+    taken, entries = {entry.name for entry in earlier}, []
+    for entry in table.entries:
+        parent = Path(entry.image).parent.name
+        names = [entry.name, f"{parent}_{entry.name}", *(f"{entry.name} ({n})" for n in range(2, len(taken) + 3))]
+        name = next(name for name in names if name not in taken)
+        taken.add(name)
+        entries.append(entry.replace(name=name))
+    return table.replace(entries=(*earlier, *entries))
+
+
 def _with_choices(entry: PairEntry, old: PairEntry, settings: PairSettings) -> PairEntry:
     """Return a row with the choices of the one of the same image before."""
     changes: dict[str, Any] = {"split": old.split, "group": old.group or entry.group}
@@ -87,7 +107,7 @@ def _with_choices(entry: PairEntry, old: PairEntry, settings: PairSettings) -> P
     if settings.channels is None:
         changes["channels"] = old.channels
     chosen_by_hand = entry.status in ("ambiguous", "orphan") and old.status == "matched" and old.masks
-    if chosen_by_hand and all(Path(file).exists() for file in old.masks.values()):
+    if chosen_by_hand and all(Path(file).exists() or is_file_set(Path(file)) for file in old.masks.values()):
         changes |= {"masks": old.masks, "status": "matched", "reason": ""}
     elif entry.masks:
         changes["masks"] = _with_added(entry.masks, old)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from napari_organoid_synth.core.atomic import regular_file
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.pairs.readers import short
+from napari_organoid_synth.core.pairs.reading.readers import short
 from napari_organoid_synth.core.quantities import plural
 
 SHEET_ENDINGS = (".csv", ".tsv")
@@ -21,8 +24,8 @@ def read_sheet(path: Path) -> tuple[list[str], list[list[str]]]:
     Parameters
     ----------
     path : Path
-        Its first line has the titles; commas, semicolons or tabs separate the columns, whichever the first line has
-        most of. Quotes, a byte order mark, UTF-16 and Windows letters are understood.
+        Its first line has the titles; commas, semicolons or tabs separate the columns, whichever the first lines
+        share, or a line ``sep=;`` names. Quotes, a byte order mark, UTF-16 and Windows letters are understood.
 
     Returns
     -------
@@ -40,8 +43,9 @@ def read_sheet(path: Path) -> tuple[list[str], list[list[str]]]:
         if n_bytes > MAX_BYTES:
             raise UserError(f"{short(path)} has {n_bytes:,} bytes.", f"Expected a table of at most {MAX_BYTES:,}.")
         text = _decode(path.expanduser().read_bytes())
-        first = text.split("\n", 1)[0]
-        separator = max(",;\t", key=first.count)
+        if named := re.match(r'"?sep=(.)"?\s*\n', text):  # as Excel writes it
+            text = text[named.end() :]
+        separator = named[1] if named else max(",;\t", key=partial(_columns, text))
         lines = [line for line in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if any(line)]
     except OSError as error:
         raise UserError(f"Cannot read {path}: {error.strerror}.", "Expected a table as CSV text.") from None
@@ -56,6 +60,12 @@ def read_sheet(path: Path) -> tuple[list[str], list[list[str]]]:
     titles = [title.strip() for title in lines[0]]
     rows = [[cell.strip() for cell in line[: len(titles)]] for line in lines[1:]]
     return titles, [row + [""] * (len(titles) - len(row)) for row in rows]
+
+
+def _columns(text: str, separator: str) -> tuple[int, int]:
+    """Return the columns that all of the first lines have at least, and those of the first line."""
+    lines = [line for line in islice(csv.reader(io.StringIO(text, newline=""), delimiter=separator), 20) if any(line)]
+    return min(map(len, lines), default=0), len(lines[0]) if lines else 0
 
 
 def _decode(data: bytes) -> str:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from napari_organoid_synth.core.errors import sentence_of
 from napari_organoid_synth.core.pairs.annotations.reading import is_annotation
-from napari_organoid_synth.core.pairs.formats import is_folder
+from napari_organoid_synth.core.pairs.file_sets import holds_objects
 from napari_organoid_synth.core.pairs.ome_tiff import read_info
-from napari_organoid_synth.core.pairs.readers import short
+from napari_organoid_synth.core.pairs.reading.readers import short
 from napari_organoid_synth.core.pairs.stacks import Channels
 from napari_organoid_synth.core.pairs.table import PairEntry, PairTable
 from napari_organoid_synth.core.quantities import plural
@@ -69,7 +69,7 @@ def expand_stack(entry: PairEntry, planes: str = "") -> Iterator[PairEntry]:
 
 def _n_planes(mask: Path) -> int:
     """Return the planes of a mask; outlines and folders of objects are for one."""
-    return 1 if is_annotation(mask) or is_folder(mask) else read_info(mask).n_pages
+    return 1 if is_annotation(mask) or holds_objects(mask) else read_info(mask).n_pages
 
 
 def choose_planes(table: PairTable, planes: str) -> PairTable:

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from napari_organoid_synth import __version__
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.pairs.format import FormatOf
 from napari_organoid_synth.core.pairs.pair import RGB
+from napari_organoid_synth.core.pairs.pair_format import FormatOf
 from napari_organoid_synth.core.pairs.pictures import decode_png, encode_png, outline, picture
 from napari_organoid_synth.core.project import Project, file_stem
 from napari_organoid_synth.core.recipe import Recipe, StartSettings

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs import ome_tiff
-from napari_organoid_synth.core.pairs.format import Misfit
+from napari_organoid_synth.core.pairs.pair_format import Misfit
 from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.samples.store import SampleStore
 

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs import ome_tiff
-from napari_organoid_synth.core.pairs.format import FormatOf, PairFormat
 from napari_organoid_synth.core.pairs.pair import SamplePair
+from napari_organoid_synth.core.pairs.pair_format import FormatOf, PairFormat
 from napari_organoid_synth.core.pairs.pictures import make_thumbnail
 from napari_organoid_synth.core.pairs.tile_reading import TilePlace
 from napari_organoid_synth.core.project import file_stem

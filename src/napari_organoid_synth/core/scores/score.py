@@ -24,8 +24,8 @@ from napari_organoid_synth.core.metrics.base import Judgement, Metric
 from napari_organoid_synth.core.metrics.memorisation import REAL_DISTANCE
 from napari_organoid_synth.core.metrics.real_tiles import RealTiles, real_tiles
 from napari_organoid_synth.core.metrics.settings import ScoreSettings
-from napari_organoid_synth.core.pairs.format import FormatOf, Misfits
 from napari_organoid_synth.core.pairs.pair import SamplePair
+from napari_organoid_synth.core.pairs.pair_format import FormatOf, Misfits
 from napari_organoid_synth.core.pairs.tile_reading import TilePlace, read_tile, tile_side
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.registry import METRICS

@@ -19,7 +19,7 @@ from napari_organoid_synth.core.metrics.sets import MIN_TILES, SetScore
 from napari_organoid_synth.core.metrics.settings import ScoreSettings
 from napari_organoid_synth.core.metrics.tile_facts import TileFacts, look
 from napari_organoid_synth.core.metrics.tile_space import check_weights
-from napari_organoid_synth.core.pairs.format import FormatOf, Misfits, PairFormat
+from napari_organoid_synth.core.pairs.pair_format import FormatOf, Misfits, PairFormat
 from napari_organoid_synth.core.pairs.tile_reading import tile_side
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.samples.store import SampleRow, SampleStore

@@ -24,7 +24,6 @@ from napari_organoid_synth.core.job import Added, Control, Event, Finished, Prog
 from napari_organoid_synth.core.pairs.checking import refuse_values
 from napari_organoid_synth.core.pairs.entry_reading import read_plane
 from napari_organoid_synth.core.pairs.filenames import distinct_names, list_files, stem
-from napari_organoid_synth.core.pairs.formats import READABLE, is_folder, refuse_odd_name, short
 from napari_organoid_synth.core.pairs.ome_tiff import (
     LABELS_ENDING,
     MAP_ENDINGS,
@@ -34,6 +33,7 @@ from napari_organoid_synth.core.pairs.ome_tiff import (
     write_maps,
 )
 from napari_organoid_synth.core.pairs.pair import SamplePair, Source, content_hash
+from napari_organoid_synth.core.pairs.reading.formats import READABLE, is_folder, refuse_odd_name, short
 from napari_organoid_synth.core.pairs.stacks import USE_TEXTS, Channels, Projection, StackUse
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.project import Project, file_stem

@@ -244,7 +244,7 @@ def read_masks(folder: Path, failed: dict[str, str] | None = None) -> list[Sampl
     """
     from napari_organoid_synth.core.pairs.filenames import is_mask_name, list_files
     from napari_organoid_synth.core.pairs.ome_tiff import read_labels
-    from napari_organoid_synth.core.pairs.readers import short
+    from napari_organoid_synth.core.pairs.reading.readers import short
 
     files = list_files(folder)
     files = [file for file in files if is_mask_name(file)] or files

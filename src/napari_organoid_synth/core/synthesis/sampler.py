@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from napari_organoid_synth.core.device import random_stream, seed_of
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.pairs.format import FormatOf
 from napari_organoid_synth.core.pairs.pair import SamplePair, Source, content_hash
+from napari_organoid_synth.core.pairs.pair_format import FormatOf
 from napari_organoid_synth.core.pairs.tiling import MIN_OBJECTS
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.quantities import plural

@@ -144,15 +144,11 @@ class PairsWidget(ColumnDock):
             self._grade(sources.grades)
             return
         self.workspace.ensure_project(sources.name)
-        self._run(
-            examine,
-            sources,
-            None,
-            self._tiles(),
-            self._restart_cancel(),
-            self.panel.scale(),
-            self.panel.reading.for_new(),
-        )
+        self._find(sources, self.workspace.pairs)
+
+    def _find(self, sources: Sources, before: PairTable | None) -> None:
+        scale, reading = self.panel.scale(), self.panel.reading.for_new()
+        self._run(examine, sources, None, self._tiles(), self._restart_cancel(), scale, reading, before)
 
     def _grade(self, file: Path | None) -> None:
         """Give the images that there are their classes from a table."""
@@ -182,18 +178,15 @@ class PairsWidget(ColumnDock):
         self._run(add_layers_pair, project, pair, self._tiles(), self._restart_cancel())
 
     def _choose_classes(self, masks: dict[str, list[Path]]) -> None:
-        table, before = self.workspace.pairs, self.incoming.sources
+        table, given = self.workspace.pairs, self.incoming.sources
         assert table is not None
-        images = [Path(entry.image) for entry in table.entries if entry.image]
-        sources = Sources(images, masks, before.image_pattern, before.mask_pattern)
-        self._run(
-            examine,
-            sources,
-            None,
-            self._tiles(),
-            self._restart_cancel(),
-            self.panel.scale(),
-            self.panel.reading.for_new(),
+        images = list(dict.fromkeys(Path(entry.image) for entry in table.entries if entry.image))
+        entries = (
+            entry.replace(masks={name: file for name, file in entry.masks.items() if name in masks})
+            for entry in table.entries
+        )  # a mask that was not chosen is not kept
+        self._find(
+            Sources(images, masks, given.image_pattern, given.mask_pattern), table.replace(entries=tuple(entries))
         )
 
     def _read_otherwise(self) -> None:
@@ -285,11 +278,8 @@ class PairsWidget(ColumnDock):
         self.workspace.setPairs(result.table)
         self.panel.show_pictures(result.overlays)
         if result.tiles:
-            added = result.added
             ready = f"Ready: {split_text(result.table)}, {plural(result.tiles, 'tile')}"
-            self.verdict.setText(
-                "\n".join(filter(None, (added, ready, small_images(result.table, self._tiles().size))))
-            )
+            self.verdict.setText("\n".join(filter(None, (result.added, ready))))
         elif result.table.matched:
             self.verdict.setText(f"✕ No tile can be used. {result.problem}")
         else:
@@ -311,9 +301,7 @@ class PairsWidget(ColumnDock):
         self.panel.show_pictures([])
         self.error.hide()
         self._missing, self._drawn = "", False
-        table = self.workspace.pairs
-        lines = check_summary(table), small_images(table, self._tiles().size) if table is not None else ""
-        self.verdict.setText("\n".join(filter(None, lines)))
+        self.verdict.setText(check_summary(self.workspace.pairs))
         self._draw_pictures()
 
     def _draw_pictures(self) -> None:
@@ -376,11 +364,3 @@ def check_summary(table: PairTable | None) -> str:
     if any(entry.shape is None for entry in table.matched):
         return "Not checked yet: press 'Check pairs'."
     return f"Checked before: {split_text(table)}. Check again if files have changed."
-
-
-def small_images(table: PairTable, tile: int) -> str:
-    """Return a warning about images smaller than a tile of that side, px; empty if there are none."""
-    from napari_organoid_synth.core.pairs.tiling import small_image_warning
-
-    warning = small_image_warning([entry.size for entry in table.train if entry.size is not None], tile)
-    return f"! {warning}" if warning else ""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.pair import MaskKind, SamplePair, Source, SourceKind
+from napari_organoid_synth.core.pairs.reading.formats import is_folder
 from napari_organoid_synth.core.pairs.record import REMARK
 from napari_organoid_synth.core.pairs.settings import TileSettings
 from napari_organoid_synth.core.pairs.stacks import Channels
@@ -62,33 +63,51 @@ def examine(
     canceled: threading.Event,
     scale: float = 1.0,
     reading: tuple[str, Channels] = ("", "as-stored"),
+    before: PairTable | None = None,
     seed: int = 0,
 ) -> Iterator[Step]:
-    """Find pairs at a share of their size (or take a table), read each once, count its tiles and draw some overlays.
+    """Find pairs (or take a table), read each once, count its tiles and draw some overlays.
 
-    ``reading`` is how stacks beside one mask and colours are read where pairs are found.
+    ``scale`` and ``reading`` (stacks beside one mask, colours) are for images that are found now and were not in the
+    table ``before``; what was chosen there for the same files stays.
     """
     from napari_organoid_synth.core.pairs.loading import check_entry, conclude
-    from napari_organoid_synth.core.pairs.stack_rows import choose_channels
+    from napari_organoid_synth.core.pairs.pairing_again import keep_groups
 
+    is_new = isinstance(given, Sources)
+    before = before or PairTable()
     try:
-        if isinstance(given, Sources):
-            table = choose_channels(given.find(reading[0]), reading[1]).scaled(scale)
-        else:
-            table = given
+        table = _find(given, scale, reading, before) if isinstance(given, Sources) else given
+        if is_new and before.kind_by_hand:
+            kind = before.mask_kind
         checked = []
         for number, entry in enumerate(table.entries):
             yield number, 2 * len(table.entries)
             if canceled.is_set():
                 return
             checked.append(check_entry(entry))
-        result = Examination(conclude(table, checked, kind))
+        table = conclude(table, checked, kind)
+        result = Examination(keep_groups(table, before) if is_new else table)
         yield from _read_again(result, tiles, canceled, seed)
     except UserError as error:
         yield error
         return
     if not canceled.is_set():
         yield result
+
+
+def _find(given: Sources, scale: float, reading: tuple[str, Channels], before: PairTable) -> PairTable:
+    """Find pairs, and keep what was chosen before for the same files; single files are added to those before."""
+    from napari_organoid_synth.core.pairs.grades import with_grades
+    from napari_organoid_synth.core.pairs.pairing_again import add_earlier, keep_choices
+    from napari_organoid_synth.core.pairs.settings import PairSettings
+    from napari_organoid_synth.core.pairs.stack_rows import choose_channels
+
+    table = choose_channels(given.find(reading[0]), reading[1]).scaled(scale)
+    table = keep_choices(table, before, PairSettings())
+    if not any(map(is_folder, given.images)):
+        table = add_earlier(table, before)
+    return table if given.grades is None else with_grades(table, given.grades)
 
 
 def examine_otherwise(

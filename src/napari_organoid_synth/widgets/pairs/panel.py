@@ -21,6 +21,7 @@ from napari_organoid_synth.widgets.forms.containers import rows
 from napari_organoid_synth.widgets.forms.plain_text import plain
 from napari_organoid_synth.widgets.pairs.model import PairModel, PairView, can_crop, describe
 from napari_organoid_synth.widgets.pairs.reading_choice import ReadingChoice
+from napari_organoid_synth.widgets.pairs.split_choice import SplitChoice
 from napari_organoid_synth.widgets.shared.controls import add_row, combo_box
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
@@ -33,7 +34,7 @@ class PairPanel(QWidget):
     Signals
     -------
     edited(PairTable)
-        Rows were skipped, are used again, are chosen for testing, or are used at another size.
+        Rows were skipped, are used again, are chosen for testing, grouped, or are used at another size.
     cropWanted(list of PairEntry)
         Save copies of these, cut to the size that image and mask both have.
     classesChosen(dict of str to list of Path)
@@ -99,6 +100,10 @@ class PairPanel(QWidget):
         self.reading = ReadingChoice(form, self)
         self.reading.chosen.connect(self.readingChosen)
         column.addLayout(form)
+        self.split = SplitChoice(self)
+        self.split.edited.connect(self.edited)
+        self.split.failed.connect(self.failed)
+        column.addWidget(self.split)
         self.grid = QCheckBox("Show the tile grid")
         self.grid.setToolTip("Draws the tiles of the training on the open image.")
         column.addWidget(self.grid)
@@ -132,6 +137,7 @@ class PairPanel(QWidget):
         self._table = table
         self.model.setTable(table)
         self.reading.show_table(table)
+        self.split.show_table(table)
         if table is not None and table.entries:
             row = selected[0] if selected and selected[0] < len(table.entries) else self.model.first_problem()
             self.view.selectRow(row)

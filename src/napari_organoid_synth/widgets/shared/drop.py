@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QFrame, QVBoxLayout, QWidget
 
 from napari_organoid_synth.core.pairs.annotations.reading import is_annotation
 from napari_organoid_synth.core.pairs.filenames import IMAGE_FOLDERS, MASK_FOLDERS, is_mask_name, list_files
-from napari_organoid_synth.core.pairs.formats import is_folder
+from napari_organoid_synth.core.pairs.reading.formats import is_folder
 from napari_organoid_synth.core.pairs.sheet import SHEET_ENDINGS
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
@@ -79,8 +79,7 @@ class Sources:
                 self.masks[name].append(path)
 
     def find(self, planes: str = "") -> PairTable:
-        """Match by name; ``planes`` as in `find_pairs`. Reads folders, so call it in a worker thread."""
-        from napari_organoid_synth.core.pairs.grades import with_grades
+        """Match by name, without `grades`; ``planes`` as in `find_pairs`. Reads folders: call it in a worker thread."""
         from napari_organoid_synth.core.pairs.loading import find_pairs
 
         masks: Any = {name: files[0] if len(files) == 1 else files for name, files in self.masks.items()} or None
@@ -88,8 +87,7 @@ class Sources:
         if list(self.masks) == ["object"] or (isinstance(only, Path) and only.is_dir() and not list_files(only)):
             masks = only  # files, or a folder with a folder for each class
         images: Any = self.images[0] if len(self.images) == 1 else self.images
-        table = find_pairs(images, masks, self.image_pattern, self.mask_pattern, self.no_masks, planes)
-        return table if self.grades is None else with_grades(table, self.grades)
+        return find_pairs(images, masks, self.image_pattern, self.mask_pattern, self.no_masks, planes)
 
     @property
     def name(self) -> str:

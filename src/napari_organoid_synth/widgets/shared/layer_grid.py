@@ -189,14 +189,22 @@ def _outside(labels: NDArray[Any], to_labels: NDArray[np.float64], size: tuple[i
 
 def _remark(to_labels: NDArray[np.float64], outside: int, cover: float) -> str:
     """Describe how labels were brought to their image."""
-    scales = to_labels[0, 0], to_labels[1, 1]
-    parts = []
+    scales = abs(to_labels[0, 0]), abs(to_labels[1, 1])
+    turned = [way for axis, way in enumerate(("up and down", "left and right")) if to_labels[axis, axis] < 0]
+    parts = [f"mask mirrored {' and '.join(turned)}, as it lies"] if turned else []
     if np.allclose(scales, 1):
+        if turned:
+            return _with_rest(parts, outside, cover)
         down, right = (round(-to_labels[axis, 2]) for axis in (0, 1))
         parts.append(f"mask taken where it lies, {down} px down and {right} px right")
     else:
         sides = f"{1 / scales[0]:.4g}" if np.isclose(*scales) else f"{1 / scales[0]:.4g} × {1 / scales[1]:.4g}"
         parts.append(f"mask resampled to the image, {sides} px each")
+    return _with_rest(parts, outside, cover)
+
+
+def _with_rest(parts: list[str], outside: int, cover: float) -> str:
+    """Join parts of a remark, with the labels outside the image and the part that the mask leaves open."""
     if outside:
         parts.append(f"{outside:,} marked px outside the image left out")
     if cover < 0.999:

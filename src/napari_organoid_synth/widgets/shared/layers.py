@@ -146,16 +146,27 @@ def pair_from_layers(
 
 def has_slices(image_layer: Any) -> bool:
     """Return whether an image layer is a stack whose use is to be chosen; its channels are not slices."""
-    data = full_data(image_layer)
-    lead = data.ndim - 2 - bool(image_layer.rgb)
-    return lead > 0 and not (lead == 1 and _is_channels(image_layer))
+    lead = _long_axes(image_layer)
+    return bool(lead) and not (len(lead) == 1 and _is_channels(image_layer, lead[0]))
 
 
-def _is_channels(layer: Any) -> bool:
+def _long_axes(layer: Any) -> list[int]:
+    """Return the axes before Y and X that have more than one plane."""
+    shape = full_data(layer).shape
+    return [axis for axis in range(layer.ndim - 2) if shape[axis] != 1]
+
+
+def _planes(layer: Any) -> Any:
+    """Return the array of a layer without the axes of a single plane."""
+    data, kept = full_data(layer), _long_axes(layer)
+    return data[tuple(slice(None) if axis in kept else 0 for axis in range(layer.ndim - 2))]
+
+
+def _is_channels(layer: Any, axis: int) -> bool:
     """Return whether the axis before Y is known to be that of channels: by its label, or by the pair it shows."""
     pair = _origin(layer)
-    label = str(getattr(layer, "axis_labels", ("", "", ""))[0]).lower()
-    count = full_data(layer).shape[0]
+    label = str(getattr(layer, "axis_labels", [""] * layer.ndim)[axis]).lower()
+    count = full_data(layer).shape[axis]
     return label in ("c", "ch", "channel", "channels") or (pair is not None and len(pair.image) == count)
 
 
@@ -163,37 +174,47 @@ def _read_image(
     layer: Any, planes: str, step: Sequence[int]
 ) -> tuple[NDArray[Any], tuple[str, ...], tuple[int, ...], list[str]]:
     """Return the pixels (C, Y, X) of an image layer, the names of its channels, its slice, and what was done."""
-    data = full_data(layer)
-    lead = data.ndim - 2 - bool(layer.rgb)
+    data, kept = _planes(layer), _long_axes(layer)
+    lead = len(kept)
     place: tuple[int, ...] = ()
     remarks: list[str] = []
     pair = _origin(layer)
     names: tuple[str, ...] = RGB if layer.rgb else pair.channel_names if pair is not None else ()
     if has_slices(layer):
-        if planes == "slice" and len(step) >= lead:
-            place = tuple(int(index) for index in step[-lead:])
+        if planes == "slice" and len(step) >= layer.ndim - 2:
+            place = tuple(int(step[axis - layer.ndim + 2]) for axis in kept)
             data = data[place]
             remarks.append(f"slice {', '.join(map(str, place))} of the layer")
-        elif planes in ("channels", "max", "mean") and lead == 1 and not layer.rgb:
+        elif lead == 1 and planes in (("max", "mean") if layer.rgb else ("channels", "max", "mean")):
             remarks.append(USE_TEXTS[planes])
-            names = ()
-            data = combine((np.asarray(plane)[None] for plane in data), planes)  # type: ignore[arg-type]
+            images = (_channels_first(np.asarray(plane), layer.rgb) for plane in data)
+            return combine(images, planes), names if layer.rgb else (), place, remarks  # type: ignore[arg-type]
+        elif planes not in ("", "slice"):
+            raise UserError(
+                f"Layer '{layer.name}' has shape {data.shape}{', in colour' if layer.rgb else ''}.",
+                "Expected one axis of slices" + (" to project." if planes in ("max", "mean") else " of one colour."),
+                "Choose under 'Slices': the one in view.",
+            )
         else:
             raise UserError(
                 f"Layer '{layer.name}' has shape {data.shape}: {data.shape[0]} slices of one image each.",
                 "Expected (y, x) or an RGB image, or a choice of what its slices are.",
                 "Choose under 'Slices': the one in view, channels, maximum or mean.",
             )
-    pixels = np.asarray(data)
-    if layer.rgb:
-        return np.moveaxis(pixels[..., :3], -1, 0), names, place, remarks
-    return pixels[None] if pixels.ndim == 2 else pixels, names, place, remarks
+    return _channels_first(np.asarray(data), layer.rgb), names, place, remarks
+
+
+def _channels_first(pixels: NDArray[Any], rgb: bool) -> NDArray[Any]:
+    """Return pixels (Y, X), (C, Y, X) or in colour (Y, X, 3 or 4) as (C, Y, X), without opacity."""
+    if rgb:
+        return np.moveaxis(pixels[..., :3], -1, 0)
+    return pixels[None] if pixels.ndim == 2 else pixels
 
 
 def _read_labels(layer: Any, image_layer: Any, place: tuple[int, ...]) -> NDArray[Any]:
     """Return the labels (Y, X) of a labels layer; of a stack those of the slice of the image."""
-    data = full_data(layer)
-    lead = full_data(image_layer).shape[: len(place)]
+    data = _planes(layer)
+    lead = _planes(image_layer).shape[: len(place)]
     if place and data.ndim == 2 + len(place) and data.shape[:-2] == lead:
         data = data[place]
     labels = np.asarray(data)

@@ -153,7 +153,7 @@ def _is_ours(path: Path) -> bool:
         return False
     import tifffile
 
-    from napari_organoid_synth.core.pairs.ome_xml import parse_record
+    from napari_organoid_synth.core.pairs.reading.ome_xml import parse_record
 
     try:
         with tifffile.TiffFile(regular_file(image_path(path))) as file:

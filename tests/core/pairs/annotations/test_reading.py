@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -317,3 +318,31 @@ def test_many_overlapping_objects_are_not_taken_for_a_picture(tmp_path: Path) ->
     table = check_pairs(find_pairs(tmp_path / "images", tmp_path / "all.json"))
     assert [(entry.status, entry.n_objects) for entry in table.entries] == [("matched", 50), ("matched", 0)]
     assert (table.mask_kind, table.kind_reason) == ("instances", "each object is drawn or stored by itself")
+
+
+@pytest.mark.parametrize("name", ["A.PNG", "C:\\\\data\\\\a.PNG", "x/a.jpg", "a.ome.tif", "%61.png"])
+def test_names_of_images_as_other_programs_write_them(tmp_path: Path, name: str) -> None:
+    for kind, document in (("coco", coco((name, [polygon(SQUARE)]))), ("labelme", labelme(shape("polygon", SQUARE)))):
+        folder = tmp_path / kind
+        save(folder / "images/a.png", picture(1, SIZE))
+        if kind == "labelme":
+            document["imagePath"] = name
+        write_json(folder / "masks/annotations.json", document)
+        assert rows(find_pairs(folder / "images", folder / "masks")) == [("a", "matched")]
+
+
+def test_notes_of_macos_in_an_archive_are_no_rois(tmp_path: Path) -> None:
+    roi = ImagejRoi.frompoints(np.array(SQUARE, np.float64))
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("sub/\u00fc \u00f6.ROI", roi.tobytes())
+        archive.writestr("__MACOSX/sub/._1.roi", b"\0\5\x16\7")
+    np.testing.assert_array_equal(read(tmp_path / "a.zip"), square_mask())
+
+
+def test_an_empty_list_of_features_is_an_empty_field(tmp_path: Path) -> None:
+    save(tmp_path / "images/a.png", picture(1, SIZE))
+    save(tmp_path / "images/b.png", picture(2, SIZE))
+    write_json(tmp_path / "masks/a.geojson", [])
+    write_json(tmp_path / "masks/b.geojson", [feature("Polygon", [closed(SQUARE)])])
+    table = check_pairs(find_pairs(tmp_path / "images", tmp_path / "masks"))
+    assert [(entry.status, entry.n_objects) for entry in table.entries] == [("matched", 0), ("matched", 1)]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.pairs.annotations.documents import name_parts, wrong_size
+from napari_organoid_synth.core.pairs.annotations.documents import name_keys, name_parts, wrong_size
 from napari_organoid_synth.core.pairs.annotations.outlines import DrawnObject, Ring, ring
 from napari_organoid_synth.core.pairs.annotations.rle import decode
 
@@ -37,7 +37,7 @@ class Coco:
         self._by_name: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for image in self._images:
             for name in name_parts(image.get("file_name"))[-1:]:
-                for key in {name, PurePosixPath(name).stem}:
+                for key in set(name_keys(name)):
                     self._by_name[key].append(image)
 
     def describes(self, image: Path) -> bool:
@@ -45,8 +45,8 @@ class Coco:
         return bool(self._records(image))
 
     def _records(self, image: Path) -> list[dict[str, Any]]:
-        """Return the records of equal name, else of equal name without ending; of several those in the same folder."""
-        records = self._by_name.get(image.name) or self._by_name.get(image.stem) or []
+        """Return the records of the name that is most alike; of several those in the same folder."""
+        records = next(filter(None, (self._by_name.get(key) for key in name_keys(image.name))), [])
         if len(records) < 2:
             return records
         shared = [_n_shared(name_parts(record.get("file_name")), image.parts) for record in records]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.pairs.readers import short
+from napari_organoid_synth.core.pairs.reading.formats import folded, short, without_ending
 
 MAX_BYTES = 1 << 30
 
@@ -46,14 +48,26 @@ def format_of(document: Any) -> str:
         if isinstance(document.get("images"), list) and isinstance(document.get("annotations"), list):
             return "COCO"
         return "GeoJSON" if document.get("type") in ("FeatureCollection", "Feature") else ""
-    is_list = isinstance(document, list) and bool(document) and isinstance(document[0], dict)
-    return "GeoJSON" if is_list and document[0].get("type") == "Feature" else ""
+    is_features = isinstance(document, list) and all(isinstance(one, dict) for one in document[:1])
+    return "GeoJSON" if is_features and all(one.get("type") == "Feature" for one in document[:1]) else ""
 
 
 def name_parts(name: object) -> tuple[str, ...]:
     """Return folders and name of a file as any system wrote it."""
     parts = str(name or "").replace("\\", "/").split("/")
     return tuple(part for part in parts if part not in ("", ".", ".."))
+
+
+@lru_cache(maxsize=1 << 16)
+def name_keys(name: str) -> tuple[str, str, str]:
+    """Return how the file of an image may be written, the surest first: as it is, without ending, in any case.
+
+    Examples
+    --------
+    >>> name_keys("Im%201.ome.tif")
+    ('Im%201.ome.tif', 'Im%201', 'im 1')
+    """
+    return name, without_ending(name), folded(without_ending(unquote(name)))
 
 
 def wrong_size(where: str, stated: tuple[object, object], size: tuple[int, int]) -> UserError:

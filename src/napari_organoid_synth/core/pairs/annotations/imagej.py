@@ -61,7 +61,7 @@ def _read(path: Path, where: str) -> Iterator[Any]:
         yield ImagejRoi.frombytes(path.read_bytes())
         return
     with zipfile.ZipFile(path) as archive:
-        entries = [entry for entry in archive.infolist() if entry.filename.lower().endswith(".roi")]
+        entries = [entry for entry in archive.infolist() if _is_roi(entry.filename)]
         if not entries:
             raise UserError(
                 f"{where} contains no ROI.", "Expected the file of ImageJ's ROI manager.", "Save the ROIs again."
@@ -72,6 +72,11 @@ def _read(path: Path, where: str) -> Iterator[Any]:
             if entry.file_size > MAX_ROI_BYTES:
                 raise ValueError(f"{entry.file_size:,} bytes for one ROI")
             yield ImagejRoi.frombytes(archive.read(entry))
+
+
+def _is_roi(name: str) -> bool:
+    """Return whether a file in an archive is a ROI; beside each, macOS packs its own notes as ``__MACOSX/._NAME``."""
+    return name.lower().endswith(".roi") and not name.rsplit("/", 1)[-1].startswith("._")
 
 
 def _object(roi: Any) -> DrawnObject:

@@ -6,12 +6,12 @@ import base64
 import io
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from napari_organoid_synth.core.pairs.annotations.documents import name_parts, wrong_size
+from napari_organoid_synth.core.pairs.annotations.documents import name_keys, name_parts, wrong_size
 from napari_organoid_synth.core.pairs.annotations.outlines import (
     DrawnObject,
     Ring,
@@ -40,7 +40,7 @@ class Labelme:
 
     def describes(self, image: Path) -> bool:
         """Return whether the file names this image."""
-        return image.name == self._image or image.stem == PurePosixPath(self._image).stem
+        return name_keys(image.name)[-1] == name_keys(self._image)[-1]
 
     def objects(self, image: Path, size: tuple[int, int]) -> Iterator[DrawnObject]:
         """Yield the objects of an image of ``size`` (height, width); shapes of one label and group are one object."""

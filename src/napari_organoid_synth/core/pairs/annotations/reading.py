@@ -15,7 +15,7 @@ from napari_organoid_synth.core.pairs.annotations.geojson import GeoJson
 from napari_organoid_synth.core.pairs.annotations.imagej import ImageJ
 from napari_organoid_synth.core.pairs.annotations.labelme import Labelme
 from napari_organoid_synth.core.pairs.annotations.outlines import DrawnMask, paint
-from napari_organoid_synth.core.pairs.formats import is_directory, short
+from napari_organoid_synth.core.pairs.reading.formats import is_directory, short
 
 SUFFIXES = (".json", ".geojson", ".zip", ".roi")
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_organoid_synth.core.pairs.format import FormatOf, Misfit, Misfits, PairFormat, value_range
 from napari_organoid_synth.core.pairs.pair import SamplePair
+from napari_organoid_synth.core.pairs.pair_format import FormatOf, Misfit, Misfits, PairFormat, value_range
 from napari_organoid_synth.core.pairs.table import PairEntry, PairTable
 
 REAL = PairFormat(frozenset({3}), frozenset({"uint16"}), (3000, 4000), "classes", ("mito", "membrane"))

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_organoid_synth.core.pairs.formats import short
-from napari_organoid_synth.core.pairs.limits import NotSupported, refuse_memory
-from napari_organoid_synth.core.pairs.ome_xml import PixelMetadata, to_micrometres
 from napari_organoid_synth.core.pairs.pair import RGB
+from napari_organoid_synth.core.pairs.reading.formats import short
+from napari_organoid_synth.core.pairs.reading.limits import NotSupported, refuse_memory
+from napari_organoid_synth.core.pairs.reading.ome_xml import PixelMetadata, to_micrometres
 from napari_organoid_synth.core.quantities import plural
 
 _PLUGINS = {"CZI": "bioio_czi", "ND2": "bioio_nd2", "LIF": "bioio_lif"}

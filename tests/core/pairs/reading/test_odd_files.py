@@ -20,11 +20,11 @@ import tifffile
 from PIL import Image
 
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.pairs import ome_xml
 from napari_organoid_synth.core.pairs.loading import check_pairs, find_pairs
 from napari_organoid_synth.core.pairs.mask_kind import inspect_mask
 from napari_organoid_synth.core.pairs.ome_tiff import as_labels, read_image, write_pair
 from napari_organoid_synth.core.pairs.pair import SamplePair
+from napari_organoid_synth.core.pairs.reading import ome_xml
 from napari_organoid_synth.core.pairs.table import PairTable
 from pair_files import disc, picture, rows, save
 

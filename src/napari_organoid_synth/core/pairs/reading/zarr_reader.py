@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_organoid_synth.core.pairs.formats import short
-from napari_organoid_synth.core.pairs.limits import (
+from napari_organoid_synth.core.pairs.reading.formats import short
+from napari_organoid_synth.core.pairs.reading.limits import (
     MAX_RATIO,
     SMALL_BYTES,
     NotSupported,
     refuse_memory,
     refuse_too_large,
 )
-from napari_organoid_synth.core.pairs.ome_xml import PixelMetadata, size_remark, to_micrometres
+from napari_organoid_synth.core.pairs.reading.ome_xml import PixelMetadata, size_remark, to_micrometres
 
 
 class ZarrReader:
@@ -127,9 +127,19 @@ def _no_image(path: Path, attributes: dict[str, Any]) -> NotSupported:
     labels = attributes.get("labels")
     inside = [str(name) for name in labels] if isinstance(labels, list) else []
     found, todo = "is a zarr group without 'multiscales'", "Choose the image inside it, for example the folder '0'."
+    if place := _first_well(attributes):
+        found, todo = "is a plate of many images", f"Choose the images inside it: '{path.name}/{place}/{{name}}'."
     if inside:
         found, todo = f"{found}; it holds the label images {', '.join(inside)}", f"Choose {path.name}/{inside[0]}."
     return NotSupported(found, "Expected an OME-Zarr image or label image.", todo)
+
+
+def _first_well(attributes: dict[str, Any]) -> str:
+    """Return the folder of the first well of a plate; empty for another group."""
+    plate = attributes.get("plate")
+    wells = plate.get("wells") if isinstance(plate, dict) else None
+    first = wells[0] if isinstance(wells, list) and wells else None
+    return str(first.get("path", ""))[:40] if isinstance(first, dict) else ""
 
 
 def _zarr_size(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_organoid_synth.core.pairs.limits import CONVERT, EXPECTED_COLOURS, NotSupported
+from napari_organoid_synth.core.pairs.reading.limits import CONVERT, EXPECTED_COLOURS, NotSupported
 
 PALETTE, YCBCR = 3, 6
 _JPEG = (6, 7, 33007, 34892)  # compressions that come decoded as RGB

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_organoid_synth.core.pairs.formats import HEAD_BYTES
-from napari_organoid_synth.core.pairs.limits import (
+from napari_organoid_synth.core.pairs.pair import RGB
+from napari_organoid_synth.core.pairs.reading.formats import HEAD_BYTES
+from napari_organoid_synth.core.pairs.reading.limits import (
     CONVERT,
     DEFLATE_RATIO,
     EXPECTED_COLOURS,
@@ -19,8 +20,7 @@ from napari_organoid_synth.core.pairs.limits import (
     refuse_noise,
     refuse_too_large,
 )
-from napari_organoid_synth.core.pairs.ome_xml import PixelMetadata
-from napari_organoid_synth.core.pairs.pair import RGB
+from napari_organoid_synth.core.pairs.reading.ome_xml import PixelMetadata
 
 _MAX_RATIOS = {"PNG": DEFLATE_RATIO, "BMP": 300, "JPEG": 3_000}
 

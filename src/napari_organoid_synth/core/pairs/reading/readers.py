@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.pairs.formats import READABLE, format_of, is_directory, is_zarr, read_head
-from napari_organoid_synth.core.pairs.formats import short as short
-from napari_organoid_synth.core.pairs.limits import NotSupported
-from napari_organoid_synth.core.pairs.ome_xml import PixelMetadata
-from napari_organoid_synth.core.pairs.picture_reader import PictureReader
-from napari_organoid_synth.core.pairs.tiff_reader import TiffReader
-from napari_organoid_synth.core.pairs.vendor_reader import VendorReader
-from napari_organoid_synth.core.pairs.zarr_reader import ZarrReader
+from napari_organoid_synth.core.pairs.reading.formats import READABLE, format_of, is_directory, is_zarr, read_head
+from napari_organoid_synth.core.pairs.reading.formats import short as short
+from napari_organoid_synth.core.pairs.reading.limits import NotSupported
+from napari_organoid_synth.core.pairs.reading.ome_xml import PixelMetadata
+from napari_organoid_synth.core.pairs.reading.picture_reader import PictureReader
+from napari_organoid_synth.core.pairs.reading.tiff_reader import TiffReader
+from napari_organoid_synth.core.pairs.reading.vendor_reader import VendorReader
+from napari_organoid_synth.core.pairs.reading.zarr_reader import ZarrReader
 
 
 class Reader(Protocol):

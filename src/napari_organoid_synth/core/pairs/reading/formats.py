@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from pathlib import Path
 
 from napari_organoid_synth.core.atomic import regular_file
@@ -40,6 +41,11 @@ def without_ending(name: str) -> str:
     ['a', 'b.2', 'c', 'day.2']
     """
     return _ENDING.sub("", name) if _ENDING.search(name) else _ANY_ENDING.sub("", name)
+
+
+def folded(name: str) -> str:
+    """Return a name in which upper and lower case, and the two ways to store an umlaut, are alike."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def is_directory(path: Path) -> bool:

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.pairs import tiff_reader
 from napari_organoid_synth.core.pairs.ome_tiff import read_image, read_info, read_labels, write_pair
 from napari_organoid_synth.core.pairs.pair import RGB, SamplePair
+from napari_organoid_synth.core.pairs.reading import tiff_reader
 
 STACK = np.random.default_rng(0).integers(0, 60_000, (6, 40, 50)).astype(np.uint16)
 AGAIN = "Expected a complete file. Copy the file again from its source."

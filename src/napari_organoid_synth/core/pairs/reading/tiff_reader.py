@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.pairs.limits import (
+from napari_organoid_synth.core.pairs.pair import RGB
+from napari_organoid_synth.core.pairs.reading.limits import (
     DEFLATE_RATIO,
     GREY_ALPHA,
     MAX_RATIO,
@@ -23,9 +24,13 @@ from napari_organoid_synth.core.pairs.limits import (
     refuse_noise,
     refuse_too_large,
 )
-from napari_organoid_synth.core.pairs.ome_xml import PixelMetadata, parse_images, size_remark, to_micrometres
-from napari_organoid_synth.core.pairs.pair import RGB
-from napari_organoid_synth.core.pairs.tiff_colours import apply_palette, is_palette, refuse_colours, ycbcr_to_rgb
+from napari_organoid_synth.core.pairs.reading.ome_xml import PixelMetadata, parse_images, size_remark, to_micrometres
+from napari_organoid_synth.core.pairs.reading.tiff_colours import (
+    apply_palette,
+    is_palette,
+    refuse_colours,
+    ycbcr_to_rgb,
+)
 from napari_organoid_synth.core.quantities import pixels, plural
 
 LAZY_BYTES = 64 << 20

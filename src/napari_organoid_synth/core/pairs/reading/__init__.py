@@ -1,0 +1,1 @@
+"""One image file of any format, plane by plane, as an array (C, Y, X)."""
