@@ -123,3 +123,10 @@ def test_the_sentence_names_the_groups_of_the_test() -> None:
         f"3 images of one volume or sample, tested in blocks of neighbours by the design 'grouped'. "
         f"The test holds 1 image: {test}."
     )
+
+
+@pytest.mark.parametrize("test", [-1, 1.5, -0.2, float("nan"), float("inf")])
+def test_a_share_or_number_that_makes_no_sense_is_refused(test):
+    table = PairTable(entries=tuple(PairEntry(name=f"p{n}", image=f"p{n}.tif") for n in range(4)))
+    with pytest.raises(UserError, match="neither a share nor a number of test images"):
+        split_table(table, test=test)

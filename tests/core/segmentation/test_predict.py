@@ -320,3 +320,19 @@ def test_colours_are_marked_as_grey_on_request(project, tmp_path):
     run(project, images=str(tmp_path / "a.png"), folder=str(tmp_path / "out"), channels="grey")
     grey = np.rint(colours @ [299.0, 587.0, 114.0] / 1000).astype(np.uint8)
     np.testing.assert_array_equal(read_labels(tmp_path / "out" / "a_labels.ome.tif"), labels_of(grey, project))
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (np.full((20, 20), np.nan, np.float32), "has 400 px that are not a number"),
+        (np.where(np.eye(20) > 0, np.inf, 1.0), "has 20 px that are not a number"),
+        (np.zeros((20, 20), np.complex64), "is complex64. Expected integers or floats."),
+    ],
+)
+def test_pixels_that_are_not_numbers_are_refused(values, said, project, tmp_path):
+    tifffile.imwrite(tmp_path / "odd.tif", values)
+    with pytest.raises(UserError) as error:
+        run(project, images=[str(tmp_path / "odd.tif")])
+    assert said in str(error.value)
+    assert "odd.tif" in error.value.found

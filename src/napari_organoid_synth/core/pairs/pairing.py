@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,7 @@ def _masks(texts: Sequence[str]) -> Any:
 def _test(text: float | str) -> float | list[str]:
     """Return a share of test images, or their names."""
     try:
-        return float(text)
+        share = float(text)
     except ValueError:
-        return str(text).split(",")
+        share = math.nan
+    return share if math.isfinite(share) else str(text).split(",")

@@ -21,6 +21,7 @@ from napari_organoid_synth.core.device import describe_device, is_out_of_memory,
 from napari_organoid_synth.core.errors import DiskFull, UserError, plain_text, sentence_of
 from napari_organoid_synth.core.frozen_model import FrozenModel
 from napari_organoid_synth.core.job import Added, Control, Event, Finished, Progress, Started, Warned
+from napari_organoid_synth.core.pairs.checking import refuse_values
 from napari_organoid_synth.core.pairs.discovery import paths_of
 from napari_organoid_synth.core.pairs.entry_reading import read_plane
 from napari_organoid_synth.core.pairs.filenames import below_sentence, distinct_names, list_files, stem
@@ -328,6 +329,7 @@ class _Marker:
         """
         refuse_odd_name(plane.path)
         image, info = read_plane(plane.path, plane.page, plane.use, self.channels)
+        refuse_values(image, short(plane.path))
         spec, names = self.segmenter.spec, info.channel_names
         if len(image) == 3 and spec.channels == 1 and (image[1:] == image[:1]).all():
             image, names = image[:1], ()  # grey that was saved as colours
