@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from napari_organoid_synth import cli
+from napari_organoid_synth import __main__, cli
 from napari_organoid_synth.cli.running import _stopped
 from napari_organoid_synth.core.job import Event, Finished
+from napari_organoid_synth.core.pairs.ome_tiff import write_pair
 from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.simulators.simulate import em
 from napari_organoid_synth.core.verbs import SHORT_VERBS
 from terminal import result
 
@@ -89,7 +93,7 @@ def test_the_settings_of_a_generator_are_listed_with_default_and_bounds() -> Non
         (["train", "PROJECT", "--gan", "nogan"], "There is no 'nogan' among the generators."),
         (["train", "PROJECT", "--resume", "nothing"], "has no trained run."),
         (["control", "PROJECT", "pause"], "No such job is running."),
-        (["report", "PROJECT", "--output", "PROJECT"], ": Is a directory. Expected a file that can be written."),
+        (["report", "PROJECT", "--output", "PROJECT"], " is a folder. Expected a file, or nothing yet."),
         (
             ["generate", "PROJECT/mistyped"],
             "mistyped. Expected a project, made with 'organoid-synth pair'",
@@ -302,3 +306,39 @@ def test_the_report_says_where_it_is_and_leaves_its_events_in_a_job(tmp_path: Pa
     assert [event.note for event in events if isinstance(event, Progress)][:2] == ["real data", "trainings"]
     assert isinstance(events[-1], Finished)
     assert events[-1].result["report"] == str(tmp_path / "r.html")
+
+
+def test_ctrl_c_while_libraries_are_loading_is_a_word(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "napari_organoid_synth.cli", Stopping("napari_organoid_synth.cli"))
+    with pytest.raises(SystemExit) as stop:
+        __main__.main()
+    assert stop.value.code == 130
+    assert capsys.readouterr().err == "Stopped.\n"
+
+
+class Stopping(ModuleType):
+    """A module in whose import Ctrl-C is pressed."""
+
+    def __getattr__(self, name: str) -> None:
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_a_terminal_that_is_not_utf8_shows_what_it_can(encoding: str, tmp_path: Path) -> None:
+    write_pair(tmp_path / "pairs", em(0, 64))
+    command = [sys.executable, "-m", "napari_organoid_synth", "pair", tmp_path / "p", "--images", tmp_path / "pairs"]
+    environment = os.environ | {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+    done = subprocess.run(command, capture_output=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    assert b"Next: organoid-synth" in done.stdout
+    assert b"?" in done.stdout
+
+
+def test_a_folder_that_is_gone_is_one_sentence(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    command = [sys.executable, "-c", f"import os; os.rmdir({str(gone)!r}); from napari_organoid_synth.cli import main; "
+               "import sys; sys.argv[1:] = ['samples', 'p']; main()"]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, cwd=gone, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "organoid-synth: No such file or directory\n"

@@ -60,3 +60,11 @@ def test_json_with_a_name_that_is_not_utf8_comes_back(tmp_path: Path) -> None:
     name = os.fsdecode(b"caf\xe9.tif")
     write_text(tmp_path / "a.json", json.dumps([name], ensure_ascii=False))
     assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == [name]
+
+
+def test_a_folder_is_not_replaced_by_a_file(tmp_path: Path) -> None:
+    (tmp_path / "a.json" / "inside").mkdir(parents=True)
+    with pytest.raises(UserError, match=r"a\.json is a folder") as caught:
+        write_text(tmp_path / "a.json", "text")
+    assert "Rename or delete" in caught.value.todo
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,11 +13,15 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+import terminal
 from napari_organoid_synth.cli import app
 from napari_organoid_synth.cli.running import finish
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import JobFolder
+from napari_organoid_synth.core.pairs.ome_tiff import write_pair
 from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.recipe import Recipe
+from napari_organoid_synth.core.simulators.simulate import em
 
 
 @pytest.fixture
@@ -94,3 +99,60 @@ def test_failed_trainings_of_a_comparison_are_no_success(capsys: pytest.CaptureF
     assert json.loads(out)["ok"] is False
     assert err.startswith("organoid-synth: 2 of 9 trainings failed; all others are done. Expected all of them.")
     finish("gain", result | {"tasks": {"total": 9, "done": 9, "failed": 0}}, as_json=True)
+
+
+def test_a_demonstration_obeys(tmp_path: Path) -> None:
+    sizes = ("size=64", "train=2", "test=2", "steps=1000000", "channels=8")
+    command = [sys.executable, "-m", "napari_organoid_synth", "demo", "--project", str(tmp_path / "demo"), "--json"]
+    command += [part for size in sizes for part in ("--set", size)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        try:
+            while child.poll() is None and not [*tmp_path.glob("demo/runs/*/job.json")]:
+                time.sleep(0.05)
+            answer, said = ask(tmp_path / "demo", "cancel")
+            assert (answer["verb"], said) == ("demo", "")
+            out, err = child.communicate(timeout=60)
+        finally:
+            child.kill()
+    assert child.returncode == 130, err
+    assert json.loads(out)["ok"] is False
+
+
+def test_a_comparison_with_a_failed_training_exits_with_1(tmp_path: Path) -> None:
+    for seed in range(4):
+        write_pair(tmp_path / "pairs", em(seed, 64))
+    assert terminal.run("pair", tmp_path / "p", "--images", tmp_path / "pairs").code == 0
+    recipe = Recipe().override("tiles.size=64", "tiles.min_objects=1000")  # no tile has as many
+    recipe.to_file(tmp_path / "recipe.yaml")
+    small = ("segmenter.channels=8", "segmenter.depth=2", "segmenter.tile=64", "segmenter.batch=1", "steps=1")
+    where = ("scheduler=here", f"generator={tmp_path / 'recipe.yaml'}", "arms=[raw, synthetic]")
+    settings = [f"--set={one}" for one in (*small, *where, "design=k-fold", "folds=2")]
+    done = terminal.run("gain", tmp_path / "p", *settings, "--json")
+    assert done.code == 1
+    answer = json.loads(done.out)
+    assert answer["ok"] is False
+    assert answer["tasks"] == {"total": 6, "done": 2, "failed": 4}
+    assert list(answer["arms"]) == ["raw"]
+    assert "4 of 6 trainings failed; all others are done." in answer["error"]["found"]
+    assert "organoid-synth: 4 of 6 trainings failed" in done.err
+    assert "Traceback" not in done.err
+
+
+def test_a_run_that_is_being_trained_is_not_resumed(tmp_path: Path, process: int) -> None:
+    project = Project(tmp_path / "p")
+    job = project.job("train")
+    job.begin("train", ["p"], process)
+    Recipe().to_file(job.path / "recipe.yaml")
+    before = (job.path / "job.json").read_text()
+    done = terminal.run("train", project.path, "--resume", job.path.name)
+    assert done.code == 1
+    assert f"{job.path.name} is running already, in process {process}." in done.err
+    assert (job.path / "job.json").read_text() == before
+
+
+def test_a_job_is_not_begun_in_a_project_that_is_gone(tmp_path: Path) -> None:
+    project = Project(tmp_path / "p")
+    project.path.rename(tmp_path / "elsewhere")
+    with pytest.raises(UserError, match="is no longer there"):
+        project.job("generate")
+    assert not project.path.exists()

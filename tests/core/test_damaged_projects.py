@@ -6,8 +6,10 @@ import io
 import json
 import re
 import shutil
+import sqlite3
 import zipfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ import yaml
 from tests.report_project import compared, pair, score, write_scores
 from typer.testing import CliRunner
 
+import terminal
 from napari_organoid_synth.cli import app
 from napari_organoid_synth.core.blind.session import read_sessions
 from napari_organoid_synth.core.codec.codec import Codec
@@ -184,3 +187,18 @@ def test_damage_of_one_run_leaves_the_others(project: Path) -> None:
     assert [(run.title, bool(run.problem)) for run in list_runs(Project(project))] == [
         ("run 2 · damaged", True), ("run 1 · pix2pix · nothing saved yet", True)
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("column", ["id", "run", "created", "verdict", "image", "labels", "n_objects", "tags"])
+def test_a_sample_with_a_value_of_another_type_is_damage(column: str, whole: Path, tmp_path: Path) -> None:
+    project = Project(shutil.copytree(whole, tmp_path / "p"))
+    with closing(sqlite3.connect(project.samples_path)) as database, database:
+        database.execute(f"UPDATE samples SET {column} = ?", (b"\xff\x00",))
+    done = terminal.run("samples", project.path)
+    assert done.code == 1
+    assert done.err.startswith(f"organoid-synth: {project.samples_path} is damaged (the row of ")
+    assert "--rebuild" in done.err
+    assert any(sentence.startswith("samples.sqlite cannot be read") for sentence in damaged_files(project))
+    assert terminal.run("report", project.path, "--output", tmp_path / "r.html").code == 0
+    assert terminal.run("samples", project.path, "--rebuild").code == 0
+    assert terminal.run("samples", project.path).code == 0

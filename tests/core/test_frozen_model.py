@@ -183,3 +183,23 @@ def test_a_pipe_is_not_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "recipe.yaml")
     with pytest.raises(UserError, match="it is a pipe"):
         Recipe.from_file(tmp_path / "recipe.yaml")
+
+
+@pytest.mark.parametrize("value", [".inf", ".nan", "-.inf", "1e400"])
+def test_infinite_numbers_are_no_settings(value: str) -> None:
+    with pytest.raises(UserError, match=r"gan.*l1_weight"):
+        Recipe().override(f"gan.l1_weight={value}")
+
+
+def test_a_name_that_is_not_utf8_is_said_to_be() -> None:
+    with pytest.raises(UserError, match=r"Expected a name in UTF-8\. Rename the file\."):
+        VERBS["predict"].settings_class()().override("images=caf" + os.fsdecode(bytes([233])) + ".tif")
+
+
+def test_a_recipe_of_another_command_is_answered_with_the_name_of_the_setting(tmp_path: Path) -> None:
+    Recipe().to_file(tmp_path / "train.yaml")
+    with pytest.raises(UserError, match=r"Setting 'tiles' is a group of settings\. Input should be a valid tuple\."):
+        VERBS["fill"].settings_class().from_file(tmp_path / "train.yaml")
+    (tmp_path / "empty.yaml").write_text("# nothing\n")
+    with pytest.raises(UserError, match=r"empty\.yaml is empty\. Expected 'key: value' lines"):
+        Recipe.from_file(tmp_path / "empty.yaml")

@@ -8,6 +8,7 @@ stopped by Ctrl-C after saving.
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 
 from napari_organoid_synth.cli import long_verbs, other_verbs, short_verbs
 from napari_organoid_synth.cli.options import app, command_of
@@ -25,6 +26,8 @@ __all__ = [
 def main() -> None:
     """Run the command line; a problem that the user can solve is one sentence on standard error, not a traceback."""
     arguments = sys.argv[1:]
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # "✓" in a terminal that is not UTF-8
     try:
         code = app(standalone_mode=False) or 0
     except Exception as error:

@@ -162,12 +162,14 @@ def demo(
     """Run all steps once on simulated data, in under five minutes, and write a report."""
     from napari_organoid_synth.core.demo import DemoSettings
     from napari_organoid_synth.core.demo import demo as run_demo
-    from napari_organoid_synth.core.job import Control
     from napari_organoid_synth.core.project import Project
 
     settings = DemoSettings().override(*(overrides or ()))
-    opened, steering = Project(project or _new_folder("organoid-synth-demo")), Control()
-    result = follow(run_demo(opened, steering, settings), steering, "demo", opened)
+    opened = Project(project or _new_folder("organoid-synth-demo"))
+    job = opened.job("demo")
+    job.begin("demo", sys.argv[1:])
+    steering = job.control
+    result = follow(run_demo(opened, steering, settings), steering, "demo", opened, job)
     if as_json or result["reason"] == "canceled":
         finish("demo", result, as_json)
     else:

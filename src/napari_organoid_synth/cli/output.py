@@ -10,6 +10,7 @@ import json
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,9 +110,10 @@ def tell_failure(error: Exception, command: str, as_json: bool) -> int:
         known = UserError(f"{type(error).__name__}: {error}", todo="Copy the report and ask.")
     if as_json:
         assert isinstance(known, UserError)
-        print(as_object(command, {}, known))
+        with suppress(OSError):  # the output itself may be what fails
+            print(as_object(command, {}, known), flush=True)
     return code
 
 
 def _of_the_system(error: OSError) -> UserError:
-    return disk_error(error, Path.cwd()) or UserError(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "))
+    return disk_error(error, Path()) or UserError(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "))

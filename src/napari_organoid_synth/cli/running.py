@@ -40,6 +40,12 @@ def run_verb(
     from napari_organoid_synth.core.verbs import VERBS
 
     job = job or project.job(verb)
+    if not launched and job.alive:
+        raise UserError(
+            f"{job.path.name} is running already, in process {job.info['pid']}.",
+            "Expected one command in a folder at a time.",
+            "Wait for it, or end it with 'organoid-synth control'.",
+        )
     steering = job.control
     job.begin(verb, sys.argv[1:])
     if not launched:  # a window clears earlier requests before it starts the process: later ones count

@@ -54,6 +54,8 @@ def write_bytes(path: Path, data: bytes) -> None:
     ------
     DiskFull
         If there is no space; the old file stays.
+    UserError
+        If a folder has that name.
     """
     part_path = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -68,6 +70,10 @@ def write_bytes(path: Path, data: bytes) -> None:
             part_path.unlink()
         if isinstance(error, OSError) and is_disk_full(error):
             raise DiskFull(path) from error
+        if isinstance(error, OSError) and path.is_dir():  # Windows says that access is denied
+            raise UserError(
+                f"{path} is a folder.", "Expected a file, or nothing yet.", "Rename or delete the folder."
+            ) from error
         raise
 
 

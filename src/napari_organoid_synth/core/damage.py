@@ -82,7 +82,8 @@ def _marker(path: Path) -> None:
 
 def _samples(path: Path) -> None:
     regular_file(path)
-    SampleStore(path).close()
+    with SampleStore(path) as store:
+        store.rows()
 
 
 _CHECKS: dict[str, Callable[[Path], object]] = {

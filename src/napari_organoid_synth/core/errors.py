@@ -9,7 +9,7 @@ from pathlib import Path
 MAX_WORD, MAX_TEXT = 300, 2000
 """Characters of a word (a path, a number) and of a part of a message; the middle of longer ones is left out."""
 
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _DENIED = {errno.EROFS, errno.EACCES, errno.EPERM}
 _SILENT = {getattr(errno, name, errno.EIO) for name in ("EIO", "ENXIO", "ENODEV", "ESTALE", "ENOTCONN", "EHOSTDOWN")}
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}

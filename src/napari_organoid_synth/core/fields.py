@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from napari_organoid_synth.core.registry import Registry
 
@@ -30,6 +30,22 @@ Switch = Annotated[Literal["auto", "on", "off"], BeforeValidator(_switch)]
 
 DeviceName = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1, mps.")]
 Threads = Annotated[int, Field(ge=0, description="Processor threads; 0: as many as there are cores.")]
+
+MIN_PIXEL_SIZE, MAX_PIXEL_SIZE = 1e-6, 1e6
+"""Sides of a pixel that a microscope can have, µm; anything else is a mistake."""
+
+
+def is_pixel_size(size: tuple[float, float]) -> bool:
+    """Return whether a pixel can have this height and width, µm."""
+    return all(MIN_PIXEL_SIZE <= side <= MAX_PIXEL_SIZE for side in size)
+
+
+PixelSize = Annotated[
+    tuple[float, float] | None,
+    AfterValidator(lambda size: size if size and is_pixel_size(size) else None),
+    Field(description="Height and width of a pixel, µm."),
+]
+"""An impossible size counts as not known, as in the files of other programs."""
 
 
 class MemberOf:

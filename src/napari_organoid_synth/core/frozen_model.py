@@ -17,6 +17,7 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.plain_values import MAX_YAML, from_yaml, read_text, reason
 from napari_organoid_synth.core.spelling import did_you_mean
 
+_SURROGATE = re.compile("[\ud800-\udfff]")  # how Python keeps the bytes of a name that is not UTF-8
 MAX_SHOWN = 80
 """Characters of a value in a message."""
 
@@ -58,6 +59,8 @@ class FrozenModel(BaseModel):
             values = from_yaml(read_text(Path(path), MAX_YAML))
         except (OSError, ValueError) as error:
             raise UserError(f"Cannot read {path}: {reason(error)}.", "Expected a YAML file of settings.") from None
+        if values is None:
+            raise UserError(f"{path} is empty.", "Expected 'key: value' lines.", "Leave it out for the defaults.")
         if not isinstance(values, dict):
             raise UserError(
                 f"{path} contains a {type(values).__name__} instead of settings.", "Expected 'key: value' lines."
@@ -86,8 +89,8 @@ class FrozenModel(BaseModel):
 class Settings(FrozenModel):
     """Base of all settings; YAML, command line, forms and documentation are derived from them."""
 
-    # "name: 12" is a name, too
-    model_config = ConfigDict(coerce_numbers_to_str=True)
+    # "name: 12" is a name, too; NaN and infinity pass bounds, and are no choice of anybody
+    model_config = ConfigDict(coerce_numbers_to_str=True, allow_inf_nan=False)
 
     def override(self, *assignments: str) -> Self:
         """Return a validated copy with dotted overrides, each like ``"train.steps=200"``; values are read as YAML."""
@@ -108,6 +111,8 @@ class Settings(FrozenModel):
                 if not isinstance(child, dict):
                     raise _unknown(type(self), values, key, "--set")
                 target = child
+            if _SURROGATE.search(text):
+                raise UserError(f"Setting '{key}' is '{shown(text)}'.", "Expected a name in UTF-8.", "Rename the file.")
             try:
                 value = from_yaml(text)
             except ValueError as error:
@@ -168,6 +173,8 @@ def _in_words(cls: type[FrozenModel], values: dict[str, Any], error: dict[str, A
     if error["type"] == "missing":
         return UserError(f"Setting '{where}' is missing.", f"Expected all settings of {cls.__name__}.")
     message = str(error["msg"]).removeprefix("Value error, ")
+    if isinstance(error["input"], dict) and error["type"] != "value_error":
+        return UserError(f"Setting '{shown(where)}' is a group of settings.", _ended(message))
     if isinstance(error["input"], dict):  # several values together, which would fill the screen
         return UserError(_ended(f"{message[:1].upper()}{message[1:]}"))
     todo = ""

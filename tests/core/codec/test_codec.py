@@ -239,3 +239,11 @@ def test_holes_are_filled_where_the_training_masks_have_none():
     assert heatflow.count_holes(back) == 0
     assert not Codec.fit([rings(2)]).holes  # a gap of 9 px is a slip of the pen
     assert not Codec.model_validate({key: value for key, value in codec.model_dump().items() if key != "holes"}).holes
+
+
+def test_an_impossible_pixel_size_is_not_known():
+    codec = Codec.fit([tissue(0, 64)])
+    for size in ((-1.0, 0.5), (0.5, 0.0), (0.5, float("nan")), (1e300, 1.0)):
+        assert Codec.parse({**codec.model_dump(), "pixel_size": size}).pixel_size is None
+    with pytest.raises(UserError, match="A pixel of 'tissue_00000' is 0 × 1 µm"):
+        tissue(0, 64).replace(name="tissue_00000", pixel_size=(0.0, 1.0))

@@ -310,6 +310,22 @@ def test_stopping_or_closing_leaves_nothing(project: Project) -> None:
     assert [path.name for path in project.path.parent.iterdir()] == ["my organoids"]
 
 
+def test_two_exports_of_the_same_second_are_two(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(project, make("a"), make("b", 1))
+    monkeypatch.setattr("time.strftime", lambda *_: "20260101-000000")
+    settings, control = ExportSettings(formats=("cellpose",)), Control()
+    control.pause()
+    first = export(project, settings, control)
+    next(first), next(first)
+    second = list(export(project, settings, Control()))[-1]
+    control.resume()
+    ends = [list(first)[-1], second]
+    names = [Path(end.result["folder"]).name for end in ends if isinstance(end, Finished)]
+    assert names == ["20260101-000000", "20260101-000000-2"]
+    assert all((project.path / "exports" / name / "manifest.json").exists() for name in names)
+    assert sorted(path.name for path in (project.path / "exports").iterdir()) == names
+
+
 def test_what_a_killed_export_left_is_swept(project: Project) -> None:
     fill(project, make("a"))
     left = project.path.parent / ".out.part" / "cellpose"

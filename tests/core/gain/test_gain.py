@@ -36,6 +36,7 @@ from napari_organoid_synth.core.gain.work import Outcome, run_task
 from napari_organoid_synth.core.gain.workers import open_workers
 from napari_organoid_synth.core.job import Added, Control, Finished, Progress, Started, Warned
 from napari_organoid_synth.core.pairs.loading import add_pair, load_pairs
+from napari_organoid_synth.core.pairs.ome_tiff import write_pair
 from napari_organoid_synth.core.pairs.pair import SamplePair, Source, content_hash
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.project import Project
@@ -384,6 +385,23 @@ def test_pairs_accepted_by_hand_are_used_only_where_their_generator_saw_no_test_
     assert stored == {5}
 
 
+def test_accepted_pairs_that_do_not_fit_are_named(project):
+    settings = SETTINGS.replace(arms=("curated",), paper_protocol=True)
+    away = project.pairs_path.rename(project.path / "away.json")  # as if it had entered before anything was compared
+    with SampleStore(project.samples_path) as store:
+        pair = disc(50)
+        odd = pair.replace(name="odd", image=np.repeat(pair.image, 3, axis=0))
+        ids = [store.add(one.replace(source=Source("synthetic"))) for one in (pair, odd)]
+        store.decide(ids, "accepted")
+    away.rename(project.pairs_path)
+    plan = plan_of(project, settings)
+    arms = [task for task in plan.tasks if isinstance(task, ArmTask) and task.arm == "curated"]
+    assert [[pair.id for pair in task.stored] for task in arms] == 2 * [["disc50"]]
+    said = "'odd' is left out: 3 channels, the real pairs 1 channel. It does not fit the project."
+    assert plan.warnings[-1] == said
+    assert all(said not in warning for warning in plan_of(project, settings.replace(arms=("raw",))).warnings)
+
+
 # --- what cannot be done ---
 
 
@@ -427,7 +445,7 @@ def test_a_failed_task_is_reported_and_the_rest_goes_on(project, tmp_path):
 def test_an_image_that_changes_meanwhile_is_noticed(project, tmp_path):
     (task, *_) = plan_of(project, SETTINGS.replace(arms=("raw",))).tasks
     name = next(iter(task.train))
-    add_pair(project, SamplePair(name, disc(77).image, disc(77).labels), "binary")
+    write_pair(project.path / "pairs", disc(77).replace(name=name))
     outcome = run_task(str(tmp_path), task, Control())
     assert outcome.state == "failed"
     assert f"'{name}' has changed since the comparison began" in outcome.message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -213,3 +214,18 @@ def test_regions_are_checked(project: Project) -> None:
         next(fill(project, FILL.replace(region=99), Control()))
     with pytest.raises(UserError, match="is not among the real tiles"):
         list(fill(project, FILL.replace(tiles=("real0_y1_x1_r0",)), Control()))
+
+
+def test_damaged_features_are_made_again(project: Project) -> None:
+    settings = MAP.replace(extractor="encoder")
+    list(make_map(project, settings, Control()))
+    (weights,) = project.path.glob("features/encoder-*.safetensors")
+    (features,) = project.path.glob("features/real-encoder-*.npy")
+    before = np.load(features)
+    weights.unlink()
+    os.mkfifo(weights)
+    np.save(features, before[:1])
+    list(make_map(project, settings, Control()))
+    assert weights.is_file()
+    (features,) = project.path.glob("features/real-encoder-*.npy")
+    assert np.load(features).shape == before.shape

@@ -12,6 +12,7 @@ import tifffile
 from PIL import Image
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.pairs.checking import refuse_values
 from napari_organoid_synth.core.pairs.loading import (
     check_pairs,
     find_pairs,
@@ -223,3 +224,12 @@ def test_organoids_are_binary(image_set: ImageSet, name: str, number: int) -> No
     table = check_pairs(find_pairs(image_set(name)))
     assert (len(table.matched), table.mask_kind) == (number, "binary")
     assert {entry.n_objects for entry in table.matched} == {1}
+
+
+def test_values_that_no_network_can_compute_with_are_refused():
+    image = np.array([[[0.0, 1e300]]])
+    with pytest.raises(UserError, match=r"of a\.tif has values up to 1e\+300\. Expected values up to 1e\+18"):
+        refuse_values(image, "of a.tif")
+    with pytest.raises(UserError, match=r"values up to 3e\+38"):
+        refuse_values(-image.clip(0, 3e38).astype(np.float32), "a.tif")
+    refuse_values(image.clip(0, 1e18), "a.tif")

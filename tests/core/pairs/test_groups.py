@@ -205,3 +205,10 @@ def test_classes_of_images_come_from_the_table_or_the_names() -> None:
     assert lines.strata == {"MCF7_1": "mcf7", "MCF7_2": "mcf7", "MCF7_3": "mcf7", "HeLa_1": "hela"}
     graded = [entry.replace(image_class="good" if entry.name == "a" else "poor") for entry in rows("a", "b", "c")]
     assert find_groups(graded).strata == {"a": "good", "b": "poor", "c": "poor"}
+
+
+def test_a_table_with_two_groups_for_an_image_is_refused(tmp_path):
+    (tmp_path / "groups.csv").write_text("name,group\na,1\nb,1\na,1\na,2\n")
+    table = PairTable(entries=tuple(PairEntry(name=name, image=f"{name}.tif") for name in "ab"))
+    with pytest.raises(UserError, match=r"groups\.csv names two groups for 'a': 1 and 2\."):
+        with_groups(table, str(tmp_path / "groups.csv"))

@@ -202,6 +202,11 @@ def test_an_image_that_does_not_fit_is_named_and_the_others_are_marked(project, 
     both = r"None of the 2 images could be marked\. b: images/b\.png has 3 channels\..* c: "
     with pytest.raises(UserError, match=both):
         run(project, images=(str(images / "b.png"), str(images / "c.tif")))
+    rgb = np.stack([RNG.integers(0, 255, (40, 40, 3), np.uint8)] * 2)
+    imwrite(images / "d.tif", rgb, photometric="rgb")
+    with pytest.raises(UserError, match="for the same reason") as error:  # of both slices
+        run(project, images=str(images / "d.tif"))
+    assert str(error.value).count("has 3 channels") == 1
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such files and names")
@@ -315,3 +320,19 @@ def test_colours_are_marked_as_grey_on_request(project, tmp_path):
     run(project, images=str(tmp_path / "a.png"), folder=str(tmp_path / "out"), channels="grey")
     grey = np.rint(colours @ [299.0, 587.0, 114.0] / 1000).astype(np.uint8)
     np.testing.assert_array_equal(read_labels(tmp_path / "out" / "a_labels.ome.tif"), labels_of(grey, project))
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (np.full((20, 20), np.nan, np.float32), "has 400 px that are not a number"),
+        (np.where(np.eye(20) > 0, np.inf, 1.0), "has 20 px that are not a number"),
+        (np.zeros((20, 20), np.complex64), "is complex64. Expected integers or floats."),
+    ],
+)
+def test_pixels_that_are_not_numbers_are_refused(values, said, project, tmp_path):
+    tifffile.imwrite(tmp_path / "odd.tif", values)
+    with pytest.raises(UserError) as error:
+        run(project, images=[str(tmp_path / "odd.tif")])
+    assert said in str(error.value)
+    assert "odd.tif" in error.value.found

@@ -15,6 +15,7 @@ from napari_organoid_synth.core.atomic import write_text
 from napari_organoid_synth.core.codec import heatflow
 from napari_organoid_synth.core.codec.spec import CodecSettings, Condition, PairSpec, Part, Shape
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.fields import PixelSize
 from napari_organoid_synth.core.frozen_model import FrozenModel
 from napari_organoid_synth.core.pairs.pair import UNGRADED, MaskKind, SamplePair
 from napari_organoid_synth.core.pairs.pair_format import PairFormat
@@ -35,7 +36,7 @@ class Codec(FrozenModel):
     high: tuple[float, ...] = Field(description="Intensity that becomes +1, per channel.")
     dtype: str = Field(description="Pixel type of the originals, such as uint16.")
     channel_names: tuple[str, ...] = Field((), description="Names of the image channels.")
-    pixel_size: tuple[float, float] | None = Field(None, description="Height and width of a pixel in µm.")
+    pixel_size: PixelSize = None
     mask_kind: MaskKind = Field("binary", description="What the labels mean.")
     class_names: tuple[str, ...] = Field(("object",), min_length=1, description="Names of the labels 1..K.")
     condition: Condition = Field("classes", description="What a painter sees of the mask.")

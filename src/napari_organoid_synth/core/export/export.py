@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from napari_organoid_synth.core.errors import DiskFull, UserError, is_disk_full
@@ -14,6 +14,7 @@ from napari_organoid_synth.core.export.selection import Selection, select
 from napari_organoid_synth.core.export.settings import ExportSettings
 from napari_organoid_synth.core.export.writer import SetWriter
 from napari_organoid_synth.core.job import Control, Event, Finished, Progress, Started
+from napari_organoid_synth.core.plain_values import reason
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.samples.store import SampleStore
@@ -55,7 +56,7 @@ def export(project: Project, settings: ExportSettings, control: Control) -> Iter
         items, total = selection.items, len(selection.items)
         skipped = len(selection.skipped_copies)
         yield Started(0, {"total": total, "folder": str(target), "skipped_copies": skipped})
-        with _all_or_nothing(target) as folder:
+        with _all_or_nothing(target, bool(settings.folder)) as (folder, target):
             writer = SetWriter(folder, project, settings)
             reported = begun = time.monotonic()
             for step, (item, split) in enumerate(zip(items, selection.splits, strict=True), start=1):
@@ -84,14 +85,33 @@ def _target(project: Project, settings: ExportSettings) -> Path:
     return target
 
 
+def _hidden(target: Path) -> Path:
+    return target.with_name(f".{target.name}.part")
+
+
+def _reserved(target: Path) -> Path:
+    """Return the target, or one with a number where another export began in the same second."""
+    for name in (target.name, *(f"{target.name}-{number}" for number in range(2, 1000))):
+        free = target.with_name(name)
+        if not free.exists():
+            with suppress(FileExistsError):
+                _hidden(free).mkdir(parents=True)
+                return free
+    raise UserError(f"{target} is in use by other exports.", todo="Name a folder.")
+
+
 @contextmanager
-def _all_or_nothing(target: Path) -> Iterator[Path]:
-    """Give a hidden folder that becomes the target at the end; after an error nothing is left."""
-    folder = target.with_name(f".{target.name}.part")
-    shutil.rmtree(folder, ignore_errors=True)  # of an export that was killed
+def _all_or_nothing(target: Path, is_named: bool) -> Iterator[tuple[Path, Path]]:
+    """Give a hidden folder, and the target that it becomes at the end; after an error nothing is left."""
+    folder = _hidden(target)
     try:
-        folder.mkdir(parents=True)
-        yield folder
+        if is_named:
+            shutil.rmtree(folder, ignore_errors=True)  # of an export that was killed
+            folder.mkdir(parents=True)
+        else:
+            target = _reserved(target)
+            folder = _hidden(target)
+        yield folder, target
         if folder.exists():  # else it was canceled
             if target.exists():
                 target.rmdir()  # empty: `_target` made sure
@@ -101,7 +121,9 @@ def _all_or_nothing(target: Path) -> Iterator[Path]:
         if isinstance(error, OSError):
             if is_disk_full(error):
                 raise DiskFull(target) from error
-            raise UserError(f"Cannot write {target}: {error}.", "Expected a writable folder.") from error
+            raise UserError(
+                f"Cannot write {target}: {reason(error)}.", "Expected a writable folder.", "Choose another folder."
+            ) from error
         raise
 
 

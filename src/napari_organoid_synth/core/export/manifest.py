@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field
 from napari_organoid_synth.core.atomic import regular_file
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.export.settings import ExportSettings
+from napari_organoid_synth.core.fields import PixelSize
 from napari_organoid_synth.core.frozen_model import FrozenModel
 from napari_organoid_synth.core.pairs.pair import MaskKind
 
@@ -49,7 +50,7 @@ class ExportedPair(_Record):
     size: tuple[int, int] = Field((0, 0), description="Height and width, px.")
     channels: tuple[str, ...] | int = Field((), description="Names of the channels, or their number.")
     dtype: str = Field("", description="Pixel type of the image.")
-    pixel_size: tuple[float, float] | None = Field(None, description="Height and width of a pixel, µm.")
+    pixel_size: PixelSize = None
     mask_kind: MaskKind = Field("binary", description="What the labels mean.")
     class_names: tuple[str, ...] = Field((), description="Names of the labels 1..K.")
     image_class: str | None = Field(None, description="Label of the whole image.")

@@ -190,6 +190,8 @@ class _TaskMaker:
     def warnings(self) -> list[str]:
         """Return the warnings about the pairs of the store, each once."""
         warnings = list(dict.fromkeys(self._warnings))
+        if left_out := self.store.misfits.warning():
+            warnings.append(left_out)
         if self._without_accepted and (accepted := self.store.accepted):
             warnings.append(
                 f"The {len(accepted)} accepted pairs are not used in {self._without_accepted} of {self._places} "

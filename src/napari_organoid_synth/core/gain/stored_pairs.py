@@ -16,7 +16,7 @@ from napari_organoid_synth.core.gain.leakage import Leak, is_painted_on
 from napari_organoid_synth.core.gain.settings import GainSettings
 from napari_organoid_synth.core.gain.tasks import Hashes, StoredPair
 from napari_organoid_synth.core.pairs.pair import SamplePair
-from napari_organoid_synth.core.pairs.pair_format import FormatOf, PairFormat
+from napari_organoid_synth.core.pairs.pair_format import FormatOf, Misfits, PairFormat
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.quantities import plural
 
@@ -68,10 +68,15 @@ class StoredPairs:
     _run_data: dict[str, frozenset[str]] = field(default_factory=dict)
 
     @cached_property
+    def misfits(self) -> Misfits:
+        """What is left out of `accepted`, filled when that is read."""
+        return Misfits(FormatOf(self.project.pairs_path).get())
+
+    @cached_property
     def accepted(self) -> list[Known]:
         """Those that a person accepted and that fit the real pairs, by name."""
-        real, accepted = FormatOf(self.project.pairs_path).get(), self._read(self._ids("accepted", sort="name"))
-        return [known for known in accepted if real is None or not real.mismatch(known.format)]
+        accepted = self._read(self._ids("accepted", sort="name"))
+        return [known for known in accepted if self.misfits.takes(known.pair.id, known.format)]
 
     def _ids(self, verdict: Any = None, sort: str = "created") -> list[str]:
         from napari_organoid_synth.core.samples.store import SampleStore

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_organoid_synth.core.array_file import read_npy, read_npz
-from napari_organoid_synth.core.atomic import leads_elsewhere, write_bytes
+from napari_organoid_synth.core.atomic import leads_elsewhere, regular_file, write_bytes
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.metrics.base import intensity_limits, to_unit
 from napari_organoid_synth.core.metrics.memorisation import orientations
@@ -84,7 +84,7 @@ def real_features(
         known = path.exists() and not again
         if known:
             try:
-                extractor.from_bytes(path.read_bytes())
+                extractor.from_bytes(regular_file(path).read_bytes())
             except (OSError, ValueError):  # damaged: it is trained again
                 known = False
         if not known:
@@ -94,7 +94,9 @@ def real_features(
     path = folder / f"{kind}-{extractor.digest}-{key}.npy"
     if path.exists() and not again:
         with suppress(OSError, ValueError):  # damaged: they are made again
-            return extractor, read_npy(path)
+            features = read_npy(path)
+            if features.dtype == np.float32 and features.ndim == 3 and len(features) == len(images):
+                return extractor, features
     parts = []
     for number, image in enumerate(images):
         parts.append(extractor(orientations(image) if cls.cheap else image[None]))

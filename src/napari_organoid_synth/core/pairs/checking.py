@@ -39,6 +39,8 @@ from napari_organoid_synth.core.quantities import pixels, plural
 
 EMPTY_FIELD = "no objects: an empty field"
 """Remark on a row whose mask is empty."""
+MAX_VALUE = 1e18
+"""Of a pixel: squares of larger numbers are infinite in the arithmetic of the networks."""
 NO_MASK = MaskFacts("binary", "no masks", (), 0, (0, 0))
 """Facts of an image without mask."""
 
@@ -160,9 +162,20 @@ def _mask_remarks(entry: PairEntry) -> list[str]:
 
 def refuse_image(image: NDArray[Any], where: str) -> None:
     """Raise `UserError` if nothing can be learned from an image (C, Y, X); ``where`` names it in the message."""
+    refuse_values(image, where)
+    stored_dtype(image, where)
+    if image.size and image.min() == image.max():
+        raise UserError(
+            f"The image {where} is constant: all {pixels(image.shape[1:])} are {image.flat[0]}.",
+            "Expected different values.",
+            "Check the file, or leave it out.",
+        )
+
+
+def refuse_values(image: NDArray[Any], where: str) -> None:
+    """Raise `UserError` if pixels of an image are not numbers; ``where`` names it in the message."""
     if image.dtype.kind not in "buif":
         raise UserError(f"The image {where} is {image.dtype}.", "Expected integers or floats.", "Convert it first.")
-    stored_dtype(image, where)
     if image.dtype.kind == "f":
         wrong = int(np.count_nonzero(~np.isfinite(image)))
         if wrong:
@@ -171,12 +184,12 @@ def refuse_image(image: NDArray[Any], where: str) -> None:
                 "Expected numbers everywhere.",
                 "Fill them, or leave the image out.",
             )
-    if image.size and image.min() == image.max():
-        raise UserError(
-            f"The image {where} is constant: all {pixels(image.shape[1:])} are {image.flat[0]}.",
-            "Expected different values.",
-            "Check the file, or leave it out.",
-        )
+        if image.size and (largest := max(-float(image.min()), float(image.max()))) > MAX_VALUE:
+            raise UserError(
+                f"The image {where} has values up to {largest:.3g}.",
+                f"Expected values up to {MAX_VALUE:.0e}: no camera gives more.",
+                "Check how it was computed, or leave it out.",
+            )
 
 
 def conclude(table: PairTable, checked: Sequence[CheckedEntry], kind: MaskKind | None = None) -> PairTable:

@@ -94,6 +94,8 @@ def list_files(folder: Path, pattern: str = "") -> list[Path]:
     UserError
         If the folder is missing or may not be read.
     """
+    if folder.is_file():
+        raise UserError(f"{folder} is a file.", "Expected a folder.", "Name the folder in which it lies.")
     if not is_directory(folder):
         raise UserError(f"There is no folder {folder}.", todo="Check whether it was moved or renamed.")
     try:

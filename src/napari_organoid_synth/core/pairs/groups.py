@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -231,7 +232,15 @@ def _by_file(rows: Sequence[PairEntry], path: Path) -> dict[str, str]:
             "Add the other column.",
         )
     group_at = next((lower.index(title) for title in GROUP_COLUMNS if title in lower), others[0])
-    groups = {image: lines[number][group_at] for number, image in found[names_at].items() if lines[number][group_at]}
+    groups: dict[str, str] = {}
+    for number, image in found[names_at].items():
+        group = lines[number][group_at]
+        if group and groups.setdefault(image, group) != group:
+            raise UserError(
+                f"{short(path)} names two groups for '{image}': {groups[image]} and {group}.",
+                "Expected one group for each image.",
+                "Delete one of the rows.",
+            )
     missing = [entry.name for entry in rows if entry.name not in groups]
     if missing:
         raise UserError(
@@ -244,7 +253,8 @@ def _by_file(rows: Sequence[PairEntry], path: Path) -> dict[str, str]:
 
 def _by_pattern(names: Sequence[str], pattern: str) -> dict[str, str]:
     try:
-        search = re.compile(pattern)
+        with warnings.catch_warnings(action="ignore"):  # of what may mean something else in a later Python
+            search = re.compile(pattern)
     except re.error as error:
         raise UserError(
             f"The group pattern '{pattern}' is not a regular expression: {error}.",

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.fields import is_pixel_size
 from napari_organoid_synth.core.quantities import pixels
 
 MaskKind = Literal["binary", "classes", "instances"]
@@ -88,6 +89,12 @@ class SamplePair:
             )
         if self.labels.shape != self.image.shape[1:]:
             raise size_mismatch(self.name, self.image, self.labels)
+        if self.pixel_size is not None and not is_pixel_size(self.pixel_size):
+            raise UserError(
+                f"A pixel of '{self.name}' is {self.pixel_size[0]:g} × {self.pixel_size[1]:g} µm.",
+                "Expected height and width of a real pixel.",
+                "Leave the pixel size out if it is not known.",
+            )
 
     @property
     def size(self) -> tuple[int, int]:

@@ -204,9 +204,13 @@ class Misfits:
 
     def fits(self, pair: SamplePair) -> bool:
         """Return whether a pair fits; if not, remember it."""
-        reason = self.format.mismatch(PairFormat.of_pair(pair)) if self.format is not None else ""
+        return self.takes(pair.name, PairFormat.of_pair(pair))
+
+    def takes(self, name: str, form: PairFormat) -> bool:
+        """Return whether a pair of that name and format fits; if not, remember it."""
+        reason = self.format.mismatch(form) if self.format is not None else ""
         if reason:
-            self.names.append(pair.name)
+            self.names.append(name)
             self.reasons[reason] += 1
         return not reason
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from napari_organoid_synth.core.atomic import regular_file
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.reading.readers import short
+from napari_organoid_synth.core.quantities import plural
 
 SHEET_ENDINGS = (".csv", ".tsv")
 MAX_BYTES = 64 << 20
@@ -52,7 +53,9 @@ def read_sheet(path: Path) -> tuple[list[str], list[list[str]]]:
         raise UserError(f"Cannot read {short(path)}: {error}.", "Expected a table as CSV text.") from None
     if len(lines) < 2:
         raise UserError(
-            f"{short(path)} has {len(lines)} lines.", "Expected a line of titles and one for each image.", "Fill it in."
+            f"{short(path)} has {plural(len(lines), 'line')}.",
+            "Expected a line of titles and one for each image.",
+            "Fill it in.",
         )
     titles = [title.strip() for title in lines[0]]
     rows = [[cell.strip() for cell in line[: len(titles)]] for line in lines[1:]]

@@ -44,6 +44,12 @@ def split_table(table: PairTable, test: float | int | Sequence[str], seed: int =
     if isinstance(test, str):
         test = [test]
     if isinstance(test, float | int):
+        if not (0 <= test < 1 or (test >= 1 and test % 1 == 0)):
+            raise UserError(
+                f"{test:g} is neither a share nor a number of test images.",
+                "Expected a share from 0 to below 1, a whole number, or names.",
+                "For example 0.2 for a fifth of the images.",
+            )
         number = max(1, round(test * len(usable))) if 0 < test < 1 else int(test)
         if number and number >= len(usable):
             raise _nothing_to_train(len(usable))
@@ -153,7 +159,7 @@ def split_sentence(table: PairTable, grouping: Grouping) -> str:
         return ""
     text = grouping.description + "." * (not grouping.description.endswith("…"))
     held = sorted({grouping.groups[entry.name] for entry in table.test})
-    if not held or grouping.series:
+    if not held:
         return text
     noun = "group" if grouping.has_groups else "image"
     examples = ", ".join(held[:MAX_NAMED]) + ", …" * (len(held) > MAX_NAMED)

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from napari_organoid_synth.core.atomic import write_text
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.fields import PixelSize
 from napari_organoid_synth.core.frozen_model import FrozenModel
 from napari_organoid_synth.core.pairs.pair import MaskKind
 from napari_organoid_synth.core.pairs.stacks import Channels, StackUse
@@ -47,7 +48,7 @@ class PairEntry(FrozenModel):
     value_range: tuple[float, float] | None = Field(
         None, description="Values that 0.1 and 99.9 % of pixels stay below."
     )
-    pixel_size: tuple[float, float] | None = Field(None, description="Height and width of a pixel, µm.")
+    pixel_size: PixelSize = None
     channel_names: tuple[str, ...] = ()
     mask_kind: MaskKind | None = None
     class_names: tuple[str, ...] = ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -163,7 +163,8 @@ def read_contents(project: Project, result: GainResult | None, seconds: dict[str
     try:
         contents = Contents(project, result, seconds, store, _table(project), damage=damaged_files(project))
         if store is not None:
-            contents.rows, contents.history = store.rows(), store.history()
+            with suppress(UserError):  # told as damage
+                contents.rows, contents.history = store.rows(), store.history()
         for path in project.runs():
             try:
                 recipe = Recipe.from_file(path / "recipe.yaml")

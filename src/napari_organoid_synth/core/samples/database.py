@@ -161,15 +161,16 @@ class SampleDatabase:
         except sqlite3.ProgrammingError:
             raise  # a closed store or a wrong statement: a mistake of this program
         except sqlite3.DatabaseError as error:
-            raise UserError(
-                f"{self.path} is damaged ({error}).",
-                f"The images in {self.folder} are untouched.",
-                self._mend,
-            ) from error
+            raise self._damaged(error) from error
         except OSError as error:
             if is_disk_full(error):
                 raise DiskFull(self.path) from error
             raise UserError(f"Cannot use {self.path}: {error}.", "Expected a folder that can be written.") from error
+
+    def _damaged(self, error: Exception) -> UserError:
+        return UserError(
+            f"{self.path} is damaged ({error}).", f"The images in {self.folder} are untouched.", self._mend
+        )
 
     def is_intact(self) -> bool:
         """Check every page of the file."""

@@ -81,7 +81,7 @@ class SampleReader(SampleDatabase):
         for id, metric, value in self._query("SELECT id, metric, value FROM scores"):
             scores.setdefault(id, {})[metric] = value
         records = self._sorted(COLUMNS, verdict, sort, descending, deleted=deleted)
-        return [to_row(record, self.folder, scores.get(record[0], {})) for record in records]
+        return [self._row(record, scores.get(record[0], {})) for record in records]
 
     def row(self, id: str) -> SampleRow:
         """Return the row of one sample.
@@ -95,7 +95,13 @@ class SampleReader(SampleDatabase):
         if not records or records[0][4] == DELETED:
             raise self._missing(id, bool(records))
         scores = dict(self._query("SELECT metric, value FROM scores WHERE id = ?", (id,)))
-        return to_row(records[0], self.folder, scores)
+        return self._row(records[0], scores)
+
+    def _row(self, record: tuple[Any, ...], scores: dict[str, float]) -> SampleRow:
+        try:
+            return to_row(record, self.folder, scores)
+        except TypeError as error:
+            raise self._damaged(error) from None
 
     def pair(self, id: str) -> SamplePair:
         """Read the pixels of a sample.

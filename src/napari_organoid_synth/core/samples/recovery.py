@@ -84,6 +84,7 @@ def _intact_samples(path: Path) -> int | None:
     """Return the number of samples in a database without damage; None when it is damaged."""
     try:
         with SampleStore(path) as store:
+            store.rows()
             return sum(store.counts().values()) if store.is_intact() else None
     except UserError as error:
         if "in use" in error.found:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import NoneType
 from typing import Any, Literal, get_args
 
 from napari_organoid_synth.core.errors import UserError
@@ -59,6 +60,13 @@ COLUMNS = (
     "s.id, s.name, s.run, s.created, s.verdict, s.image, s.labels, s.n_objects, s.height, s.width, s.mask_kind, "
     "s.note, s.flagged, s.nearest, s.nearest_y, s.nearest_x, s.tags, s.remark"
 )
+
+
+_TYPES: tuple[Any, ...] = (
+    str, str, str, (int, float), str, str, str, int, int, int, str,
+    str, str, str, (int, NoneType), (int, NoneType), str, str,
+)  # fmt: skip
+"""Of the columns."""
 
 
 class SampleDeleted(UserError):
@@ -145,7 +153,16 @@ class Change:
 
 
 def to_row(record: tuple[Any, ...], folder: Path, scores: dict[str, float]) -> SampleRow:
-    """Make a row of one result of a query for `COLUMNS`, with the files in ``folder``."""
+    """Make a row of one result of a query for `COLUMNS`, with the files in ``folder``.
+
+    Raises
+    ------
+    TypeError
+        If a value is of another type than its column: SQLite stores anything anywhere.
+    """
+    values = (*record, *scores.values())
+    if not all(map(isinstance, values, (*_TYPES, *[(int, float)] * len(scores)))):
+        raise TypeError(f"the row of {record[0]!r} holds values of wrong types")
     id, name, run, created, verdict, image, labels, n_objects, height, width, kind = record[:11]
     note, flagged, nearest, y, x, tags, remark = record[11:]
     place = None if y is None else TilePlace(nearest, y, x)

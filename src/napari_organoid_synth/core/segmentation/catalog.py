@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import Field
 
-from napari_organoid_synth.core.atomic import write_text
+from napari_organoid_synth.core.atomic import regular_file, write_text
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.frozen_model import FrozenModel
 from napari_organoid_synth.core.pairs.pair import MaskKind, SamplePair, content_hash
@@ -162,7 +162,7 @@ class TrainedSegmenter:
         values = read_object(self.path / DESCRIPTION)
         digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode())
         try:
-            digest.update((self.path / WEIGHTS).read_bytes())
+            digest.update(regular_file(self.path / WEIGHTS).read_bytes())
         except OSError:
             raise UserError(f"{self.path} has no weights.", f"Expected {WEIGHTS}.", "Measure the gain again.") from None
         return digest.hexdigest()[:12]

@@ -21,6 +21,7 @@ from napari_organoid_synth.core.device import describe_device, is_out_of_memory,
 from napari_organoid_synth.core.errors import DiskFull, UserError, plain_text, sentence_of
 from napari_organoid_synth.core.frozen_model import FrozenModel
 from napari_organoid_synth.core.job import Added, Control, Event, Finished, Progress, Started, Warned
+from napari_organoid_synth.core.pairs.checking import refuse_values
 from napari_organoid_synth.core.pairs.discovery import paths_of
 from napari_organoid_synth.core.pairs.entry_reading import read_plane
 from napari_organoid_synth.core.pairs.filenames import below_sentence, distinct_names, list_files, stem
@@ -104,6 +105,10 @@ def _none_marked(failed: dict[str, str], last: Exception) -> UserError:
     """Return the error of a run in which no image could be marked; of a single one its own."""
     if len(failed) == 1:
         return last if isinstance(last, UserError) else UserError(*failed.values())
+    if len(set(failed.values())) == 1:  # such as all slices of a stack
+        return UserError(
+            f"None of the {len(failed)} images could be marked, for the same reason. {next(iter(failed.values()))}"
+        )
     reasons = " ".join(f"{name}: {reason}" for name, reason in failed.items())
     return UserError(f"None of the {len(failed)} images could be marked. {reasons}")
 
@@ -324,6 +329,7 @@ class _Marker:
         """
         refuse_odd_name(plane.path)
         image, info = read_plane(plane.path, plane.page, plane.use, self.channels)
+        refuse_values(image, short(plane.path))
         spec, names = self.segmenter.spec, info.channel_names
         if len(image) == 3 and spec.channels == 1 and (image[1:] == image[:1]).all():
             image, names = image[:1], ()  # grey that was saved as colours

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from importlib.util import find_spec
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load, save
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Progress
@@ -115,3 +117,36 @@ def test_save_and_load_predict_the_same(name, scene, tmp_path):
 def test_wrong_channel_count_is_named(name):
     with pytest.raises(UserError, match=r"has 3 channels. The segmenter expects 1"):
         make(name).predict(np.zeros((3, 64, 64), np.uint8))
+
+
+def test_numbers_that_are_not_finite_are_no_mask(name):
+    segmenter = make(name)
+    with torch.no_grad():  # as where finite weights overflow
+        next(one for one in segmenter.network.parameters() if one.dim() == 4).fill_(torch.nan)
+    image = np.random.default_rng(0).integers(0, 255, (1, 64, 64), np.uint8)
+    with pytest.raises(UserError, match="computes NaN or infinite numbers"):
+        segmenter.predict(image)
+
+
+def test_weights_of_another_shape_are_refused(name, tmp_path):
+    make(name).save(tmp_path)
+    state = load((tmp_path / WEIGHTS).read_bytes())
+    key = next(key for key, tensor in state.items() if tensor.dim() == 4)
+    (tmp_path / WEIGHTS).write_bytes(save(state | {key: state[key][:1, :1, :1, :1].contiguous()}))
+    with pytest.raises(UserError, match="the weights are those of another network"):
+        load_segmenter(tmp_path, "cpu")
+
+
+def test_a_pipe_instead_of_weights_is_not_opened(name, tmp_path):
+    make(name).save(tmp_path)
+    (tmp_path / WEIGHTS).unlink()
+    os.mkfifo(tmp_path / WEIGHTS)
+    with pytest.raises(UserError, match="is a pipe"):
+        load_segmenter(tmp_path, "cpu")
+
+
+def test_nothing_is_found_in_a_constant_image(name, scene):
+    segmenter = make(name)
+    list(segmenter.fit(CropPool([scene(0)]), 1, Control()))  # marks at random
+    for value in (0, 200):
+        assert not segmenter.predict(np.full((1, 64, 64), value, np.uint8)).labels.any()

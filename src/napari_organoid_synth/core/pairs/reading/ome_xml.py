@@ -15,6 +15,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.fields import MAX_PIXEL_SIZE, MIN_PIXEL_SIZE
 
 OME = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
 NAMESPACE = "napari-organoid-synth/pair"
@@ -26,10 +27,6 @@ _UNITS = {
     "m": 1e6, "angstrom": 1e-4, "å": 1e-4, "pm": 1e-6, "picometer": 1e-6,
 }  # fmt: skip
 _ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
-
-MIN_PIXEL_SIZE, MAX_PIXEL_SIZE = 1e-6, 1e6
-"""Sides of a pixel that a microscope can have, µm; anything else is a mistake."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from napari_organoid_synth.core.atomic import write_bytes, write_text
+from napari_organoid_synth.core.atomic import regular_file, write_bytes, write_text
 from napari_organoid_synth.core.device import bf16_runs, pick_device
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Event, Progress
@@ -108,6 +108,7 @@ class Segmenter(ABC):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.network = self.build().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network.register_forward_hook(_refuse_not_finite)
 
     @abstractmethod
     def build(self) -> nn.Module:
@@ -282,13 +283,13 @@ def load_segmenter(folder: Path, device: str = "auto") -> Segmenter:
     try:
         description = read_object(folder / DESCRIPTION)
         usual = TrainingRange.from_json(description.get("usual"))
-        state = load((folder / WEIGHTS).read_bytes())
+        state = load(regular_file(folder / WEIGHTS).read_bytes())
         name = description["config"]["name"]
         spec = SegmentSpec(**{**description["spec"], "class_names": tuple(description["spec"]["class_names"])})
         segmenter: Segmenter = SEGMENTERS.load(name)(SEGMENTERS.config(name).parse(description["config"]), spec, device)
         segmenter.usual = usual
         tensors = _tensors(segmenter.network)
-        if state.keys() != tensors.keys():
+        if {key: value.shape for key, value in state.items()} != {key: value.shape for key, value in tensors.items()}:
             raise ValueError("the weights are those of another network")
         check_weights(state, f"{folder / WEIGHTS}", "Expected a trained segmenter.", "Train it again.")
         with torch.no_grad():
@@ -303,6 +304,19 @@ def load_segmenter(folder: Path, device: str = "auto") -> Segmenter:
             "Train it again.",
         ) from None
     return segmenter
+
+
+def _refuse_not_finite(network: nn.Module, _: Any, outputs: Any) -> None:
+    """Refuse what a trained network computes if it is not finite; in training the loss tells."""
+    if network.training or torch.is_grad_enabled():
+        return
+    for output in outputs if isinstance(outputs, tuple) else (outputs,):  # a library may add lists of other things
+        if isinstance(output, torch.Tensor) and not torch.isfinite(output).all():
+            raise UserError(
+                "The network of the segmenter computes NaN or infinite numbers.",
+                "Expected probabilities of objects.",
+                "Its weights are damaged or from a failed training: choose another segmenter, or train it again.",
+            )
 
 
 def _tensors(network: nn.Module) -> dict[str, torch.Tensor]:

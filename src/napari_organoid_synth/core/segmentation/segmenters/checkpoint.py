@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from napari_organoid_synth.core.atomic import write_bytes
+from napari_organoid_synth.core.atomic import regular_file, write_bytes
 from napari_organoid_synth.core.weight_files import check_weights
 
 
@@ -59,7 +59,7 @@ class TrainingFile:
     def read(self, parts: Mapping[str, Any]) -> int:
         """Restore all parts; returns the steps taken, 0 if the file has no state of this training."""
         try:
-            with safe_open(self.path, framework="pt") as file:
+            with safe_open(regular_file(self.path), framework="pt") as file:
                 header = json.loads((file.metadata() or {})["training"])
                 if header["identity"] != self.identity or header["states"].keys() != parts.keys():
                     return 0

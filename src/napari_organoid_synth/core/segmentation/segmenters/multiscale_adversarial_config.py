@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
@@ -76,7 +77,8 @@ class MultiscaleAdversarialConfig(SegmenterConfig):
     @classmethod
     def _is_pattern(cls, value: str) -> str:
         try:
-            re.compile(value)
+            with warnings.catch_warnings(action="ignore"):  # of what may mean something else in a later Python
+                re.compile(value)
         except re.error as error:
             raise ValueError(f"It is not a regular expression: {error}") from None
         return value

@@ -152,6 +152,8 @@ class TrainingRange:
         kind : {"binary", "classes", "instances"}
             Meaning of the labels.
         """
+        if planes.min() == planes.max():
+            return np.zeros_like(labels)
         if not self.contrast or not labels.any():
             return labels
         objects = labels if kind == "instances" else pieces_of(labels)
