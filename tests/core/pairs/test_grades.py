@@ -89,7 +89,7 @@ def test_what_cannot_be_is_refused(tmp_path: Path, table: PairTable) -> None:
         with_grades(table, write(tmp_path, "name,grade\na,1\na.ome.tif,2\n"))
     with pytest.raises(UserError, match=r"No column of .*grades\.csv has the name of an image"):
         with_grades(table, write(tmp_path, "name,grade\nq,1\n"))
-    with pytest.raises(UserError, match=r"grades\.csv has 1 lines"):
+    with pytest.raises(UserError, match=r"grades\.csv has 1 line\."):
         with_grades(table, write(tmp_path, "name,grade\n"))
     with pytest.raises(UserError, match=r"Cannot read .*none\.csv: No such file"):
         with_grades(table, tmp_path / "none.csv")
