@@ -27,6 +27,8 @@ from napari_organoid_synth.core.errors import DiskFull, UserError, disk_error, i
 from napari_organoid_synth.core.plain_values import from_json, read_object, read_text
 
 logger = logging.getLogger(__name__)
+JOB_FOLDERS = "runs", "segment", "jobs"
+"""Folders of a project that hold those of its jobs."""
 
 
 @dataclass(frozen=True)
@@ -250,13 +252,9 @@ class JobFolder:
             "pid": pid,
             "pid_started": psutil.Process(pid).create_time(),
             "started": time.time(),
-            "number": 1 + max((other.number for other in self._all()), default=0),
+            "number": 1 + max((other.number for other in jobs_in(self.path.parent.parent)), default=0),
         }
         write_text(self.path / "job.json", json.dumps(record, indent=1))
-
-    def _all(self) -> list[JobFolder]:
-        """Return the folders of all jobs of the same project."""
-        return [JobFolder(path.parent) for path in self.path.parent.parent.glob("*/*/job.json")]
 
     @property
     def info(self) -> dict[str, Any]:
@@ -402,3 +400,8 @@ def run_to_end(events: Iterable[Event], progress: Callable[[Progress], object] |
             "Call the command again: its events can be followed only once.",
         )
     return finished.result
+
+
+def jobs_in(project: Path) -> list[JobFolder]:
+    """Return the folders of all jobs of a project, in no order."""
+    return [JobFolder(path.parent) for name in JOB_FOLDERS for path in (project / name).glob("*/job.json")]

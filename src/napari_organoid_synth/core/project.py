@@ -9,7 +9,7 @@ from pathlib import Path
 
 from napari_organoid_synth.core.atomic import write_text
 from napari_organoid_synth.core.errors import UserError, vanished
-from napari_organoid_synth.core.job import JobFolder
+from napari_organoid_synth.core.job import JobFolder, jobs_in
 from napari_organoid_synth.core.plain_values import read_object
 from napari_organoid_synth.core.spelling import did_you_mean
 
@@ -155,7 +155,7 @@ class Project:
 
     def jobs(self, verb: str | None = None) -> list[JobFolder]:
         """Return the folders of all long commands, the one that was begun last is last; only those of ``verb``."""
-        jobs = [JobFolder(path.parent) for path in self.path.glob("*/*/job.json")]
+        jobs = jobs_in(self.path)
         infos = {job.path: job.info for job in jobs}
         if verb is not None:
             jobs = [job for job in jobs if infos[job.path].get("verb") == verb]

@@ -36,6 +36,7 @@ from napari_organoid_synth.core.gain.work import Outcome, run_task
 from napari_organoid_synth.core.gain.workers import open_workers
 from napari_organoid_synth.core.job import Added, Control, Finished, Progress, Started, Warned
 from napari_organoid_synth.core.pairs.loading import add_pair, load_pairs
+from napari_organoid_synth.core.pairs.ome_tiff import write_pair
 from napari_organoid_synth.core.pairs.pair import SamplePair, Source, content_hash
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.project import Project
@@ -444,7 +445,7 @@ def test_a_failed_task_is_reported_and_the_rest_goes_on(project, tmp_path):
 def test_an_image_that_changes_meanwhile_is_noticed(project, tmp_path):
     (task, *_) = plan_of(project, SETTINGS.replace(arms=("raw",))).tasks
     name = next(iter(task.train))
-    add_pair(project, SamplePair(name, disc(77).image, disc(77).labels), "binary")
+    write_pair(project.path / "pairs", disc(77).replace(name=name))
     outcome = run_task(str(tmp_path), task, Control())
     assert outcome.state == "failed"
     assert f"'{name}' has changed since the comparison began" in outcome.message

@@ -15,6 +15,7 @@ from napari_organoid_synth.core.pairs.loading import (
     load_pairs,
 )
 from napari_organoid_synth.core.pairs.pair import Source
+from napari_organoid_synth.core.segmentation.predict import find_planes
 from pair_files import disc, fill, picture, rows, save
 
 
@@ -276,3 +277,14 @@ def test_fields_of_a_plate(tmp_path: Path) -> None:
     alone = check_pairs(find_pairs(tmp_path, no_masks=True)).entries[0]
     assert alone.status == "broken"
     assert "Choose the images inside it: 'p.zarr/A/1/{name}'" in alone.reason
+
+
+def test_folders_below_are_named_or_taken_with_a_star(tmp_path: Path) -> None:
+    for index, place in enumerate(("a.png", "day1/a.png", "day2/a.png", "masks/a.png", "notes/a.txt")):
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        save(tmp_path / place, picture(index)) if place.endswith("png") else (tmp_path / place).write_text("")
+    sentence = f"Images in 2 folders below {tmp_path.name} are left out: day1, day2. '{tmp_path}/*' stands for all."
+    table = find_pairs(tmp_path, no_masks=True)
+    assert (rows(table), table.folder_notes) == ([("a", "matched")], (sentence,))
+    assert find_pairs(tmp_path / "day*", no_masks=True).folder_notes == ()
+    assert [plane.name for plane in find_planes([f"{tmp_path}/day*"])] == ["day1_a", "day2_a"]

@@ -55,7 +55,8 @@ def test_tables_as_people_write_them(tmp_path: Path, table: PairTable, text: str
     assert classes(graded) == {"a": "3AA", "b": "2BC", "c": None, "img": None, "img (2)": None}
     assert graded.grade_notes == (
         "2 image classes from grades.csv: 2BC (1), 3AA (1).",
-        "3 images have no class in grades.csv: c, img, img (2). In training they count as the first class, '2BC'.",
+        "3 images have no class in grades.csv: c, img, img (2). "
+        "In a training they are a class of their own, 'ungraded'.",
     )
 
 

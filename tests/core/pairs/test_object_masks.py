@@ -135,7 +135,12 @@ def test_numbers_of_classes_slices_and_other_images_are_not_of_objects(tmp_path:
     for name in ("a_class1", "a_z1", "a_z2", "b_1", "b_2", "b_3"):
         save(tmp_path / f"masks/{name}.png", square(2, 3))
     found = {entry.name: entry.status for entry in find_pairs(tmp_path).entries if entry.image}
-    assert found == {"a": "orphan", "b": "ambiguous", "b_1": "matched"}
+    assert found == {"a": "orphan", "b": "orphan", "b_1": "matched"}
+    save(tmp_path / "images/b_3.png", picture(4, SIZE))
+    for number in (1, 2):
+        save(tmp_path / f"masks/b_mask_{number}.png", square(2, 3))
+    found = {entry.name: entry.status for entry in find_pairs(tmp_path).entries if entry.image}
+    assert found == {"a": "orphan", "b": "matched", "b_1": "matched", "b_3": "matched"}
 
 
 def test_an_empty_folder_of_masks_is_an_image_without_objects(tmp_path: Path) -> None:

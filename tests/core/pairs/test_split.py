@@ -117,6 +117,12 @@ def test_the_sentence_names_the_groups_of_the_test() -> None:
     assert split_sentence(cut, groups_of(cut)).endswith("holds 1 group: e1. 1 group of them also to train: e1.")
     alone = split_table(named("a", "b", "c"), ["b"])
     assert split_sentence(alone, groups_of(alone)) == "3 images, each by itself. The test holds 1 image: b."
+    series = split_table(named("section_1", "section_2", "section_3"), 1)
+    test = series.test[0].name
+    assert split_sentence(series, groups_of(series)) == (
+        f"3 images of one volume or sample, tested in blocks of neighbours by the design 'grouped'. "
+        f"The test holds 1 image: {test}."
+    )
 
 
 @pytest.mark.parametrize("test", [-1, 1.5, -0.2, float("nan"), float("inf")])

@@ -17,6 +17,7 @@ from napari_organoid_synth.cli import app
 from napari_organoid_synth.core.pairs.loading import check_pairs, find_pairs, split_table
 from napari_organoid_synth.core.pairs.settings import TileSettings
 from napari_organoid_synth.core.pairs.table import PairEntry, PairTable
+from napari_organoid_synth.core.preflight import rules
 from napari_organoid_synth.core.preflight.findings import Preflight
 from napari_organoid_synth.core.preflight.preflight import preflight
 from napari_organoid_synth.core.preflight.rules import fitting_scale
@@ -253,3 +254,13 @@ def test_a_thousand_images_take_no_longer_than_ten(tmp_path: Path) -> None:
     assert time.monotonic() - began < 10
     assert (result.images, result.measured) == (1000, 10)
     assert found(table.replace(entries=rows), "groups")[1].startswith("200 groups of 1000 images, by the names")
+
+
+def test_images_without_grade_among_graded_ones(tmp_path: Path) -> None:
+    rows = tuple(PairEntry(name=name, image_class=grade) for name, grade in (("a", "A"), ("b", None), ("c", "B")))
+    found = next(rules.grades(PairTable(entries=rows)))
+    assert (found.topic, found.level, found.values) == ("grades", "warning", {"ungraded": 1})
+    assert found.sentence == (
+        "1 of 3 images has no class (grade). In a training they are a class of their own, 'ungraded'."
+    )
+    assert not list(rules.grades(PairTable(entries=rows[1:2])))

@@ -202,6 +202,11 @@ def test_an_image_that_does_not_fit_is_named_and_the_others_are_marked(project, 
     both = r"None of the 2 images could be marked\. b: images/b\.png has 3 channels\..* c: "
     with pytest.raises(UserError, match=both):
         run(project, images=(str(images / "b.png"), str(images / "c.tif")))
+    rgb = np.stack([RNG.integers(0, 255, (40, 40, 3), np.uint8)] * 2)
+    imwrite(images / "d.tif", rgb, photometric="rgb")
+    with pytest.raises(UserError, match="for the same reason") as error:  # of both slices
+        run(project, images=str(images / "d.tif"))
+    assert str(error.value).count("has 3 channels") == 1
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such files and names")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -140,6 +141,38 @@ def test_a_folder_of_masks_or_of_pairs(tmp_path: Path) -> None:
         read_masks(tmp_path / "empty")
     with pytest.raises(UserError, match="no folder"):
         read_masks(tmp_path / "nothing")
+
+
+def test_outlines_and_masks_of_single_objects_beside_their_images(tmp_path: Path) -> None:
+    from imageio.v3 import imwrite
+
+    pairs = drawn(KNOWN.replace(overlap=0.0), 2)
+    for kind in ("flat", "coco", "folders"):
+        for number, pair in enumerate(pairs):
+            place = tmp_path / kind / f"id{number}/images" if kind == "folders" else tmp_path / kind
+            place.mkdir(parents=True, exist_ok=True)
+            imwrite(place / f"img{number}.png", ((pair.labels > 0) * 99).astype(np.uint8))
+            for k in range(1, pair.labels.max() + 1) if kind != "coco" else ():
+                masks = place.parent / "masks" if kind == "folders" else place
+                masks.mkdir(exist_ok=True)
+                imwrite(masks / f"img{number}_mask_{k}.png", ((pair.labels == k) * 255).astype(np.uint8))
+    runs = [
+        {"id": 100 * i + k, "image_id": i, "category_id": 1, "segmentation": _runs(pair.labels == k)}
+        for i, pair in enumerate(pairs)
+        for k in range(1, pair.labels.max() + 1)
+    ]
+    images = [{"id": i, "file_name": f"img{i}.png", "height": 512, "width": 512} for i in range(2)]
+    document = {"images": images, "annotations": runs, "categories": [{"id": 1, "name": "cell"}]}
+    (tmp_path / "coco/annotations.json").write_text(json.dumps(document))
+    expected = fit(pairs, 40)
+    for kind in ("flat", "coco", "folders"):
+        assert fit(read_masks(tmp_path / kind), 40) == expected
+
+
+def _runs(mask: np.ndarray) -> dict[str, object]:
+    flat = mask.ravel(order="F").astype(int)
+    places = np.flatnonzero(np.diff(np.concatenate([[0], flat, [0]])))
+    return {"size": list(mask.shape), "counts": np.diff(np.concatenate([[0], places, [mask.size]])).tolist()}
 
 
 def test_a_mask_that_cannot_be_read_is_named_and_the_others_are_used(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Added, Control, Finished, Progress, Started, Warned
 from napari_organoid_synth.core.pairs.loading import add_pair
 from napari_organoid_synth.core.pairs.pair import SamplePair, content_hash
+from napari_organoid_synth.core.pairs.tiling import MIN_OBJECTS
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.runs.run import Run
@@ -216,6 +217,22 @@ def test_a_mask_file_of_any_size(project: Project, tmp_path: Path) -> None:
         sampler(project, settings)
     with pytest.raises(UserError, match="No label image"):
         sampler(project, SETTINGS.replace(masks="file"))
+
+
+def test_a_given_mask_is_painted_however_few_its_objects(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tifffile
+
+    monkeypatch.setitem(MIN_OBJECTS, "classes", 2)  # as instances have 3
+    labels = np.zeros((64, 96), np.uint8)
+    labels[20:40, 30:60] = 1
+    tifffile.imwrite(tmp_path / "one.tif", labels)
+    drawing = sampler(project, SETTINGS.replace(masks="file", mask_file=str(tmp_path / "one.tif")))
+    pairs = drawing.draw(range(2))
+    drawing.check()
+    assert [pair.labels.sum() for pair in pairs] == [600, 600]
+    assert drawing.refused == 0
 
 
 def test_cancel_keeps_what_was_added(project: Project) -> None:

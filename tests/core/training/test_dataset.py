@@ -11,8 +11,10 @@ from napari_organoid_synth.core.codec.spec import Shape
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.settings import TileSettings
 from napari_organoid_synth.core.pairs.tiling import list_tiles
+from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.simulators.simulate import em, tissue
 from napari_organoid_synth.core.training.dataset import PairDataset, TileSampler, decode_sample
+from napari_organoid_synth.core.training.tiles import tile_warnings
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +68,19 @@ def test_image_classes_are_counted() -> None:
     tiles = list_tiles(pairs, TileSettings(size=64, turn=False, flip=False))
     data = PairDataset(pairs, tiles, Codec.fit(pairs), "painter")
     assert data.batch([0, 1]).image_class.tolist() == [1, 0]
+
+
+def test_images_without_class_are_a_class_of_their_own() -> None:
+    pairs = [em(k, 64).replace(image_class=name) for k, name in enumerate(("sick", None, "healthy", None))]
+    tiles = list_tiles(pairs, TileSettings(size=64, turn=False, flip=False))
+    codec = Codec.fit(pairs)
+    assert (codec.image_classes, codec.graded) == (("healthy", "sick", "ungraded"), ("healthy", "sick"))
+    assert PairDataset(pairs, tiles, codec, "painter").batch([0, 1, 2, 3]).image_class.tolist() == [1, 2, 0, 2]
+    recipe = Recipe().override("gan=cgan")
+    warning = "2 of 4 images have no class (grade). In a training they are a class of their own, 'ungraded'."
+    assert warning in tile_warnings(pairs, 99, recipe)
+    assert warning not in tile_warnings(pairs, 99, Recipe())
+    assert Codec.fit(pairs[1:2]).image_classes == ()
 
 
 def test_every_tile_once_per_round_and_pure() -> None:

@@ -338,6 +338,8 @@ def test_the_dock_fits_320_pixels(qtbot, dock, data):
     dock.add_paths([data])
     settle(qtbot, dock)
     assert dock.minimumSizeHint().width() <= 320
+    dock.panel.split.expand()
+    assert dock.panel.minimumSizeHint().width() <= 290  # without the margins and the scroll bar
 
 
 def test_a_project_opened_again_shows_its_table_and_pictures(qtbot, dock, data):
@@ -769,3 +771,39 @@ def test_groups_of_file_names_come_back_after_another_rule(qtbot, dock, data):
         split.groups.activated.emit(0)
         assert dock.workspace.pairs.groups == rule
     assert dock.workspace.pairs == before
+
+
+def test_a_layer_that_is_neither_image_nor_labels_is_refused_in_words(dock):
+    image = dock.viewer.add_image(np.zeros((40, 50), np.uint8), name="a")
+    shapes = dock.viewer.add_shapes([[[1, 1], [9, 9]]], shape_type="rectangle", name="outlines")
+    said = []
+    dock.incoming.failed.connect(said.append)
+    dock.add_layers([image, shapes])
+    assert said[0].found == "Layer 'outlines' is a layer of shapes."
+    assert "Convert to Labels" in said[0].todo
+    assert not dock.error.isHidden()
+
+
+def test_drawn_corrected_and_cropped_pairs_stay_when_files_are_dropped_again(qtbot, dock, data):
+    (data / "masks" / "wall").rename(data.parent / "wall")
+    dock.add_paths([data])
+    settle(qtbot, dock)
+    select(dock, "s4")
+    dock.panel.crop_button.click()
+    settle(qtbot, dock)
+    dock.layers.open("s0")
+    qtbot.waitUntil(lambda: "s0 mask" in dock.viewer.layers, timeout=20000)
+    image, mask = dock.viewer.layers["s0"], dock.viewer.layers["s0 mask"]
+    mask.data = np.where(np.arange(128) < 64, mask.data, 0)  # corrected by hand
+    dock.add_layers([image, mask])
+    settle(qtbot, dock)
+    drawn = np.zeros((128, 128), int)
+    drawn[5:30, 5:30] = 1
+    other = np.random.default_rng(5).integers(0, 255, (128, 128)).astype(np.uint8)
+    dock.add_layers([dock.viewer.add_image(other, name="mine"), dock.viewer.add_labels(drawn)])
+    settle(qtbot, dock)
+    before = {entry.name: (entry.image, entry.masks) for entry in dock.workspace.pairs.matched}
+    assert set(before) == {"s0", "s1", "s2", "s3", "s4", "mine"}
+    dock.add_paths([data])
+    settle(qtbot, dock)
+    assert {entry.name: (entry.image, entry.masks) for entry in dock.workspace.pairs.matched} == before

@@ -26,6 +26,7 @@ from napari_organoid_synth.widgets.segment.layer_files import (
     describe_layer,
     read_predictions,
     show_predictions,
+    with_layer_names,
     write_layers,
 )
 from napari_organoid_synth.widgets.shared.layer_grid import full_data
@@ -100,3 +101,12 @@ def test_a_colour_layer_is_marked_as_grey_where_a_person_chose_it(make_napari_vi
     assert panel.settings(("x",), "", panel.stacks.itemData(1)).planes == "max"
     panel.background.close()
     Workspace.of(viewer).close()
+
+
+def test_messages_about_files_name_the_layers(tmp_path):
+    viewer = ViewerModel()
+    layers = [viewer.add_image(PIXELS[0], name=name) for name in ("my cells", r"a\1 b")]
+    write_layers(tmp_path, [(describe_layer(layer), layer.data) for layer in layers], 1)
+    text = "2 of 2 images were trained on (000, 001_z002); images/000.ome.tif has 1000 px."
+    named = "2 of 2 images were trained on (my cells, a\\1 b_z002); my cells has 1000 px."
+    assert with_layer_names(text, tmp_path) == named

@@ -12,6 +12,7 @@ from napari.layers import Image, Labels
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.pair import RGB, SamplePair, Source
 from napari_organoid_synth.widgets.generate.drawn_mask import save_mask
+from napari_organoid_synth.widgets.segment.layer_files import _place, describe_layer
 from napari_organoid_synth.widgets.shared.layer_grid import full_data, grid_of, lay_over, place_of, slice_in_view
 from napari_organoid_synth.widgets.shared.layers import has_slices, pair_from_layers, show_pair
 
@@ -242,3 +243,29 @@ def test_a_mirrored_layer_is_said_in_words():
     )
     assert np.argwhere(pair.labels).tolist() == [[3, 1]]
     assert pair.source.provenance == {"remark": "mask mirrored up and down, as it lies"}
+
+
+MIRRORED = {
+    "flipped": {"scale": (2, -0.3, 0.3), "translate": (1, 2, 3)},
+    "both flipped": {"scale": (2, -0.3, -0.5), "translate": (1, 2, 3)},
+    "slices downwards": {"scale": (-2, 0.3, 0.3)},
+    "flipped, turned": {"scale": (2, -0.3, 0.5), "rotate": [[1, 0, 0], [0, 0.8, -0.6], [0, 0.6, 0.8]]},
+    "flipped, in an affine": {
+        "scale": (1, -2, 1),
+        "affine": [[1, 0, 0, 1], [0, -1, 0.2, 3], [0, 0.1, 1, 4], [0, 0, 0, 1]],
+    },
+    "flipped, sheared": {"scale": (-1, -2, 1), "shear": [0, 0, 0.2]},
+}
+
+
+@pytest.mark.parametrize("where", MIRRORED)
+def test_a_new_layer_lies_on_a_mirrored_image(where):
+    image = Image(np.zeros((5, 20, 30)), **MIRRORED[where])
+    deep = Labels(np.zeros((5, 20, 30), int), **place_of(image))
+    again = Labels(np.zeros((5, 20, 30), int), **_place(describe_layer(image), range(3)))
+    flat = Labels(np.zeros((20, 30), int), **place_of(image, (1, 2)))
+    for point in ((0, 0, 0), (2, 7, 9), (4, 19, 29)):
+        world = image.data_to_world(point)
+        assert deep.data_to_world(point) == pytest.approx(world)
+        assert again.data_to_world(point) == pytest.approx(world)
+        assert flat.data_to_world(point[1:]) == pytest.approx(world[1:])

@@ -17,7 +17,7 @@ from napari_organoid_synth.core.codec.spec import CodecSettings, Condition, Pair
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.fields import PixelSize
 from napari_organoid_synth.core.frozen_model import FrozenModel
-from napari_organoid_synth.core.pairs.pair import MaskKind, SamplePair
+from napari_organoid_synth.core.pairs.pair import UNGRADED, MaskKind, SamplePair
 from napari_organoid_synth.core.pairs.pair_format import PairFormat
 
 SAMPLED_PIXELS = 4_000_000  # per channel, over all pairs: enough for a percentile of 99.9
@@ -100,10 +100,15 @@ class Codec(FrozenModel):
             mask_kind=first.mask_kind,
             class_names=first.class_names,
             condition=condition,
-            image_classes=tuple(sorted({pair.image_class for pair in pairs if pair.image_class is not None})),
+            image_classes=_image_classes([pair.image_class for pair in pairs]),
             filled=first.mask_kind == "binary" and any(pair.labels.all() for pair in pairs),
             holes=first.mask_kind == "instances" and _have_holes(pairs),
         )
+
+    @property
+    def graded(self) -> tuple[str, ...]:
+        """The image classes that were given; samples are drawn of each in turn."""
+        return tuple(name for name in self.image_classes if name != UNGRADED) or self.image_classes
 
     def to_file(self, path: Path) -> None:
         """Write JSON atomically; `from_file` reads it."""
@@ -289,3 +294,9 @@ def _range(planes: Sequence[NDArray[Any]], settings: CodecSettings) -> tuple[flo
     if low >= high:  # nearly all pixels are equal: a few bright spots on black
         low, high = float(values.min()), float(values.max())
     return low, high if high > low else low + 1.0
+
+
+def _image_classes(classes: Sequence[str | None]) -> tuple[str, ...]:
+    """Return the classes of images in order; last that of the images without one, if others have one."""
+    given = sorted({name for name in classes if name is not None} - {UNGRADED})
+    return (*given, UNGRADED) if given and (None in classes or UNGRADED in classes) else tuple(given)

@@ -14,6 +14,7 @@ from napari_organoid_synth.core.export.selection import Selection, select
 from napari_organoid_synth.core.export.settings import ExportSettings
 from napari_organoid_synth.core.export.writer import SetWriter
 from napari_organoid_synth.core.job import Control, Event, Finished, Progress, Started
+from napari_organoid_synth.core.plain_values import reason
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.samples.store import SampleStore
@@ -120,7 +121,9 @@ def _all_or_nothing(target: Path, is_named: bool) -> Iterator[tuple[Path, Path]]
         if isinstance(error, OSError):
             if is_disk_full(error):
                 raise DiskFull(target) from error
-            raise UserError(f"Cannot write {target}: {error}.", "Expected a writable folder.") from error
+            raise UserError(
+                f"Cannot write {target}: {reason(error)}.", "Expected a writable folder.", "Choose another folder."
+            ) from error
         raise
 
 

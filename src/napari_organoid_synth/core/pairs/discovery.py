@@ -16,6 +16,7 @@ from napari_organoid_synth.core.pairs.filenames import (
     MASK_FOLDERS,
     Pattern,
     Row,
+    below_sentence,
     distinct_names,
     is_mask_name,
     list_files,
@@ -95,16 +96,22 @@ def find_pairs(
         masks, mask_pattern = _as_pattern(masks, mask_pattern)
     sources = images
     if masks is None and not no_masks:
-        if rows := _folders_per_image(_paths(images)):
+        if rows := _folders_per_image(paths_of(images)):
             return PairTable(entries=_entries(rows, planes))
-        images, masks = _separate(_paths(images), image_pattern, mask_pattern)
-    image_files = _expand(_paths(images), image_pattern)
+        images, masks = _separate(paths_of(images), image_pattern, mask_pattern)
+    image_files = _expand(paths_of(images), image_pattern)
     if not image_files:
-        raise _no_files("image", sources, _paths(images))
+        raise _no_files("image", sources, paths_of(images))
     mask_files: dict[str, list[Path]] = {}
     notes: list[str] = []
     if not no_masks:
         mask_files, notes = _masks_by_class(masks or (), mask_pattern or image_pattern, image_files)
+    if "/" not in image_pattern:
+        used = {folder for files in [image_files, *mask_files.values()] for file in files for folder in file.parents}
+        used |= {file for files in mask_files.values() for file in files}
+        given = {*paths_of(sources), *paths_of(images)}
+        folders = dict.fromkeys(file.parent for file in image_files if file.parent in given)
+        notes += filter(None, (below_sentence(folder, used) for folder in folders))
     rows = match_files(image_files, mask_files, image_pattern, mask_pattern)
     if not image_pattern and not mask_pattern and any(row.status != "matched" for row in rows):
         rows = _only_pair(image_files, mask_files) or rows
@@ -160,7 +167,7 @@ def _as_pattern(files: Files, pattern: str) -> tuple[Files, str]:
     return Path(*path.parts[:place]), "/".join(path.parts[place:])
 
 
-def _paths(files: Files) -> list[Path]:
+def paths_of(files: Files) -> list[Path]:
     """Return absolute paths; one with ``*`` (or ``{name}``) becomes the files that it matches."""
     paths: list[Path] = []
     for file in [files] if isinstance(files, str | Path) else files:
@@ -285,12 +292,12 @@ def _masks_by_class(
 ) -> tuple[dict[str, list[Path]], list[str]]:
     """Return the mask files of each class, and sentences about folders that were left out."""
     if isinstance(masks, Mapping):
-        by_class = {name: _masks_of(_paths(files), pattern, images) for name, files in masks.items()}
+        by_class = {name: _masks_of(paths_of(files), pattern, images) for name, files in masks.items()}
         for name, files in by_class.items():
             if not files:
-                raise _no_files("mask", masks[name], _paths(masks[name]))
+                raise _no_files("mask", masks[name], paths_of(masks[name]))
         return by_class, []
-    paths = _paths(masks)
+    paths = paths_of(masks)
     if objects := _masks_of(paths, pattern, images, only_objects=True):
         return {OBJECT: objects}, []
     if len(paths) == 1 and is_folder(paths[0]) and "/" not in pattern and not list_files(paths[0]):

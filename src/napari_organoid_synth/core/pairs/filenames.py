@@ -6,7 +6,7 @@ import glob
 import os
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, count
 from pathlib import Path
@@ -114,6 +114,22 @@ def holds_images(path: Path) -> bool:
         return is_folder(path) and bool(list_files(path))
     except UserError:
         return False
+
+
+def below_sentence(path: Path, used: Collection[Path] = ()) -> str:
+    """Say which folders of images below a folder are left out; empty for a file, and without such folders."""
+    try:
+        below = [one for one in path.iterdir() if not one.name.startswith(".") and is_folder(one)]
+    except OSError:  # a file, or a folder that may not be read, is named elsewhere
+        return ""
+    own = {*IMAGE_FOLDERS, *MASK_FOLDERS}
+    left = [one for one in sorted(below, key=natural) if one.name.lower() not in own and one not in used]
+    names = [one.name for one in left if holds_images(one)]
+    if not names or is_zarr(path):
+        return ""
+    where = f"{plural(len(names), 'folder')} below {path.name}"
+    shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+    return f"Images in {where} are left out: {shown}. '{path}/*' stands for all."
 
 
 def _glob_of(pattern: str) -> str:
@@ -309,10 +325,16 @@ def _match_class(
 def _match_numbered(
     candidates: dict[Path, list[Path]], left: dict[Path, str], alike: Mapping[str, Sequence[Path]]
 ) -> None:
-    """Give images without mask the numbered files of their name, such as one mask file per object."""
+    """Give images without mask the numbered files of their name, such as one mask file per object.
+
+    Not where images themselves are numbered like that: the mask ``img_3`` beside the images ``img`` and ``img_1``.
+    """
     found: dict[Path, list[Path]] = defaultdict(list)
+    series = {_folded(name) for images in alike.values() for image in images for name in without_number(stem(image))}
     for mask, key in left.items():
         owner = next((name for name in map(_folded, without_number(key)) if alike.get(name)), "")
+        if owner in series and not OBJECT_TAIL.search(key):
+            continue
         for image in alike.get(owner, ()):
             if image not in candidates:
                 found[image].append(mask)

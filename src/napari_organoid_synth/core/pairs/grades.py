@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.pairs.pair import UNGRADED
 from napari_organoid_synth.core.pairs.reading.readers import short
 from napari_organoid_synth.core.pairs.sheet import read_sheet
 from napari_organoid_synth.core.pairs.sheet_names import match_names
@@ -18,6 +19,20 @@ COLUMNS = ("grade", "class", "label", "image_class", "image class")
 
 
 _NONE = ("na", "n/a", "#n/a", "nan", "null")  # as tables write a missing value
+
+
+OWN_CLASS = f"In a training they are a class of their own, '{UNGRADED}'."
+
+
+def ungraded_warning(number: int, of: int) -> str:
+    """Return the warning about images without a class among others that have one.
+
+    Examples
+    --------
+    >>> ungraded_warning(1, 4)
+    "1 of 4 images has no class (grade). In a training they are a class of their own, 'ungraded'."
+    """
+    return f"{number} of {plural(of, 'image')} {'has' if number == 1 else 'have'} no class (grade). {OWN_CLASS}"
 
 
 def with_grades(table: PairTable, file: Path, column: str = "") -> PairTable:
@@ -119,7 +134,7 @@ def _notes(file: Path, grades: dict[str, str], without: Sequence[str], unknown: 
     notes = [f"{plural(len(counts), 'image class', 'image classes')} from {file.name}: {shown}."]
     if without:
         text = f"{plural(len(without), 'image has', 'images have')} no class in {file.name}: {_few(without)}."
-        notes.append(f"{text} In training they count as the first class, '{min(counts, default='')}'.")
+        notes.append(f"{text} {OWN_CLASS}")
     if unknown:
         notes.append(f"{plural(len(unknown), 'line')} of {file.name} fit no image, or several: {_few(unknown)}.")
     return notes

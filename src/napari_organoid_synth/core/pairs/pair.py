@@ -16,6 +16,8 @@ from napari_organoid_synth.core.quantities import pixels
 MaskKind = Literal["binary", "classes", "instances"]
 SourceKind = Literal["real", "synthetic", "simulated", "drawn", "predicted"]
 MASK_KINDS: tuple[MaskKind, ...] = get_args(MaskKind)
+UNGRADED = "ungraded"
+"""Class, in a training, of images that have no class while others have one."""
 RGB = ("red", "green", "blue")
 
 

@@ -12,7 +12,7 @@ from napari_organoid_synth.core.pairs.checking import check_pairs
 from napari_organoid_synth.core.pairs.discovery import find_pairs
 from napari_organoid_synth.core.pairs.grades import with_grades
 from napari_organoid_synth.core.pairs.groups import with_groups
-from napari_organoid_synth.core.pairs.pairing_again import keep_choices, keep_groups, refuse_alone
+from napari_organoid_synth.core.pairs.pairing_again import keep_choices, keep_groups, keep_own, refuse_alone
 from napari_organoid_synth.core.pairs.settings import PairSettings
 from napari_organoid_synth.core.pairs.split import split_table
 from napari_organoid_synth.core.pairs.stack_rows import choose_channels, choose_planes
@@ -70,6 +70,7 @@ def _found(project: Project, settings: PairSettings) -> tuple[PairTable, str]:
         settings.planes,
     )
     table = keep_choices(choose_channels(table, settings.channels or "as-stored"), before, settings)
+    table = keep_own(table, before, project)
     table = check_pairs(table, settings.kind or (before.mask_kind if before.kind_by_hand else None))
     return keep_groups(_with_choices(table, settings), before, settings.groups), warning
 

@@ -9,9 +9,11 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.checking import predicted_classes
 from napari_organoid_synth.core.pairs.file_sets import is_file_set
 from napari_organoid_synth.core.pairs.groups import groups_of, with_groups
+from napari_organoid_synth.core.pairs.ome_tiff import read_source
 from napari_organoid_synth.core.pairs.settings import PairSettings
 from napari_organoid_synth.core.pairs.split import with_siblings
 from napari_organoid_synth.core.pairs.table import OBJECT, PairEntry, PairTable
+from napari_organoid_synth.core.project import Project
 
 NEED_IMAGES = {"masks": "--masks", "image_pattern": "--image-pattern", "mask_pattern": "--mask-pattern",
                "no_masks": "--no-masks"}  # fmt: skip
@@ -60,6 +62,29 @@ def keep_choices(table: PairTable, before: PairTable, settings: PairSettings) ->
     return table.replace(entries=tuple(entries))
 
 
+def keep_own(table: PairTable, before: PairTable, project: Project | None) -> PairTable:
+    """Return new rows with those of the project's own folder: pairs drawn in layers, corrected and cropped copies.
+
+    A copy stands in the place of the row of its file; a drawn pair that no file was found for is added.
+    """
+    if project is None:
+        return table
+    found = {Path(entry.image).resolve(): entry for entry in table.entries if entry.image}
+    own, copied = (project.path / "pairs").resolve(), set[Path]()
+    kept = []
+    for entry in before.entries:
+        path = Path(entry.image).resolve()
+        if not entry.image or path in found or not path.is_relative_to(own) or not path.is_file():
+            continue
+        source = read_source(path)
+        file = Path(source.files[0]).resolve() if source.files else None
+        if source.kind == "drawn" or file in found:
+            kept.append(entry)
+            copied |= {file} & found.keys() if file is not None else set()
+    rest = [entry for entry in table.entries if not entry.image or Path(entry.image).resolve() not in copied]
+    return _joined(kept, table.replace(entries=tuple(rest)))
+
+
 def keep_groups(table: PairTable, before: PairTable, rule: str = "") -> PairTable:
     """Group rows by a rule, or by that of the table before; new images of a group that is tested are tested, too."""
     rule = rule or before.groups
@@ -85,7 +110,13 @@ def add_earlier(table: PairTable, before: PairTable) -> PairTable:
     Its row is named by the folder of its image, or gets a number.
     """
     found = {Path(entry.image).resolve() for entry in table.entries if entry.image}
-    earlier = [entry for entry in before.entries if entry.image and Path(entry.image).resolve() not in found]
+    return _joined(
+        [entry for entry in before.entries if entry.image and Path(entry.image).resolve() not in found], table
+    )
+
+
+def _joined(earlier: list[PairEntry], table: PairTable) -> PairTable:
+    """Return a table with earlier rows first; a row whose name is taken gets another."""
     taken, entries = {entry.name for entry in earlier}, []
     for entry in table.entries:
         parent = Path(entry.image).parent.name

@@ -159,7 +159,7 @@ def split_sentence(table: PairTable, grouping: Grouping) -> str:
         return ""
     text = grouping.description + "." * (not grouping.description.endswith("…"))
     held = sorted({grouping.groups[entry.name] for entry in table.test})
-    if not held or grouping.series:
+    if not held:
         return text
     noun = "group" if grouping.has_groups else "image"
     examples = ", ".join(held[:MAX_NAMED]) + ", …" * (len(held) > MAX_NAMED)

@@ -44,6 +44,7 @@ def preflight(
         *rules.objects(table, measures, tiles),
         *rules.background(measures),
         *rules.formats(table),
+        *rules.grades(table),
         *rules.groups(table, grouping),
         *rules.shapes(measures),
         *rules.generators(table),

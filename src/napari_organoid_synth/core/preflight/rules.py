@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from napari_organoid_synth.core.pairs.grades import ungraded_warning
 from napari_organoid_synth.core.pairs.groups import Grouping
 from napari_organoid_synth.core.pairs.settings import TileSettings
 from napari_organoid_synth.core.pairs.split import split_sentence
@@ -170,6 +171,19 @@ def _ranges(rows: Sequence[PairEntry]) -> Iterator[Finding]:
         bits = max(1, math.ceil(math.log2(tops[high] + 1)))
         text = f"Values reach {tops[high]:,.0f} of 65,535: {bits}-bit data in 16-bit files; the range is measured."
         yield Finding(topic="range", level="good", sentence=text, values={**values, "bits": bits})
+
+
+def grades(table: PairTable) -> Iterator[Finding]:
+    """Yield whether some images to learn from have a class while others have none."""
+    without = sum(entry.image_class is None for entry in table.train)
+    if 0 < without < len(table.train):
+        yield Finding(
+            topic="grades",
+            level="warning",
+            sentence=ungraded_warning(without, len(table.train)),
+            todo="Grade them, or skip them.",
+            values={"ungraded": without},
+        )
 
 
 def groups(table: PairTable, grouping: Grouping) -> Iterator[Finding]:

@@ -22,8 +22,9 @@ from napari_organoid_synth.core.errors import DiskFull, UserError, plain_text, s
 from napari_organoid_synth.core.frozen_model import FrozenModel
 from napari_organoid_synth.core.job import Added, Control, Event, Finished, Progress, Started, Warned
 from napari_organoid_synth.core.pairs.checking import refuse_values
+from napari_organoid_synth.core.pairs.discovery import paths_of
 from napari_organoid_synth.core.pairs.entry_reading import read_plane
-from napari_organoid_synth.core.pairs.filenames import distinct_names, list_files, stem
+from napari_organoid_synth.core.pairs.filenames import below_sentence, distinct_names, list_files, stem
 from napari_organoid_synth.core.pairs.ome_tiff import (
     LABELS_ENDING,
     MAP_ENDINGS,
@@ -74,8 +75,9 @@ def predict(project: Project, settings: PredictSettings, control: Control) -> It
     marker = _Marker.of(project, settings, str(device))
     info = {"segmenter": marker.name, "folder": str(marker.folder), "device": describe_device(device)}
     yield Started(0, info | {"total": len(planes), "scale": marker.scale})
-    if sentence := stack_sentence(planes):
-        yield Warned(0, sentence)
+    for sentence in (stack_sentence(planes), *map(below_sentence, paths_of(settings.images))):
+        if sentence:
+            yield Warned(0, sentence)
     tally, began = _Tally(), time.monotonic()
     for number, plane in enumerate(planes, 1):
         try:
@@ -103,6 +105,10 @@ def _none_marked(failed: dict[str, str], last: Exception) -> UserError:
     """Return the error of a run in which no image could be marked; of a single one its own."""
     if len(failed) == 1:
         return last if isinstance(last, UserError) else UserError(*failed.values())
+    if len(set(failed.values())) == 1:  # such as all slices of a stack
+        return UserError(
+            f"None of the {len(failed)} images could be marked, for the same reason. {next(iter(failed.values()))}"
+        )
     reasons = " ".join(f"{name}: {reason}" for name, reason in failed.items())
     return UserError(f"None of the {len(failed)} images could be marked. {reasons}")
 
@@ -196,8 +202,7 @@ def find_planes(images: Sequence[str], planes: str = "slices") -> Iterator[Plane
         If a folder is missing or there is no image.
     """
     files: list[Path] = []
-    for text in images:
-        path = Path(text).expanduser()
+    for path in paths_of(images):
         files += list_files(path) if is_folder(path) else [path]
     files = [path for path in dict.fromkeys(files) if not path.name.endswith(LABELS_ENDING) and not _is_map(path)]
     if not files:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -12,8 +13,14 @@ from numpy.typing import NDArray
 
 from napari_organoid_synth.core.codec.heatflow import count_holes
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.pairs.annotations.outlines import DrawnMask
+from napari_organoid_synth.core.pairs.annotations.reading import list_annotations
+from napari_organoid_synth.core.pairs.file_sets import OBJECT_TAIL
+from napari_organoid_synth.core.pairs.filenames import is_mask_name, list_files, stem
 from napari_organoid_synth.core.pairs.mask_kind import convert, decide_kind, inspect_mask, pieces_of
 from napari_organoid_synth.core.pairs.pair import MaskKind, SamplePair
+from napari_organoid_synth.core.pairs.reading.formats import short
+from napari_organoid_synth.core.pairs.table import PairEntry
 from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.simulators.clusters import Clusters, find_clusters
 from napari_organoid_synth.core.simulators.outlines import contour, describe
@@ -228,7 +235,7 @@ def _rounded(ends: Range) -> Range:
 def read_masks(folder: Path, failed: dict[str, str] | None = None) -> list[SamplePair]:
     """Read the label images of a folder, or the masks of a folder of pairs: at most 50, without empty ones.
 
-    The image of each pair is its mask.
+    The image of each pair is its mask. Outlines and one mask file per object need the images in the same folder.
 
     Parameters
     ----------
@@ -242,24 +249,21 @@ def read_masks(folder: Path, failed: dict[str, str] | None = None) -> list[Sampl
     UserError
         If there is no label image that can be read, or they contain classes.
     """
-    from napari_organoid_synth.core.pairs.filenames import is_mask_name, list_files
-    from napari_organoid_synth.core.pairs.ome_tiff import read_labels
-    from napari_organoid_synth.core.pairs.reading.readers import short
-
-    files = list_files(folder)
-    files = [file for file in files if is_mask_name(file)] or files
-    if not files:
-        raise UserError(f"There is no image file in {folder}.", "Expected label images.", "Choose the folder of masks.")
-    read = {}
-    for file in (chosen := _evenly_spaced(files)):
+    readers, read = _mask_readers(folder), {}
+    for file in (chosen := _evenly_spaced(list(readers))):
         try:
-            read[file] = read_labels(file)
+            read[file] = readers[file]()
         except UserError as error:
             if failed is None or len(failed) == len(chosen) - 1:
                 raise
             failed[file.name] = str(error)
-    masks = {file: labels for file, labels in read.items() if labels.any()}
-    kind, reason = decide_kind([inspect_mask(labels, short(file)) for file, labels in masks.items()])
+    masks = {file: mask for file, mask in read.items() if mask.labels.any()}
+    kind, reason = decide_kind(
+        [
+            inspect_mask(mask.labels, short(file), "instances" if mask.is_objects else None, mask.is_objects)
+            for file, mask in masks.items()
+        ]
+    )
     if kind == "classes":
         raise UserError(
             f"The label images in {folder} look like classes: {reason}.",
@@ -267,6 +271,44 @@ def read_masks(folder: Path, failed: dict[str, str] | None = None) -> list[Sampl
             "Choose a folder of masks with one number per object.",
         )
     return [
-        SamplePair(file.stem, labels[None], convert(labels, kind, (), short(file)), kind)
-        for file, labels in masks.items()
+        SamplePair(file.stem, labels[None], labels, kind)
+        for file, mask in masks.items()
+        for labels in [mask.labels if mask.is_objects else convert(mask.labels, kind, (), short(file))]
     ]
+
+
+def _mask_readers(folder: Path) -> dict[Path, Callable[[], DrawnMask]]:
+    """Return for each mask file, or each image with outlines or masks of single objects, what reads its objects.
+
+    Raises
+    ------
+    UserError
+        If there is none.
+    """
+    from napari_organoid_synth.core.pairs.discovery import find_pairs
+
+    files = list_files(folder)
+    masks = [file for file in files if is_mask_name(file)]
+    is_single = len(masks) < len(files) and any(OBJECT_TAIL.search(stem(file)) for file in masks)
+    if files and not is_single and not list_annotations(folder):
+        return {file: partial(_read_label_image, file) for file in masks or files}
+    rows = [entry for entry in find_pairs(folder).entries if entry.status == "matched"]
+    if not rows:
+        raise UserError(
+            f"No mask in {folder} fits an image.", "Expected images beside their masks or outlines.", "Add the images."
+        )
+    return {Path(entry.image): partial(_read_row, entry) for entry in rows}
+
+
+def _read_label_image(file: Path) -> DrawnMask:
+    from napari_organoid_synth.core.pairs.ome_tiff import read_labels
+
+    return DrawnMask(read_labels(file), is_objects=False)
+
+
+def _read_row(entry: PairEntry) -> DrawnMask:
+    from napari_organoid_synth.core.pairs import entry_reading
+    from napari_organoid_synth.core.pairs.ome_tiff import read_info
+
+    _, height, width = read_info(entry.image, entry.page).shape
+    return entry_reading.read_masks(entry, (height, width))[0]

@@ -77,7 +77,7 @@ class MaskSampler:
         """
         codec = self.model.codec
         stream = random_stream(self.model.device, *seed)
-        image_class = int(seed[-2]) % max(len(codec.image_classes), 1)
+        image_class = int(seed[-2]) % max(len(codec.graded), 1)
         field = self.model.draw_fields([stream], [image_class], variety)[0]
         labels = codec.decode_mask(field)
         check = self.checker(field, labels)

@@ -213,7 +213,7 @@ class Sampler:
         """Return the image class of a sample: the one asked for, or each in turn."""
         classes, image_class = self.model.codec.image_classes, self.settings.image_class
         if not image_class:
-            return index % max(len(classes), 1)
+            return index % max(len(self.model.codec.graded), 1)
         if not self.model.network.class_conditional:
             raise UserError(
                 f"{self.model.generator} draws all image classes mixed; '{image_class}' cannot be asked for.",
@@ -241,7 +241,13 @@ class Sampler:
         return MIN_OBJECTS[self.model.codec.mask_kind] if fewest is None else fewest
 
     def _usable(self, labels: NDArray[np.int32]) -> bool:
-        """Count a mask; whether it is neither empty nor too full and has the objects that tiles need."""
+        """Count a mask; whether it is neither empty nor too full and has the objects that tiles need.
+
+        A mask that a person gave is painted as it is; an empty one was refused before.
+        """
+        if self.masks is not None and self.settings.masks == "file":
+            self.drawn += 1
+            return True
         tiles, kind = self.model.recipe.tiles, self.model.codec.mask_kind
         objects = np.count_nonzero(np.unique(labels))
         cover = np.count_nonzero(labels) / labels.size

@@ -17,7 +17,7 @@ from napari_organoid_synth.core.codec.codec import Codec
 from napari_organoid_synth.core.codec.spec import PairSpec, Part
 from napari_organoid_synth.core.device import seed_of
 from napari_organoid_synth.core.generators.batch import Batch
-from napari_organoid_synth.core.pairs.pair import SamplePair
+from napari_organoid_synth.core.pairs.pair import UNGRADED, SamplePair
 from napari_organoid_synth.core.pairs.tiling import Tile, cut_pair
 
 MEMORY_SHARE = 0.25  # of the free memory, for encoded tiles
@@ -89,7 +89,8 @@ class PairDataset:
 
     def _class_of(self, pair: SamplePair) -> int:
         classes = self.codec.image_classes
-        return classes.index(pair.image_class) if pair.image_class in classes else 0
+        name = UNGRADED if pair.image_class is None else pair.image_class
+        return classes.index(name) if name in classes else 0
 
 
 class TileSampler:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.pairs.grades import ungraded_warning
 from napari_organoid_synth.core.pairs.loading import load_pairs
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.tiling import Tile, list_tiles, small_image_warning
@@ -48,6 +49,9 @@ def tile_warnings(pairs: list[SamplePair], tiles: int, recipe: Recipe) -> Iterat
         yield f"There {are}; samples will look much like them."
     if small := small_image_warning([pair.size for pair in pairs], recipe.tiles.size):
         yield small
+    ungraded = [pair.name for pair in pairs if pair.image_class is None]
+    if ungraded and len(ungraded) < len(pairs) and recipe.gan.class_conditional:
+        yield ungraded_warning(len(ungraded), len(pairs))
 
 
 def refuse_one_tile(side: int) -> UserError:

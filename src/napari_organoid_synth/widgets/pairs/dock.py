@@ -148,7 +148,8 @@ class PairsWidget(ColumnDock):
 
     def _find(self, sources: Sources, before: PairTable | None) -> None:
         scale, reading = self.panel.scale(), self.panel.reading.for_new()
-        self._run(examine, sources, None, self._tiles(), self._restart_cancel(), scale, reading, before)
+        project, canceled = self.workspace.project, self._restart_cancel()
+        self._run(examine, sources, None, self._tiles(), canceled, scale, reading, before, project)
 
     def _grade(self, file: Path | None) -> None:
         """Give the images that there are their classes from a table."""

@@ -64,12 +64,13 @@ def examine(
     scale: float = 1.0,
     reading: tuple[str, Channels] = ("", "as-stored"),
     before: PairTable | None = None,
+    project: Project | None = None,
     seed: int = 0,
 ) -> Iterator[Step]:
     """Find pairs (or take a table), read each once, count its tiles and draw some overlays.
 
     ``scale`` and ``reading`` (stacks beside one mask, colours) are for images that are found now and were not in the
-    table ``before``; what was chosen there for the same files stays.
+    table ``before``; what was chosen there for the same files stays, and the pairs that the ``project`` holds itself.
     """
     from napari_organoid_synth.core.pairs.loading import check_entry, conclude
     from napari_organoid_synth.core.pairs.pairing_again import keep_groups
@@ -77,7 +78,7 @@ def examine(
     is_new = isinstance(given, Sources)
     before = before or PairTable()
     try:
-        table = _find(given, scale, reading, before) if isinstance(given, Sources) else given
+        table = _find(given, scale, reading, before, project) if isinstance(given, Sources) else given
         if is_new and before.kind_by_hand:
             kind = before.mask_kind
         checked = []
@@ -96,15 +97,17 @@ def examine(
         yield result
 
 
-def _find(given: Sources, scale: float, reading: tuple[str, Channels], before: PairTable) -> PairTable:
+def _find(
+    given: Sources, scale: float, reading: tuple[str, Channels], before: PairTable, project: Project | None
+) -> PairTable:
     """Find pairs, and keep what was chosen before for the same files; single files are added to those before."""
     from napari_organoid_synth.core.pairs.grades import with_grades
-    from napari_organoid_synth.core.pairs.pairing_again import add_earlier, keep_choices
+    from napari_organoid_synth.core.pairs.pairing_again import add_earlier, keep_choices, keep_own
     from napari_organoid_synth.core.pairs.settings import PairSettings
     from napari_organoid_synth.core.pairs.stack_rows import choose_channels
 
     table = choose_channels(given.find(reading[0]), reading[1]).scaled(scale)
-    table = keep_choices(table, before, PairSettings())
+    table = keep_own(keep_choices(table, before, PairSettings()), before, project)
     if not any(map(is_folder, given.images)):
         table = add_earlier(table, before)
     return table if given.grades is None else with_grades(table, given.grades)

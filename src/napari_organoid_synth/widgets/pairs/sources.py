@@ -191,6 +191,15 @@ class PairSources(QWidget):
     def add_layers(self, layers: list[Any]) -> None:
         """Choose layers dragged from the layer list, and add them when image and mask are there."""
         for layer in layers:
+            if not isinstance(layer, Image | Labels):
+                self.failed.emit(
+                    UserError(
+                        f"Layer '{layer.name}' is a layer of {type(layer).__name__.lower()}.",
+                        "Expected an image layer and a labels layer.",
+                        "For a mask of shapes: right-click the layer in the list, Convert to Labels.",
+                    )
+                )
+                return
             choice = self.mask_choice if isinstance(layer, Labels) else self.image_choice
             choice.reset_choices()
             if layer in choice.choices:

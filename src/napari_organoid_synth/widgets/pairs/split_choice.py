@@ -14,7 +14,7 @@ from napari_organoid_synth.core.pairs.split import split_sentence, split_table
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.widgets.forms.boxes import guard_wheel
 from napari_organoid_synth.widgets.forms.containers import Fold, rows
-from napari_organoid_synth.widgets.shared.controls import add_row, combo_box, named, row_of
+from napari_organoid_synth.widgets.shared.controls import add_row, combo_box, named
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
 SHEET, PATTERN = "sheet", "pattern"
@@ -56,9 +56,10 @@ class SplitChoice(Fold):
         guard_wheel(self.share)
         self.choose_button = QPushButton("Choose test images")
         tip = "Puts this share of the images aside for testing, whole groups at a time; 0 % takes all marks back."
-        add_row(form, "Test images", row_of(self.share, self.choose_button), tip)
+        add_row(form, "Share", self.share, tip)
         named(self.share, "Share of test images", tip)
         self.choose_button.setToolTip(tip)
+        form.addRow(self.choose_button)
         self.choose_button.clicked.connect(self._choose_test)
         self.groups = combo_box()
         for text, rule in RULES.items():

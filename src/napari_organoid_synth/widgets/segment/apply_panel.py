@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from napari_organoid_synth.widgets.segment.layer_files import (
     read_notes,
     read_predictions,
     show_predictions,
+    with_layer_names,
     write_layers,
 )
 from napari_organoid_synth.widgets.shared.background import Background
@@ -62,6 +64,7 @@ class ApplyPanel(QWidget):
         self.background = Background(self)
         self.known: list[TrainedSegmenter] = []
         self.folder: Path | None = None
+        self._layers: Path | None = None  # where the layers that are marked were written
         self._writing = False
         self._build()
         self._connect()
@@ -217,7 +220,7 @@ class ApplyPanel(QWidget):
         folder = project.job("layers").path
         pixels = [(describe_layer(one), full_data(one)) for one in layers]
         settings = self.settings((str(folder / IMAGES),), str(folder / PREDICTED))
-        self._writing = True
+        self._writing, self._layers = True, folder
         self._judge()
 
         def start(_: object) -> None:
@@ -233,6 +236,7 @@ class ApplyPanel(QWidget):
         project, trained = self.workspace.project, self._trained()
         if project is not None and trained is not None and not self.runner.running:
             by = file_stem(trained.name.replace("/", "-"))
+            self._layers = None
             out = folder or project.path / "predictions" / by / images.name
             self.runner.start("predict", project, self.settings((str(images),), str(out), self.stacks.currentData()))
 
@@ -247,12 +251,17 @@ class ApplyPanel(QWidget):
             self.outcome.hide()
             self.fold.expand()
         elif isinstance(event, Warned):
-            self.outcome.setText("\n".join([*self._shown(), f"! {event.text}"][:MAX_WARNINGS]))
+            lines = dict.fromkeys([*self._shown(), f"! {self._named(event.text)}"])  # slices may give the same one
+            self.outcome.setText("\n".join([*lines][:MAX_WARNINGS]))
             self.outcome.show()
 
     def _shown(self) -> list[str]:
         """Return the lines on the screen."""
         return [] if self.outcome.isHidden() else self.outcome.text().splitlines()
+
+    def _named(self, text: str) -> str:
+        """Return a message with the names of layers in place of their files."""
+        return with_layer_names(text, self._layers) if self._layers is not None else text
 
     def _finished(self, reason: str) -> None:
         result = self.runner.result
@@ -277,7 +286,7 @@ class ApplyPanel(QWidget):
             )
 
     def _failed(self, failed: Failed) -> None:
-        self._show_error(failed)
+        self._show_error(replace(failed, found=self._named(failed.found)))
         self._judge()
 
     def _could_not(self, error: BaseException) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,6 +153,14 @@ def write_layers(folder: Path, layers: Sequence[tuple[LayerNote, Any]], channels
 def read_notes(folder: Path) -> list[LayerNote]:
     """Read the ``layers.json`` of a folder."""
     return [LayerNote.parse(values) for values in json.loads((folder / NOTE).read_text(encoding="utf-8"))]
+
+
+def with_layer_names(text: str, folder: Path) -> str:
+    """Return a message about files of `write_layers` with the names of their layers instead."""
+    for note in read_notes(folder):
+        file = rf"(?:\b{IMAGES}/)?\b{note.stem}(?:\.ome\.tif\b|\b|(?=_z\d))"
+        text = re.sub(file, note.name.replace("\\", r"\\"), text)
+    return text
 
 
 def read_predictions(folder: Path) -> list[LayerPrediction]:

@@ -65,9 +65,7 @@ def grid_of(layer: Any) -> PixelGrid:
     UserError
         If an axis of slices is tilted against them.
     """
-    number = layer.ndim
-    origin = np.array(layer.data_to_world(np.zeros(number)), dtype=float)
-    linear = np.stack([np.array(layer.data_to_world(row), dtype=float) - origin for row in np.eye(number)], axis=1)
+    linear, origin = _to_world(layer)
     if not (np.allclose(linear[:-2, -2:], 0) and np.allclose(linear[-2:, :-2], 0)):
         raise UserError(
             f"Layer '{layer.name}' is rotated or sheared out of its plane.",
@@ -80,6 +78,13 @@ def grid_of(layer: Any) -> PixelGrid:
     if factors is not None:
         matrix[:2] *= np.array(factors)[:, None]
     return PixelGrid(matrix, factors is not None)
+
+
+def _to_world(layer: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the matrix (N, N) and the shift (N) from the pixels of a layer to the world, in the unit of the layer."""
+    origin = np.array(layer.data_to_world(np.zeros(layer.ndim)), dtype=float)
+    steps = [np.array(layer.data_to_world(row), dtype=float) - origin for row in np.eye(layer.ndim)]
+    return np.stack(steps, axis=1), origin
 
 
 def _micrometres(layer: Any) -> tuple[float, float] | None:
@@ -225,15 +230,18 @@ def place_of(layer: Any, axes: Sequence[int] | None = None) -> dict[str, Any]:
     from napari.utils.transforms import Affine
 
     kept = list(range(layer.ndim) if axes is None else axes)
-    own = Affine(scale=layer.scale, translate=layer.translate, rotate=layer.rotate, shear=layer.shear)
+    linear = np.linalg.solve(layer.affine.linear_matrix, _to_world(layer)[0])
+    own = Affine(linear_matrix=linear, translate=layer.translate)  # a mirrored layer says it in scale and in rotate
     units = getattr(layer, "units", None)
     own, world = own.set_slice(kept), layer.affine.set_slice(kept)
     pairs = len(kept) * (len(kept) - 1) // 2
     shear = np.atleast_1d(own.shear) if np.any(own.shear) else np.zeros(pairs)  # napari gives one 0 per axis
+    is_straight = np.allclose(own.linear_matrix, np.diag(np.diag(own.linear_matrix)))
+    rotate = np.eye(len(kept)) if is_straight else own.rotate
     return {
         "scale": own.scale.tolist(),
         "translate": own.translate.tolist(),
-        "rotate": own.rotate.tolist(),
+        "rotate": rotate.tolist(),
         "shear": shear.tolist(),
         "affine": world.affine_matrix.tolist(),
         "units": None if units is None else [str(units[axis]) for axis in kept],
