@@ -199,6 +199,19 @@ def test_a_sample_with_a_value_of_another_type_is_damage(column: str, whole: Pat
     assert done.err.startswith(f"organoid-synth: {project.samples_path} is damaged (the row of ")
     assert "--rebuild" in done.err
     assert any(sentence.startswith("samples.sqlite cannot be read") for sentence in damaged_files(project))
+    with closing(sqlite3.connect(project.samples_path)) as database, database:
+        database.execute("UPDATE samples SET height = -5")
+    assert terminal.run("samples", project.path).code == 1
     assert terminal.run("report", project.path, "--output", tmp_path / "r.html").code == 0
     assert terminal.run("samples", project.path, "--rebuild").code == 0
     assert terminal.run("samples", project.path).code == 0
+
+
+def test_a_comparison_without_images_is_no_reason_against_a_report(whole: Path, tmp_path: Path) -> None:
+    project = Project(shutil.copytree(whole, tmp_path / "p"))
+    path = project.path / GAIN / "results.json"
+    values = json.loads(path.read_text())
+    for arm in values["arms"].values():
+        arm["per_image"] = {}
+    path.write_text(json.dumps(values))
+    assert terminal.run("report", project.path).code == 0

@@ -43,6 +43,8 @@ def errors(contents: Contents, result: GainResult, names: Mapping[str, str]) -> 
     arms = result.arms
     images = list(next(iter(arms.values())).per_image)
     tested = {name: [arm.per_image[name]["dice"] for arm in arms.values() if name in arm.per_image] for name in images}
+    if not images:
+        return None
     image = max(images, key=lambda name: np.ptp(tested[name]))
     pictures = []
     for name, arm in arms.items():

@@ -158,14 +158,16 @@ def to_row(record: tuple[Any, ...], folder: Path, scores: dict[str, float]) -> S
     Raises
     ------
     TypeError
-        If a value is of another type than its column: SQLite stores anything anywhere.
+        If a value is of another type than its column, since SQLite stores anything anywhere, or a size negative.
     """
     values = (*record, *scores.values())
     if not all(map(isinstance, values, (*_TYPES, *[(int, float)] * len(scores)))):
         raise TypeError(f"the row of {record[0]!r} holds values of wrong types")
+    if any(number is not None and number < 0 for number in (*record[7:10], *record[14:16])):
+        raise TypeError(f"the row of {record[0]!r} holds a size or place below 0")
     id, name, run, created, verdict, image, labels, n_objects, height, width, kind = record[:11]
     note, flagged, nearest, y, x, tags, remark = record[11:]
-    place = None if y is None else TilePlace(nearest, y, x)
+    place = None if y is None or x is None else TilePlace(nearest, y, x)
     files = folder / Path(image).name, labels_file(folder, labels)
     size = height, width
     more: dict[str, Any] = {"scores": scores, "tags": split_tags(tags), "remark": remark}
