@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from numpy.lib import format as npy
+from numpy.lib import format as numpy_format
 from numpy.typing import NDArray
 
 from napari_organoid_synth.core.atomic import regular_file
@@ -54,11 +54,12 @@ def read_npy(path: Path) -> NDArray[Any]:
 
 def _read(stream: IO[bytes], size: int, name: str) -> NDArray[Any]:
     """Read an array from the ``size`` bytes of a stream."""
-    version: tuple[int, int] = npy.read_magic(stream)  # type: ignore[no-untyped-call]
+    npy: Any = numpy_format  # some versions of numpy have no types for it
+    version: tuple[int, int] = npy.read_magic(stream)
     if version not in ((1, 0), (2, 0)):
         raise ValueError(f"'{name}' has an unknown version")
     read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, fortran, dtype = read_header(stream)  # type: ignore[no-untyped-call]
+    shape, fortran, dtype = read_header(stream)
     count = 1
     for side in shape:
         count *= int(side)

@@ -317,7 +317,7 @@ def _gather(hits: NDArray[np.integer[Any]]) -> NDArray[np.int32]:
 
 def count_holes(labels: NDArray[np.integer[Any]]) -> int:
     """Count the gaps of 15 px or more that one object of a label image (Y, X) encloses: holes, not noise."""
-    return sum(np.count_nonzero(hole) >= MIN_HOLE for _, hole, _ in _gaps(labels))
+    return sum(int(np.count_nonzero(hole)) >= MIN_HOLE for _, hole, _ in _gaps(labels))
 
 
 def _fill_holes(labels: NDArray[np.int32], largest: int) -> None:

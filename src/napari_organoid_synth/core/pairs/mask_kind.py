@@ -75,7 +75,7 @@ def _values_and_areas(labels: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDA
         values = np.flatnonzero(counts)
         return values.astype(np.int32), counts[values]
     values, areas = np.unique(labels[labels != 0], return_counts=True)
-    return values, areas
+    return values.astype(np.int32), areas
 
 
 def inspect_mask(

@@ -139,7 +139,7 @@ def _refuse_shapes(pairs: Sequence[SamplePair]) -> None:
         )
     objects = [pieces_of(pair.labels) if pair.mask_kind == "binary" else pair.labels for pair in pairs]
     rings = sum(count_holes(labels) for labels in objects)
-    number = sum(np.count_nonzero(np.unique(labels)) for labels in objects)
+    number = sum(int(np.count_nonzero(np.unique(labels))) for labels in objects)
     if rings > MAX_RINGS * number:
         raise UserError(
             f"{rings:,} of {plural(number, 'object')} {'has a hole' if rings == 1 else 'have holes'}.",

@@ -209,8 +209,9 @@ def _moments(
 
 def _training_contrasts(pair: SamplePair) -> NDArray[np.float64]:
     labels = pair.labels if pair.mask_kind == "instances" else pieces_of(pair.labels)
-    _, objects = np.unique(labels, return_inverse=True)
-    objects = objects.reshape(pair.labels.shape).astype(np.int32) + int(pair.labels.all())  # 0 stays background
+    _, numbers = np.unique(labels, return_inverse=True)
+    background = int(not pair.labels.all())  # 0 stays background
+    objects: NDArray[np.int32] = (numbers.reshape(pair.labels.shape) + 1 - background).astype(np.int32)
     found = contrasts(normalise(pair.image, *intensity_range(pair.image)), objects)
     return found[np.isfinite(found) & (np.bincount(objects.ravel(), minlength=len(found)) >= MIN_AREA)]
 
