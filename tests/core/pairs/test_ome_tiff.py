@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.pairs import ome_tiff, ome_xml
+from napari_organoid_synth.core.pairs import ome_tiff
 from napari_organoid_synth.core.pairs.ome_tiff import read_image, read_pair, read_source, write_pair
 from napari_organoid_synth.core.pairs.pair import RGB, MaskKind, SamplePair, Source
+from napari_organoid_synth.core.pairs.reading import ome_xml
 from napari_organoid_synth.core.pairs.record import PairRecord
 
 RNG = np.random.default_rng(0)

@@ -239,7 +239,7 @@ def test_a_report_that_fails_is_a_card_and_can_be_tried_again(dock, project, qtb
     (project.path / "report.html").mkdir()
     with qtbot.waitSignal(dock.reporter.failed, timeout=60_000):
         dock.report_button.click()
-    assert "report.html: Is a directory" in dock.error.found.text()
+    assert "report.html is a folder" in dock.error.found.text()
     assert opened == []
     assert dock.report_button.text() == export_widget.REPORT
     assert dock.report_button.isEnabled()
