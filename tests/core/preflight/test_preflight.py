@@ -235,6 +235,13 @@ def test_images_without_masks_and_unchecked_tables(tmp_path: Path) -> None:
     assert preflight(PairTable()).next_command == ""
 
 
+def test_the_next_command_names_a_tile_that_the_images_fill(tmp_path: Path) -> None:
+    table = split_table(write(tmp_path, 6, small), 0.2)
+    side = min(min(entry.size) for entry in table.matched if entry.size)
+    assert 128 <= side < 256
+    assert preflight(table, TileSettings()).next_command == "train --gan pix2pix --set tiles.size=128"
+
+
 def test_the_command_pair_prints_it_and_json_holds_it(tmp_path: Path) -> None:
     write(tmp_path / "data", 6, small)
     given = ["pair", str(tmp_path / "my project"), "--images", str(tmp_path / "data")]

@@ -55,11 +55,11 @@ def preflight(
         images=len(table.matched),
         measured=measures.images,
         tile=tiles.size,
-        next_command=_next_command(found, tiles),
+        next_command=_next_command(found, _fitting_tile(table, tiles)),
     )
 
 
-def _next_command(found: dict[str, Finding], tiles: TileSettings) -> str:
+def _next_command(found: dict[str, Finding], tile: int) -> str:
     """Return the command that mends the first thing that can be mended, else that of a training."""
     pair = ""
     channels = found.get("channels")
@@ -74,7 +74,13 @@ def _next_command(found: dict[str, Finding], tiles: TileSettings) -> str:
     if any(finding.level == "problem" for finding in found.values()):
         return ""
     without_masks = "draws=images" in found["generators"].sentence
-    return f"train --gan {'dcgan --set draws=images' if without_masks else 'pix2pix'} --set tiles.size={tiles.size}"
+    return f"train --gan {'dcgan --set draws=images' if without_masks else 'pix2pix'} --set tiles.size={tile}"
+
+
+def _fitting_tile(table: PairTable, tiles: TileSettings) -> int:
+    """Return the tile, or the largest power of two, 32 or more, that is not larger than the smallest image, px."""
+    smallest = min((min(entry.size) for entry in table.matched if entry.size is not None), default=tiles.size)
+    return tiles.size if smallest >= tiles.size else max(32, 1 << (smallest.bit_length() - 1))
 
 
 def _value(found: dict[str, Finding], topic: str, name: str) -> float | None:
