@@ -97,10 +97,10 @@ def test_an_interrupted_task_behind_a_link_is_not_emptied(tmp_path: Path, outsid
 def test_an_export_replaces_no_link(tmp_path: Path, outside: Path) -> None:
     (tmp_path / ".set.part").symlink_to(outside)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match="Cannot write"), _all_or_nothing(tmp_path / "set"):
+    with pytest.raises(UserError, match="Cannot write"), _all_or_nothing(tmp_path / "set", True):
         pass
     (tmp_path / "other").symlink_to(tmp_path / "empty")
-    with pytest.raises(UserError, match="Cannot write"), _all_or_nothing(tmp_path / "other"):
+    with pytest.raises(UserError, match="Cannot write"), _all_or_nothing(tmp_path / "other", True):
         pass
     assert (tmp_path / "empty").is_dir()
     assert untouched(outside)

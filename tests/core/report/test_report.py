@@ -132,7 +132,7 @@ def test_events_name_the_sections_and_stopping_writes_nothing(project, tmp_path)
 
 
 def test_an_unwritable_file_is_refused(project, tmp_path):
-    with pytest.raises(UserError, match=r"Cannot write .*: Is a directory"):
+    with pytest.raises(UserError, match=r"is a folder\. Expected a file, or nothing yet\."):
         write_report(project, tmp_path)
 
 
