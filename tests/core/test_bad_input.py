@@ -7,11 +7,9 @@ import json
 import os
 import pickle
 import shutil
-import signal
 import sqlite3
 import struct
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,6 @@ import pytest
 import tifffile
 import torch
 
-from napari_organoid_synth import cli
 from napari_organoid_synth.core.atomic import write_bytes
 from napari_organoid_synth.core.codec.codec import Codec
 from napari_organoid_synth.core.errors import DiskFull, UserError
@@ -45,24 +42,6 @@ SMALL = [
 ]  # fmt: skip
 SETS = [part for item in SMALL for part in ("--set", item)]
 AGAIN = "Choose another checkpoint, or copy the run again from where it was trained."
-
-
-@pytest.fixture
-def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., tuple]]:
-    """Run the command line here; exit code, standard output and what the sentence on standard error says."""
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["organoid-synth", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return int(stop.value.code or 0), out, err.removeprefix("organoid-synth: ").removesuffix("\n")
-
-    yield run
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
 
 
 def state(folder: Path) -> dict[str, str]:
