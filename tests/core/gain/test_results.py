@@ -193,7 +193,7 @@ def test_the_newest_result_does_not_depend_on_the_clock(tmp_path):
 
 
 def test_a_record_holds_its_curve_and_the_images_put_aside(tmp_path):
-    curve = Curve(steps=(250, 500), scores=(0.5, 0.6), taken=500, best=0.6, rise=0.1, window=250, wanted=900)
+    curve = Curve(steps=(250, 500), scores=(0.5, 0.6), taken=500, best=0.6, rise=0.1, wanted=900)
     record = ArmRecord(
         arm="classical+synthetic", per_image={"a": {"dice": 0.5}}, put_aside={"z": {"dice": 0.4}}, curve=curve,
         held_score=0.6, generator="stylegan", classes=("lumen",),

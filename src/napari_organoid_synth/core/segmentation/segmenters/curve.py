@@ -1,4 +1,4 @@
-"""The held-back score of a training against its steps, and whether it had stopped rising; knows no torch."""
+"""How the held-back score of a training rose, and whether it had stopped rising; without torch."""
 
 from __future__ import annotations
 
@@ -6,26 +6,30 @@ from napari_organoid_synth.core.frozen_model import FrozenModel
 
 
 class Curve(FrozenModel):
-    """Curve of a training.
+    """The held-back score of a training.
 
     Parameters
     ----------
     steps : tuple of int
-        Steps after which the held-back crops were scored, rising.
+        Steps taken at each look; empty without held-back parts.
     scores : tuple of float in [0, 1]
-        Their scores; empty: nothing was held back.
+        Score of the averaged weights at each look, without smoothing.
     taken : int
-        Optimiser steps that were taken.
+        Steps taken in all.
     at_plateau : bool
-        Whether the score had stopped rising before the training ended.
-    best : float in [0, 1]
-        Held-back score of the final weights.
+        Whether the score had stopped rising. Without held-back parts nobody knows, and this is False.
+    best : float
+        Score of the weights that were kept, the last of ``scores``; 0 without held-back parts.
     rise : float
-        Rise over the last ``window`` steps if not at the plateau.
-    window : int
-        Steps over which a rise is looked for.
+        What the score gained in the last steps, as many as it should have stood still for; 0 at the plateau.
     wanted : int
-        Guess of the steps that the training needs; 0 at the plateau.
+        Steps that the training would probably need, the decay included; a guess. 0 at the plateau, and without
+        held-back parts.
+
+    Examples
+    --------
+    >>> Curve(taken=300).watched
+    False
     """
 
     steps: tuple[int, ...] = ()
@@ -34,5 +38,9 @@ class Curve(FrozenModel):
     at_plateau: bool = False
     best: float = 0.0
     rise: float = 0.0
-    window: int = 0
     wanted: int = 0
+
+    @property
+    def watched(self) -> bool:
+        """Whether there were held-back parts to look at."""
+        return bool(self.steps)
