@@ -12,8 +12,8 @@ from napari_organoid_synth.core.gain.folds import Fold
 from napari_organoid_synth.core.pairs.pair import MaskKind
 from napari_organoid_synth.core.segmentation.arms import ArmResult, Scores
 
-FORMAT = 2
-"""Version of ``results.json`` and of the records of tasks. 1: before there was a number."""
+FORMAT = 3
+"""Version of ``results.json`` and of the records of tasks. 1: before there was a number; 2: arms had other names."""
 
 
 class ArmRecord(FrozenModel):
