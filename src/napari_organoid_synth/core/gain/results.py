@@ -16,7 +16,8 @@ from napari_organoid_synth.core.segmentation.segmenters.curve import Curve
 FORMAT = 3
 """Version of ``results.json`` and of the records of tasks.
 
-1: before there was a number. 2: before trainings went on to their plateau.
+1: before there was a number. 2: before trainings went on to their plateau, and with other names of
+arms.
 """
 
 ArmName = Annotated[str, BeforeValidator(lambda name: current_arm(name) if isinstance(name, str) else name)]
@@ -59,8 +60,6 @@ class ArmRecord(FrozenModel):
         Number of generated or simulated pairs, and of real pairs, in the training.
     curation : str
         ``"by hand"``, ``"automatic"``, or empty where all pairs were taken.
-    put_aside : dict of str to dict
-        Scores of each image that is put aside in the project and that no fold holds.
     warnings : tuple of str
     key, kind, format
         Of the task and its file.
@@ -84,7 +83,6 @@ class ArmRecord(FrozenModel):
     synthetic: int = 0
     trained_on: int = 0
     curation: str = ""
-    put_aside: dict[str, Scores] = Field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     key: str = ""
     kind: Literal["arm"] = "arm"
