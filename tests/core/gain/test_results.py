@@ -12,7 +12,16 @@ import pytest
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.gain.folds import Fold
-from napari_organoid_synth.core.gain.results import ArmRecord, Design, GainResult, PairsRecord, TaskCounts
+from napari_organoid_synth.core.gain.results import (
+    ArmRecord,
+    Design,
+    GainResult,
+    PairsRecord,
+    TableRow,
+    TaskCounts,
+    main_rows,
+    varied,
+)
 from napari_organoid_synth.core.gain.sentences import gain_text, gain_verdict
 from napari_organoid_synth.core.gain.settings import GainSettings, SegmentSettings
 from napari_organoid_synth.core.gain.storage import newest_result, predictions_folder, read_result, write_result
@@ -21,6 +30,7 @@ from napari_organoid_synth.core.gain.tasks import ArmTask, read_record
 from napari_organoid_synth.core.job import JobFolder
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.segmentation.arms import current_arm
+from napari_organoid_synth.core.segmentation.segmenters.curve import Curve
 
 DATA = Path(__file__).parents[2] / "data" / "gain"
 SEGMENT, GAIN = DATA / "20260101-000000-segment", DATA / "20260102-000000-gain"
@@ -187,3 +197,33 @@ def test_the_newest_result_does_not_depend_on_the_clock(tmp_path):
     found = newest_result(project)
     assert found is not None
     assert found.folder.endswith("20260101-000000-gain")
+
+
+def test_a_record_holds_its_curve_and_the_images_put_aside(tmp_path):
+    curve = Curve(steps=(250, 500), scores=(0.5, 0.6), taken=500, best=0.6, rise=0.1, wanted=900)
+    record = ArmRecord(
+        arm="classical+synthetic", per_image={"a": {"dice": 0.5}}, put_aside={"z": {"dice": 0.4}}, curve=curve,
+        held_score=0.6, generator="stylegan", classes=("lumen",),
+    )  # fmt: skip
+    assert ArmRecord.model_validate_json(record.model_dump_json()) == record
+    assert record.curve is not None
+    assert not record.curve.at_plateau
+    before = ArmRecord.parse({"arm": "real", "per_image": {}, "format": 2})
+    assert (before.arm, before.curve, before.held_score, before.put_aside) == ("raw", None, None, {})
+
+
+def test_rows_of_one_ratio_stand_behind_the_row_of_the_chosen_one():
+    rows = [
+        TableRow(arm="classical", scores={}),
+        TableRow(arm="classical+synthetic", scores={}, ratio=None, chosen=(0.0, 1.0), trainings=6, plateau=4 / 6),
+        TableRow(arm="classical+synthetic", scores={}, ratio=0.25),
+        TableRow(arm="classical+synthetic", scores={}, ratio=1.0),
+        TableRow(arm="classical+synthetic", scores={}, ratio=1.0, subset=0.5),
+    ]
+    assert main_rows(rows) == [rows[0], rows[1], rows[4]]
+    assert rows[1].rising == 2
+    assert varied(rows[:2]) == {"ratio"}
+    assert varied(rows) == {"subset", "ratio"}
+    named = [TableRow(arm="raw", scores={}), *(TableRow(arm="x", scores={}, generator=name) for name in ("a", "b"))]
+    assert varied(named) == {"generator"}
+    assert varied(named[:2]) == set()

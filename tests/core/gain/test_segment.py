@@ -300,8 +300,14 @@ def test_a_generator_that_saw_a_test_image_is_refused(project, tmp_path):
         run(project, short)
     assert "Train the generator again" in error.value.todo
     assert "organoid-synth gain" in error.value.todo
-    optimistic = short.as_gain().replace(paper_protocol=True, steps=2)
-    result = result_of(list(gain(project, optimistic, Control(), tmp_path / "paper")))
+    optimistic = short.as_gain().replace(paper_protocol=True)
+    with pytest.raises(UserError, match="would train the generator on the 4 images put aside"):
+        list(gain(project, optimistic, Control()))
+    optimistic = optimistic.replace(design="k-fold", folds=2)
+    with pytest.raises(Leak, match="was trained on 2 of the 4 test images"):  # which no protocol learns from
+        list(gain(project, optimistic, Control()))
+    split_table(PairTable.from_file(project.pairs_path), []).to_file(project.pairs_path)
+    result = result_of(list(gain(project, optimistic.replace(steps=2), Control(), tmp_path / "paper")))
     assert "Optimistic" in result.sentence
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.gain.folds import Fold, make_folds, split_groups, subset
+from napari_organoid_synth.core.gain.folds import Fold, find_fold_groups, make_folds, put_aside, split_groups, subset
 from napari_organoid_synth.core.gain.sentences import OPTIMISTIC
 from napari_organoid_synth.core.gain.settings import GainSettings
 from napari_organoid_synth.core.gain.stored_pairs import StoredPairs
@@ -21,11 +21,12 @@ from napari_organoid_synth.core.gain.tasks import (
     Task,
     read_pairs,
 )
-from napari_organoid_synth.core.pairs.groups import Grouping, find_groups
+from napari_organoid_synth.core.pairs.groups import Grouping
 from napari_organoid_synth.core.pairs.loading import predicted_classes
 from napari_organoid_synth.core.pairs.pair import SamplePair, content_hash
 from napari_organoid_synth.core.pairs.table import PairEntry, PairTable
 from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.segmentation.arms import RAW, data_of, has_ratio, needs_generator, title_of
 
@@ -56,7 +57,7 @@ def make_plan(project: Project, settings: GainSettings, recipes: Mapping[str, Re
     """
     table = PairTable.from_file(project.pairs_path)
     rows = [entry for entry in table.matched if entry.masks]
-    grouping = find_groups(rows, settings.group_pattern, table.groups)
+    grouping = find_fold_groups(rows, settings.group_pattern, table.groups)
     test_names = [entry.name for entry in rows if entry.split == "test"]
     folds = make_folds(
         grouping.groups,
@@ -68,6 +69,13 @@ def make_plan(project: Project, settings: GainSettings, recipes: Mapping[str, Re
         grouping.series,
         grouping.strata,
     )
+    aside = put_aside(settings.design, settings.test_share, test_names)
+    if settings.paper_protocol and settings.design == "hold-out" and not settings.test_share:
+        raise UserError(
+            f"The paper protocol would train the generator on the {plural(len(test_names), 'image')} put aside.",
+            "Expected images that are put aside to be in no training.",
+            "Choose another design or a test share: only images that are not put aside are then seen and tested.",
+        )
     hashes, example = _check_pairs(table, sorted(grouping.groups))
     if (
         "simulated" in map(data_of, settings.arms)
@@ -79,13 +87,13 @@ def make_plan(project: Project, settings: GainSettings, recipes: Mapping[str, Re
             "Expected single objects for an arm with simulated pairs.",
             "Leave it out.",
         )
-    maker = _TaskMaker(project, settings, recipes, hashes, example)
+    maker = _TaskMaker(project, settings, recipes, hashes, example, aside)
     tasks: dict[str, Task] = {}
     for place in _places(settings, folds):
         for task in maker.tasks(place):
             tasks.setdefault(task.key, task)
     tested = {name for fold in folds for name in fold.test}
-    warnings = _warnings(settings, grouping, folds, [entry for entry in rows if entry.name in tested])
+    warnings = _warnings(settings, grouping, folds, aside, [entry for entry in rows if entry.name in tested])
     return Plan(list(tasks.values()), folds, grouping, example.mask_kind, [*warnings, *maker.warnings()])
 
 
@@ -106,7 +114,11 @@ def _check_pairs(table: PairTable, names: Sequence[str]) -> tuple[dict[str, str]
 
 
 def _warnings(
-    settings: GainSettings, grouping: Grouping, folds: Sequence[Fold], tested: Sequence[PairEntry]
+    settings: GainSettings,
+    grouping: Grouping,
+    folds: Sequence[Fold],
+    aside: tuple[str, ...],
+    tested: Sequence[PairEntry],
 ) -> list[str]:
     warnings = []
     if settings.paper_protocol:
@@ -117,6 +129,13 @@ def _warnings(
         warnings.append(
             f"Images of one group ({', '.join(both[:3])}{', …' if len(both) > 3 else ''}) are both trained on and "
             "tested. They look alike, so the scores are higher than on new samples. Choose the design 'grouped'."
+        )
+    trained = tuple({name for fold in folds for name in fold.train})
+    if cut := sorted(split_groups([Fold(train=trained, test=aside)], grouping.groups)):
+        warnings.append(
+            f"Images of one group ({', '.join(cut[:3])}{', …' if len(cut) > 3 else ''}) are both trained on and put "
+            "aside for the test. They look alike, so the scores of the images put aside are higher than on new "
+            "samples. Put whole groups aside."
         )
     if predicted := sorted({name for entry in tested for name in predicted_classes(entry)}):
         warnings.append(
@@ -166,8 +185,10 @@ class _TaskMaker:
         recipes: Mapping[str, Recipe],
         hashes: Hashes,
         example: SamplePair,
+        aside: Sequence[str],
     ) -> None:
         self.settings, self.recipes, self.hashes, self.example = settings, recipes, hashes, example
+        self.aside = aside
         self.store = StoredPairs(project)
         self.where: dict[str, Any] = {
             "project": str(project.path),
@@ -212,15 +233,15 @@ class _TaskMaker:
             for arm in self.arms:
                 if needs_generator(arm):
                     pairs, warnings = self.store.of_arm(arm, self.example, settings, place.seed)
-                    if not settings.paper_protocol:
-                        self.store.refuse_leaks(pairs, self._hashes(place.test))
+                    tested = self.aside if settings.paper_protocol else (*place.test, *self.aside)
+                    self.store.refuse_leaks(pairs, self._hashes(tested))
                     self._warnings += warnings
                     stored[arm] = tuple(known.pair for known in pairs)
             return stored
         curated = [arm for arm in self.arms if data_of(arm) == "curated"]
         if not curated:
             return {}
-        accepted = self.store.certain(self.hashes, place.train, settings.paper_protocol)
+        accepted = self.store.certain(self.hashes, self._seen(place))
         self._places += 1
         self._without_accepted += not accepted
         return dict.fromkeys(curated, accepted) if accepted else {}
@@ -228,9 +249,13 @@ class _TaskMaker:
     def _hashes(self, names: Sequence[str]) -> Hashes:
         return {name: self.hashes[name] for name in names}
 
+    def _seen(self, place: _Place) -> Sequence[str]:
+        """Return the images that a generator sees: those to train on, or in the paper protocol all not put aside."""
+        return sorted(set(self.hashes) - set(self.aside)) if self.settings.paper_protocol else place.train
+
     def _of_pairs(self, place: _Place) -> dict[str, Any]:
         """Return the fields that both kinds of tasks that make pairs share."""
-        train = sorted(self.hashes) if self.settings.paper_protocol else place.train
+        train = self._seen(place)
         return {
             **self.where,
             "train": self._hashes(train),
@@ -281,6 +306,7 @@ class _TaskMaker:
             segmenter=settings.segmenter,
             train=self._hashes(place.train),
             test=self._hashes(place.test),
+            put_aside=self._hashes(self.aside),
             source=source.key if source else "",
             stored=stored,
             paper_protocol=settings.paper_protocol,

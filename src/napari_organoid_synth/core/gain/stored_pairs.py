@@ -108,7 +108,7 @@ class StoredPairs:
 
     # --- folds: accepted pairs where it is certain that they know no other image ---
 
-    def certain(self, hashes: Hashes, train: Sequence[str], paper_protocol: bool) -> tuple[StoredPair, ...]:
+    def certain(self, hashes: Hashes, train: Sequence[str]) -> tuple[StoredPair, ...]:
         """Return the accepted pairs that certainly know no other real pair than those to train on.
 
         Parameters
@@ -116,12 +116,10 @@ class StoredPairs:
         hashes : mapping of str to str
             All real pairs.
         train : sequence of str
-            Names of those to train on.
-        paper_protocol : bool
-            Take all accepted pairs.
+            Names of those to train on; where these are all, all accepted pairs are returned.
         """
         others = {hashes[name] for name in set(hashes) - set(train)}
-        return tuple(known.pair for known in self.accepted if paper_protocol or self._is_certain(known, others, train))
+        return tuple(known.pair for known in self.accepted if not others or self._is_certain(known, others, train))
 
     def _is_certain(self, known: Known, others: set[str], train: Sequence[str]) -> bool:
         """Return whether neither its painter nor its mask knows one of the others; False when unsure."""

@@ -172,6 +172,8 @@ class ArmTask(Task):
         As in `ArmRecord`.
     test : mapping of str to str
         Pairs that are tested, and their hashes.
+    put_aside : mapping of str to str
+        Pairs that no fold holds, which are tested too, apart from the others.
     steps : int
         Optimiser steps.
     segmenter : SegmenterConfig
@@ -190,6 +192,7 @@ class ArmTask(Task):
     segmenter: SegmenterConfig
     test: Hashes
     steps: int
+    put_aside: Hashes = field(default_factory=dict)
     subset: float = 1.0
     ratio: float = 1.0
     fold: int = 0
@@ -205,8 +208,10 @@ class ArmTask(Task):
 
     def identity(self) -> dict[str, Any]:
         """Return the same as `Task.identity`, with the fields of this kind."""
+        put_aside = {"put_aside": self.put_aside} if self.put_aside else {}
         return {
             **super().identity(),
+            **put_aside,
             "arm": self.arm,
             "ratio": self.ratio,
             "subset": self.subset,

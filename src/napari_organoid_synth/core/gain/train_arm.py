@@ -30,8 +30,9 @@ def train_arm(folder: Path, task: ArmTask, control: Control) -> Generator[Event,
     from napari_organoid_synth.core.segmentation.agreement import failed_training_warnings
     from napari_organoid_synth.core.segmentation.segmenters.base import SegmentSpec
 
-    train, test = task.pairs(task.train), task.pairs(task.test)
+    train, test, aside = (task.pairs(hashes) for hashes in (task.train, task.test, task.put_aside))
     extra = _extra_pairs(folder, task)
+    refuse_leaks(aside, train, extra.pairs, extra.data)
     if not task.paper_protocol:
         refuse_leaks(test, train, extra.pairs, extra.data)
     else:
@@ -45,7 +46,9 @@ def train_arm(folder: Path, task: ArmTask, control: Control) -> Generator[Event,
             segmenter.save(segmenter_folder)
             scale = PairTable.from_file(Project(task.project, make=False).pairs_path).scale
             write_training_note(segmenter_folder, train, scale)
-        per_image, per_class, false = _test(segmenter, test, Path(folder) / "predictions" / task.arm, task.show)
+        predictions = Path(folder) / "predictions" / task.arm
+        per_image, per_class, false = _test(segmenter, test, predictions, task.show)
+        put_aside = _test(segmenter, aside, predictions, show=False)[0] if aside else {}
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
@@ -63,6 +66,7 @@ def train_arm(folder: Path, task: ArmTask, control: Control) -> Generator[Event,
         per_image=per_image,
         per_class=per_class,
         false_objects=false,
+        put_aside=put_aside,
         steps=task.steps,
         synthetic=len(extra.pairs),
         curation=extra.curation,

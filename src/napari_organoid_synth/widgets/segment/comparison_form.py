@@ -9,10 +9,9 @@ from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import QSpinBox, QVBoxLayout, QWidget
 
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.gain.folds import make_folds
+from napari_organoid_synth.core.gain.folds import find_fold_groups, make_folds
 from napari_organoid_synth.core.gain.sentences import OPTIMISTIC
 from napari_organoid_synth.core.gain.settings import GainSettings, SegmentSettings
-from napari_organoid_synth.core.pairs.groups import find_groups
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.registry import SEGMENTERS
@@ -240,7 +239,7 @@ class ComparisonForm(QWidget):
         entries = [entry for entry in table.matched if entry.masks]
         try:
             settings = self.as_gain()
-            grouping = find_groups(entries, settings.group_pattern, table.groups)
+            grouping = find_fold_groups(entries, settings.group_pattern, table.groups)
             self.groups.setText(grouping.description + (f"\n! {grouping.warning}" if grouping.warning else ""))
             held = [entry.name for entry in entries if entry.split == "test"]
             folds = make_folds(
