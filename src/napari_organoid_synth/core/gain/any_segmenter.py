@@ -25,7 +25,7 @@ from napari_organoid_synth.core.segmentation.agreement import (
     failed_training_warnings,
     false_objects,
     image_scores,
-    mean_scores,
+    mean_class_scores,
 )
 from napari_organoid_synth.core.segmentation.arms import RAW, Scores, title_of
 
@@ -191,4 +191,4 @@ def _test(predict: Predict, test: Sequence[SamplePair]) -> tuple[dict[str, Score
         classes.append(per_class)
         if (number := false_objects(pair, labels)) is not None:
             false[pair.name] = number
-    return per_image, {name: mean_scores([one[name] for one in classes]) for name in classes[0]}, false
+    return per_image, mean_class_scores(classes), false

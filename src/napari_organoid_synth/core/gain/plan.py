@@ -8,6 +8,7 @@ from typing import Any
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.gain.folds import Fold, find_fold_groups, make_folds, put_aside, split_groups, subset
+from napari_organoid_synth.core.gain.scored_classes import ScoredClasses, scored_classes
 from napari_organoid_synth.core.gain.sentences import OPTIMISTIC
 from napari_organoid_synth.core.gain.settings import GainSettings
 from napari_organoid_synth.core.gain.stored_pairs import StoredPairs
@@ -22,9 +23,8 @@ from napari_organoid_synth.core.gain.tasks import (
     read_pairs,
 )
 from napari_organoid_synth.core.pairs.groups import Grouping
-from napari_organoid_synth.core.pairs.loading import predicted_classes
 from napari_organoid_synth.core.pairs.pair import SamplePair, content_hash
-from napari_organoid_synth.core.pairs.table import PairEntry, PairTable
+from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.recipe import Recipe
@@ -76,6 +76,10 @@ def make_plan(project: Project, settings: GainSettings, recipes: Mapping[str, Re
             "Expected images that are put aside to be in no training.",
             "Choose another design or a test share: only images that are not put aside are then seen and tested.",
         )
+    by_name = {entry.name: entry for entry in rows}
+    tested = [name for fold in folds for name in fold.test]
+    scored = scored_classes(table, [by_name[name] for name in (*tested, *aside)], settings.score_classes)
+    folds = scored.folds(folds)
     hashes, example = _check_pairs(table, sorted(grouping.groups))
     if (
         "simulated" in map(data_of, settings.arms)
@@ -87,13 +91,12 @@ def make_plan(project: Project, settings: GainSettings, recipes: Mapping[str, Re
             "Expected single objects for an arm with simulated pairs.",
             "Leave it out.",
         )
-    maker = _TaskMaker(project, settings, recipes, hashes, example, aside)
+    maker = _TaskMaker(project, settings, recipes, hashes, example, aside, scored)
     tasks: dict[str, Task] = {}
     for place in _places(settings, folds):
         for task in maker.tasks(place):
             tasks.setdefault(task.key, task)
-    tested = {name for fold in folds for name in fold.test}
-    warnings = _warnings(settings, grouping, folds, aside, [entry for entry in rows if entry.name in tested])
+    warnings = [*_warnings(settings, grouping, folds, aside), *scored.warnings([*tested, *aside])]
     return Plan(list(tasks.values()), folds, grouping, example.mask_kind, [*warnings, *maker.warnings()])
 
 
@@ -118,7 +121,6 @@ def _warnings(
     grouping: Grouping,
     folds: Sequence[Fold],
     aside: tuple[str, ...],
-    tested: Sequence[PairEntry],
 ) -> list[str]:
     warnings = []
     if settings.paper_protocol:
@@ -136,11 +138,6 @@ def _warnings(
             f"Images of one group ({', '.join(cut[:3])}{', …' if len(cut) > 3 else ''}) are both trained on and put "
             "aside for the test. They look alike, so the scores of the images put aside are higher than on new "
             "samples. Put whole groups aside."
-        )
-    if predicted := sorted({name for entry in tested for name in predicted_classes(entry)}):
-        warnings.append(
-            f"In the test images {', '.join(predicted)} was predicted, not drawn: the scores tell how well that "
-            "prediction is repeated, not how well the objects are found."
         )
     return warnings
 
@@ -186,9 +183,10 @@ class _TaskMaker:
         hashes: Hashes,
         example: SamplePair,
         aside: Sequence[str],
+        scored: ScoredClasses,
     ) -> None:
         self.settings, self.recipes, self.hashes, self.example = settings, recipes, hashes, example
-        self.aside = aside
+        self.aside, self.scored = aside, scored
         self.store = StoredPairs(project)
         self.where: dict[str, Any] = {
             "project": str(project.path),
@@ -306,7 +304,8 @@ class _TaskMaker:
             segmenter=settings.segmenter,
             train=self._hashes(place.train),
             test=self._hashes(place.test),
-            put_aside=self._hashes(self.aside),
+            put_aside=self._hashes(self.scored.tested(self.aside)),
+            scored={name: its for name, its in self.scored.partial.items() if name in {*place.test, *self.aside}},
             source=source.key if source else "",
             stored=stored,
             paper_protocol=settings.paper_protocol,

@@ -86,6 +86,11 @@ class GainSettings(Settings):
         description="Which images belong together, if not as the pairs say: folder, names, none, a CSV file with the "
         "columns name and group, or a regular expression that finds the group in the name.",
     )
+    score_classes: tuple[str, ...] = Field(
+        (),
+        description="Classes that are scored; empty: all that were drawn. A class that a segmenter predicted in a test "
+        "image is never scored there.",
+    )
     repeats: int = Field(1, ge=1, le=100, description="Trainings of everything with other seeds.")
     seed: int = Field(0, ge=0, description="Of the folds and of the first repeat; the next ones count up.")
     subsets: tuple[Share, ...] = Field(

@@ -174,6 +174,8 @@ class ArmTask(Task):
         Pairs that are tested, and their hashes.
     put_aside : mapping of str to str
         Pairs that no fold holds, which are tested too, apart from the others.
+    scored : mapping of str to tuple of str
+        Tested pairs in which not all classes are scored, with those that are.
     steps : int
         Optimiser steps.
     segmenter : SegmenterConfig
@@ -193,6 +195,7 @@ class ArmTask(Task):
     test: Hashes
     steps: int
     put_aside: Hashes = field(default_factory=dict)
+    scored: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     subset: float = 1.0
     ratio: float = 1.0
     fold: int = 0
@@ -208,10 +211,10 @@ class ArmTask(Task):
 
     def identity(self) -> dict[str, Any]:
         """Return the same as `Task.identity`, with the fields of this kind."""
-        put_aside = {"put_aside": self.put_aside} if self.put_aside else {}
+        parts = {"put_aside": self.put_aside, "scored": self.scored}
         return {
             **super().identity(),
-            **put_aside,
+            **{name: part for name, part in parts.items() if part},
             "arm": self.arm,
             "ratio": self.ratio,
             "subset": self.subset,

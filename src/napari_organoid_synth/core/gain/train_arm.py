@@ -47,8 +47,8 @@ def train_arm(folder: Path, task: ArmTask, control: Control) -> Generator[Event,
             scale = PairTable.from_file(Project(task.project, make=False).pairs_path).scale
             write_training_note(segmenter_folder, train, scale)
         predictions = Path(folder) / "predictions" / task.arm
-        per_image, per_class, false = _test(segmenter, test, predictions, task.show)
-        put_aside = _test(segmenter, aside, predictions, show=False)[0] if aside else {}
+        per_image, per_class, false = _test(segmenter, test, task.scored, predictions if task.show else None)
+        put_aside, _, _ = _test(segmenter, aside, task.scored)
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
@@ -67,6 +67,7 @@ def train_arm(folder: Path, task: ArmTask, control: Control) -> Generator[Event,
         per_class=per_class,
         false_objects=false,
         put_aside=put_aside,
+        classes=tuple(per_class) if spec.mask_kind == "classes" else (),
         steps=task.steps,
         synthetic=len(extra.pairs),
         curation=extra.curation,
@@ -142,26 +143,35 @@ def _pool(task: ArmTask, train: list[SamplePair], extra: list[SamplePair]) -> An
 
 
 def _test(
-    segmenter: Any, test: list[SamplePair], folder: Path, show: bool
+    segmenter: Any, test: list[SamplePair], scored: Mapping[str, tuple[str, ...]], shown: Path | None = None
 ) -> tuple[dict[str, Scores], dict[str, Scores], dict[str, int]]:
     """Score every test image and its classes, count false objects in empty ones.
 
-    With ``show`` write predictions and error pictures.
+    Only the classes of ``scored`` count in the images that it names. Predictions and error pictures are written to the
+    folder ``shown``.
     """
     from napari_organoid_synth.core.pairs.ome_tiff import write_pair
     from napari_organoid_synth.core.pairs.pictures import encode_png, error_overlay, picture
-    from napari_organoid_synth.core.segmentation.agreement import false_objects, image_scores, mean_scores
+    from napari_organoid_synth.core.segmentation.agreement import (
+        false_objects,
+        image_scores,
+        mean_class_scores,
+        only_classes,
+    )
 
     per_image, classes, false = {}, [], {}
     for pair in test:
+        counted = scored.get(pair.name)
         labels = segmenter.predict(pair.image).labels
-        per_image[pair.name], per_class = image_scores(pair, labels)
+        per_image[pair.name], per_class = image_scores(pair, labels, counted)
         classes.append(per_class)
-        if (number := false_objects(pair, labels)) is not None:
+        truth, found = (only_classes(mask, pair, counted) for mask in (pair.labels, labels))
+        if (number := false_objects(pair.replace(labels=truth), found)) is not None:
             false[pair.name] = number
-        if show:
-            provenance = {"predicted_by": folder.name, "segmenter": segmenter.config.model_dump(mode="json")}
-            write_pair(folder, pair.replace(labels=labels, source=Source("real", pair.source.files, provenance)))
-            errors = error_overlay(labels, pair.labels, picture(pair.image, pair.is_rgb), pair.mask_kind == "classes")
-            write_bytes(folder / f"{file_stem(pair.name)}_errors.png", encode_png(errors))
-    return per_image, {name: mean_scores([one[name] for one in classes]) for name in classes[0]}, false
+        if shown is not None:
+            provenance = {"predicted_by": shown.name, "segmenter": segmenter.config.model_dump(mode="json")}
+            provenance |= {"scored": list(counted)} if counted is not None else {}
+            write_pair(shown, pair.replace(labels=labels, source=Source("real", pair.source.files, provenance)))
+            errors = error_overlay(found, truth, picture(pair.image, pair.is_rgb), pair.mask_kind == "classes")
+            write_bytes(shown / f"{file_stem(pair.name)}_errors.png", encode_png(errors))
+    return per_image, mean_class_scores(classes), false
