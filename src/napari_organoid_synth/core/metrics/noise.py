@@ -34,8 +34,8 @@ def noise_facts(real: Sequence[SamplePair], limits: NDArray[np.float64], side: i
         spread of the real tiles, then of evenly distributed values between the limits.
     """
     rng = np.random.default_rng(seed)
-    means = np.mean([tile.image.mean((1, 2)) for tile in real], 0)[:, None, None]
-    spreads = np.mean([tile.image.std((1, 2)) for tile in real], 0)[:, None, None]
+    pixels = np.concatenate([tile.image.reshape(len(tile.image), -1) for tile in real], 1)
+    means, spreads = (values[:, None, None] for values in (pixels.mean(1), pixels.std(1)))
     low, high = limits[:, 0, None, None], limits[:, 1, None, None]
     kinds = [
         [rng.permutation(tile.image.reshape(len(tile.image), -1).T).T.reshape(tile.image.shape) for tile in real],

@@ -251,7 +251,8 @@ def _doubt(score: Score, originals: Interval, noise: Sequence[float]) -> str:
         return f"all halves of the originals give the same value, {originals.high:.3g}"
     if any(end in originals for end in worst):
         return "the originals among each other reach the end of the scale, where the worst set lies too"
-    if any(_verdict(score.better, value, originals, "") in ("within", "nearer") for value in noise):
+    verdicts = [_verdict(score.better, value, originals, "") for value in noise]
+    if "within" in verdicts or "nearer" in verdicts or {"above", "below"} <= set(verdicts):  # or noise in between
         return "pure noise lies there too"
     return ""
 

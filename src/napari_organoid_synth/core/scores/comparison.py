@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_organoid_synth.core.metrics.collapse import count_distinct, near_duplicates, repeated
+from napari_organoid_synth.core.metrics.collapse import distinct_pictures, near_duplicates, repeated
 from napari_organoid_synth.core.metrics.memorisation import DataCopying, data_copying, turned_signatures
 from napari_organoid_synth.core.metrics.nearest import COPY_SSIM
 from napari_organoid_synth.core.metrics.noise import kinds_of
@@ -148,8 +148,11 @@ def variety(real: RealFeatures, tiles: SyntheticTiles) -> Variety:
         else:
             vectors = turned_signatures([fact.image if name == "pixels" else fact.mask for fact in few])
         shares[name] = float(repeated(vectors, space.limit).mean())
+    distinct = distinct_pictures([fact.image for fact in facts], real.spaces["pixels"].real, pairs)
     return Variety(
-        distinct=count_distinct(len(facts), pairs),
+        distinct=distinct.number,
+        effective=distinct.effective,
+        real_effective=distinct.real,
         ssim=len({one for pair in pairs for one in pair}) / len(facts),
         real_ssim=len({one for pair in own for one in pair}) / len(real.facts),
         **shares,
