@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 from napari_organoid_synth.core.gain.results import GainResult, PairedChange, TableRow, varied
 from napari_organoid_synth.core.quantities import plural
-from napari_organoid_synth.core.segmentation.arms import ARMS, GENERATED, SCORES
+from napari_organoid_synth.core.segmentation.arms import SCORES, needs_generator, title_of
 
 MIN_FOR_VERDICT = 3
 """Comparisons from which a verdict stands in for a sentence each."""
@@ -15,11 +15,6 @@ NO_SEED_VARIANCE = (
     "before you rely on a difference."
 )
 OPTIMISTIC = "Optimistic: the generator saw the test images."
-CURATED_BY = {
-    "automatic": "automatically curated synthetic pairs",
-    "by hand": "synthetic pairs curated by hand",
-    "automatic and by hand": "synthetic pairs curated by hand in some folds, automatically in others",
-}
 
 
 def gain_sentences(rows: Sequence[TableRow], score: str, paper_protocol: bool = False) -> list[str]:
@@ -44,8 +39,8 @@ def gain_sentences(rows: Sequence[TableRow], score: str, paper_protocol: bool = 
     >>> from napari_organoid_synth.core.gain.table import paired
     >>> tests = [(f"image{k}", 0, seed) for k in range(12) for seed in range(3)]
     >>> change = paired({test: 0.5 for test in tests}, {test: 0.5 + 0.01 * int(test[0][5:]) for test in tests}, {})
-    >>> gain_sentences([TableRow(arm="synthetic", scores={}, gain={"dice": change})], "dice")
-    ['Synthetic pairs helped on 11 of 12 images, Dice +0.055 [0.036, 0.074].']
+    >>> gain_sentences([TableRow(arm="classical+synthetic", scores={}, gain={"dice": change})], "dice")
+    ['Classical augmentation and synthetic pairs helped on 11 of 12 images, Dice +0.055 [0.036, 0.074].']
     """
     compared = [row for row in rows if score in row.gain]
     if not compared:
@@ -132,7 +127,7 @@ def _highest(compared: Sequence[TableRow], score: str) -> str:
     def highest(rows: Sequence[TableRow]) -> TableRow:
         return max(rows, key=lambda row: row.gain[score].mean)
 
-    best, generated = highest(compared), [row for row in compared if row.arm in GENERATED]
+    best, generated = highest(compared), [row for row in compared if needs_generator(row.arm)]
     text = f"Highest mean change of {SCORES.get(score, score)}: {change(best)}"
     if generated and best not in generated:
         text += f"; of the arms with generated pairs: {change(highest(generated))}"
@@ -141,7 +136,7 @@ def _highest(compared: Sequence[TableRow], score: str) -> str:
 
 def row_title(row: TableRow, names: Collection[str]) -> str:
     """Return the title of an arm, with the choice of its pairs, and the share and ratio where ``names`` has them."""
-    title = CURATED_BY.get(row.curation, ARMS.get(row.arm, row.arm))
+    title = title_of(row.arm, row.curation)
     parts = [f"with {100 * row.subset:.4g} % of the images"] * ("subset" in names)
     parts += [f"ratio {row.ratio:g}"] * ("ratio" in names)
     return f"{title} ({', '.join(parts)})" if parts else title
@@ -170,11 +165,11 @@ def table_lines(rows: Sequence[TableRow]) -> list[str]:
         return []
     scores = list(rows[0].scores)
     main = "ap" if "ap" in scores else "dice"
-    head = f"{'arm':20} {'part':>6} {'ratio':>6} {'tests':>5} " + " ".join(f"{score:>15}" for score in scores)
+    head = f"{'arm':26} {'part':>6} {'ratio':>6} {'tests':>5} " + " ".join(f"{score:>15}" for score in scores)
     lines = [f"{head}  gain ({main}) [95 %]"]
     for row in rows:
         cells = " ".join(f"{spread.mean:7.3f} ± {spread.sd:5.3f}" for spread in row.scores.values())
-        line = f"{row.arm:20} {row.subset:6.3g} {row.ratio:6.3g} {row.images:5} {cells}"
+        line = f"{row.arm:26} {row.subset:6.3g} {row.ratio:6.3g} {row.images:5} {cells}"
         if change := row.gain.get(main):
             line += f"  {change.mean:+.3f} [{change.low:.3f}, {change.high:.3f}]"
             line += f", better on {change.better} of {change.images}"

@@ -46,14 +46,14 @@ def summarise(
     --------
     >>> from napari_organoid_synth.core.gain.folds import Fold
     >>> design = Design(folds=(Fold(train=("a",), test=("b", "c", "d", "e")),))
-    >>> scores = {"raw": (0.5, 0.6, 0.7, 0.8), "synthetic": (0.6, 0.7, 0.8, 0.9)}
+    >>> scores = {"raw": (0.5, 0.6, 0.7, 0.8), "raw+synthetic": (0.6, 0.7, 0.8, 0.9)}
     >>> records = [
     ...     ArmRecord(arm=arm, per_image={name: {"dice": dice} for name, dice in zip("bcde", values, strict=True)})
     ...     for arm, values in scores.items()
     ... ]
     >>> result = summarise(records, design)
     >>> result.arms["raw"].dice, result.sentences[0]
-    (0.65, 'Synthetic pairs helped on 4 of 4 images, Dice +0.100 [0.100, 0.100].')
+    (0.65, 'Real and synthetic pairs helped on 4 of 4 images, Dice +0.100 [0.100, 0.100].')
     """
     if len({record.steps for record in records}) > 1:
         raise RuntimeError("arms took different numbers of steps")
