@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from napari_organoid_synth.core.gain.bootstrap import Parts, paired
-from napari_organoid_synth.core.gain.figures import LEFT, RIGHT, WIDTH, bars, intervals, round_ticks
+from napari_organoid_synth.core.gain.figures import LEFT, RIGHT, WIDTH, bars, colour_of, intervals, round_ticks
 from napari_organoid_synth.core.gain.folds import Fold
 from napari_organoid_synth.core.gain.results import ArmRecord, Design, GainResult, TaskCounts
 from napari_organoid_synth.core.gain.sentences import (
