@@ -114,18 +114,6 @@ class CropPool:
         strength = asdict(self.strength) if self.augment == "classical" else {}
         return json.dumps([pairs, self.augment, strength, self.seed, self.ratio, self.first])
 
-    def hold_back(self, share: float = 0.15) -> tuple[CropPool, tuple[SamplePair, ...]]:
-        """Split off some of the real pairs, at least one; none if there are fewer than four.
-
-        Returns the pool without them, and the pairs held back.
-        """
-        n = len(self.real)
-        order = np.random.default_rng((self.seed, n)).permutation(n)
-        held = set(order[: max(1, round(share * n))].tolist()) if n >= 4 else set()
-        rest = [pair for index, pair in enumerate(self.real) if index not in held]
-        pool = CropPool(rest, self.extra, self.augment, self.seed, self.ratio, self.first, self.usual, self.held)
-        return pool, tuple(self.real[index] for index in sorted(held))
-
     def held_crops(self, number: int, size: int) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
         """Cut fixed crops that cover the held pairs: the same ones whatever the arm, the seed and the step.
 
