@@ -116,7 +116,8 @@ class Brightness:
             factor, most = np.clip(ratio, factor / 2, factor * 2), MAX_SHIFT * np.abs(here)
         shift = np.clip(level - self.ground - factor * (cutout.level - source.ground), -most, most)
         columns = (slice(None), None, None)
-        return (cutout.image - source.ground[columns]) * factor[columns] + (self.ground + shift)[columns]
+        pixels: NDArray[np.float64] = (cutout.image - source.ground[columns]) * factor[columns]
+        return pixels + (self.ground + shift)[columns]
 
 
 def cutouts(pair: SamplePair, ground: NDArray[np.float64]) -> list[Cutout]:
@@ -162,7 +163,7 @@ def _cutout(
         for part, length in zip(box, pair.size, strict=True)
     )
     part = np.ix_(rows, columns)
-    image = pair.image[(slice(None), *part)].astype(np.float32)
+    image = pair.image[:, part[0], part[1]].astype(np.float32)
     mask = pieces[part] == number
     return Cutout(image, mask, value, ground_level(image, mask, pair.labels[part] == 0, ground))
 
