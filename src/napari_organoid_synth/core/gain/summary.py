@@ -37,11 +37,6 @@ def summarise(
     tasks : TaskCounts, optional
         Of a comparison that is not finished; default: all records.
 
-    Raises
-    ------
-    RuntimeError
-        If arms took different numbers of steps.
-
     Examples
     --------
     >>> from napari_organoid_synth.core.gain.folds import Fold
@@ -55,8 +50,6 @@ def summarise(
     >>> result.arms["raw"].dice, result.sentences[0]
     (0.65, 'Real and synthetic pairs helped on 4 of 4 images, Dice +0.100 [0.100, 0.100].')
     """
-    if len({record.steps for record in records}) > 1:
-        raise RuntimeError("arms took different numbers of steps")
     rows, score = gain_table(records, groups or {}), main_score(mask_kind)
     return GainResult(
         arms=_arms(records, design),

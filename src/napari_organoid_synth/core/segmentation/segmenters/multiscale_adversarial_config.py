@@ -87,3 +87,8 @@ class MultiscaleAdversarialConfig(SegmenterConfig):
     def crops(self) -> Crops:
         """One whole image per optimiser step, as published."""
         return Crops(1, self.side)
+
+    @property
+    def sees_whole(self) -> bool:
+        """Always."""
+        return True

@@ -40,3 +40,8 @@ class UNetConfig(SegmenterConfig):
     def crops(self) -> Crops:
         """Crops of one optimiser step."""
         return Crops(self.batch, self.tile)
+
+    @property
+    def sees_whole(self) -> bool:
+        """As set."""
+        return self.whole
