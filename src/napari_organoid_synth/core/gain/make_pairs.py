@@ -217,7 +217,7 @@ def paste_some_pairs(folder: Path, task: PastedTask, control: Control) -> Genera
     _empty(scratch)
     noted = 0.0
     with SampleStore(scratch.samples_path) as store:
-        for index, pair in enumerate(paste_pairs(task.training_parts(), task.number, task.seed, task.size)):
+        for index, pair in enumerate(paste_pairs(task.training_parts(), task.number, task.size, task.seed)):
             if control.canceled:
                 raise Canceled
             yield from control.wait_while_paused(index)
