@@ -16,7 +16,8 @@ from napari_organoid_synth.core.segmentation.segmenters.curve import Curve
 FORMAT = 3
 """Version of ``results.json`` and of the records of tasks.
 
-1: before there was a number. 2: before trainings went on to their plateau.
+1: before there was a number. 2: before trainings went on to their plateau, and with other names of
+arms.
 """
 
 ArmName = Annotated[str, BeforeValidator(lambda name: current_arm(name) if isinstance(name, str) else name)]

@@ -19,7 +19,15 @@ from napari_organoid_synth.core.job import JobFolder
 from napari_organoid_synth.core.plain_values import read_object, reason
 from napari_organoid_synth.core.project import Project, time_of
 from napari_organoid_synth.core.recipe import Recipe
-from napari_organoid_synth.core.segmentation.arms import GENERATED, OLD_NAMES, SCORES, ArmResult, current_arm
+from napari_organoid_synth.core.segmentation.arms import (
+    OLD_NAMES,
+    OLDEST_NAMES,
+    SCORES,
+    ArmResult,
+    current_arm,
+    data_of,
+    needs_generator,
+)
 
 SETTINGS, RESULTS = "gain.yaml", "results.json"
 COMPUTING = ("scheduler", "workers", "threads", "device")
@@ -34,7 +42,7 @@ def pick_recipes(project: Project, settings: GainSettings) -> dict[str, Recipe]:
     UserError
         If there is no such run or file, or it is of the wrong sort.
     """
-    if settings.pairs_from == "store" or not {*settings.arms} & {*GENERATED}:
+    if settings.pairs_from == "store" or not any(map(needs_generator, settings.arms)):
         return {}
     recipes = {"generator": _recipe(project, settings.generator, masks=False)}
     if settings.masks == "generated" and recipes["generator"].shape == "painter":
@@ -189,7 +197,8 @@ def read_result(path: Path) -> GainResult:
             f"{path} has format {version}.", f"Expected format {FORMAT} or older.", "Update napari-organoid-synth."
         )
     try:
-        result = GainResult.parse(_from_version_1(values) if version == 1 else values)
+        values = _from_version_1(values) if version == 1 else values
+        result = GainResult.parse(_with_current_arms(values) if version < FORMAT else values)
     except (UserError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise UserError(
             f"{path} is damaged: {error}", "Expected the result of a comparison.", "Measure the gain again."
@@ -207,9 +216,15 @@ def _from_version_1(values: dict[str, Any]) -> dict[str, Any]:
     return known | {"table": rows, "design": known["design"] | {name: first[name] for name in ("subset", "ratio")}}
 
 
+def _with_current_arms(values: dict[str, Any]) -> dict[str, Any]:
+    """Name arms as they are called now."""
+    rows = [{**row, "arm": current_arm(row["arm"])} for row in values["table"]]
+    return values | {"arms": {current_arm(name): arm for name, arm in values["arms"].items()}, "table": rows}
+
+
 def _from_one_split(values: dict[str, Any]) -> dict[str, Any]:
     """Upgrade a result on the test images of the project, whose arms had other names."""
-    arms = {current_arm(name): ArmResult.model_validate(arm) for name, arm in values["arms"].items()}
+    arms = {current_arm(name, oldest=True): ArmResult.model_validate(arm) for name, arm in values["arms"].items()}
     records = [
         ArmRecord(
             arm=name,
@@ -221,7 +236,7 @@ def _from_one_split(values: dict[str, Any]) -> dict[str, Any]:
             steps=arm.steps,
             seconds=arm.seconds,
             synthetic=arm.synthetic,
-            curation="by hand" if name == "curated" else "",
+            curation="by hand" if data_of(name) == "curated" else "",
         )
         for name, arm in arms.items()
     ]
@@ -254,6 +269,7 @@ def _age(folder: Path) -> tuple[int, datetime, float]:
 
 def predictions_folder(folder: Path, arm: str) -> Path:
     """Return where the predictions of an arm lie, also in a comparison of an earlier version."""
-    before = {new: old for old, new in OLD_NAMES.items()}
-    path, earlier_path = (Path(folder) / "predictions" / name for name in (arm, before.get(arm, arm)))
-    return earlier_path if not path.exists() and earlier_path.exists() else path
+    names = OLD_NAMES if (Path(folder) / SETTINGS).exists() else OLDEST_NAMES
+    known = [arm, *(old for old, new in names.items() if new == arm)]
+    paths = [Path(folder) / "predictions" / name for name in known]
+    return next((path for path in paths if path.exists()), paths[0])
