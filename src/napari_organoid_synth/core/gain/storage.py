@@ -197,8 +197,7 @@ def read_result(path: Path) -> GainResult:
             f"{path} has format {version}.", f"Expected format {FORMAT} or older.", "Update napari-organoid-synth."
         )
     try:
-        values = _from_version_1(values) if version == 1 else values
-        result = GainResult.parse(_with_current_arms(values) if version < FORMAT else values)
+        result = GainResult.parse(_from_version_1(values) if version == 1 else values)
     except (UserError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise UserError(
             f"{path} is damaged: {error}", "Expected the result of a comparison.", "Measure the gain again."
@@ -214,12 +213,6 @@ def _from_version_1(values: dict[str, Any]) -> dict[str, Any]:
     rows = [{**row, "gain": {name: one for name, one in row.get("gain", {}).items() if one}} for row in known["table"]]
     first = rows[0] if rows else {"subset": 1.0, "ratio": 1.0}
     return known | {"table": rows, "design": known["design"] | {name: first[name] for name in ("subset", "ratio")}}
-
-
-def _with_current_arms(values: dict[str, Any]) -> dict[str, Any]:
-    """Name arms as they are called now."""
-    rows = [{**row, "arm": current_arm(row["arm"])} for row in values["table"]]
-    return values | {"arms": {current_arm(name): arm for name, arm in values["arms"].items()}, "table": rows}
 
 
 def _from_one_split(values: dict[str, Any]) -> dict[str, Any]:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool
 from napari_organoid_synth.core.segmentation.segmenters.network_input import normalise, whole_image, whole_labels
-from napari_organoid_synth.core.segmentation.segmenters.training_range import TrainingRange
 
-if TYPE_CHECKING:
-    from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool
-
+Found = TypeVar("Found")
 FEWEST, MOST, PER_CROP = 8, 32, 4
 """Held-back crops: four for each crop of a batch, within these bounds."""
 Held = tuple[NDArray[np.float32], NDArray[np.int32]]
@@ -33,33 +31,29 @@ def held_number(batch: int) -> int:
     return min(max(FEWEST, PER_CROP * batch), MOST)
 
 
-def held_images(pool: CropPool, usual: TrainingRange, number: int, size: int, whole: bool = False) -> Held | None:
+def held_images(pool: CropPool, batch: int, size: int, whole: bool = False) -> Held | None:
     """Return crops of the held-back pairs, or these as a whole; None if there are none.
 
     Parameters
     ----------
     pool : CropPool
-        With ``held``.
-    usual : TrainingRange
-        By which whole images are normalised.
-    number, size : int
-        Of crops; side, px.
+        With its ``held`` pairs.
+    batch, size : int
+        Crops of a training step; their side, px.
     whole : bool
-        Take the first ``number`` images whole, resized by `whole_image`.
+        Take whole images, resized by `whole_image`.
     """
-    held = getattr(pool, "held", ())
-    if not held:
-        return None
-    if not whole:
-        crops: Held = pool.held_crops(number, size)
-        return crops
-    images = [whole_image(normalise(pair.image, *usual.range_of(pair.image)), size) for pair in held[:number]]
-    return np.stack(images), np.stack([whole_labels(pair.labels, size) for pair in held[:number]])
+    number = held_number(batch)
+    if not pool.held or not whole:
+        return pool.held_crops(number, size) if pool.held else None
+    pairs = pool.held[:number]
+    images = [whole_image(normalise(pair.image, *pool.usual.range_of(pair.image)), size) for pair in pairs]
+    return np.stack(images), np.stack([whole_labels(pair.labels, size) for pair in pairs])
 
 
-def in_batches(predict: Callable[[Tensor], Tensor], images: Tensor, batch: int) -> Tensor:
-    """Apply a network to images in batches, and return all it predicts."""
-    return torch.cat([predict(images[start : start + batch]) for start in range(0, len(images), batch)])
+def in_batches(predict: Callable[..., Found], batch: int, *arrays: Tensor) -> list[Found]:
+    """Call a function with batch after batch of tensors (N, ...), and return its results."""
+    return [predict(*(one[start : start + batch] for one in arrays)) for start in range(0, len(arrays[0]), batch)]
 
 
 def mean_dice(found: Tensor, truth: Tensor, classes: int) -> Tensor:
@@ -88,3 +82,18 @@ def mean_dice(found: Tensor, truth: Tensor, classes: int) -> Tensor:
     there = of_truth[1:] > 0
     dice = 2 * both[1:] / (of_found[1:] + of_truth[1:]).clamp(min=1)
     return torch.where(there.any(), (dice * there).sum() / there.sum().clamp(min=1), both[0] / of_found.sum())
+
+
+def overlap(found: Tensor, truth: Tensor) -> Tensor:
+    """Compute the sums of the smaller and of the larger of two non-negative numbers; their ratio is a soft IoU.
+
+    Returns
+    -------
+    Tensor (2,)
+
+    Examples
+    --------
+    >>> overlap(torch.tensor([1.0, 0.0, 0.5]), torch.tensor([1.0, 1.0, 0.0])).tolist()
+    [1.0, 2.5]
+    """
+    return torch.stack([torch.minimum(found, truth).sum(), torch.maximum(found, truth).sum()])

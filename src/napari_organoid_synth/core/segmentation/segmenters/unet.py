@@ -18,7 +18,6 @@ from napari_organoid_synth.core.segmentation.segmenters.base import Prediction, 
 from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool
 from napari_organoid_synth.core.segmentation.segmenters.held_score import (
     held_images,
-    held_number,
     in_batches,
     mean_dice,
 )
@@ -77,7 +76,7 @@ class UNet(Segmenter):
         dice = DiceLoss(include_background=False, to_onehot_y=True, softmax=True, batch=True)
         weights = self._class_weights(pool)
         side = self._side(pool.extent)
-        held = held_images(pool, self.usual, held_number(self.config.batch), side, self.config.whole)
+        held = held_images(pool, self.config.batch, side, self.config.whole)
         course = Plateau(steps, floor, held is not None)
 
         def learn(step: int) -> dict[str, torch.Tensor]:
@@ -99,8 +98,8 @@ class UNet(Segmenter):
         inputs, truth = self._to_device(images), torch.from_numpy(self._target(labels)).to(self.device)
 
         def score() -> float:
-            found = in_batches(lambda part: self._logits(part).argmax(dim=1), inputs, self.config.batch)
-            return mean_dice(found, truth, self.n_maps).item()
+            found = in_batches(lambda part: self._logits(part).argmax(dim=1), self.config.batch, inputs)
+            return mean_dice(torch.cat(found), truth, self.n_maps).item()
 
         return score
 
