@@ -71,6 +71,8 @@ def score(project: Project, settings: ScoreSettings, control: Control) -> Iterat
         todo = unscored(rows, metrics, settings)
         yield Started(0, {"total": len(todo), "already": len(rows) - len(todo)})
         tiles = yield from _fit(project, metrics, todo, control)
+        if tiles.note:
+            yield Warned(0, tiles.note)
         misfits = Misfits(FormatOf(project.pairs_path).get())
         tally = yield from _judge(store, metrics, tiles.places, todo, misfits, control)
         yield Progress(tally.number, len(todo))
