@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_organoid_synth.core.metrics.base import intensity_limits
+from napari_organoid_synth.core.metrics.groups import group_of, related
 from napari_organoid_synth.core.metrics.memorisation import Space, signature, turned_signatures
 from napari_organoid_synth.core.metrics.noise import KINDS, noise_facts
 from napari_organoid_synth.core.metrics.real_tiles import real_tiles
@@ -38,6 +39,12 @@ def places(length: int, most: int) -> list[int]:
 def some(things: Sequence[Any], most: int) -> list[Any]:
     """Return at most ``most`` of the items, evenly chosen."""
     return [things[place] for place in places(len(things), most)]
+
+
+def _independent(unseen: list[SamplePair], tiles: list[SamplePair]) -> list[SamplePair]:
+    """Return the unseen tiles that are of no group of the others; all where every one is."""
+    alike = related([group_of(tile) for tile in unseen], [group_of(tile) for tile in tiles]).any(1)
+    return [tile for tile, is_alike in zip(unseen, alike, strict=True) if not is_alike] or unseen
 
 
 class RealFeatures:
@@ -92,8 +99,9 @@ class RealFeatures:
     def of_project(cls, project: Project, settings: ScoreSettings, side: int) -> RealFeatures:
         """Cut the tiles of a project, in which the features are kept too."""
         has_test = bool(PairTable.from_file(project.pairs_path).test)
-        unseen = real_tiles(project, side, "test").pairs if has_test else []
-        return cls(real_tiles(project, side).pairs, unseen, settings, side, project.path / "features")
+        tiles = real_tiles(project, side).pairs
+        unseen = _independent(real_tiles(project, side, "test").pairs, tiles) if has_test else []
+        return cls(tiles, unseen, settings, side, project.path / "features")
 
     def look(self, number: int, tile: SamplePair) -> None:
         """Record the facts of a tile; training tiles come first."""
@@ -102,7 +110,7 @@ class RealFeatures:
 
     @property
     def sources(self) -> list[str]:
-        """The image of each real tile."""
+        """The image of each real tile, or its group."""
         return [fact.source for fact in self.facts]
 
     @cached_property
