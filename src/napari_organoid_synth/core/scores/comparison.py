@@ -148,7 +148,7 @@ def variety(real: RealFeatures, tiles: SyntheticTiles) -> Variety:
         else:
             vectors = turned_signatures([fact.image if name == "pixels" else fact.mask for fact in few])
         shares[name] = float(repeated(vectors, space.limit).mean())
-    distinct = distinct_pictures([fact.image for fact in facts], real.spaces["pixels"].real, pairs)
+    distinct = distinct_pictures([fact.image for fact in facts], [fact.image for fact in real.facts], pairs)
     return Variety(
         distinct=distinct.number,
         effective=distinct.effective,
