@@ -103,7 +103,7 @@ class Nearest(Metric):
 
     name = "nearest"
     title = "Nearest real image"
-    scores = (Score("nearest", "Similarity to the nearest real image"),)
+    scores = (Score("nearest", "Similarity to the nearest real image", unusual="low"),)
     flag_name = "copy"
 
     def fit(self, real: Sequence[SamplePair]) -> Self:
@@ -122,14 +122,14 @@ class Nearest(Metric):
 
     def _calibrate(self) -> None:
         """Measure the similarity of some real tiles of different images; unknown when all come from one image."""
-        similarities = []
+        values = np.full(len(self._tiles), np.nan)
         for index in range(0, len(self._tiles), math.ceil(len(self._tiles) / CALIBRATION_TILES)):
             others = np.flatnonzero(self._source != self._source[len(_ORIENTATIONS) * index])
             if others.size:
-                similarities.append(self._search(self._tiles[index], others)[0])
-        if similarities:
-            self.threshold = float(np.clip(max(similarities), COPY_SSIM, MAX_COPY_SSIM))
-            self.ranges["nearest"] = RealRange(similarities)
+                values[index] = self._search(self._tiles[index], others)[0]
+        if np.isfinite(values).any():
+            self.threshold = float(np.clip(np.nanmax(values), COPY_SSIM, MAX_COPY_SSIM))
+            self.real_values["nearest"], self.ranges["nearest"] = values, RealRange(values)
 
     @staticmethod
     def _signature(tile: NDArray[np.float32]) -> NDArray[np.float32]:
