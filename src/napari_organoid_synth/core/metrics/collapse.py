@@ -56,7 +56,8 @@ def distinct_pictures(
     """Count the different pictures among images, measured by how much real tiles differ.
 
     Distances are those of correlation of the smoothed images at 32 px in the best of eight orientations, so that noise,
-    brightness, and a shift by a pixel or two hardly count. The scale is the widest at which as many real tiles still count as different.
+    brightness, and a shift by a pixel or two hardly count. The scale is the widest at which as many real tiles still
+    count as different.
 
     Parameters
     ----------

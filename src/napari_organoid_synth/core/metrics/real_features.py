@@ -66,6 +66,8 @@ class RealFeatures:
         After `learn`.
     features : NDArray (N, W, D) float32
         After `learn`: of the training tiles in W orientations, upright first.
+    mask_extractor, mask_features
+        The same of the masks as pictures (`mask_picture`), where any tile has a mask.
     spaces : dict of str to Space
         After `measure`: ``pixels``, and ``features`` and ``masks`` where there are any.
     """
@@ -86,6 +88,8 @@ class RealFeatures:
         self._marked = set(places(len(self.tiles), MAX_PAIRED))
         self.extractor: Any = None
         self.features: NDArray[np.floating[Any]] = np.empty((0, 1, 0))
+        self.mask_extractor: Any = None
+        self.mask_features: NDArray[np.floating[Any]] = np.empty((0, 1, 0))
         self.spaces: dict[str, Space] = {}
 
     @classmethod
@@ -129,6 +133,23 @@ class RealFeatures:
         self.extractor, self.features = yield from real_features(
             images, self.folder, self.settings, self.settings.again
         )
+        if any(len(fact.areas) for fact in self.facts):
+            self.mask_extractor, self.mask_features = yield from real_features(
+                np.stack([self._mask(fact) for fact in self.facts]),
+                self.folder,
+                self.settings,
+                self.settings.again,
+                "masks-",
+            )
+
+    @staticmethod
+    def _mask(fact: TileFacts) -> NDArray[np.float32]:
+        assert fact.mask_picture is not None
+        return fact.mask_picture.astype(np.float32)
+
+    def mask_vectors(self, facts: Sequence[TileFacts]) -> NDArray[np.float32]:
+        """Return the masks of tiles as features, (M, D)."""
+        return np.asarray(self.mask_extractor([self._mask(fact) for fact in facts]), np.float32)
 
     def measure(self) -> None:
         """Measure the distances between the real tiles in each space."""

@@ -36,6 +36,10 @@ FEATURE_SCORES = (
     Score("coverage", "Coverage", better="high", ends=SHARE),
     Score("c2st", "Told apart by nearest neighbour (0.5: not)", ends=SHARE),
 )
+FLOW_SCORES = (
+    Score("flow_kid", "KID of masks", better="low"),
+    Score("flow_fid", "FID of masks", better="low", ends=POSITIVE),
+)
 PAIR_SCORES = (
     Score("ssim", "SSIM, all pairs", ends=(-1, 1)),
     Score("uqi", "UQI, all pairs", ends=(-1, 1)),
@@ -83,6 +87,18 @@ def feature_measure(*sets: Features) -> Measure:
             **overlap(*distances),
             "c2st": neighbour_accuracy(*distances),
         }
+
+    return measure
+
+
+def flow_measure(*sets: Features) -> Measure:
+    """Return a measure of KID and FID of features of masks; parameters as of `feature_measure`."""
+    features = np.concatenate(sets)
+    kernel = cubic_kernel(features, features)
+
+    def measure(a: Indices, b: Indices) -> dict[str, float]:
+        kid = discrepancy(kernel[np.ix_(a, a)], kernel[np.ix_(b, b)], kernel[np.ix_(a, b)])
+        return {"flow_kid": kid, "flow_fid": frechet_distance(features[a], features[b])}
 
     return measure
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from napari_organoid_synth.core.codec.heatflow import decode, encode, flow_error
 from napari_organoid_synth.core.metrics.base import to_grey, to_unit
+from napari_organoid_synth.core.metrics.mask_picture import mask_picture
 from napari_organoid_synth.core.metrics.nearest import shrink
 from napari_organoid_synth.core.metrics.sharpness import hf_energy
 from napari_organoid_synth.core.pairs.pair import SamplePair
@@ -42,6 +43,8 @@ class TileFacts:
     decode_error : float
         Mean squared distance of flow arrows that a round trip through the flow encoding leaves, over object pixels;
         NaN when not asked for.
+    mask_picture : NDArray (3, S, S) or (K, S, S) float16 in [0, 1], optional
+        From `mask_picture`.
     """
 
     name: str
@@ -54,6 +57,7 @@ class TileFacts:
     eccentricities: NDArray[np.float64]
     touching: float
     decode_error: float
+    mask_picture: NDArray[np.float16] | None = None
 
 
 def look(pair: SamplePair, limits: NDArray[np.float64], side: int = SIDE, round_trip: bool = False) -> TileFacts:
@@ -88,6 +92,7 @@ def look(pair: SamplePair, limits: NDArray[np.float64], side: int = SIDE, round_
         np.array([region.eccentricity for region in regions], np.float64),
         len(np.setdiff1d(objects[meeting], 0)) / len(regions) if instances and regions else np.nan,
         _round_trip(objects) if round_trip and instances and regions else np.nan,
+        mask_picture(pair, objects, side),
     )
 
 

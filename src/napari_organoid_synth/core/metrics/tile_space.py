@@ -23,6 +23,9 @@ from napari_organoid_synth.core.pairs.pair import SamplePair, content_hash
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.registry import EXTRACTORS
 
+FORMAT = 2
+"""Part of the names of stored features: another number when the same pictures would get other features."""
+
 
 class Extracting(Protocol):
     """Settings of the network that gives the features."""
@@ -55,7 +58,7 @@ def check_weights(settings: Extracting) -> None:
 
 
 def real_features(
-    images: NDArray[np.float32], folder: Path, settings: Extracting, again: bool = False
+    images: NDArray[np.float32], folder: Path, settings: Extracting, again: bool = False, prefix: str = ""
 ) -> Generator[float, None, tuple[Any, NDArray[np.floating[Any]]]]:
     """Make the extractor and the features of the real tiles, or read them; yields the share that is done.
 
@@ -69,6 +72,8 @@ def real_features(
         Network, weights and device.
     again : bool
         Whether to make them again.
+    prefix : str
+        Of the names of the files: features of masks lie beside those of images.
 
     Returns
     -------
@@ -76,11 +81,11 @@ def real_features(
     NDArray (N, W, D) float32
         In W orientations, upright first: 8 of a cheap extractor, else 1.
     """
-    key = content_hash(images)[:16]
+    key = content_hash(images, np.array([FORMAT]))[:16]
     cls = EXTRACTORS.load(settings.extractor)
     extractor = cls(images.shape[1], settings.weights, settings.device)
     if hasattr(extractor, "from_bytes"):
-        path = folder / f"encoder-{key}.safetensors"
+        path = folder / f"{prefix}encoder-{key}.safetensors"
         known = path.exists() and not again
         if known:
             try:
@@ -89,8 +94,8 @@ def real_features(
                 known = False
         if not known:
             yield from extractor.fit(images)
-            _store(path, extractor.to_bytes(), "encoder")
-    kind = f"real-{extractor.name}"
+            _store(path, extractor.to_bytes(), f"{prefix}encoder")
+    kind = f"{prefix}real-{extractor.name}"
     path = folder / f"{kind}-{extractor.digest}-{key}.npy"
     if path.exists() and not again:
         with suppress(OSError, ValueError):  # damaged: they are made again
@@ -184,5 +189,5 @@ class TileSpace:
     @property
     def _path(self) -> Path:
         """File of the features, named by everything that they depend on."""
-        key = content_hash(np.clip(np.stack(self.pictures), 0, 1), self.limits)[:16]
+        key = content_hash(np.clip(np.stack(self.pictures), 0, 1), self.limits, np.array([FORMAT]))[:16]
         return self.folder / f"map-{self.extractor.name}-{self.extractor.digest}-{key}.npz"

@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_organoid_synth.core.metrics.collapse import distinct_pictures, near_duplicates, repeated
+from napari_organoid_synth.core.metrics.mask_picture import CLASSES, FLOWS
 from napari_organoid_synth.core.metrics.memorisation import DataCopying, data_copying, turned_signatures
 from napari_organoid_synth.core.metrics.nearest import COPY_SSIM
 from napari_organoid_synth.core.metrics.noise import kinds_of
 from napari_organoid_synth.core.metrics.real_features import RealFeatures, some
 from napari_organoid_synth.core.metrics.set_measures import (
     FEATURE_SCORES,
+    FLOW_SCORES,
     IMAGE_SCORES,
     MASK_SCORES,
     MAX_PAIRED,
@@ -22,6 +24,7 @@ from napari_organoid_synth.core.metrics.set_measures import (
     compare_all,
     feature_measure,
     feature_notes,
+    flow_measure,
     image_measure,
     mask_measure,
     mask_notes,
@@ -74,7 +77,13 @@ def score_families(real: RealFeatures, synthetic: Sequence[TileFacts]) -> Iterat
     yield evaluate(IMAGE_SCORES, image_measure(everything), *rows, **more)
     if "masks" in real.spaces:
         notes = mask_notes(everything[: len(real.facts) + number], len(real.facts))
-        yield evaluate(MASK_SCORES, mask_measure(everything), real.sources, number, seed=seed, notes=notes)
+        yield evaluate(MASK_SCORES, mask_measure(everything), *rows, seed=seed, notes=notes)
+    if real.mask_extractor is not None:
+        masks = real.mask_features[:, 0], real.mask_vectors(synthetic)
+        how = CLASSES if real.tiles[0].mask_kind == "classes" else FLOWS
+        notes = dict.fromkeys(("flow_kid", "flow_fid"), "; ".join(filter(None, (how, real.mask_extractor.note))))
+        identity = real.mask_extractor.identity
+        yield evaluate(FLOW_SCORES, flow_measure(*masks), *rows, seed=seed, extractor=identity, notes=notes)
 
 
 def copy_ratios(real: RealFeatures, tiles: SyntheticTiles) -> dict[str, NDArray[np.float64]]:

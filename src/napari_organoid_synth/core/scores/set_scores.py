@@ -27,7 +27,7 @@ from napari_organoid_synth.core.scores.comparison import SyntheticTiles, is_borr
 from napari_organoid_synth.core.scores.findings import Samples, find_copies, mask_fit
 from napari_organoid_synth.core.scores.storage import SetScores, read_set_scores, write_set_scores
 
-RULES = 3  # another number when the same samples would be scored differently
+RULES = 4  # another number when the same samples would be scored differently
 MAX_SAMPLES = 1000  # of a run
 REPORT_SECONDS = 0.5
 
