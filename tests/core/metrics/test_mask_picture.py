@@ -48,12 +48,10 @@ def test_distances_of_masks_see_masks_alone() -> None:
         return network([mask_picture(sample("a", np.zeros((1, 64, 64), np.uint16), m), m, 64) for m in masks])
 
     real, same, wide = vectors(0), vectors(100), vectors(100, 2)
-    a, b = np.arange(40), np.arange(12, 24)
+    a, b = np.arange(40), np.arange(40, 80)
     good, bad = (flow_measure(real, other)(a, b) for other in (same, wide))
     assert good.keys() == {score.name for score in FLOW_SCORES}
-    assert good == {
-        "flow_kid": pytest.approx(kernel_distance(real, same)),
-        "flow_fid": pytest.approx(frechet_distance(real, same)),
-    }
+    assert good["flow_kid"] == pytest.approx(kernel_distance(real, same), abs=1e-9)
+    assert good["flow_fid"] == pytest.approx(frechet_distance(real, same), abs=1e-6)
     assert bad["flow_kid"] > 5 * abs(good["flow_kid"])
     assert bad["flow_fid"] > 2 * good["flow_fid"]

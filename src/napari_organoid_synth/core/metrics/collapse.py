@@ -94,8 +94,8 @@ def _smooth(image: NDArray[np.float32]) -> NDArray[np.float32]:
 def _nearest_turn(turned: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     """Compute the distance of every two tiles (N, 8, D) in the best of all orientations, (N, N)."""
     distance = euclidean(turned[:, 0], turned.reshape(-1, turned.shape[2]))
-    nearest = distance.reshape(len(turned), len(turned), -1).min(2)
-    nearest = np.minimum(nearest, nearest.T)
+    one_way = distance.reshape(len(turned), len(turned), -1).min(2)
+    nearest: NDArray[np.float64] = np.minimum(one_way, one_way.T)
     np.fill_diagonal(nearest, 0)
     return nearest
 

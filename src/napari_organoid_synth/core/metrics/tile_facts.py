@@ -74,11 +74,11 @@ def look(pair: SamplePair, limits: NDArray[np.float64], side: int = SIDE, round_
     round_trip : bool
         Whether to take `TileFacts.decode_error`, which is the slow one.
     """
-    from skimage.measure import blur_effect, label, regionprops
+    from skimage.measure import blur_effect, regionprops
 
     grey = to_grey(pair.image, limits)
     instances = pair.mask_kind == "instances"
-    objects = pair.labels if instances else np.asarray(label(pair.labels, background=0, connectivity=2), np.int32)
+    objects = _objects(pair)
     regions = regionprops(objects)
     meeting = _contact_pixels(objects)
     return TileFacts(
@@ -94,6 +94,23 @@ def look(pair: SamplePair, limits: NDArray[np.float64], side: int = SIDE, round_
         _round_trip(objects) if round_trip and instances and regions else np.nan,
         mask_picture(pair, objects, side),
     )
+
+
+def pictures(
+    pair: SamplePair, limits: NDArray[np.float64], side: int
+) -> tuple[NDArray[np.float32], NDArray[np.float16]]:
+    """Return image and mask of a tile as pictures alone, the same as in its facts; parameters as of `look`."""
+    image = shrink(to_unit(pair.image, limits), side)
+    return image, mask_picture(pair, _objects(pair), side)
+
+
+def _objects(pair: SamplePair) -> NDArray[np.int32]:
+    """Return the objects of a mask, (Y, X); those of other masks than of instances are connected pixels."""
+    from skimage.measure import label
+
+    if pair.mask_kind == "instances":
+        return pair.labels
+    return np.asarray(label(pair.labels, background=0, connectivity=2), np.int32)
 
 
 def _contact_pixels(objects: NDArray[np.int32]) -> NDArray[np.bool_]:

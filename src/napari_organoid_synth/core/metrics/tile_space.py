@@ -11,10 +11,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_organoid_synth.core.array_file import read_npy, read_npz
-from napari_organoid_synth.core.atomic import leads_elsewhere, regular_file, write_bytes
+from napari_organoid_synth.core.array_file import read_npy
+from napari_organoid_synth.core.atomic import regular_file
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.metrics.base import intensity_limits, to_unit
+from napari_organoid_synth.core.metrics.feature_file import FORMAT, FeatureFile, store
 from napari_organoid_synth.core.metrics.memorisation import orientations
 from napari_organoid_synth.core.metrics.nearest import shrink
 from napari_organoid_synth.core.metrics.real_tiles import real_tiles
@@ -22,9 +23,6 @@ from napari_organoid_synth.core.metrics.tile_facts import SIDE
 from napari_organoid_synth.core.pairs.pair import SamplePair, content_hash
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.registry import EXTRACTORS
-
-FORMAT = 2
-"""Part of the names of stored features: another number when the same pictures would get other features."""
 
 
 class Extracting(Protocol):
@@ -94,7 +92,7 @@ def real_features(
                 known = False
         if not known:
             yield from extractor.fit(images)
-            _store(path, extractor.to_bytes(), f"{prefix}encoder")
+            store(path, extractor.to_bytes(), f"{prefix}encoder")
     kind = f"{prefix}real-{extractor.name}"
     path = folder / f"{kind}-{extractor.digest}-{key}.npy"
     if path.exists() and not again:
@@ -109,18 +107,8 @@ def real_features(
     features = np.stack(parts).astype(np.float32)
     data = io.BytesIO()
     np.save(data, features, allow_pickle=False)
-    _store(path, data.getvalue(), kind)
+    store(path, data.getvalue(), kind)
     return extractor, features
-
-
-def _store(path: Path, data: bytes, kind: str) -> None:
-    """Write a file in place of those of its kind that other pixels or weights had left."""
-    write_bytes(path, data)
-    if leads_elsewhere(path.parent):
-        return
-    for old in path.parent.glob(f"{kind}-*"):
-        if old != path:
-            old.unlink(missing_ok=True)
 
 
 class TileSpace:
@@ -174,20 +162,14 @@ class TileSpace:
 
     def known(self) -> dict[str, NDArray[np.float32]]:
         """Read the features of samples that `keep` stored, by id."""
-        try:
-            ids, features = read_npz(self._path, "ids", "features")
-            return dict(zip(ids.tolist(), features, strict=True))
-        except (OSError, ValueError, TypeError):
-            return {}
+        return self._file.read()
 
     def keep(self, features: dict[str, NDArray[np.float32]]) -> None:
         """Store features of samples, whose images never change."""
-        data = io.BytesIO()
-        np.savez(data, ids=np.asarray(list(features)), features=np.stack(list(features.values())))
-        _store(self._path, data.getvalue(), f"map-{self.extractor.name}")
+        self._file.write(features)
 
     @property
-    def _path(self) -> Path:
+    def _file(self) -> FeatureFile:
         """File of the features, named by everything that they depend on."""
-        key = content_hash(np.clip(np.stack(self.pictures), 0, 1), self.limits, np.array([FORMAT]))[:16]
-        return self.folder / f"map-{self.extractor.name}-{self.extractor.digest}-{key}.npz"
+        key = content_hash(np.clip(np.stack(self.pictures), 0, 1), self.limits)[:16]
+        return FeatureFile(self.folder, f"map-{self.extractor.name}", f"{self.extractor.digest}-{key}")
