@@ -38,6 +38,7 @@ def generate_pairs(folder: Path, task: GeneratorTask, control: Control) -> Gener
     """Train on the images of the task alone, generate pairs, score them, choose the best."""
     from napari_organoid_synth.core.metrics.settings import ScoreSettings
     from napari_organoid_synth.core.runs.run import Run
+    from napari_organoid_synth.core.samples.far_sets import FarFromOriginals
     from napari_organoid_synth.core.samples.selection import best
     from napari_organoid_synth.core.samples.store import SampleStore
     from napari_organoid_synth.core.scores.score import score
@@ -70,15 +71,19 @@ def generate_pairs(folder: Path, task: GeneratorTask, control: Control) -> Gener
         yield from part.follow(generate(scratch, settings, control), control)
         write_text(marker, "")
     curated: list[str] = []
+    refusal = ""
     with SampleStore(scratch.samples_path) as store:
         if task.curate:
             scoring = score(scratch, ScoreSettings(sets="none", device=task.device), control)
             yield from Part(folder, task.key, GENERATED_AT, 1.0).follow(scoring, control)
             number = max(1, round(task.curated_share * len(store.ids())))
             names = {row.id: row.name for row in store.rows()}
-            curated = sorted(names[id] for id in best(store, number, None))
+            try:
+                curated = sorted(names[id] for id in best(store, number, None))
+            except FarFromOriginals as error:  # the other arms have their pairs
+                refusal = str(error)
         pairs = len(store.ids())
-    return PairsRecord(pairs=pairs, curated=tuple(curated), data=data)
+    return PairsRecord(pairs=pairs, curated=tuple(curated), refusal=refusal, data=data)
 
 
 def _scratch(task: Task, here: Path) -> Project:

@@ -122,6 +122,8 @@ def _extra_pairs(folder: Path, task: ArmTask) -> _ExtraPairs:
         if data_of(task.arm) == "curated":
             rows = [row for row in rows if row.name in record.curated]
         pairs = [store.pair(row.id) for row in rows]
+    if not pairs and data_of(task.arm) == "curated" and record.refusal:
+        raise UserError(record.refusal)
     if not pairs:
         raise UserError(
             "All generated pairs of a fold are flagged as copies or broken masks." if data_of(task.arm) == "curated"
