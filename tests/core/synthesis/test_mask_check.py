@@ -108,9 +108,9 @@ def test_networks_are_judged_by_their_lines_not_as_objects() -> None:
     assert 600 < good.length < 800  # four lines each way
     assert good.junctions == 16
     torn = masks[3] & (y % 12 > 3) & (x % 12 > 3)
-    assert check(torn).reasons == (
-        "the network is shorter than real ones", "the network has fewer junctions than real ones",
-    )  # fmt: skip
+    assert check(torn).reasons[0] == "the network is shorter than real ones"
+    walls = (y + 3) % 24 < 3  # only those across
+    assert "the network has fewer junctions than real ones" in check(walls).reasons
     dense = (y % 12 < 3) | (x % 12 < 3)
     assert "the network has more junctions than real ones" in check(dense).reasons
     blobs = [discs((20, 20, 12), (60, 60, 14)) > 0 for _ in range(4)]
