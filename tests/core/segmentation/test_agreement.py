@@ -13,8 +13,10 @@ from napari_organoid_synth.core.segmentation.agreement import (
     false_objects,
     image_scores,
     mask_scores,
+    mean_class_scores,
     object_accuracy,
     object_scores,
+    only_classes,
     overlaps,
     paired_gain,
     pixel_scores,
@@ -231,6 +233,28 @@ def test_empty_fields_score_one_or_zero_and_false_objects_are_counted(kind):
     assert set(wrong.values()) == set(missed.values()) == {0.0}
     assert [false_objects(empty, labels) for labels in (nothing, some)] == [0, 2]
     assert false_objects(drawn, nothing) is None
+
+
+def test_only_the_classes_that_were_drawn_are_scored():
+    truth, predicted = np.zeros((2, 4, 10), np.int32)
+    truth[0, :8], truth[1] = 1, 2
+    predicted[0, :4], predicted[2] = 1, 2  # half of class 1, class 2 elsewhere
+    pair = SamplePair("both", truth[None].astype(np.uint8), truth, "classes", ("mito", "wall"))
+    all_scores, both = image_scores(pair, predicted)
+    scores, per_class = image_scores(pair, predicted, ("mito",))
+    assert list(both) == ["mito", "wall"]
+    assert list(per_class) == ["mito"]
+    assert scores["dice"] == scores["f"] == per_class["mito"]["dice"] == pytest.approx(2 / 3)
+    assert all_scores["dice"] == pytest.approx(1 / 3)
+    assert only_classes(truth, pair, ("wall",)).max() == 2
+    assert not (only_classes(truth, pair, ("wall",)) == 1).any()
+    assert only_classes(truth, pair) is truth
+    cells = SamplePair("cells", truth[None].astype(np.uint8), truth, "instances", ("cell",))
+    assert only_classes(truth, cells, ()) is truth  # ids, not classes
+    means = mean_class_scores([both, per_class])
+    assert means["mito"]["dice"] == pytest.approx(2 / 3)
+    assert means["wall"]["dice"] == both["wall"]["dice"] == 0  # of the one image in which it is scored
+    assert mean_class_scores([]) == {}
 
 
 def test_a_failed_training_is_noticed_beside_empty_fields():

@@ -147,8 +147,25 @@ def test_a_stopped_one_goes_on_and_marks_the_same(teacher, pupil, tmp_path, monk
 def test_a_comparison_on_predicted_masks_says_so(teacher, pupil):
     run(pupil, settings(teacher, steps=1))
     split_table(PairTable.from_file(pupil.pairs_path), ["c12"]).to_file(pupil.pairs_path)
-    events = segment(pupil, SegmentSettings(segmenter=SMALL, steps=1, arms=("raw",), device="cpu"), Control())
-    assert any("wall was predicted, not drawn" in event.text for event in events if isinstance(event, Warned))
+    quick = SegmentSettings(segmenter=SMALL, steps=1, arms=("raw",), device="cpu")
+    events = list(segment(pupil, quick, Control()))
+    sentence = "Of mito, wall only mito is scored. In all test images wall was predicted, not drawn."
+    assert sentence in [event.text for event in events if isinstance(event, Warned)]
+    assert set(events[-1].result["arms"]["raw"]["per_class"]) == {"mito"}
+
+
+def test_a_class_that_was_predicted_there_is_neither_learned_nor_tested(teacher, pupil, tmp_path):
+    run(pupil, settings(teacher, steps=1))
+    other = project(tmp_path / "c", [20], False)
+    with pytest.raises(UserError, match="b has no pair to train on in which 'wall' was drawn"):
+        run(other, settings(pupil, steps=1))
+    by_hand = PairTable.from_file(pupil.pairs_path)
+    drawn = PairTable.from_file(teacher.pairs_path).entry("c0")
+    table = by_hand.replace(entries=(*by_hand.entries[:-1], by_hand.entries[-1].replace(split="test"), drawn))
+    table.to_file(pupil.pairs_path)
+    result = run(other, settings(pupil, steps=1))[-1].result
+    assert result["held_out"] == {}  # the wall of its test pair was predicted
+    assert len(read_source(other.path / FOLDER / "c20_wall_labels.ome.tif").provenance["learned_from"]) == 1
 
 
 def test_masks_of_another_name_are_said_to_be_the_class(teacher, tmp_path):

@@ -1,19 +1,23 @@
 """The folds of a comparison: training images and test images of each.
 
-Folds depend on the names, the groups and the seed alone, never on the order in which the images are listed.
+Folds depend on the names, the groups and the seed alone, never on the order in which the images are listed. Images that
+are marked for testing in the project are in no fold: they are tested once more when the folds are done, or are the test
+images of a hold-out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.frozen_model import FrozenModel
-from napari_organoid_synth.core.pairs.groups import Grouping
+from napari_organoid_synth.core.pairs.groups import Grouping, find_groups
 from napari_organoid_synth.core.pairs.split import choose_test, shuffled_groups
+from napari_organoid_synth.core.pairs.table import PairEntry
+from napari_organoid_synth.core.quantities import plural
 
 DesignName = Literal["hold-out", "k-fold", "leave-one-out", "grouped"]
 DEFAULT_FOLDS = 5
@@ -24,6 +28,49 @@ class Fold(FrozenModel):
 
     train: tuple[str, ...]
     test: tuple[str, ...]
+
+
+def find_fold_groups(rows: Sequence[PairEntry], rule: str = "", stored: str = "") -> Grouping:
+    """Find which images of a comparison belong together.
+
+    Parameters
+    ----------
+    rows : sequence of PairEntry
+        All images with masks, those put aside included.
+    rule, stored : str
+        As in `find_groups`.
+
+    Returns
+    -------
+    Grouping
+        Of all rows. Where all images that are not put aside are of one group, they are looked at without the others:
+        fields of the one sample, or a series.
+
+    Raises
+    ------
+    UserError
+        As `find_groups`.
+    """
+    grouping = find_groups(rows, rule, stored)
+    rest = [entry for entry in rows if entry.split != "test"]
+    if len(rest) < 2 or len(rest) == len(rows) or len({grouping.groups[entry.name] for entry in rest}) > 1:
+        return grouping
+    inner = find_groups(rest, rule, stored)
+    groups = {**grouping.groups, **inner.groups}
+    return Grouping(groups, inner.description, inner.warning, inner.series, {**grouping.strata, **inner.strata})
+
+
+def put_aside(design: DesignName, test_share: float, held: Iterable[str]) -> tuple[str, ...]:
+    """Return the images that no fold holds and that are tested when the folds are done, sorted.
+
+    Parameters
+    ----------
+    design, test_share
+        As in `make_folds`; a hold-out without ``test_share`` tests the images that are put aside in its fold.
+    held : iterable of str
+        Images put aside in the project.
+    """
+    return () if design == "hold-out" and not test_share else tuple(sorted(set(held)))
 
 
 def make_folds(
@@ -43,17 +90,18 @@ def make_folds(
     groups : mapping of str to str
         Name of every image to its group, as `find_groups` gives it.
     design : {"hold-out", "k-fold", "leave-one-out", "grouped"}
-        ``hold-out``: one fold, whose test images are ``held``, or whole groups with about ``test_share`` of the images,
-        of a ``series`` its beginning or end.
+        ``hold-out``: one fold, whose test images are ``held``, or whole groups with about ``test_share`` of the other
+        images, of a ``series`` its beginning or end.
         ``k-fold``: images dealt out evenly. ``leave-one-out``: every image is a fold. ``grouped``: groups dealt out so
-        that folds are of nearly equal size, or the ``series`` cut into blocks. But for the first, every image is tested
-        once.
+        that folds are of nearly equal size, or the ``series`` cut into blocks. But for the first, every image that is
+        not ``held`` is tested once.
     number : int
         Of folds, for ``k-fold`` and ``grouped``; 0: five, or as many as can be.
     test_share : float in [0, 1)
         For ``hold-out``; 0: the images in ``held``.
     held : sequence of str
-        Images put aside in the project.
+        Images put aside in the project. They are in no fold, except as the test images of a hold-out without
+        ``test_share``.
     seed : int
         Deals the images out.
     series : sequence of str
@@ -67,19 +115,19 @@ def make_folds(
     UserError
         If it cannot be done: fewer images or groups than folds, nothing to train on or to test, an unknown name.
     """
-    names = sorted(groups)
+    _refuse_unknown(held, groups)
+    aside = put_aside(design, test_share, held)
+    dealt = {name: group for name, group in groups.items() if name not in set(aside)}
+    names, series = sorted(dealt), [name for name in series if name in dealt]
     if len(names) < 2:
-        raise UserError(
-            f"There {'is only 1 pair' if names else 'is no pair'} of image and mask.",
-            "Expected at least two: one to train on, one to test.",
-            "Add pairs.",
-        )
+        raise _too_few(len(names), len(aside))
     rng = np.random.default_rng(seed)
     if design == "hold-out":
-        grouping = Grouping(dict(groups), "", series=tuple(series), strata=dict(strata or {}))
+        strata_of_dealt = {name: stratum for name, stratum in (strata or {}).items() if name in dealt}
+        grouping = Grouping(dealt, "", series=tuple(series), strata=strata_of_dealt)
         parts = [_hold_out(grouping, test_share, held, rng)]
     else:
-        parts = _parts(groups, design, number, series, rng)
+        parts = _parts(dealt, design, number, series, rng)
     folds = [Fold(train=tuple(sorted(set(names) - set(part))), test=tuple(sorted(part))) for part in parts]
     if not all(fold.train for fold in folds):
         raise UserError(
@@ -88,6 +136,31 @@ def make_folds(
             "Test fewer, or choose another design.",
         )
     return folds
+
+
+def _refuse_unknown(held: Sequence[str], groups: Mapping[str, str]) -> None:
+    if unknown := sorted(set(held) - set(groups)):
+        examples = ", ".join(sorted(groups)[:3])
+        raise UserError(
+            f"There is no pair '{unknown[0]}' to put aside.",
+            f"Expected some of {len(groups)} names, such as {examples}.",
+            "Check the spelling.",
+        )
+
+
+def _too_few(number: int, aside: int) -> UserError:
+    found = "is no pair" if number == 0 else "is only 1 pair"
+    if not aside:
+        return UserError(
+            f"There {found} of image and mask.",
+            "Expected at least two: one to train on, one to test.",
+            "Add pairs.",
+        )
+    return UserError(
+        f"There {found} besides the {plural(aside, 'pair')} put aside for the test.",
+        "Expected at least two to train on and to test in turn; no fold holds images that are put aside.",
+        "Put fewer aside, add pairs, or choose hold-out without a test share, which tests those put aside.",
+    )
 
 
 def _parts(
@@ -110,13 +183,6 @@ def _parts(
 def _hold_out(grouping: Grouping, share: float, held: Sequence[str], rng: np.random.Generator) -> list[str]:
     """Return the test images of a single split."""
     groups = grouping.groups
-    if unknown := sorted(set(held) - set(groups)):
-        examples = ", ".join(sorted(groups)[:3])
-        raise UserError(
-            f"There is no pair '{unknown[0]}' to put aside.",
-            f"Expected some of {len(groups)} names, such as {examples}.",
-            "Check the spelling.",
-        )
     if share:
         return choose_test(grouping, max(1, round(share * len(groups))), rng)
     if not held:

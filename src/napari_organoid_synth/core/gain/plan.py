@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.gain.folds import Fold, make_folds, split_groups, subset
+from napari_organoid_synth.core.gain.folds import Fold, find_fold_groups, make_folds, put_aside, split_groups, subset
+from napari_organoid_synth.core.gain.scored_classes import ScoredClasses, scored_classes
 from napari_organoid_synth.core.gain.sentences import OPTIMISTIC
 from napari_organoid_synth.core.gain.settings import GainSettings
 from napari_organoid_synth.core.gain.stored_pairs import StoredPairs
@@ -21,13 +22,13 @@ from napari_organoid_synth.core.gain.tasks import (
     Task,
     read_pairs,
 )
-from napari_organoid_synth.core.pairs.groups import Grouping, find_groups
-from napari_organoid_synth.core.pairs.loading import predicted_classes
+from napari_organoid_synth.core.pairs.groups import Grouping
 from napari_organoid_synth.core.pairs.pair import SamplePair, content_hash
-from napari_organoid_synth.core.pairs.table import PairEntry, PairTable
+from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.recipe import Recipe
-from napari_organoid_synth.core.segmentation.arms import ARMS, GENERATED, MIXED, RAW
+from napari_organoid_synth.core.segmentation.arms import RAW, data_of, has_ratio, needs_generator, title_of
 
 SIMULATED_CLASSES = {"mitochondria", "membranes"}
 """The only named classes that a simulator draws."""
@@ -56,7 +57,7 @@ def make_plan(project: Project, settings: GainSettings, recipes: Mapping[str, Re
     """
     table = PairTable.from_file(project.pairs_path)
     rows = [entry for entry in table.matched if entry.masks]
-    grouping = find_groups(rows, settings.group_pattern, table.groups)
+    grouping = find_fold_groups(rows, settings.group_pattern, table.groups)
     test_names = [entry.name for entry in rows if entry.split == "test"]
     folds = make_folds(
         grouping.groups,
@@ -68,20 +69,34 @@ def make_plan(project: Project, settings: GainSettings, recipes: Mapping[str, Re
         grouping.series,
         grouping.strata,
     )
+    aside = put_aside(settings.design, settings.test_share, test_names)
+    if settings.paper_protocol and settings.design == "hold-out" and not settings.test_share:
+        raise UserError(
+            f"The paper protocol would train the generator on the {plural(len(test_names), 'image')} put aside.",
+            "Expected images that are put aside to be in no training.",
+            "Choose another design or a test share: only images that are not put aside are then seen and tested.",
+        )
+    by_name = {entry.name: entry for entry in rows}
+    tested = [name for fold in folds for name in fold.test]
+    scored = scored_classes(table, [by_name[name] for name in (*tested, *aside)], settings.score_classes)
+    folds = scored.folds(folds)
     hashes, example = _check_pairs(table, sorted(grouping.groups))
-    if "simulator" in settings.arms and example.mask_kind == "classes" and set(table.class_names) != SIMULATED_CLASSES:
+    if (
+        "simulated" in map(data_of, settings.arms)
+        and example.mask_kind == "classes"
+        and set(table.class_names) != SIMULATED_CLASSES
+    ):
         raise UserError(
             f"The masks hold classes ({', '.join(table.class_names)}); no simulator draws these.",
-            "Expected single objects for the arm 'simulator'.",
+            "Expected single objects for an arm with simulated pairs.",
             "Leave it out.",
         )
-    maker = _TaskMaker(project, settings, recipes, hashes, example)
+    maker = _TaskMaker(project, settings, recipes, hashes, example, aside, scored)
     tasks: dict[str, Task] = {}
     for place in _places(settings, folds):
         for task in maker.tasks(place):
             tasks.setdefault(task.key, task)
-    tested = {name for fold in folds for name in fold.test}
-    warnings = _warnings(settings, grouping, folds, [entry for entry in rows if entry.name in tested])
+    warnings = [*_warnings(settings, grouping, folds, aside), *scored.warnings([*tested, *aside])]
     return Plan(list(tasks.values()), folds, grouping, example.mask_kind, [*warnings, *maker.warnings()])
 
 
@@ -102,7 +117,10 @@ def _check_pairs(table: PairTable, names: Sequence[str]) -> tuple[dict[str, str]
 
 
 def _warnings(
-    settings: GainSettings, grouping: Grouping, folds: Sequence[Fold], tested: Sequence[PairEntry]
+    settings: GainSettings,
+    grouping: Grouping,
+    folds: Sequence[Fold],
+    aside: tuple[str, ...],
 ) -> list[str]:
     warnings = []
     if settings.paper_protocol:
@@ -114,10 +132,12 @@ def _warnings(
             f"Images of one group ({', '.join(both[:3])}{', …' if len(both) > 3 else ''}) are both trained on and "
             "tested. They look alike, so the scores are higher than on new samples. Choose the design 'grouped'."
         )
-    if predicted := sorted({name for entry in tested for name in predicted_classes(entry)}):
+    trained = tuple({name for fold in folds for name in fold.train})
+    if cut := sorted(split_groups([Fold(train=trained, test=aside)], grouping.groups)):
         warnings.append(
-            f"In the test images {', '.join(predicted)} was predicted, not drawn: the scores tell how well that "
-            "prediction is repeated, not how well the objects are found."
+            f"Images of one group ({', '.join(cut[:3])}{', …' if len(cut) > 3 else ''}) are both trained on and put "
+            "aside for the test. They look alike, so the scores of the images put aside are higher than on new "
+            "samples. Put whole groups aside."
         )
     return warnings
 
@@ -162,8 +182,11 @@ class _TaskMaker:
         recipes: Mapping[str, Recipe],
         hashes: Hashes,
         example: SamplePair,
+        aside: Sequence[str],
+        scored: ScoredClasses,
     ) -> None:
         self.settings, self.recipes, self.hashes, self.example = settings, recipes, hashes, example
+        self.aside, self.scored = aside, scored
         self.store = StoredPairs(project)
         self.where: dict[str, Any] = {
             "project": str(project.path),
@@ -177,13 +200,13 @@ class _TaskMaker:
     def tasks(self, place: _Place) -> list[Task]:
         """Return all tasks of a place, those first that others need."""
         stored = self._stored(place)
-        trained = {*self.arms} & {*GENERATED} - stored.keys()
+        trained = {arm for arm in self.arms if needs_generator(arm)} - stored.keys()
         generator = self._generator(place) if trained else None
-        simulator = self._simulator(place) if "simulator" in self.arms else None
+        simulator = self._simulator(place) if "simulated" in map(data_of, self.arms) else None
         tasks: list[Task] = [task for task in (generator, simulator) if task is not None]
         for arm in self.arms:
-            source = simulator if arm == "simulator" else generator if arm in trained else None
-            for ratio in dict.fromkeys(self.settings.ratios) if arm in MIXED else (self.settings.ratios[0],):
+            source = simulator if data_of(arm) == "simulated" else generator if arm in trained else None
+            for ratio in dict.fromkeys(self.settings.ratios) if has_ratio(arm) else (self.settings.ratios[0],):
                 tasks.append(self._arm(arm, ratio, place, source, stored.get(arm, ())))
         return tasks
 
@@ -206,26 +229,31 @@ class _TaskMaker:
         if settings.pairs_from == "store":
             stored = {}
             for arm in self.arms:
-                if arm in GENERATED:
+                if needs_generator(arm):
                     pairs, warnings = self.store.of_arm(arm, self.example, settings, place.seed)
-                    if not settings.paper_protocol:
-                        self.store.refuse_leaks(pairs, self._hashes(place.test))
+                    tested = self.aside if settings.paper_protocol else (*place.test, *self.aside)
+                    self.store.refuse_leaks(pairs, self._hashes(tested))
                     self._warnings += warnings
                     stored[arm] = tuple(known.pair for known in pairs)
             return stored
-        if "curated" not in self.arms:
+        curated = [arm for arm in self.arms if data_of(arm) == "curated"]
+        if not curated:
             return {}
-        accepted = self.store.certain(self.hashes, place.train, settings.paper_protocol)
+        accepted = self.store.certain(self.hashes, self._seen(place))
         self._places += 1
         self._without_accepted += not accepted
-        return {"curated": accepted} if accepted else {}
+        return dict.fromkeys(curated, accepted) if accepted else {}
 
     def _hashes(self, names: Sequence[str]) -> Hashes:
         return {name: self.hashes[name] for name in names}
 
+    def _seen(self, place: _Place) -> Sequence[str]:
+        """Return the images that a generator sees: those to train on, or in the paper protocol all not put aside."""
+        return sorted(set(self.hashes) - set(self.aside)) if self.settings.paper_protocol else place.train
+
     def _of_pairs(self, place: _Place) -> dict[str, Any]:
         """Return the fields that both kinds of tasks that make pairs share."""
-        train = sorted(self.hashes) if self.settings.paper_protocol else place.train
+        train = self._seen(place)
         return {
             **self.where,
             "train": self._hashes(train),
@@ -240,7 +268,7 @@ class _TaskMaker:
             title=self._title("training the generator", place),
             recipes=self.recipes,
             masks=settings.masks,
-            curate="curated" in settings.arms,
+            curate="curated" in map(data_of, settings.arms),
             curated_share=settings.curated_share,
             **self._of_pairs(place),
         )
@@ -263,10 +291,10 @@ class _TaskMaker:
     ) -> ArmTask:
         settings = self.settings
         is_first = place.seed == settings.seed and ratio == settings.ratios[0]
-        several = arm in MIXED and len(set(settings.ratios)) > 1
+        several = has_ratio(arm) and len(set(settings.ratios)) > 1
         return ArmTask(
             **self.where,
-            title=place.title(ARMS[arm], *[f"ratio {ratio:g}"] * several),
+            title=place.title(title_of(arm), *[f"ratio {ratio:g}"] * several),
             arm=arm,
             ratio=ratio,
             subset=place.subset,
@@ -276,6 +304,8 @@ class _TaskMaker:
             segmenter=settings.segmenter,
             train=self._hashes(place.train),
             test=self._hashes(place.test),
+            put_aside=self._hashes(self.scored.tested(self.aside)),
+            scored={name: its for name, its in self.scored.partial.items() if name in {*place.test, *self.aside}},
             source=source.key if source else "",
             stored=stored,
             paper_protocol=settings.paper_protocol,

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from napari_organoid_synth.core.frozen_model import FrozenModel
 from napari_organoid_synth.core.gain.folds import Fold
 from napari_organoid_synth.core.pairs.pair import MaskKind
-from napari_organoid_synth.core.segmentation.arms import ArmResult, Scores
+from napari_organoid_synth.core.segmentation.arms import ArmResult, Scores, current_arm, needs_generator
+from napari_organoid_synth.core.segmentation.segmenters.curve import Curve
 
-FORMAT = 2
-"""Version of ``results.json`` and of the records of tasks. 1: before there was a number."""
+FORMAT = 3
+"""Version of ``results.json`` and of the records of tasks.
+
+1: before there was a number. 2: before trainings went on to their plateau, and with other names of
+arms.
+"""
+
+ArmName = Annotated[str, BeforeValidator(lambda name: current_arm(name) if isinstance(name, str) else name)]
+"""Name of an arm; that of an earlier version becomes the present one."""
 
 
 class ArmRecord(FrozenModel):
@@ -30,12 +38,22 @@ class ArmRecord(FrozenModel):
         Synthetic crops for each real one.
     fold, seed : int
         Number of the fold, from 0, and the seed.
+    generator : str
+        Name of the generator of its pairs, where a comparison has several.
     per_class : dict of str to dict
         Mean Dice, precision and recall of each class.
+    classes : tuple of str
+        Classes that were scored; empty: all, or masks without classes.
     false_objects : dict of str to int
         Number of objects predicted in each test image without objects.
+    put_aside : dict of str to dict
+        Scores of each image that the project puts aside for the test, by the model of this fold.
+    curve : Curve, optional
+        Held-back score against steps; None: not known.
+    held_score : float, optional
+        Held-back score of the final weights, by which the ratio is chosen; None: nothing was held back.
     steps : int
-        Optimiser steps; 0: not known.
+        Optimiser steps that were taken; 0: not known.
     seconds : float
         Duration.
     synthetic, trained_on : int
@@ -47,14 +65,19 @@ class ArmRecord(FrozenModel):
         Of the task and its file.
     """
 
-    arm: str
+    arm: ArmName
     per_image: dict[str, Scores]
+    generator: str = ""
     subset: float = 1.0
     ratio: float = 1.0
     fold: int = 0
     seed: int = 0
     per_class: dict[str, Scores] = Field(default_factory=dict)
+    classes: tuple[str, ...] = ()
     false_objects: dict[str, int] = Field(default_factory=dict)
+    put_aside: dict[str, Scores] = Field(default_factory=dict)
+    curve: Curve | None = None
+    held_score: float | None = None
     steps: int = 0
     seconds: float = 0.0
     synthetic: int = 0
@@ -101,7 +124,7 @@ class Spread(FrozenModel):
 
 
 class PairedChange(FrozenModel):
-    """Paired difference of a score from that of the real pairs alone, with its interval.
+    """Paired difference of a score from that of another arm, with its interval.
 
     Parameters
     ----------
@@ -143,43 +166,170 @@ class PairedChange(FrozenModel):
 
 
 class TableRow(FrozenModel):
-    """An arm at one share of the training images and one ratio.
+    """An arm at one share of the training images: at one ratio, or with the ratio chosen in each fold.
 
     Parameters
     ----------
-    arm, subset, ratio, steps, curation
+    arm, generator, subset, curation
         As in `ArmRecord`.
+    ratio : float, optional
+        Synthetic crops for each real one; None: ``chosen`` in each fold on the held-back score.
+    chosen : tuple of float
+        Ratio that was chosen in each fold, in their order; 0: none of the pairs. Empty for a row of one ratio.
     images, trainings : int
         Images that were tested, and trainings of the segmenter.
-    seconds, synthetic : float
+    steps : int
+        Optimiser steps, mean over trainings.
+    seconds, synthetic, trained_on : float
         Means over trainings.
+    plateau : float in [0, 1]
+        Share of the trainings whose held-back score had stopped rising; those without a curve count as such.
+    wanted : int
+        Steps that the training wants that is farthest from its plateau; 0: none is known.
+    taken : int
+        Steps that this training took.
+    rise, window : float, int
+        Rise of its held-back score, and over how many of its last steps; a window of 0: nothing was held back.
     scores : dict of str to Spread
     gain : dict of str to PairedChange
-        For each score; empty for the real pairs alone.
+        For each score, against the real pairs alone; empty for these.
+    over_best : dict of str to PairedChange
+        The same against `GainResult.rival`; only for arms that need a generator.
+    put_aside : dict of str to Spread
+        Scores of the images that the project puts aside.
+    images_aside : int
+        Number of these.
+    put_aside_over_best : dict of str to PairedChange
+        As ``over_best``, on these images.
     empty_fields : int
         Tested images without objects.
     false_objects : float
         Objects predicted in one of them, mean.
     """
 
-    arm: str
+    arm: ArmName
     scores: dict[str, Spread]
+    generator: str = ""
     subset: float = 1.0
-    ratio: float = 1.0
+    ratio: float | None = 1.0
+    chosen: tuple[float, ...] = ()
     images: int = 0
     trainings: int = 1
     steps: int = 0
     seconds: float = 0.0
     synthetic: float = 0.0
+    trained_on: float = 0.0
+    plateau: float = 1.0
+    wanted: int = 0
+    taken: int = 0
+    rise: float = 0.0
+    window: int = 0
     curation: str = ""
     gain: dict[str, PairedChange] = Field(default_factory=dict)
+    over_best: dict[str, PairedChange] = Field(default_factory=dict)
+    put_aside: dict[str, Spread] = Field(default_factory=dict)
+    images_aside: int = 0
+    put_aside_over_best: dict[str, PairedChange] = Field(default_factory=dict)
     empty_fields: int = 0
     false_objects: float = 0.0
 
+    @property
+    def rising(self) -> int:
+        """Trainings that had not reached their plateau."""
+        return round(self.trainings * (1 - self.plateau))
+
+    @property
+    def place(self) -> tuple[str, str, float]:
+        """Arm, generator and share of the images, which the rows of several ratios have in common."""
+        return self.arm, self.generator, self.subset
+
+
+def main_rows(rows: Sequence[TableRow]) -> list[TableRow]:
+    """Return the rows that stand for their arm: where a ratio was chosen that row, not those of single ratios."""
+    chosen = {row.place for row in rows if row.ratio is None}
+    return [row for row in rows if row.ratio is None or row.place not in chosen]
+
+
+def rival_of(rows: Sequence[TableRow], score: str, subset: float | None = None) -> TableRow | None:
+    """Return the row of the arm without a generator that scores highest on the test images; None: none was tested.
+
+    That it is found on the test images favours it, so a change against it is rather too small than too large. While a
+    comparison runs, only arms that were tested on as many images as any other count.
+
+    Parameters
+    ----------
+    rows : sequence of TableRow
+        Of a comparison.
+    score : str
+        By which it is found.
+    subset : float, optional
+        Share of the training images; default: the largest.
+    """
+    subset = max((row.subset for row in rows), default=1.0) if subset is None else subset
+    tested = [
+        row for row in main_rows(rows) if row.subset == subset and score in row.scores and not needs_generator(row.arm)
+    ]
+    most = max((row.images for row in tested), default=0)
+    return max((row for row in tested if row.images == most), key=lambda row: row.scores[score].mean, default=None)
+
 
 def varied(rows: Sequence[TableRow]) -> set[str]:
-    """Return which of ``"subset"`` and ``"ratio"`` differ between rows, so that a row must name its own."""
-    return {name for name in ("subset", "ratio") if len({getattr(row, name) for row in rows}) > 1}
+    """Return which of ``"subset"``, ``"ratio"`` and ``"generator"`` tell rows apart, so that a row names its own."""
+    names = {"ratio"} if len(rows) > len({row.place for row in rows}) else set()
+    names |= {"subset"} if len({row.subset for row in rows}) > 1 else set()
+    return names | ({"generator"} if len({row.generator for row in rows if row.generator}) > 1 else set())
+
+
+class TrainingCurve(FrozenModel):
+    """The curve of one training, for a plot; fields as in `ArmRecord`."""
+
+    arm: ArmName
+    curve: Curve
+    generator: str = ""
+    subset: float = 1.0
+    ratio: float = 1.0
+    fold: int = 0
+    seed: int = 0
+
+
+class Worth(FrozenModel):
+    """How many more annotated images synthetic pairs are worth at one share of the training images.
+
+    Parameters
+    ----------
+    arm, generator, subset
+        As in `ArmRecord`, of the arm with the pairs.
+    rival : str
+        Arm without a generator whose learning curve is read off.
+    images : float
+        Training images, mean over folds.
+    more, low, high : float
+        Further images after which the rival scores the same, with its 95 % interval.
+    beyond, beyond_high : bool
+        Whether ``more`` or ``high`` lies beyond the largest number of images that was tried, and so is "at least".
+    annotate : float
+        Further images of the next point of the curve; 0: there is none.
+    rise, rise_low, rise_high : float
+        What annotating these raises the score of the rival by, with its 95 % interval.
+    reason : str
+        Why there is no number; empty: there is.
+    """
+
+    arm: ArmName
+    rival: ArmName
+    generator: str = ""
+    subset: float = 1.0
+    images: float = 0.0
+    more: float = 0.0
+    low: float = 0.0
+    high: float = 0.0
+    beyond: bool = False
+    beyond_high: bool = False
+    annotate: float = 0.0
+    rise: float = 0.0
+    rise_low: float = 0.0
+    rise_high: float = 0.0
+    reason: str = ""
 
 
 class Design(FrozenModel):
@@ -195,7 +345,7 @@ class Design(FrozenModel):
     repeats, seed : int
         Number of seeds, and the first.
     subset, ratio : float
-        Share of the training images and ratio that `GainResult.arms` shows.
+        Share of the training images and ratio that `GainResult.arms` shows; a chosen ratio goes before this one.
     paper_protocol : bool
         Whether generators saw the test images.
     pairs_from : {"folds", "store"}
@@ -237,8 +387,17 @@ class GainResult(FrozenModel):
     Parameters
     ----------
     arms : dict of str to ArmResult
-        Each arm with the share of images and the ratio that ``design`` names, the real pairs alone first.
+        Each arm with the share of images that ``design`` names, the real pairs alone first. With several generators
+        an arm is called ``ARM (GENERATOR)``.
     table : tuple of TableRow
+    rival : str
+        Arm without a generator with the highest mean score on the test images; empty: none was tested.
+    classes : tuple of str
+        Classes that were scored; empty: all, or masks without classes.
+    curves : tuple of TrainingCurve
+        Of all trainings whose curve is known.
+    worth : tuple of Worth
+        For each arm with a generator and share of the images, where several shares were tried.
     sentences, warnings : tuple of str
         Change by each arm, and warnings.
     train, test : tuple of str
@@ -258,6 +417,10 @@ class GainResult(FrozenModel):
     table: tuple[TableRow, ...]
     design: Design
     tasks: TaskCounts
+    rival: str = ""
+    classes: tuple[str, ...] = ()
+    curves: tuple[TrainingCurve, ...] = ()
+    worth: tuple[Worth, ...] = ()
     score: str = "dice"
     mask_kind: MaskKind = "binary"
     sentences: tuple[str, ...] = ()
@@ -271,3 +434,22 @@ class GainResult(FrozenModel):
     def sentence(self) -> str:
         """All sentences in one."""
         return " ".join(self.sentences)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _current_arms(cls, values: Any) -> Any:
+        """Name the arms of an earlier version as they are called now."""
+        if isinstance(values, Mapping) and isinstance(values.get("arms"), Mapping):
+            return {**values, "arms": {current_arm(name): arm for name, arm in values["arms"].items()}}
+        return values
+
+
+def arm_key(arm: str, generator: str = "") -> str:
+    """Return the key of an arm in `GainResult.arms`.
+
+    Examples
+    --------
+    >>> arm_key("classical"), arm_key("raw+synthetic", "stylegan")
+    ('classical', 'raw+synthetic (stylegan)')
+    """
+    return f"{arm} ({generator})" if generator else arm

@@ -19,6 +19,7 @@ from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.pair_format import FormatOf, Misfits, PairFormat
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.quantities import plural
+from napari_organoid_synth.core.segmentation.arms import data_of
 
 MIN_PAIRS = 10
 """Pairs of an arm below which a warning is due."""
@@ -107,7 +108,7 @@ class StoredPairs:
 
     # --- folds: accepted pairs where it is certain that they know no other image ---
 
-    def certain(self, hashes: Hashes, train: Sequence[str], paper_protocol: bool) -> tuple[StoredPair, ...]:
+    def certain(self, hashes: Hashes, train: Sequence[str]) -> tuple[StoredPair, ...]:
         """Return the accepted pairs that certainly know no other real pair than those to train on.
 
         Parameters
@@ -115,12 +116,10 @@ class StoredPairs:
         hashes : mapping of str to str
             All real pairs.
         train : sequence of str
-            Names of those to train on.
-        paper_protocol : bool
-            Take all accepted pairs.
+            Names of those to train on; where these are all, all accepted pairs are returned.
         """
         others = {hashes[name] for name in set(hashes) - set(train)}
-        return tuple(known.pair for known in self.accepted if paper_protocol or self._is_certain(known, others, train))
+        return tuple(known.pair for known in self.accepted if not others or self._is_certain(known, others, train))
 
     def _is_certain(self, known: Known, others: set[str], train: Sequence[str]) -> bool:
         """Return whether neither its painter nor its mask knows one of the others; False when unsure."""
@@ -141,7 +140,7 @@ class StoredPairs:
         Parameters
         ----------
         arm : str
-            ``"curated"`` takes accepted pairs, the others all.
+            One with curated pairs takes accepted ones, the others all.
         real : SamplePair
             The channels, kind of mask and classes that they must have.
         settings : GainSettings
@@ -154,10 +153,11 @@ class StoredPairs:
         UserError
             If there is none.
         """
-        ids = self._ids("accepted" if arm == "curated" else None)
-        noun = "accepted synthetic pair" if arm == "curated" else "synthetic pair"
+        curated = data_of(arm) == "curated"
+        ids = self._ids("accepted" if curated else None)
+        noun = "accepted synthetic pair" if curated else "synthetic pair"
         if not ids:
-            can_accept = arm == "curated" and self._ids()
+            can_accept = curated and self._ids()
             raise UserError(
                 f"There is no {noun}.",
                 f"Expected some for the arm '{arm}'.",

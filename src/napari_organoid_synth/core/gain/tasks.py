@@ -172,6 +172,10 @@ class ArmTask(Task):
         As in `ArmRecord`.
     test : mapping of str to str
         Pairs that are tested, and their hashes.
+    put_aside : mapping of str to str
+        Pairs that no fold holds, which are tested too, apart from the others.
+    scored : mapping of str to tuple of str
+        Tested pairs in which not all classes are scored, with those that are.
     steps : int
         Optimiser steps.
     segmenter : SegmenterConfig
@@ -190,6 +194,8 @@ class ArmTask(Task):
     segmenter: SegmenterConfig
     test: Hashes
     steps: int
+    put_aside: Hashes = field(default_factory=dict)
+    scored: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     subset: float = 1.0
     ratio: float = 1.0
     fold: int = 0
@@ -205,8 +211,10 @@ class ArmTask(Task):
 
     def identity(self) -> dict[str, Any]:
         """Return the same as `Task.identity`, with the fields of this kind."""
+        parts = {"put_aside": self.put_aside, "scored": self.scored}
         return {
             **super().identity(),
+            **{name: part for name, part in parts.items() if part},
             "arm": self.arm,
             "ratio": self.ratio,
             "subset": self.subset,

@@ -67,6 +67,8 @@ class Space:
 
     Attributes
     ----------
+    real : NDArray (N, W, D)
+        The vectors of the real tiles.
     limit : float
         Distance below which a sample is a copy: what 1 of 100 real tiles reaches to its nearest tile of another image
         (the least for fewer than 100), less one part in as many as there are images, because few images understate how
@@ -74,7 +76,7 @@ class Space:
     """
 
     def __init__(self, real: NDArray[np.floating[Any]], sources: Sequence[str]) -> None:
-        self._ways = real.shape[1]
+        self.real, self._ways = real, real.shape[1]
         self._bank = real.reshape(-1, real.shape[2])
         names = np.asarray(sources)
         distance = euclidean(real[:, 0], self._bank)

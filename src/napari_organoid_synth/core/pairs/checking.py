@@ -152,6 +152,22 @@ def predicted_classes(entry: PairEntry) -> list[str]:
     return [name for name, path in files.items() if read_source(path).kind == "predicted"]
 
 
+def drawn_classes(entry: PairEntry, class_names: Sequence[str]) -> tuple[str, ...]:
+    """Return those classes of a row that a person drew, in their order: all that no segmenter predicted.
+
+    Parameters
+    ----------
+    entry : PairEntry
+        One mask file for each class, or a single one for all.
+    class_names : sequence of str
+        Those of the set.
+    """
+    predicted = predicted_classes(entry)
+    if len(entry.masks) == 1:
+        return () if predicted else tuple(class_names)
+    return tuple(name for name in class_names if name not in predicted)
+
+
 def _mask_remarks(entry: PairEntry) -> list[str]:
     """Return what a person should know of the files of the masks."""
     page = None if entry.stack_use else entry.page

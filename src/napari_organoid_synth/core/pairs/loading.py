@@ -13,6 +13,7 @@ from napari_organoid_synth.core.pairs.checking import (
     check_entry,
     check_pairs,
     conclude,
+    drawn_classes,
     predicted_classes,
 )
 from napari_organoid_synth.core.pairs.discovery import find_pairs
@@ -32,6 +33,7 @@ __all__ = [
     "check_entry",
     "check_pairs",
     "conclude",
+    "drawn_classes",
     "find_pairs",
     "load_pairs",
     "predicted_classes",

@@ -79,7 +79,9 @@ def _next_command(found: dict[str, Finding], tile: int) -> str:
 
 def _fitting_tile(table: PairTable, tiles: TileSettings) -> int:
     """Return the tile, or the largest power of two, 32 or more, that is not larger than the smallest image, px."""
-    smallest = min((min(entry.size) for entry in table.matched if entry.size is not None), default=tiles.size)
+    smallest = min(
+        (min(entry.size) for entry in table.train or table.matched if entry.size is not None), default=tiles.size
+    )
     return tiles.size if smallest >= tiles.size else max(32, 1 << (smallest.bit_length() - 1))
 
 

@@ -6,7 +6,7 @@ counts from the threshold on (``>=``), each object is matched at most once.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -152,7 +152,11 @@ def object_accuracy(
 
 
 def mask_scores(
-    truth: NDArray[Any], predicted: NDArray[Any], kind: MaskKind, class_names: tuple[str, ...]
+    truth: NDArray[Any],
+    predicted: NDArray[Any],
+    kind: MaskKind,
+    class_names: tuple[str, ...],
+    classes: Collection[str] | None = None,
 ) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
     """Compute the scores of one label image, and of each of its classes.
 
@@ -164,18 +168,22 @@ def mask_scores(
         Meaning of the values.
     class_names : tuple of str
         Names of the values 1..K.
+    classes : collection of str, optional
+        Those to score where ``kind`` is ``classes``, at least one; default: all.
 
     Returns
     -------
     scores : dict
-        ``dice``, ``precision``, ``recall``: for ``classes`` the means over classes, else of the whole foreground;
-        for ``instances`` also ``ap``, the `average_precision` of objects.
+        ``dice``, ``precision``, ``recall``: for ``classes`` the means over the scored classes, else of the whole
+        foreground; for ``instances`` also ``ap``, the `average_precision` of objects.
     per_class : dict
         The same three for each name.
     """
     if kind == "classes":
         per_class = {
-            name: pixel_scores(truth == value, predicted == value) for value, name in enumerate(class_names, start=1)
+            name: pixel_scores(truth == value, predicted == value)
+            for value, name in enumerate(class_names, start=1)
+            if classes is None or name in classes
         }
         scores = mean_scores(list(per_class.values()))
     else:
@@ -191,7 +199,15 @@ def mean_scores(scores: list[dict[str, float]]) -> dict[str, float]:
     return {key: float(np.mean([score[key] for score in scores])) for key in scores[0]} if scores else {}
 
 
-def image_scores(truth: SamplePair, predicted: NDArray[np.int32]) -> tuple[Scores, dict[str, Scores]]:
+def mean_class_scores(images: Sequence[Mapping[str, Scores]]) -> dict[str, Scores]:
+    """Return the mean scores of each class over the images in which it is scored."""
+    names = dict.fromkeys(name for classes in images for name in classes)
+    return {name: mean_scores([classes[name] for classes in images if name in classes]) for name in names}
+
+
+def image_scores(
+    truth: SamplePair, predicted: NDArray[np.int32], classes: Collection[str] | None = None
+) -> tuple[Scores, dict[str, Scores]]:
     """Compute all scores of a predicted mask.
 
     Parameters
@@ -200,23 +216,35 @@ def image_scores(truth: SamplePair, predicted: NDArray[np.int32]) -> tuple[Score
         The image with its true mask.
     predicted : NDArray (Y, X) int32, 0 is background
         Labels in the sense of its mask.
+    classes : collection of str, optional
+        Classes that are scored, at least one, such as those that a person drew; default: all.
 
     Returns
     -------
     scores : dict
         ``dice``, ``precision``, ``recall``, ``f`` of pixels; F = 2 P R / (P + R) is Dice, and all four are means over
-        classes where there are several. For instances ``ap`` and ``ap95``, the mean of TP / (TP + FP + FN) of objects
-        over overlaps 0.5 to 0.9 and to 0.95.
+        the scored classes where there are several. For instances ``ap`` and ``ap95``, the mean of TP / (TP + FP + FN)
+        of objects over overlaps 0.5 to 0.9 and to 0.95.
     per_class : dict
-        The first three for each class.
+        The first three for each of these classes.
     """
-    scores, per_class = mask_scores(truth.labels, predicted, truth.mask_kind, truth.class_names)
+    scores, per_class = mask_scores(truth.labels, predicted, truth.mask_kind, truth.class_names, classes)
     scores["f"] = scores["dice"]
     if truth.mask_kind == "instances":
         accuracy = object_accuracy(truth.labels, predicted)
         scores["ap"] = float(np.mean([accuracy[threshold] for threshold in IOU_THRESHOLDS]))
         scores["ap95"] = float(np.mean(list(accuracy.values())))
     return {name: float(value) for name, value in scores.items()}, per_class
+
+
+def only_classes(
+    labels: NDArray[np.int32], pair: SamplePair, classes: Collection[str] | None = None
+) -> NDArray[np.int32]:
+    """Return labels (Y, X) in the sense of the mask of a pair with these classes alone, the others as background."""
+    if classes is None or pair.mask_kind != "classes":
+        return labels
+    kept = [value for value, name in enumerate(pair.class_names, start=1) if name in classes]
+    return np.where(np.isin(labels, kept), labels, 0).astype(np.int32)
 
 
 def false_objects(truth: SamplePair, predicted: NDArray[np.int32]) -> int | None:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from napari_organoid_synth.core.device import describe_device, is_out_of_memory, pick_device, use_threads
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Event, Finished, Progress, Started, Warned
-from napari_organoid_synth.core.pairs.loading import check_pairs, predicted_classes, read_entry
+from napari_organoid_synth.core.pairs.loading import check_pairs, drawn_classes, predicted_classes, read_entry
 from napari_organoid_synth.core.pairs.ome_tiff import LABELS_ENDING, write_labels
 from napari_organoid_synth.core.pairs.pair import SamplePair, Source, content_hash
 from napari_organoid_synth.core.pairs.table import PairEntry, PairTable
@@ -248,10 +248,17 @@ class _Task:
                 f"Expected one of: {', '.join(others) or 'none, all are here'}.",
                 "Name it as 'target'.",
             )
-        train = [read_entry(entry, "classes", taught.class_names) for entry in taught.train if entry.masks]
-        test = [read_entry(entry, "classes", taught.class_names) for entry in taught.test if entry.masks]
+        names = taught.class_names
+        train, test = (
+            [read_entry(one, "classes", names) for one in part if one.masks and target in drawn_classes(one, names)]
+            for part in (taught.train, taught.test)
+        )
         if not train:
-            raise UserError(f"{teacher.path.name} has no pair to train on.", "Expected at least one.")
+            raise UserError(
+                f"{teacher.path.name} has no pair to train on in which '{target}' was drawn.",
+                "Expected at least one; what a segmenter predicted is neither learned from nor tested.",
+                "Draw it in some images that are not marked for testing.",
+            )
         channels = len(train[0].image)
         for entry in rows:
             if entry.shape and entry.shape[0] != channels:

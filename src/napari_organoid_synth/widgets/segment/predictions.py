@@ -55,6 +55,7 @@ def read_prediction(folder: Path, arm: str, name: str, table: PairTable, beside:
         If the prediction or the pair is not there any more.
     """
     from napari_organoid_synth.core.pairs.loading import read_entry
+    from napari_organoid_synth.core.segmentation.agreement import only_classes
 
     path, _ = pair_paths(predictions_folder(folder, arm), name)
     if not path.exists():
@@ -63,7 +64,9 @@ def read_prediction(folder: Path, arm: str, name: str, table: PairTable, beside:
     truth = read_entry(table.entry(name), predicted.mask_kind, predicted.class_names)
     if truth.labels.shape != predicted.labels.shape:
         raise UserError(f"The mask of '{name}' has another size than when it was tested.", "", "Measure again.")
-    errors = errors_only(predicted.labels, truth.labels, predicted.mask_kind == "classes")
+    scored = predicted.source.provenance.get("scored")
+    found, drawn = (only_classes(labels, truth, scored) for labels in (predicted.labels, truth.labels))
+    errors = errors_only(found, drawn, predicted.mask_kind == "classes")
     other = None
     if beside and beside != arm and pair_paths(predictions_folder(folder, beside), name)[0].exists():
         other = read_prediction(folder, beside, name, table)

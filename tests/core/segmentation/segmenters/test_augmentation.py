@@ -7,7 +7,7 @@ import pytest
 from scipy.ndimage import zoom
 
 from napari_organoid_synth.core.pairs.pair import SamplePair
-from napari_organoid_synth.core.segmentation.segmenters.augmentation import _bend, organoid_crop, whiten
+from napari_organoid_synth.core.segmentation.segmenters.augmentation import bend, organoid_crop, whiten
 
 
 class Fixed:
@@ -65,6 +65,6 @@ def test_a_bend_is_the_cubic_spline_through_a_grid_of_shifts():
     shifts = rng.normal(0, rng.uniform(0, 4), (2, 6, 6)).astype(np.float32)
     smooth = zoom(shifts, (1, 32, 32), order=3)
     start = int(rng.integers(0, smooth.shape[1] - 100 + 1))
-    assert _bend(100, np.random.default_rng(3)) == pytest.approx(
+    assert bend(100, np.random.default_rng(3)) == pytest.approx(
         smooth[:, start : start + 100, start : start + 100], abs=1e-5
     )

@@ -42,7 +42,7 @@ def warped(
     middle = (size - 1) / 2
     grid = np.mgrid[:size, :size].astype(np.float32) - np.float32(middle)  # (2, size, size)
     if rng.random() < 0.5:
-        grid += _bend(size, rng)
+        grid += bend(size, rng)
     where = np.tensordot(matrix, grid, axes=1) + np.array(corner, np.float32)[:, None, None] + np.float32(middle)
     image = np.stack([map_coordinates(plane, where, np.float32, order=1, mode="mirror") for plane in pair.image])
     labels: NDArray[np.int32] = map_coordinates(pair.labels, where, np.int32, order=0, mode="mirror")
@@ -126,10 +126,13 @@ def whiten(crop: NDArray[np.float32], image: NDArray[np.float32]) -> NDArray[np.
     return whitened
 
 
-def _bend(size: int, rng: np.random.Generator, spacing: int = 32) -> NDArray[np.float32]:
-    """Draw a smooth displacement (2, size, size) in px: splines through a coarse grid of shifts too small for folds."""
+def bend(size: int, rng: np.random.Generator, most: float = 4.0, spacing: int = 32) -> NDArray[np.float32]:
+    """Draw a smooth displacement (2, size, size) in px: splines through a grid of shifts of σ U(0, most).
+
+    Up to an eighth of the spacing nothing folds.
+    """
     n = size // spacing + 3
-    shifts = rng.normal(0, rng.uniform(0, spacing / 8), (2, n, n)).astype(np.float32)
+    shifts = rng.normal(0, rng.uniform(0, most), (2, n, n)).astype(np.float32)
     spline = _spline(n, spacing)
     start = int(rng.integers(0, len(spline) - size + 1))
     spline = spline[start : start + size]
