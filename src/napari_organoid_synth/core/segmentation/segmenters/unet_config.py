@@ -34,8 +34,8 @@ class _Network(SegmenterConfig):
     )
     study: bool = Field(
         False,
-        description="Whole images on the terms of the spheroid study: its weighted cross entropy, and the settings from "
-        "'turn' to 'objects', as for Multiscale adversarial. Off: these have no effect.",
+        description="Whole images on the terms of the spheroid study: its weighted cross entropy, and the settings "
+        "from 'turn' to 'objects', as for Multiscale adversarial. Off: these have no effect.",
     )
 
 
