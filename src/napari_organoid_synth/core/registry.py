@@ -164,7 +164,10 @@ METRICS = Registry(
     {
         "nearest": "metrics.nearest:Nearest",
         "sharpness": "metrics.sharpness:Sharpness",
+        "texture": "metrics.texture:Texture",
+        "tones": "metrics.tones:Tones",
         "objects": "metrics.objects:Objects",
+        "network": "metrics.network:Network",
         "fits": "metrics.mask_consistency:MaskConsistency",
     },
     has_settings=False,

@@ -7,9 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from napari_organoid_synth.core.gain.bootstrap import Parts, paired
+from napari_organoid_synth.core.gain.curve_figure import FRAME, curve_lines, curves_svg
 from napari_organoid_synth.core.gain.figures import LEFT, RIGHT, WIDTH, bars, colour_of, intervals, round_ticks
 from napari_organoid_synth.core.gain.folds import Fold
-from napari_organoid_synth.core.gain.results import ArmRecord, Design, GainResult, TaskCounts
+from napari_organoid_synth.core.gain.results import ArmRecord, Design, GainResult, TaskCounts, TrainingCurve
 from napari_organoid_synth.core.gain.sentences import (
     NO_SEED_VARIANCE,
     OPTIMISTIC,
@@ -18,7 +20,7 @@ from napari_organoid_synth.core.gain.sentences import (
     table_lines,
 )
 from napari_organoid_synth.core.gain.settings import GainSettings
-from napari_organoid_synth.core.gain.table import _bootstrap, gain_table, paired
+from napari_organoid_synth.core.gain.table import gain_table
 from napari_organoid_synth.core.segmentation.agreement import (
     DSB_THRESHOLDS,
     IOU_THRESHOLDS,
@@ -27,6 +29,7 @@ from napari_organoid_synth.core.segmentation.agreement import (
     paired_gain,
     pixel_scores,
 )
+from napari_organoid_synth.core.segmentation.segmenters.curve import Curve
 
 
 def record(arm, values, fold=0, seed=0, subset=1.0, ratio=1.0, **more):
@@ -58,17 +61,18 @@ def test_means_and_spreads_by_hand():
 
 
 def test_differences_are_paired_within_subset_and_averaged_over_seeds():
-    records = [record(arm, {"a": value}, seed=seed) for arm, seed, value in
-               (("raw", 0, 0.1), ("raw", 1, 0.3), ("raw+synthetic", 0, 0.2), ("raw+synthetic", 1, 0.6))]  # fmt: skip
-    records += [record("raw", {"a": 0.9}, subset=0.5), record("raw+synthetic", {"a": 0.8}, subset=0.5)]
+    with_pairs = "classical+synthetic"
+    values = (("raw", 0, 0.1), ("raw", 1, 0.3), (with_pairs, 0, 0.2), (with_pairs, 1, 0.6))
+    records = [record(arm, {"a": value}, seed=seed) for arm, seed, value in values]
+    records += [record("raw", {"a": 0.9}, subset=0.5), record("classical+synthetic", {"a": 0.8}, subset=0.5)]
     rows = {(row.arm, row.subset): row for row in gain_table(records, {})}
-    assert rows["raw+synthetic", 1.0].gain["dice"].mean == pytest.approx(0.2)
-    assert rows["raw+synthetic", 0.5].gain["dice"].mean == pytest.approx(-0.1)
+    assert rows["classical+synthetic", 1.0].gain["dice"].mean == pytest.approx(0.2)
+    assert rows["classical+synthetic", 0.5].gain["dice"].mean == pytest.approx(-0.1)
 
 
 def test_a_half_finished_table_compares_only_what_both_arms_have():
     records = [record("raw", {"a": 0.5}, fold=0), record("raw", {"b": 0.1}, fold=1)]
-    records += [record("raw", {"a": 0.9}, fold=0, seed=1), record("raw+synthetic", {"a": 0.6}, fold=0)]
+    records += [record("raw", {"a": 0.9}, fold=0, seed=1), record("classical+synthetic", {"a": 0.6}, fold=0)]
     change = gain_table(records, {})[1].gain["dice"]
     assert (change.images, change.mean) == (1, pytest.approx(0.1))
 
@@ -121,7 +125,8 @@ def test_trainings_are_drawn_within_their_fold_with_their_whole_variance():
     found = paired(dict.fromkeys(after, 0.0), after, {})
     assert (found.seeds, found.images) == (2, 800)
     assert found.mean == pytest.approx(0.1)
-    means = _bootstrap(by_training, folds, np.ones(800, int), 0)
+    rng = np.random.default_rng(0)
+    means = Parts(by_training, folds, np.ones(800, int)).draw(rng.integers(0, 800, (10_000, 800)), rng)
     assert (np.percentile(means, 2.5), np.percentile(means, 97.5)) == pytest.approx((found.low, found.high))
     expected = np.sqrt(sum(changes.var(ddof=1) / len(changes) for changes in luck.values())) / 2
     assert means.std() == pytest.approx(expected, rel=0.03)
@@ -156,7 +161,7 @@ def test_more_comparisons_widen_the_interval():
     assert (found.high_all - found.low_all) / (found.high - found.low) == pytest.approx(normal, rel=0.08)
 
 
-def sentence(change, n=12, arm="raw+synthetic", extra=(), paper=False, **more):
+def sentence(change, n=12, arm="classical", extra=(), paper=False, **more):
     names = [f"{index:02d}" for index in range(n)]
     after = dict(zip(names, 0.5 + np.asarray(change), strict=True))
     records = [record("raw", dict.fromkeys(names, 0.5)), record(arm, after, **more)]
@@ -164,39 +169,34 @@ def sentence(change, n=12, arm="raw+synthetic", extra=(), paper=False, **more):
     return gain_sentences(gain_table(records, {}), "dice", paper)
 
 
-def test_the_sentences():
+def test_the_sentences_about_arms_without_a_generator():
     help_nine = np.array([0.03] * 9 + [-0.01] * 3)
     text, _ = sentence(help_nine)
-    assert text.startswith("Real and synthetic pairs helped on 9 of 12 images, Dice +0.020 [0.0")
+    assert text.startswith("Classical augmentation helped on 9 of 12 images, Dice +0.020 [0.0")
     text, _ = sentence(-help_nine)
-    assert text.startswith("Real and synthetic pairs did not help: better on 3 of 12 images, Dice -0.020 [-0.0")
+    assert text.startswith("Classical augmentation did not help: better on 3 of 12 images, Dice -0.020 [-0.0")
     text, _ = sentence(np.array([0.1, -0.1] * 6))
     assert text.endswith("the interval includes zero.")
     assert "no clear difference: better on 6 of 12 images, Dice +0.000" in text
     text, _ = sentence(np.zeros(12))
     assert "no clear difference: better on 0 of 12 images" in text
     assert "helped" not in text
-    assert sentence(help_nine, arm="raw+curated", curation="automatic")[0].startswith(
-        "Real and automatically curated synthetic pairs"
-    )
-    assert sentence(help_nine, arm="raw+curated", curation="by hand")[0].startswith(
-        "Real and synthetic pairs curated by hand helped"
-    )
 
 
 def test_few_images_many_arms_and_the_paper_protocol_are_said():
     one, few = sentence([0.1], n=1)
-    assert one == "Real and synthetic pairs: better on 1 of 1 image, Dice +0.100 [0.100, 0.100]."
+    assert one == "Classical augmentation: better on 1 of 1 image, Dice +0.100 [0.100, 0.100]."
     assert few.startswith("Only 1 image:")
     assert sentence([0.1, 0.2, -0.1], n=3)[1].startswith("Only 3 images")
-    many = sentence(np.full(12, 0.1), extra=("raw+curated", "pretrain"))
-    assert many[-2].startswith("3 comparisons with the real pairs alone were made")
+    many = sentence(np.full(12, 0.1), extra=("classical-tissue", "classical+pasted"))
+    assert many[-2].startswith("3 comparisons were made; about one in twenty")
     assert many[-1] == NO_SEED_VARIANCE
-    records = [record(arm, dict.fromkeys("abcd", 0.5), seed=seed) for arm in ("raw", "raw+curated") for seed in (0, 1)]
+    records = [record(arm, dict.fromkeys("abcd", 0.5), seed=seed) for arm in ("raw", "classical") for seed in (0, 1)]
     assert NO_SEED_VARIANCE not in gain_sentences(gain_table(records, {}), "dice")
     assert OPTIMISTIC in sentence(np.full(12, 0.1), paper=True)[1]
     borderline = np.array([0.1] * 7 + [-0.04] * 5)
-    alone, among = sentence(borderline)[0], sentence(borderline, extra=("raw+curated", "pretrain", "synthetic-only"))[0]
+    others = ("classical-tissue", "classical+pasted", "classical+simulated")
+    alone, among = sentence(borderline)[0], sentence(borderline, extra=others)[0]
     assert "may be chance" not in alone
     assert "With 4 comparisons, this may be chance." in among
 
@@ -210,7 +210,7 @@ def some_rows():
     for subset, gain in ((1.0, 0.1), (0.5, -0.2)):
         records.append(record("raw", dict.fromkeys(names, 0.5), subset=subset))
         after = {name: 0.5 + gain + 0.01 * index for index, name in enumerate(names)}
-        records.append(record("raw+synthetic", after, subset=subset))
+        records.append(record("classical+synthetic", after, subset=subset))
     return gain_table(records, {})
 
 
@@ -224,15 +224,65 @@ def test_bars_and_intervals_stand_where_their_numbers_are():
     lines = [[float(part) for part in re.findall(r"[-\d.]+", one.get("d"))] for one in drawn.iter("path")]
     zero, *spans, _ = lines  # the last is the axis
     dots = [float(one.get("cx")) for one in drawn.iter("circle")]
-    assert len(dots) == len(spans) == 2
+    assert len(dots) == len(spans) == 2  # the real pairs are the best without a generator: not drawn twice
     assert dots[0] > zero[0] > dots[1]  # it helped with all images, and harmed with half of them
     for (start, _, end), dot in zip(spans, dots, strict=True):
         assert start < dot < end
 
     texts = [one.text for one in drawn.iter("text")]
-    assert texts[:2] == ["real and synthetic pairs, 100 % of images", "+0.135 [0.119, 0.151]"]
-    assert texts[4:-1] == ["-0.2", "-0.1", "0", "+0.1", "+0.2"]
-    assert texts[-1] == "change of Dice; right of 0 is better than real pairs alone"
+    assert texts[0] == "against raw, the best without a generator"
+    assert texts[1:3] == ["classical + synthetic, 100 % of images", "+0.135 [0.119, 0.151]"]
+    assert texts[5:-1] == ["-0.2", "-0.1", "0", "+0.1", "+0.2"]
+    assert texts[-1] == "change of Dice; right of 0 is better"
+
+
+def test_changes_against_the_best_without_a_generator_come_first():
+    names = [f"{index:02d}" for index in range(8)]
+    dice = {"raw": 0.5, "classical": 0.6, "classical+synthetic": 0.65}
+    rising = Curve(steps=(100,), scores=(0.4,), taken=100, wanted=300)
+    records = [record(arm, dict.fromkeys(names, value), curve=rising) for arm, value in dice.items()]
+    drawn = ElementTree.fromstring(intervals(gain_table(records, {}), "dice"))
+    texts = [one.text for one in drawn.iter("text")]
+    assert texts[:3] == ["against classical, the best without a generator", "classical + synthetic", texts[2]]
+    assert texts[2].startswith("+0.050 [")
+    assert texts[3:7:2] == ["against real pairs alone", texts[5]]
+    assert [text for text in texts if text.startswith("+0.1")][:2] == ["+0.100 [0.100, 0.100]", "+0.150 [0.150, 0.150]"]
+    assert {one.get("fill") for one in drawn.iter("circle")} == {"none"}  # rings: they were still rising
+
+
+def test_curves_of_trainings_end_in_a_dot_at_the_plateau_and_in_a_ring_where_they_rise():
+    flat = Curve(steps=(100, 200), scores=(0.4, 0.5), taken=200, at_plateau=True, best=0.5)
+    rising = Curve(steps=(100, 200, 400), scores=(0.2, 0.3, 0.4), taken=400, best=0.4, rise=0.1, wanted=900)
+    curves = [
+        TrainingCurve(arm="raw", curve=flat),
+        TrainingCurve(arm="raw", curve=rising, fold=1),
+        TrainingCurve(arm="classical+synthetic", curve=flat, ratio=0.25),
+        TrainingCurve(arm="classical+synthetic", curve=flat, ratio=1.0),
+        TrainingCurve(arm="raw", curve=flat, subset=0.5),  # a smaller share is not drawn
+        TrainingCurve(arm="pretrain", curve=Curve(taken=30)),  # nothing was held back
+    ]
+    lines = curve_lines(curves)
+    assert [line.title for line in lines] == [
+        "raw, fold 1, seed 0",
+        "raw, fold 2, seed 0",
+        "classical + synthetic, ratio 0.25, fold 1, seed 0",
+        "classical + synthetic, ratio 1, fold 1, seed 0",
+    ]
+    assert len(curve_lines(curves, subset=0.5)) == 1
+    drawn = ElementTree.fromstring(curves_svg(curves))
+    points = [one.get("points").split() for one in drawn.iter("polyline")]
+    assert [len(line) for line in points] == [2, 3, 2, 2]
+    x, y = (float(part) for part in points[1][-1].split(","))
+    left, top, width, height = FRAME
+    assert x == pytest.approx(left + width)
+    rings = [one.get("fill") == "none" for one in drawn.iter("circle")]
+    assert rings == [False, True, False, False]
+    texts = [one.text for one in drawn.iter("text")]
+    assert texts[-2:] == ["raw: 1 of 2 still rising", "classical + synthetic: all 2 at the plateau"]
+    low, high = (float(texts[index]) for index in (0, 8))
+    assert (low, high) == (0.2, 0.6)
+    assert y == pytest.approx(top + (high - 0.4) / (high - low) * height)
+    assert curves_svg(()) == ""
 
 
 def test_ticks_are_round_hold_zero_and_span_all():
@@ -255,19 +305,15 @@ def test_a_verdict_counts_clear_changes_and_names_the_highest():
     names = [f"{index:02d}" for index in range(12)]
     wave = np.array([0.01, -0.01] * 6)
     records = [record("raw", dict.fromkeys(names, 0.5))]
-    for arm, change in (
-        ("classical-tissue", 0.04),
-        ("raw+synthetic", 0.03),
-        ("raw+simulated", 0.0),
-        ("pretrain", -0.03),
-    ):
+    changes = {"classical": 0.04, "classical-tissue": 0.03, "raw+simulated": 0.0, "raw+pasted": -0.03}
+    for arm, change in changes.items():
         records.append(record(arm, dict(zip(names, 0.5 + change + wave, strict=True))))
     rows = gain_table(records, {})
     results = result_of(rows)
     assert gain_verdict(results) == (
         "Against real pairs alone 2 of 4 helped, 1 made no clear difference, 1 did not help. Highest mean change of "
-        "Dice: classical augmentation (tissue), +0.040; of the arms with generated pairs: real and synthetic pairs, "
-        "+0.030. Each training was done once; variance between seeds is not included."
+        "Dice: classical augmentation, +0.040. "
+        "Each training was done once; variance between seeds is not included."
     )
     assert gain_verdict(result_of(rows, paper_protocol=True)).startswith(OPTIMISTIC)
     assert gain_verdict(result_of(rows[:3])) == "\n".join(gain_sentences(rows[:3], "dice"))

@@ -21,6 +21,7 @@ GROUPS = {
     "Pixels": ("ssim", "uqi", "nmi", "psnr", "mse"),
     "Sharpness": ("hf_energy", "blur"),
     "Masks": (
+        *("flow_kid", "flow_fid"),
         *("ks_count", "ks_area", "ks_eccentricity", "ks_touching", "ks_decode_error"),
         *("w_count", "w_area", "w_eccentricity", "w_touching", "w_decode_error"),
     ),
@@ -39,6 +40,7 @@ TITLES = {
     "ks_decode_error": "Decode error, KS",
 }
 """Of scores whose own title is too long for a column."""
+_FLOWS = "of the masks, drawn as heat flows (object, arrows to its centre) or as maps of the classes, in features"
 _DIFFER = "How much the distribution in the synthetic masks differs from that in the real ones"
 MEANINGS = {
     "kid": "Distance of the synthetic from the real tiles in features. Low is good, about 0; may be slightly below 0. "
@@ -56,6 +58,8 @@ MEANINGS = {
     "mse": "Mean squared difference over all pairs of tiles, grey levels 0 to 255; should be as between real tiles.",
     "hf_energy": "Strength of the finest structure. Noise raises it, blur lowers it; should be as in real tiles.",
     "blur": "0 is sharp, 1 is blurred; should be as in real tiles.",
+    "flow_kid": f"Distance {_FLOWS}. Low is good, about 0; may be slightly below 0.",
+    "flow_fid": f"The same distance with Gaussians {_FLOWS}. Low is good; compare only with the originals.",
     **{f"ks_{name}": f"{_DIFFER}: 0 equal, 1 separate." for name in ("count", "area", "eccentricity", "touching")},
     **{f"w_{name}": f"{_DIFFER}, in its own units." for name in ("count", "area", "eccentricity", "touching")},
     "ks_decode_error": f"{_DIFFER}, for the error that an encoding of the mask leaves: 0 equal, 1 separate.",
@@ -71,13 +75,9 @@ def number(value: float) -> str:
 
 
 def verdict(score: SetScore) -> tuple[str, str]:
-    """Return sign and word: within the originals, or how it leaves them."""
-    if score.within:
-        return "●", "within"
-    above = score.matched_value > score.originals.high
-    if score.better == "range":
-        return "▲", "above" if above else "below"
-    return ("▲", "worse") if above == (score.better == "low") else ("◆", "nearer")
+    """Return sign and word: within the originals, how it leaves them, or that there is no verdict."""
+    word = score.verdict
+    return {"within": "●", "nearer": "◆", "none": "○"}.get(word, "▲"), "no verdict" if word == "none" else word
 
 
 class ScoreRow(Drawn):
@@ -129,7 +129,7 @@ class ScoreRow(Drawn):
         painter.drawText(QRectF(0, MARGIN, width, line), flags | Qt.AlignmentFlag.AlignRight, self.value)
         top = line + 2 * MARGIN
         judgement = f"{self._sign} {self._word}"
-        column = metrics.horizontalAdvance("▲ nearer ") + MARGIN
+        column = metrics.horizontalAdvance("○ no verdict ") + MARGIN
         painter.drawText(QRectF(width - column, top, column, line), flags | Qt.AlignmentFlag.AlignRight, judgement)
         self._paint_bar(painter, QRectF(MARGIN, top, width - column - 3 * MARGIN, line), text, strong)
 
@@ -186,8 +186,9 @@ class ScoreRows(QWidget):
                 for row in rows:
                     self._column.addWidget(row)
                 continue
-            within = sum(verdict(row.score)[1] == "within" for row in rows)
-            fold = self.folds[title] = Fold(f"{title}: {within} of {len(rows)} within")
+            words = [row.score.verdict for row in rows]
+            judged = len(words) - words.count("none")
+            fold = self.folds[title] = Fold(f"{title}: {words.count('within')} of {judged} within")
             fold.toggleButton().setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
             for row in rows:
                 fold.addWidget(row)
