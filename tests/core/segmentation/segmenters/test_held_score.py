@@ -93,6 +93,22 @@ def test_looks_do_not_change_what_is_learned(config, scene, monkeypatch):
     assert torch.allclose(*weights, rtol=0, atol=1e-7)  # the average is also taken at looks
 
 
+@pytest.mark.parametrize(("name", "elastic"), [("stardist", True), ("cellpose", False)])
+def test_the_augmentation_of_tissue_bends_for_stardist_and_not_for_cellpose(name, elastic, scene, monkeypatch):
+    seen, draw = [], CropPool.draw
+    monkeypatch.setattr(CropPool, "draw", lambda *given, **more: seen.append(more["elastic"]) or draw(*given, **more))
+    config = next(config for config in CONFIGS if config.name == name)
+    list(made(config).fit(CropPool([scene(0, kind="instances")], augment="tissue"), 1, Control()))
+    assert seen == [elastic]
+
+
+def test_settings_of_earlier_versions_are_read():
+    assert StarDistConfig.parse({"name": "stardist", "patience": 40, "rays": 16}) == StarDistConfig(rays=16)
+    assert UNetConfig.parse({"name": "unet", "whole": True}).sees_whole
+    assert MultiscaleAdversarialConfig.parse({"width": 60, "turn": False, "hard": "^d7"}).sees_whole
+    assert not StarDistConfig().sees_whole
+
+
 def test_held_images_are_whole_or_crops(scene):
     pool = CropPool([scene(0)], held=[scene(seed, 96) for seed in range(1, 4)])
     assert held_images(CropPool([scene(0)]), 4, 64) is None
