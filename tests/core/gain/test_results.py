@@ -61,8 +61,16 @@ def test_a_result_from_records_in_memory():
     assert result.table[0].scores["dice"].sd_folds == pytest.approx(np.std([0.5, 0.6], ddof=1))
     assert (result.train, result.test) == (tuple("abcd"), tuple("abcd"))
     assert result.tasks == TaskCounts(total=4, done=4)
-    assert result.sentences[0].startswith("Real and synthetic pairs helped on 4 of 4 images, Dice +0.100")
+    assert result.sentences[0].startswith(
+        "Synthetic pairs added 0.100 [0.100, 0.100] of Dice over real pairs, the best"
+    )
     assert "better on 4 of 4" in gain_text(result)
+
+
+def test_trainings_may_take_other_numbers_of_steps_and_their_mean_is_told():
+    records = [ArmRecord(arm="raw", steps=steps, seed=steps, per_image={"a": {"dice": 0.5}}) for steps in (1000, 2000)]
+    result = summarise(records, Design(folds=(Fold(train=("b",), test=("a",)),)))
+    assert (result.table[0].steps, result.arms["raw"].steps) == (1500, 1500)
 
 
 def test_a_result_survives_the_file(tmp_path):
@@ -88,7 +96,8 @@ def test_the_earlier_result_on_one_split_opens():
     assert not result.tasks.unfinished
     assert result.design.pairs_from == "store"
     assert result.folder == str(SEGMENT)
-    assert gain_verdict(result).startswith("Against real pairs alone")
+    assert result.rival == "raw"
+    assert gain_verdict(result).startswith("Synthetic pairs made no clear difference to real pairs, the best")
 
 
 def test_the_earlier_result_in_folds_opens():
@@ -216,7 +225,8 @@ def test_rows_of_one_ratio_stand_behind_the_row_of_the_chosen_one():
     ]
     assert main_rows(rows) == [rows[0], rows[1], rows[4]]
     assert rows[1].rising == 2
-    assert varied(rows[:2]) == {"ratio"}
+    assert varied(rows[:2]) == set()
+    assert varied(rows[:4]) == {"ratio"}
     assert varied(rows) == {"subset", "ratio"}
     named = [TableRow(arm="raw", scores={}), *(TableRow(arm="x", scores={}, generator=name) for name in ("a", "b"))]
     assert varied(named) == {"generator"}

@@ -79,6 +79,7 @@ def generate_pairs(folder: Path, task: GeneratorTask, control: Control) -> Gener
 def curate_pairs(folder: Path, task: CurateTask, control: Control) -> Generator[Event, None, PairsRecord]:
     """Score the pairs of a generator and choose the most realistic ones."""
     from napari_organoid_synth.core.metrics.settings import ScoreSettings
+    from napari_organoid_synth.core.samples.far_sets import FarFromOriginals
     from napari_organoid_synth.core.samples.selection import best
     from napari_organoid_synth.core.samples.store import SampleStore
     from napari_organoid_synth.core.scores.score import score
@@ -89,7 +90,10 @@ def curate_pairs(folder: Path, task: CurateTask, control: Control) -> Generator[
     with SampleStore(scratch.samples_path) as store:
         number = max(1, round(task.share * len(store.ids())))
         names = {row.id: row.name for row in store.rows()}
-        chosen = sorted(names[id] for id in best(store, number, None))
+        try:
+            chosen = sorted(names[id] for id in best(store, number, None))
+        except FarFromOriginals as error:  # the other arms have their pairs
+            return PairsRecord(kind="curated", pairs=0, refusal=str(error), data=dict(task.train))
     return PairsRecord(kind="curated", pairs=len(chosen), curated=tuple(chosen), data=dict(task.train))
 
 

@@ -204,14 +204,16 @@ def _extra_pairs(task: ArmTask) -> _ExtraPairs:
         return _ExtraPairs()
     made = read_record(shared_folder(task.project, task.source))
     assert isinstance(made, PairsRecord)
-    chosen: set[str] | None = None
+    chosen, refusal = None, ""
     if task.curation:
         choice = read_record(shared_folder(task.project, task.curation))
         assert isinstance(choice, PairsRecord)
-        chosen = set(choice.curated)
+        chosen, refusal = set(choice.curated), choice.refusal
     with SampleStore(pairs_path(task.project, task.source)) as store:
         rows = sorted(store.rows(), key=lambda row: row.name)
         pairs = [store.pair(row.id) for row in rows if chosen is None or row.name in chosen]
+    if refusal:
+        raise UserError(refusal)
     if not pairs:
         raise UserError(
             "All generated pairs of a fold are flagged as copies or broken masks." if is_curated

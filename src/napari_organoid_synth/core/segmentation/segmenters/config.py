@@ -56,7 +56,7 @@ class SegmenterConfig(Settings):
 
     @property
     def sees_whole(self) -> bool:
-        """Whether it learns from whole images, so that whole images are held back."""
+        """Whether it sees whole images, so that whole ones are held back."""
         return False
 
 
