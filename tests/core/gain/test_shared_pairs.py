@@ -35,7 +35,6 @@ from napari_organoid_synth.core.pairs.adding import add_pair
 from napari_organoid_synth.core.pairs.loading import load_pairs
 from napari_organoid_synth.core.pairs.pair import SamplePair, content_hash
 from napari_organoid_synth.core.pairs.table import PairTable
-from napari_organoid_synth.core.runs.metadata import RunMetadata
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.segmentation.segmenters.held_parts import hold_parts
 from tiny_gain import RECIPE, SETTINGS, make_project, plan_of, result_of, run
@@ -124,7 +123,8 @@ def test_another_share_of_curated_pairs_trains_no_generator(project, tmp_path):
     before = written(project)
     two = result_of(run(project, settings.replace(curated_share=0.25), folder=tmp_path / "two"))
     assert written(project) == before
-    assert [result.arms["raw+curated"].synthetic for result in (one, two)] == [2, 1]
+    rows = [row for result in (one, two) for row in result.table if (row.arm, row.ratio) == ("raw+curated", 1.0)]
+    assert [row.synthetic for row in rows] == [2, 1]
     assert len(written(project, "curated")) == 2
     (task,) = tasks_of(project, settings, CurateTask)
     assert len(read_record(task.folder(Path())).curated) == 2
@@ -188,13 +188,26 @@ def test_the_turn_of_a_killed_process_is_free(tmp_path):
     assert Turn(tmp_path).take()
 
 
-def test_whoever_waits_for_another_can_be_stopped(project, tmp_path):
+def test_one_that_waits_for_another_can_be_stopped(project, tmp_path):
     task = tasks_of(project, SETTINGS.replace(arms=("raw+synthetic",)), GeneratorTask)[0]
     turn, control = Turn(task.workplace), Control()
     assert turn.take()
     control.cancel()
     assert run_task(str(tmp_path), task, control) == Outcome("canceled")
     turn.give_back()
+
+
+def test_a_painter_paints_larger_than_a_crop_where_images_have_room(project, tmp_path):
+    settings = SETTINGS.replace(arms=("raw+synthetic",), design="hold-out", test_share=0.5)
+    assert tasks_of(project, settings, GeneratorTask)[0].size == 0  # strips of 64 px have none
+    large = [strip(seed) for seed in range(4)]
+    large = [one.replace(image=one.image.repeat(3, 1), labels=one.labels.repeat(3, 0)) for one in large]
+    roomy = make_project(tmp_path / "roomy", large)
+    (task,) = tasks_of(roomy, settings, GeneratorTask)
+    assert task.size == 128
+    assert run_task(str(tmp_path), task, Control()) == Outcome("done")
+    with SampleStore(pairs_path(roomy.path, task.key)) as store:
+        assert {store.pair(id).size for id in store.ids()} == {(128, 128)}
 
 
 def test_pasted_pairs_are_made_from_the_training_parts(project):
@@ -281,4 +294,3 @@ def test_the_pairs_of_a_killed_task_are_made_again_by_the_next(project, tmp_path
     assert run_task(str(tmp_path), replace(task, title="again"), Control()) == Outcome("done")
     with SampleStore(pairs_path(project.path, task.key)) as store:
         assert sorted(row.name for row in store.rows()) == [f"simulated_{index:05d}" for index in range(4)]
-    assert RunMetadata().data == {}
