@@ -4,7 +4,8 @@
 
 Needs TensorFlow beside torch; the environment ``tox -e stardist-official`` holds both. ``FOLDER`` holds ``images`` and
 ``masks`` with the same file names (``nuclei_dsb2018`` of the shared data by default). Every fourth image is a test
-image; of the others every seventh is held back: it chooses the weights and the thresholds in both. The numbers are
+image; of the others every seventh is held back: it chooses the thresholds in both, in the package also the weights. The
+numbers are
 those of ``stardist.matching.matching_dataset`` on the test images: accuracy = TP / (TP + FP + FN) at IoU 0.5 and 0.7.
 """
 
@@ -27,21 +28,13 @@ from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.segmentation.segmenters.base import SegmentSpec
 from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool
 from napari_organoid_synth.core.segmentation.segmenters.network_input import intensity_range, normalise
-from napari_organoid_synth.core.segmentation.segmenters.stardist import EPOCH, StarDist
+from napari_organoid_synth.core.segmentation.segmenters.stardist import StarDist
 from napari_organoid_synth.core.segmentation.segmenters.stardist_config import StarDistConfig
 
 IOU = (0.5, 0.7)
+EPOCH = 100
+"""Steps after which the package looks at the held-back images."""
 Labels = list[NDArray[np.int32]]
-
-
-class Pool(CropPool):
-    """Holds back the pairs that the official package gets for its validation."""
-
-    held: tuple[SamplePair, ...] = ()
-
-    def hold_back(self, share: float = 0.15) -> tuple[CropPool, tuple[SamplePair, ...]]:
-        """Itself and those pairs."""
-        return self, self.held
 
 
 def read(folder: Path, pattern: str, number: int) -> list[SamplePair]:
@@ -61,9 +54,8 @@ def scores(truth: Labels, found: Labels) -> list[float]:
 
 def ours(config: StarDistConfig, parts: dict[str, list[SamplePair]], steps: int, seed: int) -> Labels:
     model = StarDist(config, SegmentSpec(1, "instances", ("nucleus",)), "cpu", seed)
-    pool = Pool(parts["train"], augment=True, seed=seed)
-    pool.held = tuple(parts["held"])
-    for _ in model.fit(pool, steps, Control()):
+    pool = CropPool(parts["train"], augment=True, seed=seed, held=parts["held"])
+    for _ in model.fit(pool, steps, Control(), floor=steps):  # no rule: both take as many
         pass
     print("    thresholds", [round(value, 3) for value in model.network.thresholds.tolist()], flush=True)
     return [model.predict(pair.image)[0] for pair in parts["test"]]

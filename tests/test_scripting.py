@@ -188,17 +188,17 @@ def test_pairs_that_help_are_measured_and_said_so() -> None:
     result = synth.measure_gain(
         REAL, simulated(), knows(7), folds=3, progress=lambda now: steps.append((now.step, now.total, now.note))
     )
-    assert list(result.arms) == ["raw", "synthetic"]
-    assert result.arms["synthetic"].dice == 1
+    assert list(result.arms) == ["raw", "raw+synthetic"]
+    assert result.arms["raw+synthetic"].dice == 1
     assert 0 < result.arms["raw"].dice < 0.5
     row = result.table[1]
-    assert (row.arm, row.images, row.trainings, row.synthetic) == ("synthetic", 6, 3, 3)
+    assert (row.arm, row.images, row.trainings, row.synthetic) == ("raw+synthetic", 6, 3, 3)
     assert row.gain["ap"].better == 6
     assert row.gain["dice"].mean == pytest.approx(1 - result.arms["raw"].dice)
-    assert result.sentences[0].startswith("Synthetic pairs helped on 6 of 6 images")
+    assert result.sentences[0].startswith("Real and synthetic pairs helped on 6 of 6 images")
     assert result.test == tuple(sorted(pair.name for pair in REAL))
     assert steps[0] == (1, 6, "real pairs, fold 1")
-    assert steps[-1] == (6, 6, "synthetic pairs, fold 3")
+    assert steps[-1] == (6, 6, "real and synthetic pairs, fold 3")
 
 
 def test_arrays_without_names_give_the_same() -> None:

@@ -109,7 +109,7 @@ def _stages(project: Project, control: Control, settings: DemoSettings) -> list[
     )
     compared = SegmentSettings(
         segmenter=UNetConfig(channels=settings.channels, tile=max(64, settings.size), learning_rate=3e-3),
-        arms=("raw", "curated"),
+        arms=("raw", "raw+curated"),
         steps=settings.segment_steps,
         seed=seed,
     )

@@ -147,3 +147,56 @@ def neighbour_accuracy(real: Features, fake: Features, between: Features) -> flo
         own = radii(within, 1)
         right.append(float(((own < other) + 0.5 * (own == other)).mean()))
     return sum(right) / 2
+
+
+def effective_number(distances: NDArray[np.floating[Any]], scale: float) -> float:
+    r"""Compute how many different things a set holds, the Vendi score (Friedman & Dieng 2022, arXiv 2210.02410).
+
+    .. math:: \exp\Big(-\sum_i λ_i \log λ_i\Big), \quad λ \text{ the eigenvalues of } \exp(-d^2 / 2 s^2) / N
+
+    N things far from each other count N, equal ones 1, two tight groups of one size 2.
+
+    Parameters
+    ----------
+    distances : NDArray (N, N)
+        Symmetric, 0 on the diagonal.
+    scale : float
+        s: things much nearer than this count as one.
+
+    Examples
+    --------
+    >>> apart = np.array([[0.0, 0.0, 9.0], [0.0, 0.0, 9.0], [9.0, 9.0, 0.0]])
+    >>> round(effective_number(apart, 1.0), 2)
+    1.89
+    """
+    values = np.linalg.eigvalsh(np.exp(-((distances / scale) ** 2) / 2) / len(distances))
+    shares = values[values > 1e-12] / values[values > 1e-12].sum()
+    return float(np.exp(-(shares * np.log(shares)).sum()))
+
+
+def distinct_scale(distances: NDArray[np.floating[Any]], share: float = 0.95) -> float:
+    """Find the widest scale at which these things still count as different in `effective_number`.
+
+    Parameters
+    ----------
+    distances : NDArray (N, N)
+        Of real tiles, at least 2.
+    share : float
+        Part of them that has to count; of those that are not equal.
+
+    Returns
+    -------
+    float
+        At least a thousandth of their median distance; 0 where all are equal.
+    """
+    least, most = (float(np.median(distances[~np.eye(len(distances), dtype=bool)])) * part for part in (1e-3, 1.0))
+    if most <= 0:
+        return 0.0
+    wanted = share * effective_number(distances, least)
+    for _ in range(12):
+        middle = (least * most) ** 0.5
+        if effective_number(distances, middle) >= wanted:
+            least = middle
+        else:
+            most = middle
+    return least

@@ -164,6 +164,8 @@ METRICS = Registry(
     {
         "nearest": "metrics.nearest:Nearest",
         "sharpness": "metrics.sharpness:Sharpness",
+        "texture": "metrics.texture:Texture",
+        "tones": "metrics.tones:Tones",
         "objects": "metrics.objects:Objects",
         "fits": "metrics.mask_consistency:MaskConsistency",
     },

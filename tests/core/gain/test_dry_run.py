@@ -61,8 +61,8 @@ def test_the_time_of_a_comparison_is_near_what_it_takes(project: Project) -> Non
 
 def test_generators_are_measured_and_counted_without_leaving_their_speed(project: Project) -> None:
     before = files(project)
-    few = dry_run(project, SETTINGS.replace(arms=("raw", "synthetic"), steps=1, generator_steps=10))
-    many = dry_run(project, SETTINGS.replace(arms=("raw", "synthetic"), steps=1, generator_steps=2000))
+    few = dry_run(project, SETTINGS.replace(arms=("raw", "raw+synthetic"), steps=1, generator_steps=10))
+    many = dry_run(project, SETTINGS.replace(arms=("raw", "raw+synthetic"), steps=1, generator_steps=2000))
     assert few.work == many.work == {"folds": 2, "trainings of a segmenter": 4, "trainings of a generator": 2}
     assert many.minutes > 5 * few.minutes
     assert files(project) == before

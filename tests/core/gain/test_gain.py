@@ -103,7 +103,7 @@ def plan_of(project, settings):
     return make_plan(project, settings, pick_recipes(project, settings))
 
 
-ARMS = ("raw", "classical-tissue", "classical-organoid", "synthetic", "curated", "simulator", "pretrain")
+ARMS = ("raw", "classical-tissue", "classical-organoid", "raw+synthetic", "raw+curated", "raw+simulated", "pretrain")
 
 
 def test_all_arms_take_the_same_steps_and_are_paired(project, tmp_path):
@@ -180,7 +180,7 @@ def test_a_warning_of_several_trainings_is_given_once(project, tmp_path):
 
 
 def test_subsets_ratios_and_repeats_make_the_grid(project):
-    settings = SETTINGS.replace(arms=("synthetic", "pretrain"), subsets=(1.0, 0.5), ratios=(1.0, 3.0), repeats=2)
+    settings = SETTINGS.replace(arms=("raw+synthetic", "pretrain"), subsets=(1.0, 0.5), ratios=(1.0, 3.0), repeats=2)
     tasks = plan_of(project, settings).tasks
     kinds = [task.kind for task in tasks]
     assert kinds.count("generator") == 2 * 2 * 2  # folds, repeats, subsets: it knows no more than the arm
@@ -220,7 +220,7 @@ def test_a_resumed_comparison_does_only_what_is_left(project, tmp_path):
 
 
 def test_a_stopped_generator_goes_on_from_its_checkpoint(project, tmp_path):
-    settings = SETTINGS.replace(arms=("synthetic",), generator_steps=4)
+    settings = SETTINGS.replace(arms=("raw+synthetic",), generator_steps=4)
     (task, *_) = [task for task in plan_of(project, settings).tasks if task.kind == "generator"]
 
     class Stop(Control):
@@ -262,7 +262,7 @@ def test_simulated_objects_are_dark_where_the_real_ones_are(tmp_path, dark):
     if dark:
         pairs = [pair.replace(image=255 - pair.image) for pair in pairs]
     project = make_project(tmp_path / "project", pairs)
-    settings = SETTINGS.replace(arms=("simulator",), design="leave-one-out")
+    settings = SETTINGS.replace(arms=("raw+simulated",), design="leave-one-out")
     (task, *_) = [task for task in plan_of(project, settings).tasks if task.kind == "simulator"]
     assert run_task(str(tmp_path), task, Control()) == Outcome("done")
     with SampleStore(task_folder(tmp_path, task.key) / "project" / "samples.sqlite") as store:
@@ -303,7 +303,7 @@ def test_a_memorising_generator_raises_its_score_only_where_it_may_see_the_test_
     monkeypatch.setitem(gain_work.WORK, "generator", memorise)
     project = make_project(tmp_path / "project", [riddle(seed) for seed in range(4)])
     settings = SETTINGS.replace(
-        arms=("synthetic",),
+        arms=("raw+synthetic",),
         design="hold-out",
         test_share=0.5,
         steps=120,
@@ -338,7 +338,7 @@ def test_a_generator_that_cheats_stops_the_comparison(tmp_path, monkeypatch):
     monkeypatch.setitem(gain_work.WORK, "generator", cheat)
     project = make_project(tmp_path / "project", [disc(seed) for seed in range(4)])
     with pytest.raises(Leak, match="has the pixels of the test image"):
-        run(project, SETTINGS.replace(arms=("synthetic",)))
+        run(project, SETTINGS.replace(arms=("raw+synthetic",)))
 
 
 def test_what_counts_as_a_leak():
@@ -357,7 +357,7 @@ def test_what_counts_as_a_leak():
 
 def test_pairs_accepted_by_hand_are_used_only_where_their_generator_saw_no_test_image(project):
     hashes = {pair.name: content_hash(pair.image, pair.labels) for pair in load_pairs(project)}
-    settings = SETTINGS.replace(arms=("curated",), design="leave-one-out")
+    settings = SETTINGS.replace(arms=("raw+curated",), design="leave-one-out")
 
     def accept(name, data, mask):
         how = {"data": {one: hashes[one] for one in data}, "mask": mask}
@@ -371,7 +371,7 @@ def test_pairs_accepted_by_hand_are_used_only_where_their_generator_saw_no_test_
     accept("saw all", tuple(hashes), {"kind": "simulated"})
     accept("nothing known", (), {})
     plan = plan_of(project, settings)
-    arms = {tuple(task.test): task for task in plan.tasks if isinstance(task, ArmTask) and task.arm == "curated"}
+    arms = {tuple(task.test): task for task in plan.tasks if isinstance(task, ArmTask) and task.arm == "raw+curated"}
     assert {test: len(task.stored) for test, task in arms.items()} == {
         ("disc0",): 0,
         ("disc1",): 0,
@@ -381,12 +381,12 @@ def test_pairs_accepted_by_hand_are_used_only_where_their_generator_saw_no_test_
     assert [bool(task.needs) for task in arms.values()] == [True, True, True, False]
     assert "not used in 3 of 4 cases" in plan.warnings[0]
     paper = plan_of(project, settings.replace(paper_protocol=True))
-    stored = {len(task.stored) for task in paper.tasks if isinstance(task, ArmTask) and task.arm == "curated"}
+    stored = {len(task.stored) for task in paper.tasks if isinstance(task, ArmTask) and task.arm == "raw+curated"}
     assert stored == {5}
 
 
 def test_accepted_pairs_that_do_not_fit_are_named(project):
-    settings = SETTINGS.replace(arms=("curated",), paper_protocol=True)
+    settings = SETTINGS.replace(arms=("raw+curated",), paper_protocol=True)
     away = project.pairs_path.rename(project.path / "away.json")  # as if it had entered before anything was compared
     with SampleStore(project.samples_path) as store:
         pair = disc(50)
@@ -395,7 +395,7 @@ def test_accepted_pairs_that_do_not_fit_are_named(project):
         store.decide(ids, "accepted")
     away.rename(project.pairs_path)
     plan = plan_of(project, settings)
-    arms = [task for task in plan.tasks if isinstance(task, ArmTask) and task.arm == "curated"]
+    arms = [task for task in plan.tasks if isinstance(task, ArmTask) and task.arm == "raw+curated"]
     assert [[pair.id for pair in task.stored] for task in arms] == 2 * [["disc50"]]
     said = "'odd' is left out: 3 channels, the real pairs 1 channel. It does not fit the project."
     assert plan.warnings[-1] == said
@@ -418,7 +418,7 @@ def test_it_says_what_is_missing(project, monkeypatch):
 
 
 def test_a_failed_task_is_reported_and_the_rest_goes_on(project, tmp_path):
-    settings = SETTINGS.replace(arms=("curated",))
+    settings = SETTINGS.replace(arms=("raw+curated",))
     broken = {task.key for task in plan_of(project, settings).tasks if task.kind == "generator"}
 
     def fail(folder, task, control):
@@ -519,7 +519,7 @@ def test_a_comparison_killed_at_any_moment_goes_on(project, tmp_path):
 
 
 def test_two_workers_give_what_one_process_gives(project, tmp_path):
-    settings = SETTINGS.replace(arms=("synthetic",))
+    settings = SETTINGS.replace(arms=("raw+synthetic",))
     here = result_of(run(project, settings, folder=tmp_path / "here"))
     events = run(project, settings.replace(scheduler="", workers=2), folder=tmp_path / "two")
     assert events[-1].reason == "completed"

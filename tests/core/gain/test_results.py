@@ -29,6 +29,7 @@ from napari_organoid_synth.core.gain.summary import summarise
 from napari_organoid_synth.core.gain.tasks import ArmTask, read_record
 from napari_organoid_synth.core.job import JobFolder
 from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.segmentation.arms import current_arm
 from napari_organoid_synth.core.segmentation.segmenters.curve import Curve
 
 DATA = Path(__file__).parents[2] / "data" / "gain"
@@ -47,20 +48,20 @@ def in_memory() -> GainResult:
             arm=arm, fold=fold, steps=9, per_image={name: {"dice": dice + 0.1 * fold} for name in folds[fold].test}
         )
         for fold in (0, 1)
-        for arm, dice in (("raw", 0.5), ("synthetic", 0.6))
+        for arm, dice in (("raw", 0.5), ("raw+synthetic", 0.6))
     ]
     return summarise(records, Design(folds=folds, name="k-fold"))
 
 
 def test_a_result_from_records_in_memory():
     result = in_memory()
-    assert result.arms["synthetic"].dice == pytest.approx(0.65)
+    assert result.arms["raw+synthetic"].dice == pytest.approx(0.65)
     assert result.arms["raw"].per_image == {name: {"dice": 0.5 + 0.1 * (name in "cd")} for name in "abcd"}
     assert result.table[1].gain["dice"].mean == pytest.approx(0.1)
     assert result.table[0].scores["dice"].sd_folds == pytest.approx(np.std([0.5, 0.6], ddof=1))
     assert (result.train, result.test) == (tuple("abcd"), tuple("abcd"))
     assert result.tasks == TaskCounts(total=4, done=4)
-    assert result.sentences[0].startswith("Synthetic pairs helped on 4 of 4 images, Dice +0.100")
+    assert result.sentences[0].startswith("Real and synthetic pairs helped on 4 of 4 images, Dice +0.100")
     assert "better on 4 of 4" in gain_text(result)
 
 
@@ -80,7 +81,7 @@ def test_a_result_survives_the_file(tmp_path):
 def test_the_earlier_result_on_one_split_opens():
     before, result = old(SEGMENT), read_result(SEGMENT)
     assert list(before["arms"]) == ["real", "classical", "synthetic", "curated"]
-    assert list(result.arms) == ["raw", "classical-tissue", "synthetic", "curated"]
+    assert list(result.arms) == ["raw", "classical-tissue", "raw+synthetic", "raw+curated"]
     for arm, one in zip(before["arms"].values(), result.arms.values(), strict=True):
         assert one.scores == {name: arm[name] for name in ("dice", "precision", "recall")}
         assert one.per_image == arm["per_image"]
@@ -98,12 +99,13 @@ def test_the_earlier_result_on_one_split_opens():
 
 def test_the_earlier_result_in_folds_opens():
     before, result = old(GAIN), read_result(GAIN)
-    assert list(result.arms) == list(before["arms"]) == ["raw", "classical-tissue", "curated"]
-    assert result.arms["curated"].dice == before["arms"]["curated"]["dice"]
+    assert list(before["arms"]) == ["raw", "classical-tissue", "curated"]
+    assert list(result.arms) == ["raw", "classical-tissue", "raw+curated"]
+    assert result.arms["raw+curated"].dice == before["arms"]["curated"]["dice"]
     assert result.sentences == tuple(before["sentences"])
     assert [fold.test for fold in result.design.folds] == [tuple(one["test"]) for one in before["design"]["folds"]]
     for row, one in zip(before["table"], result.table, strict=True):
-        assert (one.arm, one.trainings, one.synthetic) == (row["arm"], row["trainings"], row["synthetic"])
+        assert (one.arm, one.trainings, one.synthetic) == (current_arm(row["arm"]), row["trainings"], row["synthetic"])
         assert one.scores["dice"].sd_folds == row["scores"]["dice"]["sd_folds"]
         if "gain" in row:
             assert one.gain["dice"].model_dump() == row["gain"]["dice"]
@@ -119,9 +121,9 @@ def test_earlier_records_and_settings_open():
     assert isinstance(pairs, PairsRecord)
     assert (pairs.pairs, len(pairs.curated), set(pairs.data)) == (4, 2, {"disc1", "disc2", "disc4"})
     settings = GainSettings.from_file(GAIN / "gain.yaml")
-    assert (settings.arms, settings.pairs_from) == (("raw", "classical-tissue", "curated"), "folds")
+    assert (settings.arms, settings.pairs_from) == (("raw", "classical-tissue", "raw+curated"), "folds")
     assert SegmentSettings.from_file(SEGMENT / "settings.yaml").arms == (
-        "raw", "classical-tissue", "synthetic", "curated",
+        "raw", "classical", "raw+synthetic", "raw+curated",
     )  # fmt: skip
 
 
@@ -160,7 +162,12 @@ def test_predictions_of_earlier_arms_are_found(tmp_path):
     assert predictions_folder(tmp_path, "raw") == tmp_path / "predictions" / "raw"
     (tmp_path / "predictions" / "real").mkdir(parents=True)
     assert predictions_folder(tmp_path, "raw") == tmp_path / "predictions" / "real"
-    assert predictions_folder(tmp_path, "curated") == tmp_path / "predictions" / "curated"
+    (tmp_path / "predictions" / "curated").mkdir()
+    assert predictions_folder(tmp_path, "raw+curated") == tmp_path / "predictions" / "curated"
+    (tmp_path / "predictions" / "classical").mkdir()
+    assert predictions_folder(tmp_path, "classical-tissue") == tmp_path / "predictions" / "classical"
+    (tmp_path / "gain.yaml").touch()  # as of every comparison since arms have their present names
+    assert predictions_folder(tmp_path, "classical-tissue") == tmp_path / "predictions" / "classical-tissue"
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,11 @@ from napari_organoid_synth.core.segmentation.segmenters.multiscale_adversarial_c
 from napari_organoid_synth.core.segmentation.segmenters.unet_config import UNetConfig
 
 SETTINGS = SegmentSettings(
-    segmenter=UNetConfig(channels=8, depth=2, tile=64, batch=2, learning_rate=1e-2), steps=6, device="cpu", threads=1
+    arms=("raw", "classical-tissue", "raw+curated"),
+    segmenter=UNetConfig(channels=8, depth=2, tile=64, batch=2, learning_rate=1e-2),
+    steps=6,
+    device="cpu",
+    threads=1,
 )
 
 
@@ -84,29 +88,32 @@ def arms_added(folder, events) -> list[str]:
 
 def test_it_is_gain_on_one_split_with_one_seed():
     assert SegmentSettings().as_gain() == GainSettings(
-        arms=("raw", "classical-tissue", "curated"), design="hold-out", pairs_from="store", scheduler="here", threads=0
+        design="hold-out",
+        pairs_from="store",
+        scheduler="here",
+        threads=0,
     )
     assert SETTINGS.as_gain().segmenter == SETTINGS.segmenter
     assert (SETTINGS.as_gain().steps, SETTINGS.as_gain().device) == (6, "cpu")
 
 
 def test_arms_by_their_earlier_names_are_read(tmp_path):
-    assert SegmentSettings(arms=("real", "classical", "curated")) == SegmentSettings()
-    assert SegmentSettings().override("arms=[real, synthetic]").arms == ("raw", "synthetic")
+    assert SegmentSettings(arms=("real", "pasted", "curated")).arms == ("raw", "classical+pasted", "raw+curated")
+    assert SegmentSettings().override("arms=[real, synthetic]").arms == ("raw", "raw+synthetic")
     assert SegmentSettings().override("arms=real").arms == ("raw",)
-    (tmp_path / "settings.yaml").write_text("arms: [classical]\nsteps: 7\n")
-    assert SegmentSettings.from_file(tmp_path / "settings.yaml").arms == ("classical-tissue",)
+    (tmp_path / "settings.yaml").write_text("arms: [simulator]\nsteps: 7\n")
+    assert SegmentSettings.from_file(tmp_path / "settings.yaml").arms == ("raw+simulated",)
     with pytest.raises(UserError, match=r"arms\.0.*is 'reel'"):
         SegmentSettings.parse({"arms": ["reel"]})
 
 
 def test_a_segmenter_of_whole_images_runs_through_the_verb(project, tmp_path):
-    settings = SETTINGS.replace(segmenter=MultiscaleAdversarialConfig(width=4, side=64), arms=("curated",), steps=3)
+    settings = SETTINGS.replace(segmenter=MultiscaleAdversarialConfig(width=4, side=64), arms=("raw+curated",), steps=3)
     events = run(project, settings, folder=tmp_path / "out")
     result = result_of(events)
     assert {arm.steps for arm in result.arms.values()} == {3}
-    assert result.arms["curated"].synthetic == 2  # one image per step, half of them synthetic
-    again = load_segmenter(tmp_path / "out" / "segmenters" / "curated" / "fold1", "cpu")
+    assert result.arms["raw+curated"].synthetic == 2  # one image per step, half of them synthetic
+    again = load_segmenter(tmp_path / "out" / "segmenters" / "raw+curated" / "fold1", "cpu")
     assert again.config == settings.segmenter
 
 
@@ -134,7 +141,7 @@ def test_hard_images_are_taken_from_the_table(project, tmp_path):
 
 
 def test_all_arms_are_trained_alike_and_measured(project, tmp_path):
-    arms = ("raw", "classical-tissue", "synthetic", "curated")
+    arms = ("raw", "classical-tissue", "raw+synthetic", "raw+curated")
     events = run(project, SETTINGS.replace(arms=arms, steps=25), folder=tmp_path / "out")
     assert isinstance(events[0], Started)
     assert (events[0].info["folds"], events[0].info["total"]) == (1, 4)
@@ -161,7 +168,7 @@ def test_all_arms_are_trained_alike_and_measured(project, tmp_path):
     assert notes
     assert all(note.startswith(tuple(ARMS[arm] for arm in arms)) for note in notes)
     assert read_result(tmp_path / "out") == result
-    assert "Synthetic pairs curated by hand" in result.sentence
+    assert "Real and synthetic pairs curated by hand" in result.sentence
     assert result.design.pairs_from == "store"
 
 
@@ -194,7 +201,7 @@ def test_finished_arms_survive_a_stop_and_are_not_repeated(project, tmp_path):
 
     events = run(project, folder=tmp_path)
     assert events[-1].reason == "completed"
-    assert list(result_of(events).arms) == ["raw", "classical-tissue", "curated"]
+    assert list(result_of(events).arms) == ["raw", "classical-tissue", "raw+curated"]
     assert result_of(events).arms["raw"] == before.arms["raw"]
     assert weights.stat().st_mtime_ns == written
 
@@ -215,12 +222,12 @@ def test_a_training_stopped_in_the_middle_goes_on(project, tmp_path):
 
 
 def test_other_data_or_settings_make_an_arm_again(project, tmp_path):
-    both = SETTINGS.replace(arms=("curated",), steps=13)  # which show up to 13 synthetic pairs: all of them
+    both = SETTINGS.replace(arms=("raw+curated",), steps=13)  # which show up to 13 synthetic pairs: all of them
     run(project, both, folder=tmp_path)
     with SampleStore(project.samples_path) as store:
         store.decide(store.ids("new")[:1], "accepted")
-    assert arms_added(tmp_path, run(project, both, folder=tmp_path)) == ["curated"]
-    assert arms_added(tmp_path, run(project, both.replace(steps=3), folder=tmp_path)) == ["raw", "curated"]
+    assert arms_added(tmp_path, run(project, both, folder=tmp_path)) == ["raw+curated"]
+    assert arms_added(tmp_path, run(project, both.replace(steps=3), folder=tmp_path)) == ["raw", "raw+curated"]
 
 
 def test_a_damaged_result_of_a_task_is_made_again(project, tmp_path):
@@ -234,8 +241,8 @@ def test_a_damaged_result_of_a_task_is_made_again(project, tmp_path):
 
 
 def test_same_seed_same_result(project, tmp_path):
-    short = SETTINGS.replace(arms=("curated",), steps=4)
-    one, two = (result_of(run(project, short, folder=tmp_path / name)).arms["curated"] for name in "ab")
+    short = SETTINGS.replace(arms=("raw+curated",), steps=4)
+    one, two = (result_of(run(project, short, folder=tmp_path / name)).arms["raw+curated"] for name in "ab")
     assert one.per_image == two.per_image
 
 
@@ -286,7 +293,7 @@ def painted(project, names, mask=None, run_name=""):
 
 def test_a_generator_that_saw_a_test_image_is_refused(project, tmp_path):
     painted(project, ("disc0", "disc1"))
-    short = SETTINGS.replace(arms=("curated",), steps=50)
+    short = SETTINGS.replace(arms=("raw+curated",), steps=50)
     assert run(project, short.replace(steps=2), folder=tmp_path / "clean")[-1].reason == "completed"
     painted(project, ("disc1", "disc2", "disc3"))
     with pytest.raises(Leak, match=r"was trained on 2 of the 4 test images \(disc2, disc3\)") as error:
@@ -307,7 +314,7 @@ def test_a_generator_that_saw_a_test_image_is_refused(project, tmp_path):
 def test_a_pair_painted_on_the_mask_of_a_test_image_is_refused(project):
     painted(project, ("disc0",), {"kind": "warped", "name": "disc4_y0_x0"})
     with pytest.raises(Leak, match=r"1 of the 4 test images \(disc4\)"):
-        run(project, SETTINGS.replace(arms=("curated",), steps=50))
+        run(project, SETTINGS.replace(arms=("raw+curated",), steps=50))
 
 
 def test_what_a_run_was_trained_on_counts_where_its_pairs_do_not_say(project):
@@ -318,7 +325,7 @@ def test_what_a_run_was_trained_on_counts_where_its_pairs_do_not_say(project):
     (folder / "run.json").write_text(json.dumps({"data": {"other name": content_hash(test.image, test.labels)}}))
     painted(project, (), run_name="one")
     with pytest.raises(Leak, match="The generator of run one was trained on 1 of the 4 test images"):
-        run(project, SETTINGS.replace(arms=("curated",), steps=50))
+        run(project, SETTINGS.replace(arms=("raw+curated",), steps=50))
 
 
 # --- what cannot be done ---
@@ -346,7 +353,7 @@ def test_few_and_misfit_pairs_are_warned_about(tmp_path):
     away.rename(project.pairs_path)
     texts = [
         event.text
-        for event in run(project, SETTINGS.replace(arms=("curated",), steps=4), folder=tmp_path)
+        for event in run(project, SETTINGS.replace(arms=("raw+curated",), steps=4), folder=tmp_path)
         if isinstance(event, Warned)
     ]
     assert len(texts) == 2

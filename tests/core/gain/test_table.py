@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from napari_organoid_synth.core.gain.figures import COLOURS, LEFT, RIGHT, WIDTH, bars, intervals, round_ticks
+from napari_organoid_synth.core.gain.bootstrap import Parts, paired
+from napari_organoid_synth.core.gain.figures import LEFT, RIGHT, WIDTH, bars, colour_of, intervals, round_ticks
 from napari_organoid_synth.core.gain.folds import Fold
 from napari_organoid_synth.core.gain.results import ArmRecord, Design, GainResult, TaskCounts
 from napari_organoid_synth.core.gain.sentences import (
@@ -17,7 +18,8 @@ from napari_organoid_synth.core.gain.sentences import (
     gain_verdict,
     table_lines,
 )
-from napari_organoid_synth.core.gain.table import _bootstrap, gain_table, paired
+from napari_organoid_synth.core.gain.settings import GainSettings
+from napari_organoid_synth.core.gain.table import gain_table
 from napari_organoid_synth.core.segmentation.agreement import (
     DSB_THRESHOLDS,
     IOU_THRESHOLDS,
@@ -26,7 +28,6 @@ from napari_organoid_synth.core.segmentation.agreement import (
     paired_gain,
     pixel_scores,
 )
-from napari_organoid_synth.core.segmentation.arms import ARMS
 
 
 def record(arm, values, fold=0, seed=0, subset=1.0, ratio=1.0, **more):
@@ -58,17 +59,18 @@ def test_means_and_spreads_by_hand():
 
 
 def test_differences_are_paired_within_subset_and_averaged_over_seeds():
-    records = [record(arm, {"a": value}, seed=seed) for arm, seed, value in
-               (("raw", 0, 0.1), ("raw", 1, 0.3), ("synthetic", 0, 0.2), ("synthetic", 1, 0.6))]  # fmt: skip
-    records += [record("raw", {"a": 0.9}, subset=0.5), record("synthetic", {"a": 0.8}, subset=0.5)]
+    with_pairs = "classical+synthetic"
+    values = (("raw", 0, 0.1), ("raw", 1, 0.3), (with_pairs, 0, 0.2), (with_pairs, 1, 0.6))
+    records = [record(arm, {"a": value}, seed=seed) for arm, seed, value in values]
+    records += [record("raw", {"a": 0.9}, subset=0.5), record("classical+synthetic", {"a": 0.8}, subset=0.5)]
     rows = {(row.arm, row.subset): row for row in gain_table(records, {})}
-    assert rows["synthetic", 1.0].gain["dice"].mean == pytest.approx(0.2)
-    assert rows["synthetic", 0.5].gain["dice"].mean == pytest.approx(-0.1)
+    assert rows["classical+synthetic", 1.0].gain["dice"].mean == pytest.approx(0.2)
+    assert rows["classical+synthetic", 0.5].gain["dice"].mean == pytest.approx(-0.1)
 
 
 def test_a_half_finished_table_compares_only_what_both_arms_have():
     records = [record("raw", {"a": 0.5}, fold=0), record("raw", {"b": 0.1}, fold=1)]
-    records += [record("raw", {"a": 0.9}, fold=0, seed=1), record("synthetic", {"a": 0.6}, fold=0)]
+    records += [record("raw", {"a": 0.9}, fold=0, seed=1), record("classical+synthetic", {"a": 0.6}, fold=0)]
     change = gain_table(records, {})[1].gain["dice"]
     assert (change.images, change.mean) == (1, pytest.approx(0.1))
 
@@ -121,7 +123,8 @@ def test_trainings_are_drawn_within_their_fold_with_their_whole_variance():
     found = paired(dict.fromkeys(after, 0.0), after, {})
     assert (found.seeds, found.images) == (2, 800)
     assert found.mean == pytest.approx(0.1)
-    means = _bootstrap(by_training, folds, np.ones(800, int), 0)
+    rng = np.random.default_rng(0)
+    means = Parts(by_training, folds, np.ones(800, int)).draw(rng.integers(0, 800, (10_000, 800)), rng)
     assert (np.percentile(means, 2.5), np.percentile(means, 97.5)) == pytest.approx((found.low, found.high))
     expected = np.sqrt(sum(changes.var(ddof=1) / len(changes) for changes in luck.values())) / 2
     assert means.std() == pytest.approx(expected, rel=0.03)
@@ -156,7 +159,7 @@ def test_more_comparisons_widen_the_interval():
     assert (found.high_all - found.low_all) / (found.high - found.low) == pytest.approx(normal, rel=0.08)
 
 
-def sentence(change, n=12, arm="synthetic", extra=(), paper=False, **more):
+def sentence(change, n=12, arm="classical", extra=(), paper=False, **more):
     names = [f"{index:02d}" for index in range(n)]
     after = dict(zip(names, 0.5 + np.asarray(change), strict=True))
     records = [record("raw", dict.fromkeys(names, 0.5)), record(arm, after, **more)]
@@ -164,39 +167,34 @@ def sentence(change, n=12, arm="synthetic", extra=(), paper=False, **more):
     return gain_sentences(gain_table(records, {}), "dice", paper)
 
 
-def test_the_sentences():
+def test_the_sentences_about_arms_without_a_generator():
     help_nine = np.array([0.03] * 9 + [-0.01] * 3)
     text, _ = sentence(help_nine)
-    assert text.startswith("Synthetic pairs helped on 9 of 12 images, Dice +0.020 [0.0")
+    assert text.startswith("Classical augmentation helped on 9 of 12 images, Dice +0.020 [0.0")
     text, _ = sentence(-help_nine)
-    assert text.startswith("Synthetic pairs did not help: better on 3 of 12 images, Dice -0.020 [-0.0")
+    assert text.startswith("Classical augmentation did not help: better on 3 of 12 images, Dice -0.020 [-0.0")
     text, _ = sentence(np.array([0.1, -0.1] * 6))
     assert text.endswith("the interval includes zero.")
     assert "no clear difference: better on 6 of 12 images, Dice +0.000" in text
     text, _ = sentence(np.zeros(12))
     assert "no clear difference: better on 0 of 12 images" in text
     assert "helped" not in text
-    assert sentence(help_nine, arm="curated", curation="automatic")[0].startswith(
-        "Automatically curated synthetic pairs"
-    )
-    assert sentence(help_nine, arm="curated", curation="by hand")[0].startswith(
-        "Synthetic pairs curated by hand helped"
-    )
 
 
 def test_few_images_many_arms_and_the_paper_protocol_are_said():
     one, few = sentence([0.1], n=1)
-    assert one == "Synthetic pairs: better on 1 of 1 image, Dice +0.100 [0.100, 0.100]."
+    assert one == "Classical augmentation: better on 1 of 1 image, Dice +0.100 [0.100, 0.100]."
     assert few.startswith("Only 1 image:")
     assert sentence([0.1, 0.2, -0.1], n=3)[1].startswith("Only 3 images")
-    many = sentence(np.full(12, 0.1), extra=("curated", "pretrain"))
-    assert many[-2].startswith("3 comparisons with the real pairs alone were made")
+    many = sentence(np.full(12, 0.1), extra=("classical-tissue", "classical+pasted"))
+    assert many[-2].startswith("3 comparisons were made; about one in twenty")
     assert many[-1] == NO_SEED_VARIANCE
-    records = [record(arm, dict.fromkeys("abcd", 0.5), seed=seed) for arm in ("raw", "curated") for seed in (0, 1)]
+    records = [record(arm, dict.fromkeys("abcd", 0.5), seed=seed) for arm in ("raw", "classical") for seed in (0, 1)]
     assert NO_SEED_VARIANCE not in gain_sentences(gain_table(records, {}), "dice")
     assert OPTIMISTIC in sentence(np.full(12, 0.1), paper=True)[1]
     borderline = np.array([0.1] * 7 + [-0.04] * 5)
-    alone, among = sentence(borderline)[0], sentence(borderline, extra=("curated", "pretrain", "simulator"))[0]
+    others = ("classical-tissue", "classical+pasted", "classical+simulated")
+    alone, among = sentence(borderline)[0], sentence(borderline, extra=others)[0]
     assert "may be chance" not in alone
     assert "With 4 comparisons, this may be chance." in among
 
@@ -210,7 +208,7 @@ def some_rows():
     for subset, gain in ((1.0, 0.1), (0.5, -0.2)):
         records.append(record("raw", dict.fromkeys(names, 0.5), subset=subset))
         after = {name: 0.5 + gain + 0.01 * index for index, name in enumerate(names)}
-        records.append(record("synthetic", after, subset=subset))
+        records.append(record("classical+synthetic", after, subset=subset))
     return gain_table(records, {})
 
 
@@ -230,7 +228,7 @@ def test_bars_and_intervals_stand_where_their_numbers_are():
         assert start < dot < end
 
     texts = [one.text for one in drawn.iter("text")]
-    assert texts[:2] == ["synthetic pairs, 100 % of images", "+0.135 [0.119, 0.151]"]
+    assert texts[:2] == ["classical augmentation and synthetic pairs, 100 % of images", "+0.135 [0.119, 0.151]"]
     assert texts[4:-1] == ["-0.2", "-0.1", "0", "+0.1", "+0.2"]
     assert texts[-1] == "change of Dice; right of 0 is better than real pairs alone"
 
@@ -255,13 +253,14 @@ def test_a_verdict_counts_clear_changes_and_names_the_highest():
     names = [f"{index:02d}" for index in range(12)]
     wave = np.array([0.01, -0.01] * 6)
     records = [record("raw", dict.fromkeys(names, 0.5))]
-    for arm, change in (("classical-tissue", 0.04), ("synthetic", 0.03), ("simulator", 0.0), ("pretrain", -0.03)):
+    changes = {"classical": 0.04, "classical-tissue": 0.03, "raw+simulated": 0.0, "raw+pasted": -0.03}
+    for arm, change in changes.items():
         records.append(record(arm, dict(zip(names, 0.5 + change + wave, strict=True))))
     rows = gain_table(records, {})
     results = result_of(rows)
     assert gain_verdict(results) == (
         "Against real pairs alone 2 of 4 helped, 1 made no clear difference, 1 did not help. Highest mean change of "
-        "Dice: classical augmentation (tissue), +0.040; of the arms with generated pairs: synthetic pairs, +0.030. "
+        "Dice: classical augmentation, +0.040. "
         "Each training was done once; variance between seeds is not included."
     )
     assert gain_verdict(result_of(rows, paper_protocol=True)).startswith(OPTIMISTIC)
@@ -272,7 +271,9 @@ def test_a_verdict_counts_clear_changes_and_names_the_highest():
 
 
 def test_an_arm_has_a_colour_of_its_own():
-    assert len({COLOURS[arm] for arm in ARMS}) == len(ARMS) == 7
+    arms = [*GainSettings().arms, "classical+curated", "classical+simulated", "pretrain", "synthetic-only"]
+    assert len({colour_of(arm) for arm in arms}) == len(arms) == 8
+    assert colour_of("raw+synthetic") == colour_of("classical+synthetic")  # of the same pairs
 
 
 def test_lines_of_text_hold_the_table():

@@ -100,6 +100,25 @@ def test_every_option_and_channel_count_takes_a_step(channels: int, changes: dic
     assert ("features" in losses) == bool(config.feature_weight)
 
 
+def test_both_weights_count_at_once() -> None:
+    """The gradient is adversarial + feature_weight · features + l1_weight · L1, whatever is 0."""
+    spec = PairSpec(64, 1, 1)
+
+    def gradient(**weights: float) -> torch.Tensor:
+        torch.manual_seed(0)
+        config = Pix2PixConfig(generator_channels=8, discriminator_channels=8, dropout=0, learning_rate=1e-9)
+        gan = Pix2Pix(config.replace(**weights), spec)
+        gan.step(batch(spec), torch.Generator().manual_seed(0), 0.0)
+        return torch.cat([p.grad.flatten() for p in gan.generator.parameters() if p.grad is not None])
+
+    none = gradient(l1_weight=0.0)
+    of_l1, of_features = gradient(l1_weight=3.0) - none, gradient(l1_weight=0.0, feature_weight=5.0) - none
+    assert of_l1.norm() > 0.1 * none.norm()
+    assert of_features.norm() > 0.1 * none.norm()
+    both = gradient(l1_weight=3.0, feature_weight=5.0) - none
+    torch.testing.assert_close(both, of_l1 + of_features, atol=1e-5, rtol=1e-3)
+
+
 def test_bad_input_is_counted_and_does_not_destroy_the_weights() -> None:
     spec = PairSpec(64, 1, 1)
     gan = Pix2Pix(Pix2PixConfig(generator_channels=8, discriminator_channels=8), spec)

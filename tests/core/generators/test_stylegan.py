@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from napari_organoid_synth.core.codec.spec import PairSpec
+from napari_organoid_synth.core.generators.batch import Batch
 from napari_organoid_synth.core.generators.stylegan import StyledLayer, Stylegan, StyleganNetwork, adain, layers_at, mix
 from napari_organoid_synth.core.generators.stylegan_config import StyleganConfig
 
@@ -134,6 +135,16 @@ def test_variety_is_psi() -> None:
     assert torch.equal(full, gan.draw(z))  # noise is always the same
 
 
-def test_learning_rates_rise_from_128_px_on() -> None:
-    gan = make()
-    assert [gan.rate(size) for size in (8, 64, 128, 256, 512)] == pytest.approx([1e-3, 1e-3, 1.5e-3, 2e-3, 3e-3])
+def test_the_learning_rate_is_fixed_or_rises_from_128_px_on() -> None:
+    sizes = (8, 64, 128, 256, 512)
+    assert [make().rate(size) for size in sizes] == [1e-3] * 5
+    rising = make(rates="rising")
+    assert [rising.rate(size) for size in sizes] == pytest.approx([1e-3, 1e-3, 1.5e-3, 2e-3, 3e-3])
+
+
+def test_a_step_at_128_px_uses_the_rate_of_the_settings() -> None:
+    for rates, expected in (("fixed", 1e-3), ("rising", 1.5e-3)):
+        config = StyleganConfig(**SMALL, rates=rates, first_size=128)
+        gan, spec = Stylegan(config, PairSpec(128, 1, 1)), torch.zeros(2, 1, 128, 128)
+        gan.step(Batch(spec, spec, torch.zeros(2, dtype=torch.int64)), stream(), 0.0)
+        assert {o.param_groups[0]["lr"] for o in gan.optimizers().values()} == {expected}

@@ -5,9 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from napari_organoid_synth.core.distances import distinct_scale, effective_number
 from napari_organoid_synth.core.metrics import collapse
-from napari_organoid_synth.core.metrics.collapse import count_distinct, near_duplicates, repeated
-from napari_organoid_synth.core.metrics.memorisation import ORIENTATIONS, orientations
+from napari_organoid_synth.core.metrics.collapse import (
+    count_distinct,
+    distinct_pictures,
+    near_duplicates,
+    repeated,
+)
+from napari_organoid_synth.core.metrics.memorisation import ORIENTATIONS, orientations, turned_signatures
 from napari_organoid_synth.core.metrics.nearest import ssim
 from napari_organoid_synth.core.pairs.tiling import orient
 from simulated import scene
@@ -47,3 +53,46 @@ def test_repeated_by_hand() -> None:
     # 0 upright to 2 upright: 2; 1 upright to 0 turned: 0.2; 2 to 0: 2; 3 to 2 turned: 10
     assert repeated(vectors, 1.0).tolist() == [False, True, False, False]
     assert repeated(vectors, 2.5).tolist() == [True, True, True, False]
+
+
+def near_identical(base: np.ndarray, side: int = 64) -> list[np.ndarray]:
+    """Six pictures that a person calls one: noise of a grey level, brighter, moved by a pixel or two."""
+    noise = np.random.default_rng(0).normal(0, 1 / 255, base.shape)
+    changed = [(base, 0, 0), (base + noise, 0, 0), (base * 1.05, 0, 0), (base + 4 / 255, 0, 0)]
+    changed += [(base, 1, 0), (base, 1, 2)]
+    return [image[:, y : y + side, x : x + side].astype(np.float32) for image, y, x in changed]
+
+
+def larger(seed: int) -> np.ndarray:
+    return (scene(seed, 66)[0] / 6000).astype(np.float32)
+
+
+def test_near_identical_pictures_are_one_and_real_tiles_are_all_distinct() -> None:
+    real = turned_signatures(tiles(20))
+    one = distinct_pictures(near_identical(larger(200)), real)
+    assert (one.number, one.of) == (1, 6)
+    assert one.effective < 1.5
+    assert one.real > 0.9 * 6
+    two = distinct_pictures(near_identical(larger(200))[:3] + near_identical(larger(201))[3:], real)
+    assert two.number == 2
+    assert 1.8 < two.effective < 2.7
+    others = distinct_pictures(tiles(12, 300), real)
+    assert others.number == 12
+    assert others.effective > 0.9 * 12
+    many = distinct_pictures(tiles(1) * 30 + tiles(10, 100), real)
+    assert many.number == 11
+    assert many.effective < 0.25 * many.real * 40 / 20
+    linked = distinct_pictures(tiles(3), real, [(0, 2)])
+    assert linked.number == 2
+
+
+def test_effective_numbers_by_hand() -> None:
+    apart = 1e3 * (1 - np.eye(5))
+    assert effective_number(apart, 1.0) == pytest.approx(5)
+    assert effective_number(np.zeros((5, 5)), 1.0) == pytest.approx(1)
+    line = np.abs(np.subtract.outer([0.0, 1.0], [0.0, 1.0]))
+    shares = np.array([1 + np.exp(-0.5), 1 - np.exp(-0.5)]) / 2  # eigenvalues of a kernel of two things
+    assert effective_number(line, 1.0) == pytest.approx(np.exp(-(shares * np.log(shares)).sum()))
+    scale = distinct_scale(apart + 0)
+    assert effective_number(apart, scale) == pytest.approx(0.95 * 5, abs=0.05)
+    assert distinct_scale(np.zeros((4, 4))) == 0

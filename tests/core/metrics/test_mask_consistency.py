@@ -24,6 +24,11 @@ def test_strange_masks_are_told_from_right_ones() -> None:
     strange = [metric(fresh[i].replace(labels=fresh[i - 1].labels))["fits"] for i in range(12)]
     assert np.mean(np.array(right) < 0.5) <= 1 / 12
     assert np.mean(np.array(strange) < 0.5) >= 11 / 12
+    assert np.ptp(right) > 0.2  # right ones are told apart, too
+    assert np.mean(right) == pytest.approx(0.75, abs=0.12)
+    known = metric.real_values["fits"]
+    assert np.median(known) == pytest.approx(0.74, abs=0.03)  # of those put aside
+    assert np.mean(known < 0.5) == metric.rejected
     assert metric.describe({"fits": 0.1}) == "mask may not fit"
     assert metric.describe({"fits": 0.9}) == ""
 

@@ -1,4 +1,4 @@
-"""The range of the real tiles and how near a value is to it."""
+"""The range of the real tiles, and what every metric has to keep."""
 
 from __future__ import annotations
 
@@ -13,34 +13,14 @@ from napari_organoid_synth.core.registry import METRICS
 def test_range_of_five_values() -> None:
     real = RealRange([4, 0, 1, 3, 2, float("nan")])
     assert (real.low, real.high, real.median) == (-0.8, 4.8, 2.0)  # widened by 4 / 5
-    assert real.place(2) == 0.5
-    assert real.place(3) == pytest.approx(0.7)  # (3 + 0.5) / 5
-    assert real.place(3.5) == pytest.approx(0.8)
-    assert real.closeness(2) == 1
-    assert real.closeness(3) == pytest.approx(0.8)
-    assert real.closeness(4.8) == pytest.approx(0.5)
-    assert real.closeness(-0.8) == pytest.approx(0.5)
-    assert real.closeness(4.8 + 5.6) == pytest.approx(0.25)  # one width outside
     assert [real.word(value, "a", "b", "c") for value in (-1, 0, 5)] == ["a", "b", "c"]
-
-
-def test_closeness_falls_away_from_the_median() -> None:
-    real = RealRange(np.random.default_rng(0).lognormal(size=40))
-    above = [real.closeness(value) for value in np.linspace(real.median, real.high * 3, 200)]
-    below = [real.closeness(value) for value in np.linspace(real.median, real.low - 5, 200)]
-    for found in (above, below):
-        assert found[0] == 1
-        assert (np.diff(found) <= 1e-12).all()
-        assert found[-1] < 0.5
 
 
 @pytest.mark.parametrize("values", [[7.0], [7.0, 7.0, 7.0]])
 def test_few_or_equal_values_leave_a_margin(values: list[float]) -> None:
     real = RealRange(values)
     assert (real.low, real.high) == pytest.approx((6.3, 7.7))
-    assert real.closeness(7) == 1
-    assert 0.5 < real.closeness(7.5) < 1
-    assert RealRange([0.0]).closeness(0) == 1
+    assert real.word(7, "a", "b", "c") == "b"
 
 
 def test_no_values_is_an_error() -> None:
@@ -80,9 +60,15 @@ def test_every_metric_keeps_its_promises(name: str) -> None:
     judgement = metric.judge(real[0])
     assert list(judgement.values) == [score.name for score in metric.scores]
     assert all(np.isfinite(value) for value in judgement.values.values())
-    assert judgement.message or name == "fits"  # which only says what is unusual
+    assert judgement.message or name in ("fits", "texture", "tones")  # which only say what is unusual
     assert judgement.flag in ("", metric.flag_name)
-    assert {score.name for score in metric.scores if score.better == "range"} == set(metric.ranges)
+    assert {score.name for score in metric.scores if score.unusual} - {"fits"} <= set(
+        metric.ranges
+    )  # fits: too few tiles
+    assert set(metric.ranges) == set(metric.real_values)
+    assert all(found.shape == (len(real),) for found in metric.real_values.values())
+    assert metric.__doc__.splitlines()[0].endswith(".")
+    assert all(score.title and score.better in ("high", "low", "range") for score in metric.scores)
     as_float = real[0].replace(image=real[0].image.astype(np.float64))
     assert metric(as_float) == metric(real[0])  # no integer arithmetic
     empty = real[0].replace(image=np.zeros_like(real[0].image), labels=np.zeros_like(labels))

@@ -17,10 +17,19 @@ from napari_organoid_synth.core.metrics.full_reference import NAMES, compare
 from napari_organoid_synth.core.metrics.mask_consistency import MaskConsistency
 from napari_organoid_synth.core.metrics.memorisation import Space, signature, turned_signatures
 from napari_organoid_synth.core.metrics.nearest import COPY_SSIM, Nearest
-from napari_organoid_synth.core.metrics.set_measures import feature_measure, image_measure, mask_measure
+from napari_organoid_synth.core.metrics.set_measures import (
+    FEATURE_SCORES,
+    IMAGE_SCORES,
+    PAIR_SCORES,
+    feature_measure,
+    image_measure,
+    mask_measure,
+)
+from napari_organoid_synth.core.metrics.settings import ScoreSettings
 from napari_organoid_synth.core.metrics.tile_facts import look
 from napari_organoid_synth.core.pairs.pair import MaskKind, SamplePair, Source
 from napari_organoid_synth.core.pairs.tiling import orient
+from napari_organoid_synth.core.scores.arrays import score_sets
 from napari_organoid_synth.core.simulators.simulate import em
 
 SETS = {
@@ -147,3 +156,23 @@ def test_masks_of_other_images_are_caught(halves: Halves) -> None:
     assert np.mean(strange) >= 0.9
     assert np.mean(right) <= 0.2
     assert metric.useful
+
+
+@pytest.mark.parametrize("kind", ["normal", "even"])
+def test_pure_noise_is_never_within_the_range_of_the_originals(
+    kind: str, halves: Halves, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_organoid_synth.core.metrics.sets.ROUNDS", 3)
+    real, rng = halves[0], np.random.default_rng(5)
+    grey = np.stack([tile.image for tile in real])
+
+    def noise(tile: SamplePair) -> SamplePair:
+        shape, dtype = tile.image.shape, tile.image.dtype
+        values = rng.normal(grey.mean(), grey.std(), shape) if kind == "normal" else rng.uniform(0, grey.max(), shape)
+        return tile.replace(image=np.clip(values, 0, grey.max()).astype(dtype), source=Source("synthetic"))
+
+    found = score_sets(real, [noise(tile) for tile in real], ScoreSettings(extractor="random", device="cpu"))
+    names = {score.name for score in (*FEATURE_SCORES, *PAIR_SCORES, *IMAGE_SCORES)}
+    verdicts = {one.name: one.verdict for one in found.scores if one.name in names}
+    assert verdicts.keys() == names
+    assert not {name for name, verdict in verdicts.items() if verdict in ("within", "nearer")}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_organoid_synth.core.metrics.base import Score
-from napari_organoid_synth.core.metrics.sets import evaluate
+from napari_organoid_synth.core.metrics.sets import SetScore, evaluate
 
 SOURCES = [f"image{index // 5}" for index in range(40)]  # eight images of five tiles
 
@@ -78,3 +78,50 @@ def test_the_message_compares_like_with_like(better: str, shift: float, message:
     (found,) = evaluate([score], lambda a, b: {"m": float(values[b].mean())}, SOURCES, 40, notes=notes)
     assert found.message == message
     assert found.within == message.startswith("within")
+
+
+def judged(better: str, ends: tuple[float, float], values: list[float], value: float, noise: float) -> SetScore:
+    """A score whose originals are drawn from some values."""
+    real = np.array([values[index % len(values)] for index in range(40)])
+    every = np.concatenate([real, np.full(10, value), np.full(10, noise)])
+    score = Score("m", "M", better=better, ends=ends)  # type: ignore[arg-type]
+
+    def measure(a: np.ndarray, b: np.ndarray) -> dict[str, float]:
+        return {"m": float(every[b].max() if better == "high" else every[b].min())}
+
+    alone = [f"image{index}" for index in range(40)]
+    (found,) = evaluate([score], measure, alone, 10, noise=[np.arange(50, 60)])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("better", "ends", "originals", "value", "noise", "verdict", "words"),
+    [
+        ("range", (0, 1), [1.0], 1.0, 0.5, "none", "the same value, 1"),
+        ("range", (0, 1), [1.0], 0.5, 0.2, "none", "the same value, 1"),
+        ("high", (0, 1), [0.0], 0.0, 0.0, "none", "the same value, 0"),
+        ("high", (0, 1), [0.0], 0.3, 0.0, "none", "the same value, 0"),
+        ("low", (0, 1), [0.0], 0.3, 0.5, "worse", "worse than"),  # 0 is the best: what differs is worse
+        ("low", (0, np.inf), [3.0, 1.0] + 19 * [5.0], 2.0, 9.0, "within", "within the range"),
+        ("low", (0, np.inf), [3.0, 1.0] + 19 * [5.0], 2.0, 2.5, "none", "pure noise lies there too"),
+        ("low", (0, np.inf), [3.0, 1.0] + 19 * [5.0], 0.5, 0.7, "none", "pure noise lies there too"),
+        ("low", (0, np.inf), [3.0, 1.0] + 19 * [5.0], 9.0, 2.5, "worse", "worse than"),
+        ("low", (0, 3), [3.0, 1.0] + 19 * [3.0], 2.0, 9.0, "none", "reach the end of the scale"),
+    ],
+)
+def test_a_range_that_says_nothing_gives_no_verdict(
+    better: str, ends: tuple[float, float], originals: list[float], value: float, noise: float, verdict: str, words: str
+) -> None:
+    found = judged(better, ends, originals, value, noise)
+    assert found.verdict == verdict
+    assert found.within == (verdict == "within")
+    assert words in found.message
+    assert SetScore.parse(found.model_dump(mode="json")).verdict == verdict
+    assert found.message.startswith("no verdict: ") == (verdict == "none")
+
+
+def test_a_range_without_width_in_an_older_file_says_nothing() -> None:
+    found = judged("low", (0, np.inf), [3.0, 1.0] + 19 * [5.0], 2.0, 9.0)
+    values = found.model_dump(mode="json") | {"originals": {"low": 2.0, "high": 2.0}}
+    del values["doubt"]
+    assert SetScore.parse(values).verdict == "none"

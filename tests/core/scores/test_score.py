@@ -11,7 +11,9 @@ from scipy.ndimage import gaussian_filter
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Finished, Progress, Started, Warned
+from napari_organoid_synth.core.metrics.groups import group_of
 from napari_organoid_synth.core.metrics.real_tiles import real_tiles
+from napari_organoid_synth.core.metrics.realism import Realism
 from napari_organoid_synth.core.metrics.settings import ScoreSettings
 from napari_organoid_synth.core.pairs.loading import add_pair, check_pairs, find_pairs
 from napari_organoid_synth.core.pairs.pair import SamplePair
@@ -20,7 +22,7 @@ from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.registry import METRICS
 from napari_organoid_synth.core.samples.selection import best
 from napari_organoid_synth.core.samples.store import SampleStore
-from napari_organoid_synth.core.scores.score import nearest_real, realism, score
+from napari_organoid_synth.core.scores.score import nearest_real, score
 from simulated import sample, scene
 
 
@@ -88,22 +90,26 @@ def test_images_alone_are_not_said_to_have_empty_masks(tmp_path: Path) -> None:
             assert (row.flagged, row.note) == ("", "not a copy, sharp")
             assert row.scores["valid"] == 1
         metrics = [METRICS.load(name)().fit(real_tiles(project, 96).pairs) for name in METRICS.names()]
-        assert {name for metric in metrics for name in metric.ranges} == {"nearest", "hf_energy", "blur"}
+        assert {name for metric in metrics for name in metric.ranges} == {
+            "nearest", "hf_energy", "blur", "grid", "slope", "brightness", "contrast",
+        }  # fmt: skip
         assert len(best(store, 3)) == 3  # flagged ones would be left out
 
 
-def test_realism_is_the_mean_closeness(project: Project) -> None:
+def test_realism_is_that_of_the_worst_trait(project: Project) -> None:
     finished(project)
     with SampleStore(project.samples_path) as store:
         pair, stored = store.pair("good11"), store.row("good11").scores
-    metrics = [METRICS.load(name)().fit(real_tiles(project, 96).pairs) for name in METRICS.names()]
+        blurred = store.row("blurred")
+    tiles = real_tiles(project, 96)
+    metrics = [METRICS.load(name)().fit(tiles.pairs) for name in METRICS.names()]
+    known = Realism.of(metrics, [group_of(tile) for tile in tiles.pairs])
     values = {name: value for metric in metrics for name, value in metric(pair).items()}
-    ranges = {name: real for metric in metrics for name, real in metric.ranges.items()}
-    assert set(ranges) == {"nearest", "hf_energy", "blur", "objects", "mean_area", "covered"}
-    expected = np.mean([real.closeness(values[name]) for name, real in ranges.items()])
-    assert stored["realism"] == pytest.approx(expected)
-    assert realism(metrics, values) == {"realism": pytest.approx(expected)}
-    assert realism([], values) == {}
+    assert stored["realism"] == pytest.approx(known(values))
+    assert stored["realism"] == known.of_worst(min(known.shares(values).values()))
+    assert {group_of(tile) for tile in tiles.pairs} == {"real0", "real1", "real2"}
+    assert blurred.scores["realism"] < 0.05
+    assert "; unlike real: " in blurred.note
 
 
 def test_best_are_new_unflagged_and_in_order(project: Project) -> None:

@@ -16,6 +16,7 @@ import terminal
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.gain.folds import Fold
 from napari_organoid_synth.core.gain.results import ArmRecord, Design
+from napari_organoid_synth.core.gain.settings import GainSettings
 from napari_organoid_synth.core.gain.storage import write_result
 from napari_organoid_synth.core.gain.summary import summarise
 from napari_organoid_synth.core.job import Added, Control, Finished, Progress, Started, Warned
@@ -44,6 +45,7 @@ STACK = RNG.integers(0, 255, (3, 70, 93), np.uint8)
 def keep(project: Project, name: str, scores: dict[str, float], kind="instances", fold="fold1", channels=1) -> None:
     """A comparison with a segmenter for each arm."""
     folder = project.path / "segment" / name
+    GainSettings().to_file(folder / "gain.yaml")
     for seed, arm in enumerate(scores):
         segmenter = UNet(CONFIG, SegmentSpec(channels, kind, ("cell",)), "cpu", seed)
         segmenter.save(folder / "segmenters" / arm / fold)
@@ -59,7 +61,7 @@ def keep(project: Project, name: str, scores: dict[str, float], kind="instances"
 def project(tmp_path):
     project = Project(tmp_path / "project")
     keep(project, "20260101-000000-gain", {"raw": 0.9})
-    keep(project, "20260102-000000-gain", {"raw": 0.2, "curated": 0.7, "synthetic": 0.5})
+    keep(project, "20260102-000000-gain", {"raw": 0.2, "classical+synthetic": 0.7, "classical": 0.5})
     return project
 
 
@@ -78,16 +80,17 @@ def run(project, control=None, **settings):
 
 
 def test_the_best_arm_of_the_newest_comparison_is_the_default(project):
-    assert find_segmenter(project).name == "20260102-000000-gain/curated/fold1"
+    assert find_segmenter(project).name == "20260102-000000-gain/classical+synthetic/fold1"
     assert [one.label for one in list_segmenters(project)] == [
-        "curated, fold 1 (0.700)", "synthetic, fold 1 (0.500)", "raw, fold 1 (0.200)", "raw, fold 1 (0.900)",
+        "classical+synthetic, fold 1 (0.700)", "classical, fold 1 (0.500)", "raw, fold 1 (0.200)",
+        "raw, fold 1 (0.900)",
     ]  # fmt: skip
     for name in ("raw", "20260102-000000-gain/raw", "20260102-000000-gain/raw/fold1"):
         assert find_segmenter(project, name).path.parts[-4:] == ("20260102-000000-gain", "segmenters", "raw", "fold1")
     assert find_segmenter(project, "20260101-000000-gain/raw").score == 0.9
     by_path = find_segmenter(project, str(find_segmenter(project).path))
     assert by_path == find_segmenter(project)
-    with pytest.raises(UserError, match="one of: curated, synthetic, raw"):
+    with pytest.raises(UserError, match=r"one of: classical\+synthetic, classical, raw"):
         find_segmenter(project, "curted")
     with pytest.raises(UserError, match="Measure the gain first"):
         find_segmenter(Project(project.path.parent / "other"))
@@ -97,9 +100,12 @@ def test_segmenters_of_an_earlier_version_are_found_by_both_names(tmp_path):
     project = Project(tmp_path / "project")
     folder = project.path / "segment" / "20260101-000000-segment"
     shutil.copytree(OLD_RESULT, folder)
-    for arm in ("real", "curated"):
+    for arm in ("real", "classical", "curated"):
         UNet(CONFIG, SegmentSpec(1, "binary", ("object",)), "cpu").save(folder / "segmenters" / arm)
-    assert [one.label for one in list_segmenters(project)] == ["curated (0.950)", "raw (0.942)"]
+    assert [one.label for one in list_segmenters(project)] == [
+        "raw+curated (0.950)", "raw (0.942)", "classical-tissue (0.934)",
+    ]  # fmt: skip
+    assert find_segmenter(project, "classical-tissue").path == folder / "segmenters" / "classical"
     for name in ("real", "raw", "20260101-000000-segment/real", "20260101-000000-segment/raw"):
         assert find_segmenter(project, name).path == folder / "segmenters" / "real"
     assert find_segmenter(project, "raw").training_note() == TrainingNote()

@@ -27,9 +27,9 @@ from napari_organoid_synth.core.segmentation.agreement import (
     image_scores,
     mean_class_scores,
 )
-from napari_organoid_synth.core.segmentation.arms import ARMS, RAW, Scores
+from napari_organoid_synth.core.segmentation.arms import RAW, Scores, title_of
 
-SYNTHETIC: Literal["synthetic"] = "synthetic"
+SYNTHETIC = "raw+synthetic"
 DESIGN: Literal["grouped"] = "grouped"
 Predict: TypeAlias = Callable[[NDArray[Any]], NDArray[Any]]
 """Image (C, Y, X) to labels (Y, X)."""
@@ -79,7 +79,7 @@ def measure_gain(
     Returns
     -------
     GainResult
-        The same as of the verb `gain`, with the arms ``raw`` and ``synthetic``.
+        The same as of the verb `gain`, with the arms ``raw`` and ``raw+synthetic``.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def measure_gain(
     for record in _trainings(real, make, fit, split, range(seed, seed + repeats)):
         records.append(record)
         if progress is not None:
-            note = f"{ARMS[record.arm]}, fold {record.fold + 1}"
+            note = f"{title_of(record.arm)}, fold {record.fold + 1}"
             progress(Progress(len(records), 2 * repeats * len(split), note=note))
     design = Design(folds=tuple(split), name=DESIGN, groups=grouping.description, repeats=repeats, seed=seed)
     if not callable(synthetic):
@@ -135,7 +135,7 @@ def _trainings(
                 seconds=time.monotonic() - began,
                 synthetic=len(extra),
                 trained_on=len(train),
-                warnings=tuple(failed_training_warnings(ARMS[arm], per_image, false)),
+                warnings=tuple(failed_training_warnings(title_of(arm), per_image, false)),
             )
 
 

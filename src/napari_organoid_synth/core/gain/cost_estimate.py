@@ -15,7 +15,7 @@ from napari_organoid_synth.core.gain.tasks import read_record
 from napari_organoid_synth.core.job import JobFolder, Progress
 from napari_organoid_synth.core.project import Project, by_name
 from napari_organoid_synth.core.recipe import Recipe
-from napari_organoid_synth.core.segmentation.arms import GENERATED, MIXED
+from napari_organoid_synth.core.segmentation.arms import data_of, has_ratio, needs_generator
 
 NIGHT_SECONDS = 8 * 3600.0
 ROUND_STEPS = tuple(by * 10**power for power in range(2, 7) for by in (1, 2, 5))[2:]  # 500, 1,000, 2,000, …
@@ -63,11 +63,11 @@ def trainings(settings: GainSettings, folds: int) -> dict[str, int]:
     arms, shares = {"raw", *settings.arms}, len(dict.fromkeys(settings.subsets))
     places = folds * settings.repeats * shares
     sources = settings.repeats if settings.paper_protocol else places
-    mixed, ratios = len(arms & MIXED), len(dict.fromkeys(settings.ratios))
-    trains_generator = settings.pairs_from == "folds" and bool(arms & {*GENERATED})
+    mixed, ratios = sum(map(has_ratio, arms)), len(dict.fromkeys(settings.ratios))
+    trains_generator = settings.pairs_from == "folds" and any(map(needs_generator, arms))
     return {
         "generator": sources * trains_generator,
-        "simulator": sources * ("simulator" in arms),
+        "simulator": sources * ("simulated" in map(data_of, arms)),
         "arm": places * (len(arms) - mixed + mixed * ratios),
     }
 

@@ -7,29 +7,29 @@ from html import escape
 from math import ceil, floor, log10
 
 from napari_organoid_synth.core.gain.results import TableRow
-from napari_organoid_synth.core.segmentation.arms import ARMS, SCORES
+from napari_organoid_synth.core.segmentation.arms import RAW, SCORES, base_of, data_of, title_of
 
 # Okabe and Ito's colours, which people with any colour vision can tell apart; the same arm has the same everywhere
 COLOURS = {
     "raw": "#7f7f7f",
-    "classical-tissue": "#0072b2",
-    "classical-organoid": "#56b4e9",
-    "synthetic": "#d55e00",
-    "curated": "#009e73",
-    "simulator": "#e69f00",
+    "classical": "#0072b2",
+    "classical-tissue": "#56b4e9",
+    "classical-organoid": "#9ad0f5",
     "pretrain": "#cc79a7",
+    "synthetic-only": "#f0e442",
 }
+COLOURS_OF_DATA = {"pasted": "#999900", "simulated": "#e69f00", "synthetic": "#d55e00", "curated": "#009e73"}
 WIDTH, LEFT, RIGHT, ROW = 700, 230, 170, 26  # RIGHT holds the numbers
 
 
 def colour_of(arm: str) -> str:
-    """Return the colour of an arm; grey for one that is not known."""
-    return COLOURS.get(arm, "#7f7f7f")
+    """Return the colour of an arm, that of its added pairs or its augmentation; grey for one that is not known."""
+    return COLOURS.get(arm) or COLOURS_OF_DATA.get(data_of(arm)) or COLOURS.get(base_of(arm), COLOURS[RAW])
 
 
 def row_name(row: TableRow, rows: Sequence[TableRow], with_subset: bool = True) -> str:
     """Return the title of an arm, with the share and the ratio where there are several."""
-    parts = [ARMS.get(row.arm, row.arm)]
+    parts = [title_of(row.arm)]
     if with_subset and len({other.subset for other in rows}) > 1:
         parts.append(f"{100 * row.subset:.4g} % of images")
     if len({other.ratio for other in rows if other.arm == row.arm}) > 1:

@@ -28,7 +28,7 @@ from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.recipe import Recipe
-from napari_organoid_synth.core.segmentation.arms import ARMS, GENERATED, MIXED, RAW
+from napari_organoid_synth.core.segmentation.arms import RAW, data_of, has_ratio, needs_generator, title_of
 
 SIMULATED_CLASSES = {"mitochondria", "membranes"}
 """The only named classes that a simulator draws."""
@@ -81,10 +81,14 @@ def make_plan(project: Project, settings: GainSettings, recipes: Mapping[str, Re
     scored = scored_classes(table, [by_name[name] for name in (*tested, *aside)], settings.score_classes)
     folds = scored.folds(folds)
     hashes, example = _check_pairs(table, sorted(grouping.groups))
-    if "simulator" in settings.arms and example.mask_kind == "classes" and set(table.class_names) != SIMULATED_CLASSES:
+    if (
+        "simulated" in map(data_of, settings.arms)
+        and example.mask_kind == "classes"
+        and set(table.class_names) != SIMULATED_CLASSES
+    ):
         raise UserError(
             f"The masks hold classes ({', '.join(table.class_names)}); no simulator draws these.",
-            "Expected single objects for the arm 'simulator'.",
+            "Expected single objects for an arm with simulated pairs.",
             "Leave it out.",
         )
     maker = _TaskMaker(project, settings, recipes, hashes, example, aside, scored)
@@ -196,13 +200,13 @@ class _TaskMaker:
     def tasks(self, place: _Place) -> list[Task]:
         """Return all tasks of a place, those first that others need."""
         stored = self._stored(place)
-        trained = {*self.arms} & {*GENERATED} - stored.keys()
+        trained = {arm for arm in self.arms if needs_generator(arm)} - stored.keys()
         generator = self._generator(place) if trained else None
-        simulator = self._simulator(place) if "simulator" in self.arms else None
+        simulator = self._simulator(place) if "simulated" in map(data_of, self.arms) else None
         tasks: list[Task] = [task for task in (generator, simulator) if task is not None]
         for arm in self.arms:
-            source = simulator if arm == "simulator" else generator if arm in trained else None
-            for ratio in dict.fromkeys(self.settings.ratios) if arm in MIXED else (self.settings.ratios[0],):
+            source = simulator if data_of(arm) == "simulated" else generator if arm in trained else None
+            for ratio in dict.fromkeys(self.settings.ratios) if has_ratio(arm) else (self.settings.ratios[0],):
                 tasks.append(self._arm(arm, ratio, place, source, stored.get(arm, ())))
         return tasks
 
@@ -225,19 +229,20 @@ class _TaskMaker:
         if settings.pairs_from == "store":
             stored = {}
             for arm in self.arms:
-                if arm in GENERATED:
+                if needs_generator(arm):
                     pairs, warnings = self.store.of_arm(arm, self.example, settings, place.seed)
                     tested = self.aside if settings.paper_protocol else (*place.test, *self.aside)
                     self.store.refuse_leaks(pairs, self._hashes(tested))
                     self._warnings += warnings
                     stored[arm] = tuple(known.pair for known in pairs)
             return stored
-        if "curated" not in self.arms:
+        curated = [arm for arm in self.arms if data_of(arm) == "curated"]
+        if not curated:
             return {}
         accepted = self.store.certain(self.hashes, self._seen(place))
         self._places += 1
         self._without_accepted += not accepted
-        return {"curated": accepted} if accepted else {}
+        return dict.fromkeys(curated, accepted) if accepted else {}
 
     def _hashes(self, names: Sequence[str]) -> Hashes:
         return {name: self.hashes[name] for name in names}
@@ -263,7 +268,7 @@ class _TaskMaker:
             title=self._title("training the generator", place),
             recipes=self.recipes,
             masks=settings.masks,
-            curate="curated" in settings.arms,
+            curate="curated" in map(data_of, settings.arms),
             curated_share=settings.curated_share,
             **self._of_pairs(place),
         )
@@ -286,10 +291,10 @@ class _TaskMaker:
     ) -> ArmTask:
         settings = self.settings
         is_first = place.seed == settings.seed and ratio == settings.ratios[0]
-        several = arm in MIXED and len(set(settings.ratios)) > 1
+        several = has_ratio(arm) and len(set(settings.ratios)) > 1
         return ArmTask(
             **self.where,
-            title=place.title(ARMS[arm], *[f"ratio {ratio:g}"] * several),
+            title=place.title(title_of(arm), *[f"ratio {ratio:g}"] * several),
             arm=arm,
             ratio=ratio,
             subset=place.subset,

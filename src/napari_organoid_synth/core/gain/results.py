@@ -10,13 +10,14 @@ from pydantic import BeforeValidator, Field, model_validator
 from napari_organoid_synth.core.frozen_model import FrozenModel
 from napari_organoid_synth.core.gain.folds import Fold
 from napari_organoid_synth.core.pairs.pair import MaskKind
-from napari_organoid_synth.core.segmentation.arms import ArmResult, Scores, current_arm
+from napari_organoid_synth.core.segmentation.arms import ArmResult, Scores, current_arm, needs_generator
 from napari_organoid_synth.core.segmentation.segmenters.curve import Curve
 
 FORMAT = 3
 """Version of ``results.json`` and of the records of tasks.
 
-1: before there was a number. 2: before trainings went on to their plateau.
+1: before there was a number. 2: before trainings went on to their plateau, and with other names of
+arms.
 """
 
 ArmName = Annotated[str, BeforeValidator(lambda name: current_arm(name) if isinstance(name, str) else name)]
@@ -185,8 +186,10 @@ class TableRow(FrozenModel):
         Share of the trainings whose held-back score had stopped rising; those without a curve count as such.
     wanted : int
         Steps that the training wants that is farthest from its plateau; 0: none is known.
+    taken : int
+        Steps that this training took.
     rise, window : float, int
-        Rise of the held-back score of that training, and over how many of its last steps.
+        Rise of its held-back score, and over how many of its last steps; a window of 0: nothing was held back.
     scores : dict of str to Spread
     gain : dict of str to PairedChange
         For each score, against the real pairs alone; empty for these.
@@ -194,6 +197,8 @@ class TableRow(FrozenModel):
         The same against `GainResult.rival`; only for arms that need a generator.
     put_aside : dict of str to Spread
         Scores of the images that the project puts aside.
+    images_aside : int
+        Number of these.
     put_aside_over_best : dict of str to PairedChange
         As ``over_best``, on these images.
     empty_fields : int
@@ -216,12 +221,14 @@ class TableRow(FrozenModel):
     trained_on: float = 0.0
     plateau: float = 1.0
     wanted: int = 0
+    taken: int = 0
     rise: float = 0.0
     window: int = 0
     curation: str = ""
     gain: dict[str, PairedChange] = Field(default_factory=dict)
     over_best: dict[str, PairedChange] = Field(default_factory=dict)
     put_aside: dict[str, Spread] = Field(default_factory=dict)
+    images_aside: int = 0
     put_aside_over_best: dict[str, PairedChange] = Field(default_factory=dict)
     empty_fields: int = 0
     false_objects: float = 0.0
@@ -243,14 +250,34 @@ def main_rows(rows: Sequence[TableRow]) -> list[TableRow]:
     return [row for row in rows if row.ratio is None or row.place not in chosen]
 
 
+def rival_of(rows: Sequence[TableRow], score: str, subset: float | None = None) -> TableRow | None:
+    """Return the row of the arm without a generator that scores highest on the test images; None: none was tested.
+
+    That it is found on the test images favours it, so a change against it is rather too small than too large. While a
+    comparison runs, only arms that were tested on as many images as any other count.
+
+    Parameters
+    ----------
+    rows : sequence of TableRow
+        Of a comparison.
+    score : str
+        By which it is found.
+    subset : float, optional
+        Share of the training images; default: the largest.
+    """
+    subset = max((row.subset for row in rows), default=1.0) if subset is None else subset
+    tested = [
+        row for row in main_rows(rows) if row.subset == subset and score in row.scores and not needs_generator(row.arm)
+    ]
+    most = max((row.images for row in tested), default=0)
+    return max((row for row in tested if row.images == most), key=lambda row: row.scores[score].mean, default=None)
+
+
 def varied(rows: Sequence[TableRow]) -> set[str]:
-    """Return which of ``"subset"``, ``"ratio"`` and ``"generator"`` differ, so that a row must name its own."""
-    values: dict[str, set[object]] = {
-        "subset": {row.subset for row in rows},
-        "ratio": {row.ratio for row in rows},
-        "generator": {row.generator for row in rows if row.generator},
-    }
-    return {name for name, different in values.items() if len(different) > 1}
+    """Return which of ``"subset"``, ``"ratio"`` and ``"generator"`` tell rows apart, so that a row names its own."""
+    names = {"ratio"} if len(rows) > len({row.place for row in rows}) else set()
+    names |= {"subset"} if len({row.subset for row in rows}) > 1 else set()
+    return names | ({"generator"} if len({row.generator for row in rows if row.generator}) > 1 else set())
 
 
 class TrainingCurve(FrozenModel):

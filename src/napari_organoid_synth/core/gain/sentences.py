@@ -1,29 +1,56 @@
-"""The result of a comparison in plain sentences, and as text for a terminal."""
+"""The result of a comparison in plain sentences, and as text for a terminal.
+
+The first sentences are about the arms that need a generator: what they add to the best arm without one. An arm whose
+trainings, or whose rival's trainings, had not reached their plateau gets no verdict.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from napari_organoid_synth.core.gain.results import GainResult, PairedChange, TableRow, varied
+from napari_organoid_synth.core.gain.headlines import (
+    capital,
+    false_object_sentences,
+    images,
+    interval,
+    over_best_sentences,
+    put_aside_sentences,
+    row_title,
+    still_rising,
+    worth_sentence,
+)
+from napari_organoid_synth.core.gain.results import (
+    GainResult,
+    PairedChange,
+    TableRow,
+    Worth,
+    arm_key,
+    main_rows,
+    rival_of,
+    varied,
+)
 from napari_organoid_synth.core.quantities import plural
-from napari_organoid_synth.core.segmentation.arms import ARMS, GENERATED, SCORES
+from napari_organoid_synth.core.segmentation.arms import RAW, SCORES, needs_generator, title_of
 
 MIN_FOR_VERDICT = 3
 """Comparisons from which a verdict stands in for a sentence each."""
+MOST_HEADLINES = 2
+"""Arms with a generator up to which a verdict describes each."""
 NO_SEED_VARIANCE = (
     "Each training was done once: variance between seeds is not included in these intervals. Repeat with other seeds "
     "before you rely on a difference."
 )
 OPTIMISTIC = "Optimistic: the generator saw the test images."
-CURATED_BY = {
-    "automatic": "automatically curated synthetic pairs",
-    "by hand": "synthetic pairs curated by hand",
-    "automatic and by hand": "synthetic pairs curated by hand in some folds, automatically in others",
-}
 
 
-def gain_sentences(rows: Sequence[TableRow], score: str, paper_protocol: bool = False) -> list[str]:
-    """Describe the change by each arm, in sentences that promise no more than the numbers do.
+def gain_sentences(
+    rows: Sequence[TableRow],
+    score: str,
+    paper_protocol: bool = False,
+    classes: Sequence[str] = (),
+    worth: Sequence[Worth] = (),
+) -> list[str]:
+    """Describe a comparison, in sentences that promise no more than the numbers do.
 
     Parameters
     ----------
@@ -33,93 +60,148 @@ def gain_sentences(rows: Sequence[TableRow], score: str, paper_protocol: bool = 
         The score that is compared.
     paper_protocol : bool
         Whether generators saw the test images.
+    classes : sequence of str
+        Classes that were scored; empty: all, or masks without classes.
+    worth : sequence of Worth
+        Of `worth_in_images`.
 
     Returns
     -------
     list of str
-        One for each row with a gain; then what holds for all of them.
+        Arms with a generator first, each against the best arm without one, with its share; then the others against the
+        real pairs alone; then what holds for all of them.
 
     Examples
     --------
-    >>> from napari_organoid_synth.core.gain.table import paired
+    >>> from napari_organoid_synth.core.gain.bootstrap import paired
+    >>> from napari_organoid_synth.core.gain.results import Spread
     >>> tests = [(f"image{k}", 0, seed) for k in range(12) for seed in range(3)]
     >>> change = paired({test: 0.5 for test in tests}, {test: 0.5 + 0.01 * int(test[0][5:]) for test in tests}, {})
-    >>> gain_sentences([TableRow(arm="synthetic", scores={}, gain={"dice": change})], "dice")
-    ['Synthetic pairs helped on 11 of 12 images, Dice +0.055 [0.036, 0.074].']
+    >>> rows = [
+    ...     TableRow(arm="classical", scores={"dice": Spread(mean=0.5)}),
+    ...     TableRow(arm="classical+synthetic", scores={}, over_best={"dice": change}, chosen=(0.25,), ratio=None),
+    ... ]
+    >>> for sentence in gain_sentences(rows, "dice"):
+    ...     print(sentence)
+    Synthetic pairs added 0.055 [0.036, 0.074] of Dice over classical augmentation, the best without a generator.
+    Share chosen on the held-back parts: one synthetic crop for four real ones.
     """
-    compared = [row for row in rows if score in row.gain]
-    if not compared:
-        return false_object_sentences(rows)
-    names = varied(compared)
-    sentences = [_sentence(row, score, len(compared), names) for row in compared]
+    main = main_rows(rows)
+    names, changes, sentences = varied(main), list[PairedChange](), list[str]()
+    for row in main:
+        change = row.over_best.get(score) or row.gain.get(score)
+        if change is None:
+            continue
+        changes.append(change)
+        if score in row.over_best:
+            sentences += over_best_sentences(row, score, rival_of(rows, score, row.subset), names)
+        else:
+            before = next((one for one in main if one.arm == RAW and one.subset == row.subset), None)
+            sentences.append(still_rising(row, before, names) or _sentence(row, score, len(main) - 1, names))
+    if not changes:
+        return [*false_object_sentences(main), *_class_sentences(classes)]
+    sentences += [text for text in map(worth_sentence, worth) if text]
+    sentences += put_aside_sentences(main, score)
     if paper_protocol:
         sentences.append(f"{OPTIMISTIC} Measure again without the paper protocol before you rely on it.")
-    first = compared[0].gain[score]
-    if first.interval == "range":
-        images = plural(first.images, "image")
-        if first.groups < first.images:
-            images += f" of {plural(first.groups, 'group')}"
+    if changes[0].interval == "range":
+        few = plural(changes[0].images, "image")
+        if changes[0].groups < changes[0].images:
+            few += f" of {plural(changes[0].groups, 'group')}"
         sentences.append(
-            f"Only {images}: the brackets hold single changes, not an interval. That is too few for a conclusion."
+            f"Only {few}: the brackets hold single changes, not an interval. That is too few for a conclusion."
         )
-    elif len(compared) > 1:
+    elif len(changes) > 1:
         sentences.append(
-            f"{len(compared)} comparisons with the real pairs alone were made; about one in twenty such intervals "
-            "excludes zero by chance."
+            f"{len(changes)} comparisons were made; about one in twenty such intervals excludes zero by chance."
         )
-    if any(row.gain[score].lacks_seed_variance for row in compared):
+    if any(change.lacks_seed_variance for change in changes):
         sentences.append(NO_SEED_VARIANCE)
-    return [*sentences, *false_object_sentences(rows)]
+    return [*sentences, *false_object_sentences(main), *_class_sentences(classes)]
 
 
-def false_object_sentences(rows: Sequence[TableRow]) -> list[str]:
-    """Tell how many objects each arm predicted in test images without objects, in one sentence; none without such.
+def _class_sentences(classes: Sequence[str]) -> list[str]:
+    """Say which classes were scored."""
+    return [f"Scored: {', '.join(classes)}."] if classes else []
 
-    Examples
-    --------
-    >>> false_object_sentences([TableRow(arm="raw", scores={}, empty_fields=2, false_objects=3.5)])
-    ['False objects per empty field (2 test images without objects): real pairs 3.5.']
-    """
-    tested = [row for row in rows if row.empty_fields]
-    if not tested:
-        return []
-    names, fields = varied(tested), max(row.empty_fields for row in tested)
-    numbers = ", ".join(f"{row_title(row, names)} {row.false_objects:.3g}" for row in tested)
-    return [f"False objects per empty field ({plural(fields, 'test image')} without objects): {numbers}."]
+
+def _sentence(row: TableRow, score: str, comparisons: int, names: Collection[str]) -> str:
+    """Say what an arm changes against the real pairs alone."""
+    change, title = row.gain[score], row_title(row, names)
+    numbers = f"{SCORES.get(score, score)} {interval(change)}"
+    on = images(change)
+    if change.interval == "range":
+        text = f"{title}: better on {on}, {numbers}."
+    elif change.is_clear and change.mean > 0:
+        text = f"{title} helped on {on}, {numbers}."
+    elif change.is_clear:
+        text = f"{title} did not help: better on {on}, {numbers}."
+    else:
+        text = f"{title} made no clear difference: better on {on}, {numbers}; the interval includes zero."
+    if change.is_clear and change.low_all <= 0 <= change.high_all:
+        text += f" With {comparisons} comparisons, this may be chance."
+    return capital(text)
 
 
 def gain_verdict(result: GainResult) -> str:
-    """Summarise a comparison in at most four sentences, and one about test images without objects.
+    """Summarise a comparison in a few sentences: arms with a generator against the best without one, at most two.
 
-    Where fewer than three arms were compared, these are the sentences of the result, one a line.
+    Where there are none, or the file is of an earlier version, the tally against the real pairs alone; where fewer than
+    three arms were compared, the sentences of the result, one a line.
     """
-    score = result.score
-    compared = [row for row in result.table if score in row.gain]
+    score, main = result.score, main_rows(result.table)
+    compared = [row for row in main if score in row.gain or score in row.over_best]
     if len(compared) < MIN_FOR_VERDICT:
         return "\n".join(result.sentences)
-    changes = [row.gain[score] for row in compared]
-    parts = [_tally(changes), _highest(compared, score)]
+    largest = max(row.subset for row in compared)
+    generated = [row for row in compared if score in row.over_best and row.subset == largest]
+    changes = [row.over_best[score] if generated else row.gain[score] for row in generated or compared]
+    if generated:
+        parts = _headlines(generated, main, result)
+    else:
+        parts = [_tally(changes, "real pairs alone", "helped", "did not help"), _highest(compared, score)]
+    parts += [text for text in map(worth_sentence, result.worth) if text][:1]
     if any(change.lacks_seed_variance for change in changes):
         parts.append("Each training was done once; variance between seeds is not included.")
     if result.design.paper_protocol:
         parts.insert(0, OPTIMISTIC)
-    parts += false_object_sentences(result.table)
+    parts += false_object_sentences(main)
     return " ".join(parts)
 
 
-def _tally(changes: Sequence[PairedChange]) -> str:
+def _headlines(generated: Sequence[TableRow], main: Sequence[TableRow], result: GainResult) -> list[str]:
+    """Return the sentences of at most two arms with a generator; of more, how many did better, and the highest."""
+    names, rival = varied(generated), rival_of(main, result.score)
+
+    def sentences(row: TableRow) -> list[str]:
+        return over_best_sentences(row, result.score, rival, names)
+
+    if len(generated) <= MOST_HEADLINES:
+        return [text for row in generated for text in sentences(row)]
+    judged = [row for row in generated if not still_rising(row, rival)]
+    if not judged:
+        return sentences(generated[0])
+    changes = [row.over_best[result.score] for row in judged]
+    best = max(judged, key=lambda row: row.over_best[result.score].mean)
+    tally = _tally(changes, f"{title_of(result.rival)}, the best without a generator,", "scored higher", "lower")
+    late = len(generated) - len(judged)
+    parts = [tally, *sentences(best)]
+    return [*parts, f"{late} of {plural(len(generated), 'arm')} had not reached the plateau."] if late else parts
+
+
+def _tally(changes: Sequence[PairedChange], rival: str, better: str, worse: str) -> str:
     """Count the arms that helped, in a sentence."""
     n = len(changes)
     if any(change.interval == "range" for change in changes):
-        better = sum(change.mean > 0 for change in changes)
-        return f"Against real pairs alone {better} of {n} scored higher on average; too few images for a conclusion."
+        higher = sum(change.mean > 0 for change in changes)
+        return f"Against {rival} {higher} of {n} scored higher on average; too few images for a conclusion."
     helped = sum(change.low > 0 for change in changes)
     harmed = sum(change.high < 0 for change in changes)
     unclear = n - helped - harmed
-    parts = [f"{helped or 'none'} of {n} helped"]
+    parts = [f"{helped or 'none'} of {n} {better}"]
     parts += [f"{unclear} made no clear difference"] * bool(unclear)
-    parts += [f"{harmed} did not help"] * bool(harmed)
-    return f"Against real pairs alone {', '.join(parts)}."
+    parts += [f"{harmed} {worse}"] * bool(harmed)
+    return f"Against {rival} {', '.join(parts)}."
 
 
 def _highest(compared: Sequence[TableRow], score: str) -> str:
@@ -132,36 +214,11 @@ def _highest(compared: Sequence[TableRow], score: str) -> str:
     def highest(rows: Sequence[TableRow]) -> TableRow:
         return max(rows, key=lambda row: row.gain[score].mean)
 
-    best, generated = highest(compared), [row for row in compared if row.arm in GENERATED]
+    best, generated = highest(compared), [row for row in compared if needs_generator(row.arm)]
     text = f"Highest mean change of {SCORES.get(score, score)}: {change(best)}"
     if generated and best not in generated:
         text += f"; of the arms with generated pairs: {change(highest(generated))}"
     return f"{text}."
-
-
-def row_title(row: TableRow, names: Collection[str]) -> str:
-    """Return the title of an arm, with the choice of its pairs, and the share and ratio where ``names`` has them."""
-    title = CURATED_BY.get(row.curation, ARMS.get(row.arm, row.arm))
-    parts = [f"with {100 * row.subset:.4g} % of the images"] * ("subset" in names)
-    parts += [f"ratio {row.ratio:g}"] * ("ratio" in names)
-    return f"{title} ({', '.join(parts)})" if parts else title
-
-
-def _sentence(row: TableRow, score: str, comparisons: int, names: Collection[str]) -> str:
-    change, title = row.gain[score], row_title(row, names)
-    numbers = f"{SCORES.get(score, score)} {change.mean:+.3f} [{change.low:.3f}, {change.high:.3f}]"
-    images = f"{change.better} of {change.images} image{'s' * (change.images > 1)}"
-    if change.interval == "range":
-        text = f"{title}: better on {images}, {numbers}."
-    elif change.is_clear and change.mean > 0:
-        text = f"{title} helped on {images}, {numbers}."
-    elif change.is_clear:
-        text = f"{title} did not help: better on {images}, {numbers}."
-    else:
-        text = f"{title} made no clear difference: better on {images}, {numbers}; the interval includes zero."
-    if change.is_clear and change.low_all <= 0 <= change.high_all:
-        text += f" With {comparisons} comparisons, this may be chance."
-    return text[:1].upper() + text[1:]
 
 
 def table_lines(rows: Sequence[TableRow]) -> list[str]:
@@ -170,14 +227,17 @@ def table_lines(rows: Sequence[TableRow]) -> list[str]:
         return []
     scores = list(rows[0].scores)
     main = "ap" if "ap" in scores else "dice"
-    head = f"{'arm':20} {'part':>6} {'ratio':>6} {'tests':>5} " + " ".join(f"{score:>15}" for score in scores)
-    lines = [f"{head}  gain ({main}) [95 %]"]
+    head = f"{'arm':26} {'part':>6} {'ratio':>6} {'tests':>5} " + " ".join(f"{score:>15}" for score in scores)
+    lines = [f"{head}  steps  gain ({main}) [95 %]; over the best without a generator"]
     for row in rows:
         cells = " ".join(f"{spread.mean:7.3f} ± {spread.sd:5.3f}" for spread in row.scores.values())
-        line = f"{row.arm:20} {row.subset:6.3g} {row.ratio:6.3g} {row.images:5} {cells}"
+        ratio = "chosen" if row.ratio is None else f"{row.ratio:.3g}"
+        line = f"{arm_key(row.arm, row.generator):26} {row.subset:6.3g} {ratio:>6} {row.images:5} {cells}"
+        line += f"  {row.steps:,}" + f" ({row.rising} of {row.trainings} rising)" * (row.rising > 0)
         if change := row.gain.get(main):
-            line += f"  {change.mean:+.3f} [{change.low:.3f}, {change.high:.3f}]"
-            line += f", better on {change.better} of {change.images}"
+            line += f"  {interval(change)}, better on {images(change)}"
+        if change := row.over_best.get(main):
+            line += f"; {interval(change)}"
         if row.empty_fields:
             line += f"  {row.false_objects:.3g} false objects per empty field"
         lines.append(line)

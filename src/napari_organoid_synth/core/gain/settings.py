@@ -12,6 +12,7 @@ from napari_organoid_synth.core.segmentation.arms import Arm, current_arm
 from napari_organoid_synth.core.segmentation.segmenters.config import AnySegmenter
 from napari_organoid_synth.core.segmentation.segmenters.unet_config import UNetConfig
 
+DEFAULT_ARMS: tuple[Arm, ...] = ("raw", "classical", "classical+pasted", "classical+synthetic")
 HERE = "here"
 """The scheduler that works in this process."""
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -35,10 +36,10 @@ class SegmentSettings(Settings):
 
     segmenter: AnySegmenter = Field(UNetConfig(), description="The segmenter.")
     arms: Arms = Field(
-        ("raw", "classical-tissue", "curated"),
+        DEFAULT_ARMS,
         min_length=1,
-        description="raw: real pairs, always trained; classical-tissue: with classical augmentation; synthetic: with "
-        "all synthetic pairs; curated: with the accepted ones.",
+        description="raw: real pairs, always trained; classical: with augmentation; either with pairs added, such as "
+        "classical+pasted, classical+synthetic (all synthetic pairs), classical+curated (the accepted ones).",
     )
     steps: int = Field(500, ge=1, description="Optimiser steps of every arm.")
     seed: int = Field(0, ge=0, description="Fixes initial weights and crops.")
@@ -65,10 +66,11 @@ class GainSettings(Settings):
 
     segmenter: AnySegmenter = Field(UNetConfig(), description="The segmenter.")
     arms: Arms = Field(
-        ("raw", "classical-tissue", "synthetic", "curated"),
+        DEFAULT_ARMS,
         min_length=1,
-        description="What is compared; raw, the real pairs alone, is always trained, because the others are compared "
-        "with it.",
+        description="What is compared: an augmentation (raw: none, classical, classical-tissue, classical-organoid), "
+        "alone or with pairs added (+pasted, +simulated, +synthetic, +curated); pretrain; synthetic-only. raw is "
+        "always trained.",
     )
     design: Literal["hold-out", "k-fold", "leave-one-out", "grouped"] = Field(
         "grouped",

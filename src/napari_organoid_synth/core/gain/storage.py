@@ -19,7 +19,15 @@ from napari_organoid_synth.core.job import JobFolder
 from napari_organoid_synth.core.plain_values import read_object, reason
 from napari_organoid_synth.core.project import Project, time_of
 from napari_organoid_synth.core.recipe import Recipe
-from napari_organoid_synth.core.segmentation.arms import GENERATED, OLD_NAMES, SCORES, ArmResult, current_arm
+from napari_organoid_synth.core.segmentation.arms import (
+    OLD_NAMES,
+    OLDEST_NAMES,
+    SCORES,
+    ArmResult,
+    current_arm,
+    data_of,
+    needs_generator,
+)
 
 SETTINGS, RESULTS = "gain.yaml", "results.json"
 COMPUTING = ("scheduler", "workers", "threads", "device")
@@ -34,7 +42,7 @@ def pick_recipes(project: Project, settings: GainSettings) -> dict[str, Recipe]:
     UserError
         If there is no such run or file, or it is of the wrong sort.
     """
-    if settings.pairs_from == "store" or not {*settings.arms} & {*GENERATED}:
+    if settings.pairs_from == "store" or not any(map(needs_generator, settings.arms)):
         return {}
     recipes = {"generator": _recipe(project, settings.generator, masks=False)}
     if settings.masks == "generated" and recipes["generator"].shape == "painter":
@@ -209,7 +217,7 @@ def _from_version_1(values: dict[str, Any]) -> dict[str, Any]:
 
 def _from_one_split(values: dict[str, Any]) -> dict[str, Any]:
     """Upgrade a result on the test images of the project, whose arms had other names."""
-    arms = {current_arm(name): ArmResult.model_validate(arm) for name, arm in values["arms"].items()}
+    arms = {current_arm(name, oldest=True): ArmResult.model_validate(arm) for name, arm in values["arms"].items()}
     records = [
         ArmRecord(
             arm=name,
@@ -221,7 +229,7 @@ def _from_one_split(values: dict[str, Any]) -> dict[str, Any]:
             steps=arm.steps,
             seconds=arm.seconds,
             synthetic=arm.synthetic,
-            curation="by hand" if name == "curated" else "",
+            curation="by hand" if data_of(name) == "curated" else "",
         )
         for name, arm in arms.items()
     ]
@@ -254,6 +262,7 @@ def _age(folder: Path) -> tuple[int, datetime, float]:
 
 def predictions_folder(folder: Path, arm: str) -> Path:
     """Return where the predictions of an arm lie, also in a comparison of an earlier version."""
-    before = {new: old for old, new in OLD_NAMES.items()}
-    path, earlier_path = (Path(folder) / "predictions" / name for name in (arm, before.get(arm, arm)))
-    return earlier_path if not path.exists() and earlier_path.exists() else path
+    names = OLD_NAMES if (Path(folder) / SETTINGS).exists() else OLDEST_NAMES
+    known = [arm, *(old for old, new in names.items() if new == arm)]
+    paths = [Path(folder) / "predictions" / name for name in known]
+    return next((path for path in paths if path.exists()), paths[0])

@@ -19,6 +19,7 @@ from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.pair_format import FormatOf, Misfits, PairFormat
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.quantities import plural
+from napari_organoid_synth.core.segmentation.arms import data_of
 
 MIN_PAIRS = 10
 """Pairs of an arm below which a warning is due."""
@@ -139,7 +140,7 @@ class StoredPairs:
         Parameters
         ----------
         arm : str
-            ``"curated"`` takes accepted pairs, the others all.
+            One with curated pairs takes accepted ones, the others all.
         real : SamplePair
             The channels, kind of mask and classes that they must have.
         settings : GainSettings
@@ -152,10 +153,11 @@ class StoredPairs:
         UserError
             If there is none.
         """
-        ids = self._ids("accepted" if arm == "curated" else None)
-        noun = "accepted synthetic pair" if arm == "curated" else "synthetic pair"
+        curated = data_of(arm) == "curated"
+        ids = self._ids("accepted" if curated else None)
+        noun = "accepted synthetic pair" if curated else "synthetic pair"
         if not ids:
-            can_accept = arm == "curated" and self._ids()
+            can_accept = curated and self._ids()
             raise UserError(
                 f"There is no {noun}.",
                 f"Expected some for the arm '{arm}'.",

@@ -16,7 +16,7 @@ from napari_organoid_synth.core.job import Control, Event, Progress, Warned
 from napari_organoid_synth.core.pairs.pair import SamplePair, Source
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.project import Project, file_stem
-from napari_organoid_synth.core.segmentation.arms import ARMS, Scores
+from napari_organoid_synth.core.segmentation.arms import Scores, augmentation_of, data_of, title_of
 from napari_organoid_synth.core.segmentation.catalog import SEGMENTERS_DIR, TRAINING, write_training_note
 
 TRAINED_AT = 0.95
@@ -72,7 +72,7 @@ def train_arm(folder: Path, task: ArmTask, control: Control) -> Generator[Event,
         synthetic=len(extra.pairs),
         curation=extra.curation,
         trained_on=len(train),
-        warnings=(*warnings, *failed_training_warnings(ARMS[task.arm], per_image, false)),
+        warnings=(*warnings, *failed_training_warnings(title_of(task.arm), per_image, false)),
     )
 
 
@@ -112,31 +112,31 @@ def _extra_pairs(folder: Path, task: ArmTask) -> _ExtraPairs:
             pairs = [store.pair(stored.id) for stored in task.stored]
         hashes = [pair.source.provenance.get("data", {}) for pair in pairs]
         data = {name: digest for data in hashes for name, digest in data.items()}
-        return _ExtraPairs(pairs, "by hand" if task.arm == "curated" else "", data)
+        return _ExtraPairs(pairs, "by hand" if data_of(task.arm) == "curated" else "", data)
     if not task.source:
         return _ExtraPairs()
     record = read_record(folder, task.source)
     assert isinstance(record, PairsRecord)
     with SampleStore(task_folder(folder, task.source) / "project" / "samples.sqlite") as store:
         rows = sorted(store.rows(), key=lambda row: row.name)
-        if task.arm == "curated":
+        if data_of(task.arm) == "curated":
             rows = [row for row in rows if row.name in record.curated]
         pairs = [store.pair(row.id) for row in rows]
     if not pairs:
         raise UserError(
-            "All generated pairs of a fold are flagged as copies or broken masks." if task.arm == "curated"
+            "All generated pairs of a fold are flagged as copies or broken masks." if data_of(task.arm) == "curated"
             else "The generator of a fold made no pair.",
             "Expected some to train on.",
             "Train the generator longer.",
         )  # fmt: skip
-    return _ExtraPairs(pairs, "automatic" if task.arm == "curated" else "", record.data)
+    return _ExtraPairs(pairs, "automatic" if data_of(task.arm) == "curated" else "", record.data)
 
 
 def _pool(task: ArmTask, train: list[SamplePair], extra: list[SamplePair]) -> Any:
     """Return the pool that an arm draws its crops from."""
     from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool
 
-    augment: Any = task.arm.removeprefix("classical-") if task.arm.startswith("classical-") else ""
+    augment: Any = augmentation_of(task.arm)
     synthetic_steps = min(task.steps - 1, round(task.steps * task.ratio / (1 + task.ratio)))
     first = synthetic_steps if task.arm == "pretrain" else 0
     return CropPool(train, extra, augment=augment, seed=task.seed, ratio=task.ratio, first=first)

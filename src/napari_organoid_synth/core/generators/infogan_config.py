@@ -27,6 +27,9 @@ class InfoganConfig(ConvolutionalConfig):
         None, ge=2, le=100, description="Categories to find; empty: as many as image classes, 10 without classes."
     )
     continuous: int = Field(2, ge=0, le=16, description="Gradual traits to find.")
+    learning_rate: float = Field(
+        2e-4, gt=0, le=0.1, description="Learning rate of Adam, discriminator; the generator has generator_rate."
+    )
     generator_rate: float | None = Field(
         1e-3,
         gt=0,

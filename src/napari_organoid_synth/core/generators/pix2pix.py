@@ -182,7 +182,7 @@ class Pix2Pix(Generator):
                 matching = feature_loss([real[:-1] for real in reals], [fake[:-1] for fake in fakes])
                 loss_g = loss_g + config.feature_weight * matching
                 losses["features"] = matching.detach()
-            else:
+            if config.l1_weight:
                 loss_g = loss_g + config.l1_weight * difference
         bad = torch.maximum(bad, descend(loss_g, self.generator, self._optimizers["generator"]))
         self._set_noise([])

@@ -41,7 +41,12 @@ class Pix2PixConfig(GeneratorConfig):
     )
     adversarial: Literal["bce", "lsgan"] = Field("bce", description="Loss of the discriminators.")
     l1_weight: float = Field(100.0, ge=0, description="Weight of the absolute difference to the real image.")
-    feature_weight: float = Field(0.0, ge=0, description="Weight of feature matching; 10 in pix2pixHD, 0: off.")
+    feature_weight: float = Field(
+        0.0,
+        ge=0,
+        description="Weight of feature matching, beside the absolute difference; 0: off. pix2pixHD has 10 and no "
+        "absolute difference (l1_weight 0).",
+    )
     learning_rate: float = Field(2e-4, gt=0, le=0.1, description="Learning rate of Adam, both networks.")
     beta1: float = Field(0.5, ge=0, lt=1, description="First momentum (β₁) of Adam.")
     decay_from: float = Field(0.5, ge=0, le=1, description="Share of the training after which the rate falls to 0.")

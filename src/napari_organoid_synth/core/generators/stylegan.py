@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from napari_organoid_synth.core.codec.spec import PairSpec
 
 RATE_FACTORS = {128: 1.5, 256: 2.0, 512: 3.0}
-"""Learning rate at large sizes, relative to that at small ones."""
+"""Learning rate at large sizes, relative to that at small ones, where ``rates`` is ``"rising"`` (Karras 2019, code)."""
 
 
 def adain(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
@@ -166,8 +166,9 @@ class Stylegan(ProgressiveGenerator):
         self.latent = config.latent
 
     def rate(self, size: int) -> float:
-        """Return the learning rate at a size: higher from 128 px on, as published."""
-        return float(self.config.learning_rate) * RATE_FACTORS.get(size, 1.0)
+        """Return the learning rate at a size: the same at every size, or higher from 128 px on."""
+        factor = RATE_FACTORS.get(size, 1.0) if self.config.rates == "rising" else 1.0
+        return self.config.learning_rate * factor
 
     def dream(self, image_class: Tensor, rng: torch.Generator, size: int, alpha: float) -> Tensor:
         """Draw pictures of new latent vectors with the network in training, with mixed styles and random noise."""

@@ -31,6 +31,11 @@ class StyleganConfig(ProgressiveConfig):
     loss: Literal["wgan_gp", "ns_r1", "w_r1"] = Field(
         "ns_r1", description="Wasserstein with gradient penalty, logistic with R1, or Wasserstein with R1."
     )
+    rates: Literal["fixed", "rising"] = Field(
+        "fixed",
+        description="fixed: learning_rate at every size; rising: 1.5, 2 and 3 times that at 128, 256 and 512 px, as in "
+        "the authors' code.",
+    )
     name: Literal["stylegan"] = "stylegan"
     latent: int = Field(128, ge=2, le=1024, description="Length of the latent vector (512 as published).")
     width: int = Field(128, ge=8, le=1024, description="Length of a style vector (512 as published).")

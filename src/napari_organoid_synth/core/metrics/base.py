@@ -30,6 +30,10 @@ class Score:
         Direction that is good; "range": near to the real images, in both directions.
     ends : (float, float)
         Between which every value lies.
+    unusual : {"both", "low", "high", ""}
+        Side of the real tiles on which a value counts against ``realism``; nothing: it does not count.
+    is_log : bool
+        Whether distances are those of logarithms, for values above 0 that differ by factors.
     """
 
     name: str
@@ -37,6 +41,8 @@ class Score:
     unit: str = ""
     better: Literal["high", "low", "range"] = "range"
     ends: tuple[float, float] = (-math.inf, math.inf)
+    unusual: Literal["both", "low", "high", ""] = "both"
+    is_log: bool = False
 
 
 class RealRange:
@@ -53,7 +59,7 @@ class RealRange:
     those of all; when all are equal, by 10 % of the value.
     """
 
-    def __init__(self, values: Sequence[float]) -> None:
+    def __init__(self, values: Sequence[float] | NDArray[np.float64]) -> None:
         array = np.asarray(values, dtype=np.float64)
         self.values: NDArray[np.float64] = np.sort(array[np.isfinite(array)])
         if self.values.size == 0:
@@ -63,33 +69,6 @@ class RealRange:
         self.low: float = least - margin
         self.high: float = most + margin
         self.median: float = float(np.median(self.values))
-
-    def place(self, value: float) -> float:
-        """Return the share of real tiles below a value, 0 at `low`, 1 at `high`, linear between neighbours."""
-        n = self.values.size
-        points = np.concatenate([[self.low], self.values, [self.high]])
-        shares = np.concatenate([[0.0], (np.arange(n) + 0.5) / n, [1.0]])
-        share: float = float(np.interp(value, points, shares))
-        if value == self.median:
-            return 0.5
-        return min(share, 0.5) if value < self.median else max(share, 0.5)  # equal values make a step
-
-    def closeness(self, value: float) -> float:
-        r"""Return the closeness of a value to real ones: 1 at their median, 0.5 at the edge of the range, then less.
-
-        With :math:`p` from `place`, inside :math:`1 - |p - \tfrac12|`; outside, at a distance :math:`e` from the
-        range of width :math:`w`, :math:`0.5 / (1 + e / w)`.
-
-        Examples
-        --------
-        >>> from napari_organoid_synth.core.metrics.base import RealRange
-        >>> RealRange([0.0, 1.0, 2.0, 3.0, 4.0]).closeness(2.0)
-        1.0
-        """
-        outside: float = max(self.low - value, value - self.high, 0.0)
-        if outside > 0:
-            return 0.5 / (1 + outside / (self.high - self.low))
-        return 1 - abs(self.place(value) - 0.5)
 
     def word(self, value: float, below: str, within: str, above: str) -> str:
         """Choose one of three words."""
@@ -133,6 +112,9 @@ class Metric(ABC):
         The one flag that it may raise, or nothing.
     ranges : dict of str to RealRange
         Range of each score over real tiles, after `fit`; scores without a range are missing.
+    real_values : dict of str to NDArray (N,) float64
+        Values of the real tiles, in the order of `fit`, for each score that counts in ``realism``; NaN where unknown.
+        What is learned from real tiles is computed for each tile without its own image.
     """
 
     name: ClassVar[str]
@@ -142,6 +124,7 @@ class Metric(ABC):
 
     def __init__(self) -> None:
         self.ranges: dict[str, RealRange] = {}
+        self.real_values: dict[str, NDArray[np.float64]] = {}
 
     @abstractmethod
     def fit(self, real: Sequence[SamplePair]) -> Self:
@@ -174,11 +157,12 @@ class Metric(ABC):
         return Judgement(values, self.describe(values), flag, nearest)
 
     def _fit_ranges(self, real: Sequence[SamplePair]) -> None:
-        """Take the range of every score marked "range" from the real tiles."""
+        """Take values and range of every score that counts in ``realism`` from the real tiles."""
         scores = [self(pair) for pair in real]
         for score in self.scores:
-            if score.better == "range":
-                self.ranges[score.name] = RealRange([values[score.name] for values in scores])
+            if score.unusual:
+                values = np.array([found[score.name] for found in scores], np.float64)
+                self.real_values[score.name], self.ranges[score.name] = values, RealRange(values)
 
 
 def intensity_limits(real: Sequence[SamplePair]) -> NDArray[np.float64]:

@@ -1,21 +1,88 @@
-"""Mode collapse: near-duplicates among synthetic tiles, and repeated mask layouts."""
+"""Mode collapse: how many different pictures there are, near-duplicates, and repeated mask layouts."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_organoid_synth.core.distances import euclidean
-from napari_organoid_synth.core.metrics.memorisation import ORIENTATIONS, turned_signatures
+from napari_organoid_synth.core.distances import distinct_scale, effective_number, euclidean
+from napari_organoid_synth.core.metrics.memorisation import MIN_DISTANCE, ORIENTATIONS, turned_signatures
 from napari_organoid_synth.core.metrics.nearest import COPY_SSIM, ssim
 from napari_organoid_synth.core.pairs.tiling import orient
 
 CANDIDATES = 4
 """Tiles in one of eight orientations that are compared in full with each tile."""
 BATCH = 128
+SAME = 0.67
+"""Tiles count as one picture when nearer than this part of the scale at which the real tiles still differ."""
+
+
+@dataclass(frozen=True)
+class Distinct:
+    """How many different pictures there are.
+
+    Parameters
+    ----------
+    number : int
+        Pictures that are left when those that look the same count as one.
+    effective : float
+        Effective number of different ones; rare ones count less, alike ones in part.
+    real : float
+        The same of as many real tiles.
+    of : int
+        Tiles that were looked at.
+    """
+
+    number: int
+    effective: float
+    real: float
+    of: int
+
+
+def distinct_pictures(
+    images: Sequence[NDArray[np.float32]], real: NDArray[np.floating[Any]], pairs: Sequence[tuple[int, int]] = ()
+) -> Distinct:
+    """Count the different pictures among images, measured by how much real tiles differ.
+
+    Distances are those of correlation at 32 px in the best of eight orientations, so that noise, brightness, and a
+    shift by a pixel or two hardly count. The scale is the widest at which as many real tiles still count as different.
+
+    Parameters
+    ----------
+    images : sequence of NDArray (C, S, S), float
+        At least 1; 0 and 1 are the ends of the range.
+    real : NDArray (N, 8, D)
+        The real tiles, from `turned_signatures`; as many as there are images are taken.
+    pairs : sequence of (int, int)
+        Images that are known to look the same.
+    """
+    turned = turned_signatures(images)
+    number = min(len(real), max(2, len(turned)))
+    distances = _nearest_turn(turned)
+    among = _nearest_turn(real[np.arange(number) * len(real) // number])
+    for one, other in pairs:
+        distances[one, other] = distances[other, one] = 0
+    scale = max(distinct_scale(among) if number > 1 else 1.0, MIN_DISTANCE)
+    near = [(int(i), int(j)) for i, j in np.argwhere(distances < SAME * scale) if i < j]
+    return Distinct(
+        count_distinct(len(turned), near),
+        effective_number(distances, scale),
+        effective_number(among, scale),
+        len(turned),
+    )
+
+
+def _nearest_turn(turned: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """Compute the distance of every two tiles (N, 8, D) in the best of all orientations, (N, N)."""
+    distance = euclidean(turned[:, 0], turned.reshape(-1, turned.shape[2]))
+    nearest = distance.reshape(len(turned), len(turned), -1).min(2)
+    nearest = np.minimum(nearest, nearest.T)
+    np.fill_diagonal(nearest, 0)
+    return nearest
 
 
 def near_duplicates(images: Sequence[NDArray[np.float32]], threshold: float = COPY_SSIM) -> list[tuple[int, int]]:

@@ -11,12 +11,37 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_organoid_synth.core.metrics.nearest import ssim
+from napari_organoid_synth.core.metrics.nearest import smoothed, ssim
 
 WINDOW = 8
 BINS = 64
 GREYS = 255.0  # the range 0–1 of an image, in the units in which MSE is published
 NAMES = ("ssim", "uqi", "nmi", "psnr", "mse")
+
+
+class Others:
+    """Images that many are compared with; what depends on them alone is computed once.
+
+    Parameters
+    ----------
+    images : NDArray (N, C, Y, X) float
+        The range is 0–1, the values may leave it; at least 11 px high and wide.
+    """
+
+    def __init__(self, images: NDArray[Any]) -> None:
+        self._images = images
+        self._smooth = smoothed(images)
+        self._exact = np.asarray(images, np.float64)
+        self._means, self._squares = _windows(self._exact), _windows(self._exact * self._exact)
+        self._bins = _bins(images)
+
+    def compare(self, image: NDArray[Any]) -> NDArray[np.float64]:
+        """Compute all scores of `NAMES` of one image (C, Y, X) with each of these, (N, 5)."""
+        error = mean_squared_error(image, self._exact) * GREYS**2
+        psnr = np.minimum(10 * np.log10(GREYS**2 / np.maximum(error, 1e-12)), 100.0)
+        similarity = ssim(image, self._images, smooth=self._smooth)
+        quality = _uqi(np.asarray(image, np.float64), self._exact, self._means, self._squares)
+        return np.stack([similarity, quality, _information(_bins(image), self._bins), psnr, error], 1)
 
 
 def uqi(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
@@ -39,14 +64,24 @@ def uqi(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
     NDArray (N,) float64, in [-1, 1]
     """
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    mean_a, mean_b = _windows(a), _windows(b)
-    variances = _windows(a * a) - mean_a**2 + _windows(b * b) - mean_b**2
+    return _uqi(a, b, _windows(b), _windows(b * b))
+
+
+def _uqi(
+    a: NDArray[np.float64], b: NDArray[np.float64], mean_b: NDArray[np.float64], square_b: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    mean_a = _windows(a)
+    levels = mean_a**2 + mean_b**2
+    variances = _windows(a * a) - mean_a**2 + square_b - mean_b**2
     # rounding errors of differences of equal numbers
-    variances[variances < 1e-9 * (mean_a**2 + mean_b**2)] = 0
-    below = variances * (mean_a**2 + mean_b**2)
-    equal = np.broadcast_to(np.isclose(mean_a, mean_b, rtol=1e-6, atol=1e-12), below.shape)
-    above = 4 * (_windows(a * b) - mean_a * mean_b) * mean_a * mean_b
-    qualities = np.where(equal & (variances == 0), 1.0, 0.0)
+    variances[variances < 1e-9 * levels] = 0
+    below = variances * levels
+    product = mean_a * mean_b
+    above = 4 * (_windows(a * b) - product) * product
+    qualities = np.zeros(below.shape)
+    flat = variances == 0
+    if flat.any():
+        qualities[flat & np.isclose(mean_a, mean_b, rtol=1e-6, atol=1e-12)] = 1
     np.divide(above, below, out=qualities, where=below > 0)
     return np.asarray(qualities.mean((1, 2, 3)))
 
@@ -74,11 +109,18 @@ def mutual_information(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
     b : NDArray (N, C, Y, X) float
         Of the same size.
     """
-    bins_a, bins_b = (np.clip((one * BINS).astype(np.int64), 0, BINS - 1) for one in (a, b))
-    information = np.zeros((len(b), len(a)))
+    return _information(_bins(a), _bins(b))
+
+
+def _bins(images: NDArray[Any]) -> NDArray[np.int64]:
+    return np.clip((images * BINS).astype(np.int64), 0, BINS - 1)
+
+
+def _information(bins_a: NDArray[np.int64], bins_b: NDArray[np.int64]) -> NDArray[np.float64]:
+    information = np.zeros(bins_b.shape[:2])
     for index, image in enumerate(bins_b):
-        for channel in range(len(a)):
-            pairs = bins_a[channel].ravel() * BINS + image[channel].ravel()
+        for channel, own in enumerate(bins_a):
+            pairs = own.ravel() * BINS + image[channel].ravel()
             joint = np.bincount(pairs, minlength=BINS * BINS).reshape(BINS, BINS) / pairs.size
             parts = _entropy(joint.sum(1)) + _entropy(joint.sum(0))
             information[index, channel] = 2 * (1 - _entropy(joint.ravel()) / parts) if parts > 0 else 0.0
@@ -106,6 +148,4 @@ def compare(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
     b : NDArray (N, C, Y, X) float
         Of the same size.
     """
-    error = mean_squared_error(a, b) * GREYS**2
-    psnr = np.minimum(10 * np.log10(GREYS**2 / np.maximum(error, 1e-12)), 100.0)
-    return np.stack([ssim(a, b), uqi(a, b), mutual_information(a, b), psnr, error], 1)
+    return Others(b).compare(a)

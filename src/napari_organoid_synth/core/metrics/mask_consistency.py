@@ -5,8 +5,13 @@ two apart by the discriminant of Fisher 1936 with equal covariances,
 
 .. math:: z = w \cdot (x - \tfrac12 (μ_1 + μ_0)), \qquad w = (Σ + 0.1\,\bar σ^2 I)^{-1} (μ_1 - μ_0),
 
-with the mean variance :math:`\barσ^2`. The score is :math:`1 / (1 + e^{-(z - z_0)})`. :math:`z_0` is what 5 of 100 real
-pairs stay below when images are put aside in turn, so a score below 0.5 is what few real pairs have.
+with the mean variance :math:`\barσ^2`. :math:`z_0` is what 5 of 100 real pairs stay below when images are put aside in
+turn. The score is 0.5 there, and so below 0.5 for few real pairs,
+
+.. math:: 0.5 + 0.5\,G(z) \text{ from } z_0 \text{ on}, \qquad 0.5 / (1 + (z_0 - z) / w) \text{ below},
+
+with :math:`G` the share of those put aside, of the 95 of 100, that fit worse, and :math:`w` the distance of their
+median from :math:`z_0`: the median real pair has about 0.75, and pairs above :math:`z_0` are told apart, too.
 """
 
 from __future__ import annotations
@@ -17,7 +22,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_organoid_synth.core.metrics.base import Metric, Score, intensity_limits, to_grey
+from napari_organoid_synth.core.metrics.base import Metric, RealRange, Score, intensity_limits, to_grey
 from napari_organoid_synth.core.metrics.groups import group_of, related
 from napari_organoid_synth.core.pairs.pair import SamplePair
 
@@ -47,16 +52,17 @@ class MaskConsistency(Metric):
 
     name = "fits"
     title = "Mask fits image"
-    scores = (Score("fits", "Mask fits image (below 0.5: as few real pairs)", better="high"),)
+    scores = (Score("fits", "Mask fits image (below 0.5: as few real pairs)", better="high", unusual="low"),)
 
     def fit(self, real: Sequence[SamplePair]) -> Self:
         """Learn from real tiles and from their images under masks of other images."""
         self._limits = intensity_limits(real)
         self._weights: NDArray[np.float64] | None = None
         self.detected = self.rejected = np.nan
-        tiles = [pair for pair in real if pair.labels.any()]
-        number = min(MAX_TILES, len(tiles))
-        tiles = [tiles[index * len(tiles) // number] for index in range(number)]
+        with_objects = [index for index, pair in enumerate(real) if pair.labels.any()]
+        number = min(MAX_TILES, len(with_objects))
+        places = [with_objects[index * len(with_objects) // number] for index in range(number)]
+        tiles = [real[place] for place in places]
         labels = [group_of(pair) for pair in tiles]
         groups, independent = np.array([labels.index(label) for label in labels]), ~related(labels)
         if len(np.unique(groups)) < 2:
@@ -74,22 +80,43 @@ class MaskConsistency(Metric):
                 rows.append(traits(grey, tiles[mask].labels))
                 right.append(mask == index)
                 group.append(groups[index])
-        self._calibrate(np.array(rows), np.array(right), np.array(group))
+        margins = self._calibrate(np.array(rows), np.array(right), np.array(group))
+        if margins is not None and self.useful:
+            self.real_values["fits"] = np.full(len(real), np.nan)
+            self.real_values["fits"][places] = self._score(margins)
+            self.ranges["fits"] = RealRange(self.real_values["fits"])
         return self
 
-    def _calibrate(self, rows: NDArray[np.float64], right: NDArray[np.bool_], group: NDArray[np.intp]) -> None:
-        """Compute the discriminant of all tiles, and its threshold and rates from held-out folds of images."""
+    def _calibrate(
+        self, rows: NDArray[np.float64], right: NDArray[np.bool_], group: NDArray[np.intp]
+    ) -> NDArray[np.float64] | None:
+        """Compute the discriminant of all tiles, and its threshold and rates from held-out folds of images.
+
+        Returns the values of the right pairs put aside, or None where there is no mask of another image.
+        """
         if right.all():
-            return
+            return None
         order = np.random.default_rng(1).permutation(np.unique(group))
         z = np.full(len(rows), np.nan)
         for fold in range(min(FOLDS, len(order))):
             aside = np.isin(group, order[fold::FOLDS])
             z[aside] = _apply(_discriminant(rows[~aside], right[~aside]), rows[aside])
-        weights = _discriminant(rows, right)
-        edge = float(np.quantile(z[right], REJECTED_SHARE))
-        self.rejected, self.detected = float((z[right] < edge).mean()), float((z[~right] < edge).mean())
-        self._weights = np.append(weights[:-1], weights[-1] - edge)
+        self._weights = _discriminant(rows, right)
+        self._edge = float(np.quantile(z[right], REJECTED_SHARE))
+        self.rejected, self.detected = float((z[right] < self._edge).mean()), float((z[~right] < self._edge).mean())
+        self._kept = np.sort(z[right & (z > self._edge)])
+        return z[right]
+
+    def _score(self, z: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the score of values of the discriminant: 0.5 at the edge, above it by rank among real pairs."""
+        kept, edge = self._kept, self._edge
+        if not kept.size:  # all real pairs alike
+            return np.where(z < edge, 0.0, 1.0)
+        spread = float(np.median(kept)) - edge
+        rank = np.interp(z, [edge, *kept], np.arange(len(kept) + 1) / (len(kept) + 1))
+        beyond = np.maximum(z - kept[-1], 0) / (kept[-1] - edge)
+        above = np.where(beyond > 0, 1 - 1 / (len(kept) + 1) / (1 + beyond) ** 2, rank)
+        return np.where(z < edge, THRESHOLD / (1 + np.maximum(edge - z, 0) / spread), (1 + above) / 2)
 
     @property
     def useful(self) -> bool:
@@ -100,8 +127,8 @@ class MaskConsistency(Metric):
         """Compute the score; 0.5 where it is unknown: no object, or nothing learned."""
         if self._weights is None or not pair.labels.any():
             return {"fits": THRESHOLD}
-        z = float(_apply(self._weights, traits(to_grey(pair.image, self._limits), pair.labels)[None])[0])
-        return {"fits": float(1 / (1 + np.exp(-np.clip(z, -50, 50))))}
+        z = _apply(self._weights, traits(to_grey(pair.image, self._limits), pair.labels)[None])
+        return {"fits": float(self._score(z)[0])}
 
     def describe(self, values: dict[str, float]) -> str:
         """Describe a mask that may not belong to its image; other masks give an empty text."""

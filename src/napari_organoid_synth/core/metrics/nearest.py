@@ -33,7 +33,18 @@ def _smooth(images: NDArray[Any]) -> NDArray[Any]:
     return smooth[..., _RADIUS:-_RADIUS, _RADIUS:-_RADIUS]
 
 
-def ssim(a: NDArray[Any], b: NDArray[Any], data_range: float = 1.0) -> NDArray[Any]:
+def smoothed(images: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return local means and variances of images (N, C, Y, X), without the 5 px at the edges, for `ssim`."""
+    mean = _smooth(images)
+    return mean, _smooth(images * images) - mean**2
+
+
+def ssim(
+    a: NDArray[Any],
+    b: NDArray[Any],
+    data_range: float = 1.0,
+    smooth: tuple[NDArray[Any], NDArray[Any]] | None = None,
+) -> NDArray[Any]:
     r"""Compute the structural similarity (Wang 2004) of one image with many.
 
     .. math:: \frac{(2 μ_a μ_b + C_1)(2 σ_{ab} + C_2)}{(μ_a^2 + μ_b^2 + C_1)(σ_a^2 + σ_b^2 + C_2)},
@@ -49,13 +60,14 @@ def ssim(a: NDArray[Any], b: NDArray[Any], data_range: float = 1.0) -> NDArray[A
         Images of the same size.
     data_range : float
         R, the distance between the least and the largest value.
+    smooth : (NDArray, NDArray), optional
+        Of ``b``, from `smoothed`, where it is compared many times.
 
     Returns
     -------
     NDArray (N,), in [-1, 1]
     """
-    mean_b = _smooth(b)
-    return _ssim(a, b, mean_b, _smooth(b * b) - mean_b**2, data_range)
+    return _ssim(a, b, *(smooth or smoothed(b)), data_range)
 
 
 def _ssim(
@@ -92,7 +104,7 @@ class Nearest(Metric):
 
     name = "nearest"
     title = "Nearest real image"
-    scores = (Score("nearest", "Similarity to the nearest real image"),)
+    scores = (Score("nearest", "Similarity to the nearest real image", unusual="low"),)
     flag_name = "copy"
 
     def fit(self, real: Sequence[SamplePair]) -> Self:
@@ -110,14 +122,14 @@ class Nearest(Metric):
 
     def _calibrate(self) -> None:
         """Measure the similarity of some real tiles with those of other groups; unknown when all come from one."""
-        similarities = []
+        values = np.full(len(self._tiles), np.nan)
         for index in range(0, len(self._tiles), math.ceil(len(self._tiles) / CALIBRATION_TILES)):
             others = np.flatnonzero(np.repeat(self._independent[index], len(_ORIENTATIONS)))
             if others.size:
-                similarities.append(self._search(self._tiles[index], others)[0])
-        if similarities:
-            self.threshold = float(np.clip(max(similarities), COPY_SSIM, MAX_COPY_SSIM))
-            self.ranges["nearest"] = RealRange(similarities)
+                values[index] = self._search(self._tiles[index], others)[0]
+        if np.isfinite(values).any():
+            self.threshold = float(np.clip(np.nanmax(values), COPY_SSIM, MAX_COPY_SSIM))
+            self.real_values["nearest"], self.ranges["nearest"] = values, RealRange(values)
 
     @staticmethod
     def _signature(tile: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -34,9 +34,9 @@ class Objects(Metric):
     title = "Objects"
     scores = (
         Score("objects", "Number of objects"),
-        Score("mean_area", "Mean area", "px"),
+        Score("mean_area", "Mean area", "px", is_log=True),
         Score("covered", "Share covered by objects"),
-        Score("valid", "Usable mask", better="high"),
+        Score("valid", "Usable mask", better="high", unusual=""),
     )
     flag_name = "mask"
 

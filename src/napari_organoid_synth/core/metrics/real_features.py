@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from napari_organoid_synth.core.metrics.base import intensity_limits
 from napari_organoid_synth.core.metrics.groups import group_of, related
 from napari_organoid_synth.core.metrics.memorisation import Space, signature, turned_signatures
+from napari_organoid_synth.core.metrics.noise import KINDS, noise_facts
 from napari_organoid_synth.core.metrics.real_tiles import real_tiles
 from napari_organoid_synth.core.metrics.set_measures import MAX_PAIRED, compare_all
 from napari_organoid_synth.core.metrics.settings import ScoreSettings
@@ -25,6 +26,8 @@ from napari_organoid_synth.core.metrics.tile_space import real_features
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.project import Project
+
+NOISE_TILES, NOISE_PAIRED = 32, 8  # of each kind; of these, the ones that are compared pair by pair
 
 
 def places(length: int, most: int) -> list[int]:
@@ -115,6 +118,18 @@ class RealFeatures:
         """The pixel scores of 64 real tiles at most with each other, from `compare_all`."""
         images = [fact.image for fact in some(self.facts, MAX_PAIRED)]
         return compare_all(images, images)
+
+    @cached_property
+    def noise(self) -> list[TileFacts]:
+        """Pure noise of three kinds, from `noise_facts`."""
+        return noise_facts(some(self.tiles, NOISE_TILES), self.limits, self.side, self.settings.seed)
+
+    @cached_property
+    def among_noise(self) -> NDArray[np.float64]:
+        """The pixel scores of these real tiles with some noise of each kind, from `compare_all`."""
+        images = [fact.image for fact in some(self.facts, MAX_PAIRED)]
+        kinds = np.split(np.arange(len(self.noise)), KINDS)
+        return compare_all(images, [self.noise[place].image for kind in kinds for place in some(kind, NOISE_PAIRED)])
 
     def learn(self) -> Iterator[float]:
         """Make the extractor and the features of the real tiles, or read them; yields the share that is done."""

@@ -18,7 +18,7 @@ from napari_organoid_synth.core.distances import (
     subset_discrepancy,
 )
 from napari_organoid_synth.core.metrics.base import Score
-from napari_organoid_synth.core.metrics.full_reference import NAMES, compare
+from napari_organoid_synth.core.metrics.full_reference import NAMES, Others
 from napari_organoid_synth.core.metrics.sets import Indices, Measure, finite
 from napari_organoid_synth.core.metrics.tile_facts import TileFacts
 
@@ -61,9 +61,15 @@ MASK_SCORES = (
 )
 
 
-def feature_measure(real: Features, fake: Features) -> Measure:
-    """Return a measure of KID, FID, precision, recall, density, coverage and C2ST of features (N, D) and (M, D)."""
-    features = np.concatenate([real, fake])
+def feature_measure(*sets: Features) -> Measure:
+    """Return a measure of KID, FID, precision, recall, density, coverage and C2ST of features.
+
+    Parameters
+    ----------
+    *sets : NDArray (N, D), (M, D), ...
+        Of the real tiles, of the synthetic ones, of further tiles.
+    """
+    features = np.concatenate(sets)
     kernel, distance = cubic_kernel(features, features), euclidean(features, features)
 
     def measure(a: Indices, b: Indices) -> dict[str, float]:
@@ -99,19 +105,19 @@ def feature_notes(real: Features, fake: Features, note: str = "", seed: int = 0)
 
 def compare_all(a: Sequence[NDArray[np.float32]], b: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
     """Compute SSIM, UQI, mutual information, PSNR and MSE of every pair of images (C, S, S), (N, M, 5)."""
-    others = np.stack(list(b))
-    return np.stack([compare(image, others) for image in a])
+    others = Others(np.stack(list(b)))
+    return np.stack([others.compare(image) for image in a])
 
 
-def pair_measure(among: NDArray[np.float64], between: NDArray[np.float64]) -> Measure:
+def pair_measure(*tables: NDArray[np.float64]) -> Measure:
     """Return a measure of means over all pairs of a real with a synthetic (or another real) tile, as published.
 
     Parameters
     ----------
-    among, between : NDArray (N, N, 5), (N, M, 5)
-        From `compare_all`, real with real and real with synthetic.
+    *tables : NDArray (N, N, 5), (N, M, 5), ...
+        From `compare_all`: real with real, real with synthetic, real with further tiles.
     """
-    table = np.concatenate([among, between], 1)
+    table = np.concatenate(tables, 1)
 
     def measure(a: Indices, b: Indices) -> dict[str, float]:
         return dict(zip(NAMES, (float(mean) for mean in table[np.ix_(a, b)].mean((0, 1))), strict=True))

@@ -11,6 +11,9 @@ A score compares a set with a reference set. Three things are made of it, all wi
   it stands the *matched value*: 20 times as many synthetic tiles against the same halves, because most scores depend
   on the number of tiles. The message compares these two.
 
+A range says nothing where it has no width, where it reaches the end of the scale that the worst set would have, or
+where pure noise lies in it too (or nearer): then no set is called like the originals.
+
 Tiles of one image resemble each other, so halves are halves of the images where there are at least 4.
 """
 
@@ -27,12 +30,14 @@ from napari_organoid_synth.core.frozen_model import FrozenModel
 from napari_organoid_synth.core.metrics.base import Score
 
 Indices = NDArray[np.intp]
+Verdict = Literal["within", "nearer", "worse", "above", "below", "none"]
 Measure = Callable[[Indices, Indices], dict[str, float]]
 """Scores of the second set of tiles against the first; indices into the real tiles followed by the synthetic ones."""
 
 SPLITS = 20  # into halves, for the range of the originals
 ROUNDS = 200  # for the interval
 MIN_TILES = 8  # tiles of either kind: halves of 4
+FLAT = 1e-9  # width of a range, as a share of its ends, that is none
 MIN_IMAGES = 4  # images from which on halves are halves of the images
 
 
@@ -70,6 +75,8 @@ class SetScore(FrozenModel):
         Of the halves.
     message : str
         Meaning of the value, in words.
+    doubt : str
+        Why a value in the range of the originals says nothing; empty where it says something.
     """
 
     name: str
@@ -85,11 +92,17 @@ class SetScore(FrozenModel):
     extractor: str
     seed: int
     message: str
+    doubt: str = ""
+
+    @property
+    def verdict(self) -> Verdict:
+        """How the set lies to the range of the originals; ``none`` where that says nothing."""
+        return _verdict(self.better, self.matched_value, self.originals, self.doubt)
 
     @property
     def within(self) -> bool:
-        """Whether the set lies in the range of the originals."""
-        return self.matched_value in self.originals
+        """Whether the set lies in the range of the originals, and that says something."""
+        return self.verdict == "within"
 
 
 @dataclass(frozen=True)
@@ -100,6 +113,7 @@ class _Draws:
     originals: list[dict[str, float]]
     matched: list[dict[str, float]]
     resampled: list[dict[str, float]]
+    noise: list[list[dict[str, float]]]  # of each kind of noise against the same halves
 
 
 def evaluate(
@@ -111,6 +125,7 @@ def evaluate(
     seed: int = 0,
     extractor: str = "",
     notes: Mapping[str, str] | None = None,
+    noise: Sequence[Indices] = (),
 ) -> list[SetScore]:
     """Compute value, interval and range of the originals of some scores; those that are not finite are left out.
 
@@ -130,8 +145,10 @@ def evaluate(
         Name and weight hash of the features, for the record.
     notes : dict of str to str, optional
         Additions to the message, by name of score.
+    noise : sequence of NDArray
+        Indices, as of ``measure``, of tiles of each kind of pure noise.
     """
-    draws = _draw(measure, sources, n_synthetic, np.random.default_rng(seed))
+    draws = _draw(measure, sources, n_synthetic, seed, noise)
     results = []
     for score in scores:
         value = draws.value[score.name]
@@ -143,6 +160,11 @@ def evaluate(
             continue
         low, high = np.clip(value + np.percentile(resampled - resampled.mean(), (2.5, 97.5)), *score.ends)
         span = Interval(low=float(originals.min()), high=float(originals.max()))
+        controls = [
+            float(np.mean(values)) for one in draws.noise if len(values := finite([d[score.name] for d in one]))
+        ]
+        doubt = _doubt(score, span, controls)
+        words = _message(_verdict(score.better, float(matched.mean()), span, doubt), doubt)
         note = (notes or {}).get(score.name, "")
         results.append(
             SetScore(
@@ -158,26 +180,31 @@ def evaluate(
                 n_synthetic=n_synthetic,
                 extractor=extractor,
                 seed=seed,
-                message="; ".join(part for part in (_message(score, float(matched.mean()), span), note) if part),
+                message="; ".join(part for part in (words, note) if part),
+                doubt=doubt,
             )
         )
     return results
 
 
-def _draw(measure: Measure, sources: Sequence[str], n_synthetic: int, rng: np.random.Generator) -> _Draws:
-    """Measure the whole sets, halves of the originals, synthetic tiles against the same halves, and resampled sets."""
+def _draw(measure: Measure, sources: Sequence[str], n_synthetic: int, seed: int, noise: Sequence[Indices]) -> _Draws:
+    """Measure the whole sets, halves of the originals, synthetic tiles and noise against these, and resampled sets."""
+    rng, noise_rng = np.random.default_rng(seed), np.random.default_rng([seed, 1])
     real, synthetic = np.arange(len(sources)), np.arange(len(sources), len(sources) + n_synthetic)
     groups = np.unique(np.asarray(sources), return_inverse=True)[1].reshape(-1)
     value = measure(real, synthetic)
     originals, matched = [], []
+    controls: list[list[dict[str, float]]] = [[] for _ in noise]
     for _ in range(SPLITS):
         first, second = _halves(groups, rng)
         number = min(len(second), n_synthetic)
         originals.append(measure(first, rng.permutation(second)[:number]))
         matched.append(measure(first, rng.permutation(synthetic)[:number]))
+        for kind, values in zip(noise, controls, strict=True):
+            values.append(measure(first, noise_rng.permutation(kind)[:number]))
     half = (n_synthetic + 1) // 2
     resampled = [measure(_halves(groups, rng)[0], rng.permutation(synthetic)[:half]) for _ in range(ROUNDS)]
-    return _Draws(value, originals, matched, resampled)
+    return _Draws(value, originals, matched, resampled, controls)
 
 
 def _halves(groups: NDArray[np.intp], rng: np.random.Generator) -> tuple[Indices, Indices]:
@@ -201,12 +228,56 @@ def finite(values: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]
     return numbers
 
 
-def _message(score: Score, matched_value: float, originals: Interval) -> str:
-    if matched_value in originals:
-        return "within the range of the originals"
-    above = matched_value > originals.high
-    if score.better == "range":
-        return f"{'above' if above else 'below'} the range of the originals"
-    if above == (score.better == "low"):
-        return "worse than the originals among each other"
-    return "nearer than the originals are to each other"
+def _is_flat(originals: Interval) -> bool:
+    """Return whether a range has no width but that of rounding."""
+    return originals.high - originals.low <= FLAT * max(abs(originals.low), abs(originals.high), FLAT)
+
+
+def _doubt(score: Score, originals: Interval, noise: Sequence[float]) -> str:
+    """Explain why a value in the range of the originals, or nearer, would say nothing; empty where it says something.
+
+    Parameters
+    ----------
+    score : Score
+        Its direction and ends.
+    originals : Interval
+        Range of the originals.
+    noise : sequence of float
+        The matched value of each kind of noise.
+    """
+    least, most = score.ends
+    worst = {"low": (most,), "high": (least,), "range": (least, most)}[score.better]
+    if _is_flat(originals):
+        return f"all halves of the originals give the same value, {originals.high:.3g}"
+    if any(end in originals for end in worst):
+        return "the originals among each other reach the end of the scale, where the worst set lies too"
+    verdicts = [_verdict(score.better, value, originals, "") for value in noise]
+    if "within" in verdicts or "nearer" in verdicts or {"above", "below"} <= set(verdicts):  # or noise in between
+        return "pure noise lies there too"
+    return ""
+
+
+def _verdict(better: str, value: float, originals: Interval, doubt: str) -> Verdict:
+    """Return how a value lies to the range of the originals."""
+    doubtful = bool(doubt) or _is_flat(originals)
+    if value in originals:
+        return "none" if doubtful else "within"
+    above = value > originals.high
+    if better == "range":
+        return "none" if _is_flat(originals) else "above" if above else "below"
+    if above == (better == "low"):
+        return "worse"
+    return "none" if doubtful else "nearer"
+
+
+def _message(verdict: Verdict, doubt: str) -> str:
+    """Return a verdict in words."""
+    if verdict == "none":
+        return f"no verdict: {doubt}"
+    return {
+        "within": "within the range of the originals",
+        "above": "above the range of the originals",
+        "below": "below the range of the originals",
+        "worse": "worse than the originals among each other",
+        "nearer": "nearer than the originals are to each other",
+    }[verdict]

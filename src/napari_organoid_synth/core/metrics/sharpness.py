@@ -49,7 +49,7 @@ class Sharpness(Metric):
     name = "sharpness"
     title = "Sharpness"
     scores = (
-        Score("hf_energy", "Fine structure", "grey levels²"),
+        Score("hf_energy", "Fine structure", "grey levels²", is_log=True),
         Score("blur", "Blur (0 sharp, 1 blurred)"),
     )
 

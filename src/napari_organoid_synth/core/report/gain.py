@@ -13,7 +13,7 @@ from napari_organoid_synth.core.report.charts import DotPlot
 from napari_organoid_synth.core.report.contents import Contents
 from napari_organoid_synth.core.report.errors import Errors, errors
 from napari_organoid_synth.core.report.rendering import Section, Table
-from napari_organoid_synth.core.segmentation.arms import ARMS, SCORES
+from napari_organoid_synth.core.segmentation.arms import SCORES, title_of
 from napari_organoid_synth.core.segmentation.threshold_curves import FoldScores, axis_start, threshold_svg
 
 
@@ -111,13 +111,13 @@ def _images(result: GainResult) -> DotPlot | None:
     common = [image for image in result.test if all(image in arm.per_image for arm in arms.values())]
     if len(common) < 2:
         return None
-    dice = [(ARMS.get(name, name), [arm.per_image[image]["dice"] for image in common]) for name, arm in arms.items()]
+    dice = [(title_of(name), [arm.per_image[image]["dice"] for image in common]) for name, arm in arms.items()]
     return DotPlot.of(dice, "Dice of each test image")
 
 
 def _title(row: TableRow) -> str:
     """Return the title of an arm, with the choice of its pairs."""
-    name = ARMS.get(row.arm, row.arm)
+    name = title_of(row.arm)
     if row.curation:
         name += {"automatic": " (automatically)", "by hand": " (by hand)"}.get(row.curation, f" ({row.curation})")
     return name
@@ -150,7 +150,7 @@ def _thresholds(result: GainResult) -> list[tuple[str, str]]:
     first, *others = curves
     start, figures = axis_start(curves.values()), []
     for name in others:
-        both = {ARMS.get(one, one): curves[one] for one in (first, name)}
+        both = {title_of(one): curves[one] for one in (first, name)}
         svg = threshold_svg(both, "Dice", [colour_of(one) for one in (first, name)], start, inline=True)
-        figures.append((ARMS.get(name, name), svg))
+        figures.append((title_of(name), svg))
     return figures

@@ -76,12 +76,13 @@ def _range(contents: Contents) -> list[str]:
     if not sets:
         return []
     best = min(sets, key=lambda one: one.by_name["kid"].matched_value)
-    kid, inside = best.by_name["kid"], sum(score.within for score in best.scores)
-    reached = kid.matched_value <= kid.originals.high
+    kid, verdicts = best.by_name["kid"], [score.verdict for score in best.scores]
+    judged = len(verdicts) - verdicts.count("none")
+    reached = {"worse": "was not reached", "none": "says nothing about KID"}.get(kid.verdict, "was reached")
     return [
-        f"The range of the originals was {'reached' if reached else 'not reached'}: KID of "
+        f"The range of the originals {reached}: KID of "
         f"{label(best, contents.run(best.run))} is {number(kid.matched_value)}, originals {number(kid.originals.low)} "
-        f"to {number(kid.originals.high)}; {inside} of {plural(len(best.scores), 'score')} within it."
+        f"to {number(kid.originals.high)}; {verdicts.count('within')} of {plural(judged, 'score')} within it."
     ]
 
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_organoid_synth.core.metrics.collapse import count_distinct, near_duplicates, repeated
+from napari_organoid_synth.core.metrics.collapse import distinct_pictures, near_duplicates, repeated
 from napari_organoid_synth.core.metrics.memorisation import DataCopying, data_copying, turned_signatures
 from napari_organoid_synth.core.metrics.nearest import COPY_SSIM
+from napari_organoid_synth.core.metrics.noise import kinds_of
 from napari_organoid_synth.core.metrics.real_features import RealFeatures, some
 from napari_organoid_synth.core.metrics.set_measures import (
     FEATURE_SCORES,
@@ -59,18 +60,20 @@ def score_families(real: RealFeatures, synthetic: Sequence[TileFacts]) -> Iterat
     number, seed = len(synthetic), real.settings.seed
     if real.extractor is None or number < MIN_TILES:
         return
-    everything = [*real.facts, *synthetic]
-    features = real.features[:, 0], real.vectors("features", synthetic)
-    measure, notes = feature_measure(*features), feature_notes(*features, real.extractor.note, seed)
-    identity = real.extractor.identity
-    yield evaluate(FEATURE_SCORES, measure, real.sources, number, seed=seed, extractor=identity, notes=notes)
+    everything = [*real.facts, *synthetic, *real.noise]
+    noise = kinds_of(len(real.noise), len(everything) - len(real.noise))
+    features = [real.features[:, 0], *(real.vectors("features", facts) for facts in (synthetic, real.noise))]
+    measure, notes = feature_measure(*features), feature_notes(*features[:2], real.extractor.note, seed)
+    rows, more = (real.sources, number), {"seed": seed, "noise": noise}
+    yield evaluate(FEATURE_SCORES, measure, *rows, **more, extractor=real.extractor.identity, notes=notes)
     mine, theirs = some(real.facts, MAX_PAIRED), some(synthetic, MAX_PAIRED)
     between = compare_all([fact.image for fact in mine], [fact.image for fact in theirs])
-    sources = [fact.source for fact in mine]
-    yield evaluate(PAIR_SCORES, pair_measure(real.among, between), sources, len(theirs), seed=seed)
-    yield evaluate(IMAGE_SCORES, image_measure(everything), real.sources, number, seed=seed)
+    sources, places = [fact.source for fact in mine], kinds_of(real.among_noise.shape[1], len(mine) + len(theirs))
+    measure = pair_measure(real.among, between, real.among_noise)
+    yield evaluate(PAIR_SCORES, measure, sources, len(theirs), seed=seed, noise=places)
+    yield evaluate(IMAGE_SCORES, image_measure(everything), *rows, **more)
     if "masks" in real.spaces:
-        notes = mask_notes(everything, len(real.facts))
+        notes = mask_notes(everything[: len(real.facts) + number], len(real.facts))
         yield evaluate(MASK_SCORES, mask_measure(everything), real.sources, number, seed=seed, notes=notes)
 
 
@@ -145,8 +148,11 @@ def variety(real: RealFeatures, tiles: SyntheticTiles) -> Variety:
         else:
             vectors = turned_signatures([fact.image if name == "pixels" else fact.mask for fact in few])
         shares[name] = float(repeated(vectors, space.limit).mean())
+    distinct = distinct_pictures([fact.image for fact in facts], real.spaces["pixels"].real, pairs)
     return Variety(
-        distinct=count_distinct(len(facts), pairs),
+        distinct=distinct.number,
+        effective=distinct.effective,
+        real_effective=distinct.real,
         ssim=len({one for pair in pairs for one in pair}) / len(facts),
         real_ssim=len({one for pair in own for one in pair}) / len(real.facts),
         **shares,

@@ -1,14 +1,7 @@
-r"""Score synthetic pairs against the real ones.
+"""Score synthetic pairs against the real ones.
 
-Each metric gives scores and a few words. ``realism`` ranks the samples: every score that is judged by the range of real
-tiles gets a closeness from 1 (their median) over 0.5 (edge of their range) towards 0, and ``realism`` is the mean of
-these,
-
-.. math:: \frac1K \sum_k c_k, \qquad c_k = 1 - |p_k - \tfrac12| \text{ inside}, \quad
-          c_k = \frac{0.5}{1 + e_k / w_k} \text{ outside},
-
-with :math:`p_k` the share of real tiles below the value, :math:`e_k` its distance from the range and :math:`w_k` the
-width of the range. It says how ordinary a sample is among real tiles, not how good it is for training.
+Each metric gives scores and a few words. ``realism`` ranks the samples by their worst trait (see `metrics.realism`). It
+says how ordinary a sample is among real tiles, not how good it is for training.
 """
 
 from __future__ import annotations
@@ -21,8 +14,10 @@ from dataclasses import dataclass, field
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Event, Finished, Progress, Started, Warned
 from napari_organoid_synth.core.metrics.base import Judgement, Metric
+from napari_organoid_synth.core.metrics.groups import group_of
 from napari_organoid_synth.core.metrics.memorisation import REAL_DISTANCE
 from napari_organoid_synth.core.metrics.real_tiles import RealTiles, real_tiles
+from napari_organoid_synth.core.metrics.realism import UNREAL, Realism
 from napari_organoid_synth.core.metrics.settings import ScoreSettings
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.pair_format import FormatOf, Misfits
@@ -73,8 +68,9 @@ def score(project: Project, settings: ScoreSettings, control: Control) -> Iterat
         tiles = yield from _fit(project, metrics, todo, control)
         if tiles.note:
             yield Warned(0, tiles.note)
+        judges = _Judges(metrics, Realism.of(metrics, [group_of(tile) for tile in tiles.pairs]), tiles.places)
         misfits = Misfits(FormatOf(project.pairs_path).get())
-        tally = yield from _judge(store, metrics, tiles.places, todo, misfits, control)
+        tally = yield from _judge(store, judges, todo, misfits, control)
         yield Progress(tally.number, len(todo))
         sets: list[SetScores] = []
         if settings.sets != "none" and not control.canceled:
@@ -113,6 +109,24 @@ def _fit(
     return tiles
 
 
+@dataclass(frozen=True)
+class _Judges:
+    """What samples are judged by.
+
+    Parameters
+    ----------
+    metrics : list of Metric
+    realism : Realism
+        Of these metrics.
+    places : sequence of TilePlace
+        Of the real tiles that they were fitted on.
+    """
+
+    metrics: list[Metric]
+    realism: Realism
+    places: Sequence[TilePlace]
+
+
 @dataclass
 class _Tally:
     """Counts of the scored samples and of their flags."""
@@ -127,8 +141,7 @@ class _Tally:
 
 def _judge(
     store: SampleStore,
-    metrics: list[Metric],
-    places: Sequence[TilePlace],
+    judges: _Judges,
     todo: Sequence[SampleRow],
     misfits: Misfits,
     control: Control,
@@ -136,6 +149,7 @@ def _judge(
     """Score samples one by one, and write the results twice a second."""
     tally, begun, reported = _Tally(), time.monotonic(), time.monotonic()
     results: list[tuple[SampleRow, list[Judgement]]] = []
+    metrics = judges.metrics
     for row in todo:
         if control.canceled:
             break
@@ -155,48 +169,51 @@ def _judge(
             tally.cleared_ids.add(row.id)
         tally.number += 1
         if time.monotonic() - reported > REPORT_SECONDS:
-            _write(store, metrics, places, results)
+            _write(store, judges, results)
             reported = time.monotonic()
             rate = tally.number / (reported - begun)
             yield Progress(tally.number, len(todo), rate=rate, seconds_left=(len(todo) - tally.number) / rate)
-    _write(store, metrics, places, results)
+    _write(store, judges, results)
     if misfits.names:
         yield Warned(tally.number, misfits.warning())
     return tally
 
 
-def _write(
-    store: SampleStore,
-    metrics: list[Metric],
-    places: Sequence[TilePlace],
-    found: list[tuple[SampleRow, list[Judgement]]],
-) -> None:
+def _write(store: SampleStore, judges: _Judges, found: list[tuple[SampleRow, list[Judgement]]]) -> None:
     """Write the results, in one transaction."""
-    warnings = {metric.flag_name for metric in metrics}
+    warnings = {metric.flag_name for metric in judges.metrics}
     with store.transaction():
         for row, judgements in found:
             values = {name: value for judgement in judgements for name, value in judgement.values.items()}
-            values |= realism(metrics, values)
+            realism = judges.realism(values)
+            unlike = judges.realism.unlike(values) if realism is not None and realism < UNREAL else []
+            values |= {} if realism is None else {"realism": realism}
             flags = [flag for flag in row.flagged.split(", ") if flag and flag not in warnings]
             if "copy" in warnings and row.scores.get(REAL_DISTANCE, 1) < 1:  # until the set is judged again
                 flags.append("copy")
             flags += [judgement.flag for judgement in judgements if judgement.flag and judgement.flag not in flags]
             note = ", ".join(judgement.message for judgement in judgements if judgement.message)
+            note += f"; unlike real: {short_title(unlike[0])}" if unlike else ""
             store.rate(
                 row.id,
                 values,
                 note=note.replace("not a copy", "a copy of a real image") if "copy" in flags else note,
                 flagged=", ".join(flags),
-                nearest=next((places[one.nearest] for one in judgements if one.nearest is not None), None),
+                nearest=next((judges.places[one.nearest] for one in judgements if one.nearest is not None), None),
             )
     found.clear()
 
 
-def realism(metrics: Sequence[Metric], values: dict[str, float]) -> dict[str, float]:
-    """Compute the mean closeness to the real ranges (see the module); empty when no score has a range."""
-    ranges = {name: real for metric in metrics for name, real in metric.ranges.items()}
-    closeness = [real.closeness(values[name]) for name, real in ranges.items() if name in values]
-    return {"realism": sum(closeness) / len(closeness)} if closeness else {}
+def short_title(title: str) -> str:
+    """Return the title of a score without what stands in brackets, as part of a sentence.
+
+    Examples
+    --------
+    >>> short_title("Grid every 2, 4 or 8 px (0: none)")
+    'grid every 2, 4 or 8 px'
+    """
+    text = title.partition(" (")[0]
+    return text[:1].lower() + text[1:]
 
 
 def nearest_real(project: Project, row: SampleRow) -> SamplePair:

@@ -54,6 +54,9 @@ class Variety(FrozenModel):
     ----------
     distinct : int
         Samples left when those that look the same count as one.
+    effective, real_effective : float, optional
+        Effective number of different samples, where rare ones count less, and that of as many real tiles; None in files
+        of earlier versions.
     ssim, real_ssim : float
         Share of the samples, and of the real tiles, that reach the SSIM of a copy with another one.
     pixels, features, masks : float, optional
@@ -61,6 +64,8 @@ class Variety(FrozenModel):
     """
 
     distinct: int
+    effective: float | None = None
+    real_effective: float | None = None
     ssim: float
     real_ssim: float
     pixels: float | None = None

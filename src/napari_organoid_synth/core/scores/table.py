@@ -10,6 +10,8 @@ from napari_organoid_synth.core.scores.storage import MaskFit, Memorisation, Set
 
 NOTABLE_SHARE = 0.05
 """Share of samples from which on a sentence reports repetition."""
+FEW = 0.5
+"""Part of the effective number of the real tiles below which a sentence reports collapse."""
 
 
 def table(sets: Sequence[SetScores]) -> str:
@@ -64,10 +66,16 @@ def _memorisation(found: Memorisation) -> list[str]:
 
 
 def _variety(found: Variety, number: int) -> list[str]:
+    effective = ""
+    if found.effective is not None and found.real_effective is not None:
+        real = f"as many real tiles {found.real_effective:.3g}"
+        effective = f" Effective number of different ones: {found.effective:.3g} ({real})."
     lines = [
         f"{found.distinct} of {number} samples are distinct: {found.ssim:.0%} reach SSIM {COPY_SSIM:.2f} with another "
-        f"one (real tiles {found.real_ssim:.0%})."
+        f"one (real tiles {found.real_ssim:.0%}).{effective}"
     ]
+    if found.effective is not None and found.effective < FEW * (found.real_effective or 0):
+        lines.append("The generator repeats few pictures: it has collapsed, wholly or in part.")
     near = max(found.pixels or 0.0, found.features or 0.0)
     if near > NOTABLE_SHARE:
         lines.append(f"{near:.0%} lie nearer to another sample than real images do to each other: little variety.")

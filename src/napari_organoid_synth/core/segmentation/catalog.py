@@ -178,24 +178,25 @@ def list_segmenters(project: Project) -> list[TrainedSegmenter]:
     """List the trained segmenters, newest comparison first; in each the arms in order, the best score first."""
     segmenters: list[TrainedSegmenter] = []
     for comparison in reversed(project.folders(f"segment/*/{SEGMENTERS_DIR}")):
-        folder, scores = comparison / SEGMENTERS_DIR, _scores(comparison)
+        folder, oldest = comparison / SEGMENTERS_DIR, not (comparison / "gain.yaml").exists()
+        scores = _scores(comparison, oldest)
         arms = []
         for path in sorted(folder.glob(f"*/**/{DESCRIPTION}")):
             arm, *below = path.parent.relative_to(folder).parts
             fold = below[0].removeprefix("fold") if below else "0"
             if len(below) < 2 and fold.isdigit():
-                arm = current_arm(arm)
+                arm = current_arm(arm, oldest)
                 arms.append(TrainedSegmenter(path.parent, folder.parent.name, arm, int(fold), scores.get(arm)))
         segmenters += sorted(arms, key=lambda one: (-(one.score if one.score is not None else -1.0), one.arm, one.fold))
     return segmenters
 
 
-def _scores(folder: Path) -> Mapping[str, float]:
+def _scores(folder: Path, oldest: bool) -> Mapping[str, float]:
     """Return the mean score of each arm: accuracy of objects for instance masks, else Dice."""
     try:
         values = read_object(folder / "results.json")
         score = main_score(values["mask_kind"])
-        arms = {current_arm(arm): ArmResult.parse(one) for arm, one in values["arms"].items()}
+        arms = {current_arm(arm, oldest): ArmResult.parse(one) for arm, one in values["arms"].items()}
         return {arm: one.scores[score] for arm, one in arms.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, UserError):
         return {}

@@ -15,8 +15,8 @@ class PredictSettings(Settings):
 
     segmenter: str = Field(
         "",
-        description="Folder of a segmenter, or an arm (curated, or COMPARISON/curated/fold1) of a comparison; empty: "
-        "the best arm of the newest.",
+        description="Folder of a segmenter, or an arm (classical+synthetic, or COMPARISON/raw/fold1) of a comparison; "
+        "empty: the best arm of the newest.",
     )
     images: Names = Field((), description="Folder of images, or single files.")
     folder: str = Field("", description="Where label images go; empty: predictions/<segmenter> in the project.")

@@ -47,7 +47,8 @@ HOW_TO_READ = (
     "generator lies in it. The dot is as many synthetic tiles against the same halves; the thin line is its "
     "uncertainty.\n"
     "● within: like the originals.  ▲ worse, below, above: unlike them.  ◆ nearer than the originals are to each "
-    "other: more variety than half of your images, or copies; see the sentences about copies.\n"
+    "other: more variety than half of your images, or copies; see the sentences about copies.  ○ no verdict: the range "
+    "says nothing here, for example because pure noise lies in it too.\n"
     "Do not compare values of different features. Two runs whose lines overlap may not differ. "
     "See the chapter 'Scores' of the manual."
 )

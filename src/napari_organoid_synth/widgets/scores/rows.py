@@ -71,13 +71,9 @@ def number(value: float) -> str:
 
 
 def verdict(score: SetScore) -> tuple[str, str]:
-    """Return sign and word: within the originals, or how it leaves them."""
-    if score.within:
-        return "●", "within"
-    above = score.matched_value > score.originals.high
-    if score.better == "range":
-        return "▲", "above" if above else "below"
-    return ("▲", "worse") if above == (score.better == "low") else ("◆", "nearer")
+    """Return sign and word: within the originals, how it leaves them, or that there is no verdict."""
+    word = score.verdict
+    return {"within": "●", "nearer": "◆", "none": "○"}.get(word, "▲"), "no verdict" if word == "none" else word
 
 
 class ScoreRow(Drawn):
@@ -129,7 +125,7 @@ class ScoreRow(Drawn):
         painter.drawText(QRectF(0, MARGIN, width, line), flags | Qt.AlignmentFlag.AlignRight, self.value)
         top = line + 2 * MARGIN
         judgement = f"{self._sign} {self._word}"
-        column = metrics.horizontalAdvance("▲ nearer ") + MARGIN
+        column = metrics.horizontalAdvance("○ no verdict ") + MARGIN
         painter.drawText(QRectF(width - column, top, column, line), flags | Qt.AlignmentFlag.AlignRight, judgement)
         self._paint_bar(painter, QRectF(MARGIN, top, width - column - 3 * MARGIN, line), text, strong)
 
@@ -186,8 +182,9 @@ class ScoreRows(QWidget):
                 for row in rows:
                     self._column.addWidget(row)
                 continue
-            within = sum(verdict(row.score)[1] == "within" for row in rows)
-            fold = self.folds[title] = Fold(f"{title}: {within} of {len(rows)} within")
+            words = [row.score.verdict for row in rows]
+            judged = len(words) - words.count("none")
+            fold = self.folds[title] = Fold(f"{title}: {words.count('within')} of {judged} within")
             fold.toggleButton().setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
             for row in rows:
                 fold.addWidget(row)

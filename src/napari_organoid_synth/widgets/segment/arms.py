@@ -13,29 +13,44 @@ from napari_organoid_synth.widgets.shared.controls import named
 
 ARMS = {
     "raw": ("real pairs", "Your training pairs alone; always trained, because the others are compared with it."),
+    "classical": (
+        "classical",
+        "Your pairs mirrored, turned, zoomed, bent, brighter and darker, blurred, with noise: what synthetic pairs "
+        "have to beat.",
+    ),
     "classical-tissue": (
         "classical, tissue",
         "Mirrored, rotated, deformed; brightness × 0.6 to 2 and ± 0.2, noise 0.02: the usual augmentation.",
     ),
     "classical-organoid": ("classical, organoid", "Half of each batch mirrored, rotated, cropped and whitened."),
-    "synthetic": (
-        "synthetic",
-        "Your pairs and synthetic ones: from a generator trained in each fold, or all pairs of the project.",
+    "classical+pasted": (
+        "classical, pasted",
+        "Classical augmentation, and your objects copied onto your backgrounds: the rival that needs no network.",
     ),
-    "curated": (
-        "curated",
-        "Your pairs and the pairs that you accepted, if their generator saw no test image; otherwise the most "
-        "realistic pairs of the fold (automatically curated).",
+    "classical+simulated": (
+        "classical, simulated",
+        "Classical augmentation, and simulated pairs with the shapes of your objects; needs no generator.",
     ),
-    "simulator": ("simulator", "Your pairs and simulated ones with the shapes of your objects; needs no generator."),
-    "pretrain": ("pretrain", "Synthetic pairs first, then your pairs; the same number of steps in all."),
+    "raw+synthetic": ("raw, synthetic", "Your pairs and synthetic ones, all without augmentation."),
+    "classical+synthetic": (
+        "classical, synthetic",
+        "Classical augmentation of your pairs and of synthetic ones: from a generator trained in each fold, or all "
+        "pairs of the project.",
+    ),
+    "classical+curated": (
+        "classical, curated",
+        "Classical augmentation of your pairs and of the pairs that you accepted, if their generator saw no test "
+        "image; otherwise of the most realistic pairs of the fold (automatically curated).",
+    ),
+    "pretrain": ("pretrain", "Synthetic pairs until nothing more is learned, then your pairs in addition."),
+    "synthetic-only": ("synthetic only", "Synthetic pairs alone: the quick figure of how good they are."),
 }
 """Arm to the text and the tooltip of its check box."""
 
 
 def arm_name(arm: str) -> str:
     """Return the short name of an arm, that of its check box."""
-    return ARMS[arm][0] if arm in ARMS else arm
+    return ARMS[arm][0] if arm in ARMS else arm.replace("+", ", ")
 
 
 class ArmBoxes(QWidget):

@@ -13,7 +13,7 @@ from napari_organoid_synth.core.gain.figures import colour_of
 from napari_organoid_synth.core.gain.results import GainResult, varied
 from napari_organoid_synth.core.gain.sentences import gain_verdict
 from napari_organoid_synth.core.pairs.pictures import FALSE_NEGATIVE, FALSE_POSITIVE, WRONG_CLASS
-from napari_organoid_synth.core.segmentation.arms import RAW
+from napari_organoid_synth.core.segmentation.arms import RAW, needs_generator
 from napari_organoid_synth.core.segmentation.threshold_curves import FoldScores
 from napari_organoid_synth.widgets.forms.containers import Fold, rows
 from napari_organoid_synth.widgets.segment.arms import arm_name
@@ -172,7 +172,7 @@ class ComparisonPanel(QWidget):
         """Offer test images and arms; at first the arm with synthetic pairs, and the image that it changed most."""
         arms, before = result.arms, (self.arm.currentData(), self.image.currentText())
         names = list(arms)
-        arm = "synthetic" if "synthetic" in arms else names[min(1, len(names) - 1)]
+        arm = next(filter(needs_generator, names), names[min(1, len(names) - 1)])
         base, other = (arms[one].per_image for one in (names[0], arm))
         common = [name for name in result.test if name in base and name in other]
         image = max(common, key=lambda name: abs(other[name]["dice"] - base[name]["dice"]), default="")

@@ -15,6 +15,7 @@ from napari_organoid_synth.core.gain.settings import GainSettings, SegmentSettin
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.registry import SEGMENTERS
+from napari_organoid_synth.core.segmentation.arms import data_of
 from napari_organoid_synth.widgets.forms.boxes import guard_wheel
 from napari_organoid_synth.widgets.forms.containers import Fold, rows, show_row
 from napari_organoid_synth.widgets.forms.form import settings_form
@@ -220,17 +221,16 @@ class ComparisonForm(QWidget):
         self.optimistic.setVisible(not quick and bool(self.forms["gain"]["paper_protocol"].value))
         pairs = plural(counts.train, "pair")
         notes = {
-            "raw": pairs,
-            "classical-tissue": f"{pairs}, augmented",
-            "classical-organoid": f"{pairs}, augmented",
+            "": pairs,
+            "pasted": "+ pasted",
+            "simulated": "+ simulated",
             "synthetic": f"+ {counts.synthetic:,} synthetic" if counts.synthetic else "none made yet",
             "curated": f"+ {counts.accepted:,} accepted" if counts.accepted else "none accepted yet",
-            "simulator": "+ simulated",
-            "pretrain": f"{counts.synthetic:,} synthetic first" if counts.synthetic else "none made yet",
         }
-        missing = {"synthetic": counts.synthetic, "pretrain": counts.synthetic, "curated": counts.accepted}
-        for arm, note in notes.items():
-            self.arms.allow(arm, not quick or missing.get(arm, 1) > 0, note if quick else "")
+        missing = {"synthetic": counts.synthetic, "curated": counts.accepted}
+        for arm in self.arms.boxes:
+            data = data_of(arm)
+            self.arms.allow(arm, not quick or missing.get(data, 1) > 0, notes[data] if quick else "")
 
     def plan(self, table: PairTable | None) -> tuple[int, int, str]:
         """Return the number of folds and of groups, and why there are none; show which images belong together."""

@@ -17,7 +17,7 @@ from napari_organoid_synth.core.gain.storage import RESULTS, SETTINGS, newest_re
 from napari_organoid_synth.core.job import Added, Event, Failed, Finished, JobFolder, Progress, Started, Warned
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
-from napari_organoid_synth.core.segmentation.arms import GENERATED, MIXED
+from napari_organoid_synth.core.segmentation.arms import data_of, needs_generator
 from napari_organoid_synth.widgets.forms.containers import Fold
 from napari_organoid_synth.widgets.segment.apply_panel import ApplyPanel
 from napari_organoid_synth.widgets.segment.comparison import ComparisonPanel
@@ -183,7 +183,7 @@ class SegmentWidget(ColumnDock):
 
     def _judge(self, *_: object) -> None:
         """Update the button, the time estimate and the obstacle."""
-        promising = set(self.form.arms.value()) & MIXED
+        promising = any(map(data_of, self.form.arms.value()))
         self.button.setText("Measure the gain" if promising else "Train and test")
         self.button.setAccessibleDescription("Trains every arm in a process of its own; the window stays free.")
         problem, folds, groups = self.form.problem, 0, 0
@@ -208,7 +208,7 @@ class SegmentWidget(ColumnDock):
         if quick and not counts.test:
             return "No pair is put aside for the test. Mark some as test in Pairs, then train the generator again."
         trains_generator = not problem and self.form.as_gain().pairs_from == "folds"
-        if trains_generator and set(self.form.arms.value()) & {*GENERATED} and not self._has_generator():
+        if trains_generator and any(map(needs_generator, self.form.arms.value())) and not self._has_generator():
             return "There is no generator yet whose training can be repeated. Train one in Train."
         return problem
 
@@ -232,7 +232,7 @@ class SegmentWidget(ColumnDock):
 
     def _generator_steps(self, settings: GainSettings) -> int:
         project = self.workspace.project
-        if project is None or not {*settings.arms} & {*GENERATED} or settings.generator_steps:
+        if project is None or not any(map(needs_generator, settings.arms)) or settings.generator_steps:
             return settings.generator_steps
         try:
             if settings.generator.endswith((".yaml", ".yml", ".json")):

@@ -9,7 +9,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QHeaderView, QTableWidget, QTableWidgetItem
 
 from napari_organoid_synth.core.gain.results import GainResult, TableRow, varied
-from napari_organoid_synth.core.segmentation.arms import ARMS, SCORES
+from napari_organoid_synth.core.segmentation.arms import SCORES, title_of
 from napari_organoid_synth.widgets.forms.plain_text import plain
 from napari_organoid_synth.widgets.segment.arms import arm_name
 from napari_organoid_synth.widgets.shared.controls import named
@@ -85,7 +85,7 @@ class ResultTable(QTableWidget):
             item.setFont(font)
             self.setItem(number, column, item)
         head: Any = self.verticalHeaderItem(number)
-        head.setToolTip(plain(ARMS.get(row.arm, row.arm) + (f", {row.curation}" if row.curation else "")))
+        head.setToolTip(plain(title_of(row.arm) + (f", {row.curation}" if row.curation else "")))
 
     def fit(self) -> None:
         """Make every row as high as its text, and the table as high as its rows."""

@@ -5,7 +5,7 @@ import torch
 
 from napari_organoid_synth.core.job import Control, Progress
 from napari_organoid_synth.core.registry import SEGMENTERS
-from napari_organoid_synth.core.segmentation.segmenters import base, stardist
+from napari_organoid_synth.core.segmentation.segmenters import base, plateau
 from napari_organoid_synth.core.segmentation.segmenters.base import SegmentSpec
 from napari_organoid_synth.core.segmentation.segmenters.cellpose_config import CellposeConfig
 from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool
@@ -18,7 +18,7 @@ STEPS, STOP = 10, 6
 CONFIGS = [
     UNetConfig(channels=8, depth=2, tile=64, batch=2),
     MultiscaleAdversarialConfig(width=4, side=64),
-    StarDistConfig(channels=4, depth=2, tile=64, batch=2, patience=1),
+    StarDistConfig(channels=4, depth=2, tile=64, batch=2),
     CellposeConfig(tile=64, batch=2),
 ]
 
@@ -40,23 +40,26 @@ def pairs():
     return [draw(seed, 64).replace(mask_kind="instances", class_names=("nucleus",)) for seed in range(5)]
 
 
-def train(config, pairs, path, control=None, seed=0):
+def train(config, pairs, path, control=None, seed=0, held=(), steps=STEPS, floor=plateau.FLOOR):
     spec = SegmentSpec(len(pairs[0].image), pairs[0].mask_kind, pairs[0].class_names)
     segmenter = SEGMENTERS.load(config.name)(config, spec, "cpu", seed)
-    pool = CropPool(pairs, augment="tissue", seed=1)
-    events = [one for one in segmenter.fit(pool, STEPS, control or Control(), path) if isinstance(one, Progress)]
-    return segmenter, events
+    pool = CropPool(pairs, augment="tissue", seed=1, held=held)
+    events = segmenter.fit(pool, steps, control or Control(), path, floor)
+    return segmenter, [one for one in events if isinstance(one, Progress)]
 
 
 def weights(segmenter):
     return torch.cat([tensor.flatten().double() for tensor in segmenter.network.state_dict().values()])
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.name)
-def test_a_stopped_training_goes_on_as_if_it_had_not_stopped(config, pairs, tmp_path, monkeypatch):
+def skip_without_library(config):
     if config.name == "cellpose":
         pytest.importorskip("cellpose.resnet_torch", reason="needs Cellpose 3, which is not for this Python")
-    monkeypatch.setattr(stardist, "EPOCH", 4)
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.name)
+def test_a_stopped_training_goes_on_as_if_it_had_not_stopped(config, pairs, tmp_path):
+    skip_without_library(config)
     path = tmp_path / "training.safetensors"
     through, _ = train(config, pairs, None)
     train(config, pairs, path, StopAt(STOP))
@@ -65,6 +68,26 @@ def test_a_stopped_training_goes_on_as_if_it_had_not_stopped(config, pairs, tmp_
     assert events[0].step == STOP
     assert events[-1].step == STEPS
     assert torch.equal(weights(resumed), weights(through))
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.name)
+def test_a_training_stopped_before_and_in_the_decay_ends_at_the_same_plateau(config, pairs, tmp_path, monkeypatch):
+    """Looks every 2 steps at a score that counts as standing: at step 4 a decay of 5 steps begins."""
+    skip_without_library(config)
+    for name, value in {"LOOK": 2, "TOLERANCE": 1.0, "PATIENCE": 2, "FLAT": 1, "DECAY": 5}.items():
+        monkeypatch.setattr(plateau, name, value)
+    more = {"held": pairs[3:], "steps": 40, "floor": 4}
+    through, events = train(config, pairs[:3], None, **more)
+    assert through.curve.at_plateau
+    assert through.curve.steps == (2, 4, 6, 8, 9)
+    assert [event.stats["held score"] for event in events if "held score" in event.stats] == list(through.curve.scores)
+    for stop in (3, 4, 7):
+        path = tmp_path / f"{stop}.safetensors"
+        train(config, pairs[:3], path, StopAt(stop), **more)
+        resumed, events = train(config, pairs[:3], path, seed=7, **more)
+        assert (events[0].step, events[-1].step, events[-1].total) == (stop, 9, 40)
+        assert resumed.curve == through.curve
+        assert torch.equal(weights(resumed), weights(through))
 
 
 def test_other_settings_or_pixels_start_again(pairs, tmp_path, monkeypatch):

@@ -248,16 +248,6 @@ def test_touching_objects_of_a_binary_mask_are_one_shape_and_come_back_as_a_mask
 # --- pool ---
 
 
-def test_four_pairs_can_spare_one():
-    pairs = [touching(seed=seed) for seed in range(10)]
-    for number, expected in ((3, 0), (4, 1), (10, 2)):
-        pool, held = CropPool(pairs[:number], seed=3).hold_back()
-        assert len(held) == expected
-        assert len(pool.real) == number - expected
-        assert {pair.name for pair in pool.real + held} == {pair.name for pair in pairs[:number]}
-        assert [one.name for one in CropPool(pairs[:number], seed=3).hold_back()[1]] == [one.name for one in held]
-
-
 def test_crops_hold_objects_as_often_as_asked():
     labels = np.zeros((512, 512), np.int32)
     labels[500:508, 500:508] = 1  # 1 crop of 64 px in 1400 meets it

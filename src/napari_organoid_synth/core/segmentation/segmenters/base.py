@@ -24,10 +24,13 @@ from napari_organoid_synth.core.pairs.pair import MaskKind
 from napari_organoid_synth.core.plain_values import read_object
 from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.registry import SEGMENTERS
+from napari_organoid_synth.core.segmentation.segmenters.averaging import EVERY, MovingAverage
 from napari_organoid_synth.core.segmentation.segmenters.checkpoint import TrainingFile
 from napari_organoid_synth.core.segmentation.segmenters.config import DESCRIPTION, WEIGHTS, SegmenterConfig
 from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool
+from napari_organoid_synth.core.segmentation.segmenters.curve import Curve
 from napari_organoid_synth.core.segmentation.segmenters.network_input import intensity_range, normalise
+from napari_organoid_synth.core.segmentation.segmenters.plateau import FLOOR, Plateau
 from napari_organoid_synth.core.segmentation.segmenters.training_range import TrainingRange
 from napari_organoid_synth.core.weight_files import check_weights
 
@@ -99,12 +102,15 @@ class Segmenter(ABC):
     usual : TrainingRange, optional
         Contrast and noise of the training images, from `fit`; stored beside the weights. None where it was saved
         without, and before training.
+    curve : Curve, optional
+        Held-back score of the last `fit`; None before.
     """
 
     def __init__(self, config: SegmenterConfig, spec: SegmentSpec, device: str = "auto", seed: int = 0) -> None:
         self.config, self.spec, self.device = config, spec, pick_device(device)
         self.facts: dict[str, str] = {}
         self.usual: TrainingRange | None = None
+        self.curve: Curve | None = None
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.network = self.build().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -115,26 +121,34 @@ class Segmenter(ABC):
         """Build the network with random weights."""
 
     @abstractmethod
-    def fit(self, pool: CropPool, steps: int, control: Control, keep: Path | None = None) -> Iterator[Event]:
-        """Train; stop early, without an error, when the control cancels.
+    def fit(
+        self, pool: CropPool, steps: int, control: Control, keep: Path | None = None, floor: int = FLOOR
+    ) -> Iterator[Event]:
+        """Train until the held-back score stops rising; stop early, without an error, when the control cancels.
+
+        With ``pool.held`` and ``steps`` > ``floor`` the rule of `Plateau` ends the training; otherwise it takes
+        exactly ``steps`` steps. The moving average of the weights is the result, and `curve` says how it went.
 
         Parameters
         ----------
         pool : CropPool
-            Training pairs.
+            Training pairs, and held-back ones.
         steps : int
-            Optimiser steps.
+            Most optimiser steps.
         control : Control
             Pause and cancel.
         keep : Path, optional
             File for the state of the training, written every minute and on cancelling. If it holds a state of the same
             training, training continues from there and ends as if it had never stopped. Remove it when the result is
             saved.
+        floor : int
+            Steps before which the rule does not end the training.
 
         Yields
         ------
         Progress
-            With the mean ``loss`` since the last one.
+            With the mean ``loss`` since the last one, and after each look the ``held score``; the total is ``steps``,
+            though it may end earlier.
         """
 
     @abstractmethod
@@ -150,67 +164,104 @@ class Segmenter(ABC):
     def _repeat(
         self,
         step: Callable[[int], dict[str, torch.Tensor]],
-        steps: int,
+        optimisers: Mapping[str, torch.optim.Optimizer],
+        course: Plateau,
+        score: Callable[[], float] | None,
         control: Control,
-        learning_rate: float,
-        parts: Mapping[str, Any],
         kept: TrainingFile | None,
+        parts: Mapping[str, Any] | None = None,
+        warm_up: int = 0,
     ) -> Iterator[Event]:
-        """Take the steps, with `Progress` twice a second; in between nothing waits for the device.
+        """Take the steps, with `Progress` twice a second and at each look; in between nothing waits for the device.
 
         Parameters
         ----------
         step : callable
             From the number of the step, counted from 0, to its losses, ``loss`` first.
-        steps : int
-            Number of steps.
+        optimisers : mapping of str to Optimizer
+            Their rates follow ``course``; the first is the one that a message about the loss names.
+        course : Plateau
+            Of this training.
+        score : callable, optional
+            Scores the network on the held-back parts, in [0, 1]; called with the averaged weights, in eval mode.
         control : Control
             Pause and cancel.
-        learning_rate : float
-            For the message about a loss that is not finite.
-        parts : mapping of str to object
-            Everything that changes from step to step, with ``state_dict`` and ``load_state_dict``.
         kept : TrainingFile, optional
-            File of their state.
+            File of the state.
+        parts : mapping of str to object, optional
+            What else changes from step to step, with ``state_dict`` and ``load_state_dict``.
+        warm_up : int
+            First steps, in which the rates rise evenly.
 
         Raises
         ------
         UserError
             If the loss is not finite.
         """
+        average = MovingAverage(self.network)
+        state = {"network": self.network, "average": average, "course": course, **optimisers, **(parts or {})}
+        rates = [optimiser.param_groups[0]["lr"] for optimiser in optimisers.values()]
         losses: list[torch.Tensor] = []  # (losses,) each
-        begun = done = kept.read(parts) if kept else 0
+        begun = done = kept.read(state) if kept else 0
         if begun:
-            yield Progress(done, steps)
+            yield Progress(done, course.cap)
         started = reported = time.monotonic()
         due = started + KEEP_SECONDS
-        while done < steps and not control.canceled:
+        while done < course.end and not control.canceled:
+            share = course.rate(done) * min(1.0, (done + 1) / max(1, warm_up))
+            for optimiser, rate in zip(optimisers.values(), rates, strict=True):
+                for group in optimiser.param_groups:
+                    group["lr"] = rate * share
             values = step(done)
             losses.append(torch.stack(list(values.values())).detach())
             done += 1
+            looks = score is not None and course.due(done)
+            if looks or done % EVERY == 0 or done == course.end:
+                average.update(done)
             now = time.monotonic()
-            if now - reported >= REPORT_SECONDS or done == steps:
-                rate = (done - begun) / (now - started)
+            if looks or now - reported >= REPORT_SECONDS or done == course.end:
                 stats = dict(zip(values, torch.stack(losses).mean(dim=0).tolist(), strict=True))
                 if not np.isfinite(stats["loss"]):
                     raise UserError(
                         f"The loss became {stats['loss']} at step {done}.",
-                        todo=f"Lower the learning rate below {learning_rate:g}.",
+                        todo=f"Lower the learning rate below {rates[0]:g}.",
                     )
-                yield Progress(done, steps, stats, rate, (steps - done) / rate)
+                if score is not None and looks:
+                    stats["held score"] = self._look(score, average)
+                    course.look(done, stats["held score"])
+                pace = (done - begun) / max(now - started, 1e-9)
+                yield Progress(done, course.cap, stats, pace, (course.end - done) / pace)
                 losses, reported = [], now
             if kept and now >= due:
-                kept.write(parts, done)
+                kept.write(state, done)
                 due = time.monotonic() + max(KEEP_SECONDS, WRITE_SHARE * (time.monotonic() - now))
             yield from control.wait_while_paused(done)
-        if kept and done < steps:
-            kept.write(parts, done)
+        if kept and done < course.end:
+            kept.write(state, done)
+        if done == course.end:
+            average.keep()
+        self.curve = course.curve(done)
 
-    def _kept(self, keep: Path | None, pool: CropPool, steps: int) -> TrainingFile | None:
+    def _look(self, score: Callable[[], float], average: MovingAverage) -> float:
+        """Score the averaged weights on the held-back parts."""
+        with average.shown(), torch.no_grad():
+            self.network.eval()
+            value = score()
+            self.network.train()
+        return value
+
+    def _kept(self, keep: Path | None, pool: CropPool, course: Plateau) -> TrainingFile | None:
         """Return the file of this training; the state of any other training in it is ignored."""
         if keep is None:
             return None
-        parts = [self.config.model_dump(mode="json"), asdict(self.spec), self.facts, steps, pool.identity]
+        parts = [
+            self.config.model_dump(mode="json"),
+            asdict(self.spec),
+            self.facts,
+            course.cap,
+            course.floor,
+            pool.identity,
+        ]
         return TrainingFile(keep, hashlib.sha256(json.dumps(parts).encode()).hexdigest())
 
     def _check(self, image: NDArray[Any]) -> None:

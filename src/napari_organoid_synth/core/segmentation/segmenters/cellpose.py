@@ -9,7 +9,7 @@ arrows.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -26,6 +26,8 @@ from napari_organoid_synth.core.job import Control, Event
 from napari_organoid_synth.core.segmentation.segmenters.base import Prediction, Segmenter, has_bf16
 from napari_organoid_synth.core.segmentation.segmenters.cellpose_config import CellposeConfig
 from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool
+from napari_organoid_synth.core.segmentation.segmenters.held_score import held_images, in_batches, mean_dice
+from napari_organoid_synth.core.segmentation.segmenters.plateau import FLOOR, Plateau
 from napari_organoid_synth.core.weight_files import read_weights
 
 SUPPORTED = {3: (3, 1), 4: (4, 2)}
@@ -116,11 +118,10 @@ class Cellpose(Segmenter):
         with path.open("rb") as file:
             self.facts["weights_sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
 
-    def fit(self, pool: CropPool, steps: int, control: Control, keep: Path | None = None) -> Iterator[Event]:
-        """Train with AdamW on crops that the library turns, mirrors and scales.
-
-        The learning rate follows the library's schedule, with a step in place of an epoch.
-        """
+    def fit(
+        self, pool: CropPool, steps: int, control: Control, keep: Path | None = None, floor: int = FLOOR
+    ) -> Iterator[Event]:
+        """Train with AdamW on crops that the library turns, mirrors and scales; the rate rises over ten steps."""
         self.load_weights()
         self.usual = pool.usual
         network: Any = self.network
@@ -130,9 +131,11 @@ class Cellpose(Segmenter):
         moving = [weights for weights in network.parameters() if weights.requires_grad]
         optimiser = torch.optim.AdamW(moving, peak, weight_decay=WEIGHT_DECAY[self.major], fused=True)
         side, window = self._sides(pool.extent)
+        held = held_images(pool, self.config.batch, max(1, round(side * self._object_scale())))
+        course = Plateau(steps, floor, held is not None)
 
         def learn(step: int) -> dict[str, Tensor]:
-            images, labels = pool.draw(step, self.config.batch, window)
+            images, labels = pool.draw(step, self.config.batch, window, elastic=self.config.elastic)
             with _random_numbers(pool.seed, step, self.device):
                 image, target = self._turned(images, labels, side)
                 with torch.autocast(
@@ -141,13 +144,49 @@ class Cellpose(Segmenter):
                     output = network(image)[0]
                 loss = flow_loss(output.float(), target)
             loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.param_groups[0]["lr"] = peak * rate_share(step, steps)
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
             return {"loss": loss}
 
-        parts = {"network": network, "optimiser": optimiser}
-        yield from self._repeat(learn, steps, control, peak, parts, self._kept(keep, pool, steps))
+        score = self._scored(*held, side) if held else None
+        kept = self._kept(keep, pool, course)
+        yield from self._repeat(learn, {"optimiser": optimiser}, course, score, control, kept, warm_up=WARM_UP)
+
+    def _scored(self, images: NDArray[np.float32], labels: NDArray[np.int32], side: int) -> Callable[[], float]:
+        """Return what scores crops (N, C, Y, X) with labels (N, Y, X), resized to a side.
+
+        The score is the mean of the Dice of the objects and of the cosine between the arrows on objects, at least 0.
+        """
+        inputs, targets = (torch.from_numpy(part).to(self.device) for part in self._resized(images, labels, side))
+        inputs = inputs.contiguous(memory_format=torch.channels_last)
+        truth = (targets[:, 0] > 0).long()
+
+        def compare(image: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+            output = self.network(image)[0].float()
+            cosine = nn.functional.cosine_similarity(output[:, -3:-1], target[:, 1:], dim=1)
+            return output[:, -1] > 0, cosine[target[:, 0] > 0]
+
+        def score() -> float:
+            found, cosine = zip(*in_batches(compare, self.config.batch, inputs, targets), strict=True)
+            dice = mean_dice(torch.cat(found).long(), truth, 2)
+            return ((dice + torch.cat(cosine).mean().clamp(min=0)) / 2 if truth.any() else dice).item()
+
+        return score
+
+    def _resized(
+        self, images: NDArray[np.float32], labels: NDArray[np.int32], side: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return input (N, C, side, side) and target (N, 3, side, side) as `_turned`, without chance."""
+        from cellpose.transforms import resize_image
+
+        planes = self._channels(images)
+        if planes.shape[-1] != side:
+            planes = resize_image(planes.transpose(0, 2, 3, 1), side, side).transpose(0, 3, 1, 2)
+            places = ((np.arange(side) + 0.5) * labels.shape[-1] / side).astype(int)
+            labels = labels[:, places][:, :, places]
+        fields = np.stack([encode(self._objects(one)) for one in labels])
+        fields[:, 0] = fields[:, 0] > 0
+        return planes, fields
 
     @torch.inference_mode()
     def predict(self, image: NDArray[Any]) -> Prediction:
@@ -266,25 +305,6 @@ def flow_loss(drawn: Tensor, target: Tensor) -> Tensor:
     """
     arrows = nn.functional.mse_loss(drawn[:, -3:-1], 5 * target[:, 1:]) / 2
     return arrows + nn.functional.binary_cross_entropy_with_logits(drawn[:, -1], (target[:, 0] > 0.5).float())
-
-
-def rate_share(step: int, steps: int) -> float:
-    """Compute the share of the learning rate at a step.
-
-    It rises over ten steps. Of more than 300 steps, the last 100 halve it every 10; of more than 100, the last 50
-    every 5.
-
-    Examples
-    --------
-    >>> [rate_share(step, 400) for step in (0, 9, 299, 300, 310, 399)]
-    [0.1, 1.0, 1.0, 0.5, 0.25, 0.0009765625]
-    """
-    if step < WARM_UP:
-        return (step + 1) / WARM_UP
-    length = 10 if steps > 300 else 5
-    if steps <= 100 or step < steps - 10 * length:
-        return 1.0
-    return float(0.5 ** ((step - (steps - 10 * length)) // length + 1))
 
 
 def mean_diameter(labels: list[NDArray[np.int32]]) -> float:

@@ -41,6 +41,12 @@ class CellposeConfig(SegmenterConfig):
     tile: int = Field(224, ge=64, le=512, multiple_of=32, description="Side of the training crops, px; 4 uses 256.")
     batch: int = Field(8, ge=1, le=64, description="Crops per optimiser step; 1 for 4 on most computers.")
 
+    elastic: bool = Field(
+        False,
+        description="In the arm classical-tissue, turn freely and deform elastically; off: mirror and turn by right "
+        "angles, as published. The library turns and scales in every arm.",
+    )
+
     @property
     def crops(self) -> Crops:
         """Crops of one optimiser step."""

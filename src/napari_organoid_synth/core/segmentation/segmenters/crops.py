@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import asdict
@@ -27,11 +28,11 @@ from napari_organoid_synth.core.segmentation.segmenters.network_input import (
     whole_image,
     whole_labels,
 )
+from napari_organoid_synth.core.segmentation.segmenters.tile_range import Range, TileRanges
 from napari_organoid_synth.core.segmentation.segmenters.training_range import TrainingRange
 
 MAX_CACHED = 256
 """Resized images kept in memory."""
-Range = tuple[NDArray[np.float32], NDArray[np.float32]]
 Augment = Literal["", "classical", "tissue", "organoid"]
 
 
@@ -55,14 +56,16 @@ class CropPool:
     seed : int
         Two pools with the same seed make the same choices at the same step.
     ratio : float
-        Synthetic crops for each real one in a batch; 1: half of each.
+        Synthetic crops for each real one in a batch; 1: half of each; `math.inf`: synthetic ones alone, normalised as
+        beside the real pairs.
     first : int
         Number of first steps with synthetic pairs only; all later steps use real pairs only, and ``ratio`` is unused
         (pretraining on synthetic pairs, fine-tuning on real ones). 0: batches are mixed.
     held : sequence of SamplePair
         Pairs, or parts of them from `hold_parts`, for the held-back score: never drawn, only cut by `held_crops`.
     usual : TrainingRange, optional
-        Contrast and noise by which images are normalised; default: those of the real pairs.
+        Contrast and noise by which images are normalised; default: those of the real pairs. Synthetic pairs have the
+        range of a real image, see `TileRanges`.
 
     Attributes
     ----------
@@ -90,16 +93,18 @@ class CropPool:
         usual: TrainingRange | None = None,
         held: Sequence[SamplePair] = (),
     ) -> None:
-        if not real:
+        if not real or (math.isinf(ratio) and not extra):
             raise UserError("There is no pair to train on.", "Expected at least one pair of image and mask.")
         self.augment: Augment = ("tissue" if augment else "") if isinstance(augment, bool) else augment
         self.real, self.extra, self.held, self.seed = tuple(real), tuple(extra), tuple(held), seed
-        self.ratio, self.first, self._share = ratio, first, ratio / (1 + ratio)
+        self.ratio, self.first, self._share = ratio, first, 1 - 1 / (1 + ratio)
         self.extent = max(max(pair.size) for pair in real)
         self.usual = usual or TrainingRange.of(real)
         self.strength: Strength = CLASSICAL
+        like = [pair for pair in self.real if pair.source.kind == "real"] or self.held or self.real
+        self._ranges = TileRanges(like, self.usual)
         parts = [part for part in (self.real, self.extra) if part]
-        self._parts = [_Part(part, [self.usual.range_of(pair.image) for pair in part]) for part in parts]
+        self._parts = [_Part(part, [self._ranges.of(pair) for pair in part]) for part in parts]
 
     @property
     def identity(self) -> str:
@@ -108,18 +113,6 @@ class CropPool:
         pairs = [[content_hash(pair.image, pair.labels) for pair in part] for part in parts]
         strength = asdict(self.strength) if self.augment == "classical" else {}
         return json.dumps([pairs, self.augment, strength, self.seed, self.ratio, self.first])
-
-    def hold_back(self, share: float = 0.15) -> tuple[CropPool, tuple[SamplePair, ...]]:
-        """Split off some of the real pairs, at least one; none if there are fewer than four.
-
-        Returns the pool without them, and the pairs held back.
-        """
-        n = len(self.real)
-        order = np.random.default_rng((self.seed, n)).permutation(n)
-        held = set(order[: max(1, round(share * n))].tolist()) if n >= 4 else set()
-        rest = [pair for index, pair in enumerate(self.real) if index not in held]
-        pool = CropPool(rest, self.extra, self.augment, self.seed, self.ratio, self.first, self.usual, self.held)
-        return pool, tuple(self.real[index] for index in sorted(held))
 
     def held_crops(self, number: int, size: int) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
         """Cut fixed crops that cover the held pairs: the same ones whatever the arm, the seed and the step.
@@ -139,13 +132,12 @@ class CropPool:
         labels : NDArray (N, size, size) int32
             N is at most ``number``, 0 without held pairs.
         """
-        known = {pair.name: place for place, pair in reversed(list(enumerate(self.real)))}
         places = _cover([pair.size for pair in self.held], number, size)
         images = np.zeros((len(places), len(self.real[0].image), size, size), np.float32)
         labels = np.zeros((len(places), size, size), np.int32)
         for crop, (index, y, x) in enumerate(places):
             pair, box = self.held[index], (slice(y, y + size), slice(x, x + size))
-            limits = self._parts[0].ranges[known[pair.name]] if pair.name in known else self.usual.range_of(pair.image)
+            limits = self._ranges.of_part(pair)
             images[crop] = reflect_to(normalise(pair.image[(slice(None), *box)], *limits), size, size)
             labels[crop] = reflect_to(pair.labels[box], size, size)
         return images, labels

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from napari_organoid_synth.core.job import Control, Event, Warned
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.segmentation.segmenters.base import Prediction, Segmenter, SegmentSpec, has_bf16
 from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool
+from napari_organoid_synth.core.segmentation.segmenters.held_score import held_images, in_batches, mean_dice
 from napari_organoid_synth.core.segmentation.segmenters.multiscale_adversarial_config import MultiscaleAdversarialConfig
 from napari_organoid_synth.core.segmentation.segmenters.multiscale_net import Adversary, MultiscaleNet
 from napari_organoid_synth.core.segmentation.segmenters.network_input import (
@@ -24,6 +25,7 @@ from napari_organoid_synth.core.segmentation.segmenters.network_input import (
     whole_image,
     whole_size,
 )
+from napari_organoid_synth.core.segmentation.segmenters.plateau import FLOOR, Plateau
 
 REAL, FAKE = 1, 0
 
@@ -58,11 +60,14 @@ class MultiscaleAdversarial(Segmenter):
         """Build the segmenter."""
         return MultiscaleNet(self.spec.channels, self.n_maps, self.config.width, self.config.norm == "running")
 
-    def fit(self, pool: CropPool, steps: int, control: Control, keep: Path | None = None) -> Iterator[Event]:
+    def fit(
+        self, pool: CropPool, steps: int, control: Control, keep: Path | None = None, floor: int = FLOOR
+    ) -> Iterator[Event]:
         """Train both networks with Adam; the statistics are ``loss``, its two parts and the adversary's own.
 
-        The weight of the adversary at step t of T is t / T of the setting. With a pattern for hard images, these are
-        a fixed share of the real images that are drawn; their number is stored in ``facts``.
+        The weight of the adversary at step t is t / T of the setting, at most all of it. T is the number of steps, as
+        published; where the rule of `Plateau` may end the training, it is ``floor``. With a pattern for hard images,
+        these are a fixed share of the real images that are drawn; their number is stored in ``facts``.
         """
         config, device = self.config, self.device
         if config.hard:
@@ -81,6 +86,9 @@ class MultiscaleAdversarial(Segmenter):
         betas = (0.5, 0.99)
         optimiser = torch.optim.Adam(network.parameters(), config.learning_rate, betas, fused=True)
         rival = torch.optim.Adam(adversary.parameters(), config.adversary_rate, betas, fused=True)
+        held = held_images(pool, *config.crops, whole=True)
+        course = Plateau(steps, floor, held is not None)
+        rising = min(floor, steps) if held else steps
 
         def judge(images: torch.Tensor, maps: torch.Tensor, answer: int) -> torch.Tensor:
             with torch.autocast(device.type, torch.bfloat16, enabled=has_bf16(device)):
@@ -101,7 +109,7 @@ class MultiscaleAdversarial(Segmenter):
             maps = logits.softmax(dim=1)
             adversary.requires_grad_(False)
             fooling = judge(images, maps, REAL)
-            loss = entropy + ramp(step, steps, config.adversarial_weight) * fooling
+            loss = entropy + ramp(step, rising, config.adversarial_weight) * fooling
             _descend(optimiser, loss)
             adversary.requires_grad_(True)
             truth = F.one_hot(target, self.n_maps).permute(0, 3, 1, 2).float()
@@ -109,8 +117,20 @@ class MultiscaleAdversarial(Segmenter):
             _descend(rival, caught)
             return {"loss": loss, "cross entropy": entropy, "fooling": fooling, "adversary": caught}
 
-        parts = {"network": network, "adversary": adversary, "optimiser": optimiser, "rival": rival}
-        yield from self._repeat(learn, steps, control, config.learning_rate, parts, self._kept(keep, pool, steps))
+        score = self._scored(*held) if held else None
+        optimisers, parts = {"optimiser": optimiser, "rival": rival}, {"adversary": adversary}
+        kept = self._kept(keep, pool, course)
+        yield from self._repeat(learn, optimisers, course, score, control, kept, parts)
+
+    def _scored(self, images: NDArray[np.float32], labels: NDArray[np.int32]) -> Callable[[], float]:
+        """Return what computes the mean Dice of the classes; one image after the other, as in predictions."""
+        inputs, truth = self._to_device(images), torch.from_numpy(self._target(labels)).to(self.device)
+
+        def score() -> float:
+            found = in_batches(lambda image: self._logits(image).argmax(dim=1), 1, inputs)
+            return mean_dice(torch.cat(found), truth, self.n_maps).item()
+
+        return score
 
     @torch.inference_mode()
     def predict(self, image: NDArray[Any]) -> Prediction:
@@ -176,8 +196,8 @@ def weighted_cross_entropy(
 
 
 def ramp(step: int, steps: int, last: float) -> float:
-    """Compute the weight of the adversary at a step counted from 0: ``last`` · t / T with t = 1..T."""
-    return last * (step + 1) / steps
+    """Compute the weight of the adversary at a step counted from 0: ``last`` · t / T with t = 1..T, then ``last``."""
+    return last * min(1.0, (step + 1) / steps)
 
 
 def masked(images: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:

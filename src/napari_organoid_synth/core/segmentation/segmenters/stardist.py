@@ -1,15 +1,15 @@
 """StarDist (Schmidt 2018, arXiv 1806.03535) in torch; rays, shapes and matching by the stardist package itself.
 
 A U-Net predicts for each pixel how central it is in an object, and how far the edge is in each of 32 directions. Of
-shapes that overlap the most probable survive. Architecture, losses, training and thresholds are those of stardist 0.9,
-which trains with TensorFlow; TensorFlow is not needed here, and a saved model opens there.
+shapes that overlap the most probable survive. Architecture, losses, optimiser and thresholds are those of stardist
+0.9, which trains with TensorFlow; TensorFlow is not needed here, and a saved model opens there.
 """
 
 from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -25,13 +25,13 @@ from napari_organoid_synth.core.job import Control, Event
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.segmentation.segmenters.base import Prediction, Segmenter, has_bf16
 from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool
+from napari_organoid_synth.core.segmentation.segmenters.held_score import held_images, in_batches, overlap
 from napari_organoid_synth.core.segmentation.segmenters.network_input import reflect_to
+from napari_organoid_synth.core.segmentation.segmenters.plateau import FLOOR, Plateau
 from napari_organoid_synth.core.segmentation.segmenters.stardist_config import StarDistConfig
 from napari_organoid_synth.core.segmentation.segmenters.stardist_net import EPSILON, StarNet, star_loss, star_targets
 from napari_organoid_synth.core.segmentation.segmenters.stardist_shapes import Shapes, fit_thresholds
 
-EPOCH = 100
-"""Steps between two looks at the held-back loss."""
 WINDOW = 512
 """Side of a window that is predicted at once, without its surroundings, px."""
 BORDER = 2
@@ -47,11 +47,8 @@ Batch = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 class StarDist(Segmenter):
     """Star-convex objects: a probability and 32 distances to the edge for each pixel.
 
-    Of four or more real training images 15 % (at least one) are held back, as in the example of stardist. On them,
-    the loss is measured every 100 steps: when it has not fallen for `patience` times 100 steps, the learning rate is
-    halved; the weights with the lowest loss are kept, and both thresholds are fitted. With three images or fewer none
-    is held back: then the training loss decides about the rate, the last weights are kept, and the thresholds are
-    fitted on the training images.
+    It learns as in the stardist package, but ends by the rule of all segmenters (`Plateau`). Both thresholds are fitted
+    on the held-back pairs; without any on the training images, which makes them optimistic.
     """
 
     config: StarDistConfig
@@ -82,22 +79,20 @@ class StarDist(Segmenter):
         unit: int = 2**self.config.depth * self.config.grid
         return unit
 
-    def fit(self, pool: CropPool, steps: int, control: Control, keep: Path | None = None) -> Iterator[Event]:
-        """Train with Adam, then fit the thresholds."""
+    def fit(
+        self, pool: CropPool, steps: int, control: Control, keep: Path | None = None, floor: int = FLOOR
+    ) -> Iterator[Event]:
+        """Train with Adam, then fit the thresholds, on held-back pairs if there are any."""
         self.network.train()
         self.usual = pool.usual
-        train, held = pool.hold_back()
         side = max(self._unit, min(self.config.tile, -(-pool.extent // self._unit) * self._unit))
-        check = self._held_batch(held, pool.seed, side)
+        held = held_images(pool, self.config.batch, side)
+        course = Plateau(steps, floor, held is not None)
         optimiser = torch.optim.Adam(self.network.parameters(), self.config.learning_rate, fused=True)
-        plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
-            optimiser, factor=0.5, patience=self.config.patience - 1, threshold=0.0
-        )
-        best = _Best(self.device)
 
         def learn(step: int) -> dict[str, Tensor]:
-            while len(ahead) <= min(workers, steps - step - 1):
-                ahead.append(threads.submit(self._batch, train, step + len(ahead), side))
+            while len(ahead) <= min(workers, course.end - step - 1):
+                ahead.append(threads.submit(self._batch, pool, step + len(ahead), side))
             batch = self._send(*ahead.popleft().result())
             for group in optimiser.param_groups:  # Keras adds it to the uncorrected root of the second moment
                 group["eps"] = EPSILON / (1 - group["betas"][1] ** (step + 1)) ** 0.5
@@ -105,27 +100,31 @@ class StarDist(Segmenter):
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
-            best.losses.append(loss.detach())
-            if (step + 1) % EPOCH == 0 or step + 1 == steps:
-                look()
             return {"loss": loss}
 
-        def look() -> None:
-            value = self._held_loss(check) if check else float(torch.stack(best.losses).mean())
-            plateau.step(value)
-            best.losses.clear()
-            if check and value < best.lowest:
-                best.lowest, best.weights = value, {key: one.clone() for key, one in self.network.state_dict().items()}
-
+        score = self._scored(*held) if held else None
         with ThreadPoolExecutor(workers := min(4, os.cpu_count() or 1), "targets") as threads:
             ahead: deque[Future[Batch]] = deque()
-            parts = {"network": self.network, "optimiser": optimiser, "plateau": plateau, "best": best}
-            state = self._kept(keep, pool, steps)
-            yield from self._repeat(learn, steps, control, self.config.learning_rate, parts, state)
-        if best.weights:
-            self.network.load_state_dict(best.weights)
+            kept = self._kept(keep, pool, course)
+            yield from self._repeat(learn, {"optimiser": optimiser}, course, score, control, kept)
         if not control.canceled:
-            self.fit_thresholds([pair for pair in held if pair.labels.any()] or pool.real)
+            self.fit_thresholds([pair for pair in pool.held if pair.labels.any()] or pool.real)
+
+    def _scored(self, images: NDArray[np.float32], labels: NDArray[np.int32]) -> Callable[[], float]:
+        """Return what computes the mean soft IoU of probabilities and distances on crops with labels (N, Y, X)."""
+        inputs, prob, dist = self._send(images, *self._targets(labels))
+
+        def compare(image: Tensor, centre: Tensor, far: Tensor) -> Tensor:
+            logit, found = self.network(image)
+            object_weight = (centre > 0)[..., None]
+            shapes = overlap(found.permute(0, 2, 3, 1).clamp(min=0) * object_weight, far * object_weight)
+            return torch.stack([overlap(logit[:, 0].sigmoid(), centre), shapes])
+
+        def score() -> float:
+            sums = torch.stack(in_batches(compare, self.config.batch, inputs, prob, dist)).sum(dim=0)
+            return (sums[:, 0] / sums[:, 1].clamp(min=EPSILON)).mean().item()
+
+        return score
 
     def fit_thresholds(self, pairs: Sequence[SamplePair]) -> None:
         """Choose both thresholds by the mean accuracy of objects at IoU 0.3, 0.5 and 0.7, as stardist does.
@@ -191,23 +190,6 @@ class StarDist(Segmenter):
         targets = [star_targets(self._objects(one), self.config.rays, self.config.grid) for one in labels]
         return np.stack([prob for prob, _ in targets]), np.stack([dist for _, dist in targets])
 
-    def _held_batch(self, held: Sequence[SamplePair], seed: int, side: int) -> list[tuple[Tensor, Tensor, Tensor]]:
-        """Return one fixed crop of each held-back image, in batches of the training size."""
-        pools = [CropPool([pair], seed=seed, usual=self.usual) for pair in held]
-        crops = [pool.draw(0, 1, side, foreground=self.config.foreground) for pool in pools]
-        size = self.config.batch
-        batches = []
-        for start in range(0, len(crops), size):
-            images, labels = (np.concatenate(part) for part in zip(*crops[start : start + size], strict=True))
-            batches.append(self._send(images, *self._targets(labels)))
-        return batches
-
-    def _held_loss(self, batches: list[tuple[Tensor, Tensor, Tensor]]) -> float:
-        with torch.inference_mode():
-            losses = torch.stack([self._loss(*batch) for batch in batches])
-        sizes = torch.tensor([float(len(batch[0])) for batch in batches], device=losses.device)
-        return float((losses * sizes).sum() / sizes.sum())
-
     def _loss(self, images: Tensor, prob: Tensor, dist: Tensor) -> Tensor:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=has_bf16(self.device)):
             logit, predicted = self.network(images)
@@ -256,23 +238,6 @@ class StarDist(Segmenter):
         order = np.lexsort((where[:, 1], where[:, 0]))  # row by row, as if there were no windows
         where, far = where[order], np.maximum(far[order], np.float32(1e-3))
         return prob, Shapes((height, width), where * grid, prob[where[:, 0], where[:, 1]], far)
-
-
-class _Best:
-    """State between two measurements of the held-back loss."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.device = device
-        self.lowest = float("inf")  # held-back loss
-        self.weights: dict[str, Tensor] = {}  # with that loss
-        self.losses: list[Tensor] = []  # of training, since the last measurement
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"lowest": self.lowest, "weights": self.weights, "losses": self.losses}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.lowest, self.weights = state["lowest"], state["weights"]
-        self.losses = [loss.to(self.device) for loss in state["losses"]]
 
 
 def _cuts(length: int, unit: int) -> list[int]:

@@ -114,6 +114,6 @@ def official_config(config: StarDistConfig, in_channels: int) -> dict[str, Any]:
         "train_batch_size": config.batch,
         "train_n_val_patches": None,
         "train_tensorboard": True,
-        "train_reduce_lr": {"factor": 0.5, "patience": config.patience, "min_delta": 0},
+        "train_reduce_lr": {"factor": 0.5, "patience": 40, "min_delta": 0},
         "use_gpu": False,
     }

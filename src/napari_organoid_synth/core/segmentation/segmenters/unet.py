@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,11 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Event
 from napari_organoid_synth.core.segmentation.segmenters.base import Prediction, Segmenter
 from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool
+from napari_organoid_synth.core.segmentation.segmenters.held_score import (
+    held_images,
+    in_batches,
+    mean_dice,
+)
 from napari_organoid_synth.core.segmentation.segmenters.instances import outline_classes, split_instances
 from napari_organoid_synth.core.segmentation.segmenters.network_input import (
     reflect_to,
@@ -23,6 +28,7 @@ from napari_organoid_synth.core.segmentation.segmenters.network_input import (
     whole_image,
 )
 from napari_organoid_synth.core.segmentation.segmenters.original_unet import OriginalUNet
+from napari_organoid_synth.core.segmentation.segmenters.plateau import FLOOR, Plateau
 from napari_organoid_synth.core.segmentation.segmenters.unet_config import UNetConfig
 
 
@@ -58,17 +64,20 @@ class UNet(Segmenter):
         )
         return network
 
-    def fit(self, pool: CropPool, steps: int, control: Control, keep: Path | None = None) -> Iterator[Event]:
-        """Train with AdamW, its rate falling along a cosine."""
+    def fit(
+        self, pool: CropPool, steps: int, control: Control, keep: Path | None = None, floor: int = FLOOR
+    ) -> Iterator[Event]:
+        """Train with AdamW."""
         from monai.losses.dice import DiceLoss
 
         self.network.train()
         self.usual = pool.usual
         optimiser = torch.optim.AdamW(self.network.parameters(), self.config.learning_rate, fused=True)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
         dice = DiceLoss(include_background=False, to_onehot_y=True, softmax=True, batch=True)
         weights = self._class_weights(pool)
         side = self._side(pool.extent)
+        held = held_images(pool, self.config.batch, side, self.config.whole)
+        course = Plateau(steps, floor, held is not None)
 
         def learn(step: int) -> dict[str, torch.Tensor]:
             images, labels = pool.draw(step, self.config.batch, side, self.config.whole)
@@ -78,12 +87,21 @@ class UNet(Segmenter):
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
-            schedule.step()
             return {"loss": loss}
 
-        parts = {"network": self.network, "optimiser": optimiser, "schedule": schedule}
-        state = self._kept(keep, pool, steps)
-        yield from self._repeat(learn, steps, control, self.config.learning_rate, parts, state)
+        score = self._scored(*held) if held else None
+        kept = self._kept(keep, pool, course)
+        yield from self._repeat(learn, {"optimiser": optimiser}, course, score, control, kept)
+
+    def _scored(self, images: NDArray[np.float32], labels: NDArray[np.int32]) -> Callable[[], float]:
+        """Return what computes the mean Dice of the classes on crops (N, C, Y, X) with labels (N, Y, X)."""
+        inputs, truth = self._to_device(images), torch.from_numpy(self._target(labels)).to(self.device)
+
+        def score() -> float:
+            found = in_batches(lambda part: self._logits(part).argmax(dim=1), self.config.batch, inputs)
+            return mean_dice(torch.cat(found), truth, self.n_maps).item()
+
+        return score
 
     @torch.inference_mode()
     def predict(self, image: NDArray[Any]) -> Prediction:

@@ -23,7 +23,7 @@ class UNetConfig(SegmenterConfig):
     )
     channels: int = Field(32, ge=8, le=64, description="Feature maps of the first level; doubled at each level.")
     depth: int = Field(4, ge=2, le=5, description="Number of times the image is halved.")
-    learning_rate: float = Field(1e-3, gt=0, le=0.1, description="Learning rate of AdamW; falls along a cosine.")
+    learning_rate: float = Field(1e-3, gt=0, le=0.1, description="Learning rate of AdamW.")
     tile: int = Field(256, ge=64, le=1024, multiple_of=32, description="Side of the training crops, px.")
     whole: bool = Field(
         False, description="Use whole images, their longer side resized to that of the crops, as in the spheroid study."

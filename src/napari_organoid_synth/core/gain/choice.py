@@ -1,0 +1,100 @@
+"""The trainings of a comparison in cells, and the share of synthetic crops that is chosen on the held-back score."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from napari_organoid_synth.core.gain.results import ArmRecord
+from napari_organoid_synth.core.segmentation.arms import base_of, has_ratio
+
+Cell: TypeAlias = tuple[str, str, float, float | None]
+"""Arm, generator, share of the training images, and ratio; None: the ratio that was chosen in each fold."""
+Place: TypeAlias = tuple[str, str, float]
+"""The same without the ratio."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The trainings that stand for an arm, and the ratio that was chosen in each fold, in their order."""
+
+    records: tuple[ArmRecord, ...]
+    ratios: tuple[float, ...]
+
+
+def choose_ratios(records: Sequence[ArmRecord]) -> dict[Place, Choice]:
+    """Choose a ratio in each fold for every arm with added pairs: that with the highest mean held-back score.
+
+    The arm without the pairs (`base_of`) stands for the ratio 0. The mean is over the seeds with which every ratio was
+    trained; of equal ones the smaller share is taken. Test images have no part in it.
+
+    Parameters
+    ----------
+    records : sequence of ArmRecord
+        The trainings so far. A fold in which a ratio is missing is left out.
+
+    Returns
+    -------
+    dict of (arm, generator, subset) to Choice
+        Without arms for which there is nothing to choose, or nothing was held back.
+
+    Examples
+    --------
+    >>> scores = {("classical", 1.0): 0.7, ("classical+synthetic", 0.25): 0.8, ("classical+synthetic", 1.0): 0.6}
+    >>> records = [ArmRecord(arm=a, ratio=r, per_image={}, held_score=score) for (a, r), score in scores.items()]
+    >>> choose_ratios(records)["classical+synthetic", "", 1.0].ratios
+    (0.25,)
+    """
+    choices = {}
+    for arm, generator, subset in dict.fromkeys((one.arm, one.generator, one.subset) for one in records):
+        if not has_ratio(arm):
+            continue
+        shares: dict[float, list[ArmRecord]] = {}
+        for one in records:
+            if (one.arm, one.subset) == (base_of(arm), subset):
+                shares.setdefault(0.0, []).append(one)
+            elif (one.arm, one.generator, one.subset) == (arm, generator, subset):
+                shares.setdefault(one.ratio, []).append(one)
+        if len(shares) > 1 and (choice := _choose(shares)) is not None:
+            choices[arm, generator, subset] = choice
+    return choices
+
+
+def _choose(shares: Mapping[float, Sequence[ArmRecord]]) -> Choice | None:
+    """Choose among the trainings with each ratio; None where no fold has them all."""
+    taken, ratios = list[ArmRecord](), list[float]()
+    for fold in sorted({one.fold for cell in shares.values() for one in cell}):
+        held = {
+            ratio: {one.seed: one.held_score for one in shares[ratio] if one.fold == fold} for ratio in sorted(shares)
+        }
+        seeds = set.intersection(*(set(scores) for scores in held.values()))
+        means = {ratio: _mean([scores[seed] for seed in seeds]) for ratio, scores in held.items()}
+        known = {ratio: mean for ratio, mean in means.items() if mean is not None}
+        if len(known) < len(shares):
+            continue
+        best = max(known, key=lambda ratio: known[ratio])  # of equal ones the first, so the smaller
+        taken += [one for one in shares[best] if one.fold == fold and one.seed in seeds]
+        ratios.append(best)
+    return Choice(tuple(taken), tuple(ratios)) if taken else None
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    """Return the mean; None without values, or where one is not known."""
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known and len(known) == len(values) else None
+
+
+def gather(records: Sequence[ArmRecord], choices: Mapping[Place, Choice]) -> dict[Cell, list[ArmRecord]]:
+    """Return the trainings of every arm, generator, share of the images and ratio, and those that were chosen."""
+    cells: dict[Cell, list[ArmRecord]] = {}
+    for one in records:
+        cells.setdefault((one.arm, one.generator, one.subset, one.ratio), []).append(one)
+    return cells | {(*place, None): list(choice.records) for place, choice in choices.items()}
+
+
+def is_main(cell: Cell, cells: Mapping[Cell, object]) -> bool:
+    """Return whether a cell stands for its arm: that of the chosen ratio does, where there is one."""
+    return cell[3] is None or (*cell[:3], None) not in cells

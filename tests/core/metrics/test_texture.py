@@ -1,0 +1,72 @@
+"""Grids of known period and strength; noise and smooth images of known slope."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from napari_organoid_synth.core.metrics.texture import Texture, grid_energy, slope, spectrum
+from simulated import sample, scene
+
+
+@pytest.mark.parametrize("side", [64, 96, 128])
+@pytest.mark.parametrize("period", [2, 4, 8])
+def test_a_grid_of_each_period_stands_out(side: int, period: int) -> None:
+    rng = np.random.default_rng(0)
+    image = scene(1, side, 6)[0][0].astype(float)
+    image += rng.normal(0, 0.02 * np.ptp(image), image.shape)  # noise of a camera
+    cell = rng.normal(size=(period, period))
+    cells = np.tile((cell - cell.mean()) / cell.std(), (side // period, side // period))
+    plain, weak, strong = (grid_energy(spectrum(image + share * np.ptp(image) * cells)) for share in (0.0, 0.02, 0.05))
+    assert plain < 2.8
+    assert weak > plain + 1.5
+    assert strong > weak + 2
+    y, x = np.indices(image.shape)
+    other = 0.05 * np.ptp(image) * np.cos(2 * np.pi * (y + x) / 5.3)  # stripes that no doubling of size makes
+    assert grid_energy(spectrum(image + other)) < 2.8
+
+
+def test_noise_has_no_grid_and_slope_0() -> None:
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=(40, 128, 128))
+    grids = [grid_energy(spectrum(one)) for one in noise]
+    assert np.mean(grids) < 1
+    assert max(grids) < 2.5
+    assert np.mean([slope(spectrum(one)) for one in noise]) == pytest.approx(0, abs=0.05)
+
+
+def test_slope_of_a_power_law() -> None:
+    rng = np.random.default_rng(0)
+    frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(128), np.fft.fftfreq(128), indexing="ij"))
+    frequency[0, 0] = 1
+    found = []
+    for _ in range(20):
+        image = np.fft.ifft2(np.fft.fft2(rng.normal(size=(128, 128))) * frequency**-1.5).real
+        found.append(slope(spectrum(image)))
+    assert np.mean(found) == pytest.approx(-3, abs=0.1)  # of power: twice that of the amplitude
+
+
+def test_spectrum_of_one_wave() -> None:
+    wave = np.cos(2 * np.pi * 16 * np.arange(64) / 64)[None].repeat(64, 0)
+    power = spectrum(wave)
+    assert np.unravel_index(power.argmax(), power.shape) in ((0, 16), (0, 48))
+    assert spectrum(np.zeros((70, 70))).shape == (64, 64)
+
+
+def test_plain_and_tiny_images_are_finite() -> None:
+    metric = Texture().fit([sample(f"r{seed}", *scene(seed, 64, 4)) for seed in range(4)])
+    image, labels = scene(9, 64, 4)
+    assert metric(sample("plain", np.full_like(image, 7), labels)) == {"grid": 0.0, "slope": 0.0}
+    assert metric(sample("tiny", image[:, :8, :8], labels[:8, :8])) == {"grid": 0.0, "slope": 0.0}
+    assert np.isfinite(list(metric(sample("odd", image[:, :33, :47], labels[:33, :47])).values())).all()
+
+
+def test_words_name_a_visible_grid() -> None:
+    metric = Texture().fit([sample(f"r{seed}", *scene(seed, 96, 9)) for seed in range(12)])
+    image, labels = scene(30, 96, 9)
+    assert metric.judge(sample("good", image, labels)).message == ""
+    smooth = np.stack([gaussian_filter(image[0].astype(float), 1)])
+    y, x = np.indices(labels.shape)
+    grid = smooth + 0.1 * np.ptp(smooth) * ((y + x) % 2)
+    assert metric.judge(sample("grid", grid, labels)).message == "grid of the generator visible"
