@@ -68,8 +68,6 @@ class Space:
 
     Attributes
     ----------
-    real : NDArray (N, W, D)
-        The vectors of the real tiles.
     limit : float
         Distance below which a sample is a copy: what 1 of 100 real tiles reaches to its nearest tile of another group
         (the least for fewer than 100), less one part in as many as there are groups, because few groups understate how
@@ -77,7 +75,7 @@ class Space:
     """
 
     def __init__(self, real: NDArray[np.floating[Any]], sources: Sequence[str]) -> None:
-        self.real, self._ways = real, real.shape[1]
+        self._ways = real.shape[1]
         self._bank = real.reshape(-1, real.shape[2])
         names = np.asarray(sources)
         foreign = ~related(sources)

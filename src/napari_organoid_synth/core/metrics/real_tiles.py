@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -14,7 +14,7 @@ from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.settings import TileSettings
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.pairs.tile_reading import TilePlace
-from napari_organoid_synth.core.pairs.tiling import cut_pair, list_tiles
+from napari_organoid_synth.core.pairs.tiling import Tile, cut_pair, list_tiles
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
 
@@ -31,12 +31,15 @@ class RealTiles:
         Each tile; ``source.files`` names the image that it was cut from, its provenance the group of that.
     places : list of TilePlace
         Place of each tile.
+    number : int
+        Tiles that there are, of which these are some.
     note : str
         What a person should know of the groups (`metrics.groups`); empty if there is nothing.
     """
 
     pairs: list[SamplePair]
     places: list[TilePlace]
+    number: int = 0
     note: str = ""
 
 
@@ -82,14 +85,36 @@ def cut_tiles(
     RealTiles
         400 at most, evenly chosen.
     """
+    kept = _kept(pairs, settings)
+    chosen = _some(kept, MAX_TILES)
+    cut = [_with_source(cut_pair(pairs[tile.pair], tile), pairs[tile.pair], groups or {}) for tile in chosen]
+    return RealTiles(cut, [TilePlace(tile.name, tile.y, tile.x) for tile in chosen], len(kept))
+
+
+def every_real_tile(project: Project, side: int, most: int) -> Iterator[SamplePair]:
+    """Cut all training tiles of a project, one by one; parameters as of `real_tiles`, and the most tiles."""
+    pairs = load_pairs(project, split="train", images_alone=True)
+    return every_tile(pairs, _tile_settings(project).replace(size=side), most)
+
+
+def every_tile(pairs: Sequence[SamplePair], settings: TileSettings, most: int) -> Iterator[SamplePair]:
+    """Cut all tiles, one by one; parameters as of `cut_tiles`, and the most tiles."""
+    for tile in _some(_kept(pairs, settings), most):
+        yield cut_pair(pairs[tile.pair], tile)
+
+
+def _kept(pairs: Sequence[SamplePair], settings: TileSettings) -> list[Tile]:
+    """List the upright tiles that are kept."""
     settings = settings.replace(turn=False, flip=False)
     if not any(pair.labels.any() for pair in pairs):
         settings = settings.replace(min_objects=0)
-    kept = [tile for tile in list_tiles(pairs, settings) if tile.kept]
-    number = min(MAX_TILES, len(kept))
-    chosen = [kept[index * len(kept) // number] for index in range(number)]
-    cut = [_with_source(cut_pair(pairs[tile.pair], tile), pairs[tile.pair], groups or {}) for tile in chosen]
-    return RealTiles(cut, [TilePlace(tile.name, tile.y, tile.x) for tile in chosen])
+    return [tile for tile in list_tiles(pairs, settings) if tile.kept]
+
+
+def _some(tiles: list[Tile], most: int) -> list[Tile]:
+    """Return some tiles, evenly chosen."""
+    number = min(most, len(tiles))
+    return [tiles[index * len(tiles) // number] for index in range(number)]
 
 
 def _tile_settings(project: Project) -> TileSettings:

@@ -66,9 +66,9 @@ def score(project: Project, settings: ScoreSettings, control: Control) -> Iterat
         todo = unscored(rows, metrics, settings)
         yield Started(0, {"total": len(todo), "already": len(rows) - len(todo)})
         tiles = yield from _fit(project, metrics, todo, control)
+        judges = _Judges(metrics, Realism.of(metrics, [group_of(tile) for tile in tiles.pairs]), tiles.places)
         if tiles.note:
             yield Warned(0, tiles.note)
-        judges = _Judges(metrics, Realism.of(metrics, [group_of(tile) for tile in tiles.pairs]), tiles.places)
         misfits = Misfits(FormatOf(project.pairs_path).get())
         tally = yield from _judge(store, judges, todo, misfits, control)
         yield Progress(tally.number, len(todo))
