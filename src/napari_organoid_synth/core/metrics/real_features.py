@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from napari_organoid_synth.core.metrics.base import intensity_limits
 from napari_organoid_synth.core.metrics.batches import IMAGES, MASKS, Batches, Look
+from napari_organoid_synth.core.metrics.groups import group_of, related
 from napari_organoid_synth.core.metrics.memorisation import Space, signature, turned_signatures
 from napari_organoid_synth.core.metrics.noise import KINDS, noise_facts
 from napari_organoid_synth.core.metrics.real_tiles import every_real_tile, real_tiles
@@ -39,6 +40,12 @@ def places(length: int, most: int) -> list[int]:
 def some(things: Sequence[Any], most: int) -> list[Any]:
     """Return at most ``most`` of the items, evenly chosen."""
     return [things[place] for place in places(len(things), most)]
+
+
+def _independent(unseen: list[SamplePair], tiles: list[SamplePair]) -> list[SamplePair]:
+    """Return the unseen tiles that are of no group of the others; all where every one is."""
+    alike = related([group_of(tile) for tile in unseen], [group_of(tile) for tile in tiles]).any(1)
+    return [tile for tile, is_alike in zip(unseen, alike, strict=True) if not is_alike] or unseen
 
 
 class RealFeatures:
@@ -104,8 +111,8 @@ class RealFeatures:
     def of_project(cls, project: Project, settings: ScoreSettings, side: int) -> RealFeatures:
         """Cut the tiles of a project, in which the features are kept too."""
         has_test = bool(PairTable.from_file(project.pairs_path).test)
-        unseen = real_tiles(project, side, "test").pairs if has_test else []
         real, most = real_tiles(project, side), settings.max_tiles
+        unseen = _independent(real_tiles(project, side, "test").pairs, real.pairs) if has_test else []
         has_more = min(real.number, most) > len(real.pairs)
         every = (lambda: every_real_tile(project, side, most)) if has_more else None
         return cls(real.pairs, unseen, settings, side, project.path / "features", every)
@@ -117,7 +124,7 @@ class RealFeatures:
 
     @property
     def sources(self) -> list[str]:
-        """The image of each real tile."""
+        """The image of each real tile, or its group."""
         return [fact.source for fact in self.facts]
 
     @cached_property

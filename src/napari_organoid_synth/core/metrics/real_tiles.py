@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.metrics.groups import GROUP, tile_groups
 from napari_organoid_synth.core.pairs.loading import load_pairs
-from napari_organoid_synth.core.pairs.pair import SamplePair, Source
+from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.settings import TileSettings
+from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.pairs.tile_reading import TilePlace
 from napari_organoid_synth.core.pairs.tiling import Tile, cut_pair, list_tiles
 from napari_organoid_synth.core.project import Project
@@ -26,16 +28,19 @@ class RealTiles:
     Parameters
     ----------
     pairs : list of SamplePair
-        Each tile; ``source.files`` names the image that it was cut from.
+        Each tile; ``source.files`` names the image that it was cut from, its provenance the group of that.
     places : list of TilePlace
         Place of each tile.
     number : int
         Tiles that there are, of which these are some.
+    note : str
+        What a person should know of the groups (`metrics.groups`); empty if there is nothing.
     """
 
     pairs: list[SamplePair]
     places: list[TilePlace]
     number: int = 0
+    note: str = ""
 
 
 def real_tiles(project: Project, side: int, split: Literal["train", "test"] = "train") -> RealTiles:
@@ -56,10 +61,14 @@ def real_tiles(project: Project, side: int, split: Literal["train", "test"] = "t
         400 at most, evenly chosen.
     """
     pairs = load_pairs(project, split=split, images_alone=True)
-    return cut_tiles(pairs, _tile_settings(project).replace(size=side))
+    groups = tile_groups(PairTable.from_file(project.pairs_path))
+    tiles = cut_tiles(pairs, _tile_settings(project).replace(size=side), groups.labels)
+    return replace(tiles, note=groups.note)
 
 
-def cut_tiles(pairs: Sequence[SamplePair], settings: TileSettings) -> RealTiles:
+def cut_tiles(
+    pairs: Sequence[SamplePair], settings: TileSettings, groups: Mapping[str, str] | None = None
+) -> RealTiles:
     """Cut upright tiles from pairs.
 
     Parameters
@@ -68,6 +77,8 @@ def cut_tiles(pairs: Sequence[SamplePair], settings: TileSettings) -> RealTiles:
         Of any size.
     settings : TileSettings
         Side, overlap, and which tiles are kept; the fewest objects are 0 where no pair has a mask.
+    groups : mapping of str to str, optional
+        Group of each pair, by its name; default: each stands alone.
 
     Returns
     -------
@@ -76,7 +87,7 @@ def cut_tiles(pairs: Sequence[SamplePair], settings: TileSettings) -> RealTiles:
     """
     kept = _kept(pairs, settings)
     chosen = _some(kept, MAX_TILES)
-    cut = [_with_source(cut_pair(pairs[tile.pair], tile), pairs[tile.pair]) for tile in chosen]
+    cut = [_with_source(cut_pair(pairs[tile.pair], tile), pairs[tile.pair], groups or {}) for tile in chosen]
     return RealTiles(cut, [TilePlace(tile.name, tile.y, tile.x) for tile in chosen], len(kept))
 
 
@@ -113,6 +124,9 @@ def _tile_settings(project: Project) -> TileSettings:
     return TileSettings()
 
 
-def _with_source(tile: SamplePair, pair: SamplePair) -> SamplePair:
-    """Return a tile that names the image it was cut from."""
-    return tile if pair.source.files else tile.replace(source=Source(files=(pair.name,)))
+def _with_source(tile: SamplePair, pair: SamplePair, groups: Mapping[str, str]) -> SamplePair:
+    """Return a tile that names the image it was cut from, and the group of that."""
+    files, provenance = pair.source.files or (pair.name,), tile.source.provenance
+    if pair.name in groups:
+        provenance = {**provenance, GROUP: groups[pair.name]}
+    return tile.replace(source=replace(tile.source, files=files, provenance=provenance))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from napari_organoid_synth.core.codec.heatflow import decode, encode, flow_error
 from napari_organoid_synth.core.metrics.base import to_grey, to_unit
+from napari_organoid_synth.core.metrics.groups import group_of
 from napari_organoid_synth.core.metrics.mask_picture import mask_picture
 from napari_organoid_synth.core.metrics.nearest import shrink
 from napari_organoid_synth.core.metrics.sharpness import hf_energy
@@ -27,7 +28,7 @@ class TileFacts:
     ----------
     name : str
     source : str
-        The image that it was cut from.
+        The image that it was cut from, or the group of that (`metrics.groups`).
     image : NDArray (C, S, S) float32
         0 and 1 at the limits of the real images, not clipped; S is 128, or the side of the real tiles if that is less.
     mask : NDArray (K, 64, 64) float32
@@ -83,7 +84,7 @@ def look(pair: SamplePair, limits: NDArray[np.float64], side: int = SIDE, round_
     meeting = _contact_pixels(objects)
     return TileFacts(
         pair.name,
-        pair.source.files[0] if pair.source.files else pair.name,
+        group_of(pair),
         shrink(to_unit(pair.image, limits), side),
         _outlines_of(pair, meeting),
         hf_energy(grey * 255),

@@ -16,6 +16,7 @@ from napari_organoid_synth.core.atomic import regular_file
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.metrics.base import intensity_limits, to_unit
 from napari_organoid_synth.core.metrics.feature_file import FORMAT, FeatureFile, store
+from napari_organoid_synth.core.metrics.groups import group_of
 from napari_organoid_synth.core.metrics.memorisation import orientations
 from napari_organoid_synth.core.metrics.nearest import shrink
 from napari_organoid_synth.core.metrics.real_tiles import real_tiles
@@ -127,7 +128,7 @@ class TileSpace:
     places : list of TilePlace
         Place of each tile.
     sources : list of str
-        The image that each was cut from.
+        The image that each was cut from, or the group of that.
     features : NDArray (N, W, D) float32
         After `learn`: in W orientations, upright first.
     """
@@ -136,7 +137,7 @@ class TileSpace:
         self.settings, self.folder, self.side = settings, project.path / "features", side
         real = real_tiles(project, side)
         self.tiles, self.places = real.pairs, real.places
-        self.sources = [tile.source.files[0] if tile.source.files else tile.name for tile in self.tiles]
+        self.sources = [group_of(tile) for tile in self.tiles]
         self.limits = intensity_limits(self.tiles)
         self.pictures = [self.picture(tile) for tile in self.tiles]
         self.extractor: Any = None
