@@ -113,7 +113,7 @@ class PairsRecord(FrozenModel):
     seconds: float = 0.0
     warnings: tuple[str, ...] = ()
     key: str = ""
-    kind: Literal["generator", "simulator"] = "generator"
+    kind: Literal["generator", "curated", "simulator", "pasted"] = "generator"
     format: int = FORMAT
 
 
