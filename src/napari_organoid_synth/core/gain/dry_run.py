@@ -38,7 +38,8 @@ def dry_run(project: Project, settings: GainSettings) -> Cost:
     Returns
     -------
     Cost
-        Its ``work`` has the numbers of ``folds``, of ``trainings of a segmenter`` and ``of a generator``.
+        Its ``work`` has the numbers of ``folds``, of ``trainings of a segmenter`` and ``of a generator``. The time of a
+        segmenter that is a command is not known, and left out.
 
     Raises
     ------
@@ -52,7 +53,7 @@ def dry_run(project: Project, settings: GainSettings) -> Cost:
     plan = make_plan(project, settings, recipes)
     arms = [task for task in plan.tasks if isinstance(task, ArmTask)]
     generators = sum(isinstance(task, GeneratorTask) for task in plan.tasks)
-    per_step, per_image = _measure(arms[0])
+    per_step, per_image = _measure(arms[0]) if settings.segmenter.takes_steps else (0.0, 0.0)
     seconds = sum(task.steps * per_step + len(task.test) * per_image for task in arms)
     if generators:
         costs = [estimate(project, recipe, keep=False) for recipe in recipes.values()]
