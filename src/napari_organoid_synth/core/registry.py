@@ -183,6 +183,7 @@ METRICS = Registry(
         "texture": "metrics.texture:Texture",
         "tones": "metrics.tones:Tones",
         "objects": "metrics.objects:Objects",
+        "network": "metrics.network:Network",
         "fits": "metrics.mask_consistency:MaskConsistency",
     },
     has_settings=False,

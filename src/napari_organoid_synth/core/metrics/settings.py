@@ -33,5 +33,17 @@ class ScoreSettings(Settings):
         "encoder", description="Network whose features compare sets; the encoder learns from the real tiles first."
     )
     weights: str = Field("", description="File of weights of inception2048, inception64 or vgg19.")
+    max_samples: int = Field(
+        1000,
+        ge=8,
+        le=50_000,
+        description="Most samples of a set that FID and KID use; for all other scores at most 1,000 of them.",
+    )
+    max_tiles: int = Field(
+        50_000,
+        ge=8,
+        le=50_000,
+        description="Most real tiles that FID and KID use; for all other scores at most 400 of them.",
+    )
     seed: int = Field(0, ge=0, description="Fixes the random halves for intervals and ranges.")
     device: DeviceName = "auto"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from napari_organoid_synth.core.metrics.set_measures import MASK_SCORES
+from napari_organoid_synth.core.metrics.set_measures import FLOW_SCORES, MASK_SCORES
 from napari_organoid_synth.core.metrics.sets import Interval, SetScore
 from napari_organoid_synth.core.report.contents import Contents, TrainedRun
 from napari_organoid_synth.core.report.rendering import Section, Table, digits
@@ -31,7 +31,7 @@ STUDY = {
 MASKS = {
     score.name: score.title.replace(": distance of distributions", ", KS").replace(":", ",")
     + (f", {score.unit}" if score.unit else "")
-    for score in MASK_SCORES
+    for score in (*FLOW_SCORES, *MASK_SCORES)
 }
 ARROWS = {"low": "\u00a0↓", "high": "\u00a0↑", "range": ""}
 KINDS = {"all": "all pairs", "kept": "new and accepted", "accepted": "accepted"}

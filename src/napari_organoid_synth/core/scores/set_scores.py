@@ -27,8 +27,8 @@ from napari_organoid_synth.core.scores.comparison import SyntheticTiles, is_borr
 from napari_organoid_synth.core.scores.findings import Samples, find_copies, mask_fit
 from napari_organoid_synth.core.scores.storage import SetScores, read_set_scores, write_set_scores
 
-RULES = 3  # another number when the same samples would be scored differently
-MAX_SAMPLES = 1000  # of a run
+RULES = 4  # another number when the same samples would be scored differently
+MAX_SAMPLES = 1000  # of a set, for all but FID and KID
 REPORT_SECONDS = 0.5
 
 
@@ -154,12 +154,21 @@ class _Scoring:
         misfits = Misfits(self._format)
         facts: list[TileFacts] = []
         borrowed: list[bool] = []
-        decoded = set(places(len(self._runs[run]), MAX_PAIRED))
-        for number, row in enumerate(self._runs[run]):
+        all_rows = self._runs[run]
+        core = places(len(all_rows), MAX_SAMPLES)
+        decoded = {core[place] for place in places(len(core), MAX_PAIRED)}
+        chosen, number_read = set(core), 0
+        batches = self._real.batches("samples") if len(all_rows) > len(core) and self._real.extractor else None
+        for number, row in enumerate(all_rows):
             if self._control.canceled:
                 return None
             yield from self._control.wait_while_paused(self._step)
             self._step += 1
+            name = f"{row.id} {row.labels_path.name}"
+            if batches is not None and number not in chosen and batches.knows(name):
+                batches.add(name)
+                number_read += 1
+                continue
             try:
                 pair = self._store.pair(row.id)
             except UserError as error:
@@ -167,13 +176,20 @@ class _Scoring:
                 continue
             if not misfits.fits(pair):
                 continue
+            number_read += 1
+            if batches is not None:
+                batches.add(name, pair)
+            if number not in chosen:
+                yield from self._report("look at samples")
+                continue
             rows.append(row)
             facts.append(look(pair, self._real.limits, self._real.side, number in decoded))
             borrowed.append(is_borrowed(pair))
             yield from self._report("look at samples")
         if misfits.names:
             yield Warned(self._step, misfits.warning())
-        return Samples(rows, SyntheticTiles(facts, np.array(borrowed, bool)))
+        every = {} if batches is None else batches.finish()
+        return Samples(rows, SyntheticTiles(facts, np.array(borrowed, bool)), every, number_read)
 
     def compare(self, run: str, samples: Samples) -> Generator[Event, None, list[SetScore] | None]:
         """Compute the scores of a set, family by family."""
@@ -183,7 +199,7 @@ class _Scoring:
             message = f"{len(samples.rows)} samples and {len(real.facts)} real tiles of {name}: no scores of the set."
             yield Warned(self._step, f"{message} Expected at least {MIN_TILES} of each. Make more pairs.")
         scores: list[SetScore] = []
-        for family in score_families(real, samples.tiles.facts):
+        for family in score_families(real, samples.tiles.facts, samples.every):
             yield self.progress("compare sets")
             if self._control.canceled:
                 return None
@@ -200,8 +216,10 @@ class _Scoring:
             extractor=settings.extractor,
             weights=settings.weights,
             seed=settings.seed,
+            max_samples=settings.max_samples,
+            max_tiles=settings.max_tiles,
             fingerprint=fingerprint,
-            number=len(samples.rows),
+            number=samples.number,
             made=asked,
             scores=tuple(scores),
             memorisation=find_copies(self._store, real, samples, self._cleared_ids),
@@ -228,7 +246,7 @@ def outdated_runs(project: Project, store: SampleStore, settings: ScoreSettings)
     for run, rows in rows_of_runs(store, settings.sets).items():
         one = known.get((run, settings.sets, settings.extractor))
         if one is None or one.fingerprint != fingerprint(project, settings, rows) or settings.again:
-            outdated[run] = some(rows, MAX_SAMPLES)
+            outdated[run] = some(rows, settings.max_samples)
     return outdated
 
 
@@ -244,7 +262,8 @@ def outdated(project: Project, scores: SetScores, rows: Sequence[SampleRow]) -> 
     rows : sequence of SampleRow
         From `rows_of_runs`, those of its run.
     """
-    values = {"sets": scores.samples, "extractor": scores.extractor, "seed": scores.seed, "weights": scores.weights}
+    names = ("extractor", "seed", "weights", "max_samples", "max_tiles")
+    values = {"sets": scores.samples, **{name: getattr(scores, name) for name in names}}
     if fingerprint(project, ScoreSettings.parse(values), rows) == scores.fingerprint:
         return ""
     added = sum(row.created > scores.made for row in rows)
@@ -260,7 +279,8 @@ def fingerprint(project: Project, settings: ScoreSettings, rows: Sequence[Sample
     weights = Path(settings.weights).expanduser()
     known = settings.weights and weights.is_file()
     stamp = [str(weights), weights.stat().st_size, weights.stat().st_mtime] if known else []
-    inputs = [RULES, settings.sets, settings.extractor, settings.seed, stamp, [(row.id, row.created) for row in rows]]
+    chosen = [settings.sets, settings.extractor, settings.seed, settings.max_samples, settings.max_tiles]
+    inputs = [RULES, *chosen, stamp, [(row.id, row.created) for row in rows]]
     newest = [run.name for run in project.runs()[-1:]]  # real tiles are cut as for this run
     text = json.dumps([inputs, newest, project.pairs_path.read_text(encoding="utf-8")])
     return hashlib.sha256(text.encode()).hexdigest()

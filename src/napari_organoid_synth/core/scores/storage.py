@@ -100,7 +100,7 @@ class SetScores(FrozenModel):
         The run that made them; empty for samples without one.
     samples : {"all", "kept", "accepted"}
         Choice among its samples.
-    extractor, weights, seed
+    extractor, weights, seed, max_samples, max_tiles
         As in `ScoreSettings`.
     fingerprint : str
         Changes with the samples, the real pairs and the settings.
@@ -121,6 +121,8 @@ class SetScores(FrozenModel):
     extractor: str
     weights: str = ""
     seed: int = 0
+    max_samples: int = 1000
+    max_tiles: int = 50_000
     fingerprint: str
     number: int
     made: float

@@ -77,7 +77,7 @@ def _check(field: str, words: Sequence[str], needs: Sequence[str]) -> None:
     """Refuse an empty command, and one without a place for its folders."""
     missing = [need for need in needs if not any(need in word for word in words[1:])]
     if missing:
-        line = shlex.join(words)
+        line = " ".join(words)
         raise UserError(
             f"The command '{field}' has no {' and no '.join(missing)}: {line or 'it is empty'}.",
             f"Expected a program and {', '.join(needs)} among its arguments.",

@@ -57,6 +57,11 @@ class SegmenterConfig(Settings):
     def crops(self) -> Crops:
         """Crops, or whole images, of one optimiser step."""
 
+    @property
+    def sees_whole(self) -> bool:
+        """Whether it sees whole images, so that whole ones are held back."""
+        return False
+
 
 AnySegmenter = Annotated[SerializeAsAny[SegmenterConfig], member_of(SEGMENTERS)]
 """Field type: settings of any registered segmenter, given whole or by its name alone."""
