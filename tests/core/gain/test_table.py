@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from napari_organoid_synth.core.gain.bootstrap import Parts, paired
+from napari_organoid_synth.core.gain.curve_figure import FRAME, curve_lines, curves_svg
 from napari_organoid_synth.core.gain.figures import LEFT, RIGHT, WIDTH, bars, colour_of, intervals, round_ticks
 from napari_organoid_synth.core.gain.folds import Fold
-from napari_organoid_synth.core.gain.results import ArmRecord, Design, GainResult, TaskCounts
+from napari_organoid_synth.core.gain.results import ArmRecord, Design, GainResult, TaskCounts, TrainingCurve
 from napari_organoid_synth.core.gain.sentences import (
     NO_SEED_VARIANCE,
     OPTIMISTIC,
@@ -28,6 +29,7 @@ from napari_organoid_synth.core.segmentation.agreement import (
     paired_gain,
     pixel_scores,
 )
+from napari_organoid_synth.core.segmentation.segmenters.curve import Curve
 
 
 def record(arm, values, fold=0, seed=0, subset=1.0, ratio=1.0, **more):
@@ -222,15 +224,65 @@ def test_bars_and_intervals_stand_where_their_numbers_are():
     lines = [[float(part) for part in re.findall(r"[-\d.]+", one.get("d"))] for one in drawn.iter("path")]
     zero, *spans, _ = lines  # the last is the axis
     dots = [float(one.get("cx")) for one in drawn.iter("circle")]
-    assert len(dots) == len(spans) == 2
+    assert len(dots) == len(spans) == 2  # the real pairs are the best without a generator: not drawn twice
     assert dots[0] > zero[0] > dots[1]  # it helped with all images, and harmed with half of them
     for (start, _, end), dot in zip(spans, dots, strict=True):
         assert start < dot < end
 
     texts = [one.text for one in drawn.iter("text")]
-    assert texts[:2] == ["classical augmentation and synthetic pairs, 100 % of images", "+0.135 [0.119, 0.151]"]
-    assert texts[4:-1] == ["-0.2", "-0.1", "0", "+0.1", "+0.2"]
-    assert texts[-1] == "change of Dice; right of 0 is better than real pairs alone"
+    assert texts[0] == "against raw, the best without a generator"
+    assert texts[1:3] == ["classical + synthetic, 100 % of images", "+0.135 [0.119, 0.151]"]
+    assert texts[5:-1] == ["-0.2", "-0.1", "0", "+0.1", "+0.2"]
+    assert texts[-1] == "change of Dice; right of 0 is better"
+
+
+def test_changes_against_the_best_without_a_generator_come_first():
+    names = [f"{index:02d}" for index in range(8)]
+    dice = {"raw": 0.5, "classical": 0.6, "classical+synthetic": 0.65}
+    rising = Curve(steps=(100,), scores=(0.4,), taken=100, wanted=300)
+    records = [record(arm, dict.fromkeys(names, value), curve=rising) for arm, value in dice.items()]
+    drawn = ElementTree.fromstring(intervals(gain_table(records, {}), "dice"))
+    texts = [one.text for one in drawn.iter("text")]
+    assert texts[:3] == ["against classical, the best without a generator", "classical + synthetic", texts[2]]
+    assert texts[2].startswith("+0.050 [")
+    assert texts[3:7:2] == ["against real pairs alone", texts[5]]
+    assert [text for text in texts if text.startswith("+0.1")][:2] == ["+0.100 [0.100, 0.100]", "+0.150 [0.150, 0.150]"]
+    assert {one.get("fill") for one in drawn.iter("circle")} == {"none"}  # rings: they were still rising
+
+
+def test_curves_of_trainings_end_in_a_dot_at_the_plateau_and_in_a_ring_where_they_rise():
+    flat = Curve(steps=(100, 200), scores=(0.4, 0.5), taken=200, at_plateau=True, best=0.5)
+    rising = Curve(steps=(100, 200, 400), scores=(0.2, 0.3, 0.4), taken=400, best=0.4, rise=0.1, wanted=900)
+    curves = [
+        TrainingCurve(arm="raw", curve=flat),
+        TrainingCurve(arm="raw", curve=rising, fold=1),
+        TrainingCurve(arm="classical+synthetic", curve=flat, ratio=0.25),
+        TrainingCurve(arm="classical+synthetic", curve=flat, ratio=1.0),
+        TrainingCurve(arm="raw", curve=flat, subset=0.5),  # a smaller share is not drawn
+        TrainingCurve(arm="pretrain", curve=Curve(taken=30)),  # nothing was held back
+    ]
+    lines = curve_lines(curves)
+    assert [line.title for line in lines] == [
+        "raw, fold 1, seed 0",
+        "raw, fold 2, seed 0",
+        "classical + synthetic, ratio 0.25, fold 1, seed 0",
+        "classical + synthetic, ratio 1, fold 1, seed 0",
+    ]
+    assert len(curve_lines(curves, subset=0.5)) == 1
+    drawn = ElementTree.fromstring(curves_svg(curves))
+    points = [one.get("points").split() for one in drawn.iter("polyline")]
+    assert [len(line) for line in points] == [2, 3, 2, 2]
+    x, y = (float(part) for part in points[1][-1].split(","))
+    left, top, width, height = FRAME
+    assert x == pytest.approx(left + width)
+    rings = [one.get("fill") == "none" for one in drawn.iter("circle")]
+    assert rings == [False, True, False, False]
+    texts = [one.text for one in drawn.iter("text")]
+    assert texts[-2:] == ["raw: 1 of 2 still rising", "classical + synthetic: all 2 at the plateau"]
+    low, high = (float(texts[index]) for index in (0, 8))
+    assert (low, high) == (0.2, 0.6)
+    assert y == pytest.approx(top + (high - 0.4) / (high - low) * height)
+    assert curves_svg(()) == ""
 
 
 def test_ticks_are_round_hold_zero_and_span_all():

@@ -29,7 +29,7 @@ def test_false_objects_have_a_column_where_they_were_counted(qtbot) -> None:
     table.show_result(counted)
     assert heads(table) == ["Dice", "Change", "Better", "False"]
     assert [table.item(row, 3).text() for row in range(2)] == ["4", "1"]
-    sentence = "False objects per empty field (1 test image without objects): real pairs 4, synthetic pairs 1."
+    sentence = "False objects per empty field (1 test image without objects): real pairs 4, real and synthetic pairs 1."
     assert sentence in gain_verdict(counted)
     table.show_result(result({}))
     assert table.columnCount() == 3

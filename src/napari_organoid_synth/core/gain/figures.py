@@ -1,4 +1,4 @@
-"""Figures of a comparison as SVG: bars for each share of the training images, and intervals of the gain."""
+"""Figures of a comparison as SVG: bars for each share of the training images, and intervals of the change."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from html import escape
 from math import ceil, floor, log10
 
-from napari_organoid_synth.core.gain.results import TableRow
-from napari_organoid_synth.core.segmentation.arms import RAW, SCORES, base_of, data_of, title_of
+from napari_organoid_synth.core.gain.results import PairedChange, TableRow, rival_of, varied
+from napari_organoid_synth.core.segmentation.arms import RAW, SCORES, base_of, data_of
 
 # Okabe and Ito's colours, which people with any colour vision can tell apart; the same arm has the same everywhere
 COLOURS = {
@@ -19,7 +19,7 @@ COLOURS = {
     "synthetic-only": "#f0e442",
 }
 COLOURS_OF_DATA = {"pasted": "#999900", "simulated": "#e69f00", "synthetic": "#d55e00", "curated": "#009e73"}
-WIDTH, LEFT, RIGHT, ROW = 700, 230, 170, 26  # RIGHT holds the numbers
+WIDTH, LEFT, RIGHT, ROW = 720, 250, 170, 26  # RIGHT holds the numbers
 
 
 def colour_of(arm: str) -> str:
@@ -28,12 +28,22 @@ def colour_of(arm: str) -> str:
 
 
 def row_name(row: TableRow, rows: Sequence[TableRow], with_subset: bool = True) -> str:
-    """Return the title of an arm, with the share and the ratio where there are several."""
-    parts = [title_of(row.arm)]
-    if with_subset and len({other.subset for other in rows}) > 1:
+    """Return the short name of an arm, with generator, share and ratio where there are several.
+
+    Examples
+    --------
+    >>> row = TableRow(arm="classical+synthetic", scores={}, ratio=0.25)
+    >>> row_name(row, [row, row.replace(ratio=None)])
+    'classical + synthetic, ratio 0.25'
+    """
+    names = varied(rows)
+    parts = [row.arm.replace("+", " + ")]
+    if "generator" in names and row.generator:
+        parts.append(row.generator)
+    if with_subset and "subset" in names:
         parts.append(f"{100 * row.subset:.4g} % of images")
-    if len({other.ratio for other in rows if other.arm == row.arm}) > 1:
-        parts.append(f"ratio {row.ratio:g}")
+    if sum(other.place == row.place for other in rows) > 1:
+        parts.append("share chosen" if row.ratio is None else f"ratio {row.ratio:g}")
     return ", ".join(parts)
 
 
@@ -70,34 +80,59 @@ def _bar(row: TableRow, name: str, score: str, y: float) -> list[str]:
 
 
 def intervals(rows: Sequence[TableRow], score: str) -> str:
-    """Draw a line for the interval of each change and a dot for its mean; the upright line is no change."""
-    compared = [row for row in rows if score in row.gain]
-    if not compared:
+    """Draw a line for the interval of each change and a dot for its mean; the upright line is no change.
+
+    Arms with a generator come first, against the best arm without one; then every arm against the real pairs alone. A
+    ring in place of the dot: not all trainings had reached their plateau.
+    """
+    groups = [(text, compared) for text, compared in _compared(rows, score) if compared]
+    if not groups:
         return ""
-    changes = [row.gain[score] for row in compared]
+    changes = [change for _, compared in groups for _, change in compared]
     low, high = min(0.0, *(change.low for change in changes)), max(0.0, *(change.high for change in changes))
     ticks = round_ticks(low, high)
     margin = 0.05 * ((high - low) or 0.02)
     low, high = min(low, ticks[0]) - margin, max(high, ticks[-1]) + margin
-    bottom = ROW * len(compared) + 4
+    bottom = ROW * (len(changes) + len(groups)) + 4
     zero = _x(0, low, high)
-    marks = [f'<path d="M{zero:.1f} 2V{bottom}" stroke="currentColor" opacity=".5"/>']
-    for index, (row, change) in enumerate(zip(compared, changes, strict=True)):
-        y = ROW * index + ROW / 2
-        start, middle, end = (_x(value, low, high) for value in (change.low, change.mean, change.high))
-        colour = colour_of(row.arm)
-        dashes = ' stroke-dasharray="3 3"' if change.interval == "range" else ""
-        marks += [
-            f'<text x="0" y="{y + 4:.0f}" font-size="12">{escape(row_name(row, rows))}</text>',
-            f'<path d="M{start:.1f} {y:.0f}H{end:.1f}" stroke="{colour}" stroke-width="3"{dashes}/>',
-            f'<circle cx="{middle:.1f}" cy="{y:.0f}" r="5" fill="{colour}"/>',
-            f'<text x="{WIDTH - RIGHT + 14}" y="{y + 4:.0f}" font-size="12">{change.mean:+.3f} '
-            f"[{change.low:.3f}, {change.high:.3f}]</text>",
-        ]
+    marks, y = [f'<path d="M{zero:.1f} 2V{bottom}" stroke="currentColor" opacity=".5"/>'], 0
+    for text, compared in groups:
+        marks.append(f'<text x="0" y="{y + ROW - 8}" font-size="12" font-weight="600">{escape(text)}</text>')
+        y += ROW
+        for row, change in compared:
+            marks += _interval(row, change, row_name(row, rows), y + ROW / 2, (low, high))
+            y += ROW
     title = SCORES.get(score, score)
-    caption = f"change of {title}; right of 0 is better than real pairs alone"
-    marks += _axis(ticks, low, high, bottom, "{:+g}", caption)
-    return _svg(marks, bottom + 36, f"Change of {title} against real pairs alone")
+    marks += _axis(ticks, low, high, bottom, "{:+g}", f"change of {title}; right of 0 is better")
+    return _svg(marks, bottom + 36, f"Change of {title}")
+
+
+def _compared(rows: Sequence[TableRow], score: str) -> list[tuple[str, list[tuple[TableRow, PairedChange]]]]:
+    """Return the changes against the best arms without a generator, and against the real pairs, each with a heading."""
+    over_best = [(row, row.over_best[score]) for row in rows if score in row.over_best]
+    rivals = {rival.arm for row, _ in over_best if (rival := rival_of(rows, score, row.subset)) is not None}
+    best = f"against {', '.join(arm.replace('+', ' + ') for arm in sorted(rivals))}, the best without a generator"
+    gains = [
+        (row, row.gain[score])
+        for row in rows
+        if score in row.gain and not (rivals == {RAW} and score in row.over_best)  # which would be the same again
+    ]
+    return [(best, over_best), ("against real pairs alone", gains)]
+
+
+def _interval(row: TableRow, change: PairedChange, name: str, y: float, ends: tuple[float, float]) -> list[str]:
+    """Draw name, line, dot and numbers of one change."""
+    start, middle, end = (_x(value, *ends) for value in (change.low, change.mean, change.high))
+    colour = colour_of(row.arm)
+    dashes = ' stroke-dasharray="3 3"' if change.interval == "range" else ""
+    ring = f'fill="none" stroke="{colour}" stroke-width="2"' if row.rising else f'fill="{colour}"'
+    return [
+        f'<text x="0" y="{y + 4:.0f}" font-size="12">{escape(name)}</text>',
+        f'<path d="M{start:.1f} {y:.0f}H{end:.1f}" stroke="{colour}" stroke-width="3"{dashes}/>',
+        f'<circle cx="{middle:.1f}" cy="{y:.0f}" r="5" {ring}/>',
+        f'<text x="{WIDTH - RIGHT + 14}" y="{y + 4:.0f}" font-size="12">{change.mean:+.3f} '
+        f"[{change.low:.3f}, {change.high:.3f}]</text>",
+    ]
 
 
 def round_ticks(low: float, high: float) -> list[float]:

@@ -51,7 +51,8 @@ def worth_in_images(
     Returns
     -------
     tuple of Worth
-        Arms in the order of the records, largest share first. Empty without several shares or an arm with a generator.
+        Arms in the order of the records, largest share first. Empty without several numbers of images, or an arm with
+        a generator.
     """
     cells = gather(records, choose_ratios(records))
     main = {cell: trainings for cell, trainings in cells.items() if is_main(cell, cells)}
@@ -59,7 +60,9 @@ def worth_in_images(
     subsets = [cell[2] for cell in curve]
     arms = dict.fromkeys(cell[:2] for cell in main if needs_generator(cell[0]))
     answers = []
-    for arm, generator in arms if len(curve) > 1 else ():
+    images = np.array([np.mean([one.trained_on for one in cell]) for cell in curve.values()])
+    is_curve = len(curve) > 1 and bool(np.all(images > 0) and np.all(np.diff(images) > 0))
+    for arm, generator in arms if is_curve else ():
         with_pairs = {cell: main[cell] for cell in main if cell[:2] == (arm, generator) and cell[2] in subsets}
         if with_pairs:
             answers += _answers(curve, with_pairs, groups, score, np.random.default_rng(seed), draws)
@@ -168,8 +171,8 @@ def images_needed(
     Examples
     --------
     >>> curve = np.array([[0.5, 0.6, 0.8]])
-    >>> [float(images_needed(np.array([2.0, 4.0, 8.0]), curve, np.array([score]))[0]) for score in (0.4, 0.6, 0.81)]
-    [2.0, 4.0, inf]
+    >>> [images_needed(np.array([2.0, 4, 8]), curve, np.array([score])).round(1).tolist() for score in (0.4, 0.7, 0.9)]
+    [[2.0], [5.7], [inf]]
     """
     curves = rising_curves(scores)
     is_above = curves >= reached[:, None]
@@ -196,8 +199,8 @@ def rising_curves(scores: NDArray[np.float64]) -> NDArray[np.float64]:
 
     Examples
     --------
-    >>> rising_curves(np.array([[0.2, 0.6, 0.4, 0.7]])).tolist()
-    [[0.2, 0.5, 0.5, 0.7]]
+    >>> rising_curves(np.array([[0.25, 0.75, 0.5, 1.0]])).tolist()
+    [[0.25, 0.625, 0.625, 1.0]]
     """
     points = scores.shape[1]
     sums = np.concatenate([np.zeros((len(scores), 1)), np.cumsum(scores, axis=1)], axis=1)

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from napari_organoid_synth.core.gain.curve_figure import curves_svg
 from napari_organoid_synth.core.gain.figures import bars, colour_of, intervals
-from napari_organoid_synth.core.gain.results import Design, GainResult, TableRow, TaskCounts, varied
+from napari_organoid_synth.core.gain.results import (
+    Design,
+    GainResult,
+    PairedChange,
+    TableRow,
+    TaskCounts,
+    arm_key,
+    varied,
+)
 from napari_organoid_synth.core.gain.sentences import OPTIMISTIC, gain_verdict
 from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.report.charts import DotPlot
 from napari_organoid_synth.core.report.contents import Contents
 from napari_organoid_synth.core.report.errors import Errors, errors
 from napari_organoid_synth.core.report.rendering import Section, Table
-from napari_organoid_synth.core.segmentation.arms import SCORES, title_of
+from napari_organoid_synth.core.segmentation.arms import SCORES, has_ratio, title_of
 from napari_organoid_synth.core.segmentation.threshold_curves import FoldScores, axis_start, threshold_svg
 
 
@@ -31,6 +41,7 @@ class Gain:
     images: DotPlot | None
     intervals: str
     bars: str
+    curves: str
     thresholds: tuple[tuple[str, str], ...]
     errors: Errors | None
 
@@ -53,8 +64,9 @@ def gain(contents: Contents) -> Section | None:
         images=_images(result),
         intervals=intervals(rows, score),
         bars=bars(rows, score),
+        curves=curves_svg(result.curves),
         thresholds=tuple(_thresholds(result)),
-        errors=errors(contents, result, {row.arm: _title(row) for row in reversed(rows)}),
+        errors=errors(contents, result, {arm_key(row.arm, row.generator): _title(row) for row in reversed(rows)}),
     )
     return Section("What synthetic pairs gained", "gain", content)
 
@@ -78,9 +90,15 @@ def _table(result: GainResult) -> Table:
     means = [[row.scores[name].mean for name in ("f", "dice") if name in row.scores] for row in rows]
     if all(len(pair) == 2 and abs(pair[0] - pair[1]) < 1e-9 for pair in means):
         scores = [name for name in scores if name != "f"]  # for pixels the two are the same
-    several = [name for name in ("subset", "ratio") if name in names]
-    titles = {"subset": "Share of images", "ratio": "Ratio"}
+    several = [name for name in ("generator", "subset", "ratio") if name in names]
+    titles = {"generator": "Generator", "subset": "Share of images", "ratio": "Share of pairs"}
     head = ["Trained on", *(titles[name] for name in several), "Pairs", f"Change of {SCORES[score]}", "Better on"]
+    over_best = any(score in row.over_best for row in rows)
+    head += ["Over the best without a generator"] * over_best
+    aside = max(row.images_aside for row in rows)
+    head += [f"{SCORES[score][:1].upper()}{SCORES[score][1:]} on {plural(aside, 'image')} put aside"] * (aside > 0)
+    steps = any(row.taken or row.steps for row in rows)
+    head += ["Steps"] * steps
     head += [SCORES[name][:1].upper() + SCORES[name][1:] for name in scores]
     if empty := max(row.empty_fields for row in rows):
         head.append(f"False objects per empty field ({plural(empty, 'image')})")
@@ -89,20 +107,48 @@ def _table(result: GainResult) -> Table:
         classes = []
     lines = []
     for row in rows:
-        dice = [f"{result.arms[row.arm].per_class[name]['dice']:.3f}" for name in classes]
-        lines.append([*_cells(row, score, scores, several), *dice])
+        dice = [f"{result.arms[arm_key(row.arm, row.generator)].per_class[name]['dice']:.3f}" for name in classes]
+        place, change, numbers = _cells(row, score, scores, several)
+        more = [_change(row.over_best.get(score))] * over_best
+        more += [f"{row.put_aside[score].mean:.3f}" if score in row.put_aside else "–"] * (aside > 0)
+        more += [_steps(row)] * steps
+        lines.append([*place, *change, *more, *numbers, *dice])
     return Table([*head, *(f"Dice, {name}" for name in classes)], lines)
 
 
-def _cells(row: TableRow, score: str, scores: Sequence[str], several: Sequence[str]) -> list[str]:
-    change, better = "–", "–"
-    if difference := row.gain.get(score):
-        change = f"{difference.mean:+.3f} [{difference.low:.3f}, {difference.high:.3f}]"
-        better = f"{difference.better} of {difference.images}"
-    place = {"subset": f"{100 * row.subset:.4g} %", "ratio": f"{row.ratio:g} : 1"}
+def _cells(
+    row: TableRow, score: str, scores: Sequence[str], several: Sequence[str]
+) -> tuple[list[str], list[str], list[str]]:
+    """Return what a row is of, its change against the real pairs alone, and its scores."""
+    difference = row.gain.get(score)
+    better = f"{difference.better} of {difference.images}" if difference else "–"
+    place = {"generator": row.generator or "–", "subset": f"{100 * row.subset:.4g} %", "ratio": _ratio(row)}
     numbers = [f"{row.scores[name].mean:.3f} ± {row.scores[name].sd:.3f}" for name in scores]
     numbers += [f"{row.false_objects:.3g}"] * (row.empty_fields > 0)
-    return [_title(row), *(place[name] for name in several), f"{row.synthetic:g}", change, better, *numbers]
+    return (
+        [_title(row), *(place[name] for name in several), f"{row.synthetic:g}"],
+        [_change(difference), better],
+        numbers,
+    )
+
+
+def _change(change: PairedChange | None) -> str:
+    return f"{change.mean:+.3f} [{change.low:.3f}, {change.high:.3f}]" if change is not None else "–"
+
+
+def _ratio(row: TableRow) -> str:
+    """Return the ratio of a row, or the ratios that were chosen, most frequent first."""
+    if row.ratio is not None:
+        return f"{row.ratio:g} : 1" if has_ratio(row.arm) else "–"
+    chosen = Counter(row.chosen).most_common()
+    return "chosen: " + ", ".join(
+        f"{ratio:g} : 1 ({number})" if ratio else f"none ({number})" for ratio, number in chosen
+    )
+
+
+def _steps(row: TableRow) -> str:
+    """Return the mean number of steps, and how many trainings had not reached their plateau."""
+    return f"{row.steps:,}" + f" ({row.rising} of {row.trainings} still rising)" * (row.rising > 0)
 
 
 def _images(result: GainResult) -> DotPlot | None:
@@ -128,14 +174,19 @@ def _design(design: Design, rows: Sequence[TableRow]) -> str:
     groups = f"{design.groups}. " if design.groups else ""
     text = (
         f"How it was tested: {groups}Design {design.name}, {folds}: in each, some images are held out, the segmenter "
-        f"learns from the others and is tested on these; {plural(design.repeats, 'repeat')}, {rows[0].steps:,} "
-        "optimiser steps for each training. "
+        f"learns from the others and is tested on these; {plural(design.repeats, 'repeat')}, {_range_of_steps(rows)} "
+        "optimiser steps in a training, mean of an arm. "
     )
     if design.paper_protocol:
         return f"{text}One generator was trained on all images, including those that are tested."
     if design.pairs_from == "store":
         return f"{text}Synthetic pairs are those of the project, whose generators saw no test image."
     return f"{text}Generators were trained again in each fold, without its test images."
+
+
+def _range_of_steps(rows: Sequence[TableRow]) -> str:
+    few, many = min(row.steps for row in rows), max(row.steps for row in rows)
+    return f"{few:,}" if few == many else f"{few:,} to {many:,}"
 
 
 def _thresholds(result: GainResult) -> list[tuple[str, str]]:
