@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -456,6 +457,22 @@ def test_as_many_tasks_at_once_as_cores_or_one_on_a_graphics_card(changes, numbe
     assert workers_at_once(GainSettings().replace(**changes)) == number
 
 
+@pytest.mark.parametrize(("device", "number"), [("auto", 3), ("cuda", 3), ("cuda:1", 1), ("cpu", 6)])
+def test_one_task_at_once_for_each_graphics_card(device, number, monkeypatch):
+    for module in (cost_estimate, computer):
+        monkeypatch.setattr(module, "cores", lambda: 6)
+        monkeypatch.setattr(module, "on_graphics_card", lambda name: name != "cpu")
+    monkeypatch.setattr(computer, "has_graphics_card", lambda: True)
+    monkeypatch.setattr(computer, "count_cards", lambda: 3)
+    for name in ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES"):
+        monkeypatch.delenv(name, raising=False)
+    assert workers_at_once(GainSettings(device=device)) == number
+    if device == "auto":
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5, 7")  # as a queue of a cluster gives them
+        assert computer.graphics_cards() == ("5", "7")
+        assert workers_at_once(GainSettings()) == 2
+
+
 def test_the_window_and_torch_agree_on_the_graphics_card():
     assert on_graphics_card("auto") == (pick_device("auto").type != "cpu")
     assert on_graphics_card("mps")
@@ -498,6 +515,44 @@ def test_two_workers_give_what_one_process_gives(project, tmp_path):
     assert two.tasks == here.tasks
     for one, other in zip(here.table, two.table, strict=True):
         assert one.scores == other.scores
+
+
+@contextmanager
+def dask_commands(folder):
+    """A scheduler and two workers, each started by its own command, as on a cluster."""
+    file, log = folder / "scheduler.json", (folder / "dask.log").open("w")
+    command = [str(Path(sys.executable).with_name("dask"))]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    lines = [
+        ["scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(file), "--no-dashboard"],
+        *2 * [["worker", "--scheduler-file", str(file), "--nthreads", "1", "--no-dashboard", "--memory-limit", "0"]],
+    ]
+    processes = [
+        subprocess.Popen([*command, *line], env=environment, cwd=folder, stdout=log, stderr=subprocess.STDOUT)
+        for line in lines
+    ]
+    try:
+        while not file.exists():
+            assert processes[0].poll() is None, (folder / "dask.log").read_text()
+            time.sleep(0.1)
+        yield json.loads(file.read_text())["address"]
+    finally:
+        for process in reversed(processes):
+            process.terminate()
+        for process in processes:
+            process.wait(30)
+        log.close()
+
+
+def test_a_scheduler_of_another_process_gives_what_this_process_gives(project, tmp_path):
+    settings = SETTINGS.replace(arms=("raw+synthetic",))
+    here = result_of(run(project, settings, folder=tmp_path / "here"))
+    (tmp_path / "dask").mkdir()
+    with dask_commands(tmp_path / "dask") as address:
+        events = run(project, settings.replace(scheduler=address), folder=tmp_path / "far")
+    far = result_of(events)
+    assert far.tasks == here.tasks == {"total": here.tasks["total"], "done": here.tasks["total"], "failed": 0}
+    assert [row.scores for row in far.table] == [row.scores for row in here.table]
 
 
 @dataclass(frozen=True, kw_only=True)
