@@ -191,7 +191,7 @@ def test_a_comparison_fills_bars_table_plot_and_sentence(dock, qtbot, project):
         dock.button.click()
         assert not dock.button.isEnabled()
     assert SegmentSettings.from_file(project.jobs("segment")[0].path / "settings.yaml") == wanted
-    assert dock.panel.sentence.text().startswith("Against real pairs alone 3 of 3 scored higher on average")
+    assert dock.panel.sentence.text().startswith("Classical augmentation and synthetic pairs: Dice +0.150")
     table = dock.panel.table
     rows = [table.verticalHeaderItem(row).text() for row in range(table.rowCount())]
     assert rows == ["real\npairs", "classical", "classical,\npasted", "classical,\nsynthetic"]
@@ -286,7 +286,7 @@ def test_a_result_of_an_earlier_version_is_shown(dock, project):
         "raw, curated",
     ]
     assert panel.table.item(0, 0).text().startswith("0.942")
-    assert panel.sentence.text().startswith("Against real pairs alone")
+    assert panel.sentence.text().startswith("Synthetic pairs made no clear difference to real pairs")
 
 
 def test_errors_are_magenta_and_cyan_and_the_rest_is_clear():

@@ -39,6 +39,7 @@ SETTINGS = GainSettings(
     arms=("raw", "classical-tissue"),
     design="k-fold",
     folds=2,
+    repeats=1,
     steps=2,
     scheduler="here",
     device="cpu",
