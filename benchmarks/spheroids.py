@@ -3,13 +3,14 @@
 ``python benchmarks/spheroids.py DATA/spheroids_microwell_phase [--folds 3 --steps 600 --out FOLDER]``
 ``python benchmarks/spheroids.py DATA/spheroids_microwell_phase --published --device cuda --out FOLDER``
 
-Every network sees whole images, one per step, for the same number of steps; days of one well (first letter of the name)
-are in the same part. Each part is tested in turn; with ``--apart`` one more part is never learned from, and the
-networks of all folds are tested on it too. ``--published`` is the study's size: hours on a graphics card, days on a
-processor. Options beside it win over it (``--published --steps 3``). Pixel scores are averaged over the images of a
-fold; the table has mean ± sd over folds. ``--out`` gets ``results.json`` with the scores of every image, the losses,
-times, memory, machine and versions of every training, written after each, so that the same command goes on with the
-next; the errors (magenta: marked but not there, cyan: missed); and the interval plots.
+Every network sees whole images, one per step, for the same number of steps and on the same terms: turned by right
+angles, hard images as often as asked, classes weighted by rarity, masks cleaned alike. Days of one well (first letter
+of the name) are in the same part. Each part is tested in turn; with ``--apart`` one more part is never learned from,
+and the networks of all folds are tested on it too. ``--published`` is the study's size: hours on a graphics card,
+days on a processor. Options beside it win over it (``--published --steps 3``). Pixel scores are averaged over the
+images of a fold; the table has mean ± sd over folds. ``--out`` gets ``results.json`` with the scores of every image,
+the losses, times, memory, machine and versions of every training, written after each, so that the same command goes
+on with the next; the errors (magenta: marked but not there, cyan: missed); and the interval plots.
 """
 
 from __future__ import annotations
@@ -37,9 +38,9 @@ from napari_organoid_synth.core.pairs.pictures import error_overlay
 from napari_organoid_synth.core.registry import SEGMENTERS
 from napari_organoid_synth.core.segmentation.segmenters.base import Segmenter, SegmentSpec
 from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool
-from napari_organoid_synth.core.segmentation.segmenters.multiscale_adversarial import is_hard
 from napari_organoid_synth.core.segmentation.segmenters.multiscale_adversarial_config import MultiscaleAdversarialConfig
 from napari_organoid_synth.core.segmentation.segmenters.unet_config import UNetConfig
+from napari_organoid_synth.core.segmentation.segmenters.whole_images import is_hard
 from napari_organoid_synth.core.segmentation.threshold_curves import (
     SCORES,
     FoldScores,
@@ -101,16 +102,18 @@ def read(folder: Path) -> list[SamplePair]:
 
 
 def methods_of(chosen: argparse.Namespace) -> dict[str, Settings]:
+    hard = {"hard": chosen.hard, "hard_share": chosen.hard_share}
     multiscale = MultiscaleAdversarialConfig(
-        width=chosen.width, side=chosen.side, learning_rate=chosen.rate, norm=chosen.norm
+        width=chosen.width, side=chosen.side, learning_rate=chosen.rate, norm=chosen.norm, **hard
     )
     star = UNetConfig(
         network="original",
-        whole=True,
+        study=True,
         tile=chosen.side,
         channels=chosen.channels,
         batch=1,
         learning_rate=chosen.rate,
+        **hard,
     )
     return {
         "with adversary": multiscale,
@@ -142,10 +145,9 @@ def train(
         config, SegmentSpec(3, "binary", ("spheroid",)), str(device), chosen.seed
     )
     pool = CropPool(parts["train"], (), chosen.augment, chosen.seed)
-    hard = [bool(chosen.hard) and is_hard(pair, chosen.hard) for pair in parts["train"]]
     losses: list[dict[str, float]] = []
     began, busy = time.perf_counter(), time.process_time()
-    for event in segmenter.fit(pool.favouring(hard, chosen.hard_share), chosen.steps, Control()):
+    for event in segmenter.fit(pool, chosen.steps, Control()):
         if isinstance(event, Progress):
             losses.append({"step": event.step, **event.stats})
     learned, used = time.perf_counter(), time.process_time() - busy

@@ -142,6 +142,7 @@ class Map(Ended):
 
     file: str = Field(description="The map.")
     points: int = Field(description="Tiles and samples on it.")
+    runs: dict[str, int] = Field(description="Samples of each run on it, by friendly name.")
     regions: list[int] = Field(description="Tiles in each empty region.")
 
 

@@ -17,7 +17,7 @@ from napari_organoid_synth.core.frozen_model import Settings
 from napari_organoid_synth.core.gain.results import GainResult
 from napari_organoid_synth.core.gain.settings import SegmentSettings
 from napari_organoid_synth.core.generators.pix2pix_config import Pix2PixConfig
-from napari_organoid_synth.core.job import Added, Control, Event, Finished, JobFolder, Progress, Started
+from napari_organoid_synth.core.job import Added, Control, Event, Finished, JobFolder, Progress, Started, Warned
 from napari_organoid_synth.core.metrics.settings import ScoreSettings
 from napari_organoid_synth.core.pairs.settings import TileSettings
 from napari_organoid_synth.core.project import Project
@@ -178,12 +178,17 @@ def _simulate(project: Project, settings: DemoSettings) -> Iterator[Event]:
 
 
 def _accept(project: Project, number: int) -> Iterator[Event]:
-    """Accept the most realistic samples and reject the rest."""
+    """Accept the most realistic samples and reject the rest; if all are far from the originals, with a warning."""
+    from napari_organoid_synth.core.samples.far_sets import FarFromOriginals
     from napari_organoid_synth.core.samples.selection import best
     from napari_organoid_synth.core.samples.store import SampleStore
 
     with SampleStore(project.samples_path) as store:
-        samples = best(store, number)
+        try:
+            samples = best(store, number)
+        except FarFromOriginals as error:
+            yield Warned(0, f"{error.found} They are accepted for this demonstration alone.")
+            samples = best(store, number, anyway=True)
         store.decide(samples, "accepted")
         store.decide(store.ids("new"), "rejected")
         counts = store.counts()

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 Features = NDArray[np.floating[Any]]
 NEIGHBOURS = 5
+BLOCK = 4096  # vectors that are centred at once
 
 
 def frechet_distance(x: Features, y: Features) -> float:
@@ -24,16 +25,25 @@ def frechet_distance(x: Features, y: Features) -> float:
     x, y : NDArray (N, D) and (M, D)
         N and M at least 2. The result is biased upwards by a term of order 1/N.
     """
-    scaled, trace = [], 0.0
-    for one in (x, y):
-        centred = (one - one.mean(0)).astype(np.float64) / np.sqrt(len(one) - 1)
-        trace += float((centred**2).sum())
-        # an orthogonal factor changes no singular value
-        wide: NDArray[np.float64] = centred if len(centred) <= centred.shape[1] else np.linalg.qr(centred).R
-        scaled.append(wide)
+    scaled = [_factor(one) for one in (x, y)]
+    trace = sum(float((one**2).sum()) for one in scaled)
     nuclear = float(np.linalg.svd(scaled[0] @ scaled[1].T, compute_uv=False).sum())
     means = x.mean(0, dtype=np.float64) - y.mean(0, dtype=np.float64)
     return max(0.0, float(means @ means) + trace - 2 * nuclear)
+
+
+def _factor(x: Features) -> NDArray[np.float64]:
+    """Return a matrix (at most D, D), or (N, D) of few vectors, whose square is the covariance of x."""
+    mean = x.mean(0, dtype=np.float64)
+    if len(x) <= x.shape[1]:
+        few: NDArray[np.float64] = (x - mean) / np.sqrt(len(x) - 1)
+        return few
+    # an orthogonal factor changes no singular value; block by block, because all at once may not fit into memory
+    factor = np.empty((0, x.shape[1]))
+    for start in range(0, len(x), BLOCK):
+        factor = np.linalg.qr(np.concatenate([factor, x[start : start + BLOCK] - mean])).R
+    whole: NDArray[np.float64] = factor / np.sqrt(len(x) - 1)
+    return whole
 
 
 def cubic_kernel(x: Features, y: Features) -> NDArray[np.float64]:
@@ -73,26 +83,28 @@ def kernel_distance(x: Features, y: Features) -> float:
     return discrepancy(cubic_kernel(x, x), cubic_kernel(y, y), cubic_kernel(x, y))
 
 
-def subset_discrepancy(
-    within_x: Features, within_y: Features, between: Features, *, subsets: int = 100, size: int = 1000, seed: int = 0
-) -> tuple[float, float]:
-    """Compute mean and standard deviation of `discrepancy` over random subsets, the published form of KID.
+def kid_of_subsets(
+    x: Features, y: Features, subsets: int = 100, size: int = 1000, seed: int = 0
+) -> NDArray[np.float64]:
+    """Compute `kernel_distance` of random subsets, whose mean and standard deviation are KID as published.
 
     Parameters
     ----------
-    within_x, within_y, between : NDArray (N, N), (M, M), (N, M)
-        Kernel matrices.
+    x, y : NDArray (N, D) and (M, D)
+        Features.
     subsets, size : int
         Number of subsets, and vectors of either kind in each; N or M if that is less.
     seed : int
         Of the draws.
+
+    Returns
+    -------
+    NDArray (subsets,) float64
     """
     rng = np.random.default_rng(seed)
-    estimates = []
-    for _ in range(subsets):
-        x, y = (rng.choice(len(k), min(size, len(k)), replace=False) for k in (within_x, within_y))
-        estimates.append(discrepancy(within_x[np.ix_(x, x)], within_y[np.ix_(y, y)], between[np.ix_(x, y)]))
-    return float(np.mean(estimates)), float(np.std(estimates))
+    size = min(size, len(x), len(y))
+    chosen = [[np.sort(rng.choice(len(one), size, replace=False)) for one in (x, y)] for _ in range(subsets)]
+    return np.array([kernel_distance(x[first], y[second]) for first, second in chosen])
 
 
 def euclidean(x: Features, y: Features) -> NDArray[np.float64]:

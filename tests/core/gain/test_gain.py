@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -23,49 +24,36 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.gain import cost_estimate
 from napari_organoid_synth.core.gain import work as gain_work
 from napari_organoid_synth.core.gain import workers as gain_workers
-from napari_organoid_synth.core.gain.cost_estimate import workers_at_once
+from napari_organoid_synth.core.gain.cost_estimate import trainings, workers_at_once
 from napari_organoid_synth.core.gain.gain import gain
 from napari_organoid_synth.core.gain.leakage import Leak, refuse_leaks
-from napari_organoid_synth.core.gain.plan import make_plan
-from napari_organoid_synth.core.gain.results import GainResult, PairsRecord
+from napari_organoid_synth.core.gain.make_pairs import pairs_path
+from napari_organoid_synth.core.gain.results import PairsRecord
 from napari_organoid_synth.core.gain.sentences import gain_text
 from napari_organoid_synth.core.gain.settings import GainSettings
-from napari_organoid_synth.core.gain.storage import find_gain, pick_recipes, read_result
-from napari_organoid_synth.core.gain.tasks import ArmTask, PairsTask, Task, read_pairs, read_record, task_folder
+from napari_organoid_synth.core.gain.storage import find_gain, read_result
+from napari_organoid_synth.core.gain.tasks import (
+    ArmTask,
+    PairsTask,
+    Task,
+    read_pairs,
+    read_record,
+    shared_folder,
+    task_folder,
+)
 from napari_organoid_synth.core.gain.work import Outcome, run_task
 from napari_organoid_synth.core.gain.workers import open_workers
-from napari_organoid_synth.core.job import Added, Control, Finished, Progress, Started, Warned
-from napari_organoid_synth.core.pairs.loading import add_pair, load_pairs
+from napari_organoid_synth.core.job import Added, Control, Progress, Started, Warned
+from napari_organoid_synth.core.pairs.loading import load_pairs
 from napari_organoid_synth.core.pairs.ome_tiff import write_pair
 from napari_organoid_synth.core.pairs.pair import SamplePair, Source, content_hash
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.segmentation.segmenters.cellpose import installed_major
 from napari_organoid_synth.core.segmentation.segmenters.cellpose_config import CellposeConfig
 from napari_organoid_synth.core.segmentation.segmenters.multiscale_adversarial_config import MultiscaleAdversarialConfig
-from napari_organoid_synth.core.segmentation.segmenters.unet_config import UNetConfig
-
-RECIPE = Recipe().override(
-    "gan.generator_channels=8",
-    "gan.discriminator_channels=8",
-    "tiles.size=64",
-    "train.steps=3",
-    "train.batch=1",
-    "train.precision=float32",
-    "train.checkpoint_every=1",
-)
-SETTINGS = GainSettings(
-    segmenter=UNetConfig(channels=8, depth=2, tile=64, batch=2, learning_rate=1e-2),
-    design="k-fold",
-    folds=2,
-    steps=3,
-    pairs=4,
-    generator="recipe.yaml",
-    scheduler="here",
-    device="cpu",
-)
+from tiny_gain import SETTINGS, make_project, plan_of, result_of, run
 
 
 def disc(seed: int) -> SamplePair:
@@ -77,52 +65,34 @@ def disc(seed: int) -> SamplePair:
     return SamplePair(f"disc{seed}", image[None], labels)
 
 
-def make_project(path: Path, pairs: list[SamplePair]) -> Project:
-    project = Project(path)
-    for pair in pairs:
-        add_pair(project, SamplePair(pair.name, pair.image, pair.labels), "binary")
-    RECIPE.to_file(project.path / "recipe.yaml")
-    return project
-
-
 @pytest.fixture
 def project(tmp_path):
     return make_project(tmp_path / "project", [disc(seed) for seed in range(4)])
 
 
-def run(project, settings=SETTINGS, control=None, folder=None, **more):
-    return list(gain(project, settings, control or Control(), folder, **more))
+ARMS = (
+    "raw", "classical", "classical-tissue", "raw+simulated", "classical+synthetic", "classical-organoid+curated",
+    "pretrain", "synthetic-only",
+)  # fmt: skip
 
 
-def result_of(events) -> GainResult:
-    assert isinstance(events[-1], Finished)
-    return GainResult.parse(events[-1].result)
-
-
-def plan_of(project, settings):
-    return make_plan(project, settings, pick_recipes(project, settings))
-
-
-ARMS = ("raw", "classical-tissue", "classical-organoid", "raw+synthetic", "raw+curated", "raw+simulated", "pretrain")
-
-
-def test_all_arms_take_the_same_steps_and_are_paired(project, tmp_path):
+def test_all_arms_are_trained_and_paired(project, tmp_path):
     settings = SETTINGS.replace(arms=ARMS)
     events = run(project, settings, folder=tmp_path / "out")
     assert isinstance(events[0], Started)
-    assert (events[0].info["folds"], events[0].info["total"]) == (2, 2 * (2 + 7))
+    assert (events[0].info["folds"], events[0].info["total"]) == (2, 2 * (3 + 8))  # makers, arms
     assert events[0].info["groups"] == "4 images, each by itself"
     result = result_of(events)
-    assert (events[-1].step, events[-1].reason) == (18, "completed")
+    assert (events[-1].step, events[-1].reason) == (22, "completed")
     assert not [event for event in events if isinstance(event, Warned)]
     assert list(result.arms) == list(ARMS)
-    assert len([event for event in events if isinstance(event, Added)]) == 18
+    assert len([event for event in events if isinstance(event, Added)]) == 22
     progress = [event for event in events if isinstance(event, Progress)]
-    assert progress[-1].step == progress[-1].total == 18
+    assert progress[-1].step == progress[-1].total == 22
     assert progress[-1].stats == dict.fromkeys(ARMS, 1.0)
-    assert {row.steps for row in result.table} == {3}
-    assert [row.synthetic for row in result.table] == [0, 0, 0, 4, 2, 4, 4]
-    assert result.table[4].curation == "automatic"
+    assert [row.steps for row in result.table] == [3, 3, 3, 3, 3, 3, 6, 3]  # fine-tuning comes in addition
+    assert [row.synthetic for row in result.table] == [0, 0, 0, 4, 4, 2, 4, 4]
+    assert result.table[5].curation == "automatic"
     names = sorted(f"disc{seed}" for seed in range(4))
     assert list(result.test) == list(result.train) == names
     for row, (name, arm) in zip(result.table, result.arms.items(), strict=True):
@@ -136,8 +106,7 @@ def test_all_arms_take_the_same_steps_and_are_paired(project, tmp_path):
             raw = result.arms["raw"].per_image
             change = [arm.per_image[one]["dice"] - raw[one]["dice"] for one in names]
             assert row.gain["dice"].mean == pytest.approx(np.mean(change))
-    assert "Automatically curated synthetic pairs" in result.sentence
-    assert "6 comparisons with the real pairs alone were made" in result.sentence
+    assert "automatically curated synthetic pairs" in result.sentence
     for arm in ARMS:
         assert {path.name for path in (tmp_path / "out" / "predictions" / arm).glob("*_errors.png")} == {
             f"{name}_errors.png" for name in names
@@ -184,7 +153,8 @@ def test_subsets_ratios_and_repeats_make_the_grid(project):
     tasks = plan_of(project, settings).tasks
     kinds = [task.kind for task in tasks]
     assert kinds.count("generator") == 2 * 2 * 2  # folds, repeats, subsets: it knows no more than the arm
-    assert kinds.count("arm") == 2 * 2 * 2 * (1 + 2 + 2)
+    assert kinds.count("arm") == 2 * 2 * 2 * (1 + 2 + 1)  # raw, two ratios, pretraining without a ratio
+    assert trainings(settings, 2) == {kind: kinds.count(kind) for kind in trainings(settings, 2)}
     assert len({task.key for task in tasks}) == len({task.title for task in tasks}) == len(tasks)
     for task in tasks:
         if isinstance(task, ArmTask) and task.needs:
@@ -231,17 +201,16 @@ def test_a_stopped_generator_goes_on_from_its_checkpoint(project, tmp_path):
             return "cancel" if self.asked > 4 else "run"
 
     assert run_task(str(tmp_path), task, Stop()) == Outcome("canceled")
-    run_folder = task_folder(tmp_path, task.key) / "project" / "runs" / "generator"
+    run_folder = task.folder(tmp_path) / "project" / "runs" / "generator"
     steps = [int(path.stem[5:]) for path in run_folder.glob("checkpoints/step_*.json")]
     assert 0 < max(steps) < 4
-    assert read_record(tmp_path, task.key) is None
+    assert read_record(task.folder(tmp_path)) is None
     assert run_task(str(tmp_path), task, Control()) == Outcome("done")
-    through = tmp_path / "through"
-    assert run_task(str(through), task, Control()) == Outcome("done")
-    one, two = (
-        SampleStore(task_folder(folder, task.key) / "project" / "samples.sqlite") for folder in (tmp_path, through)
-    )
-    with one, two:
+    other = make_project(tmp_path / "other", [disc(seed) for seed in range(4)])
+    through = replace(task, project=str(other.path))
+    assert through.key == task.key
+    assert run_task(str(tmp_path), through, Control()) == Outcome("done")
+    with SampleStore(pairs_path(project.path, task.key)) as one, SampleStore(pairs_path(other.path, task.key)) as two:
         pixels = [[content_hash(store.pair(id).image) for id in store.ids(sort="name")] for store in (one, two)]
     assert pixels[0] == pixels[1]
 
@@ -265,14 +234,16 @@ def test_simulated_objects_are_dark_where_the_real_ones_are(tmp_path, dark):
     settings = SETTINGS.replace(arms=("raw+simulated",), design="leave-one-out")
     (task, *_) = [task for task in plan_of(project, settings).tasks if task.kind == "simulator"]
     assert run_task(str(tmp_path), task, Control()) == Outcome("done")
-    with SampleStore(task_folder(tmp_path, task.key) / "project" / "samples.sqlite") as store:
+    with SampleStore(pairs_path(project.path, task.key)) as store:
         made = [store.pair(id) for id in store.ids()]
     assert len(made) == 4
     for pair in made:
         assert (pair.mask_kind, pair.class_names, len(pair.image)) == ("binary", ("object",), 1)
         inside, outside = pair.image[0][pair.labels > 0].mean(), pair.image[0][pair.labels == 0].mean()
         assert (inside < outside) == dark
-        assert 0.5 < np.sqrt((pair.labels > 0).sum() / np.pi) / 12 < 1.5  # the real discs have a radius of 12 px
+        assert pair.size == (128, 128)  # larger than a crop, which shows a part of it
+        share = np.pi * 12**2 / 64**2  # of a real image in its disc
+        assert 0.25 < (pair.labels > 0).mean() / share < 2.25
 
 
 # --- leaks ---
@@ -282,7 +253,7 @@ def memorise(folder, task, control):
     """A generator that has learned its images by heart: what it makes are exactly the pairs that it was given."""
     yield from ()
     table = PairTable.from_file(Project(task.project).pairs_path)
-    with SampleStore(Project(task_folder(folder, task.key) / "project").samples_path) as store:
+    with SampleStore(Project(task.folder(folder) / "project").samples_path) as store:
         for pair in read_pairs(table, task.train):
             store.add(pair.replace(name=f"copy_{pair.name}", source=Source("synthetic")))
     return PairsRecord(pairs=len(task.train), data=task.train)
@@ -306,7 +277,7 @@ def test_a_memorising_generator_raises_its_score_only_where_it_may_see_the_test_
         arms=("raw+synthetic",),
         design="hold-out",
         test_share=0.5,
-        steps=120,
+        steps=300,
         segmenter=SETTINGS.segmenter.model_copy(update={"batch": 4}),
     )
     gains = {}
@@ -315,8 +286,8 @@ def test_a_memorising_generator_raises_its_score_only_where_it_may_see_the_test_
         result = result_of(run(project, settings.replace(paper_protocol=paper), folder=folder))
         gains[paper] = result.table[1].gain["dice"].mean
         test = {content_hash(pair.image) for pair in load_pairs(project) if pair.name in result.test}
-        (store_path,) = folder.glob("tasks/generator-*/project/samples.sqlite")
-        with SampleStore(store_path) as store:
+        (task, *_) = [one for one in plan_of(project, settings.replace(paper_protocol=paper)).tasks if one.needs == ()]
+        with SampleStore(pairs_path(project.path, task.key)) as store:
             made = {content_hash(store.pair(id).image) for id in store.ids()}
         assert len(made & test) == (2 if paper else 0)
         assert len(made) == (4 if paper else 2)
@@ -330,7 +301,7 @@ def test_a_generator_that_cheats_stops_the_comparison(tmp_path, monkeypatch):
 
     def cheat(folder, task, control):
         honest = yield from memorise(folder, task, control)
-        with SampleStore(task_folder(folder, task.key) / "project" / "samples.sqlite") as store:
+        with SampleStore(pairs_path(task.project, task.key)) as store:
             for pair in load_pairs(Project(task.project)):
                 store.add(pair.replace(name=f"stolen_{pair.name}", source=Source("synthetic")))
         return honest
@@ -429,17 +400,17 @@ def test_a_failed_task_is_reported_and_the_rest_goes_on(project, tmp_path):
         patch.setitem(gain_work.WORK, "generator", fail)
         events = run(project, settings, folder=tmp_path / "out")
     result = result_of(events)
-    assert result.tasks.model_dump() == {"total": 6, "done": 2, "failed": 4}
+    assert result.tasks.model_dump() == {"total": 8, "done": 2, "failed": 6}
     assert list(result.arms) == ["raw"]
     warnings = [event.text for event in events if isinstance(event, Warned)]
     assert warnings == list(result.warnings)
     for number, text in enumerate(warnings, 1):
         start = f"Training the generator, fold {number}, failed: The generator is broken. 1 training with its pairs"
-        assert text.startswith(start + " could not be done. The report is in segment/out/tasks/generator-")
+        assert text.startswith(start + " could not be done. The report is in segment/shared/generator-")
         assert text.endswith("/error.txt.")
-    assert all((task_folder(tmp_path / "out", key) / "error.txt").exists() for key in broken)
+    assert all((shared_folder(project.path, key) / "error.txt").exists() for key in broken)
     healed = run(project, settings, folder=tmp_path / "out")[-1].result
-    assert healed["tasks"] == {"total": 6, "done": 6, "failed": 0}
+    assert healed["tasks"] == {"total": 8, "done": 8, "failed": 0}
 
 
 def test_an_image_that_changes_meanwhile_is_noticed(project, tmp_path):
@@ -486,6 +457,22 @@ def test_as_many_tasks_at_once_as_cores_or_one_on_a_graphics_card(changes, numbe
     assert workers_at_once(GainSettings().replace(**changes)) == number
 
 
+@pytest.mark.parametrize(("device", "number"), [("auto", 3), ("cuda", 3), ("cuda:1", 1), ("cpu", 6)])
+def test_one_task_at_once_for_each_graphics_card(device, number, monkeypatch):
+    for module in (cost_estimate, computer):
+        monkeypatch.setattr(module, "cores", lambda: 6)
+        monkeypatch.setattr(module, "on_graphics_card", lambda name: name != "cpu")
+    monkeypatch.setattr(computer, "has_graphics_card", lambda: True)
+    monkeypatch.setattr(computer, "count_cards", lambda: 3)
+    for name in ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES"):
+        monkeypatch.delenv(name, raising=False)
+    assert workers_at_once(GainSettings(device=device)) == number
+    if device == "auto":
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5, 7")  # as a queue of a cluster gives them
+        assert computer.graphics_cards() == ("5", "7")
+        assert workers_at_once(GainSettings()) == 2
+
+
 def test_the_window_and_torch_agree_on_the_graphics_card():
     assert on_graphics_card("auto") == (pick_device("auto").type != "cpu")
     assert on_graphics_card("mps")
@@ -521,12 +508,51 @@ def test_a_comparison_killed_at_any_moment_goes_on(project, tmp_path):
 def test_two_workers_give_what_one_process_gives(project, tmp_path):
     settings = SETTINGS.replace(arms=("raw+synthetic",))
     here = result_of(run(project, settings, folder=tmp_path / "here"))
-    events = run(project, settings.replace(scheduler="", workers=2), folder=tmp_path / "two")
+    other = make_project(tmp_path / "other", [disc(seed) for seed in range(4)])  # which shares no generator
+    events = run(other, settings.replace(scheduler="", workers=2), folder=tmp_path / "two")
     assert events[-1].reason == "completed"
     two = result_of(events)
     assert two.tasks == here.tasks
     for one, other in zip(here.table, two.table, strict=True):
         assert one.scores == other.scores
+
+
+@contextmanager
+def dask_commands(folder):
+    """A scheduler and two workers, each started by its own command, as on a cluster."""
+    file, log = folder / "scheduler.json", (folder / "dask.log").open("w")
+    command = [str(Path(sys.executable).with_name("dask"))]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    lines = [
+        ["scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(file), "--no-dashboard"],
+        *2 * [["worker", "--scheduler-file", str(file), "--nthreads", "1", "--no-dashboard", "--memory-limit", "0"]],
+    ]
+    processes = [
+        subprocess.Popen([*command, *line], env=environment, cwd=folder, stdout=log, stderr=subprocess.STDOUT)
+        for line in lines
+    ]
+    try:
+        while not file.exists():
+            assert processes[0].poll() is None, (folder / "dask.log").read_text()
+            time.sleep(0.1)
+        yield json.loads(file.read_text())["address"]
+    finally:
+        for process in reversed(processes):
+            process.terminate()
+        for process in processes:
+            process.wait(30)
+        log.close()
+
+
+def test_a_scheduler_of_another_process_gives_what_this_process_gives(project, tmp_path):
+    settings = SETTINGS.replace(arms=("raw+synthetic",))
+    here = result_of(run(project, settings, folder=tmp_path / "here"))
+    (tmp_path / "dask").mkdir()
+    with dask_commands(tmp_path / "dask") as address:
+        events = run(project, settings.replace(scheduler=address), folder=tmp_path / "far")
+    far = result_of(events)
+    assert far.tasks == here.tasks == {"total": here.tasks["total"], "done": here.tasks["total"], "failed": 0}
+    assert [row.scores for row in far.table] == [row.scores for row in here.table]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,7 +26,7 @@ from napari_organoid_synth.core.gain.sentences import gain_text, gain_verdict
 from napari_organoid_synth.core.gain.settings import GainSettings, SegmentSettings
 from napari_organoid_synth.core.gain.storage import newest_result, predictions_folder, read_result, write_result
 from napari_organoid_synth.core.gain.summary import summarise
-from napari_organoid_synth.core.gain.tasks import ArmTask, read_record
+from napari_organoid_synth.core.gain.tasks import ArmTask, read_record, task_folder
 from napari_organoid_synth.core.job import JobFolder
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.segmentation.arms import current_arm
@@ -116,11 +116,11 @@ def test_the_earlier_result_in_folds_opens():
 
 
 def test_earlier_records_and_settings_open():
-    arm = read_record(GAIN, "arm-3ccc3c155c49487b")
+    arm = read_record(task_folder(GAIN, "arm-3ccc3c155c49487b"))
     assert isinstance(arm, ArmRecord)
     assert (arm.arm, arm.fold, arm.steps, arm.trained_on) == ("classical-tissue", 0, 3, 3)
     assert set(arm.per_image) == {"disc0", "disc3", "disc5"}
-    pairs = read_record(GAIN, "generator-62f5c792f5f2ed50")
+    pairs = read_record(task_folder(GAIN, "generator-62f5c792f5f2ed50"))
     assert isinstance(pairs, PairsRecord)
     assert (pairs.pairs, len(pairs.curated), set(pairs.data)) == (4, 2, {"disc1", "disc2", "disc4"})
     settings = GainSettings.from_file(GAIN / "gain.yaml")

@@ -82,7 +82,7 @@ def result_of(events) -> GainResult:
 
 def arms_added(folder, events) -> list[str]:
     """Arms that were trained, in order."""
-    records = [read_record(folder, event.ids[0]) for event in events if isinstance(event, Added)]
+    records = [read_record(task_folder(folder, event.ids[0])) for event in events if isinstance(event, Added)]
     return [record.arm for record in records if isinstance(record, ArmRecord)]
 
 

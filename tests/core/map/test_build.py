@@ -229,3 +229,17 @@ def test_damaged_features_are_made_again(project: Project) -> None:
     assert weights.is_file()
     (features,) = project.path.glob("features/real-encoder-*.npy")
     assert np.load(features).shape == before.shape
+
+
+def test_a_map_of_one_run(project: Project) -> None:
+    result, _ = done(make_map(project, MAP, Control()))
+    assert result["runs"] == {"run 1, pix2pix": 8, "without a run": 4}
+    result, _ = done(make_map(project, MAP.replace(runs=("run 1",)), Control()))
+    assert result["runs"] == {"run 1, pix2pix": 8}
+    found = read_map(project)
+    assert found is not None
+    assert {sample.run for sample in found.record.samples} == {"a-train"}
+    with pytest.raises(UserError, match=r"No synthetic pair comes from b-train\."):
+        list(make_map(project, MAP.replace(runs=("2",)), Control()))
+    with pytest.raises(UserError, match="There is no run '9'"):
+        list(make_map(project, MAP.replace(runs=("9",)), Control()))

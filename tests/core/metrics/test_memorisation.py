@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from imageio.v3 import imread
+from scipy.ndimage import gaussian_filter
 
 from napari_organoid_synth.core.distances import euclidean
 from napari_organoid_synth.core.metrics.memorisation import (
@@ -85,7 +86,7 @@ def test_the_three_sample_test_knows_its_numbers() -> None:
     assert np.mean(np.array(p) < 0.05) == pytest.approx(0.05, abs=0.035)
     copied = data_copying([rng.normal(-2, 1, 30)], [rng.normal(size=20)], 3)
     assert copied.p < 1e-4
-    assert "repeats what it has seen (only 3 unseen images" in copied.message
+    assert "repeats what it has seen (only 3 independent unseen images" in copied.message
 
 
 def read_nuclei(folder: Path) -> dict[str, np.ndarray]:
@@ -140,3 +141,38 @@ def test_rates_on_images(image_set: Callable[[str], Path], name: str) -> None:
 
     assert test(copies) < 1e-6
     assert test(others[:middle]) > 0.01
+
+
+def planes(seed: int) -> list[np.ndarray]:
+    """Two focal planes of one object, the second out of focus."""
+    sharp = gaussian_filter(np.random.default_rng(seed).normal(size=(64, 64)), 4)
+    return [sharp[None], gaussian_filter(sharp, 2)[None]]
+
+
+def test_planes_of_one_object_do_not_hide_copies() -> None:
+    tiles = [plane for seed in range(6) for plane in planes(seed)]
+    tiles = [(tile - tile.min()) / np.ptp(tile) for tile in tiles]
+    vectors = turned_signatures(tiles)
+    by_image = Space(vectors, [f"object{index // 2}_z{index % 2}" for index in range(12)])
+    by_object = Space(vectors, [f"object{index // 2}" for index in range(12)])
+    within = min(euclidean(vectors[2 * one, :1], vectors[2 * one + 1, :1]).item() for one in range(6))
+    assert by_image.limit == pytest.approx(within * (1 - 1 / 12), rel=1e-5)  # the planes of one object
+    apart = [euclidean(vectors[a, :1], vectors[b]).min() for a in range(12) for b in range(12) if a // 2 != b // 2]
+    assert by_object.limit == pytest.approx(min(apart) * (1 - 1 / 6), rel=1e-5)
+    assert by_object.limit > 3 * by_image.limit
+    blurred = np.stack([signature(gaussian_filter(tile, (0, 3, 3))).ravel() for tile in tiles[::2]])
+    assert (by_object.ratio(blurred) < 1).all()
+    assert (by_image.ratio(blurred) < 1).mean() < 0.5  # what it was before
+    fresh = np.stack([signature(planes(seed)[0]).ravel() for seed in range(100, 130)])
+    assert (by_object.ratio(fresh) < 1).mean() <= 0.1
+
+
+def test_blocks_that_touch_set_no_limit() -> None:
+    rng = np.random.default_rng(5)
+    walk = np.cumsum(rng.normal(size=(10, 1, 32, 32)), axis=0)  # slices of a volume: neighbours are alike
+    vectors = turned_signatures(list((walk - walk.min()) / np.ptp(walk)))
+    blocks = [f"series, block {1 + index // 2}" for index in range(10)]
+    space = Space(vectors, blocks)
+    apart = [euclidean(vectors[a, :1], vectors[b]).min() for a in range(10) for b in range(10) if b // 2 - a // 2 > 1]
+    assert space.limit == pytest.approx(min(apart) * (1 - 1 / 5), rel=1e-5)
+    assert space.limit > 1.2 * Space(vectors, [str(index) for index in range(10)]).limit

@@ -60,9 +60,9 @@ def test_every_metric_keeps_its_promises(name: str) -> None:
     judgement = metric.judge(real[0])
     assert list(judgement.values) == [score.name for score in metric.scores]
     assert all(np.isfinite(value) for value in judgement.values.values())
-    assert judgement.message or name in ("fits", "texture", "tones")  # which only say what is unusual
+    assert judgement.message or name in ("fits", "network", "texture", "tones")  # which only say what is unusual
     assert judgement.flag in ("", metric.flag_name)
-    assert {score.name for score in metric.scores if score.unusual} - {"fits"} <= set(
+    assert {score.name for score in metric.scores if score.unusual} - {"fits", "skeleton", "junctions"} <= set(
         metric.ranges
     )  # fits: too few tiles
     assert set(metric.ranges) == set(metric.real_values)

@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from napari_organoid_synth.core.distances import (
-    cubic_kernel,
     frechet_distance,
     kernel_distance,
-    subset_discrepancy,
+    kid_of_subsets,
 )
 from napari_organoid_synth.core.metrics.full_reference import compare, uqi
 from napari_organoid_synth.core.metrics.nearest import ssim
@@ -55,6 +54,15 @@ def test_fid() -> None:
     assert frechet_distance(x, y) == pytest.approx(float(fill(oracle, x, y)), rel=1e-6)
 
 
+def test_fid_of_more_vectors_than_fit_into_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    from torchmetrics.image.fid import FrechetInceptionDistance
+
+    monkeypatch.setattr("napari_organoid_synth.core.distances.BLOCK", 64)
+    x, y = two_sets(1000, 700, 12)
+    oracle = FrechetInceptionDistance(feature=Same(12)).set_dtype(torch.float64)
+    assert frechet_distance(x, y) == pytest.approx(float(fill(oracle, x, y)), rel=1e-6)
+
+
 def test_kid_of_all_and_of_subsets() -> None:
     from torchmetrics.image.kid import KernelInceptionDistance
 
@@ -63,15 +71,15 @@ def test_kid_of_all_and_of_subsets() -> None:
     assert kernel_distance(x, y) == pytest.approx(float(mean), rel=1e-5)
     assert float(spread) == 0
 
-    kernels = cubic_kernel(x, x), cubic_kernel(y, y), cubic_kernel(x, y)
     torch.manual_seed(0)
     mean, spread = fill(KernelInceptionDistance(feature=Same(12), subsets=400, subset_size=30), x, y)
-    ours, sd = subset_discrepancy(*kernels, subsets=400, size=30)
+    found = kid_of_subsets(x, y, subsets=400, size=30)
+    ours, sd = found.mean(), found.std()
     assert ours == pytest.approx(float(mean), abs=4 * sd / 20)
     assert sd == pytest.approx(float(spread), rel=0.2)
     assert ours == pytest.approx(kernel_distance(x, y), abs=4 * sd / 20)  # unbiased
-    whole, none = subset_discrepancy(*kernels, subsets=3, size=1000)
-    assert (whole, none) == (pytest.approx(kernel_distance(x, y)), pytest.approx(0, abs=1e-12))
+    whole = kid_of_subsets(x, y, subsets=3, size=1000)
+    np.testing.assert_allclose(whole, kernel_distance(x, y), rtol=1e-9)
 
 
 def images() -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -6,16 +6,20 @@ import numpy as np
 import pytest
 from scipy.stats import ks_2samp
 
+from napari_organoid_synth.core.distances import frechet_distance, kernel_distance
 from napari_organoid_synth.core.metrics.full_reference import compare
 from napari_organoid_synth.core.metrics.set_measures import (
     FEATURE_SCORES,
+    FLOW_SCORES,
     compare_all,
     feature_measure,
     feature_notes,
+    flow_measure,
     image_measure,
     mask_measure,
     mask_notes,
     pair_measure,
+    whole_sets,
 )
 from napari_organoid_synth.core.metrics.sets import evaluate
 from napari_organoid_synth.core.metrics.tile_facts import TileFacts
@@ -43,22 +47,34 @@ def test_features_of_the_same_of_copies_and_of_others() -> None:
             feature_measure(real, fresh),
             list(map(str, range(40))),
             40,
-            notes=feature_notes(real, fresh, "smoke test"),
+            notes=feature_notes(FEATURE_SCORES, 40, "smoke test"),
         )
     }
     assert found["kid"] == "within the range of the originals; smoke test"
     assert found["fid"].endswith("biased upwards with fewer than 2048 tiles: trust KID; smoke test")
     assert next(iter(found)) == "kid"
-    assert feature_notes(np.zeros((2048, 1)), np.zeros((2048, 1))).keys() == {"kid"}  # FID is no longer much too high
+    assert feature_notes(FEATURE_SCORES, 2048) == {}  # FID is no longer much too high
 
 
-def test_kid_of_subsets_is_said_where_there_are_enough_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_whole_sets_kid_is_that_of_subsets_and_fid_that_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
     real, fake = np.random.default_rng(3).normal(size=(2, 60, 5))
     monkeypatch.setattr("napari_organoid_synth.core.metrics.set_measures.SUBSET_SIZE", 40)
-    mean, sd = feature_notes(real, fake)["kid"].removeprefix("100 subsets of 40: ").split(" ± ")
-    kid = feature_measure(real, fake)(np.arange(60), np.arange(60, 120))["kid"]
-    assert float(mean) == pytest.approx(kid, abs=4 * float(sd) / 10)
-    assert "kid" not in feature_notes(real[:39], fake)
+    whole = whole_sets(real, fake[:50], "flow_")
+    assert whole.values["flow_fid"] == pytest.approx(frechet_distance(real, fake[:50]))
+    subsets = whole.subsets["flow_kid"]
+    assert (subsets.number, subsets.size, whole.n_real, whole.n_synthetic) == (100, 40, 60, 50)
+    assert whole.values["flow_kid"] == subsets.mean
+    assert subsets.mean == pytest.approx(kernel_distance(real, fake[:50]), abs=4 * subsets.sd / 10)
+    assert whole_sets(real[:30], fake).subsets["kid"].size == 30
+    notes = feature_notes(FLOW_SCORES, whole.smaller, "flows", whole)
+    assert notes["flow_kid"] == f"100 subsets of 40: {subsets.mean:.3g} ± {subsets.sd:.2g}; flows"
+    some = np.arange(20)
+    measure = flow_measure(real[some], fake[some])
+    found = evaluate(FLOW_SCORES, measure, list(map(str, some)), 20, whole=whole)
+    assert [one.value for one in found] == [whole.values[score.name] for score in FLOW_SCORES]
+    assert [(one.n_real, one.n_synthetic) for one in found] == [(60, 50)] * 2
+    assert [one.subsets for one in found] == [subsets, None]
+    assert all(one.interval.low < one.value < one.interval.high for one in found)
 
 
 def test_pairs_are_all_pairs() -> None:

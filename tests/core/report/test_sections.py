@@ -14,6 +14,7 @@ from napari_organoid_synth.core.pairs.loading import add_pair
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.pictures import picture
 from napari_organoid_synth.core.pairs.tile_reading import TilePlace
+from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.samples.store import SampleStore
 from report_project import add_run, pair, score, write_scores
 
@@ -110,13 +111,35 @@ def test_the_map_distinguishes_runs_and_verdicts(project, read):
     record = MapRecord(tiles=tiles, samples=samples, method="tsne", extractor="encoder:12ab", kl=0.1234, perplexity=1.5)
     write_map(project, SampleMap(points, record))
     page = read(project)
-    for words in ("real tiles (2)", "one, new (1)", "one, accepted (2)", "encoder:12ab", "0.123, perplexity 1.5."):
+    for words in (
+        "real tiles (2)",
+        "run 1, pix2pix, new (1)",
+        "run 1, pix2pix, accepted (2)",
+        "encoder:12ab",
+        "0.123, perplexity 1.5.",
+    ):
         assert words in page.words
     assert "it is not a distance between real and synthetic tiles" in page.words
     assert 'd="M20 360h0M700 360h0" fill="none" stroke="#7f7f7f"' in page.text
     assert "M20 20m-4-4h8v8h-8zM360 190m-4-4h8v8h-8z" in page.text  # s1 and s2 are accepted: boxes
     write_map(project, SampleMap(points, record.replace(method="pca", kl=None, perplexity=None)))
     assert "Kullback" not in read(project).words
+
+
+def test_each_run_of_a_map_is_also_shown_alone_and_named_by_its_loss(project, read):
+    losses = ("bce", "poisson")
+    for place, loss in enumerate(losses):
+        folder = project.path / "runs" / f"20990101-00000{place}-train"
+        folder.mkdir(parents=True)
+        Recipe.parse({"gan": {"name": "aae", "loss": loss}, "tiles": {"size": 64}}).to_file(folder / "recipe.yaml")
+    points = np.array([[0.0, 0], [4, 0], [4, 2], [0, 2]])
+    samples = tuple(MappedSample(id=f"s{place}", run=f"20990101-00000{place}-train") for place in range(2))
+    tiles = (TilePlace("t", 0, 0), TilePlace("t", 0, 64))
+    write_map(project, SampleMap(points, MapRecord(tiles=tiles, samples=samples, method="pca", extractor="random:1")))
+    page = read(project)
+    for title in ("run 1, AAE bce", "run 2, AAE poisson"):  # named by time before the run "one"
+        assert f'aria-label="Principal components map of real and synthetic tiles: {title}"' in page.text
+    assert page.words.count("real tiles (2)") == 3  # both runs, and each alone
 
 
 def test_without_a_map_there_is_no_section(project, read):

@@ -11,6 +11,7 @@ from scipy.ndimage import gaussian_filter
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Finished, Progress, Started, Warned
+from napari_organoid_synth.core.metrics.groups import group_of
 from napari_organoid_synth.core.metrics.real_tiles import real_tiles
 from napari_organoid_synth.core.metrics.realism import Realism
 from napari_organoid_synth.core.metrics.settings import ScoreSettings
@@ -21,7 +22,7 @@ from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.registry import METRICS
 from napari_organoid_synth.core.samples.selection import best
 from napari_organoid_synth.core.samples.store import SampleStore
-from napari_organoid_synth.core.scores.score import nearest_real, score, tile_groups
+from napari_organoid_synth.core.scores.score import nearest_real, score
 from simulated import sample, scene
 
 
@@ -102,11 +103,11 @@ def test_realism_is_that_of_the_worst_trait(project: Project) -> None:
         blurred = store.row("blurred")
     tiles = real_tiles(project, 96)
     metrics = [METRICS.load(name)().fit(tiles.pairs) for name in METRICS.names()]
-    known = Realism.of(metrics, tile_groups(project, tiles.places))
+    known = Realism.of(metrics, [group_of(tile) for tile in tiles.pairs])
     values = {name: value for metric in metrics for name, value in metric(pair).items()}
     assert stored["realism"] == pytest.approx(known(values))
     assert stored["realism"] == known.of_worst(min(known.shares(values).values()))
-    assert set(tile_groups(project, tiles.places)) == {"real0", "real1", "real2"}
+    assert {group_of(tile) for tile in tiles.pairs} == {"real0", "real1", "real2"}
     assert blurred.scores["realism"] < 0.05
     assert "; unlike real: " in blurred.note
 

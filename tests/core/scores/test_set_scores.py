@@ -101,7 +101,7 @@ def test_a_project_from_scores_to_table_and_again(project: Project) -> None:
         "kid", "fid", "precision", "recall", "density", "coverage", "c2st",
         "ssim", "uqi", "nmi", "psnr", "mse", "hf_energy", "blur",
         "ks_count", "ks_area", "ks_eccentricity", "ks_touching", "ks_decode_error",
-        "w_count", "w_area", "w_eccentricity", "w_touching", "w_decode_error",
+        "w_count", "w_area", "w_eccentricity", "w_touching", "w_decode_error", "flow_kid", "flow_fid",
     }  # fmt: skip
     for by_name in scores.values():
         for one in by_name.values():

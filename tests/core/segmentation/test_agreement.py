@@ -2,6 +2,7 @@ import sys
 
 import numpy as np
 import pytest
+from skimage.morphology import skeletonize
 from sklearn.metrics import jaccard_score, precision_recall_fscore_support
 
 from napari_organoid_synth.core.pairs.pair import MaskKind, SamplePair
@@ -9,6 +10,7 @@ from napari_organoid_synth.core.segmentation.agreement import (
     DSB_THRESHOLDS,
     IOU_THRESHOLDS,
     average_precision,
+    cl_dice,
     failed_training_warnings,
     false_objects,
     image_scores,
@@ -262,3 +264,35 @@ def test_a_failed_training_is_noticed_beside_empty_fields():
     assert failed_training_warnings("real pairs", scores) == []
     assert len(failed_training_warnings("real pairs", scores, {"empty"})) == 1
     assert failed_training_warnings("real pairs", {"empty": {"dice": 0.0}}, {"empty"}) == []
+
+
+def test_dice_of_middle_lines_worked_out_by_hand() -> None:
+    truth = np.zeros((9, 40), int)
+    truth[3:6, 2:38] = 1  # 3 px wide: its middle line runs along row 4
+    thick, shifted, gap = np.zeros_like(truth), np.zeros_like(truth), truth.copy()
+    thick[1:8, 2:38] = 1
+    shifted[6:9, 2:38] = 1
+    gap[:, 12:22] = 0
+    assert cl_dice(truth, truth) == 1
+    assert cl_dice(truth, thick) == 1  # too wide by 4 px: Dice says 0.6
+    assert pixel_scores(truth, thick)["dice"] == pytest.approx(0.6)
+    assert cl_dice(truth, shifted) == 0
+    found = 1 - 10 / np.count_nonzero(skeletonize(truth > 0))
+    assert cl_dice(truth, gap) == pytest.approx(2 * found / (1 + found))  # all lines are right, 10 px are missing
+    assert [cl_dice(0 * truth, 0 * truth), cl_dice(truth, 0 * truth), cl_dice(0 * truth, truth)] == [1, 0, 0]
+
+
+def test_only_thin_classes_have_a_dice_of_middle_lines() -> None:
+    y, x = np.indices((64, 64))
+    net = ((y % 16 < 2) | (x % 16 < 2)).astype(np.int32)
+    blob = (((y - 40) ** 2 + (x - 40) ** 2) < 144).astype(np.int32)
+    image, names = np.zeros((1, 64, 64)), ("membrane", "nucleus")
+    torn = net * (y < 32)
+    scores, _ = image_scores(SamplePair("a", image, net, "binary"), torn)
+    assert scores["cldice"] == pytest.approx(cl_dice(net, torn))
+    assert "cldice" not in image_scores(SamplePair("b", image, blob, "binary"), blob)[0]
+    both = SamplePair("c", image, np.where(blob, 2, net), "classes", names)
+    predicted = np.where(blob, 2, torn).astype(np.int32)
+    expected = cl_dice(both.labels == 1, predicted == 1)
+    assert image_scores(both, predicted)[0]["cldice"] == pytest.approx(expected)
+    assert "cldice" not in image_scores(both, predicted, classes=["nucleus"])[0]

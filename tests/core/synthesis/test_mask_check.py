@@ -9,7 +9,7 @@ from napari_organoid_synth.core.codec import heatflow
 from napari_organoid_synth.core.codec.codec import Codec
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.simulators.simulate import organoid_brightfield, tissue
-from napari_organoid_synth.core.synthesis.mask_check import MaskChecker, object_sizes, summarize
+from napari_organoid_synth.core.synthesis.mask_check import MaskCheck, MaskChecker, object_sizes, summarize
 
 
 @pytest.fixture(scope="module")
@@ -91,3 +91,30 @@ def test_the_report_stands_beside_the_real_masks(real: list[SamplePair], checker
     assert report.reasons == {}
     empty = np.full((3, 128, 128), -1, np.float32)
     assert summarize([*checks, checker(empty, heatflow.decode(empty))], sizes, checker).reasons == {"no object": 1}
+
+
+def test_networks_are_judged_by_their_lines_not_as_objects() -> None:
+    y, x = np.indices((96, 96))
+    masks = [((y + k) % 24 < 3) | ((x + 2 * k) % 24 < 3) for k in range(8)]
+    real = [SamplePair(f"m{k}", np.zeros((1, 96, 96)), mask.astype(np.int32), "binary") for k, mask in enumerate(masks)]
+    checker = MaskChecker(Codec.fit(real), real)
+    assert checker.thin == (1,)
+
+    def check(labels: np.ndarray) -> MaskCheck:
+        return checker(np.where(labels > 0, 1.0, -1.0)[None], labels.astype(np.int32))
+
+    good = check(masks[3])
+    assert good.passed
+    assert 600 < good.length < 800  # four lines each way
+    assert good.junctions == 16
+    torn = masks[3] & (y % 12 > 3) & (x % 12 > 3)
+    assert check(torn).reasons[0] == "the network is shorter than real ones"
+    walls = (y + 3) % 24 < 3  # only those across
+    assert "the network has fewer junctions than real ones" in check(walls).reasons
+    dense = (y % 12 < 3) | (x % 12 < 3)
+    assert "the network has more junctions than real ones" in check(dense).reasons
+    blobs = [discs((20, 20, 12), (60, 60, 14)) > 0 for _ in range(4)]
+    others = [SamplePair(f"b{k}", np.zeros((1, 96, 96)), b.astype(np.int32), "binary") for k, b in enumerate(blobs)]
+    plain = MaskChecker(Codec.fit(others), others)
+    assert plain.thin == ()
+    assert plain(np.where(blobs[0], 1.0, -1.0)[None], blobs[0].astype(np.int32)).length == 0

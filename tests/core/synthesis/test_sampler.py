@@ -9,13 +9,14 @@ import pytest
 
 from napari_organoid_synth.core.codec.codec import Codec
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.pairs.pair import content_hash
+from napari_organoid_synth.core.pairs.pair import SamplePair, content_hash
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.runs.run import Run, new_generator
 from napari_organoid_synth.core.runs.settings import ShareSettings
 from napari_organoid_synth.core.runs.sharing import write_model_file
+from napari_organoid_synth.core.simulators.organoid_brightfield import organoid_brightfield
 from napari_organoid_synth.core.simulators.simulate import em
-from napari_organoid_synth.core.synthesis.mask_sources import masks_of
+from napari_organoid_synth.core.synthesis.mask_sources import generated_masks, masks_of
 from napari_organoid_synth.core.synthesis.sampler import Sampler
 from napari_organoid_synth.core.synthesis.settings import GenerateSettings
 from napari_organoid_synth.core.synthesis.trained_generator import TrainedGenerator
@@ -25,10 +26,10 @@ JOINT = {"gan": {"name": "progan", "channels": 8, "max_channels": 8}, "tiles": {
 SETTINGS = GenerateSettings(seed=3, device="cpu")
 
 
-def untrained(path: Path, values: dict[str, object]) -> Run:
+def untrained(path: Path, values: dict[str, object], pair: SamplePair | None = None) -> Run:
     """A run with a checkpoint of its initial weights."""
     recipe = Recipe.parse(values)
-    run = Run.create(path, recipe, Codec.fit([em(0, 96)], recipe.codec))
+    run = Run.create(path, recipe, Codec.fit([pair or em(0, 96)], recipe.codec))
     generator = new_generator(recipe, run.spec)
     generator.images_seen = 1000
     run.save(generator, 7, seen=1000.0)
@@ -89,3 +90,47 @@ def test_what_a_model_cannot_do_is_said(tmp_path: Path) -> None:
         Sampler(painter, SETTINGS).paint([em(1, 64).labels, np.zeros((64, 64), np.int32)])
     with pytest.raises(UserError, match="Mask 0 has the label 9"):
         Sampler(painter, SETTINGS).paint([np.full((64, 64), 9, np.uint8)])
+
+
+@pytest.mark.parametrize("masks", ["warped", "real", "simulated"])
+def test_a_painter_makes_pairs_of_the_size_that_is_asked_for(tmp_path: Path, masks: str) -> None:
+    model = TrainedGenerator.open(untrained(tmp_path / "run", PAINTER), device="cpu")
+    for size, expected in ((0, 64), (64, 64), (150, 150), (40, 40)):
+        settings = SETTINGS.replace(masks=masks, size=size)
+        first, second = Sampler(model, settings, masks_of(model, [em(0, 256)], settings)).draw(range(2))
+        assert first.image.shape == (1, expected, expected)
+        assert first.labels.shape == (expected, expected)
+        assert not np.array_equal(first.image, second.image)
+        assert first.source.provenance["settings"]["size"] == size
+
+
+def test_fitted_masks_have_the_size_that_is_asked_for(tmp_path: Path) -> None:
+    binary = organoid_brightfield(0, 256)
+    model = TrainedGenerator.open(untrained(tmp_path / "run", PAINTER, binary), device="cpu")
+    settings = SETTINGS.replace(masks="fitted", size=128)
+    (pair,) = Sampler(model, settings, masks_of(model, [binary], settings)).draw([0])
+    assert pair.labels.shape == (128, 128)
+
+
+def test_what_draws_from_noise_has_one_size(tmp_path: Path) -> None:
+    joint = TrainedGenerator.open(untrained(tmp_path / "joint", JOINT), device="cpu")
+    with pytest.raises(UserError, match="joint draws from noise, always 64 px; 128 px cannot be asked for"):
+        Sampler(joint, SETTINGS.replace(size=128))
+    assert Sampler(joint, SETTINGS.replace(size=64)).draw(range(1))[0].image.shape == (1, 64, 64)
+    painter = TrainedGenerator.open(untrained(tmp_path / "painter", PAINTER), device="cpu")
+    masks = untrained(tmp_path / "masks", {**JOINT, "draws": "masks"})
+    with pytest.raises(UserError, match="masks draws from noise, always 64 px"):
+        generated_masks(painter, masks, [em(0, 96)], SETTINGS.replace(masks="generated", size=128))
+
+
+def test_large_masks_are_painted_with_the_variety_that_is_asked_for(tmp_path: Path) -> None:
+    """Without noise every seed paints a mask alike, in tiles as in one piece."""
+    model = TrainedGenerator.open(untrained(tmp_path / "run", PAINTER), device="cpu")
+    for side in (64, 100):
+        labels = em(1, side).labels
+        still, again, other = (
+            Sampler(model, SETTINGS.replace(seed=seed, variety=variety)).paint([labels])[0].image
+            for seed, variety in ((1, 0), (2, 0), (2, 1))
+        )
+        np.testing.assert_array_equal(still, again)
+        assert not np.array_equal(again, other)

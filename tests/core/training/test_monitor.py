@@ -28,6 +28,7 @@ from napari_organoid_synth.core.training import meter as meter_module
 from napari_organoid_synth.core.training.dataset import PairDataset
 from napari_organoid_synth.core.training.monitor import (
     CHUNK,
+    COLLAPSED,
     SAMPLES,
     Assessment,
     Monitor,
@@ -219,6 +220,23 @@ def test_samples_that_never_varied_are_given_time(dataset: PairDataset) -> None:
     warnings = [monitor.assess(step).warning for step in range(2, 42, 2)]
     assert [bool(warning) for warning in warnings] == [False] * 9 + [True] + [False] * 10
     assert "the generator does not learn to vary. Lower the learning rate" in warnings[9]
+
+
+def test_two_pictures_are_a_collapse_however_much_they_differ(dataset: PairDataset) -> None:
+    tiles = [pair for seed in range(24) for pair in [em(seed, 64)]]
+    many = PairDataset(tiles, list_tiles(tiles, TileSettings(size=64, turn=False, flip=False)), dataset.codec, "joint")
+    pictures = [many.batch([index]).joint[0] for index in (0, 13)]
+
+    def two(rng: torch.Generator) -> Tensor:
+        picture = pictures[int(torch.rand(1, generator=rng) < 0.5)]
+        return picture + 0.01 * torch.randn(picture.shape, generator=rng)
+
+    good, bad = monitor_on(many, real(many)), monitor_on(many, two)
+    assert [good.assess(step).warning for step in range(2, 42, 2)] == [""] * 20
+    warnings = [bad.assess(step) for step in range(2, 42, 2)]
+    assert (warnings[0].diversity or 0) > COLLAPSED  # the mean distance alone would not tell
+    assert [bool(one.warning) for one in warnings] == [False] * 9 + [True] + [False] * 10
+    assert "like copies of few pictures (different ones: 1" in warnings[9].warning
 
 
 def test_samples_that_are_not_finite_and_tiles_that_are_all_alike_give_no_number(dataset: PairDataset) -> None:

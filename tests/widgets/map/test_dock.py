@@ -18,6 +18,7 @@ from napari_organoid_synth.core.pairs.loading import add_pair
 from napari_organoid_synth.core.pairs.pair import SamplePair, Source
 from napari_organoid_synth.core.pairs.tile_reading import TilePlace
 from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.widgets.curate.dock import CurateWidget
 from napari_organoid_synth.widgets.map.dock import MapWidget
@@ -132,6 +133,54 @@ def around(dock: MapWidget, rows: list[int], margin: float = 14) -> list[QPointF
 def verdicts(project: Project) -> dict[str, str]:
     with SampleStore(project.samples_path) as store:
         return {row.id: row.verdict for row in store.rows()}
+
+
+# ---------------------------------------------------------------------------------------------------------------- runs
+
+
+@pytest.fixture
+def two_losses(filled: Project) -> Project:
+    """The nine pairs come from two runs of the AAE with different losses: six of the first, three of the second."""
+    for name, loss in (("20260101-000000-train", "bce"), ("20260102-000000-train", "wasserstein")):
+        folder = filled.path / "runs" / name
+        folder.mkdir(parents=True)
+        Recipe.parse({"gan": {"name": "aae", "loss": loss}, "tiles": {"size": 64}}).to_file(folder / "recipe.yaml")
+    found = read_map(filled)
+    assert found is not None
+    names = ["20260101-000000-train"] * 6 + ["20260102-000000-train"] * 3
+    samples = tuple(one.replace(run=run) for one, run in zip(found.record.samples, names, strict=True))
+    write_map(filled, SampleMap(found.coordinates, found.record.replace(samples=samples)))
+    return filled
+
+
+def test_runs_are_named_by_number_and_loss_and_shown_alone(two_losses: Project, dock: MapWidget, qtbot: Any) -> None:
+    offered = [dock.colours.runs.itemText(place) for place in range(dock.colours.runs.count())]
+    assert offered == ["of all runs", "run 1, AAE bce", "run 2, AAE wasserstein"]
+    dock.colours.set_key("run")
+    dock._recolour()
+    qtbot.waitUntil(lambda: "run 2, AAE wasserstein" in dock.legend.buttons, timeout=20000)
+    assert [button.text() for button in dock.legend.buttons.values()] == [
+        "real 4", "run 1, AAE bce 6", "run 2, AAE wasserstein 3",
+    ]  # fmt: skip
+    second = groups_of(dock.points, "run")[2]
+    dock.view.choose([sample(0), sample(7)])
+    dock.colours.runs.setCurrentIndex(2)
+    dock.colours.filtered.emit()
+    assert list(dock.legend.buttons) == ["real", "run 2, AAE wasserstein"]
+    assert dock.view.chosen.tolist() == [sample(7)]  # a hidden point gets no verdict
+    assert np.flatnonzero(dock.view.is_visible(np.arange(N + REALS))).tolist() == [
+        *range(REALS),
+        *map(sample, (6, 7, 8)),
+    ]
+    alone = groups_of(dock.points, "run", "20260102-000000-train")[1]
+    assert (alone.colour, alone.symbol) == (second.colour, second.symbol)
+    dock.colours.set_key("verdict")
+    dock._recolour()
+    qtbot.waitUntil(lambda: "new" in dock.legend.buttons, timeout=20000)
+    assert {title: button.text() for title, button in dock.legend.buttons.items()}["new"] == "new 2"  # 8 is flagged
+    dock.colours.runs.setCurrentIndex(0)
+    dock.colours.filtered.emit()
+    assert dock.legend.buttons["new"].text() == "new 5"
 
 
 # ------------------------------------------------------------------------------------------------------------ geometry

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from napari_organoid_synth.core.computer import cores, on_graphics_card, threads_for
+from napari_organoid_synth.core.computer import cards_for, cores, on_graphics_card, threads_for
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.gain.results import ArmRecord
 from napari_organoid_synth.core.gain.settings import HERE, GainSettings
 from napari_organoid_synth.core.gain.storage import RESULTS, read_result
-from napari_organoid_synth.core.gain.tasks import read_record
+from napari_organoid_synth.core.gain.tasks import RESULT, SHARED, read_record
 from napari_organoid_synth.core.job import JobFolder, Progress
 from napari_organoid_synth.core.project import Project, by_name
 from napari_organoid_synth.core.recipe import Recipe
-from napari_organoid_synth.core.segmentation.arms import data_of, has_ratio, needs_generator
+from napari_organoid_synth.core.segmentation.arms import RAW, data_of, has_ratio, needs_generator
 
 NIGHT_SECONDS = 8 * 3600.0
 ROUND_STEPS = tuple(by * 10**power for power in range(2, 7) for by in (1, 2, 5))[2:]  # 500, 1,000, 2,000, …
 FEW_FOLDS = 3, 2
 """Numbers of folds that are tried to shorten a comparison."""
+FEW_ARMS = RAW, "classical", "classical+synthetic"
+"""Arms that a shortened comparison keeps."""
 
 
 def workers_at_once(settings: GainSettings) -> int:
-    """Return the number of tasks to run at once on this computer: one on a graphics card, else one for each core.
+    """Return the number of tasks to run at once on this computer: one on each graphics card, else one for each core.
 
     Examples
     --------
@@ -35,8 +37,10 @@ def workers_at_once(settings: GainSettings) -> int:
         return 1
     if settings.workers:
         return settings.workers
-    if settings.scheduler or on_graphics_card(settings.device):
+    if settings.scheduler:
         return 1
+    if on_graphics_card(settings.device):
+        return max(1, len(cards_for(settings.device)))
     return max(1, cores() // threads_for(settings.threads))
 
 
@@ -53,31 +57,37 @@ def trainings(settings: GainSettings, folds: int) -> dict[str, int]:
     Returns
     -------
     dict
-        ``generator``, ``simulator``, ``arm``: how many. There are fewer generators where all pairs are curated by hand.
+        ``generator``, ``curated``, ``simulator``, ``pasted``, ``arm``: how many. There are fewer generators where all
+        pairs are curated by hand, or where earlier comparisons trained them.
 
     Examples
     --------
-    >>> trainings(GainSettings(arms=["synthetic", "curated"], repeats=2), 5)
-    {'generator': 10, 'simulator': 0, 'arm': 30}
+    >>> trainings(GainSettings(arms=["classical", "classical+synthetic"], repeats=2), 5)
+    {'generator': 10, 'curated': 0, 'simulator': 0, 'pasted': 0, 'arm': 40}
     """
-    arms, shares = {"raw", *settings.arms}, len(dict.fromkeys(settings.subsets))
+    arms, shares = {RAW, *settings.arms}, len(dict.fromkeys(settings.subsets))
     places = folds * settings.repeats * shares
     sources = settings.repeats if settings.paper_protocol else places
-    mixed, ratios = sum(map(has_ratio, arms)), len(dict.fromkeys(settings.ratios))
-    trains_generator = settings.pairs_from == "folds" and any(map(needs_generator, arms))
+    ratios, data = len(dict.fromkeys(settings.ratios)), {data_of(arm) for arm in arms}
+    trains_generator = settings.pairs_from == "folds"
+    generators = max(1, len(dict.fromkeys(settings.generator))) if trains_generator else 1
+    each = [(ratios if has_ratio(arm) else 1) * (generators if needs_generator(arm) else 1) for arm in arms]
     return {
-        "generator": sources * trains_generator,
-        "simulator": sources * ("simulated" in map(data_of, arms)),
-        "arm": places * (len(arms) - mixed + mixed * ratios),
+        "generator": sources * generators * (trains_generator and any(map(needs_generator, arms))),
+        "curated": sources * generators * (trains_generator and "curated" in data),
+        "simulator": sources * ("simulated" in data),
+        "pasted": sources * ("pasted" in data),
+        "arm": places * sum(each),
     }
 
 
 def speeds(project: Project) -> dict[str, float]:
     """Return measured seconds for each step of a ``generator`` and of an ``arm`` here; unknown ones are missing.
 
-    Taken from the newest comparison that has them, else from the newest training and the newest result.
+    Taken from the newest comparison that has them, else from the newest training and the newest result. ``arm_steps``
+    are the steps after which the arms of the newest comparison were at their plateau, mean.
     """
-    known: dict[str, float] = {}
+    known = _of_shared(project)
     folders = sorted(project.path.glob("segment/*"), key=by_name, reverse=True)
     for folder in folders:
         known = {**_of_tasks(folder), **known}
@@ -96,10 +106,12 @@ def speeds(project: Project) -> dict[str, float]:
 
 def _of_tasks(folder: Path) -> dict[str, float]:
     """Compute seconds per step from the finished tasks of a comparison."""
-    records = [read_record(folder, path.parent.name) for path in folder.glob("tasks/*/result.json")]
+    records = [read_record(path.parent) for path in folder.glob("tasks/*/result.json")]
     arms = [one.seconds / one.steps for one in records if isinstance(one, ArmRecord) and one.steps]
+    taken = [one.steps for one in records if isinstance(one, ArmRecord) and one.curve and one.curve.at_plateau]
     durations = [one.seconds for one in records if one is not None and one.kind == "generator"]
     known = {"arm": sum(arms) / len(arms)} if arms else {}
+    known |= {"arm_steps": sum(taken) / len(taken)} if taken else {}
     if durations:
         try:
             steps = sum(Recipe.from_file(path).train.steps for path in folder.glob("recipes/*.yaml"))
@@ -107,6 +119,20 @@ def _of_tasks(folder: Path) -> dict[str, float]:
             steps = 0
         known |= {"generator": sum(durations) / len(durations) / steps} if steps else {}
     return known
+
+
+def _of_shared(project: Project) -> dict[str, float]:
+    """Compute seconds per step from the newest generator that a comparison trained."""
+    results = sorted(project.path.glob(f"{SHARED}/generator-*/{RESULT}"), key=lambda path: path.stat().st_mtime)
+    for path in reversed(results):
+        record = read_record(path.parent)
+        try:
+            steps = sum(Recipe.from_file(one).train.steps for one in path.parent.glob("project/runs/*/recipe.yaml"))
+        except UserError:
+            continue
+        if record is not None and steps:
+            return {"generator": record.seconds / steps}
+    return {}
 
 
 def _of_result(folder: Path) -> float | None:
@@ -124,6 +150,8 @@ def seconds(
 ) -> float | None:
     """Estimate the duration of a comparison; None if a speed is not known.
 
+    An arm counts with the steps that arms took here before, else with its most steps: then it is an upper bound.
+
     Parameters
     ----------
     settings, folds
@@ -136,7 +164,8 @@ def seconds(
         Leave out the kinds whose speed is not known; None if no speed is.
     """
     count = trainings(settings, folds)
-    steps = {"generator": settings.generator_steps or generator_steps, "arm": settings.steps}
+    arm_steps = min(settings.steps, speed.get("arm_steps", settings.steps))
+    steps = {"generator": settings.generator_steps or generator_steps, "arm": arm_steps}
     kinds = [kind for kind in ("generator", "arm") if count[kind]]
     measured = [kind for kind in kinds if kind in speed]
     if not measured or (measured != kinds and not known):
@@ -182,8 +211,16 @@ class Estimate:
         chosen, number = settings or self.settings, folds or self.folds
         return seconds(chosen, number, self.speed, self.generator_steps, known=True) or 0.0
 
+    @property
+    def at_most(self) -> bool:
+        """Whether arms may end earlier than this counts: it is not known yet after how many steps they do."""
+        return "arm_steps" not in self.speed
+
     def shorter(self, most: float = NIGHT_SECONDS) -> Shorter | None:
-        """Return a comparison that takes a night: one repeat, then fewer folds, then fewer steps of the generator.
+        """Return a comparison that takes a night.
+
+        First what costs least: one ratio, fewer arms, fewer folds, fewer steps of the generator; one repeat comes last,
+        because then the luck of a seed is not in the interval.
 
         Parameters
         ----------
@@ -199,27 +236,33 @@ class Estimate:
         if now <= most:
             return None
         best, folds, duration = self.settings, self.folds, now
-        for folds, best in self._tries():
+        for folds, best in self._tries(most):
             duration = self.seconds(best, folds)
             if duration <= most:
                 break
-        if duration > most:
-            best = self._with_fewer_steps(best, folds, duration, most)
-            duration = self.seconds(best, folds)
         return None if duration > max(most, now / 2) else self._describe(best, folds, duration)
 
-    def _tries(self) -> list[tuple[int, GainSettings]]:
-        """List folds and settings of ever shorter comparisons."""
-        settings = self.settings
-        once = settings.replace(repeats=1)
-        can_change = settings.design != "hold-out"
-        fewer = [number for number in FEW_FOLDS if can_change and number < self.folds and number <= self.groups]
-        design = "grouped" if settings.design == "leave-one-out" else settings.design
-        return [
-            (self.folds, settings),
-            (self.folds, once),
-            *((number, once.replace(folds=number, design=design)) for number in fewer),
-        ]
+    def _tries(self, most: float) -> Iterator[tuple[int, GainSettings]]:
+        """Yield folds and settings of ever shorter comparisons."""
+        best, folds = self.settings, self.folds
+        if len(set(best.ratios)) > 1 and any(map(has_ratio, best.arms)):
+            best = best.replace(ratios=(min(best.ratios),))
+            yield folds, best
+        arms = tuple(arm for arm in best.arms if arm not in FEW_ARMS)
+        if fewer := tuple(arm for arm in best.arms if arm in FEW_ARMS) if arms else ():
+            best = best.replace(arms=fewer)
+            yield folds, best
+        for number in FEW_FOLDS:
+            if self.settings.design != "hold-out" and number < self.folds and number <= self.groups:
+                design = "grouped" if best.design == "leave-one-out" else best.design
+                folds, best = number, best.replace(folds=number, design=design)
+                yield folds, best
+        shorter = self._with_fewer_steps(best, folds, self.seconds(best, folds), most)
+        if shorter != best:
+            yield folds, shorter
+        once = best.replace(repeats=1)
+        yield folds, once
+        yield folds, self._with_fewer_steps(once, folds, self.seconds(once, folds), most)
 
     def _with_fewer_steps(self, settings: GainSettings, folds: int, taken: float, most: float) -> GainSettings:
         """Set the largest round number of generator steps that fits; the same settings if there is none."""
@@ -234,6 +277,12 @@ class Estimate:
     def _describe(self, best: GainSettings, folds: int, taken: float) -> Shorter:
         settings, steps = self.settings, self.settings.generator_steps or self.generator_steps
         changes, costs = [], []
+        if best.ratios != settings.ratios:
+            changes.append(f"ratio {best.ratios[0]:g}")
+            costs.append("no other share of the pairs is tried")
+        if best.arms != settings.arms:
+            changes.append(f"arms {', '.join(best.arms)}")
+            costs.append("the other arms are not compared")
         if best.repeats < settings.repeats:
             changes.append("1 repeat")
             costs.append("one repeat does not show the variance between seeds")

@@ -6,6 +6,7 @@ Nothing is written.
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 from napari_organoid_synth.core.cost import Cost
 from napari_organoid_synth.core.device import GIB, free_bytes, peak_bytes, pick_device, synchronize, use_threads
@@ -13,7 +14,7 @@ from napari_organoid_synth.core.gain.cost_estimate import workers_at_once
 from napari_organoid_synth.core.gain.plan import make_plan
 from napari_organoid_synth.core.gain.settings import GainSettings
 from napari_organoid_synth.core.gain.storage import pick_recipes
-from napari_organoid_synth.core.gain.tasks import ArmTask, GeneratorTask
+from napari_organoid_synth.core.gain.tasks import ArmTask, GeneratorTask, SharedTask, read_record
 from napari_organoid_synth.core.job import Control
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.registry import SEGMENTERS
@@ -28,6 +29,8 @@ STEPS = 3
 def dry_run(project: Project, settings: GainSettings) -> Cost:
     """Estimate time and memory of a comparison; pairs are drawn and scored in addition, which is short beside it.
 
+    Trainings count with their most steps, and may end earlier. Generators that another comparison trained do not count.
+
     Parameters
     ----------
     project : Project
@@ -38,7 +41,8 @@ def dry_run(project: Project, settings: GainSettings) -> Cost:
     Returns
     -------
     Cost
-        Its ``work`` has the numbers of ``folds``, of ``trainings of a segmenter`` and ``of a generator``.
+        Its ``work`` has the numbers of ``folds``, of ``trainings of a segmenter`` and ``of a generator``. The time of a
+        segmenter that is a command is not known, and left out.
 
     Raises
     ------
@@ -48,20 +52,27 @@ def dry_run(project: Project, settings: GainSettings) -> Cost:
     use_threads(settings.threads)
     device = pick_device(settings.device)
     free = free_bytes(device) / GIB
-    recipes = pick_recipes(project, settings)
-    plan = make_plan(project, settings, recipes)
-    arms = [task for task in plan.tasks if isinstance(task, ArmTask)]
-    generators = sum(isinstance(task, GeneratorTask) for task in plan.tasks)
-    per_step, per_image = _measure(arms[0])
-    seconds = sum(task.steps * per_step + len(task.test) * per_image for task in arms)
-    if generators:
-        costs = [estimate(project, recipe, keep=False) for recipe in recipes.values()]
-        steps = [recipe.train.steps for recipe in recipes.values()]
-        seconds += generators * sum(one.seconds_per_step * n for one, n in zip(costs, steps, strict=True))
-    at_once = min(workers_at_once(settings), len(plan.tasks))
+    plan = make_plan(project, settings, pick_recipes(project, settings))
+    tasks = [task for task in plan.tasks if not (isinstance(task, SharedTask) and _is_done(task))]
+    arms = [task for task in tasks if isinstance(task, ArmTask)]
+    generators = [task for task in tasks if isinstance(task, GeneratorTask)]
+    per_step, per_image = _measure(arms[0]) if settings.segmenter.takes_steps else (0.0, 0.0)
+    seconds = sum(task.steps * per_step + (len(task.test) + len(task.put_aside)) * per_image for task in arms)
+    speeds: dict[str, float] = {}
+    for task in generators:
+        for recipe in task.recipes.values():
+            if recipe.digest not in speeds:
+                speeds[recipe.digest] = estimate(project, recipe, keep=False).seconds_per_step
+            seconds += speeds[recipe.digest] * recipe.train.steps
+    at_once = min(workers_at_once(settings), len(tasks))
     work = {"folds": len(plan.folds), "trainings of a segmenter": len(arms)}
-    work |= {"trainings of a generator": generators} if generators else {}
+    work |= {"trainings of a generator": len(generators)} if generators else {}
     return Cost.of(seconds / at_once, at_once * peak_bytes(device) / GIB, free, work)
+
+
+def _is_done(task: SharedTask) -> bool:
+    """Return whether an earlier comparison has done it."""
+    return read_record(task.folder(Path())) is not None
 
 
 def _measure(task: ArmTask) -> tuple[float, float]:

@@ -1,12 +1,14 @@
 """The gain from synthetic pairs: arms compared on images that nothing was trained on.
 
 No generator sees an image that is tested with its pairs, nor one that the arm does not train on: it is trained on the
-training images of the fold (of the subset of these, where only a part is used), and the content of all images is
-compared once more before an arm trains. ``paper_protocol`` lets it see everything, as published studies do. Pairs of
+training images of the fold (of the subset of these, where only a part is used) without the parts of them that are held
+back for the score that ends a training and chooses a ratio. The content of all images is compared once more before an
+arm trains. ``paper_protocol`` lets it see everything, as published studies do. Pairs of
 the store are refused where their generator saw a test image.
 
 The comparison is a grid of independent tasks (`tasks`). Each keeps its result on disk, so that a comparison that was
-stopped or killed goes on where it was.
+stopped or killed goes on where it was. Generators and other makers of pairs lie in the project and are shared by all
+its comparisons.
 """
 
 from __future__ import annotations
@@ -100,10 +102,10 @@ def gain(
     if resume and folder is not None:
         stored = GainSettings.from_file(Path(folder) / SETTINGS)
         settings = stored.replace(**{name: getattr(settings, name) for name in COMPUTING})
-    recipes = (pinned_recipes(folder) if resume else {}) or pick_recipes(project, settings)
-    folder = Path(folder) if folder is not None else pick_folder(project, settings, recipes)
-    plan = make_plan(project, settings, recipes)
-    write_settings(folder, settings, recipes)
+    generators = (pinned_recipes(folder) if resume else {}) or pick_recipes(project, settings)
+    folder = Path(folder) if folder is not None else pick_folder(project, settings, generators)
+    plan = make_plan(project, settings, generators)
+    write_settings(folder, settings, generators)
     board = Board(folder, settings, plan)
     yield Started(0, board.info)
     for warning in plan.warnings:

@@ -33,6 +33,26 @@ def refuse_seen(held: Mapping[str, str], data: Mapping[str, str]) -> None:
             )
 
 
+def refuse_others(seen: Mapping[str, str], allowed: Collection[str]) -> None:
+    """Raise if a generator was trained on anything but what it was given: the training parts of the fold.
+
+    Parameters
+    ----------
+    seen : mapping of str to str
+        Name of every pair that it was trained on to its hash.
+    allowed : collection of str
+        Hashes of the training parts.
+    """
+    known = set(allowed)
+    for name, digest in seen.items():
+        if digest not in known:
+            raise Leak(
+                f"The generator of a fold has seen '{name}', which is no training part of the fold.",
+                "Expected a generator that was trained on these alone.",
+                "Delete its folder in segment/shared of the project, and measure again.",
+            )
+
+
 def refuse_leaks(
     test: Sequence[SamplePair], train: Sequence[SamplePair], extra: Sequence[SamplePair], data: Mapping[str, str]
 ) -> None:

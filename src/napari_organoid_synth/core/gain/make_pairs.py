@@ -4,55 +4,59 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from napari_organoid_synth.core.atomic import leads_elsewhere, write_text
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.gain.leakage import refuse_seen
+from napari_organoid_synth.core.gain.leakage import refuse_others, refuse_seen
 from napari_organoid_synth.core.gain.results import PairsRecord
 from napari_organoid_synth.core.gain.tasks import (
     PROGRESS_SECONDS,
     Canceled,
+    CurateTask,
     GeneratorTask,
+    PairsTask,
     Part,
+    PastedTask,
     SimulatorTask,
-    Task,
+    as_trained,
     note_progress,
-    read_pairs,
-    task_folder,
+    shared_folder,
 )
 from napari_organoid_synth.core.job import Control, Event
-from napari_organoid_synth.core.pairs.pair import SamplePair, Source
-from napari_organoid_synth.core.pairs.table import PairTable
+from napari_organoid_synth.core.pairs.loading import load_pairs
+from napari_organoid_synth.core.pairs.ome_tiff import write_pair
+from napari_organoid_synth.core.pairs.pair import SamplePair, Source, content_hash
+from napari_organoid_synth.core.pairs.table import OBJECT, PairEntry, PairTable
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import Recipe
 
-TRAINED_AT, GENERATED_AT = 0.9, 0.95
-"""Progress of a task when its generators are trained, and when its pairs are generated."""
+TRAINED_AT = 0.95
+"""Progress of a task when its generators are trained."""
+
+
+def pairs_path(project: Path | str, key: str) -> Path:
+    """Return the file that lists the pairs that a task made."""
+    return shared_folder(project, key) / "project" / "samples.sqlite"
 
 
 def generate_pairs(folder: Path, task: GeneratorTask, control: Control) -> Generator[Event, None, PairsRecord]:
-    """Train on the images of the task alone, generate pairs, score them, choose the best."""
-    from napari_organoid_synth.core.metrics.settings import ScoreSettings
+    """Train on the training parts of the task alone, then generate pairs."""
     from napari_organoid_synth.core.runs.run import Run
-    from napari_organoid_synth.core.samples.selection import best
     from napari_organoid_synth.core.samples.store import SampleStore
-    from napari_organoid_synth.core.scores.score import score
     from napari_organoid_synth.core.synthesis.generate import generate
     from napari_organoid_synth.core.synthesis.settings import GenerateSettings
 
-    here = task_folder(folder, task.key)
-    scratch = _scratch(task, here)
+    here = task.folder(folder)
+    scratch, allowed = scratch_project(task, here, task.training_parts())
     share = TRAINED_AT / len(task.recipes)
     data: dict[str, str] = {}
-    for number, (name, recipe) in enumerate(task.recipes.items()):
-        part = Part(folder, task.key, number * share, (number + 1) * share)
-        yield from _train(scratch, name, recipe, task, part, control)
+    for number, name in enumerate(task.recipes):
+        part = Part(here, number * share, (number + 1) * share)
+        yield from _train(scratch, name, task, allowed, part, control)
         data |= Run(scratch.path / "runs" / name).seen
-    refuse_seen(task.held, data)
     marker = here / "drawn"
     if not marker.exists():
         _empty(scratch)
@@ -62,38 +66,73 @@ def generate_pairs(folder: Path, task: GeneratorTask, control: Control) -> Gener
                 "masks": task.masks,
                 "mask_run": "masks" if task.masks == "generated" else "",
                 "number": task.number,
+                "size": task.size,
                 "seed": task.seed,
                 "device": task.device,
             }
         )
-        part = Part(folder, task.key, TRAINED_AT, GENERATED_AT)
-        yield from part.follow(generate(scratch, settings, control), control)
+        yield from Part(here, TRAINED_AT, 1.0).follow(generate(scratch, settings, control), control)
         write_text(marker, "")
-    curated: list[str] = []
     with SampleStore(scratch.samples_path) as store:
-        if task.curate:
-            scoring = score(scratch, ScoreSettings(sets="none", device=task.device), control)
-            yield from Part(folder, task.key, GENERATED_AT, 1.0).follow(scoring, control)
-            number = max(1, round(task.curated_share * len(store.ids())))
-            names = {row.id: row.name for row in store.rows()}
-            curated = sorted(names[id] for id in best(store, number, None))
-        pairs = len(store.ids())
-    return PairsRecord(pairs=pairs, curated=tuple(curated), data=data)
+        return PairsRecord(pairs=len(store.ids()), data=data)
 
 
-def _scratch(task: Task, here: Path) -> Project:
-    """Make a project with the images of the task and no others."""
-    table = PairTable.from_file(Project(task.project, make=False).pairs_path)
-    for _ in read_pairs(table, task.train):
-        pass
-    rows = tuple(table.entry(name).replace(split="train") for name in task.train)
+def curate_pairs(folder: Path, task: CurateTask, control: Control) -> Generator[Event, None, PairsRecord]:
+    """Score the pairs of a generator and choose the most realistic ones."""
+    from napari_organoid_synth.core.metrics.settings import ScoreSettings
+    from napari_organoid_synth.core.samples.far_sets import FarFromOriginals
+    from napari_organoid_synth.core.samples.selection import best
+    from napari_organoid_synth.core.samples.store import SampleStore
+    from napari_organoid_synth.core.scores.score import score
+
+    scratch = Project(pairs_path(task.project, task.source).parent, make=False)
+    scoring = score(scratch, ScoreSettings(sets="none", device=task.device), control)
+    yield from Part(task.folder(folder), 0.0, 1.0).follow(scoring, control)
+    with SampleStore(scratch.samples_path) as store:
+        number = max(1, round(task.share * len(store.ids())))
+        names = {row.id: row.name for row in store.rows()}
+        try:
+            chosen = sorted(names[id] for id in best(store, number, None))
+        except FarFromOriginals as error:  # the other arms have their pairs
+            return PairsRecord(kind="curated", pairs=0, refusal=str(error), data=dict(task.train))
+    return PairsRecord(kind="curated", pairs=len(chosen), curated=tuple(chosen), data=dict(task.train))
+
+
+def scratch_project(task: PairsTask, here: Path, parts: Sequence[SamplePair]) -> tuple[Project, dict[str, str]]:
+    """Make a project with the training parts of a task as files, and no others; return it and their hashes."""
     if leads_elsewhere(here / "project", levels=3):  # an interrupted task is emptied
         raise UserError(
-            f"{here / 'project'} is a link, or lies in one.", "Expected a folder of the comparison.", "Delete the link."
+            f"{here / 'project'} is a link, or lies in one.", "Expected a folder of the project.", "Delete the link."
         )
+    table = PairTable.from_file(Project(task.project, make=False).pairs_path)
     scratch = Project(here / "project")
-    table.replace(entries=rows, folder_notes=(), check_notes=()).to_file(scratch.pairs_path)
-    return scratch
+    rows = [_row(table, part, *write_pair(scratch.path / "pairs", part)) for part in parts]
+    codes = tuple(range(1, len(table.class_names) + 1)) if table.mask_kind == "classes" else table.class_values
+    table = table.replace(entries=tuple(rows), class_values=codes, folder_notes=(), check_notes=())
+    table.to_file(scratch.pairs_path)
+    return scratch, {pair.name: content_hash(pair.image, pair.labels) for pair in load_pairs(table)}
+
+
+def _row(table: PairTable, part: SamplePair, image: Path, labels: Path) -> PairEntry:
+    """Return the row of a part, with what is known of its image."""
+    before = table.entry(part.name)
+    is_classes = table.mask_kind == "classes"
+    return before.replace(
+        image=str(image),
+        page=None,
+        stack_use="",
+        channels="as-stored",
+        masks={OBJECT if is_classes else next(iter(before.masks), OBJECT): str(labels)},
+        shape=part.image.shape,
+        mask_size=None,
+        class_values=tuple(range(1, len(table.class_names) + 1)) if is_classes else before.class_values,
+        n_objects=None,
+        object_size=None,
+        image_digest=content_hash(part.image),
+        pixel_size=part.pixel_size,
+        split="train",
+        scale=1.0,
+    )
 
 
 def _empty(scratch: Project) -> None:
@@ -104,9 +143,15 @@ def _empty(scratch: Project) -> None:
 
 
 def _train(
-    scratch: Project, name: str, recipe: Recipe, task: GeneratorTask, part: Part, control: Control
+    scratch: Project, name: str, task: GeneratorTask, allowed: Mapping[str, str], part: Part, control: Control
 ) -> Generator[Event, None, None]:
-    """Train a generator in the scratch project, or resume it from its last checkpoint."""
+    """Train a generator in the scratch project, or resume it from its last checkpoint.
+
+    Raises
+    ------
+    Leak
+        If it saw anything but the ``allowed`` training parts, or began with weights that saw another pair.
+    """
     from napari_organoid_synth.core.runs.run import Run
     from napari_organoid_synth.core.training.train import train
     from napari_organoid_synth.core.training.transfer import find_weights
@@ -114,21 +159,23 @@ def _train(
     path = scratch.path / "runs" / name
     if (path / "trained").exists():
         return
-    recipe = recipe.override(
-        f"train.seed={task.seed}",
-        f"train.device={task.device}",
-        f"train.threads={task.threads}",
-        "train.previews=1",
-        f"train.preview_every={max(1, recipe.train.steps)}",
-        "train.keep=1",
-    )
-    if recipe.start.run:
-        refuse_seen(task.held, find_weights(scratch, recipe.start).data)
+    recipe = as_trained(task.recipes[name], task.seed)
+    recipe = recipe.override(f"train.device={task.device}", f"train.threads={task.threads}")
+    start: Mapping[str, str] = find_weights(scratch, recipe.start).data if recipe.start.run else {}
+    refuse_seen(task.held, start)
     resume = (path / "recipe.yaml").exists() and bool(Run(path).steps())
     if not resume:
         shutil.rmtree(path, ignore_errors=True)
     yield from part.follow(train(scratch, recipe, control, folder=path, resume=resume), control)
+    refuse_others(Run(path).seen, [*allowed.values(), *start.values()])
+    # the images, not their parts: so it is known what the pairs know
+    Run(path).update_metadata(data={**task.train, **_others(start, task.train)})
     write_text(path / "trained", "")
+
+
+def _others(start: Mapping[str, str], train: Mapping[str, str]) -> dict[str, str]:
+    """Name the pairs that the first weights saw so that none has the name of a training pair."""
+    return {f"{name} (before)" if name in train else name: digest for name, digest in start.items()}
 
 
 def simulate_pairs(folder: Path, task: SimulatorTask, control: Control) -> Generator[Event, None, PairsRecord]:
@@ -137,8 +184,8 @@ def simulate_pairs(folder: Path, task: SimulatorTask, control: Control) -> Gener
     from napari_organoid_synth.core.samples.store import SampleStore
     from napari_organoid_synth.core.simulators.simulate import SIMULATORS
 
-    train = task.pairs(task.train)
-    scratch = Project(task_folder(folder, task.key) / "project")
+    here, train = task.folder(folder), task.training_parts()
+    scratch = Project(here / "project")
     _empty(scratch)
     draw = _fitted_simulator(train) if train[0].mask_kind != "classes" else SIMULATORS["em"]
     dark = [_is_darker(train, channel) for channel in range(len(train[0].image))]
@@ -160,9 +207,33 @@ def simulate_pairs(folder: Path, task: SimulatorTask, control: Control) -> Gener
             )
             if time.monotonic() - noted > PROGRESS_SECONDS:
                 noted = time.monotonic()
-                note_progress(folder, task.key, index / task.number)
+                note_progress(here, index / task.number)
                 yield Event(index)
     return PairsRecord(kind="simulator", pairs=task.number, data=dict(task.train))
+
+
+def paste_some_pairs(folder: Path, task: PastedTask, control: Control) -> Generator[Event, None, PairsRecord]:
+    """Copy real objects of the training parts onto their backgrounds."""
+    from napari_organoid_synth.core.samples.store import SampleStore
+    from napari_organoid_synth.core.simulators.pasting import paste_pairs
+
+    here = task.folder(folder)
+    scratch = Project(here / "project")
+    _empty(scratch)
+    noted = 0.0
+    with SampleStore(scratch.samples_path) as store:
+        for index, pair in enumerate(paste_pairs(task.training_parts(), task.number, task.size, task.seed)):
+            if control.canceled:
+                raise Canceled
+            yield from control.wait_while_paused(index)
+            provenance = {**pair.source.provenance, "data": dict(task.train)}
+            store.add(pair.replace(name=f"pasted_{index:05d}", source=Source("simulated", provenance=provenance)))
+            if time.monotonic() - noted > PROGRESS_SECONDS:
+                noted = time.monotonic()
+                note_progress(here, index / task.number)
+                yield Event(index)
+        pairs = len(store.ids())
+    return PairsRecord(kind="pasted", pairs=pairs, data=dict(task.train))
 
 
 def _fitted_simulator(train: Sequence[SamplePair]) -> Callable[[int, int], SamplePair]:

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from napari_organoid_synth.core.atomic import write_text
+from napari_organoid_synth.core.gain.chosen import Shown, show_chosen
 from napari_organoid_synth.core.gain.leakage import Leak
 from napari_organoid_synth.core.gain.plan import Plan
 from napari_organoid_synth.core.gain.results import ArmRecord, Design, GainResult, PairsRecord, TaskCounts
 from napari_organoid_synth.core.gain.settings import GainSettings
 from napari_organoid_synth.core.gain.storage import write_result
 from napari_organoid_synth.core.gain.summary import summarise
-from napari_organoid_synth.core.gain.tasks import ArmTask, Task, read_progress, read_record, task_folder
+from napari_organoid_synth.core.gain.tasks import SHARED, ArmTask, SharedTask, Task, read_progress, read_record
 from napari_organoid_synth.core.gain.work import Outcome
 from napari_organoid_synth.core.job import Added, Event, Progress, Warned
 from napari_organoid_synth.core.quantities import plural
@@ -42,8 +43,9 @@ class Board:
 
     def __post_init__(self) -> None:
         self.written = 0.0
+        self.shown: Shown = {}
         for task in self.plan.tasks:
-            if (record := read_record(self.folder, task.key)) is not None:
+            if (record := read_record(task.folder(self.folder))) is not None:
                 self.finished[task.key] = record
         self.before = len(self.finished)
 
@@ -104,7 +106,7 @@ class Board:
             raise Leak(outcome.message)
         if outcome.state == "done":
             before = self.training_warnings
-            if (record := read_record(self.folder, task.key)) is None:
+            if (record := read_record(task.folder(self.folder))) is None:
                 raise RuntimeError(f"the result of {task.key} is not there")
             self.finished[task.key] = record
             for warning in self.training_warnings[len(before) :]:
@@ -121,7 +123,7 @@ class Board:
         """Put a task aside, and those that need it."""
         self.failed[task.key] = outcome.message
         if outcome.report:
-            write_text(task_folder(self.folder, task.key) / ERROR, outcome.report)
+            write_text(task.folder(self.folder) / ERROR, outcome.report)
         for other in self._needing(task.key):
             self.failed.setdefault(other.key, "")
 
@@ -136,23 +138,25 @@ class Board:
     @property
     def failures(self) -> list[str]:
         """Descriptions of the failed tasks: the reason, and the number of trainings that each prevented."""
-        titles = {task.key: task.title for task in self.plan.tasks}
+        tasks = {task.key: task for task in self.plan.tasks}
         texts = []
         for key, reason in self.failed.items():
             if not reason:
                 continue
-            text = f"{titles[key][:1].upper()}{titles[key][1:]}, failed: {reason}"
-            if others := len(self._needing(key)):
+            here, title = tasks[key].folder(self.folder), tasks[key].title
+            text = f"{title[:1].upper()}{title[1:]}, failed: {reason}"
+            if others := sum(isinstance(task, ArmTask) for task in self._needing(key)):
                 text += f" {plural(others, 'training')} with its pairs could not be done."
-            if (task_folder(self.folder, key) / ERROR).exists():
-                text += f" The report is in segment/{self.folder.name}/tasks/{key}/{ERROR}."
+            if (here / ERROR).exists():
+                where = SHARED if isinstance(tasks[key], SharedTask) else f"segment/{self.folder.name}/tasks"
+                text += f" The report is in {where}/{key}/{ERROR}."
             texts.append(text)
         return texts
 
     def progress(self, room: int) -> Progress:
         """Return the tasks done and running, the share of each arm that is done, and the time left."""
         running = [task for task, _ in self.running.values()]
-        parts = {task.key: read_progress(self.folder, task.key) for task in running}
+        parts = {task.key: read_progress(task.folder(self.folder)) for task in running}
         notes = [f"{task.title} ({parts[task.key]:.0%})" if parts[task.key] else task.title for task in running]
         return Progress(
             self.done,
@@ -186,9 +190,11 @@ class Board:
         return sum(means[task.kind] * (1 - parts.get(task.key, 0.0)) for task in todo) / max(1, min(room, len(todo)))
 
     def write(self) -> None:
-        """Write ``results.json``."""
+        """Write ``results.json``, and put predictions and segmenters of the chosen ratios where they are looked for."""
         self.written = time.monotonic()
-        write_result(self.folder, self.result)
+        result = self.result
+        self.shown = show_chosen(self.folder, result, self.shown)
+        write_result(self.folder, result)
 
     @property
     def result(self) -> GainResult:

@@ -98,6 +98,8 @@ class PairsRecord(FrozenModel):
         Number of pairs.
     curated : tuple of str
         Names of those that were kept automatically.
+    refusal : str
+        Why none was kept, where the pairs are far from the originals as a set.
     data : dict of str to str
         Name of every real pair that their maker saw to its `content_hash`.
     seconds, warnings, key, kind, format
@@ -107,10 +109,11 @@ class PairsRecord(FrozenModel):
     pairs: int
     data: dict[str, str]
     curated: tuple[str, ...] = ()
+    refusal: str = ""
     seconds: float = 0.0
     warnings: tuple[str, ...] = ()
     key: str = ""
-    kind: Literal["generator", "simulator"] = "generator"
+    kind: Literal["generator", "curated", "simulator", "pasted"] = "generator"
     format: int = FORMAT
 
 

@@ -29,6 +29,19 @@ def _current_arms(value: Any) -> Any:
 
 
 Arms = Annotated[tuple[Arm, ...], BeforeValidator(_current_arms)]
+Ratios = Annotated[
+    tuple[Ratio, ...], BeforeValidator(lambda value: (value,) if isinstance(value, int | float) else value)
+]
+Generator = Annotated[
+    tuple[str, ...], BeforeValidator(lambda value: tuple(filter(None, [value])) if isinstance(value, str) else value)
+]
+"""Names of generators; a single one may stand without brackets, and an empty one is none."""
+STEPS = "Most optimiser steps of a training; it ends earlier when its held-back score stops rising."
+FLOOR = "Optimiser steps before which no training ends, if it may take more."
+RATIOS = (
+    "Added crops for each real one in a batch; each is tried, and in each fold that with the highest held-back score "
+    "is taken, or none of the pairs."
+)
 
 
 class SegmentSettings(Settings):
@@ -41,8 +54,10 @@ class SegmentSettings(Settings):
         description="raw: real pairs, always trained; classical: with augmentation; either with pairs added, such as "
         "classical+pasted, classical+synthetic (all synthetic pairs), classical+curated (the accepted ones).",
     )
-    steps: int = Field(500, ge=1, description="Optimiser steps of every arm.")
-    seed: int = Field(0, ge=0, description="Fixes initial weights and crops.")
+    steps: int = Field(5000, ge=1, description=STEPS)
+    floor: int = Field(1500, ge=1, description=FLOOR)
+    ratios: Ratios = Field((0.25, 1.0), min_length=1, description=RATIOS)
+    seed: int = Field(0, ge=0, description="Fixes initial weights and crops; a quick comparison has one seed.")
     device: DeviceName = "auto"
     threads: Threads = 0
 
@@ -54,6 +69,9 @@ class SegmentSettings(Settings):
             design="hold-out",
             pairs_from="store",
             steps=self.steps,
+            floor=self.floor,
+            ratios=self.ratios,
+            repeats=1,
             seed=self.seed,
             device=self.device,
             threads=self.threads,
@@ -91,24 +109,28 @@ class GainSettings(Settings):
         description="Classes that are scored; empty: all that were drawn. A class that a segmenter predicted in a test "
         "image is never scored there.",
     )
-    repeats: int = Field(1, ge=1, le=100, description="Trainings of everything with other seeds.")
+    repeats: int = Field(
+        3,
+        ge=1,
+        le=100,
+        description="Trainings of everything with other seeds; with one, luck of a seed is not in the interval.",
+    )
     seed: int = Field(0, ge=0, description="Of the folds and of the first repeat; the next ones count up.")
     subsets: tuple[Share, ...] = Field(
         (1.0,), min_length=1, description="Shares of the training images of a fold that are used."
     )
-    ratios: tuple[Ratio, ...] = Field(
-        (1.0,),
-        min_length=1,
-        description="Synthetic crops for each real one in a batch; of pretrain, synthetic steps for each real one.",
-    )
-    steps: int = Field(500, ge=1, description="Optimiser steps of every arm.")
+    ratios: Ratios = Field((0.25, 1.0), min_length=1, description=RATIOS)
+    steps: int = Field(5000, ge=1, description=STEPS)
+    floor: int = Field(1500, ge=1, description=FLOOR)
     pairs_from: Literal["folds", "store"] = Field(
         "folds",
         description="Generated pairs: of a generator trained in each fold, or those of the project (store: all for "
-        "synthetic and pretrain, the accepted ones for curated), whose generator must not have seen a test image.",
+        "synthetic, the accepted ones for curated), whose generator must not have seen a test image.",
     )
-    generator: str = Field(
-        "", description="Run of the project, or YAML file, whose recipe is trained in each fold; empty: the newest run."
+    generator: Generator = Field(
+        (),
+        description="Run of the project, or YAML file, whose recipe is trained in each fold; of several each gives its "
+        "own arms; empty: the newest run.",
     )
     mask_generator: str = Field(
         "", description="The same for the masks when masks is 'generated'; empty: the newest run that draws masks."
@@ -134,7 +156,7 @@ class GainSettings(Settings):
         0,
         ge=0,
         le=1000,
-        description="Tasks at once on this computer; 0: one on a graphics card, else one a core.",
+        description="Tasks at once on this computer; 0: one on each graphics card, else one a core.",
     )
     threads: int = Field(1, ge=0, le=1000, description="Processor threads of each task; 0: as many as there are cores.")
     device: DeviceName = "auto"

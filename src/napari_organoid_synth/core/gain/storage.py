@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from napari_organoid_synth.core.gain.folds import Fold
 from napari_organoid_synth.core.gain.results import FORMAT, ArmRecord, Design, GainResult
 from napari_organoid_synth.core.gain.settings import GainSettings
 from napari_organoid_synth.core.gain.summary import summarise
+from napari_organoid_synth.core.gain.task_maker import Generators
 from napari_organoid_synth.core.job import JobFolder
 from napari_organoid_synth.core.plain_values import read_object, reason
 from napari_organoid_synth.core.project import Project, time_of
@@ -32,10 +33,18 @@ from napari_organoid_synth.core.segmentation.arms import (
 SETTINGS, RESULTS = "gain.yaml", "results.json"
 COMPUTING = ("scheduler", "workers", "threads", "device")
 """Settings that say how to compute and leave the result alone."""
+ENDINGS = ".yaml", ".yml", ".json"
+"""Of recipe files."""
 
 
-def pick_recipes(project: Project, settings: GainSettings) -> dict[str, Recipe]:
-    """Return the recipes of the generators that each fold trains: ``generator``, with generated masks also ``masks``.
+def pick_recipes(project: Project, settings: GainSettings) -> dict[str, dict[str, Recipe]]:
+    """Return the recipes of the generators that each fold trains.
+
+    Returns
+    -------
+    dict of str to dict
+        Name of each generator, empty where there is one, to its recipes: ``generator``, with generated masks after
+        ``masks``.
 
     Raises
     ------
@@ -44,7 +53,26 @@ def pick_recipes(project: Project, settings: GainSettings) -> dict[str, Recipe]:
     """
     if settings.pairs_from == "store" or not any(map(needs_generator, settings.arms)):
         return {}
-    recipes = {"generator": _recipe(project, settings.generator, masks=False)}
+    names = tuple(dict.fromkeys(settings.generator)) or ("",)
+    return {title: _recipes(project, name, settings) for title, name in zip(_titles(names), names, strict=True)}
+
+
+def _titles(names: Sequence[str]) -> list[str]:
+    """Return a short title for each generator, none of them twice; an empty one for a single generator."""
+    if len(names) == 1:
+        return [""]
+    titles = list[str]()
+    for name in names:
+        path = Path(name)
+        stem = (path.stem if path.suffix.lower() in ENDINGS else path.name) or "newest"
+        same = sum(other == stem or other.startswith(f"{stem} ") for other in titles)
+        titles.append(f"{stem} {same + 1}" if same else stem)
+    return titles
+
+
+def _recipes(project: Project, name: str, settings: GainSettings) -> dict[str, Recipe]:
+    """Return the recipes of one generator."""
+    recipes = {"generator": _recipe(project, name, masks=False)}
     if settings.masks == "generated" and recipes["generator"].shape == "painter":
         recipes = {"masks": _recipe(project, settings.mask_generator, masks=True), **recipes}
     if settings.generator_steps:
@@ -55,7 +83,7 @@ def pick_recipes(project: Project, settings: GainSettings) -> dict[str, Recipe]:
 def _recipe(project: Project, name: str, masks: bool) -> Recipe:
     """Return the recipe of a run or file, starting from the same weights wherever it is trained."""
     draws = "masks" if masks else "pairs"
-    if name and Path(name).suffix.lower() in {".yaml", ".yml", ".json"}:
+    if name and Path(name).suffix.lower() in ENDINGS:
         path = Path(name).expanduser()
         recipe = Recipe.from_file(path if path.exists() else project.path / name)
     elif name:
@@ -86,41 +114,48 @@ def _readable(project: Project) -> Iterator[Recipe]:
             yield Recipe.from_file(path / "recipe.yaml")
 
 
-def _identity(settings: GainSettings, recipes: Mapping[str, Recipe]) -> str:
+def _identity(settings: GainSettings, generators: Generators) -> str:
     """Return a text that is equal for comparisons with equal results."""
-    return json.dumps(
-        [settings.model_dump(mode="json", exclude=set(COMPUTING)), {k: v.digest for k, v in sorted(recipes.items())}],
-        sort_keys=True,
-    )
+    digests = {
+        title: {name: one.digest for name, one in sorted(recipes.items())} for title, recipes in generators.items()
+    }
+    return json.dumps([settings.model_dump(mode="json", exclude=set(COMPUTING)), digests], sort_keys=True)
 
 
-def pinned_recipes(folder: Path | None) -> dict[str, Recipe]:
+def pinned_recipes(folder: Path | None) -> dict[str, dict[str, Recipe]]:
     """Return the recipes that a comparison began with; a run that was trained since is not among them."""
     if folder is None:
         return {}
-    recipes = {path.stem: Recipe.from_file(path) for path in sorted(Path(folder).glob("recipes/*.yaml"))}
-    return {name: recipes[name] for name in ("masks", "generator") if name in recipes}
+    folders = {"": Path(folder) / "recipes"}
+    folders |= {path.name: path for path in sorted(folders[""].glob("*")) if path.is_dir()}
+    found: dict[str, dict[str, Recipe]] = {}
+    for title, path in folders.items():
+        recipes = {one: path / f"{one}.yaml" for one in ("masks", "generator")}
+        known = {one: Recipe.from_file(file) for one, file in recipes.items() if file.exists()}
+        found |= {title: known} if known else {}
+    return found
 
 
-def write_settings(folder: Path, settings: GainSettings, recipes: Mapping[str, Recipe]) -> None:
-    """Write the settings and recipes of a comparison."""
+def write_settings(folder: Path, settings: GainSettings, generators: Generators) -> None:
+    """Write the settings of a comparison and its recipes, those of several generators in a folder each."""
     settings.to_file(folder / SETTINGS)
-    for name, recipe in recipes.items():
-        recipe.to_file(folder / "recipes" / f"{name}.yaml")
+    for title, recipes in generators.items():
+        for name, recipe in recipes.items():
+            recipe.to_file(folder / "recipes" / title / f"{name}.yaml")
 
 
-def pick_folder(project: Project, settings: GainSettings, recipes: Mapping[str, Recipe]) -> Path:
+def pick_folder(project: Project, settings: GainSettings, generators: Generators) -> Path:
     """Return the folder of the comparison to continue (`find_gain`), else a new folder."""
-    folder = find_gain(project, settings, recipes)
+    folder = find_gain(project, settings, generators)
     return folder if folder is not None else project.job("gain").path
 
 
-def find_gain(project: Project, settings: GainSettings, recipes: Mapping[str, Recipe] | None = None) -> Path | None:
+def find_gain(project: Project, settings: GainSettings, generators: Generators | None = None) -> Path | None:
     """Return the newest comparison with the same settings and recipes that no process works on.
 
     Of comparisons with the pairs of the store, which change, only one that is not finished.
     """
-    identity = _identity(settings, pick_recipes(project, settings) if recipes is None else recipes)
+    identity = _identity(settings, pick_recipes(project, settings) if generators is None else generators)
     for folder in reversed(project.folders(f"segment/*/{SETTINGS}")):
         try:
             is_same = _identity(GainSettings.from_file(folder / SETTINGS), pinned_recipes(folder)) == identity

@@ -116,7 +116,9 @@ def _changes(
 
 
 def _score_names(records: Sequence[ArmRecord]) -> list[str]:
-    return list(next((scores for record in records for scores in record.per_image.values()), {}))
+    """Return the scores that every image has; that of thin structures only where all images show some."""
+    images = [scores for record in records for scores in record.per_image.values()]
+    return [name for name in next(iter(images), {}) if all(name in scores for scores in images)]
 
 
 def _put_aside(records: Sequence[ArmRecord]) -> list[ArmRecord]:

@@ -1,8 +1,9 @@
 """The tasks of a comparison: make pairs for a fold, or train one arm of it and test.
 
 A task is a frozen record of plain values, so that any process on any computer with the same files can do it
-(`work.run_task`). Its key is a hash of everything that determines its result, which lies in
-``tasks/<key>/result.json``, written last and as a whole.
+(`work.run_task`). Its key is a hash of everything that determines its result, ``result.json`` in its folder, written
+last and as a whole. That of an arm lies in ``tasks/<key>`` of the comparison, that of a task that makes pairs in
+``segment/shared/<key>`` of the project: segmenters, comparisons and designs share generators and their pairs.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from napari_organoid_synth.core.atomic import write_text
 from napari_organoid_synth.core.errors import UserError
@@ -27,14 +28,18 @@ from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.segmentation.segmenters.config import SegmenterConfig
 
-KEY_VERSION = 1
+KEY_VERSION = 2
 """Part of every key; a change makes every finished task be done again."""
 RESULT, PROGRESS = "result.json", "progress.json"
+SHARED = "segment/shared"
+"""Folder in the project of the tasks that make pairs."""
 PROGRESS_SECONDS = 1.0
 """Between two notes of how far a task is."""
 
 Hashes = Mapping[str, str]
 """Name of a pair to its `content_hash`."""
+Parts = Literal["bands", "whole", "all"]
+"""Which held-back parts of the training images a maker of pairs does not see."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,15 @@ class Task:
         """Keys of the tasks that come first."""
         return ()
 
+    def folder(self, comparison: Path) -> Path:
+        """Return where its result and its files lie."""
+        return task_folder(comparison, self.key)
+
+    @property
+    def workplace(self) -> Path | None:
+        """Folder in which only one process at a time may do it; None if no other would."""
+        return None
+
     def identity(self) -> dict[str, Any]:
         """Return everything that determines the result, as plain values; not the machine."""
         return {"train": self.train, "seed": self.seed}
@@ -100,28 +114,52 @@ class Task:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PairsTask(Task):
-    """Make pairs from the training images of a fold.
+class SharedTask(Task):
+    """Make something that several comparisons of the project share."""
+
+    def folder(self, comparison: Path) -> Path:
+        """Return its folder in the project."""
+        return shared_folder(self.project, self.key)
+
+    @property
+    def workplace(self) -> Path | None:
+        """Folder in which only one process at a time may do it."""
+        return shared_folder(self.project, self.key)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairsTask(SharedTask):
+    """Make pairs from the training parts of the training images of a fold.
 
     Parameters
     ----------
     held : mapping of str to str
-        Pairs that their maker must not see.
+        Pairs of the project that their maker must not see.
+    parts : {"bands", "whole", "all"}
+        Held-back parts that it does not see either: bands of the images, whole images (`hold_parts`), or none.
     number : int
         Number of pairs to make.
     """
 
     held: Hashes = field(default_factory=dict)
+    parts: Parts = "bands"
     number: int = 1
 
     def identity(self) -> dict[str, Any]:
         """Return the same as `Task.identity`, with the fields of this kind."""
-        return {**super().identity(), "held": self.held, "pairs": self.number}
+        return {**super().identity(), "parts": self.parts, "pairs": self.number}
+
+    def training_parts(self) -> list[SamplePair]:
+        """Read the pairs without their held-back parts."""
+        from napari_organoid_synth.core.segmentation.segmenters.held_parts import hold_parts
+
+        pairs = self.pairs(self.train)
+        return pairs if self.parts == "all" else list(hold_parts(pairs, whole=self.parts == "whole")[0])
 
 
 @dataclass(frozen=True, kw_only=True)
 class GeneratorTask(PairsTask):
-    """Train generators, then generate, score and choose pairs.
+    """Train generators, then generate pairs.
 
     Parameters
     ----------
@@ -129,25 +167,55 @@ class GeneratorTask(PairsTask):
         ``generator``, after ``masks`` where masks are generated.
     masks : str
         Masks that a painter paints on.
-    curate : bool
-        Whether the most realistic ``curated_share`` of the pairs is chosen.
+    size : int
+        Side of the pairs, px; 0: that of its tiles.
     """
 
     kind: ClassVar[str] = "generator"
     recipes: Mapping[str, Recipe]
     masks: str = "warped"
-    curate: bool = False
-    curated_share: float = 0.5
+    size: int = 0
 
     def identity(self) -> dict[str, Any]:
         """Return the same as `Task.identity`, with the fields of this kind."""
+        recipes = {name: as_trained(recipe, self.seed) for name, recipe in self.recipes.items()}
         return {
             **super().identity(),
-            "recipes": {name: recipe.model_dump(mode="json") for name, recipe in self.recipes.items()},
+            "recipes": {name: recipe.model_dump(mode="json") for name, recipe in recipes.items()},
             "masks": self.masks,
-            "curate": self.curate,
-            "curated_share": self.curated_share,
+            "size": self.size,
         }
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurateTask(SharedTask):
+    """Score the pairs of a generator and choose the most realistic ones.
+
+    Parameters
+    ----------
+    source : str
+        Key of the `GeneratorTask`.
+    share : float in (0, 1]
+        Share of the pairs that is kept.
+    """
+
+    kind: ClassVar[str] = "curated"
+    source: str
+    share: float = 0.5
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Keys of the tasks that come first."""
+        return (self.source,)
+
+    @property
+    def workplace(self) -> Path | None:
+        """Folder of the pairs: their scores are written there."""
+        return shared_folder(self.project, self.source)
+
+    def identity(self) -> dict[str, Any]:
+        """Return what determines the choice beside the pairs."""
+        return {"share": self.share}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,6 +223,18 @@ class SimulatorTask(PairsTask):
     """Simulate pairs of ``size`` px with the shapes of the training masks."""
 
     kind: ClassVar[str] = "simulator"
+    size: int = 256
+
+    def identity(self) -> dict[str, Any]:
+        """Return the same as `Task.identity`, with the fields of this kind."""
+        return {**super().identity(), "size": self.size}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PastedTask(PairsTask):
+    """Copy real objects onto real backgrounds, in pairs of ``size`` px: the rival of generators without a network."""
+
+    kind: ClassVar[str] = "pasted"
     size: int = 256
 
     def identity(self) -> dict[str, Any]:
@@ -177,10 +257,16 @@ class ArmTask(Task):
     scored : mapping of str to tuple of str
         Tested pairs in which not all classes are scored, with those that are.
     steps : int
-        Optimiser steps.
+        Most optimiser steps.
+    floor : int
+        Steps that are taken at least before the held-back score may end the training.
     segmenter : SegmenterConfig
+    generator : str
+        Name of the generator of its pairs, where there are several.
     source : str
         Key of the task that makes the pairs; empty: none, or ``stored`` ones.
+    curation : str
+        Key of the task that chooses among them; empty: all are taken.
     stored : tuple of StoredPair
         Synthetic pairs of the project.
     paper_protocol : bool
@@ -194,12 +280,15 @@ class ArmTask(Task):
     segmenter: SegmenterConfig
     test: Hashes
     steps: int
+    floor: int = 1500
+    generator: str = ""
     put_aside: Hashes = field(default_factory=dict)
     scored: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     subset: float = 1.0
     ratio: float = 1.0
     fold: int = 0
     source: str = ""
+    curation: str = ""
     stored: tuple[StoredPair, ...] = ()
     paper_protocol: bool = False
     show: bool = True
@@ -207,7 +296,7 @@ class ArmTask(Task):
     @property
     def needs(self) -> tuple[str, ...]:
         """Keys of the tasks that come first."""
-        return (self.source,) if self.source else ()
+        return tuple(key for key in (self.source, self.curation) if key)
 
     def identity(self) -> dict[str, Any]:
         """Return the same as `Task.identity`, with the fields of this kind."""
@@ -220,6 +309,8 @@ class ArmTask(Task):
             "subset": self.subset,
             "fold": self.fold,
             "steps": self.steps,
+            "floor": self.floor,
+            "generator": self.generator,
             "segmenter": self.segmenter.model_dump(mode="json"),
             "test": self.test,
             "by_hand": [(pair.id, pair.labels) for pair in self.stored],
@@ -232,38 +323,54 @@ class Canceled(Exception):
 
 
 def task_folder(folder: Path, key: str) -> Path:
-    """Return the folder of a task."""
+    """Return the folder of a task of a comparison."""
     return Path(folder) / "tasks" / key
 
 
-def read_record(folder: Path, key: str) -> ArmRecord | PairsRecord | None:
-    """Return the record of a task; None as long as it is not done, or if its file is damaged."""
+def shared_folder(project: Path | str, key: str) -> Path:
+    """Return the folder of a task that comparisons share."""
+    return Path(project) / SHARED / key
+
+
+def as_trained(recipe: Recipe, seed: int) -> Recipe:
+    """Return a recipe as a fold trains it on any computer, with few pictures and one checkpoint."""
+    return recipe.override(
+        f"train.seed={seed}",
+        "train.device=auto",
+        "train.threads=0",
+        "train.previews=1",
+        f"train.preview_every={max(1, recipe.train.steps)}",
+        "train.keep=1",
+    )
+
+
+def read_record(here: Path) -> ArmRecord | PairsRecord | None:
+    """Return the record in the folder of a task; None as long as it is not done, or if its file is damaged."""
     try:
-        values = read_object(task_folder(folder, key) / RESULT)
+        values = read_object(Path(here) / RESULT)
         return ArmRecord.parse(values) if values["kind"] == "arm" else PairsRecord.parse(values)
     except (OSError, ValueError, KeyError, TypeError, UserError):
         return None
 
 
-def read_progress(folder: Path, key: str) -> float:
+def read_progress(here: Path) -> float:
     """Return the progress of a running task, 0 to 1."""
     try:
-        return float(read_object(task_folder(folder, key) / PROGRESS)["done"])
+        return float(read_object(here / PROGRESS)["done"])
     except (OSError, ValueError, KeyError, TypeError):
         return 0.0
 
 
-def note_progress(folder: Path, key: str, done: float) -> None:
+def note_progress(here: Path, done: float) -> None:
     """Write the progress of a running task, 0 to 1."""
-    write_text(task_folder(folder, key) / PROGRESS, json.dumps({"done": round(done, 4)}))
+    write_text(here / PROGRESS, json.dumps({"done": round(done, 4)}))
 
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a task, from ``low`` to ``high`` of its progress."""
+    """A part of a task in the folder ``here``, from ``low`` to ``high`` of its progress."""
 
-    folder: Path
-    key: str
+    here: Path
     low: float
     high: float
 
@@ -280,7 +387,7 @@ class Part:
             if isinstance(event, Progress) and event.total and time.monotonic() - noted > PROGRESS_SECONDS:
                 noted = time.monotonic()
                 done = self.low + (self.high - self.low) * min(event.step / event.total, 1)
-                note_progress(self.folder, self.key, done)
+                note_progress(self.here, done)
             if isinstance(event, Finished):
                 if event.reason == "canceled":
                     raise Canceled

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 import traceback
 from collections.abc import Callable, Generator, Iterator
@@ -17,7 +18,8 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.gain import make_pairs, train_arm
 from napari_organoid_synth.core.gain.leakage import Leak
 from napari_organoid_synth.core.gain.results import ArmRecord, PairsRecord
-from napari_organoid_synth.core.gain.tasks import PROGRESS, RESULT, Canceled, Task, read_record, task_folder
+from napari_organoid_synth.core.gain.tasks import PROGRESS, RESULT, Canceled, Task, read_record
+from napari_organoid_synth.core.gain.turn import Turn
 from napari_organoid_synth.core.job import Control, Event, FileControl
 from napari_organoid_synth.core.segmentation.catalog import TRAINING
 
@@ -25,10 +27,14 @@ Work = Callable[[Path, Any, Control], Generator[Event, None, ArmRecord | PairsRe
 """Function that does a task in the folder of the comparison; yields events, returns the record."""
 WORK: dict[str, Work] = {
     "generator": make_pairs.generate_pairs,
+    "curated": make_pairs.curate_pairs,
     "simulator": make_pairs.simulate_pairs,
+    "pasted": make_pairs.paste_some_pairs,
     "arm": train_arm.train_arm,
 }
 """Function for each kind of task."""
+WAIT_SECONDS = 0.2
+"""Between two looks whether another comparison is done with a task that both need."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +68,28 @@ def run_task(folder: str, task: Task, control: Control | None = None) -> Outcome
 
 
 def do_task(folder: Path, task: Task, control: Control) -> Generator[Event, None, Outcome]:
-    """Do a task and yield its events; an interrupted task continues from its last checkpoint the next time."""
-    if read_record(folder, task.key) is not None:
+    """Do a task and yield its events; an interrupted task continues from its last checkpoint the next time.
+
+    What another comparison is doing is waited for; if its process dies, this one goes on with it.
+    """
+    here, turn = task.folder(folder), Turn(task.workplace)
+    if read_record(here) is not None:
         return Outcome("done")
+    try:
+        while not turn.take():
+            if control.canceled:
+                return Outcome("canceled")
+            time.sleep(WAIT_SECONDS)
+            yield Event()
+        if read_record(here) is not None:
+            return Outcome("done")
+        return (yield from _do(folder, task, control))
+    finally:
+        turn.give_back()
+
+
+def _do(folder: Path, task: Task, control: Control) -> Generator[Event, None, Outcome]:
+    """Do a task whose turn it is."""
     began = time.monotonic()
     try:
         with _threads(threads_for(task.threads)):
@@ -76,11 +101,12 @@ def do_task(folder: Path, task: Task, control: Control) -> Generator[Event, None
     except Exception as error:
         message = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
         return Outcome("failed", message, traceback.format_exc())
-    here = task_folder(folder, task.key)
+    here = task.folder(folder)
     done = record.model_copy(update={"key": task.key, "seconds": round(time.monotonic() - began, 2)})
     write_text(here / RESULT, done.model_dump_json())
-    for name in (PROGRESS, TRAINING):
+    for name in (PROGRESS, TRAINING, train_arm.PRETRAINING):
         (here / name).unlink(missing_ok=True)
+    shutil.rmtree(here / train_arm.PRETRAINED, ignore_errors=True)
     return Outcome("done")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Generator, Iterator
 from typing import Any
 
@@ -21,6 +22,7 @@ from napari_organoid_synth.core.pairs.pair_format import FormatOf, Misfits
 from napari_organoid_synth.core.pairs.tile_reading import tile_side
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.quantities import plural
+from napari_organoid_synth.core.runs.titles import WITHOUT, find_runs, run_titles
 from napari_organoid_synth.core.samples.store import SampleRow, SampleStore
 
 REPORT_SECONDS = 0.5
@@ -55,21 +57,20 @@ def map(project: Project, settings: MapSettings, control: Control) -> Iterator[E
     Event
         Started, Progress, Saved with the file after every better map, Warned for samples that cannot be read or do not
         fit the real pairs, and for fewer starts than asked for, Finished with ``points``, ``real``, ``method``, ``kl``,
-        ``perplexity``, ``starts``, ``uncovered`` and ``regions`` (real tiles in each).
+        ``perplexity``, ``starts``, ``runs`` (points by friendly name), ``uncovered`` and ``regions`` (real tiles in
+        each).
 
     Raises
     ------
     UserError
-        If there are no samples, no real pairs, too few of both, or no file of weights.
+        If there are no samples, no real pairs, too few of both, no such run, or no file of weights.
     """
     check_weights(settings)
     check_method(settings.method)
     use_threads()
     began = time.monotonic()
     with SampleStore(project.samples_path) as store:
-        rows = store.rows()
-        if not rows:
-            raise UserError("There are no synthetic pairs to map.", todo="Generate some first.")
+        rows = _chosen(store, find_runs(project, settings.runs))
         number = min(len(rows), settings.samples)
         rows = [rows[index * len(rows) // number] for index in range(number)]
         yield Started(0, {"total": PARTS, "samples": number})
@@ -94,13 +95,33 @@ def map(project: Project, settings: MapSettings, control: Control) -> Iterator[E
     starts = starts_for(len(vectors), settings.restarts) if settings.method == "tsne" else 1
     best = yield from _best_map(project, vectors, record, settings, starts, control)
     yield Progress(PARTS, PARTS)
-    result = {"file": str(project.map_path)} | _summary(best, starts) | {"seconds": round(time.monotonic() - began, 1)}
+    result = (
+        {"file": str(project.map_path)}
+        | _summary(project, best, starts)
+        | {"seconds": round(time.monotonic() - began, 1)}
+    )
     yield Finished(PARTS, "canceled" if control.canceled else "completed", result)
 
 
-def _summary(record: MapRecord, starts: int) -> dict[str, Any]:
+def _chosen(store: SampleStore, runs: list[str]) -> list[SampleRow]:
+    """Return the samples to map: those of some runs, or all."""
+    rows = store.rows()
+    if not rows:
+        raise UserError("There are no synthetic pairs to map.", todo="Generate some first.")
+    rows = [row for row in rows if not runs or row.run in runs]
+    if not rows:
+        raise UserError(
+            f"No synthetic pair comes from {' or '.join(runs)}.",
+            "Expected pairs of these runs in the project.",
+            "Generate some with them, or name no run.",
+        )
+    return rows
+
+
+def _summary(project: Project, record: MapRecord, starts: int) -> dict[str, Any]:
     """Return the numbers of a map as plain values."""
     regions = [len(region) for region in record.regions]
+    titles, of_runs = run_titles(project), Counter(sample.run for sample in record.samples)
     return {
         "points": len(record.tiles) + len(record.samples),
         "real": len(record.tiles),
@@ -108,6 +129,7 @@ def _summary(record: MapRecord, starts: int) -> dict[str, Any]:
         "kl": record.kl,
         "perplexity": record.perplexity,
         "starts": starts,
+        "runs": {titles.get(run, run or WITHOUT): of_runs[run] for run in sorted(of_runs)},
         "extractor": record.extractor,
         "uncovered": sum(regions),
         "regions": regions,

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from napari_organoid_synth.core.fields import Names
 from napari_organoid_synth.core.metrics.settings import FeatureSettings
 
 
@@ -17,6 +18,9 @@ class MapSettings(FeatureSettings):
     )
     perplexity: float = Field(
         0, ge=0, le=1000, description="About how many neighbours count in t-SNE; 0: 30, or less for few tiles."
+    )
+    runs: Names = Field(
+        (), description="Runs whose pairs are on the map, by folder or number (3, or run 3); empty: all pairs."
     )
     samples: int = Field(10_000, ge=1, le=10_000, description="Most synthetic pairs on the map, evenly chosen.")
     restarts: int = Field(

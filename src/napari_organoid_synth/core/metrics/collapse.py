@@ -10,8 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_organoid_synth.core.distances import distinct_scale, effective_number, euclidean
-from napari_organoid_synth.core.metrics.memorisation import MIN_DISTANCE, ORIENTATIONS, turned_signatures
-from napari_organoid_synth.core.metrics.nearest import COPY_SSIM, ssim
+from napari_organoid_synth.core.metrics.memorisation import (
+    MIN_DISTANCE,
+    ORIENTATIONS,
+    SIGNATURE_SIDE,
+    turned_signatures,
+)
+from napari_organoid_synth.core.metrics.nearest import COPY_SSIM, shrink, ssim
 from napari_organoid_synth.core.pairs.tiling import orient
 
 CANDIDATES = 4
@@ -19,6 +24,8 @@ CANDIDATES = 4
 BATCH = 128
 SAME = 0.67
 """Tiles count as one picture when nearer than this part of the scale at which the real tiles still differ."""
+
+SMOOTH = 1.0  # sigma, in px at 32 px
 
 
 @dataclass(frozen=True)
@@ -44,43 +51,51 @@ class Distinct:
 
 
 def distinct_pictures(
-    images: Sequence[NDArray[np.float32]], real: NDArray[np.floating[Any]], pairs: Sequence[tuple[int, int]] = ()
+    images: Sequence[NDArray[np.float32]], real: Sequence[NDArray[np.float32]], pairs: Sequence[tuple[int, int]] = ()
 ) -> Distinct:
     """Count the different pictures among images, measured by how much real tiles differ.
 
-    Distances are those of correlation at 32 px in the best of eight orientations, so that noise, brightness, and a
-    shift by a pixel or two hardly count. The scale is the widest at which as many real tiles still count as different.
+    Distances are those of correlation of the smoothed images at 32 px in the best of eight orientations, so that noise,
+    brightness, and a shift by a pixel or two hardly count. The scale is the widest at which as many real tiles still
+    count as different.
 
     Parameters
     ----------
     images : sequence of NDArray (C, S, S), float
         At least 1; 0 and 1 are the ends of the range.
-    real : NDArray (N, 8, D)
-        The real tiles, from `turned_signatures`; as many as there are images are taken.
+    real : sequence of NDArray (C, S, S), float
+        The real tiles; as many as there are images are taken.
     pairs : sequence of (int, int)
         Images that are known to look the same.
     """
-    turned = turned_signatures(images)
-    number = min(len(real), max(2, len(turned)))
-    distances = _nearest_turn(turned)
-    among = _nearest_turn(real[np.arange(number) * len(real) // number])
+    number = min(len(real), max(2, len(images)))
+    few = [real[place * len(real) // number] for place in range(number)]
+    distances, among = (_nearest_turn(turned_signatures(list(map(_smooth, one)))) for one in (images, few))
     for one, other in pairs:
         distances[one, other] = distances[other, one] = 0
     scale = max(distinct_scale(among) if number > 1 else 1.0, MIN_DISTANCE)
     near = [(int(i), int(j)) for i, j in np.argwhere(distances < SAME * scale) if i < j]
     return Distinct(
-        count_distinct(len(turned), near),
+        count_distinct(len(images), near),
         effective_number(distances, scale),
         effective_number(among, scale),
-        len(turned),
+        len(images),
     )
+
+
+def _smooth(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return an image (C, Y, X) at 32 px without its finest structure, which moves with every pixel."""
+    from scipy.ndimage import gaussian_filter
+
+    coarse: NDArray[np.float32] = gaussian_filter(shrink(np.clip(image, 0, 1), SIGNATURE_SIDE), (0, SMOOTH, SMOOTH))
+    return coarse
 
 
 def _nearest_turn(turned: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     """Compute the distance of every two tiles (N, 8, D) in the best of all orientations, (N, N)."""
     distance = euclidean(turned[:, 0], turned.reshape(-1, turned.shape[2]))
-    nearest = distance.reshape(len(turned), len(turned), -1).min(2)
-    nearest = np.minimum(nearest, nearest.T)
+    one_way = distance.reshape(len(turned), len(turned), -1).min(2)
+    nearest: NDArray[np.float64] = np.minimum(one_way, one_way.T)
     np.fill_diagonal(nearest, 0)
     return nearest
 

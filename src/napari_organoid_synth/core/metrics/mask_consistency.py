@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_organoid_synth.core.metrics.base import Metric, RealRange, Score, intensity_limits, to_grey
+from napari_organoid_synth.core.metrics.groups import group_of, related
 from napari_organoid_synth.core.pairs.pair import SamplePair
 
 TRAITS = 8
@@ -62,17 +63,18 @@ class MaskConsistency(Metric):
         number = min(MAX_TILES, len(with_objects))
         places = [with_objects[index * len(with_objects) // number] for index in range(number)]
         tiles = [real[place] for place in places]
-        sources = [pair.source.files or (pair.name,) for pair in tiles]
-        groups = np.array([sources.index(source) for source in sources])
+        labels = [group_of(pair) for pair in tiles]
+        groups, independent = np.array([labels.index(label) for label in labels]), ~related(labels)
         if len(np.unique(groups)) < 2:
             groups = np.arange(len(tiles))  # one image: its tiles stand for images
+            independent = groups[:, None] != groups[None]
         if len(tiles) < 2 * OTHER_MASKS:
             return self
         greys = [to_grey(pair.image, self._limits) for pair in tiles]
         rng = np.random.default_rng(0)
         rows, right, group = [], [], []
         for index, (grey, pair) in enumerate(zip(greys, tiles, strict=True)):
-            others = np.flatnonzero((groups != groups[index]) & [one.size == pair.size for one in tiles])
+            others = np.flatnonzero(independent[index] & [one.size == pair.size for one in tiles])
             strange = rng.choice(others, min(OTHER_MASKS, len(others)), replace=False)
             for mask in (index, *strange):
                 rows.append(traits(grey, tiles[mask].labels))

@@ -1,6 +1,6 @@
 r"""Memorisation: whether a generator repeats its training tiles.
 
-Per sample: it is a copy when it lies nearer to a real tile than real tiles of different images lie to each other, in
+Per sample: it is a copy when it lies nearer to a real tile than real tiles of different groups lie to each other, in
 any of the eight right-angle orientations. Of a set: a three-sample test (Meehan 2020, arXiv 2004.05675) asks whether
 samples lie nearer to the training tiles than tiles of test images do, which the generator has never seen.
 """
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from napari_organoid_synth.core.distances import NEIGHBOURS, euclidean
 from napari_organoid_synth.core.frozen_model import FrozenModel
 from napari_organoid_synth.core.metrics.base import Score
+from napari_organoid_synth.core.metrics.groups import related
 from napari_organoid_synth.core.metrics.nearest import shrink
 from napari_organoid_synth.core.pairs.tiling import orient
 from napari_organoid_synth.core.quantities import plural
@@ -63,39 +64,38 @@ class Space:
     real : NDArray (N, W, D)
         Vectors of the real tiles in W orientations, upright first.
     sources : sequence of str
-        The image of each.
+        The image of each, or its group (`metrics.groups`).
 
     Attributes
     ----------
-    real : NDArray (N, W, D)
-        The vectors of the real tiles.
     limit : float
-        Distance below which a sample is a copy: what 1 of 100 real tiles reaches to its nearest tile of another image
-        (the least for fewer than 100), less one part in as many as there are images, because few images understate how
+        Distance below which a sample is a copy: what 1 of 100 real tiles reaches to its nearest tile of another group
+        (the least for fewer than 100), less one part in as many as there are groups, because few groups understate how
         near to each other two can be. NaN when all tiles come from one image.
     """
 
     def __init__(self, real: NDArray[np.floating[Any]], sources: Sequence[str]) -> None:
-        self.real, self._ways = real, real.shape[1]
+        self._ways = real.shape[1]
         self._bank = real.reshape(-1, real.shape[2])
         names = np.asarray(sources)
+        foreign = ~related(sources)
         distance = euclidean(real[:, 0], self._bank)
-        self._radii = self._reach(distance, names)
-        distance[names[:, None] == np.repeat(names, self._ways)] = np.inf
+        self._radii = self._reach(distance, foreign)
+        distance[~np.repeat(foreign, self._ways, axis=1)] = np.inf
         nearest = distance.min(1)
         nearest = nearest[np.isfinite(nearest) & (nearest > MIN_DISTANCE)]
         self.limit = np.nan
         if len(nearest):
             self.limit = float(np.quantile(nearest, NEAR_SHARE, method="lower")) * (1 - 1 / len(np.unique(names)))
 
-    def _reach(self, distance: NDArray[np.float64], names: NDArray[Any]) -> NDArray[np.float64]:
+    def _reach(self, distance: NDArray[np.float64], foreign: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Compute the radius of the ball around each real tile, (N,); 0 for the half with the largest balls."""
-        nearest = distance.reshape(len(names), len(names), self._ways).min(2)
-        foreign = names[:, None] != names[None]
-        nearest[~(foreign if foreign.any() else ~np.eye(len(names), dtype=bool))] = np.inf
+        number = len(foreign)
+        nearest = distance.reshape(number, number, self._ways).min(2)
+        nearest[~(foreign if foreign.any() else ~np.eye(number, dtype=bool))] = np.inf
         finite = int(np.isfinite(nearest).sum(1).min())
         if finite == 0:
-            return np.zeros(len(names))
+            return np.zeros(number)
         k = min(NEIGHBOURS, finite) - 1
         radius = np.partition(nearest, k, axis=1)[:, k]
         return np.where(radius <= np.median(radius), radius, 0.0)
@@ -106,7 +106,7 @@ class Space:
         .. math:: \min_r \frac{\lVert v - r \rVert}{\lVert r - \mathrm{NN}_5(r) \rVert}
 
         the inverse of the realism score of Kynkäänniemi 2019 (arXiv 1904.06991, eq. 3), over the half of the real tiles
-        with the smaller balls. Neighbours are tiles of other images where there are any: tiles of one image lie close.
+        with the smaller balls. Neighbours are tiles of other groups where there are any: tiles of one group lie close.
         Infinite where there is no ball.
         """
         known = np.repeat(self._radii, self._ways) > MIN_DISTANCE
@@ -137,7 +137,7 @@ class DataCopying(FrozenModel):
     p : float
         Of finding this by chance, one-sided.
     n_unseen, n_images : int
-        Unseen tiles, and the images they were cut from.
+        Unseen tiles, and the images (or groups of images) they were cut from.
     message : str
         The result in plain words.
     """
@@ -159,7 +159,7 @@ def data_copying(
     fake, unseen : sequence of NDArray (M,), (H,)
         Distances in each space; the smallest p counts, times the number of spaces (Bonferroni).
     n_images : int
-        Images of the unseen tiles. Tiles of one image are not independent: with few images p says too much.
+        Images, or groups of them, of the unseen tiles. Tiles of one are not independent: with few p says too much.
     """
     from scipy.stats import mannwhitneyu
 
@@ -171,5 +171,5 @@ def data_copying(
     if p < SIGNIFICANT:
         message = "samples lie nearer to the training tiles than unseen images do: it repeats what it has seen"
     if n_images < MIN_IMAGES:
-        message += f" (only {plural(n_images, 'unseen image')}: a hint, not proof)"
+        message += f" (only {plural(n_images, 'independent unseen image')}: a hint, not proof)"
     return DataCopying(nearer=nearer, p=p, n_unseen=len(unseen[best]), n_images=n_images, message=message)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_organoid_synth.core.metrics.base import Judgement, Metric, RealRange, Score, intensity_limits, to_unit
+from napari_organoid_synth.core.metrics.groups import group_of, related
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.tiling import orient
 
@@ -97,7 +98,7 @@ class Nearest(Metric):
     """Highest SSIM with any real tile in any of the eight right-angle orientations, at 128 px or the tile's side.
 
     Of all real tiles and orientations the 64 that agree best at 16 px are compared in full. A pair is a *copy* from
-    0.90 on (the threshold of the organoid GAN study). Where real images of different sources are themselves more alike
+    0.90 on (the threshold of the organoid GAN study). Where real images of different groups are themselves more alike
     than that, the threshold is their highest similarity, 0.99 at most.
     """
 
@@ -110,8 +111,7 @@ class Nearest(Metric):
         """Keep the real tiles, shrunk, with everything that does not depend on the sample."""
         self._limits = intensity_limits(real)
         self._side = max(11, min(SIDE, *(edge for pair in real for edge in pair.size)))
-        sources = [pair.source.files or (pair.name,) for pair in real]
-        self._source = np.repeat([sources.index(source) for source in sources], len(_ORIENTATIONS))
+        self._independent = ~related([group_of(pair) for pair in real])
         self._tiles = [shrink(to_unit(pair.image, self._limits), self._side) for pair in real]
         self._mean = [_smooth(tile) for tile in self._tiles]
         self._variance = [_smooth(tile * tile) - mean**2 for tile, mean in zip(self._tiles, self._mean, strict=True)]
@@ -121,10 +121,10 @@ class Nearest(Metric):
         return self
 
     def _calibrate(self) -> None:
-        """Measure the similarity of some real tiles of different images; unknown when all come from one image."""
+        """Measure the similarity of some real tiles with those of other groups; unknown when all come from one."""
         values = np.full(len(self._tiles), np.nan)
         for index in range(0, len(self._tiles), math.ceil(len(self._tiles) / CALIBRATION_TILES)):
-            others = np.flatnonzero(self._source != self._source[len(_ORIENTATIONS) * index])
+            others = np.flatnonzero(np.repeat(self._independent[index], len(_ORIENTATIONS)))
             if others.size:
                 values[index] = self._search(self._tiles[index], others)[0]
         if np.isfinite(values).any():

@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 
 from napari_organoid_synth.core.metrics.base import Metric, Score
+from napari_organoid_synth.core.metrics.network import only_thin
 from napari_organoid_synth.core.pairs.pair import SamplePair
 
 MAX_COVER = 0.98
@@ -28,6 +29,8 @@ class Objects(Metric):
     """Whether a mask holds as many objects, as large, as real masks do.
 
     Where no real tile has an object, the images have no masks: an empty mask is right then, and there are no ranges.
+    Networks, such as membranes, are not judged by number and area of their pieces: every gap changes them (see
+    `metrics.network`).
     """
 
     name = "objects"
@@ -40,13 +43,17 @@ class Objects(Metric):
     )
     flag_name = "mask"
 
-    _with_masks = True
+    _with_masks, _with_objects = True, True
 
     def fit(self, real: Sequence[SamplePair]) -> Self:
         """Take ranges from real tiles."""
         self._with_masks = any(pair.labels.any() for pair in real)
         if self._with_masks:
             self._fit_ranges(real)
+        self._with_objects = self._with_masks and not only_thin(real)
+        if self._with_masks and not self._with_objects:
+            for name in ("objects", "mean_area"):
+                del self.ranges[name], self.real_values[name]
         return self
 
     def __call__(self, pair: SamplePair) -> dict[str, float]:
@@ -73,7 +80,7 @@ class Objects(Metric):
         if count == 0:
             return ""
         words = f"{count} object{'s' if count != 1 else ''}"
-        if not self._with_masks:
+        if not self._with_objects:
             return words
         number = self.ranges["objects"].word(count, "fewer", "", "more")
         size = self.ranges["mean_area"].word(values["mean_area"], "smaller", "", "larger")

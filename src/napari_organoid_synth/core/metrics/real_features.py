@@ -6,7 +6,7 @@ hash of their pixels.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_organoid_synth.core.metrics.base import intensity_limits
+from napari_organoid_synth.core.metrics.batches import IMAGES, MASKS, Batches, Look
+from napari_organoid_synth.core.metrics.groups import group_of, related
 from napari_organoid_synth.core.metrics.memorisation import Space, signature, turned_signatures
 from napari_organoid_synth.core.metrics.noise import KINDS, noise_facts
-from napari_organoid_synth.core.metrics.real_tiles import real_tiles
+from napari_organoid_synth.core.metrics.real_tiles import every_real_tile, real_tiles
 from napari_organoid_synth.core.metrics.set_measures import MAX_PAIRED, compare_all
 from napari_organoid_synth.core.metrics.settings import ScoreSettings
 from napari_organoid_synth.core.metrics.tile_facts import SIDE, TileFacts, look
@@ -40,6 +42,12 @@ def some(things: Sequence[Any], most: int) -> list[Any]:
     return [things[place] for place in places(len(things), most)]
 
 
+def _independent(unseen: list[SamplePair], tiles: list[SamplePair]) -> list[SamplePair]:
+    """Return the unseen tiles that are of no group of the others; all where every one is."""
+    alike = related([group_of(tile) for tile in unseen], [group_of(tile) for tile in tiles]).any(1)
+    return [tile for tile, is_alike in zip(unseen, alike, strict=True) if not is_alike] or unseen
+
+
 class RealFeatures:
     """The real tiles with their facts and features, which samples are compared with.
 
@@ -55,6 +63,8 @@ class RealFeatures:
         Of the tiles, px, as that of the samples.
     folder : Path
         Folder of stored features.
+    every : callable, optional
+        Gives every tile again, where there are more than these.
 
     Attributes
     ----------
@@ -66,6 +76,10 @@ class RealFeatures:
         After `learn`.
     features : NDArray (N, W, D) float32
         After `learn`: of the training tiles in W orientations, upright first.
+    mask_extractor, mask_features
+        The same of the masks as pictures (`mask_picture`), where any tile has a mask.
+    whole : dict of str to NDArray (N, D) float32
+        After `learn`: features of all tiles, upright, of ``features`` and ``masks``; empty when `features` has all.
     spaces : dict of str to Space
         After `measure`: ``pixels``, and ``features`` and ``masks`` where there are any.
     """
@@ -77,23 +91,31 @@ class RealFeatures:
         settings: ScoreSettings,
         side: int,
         folder: Path,
+        every: Callable[[], Iterable[SamplePair]] | None = None,
     ) -> None:
         self.tiles, self.unseen_tiles, self.settings, self.folder = tiles, unseen_tiles, settings, folder
         self.limits = intensity_limits(self.tiles)
+        self._every = every
         self.side = min(SIDE, side)
         self.facts: list[TileFacts] = []
         self.unseen: list[TileFacts] = []
         self._marked = set(places(len(self.tiles), MAX_PAIRED))
         self.extractor: Any = None
         self.features: NDArray[np.floating[Any]] = np.empty((0, 1, 0))
+        self.mask_extractor: Any = None
+        self.whole: dict[str, NDArray[np.float32]] = {}
+        self.mask_features: NDArray[np.floating[Any]] = np.empty((0, 1, 0))
         self.spaces: dict[str, Space] = {}
 
     @classmethod
     def of_project(cls, project: Project, settings: ScoreSettings, side: int) -> RealFeatures:
         """Cut the tiles of a project, in which the features are kept too."""
         has_test = bool(PairTable.from_file(project.pairs_path).test)
-        unseen = real_tiles(project, side, "test").pairs if has_test else []
-        return cls(real_tiles(project, side).pairs, unseen, settings, side, project.path / "features")
+        real, most = real_tiles(project, side), settings.max_tiles
+        unseen = _independent(real_tiles(project, side, "test").pairs, real.pairs) if has_test else []
+        has_more = min(real.number, most) > len(real.pairs)
+        every = (lambda: every_real_tile(project, side, most)) if has_more else None
+        return cls(real.pairs, unseen, settings, side, project.path / "features", every)
 
     def look(self, number: int, tile: SamplePair) -> None:
         """Record the facts of a tile; training tiles come first."""
@@ -102,7 +124,7 @@ class RealFeatures:
 
     @property
     def sources(self) -> list[str]:
-        """The image of each real tile."""
+        """The image of each real tile, or its group."""
         return [fact.source for fact in self.facts]
 
     @cached_property
@@ -129,6 +151,38 @@ class RealFeatures:
         self.extractor, self.features = yield from real_features(
             images, self.folder, self.settings, self.settings.again
         )
+        if any(len(fact.areas) for fact in self.facts):
+            self.mask_extractor, self.mask_features = yield from real_features(
+                np.stack([self._mask(fact) for fact in self.facts]),
+                self.folder,
+                self.settings,
+                self.settings.again,
+                "masks-",
+            )
+        if self._every is not None:
+            yield from self._learn_all(self._every())
+
+    def _learn_all(self, tiles: Iterable[SamplePair]) -> Iterator[float]:
+        batches = self.batches("all")
+        for tile in tiles:
+            batches.add_unnamed(tile)
+            yield 1.0
+        self.whole = batches.finish(prune=True)
+
+    def batches(self, kind: str) -> Batches:
+        """Return what computes the features of many tiles; needs `learn`."""
+        extractors = {IMAGES: self.extractor, MASKS: self.mask_extractor}
+        look = Look({space: one for space, one in extractors.items() if one is not None}, self.limits, self.side)
+        return Batches(look, self.folder, kind, self.settings.again)
+
+    @staticmethod
+    def _mask(fact: TileFacts) -> NDArray[np.float32]:
+        assert fact.mask_picture is not None
+        return fact.mask_picture.astype(np.float32)
+
+    def mask_vectors(self, facts: Sequence[TileFacts]) -> NDArray[np.float32]:
+        """Return the masks of tiles as features, (M, D)."""
+        return np.asarray(self.mask_extractor([self._mask(fact) for fact in facts]), np.float32)
 
     def measure(self) -> None:
         """Measure the distances between the real tiles in each space."""

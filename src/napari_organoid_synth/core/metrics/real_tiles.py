@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.metrics.groups import GROUP, tile_groups
 from napari_organoid_synth.core.pairs.loading import load_pairs
-from napari_organoid_synth.core.pairs.pair import SamplePair, Source
+from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.settings import TileSettings
+from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.pairs.tile_reading import TilePlace
-from napari_organoid_synth.core.pairs.tiling import cut_pair, list_tiles
+from napari_organoid_synth.core.pairs.tiling import Tile, cut_pair, list_tiles
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
 
@@ -26,13 +28,19 @@ class RealTiles:
     Parameters
     ----------
     pairs : list of SamplePair
-        Each tile; ``source.files`` names the image that it was cut from.
+        Each tile; ``source.files`` names the image that it was cut from, its provenance the group of that.
     places : list of TilePlace
         Place of each tile.
+    number : int
+        Tiles that there are, of which these are some.
+    note : str
+        What a person should know of the groups (`metrics.groups`); empty if there is nothing.
     """
 
     pairs: list[SamplePair]
     places: list[TilePlace]
+    number: int = 0
+    note: str = ""
 
 
 def real_tiles(project: Project, side: int, split: Literal["train", "test"] = "train") -> RealTiles:
@@ -53,10 +61,14 @@ def real_tiles(project: Project, side: int, split: Literal["train", "test"] = "t
         400 at most, evenly chosen.
     """
     pairs = load_pairs(project, split=split, images_alone=True)
-    return cut_tiles(pairs, _tile_settings(project).replace(size=side))
+    groups = tile_groups(PairTable.from_file(project.pairs_path))
+    tiles = cut_tiles(pairs, _tile_settings(project).replace(size=side), groups.labels)
+    return replace(tiles, note=groups.note)
 
 
-def cut_tiles(pairs: Sequence[SamplePair], settings: TileSettings) -> RealTiles:
+def cut_tiles(
+    pairs: Sequence[SamplePair], settings: TileSettings, groups: Mapping[str, str] | None = None
+) -> RealTiles:
     """Cut upright tiles from pairs.
 
     Parameters
@@ -65,20 +77,44 @@ def cut_tiles(pairs: Sequence[SamplePair], settings: TileSettings) -> RealTiles:
         Of any size.
     settings : TileSettings
         Side, overlap, and which tiles are kept; the fewest objects are 0 where no pair has a mask.
+    groups : mapping of str to str, optional
+        Group of each pair, by its name; default: each stands alone.
 
     Returns
     -------
     RealTiles
         400 at most, evenly chosen.
     """
+    kept = _kept(pairs, settings)
+    chosen = _some(kept, MAX_TILES)
+    cut = [_with_source(cut_pair(pairs[tile.pair], tile), pairs[tile.pair], groups or {}) for tile in chosen]
+    return RealTiles(cut, [TilePlace(tile.name, tile.y, tile.x) for tile in chosen], len(kept))
+
+
+def every_real_tile(project: Project, side: int, most: int) -> Iterator[SamplePair]:
+    """Cut all training tiles of a project, one by one; parameters as of `real_tiles`, and the most tiles."""
+    pairs = load_pairs(project, split="train", images_alone=True)
+    return every_tile(pairs, _tile_settings(project).replace(size=side), most)
+
+
+def every_tile(pairs: Sequence[SamplePair], settings: TileSettings, most: int) -> Iterator[SamplePair]:
+    """Cut all tiles, one by one; parameters as of `cut_tiles`, and the most tiles."""
+    for tile in _some(_kept(pairs, settings), most):
+        yield cut_pair(pairs[tile.pair], tile)
+
+
+def _kept(pairs: Sequence[SamplePair], settings: TileSettings) -> list[Tile]:
+    """List the upright tiles that are kept."""
     settings = settings.replace(turn=False, flip=False)
     if not any(pair.labels.any() for pair in pairs):
         settings = settings.replace(min_objects=0)
-    kept = [tile for tile in list_tiles(pairs, settings) if tile.kept]
-    number = min(MAX_TILES, len(kept))
-    chosen = [kept[index * len(kept) // number] for index in range(number)]
-    cut = [_with_source(cut_pair(pairs[tile.pair], tile), pairs[tile.pair]) for tile in chosen]
-    return RealTiles(cut, [TilePlace(tile.name, tile.y, tile.x) for tile in chosen])
+    return [tile for tile in list_tiles(pairs, settings) if tile.kept]
+
+
+def _some(tiles: list[Tile], most: int) -> list[Tile]:
+    """Return some tiles, evenly chosen."""
+    number = min(most, len(tiles))
+    return [tiles[index * len(tiles) // number] for index in range(number)]
 
 
 def _tile_settings(project: Project) -> TileSettings:
@@ -88,6 +124,9 @@ def _tile_settings(project: Project) -> TileSettings:
     return TileSettings()
 
 
-def _with_source(tile: SamplePair, pair: SamplePair) -> SamplePair:
-    """Return a tile that names the image it was cut from."""
-    return tile if pair.source.files else tile.replace(source=Source(files=(pair.name,)))
+def _with_source(tile: SamplePair, pair: SamplePair, groups: Mapping[str, str]) -> SamplePair:
+    """Return a tile that names the image it was cut from, and the group of that."""
+    files, provenance = pair.source.files or (pair.name,), tile.source.provenance
+    if pair.name in groups:
+        provenance = {**provenance, GROUP: groups[pair.name]}
+    return tile.replace(source=replace(tile.source, files=files, provenance=provenance))

@@ -132,7 +132,8 @@ class Realism:
                 if np.isfinite(found[~aside]).any():
                     shares = Trait(found[~aside], self._traits[name].score).shares(found[aside])
                     worst[aside] = np.fmin(worst[aside], shares)
-        return worst[np.isfinite(worst)]
+        known: NDArray[np.float64] = worst[np.isfinite(worst)]
+        return known
 
     def shares(self, values: Mapping[str, float]) -> dict[str, float]:
         """Return the share of real tiles that are worse in each trait of a pair, the worst trait first."""

@@ -13,13 +13,13 @@ from napari_organoid_synth.core.distances import (
     discrepancy,
     euclidean,
     frechet_distance,
+    kid_of_subsets,
     neighbour_accuracy,
     overlap,
-    subset_discrepancy,
 )
 from napari_organoid_synth.core.metrics.base import Score
 from napari_organoid_synth.core.metrics.full_reference import NAMES, Others
-from napari_organoid_synth.core.metrics.sets import Indices, Measure, finite
+from napari_organoid_synth.core.metrics.sets import Indices, Measure, Subsets, Whole, finite
 from napari_organoid_synth.core.metrics.tile_facts import TileFacts
 
 SUBSETS, SUBSET_SIZE = 100, 1000  # KID as published, where there are so many tiles
@@ -35,6 +35,10 @@ FEATURE_SCORES = (
     Score("density", "Density", better="high", ends=POSITIVE),
     Score("coverage", "Coverage", better="high", ends=SHARE),
     Score("c2st", "Told apart by nearest neighbour (0.5: not)", ends=SHARE),
+)
+FLOW_SCORES = (
+    Score("flow_kid", "KID of masks", better="low"),
+    Score("flow_fid", "FID of masks", better="low", ends=POSITIVE),
 )
 PAIR_SCORES = (
     Score("ssim", "SSIM, all pairs", ends=(-1, 1)),
@@ -87,20 +91,64 @@ def feature_measure(*sets: Features) -> Measure:
     return measure
 
 
-def feature_notes(real: Features, fake: Features, note: str = "", seed: int = 0) -> dict[str, str]:
-    """Return notes on the scores of features: the bias of FID, KID of subsets, and the note of the extractor."""
-    notes = {}
-    if min(len(real), len(fake)) < MIN_TILES_FID:
-        notes["fid"] = f"biased upwards with fewer than {MIN_TILES_FID} tiles: trust KID"
-    if min(len(real), len(fake)) >= SUBSET_SIZE:
-        kernels = (cubic_kernel(x, y) for x, y in ((real, real), (fake, fake), (real, fake)))
-        mean, sd = subset_discrepancy(*kernels, subsets=SUBSETS, size=SUBSET_SIZE, seed=seed)
-        notes["kid"] = f"{SUBSETS} subsets of {SUBSET_SIZE}: {mean:.3g} ± {sd:.2g}"
-    return {
-        score.name: "; ".join(words)
-        for score in FEATURE_SCORES
-        if (words := [one for one in (notes.get(score.name), note) if one])
-    }
+def flow_measure(*sets: Features) -> Measure:
+    """Return a measure of KID and FID of features of masks; parameters as of `feature_measure`."""
+    features = np.concatenate(sets)
+    kernel = cubic_kernel(features, features)
+
+    def measure(a: Indices, b: Indices) -> dict[str, float]:
+        kid = discrepancy(kernel[np.ix_(a, a)], kernel[np.ix_(b, b)], kernel[np.ix_(a, b)])
+        return {"flow_kid": kid, "flow_fid": frechet_distance(features[a], features[b])}
+
+    return measure
+
+
+def whole_sets(real: Features, fake: Features, prefix: str = "", seed: int = 0) -> Whole:
+    """Compute FID of all tiles, and KID as the mean over subsets (Bińkowski 2018, arXiv 1801.01401).
+
+    Memory grows with the features alone, and not with the square of their number.
+
+    Parameters
+    ----------
+    real, fake : NDArray (N, D), (M, D)
+        Features of all tiles.
+    prefix : str
+        Of the names of the scores.
+    seed : int
+        Of the subsets.
+    """
+    size = min(SUBSET_SIZE, len(real), len(fake))
+    found = kid_of_subsets(real, fake, SUBSETS, size, seed)
+    mean, sd = float(found.mean()), float(found.std())
+    kid, fid = f"{prefix}kid", f"{prefix}fid"
+    subsets = {kid: Subsets(number=SUBSETS, size=size, mean=mean, sd=sd)}
+    return Whole({kid: mean, fid: frechet_distance(real, fake)}, subsets, len(real), len(fake))
+
+
+def feature_notes(scores: Sequence[Score], number: int, note: str = "", whole: Whole | None = None) -> dict[str, str]:
+    """Return notes on scores of features.
+
+    Parameters
+    ----------
+    scores : sequence of Score
+        `FEATURE_SCORES` or `FLOW_SCORES`.
+    number : int
+        Tiles of the smaller set: FID of few is biased.
+    note : str
+        That of the extractor.
+    whole : Whole, optional
+        Its subsets are told.
+    """
+    notes: dict[str, str] = {}
+    for score in scores:
+        words = [note] if note else []
+        if score.name.endswith("fid") and number < MIN_TILES_FID:
+            words.insert(0, f"biased upwards with fewer than {MIN_TILES_FID} tiles: trust KID")
+        if whole is not None and (subsets := whole.subsets.get(score.name)):
+            words.insert(0, f"{subsets.number} subsets of {subsets.size}: {subsets.mean:.3g} ± {subsets.sd:.2g}")
+        if words:
+            notes[score.name] = "; ".join(words)
+    return notes
 
 
 def compare_all(a: Sequence[NDArray[np.float32]], b: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:

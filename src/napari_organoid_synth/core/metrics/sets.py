@@ -51,6 +51,48 @@ class Interval(FrozenModel):
         return self.low <= value <= self.high
 
 
+class Subsets(FrozenModel):
+    """A score of random subsets.
+
+    Attributes
+    ----------
+    number, size : int
+        Subsets, and tiles of either kind in each.
+    mean, sd : float
+        Mean and standard deviation of the score over them.
+    """
+
+    number: int
+    size: int
+    mean: float
+    sd: float
+
+
+@dataclass(frozen=True)
+class Whole:
+    """Scores of sets that are too large for `evaluate`, which gets some of their tiles.
+
+    Parameters
+    ----------
+    values : dict of str to float
+        By name of score.
+    subsets : dict of str to Subsets
+        Of those that are means over subsets.
+    n_real, n_synthetic : int
+        All tiles of either kind.
+    """
+
+    values: dict[str, float]
+    subsets: dict[str, Subsets]
+    n_real: int
+    n_synthetic: int
+
+    @property
+    def smaller(self) -> int:
+        """Tiles of the smaller set."""
+        return min(self.n_real, self.n_synthetic)
+
+
 class SetScore(FrozenModel):
     """One number about a set.
 
@@ -77,6 +119,8 @@ class SetScore(FrozenModel):
         Meaning of the value, in words.
     doubt : str
         Why a value in the range of the originals says nothing; empty where it says something.
+    subsets : Subsets, optional
+        KID of large sets, whose value is the mean over subsets.
     """
 
     name: str
@@ -93,6 +137,7 @@ class SetScore(FrozenModel):
     seed: int
     message: str
     doubt: str = ""
+    subsets: Subsets | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -126,6 +171,7 @@ def evaluate(
     extractor: str = "",
     notes: Mapping[str, str] | None = None,
     noise: Sequence[Indices] = (),
+    whole: Whole | None = None,
 ) -> list[SetScore]:
     """Compute value, interval and range of the originals of some scores; those that are not finite are left out.
 
@@ -147,11 +193,16 @@ def evaluate(
         Additions to the message, by name of score.
     noise : sequence of NDArray
         Indices, as of ``measure``, of tiles of each kind of pure noise.
+    whole : Whole, optional
+        Values of all tiles where ``measure`` knows only some; interval and range remain those of these.
     """
+    of_all = {} if whole is None else whole.values
+    subsets = {} if whole is None else whole.subsets
     draws = _draw(measure, sources, n_synthetic, seed, noise)
     results = []
     for score in scores:
-        value = draws.value[score.name]
+        value = of_all.get(score.name, draws.value[score.name])
+        counts = (whole.n_real, whole.n_synthetic) if whole and score.name in of_all else (len(sources), n_synthetic)
         originals, matched, resampled = (
             finite([draw[score.name] for draw in values])
             for values in (draws.originals, draws.matched, draws.resampled)
@@ -176,12 +227,13 @@ def evaluate(
                 interval=Interval(low=float(low), high=float(high)),
                 matched_value=float(matched.mean()),
                 originals=span,
-                n_real=len(sources),
-                n_synthetic=n_synthetic,
+                n_real=counts[0],
+                n_synthetic=counts[1],
                 extractor=extractor,
                 seed=seed,
                 message="; ".join(part for part in (words, note) if part),
                 doubt=doubt,
+                subsets=subsets.get(score.name),
             )
         )
     return results

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from napari_organoid_synth.core.codec.heatflow import decode, encode, flow_error
 from napari_organoid_synth.core.metrics.base import to_grey, to_unit
+from napari_organoid_synth.core.metrics.groups import group_of
+from napari_organoid_synth.core.metrics.mask_picture import mask_picture
 from napari_organoid_synth.core.metrics.nearest import shrink
 from napari_organoid_synth.core.metrics.sharpness import hf_energy
 from napari_organoid_synth.core.pairs.pair import SamplePair
@@ -26,7 +28,7 @@ class TileFacts:
     ----------
     name : str
     source : str
-        The image that it was cut from.
+        The image that it was cut from, or the group of that (`metrics.groups`).
     image : NDArray (C, S, S) float32
         0 and 1 at the limits of the real images, not clipped; S is 128, or the side of the real tiles if that is less.
     mask : NDArray (K, 64, 64) float32
@@ -42,6 +44,8 @@ class TileFacts:
     decode_error : float
         Mean squared distance of flow arrows that a round trip through the flow encoding leaves, over object pixels;
         NaN when not asked for.
+    mask_picture : NDArray (3, S, S) or (K, S, S) float16 in [0, 1], optional
+        From `mask_picture`.
     """
 
     name: str
@@ -54,6 +58,7 @@ class TileFacts:
     eccentricities: NDArray[np.float64]
     touching: float
     decode_error: float
+    mask_picture: NDArray[np.float16] | None = None
 
 
 def look(pair: SamplePair, limits: NDArray[np.float64], side: int = SIDE, round_trip: bool = False) -> TileFacts:
@@ -70,16 +75,16 @@ def look(pair: SamplePair, limits: NDArray[np.float64], side: int = SIDE, round_
     round_trip : bool
         Whether to take `TileFacts.decode_error`, which is the slow one.
     """
-    from skimage.measure import blur_effect, label, regionprops
+    from skimage.measure import blur_effect, regionprops
 
     grey = to_grey(pair.image, limits)
     instances = pair.mask_kind == "instances"
-    objects = pair.labels if instances else np.asarray(label(pair.labels, background=0, connectivity=2), np.int32)
+    objects = _objects(pair)
     regions = regionprops(objects)
     meeting = _contact_pixels(objects)
     return TileFacts(
         pair.name,
-        pair.source.files[0] if pair.source.files else pair.name,
+        group_of(pair),
         shrink(to_unit(pair.image, limits), side),
         _outlines_of(pair, meeting),
         hf_energy(grey * 255),
@@ -88,7 +93,25 @@ def look(pair: SamplePair, limits: NDArray[np.float64], side: int = SIDE, round_
         np.array([region.eccentricity for region in regions], np.float64),
         len(np.setdiff1d(objects[meeting], 0)) / len(regions) if instances and regions else np.nan,
         _round_trip(objects) if round_trip and instances and regions else np.nan,
+        mask_picture(pair, objects, side),
     )
+
+
+def pictures(
+    pair: SamplePair, limits: NDArray[np.float64], side: int
+) -> tuple[NDArray[np.float32], NDArray[np.float16]]:
+    """Return image and mask of a tile as pictures alone, the same as in its facts; parameters as of `look`."""
+    image = shrink(to_unit(pair.image, limits), side)
+    return image, mask_picture(pair, _objects(pair), side)
+
+
+def _objects(pair: SamplePair) -> NDArray[np.int32]:
+    """Return the objects of a mask, (Y, X); those of other masks than of instances are connected pixels."""
+    from skimage.measure import label
+
+    if pair.mask_kind == "instances":
+        return pair.labels
+    return np.asarray(label(pair.labels, background=0, connectivity=2), np.int32)
 
 
 def _contact_pixels(objects: NDArray[np.int32]) -> NDArray[np.bool_]:

@@ -11,10 +11,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_organoid_synth.core.array_file import read_npy, read_npz
-from napari_organoid_synth.core.atomic import leads_elsewhere, regular_file, write_bytes
+from napari_organoid_synth.core.array_file import read_npy
+from napari_organoid_synth.core.atomic import regular_file
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.metrics.base import intensity_limits, to_unit
+from napari_organoid_synth.core.metrics.feature_file import FORMAT, FeatureFile, store
+from napari_organoid_synth.core.metrics.groups import group_of
 from napari_organoid_synth.core.metrics.memorisation import orientations
 from napari_organoid_synth.core.metrics.nearest import shrink
 from napari_organoid_synth.core.metrics.real_tiles import real_tiles
@@ -55,7 +57,7 @@ def check_weights(settings: Extracting) -> None:
 
 
 def real_features(
-    images: NDArray[np.float32], folder: Path, settings: Extracting, again: bool = False
+    images: NDArray[np.float32], folder: Path, settings: Extracting, again: bool = False, prefix: str = ""
 ) -> Generator[float, None, tuple[Any, NDArray[np.floating[Any]]]]:
     """Make the extractor and the features of the real tiles, or read them; yields the share that is done.
 
@@ -69,6 +71,8 @@ def real_features(
         Network, weights and device.
     again : bool
         Whether to make them again.
+    prefix : str
+        Of the names of the files: features of masks lie beside those of images.
 
     Returns
     -------
@@ -76,11 +80,11 @@ def real_features(
     NDArray (N, W, D) float32
         In W orientations, upright first: 8 of a cheap extractor, else 1.
     """
-    key = content_hash(images)[:16]
+    key = content_hash(images, np.array([FORMAT]))[:16]
     cls = EXTRACTORS.load(settings.extractor)
     extractor = cls(images.shape[1], settings.weights, settings.device)
     if hasattr(extractor, "from_bytes"):
-        path = folder / f"encoder-{key}.safetensors"
+        path = folder / f"{prefix}encoder-{key}.safetensors"
         known = path.exists() and not again
         if known:
             try:
@@ -89,8 +93,8 @@ def real_features(
                 known = False
         if not known:
             yield from extractor.fit(images)
-            _store(path, extractor.to_bytes(), "encoder")
-    kind = f"real-{extractor.name}"
+            store(path, extractor.to_bytes(), f"{prefix}encoder")
+    kind = f"{prefix}real-{extractor.name}"
     path = folder / f"{kind}-{extractor.digest}-{key}.npy"
     if path.exists() and not again:
         with suppress(OSError, ValueError):  # damaged: they are made again
@@ -104,18 +108,8 @@ def real_features(
     features = np.stack(parts).astype(np.float32)
     data = io.BytesIO()
     np.save(data, features, allow_pickle=False)
-    _store(path, data.getvalue(), kind)
+    store(path, data.getvalue(), kind)
     return extractor, features
-
-
-def _store(path: Path, data: bytes, kind: str) -> None:
-    """Write a file in place of those of its kind that other pixels or weights had left."""
-    write_bytes(path, data)
-    if leads_elsewhere(path.parent):
-        return
-    for old in path.parent.glob(f"{kind}-*"):
-        if old != path:
-            old.unlink(missing_ok=True)
 
 
 class TileSpace:
@@ -134,7 +128,7 @@ class TileSpace:
     places : list of TilePlace
         Place of each tile.
     sources : list of str
-        The image that each was cut from.
+        The image that each was cut from, or the group of that.
     features : NDArray (N, W, D) float32
         After `learn`: in W orientations, upright first.
     """
@@ -143,7 +137,7 @@ class TileSpace:
         self.settings, self.folder, self.side = settings, project.path / "features", side
         real = real_tiles(project, side)
         self.tiles, self.places = real.pairs, real.places
-        self.sources = [tile.source.files[0] if tile.source.files else tile.name for tile in self.tiles]
+        self.sources = [group_of(tile) for tile in self.tiles]
         self.limits = intensity_limits(self.tiles)
         self.pictures = [self.picture(tile) for tile in self.tiles]
         self.extractor: Any = None
@@ -169,20 +163,14 @@ class TileSpace:
 
     def known(self) -> dict[str, NDArray[np.float32]]:
         """Read the features of samples that `keep` stored, by id."""
-        try:
-            ids, features = read_npz(self._path, "ids", "features")
-            return dict(zip(ids.tolist(), features, strict=True))
-        except (OSError, ValueError, TypeError):
-            return {}
+        return self._file.read()
 
     def keep(self, features: dict[str, NDArray[np.float32]]) -> None:
         """Store features of samples, whose images never change."""
-        data = io.BytesIO()
-        np.savez(data, ids=np.asarray(list(features)), features=np.stack(list(features.values())))
-        _store(self._path, data.getvalue(), f"map-{self.extractor.name}")
+        self._file.write(features)
 
     @property
-    def _path(self) -> Path:
+    def _file(self) -> FeatureFile:
         """File of the features, named by everything that they depend on."""
         key = content_hash(np.clip(np.stack(self.pictures), 0, 1), self.limits)[:16]
-        return self.folder / f"map-{self.extractor.name}-{self.extractor.digest}-{key}.npz"
+        return FeatureFile(self.folder, f"map-{self.extractor.name}", f"{self.extractor.digest}-{key}")

@@ -24,6 +24,7 @@ from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.report.pictures import Album
 from napari_organoid_synth.core.runs.metadata import RunMetadata
+from napari_organoid_synth.core.runs.titles import run_titles
 from napari_organoid_synth.core.samples.store import Change, SampleRow, SampleStore
 from napari_organoid_synth.core.scores.storage import SetScores, read_set_scores
 
@@ -137,6 +138,11 @@ class Contents:
     def run(self, name: str) -> TrainedRun | None:
         """Return the training of that name, or None."""
         return next((run for run in self.runs if run.name == name), None)
+
+    @cached_property
+    def titles(self) -> dict[str, str]:
+        """Friendly name of each run, by the name of its folder: ``"run 3, AAE least squares"``."""
+        return run_titles(self.project)
 
     def pairs(self, rows: Sequence[SampleRow]) -> Iterator[tuple[SampleRow, SamplePair]]:
         """Yield samples with their pixels; those without files are left out."""

@@ -18,7 +18,7 @@ SMALL_TILE = 128  # px; of larger tiles there are fewer in a line
 SMALL_TILES, LARGE_TILES = 12, 8  # in a line
 MAX_RUNS = 6
 MAX_CHOSEN = 8  # accepted, rejected, flagged
-MASK_METRICS = {"objects", "fits"}  # mean nothing without masks
+MASK_METRICS = {"objects", "network", "fits"}  # mean nothing without masks
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def _score_table(contents: Contents) -> Table | None:
     """Return the mean of each score of single pairs, by verdict."""
     families = [name for name in METRICS.names() if contents.has_masks or name not in MASK_METRICS]
     scores = [*(score for name in families for score in METRICS.load(name).scores), *SAMPLE_SCORES]
-    titles = {"realism": "Realism (1: like the median real tile; below 0.5: unlike any)"} | {
+    titles = {"realism": "Realism (share of real tiles that are less ordinary; below 0.05: as 5 of 100)"} | {
         score.name: score.title + (f", {score.unit}" if score.unit else "") for score in scores
     }
     verdicts = [verdict for verdict, tally in contents.counts.items() if tally]

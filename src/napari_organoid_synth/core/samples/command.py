@@ -14,6 +14,7 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.frozen_model import FrozenModel
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.quantities import plural
+from napari_organoid_synth.core.samples.far_sets import FarFromOriginals
 from napari_organoid_synth.core.samples.importing import import_pairs
 from napari_organoid_synth.core.samples.query import parse
 from napari_organoid_synth.core.samples.row import SampleRow, Verdict
@@ -100,6 +101,8 @@ def samples(project: Project, settings: SamplesSettings) -> SamplesResult:
     ------
     UserError
         If the query cannot be read, a sample or a score does not exist, or a change needs a query and there is none.
+    FarFromOriginals
+        If the best are to be accepted and all are of runs that are far from the originals as a set.
     """
     with SampleStore(project.samples_path) as store:
         failed: dict[str, str] = {}
@@ -143,7 +146,8 @@ def _change(store: SampleStore, settings: SamplesSettings, found: Sequence[str])
     """Make the changes in the order of the fields, and return the samples that changed."""
     changed: list[str] = []
     for field, verdict in VERDICTS:
-        if ids := _named(store, getattr(settings, field), found, settings):
+        anyway = settings.anyway or verdict != "accepted"
+        if ids := _named(store, getattr(settings, field), found, settings, anyway):
             changed += store.decide(ids, verdict)
     if settings.tag or settings.untag or settings.note or settings.no_note:
         _require_query(settings, "Tags and notes go")
@@ -152,7 +156,7 @@ def _change(store: SampleStore, settings: SamplesSettings, found: Sequence[str])
     if settings.flag or settings.unflag:
         _require_query(settings, "A flag goes")
         changed += store.flag(found, settings.flag, settings.unflag)
-    if ids := _named(store, settings.delete, found, settings):
+    if ids := _named(store, settings.delete, found, settings, anyway=True):
         changed += store.delete(ids)
     if settings.restore:
         deleted = [id for id, _, _ in store.listing(deleted=True)]
@@ -166,8 +170,10 @@ def _change(store: SampleStore, settings: SamplesSettings, found: Sequence[str])
     return list(dict.fromkeys(changed))
 
 
-def _named(store: SampleStore, names: Iterable[str], found: Sequence[str], settings: SamplesSettings) -> list[str]:
-    """Return the ids of the samples that an option names."""
+def _named(
+    store: SampleStore, names: Iterable[str], found: Sequence[str], settings: SamplesSettings, anyway: bool
+) -> list[str]:
+    """Return the ids of the samples that an option names; ``anyway`` as in `best`."""
     ids: list[str] = []
     for name in names:
         way, _, number = name.partition(":")
@@ -175,7 +181,11 @@ def _named(store: SampleStore, names: Iterable[str], found: Sequence[str], setti
             _require_query(settings, "'found' stands")
             ids += found
         elif way in ("best", "diverse") and number.isdigit():
-            ids += (best if way == "best" else diverse)(store, int(number))
+            try:
+                ids += (best if way == "best" else diverse)(store, int(number), anyway=anyway)
+            except FarFromOriginals as error:
+                todo = f"{error.todo} With --anyway the best of them are."
+                raise FarFromOriginals(error.found, error.expected, todo) from None
         else:
             store.row(name)
             ids.append(name)

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.samples.far_sets import far_runs, refusal
 from napari_organoid_synth.core.samples.store import SampleStore, Verdict
 
 TOP_SHARE = 0.5
@@ -124,8 +125,10 @@ def k_centre(points: NDArray[np.float64], number: int, taken: int = 0) -> list[i
     return chosen
 
 
-def best(store: SampleStore, number: int, verdict: Verdict | None = "new") -> list[str]:
+def best(store: SampleStore, number: int, verdict: Verdict | None = "new", anyway: bool = False) -> list[str]:
     """Return the most realistic samples, best first, without flagged ones (copies, broken masks).
+
+    Samples of runs that are far from the originals as a set (`far_runs`) are left out.
 
     Parameters
     ----------
@@ -135,19 +138,28 @@ def best(store: SampleStore, number: int, verdict: Verdict | None = "new") -> li
         Number to choose; fewer come back when there are fewer.
     verdict : str, optional
         Only samples with this verdict; all when None.
+    anyway : bool
+        Whether to choose among those of such runs, too.
 
     Raises
     ------
     UserError
         If none of them has been scored.
+    FarFromOriginals
+        If all that could be chosen are of such runs.
     """
     rows = [row for row in store.rows(verdict, "realism", descending=True) if "realism" in row.scores]
     if not rows and store.ids(verdict):
         raise UserError("None of these samples has been scored.", todo="Score them first.")
-    return [row.id for row in rows if not row.flagged][: max(0, number)]
+    rows = [row for row in rows if not row.flagged]
+    far = {} if anyway else far_runs(store)
+    near = [row for row in rows if row.run not in far]
+    if rows and not near:
+        raise refusal({run: text for run, text in far.items() if any(row.run == run for row in rows)})
+    return [row.id for row in near][: max(0, number)]
 
 
-def diverse(store: SampleStore, number: int, verdict: Verdict = "new") -> list[str]:
+def diverse(store: SampleStore, number: int, verdict: Verdict = "new", anyway: bool = False) -> list[str]:
     """Choose samples from the more realistic half that differ most from each other and from the accepted ones.
 
     Parameters
@@ -158,13 +170,15 @@ def diverse(store: SampleStore, number: int, verdict: Verdict = "new") -> list[s
         Number to choose; fewer come back when there are fewer.
     verdict : str
         Only samples with this verdict.
+    anyway : bool
+        Whether to choose among samples of runs that are far from the originals, too.
 
     Raises
     ------
-    UserError
-        If none of them has been scored.
+    UserError, FarFromOriginals
+        As `best`.
     """
-    ranked = best(store, sum(store.counts().values()), verdict)
+    ranked = best(store, sum(store.counts().values()), verdict, anyway)
     top = max(number, min(round(TOP_SHARE * len(ranked)), max(MAX_CANDIDATES, 4 * number)))
     candidates = ranked[:top]
     accepted = store.ids("accepted")[-MAX_CANDIDATES:] if verdict != "accepted" else []

@@ -17,6 +17,9 @@ class SamplesSettings(Settings):
     sort: str = Field("created", description="created, name or a score; with - before it the highest first.")
     limit: int = Field(0, ge=0, description="List and change only so many of those found; 0: all.")
     accept: Names = Field((), description=f"Accept: {WHICH}")
+    anyway: bool = Field(
+        False, description="Accept best:N and diverse:N of runs, too, that are far from the originals as a set."
+    )
     reject: Names = Field((), description=f"Reject: {WHICH}")
     reset: Names = Field((), description=f"Take the verdict back: {WHICH}")
     tag: Names = Field((), description="Tag for all that the query finds. Repeatable.")

@@ -385,4 +385,4 @@ class SampleStore(SampleReader):
 
 def _mask_scores() -> list[str]:
     """Return the names of scores that another mask may change."""
-    return [score.name for name in ("objects", "fits") for score in METRICS.load(name).scores] + ["realism"]
+    return [score.name for name in ("objects", "network", "fits") for score in METRICS.load(name).scores] + ["realism"]

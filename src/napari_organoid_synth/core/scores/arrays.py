@@ -8,11 +8,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Progress
 from napari_organoid_synth.core.metrics.real_features import RealFeatures, places, some
-from napari_organoid_synth.core.metrics.real_tiles import cut_tiles
+from napari_organoid_synth.core.metrics.real_tiles import cut_tiles, every_tile
 from napari_organoid_synth.core.metrics.set_measures import MAX_PAIRED
 from napari_organoid_synth.core.metrics.sets import MIN_TILES
 from napari_organoid_synth.core.metrics.settings import ScoreSettings
@@ -48,7 +49,7 @@ def score_sets(
     real : iterable of SamplePair or (image, labels)
         Of any size; they are cut into tiles of the side of the synthetic pairs.
     synthetic : iterable of SamplePair or (image, labels)
-        At least eight, of about one size; 1000 of them at most, evenly chosen, are compared.
+        At least eight, of about one size; ``max_samples`` of the settings at most, evenly chosen, are compared.
     settings : ScoreSettings, optional
         Extractor of features (by default an encoder learns from the real tiles first), its weights, seed, device.
     tiles : TileSettings, optional
@@ -69,44 +70,61 @@ def score_sets(
     settings = settings or ScoreSettings()
     check_weights(settings)
     reals = as_pairs(real)
-    made = some(as_pairs(synthetic, "synthetic", "synthetic", like=reals[0]), MAX_SAMPLES)
+    made = some(as_pairs(synthetic, "synthetic", "synthetic", like=reals[0]), settings.max_samples)
     side = tile_side(pair.size for pair in made)
-    cut = cut_tiles(reals, (tiles or TileSettings()).replace(size=side)).pairs
+    cutting = (tiles or TileSettings()).replace(size=side)
+    found = cut_tiles(reals, cutting)
+    cut, most = found.pairs, settings.max_tiles
+    every = (lambda: every_tile(reals, cutting, most)) if min(found.number, most) > len(cut) else None
     if min(len(cut), len(made)) < MIN_TILES:
         raise UserError(
             f"There are {len(cut)} real tiles of {side} px and {len(made)} synthetic pairs.",
             f"Expected at least {MIN_TILES} of each.",
             "Give more pairs.",
         )
-    features = _learn(cut, settings, side, progress)
-    decoded = set(places(len(made), MAX_PAIRED))
-    facts = [look(pair, features.limits, features.side, number in decoded) for number, pair in enumerate(made)]
-    synthetic_tiles = SyntheticTiles(facts, np.array([is_borrowed(pair) for pair in made]))
+    features, vectors = _learn(cut, settings, side, progress, every, made)
+    few = some(made, MAX_SAMPLES)
+    decoded = set(places(len(few), MAX_PAIRED))
+    facts = [look(pair, features.limits, features.side, number in decoded) for number, pair in enumerate(few)]
+    synthetic_tiles = SyntheticTiles(facts, np.array([is_borrowed(pair) for pair in few]))
     return SetScores(
         run="",
         samples="all",
         extractor=settings.extractor,
         weights=settings.weights,
         seed=settings.seed,
+        max_samples=settings.max_samples,
+        max_tiles=settings.max_tiles,
         fingerprint=content_hash(*(array for pair in [*cut, *made] for array in (pair.image, pair.labels))),
         number=len(made),
         made=time.time(),
-        scores=tuple(score for family in score_families(features, facts) for score in family),
+        scores=tuple(score for family in score_families(features, facts, vectors) for score in family),
         memorisation=memorisation(features, synthetic_tiles, copy_ratios(features, synthetic_tiles)),
         variety=variety(features, synthetic_tiles),
     )
 
 
 def _learn(
-    tiles: list[SamplePair], settings: ScoreSettings, side: int, progress: Callable[[Progress], object] | None
-) -> RealFeatures:
-    """Look at the real tiles and learn their features, of which nothing is kept on disk."""
+    tiles: list[SamplePair],
+    settings: ScoreSettings,
+    side: int,
+    progress: Callable[[Progress], object] | None,
+    every: Callable[[], Iterable[SamplePair]] | None,
+    made: list[SamplePair],
+) -> tuple[RealFeatures, dict[str, NDArray[np.float32]]]:
+    """Look at the real tiles and learn their features, and those of many samples; nothing is kept on disk."""
+    vectors: dict[str, NDArray[np.float32]] = {}
     with TemporaryDirectory() as folder:
-        features = RealFeatures(tiles, [], settings, side, Path(folder))
+        features = RealFeatures(tiles, [], settings, side, Path(folder), every)
         for number, tile in enumerate(tiles):
             features.look(number, tile)
         for share in features.learn():
             if progress is not None:
                 progress(Progress(round(100 * share), 100, note="learn features"))
+        if len(made) > MAX_SAMPLES:
+            batches = features.batches("samples")
+            for pair in made:
+                batches.add_unnamed(pair)
+            vectors = batches.finish()
     features.measure()
-    return features
+    return features, vectors

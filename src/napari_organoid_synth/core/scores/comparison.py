@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_organoid_synth.core.metrics.collapse import distinct_pictures, near_duplicates, repeated
+from napari_organoid_synth.core.metrics.mask_picture import CLASSES, FLOWS
 from napari_organoid_synth.core.metrics.memorisation import DataCopying, data_copying, turned_signatures
 from napari_organoid_synth.core.metrics.nearest import COPY_SSIM
 from napari_organoid_synth.core.metrics.noise import kinds_of
 from napari_organoid_synth.core.metrics.real_features import RealFeatures, some
 from napari_organoid_synth.core.metrics.set_measures import (
     FEATURE_SCORES,
+    FLOW_SCORES,
     IMAGE_SCORES,
     MASK_SCORES,
     MAX_PAIRED,
@@ -22,12 +25,14 @@ from napari_organoid_synth.core.metrics.set_measures import (
     compare_all,
     feature_measure,
     feature_notes,
+    flow_measure,
     image_measure,
     mask_measure,
     mask_notes,
     pair_measure,
+    whole_sets,
 )
-from napari_organoid_synth.core.metrics.sets import MIN_TILES, SetScore, evaluate
+from napari_organoid_synth.core.metrics.sets import MIN_TILES, SetScore, Whole, evaluate
 from napari_organoid_synth.core.metrics.tile_facts import TileFacts
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.scores.storage import Memorisation, Variety
@@ -55,26 +60,63 @@ def is_borrowed(pair: SamplePair) -> bool:
     return pair.source.provenance.get("mask", {}).get("kind") in BORROWED
 
 
-def score_families(real: RealFeatures, synthetic: Sequence[TileFacts]) -> Iterator[list[SetScore]]:
-    """Yield all scores of a set, family by family; none when there are too few tiles."""
+def score_families(
+    real: RealFeatures, synthetic: Sequence[TileFacts], every: Mapping[str, NDArray[np.float32]] | None = None
+) -> Iterator[list[SetScore]]:
+    """Yield all scores of a set, family by family; none when there are too few tiles.
+
+    Parameters
+    ----------
+    real : RealFeatures
+        After `RealFeatures.measure`.
+    synthetic : sequence of TileFacts
+        Some synthetic tiles, 1000 at most.
+    every : mapping of str to NDArray (M, D), optional
+        Features of all of them, from `Batches`, where there are more.
+    """
     number, seed = len(synthetic), real.settings.seed
     if real.extractor is None or number < MIN_TILES:
         return
     everything = [*real.facts, *synthetic, *real.noise]
     noise = kinds_of(len(real.noise), len(everything) - len(real.noise))
     features = [real.features[:, 0], *(real.vectors("features", facts) for facts in (synthetic, real.noise))]
-    measure, notes = feature_measure(*features), feature_notes(*features[:2], real.extractor.note, seed)
-    rows, more = (real.sources, number), {"seed": seed, "noise": noise}
-    yield evaluate(FEATURE_SCORES, measure, *rows, **more, extractor=real.extractor.identity, notes=notes)
+    measure, rows, few = feature_measure(*features), (real.sources, number), min(len(real.facts), number)
+    whole = _whole(real, "features", features[0], features[1], every)
+    notes = feature_notes(FEATURE_SCORES, whole.smaller if whole else few, real.extractor.note, whole)
+    identity = real.extractor.identity
+    yield evaluate(FEATURE_SCORES, measure, *rows, seed=seed, noise=noise, extractor=identity, notes=notes, whole=whole)
     mine, theirs = some(real.facts, MAX_PAIRED), some(synthetic, MAX_PAIRED)
     between = compare_all([fact.image for fact in mine], [fact.image for fact in theirs])
     sources, places = [fact.source for fact in mine], kinds_of(real.among_noise.shape[1], len(mine) + len(theirs))
     measure = pair_measure(real.among, between, real.among_noise)
     yield evaluate(PAIR_SCORES, measure, sources, len(theirs), seed=seed, noise=places)
-    yield evaluate(IMAGE_SCORES, image_measure(everything), *rows, **more)
+    yield evaluate(IMAGE_SCORES, image_measure(everything), *rows, seed=seed, noise=noise)
     if "masks" in real.spaces:
         notes = mask_notes(everything[: len(real.facts) + number], len(real.facts))
-        yield evaluate(MASK_SCORES, mask_measure(everything), real.sources, number, seed=seed, notes=notes)
+        yield evaluate(MASK_SCORES, mask_measure(everything), *rows, seed=seed, notes=notes)
+    if real.mask_extractor is not None:
+        masks = real.mask_features[:, 0], real.mask_vectors(synthetic)
+        how = CLASSES if real.tiles[0].mask_kind == "classes" else FLOWS
+        whole = _whole(real, "masks", *masks, every, "flow_")
+        words = "; ".join(filter(None, (how, real.mask_extractor.note)))
+        notes = feature_notes(FLOW_SCORES, whole.smaller if whole else few, words, whole)
+        identity, measure = real.mask_extractor.identity, flow_measure(*masks)
+        yield evaluate(FLOW_SCORES, measure, *rows, seed=seed, extractor=identity, notes=notes, whole=whole)
+
+
+def _whole(
+    real: RealFeatures,
+    space: str,
+    some_real: NDArray[np.floating[Any]],
+    some_synthetic: NDArray[np.floating[Any]],
+    every: Mapping[str, NDArray[np.float32]] | None,
+    prefix: str = "",
+) -> Whole | None:
+    """Compute FID and KID of all tiles; None where some are all."""
+    reals, fakes = real.whole.get(space, some_real), (every or {}).get(space, some_synthetic)
+    if len(reals) == len(some_real) and len(fakes) == len(some_synthetic):
+        return None
+    return whole_sets(reals, fakes, prefix, real.settings.seed)
 
 
 def copy_ratios(real: RealFeatures, tiles: SyntheticTiles) -> dict[str, NDArray[np.float64]]:
@@ -148,7 +190,7 @@ def variety(real: RealFeatures, tiles: SyntheticTiles) -> Variety:
         else:
             vectors = turned_signatures([fact.image if name == "pixels" else fact.mask for fact in few])
         shares[name] = float(repeated(vectors, space.limit).mean())
-    distinct = distinct_pictures([fact.image for fact in facts], real.spaces["pixels"].real, pairs)
+    distinct = distinct_pictures([fact.image for fact in facts], [fact.image for fact in real.facts], pairs)
     return Variety(
         distinct=distinct.number,
         effective=distinct.effective,

@@ -18,10 +18,24 @@ from napari_organoid_synth.core.scores.storage import MaskFit, Memorisation
 
 @dataclass(frozen=True)
 class Samples:
-    """The samples of a run that could be read."""
+    """The samples of a set that could be read.
+
+    Parameters
+    ----------
+    rows : list of SampleRow
+        Those that were looked at, some where there are many.
+    tiles : SyntheticTiles
+        The same.
+    every : dict of str to NDArray (M, D)
+        Features of all of them, where these are not all.
+    number : int
+        All of them.
+    """
 
     rows: list[SampleRow]
     tiles: SyntheticTiles
+    every: dict[str, NDArray[np.float32]]
+    number: int
 
 
 def find_copies(store: SampleStore, real: RealFeatures, samples: Samples, cleared_ids: set[str]) -> Memorisation:

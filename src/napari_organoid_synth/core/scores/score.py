@@ -14,19 +14,18 @@ from dataclasses import dataclass, field
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Event, Finished, Progress, Started, Warned
 from napari_organoid_synth.core.metrics.base import Judgement, Metric
+from napari_organoid_synth.core.metrics.groups import group_of
 from napari_organoid_synth.core.metrics.memorisation import REAL_DISTANCE
 from napari_organoid_synth.core.metrics.real_tiles import RealTiles, real_tiles
 from napari_organoid_synth.core.metrics.realism import UNREAL, Realism
 from napari_organoid_synth.core.metrics.settings import ScoreSettings
-from napari_organoid_synth.core.pairs.groups import groups_of
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.pair_format import FormatOf, Misfits
-from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.pairs.tile_reading import TilePlace, read_tile, tile_side
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.registry import METRICS
 from napari_organoid_synth.core.samples.store import SampleRow, SampleStore
-from napari_organoid_synth.core.scores.set_scores import check_extractor, score_runs
+from napari_organoid_synth.core.scores.set_scores import check_extractor, score_all_sets
 from napari_organoid_synth.core.scores.storage import SetScores
 
 REPORT_SECONDS = 0.5
@@ -67,13 +66,15 @@ def score(project: Project, settings: ScoreSettings, control: Control) -> Iterat
         todo = unscored(rows, metrics, settings)
         yield Started(0, {"total": len(todo), "already": len(rows) - len(todo)})
         tiles = yield from _fit(project, metrics, todo, control)
-        judges = _Judges(metrics, Realism.of(metrics, tile_groups(project, tiles.places)), tiles.places)
+        judges = _Judges(metrics, Realism.of(metrics, [group_of(tile) for tile in tiles.pairs]), tiles.places)
+        if tiles.note:
+            yield Warned(0, tiles.note)
         misfits = Misfits(FormatOf(project.pairs_path).get())
         tally = yield from _judge(store, judges, todo, misfits, control)
         yield Progress(tally.number, len(todo))
         sets: list[SetScores] = []
         if settings.sets != "none" and not control.canceled:
-            sets = yield from score_runs(project, store, settings, control, tally.cleared_ids)
+            sets = yield from score_all_sets(project, store, settings, control, tally.cleared_ids)
     result = {
         "scored": tally.number,
         "already": len(rows) - len(todo),
@@ -106,14 +107,6 @@ def _fit(
         yield Progress(0, len(todo), note=f"real tiles: {metric.title.lower()}")
         metric.fit(tiles.pairs)
     return tiles
-
-
-def tile_groups(project: Project, places: Sequence[TilePlace]) -> list[str]:
-    """Return the group of the image of each tile, as in `find_groups`: tiles of one group are held back together."""
-    if not places:
-        return []
-    groups = groups_of(PairTable.from_file(project.pairs_path)).groups
-    return [groups.get(place.pair, place.pair) for place in places]
 
 
 @dataclass(frozen=True)

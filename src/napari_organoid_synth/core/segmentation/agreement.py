@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_organoid_synth.core.metrics.network import skeleton, thin_classes
 from napari_organoid_synth.core.pairs.mask_kind import pieces_of
 from napari_organoid_synth.core.pairs.pair import MaskKind, SamplePair
 from napari_organoid_synth.core.segmentation.arms import Scores
@@ -205,6 +206,41 @@ def mean_class_scores(images: Sequence[Mapping[str, Scores]]) -> dict[str, Score
     return {name: mean_scores([classes[name] for classes in images if name in classes]) for name in names}
 
 
+def cl_dice(truth: NDArray[Any], predicted: NDArray[Any]) -> float:
+    r"""Compute the Dice of middle lines, clDice (Shit 2021, arXiv 2003.07311), of two masks of thin structures.
+
+    .. math:: \frac{2 P S}{P + S}, \qquad P = \frac{|S_P \cap V_T|}{|S_P|}, \quad S = \frac{|S_T \cap V_P|}{|S_T|}
+
+    with the masks :math:`V` and their skeletons :math:`S`. A gap in a membrane costs as much as it is long, however
+    thin the membrane is.
+
+    Parameters
+    ----------
+    truth, predicted : NDArray (Y, X)
+        Everything but 0 is foreground.
+
+    Returns
+    -------
+    float
+        In [0, 1].
+    """
+    real, marked = np.asarray(truth) != 0, np.asarray(predicted) != 0
+    if not (real.any() and marked.any()):
+        return float(real.any() == marked.any())
+    real_lines, marked_lines = skeleton(real), skeleton(marked)
+    right = np.count_nonzero(marked_lines & real) / np.count_nonzero(marked_lines)
+    found = np.count_nonzero(real_lines & marked) / np.count_nonzero(real_lines)
+    return 2 * right * found / (right + found) if right + found else 0.0
+
+
+def _thin_scores(truth: SamplePair, predicted: NDArray[np.int32], classes: Collection[str] | None) -> dict[str, float]:
+    """Return the mean `cl_dice` of the scored classes that are thin in the true mask; nothing where none is."""
+    names = dict(enumerate(truth.class_names, start=1))
+    scored = [value for value in thin_classes([truth]) if classes is None or names.get(value) in classes]
+    found = [cl_dice(truth.labels == value, predicted == value) for value in scored]
+    return {"cldice": float(np.mean(found))} if found else {}
+
+
 def image_scores(
     truth: SamplePair, predicted: NDArray[np.int32], classes: Collection[str] | None = None
 ) -> tuple[Scores, dict[str, Scores]]:
@@ -224,7 +260,8 @@ def image_scores(
     scores : dict
         ``dice``, ``precision``, ``recall``, ``f`` of pixels; F = 2 P R / (P + R) is Dice, and all four are means over
         the scored classes where there are several. For instances ``ap`` and ``ap95``, the mean of TP / (TP + FP + FN)
-        of objects over overlaps 0.5 to 0.9 and to 0.95.
+        of objects over overlaps 0.5 to 0.9 and to 0.95. For classes that are thin in the true mask (membranes, fibres)
+        ``cldice``, the mean of `cl_dice`.
     per_class : dict
         The first three for each of these classes.
     """
@@ -234,6 +271,7 @@ def image_scores(
         accuracy = object_accuracy(truth.labels, predicted)
         scores["ap"] = float(np.mean([accuracy[threshold] for threshold in IOU_THRESHOLDS]))
         scores["ap95"] = float(np.mean(list(accuracy.values())))
+    scores |= _thin_scores(truth, predicted, classes)
     return {name: float(value) for name, value in scores.items()}, per_class
 
 

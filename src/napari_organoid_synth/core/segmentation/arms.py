@@ -155,6 +155,7 @@ SCORES = {
     "precision": "precision",
     "recall": "recall",
     "f": "F",
+    "cldice": "Dice of middle lines",
     "ap": "accuracy of objects (IoU 0.5 to 0.9)",
     "ap95": "accuracy of objects (IoU 0.5 to 0.95)",
 }

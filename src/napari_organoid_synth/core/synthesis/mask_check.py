@@ -2,7 +2,8 @@
 
 A mask generator draws a field (a heat flow or class maps), and decoding finds some objects in any field. The check
 looks at what decoding hides: arrows that do not belong to the objects found, objects in pieces, several objects in one,
-holes.
+holes; and, where classes of the real masks are thin (membranes, fibres), whether their network is as long and branches
+as often as in real tiles.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ from numpy.typing import NDArray
 
 from napari_organoid_synth.core.codec.codec import Codec
 from napari_organoid_synth.core.codec.heatflow import flow_error
+from napari_organoid_synth.core.metrics.network import junctions, length, only_thin, skeleton, thin_classes
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.synthesis.decode_report import DecodeReport, Quartiles
 
 MAX_ERROR = 0.4  # mean squared error of the arrows above which Cellpose drops an object
 MIN_GOOD = 0.8  # least share of the mask's object pixels that lies in objects below that error
 SOLIDITY_MARGIN = 0.1
+NETWORK_MARGIN = 0.25  # by which a network may leave the range of 98 of 100 real tiles
 MAX_BROKEN = 0.1  # largest share of objects that are in pieces or seem to be several
 
 
@@ -49,6 +52,10 @@ class MaskCheck:
         Objects that touch the border of the tile.
     reasons : tuple of str
         Why the mask fails, in words; empty when it passes.
+    length : float
+        Of the middle lines of thin classes (membranes, fibres), px; 0 where no class is thin.
+    junctions : int
+        Of these lines.
     """
 
     objects: int
@@ -59,6 +66,8 @@ class MaskCheck:
     holes: int
     at_border: int
     reasons: tuple[str, ...] = ()
+    length: float = 0.0
+    junctions: int = 0
 
     @property
     def passed(self) -> bool:
@@ -90,6 +99,10 @@ class MaskChecker:
         self.real_objects = _quartiles(counts)
         self.real_areas = _quartiles(areas)
         self.min_solidity = float(np.percentile(solidity, 1)) - SOLIDITY_MARGIN if solidity.size else 0.0
+        self.thin = thin_classes(real) if codec.mask_kind != "instances" else ()
+        networks = np.array([self._network(pair.labels) for pair in real if pair.labels.any()]) if self.thin else None
+        self.real_networks = None if networks is None else np.percentile(networks, (1, 99), axis=0)
+        self._has_objects = not (self.thin and only_thin(real))
 
     def __call__(self, field: NDArray[np.floating[Any]], labels: NDArray[np.int32]) -> MaskCheck:
         """Check a mask.
@@ -114,11 +127,25 @@ class MaskChecker:
             error = float(np.square(np.abs(np.asarray(field, np.float64)) - 1).mean())
             good, fragments = 1.0, 0
         edge = np.concatenate([objects[0], objects[-1], objects[:, 0], objects[:, -1]])
-        merged = int(np.count_nonzero(solidity < self.min_solidity))
+        merged = int(np.count_nonzero(solidity < self.min_solidity)) if self._has_objects else 0
+        lines, meetings = self._network(labels)
         check = MaskCheck(
-            len(areas), error, good, fragments, merged, int(np.count_nonzero(holes)), len(np.unique(edge[edge > 0]))
+            len(areas),
+            error,
+            good,
+            fragments,
+            merged,
+            int(np.count_nonzero(holes)),
+            len(np.unique(edge[edge > 0])),
+            length=lines,
+            junctions=int(meetings),
         )
         return MaskCheck(**{**check.as_dict(), "reasons": self._reasons(check)})
+
+    def _network(self, labels: NDArray[np.int32]) -> tuple[float, float]:
+        """Return length, px, and junctions of the middle lines of the thin classes."""
+        lines = [skeleton(labels == value) for value in self.thin]
+        return sum(map(length, lines), 0.0), float(sum(map(junctions, lines)))
 
     def _reasons(self, check: MaskCheck) -> tuple[str, ...]:
         if not check.objects:
@@ -130,6 +157,15 @@ class MaskChecker:
             reasons.append(f"{check.fragments} of {check.objects} objects are in pieces")
         if check.merged > max(MAX_BROKEN * check.objects, 1):
             reasons.append(f"{check.merged} of {check.objects} objects seem to be several")
+        if self.real_networks is not None:
+            (shortest, fewest), (longest, most) = self.real_networks
+            less, more = 1 - NETWORK_MARGIN, 1 + NETWORK_MARGIN
+            if not less * shortest <= check.length <= more * longest:
+                reasons.append(f"the network is {'longer' if check.length > longest else 'shorter'} than real ones")
+            if not less * fewest <= check.junctions <= more * most:
+                reasons.append(
+                    f"the network has {'more' if check.junctions > most else 'fewer'} junctions than real ones"
+                )
         return tuple(reasons)
 
 

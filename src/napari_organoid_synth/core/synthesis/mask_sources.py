@@ -84,8 +84,9 @@ def masks_of(painter: TrainedGenerator, pairs: Sequence[SamplePair], settings: G
     UserError
         If there are no such masks, or they do not fit the painter.
     """
+    side = settings.size or painter.side
     if settings.masks == "simulated":
-        return simulated_masks(painter.codec, painter.side, settings.seed)
+        return simulated_masks(painter.codec, side, settings.seed)
     if settings.masks == "file":
         return file_mask(painter.codec, settings.mask_file)
     if settings.masks == "generated":
@@ -104,10 +105,10 @@ def masks_of(painter: TrainedGenerator, pairs: Sequence[SamplePair], settings: G
     if not pairs:
         raise UserError("The real masks hold no object.", "Expected at least one.", "Choose simulated masks.")
     if settings.masks == "real":
-        return real_masks(pairs, painter.recipe)
+        return real_masks(pairs, painter.recipe, side)
     if settings.masks == "fitted":
-        return fitted_masks(pairs, painter.codec, painter.side, settings.seed)
-    return warped_masks(pairs, painter.side, settings)
+        return fitted_masks(pairs, painter.codec, side, settings.seed)
+    return warped_masks(pairs, side, settings)
 
 
 def generated_masks(
@@ -119,6 +120,7 @@ def generated_masks(
     sampler = MaskSampler(run, pairs, settings.device)
     check_same_masks(painter, sampler.model)
     model = sampler.model
+    refuse_size(model, settings.size)
     origin = {"kind": "generated", "run": model.name, "checkpoint": model.step, "model_sha256": model.sha256}
 
     def mask(index: int, attempt: int) -> Mask:
@@ -130,9 +132,19 @@ def generated_masks(
     return mask
 
 
-def real_masks(pairs: Sequence[SamplePair], recipe: Recipe) -> MaskSource:
+def refuse_size(model: TrainedGenerator, size: int) -> None:
+    """Raise if a model that draws from noise is asked for another size (0: none) than that of its tiles."""
+    if size not in (0, model.side):
+        raise UserError(
+            f"Run {model.name} draws from noise, always {model.side} px; {size} px cannot be asked for.",
+            f"Expected 0 or {model.side}; a painter paints masks of any size.",
+            "Set size to 0, or choose a painter with masks that are warped, fitted or simulated.",
+        )
+
+
+def real_masks(pairs: Sequence[SamplePair], recipe: Recipe, side: int) -> MaskSource:
     """Return the upright tiles of the real pairs, one after the other."""
-    upright = recipe.tiles.replace(turn=False, flip=False)
+    upright = recipe.tiles.replace(turn=False, flip=False, size=side)
     tiles = [tile for tile in list_tiles(pairs, upright) if tile.kept]
 
     def mask(index: int, attempt: int) -> Mask:

@@ -25,7 +25,13 @@ from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.runs.run import Run
 from napari_organoid_synth.core.simulators.illumination import add_background
-from napari_organoid_synth.core.synthesis.mask_sources import Mask, MaskSource, checked_labels, project_masks
+from napari_organoid_synth.core.synthesis.mask_sources import (
+    Mask,
+    MaskSource,
+    checked_labels,
+    project_masks,
+    refuse_size,
+)
 from napari_organoid_synth.core.synthesis.provenance import BackgroundRecord, Provenance
 from napari_organoid_synth.core.synthesis.settings import GenerateSettings
 from napari_organoid_synth.core.synthesis.trained_generator import TrainedGenerator
@@ -55,7 +61,7 @@ class Sampler:
     Raises
     ------
     UserError
-        If the model draws masks alone.
+        If the model draws masks alone, or draws from noise and has another size than the settings ask for.
     """
 
     def __init__(self, model: TrainedGenerator, settings: GenerateSettings, masks: MaskSource | None = None) -> None:
@@ -65,6 +71,8 @@ class Sampler:
                 "Expected a run that draws or paints images.",
                 f"Choose a painter and paint on its masks: masks=generated, mask_run={model.name}.",
             )
+        if model.shape != "painter":
+            refuse_size(model, settings.size)
         self.model, self.settings, self.masks = model, settings, masks
         self.drawn = self.refused = self.missing = self.added = self.left_out = self.blank = 0
 

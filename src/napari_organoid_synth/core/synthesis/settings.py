@@ -32,6 +32,13 @@ class GenerateSettings(Settings):
         description="Real tiles, such as image_y0_x128_r0, whose masks alone are warped; empty: masks from anywhere.",
     )
     image_class: str = Field("", description="Class of the images (healthy, a grade); empty: each class in turn.")
+    size: int = Field(
+        0,
+        ge=0,
+        le=1024,
+        description="Side of the pairs, px; 0: that of the tiles learned from. Painters paint larger ones in "
+        "overlapping tiles; generators that draw from noise have one size, and a mask from a file has its own.",
+    )
     variety: float = Field(1.0, ge=0, le=2, description="Spread of the noise (joint) or of the warp (painter).")
     background: float = Field(
         0.0,

@@ -187,7 +187,8 @@ class TrainedGenerator:
             As in `draw`.
         """
         if any(one.shape != (self.side, self.side) for one in labels):
-            return [self._paint_in_tiles(one, stream) for one, stream in zip(labels, streams, strict=True)]
+            each = zip(labels, streams, image_class, strict=True)
+            return [self._paint_in_tiles(one, stream, number, variety) for one, stream, number in each]
         if not labels:
             return []
         condition = torch.from_numpy(np.stack([self.codec.encode_condition(one) for one in labels]))
@@ -196,14 +197,17 @@ class TrainedGenerator:
         images = [decode_sample(sample, self.codec, self.spec)[0] for sample in samples]
         return [image for image in images if image is not None]
 
-    def _paint_in_tiles(self, labels: NDArray[np.integer[Any]], stream: torch.Generator) -> NDArray[Any]:
+    def _paint_in_tiles(
+        self, labels: NDArray[np.integer[Any]], stream: torch.Generator, image_class: int, variety: float
+    ) -> NDArray[Any]:
         """Paint a mask of any size; tiles are blended while encoded."""
         height, width = labels.shape
         grid = TileGrid((height, width), self.side, OVERLAP)
-        painted = (
-            self._finite(self.network.sample(stream, condition=torch.from_numpy(np.ascontiguousarray(tile[None]))))[0]
-            .cpu()
-            .numpy()
-            for tile in grid.cut(self.codec.encode_condition(labels))
-        )
-        return self.codec.decode_image(grid.blend(painted))
+        classes = torch.tensor([image_class], device=self.device)
+
+        def painted(tile: NDArray[np.float32]) -> NDArray[np.float32]:
+            condition = torch.from_numpy(np.ascontiguousarray(tile[None]))
+            drawn = self.network.sample(stream, condition=condition, image_class=classes, variety=variety)
+            return np.asarray(self._finite(drawn)[0].cpu().numpy())
+
+        return self.codec.decode_image(grid.blend(map(painted, grid.cut(self.codec.encode_condition(labels)))))

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from napari_organoid_synth.core.device import random_stream, seed_of
-from napari_organoid_synth.core.distances import kernel_distance
+from napari_organoid_synth.core.distances import distinct_scale, effective_number, euclidean, kernel_distance
 
 if TYPE_CHECKING:
     from napari_organoid_synth.core.generators.base import Generator
@@ -124,6 +124,22 @@ def mean_distance(x: NDArray[np.float64], groups: NDArray[np.int64] | None = Non
     counted = groups[:, None] == groups
     np.fill_diagonal(counted, False)
     return float(np.sqrt(between[counted] / x.shape[1]).mean()) if counted.any() else 0.0
+
+
+def different(drawn: NDArray[np.float64], real: NDArray[np.float64]) -> float:
+    """Compute the effective number of different samples (see `effective_number`), relative to as many real tiles.
+
+    A generator that draws a few pictures that differ much has a high mean distance and a low number.
+
+    Parameters
+    ----------
+    drawn, real : NDArray (N, D), (M, D)
+        Scaled features; where there are fewer real tiles, these many samples are expected at most.
+    """
+    few = real[: len(drawn)]
+    among, between = euclidean(few, few), euclidean(drawn, drawn)
+    scale = distinct_scale(among)
+    return effective_number(between, scale) / effective_number(among, scale) if scale else 1.0
 
 
 @dataclass(frozen=True)
@@ -252,7 +268,8 @@ class Monitor:
             among_drawn = mean_distance(drawn, groups[np.arange(number) % len(groups)])
             result = Assessment(among_drawn / among_real, kernel_distance(drawn, scale.real) if at_checkpoint else None)
         if self.due(step) and not is_repeated:  # a checkpoint of a training that was stopped in between changes nothing
-            result = Assessment(result.diversity, result.distance, self._warning(result.diversity))
+            share = 1.0 if result.diversity is None else different(drawn, scale.real)
+            result = Assessment(result.diversity, result.distance, self._warning(result.diversity, share))
             if regular:
                 self._compare(step, result.distance)
         self._newest = step, Assessment(result.diversity, result.distance)
@@ -282,17 +299,28 @@ class Monitor:
                 condition = self.dataset.batch(self._chosen[tiles]).mask.to(device)
             yield self.generator.sample(streams, condition=condition, image_class=classes[torch.from_numpy(tiles)])
 
-    def _warning(self, diversity: float | None) -> str:
-        """Return the warning when an episode begins; empty otherwise."""
+    def _warning(self, diversity: float | None, share: float) -> str:
+        """Return the warning when an episode begins; empty otherwise.
+
+        Parameters
+        ----------
+        diversity : float, optional
+            Of the samples.
+        share : float
+            From `different`.
+        """
         if diversity is None:
             return ""
-        self._low = self._low + 1 if diversity < COLLAPSED else 0
-        if diversity >= HEALTHY:
+        least = min(diversity, share)
+        self._low = self._low + 1 if least < COLLAPSED else 0
+        if least >= HEALTHY:
             self._varied, self._alarmed = True, False
         if self._alarmed or not self._low or (not self._varied and self._low < PATIENCE):
             return ""
         self._alarmed = True
         alike = f"nearly alike (diversity {100 * diversity:.0f} % of the real tiles)"
+        if diversity >= COLLAPSED:
+            alike = f"like copies of few pictures (different ones: {100 * share:.0f} % of those among real tiles)"
         todo = "lower the learning rate or use augmentation."
         if not self._varied:
             return f"The samples still look {alike}: the generator does not learn to vary. {todo.capitalize()}"

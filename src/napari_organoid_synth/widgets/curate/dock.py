@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_organoid_synth.core.quantities import plural
+from napari_organoid_synth.core.samples.far_sets import FarFromOriginals
 from napari_organoid_synth.core.samples.importing import import_pairs
 from napari_organoid_synth.core.samples.query import QueryError
 from napari_organoid_synth.core.samples.store import SampleStore, Verdict
@@ -347,8 +348,11 @@ class CurateWidget(WideDock):
         self.tagger.hide()
         self.accepter.open()
 
-    def accept_best(self, number: int) -> None:
-        """Accept so many new pairs, realistic ones that differ from each other; one step of the history."""
+    def accept_best(self, number: int, anyway: bool = False) -> None:
+        """Accept so many new pairs, realistic ones that differ from each other; one step of the history.
+
+        Where all are far from the originals as a set, none is accepted unless ``anyway``, and the panel says why.
+        """
         from napari.qt.threading import create_worker
 
         project = self.workspace.project
@@ -367,10 +371,14 @@ class CurateWidget(WideDock):
 
         def fail(error: BaseException) -> None:
             self._choosing = False
-            self.show_error(error)
+            if isinstance(error, FarFromOriginals):
+                self.message.setText("None was accepted.")
+                self.accepter.open(str(error))
+            else:
+                self.show_error(error)
 
         worker: Any = create_worker(
-            accept_best, project.samples_path, number, _start_thread=False, _ignore_errors=True,
+            accept_best, project.samples_path, number, anyway, _start_thread=False, _ignore_errors=True,
             _progress={"desc": "comparing pairs"},
         )  # fmt: skip
         worker.returned.connect(show)

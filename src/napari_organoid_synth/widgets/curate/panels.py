@@ -20,6 +20,7 @@ WHY = (
     "Accepts those of the more realistic half of the new pairs that differ most from each other and from the accepted "
     "ones; flagged pairs are left out. Press U to undo."
 )
+ANYWAY = "Accepts the best although, as a set, they are far from the originals. Press U to undo."
 
 
 class Panel(QFrame):
@@ -68,11 +69,11 @@ class AcceptPanel(Panel):
 
     Attributes
     ----------
-    wanted : Signal(int)
-        Accept so many.
+    wanted : Signal(int, bool)
+        Accept so many; whether also of runs that are far from the originals.
     """
 
-    wanted = Signal(int)
+    wanted = Signal(int, bool)
 
     def __init__(self) -> None:
         self.number = QSpinBox()
@@ -82,17 +83,21 @@ class AcceptPanel(Panel):
         named(self.number, "How many to accept", "How many of the new pairs are accepted. Press Enter to accept.")
         self.button = _button("Accept the best, keeping diversity", WHY, lambda: self._ask())
         self.number.lineEdit().returnPressed.connect(lambda: self._ask())
+        self.anyway = _button("Accept anyway", ANYWAY, lambda: self._ask(anyway=True))
+        self.anyway.hide()
         close = _button("Close", "Close without accepting (Escape)", lambda: self.close_panel())
-        super().__init__(self.number, self.button, close)
+        super().__init__(self.number, self.button, self.anyway, close)
         self.why = WrapLabel(WHY)
         self.why.hide()
 
-    def _ask(self) -> None:
+    def _ask(self, anyway: bool = False) -> None:
         self.close_panel()
-        self.wanted.emit(self.number.value())
+        self.wanted.emit(self.number.value(), anyway)
 
-    def open(self) -> None:
-        """Show it, ready to type the number."""
+    def open(self, refusal: str = "") -> None:
+        """Show it, ready to type the number; after a refusal with its words and a button that accepts anyway."""
+        self.why.setText(refusal or WHY)
+        self.anyway.setVisible(bool(refusal))
         self.show()
         self.number.setFocus()
         self.number.selectAll()

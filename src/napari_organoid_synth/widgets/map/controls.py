@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QDoubleSpinBox, QVBoxLayout, QWidget
@@ -31,18 +31,24 @@ class ColourControls(QWidget):
     ----------
     chosen : Signal()
         The colours were chosen to show another property.
+    filtered : Signal()
+        Pairs of another run, or of all, were chosen to be shown.
     """
 
-    chosen = Signal()
+    chosen, filtered = Signal(), Signal()
 
     def __init__(self) -> None:
         super().__init__()
-        self.colour, self.legend, self.bar = combo_box(), Legend(), ColourBar()
+        self.colour, self.runs, self.legend, self.bar = combo_box(), combo_box(), Legend(), ColourBar()
         self.offer(())
+        self.offer_runs({})
+        self.runs.activated.connect(lambda _: self.filtered.emit())
         self.colour.activated.connect(lambda _: self.chosen.emit())
         form = rows()
         add_row(form, "Colour", self.colour, "What the colours show.")
         named(self.colour, "Colour", "What the colours of the points show: verdict, run, or any score.")
+        add_row(form, "Pairs", self.runs, "Whose pairs are shown beside the real tiles.")
+        named(self.runs, "Pairs of run", "Shows the pairs of one run alone, beside the real tiles.")
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(5)
@@ -71,9 +77,24 @@ class ColourControls(QWidget):
             if self.colour.findData(key) < 0:
                 self.colour.addItem(text, key)
 
+    @property
+    def only(self) -> str | None:
+        """The run whose pairs alone are shown; None: all."""
+        return self.runs.currentData() if self.runs.currentIndex() > 0 else None
+
+    def offer_runs(self, titles: Mapping[str, str]) -> None:
+        """Offer all pairs, or those of one run; the choice stays where its run still has pairs."""
+        chosen = self.only
+        self.runs.clear()
+        self.runs.addItem("of all runs", None)
+        for run, title in titles.items():
+            self.runs.addItem(title, run)
+        self.runs.setCurrentIndex(0 if chosen is None else max(0, self.runs.findData(chosen)))
+        self.runs.setEnabled(len(titles) > 1)
+
     def show_points(self, points: Points) -> list[Group]:
         """Show legend and range of the points; return their groups."""
-        groups = groups_of(points, self.key)
+        groups = groups_of(points, self.key, self.only)
         self.legend.show_groups(groups)
         if self.score and len(points.ids):
             self.bar.show_range(self.score, *score_range(points))

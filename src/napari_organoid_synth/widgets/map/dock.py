@@ -155,8 +155,9 @@ class MapWidget(WideDock):
         """Build the controls, which scroll, and below them the parts that stay visible."""
         self.colours, self.making = ColourControls(), MethodControls()
         self.colours.chosen.connect(self._recolour)
+        self.colours.filtered.connect(self._filter)
         self.legend = self.colours.legend
-        self.legend.changed.connect(lambda: self.view.hide_groups(self.legend.hidden))
+        self.legend.changed.connect(self._filter)
         self.making.changed.connect(self._edited)
         self.filler = FillPanel(self, self.value)
         self.filler.regionChosen.connect(self.view.choose_region)
@@ -237,6 +238,11 @@ class MapWidget(WideDock):
         self._remember()
         self._read()
 
+    def _filter(self) -> None:
+        """Hide points of other runs or groups; hidden ones are not selected, so that no verdict reaches them."""
+        self._show(self.points)
+        self.view.choose(self.view.chosen[self.view.is_visible(self.view.chosen)])
+
     def _read(self) -> None:
         """Read map and verdicts in the background; an older answer is dropped."""
         project = self.workspace.project
@@ -259,6 +265,7 @@ class MapWidget(WideDock):
     def _take(self, points: Points) -> None:
         self._read_once = True
         self.colours.offer(points.metrics)
+        self.colours.offer_runs(points.titles)
         self._show(points)
 
     def _show(self, points: Points) -> None:

@@ -14,23 +14,35 @@ RUN_SYMBOLS = ("o", "t1", "d", "t", "p", "star", "h")
 BY_VERDICT, BY_RUN = "verdict", "run"
 
 
-def groups_of(points: Points, colour_by: str) -> list[Group]:
-    """Sort points into groups that look alike: by verdict, by run, or with the colours of a score."""
+def groups_of(points: Points, colour_by: str, only: str | None = None) -> list[Group]:
+    """Sort points into groups that look alike: by verdict, by run, or with the colours of a score.
+
+    Parameters
+    ----------
+    points : Points
+        All points of the map.
+    colour_by : str
+        ``"verdict"``, ``"run"`` or the name of a score.
+    only : str, optional
+        Run whose pairs are in the groups, beside the real tiles; None: all. A run has the same look alone.
+    """
     real = np.flatnonzero(points.states == REAL)
     groups = [Group("real", SYMBOLS[REAL], "", real, hollow=True)]
+    shown = points.states != REAL
+    if only is not None:
+        shown &= points.runs == only
     if colour_by == BY_RUN:
-        synthetic = points.states != REAL
-        for place, run in enumerate(sorted(set(points.runs[synthetic].tolist()))):
+        for place, (run, title) in enumerate(points.titles.items()):
             look = RUN_SYMBOLS[place % len(RUN_SYMBOLS)], RUN_COLOURS[place % len(RUN_COLOURS)]
-            title = run.removesuffix("-train") or "without a run"
-            groups.append(Group(title, *look, np.flatnonzero(synthetic & (points.runs == run))))
+            if only in (None, run):
+                groups.append(Group(title, *look, np.flatnonzero(shown & (points.runs == run))))
         return groups
     shades = None
     if colour_by != BY_VERDICT:
         low, high = score_range(points)
         shades = (points.values - low) / ((high - low) or 1.0)
     for state in STATES[1:]:
-        chosen = np.flatnonzero(points.states == state)
+        chosen = np.flatnonzero(shown & (points.states == state))
         if len(chosen) or state != "flagged":
             own = None if shades is None else shades[chosen]
             groups.append(Group(state, SYMBOLS[state], VERDICT_COLOURS[state], chosen, shades=own))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from napari_organoid_synth.core.map.storage import read_map
 from napari_organoid_synth.core.pairs.tile_reading import TilePlace
 from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.runs.titles import WITHOUT, run_titles
 from napari_organoid_synth.core.samples.query import parse
 from napari_organoid_synth.core.samples.store import SampleStore
 
@@ -34,6 +35,8 @@ class Points:
         Names of the real tiles, ids of the samples.
     runs : NDArray (N,) of str
         Of the samples.
+    titles : dict of str to str
+        Friendly names of the runs that made samples, oldest first.
     states : NDArray (N,) of str
         One of `STATES` each.
     values : NDArray (N,) float64
@@ -54,6 +57,7 @@ class Points:
     tiles: tuple[TilePlace, ...] = ()
     ids: tuple[str, ...] = ()
     runs: NDArray[Any] = field(default_factory=lambda: np.empty(0, object))
+    titles: dict[str, str] = field(default_factory=dict)
     states: NDArray[Any] = field(default_factory=lambda: np.empty(0, object))
     values: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     metrics: tuple[str, ...] = ()
@@ -87,6 +91,7 @@ def read_points(store: SampleStore, project: Project, metric: str = "") -> Point
         tiles=record.tiles,
         ids=(*(tile.name for tile in record.tiles), *(sample.id for sample in samples)),
         runs=np.asarray([*[""] * number, *(sample.run for sample in samples)], object),
+        titles=_titles(project, {sample.run for sample in samples}),
         states=np.asarray([*[REAL] * number, *(states[sample.id] for sample in samples)], object),
         values=np.asarray([*[np.nan] * number, *(scores.get(sample.id, np.nan) for sample in samples)], np.float64),
         metrics=tuple(store.metrics()),
@@ -95,6 +100,13 @@ def read_points(store: SampleStore, project: Project, metric: str = "") -> Point
         unmapped=len(listing) - len(samples),
         side=record.side,
     )
+
+
+def _titles(project: Project, runs: set[str]) -> dict[str, str]:
+    """Return the friendly names of these runs; of one that is gone the name of its folder."""
+    known = run_titles(project)
+    order = [*(run for run in known if run in runs), *sorted(runs - known.keys())]
+    return {run: known.get(run) or run.removesuffix("-train") or WITHOUT for run in order}
 
 
 def inside(points: NDArray[np.float64], polygon: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -167,6 +167,10 @@ class MapView(pg.PlotWidget):
             if title not in self._hidden:
                 self._visible[group.rows] = True
 
+    def is_visible(self, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Return which of these points are shown."""
+        return self._visible[rows]
+
     def _mark_regions(self) -> None:
         """Draw a dashed outline with a number around each empty region."""
         for mark in self._marks:

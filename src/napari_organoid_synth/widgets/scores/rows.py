@@ -21,6 +21,7 @@ GROUPS = {
     "Pixels": ("ssim", "uqi", "nmi", "psnr", "mse"),
     "Sharpness": ("hf_energy", "blur"),
     "Masks": (
+        *("flow_kid", "flow_fid"),
         *("ks_count", "ks_area", "ks_eccentricity", "ks_touching", "ks_decode_error"),
         *("w_count", "w_area", "w_eccentricity", "w_touching", "w_decode_error"),
     ),
@@ -39,6 +40,7 @@ TITLES = {
     "ks_decode_error": "Decode error, KS",
 }
 """Of scores whose own title is too long for a column."""
+_FLOWS = "of the masks, drawn as heat flows (object, arrows to its centre) or as maps of the classes, in features"
 _DIFFER = "How much the distribution in the synthetic masks differs from that in the real ones"
 MEANINGS = {
     "kid": "Distance of the synthetic from the real tiles in features. Low is good, about 0; may be slightly below 0. "
@@ -56,6 +58,8 @@ MEANINGS = {
     "mse": "Mean squared difference over all pairs of tiles, grey levels 0 to 255; should be as between real tiles.",
     "hf_energy": "Strength of the finest structure. Noise raises it, blur lowers it; should be as in real tiles.",
     "blur": "0 is sharp, 1 is blurred; should be as in real tiles.",
+    "flow_kid": f"Distance {_FLOWS}. Low is good, about 0; may be slightly below 0.",
+    "flow_fid": f"The same distance with Gaussians {_FLOWS}. Low is good; compare only with the originals.",
     **{f"ks_{name}": f"{_DIFFER}: 0 equal, 1 separate." for name in ("count", "area", "eccentricity", "touching")},
     **{f"w_{name}": f"{_DIFFER}, in its own units." for name in ("count", "area", "eccentricity", "touching")},
     "ks_decode_error": f"{_DIFFER}, for the error that an encoding of the mask leaves: 0 equal, 1 separate.",

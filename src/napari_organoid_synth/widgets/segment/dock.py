@@ -13,10 +13,9 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.gain.cost_estimate import Estimate, speeds
 from napari_organoid_synth.core.gain.results import GainResult
 from napari_organoid_synth.core.gain.settings import GainSettings, SegmentSettings
-from napari_organoid_synth.core.gain.storage import RESULTS, SETTINGS, newest_result, read_result
+from napari_organoid_synth.core.gain.storage import RESULTS, SETTINGS, newest_result, pick_recipes, read_result
 from napari_organoid_synth.core.job import Added, Event, Failed, Finished, JobFolder, Progress, Started, Warned
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.segmentation.arms import data_of, needs_generator
 from napari_organoid_synth.widgets.forms.containers import Fold
 from napari_organoid_synth.widgets.segment.apply_panel import ApplyPanel
@@ -235,9 +234,8 @@ class SegmentWidget(ColumnDock):
         if project is None or not any(map(needs_generator, settings.arms)) or settings.generator_steps:
             return settings.generator_steps
         try:
-            if settings.generator.endswith((".yaml", ".yml", ".json")):
-                return Recipe.from_file(project.path / settings.generator).train.steps
-            return Recipe.from_file(project.run_path(settings.generator) / "recipe.yaml").train.steps
+            recipes = pick_recipes(project, settings).values()
+            return max((one["generator"].train.steps for one in recipes), default=0)
         except UserError:
             return 0
 

@@ -20,7 +20,11 @@ ABOUT = {
     "fits": "agreement of mask and image; 5 of 100 real pairs lie below 0.5",
     "manifold": "distance from the cloud of real tiles; above 1 outside",
     "real_distance": "distance to the nearest real tile; a copy lies below 1",
-    "realism": "1 like the median real tile, below 0.5 unlike any",
+    "realism": "share of real tiles that are less ordinary in their worst trait; 5 of 100 lie below 0.05",
+    "grid": "pattern that upsampling leaves every 2, 4 or 8 px; about 0 without",
+    "slope": "of the spectrum; low is smooth",
+    "skeleton": "length of the middle lines of the mask, px",
+    "junctions": "of the middle lines of the mask",
     "nearest": "similarity to the nearest real image",
 }
 """Explanations of scores whose names do not explain them."""

@@ -68,12 +68,12 @@ def read_with_nearest(store: SampleStore, id: str, project: Project) -> tuple[Sa
     return store.pair(id), real
 
 
-def accept_best(path: Path, number: int) -> list[str]:
+def accept_best(path: Path, number: int, anyway: bool = False) -> list[str]:
     """Choose samples to accept, see `samples.selection`; in a worker of its own, because it takes seconds."""
     from napari_organoid_synth.core.samples.selection import diverse
 
     with SampleStore(path) as store:
-        return diverse(store, number)
+        return diverse(store, number, anyway=anyway)
 
 
 def save_masks(store: SampleStore, drawn: Sequence[tuple[str, NDArray[Any]]]) -> list[str]:

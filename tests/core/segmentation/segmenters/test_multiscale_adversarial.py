@@ -16,12 +16,8 @@ from napari_organoid_synth.core.segmentation.segmenters.base import SegmentSpec,
 from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool
 from napari_organoid_synth.core.segmentation.segmenters.multiscale_adversarial import (
     MultiscaleAdversarial,
-    clean,
-    is_hard,
     masked,
     ramp,
-    turned,
-    weighted_cross_entropy,
 )
 from napari_organoid_synth.core.segmentation.segmenters.multiscale_adversarial_config import MultiscaleAdversarialConfig
 from napari_organoid_synth.core.segmentation.segmenters.multiscale_net import (
@@ -31,6 +27,13 @@ from napari_organoid_synth.core.segmentation.segmenters.multiscale_net import (
     Residual1,
     Residual2,
     strided,
+)
+from napari_organoid_synth.core.segmentation.segmenters.whole_images import (
+    clean,
+    is_hard,
+    min_area,
+    turned,
+    weighted_cross_entropy,
 )
 
 SMALL = MultiscaleAdversarialConfig(width=8, side=96, learning_rate=2e-3)
@@ -153,6 +156,7 @@ def test_the_adversary_gains_weight_evenly():
     assert ramp(0, 12_000, 0.1) == pytest.approx(8.3333e-6, rel=1e-4)  # two epochs of 6000 images, as published
     assert ramp(5_999, 12_000, 0.1) == 0.05
     assert ramp(11_999, 12_000, 0.1) == 0.1
+    assert ramp(20_000, 12_000, 0.1) == 0.1
 
 
 def test_weighted_cross_entropy_by_hand():
@@ -308,10 +312,9 @@ def test_each_class_is_cleaned_by_itself_and_a_class_in_a_hole_stays():
     assert np.bincount(clean(shares, 120, True, 40, True).ravel()).tolist() == [500 + 36, 364, 0][:2]
 
 
-def test_small_objects_are_measured_at_the_resized_size(scene):
-    segmenter = MultiscaleAdversarial(SMALL.replace(smallest=64), BINARY, "cpu")
-    assert multiscale_adversarial._min_area(segmenter.config, (96, 96)) == 64
-    assert multiscale_adversarial._min_area(segmenter.config, (192, 96)) == 64 * 4
+def test_small_objects_are_measured_at_the_resized_size():
+    assert min_area(64, 96, (96, 96)) == 64
+    assert min_area(64, 96, (192, 96)) == 64 * 4
 
 
 # --- training ---

@@ -9,8 +9,9 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.segmentation.agreement import average_precision, pixel_scores
+from napari_organoid_synth.core.segmentation.segmenters import unet as module
 from napari_organoid_synth.core.segmentation.segmenters.augmentation import warped
-from napari_organoid_synth.core.segmentation.segmenters.base import SegmentSpec
+from napari_organoid_synth.core.segmentation.segmenters.base import SegmentSpec, load_segmenter
 from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool
 from napari_organoid_synth.core.segmentation.segmenters.instances import split_instances
 from napari_organoid_synth.core.segmentation.segmenters.network_input import (
@@ -143,6 +144,57 @@ def test_depth_5_marks_1024_px_in_windows(size, network):
     assert probability.shape == (1, *size)
     assert np.isfinite(probability).all()
     assert unet._side(1024) == 512
+
+
+# --- the terms of the spheroid study ---
+
+STUDY = SMALL.replace(network="original", study=True, batch=1, learning_rate=2e-3, smallest=20)
+
+
+def test_the_study_marks_binary_masks_classes_and_instances_as_pieces(scene, tmp_path):
+    for kind in ("binary", "classes", "instances"):
+        pair = scene(0, kind=kind)
+        unet = UNet(STUDY, SegmentSpec(1, kind, pair.class_names), "cpu")
+        list(unet.fit(CropPool([pair]), 60, Control()))
+        labels, probability, _ = unet.predict(pair.image)
+        assert pixel_scores(pair.labels, labels)["dice"] > 0.85
+        assert len(probability) == (2 if kind == "classes" else 1)
+        assert labels.max() == {"binary": 1, "classes": 2, "instances": 3}[kind]
+        assert not bool(unet.network.single)
+        unet.save(tmp_path / kind)
+        assert np.array_equal(load_segmenter(tmp_path / kind, "cpu").predict(pair.image)[0], labels)
+
+
+def test_the_study_cleans_masks_and_a_plain_network_does_not(scene):
+    shares = np.zeros((2, 64, 64), np.float32)
+    shares[1, 8:40, 8:40] = 0.9
+    shares[1, 20:24, 20:24] = 0.1  # a hole
+    shares[1, 50:52, 50:52] = 0.9  # below 20 px
+    shares[1, 50:56, 8:14] = 0.48  # 122 of 255
+    shares[0] = 1 - shares[1]
+    spec = SegmentSpec(1, "binary", ("disc",))
+    assert UNet(STUDY, spec, "cpu")._marked(shares).labels.sum() == 32 * 32 + 36
+    assert UNet(STUDY.replace(objects="largest"), spec, "cpu")._marked(shares).labels.sum() == 32 * 32
+    assert UNet(SMALL, spec, "cpu")._marked(shares).labels.sum() == 32 * 32 - 16 + 4
+
+
+def test_the_study_turns_favours_hard_images_and_weighs_classes(scene, monkeypatch):
+    pairs = [scene(seed).replace(name=f"easy{seed}") for seed in range(9)]
+    pairs.append(scene(9).replace(name="hard", labels=np.zeros((64, 64), np.int32)))
+    drawn, seen = [], []
+    turn, weigh = module.turned, module.weighted_cross_entropy
+
+    def watched(images, labels, rng):
+        drawn.append(not labels.any())
+        return turn(images, labels, rng)
+
+    monkeypatch.setattr(module, "turned", watched)
+    monkeypatch.setattr(module, "weighted_cross_entropy", lambda *given: seen.append(given[2:]) or weigh(*given))
+    unet = UNet(STUDY.replace(hard="hard", foreground_weight=2.0), SegmentSpec(1, "binary", ("disc",)), "cpu")
+    list(unet.fit(CropPool(pairs), 60, Control()))
+    assert np.mean(drawn) == pytest.approx(0.3, abs=3 * np.sqrt(0.21 / 60))  # 0.1 if all were equally likely
+    assert unet.facts["hard"] == "1 of 10 images"
+    assert seen == [(2.0, 1000.0)] * 60
 
 
 # --- crops ---

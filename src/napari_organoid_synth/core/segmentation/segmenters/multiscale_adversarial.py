@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,19 +12,22 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional as F
 
-from napari_organoid_synth.core.job import Control, Event, Warned
-from napari_organoid_synth.core.pairs.pair import SamplePair
+from napari_organoid_synth.core.job import Control, Event
 from napari_organoid_synth.core.segmentation.segmenters.base import Prediction, Segmenter, SegmentSpec, has_bf16
 from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool
 from napari_organoid_synth.core.segmentation.segmenters.held_score import held_images, in_batches, mean_dice
 from napari_organoid_synth.core.segmentation.segmenters.multiscale_adversarial_config import MultiscaleAdversarialConfig
 from napari_organoid_synth.core.segmentation.segmenters.multiscale_net import Adversary, MultiscaleNet
-from napari_organoid_synth.core.segmentation.segmenters.network_input import (
-    unfit,
-    whole_image,
-    whole_size,
-)
+from napari_organoid_synth.core.segmentation.segmenters.network_input import unfit, whole_image
 from napari_organoid_synth.core.segmentation.segmenters.plateau import FLOOR, Plateau
+from napari_organoid_synth.core.segmentation.segmenters.whole_images import (
+    favoured,
+    is_single,
+    min_area,
+    objects_of,
+    turned,
+    weighted_cross_entropy,
+)
 
 REAL, FAKE = 1, 0
 
@@ -70,19 +72,13 @@ class MultiscaleAdversarial(Segmenter):
         these are a fixed share of the real images that are drawn; their number is stored in ``facts``.
         """
         config, device = self.config, self.device
-        if config.hard:
-            hard = [is_hard(pair, config.hard) for pair in pool.real]
-            pool = pool.favouring(hard, config.hard_share)
-            self.facts["hard"] = f"{sum(hard)} of {len(hard)} images"
-            if len(set(hard)) < 2:
-                subject = (
-                    f"All {len(hard)} training images are" if hard[0] else f"None of {len(hard)} training images is"
-                )
-                yield Warned(0, f"{subject} hard by '{config.hard}': all are drawn equally often.")
+        pool = yield from favoured(pool, config, self.facts)
         network = self.network.train()
         self.usual = pool.usual
         adversary = self.adversary.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        network.single.fill_(all(_is_single(pair, config) for pair in pool.real))
+        network.single.fill_(
+            all(is_single(pair, min_area(config.smallest, config.side, pair.size)) for pair in pool.real)
+        )
         betas = (0.5, 0.99)
         optimiser = torch.optim.Adam(network.parameters(), config.learning_rate, betas, fused=True)
         rival = torch.optim.Adam(adversary.parameters(), config.adversary_rate, betas, fused=True)
@@ -141,15 +137,8 @@ class MultiscaleAdversarial(Segmenter):
         planes = self.normalised(image)
         inputs = whole_image(planes, self.config.side)
         shares = unfit(self._logits(self._to_device(inputs[None])).softmax(dim=1)[0].cpu().numpy(), size).clip(0, 1)
-        labels = clean(
-            shares,
-            self.config.threshold,
-            self.config.fill_holes,
-            _min_area(self.config, size),
-            self.config.objects == "largest" or (self.config.objects == "auto" and bool(self.network.single)),
-        )
-        if self.spec.mask_kind == "instances":
-            labels = _pieces(labels > 0)[0]
+        single, instances = bool(self.network.single), self.spec.mask_kind == "instances"
+        labels = objects_of(shares, self.config, self.config.side, single, instances)
         return self.visible(planes, Prediction(labels, shares[1:]))
 
     def _target(self, labels: NDArray[np.int32]) -> NDArray[np.int64]:
@@ -157,42 +146,6 @@ class MultiscaleAdversarial(Segmenter):
 
 
 # --- losses and training ---
-
-
-def is_hard(pair: SamplePair, pattern: str) -> bool:
-    """Return whether a regular expression matches part of the name or the class of an image."""
-    return any(re.search(pattern, text) for text in (pair.name, pair.image_class or ""))
-
-
-def weighted_cross_entropy(
-    logits: torch.Tensor, target: torch.Tensor, foreground: float = 3.0, cap: float = 1000.0
-) -> torch.Tensor:
-    """Compute the cross entropy with classes weighted by their rarity in the image, mean over pixels.
-
-    Parameters
-    ----------
-    logits : Tensor (N, K, Y, X) float32
-        Class 0 is background, its weight is 1.
-    target : Tensor (N, Y, X) int64
-        Classes 0..K-1.
-    foreground : float
-        Class k of an image weighs ``foreground`` · N_0 / N_k; 1 where either is 0.
-    cap : float
-        Largest weight.
-
-    Examples
-    --------
-    >>> logits, target = torch.zeros(1, 2, 1, 4), torch.tensor([[[0, 0, 0, 1]]])
-    >>> round(float(weighted_cross_entropy(logits, target) / np.log(2)), 4)  # (1 + 1 + 1 + 9) / 4
-    3.0
-    """
-    kinds = torch.arange(logits.shape[1], device=target.device)
-    counts = (target[:, None] == kinds[:, None, None]).sum(dim=(2, 3)).float()  # (N, K)
-    background = counts[:, :1]
-    weights = (foreground * background / counts.clamp(min=1)).clamp(max=cap)
-    weights = torch.where((counts > 0) & (background > 0) & (kinds > 0), weights, torch.ones_like(weights))
-    each = weights.gather(1, target.flatten(1)).view_as(target)
-    return (each * F.cross_entropy(logits, target, reduction="none")).mean()
 
 
 def ramp(step: int, steps: int, last: float) -> float:
@@ -205,84 +158,7 @@ def masked(images: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
     return (maps[:, :, None] * images[:, None]).flatten(1, 2)
 
 
-def turned(
-    images: NDArray[np.float32], labels: NDArray[np.int32], rng: np.random.Generator
-) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """Turn and mirror a batch (N, C, Y, X) and (N, Y, X) by one of the eight symmetries of the square."""
-    quarters, mirror = int(rng.integers(4)), bool(rng.integers(2))
-    if mirror:
-        images, labels = images[..., ::-1], labels[..., ::-1]
-    images, labels = np.rot90(images, quarters, (-2, -1)), np.rot90(labels, quarters, (-2, -1))
-    return np.ascontiguousarray(images), np.ascontiguousarray(labels)
-
-
 def _descend(optimiser: torch.optim.Optimizer, loss: torch.Tensor) -> None:
     optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     optimiser.step()
-
-
-# --- from probabilities to objects ---
-
-
-def clean(shares: NDArray[np.float32], threshold: int, fill: bool, smallest: float, largest: bool) -> NDArray[np.int32]:
-    """Classify pixels, fill holes and drop small pieces.
-
-    Parameters
-    ----------
-    shares : NDArray (1 + K, Y, X) float32
-        Probabilities of background and classes.
-    threshold : int
-        A pixel is foreground where its probability, as 8-bit number, is above this.
-    fill : bool
-        Fill holes; pixels of another class stay.
-    smallest : float
-        Pieces of fewer px are dropped; diagonal neighbours are connected.
-    largest : bool
-        Keep only the largest piece of each class.
-
-    Returns
-    -------
-    NDArray (Y, X) int32
-        0..K; the likeliest class of each foreground pixel.
-    """
-    from scipy.ndimage import binary_fill_holes
-
-    foreground = np.rint(255 * (1 - shares[0])) > threshold
-    labels: NDArray[np.int32] = np.where(foreground, shares[1:].argmax(axis=0) + 1, 0).astype(np.int32)
-    for value in range(1, len(shares)):
-        mask = labels == value
-        if fill:
-            mask |= binary_fill_holes(mask) & (labels == 0)
-        pieces, sizes = _pieces(mask)
-        keep = (sizes > 0) & (sizes >= smallest)
-        if largest:
-            keep &= np.arange(len(sizes)) == sizes.argmax()
-        labels[labels == value] = 0
-        labels[keep[pieces]] = value
-    return labels
-
-
-def _pieces(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Label connected pieces 1..n and count the pixels of each; the background (piece 0) counts 0."""
-    from scipy.ndimage import label
-
-    pieces, _ = label(mask, structure=np.ones((3, 3)), output=np.int32)
-    sizes = np.bincount(pieces.ravel())
-    sizes[0] = 0
-    return pieces, sizes
-
-
-def _is_single(pair: SamplePair, config: MultiscaleAdversarialConfig) -> bool:
-    """Return whether each class of the mask has at most one object that is large enough."""
-    smallest = _min_area(config, pair.size)
-    values = [value for value in np.unique(pair.labels) if value]
-    if pair.mask_kind == "instances":
-        return len(values) < 2
-    return all(np.count_nonzero(_pieces(pair.labels == value)[1] >= smallest) < 2 for value in values)
-
-
-def _min_area(config: MultiscaleAdversarialConfig, size: tuple[int, int]) -> float:
-    """Convert ``smallest`` from px of the resized image to px of an image of that size."""
-    height, width = whole_size(size, config.side)
-    return config.smallest * size[0] * size[1] / (height * width)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.segmentation.segmenters.training_range import TrainingRange
+from napari_organoid_synth.core.simulators.pasting import CUT_FROM
 
 QUANTILES = 1, 10, 25, 50, 75, 90, 99
 """Percentiles by which tiles are compared."""
@@ -25,8 +26,6 @@ PLACES = 6
 """Rows and columns of tiles of a real image that are compared, at most."""
 PIXELS = 128
 """Rows and columns of a tile that are looked at, about."""
-CUT_FROM = "cut_from"
-"""Name, in the provenance of a pair, of the real image that its background was cut from."""
 
 Range = tuple[NDArray[np.float32], NDArray[np.float32]]
 """Intensity that becomes 0 and distance to that which becomes 1, each (C, 1, 1) float32."""

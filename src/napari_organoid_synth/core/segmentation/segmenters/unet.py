@@ -30,13 +30,22 @@ from napari_organoid_synth.core.segmentation.segmenters.network_input import (
 from napari_organoid_synth.core.segmentation.segmenters.original_unet import OriginalUNet
 from napari_organoid_synth.core.segmentation.segmenters.plateau import FLOOR, Plateau
 from napari_organoid_synth.core.segmentation.segmenters.unet_config import UNetConfig
+from napari_organoid_synth.core.segmentation.segmenters.whole_images import (
+    favoured,
+    is_single,
+    min_area,
+    objects_of,
+    turned,
+    weighted_cross_entropy,
+)
 
 
 class UNet(Segmenter):
     """Two 3×3 convolutions per level, skips by concatenation; loss Dice + cross entropy.
 
     Instances are learned as three classes (background, inside, outline) and separated by a watershed that starts from
-    the insides, so that touching cells stay apart.
+    the insides, so that touching cells stay apart. With ``study`` whole images are learned and cleaned as by
+    `MultiscaleAdversarial`, and instances are connected pieces.
     """
 
     config: UNetConfig
@@ -44,10 +53,18 @@ class UNet(Segmenter):
     @property
     def n_maps(self) -> int:
         """Number of output maps: background and classes; for instances background, inside and outline."""
-        return 1 + (2 if self.spec.mask_kind == "instances" else len(self.spec.class_names))
+        if self.spec.mask_kind == "instances":
+            return 2 if self.config.study else 3
+        return 1 + len(self.spec.class_names)
 
     def build(self) -> nn.Module:
         """Build MONAI's DynUNet or the original network, of the configured width and depth."""
+        network = self._bare()
+        if self.config.study:
+            network.register_buffer("single", torch.tensor(False))  # no training mask has two objects
+        return network
+
+    def _bare(self) -> nn.Module:
         from monai.networks.nets.dynunet import DynUNet
 
         depth, width = self.config.depth, self.config.channels
@@ -68,22 +85,26 @@ class UNet(Segmenter):
         self, pool: CropPool, steps: int, control: Control, keep: Path | None = None, floor: int = FLOOR
     ) -> Iterator[Event]:
         """Train with AdamW."""
-        from monai.losses.dice import DiceLoss
-
+        config = self.config
         self.network.train()
         self.usual = pool.usual
-        optimiser = torch.optim.AdamW(self.network.parameters(), self.config.learning_rate, fused=True)
-        dice = DiceLoss(include_background=False, to_onehot_y=True, softmax=True, batch=True)
-        weights = self._class_weights(pool)
+        if config.study:
+            pool = yield from favoured(pool, config, self.facts)
+            smallest = [min_area(config.smallest, config.tile, pair.size) for pair in pool.real]
+            single: Any = self.network.single
+            single.fill_(all(map(is_single, pool.real, smallest)))
+        optimiser = torch.optim.AdamW(self.network.parameters(), config.learning_rate, fused=True)
+        loss_of = self._loss(pool)
         side = self._side(pool.extent)
-        held = held_images(pool, self.config.batch, side, self.config.whole)
+        held = held_images(pool, config.batch, side, config.sees_whole)
         course = Plateau(steps, floor, held is not None)
 
         def learn(step: int) -> dict[str, torch.Tensor]:
-            images, labels = pool.draw(step, self.config.batch, side, self.config.whole)
+            images, labels = pool.draw(step, config.batch, side, config.sees_whole)
+            if config.study and config.turn:
+                images, labels = turned(images, labels, np.random.default_rng((pool.seed, step, 1)))
             logits = self._logits(self._to_device(images))
-            target = torch.from_numpy(self._target(labels)).to(self.device)
-            loss: torch.Tensor = dice(logits, target[:, None]) + F.cross_entropy(logits, target, weights)
+            loss = loss_of(logits, torch.from_numpy(self._target(labels)).to(self.device))
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
@@ -92,6 +113,17 @@ class UNet(Segmenter):
         score = self._scored(*held) if held else None
         kept = self._kept(keep, pool, course)
         yield from self._repeat(learn, {"optimiser": optimiser}, course, score, control, kept)
+
+    def _loss(self, pool: CropPool) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+        """Return the loss of logits (N, K, Y, X) and classes (N, Y, X)."""
+        from monai.losses.dice import DiceLoss
+
+        weights = self._class_weights(pool)
+        if self.config.study:
+            foreground, largest = self.config.foreground_weight, self.config.largest_weight
+            return lambda logits, target: weighted_cross_entropy(logits, target, foreground, largest)
+        dice = DiceLoss(include_background=False, to_onehot_y=True, softmax=True, batch=True)
+        return lambda logits, target: dice(logits, target[:, None]) + F.cross_entropy(logits, target, weights)
 
     def _scored(self, images: NDArray[np.float32], labels: NDArray[np.int32]) -> Callable[[], float]:
         """Return what computes the mean Dice of the classes on crops (N, C, Y, X) with labels (N, Y, X)."""
@@ -117,7 +149,7 @@ class UNet(Segmenter):
 
         self.network.eval()
         height, width = planes.shape[1:]
-        if self.config.whole:
+        if self.config.sees_whole:
             inputs = whole_image(planes, self.config.tile)
             shares = self._logits(self._to_device(inputs[None])).softmax(dim=1)[0].cpu().numpy()
             return self._marked(unfit(shares, (height, width)).clip(0, 1))
@@ -137,13 +169,17 @@ class UNet(Segmenter):
 
     def _marked(self, shares: NDArray[np.float32]) -> Prediction:
         """Return labels and probabilities from probabilities (1 + K, Y, X) that include the background."""
-        if self.spec.mask_kind == "instances":
+        instances = self.spec.mask_kind == "instances"
+        if self.config.study:
+            single = bool(self.network.single)
+            return Prediction(objects_of(shares, self.config, self.config.tile, single, instances), shares[1:])
+        if instances:
             return Prediction(split_instances(shares), np.stack([1 - shares[0], shares[2]]))
         return Prediction(shares.argmax(axis=0).astype(np.int32), shares[1:])
 
     def _side(self, extent: int) -> int:
         """Return the side of crops or windows, px: no larger than images need, divisible by all halvings."""
-        if self.config.whole:
+        if self.config.sees_whole:
             return self.config.tile
         unit: int = 2**self.config.depth  # instance norm needs at least 2 × 2 px on the deepest level
         return max(2 * unit, min(self.config.tile, -(-extent // unit) * unit))
@@ -172,4 +208,6 @@ class UNet(Segmenter):
 
     def _target(self, labels: NDArray[np.int32]) -> NDArray[np.int64]:
         """Return the class of each pixel: its label; for instances 1 inside and 2 on the outline."""
+        if self.config.study and self.spec.mask_kind == "instances":
+            return (labels > 0).astype(np.int64)
         return outline_classes(labels) if self.spec.mask_kind == "instances" else labels.astype(np.int64)

@@ -7,15 +7,12 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from napari_organoid_synth.core.segmentation.segmenters.config import Crops, SegmenterConfig
+from napari_organoid_synth.core.segmentation.segmenters.whole_images_config import WholeImagesConfig
 
 
-class UNetConfig(SegmenterConfig):
-    """U-Net (Ronneberger 2015): predicts the class of each pixel."""
+class _Network(SegmenterConfig):
+    """Size and training of the network."""
 
-    title: ClassVar[str] = "U-Net"
-    when: ClassVar[str] = "Predicts which pixels belong to which class. A good first choice for any mask."
-
-    name: Literal["unet"] = "unet"
     network: Literal["dynamic", "original"] = Field(
         "dynamic",
         description="dynamic: strided convolutions and instance norm; original: max-pooling and no norm, the U-Net* of "
@@ -35,8 +32,27 @@ class UNetConfig(SegmenterConfig):
         description="Class weights of the cross entropy: none, balanced (rare classes weigh more), or numbers, "
         "background first, such as 1, 3.",
     )
+    study: bool = Field(
+        False,
+        description="Whole images on the terms of the spheroid study: its weighted cross entropy, and the settings "
+        "from 'turn' to 'objects', as for Multiscale adversarial. Off: these have no effect.",
+    )
+
+
+class UNetConfig(WholeImagesConfig, _Network):
+    """U-Net (Ronneberger 2015): predicts the class of each pixel."""
+
+    title: ClassVar[str] = "U-Net"
+    when: ClassVar[str] = "Predicts which pixels belong to which class. A good first choice for any mask."
+
+    name: Literal["unet"] = "unet"
 
     @property
     def crops(self) -> Crops:
         """Crops of one optimiser step."""
         return Crops(self.batch, self.tile)
+
+    @property
+    def sees_whole(self) -> bool:
+        """Whether it sees whole images."""
+        return self.whole or self.study
