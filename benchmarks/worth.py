@@ -166,14 +166,15 @@ def main() -> None:
     own = ["segmenter.channels=16", "segmenter.depth=3"] if options.segmenter == "unet" else []
     tile = "tile" if "tile" in type(settings.segmenter).model_fields else "side"
     settings = settings.override(*own, f"segmenter.{tile}={images.crop}", *options.more)
-    began = time.perf_counter()
+    began, done = time.perf_counter(), -1
     folder = project.path / "segment" / f"worth-{options.segmenter}"
     for event in gain(project, settings, Control(), folder):
         if isinstance(event, Warned):
             print(event.text, flush=True)
-        elif isinstance(event, Progress):
-            left = f"{event.seconds_left / 60:.0f} min left" if event.seconds_left else ""
-            print(f"{event.step}/{event.total} {event.note} {left}", end="\r", file=sys.stderr)
+        elif isinstance(event, Progress) and event.step != done:
+            done = event.step
+            left = f", {event.seconds_left / 60:.0f} min left" if event.seconds_left else ""
+            print(f"{done} of {event.total} tasks done{left}", file=sys.stderr, flush=True)
         elif isinstance(event, Finished) and event.result:
             text = report(GainResult.parse(event.result), table, time.perf_counter() - began)
             print(f"\n{text}", flush=True)
