@@ -208,15 +208,14 @@ def test_fid_and_kid_are_of_all_tiles_and_samples(project: Project, monkeypatch:
     for before, one in zip(few, sets, strict=True):
         assert one.number == 10
         for name in ("kid", "fid", "flow_kid", "flow_fid"):
-            score = one.by_name[name]
-            assert (score.n_real, score.n_synthetic) == (20, 10)
+            found = one.by_name[name]
+            assert (found.n_real, found.n_synthetic) == (45, 10)
             assert (one.by_name["coverage"].n_real, one.by_name["coverage"].n_synthetic) == (9, 8)
         kid = one.by_name["kid"]
         assert kid.subsets is not None
         assert (kid.subsets.size, kid.subsets.mean) == (10, kid.value)
         assert "100 subsets of 10: " in kid.message
-        assert kid.value == pytest.approx(before.by_name["kid"].value, abs=5 * kid.subsets.sd)
-        assert one.by_name["fid"].value != before.by_name["fid"].value  # intensities are those of fewer tiles
+        assert before.by_name["kid"].subsets is None
     folder = project.path / "features"
     assert {path.name.partition("-v")[0] for path in folder.glob("*-v*")} >= {
         f"{kind}-{space}-random" for kind in ("all", "samples") for space in ("features", "masks")
