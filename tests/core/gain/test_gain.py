@@ -596,7 +596,8 @@ def test_a_scheduler_of_another_process_gives_what_this_process_gives(project, t
     with dask_commands(tmp_path / "dask") as address:
         events = run(project, settings.replace(scheduler=address), folder=tmp_path / "far")
     far = result_of(events)
-    assert far.tasks == here.tasks == {"total": here.tasks["total"], "done": here.tasks["total"], "failed": 0}
+    assert far.tasks == here.tasks
+    assert far.tasks.done == far.tasks.total > 4
     assert [row.scores for row in far.table] == [row.scores for row in here.table]
 
 
