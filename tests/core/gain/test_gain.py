@@ -28,11 +28,10 @@ from napari_organoid_synth.core.gain.cost_estimate import trainings, workers_at_
 from napari_organoid_synth.core.gain.gain import gain
 from napari_organoid_synth.core.gain.leakage import Leak, refuse_leaks
 from napari_organoid_synth.core.gain.make_pairs import pairs_path
-from napari_organoid_synth.core.gain.plan import make_plan
-from napari_organoid_synth.core.gain.results import GainResult, PairsRecord
+from napari_organoid_synth.core.gain.results import PairsRecord
 from napari_organoid_synth.core.gain.sentences import gain_text
 from napari_organoid_synth.core.gain.settings import GainSettings
-from napari_organoid_synth.core.gain.storage import find_gain, pick_recipes, read_result
+from napari_organoid_synth.core.gain.storage import find_gain, read_result
 from napari_organoid_synth.core.gain.tasks import (
     ArmTask,
     PairsTask,
@@ -44,40 +43,17 @@ from napari_organoid_synth.core.gain.tasks import (
 )
 from napari_organoid_synth.core.gain.work import Outcome, run_task
 from napari_organoid_synth.core.gain.workers import open_workers
-from napari_organoid_synth.core.job import Added, Control, Finished, Progress, Started, Warned
-from napari_organoid_synth.core.pairs.loading import add_pair, load_pairs
+from napari_organoid_synth.core.job import Added, Control, Progress, Started, Warned
+from napari_organoid_synth.core.pairs.loading import load_pairs
 from napari_organoid_synth.core.pairs.ome_tiff import write_pair
 from napari_organoid_synth.core.pairs.pair import SamplePair, Source, content_hash
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.segmentation.segmenters.cellpose import installed_major
 from napari_organoid_synth.core.segmentation.segmenters.cellpose_config import CellposeConfig
 from napari_organoid_synth.core.segmentation.segmenters.multiscale_adversarial_config import MultiscaleAdversarialConfig
-from napari_organoid_synth.core.segmentation.segmenters.unet_config import UNetConfig
-
-RECIPE = Recipe().override(
-    "gan.generator_channels=8",
-    "gan.discriminator_channels=8",
-    "tiles.size=64",
-    "train.steps=3",
-    "train.batch=1",
-    "train.precision=float32",
-    "train.checkpoint_every=1",
-)
-SETTINGS = GainSettings(
-    repeats=1,
-    ratios=(1.0,),
-    segmenter=UNetConfig(channels=8, depth=2, tile=64, batch=2, learning_rate=1e-2),
-    design="k-fold",
-    folds=2,
-    steps=3,
-    pairs=4,
-    generator="recipe.yaml",
-    scheduler="here",
-    device="cpu",
-)
+from tiny_gain import SETTINGS, make_project, plan_of, result_of, run
 
 
 def disc(seed: int) -> SamplePair:
@@ -89,30 +65,9 @@ def disc(seed: int) -> SamplePair:
     return SamplePair(f"disc{seed}", image[None], labels)
 
 
-def make_project(path: Path, pairs: list[SamplePair]) -> Project:
-    project = Project(path)
-    for pair in pairs:
-        add_pair(project, SamplePair(pair.name, pair.image, pair.labels), "binary")
-    RECIPE.to_file(project.path / "recipe.yaml")
-    return project
-
-
 @pytest.fixture
 def project(tmp_path):
     return make_project(tmp_path / "project", [disc(seed) for seed in range(4)])
-
-
-def run(project, settings=SETTINGS, control=None, folder=None, **more):
-    return list(gain(project, settings, control or Control(), folder, **more))
-
-
-def result_of(events) -> GainResult:
-    assert isinstance(events[-1], Finished)
-    return GainResult.parse(events[-1].result)
-
-
-def plan_of(project, settings):
-    return make_plan(project, settings, pick_recipes(project, settings))
 
 
 ARMS = (

@@ -47,7 +47,7 @@ def test_distances_of_masks_see_masks_alone() -> None:
         masks = [np.repeat(mask[:, : 64 // width], width, 1) for mask in masks]
         return network([mask_picture(sample("a", np.zeros((1, 64, 64), np.uint16), m), m, 64) for m in masks])
 
-    real, same, wide = vectors(0), vectors(100), vectors(100, 2)
+    real, same, wide = vectors(0), vectors(100), vectors(100, 4)
     a, b = np.arange(40), np.arange(40, 80)
     good, bad = (flow_measure(real, other)(a, b) for other in (same, wide))
     assert good.keys() == {score.name for score in FLOW_SCORES}

@@ -79,6 +79,13 @@ def test_an_untouched_dock_gives_the_defaults_and_a_file_is_asked_for(dock, tmp_
     assert dock.value().weights == str(weights)
     dock.sets.setCurrentIndex(dock.sets.findData("accepted"))
     assert dock.reason.text() == "No pair is accepted yet."
+    dock.by.setCurrentIndex(1)
+    assert dock.value().by == ("run", "masks")
+    unusual = ScoreSettings(by=("class", "verdict"))
+    dock.setValue(unusual)
+    assert dock.value() == unusual
+    dock.setValue(ScoreSettings())
+    assert dock.value() == ScoreSettings()
 
 
 def test_from_pairs_to_scores_to_copies_in_curate(dock, qtbot):
@@ -89,7 +96,7 @@ def test_from_pairs_to_scores_to_copies_in_curate(dock, qtbot):
         assert not dock.progress.isHidden()
     qtbot.waitUntil(lambda: len(dock.known.sets) == 1, timeout=10_000)
     assert dock.error.isHidden()
-    assert dock.outcome.text().startswith("1 run compared with the real images.")
+    assert dock.outcome.text().startswith("1 set compared with the real images.")
     (kept,) = read_set_scores(dock.workspace.project)
     assert (kept.run, kept.number, kept.seed, kept.weights) == ("run 1", 12, 0, "")
     assert tuple(row.score for row in dock.table.rows) == kept.scores

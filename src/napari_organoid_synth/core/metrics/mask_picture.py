@@ -28,8 +28,8 @@ def mask_picture(pair: SamplePair, objects: NDArray[np.int32], side: int) -> NDA
     Returns
     -------
     NDArray (3, side, side) or (K, side, side) float16 in [0, 1]
-        The heat flow that generators draw: object, dy, dx, with 0.5 for arrows of length 0 (the tissue study compares
-        these). Of classes, whose masks are no flows, the share of each pixel that each of the K classes covers.
+        The heat flow that generators draw, as the tissue study compares masks: object, dy, dx, with 0.5 for arrows of
+        length 0. Of classes, whose masks are no flows, the share of each pixel that each of the K classes covers.
     """
     if pair.mask_kind == "classes":
         planes = np.stack([pair.labels == value + 1 for value in range(len(pair.class_names))])

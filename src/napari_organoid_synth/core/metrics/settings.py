@@ -10,6 +10,8 @@ from napari_organoid_synth.core.fields import DeviceName
 from napari_organoid_synth.core.frozen_model import Settings
 from napari_organoid_synth.core.registry import METRICS
 
+Trait = Literal["run", "masks", "class", "tag", "verdict"]
+
 
 class FeatureSettings(Settings):
     """The network whose features show which tiles are alike."""
@@ -28,6 +30,11 @@ class ScoreSettings(Settings):
     again: bool = Field(False, description="Score pairs and sets again that already have scores.")
     sets: Literal["all", "kept", "accepted", "none"] = Field(
         "all", description="Which pairs of each run are scored as a set: all, new and accepted (kept), accepted, none."
+    )
+    by: tuple[Trait, ...] = Field(
+        ("run",),
+        description="What tells sets apart: the run, the source of the masks (warped, fitted, generated, …), the image "
+        "class, the tag, the verdict; several together, such as [run, masks].",
     )
     extractor: Literal["encoder", "inception2048", "inception64", "vgg19", "random"] = Field(
         "encoder", description="Network whose features compare sets; the encoder learns from the real tiles first."

@@ -10,6 +10,7 @@ from napari_organoid_synth.core.metrics.set_measures import FLOW_SCORES, MASK_SC
 from napari_organoid_synth.core.metrics.sets import Interval, SetScore
 from napari_organoid_synth.core.report.contents import Contents, TrainedRun
 from napari_organoid_synth.core.report.rendering import Section, Table, digits
+from napari_organoid_synth.core.scores.sample_sets import set_title
 from napari_organoid_synth.core.scores.storage import SetScores
 
 STUDY = {
@@ -99,7 +100,8 @@ def set_tables(contents: Contents) -> Section | None:
     if not lines:
         return None
     matrices = [_matrix("Table 1. Generators", STUDY, lines)]
-    for name, runs in _by_loss(contents, lines).items():
+    of_runs = [_line(one, contents.run(one.run)) for one in contents.set_scores if one.scores and one.by == ("run",)]
+    for name, runs in _by_loss(contents, of_runs).items():
         matrices.append(_matrix(f"Table 2. Losses of {name}", STUDY, runs))
     content = SetTables(tuple(matrices), _origin(lines), _details(lines))
     return Section("Generators against the originals", "tables", content)
@@ -114,8 +116,7 @@ def mask_table(contents: Contents) -> Matrix | None:
 
 def label(scores: SetScores, run: TrainedRun | None) -> str:
     """Return the name of a scored set in a sentence: its generator and its run."""
-    name = scores.run or "without a run"
-    return f"{_generator(run)}, {name}" if run else name
+    return f"{_generator(run)}, {scores.title}" if run else scores.title
 
 
 def _generator(run: TrainedRun) -> str:
@@ -123,9 +124,11 @@ def _generator(run: TrainedRun) -> str:
 
 
 def _line(scores: SetScores, run: TrainedRun | None) -> Line:
-    details = f"{scores.number} tiles, {KINDS[scores.samples]}"
+    parts = set_title("", [], scores.parts) if scores.parts else ""
+    details = ", ".join(filter(None, (parts, f"{scores.number} tiles", KINDS[scores.samples])))
     if run is None:
-        return Line(scores.run or "Without a run", details, scores.run, scores.by_name)
+        title = "Without a run" if not scores.run and scores.by == ("run",) else scores.title
+        return Line(title, details, scores.run, scores.by_name)
     loss = f", {run.recipe.gan.loss}" if hasattr(run.recipe.gan, "loss") else ""
     return Line(f"{_generator(run)}{loss}".replace("_", " "), f"{run.name}: {details}", run.name, scores.by_name)
 

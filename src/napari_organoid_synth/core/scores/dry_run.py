@@ -20,7 +20,7 @@ from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.registry import EXTRACTORS, METRICS
 from napari_organoid_synth.core.samples.store import SampleRow, SampleStore
 from napari_organoid_synth.core.scores.score import unscored
-from napari_organoid_synth.core.scores.set_scores import check_extractor, outdated_runs
+from napari_organoid_synth.core.scores.set_scores import check_extractor, outdated_sets
 
 TILES, SAMPLES = 24, 3
 """Real tiles and samples that are measured."""
@@ -59,12 +59,12 @@ def dry_run(project: Project, settings: ScoreSettings) -> Cost:
         if not rows:
             raise UserError("There are no synthetic pairs to score.", todo="Generate some first.")
         todo = unscored(rows, metrics, settings)
-        runs = outdated_runs(project, store, settings)
+        sets = outdated_sets(project, store, settings)
         real = RealFeatures.of_project(project, settings, tile_side(row.size for row in rows))
         seconds = _pair_seconds(store, metrics, real, todo) if todo else 0.0
-        if runs:
-            seconds += _set_seconds(store, real, settings, [row for own in runs.values() for row in own])
-    work = {"samples": len(todo), "real tiles": len(real.tiles), "sets": len(runs)}
+        if sets:
+            seconds += _set_seconds(store, real, settings, [row for own in sets.values() for row in own])
+    work = {"samples": len(todo), "real tiles": len(real.tiles), "sets": len(sets)}
     return Cost.of(seconds, peak_bytes(device) / GIB, free, work)
 
 

@@ -25,7 +25,7 @@ from napari_organoid_synth.core.pairs.tile_reading import TilePlace, read_tile, 
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.registry import METRICS
 from napari_organoid_synth.core.samples.store import SampleRow, SampleStore
-from napari_organoid_synth.core.scores.set_scores import check_extractor, score_runs
+from napari_organoid_synth.core.scores.set_scores import check_extractor, score_all_sets
 from napari_organoid_synth.core.scores.storage import SetScores
 
 REPORT_SECONDS = 0.5
@@ -74,7 +74,7 @@ def score(project: Project, settings: ScoreSettings, control: Control) -> Iterat
         yield Progress(tally.number, len(todo))
         sets: list[SetScores] = []
         if settings.sets != "none" and not control.canceled:
-            sets = yield from score_runs(project, store, settings, control, tally.cleared_ids)
+            sets = yield from score_all_sets(project, store, settings, control, tally.cleared_ids)
     result = {
         "scored": tally.number,
         "already": len(rows) - len(todo),

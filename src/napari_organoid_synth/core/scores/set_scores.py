@@ -1,4 +1,4 @@
-"""Score whole sets of synthetic pairs, one result for each run, and look for memorised training tiles."""
+"""Score whole sets of synthetic pairs, by run or otherwise told apart, and look for memorised training tiles."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.samples.store import SampleRow, SampleStore
 from napari_organoid_synth.core.scores.comparison import SyntheticTiles, is_borrowed, score_families, variety
 from napari_organoid_synth.core.scores.findings import Samples, find_copies, mask_fit
+from napari_organoid_synth.core.scores.sample_sets import SetKey, sets_of
 from napari_organoid_synth.core.scores.storage import SetScores, read_set_scores, write_set_scores
 
 RULES = 4  # another number when the same samples would be scored differently
@@ -44,10 +45,10 @@ def check_extractor(settings: ScoreSettings) -> None:
         check_weights(settings)
 
 
-def score_runs(
+def score_all_sets(
     project: Project, store: SampleStore, settings: ScoreSettings, control: Control, cleared_ids: set[str]
 ) -> Generator[Event, None, list[SetScores]]:
-    """Score the samples of each run as a set; a set that has not changed keeps its scores.
+    """Score the samples set by set; a set that has not changed keeps its scores.
 
     Parameters
     ----------
@@ -65,33 +66,33 @@ def score_runs(
     Yields
     ------
     Event
-        Progress in tiles, Warned for a run with too few samples or a sample that cannot be read.
+        Progress in tiles, Warned for a set with too few samples or a sample that cannot be read.
 
     Returns
     -------
     list of SetScores
         Those that these settings ask for.
     """
-    runs = rows_of_runs(store, settings.sets)
+    sets = sets_of(store.rows(), settings.sets, settings.by)
     start = time.time()
     known = {one.key: one for one in read_set_scores(project)}
-    fingerprints = {run: fingerprint(project, settings, rows) for run, rows in runs.items()}
-    missing = outdated_runs(project, store, settings)
-    results = [known[run, settings.sets, settings.extractor] for run in runs if run not in missing]
+    fingerprints = {key: fingerprint(project, settings, rows) for key, rows in sets.items()}
+    missing = outdated_sets(project, store, settings)
+    results = [known[key, settings.sets, settings.extractor] for key in sets if key not in missing]
     if not missing:
         return results
     real = RealFeatures.of_project(project, settings, tile_side(row.size for rows in missing.values() for row in rows))
     scoring = _Scoring(store, real, FormatOf(project.pairs_path).get(), control, cleared_ids, missing)
     if not (yield from scoring.learn()):
         return results
-    for run in missing:
-        samples = yield from scoring.read(run)
-        scores = None if samples is None else (yield from scoring.compare(run, samples))
+    for key in missing:
+        samples = yield from scoring.read(key)
+        scores = None if samples is None else (yield from scoring.compare(key, samples))
         if samples is None or scores is None:
             return results
         if not samples.rows:
             continue
-        one = scoring.result(run, samples, scores, fingerprints[run], start)
+        one = scoring.result(key, samples, scores, fingerprints[key], start)
         known[one.key] = one
         results.append(one)
         write_set_scores(project, known.values())
@@ -109,11 +110,11 @@ class _Scoring:
         format: PairFormat | None,
         control: Control,
         cleared_ids: set[str],
-        runs: dict[str, list[SampleRow]],
+        sets: dict[SetKey, list[SampleRow]],
     ) -> None:
-        self._store, self._real, self._control, self._cleared_ids, self._runs = store, real, control, cleared_ids, runs
+        self._store, self._real, self._control, self._cleared_ids, self._sets = store, real, control, cleared_ids, sets
         self._format = format
-        self._total = len(real.tiles) + len(real.unseen_tiles) + sum(map(len, runs.values()))
+        self._total = len(real.tiles) + len(real.unseen_tiles) + sum(map(len, sets.values()))
         self._step, self._reported = 0, time.monotonic()
         self._fits = MaskConsistency()
 
@@ -137,7 +138,7 @@ class _Scoring:
             real.look(number, tile)
             self._step += 1
             yield from self._report("look at real tiles")
-        if any(len(rows) >= MIN_TILES for rows in self._runs.values()) and len(real.facts) >= MIN_TILES:
+        if any(len(rows) >= MIN_TILES for rows in self._sets.values()) and len(real.facts) >= MIN_TILES:
             for share in real.learn():
                 if control.canceled:
                     return False
@@ -148,13 +149,13 @@ class _Scoring:
         self._fits.fit(real.tiles)
         return True
 
-    def read(self, run: str) -> Generator[Event, None, Samples | None]:
-        """Look at the samples of a run."""
+    def read(self, key: SetKey) -> Generator[Event, None, Samples | None]:
+        """Look at the samples of a set."""
         rows: list[SampleRow] = []
         misfits = Misfits(self._format)
         facts: list[TileFacts] = []
         borrowed: list[bool] = []
-        all_rows = self._runs[run]
+        all_rows = self._sets[key]
         core = places(len(all_rows), MAX_SAMPLES)
         decoded = {core[place] for place in places(len(core), MAX_PAIRED)}
         chosen, number_read = set(core), 0
@@ -191,12 +192,13 @@ class _Scoring:
         every = {} if batches is None else batches.finish()
         return Samples(rows, SyntheticTiles(facts, np.array(borrowed, bool)), every, number_read)
 
-    def compare(self, run: str, samples: Samples) -> Generator[Event, None, list[SetScore] | None]:
+    def compare(self, key: SetKey, samples: Samples) -> Generator[Event, None, list[SetScore] | None]:
         """Compute the scores of a set, family by family."""
         real = self._real
         if samples.rows and min(len(samples.rows), len(real.facts)) < MIN_TILES:
-            name = f"run {run}" if run else "the samples without a run"
-            message = f"{len(samples.rows)} samples and {len(real.facts)} real tiles of {name}: no scores of the set."
+            message = (
+                f"{key.title}: {len(samples.rows)} samples and {len(real.facts)} real tiles, no scores of the set."
+            )
             yield Warned(self._step, f"{message} Expected at least {MIN_TILES} of each. Make more pairs.")
         scores: list[SetScore] = []
         for family in score_families(real, samples.tiles.facts, samples.every):
@@ -206,13 +208,17 @@ class _Scoring:
             scores += family
         return scores
 
-    def result(self, run: str, samples: Samples, scores: list[SetScore], fingerprint: str, asked: float) -> SetScores:
+    def result(
+        self, key: SetKey, samples: Samples, scores: list[SetScore], fingerprint: str, asked: float
+    ) -> SetScores:
         """Flag the copies among the samples, and return everything known about the set."""
         real, settings = self._real, self._real.settings
         assert settings.sets != "none"
         return SetScores(
-            run=run,
+            run=key.run,
             samples=settings.sets,
+            by=key.by,
+            parts=key.parts,
             extractor=settings.extractor,
             weights=settings.weights,
             seed=settings.seed,
@@ -228,25 +234,16 @@ class _Scoring:
         )
 
 
-def rows_of_runs(store: SampleStore, sets: str) -> dict[str, list[SampleRow]]:
-    """Return the samples of each run that belong to a kind of set (``ScoreSettings.sets``)."""
-    runs: dict[str, list[SampleRow]] = {}
-    for row in store.rows():
-        if sets == "all" or row.verdict == "accepted" or (sets == "kept" and row.verdict == "new"):
-            runs.setdefault(row.run, []).append(row)
-    return runs
-
-
-def outdated_runs(project: Project, store: SampleStore, settings: ScoreSettings) -> dict[str, list[SampleRow]]:
-    """Return the samples to look at of each run whose set has no scores that describe it as it is."""
+def outdated_sets(project: Project, store: SampleStore, settings: ScoreSettings) -> dict[SetKey, list[SampleRow]]:
+    """Return the samples to look at of each set that has no scores that describe it as it is."""
     if settings.sets == "none":
         return {}
     known = {one.key: one for one in read_set_scores(project)}
-    outdated: dict[str, list[SampleRow]] = {}
-    for run, rows in rows_of_runs(store, settings.sets).items():
-        one = known.get((run, settings.sets, settings.extractor))
+    outdated: dict[SetKey, list[SampleRow]] = {}
+    for key, rows in sets_of(store.rows(), settings.sets, settings.by).items():
+        one = known.get((key, settings.sets, settings.extractor))
         if one is None or one.fingerprint != fingerprint(project, settings, rows) or settings.again:
-            outdated[run] = some(rows, settings.max_samples)
+            outdated[key] = some(rows, settings.max_samples)
     return outdated
 
 
@@ -260,9 +257,9 @@ def outdated(project: Project, scores: SetScores, rows: Sequence[SampleRow]) -> 
     scores : SetScores
         From `read_set_scores`.
     rows : sequence of SampleRow
-        From `rows_of_runs`, those of its run.
+        From `sets_of`, its own.
     """
-    names = ("extractor", "seed", "weights", "max_samples", "max_tiles")
+    names = ("by", "extractor", "seed", "weights", "max_samples", "max_tiles")
     values = {"sets": scores.samples, **{name: getattr(scores, name) for name in names}}
     if fingerprint(project, ScoreSettings.parse(values), rows) == scores.fingerprint:
         return ""

@@ -13,8 +13,10 @@ from napari_organoid_synth.core.atomic import write_text
 from napari_organoid_synth.core.frozen_model import FrozenModel
 from napari_organoid_synth.core.metrics.memorisation import DataCopying
 from napari_organoid_synth.core.metrics.sets import SetScore
+from napari_organoid_synth.core.metrics.settings import Trait
 from napari_organoid_synth.core.plain_values import read_object
 from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.scores.sample_sets import SetKey
 
 
 class Memorisation(FrozenModel):
@@ -92,7 +94,7 @@ class MaskFit(FrozenModel):
 
 
 class SetScores(FrozenModel):
-    """Everything known about the samples of one run as a set.
+    """Everything known about the samples of one run, or of a part of it, as a set.
 
     Attributes
     ----------
@@ -100,6 +102,10 @@ class SetScores(FrozenModel):
         The run that made them; empty for samples without one.
     samples : {"all", "kept", "accepted"}
         Choice among its samples.
+    by : tuple of str
+        Traits that tell the sets apart, ``run`` alone in files of earlier versions.
+    parts : tuple of (str, str)
+        Traits other than the run, each with the value that all samples have.
     extractor, weights, seed, max_samples, max_tiles
         As in `ScoreSettings`.
     fingerprint : str
@@ -118,6 +124,8 @@ class SetScores(FrozenModel):
 
     run: str
     samples: Literal["all", "kept", "accepted"]
+    by: tuple[Trait, ...] = ("run",)
+    parts: tuple[tuple[str, str], ...] = ()
     extractor: str
     weights: str = ""
     seed: int = 0
@@ -132,9 +140,19 @@ class SetScores(FrozenModel):
     mask_fit: MaskFit | None = None
 
     @property
-    def key(self) -> tuple[str, str, str]:
-        """Run, kind of set and extractor: one result of each is kept."""
-        return self.run, self.samples, self.extractor
+    def key(self) -> tuple[SetKey, str, str]:
+        """What its samples have in common, kind of set and extractor: one result of each is kept."""
+        return self.set_key, self.samples, self.extractor
+
+    @property
+    def set_key(self) -> SetKey:
+        """What its samples have in common."""
+        return SetKey(self.run, self.by, self.parts)
+
+    @property
+    def title(self) -> str:
+        """Name of the set for a person."""
+        return self.set_key.title
 
     @property
     def by_name(self) -> dict[str, SetScore]:

@@ -15,10 +15,10 @@ FEW = 0.5
 
 
 def table(sets: Sequence[SetScores]) -> str:
-    """Format sets as text, run by run: value, interval, range of the originals, matched value, message."""
+    """Format sets as text, one after the other: value, interval, range of the originals, matched value, message."""
     lines = []
     for one in sets:
-        lines += ["", f"{one.run or 'samples without a run'}: {one.number} samples ({one.samples})"]
+        lines += ["", f"{one.title}: {one.number} samples ({one.samples})"]
         if one.scores:
             lines.append(f"  {'':52} {'value':>9}  {'95 % interval':>21}  {'originals':>21}  {'like with like':>14}")
         for score in one.scores:
@@ -100,7 +100,7 @@ def as_tsv(sets: Sequence[SetScores]) -> str:
     """Format sets as tab-separated values for a spreadsheet: a line of names, then one for each run and score."""
     names = (
         *("run", "samples", "title", "unit", "value", "low", "high", "alike", "real_low", "real_high"),
-        *("n_fake", "n_real", "extractor", "words"),
+        *("n_fake", "n_real", "extractor", "words", "set", "verdict"),
     )
     lines = ["\t".join(names)]
     for one in sets:
@@ -109,7 +109,7 @@ def as_tsv(sets: Sequence[SetScores]) -> str:
             cells = [
                 *(one.run, one.samples, score.title, score.unit, score.value, interval.low, interval.high),
                 *(score.matched_value, originals.low, originals.high, score.n_synthetic, score.n_real),
-                *(score.extractor, score.message),
+                *(score.extractor, score.message, one.title, score.verdict),
             ]
             lines.append("\t".join(f"{cell:.6g}" if isinstance(cell, float) else str(cell) for cell in cells))
     return "\n".join(lines) + "\n"

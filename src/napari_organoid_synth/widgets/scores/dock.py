@@ -11,10 +11,11 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QLineEdit, QPushButton, QToolButton
 
 from napari_organoid_synth.core.job import Event, Finished, Warned
-from napari_organoid_synth.core.metrics.settings import ScoreSettings
+from napari_organoid_synth.core.metrics.settings import ScoreSettings, Trait
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.samples.store import SampleStore
+from napari_organoid_synth.core.scores.sample_sets import UNTAGGED
 from napari_organoid_synth.widgets.forms.containers import Fold, rows, show_row
 from napari_organoid_synth.widgets.forms.form import settings_form
 from napari_organoid_synth.widgets.scores.rows import ScoreRows
@@ -31,6 +32,15 @@ if TYPE_CHECKING:
 
 PURPOSE = "Here the synthetic pairs are compared with your images: are they similar, as varied, and not copies?"
 SETS = {"all": "all of every run", "kept": "new and accepted", "accepted": "accepted"}
+BY: dict[tuple[Trait, ...], str] = {
+    ("run",): "each run",
+    ("run", "masks"): "each run and source of masks",
+    ("masks",): "each source of masks",
+    ("run", "class"): "each run and image class",
+    ("run", "tag"): "each run and tag",
+    ("tag",): "each tag",
+    ("run", "verdict"): "each run and verdict",
+}
 EXTRACTORS = {
     "encoder": ("learned from your images", "Encoder: a small network learns from your tiles, for about a minute."),
     "inception2048": (
@@ -71,12 +81,14 @@ class Known:
 
 def read_known(store: SampleStore, project: Project) -> Known:
     """Read the scores and the samples they are about; in the background, because it reads every row."""
-    from napari_organoid_synth.core.scores.set_scores import outdated, rows_of_runs
+    from napari_organoid_synth.core.scores.sample_sets import sets_of
+    from napari_organoid_synth.core.scores.set_scores import outdated
     from napari_organoid_synth.core.scores.storage import read_set_scores
 
     sets = sorted(read_set_scores(project), key=lambda one: one.made, reverse=True)
-    rows_of = {samples: rows_of_runs(store, samples) for samples in {one.samples for one in sets}}
-    rows = [rows_of[one.samples].get(one.run, []) for one in sets]
+    every = store.rows()
+    rows_of = {key: sets_of(every, *key) for key in {(one.samples, one.by) for one in sets}}
+    rows = [rows_of[one.samples, one.by].get(one.set_key, []) for one in sets]
     return Known(
         store.counts(),
         sets,
@@ -111,12 +123,16 @@ class ScoresWidget(StoreDock):
 
     def _build(self) -> None:
         form = self._form = rows()
-        self.sets, self.extractor = combo_box(), combo_box()
+        self.sets, self.by, self.extractor = combo_box(), combo_box(), combo_box()
         for key, text in SETS.items():
             self.sets.addItem(text, key)
+        for by, text in BY.items():
+            self.by.addItem(text, by)
         for key, (text, _) in EXTRACTORS.items():
             self.extractor.addItem(text, key)
         add_row(form, "Pairs", self.sets, "Which pairs of each run are compared with the real tiles.")
+        tip = "What is compared as one set: to compare fitted, warped and generated masks of one painter, each source."
+        add_row(form, "Sets", self.by, tip)
         tip = "The network that turns a tile into numbers, which are compared."
         add_row(form, "Features", self.extractor, tip)
         self.weights, browse = QLineEdit(), QToolButton()
@@ -131,7 +147,7 @@ class ScoresWidget(StoreDock):
         self.column.addLayout(form)
         self.about = WrapLabel()
         self.column.addWidget(self.about)
-        self.form = settings_form(ScoreSettings, shown=(), hidden=("metrics", "sets", "extractor", "weights"))
+        self.form = settings_form(ScoreSettings, shown=(), hidden=("metrics", "sets", "by", "extractor", "weights"))
         self.column.addWidget(self.form.native)
         self.progress = ProgressCard(self.runner, "Stop and keep", "tile")
         self.column.addWidget(self.progress)
@@ -158,6 +174,7 @@ class ScoresWidget(StoreDock):
         self.column.addWidget(self.copy_button)
 
         self.sets.currentIndexChanged.connect(self._edited)
+        self.by.currentIndexChanged.connect(self._edited)
         self.extractor.currentIndexChanged.connect(self._edited)
         self.weights.textChanged.connect(self._edited)
         self.form.changed.connect(self._edited)
@@ -169,6 +186,7 @@ class ScoresWidget(StoreDock):
         """Return the settings as shown."""
         values = self.form.value.model_dump() | {
             "sets": self.sets.currentData(),
+            "by": tuple(self.by.currentData()),
             "extractor": self.extractor.currentData(),
             "weights": self.weights.text().strip() if self._needs_file() else "",
         }
@@ -178,6 +196,11 @@ class ScoresWidget(StoreDock):
         """Show settings; the pairs of ``sets="none"`` are all."""
         self.form.show_value(settings)
         self.sets.setCurrentIndex(max(0, self.sets.findData(settings.sets)))
+        place = next((index for index in range(self.by.count()) if tuple(self.by.itemData(index)) == settings.by), None)
+        if place is None:
+            place = self.by.count()
+            self.by.addItem("each " + ", ".join(settings.by) if settings.by else "all together", settings.by)
+        self.by.setCurrentIndex(place)
         self.extractor.setCurrentIndex(self.extractor.findData(settings.extractor))
         self.weights.setText(settings.weights)
         self._judge()
@@ -214,9 +237,9 @@ class ScoresWidget(StoreDock):
         self.runs.blockSignals(True)
         self.runs.clear()
         for one in self.known.sets:
-            name = short(one.run or "pairs without a run", 28)
+            name = short(one.title.replace("samples", "pairs"), 28)
             self.runs.addItem(f"{name} · {SETS[one.samples]} · {one.extractor}")
-            about = f"{one.run}: {one.number} pairs, features {one.extractor}"
+            about = f"{one.title}: {one.number} pairs, features {one.extractor}"
             self.runs.setItemData(self.runs.count() - 1, about, Qt.ItemDataRole.ToolTipRole)
         self.runs.setCurrentIndex(max(0, self.runs.findText(shown)) if self.known.sets else -1)
         self.runs.blockSignals(False)
@@ -246,9 +269,11 @@ class ScoresWidget(StoreDock):
 
     def show_copies(self) -> None:
         """Let Curate show the flagged copies of the run that is shown."""
-        run = self.known.sets[self.runs.currentIndex()].run
+        shown = self.known.sets[self.runs.currentIndex()]
+        known = [("run", shown.run), *(part for part in shown.parts if part[0] in ("tag", "verdict"))]
+        terms = [f'{field} == "{value}"' for field, value in known if value and value != UNTAGGED]
         open_dock(self.viewer, "Curate")
-        self.workspace.queryAsked.emit(f'{COPIES} and run == "{run}"' if run else COPIES)
+        self.workspace.queryAsked.emit(" and ".join([COPIES, *terms]))
 
     # --- edits ---
 
@@ -303,9 +328,9 @@ class ScoresWidget(StoreDock):
         self._mine = False
         number = len(event.result.get("sets") or ())
         if event.reason != "completed":
-            text = "Stopped; the runs that were done are kept."
+            text = "Stopped; the sets that were done are kept."
         else:
-            text = f"{plural(number, 'run')} compared with the real images."
+            text = f"{plural(number, 'set')} compared with the real images."
             self.workspace.notify(text, [("Look at scores", lambda: open_dock(self.viewer, "Scores"))])
         self.show_outcome(f"{text} {self._warned}".strip())
 
