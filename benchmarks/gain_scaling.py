@@ -3,7 +3,8 @@
     python benchmarks/gain_scaling.py --tasks 8 --steps 150
 
 The same small comparison (arm raw, leave-one-out, simulated discs) is done from scratch with one worker and with two,
-each in processes of dask with one thread. Only the time from the first task to the last result counts, because the
+each in processes of dask with one thread. Trainings of fewer steps than the floor of the plateau rule take exactly these
+steps, so that all tasks are equally long. Only the time from the first task to the last result counts, because the
 start of the processes is paid once and not by each task; the whole time is printed beside it. Target: at least 1.8, on
 a computer that does nothing else: what others take from the cores is taken from the ratio. How busy the workers were
 with tasks says, on any computer, how little the dealing out costs.
@@ -25,6 +26,7 @@ from napari_organoid_synth.core.job import Added, Control
 from napari_organoid_synth.core.pairs.loading import add_pair
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.segmentation.segmenters.plateau import FLOOR
 from napari_organoid_synth.core.simulators.simulate import organoid_brightfield
 
 
@@ -53,7 +55,10 @@ def main() -> None:
         for seed in range(options.tasks):
             pair = organoid_brightfield(seed, 128)
             add_pair(project, SamplePair(pair.name, pair.image, pair.labels), "binary")
-        settings = GainSettings(arms=("raw",), design="leave-one-out", steps=options.steps, device="cpu").override(
+        if options.steps > FLOOR:
+            parser.error(f"more than {FLOOR} steps end at a plateau, each training at its own")
+        settings = GainSettings(arms=("raw",), design="leave-one-out", repeats=1, steps=options.steps, device="cpu")
+        settings = settings.override(
             "segmenter.channels=16", "segmenter.depth=3", "segmenter.tile=128", "segmenter.batch=4"
         )
         found = {}

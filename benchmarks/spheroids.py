@@ -6,11 +6,11 @@
 Every network sees whole images, one per step, for the same number of steps and on the same terms: turned by right
 angles, hard images as often as asked, classes weighted by rarity, masks cleaned alike. Days of one well (first letter
 of the name) are in the same part. Each part is tested in turn; with ``--apart`` one more part is never learned from,
-and the networks of all folds are tested on it too. ``--published`` is the study's size: hours on a graphics card, days
-on a processor. Options beside it win over it (``--published --steps 3``). Pixel scores are averaged over the images of a
-fold; the table has mean ± sd over folds. ``--out`` gets ``results.json`` with the scores of every image, the losses,
-times, memory, machine and versions of every training, written after each, so that the same command goes on with the
-next; the errors (magenta: marked but not there, cyan: missed); and the interval plots.
+and the networks of all folds are tested on it too. ``--published`` is the study's size: hours on a graphics card,
+days on a processor. Options beside it win over it (``--published --steps 3``). Pixel scores are averaged over the
+images of a fold; the table has mean ± sd over folds. ``--out`` gets ``results.json`` with the scores of every image,
+the losses, times, memory, machine and versions of every training, written after each, so that the same command goes
+on with the next; the errors (magenta: marked but not there, cyan: missed); and the interval plots.
 """
 
 from __future__ import annotations

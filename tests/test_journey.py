@@ -102,5 +102,5 @@ def test_from_files_to_files(simulator: str, gan: str, tmp_path: Path) -> None:
     )
     _, result = ended(segment(project, settings, Control()))
     arms = GainResult.parse(result).arms
-    assert set(arms) == {"raw", "classical-tissue", "curated"}
+    assert set(arms) == {"raw", "classical", "classical+pasted", "classical+synthetic"}
     assert all(0 <= arm.dice <= 1 and arm.steps == 2 for arm in arms.values())

@@ -39,7 +39,7 @@ def test_walks_the_whole_way(tmp_path):
     assert (written.count(True), written.count(False)) == (counts["accepted"], 2)  # the test images come along
     result = events[-1].result
     arms = GainResult.parse(result["stages"]["train a U-Net without and with them"]).arms
-    assert list(arms) == ["raw", "curated"]
+    assert list(arms) == ["raw", "raw+curated"]
     assert all(np.isfinite(arm.dice) and arm.steps == 2 for arm in arms.values())
     page = (project.path / "report.html").read_text(encoding="utf-8")
     assert result["sentence"] in page

@@ -111,8 +111,8 @@ def test_the_map_is_read(project: Project) -> None:
 def test_comparisons_are_in_the_catalog(project: Project) -> None:
     known = list_segmenters(project)
     assert [one.name for one in known] == [
-        f"{GAIN}/raw/fold1", f"{GAIN}/raw/fold2", f"{GAIN}/synthetic/fold1", f"{GAIN}/synthetic/fold2",
-        f"{SEGMENT}/curated", f"{SEGMENT}/raw",
+        f"{GAIN}/raw/fold1", f"{GAIN}/raw/fold2", f"{GAIN}/raw+synthetic/fold1", f"{GAIN}/raw+synthetic/fold2",
+        f"{SEGMENT}/raw+curated", f"{SEGMENT}/raw",
     ]  # fmt: skip
     trained = find_segmenter(project, f"{SEGMENT}/curated")
     assert find_segmenter(project, f"{SEGMENT}/real").path.name == "real"  # as the arm was called

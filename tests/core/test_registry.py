@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,6 +66,29 @@ def test_what_is_missing_is_named(shapes: Registry, tmp_path: Path) -> None:
     shapes.register("ring", "h_ring:Ring")
     with pytest.raises(UserError, match=r"'ring' among the shapes has no settings. Expected a class RingConfig"):
         shapes.config("ring")
+
+
+def test_installed_packages_add_members_that_job_processes_know_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    installed = tmp_path / "their_generators-1.0.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: their-generators\nVersion: 1.0\n")
+    (installed / "entry_points.txt").write_text(
+        "[napari_organoid_synth.generators]\nvae = their_vae:Vae\npix2pix = their_vae:Vae\n"
+    )
+    (tmp_path / "their_vae.py").write_text(SETTINGS.format(name="Vae") + "\n\nclass Vae:\n    pass\n")
+    family = Registry("generators", {"pix2pix": "generators.pix2pix:Pix2Pix"})
+    assert family.config("vae").__module__ == "their_vae"  # found without a list of names before
+    assert family.names() == ["pix2pix", "vae"]
+    assert family.load("pix2pix").__module__ == "napari_organoid_synth.core.generators.pix2pix"  # a name in use stays
+    code = "from napari_organoid_synth.core.registry import GENERATORS; print(GENERATORS.config('vae').__module__)"
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    other = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, check=True
+    )
+    assert other.stdout == "their_vae\n"
 
 
 def test_families_of_classes_alone_have_no_settings() -> None:

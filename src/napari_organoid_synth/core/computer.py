@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import subprocess
 import sys
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -46,3 +47,30 @@ def has_graphics_card() -> bool:
 def on_graphics_card(device: str) -> bool:
     """Return whether a device of that name, such as ``"auto"`` or ``"cuda:1"``, is a graphics card."""
     return has_graphics_card() if device == "auto" else device != "cpu"
+
+
+def graphics_cards() -> tuple[str, ...]:
+    """Return the NVIDIA cards that this process may use, as ``CUDA_VISIBLE_DEVICES`` names them; empty without any."""
+    if sys.platform == "darwin" or not has_graphics_card():
+        return ()
+    named = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    if named:
+        return tuple(name.strip() for name in named.split(",") if name.strip())
+    return tuple(map(str, range(count_cards())))
+
+
+def count_cards() -> int:
+    """Count the NVIDIA cards that the driver knows."""
+    known = len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
+    if known or shutil.which("nvidia-smi") is None:
+        return known
+    found = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False, timeout=60)
+    return sum(line.startswith("GPU ") for line in found.stdout.splitlines())
+
+
+def cards_for(device: str) -> tuple[str, ...]:
+    """Return the cards to deal out to several processes that compute on a device of that name.
+
+    Several for ``"auto"`` and ``"cuda"`` alone: a name such as ``"cuda:1"`` is one card for all.
+    """
+    return graphics_cards() if device in ("auto", "cuda") else ()

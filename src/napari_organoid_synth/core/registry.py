@@ -8,6 +8,7 @@ package keep them in a ``_config`` module without torch. Nothing is imported bef
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.metadata import entry_points
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -43,9 +44,10 @@ class Registry:
     def __init__(self, family: str, members: dict[str, str], has_settings: bool = True) -> None:
         self.family, self.has_settings = family, has_settings
         self._members = {name: f"{_CORE}.{place}" for name, place in members.items()}
+        self._installed_known = False
 
     def register(self, name: str, place: str) -> None:
-        """Add a member from outside this package, for this process.
+        """Add a member from outside this package, for this process; an entry point adds it for every process.
 
         Parameters
         ----------
@@ -70,11 +72,24 @@ class Registry:
         self._members[name] = place
 
     def names(self) -> list[str]:
-        """Return all names, in the order in which a person should meet them."""
+        """Return all names, in the order in which a person should meet them; those of other packages last."""
+        self._add_installed()
         return list(self._members)
+
+    def _add_installed(self) -> None:
+        """Add the members that installed packages offer as entry points ``napari_organoid_synth.<family>``, once.
+
+        Every process knows them, so also the processes in which jobs run. A name in use stays what it is.
+        """
+        if not self._installed_known:
+            self._installed_known = True
+            for entry in entry_points(group=f"napari_organoid_synth.{self.family}"):
+                self._members.setdefault(entry.name, f"{entry.module}:{entry.attr}")
 
     def _place(self, name: str) -> tuple[str, str]:
         """Return module and class of a member."""
+        if name not in self._members:
+            self._add_installed()
         try:
             module, _, cls = self._members[name].partition(":")
             return module, cls
@@ -157,6 +172,7 @@ SEGMENTERS = Registry(
         "multiscale_adversarial": "segmentation.segmenters.multiscale_adversarial:MultiscaleAdversarial",
         "stardist": "segmentation.segmenters.stardist:StarDist",
         "cellpose": "segmentation.segmenters.cellpose:Cellpose",
+        "command": "segmentation.segmenters.command:Command",
     },
 )
 METRICS = Registry(

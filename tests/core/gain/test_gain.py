@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -27,11 +28,10 @@ from napari_organoid_synth.core.gain.cost_estimate import trainings, workers_at_
 from napari_organoid_synth.core.gain.gain import gain
 from napari_organoid_synth.core.gain.leakage import Leak, refuse_leaks
 from napari_organoid_synth.core.gain.make_pairs import pairs_path
-from napari_organoid_synth.core.gain.plan import make_plan
-from napari_organoid_synth.core.gain.results import GainResult, PairsRecord
+from napari_organoid_synth.core.gain.results import PairsRecord
 from napari_organoid_synth.core.gain.sentences import gain_text
 from napari_organoid_synth.core.gain.settings import GainSettings
-from napari_organoid_synth.core.gain.storage import find_gain, pick_recipes, read_result
+from napari_organoid_synth.core.gain.storage import find_gain, read_result
 from napari_organoid_synth.core.gain.tasks import (
     ArmTask,
     PairsTask,
@@ -43,40 +43,17 @@ from napari_organoid_synth.core.gain.tasks import (
 )
 from napari_organoid_synth.core.gain.work import Outcome, run_task
 from napari_organoid_synth.core.gain.workers import open_workers
-from napari_organoid_synth.core.job import Added, Control, Finished, Progress, Started, Warned
-from napari_organoid_synth.core.pairs.loading import add_pair, load_pairs
+from napari_organoid_synth.core.job import Added, Control, Progress, Started, Warned
+from napari_organoid_synth.core.pairs.loading import load_pairs
 from napari_organoid_synth.core.pairs.ome_tiff import write_pair
 from napari_organoid_synth.core.pairs.pair import SamplePair, Source, content_hash
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.segmentation.segmenters.cellpose import installed_major
 from napari_organoid_synth.core.segmentation.segmenters.cellpose_config import CellposeConfig
 from napari_organoid_synth.core.segmentation.segmenters.multiscale_adversarial_config import MultiscaleAdversarialConfig
-from napari_organoid_synth.core.segmentation.segmenters.unet_config import UNetConfig
-
-RECIPE = Recipe().override(
-    "gan.generator_channels=8",
-    "gan.discriminator_channels=8",
-    "tiles.size=64",
-    "train.steps=3",
-    "train.batch=1",
-    "train.precision=float32",
-    "train.checkpoint_every=1",
-)
-SETTINGS = GainSettings(
-    repeats=1,
-    ratios=(1.0,),
-    segmenter=UNetConfig(channels=8, depth=2, tile=64, batch=2, learning_rate=1e-2),
-    design="k-fold",
-    folds=2,
-    steps=3,
-    pairs=4,
-    generator="recipe.yaml",
-    scheduler="here",
-    device="cpu",
-)
+from tiny_gain import SETTINGS, make_project, plan_of, result_of, run
 
 
 def disc(seed: int) -> SamplePair:
@@ -88,30 +65,9 @@ def disc(seed: int) -> SamplePair:
     return SamplePair(f"disc{seed}", image[None], labels)
 
 
-def make_project(path: Path, pairs: list[SamplePair]) -> Project:
-    project = Project(path)
-    for pair in pairs:
-        add_pair(project, SamplePair(pair.name, pair.image, pair.labels), "binary")
-    RECIPE.to_file(project.path / "recipe.yaml")
-    return project
-
-
 @pytest.fixture
 def project(tmp_path):
     return make_project(tmp_path / "project", [disc(seed) for seed in range(4)])
-
-
-def run(project, settings=SETTINGS, control=None, folder=None, **more):
-    return list(gain(project, settings, control or Control(), folder, **more))
-
-
-def result_of(events) -> GainResult:
-    assert isinstance(events[-1], Finished)
-    return GainResult.parse(events[-1].result)
-
-
-def plan_of(project, settings):
-    return make_plan(project, settings, pick_recipes(project, settings))
 
 
 ARMS = (
@@ -501,6 +457,22 @@ def test_as_many_tasks_at_once_as_cores_or_one_on_a_graphics_card(changes, numbe
     assert workers_at_once(GainSettings().replace(**changes)) == number
 
 
+@pytest.mark.parametrize(("device", "number"), [("auto", 3), ("cuda", 3), ("cuda:1", 1), ("cpu", 6)])
+def test_one_task_at_once_for_each_graphics_card(device, number, monkeypatch):
+    for module in (cost_estimate, computer):
+        monkeypatch.setattr(module, "cores", lambda: 6)
+        monkeypatch.setattr(module, "on_graphics_card", lambda name: name != "cpu")
+    monkeypatch.setattr(computer, "has_graphics_card", lambda: True)
+    monkeypatch.setattr(computer, "count_cards", lambda: 3)
+    for name in ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES"):
+        monkeypatch.delenv(name, raising=False)
+    assert workers_at_once(GainSettings(device=device)) == number
+    if device == "auto":
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5, 7")  # as a queue of a cluster gives them
+        assert computer.graphics_cards() == ("5", "7")
+        assert workers_at_once(GainSettings()) == 2
+
+
 def test_the_window_and_torch_agree_on_the_graphics_card():
     assert on_graphics_card("auto") == (pick_device("auto").type != "cpu")
     assert on_graphics_card("mps")
@@ -543,6 +515,44 @@ def test_two_workers_give_what_one_process_gives(project, tmp_path):
     assert two.tasks == here.tasks
     for one, other in zip(here.table, two.table, strict=True):
         assert one.scores == other.scores
+
+
+@contextmanager
+def dask_commands(folder):
+    """A scheduler and two workers, each started by its own command, as on a cluster."""
+    file, log = folder / "scheduler.json", (folder / "dask.log").open("w")
+    command = [str(Path(sys.executable).with_name("dask"))]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    lines = [
+        ["scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(file), "--no-dashboard"],
+        *2 * [["worker", "--scheduler-file", str(file), "--nthreads", "1", "--no-dashboard", "--memory-limit", "0"]],
+    ]
+    processes = [
+        subprocess.Popen([*command, *line], env=environment, cwd=folder, stdout=log, stderr=subprocess.STDOUT)
+        for line in lines
+    ]
+    try:
+        while not file.exists():
+            assert processes[0].poll() is None, (folder / "dask.log").read_text()
+            time.sleep(0.1)
+        yield json.loads(file.read_text())["address"]
+    finally:
+        for process in reversed(processes):
+            process.terminate()
+        for process in processes:
+            process.wait(30)
+        log.close()
+
+
+def test_a_scheduler_of_another_process_gives_what_this_process_gives(project, tmp_path):
+    settings = SETTINGS.replace(arms=("raw+synthetic",))
+    here = result_of(run(project, settings, folder=tmp_path / "here"))
+    (tmp_path / "dask").mkdir()
+    with dask_commands(tmp_path / "dask") as address:
+        events = run(project, settings.replace(scheduler=address), folder=tmp_path / "far")
+    far = result_of(events)
+    assert far.tasks == here.tasks == {"total": here.tasks["total"], "done": here.tasks["total"], "failed": 0}
+    assert [row.scores for row in far.table] == [row.scores for row in here.table]
 
 
 @dataclass(frozen=True, kw_only=True)

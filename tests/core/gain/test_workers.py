@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import psutil
+import pytest
 
+from napari_organoid_synth.core import computer
 from napari_organoid_synth.core.gain.settings import GainSettings
 from napari_organoid_synth.core.gain.workers import open_workers
 from napari_organoid_synth.core.job import Control
@@ -52,3 +55,18 @@ def test_a_stranger_on_this_computer_is_refused(tmp_path: Path) -> None:
             if connection.status == psutil.CONN_LISTEN
         }
         assert listening <= {"127.0.0.1"}
+
+
+def test_each_worker_sees_one_graphics_card_in_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the number of cards is faked; the environment is that of real processes."""
+    monkeypatch.setattr(computer, "has_graphics_card", lambda: True)
+    monkeypatch.setattr(computer, "count_cards", lambda: 2)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    with open_workers(tmp_path, GainSettings(threads=1), Control(), 3) as workers:
+        client = workers.client  # type: ignore[attr-defined]
+        assert workers.room == 3
+        seen = client.run(lambda: (os.environ["CUDA_VISIBLE_DEVICES"], os.environ["OMP_NUM_THREADS"]))
+        assert sorted(seen.values()) == [("0", "1"), ("0", "1"), ("1", "1")]
+    with open_workers(tmp_path, GainSettings(threads=1, device="cpu"), Control(), 1) as workers:
+        client = workers.client  # type: ignore[attr-defined]
+        assert list(client.run(lambda: os.environ.get("CUDA_VISIBLE_DEVICES")).values()) == [None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+from itertools import combinations
 from pathlib import Path
 from typing import Any, get_args
 
@@ -17,6 +18,7 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.generators.aae import Aae, CodeCloud, Encoder, conv_autoencoder
 from napari_organoid_synth.core.generators.aae_config import AaeConfig
 from napari_organoid_synth.core.generators.batch import Batch
+from napari_organoid_synth.core.generators.losses import generator_loss
 from napari_organoid_synth.core.generators.perceptual import Vgg19
 from napari_organoid_synth.core.job import Control, Started
 from napari_organoid_synth.core.pairs.loading import add_pair
@@ -51,7 +53,7 @@ def data(n: int = 3, seed: int = 5) -> Batch:
 
 def test_weights_of_the_convolutional_preset_as_specified() -> None:
     channels = 3
-    gan = Aae(AaeConfig(), PairSpec(256, 2, 1))
+    gan = Aae(AaeConfig(image_critic="off"), PairSpec(256, 2, 1))
     assert gan.latent == 64
     encoder = 16 * channels * 32 + 32  # k4; the first without norm
     encoder += sum(16 * a * b + 2 * b for a, b in ((32, 64), (64, 128), (128, 256), (256, 256)))
@@ -66,7 +68,7 @@ def test_weights_of_the_convolutional_preset_as_specified() -> None:
 
 def test_weights_of_the_connected_preset_as_specified() -> None:
     values = 2 * 64 * 64
-    gan = Aae(AaeConfig(network="mlp"), SPEC)
+    gan = Aae(AaeConfig(network="mlp", image_critic="off"), SPEC)
     assert gan.latent == 10
     encoder = values * 512 + 512 + 512 * 512 + 512 + 512 * 20 + 20  # mean and log variance of 10
     decoder = 10 * 512 + 512 + 512 * 512 + 512 + 512 * values + values
@@ -86,8 +88,11 @@ def test_smaller_tiles_keep_the_widths_from_the_top(tile: int) -> None:
 
 
 def test_which_losses_judge_images() -> None:
-    with_critic = [loss for loss in LOSSES if "discriminator_image" in small(loss=loss).networks()]
-    assert with_critic == ["wasserstein", "perceptual_wasserstein"]
+    def judged(**settings: str) -> list[str]:
+        return [loss for loss in LOSSES if "discriminator_image" in small(loss=loss, **settings).networks()]
+
+    assert judged() == [*LOSSES]
+    assert judged(image_critic="auto") == ["wasserstein", "perceptual_wasserstein"]  # as written in older recipes
     assert "discriminator_image" in small(loss="bce", image_critic="on").networks()
     assert "discriminator_image" not in small(loss="wasserstein", image_critic="off").networks()
 
@@ -185,7 +190,7 @@ def step_and_compare(gan: Aae, name: str, loss: Tensor, twin: Aae) -> dict[str, 
 
 
 def test_the_autoencoder_minimises_reconstruction_and_a_thousandth_of_the_verdict() -> None:
-    gan = small()
+    gan = small(image_critic="auto", adv_weight=0.001)
     twin = copy.deepcopy(gan)
     joint = data().joint
     codes = twin.encoder(joint)
@@ -195,6 +200,72 @@ def test_the_autoencoder_minimises_reconstruction_and_a_thousandth_of_the_verdic
     assert losses["reconstruction"].item() == pytest.approx(copied.item(), rel=1e-5)
     assert losses["generator"].item() == pytest.approx(verdict.item(), rel=1e-5)
     assert set(losses) == {"reconstruction", "generator", "discriminator_latent", "bad"}
+
+
+SIX = [loss for loss in LOSSES if loss != "wasserstein_plain"]
+
+
+def adversarial_shares(gan: Aae) -> tuple[float, float]:
+    """Norm of the adversarial gradient in encoder and decoder, as a share of that of reconstruction."""
+    joint, networks, config = data().joint, gan.networks(), gan.config
+    parts = (gan.encoder, gan.decoder)
+
+    def norms(loss: Tensor) -> list[float]:
+        for part in parts:
+            part.zero_grad()
+        loss.backward(retain_graph=True)
+        squares = [[p.grad.square().sum() for p in part.parameters() if p.grad is not None] for part in parts]
+        return [float(torch.stack(one).sum().sqrt()) if one else 0.0 for one in squares]
+
+    codes = gan.encoder(joint)
+    drawn = gan.decoder(codes)
+    verdicts = [networks["discriminator_latent"](codes)]
+    hidden: list[Tensor] = []
+    if "discriminator_image" in networks:
+        *hidden, verdict = networks["discriminator_image"](drawn)
+        verdicts.append(verdict)
+    adversarial = torch.stack([generator_loss(verdict, gan.adversarial) for verdict in verdicts]).sum()
+    if config.features:
+        adversarial = adversarial + config.perceptual_weight * gan._feature_distance(joint, drawn, hidden)
+    of_copies = norms((1 - config.adv_weight) * (drawn - joint).square().mean())
+    first, second = (a / b for a, b in zip(norms(config.adv_weight * adversarial), of_copies, strict=True))
+    return first, second
+
+
+@pytest.mark.parametrize("loss", SIX)
+def test_the_loss_moves_encoder_and_decoder(loss: str) -> None:
+    gan = small(loss=loss)
+    for step in range(12):
+        gan.step(data(), stream(step), 0.0)
+    assert min(adversarial_shares(gan)) > 0.02
+    assert max(adversarial_shares(gan)) < 20  # reconstruction is not drowned
+    before = small(loss="bce", image_critic="auto", adv_weight=0.001)
+    before.step(data(), stream(), 0.0)
+    assert adversarial_shares(before)[1] == 0  # defaults of earlier versions: the decoder never heard of the loss
+
+
+def test_pictures_of_six_losses_differ() -> None:
+    def pictures(**settings: Any) -> dict[str, Tensor]:
+        found = {}
+        for loss in SIX:
+            gan = small(loss=loss, learning_rate=2e-3, **settings)
+            for step in range(25):
+                gan.step(data(), stream(step), 0.0)
+            found[loss] = gan.vary(data().joint, stream(), 0.0)[:, :1] * 127.5
+        return found
+
+    def apart(found: dict[str, Tensor]) -> float:
+        return min(float((a - b).square().mean().sqrt()) for a, b in combinations(found.values(), 2))
+
+    assert apart(pictures()) > 3 * apart(pictures(image_critic="off", adv_weight=0.001))
+
+
+def test_recipes_keep_the_values_that_are_written_in_them() -> None:
+    older = {"gan": {"name": "aae", "image_critic": "auto", "adv_weight": 0.001}, "tiles": {"size": 64}}
+    gan = Recipe.parse(older).gan
+    assert isinstance(gan, AaeConfig)
+    assert (gan.judges_images, gan.adv_weight) == (False, 0.001)
+    assert (AaeConfig().judges_images, AaeConfig().adv_weight) == (True, 0.01)
 
 
 def test_the_connected_autoencoder_reconstructs_from_drawn_codes() -> None:

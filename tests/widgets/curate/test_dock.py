@@ -704,6 +704,30 @@ def test_the_best_are_accepted_in_one_step(qtbot: Any, dock: CurateWidget, fille
     qtbot.waitUntil(lambda: verdicts(filled)["accepted"] == [])
 
 
+def test_the_best_of_a_far_set_are_accepted_only_anyway(qtbot: Any, dock: CurateWidget, filled: Project) -> None:
+    with SampleStore(filled.samples_path) as store:
+        for number in range(6, 9):  # at least eight of a run make a set
+            store.add(pair(number).replace(name=f"more_{number}"), store.row("sample_0").run)
+        for number, id in enumerate(store.ids()):
+            store.rate(id, {"realism": 0.001 * number})
+    qtbot.keyClick(dock.columns.views["new"], "b")
+    assert dock.accepter.anyway.isHidden()
+    dock.accepter.number.setValue(2)
+    qtbot.keyClick(dock.accepter.number.lineEdit(), Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: dock.message.text() == "None was accepted.", timeout=10000)
+    assert dock.accepter.isVisible()
+    assert "9 of 9 pairs have a realism below 0.05" in dock.accepter.why.text()
+    assert verdicts(filled)["accepted"] == []
+    dock.accepter.close_panel()
+    qtbot.keyClick(dock.columns.views["new"], "b")
+    assert "flagged pairs are left out" in dock.accepter.why.text()  # the words are those of before
+    assert dock.accepter.anyway.isHidden()
+    qtbot.keyClick(dock.accepter.number.lineEdit(), Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: dock.accepter.anyway.isVisible(), timeout=10000)
+    qtbot.mouseClick(dock.accepter.anyway, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: len(verdicts(filled)["accepted"]) == 2, timeout=10000)
+
+
 def test_two_windows_see_each_others_verdicts_tags_and_masks(
     qtbot: Any, dock: CurateWidget, viewer: Any, filled: Project
 ) -> None:

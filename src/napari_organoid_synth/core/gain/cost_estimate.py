@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from napari_organoid_synth.core.computer import cores, on_graphics_card, threads_for
+from napari_organoid_synth.core.computer import cards_for, cores, on_graphics_card, threads_for
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.gain.results import ArmRecord
 from napari_organoid_synth.core.gain.settings import HERE, GainSettings
@@ -26,7 +26,7 @@ FEW_ARMS = RAW, "classical", "classical+synthetic"
 
 
 def workers_at_once(settings: GainSettings) -> int:
-    """Return the number of tasks to run at once on this computer: one on a graphics card, else one for each core.
+    """Return the number of tasks to run at once on this computer: one on each graphics card, else one for each core.
 
     Examples
     --------
@@ -37,8 +37,10 @@ def workers_at_once(settings: GainSettings) -> int:
         return 1
     if settings.workers:
         return settings.workers
-    if settings.scheduler or on_graphics_card(settings.device):
+    if settings.scheduler:
         return 1
+    if on_graphics_card(settings.device):
+        return max(1, len(cards_for(settings.device)))
     return max(1, cores() // threads_for(settings.threads))
 
 

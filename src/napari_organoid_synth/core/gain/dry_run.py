@@ -41,7 +41,8 @@ def dry_run(project: Project, settings: GainSettings) -> Cost:
     Returns
     -------
     Cost
-        Its ``work`` has the numbers of ``folds``, of ``trainings of a segmenter`` and ``of a generator``.
+        Its ``work`` has the numbers of ``folds``, of ``trainings of a segmenter`` and ``of a generator``. The time of a
+        segmenter that is a command is not known, and left out.
 
     Raises
     ------
@@ -55,7 +56,7 @@ def dry_run(project: Project, settings: GainSettings) -> Cost:
     tasks = [task for task in plan.tasks if not (isinstance(task, SharedTask) and _is_done(task))]
     arms = [task for task in tasks if isinstance(task, ArmTask)]
     generators = [task for task in tasks if isinstance(task, GeneratorTask)]
-    per_step, per_image = _measure(arms[0])
+    per_step, per_image = _measure(arms[0]) if settings.segmenter.takes_steps else (0.0, 0.0)
     seconds = sum(task.steps * per_step + (len(task.test) + len(task.put_aside)) * per_image for task in arms)
     speeds: dict[str, float] = {}
     for task in generators:

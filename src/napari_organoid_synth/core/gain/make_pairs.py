@@ -66,6 +66,7 @@ def generate_pairs(folder: Path, task: GeneratorTask, control: Control) -> Gener
                 "masks": task.masks,
                 "mask_run": "masks" if task.masks == "generated" else "",
                 "number": task.number,
+                "size": task.size,
                 "seed": task.seed,
                 "device": task.device,
             }

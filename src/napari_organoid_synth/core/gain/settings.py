@@ -156,7 +156,7 @@ class GainSettings(Settings):
         0,
         ge=0,
         le=1000,
-        description="Tasks at once on this computer; 0: one on a graphics card, else one a core.",
+        description="Tasks at once on this computer; 0: one on each graphics card, else one a core.",
     )
     threads: int = Field(1, ge=0, le=1000, description="Processor threads of each task; 0: as many as there are cores.")
     device: DeviceName = "auto"

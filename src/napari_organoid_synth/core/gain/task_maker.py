@@ -29,6 +29,10 @@ MADE_SIZE = 64, 4096
 """Smallest and largest side of simulated and pasted images, px."""
 CROPS_ACROSS = 2
 """Side of a made image in crops, so that its crops differ."""
+LARGEST_PAINTED = 1024
+"""Largest side of a generated pair, px."""
+LEARNED_SHARE = 0.85
+"""Share of the longer side of an image that is not held back."""
 Generators = Mapping[str, Mapping[str, Recipe]]
 """Name of each generator, empty where there is one, to its recipes: ``generator``, maybe after ``masks``."""
 
@@ -208,8 +212,22 @@ class TaskMaker:
 
     def _generator(self, place: Place, name: str, recipes: Mapping[str, Recipe]) -> GeneratorTask:
         what = f"training the generator {name}".strip()
-        title = self._title(what, place)
-        return GeneratorTask(title=title, recipes=recipes, masks=self.settings.masks, **self._of_pairs(place))
+        return GeneratorTask(
+            title=self._title(what, place),
+            recipes=recipes,
+            masks=self.settings.masks,
+            size=self._painted_size(recipes["generator"]),
+            **self._of_pairs(place),
+        )
+
+    def _painted_size(self, recipe: Recipe) -> int:
+        """Side of generated pairs: larger than a crop where a painter can, so that its crops differ; 0: its tile."""
+        segmenter, tile = self.settings.segmenter, recipe.tiles.size
+        if recipe.shape != "painter" or self.settings.masks == "generated" or segmenter.sees_whole:
+            return 0
+        room = min(min(self.example.size), round(LEARNED_SHARE * max(self.example.size)))
+        side = min(CROPS_ACROSS * segmenter.crops.side, room, LARGEST_PAINTED)
+        return side if side > tile else 0
 
     def _curate(self, place: Place, name: str, generator: GeneratorTask) -> CurateTask:
         title = self._title(f"curating the pairs {name and 'of '}{name}".strip(), place)

@@ -167,11 +167,14 @@ class GeneratorTask(PairsTask):
         ``generator``, after ``masks`` where masks are generated.
     masks : str
         Masks that a painter paints on.
+    size : int
+        Side of the pairs, px; 0: that of its tiles.
     """
 
     kind: ClassVar[str] = "generator"
     recipes: Mapping[str, Recipe]
     masks: str = "warped"
+    size: int = 0
 
     def identity(self) -> dict[str, Any]:
         """Return the same as `Task.identity`, with the fields of this kind."""
@@ -180,6 +183,7 @@ class GeneratorTask(PairsTask):
             **super().identity(),
             "recipes": {name: recipe.model_dump(mode="json") for name, recipe in recipes.items()},
             "masks": self.masks,
+            "size": self.size,
         }
 
 

@@ -246,6 +246,7 @@ def _test(
     )
 
     per_image, classes, false = {}, [], {}
+    segmenter.foresee([pair.image for pair in test])
     for pair in test:
         counted = scored.get(pair.name)
         labels = segmenter.predict(pair.image).labels

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import signal
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
+from napari_organoid_synth.core.computer import cards_for
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.gain.settings import HERE, GainSettings
 from napari_organoid_synth.core.gain.tasks import Task
@@ -17,6 +18,8 @@ from napari_organoid_synth.core.gain.work import Outcome, do_task, run_task
 from napari_organoid_synth.core.job import Control, Event
 
 POLL_SECONDS = 0.05
+START_SECONDS = 120.0
+"""Time in which the processes of this computer must be there."""
 CONNECT_SECONDS = 15.0
 """Time after which a scheduler that does not answer is given up."""
 
@@ -60,7 +63,7 @@ def open_workers(folder: Path, settings: GainSettings, control: Control, number:
         with _connect(settings.scheduler) as client:
             yield _Dask(folder, client)
     else:
-        with _local(number, settings.threads) as client:
+        with _local(number, settings.threads, cards_for(settings.device)) as client:
             yield _Dask(folder, client)
 
 
@@ -103,7 +106,7 @@ class _Dask:
 
     @property
     def room(self) -> int:
-        return max(1, int(sum(self.client.ncores().values())))
+        return max(1, len(self.client.ncores()))
 
     def submit(self, task: Task) -> None:
         self.running[self.client.submit(run_task, self.folder, task, pure=False, retries=0)] = task
@@ -136,8 +139,10 @@ def _outcome(future: Any) -> Outcome:
 
 
 @contextmanager
-def _local(number: int, threads: int) -> Iterator[Any]:
+def _local(number: int, threads: int, cards: Sequence[str] = ()) -> Iterator[Any]:
     """Start processes on this computer, with one task each at a time.
+
+    Each sees one of the graphics ``cards``, dealt out in turn; without cards it sees what this process sees.
 
     They accept connections from this computer alone, and with a certificate that only they and this process have:
     a scheduler runs the code of anyone who connects, and other users of the computer could.
@@ -153,8 +158,8 @@ def _local(number: int, threads: int) -> Iterator[Any]:
         "distributed.nanny.pre-spawn-environ": environment,
     }
     with dask.config.set(options), _silence():
-        cluster = LocalCluster(
-            n_workers=number,
+        cluster = _dealing(LocalCluster, cards)(
+            n_workers=0,
             threads_per_worker=1,
             processes=True,
             host="127.0.0.1",
@@ -168,6 +173,8 @@ def _local(number: int, threads: int) -> Iterator[Any]:
         )
         client = Client(cluster)
         try:
+            cluster.scale(number)
+            client.wait_for_workers(number, timeout=START_SECONDS)
             client.register_worker_callbacks(_ignore_interrupts)
             yield client
         finally:
@@ -175,6 +182,26 @@ def _local(number: int, threads: int) -> Iterator[Any]:
                 client.close(timeout=10)
             with suppress(TimeoutError, OSError):
                 cluster.close(timeout=20)
+
+
+def _dealing(cluster: type[Any], cards: Sequence[str]) -> type[Any]:
+    """Return a kind of cluster of which each new process sees the next graphics card alone."""
+
+    class Dealing(cluster):  # type: ignore[misc]
+        dealt = 0
+
+        def new_worker_spec(self) -> dict[Any, Any]:
+            specs = super().new_worker_spec()
+            if not cards:
+                return dict(specs)
+            card = cards[self.dealt % len(cards)]
+            self.dealt += 1
+            return {
+                name: {**spec, "options": {**spec["options"], "env": {"CUDA_VISIBLE_DEVICES": card}}}
+                for name, spec in specs.items()
+            }
+
+    return Dealing
 
 
 def _ignore_interrupts() -> None:

@@ -70,7 +70,7 @@ def _by_set(scores: Mapping[str, Mapping[str, Any]]) -> str:
     if not (far and alien):
         return ""
     return (
-        f"KID is {distance['matched_value']:.3g} (originals among each other at most "
+        f"KID is {distance['matched_value']:.4g} (originals among each other at most "
         f"{distance['originals']['high']:.3g}), precision {precision['matched_value']:.2g} (originals at least "
         f"{precision['originals']['low']:.2g})"
     )

@@ -51,6 +51,7 @@ class Legend(QWidget):
         if titles != list(self.buttons):
             for button in self.buttons.values():
                 self._flow.removeWidget(button)
+                button.hide()  # at once: it is deleted later
                 button.deleteLater()
             self.buttons = {title: self._button(title) for title in titles}
         self._groups = groups

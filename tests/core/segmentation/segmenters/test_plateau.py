@@ -80,7 +80,7 @@ def test_the_cap_ends_a_score_that_still_rises_and_a_guess_is_made():
     assert curve.taken == 3000
     assert course.decay_from == 2500
     assert curve.rise == pytest.approx(0.08)  # over 800 steps: the patience of 750 ends between looks
-    assert curve.wanted == pytest.approx(10 * 2500 / 0.7 * 1.2, abs=LOOK)  # ten times as long at most, and the rest
+    assert curve.wanted == pytest.approx(5 * 2500 / 0.7 * 1.2, abs=LOOK)  # five times as long at most, and the rest
 
 
 def test_the_guess_is_right_for_a_score_whose_gap_halves_when_steps_double():

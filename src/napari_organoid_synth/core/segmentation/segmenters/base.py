@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -160,6 +160,12 @@ class Segmenter(ABC):
         image : NDArray (C, Y, X), native dtype
             With ``spec.channels`` channels.
         """
+
+    def foresee(self, images: Sequence[NDArray[Any]]) -> None:  # noqa: B027
+        """Prepare for `predict` of several images (C, Y, X); most segmenters have nothing to prepare."""
+
+    def recall(self, folder: Path, facts: Mapping[str, str]) -> None:  # noqa: B027
+        """Take up what `save` wrote beside the weights, with its ``facts``; most segmenters have nothing more."""
 
     def _repeat(
         self,
@@ -346,6 +352,7 @@ def load_segmenter(folder: Path, device: str = "auto") -> Segmenter:
         with torch.no_grad():
             for key, tensor in tensors.items():
                 tensor.copy_(state[key])
+        segmenter.recall(folder, description.get("facts") or {})
     except UserError:
         raise
     except Exception as error:  # safetensors and torch raise several kinds

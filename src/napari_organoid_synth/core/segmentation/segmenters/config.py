@@ -39,6 +39,8 @@ class SegmenterConfig(Settings):
         Use and limits.
     draws_flow : bool
         Whether it also predicts arrows to the middle of each object.
+    takes_steps : bool
+        Whether its training is made of single steps, so that a few can be timed.
     name : str
         Key in the registry and in settings files.
     """
@@ -46,6 +48,7 @@ class SegmenterConfig(Settings):
     title: ClassVar[str]
     when: ClassVar[str]
     draws_flow: ClassVar[bool] = False
+    takes_steps: ClassVar[bool] = True
 
     name: str
 

@@ -26,7 +26,7 @@ DECAY, DECAY_SHARE = 200, 0.2
 """Steps of the decay: so many at least, and this share of the steps taken before."""
 FLAT = 3
 """A score that has never risen counts as standing still only after so many floors."""
-LONGEST = 10
+LONGEST = 5
 """A guess of the last rise is at most so many times the steps taken."""
 
 

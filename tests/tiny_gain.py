@@ -1,0 +1,60 @@
+"""Tiny comparisons: a short recipe, small networks, a project of some images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from napari_organoid_synth.core.gain.gain import gain
+from napari_organoid_synth.core.gain.plan import make_plan
+from napari_organoid_synth.core.gain.results import GainResult
+from napari_organoid_synth.core.gain.settings import GainSettings
+from napari_organoid_synth.core.gain.storage import pick_recipes
+from napari_organoid_synth.core.job import Control, Finished
+from napari_organoid_synth.core.pairs.loading import add_pair
+from napari_organoid_synth.core.pairs.pair import SamplePair
+from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.recipe import Recipe
+from napari_organoid_synth.core.segmentation.segmenters.unet_config import UNetConfig
+
+RECIPE = Recipe().override(
+    "gan.generator_channels=8",
+    "gan.discriminator_channels=8",
+    "tiles.size=64",
+    "train.steps=3",
+    "train.batch=1",
+    "train.precision=float32",
+    "train.checkpoint_every=1",
+)
+SETTINGS = GainSettings(
+    repeats=1,
+    ratios=(1.0,),
+    segmenter=UNetConfig(channels=8, depth=2, tile=64, batch=2, learning_rate=1e-2),
+    design="k-fold",
+    folds=2,
+    steps=3,
+    pairs=4,
+    generator="recipe.yaml",
+    scheduler="here",
+    device="cpu",
+)
+
+
+def make_project(path: Path, pairs: list[SamplePair]) -> Project:
+    project = Project(path)
+    for pair in pairs:
+        add_pair(project, SamplePair(pair.name, pair.image, pair.labels), "binary")
+    RECIPE.to_file(project.path / "recipe.yaml")
+    return project
+
+
+def run(project, settings=SETTINGS, control=None, folder=None, **more):
+    return list(gain(project, settings, control or Control(), folder, **more))
+
+
+def result_of(events) -> GainResult:
+    assert isinstance(events[-1], Finished)
+    return GainResult.parse(events[-1].result)
+
+
+def plan_of(project, settings):
+    return make_plan(project, settings, pick_recipes(project, settings))
