@@ -71,7 +71,7 @@ def project(tmp_path):
 
 
 ARMS = (
-    "raw", "classical", "classical-tissue", "raw+simulated", "classical+synthetic", "classical-organoid+curated",
+    "raw", "classical", "classical-organoid", "raw+simulated", "classical+synthetic", "classical-organoid+curated",
     "pretrain", "synthetic-only",
 )  # fmt: skip
 

@@ -200,6 +200,31 @@ def test_the_report_shows_runs_beside_the_range_of_the_originals(project: Projec
     assert "<b>thief (10 tiles, all pairs).</b> 0% reach SSIM 0.90 with a real tile. 100% lie nearer" in page
 
 
+def test_fid_and_kid_are_of_all_tiles_and_samples(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    few, _ = scored(project)
+    monkeypatch.setattr("napari_organoid_synth.core.metrics.real_tiles.MAX_TILES", 9)
+    monkeypatch.setattr("napari_organoid_synth.core.scores.set_scores.MAX_SAMPLES", 8)
+    sets, _ = scored(project, again=True)
+    for before, one in zip(few, sets, strict=True):
+        assert one.number == 10
+        for name in ("kid", "fid", "flow_kid", "flow_fid"):
+            found = one.by_name[name]
+            assert (found.n_real, found.n_synthetic) == (45, 10)
+            assert (one.by_name["coverage"].n_real, one.by_name["coverage"].n_synthetic) == (9, 8)
+        kid = one.by_name["kid"]
+        assert kid.subsets is not None
+        assert (kid.subsets.size, kid.subsets.mean) == (10, kid.value)
+        assert "100 subsets of 10: " in kid.message
+        assert before.by_name["kid"].subsets is None
+    folder = project.path / "features"
+    assert {path.name.partition("-v")[0] for path in folder.glob("*-v*")} >= {
+        f"{kind}-{space}-random" for kind in ("all", "samples") for space in ("features", "masks")
+    }
+    few_of_them, _ = scored(project, max_samples=8, max_tiles=9)
+    assert few_of_them[0].by_name["kid"].n_synthetic == 8
+    assert few_of_them[0].by_name["kid"].subsets is None
+
+
 def test_which_pairs_and_too_few(project: Project) -> None:
     with SampleStore(project.samples_path) as store:
         store.decide([f"good{seed}" for seed in range(3)], "accepted")

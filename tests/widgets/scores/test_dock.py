@@ -174,6 +174,9 @@ def kid(matched, low, high, **more):
 )
 def test_sign_and_word(better, matched, expected):
     assert verdict(kid(matched, 0.5, 2.0, better=better)) == expected
+    doubtful = kid(matched, 0.5, 2.0, better=better, doubt="pure noise lies there too")
+    says_nothing = expected[1] in ("within", "nearer")
+    assert verdict(doubtful) == (("○", "no verdict") if says_nothing else expected)
 
 
 def test_numbers_are_short():
@@ -191,7 +194,7 @@ def test_a_bar_is_where_the_originals_are(qtbot):
     from napari_organoid_synth.widgets.shared.theme import theme_colour
 
     blue = np.flatnonzero([colour == theme_colour("current") for colour in colours])
-    column = row.fontMetrics().horizontalAdvance("▲ nearer ") + 4
+    column = row.fontMetrics().horizontalAdvance("○ no verdict ") + 4
     width = 300 - column - 12
     assert blue[0] == pytest.approx(4, abs=2)
     assert blue[-1] == pytest.approx(4 + width / 2, abs=2)  # the originals are half of the axis from 0 to 10

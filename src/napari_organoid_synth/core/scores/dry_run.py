@@ -89,6 +89,8 @@ def _set_seconds(store: SampleStore, real: RealFeatures, settings: ScoreSettings
     if not (settings.extractor == "encoder" and any(real.folder.glob("encoder-*")) and not settings.again):
         learning = _learn_seconds(extractor, images)
     features = _timed(lambda: extractor(images[:SAMPLES])) / len(images[:SAMPLES])
+    if any(len(fact.areas) for fact in facts):  # masks are compared by features of their own
+        learning, features = 2 * learning, 2 * features
     return (
         looking / len(tiles[:SAMPLES]) * number + reading / len(few) * len(rows) + learning
         + features * (number * (8 if extractor.cheap else 1) + len(rows))
