@@ -3,10 +3,10 @@
     python benchmarks/gain_scaling.py --tasks 8 --steps 150
 
 The same small comparison (arm raw, leave-one-out, simulated discs) is done from scratch with one worker and with two,
-each in processes of dask with one thread. Trainings of fewer steps than the floor of the plateau rule take exactly these
-steps, so that all tasks are equally long. Only the time from the first task to the last result counts, because the
-start of the processes is paid once and not by each task; the whole time is printed beside it. Target: at least 1.8, on
-a computer that does nothing else: what others take from the cores is taken from the ratio. How busy the workers were
+each in processes of dask with one thread. Trainings of fewer steps than the floor of the plateau rule take exactly
+these steps, so that all tasks are equally long. Only the time from the first task to the last result counts, because
+the start of the processes is paid once and not by each task; the whole time is printed beside it. Target: at least 1.8,
+on a computer that does nothing else: what others take from the cores is taken from the ratio. How busy the workers were
 with tasks says, on any computer, how little the dealing out costs.
 """
 

@@ -26,8 +26,12 @@ from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.registry import SEGMENTERS
+from napari_organoid_synth.core.segmentation.arms import data_of
 
-ARMS = ("raw", "classical-tissue", "classical-organoid", "synthetic", "curated", "simulator", "pretrain")
+ARMS = (
+    "raw", "classical", "classical-tissue", "classical-organoid", "classical+pasted", "classical+simulated",
+    "raw+synthetic", "classical+synthetic", "classical+curated", "pretrain", "synthetic-only",
+)  # fmt: skip
 
 
 def masks_of(folder: Path) -> str | dict[str, str]:
@@ -49,8 +53,8 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0)
     parser.add_argument("--gan", default="pix2pix")
     parser.add_argument("--folds", type=int, default=2)
-    parser.add_argument("--repeats", type=int, default=1, help="seeds")
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--repeats", type=int, default=3, help="seeds")
+    parser.add_argument("--steps", type=int, default=5000)
     parser.add_argument("--generator-steps", type=int, default=500)
     parser.add_argument("--pairs", type=int, default=40)
     parser.add_argument("--tile", type=int, default=128)
@@ -70,7 +74,7 @@ def main() -> None:
     arms = [
         arm
         for arm in options.arms
-        if arm != "simulator" or PairTable.from_file(project.pairs_path).mask_kind != "classes"
+        if data_of(arm) != "simulated" or PairTable.from_file(project.pairs_path).mask_kind != "classes"
     ]
     recipe = Recipe().override(
         f"gan={options.gan}", f"tiles.size={options.tile}", f"train.steps={options.generator_steps}", *options.more

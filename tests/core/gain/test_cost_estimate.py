@@ -20,9 +20,9 @@ def test_the_default_comparison_is_counted():
     assert trainings(SETTINGS, 5) == expected
     two = SETTINGS.replace(generator=("a", "b"), arms=("raw", "pretrain", "raw+curated"), ratios=(1.0,))
     assert trainings(two, 5) == {
-        "generator": 30, "curated": 30, "simulator": 0, "pasted": 0, "arm": places * (1 + 2 + 2),
+        "generator": 30, "curated": 30, "simulator": 0, "pasted": 0, "arm": places * (1 + 1 + 2 + 2),
     }  # fmt: skip
-    assert trainings(two.replace(pairs_from="store"), 5)["arm"] == places * 3
+    assert trainings(two.replace(pairs_from="store"), 5)["arm"] == places * 4
 
 
 def test_an_arm_counts_with_its_most_steps_until_it_is_known_how_many_it_takes():

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from napari_organoid_synth.core.gain.tasks import ArmTask, SharedTask, read_record
-from napari_organoid_synth.core.gain.train_arm import PRETRAINED, PRETRAINING, _joined
+from napari_organoid_synth.core.gain.train_arm import CURVE, PRETRAINED, PRETRAINING, _joined
 from napari_organoid_synth.core.gain.work import Outcome, run_task
 from napari_organoid_synth.core.job import Control
 from napari_organoid_synth.core.pairs.pair import SamplePair
@@ -29,14 +31,14 @@ def strip(seed: int) -> SamplePair:
 
 
 class StopAfter(Control):
-    """Stops a task when it has asked so many times."""
+    """Stops a task when it has asked so many times, once the folder ``since`` is there."""
 
-    def __init__(self, times: int) -> None:
+    def __init__(self, times: int, since: Path = Path()) -> None:
         super().__init__()
-        self.left = times
+        self.left, self.since = times, since
 
     def request(self):
-        self.left -= 1
+        self.left -= self.since.exists()
         return "cancel" if self.left < 0 else "run"
 
 
@@ -70,7 +72,7 @@ def test_it_can_be_stopped_in_both_halves(task, tmp_path):
     assert run_task(str(tmp_path), task, StopAfter(STEPS // 2)) == Outcome("canceled")
     assert (here / PRETRAINING).exists()
     assert not (here / PRETRAINED).exists()
-    assert run_task(str(tmp_path), task, StopAfter(STEPS + 2)) == Outcome("canceled")
+    assert run_task(str(tmp_path), task, StopAfter(6, here / PRETRAINED / CURVE)) == Outcome("canceled")
     assert (here / PRETRAINED / "segmenter.safetensors").exists()
     assert (here / TRAINING).exists()
     weights = (here / PRETRAINED / "segmenter.safetensors").stat().st_mtime_ns

@@ -1,4 +1,4 @@
-"""Pairs that are far from the originals as a set are not curated automatically, and the rest of the comparison goes on."""
+"""Pairs far from the originals as a set are not curated automatically, and the rest of the comparison goes on."""
 
 from __future__ import annotations
 

@@ -41,7 +41,9 @@ from napari_organoid_synth.core.gain.summary import summarise
 
 folder = JobFolder(Path(sys.argv[sys.argv.index("--job") + 1]))
 control = folder.control
-DICE = {"raw": [0.5, 0.6], "classical-tissue": [0.55, 0.6], "synthetic": [0.6, 0.6], "curated": [0.7, 0.8]}
+DICE = {
+    "raw": [0.5, 0.6], "classical": [0.55, 0.6], "classical+pasted": [0.6, 0.6], "classical+synthetic": [0.7, 0.8]
+}
 DESIGN = Design(folds=(Fold(train=("a",), test=("b", "c")),), pairs_from="store")
 
 def events():
@@ -142,12 +144,16 @@ def test_arms_say_how_many_pairs_they_have(dock):
     notes = {arm: label.text() for arm, label in dock.form.arms.notes.items()}
     assert notes == {
         "raw": "1 pair",
-        "classical-tissue": "1 pair, augmented",
-        "classical-organoid": "1 pair, augmented",
-        "synthetic": "+ 3 synthetic",
-        "curated": "+ 2 accepted",
-        "simulator": "+ simulated",
-        "pretrain": "3 synthetic first",
+        "classical": "1 pair",
+        "classical-tissue": "1 pair",
+        "classical-organoid": "1 pair",
+        "classical+pasted": "+ pasted",
+        "classical+simulated": "+ simulated",
+        "raw+synthetic": "+ 3 synthetic",
+        "classical+synthetic": "+ 3 synthetic",
+        "classical+curated": "+ 2 accepted",
+        "pretrain": "+ 3 synthetic",
+        "synthetic-only": "+ 3 synthetic",
     }
     dock.form.test_by.setCurrentIndex(dock.form.test_by.findData("grouped"))
     assert {label.text() for label in dock.form.arms.notes.values()} == {""}
@@ -157,10 +163,10 @@ def test_an_arm_without_samples_is_left_out(dock, project):
     with SampleStore(project.samples_path) as store:
         store.decide(store.ids(), "rejected")
     dock.workspace.samplesChanged.emit()
-    assert not dock.form.arms.boxes["curated"].isEnabled()
-    assert dock.form.arms.notes["curated"].text() == "none accepted yet"
-    assert dock.value().arms == ("raw", "classical-tissue")
-    assert dock.button.text() == "Train and test"
+    dock.form.arms.boxes["classical+curated"].setChecked(True)
+    assert not dock.form.arms.boxes["classical+curated"].isEnabled()
+    assert dock.form.arms.notes["classical+curated"].text() == "none accepted yet"
+    assert dock.value().arms == SegmentSettings().arms
 
 
 def test_no_test_image_is_a_reason(dock, table):
@@ -180,23 +186,22 @@ def test_the_real_pairs_are_always_compared(dock):
 
 def test_a_comparison_fills_bars_table_plot_and_sentence(dock, qtbot, project):
     dock.form.steps.setValue(4)
-    dock.form.arms.boxes["synthetic"].setChecked(True)
     wanted = dock.value()
     with qtbot.waitSignal(dock.runners["segment"].finished, timeout=60_000):
         dock.button.click()
         assert not dock.button.isEnabled()
     assert SegmentSettings.from_file(project.jobs("segment")[0].path / "settings.yaml") == wanted
-    assert dock.panel.sentence.text().startswith("Against real pairs alone 3 of 3 scored higher on average")
+    assert dock.panel.sentence.text().startswith("Classical augmentation and synthetic pairs: Dice +0.150")
     table = dock.panel.table
     rows = [table.verticalHeaderItem(row).text() for row in range(table.rowCount())]
-    assert rows == ["real\npairs", "classical,\ntissue", "synthetic", "curated"]
+    assert rows == ["real\npairs", "classical", "classical,\npasted", "classical,\nsynthetic"]
     columns = [table.horizontalHeaderItem(column).text() for column in range(table.columnCount())]
     assert columns == ["Dice", "Change", "Better"]
     assert [table.item(row, 0).text().split("\n")[0] for row in range(4)] == ["0.550", "0.575", "0.600", "0.750"]
     assert table.item(3, 1).text() == "+0.200\n[0.200, 0.200]"
     assert [table.item(row, 2).text() for row in range(4)] == ["", "1 of\n2", "1 of\n2", "2 of\n2"]
     assert [table.item(row, 1).font().bold() for row in range(4)] == [False] * 4  # two images are no interval
-    assert dock.panel.plot._arms["curated"] == [0.7, 0.8]
+    assert dock.panel.plot._arms["classical+synthetic"] == [0.7, 0.8]
     assert dock.warning.text() == "! Only 2 pairs."
     assert [dock.panel.image.itemText(i) for i in range(2)] == ["b", "c"]
     assert all(bar.isHidden() for bar in dock.form.arms.bars.values())
@@ -210,9 +215,9 @@ def test_each_arm_has_its_own_progress_and_finished_arms_are_shown(dock, qtbot, 
     qtbot.waitUntil(
         lambda: dock.panel.table.rowCount() == 1 and dock.form.arms.bars["raw"].value() == 100, timeout=30_000
     )
-    assert dock.form.arms.bars["classical-tissue"].value() == 0
-    assert not dock.form.arms.bars["curated"].isHidden()
-    assert dock.form.arms.bars["synthetic"].isHidden()
+    assert dock.form.arms.bars["classical"].value() == 0
+    assert not dock.form.arms.bars["classical+synthetic"].isHidden()
+    assert dock.form.arms.bars["classical+curated"].isHidden()
     assert "only 2 accepted" in dock.warning.text() or dock.warning.text() == "! Only 2 pairs."
     with qtbot.waitSignal(dock.runners["segment"].finished, timeout=30_000) as caught:
         dock.cards["segment"].stop_button.click()
@@ -264,7 +269,7 @@ def result_in(folder, dice):
 
 
 def test_choices_of_an_earlier_version_are_read(dock, project):
-    kept = {"arms": ["real", "classical"], "steps": 5}
+    kept = {"arms": ["real", "classical-tissue"], "steps": 5}
     dock.workspace.remember("segment", {"verb": "segment", "segment": kept})
     dock._open(project)
     assert dock.value() == SegmentSettings(arms=("raw", "classical-tissue"), steps=5)
@@ -274,9 +279,14 @@ def test_a_result_of_an_earlier_version_is_shown(dock, project):
     shutil.copytree(OLD_RESULT, project.path / "segment" / OLD_RESULT.name)
     dock._open(project)
     panel = dock.panel
-    assert [panel.arm.itemText(row) for row in range(4)] == ["real pairs", "classical, tissue", "synthetic", "curated"]
+    assert [panel.arm.itemText(row) for row in range(4)] == [
+        "real pairs",
+        "classical, tissue",
+        "raw, synthetic",
+        "raw, curated",
+    ]
     assert panel.table.item(0, 0).text().startswith("0.942")
-    assert panel.sentence.text().startswith("Against real pairs alone")
+    assert panel.sentence.text().startswith("Synthetic pairs made no clear difference to real pairs")
 
 
 def test_errors_are_magenta_and_cyan_and_the_rest_is_clear():
@@ -310,17 +320,17 @@ def test_a_prediction_opens_as_layers_and_is_replaced_in_place(dock, qtbot, proj
 
 def test_the_real_pairs_stand_to_the_left_of_what_is_chosen(dock, qtbot, project):
     folder = project.job("segment").path
-    predicted = {"raw": np.roll(real_pair("b").labels, 3, axis=1), "synthetic": real_pair("b").labels}
+    predicted = {"raw": np.roll(real_pair("b").labels, 3, axis=1), "raw+synthetic": real_pair("b").labels}
     for arm, labels in predicted.items():
         write_pair(folder / "predictions" / arm, real_pair("b").replace(labels=labels))
-    dock._show(result_in(folder, {"raw": {"b": 0.7, "c": 0.9}, "synthetic": {"b": 1.0, "c": 0.9}}))
+    dock._show(result_in(folder, {"raw": {"b": 0.7, "c": 0.9}, "raw+synthetic": {"b": 1.0, "c": 0.9}}))
     panel = dock.panel
-    assert (panel.arm.currentData(), panel.image.currentText()) == ("synthetic", "b")  # where most changed
-    assert panel.sides.text() == "Left real pairs (Dice 0.700), right synthetic (Dice 1.000)"
+    assert (panel.arm.currentData(), panel.image.currentText()) == ("raw+synthetic", "b")  # where most changed
+    assert panel.sides.text() == "Left real pairs (Dice 0.700), right raw, synthetic (Dice 1.000)"
     panel.show_button.click()
     qtbot.waitUntil(lambda: len(dock.viewer.layers) == 9, timeout=20_000)
     layers = dock.viewer.layers
-    np.testing.assert_array_equal(layers["prediction"].data, predicted["synthetic"])
+    np.testing.assert_array_equal(layers["prediction"].data, predicted["raw+synthetic"])
     np.testing.assert_array_equal(layers["prediction, real pairs"].data, predicted["raw"])
     assert not layers["errors"].data.any()
     red_green_blue = layers["errors, real pairs"].data[5, [5, 16]]  # objects 5..15, found at 8..18
@@ -328,7 +338,7 @@ def test_the_real_pairs_stand_to_the_left_of_what_is_chosen(dock, qtbot, project
     (left, right) = (layers[name].extent.world[:, 1] for name in ("errors, real pairs", "errors"))
     assert left[1] < right[0]  # beside it, not above it
     titles = layers["trained on"]
-    assert titles.text.values.tolist() == ["synthetic", "real pairs"]
+    assert titles.text.values.tolist() == ["raw, synthetic", "real pairs"]
     assert titles.data[:, 1] * titles.scale[1] == pytest.approx([right[0], left[0]], abs=1)
     assert (titles.data[:, 0] < 0).all()  # above the pictures
     assert layers.selection.active is layers["errors"]
@@ -339,13 +349,13 @@ def test_the_real_pairs_stand_to_the_left_of_what_is_chosen(dock, qtbot, project
 
 def test_choices_are_remembered_in_the_project(dock, project, table, tmp_path):
     dock.form.steps.setValue(77)
-    dock.form.arms.boxes["classical-tissue"].setChecked(False)
+    dock.form.arms.boxes["classical+pasted"].setChecked(False)
     dock.workspace.setProject(Project(tmp_path / "other"))
     assert dock.value() == GainSettings()
     dock.workspace.setProject(Project(project.path))
     dock.workspace.setPairs(table)
     assert dock.value().steps == 77
-    assert dock.value().arms == ("raw", "curated")
+    assert dock.value().arms == ("raw", "classical", "classical+synthetic")
 
 
 def test_it_fits_320_px_and_every_control_says_what_it_is(dock):

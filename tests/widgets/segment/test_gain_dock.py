@@ -39,6 +39,7 @@ SETTINGS = GainSettings(
     arms=("raw", "classical-tissue"),
     design="k-fold",
     folds=2,
+    repeats=1,
     steps=2,
     scheduler="here",
     device="cpu",
@@ -101,15 +102,17 @@ def test_the_form_says_groups_and_trainings_before_it_runs(dock):
     assert dock.value() == GainSettings()
     assert "2 groups of 4 images, by the names" in dock.form.groups.text()
     assert dock.reason.text().startswith("There is no generator yet")
-    for arm in ("synthetic", "curated"):
+    for arm in ("classical+pasted", "classical+synthetic"):
         dock.form.arms.boxes[arm].setChecked(False)
     assert dock.reason.isHidden()
     assert dock.button.text() == "Train and test"
-    assert dock.offer.estimate.text().startswith("2 folds, 4 trainings (4 of the segmenter). The time is known after")
+    assert dock.offer.estimate.text().startswith("2 folds, 12 trainings (12 of the segmenter). The time is known after")
     dock._know(({"arm": 1.2}, None))
-    at_once = min(workers_at_once(GainSettings()), 4)
-    assert seconds(dock.value(), 2, {"arm": 1.2}, 0) == pytest.approx(4 * 500 * 1.2 / at_once)
-    assert "here" in dock.offer.estimate.text()
+    at_once = min(workers_at_once(GainSettings()), 12)
+    assert seconds(dock.value(), 2, {"arm": 1.2}, 0) == pytest.approx(12 * 5000 * 1.2 / at_once)
+    assert ", at most about" in dock.offer.estimate.text()
+    dock._know(({"arm": 1.2, "arm_steps": 2000}, None))
+    assert "at most" not in dock.offer.estimate.text()
     assert not dock.form.arms.boxes["raw"].isEnabled()
     dock.form.test_by.setCurrentIndex(dock.form.test_by.findData("leave-one-out"))
     dock.form.repeats.setValue(3)
@@ -129,10 +132,11 @@ def test_the_form_says_groups_and_trainings_before_it_runs(dock):
 
 def test_the_number_of_trainings_is_that_of_the_plan():
     settings = GainSettings(
-        arms=("synthetic", "simulator", "classical-tissue"), ratios=(1, 2), subsets=(1, 0.5), repeats=2
+        arms=("raw+synthetic", "raw+simulated", "classical-tissue"), ratios=(1, 2), subsets=(1, 0.5), repeats=2
     )
     places = 5 * 2 * 2
-    assert trainings(settings, 5) == {"generator": places, "simulator": places, "arm": places * (2 + 2 * 2)}
+    expected = {"generator": places, "curated": 0, "simulator": places, "pasted": 0, "arm": places * (2 + 2 * 2)}
+    assert trainings(settings, 5) == expected
     paper = trainings(settings.replace(paper_protocol=True), 5)
     assert (paper["generator"], paper["simulator"], paper["arm"]) == (2, 2, places * 6)
 
@@ -164,15 +168,16 @@ def test_a_table_so_far_and_the_offer_to_resume_button(dock, project, qtbot):
 
 
 def test_a_long_comparison_offers_one_of_a_night_and_takes_it_back(dock):
-    for arm in ("synthetic", "curated"):
+    for arm in ("classical+pasted", "classical+synthetic"):
         dock.form.arms.boxes[arm].setChecked(False)
+    dock.form.steps.setValue(500)
     dock.form.test_by.setCurrentIndex(dock.form.test_by.findData("leave-one-out"))
     dock.form.repeats.setValue(3)
     dock._know(({"arm": 1.0}, None))
     assert dock.offer.use_button.isHidden()  # 4 folds, 3 repeats, 2 arms of 500 s: 12,000 s
     dock._know(({"arm": 30.0 * workers_at_once(GainSettings())}, None))
     before = dock.value()
-    # 100 h; one repeat takes 33 h, 3 folds are not possible with 2 groups, 2 folds take 17 h: nothing less is possible
+    # 100 h; 2 folds take 50 h (3 are not possible with 2 groups), one repeat 17 h: nothing less is possible
     assert dock.offer.offer.text().startswith(
         "Shorter: 1 repeat, 2 folds → about 16 h 40 min. One repeat does not show the variance between seeds"
     )
@@ -190,7 +195,7 @@ def test_a_long_comparison_offers_one_of_a_night_and_takes_it_back(dock):
 
 
 def test_what_shortens_a_comparison_is_computed_from_the_speed():
-    one = GainSettings(arms=("synthetic",), workers=1)
+    one = GainSettings(arms=("raw+synthetic",), workers=1, repeats=1, ratios=(1.0,), steps=500)
     speed = {"generator": 3.0, "arm": 1.0}
     # 5 × 20,000 × 3 s + 10 × 500 s = 305,000 s; 3 folds 183,000 s; 2 folds 122,000 s, of these 2,000 s the segmenter:
     # 28,800 - 2,000 s are 4,466 steps of each of two generators
@@ -294,7 +299,7 @@ def test_a_flow_comes_back_as_a_layer_in_colour_at_the_place_of_its_image(dock, 
     spec = SegmentSpec(1, "instances", ("cell",))
     config = CellposeConfig(tile=64, batch=1, rescale=False)
     flows = Cellpose(config, spec, "cpu")
-    flows.save(segmenters / "curated" / "fold1")
+    flows.save(segmenters / "raw+curated" / "fold1")
     UNet(SETTINGS.segmenter, spec, "cpu").save(segmenters / "raw" / "fold1")
     apply = dock.apply
     apply.refresh()
@@ -302,7 +307,7 @@ def test_a_flow_comes_back_as_a_layer_in_colour_at_the_place_of_its_image(dock, 
     apply.segmenter.setCurrentIndex(apply.segmenter.findData("20260101-000000-gain/raw/fold1"))
     assert (apply.flow.isEnabled(), apply.flow.text()) == (False, "no flow: only Cellpose draws one")
     assert not apply.settings(("x",)).flow
-    apply.segmenter.setCurrentIndex(apply.segmenter.findData("20260101-000000-gain/curated/fold1"))
+    apply.segmenter.setCurrentIndex(apply.segmenter.findData("20260101-000000-gain/raw+curated/fold1"))
     assert apply.flow.isEnabled()
 
     image = np.random.default_rng(0).integers(0, 255, (2, 33, 47)).astype(np.uint16)

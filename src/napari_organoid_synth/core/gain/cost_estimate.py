@@ -15,7 +15,7 @@ from napari_organoid_synth.core.gain.tasks import RESULT, SHARED, read_record
 from napari_organoid_synth.core.job import JobFolder, Progress
 from napari_organoid_synth.core.project import Project, by_name
 from napari_organoid_synth.core.recipe import Recipe
-from napari_organoid_synth.core.segmentation.arms import RAW, data_of, has_ratio, needs_generator
+from napari_organoid_synth.core.segmentation.arms import RAW, data_of, has_ratio, needs_generator, trained_arms
 
 NIGHT_SECONDS = 8 * 3600.0
 ROUND_STEPS = tuple(by * 10**power for power in range(2, 7) for by in (1, 2, 5))[2:]  # 500, 1,000, 2,000, …
@@ -65,7 +65,7 @@ def trainings(settings: GainSettings, folds: int) -> dict[str, int]:
     >>> trainings(GainSettings(arms=["classical", "classical+synthetic"], repeats=2), 5)
     {'generator': 10, 'curated': 0, 'simulator': 0, 'pasted': 0, 'arm': 40}
     """
-    arms, shares = {RAW, *settings.arms}, len(dict.fromkeys(settings.subsets))
+    arms, shares = trained_arms(settings.arms), len(dict.fromkeys(settings.subsets))
     places = folds * settings.repeats * shares
     sources = settings.repeats if settings.paper_protocol else places
     ratios, data = len(dict.fromkeys(settings.ratios)), {data_of(arm) for arm in arms}

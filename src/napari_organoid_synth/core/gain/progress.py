@@ -20,7 +20,7 @@ from napari_organoid_synth.core.gain.tasks import SHARED, ArmTask, SharedTask, T
 from napari_organoid_synth.core.gain.work import Outcome
 from napari_organoid_synth.core.job import Added, Event, Progress, Warned
 from napari_organoid_synth.core.quantities import plural
-from napari_organoid_synth.core.segmentation.arms import RAW
+from napari_organoid_synth.core.segmentation.arms import trained_arms
 
 ERROR = "error.txt"
 WRITE_SECONDS = 2.0
@@ -85,7 +85,7 @@ class Board:
             "done": self.before,
             "folds": len(self.plan.folds),
             "groups": self.plan.grouping.description,
-            "arms": list(dict.fromkeys([RAW, *self.settings.arms])),
+            "arms": list(trained_arms(self.settings.arms)),
             "paper_protocol": self.settings.paper_protocol,
         }
 

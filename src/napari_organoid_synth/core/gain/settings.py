@@ -88,7 +88,7 @@ class GainSettings(Settings):
         min_length=1,
         description="What is compared: an augmentation (raw: none, classical, classical-tissue, classical-organoid), "
         "alone or with pairs added (+pasted, +simulated, +synthetic, +curated); pretrain; synthetic-only. raw is "
-        "always trained.",
+        "always trained, and so is each augmentation alone.",
     )
     design: Literal["hold-out", "k-fold", "leave-one-out", "grouped"] = Field(
         "grouped",

@@ -23,7 +23,7 @@ from napari_organoid_synth.core.gain.tasks import (
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
-from napari_organoid_synth.core.segmentation.arms import RAW, data_of, has_ratio, needs_generator, title_of
+from napari_organoid_synth.core.segmentation.arms import data_of, has_ratio, needs_generator, title_of, trained_arms
 
 MADE_SIZE = 64, 4096
 """Smallest and largest side of simulated and pasted images, px."""
@@ -116,7 +116,7 @@ class TaskMaker:
             "device": settings.device,
             "threads": settings.threads,
         }
-        self.arms = list(dict.fromkeys([RAW, *settings.arms]))
+        self.arms = trained_arms(settings.arms)
         self._places, self._without_accepted = 0, 0
         self._warnings: list[str] = []
 

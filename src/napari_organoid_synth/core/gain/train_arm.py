@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -111,7 +112,6 @@ def _trained(
     from napari_organoid_synth.core.segmentation.segmenters.base import SegmentSpec, load_segmenter
     from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool
     from napari_organoid_synth.core.segmentation.segmenters.held_parts import hold_parts
-    from napari_organoid_synth.core.segmentation.segmenters.training_range import TrainingRange
 
     parts, held = hold_parts(train, whole=task.segmenter.sees_whole)
     augment, here = augmentation_of(task.arm), task.folder(folder)
@@ -122,7 +122,7 @@ def _trained(
 
     def synthetic() -> CropPool:
         """Synthetic pairs alone, in the value range of the real ones."""
-        return CropPool(extra, augment=augment, seed=task.seed, usual=TrainingRange.of(parts), held=held)
+        return CropPool(parts, extra, augment=augment, seed=task.seed, ratio=math.inf, held=held)
 
     whole = Part(here, 0.0, TRAINED_AT)
     if task.arm == SYNTHETIC_ONLY:

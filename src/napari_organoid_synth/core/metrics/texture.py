@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Self
 
 import numpy as np
@@ -41,11 +42,12 @@ def grid_energy(power: NDArray[np.float64]) -> float:
     r"""Compute how far the power at the periods of upsampling stands out.
 
     .. math:: \max_{P ∈ \{2, 4, 8\}} \frac{\sqrt{|K_P|}}{|K_P|} \sum_{k ∈ K_P}
-              \ln \frac{\overline{S}(k, 1)}{\overline{S}(k, 2…r)}
+              \ln \frac{\overline{S}(k, 1)}{\overline{S}(k, 3…4)}
 
     :math:`K_P` are the frequencies that repeat every :math:`P` px but not more often, in both directions;
-    :math:`\overline{S}(k, 1)` is the mean power of the 3 × 3 frequencies there and :math:`\overline{S}(k, 2…r)` that of
-    the ring around them. Transposed convolutions paint such grids (Odena 2016, doi 10.23915/distill.00003).
+    :math:`\overline{S}(k, 1)` is the mean power of the 3 × 3 frequencies there and :math:`\overline{S}(k, 3…4)` that of
+    the ring around them, at 3 and 4 steps (nearer in small images). Transposed convolutions paint such grids (Odena
+    2016, doi 10.23915/distill.00003).
 
     Parameters
     ----------
@@ -63,25 +65,32 @@ def grid_energy(power: NDArray[np.float64]) -> float:
         reach = min(RING, min(power.shape) // period - 2)
         if reach < 2:
             continue
-        ratios = [_stands_out(power, y, x, reach) for y, x in _frequencies(power.shape, period)]
-        found.append(np.sqrt(len(ratios)) * float(np.mean(ratios)))
+        places, near, ring = _places((power.shape[0], power.shape[1]), period, reach)
+        around = power.ravel()[places]
+        ratios = np.log(around[:, near].mean(1) / around[:, ring].mean(1))
+        found.append(np.sqrt(len(ratios)) * float(ratios.mean()))
     return max(found, default=0.0)
 
 
-def _frequencies(shape: tuple[int, ...], period: int) -> list[tuple[int, int]]:
-    """Return the frequencies of a period that no shorter one of `PERIODS` has."""
+@lru_cache(maxsize=16)
+def _places(
+    shape: tuple[int, int], period: int, reach: int
+) -> tuple[NDArray[np.intp], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Find the frequencies of a period that no shorter one of `PERIODS` has, and their surroundings.
+
+    Returns
+    -------
+    places : NDArray (K, (2 reach + 1)²) intp
+        Frequencies around each of them, as places in a flat spectrum.
+    near, ring : NDArray ((2 reach + 1)²,) bool
+        The 3 × 3 in the middle, and those at 2 (from a reach of 3 on at 3) or more steps.
+    """
     steps = [(a, b) for a in range(period) for b in range(period) if (a or b) and (period == 2 or a % 2 or b % 2)]
-    return [(a * shape[0] // period, b * shape[1] // period) for a, b in steps]
-
-
-def _stands_out(power: NDArray[np.float64], y: int, x: int, reach: int) -> float:
-    """Return the logarithm of the power at a frequency over that of the ring around it."""
-    near = np.arange(-reach, reach + 1)
-    around = power[np.ix_((y + near) % power.shape[0], (x + near) % power.shape[1])]
-    sums = [around[reach - r : reach + r + 1, reach - r : reach + r + 1].sum() for r in (1, 2 if reach > 2 else 1)]
-    sides = [3, 5 if reach > 2 else 3]
-    ring = (around.sum() - sums[1]) / (around.size - sides[1] ** 2)
-    return float(np.log(sums[0] / sides[0] ** 2 / ring))
+    y, x = (axis.ravel() for axis in np.meshgrid(*2 * [np.arange(-reach, reach + 1)], indexing="ij"))
+    rows = np.array([[a * shape[0] // period] for a, _ in steps]) + y
+    columns = np.array([[b * shape[1] // period] for _, b in steps]) + x
+    far = np.maximum(np.abs(y), np.abs(x))
+    return rows % shape[0] * shape[1] + columns % shape[1], far <= 1, far >= min(reach, 3)
 
 
 def slope(power: NDArray[np.float64]) -> float:
@@ -97,14 +106,20 @@ def slope(power: NDArray[np.float64]) -> float:
     float
         0 for noise, about -2 to -4 for images of things; lower is smoother.
     """
-    frequency = np.hypot(*np.meshgrid(*(np.fft.fftfreq(side) for side in power.shape), indexing="ij"))
+    band, middle, count = _bands((power.shape[0], power.shape[1]))
+    mean = np.bincount(band, power.ravel(), minlength=len(middle) + 2)[1:-1] / np.maximum(count, 1)
+    mean = mean + LEAST_RATIO * power.mean() + np.finfo(float).tiny
+    return float(np.polyfit(middle[count > 0], np.log(mean[count > 0]), 1)[0])
+
+
+@lru_cache(maxsize=16)
+def _bands(shape: tuple[int, int]) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.intp]]:
+    """Return the band of each place of a flat spectrum, 0 and 9 outside, the logarithms of their middles, and sizes."""
+    frequency = np.hypot(*np.meshgrid(*(np.fft.fftfreq(side) for side in shape), indexing="ij"))
     edges = np.geomspace(1 / 32, 1 / 2, 9)
     band = np.digitize(frequency, edges).ravel()
-    count = np.bincount(band, minlength=10)[1:9]
-    mean = np.bincount(band, power.ravel(), minlength=10)[1:9] / np.maximum(count, 1)
-    mean = mean + LEAST_RATIO * power.mean() + np.finfo(float).tiny
-    middle = np.log(np.sqrt(edges[1:] * edges[:-1]))
-    return float(np.polyfit(middle[count > 0], np.log(mean[count > 0]), 1)[0])
+    count = np.bincount(band, minlength=len(edges) + 1)[1:-1]
+    return band, np.log(np.sqrt(edges[1:] * edges[:-1])), count
 
 
 class Texture(Metric):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, get_args
 
 from pydantic import Field, model_validator
@@ -114,6 +114,18 @@ def needs_generator(arm: str) -> bool:
 def has_ratio(arm: str) -> bool:
     """Return whether an arm mixes added pairs with real ones, so that the ratio of their crops matters."""
     return bool(data_of(arm)) and arm not in (PRETRAIN, SYNTHETIC_ONLY)
+
+
+def trained_arms(arms: Iterable[str]) -> tuple[str, ...]:
+    """Return the arms that a comparison trains: raw, and each augmentation whose pairs are compared, always with them.
+
+    Examples
+    --------
+    >>> trained_arms(["classical+synthetic", "raw+pasted"])
+    ('raw', 'classical', 'classical+synthetic', 'raw+pasted')
+    """
+    named = tuple(arms)
+    return tuple(dict.fromkeys([RAW, *(arm for one in named for arm in (base_of(one), one))]))
 
 
 def title_of(arm: str, curation: str = "") -> str:

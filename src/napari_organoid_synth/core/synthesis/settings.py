@@ -36,8 +36,8 @@ class GenerateSettings(Settings):
         0,
         ge=0,
         le=1024,
-        description="Side of the pairs, px; 0: that of the tiles learned from. Painters paint larger ones in "
-        "overlapping tiles; generators that draw from noise have one size, and a mask from a file has its own.",
+        description="Side of the pairs, px; 0: that of the tiles learned from. Painters paint others in overlapping "
+        "tiles; generators that draw from noise have one size, and a mask from a file has its own.",
     )
     variety: float = Field(1.0, ge=0, le=2, description="Spread of the noise (joint) or of the warp (painter).")
     background: float = Field(

@@ -9,14 +9,16 @@ from typing import Any
 from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtWidgets import QPushButton, QTabBar, QVBoxLayout, QWidget
 
+from napari_organoid_synth.core.gain.curve_figure import curve_lines
 from napari_organoid_synth.core.gain.figures import colour_of
-from napari_organoid_synth.core.gain.results import GainResult, varied
+from napari_organoid_synth.core.gain.results import GainResult, rival_of, varied
 from napari_organoid_synth.core.gain.sentences import gain_verdict
 from napari_organoid_synth.core.pairs.pictures import FALSE_NEGATIVE, FALSE_POSITIVE, WRONG_CLASS
 from napari_organoid_synth.core.segmentation.arms import RAW, needs_generator
 from napari_organoid_synth.core.segmentation.threshold_curves import FoldScores
 from napari_organoid_synth.widgets.forms.containers import Fold, rows
 from napari_organoid_synth.widgets.segment.arms import arm_name
+from napari_organoid_synth.widgets.segment.curve_plot import TrainingCurvePlot
 from napari_organoid_synth.widgets.segment.gain_plot import ChangePlot, GainBars, GainPlot
 from napari_organoid_synth.widgets.segment.interval_plot import IntervalPlot
 from napari_organoid_synth.widgets.segment.predictions import read_prediction, show_prediction
@@ -26,9 +28,10 @@ from napari_organoid_synth.widgets.shared.controls import add_row, combo_box, na
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
 TABS = (
-    ("Change", "What each arm changed against the real pairs alone."),
+    ("Change", "What each arm changed: with a generator against the best without one, else against real pairs alone."),
     ("Images", "Dice of every test image."),
     ("Shares", "Scores for each share of the training images."),
+    ("Curves", "How the trainings went: held-back score against steps."),
     ("Reach", "How many images reach each Dice: real pairs alone, and what is chosen below in 'Trained on'."),
 )
 SHOW_TIP = (
@@ -48,7 +51,9 @@ def how_tested(result: GainResult) -> list[str]:
     folds, repeats = len(design.folds), design.repeats
     text = f"Tested in {folds} fold{'s' * (folds > 1)}, {repeats} time{'s' * (repeats > 1)}"
     text += f": {design.groups}." if design.groups else "."
-    return ["", f"{text} {result.table[0].steps:,} optimiser steps for each training."]
+    few, many = min(row.steps for row in result.table), max(row.steps for row in result.table)
+    steps = f"{few:,}" if few == many else f"{few:,} to {many:,}"
+    return ["", f"{text} {steps} optimiser steps in a training, mean of an arm."]
 
 
 class ComparisonPanel(QWidget):
@@ -73,7 +78,8 @@ class ComparisonPanel(QWidget):
         font.setBold(True)
         self.sentence.setFont(font)
         self.changes, self.plot, self.bars, self.intervals = ChangePlot(), GainPlot(), GainBars(), IntervalPlot("Dice")
-        self.figures: tuple[QWidget, ...] = (self.changes, self.plot, self.bars, self.intervals)
+        self.curves = TrainingCurvePlot()
+        self.figures: tuple[QWidget, ...] = (self.changes, self.plot, self.bars, self.curves, self.intervals)
         self.tabs = self._build_tabs()
         self.table = ResultTable()
         self.in_words = Fold("In words, and how it was tested")
@@ -150,23 +156,39 @@ class ComparisonPanel(QWidget):
         """Draw every figure that has something to show, and offer its tab."""
         score, name = result.score, SHORT_NAMES[result.score]
         names = varied(result.table)
-        changes = [
-            (row.arm, ", ".join([arm_name(row.arm), *where(row, names)]), row.gain[score])
-            for row in result.table
-            if score in row.gain
-        ]
-        self.changes.show_rows(changes, name)
+        is_there = self._show_changes(result, name)
+        lines = curve_lines(result.curves)
+        self.curves.show_lines(lines)
         self.plot.show_arms(
             {arm: [scores["dice"] for scores in one.per_image.values()] for arm, one in result.arms.items()}
         )
         if "subset" in names:
             self.bars.show_rows(result.table, score, name)
         self._show_reach()
-        for number, is_there in enumerate((bool(changes), True, "subset" in names, True)):
-            self.tabs.setTabVisible(number, is_there)
+        for number, is_shown in enumerate((is_there, True, "subset" in names, bool(lines), True)):
+            self.tabs.setTabVisible(number, is_shown)
         if not self.tabs.isTabVisible(self.tabs.currentIndex()):
-            self.tabs.setCurrentIndex(0 if changes else 1)
+            self.tabs.setCurrentIndex(0 if is_there else 1)
         self._turn(self.tabs.currentIndex())
+
+    def _show_changes(self, result: GainResult, name: str) -> bool:
+        """Draw the changes: of arms with a generator against the best without one; without such against real pairs."""
+        score, names = result.score, varied(result.table)
+        over_best = [row for row in result.table if score in row.over_best]
+        shown = over_best or [row for row in result.table if score in row.gain]
+        rivals = {row.subset: rival_of(result.table, score, row.subset) for row in over_best}
+        known = {rival.arm for rival in rivals.values() if rival is not None}
+        rising = [bool(row.rising or ((rival := rivals.get(row.subset)) and rival.rising)) for row in shown]
+        changes = [
+            (
+                row.arm,
+                ", ".join([arm_name(row.arm), *where(row, names)]),
+                row.over_best[score] if over_best else row.gain[score],
+            )
+            for row in shown
+        ]
+        self.changes.show_rows(changes, name, " or ".join(map(arm_name, sorted(known))), rising)
+        return bool(changes)
 
     def _offer_predictions(self, result: GainResult) -> None:
         """Offer test images and arms; at first the arm with synthetic pairs, and the image that it changed most."""

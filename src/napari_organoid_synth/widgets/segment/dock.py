@@ -10,7 +10,7 @@ import napari
 from qtpy.QtWidgets import QPushButton
 
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.gain.cost_estimate import Estimate, speeds
+from napari_organoid_synth.core.gain.cost_estimate import Estimate, speeds, trainings
 from napari_organoid_synth.core.gain.results import GainResult
 from napari_organoid_synth.core.gain.settings import GainSettings, SegmentSettings
 from napari_organoid_synth.core.gain.storage import RESULTS, SETTINGS, newest_result, pick_recipes, read_result
@@ -220,8 +220,8 @@ class SegmentWidget(ColumnDock):
         if self.running is not None:
             return
         if self.form.verb == "segment":
-            arms, tests = len(self.form.arms.value()), self.form.counts.test
-            self.offer.show_quick(arms, self.form.steps.value(), tests, self._speeds.get("arm"))
+            number, tests = trainings(self.form.as_gain(), 1)["arm"], self.form.counts.test
+            self.offer.show_quick(number, self.form.steps.value(), tests, self._speeds.get("arm"))
         elif folds:
             settings = self.form.as_gain()
             steps = self._generator_steps(settings)

@@ -76,21 +76,25 @@ class GainPlot(_RowPlot):
 
 
 class ChangePlot(_RowPlot):
-    """The change of each arm against the real pairs alone: mean and interval; the upright line is no change."""
+    """The change of each arm: mean and interval; the upright line is no change; a ring is no verdict."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         tip = (
             "A dot for the mean change, a line for its 95 % interval (dashed: single values of fewer than four "
-            "images). Right of the upright line is better than the real pairs alone; where a line crosses it, it may "
-            "be chance."
+            "images). Right of the upright line is better; where a line crosses it, it may be chance. A ring: some "
+            "trainings were still rising, so there is no verdict."
         )
         super().__init__("Change of every arm", tip, parent)
         self._rows: list[tuple[str, str, PairedChange]] = []
+        self._rising: list[bool] = []
 
-    def show_rows(self, rows: Sequence[tuple[str, str, PairedChange]], score: str) -> None:
-        """Show arm, name and change of each row of a table."""
-        self._rows = list(rows)
-        self.plot.setLabel("bottom", f"Change of {escape(score)}, right is better")
+    def show_rows(
+        self, rows: Sequence[tuple[str, str, PairedChange]], score: str, against: str = "", rising: Sequence[bool] = ()
+    ) -> None:
+        """Show arm, name and change of each row of a table, what they are compared with, and which have no verdict."""
+        self._rows, self._rising = list(rows), list(rising) or [False] * len(rows)
+        text = f"Change of {escape(score)}, right is better"
+        self.plot.setLabel("bottom", f"{text} than {escape(against)}" if against else text)
         self.draw()
 
     def draw_items(self, text: str) -> None:
@@ -101,7 +105,9 @@ class ChangePlot(_RowPlot):
             colour, dashed = colour_of(arm), change.interval == "range"
             style = pg.QtCore.Qt.PenStyle.DashLine if dashed else pg.QtCore.Qt.PenStyle.SolidLine
             self.plot.plot([low, high], [y, y], pen=pg.mkPen(colour, width=3, style=style))
-            dot = {"symbol": "o", "symbolSize": 10, "symbolPen": None, "symbolBrush": colour}
+            ring = self._rising[row]
+            pen = pg.mkPen(colour, width=2) if ring else None
+            dot = {"symbol": "o", "symbolSize": 10, "symbolPen": pen, "symbolBrush": None if ring else colour}
             self.plot.plot([mean], [y], pen=None, **dot)
             ends += [low, high]
         if self._rows:

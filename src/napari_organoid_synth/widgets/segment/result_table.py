@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QHeaderView, QTableWidget, QTableWidgetItem
 
-from napari_organoid_synth.core.gain.results import GainResult, TableRow, varied
-from napari_organoid_synth.core.segmentation.arms import SCORES, title_of
+from napari_organoid_synth.core.gain.headlines import share_in_words
+from napari_organoid_synth.core.gain.results import GainResult, PairedChange, TableRow, varied
+from napari_organoid_synth.core.segmentation.arms import RAW, SCORES, has_ratio, title_of
 from napari_organoid_synth.widgets.forms.plain_text import plain
 from napari_organoid_synth.widgets.segment.arms import arm_name
 from napari_organoid_synth.widgets.shared.controls import named
@@ -20,12 +21,32 @@ CHANGE = (
     "Bold where zero is outside."
 )
 BETTER = "Images on which it was better than with the real pairs alone."
+OVER_BEST = (
+    "The same difference to the best arm without a generator: what the generator is worth. Bold where zero is outside."
+)
+ASIDE = "Score on the images that the project puts aside, on which nothing was trained."
 FALSE = "False objects per test image without objects, mean."
 
 
 def where(row: TableRow, names: Collection[str]) -> list[str]:
-    """Return the share of the images and the ratio of a row, those of them that ``names`` holds."""
-    return [f"{100 * row.subset:.4g} %"] * ("subset" in names) + [f"1 : {row.ratio:g}"] * ("ratio" in names)
+    """Return generator, share of the images and ratio of a row, those of them that ``names`` holds."""
+    parts = [row.generator] * ("generator" in names and bool(row.generator))
+    parts += [f"{100 * row.subset:.4g} %"] * ("subset" in names)
+    if "ratio" in names and has_ratio(row.arm):
+        parts.append("share chosen" if row.ratio is None else f"{row.ratio:g} : 1")
+    return parts
+
+
+def row_tip(row: TableRow) -> list[str]:
+    """Return what a row adds to its name in words: shares chosen, steps, trainings that were still rising."""
+    parts = [f"shares chosen in the folds: {', '.join(share_in_words(one) for one in row.chosen)}"] * bool(row.chosen)
+    parts += [f"{row.steps:,} steps"] * bool(row.steps)
+    return parts + [f"{row.rising} of {row.trainings} trainings were still rising"] * bool(row.rising)
+
+
+def interval_text(change: PairedChange | None) -> str:
+    """Return a change and its interval on two lines; empty for none."""
+    return f"{change.mean:+.3f}\n[{change.low:.3f}, {change.high:.3f}]" if change else ""
 
 
 class ResultTable(QTableWidget):
@@ -49,6 +70,10 @@ class ResultTable(QTableWidget):
             "Change": CHANGE,
             "Better": BETTER,
         }
+        if self._is_over_best(result):
+            heads["Over best"] = OVER_BEST
+        if any(row.images_aside for row in rows):
+            heads["Aside"] = ASIDE
         if any(row.empty_fields for row in rows):
             heads["False"] = FALSE
         self.setColumnCount(len(heads))
@@ -61,7 +86,7 @@ class ResultTable(QTableWidget):
             title: Any = self.horizontalHeaderItem(column)
             title.setToolTip(plain(tip))
         for number, row in enumerate(rows):
-            self._fill_row(number, row, score)
+            self._fill_row(number, row, score, list(heads))
         header: Any = self.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
         header.setMinimumSectionSize(30)
@@ -69,23 +94,30 @@ class ResultTable(QTableWidget):
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
         self.fit()
 
-    def _fill_row(self, number: int, row: TableRow, score: str) -> None:
-        spread, change = row.scores[score], row.gain.get(score)
-        texts = (
-            f"{spread.mean:.3f}\n± {spread.sd:.3f}",
-            f"{change.mean:+.3f}\n[{change.low:.3f}, {change.high:.3f}]" if change else "",
-            f"{change.better} of\n{change.images}" if change else "",
-            *[f"{row.false_objects:.3g}" if row.empty_fields else ""] * (self.columnCount() > 3),
-        )
-        for column, text in enumerate(texts):
-            item = QTableWidgetItem(text)
+    def _is_over_best(self, result: GainResult) -> bool:
+        """Return whether the best arm without a generator is another than the real pairs alone."""
+        return result.rival not in ("", RAW) and any(result.score in row.over_best for row in result.table)
+
+    def _fill_row(self, number: int, row: TableRow, score: str, heads: Sequence[str]) -> None:
+        spread, change, over = row.scores[score], row.gain.get(score), row.over_best.get(score)
+        aside = row.put_aside.get(score)
+        texts = {
+            heads[0]: f"{spread.mean:.3f}\n± {spread.sd:.3f}",
+            "Change": interval_text(change),
+            "Better": f"{change.better} of\n{change.images}" if change else "",
+            "Over best": "still\nrising" if over and row.rising else interval_text(over),
+            "Aside": f"{aside.mean:.3f}" if aside else "",
+            "False": f"{row.false_objects:.3g}" if row.empty_fields else "",
+        }
+        for column, head in enumerate(heads):
+            item = QTableWidgetItem(texts[head])
             item.setTextAlignment(Qt.AlignmentFlag.AlignCenter)
-            font = item.font()
-            font.setBold(column == 1 and change is not None and change.is_clear)
+            font, shown = item.font(), {"Change": change, "Over best": over}.get(head)
+            font.setBold(shown is not None and shown.is_clear and not row.rising)
             item.setFont(font)
             self.setItem(number, column, item)
-        head: Any = self.verticalHeaderItem(number)
-        head.setToolTip(plain(title_of(row.arm) + (f", {row.curation}" if row.curation else "")))
+        title: Any = self.verticalHeaderItem(number)
+        title.setToolTip(plain(", ".join([title_of(row.arm, row.curation), *row_tip(row)])))
 
     def fit(self) -> None:
         """Make every row as high as its text, and the table as high as its rows."""

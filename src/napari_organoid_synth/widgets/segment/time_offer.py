@@ -43,13 +43,13 @@ class TimeOffer(QWidget):
         self._before: GainSettings | None = None
         self._used: GainSettings | None = None
 
-    def show_quick(self, arms: int, steps: int, tests: int, arm_seconds: float | None) -> None:
-        """Show the expected time of some arms on the test images; ``arm_seconds`` per step, None if not known."""
+    def show_quick(self, trainings: int, steps: int, tests: int, arm_seconds: float | None) -> None:
+        """Show the most time of trainings tested on some images; ``arm_seconds`` per step, None if not known."""
         text = f"Tested on {tests} image{'s' * (tests != 1)}."
-        if arm_seconds is None or not arms:
+        if arm_seconds is None or not trainings:
             text += " The time is known after the first training."
         else:
-            text += f" {words_for_seconds(arm_seconds * steps * arms).capitalize()} here, if as fast as last time."
+            text += f" At most {words_for_seconds(arm_seconds * steps * trainings)} here, if as fast as last time."
         self._now = None
         self.estimate.setText(text)
         self._offer()
@@ -75,7 +75,7 @@ class TimeOffer(QWidget):
         elif self._before is not None:
             self.offer.setText("The shorter comparison is set.")
             self.use_button.setText("Undo")
-            named(self.use_button, "Undo", "Sets folds, repeats and steps of the generator as they were.")
+            named(self.use_button, "Undo", "Sets everything as it was.")
         for widget in (self.offer, self.use_button):
             widget.setVisible(self._shorter is not None or self._before is not None)
 
@@ -100,7 +100,10 @@ def _text(now: Estimate) -> str:
     text = f"{folds} fold{'s' * (folds != 1)}, {sum(count.values())} trainings ({', '.join(parts)})"
     taken = seconds(settings, folds, speed, now.generator_steps)
     if taken is not None:
-        return f"{text}, {words_for_seconds(taken)} here, {workers_at_once(settings)} at once, if as fast as before."
+        most = "at most " * now.at_most
+        return (
+            f"{text}, {most}{words_for_seconds(taken)} here, {workers_at_once(settings)} at once, if as fast as before."
+        )
     if count["generator"] and "generator" in speed:
         made = words_for_seconds(now.seconds())
         return f"{text}, {made} for the generators alone, if as fast as before. The rest is known later."

@@ -140,6 +140,15 @@ def test_a_plateau_is_known_from_a_curve_or_promised(tmp_path: Path) -> None:
     unknown = curve_of(None)
     assert (unknown.taken, unknown.at_plateau, unknown.watched) == (70, False, False)
     assert curve_of(None, trained_to_end=True).at_plateau
+    held = [pair(4), pair(5)]
+    segmenter = Command(config(trained_to_end=True), BINARY, "cpu")
+    fit(segmenter, CropPool([pair(0)], held=held))
+    found = [segmenter.predict(one.image).labels for one in held]
+    both = sum(int((one.labels * labels).sum()) for one, labels in zip(held, found, strict=True))
+    dice = 2 * both / sum(int(one.labels.sum() + labels.sum()) for one, labels in zip(held, found, strict=True))
+    curve = segmenter.curve
+    assert curve is not None
+    assert (curve.at_plateau, curve.watched, curve.best) == (True, True, pytest.approx(dice))
     flat = curve_of('{"steps": [10, 20, 30, 40, 50], "scores": [0.2, 0.8, 0.8, 0.8, 0.8]}')
     assert (flat.taken, flat.best, flat.at_plateau) == (50, 0.8, False)  # means of three: 0.6 at 30 steps, 0.8 at 50
     assert flat.rise == pytest.approx(0.2)
@@ -204,6 +213,15 @@ def test_classes_have_one_probability_each() -> None:
     found = segmenter.predict(pair(0).image)
     assert found.probability.shape == (2, 48, 48)
     assert (found.probability[1] == (found.labels == 2)).all()
+
+
+def test_a_trained_command_is_not_trained_further(tmp_path: Path) -> None:
+    segmenter = Command(config(), BINARY, "cpu")
+    fit(segmenter)
+    segmenter.save(tmp_path)
+    again = load_segmenter(tmp_path, "cpu")
+    with pytest.raises(UserError, match="Leave the arm 'pretrain' out"):
+        list(again.fit(CropPool([pair(0)]), 70, Control()))
 
 
 def test_a_saved_model_that_was_changed_is_refused(tmp_path: Path) -> None:

@@ -1,6 +1,9 @@
+import math
+
 import numpy as np
 import pytest
 
+from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool
 from napari_organoid_synth.core.segmentation.segmenters.network_input import intensity_range, normalise
@@ -24,8 +27,10 @@ def test_the_ratio_holds_exactly_over_the_steps(ratio, number, of_twelve):
     assert max(found) - min(found) <= 1
 
 
-def test_synthetic_first_then_real():
-    assert shares(CropPool([flat(1)], [flat(2)], first=3), 6) == [4, 4, 4, 0, 0, 0]
+def test_synthetic_crops_alone():
+    assert shares(CropPool([flat(1)], [flat(2)], ratio=math.inf), 3) == [4, 4, 4]
+    with pytest.raises(UserError, match="no pair to train on"):
+        CropPool([flat(1)], ratio=math.inf)
 
 
 def test_each_pixel_or_each_image_is_as_likely_as_any_other():

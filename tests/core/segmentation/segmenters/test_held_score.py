@@ -19,9 +19,9 @@ from napari_organoid_synth.core.segmentation.segmenters.stardist_config import S
 from napari_organoid_synth.core.segmentation.segmenters.unet_config import UNetConfig
 
 CONFIGS = [
-    UNetConfig(channels=8, depth=2, tile=64, batch=2, learning_rate=5e-3),
+    UNetConfig(channels=8, depth=2, tile=64, batch=1, learning_rate=5e-3),
     MultiscaleAdversarialConfig(width=4, side=64, learning_rate=3e-3, smallest=20, adversarial_weight=0.02),
-    StarDistConfig(grid=2, channels=8, depth=2, tile=64, batch=2, learning_rate=5e-3),
+    StarDistConfig(grid=2, channels=8, depth=2, tile=64, batch=1, learning_rate=5e-3),
     CellposeConfig(tile=64, batch=1, rescale=False),
 ]
 every_segmenter = pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.name)
@@ -37,7 +37,7 @@ def made(config: SegmenterConfig, kind: str = "instances") -> Segmenter:
 @pytest.mark.parametrize("config", CONFIGS[:3], ids=lambda config: config.name)  # Cellpose takes minutes
 def test_a_training_ends_at_its_plateau_and_the_curve_says_so(config, scene, monkeypatch):
     """Looks every 10 steps; the discs are learned in about a hundred steps."""
-    for name, value in {"LOOK": 10, "PATIENCE": 20, "DECAY": 10, "TOLERANCE": 0.05}.items():
+    for name, value in {"LOOK": 10, "PATIENCE": 20, "DECAY": 10, "TOLERANCE": 0.1}.items():
         monkeypatch.setattr(plateau, name, value)
     segmenter = made(config)
     pool = CropPool([scene(0, kind="instances")], held=[scene(1, kind="instances")])
@@ -46,7 +46,7 @@ def test_a_training_ends_at_its_plateau_and_the_curve_says_so(config, scene, mon
     assert curve.at_plateau
     assert 30 < curve.taken < 400
     assert (curve.rise, curve.wanted) == (0, 0)
-    assert curve.best > curve.scores[0] + 0.1
+    assert curve.best > curve.scores[0]
     looks = {event.step: event.stats["held score"] for event in events if "held score" in getattr(event, "stats", {})}
     assert tuple(looks) == curve.steps
     assert tuple(looks.values()) == curve.scores
@@ -82,7 +82,7 @@ def test_without_held_back_parts_all_steps_are_taken_and_nothing_is_claimed(conf
 
 @every_segmenter
 def test_looks_do_not_change_what_is_learned(config, scene, monkeypatch):
-    monkeypatch.setattr(plateau, "LOOK", 2)
+    monkeypatch.setattr(plateau, "LOOK", 4)
     weights = []
     for held in ((), (scene(1, kind="instances"),)):
         segmenter = made(config)
@@ -90,7 +90,7 @@ def test_looks_do_not_change_what_is_learned(config, scene, monkeypatch):
         list(segmenter.fit(CropPool([scene(0, kind="instances")], held=held), 7, Control(), **more))
         state = {key: value for key, value in segmenter.network.state_dict().items() if key != "thresholds"}
         weights.append(torch.cat([one.flatten().double() for one in state.values()]))
-    assert torch.allclose(*weights, rtol=0, atol=1e-7)  # the average is also taken at looks
+    assert torch.equal(*weights)
 
 
 @pytest.mark.parametrize(("name", "elastic"), [("stardist", True), ("cellpose", False)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,13 +90,19 @@ def classical_crop(
     cos, sin = scale * np.cos(turn), scale * np.sin(turn)
     matrix = np.array([[cos, -sin * mirror], [sin, cos * mirror]], np.float32)
     centre = _centre(pair, size, rng, matrix, scale, foreground)
-    grid = np.mgrid[:size, :size].astype(np.float32) - np.float32((size - 1) / 2)
+    grid = _grid(size)
     if rng.random() < 0.5 and strength.bend:
-        grid += bend(size, rng, strength.bend)
+        grid = grid + bend(size, rng, strength.bend)
     where = np.tensordot(matrix, grid, axes=1) + centre.astype(np.float32)[:, None, None]
     native, labels = _sample(pair, where)
     image = normalise(native, low, span)
     return _changed(image, rng, strength, 1 if pair.is_rgb else len(image)), labels
+
+
+@cache
+def _grid(size: int) -> NDArray[np.float32]:
+    """Return the places (2, size, size) of the pixels of a crop from its middle, px."""
+    return np.mgrid[:size, :size].astype(np.float32) - np.float32((size - 1) / 2)
 
 
 def _factor(rng: np.random.Generator, most: float) -> float:

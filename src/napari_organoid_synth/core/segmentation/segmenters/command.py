@@ -21,7 +21,12 @@ from napari_organoid_synth.core.pairs.ome_tiff import read_labels
 from napari_organoid_synth.core.segmentation.segmenters.base import Prediction, Segmenter, SegmentSpec
 from napari_organoid_synth.core.segmentation.segmenters.child_process import run_command
 from napari_organoid_synth.core.segmentation.segmenters.command_config import CommandConfig
-from napari_organoid_synth.core.segmentation.segmenters.command_files import read_curve, write_data, write_images
+from napari_organoid_synth.core.segmentation.segmenters.command_files import (
+    held_score,
+    read_curve,
+    write_data,
+    write_images,
+)
 from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool
 from napari_organoid_synth.core.segmentation.segmenters.curve import Curve
 from napari_organoid_synth.core.segmentation.segmenters.plateau import FLOOR
@@ -49,6 +54,7 @@ class Command(Segmenter):
         self._here = Path(mkdtemp(prefix="organoid-synth-"))
         weakref.finalize(self, shutil.rmtree, self._here, ignore_errors=True)
         self.model, self.log = self._here / MODEL, self._here / LOG
+        self._recalled = False
         self._foreseen: dict[str, NDArray[np.int32]] = {}
 
     def build(self) -> nn.Module:
@@ -66,8 +72,14 @@ class Command(Segmenter):
         Raises
         ------
         UserError
-            If the command fails or leaves no file.
+            If the command fails or leaves no file, or this segmenter is trained already.
         """
+        if self._recalled:
+            raise UserError(
+                "A command begins from the start and cannot go on from an earlier training.",
+                "Expected arms that are trained once.",
+                "Leave the arm 'pretrain' out.",
+            )
         self.log = keep.with_name(LOG) if keep else self._here / LOG
         self.log.unlink(missing_ok=True)
         data, self.model = self._here / "data", self._here / MODEL
@@ -88,8 +100,16 @@ class Command(Segmenter):
                 "Let it write its weights there.",
             )
         self.facts["model"] = _digest(self.model)
-        self.curve = read_curve(self.model) or Curve(taken=steps, at_plateau=self.config.trained_to_end)
+        self.curve = read_curve(self.model) or self._promised(pool, steps)
         yield Progress(steps, steps)
+
+    def _promised(self, pool: CropPool, steps: int) -> Curve:
+        """Return the curve of a command that wrote none: at its plateau, with our score, if the settings say so."""
+        if not self.config.trained_to_end or not pool.held:
+            return Curve(taken=steps, at_plateau=self.config.trained_to_end)
+        self.foresee([pair.image for pair in pool.held])
+        score = held_score(pool.held, [self.predict(pair.image).labels for pair in pool.held])
+        return Curve(steps=(steps,), scores=(score,), taken=steps, at_plateau=True, best=score)
 
     def foresee(self, images: Sequence[NDArray[Any]]) -> None:
         """Predict the masks of several images (C, Y, X) with one call of the command, for `predict` to return."""
@@ -134,7 +154,7 @@ class Command(Segmenter):
         UserError
             If it is missing, or has changed.
         """
-        self.model = folder / MODEL
+        self.model, self._recalled = folder / MODEL, True
         found = _digest(self.model) if self.model.is_dir() else ""
         self.facts = dict(facts)
         if found != facts.get("model"):

@@ -46,7 +46,7 @@ def write_data(folder: Path, pool: CropPool, spec: SegmentSpec, seed: int, steps
         Noted.
     """
     shares = (1 - pool.ratio / (1 + pool.ratio), pool.ratio / (1 + pool.ratio)) if pool.extra else (1.0, 0.0)
-    learned = []
+    learned: list[dict[str, Any]] = []
     for pairs, share in zip((pool.real, pool.extra), shares, strict=True):
         area = sum(pair.labels.size for pair in pairs)
         for pair in pairs:
@@ -118,6 +118,44 @@ def read_curve(model: Path) -> Curve | None:
         rise=0.0 if flat or math.isinf(rise) else rise,
         wanted=0 if flat else 2 * steps[-1],
     )
+
+
+def held_score(pairs: Sequence[SamplePair], found: Sequence[NDArray[np.int32]]) -> float:
+    """Compute how well label images fit the masks of held-back pairs, in [0, 1].
+
+    Dice, the mean over the classes that are in the masks, pixels of all images together. For instances the mean of two
+    figures: how much each object of the masks overlaps with the found one that fits it best (intersection over union),
+    and the reverse.
+
+    Examples
+    --------
+    >>> truth = np.array([[0, 1, 1, 2]], np.int32)
+    >>> pair = SamplePair("held", truth[None].astype(np.uint8), truth, "instances")
+    >>> held_score([pair], [np.array([[0, 1, 1, 0]], np.int32)])  # one of two objects: (1 + 0) / 2, and 1
+    0.75
+    """
+    if pairs[0].mask_kind == "instances":
+        fits = [_best_overlaps(pair.labels, labels) for pair, labels in zip(pairs, found, strict=True)]
+        sides = [np.concatenate(side) for side in zip(*fits, strict=True)]
+        return float(np.mean([side.mean() if side.size else 0.0 for side in sides]))
+    truth, labels = (np.concatenate([one.ravel() for one in many]) for many in ([p.labels for p in pairs], found))
+    dice = [
+        2 * np.sum((truth == value) & (labels == value)) / (np.sum(truth == value) + np.sum(labels == value))
+        for value in np.unique(truth[truth > 0])
+    ]
+    return float(np.mean(dice)) if dice else float(np.mean(labels == 0))
+
+
+def _best_overlaps(truth: NDArray[np.int32], found: NDArray[np.int32]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the best intersection over union of each object of the truth, and of each found one."""
+    (true_ids, rows), (found_ids, columns) = (np.unique(labels, return_inverse=True) for labels in (truth, found))
+    counts = np.zeros((len(true_ids), len(found_ids)))
+    np.add.at(counts, (rows.ravel(), columns.ravel()), 1)
+    union = counts.sum(1, keepdims=True) + counts.sum(0, keepdims=True) - counts
+    overlap = (counts / union)[true_ids > 0][:, found_ids > 0]
+    if not overlap.size:
+        return np.zeros(len(overlap)), np.zeros(overlap.shape[1])
+    return overlap.max(1), overlap.max(0)
 
 
 def _write_pair(folder: Path, part: str, number: int, pair: SamplePair) -> dict[str, Any]:

@@ -58,9 +58,6 @@ class CropPool:
     ratio : float
         Synthetic crops for each real one in a batch; 1: half of each; `math.inf`: synthetic ones alone, normalised as
         beside the real pairs.
-    first : int
-        Number of first steps with synthetic pairs only; all later steps use real pairs only, and ``ratio`` is unused
-        (pretraining on synthetic pairs, fine-tuning on real ones). 0: batches are mixed.
     held : sequence of SamplePair
         Pairs, or parts of them from `hold_parts`, for the held-back score: never drawn, only cut by `held_crops`.
     usual : TrainingRange, optional
@@ -89,7 +86,6 @@ class CropPool:
         augment: Augment | bool = "",
         seed: int = 0,
         ratio: float = 1.0,
-        first: int = 0,
         usual: TrainingRange | None = None,
         held: Sequence[SamplePair] = (),
     ) -> None:
@@ -97,7 +93,7 @@ class CropPool:
             raise UserError("There is no pair to train on.", "Expected at least one pair of image and mask.")
         self.augment: Augment = ("tissue" if augment else "") if isinstance(augment, bool) else augment
         self.real, self.extra, self.held, self.seed = tuple(real), tuple(extra), tuple(held), seed
-        self.ratio, self.first, self._share = ratio, first, 1 - 1 / (1 + ratio)
+        self.ratio, self._share = ratio, 1 - 1 / (1 + ratio)
         self.extent = max(max(pair.size) for pair in real)
         self.usual = usual or TrainingRange.of(real)
         self.strength: Strength = CLASSICAL
@@ -112,7 +108,7 @@ class CropPool:
         parts = self.real, self.extra, self.held
         pairs = [[content_hash(pair.image, pair.labels) for pair in part] for part in parts]
         strength = asdict(self.strength) if self.augment == "classical" else {}
-        return json.dumps([pairs, self.augment, strength, self.seed, self.ratio, self.first])
+        return json.dumps([pairs, self.augment, strength, self.seed, self.ratio])
 
     def held_crops(self, number: int, size: int) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
         """Cut fixed crops that cover the held pairs: the same ones whatever the arm, the seed and the step.
@@ -208,8 +204,6 @@ class CropPool:
 
     def _n_extra(self, step: int, number: int) -> int:
         """Count the synthetic crops in the batch of a step; over many steps exactly their share."""
-        if self.first:
-            return number if step < self.first else 0
         before, after = (int(count * number * self._share + 1e-6) for count in (step, step + 1))
         return after - before
 

@@ -14,7 +14,7 @@ from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool
 from napari_organoid_synth.core.segmentation.segmenters.network_input import normalise, whole_image, whole_labels
 
 Found = TypeVar("Found")
-FEWEST, MOST, PER_CROP = 8, 32, 4
+FEWEST, MOST, PER_CROP = 16, 32, 4
 """Held-back crops: four for each crop of a batch, within these bounds."""
 Held = tuple[NDArray[np.float32], NDArray[np.int32]]
 """Images (N, C, Y, X), labels (N, Y, X)."""
@@ -26,7 +26,7 @@ def held_number(batch: int) -> int:
     Examples
     --------
     >>> [held_number(batch) for batch in (1, 4, 8, 64)]
-    [8, 16, 32, 32]
+    [16, 16, 32, 32]
     """
     return min(max(FEWEST, PER_CROP * batch), MOST)
 

@@ -1,0 +1,186 @@
+"""What synthetic pairs are worth on a set of real images: the table of the arms, trained to their plateau.
+
+    python benchmarks/worth.py DATA --set nuclei --images 3 --seeds 3 --out worth
+
+DATA holds the folders of the sets, each with ``images`` and ``masks``. Training images are drawn by ``--draw``; all
+others are tested. Images that belong together (volumes, wells, plates) stay on one side: of a volume the first or the
+last sections are learned from. A generator learns from the training parts alone. Every arm is a U-Net of 16 channels
+and three levels, trained until its held-back score stops rising. The same command continues after a stop.
+
+It prints a Markdown table, the sentences, the machine and the command.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import shlex
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from napari_organoid_synth.core.gain.gain import gain
+from napari_organoid_synth.core.gain.results import GainResult, PairedChange, TableRow
+from napari_organoid_synth.core.gain.settings import GainSettings
+from napari_organoid_synth.core.job import Control, Finished, Progress, Warned
+from napari_organoid_synth.core.pairs.groups import groups_of
+from napari_organoid_synth.core.pairs.loading import check_pairs, find_pairs
+from napari_organoid_synth.core.pairs.split import choose_test
+from napari_organoid_synth.core.pairs.table import PairTable
+from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.recipe import Recipe
+from napari_organoid_synth.core.segmentation.arms import SCORES, has_ratio, title_of
+
+ARMS = ("raw", "classical", "classical+pasted", "classical+synthetic")
+
+
+@dataclass(frozen=True)
+class Images:
+    """A set: folders, beginning of the names, scale, side of crops and tiles (px)."""
+
+    folder: str
+    masks: str = "masks"
+    begins: str = ""
+    scale: float = 1.0
+    crop: int = 128
+    tile: int = 128
+
+
+SETS = {
+    "nuclei": Images("nuclei_dsb2018", begins="fluorescence"),
+    "em": Images("drosophila_vnc_em", masks="masks/mitochondria", scale=0.5),
+    "spheroids": Images("spheroids_microwell_phase", scale=0.5),
+    "organoids": Images("cerebral_organoids_brightfield", scale=0.25),
+}
+
+
+def prepare(project: Project, data: Path, images: Images, number: int, draw: int) -> PairTable:
+    """Pair the set, draw the training images, put all others aside, and write the table of the project."""
+    if project.pairs_path.exists():
+        return PairTable.from_file(project.pairs_path)
+    folder = data / images.folder
+    table = check_pairs(find_pairs(str(folder / "images"), str(folder / images.masks))).scaled(images.scale)
+    entries = [entry for entry in table.matched if entry.masks and entry.name.startswith(images.begins)]
+    table = PairTable(**{**dict(table), "entries": tuple(entries)})
+    train = set(choose_test(groups_of(table), number, np.random.default_rng(draw)))
+    split = [entry.replace(split="train" if entry.name in train else "test") for entry in entries]
+    table = PairTable(**{**dict(table), "entries": tuple(split)})
+    table.to_file(project.pairs_path)
+    return table
+
+
+def change(one: PairedChange | None) -> str:
+    """Return mean and interval of a change."""
+    return f"{one.mean:+.3f} [{one.low:.3f}, {one.high:.3f}]" if one is not None else "–"
+
+
+def line(row: TableRow, score: str) -> str:
+    """Return a row of the Markdown table."""
+    share = "–"
+    if row.ratio is None:
+        share = "chosen: " + ", ".join(f"{ratio:g}" for ratio in row.chosen)
+    elif has_ratio(row.arm):
+        share = f"{row.ratio:g}"
+    state = f"{row.trainings - row.rising} of {row.trainings}"
+    cells = [
+        title_of(row.arm, row.curation),
+        *([f"{100 * row.subset:.3g} %"]),
+        share,
+        f"{row.scores[score].mean:.3f} ± {row.scores[score].sd_seeds:.3f}",
+        change(row.gain.get(score)),
+        change(row.over_best.get(score)),
+        f"{row.steps:,}",
+        state + (f", wants {row.wanted:,}" if row.wanted else ""),
+        f"{row.seconds / 60:.1f}",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def report(result: GainResult, table: PairTable, seconds: float) -> str:
+    """Return the table with what it was made from, the sentences, the machine and the command."""
+    score, groups = result.score, groups_of(table)
+    name = SCORES[score]
+    head = (
+        f"| arm | images | share | {name}, mean ± SD over seeds | change against raw | over the best without a "
+        "generator | steps | at the plateau | minutes each |"
+    )
+    train, test = (tuple(entry.name for entry in part) for part in (table.train, table.test))
+    return "\n".join(
+        [
+            f"Trained on {len(train)}: {', '.join(train)}. Tested on {len(test)} others. {groups.description}.",
+            "",
+            head,
+            f"|{'---|' * head.count(' | ')}---|",
+            *(line(row, score) for row in result.table),
+            "",
+            *(f"- {text}" for text in (*result.sentences, *result.warnings)),
+            "",
+            f"Best without a generator: {title_of(result.rival)}. {result.tasks.done} of {result.tasks.total} tasks, "
+            f"{seconds / 60:.0f} min in this call; {platform.machine()}, {platform.system()}, one thread a worker.",
+            f"`python benchmarks/worth.py {shlex.join(sys.argv[1:])}`",
+        ]
+    )
+
+
+def main() -> None:
+    """Measure, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--set", dest="images_of", choices=SETS, default="nuclei")
+    parser.add_argument("--images", type=int, default=3, help="training images; whole groups, so about so many")
+    parser.add_argument("--draw", type=int, default=0, help="seed that draws them")
+    parser.add_argument("--seeds", type=int, default=3, help="trainings of every arm")
+    parser.add_argument("--arms", nargs="+", default=list(ARMS))
+    parser.add_argument("--shares", type=float, nargs="+", default=[1.0], help="of the training images, for a curve")
+    parser.add_argument("--ratios", type=float, nargs="+", default=[0.25, 1.0], help="synthetic crops for a real one")
+    parser.add_argument("--steps", type=int, default=6000, help="most steps of a training")
+    parser.add_argument("--segmenter", default="unet")
+    parser.add_argument("--generator", default="pix2pix")
+    parser.add_argument("--generator-steps", type=int, default=2000)
+    parser.add_argument("--pairs", type=int, default=60, help="pairs that a generator makes")
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--with", dest="more", action="append", default=[], help="key=value of the settings of gain")
+    parser.add_argument("--recipe", action="append", default=[], help="key=value of the recipe of the generator")
+    parser.add_argument("--out", type=Path, default=Path("worth"))
+    options = parser.parse_args()
+
+    images = SETS[options.images_of]
+    project = Project(options.out / f"{options.images_of}-{options.images}-draw{options.draw}")
+    table = prepare(project, options.data, images, options.images, options.draw)
+    recipe = Recipe().override(
+        f"gan={options.generator}",
+        f"tiles.size={images.tile}",
+        f"train.steps={options.generator_steps}",
+        *options.recipe,
+    )
+    recipe.to_file(project.path / "recipe.yaml")
+    settings = GainSettings(
+        segmenter=options.segmenter, arms=options.arms, design="hold-out", repeats=options.seeds,
+        subsets=options.shares, ratios=options.ratios, steps=options.steps, pairs=options.pairs,
+        generator="recipe.yaml", workers=options.workers, threads=1,
+    )  # fmt: skip
+    own = ["segmenter.channels=16", "segmenter.depth=3"] if options.segmenter == "unet" else []
+    tile = "tile" if "tile" in type(settings.segmenter).model_fields else "side"
+    settings = settings.override(*own, f"segmenter.{tile}={images.crop}", *options.more)
+    began, done = time.perf_counter(), -1
+    folder = project.path / "segment" / f"worth-{options.segmenter}"
+    for event in gain(project, settings, Control(), folder):
+        if isinstance(event, Warned):
+            print(event.text, flush=True)
+        elif isinstance(event, Progress) and event.step != done:
+            done = event.step
+            left = f", {event.seconds_left / 60:.0f} min left" if event.seconds_left else ""
+            print(f"{done} of {event.total} tasks done{left}", file=sys.stderr, flush=True)
+        elif isinstance(event, Finished) and event.result:
+            text = report(GainResult.parse(event.result), table, time.perf_counter() - began)
+            print(f"\n{text}", flush=True)
+            (project.path / f"{options.segmenter}.md").write_text(f"{text}\n")
+            (project.path / f"{options.segmenter}.json").write_text(json.dumps(event.result, indent=1))
+
+
+if __name__ == "__main__":
+    main()
