@@ -64,7 +64,7 @@ SETTINGS = {
     "unet": ({"channels": 8, "depth": 2, "tile": 64, "batch": 4, "learning_rate": 1e-2}, 40),
     "multiscale_adversarial": (
         {"width": 8, "side": 256, "adversarial": False, "learning_rate": 3e-3},
-        80,
+        200,
     ),
     "stardist": ({"rays": 16, "channels": 8, "depth": 2, "tile": 64, "batch": 4, "learning_rate": 2e-3}, 80),
     "cellpose": ({"tile": 64, "batch": 2}, 50),
