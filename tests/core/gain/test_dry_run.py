@@ -26,7 +26,7 @@ RECIPE = Recipe().override(
 )  # fmt: skip
 SETTINGS = GainSettings(
     segmenter=UNetConfig(channels=8, depth=2, tile=64, batch=2), design="k-fold", folds=2, steps=20, pairs=2,
-    arms=("raw", "classical-tissue"), generator="recipe.yaml", scheduler="here", device="cpu", threads=1,
+    repeats=1, ratios=(1.0,), arms=("raw", "classical-tissue"), generator="recipe.yaml", scheduler="here", device="cpu", threads=1,
 )  # fmt: skip
 
 
@@ -73,7 +73,7 @@ def test_the_commands_tell_it_and_refuse_what_the_comparison_refuses(project: Pr
     small = ["segmenter.channels=8", "segmenter.depth=2", "segmenter.tile=64", "segmenter.batch=2", "device=cpu"]
     sets = [part for one in [*small, "arms=[raw]"] for part in ("--set", one)]
     done = terminal.run("gain", project.path, "--dry-run", *sets, "--json")
-    assert terminal.result(done.out)["work"] == {"folds": 4, "trainings of a segmenter": 4}
+    assert terminal.result(done.out)["work"] == {"folds": 4, "trainings of a segmenter": 12}  # three repeats
     refused = terminal.run("segment", project.path, "--dry-run", *sets)
     assert (refused.code, refused.out) == (1, "")
     assert "None of the 4 pairs is put aside for the test." in refused.err

@@ -153,7 +153,7 @@ def test_subsets_ratios_and_repeats_make_the_grid(project):
     tasks = plan_of(project, settings).tasks
     kinds = [task.kind for task in tasks]
     assert kinds.count("generator") == 2 * 2 * 2  # folds, repeats, subsets: it knows no more than the arm
-    assert kinds.count("arm") == 2 * 2 * 2 * (1 + 2 + 1)  # raw, two ratios, pretraining without a ratio
+    assert kinds.count("arm") == 2 * 2 * 2 * (1 + 1 + 2 + 1)  # raw, classical, two ratios, pretraining without a ratio
     assert trainings(settings, 2) == {kind: kinds.count(kind) for kind in trainings(settings, 2)}
     assert len({task.key for task in tasks}) == len({task.title for task in tasks}) == len(tasks)
     for task in tasks:

@@ -16,7 +16,7 @@ from napari_organoid_synth.core.gain.gain import gain
 from napari_organoid_synth.core.gain.plan import Plan, make_plan
 from napari_organoid_synth.core.gain.settings import GainSettings
 from napari_organoid_synth.core.gain.storage import pick_recipes
-from napari_organoid_synth.core.gain.tasks import ArmTask, PairsTask, read_record, task_folder
+from napari_organoid_synth.core.gain.tasks import ArmTask, PairsTask, read_record
 from napari_organoid_synth.core.job import Control
 from napari_organoid_synth.core.pairs.loading import add_pair
 from napari_organoid_synth.core.pairs.pair import SamplePair
@@ -37,7 +37,9 @@ RECIPE = Recipe().override(
 )
 SETTINGS = GainSettings(
     segmenter=UNetConfig(channels=8, depth=2, tile=64, batch=2),
-    arms=("synthetic", "curated", "simulator"),
+    arms=("raw+synthetic", "raw+curated", "raw+simulated", "classical+pasted"),
+    repeats=1,
+    ratios=(1.0,),
     steps=2,
     pairs=2,
     generator="recipe.yaml",
@@ -208,17 +210,17 @@ def test_the_paper_protocol_on_marked_images_alone_is_refused(tmp_path):
 def test_the_generators_of_a_comparison_saw_no_marked_image(tmp_path):
     marked = ["disc1", "disc4"]
     project = make_project(tmp_path / "project", [f"disc{seed}" for seed in range(6)], marked)
-    choice = SETTINGS.replace(design="k-fold", folds=2, arms=("synthetic", "simulator"))
+    choice = SETTINGS.replace(design="k-fold", folds=2, arms=("raw+synthetic", "raw+simulated", "classical+pasted"))
     plan, folder = plan_of(project, choice), tmp_path / "out"
     list(gain(project, choice, Control(), folder))
     seen_of_all = set()
     for task in plan.tasks:
-        record = read_record(folder, task.key)
+        record = read_record(task.folder(folder))
         if isinstance(task, PairsTask):
             assert set(record.data) == set(task.train)
             assert not set(record.data) & set(marked)
         if task.kind == "generator":
-            scratch = Project(task_folder(folder, task.key) / "project", make=False)
+            scratch = Project(task.folder(folder) / "project", make=False)
             seen = Run(scratch.path / "runs" / "generator").seen
             assert set(seen) == set(task.train)
             seen_of_all |= set(seen)
@@ -228,5 +230,5 @@ def test_the_generators_of_a_comparison_saw_no_marked_image(tmp_path):
             assert set(record.put_aside) == set(marked)
             assert {"dice", "precision", "recall"} <= set(record.put_aside["disc1"])
     assert seen_of_all == {"disc0", "disc2", "disc3", "disc5"}
-    stored = json.loads((task_folder(folder, plan.tasks[-1].key) / "result.json").read_text(encoding="utf-8"))
+    stored = json.loads((plan.tasks[-1].folder(folder) / "result.json").read_text(encoding="utf-8"))
     assert set(stored["put_aside"]) == set(marked)

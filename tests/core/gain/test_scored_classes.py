@@ -29,6 +29,7 @@ SETTINGS = GainSettings(
     design="k-fold",
     folds=2,
     steps=2,
+    repeats=1,
     scheduler="here",
     device="cpu",
 )
@@ -108,7 +109,7 @@ def test_a_comparison_scores_what_was_drawn_and_says_so(tmp_path):
     list(gain(project, SETTINGS, Control(), tmp_path / "out"))
     arms = [task for task in plan.tasks if isinstance(task, ArmTask)]
     for task in arms:
-        record = read_record(tmp_path / "out", task.key)
+        record = read_record(task.folder(tmp_path / "out"))
         assert isinstance(record, ArmRecord)
         assert set(record.per_image) == set(task.test)
         assert "c" not in record.per_image
@@ -124,7 +125,7 @@ def test_one_class_of_several_is_scored_alone(tmp_path):
     assert all(task.scored == {} for task in both.tasks)
     assert "Of mito, wall only mito is scored." in alone.warnings
     list(gain(project, SETTINGS.replace(score_classes=("mito",)), Control(), tmp_path / "out"))
-    record = read_record(tmp_path / "out", alone.tasks[0].key)
+    record = read_record(alone.tasks[0].folder(tmp_path / "out"))
     assert record.classes == ("mito",)
     for image, scores in record.per_image.items():
         assert scores["dice"] == scores["f"]

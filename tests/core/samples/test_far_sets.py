@@ -80,6 +80,11 @@ def test_scores_of_another_set_say_nothing(project: Project, store: SampleStore)
     assert far_runs(store) == {"grid": FAR}
     write_scores(project, 1.0, 0.9, run="other")
     assert far_runs(store) == {"grid": FAR}
+    write_scores(project, 1.0, 0.9)
+    content = json.loads(project.scores_path.read_text())
+    content["sets"][0]["parts"] = [["source", "warped"]]  # a part of the run
+    project.scores_path.write_text(json.dumps(content))
+    assert far_runs(store) == {"grid": FAR}
     for text in ("[]", "{", '{"sets": [{}]}', '{"sets": [{"run": "grid", "samples": "all", "scores": [{}]}]}'):
         project.scores_path.write_text(text)
         assert far_runs(store) == {"grid": FAR}
@@ -94,10 +99,14 @@ def test_the_best_are_refused_in_words(store: SampleStore) -> None:
     assert best(store, 2, anyway=True) == ["grid_0", "grid_1"]
 
 
-def test_pairs_of_other_runs_are_chosen(store: SampleStore) -> None:
+def test_pairs_of_other_runs_are_chosen(project: Project, store: SampleStore) -> None:
     fill(store, "good", [0.1, 0.3, 0.5, 0.6, 0.7, 0.8, 0.02, 0.4])
     assert best(store, 3) == ["good_5", "good_4", "good_3"]
     assert all(id.startswith("good") for id in diverse(store, 4))
+    found = samples(project, SamplesSettings(accept=("best:1",)))
+    assert (found.changed, found.left_out) == (("good_5",), ("grid",))
+    assert found.sentence.endswith("1 sample changed. None of grid: far from the originals.")
+    assert samples(project, SamplesSettings()).left_out == ()
     store.decide([id for id in store.ids() if id.startswith("good")], "accepted")
     with pytest.raises(FarFromOriginals):
         best(store, 3)

@@ -88,7 +88,7 @@ def gain_sentences(
     """
     main = main_rows(rows)
     names, changes, sentences = varied(main), list[PairedChange](), list[str]()
-    for row in main:
+    for row in sorted(main, key=lambda row: score not in row.over_best):
         change = row.over_best.get(score) or row.gain.get(score)
         if change is None:
             continue

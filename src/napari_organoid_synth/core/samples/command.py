@@ -14,7 +14,7 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.frozen_model import FrozenModel
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.quantities import plural
-from napari_organoid_synth.core.samples.far_sets import FarFromOriginals
+from napari_organoid_synth.core.samples.far_sets import FarFromOriginals, far_runs
 from napari_organoid_synth.core.samples.importing import import_pairs
 from napari_organoid_synth.core.samples.query import parse
 from napari_organoid_synth.core.samples.row import SampleRow, Verdict
@@ -76,6 +76,9 @@ class SamplesResult(FrozenModel):
     added: tuple[str, ...] = Field(description="Names of the samples that were added from files.")
     failed: dict[str, str] = Field(description="Files that could not be added, with the reason.")
     file: str = Field("", description="The CSV file.")
+    left_out: tuple[str, ...] = Field(
+        (), description="Runs of which none of the best was accepted, because they are far from the originals."
+    )
 
     @property
     def sentence(self) -> str:
@@ -83,7 +86,8 @@ class SamplesResult(FrozenModel):
         counts = f"{self.new:,} new, {self.accepted:,} accepted, {self.rejected:,} rejected"
         text = f"{plural(self.found, 'sample')} found ({counts} in all)."
         text += f" {plural(len(self.added), 'sample')} added." if self.added else ""
-        return text + (f" {plural(len(self.changed), 'sample')} changed." if self.changed else "")
+        text += f" {plural(len(self.changed), 'sample')} changed." if self.changed else ""
+        return text + (f" None of {', '.join(self.left_out)}: far from the originals." if self.left_out else "")
 
 
 def samples(project: Project, settings: SamplesSettings) -> SamplesResult:
@@ -111,6 +115,8 @@ def samples(project: Project, settings: SamplesSettings) -> SamplesResult:
             added = import_pairs(store, [Path(one).expanduser() for one in settings.add], "new", failed)
         found = _find(store, settings)
         chosen = found[: settings.limit or None]
+        wants_best = any(name.startswith(("best:", "diverse:")) for name in settings.accept)
+        left_out = far_runs(store) if wants_best and not settings.anyway else {}
         changed = _change(store, settings, chosen)
         verdict = "deleted" if settings.deleted else ""
         rows = {row.id: row for row in store.rows(deleted=settings.deleted)}
@@ -125,6 +131,7 @@ def samples(project: Project, settings: SamplesSettings) -> SamplesResult:
             added=tuple(added),
             failed=failed,
             file=settings.csv,
+            left_out=tuple(run or "no run" for run in left_out),
         )
 
 

@@ -77,14 +77,15 @@ def _by_set(scores: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _read_sets(store: SampleStore) -> dict[tuple[str, int], dict[str, Mapping[str, Any]]]:
-    """Read the scores of sets that have both distances, by run and number of samples; damaged files have none."""
+    """Read the scores of whole runs that have both distances, by run and number of samples; damaged files have none."""
     try:
         entries = read_object(store.folder.parent / "scores.json")["sets"]
         sets = {}
         for entry in entries:
             by_name = {score["name"]: score for score in entry["scores"]}
             needed = [by_name[name] for name in ("kid", "precision") if name in by_name]
-            if entry["samples"] != "accepted" and len(needed) == 2:
+            of_run = entry.get("by", ["run"]) == ["run"]
+            if of_run and entry["samples"] != "accepted" and len(needed) == 2:
                 for score in needed:
                     float(score["matched_value"]), float(score["originals"]["high"]), float(score["originals"]["low"])
                 sets[entry["run"], int(entry["number"])] = by_name

@@ -38,7 +38,7 @@ class _RowPlot(ThemedPlot):
             label = pg.TextItem(name, color=text, anchor=(0, 0.5), fill=theme_colour("background"))
             label.setPos(left, -row + 0.27)
             self.plot.addItem(label, ignoreBounds=True)
-        self.setFixedHeight(ROW * len(names) + 56)
+        self.setFixedHeight(ROW * len(names) + 60)
 
 
 class GainPlot(_RowPlot):
@@ -93,8 +93,8 @@ class ChangePlot(_RowPlot):
     ) -> None:
         """Show arm, name and change of each row of a table, what they are compared with, and which have no verdict."""
         self._rows, self._rising = list(rows), list(rising) or [False] * len(rows)
-        text = f"Change of {escape(score)}, right is better"
-        self.plot.setLabel("bottom", f"{text} than {escape(against)}" if against else text)
+        over = f" over {escape(against)}" if against else ""
+        self.plot.setLabel("bottom", f"Change of {escape(score)}{over}, right is better")
         self.draw()
 
     def draw_items(self, text: str) -> None:
