@@ -130,8 +130,8 @@ def test_earlier_records_and_settings_open():
     )  # fmt: skip
 
 
-def test_a_task_has_the_key_that_it_had():
-    """So a comparison that an earlier version began goes on without repeating what is done."""
+def test_a_task_of_an_earlier_version_is_done_again_and_the_machine_is_no_part_of_a_key():
+    """Trainings of format 2 took a fixed number of steps: their results are not those of trainings to the plateau."""
     settings = GainSettings.from_file(GAIN / "gain.yaml")
     train = {
         "disc1": "2a50d8c37f639f0cba8b34bb4aad7944770836434d04a4df786432057a1f1a9c",
@@ -143,8 +143,11 @@ def test_a_task_has_the_key_that_it_had():
         "disc3": "ec6c33e997fdc5837c2a8477f6ca1e5233c2f3c47adc7ce9e542ba8439a917d4",
         "disc5": "fec1f3ac3bfeae73a3c6f0d6e23ab5a9e37ddda78b5889c2b148293b1ed0ee1b",
     }
-    task = ArmTask(title="any", arm="raw", segmenter=settings.segmenter, steps=3, train=train, test=test, device="cuda")
-    assert task.key == "arm-7de322d49bffb3c9"
+    same = {"arm": "raw", "segmenter": settings.segmenter, "steps": 3, "train": train, "test": test}
+    task = ArmTask(title="any", device="cuda", threads=4, **same)
+    assert task.key != "arm-7de322d49bffb3c9"
+    assert task.key == ArmTask(title="other", device="cpu", **same).key
+    assert task.key != ArmTask(title="any", device="cuda", **{**same, "steps": 4}).key
 
 
 def test_the_newest_result_with_an_arm_is_found(tmp_path):

@@ -27,7 +27,8 @@ def project(tmp_path: Path) -> Project:
 def test_a_file_of_format_1_opens(project: Project) -> None:
     old = json.loads(FORMAT_1.read_text(encoding="utf-8"))["columns"]
     good, painter = read_set_scores(project)
-    assert (good.key, good.number, good.seed, good.weights) == (("good", "all", "random"), 8, 0, "")
+    assert (good.key, good.number, good.seed, good.weights) == ((("good", ("run",), ()), "all", "random"), 8, 0, "")
+    assert (good.title, good.max_samples) == ("good", 1000)
     assert (good.fingerprint, good.made) == (old[0]["digest"], old[0]["made"])
     assert len(good.scores) == len(old[0]["scores"]) == 24
     for score, before in zip(good.scores, old[0]["scores"], strict=True):

@@ -137,7 +137,7 @@ def _plateau(records: Sequence[ArmRecord]) -> dict[str, Any]:
         "wanted": worst.wanted,
         "rise": worst.rise,
         "taken": worst.taken,
-        "window": patience(worst.taken - decay_before(worst.taken)) if worst.watched else 0,
+        "window": min(patience(worst.taken - decay_before(worst.taken)), worst.taken) if worst.watched else 0,
     }
 
 

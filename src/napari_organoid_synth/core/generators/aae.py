@@ -252,7 +252,8 @@ class Aae(LatentGenerator):
             distance = self._feature_distance(real, drawn, hidden)
             adversarial = adversarial + config.perceptual_weight * distance
             losses["perceptual"] = distance.detach()
-        loss = (1 - config.adv_weight) * copied + config.adv_weight * adversarial
+        share = config.adversarial_share
+        loss = (1 - share) * copied + share * adversarial
         bad = descend(loss, self._networks["autoencoder"], self._optimizers["autoencoder"])
 
         codes, drawn = codes.detach(), drawn.detach()

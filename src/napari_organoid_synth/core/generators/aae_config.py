@@ -66,11 +66,12 @@ class AaeConfig(GeneratorConfig):
     perceptual_weight: float = Field(
         100.0, ge=0, description="Weight of the feature distance relative to the adversarial loss."
     )
-    adv_weight: float = Field(
-        0.01,
+    adv_weight: float | None = Field(
+        None,
         ge=0,
         le=1,
-        description="Share of the adversarial loss; the rest is reconstruction. With 0.001 the losses hardly differ.",
+        description="Share of the adversarial loss; the rest is reconstruction. Empty: 0.01, and 0.001 with "
+        "perceptual_wasserstein, whose feature distance counts 100 times. Other losses hardly matter with 0.001.",
     )
     critic_steps: int | None = Field(
         None, ge=1, le=20, description="Discriminator steps per step; empty: 5 with a Wasserstein loss, else 1."
@@ -107,6 +108,13 @@ class AaeConfig(GeneratorConfig):
     def code(self) -> int:
         """Length of a code."""
         return self.latent or (64 if self.network == "conv" else 10)
+
+    @property
+    def adversarial_share(self) -> float:
+        """Share of the adversarial loss."""
+        if self.adv_weight is not None:
+            return self.adv_weight
+        return 0.001 if self.features else 0.01
 
     @property
     def steps_of_critics(self) -> int:

@@ -84,7 +84,8 @@ def _read_sets(store: SampleStore) -> dict[tuple[str, int], dict[str, Mapping[st
         for entry in entries:
             by_name = {score["name"]: score for score in entry["scores"]}
             needed = [by_name[name] for name in ("kid", "precision") if name in by_name]
-            if entry["samples"] != "accepted" and not entry.get("parts") and len(needed) == 2:
+            of_run = entry.get("by", ["run"]) == ["run"]
+            if of_run and entry["samples"] != "accepted" and len(needed) == 2:
                 for score in needed:
                     float(score["matched_value"]), float(score["originals"]["high"]), float(score["originals"]["low"])
                 sets[entry["run"], int(entry["number"])] = by_name
