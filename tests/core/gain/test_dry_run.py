@@ -26,7 +26,8 @@ RECIPE = Recipe().override(
 )  # fmt: skip
 SETTINGS = GainSettings(
     segmenter=UNetConfig(channels=8, depth=2, tile=64, batch=2), design="k-fold", folds=2, steps=20, pairs=2,
-    repeats=1, ratios=(1.0,), arms=("raw", "classical-tissue"), generator="recipe.yaml", scheduler="here", device="cpu", threads=1,
+    repeats=1, ratios=(1.0,), arms=("raw", "classical-tissue"), generator="recipe.yaml", scheduler="here",
+    device="cpu", threads=1,
 )  # fmt: skip
 
 
