@@ -197,7 +197,7 @@ def test_a_comparison_fills_bars_table_plot_and_sentence(dock, qtbot, project):
     assert rows == ["real\npairs", "classical", "classical,\npasted", "classical,\nsynthetic"]
     columns = [table.horizontalHeaderItem(column).text() for column in range(table.columnCount())]
     assert columns == ["Dice", "Change", "Better", "Over best"]
-    assert [table.item(row, 3).text() for row in range(4)] == ["", "", "", "+0.150\n[0.150, 0.150]"]
+    assert [table.item(row, 3).text() for row in range(4)] == ["", "", "", "+0.150\n[0.100, 0.200]"]
     assert [table.item(row, 0).text().split("\n")[0] for row in range(4)] == ["0.550", "0.575", "0.600", "0.750"]
     assert table.item(3, 1).text() == "+0.200\n[0.200, 0.200]"
     assert [table.item(row, 2).text() for row in range(4)] == ["", "1 of\n2", "1 of\n2", "2 of\n2"]

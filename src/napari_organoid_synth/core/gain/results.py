@@ -14,11 +14,7 @@ from napari_organoid_synth.core.segmentation.arms import ArmResult, Scores, curr
 from napari_organoid_synth.core.segmentation.segmenters.curve import Curve
 
 FORMAT = 3
-"""Version of ``results.json`` and of the records of tasks.
-
-1: before there was a number. 2: before trainings went on to their plateau, and with other names of
-arms.
-"""
+"""Version of ``results.json`` and of records. 2: fixed steps, other names of arms; 1: before there was a number."""
 
 ArmName = Annotated[str, BeforeValidator(lambda name: current_arm(name) if isinstance(name, str) else name)]
 """Name of an arm; that of an earlier version becomes the present one."""
@@ -259,14 +255,7 @@ def rival_of(rows: Sequence[TableRow], score: str, subset: float | None = None) 
     That it is found on the test images favours it, so a change against it is rather too small than too large. While a
     comparison runs, only arms that were tested on as many images as any other count.
 
-    Parameters
-    ----------
-    rows : sequence of TableRow
-        Of a comparison.
-    score : str
-        By which it is found.
-    subset : float, optional
-        Share of the training images; default: the largest.
+    ``subset`` is the share of the training images; default: the largest.
     """
     subset = max((row.subset for row in rows), default=1.0) if subset is None else subset
     tested = [
