@@ -13,9 +13,9 @@ from napari_organoid_synth.core.archives import check_archive
 from napari_organoid_synth.core.codec.codec import Codec
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.export.export import _all_or_nothing
-from napari_organoid_synth.core.gain.make_pairs import _scratch
+from napari_organoid_synth.core.gain.make_pairs import scratch_project
 from napari_organoid_synth.core.gain.tasks import GeneratorTask
-from napari_organoid_synth.core.metrics.tile_space import _store
+from napari_organoid_synth.core.metrics.feature_file import store
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
@@ -66,7 +66,7 @@ def test_old_checkpoints_behind_a_link_stay(linked: str, tmp_path: Path, outside
 
 def test_features_behind_a_link_stay(tmp_path: Path, outside: Path) -> None:
     (tmp_path / "features").symlink_to(outside)
-    _store(tmp_path / "features" / "real-x-2.npy", b"new", "real-x")
+    store(tmp_path / "features" / "real-x-2.npy", b"new", "real-x")
     assert untouched(outside)
 
 
@@ -90,7 +90,7 @@ def test_an_interrupted_task_behind_a_link_is_not_emptied(tmp_path: Path, outsid
     here.mkdir(parents=True)
     (here / "project").symlink_to(outside)
     with pytest.raises(UserError, match="is a link"):
-        _scratch(GeneratorTask(title="t", project=str(project.path), recipes={}), here)
+        scratch_project(GeneratorTask(title="t", project=str(project.path), recipes={}), here, [])
     assert untouched(outside)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from tifffile import imwrite
 
+from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.gain.gain import gain
 from napari_organoid_synth.core.gain.results import GainResult
 from napari_organoid_synth.core.gain.settings import GainSettings
@@ -18,6 +19,7 @@ from napari_organoid_synth.core.pairs.ome_tiff import read_labels
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.segmentation.predict import predict
+from napari_organoid_synth.core.segmentation.segmenters import trust
 from napari_organoid_synth.core.segmentation.settings import PredictSettings
 from napari_organoid_synth.core.simulators.simulate import organoid_brightfield
 
@@ -53,7 +55,8 @@ def project(tmp_path: Path) -> Project:
     return project
 
 
-def test_a_comparison_with_a_command(project: Project, tmp_path: Path) -> None:
+def test_a_comparison_with_a_command(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trust, "_file", lambda: tmp_path / "trusted.json")
     calls = tmp_path / "calls"
     command = {
         "name": "command",
@@ -90,3 +93,12 @@ def test_a_comparison_with_a_command(project: Project, tmp_path: Path) -> None:
     assert isinstance(last, Finished)
     [found] = (tmp_path / "out").glob("*labels*.tif*")
     assert 0 < np.mean(read_labels(found) > 0) < 1
+
+    monkeypatch.setattr(trust, "_file", lambda: tmp_path / "of another person.json")
+    with pytest.raises(UserError, match=", and was not trained here"):
+        next(predict(project, wanted, Control()))
+    with pytest.raises(UserError, match="not trained here"):
+        next(gain(project, settings, Control(), project.path / "segment" / "here", resume=True))
+    *_, last = predict(project, wanted.replace(run_command=True, folder=str(tmp_path / "again")), Control())
+    assert isinstance(last, Finished)
+    next(predict(project, wanted, Control()))  # once allowed is enough

@@ -34,6 +34,7 @@ from napari_organoid_synth.core.gain.storage import (
 from napari_organoid_synth.core.gain.workers import open_workers
 from napari_organoid_synth.core.job import Control, Event, Finished, Started, Warned
 from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.segmentation.segmenters.trust import refuse_untrusted, trust
 
 REPORT_SECONDS = 0.5
 """Between two reports of the progress."""
@@ -102,6 +103,9 @@ def gain(
     if resume and folder is not None:
         stored = GainSettings.from_file(Path(folder) / SETTINGS)
         settings = stored.replace(**{name: getattr(settings, name) for name in COMPUTING})
+        refuse_untrusted(settings.segmenter, "Give the settings yourself, in place of resuming those of the folder.")
+    else:
+        trust(settings.segmenter)
     generators = (pinned_recipes(folder) if resume else {}) or pick_recipes(project, settings)
     folder = Path(folder) if folder is not None else pick_folder(project, settings, generators)
     plan = make_plan(project, settings, generators)

@@ -41,6 +41,7 @@ from napari_organoid_synth.core.project import Project, file_stem
 from napari_organoid_synth.core.quantities import pixels, plural
 from napari_organoid_synth.core.segmentation.catalog import TrainedSegmenter, find_segmenter
 from napari_organoid_synth.core.segmentation.segmenters.base import Segmenter, load_segmenter
+from napari_organoid_synth.core.segmentation.segmenters.trust import refuse_untrusted, trust
 from napari_organoid_synth.core.segmentation.settings import PredictSettings
 
 FLOW = "dy", "dx"  # channels
@@ -291,10 +292,14 @@ class _Marker:
                 "Expected a Cellpose segmenter: it alone finds objects by arrows.",
                 "Leave 'flow' out, or choose another segmenter.",
             )
+        segmenter = load_segmenter(trained.path, device)
+        if settings.run_command:
+            trust(segmenter.config)
+        refuse_untrusted(segmenter.config, "If you know it, set run_command to true.")
         return cls(
             name=trained.name,
             digest=trained.digest,
-            segmenter=load_segmenter(trained.path, device),
+            segmenter=segmenter,
             scale=_scale(project, trained, settings),
             folder=Path(settings.folder).expanduser() if settings.folder else default_folder(project, trained),
             maps=tuple(name for name in MAP_ENDINGS if getattr(settings, name)),

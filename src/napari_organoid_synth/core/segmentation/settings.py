@@ -36,6 +36,9 @@ class PredictSettings(Settings):
         description="How a stack is marked: slices (each by itself), max, mean, channels, or the number of one slice.",
     )
     channels: Channels = Field("as-stored", description="as-stored, grey (RGB by luminance) or rgb (grey three times).")
+    run_command: bool = Field(
+        False, description="Allow the command of a segmenter of somebody else, which can do here whatever you can."
+    )
     device: DeviceName = "auto"
     threads: Threads = 0
 
