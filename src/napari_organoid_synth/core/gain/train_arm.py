@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -114,6 +114,7 @@ def _trained(
     from napari_organoid_synth.core.segmentation.segmenters.held_parts import hold_parts
 
     parts, held = hold_parts(train, whole=task.segmenter.sees_whole)
+    scored = _scored_values(task, train[0].class_names)
     augment, here = augmentation_of(task.arm), task.folder(folder)
     spec = SegmentSpec(len(train[0].image), train[0].mask_kind, train[0].class_names)
 
@@ -122,13 +123,13 @@ def _trained(
 
     def synthetic() -> CropPool:
         """Synthetic pairs alone, in the value range of the real ones."""
-        return CropPool(parts, extra, augment=augment, seed=task.seed, ratio=math.inf, held=held)
+        return CropPool(parts, extra, augment=augment, seed=task.seed, ratio=math.inf, held=held, scored=scored)
 
     whole = Part(here, 0.0, TRAINED_AT)
     if task.arm == SYNTHETIC_ONLY:
         return (yield from _fit(new(), synthetic(), task.steps, task.floor, here / TRAINING, whole, control))
     if task.arm != PRETRAIN:
-        pool = CropPool(parts, extra, augment=augment, seed=task.seed, ratio=task.ratio, held=held)
+        pool = CropPool(parts, extra, augment=augment, seed=task.seed, ratio=task.ratio, held=held, scored=scored)
         return (yield from _fit(new(), pool, task.steps, task.floor, here / TRAINING, whole, control))
     first = here / PRETRAINED
     if not (first / CURVE).exists():
@@ -137,10 +138,19 @@ def _trained(
         done.segmenter.save(first)
         write_text(first / CURVE, done.curve.model_dump_json())
     before = Curve.from_file(first / CURVE)
-    pool, part = CropPool(parts, augment=augment, seed=task.seed, held=held), Part(here, PRETRAINED_AT, TRAINED_AT)
+    pool = CropPool(parts, augment=augment, seed=task.seed, held=held, scored=scored)
+    part = Part(here, PRETRAINED_AT, TRAINED_AT)
     floor = max(1, task.floor // FINE_TUNING_SHARE)
     tuned = yield from _fit(load_segmenter(first, task.device), pool, task.steps, floor, here / TRAINING, part, control)
     return _Training(tuned.segmenter, _joined(before, tuned.curve), tuned.warnings)
+
+
+def _scored_values(task: ArmTask, names: Sequence[str]) -> tuple[int, ...]:
+    """Return the label values of the classes that are scored in the tested images; empty where all are."""
+    if any(name not in task.scored for name in (*task.test, *task.put_aside)):
+        return ()
+    counted = {name for classes in task.scored.values() for name in classes}
+    return tuple(value for value, name in enumerate(names, 1) if name in counted)
 
 
 def _fit(

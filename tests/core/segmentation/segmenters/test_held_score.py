@@ -135,3 +135,20 @@ def test_overlap_is_that_of_two_discs():
     both, either = overlap(*discs).tolist()
     assert both == (discs[0].bool() & discs[1].bool()).sum()
     assert either == (discs[0].bool() | discs[1].bool()).sum()
+
+
+@pytest.mark.parametrize("config", CONFIGS[:2], ids=lambda config: config.name)
+def test_a_class_that_is_not_scored_has_no_part_in_the_held_score(config, scene, monkeypatch):
+    """Dice of one class does not know whether the other pixels are background or of the other class."""
+    monkeypatch.setattr(plateau, "LOOK", 4)
+    pair = scene(1, kind="classes")
+    erased = pair.replace(labels=np.where(pair.labels == 2, 0, pair.labels).astype(np.int32))
+
+    def curve(held, scored):
+        segmenter = SEGMENTERS.load(config.name)(config, SegmentSpec(1, "classes", pair.class_names), "cpu", 0)
+        list(segmenter.fit(CropPool([scene(0, kind="classes")], held=[held], scored=scored), 8, Control()))
+        return segmenter.curve.scores
+
+    assert len(curve(pair, (1,))) == 2
+    assert curve(erased, (1,)) == curve(pair, (1,))
+    assert curve(pair, ()) != curve(pair, (1,))

@@ -108,7 +108,7 @@ class Command(Segmenter):
         if not self.config.trained_to_end or not pool.held:
             return Curve(taken=steps, at_plateau=self.config.trained_to_end)
         self.foresee([pair.image for pair in pool.held])
-        score = held_score(pool.held, [self.predict(pair.image).labels for pair in pool.held])
+        score = held_score(pool.held, [self.predict(pair.image).labels for pair in pool.held], pool.scored)
         return Curve(steps=(steps,), scores=(score,), taken=steps, at_plateau=True, best=score)
 
     def foresee(self, images: Sequence[NDArray[Any]]) -> None:

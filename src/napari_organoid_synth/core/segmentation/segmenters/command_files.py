@@ -120,12 +120,12 @@ def read_curve(model: Path) -> Curve | None:
     )
 
 
-def held_score(pairs: Sequence[SamplePair], found: Sequence[NDArray[np.int32]]) -> float:
+def held_score(pairs: Sequence[SamplePair], found: Sequence[NDArray[np.int32]], scored: Sequence[int] = ()) -> float:
     """Compute how well label images fit the masks of held-back pairs, in [0, 1].
 
-    Dice, the mean over the classes that are in the masks, pixels of all images together. For instances the mean of two
-    figures: how much each object of the masks overlaps with the found one that fits it best (intersection over union),
-    and the reverse.
+    Dice, the mean over the classes that are in the masks (and in ``scored``, if any), pixels of all images together.
+    For instances the mean of two figures: how much each object of the masks overlaps with the found one that fits it
+    best (intersection over union), and the reverse.
 
     Examples
     --------
@@ -142,6 +142,7 @@ def held_score(pairs: Sequence[SamplePair], found: Sequence[NDArray[np.int32]]) 
     dice = [
         2 * np.sum((truth == value) & (labels == value)) / (np.sum(truth == value) + np.sum(labels == value))
         for value in np.unique(truth[truth > 0])
+        if not scored or value in scored
     ]
     return float(np.mean(dice)) if dice else float(np.mean(labels == 0))
 

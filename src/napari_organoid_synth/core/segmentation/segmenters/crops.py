@@ -63,12 +63,15 @@ class CropPool:
     usual : TrainingRange, optional
         Contrast and noise by which images are normalised; default: those of the real pairs. Synthetic pairs have the
         range of a real image, see `TileRanges`.
+    scored : sequence of int
+        Of classes: the values that count in the held-back score; empty: all. A class that a segmenter predicted is no
+        truth.
 
     Attributes
     ----------
     extent : int
         Longest side of a real image, px; larger crops would only add reflections.
-    real, extra, held : tuple of SamplePair
+    real, extra, held, scored : tuple
         As given.
     strength : Strength
         Of the augmentation ``"classical"``; may be set before the first draw.
@@ -88,11 +91,13 @@ class CropPool:
         ratio: float = 1.0,
         usual: TrainingRange | None = None,
         held: Sequence[SamplePair] = (),
+        scored: Sequence[int] = (),
     ) -> None:
         if not real or (math.isinf(ratio) and not extra):
             raise UserError("There is no pair to train on.", "Expected at least one pair of image and mask.")
         self.augment: Augment = ("tissue" if augment else "") if isinstance(augment, bool) else augment
         self.real, self.extra, self.held, self.seed = tuple(real), tuple(extra), tuple(held), seed
+        self.scored = tuple(scored)
         self.ratio, self._share = ratio, 1 - 1 / (1 + ratio)
         self.extent = max(max(pair.size) for pair in real)
         self.usual = usual or TrainingRange.of(real)
@@ -104,11 +109,11 @@ class CropPool:
 
     @property
     def identity(self) -> str:
-        """Text that changes with anything that changes a batch."""
+        """Text that changes with anything that changes a batch or the held-back score."""
         parts = self.real, self.extra, self.held
         pairs = [[content_hash(pair.image, pair.labels) for pair in part] for part in parts]
         strength = asdict(self.strength) if self.augment == "classical" else {}
-        return json.dumps([pairs, self.augment, strength, self.seed, self.ratio])
+        return json.dumps([pairs, self.augment, strength, self.seed, self.ratio, self.scored])
 
     def held_crops(self, number: int, size: int) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
         """Cut fixed crops that cover the held pairs: the same ones whatever the arm, the seed and the step.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -56,7 +56,7 @@ def in_batches(predict: Callable[..., Found], batch: int, *arrays: Tensor) -> li
     return [predict(*(one[start : start + batch] for one in arrays)) for start in range(0, len(arrays[0]), batch)]
 
 
-def mean_dice(found: Tensor, truth: Tensor, classes: int) -> Tensor:
+def mean_dice(found: Tensor, truth: Tensor, classes: int, scored: Sequence[int] = ()) -> Tensor:
     """Compute the mean Dice of the classes that are in the truth, pixels of all images together.
 
     Parameters
@@ -65,21 +65,27 @@ def mean_dice(found: Tensor, truth: Tensor, classes: int) -> Tensor:
         Class of each pixel, 0 is background.
     classes : int
         Number, background included.
+    scored : sequence of int
+        Classes that count; empty: all but the background.
 
     Returns
     -------
     Tensor ()
-        Without any class in the truth, the share of pixels that are found to be background.
+        Without any class that counts in the truth, the share of pixels that are found to be background.
 
     Examples
     --------
     >>> truth = torch.tensor([0, 1, 1, 2])
     >>> mean_dice(torch.tensor([1, 1, 1, 0]), truth, 4).item()  # 0.8 and 0; class 3 is not there
     0.4000000059604645
+    >>> round(mean_dice(torch.tensor([1, 1, 1, 0]), truth, 4, scored=[1]).item(), 4)
+    0.8
     """
     counts = torch.bincount(found.flatten() * classes + truth.flatten(), minlength=classes**2).view(classes, classes)
     both, of_found, of_truth = counts.diagonal(), counts.sum(dim=1), counts.sum(dim=0)
     there = of_truth[1:] > 0
+    if scored:
+        there &= torch.isin(torch.arange(1, classes, device=there.device), torch.tensor(scored, device=there.device))
     dice = 2 * both[1:] / (of_found[1:] + of_truth[1:]).clamp(min=1)
     return torch.where(there.any(), (dice * there).sum() / there.sum().clamp(min=1), both[0] / of_found.sum())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -113,18 +113,20 @@ class MultiscaleAdversarial(Segmenter):
             _descend(rival, caught)
             return {"loss": loss, "cross entropy": entropy, "fooling": fooling, "adversary": caught}
 
-        score = self._scored(*held) if held else None
+        score = self._scored(*held, pool.scored) if held else None
         optimisers, parts = {"optimiser": optimiser, "rival": rival}, {"adversary": adversary}
         kept = self._kept(keep, pool, course)
         yield from self._repeat(learn, optimisers, course, score, control, kept, parts)
 
-    def _scored(self, images: NDArray[np.float32], labels: NDArray[np.int32]) -> Callable[[], float]:
+    def _scored(
+        self, images: NDArray[np.float32], labels: NDArray[np.int32], scored: Sequence[int]
+    ) -> Callable[[], float]:
         """Return what computes the mean Dice of the classes; one image after the other, as in predictions."""
         inputs, truth = self._to_device(images), torch.from_numpy(self._target(labels)).to(self.device)
 
         def score() -> float:
             found = in_batches(lambda image: self._logits(image).argmax(dim=1), 1, inputs)
-            return mean_dice(torch.cat(found), truth, self.n_maps).item()
+            return mean_dice(torch.cat(found), truth, self.n_maps, scored).item()
 
         return score
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +110,7 @@ class UNet(Segmenter):
             optimiser.zero_grad(set_to_none=True)
             return {"loss": loss}
 
-        score = self._scored(*held) if held else None
+        score = self._scored(*held, pool.scored) if held else None
         kept = self._kept(keep, pool, course)
         yield from self._repeat(learn, {"optimiser": optimiser}, course, score, control, kept)
 
@@ -125,13 +125,15 @@ class UNet(Segmenter):
         dice = DiceLoss(include_background=False, to_onehot_y=True, softmax=True, batch=True)
         return lambda logits, target: dice(logits, target[:, None]) + F.cross_entropy(logits, target, weights)
 
-    def _scored(self, images: NDArray[np.float32], labels: NDArray[np.int32]) -> Callable[[], float]:
+    def _scored(
+        self, images: NDArray[np.float32], labels: NDArray[np.int32], scored: Sequence[int]
+    ) -> Callable[[], float]:
         """Return what computes the mean Dice of the classes on crops (N, C, Y, X) with labels (N, Y, X)."""
         inputs, truth = self._to_device(images), torch.from_numpy(self._target(labels)).to(self.device)
 
         def score() -> float:
             found = in_batches(lambda part: self._logits(part).argmax(dim=1), self.config.batch, inputs)
-            return mean_dice(torch.cat(found), truth, self.n_maps).item()
+            return mean_dice(torch.cat(found), truth, self.n_maps, scored).item()
 
         return score
 
