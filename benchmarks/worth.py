@@ -5,8 +5,8 @@
 DATA holds the folders of the sets, each with ``images`` and ``masks``. Training images are drawn by ``--draw``; all
 others are tested. Images that belong together (volumes, wells, plates) stay on one side: of a volume the first or the
 last sections are learned from. A generator learns from the training parts alone. Every arm is a U-Net of 16 channels
-and three levels on four crops of 96 px (em: 128 px) a step, trained until its held-back score stops rising. The same
-command continues after a stop.
+and three levels with four crops a step, trained until its held-back score stops rising. The same command continues
+after a stop.
 
 It prints a Markdown table, the sentences, the machine and the command.
 """
@@ -19,7 +19,7 @@ import platform
 import shlex
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,7 @@ from napari_organoid_synth.core.gain.gain import gain
 from napari_organoid_synth.core.gain.results import GainResult, PairedChange, TableRow
 from napari_organoid_synth.core.gain.settings import GainSettings
 from napari_organoid_synth.core.job import Control, Finished, Progress, Warned
+from napari_organoid_synth.core.pairs.filenames import natural
 from napari_organoid_synth.core.pairs.groups import groups_of
 from napari_organoid_synth.core.pairs.loading import check_pairs, find_pairs
 from napari_organoid_synth.core.pairs.split import choose_test
@@ -41,7 +42,11 @@ ARMS = ("raw", "classical", "classical+pasted", "classical+synthetic")
 
 @dataclass(frozen=True)
 class Images:
-    """A set: folders, beginning of the names, scale, side of crops and tiles (px)."""
+    """A set: folders, beginning of the names, scale, side of crops (px), and how many images by name are used.
+
+    The others of nuclei and EM were used to choose the strength of classical augmentation. A generator learns from
+    tiles of 128 px, or of 64 px where images are that small.
+    """
 
     folder: str
     masks: str = "masks"
@@ -49,11 +54,12 @@ class Images:
     scale: float = 1.0
     crop: int = 96
     tile: int = 128
+    most: int = 1000
 
 
 SETS = {
-    "nuclei": Images("nuclei_dsb2018", begins="fluorescence"),
-    "em": Images("drosophila_vnc_em", masks="masks/mitochondria", scale=0.5, crop=128),
+    "nuclei": Images("nuclei_dsb2018", begins="fluorescence", crop=64, most=18),
+    "em": Images("drosophila_vnc_em", masks="masks/mitochondria", scale=0.25, crop=64, tile=64, most=10),
     "spheroids": Images("spheroids_microwell_phase", scale=0.5),
     "organoids": Images("cerebral_organoids_brightfield", scale=0.25),
 }
@@ -66,6 +72,7 @@ def prepare(project: Project, data: Path, images: Images, number: int, draw: int
     folder = data / images.folder
     table = check_pairs(find_pairs(str(folder / "images"), str(folder / images.masks))).scaled(images.scale)
     entries = [entry for entry in table.matched if entry.masks and entry.name.startswith(images.begins)]
+    entries = sorted(entries, key=lambda entry: natural(Path(entry.name)))[: images.most]
     table = PairTable(**{**dict(table), "entries": tuple(entries)})
     train = set(choose_test(groups_of(table), number, np.random.default_rng(draw)))
     split = [entry.replace(split="train" if entry.name in train else "test") for entry in entries]
@@ -133,6 +140,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--set", dest="images_of", choices=SETS, default="nuclei")
     parser.add_argument("--images", type=int, default=3, help="training images; whole groups, so about so many")
+    parser.add_argument("--most", type=int, default=0, help="images of the set that are used, the first by name")
     parser.add_argument("--draw", type=int, default=0, help="seed that draws them")
     parser.add_argument("--seeds", type=int, default=3, help="trainings of every arm")
     parser.add_argument("--arms", nargs="+", default=list(ARMS))
@@ -150,6 +158,7 @@ def main() -> None:
     options = parser.parse_args()
 
     images = SETS[options.images_of]
+    images = replace(images, most=options.most or images.most)
     project = Project(options.out / f"{options.images_of}-{options.images}-draw{options.draw}")
     table = prepare(project, options.data, images, options.images, options.draw)
     recipe = Recipe().override(
