@@ -160,7 +160,7 @@ def test_a_table_so_far_and_the_offer_to_resume_button(dock, project, qtbot):
     assert panel.table.verticalHeaderItem(1).text() == "classical,\ntissue\n100 %"
     assert panel.table.item(1, 1).font().bold()
     assert panel.table.verticalHeaderItem(0).text() == "real\npairs\n100 %"
-    assert [panel.tabs.isTabVisible(index) for index in range(4)] == [True, True, True, True]
+    assert [panel.tabs.isTabVisible(index) for index in range(5)] == [True, True, True, False, True]  # no curves yet
     assert [name for _, name, _ in panel.changes._rows] == ["classical, tissue, 100 %", "classical, tissue, 50 %"]
     assert not dock.setup.isExpanded()  # what was found goes first
     assert [one.mean for one in fold_scores(panel.result).values()] == [0.8, 0.8]
