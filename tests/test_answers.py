@@ -87,7 +87,7 @@ def test_an_export_names_its_files(project: Path, folder: Path) -> None:
 def test_comparisons_and_predictions(project: Path, folder: Path) -> None:
     compared = answer("segment", project, *sets(*NETWORK, "arms=[raw]"))
     assert compared["tasks"] == {"total": 1, "done": 1, "failed": 0}
-    folds = sets(*NETWORK, "arms=[raw]", "folds=2", "design=k-fold", "scheduler=here")
+    folds = sets(*NETWORK, "arms=[raw]", "folds=2", "repeats=1", "design=k-fold", "scheduler=here")
     assert answer("gain", project, *folds)["tasks"]["done"] == 2
     marked = answer("predict", project, *sets(f"images={folder / 'images'}", f"folder={folder / 'marked'}"))
     assert [Path(file).name for file in marked["files"]] == ["0_labels.ome.tif", "1_labels.ome.tif"]
@@ -104,7 +104,10 @@ def test_a_class_is_added(project: Path, folder: Path) -> None:
     assert len(added["files"]) == added["masks"] == 2
 
 
-def test_a_pipeline(project: Path) -> None:
+def test_a_pipeline(folder: Path) -> None:
+    answer("simulate", "organoid_brightfield", folder / "organoids", "--number", 2, "--size", 64)
+    project = folder / "of organoids"
+    answer("pair", project, "--images", folder / "organoids")
     made = answer("pipeline", project, *sets(*SMALL_PIPELINE))
     assert len(made["samples"]) == made["pairs"]
 

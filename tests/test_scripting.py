@@ -195,7 +195,7 @@ def test_pairs_that_help_are_measured_and_said_so() -> None:
     assert (row.arm, row.images, row.trainings, row.synthetic) == ("raw+synthetic", 6, 3, 3)
     assert row.gain["ap"].better == 6
     assert row.gain["dice"].mean == pytest.approx(1 - result.arms["raw"].dice)
-    assert result.sentences[0].startswith("Real and synthetic pairs helped on 6 of 6 images")
+    assert result.sentences[0].startswith("Synthetic pairs added 0.")
     assert result.test == tuple(sorted(pair.name for pair in REAL))
     assert steps[0] == (1, 6, "real pairs, fold 1")
     assert steps[-1] == (6, 6, "real and synthetic pairs, fold 3")

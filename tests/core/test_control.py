@@ -125,7 +125,13 @@ def test_a_comparison_with_a_failed_training_exits_with_1(tmp_path: Path) -> Non
     recipe = Recipe().override("tiles.size=64", "tiles.min_objects=1000")  # no tile has as many
     recipe.to_file(tmp_path / "recipe.yaml")
     small = ("segmenter.channels=8", "segmenter.depth=2", "segmenter.tile=64", "segmenter.batch=1", "steps=1")
-    where = ("scheduler=here", f"generator={tmp_path / 'recipe.yaml'}", "arms=[raw, synthetic]")
+    where = (
+        "scheduler=here",
+        f"generator={tmp_path / 'recipe.yaml'}",
+        "arms=[raw, raw+synthetic]",
+        "repeats=1",
+        "ratios=[1]",
+    )
     settings = [f"--set={one}" for one in (*small, *where, "design=k-fold", "folds=2")]
     done = terminal.run("gain", tmp_path / "p", *settings, "--json")
     assert done.code == 1

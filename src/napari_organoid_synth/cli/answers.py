@@ -108,6 +108,10 @@ class Gain(Ended):
     warnings: list[str] = Field(description="Warnings.")
     train: list[str] = Field(description="Images that were trained on.")
     test: list[str] = Field(description="Images that were tested.")
+    rival: str = Field(description="The best arm without a generator, which arms with one are compared with.")
+    classes: list[str] = Field(description="Classes that were scored.")
+    curves: list[dict[str, Any]] = Field(description="Held-back score of every training against its steps.")
+    worth: list[dict[str, Any]] = Field(description="How many annotated images the pairs are worth, for each share.")
     folder: str = Field(description="Folder of predictions and segmenters.")
     format: int = Field(description="Version of the result file.")
 

@@ -82,7 +82,7 @@ def test_scores_of_another_set_say_nothing(project: Project, store: SampleStore)
     assert far_runs(store) == {"grid": FAR}
     write_scores(project, 1.0, 0.9)
     content = json.loads(project.scores_path.read_text())
-    content["sets"][0]["parts"] = [["source", "warped"]]  # a part of the run
+    content["sets"][0]["by"] = ["run", "masks"]  # a part of the run
     project.scores_path.write_text(json.dumps(content))
     assert far_runs(store) == {"grid": FAR}
     for text in ("[]", "{", '{"sets": [{}]}', '{"sets": [{"run": "grid", "samples": "all", "scores": [{}]}]}'):

@@ -166,7 +166,7 @@ def test_maps_of_other_pixels_are_made_again(project, images, tmp_path):
 
 
 def test_a_flow_of_a_segmenter_without_is_refused_before_anything_is_marked(project, images, tmp_path):
-    with pytest.raises(UserError, match=r"curated/fold1' has no flow\. Expected a Cellpose segmenter"):
+    with pytest.raises(UserError, match=r"classical\+synthetic/fold1' has no flow\. Expected a Cellpose segmenter"):
         run(project, images=str(images), folder=str(tmp_path / "out"), flow=True)
     assert not (tmp_path / "out").exists()
 

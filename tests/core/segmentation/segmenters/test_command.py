@@ -63,7 +63,7 @@ def fit(segmenter: Command, pool: CropPool | None = None, control: Control | Non
 
 
 def test_the_example_of_the_docs_learns_is_saved_and_marks_discs(tmp_path: Path) -> None:
-    code = re.search(r"```python\n(# forest\.py.*?)```", (DOCS / "segmenters.md").read_text(), re.DOTALL)
+    code = re.search(r"```py\n(# forest\.py.*?)```", (DOCS / "segmenters.md").read_text(), re.DOTALL)
     assert code is not None
     script = tmp_path / "forest.py"
     script.write_text(code[1])

@@ -37,8 +37,8 @@ class CommandConfig(SegmenterConfig):
 
     title: ClassVar[str] = "Your own – two commands"
     when: ClassVar[str] = (
-        "For a network of your own: one command trains it on a folder of pairs, one writes label images. The page on "
-        "segmenters describes the folders. Commands run without a shell."
+        "For a network of your own: one command trains it on a folder of pairs, one writes label images. The "
+        "documentation of segmenters describes the folders. Commands run without a shell."
     )
 
     takes_steps: ClassVar[bool] = False
