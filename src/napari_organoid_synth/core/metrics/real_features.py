@@ -44,8 +44,8 @@ def some(things: Sequence[Any], most: int) -> list[Any]:
 
 def _independent(unseen: list[SamplePair], tiles: list[SamplePair]) -> list[SamplePair]:
     """Return the unseen tiles that are of no group of the others; all where every one is."""
-    alike = related([group_of(tile) for tile in unseen], [group_of(tile) for tile in tiles]).any(1)
-    return [tile for tile, is_alike in zip(unseen, alike, strict=True) if not is_alike] or unseen
+    alike = related([group_of(tile) for tile in unseen], [group_of(tile) for tile in tiles])
+    return [tile for tile, row in zip(unseen, alike, strict=True) if not row.any()] or unseen
 
 
 class RealFeatures:
@@ -143,7 +143,9 @@ class RealFeatures:
         """The pixel scores of these real tiles with some noise of each kind, from `compare_all`."""
         images = [fact.image for fact in some(self.facts, MAX_PAIRED)]
         kinds = np.split(np.arange(len(self.noise)), KINDS)
-        return compare_all(images, [self.noise[place].image for kind in kinds for place in some(kind, NOISE_PAIRED)])
+        return compare_all(
+            images, [self.noise[place].image for kind in kinds for place in some(kind.tolist(), NOISE_PAIRED)]
+        )
 
     def learn(self) -> Iterator[float]:
         """Make the extractor and the features of the real tiles, or read them; yields the share that is done."""
