@@ -66,7 +66,7 @@ def test_the_last_score_is_that_of_the_weights_that_are_kept(config, scene, monk
     segmenter.network.eval()
     size = {"multiscale_adversarial": "whole"}.get(config.name, "crop")
     held = held_images(pool, config.batch if size == "crop" else 1, 64, size == "whole")
-    more = (64,) if config.name == "cellpose" else ()
+    more = {"cellpose": (64,), "stardist": ()}.get(config.name, ((),))
     with torch.no_grad():
         assert segmenter._scored(*held, *more)() == pytest.approx(segmenter.curve.best, abs=1e-6)
 
