@@ -153,6 +153,7 @@ def _load(place: str) -> Any:
 GENERATORS = Registry(
     "generators",
     {
+        "analogy": "generators.analogy:Analogy",
         "pix2pix": "generators.pix2pix:Pix2Pix",
         "cyclegan": "generators.cyclegan:CycleGan",
         "dcgan": "generators.dcgan:Dcgan",

@@ -42,7 +42,11 @@ class Generator(ABC):
         Whether convolutions compute in bf16 (`step` only; samples are always float32).
     transferred : bool
         Whether training started from the weights of another one, so that an averaged network is good from the start.
+    paints_any_size : bool
+        Whether a painter's `sample` takes conditions of any size (multiples of 16 px); others are given tiles.
     """
+
+    paints_any_size: bool = False
 
     def __init__(self, config: GeneratorConfig, spec: PairSpec) -> None:
         self.config, self.spec = config, spec
@@ -146,6 +150,18 @@ class Generator(ABC):
         The others are pools of drawn images, or the strength of an augmentation, useful to their own training only.
         """
         return {name: network for name, network in self.networks().items() if any(True for _ in network.parameters())}
+
+    def shared_state(self) -> dict[str, Tensor]:
+        """Return the tensors that a model file holds: those of the networks that hold weights."""
+        return {
+            f"network/{name}/{key}": value.detach().cpu().contiguous()
+            for name, network in self.transferable().items()
+            for key, value in network.state_dict().items()
+        }
+
+    def load_shared_state(self, tensors: dict[str, Tensor], numbers: dict[str, float]) -> None:
+        """Take up what `shared_state` returned, already checked; everything else stays as it is."""
+        self.load_state({**self.state()[0], **tensors}, numbers)
 
     @property
     def parameters(self) -> dict[str, int]:

@@ -26,6 +26,7 @@ class Card(FrozenModel):
     steps: int = Field(ge=0, description="Steps that it was trained for.")
     images: int = Field(ge=0, description="Tiles that it was shown.")
     pairs: int = Field(ge=0, description="Pairs that it learned from.")
+    real_images: int = Field(0, ge=0, description="Real images that the file contains; 0: none, only networks.")
     data: tuple[str, ...] = Field((), max_length=100_000, description="Their hashes.")
     licence: str = Field(description="SPDX identifier.")
     authors: str = Field("", max_length=1000, description="Who made it.")
