@@ -61,6 +61,7 @@ def test_the_digest_changes_with_any_value_and_only_then() -> None:
         ("train.steps.more=1", "There is no setting 'train.steps.more'. Did you mean 'train.steps'?"),
         ("steps=3", "There is no setting 'steps'. Did you mean 'train.steps'?"),
         (
+            "gan=pix2pix",
             "gan.genrator_channels=8",
             "There is no setting 'gan.genrator_channels'. Did you mean 'gan.generator_channels'?",
         ),

@@ -10,8 +10,8 @@ from napari_organoid_synth.core.codec.spec import CodecSettings, Shape
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.fields import WHICH, DeviceName, Threads, Which
 from napari_organoid_synth.core.frozen_model import Settings
+from napari_organoid_synth.core.generators.analogy_config import AnalogyConfig
 from napari_organoid_synth.core.generators.config import AnyGenerator, Draws
-from napari_organoid_synth.core.generators.pix2pix_config import Pix2PixConfig
 from napari_organoid_synth.core.pairs.settings import TileSettings
 
 
@@ -48,7 +48,7 @@ class StartSettings(Settings):
 class Recipe(Settings):
     """A training: output, tiles, codec, generator, length."""
 
-    gan: AnyGenerator = Field(Pix2PixConfig(), description="The generator.")
+    gan: AnyGenerator = Field(AnalogyConfig(), description="The generator.")
     draws: Draws = Field("pairs", description="What a joint generator draws: image and mask together, or one of them.")
     start: StartSettings = StartSettings()
     tiles: TileSettings = TileSettings()

@@ -17,7 +17,7 @@ from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.tiling import TileGrid, clean_instances
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.quantities import plural
-from napari_organoid_synth.core.recipe import Recipe
+from napari_organoid_synth.core.recipe import Recipe, TrainSettings
 from napari_organoid_synth.core.runs.run import Run, new_generator
 from napari_organoid_synth.core.simulators.warp import warp_labels
 from napari_organoid_synth.core.training.session import open_run
@@ -66,6 +66,9 @@ def keep_sources(project: Project, recipe: Recipe, folder: Path | None, resume: 
         run.load(painter)
         yield Warned(STEP, f"Run {run.name} needs no training and is ready: there is nothing to resume.")
     else:
+        if recipe.train.steps != TrainSettings().steps:
+            title = recipe.gan.short_title()
+            yield Warned(STEP, f"{title} needs no training: train.steps does not count. gan=pix2pix trains a network.")
         yield Progress(STEP, 1, note="keeping the images to paint from")
         left_out = painter.keep(pairs)
         if left_out:
@@ -82,6 +85,9 @@ def keep_sources(project: Project, recipe: Recipe, folder: Path | None, resume: 
         "checkpoint": str(run.checkpoint_path(STEP)),
         "best": None,
         "seconds": round(time.perf_counter() - began, 2),
+        "images_per_second": 0.0,
+        "gflops_per_second": 0.0,
+        "precision": "",
     }
     yield Finished(1, "completed", result)
 
