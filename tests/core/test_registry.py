@@ -119,6 +119,6 @@ def test_the_kind_of_a_generator_decides_what_a_recipe_draws(monkeypatch: pytest
     with pytest.raises(UserError, match="paints images onto masks and needs both"):
         Recipe.parse({"draws": "masks"})
     monkeypatch.setattr(Pix2PixConfig, "kind", "mask")
-    assert Recipe().shape == Recipe(draws="masks").shape == "mask"
+    assert Recipe.parse({"gan": "pix2pix"}).shape == Recipe.parse({"gan": "pix2pix", "draws": "masks"}).shape == "mask"
     with pytest.raises(UserError, match="pix2pix draws masks alone"):
-        Recipe.parse({"draws": "images"})
+        Recipe.parse({"gan": "pix2pix", "draws": "images"})

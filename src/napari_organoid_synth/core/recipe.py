@@ -35,6 +35,13 @@ class TrainSettings(Settings):
     )
 
 
+ONLY_TRAINED = (
+    "start", "tiles.turn", "tiles.flip", "train.steps", "train.batch", "train.device", "train.precision",
+    "train.threads", "train.preview_every", "train.checkpoint_every", "train.keep", "train.stop_after",
+)  # fmt: skip
+"""Settings of a recipe, dotted, that do not count for a generator without training."""
+
+
 class StartSettings(Settings):
     """Weights to start from instead of random ones (transfer learning)."""
 

@@ -22,7 +22,7 @@ def contains_images(number: int) -> str:
     """Return the warning about a model file that contains real images."""
     return (
         f"This file contains {plural(number, 'real image')} with {'its mask' if number == 1 else 'their masks'}: "
-        "who has it can see them. Share it only if the images themselves may be shared."
+        "everybody who has it can see them. Share it only if the images themselves may be shared."
     )
 
 
