@@ -74,7 +74,7 @@ def _painter(project: Project, name: str, control: Control) -> Generator[Event, 
                 return run
     job = project.job("train")
     job.begin("train", ["generate"])
-    recipe = first_recipe([pair.size for pair in pairs], name)
+    recipe = first_recipe([pair.size for pair in pairs], name).override("train.previews=1")
     for event in job.record(train(project, recipe, control, folder=job.path)):
         if isinstance(event, Warned | Saved):
             yield event
