@@ -153,8 +153,10 @@ def _load(place: str) -> Any:
 GENERATORS = Registry(
     "generators",
     {
+        "flow": "generators.flow:Flow",
         "pix2pix": "generators.pix2pix:Pix2Pix",
         "cyclegan": "generators.cyclegan:CycleGan",
+        "flow_joint": "generators.flow_joint:FlowJoint",
         "dcgan": "generators.dcgan:Dcgan",
         "aae": "generators.aae:Aae",
         "cgan": "generators.cgan:Cgan",
