@@ -19,7 +19,11 @@ VARIETY = "Spread of the noise that images are drawn or painted from, 1 as train
 class GenerateSettings(Settings):
     """New pairs from a trained run."""
 
-    run: str = Field("", description="Name of the run, or a .synth file; empty: the newest.")
+    run: str = Field(
+        "",
+        description="Name of the run, or a .synth file; 'analogy' paints now with the project's pairs, without "
+        "training; empty: the newest run, or analogy where there is none.",
+    )
     checkpoint: Which = Field("newest", pattern=WHICH, description="Of that run: newest, best, or a step.")
     number: int = Field(50, ge=1, le=100_000, description="Pairs to make.")
     seed: int = Field(0, ge=0, description="The same seed and run give the same pairs.")
