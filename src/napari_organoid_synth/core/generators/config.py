@@ -34,6 +34,8 @@ class GeneratorConfig(Settings):
         Sides of tiles that the window offers, px.
     class_conditional : bool
         Whether it draws the image class that it is asked for; others draw all classes mixed.
+    aimed : float
+        Share of the tiles that lie around a pixel of a class, where the recipe leaves it open.
     picture : tuple of Part
         Input and output as parts; empty: the usual ones of its kind. Read it through `picture_of`.
     name : str
@@ -45,6 +47,7 @@ class GeneratorConfig(Settings):
     when: ClassVar[str]
     tiles: ClassVar[tuple[int, ...]]
     class_conditional: ClassVar[bool] = False
+    aimed: ClassVar[float] = 0.0
     picture: ClassVar[Picture] = ()
 
     name: str
