@@ -153,6 +153,7 @@ def _load(place: str) -> Any:
 GENERATORS = Registry(
     "generators",
     {
+        "analogy": "generators.analogy:Analogy",
         "flow": "generators.flow:Flow",
         "pix2pix": "generators.pix2pix:Pix2Pix",
         "cyclegan": "generators.cyclegan:CycleGan",

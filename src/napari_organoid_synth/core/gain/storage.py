@@ -119,7 +119,8 @@ def _identity(settings: GainSettings, generators: Generators) -> str:
     digests = {
         title: {name: one.digest for name, one in sorted(recipes.items())} for title, recipes in generators.items()
     }
-    return json.dumps([settings.model_dump(mode="json", exclude=set(COMPUTING)), digests], sort_keys=True)
+    left_out: dict[str, Any] = {**dict.fromkeys(COMPUTING, True), "segmenter": {"compile"}}
+    return json.dumps([settings.model_dump(mode="json", exclude=left_out), digests], sort_keys=True)
 
 
 def pinned_recipes(folder: Path | None) -> dict[str, dict[str, Recipe]]:

@@ -173,7 +173,7 @@ class GeneratorTask(PairsTask):
 
     kind: ClassVar[str] = "generator"
     recipes: Mapping[str, Recipe]
-    masks: str = "warped"
+    masks: str = "auto"
     size: int = 0
 
     def identity(self) -> dict[str, Any]:
@@ -311,7 +311,7 @@ class ArmTask(Task):
             "steps": self.steps,
             "floor": self.floor,
             "generator": self.generator,
-            "segmenter": self.segmenter.model_dump(mode="json"),
+            "segmenter": self.segmenter.model_dump(mode="json", exclude={"compile"}),  # how fast, not what
             "test": self.test,
             "by_hand": [(pair.id, pair.labels) for pair in self.stored],
             "paper_protocol": self.paper_protocol,

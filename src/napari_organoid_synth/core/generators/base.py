@@ -200,6 +200,18 @@ class Generator(ABC):
         """
         return {name: network for name, network in self.networks().items() if any(True for _ in network.parameters())}
 
+    def shared_state(self) -> dict[str, Tensor]:
+        """Return the tensors that a model file holds: those of the networks that hold weights."""
+        return {
+            f"network/{name}/{key}": value.detach().cpu().contiguous()
+            for name, network in self.transferable().items()
+            for key, value in network.state_dict().items()
+        }
+
+    def load_shared_state(self, tensors: dict[str, Tensor], numbers: dict[str, float]) -> None:
+        """Take up what `shared_state` returned, already checked; everything else stays as it is."""
+        self.load_state({**self.state()[0], **tensors}, numbers)
+
     @property
     def parameters(self) -> dict[str, int]:
         """Number of trained parameters of each network."""
