@@ -10,8 +10,8 @@ from napari_organoid_synth.core.codec.spec import CodecSettings, Shape
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.fields import WHICH, DeviceName, Threads, Which
 from napari_organoid_synth.core.frozen_model import Settings
+from napari_organoid_synth.core.generators.analogy_config import AnalogyConfig
 from napari_organoid_synth.core.generators.config import AnyGenerator, Draws
-from napari_organoid_synth.core.generators.pix2pix_config import Pix2PixConfig
 from napari_organoid_synth.core.pairs.settings import TileSettings
 
 
@@ -35,6 +35,13 @@ class TrainSettings(Settings):
     )
 
 
+ONLY_TRAINED = (
+    "start", "tiles.turn", "tiles.flip", "train.steps", "train.batch", "train.device", "train.precision",
+    "train.threads", "train.preview_every", "train.checkpoint_every", "train.keep", "train.stop_after",
+)  # fmt: skip
+"""Settings of a recipe, dotted, that do not count for a generator without training."""
+
+
 class StartSettings(Settings):
     """Weights to start from instead of random ones (transfer learning)."""
 
@@ -48,7 +55,7 @@ class StartSettings(Settings):
 class Recipe(Settings):
     """A training: output, tiles, codec, generator, length."""
 
-    gan: AnyGenerator = Field(Pix2PixConfig(), description="The generator.")
+    gan: AnyGenerator = Field(AnalogyConfig(), description="The generator.")
     draws: Draws = Field("pairs", description="What a joint generator draws: image and mask together, or one of them.")
     start: StartSettings = StartSettings()
     tiles: TileSettings = TileSettings()

@@ -173,7 +173,7 @@ class GeneratorTask(PairsTask):
 
     kind: ClassVar[str] = "generator"
     recipes: Mapping[str, Recipe]
-    masks: str = "warped"
+    masks: str = "auto"
     size: int = 0
 
     def identity(self) -> dict[str, Any]:

@@ -32,6 +32,8 @@ class GeneratorConfig(Settings):
         Use, needs and limits; the first sentence stands below the picture.
     tiles : tuple of int
         Sides of tiles that the window offers, px.
+    trains : bool
+        Whether it learns; one that does not keeps real pairs and paints with them at once.
     class_conditional : bool
         Whether it draws the image class that it is asked for; others draw all classes mixed.
     picture : tuple of Part
@@ -44,6 +46,7 @@ class GeneratorConfig(Settings):
     title: ClassVar[str]
     when: ClassVar[str]
     tiles: ClassVar[tuple[int, ...]]
+    trains: ClassVar[bool] = True
     class_conditional: ClassVar[bool] = False
     picture: ClassVar[Picture] = ()
 

@@ -26,6 +26,18 @@ class ChoiceRecord(FrozenModel):
     extractor: str = Field(description="Network whose features were compared.")
 
 
+class PaintedRecord(FrozenModel):
+    """Origin of an image that was put together from real ones."""
+
+    seed: str = Field(description="Decimal digits.")
+    sources: dict[str, float] = Field(description="Share of the pixels by the name of the real image.")
+    largest_piece: int = Field(ge=0, description="Area of the largest piece that was taken over as it was, px.")
+    worst: float = Field(
+        ge=0, description="Largest misfit of an object; 1 where it is matched as well as real ones among themselves."
+    )
+    residual: dict[str, float] = Field(description="Misfit of each object or class.")
+
+
 class Provenance(FrozenModel):
     """Provenance of a sample."""
 
@@ -45,6 +57,7 @@ class Provenance(FrozenModel):
     software: str = Field(__version__, description="Version of napari-organoid-synth.")
     background: BackgroundRecord | None = None
     chosen: ChoiceRecord | None = None
+    painted: PaintedRecord | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for the annotations of a file."""

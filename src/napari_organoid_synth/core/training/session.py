@@ -65,7 +65,7 @@ class Session:
         self.pairs = load_training_pairs(project, recipe)
         tiles = pick_tiles(self.pairs, recipe)
         weights = find_weights(project, recipe.start) if recipe.start.run and not resume else None
-        self.run = _open_run(project, recipe, self.pairs, folder, resume)
+        self.run = open_run(project, recipe, self.pairs, folder, resume)
         self.dataset = PairDataset(self.pairs, tiles, self.run.codec, self.run.recipe.shape)
         self.sampler = TileSampler(len(self.dataset), self.settings.seed)
         self.generator: Generator = new_generator(recipe, self.run.spec).to(device)
@@ -77,7 +77,7 @@ class Session:
             self.message = start_from(self.run, self.generator, weights)
         if recipe.start.run:
             self.generator.freeze(recipe.start.freeze)
-        _record_notes(self.run, self.generator.metadata, resume)
+        record_notes(self.run, self.generator.metadata, resume)
         self._choose_precision(project, resume)
         self.preview = PreviewWriter(self.run, self.dataset, self.generator)
         self.first_step = self.step
@@ -223,7 +223,7 @@ class Session:
             yield Warned(self.step, found.warning)
 
 
-def _open_run(project: Project, recipe: Recipe, pairs: list[SamplePair], folder: Path | None, resume: bool) -> Run:
+def open_run(project: Project, recipe: Recipe, pairs: list[SamplePair], folder: Path | None, resume: bool) -> Run:
     """Open the run to resume, or make a new one."""
     if not resume:
         path = Path(folder) if folder is not None else project.job("train").path
@@ -241,7 +241,7 @@ def _open_run(project: Project, recipe: Recipe, pairs: list[SamplePair], folder:
     return run
 
 
-def _record_notes(run: Run, notes: dict[str, str], resume: bool) -> None:
+def record_notes(run: Run, notes: dict[str, str], resume: bool) -> None:
     """Record dependencies of the generator beside its settings, such as a weight file; they must stay the same."""
     known = run.metadata.notes
     if resume and known is not None and known != notes:
