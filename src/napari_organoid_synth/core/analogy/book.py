@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -167,9 +168,14 @@ class Library:
         self._metrics = list(metrics)
         self._pages: OrderedDict[tuple[int, int], list[Leaf]] = OrderedDict()
         self._last: tuple[object, Book] | None = None
+        self._lock = Lock()
 
     def book(self, pages: Sequence[tuple[int, int]], levels: int) -> Book:
         """Return the book of pages, each the number of a cut and an orientation; the first is of the main cut."""
+        with self._lock:  # several masks are painted side by side
+            return self._book(pages, levels)
+
+    def _book(self, pages: Sequence[tuple[int, int]], levels: int) -> Book:
         key = (tuple(pages), levels)
         if self._last is not None and self._last[0] == key:
             return self._last[1]
