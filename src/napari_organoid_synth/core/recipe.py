@@ -80,6 +80,13 @@ class Recipe(Settings):
         )
 
     @property
+    def aimed(self) -> float:
+        """Share of the tiles that lie around a pixel of a class; none without masks."""
+        if self.shape == "image":
+            return 0.0
+        return self.gan.aimed if self.tiles.aimed is None else self.tiles.aimed
+
+    @property
     def shape(self) -> Shape:
         """Input and output of the generator: its kind, but of a joint generator only the part that it draws."""
         if self.gan.kind != "joint":
