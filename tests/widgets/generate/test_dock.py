@@ -71,7 +71,7 @@ def make_run(project: Project, name: str, steps: int | None = 3100, *changes: st
     """Files of a training as the window reads them."""
     path = project.path / "runs" / name
     (path / "checkpoints").mkdir(parents=True, exist_ok=True)
-    Recipe().override(*changes).to_file(path / "recipe.yaml")
+    Recipe.parse({"gan": "pix2pix"}).override(*changes).to_file(path / "recipe.yaml")
     (path / "codec.json").write_text(json.dumps({"low": [0], "high": [255], "dtype": "uint8", **codec}))
     if steps is not None:
         (path / "checkpoints" / f"step_{steps:08d}.json").write_text("{}")
@@ -101,7 +101,7 @@ def test_without_a_project_or_a_run_it_says_what_to_do(make_napari_viewer, proje
     assert not dock.empty.isHidden()
     assert "Open a project" in dock.empty.sentence.text()
     dock.workspace.setProject(project)
-    assert "no trained generator" in dock.empty.sentence.text()
+    assert "nor a trained generator" in dock.empty.sentence.text()
     assert dock.body.isHidden()
     assert dock.button.isHidden()
     dock.strip.close_store()
