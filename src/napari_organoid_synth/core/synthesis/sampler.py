@@ -131,7 +131,7 @@ class Sampler:
             raise UserError(
                 f"None of {self.drawn} {what} is usable: empty, too full, or too few objects.",
                 f"Expected at least {fewest}{full}.",
-                "Choose other masks or a lower variety." if self.masks else "Train longer, or with more pairs.",
+                "Choose other masks." if self.masks else "Train longer, or with more pairs.",
             )
 
     def keep(self, pairs: Sequence[SamplePair]) -> list[SamplePair]:
@@ -249,7 +249,7 @@ class Sampler:
         painter = self.model.untrained
         if painter is None:
             return frozenset()
-        own = own_pairs(mask.origin, self.settings.variety)
+        own = own_pairs(mask.origin, self.settings.warp)
         if mask.origin.get("kind") in {"file", "given"}:
             digest = content_hash(mask.labels)
             if digest not in self._given:
