@@ -41,11 +41,14 @@ class Mask:
         Origin, for the provenance of the sample.
     left_out : int
         Objects that found no place in it.
+    layout_of : tuple of str
+        Real images whose layout the mask keeps; a painter that copies texture must not take it from these.
     """
 
     labels: NDArray[np.int32]
     origin: dict[str, Any] = field(default_factory=dict)
     left_out: int = 0
+    layout_of: tuple[str, ...] = ()
 
 
 MaskSource: TypeAlias = Callable[[int, int], Mask]
@@ -160,7 +163,7 @@ def real_masks(pairs: Sequence[SamplePair], recipe: Recipe, side: int) -> MaskSo
         tile = tiles[(index + attempt) % len(tiles)]
         pair = cut_pair(pairs[tile.pair], tile)
         origin = {"kind": "real", "name": pair.name}
-        return Mask(np.ascontiguousarray(pair.labels), origin)
+        return Mask(np.ascontiguousarray(pair.labels), origin, layout_of=(pairs[tile.pair].name,))
 
     return mask
 
@@ -187,7 +190,7 @@ def moved_masks(pairs: Sequence[SamplePair], side: int, seed: int) -> MaskSource
 
     def mask(index: int, attempt: int) -> Mask:
         made = mover.move(side, np.random.default_rng(seed_of(seed, "moved", index, attempt)))
-        return Mask(made.labels, {"kind": "moved", **made.as_dict()})
+        return Mask(made.labels, {"kind": "moved", **made.as_dict()}, layout_of=(made.name,))
 
     return mask
 
@@ -214,7 +217,7 @@ def warped_masks(pairs: Sequence[SamplePair], side: int, settings: GenerateSetti
         if pair.mask_kind == "instances":
             labels = clean_instances(labels)
         origin = {"kind": "warped", "name": pair.name, "y": y, "x": x, "warp": settings.warp}
-        return Mask(labels, origin)
+        return Mask(labels, origin, layout_of=(pair.name,))
 
     return mask
 
