@@ -93,3 +93,8 @@ def generator_config(name: str) -> type[GeneratorConfig]:
     cls = GENERATORS.config(name)
     assert issubclass(cls, GeneratorConfig), f"{cls.__name__} is not a GeneratorConfig"
     return cls
+
+
+def untrained() -> list[str]:
+    """Return the names of the painters that need no training."""
+    return [name for name in GENERATORS.names() if not generator_config(name).trains]

@@ -99,14 +99,17 @@ def boxes(objects: NDArray[np.int32]) -> list[Box | None]:
 
 def net_values(labels: NDArray[np.int32], objects: NDArray[np.int32]) -> set[int]:
     """Return the labels of which at least half of the pixels lie in thin nets, such as membranes."""
-    from scipy.ndimage import distance_transform_edt, maximum
+    from scipy.ndimage import distance_transform_edt
 
     areas = np.bincount(objects.ravel())
     nets = set[int]()
     for value in np.unique(labels[labels > 0]).tolist():
-        numbers = np.unique(objects[labels == value])
-        widths = np.asarray(maximum(distance_transform_edt(np.pad(labels == value, 1))[1:-1, 1:-1], objects, numbers))
-        is_net = areas[numbers] > NET * np.pi * widths**2
+        inside = labels == value
+        numbers = objects[inside]
+        widths = np.zeros(len(areas))
+        np.maximum.at(widths, numbers, distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1][inside])
+        numbers = np.unique(numbers)
+        is_net = areas[numbers] > NET * np.pi * widths[numbers] ** 2
         if areas[numbers][is_net].sum() >= areas[numbers].sum() / 2:
             nets.add(value)
     return nets
