@@ -39,7 +39,13 @@ from napari_organoid_synth.core.simulators.simulate import tissue
 
 CLI = [sys.executable, "-m", "napari_organoid_synth"]
 TRAIN = ["tiles.size=64", "train.batch=2", "train.checkpoint_every=5", "train.preview_every=10"]
-TRAIN += ["gan.generator_channels=8", "gan.discriminator_channels=8", "train.threads=1", "train.precision=float32"]
+TRAIN += [
+    "gan=pix2pix",
+    "gan.generator_channels=8",
+    "gan.discriminator_channels=8",
+    "train.threads=1",
+    "train.precision=float32",
+]
 
 
 def prepare(project: Project) -> str:

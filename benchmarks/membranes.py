@@ -157,6 +157,7 @@ def main() -> None:
         f"train.batch={options.painter_batch}",
         f"train.threads={options.threads}",
         "train.device=cpu",
+        "gan=pix2pix",
         "gan.scales=3",
     )
     began = time.process_time()

@@ -15,12 +15,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import shlex
 import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shutil import which
 
 import numpy as np
 
@@ -154,6 +156,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--with", dest="more", action="append", default=[], help="key=value of the settings of gain")
     parser.add_argument("--recipe", action="append", default=[], help="key=value of the recipe of the generator")
+    parser.add_argument("--no-compile", action="store_true", help="of the U-Net, where there is a C++ compiler")
     parser.add_argument("--out", type=Path, default=Path("worth"))
     options = parser.parse_args()
 
@@ -173,7 +176,11 @@ def main() -> None:
         subsets=options.shares, ratios=options.ratios, steps=options.steps, pairs=options.pairs,
         generator="recipe.yaml", workers=options.workers, threads=1,
     )  # fmt: skip
-    own = ["segmenter.channels=16", "segmenter.depth=3", "segmenter.batch=4"] if options.segmenter == "unet" else []
+    own = []
+    if options.segmenter == "unet":
+        quick = not options.no_compile and which(os.environ.get("CXX", "g++")) is not None
+        own = ["channels=16", "depth=3", "batch=4", f"compile={str(quick).lower()}"]
+        own = [f"segmenter.{setting}" for setting in own]
     tile = "tile" if "tile" in type(settings.segmenter).model_fields else "side"
     settings = settings.override(*own, f"segmenter.{tile}={images.crop}", *options.more)
     began, done = time.perf_counter(), -1

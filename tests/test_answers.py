@@ -22,7 +22,7 @@ from terminal import result, run
 
 NETWORK = ["segmenter.channels=8", "segmenter.depth=2", "segmenter.tile=64", "segmenter.batch=1", "steps=1"]
 TRAIN = ["train.steps=2", "train.threads=1", "train.precision=float32", "tiles.size=64", "train.batch=1"]
-GAN = ["gan.generator_channels=8", "gan.discriminator_channels=8"]
+GAN = ["gan=pix2pix", "gan.generator_channels=8", "gan.discriminator_channels=8"]
 RANDOM = ["extractor=random", "device=cpu"]
 SMALL_PIPELINE = [
     *[f"masks.{one}" for one in TRAIN], "masks.gan=dcgan", "masks.gan.generator_channels=16",

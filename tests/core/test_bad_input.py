@@ -37,7 +37,8 @@ from napari_organoid_synth.core.training.estimate import StepTiming
 from terminal import result
 
 SMALL = [
-    "tiles.size=64", "tiles.turn=false", "tiles.flip=false", "gan.generator_channels=8", "gan.discriminator_channels=8",
+    "tiles.size=64", "tiles.turn=false", "tiles.flip=false", "gan=pix2pix",
+    "gan.generator_channels=8", "gan.discriminator_channels=8",
     "train.batch=1", "train.threads=1", "train.precision=float32", "train.device=cpu", "train.previews=1",
 ]  # fmt: skip
 SETS = [part for item in SMALL for part in ("--set", item)]

@@ -27,7 +27,8 @@ from napari_organoid_synth.core.training.train import train
 SETS = [
     part
     for item in (
-        "tiles.size=64", "tiles.min_objects=1", "tiles.turn=false", "tiles.flip=false", "gan.generator_channels=8",
+        "tiles.size=64", "tiles.min_objects=1", "tiles.turn=false", "tiles.flip=false", "gan=pix2pix",
+        "gan.generator_channels=8",
         "gan.discriminator_channels=8", "train.batch=1", "train.threads=1", "train.precision=float32",
         "train.device=cpu", "train.previews=1",
     )

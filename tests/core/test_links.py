@@ -27,7 +27,9 @@ from napari_organoid_synth.sample_data import _unpack
 from napari_organoid_synth.widgets.shared.runs import import_run
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
-RECIPE = Recipe().override("gan.generator_channels=8", "gan.discriminator_channels=8", "tiles.size=64", "train.keep=1")
+RECIPE = Recipe().override(
+    "gan=pix2pix", "gan.generator_channels=8", "gan.discriminator_channels=8", "tiles.size=64", "train.keep=1"
+)
 
 
 @pytest.fixture

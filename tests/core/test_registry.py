@@ -100,11 +100,12 @@ def test_settings_of_members_are_typed() -> None:
     assert generator_config("pix2pix") is Pix2PixConfig
     assert segmenter_config("stardist") is StarDistConfig
     assert {name: generator_config(name).kind for name in GENERATORS.names()} == {
-        "pix2pix": "painter", "cyclegan": "painter", "dcgan": "joint", "aae": "joint", "cgan": "joint",
-        "infogan": "joint", "gan": "joint", "progan": "joint", "stylegan": "joint", "stylegan2_ada": "joint",
+        "analogy": "painter", "pix2pix": "painter", "cyclegan": "painter", "dcgan": "joint", "aae": "joint",
+        "cgan": "joint", "infogan": "joint", "gan": "joint", "progan": "joint", "stylegan": "joint",
+        "stylegan2_ada": "joint",
     }  # fmt: skip
     conditional = {name for name in GENERATORS.names() if generator_config(name).class_conditional}
-    assert conditional == {"cgan", "progan", "stylegan", "stylegan2_ada"}
+    assert conditional == {"analogy", "cgan", "progan", "stylegan", "stylegan2_ada"}
     sides = {name: tuple(segmenter_config(name)().crops) for name in ("unet", "stardist", "cellpose")}
     assert sides == {"unet": (8, 256), "stardist": (4, 256), "cellpose": (8, 224)}
     assert segmenter_config("multiscale_adversarial")().crops == (1, 480)
@@ -118,6 +119,6 @@ def test_the_kind_of_a_generator_decides_what_a_recipe_draws(monkeypatch: pytest
     with pytest.raises(UserError, match="paints images onto masks and needs both"):
         Recipe.parse({"draws": "masks"})
     monkeypatch.setattr(Pix2PixConfig, "kind", "mask")
-    assert Recipe().shape == Recipe(draws="masks").shape == "mask"
+    assert Recipe.parse({"gan": "pix2pix"}).shape == Recipe.parse({"gan": "pix2pix", "draws": "masks"}).shape == "mask"
     with pytest.raises(UserError, match="pix2pix draws masks alone"):
-        Recipe.parse({"draws": "images"})
+        Recipe.parse({"gan": "pix2pix", "draws": "images"})

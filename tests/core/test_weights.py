@@ -33,7 +33,7 @@ from napari_organoid_synth.core.weight_files import read_weights
 
 BAD = {"NaN": float("nan"), "infinite": float("inf"), "minus infinite": float("-inf"), "absurd": -3e7}
 SAID = dict.fromkeys(BAD, "contains NaN or infinite numbers") | {"absurd": "contains -3e+07, more than 1e+06"}
-RECIPE = Recipe().override("gan.generator_channels=8", "gan.discriminator_channels=8", "tiles.size=64")
+RECIPE = Recipe().override("gan=pix2pix", "gan.generator_channels=8", "gan.discriminator_channels=8", "tiles.size=64")
 SETTINGS = GenerateSettings(number=2, device="cpu", masks="real")
 
 

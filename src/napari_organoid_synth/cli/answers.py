@@ -298,6 +298,7 @@ class Share(Answer):
     size: int = Field(alias="bytes", description="Its size.")
     name: str = Field(description="Name of the model.")
     generator: str = Field(description="Its generator.")
+    real_images: int = Field(0, description="Real images that the file contains; 0 for a trained network.")
 
 
 class ImportModel(Answer):

@@ -135,6 +135,7 @@ def share(
 ) -> None:
     """Write a trained generator as one file for others; a licence must be chosen."""
     from napari_organoid_synth.core.project import Project
+    from napari_organoid_synth.core.runs.card import contains_images
     from napari_organoid_synth.core.runs.run import Run
     from napari_organoid_synth.core.runs.sharing import write_model_file
 
@@ -142,7 +143,9 @@ def share(
 
     def write() -> dict[str, Any]:
         card = write_model_file(Run(opened.run_path(settings.run)), file, settings).card
-        keys = ("name", "generator", "steps", "images", "pairs", "licence", "metrics")
+        if card.real_images:
+            print(contains_images(card.real_images), file=sys.stderr)
+        keys = ("name", "generator", "steps", "images", "pairs", "real_images", "licence", "metrics")
         return {"file": str(file), "bytes": file.stat().st_size, **{key: getattr(card, key) for key in keys}}
 
     show("share", at_once("share", opened, write, job), as_json)

@@ -72,3 +72,12 @@ class MemberOf:
 def member_of(registry: Registry) -> Any:
     """Annotate a field that holds the settings of one member of a family."""
     return BeforeValidator(MemberOf(registry))
+
+
+Layout = Literal["auto", "arranged", "moved", "warped", "real", "fitted", "generated", "simulated"]
+"""Where the masks that a painter paints on come from."""
+LAYOUTS = (
+    "What a painter paints on: real objects at other places (arranged), real masks bent strongly (moved), bent a "
+    "little (warped) or as they are (real), new objects with the sizes, shapes and clusters of the real ones (fitted), "
+    "masks of a mask generator (generated) or simulated ones; auto: moved for classes, else arranged."
+)

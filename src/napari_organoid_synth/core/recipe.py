@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -10,8 +11,8 @@ from napari_organoid_synth.core.codec.spec import CodecSettings, Shape
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.fields import WHICH, DeviceName, Threads, Which
 from napari_organoid_synth.core.frozen_model import Settings
-from napari_organoid_synth.core.generators.config import AnyGenerator, Draws
-from napari_organoid_synth.core.generators.pix2pix_config import Pix2PixConfig
+from napari_organoid_synth.core.generators.analogy_config import AnalogyConfig
+from napari_organoid_synth.core.generators.config import AnyGenerator, Draws, generator_config, untrained
 from napari_organoid_synth.core.pairs.settings import TileSettings
 
 
@@ -35,6 +36,13 @@ class TrainSettings(Settings):
     )
 
 
+ONLY_TRAINED = (
+    "start", "tiles.turn", "tiles.flip", "train.steps", "train.batch", "train.device", "train.precision",
+    "train.threads", "train.preview_every", "train.checkpoint_every", "train.keep", "train.stop_after",
+)  # fmt: skip
+"""Settings of a recipe, dotted, that do not count for a generator without training."""
+
+
 class StartSettings(Settings):
     """Weights to start from instead of random ones (transfer learning)."""
 
@@ -48,7 +56,7 @@ class StartSettings(Settings):
 class Recipe(Settings):
     """A training: output, tiles, codec, generator, length."""
 
-    gan: AnyGenerator = Field(Pix2PixConfig(), description="The generator.")
+    gan: AnyGenerator = Field(AnalogyConfig(), description="The generator.")
     draws: Draws = Field("pairs", description="What a joint generator draws: image and mask together, or one of them.")
     start: StartSettings = StartSettings()
     tiles: TileSettings = TileSettings()
@@ -72,9 +80,32 @@ class Recipe(Settings):
         )
 
     @property
+    def aimed(self) -> float:
+        """Share of the tiles that lie around a pixel of a class; none without masks."""
+        if self.shape == "image":
+            return 0.0
+        return self.gan.aimed if self.tiles.aimed is None else self.tiles.aimed
+
+    @property
     def shape(self) -> Shape:
         """Input and output of the generator: its kind, but of a joint generator only the part that it draws."""
         if self.gan.kind != "joint":
             return self.gan.kind
         shapes: dict[str, Shape] = {"pairs": "joint", "images": "image", "masks": "mask"}
         return shapes[self.draws]
+
+
+def first_recipe(sizes: Sequence[tuple[int, int]], name: str = "") -> Recipe:
+    """Return the recipe of a painter without training whose tile fits into images of these sizes (height, width), px.
+
+    Parameters
+    ----------
+    sizes : sequence of (int, int)
+        Of the images.
+    name : str
+        Of the painter; empty: the first.
+    """
+    name = name or untrained()[0]
+    most, sides = TileSettings().size, generator_config(name).tiles
+    fitting = [side for side in sides if side <= min([most, *map(min, sizes)])]
+    return Recipe.parse({"gan": name, "tiles": {"size": max(fitting, default=min(sides))}})

@@ -153,8 +153,11 @@ def _load(place: str) -> Any:
 GENERATORS = Registry(
     "generators",
     {
+        "analogy": "generators.analogy:Analogy",
+        "flow": "generators.flow:Flow",
         "pix2pix": "generators.pix2pix:Pix2Pix",
         "cyclegan": "generators.cyclegan:CycleGan",
+        "flow_joint": "generators.flow_joint:FlowJoint",
         "dcgan": "generators.dcgan:Dcgan",
         "aae": "generators.aae:Aae",
         "cgan": "generators.cgan:Cgan",

@@ -22,7 +22,7 @@ from napari_organoid_synth.core.segmentation.segmenters.unet_config import UNetC
 
 RECIPE = Recipe().override(
     "tiles.size=64", "train.steps=8", "train.batch=1", "train.threads=1", "train.precision=float32", "train.device=cpu",
-    "gan.generator_channels=8", "gan.discriminator_channels=8",
+    "gan=pix2pix", "gan.generator_channels=8", "gan.discriminator_channels=8",
 )  # fmt: skip
 SETTINGS = GainSettings(
     segmenter=UNetConfig(channels=8, depth=2, tile=64, batch=2), design="k-fold", folds=2, steps=20, pairs=2,

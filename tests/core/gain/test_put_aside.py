@@ -27,6 +27,7 @@ from napari_organoid_synth.core.runs.run import Run
 from napari_organoid_synth.core.segmentation.segmenters.unet_config import UNetConfig
 
 RECIPE = Recipe().override(
+    "gan=pix2pix",
     "gan.generator_channels=8",
     "gan.discriminator_channels=8",
     "tiles.size=64",

@@ -22,7 +22,8 @@ def test_the_curated_arm_says_why_it_has_no_pairs(tmp_path: Path) -> None:
         image, labels = scene(seed, 192, 20)
         add_pair(project, SamplePair(f"real{seed}", image, (labels > 0).astype(labels.dtype)), "binary")
     recipe = Recipe().override(
-        "gan.generator_channels=8", "gan.discriminator_channels=8", "tiles.size=64", "train.steps=2", "train.batch=1",
+        "gan=pix2pix", "gan.generator_channels=8", "gan.discriminator_channels=8", "tiles.size=64", "train.steps=2",
+        "train.batch=1",
         "train.precision=float32",
     )  # fmt: skip
     recipe.to_file(project.path / "recipe.yaml")

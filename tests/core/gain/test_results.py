@@ -147,6 +147,8 @@ def test_a_task_of_an_earlier_version_is_done_again_and_the_machine_is_no_part_o
     task = ArmTask(title="any", device="cuda", threads=4, **same)
     assert task.key != "arm-7de322d49bffb3c9"
     assert task.key == ArmTask(title="other", device="cpu", **same).key
+    quick = {**same, "segmenter": settings.segmenter.replace(compile=True)}
+    assert task.key == ArmTask(title="any", **quick).key
     assert task.key != ArmTask(title="any", device="cuda", **{**same, "steps": 4}).key
 
 

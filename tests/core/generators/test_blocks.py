@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional
 
-from napari_organoid_synth.core.generators.blocks import Dropout, InstanceNorm, init_weights, norm_layer, update_average
+from napari_organoid_synth.core.generators.blocks import (
+    FOLDED_PIXELS,
+    DoublingConv,
+    Dropout,
+    InstanceNorm,
+    init_weights,
+    norm_layer,
+    up_layer,
+    update_average,
+)
 
 
 def stream(seed: int) -> torch.Generator:
@@ -72,3 +83,33 @@ def test_average_follows_at_once_early_on() -> None:
     network, average = nn.Linear(2, 2), nn.Linear(2, 2)
     update_average(average, network, batch=8, images_seen=8, half_life=1000)
     torch.testing.assert_close(average.weight.data, network.weight.data, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("border", ["zeros", "reflect"])
+def test_doubling_equals_nearest_and_a_convolution(border: Literal["zeros", "reflect"]) -> None:
+    """Folded weights give the values and gradients of the two layers that they replace, up to the border."""
+    folded = DoublingConv(3, 2, border=border).double()
+    layers = nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(3, 2, 3, 1, 1, padding_mode=border)).double()
+    layers[1].load_state_dict(folded.state_dict())
+    side = int(FOLDED_PIXELS**0.5) + 1
+    x = torch.randn(2, 3, side, side + 3, dtype=torch.float64, requires_grad=True)
+    weights = torch.randn(2, 2, 2 * side, 2 * side + 6, dtype=torch.float64)
+    found = []
+    for network in (folded, layers):
+        drawn = network(x)
+        found.append([drawn, *torch.autograd.grad((drawn * weights).sum(), [x, *network.parameters()])])
+    for own, other in zip(*found, strict=True):
+        torch.testing.assert_close(own, other, atol=1e-9, rtol=1e-9)
+
+
+@pytest.mark.parametrize("side", [4, 64])
+def test_doubling_paints_no_checkerboard_on_a_plain_input(side: int) -> None:
+    plain = torch.ones(1, 2, side, side)
+    for kind, is_plain in (("resize", True), ("transposed", False)):
+        drawn = nn.Sequential(*up_layer(2, 1, kind, bias=False))(plain).detach()[..., 2:-2, 2:-2]
+        assert (float(drawn.std()) < 1e-5) is is_plain
+
+
+def test_names_of_weights_are_those_of_older_files() -> None:
+    before = nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(2, 3, 3, 1, 1))
+    assert nn.Sequential(*up_layer(2, 3, "resize", bias=True)).state_dict().keys() == before.state_dict().keys()

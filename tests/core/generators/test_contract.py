@@ -10,7 +10,7 @@ import torch
 from napari_organoid_synth.core.device import random_stream
 from napari_organoid_synth.core.generators.base import build_generator
 from napari_organoid_synth.core.generators.config import GeneratorConfig, generator_config
-from napari_organoid_synth.core.generators.contract import CHECKS, batch_of, check_generator, spec_of
+from napari_organoid_synth.core.generators.contract import CHECKS, batch_of, check_generator, checks_of, spec_of
 from napari_organoid_synth.core.generators.dcgan_config import DcganConfig
 from napari_organoid_synth.core.registry import GENERATORS
 
@@ -22,12 +22,19 @@ def small(name: str) -> GeneratorConfig:
     return config(**{key: value for key, value in SMALL.items() if key in config.model_fields})
 
 
-@pytest.mark.parametrize("check", CHECKS)
-@pytest.mark.parametrize("name", GENERATORS.names())
+@pytest.mark.parametrize(
+    ("name", "check"), [(name, check) for name in GENERATORS.names() for check in checks_of(small(name))]
+)
 def test_contract(name: str, check: str) -> None:
     config = small(name)
     assert spec_of(config).tile == 64
-    CHECKS[check](config)
+    checks_of(config)[check](config)
+
+
+def test_only_painters_that_need_no_training_are_spared_the_checks_of_training() -> None:
+    untrained = {name for name in GENERATORS.names() if checks_of(small(name)) is not CHECKS}
+    assert untrained == {"analogy"}
+    assert CHECKS.keys() & checks_of(small("analogy")).keys() == {"settings", "foreign state"}
 
 
 @pytest.mark.parametrize("name", GENERATORS.names())
@@ -38,7 +45,7 @@ def test_default_settings_survive_yaml(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", GENERATORS.names())
+@pytest.mark.parametrize("name", [name for name in GENERATORS.names() if generator_config(name).trains])
 def test_losses_of_fifty_steps_in_bf16_are_those_in_float32(name: str) -> None:
     curves: dict[bool, dict[str, list[torch.Tensor]]] = {False: {}, True: {}}
     config = small(name)

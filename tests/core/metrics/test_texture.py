@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from napari_organoid_synth.core.metrics.texture import Texture, grid_energy, slope, spectrum
+from napari_organoid_synth.core.metrics.texture import Texture, grid_energy, grid_peak, slope, spectrum
 from simulated import sample, scene
 
 
@@ -70,3 +70,31 @@ def test_words_name_a_visible_grid() -> None:
     y, x = np.indices(labels.shape)
     grid = smooth + 0.1 * np.ptp(smooth) * ((y + x) % 2)
     assert metric.judge(sample("grid", grid, labels)).message == "grid of the generator visible"
+
+
+def scenes(first: int, number: int = 12, side: int = 64) -> list[np.ndarray]:
+    return [scene(seed, side, 6)[0].astype(float) for seed in range(first, first + number)]
+
+
+@pytest.mark.parametrize("period", [2, 4, 8])
+def test_peak_is_that_of_a_grid_of_the_upsampling_alone(period: int) -> None:
+    """Neither blur nor noise nor another pattern counts, but a grid of a tenth of the standard deviation does."""
+    rng = np.random.default_rng(0)
+    real, images = scenes(0), scenes(20)
+    assert grid_peak(images, real) < 2
+    assert grid_peak([image + rng.normal(0, 0.3 * image.std(), image.shape) for image in images], real) < 2
+    assert grid_peak([gaussian_filter(image, (0, 2, 2)) for image in images], real) < 2
+    y, x = np.indices((64, 64))
+    assert grid_peak([image + 0.3 * image.std() * np.cos(2 * np.pi * (y + x) / 5.3) for image in images], real) < 2
+    cell = rng.normal(size=(period, period))
+    grid = np.tile((cell - cell.mean()) / cell.std(), (64 // period, 64 // period))
+    with_grid = [image + 0.1 * image.std() * grid for image in images]
+    assert grid_peak(with_grid, real) > 3
+    assert grid_peak(with_grid, [image + 0.1 * image.std() * grid for image in real]) < 2  # theirs, too
+
+
+def test_peak_refuses_what_it_cannot_compare() -> None:
+    with pytest.raises(ValueError, match="no images"):
+        grid_peak([], scenes(0))
+    with pytest.raises(ValueError, match="expected at least 32 px"):
+        grid_peak([np.zeros((1, 16, 64))], scenes(0))

@@ -87,7 +87,7 @@ def test_objects_at_the_border_do_not_count_for_the_size() -> None:
 
 
 def test_what_a_population_cannot_draw_is_refused() -> None:
-    todo = "Paint on real masks, warped, or train a mask generator (draws=masks) and paint on what it draws."
+    todo = "Paint on real masks, moved, or train a mask generator (draws=masks) and paint on what it draws."
     tissue = np.arange(1, 65, dtype=np.int32).reshape(8, 8).repeat(8, 0).repeat(8, 1)
     with pytest.raises(UserError) as caught:
         fit([SamplePair("tissue", tissue[None], tissue, "instances")])

@@ -168,7 +168,7 @@ def test_a_settings_parameter_of_a_magicgui_function_is_a_form(qtbot):
 def test_a_setting_reads_back(make_form):
     form = make_form(Recipe)
     recipe = Recipe().override(
-        "tiles.size=128", "gan.learning_rate=0.000123", "tiles.min_objects=2", "train.device=cpu"
+        "tiles.size=128", "gan=pix2pix", "gan.learning_rate=0.000123", "tiles.min_objects=2", "train.device=cpu"
     )
     form.value = recipe
     assert form.value == recipe

@@ -170,7 +170,7 @@ def test_only_one_job_at_a_time(qtbot, runner, fake_job, project):
 
 def test_command_text_says_only_what_differs(project):
     assert command_text("train", project, Recipe()) == f"organoid-synth train '{project.path}'"
-    text = command_text("train", project, Recipe().override("tiles.size=128", "gan.scales=3"))
+    text = command_text("train", project, Recipe().override("tiles.size=128", "gan=pix2pix", "gan.scales=3"))
     assert text.endswith("--set gan.scales=3 --set tiles.size=128")
     recipe = Recipe().replace(gan=DcganConfig(latent=50))
     import shlex

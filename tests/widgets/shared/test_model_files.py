@@ -22,7 +22,7 @@ from napari_organoid_synth.widgets.shared.runs import describe_run
 from napari_organoid_synth.widgets.shared.workspace import Workspace
 from napari_organoid_synth.widgets.train.share_dialog import ShareDialog
 
-SMALL = ("gan.generator_channels=8", "gan.discriminator_channels=8", "tiles.size=64", "train.device=cpu")
+SMALL = ("gan=pix2pix", "gan.generator_channels=8", "gan.discriminator_channels=8", "tiles.size=64", "train.device=cpu")
 WAIT = 280_000  # ms; a child that loads torch on a busy machine
 
 

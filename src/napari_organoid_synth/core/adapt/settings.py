@@ -9,12 +9,12 @@ from pydantic import Field, model_validator
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.fields import DeviceName, Names, Threads
 from napari_organoid_synth.core.frozen_model import Settings
+from napari_organoid_synth.core.generators.analogy_config import AnalogyConfig
 from napari_organoid_synth.core.generators.config import AnyGenerator
-from napari_organoid_synth.core.generators.pix2pix_config import Pix2PixConfig
 from napari_organoid_synth.core.segmentation.segmenters.config import AnySegmenter
 from napari_organoid_synth.core.segmentation.segmenters.unet_config import UNetConfig
 
-Layout = Literal["warped", "real", "fitted"]
+Outlines = Literal["auto", "arranged", "moved", "fitted", "warped", "real"]
 """Masks that are painted, as in `generate`."""
 
 
@@ -48,9 +48,11 @@ class AdaptSettings(Settings):
     keep: float = Field(
         0.5, gt=0, le=1, description="Share of the squares of the target that is kept, the surest first."
     )
-    painter: AnyGenerator = Field(Pix2PixConfig(), description="Generator that paints, such as pix2pix.")
-    painter_steps: int = Field(0, ge=0, description="Its optimiser steps; 0: as in its recipe.")
-    masks: Layout = Field("warped", description="What it paints on: your outlines warped, as they are, or fitted ones.")
+    painter: AnyGenerator = Field(AnalogyConfig(), description="Generator that paints, such as analogy or flow.")
+    painter_steps: int = Field(0, ge=0, description="Its optimiser steps, if it trains; 0: as in its recipe.")
+    masks: Outlines = Field(
+        "auto", description="What it paints on, made of your outlines at the sizes of the target, as in 'generate'."
+    )
     number: int = Field(50, ge=1, le=100_000, description="Pairs to paint.")
     size: int = Field(256, ge=32, le=1024, description="Side of the kept squares and of the painted pairs, px.")
     repeats: int = Field(
@@ -64,6 +66,6 @@ class AdaptSettings(Settings):
     def _paints(self) -> AdaptSettings:
         if self.painter.kind != "painter":
             raise UserError(
-                f"{self.painter.name} paints onto no masks.", "Expected a painter.", "Choose one, such as pix2pix."
+                f"{self.painter.name} paints onto no masks.", "Expected a painter.", "Choose one, such as analogy."
             )
         return self

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from napari_organoid_synth.core.fields import DeviceName, Threads
+from napari_organoid_synth.core.fields import DeviceName, Layout, Threads
 from napari_organoid_synth.core.frozen_model import Settings
 from napari_organoid_synth.core.segmentation.arms import Arm, current_arm
 from napari_organoid_synth.core.segmentation.segmenters.config import AnySegmenter
@@ -129,16 +129,14 @@ class GainSettings(Settings):
     )
     generator: Generator = Field(
         (),
-        description="Run of the project, or YAML file, whose recipe is trained in each fold; of several each gives its "
-        "own arms; empty: the newest run.",
+        description="Run of the project, or YAML file, whose recipe is trained in each fold, or 'analogy', which "
+        "needs no training; of several each gives its own arms; empty: the newest run, or analogy where there is none.",
     )
     mask_generator: str = Field(
         "", description="The same for the masks when masks is 'generated'; empty: the newest run that draws masks."
     )
     generator_steps: int = Field(0, ge=0, description="Optimiser steps of the generator; 0: as in its recipe.")
-    masks: Literal["generated", "warped", "real", "fitted", "simulated"] = Field(
-        "warped", description="What a painter paints on, as in 'generate'."
-    )
+    masks: Layout = Field("auto", description="What a painter paints on, as in 'generate'.")
     pairs: int = Field(50, ge=1, le=100_000, description="Pairs that are generated, or simulated, in each fold.")
     curated_share: float = Field(
         0.5,

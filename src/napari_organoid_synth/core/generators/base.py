@@ -6,7 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -43,6 +43,9 @@ class Generator(ABC):
     transferred : bool
         Whether training started from the weights of another one, so that an averaged network is good from the start.
     """
+
+    paints_any_size: ClassVar[bool] = False
+    """Whether `sample` takes a condition of any size and paints it whole, without seams."""
 
     def __init__(self, config: GeneratorConfig, spec: PairSpec) -> None:
         self.config, self.spec = config, spec
@@ -122,6 +125,56 @@ class Generator(ABC):
             Image channels; a joint generator appends the M mask channels.
         """
 
+    @property
+    def look_passes(self) -> int:
+        """Passes of the network that `look` takes for a sample; what judges a training looks as much more rarely."""
+        return 1
+
+    def look(
+        self,
+        rng: torch.Generator | Sequence[torch.Generator],
+        n: int = 1,
+        condition: Tensor | None = None,
+        image_class: Tensor | None = None,
+    ) -> Tensor:
+        """Draw as `sample`, in fewer passes where a sample takes many: for what judges a training."""
+        return self.sample(rng, n, condition, image_class)
+
+    def finish(
+        self,
+        pictures: Tensor,
+        rng: torch.Generator | Sequence[torch.Generator],
+        time: float = 0.45,
+        condition: Tensor | None = None,
+        image_class: Tensor | None = None,
+        variety: float = 1.0,
+    ) -> Tensor:
+        """Turn rough pictures, such as sketches of masks, into pictures like those of the training.
+
+        Parameters
+        ----------
+        pictures : Tensor (N, C, Y, X) float32 in [-1, 1]
+            Sketches: all channels that the generator draws.
+        rng, condition, image_class, variety
+            As in `sample`.
+        time : float in (0, 1)
+            Where on the way from noise to picture a sketch is put: at 0 it counts nothing, at 1 nothing changes.
+
+        Returns
+        -------
+        Tensor (N, C, Y, X) float32 in [-1, 1]
+
+        Raises
+        ------
+        UserError
+            If the generator draws in one pass.
+        """
+        raise UserError(
+            f"{self.config.name} draws in one pass and cannot start from a sketch.",
+            "Expected a generator that goes from noise to picture in steps.",
+            "Train flow_joint with draws=images.",
+        )
+
     def batch_size(self, batch: int, progress: float) -> int:
         """Return the number of tiles of the step at this share of the training; ``batch`` is that of the recipe."""
         return batch
@@ -146,6 +199,18 @@ class Generator(ABC):
         The others are pools of drawn images, or the strength of an augmentation, useful to their own training only.
         """
         return {name: network for name, network in self.networks().items() if any(True for _ in network.parameters())}
+
+    def shared_state(self) -> dict[str, Tensor]:
+        """Return the tensors that a model file holds: those of the networks that hold weights."""
+        return {
+            f"network/{name}/{key}": value.detach().cpu().contiguous()
+            for name, network in self.transferable().items()
+            for key, value in network.state_dict().items()
+        }
+
+    def load_shared_state(self, tensors: dict[str, Tensor], numbers: dict[str, float]) -> None:
+        """Take up what `shared_state` returned, already checked; everything else stays as it is."""
+        self.load_state({**self.state()[0], **tensors}, numbers)
 
     @property
     def parameters(self) -> dict[str, int]:
@@ -253,10 +318,11 @@ def make_adam(network: nn.Module, learning_rate: float, beta1: float, beta2: flo
     return Adam(network.parameters(), lr=learning_rate, betas=(float(beta1), float(beta2)), fused=True)
 
 
-def descend(loss: Tensor, network: nn.Module, optimizer: Optimizer) -> Tensor:
+def descend(loss: Tensor, network: nn.Module, optimizer: Optimizer, clip: float | None = None) -> Tensor:
     """Take one optimiser step on a loss; returns 1 if the loss or a gradient was not finite, else 0, on the device.
 
-    NaN becomes 0 and ±Inf becomes ±1e5, so that one bad batch does not destroy the weights.
+    NaN becomes 0 and ±Inf becomes ±1e5, so that one bad batch does not destroy the weights; with ``clip`` the norm of
+    all gradients is at most that.
     """
     optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
@@ -265,6 +331,8 @@ def descend(loss: Tensor, network: nn.Module, optimizer: Optimizer) -> Tensor:
     bad = ~torch.isfinite(loss.detach() + gradients[0].sum())
     for gradient in gradients:
         gradient.nan_to_num_(0.0, 1e5, -1e5)
+    if clip is not None:
+        nn.utils.clip_grad_norm_(network.parameters(), clip)
     optimizer.step()
     return bad.float()
 

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 Norm = Literal["instance", "batch", "none"]
+FOLDED_PIXELS = 1024
+"""Pixels of a plane from which on adding up weights first saves time; below it costs more than the convolution."""
 
 
 class InstanceNorm(nn.Module):
@@ -60,11 +62,40 @@ class Dropout(nn.Module):
         return x * keep.div_(1 - self.p)
 
 
+class DoublingConv(nn.Conv2d):
+    """Nearest × 2 and a 3 × 3 convolution in one, with 4 / 9 of the arithmetic on large planes.
+
+    Every pixel is there four times after nearest × 2, so that its weights can be added first: the result is a
+    transposed convolution k4 s2 p1 with the weights of `fold`. The sums differ by rounding only. No weight of it is
+    free, so that a plain input gives a plain output: no checkerboard (Odena 2016, doi 10.23915/distill.00003).
+    """
+
+    def __init__(
+        self, inside: int, outside: int, bias: bool = True, border: Literal["zeros", "reflect"] = "zeros"
+    ) -> None:
+        super().__init__(inside, outside, 3, 1, 1, bias=bias, padding_mode=border)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Double (N, I, Y, X) to (N, O, 2Y, 2X)."""
+        if x.shape[-2] * x.shape[-1] < FOLDED_PIXELS:
+            return super().forward(functional.interpolate(x, scale_factor=2.0))
+        padding = 1
+        if self.padding_mode == "reflect":  # the pixel that is mirrored after doubling is the outermost one before
+            x, padding = functional.pad(x, (1, 1, 1, 1), "replicate"), 3
+        return functional.conv_transpose2d(x, self.fold(self.weight), self.bias, stride=2, padding=padding)
+
+    @staticmethod
+    def fold(weight: Tensor) -> Tensor:
+        """Add the weights (O, I, 3, 3) that meet the same pixel: (I, O, 4, 4)."""
+        rows = functional.pad(weight.flip(2, 3), (0, 0, 0, 1)) + functional.pad(weight.flip(2, 3), (0, 0, 1, 0))
+        return (functional.pad(rows, (0, 1)) + functional.pad(rows, (1, 0))).transpose(0, 1)
+
+
 def up_layer(inside: int, outside: int, upsample: str, bias: bool) -> list[nn.Module]:
     """Return layers that double the size: a transposed convolution k4 s2 p1, or nearest × 2 and a convolution k3."""
     if upsample == "transposed":
         return [nn.ConvTranspose2d(inside, outside, 4, 2, 1, bias=bias)]
-    return [nn.Upsample(scale_factor=2), nn.Conv2d(inside, outside, 3, 1, 1, bias=bias)]
+    return [nn.Identity(), DoublingConv(inside, outside, bias)]  # two, as the names of weights in older files say
 
 
 def init_weights(network: nn.Module) -> None:

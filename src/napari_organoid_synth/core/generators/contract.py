@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from typing import Any
 from unittest.mock import patch
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -26,6 +27,8 @@ from napari_organoid_synth.core.generators.base import Generator, build_generato
 from napari_organoid_synth.core.generators.batch import Batch
 from napari_organoid_synth.core.generators.config import Draws, GeneratorConfig
 from napari_organoid_synth.core.generators.latent import LatentGenerator
+from napari_organoid_synth.core.generators.untrained import UntrainedPainter
+from napari_organoid_synth.core.pairs.pair import MaskKind, SamplePair, content_hash
 
 CPU = torch.device("cpu")
 CLASSES = ("healthy", "ill", "dead")
@@ -45,7 +48,7 @@ def check_generator(config: GeneratorConfig) -> None:
     AssertionError
         With the name of the check that failed, and what was found.
     """
-    for name, check in CHECKS.items():
+    for name, check in checks_of(config).items():
         try:
             check(config)
         except AssertionError as error:
@@ -77,6 +80,31 @@ def take_steps(generator: Generator, start: int, stop: int) -> None:
     """Take the steps from ``start`` to before ``stop`` of ten."""
     for step in range(start, stop):
         generator.step(batch_of(generator.spec, step), random_stream(CPU, 0, step), step / 10)
+
+
+def pairs_of(config: GeneratorConfig, images: int = 2, mask_kind: MaskKind = "instances") -> list[SamplePair]:
+    """Return three pairs with round objects on a bright ground, for a painter that needs no training."""
+    pairs = []
+    for number, name in enumerate(("first", "second", "third")):
+        rng = np.random.default_rng(number)
+        labels = np.zeros((96, 96), np.int32)
+        rows, columns = np.mgrid[:96, :96]
+        for label, (y, x) in enumerate(((24, 24), (24, 70), (70, 24), (70, 70)), 1):
+            inside = (rows - y - number) ** 2 + (columns - x) ** 2 < (12 + 2 * label) ** 2
+            labels[inside] = label if mask_kind == "instances" else 1
+        tones = np.where(labels > 0, 900 + 400 * number, 200) + rng.normal(0, 40, (images, 96, 96))
+        pairs.append(
+            SamplePair(name, tones.clip(0, 4000).astype(np.uint16), labels, mask_kind, image_class=CLASSES[number % 2])
+        )
+    return pairs
+
+
+def _ready(config: GeneratorConfig) -> UntrainedPainter:
+    """Return a painter that needs no training, with pairs to paint from."""
+    painter = _new(config)
+    assert isinstance(painter, UntrainedPainter), "it does not train and is no UntrainedPainter"
+    painter.keep(pairs_of(config))
+    return painter
 
 
 def _new(config: GeneratorConfig, seed: int = 0) -> Generator:
@@ -178,7 +206,7 @@ def check_resuming(config: GeneratorConfig) -> None:
 
 def check_foreign_state(config: GeneratorConfig) -> None:
     """Check that the state of a generator with other channels is refused."""
-    state = _new(config).state()
+    state = _new(config).state() if config.trains else _ready(config).state()
     other = spec_of(config)
     other = PairSpec(other.tile, other.image_channels + 1, other.mask_channels + 1, CLASSES)
     message = ""
@@ -279,6 +307,75 @@ def check_parts(config: GeneratorConfig) -> None:
         assert shape == (2, spec.image_channels + spec.mask_channels, spec.tile, spec.tile), f"{draws}: {shape}"
 
 
+def check_untrained(config: GeneratorConfig) -> None:
+    """Check that there is nothing to train and that pairs without any object are refused."""
+    painter = _ready(config)
+    assert not painter.networks(), "it has networks"
+    assert not painter.optimizers(), "it has optimisers"
+    empty = [pair.replace(labels=np.zeros_like(pair.labels)) for pair in pairs_of(config)]
+    message = ""
+    try:
+        painter.keep(empty)
+    except UserError as error:
+        message = str(error)
+    assert "object" in message, f"pairs without objects are not refused: {message}"
+
+
+def check_painting(config: GeneratorConfig) -> None:
+    """Check that images have size, channels and type of what they should, and that a seed repeats their pixels."""
+    painter, twin = _ready(config), _ready(config)
+    for shape in ((96, 96), (70, 130)):
+        labels = np.zeros(shape, np.int32)
+        labels[20:50, 25:60] = 3
+        painted = painter.paint_labels(labels, 5)
+        assert painted.image.shape == (2, *shape), f"the image is {painted.image.shape}"
+        assert painted.image.dtype == np.uint16, f"the image is {painted.image.dtype}"
+        assert painted.seed == 5, "the seed is not told"
+        assert np.array_equal(painted.image, twin.paint_labels(labels, 5).image), "the same seed gives another image"
+        assert not np.array_equal(painted.image, painter.paint_labels(labels, 6).image), "all seeds give one image"
+        inside, outside = painted.image[0][labels > 0].mean(), painted.image[0][labels == 0].mean()
+        assert inside > 1.5 * outside, f"objects have {inside:.0f}, the ground has {outside:.0f}"
+
+
+def check_sources(config: GeneratorConfig) -> None:
+    """Check that excluded pairs are not used, that the shares of the others are told, and that none is too few."""
+    painter = _ready(config)
+    labels = pairs_of(config)[0].labels
+    painted = painter.paint_labels(labels, 1, {"first"})
+    assert abs(sum(painted.sources.values()) - 1) < 1e-3, f"the shares are {dict(painted.sources)}"
+    assert painted.sources.get("first", 0.0) == 0, "an excluded pair was used"
+    assert painted.residual.keys() == {1, 2, 3, 4}, f"there are misfits of {sorted(painted.residual)}"
+    assert painter.usable({"first"}) == {"second", "third"}, "usable() ignores names"
+    first = pairs_of(config)[0]
+    assert painter.usable((), {content_hash(first.image, first.labels)}) == {"second", "third"}, (
+        "usable() ignores hashes"
+    )
+    assert painter.usable((), (), 1) == {"second"}, "usable() ignores classes"
+    message = ""
+    try:
+        painter.paint_labels(labels, 1, {"first", "second", "third"})
+    except UserError as error:
+        message = str(error)
+    assert "excluded" in message, f"painting without any pair is not refused: {message}"
+
+
+def check_kept_state(config: GeneratorConfig) -> None:
+    """Check that a state paints the same, in another object, and that a model file tells no names."""
+    painter, other, shared = _ready(config), _new(config), _new(config)
+    other.load_state(*painter.state())
+    tensors = painter.shared_state()
+    assert not any(b"second" in bytes(value.numpy()) for value in tensors.values()), "a model file tells names"
+    shared.load_shared_state(tensors, painter.state()[1])
+    assert isinstance(other, UntrainedPainter)
+    assert isinstance(shared, UntrainedPainter)
+    labels = pairs_of(config)[0].labels
+    expected = painter.paint_labels(labels, 3).image
+    assert np.array_equal(expected, other.paint_labels(labels, 3).image), "another image after loading"
+    assert shared.paint_labels(labels, 3).image.shape == expected.shape, "a model file paints another size"
+    first = pairs_of(config)[0]
+    assert len(shared.usable((), {content_hash(first.image, first.labels)})) == 2, "hashes are lost in a model file"
+
+
 CHECKS: dict[str, Callable[[GeneratorConfig], None]] = {
     "settings": check_settings,
     "steps": check_steps,
@@ -293,3 +390,18 @@ CHECKS: dict[str, Callable[[GeneratorConfig], None]] = {
     "parts": check_parts,
 }
 """The contract by name, in the order in which it is worth meeting."""
+
+WITHOUT_TRAINING: dict[str, Callable[[GeneratorConfig], None]] = {
+    "settings": check_settings,
+    "untrained": check_untrained,
+    "painting": check_painting,
+    "sources": check_sources,
+    "kept state": check_kept_state,
+    "foreign state": check_foreign_state,
+}
+"""That of painters that need no training: all checks that are not about training, and some of their own."""
+
+
+def checks_of(config: GeneratorConfig) -> dict[str, Callable[[GeneratorConfig], None]]:
+    """Return the checks that a generator must pass, by name."""
+    return CHECKS if config.trains else WITHOUT_TRAINING

@@ -18,7 +18,7 @@ from napari_organoid_synth.core.generators.base import (
     set_trainable,
     streams_of,
 )
-from napari_organoid_synth.core.generators.blocks import InstanceNorm, init_weights
+from napari_organoid_synth.core.generators.blocks import DoublingConv, InstanceNorm, init_weights
 from napari_organoid_synth.core.generators.cyclegan_config import CycleGanConfig
 from napari_organoid_synth.core.generators.losses import discriminator_loss
 from napari_organoid_synth.core.generators.pix2pix import PatchDiscriminator
@@ -84,7 +84,7 @@ def _normed(conv: nn.Module) -> list[nn.Module]:
 def _double(inside: int, outside: int, upsample: str) -> list[nn.Module]:
     if upsample == "transposed":
         return _normed(nn.ConvTranspose2d(inside, outside, 3, 2, 1, output_padding=1, bias=False))
-    return [nn.Upsample(scale_factor=2), *_normed(_conv(inside, outside, 3))]
+    return [nn.Identity(), *_normed(DoublingConv(inside, outside, bias=False, border="reflect"))]
 
 
 class ImagePool(nn.Module):

@@ -33,8 +33,8 @@ class Pix2PixConfig(GeneratorConfig):
     dropout: float = Field(
         0.5, ge=0, lt=1, description="Dropout in the decoder: how much two images of one mask differ."
     )
-    upsample: Literal["transposed", "resize"] = Field(
-        "transposed", description="How sizes are doubled; 'resize' avoids checkerboard patterns."
+    upsample: Literal["resize", "transposed"] = Field(
+        "resize", description="How sizes are doubled; 'transposed' as published, which leaves checkerboard patterns."
     )
     scales: Literal[1, 3] = Field(
         1, description="Number of discriminators: one, or three at full, half and quarter size."

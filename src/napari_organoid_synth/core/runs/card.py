@@ -8,6 +8,7 @@ import unicodedata
 from pydantic import Field, FiniteFloat, field_validator
 
 from napari_organoid_synth.core.frozen_model import FrozenModel
+from napari_organoid_synth.core.quantities import plural
 
 FORMAT = 1
 MAX_MEMBERS = 5
@@ -15,6 +16,14 @@ LICENCES = (  # to choose from; any other SPDX identifier will do
     "CC0-1.0", "CC-BY-4.0", "CC-BY-SA-4.0", "CC-BY-NC-4.0", "BSD-3-Clause", "MIT", "Apache-2.0", "GPL-3.0-or-later",
 )  # fmt: skip
 _SPDX = re.compile(r"(LicenseRef-)?[A-Za-z0-9][A-Za-z0-9.-]{0,63}\+?")
+
+
+def contains_images(number: int) -> str:
+    """Return the warning about a model file that contains real images."""
+    return (
+        f"This file contains {plural(number, 'real image')} with {'its mask' if number == 1 else 'their masks'}: "
+        "everybody who has it can see them. Share it only if the images themselves may be shared."
+    )
 
 
 class Card(FrozenModel):
@@ -26,6 +35,7 @@ class Card(FrozenModel):
     steps: int = Field(ge=0, description="Steps that it was trained for.")
     images: int = Field(ge=0, description="Tiles that it was shown.")
     pairs: int = Field(ge=0, description="Pairs that it learned from.")
+    real_images: int = Field(0, ge=0, description="Real images that the file contains; 0: none, only networks.")
     data: tuple[str, ...] = Field((), max_length=100_000, description="Their hashes.")
     licence: str = Field(description="SPDX identifier.")
     authors: str = Field("", max_length=1000, description="Who made it.")

@@ -4,13 +4,15 @@ A ``.synth`` file is a zip archive of exactly these members, stored without comp
 
 - ``card.json``: name, authors, licence, and the SHA-256 of every other member
 - ``recipe.yaml``, ``codec.json``: the settings, as in the folder of a run
-- ``model.safetensors``: the weights of all networks, an averaged one included; no optimiser state, no image pools
+- ``model.safetensors``: the weights of all networks, an averaged one included; no optimiser state, no image pools. Of a
+  painter that needs no training the real images and masks that it paints from, without the names of their files; the
+  card says how many
 - ``preview.png``: some samples
 
-Equal contents give equal bytes. The file holds number and hashes of the training pairs but neither their names nor
-their pixels (``preview.png`` shows drawn images; where they were painted on real masks, the outlines of these), and no
-path of the computer that it was made on. A reader trusts nothing: a file with anything else in it is refused, and
-nothing is ever unpickled.
+Equal contents give equal bytes. The file of a trained network holds number and hashes of the training pairs but neither
+their names nor their pixels (``preview.png`` shows drawn images; where they were painted on real masks, the outlines of
+these), and no file holds a path of the computer that it was made on. A reader trusts nothing: a file with anything else
+in it is refused, and nothing is ever unpickled.
 """
 
 from __future__ import annotations
@@ -68,7 +70,7 @@ class ModelFile:
     preview : bytes
         A PNG, at most 4096 px wide and high; not decoded yet.
     model : bytes
-        Safetensors; its names begin with ``network/``.
+        Safetensors; its names begin with ``network/``, or with ``source/`` where the generator is not trained.
     """
 
     path: Path
@@ -101,7 +103,6 @@ class ModelFile:
                     f"Expected {expected[:12]}…, as its card says.",
                     "The file is damaged or was changed; copy it again from where it was made.",
                 )
-        _check_model(path, members["model.safetensors"])
         _check_preview(path, members["preview.png"])
         recipe = _parsed(path, "recipe.yaml", members["recipe.yaml"], Recipe)
         codec = _parsed(path, "codec.json", members["codec.json"], Codec)
@@ -110,6 +111,7 @@ class ModelFile:
             raise UserError(
                 f"The card of {path.name} speaks of '{card.generator}'.", f"Its recipe speaks of '{name}'.", TODO
             )
+        _check_model(path, members["model.safetensors"], "network/" if recipe.gan.trains else "source/")
         digest = hashlib.sha256(members["card.json"]).hexdigest()
         return cls(path, digest, card, recipe, codec, members["preview.png"], members["model.safetensors"])
 
@@ -254,8 +256,8 @@ def _parsed(path: Path, name: str, data: bytes, cls: type[T]) -> T:
         raise UserError(f"{name} in {path.name}: {error.found[:300]}", error.expected, error.todo) from None
 
 
-def _check_model(path: Path, data: bytes) -> None:
-    """Return whether the bytes are safetensors with tensors of networks alone (shapes are tested later)."""
+def _check_model(path: Path, data: bytes, prefix: str) -> None:
+    """Check that the bytes are safetensors whose names begin with ``prefix`` (shapes are tested later)."""
     try:
         length = int.from_bytes(data[:8], "little")
         if not 2 <= length <= min(len(data) - 8, MAX_HEADER):
@@ -271,10 +273,10 @@ def _check_model(path: Path, data: bytes) -> None:
             raise ValueError
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise UserError(f"model.safetensors in {path.name} has no tensors.", "Expected safetensors.", TODO) from None
-    if foreign := sorted(name for name in header if not name.startswith("network/")):
+    if foreign := sorted(name for name in header if not name.startswith(prefix)):
         raise UserError(
             f"model.safetensors in {path.name} contains {foreign[0][:80]!a}.",
-            "Expected tensors of networks alone.",
+            f"Expected tensors {'of networks' if prefix == 'network/' else 'with real pairs'} alone.",
             TODO,
         )
 

@@ -69,6 +69,7 @@ def write_model_file(run: Run, path: Path, settings: ShareSettings, created: str
         )
     generator = new_generator(run.recipe, run.spec)
     checkpoint = run.load(generator, run.pick(settings.checkpoint))
+    shared = generator.shared_state()
     numbers = {key: float(value) for key, value in generator.state()[1].items()}
     data = sorted(set(run.seen.values()))
     card = Card.parse(
@@ -86,13 +87,14 @@ def write_model_file(run: Run, path: Path, settings: ShareSettings, created: str
             "software": __version__,
             "metrics": checkpoint.scores,
             "numbers": numbers,
+            "real_images": 0 if run.recipe.gan.trains else checkpoint.images_seen,
         }
     )
     members = {
         "recipe.yaml": _without_paths(run.recipe).to_yaml().encode("utf-8"),
         "codec.json": json.dumps(run.codec.model_dump(mode="json"), indent=1, ensure_ascii=False).encode("utf-8"),
         "preview.png": _preview(run, checkpoint.step),
-        "model.safetensors": save(_weights(generator)),
+        "model.safetensors": save(shared),
     }
     return pack_model_file(path, card, members)
 
@@ -135,20 +137,20 @@ def import_model(project: Project, path: Path, name: str = "") -> Run:
                 return run
     image, card = _decoded_preview(model_file), model_file.card
     generator = new_generator(model_file.recipe, model_file.spec)
-    generator.load_matching_weights(tensors_of(model_file))
-    state, numbers = generator.state()
+    numbers = generator.state()[1]
     if numbers.keys() != card.numbers.keys():
         raise UserError(
             f"card.json in {model_file.path.name} has the numbers {', '.join(card.numbers) or 'none'}.",
             f"Expected {', '.join(numbers)}.",
             TODO,
         )
-    weights = {key: value for key, value in state.items() if key.startswith("network/")}
+    generator.load_shared_state(tensors_of(model_file), card.numbers)
+    state = {key: value for key, value in generator.state()[0].items() if not key.startswith("optimizer/")}
     target = project.path / "runs" / project.next_name("runs", file_stem(name or card.name)[:60])
     part_path = project.path / f".{target.name}.part"
     try:
         run = Run.create(part_path, model_file.recipe, model_file.codec)
-        run.put(save(weights), card.steps, {**card.numbers, **card.metrics})
+        run.put(save(state), card.steps, {**card.numbers, **card.metrics})
         run.write_preview(card.steps, image, np.zeros((1, *image.shape[2:]), np.int32))
         imported = ImportedFile(file=model_file.path.name, sha256=model_file.sha256, steps=card.steps)
         run.update_metadata(steps=card.steps, data=model_file.data, model_file=imported, card=card)
@@ -190,12 +192,23 @@ def tensors_of(model_file: ModelFile) -> dict[str, Tensor]:
 
     from napari_organoid_synth.core.weight_files import check_weights
 
-    expected = _weights(new_generator(model_file.recipe, model_file.spec))
     what = f"model.safetensors in {model_file.path.name}"
     try:
         tensors: dict[str, Tensor] = load(model_file.model)
     except (SafetensorError, KeyError, ValueError, RuntimeError, TypeError):
         raise UserError(f"{what} has no tensors.", "Expected safetensors.", TODO) from None
+    generator = new_generator(model_file.recipe, model_file.spec)
+    if model_file.recipe.gan.trains:
+        _check_shapes(model_file, tensors, generator.shared_state())
+    else:
+        _check_sources(model_file, tensors, generator)
+    check_weights(tensors, model_file.path.name, "Expected the weights of a trained network.", TODO, below="network/")
+    return tensors
+
+
+def _check_shapes(model_file: ModelFile, tensors: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
+    """Refuse tensors that are not exactly those of the networks of a recipe."""
+    what = f"model.safetensors in {model_file.path.name}"
     for key in sorted(tensors.keys() | expected.keys()):
         tensor, expected_tensor = tensors.get(key), expected.get(key)
         if expected_tensor is None:
@@ -212,17 +225,18 @@ def tensors_of(model_file: ModelFile) -> dict[str, Tensor]:
                 f"Expected {tuple(expected_tensor.shape)} {expected_tensor.dtype}.",
                 TODO,
             )
-    check_weights(tensors, model_file.path.name, "Expected the weights of a trained network.", TODO)
-    return tensors
 
 
-def _weights(generator: Generator) -> dict[str, Tensor]:
-    """Return the tensors of the networks that hold weights, as checkpoints name them."""
-    return {
-        f"network/{name}/{key}": value.contiguous()
-        for name, network in generator.transferable().items()
-        for key, value in network.state_dict().items()
-    }
+def _check_sources(model_file: ModelFile, tensors: dict[str, Tensor], generator: Generator) -> None:
+    """Refuse real pairs that are not of the kind that the codec of a file describes."""
+    generator.load_shared_state(tensors, model_file.card.numbers)
+    codec = model_file.codec
+    for key, tensor in tensors.items():
+        found = str(tensor.dtype).removeprefix("torch.")
+        if key.endswith("/image") and found != codec.dtype:
+            raise UserError(
+                f"'{key}' in {model_file.path.name} is {found}.", f"Expected {codec.dtype}, as its codec says.", TODO
+            )
 
 
 def _without_paths(recipe: Recipe) -> Recipe:

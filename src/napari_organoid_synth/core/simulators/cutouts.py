@@ -8,15 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_organoid_synth.core.pairs.mask_kind import compact_ids, pieces_of
+from napari_organoid_synth.core.pairs.mask_kind import compact_ids
 from napari_organoid_synth.core.pairs.pair import SamplePair
+from napari_organoid_synth.core.simulators.pieces import MIN_AREA, Box, find_pieces, net_values, numbered
 
 MARGIN = 6
 """Surroundings that are cut out with an object, px."""
-MIN_AREA = 15
-"""Smaller objects are specks, px."""
-NET = 30
-"""Area of a thin net: this many times that of the largest disc within. A line is one when 24 times as long as wide."""
 MAX_SHIFT = 0.1
 """Largest change of an object by the background around it, as share of the contrast of such objects."""
 SCALES = 0.9, 1.1
@@ -126,34 +123,18 @@ def cutouts(pair: SamplePair, ground: NDArray[np.float64]) -> list[Cutout]:
     Left out are specks, and objects that the border of the image cuts, unless it cuts all. Classes that are mostly thin
     nets, such as membranes, give none. ``ground`` is the median (C,) of the background of the pair.
     """
-    labels = compact_ids(pair.labels)
-    pieces = labels if pair.mask_kind == "instances" else pieces_of(labels)
-    areas = np.bincount(pieces.ravel())
-    nets = set() if pair.mask_kind == "instances" else _nets(labels, pieces, areas)
-    cut = set(np.unique(np.concatenate([pieces[0], pieces[-1], pieces[:, 0], pieces[:, -1]])).tolist())
-    found: list[tuple[bool, Cutout]] = []
-    for number, box in enumerate(_boxes(pieces), 1):
-        if box is None or areas[number] < MIN_AREA:
-            continue
-        value = int(labels[pieces == number][0]) if pair.mask_kind == "classes" else 1
-        if value not in nets:
-            found.append((number in cut, _cutout(pair, pieces, number, box, value, ground)))
-    whole = [one for is_cut, one in found if not is_cut]
-    return whole or [one for _, one in found]
-
-
-def _boxes(pieces: NDArray[np.int32]) -> list[tuple[slice, slice] | None]:
-    from scipy.ndimage import find_objects
-
-    boxes: Any = find_objects(pieces)
-    return list(boxes)
+    labels, objects = compact_ids(pair.labels), numbered(pair.labels, pair.mask_kind)
+    nets = set() if pair.mask_kind == "instances" else net_values(labels, objects)
+    found = [piece for piece in find_pieces(labels, objects, pair.mask_kind) if piece.value not in nets]
+    chosen = [piece for piece in found if piece.is_whole] or found
+    return [_cutout(pair, objects, piece.number, piece.box, piece.value, ground) for piece in chosen]
 
 
 def _cutout(
     pair: SamplePair,
     pieces: NDArray[np.int32],
     number: int,
-    box: tuple[slice, slice],
+    box: Box,
     value: int,
     ground: NDArray[np.float64],
 ) -> Cutout:
@@ -198,20 +179,6 @@ def grown(mask: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
                 to = slice(max(y, 0), max(y, 0) + height), slice(max(x, 0), max(x, 0) + width)
                 result[to] |= mask[max(-y, 0) : max(-y, 0) + height, max(-x, 0) : max(-x, 0) + width]
     return result
-
-
-def _nets(labels: NDArray[np.int32], pieces: NDArray[np.int32], areas: NDArray[np.intp]) -> set[int]:
-    """Return the labels of which at least half of the pixels lie in thin nets."""
-    from scipy.ndimage import distance_transform_edt, maximum
-
-    nets = set[int]()
-    for value in np.unique(labels[labels > 0]).tolist():
-        numbers = np.unique(pieces[labels == value])
-        widths = np.asarray(maximum(distance_transform_edt(np.pad(labels == value, 1))[1:-1, 1:-1], pieces, numbers))
-        is_net = areas[numbers] > NET * np.pi * widths**2
-        if areas[numbers][is_net].sum() >= areas[numbers].sum() / 2:
-            nets.add(value)
-    return nets
 
 
 def _rotated(

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.mask_kind import compact_ids, pieces_of
 from napari_organoid_synth.core.pairs.pair import SamplePair, Source, content_hash
-from napari_organoid_synth.core.simulators.cutouts import MIN_AREA, Brightness, Cutout, cutouts, ground_level, grown
+from napari_organoid_synth.core.simulators.cutouts import Brightness, Cutout, cutouts, ground_level, grown
+from napari_organoid_synth.core.simulators.pieces import MIN_AREA
 
 CUT_FROM = "cut_from"
 """Name, in the provenance, of the real image whose crop is the background."""

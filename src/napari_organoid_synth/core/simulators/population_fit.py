@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,15 +24,13 @@ from napari_organoid_synth.core.pairs.table import PairEntry
 from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.simulators.clusters import Clusters, find_clusters
 from napari_organoid_synth.core.simulators.outlines import contour, describe
+from napari_organoid_synth.core.simulators.pieces import evenly_spaced
 from napari_organoid_synth.core.simulators.population import PopulationSettings, Range
-
-T = TypeVar("T")
 
 MAX_SHAPES = 40  # real shapes: enough for the spread of sizes and few enough for the record of every sample
 MIN_SHAPE_AREA = 30  # px, below which an object has no measurable shape
 MAX_COVER = 0.9  # of the masks by objects; above it there is hardly any background
 MAX_RINGS = 0.2  # share of objects with holes, above which shapes without holes are wrong
-MAX_IMAGES = 50  # that are measured
 
 
 def fit(pairs: Sequence[SamplePair], shapes: int = 0) -> PopulationSettings:
@@ -112,7 +110,7 @@ class _MaskSet:
 def _measure_all(pairs: Sequence[SamplePair]) -> _MaskSet:
     for pair in pairs:
         refuse_classes(pair.mask_kind, pair.class_names)
-    chosen = _evenly_spaced([pair for pair in pairs if pair.labels.any()])
+    chosen = evenly_spaced([pair for pair in pairs if pair.labels.any()])
     _refuse_shapes(chosen)
     measured = [mask for mask in map(_measure, chosen) if len(mask.areas)]
     if not measured:
@@ -129,7 +127,7 @@ def _measure_all(pairs: Sequence[SamplePair]) -> _MaskSet:
 
 def _refuse_shapes(pairs: Sequence[SamplePair]) -> None:
     """Raise `UserError` for objects that a population cannot draw: tissue without background, rings."""
-    todo = "Paint on real masks, warped, or train a mask generator (draws=masks) and paint on what it draws."
+    todo = "Paint on real masks, moved, or train a mask generator (draws=masks) and paint on what it draws."
     cover = float(np.mean([np.count_nonzero(pair.labels) / pair.labels.size for pair in pairs])) if pairs else 0.0
     if cover > MAX_COVER:
         raise UserError(
@@ -154,14 +152,8 @@ def refuse_classes(kind: MaskKind, class_names: Sequence[str]) -> None:
         raise UserError(
             f"The masks have named classes ({', '.join(class_names)}).",
             "A population is fitted to single objects: instances, or a binary mask.",
-            "Paint on real masks, warped.",
+            "Paint on real masks, moved.",
         )
-
-
-def _evenly_spaced(items: Sequence[T]) -> list[T]:
-    """Return at most 50 items, evenly spaced from the first to the last."""
-    places = np.linspace(0, len(items) - 1, min(len(items), MAX_IMAGES))
-    return [items[i] for i in np.unique(places.round().astype(int))]
 
 
 @dataclass(frozen=True)
@@ -250,7 +242,7 @@ def read_masks(folder: Path, failed: dict[str, str] | None = None) -> list[Sampl
         If there is no label image that can be read, or they contain classes.
     """
     readers, read = _mask_readers(folder), {}
-    for file in (chosen := _evenly_spaced(list(readers))):
+    for file in (chosen := evenly_spaced(list(readers))):
         try:
             read[file] = readers[file]()
         except UserError as error:

@@ -39,10 +39,10 @@ def warp_labels(labels: NDArray[np.integer[Any]], rng: np.random.Generator, stre
     y, x = (np.arange(n, dtype=np.float32) - (n - 1) / 2 for n in (height, width))
     rows = affine[0, 0] * y[:, None] + affine[0, 1] * x[None, :] + shift[0] + (height - 1) / 2 + push[0]
     columns = affine[1, 0] * y[:, None] + affine[1, 1] * x[None, :] + shift[1] + (width - 1) / 2 + push[1]
-    return np.asarray(turned[_mirrored(rows, height), _mirrored(columns, width)], np.int32)
+    return np.asarray(turned[mirrored(rows, height), mirrored(columns, width)], np.int32)
 
 
-def _mirrored(place: NDArray[Any], length: int) -> NDArray[np.intp]:
+def mirrored(place: NDArray[Any], length: int) -> NDArray[np.intp]:
     """Return the nearest index, reflected at both ends."""
     index = np.rint(place).astype(np.intp) % (2 * length)
     return np.asarray(np.minimum(index, 2 * length - 1 - index))

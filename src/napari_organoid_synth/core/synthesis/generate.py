@@ -9,9 +9,9 @@ from napari_organoid_synth.core.device import describe_device, use_threads
 from napari_organoid_synth.core.job import Added, Control, Event, Finished, Progress, Started, Warned
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.quantities import plural
-from napari_organoid_synth.core.runs.sharing import find_run
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.simulators.population import NO_PLACE
+from napari_organoid_synth.core.synthesis.paint_now import run_to_use
 from napari_organoid_synth.core.synthesis.sampler import MAX_ATTEMPTS, Sampler
 from napari_organoid_synth.core.synthesis.settings import GenerateSettings
 
@@ -22,7 +22,8 @@ def generate(project: Project, settings: GenerateSettings, control: Control) -> 
     Parameters
     ----------
     project : Project
-        With the run; for a painter that paints on real masks also with the pairs.
+        With the run; for a painter that paints on real masks also with the pairs. Without any run its pairs are painted
+        with at once.
     settings : GenerateSettings
         Run, number, seed, masks, variety.
     control : Control
@@ -40,7 +41,7 @@ def generate(project: Project, settings: GenerateSettings, control: Control) -> 
         If the run has no whole checkpoint, there are no masks to paint on, or hardly any mask is usable.
     """
     use_threads()
-    run = find_run(project, settings.run)
+    run = yield from run_to_use(project, settings.run, control)
     sampler = Sampler.from_run(project, run, settings)
     model = sampler.model
     info = {"run": run.name, "generator": model.generator, "device": describe_device(model.device)}
@@ -79,6 +80,9 @@ def _warnings(sampler: Sampler, done: int) -> Iterator[Event]:
     if blank := sampler.blank:
         were = f"{plural(blank, 'image')} {'was' if blank == 1 else 'were'} left out"
         yield Warned(done, f"{were}: every pixel has the same value. The generator may have collapsed.")
+    if unlike := sampler.unlike:
+        have = f"{unlike} of {plural(done, 'pair')} {'has' if unlike == 1 else 'have'}"
+        yield Warned(done, f"{have} an object like none in your images; its texture may be wrong. Look at these first.")
     if missing := sampler.missing:
         were = f"{missing} of {done} samples {'was' if missing == 1 else 'were'} left out"
         yield Warned(done, f"{were}: no usable mask in {MAX_ATTEMPTS} attempts.")

@@ -23,6 +23,7 @@ from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.runs.run import Run
 from napari_organoid_synth.core.simulators.population import place
+from napari_organoid_synth.core.simulators.real_outlines import why_not_arranged
 from napari_organoid_synth.core.synthesis.settings import GenerateSettings
 from napari_organoid_synth.core.synthesis.trained_generator import TrainedGenerator
 
@@ -40,11 +41,14 @@ class Mask:
         Origin, for the provenance of the sample.
     left_out : int
         Objects that found no place in it.
+    layout_of : tuple of str
+        Real images whose layout the mask keeps; a painter that copies texture must not take it from these.
     """
 
     labels: NDArray[np.int32]
     origin: dict[str, Any] = field(default_factory=dict)
     left_out: int = 0
+    layout_of: tuple[str, ...] = ()
 
 
 MaskSource: TypeAlias = Callable[[int, int], Mask]
@@ -77,37 +81,45 @@ def masks_of(painter: TrainedGenerator, pairs: Sequence[SamplePair], settings: G
     pairs : sequence of SamplePair
         Real pairs; not used for simulated masks and those of a file.
     settings : GenerateSettings
-        ``masks`` says which, ``seed`` and ``variety`` how.
+        ``masks`` says which; ``seed``, ``cover``, ``contact`` and ``warp`` how.
 
     Raises
     ------
     UserError
         If there are no such masks, or they do not fit the painter.
     """
-    side = settings.size or painter.side
-    if settings.masks == "simulated":
-        return simulated_masks(painter.codec, side, settings.seed)
-    if settings.masks == "file":
-        return file_mask(painter.codec, settings.mask_file)
-    if settings.masks == "generated":
+    side, codec = settings.size or painter.side, painter.codec
+    layout = settings.layout(codec.mask_kind)
+    if layout == "simulated":
+        return simulated_masks(codec, side, settings.seed)
+    if layout == "file":
+        return file_mask(codec, settings.mask_file)
+    if layout == "generated":
         raise UserError(
             "Generated masks need the run that draws them.",
-            "Expected warped, real, fitted, simulated or file.",
+            "Expected arranged, moved, warped, real, fitted, simulated or file.",
             "Generate in the project of that run.",
         )
     if not pairs:
         raise UserError(
-            f"There are no real pairs whose masks could be {settings.masks}.",
+            f"There are no real pairs whose masks could be {layout}.",
             "Expected at least one.",
             "Pass real pairs, or choose simulated masks.",
         )
     pairs = [pair for pair in pairs if pair.labels.any()]  # an empty field holds nothing to paint
     if not pairs:
         raise UserError("The real masks hold no object.", "Expected at least one.", "Choose simulated masks.")
-    if settings.masks == "real":
-        return real_masks(pairs, painter.recipe, side)
-    if settings.masks == "fitted":
-        return fitted_masks(pairs, painter.codec, side, settings.seed)
+    if settings.masks == "auto" and layout == "arranged" and why_not_arranged(pairs) is not None:
+        layout = "moved"
+    match layout:
+        case "real":
+            return real_masks(pairs, painter.recipe, side)
+        case "fitted":
+            return fitted_masks(pairs, codec, side, settings.seed)
+        case "arranged":
+            return arranged_masks(pairs, side, settings)
+        case "moved":
+            return moved_masks(pairs, side, settings.seed)
     return warped_masks(pairs, side, settings)
 
 
@@ -150,7 +162,35 @@ def real_masks(pairs: Sequence[SamplePair], recipe: Recipe, side: int) -> MaskSo
     def mask(index: int, attempt: int) -> Mask:
         tile = tiles[(index + attempt) % len(tiles)]
         pair = cut_pair(pairs[tile.pair], tile)
-        return Mask(np.ascontiguousarray(pair.labels), {"kind": "real", "name": pair.name})
+        origin = {"kind": "real", "name": pair.name}
+        return Mask(np.ascontiguousarray(pair.labels), origin, layout_of=(pairs[tile.pair].name,))
+
+    return mask
+
+
+def arranged_masks(pairs: Sequence[SamplePair], side: int, settings: GenerateSettings) -> MaskSource:
+    """Return real objects, turned and scaled, at other places."""
+    from napari_organoid_synth.core.simulators.arranged import Arranger
+
+    arranger = Arranger(pairs)
+
+    def mask(index: int, attempt: int) -> Mask:
+        rng = np.random.default_rng(seed_of(settings.seed, "arranged", index, attempt))
+        made = arranger.arrange(side, rng, settings.cover, settings.contact, settings.warp)
+        return Mask(made.labels, {"kind": "arranged", **made.as_dict()}, made.left_out)
+
+    return mask
+
+
+def moved_masks(pairs: Sequence[SamplePair], side: int, seed: int) -> MaskSource:
+    """Return parts of real masks, bent strongly, whose organelles are exchanged."""
+    from napari_organoid_synth.core.simulators.moved import Mover
+
+    mover = Mover(pairs)
+
+    def mask(index: int, attempt: int) -> Mask:
+        made = mover.move(side, np.random.default_rng(seed_of(seed, "moved", index, attempt)))
+        return Mask(made.labels, {"kind": "moved", **made.as_dict()}, layout_of=(made.name,))
 
     return mask
 
@@ -171,12 +211,13 @@ def warped_masks(pairs: Sequence[SamplePair], side: int, settings: GenerateSetti
             pair = pairs[int(rng.integers(len(pairs)))]
             labels = TileGrid(pair.size, wide).padded(pair.labels)
             y, x = (int(rng.integers(length - wide + 1)) for length in labels.shape)
-        warped = warp_labels(labels[y : y + wide, x : x + wide], rng, settings.variety)
+        warped = warp_labels(labels[y : y + wide, x : x + wide], rng, settings.warp)
         start = (wide - side) // 2
         labels = np.ascontiguousarray(warped[start : start + side, start : start + side])
         if pair.mask_kind == "instances":
             labels = clean_instances(labels)
-        return Mask(labels, {"kind": "warped", "name": pair.name, "y": y, "x": x})
+        origin = {"kind": "warped", "name": pair.name, "y": y, "x": x, "warp": settings.warp}
+        return Mask(labels, origin, layout_of=(pair.name,))
 
     return mask
 

@@ -92,8 +92,9 @@ class _Steps:
         from napari_organoid_synth.core.training.train import train
 
         job, begun = self.runs.job(name)
-        if begun and Run(job.path).steps()[-1:] == [recipe.train.steps]:
-            yield Finished(recipe.train.steps, "completed", {"run": job.path.name})
+        last = recipe.train.steps if recipe.gan.trains else 0
+        if begun and Run(job.path).steps()[-1:] == [last]:
+            yield Finished(last, "completed", {"run": job.path.name})
             return
         begun = begun and bool(Run(job.path).steps())
         job.begin("train", ["pipeline"])

@@ -9,7 +9,7 @@ pairs. No project is needed::
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 from napari_organoid_synth.core.device import random_stream, seed_of
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.generators.painted import Painted
+from napari_organoid_synth.core.pairs.loading import load_pairs
 from napari_organoid_synth.core.pairs.pair import SamplePair, Source, content_hash
 from napari_organoid_synth.core.pairs.pair_format import FormatOf
 from napari_organoid_synth.core.pairs.tiling import MIN_OBJECTS
@@ -32,7 +34,8 @@ from napari_organoid_synth.core.synthesis.mask_sources import (
     project_masks,
     refuse_size,
 )
-from napari_organoid_synth.core.synthesis.provenance import BackgroundRecord, Provenance
+from napari_organoid_synth.core.synthesis.own_images import is_new_layout, pairs_with_mask
+from napari_organoid_synth.core.synthesis.provenance import UNLIKE, BackgroundRecord, PaintedRecord, Provenance
 from napari_organoid_synth.core.synthesis.settings import GenerateSettings
 from napari_organoid_synth.core.synthesis.trained_generator import TrainedGenerator
 
@@ -50,11 +53,18 @@ class Sampler:
         Seed, variety, image class and background.
     masks : MaskSource, optional
         Masks that a painter paints on; `paint` needs none.
+    real : mapping of str to str, optional
+        Hash of image and labels of the real pairs that the masks are made from, by name. A painter without training
+        may know the same images under other names.
 
     Attributes
     ----------
     drawn, refused, missing, left_out : int
         Masks so far, those that were not usable, samples without any, and objects that found no place in the masks.
+    unlike : int
+        Pairs so far with an object that is unlike any in the real images.
+    own : int
+        Masks so far that a painter without training had only their own images to paint from; they are not used.
     blank : int
         Images so far in which every pixel had the same value; `keep` leaves them out.
 
@@ -64,7 +74,13 @@ class Sampler:
         If the model draws masks alone, or draws from noise and has another size than the settings ask for.
     """
 
-    def __init__(self, model: TrainedGenerator, settings: GenerateSettings, masks: MaskSource | None = None) -> None:
+    def __init__(
+        self,
+        model: TrainedGenerator,
+        settings: GenerateSettings,
+        masks: MaskSource | None = None,
+        real: Mapping[str, str] | None = None,
+    ) -> None:
         if model.shape == "mask":
             raise UserError(
                 f"Run {model.name} draws masks without images.",
@@ -74,7 +90,9 @@ class Sampler:
         if model.shape != "painter":
             refuse_size(model, settings.size)
         self.model, self.settings, self.masks = model, settings, masks
-        self.drawn = self.refused = self.missing = self.added = self.left_out = self.blank = 0
+        self.real = real or {}
+        self._given: dict[str, frozenset[str]] = {}
+        self.drawn = self.refused = self.missing = self.added = self.left_out = self.blank = self.own = self.unlike = 0
 
     @classmethod
     def from_run(cls, project: Project, run: Run, settings: GenerateSettings) -> Sampler:
@@ -90,7 +108,10 @@ class Sampler:
             real.refuse(run.codec.format(run.recipe.shape), f"The generator of run {run.name}", todo)
         model = TrainedGenerator.from_run(run, settings.checkpoint, settings.device)
         masks = project_masks(project, model, settings) if model.shape == "painter" else None
-        return cls(model, settings, masks)
+        hashes: dict[str, str] = {}
+        if model.untrained is not None and project.pairs_path.exists():
+            hashes = {pair.name: content_hash(pair.image, pair.labels) for pair in load_pairs(project, split="train")}
+        return cls(model, settings, masks, hashes)
 
     @property
     def refused_share(self) -> float:
@@ -101,6 +122,8 @@ class Sampler:
         """Raise `UserError` when nothing usable has come out so far."""
         if self.blank and not self.added:
             raise self._only_blank()
+        if self.own and self.missing and not self.added:
+            raise self._only_own()
         if self.missing and not self.added:
             what = "masks to paint on" if self.masks else "masks that the generator draws"
             tiles, kind = self.model.recipe.tiles, self.model.codec.mask_kind
@@ -126,6 +149,15 @@ class Sampler:
             f"(checkpoint {self.model.step}).",
             "Expected images with structure.",
             "Choose another checkpoint, or train the generator again.",
+        )
+
+    def _only_own(self) -> UserError:
+        assert self.model.untrained is not None
+        images = plural(len(self.model.untrained.usable(())), "image")
+        return UserError(
+            f"{self.model.name} paints with {images}, and the masks are those of the same images.",
+            "Expected new masks, or other images: painted with its own image, a mask gives back that image.",
+            "Choose arranged, moved or fitted masks, warp real ones by 1 or more, or add another annotated image.",
         )
 
     def draw(self, indices: Sequence[int]) -> list[SamplePair]:
@@ -164,15 +196,20 @@ class Sampler:
             Mask(checked_labels(labels, self.model.codec, f"Mask {number}"), {"kind": "given"})
             for number, labels in enumerate(masks)
         ]
+        barred = [(index, mask, self._barred(index, mask)) for index, mask in enumerate(checked)]
+        chosen = [(index, 0, mask, names) for index, mask, names in barred if names is not None]
+        if len(chosen) < len(checked):
+            raise self._only_own()
         groups = self._groups(range(len(checked)))
-        pairs = [pair for group in groups for pair in self._paint([(index, 0, checked[index]) for index in group])]
+        pairs = [pair for group in groups for pair in self._paint([chosen[index] for index in group])]
         if len(self.keep(pairs)) < len(pairs):
             raise self._only_blank()
         return pairs
 
     def _groups(self, indices: Sequence[int]) -> list[Sequence[int]]:
-        """Split indices: on a processor one by one, which is little slower and gives the same bits in any batch."""
-        size = 1 if self.model.device.type == "cpu" else self.settings.batch
+        """Split indices: networks on a processor one by one, little slower and with the same bits in any batch."""
+        alone = self.model.device.type == "cpu" and self.model.untrained is None
+        size = 1 if alone else self.settings.batch
         return [indices[start : start + size] for start in range(0, len(indices), size)]
 
     def _draw_from_noise(self, indices: Sequence[int]) -> list[SamplePair]:
@@ -194,24 +231,49 @@ class Sampler:
 
     def _paint_source(self, indices: Sequence[int]) -> list[SamplePair]:
         assert self.masks is not None
-        masks: list[tuple[int, int, Mask]] = []
+        masks: list[tuple[int, int, Mask, frozenset[str]]] = []
         for index in indices:
             for attempt in range(MAX_ATTEMPTS):
                 mask = self.masks(index, attempt)
-                if self._usable(mask.labels):
-                    masks.append((index, attempt, mask))
-                    self.left_out += mask.left_out
-                    break
+                if not self._usable(mask.labels):
+                    continue
+                barred = self._barred(index, mask)
+                if barred is None:
+                    self.own += 1
+                    continue
+                masks.append((index, attempt, mask, barred))
+                self.left_out += mask.left_out
+                break
         return self._paint(masks)
 
-    def _paint(self, chosen: list[tuple[int, int, Mask]]) -> list[SamplePair]:
-        """Paint the masks of (index, attempt)."""
-        streams = [self._stream(index, attempt) for index, attempt, _ in chosen]
-        classes = self._classes([index for index, _, _ in chosen])
-        images = self.model.paint([mask.labels for *_, mask in chosen], streams, classes, self.settings.variety)
+    def _barred(self, index: int, mask: Mask) -> frozenset[str] | None:
+        """Return the images that a painter without training may not use for a mask; None where none would remain."""
+        painter = self.model.untrained
+        if painter is None:
+            return frozenset()
+        own = frozenset(mask.layout_of)
+        if mask.origin.get("kind") in {"file", "given"}:
+            digest = content_hash(mask.labels)
+            if digest not in self._given:
+                self._given[digest] = pairs_with_mask(mask.labels, painter.pairs)
+            own = self._given[digest]
+        digests = {self.real[name] for name in own if name in self.real}
+        image_class = self._class_index(index) if self.model.codec.image_classes else None
+        usable = painter.usable(own, digests, image_class)
+        if not usable and is_new_layout(mask.origin):
+            usable = painter.usable((), (), image_class)
+        return frozenset(painter.usable(()) - usable) if usable else None
+
+    def _paint(self, chosen: list[tuple[int, int, Mask, frozenset[str]]]) -> list[SamplePair]:
+        """Paint the masks of (index, attempt), each without the images that are barred."""
+        streams = [self._stream(index, attempt) for index, attempt, *_ in chosen]
+        classes = self._classes([index for index, *_ in chosen])
+        masks, barred = [mask.labels for _, _, mask, _ in chosen], [barred for *_, barred in chosen]
+        painted = self.model.paint(masks, streams, classes, self.settings.variety, barred)
+        self.unlike += sum(max(one.residual.values(), default=0.0) >= UNLIKE for one in painted)
         return [
-            self._pair(index, attempt, image, mask)
-            for (index, attempt, mask), image in zip(chosen, images, strict=True)
+            self._pair(index, attempt, one.image, mask, _record(one))
+            for (index, attempt, mask, _), one in zip(chosen, painted, strict=True)
         ]
 
     def _classes(self, indices: Sequence[int]) -> list[int]:
@@ -226,7 +288,7 @@ class Sampler:
             raise UserError(
                 f"{self.model.generator} draws all image classes mixed; '{image_class}' cannot be asked for.",
                 "Expected a generator that learns classes.",
-                "Leave the class empty, or train cgan, progan, stylegan or stylegan2_ada.",
+                "Leave the class empty, or choose analogy, cgan, progan, stylegan or stylegan2_ada.",
             )
         if image_class not in classes:
             raise UserError(
@@ -266,7 +328,9 @@ class Sampler:
         self.refused += not usable
         return bool(usable)
 
-    def _pair(self, index: int, attempt: int, image: NDArray[Any], mask: Mask) -> SamplePair:
+    def _pair(
+        self, index: int, attempt: int, image: NDArray[Any], mask: Mask, painted: PaintedRecord | None = None
+    ) -> SamplePair:
         model, settings, codec = self.model, self.settings, self.model.codec
         has_class = bool(codec.image_classes) and model.network.class_conditional
         background = None
@@ -287,6 +351,7 @@ class Sampler:
             data=model.data,
             settings=settings.model_dump(mode="json"),
             background=background,
+            painted=painted,
         )
         return SamplePair(
             name=f"{model.generator}-{model.name.removesuffix('-train')}-s{settings.seed}-{index:05d}",
@@ -299,3 +364,16 @@ class Sampler:
             image_class=codec.image_classes[self._class_index(index)] if has_class else None,
             source=Source("synthetic", provenance=provenance.as_dict()),
         )
+
+
+def _record(painted: Painted) -> PaintedRecord | None:
+    """Return where the pieces of an image come from; None where a network drew it."""
+    if painted.seed is None:
+        return None
+    return PaintedRecord(
+        seed=str(painted.seed),
+        sources={name: round(share, 4) for name, share in painted.sources.items()},
+        largest_piece=painted.largest_piece,
+        worst=round(max(painted.residual.values(), default=0.0), 3),
+        residual={str(label): round(value, 3) for label, value in painted.residual.items()},
+    )

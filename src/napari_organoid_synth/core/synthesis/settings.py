@@ -7,29 +7,52 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.fields import WHICH, DeviceName, Names, Which
+from napari_organoid_synth.core.fields import LAYOUTS, WHICH, DeviceName, Layout, Names, Which
 from napari_organoid_synth.core.frozen_model import Settings
 from napari_organoid_synth.core.metrics.settings import FeatureSettings
+from napari_organoid_synth.core.pairs.pair import MaskKind
 from napari_organoid_synth.core.recipe import Recipe
+
+VARIETY = "Spread of the noise that images are drawn or painted from, 1 as trained."
 
 
 class GenerateSettings(Settings):
     """New pairs from a trained run."""
 
-    run: str = Field("", description="Name of the run, or a .synth file; empty: the newest.")
+    run: str = Field(
+        "",
+        description="Name of the run, or a .synth file; 'analogy' paints now with the project's pairs, without "
+        "training; empty: the newest run, or analogy where there is none.",
+    )
     checkpoint: Which = Field("newest", pattern=WHICH, description="Of that run: newest, best, or a step.")
     number: int = Field(50, ge=1, le=100_000, description="Pairs to make.")
     seed: int = Field(0, ge=0, description="The same seed and run give the same pairs.")
-    masks: Literal["generated", "warped", "real", "fitted", "simulated", "file"] = Field(
-        "warped",
-        description="What a painter paints on: masks of a mask generator, real masks warped, as they are, new objects "
-        "with the sizes, shapes and clusters of the real ones (fitted), simulated, or a label file.",
+    masks: Literal[Layout, "file"] = Field("auto", description=f"{LAYOUTS[:-1]}. file: one label image.")
+    cover: float = Field(
+        0.0,
+        ge=0,
+        le=0.9,
+        description="Share of the area that the objects of arranged masks cover; 0: as measured on the real masks.",
+    )
+    contact: float = Field(
+        -1.0,
+        ge=-1,
+        le=1,
+        description="Share of the objects of arranged masks that touch another; below 0: as measured.",
+    )
+    warp: float = Field(
+        0.3,
+        ge=0,
+        le=2,
+        description="How far real masks (warped), or the outlines of their objects (arranged), are bent; above 0.5 "
+        "outlines become rough, below 1 a warped mask resembles its original.",
     )
     mask_run: str = Field("", description="The run that draws the masks when masks is 'generated'; empty: the newest.")
     mask_file: str = Field("", description="Label image to paint on when masks is 'file'.")
     mask_tiles: Names = Field(
         (),
-        description="Real tiles, such as image_y0_x128_r0, whose masks alone are warped; empty: masks from anywhere.",
+        description="Real tiles, such as image_y0_x128_r0, whose masks alone are warped, also where masks is auto; "
+        "empty: masks from anywhere.",
     )
     image_class: str = Field("", description="Class of the images (healthy, a grade); empty: each class in turn.")
     size: int = Field(
@@ -39,7 +62,7 @@ class GenerateSettings(Settings):
         description="Side of the pairs, px; 0: that of the tiles learned from. Painters paint others in overlapping "
         "tiles; generators that draw from noise have one size, and a mask from a file has its own.",
     )
-    variety: float = Field(1.0, ge=0, le=2, description="Spread of the noise (joint) or of the warp (painter).")
+    variety: float = Field(1.0, ge=0, le=2, description=VARIETY)
     background: float = Field(
         0.0,
         ge=0,
@@ -49,6 +72,14 @@ class GenerateSettings(Settings):
     )
     batch: int = Field(4, ge=1, le=256, description="Pairs drawn at once.")
     device: DeviceName = "auto"
+
+    def layout(self, mask_kind: MaskKind) -> str:
+        """Return where the masks come from, ``auto`` resolved for a kind of masks."""
+        if self.masks != "auto":
+            return self.masks
+        if self.mask_tiles:
+            return "warped"
+        return "moved" if mask_kind == "classes" else "arranged"
 
 
 class PipelineSettings(Settings):
@@ -83,6 +114,6 @@ class FillSettings(FeatureSettings):
     tries: int = Field(8, ge=1, le=1000, description="Pairs that are drawn for each one that is kept.")
     run: str = Field("", description="Name of the run; empty: the newest that draws images.")
     checkpoint: Which = Field("newest", pattern=WHICH, description="Of that run: newest, best, or its step.")
-    variety: float = Field(1.0, ge=0, le=2, description="Spread of the noise (joint) or of the warp (painter).")
+    variety: float = Field(1.0, ge=0, le=2, description=VARIETY)
     seed: int = Field(0, ge=0, description="The same seed, run and tiles give the same pairs.")
     batch: int = Field(4, ge=1, le=256, description="Pairs drawn at once.")

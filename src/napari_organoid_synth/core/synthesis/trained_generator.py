@@ -6,7 +6,8 @@ decided in `sampler`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -17,13 +18,16 @@ from numpy.typing import NDArray
 
 from napari_organoid_synth.core.codec.codec import Codec
 from napari_organoid_synth.core.codec.spec import PairSpec, Shape
-from napari_organoid_synth.core.device import pick_device
+from napari_organoid_synth.core.device import pick_device, random_stream, seed_of
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.generators.painted import Painted
+from napari_organoid_synth.core.generators.untrained import UntrainedPainter
 from napari_organoid_synth.core.pairs.tiling import TileGrid
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.runs.model_file import SUFFIX, read_model_file
 from napari_organoid_synth.core.runs.run import Run, new_generator
 from napari_organoid_synth.core.runs.sharing import tensors_of
+from napari_organoid_synth.core.synthesis.tones import BLUR, Tones, draw_sketch
 from napari_organoid_synth.core.training.dataset import decode_sample
 
 if TYPE_CHECKING:
@@ -32,6 +36,8 @@ if TYPE_CHECKING:
 ModelSource: TypeAlias = "TrainedGenerator | Run | Path | str"
 """A trained generator, a run, the folder of a run, or a ``.synth`` file."""
 OVERLAP = 0.5  # of the tiles in which a large mask is painted
+MULTIPLE = 16  # of the sides of a condition that is painted whole, px
+SKETCH_TIME = 0.45
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +110,7 @@ class TrainedGenerator:
         file = read_model_file(path)
         tensors = tensors_of(file)
         network = new_generator(file.recipe, file.spec).to(pick_device(device))
-        network.load_state({**network.state()[0], **tensors}, file.card.numbers)
+        network.load_shared_state(tensors, file.card.numbers)
         digest = file.card.sha256["model.safetensors"]
         return cls(path.stem, file.recipe, file.codec, network, file.card.steps, digest, file.data)
 
@@ -170,13 +176,19 @@ class TrainedGenerator:
             "Choose another checkpoint, or train the generator again.",
         )
 
+    @property
+    def untrained(self) -> UntrainedPainter | None:
+        """The painter that needs no training, if it is one."""
+        return self.network if isinstance(self.network, UntrainedPainter) else None
+
     def paint(
         self,
         labels: Sequence[NDArray[np.integer[Any]]],
         streams: Sequence[torch.Generator],
         image_class: Sequence[int],
         variety: float = 1.0,
-    ) -> list[NDArray[Any]]:
+        exclude: Sequence[Collection[str]] | None = None,
+    ) -> list[Painted]:
         """Paint an image (C, Y, X) onto each mask (Y, X); a mask that is not a tile is painted tile by tile.
 
         Parameters
@@ -185,17 +197,91 @@ class TrainedGenerator:
             Labels as in the training masks.
         streams, image_class, variety
             As in `draw`.
+        exclude : sequence of collection of str, optional
+            For each mask the names of real images that a painter without training may not use.
         """
-        if any(one.shape != (self.side, self.side) for one in labels):
-            each = zip(labels, streams, image_class, strict=True)
-            return [self._paint_in_tiles(one, stream, number, variety) for one, stream, number in each]
         if not labels:
             return []
+        if self.untrained is not None:
+            barred = [()] * len(labels) if exclude is None else exclude
+            seeds = [stream.initial_seed() if variety else 0 for stream in streams]
+            return _side_by_side(self.untrained, labels, seeds, barred)
+        if self.network.paints_any_size:
+            each = zip(labels, streams, image_class, strict=True)
+            return [Painted(self._paint_whole(one, stream, number, variety)) for one, stream, number in each]
+        if any(one.shape != (self.side, self.side) for one in labels):
+            each = zip(labels, streams, image_class, strict=True)
+            return [Painted(self._paint_in_tiles(one, stream, number, variety)) for one, stream, number in each]
         condition = torch.from_numpy(np.stack([self.codec.encode_condition(one) for one in labels]))
         classes = torch.tensor(list(image_class), device=self.device)
         samples = self._finite(self.network.sample(streams, condition=condition, image_class=classes, variety=variety))
         images = [decode_sample(sample, self.codec, self.spec)[0] for sample in samples]
-        return [image for image in images if image is not None]
+        return [Painted(image) for image in images if image is not None]
+
+    def _paint_whole(
+        self, labels: NDArray[np.integer[Any]], stream: torch.Generator, image_class: int, variety: float
+    ) -> NDArray[Any]:
+        """Paint a mask of any size at once, mirrored at its edges up to multiples of 16 px and a tile at least."""
+        pads = []
+        for length in labels.shape:
+            missing = max(self.side, -(-length // MULTIPLE) * MULTIPLE) - length
+            pads.append((missing // 2, missing - missing // 2))
+        condition = self.codec.encode_condition(np.pad(labels, pads, mode="symmetric"))
+        classes = torch.tensor([image_class], device=self.device)
+        drawn = self.network.sample(
+            [stream], condition=torch.from_numpy(condition[None]), image_class=classes, variety=variety
+        )
+        (top, _), (left, _) = pads
+        inside = self._finite(drawn)[0, :, top : top + labels.shape[0], left : left + labels.shape[1]]
+        return self.codec.decode_image(inside.float().cpu().numpy())
+
+    def sketch(
+        self,
+        labels: NDArray[np.integer[Any]],
+        tones: Tones,
+        seed: int,
+        time: float = SKETCH_TIME,
+        blur: float = BLUR,
+        variety: float = 1.0,
+    ) -> NDArray[Any]:
+        """Turn a mask into an image without having learned masks: as tones, which the generator finishes.
+
+        Parameters
+        ----------
+        labels : NDArray (Y, X) int
+            A mask of any size; with one class in ``tones`` every label is an object, else labels are the classes.
+        tones : Tones
+            Brightness of background and objects: `Tones.guess`, or measured.
+        seed : int
+            Fixes tones and noise.
+        time : float in (0, 1)
+            Where on the way from noise to picture the sketch is put: at 0.3 images drift off the mask, at 0.6 they
+            stay flat.
+        blur : float
+            Of the edges of the sketch, px.
+        variety : float
+            Spread of the noise, 1 as trained.
+
+        Returns
+        -------
+        NDArray (C, Y, X), native dtype
+
+        Raises
+        ------
+        UserError
+            If the generator cannot start from a sketch, draws masks, or has other channels than the tones.
+        """
+        if self.shape not in ("image", "painter"):
+            raise UserError(
+                f"Run {self.name} draws masks.",
+                "Expected a generator of images alone.",
+                "Train flow_joint with draws=images.",
+            )
+        rng = np.random.default_rng(seed_of(seed, "tones"))
+        sketch = torch.from_numpy(draw_sketch(labels, tones, rng, blur)[None])
+        stream = random_stream(self.device, seed, "sketch")
+        drawn = self._finite(self.network.finish(sketch.to(self.device), stream, time, variety=variety))
+        return self.codec.decode_image(drawn[0].cpu().numpy())
 
     def _paint_in_tiles(
         self, labels: NDArray[np.integer[Any]], stream: torch.Generator, image_class: int, variety: float
@@ -211,3 +297,18 @@ class TrainedGenerator:
             return np.asarray(self._finite(drawn)[0].cpu().numpy())
 
         return self.codec.decode_image(grid.blend(map(painted, grid.cut(self.codec.encode_condition(labels)))))
+
+
+def _side_by_side(
+    painter: UntrainedPainter,
+    labels: Sequence[NDArray[np.integer[Any]]],
+    seeds: Sequence[int],
+    exclude: Sequence[Collection[str]],
+) -> list[Painted]:
+    """Paint masks in as many threads as there are cores; the result of each depends on its seed alone."""
+    threads = min(len(labels), torch.get_num_threads())
+    if threads == 1:
+        return [painter.paint_labels(*one) for one in zip(labels, seeds, exclude, strict=True)]
+    first = painter.paint_labels(labels[0], seeds[0], exclude[0])  # it prepares what all use
+    with ThreadPoolExecutor(threads) as pool:
+        return [first, *pool.map(painter.paint_labels, labels[1:], seeds[1:], exclude[1:])]

@@ -177,7 +177,7 @@ class Monitor:
     Parameters
     ----------
     generator : Generator
-        Only its `Generator.sample` is used.
+        Only its `Generator.look` is used.
     dataset : PairDataset
         The real tiles.
     recipe : Recipe
@@ -195,8 +195,9 @@ class Monitor:
         self.generator, self.dataset, self.settings = generator, dataset, recipe.train
         train = recipe.train
         shown = train.preview_every * train.batch
-        self._every = train.preview_every * math.ceil(SAMPLES * IMAGES_PER_SAMPLE / shown)
-        affordable = train.checkpoint_every * train.batch // IMAGES_PER_SAMPLE
+        per_sample = IMAGES_PER_SAMPLE * generator.look_passes
+        self._every = train.preview_every * math.ceil(SAMPLES * per_sample / shown)
+        affordable = train.checkpoint_every * train.batch // per_sample
         self._at_checkpoint = min(max(affordable // 2, 8), 4 * SAMPLES)  # the other half is for the steps between
         self._scale: Scale | None = None
         self._chosen: NDArray[np.int64] = np.arange(0)
@@ -297,7 +298,7 @@ class Monitor:
             tiles, condition = places % len(self._chosen), None
             if self.generator.kind == "painter":
                 condition = self.dataset.batch(self._chosen[tiles]).mask.to(device)
-            yield self.generator.sample(streams, condition=condition, image_class=classes[torch.from_numpy(tiles)])
+            yield self.generator.look(streams, condition=condition, image_class=classes[torch.from_numpy(tiles)])
 
     def _warning(self, diversity: float | None, share: float) -> str:
         """Return the warning when an episode begins; empty otherwise.

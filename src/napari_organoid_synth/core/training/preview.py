@@ -44,7 +44,7 @@ class PreviewWriter:
     def write(self, step: int) -> Path:
         """Draw and write the samples of a step."""
         streams = [random_stream(self.generator.device, *seed) for seed in self.seeds]
-        samples = self.generator.sample(streams, condition=self.condition, image_class=self.image_class)
+        samples = self.generator.look(streams, condition=self.condition, image_class=self.image_class)
         decoded = [decode_sample(sample, self.run.codec, self.run.spec) for sample in samples]
         # a mask generator shows the field that it draws, an image generator an empty mask
         fields = samples.float().cpu().numpy()

@@ -17,6 +17,7 @@ from napari_organoid_synth.core.pairs.pair import SamplePair, content_hash
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.runs.run import Run, new_generator
+from napari_organoid_synth.core.training.aiming import Aim
 from napari_organoid_synth.core.training.dataset import PairDataset, TileSampler
 from napari_organoid_synth.core.training.meter import Meter
 from napari_organoid_synth.core.training.monitor import Assessment, Monitor
@@ -27,6 +28,7 @@ from napari_organoid_synth.core.training.transfer import find_weights, start_fro
 
 if TYPE_CHECKING:
     from napari_organoid_synth.core.generators.base import Generator
+    from napari_organoid_synth.core.pairs.tiling import Tile
 
 KEPT_ON_RESUMING = ("gan", "draws", "start", "tiles", "codec", "train.seed")
 
@@ -65,9 +67,10 @@ class Session:
         self.pairs = load_training_pairs(project, recipe)
         tiles = pick_tiles(self.pairs, recipe)
         weights = find_weights(project, recipe.start) if recipe.start.run and not resume else None
-        self.run = _open_run(project, recipe, self.pairs, folder, resume)
+        self.run = open_run(project, recipe, self.pairs, folder, resume)
         self.dataset = PairDataset(self.pairs, tiles, self.run.codec, self.run.recipe.shape)
         self.sampler = TileSampler(len(self.dataset), self.settings.seed)
+        self.aim = Aim(self.pairs, recipe.aimed, self.settings.seed)
         self.generator: Generator = new_generator(recipe, self.run.spec).to(device)
         self.monitor = Monitor(self.generator, self.dataset, recipe)
         self.step, self.batch, self.message = 0, self.settings.batch, ""
@@ -77,7 +80,7 @@ class Session:
             self.message = start_from(self.run, self.generator, weights)
         if recipe.start.run:
             self.generator.freeze(recipe.start.freeze)
-        _record_notes(self.run, self.generator.metadata, resume)
+        record_notes(self.run, self.generator.metadata, resume)
         self._choose_precision(project, resume)
         self.preview = PreviewWriter(self.run, self.dataset, self.generator)
         self.first_step = self.step
@@ -121,7 +124,7 @@ class Session:
         generator, progress = self.generator, self.step / self.settings.steps
         try:
             number = generator.batch_size(self.batch, progress)
-            batch = self.dataset.batch(self.sampler.indices(generator.images_seen, number)).to(generator.device)
+            batch = self.dataset.batch_of(self._next_tiles(number)).to(generator.device)
             stream = random_stream(generator.device, self.settings.seed, "step", self.step)
             losses = generator.step(batch, stream, progress)
         except RuntimeError as error:
@@ -132,6 +135,12 @@ class Session:
         self.meter.add(losses)
         self.step += 1
         return True
+
+    def _next_tiles(self, number: int) -> list[Tile]:
+        """Return the tiles of the next step: each in its turn, some of them moved to a class."""
+        seen = self.generator.images_seen
+        turns = self.sampler.indices(seen, number)
+        return [self.aim(self.dataset.tiles[index], seen + place) for place, index in enumerate(turns)]
 
     def _halve_batch(self) -> None:
         if torch.cuda.is_available():
@@ -223,7 +232,7 @@ class Session:
             yield Warned(self.step, found.warning)
 
 
-def _open_run(project: Project, recipe: Recipe, pairs: list[SamplePair], folder: Path | None, resume: bool) -> Run:
+def open_run(project: Project, recipe: Recipe, pairs: list[SamplePair], folder: Path | None, resume: bool) -> Run:
     """Open the run to resume, or make a new one."""
     if not resume:
         path = Path(folder) if folder is not None else project.job("train").path
@@ -241,7 +250,7 @@ def _open_run(project: Project, recipe: Recipe, pairs: list[SamplePair], folder:
     return run
 
 
-def _record_notes(run: Run, notes: dict[str, str], resume: bool) -> None:
+def record_notes(run: Run, notes: dict[str, str], resume: bool) -> None:
     """Record dependencies of the generator beside its settings, such as a weight file; they must stay the same."""
     known = run.metadata.notes
     if resume and known is not None and known != notes:

@@ -39,6 +39,7 @@ from napari_organoid_synth.core.training.tiles import load_training_pairs, pick_
 if TYPE_CHECKING:
     from napari_organoid_synth.core.generators.base import Generator
 
+UNTRAINED_BYTES = 100  # per value of the images, of a painter that needs no training: guides and descriptions
 ROUNDS = 2  # timed steps of each kind; the fastest counts
 
 
@@ -59,6 +60,11 @@ def estimate(project: Project, recipe: Recipe, keep: bool = True) -> Estimate:
     UserError
         As `train`; also if the steps do not fit into memory.
     """
+    if not recipe.gan.trains:
+        pairs = load_training_pairs(project, recipe)
+        needed = sum(pair.image.size for pair in pairs) * UNTRAINED_BYTES + peak_bytes(pick_device("cpu"))
+        free = round(free_bytes(pick_device("cpu")) / GIB, 2)
+        return Estimate(needed_gb=round(needed / GIB, 2), free_gb=free, seconds_per_step=0.0, minutes=0.0)
     use_threads(recipe.train.threads)
     device = pick_device(recipe.train.device)
     free = free_bytes(device)

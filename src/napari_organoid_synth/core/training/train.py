@@ -10,12 +10,13 @@ from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.training.session import Session
+from napari_organoid_synth.core.training.sources import keep_sources
 
 
 def train(
     project: Project, recipe: Recipe, control: Control, folder: Path | None = None, resume: bool = False
 ) -> Iterator[Event]:
-    """Train a generator and yield the events.
+    """Train a generator and yield the events; one that needs no training is ready in a moment.
 
     Parameters
     ----------
@@ -42,6 +43,9 @@ def train(
         If there are no pairs or no usable tiles, the run belongs to other settings, memory does not suffice for one
         tile, or the training diverges.
     """
+    if not recipe.gan.trains:
+        yield from keep_sources(project, recipe, folder, resume)
+        return
     settings = recipe.train
     session = Session(project, recipe, folder, resume)
     yield from session.started()

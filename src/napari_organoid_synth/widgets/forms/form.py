@@ -17,7 +17,7 @@ from qtpy.QtWidgets import QSizePolicy
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.frozen_model import Settings
-from napari_organoid_synth.widgets.forms.containers import FoldContainer, Rows, tighten
+from napari_organoid_synth.widgets.forms.containers import FoldContainer, Rows, show_row, tighten
 from napari_organoid_synth.widgets.forms.editors import create_editor
 from napari_organoid_synth.widgets.forms.field_text import tip, title
 from napari_organoid_synth.widgets.forms.member import MemberEdit
@@ -104,6 +104,8 @@ class SettingsForm(Container):
         self._inside = f"{inside}." if inside else ""
         self._editors: dict[str, Any] = {}
         self._groups: dict[str, Rows] = {}
+        self._folds: dict[str, FoldContainer] = {}  # of the groups, by the same names
+        self._unseen: tuple[str, ...] = ()
         self._members: dict[str, dict[str, Settings]] = {}  # by field and name, as they were when another was chosen
         self._front, self.more, self.message = Rows(), FoldContainer("More settings"), Label()
         fields = {path: field for path, field in field_paths(cls) if not _covered(path, hidden)}
@@ -180,6 +182,21 @@ class SettingsForm(Container):
             self._judge()
             self.changed.emit(self)
 
+    def hide_fields(self, names: Sequence[str]) -> None:
+        """Hide the editors of these fields or nested settings, and show all others; hidden ones keep their values."""
+        self._unseen = tuple(names)
+        self._show_seen()
+
+    def _show_seen(self) -> None:
+        """Show the editors that are not hidden, and the groups that hold one."""
+        seen = {path: not _covered(path, self._unseen) for path in self._editors}
+        for path, editor in self._editors.items():
+            rows = self._front if editor in self._front else self._groups[path.rpartition(".")[0]]
+            if not isinstance(editor, MemberEdit):
+                show_row(rows.native.layout(), editor.native, seen[path])
+        for parent, fold in self._folds.items():
+            fold.visible = any(seen[path] for path in self._editors if path.rpartition(".")[0] == parent)
+
     # --- build ---
 
     def _add(self, path: str, field: FieldInfo, rows: Any) -> None:
@@ -202,6 +219,8 @@ class SettingsForm(Container):
         for path, field in folded.items():
             self._add(path, field, self._group(path))
         show_values({path: self._editors[path] for path in folded}, self._base.model_dump())
+        if self._unseen:
+            self._show_seen()
 
     def _group(self, path: str) -> Rows:
         """Return the rows for a folded field: those of its parent settings."""
@@ -209,7 +228,7 @@ class SettingsForm(Container):
         if parent not in self._groups:
             rows = self._groups[parent] = Rows()
             if parent:
-                fold = FoldContainer(title(parent.rpartition(".")[2]))
+                fold = self._folds[parent] = FoldContainer(title(parent.rpartition(".")[2]))
                 fold.append(rows)
                 self.more.append(fold)
             else:

@@ -27,6 +27,7 @@ from napari_organoid_synth.widgets.forms.containers import rows, show_row
 from napari_organoid_synth.widgets.forms.form import settings_form
 from napari_organoid_synth.widgets.forms.plain_text import PlainLabel, plain
 from napari_organoid_synth.widgets.generate.drawn_mask import mask_path, save_mask
+from napari_organoid_synth.widgets.generate.first_painter import NOW, painter_now
 from napari_organoid_synth.widgets.generate.mask_source import MASKS, fitting_drawers, layer_need, mask_choice, need_of
 from napari_organoid_synth.widgets.generate.strip import SampleStrip
 from napari_organoid_synth.widgets.shared.controls import add_row, combo_box, named, row_of
@@ -40,8 +41,8 @@ from napari_organoid_synth.widgets.shared.runs import RunInfo, describe_card, im
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
 PURPOSE = (
-    "A trained generator makes synthetic pairs: an image and the mask that belongs to it. "
-    "Keep the good ones in Curate and export them."
+    "Makes synthetic pairs: an image and the mask that belongs to it. A painter without training uses pieces of your "
+    "own images and is ready now; a trained generator invents. Keep the good ones in Curate and export them."
 )
 EVERY_CLASS = "each in turn"
 NOT_REMEMBERED = ("run", "checkpoint", "mask_run", "mask_file", "mask_tiles")
@@ -73,7 +74,7 @@ class GenerateWidget(ColumnDock):
         self.scorer.event.connect(self._show_scoring)
         self.workspace.projectChanged.connect(self._open)
         self.workspace.runsChanged.connect(self._list_runs)
-        self.workspace.pairsChanged.connect(self._judge)
+        self.workspace.pairsChanged.connect(self._list_runs)
         self.workspace.samplesChanged.connect(self._show_newest)
         self._open(self.workspace.project)
 
@@ -224,6 +225,8 @@ class GenerateWidget(ColumnDock):
     def _list_runs(self) -> None:
         project = self.workspace.project
         self._runs = list_runs(project) if project is not None else []
+        if (now := painter_now(self.workspace.pairs)) is not None and project is not None:
+            self._runs.append(now)
         chosen = self.run_combo.currentData()
         usable = [run for run in self._runs if not _cannot_draw(run)] or self._runs
         kept = [run for run in self._runs if run.name == chosen != self._newest]
@@ -237,7 +240,10 @@ class GenerateWidget(ColumnDock):
         if project is None:
             self.show_body(PURPOSE + " Open a project first.")
         elif not self._runs:
-            sentence = " This project has no trained generator yet. Train one, or drop a model file (.synth) here."
+            sentence = (
+                " This project has neither pairs to paint with nor a trained generator. Drop images and masks on the "
+                "Pairs dock, or a model file (.synth) here."
+            )
             self.show_body(PURPOSE + sentence)
         else:
             self.show_body()
@@ -296,7 +302,9 @@ class GenerateWidget(ColumnDock):
     def _judge(self, *_: object) -> None:
         info = self._info()
         count = self.number.value()
-        self.button.setText(f"Make {count:,} pair{'s' if count != 1 else ''}")
+        pairs = f"{count:,} pair{'s' if count != 1 else ''}"
+        now = info is not None and info.name == NOW
+        self.button.setText(f"Paint {pairs} now, no training" if now else f"Make {pairs}")
         self.button.setAccessibleDescription("Draws the pairs in a separate process; the window stays responsive.")
         paints = info is None or info.shape in ("", "painter")
         source = "file" if self._layer() is not None else self.mask_choice.value
@@ -350,6 +358,9 @@ class GenerateWidget(ColumnDock):
 
     def _finished(self, reason: str) -> None:
         self._show_newest()
+        if self.workspace.project is not None and self.run_combo.currentData() == NOW:
+            self.workspace.runsChanged.emit()
+            self._choose(str(self.runner.result.get("run", "")))
         project = self.workspace.project
         added = int(self.runner.result.get("added", 1))
         if project is None or not added:

@@ -13,6 +13,7 @@ from napari_organoid_synth.core.codec.codec import Codec
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.plain_values import read_object, reason
 from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.runs.card import Card
 from napari_organoid_synth.core.runs.files import numbered
@@ -45,6 +46,8 @@ class RunInfo:
         As in its codec.
     card : Card, optional
         What a model file says of itself; empty for a run that was trained here.
+    trains : bool
+        Whether its generator learns; else it holds real images.
     """
 
     name: str
@@ -58,6 +61,7 @@ class RunInfo:
     class_names: tuple[str, ...] = ()
     image_classes: tuple[str, ...] = ()
     card: Card | None = None
+    trains: bool = True
 
 
 def list_runs(project: Project) -> list[RunInfo]:
@@ -74,19 +78,21 @@ def describe_run(path: Path, number: int) -> RunInfo:
     gan: Any = recipe.gan
     try:
         codec = Codec.from_file(path / "codec.json") if (path / "codec.json").exists() else None
-        card = RunMetadata.read_whole(path / "run.json").card
+        metadata = RunMetadata.read_whole(path / "run.json")
     except UserError as error:
         problem = f"Run {number} is damaged: {error}"
         return RunInfo(path.name, f"run {number} · damaged", recipe.shape, problem, gan.name)
+    card = metadata.card
     what = {"mask": " · masks only", "image": " · images only"}.get(recipe.shape, "")
     title = f"run {number} · {gan.name}{what}"
     if card is not None:
         title = f"run {number} · {card.name} (model file) · {gan.name}{what}"
     steps = tuple(step for step, _ in numbered(path / "checkpoints", ".json"))
     images = card.images if card is not None and card.images else max(steps, default=0) * recipe.train.batch
+    size = f"{images:,} img" if gan.trains else f"of {plural(len(metadata.data), 'real image')}"
     return RunInfo(
         path.name,
-        f"{title} · {images:,} img" if steps else f"{title} · nothing saved yet",
+        f"{title} · {size}" if steps else f"{title} · nothing saved yet",
         recipe.shape,
         "" if steps else f"Run {number} has no checkpoint yet. Train until the first is saved.",
         gan.name,
@@ -96,6 +102,7 @@ def describe_run(path: Path, number: int) -> RunInfo:
         codec.class_names if codec else (),
         codec.image_classes if codec else (),
         card,
+        gan.trains,
     )
 
 
@@ -113,6 +120,8 @@ def saved_states(info: RunInfo | None) -> list[tuple[str, str]]:
     """List the checkpoints of a run to choose from: value of the setting, and label."""
     if info is None or not info.steps:
         return [("newest", "newest")]
+    if not info.trains:
+        return [("newest", "the real images as they were kept")]
     states = [("newest", f"newest · step {info.steps[-1]:,}")]
     if info.best is not None:
         states.append(("best", f"best · step {info.best:,}"))
@@ -127,6 +136,8 @@ def describe_card(card: Card | None) -> str:
     learned = (
         f"learned from {card.pairs:,} pair{'s' * (card.pairs != 1)} in {card.steps:,} step{'s' * (card.steps != 1)}"
     )
+    if card.real_images:
+        learned = f"contains {plural(card.real_images, 'real image')} and paints with them"
     lines = [f"Model file '{card.name}'{by}, {card.created}: {learned}.", f"Licence {card.licence}."]
     return "\n".join([*lines, *filter(None, [card.note])])
 

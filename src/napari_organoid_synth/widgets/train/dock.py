@@ -43,6 +43,7 @@ PURPOSE = (
     "A generator learns from your image–mask pairs and then makes new ones. Open a project, or drop images and masks "
     "on the Pairs dock."
 )
+NO_TRAINING = "No training: ready in a moment. Then make pairs in the Generate dock."
 NO_PAIRS = "This project has no pairs yet. Drop images and masks on the Pairs dock."
 SETTLE_MS = 1500
 """Settings must stay unchanged for this time before memory and time are measured."""
@@ -226,7 +227,11 @@ class TrainWidget(ColumnDock):
             self._asked = [settings.masks, settings.painter]
         else:
             self._asked = [self.value()]
-        self._ask_next()
+        self._asked = [recipe for recipe in self._asked if recipe.gan.trains]
+        if self._asked:
+            self._ask_next()
+        else:
+            self.estimate.setText(NO_TRAINING)
 
     def _ask_next(self) -> None:
         assert self.workspace.project is not None
@@ -306,7 +311,8 @@ class TrainWidget(ColumnDock):
         self.settings.setVisible(ready and not running)
         self.recipe.setVisible(not self.whole)
         self.pipeline.setVisible(self.whole)
-        self.button.setText("▶ Start the whole pipeline" if self.whole else "▶ Start training")
+        start = "▶ Start training" if self.recipe.trains else "▶ Make the painter ready"
+        self.button.setText("▶ Start the whole pipeline" if self.whole else start)
         obstacle = "" if running else self._obstacle()
         self.allow(obstacle)
         self.reason.setVisible(bool(obstacle) and self.workspace.project is not None)
@@ -364,7 +370,16 @@ class TrainWidget(ColumnDock):
         self.past.completed = reason == "completed"
         self._refresh()
         if self.past.completed:
-            self.workspace.notify("The training is done.", [("Look at samples", self._look)])
+            if self._learned():
+                self.workspace.notify("The training is done.", [("Look at samples", self._look)])
+            else:
+                make = [("Make pairs", lambda: open_dock(self.viewer, "Generate"))]
+                self.workspace.notify("The painter is ready; it needs no training.", make)
+
+    def _learned(self) -> bool:
+        """Return whether the run that ended is one of a generator that learns."""
+        info = self.past.info
+        return info is None or info.trains
 
     def _look(self) -> None:
         dock = self.parentWidget()

@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_organoid_synth.core.generators.config import Kind, generator_config
 from napari_organoid_synth.core.pairs.settings import TileSettings
-from napari_organoid_synth.core.recipe import Recipe
+from napari_organoid_synth.core.recipe import ONLY_TRAINED, Recipe, StartSettings
 from napari_organoid_synth.core.registry import GENERATORS
 from napari_organoid_synth.widgets.forms.containers import Fold
 from napari_organoid_synth.widgets.forms.form import settings_form
@@ -58,7 +58,11 @@ class RecipeForm(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         self.generator = combo_box()
-        named(self.generator, "Generator", "The network that learns from your pairs.")
+        named(
+            self.generator,
+            "Generator",
+            "A painter that is ready at once, or a network that learns from your pairs.",
+        )
         for name in GENERATORS.names():
             config = generator_config(name)
             if not kinds or config.kind in kinds:
@@ -122,7 +126,14 @@ class RecipeForm(QWidget):
     def summary(self) -> str:
         """Generator, tile size and steps: ``"pix2pix, 256 px, 4,000 steps"``."""
         title = self.generator.currentText().partition(" – ")[0]
+        if not self.trains:
+            return f"{title}, {self.form['tiles.size'].value} px, no training"
         return f"{title}, {self.form['tiles.size'].value} px, {self.form['train.steps'].value:,} steps"
+
+    @property
+    def trains(self) -> bool:
+        """Whether the chosen generator is trained."""
+        return generator_config(self.generator.currentData()).trains
 
     def offer_runs(self, runs: Sequence[RunInfo]) -> None:
         """Offer the runs of a project to start from."""
@@ -148,6 +159,10 @@ class RecipeForm(QWidget):
         self.start.offer(self._runs, name)
         self.form["tiles.size"].offer(config.tiles)
         self.form.choose("gan", name)
+        self.form.hide_fields(() if config.trains else ONLY_TRAINED)
+        self.start.setVisible(config.trains)
+        if not config.trains:
+            self.start.setValue(StartSettings())
         self._show_picture()
 
     def _show_picture(self) -> None:

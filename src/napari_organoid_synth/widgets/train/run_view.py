@@ -186,6 +186,8 @@ class RunView(QWidget):
         """Return whether the run can be resumed: it has a recipe and a checkpoint and was not completed."""
         if self.shown is None or not (self.shown.path / "recipe.yaml").exists():
             return False
+        if (info := self.info) is not None and not info.trains and info.steps:
+            return False
         return not self.completed and any((self.shown.path / "checkpoints").glob("step_*.json"))
 
     def _show_parts(self) -> None:
@@ -193,6 +195,9 @@ class RunView(QWidget):
         for widget in (self.history, self.history_label):
             widget.setVisible(bool(self._previews))
         info = self.info
+        learns = info is None or info.trains
+        self.curves.setVisible(learns)
+        self.history.setVisible(learns and bool(self._previews))
         self.share.setEnabled(info is not None and bool(info.steps))
         self.share.setToolTip(
             "Writes the trained generator as one file for others."
@@ -273,7 +278,8 @@ class RunView(QWidget):
         if preview is not None:
             step, sheet, lines = preview
             self.preview.show(sheet, lines, self._pixel_size())
-            self.history_label.setText(f"samples at step {step:,}")
+            learns = self.info is None or self.info.trains
+            self.history_label.setText(f"samples at step {step:,}" if learns else "samples of this painter")
         if self._wanted is not None:
             self._want_preview(self._wanted)
 

@@ -28,6 +28,11 @@ ABOUT = (
     "settings and a picture of some samples (a painter's on outlines of your masks), but neither your images nor "
     "their names."
 )
+WITH_IMAGES = (
+    "⚠ This file will contain your real images and masks: the painter puts new images together from them, and "
+    "everybody who has the file can see them. Share it only if the images themselves may be shared. The names of their "
+    "files are left out."
+)
 CHOOSE = "Choose the licence under which others may use it."
 
 
@@ -49,7 +54,8 @@ class ShareDialog(QDialog):
         self.setWindowTitle(f"Share {info.title}")
         self.setMinimumWidth(420)
         column = QVBoxLayout(self)
-        column.addWidget(WrapLabel(ABOUT))
+        self.about = WrapLabel(ABOUT if info.trains else WITH_IMAGES)
+        column.addWidget(self.about)
         form = rows()
         self.name, self.authors, self.note = QLineEdit(), QLineEdit(), QPlainTextEdit()
         self.name.setText(info.card.name if info.card is not None else "")

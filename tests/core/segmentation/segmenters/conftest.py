@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from napari_organoid_synth.core.job import Control
 from napari_organoid_synth.core.pairs.pair import SamplePair
 
 
@@ -18,6 +19,25 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+class StopAt(Control):
+    """Cancels a training when it comes to a step."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__()
+        self.step = step
+
+    def wait_while_paused(self, step):
+        if step == self.step:
+            self.cancel()
+        yield from super().wait_while_paused(step)
+
+
+@pytest.fixture
+def stop_at():
+    """Return what makes a control that cancels at a step."""
+    return StopAt
 
 
 @pytest.fixture

@@ -23,17 +23,6 @@ CONFIGS = [
 ]
 
 
-class StopAt(Control):
-    def __init__(self, step: int) -> None:
-        super().__init__()
-        self.step = step
-
-    def wait_while_paused(self, step):
-        if step == self.step:
-            self.cancel()
-        yield from super().wait_while_paused(step)
-
-
 @pytest.fixture(scope="module")
 def pairs():
     draw = SIMULATORS["population"]
@@ -58,11 +47,11 @@ def skip_without_library(config):
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.name)
-def test_a_stopped_training_goes_on_as_if_it_had_not_stopped(config, pairs, tmp_path):
+def test_a_stopped_training_goes_on_as_if_it_had_not_stopped(config, pairs, stop_at, tmp_path):
     skip_without_library(config)
     path = tmp_path / "training.safetensors"
     through, _ = train(config, pairs, None)
-    train(config, pairs, path, StopAt(STOP))
+    train(config, pairs, path, stop_at(STOP))
     assert path.exists()
     resumed, events = train(config, pairs, path, seed=7)  # its own first weights do not matter
     assert events[0].step == STOP
@@ -71,7 +60,9 @@ def test_a_stopped_training_goes_on_as_if_it_had_not_stopped(config, pairs, tmp_
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.name)
-def test_a_training_stopped_before_and_in_the_decay_ends_at_the_same_plateau(config, pairs, tmp_path, monkeypatch):
+def test_a_training_stopped_before_and_in_the_decay_ends_at_the_same_plateau(
+    config, pairs, stop_at, tmp_path, monkeypatch
+):
     """Looks every 2 steps at a score that counts as standing: at step 4 a decay of 5 steps begins."""
     skip_without_library(config)
     for name, value in {"LOOK": 2, "TOLERANCE": 1.0, "PATIENCE": 2, "FLAT": 1, "DECAY": 5}.items():
@@ -83,20 +74,20 @@ def test_a_training_stopped_before_and_in_the_decay_ends_at_the_same_plateau(con
     assert [event.stats["held score"] for event in events if "held score" in event.stats] == list(through.curve.scores)
     for stop in (3, 4, 7):
         path = tmp_path / f"{stop}.safetensors"
-        train(config, pairs[:3], path, StopAt(stop), **more)
+        train(config, pairs[:3], path, stop_at(stop), **more)
         resumed, events = train(config, pairs[:3], path, seed=7, **more)
         assert (events[0].step, events[-1].step, events[-1].total) == (stop, 9, 40)
         assert resumed.curve == through.curve
         assert torch.equal(weights(resumed), weights(through))
 
 
-def test_other_settings_or_pixels_start_again(pairs, tmp_path, monkeypatch):
+def test_other_settings_or_pixels_start_again(pairs, stop_at, tmp_path, monkeypatch):
     monkeypatch.setattr(base, "REPORT_SECONDS", 0.0)
     config, path = CONFIGS[0], tmp_path / "training.safetensors"
-    train(config, pairs, path, StopAt(STOP))
-    assert train(config.replace(learning_rate=1e-4), pairs, path, StopAt(1))[1][0].step == 1
-    train(config, pairs, path, StopAt(STOP))
-    assert train(config, brighter(pairs), path, StopAt(1))[1][0].step == 1
+    train(config, pairs, path, stop_at(STOP))
+    assert train(config.replace(learning_rate=1e-4), pairs, path, stop_at(1))[1][0].step == 1
+    train(config, pairs, path, stop_at(STOP))
+    assert train(config, brighter(pairs), path, stop_at(1))[1][0].step == 1
 
 
 def brighter(pairs):

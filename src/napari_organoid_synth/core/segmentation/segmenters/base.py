@@ -309,10 +309,12 @@ class Segmenter(ABC):
     def _to_device(self, images: NDArray[np.float32]) -> torch.Tensor:
         return torch.from_numpy(images).to(self.device, memory_format=torch.channels_last)
 
-    def _logits(self, images: torch.Tensor) -> torch.Tensor:
-        """Apply the network, in bfloat16 where the hardware supports it; returns float32."""
+    def _logits(
+        self, images: torch.Tensor, forward: Callable[[torch.Tensor], torch.Tensor] | None = None
+    ) -> torch.Tensor:
+        """Apply the network, or its compiled ``forward``, in bfloat16 where the hardware supports it; float32."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=has_bf16(self.device)):
-            logits: torch.Tensor = self.network(images.contiguous(memory_format=torch.channels_last))
+            logits: torch.Tensor = (forward or self.network)(images.contiguous(memory_format=torch.channels_last))
         return logits.float()
 
     def save(self, folder: Path) -> None:

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Event
 from napari_organoid_synth.core.segmentation.segmenters.base import Prediction, Segmenter
+from napari_organoid_synth.core.segmentation.segmenters.compiling import compiled
 from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool
 from napari_organoid_synth.core.segmentation.segmenters.held_score import (
     held_images,
@@ -98,12 +99,13 @@ class UNet(Segmenter):
         side = self._side(pool.extent)
         held = held_images(pool, config.batch, side, config.sees_whole)
         course = Plateau(steps, floor, held is not None)
+        forward = compiled(self.network) if config.compile else None
 
         def learn(step: int) -> dict[str, torch.Tensor]:
             images, labels = pool.draw(step, config.batch, side, config.sees_whole)
             if config.study and config.turn:
                 images, labels = turned(images, labels, np.random.default_rng((pool.seed, step, 1)))
-            logits = self._logits(self._to_device(images))
+            logits = self._logits(self._to_device(images), forward)
             loss = loss_of(logits, torch.from_numpy(self._target(labels)).to(self.device))
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()

@@ -32,6 +32,11 @@ class _Network(SegmenterConfig):
         description="Class weights of the cross entropy: none, balanced (rare classes weigh more), or numbers, "
         "background first, such as 1, 3.",
     )
+    compile: bool = Field(
+        False,
+        description="Compile the training step: it takes about half to two thirds of the time, after up to half a "
+        "minute at first. Needs a C++ compiler.",
+    )
     study: bool = Field(
         False,
         description="Whole images on the terms of the spheroid study: its weighted cross entropy, and the settings "

@@ -1,0 +1,209 @@
+"""Solve a window of a canvas: from the coarsest level to the finest, search and vote in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from napari_organoid_synth.core.analogy.book import Book, Metric, Sheet
+from napari_organoid_synth.core.analogy.features import GUIDE_NUMBERS, NUMBERS, RADIUS, packed
+from napari_organoid_synth.core.analogy.matching import carried, evaluate, search, sweep, vote
+from napari_organoid_synth.core.analogy.pyramid import Window, at_level, grown, pyramid
+
+USE = 0.1
+"""Cost of a place that is used e - 1 times as often as others."""
+ITERATIONS = {"full": (3, 4, 5, 8, 8), "fast": (1, 2, 2, 3, 3)}
+"""Of each level, the finest first."""
+SWEEPS = 2
+COHERENT = 2.0
+TRIES, SPREAD = 4096, 0.3  # places tried for each pixel of the coarsest level; largest random penalty
+_BLOCK = 4  # px: side of the blocks in which use is counted
+_SOFT, _SHARP = 1.7, 0.6  # px: σ of the vote, and of the last one
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A canvas at one level of the pyramid.
+
+    Parameters
+    ----------
+    guide : NDArray (G, Y, X) float32
+    field : NDArray (Y, X, 2) int32
+        Row and column of the sheet that each pixel is taken from.
+    image : NDArray (Y, X, C) float32
+    trust : NDArray (Y, X) float32
+        Weight of the patch around each pixel in a vote.
+    known : NDArray (Y, X) bool
+        Pixels that are painted.
+    """
+
+    guide: NDArray[np.float32]
+    field: NDArray[np.int32]
+    image: NDArray[np.float32]
+    trust: NDArray[np.float32]
+    known: NDArray[np.bool_]
+
+    @classmethod
+    def empty(cls, guide: NDArray[np.float32], channels: int) -> Self:
+        """Return a layer with nothing on it."""
+        shape = guide.shape[1:]
+        return cls(
+            guide,
+            np.zeros((*shape, 2), np.int32),
+            np.zeros((*shape, channels), np.float32),
+            np.zeros(shape, np.float32),
+            np.zeros(shape, bool),
+        )
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.known.shape[0], self.known.shape[1]
+
+    def copied(self) -> Self:
+        """Return a layer that can be changed."""
+        return replace(
+            self,
+            guide=self.guide.copy(),
+            field=self.field.copy(),
+            image=self.image.copy(),
+            trust=self.trust.copy(),
+            known=self.known.copy(),
+        )
+
+
+def empty_layers(guide: NDArray[np.float32], channels: int, levels: int) -> list[Layer]:
+    """Return the layers of a canvas with nothing on it, the finest first."""
+    return [Layer.empty(one, channels) for one in pyramid(guide, levels)]
+
+
+def solve(
+    layers: Sequence[Layer],
+    book: Book,
+    metrics: Sequence[Metric],
+    window: Window,
+    iterations: Sequence[int],
+    seed: int,
+    stale: Sequence[NDArray[np.bool_]] | None = None,
+) -> None:
+    """Paint a window; what lies outside stays and is joined on to.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+        The finest first; changed inside the window.
+    book : Book
+        Pages to take pieces from.
+    metrics : sequence of Metric
+        Of each level.
+    window : (int, int, int, int)
+        In pixels of the finest level.
+    iterations : sequence of int
+        Of each level, the finest first.
+    seed : int
+        Of all random choices.
+    stale : sequence of NDArray (Y, X) bool, optional
+        Pixels of each level whose guide changed since they were painted; the others begin with their old place.
+    """
+    fresh: NDArray[np.bool_] | None = None
+    for level in reversed(range(len(layers))):
+        layer, sheet, metric = layers[level], book.sheets[level], metrics[level]
+        top, left, bottom, right = rect = at_level(window, level, layer.shape)
+        inside = np.s_[top:bottom, left:right]
+        before = layer.field[inside].copy()
+        seen = np.zeros((bottom - top, right - left, NUMBERS), np.int16)
+        guide = metric.guide.everywhere(_context(layer.guide * metric.scales, rect, np.ones_like(layer.known)))
+        seen[..., :GUIDE_NUMBERS] = packed(guide)
+        wanted = ~layer.known[inside] if stale is None else stale[level][inside] | ~layer.known[inside]
+        key = np.uint64(_key(seed, level, 0))
+        if level == len(layers) - 1:
+            numbers, places = sheet.guide_numbers()
+            search(layer.field, guide, numbers, places, wanted, top, left, TRIES, SPREAD, key)
+        else:
+            if fresh is not None:
+                wanted |= np.repeat(np.repeat(fresh, 2, 0), 2, 1)[inside]
+            coarse = book.sheets[level + 1]
+            field = layers[level + 1].field
+            carried(layer.field, field, sheet.pages, coarse.pages, coarse.page_of, wanted, top, left)
+        layer.known[inside] = True
+        layer.trust[inside] = 1
+        _refine(layer, sheet, metric, seen, rect, iterations[level], level, seed)
+        if stale is not None:
+            fresh = np.zeros(layer.shape, bool)
+            fresh[inside] = np.any(before != layer.field[inside], axis=-1)
+
+
+def _refine(
+    layer: Layer,
+    sheet: Sheet,
+    metric: Metric,
+    seen: NDArray[np.int16],
+    rect: Window,
+    iterations: int,
+    level: int,
+    seed: int,
+) -> None:
+    """Search and vote in turn; ``seen`` holds the guide numbers of the window and takes those of the image."""
+    top, left, bottom, right = rect
+    inside = np.s_[top:bottom, left:right]
+    cost = np.zeros(seen.shape[:2], np.float32)
+    changed = np.ones(layer.shape, np.uint8)
+    reach = int(max(sheet.pages[:, 2:].max() // 3, 3))
+    vote(layer.image, layer.field, layer.trust, sheet.colours, kernel(_SOFT), *rect)
+    for turn in range(iterations):
+        image = metric.image.everywhere(_context(layer.image.transpose(2, 0, 1), rect, layer.known))
+        seen[..., GUIDE_NUMBERS:] = packed(image)
+        penalty = use_penalty(layer, sheet)
+        evaluate(layer.field, cost, seen, sheet.numbers, penalty, top, left)
+        for number in range(SWEEPS):
+            last = turn == iterations - 1 and number == SWEEPS - 1
+            sweep(
+                layer.field, cost, changed, layer.known, seen, sheet.numbers, sheet.valid, sheet.pages, sheet.page_of,
+                penalty, top, left, 0 if last else reach, number == 0, COHERENT if last else 1.0,
+                np.uint64(_key(seed, level, 1 + turn * SWEEPS + number)),
+            )  # fmt: skip
+        layer.trust[inside] = np.exp(-cost / max(2 * float(np.percentile(cost, 75)), 1e-6)) + 1e-6
+        sharp = level == 0 and turn == iterations - 1
+        vote(layer.image, layer.field, layer.trust, sheet.colours, kernel(_SHARP if sharp else _SOFT), *rect)
+
+
+def _context(channels: NDArray[np.float32], rect: Window, known: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return a window with a patch's margin around it; mirrored where nothing is known."""
+    top, left, bottom, right = rect
+    outer = list(grown(rect, RADIUS, (known.shape[0], known.shape[1])))
+    sides = (np.s_[outer[0] : top, left:right], np.s_[top:bottom, outer[1] : left],
+             np.s_[bottom : outer[2], left:right], np.s_[top:bottom, right : outer[3]])  # fmt: skip
+    for side, strip in enumerate(sides):
+        if not known[strip].all():
+            outer[side] = rect[side]
+    part = np.asarray(channels[:, outer[0] : outer[2], outer[1] : outer[3]], np.float32)
+    margin = [(0, 0), (RADIUS - (top - outer[0]), RADIUS - (outer[2] - bottom)),
+              (RADIUS - (left - outer[1]), RADIUS - (outer[3] - right))]  # fmt: skip
+    return np.pad(part, margin, mode="symmetric")
+
+
+def use_penalty(layer: Layer, sheet: Sheet) -> NDArray[np.float32]:
+    """Compute the cost of places that are used more often than others, for blocks of the sheet."""
+    shape = (sheet.valid.shape[0] // _BLOCK + 1, sheet.valid.shape[1] // _BLOCK + 1)
+    used = layer.field[layer.known] // _BLOCK
+    counts = np.bincount(used[:, 0] * shape[1] + used[:, 1], minlength=shape[0] * shape[1])
+    expected = len(used) / max(1, int(sheet.valid.sum())) * _BLOCK * _BLOCK
+    near = ndimage.uniform_filter(counts.reshape(shape).astype(np.float32), 3, mode="constant")
+    return np.asarray(USE * np.log1p(near / np.float32(expected)), np.float32)
+
+
+def kernel(sigma: float) -> NDArray[np.float32]:
+    """Return the weights of the pixels of a patch in a vote; a narrow vote has a small patch."""
+    radius = min(RADIUS, int(np.ceil(3 * sigma)))
+    line = np.exp(-(np.arange(-radius, radius + 1) ** 2) / (2 * sigma**2))
+    return np.outer(line, line).astype(np.float32)
+
+
+def _key(seed: int, level: int, number: int) -> int:
+    """Return the 64 bits that random choices of one pass begin with."""
+    return int(np.random.SeedSequence((seed & (2**64 - 1), level, number)).generate_state(1, np.uint64)[0])

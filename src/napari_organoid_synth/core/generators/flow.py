@@ -1,0 +1,112 @@
+"""flow: a painter by flow matching (see `flow_matching`), with guidance (Ho & Salimans 2022, arXiv 2207.12598)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from napari_organoid_synth.core.generators.base import streams_of
+from napari_organoid_synth.core.generators.flow_config import FlowConfig
+from napari_organoid_synth.core.generators.flow_matching import FlowMatching
+from napari_organoid_synth.core.generators.flow_sampling import padded
+
+if TYPE_CHECKING:
+    from napari_organoid_synth.core.codec.spec import PairSpec
+    from napari_organoid_synth.core.generators.batch import Batch
+
+
+class Flow(FlowMatching):
+    """A painter: draws an image (N, C, Y, X) of any size onto an encoded mask (N, M, Y, X).
+
+    Beside the noisy image the network sees the mask and one map that is 1 where the mask is withheld.
+
+    Attributes
+    ----------
+    guidance : float
+        How strictly the next pictures follow their masks; at first that of the settings.
+    """
+
+    config: FlowConfig
+
+    def __init__(self, config: FlowConfig, spec: PairSpec) -> None:
+        super().__init__(config, spec, spec.image_channels, spec.mask_channels + 1)
+        self.guidance = config.guidance
+
+    def step(self, batch: Batch, rng: torch.Generator, progress: float) -> dict[str, Tensor]:
+        """Learn to paint the images of a batch; a tenth of them without their masks."""
+        withheld = torch.rand(len(batch.mask), 1, 1, 1, generator=rng, device=batch.mask.device)
+        withheld = (withheld < self.config.drop_mask).to(batch.mask.dtype)
+        return self.learn(batch.image, _shown(batch.mask, withheld), batch.image_class, rng, progress)
+
+    @torch.no_grad()
+    def sample(
+        self,
+        rng: torch.Generator | Sequence[torch.Generator],
+        n: int = 1,
+        condition: Tensor | None = None,
+        image_class: Tensor | None = None,
+        variety: float = 1.0,
+    ) -> Tensor:
+        """Paint the masks ``condition`` (N, M, Y, X), of any size."""
+        return self._paint(rng, condition, image_class, variety)
+
+    @torch.no_grad()
+    def finish(
+        self,
+        pictures: Tensor,
+        rng: torch.Generator | Sequence[torch.Generator],
+        time: float = 0.45,
+        condition: Tensor | None = None,
+        image_class: Tensor | None = None,
+        variety: float = 1.0,
+    ) -> Tensor:
+        """Turn sketches into images: put them at a time of the way, and follow the rest (SDEdit, arXiv 2108.01073).
+
+        Without a condition the masks are withheld from the network.
+        """
+        if condition is None:
+            condition = pictures.new_zeros(len(pictures), self.spec.mask_channels, *pictures.shape[-2:])
+            withheld = 1.0
+        else:
+            withheld = 0.0
+        return self._paint(rng, condition, image_class, variety, withheld, pictures, time)
+
+    def _paint(
+        self,
+        rng: torch.Generator | Sequence[torch.Generator],
+        condition: Tensor | None,
+        image_class: Tensor | None,
+        variety: float,
+        withheld: float = 0.0,
+        pictures: Tensor | None = None,
+        time: float = 0.0,
+    ) -> Tensor:
+        if condition is None:
+            raise ValueError("a painter needs a condition (N, M, Y, X)")
+        height, width = condition.shape[-2:]
+        mask = padded(condition.to(self.device))
+        shown = _shown(mask, mask.new_full((len(mask), 1, 1, 1), withheld))
+        sketch = None if pictures is None else padded(pictures.to(self.device))
+        shape = (len(mask), self.drawn, *mask.shape[-2:])
+        painted = self.draw(streams_of(rng), shape, shown, image_class, variety, sketch, time)
+        return painted[..., :height, :width]
+
+    def velocity_of(self, x: Tensor, time: Tensor, shown: Tensor | None, image_class: Tensor | None) -> Tensor:
+        """Compute the velocity; away from that without a mask by the guidance: v₀ + g · (v − v₀)."""
+        assert shown is not None
+        guided = super().velocity_of(x, time, shown, image_class)
+        if self.guidance == 1:
+            return guided
+        free = super().velocity_of(
+            x, time, _shown(shown[:, :-1], torch.ones_like(time)[:, None, None, None]), image_class
+        )
+        return free + self.guidance * (guided - free)
+
+
+def _shown(mask: Tensor, withheld: Tensor) -> Tensor:
+    """Return the mask (N, M, Y, X), 0 where withheld (N, 1, 1, 1) is 1, and that number as a further map."""
+    number, _, height, width = mask.shape
+    return torch.cat([mask * (1 - withheld), withheld.expand(number, 1, height, width)], 1)
