@@ -1,8 +1,8 @@
 """New masks from whole real ones: a part is bent strongly, and organelles change places.
 
-Classes belong together: membranes surround, organelles lie inside. So nothing is cut apart; a part of a section is turned,
-mirrored and bent until no neighbourhood is kept, and compact pieces (mitochondria, vesicles) are taken out and others,
-also of other sections, put where the surroundings are of the same kind.
+Classes belong together: membranes surround, organelles lie inside. So nothing is cut apart; a part of a section is
+turned, mirrored and bent until no neighbourhood is kept, and compact pieces (mitochondria, vesicles) are taken out and
+others, also of other sections, put where the surroundings are of the same kind.
 """
 
 from __future__ import annotations
