@@ -243,3 +243,14 @@ def test_a_warning_says_how_many_pairs_have_an_object_like_none(one: Project, mo
     monkeypatch.setattr(sampler, "UNLIKE", 0.0)
     texts = [event.text for event in follow(one, run=one.run_path().name) if isinstance(event, Warned)]
     assert any(text.startswith("2 of 2 pairs have an object like none in your images") for text in texts)
+
+
+def test_the_command_that_shares_real_images_says_so(one: Project, tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from napari_organoid_synth.cli import app
+
+    file = tmp_path / "painter.synth"
+    done = CliRunner().invoke(app, ["share", str(one.path), str(file), "--licence", "MIT"])
+    assert done.exit_code == 0
+    assert "This file contains 1 real image with its mask: everybody who has it can see them." in done.stderr

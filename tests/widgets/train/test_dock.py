@@ -445,7 +445,7 @@ def test_the_whole_pipeline_is_one_click(qtbot, whole, project):
     assert whole.resume_pipeline_button.isHidden()
     assert whole.button.isEnabled()
     qtbot.waitUntil(lambda: whole.past.shown.path.name == "b-train", timeout=5000)
-    qtbot.waitUntil(lambda: whole.past.history_label.text() == "samples at step 2", timeout=5000)  # it was followed
+    qtbot.waitUntil(lambda: whole.past.history_label.text() == "samples of this painter", timeout=5000)  # followed
     assert not whole.runner.running
     qtbot.waitUntil(lambda: not whole.workspace.runner("score").running, timeout=30000)
     whole.one_button.click()
@@ -490,6 +490,11 @@ def test_a_failed_pipeline_shows_card_and_report(qtbot, whole, fake_job):
 def test_memory_and_time_of_a_pipeline_are_those_of_both_trainings(qtbot, ready, monkeypatch):
     monkeypatch.setattr(type(ready), "isVisible", lambda self: True)
     ready.whole_button.click()
+    ready._measure()  # the painter needs no training
+    qtbot.waitUntil(lambda: ready.estimate.text().startswith("Memory"), timeout=20000)
+    assert ready.estimate.text() == "Memory 1.9 of 24 GB ✓ · about 40 min to 8,000 steps"
+    painter = ready.pipeline.painter.generator
+    painter.setCurrentIndex(painter.findData("pix2pix"))
     ready._measure()
     qtbot.waitUntil(lambda: ready.estimate.text().startswith("Memory"), timeout=20000)
     assert ready.estimate.text() == "Memory 1.9 of 24 GB ✓ · about 1 h 20 min to 12,000 steps"
