@@ -8,7 +8,7 @@ from typing import Any
 
 import napari
 from qtpy.QtCore import QSignalBlocker, Qt
-from qtpy.QtGui import QDragEnterEvent, QDropEvent
+from qtpy.QtGui import QDragEnterEvent, QDropEvent, QIcon, QPixmap
 from qtpy.QtWidgets import (
     QFileDialog,
     QPushButton,
@@ -28,7 +28,16 @@ from napari_organoid_synth.widgets.forms.form import settings_form
 from napari_organoid_synth.widgets.forms.plain_text import PlainLabel, plain
 from napari_organoid_synth.widgets.generate.drawn_mask import mask_path, save_mask
 from napari_organoid_synth.widgets.generate.first_painter import NOW, painter_now
-from napari_organoid_synth.widgets.generate.mask_source import MASKS, fitting_drawers, layer_need, mask_choice, need_of
+from napari_organoid_synth.widgets.generate.layout_list import WIDTH, LayoutDelegate, furnish
+from napari_organoid_synth.widgets.generate.layout_panel import LayoutPanel, as_image
+from napari_organoid_synth.widgets.generate.mask_source import (
+    FROM_REAL,
+    MASKS,
+    fitting_drawers,
+    layer_need,
+    mask_choice,
+    need_of,
+)
 from napari_organoid_synth.widgets.generate.strip import SampleStrip
 from napari_organoid_synth.widgets.shared.controls import add_row, combo_box, named, row_of
 from napari_organoid_synth.widgets.shared.dock import ColumnDock
@@ -47,7 +56,9 @@ PURPOSE = (
 EVERY_CLASS = "each in turn"
 NOT_REMEMBERED = ("run", "checkpoint", "mask_run", "mask_file", "mask_tiles")
 """Not remembered: a project starts with its newest run, and a drawn mask must be chosen again."""
-SHOWN_ABOVE = (*NOT_REMEMBERED, "masks", "image_class", "number", "seed", "variety")
+SHOWN_ABOVE = (*NOT_REMEMBERED, "masks", "cover", "contact", "image_class", "number", "seed", "variety")
+EXAMPLE = 256
+"""Side of the example of a mask where the settings name none, px."""
 
 
 class GenerateWidget(ColumnDock):
@@ -65,6 +76,8 @@ class GenerateWidget(ColumnDock):
         self.runner = self.workspace.runner("generate")
         self.scorer = self.workspace.runner("score")
         self._runs: list[RunInfo] = []
+        self._icons: dict[str, QIcon] = {}
+        self._reasons: dict[str, str] = {}
         self._newest = ""  # the run that is chosen while a person has chosen none
         self._build()
         self.runner.event.connect(self._show_event)
@@ -90,6 +103,8 @@ class GenerateWidget(ColumnDock):
     def _build_choices(self) -> None:
         """Build the editors."""
         self.run_combo, self.mask_choice = combo_box(), mask_choice()
+        self.mask_choice.native.view().setItemDelegate(LayoutDelegate(self))
+        self.mask_choice.native.view().setMinimumWidth(WIDTH)
         self.state_combo, self.drawer_combo, self.class_combo = combo_box(), combo_box(), combo_box()
         self.open_button = QToolButton()
         self.open_button.setText("…")
@@ -122,12 +137,14 @@ class GenerateWidget(ColumnDock):
         self.need = WrapLabel()
         self.need.setAccessibleName("What these masks need")
         form.addRow(self.need)
+        self.layouts = LayoutPanel()
+        form.addRow(self.layouts)
         tip = "Class of the images that are drawn (healthy, a grade)."
         add_row(form, "Class", self.class_combo, tip)
         add_row(form, "Number", self.number, "Pairs to make, 1 to 100,000.")
         add_row(form, "Seed", row_of(self.seed, self.dice), "The same seed and run give the same pairs.")
         named(self.seed, "Seed", "The same seed and run give the same pairs.")
-        tip = "How much samples differ: spread of the noise, or deformation of real masks. 0 to 2, usually 1."
+        tip = "How much images differ: spread of the noise that they are made from. 0 to 2, usually 1."
         add_row(form, "Variety", row_of(self.variety, self.variety_label), tip)
         named(self.variety, "Variety", tip)
         self.column.addLayout(form)
@@ -158,6 +175,8 @@ class GenerateWidget(ColumnDock):
         for combo in (self.state_combo, self.drawer_combo, self.class_combo):
             combo.currentIndexChanged.connect(self._edited)
         self.mask_choice.changed.connect(self._edited)
+        self.layouts.changed.connect(self._edited)
+        self.layouts.found.connect(self._furnish)
         for editor in (self.number, self.seed, self.variety):
             editor.valueChanged.connect(self._edited)
         self.form.changed.connect(self._edited)
@@ -175,6 +194,7 @@ class GenerateWidget(ColumnDock):
                 "run": self.run_combo.currentData() or "",
                 "checkpoint": self.state_combo.currentData() or "newest",
                 "masks": masks,
+                **self.layouts.value(),
                 "mask_run": (self.drawer_combo.currentData() or "") if masks == "generated" else "",
                 "image_class": self.class_combo.currentData() or "",
                 "mask_file": str(mask_path(self.workspace.project, layer)) if layer is not None else "",
@@ -190,6 +210,7 @@ class GenerateWidget(ColumnDock):
         self.number.setValue(settings.number)
         self.seed.setValue(settings.seed)
         self.variety.setValue(round(settings.variety * 100))
+        self.layouts.setValue(settings)
         for combo, wanted in (
             (self.run_combo, settings.run),
             (self.state_combo, settings.checkpoint),
@@ -207,6 +228,22 @@ class GenerateWidget(ColumnDock):
         if layer in self.mask_choice.choices:
             self.mask_choice.value = layer
 
+    def _furnish(self, found: Any = None) -> None:
+        """Show picture and sentence of each kind of masks in their list; those that the pairs do not suit say why."""
+        if found is not None:
+            self._icons = {key: QIcon(QPixmap.fromImage(as_image(icon))) for key, icon in found.icons.items()}
+            self._reasons = found.reasons
+        sentences = {key: sentence for key, (_, sentence) in MASKS.items()}
+        furnish(self.mask_choice.native, self._icons, sentences, self._reasons)
+
+    def _show_layout(self, source: str) -> None:
+        """Show an example of the chosen masks where they are made from real ones."""
+        side = 0 if self.form.problem else self.form.value.size
+        self.layouts.show_pairs(self.workspace.pairs, side or EXAMPLE)
+        self.layouts.setVisible(source in FROM_REAL)
+        if source in FROM_REAL and not self.form.problem:
+            self.layouts.show_layout(source, self.value())
+
     def _layer(self) -> Any | None:
         chosen = self.mask_choice.value
         return None if chosen in MASKS else chosen
@@ -219,7 +256,9 @@ class GenerateWidget(ColumnDock):
         self._restoring = True
         self.reset_choices()
         self._list_runs()
-        self.restore(GenerateSettings, self.setValue, without=NOT_REMEMBERED)
+        before = self.workspace.remembered(self.key)  # warped masks were the default before there was a warp
+        forgotten = ("masks",) if "warp" not in before and before.get("masks") == "warped" else ()
+        self.restore(GenerateSettings, self.setValue, without=(*NOT_REMEMBERED, *forgotten))
         self._show_newest()
 
     def _list_runs(self) -> None:
@@ -274,6 +313,7 @@ class GenerateWidget(ColumnDock):
     def reset_choices(self, _: object = None) -> None:
         """Offer the layers that there are; napari calls this when they change."""
         self.mask_choice.reset_choices()
+        self._furnish()
         self._judge()
 
     def _show_newest(self) -> None:
@@ -313,6 +353,9 @@ class GenerateWidget(ColumnDock):
         show_row(self.rows, self.mask_choice.native, paints)
         show_row(self.rows, self.drawer_combo, paints and source == "generated" and self.drawer_combo.count() > 0)
         show_row(self.rows, self.class_combo, self.class_combo.count() > 1)
+        if paints:
+            self._show_layout(source)
+        self.layouts.setVisible(paints and source in FROM_REAL)
         self.need.setText(need)
         self.need.setVisible(bool(need))
         if self.runner.running:
@@ -426,6 +469,7 @@ class GenerateWidget(ColumnDock):
     def closeEvent(self, a0: Any) -> None:
         """Close the database."""
         self.strip.close_store()
+        self.layouts.close_thread()
         super().closeEvent(a0)
 
 
