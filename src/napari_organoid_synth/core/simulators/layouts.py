@@ -20,6 +20,9 @@ from napari_organoid_synth.core.simulators.population_fit import fit_each
 from napari_organoid_synth.core.simulators.real_outlines import why_not_arranged
 from napari_organoid_synth.core.simulators.warp import warp_labels
 
+TRIES = 3
+"""Masks that a typical one is chosen from."""
+
 
 @dataclass(frozen=True, eq=False)
 class Example:
@@ -75,14 +78,6 @@ class Layouts:
             return layout
         return "moved" if why_not_arranged(self.pairs) is not None else "arranged"
 
-    def refusal(self, layout: str) -> str:
-        """Return why a layout is not possible with these masks; empty if it is."""
-        try:
-            self.draw(layout)
-        except UserError as error:
-            return f"{error.found} {error.expected}".strip()
-        return ""
-
     def draw(self, layout: str, seed: int = 0, cover: float = 0.0, contact: float = -1.0, warp: float = 0.3) -> Example:
         """Draw a mask.
 
@@ -119,6 +114,13 @@ class Layouts:
         objects = numbered(labels, self.pairs[0].mask_kind)
         number = int(np.count_nonzero(np.unique(objects)))
         return Example(labels, float(np.mean(labels > 0)), contact_share(objects), number)
+
+    def typical(
+        self, layout: str, seed: int = 0, cover: float = 0.0, contact: float = -1.0, warp: float = 0.3
+    ) -> Example:
+        """Draw some masks as in `draw`, and return the one of median cover: a single one may be nearly empty."""
+        some = [self.draw(layout, TRIES * seed + number, cover, contact, warp) for number in range(TRIES)]
+        return sorted(some, key=lambda one: one.cover)[TRIES // 2]
 
     def _part(self, rng: np.random.Generator) -> NDArray[np.int32]:
         """Cut a square out of a real mask, around one of its objects."""

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QComboBox, QStyle, QStyledItemDelegate, QStyleOptionV
 
 SIDE, MARGIN = 44, 5
 """Side of a picture and space around it, px."""
-WIDTH = 330
+WIDTH = 340
 """Of the list, px."""
 
 
@@ -18,8 +18,8 @@ class LayoutDelegate(QStyledItemDelegate):
     """Paints an item with its picture, its title, and its tool tip as a sentence below."""
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex) -> QSize:
-        """Return room for the picture and three lines."""
-        return QSize(WIDTH, max(SIDE + 2 * MARGIN, 3 * option.fontMetrics.height() + 2 * MARGIN + 2))
+        """Return room for the picture, the title and three lines."""
+        return QSize(WIDTH, max(SIDE + 2 * MARGIN, 4 * option.fontMetrics.height() + MARGIN))
 
     def paint(self, painter: QPainter | None, option: QStyleOptionViewItem, index: QModelIndex) -> None:
         """Paint an item."""

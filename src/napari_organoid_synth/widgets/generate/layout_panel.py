@@ -64,7 +64,7 @@ class LayoutPanel(QWidget):
         self._background = Background(self)
         self._found: Found | None = None
         self._rows: tuple[PairEntry, ...] = ()
-        self._side, self._asked = 0, 0
+        self._side, self._asked, self._kind = 0, 0, ""
         self._settings, self._layout = GenerateSettings(), "auto"
         self._build()
 
@@ -141,6 +141,7 @@ class LayoutPanel(QWidget):
             return
         label_colours()  # first in this thread
         kind, names = table.mask_kind, table.class_names
+        self._kind = kind or ""
         self._background.do(lambda: examine(chosen, kind, names, side), self._take, self._fail)
 
     def show_layout(self, layout: str, settings: GenerateSettings) -> None:
@@ -172,7 +173,7 @@ class LayoutPanel(QWidget):
         def draw() -> tuple[int, Any]:
             if number < self._asked:  # another one is waiting
                 return number, None
-            return number, found.layouts.draw(layout, settings.seed, settings.cover, settings.contact, settings.warp)
+            return number, found.layouts.typical(layout, settings.seed, settings.cover, settings.contact, settings.warp)
 
         self._background.do(draw, self._show_example, lambda error: self._show_picture())
 
@@ -187,9 +188,12 @@ class LayoutPanel(QWidget):
         if example is None:
             return
         self.picture.setPixmap(QPixmap.fromImage(as_image(coloured_labels(example.labels, PICTURE))))
-        text = f"An example from your masks: {example.cover:.0%} covered, {plural(example.objects, 'object')}"
-        touching = f", {example.contact:.0%} of them touch another." if example.objects > 1 else "."
-        self.caption.setText(text + touching)
+        text = f"An example from your masks: {example.cover:.0%} covered"
+        if self._kind != "classes":
+            text += f", {plural(example.objects, 'object' if self._kind == 'instances' else 'piece')}"
+        if self._kind == "instances" and example.objects > 1:
+            text += f", {example.contact:.0%} of them touch another"
+        self.caption.setText(f"{text}.")
 
     def close_thread(self) -> None:
         """End the background thread."""
@@ -215,7 +219,7 @@ def examine(rows: tuple[PairEntry, ...], kind: Any, names: tuple[str, ...], side
     layouts, icons, reasons = Layouts(pairs, side), dict[str, NDArray[np.uint8]](), dict[str, str]()
     for layout in FROM_REAL:
         try:
-            icons[layout] = coloured_labels(layouts.draw(layout).labels, ICON)
+            icons[layout] = coloured_labels(layouts.typical(layout).labels, ICON)
         except UserError as error:
             reasons[layout] = error.found
     icons["simulated"] = coloured_labels(SIMULATORS["tissue"](1, 96).labels, ICON)

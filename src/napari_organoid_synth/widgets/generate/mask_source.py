@@ -21,7 +21,7 @@ MASKS = {
     "auto": ("automatic", "Your objects, arranged in new ways; masks with classes are moved as a whole."),
     "arranged": (
         "real objects, arranged",
-        "Your objects, turned, at other places: as many and as close, or as you say.",
+        "Your objects, turned, at other places, as close as now or as you say.",
     ),
     "moved": ("real masks, moved", "Parts of your masks, bent strongly; organelles change places."),
     "fitted": ("fitted masks", "New objects with the number, sizes, shapes and clusters of yours."),
