@@ -113,9 +113,7 @@ def evaluate(
 
 
 @compiled
-def agreement(
-    field: NDArray[np.int32], known: NDArray[np.bool_], y: int, x: int, place_y: int, place_x: int
-) -> float:
+def agreement(field: NDArray[np.int32], known: NDArray[np.bool_], y: int, x: int, place_y: int, place_x: int) -> float:
     """Return the share of the four neighbours that a place continues; those beyond the edge count as continued."""
     agree = 4
     height, width = known.shape
