@@ -8,7 +8,7 @@ from typing import Any
 
 import napari
 from qtpy.QtCore import QSignalBlocker, Qt
-from qtpy.QtGui import QDragEnterEvent, QDropEvent, QIcon, QPixmap
+from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import (
     QFileDialog,
     QPushButton,
@@ -28,11 +28,12 @@ from napari_organoid_synth.widgets.forms.form import settings_form
 from napari_organoid_synth.widgets.forms.plain_text import PlainLabel, plain
 from napari_organoid_synth.widgets.generate.drawn_mask import mask_path, save_mask
 from napari_organoid_synth.widgets.generate.first_painter import NOW, painter_now
-from napari_organoid_synth.widgets.generate.layout_list import WIDTH, LayoutDelegate, furnish
-from napari_organoid_synth.widgets.generate.layout_panel import LayoutPanel, as_image
+from napari_organoid_synth.widgets.generate.layout_list import LayoutList
+from napari_organoid_synth.widgets.generate.layout_panel import LayoutPanel
 from napari_organoid_synth.widgets.generate.mask_source import (
     FROM_REAL,
     MASKS,
+    cannot_draw,
     fitting_drawers,
     layer_need,
     mask_choice,
@@ -57,8 +58,6 @@ EVERY_CLASS = "each in turn"
 NOT_REMEMBERED = ("run", "checkpoint", "mask_run", "mask_file", "mask_tiles")
 """Not remembered: a project starts with its newest run, and a drawn mask must be chosen again."""
 SHOWN_ABOVE = (*NOT_REMEMBERED, "masks", "cover", "contact", "image_class", "number", "seed", "variety")
-EXAMPLE = 256
-"""Side of the example of a mask where the settings name none, px."""
 
 
 class GenerateWidget(ColumnDock):
@@ -76,8 +75,6 @@ class GenerateWidget(ColumnDock):
         self.runner = self.workspace.runner("generate")
         self.scorer = self.workspace.runner("score")
         self._runs: list[RunInfo] = []
-        self._icons: dict[str, QIcon] = {}
-        self._reasons: dict[str, str] = {}
         self._newest = ""  # the run that is chosen while a person has chosen none
         self._build()
         self.runner.event.connect(self._show_event)
@@ -103,8 +100,7 @@ class GenerateWidget(ColumnDock):
     def _build_choices(self) -> None:
         """Build the editors."""
         self.run_combo, self.mask_choice = combo_box(), mask_choice()
-        self.mask_choice.native.view().setItemDelegate(LayoutDelegate(self))
-        self.mask_choice.native.view().setMinimumWidth(WIDTH)
+        self.layout_list = LayoutList(self.mask_choice.native, {key: text for key, (_, text) in MASKS.items()})
         self.state_combo, self.drawer_combo, self.class_combo = combo_box(), combo_box(), combo_box()
         self.open_button = QToolButton()
         self.open_button.setText("…")
@@ -176,7 +172,7 @@ class GenerateWidget(ColumnDock):
             combo.currentIndexChanged.connect(self._edited)
         self.mask_choice.changed.connect(self._edited)
         self.layouts.changed.connect(self._edited)
-        self.layouts.found.connect(self._furnish)
+        self.layouts.found.connect(self.layout_list.show_found)
         for editor in (self.number, self.seed, self.variety):
             editor.valueChanged.connect(self._edited)
         self.form.changed.connect(self._edited)
@@ -228,22 +224,6 @@ class GenerateWidget(ColumnDock):
         if layer in self.mask_choice.choices:
             self.mask_choice.value = layer
 
-    def _furnish(self, found: Any = None) -> None:
-        """Show picture and sentence of each kind of masks in their list; those that the pairs do not suit say why."""
-        if found is not None:
-            self._icons = {key: QIcon(QPixmap.fromImage(as_image(icon))) for key, icon in found.icons.items()}
-            self._reasons = found.reasons
-        sentences = {key: sentence for key, (_, sentence) in MASKS.items()}
-        furnish(self.mask_choice.native, self._icons, sentences, self._reasons)
-
-    def _show_layout(self, source: str) -> None:
-        """Show an example of the chosen masks where they are made from real ones."""
-        side = 0 if self.form.problem else self.form.value.size
-        self.layouts.show_pairs(self.workspace.pairs, side or EXAMPLE)
-        self.layouts.setVisible(source in FROM_REAL)
-        if source in FROM_REAL and not self.form.problem:
-            self.layouts.show_layout(source, self.value())
-
     def _layer(self) -> Any | None:
         chosen = self.mask_choice.value
         return None if chosen in MASKS else chosen
@@ -267,7 +247,7 @@ class GenerateWidget(ColumnDock):
         if (now := painter_now(self.workspace.pairs)) is not None and project is not None:
             self._runs.append(now)
         chosen = self.run_combo.currentData()
-        usable = [run for run in self._runs if not _cannot_draw(run)] or self._runs
+        usable = [run for run in self._runs if not cannot_draw(run)] or self._runs
         kept = [run for run in self._runs if run.name == chosen != self._newest]
         self._newest = usable[0].name if usable else ""
         with QSignalBlocker(self.run_combo):
@@ -313,7 +293,7 @@ class GenerateWidget(ColumnDock):
     def reset_choices(self, _: object = None) -> None:
         """Offer the layers that there are; napari calls this when they change."""
         self.mask_choice.reset_choices()
-        self._furnish()
+        self.layout_list.refresh()
         self._judge()
 
     def _show_newest(self) -> None:
@@ -353,9 +333,9 @@ class GenerateWidget(ColumnDock):
         show_row(self.rows, self.mask_choice.native, paints)
         show_row(self.rows, self.drawer_combo, paints and source == "generated" and self.drawer_combo.count() > 0)
         show_row(self.rows, self.class_combo, self.class_combo.count() > 1)
-        if paints:
-            self._show_layout(source)
         self.layouts.setVisible(paints and source in FROM_REAL)
+        if paints and not self.form.problem:
+            self.layouts.show_layout(self.workspace.pairs, source, self.value())
         self.need.setText(need)
         self.need.setVisible(bool(need))
         if self.runner.running:
@@ -363,7 +343,7 @@ class GenerateWidget(ColumnDock):
         elif info is None:
             self.allow("Choose a run.")
         else:
-            self.allow(_cannot_draw(info) or self.form.problem or missing)
+            self.allow(cannot_draw(info) or self.form.problem or missing)
 
     def _need(self, source: str) -> tuple[str, str]:
         """Return what the chosen masks use, and what is missing."""
@@ -471,10 +451,3 @@ class GenerateWidget(ColumnDock):
         self.strip.close_store()
         self.layouts.close_thread()
         super().closeEvent(a0)
-
-
-def _cannot_draw(info: RunInfo) -> str:
-    """Return why a run cannot draw images; empty when it can."""
-    if info.shape == "mask" and not info.problem:
-        return "This run draws masks only. Choose a run that paints, and 'new masks, generated' as its masks."
-    return info.problem

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from qtpy.QtCore import QModelIndex, QRect, QSize, Qt
-from qtpy.QtGui import QFont, QPainter, QPalette
+from qtpy.QtGui import QFont, QIcon, QPainter, QPalette, QPixmap
 from qtpy.QtWidgets import QComboBox, QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 SIDE, MARGIN = 44, 5
@@ -59,27 +59,43 @@ SENTENCE = int(Qt.ItemDataRole.UserRole) + 1
 """Role of the sentence of an item."""
 
 
-def furnish(combo: QComboBox, icons: dict[Any, Any], sentences: dict[Any, str], reasons: dict[Any, str]) -> None:
-    """Give the items of a list their pictures and sentences; those with a reason against them cannot be chosen.
+class LayoutList:
+    """Pictures and sentences of the items of a list; those that the pairs do not suit say why and cannot be chosen.
 
     Parameters
     ----------
     combo : QComboBox
         Items hold their keys as data.
-    icons : dict of key to QIcon
-        Pictures.
-    sentences, reasons : dict of key to str
-        What an item is, and why it cannot be chosen.
+    sentences : dict of key to str
+        What each is.
     """
-    model: Any = combo.model()
-    for row in range(combo.count()):
-        key = combo.itemData(row)
-        if not isinstance(key, str):
-            continue
-        if key in icons:
-            combo.setItemIcon(row, icons[key])
-        reason = reasons.get(key, "")
-        combo.setItemData(row, reason or sentences.get(key, ""), SENTENCE)
-        combo.setItemData(row, reason or sentences.get(key, ""), Qt.ItemDataRole.ToolTipRole)
-        if (item := model.item(row)) is not None:
-            item.setEnabled(not reason)
+
+    def __init__(self, combo: QComboBox, sentences: dict[str, str]) -> None:
+        self._combo, self._sentences = combo, sentences
+        self._icons: dict[str, QIcon] = {}
+        self._reasons: dict[str, str] = {}
+        self._delegate = LayoutDelegate(combo)
+        view: Any = combo.view()
+        view.setItemDelegate(self._delegate)
+        view.setMinimumWidth(WIDTH)
+
+    def show_found(self, pictures: dict[str, QPixmap], reasons: dict[str, str]) -> None:
+        """Show pictures, and reasons against items."""
+        self._icons = {key: QIcon(picture) for key, picture in pictures.items()}
+        self._reasons = reasons
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Furnish the items that there are now."""
+        model: Any = self._combo.model()
+        for row in range(self._combo.count()):
+            key = self._combo.itemData(row)
+            if not isinstance(key, str):
+                continue
+            if key in self._icons:
+                self._combo.setItemIcon(row, self._icons[key])
+            reason = self._reasons.get(key, "")
+            for role in (SENTENCE, int(Qt.ItemDataRole.ToolTipRole)):
+                self._combo.setItemData(row, reason or self._sentences.get(key, ""), role)
+            if (item := model.item(row)) is not None:
+                item.setEnabled(not reason)

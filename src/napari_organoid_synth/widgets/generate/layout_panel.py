@@ -24,6 +24,8 @@ from napari_organoid_synth.widgets.shared.controls import add_row, named, row_of
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 from napari_organoid_synth.widgets.shared.thumbnails import label_colours
 
+SIDE = 256
+"""Side of the example where the settings name none, px."""
 LOOKED_AT = 3
 """Pairs of the project that examples are drawn from."""
 PICTURE, ICON = 132, 44
@@ -52,12 +54,12 @@ class LayoutPanel(QWidget):
     -------
     changed()
         A slider was moved.
-    found(Found)
-        Examples of all layouts were drawn of the pairs of the project.
+    found(dict, dict)
+        A picture of each layout, drawn from the pairs of the project, and the reason where there is none.
     """
 
     changed = Signal()
-    found = Signal(object)
+    found = Signal(object, object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -144,19 +146,35 @@ class LayoutPanel(QWidget):
         self._kind = kind or ""
         self._background.do(lambda: examine(chosen, kind, names, side), self._take, self._fail)
 
-    def show_layout(self, layout: str, settings: GenerateSettings) -> None:
-        """Show an example of a layout with these settings as soon as nothing has changed for a moment."""
+    def show_layout(self, table: PairTable | None, layout: str, settings: GenerateSettings) -> None:
+        """Show an example of a layout with these settings as soon as nothing has changed for a moment.
+
+        Parameters
+        ----------
+        table : PairTable, optional
+            The pairs of the project.
+        layout : str
+            Masks that are chosen.
+        settings : GenerateSettings
+            As chosen.
+        """
+        self.show_pairs(table, settings.size or SIDE)
         self._layout, self._settings = layout, settings
-        arranged = (self._found.layouts.resolved(layout) if self._found else layout) in ("auto", "arranged")
-        show_row(self.form, self.cover_row, arranged)
-        show_row(self.form, self.contact_row, arranged)
+        self._show_sliders()
         self._wait.start()
+
+    def _show_sliders(self) -> None:
+        """Show cover and contact where objects are arranged."""
+        layout = self._found.layouts.resolved(self._layout) if self._found else self._layout
+        for row in (self.cover_row, self.contact_row):
+            show_row(self.form, row, layout in ("auto", "arranged"))
 
     def _take(self, found: Found) -> None:
         self._found = found
         self._write_values()
-        self.found.emit(found)
-        self.show_layout(self._layout, self._settings)
+        self.found.emit({key: QPixmap.fromImage(as_image(icon)) for key, icon in found.icons.items()}, found.reasons)
+        self._show_sliders()
+        self._wait.start()
 
     def _fail(self, error: BaseException) -> None:
         self._found = None

@@ -123,6 +123,13 @@ def fitting_drawers(runs: Sequence[RunInfo], painter: RunInfo | None) -> list[Ru
     return [run for run in drawers if (run.mask_kind, run.class_names) == (painter.mask_kind, painter.class_names)]
 
 
+def cannot_draw(info: RunInfo) -> str:
+    """Return why a run cannot draw images; empty when it can."""
+    if info.shape == "mask" and not info.problem:
+        return "This run draws masks only. Choose a run that paints, and 'new masks, generated' as its masks."
+    return info.problem
+
+
 @cache
 def simulated_classes() -> tuple[str, ...]:
     """Return the classes that the simulator of classes draws."""
