@@ -25,11 +25,11 @@ from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
 PURPOSE = "Here images without masks become worth something: as the look of new pairs."
 PAIRS, NOTHING = "adapt", "sketch"
-FROM = {PAIRS: "my annotated images, of another sort", NOTHING: "nothing: objects drawn by rule"}
+FROM = {PAIRS: "my annotated pairs", NOTHING: "objects drawn by rule"}
 WHAT = {
     PAIRS: "Your pairs get the tones and sizes of these images. A segmenter learns from them and marks these images; "
-    "the squares in which it is surest are kept. From these a painter takes the look and paints your outlines. All lies "
-    "in a project of its own.",
+    "the squares in which it is surest are kept. From these a painter takes the look and paints your outlines. All "
+    "lies in a project of its own.",
     NOTHING: "Objects are drawn by rule and painted in the look of these images. Compare the objects with yours first. "
     "Three annotated images are nearly always worth more; this is for a start.",
 }
