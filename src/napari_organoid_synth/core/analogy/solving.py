@@ -17,13 +17,13 @@ from napari_organoid_synth.core.analogy.pyramid import Window, at_level, grown, 
 
 USE = 0.1
 """Cost of a place that is used e - 1 times as often as others."""
-ITERATIONS = {"full": (2, 4, 5, 8, 8), "fast": (1, 2, 3, 4, 4)}
+ITERATIONS = {"full": (2, 3, 4, 8, 8), "fast": (1, 2, 3, 4, 4)}
 """Of each level, the finest first."""
 SWEEPS = 2
 FINE_REACH = 12  # px: largest jump at the finest level
 COHERENCE = 0.2
 """Price of a pixel whose place continues none of its neighbours."""
-TRIES, SPREAD = 4096, 0.3  # places tried for each pixel of the coarsest level; largest random penalty
+TRIES, SPREAD = 2048, 0.3  # places tried for each pixel of the coarsest level; largest random penalty
 _BLOCK = 4  # px: side of the blocks in which use is counted
 _SOFT, _SHARP = 1.3, 0.6  # px: σ of the vote, and of the last one
 
