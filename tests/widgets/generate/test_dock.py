@@ -227,7 +227,7 @@ def test_a_layer_that_is_gone_or_a_stack_is_not_offered(dock):
     assert [one.name for one in dock.mask_choice.choices if not isinstance(one, str)] == ["flat"]
     assert dock.value().masks == "file"
     dock.viewer.layers.remove(layer)
-    assert dock.value().masks == "warped"
+    assert dock.value().masks == "auto"
 
 
 def test_a_joint_generator_needs_no_masks(dock, project):
@@ -285,13 +285,19 @@ def test_every_source_of_masks_says_what_it_uses_or_lacks(dock, project):
     name = "20260101-000000-train"
     make_run(project, name, 3100, mask_kind="classes", class_names=["axon"])
     dock.workspace.runsChanged.emit()
-    assert dock.need.text() == "Uses the masks of your 1 pair, deformed and rotated."
+    assert dock.need.text() == "Uses the masks of your 1 pair, bent strongly, with organelles exchanged."
+    choose_masks(dock, "warped")
+    assert dock.need.text() == "Uses the masks of your 1 pair, bent a little and rotated."
+    choose_masks(dock, "arranged")
+    assert dock.reason.text() == (
+        "Named classes belong together and cannot be arranged apart. Choose real masks, moved."
+    )
     choose_masks(dock, "real")
     assert dock.need.text() == "Uses the masks of your 1 pair."
     choose_masks(dock, "simulated")
     assert dock.need.isHidden()
     assert dock.reason.text() == (
-        "The simulator draws mitochondria and membranes; this run paints axon. Choose real masks, warped."
+        "The simulator draws mitochondria and membranes; this run paints axon. Choose real masks, moved."
     )
     assert not dock.button.isEnabled()
     make_run(project, name, 3100, mask_kind="classes", class_names=["mitochondria", "membranes"])
@@ -338,11 +344,23 @@ def test_masks_can_come_from_a_mask_generator(dock, project):
 def test_choices_are_remembered_in_the_project(dock, project, tmp_path):
     dock.number.setValue(7)
     dock.variety.setValue(125)
-    dock.mask_choice.value = "simulated"
+    dock.mask_choice.value = "arranged"
+    dock.layouts.cover.setValue(40)
+    dock.layouts.contact.setValue(0)
     dock.workspace.setProject(Project(tmp_path / "other"))
     dock.workspace.setProject(Project(project.path))
     value = dock.value()
-    assert (value.number, value.variety, value.masks) == (7, 1.25, "simulated")
+    assert (value.number, value.variety, value.masks) == (7, 1.25, "arranged")
+    assert (value.cover, value.contact) == (0.4, 0.0)
+
+
+@pytest.mark.parametrize(("stored", "masks"), [({"warp": 0.3}, "warped"), ({}, "auto")])
+def test_the_default_of_an_earlier_version_is_not_taken_for_a_choice(dock, project, tmp_path, stored, masks):
+    dock.workspace.setProject(Project(tmp_path / "other"))
+    old = {"generate": {"masks": "warped", "variety": 1.0, "number": 9, **stored}}
+    (project.path / "window.json").write_text(json.dumps(old))
+    dock.workspace.setProject(Project(project.path))
+    assert (dock.value().number, dock.value().masks) == (9, masks)
 
 
 def test_a_run_of_another_project_is_copied_by_a_drop(dock, tmp_path):
@@ -421,6 +439,8 @@ def test_every_control_says_what_it_is_and_fits_320_px(dock):
         dock.dice,
         dock.variety,
         dock.open_button,
+        dock.layouts.cover,
+        dock.layouts.contact,
     ):
         assert control.toolTip()
         assert control.accessibleName()
