@@ -113,7 +113,7 @@ def evaluate(
 
 
 @compiled
-def agreement(field: NDArray[np.int32], known: NDArray[np.bool_], y: int, x: int, place_y: int, place_x: int) -> float:
+def agreement(field: NDArray[np.int32], known: NDArray[np.bool_], y: int, x: int, place_y: int, place_x: int) -> Any:
     """Return the share of the four neighbours that a place continues; those beyond the edge count as continued."""
     agree = 4
     height, width = known.shape
@@ -169,8 +169,8 @@ def leap(
 def sweep(
     field: NDArray[np.int32], cost: NDArray[np.float32], changed: NDArray[np.uint8], known: NDArray[np.bool_],
     seen: NDArray[np.int16], book: NDArray[np.int16], valid: NDArray[np.bool_], pages: NDArray[np.int32],
-    page_of: NDArray[np.int32], penalty: NDArray[np.float32], top: int, left: int, reach: int, anywhere: bool, every: bool,
-    coherence: float, seed: Any,
+    page_of: NDArray[np.int32], penalty: NDArray[np.float32], top: int, left: int, reach: int, anywhere: bool,
+    every: bool, coherence: float, seed: Any,
 ) -> int:  # fmt: skip
     """Improve the places of a window once: propagation from four sides at 3 and 1 px, a global candidate, jumps.
 
@@ -247,8 +247,8 @@ def sweep(
                         now_y, now_x, now, broken = cy, cx, trial, breaks
                 if reach > 0 and now + broken > price:
                     now_y, now_x, now = leap(
-                        now_y, now_x, now, now + broken - price, seen[i, j], book, pages, page_of, penalty, reach, anywhere,
-                        mixed(np.uint64(seed) ^ (np.uint64(y * 65536 + x) * np.uint64(0x9E3779B97F4A7C15))),
+                        now_y, now_x, now, now + broken - price, seen[i, j], book, pages, page_of, penalty, reach,
+                        anywhere, mixed(np.uint64(seed) ^ (np.uint64(y * 65536 + x) * np.uint64(0x9E3779B97F4A7C15))),
                     )  # fmt: skip
                 if now_y != first_y or now_x != first_x:
                     field[y, x, 0], field[y, x, 1] = now_y, now_x
