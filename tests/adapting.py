@@ -16,7 +16,7 @@ from napari_organoid_synth.core.segmentation.segmenters.unet_config import UNetC
 from napari_organoid_synth.core.simulators.tissue import tissue
 
 RATIO = 1.5
-SMALL = UNetConfig(channels=8, depth=2, tile=64, batch=4, learning_rate=1e-2)
+SMALL = UNetConfig(channels=8, depth=2, tile=64, batch=2, learning_rate=1e-2)
 
 
 def here(seed: int, size: int = 96) -> SamplePair:
@@ -66,11 +66,10 @@ def settings(target: Path, **changes) -> AdaptSettings:
     values = {
         "target": (str(target),),
         "segmenter": SMALL.model_dump(),
-        "steps": 120,
-        "floor": 60,
+        "steps": 80,
+        "floor": 40,
         "size": 64,
-        "painter": {"name": "pix2pix", "generator_channels": 8, "discriminator_channels": 8},
-        "painter_steps": 3,
+        "painter": {"name": "analogy", "quality": "fast"},
         "number": 5,
         "repeats": 1,
         "device": "cpu",

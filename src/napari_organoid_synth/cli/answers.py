@@ -216,6 +216,20 @@ class Adapt(Ended):
     seconds: dict[str, float] = Field(description="Time of each.")
 
 
+class Sketch(Ended):
+    """sketch."""
+
+    folder: str = Field(description="Folder of the painter and its images.")
+    objects: Literal["bright", "dark"] = Field(description="Whether objects are brighter than what is around them.")
+    on_side: float = Field(description="Share of the painted pairs in which they are that.")
+    tries: int = Field(description="Trainings of the painter; more than one if it swapped tones.")
+    pairs: int = Field(description="Pairs painted.")
+    samples: list[str] = Field(description="Their names.")
+    measured: dict[str, Any] | None = Field(description="Scores on the test images, with changes and sentences.")
+    stages: list[str] = Field(description="Steps that were done.")
+    seconds: dict[str, float] = Field(description="Time of each.")
+
+
 class List(Answer):
     """list."""
 
@@ -323,8 +337,9 @@ class Report(Ended):
 ANSWERS: dict[str, type[Answer]] = {
     "pair": Pair, "train": Train, "pipeline": Pipeline, "generate": Generate, "score": Score, "samples": Samples,
     "map": Map, "fill": Fill, "export": Export, "segment": Gain, "gain": Gain, "predict": Predict,
-    "annotate": Annotate, "adapt": Adapt, "simulate": Simulate, "share": Share, "import-model": ImportModel,
-    "report": Report, "blind": Blind, "list": List, "control": Control, "demo": Demo, "window": Window,
+    "annotate": Annotate, "adapt": Adapt, "sketch": Sketch, "simulate": Simulate, "share": Share,
+    "import-model": ImportModel, "report": Report, "blind": Blind, "list": List, "control": Control, "demo": Demo,
+    "window": Window,
 }  # fmt: skip
 SPECIAL: dict[str, type[Answer]] = {"minutes": DryRun, "settings": SettingList, "questions": BlindTest}
 """Answers of commands with an option that does something else, by a key that only they have."""

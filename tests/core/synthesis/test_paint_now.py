@@ -34,7 +34,7 @@ FAST = Recipe.parse({"gan": {"name": "analogy", "quality": "fast"}, "tiles": {"s
 
 
 def image(seed: int, **changes: Any) -> SamplePair:
-    return tissue(seed, 96).replace(name=f"image_{seed}", **changes)
+    return tissue(seed, 96).replace(**{"name": f"image_{seed}", **changes})
 
 
 def make(path: Path, pairs: list[SamplePair]) -> Project:
@@ -131,9 +131,10 @@ def test_an_imported_painter_knows_the_images_of_the_project_under_other_names(o
     assert again.card.sha256["model.safetensors"] == card.sha256["model.safetensors"]
 
 
-def test_a_model_file_with_other_pixels_than_its_codec_is_refused(one: Project, tmp_path: Path) -> None:
-    run = Run(one.run_path())
-    write_model_file(run, tmp_path / "good.synth", ShareSettings(licence="MIT"))
+def test_a_model_file_with_other_pixels_than_its_codec_is_refused(tmp_path: Path) -> None:
+    project = make(tmp_path / "p", [image(0)])
+    ready(project)
+    run = Run(project.run_path())
     other = make(tmp_path / "other", [image(0, image=image(0).image.astype(np.float32))])
     ready(other)
     floats = Run(other.run_path()).checkpoint_path(0).read_bytes()
@@ -205,24 +206,25 @@ def test_a_project_without_a_run_paints_at_once(tmp_path: Path) -> None:
         follow(Project(tmp_path / "empty"))
 
 
-def test_the_meter_of_copies_catches_an_own_mask_and_passes_arranged_ones(three: Project) -> None:
-    model = TrainedGenerator.open(Run(three.run_path()), device="cpu")
-    painter = model.untrained
+def test_the_meter_of_copies_catches_an_own_mask_and_passes_arranged_ones(tmp_path: Path) -> None:
+    real = [image(seed) for seed in range(5)]
+    project = make(tmp_path / "p", real)
+    painter = ready(project).untrained
     assert painter is not None
-    real = [image(seed) for seed in range(3)]
     misused = [
         one.replace(name=f"misused_{one.name}", image=painter.paint_labels(one.labels, 1, others).image)
-        for one in real
+        for one in real[:4]
         for others in [{other.name for other in real} - {one.name}]
     ]
-    with SampleStore(three.samples_path) as store:
+    with SampleStore(project.samples_path) as store:
         store.add_many(misused)
-        store.add_many(draw(three, number=4, masks="arranged", size=96))
-    list(score(three, ScoreSettings(sets="none", device="cpu"), Control()))
-    with SampleStore(three.samples_path) as store:
-        flags = {row.name: "copy" in row.flagged for row in store.rows()}
-    assert [flag for name, flag in flags.items() if name.startswith("misused")] == [True] * 3
-    assert [flag for name, flag in flags.items() if name.startswith("analogy")] == [False] * 4
+        store.add_many(draw(project, number=4, masks="arranged", size=96))
+    list(score(project, ScoreSettings(extractor="random", device="cpu"), Control()))
+    with SampleStore(project.samples_path) as store:
+        rows = list(store.rows())
+    assert [row.name.partition("_")[0] for row in rows if "copy" in row.flagged] == ["misused"] * 4
+    assert all(row.scores["real_distance"] < 0.2 for row in rows if row.name.startswith("misused"))
+    assert all(row.scores["nearest"] < 0.6 for row in rows if row.name.startswith("analogy"))
 
 
 def test_the_origin_of_a_pair_is_told_in_a_sentence() -> None:
@@ -241,3 +243,14 @@ def test_a_warning_says_how_many_pairs_have_an_object_like_none(one: Project, mo
     monkeypatch.setattr(sampler, "UNLIKE", 0.0)
     texts = [event.text for event in follow(one, run=one.run_path().name) if isinstance(event, Warned)]
     assert any(text.startswith("2 of 2 pairs have an object like none in your images") for text in texts)
+
+
+def test_the_command_that_shares_real_images_says_so(one: Project, tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from napari_organoid_synth.cli import app
+
+    file = tmp_path / "painter.synth"
+    done = CliRunner().invoke(app, ["share", str(one.path), str(file), "--licence", "MIT"])
+    assert done.exit_code == 0
+    assert "This file contains 1 real image with its mask: everybody who has it can see them." in done.stderr

@@ -19,13 +19,14 @@ from napari_organoid_synth.core.pairs.ome_tiff import read_labels
 from napari_organoid_synth.core.pairs.table import PairEntry, PairTable
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
+from napari_organoid_synth.core.runs.metadata import RunMetadata
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.synthesis.settings import GenerateSettings
 from napari_organoid_synth.widgets.generate import dock as generate_widget
 from napari_organoid_synth.widgets.generate.dock import GenerateWidget
 from napari_organoid_synth.widgets.generate.drawn_mask import save_mask
 from napari_organoid_synth.widgets.shared import jobs as _jobs
-from napari_organoid_synth.widgets.shared.runs import import_run, list_runs
+from napari_organoid_synth.widgets.shared.runs import import_run, list_runs, saved_states
 from napari_organoid_synth.widgets.shared.workspace import Workspace
 
 JOB = """
@@ -71,7 +72,7 @@ def make_run(project: Project, name: str, steps: int | None = 3100, *changes: st
     """Files of a training as the window reads them."""
     path = project.path / "runs" / name
     (path / "checkpoints").mkdir(parents=True, exist_ok=True)
-    Recipe().override(*changes).to_file(path / "recipe.yaml")
+    Recipe.parse({"gan": "pix2pix"}).override(*changes).to_file(path / "recipe.yaml")
     (path / "codec.json").write_text(json.dumps({"low": [0], "high": [255], "dtype": "uint8", **codec}))
     if steps is not None:
         (path / "checkpoints" / f"step_{steps:08d}.json").write_text("{}")
@@ -101,7 +102,7 @@ def test_without_a_project_or_a_run_it_says_what_to_do(make_napari_viewer, proje
     assert not dock.empty.isHidden()
     assert "Open a project" in dock.empty.sentence.text()
     dock.workspace.setProject(project)
-    assert "no trained generator" in dock.empty.sentence.text()
+    assert "nor a trained generator" in dock.empty.sentence.text()
     assert dock.body.isHidden()
     assert dock.button.isHidden()
     dock.strip.close_store()
@@ -450,3 +451,33 @@ def test_remembered_file_is_plain_json(dock, project):
     dock.number.setValue(11)
     dock.workspace._save_settings()
     assert json.loads((project.path / "window.json").read_text())["generate"]["number"] == 11
+
+
+def test_without_a_run_the_pairs_of_the_project_are_painted_now(make_napari_viewer, project):
+    viewer = make_napari_viewer()
+    workspace = Workspace.of(viewer)
+    workspace.setProject(project)
+    dock = GenerateWidget(viewer)
+    entry = PairEntry(name="a", image="a.tif", status="matched", masks={"object": "a_mask.tif"})
+    workspace.setPairs(PairTable(entries=(entry, entry.replace(name="b")), mask_kind="instances"))
+    assert not dock.body.isHidden()
+    assert dock.run_combo.currentText() == "no training · pieces of your 2 images"
+    assert dock.button.text() == "Paint 50 pairs now, no training"
+    assert dock.button.isEnabled()
+    assert dock.value().run == "analogy"
+    make_run(project, "20260101-000000-train")
+    workspace.runsChanged.emit()
+    assert dock.run_combo.currentText() == "run 1 · pix2pix · 12,400 img"
+    assert dock.button.text() == "Make 50 pairs"
+    assert dock.run_combo.findData("analogy") == 1
+    dock.strip.close_store()
+    workspace.close()
+
+
+def test_a_run_without_training_is_named_by_its_images(project):
+    make_run(project, "20260101-000000-train", 0, "gan=analogy")
+    RunMetadata(data={"a": "1", "b": "2"}).write(project.path / "runs" / "20260101-000000-train" / "run.json")
+    (info,) = list_runs(project)
+    assert info.title == "run 1 · analogy · of 2 real images"
+    assert not info.trains
+    assert saved_states(info) == [("newest", "the real images as they were kept")]

@@ -87,6 +87,13 @@ class Place:
         except (OSError, ValueError) as error:
             raise UserError(f"Cannot read {path}: {reason(error)}.", todo="Delete it, and adapt again.") from None
 
+    def noted(self, step: str) -> dict[str, Any]:
+        """Return what a step noted that must be done before."""
+        values = self.read(step)
+        if values is None:
+            raise UserError(f"The step '{step}' of {self.path} is not done.", todo="Give the same command again.")
+        return values
+
     def note(self, step: str, values: dict[str, Any]) -> dict[str, Any]:
         """Note that a step is done; return the values."""
         write_text(self.path / "steps" / f"{step}.json", json.dumps(values, indent=1))
@@ -119,7 +126,7 @@ def row_of(pair: SamplePair, image: Path, labels: Path) -> PairEntry:
     return PairEntry(name=pair.name, image=str(image), masks={name: str(labels)}, pixel_size=pair.pixel_size)
 
 
-def write_table(path: Path, rows: Sequence[PairEntry], kind: MaskKind) -> PairTable:
+def write_table(path: Path, rows: Sequence[PairEntry], kind: MaskKind | None) -> PairTable:
     """Check rows and write their table."""
     table = check_pairs(PairTable(entries=tuple(rows)), kind)
     table.to_file(path)

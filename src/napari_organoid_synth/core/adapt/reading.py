@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from napari_organoid_synth.core.adapt.settings import AdaptSettings
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.checking import refuse_image
 from napari_organoid_synth.core.pairs.entry_reading import read_plane
@@ -74,7 +73,7 @@ def read_images(files: Sequence[str], scale: float, like: SamplePair) -> list[Sa
 
 
 def read_test(
-    project: Project, settings: AdaptSettings, scale: float, source: SamplePair, channels: int
+    project: Project, folder: str, masks: Sequence[str], scale: float, source: SamplePair, channels: int
 ) -> list[SamplePair]:
     """Read the annotated images of the target; none where none are named.
 
@@ -82,8 +81,10 @@ def read_test(
     ----------
     project : Project
         Keeps the table of them.
-    settings : AdaptSettings
-        Where they are.
+    folder : str
+        Where they are; empty: nowhere.
+    masks : sequence of str
+        Where their masks are, if not there.
     scale : float
         As of the images without masks.
     source : SamplePair
@@ -96,15 +97,15 @@ def read_test(
     UserError
         If there are none with a mask, or they have other channels or classes.
     """
-    if not settings.test:
+    if not folder:
         return []
     as_channels = {1: "grey", 3: "rgb"}.get(channels)
     table, _ = make_table(
         project,
         PairSettings.parse(
             {
-                "images": (settings.test,),
-                "masks": settings.test_masks,
+                "images": (folder,),
+                "masks": masks,
                 "scale": scale,
                 "kind": source.mask_kind,
                 "channels": as_channels,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -65,13 +65,15 @@ class Steps:
             yield Warned(0, sentence)
         yield Finished(1, "completed", noted)
 
-    def _match(self) -> Iterator[Event]:
+    def _match(self) -> Generator[Event, None, dict[str, Any]]:
         settings = self.settings
         pairs = load_pairs(self.source, split="train")
         scale = PairTable.from_file(self.source.pairs_path).scale if settings.scale is None else settings.scale
         images = read_images(settings.target, scale, pairs[0])
         channels = len(images[0].image)
-        test = read_test(Project(self.place.path / "annotated"), settings, scale, pairs[0], channels)
+        test = read_test(
+            Project(self.place.path / "annotated"), settings.test, settings.test_masks, scale, pairs[0], channels
+        )
         images, tested = without(images, test)
         if not images:
             raise UserError("All images of the target are test images.", "Expected others to learn from.", "Add some.")
@@ -99,9 +101,7 @@ class Steps:
             self.place.write(TEST, [pair.replace(source=Source("real", pair.source.files)) for pair in test])
         sentences = [polarity.sentence if settings.tones == "auto" else _told(polarity, inverted), ratio.sentence]
         if tested:
-            sentences.append(
-                f"{plural(len(tested), 'image')} of the target left out, for they are tested: {_some(tested)}."
-            )
+            sentences.append(f"{plural(len(tested), 'image')} of the target left out, to be tested: {_some(tested)}.")
         return self.place.note(
             "match",
             {
@@ -145,7 +145,7 @@ class Steps:
                 yield Warned(curve.taken, f"The segmenter was still rising at {curve.taken:,} steps; raise steps.")
         yield Finished(self.settings.steps, "completed" if noted is not None else "canceled", noted or {})
 
-    def _learn(self) -> Iterator[Event]:
+    def _learn(self) -> Generator[Event, None, dict[str, Any] | None]:
         from napari_organoid_synth.core.registry import SEGMENTERS
         from napari_organoid_synth.core.segmentation.segmenters.base import SegmentSpec
         from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool
@@ -169,7 +169,7 @@ class Steps:
         """Mark every image of the target, with certainties."""
         from napari_organoid_synth.core.segmentation.segmenters.base import load_segmenter
 
-        names, images = self.place.read("match")["images"], self._images()
+        names, images = self.place.noted("match")["images"], self._images()
         segmenter = None
         for number, pair in enumerate(images, 1):
             labels_path, map_path = self._predicted(pair.name)
@@ -188,7 +188,7 @@ class Steps:
 
     def _images(self) -> list[SamplePair]:
         """Read the images of the target without masks, as they were matched with."""
-        noted, like = self.place.read("match"), self.place.pairs(SOURCE)[0]
+        noted, like = self.place.noted("match"), self.place.pairs(SOURCE)[0]
         wanted = set(noted["images"])
         return [one for one in read_images(self.settings.target, noted["scale"], like) if one.name in wanted]
 
@@ -245,7 +245,7 @@ class Steps:
 
     def _origin(self) -> dict[str, Any]:
         """Return what the provenance of every pair says about source and target."""
-        noted = self.place.read("match")
+        noted = self.place.noted("match")
         return {
             "source": self.source.path.name,
             "target": list(self.settings.target),
@@ -289,7 +289,7 @@ class Steps:
             noted = yield from self._paint()
         yield Finished(self.settings.number, "completed" if noted is not None else "canceled", noted or {})
 
-    def _paint(self) -> Iterator[Event]:
+    def _paint(self) -> Generator[Event, None, dict[str, Any] | None]:
         from napari_organoid_synth.core.runs.run import Run
         from napari_organoid_synth.core.samples.store import SampleStore
         from napari_organoid_synth.core.synthesis.mask_sources import masks_of

@@ -6,7 +6,7 @@ what a network only guesses changes when the image is mirrored.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -125,7 +125,7 @@ def squares_of(
 
 def _starts(length: int, side: int) -> list[int]:
     number = max(1, length // side)
-    return np.unique(np.linspace(0, length - side, number).round().astype(int)).tolist()
+    return [int(start) for start in np.unique(np.linspace(0, length - side, number).round())]
 
 
 def keep_sure(squares: Sequence[Square], share: float) -> list[Square]:
@@ -146,7 +146,7 @@ def keep_sure(squares: Sequence[Square], share: float) -> list[Square]:
     return [one for one in squares if one in kept]
 
 
-def cut(pair: SamplePair, labels: NDArray[np.int32], square: Square, made: dict[str, object]) -> SamplePair:
+def cut(pair: SamplePair, labels: NDArray[np.int32], square: Square, made: Mapping[str, object]) -> SamplePair:
     """Return a square of an image with its predicted mask, marked as predicted."""
     box = slice(square.y, square.y + square.height), slice(square.x, square.x + square.width)
     part = np.ascontiguousarray(labels[box])

@@ -23,8 +23,9 @@ SIGMAS = 1.5, 3.0, 6.0
 RANKS = 513
 """Points of a tone curve."""
 SHAPE_RANKS = np.linspace(0.01, 0.99, 99)
-CLEAR = 0.8
-"""Ratio of the distances below which the polarity is clear."""
+CLEAR, LEAST_GAP = 0.8, 0.12
+"""Largest ratio of the distances, and their least difference, with which the polarity is clear: tones that are nearly
+symmetric, as in electron micrographs, do not say it."""
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 MOST_PIXELS = 200_000
 """Of an image, that count for its curve."""
@@ -62,7 +63,7 @@ class Polarity:
     def is_clear(self) -> bool:
         """Whether one distance is well below the other."""
         low, high = sorted((self.upright, self.upside_down))
-        return low < CLEAR * high
+        return low < CLEAR * high and high - low > LEAST_GAP
 
     @property
     def sentence(self) -> str:
@@ -90,7 +91,8 @@ def find_polarity(source: Sequence[NDArray[Any]], target: Sequence[NDArray[Any]]
     here, there = (np.mean([_shapes(grey(image)) for image in images], axis=0) for images in (source, target))
     upright = float(np.abs(here - there).mean())
     upside_down = float(np.abs(-here[:, ::-1] - there).mean())
-    return Polarity(upside_down < CLEAR * upright, upright, upside_down)
+    inverted = upside_down < upright and Polarity(True, upright, upside_down).is_clear
+    return Polarity(inverted, upright, upside_down)
 
 
 def _shapes(plane: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -193,7 +195,7 @@ def _curve(planes: Sequence[NDArray[np.float32]], ranks: NDArray[np.float64]) ->
 def _mean_curve(planes: Sequence[NDArray[Any]], ranks: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the tone at each rank of planes scaled to 0 to 1, together, in their mean range of values."""
     low, high = np.mean([np.percentile(plane, ENDS) for plane in planes], axis=0)
-    return low + (high - low) * _curve([_scaled(plane) for plane in planes], ranks)
+    return np.asarray(low + (high - low) * _curve([_scaled(plane) for plane in planes], ranks))
 
 
 def _ramp(image: NDArray[Any], ranks: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -207,4 +209,4 @@ def _ramp(image: NDArray[Any], ranks: NDArray[np.float64]) -> NDArray[np.float64
 
 def _rising(curve: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return a curve that rises strictly, as interpolation over it needs."""
-    return np.maximum.accumulate(curve) + np.linspace(0, 1e-6, len(curve))
+    return np.asarray(np.maximum.accumulate(curve) + np.linspace(0, 1e-6, len(curve)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -11,18 +12,21 @@ from napari_organoid_synth.core.gain.bootstrap import mean_by_image, paired, per
 from napari_organoid_synth.core.gain.headlines import capital, interval, short_score
 from napari_organoid_synth.core.gain.results import ArmRecord, PairedChange
 from napari_organoid_synth.core.pairs.pair import MaskKind
+from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.segmentation.arms import main_score
 
-ANNOTATED = "annotated"
+ANNOTATED, THRESHOLD = "annotated", "threshold"
 TITLES = {
     "source": "your pairs as they are",
     "matched": "your pairs, matched",
     "predicted": "predicted squares alone",
+    THRESHOLD: "threshold segmentation, without learning",
+    "sketched": "painted sketches alone",
     "adapted": "your pairs, predicted squares and painted pairs",
     ANNOTATED: "annotated images of the target",
 }
 """Kinds of pairs that a segmenter is trained on, in the order in which they are shown."""
-RIVALS = ("source", "matched")
+RIVALS = ("source", "matched", THRESHOLD)
 """Those that need neither predictions nor painted pairs."""
 
 
@@ -119,6 +123,21 @@ def judge(
         images=images,
         sentences=tuple(_sentences(rows, rival, score, images)),
     )
+
+
+def adapt_text(result: Mapping[str, Any]) -> str:
+    """Return the result of `adapt` for a terminal: what was found, what was made, what it is worth."""
+    lines = [*result["found"], f"{plural(result['pairs'], 'pair')} painted."]
+    if result["measured"]:
+        measured = Measured.parse(result["measured"])
+        wide = max(len(row.title) for row in measured.rows)
+        lines += ["", f"{short_score(measured.score)} on {plural(measured.images, 'test image')}:"]
+        for row in measured.rows:
+            change = f"  {interval(row.change)}" if row.change else ""
+            rising = f"  ({row.rising} of {row.trainings} still rising)" if row.rising else ""
+            lines.append(f"{row.title:{wide}}  {row.mean:.3f}{change}{rising}")
+        lines += ["", *measured.sentences]
+    return "\n".join([*lines, "", f"project: {result['project']}"])
 
 
 def _title(kind: str, annotated: int) -> str:
