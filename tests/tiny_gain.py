@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from napari_organoid_synth.core.gain.gain import gain
 from napari_organoid_synth.core.gain.plan import make_plan
 from napari_organoid_synth.core.gain.results import GainResult
@@ -38,6 +40,17 @@ SETTINGS = GainSettings(
     scheduler="here",
     device="cpu",
 )
+
+
+def strip(seed: int) -> SamplePair:
+    """Draw an image that is long enough to give a band: a row of discs."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:64, :200]
+    labels = np.zeros((64, 200), np.int32)
+    for cx in range(20, 200, 40):
+        labels |= ((y - rng.integers(24, 40)) ** 2 + (x - cx) ** 2 < 11**2).astype(np.int32)
+    image = (100 + 60 * labels + rng.normal(0, 8, labels.shape)).clip(0, 255).astype(np.uint8)
+    return SamplePair(f"strip{seed}", image[None], labels)
 
 
 def make_project(path: Path, pairs: list[SamplePair]) -> Project:

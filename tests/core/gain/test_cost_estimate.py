@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from napari_organoid_synth.core.gain.cost_estimate import NIGHT_SECONDS, Estimate, seconds, speeds, trainings
+from napari_organoid_synth.core.gain.cost_estimate import (
+    NIGHT_SECONDS,
+    Estimate,
+    kept_generators,
+    seconds,
+    speeds,
+    trainings,
+)
 from napari_organoid_synth.core.gain.results import ArmRecord
 from napari_organoid_synth.core.gain.settings import GainSettings
 from napari_organoid_synth.core.project import Project
@@ -43,6 +50,16 @@ def test_the_steps_that_arms_took_are_those_of_arms_at_their_plateau(tmp_path):
         path.parent.mkdir(parents=True)
         path.write_text(record.model_dump_json())
     assert speeds(project) == {"arm": pytest.approx(0.1), "arm_steps": 2000}
+
+
+def test_finished_generators_of_earlier_comparisons_are_kept(tmp_path):
+    project = Project(tmp_path)
+    assert kept_generators(project) == 0
+    for name in ("generator-1", "generator-2", "generator-unfinished", "pasted-1"):
+        (project.path / "segment" / "shared" / name).mkdir(parents=True)
+        if not name.endswith("unfinished"):
+            (project.path / "segment" / "shared" / name / "result.json").touch()
+    assert kept_generators(project) == 2
 
 
 def test_a_shorter_comparison_gives_up_first_what_costs_least():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from napari_organoid_synth.core.gain.choice import choose_ratios
+from napari_organoid_synth.core.gain.choose_ratios import choose_ratios
 from napari_organoid_synth.core.gain.folds import Fold
 from napari_organoid_synth.core.gain.results import ArmRecord, Design, rival_of
 from napari_organoid_synth.core.gain.sentences import gain_sentences, gain_verdict, table_lines

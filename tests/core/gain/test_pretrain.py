@@ -4,30 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from napari_organoid_synth.core.gain.tasks import ArmTask, SharedTask, read_record
 from napari_organoid_synth.core.gain.train_arm import CURVE, PRETRAINED, PRETRAINING, _joined
 from napari_organoid_synth.core.gain.work import Outcome, run_task
 from napari_organoid_synth.core.job import Control
-from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.segmentation.catalog import TRAINING
 from napari_organoid_synth.core.segmentation.segmenters.curve import Curve
-from tiny_gain import SETTINGS, make_project, plan_of
+from tiny_gain import SETTINGS, make_project, plan_of, strip
 
 STEPS = 12
-
-
-def strip(seed: int) -> SamplePair:
-    """A row of discs, long enough to give a band."""
-    rng = np.random.default_rng(seed)
-    y, x = np.mgrid[:64, :200]
-    labels = np.zeros((64, 200), np.int32)
-    for cx in range(20, 200, 40):
-        labels |= ((y - rng.integers(24, 40)) ** 2 + (x - cx) ** 2 < 11**2).astype(np.int32)
-    image = (100 + 60 * labels + rng.normal(0, 8, labels.shape)).clip(0, 255).astype(np.uint8)
-    return SamplePair(f"strip{seed}", image[None], labels)
 
 
 class StopAfter(Control):

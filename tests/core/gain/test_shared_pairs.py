@@ -10,7 +10,6 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from napari_organoid_synth.core.gain.dry_run import dry_run
@@ -37,18 +36,7 @@ from napari_organoid_synth.core.pairs.pair import SamplePair, content_hash
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.segmentation.segmenters.held_parts import hold_parts
-from tiny_gain import RECIPE, SETTINGS, make_project, plan_of, result_of, run
-
-
-def strip(seed: int) -> SamplePair:
-    """An image that is long enough to give a band: a row of discs."""
-    rng = np.random.default_rng(seed)
-    y, x = np.mgrid[:64, :200]
-    labels = np.zeros((64, 200), np.int32)
-    for cx in range(20, 200, 40):
-        labels |= ((y - rng.integers(24, 40)) ** 2 + (x - cx) ** 2 < 11**2).astype(np.int32)
-    image = (100 + 60 * labels + rng.normal(0, 8, labels.shape)).clip(0, 255).astype(np.uint8)
-    return SamplePair(f"strip{seed}", image[None], labels)
+from tiny_gain import RECIPE, SETTINGS, make_project, plan_of, result_of, run, strip
 
 
 @pytest.fixture

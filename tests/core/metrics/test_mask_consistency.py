@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from napari_organoid_synth.core.metrics.mask_consistency import MaskConsistency, traits
-from napari_organoid_synth.core.pairs.pair import SamplePair
+from napari_organoid_synth.core.metrics.real_tiles import PREDICTED, real_tiles
+from napari_organoid_synth.core.pairs.loading import check_pairs
+from napari_organoid_synth.core.pairs.ome_tiff import write_labels, write_pair
+from napari_organoid_synth.core.pairs.pair import SamplePair, Source
+from napari_organoid_synth.core.pairs.table import PairEntry, PairTable
+from napari_organoid_synth.core.project import Project
 from simulated import sample, scene
 
 
@@ -31,6 +38,28 @@ def test_strange_masks_are_told_from_right_ones() -> None:
     assert np.mean(known < 0.5) == metric.rejected
     assert metric.describe({"fits": 0.1}) == "mask may not fit"
     assert metric.describe({"fits": 0.9}) == ""
+
+
+def test_predicted_masks_are_not_learned_from_as_if_drawn(tmp_path: Path) -> None:
+    """A segmenter that marks the wrong places would teach that wrong places are right."""
+    project, entries = Project(tmp_path / "project"), []
+    for number, pair in enumerate(pairs(0, 24)):
+        by_network = number >= 12
+        strange = pair.replace(labels=np.roll(pair.labels, 32, axis=(0, 1)), source=Source("predicted"))
+        image, mask = write_pair(tmp_path / "files", pair)
+        if by_network:
+            write_labels(mask, strange)
+        entries.append(PairEntry(name=pair.name, image=str(image), masks={"object": str(mask)}))
+    check_pairs(PairTable(entries=tuple(entries))).to_file(project.pairs_path)
+    tiles = real_tiles(project, 64)
+    assert "masks of 12 of 24 real pairs were predicted, not drawn: 'fits' learns from the others" in tiles.note
+    assert [bool(tile.source.provenance.get(PREDICTED)) for tile in tiles.pairs] == [False] * 12 + [True] * 12
+    marked = MaskConsistency().fit(tiles.pairs)
+    assert np.isnan(marked.real_values["fits"]).tolist() == [False] * 12 + [True] * 12
+    drawn = MaskConsistency().fit(tiles.pairs[:12])
+    assert marked.detected == drawn.detected > 0.9
+    alone = MaskConsistency().fit(tiles.pairs[12:])  # with nothing else they are learned from
+    assert alone.detected < marked.detected
 
 
 def test_images_of_noise_say_nothing() -> None:

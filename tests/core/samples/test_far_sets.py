@@ -41,10 +41,12 @@ def store(project: Project) -> Iterator[SampleStore]:
         yield store
 
 
-def write_scores(project: Project, kid: float, precision: float, number: int = 8, run: str = "grid") -> None:
+def write_scores(
+    project: Project, kid: float, precision: float, number: int = 8, run: str = "grid", doubt: str = ""
+) -> None:
     scores = [
         {"name": "kid", "matched_value": kid, "originals": {"low": -0.4, "high": 2.9}},
-        {"name": "precision", "matched_value": precision, "originals": {"low": 0.8, "high": 1.0}},
+        {"name": "precision", "matched_value": precision, "originals": {"low": 0.8, "high": 1.0}, "doubt": doubt},
     ]
     content = {"version": 2, "sets": [{"run": run, "samples": "all", "number": number, "scores": scores}]}
     project.scores_path.write_text(json.dumps(content))
@@ -73,6 +75,14 @@ def test_scores_of_the_set_come_first(
         assert found["grid"] == (
             "KID is 82 (originals among each other at most 2.9), precision 0 (originals at least 0.8)"
         )
+
+
+def test_where_the_set_has_no_verdict_its_pairs_are_asked(project: Project, store: SampleStore) -> None:
+    """Noise too would have that precision: that these pairs have it is no reason to accept them."""
+    write_scores(project, 1.0, 0.9, doubt="pure noise lies there too")
+    assert far_runs(store) == {"grid": FAR}
+    write_scores(project, 82.0, 0.3, doubt="pure noise lies there too")  # worse than the range: there is no doubt
+    assert far_runs(store)["grid"].startswith("KID is 82")
 
 
 def test_scores_of_another_set_say_nothing(project: Project, store: SampleStore) -> None:

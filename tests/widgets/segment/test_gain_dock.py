@@ -107,12 +107,16 @@ def test_the_form_says_groups_and_trainings_before_it_runs(dock):
     assert dock.reason.isHidden()
     assert dock.button.text() == "Train and test"
     assert dock.offer.estimate.text().startswith("2 folds, 12 trainings (12 of the segmenter). The time is known after")
-    dock._know(({"arm": 1.2}, None))
+    dock._know(({"arm": 1.2}, 0, None))
     at_once = min(workers_at_once(GainSettings()), 12)
     assert seconds(dock.value(), 2, {"arm": 1.2}, 0) == pytest.approx(12 * 5000 * 1.2 / at_once)
     assert ", at most about" in dock.offer.estimate.text()
-    dock._know(({"arm": 1.2, "arm_steps": 2000}, None))
+    dock._know(({"arm": 1.2, "arm_steps": 2000}, 3, None))
     assert "at most" not in dock.offer.estimate.text()
+    assert "kept" not in dock.offer.estimate.text()  # no arm needs a generator
+    dock.form.arms.boxes["classical+synthetic"].setChecked(True)
+    assert "Of earlier comparisons 3 generators are kept" in dock.offer.estimate.text()
+    dock.form.arms.boxes["classical+synthetic"].setChecked(False)
     assert not dock.form.arms.boxes["raw"].isEnabled()
     dock.form.test_by.setCurrentIndex(dock.form.test_by.findData("leave-one-out"))
     dock.form.repeats.setValue(3)
@@ -173,9 +177,9 @@ def test_a_long_comparison_offers_one_of_a_night_and_takes_it_back(dock):
     dock.form.steps.setValue(500)
     dock.form.test_by.setCurrentIndex(dock.form.test_by.findData("leave-one-out"))
     dock.form.repeats.setValue(3)
-    dock._know(({"arm": 1.0}, None))
+    dock._know(({"arm": 1.0}, 0, None))
     assert dock.offer.use_button.isHidden()  # 4 folds, 3 repeats, 2 arms of 500 s: 12,000 s
-    dock._know(({"arm": 30.0 * workers_at_once(GainSettings())}, None))
+    dock._know(({"arm": 30.0 * workers_at_once(GainSettings())}, 0, None))
     before = dock.value()
     # 100 h; 2 folds take 50 h (3 are not possible with 2 groups), one repeat 17 h: nothing less is possible
     assert dock.offer.offer.text().startswith(

@@ -11,7 +11,7 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.gain.results import ArmRecord
 from napari_organoid_synth.core.gain.settings import HERE, GainSettings
 from napari_organoid_synth.core.gain.storage import RESULTS, read_result
-from napari_organoid_synth.core.gain.tasks import RESULT, SHARED, read_record
+from napari_organoid_synth.core.gain.tasks import RESULT, SHARED, GeneratorTask, read_record
 from napari_organoid_synth.core.job import JobFolder, Progress
 from napari_organoid_synth.core.project import Project, by_name
 from napari_organoid_synth.core.recipe import Recipe
@@ -102,6 +102,11 @@ def speeds(project: Project) -> dict[str, float]:
                 known["generator"] = 1 / rates[-1]
                 break
     return known
+
+
+def kept_generators(project: Project) -> int:
+    """Count the generators that comparisons of this project trained to their end."""
+    return sum(1 for _ in project.path.glob(f"{SHARED}/{GeneratorTask.kind}-*/{RESULT}"))
 
 
 def _of_tasks(folder: Path) -> dict[str, float]:
@@ -198,6 +203,9 @@ class Estimate:
         Of `speeds`.
     generator_steps : int
         As in `seconds`.
+    kept : int
+        Generators of earlier comparisons, `kept_generators`. Those with this recipe that saw the same images are used
+        again; which ones is not known before the plan is made, so the duration counts them all as new.
     """
 
     settings: GainSettings
@@ -205,6 +213,7 @@ class Estimate:
     groups: int
     speed: Mapping[str, float]
     generator_steps: int
+    kept: int = 0
 
     def seconds(self, settings: GainSettings | None = None, folds: int | None = None) -> float:
         """Estimate the duration of this comparison or one with other settings and folds; 0 if no speed is known."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_organoid_synth.core.atomic import write_text
-from napari_organoid_synth.core.gain.chosen import Shown, show_chosen
+from napari_organoid_synth.core.gain.arm_folders import Shown, show_chosen
 from napari_organoid_synth.core.gain.leakage import Leak
 from napari_organoid_synth.core.gain.plan import Plan
 from napari_organoid_synth.core.gain.results import ArmRecord, Design, GainResult, PairsRecord, TaskCounts

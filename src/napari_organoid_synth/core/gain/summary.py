@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from napari_organoid_synth.core.gain.choice import choose_ratios, gather, is_main
+from napari_organoid_synth.core.gain.choose_ratios import choose_ratios, gather, is_main
 from napari_organoid_synth.core.gain.results import (
     ArmRecord,
     Design,

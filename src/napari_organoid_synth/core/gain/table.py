@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from napari_organoid_synth.core.gain.bootstrap import mean_by_image, paired, per_test
-from napari_organoid_synth.core.gain.choice import Cell, choose_ratios, gather, is_main
+from napari_organoid_synth.core.gain.choose_ratios import Cell, choose_ratios, gather, is_main
 from napari_organoid_synth.core.gain.results import ArmRecord, PairedChange, Spread, TableRow, main_rows, rival_of
 from napari_organoid_synth.core.segmentation.arms import ARMS, RAW, needs_generator
 from napari_organoid_synth.core.segmentation.segmenters.plateau import decay_before, patience

@@ -10,7 +10,7 @@ from typing import Any
 
 from napari_organoid_synth.core.atomic import write_bytes, write_text
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.gain.chosen import PREDICTIONS, arm_folder
+from napari_organoid_synth.core.gain.arm_folders import PREDICTIONS, arm_folder
 from napari_organoid_synth.core.gain.leakage import refuse_leaks
 from napari_organoid_synth.core.gain.make_pairs import pairs_path
 from napari_organoid_synth.core.gain.results import ArmRecord, PairsRecord

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_organoid_synth.core.gain.bootstrap import MIN_GROUPS, Parts, per_test
-from napari_organoid_synth.core.gain.choice import Cell, choose_ratios, gather, is_main
+from napari_organoid_synth.core.gain.choose_ratios import Cell, choose_ratios, gather, is_main
 from napari_organoid_synth.core.gain.results import ArmRecord, Worth
 from napari_organoid_synth.core.segmentation.arms import needs_generator
 

@@ -134,6 +134,29 @@ class Generator(ABC):
         """Passes of the network that `look` takes for a sample; what judges a training looks as much more rarely."""
         return 1
 
+    def steer(self, steps: int | None = None, guidance: float | None = None) -> None:
+        """Choose how the next samples are drawn; None as in the settings of the generator.
+
+        Parameters
+        ----------
+        steps : int, optional
+            Passes from noise to picture.
+        guidance : float, optional
+            How strictly a painter follows the mask, 1 as learned.
+
+        Raises
+        ------
+        UserError
+            If the generator has no such choice.
+        """
+        if steps is not None or guidance is not None:
+            chosen = "sampling_steps" if steps is not None else "guidance"
+            raise UserError(
+                f"{self.config.name} draws in one pass.",
+                f"Expected no {chosen}.",
+                f"Leave {chosen} empty, or use flow.",
+            )
+
     def look(
         self,
         rng: torch.Generator | Sequence[torch.Generator],

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from napari_organoid_synth.core.metrics.base import Metric, RealRange, Score, intensity_limits, to_grey
 from napari_organoid_synth.core.metrics.groups import group_of, related
+from napari_organoid_synth.core.metrics.real_tiles import PREDICTED
 from napari_organoid_synth.core.pairs.pair import SamplePair
 
 TRAITS = 8
@@ -55,11 +56,14 @@ class MaskConsistency(Metric):
     scores = (Score("fits", "Mask fits image (below 0.5: as few real pairs)", better="high", unusual="low"),)
 
     def fit(self, real: Sequence[SamplePair]) -> Self:
-        """Learn from real tiles and from their images under masks of other images."""
+        """Learn from real tiles and from their images under masks of other images.
+
+        Tiles whose masks were predicted are left out as long as six with drawn ones, of two images, remain.
+        """
         self._limits = intensity_limits(real)
         self._weights: NDArray[np.float64] | None = None
         self.detected = self.rejected = np.nan
-        with_objects = [index for index, pair in enumerate(real) if pair.labels.any()]
+        with_objects = _drawn([index for index, pair in enumerate(real) if pair.labels.any()], real)
         number = min(MAX_TILES, len(with_objects))
         places = [with_objects[index * len(with_objects) // number] for index in range(number)]
         tiles = [real[place] for place in places]
@@ -133,6 +137,13 @@ class MaskConsistency(Metric):
     def describe(self, values: dict[str, float]) -> str:
         """Describe a mask that may not belong to its image; other masks give an empty text."""
         return "mask may not fit" if values["fits"] < THRESHOLD and self.useful else ""
+
+
+def _drawn(places: list[int], real: Sequence[SamplePair]) -> list[int]:
+    """Return the places of tiles whose masks were drawn; all where these are too few to learn from."""
+    drawn = [place for place in places if not real[place].source.provenance.get(PREDICTED)]
+    images = {real[place].source.files for place in drawn}
+    return drawn if len(drawn) >= 2 * OTHER_MASKS and len(images) > 1 else places
 
 
 def _discriminant(rows: NDArray[np.float64], right: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.metrics.groups import GROUP, tile_groups
-from napari_organoid_synth.core.pairs.loading import load_pairs
+from napari_organoid_synth.core.pairs.loading import load_pairs, predicted_classes
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.settings import TileSettings
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.pairs.tile_reading import TilePlace
 from napari_organoid_synth.core.pairs.tiling import Tile, cut_pair, list_tiles
 from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.recipe import Recipe
 
 MAX_TILES = 400
+PREDICTED = "predicted"
+"""What a tile's `Source.provenance` has where a segmenter marked its mask, or some of its classes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,13 +31,14 @@ class RealTiles:
     Parameters
     ----------
     pairs : list of SamplePair
-        Each tile; ``source.files`` names the image that it was cut from, its provenance the group of that.
+        Each tile; ``source.files`` names the image that it was cut from, its provenance the group of that, and whether
+        its mask was predicted.
     places : list of TilePlace
         Place of each tile.
     number : int
         Tiles that there are, of which these are some.
     note : str
-        What a person should know of the groups (`metrics.groups`); empty if there is nothing.
+        What a person should know of the groups (`metrics.groups`) and of predicted masks; empty if there is nothing.
     """
 
     pairs: list[SamplePair]
@@ -61,13 +65,30 @@ def real_tiles(project: Project, side: int, split: Literal["train", "test"] = "t
         400 at most, evenly chosen.
     """
     pairs = load_pairs(project, split=split, images_alone=True)
-    groups = tile_groups(PairTable.from_file(project.pairs_path))
-    tiles = cut_tiles(pairs, _tile_settings(project).replace(size=side), groups.labels)
-    return replace(tiles, note=groups.note)
+    table = PairTable.from_file(project.pairs_path)
+    groups = tile_groups(table)
+    predicted = {entry.name for entry in table.matched if predicted_classes(entry)}
+    tiles = cut_tiles(pairs, _tile_settings(project).replace(size=side), groups.labels, predicted)
+    notes = groups.note, _note_of_predicted(predicted, pairs)
+    return replace(tiles, note=" ".join(filter(None, notes)))
+
+
+def _note_of_predicted(predicted: Collection[str], pairs: Sequence[SamplePair]) -> str:
+    """Return what a person should know of predicted masks; empty where all were drawn."""
+    number = sum(pair.name in predicted for pair in pairs)
+    if not number:
+        return ""
+    if number == len(pairs):
+        return "All masks of real pairs were predicted, not drawn: 'fits' says what that segmenter would."
+    which = f"{number} of {plural(len(pairs), 'real pair')}"
+    return f"The masks of {which} were predicted, not drawn: 'fits' learns from the others where these are enough."
 
 
 def cut_tiles(
-    pairs: Sequence[SamplePair], settings: TileSettings, groups: Mapping[str, str] | None = None
+    pairs: Sequence[SamplePair],
+    settings: TileSettings,
+    groups: Mapping[str, str] | None = None,
+    predicted: Collection[str] = (),
 ) -> RealTiles:
     """Cut upright tiles from pairs.
 
@@ -79,6 +100,8 @@ def cut_tiles(
         Side, overlap, and which tiles are kept; the fewest objects are 0 where no pair has a mask.
     groups : mapping of str to str, optional
         Group of each pair, by its name; default: each stands alone.
+    predicted : collection of str
+        Names of the pairs whose masks a segmenter marked, all or some classes.
 
     Returns
     -------
@@ -87,7 +110,7 @@ def cut_tiles(
     """
     kept = _kept(pairs, settings)
     chosen = _some(kept, MAX_TILES)
-    cut = [_with_source(cut_pair(pairs[tile.pair], tile), pairs[tile.pair], groups or {}) for tile in chosen]
+    cut = [_with_source(cut_pair(pairs[tile.pair], tile), pairs[tile.pair], groups or {}, predicted) for tile in chosen]
     return RealTiles(cut, [TilePlace(tile.name, tile.y, tile.x) for tile in chosen], len(kept))
 
 
@@ -124,9 +147,13 @@ def _tile_settings(project: Project) -> TileSettings:
     return TileSettings()
 
 
-def _with_source(tile: SamplePair, pair: SamplePair, groups: Mapping[str, str]) -> SamplePair:
-    """Return a tile that names the image it was cut from, and the group of that."""
+def _with_source(
+    tile: SamplePair, pair: SamplePair, groups: Mapping[str, str], predicted: Collection[str]
+) -> SamplePair:
+    """Return a tile that names the image it was cut from, the group of that, and whether its mask was predicted."""
     files, provenance = pair.source.files or (pair.name,), tile.source.provenance
     if pair.name in groups:
         provenance = {**provenance, GROUP: groups[pair.name]}
+    if pair.name in predicted:
+        provenance = {**provenance, PREDICTED: True}
     return tile.replace(source=replace(tile.source, files=files, provenance=provenance))

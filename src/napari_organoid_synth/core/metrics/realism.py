@@ -31,9 +31,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_organoid_synth.core.metrics.base import Metric, Score
+from napari_organoid_synth.core.samples.far_sets import UNREAL
 
-UNREAL = 0.05
-"""Realism that 5 of 100 real tiles do not reach."""
 FOLDS = 20  # parts of the real tiles that are held back in turn, at most
 DECAY = 2.0  # exponent outside of the range
 LOG_FLOOR = 0.01  # of the median, added before a logarithm

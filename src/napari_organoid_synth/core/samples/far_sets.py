@@ -12,8 +12,10 @@ from napari_organoid_synth.core.samples.store import SampleRow, SampleStore
 
 MIN_SAMPLES = 8
 """Samples of a run from which on they are judged as a set."""
-UNREAL, MAX_UNREAL_SHARE = 0.05, 0.5
-"""More than half of the samples below the realism that 5 of 100 real tiles do not reach: far."""
+UNREAL = 0.05
+"""Realism that 5 of 100 real tiles do not reach."""
+MAX_UNREAL_SHARE = 0.5
+"""More than half of the samples below this realism: far."""
 FAR_DISTANCE, FAR_PRECISION = 3.0, 0.5
 """Multiples of the largest distance and of the least precision of the originals among each other, beyond which: far."""
 TODO = (
@@ -39,8 +41,8 @@ def far_runs(store: SampleStore) -> dict[str, str]:
     dict of str to str
         Name of each such run to what was found. By the scores of its set where they describe as many samples as there
         are: the kernel distance is more than 3 times the largest, and the precision less than half of the least, that
-        halves of the originals have. Otherwise by realism: more than half of the samples are below 0.05. Runs with
-        fewer than 8 scored samples are not judged.
+        halves of the originals have. Otherwise, and where the set itself has no verdict on one of them, by realism:
+        more than half of the samples are below 0.05. Runs with fewer than 8 scored samples are not judged.
     """
     runs: dict[str, list[SampleRow]] = {}
     for row in store.rows():
@@ -54,13 +56,19 @@ def _finding(rows: Sequence[SampleRow], scores: Mapping[str, Mapping[str, Any]] 
     """Return what is far in a set; empty if nothing is."""
     if len(rows) < MIN_SAMPLES:
         return ""
-    if scores:
+    if scores and all(map(_says_something, (scores["kid"], scores["precision"]), ("high", "low"))):
         return _by_set(scores)
     values = [row.scores["realism"] for row in rows if "realism" in row.scores]
     unreal = sum(value < UNREAL for value in values)
     if len(values) < MIN_SAMPLES or unreal <= MAX_UNREAL_SHARE * len(values):
         return ""
     return f"{unreal} of {len(values)} pairs have a realism below {UNREAL}, as 5 of 100 real tiles have"
+
+
+def _says_something(score: Mapping[str, Any], worst: str) -> bool:
+    """Return whether a score has a verdict: it lies beyond the worst end of the originals, or nothing casts doubt."""
+    value, end = score["matched_value"], score["originals"][worst]
+    return not score.get("doubt") or bool(value > end if worst == "high" else value < end)
 
 
 def _by_set(scores: Mapping[str, Mapping[str, Any]]) -> str:

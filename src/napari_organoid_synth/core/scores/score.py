@@ -17,13 +17,14 @@ from napari_organoid_synth.core.metrics.base import Judgement, Metric
 from napari_organoid_synth.core.metrics.groups import group_of
 from napari_organoid_synth.core.metrics.memorisation import REAL_DISTANCE
 from napari_organoid_synth.core.metrics.real_tiles import RealTiles, real_tiles
-from napari_organoid_synth.core.metrics.realism import UNREAL, Realism
+from napari_organoid_synth.core.metrics.realism import Realism
 from napari_organoid_synth.core.metrics.settings import ScoreSettings
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.pair_format import FormatOf, Misfits
 from napari_organoid_synth.core.pairs.tile_reading import TilePlace, read_tile, tile_side
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.registry import METRICS
+from napari_organoid_synth.core.samples.far_sets import UNREAL
 from napari_organoid_synth.core.samples.store import SampleRow, SampleStore
 from napari_organoid_synth.core.scores.set_scores import check_extractor, score_all_sets
 from napari_organoid_synth.core.scores.storage import SetScores

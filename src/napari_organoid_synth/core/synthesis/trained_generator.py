@@ -278,6 +278,13 @@ class TrainedGenerator:
                 "Expected a generator of images alone.",
                 "Train flow_joint with draws=images.",
             )
+        channels = tones.means.shape[1]
+        if channels != self.spec.image_channels:
+            raise UserError(
+                f"The tones have {channels} channels.",
+                f"Expected {self.spec.image_channels}, as the images of run {self.name}.",
+                "Measure the tones on such images.",
+            )
         rng = np.random.default_rng(seed_of(seed, "tones"))
         sketch = torch.from_numpy(draw_sketch(labels, tones, rng, blur)[None])
         stream = random_stream(self.device, seed, "sketch")

@@ -10,7 +10,7 @@ import napari
 from qtpy.QtWidgets import QPushButton
 
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.gain.cost_estimate import Estimate, speeds, trainings
+from napari_organoid_synth.core.gain.cost_estimate import Estimate, kept_generators, speeds, trainings
 from napari_organoid_synth.core.gain.results import GainResult
 from napari_organoid_synth.core.gain.settings import GainSettings, SegmentSettings
 from napari_organoid_synth.core.gain.storage import RESULTS, SETTINGS, newest_result, pick_recipes, read_result
@@ -55,6 +55,7 @@ class SegmentWidget(ColumnDock):
         self.runners: dict[str, JobRunner] = {verb: self.workspace.runner(verb) for verb in self.VERBS}
         self._job: JobRunner | None = None
         self._speeds: dict[str, float] = {}
+        self._kept = 0
         self._unfinished: Unfinished | None = None
         self._read_at = 0
         self.background = background = Background(self)
@@ -125,13 +126,13 @@ class SegmentWidget(ColumnDock):
         self._job = None
         self._restore()
         self._count()
-        self._speeds, self._unfinished = {}, None
+        self._speeds, self._kept, self._unfinished = {}, 0, None
         self.resume_button.hide()
         self._show(newest_result(project) if project is not None else None)
         self._fold_setup()
         self.apply.refresh()
         if project is not None:
-            self.background.do(lambda: (speeds(project), unfinished(project)), self._know, self.show_error)
+            self.background.do(lambda: _known(project), self._know, self.show_error)
 
     def _fold_setup(self) -> None:
         """Fold the settings while there is a result."""
@@ -151,9 +152,9 @@ class SegmentWidget(ColumnDock):
             self.setValue(settings)
         self._restoring = False
 
-    def _know(self, known: tuple[dict[str, float], Unfinished | None]) -> None:
+    def _know(self, known: tuple[dict[str, float], int, Unfinished | None]) -> None:
         """Store what was read in the background, and update the dock."""
-        self._speeds, self._unfinished = known
+        self._speeds, self._kept, self._unfinished = known
         self._judge()
 
     def _count(self, *_: object) -> None:
@@ -206,14 +207,7 @@ class SegmentWidget(ColumnDock):
             return "There are no training pairs. Load and check pairs in Pairs."
         if quick and not counts.test:
             return "No pair is put aside for the test. Mark some as test in Pairs, then train the generator again."
-        trains_generator = not problem and self.form.as_gain().pairs_from == "folds"
-        if trains_generator and any(map(needs_generator, self.form.arms.value())) and not self._has_generator():
-            return "There is no generator yet whose training can be repeated. Train one in Train."
         return problem
-
-    def _has_generator(self) -> bool:
-        project = self.workspace.project
-        return project is not None and bool(self.form.forms["gain"]["generator"].value or project.runs())
 
     def _show_time(self, folds: int, groups: int) -> None:
         self.offer.setVisible(self.running is None)
@@ -225,7 +219,7 @@ class SegmentWidget(ColumnDock):
         elif folds:
             settings = self.form.as_gain()
             steps = self._generator_steps(settings)
-            self.offer.show_estimate(Estimate(settings, folds, groups, self._speeds, steps))
+            self.offer.show_estimate(Estimate(settings, folds, groups, self._speeds, steps, self._kept))
         else:
             self.offer.show_estimate(None)
 
@@ -235,7 +229,7 @@ class SegmentWidget(ColumnDock):
             return settings.generator_steps
         try:
             recipes = pick_recipes(project, settings).values()
-            return max((one["generator"].train.steps for one in recipes), default=0)
+            return max((one["generator"].train.steps for one in recipes if one["generator"].gan.trains), default=0)
         except UserError:
             return 0
 
@@ -314,9 +308,7 @@ class SegmentWidget(ColumnDock):
         self.apply.refresh()
         project = self.workspace.project
         if project is not None:
-            self.background.do(
-                lambda: (speeds(project), unfinished(project, PATIENCE_SECONDS)), self._know, self.show_error
-            )
+            self.background.do(lambda: _known(project, PATIENCE_SECONDS), self._know, self.show_error)
         self._judge()
 
     def _show(self, result: GainResult | None) -> None:
@@ -333,6 +325,11 @@ def _read(folder: Path) -> GainResult | None:
         return read_result(folder)
     except UserError:
         return None
+
+
+def _known(project: Project, patience: float = 0.0) -> tuple[dict[str, float], int, Unfinished | None]:
+    """Read what earlier comparisons tell: speeds, the number of kept generators, and what was left undone."""
+    return speeds(project), kept_generators(project), unfinished(project, patience)
 
 
 def unfinished(project: Project, patience: float = 0.0) -> Unfinished | None:

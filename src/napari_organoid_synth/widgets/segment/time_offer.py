@@ -14,7 +14,7 @@ from napari_organoid_synth.core.gain.cost_estimate import (
     workers_at_once,
 )
 from napari_organoid_synth.core.gain.settings import GainSettings
-from napari_organoid_synth.core.quantities import words_for_seconds
+from napari_organoid_synth.core.quantities import plural, words_for_seconds
 from napari_organoid_synth.widgets.shared.controls import named
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
@@ -92,6 +92,15 @@ class TimeOffer(QWidget):
 
 
 def _text(now: Estimate) -> str:
+    """Describe number and expected time of the trainings, and what is kept of earlier ones."""
+    text = _duration(now)
+    if now.kept and trainings(now.settings, now.folds)["generator"]:
+        kept = f"{plural(now.kept, 'generator')} {'is' if now.kept == 1 else 'are'} kept"
+        text += f" Of earlier comparisons {kept}: any with the same recipe and images is used again, in no time."
+    return text
+
+
+def _duration(now: Estimate) -> str:
     """Describe the number of trainings and their expected time, from the speed of earlier ones."""
     settings, folds, speed = now.settings, now.folds, now.speed
     count = trainings(settings, folds)
