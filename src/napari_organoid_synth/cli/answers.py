@@ -270,6 +270,7 @@ class Demo(Ended):
     project: str = Field(description="The new project.")
     report: str = Field(description="Its report.")
     sentence: str = Field(description="The result in words.")
+    how: str = Field(description="How it was obtained, in words.")
     seconds: dict[str, float] = Field(description="Time of each stage.")
     stages: dict[str, Any] = Field(description="Result of each stage.")
 

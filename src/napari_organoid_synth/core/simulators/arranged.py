@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.tiling import clean_instances
 from napari_organoid_synth.core.simulators.clusters import Clusters, find_clusters
-from napari_organoid_synth.core.simulators.pieces import contact_share, evenly_spaced, numbered
+from napari_organoid_synth.core.simulators.pieces import contact_share, evenly_spaced
 from napari_organoid_synth.core.simulators.placing import PlacingField
 from napari_organoid_synth.core.simulators.real_outlines import (
     ALIKE,
@@ -163,7 +163,7 @@ class Arranger:
             tuple(sorted(used)),
             layout.name,
             (wanted, reached),
-            (touching, contact_share(numbered(labels, "binary" if self.is_binary else "instances"))),
+            (touching, contact_share(objects)),
             left_out,
         )
 

@@ -71,7 +71,8 @@ class Sampler:
     Raises
     ------
     UserError
-        If the model draws masks alone, or draws from noise and has another size than the settings ask for.
+        If the model draws masks alone, draws from noise and has another size than the settings ask for, or knows no
+        steps or guidance that these choose.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class Sampler:
             )
         if model.shape != "painter":
             refuse_size(model, settings.size)
+        model.network.steer(settings.sampling_steps, settings.guidance)
         self.model, self.settings, self.masks = model, settings, masks
         self.real = real or {}
         self._given: dict[str, frozenset[str]] = {}
@@ -133,7 +135,7 @@ class Sampler:
             raise UserError(
                 f"None of {self.drawn} {what} is usable: empty, too full, or too few objects.",
                 f"Expected at least {fewest}{full}.",
-                "Choose other masks or a lower variety." if self.masks else "Train longer, or with more pairs.",
+                "Choose other masks." if self.masks else "Train longer, or with more pairs.",
             )
 
     def keep(self, pairs: Sequence[SamplePair]) -> list[SamplePair]:
