@@ -155,8 +155,8 @@ def _sentences(rows: Sequence[MeasuredRow], rival: str, score: str, images: int)
         if late := row.rising + best.rising:
             which = row if row.rising else best
             sentences.append(
-                f"{capital(which.title)}: {late} of {row.trainings + best.trainings} trainings had not reached their plateau, so "
-                "there is no verdict; raise steps."
+                f"{capital(which.title)}: {late} of {row.trainings + best.trainings} trainings had not reached their "
+                "plateau, so there is no verdict; raise steps."
             )
         elif row.change.interval == "range":
             sentences.append(f"{capital(row.title)}: {of} {interval(row.change)} against {best.title}.")
