@@ -107,7 +107,7 @@ def test_a_class_is_added(project: Path, folder: Path) -> None:
 
 def test_pairs_from_images_without_masks(folder: Path) -> None:
     target = adapting.write_target(folder / "unlabelled", range(10, 12))
-    adapting.settings(target, steps=40, floor=20, number=1).to_file(folder / "adapt.yaml")
+    adapting.settings(target, number=1).to_file(folder / "adapt.yaml")
     made = answer("adapt", adapting.source(folder / "adapted", 2).path, "--recipe", folder / "adapt.yaml")
     assert len(made["samples"]) == made["pairs"] == 1
     flow = ["painter.channels=8", "painter.max_channels=8", "painter_steps=1", "size=64", "number=1"]
