@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -11,7 +12,7 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.fields import WHICH, DeviceName, Threads, Which
 from napari_organoid_synth.core.frozen_model import Settings
 from napari_organoid_synth.core.generators.analogy_config import AnalogyConfig
-from napari_organoid_synth.core.generators.config import AnyGenerator, Draws
+from napari_organoid_synth.core.generators.config import AnyGenerator, Draws, generator_config, untrained
 from napari_organoid_synth.core.pairs.settings import TileSettings
 
 
@@ -79,9 +80,32 @@ class Recipe(Settings):
         )
 
     @property
+    def aimed(self) -> float:
+        """Share of the tiles that lie around a pixel of a class; none without masks."""
+        if self.shape == "image":
+            return 0.0
+        return self.gan.aimed if self.tiles.aimed is None else self.tiles.aimed
+
+    @property
     def shape(self) -> Shape:
         """Input and output of the generator: its kind, but of a joint generator only the part that it draws."""
         if self.gan.kind != "joint":
             return self.gan.kind
         shapes: dict[str, Shape] = {"pairs": "joint", "images": "image", "masks": "mask"}
         return shapes[self.draws]
+
+
+def first_recipe(sizes: Sequence[tuple[int, int]], name: str = "") -> Recipe:
+    """Return the recipe of a painter without training whose tile fits into images of these sizes (height, width), px.
+
+    Parameters
+    ----------
+    sizes : sequence of (int, int)
+        Of the images.
+    name : str
+        Of the painter; empty: the first.
+    """
+    name = name or untrained()[0]
+    most, sides = TileSettings().size, generator_config(name).tiles
+    fitting = [side for side in sides if side <= min([most, *map(min, sizes)])]
+    return Recipe.parse({"gan": name, "tiles": {"size": max(fitting, default=min(sides))}})

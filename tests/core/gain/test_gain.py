@@ -388,8 +388,8 @@ def test_accepted_pairs_that_do_not_fit_are_named(project):
 
 def test_it_says_what_is_missing(project, monkeypatch):
     monkeypatch.setattr(gain_workers, "CONNECT_SECONDS", 1.0)
-    with pytest.raises(UserError, match="has no run that draws pairs"):
-        run(project, SETTINGS.replace(generator=""))
+    with pytest.raises(UserError, match="has no run that draws masks"):
+        run(project, SETTINGS.replace(masks="generated"))
     with pytest.raises(UserError, match="4 images for 7 folds"):
         run(project, SETTINGS.replace(folds=7))
     with pytest.raises(UserError, match="None of the 4 pairs is put aside"):

@@ -108,7 +108,7 @@ def tiny(seed: int) -> tuple[NDArray[np.generic], NDArray[np.uint16]]:
         (without_background, "background", "warning",
          "No background: in 6 of 6 images every pixel belongs to an object.", "Let a generator learn such masks"),
         (thin, "shapes", "warning", "at most 2 px wide; do not shrink the images further.", ""),
-        (tiny, "objects", "warning", "Half of the objects are less than 5 px across, too small to have a shape.",
+        (tiny, "objects", "warning", "across, too small for a painter that is trained: 8 px are the least.",
          "Use images of higher resolution."),
     ],
 )  # fmt: skip

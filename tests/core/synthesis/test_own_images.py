@@ -7,18 +7,16 @@ import pytest
 
 from napari_organoid_synth.core.simulators.simulate import em, tissue
 from napari_organoid_synth.core.simulators.warp import warp_labels
-from napari_organoid_synth.core.synthesis.own_images import own_pairs, pairs_with_mask
+from napari_organoid_synth.core.synthesis.own_images import is_new_layout, pairs_with_mask
 
 PAIRS = [tissue(seed, 128).replace(name=f"image {seed}") for seed in range(3)]
 
 
-def test_a_mask_is_known_by_its_origin() -> None:
-    assert own_pairs({"kind": "real", "name": "a_y0_x64_r0"}, 1.5) == {"a"}
-    assert own_pairs({"kind": "real", "name": "whole image"}, 1.5) == {"whole image"}
-    assert own_pairs({"kind": "warped", "name": "a", "y": 3, "x": 4}, 0.99) == {"a"}
-    assert own_pairs({"kind": "warped", "name": "a", "warp": 0.3}, 1.0) == {"a"}
-    for origin in ({"kind": "warped", "name": "a"}, {"kind": "fitted"}, {"kind": "arranged"}, {}):
-        assert own_pairs(origin, 1.0) == frozenset()
+def test_only_new_layouts_may_be_painted_with_their_own_image() -> None:
+    for origin in ({"kind": "real"}, {"kind": "file"}, {"kind": "given"}, {"kind": "warped", "warp": 0.99}):
+        assert not is_new_layout(origin), origin
+    for origin in ({"kind": "moved"}, {"kind": "arranged"}, {"kind": "fitted"}, {"kind": "warped", "warp": 1.0}):
+        assert is_new_layout(origin), origin
 
 
 @pytest.mark.parametrize("make", [lambda labels: labels, np.fliplr, lambda labels: np.rot90(labels[:, ::-1], 3)])

@@ -67,9 +67,13 @@ class Drawer:
     kind = "joint"
     class_conditional = False
     device = torch.device("cpu")
+    look_passes = 1
 
     def __init__(self, draw: Any) -> None:
         self.draw = draw
+
+    def look(self, rng: Sequence[torch.Generator], **told: Any) -> Tensor:
+        return self.sample(rng, **told)
 
     def sample(self, rng: Sequence[torch.Generator], **_: Any) -> Tensor:
         return torch.stack([self.draw(stream) for stream in rng])

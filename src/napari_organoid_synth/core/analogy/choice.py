@@ -13,7 +13,7 @@ from napari_organoid_synth.core.analogy.pyramid import pyramid
 from napari_organoid_synth.core.analogy.sources import Cut, turned
 from napari_organoid_synth.core.pairs.pair import MaskKind
 
-PIXELS = 1_400_000
+PIXELS = 700_000
 """Most pixels of the sources in one painting, orientations counted."""
 MAIN_SHARE = 0.75  # of these for the main source, if there are others
 ASKED = 400  # patches of the new mask that are looked for in each source

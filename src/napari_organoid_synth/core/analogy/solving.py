@@ -20,7 +20,9 @@ USE = 0.1
 ITERATIONS = {"full": (3, 4, 5, 8, 8), "fast": (1, 2, 2, 3, 3)}
 """Of each level, the finest first."""
 SWEEPS = 2
-COHERENT = 2.0
+FINE_REACH = 12  # px: largest jump at the finest level
+COHERENCE = 0.25
+"""Price of a pixel whose place continues none of its neighbours."""
 TRIES, SPREAD = 4096, 0.3  # places tried for each pixel of the coarsest level; largest random penalty
 _BLOCK = 4  # px: side of the blocks in which use is counted
 _SOFT, _SHARP = 1.7, 0.6  # px: σ of the vote, and of the last one
@@ -153,7 +155,7 @@ def _refine(
     inside = np.s_[top:bottom, left:right]
     cost = np.zeros(seen.shape[:2], np.float32)
     changed = np.ones(layer.shape, np.uint8)
-    reach = int(max(sheet.pages[:, 2:].max() // 3, 3))
+    reach = int(max(sheet.pages[:, 2:].max() // 3, 3)) if level else FINE_REACH
     vote(layer.image, layer.field, layer.trust, sheet.colours, kernel(_SOFT), *rect)
     for turn in range(iterations):
         image = metric.image.everywhere(_context(layer.image.transpose(2, 0, 1), rect, layer.known))
@@ -161,10 +163,9 @@ def _refine(
         penalty = use_penalty(layer, sheet)
         evaluate(layer.field, cost, seen, sheet.numbers, penalty, top, left)
         for number in range(SWEEPS):
-            last = turn == iterations - 1 and number == SWEEPS - 1
             sweep(
                 layer.field, cost, changed, layer.known, seen, sheet.numbers, sheet.valid, sheet.pages, sheet.page_of,
-                penalty, top, left, 0 if last else reach, number == 0, COHERENT if last else 1.0,
+                penalty, top, left, 0 if number else reach, level > 0, number == 0, COHERENCE,
                 np.uint64(_key(seed, level, 1 + turn * SWEEPS + number)),
             )  # fmt: skip
         layer.trust[inside] = np.exp(-cost / max(2 * float(np.percentile(cost, 75)), 1e-6)) + 1e-6

@@ -61,12 +61,15 @@ def dry_run(project: Project, settings: GainSettings) -> Cost:
     speeds: dict[str, float] = {}
     for task in generators:
         for recipe in task.recipes.values():
+            if not recipe.gan.trains:
+                continue
             if recipe.digest not in speeds:
                 speeds[recipe.digest] = estimate(project, recipe, keep=False).seconds_per_step
             seconds += speeds[recipe.digest] * recipe.train.steps
     at_once = min(workers_at_once(settings), len(tasks))
     work = {"folds": len(plan.folds), "trainings of a segmenter": len(arms)}
-    work |= {"trainings of a generator": len(generators)} if generators else {}
+    trained = [task for task in generators if any(recipe.gan.trains for recipe in task.recipes.values())]
+    work |= {"trainings of a generator": len(trained)} if trained else {}
     return Cost.of(seconds / at_once, at_once * peak_bytes(device) / GIB, free, work)
 
 

@@ -129,8 +129,8 @@ class GainSettings(Settings):
     )
     generator: Generator = Field(
         (),
-        description="Run of the project, or YAML file, whose recipe is trained in each fold; of several each gives its "
-        "own arms; empty: the newest run.",
+        description="Run of the project, or YAML file, whose recipe is trained in each fold, or 'analogy', which "
+        "needs no training; of several each gives its own arms; empty: the newest run, or analogy where there is none.",
     )
     mask_generator: str = Field(
         "", description="The same for the masks when masks is 'generated'; empty: the newest run that draws masks."

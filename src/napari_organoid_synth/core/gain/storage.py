@@ -16,10 +16,12 @@ from napari_organoid_synth.core.gain.results import FORMAT, ArmRecord, Design, G
 from napari_organoid_synth.core.gain.settings import GainSettings
 from napari_organoid_synth.core.gain.summary import summarise
 from napari_organoid_synth.core.gain.task_maker import Generators
+from napari_organoid_synth.core.generators.config import untrained
 from napari_organoid_synth.core.job import JobFolder
+from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.plain_values import read_object, reason
 from napari_organoid_synth.core.project import Project, time_of
-from napari_organoid_synth.core.recipe import Recipe
+from napari_organoid_synth.core.recipe import Recipe, first_recipe
 from napari_organoid_synth.core.segmentation.arms import (
     OLD_NAMES,
     OLDEST_NAMES,
@@ -86,10 +88,14 @@ def _recipe(project: Project, name: str, masks: bool) -> Recipe:
     if name and Path(name).suffix.lower() in ENDINGS:
         path = Path(name).expanduser()
         recipe = Recipe.from_file(path if path.exists() else project.path / name)
+    elif name in untrained() and not masks:
+        recipe = _of_painter(project, name)
     elif name:
         recipe = Recipe.from_file(project.run_path(name) / "recipe.yaml")
     else:
         newest = next((recipe for recipe in _readable(project) if (recipe.shape == "mask") == masks), None)
+        if newest is None and not masks:
+            newest = _of_painter(project, untrained()[0])
         if newest is None:
             raise UserError(
                 f"{project.path.name} has no run that draws {draws}.",
@@ -105,6 +111,12 @@ def _recipe(project: Project, name: str, masks: bool) -> Recipe:
     if recipe.start.run and (start / "codec.json").exists():
         recipe = recipe.replace(start=recipe.start.replace(run=str(start)).model_dump())
     return recipe
+
+
+def _of_painter(project: Project, name: str) -> Recipe:
+    """Return the recipe of a painter without training, with tiles that fit into the images."""
+    table = PairTable.from_file(project.pairs_path)
+    return first_recipe([entry.size for entry in table.train if entry.size is not None], name)
 
 
 def _readable(project: Project) -> Iterator[Recipe]:

@@ -211,7 +211,8 @@ class TaskMaker:
         }
 
     def _generator(self, place: Place, name: str, recipes: Mapping[str, Recipe]) -> GeneratorTask:
-        what = f"training the generator {name}".strip()
+        trains = any(recipe.gan.trains for recipe in recipes.values())
+        what = f"{'training the generator' if trains else 'painting pairs'} {name}".strip()
         return GeneratorTask(
             title=self._title(what, place),
             recipes=recipes,

@@ -25,7 +25,7 @@ from napari_organoid_synth.core.pairs.pair import SamplePair, content_hash
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.plain_values import read_object
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import Recipe
+from napari_organoid_synth.core.recipe import Recipe, TrainSettings
 from napari_organoid_synth.core.segmentation.segmenters.config import SegmenterConfig
 
 KEY_VERSION = 2
@@ -334,6 +334,8 @@ def shared_folder(project: Path | str, key: str) -> Path:
 
 def as_trained(recipe: Recipe, seed: int) -> Recipe:
     """Return a recipe as a fold trains it on any computer, with few pictures and one checkpoint."""
+    if not recipe.gan.trains:
+        return recipe.replace(train=TrainSettings(seed=seed, previews=1))
     return recipe.override(
         f"train.seed={seed}",
         "train.device=auto",

@@ -36,6 +36,8 @@ class GeneratorConfig(Settings):
         Whether it learns; one that does not keeps real pairs and paints with them at once.
     class_conditional : bool
         Whether it draws the image class that it is asked for; others draw all classes mixed.
+    aimed : float
+        Share of the tiles that lie around a pixel of a class, where the recipe leaves it open.
     picture : tuple of Part
         Input and output as parts; empty: the usual ones of its kind. Read it through `picture_of`.
     name : str
@@ -48,6 +50,7 @@ class GeneratorConfig(Settings):
     tiles: ClassVar[tuple[int, ...]]
     trains: ClassVar[bool] = True
     class_conditional: ClassVar[bool] = False
+    aimed: ClassVar[float] = 0.0
     picture: ClassVar[Picture] = ()
 
     name: str
@@ -90,3 +93,8 @@ def generator_config(name: str) -> type[GeneratorConfig]:
     cls = GENERATORS.config(name)
     assert issubclass(cls, GeneratorConfig), f"{cls.__name__} is not a GeneratorConfig"
     return cls
+
+
+def untrained() -> list[str]:
+    """Return the names of the painters that need no training."""
+    return [name for name in GENERATORS.names() if not generator_config(name).trains]

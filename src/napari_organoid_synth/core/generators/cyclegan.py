@@ -19,6 +19,7 @@ from napari_organoid_synth.core.generators.base import (
     streams_of,
 )
 from napari_organoid_synth.core.generators.blocks import DoublingConv, InstanceNorm, init_weights
+from napari_organoid_synth.core.generators.canvas import Stream, fill
 from napari_organoid_synth.core.generators.cyclegan_config import CycleGanConfig
 from napari_organoid_synth.core.generators.losses import discriminator_loss
 from napari_organoid_synth.core.generators.pix2pix import PatchDiscriminator
@@ -144,6 +145,7 @@ class CycleGan(Generator):
     """
 
     config: CycleGanConfig
+    takes_tile_streams = True
 
     def __init__(self, config: CycleGanConfig, spec: PairSpec) -> None:
         super().__init__(config, spec)
@@ -224,7 +226,7 @@ class CycleGan(Generator):
     @torch.no_grad()
     def sample(
         self,
-        rng: torch.Generator | Sequence[torch.Generator],
+        rng: Stream | Sequence[Stream],
         n: int = 1,
         condition: Tensor | None = None,
         image_class: Tensor | None = None,
@@ -256,10 +258,10 @@ class CycleGan(Generator):
         masks: Tensor = self.finder(images.to(self.device, memory_format=torch.channels_last))
         return masks
 
-    def _noisy(self, mask: Tensor, rng: torch.Generator, variety: float = 1.0) -> Tensor:
+    def _noisy(self, mask: Tensor, rng: Stream, variety: float = 1.0) -> Tensor:
         """Add noise to a mask, which also prevents hiding an image in it (Chu 2017, Bashkirova 2019)."""
         spread = self.config.noise * variety
         if not spread:
             return mask
-        noise = torch.empty_like(mask, memory_format=torch.contiguous_format).normal_(generator=rng)
-        return mask + spread * noise
+        noise = torch.empty_like(mask, memory_format=torch.contiguous_format)
+        return mask + spread * fill(noise, rng, lambda part, stream: part.normal_(generator=stream))

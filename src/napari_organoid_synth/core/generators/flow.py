@@ -35,6 +35,11 @@ class Flow(FlowMatching):
         super().__init__(config, spec, spec.image_channels, spec.mask_channels + 1)
         self.guidance = config.guidance
 
+    def steer(self, steps: int | None = None, guidance: float | None = None) -> None:
+        """Choose steps and guidance of the next pictures."""
+        super().steer(steps)
+        self.guidance = self.config.guidance if guidance is None else guidance
+
     def step(self, batch: Batch, rng: torch.Generator, progress: float) -> dict[str, Tensor]:
         """Learn to paint the images of a batch; a tenth of them without their masks."""
         withheld = torch.rand(len(batch.mask), 1, 1, 1, generator=rng, device=batch.mask.device)

@@ -20,6 +20,7 @@ class FlowConfig(FlowMatchingConfig):
         "The best pictures of the painters that are trained, each one different, of any size without seams. Needs some "
         "2,500 steps or more, from one image on; painting takes seconds, not milliseconds."
     )
+    aimed: ClassVar[float] = 0.5
     picture: ClassVar[Picture] = (MASK, Part("with"), NOISE, TO, IMAGE)
 
     name: Literal["flow"] = "flow"

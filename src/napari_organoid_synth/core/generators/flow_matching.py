@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Optimizer
 
+from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.generators.base import Generator, channels_last, descend, make_adam
 from napari_organoid_synth.core.generators.flow_matching_config import FlowMatchingConfig
 from napari_organoid_synth.core.generators.flow_network import Velocity, levelled
@@ -116,6 +117,16 @@ class FlowMatching(Generator):
         torch._foreach_lerp_(list(self.average.parameters()), list(self.velocity.parameters()), newest)
 
     # ------------------------------------------------------------------------------------------------------ drawing
+
+    def steer(self, steps: int | None = None, guidance: float | None = None) -> None:
+        """Choose the steps of the next pictures; there is no mask that guidance could follow."""
+        if guidance is not None:
+            raise UserError(
+                f"{self.config.name} draws without a mask.",
+                "Expected no guidance.",
+                "Leave guidance empty, or use flow.",
+            )
+        self.sampling_steps = self.config.sampling_steps if steps is None else steps
 
     def look(
         self,

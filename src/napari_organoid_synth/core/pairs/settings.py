@@ -70,5 +70,12 @@ class TileSettings(Settings):
         description="Maximum share of a kept tile that the object of a binary mask may cover; classes and instances "
         "may fill it.",
     )
+    aimed: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Share of the tiles that lie around a pixel of a class, every class equally often; empty: as suits "
+        "the generator.",
+    )
     turn: bool = Field(True, description="Also train on the three right-angle rotations.")
     flip: bool = Field(True, description="Also train on mirror images.")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.tiling import clean_instances
 from napari_organoid_synth.core.simulators.clusters import Clusters, find_clusters
-from napari_organoid_synth.core.simulators.pieces import contact_share, evenly_spaced, numbered
+from napari_organoid_synth.core.simulators.pieces import contact_share, evenly_spaced
 from napari_organoid_synth.core.simulators.placing import PlacingField
 from napari_organoid_synth.core.simulators.real_outlines import (
     ALIKE,
@@ -163,7 +163,7 @@ class Arranger:
             tuple(sorted(used)),
             layout.name,
             (wanted, reached),
-            (touching, contact_share(numbered(labels, "binary" if self.is_binary else "instances"))),
+            (touching, contact_share(objects)),
             left_out,
         )
 
@@ -214,6 +214,7 @@ class Arranger:
         if cover > DENSE:
             drawn[:number] = sorted(drawn[:number], key=lambda index: -outlines[index].area)
         places = self._places(field, layout, rng)
+        axis = float(rng.uniform(0, np.pi)) if layout.is_aligned else None
         clump = max(layout.clump, min(MAX_CLUMP, 1 / (1.001 - contact)))
         names: list[str] = []
         failures = left_out = 0
@@ -222,7 +223,7 @@ class Arranger:
                 break
             if field.number and field.cover + share / 2 > cover:
                 break
-            if self._put(field, outlines[index], contact, clump, warp, places, may_touch, rng):
+            if self._put(field, outlines[index], contact, clump, warp, axis, places, may_touch, rng):
                 names.append(outlines[index].name)
                 failures = 0
             else:
@@ -237,6 +238,7 @@ class Arranger:
         contact: float,
         clump: float,
         warp: float,
+        axis: float | None,
         places: Any,
         may_touch: bool,
         rng: np.random.Generator,
@@ -245,7 +247,7 @@ class Arranger:
         if not outline.is_whole:
             depth, cut = outline.quartered(rng)
             return field.put_at_border(depth, cut, rng)
-        depth = outline.turned(rng, warp)
+        depth = outline.turned(rng, warp, axis)
         missing = contact * (field.number + 1) - field.touching
         is_new = field.touching >= clump * field.clumps  # the groups so far are as large as they should be
         if missing >= 1 and (field.alone or not is_new) and field.put_against(depth, rng, is_new):

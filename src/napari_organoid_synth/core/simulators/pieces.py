@@ -20,6 +20,8 @@ MIN_AREA = 15
 """Smaller pieces are specks, px."""
 NET = 30
 """Area of a thin net: this many times that of the largest disc within. A line is one when 24 times as long as wide."""
+BORDER = 3
+"""Pixels along the border of an image; what reaches them is cut, for annotations often leave out the outermost ones."""
 NEAR = ((0, 1), (1, 0), (1, 1), (1, -1), (0, 2), (2, 0))
 """Steps in rows and columns to the pixels that a pixel touches; a gap of one pixel is no gap."""
 
@@ -78,7 +80,7 @@ def find_pieces(
         mask = objects[box] == number
         value = int(labels[box][mask][0]) if mask_kind == "classes" else 1
         (rows, columns), (height, width) = box, objects.shape
-        cut = rows.start == 0, rows.stop == height, columns.start == 0, columns.stop == width
+        cut = rows.start < BORDER, height - rows.stop < BORDER, columns.start < BORDER, width - columns.stop < BORDER
         found.append(Piece(number, mask, box, value, cut))
     return found
 
@@ -99,14 +101,17 @@ def boxes(objects: NDArray[np.int32]) -> list[Box | None]:
 
 def net_values(labels: NDArray[np.int32], objects: NDArray[np.int32]) -> set[int]:
     """Return the labels of which at least half of the pixels lie in thin nets, such as membranes."""
-    from scipy.ndimage import distance_transform_edt, maximum
+    from scipy.ndimage import distance_transform_edt
 
     areas = np.bincount(objects.ravel())
     nets = set[int]()
     for value in np.unique(labels[labels > 0]).tolist():
-        numbers = np.unique(objects[labels == value])
-        widths = np.asarray(maximum(distance_transform_edt(np.pad(labels == value, 1))[1:-1, 1:-1], objects, numbers))
-        is_net = areas[numbers] > NET * np.pi * widths**2
+        inside = labels == value
+        numbers = objects[inside]
+        widths = np.zeros(len(areas))
+        np.maximum.at(widths, numbers, distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1][inside])
+        numbers = np.unique(numbers)
+        is_net = areas[numbers] > NET * np.pi * widths[numbers] ** 2
         if areas[numbers][is_net].sum() >= areas[numbers].sum() / 2:
             nets.add(value)
     return nets

@@ -23,10 +23,14 @@ from napari_organoid_synth.core.simulators.texture import enlarge
 
 MARGIN = 4
 """Surroundings of an outline, px: as far as the distance to it has to be known."""
+FRAME = 8
+"""Sides of the frames of turned outlines are multiples of it, px: weights of few sizes are kept."""
 SMOOTHING = 1.0
 """Sigma, px, that takes the steps between pixels out of an outline."""
 MIN_SMOOTHED = 2.0
 """Depth, px, below which an object is so thin that this would harm it."""
+ALIGNED, TILT = 0.3, 0.15
+"""Order above which objects point in one direction (0: none, 1: parallel lines), and how far each deviates, radians."""
 MAX_WEIGHT = 4.0
 """Of an object that is so large that hardly any image holds it whole."""
 MAX_COVER = 0.8
@@ -61,6 +65,8 @@ class Outline:
         Large objects are cut more often, so those that are whole stand for more than one.
     name : str
         Of the image that it comes from.
+    axis : float
+        Direction of most objects of that image, radians; 0 where they have none.
     """
 
     depth: NDArray[np.float32]
@@ -68,6 +74,7 @@ class Outline:
     cut: Cut = WHOLE
     weight: float = 1.0
     name: str = ""
+    axis: float = 0.0
 
     @property
     def is_whole(self) -> bool:
@@ -80,8 +87,8 @@ class Outline:
         height, width = self.depth.shape
         return float(np.hypot(height - 2 * MARGIN, width - 2 * MARGIN)) / 2
 
-    def turned(self, rng: np.random.Generator, warp: float = 0.3) -> NDArray[np.float32]:
-        """Mirror, turn freely, scale by up to 10 % and warp; return the distances (Y, X) in a frame that holds them.
+    def turned(self, rng: np.random.Generator, warp: float = 0.3, axis: float | None = None) -> NDArray[np.float32]:
+        """Mirror, turn, scale by up to 10 % and warp; return the distances (Y, X) in a frame that holds them.
 
         Parameters
         ----------
@@ -89,17 +96,22 @@ class Outline:
             Fixes everything.
         warp : float
             0: the outline stays as it is; 1: knots move by 16 % of the diameter.
+        axis : float, optional
+            Direction, radians, into which that of most objects is turned, about; default: any.
         """
         from scipy.ndimage import map_coordinates
 
-        depth = self.depth[:, ::-1] if rng.integers(2) else self.depth
-        angle, scale, diameter = rng.uniform(0, 2 * np.pi), rng.uniform(*SCALES), 2 * np.sqrt(self.area / np.pi)
+        mirrored, angle = bool(rng.integers(2)), float(rng.uniform(0, 2 * np.pi))
+        if axis is not None:
+            angle = axis - (-self.axis if mirrored else self.axis) + float(rng.normal(0, TILT))
+        depth = self.depth[:, ::-1] if mirrored else self.depth
+        scale, diameter = rng.uniform(*SCALES), 2 * np.sqrt(self.area / np.pi)
         cos, sin = float(np.cos(angle)), float(np.sin(angle))
         stretch, shift = float(np.exp(warp * STRETCH * rng.normal() / 2)), float(warp * PUSH * diameter)
         tall, wide = scale * stretch, scale / stretch  # a pixel at (y, x) comes from rotation @ (y / tall, x / wide)
         (old_y, old_x), (abs_cos, abs_sin) = depth.shape, (abs(cos), abs(sin))
-        height = int(np.ceil(tall * (abs_cos * old_y + abs_sin * old_x) + 2 * shift))
-        width = int(np.ceil(wide * (abs_sin * old_y + abs_cos * old_x) + 2 * shift))
+        extent = tall * (abs_cos * old_y + abs_sin * old_x), wide * (abs_sin * old_y + abs_cos * old_x)
+        height, width = (FRAME * int(np.ceil((side + 2 * shift) / FRAME)) for side in extent)
         y, x = (np.arange(n, dtype=np.float32) - (n - 1) / 2 for n in (height, width))
         places = shift * enlarge(rng.standard_normal((2, 5, 5), np.float32), (height, width))
         places[0] += (cos / tall) * y[:, None] - ((sin / wide) * x - (old_y - 1) / 2)
@@ -170,6 +182,8 @@ class RealLayout:
         Share of the objects that touch another.
     clump : float
         Mean number of objects in a group that touch one another.
+    is_aligned : bool
+        Whether most objects point in one direction.
     """
 
     name: str
@@ -179,6 +193,7 @@ class RealLayout:
     cover: float
     contact: float
     clump: float = 2.0
+    is_aligned: bool = False
 
     @property
     def whole(self) -> tuple[Outline, ...]:
@@ -208,7 +223,8 @@ def measure_layout(pair: SamplePair) -> RealLayout | None:
     pieces = find_pieces(objects, objects, pair.mask_kind)
     if not pieces:
         return None
-    outlines = tuple(_outline(piece, pair) for piece in pieces)
+    axis, order = _direction(pieces)
+    outlines = tuple(_outline(piece, pair, axis if order > ALIGNED else 0.0) for piece in pieces)
     middles = [[(part.start + part.stop) / 2 for part in piece.box] for piece in pieces]
     return RealLayout(
         name=pair.name,
@@ -218,17 +234,33 @@ def measure_layout(pair: SamplePair) -> RealLayout | None:
         cover=float(np.count_nonzero(objects) / objects.size),
         contact=contact_share(objects) if pair.mask_kind == "instances" else 0.0,
         clump=clump_size(objects) if pair.mask_kind == "instances" else 2.0,
+        is_aligned=order > ALIGNED and len(pieces) >= MIN_OWN,
     )
 
 
-def smooth_distance(mask: NDArray[np.bool_], cut: Cut = WHOLE) -> NDArray[np.float32]:
+def _direction(pieces: Sequence[Piece]) -> tuple[float, float]:
+    """Return the direction (radians from the columns to the rows) of the long axes of objects, and their order.
+
+    The order is the length of the mean of unit vectors at twice the angle of each axis, each times its anisotropy: 0
+    for a circle, 1 for a line.
+    """
+    total = 0j
+    for piece in pieces:
+        y, x = np.nonzero(piece.mask)
+        (yy, xy), (_, xx) = np.cov(np.stack([y, x])) if len(y) > 1 else np.eye(2)
+        total += complex(xx - yy, 2 * xy) / max(xx + yy, 1e-9)
+    mean = total / max(1, len(pieces))
+    return float(np.angle(mean) / 2), abs(mean)
+
+
+def smooth_distance(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Compute `signed_distance` without the steps between pixels, which would turn with the outline; the area stays.
 
     Lines and rings that are hardly wider than the blur are left as they are.
     """
     from scipy.ndimage import gaussian_filter
 
-    depth, area = signed_distance(mask, cut), int(np.count_nonzero(mask))
+    depth, area = signed_distance(mask), int(np.count_nonzero(mask))
     if depth.max() < MIN_SMOOTHED:
         return depth
     smooth = gaussian_filter(depth, SMOOTHING)
@@ -237,10 +269,11 @@ def smooth_distance(mask: NDArray[np.bool_], cut: Cut = WHOLE) -> NDArray[np.flo
     return np.asarray(smooth - (ordered[place - 1] + ordered[place]) / 2, np.float32)
 
 
-def _outline(piece: Piece, pair: SamplePair) -> Outline:
+def _outline(piece: Piece, pair: SamplePair, axis: float) -> Outline:
     room = [max(1, whole - side) / whole for whole, side in zip(pair.size, piece.mask.shape, strict=True)]
     weight = min(MAX_WEIGHT, 1 / (room[0] * room[1])) if piece.is_whole else 1.0
-    return Outline(smooth_distance(piece.mask, piece.cut), piece.area, piece.cut, weight, pair.name)
+    depth = smooth_distance(piece.mask) if piece.is_whole else signed_distance(piece.mask, piece.cut)
+    return Outline(depth, piece.area, piece.cut, weight, pair.name, axis)
 
 
 def is_framed(layouts: Sequence[RealLayout]) -> bool:

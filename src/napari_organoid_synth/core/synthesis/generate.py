@@ -80,6 +80,9 @@ def _warnings(sampler: Sampler, done: int) -> Iterator[Event]:
     if blank := sampler.blank:
         were = f"{plural(blank, 'image')} {'was' if blank == 1 else 'were'} left out"
         yield Warned(done, f"{were}: every pixel has the same value. The generator may have collapsed.")
+    if unlike := sampler.unlike:
+        have = f"{unlike} of {plural(done, 'pair')} {'has' if unlike == 1 else 'have'}"
+        yield Warned(done, f"{have} an object like none in your images; its texture may be wrong. Look at these first.")
     if missing := sampler.missing:
         were = f"{missing} of {done} samples {'was' if missing == 1 else 'were'} left out"
         yield Warned(done, f"{were}: no usable mask in {MAX_ATTEMPTS} attempts.")

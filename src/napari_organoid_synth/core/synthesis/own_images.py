@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -11,9 +10,7 @@ from numpy.typing import NDArray
 from scipy.signal import fftconvolve
 
 from napari_organoid_synth.core.codec.codec import edges
-from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.pair import SamplePair
-from napari_organoid_synth.core.pairs.tile_reading import TilePlace
 
 ENOUGH_WARP = 1.0
 """Strength from which on a warped mask is a new one."""
@@ -21,31 +18,22 @@ SAME = 0.8
 """Share of common outlines (intersection over union) from which on a mask counts as a real one."""
 
 
-def own_pairs(origin: Mapping[str, Any], warp: float) -> frozenset[str]:
-    """Return the names of the real pairs whose images may not be used for a mask.
+def is_new_layout(origin: Mapping[str, Any]) -> bool:
+    """Return whether a mask may be painted with the image that it was made from where there is no other.
 
     Parameters
     ----------
     origin : mapping
-        Of the mask: ``kind``, and the ``name`` of the real pair or tile that it was made from.
-    warp : float
-        Strength of the warp of the settings, where the origin does not say it.
+        Of the mask: its ``kind``, and the strength ``warp`` of a warped one.
 
     Examples
     --------
-    >>> own_pairs({"kind": "real", "name": "day_1_y0_x128_r0"}, 0.3)
-    frozenset({'day_1'})
-    >>> own_pairs({"kind": "warped", "name": "day_1"}, 0.3), own_pairs({"kind": "warped", "name": "day_1"}, 1.0)
-    (frozenset({'day_1'}), frozenset())
+    >>> is_new_layout({"kind": "real"}), is_new_layout({"kind": "warped", "warp": 1.0})
+    (False, True)
     """
-    kind, name = origin.get("kind"), str(origin.get("name", ""))
-    if kind == "real":
-        with suppress(UserError):
-            name = TilePlace.from_name(name).pair
-        return frozenset({name})
-    if kind == "warped" and float(origin.get("warp", warp)) < ENOUGH_WARP:
-        return frozenset({name})
-    return frozenset()
+    if origin.get("kind") == "warped":
+        return float(origin.get("warp", 0.0)) >= ENOUGH_WARP
+    return origin.get("kind") not in {"real", "file", "given"}
 
 
 def pairs_with_mask(labels: NDArray[np.integer[Any]], pairs: Iterable[SamplePair]) -> frozenset[str]:

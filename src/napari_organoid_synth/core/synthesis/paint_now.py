@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from contextlib import suppress
 
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.generators.config import generator_config
+from napari_organoid_synth.core.generators.config import untrained
 from napari_organoid_synth.core.job import Control, Event, Finished, Saved, Warned
 from napari_organoid_synth.core.pairs.loading import load_pairs
 from napari_organoid_synth.core.pairs.pair import content_hash
-from napari_organoid_synth.core.pairs.settings import TileSettings
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.recipe import Recipe
-from napari_organoid_synth.core.registry import GENERATORS
+from napari_organoid_synth.core.recipe import first_recipe
 from napari_organoid_synth.core.runs.run import Run
 from napari_organoid_synth.core.runs.sharing import find_run
 
@@ -48,19 +46,6 @@ def run_to_use(project: Project, name: str, control: Control) -> Generator[Event
     return find_run(project, name)
 
 
-def untrained() -> list[str]:
-    """Return the names of the painters that need no training."""
-    return [name for name in GENERATORS.names() if not generator_config(name).trains]
-
-
-def first_recipe(sizes: Sequence[tuple[int, int]], name: str = "") -> Recipe:
-    """Return the recipe of a painter without training whose tile fits into images of these sizes, px."""
-    config = generator_config(name or untrained()[0])
-    most = min((min(size) for size in sizes), default=TileSettings().size)
-    sides = [side for side in config.tiles if side <= min(most, TileSettings().size)]
-    return Recipe.parse({"gan": config.model_fields["name"].default, "tiles": {"size": max(sides or config.tiles[:1])}})
-
-
 def _painter(project: Project, name: str, control: Control) -> Generator[Event, None, Run]:
     """Return the newest run of a painter that knows exactly the training pairs, else make one."""
     from napari_organoid_synth.core.training.train import train
@@ -74,7 +59,7 @@ def _painter(project: Project, name: str, control: Control) -> Generator[Event, 
                 return run
     job = project.job("train")
     job.begin("train", ["generate"])
-    recipe = first_recipe([pair.size for pair in pairs], name)
+    recipe = first_recipe([pair.size for pair in pairs], name).override("train.previews=1")
     for event in job.record(train(project, recipe, control, folder=job.path)):
         if isinstance(event, Warned | Saved):
             yield event

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ConfigDict, Field
@@ -36,6 +37,25 @@ class PaintedRecord(FrozenModel):
         ge=0, description="Largest misfit of an object; 1 where it is matched as well as real ones among themselves."
     )
     residual: dict[str, float] = Field(description="Misfit of each object or class.")
+
+
+UNLIKE = 2.0
+"""Misfit from which on an object counts as unlike any in the real images."""
+
+
+def painted_sentence(provenance: Mapping[str, Any]) -> str:
+    """Say which real images a pair was painted with, and what is unlike them; empty where a network drew it."""
+    painted = provenance.get("painted")
+    if not isinstance(painted, Mapping):
+        return ""
+    shares = sorted(painted.get("sources", {}).items(), key=lambda one: -one[1])
+    named = ", ".join(f"{name} ({share:.0%})" for name, share in shares[:3])
+    text = f"Painted with pieces of {named}{' and others' if len(shares) > 3 else ''}."
+    unlike = [label for label, misfit in painted.get("residual", {}).items() if misfit >= UNLIKE]
+    if not unlike:
+        return text
+    which = f"label{'s' * (len(unlike) != 1)} {', '.join(unlike[:5])}{' …' if len(unlike) > 5 else ''}"
+    return f"{text} Nothing like this in your images: {which}."
 
 
 class Provenance(FrozenModel):

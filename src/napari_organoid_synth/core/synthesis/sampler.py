@@ -34,8 +34,8 @@ from napari_organoid_synth.core.synthesis.mask_sources import (
     project_masks,
     refuse_size,
 )
-from napari_organoid_synth.core.synthesis.own_images import own_pairs, pairs_with_mask
-from napari_organoid_synth.core.synthesis.provenance import BackgroundRecord, PaintedRecord, Provenance
+from napari_organoid_synth.core.synthesis.own_images import is_new_layout, pairs_with_mask
+from napari_organoid_synth.core.synthesis.provenance import UNLIKE, BackgroundRecord, PaintedRecord, Provenance
 from napari_organoid_synth.core.synthesis.settings import GenerateSettings
 from napari_organoid_synth.core.synthesis.trained_generator import TrainedGenerator
 
@@ -61,6 +61,8 @@ class Sampler:
     ----------
     drawn, refused, missing, left_out : int
         Masks so far, those that were not usable, samples without any, and objects that found no place in the masks.
+    unlike : int
+        Pairs so far with an object that is unlike any in the real images.
     own : int
         Masks so far that a painter without training had only their own images to paint from; they are not used.
     blank : int
@@ -69,7 +71,8 @@ class Sampler:
     Raises
     ------
     UserError
-        If the model draws masks alone, or draws from noise and has another size than the settings ask for.
+        If the model draws masks alone, draws from noise and has another size than the settings ask for, or knows no
+        steps or guidance that these choose.
     """
 
     def __init__(
@@ -87,10 +90,11 @@ class Sampler:
             )
         if model.shape != "painter":
             refuse_size(model, settings.size)
+        model.network.steer(settings.sampling_steps, settings.guidance)
         self.model, self.settings, self.masks = model, settings, masks
         self.real = real or {}
         self._given: dict[str, frozenset[str]] = {}
-        self.drawn = self.refused = self.missing = self.added = self.left_out = self.blank = self.own = 0
+        self.drawn = self.refused = self.missing = self.added = self.left_out = self.blank = self.own = self.unlike = 0
 
     @classmethod
     def from_run(cls, project: Project, run: Run, settings: GenerateSettings) -> Sampler:
@@ -131,7 +135,7 @@ class Sampler:
             raise UserError(
                 f"None of {self.drawn} {what} is usable: empty, too full, or too few objects.",
                 f"Expected at least {fewest}{full}.",
-                "Choose other masks or a lower variety." if self.masks else "Train longer, or with more pairs.",
+                "Choose other masks." if self.masks else "Train longer, or with more pairs.",
             )
 
     def keep(self, pairs: Sequence[SamplePair]) -> list[SamplePair]:
@@ -155,7 +159,7 @@ class Sampler:
         return UserError(
             f"{self.model.name} paints with {images}, and the masks are those of the same images.",
             "Expected new masks, or other images: painted with its own image, a mask gives back that image.",
-            "Choose arranged or fitted masks, warp real ones by 1 or more, or add another annotated image.",
+            "Choose arranged, moved or fitted masks, warp real ones by 1 or more, or add another annotated image.",
         )
 
     def draw(self, indices: Sequence[int]) -> list[SamplePair]:
@@ -249,7 +253,7 @@ class Sampler:
         painter = self.model.untrained
         if painter is None:
             return frozenset()
-        own = own_pairs(mask.origin, self.settings.variety)
+        own = frozenset(mask.layout_of)
         if mask.origin.get("kind") in {"file", "given"}:
             digest = content_hash(mask.labels)
             if digest not in self._given:
@@ -258,6 +262,8 @@ class Sampler:
         digests = {self.real[name] for name in own if name in self.real}
         image_class = self._class_index(index) if self.model.codec.image_classes else None
         usable = painter.usable(own, digests, image_class)
+        if not usable and is_new_layout(mask.origin):
+            usable = painter.usable((), (), image_class)
         return frozenset(painter.usable(()) - usable) if usable else None
 
     def _paint(self, chosen: list[tuple[int, int, Mask, frozenset[str]]]) -> list[SamplePair]:
@@ -266,6 +272,7 @@ class Sampler:
         classes = self._classes([index for index, *_ in chosen])
         masks, barred = [mask.labels for _, _, mask, _ in chosen], [barred for *_, barred in chosen]
         painted = self.model.paint(masks, streams, classes, self.settings.variety, barred)
+        self.unlike += sum(max(one.residual.values(), default=0.0) >= UNLIKE for one in painted)
         return [
             self._pair(index, attempt, one.image, mask, _record(one))
             for (index, attempt, mask, _), one in zip(chosen, painted, strict=True)

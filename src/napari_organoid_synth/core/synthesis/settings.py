@@ -63,6 +63,19 @@ class GenerateSettings(Settings):
         "tiles; generators that draw from noise have one size, and a mask from a file has its own.",
     )
     variety: float = Field(1.0, ge=0, le=2, description=VARIETY)
+    sampling_steps: int | None = Field(
+        None,
+        ge=1,
+        le=200,
+        description="Steps from noise to picture of flow: 6 for a quick look, 16 for use; empty: as trained.",
+    )
+    guidance: float | None = Field(
+        None,
+        ge=0,
+        le=4,
+        description="How strictly flow follows a mask: 1 as learned, 1.5 for sparse objects or short trainings, 2 "
+        "exaggerates; empty: as trained.",
+    )
     background: float = Field(
         0.0,
         ge=0,

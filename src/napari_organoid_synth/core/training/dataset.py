@@ -38,6 +38,8 @@ class PairDataset:
     codec : Codec
     shape : {"joint", "image", "mask", "painter"}
         Output (of ``image`` and ``mask`` the other part has no channels); a painter's masks are a condition.
+    memory : int, optional
+        Bytes of encoded tiles that are kept.
     """
 
     def __init__(
@@ -47,14 +49,19 @@ class PairDataset:
         self.memory = int(psutil.virtual_memory().available * MEMORY_SHARE) if memory is None else memory
         self._kept: OrderedDict[Tile, tuple[NDArray[np.float16], NDArray[np.float16]]] = OrderedDict()
         self._bytes = 0
+        self._own = {replace(tile, turns=0, flip=False) for tile in tiles}
 
     def __len__(self) -> int:
         return len(self.tiles)
 
     def batch(self, indices: Sequence[int] | NDArray[np.integer[Any]]) -> Batch:
         """Return tiles as one batch in the memory of the processor."""
-        parts = [self._turned(self.tiles[int(index)]) for index in indices]
-        classes = [self._class_of(self.pairs[self.tiles[int(index)].pair]) for index in indices]
+        return self.batch_of([self.tiles[int(index)] for index in indices])
+
+    def batch_of(self, tiles: Sequence[Tile]) -> Batch:
+        """Return any tiles of the pairs as one batch; only those to learn from are kept encoded."""
+        parts = [self._turned(tile) for tile in tiles]
+        classes = [self._class_of(self.pairs[tile.pair]) for tile in tiles]
         return Batch(_stack([image for image, _ in parts]), _stack([mask for _, mask in parts]), torch.tensor(classes))
 
     def pair(self, index: int) -> SamplePair:
@@ -80,6 +87,8 @@ class PairDataset:
             nothing if self.shape == "mask" else self.codec.encode_image(pair.image).astype(np.float16),
             nothing if self.shape == "image" else encode(pair.labels).astype(np.float16),
         )
+        if tile not in self._own:
+            return found
         self._kept[tile] = found
         self._bytes += found[0].nbytes + found[1].nbytes
         while self._bytes > self.memory and len(self._kept) > 1:

@@ -17,9 +17,11 @@ from napari_organoid_synth.core.pairs.pair import SamplePair, content_hash
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.runs.run import Run, new_generator
+from napari_organoid_synth.core.training.aiming import Aim
 from napari_organoid_synth.core.training.dataset import PairDataset, TileSampler
 from napari_organoid_synth.core.training.meter import Meter
 from napari_organoid_synth.core.training.monitor import Assessment, Monitor
+from napari_organoid_synth.core.training.object_size import refuse_tiny_objects
 from napari_organoid_synth.core.training.preview import PreviewWriter
 from napari_organoid_synth.core.training.tiles import load_training_pairs, pick_tiles, refuse_one_tile, tile_warnings
 from napari_organoid_synth.core.training.timing import time_steps
@@ -27,6 +29,7 @@ from napari_organoid_synth.core.training.transfer import find_weights, start_fro
 
 if TYPE_CHECKING:
     from napari_organoid_synth.core.generators.base import Generator
+    from napari_organoid_synth.core.pairs.tiling import Tile
 
 KEPT_ON_RESUMING = ("gan", "draws", "start", "tiles", "codec", "train.seed")
 
@@ -55,7 +58,7 @@ class Session:
     Raises
     ------
     UserError
-        If there are no pairs or no usable tiles, or the run belongs to other settings.
+        If there are no pairs or no usable tiles, the objects are too small, or the run belongs to other settings.
     """
 
     def __init__(self, project: Project, recipe: Recipe, folder: Path | None, resume: bool) -> None:
@@ -63,11 +66,14 @@ class Session:
         use_threads(self.settings.threads)
         device = pick_device(self.settings.device)
         self.pairs = load_training_pairs(project, recipe)
+        if not resume:
+            refuse_tiny_objects(self.pairs, recipe)
         tiles = pick_tiles(self.pairs, recipe)
         weights = find_weights(project, recipe.start) if recipe.start.run and not resume else None
         self.run = open_run(project, recipe, self.pairs, folder, resume)
         self.dataset = PairDataset(self.pairs, tiles, self.run.codec, self.run.recipe.shape)
         self.sampler = TileSampler(len(self.dataset), self.settings.seed)
+        self.aim = Aim(self.pairs, recipe.aimed, self.settings.seed)
         self.generator: Generator = new_generator(recipe, self.run.spec).to(device)
         self.monitor = Monitor(self.generator, self.dataset, recipe)
         self.step, self.batch, self.message = 0, self.settings.batch, ""
@@ -121,7 +127,7 @@ class Session:
         generator, progress = self.generator, self.step / self.settings.steps
         try:
             number = generator.batch_size(self.batch, progress)
-            batch = self.dataset.batch(self.sampler.indices(generator.images_seen, number)).to(generator.device)
+            batch = self.dataset.batch_of(self._next_tiles(number)).to(generator.device)
             stream = random_stream(generator.device, self.settings.seed, "step", self.step)
             losses = generator.step(batch, stream, progress)
         except RuntimeError as error:
@@ -132,6 +138,12 @@ class Session:
         self.meter.add(losses)
         self.step += 1
         return True
+
+    def _next_tiles(self, number: int) -> list[Tile]:
+        """Return the tiles of the next step: each in its turn, some of them moved to a class."""
+        seen = self.generator.images_seen
+        turns = self.sampler.indices(seen, number)
+        return [self.aim(self.dataset.tiles[index], seen + place) for place, index in enumerate(turns)]
 
     def _halve_batch(self) -> None:
         if torch.cuda.is_available():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,18 +14,19 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.generators.untrained import UntrainedPainter
 from napari_organoid_synth.core.job import Event, Finished, Previewed, Progress, Saved, Started, Warned
 from napari_organoid_synth.core.pairs.pair import SamplePair
-from napari_organoid_synth.core.pairs.tiling import TileGrid, clean_instances
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.recipe import Recipe, TrainSettings
 from napari_organoid_synth.core.runs.run import Run, new_generator
-from napari_organoid_synth.core.simulators.warp import warp_labels
+from napari_organoid_synth.core.simulators.arranged import Arranger
+from napari_organoid_synth.core.simulators.moved import Mover
+from napari_organoid_synth.core.simulators.real_outlines import why_not_arranged
+from napari_organoid_synth.core.training.object_size import tiny_objects
 from napari_organoid_synth.core.training.session import open_run
 from napari_organoid_synth.core.training.tiles import load_training_pairs
 
 STEP = 0
 """Of the one checkpoint: nothing was learned."""
-MARGIN = 1.25  # masks of the samples are warped on a larger square, as those of `generate`
 
 
 def keep_sources(project: Project, recipe: Recipe, folder: Path | None, resume: bool) -> Iterator[Event]:
@@ -69,6 +70,8 @@ def keep_sources(project: Project, recipe: Recipe, folder: Path | None, resume: 
         if recipe.train.steps != TrainSettings().steps:
             title = recipe.gan.short_title()
             yield Warned(STEP, f"{title} needs no training: train.steps does not count. gan=pix2pix trains a network.")
+        if (tiny := tiny_objects(pairs, recipe)) is not None:
+            yield Warned(STEP, str(tiny))
         yield Progress(STEP, 1, note="keeping the images to paint from")
         left_out = painter.keep(pairs)
         if left_out:
@@ -93,29 +96,28 @@ def keep_sources(project: Project, recipe: Recipe, folder: Path | None, resume: 
 
 
 def write_preview(run: Run, painter: UntrainedPainter, pairs: Sequence[SamplePair]) -> Path:
-    """Paint strongly warped real masks, each without its own image where there is another, and write them."""
+    """Paint new masks, objects of the real ones arranged or whole ones bent, and write them."""
     held = [pair for pair in pairs if pair.labels.any()]
+    side, draw = run.recipe.tiles.size, new_masks(held)
     images, masks = [], []
     for number in range(run.recipe.train.previews):
         seed = seed_of("preview", run.recipe.train.seed, number)
-        pair = held[number % len(held)]
-        labels = _warped(pair, run.recipe.tiles.size, np.random.default_rng(seed))
-        others = painter.usable({pair.name})
-        images.append(painter.paint_labels(labels, seed, {pair.name} if others else ()).image)
+        labels, own = draw(side, np.random.default_rng(seed))
+        others = painter.usable({own})
+        images.append(painter.paint_labels(labels, seed, {own} if others else ()).image)
         masks.append(labels)
     return run.write_preview(STEP, np.stack(images), np.stack(masks))
 
 
-def _warped(pair: SamplePair, side: int, rng: np.random.Generator) -> NDArray[np.int32]:
-    """Return a warped square of a real mask around one of its objects."""
-    wide = int(side * MARGIN)
-    labels = TileGrid(pair.size, wide).padded(pair.labels)
-    rows, columns = np.nonzero(labels)
-    at = int(rng.integers(len(rows)))
-    y, x = (
-        min(max(0, int(place) - wide // 2), length - wide)
-        for place, length in zip((rows[at], columns[at]), labels.shape, strict=True)
-    )
-    first = (wide - side) // 2
-    warped = warp_labels(labels[y : y + wide, x : x + wide], rng, 1.0)[first : first + side, first : first + side]
-    return clean_instances(warped) if pair.mask_kind == "instances" else np.ascontiguousarray(warped)
+def new_masks(pairs: Sequence[SamplePair]) -> Callable[[int, np.random.Generator], tuple[NDArray[np.int32], str]]:
+    """Return a function that draws a mask of a side, px, and names the image whose layout it keeps, if any."""
+    if pairs[0].mask_kind != "classes" and why_not_arranged(pairs) is None:
+        arranger = Arranger(pairs)
+        return lambda side, rng: (arranger.arrange(side, rng).labels, "")
+    mover = Mover(pairs)
+
+    def move(side: int, rng: np.random.Generator) -> tuple[NDArray[np.int32], str]:
+        made = mover.move(side, rng)
+        return made.labels, made.name
+
+    return move

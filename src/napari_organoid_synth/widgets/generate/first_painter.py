@@ -20,7 +20,7 @@ def painter_now(table: PairTable | None) -> RunInfo | None:
     usable = [entry for entry in table.train if entry.masks and not entry.is_empty_field] if table is not None else []
     if table is None or not usable:
         return None
-    title = f"now, no training · pieces of your {plural(len(usable), 'image')}"
+    title = f"no training · pieces of your {plural(len(usable), 'image')}"
     classes = tuple(sorted({entry.image_class for entry in usable if entry.image_class}))
     return RunInfo(
         NOW,
