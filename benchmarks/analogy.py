@@ -83,8 +83,7 @@ def measure(name: str, sources: list[Source], kind: str, sizes: tuple[int, ...],
                 lambda p=painting, c=changed, w=window, q=quality: painter.repaint(p, c, w, q),  # type: ignore[misc]
                 repeats,
             )
-            piece = painting.largest_piece
-            print(f"  {size} px, {quality}: {took:.2f} s; 64 px again {again:.3f} s; largest piece {piece} px", flush=True)
+            print(f"  {size} px, {quality}: {took:.2f} s; 64 px again {again:.3f} s", flush=True)
     print(f"  memory so far {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB", flush=True)
 
 
