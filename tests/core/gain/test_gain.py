@@ -131,7 +131,9 @@ def test_a_segmenter_that_learned_nothing_is_no_evidence_about_pairs(project, tm
     pytest.importorskip("cellpose")
     if installed_major() != 3:
         pytest.skip("Cellpose 4 does not begin from nothing")
-    settings = SETTINGS.replace(arms=("raw", "classical-tissue"), segmenter=CellposeConfig(tile=64), steps=2)
+    settings = SETTINGS.replace(
+        arms=("raw", "classical-tissue"), segmenter=CellposeConfig(tile=64), steps=2, design="hold-out", test_share=0.5
+    )
     events = run(project, settings, folder=tmp_path / "out")
     result = result_of(events)
     assert [arm.dice for arm in result.arms.values()] == [0.0, 0.0]

@@ -60,7 +60,7 @@ def preflight(
 
 
 def _next_command(found: dict[str, Finding], tile: int) -> str:
-    """Return the command that mends the first thing that can be mended, else that of a training."""
+    """Return the command that mends the first thing that can be mended, else that of new pairs or of a training."""
     pair = ""
     channels = found.get("channels")
     if channels is not None and "--channels" in channels.todo:
@@ -74,7 +74,7 @@ def _next_command(found: dict[str, Finding], tile: int) -> str:
     if any(finding.level == "problem" for finding in found.values()):
         return ""
     without_masks = "draws=images" in found["generators"].sentence
-    return f"train --gan {'dcgan --set draws=images' if without_masks else 'pix2pix'} --set tiles.size={tile}"
+    return f"train --gan dcgan --set draws=images --set tiles.size={tile}" if without_masks else "generate"
 
 
 def _fitting_tile(table: PairTable, tiles: TileSettings) -> int:
