@@ -235,10 +235,13 @@ def generators(table: PairTable) -> Iterator[Finding]:
         text = "Images without masks: only a generator that draws images alone can learn from them (draws=images)."
         yield Finding(topic="generators", level="good", sentence=text)
     elif len(table.train) < GOOD_IMAGES:
-        text = "With few images a painter suits best (pix2pix): it paints on your masks, warped."
+        text = (
+            "With few images a painter suits best, on masks made of yours: analogy, which needs no training, or flow, "
+            "which learns."
+        )
         yield Finding(topic="generators", level="good", sentence=text)
     else:
-        text = "Painters (pix2pix) and generators of image and mask (stylegan2_ada) both suit this number of images."
+        text = "Painters (flow) and generators of image and mask (stylegan2_ada) both suit this number of images."
         yield Finding(topic="generators", level="good", sentence=text)
 
 
