@@ -151,7 +151,7 @@ def train_for(project: Project, painter: str, images: Images, seconds: float, fo
 def paint(model: TrainedGenerator, masks: list[NDArray[Any]], noise: int = 0) -> Iterator[NDArray[Any]]:
     """Paint masks one by one, each with its own noise."""
     for index, labels in enumerate(masks):
-        yield model.paint([labels], [random_stream(model.device, "painters", noise, index)], [0])[0]
+        yield model.paint([labels], [random_stream(model.device, "painters", noise, index)], [0])[0].image
 
 
 def measure(model: TrainedGenerator, unseen: list[SamplePair], own: list[SamplePair]) -> dict[str, Any]:

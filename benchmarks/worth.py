@@ -1,6 +1,8 @@
 """What synthetic pairs are worth on a set of real images: the table of the arms, trained to their plateau.
 
     python benchmarks/worth.py DATA --set nuclei --images 3 --seeds 3 --out worth
+    python benchmarks/worth.py DATA --set em --generator analogy --generator pix2pix --masks arranged --masks moved
+    python benchmarks/worth.py --summary --out worth
 
 DATA holds the folders of the sets, each with ``images`` and ``masks``. Training images are drawn by ``--draw``; all
 others are tested. Images that belong together (volumes, wells, plates) stay on one side: of a volume the first or the
@@ -8,7 +10,10 @@ last sections are learned from. A generator learns from the training parts alone
 and three levels with four crops a step, trained until its held-back score stops rising. The same command continues
 after a stop.
 
-It prints a Markdown table, the sentences, the machine and the command.
+Several generators are arms of one comparison. Each layout of masks is a comparison of its own, which takes over the
+arms without a generator that another one of the same images trained. ``--recipe pix2pix:gan.upsample=resize`` is a
+setting of one generator, without a name it is one of all. It prints a Markdown table, the sentences, the machine and
+the command; ``--summary`` prints one table of everything in ``--out``.
 """
 
 from __future__ import annotations
@@ -22,12 +27,13 @@ import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from shutil import which
+from shutil import copytree, which
+from typing import Any
 
 import numpy as np
 
 from napari_organoid_synth.core.gain.gain import gain
-from napari_organoid_synth.core.gain.results import GainResult, PairedChange, TableRow
+from napari_organoid_synth.core.gain.results import GainResult, PairedChange, TableRow, main_rows
 from napari_organoid_synth.core.gain.settings import GainSettings
 from napari_organoid_synth.core.job import Control, Finished, Progress, Warned
 from napari_organoid_synth.core.pairs.filenames import natural
@@ -37,7 +43,7 @@ from napari_organoid_synth.core.pairs.split import choose_test
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
-from napari_organoid_synth.core.segmentation.arms import SCORES, has_ratio, title_of
+from napari_organoid_synth.core.segmentation.arms import SCORES, has_ratio, needs_generator, title_of
 
 ARMS = ("raw", "classical", "classical+pasted", "classical+synthetic")
 
@@ -110,6 +116,52 @@ def line(row: TableRow, score: str) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def take_over(folder: Path) -> int:
+    """Copy finished trainings of other comparisons of these images; those that do not fit are never looked at."""
+    copied = 0
+    for result in sorted(folder.parent.glob(f"{folder.name.split(',')[0]}*/tasks/arm-*/result.json")):
+        target = folder / "tasks" / result.parent.name
+        if not target.exists():
+            copytree(result.parent, target)
+            copied += 1
+    return copied
+
+
+SUMMARY = (
+    "| set | images | masks | arm | score, mean ± SD over seeds | over the best without a generator | share chosen | "
+    "at the plateau |"
+)
+
+
+def summary(folder: Path) -> str:
+    """Return the table of all results in a folder of comparisons, the arms that stand for their ratios alone."""
+    lines = [SUMMARY, f"|{'---|' * SUMMARY.count(' | ')}---|"]
+    for path in sorted(folder.glob("*/*.json")):
+        content: dict[str, Any] = json.loads(path.read_text())
+        if path.name in {"pairs.json", "organoid-synth.json"} or not {"result", "table"} & content.keys():
+            continue
+        result = GainResult.parse(content.get("result", content))
+        images_of, number, draw = path.parent.name.rsplit("-", 2)
+        which = f"{images_of}, draw {draw.removeprefix('draw')}"
+        which += f", {path.stem.split(',')[0]}" * (not path.stem.startswith("unet"))
+        for row in main_rows(result.table):
+            names = row.generator or content.get("generator", "")
+            chosen = ", ".join(f"{ratio:g}" for ratio in row.chosen) or ("–" if not has_ratio(row.arm) else "one")
+            score = row.scores[result.score]
+            cells = [
+                which,
+                f"{row.trained_on:g} of {number}" if row.subset < 1 else number,
+                content.get("masks", "–") if needs_generator(row.arm) else "–",
+                title_of(row.arm, row.curation) + f" ({names})" * bool(names and needs_generator(row.arm)),
+                f"{score.mean:.3f} ± {score.sd_seeds:.3f} {SCORES[result.score].split(' (')[0]}",
+                "**the best without**" if row.arm == result.rival else change(row.over_best.get(result.score)),
+                chosen,
+                f"{row.trainings - row.rising} of {row.trainings}",
+            ]
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def report(result: GainResult, table: PairTable, seconds: float) -> str:
     """Return the table with what it was made from, the sentences, the machine and the command."""
     score, groups = result.score, groups_of(table)
@@ -139,7 +191,8 @@ def report(result: GainResult, table: PairTable, seconds: float) -> str:
 def main() -> None:
     """Measure, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", type=Path)
+    parser.add_argument("data", type=Path, nargs="?")
+    parser.add_argument("--summary", action="store_true", help="print one table of the results in --out")
     parser.add_argument("--set", dest="images_of", choices=SETS, default="nuclei")
     parser.add_argument("--images", type=int, default=3, help="training images; whole groups, so about so many")
     parser.add_argument("--most", type=int, default=0, help="images of the set that are used, the first by name")
@@ -150,7 +203,8 @@ def main() -> None:
     parser.add_argument("--ratios", type=float, nargs="+", default=[0.25, 1.0], help="synthetic crops for a real one")
     parser.add_argument("--steps", type=int, default=6000, help="most steps of a training")
     parser.add_argument("--segmenter", default="unet")
-    parser.add_argument("--generator", default="pix2pix")
+    parser.add_argument("--generator", action="append", default=[], help="repeatable; default: pix2pix")
+    parser.add_argument("--masks", action="append", default=[], help="layout that painters paint on, repeatable")
     parser.add_argument("--generator-steps", type=int, default=2000)
     parser.add_argument("--pairs", type=int, default=60, help="pairs that a generator makes")
     parser.add_argument("--workers", type=int, default=1)
@@ -159,22 +213,42 @@ def main() -> None:
     parser.add_argument("--no-compile", action="store_true", help="of the U-Net, where there is a C++ compiler")
     parser.add_argument("--out", type=Path, default=Path("worth"))
     options = parser.parse_args()
+    if options.summary:
+        print(summary(options.out))
+        return
+    if options.data is None:
+        parser.error("give the folder of the sets, or --summary")
+    for masks in options.masks or [""]:
+        measure(options, masks)
 
+
+def recipes(options: argparse.Namespace, project: Project, tile: int) -> dict[str, str]:
+    """Write a recipe for each generator; return its file by its name."""
+    names = options.generator or ["pix2pix"]
+    files = {name: "recipe.yaml" if len(names) == 1 else f"{name}.yaml" for name in names}
+    for name, file in files.items():
+        own = [setting.split(":", 1) if ":" in setting.split("=")[0] else ("", setting) for setting in options.recipe]
+        recipe = Recipe().override(
+            f"gan={name}",
+            f"tiles.size={tile}",
+            f"train.steps={options.generator_steps}",
+            *(setting for who, setting in own if who in ("", name)),
+        )
+        recipe.to_file(project.path / file)
+    return files
+
+
+def measure(options: argparse.Namespace, masks: str) -> None:
+    """Make one comparison, and print and write its table."""
     images = SETS[options.images_of]
     images = replace(images, most=options.most or images.most)
     project = Project(options.out / f"{options.images_of}-{options.images}-draw{options.draw}")
     table = prepare(project, options.data, images, options.images, options.draw)
-    recipe = Recipe().override(
-        f"gan={options.generator}",
-        f"tiles.size={images.tile}",
-        f"train.steps={options.generator_steps}",
-        *options.recipe,
-    )
-    recipe.to_file(project.path / "recipe.yaml")
+    files = recipes(options, project, images.tile)
     settings = GainSettings(
         segmenter=options.segmenter, arms=options.arms, design="hold-out", repeats=options.seeds,
         subsets=options.shares, ratios=options.ratios, steps=options.steps, pairs=options.pairs,
-        generator="recipe.yaml", workers=options.workers, threads=1,
+        generator=tuple(files.values()), workers=options.workers, threads=1, **({"masks": masks} if masks else {}),
     )  # fmt: skip
     own = []
     if options.segmenter == "unet":
@@ -183,8 +257,11 @@ def main() -> None:
         own = [f"segmenter.{setting}" for setting in own]
     tile = "tile" if "tile" in type(settings.segmenter).model_fields else "side"
     settings = settings.override(*own, f"segmenter.{tile}={images.crop}", *options.more)
+    name = ", ".join([options.segmenter, *([masks] if masks else []), *([*files] if len(files) > 1 else [])])
+    folder = project.path / "segment" / f"worth-{name}"
     began, done = time.perf_counter(), -1
-    folder = project.path / "segment" / f"worth-{options.segmenter}"
+    if copied := take_over(folder):
+        print(f"{copied} trainings of other comparisons are at hand", file=sys.stderr, flush=True)
     for event in gain(project, settings, Control(), folder):
         if isinstance(event, Warned):
             print(event.text, flush=True)
@@ -195,8 +272,9 @@ def main() -> None:
         elif isinstance(event, Finished) and event.result:
             text = report(GainResult.parse(event.result), table, time.perf_counter() - began)
             print(f"\n{text}", flush=True)
-            (project.path / f"{options.segmenter}.md").write_text(f"{text}\n")
-            (project.path / f"{options.segmenter}.json").write_text(json.dumps(event.result, indent=1))
+            (project.path / f"{name}.md").write_text(f"{text}\n")
+            content = {"result": event.result, "masks": settings.masks, "generator": ", ".join(files)}
+            (project.path / f"{name}.json").write_text(json.dumps(content, indent=1))
 
 
 if __name__ == "__main__":

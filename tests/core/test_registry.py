@@ -100,12 +100,13 @@ def test_settings_of_members_are_typed() -> None:
     assert generator_config("pix2pix") is Pix2PixConfig
     assert segmenter_config("stardist") is StarDistConfig
     assert {name: generator_config(name).kind for name in GENERATORS.names()} == {
-        "analogy": "painter", "pix2pix": "painter", "cyclegan": "painter", "dcgan": "joint", "aae": "joint",
-        "cgan": "joint", "infogan": "joint", "gan": "joint", "progan": "joint", "stylegan": "joint",
+        "analogy": "painter", "flow": "painter", "pix2pix": "painter", "cyclegan": "painter",
+        "flow_joint": "joint", "dcgan": "joint", "aae": "joint", "cgan": "joint", "infogan": "joint",
+        "gan": "joint", "progan": "joint", "stylegan": "joint",
         "stylegan2_ada": "joint",
     }  # fmt: skip
     conditional = {name for name in GENERATORS.names() if generator_config(name).class_conditional}
-    assert conditional == {"analogy", "cgan", "progan", "stylegan", "stylegan2_ada"}
+    assert conditional == {"analogy", "flow", "flow_joint", "cgan", "progan", "stylegan", "stylegan2_ada"}
     sides = {name: tuple(segmenter_config(name)().crops) for name in ("unet", "stardist", "cellpose")}
     assert sides == {"unet": (8, 256), "stardist": (4, 256), "cellpose": (8, 224)}
     assert segmenter_config("multiscale_adversarial")().crops == (1, 480)

@@ -29,7 +29,18 @@ def test_all_commands_can_be_imported(manifest):
 
 def test_docks_in_the_order_of_the_work(manifest):
     titles = [widget.display_name for widget in manifest.contributions.widgets]
-    assert titles == ["Pairs", "Train", "Generate", "Curate", "Map", "Scores", "Blind test", "Segment", "Export"]
+    assert titles == [
+        "Pairs",
+        "Train",
+        "Generate",
+        "Adapt",
+        "Curate",
+        "Map",
+        "Scores",
+        "Blind test",
+        "Segment",
+        "Export",
+    ]
 
 
 def test_every_menu_is_one_that_napari_lets_plugins_fill(manifest):

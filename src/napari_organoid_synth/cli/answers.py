@@ -199,6 +199,37 @@ class Annotate(Ended):
     folder: str = Field(description="Folder of the segmenter.")
 
 
+class Adapt(Ended):
+    """adapt."""
+
+    project: str = Field(description="The new project, of the target.")
+    tones: Literal["same", "inverted"] = Field(description="Whether dark and bright were exchanged.")
+    size_ratio: float = Field(description="How many times larger structures are there.")
+    kept: int = Field(description="Squares of the target that are pairs now, with predicted masks.")
+    squares: int = Field(description="All its squares.")
+    dropped: list[str] = Field(description="Images in which nothing was sure.")
+    pairs: int = Field(description="Pairs painted.")
+    samples: list[str] = Field(description="Their names.")
+    found: list[str] = Field(description="What was found, in words.")
+    measured: dict[str, Any] | None = Field(description="Scores on the test images, with changes and sentences.")
+    stages: list[str] = Field(description="Steps that were done.")
+    seconds: dict[str, float] = Field(description="Time of each.")
+
+
+class Sketch(Ended):
+    """sketch."""
+
+    folder: str = Field(description="Folder of the painter and its images.")
+    objects: Literal["bright", "dark"] = Field(description="Whether objects are brighter than what is around them.")
+    on_side: float = Field(description="Share of the painted pairs in which they are that.")
+    tries: int = Field(description="Trainings of the painter; more than one if it swapped tones.")
+    pairs: int = Field(description="Pairs painted.")
+    samples: list[str] = Field(description="Their names.")
+    measured: dict[str, Any] | None = Field(description="Scores on the test images, with changes and sentences.")
+    stages: list[str] = Field(description="Steps that were done.")
+    seconds: dict[str, float] = Field(description="Time of each.")
+
+
 class List(Answer):
     """list."""
 
@@ -239,6 +270,7 @@ class Demo(Ended):
     project: str = Field(description="The new project.")
     report: str = Field(description="Its report.")
     sentence: str = Field(description="The result in words.")
+    how: str = Field(description="How it was obtained, in words.")
     seconds: dict[str, float] = Field(description="Time of each stage.")
     stages: dict[str, Any] = Field(description="Result of each stage.")
 
@@ -305,8 +337,9 @@ class Report(Ended):
 ANSWERS: dict[str, type[Answer]] = {
     "pair": Pair, "train": Train, "pipeline": Pipeline, "generate": Generate, "score": Score, "samples": Samples,
     "map": Map, "fill": Fill, "export": Export, "segment": Gain, "gain": Gain, "predict": Predict,
-    "annotate": Annotate, "simulate": Simulate, "share": Share, "import-model": ImportModel, "report": Report,
-    "blind": Blind, "list": List, "control": Control, "demo": Demo, "window": Window,
+    "annotate": Annotate, "adapt": Adapt, "sketch": Sketch, "simulate": Simulate, "share": Share,
+    "import-model": ImportModel, "report": Report, "blind": Blind, "list": List, "control": Control, "demo": Demo,
+    "window": Window,
 }  # fmt: skip
 SPECIAL: dict[str, type[Answer]] = {"minutes": DryRun, "settings": SettingList, "questions": BlindTest}
 """Answers of commands with an option that does something else, by a key that only they have."""

@@ -132,7 +132,7 @@ def _add_long(verb: str, summary: str) -> None:
     app.command(verb, help=summary)(command)
 
 
-_add_long("generate", "Make synthetic pairs with a trained generator.")
+_add_long("generate", "Make synthetic pairs: with a trained generator, or at once with pieces of your images.")
 
 
 @app.command()
@@ -184,6 +184,53 @@ def segment(
         return
     folder = JobFolder(job) if job else earlier(opened, settings.as_gain())
     run_verb("segment", opened, settings, folder, job is not None, as_json)
+
+
+@app.command()
+def adapt(
+    project: ProjectArgument,
+    target: Annotated[list[str] | None, typer.Option(help="Folder of the images without masks. Repeatable.")] = None,
+    test: Annotated[
+        str | None, typer.Option(help="Folder of annotated images of the same sort, to measure on.")
+    ] = None,
+    recipe: RecipeOption = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+    job: JobOption = None,
+) -> None:
+    """Make pairs for images of another microscope or stain that nobody has annotated."""
+    from napari_organoid_synth.core.job import JobFolder
+    from napari_organoid_synth.core.project import Project
+
+    settings = settings_of("adapt", recipe, overrides, {"target": target, "test": test})
+    run_verb("adapt", Project(project, make=False), settings, JobFolder(job) if job else None, job is not None, as_json)
+
+
+@app.command()
+def sketch(
+    project: ProjectArgument,
+    images: Annotated[
+        list[str] | None, typer.Option(help="Folder of images; default: those of the project. Repeatable.")
+    ] = None,
+    test: Annotated[str | None, typer.Option(help="Folder of annotated images, to measure on.")] = None,
+    recipe: RecipeOption = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+    job: JobOption = None,
+) -> None:
+    """Make pairs from images alone: objects drawn by rule, painted in the look of the images."""
+    from napari_organoid_synth.core.job import JobFolder
+    from napari_organoid_synth.core.project import Project
+
+    settings = settings_of("sketch", recipe, overrides, {"images": images, "test": test})
+    run_verb(
+        "sketch",
+        Project(project, make=bool(images)),
+        settings,
+        JobFolder(job) if job else None,
+        job is not None,
+        as_json,
+    )
 
 
 _add_long("predict", "Mark the objects of images with a trained segmenter; writes label images.")

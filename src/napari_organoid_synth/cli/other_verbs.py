@@ -173,7 +173,7 @@ def demo(
     if as_json or result["reason"] == "canceled":
         finish("demo", result, as_json)
     else:
-        print(f"{result['sentence']}\nReport: {result['report']}")
+        print(f"{result['sentence']}\n{result['how']}\nReport: {result['report']}")
     if gui:
         _open_window(opened)
     elif not as_json:

@@ -43,6 +43,11 @@ def show(command: str, result: dict[str, Any], as_json: bool, error: UserError |
 
         print(gain_text(GainResult.parse({key: value for key, value in result.items() if key != "reason"})))
         return
+    if "tones" in result:
+        from napari_organoid_synth.core.adapt.verdict import adapt_text
+
+        print(adapt_text(result))
+        return
     for key, value in result.items():
         if key == "sets":
             from napari_organoid_synth.core.scores.storage import SetScores

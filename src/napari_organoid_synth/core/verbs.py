@@ -51,6 +51,8 @@ VERBS = {
     "segment": Verb("gain.settings:SegmentSettings", "gain.gain:segment"),
     "gain": Verb("gain.settings:GainSettings", "gain.gain:gain"),
     "predict": Verb("segmentation.settings:PredictSettings", "segmentation.predict:predict"),
+    "adapt": Verb("adapt.settings:AdaptSettings", "adapt.adapt:adapt"),
+    "sketch": Verb("adapt.sketch_settings:SketchSettings", "adapt.sketch:sketch"),
     "annotate": Verb("segmentation.settings:AnnotateSettings", "segmentation.annotate:annotate"),
 }
 """Long commands: generators of events, which run in a separate process."""

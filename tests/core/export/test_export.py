@@ -365,6 +365,8 @@ def test_samples_painted_on_one_mask_share_a_group() -> None:
 
     assert origin({"kind": "real", "name": "img_3_y0_x128_r0"}) == "img_3"
     assert origin({"kind": "warped", "name": "img_3"}) == "img_3"
+    assert origin({"kind": "arranged", "names": ["img_3"], "like": "img_3"}) == "img_3"
+    assert origin({"kind": "arranged", "names": ["img_3", "img_4"]}) == ""  # of several images: a group of its own
     assert origin({"kind": "simulated", "name": "tissue"}) == ""
     assert origin_of(make("s")) == ""
 

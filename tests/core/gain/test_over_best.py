@@ -200,6 +200,23 @@ def test_an_arm_that_still_rises_gets_no_verdict_and_neither_do_those_compared_w
 ARM_TITLE = "classical augmentation and synthetic pairs"
 
 
+def test_no_share_is_no_verdict_where_those_with_pairs_were_still_rising():
+    """They might have overtaken the arm without pairs, which stands."""
+    stands = [*trained("raw", 0.5), *trained("classical", 0.6, held=0.6), *trained(ARM, 0.6, held=0.55, ratio=0.25)]
+    for curve, verdict in ((PLATEAU, "No share of synthetic pairs helped"), (RISING, "No verdict for")):
+        late = trained(ARM, 0.6, held=0.5, ratio=1.0, curve=curve)
+        rows = gain_table([*stands, *late], {})
+        row = row_of(rows, ARM)
+        assert row.chosen == (0.0, 0.0)
+        assert (row.trainings, row.rising) == (6, 6 * (curve is RISING))
+        assert [text for text in gain_sentences(rows, "dice") if text.startswith(verdict)]
+    one = [record.replace(curve=PLATEAU) if (record.fold, record.seed) != (1, 2) else record for record in late]
+    row = row_of(gain_table([*stands, *one], {}), ARM)
+    assert (row.rising, row.wanted, row.taken) == (1, 8960, 5000)
+    taken = trained(ARM, 0.6, held=0.7, ratio=0.25)  # of a share that was chosen it does not matter
+    assert row_of(gain_table([*stands[:12], *taken, *late], {}), ARM).rising == 0
+
+
 def test_a_training_without_held_back_parts_gets_no_verdict():
     records = [one.replace(curve=Curve(taken=300), held_score=None) for one in comparison()]
     found = gain_sentences(gain_table(records, {}), "dice")

@@ -18,6 +18,7 @@ from napari_organoid_synth.core.map.build import starts_for
 from napari_organoid_synth.core.map.gaps import uncovered
 from napari_organoid_synth.core.map.settings import MapSettings
 from napari_organoid_synth.core.map.storage import MappedSample, read_map
+from napari_organoid_synth.core.metrics.extractors import encoder
 from napari_organoid_synth.core.metrics.real_features import RealFeatures
 from napari_organoid_synth.core.metrics.real_tiles import real_tiles
 from napari_organoid_synth.core.metrics.settings import ScoreSettings
@@ -219,7 +220,8 @@ def test_regions_are_checked(project: Project) -> None:
         list(fill(project, FILL.replace(tiles=("real0_y1_x1_r0",)), Control()))
 
 
-def test_damaged_features_are_made_again(project: Project) -> None:
+def test_damaged_features_are_made_again(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoder, "STEPS", 3)  # what it learns does not matter here
     settings = MAP.replace(extractor="encoder")
     list(make_map(project, settings, Control()))
     (weights,) = project.path.glob("features/encoder-*.safetensors")

@@ -76,8 +76,8 @@ def test_real_tiles_put_aside_have_every_value_equally_often(images: int) -> Non
         known = realism(*tiles(rng, images, 4))
         fresh, _ = tiles(rng, 60, 1)
         found += [known({f"t{k}": value for k, value in enumerate(row)}) for row in fresh]
-    assert np.mean(found) == pytest.approx(0.5, abs=0.04)
-    assert np.mean(np.array(found) < 0.05) == pytest.approx(0.05, abs=0.02)
+    assert np.mean(found) == pytest.approx(0.5, abs=0.03)  # 0.478 and 0.487, a deviation of 0.09 and 0.06 a seed
+    assert np.mean(np.array(found) < 0.05) == pytest.approx(0.05, abs=0.015)  # 0.061 and 0.054
     np.testing.assert_allclose(np.quantile(found, [0.1, 0.25, 0.75, 0.9]), [0.1, 0.25, 0.75, 0.9], atol=0.05)
 
 

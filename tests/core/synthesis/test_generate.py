@@ -15,16 +15,17 @@ from napari_organoid_synth.core.pairs.pair import SamplePair, content_hash
 from napari_organoid_synth.core.pairs.tiling import MIN_OBJECTS
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
-from napari_organoid_synth.core.runs.run import Run
+from napari_organoid_synth.core.runs.run import Run, new_generator
 from napari_organoid_synth.core.runs.sharing import find_run
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.simulators.illumination import add_background
 from napari_organoid_synth.core.simulators.population import PopulationSettings, place, population
 from napari_organoid_synth.core.simulators.simulate import em
 from napari_organoid_synth.core.synthesis.generate import generate
-from napari_organoid_synth.core.synthesis.mask_sources import Mask, fitted_masks
+from napari_organoid_synth.core.synthesis.mask_sources import Mask, fitted_masks, masks_of
 from napari_organoid_synth.core.synthesis.sampler import Sampler
 from napari_organoid_synth.core.synthesis.settings import GenerateSettings
+from napari_organoid_synth.core.synthesis.trained_generator import TrainedGenerator
 from napari_organoid_synth.core.training.train import train
 from simulated import em_project
 
@@ -76,7 +77,8 @@ def test_samples_are_added_with_their_provenance(project: Project) -> None:
 
     assert provenance["model_sha256"] == hashlib.sha256(checkpoint.read_bytes()).hexdigest()
     assert (provenance["checkpoint"], provenance["seed"], provenance["index"]) == (2, 7, 3)
-    assert provenance["mask"]["kind"] == "warped"
+    assert provenance["mask"]["kind"] == "moved"  # the default where masks have classes
+    assert set(provenance["mask"]["names"]) <= {"em0", "em1"}
     assert provenance["mask"]["digest"] == content_hash(pair.labels)
     assert set(provenance["data"]) == {"em0", "em1"}
     assert GenerateSettings.parse(provenance["settings"]).seed == 7
@@ -170,7 +172,7 @@ def test_fitted_binary_masks_are_merged_and_classes_refused(project: Project, tm
         sampler(project, SETTINGS.replace(masks="fitted"))
     assert str(caught.value) == (
         "The masks have named classes (mitochondria, membranes). A population is fitted to single objects: instances, "
-        "or a binary mask. Paint on real masks, warped."
+        "or a binary mask. Paint on real masks, moved."
     )
 
 
@@ -197,9 +199,78 @@ def test_background_has_bounds(strength: float) -> None:
         GenerateSettings.parse({"background": strength})
 
 
-def test_variety_changes_the_warp_and_the_noise(project: Project) -> None:
-    still, varied = (sampler(project, SETTINGS.replace(variety=v)).draw([0])[0] for v in (0.0, 1.0))
-    assert not np.array_equal(still.labels, varied.labels)
+def test_variety_changes_the_noise_alone_and_warp_the_mask(project: Project) -> None:
+    warped = SETTINGS.replace(masks="warped")
+    still, varied, bent = (
+        sampler(project, warped.replace(**changes)).draw([0])[0]
+        for changes in ({"variety": 0.0}, {"variety": 1.0}, {"variety": 0.0, "warp": 1.0})
+    )
+    np.testing.assert_array_equal(still.labels, varied.labels)
+    assert not np.array_equal(still.image, varied.image)
+    assert not np.array_equal(still.labels, bent.labels)
+    assert [pair.source.provenance["mask"]["warp"] for pair in (still, bent)] == [0.3, 1.0]
+
+
+def test_arranged_masks_are_the_default_for_single_objects(cells: Project) -> None:
+    pairs = sampler(cells, SETTINGS.replace(number=6), "c-train").draw(range(6))
+    named = sampler(cells, SETTINGS.replace(number=6, masks="arranged"), "c-train").draw(range(6))
+    for pair, same in zip(pairs, named, strict=True):
+        origin = pair.source.provenance["mask"]
+        np.testing.assert_array_equal(pair.labels, same.labels)
+        assert origin["kind"] == "arranged"
+        assert set(origin["names"]) <= {"cells0", "cells1", "cells2"}
+        assert origin["cover_reached"] == pytest.approx((pair.labels > 0).mean(), abs=1e-4)
+    real = [population(seed, 128, KNOWN).labels for seed in range(3)]
+    known = {content_hash(labels[y : y + 64, x : x + 64]) for labels in real for y in range(65) for x in range(65)}
+    assert not known & {content_hash(pair.labels) for pair in pairs}, "a copy of a real mask"
+
+
+def test_more_cover_and_contact_can_be_asked_for(cells: Project) -> None:
+    dense = SETTINGS.replace(masks="arranged", cover=0.5, contact=0.9)
+    plain, crowded = (
+        sampler(cells, settings, "c-train").draw(range(6)) for settings in (dense.replace(cover=0.1, contact=0), dense)
+    )
+    assert np.mean([(pair.labels > 0).mean() for pair in plain]) == pytest.approx(0.1, abs=0.05)
+    assert np.mean([(pair.labels > 0).mean() for pair in crowded]) == pytest.approx(0.5, abs=0.08)
+    assert np.mean([pair.source.provenance["mask"]["contact_reached"] for pair in crowded]) > 0.6
+
+
+def test_single_objects_without_room_are_moved_by_default(tmp_path: Path) -> None:
+    full = [SamplePair(f"t{seed}", *_filled(seed)) for seed in range(2)]
+    painter = TrainedGenerator.from_run(_a_run(tmp_path, full))
+    assert masks_of(painter, full, SETTINGS)(0, 0).origin["kind"] == "moved"
+    with pytest.raises(UserError, match="cover 100%"):
+        masks_of(painter, full, SETTINGS.replace(masks="arranged"))
+
+
+def test_settings_of_earlier_versions_are_read(tmp_path: Path) -> None:
+    (tmp_path / "old.yaml").write_text("run: ''\nmasks: warped\nvariety: 1.0\nseed: 3\nbatch: 4\n")
+    old = GenerateSettings.from_file(tmp_path / "old.yaml")
+    assert (old.masks, old.variety, old.warp, old.cover, old.contact) == ("warped", 1.0, 0.3, 0.0, -1.0)
+    assert [GenerateSettings().layout(kind) for kind in ("binary", "instances", "classes")] == [
+        "arranged", "arranged", "moved"
+    ]  # fmt: skip
+    assert GenerateSettings(mask_tiles=("a_y0_x0_r0",)).layout("classes") == "warped"
+    with pytest.raises(UserError, match="masks"):
+        GenerateSettings.parse({"masks": "shuffled"})
+
+
+def _filled(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Image and mask of a tissue whose cells leave no background."""
+    from scipy.ndimage import distance_transform_edt
+
+    labels = population(seed, 96, KNOWN.replace(count=(60, 60))).labels
+    nearest = distance_transform_edt(labels == 0, return_distances=False, return_indices=True)
+    full = labels[tuple(nearest)]
+    return np.asarray(full[None] * 3 % 251, np.uint8), full.astype(np.int32)
+
+
+def _a_run(tmp_path: Path, pairs: list[SamplePair]) -> Run:
+    from napari_organoid_synth.core.codec.codec import Codec
+
+    run = Run.create(tmp_path / "run", RECIPE, Codec.fit(pairs, RECIPE.codec))
+    run.save(new_generator(RECIPE, run.spec), 0)
+    return run
 
 
 def test_a_mask_file_of_any_size(project: Project, tmp_path: Path) -> None:

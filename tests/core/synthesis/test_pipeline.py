@@ -38,6 +38,7 @@ def small(**changes: object) -> PipelineSettings:
         "masks.gan=dcgan",
         "masks.gan.generator_channels=8",
         "masks.gan.discriminator_channels=8",
+        "painter.gan=pix2pix",
         "painter.gan.generator_channels=8",
         "painter.gan.discriminator_channels=8",
         "checked=6",

@@ -19,13 +19,14 @@ from napari_organoid_synth.core.pairs.ome_tiff import read_labels
 from napari_organoid_synth.core.pairs.table import PairEntry, PairTable
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
+from napari_organoid_synth.core.runs.metadata import RunMetadata
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.synthesis.settings import GenerateSettings
 from napari_organoid_synth.widgets.generate import dock as generate_widget
 from napari_organoid_synth.widgets.generate.dock import GenerateWidget
 from napari_organoid_synth.widgets.generate.drawn_mask import save_mask
 from napari_organoid_synth.widgets.shared import jobs as _jobs
-from napari_organoid_synth.widgets.shared.runs import import_run, list_runs
+from napari_organoid_synth.widgets.shared.runs import import_run, list_runs, saved_states
 from napari_organoid_synth.widgets.shared.workspace import Workspace
 
 JOB = """
@@ -71,7 +72,7 @@ def make_run(project: Project, name: str, steps: int | None = 3100, *changes: st
     """Files of a training as the window reads them."""
     path = project.path / "runs" / name
     (path / "checkpoints").mkdir(parents=True, exist_ok=True)
-    Recipe().override(*changes).to_file(path / "recipe.yaml")
+    Recipe.parse({"gan": "pix2pix"}).override(*changes).to_file(path / "recipe.yaml")
     (path / "codec.json").write_text(json.dumps({"low": [0], "high": [255], "dtype": "uint8", **codec}))
     if steps is not None:
         (path / "checkpoints" / f"step_{steps:08d}.json").write_text("{}")
@@ -101,7 +102,7 @@ def test_without_a_project_or_a_run_it_says_what_to_do(make_napari_viewer, proje
     assert not dock.empty.isHidden()
     assert "Open a project" in dock.empty.sentence.text()
     dock.workspace.setProject(project)
-    assert "no trained generator" in dock.empty.sentence.text()
+    assert "nor a trained generator" in dock.empty.sentence.text()
     assert dock.body.isHidden()
     assert dock.button.isHidden()
     dock.strip.close_store()
@@ -226,7 +227,7 @@ def test_a_layer_that_is_gone_or_a_stack_is_not_offered(dock):
     assert [one.name for one in dock.mask_choice.choices if not isinstance(one, str)] == ["flat"]
     assert dock.value().masks == "file"
     dock.viewer.layers.remove(layer)
-    assert dock.value().masks == "warped"
+    assert dock.value().masks == "auto"
 
 
 def test_a_joint_generator_needs_no_masks(dock, project):
@@ -284,13 +285,19 @@ def test_every_source_of_masks_says_what_it_uses_or_lacks(dock, project):
     name = "20260101-000000-train"
     make_run(project, name, 3100, mask_kind="classes", class_names=["axon"])
     dock.workspace.runsChanged.emit()
-    assert dock.need.text() == "Uses the masks of your 1 pair, deformed and rotated."
+    assert dock.need.text() == "Uses the masks of your 1 pair, bent strongly, with organelles exchanged."
+    choose_masks(dock, "warped")
+    assert dock.need.text() == "Uses the masks of your 1 pair, bent a little and rotated."
+    choose_masks(dock, "arranged")
+    assert dock.reason.text() == (
+        "Named classes belong together and cannot be arranged apart. Choose real masks, moved."
+    )
     choose_masks(dock, "real")
     assert dock.need.text() == "Uses the masks of your 1 pair."
     choose_masks(dock, "simulated")
     assert dock.need.isHidden()
     assert dock.reason.text() == (
-        "The simulator draws mitochondria and membranes; this run paints axon. Choose real masks, warped."
+        "The simulator draws mitochondria and membranes; this run paints axon. Choose real masks, moved."
     )
     assert not dock.button.isEnabled()
     make_run(project, name, 3100, mask_kind="classes", class_names=["mitochondria", "membranes"])
@@ -337,11 +344,23 @@ def test_masks_can_come_from_a_mask_generator(dock, project):
 def test_choices_are_remembered_in_the_project(dock, project, tmp_path):
     dock.number.setValue(7)
     dock.variety.setValue(125)
-    dock.mask_choice.value = "simulated"
+    dock.mask_choice.value = "arranged"
+    dock.layouts.cover.setValue(40)
+    dock.layouts.contact.setValue(0)
     dock.workspace.setProject(Project(tmp_path / "other"))
     dock.workspace.setProject(Project(project.path))
     value = dock.value()
-    assert (value.number, value.variety, value.masks) == (7, 1.25, "simulated")
+    assert (value.number, value.variety, value.masks) == (7, 1.25, "arranged")
+    assert (value.cover, value.contact) == (0.4, 0.0)
+
+
+@pytest.mark.parametrize(("stored", "masks"), [({"warp": 0.3}, "warped"), ({}, "auto")])
+def test_the_default_of_an_earlier_version_is_not_taken_for_a_choice(dock, project, tmp_path, stored, masks):
+    dock.workspace.setProject(Project(tmp_path / "other"))
+    old = {"generate": {"masks": "warped", "variety": 1.0, "number": 9, **stored}}
+    (project.path / "window.json").write_text(json.dumps(old))
+    dock.workspace.setProject(Project(project.path))
+    assert (dock.value().number, dock.value().masks) == (9, masks)
 
 
 def test_a_run_of_another_project_is_copied_by_a_drop(dock, tmp_path):
@@ -420,6 +439,8 @@ def test_every_control_says_what_it_is_and_fits_320_px(dock):
         dock.dice,
         dock.variety,
         dock.open_button,
+        dock.layouts.cover,
+        dock.layouts.contact,
     ):
         assert control.toolTip()
         assert control.accessibleName()
@@ -430,3 +451,33 @@ def test_remembered_file_is_plain_json(dock, project):
     dock.number.setValue(11)
     dock.workspace._save_settings()
     assert json.loads((project.path / "window.json").read_text())["generate"]["number"] == 11
+
+
+def test_without_a_run_the_pairs_of_the_project_are_painted_now(make_napari_viewer, project):
+    viewer = make_napari_viewer()
+    workspace = Workspace.of(viewer)
+    workspace.setProject(project)
+    dock = GenerateWidget(viewer)
+    entry = PairEntry(name="a", image="a.tif", status="matched", masks={"object": "a_mask.tif"})
+    workspace.setPairs(PairTable(entries=(entry, entry.replace(name="b")), mask_kind="instances"))
+    assert not dock.body.isHidden()
+    assert dock.run_combo.currentText() == "no training · pieces of your 2 images"
+    assert dock.button.text() == "Paint 50 pairs now, no training"
+    assert dock.button.isEnabled()
+    assert dock.value().run == "analogy"
+    make_run(project, "20260101-000000-train")
+    workspace.runsChanged.emit()
+    assert dock.run_combo.currentText() == "run 1 · pix2pix · 12,400 img"
+    assert dock.button.text() == "Make 50 pairs"
+    assert dock.run_combo.findData("analogy") == 1
+    dock.strip.close_store()
+    workspace.close()
+
+
+def test_a_run_without_training_is_named_by_its_images(project):
+    make_run(project, "20260101-000000-train", 0, "gan=analogy")
+    RunMetadata(data={"a": "1", "b": "2"}).write(project.path / "runs" / "20260101-000000-train" / "run.json")
+    (info,) = list_runs(project)
+    assert info.title == "run 1 · analogy · of 2 real images"
+    assert not info.trains
+    assert saved_states(info) == [("newest", "the real images as they were kept")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from qtpy.QtWidgets import QApplication
 
 from napari_organoid_synth.core.gain.folds import Fold
 from napari_organoid_synth.core.gain.results import ArmRecord, Design, GainResult
@@ -59,8 +60,8 @@ def test_the_headline_the_changes_and_the_table_are_over_the_best_without_a_gene
     assert panel.changes.plot.getAxis("bottom").labelText == "Change of Dice over classical, right is better"
     table = panel.table
     heads = [table.horizontalHeaderItem(column).text() for column in range(table.columnCount())]
-    assert heads == ["Dice", "Change", "Better", "Over best", "Aside"]
-    cells = [[table.item(row, column).text() for column in (1, 3, 4)] for row in range(3)]
+    assert heads == ["Dice", "Over best", "Change", "Better", "Aside"]
+    cells = [[table.item(row, column).text() for column in (2, 1, 4)] for row in range(3)]
     assert cells == [
         ["", "", "0.400"],
         ["+0.100\n[0.100, 0.100]", "", "0.500"],
@@ -91,9 +92,25 @@ def test_without_a_plateau_there_is_no_verdict(panel):
     assert "Set steps to about 900." in panel.sentence.text()
     assert panel.changes._rising == [True] * 3
     row = [panel.table.item(2, column) for column in range(5)]
-    assert row[3].text() == "still\nrising"
+    assert row[1].text() == "still\nrising"
     assert not any(item.font().bold() for item in row)
     assert "2 of 2 trainings were still rising" in panel.table.verticalHeaderItem(2).toolTip()
+
+
+@pytest.mark.parametrize(("width", "least"), [(240, 2), (330, 3), (900, 5)])
+def test_no_text_of_the_table_is_cut_and_what_the_pairs_are_worth_is_shown_at_any_width(panel, width, least):
+    panel.show_result(comparison())
+    table = panel.table
+    table.setMinimumWidth(width)
+    table.setMaximumWidth(width)
+    panel.show()
+    QApplication.processEvents()
+    shown = [column for column in range(table.columnCount()) if not table.isColumnHidden(column)]
+    assert len(shown) >= least
+    assert table.horizontalHeaderItem(shown[1]).text() == "Over best"
+    assert sum(map(table.columnWidth, shown)) <= table.viewport().width()
+    assert all(table.columnWidth(column) >= table._needed(column) for column in shown)
+    assert "change: +" in table.verticalHeaderItem(2).toolTip()  # where there is no room for it
 
 
 def test_a_result_without_curves_or_generator_shows_changes_against_real_pairs(panel):

@@ -197,11 +197,11 @@ def test_a_comparison_fills_bars_table_plot_and_sentence(dock, qtbot, project):
     assert rows == ["real\npairs", "classical", "classical,\npasted", "classical,\nsynthetic"]
     columns = [table.horizontalHeaderItem(column).text() for column in range(table.columnCount())]
     assert columns == ["Dice", "Change", "Better", "Over best"]
-    assert [table.item(row, 3).text() for row in range(4)] == ["", "", "", "+0.150\n[0.100, 0.200]"]
+    assert [table.item(row, 1).text() for row in range(4)] == ["", "", "", "+0.150\n[0.100, 0.200]"]
     assert [table.item(row, 0).text().split("\n")[0] for row in range(4)] == ["0.550", "0.575", "0.600", "0.750"]
-    assert table.item(3, 1).text() == "+0.200\n[0.200, 0.200]"
-    assert [table.item(row, 2).text() for row in range(4)] == ["", "1 of\n2", "1 of\n2", "2 of\n2"]
-    assert [table.item(row, 1).font().bold() for row in range(4)] == [False] * 4  # two images are no interval
+    assert table.item(3, 2).text() == "+0.200\n[0.200, 0.200]"
+    assert [table.item(row, 3).text() for row in range(4)] == ["", "1 of\n2", "1 of\n2", "2 of\n2"]
+    assert [table.item(row, 2).font().bold() for row in range(4)] == [False] * 4  # two images are no interval
     assert dock.panel.plot._arms["classical+synthetic"] == [0.7, 0.8]
     assert dock.warning.text() == "! Only 2 pairs."
     assert [dock.panel.image.itemText(i) for i in range(2)] == ["b", "c"]

@@ -26,6 +26,8 @@ from napari_organoid_synth.widgets.train import estimate as _estimate
 from napari_organoid_synth.widgets.train import run_view as _run_view
 from napari_organoid_synth.widgets.train.dock import TrainWidget
 
+PIX2PIX = Recipe.parse({"gan": "pix2pix"})
+
 
 @pytest.fixture
 def dock(make_napari_viewer, fake_job, project):
@@ -40,7 +42,9 @@ def dock(make_napari_viewer, fake_job, project):
 
 @pytest.fixture
 def ready(dock):
+    """A dock in which a generator that learns is chosen."""
     dock.workspace.setPairs(PairTable(entries=(PairEntry(name="a", image="a.tif", status="matched"),)))
+    dock.setValue(PIX2PIX)
     return dock
 
 
@@ -51,10 +55,34 @@ def test_an_empty_dock_says_what_is_missing(dock):
     assert "Pairs dock" in dock.reason.text()
 
 
-def test_an_untouched_dock_trains_the_defaults(ready):
-    assert ready.value() == Recipe()
-    assert ready.button.isEnabled()
-    assert ready.empty.isHidden()
+def test_an_untouched_dock_trains_the_defaults(dock):
+    dock.workspace.setPairs(PairTable(entries=(PairEntry(name="a", image="a.tif", status="matched"),)))
+    assert dock.value() == Recipe()
+    assert dock.button.isEnabled()
+    assert dock.empty.isHidden()
+
+
+def test_a_painter_without_training_shows_nothing_of_a_training(ready, qtbot, monkeypatch):
+    monkeypatch.setattr(type(ready), "isVisible", lambda self: True)
+    form, recipe = ready.recipe.form, ready.recipe
+    steps, turns = form["train.steps"].native, form["tiles.turn"].native
+    form["train.batch"].value = 7
+    assert ready.button.text() == "▶ Start training"
+    assert not steps.isHidden()
+    recipe.generator.setCurrentIndex(0)
+    assert recipe.generator.currentData() == "analogy"
+    assert ready.button.text() == "▶ Make the painter ready"
+    assert all(one.isHidden() for one in (steps, turns, form["train.batch"].native, recipe.start))
+    assert not form["tiles.size"].native.isHidden()
+    assert not form["train.seed"].native.isHidden()
+    assert recipe.summary == "Analogy, 256 px, no training"
+    ready._settle.stop()
+    ready._measure()
+    qtbot.waitUntil(lambda: ready.estimate.text().startswith("No training: ready in a moment"), timeout=5000)
+    recipe.generator.setCurrentIndex(recipe.generator.findData("pix2pix"))
+    assert not steps.isHidden()
+    assert not turns.isHidden()
+    assert ready.value().train.batch == 7
 
 
 def test_the_first_tile_is_one_that_the_images_fill(dock):
@@ -73,7 +101,7 @@ def test_the_first_tile_is_one_that_the_images_fill(dock):
 
 def test_every_generator_can_be_chosen(ready):
     ready.recipe.generator.setCurrentIndex(ready.recipe.generator.findData("dcgan"))
-    assert ready.value() == Recipe().replace(gan=DcganConfig())
+    assert ready.value() == Recipe(gan=DcganConfig())
     assert "noise" in ready.recipe.when.text()
     assert ready.recipe.form["tiles.size"].choices == (64, 128, 256)
     ready.recipe.form["gan.latent"].value = 50
@@ -96,7 +124,7 @@ def test_a_picture_and_one_sentence_say_what_a_generator_is_for(ready):
         sentences.append(ready.recipe.when.text())
     assert all(len(sentence) < 130 and sentence.count(".") == 1 for sentence in sentences), sentences
     assert len(set(sentences)) == len(sentences)
-    assert sentences[0].startswith("The usual choice")
+    assert sentences[0].startswith("The first choice")
     combo.setCurrentIndex(combo.findData("dcgan"))
     ready.recipe.form["draws"].value = "masks"
     assert ready.recipe.picture.accessibleDescription() == "noise → mask"
@@ -109,10 +137,10 @@ def test_a_training_can_start_from_a_run(ready, project):
     ready.workspace.runsChanged.emit()
     start = ready.recipe.start
     assert start.run.itemText(1) == "run 1 · pix2pix · 120 img"
-    assert ready.value() == Recipe()
+    assert ready.value() == PIX2PIX
     start.run.setCurrentIndex(1)
     start.freeze.put(3)
-    assert ready.value() == Recipe().override("start.run=20250101-101500-train", "start.freeze=3")
+    assert ready.value() == PIX2PIX.override("start.run=20250101-101500-train", "start.freeze=3")
     assert ready.workspace.remembered("train")["start"]["freeze"] == 3
     ready.recipe.generator.setCurrentIndex(ready.recipe.generator.findData("dcgan"))
     assert ready.value().start.run == ""
@@ -139,7 +167,7 @@ def test_a_dock_opened_on_a_project_shows_what_was_chosen_in_it(ready, project):
 def test_settings_come_back_with_the_project(ready, project, tmp_path):
     ready.recipe.form["train.steps"].value = 123
     ready.workspace.setProject(tmp_path / "other")
-    ready.setValue(Recipe())
+    ready.setValue(PIX2PIX)
     ready.workspace.setProject(project)
     assert ready.value().train.steps == 123
 
@@ -159,7 +187,7 @@ def test_memory_and_time_are_measured_before(qtbot, ready, monkeypatch, fake_job
 def test_napari_does_not_ask_about_a_measurement(ready, project):
     from superqt.utils import WorkerBase
 
-    ready.estimator.ask(project, Recipe())
+    ready.estimator.ask(project, PIX2PIX)
     assert not WorkerBase._worker_set
     ready.estimator.forget()
 
@@ -169,7 +197,7 @@ def test_a_measurement_ends_with_the_window(fake_job, project, monkeypatch):
     monkeypatch.setattr(_estimate.atexit, "register", kept.append)
     monkeypatch.setattr(_estimate.atexit, "unregister", kept.remove)
     left = threading.Event()
-    measuring = _estimate.dry_run(project, Recipe(), left)
+    measuring = _estimate.dry_run(project, PIX2PIX, left)
     next(measuring)
     assert [end.__name__ for end in kept] == ["kill"]  # what a closing window calls
     left.set()
@@ -254,7 +282,7 @@ def test_a_running_training_is_taken_up_when_the_project_opens(qtbot, ready, fak
 def write_run(project, name, steps, gan="pix2pix"):
     folder = project.path / "runs" / name
     (folder / "previews").mkdir(parents=True)
-    Recipe().replace(gan=gan).to_file(folder / "recipe.yaml")
+    Recipe.parse({"gan": gan}).to_file(folder / "recipe.yaml")
     lines = [to_line(Started(0))]
     lines += [to_line(Progress(step, steps, {"loss": float(step)})) for step in range(1, steps + 1)]
     for step in (1, steps):
@@ -418,7 +446,7 @@ def test_the_whole_pipeline_is_one_click(qtbot, whole, project):
     assert whole.resume_pipeline_button.isHidden()
     assert whole.button.isEnabled()
     qtbot.waitUntil(lambda: whole.past.shown.path.name == "b-train", timeout=5000)
-    qtbot.waitUntil(lambda: whole.past.history_label.text() == "samples at step 2", timeout=5000)  # it was followed
+    qtbot.waitUntil(lambda: whole.past.history_label.text() == "samples of this painter", timeout=5000)  # followed
     assert not whole.runner.running
     qtbot.waitUntil(lambda: not whole.workspace.runner("score").running, timeout=30000)
     whole.one_button.click()
@@ -463,6 +491,11 @@ def test_a_failed_pipeline_shows_card_and_report(qtbot, whole, fake_job):
 def test_memory_and_time_of_a_pipeline_are_those_of_both_trainings(qtbot, ready, monkeypatch):
     monkeypatch.setattr(type(ready), "isVisible", lambda self: True)
     ready.whole_button.click()
+    ready._measure()  # the painter needs no training
+    qtbot.waitUntil(lambda: ready.estimate.text().startswith("Memory"), timeout=20000)
+    assert ready.estimate.text() == "Memory 1.9 of 24 GB ✓ · about 40 min to 8,000 steps"
+    painter = ready.pipeline.painter.generator
+    painter.setCurrentIndex(painter.findData("pix2pix"))
     ready._measure()
     qtbot.waitUntil(lambda: ready.estimate.text().startswith("Memory"), timeout=20000)
     assert ready.estimate.text() == "Memory 1.9 of 24 GB ✓ · about 1 h 20 min to 12,000 steps"

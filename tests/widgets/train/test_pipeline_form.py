@@ -53,6 +53,8 @@ def test_folded_parts_say_what_is_in_them(form):
     first, second = (summary for summary, _ in form.summaries)
     assert [fold.text() for fold in form.folds] == ["▸ 1 Learn masks", "▸ 2 Learn to paint"]
     assert first.text().strip() == "StyleGAN2-ADA, 256 px, 8,000 steps"
+    assert second.text().strip() == "Analogy, 256 px, no training"
+    form.painter.generator.setCurrentIndex(form.painter.generator.findData("pix2pix"))
     assert second.text().strip() == "pix2pix, 256 px, 4,000 steps"
     form.masks.form["train.steps"].value = 12_000
     assert first.text().strip() == "StyleGAN2-ADA, 256 px, 12,000 steps"

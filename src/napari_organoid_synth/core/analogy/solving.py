@@ -17,13 +17,15 @@ from napari_organoid_synth.core.analogy.pyramid import Window, at_level, grown, 
 
 USE = 0.1
 """Cost of a place that is used e - 1 times as often as others."""
-ITERATIONS = {"full": (3, 4, 5, 8, 8), "fast": (1, 2, 2, 3, 3)}
+ITERATIONS = {"full": (2, 3, 4, 8, 8), "fast": (1, 2, 3, 4, 4)}
 """Of each level, the finest first."""
 SWEEPS = 2
-COHERENT = 2.0
-TRIES, SPREAD = 4096, 0.3  # places tried for each pixel of the coarsest level; largest random penalty
+FINE_REACH = 12  # px: largest jump at the finest level
+COHERENCE = 0.2
+"""Price of a pixel whose place continues none of its neighbours."""
+TRIES, SPREAD = 2048, 0.3  # places tried for each pixel of the coarsest level; largest random penalty
 _BLOCK = 4  # px: side of the blocks in which use is counted
-_SOFT, _SHARP = 1.7, 0.6  # px: σ of the vote, and of the last one
+_SOFT, _SHARP = 1.3, 0.6  # px: σ of the vote, and of the last one
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,18 +155,17 @@ def _refine(
     inside = np.s_[top:bottom, left:right]
     cost = np.zeros(seen.shape[:2], np.float32)
     changed = np.ones(layer.shape, np.uint8)
-    reach = int(max(sheet.pages[:, 2:].max() // 3, 3))
+    reach = int(max(sheet.pages[:, 2:].max() // 3, 3)) if level else FINE_REACH
     vote(layer.image, layer.field, layer.trust, sheet.colours, kernel(_SOFT), *rect)
     for turn in range(iterations):
-        image = metric.image.everywhere(_context(layer.image.transpose(2, 0, 1), rect, layer.known))
+        image = metric.image.everywhere(metric.curve.of(_context(layer.image.transpose(2, 0, 1), rect, layer.known)))
         seen[..., GUIDE_NUMBERS:] = packed(image)
         penalty = use_penalty(layer, sheet)
         evaluate(layer.field, cost, seen, sheet.numbers, penalty, top, left)
         for number in range(SWEEPS):
-            last = turn == iterations - 1 and number == SWEEPS - 1
             sweep(
                 layer.field, cost, changed, layer.known, seen, sheet.numbers, sheet.valid, sheet.pages, sheet.page_of,
-                penalty, top, left, 0 if last else reach, number == 0, COHERENT if last else 1.0,
+                penalty, top, left, 0 if number else reach, level > 0, number == 0, COHERENCE,
                 np.uint64(_key(seed, level, 1 + turn * SWEEPS + number)),
             )  # fmt: skip
         layer.trust[inside] = np.exp(-cost / max(2 * float(np.percentile(cost, 75)), 1e-6)) + 1e-6
@@ -192,14 +193,14 @@ def use_penalty(layer: Layer, sheet: Sheet) -> NDArray[np.float32]:
     shape = (sheet.valid.shape[0] // _BLOCK + 1, sheet.valid.shape[1] // _BLOCK + 1)
     used = layer.field[layer.known] // _BLOCK
     counts = np.bincount(used[:, 0] * shape[1] + used[:, 1], minlength=shape[0] * shape[1])
-    expected = len(used) / max(1, int(sheet.valid.sum())) * _BLOCK * _BLOCK
+    expected = len(used) / max(1, sheet.area) * _BLOCK * _BLOCK
     near = ndimage.uniform_filter(counts.reshape(shape).astype(np.float32), 3, mode="constant")
     return np.asarray(USE * np.log1p(near / np.float32(expected)), np.float32)
 
 
 def kernel(sigma: float) -> NDArray[np.float32]:
     """Return the weights of the pixels of a patch in a vote; a narrow vote has a small patch."""
-    radius = min(RADIUS, int(np.ceil(3 * sigma)))
+    radius = min(RADIUS, int(2 * sigma))
     line = np.exp(-(np.arange(-radius, radius + 1) ** 2) / (2 * sigma**2))
     return np.outer(line, line).astype(np.float32)
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-from typing import Any
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.groups import groups_of
 from napari_organoid_synth.core.pairs.loading import read_entry
+from napari_organoid_synth.core.pairs.mask_origin import image_of, mask_of, real_masks
 from napari_organoid_synth.core.pairs.pair import SamplePair, content_hash
 from napari_organoid_synth.core.pairs.table import PairEntry, PairTable
 from napari_organoid_synth.core.project import Project
@@ -63,12 +62,13 @@ class Origins:
         return self.groups.get(origin, origin) if origin else f"sample {sample.name}"
 
     def is_of_test(self, sample: SamplePair) -> bool:
-        """Return whether a sample was painted on the mask of a test image, or by a generator that learned from one."""
+        """Return whether a sample has the mask or objects of a test image, or a generator that learned from one."""
         provenance = sample.source.provenance
+        names = {image_of(name) for name in real_masks(provenance)}
         data = provenance.get("data")
         learned = set(data.values()) if isinstance(data, dict) else set()
-        run = str(_mask_of(sample).get("run", ""))
-        return origin_of(sample) in self._names or bool(learned & self._hashes) or self._has_seen(run)
+        run = str(mask_of(provenance).get("run", ""))
+        return bool(names & self._names) or bool(learned & self._hashes) or self._has_seen(run)
 
     def _has_seen(self, run: str) -> bool:
         """Return whether a run of the project, which drew masks, learned from a test image."""
@@ -79,14 +79,6 @@ class Origins:
 
 
 def origin_of(sample: SamplePair) -> str:
-    """Return the name of the real image whose mask a sample was painted on; empty for other masks."""
-    mask = _mask_of(sample)
-    if mask.get("kind") not in ("real", "warped"):
-        return ""
-    return re.sub(r"_y\d+_x\d+_r\dm?$", "", str(mask.get("name", "")))
-
-
-def _mask_of(sample: SamplePair) -> dict[str, Any]:
-    """Return what the provenance says of the mask; nothing where it is damaged."""
-    mask = sample.source.provenance.get("mask")
-    return mask if isinstance(mask, dict) else {}
+    """Return the name of the one real image whose mask, or objects, a sample has; empty for other masks."""
+    names = {image_of(name) for name in real_masks(sample.source.provenance)}
+    return names.pop() if len(names) == 1 else ""

@@ -19,10 +19,19 @@ Place: TypeAlias = tuple[str, str, float]
 
 @dataclass(frozen=True)
 class Choice:
-    """The trainings that stand for an arm, and the ratio that was chosen in each fold, in their order."""
+    """The trainings that stand for an arm, and the ratio that was chosen in each fold, in their order.
+
+    Parameters
+    ----------
+    records : tuple of ArmRecord
+    ratios : tuple of float
+    passed_over : tuple of ArmRecord
+        Trainings with the pairs in folds where none were chosen: if these had gone on, they might have been.
+    """
 
     records: tuple[ArmRecord, ...]
     ratios: tuple[float, ...]
+    passed_over: tuple[ArmRecord, ...] = ()
 
 
 def choose_ratios(records: Sequence[ArmRecord]) -> dict[Place, Choice]:
@@ -65,7 +74,7 @@ def choose_ratios(records: Sequence[ArmRecord]) -> dict[Place, Choice]:
 
 def _choose(shares: Mapping[float, Sequence[ArmRecord]]) -> Choice | None:
     """Choose among the trainings with each ratio; None where no fold has them all."""
-    taken, ratios = list[ArmRecord](), list[float]()
+    taken, ratios, passed_over = list[ArmRecord](), list[float](), list[ArmRecord]()
     for fold in sorted({one.fold for cell in shares.values() for one in cell}):
         held = {
             ratio: {one.seed: one.held_score for one in shares[ratio] if one.fold == fold} for ratio in sorted(shares)
@@ -78,7 +87,10 @@ def _choose(shares: Mapping[float, Sequence[ArmRecord]]) -> Choice | None:
         best = max(known, key=lambda ratio: known[ratio])  # of equal ones the first, so the smaller
         taken += [one for one in shares[best] if one.fold == fold and one.seed in seeds]
         ratios.append(best)
-    return Choice(tuple(taken), tuple(ratios)) if taken else None
+        if best == 0:
+            others = [one for ratio, cell in shares.items() if ratio for one in cell]
+            passed_over += [one for one in others if one.fold == fold and one.seed in seeds]
+    return Choice(tuple(taken), tuple(ratios), tuple(passed_over)) if taken else None
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

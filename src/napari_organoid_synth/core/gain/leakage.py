@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.pairs.mask_origin import is_cut_from, real_masks
 from napari_organoid_synth.core.pairs.pair import SamplePair, content_hash
 
 
@@ -89,7 +90,7 @@ def refuse_leaks(
 
 
 def is_painted_on(provenance: Mapping[str, Any], names: Collection[str]) -> bool:
-    """Return whether a synthetic pair has the mask of one of these real pairs, or of a crop of one.
+    """Return whether a synthetic pair has the mask, a crop of it, or objects of one of these real pairs.
 
     Parameters
     ----------
@@ -98,6 +99,4 @@ def is_painted_on(provenance: Mapping[str, Any], names: Collection[str]) -> bool
     names : collection of str
         Of the real pairs.
     """
-    mask = provenance.get("mask", {})
-    name = str(mask.get("name", ""))
-    return mask.get("kind") in {"warped", "real"} and any(name == one or name.startswith(f"{one}_y") for one in names)
+    return any(is_cut_from(name, names) for name in real_masks(provenance))

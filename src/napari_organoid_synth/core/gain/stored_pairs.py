@@ -15,6 +15,7 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.gain.leakage import Leak, is_painted_on
 from napari_organoid_synth.core.gain.settings import GainSettings
 from napari_organoid_synth.core.gain.tasks import Hashes, StoredPair
+from napari_organoid_synth.core.pairs.mask_origin import is_cut_from, mask_of, real_masks
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.pair_format import FormatOf, Misfits, PairFormat
 from napari_organoid_synth.core.project import Project
@@ -123,13 +124,16 @@ class StoredPairs:
 
     def _is_certain(self, known: Known, others: set[str], train: Sequence[str]) -> bool:
         """Return whether neither its painter nor its mask knows one of the others; False when unsure."""
-        mask = known.provenance.get("mask", {})
+        mask = mask_of(known.provenance)
         kind = mask.get("kind")
         if kind == "generated":
             data = self._data_of_run(str(mask.get("run", "")))
             is_mask_clean = bool(data) and not data & others
         else:
-            is_mask_clean = kind in {None, "simulated"} or known.is_painted_on(train)
+            names = real_masks(known.provenance)
+            is_mask_clean = kind in {None, "simulated"} or (
+                bool(names) and all(is_cut_from(name, train) for name in names)
+            )
         return bool(known.data) and not known.data & others and is_mask_clean
 
     # --- store: the pairs as they are, refused where they know a test image ---
@@ -191,7 +195,7 @@ class StoredPairs:
         """
         names = {digest: name for name, digest in test.items()}
         for known in pairs:
-            runs = [known.run, str(known.provenance.get("mask", {}).get("run", ""))]
+            runs = [known.run, str(mask_of(known.provenance).get("run", ""))]
             data = known.data.union(*map(self._data_of_run, runs))
             leaks = {names[digest] for digest in data & set(names)}
             leaks |= {name for name in test if known.is_painted_on((name,))}

@@ -77,7 +77,7 @@ def gain_table(
             images_aside=len({name for record in cell for name in record.put_aside}),
             empty_fields=len({name for record in cell for name in record.false_objects}),
             false_objects=round(float(np.mean(false)), 3) if false else 0.0,
-            **_plateau(cell),
+            **_plateau(cell, choices[arm, generator, subset].passed_over if ratio is None else ()),
         )
     return tuple(_against_rivals(rows, cells, groups, score, seed))
 
@@ -126,14 +126,21 @@ def _put_aside(records: Sequence[ArmRecord]) -> list[ArmRecord]:
     return [record.model_copy(update={"per_image": record.put_aside}) for record in records if record.put_aside]
 
 
-def _plateau(records: Sequence[ArmRecord]) -> dict[str, Any]:
-    """Describe how many trainings reached their plateau, and the one that is farthest from it."""
-    rising = [record.curve for record in records if record.curve is not None and not record.curve.at_plateau]
+def _plateau(records: Sequence[ArmRecord], passed_over: Sequence[ArmRecord] = ()) -> dict[str, Any]:
+    """Describe how many trainings reached their plateau, and the one that is farthest from it.
+
+    Where none of the pairs were chosen, a training counts as rising if one of its fold and seed with pairs was.
+    """
+    rising = {
+        (record.fold, record.seed, record.ratio): record.curve
+        for record in (*records, *passed_over)
+        if record.curve is not None and not record.curve.at_plateau
+    }
     if not rising:
         return {}
-    worst = max(rising, key=lambda curve: (curve.wanted, curve.rise))
+    worst = max(rising.values(), key=lambda curve: (curve.wanted, curve.rise))
     return {
-        "plateau": 1 - len(rising) / len(records),
+        "plateau": 1 - len({key[:2] for key in rising}) / len(records),
         "wanted": worst.wanted,
         "rise": worst.rise,
         "taken": worst.taken,

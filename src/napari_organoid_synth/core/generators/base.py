@@ -6,7 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,7 @@ from torch.optim import Adam, Optimizer
 
 from napari_organoid_synth.core.device import seed_of
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.generators.canvas import TileStream
 from napari_organoid_synth.core.registry import GENERATORS
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from napari_organoid_synth.core.generators.batch import Batch
     from napari_organoid_synth.core.generators.config import GeneratorConfig, Kind
 
+AnyStream = TypeVar("AnyStream", torch.Generator, torch.Generator | TileStream)
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
@@ -46,6 +48,8 @@ class Generator(ABC):
 
     paints_any_size: ClassVar[bool] = False
     """Whether `sample` takes a condition of any size and paints it whole, without seams."""
+    takes_tile_streams: ClassVar[bool] = False
+    """Whether `sample` takes a `TileStream`, so that neighbouring tiles of a larger canvas have the same noise."""
 
     def __init__(self, config: GeneratorConfig, spec: PairSpec) -> None:
         self.config, self.spec = config, spec
@@ -371,9 +375,9 @@ def set_trainable(network: nn.Module, on: bool) -> None:
         parameter.requires_grad_(on and not getattr(parameter, "frozen", False))
 
 
-def streams_of(rng: torch.Generator | Sequence[torch.Generator]) -> Sequence[torch.Generator]:
+def streams_of(rng: AnyStream | Sequence[AnyStream]) -> Sequence[AnyStream]:
     """Return one stream or several as a sequence."""
-    return (rng,) if isinstance(rng, torch.Generator) else rng
+    return rng if isinstance(rng, Sequence) else (rng,)
 
 
 def _is_convolution(module: nn.Module) -> bool:

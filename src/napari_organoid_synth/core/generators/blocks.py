@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from napari_organoid_synth.core.generators.canvas import Stream, fill
+
 Norm = Literal["instance", "batch", "none"]
 FOLDED_PIXELS = 1024
 """Pixels of a plane from which on adding up weights first saves time; below it costs more than the convolution."""
@@ -50,7 +52,7 @@ class Dropout(nn.Module):
     def __init__(self, p: float) -> None:
         super().__init__()
         self.p = p
-        self.streams: Sequence[torch.Generator] = ()
+        self.streams: Sequence[Stream] = ()
 
     def forward(self, x: Tensor) -> Tensor:
         """Zero each value of (N, C, Y, X) with probability p, scale the others by 1 / (1 - p)."""
@@ -58,7 +60,7 @@ class Dropout(nn.Module):
             return x
         keep = torch.empty_like(x, memory_format=torch.contiguous_format)
         for rows, stream in zip(keep.chunk(len(self.streams)), self.streams, strict=True):
-            rows.bernoulli_(1 - self.p, generator=stream)
+            fill(rows, stream, lambda part, rng: part.bernoulli_(1 - self.p, generator=rng))
         return x * keep.div_(1 - self.p)
 
 

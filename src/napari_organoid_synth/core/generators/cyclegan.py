@@ -19,6 +19,7 @@ from napari_organoid_synth.core.generators.base import (
     streams_of,
 )
 from napari_organoid_synth.core.generators.blocks import DoublingConv, InstanceNorm, init_weights
+from napari_organoid_synth.core.generators.canvas import Stream, fill
 from napari_organoid_synth.core.generators.cyclegan_config import CycleGanConfig
 from napari_organoid_synth.core.generators.losses import discriminator_loss
 from napari_organoid_synth.core.generators.pix2pix import PatchDiscriminator
@@ -47,12 +48,12 @@ class ResNet(nn.Module):
         Of the first layer.
     blocks : int
         Residual blocks.
-    upsample : {"resize", "transposed"}
-        Nearest × 2 and a convolution, or a transposed convolution.
+    upsample : {"bilinear", "resize", "transposed"}
+        Bilinear × 2 and a convolution, nearest × 2 and a convolution, or a transposed convolution.
     """
 
     def __init__(
-        self, inside: int, outside: int, channels: int = 64, blocks: int = 9, upsample: str = "resize"
+        self, inside: int, outside: int, channels: int = 64, blocks: int = 9, upsample: str = "bilinear"
     ) -> None:
         super().__init__()
         c = channels
@@ -84,6 +85,8 @@ def _normed(conv: nn.Module) -> list[nn.Module]:
 def _double(inside: int, outside: int, upsample: str) -> list[nn.Module]:
     if upsample == "transposed":
         return _normed(nn.ConvTranspose2d(inside, outside, 3, 2, 1, output_padding=1, bias=False))
+    if upsample == "bilinear":
+        return [nn.Upsample(scale_factor=2, mode="bilinear"), *_normed(_conv(inside, outside, 3))]
     return [nn.Identity(), *_normed(DoublingConv(inside, outside, bias=False, border="reflect"))]
 
 
@@ -144,6 +147,7 @@ class CycleGan(Generator):
     """
 
     config: CycleGanConfig
+    takes_tile_streams = True
 
     def __init__(self, config: CycleGanConfig, spec: PairSpec) -> None:
         super().__init__(config, spec)
@@ -224,7 +228,7 @@ class CycleGan(Generator):
     @torch.no_grad()
     def sample(
         self,
-        rng: torch.Generator | Sequence[torch.Generator],
+        rng: Stream | Sequence[Stream],
         n: int = 1,
         condition: Tensor | None = None,
         image_class: Tensor | None = None,
@@ -256,10 +260,10 @@ class CycleGan(Generator):
         masks: Tensor = self.finder(images.to(self.device, memory_format=torch.channels_last))
         return masks
 
-    def _noisy(self, mask: Tensor, rng: torch.Generator, variety: float = 1.0) -> Tensor:
+    def _noisy(self, mask: Tensor, rng: Stream, variety: float = 1.0) -> Tensor:
         """Add noise to a mask, which also prevents hiding an image in it (Chu 2017, Bashkirova 2019)."""
         spread = self.config.noise * variety
         if not spread:
             return mask
-        noise = torch.empty_like(mask, memory_format=torch.contiguous_format).normal_(generator=rng)
-        return mask + spread * noise
+        noise = torch.empty_like(mask, memory_format=torch.contiguous_format)
+        return mask + spread * fill(noise, rng, lambda part, stream: part.normal_(generator=stream))

@@ -19,6 +19,7 @@ from napari_organoid_synth.core.generators.base import (
     streams_of,
 )
 from napari_organoid_synth.core.generators.blocks import Dropout, Norm, init_weights, norm_layer, up_layer
+from napari_organoid_synth.core.generators.canvas import Stream
 from napari_organoid_synth.core.generators.losses import discriminator_loss, feature_loss, generator_loss
 from napari_organoid_synth.core.generators.pix2pix_config import Pix2PixConfig
 
@@ -128,6 +129,7 @@ class Pix2Pix(Generator):
     """A painter: draws an image (N, C, size, size) onto an encoded mask (N, M, size, size)."""
 
     config: Pix2PixConfig
+    takes_tile_streams = True
 
     def __init__(self, config: Pix2PixConfig, spec: PairSpec) -> None:
         super().__init__(config, spec)
@@ -192,7 +194,7 @@ class Pix2Pix(Generator):
     @torch.no_grad()
     def sample(
         self,
-        rng: torch.Generator | Sequence[torch.Generator],
+        rng: Stream | Sequence[Stream],
         n: int = 1,
         condition: Tensor | None = None,
         image_class: Tensor | None = None,
@@ -217,7 +219,7 @@ class Pix2Pix(Generator):
         halves = [[layer.chunk(2) for layer in scale] for scale in outputs]
         return [([half[0] for half in scale], [half[1] for half in scale]) for scale in halves]
 
-    def _set_noise(self, streams: Sequence[torch.Generator]) -> None:
+    def _set_noise(self, streams: Sequence[Stream]) -> None:
         for module in self.generator.modules():
             if isinstance(module, Dropout):
                 module.streams = streams

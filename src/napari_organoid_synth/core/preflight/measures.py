@@ -19,6 +19,8 @@ from napari_organoid_synth.core.pairs.settings import TileSettings
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.pairs.tiling import TileGrid, list_tiles
 from napari_organoid_synth.core.segmentation.survival import Survival, survival_of
+from napari_organoid_synth.core.simulators.pieces import boxes
+from napari_organoid_synth.core.training.object_size import median_diameter
 
 T = TypeVar("T")
 MAX_MEASURED = 10
@@ -45,6 +47,8 @@ class Measures:
         Reasons why tiles are left out, without numbers.
     sides : list of int
         Longer side of the bounding box of each solid object, px, as used.
+    areas : list of int
+        Area of each solid object, px.
     full : list of str
         Names of images without background.
     survivals : list of Survival
@@ -56,8 +60,14 @@ class Measures:
     kept: int = 0
     refusals: Counter[str] = field(default_factory=Counter)
     sides: list[int] = field(default_factory=list)
+    areas: list[int] = field(default_factory=list)
     full: list[str] = field(default_factory=list)
     survivals: list[Survival] = field(default_factory=list)
+
+    @property
+    def diameter(self) -> float:
+        """Median diameter of the solid objects, px, as in training; 0 without any."""
+        return median_diameter(self.areas) if self.areas else 0.0
 
     @property
     def object_side(self) -> float:
@@ -138,20 +148,17 @@ def _measure_objects(result: Measures, pair: SamplePair) -> NDArray[np.int32] | 
     if labels.all():
         result.full.append(pair.name)
     objects = compact_ids(labels) if pair.mask_kind == "instances" else pieces_of(labels)
-    result.sides += _solid_sides(objects)
+    _add_solid_sizes(result, objects)
     return objects
 
 
-def _solid_sides(objects: NDArray[np.int32]) -> list[int]:
-    """Return the longer side of each object that fills enough of its bounding box, px."""
-    from scipy.ndimage import find_objects
-
+def _add_solid_sizes(result: Measures, objects: NDArray[np.int32]) -> None:
+    """Note area and longer side of each object that fills enough of its bounding box, px."""
     areas = np.bincount(objects.ravel())
-    sides = []
-    for number, box in enumerate(find_objects(objects), 1):
+    for number, box in enumerate(boxes(objects), 1):
         if box is None:
             continue
         height, width = (side.stop - side.start for side in box)
         if areas[number] >= MIN_SOLID * height * width:
-            sides.append(max(height, width))
-    return sides
+            result.sides.append(max(height, width))
+            result.areas.append(int(areas[number]))

@@ -61,7 +61,7 @@ def preflight(
 
 
 def _next_command(found: dict[str, Finding], table: PairTable, object_side: float) -> str:
-    """Return the command that mends the first thing that can be mended, else that of a training."""
+    """Return the command that mends the first thing that can be mended, else that of new pairs or of a training."""
     pair = ""
     channels = found.get("channels")
     if channels is not None and "--channels" in channels.todo:
@@ -74,15 +74,13 @@ def _next_command(found: dict[str, Finding], table: PairTable, object_side: floa
         return f"pair{pair}"
     if any(finding.level == "problem" for finding in found.values()):
         return ""
-    name, draws = ("flow_joint", " --set draws=images") if _without_masks(found) else ("flow", "")
+    if "draws=images" not in found["generators"].sentence:
+        return "generate"
     rows = table.train or table.matched
     side = min((min(entry.size) for entry in rows if entry.size is not None), default=TileSettings().size)
-    settings = generator_config(name).suggest(len(rows), side, object_side)
-    return f"train --gan {name}{draws}" + "".join(f" --set {key}={value:g}" for key, value in settings.items())
-
-
-def _without_masks(found: dict[str, Finding]) -> bool:
-    return "draws=images" in found["generators"].sentence
+    settings = generator_config("flow_joint").suggest(len(rows), side, object_side)
+    chosen = "".join(f" --set {key}={value:g}" for key, value in settings.items())
+    return f"train --gan flow_joint --set draws=images{chosen}"
 
 
 def _value(found: dict[str, Finding], topic: str, name: str) -> float | None:

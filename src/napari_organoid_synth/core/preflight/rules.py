@@ -18,6 +18,7 @@ from napari_organoid_synth.core.preflight.findings import Finding, Level
 from napari_organoid_synth.core.preflight.measures import Measures
 from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.segmentation.survival import KEPT, survival_sentences
+from napari_organoid_synth.core.training.object_size import MIN_DIAMETER
 
 FEW_IMAGES, GOOD_IMAGES = 5, 20
 FEW_TILES = 20
@@ -27,8 +28,6 @@ MAX_RANGE = 8
 """Ratio of brightest values above which images differ too much."""
 MAX_LOST = 0.1
 """Share of objects that may lose their shape without a warning."""
-SMALLEST_OBJECT = 6
-"""Side, px, below which an object has hardly a shape."""
 
 
 def images(table: PairTable) -> Iterator[Finding]:
@@ -95,11 +94,12 @@ def objects(table: PairTable, measures: Measures, settings: TileSettings) -> Ite
         scale = fitting_scale(side, settings.size) * table.scale
         small = median * scale / table.scale
         todo = f"Use the images at {100 * scale:g} % of their size (--scale {scale:g}): whole ones then fit"
-        todo += f", but small ones shrink to {small:.0f} px." if small < SMALLEST_OBJECT else "."
+        todo += f", but small ones shrink to {small:.0f} px." if small < MIN_DIAMETER else "."
         text = f"Objects are up to {side:,.0f} px across: a tile of {settings.size} px holds only a part."
         yield Finding(topic="objects", level="warning", sentence=text, todo=todo, values={**values, "scale": scale})
-    elif median < SMALLEST_OBJECT:
-        text = f"Half of the objects are less than {max(median, 1):.0f} px across, too small to have a shape."
+    elif measures.diameter < MIN_DIAMETER:
+        text = f"Objects are about {max(measures.diameter, 1):.0f} px across, too small for a painter that is trained: "
+        text += f"{MIN_DIAMETER:.0f} px are the least."
         todo = "Use images of higher resolution" + (", or shrink them less (--scale)." if table.scale < 1 else ".")
         yield Finding(topic="objects", level="warning", sentence=text, todo=todo, values=values)
     else:
@@ -235,10 +235,7 @@ def generators(table: PairTable) -> Iterator[Finding]:
         text = "Images without masks: only a generator that draws images alone can learn from them (draws=images)."
         yield Finding(topic="generators", level="good", sentence=text)
     elif len(table.train) < GOOD_IMAGES:
-        text = (
-            "With few images a painter suits best, on masks made of yours: analogy, which needs no training, or flow, "
-            "which learns."
-        )
+        text = "With few images a painter suits best (analogy, without training): it paints on your masks, rearranged."
         yield Finding(topic="generators", level="good", sentence=text)
     else:
         text = "Painters (flow) and generators of image and mask (stylegan2_ada) both suit this number of images."

@@ -82,6 +82,9 @@ def _facts(run: TrainedRun) -> Iterator[str]:
     if run.recipe.draws != "pairs":
         yield f"draws {run.recipe.draws} alone"
     yield f"tiles of {run.recipe.tiles.size} px"
+    if not run.recipe.gan.trains:
+        yield f"no training, pieces of {plural(len(run.metadata.data), 'real image')}"
+        return
     yield f"{run.steps:,} of {run.recipe.train.steps:,} steps of {plural(run.recipe.train.batch, 'tile')}"
     metadata = run.metadata
     if metadata.device:

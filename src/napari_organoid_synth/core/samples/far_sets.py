@@ -19,8 +19,8 @@ MAX_UNREAL_SHARE = 0.5
 FAR_DISTANCE, FAR_PRECISION = 3.0, 0.5
 """Multiples of the largest distance and of the least precision of the originals among each other, beyond which: far."""
 TODO = (
-    "Look at some at full size, for a regular grid and for blur. Train longer, with gan.upsample=resize where there is "
-    "a grid, and generate again. By hand any pair can be accepted."
+    "Look at some at full size, for a regular grid and for blur. Paint by analogy, or train longer, with "
+    "gan.upsample=resize where there is a grid, and generate again. By hand any pair can be accepted."
 )
 
 

@@ -1,8 +1,8 @@
 """New masks from whole real ones: a part is bent strongly, and organelles change places.
 
-Classes belong together: membranes surround, organelles lie inside. So nothing is cut apart; a part of a section is turned,
-mirrored and bent until no neighbourhood is kept, and compact pieces (mitochondria, vesicles) are taken out and others,
-also of other sections, put where the surroundings are of the same kind.
+Classes belong together: membranes surround, organelles lie inside. So nothing is cut apart; a part of a section is
+turned, mirrored and bent until no neighbourhood is kept, and compact pieces (mitochondria, vesicles) are taken out and
+others, also of other sections, put where the surroundings are of the same kind.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ ROUNDS = 3
 """Gentle bends, one after the other, which do not fold."""
 KNOT = 64.0
 """Distance of the knots of a bend, px."""
-BEND = 0.3
+BEND = 0.27
 """Of one bend: standard deviation of the shift of a knot, as share of their distance."""
 ROOM = 1.5
 """The part that is bent is that many times as wide as the mask, which is turned in it."""
-SPREAD = 3
-"""Of an organelle and its surroundings, px: how far around it the labels are looked at."""
-MIN_INSIDE = 0.85
-"""Share of the surroundings of an organelle that one label has, in which it therefore lies."""
+SPREAD = 2
+"""How far around an organelle all pixels have one other label, px: it lies in that and touches nothing else."""
+MIN_RADIUS = 3.0
+"""Of the largest disc in an organelle, px; thinner pieces may be parts of a line."""
 EXCHANGED = 0.7
 """Chance of an organelle to be taken out."""
 PLACES = 60
@@ -147,10 +147,10 @@ class Mover:
 def organelles_of(labels: NDArray[np.int32]) -> list[tuple[Piece, int]]:
     """Return the organelles of a mask of classes (Y, X), each with the label that it lies in.
 
-    An organelle is a compact piece of a class that is no net, does not reach the border, covers at most a tenth of the
-    mask, and has one other label on at least 85 % of the pixels around it.
+    An organelle is a piece of a class that is no net; it does not reach the border, covers at most a tenth of the mask,
+    is at least 6 px wide, and has one other label all around. Pieces that touch a membrane are none.
     """
-    from scipy.ndimage import binary_dilation
+    from scipy.ndimage import binary_dilation, distance_transform_edt
 
     objects = numbered(labels, "classes")
     nets = net_values(labels, objects)
@@ -164,9 +164,10 @@ def organelles_of(labels: NDArray[np.int32]) -> list[tuple[Piece, int]]:
         )
         inside = objects[rows, columns] == piece.number
         ring = labels[rows, columns][binary_dilation(inside, iterations=SPREAD) & ~inside]
-        counts = np.bincount(ring)
-        if ring.size and counts.max() >= MIN_INSIDE * ring.size and int(counts.argmax()) not in nets:
-            found.append((piece, int(counts.argmax())))
+        if not ring.size or (ring != ring[0]).any() or int(ring[0]) in nets:
+            continue
+        if distance_transform_edt(inside).max() >= MIN_RADIUS:
+            found.append((piece, int(ring[0])))
     return found
 
 

@@ -20,6 +20,8 @@ MIN_AREA = 15
 """Smaller pieces are specks, px."""
 NET = 30
 """Area of a thin net: this many times that of the largest disc within. A line is one when 24 times as long as wide."""
+BORDER = 3
+"""Pixels along the border of an image; what reaches them is cut, for annotations often leave out the outermost ones."""
 NEAR = ((0, 1), (1, 0), (1, 1), (1, -1), (0, 2), (2, 0))
 """Steps in rows and columns to the pixels that a pixel touches; a gap of one pixel is no gap."""
 
@@ -78,7 +80,7 @@ def find_pieces(
         mask = objects[box] == number
         value = int(labels[box][mask][0]) if mask_kind == "classes" else 1
         (rows, columns), (height, width) = box, objects.shape
-        cut = rows.start == 0, rows.stop == height, columns.start == 0, columns.stop == width
+        cut = rows.start < BORDER, height - rows.stop < BORDER, columns.start < BORDER, width - columns.stop < BORDER
         found.append(Piece(number, mask, box, value, cut))
     return found
 

@@ -156,6 +156,8 @@ class PlacingField:
     def _parts(self, mask: NDArray[np.bool_], corner: Place) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
         """Return the part of the field that the frame of an object covers, and the part of the frame."""
         (y, x), (rows, columns), (height, width) = corner, mask.shape, self.size
+        if y >= 0 and x >= 0 and y + rows <= height and x + columns <= width:
+            return (slice(y, y + rows), slice(x, x + columns)), (slice(rows), slice(columns))
         y0, y1, x0, x1 = max(y, 0), max(min(y + rows, height), 0), max(x, 0), max(min(x + columns, width), 0)
         here = slice(y0, max(y0, y1)), slice(x0, max(x0, x1))
         there = slice(y0 - y, max(y0, y1) - y), slice(x0 - x, max(x0, x1) - x)
@@ -199,6 +201,7 @@ class PlacingField:
         new, old = depth[there], self.depth[here]
         number = self.number + 1
         deeper = (new > 0) & (new > old)
+        self._count(deeper & (old <= 0), here)
         near = np.unique(self.labels[here][(new > -1.5) & (old > 0)])
         self.labels[here][deeper] = number
         np.maximum(old, new, out=self.depth[here])
@@ -207,7 +210,14 @@ class PlacingField:
         self.radii.append(float(np.sqrt(np.count_nonzero(depth > 0) / np.pi)))
         if near.size:
             self._join([number - 1, *(int(one) - 1 for one in near)])
-        self.covered = int(np.count_nonzero(self.labels[self.window]))
+
+    def _count(self, covered: NDArray[np.bool_], here: tuple[slice, slice]) -> None:
+        """Add those of the pixels that become covered in a part of the field that lie in the window."""
+        part = tuple(
+            slice(max(whole.start - first.start, 0), max(whole.stop - first.start, 0))
+            for whole, first in zip(self.window, here, strict=True)
+        )
+        self.covered += int(np.count_nonzero(covered[part]))
 
     def _join(self, members: list[int]) -> None:
         """Note that these objects, counted from 0, touch: their groups become one."""

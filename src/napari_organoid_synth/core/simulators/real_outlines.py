@@ -23,6 +23,8 @@ from napari_organoid_synth.core.simulators.texture import enlarge
 
 MARGIN = 4
 """Surroundings of an outline, px: as far as the distance to it has to be known."""
+FRAME = 8
+"""Sides of the frames of turned outlines are multiples of it, px: weights of few sizes are kept."""
 SMOOTHING = 1.0
 """Sigma, px, that takes the steps between pixels out of an outline."""
 MIN_SMOOTHED = 2.0
@@ -108,8 +110,8 @@ class Outline:
         stretch, shift = float(np.exp(warp * STRETCH * rng.normal() / 2)), float(warp * PUSH * diameter)
         tall, wide = scale * stretch, scale / stretch  # a pixel at (y, x) comes from rotation @ (y / tall, x / wide)
         (old_y, old_x), (abs_cos, abs_sin) = depth.shape, (abs(cos), abs(sin))
-        height = int(np.ceil(tall * (abs_cos * old_y + abs_sin * old_x) + 2 * shift))
-        width = int(np.ceil(wide * (abs_sin * old_y + abs_cos * old_x) + 2 * shift))
+        extent = tall * (abs_cos * old_y + abs_sin * old_x), wide * (abs_sin * old_y + abs_cos * old_x)
+        height, width = (FRAME * int(np.ceil((side + 2 * shift) / FRAME)) for side in extent)
         y, x = (np.arange(n, dtype=np.float32) - (n - 1) / 2 for n in (height, width))
         places = shift * enlarge(rng.standard_normal((2, 5, 5), np.float32), (height, width))
         places[0] += (cos / tall) * y[:, None] - ((sin / wide) * x - (old_y - 1) / 2)
@@ -239,8 +241,8 @@ def measure_layout(pair: SamplePair) -> RealLayout | None:
 def _direction(pieces: Sequence[Piece]) -> tuple[float, float]:
     """Return the direction (radians from the columns to the rows) of the long axes of objects, and their order.
 
-    The order is the length of the mean of unit vectors at twice the angle of each axis, each times its anisotropy, which
-    is 0 for a circle and 1 for a line.
+    The order is the length of the mean of unit vectors at twice the angle of each axis, each times its anisotropy: 0
+    for a circle, 1 for a line.
     """
     total = 0j
     for piece in pieces:
@@ -251,14 +253,14 @@ def _direction(pieces: Sequence[Piece]) -> tuple[float, float]:
     return float(np.angle(mean) / 2), abs(mean)
 
 
-def smooth_distance(mask: NDArray[np.bool_], cut: Cut = WHOLE) -> NDArray[np.float32]:
+def smooth_distance(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Compute `signed_distance` without the steps between pixels, which would turn with the outline; the area stays.
 
     Lines and rings that are hardly wider than the blur are left as they are.
     """
     from scipy.ndimage import gaussian_filter
 
-    depth, area = signed_distance(mask, cut), int(np.count_nonzero(mask))
+    depth, area = signed_distance(mask), int(np.count_nonzero(mask))
     if depth.max() < MIN_SMOOTHED:
         return depth
     smooth = gaussian_filter(depth, SMOOTHING)
@@ -270,7 +272,8 @@ def smooth_distance(mask: NDArray[np.bool_], cut: Cut = WHOLE) -> NDArray[np.flo
 def _outline(piece: Piece, pair: SamplePair, axis: float) -> Outline:
     room = [max(1, whole - side) / whole for whole, side in zip(pair.size, piece.mask.shape, strict=True)]
     weight = min(MAX_WEIGHT, 1 / (room[0] * room[1])) if piece.is_whole else 1.0
-    return Outline(smooth_distance(piece.mask, piece.cut), piece.area, piece.cut, weight, pair.name, axis)
+    depth = smooth_distance(piece.mask) if piece.is_whole else signed_distance(piece.mask, piece.cut)
+    return Outline(depth, piece.area, piece.cut, weight, pair.name, axis)
 
 
 def is_framed(layouts: Sequence[RealLayout]) -> bool:

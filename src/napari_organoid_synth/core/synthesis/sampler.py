@@ -135,7 +135,7 @@ class Sampler:
             raise UserError(
                 f"None of {self.drawn} {what} is usable: empty, too full, or too few objects.",
                 f"Expected at least {fewest}{full}.",
-                "Choose other masks or a lower variety." if self.masks else "Train longer, or with more pairs.",
+                "Choose other masks." if self.masks else "Train longer, or with more pairs.",
             )
 
     def keep(self, pairs: Sequence[SamplePair]) -> list[SamplePair]:

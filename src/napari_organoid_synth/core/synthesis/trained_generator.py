@@ -20,6 +20,7 @@ from napari_organoid_synth.core.codec.codec import Codec
 from napari_organoid_synth.core.codec.spec import PairSpec, Shape
 from napari_organoid_synth.core.device import pick_device, random_stream, seed_of
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.generators.canvas import TileStream
 from napari_organoid_synth.core.generators.painted import Painted
 from napari_organoid_synth.core.generators.untrained import UntrainedPainter
 from napari_organoid_synth.core.pairs.tiling import TileGrid
@@ -293,17 +294,20 @@ class TrainedGenerator:
     def _paint_in_tiles(
         self, labels: NDArray[np.integer[Any]], stream: torch.Generator, image_class: int, variety: float
     ) -> NDArray[Any]:
-        """Paint a mask of any size; tiles are blended while encoded."""
+        """Paint a mask of any size; tiles are blended while encoded, with the same noise where they overlap."""
         height, width = labels.shape
+        seed = stream.initial_seed()
         grid = TileGrid((height, width), self.side, OVERLAP)
         classes = torch.tensor([image_class], device=self.device)
 
-        def painted(tile: NDArray[np.float32]) -> NDArray[np.float32]:
+        def painted(tile: NDArray[np.float32], place: tuple[int, int]) -> NDArray[np.float32]:
             condition = torch.from_numpy(np.ascontiguousarray(tile[None]))
-            drawn = self.network.sample(stream, condition=condition, image_class=classes, variety=variety)
+            rng: Any = TileStream(seed, *place, self.side) if self.network.takes_tile_streams else stream
+            drawn = self.network.sample(rng, condition=condition, image_class=classes, variety=variety)
             return np.asarray(self._finite(drawn)[0].cpu().numpy())
 
-        return self.codec.decode_image(grid.blend(map(painted, grid.cut(self.codec.encode_condition(labels)))))
+        tiles = grid.cut(self.codec.encode_condition(labels))
+        return self.codec.decode_image(grid.blend(map(painted, tiles, grid.boxes)))
 
 
 def _side_by_side(

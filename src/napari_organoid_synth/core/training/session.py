@@ -21,6 +21,7 @@ from napari_organoid_synth.core.training.aiming import Aim
 from napari_organoid_synth.core.training.dataset import PairDataset, TileSampler
 from napari_organoid_synth.core.training.meter import Meter
 from napari_organoid_synth.core.training.monitor import Assessment, Monitor
+from napari_organoid_synth.core.training.object_size import refuse_tiny_objects
 from napari_organoid_synth.core.training.preview import PreviewWriter
 from napari_organoid_synth.core.training.tiles import load_training_pairs, pick_tiles, refuse_one_tile, tile_warnings
 from napari_organoid_synth.core.training.timing import time_steps
@@ -57,7 +58,7 @@ class Session:
     Raises
     ------
     UserError
-        If there are no pairs or no usable tiles, or the run belongs to other settings.
+        If there are no pairs or no usable tiles, the objects are too small, or the run belongs to other settings.
     """
 
     def __init__(self, project: Project, recipe: Recipe, folder: Path | None, resume: bool) -> None:
@@ -65,6 +66,8 @@ class Session:
         use_threads(self.settings.threads)
         device = pick_device(self.settings.device)
         self.pairs = load_training_pairs(project, recipe)
+        if not resume:
+            refuse_tiny_objects(self.pairs, recipe)
         tiles = pick_tiles(self.pairs, recipe)
         weights = find_weights(project, recipe.start) if recipe.start.run and not resume else None
         self.run = open_run(project, recipe, self.pairs, folder, resume)

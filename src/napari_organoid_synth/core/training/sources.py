@@ -21,6 +21,7 @@ from napari_organoid_synth.core.runs.run import Run, new_generator
 from napari_organoid_synth.core.simulators.arranged import Arranger
 from napari_organoid_synth.core.simulators.moved import Mover
 from napari_organoid_synth.core.simulators.real_outlines import why_not_arranged
+from napari_organoid_synth.core.training.object_size import tiny_objects
 from napari_organoid_synth.core.training.session import open_run
 from napari_organoid_synth.core.training.tiles import load_training_pairs
 
@@ -69,6 +70,8 @@ def keep_sources(project: Project, recipe: Recipe, folder: Path | None, resume: 
         if recipe.train.steps != TrainSettings().steps:
             title = recipe.gan.short_title()
             yield Warned(STEP, f"{title} needs no training: train.steps does not count. gan=flow trains a network.")
+        if (tiny := tiny_objects(pairs, recipe)) is not None:
+            yield Warned(STEP, str(tiny))
         yield Progress(STEP, 1, note="keeping the images to paint from")
         left_out = painter.keep(pairs)
         if left_out:

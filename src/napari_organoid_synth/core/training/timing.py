@@ -34,6 +34,7 @@ from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.runs.run import new_generator
 from napari_organoid_synth.core.training.dataset import PairDataset, TileSampler
 from napari_organoid_synth.core.training.estimate import Estimate, StepTiming, read_timing, write_timing
+from napari_organoid_synth.core.training.object_size import refuse_tiny_objects
 from napari_organoid_synth.core.training.tiles import load_training_pairs, pick_tiles, refuse_one_tile
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def estimate(project: Project, recipe: Recipe, keep: bool = True) -> Estimate:
     device = pick_device(recipe.train.device)
     free = free_bytes(device)
     pairs = load_training_pairs(project, recipe)
+    refuse_tiny_objects(pairs, recipe)
     codec = Codec.fit(pairs, recipe.codec)
     dataset = PairDataset(pairs, pick_tiles(pairs, recipe), codec, recipe.shape)
     generator = new_generator(recipe, codec.spec(recipe.tiles.size, recipe.shape)).to(device)

@@ -28,7 +28,17 @@ from napari_organoid_synth.widgets.forms.form import settings_form
 from napari_organoid_synth.widgets.forms.plain_text import PlainLabel, plain
 from napari_organoid_synth.widgets.generate.drawn_mask import mask_path, save_mask
 from napari_organoid_synth.widgets.generate.first_painter import NOW, painter_now
-from napari_organoid_synth.widgets.generate.mask_source import MASKS, fitting_drawers, layer_need, mask_choice, need_of
+from napari_organoid_synth.widgets.generate.layout_list import LayoutList
+from napari_organoid_synth.widgets.generate.layout_panel import LayoutPanel
+from napari_organoid_synth.widgets.generate.mask_source import (
+    FROM_REAL,
+    MASKS,
+    cannot_draw,
+    fitting_drawers,
+    layer_need,
+    mask_choice,
+    need_of,
+)
 from napari_organoid_synth.widgets.generate.strip import SampleStrip
 from napari_organoid_synth.widgets.shared.controls import add_row, combo_box, named, row_of
 from napari_organoid_synth.widgets.shared.dock import ColumnDock
@@ -47,7 +57,7 @@ PURPOSE = (
 EVERY_CLASS = "each in turn"
 NOT_REMEMBERED = ("run", "checkpoint", "mask_run", "mask_file", "mask_tiles")
 """Not remembered: a project starts with its newest run, and a drawn mask must be chosen again."""
-SHOWN_ABOVE = (*NOT_REMEMBERED, "masks", "image_class", "number", "seed", "variety")
+SHOWN_ABOVE = (*NOT_REMEMBERED, "masks", "cover", "contact", "image_class", "number", "seed", "variety")
 
 
 class GenerateWidget(ColumnDock):
@@ -90,6 +100,7 @@ class GenerateWidget(ColumnDock):
     def _build_choices(self) -> None:
         """Build the editors."""
         self.run_combo, self.mask_choice = combo_box(), mask_choice()
+        self.layout_list = LayoutList(self.mask_choice.native, {key: text for key, (_, text) in MASKS.items()})
         self.state_combo, self.drawer_combo, self.class_combo = combo_box(), combo_box(), combo_box()
         self.open_button = QToolButton()
         self.open_button.setText("…")
@@ -122,12 +133,14 @@ class GenerateWidget(ColumnDock):
         self.need = WrapLabel()
         self.need.setAccessibleName("What these masks need")
         form.addRow(self.need)
+        self.layouts = LayoutPanel()
+        form.addRow(self.layouts)
         tip = "Class of the images that are drawn (healthy, a grade)."
         add_row(form, "Class", self.class_combo, tip)
         add_row(form, "Number", self.number, "Pairs to make, 1 to 100,000.")
         add_row(form, "Seed", row_of(self.seed, self.dice), "The same seed and run give the same pairs.")
         named(self.seed, "Seed", "The same seed and run give the same pairs.")
-        tip = "How much samples differ: spread of the noise, or deformation of real masks. 0 to 2, usually 1."
+        tip = "How much images differ: spread of the noise that they are made from. 0 to 2, usually 1."
         add_row(form, "Variety", row_of(self.variety, self.variety_label), tip)
         named(self.variety, "Variety", tip)
         self.column.addLayout(form)
@@ -158,6 +171,8 @@ class GenerateWidget(ColumnDock):
         for combo in (self.state_combo, self.drawer_combo, self.class_combo):
             combo.currentIndexChanged.connect(self._edited)
         self.mask_choice.changed.connect(self._edited)
+        self.layouts.changed.connect(self._edited)
+        self.layouts.found.connect(self.layout_list.show_found)
         for editor in (self.number, self.seed, self.variety):
             editor.valueChanged.connect(self._edited)
         self.form.changed.connect(self._edited)
@@ -175,6 +190,7 @@ class GenerateWidget(ColumnDock):
                 "run": self.run_combo.currentData() or "",
                 "checkpoint": self.state_combo.currentData() or "newest",
                 "masks": masks,
+                **self.layouts.value(),
                 "mask_run": (self.drawer_combo.currentData() or "") if masks == "generated" else "",
                 "image_class": self.class_combo.currentData() or "",
                 "mask_file": str(mask_path(self.workspace.project, layer)) if layer is not None else "",
@@ -190,6 +206,7 @@ class GenerateWidget(ColumnDock):
         self.number.setValue(settings.number)
         self.seed.setValue(settings.seed)
         self.variety.setValue(round(settings.variety * 100))
+        self.layouts.setValue(settings)
         for combo, wanted in (
             (self.run_combo, settings.run),
             (self.state_combo, settings.checkpoint),
@@ -219,7 +236,9 @@ class GenerateWidget(ColumnDock):
         self._restoring = True
         self.reset_choices()
         self._list_runs()
-        self.restore(GenerateSettings, self.setValue, without=NOT_REMEMBERED)
+        before = self.workspace.remembered(self.key)  # warped masks were the default before there was a warp
+        forgotten = ("masks",) if "warp" not in before and before.get("masks") == "warped" else ()
+        self.restore(GenerateSettings, self.setValue, without=(*NOT_REMEMBERED, *forgotten))
         self._show_newest()
 
     def _list_runs(self) -> None:
@@ -228,7 +247,7 @@ class GenerateWidget(ColumnDock):
         if (now := painter_now(self.workspace.pairs)) is not None and project is not None:
             self._runs.append(now)
         chosen = self.run_combo.currentData()
-        usable = [run for run in self._runs if not _cannot_draw(run)] or self._runs
+        usable = [run for run in self._runs if not cannot_draw(run)] or self._runs
         kept = [run for run in self._runs if run.name == chosen != self._newest]
         self._newest = usable[0].name if usable else ""
         with QSignalBlocker(self.run_combo):
@@ -274,6 +293,7 @@ class GenerateWidget(ColumnDock):
     def reset_choices(self, _: object = None) -> None:
         """Offer the layers that there are; napari calls this when they change."""
         self.mask_choice.reset_choices()
+        self.layout_list.refresh()
         self._judge()
 
     def _show_newest(self) -> None:
@@ -313,6 +333,9 @@ class GenerateWidget(ColumnDock):
         show_row(self.rows, self.mask_choice.native, paints)
         show_row(self.rows, self.drawer_combo, paints and source == "generated" and self.drawer_combo.count() > 0)
         show_row(self.rows, self.class_combo, self.class_combo.count() > 1)
+        self.layouts.setVisible(paints and source in FROM_REAL)
+        if paints and not self.form.problem:
+            self.layouts.show_layout(self.workspace.pairs, source, self.value())
         self.need.setText(need)
         self.need.setVisible(bool(need))
         if self.runner.running:
@@ -320,7 +343,7 @@ class GenerateWidget(ColumnDock):
         elif info is None:
             self.allow("Choose a run.")
         else:
-            self.allow(_cannot_draw(info) or self.form.problem or missing)
+            self.allow(cannot_draw(info) or self.form.problem or missing)
 
     def _need(self, source: str) -> tuple[str, str]:
         """Return what the chosen masks use, and what is missing."""
@@ -426,11 +449,5 @@ class GenerateWidget(ColumnDock):
     def closeEvent(self, a0: Any) -> None:
         """Close the database."""
         self.strip.close_store()
+        self.layouts.close_thread()
         super().closeEvent(a0)
-
-
-def _cannot_draw(info: RunInfo) -> str:
-    """Return why a run cannot draw images; empty when it can."""
-    if info.shape == "mask" and not info.problem:
-        return "This run draws masks only. Choose a run that paints, and 'new masks, generated' as its masks."
-    return info.problem

@@ -18,14 +18,25 @@ if TYPE_CHECKING:
     from napari_organoid_synth.core.pairs.table import PairTable
 
 MASKS = {
-    "warped": (
-        "real masks, warped",
-        "Masks of your pairs, deformed, rotated and mirrored: new shapes of the same kind.",
+    "auto": ("automatic", "Your objects, arranged in new ways; masks with classes are moved as a whole."),
+    "arranged": (
+        "real objects, arranged",
+        "Your objects, turned, at other places, as close as now or as you say.",
     ),
+    "moved": ("real masks, moved", "Parts of your masks, bent strongly; organelles change places."),
+    "fitted": ("fitted masks", "New objects with the number, sizes, shapes and clusters of yours."),
+    "warped": ("real masks, warped", "Your masks, bent a little, turned and mirrored: little that is new."),
     "real": ("real masks, as they are", "Tiles of your masks, unchanged: known shapes with a new look."),
-    "fitted": ("fitted masks", "New objects with the count, sizes, shapes and clusters of those in your masks."),
     "generated": ("new masks, generated", "Masks from a run that was trained to draw masks; each is checked."),
     "simulated": ("simulated masks", "Shapes drawn by the built-in simulator of the same kind of mask."),
+}
+FROM_REAL = ("auto", "arranged", "moved", "fitted", "warped", "real")
+"""Masks that are made of real ones alone."""
+USES = {
+    "arranged": "objects of the masks of {own}, arranged in new ways",
+    "moved": "the masks of {own}, bent strongly, with organelles exchanged",
+    "warped": "the masks of {own}, bent a little and rotated",
+    "real": "the masks of {own}",
 }
 SIMULATED = {"binary": "organoids", "instances": "touching cells", "classes": "mitochondria and membranes"}
 NO_PAIRS = "Needs your pairs, and this project has none. Drop images and masks on the Pairs dock"
@@ -66,16 +77,16 @@ def need_of(source: str, painter: RunInfo | None, table: PairTable | None, drawe
         if kind == "classes" and painter is not None and painter.class_names != simulated_classes():
             return "", (
                 f"The simulator draws {SIMULATED['classes']}; this run paints {', '.join(painter.class_names)}. "
-                "Choose real masks, warped."
+                "Choose real masks, moved."
             )
         return f"Needs no pairs: {SIMULATED.get(kind, 'shapes')} are simulated.", ""
     if not pairs:
-        other = ", or choose simulated masks." if source in {"warped", "real"} else "."
+        other = ", or choose simulated masks." if source in {"auto", *USES} else "."
         return "", NO_PAIRS + other
     own = f"your {pairs} pair{'s' * (pairs != 1)}"
     if source == "fitted":
         if kind == "classes":
-            return "", "Named classes have no objects to count and measure. Choose real masks, warped."
+            return "", "Named classes have no objects to count and measure. Choose real masks, moved."
         return f"Uses number, sizes and clusters of the objects in {own}.", ""
     if source == "generated":
         if drawer is None:
@@ -85,7 +96,11 @@ def need_of(source: str, painter: RunInfo | None, table: PairTable | None, drawe
             )
         name = drawer.title.partition(" · ")[0]
         return f"Uses new masks of {name}; masks that fail the check against {own} are replaced.", ""
-    return f"Uses the masks of {own}{', deformed and rotated' if source == 'warped' else ''}.", ""
+    if source == "arranged" and kind == "classes":
+        return "", "Named classes belong together and cannot be arranged apart. Choose real masks, moved."
+    if source == "auto":
+        source = "moved" if kind == "classes" else "arranged"
+    return f"Uses {USES[source].format(own=own)}.", ""
 
 
 def layer_need(layer: Any, painter: RunInfo | None) -> Need:
@@ -106,6 +121,13 @@ def fitting_drawers(runs: Sequence[RunInfo], painter: RunInfo | None) -> list[Ru
     if painter is None:
         return drawers
     return [run for run in drawers if (run.mask_kind, run.class_names) == (painter.mask_kind, painter.class_names)]
+
+
+def cannot_draw(info: RunInfo) -> str:
+    """Return why a run cannot draw images; empty when it can."""
+    if info.shape == "mask" and not info.problem:
+        return "This run draws masks only. Choose a run that paints, and 'new masks, generated' as its masks."
+    return info.problem
 
 
 @cache

@@ -207,14 +207,7 @@ class SegmentWidget(ColumnDock):
             return "There are no training pairs. Load and check pairs in Pairs."
         if quick and not counts.test:
             return "No pair is put aside for the test. Mark some as test in Pairs, then train the generator again."
-        trains_generator = not problem and self.form.as_gain().pairs_from == "folds"
-        if trains_generator and any(map(needs_generator, self.form.arms.value())) and not self._has_generator():
-            return "There is no generator yet whose training can be repeated. Train one in Train."
         return problem
-
-    def _has_generator(self) -> bool:
-        project = self.workspace.project
-        return project is not None and bool(self.form.forms["gain"]["generator"].value or project.runs())
 
     def _show_time(self, folds: int, groups: int) -> None:
         self.offer.setVisible(self.running is None)
@@ -236,7 +229,7 @@ class SegmentWidget(ColumnDock):
             return settings.generator_steps
         try:
             recipes = pick_recipes(project, settings).values()
-            return max((one["generator"].train.steps for one in recipes), default=0)
+            return max((one["generator"].train.steps for one in recipes if one["generator"].gan.trains), default=0)
         except UserError:
             return 0
 

@@ -38,7 +38,7 @@ class _RowPlot(ThemedPlot):
             label = pg.TextItem(name, color=text, anchor=(0, 0.5), fill=theme_colour("background"))
             label.setPos(left, -row + 0.27)
             self.plot.addItem(label, ignoreBounds=True)
-        self.setFixedHeight(ROW * len(names) + 60)
+        self.setFixedHeight(ROW * len(names) + 68)  # with an axis and its title
 
 
 class GainPlot(_RowPlot):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from typing import Any
 
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QFontMetrics
 from qtpy.QtWidgets import QHeaderView, QTableWidget, QTableWidgetItem
 
 from napari_organoid_synth.core.gain.headlines import share_in_words
@@ -26,6 +28,8 @@ OVER_BEST = (
 )
 ASIDE = "Score on the images that the project puts aside, on which nothing was trained."
 FALSE = "False objects per test image without objects, mean."
+MARGIN = 10
+"""Room beside the text of a cell, px."""
 
 
 def where(row: TableRow, names: Collection[str]) -> list[str]:
@@ -50,7 +54,10 @@ def interval_text(change: PairedChange | None) -> str:
 
 
 class ResultTable(QTableWidget):
-    """A table to read that shows all of its rows and all of their text, whatever its width."""
+    """A table to read that shows all of its rows and no text cut; where it is narrow the last columns are left out.
+
+    What is left out is in the tips of the rows.
+    """
 
     def __init__(self) -> None:
         super().__init__(0, 3)
@@ -65,13 +72,10 @@ class ResultTable(QTableWidget):
     def show_result(self, result: GainResult) -> None:
         """Fill it: mean and deviation of each row, its change with the interval, and where it was better."""
         rows, score, names = result.table, result.score, varied(result.table)
-        heads = {
-            SHORT_NAMES[score]: f"{SCORES[score]}: mean ± standard deviation over images.",
-            "Change": CHANGE,
-            "Better": BETTER,
-        }
+        heads = {SHORT_NAMES[score]: f"{SCORES[score]}: mean ± standard deviation over images."}
         if self._is_over_best(result):
             heads["Over best"] = OVER_BEST
+        heads |= {"Change": CHANGE, "Better": BETTER}
         if any(row.images_aside for row in rows):
             heads["Aside"] = ASIDE
         if any(row.empty_fields for row in rows):
@@ -88,10 +92,8 @@ class ResultTable(QTableWidget):
         for number, row in enumerate(rows):
             self._fill_row(number, row, score, list(heads))
         header: Any = self.horizontalHeader()
-        header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         header.setMinimumSectionSize(30)
-        for column in {*range(len(heads))} - {1}:
-            header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
         self.fit()
 
     def _is_over_best(self, result: GainResult) -> bool:
@@ -117,14 +119,38 @@ class ResultTable(QTableWidget):
             item.setFont(font)
             self.setItem(number, column, item)
         title: Any = self.verticalHeaderItem(number)
-        title.setToolTip(plain(", ".join([title_of(row.arm, row.curation), *row_tip(row)])))
+        left_out = [f"{head.lower()}: {texts[head]}".replace("\n", " ") for head in heads[2:] if texts[head]]
+        title.setToolTip(plain(", ".join([title_of(row.arm, row.curation), *row_tip(row), *left_out])))
 
     def fit(self) -> None:
-        """Make every row as high as its text, and the table as high as its rows."""
+        """Show the columns that there is room for, every row as high as its text, the table as high as its rows."""
         header: Any = self.horizontalHeader()
+        self._show_columns(header)
         self.resizeRowsToContents()
         height = header.sizeHint().height() + 4
         self.setFixedHeight(height + sum(self.rowHeight(row) for row in range(self.rowCount())))
+
+    def _show_columns(self, header: Any) -> None:
+        """Hide the last columns as long as a word of the others would be cut, and deal the room out to the rest."""
+        needs = [self._needed(column) for column in range(self.columnCount())]
+        room: Any = self.viewport()
+        shown = len(needs)
+        while shown > 2 and sum(needs[:shown]) > room.width():
+            shown -= 1
+        more = max(0, room.width() - sum(needs[:shown])) // max(1, shown)
+        for column, need in enumerate(needs):
+            self.setColumnHidden(column, column >= shown)
+            header.resizeSection(column, need + more)
+
+    def _needed(self, column: int) -> int:
+        """Return the width that no word of a column is cut at, px."""
+        title: Any = self.horizontalHeaderItem(column)
+        widths = [QFontMetrics(self.font()).horizontalAdvance(title.text())]
+        for row in range(self.rowCount()):
+            item: Any = self.item(row, column)
+            metrics = QFontMetrics(item.font())
+            widths += [metrics.horizontalAdvance(word) for word in re.split(r"\n|(?<=,) ", item.text())]
+        return max(widths) + MARGIN
 
     def resizeEvent(self, e: Any) -> None:
         """Narrower columns wrap more."""

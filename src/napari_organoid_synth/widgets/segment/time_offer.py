@@ -96,7 +96,7 @@ def _text(now: Estimate) -> str:
     text = _duration(now)
     if now.kept and trainings(now.settings, now.folds)["generator"]:
         kept = f"{plural(now.kept, 'generator')} {'is' if now.kept == 1 else 'are'} kept"
-        text += f" Of earlier comparisons {kept}: any with the same recipe and images is used again, in no time."
+        text += f" Of earlier comparisons {kept}: with the same recipe and images no time is needed."
     return text
 
 

@@ -91,6 +91,7 @@ class ThemedPlot(QWidget):
         self.plot.setMinimumWidth(60)
         for side in ("bottom", "left"):
             self.plot.getAxis(side).enableAutoSIPrefix(False)
+        self.plot.getPlotItem().layout.setContentsMargins(1, 1, 1, 6)  # pyqtgraph lets the title of an axis hang over
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.plot)

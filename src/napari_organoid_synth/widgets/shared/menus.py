@@ -19,6 +19,7 @@ DOCKS = {
     "Pairs": "pairs.dock:PairsWidget",
     "Train": "train.dock:TrainWidget",
     "Generate": "generate.dock:GenerateWidget",
+    "Adapt": "adapt.dock:AdaptWidget",
     "Curate": "curate.dock:CurateWidget",
     "Map": "map.dock:MapWidget",
     "Scores": "scores.dock:ScoresWidget",

@@ -36,8 +36,8 @@ def made(config: SegmenterConfig, kind: str = "instances") -> Segmenter:
 
 @pytest.mark.parametrize("config", CONFIGS[:3], ids=lambda config: config.name)  # Cellpose takes minutes
 def test_a_training_ends_at_its_plateau_and_the_curve_says_so(config, scene, monkeypatch):
-    """Looks every 10 steps; the discs are learned in about a hundred steps."""
-    for name, value in {"LOOK": 10, "PATIENCE": 20, "DECAY": 10, "TOLERANCE": 0.1}.items():
+    """Looks every 10 steps; the discs are learned in about a hundred steps, and rise by 0.02 a look until 300."""
+    for name, value in {"LOOK": 10, "PATIENCE": 40, "DECAY": 20, "TOLERANCE": 0.05}.items():
         monkeypatch.setattr(plateau, name, value)
     segmenter = made(config)
     pool = CropPool([scene(0, kind="instances")], held=[scene(1, kind="instances")])
@@ -46,7 +46,7 @@ def test_a_training_ends_at_its_plateau_and_the_curve_says_so(config, scene, mon
     assert curve.at_plateau
     assert 30 < curve.taken < 400
     assert (curve.rise, curve.wanted) == (0, 0)
-    assert curve.best > curve.scores[0]
+    assert curve.best > 0.6
     looks = {event.step: event.stats["held score"] for event in events if "held score" in getattr(event, "stats", {})}
     assert tuple(looks) == curve.steps
     assert tuple(looks.values()) == curve.scores

@@ -1,0 +1,1 @@
+"""Images without masks: pairs for another microscope, and pairs from nothing."""
