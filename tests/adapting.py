@@ -66,8 +66,8 @@ def settings(target: Path, **changes) -> AdaptSettings:
     values = {
         "target": (str(target),),
         "segmenter": SMALL.model_dump(),
-        "steps": 80,
-        "floor": 40,
+        "steps": 40,
+        "floor": 20,
         "size": 64,
         "painter": {"name": "analogy", "quality": "fast"},
         "number": 5,

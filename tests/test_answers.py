@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from imageio.v3 import imwrite
 
+import adapting
 from napari_organoid_synth.cli import other_verbs
 from napari_organoid_synth.cli.answers import ANSWERS, as_markdown, check, json_schema
 from napari_organoid_synth.cli.options import app
@@ -102,6 +103,16 @@ def test_a_class_is_added(project: Path, folder: Path) -> None:
     added = answer("annotate", other, *sets(f"source={project}", *unet))
     assert added["class"] == "membranes"
     assert len(added["files"]) == added["masks"] == 2
+
+
+def test_pairs_from_images_without_masks(folder: Path) -> None:
+    target = adapting.write_target(folder / "unlabelled", range(10, 12))
+    adapting.settings(target, number=1).to_file(folder / "adapt.yaml")
+    made = answer("adapt", adapting.source(folder / "adapted", 2).path, "--recipe", folder / "adapt.yaml")
+    assert len(made["samples"]) == made["pairs"] == 1
+    flow = ["painter.channels=8", "painter.max_channels=8", "painter_steps=1", "size=64", "number=1"]
+    sketched = answer("sketch", folder / "sketched", "--images", target, *sets(*flow))
+    assert len(sketched["samples"]) == sketched["pairs"] == 1
 
 
 def test_a_pipeline(folder: Path) -> None:

@@ -132,7 +132,7 @@ def _add_long(verb: str, summary: str) -> None:
     app.command(verb, help=summary)(command)
 
 
-_add_long("generate", "Make synthetic pairs with a trained generator.")
+_add_long("generate", "Make synthetic pairs: with a trained generator, or at once with pieces of your images.")
 
 
 @app.command()

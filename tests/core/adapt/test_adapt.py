@@ -122,7 +122,7 @@ def test_a_stopped_adaptation_goes_on_where_it_was(title, folders, events, made,
 
 def test_with_test_images_each_kind_of_pairs_is_measured_beside_annotating_three(folders, tmp_path):
     wanted = adapting.settings(
-        folders / "target", test=str(folders / "annotated"), steps=60, floor=30, folder=str(tmp_path / "made"), number=2
+        folders / "target", test=str(folders / "annotated"), folder=str(tmp_path / "made"), number=2
     )
     events = list(adapt(Project(folders / "here"), wanted, Control()))
     measured = events[-1].result["measured"]

@@ -75,6 +75,13 @@ def test_the_ratio_of_sizes_is_found_in_the_images():
     assert find_ratio(HERE, THERE, True, 2.0).value == 2
 
 
+def test_no_ratio_is_made_up_where_sizes_are_mixed():
+    mixed = [resized(pair, ratio) for pair, ratio in zip(HERE, (0.5, 0.5, 1.5, 1.5), strict=True)]
+    found = find_ratio(mixed, THERE, True)
+    assert found.value == 1
+    assert "from image to image" in found.reason
+
+
 def test_pixel_sizes_come_before_the_images():
     fine = [pair.replace(pixel_size=(0.5, 0.5)) for pair in HERE]
     coarse = [pair.replace(pixel_size=(0.25, 0.25)) for pair in HERE]

@@ -56,7 +56,7 @@ def test_reflection_keeps_an_even_mask_even_up_to_the_border() -> None:
     torch.testing.assert_close(layer(row), mirrored)
 
 
-@pytest.mark.parametrize("upsample", ["resize", "transposed"])
+@pytest.mark.parametrize("upsample", ["bilinear", "resize", "transposed"])
 def test_size_and_range(upsample: str) -> None:
     painted = ResNet(3, 2, 8, 1, upsample)(torch.randn(2, 3, 20, 36))
     assert painted.shape == (2, 2, 20, 36)

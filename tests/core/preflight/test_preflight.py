@@ -64,12 +64,12 @@ def found(table: PairTable, topic: str, tiles: TileSettings = TILES) -> tuple[st
     return finding.level, finding.sentence, finding.todo
 
 
-def test_a_good_set_has_no_problem_and_leads_to_a_training(tmp_path: Path) -> None:
+def test_a_good_set_has_no_problem_and_leads_to_new_pairs(tmp_path: Path) -> None:
     table = split_table(write(tmp_path, 26, small), 0.2)
     result = preflight(table, TILES)
     assert {finding.level for finding in result.findings} == {"good"}
     assert (result.images, result.measured) == (26, 10)
-    assert result.next_command == "train --gan pix2pix --set tiles.size=64"
+    assert result.next_command == "generate"
     assert found(table, "images") == ("good", "21 images to learn from.", "")
     assert found(table, "tiles")[1] == "About 189 of 189 tiles of 64 px can be used (10 of 21 images measured)."
     assert found(table, "objects")[1] == "Objects are about 17 px across, most below 17 px: whole ones fit a tile."
@@ -228,7 +228,9 @@ def test_images_without_masks_and_unchecked_tables(tmp_path: Path) -> None:
     write(tmp_path, 6, small)
     alone = check_pairs(find_pairs(tmp_path / "images", no_masks=True))
     result = preflight(alone, TILES)
-    assert result.next_command == "train --gan dcgan --set draws=images --set tiles.size=64"
+    assert result.next_command == (
+        "train --gan flow_joint --set draws=images --set tiles.size=64 --set train.steps=7000"
+    )
     assert result.find("test") is None
     assert found(alone, "tiles")[1] == "54 of 54 tiles of 64 px can be used."
     assert preflight(PairTable(entries=(PairEntry(name="a"),))).findings == ()
@@ -236,10 +238,12 @@ def test_images_without_masks_and_unchecked_tables(tmp_path: Path) -> None:
 
 
 def test_the_next_command_names_a_tile_that_the_images_fill(tmp_path: Path) -> None:
-    table = split_table(write(tmp_path, 6, small), 0.2)
+    write(tmp_path, 6, small)
+    table = check_pairs(find_pairs(tmp_path / "images", no_masks=True))
     side = min(min(entry.size) for entry in table.matched if entry.size)
     assert 128 <= side < 256
-    assert preflight(table, TileSettings()).next_command == "train --gan pix2pix --set tiles.size=128"
+    expected = "train --gan flow_joint --set draws=images --set tiles.size=64 --set train.steps=7000"
+    assert preflight(table, TileSettings()).next_command == expected
 
 
 def test_the_command_pair_prints_it_and_json_holds_it(tmp_path: Path) -> None:

@@ -62,7 +62,8 @@ def test_an_untouched_dock_trains_the_defaults(dock):
     assert dock.empty.isHidden()
 
 
-def test_a_painter_without_training_shows_nothing_of_a_training(ready, qtbot):
+def test_a_painter_without_training_shows_nothing_of_a_training(ready, qtbot, monkeypatch):
+    monkeypatch.setattr(type(ready), "isVisible", lambda self: True)
     form, recipe = ready.recipe.form, ready.recipe
     steps, turns = form["train.steps"].native, form["tiles.turn"].native
     form["train.batch"].value = 7

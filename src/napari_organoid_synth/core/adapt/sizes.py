@@ -24,7 +24,9 @@ WIDTH = 2.8
 """Diameter of a disc over the σ at which it answers strongest."""
 NEAR = 1.8
 """Spots of the source that are this many times smaller or larger than its objects are not these."""
-MOST_IMAGES, LONGEST = 6, 512
+MIXED = 1.6
+"""Ratio of the quartiles of the widths in one set, above which it is of mixed sizes."""
+MOST_IMAGES, LONGEST = 12, 512
 """Images that are looked at, and the side, px, to which they are shrunk for that."""
 
 
@@ -63,18 +65,22 @@ def find_ratio(source: Sequence[SamplePair], target: Sequence[SamplePair], inver
     """
     if wanted:
         return Ratio(wanted, "as you set it")
-    here, there = ([pair.pixel_size[0] for pair in pairs if pair.pixel_size] for pairs in (source, target))
-    if here and there:
-        return _believed(float(np.median(here) / np.median(there)), "by the sizes of the pixels")
+    pixels = [[pair.pixel_size[0] for pair in pairs if pair.pixel_size] for pairs in (source, target)]
+    if all(pixels):
+        return _believed(float(np.median(pixels[0]) / np.median(pixels[1])), "by the sizes of the pixels")
     sign = float(np.sign(sum(contrast(pair) for pair in source)) or 1.0)
-    found = spot_size([pair.image for pair in source], sign)
-    other = spot_size([pair.image for pair in target], -sign if inverted else sign)
-    if found is None or other is None:
+    found, other = spots_of(source, sign), spots_of(target, -sign if inverted else sign)
+    if not found or not other:
         return Ratio(1.0, "spots have no clear size; set size_ratio if you know it")
+    if max(_spread(found), _spread(other)) > MIXED:
+        return Ratio(
+            1.0, "sizes differ so much from image to image that no single ratio fits; set size_ratio to resize"
+        )
+    here, there = (float(np.median(spots)) for spots in (found, other))
     own = float(np.median(np.concatenate([diameters(pair.labels, pair.mask_kind) for pair in source])))
-    if not 1 / NEAR < WIDTH * found / own < NEAR:
+    if not 1 / NEAR < here / own < NEAR:
         return Ratio(1.0, "the images alone do not say how large objects are there; set size_ratio if you know it")
-    return _believed(other / found, f"spots are {WIDTH * other:.3g} px wide there, {WIDTH * found:.3g} px here")
+    return _believed(there / here, f"spots are {there:.3g} px wide there, {here:.3g} px here")
 
 
 def _believed(ratio: float, reason: str) -> Ratio:
@@ -94,27 +100,41 @@ def contrast(pair: SamplePair) -> float:
     return float(plane[inside].mean() - plane[~inside].mean())
 
 
-def spot_size(images: Sequence[NDArray[Any]], sign: float) -> float | None:
-    """Return the σ, px, at which bright (sign 1) or dark (-1) spots answer strongest; None if that is at an end."""
+def spots_of(pairs: Sequence[SamplePair], sign: float) -> list[float]:
+    """Return the widths, px, of the spots of evenly chosen images; without images whose spots have no clear size."""
+    chosen = np.unique(np.linspace(0, len(pairs) - 1, MOST_IMAGES).round().astype(int))
+    found = [spot_width(pairs[index].image, sign) for index in chosen]
+    known = [one for one in found if one is not None]
+    return known if 2 * len(known) > len(found) else []
+
+
+def _spread(widths: Sequence[float]) -> float:
+    """Return the ratio of the third to the first quartile."""
+    low, high = np.percentile(widths, [25, 75])
+    return float(high / low)
+
+
+def spot_width(image: NDArray[Any], sign: float) -> float | None:
+    """Return the width, px, of bright (sign 1) or dark (-1) spots: of those that answer strongest; None without."""
     from scipy.ndimage import gaussian_laplace
 
-    chosen = [images[index] for index in np.unique(np.linspace(0, len(images) - 1, MOST_IMAGES).round().astype(int))]
-    shrink = max(1, *(int(np.ceil(max(image.shape[1:]) / LONGEST)) for image in chosen))
-    planes = [_shrunk(grey(image), shrink) for image in chosen]
-    largest = max(3.0, min(min(plane.shape) for plane in planes) / 8)
+    shrink = max(1, int(np.ceil(max(image.shape[1:]) / LONGEST)))
+    plane = _shrunk(grey(image), shrink)
+    largest = max(3.0, min(plane.shape) / 8)
     number = int(np.ceil(STEPS_PER_OCTAVE * np.log2(largest / 1.5))) + 1
     sigmas = 1.5 * 2 ** (np.arange(number) / STEPS_PER_OCTAVE)
-    answers = np.zeros(number)
-    for plane in planes:
-        for index, sigma in enumerate(sigmas):
-            answer = -sign * sigma**2 * gaussian_laplace(plane, sigma, mode="reflect", truncate=3)
-            answers[index] += float(np.quantile(answer, 1 - TOP))
+    answers = np.array(
+        [
+            np.quantile(-sign * sigma**2 * gaussian_laplace(plane, sigma, mode="reflect", truncate=3), 1 - TOP)
+            for sigma in sigmas
+        ]
+    )
     best = int(answers.argmax())
     if best in (0, number - 1):
         return None
     left, middle, right = answers[best - 1 : best + 2]
     shift = 0.5 * (left - right) / (left - 2 * middle + right)
-    return float(shrink * sigmas[best] * 2 ** (shift / STEPS_PER_OCTAVE))
+    return float(WIDTH * shrink * sigmas[best] * 2 ** (shift / STEPS_PER_OCTAVE))
 
 
 def _shrunk(plane: NDArray[np.float32], by: int) -> NDArray[np.float32]:

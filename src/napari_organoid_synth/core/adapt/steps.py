@@ -306,18 +306,19 @@ class Steps:
         sampler = Sampler(model, wanted, masks_of(model, outlines, wanted))
         origin = self._origin()
         with SampleStore(project.samples_path) as store:
-            present = {row.name for row in store.rows()}
+            present, ids = {row.name: row.id for row in store.rows()}, list[str]()
             for start in range(0, settings.number, AT_ONCE):
                 indices = range(start, min(start + AT_ONCE, settings.number))
                 painted = [_adapted(pair, origin) for pair in sampler.keep(sampler.draw(indices))]
                 new = [pair for pair in painted if pair.name not in present]
-                yield Added(indices.stop, tuple(store.add_many(new, run=PAINTER)))
+                added = store.add_many(new, run=PAINTER)
+                ids += [present[pair.name] for pair in painted if pair.name in present] + added
+                yield Added(indices.stop, tuple(added))
                 sampler.check()
                 yield Progress(indices.stop, settings.number)
                 yield from self.control.wait_while_paused(indices.stop)
                 if self.control.canceled:
                     return None
-            ids = store.ids()
         return self.place.note("paint", {"added": len(ids), "samples": ids})
 
 

@@ -43,7 +43,7 @@ class MeasuredRow(FrozenModel):
     mean : float
         Of the score, over images.
     trainings, rising : int
-        Trainings, and those that had not reached their plateau.
+        Trainings, and those that had not reached their plateau, or in which nothing could be held back to see it.
     change : PairedChange, optional
         Against the best of `RIVALS`; None for these.
     """
@@ -111,7 +111,7 @@ def judge(
                 pairs=each[0].trained_on,
                 mean=round(means[name], 4),
                 trainings=len(each),
-                rising=sum(one.curve is not None and one.curve.watched and not one.curve.at_plateau for one in each),
+                rising=sum(one.curve is not None and not one.curve.at_plateau for one in each),
                 change=paired(tests[rival], tests[name], belong, len(others)) if name in others else None,
             )
         )
@@ -134,7 +134,7 @@ def adapt_text(result: Mapping[str, Any]) -> str:
         lines += ["", f"{short_score(measured.score)} on {plural(measured.images, 'test image')}:"]
         for row in measured.rows:
             change = f"  {interval(row.change)}" if row.change else ""
-            rising = f"  ({row.rising} of {row.trainings} still rising)" if row.rising else ""
+            rising = f"  ({row.rising} of {row.trainings} not at the plateau)" if row.rising else ""
             lines.append(f"{row.title:{wide}}  {row.mean:.3f}{change}{rising}")
         lines += ["", *measured.sentences]
     return "\n".join([*lines, "", f"project: {result['project']}"])
@@ -155,8 +155,8 @@ def _sentences(rows: Sequence[MeasuredRow], rival: str, score: str, images: int)
         if late := row.rising + best.rising:
             which = row if row.rising else best
             sentences.append(
-                f"{capital(which.title)}: {late} of {row.trainings + best.trainings} trainings were still rising, so "
-                "there is no verdict; raise steps."
+                f"{capital(which.title)}: {late} of {row.trainings + best.trainings} trainings had not reached their "
+                "plateau, so there is no verdict; raise steps."
             )
         elif row.change.interval == "range":
             sentences.append(f"{capital(row.title)}: {of} {interval(row.change)} against {best.title}.")

@@ -23,6 +23,7 @@ from napari_organoid_synth.core.analogy.features import (
 )
 from napari_organoid_synth.core.analogy.pyramid import pyramid
 from napari_organoid_synth.core.analogy.sources import Cut, turned
+from napari_organoid_synth.core.analogy.tones import Curve
 
 GUIDE_WEIGHT = 50.0
 """Of the guide against the image; less loosens membranes and then breaks them."""
@@ -31,7 +32,7 @@ FINE_WEIGHT = 0.3
 MAX_LEVELS = 5
 MARGIN = 4  # px between pages
 KEPT = 400_000_000  # bytes of pages that are kept for later paintings
-_SAMPLES = 6000  # patches that filters are computed from
+_SAMPLES, _TONES = 6000, 60000  # patches that filters, pixels that the curve of tones is computed from
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,27 +42,30 @@ class Metric:
     Parameters
     ----------
     guide, image : Filters
+    curve : Curve
+        Of the image, before its filters.
     scales : NDArray (G, 1, 1) float32
         Factors of the guide channels.
     """
 
     guide: Filters
     image: Filters
+    curve: Curve
     scales: NDArray[np.float32]
 
     @classmethod
     def fitted(
-        cls, cuts: Sequence[Cut], about_border: NDArray[np.bool_], level: int, turn: bool, seed: int = 0
+        cls, cuts: Sequence[Cut], curve: Curve, about_border: NDArray[np.bool_], level: int, turn: bool
     ) -> Metric:
         """Compute the filters from patches of all cuts, in all orientations that are used."""
-        rng = np.random.default_rng((seed, level))
+        rng = np.random.default_rng(level)
         fineness = 1 - level / (MAX_LEVELS - 1)
         weight = np.where(about_border, 1, 1 + (FINE_WEIGHT - 1) * fineness)
         scales = np.sqrt(weight).astype(np.float32)[:, None, None]
         images, guides = [], []
         each = max(200, _SAMPLES // len(cuts))
         for cut in cuts:
-            image, guide = pyramid(cut.image, level + 1)[-1], pyramid(cut.guide, level + 1)[-1] * scales
+            image, guide = curve.of(pyramid(cut.image, level + 1)[-1]), pyramid(cut.guide, level + 1)[-1] * scales
             for orientation in rng.choice(8, 4, replace=False) if turn else [0]:
                 one, other = turned(image, int(orientation)), turned(guide, int(orientation))
                 places = rng.integers(0, one.shape[1:], (each // (4 if turn else 1), 2))
@@ -72,6 +76,7 @@ class Metric:
         return cls(
             Filters.fitted(np.concatenate(guides), GUIDE_NUMBERS, np.sqrt(GUIDE_WEIGHT) / PATCH),
             Filters.fitted(patches, IMAGE_NUMBERS, 1 / (PATCH * np.sqrt(max(variance, 1e-6)))),
+            curve,
             scales,
         )
 
@@ -104,6 +109,8 @@ class Sheet:
         First row, first column, height, width.
     page_of : NDArray (H,) int32
         Page of each row.
+    area : int
+        Pixels of all pages.
     """
 
     numbers: NDArray[np.int16]
@@ -111,6 +118,7 @@ class Sheet:
     valid: NDArray[np.bool_]
     pages: NDArray[np.int32]
     page_of: NDArray[np.int32]
+    area: int
 
     @classmethod
     def of(cls, leaves: Sequence[Leaf]) -> Sheet:
@@ -126,7 +134,7 @@ class Sheet:
             numbers[place], colours[place] = leaf.numbers, leaf.colours
             page_of[top - MARGIN : top + shapes[index, 0] + MARGIN] = index
         pages = np.column_stack([tops, np.full(len(tops), MARGIN), shapes]).astype(np.int32)
-        return cls(numbers, colours, colours[..., -1] > 0, pages, page_of)
+        return cls(numbers, colours, colours[..., -1] > 0, pages, page_of, int(shapes.prod(1).sum()))
 
     def guide_numbers(self) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
         """Return the guide numbers of all places (N, GUIDE_NUMBERS), and the places (N, 2)."""
@@ -142,6 +150,8 @@ class Book:
     ----------
     main : Cut
         Whose range the painting has.
+    cuts : tuple of int
+        Number of the cut of each page.
     names : tuple of str
         Source of each page.
     sheets : tuple of Sheet
@@ -149,8 +159,16 @@ class Book:
     """
 
     main: Cut
+    cuts: tuple[int, ...]
     names: tuple[str, ...]
     sheets: tuple[Sheet, ...]
+
+
+def curve_of(cuts: Sequence[Cut]) -> Curve:
+    """Fit the curve of tones to all cuts together."""
+    each = max(1000, _TONES // len(cuts))
+    values = [cut.image.reshape(len(cut.image), -1) for cut in cuts]
+    return Curve.fitted(np.concatenate([one[:, :: max(1, one.shape[1] // each)] for one in values], axis=1))
 
 
 class Library:
@@ -182,7 +200,7 @@ class Library:
         leaves = [self._page(*page) for page in pages]
         sheets = tuple(Sheet.of([page[level] for page in leaves]) for level in range(levels))
         names = tuple(self._cuts[cut].name for cut, _ in pages)
-        book = Book(self._cuts[pages[0][0]], names, sheets)
+        book = Book(self._cuts[pages[0][0]], tuple(cut for cut, _ in pages), names, sheets)
         self._last = (key, book)
         self._forget()
         return book
@@ -207,8 +225,7 @@ class Library:
 
 
 def _leaf(image: NDArray[np.float32], guide: NDArray[np.float32], metric: Metric) -> Leaf:
-    numbers = np.concatenate(
-        [metric.guide.everywhere(mirrored(guide * metric.scales)), metric.image.everywhere(mirrored(image))], axis=2
-    )
+    guides = metric.guide.everywhere(mirrored(guide * metric.scales))
+    images = metric.image.everywhere(mirrored(metric.curve.of(image)))
     colours = np.concatenate([image.transpose(1, 2, 0), np.ones((*image.shape[1:], 1), np.float32)], axis=2)
-    return Leaf(packed(numbers), np.ascontiguousarray(colours))
+    return Leaf(packed(np.concatenate([guides, images], axis=2)), np.ascontiguousarray(colours))

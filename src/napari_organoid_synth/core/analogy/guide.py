@@ -29,12 +29,15 @@ class Guide:
         Classes 1..K of a mask of classes.
     near, far : float
         Lengths over which the distance to the border counts, px.
+    depths : tuple of float
+        Usual depth of a piece of each class, px.
     """
 
     mask_kind: MaskKind
     n_classes: int
     near: float
     far: float
+    depths: tuple[float, ...] = ()
 
     @classmethod
     def measured(cls, masks: Sequence[NDArray[Any]], mask_kind: MaskKind, n_classes: int) -> Guide:
@@ -51,17 +54,16 @@ class Guide:
         """
         if mask_kind == "classes":
             n_classes = max([n_classes, *(int(mask.max(initial=0)) for mask in masks)])
-            return cls(mask_kind, n_classes, CLASS_NEAR, CLASS_FAR)
-        found = [_depths(objects, _inside(objects))[1:] for objects in (_objects(mask, mask_kind) for mask in masks)]
-        depths = np.concatenate([one for one in found if one.size] or [np.array([6.0])])
-        depth = float(np.median(depths))
+            usual = tuple(_usual_depth([mask == k for mask in masks], "binary", 1.0) for k in range(1, n_classes + 1))
+            return cls(mask_kind, n_classes, CLASS_NEAR, CLASS_FAR, usual)
+        depth = _usual_depth(masks, mask_kind, 6.0)
         return cls(mask_kind, 0, float(np.clip(depth / 3, 1.2, 3)), max(4.0, depth / 1.5))
 
     @property
     def about_border(self) -> NDArray[np.bool_]:
         """Channels that say where the border is, (G,)."""
         if self.mask_kind == "classes":
-            return np.tile([True, False], self.n_classes)
+            return np.array([True, False] * self.n_classes + [False])
         return np.array([True, False, False, False] + [True] * (self.mask_kind == "instances"))
 
     def of(self, labels: NDArray[Any]) -> NDArray[np.float32]:
@@ -69,7 +71,7 @@ class Guide:
 
         ``binary`` and ``instances``: near and far distance to the border (inside an instance: to whatever is not this
         object), relative depth, size of the object; ``instances`` also nearness of a contact. ``classes``: near and far
-        distance to each class.
+        distance to each class; size of the piece.
 
         Parameters
         ----------
@@ -99,11 +101,15 @@ class Guide:
 
     def _of_classes(self, labels: NDArray[Any]) -> NDArray[np.float32]:
         channels: list[NDArray[Any]] = []
-        for number in range(1, self.n_classes + 1):
+        size = np.zeros(labels.shape, np.float32)
+        for number, usual in enumerate(self.depths, 1):
             inside = labels == number
-            distance = np.where(inside, _distance(inside) - 0.5, 0.5 - _distance(~inside))
+            depth = _distance(inside)
+            distance = np.where(inside, depth - 0.5, 0.5 - _distance(~inside))
             channels += [np.tanh(distance / self.near), 0.5 * np.tanh(distance / self.far)]
-        return _stacked(channels)
+            pieces = pieces_of(inside.astype(np.int32))
+            size[inside] = 0.5 * np.log2(np.maximum(_depths(pieces, depth), 0.5) / usual)[pieces[inside]]
+        return _stacked([*channels, np.clip(size, -1, 2)])
 
 
 def _stacked(channels: list[NDArray[Any]]) -> NDArray[np.float32]:
@@ -133,6 +139,14 @@ def _inside(objects: NDArray[np.int32]) -> NDArray[np.float32]:
     rim[:, 1:] |= across
     rim[:, :-1] |= across
     return np.asarray(np.where(objects > 0, _distance(~(rim & (objects > 0))) + 0.5, 0), np.float32)
+
+
+def _usual_depth(masks: Sequence[NDArray[Any]], mask_kind: MaskKind, otherwise: float) -> float:
+    """Return the median depth of all objects, px; ``otherwise`` where there are none."""
+    found = [_depths(objects, _inside(objects))[1:] for objects in (_objects(mask, mask_kind) for mask in masks)]
+    depths = np.concatenate(found)
+    depths = depths[depths > 0]
+    return float(np.median(depths)) if depths.size else otherwise
 
 
 def _depths(objects: NDArray[np.int32], inside: NDArray[np.float32]) -> NDArray[np.float32]:

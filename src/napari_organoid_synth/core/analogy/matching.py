@@ -31,18 +31,18 @@ def below(bits: Any, shift: Any, limit: Any) -> Any:
 
 
 @compiled
-def difference(one: Any, other: Any, bound: Any) -> Any:
-    """Return the cost between two sets of numbers; at least the bound where it exceeds it."""
+def difference(seen: NDArray[np.int16], i: int, j: int, book: NDArray[np.int16], y: int, x: int, bound: Any) -> Any:
+    """Return the cost between the numbers of a pixel and of a place; at least the bound where it exceeds it."""
     total = np.float32(0)
     for k in range(_HALF):
-        step = np.float32(np.int32(one[k]) - np.int32(other[k]))
+        step = np.float32(np.int32(seen[i, j, k]) - np.int32(book[y, x, k]))
         total += step * step
     total *= _SQUARE
     if total >= bound:
         return total
     rest = np.float32(0)
     for k in range(_HALF, NUMBERS):
-        step = np.float32(np.int32(one[k]) - np.int32(other[k]))
+        step = np.float32(np.int32(seen[i, j, k]) - np.int32(book[y, x, k]))
         rest += step * step
     return total + rest * _SQUARE
 
@@ -109,11 +109,11 @@ def evaluate(
     for i in range(cost.shape[0]):
         for j in range(cost.shape[1]):
             y, x = field[top + i, left + j, 0], field[top + i, left + j, 1]
-            cost[i, j] = difference(seen[i, j], book[y, x], np.float32(np.inf)) + penalty[y >> 2, x >> 2]
+            cost[i, j] = difference(seen, i, j, book, y, x, np.float32(np.inf)) + penalty[y >> 2, x >> 2]
 
 
 @compiled
-def agreement(field: NDArray[np.int32], known: NDArray[np.bool_], y: int, x: int, place_y: int, place_x: int) -> float:
+def agreement(field: NDArray[np.int32], known: NDArray[np.bool_], y: int, x: int, place_y: int, place_x: int) -> Any:
     """Return the share of the four neighbours that a place continues; those beyond the edge count as continued."""
     agree = 4
     height, width = known.shape
@@ -127,7 +127,7 @@ def agreement(field: NDArray[np.int32], known: NDArray[np.bool_], y: int, x: int
 
 @compiled
 def leap(
-    now_y: int, now_x: int, now: float, bound: float, seen: NDArray[np.int16], book: NDArray[np.int16],
+    now_y: int, now_x: int, now: float, bound: float, seen: NDArray[np.int16], i: int, j: int, book: NDArray[np.int16],
     pages: NDArray[np.int32], page_of: NDArray[np.int32], penalty: NDArray[np.float32], reach: int, anywhere: bool,
     bits: Any,
 ) -> tuple[int, int, float]:  # fmt: skip
@@ -145,7 +145,7 @@ def leap(
         cy = pages[page, 0] + below(bits, 20, pages[page, 2])
         cx = pages[page, 1] + below(bits, 40, pages[page, 3])
         extra = penalty[cy >> 2, cx >> 2]
-        trial = difference(seen, book[cy, cx], bound - extra) + extra
+        trial = difference(seen, i, j, book, cy, cx, bound - extra) + extra
         if trial < bound:
             now_y, now_x, now, bound = cy, cx, trial, trial
     far = reach
@@ -158,7 +158,7 @@ def leap(
         cx = min(max(cx, pages[page, 1]), pages[page, 1] + pages[page, 3] - 1)
         if cy != now_y or cx != now_x:
             extra = penalty[cy >> 2, cx >> 2]
-            trial = difference(seen, book[cy, cx], bound - extra) + extra
+            trial = difference(seen, i, j, book, cy, cx, bound - extra) + extra
             if trial < bound:
                 now_y, now_x, now, bound = cy, cx, trial, trial
         far //= 3
@@ -169,8 +169,8 @@ def leap(
 def sweep(
     field: NDArray[np.int32], cost: NDArray[np.float32], changed: NDArray[np.uint8], known: NDArray[np.bool_],
     seen: NDArray[np.int16], book: NDArray[np.int16], valid: NDArray[np.bool_], pages: NDArray[np.int32],
-    page_of: NDArray[np.int32], penalty: NDArray[np.float32], top: int, left: int, reach: int, anywhere: bool, every: bool,
-    coherence: float, seed: Any,
+    page_of: NDArray[np.int32], penalty: NDArray[np.float32], top: int, left: int, reach: int, anywhere: bool,
+    every: bool, coherence: float, seed: Any,
 ) -> int:  # fmt: skip
     """Improve the places of a window once: propagation from four sides at 3 and 1 px, a global candidate, jumps.
 
@@ -184,7 +184,7 @@ def sweep(
     cost : NDArray (h, w) float32
         Cost of these, of the window, without the price of breaks.
     changed : NDArray (Y, X) uint8
-        1 for pixels that changed in this sweep, 2 in the one before; others propose nothing new unless ``every``.
+        1 for pixels that changed in this sweep, 2 in the one before; others propose nothing unless ``every``.
     known : NDArray (Y, X) bool
         Pixels that have a place.
     seen, book : NDArray (h, w, NUMBERS), (H, W, NUMBERS) int16
@@ -204,7 +204,7 @@ def sweep(
     anywhere : bool
         Whether a place anywhere in the sources is tried as well.
     every : bool
-        Whether candidates of neighbours that did not change are tried as well.
+        Whether neighbours at 3 px, and those that did not change, propose their places as well.
     coherence : float
         Price of a pixel whose place continues none of its four neighbours.
     seed : uint64
@@ -226,9 +226,11 @@ def sweep(
                 now_y, now_x, now = field[y, x, 0], field[y, x, 1], cost[i, j]
                 first_y, first_x = now_y, now_x
                 broken = price * (np.float32(1) - agreement(field, known, y, x, now_y, now_x))
+                tried_y, tried_x = now_y, now_x
                 for k in range(8):
-                    step = 3 if k < 4 else 1
-                    side = k & 3
+                    side, step = k >> 1, 1 if k & 1 else 3
+                    if step == 3 and not every:
+                        continue
                     dy = step * ((side == 0) - (side == 1))
                     dx = step * ((side == 2) - (side == 3))
                     ny, nx = y + dy, x + dx
@@ -237,18 +239,19 @@ def sweep(
                     if not every and changed[ny, nx] == 0:
                         continue
                     cy, cx = field[ny, nx, 0] - dy, field[ny, nx, 1] - dx
-                    if (cy == now_y and cx == now_x) or not valid[cy, cx]:
+                    if (cy == now_y and cx == now_x) or (cy == tried_y and cx == tried_x) or not valid[cy, cx]:
                         continue
+                    tried_y, tried_x = cy, cx
                     breaks = price * (np.float32(1) - agreement(field, known, y, x, cy, cx))
                     extra = penalty[cy >> 2, cx >> 2]
                     bound = now + broken - breaks
-                    trial = difference(seen[i, j], book[cy, cx], bound - extra) + extra
+                    trial = difference(seen, i, j, book, cy, cx, bound - extra) + extra
                     if trial < bound:
                         now_y, now_x, now, broken = cy, cx, trial, breaks
                 if reach > 0 and now + broken > price:
                     now_y, now_x, now = leap(
-                        now_y, now_x, now, now + broken - price, seen[i, j], book, pages, page_of, penalty, reach, anywhere,
-                        mixed(np.uint64(seed) ^ (np.uint64(y * 65536 + x) * np.uint64(0x9E3779B97F4A7C15))),
+                        now_y, now_x, now, now + broken - price, seen, i, j, book, pages, page_of, penalty, reach,
+                        anywhere, mixed(np.uint64(seed) ^ (np.uint64(y * 65536 + x) * np.uint64(0x9E3779B97F4A7C15))),
                     )  # fmt: skip
                 if now_y != first_y or now_x != first_x:
                     field[y, x, 0], field[y, x, 1] = now_y, now_x

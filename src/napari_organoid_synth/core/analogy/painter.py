@@ -7,18 +7,20 @@ doi 10.1145/1531326.1531330); weights and votes as in StyLit (Fišer 2016, doi 1
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_organoid_synth.core.analogy.book import MAX_LEVELS, Library, Metric
-from napari_organoid_synth.core.analogy.choice import Chooser
+from napari_organoid_synth.core.analogy.book import MAX_LEVELS, Library, Metric, curve_of
+from napari_organoid_synth.core.analogy.choice import LEVEL, Chooser
 from napari_organoid_synth.core.analogy.features import PATCH
 from napari_organoid_synth.core.analogy.guide import Guide
 from napari_organoid_synth.core.analogy.pieces import largest_piece, shares
 from napari_organoid_synth.core.analogy.pyramid import Window, at_level, grown, pyramid
+from napari_organoid_synth.core.analogy.residual import Residual
 from napari_organoid_synth.core.analogy.sources import Source, check, cuts_of
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.pair import MaskKind
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 Quality = Literal["full", "fast"]
 WINDOW = 512  # px: larger canvases are painted window by window
 COARSEST = 28  # px: least side of the coarsest level
+AROUND = 128  # px around a window that is painted again whose mask is looked at
 BLEND = 5  # px over which a painted window passes into its surroundings
 
 __all__ = ["AnalogyPainter", "Painting", "Source"]
@@ -44,24 +47,30 @@ class Painting:
     image : NDArray (C, Y, X), native dtype
     labels : NDArray (Y, X) int32
         The mask.
-    residual : dict of int to float
-        For each label how badly the sources fit: 1 as real objects fit among themselves, clearly more where the
-        sources have nothing like it.
-    sources : dict of str to float
-        Share of the pixels by source; they sum to 1.
-    largest_piece : int
-        Pixels of the largest connected area that was taken from one place without a change.
     """
 
     image: NDArray[Any]
     labels: NDArray[np.int32]
-    residual: dict[int, float]
-    sources: dict[str, float]
-    largest_piece: int
     _seed: int
     _quality: Quality
     _book: Book
     _layers: list[Layer]
+    _measure: Residual
+
+    @cached_property
+    def residual(self) -> dict[int, float]:
+        """For each label how badly the sources fit: 1 as real objects fit among themselves, more where nothing fits."""
+        return self._measure.of(self._layers[0].guide, self.labels, self._book.cuts)
+
+    @cached_property
+    def sources(self) -> dict[str, float]:
+        """Share of the pixels by source; they sum to 1."""
+        return shares(self._layers[0].field, self._book.sheets[0].page_of, self._book.names)
+
+    @cached_property
+    def largest_piece(self) -> int:
+        """Pixels of the largest connected area that was taken from one place without a change."""
+        return largest_piece(self._layers[0].field)
 
 
 class AnalogyPainter:
@@ -99,10 +108,15 @@ class AnalogyPainter:
         self._dtype = sources[0].image.dtype
         self._guide = Guide.measured([source.labels for source in sources], mask_kind, len(class_names))
         self._cuts = [cut for source in sources for cut in cuts_of(source, self._guide)]
+        curve = curve_of(self._cuts)
         border = self._guide.about_border
-        self._metrics = [Metric.fitted(self._cuts, border, level, turn) for level in range(MAX_LEVELS)]
+        self._metrics = [Metric.fitted(self._cuts, curve, border, level, turn) for level in range(MAX_LEVELS)]
         self._library = Library(self._cuts, self._metrics)
-        self._chooser = Chooser(self._cuts, self._metrics, mask_kind, turn)
+        evenly = Metric.fitted(
+            self._cuts, curve, np.ones_like(border), LEVEL, turn
+        )  # size counts as much as the border
+        self._chooser = Chooser(self._cuts, evenly, mask_kind, turn)
+        self._measure = Residual(self._chooser, self._cuts, mask_kind)
 
     def paint(
         self, labels: NDArray[Any], seed: int, exclude: Collection[str] = (), quality: Quality | None = None
@@ -139,7 +153,8 @@ class AnalogyPainter:
         layers = empty_layers(guide, len(main.image), levels)
         for number, window in enumerate(_windows(labels.shape)):
             solve(layers, book, self._metrics, window, ITERATIONS[quality], seed + number)
-        return self._painting(labels, layers, book, seed, quality)
+        image = main.range.native(layers[0].image.transpose(2, 0, 1), self._dtype)
+        return Painting(image, labels, seed, quality, book, layers, self._measure)
 
     def repaint(
         self, painting: Painting, labels: NDArray[Any], window: Window, quality: Quality | None = None
@@ -173,27 +188,37 @@ class AnalogyPainter:
                 "Paint the mask as a new one.",
             )
         quality = quality or painting._quality
-        wide = grown(window, 2 * PATCH, (labels.shape[0], labels.shape[1]))
+        shape = labels.shape[0], labels.shape[1]
+        wide = grown(window, 2 * PATCH, shape)
         layers = [layer.copied() for layer in painting._layers]
-        guide = self._guide.of(labels)
-        stale = []
-        for level, (layer, new) in enumerate(zip(layers, pyramid(guide, len(layers)), strict=True)):
-            top, left, bottom, right = at_level(wide, level, layer.shape)
-            inside = np.s_[top:bottom, left:right]
-            changed = np.zeros(layer.shape, bool)
-            changed[inside] = np.any(np.abs(new - layer.guide)[:, top:bottom, left:right] > 1e-3, axis=0)
-            layer.guide[:, top:bottom, left:right] = new[:, top:bottom, left:right]
-            stale.append(changed)
-        old = painting._layers[0].image
-        solve(layers, painting._book, self._metrics, wide, ITERATIONS[quality], painting._seed, stale)
-        share = _blend(wide, labels.shape)[..., None]
-        layers[0].image[:] = np.where(share > 0, old + share * (layers[0].image - old), old)
-        made = self._painting(labels, layers, painting._book, painting._seed, quality)
-        top, left, bottom, right = wide
+        stale = self._renew(layers, labels, wide)
+        few = [max(1, number // 2) for number in ITERATIONS[quality]]  # most pixels begin with the place they had
+        solve(layers, painting._book, self._metrics, wide, few, painting._seed, stale)
+        inside = np.s_[wide[0] : wide[2], wide[1] : wide[3]]
+        old, new = painting._layers[0].image[inside], layers[0].image[inside]
+        new[:] = old + _share(wide, shape)[..., None] * (new - old)
         image = painting.image.copy()
-        image[:, top:bottom, left:right] = made.image[:, top:bottom, left:right]
-        object.__setattr__(made, "image", image)
-        return made
+        image[:, *inside] = painting._book.main.range.native(new.transpose(2, 0, 1), self._dtype)
+        return replace(painting, image=image, labels=labels, _quality=quality, _layers=layers)
+
+    def _renew(self, layers: list[Layer], labels: NDArray[np.int32], window: Window) -> list[NDArray[np.bool_]]:
+        """Write the guide of the new mask into the window of every level, and return the pixels that differ."""
+        shape = labels.shape[0], labels.shape[1]
+        step = 1 << (len(layers) - 1)
+        top, left, bottom, right = grown(window, AROUND, shape)
+        top, left = top // step * step, left // step * step
+        parts = pyramid(self._guide.of(labels[top:bottom, left:right]), len(layers))
+        stale = []
+        for level, (layer, part) in enumerate(zip(layers, parts, strict=True)):
+            first_y, first_x, last_y, last_x = at_level(window, level, layer.shape)
+            y, x = top >> level, left >> level
+            new = part[:, first_y - y : last_y - y, first_x - x : last_x - x]
+            old = layer.guide[:, first_y:last_y, first_x:last_x]
+            changed = np.zeros(layer.shape, bool)
+            changed[first_y:last_y, first_x:last_x] = np.any(np.abs(new - old) > 1e-3, axis=0)
+            old[:] = new
+            stale.append(changed)
+        return stale
 
     def _allowed(self, exclude: Collection[str]) -> list[int]:
         allowed = [index for index, cut in enumerate(self._cuts) if cut.name not in exclude]
@@ -204,23 +229,6 @@ class AnalogyPainter:
                 "Add an annotated image, or use masks that are drawn or arranged.",
             )
         return allowed
-
-    def _painting(
-        self, labels: NDArray[np.int32], layers: list[Layer], book: Book, seed: int, quality: Quality
-    ) -> Painting:
-        field, sheet = layers[0].field, book.sheets[0]
-        image = book.main.range.native(layers[0].image.transpose(2, 0, 1), self._dtype)
-        return Painting(
-            image,
-            labels,
-            self._chooser.residual(layers[0].guide, labels, book.names),
-            shares(field, sheet.page_of, book.names),
-            largest_piece(field),
-            seed,
-            quality,
-            book,
-            layers,
-        )
 
 
 def _levels(canvas: tuple[int, ...], main: tuple[int, ...]) -> int:
@@ -238,12 +246,12 @@ def _windows(shape: tuple[int, ...]) -> list[Window]:
     return [(top, left, bottom, right) for top, bottom in rows for left, right in columns]
 
 
-def _blend(window: Window, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Return the share of the new image: 0 outside the window, 1 from `BLEND` px inside."""
+def _share(window: Window, shape: tuple[int, int]) -> NDArray[np.float32]:
+    """Return the share of the new image in a window: 1 from `BLEND` px inside, or at an edge of the canvas."""
     lines = []
     for first, last, side in ((window[0], window[2], shape[0]), (window[1], window[3], shape[1])):
-        at = np.arange(side, dtype=np.float32)
-        left = np.full(side, 1.0, np.float32) if first == 0 else np.clip((at - first + 1) / (BLEND + 1), 0, 1)
-        right = np.full(side, 1.0, np.float32) if last == side else np.clip((last - at) / (BLEND + 1), 0, 1)
-        lines.append(np.minimum(left, right))
+        at = np.arange(last - first)
+        before = np.full(at.size, BLEND + 1) if first == 0 else at + 1
+        after = np.full(at.size, BLEND + 1) if last == side else at[::-1] + 1
+        lines.append(np.clip(np.minimum(before, after) / (BLEND + 1), 0, 1))
     return np.asarray(np.minimum.outer(lines[0], lines[1]), np.float32)

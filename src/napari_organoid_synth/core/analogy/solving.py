@@ -12,20 +12,23 @@ from scipy import ndimage
 
 from napari_organoid_synth.core.analogy.book import Book, Metric, Sheet
 from napari_organoid_synth.core.analogy.features import GUIDE_NUMBERS, NUMBERS, RADIUS, packed
+from napari_organoid_synth.core.analogy.joining import joined
 from napari_organoid_synth.core.analogy.matching import carried, evaluate, search, sweep, vote
 from napari_organoid_synth.core.analogy.pyramid import Window, at_level, grown, pyramid
 
 USE = 0.1
 """Cost of a place that is used e - 1 times as often as others."""
-ITERATIONS = {"full": (3, 4, 5, 8, 8), "fast": (1, 2, 2, 3, 3)}
+ITERATIONS = {"full": (2, 3, 4, 8, 8), "fast": (1, 2, 3, 4, 4)}
 """Of each level, the finest first."""
 SWEEPS = 2
 FINE_REACH = 12  # px: largest jump at the finest level
-COHERENCE = 0.25
+COHERENCE = 0.2
 """Price of a pixel whose place continues none of its neighbours."""
-TRIES, SPREAD = 4096, 0.3  # places tried for each pixel of the coarsest level; largest random penalty
+LARGEST_STEP, HOLD, JOIN = 0.08, 0.03, 24
+"""Of the joining of pieces: largest step, of the range of the image; hold on to what was voted; rounds."""
+TRIES, SPREAD = 2048, 0.3  # places tried for each pixel of the coarsest level; largest random penalty
 _BLOCK = 4  # px: side of the blocks in which use is counted
-_SOFT, _SHARP = 1.7, 0.6  # px: σ of the vote, and of the last one
+_SOFT, _SHARP = 1.3, 0.6  # px: σ of the vote, and of the last one
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +138,10 @@ def solve(
         layer.known[inside] = True
         layer.trust[inside] = 1
         _refine(layer, sheet, metric, seen, rect, iterations[level], level, seed)
+        if level == 0 and JOIN:
+            joined(layer.image, layer.field, layer.known, sheet.colours, LARGEST_STEP, HOLD, JOIN, *rect)
+            whole = book.main.image.reshape(len(book.main.image), -1)
+            np.clip(layer.image[inside], whole.min(1), whole.max(1), out=layer.image[inside])
         if stale is not None:
             fresh = np.zeros(layer.shape, bool)
             fresh[inside] = np.any(before != layer.field[inside], axis=-1)
@@ -158,7 +165,7 @@ def _refine(
     reach = int(max(sheet.pages[:, 2:].max() // 3, 3)) if level else FINE_REACH
     vote(layer.image, layer.field, layer.trust, sheet.colours, kernel(_SOFT), *rect)
     for turn in range(iterations):
-        image = metric.image.everywhere(_context(layer.image.transpose(2, 0, 1), rect, layer.known))
+        image = metric.image.everywhere(metric.curve.of(_context(layer.image.transpose(2, 0, 1), rect, layer.known)))
         seen[..., GUIDE_NUMBERS:] = packed(image)
         penalty = use_penalty(layer, sheet)
         evaluate(layer.field, cost, seen, sheet.numbers, penalty, top, left)
@@ -193,14 +200,14 @@ def use_penalty(layer: Layer, sheet: Sheet) -> NDArray[np.float32]:
     shape = (sheet.valid.shape[0] // _BLOCK + 1, sheet.valid.shape[1] // _BLOCK + 1)
     used = layer.field[layer.known] // _BLOCK
     counts = np.bincount(used[:, 0] * shape[1] + used[:, 1], minlength=shape[0] * shape[1])
-    expected = len(used) / max(1, int(sheet.valid.sum())) * _BLOCK * _BLOCK
+    expected = len(used) / max(1, sheet.area) * _BLOCK * _BLOCK
     near = ndimage.uniform_filter(counts.reshape(shape).astype(np.float32), 3, mode="constant")
     return np.asarray(USE * np.log1p(near / np.float32(expected)), np.float32)
 
 
 def kernel(sigma: float) -> NDArray[np.float32]:
     """Return the weights of the pixels of a patch in a vote; a narrow vote has a small patch."""
-    radius = min(RADIUS, int(np.ceil(3 * sigma)))
+    radius = min(RADIUS, int(2 * sigma))
     line = np.exp(-(np.arange(-radius, radius + 1) ** 2) / (2 * sigma**2))
     return np.outer(line, line).astype(np.float32)
 

@@ -15,7 +15,7 @@ class AnalogyConfig(GeneratorConfig):
 
     kind: ClassVar[Kind] = "painter"
     trains: ClassVar[bool] = False
-    title: ClassVar[str] = "Analogy – paints masks now, no training"
+    title: ClassVar[str] = "Analogy – paints now, no training"
     when: ClassVar[str] = (
         "The first choice: puts images together from small pieces of your own, from one annotated image on, without "
         "training. All texture is that of your images, in pieces usually a few pixels wide; nothing unseen is "

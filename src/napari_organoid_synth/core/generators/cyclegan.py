@@ -48,12 +48,12 @@ class ResNet(nn.Module):
         Of the first layer.
     blocks : int
         Residual blocks.
-    upsample : {"resize", "transposed"}
-        Nearest × 2 and a convolution, or a transposed convolution.
+    upsample : {"bilinear", "resize", "transposed"}
+        Bilinear × 2 and a convolution, nearest × 2 and a convolution, or a transposed convolution.
     """
 
     def __init__(
-        self, inside: int, outside: int, channels: int = 64, blocks: int = 9, upsample: str = "resize"
+        self, inside: int, outside: int, channels: int = 64, blocks: int = 9, upsample: str = "bilinear"
     ) -> None:
         super().__init__()
         c = channels
@@ -85,6 +85,8 @@ def _normed(conv: nn.Module) -> list[nn.Module]:
 def _double(inside: int, outside: int, upsample: str) -> list[nn.Module]:
     if upsample == "transposed":
         return _normed(nn.ConvTranspose2d(inside, outside, 3, 2, 1, output_padding=1, bias=False))
+    if upsample == "bilinear":
+        return [nn.Upsample(scale_factor=2, mode="bilinear"), *_normed(_conv(inside, outside, 3))]
     return [nn.Identity(), *_normed(DoublingConv(inside, outside, bias=False, border="reflect"))]
 
 

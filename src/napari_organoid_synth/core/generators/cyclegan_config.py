@@ -30,8 +30,10 @@ class CycleGanConfig(GeneratorConfig):
     blocks: int | None = Field(
         None, ge=1, le=16, description="Residual blocks; empty: 6 up to 128 px, 9 above, as published."
     )
-    upsample: Literal["resize", "transposed"] = Field(
-        "resize", description="How sizes are doubled; 'transposed' as published, which may leave checkerboard patterns."
+    upsample: Literal["bilinear", "resize", "transposed"] = Field(
+        "bilinear",
+        description="How sizes are doubled; 'resize' (nearest) may leave fine lines, 'transposed', as published, "
+        "checkerboard patterns.",
     )
     cycle_weight: float = Field(
         10.0,

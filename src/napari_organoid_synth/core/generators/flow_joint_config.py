@@ -14,7 +14,7 @@ class FlowJointConfig(FlowMatchingConfig):
     kind: ClassVar[Kind] = "joint"
     title: ClassVar[str] = "Flow – draws image and mask in steps"
     when: ClassVar[str] = (
-        "For new shapes as well as new looks from few images, and for images alone: it also finishes sketches, so that "
+        "For new shapes as well as new looks from few images, and for images alone. It also finishes sketches, so that "
         "pictures fit a mask although none was annotated. Needs some 4,000 steps or more."
     )
 

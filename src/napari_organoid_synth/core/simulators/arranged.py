@@ -6,7 +6,7 @@ objects in contact, unless others are asked for. What is new is the arrangement.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -31,7 +31,7 @@ from napari_organoid_synth.core.simulators.real_outlines import (
 
 PLACE_TRIES = 24
 """Places for one object before those with much room are looked for."""
-MAX_FAILURES = 6
+MAX_FAILURES = 20
 """Objects in a row that find no place, after which the mask is full."""
 MORE = 1.6
 """Objects, as multiple of those that were measured, that make up for small ones."""
@@ -122,10 +122,6 @@ class Arranger:
         areas = [float(np.prod(layout.size)) for layout in self.layouts]
         return find_clusters([layout.places * layout.size for layout in self.layouts], areas)
 
-    @cached_property
-    def _typical_area(self) -> float:
-        return float(np.median([np.prod(layout.size) for layout in self.layouts]))
-
     def arrange(
         self, size: int, rng: np.random.Generator, cover: float = 0.0, contact: float = -1.0, warp: float = 0.3
     ) -> Arrangement:
@@ -152,8 +148,9 @@ class Arranger:
         outlines = self._lent(layout)
         wanted, touching = cover or layout.cover, layout.contact if contact < 0 else contact
         field = self._field(layout, outlines, size, rng)
-        most = self._most(layout, field) if not cover else np.inf
-        names, left_out = self._fill(field, outlines, (wanted, touching, warp), most, contact < 0 < cover, layout, rng)
+        filling = _Filling(field, layout, outlines, self.clusters, self.framed, rng)
+        most = np.inf if cover else len(layout.outlines) if self.framed else filling.expected
+        names, left_out = filling.fill(_Wish(wanted, touching, warp, most, is_crowded=contact < 0 < cover))
         objects = clean_instances(field.labels[field.window])
         used = {names[number - 1] for number in np.unique(field.labels[field.window]) if number}
         labels = (objects > 0).astype(np.int32) if self.is_binary else objects
@@ -188,100 +185,105 @@ class Arranger:
         inner = slice(margin, margin + size)
         return PlacingField((size + 2 * margin, size + 2 * margin), (inner, inner))
 
-    def _most(self, layout: RealLayout, field: PlacingField) -> float:
-        """Return the largest number of objects in a field."""
-        if self.framed:
-            return len(layout.outlines)
-        return max(1, round(MORE * layout.density * field.labels.size))
 
-    def _fill(
-        self,
-        field: PlacingField,
-        outlines: Sequence[Outline],
-        wanted: tuple[float, float, float],
-        most: float,
-        may_touch: bool,
-        layout: RealLayout,
-        rng: np.random.Generator,
-    ) -> tuple[list[str], int]:
+@dataclass(frozen=True)
+class _Wish:
+    """What a mask shall be like: cover, share of objects in contact, warp, and the largest number of objects.
+
+    Where more cover was asked for and no contact, objects without room apart may touch (``is_crowded``).
+    """
+
+    cover: float
+    contact: float
+    warp: float
+    most: float
+    is_crowded: bool
+
+
+@dataclass(eq=False)
+class _Filling:
+    """Fills one field with the objects of a layout."""
+
+    field: PlacingField
+    layout: RealLayout
+    outlines: Sequence[Outline]
+    clusters: Clusters
+    framed: bool
+    rng: np.random.Generator
+
+    def __post_init__(self) -> None:
+        number = 0
+        if self.clusters.number:
+            number = max(1, round(self.clusters.number * self.field.labels.size / float(np.prod(self.layout.size))))
+        self.centres = self.rng.uniform(0, 1, (number, 2)) * self.field.size
+        self.axis = float(self.rng.uniform(0, np.pi)) if self.layout.is_aligned else None
+
+    @property
+    def expected(self) -> int:
+        """Largest number of objects where the sizes are those of the layout."""
+        return max(1, round(MORE * self.layout.density * self.field.labels.size))
+
+    def fill(self, wish: _Wish) -> tuple[list[str], int]:
         """Place objects until the cover is reached; return the names of their images, and how many found no place."""
-        cover, contact, warp = wanted
-        weights = np.array([one.weight for one in outlines])
-        mean = float(np.average([one.area for one in outlines], weights=weights))
-        share = mean / field.labels[field.window].size
-        number = max(1, round(cover * field.labels.size / mean))
-        drawn = rng.choice(len(outlines), size=2 * number + 4, p=weights / weights.sum())
-        if cover > DENSE:
-            drawn[:number] = sorted(drawn[:number], key=lambda index: -outlines[index].area)
-        places = self._places(field, layout, rng)
-        axis = float(rng.uniform(0, np.pi)) if layout.is_aligned else None
-        clump = max(layout.clump, min(MAX_CLUMP, 1 / (1.001 - contact)))
         names: list[str] = []
         failures = left_out = 0
-        for index in drawn:
-            if field.number >= most or failures > MAX_FAILURES:
+        for outline, share in self._drawn(wish.cover):
+            is_full = self.field.number and self.field.cover + share / 2 > wish.cover
+            if is_full or self.field.number >= wish.most or failures > MAX_FAILURES:
                 break
-            if field.number and field.cover + share / 2 > cover:
-                break
-            if self._put(field, outlines[index], contact, clump, warp, axis, places, may_touch, rng):
-                names.append(outlines[index].name)
+            if self._put(outline, wish):
+                names.append(outline.name)
                 failures = 0
             else:
                 failures += 1
                 left_out += 1
         return names, left_out
 
-    def _put(
-        self,
-        field: PlacingField,
-        outline: Outline,
-        contact: float,
-        clump: float,
-        warp: float,
-        axis: float | None,
-        places: Any,
-        may_touch: bool,
-        rng: np.random.Generator,
-    ) -> bool:
+    def _drawn(self, cover: float) -> Iterator[tuple[Outline, float]]:
+        """Yield outlines by chance, in crowds large ones first, and the mean share of the mask that one covers."""
+        areas, weights = (np.array([getattr(one, name) for one in self.outlines]) for name in ("area", "weight"))
+        mean = float(np.average(areas, weights=weights))
+        number = max(1, round(cover * self.field.labels.size / mean))
+        drawn = self.rng.choice(len(areas), size=2 * number + 4, p=weights / weights.sum())
+        if cover > DENSE:
+            drawn[:number] = drawn[:number][np.argsort(-areas[drawn[:number]], kind="stable")]
+        for index in drawn:
+            yield self.outlines[index], mean / self.field.labels[self.field.window].size
+
+    def _put(self, outline: Outline, wish: _Wish) -> bool:
         """Place one object; at the border if it is cut, else in contact if too few objects touch, else apart."""
+        field, rng = self.field, self.rng
         if not outline.is_whole:
-            depth, cut = outline.quartered(rng)
-            return field.put_at_border(depth, cut, rng)
-        depth = outline.turned(rng, warp, axis)
-        missing = contact * (field.number + 1) - field.touching
+            return field.put_at_border(*outline.quartered(rng), rng)
+        depth = outline.turned(rng, wish.warp, self.axis)
+        missing = wish.contact * (field.number + 1) - field.touching
+        clump = max(self.layout.clump, min(MAX_CLUMP, 1 / (1.001 - wish.contact)))
         is_new = field.touching >= clump * field.clumps  # the groups so far are as large as they should be
         if missing >= 1 and (field.alone or not is_new) and field.put_against(depth, rng, is_new):
             return True
-        if field.put_apart(depth, places(depth)):
+        if field.put_apart(depth, self._places(depth)):
             return True
-        return may_touch and field.put_against(depth, rng, new=False)
+        return wish.is_crowded and field.put_against(depth, rng, new=False)
 
-    def _places(self, field: PlacingField, layout: RealLayout, rng: np.random.Generator) -> Any:
-        """Return a function that draws centres (N, 2) for an object: in a cluster, evenly, or as in real frames."""
+    def _places(self, depth: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Draw centres (N, 2) for an object: as in real frames, in a cluster, or evenly."""
+        rng, size = self.rng, np.array(self.field.size)
         if self.framed:
-            return lambda depth: self._framed_places(field, layout, depth, rng)
-        clusters = self.clusters
-        size = np.array(field.size)
-        number = max(1, round(clusters.number * field.labels.size / self._typical_area)) if clusters.number else 0
-        centres = rng.uniform(0, 1, (number, 2)) * size
+            return self._framed_places(depth)
+        even = rng.uniform(0, 1, (PLACE_TRIES, 2)) * size
+        if not len(self.centres) or rng.random() >= self.clusters.share:
+            return np.asarray(even)
+        centre = self.centres[int(rng.integers(len(self.centres)))]
+        near = centre + rng.normal(0, self.clusters.spread, (PLACE_TRIES, 2))
+        return np.concatenate([near[((near >= 0) & (near < size)).all(axis=1)], even])
 
-        def draw(depth: NDArray[np.float32]) -> NDArray[np.float64]:
-            even = rng.uniform(0, 1, (PLACE_TRIES, 2)) * size
-            if not number or rng.random() >= clusters.share:
-                return np.asarray(even)
-            near = centres[int(rng.integers(number))] + rng.normal(0, clusters.spread, (PLACE_TRIES, 2))
-            return np.concatenate([near[((near >= 0) & (near < size)).all(axis=1)], even])
-
-        return draw
-
-    def _framed_places(
-        self, field: PlacingField, layout: RealLayout, depth: NDArray[np.float32], rng: np.random.Generator
-    ) -> NDArray[np.float64]:
+    def _framed_places(self, depth: NDArray[np.float32]) -> NDArray[np.float64]:
         """Draw centres near those of real objects, mirrored by chance, such that the object lies inside the frame."""
-        near = layout.places[rng.integers(len(layout.places), size=PLACE_TRIES)]
+        rng, real, size = self.rng, self.layout.places, np.array(self.field.size)
+        near = real[rng.integers(len(real), size=PLACE_TRIES)]
         near = np.where(rng.integers(2, size=(PLACE_TRIES, 2)) > 0, near, 1 - near)
         near = near + rng.normal(0, JITTER, near.shape)
-        places = np.concatenate([near, rng.uniform(0, 1, near.shape)]) * field.size
-        mask, size = depth > 0, np.array(field.size)
+        places = np.concatenate([near, rng.uniform(0, 1, near.shape)]) * size
+        mask = depth > 0
         half = np.array([np.ptp(np.flatnonzero(mask.any(axis=axis))) / 2 + 2 for axis in (1, 0)])
         return np.asarray(np.clip(places, np.minimum(half, size / 2), np.maximum(size - half, size / 2)))

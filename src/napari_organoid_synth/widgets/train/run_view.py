@@ -192,12 +192,11 @@ class RunView(QWidget):
 
     def _show_parts(self) -> None:
         self.setVisible(self.runs.count() > 0)
-        for widget in (self.history, self.history_label):
-            widget.setVisible(bool(self._previews))
         info = self.info
         learns = info is None or info.trains
+        for widget in (self.history, self.history_label):
+            widget.setVisible(learns and bool(self._previews))
         self.curves.setVisible(learns)
-        self.history.setVisible(learns and bool(self._previews))
         self.share.setEnabled(info is not None and bool(info.steps))
         self.share.setToolTip(
             "Writes the trained generator as one file for others."
