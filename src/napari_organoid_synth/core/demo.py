@@ -24,6 +24,7 @@ from napari_organoid_synth.core.pairs.settings import TileSettings
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.recipe import Recipe, TrainSettings
+from napari_organoid_synth.core.segmentation.arms import SCORES
 from napari_organoid_synth.core.segmentation.segmenters.unet_config import UNetConfig
 from napari_organoid_synth.core.synthesis.settings import GenerateSettings
 from napari_organoid_synth.core.synthesis.stages import TOTAL, Stage, run_stages
@@ -95,7 +96,7 @@ def demo(project: Project, control: Control, settings: DemoSettings | None = Non
         {
             "report": str(path),
             "sentence": result.sentence,
-            "how": _how(settings),
+            "how": _how(settings, result),
             "seconds": outcome.seconds,
             "project": str(project.path),
             "stages": outcome.results,
@@ -103,10 +104,14 @@ def demo(project: Project, control: Control, settings: DemoSettings | None = Non
     )
 
 
-def _how(settings: DemoSettings) -> str:
-    """Say how the figure of the last sentence was obtained."""
+def _how(settings: DemoSettings, result: GainResult) -> str:
+    """Give the figure with its interval, and say how it was obtained."""
+    from napari_organoid_synth.core.gain.headlines import interval
+
+    changes = [row.gain[result.score] for row in result.table if result.score in row.gain]
+    figure = f"With the pairs {SCORES[result.score]} changed by {interval(changes[0])}. " if changes else ""
     return (
-        f"Measured on {plural(settings.test, 'simulated image')} that neither painter nor U-Net saw. "
+        f"{figure}Measured on {plural(settings.test, 'simulated image')} that neither painter nor U-Net saw. "
         f"{plural(settings.train, 'other')} to learn from, {settings.samples} pairs by {settings.generator}, of which "
         f"the better half was added; each U-Net trained once, at most {settings.segment_steps} steps."
     )
