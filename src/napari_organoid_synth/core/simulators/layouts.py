@@ -118,11 +118,13 @@ class Layouts:
     def typical(
         self, layout: str, seed: int = 0, cover: float = 0.0, contact: float = -1.0, warp: float = 0.3
     ) -> Example:
-        """Draw some masks as in `draw`, and return the one whose cover is nearest to that of the real ones, or as asked.
+        """Draw a mask as in `draw`; where no cover is asked for, some, and return that as full as the real ones.
 
         A single one may be nearly empty.
         """
-        wanted = cover or float(np.median([np.mean(pair.labels > 0) for pair in self.pairs]))
+        if cover:
+            return self.draw(layout, seed, cover, contact, warp)
+        wanted = float(np.median([np.mean(pair.labels > 0) for pair in self.pairs]))
         some = [self.draw(layout, TRIES * seed + number, cover, contact, warp) for number in range(TRIES)]
         return min(some, key=lambda one: abs(one.cover - wanted))
 
