@@ -28,7 +28,9 @@ def test_what_is_asked_for_shows() -> None:
     layouts = Layouts(CELLS, 128)
     assert layouts.draw("arranged", cover=0.5).cover == pytest.approx(0.5, abs=0.06)
     assert layouts.draw("arranged", contact=0.0).contact == 0
-    assert layouts.typical("auto").cover == sorted(layouts.draw("auto", seed).cover for seed in range(3))[1]
+    real = np.median([(pair.labels > 0).mean() for pair in CELLS])
+    off = [abs(layouts.draw("auto", seed).cover - real) for seed in range(5)]
+    assert abs(layouts.typical("auto").cover - real) == min(off) < max(off)
 
 
 def test_classes_are_moved() -> None:

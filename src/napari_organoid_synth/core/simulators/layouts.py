@@ -20,7 +20,7 @@ from napari_organoid_synth.core.simulators.population_fit import fit_each
 from napari_organoid_synth.core.simulators.real_outlines import why_not_arranged
 from napari_organoid_synth.core.simulators.warp import warp_labels
 
-TRIES = 3
+TRIES = 5
 """Masks that a typical one is chosen from."""
 
 
@@ -118,9 +118,15 @@ class Layouts:
     def typical(
         self, layout: str, seed: int = 0, cover: float = 0.0, contact: float = -1.0, warp: float = 0.3
     ) -> Example:
-        """Draw some masks as in `draw`, and return the one of median cover: a single one may be nearly empty."""
+        """Draw a mask as in `draw`; where no cover is asked for, some, and return that as full as the real ones.
+
+        A single one may be nearly empty.
+        """
+        if cover:
+            return self.draw(layout, seed, cover, contact, warp)
+        wanted = float(np.median([np.mean(pair.labels > 0) for pair in self.pairs]))
         some = [self.draw(layout, TRIES * seed + number, cover, contact, warp) for number in range(TRIES)]
-        return sorted(some, key=lambda one: one.cover)[TRIES // 2]
+        return min(some, key=lambda one: abs(one.cover - wanted))
 
     def _part(self, rng: np.random.Generator) -> NDArray[np.int32]:
         """Cut a square out of a real mask, around one of its objects."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from napari_organoid_synth.core.pairs.table import PairTable
 
 MASKS = {
-    "auto": ("automatic", "Your objects, arranged in new ways; masks with classes are moved as a whole."),
+    "auto": ("automatic", "Your objects at new places; masks with named classes are moved as a whole."),
     "arranged": (
         "real objects, arranged",
         "Your objects, turned, at other places, as close as now or as you say.",
