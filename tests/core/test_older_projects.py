@@ -71,7 +71,8 @@ def test_runs_draw_the_samples_that_they_drew_before(name: str, project: Project
     (empty.path / "runs").symlink_to(project.path / "runs")
     (empty.path / "simulated").symlink_to(project.path / "simulated")
     (empty.path / "pairs.json").write_bytes(project.pairs_path.read_bytes())
-    list(generate(empty, GenerateSettings(run=name, number=2, device="cpu"), Control()))
+    settings = GenerateSettings(run=name, number=2, device="cpu", masks="warped", warp=1.0)  # as they were then
+    list(generate(empty, settings, Control()))
     with SampleStore(empty.samples_path) as store:
         pairs = [store.pair(id) for id in store.ids()]
     assert len(pairs) == 2
