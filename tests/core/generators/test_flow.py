@@ -18,7 +18,7 @@ from napari_organoid_synth.core.generators.flow_config import FlowConfig
 from napari_organoid_synth.core.generators.flow_joint import FlowJoint
 from napari_organoid_synth.core.generators.flow_joint_config import FlowJointConfig
 from napari_organoid_synth.core.generators.flow_matching import LOOK_STEPS, draw_times
-from napari_organoid_synth.core.generators.flow_network import Velocity, doubled, levelled
+from napari_organoid_synth.core.generators.flow_network import Velocity, doubled, evened, levelled
 from napari_organoid_synth.core.generators.flow_sampling import averaged, draw_noise, follow, padded, starts
 from napari_organoid_synth.core.recipe import Recipe
 
@@ -85,6 +85,16 @@ def test_noise_has_no_mean_in_any_folded_plane() -> None:
     torch.testing.assert_close(plane_means(levelled(noise)), torch.zeros(4, 2, 3), atol=1e-6, rtol=0)
     drawn = draw_noise([stream(0), stream(1)], (2, 3, 64, 64), variety=0.5)
     torch.testing.assert_close(plane_means(drawn), torch.zeros(4, 2, 3), atol=1e-6, rtol=0)
+    cells = draw_noise([stream(0)], (1, 1, 48, 40), cell=32)
+    for square in (cells[..., :32, :32], cells[..., :32, 32:], cells[..., 32:, :32], cells[..., 32:, 32:]):
+        torch.testing.assert_close(plane_means(square), torch.zeros(4, 1, 1), atol=1e-6, rtol=0)
+
+
+def test_an_evened_velocity_keeps_its_mean_and_its_planes_agree() -> None:
+    velocity = torch.randn(2, 3, 16, 24) + 0.5
+    found = evened(velocity)
+    torch.testing.assert_close(found.mean((2, 3)), velocity.mean((2, 3)))
+    torch.testing.assert_close(plane_means(found), velocity.mean((2, 3)).expand(4, 2, 3))
 
 
 def test_the_noise_of_a_training_step_is_levelled(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -272,8 +282,10 @@ def test_a_large_mask_has_the_tones_and_no_seam(learned: Flow, monkeypatch: pyte
 
 
 def test_what_is_drawn_has_no_grid(learned: Flow) -> None:
-    """The means of the four folded planes of the background are the same."""
+    """The means of the four folded planes are the same, in the background of tiles and in a larger picture."""
     batch = two_tones()
+    large = learned.sample(stream(7), condition=batch.mask[:1].repeat(1, 1, 4, 4))
+    assert np.ptp(plane_means(large).numpy()) < 0.005
     painted = learned.sample([stream(7, index) for index in range(4)], condition=batch.mask)
     background = (batch.mask < 0).all(1)
     planes = [painted[:, 0, y::2, x::2][background[:, y::2, x::2]].mean().item() for y in (0, 1) for x in (0, 1)]
@@ -342,3 +354,16 @@ def test_half_of_the_tiles_of_the_painter_are_aimed_and_the_recipe_may_say_other
     assert Recipe.parse({"gan": "pix2pix"}).aimed == 0
     assert Recipe.parse({"gan": "pix2pix", "tiles": {"aimed": 0.3}}).aimed == 0.3
     assert Recipe.parse({"gan": "flow_joint", "draws": "images", "tiles": {"aimed": 0.3}}).aimed == 0
+
+
+def test_suggestions_follow_the_number_of_images_and_the_size_of_objects() -> None:
+    assert FlowConfig.suggest(1, 512) == {"tiles.size": 64, "train.steps": 4000, "gan.guidance": 1.5}
+    assert FlowConfig.suggest(5, 512, 30) == {"tiles.size": 64, "train.steps": 7000}
+    assert FlowConfig.suggest(5, 512, 60) == {"tiles.size": 128, "train.steps": 7000}
+    assert FlowConfig.suggest(21, 512) == {"tiles.size": 128, "train.steps": 10_000}
+    assert FlowConfig.suggest(21, 100)["tiles.size"] == 96
+    assert FlowJointConfig.suggest(2, 40) == {"tiles.size": 32, "train.steps": 4000}
+    for side in (32, 50, 64, 200):
+        FlowConfig().check_tile(int(FlowConfig.suggest(3, side)["tiles.size"]))
+    assert DcganConfig.suggest(5, 512) == {"tiles.size": 256}
+    assert DcganConfig.suggest(5, 100) == {"tiles.size": 64}

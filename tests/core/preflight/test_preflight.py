@@ -228,7 +228,9 @@ def test_images_without_masks_and_unchecked_tables(tmp_path: Path) -> None:
     write(tmp_path, 6, small)
     alone = check_pairs(find_pairs(tmp_path / "images", no_masks=True))
     result = preflight(alone, TILES)
-    assert result.next_command == "train --gan dcgan --set draws=images --set tiles.size=64"
+    assert result.next_command == (
+        "train --gan flow_joint --set draws=images --set tiles.size=64 --set train.steps=7000"
+    )
     assert result.find("test") is None
     assert found(alone, "tiles")[1] == "54 of 54 tiles of 64 px can be used."
     assert preflight(PairTable(entries=(PairEntry(name="a"),))).findings == ()
@@ -240,7 +242,8 @@ def test_the_next_command_names_a_tile_that_the_images_fill(tmp_path: Path) -> N
     table = check_pairs(find_pairs(tmp_path / "images", no_masks=True))
     side = min(min(entry.size) for entry in table.matched if entry.size)
     assert 128 <= side < 256
-    assert preflight(table, TileSettings()).next_command == "train --gan dcgan --set draws=images --set tiles.size=128"
+    expected = "train --gan flow_joint --set draws=images --set tiles.size=64 --set train.steps=7000"
+    assert preflight(table, TileSettings()).next_command == expected
 
 
 def test_the_command_pair_prints_it_and_json_holds_it(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ from napari_organoid_synth.core.registry import GENERATORS
 Kind = Literal["joint", "mask", "painter"]
 """A joint generator draws image and mask together, a mask generator masks alone, a painter an image onto a mask."""
 
+USUAL_TILE = 256  # px
+
 Draws = Literal["pairs", "images", "masks"]
 """Output of a joint generator: image and mask, or one of them."""
 
@@ -68,6 +70,27 @@ class GeneratorConfig(Settings):
     def short_title(cls) -> str:
         """Return the title's first words: ``"pix2pix"``."""
         return cls.title.partition(" – ")[0]
+
+    @classmethod
+    def suggest(cls, images: int, side: int, object_side: float = 0.0) -> dict[str, float]:
+        """Suggest settings of a recipe for a set of images.
+
+        Parameters
+        ----------
+        images : int
+            Number to learn from.
+        side : int
+            Shorter side of the smallest image, px.
+        object_side : float
+            Side that most objects do not exceed, px; 0: not known.
+
+        Returns
+        -------
+        dict of str to float
+            Values by dotted name, such as ``tiles.size``; what is not named stays at its default.
+        """
+        most = min(side, USUAL_TILE)
+        return {"tiles.size": max((size for size in cls.tiles if size <= most), default=min(cls.tiles))}
 
     @classmethod
     def picture_of(cls, draws: Draws = "pairs") -> Picture:

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from napari_organoid_synth.core.generators.config import Kind
-from napari_organoid_synth.core.generators.flow_matching_config import FlowMatchingConfig
+from napari_organoid_synth.core.generators.flow_matching_config import VERY_FEW, FlowMatchingConfig
 from napari_organoid_synth.core.generators.picture import IMAGE, MASK, NOISE, TO, Part, Picture
 
 
@@ -22,6 +22,12 @@ class FlowConfig(FlowMatchingConfig):
     )
     aimed: ClassVar[float] = 0.5
     picture: ClassVar[Picture] = (MASK, Part("with"), NOISE, TO, IMAGE)
+
+    @classmethod
+    def suggest(cls, images: int, side: int, object_side: float = 0.0) -> dict[str, float]:
+        """Suggest also to follow the masks more strictly where one or two images leave them half learned."""
+        found = super().suggest(images, side, object_side)
+        return {**found, "gan.guidance": 1.5} if images <= VERY_FEW else found
 
     name: Literal["flow"] = "flow"
     guidance: float = Field(

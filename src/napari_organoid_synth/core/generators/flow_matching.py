@@ -18,7 +18,7 @@ from torch.optim import Optimizer
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.generators.base import Generator, channels_last, descend, make_adam
 from napari_organoid_synth.core.generators.flow_matching_config import FlowMatchingConfig
-from napari_organoid_synth.core.generators.flow_network import Velocity, levelled
+from napari_organoid_synth.core.generators.flow_network import Velocity, evened, levelled
 from napari_organoid_synth.core.generators.flow_sampling import averaged, draw_noise, follow
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ class FlowMatching(Generator):
         start: float = 0.0,
     ) -> Tensor:
         """Draw pictures (N, C, Y, X) in [-1, 1] from noise, or from sketches that are put at the time ``start``."""
-        x = draw_noise(streams, shape, variety)
+        x = draw_noise(streams, shape, variety, self.spec.tile)
         if sketch is not None:
             x = (1 - start) * x + start * sketch
         side = max(self.spec.tile, WINDOW)
@@ -162,8 +162,8 @@ class FlowMatching(Generator):
         def velocity(x: Tensor, time: float) -> Tensor:
             times = torch.full((len(x),), max(time, self.config.least_time), device=x.device)
             return averaged(
-                lambda part, rows, columns: self.velocity_of(
-                    part, times, None if shown is None else shown[..., rows, columns], image_class
+                lambda part, rows, columns: evened(
+                    self.velocity_of(part, times, None if shown is None else shown[..., rows, columns], image_class)
                 ),
                 x,
                 side,

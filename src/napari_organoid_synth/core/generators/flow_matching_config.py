@@ -11,6 +11,8 @@ from napari_organoid_synth.core.generators.config import GeneratorConfig
 
 SIDES = 16
 """Sides of tiles are multiples of it, px."""
+VERY_FEW, FEW = 2, 20  # images
+LARGE_OBJECT = 48  # px
 
 
 class FlowMatchingConfig(GeneratorConfig):
@@ -37,6 +39,14 @@ class FlowMatchingConfig(GeneratorConfig):
         description="Share of the way from noise to picture that is not learned; 0.2 for a network that only finishes "
         "sketches.",
     )
+
+    @classmethod
+    def suggest(cls, images: int, side: int, object_side: float = 0.0) -> dict[str, float]:
+        """Suggest small tiles, for a large picture is painted whole, and more steps for more images."""
+        large = images > FEW or (images > VERY_FEW and object_side > LARGE_OBJECT)
+        tile = min(128 if large else 64, max(side // SIDES, 2) * SIDES)
+        steps = 4000 if images <= VERY_FEW else 7000 if images <= FEW else 10_000
+        return {"tiles.size": tile, "train.steps": steps}
 
     def check_tile(self, size: int) -> None:
         """Refuse a tile size, px, that the network cannot halve: it folds pixels in pairs and halves three times."""

@@ -136,3 +136,12 @@ def levelled(noise: Tensor) -> Tensor:
     n, c, y, x = noise.shape
     planes = noise.reshape(n, c, y // FOLD, FOLD, x // FOLD, FOLD)
     return (planes - planes.mean((2, 4), keepdim=True)).reshape(n, c, y, x)
+
+
+def evened(velocity: Tensor) -> Tensor:
+    """Give the four folded planes of a velocity (N, C, Y, X) the same mean, theirs together.
+
+    In a picture that is larger than the tiles of the training the network sees other means of planes than it learned
+    from, and would leave a faint checkerboard.
+    """
+    return levelled(velocity) + velocity.mean((2, 3), keepdim=True)

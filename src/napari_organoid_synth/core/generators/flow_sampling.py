@@ -16,7 +16,9 @@ Field = Callable[[Tensor, slice, slice], Tensor]
 """Velocity (N, C, y, x) of a part of a picture, cut out already, and the rows and columns it was cut from."""
 
 
-def draw_noise(streams: Sequence[torch.Generator], shape: tuple[int, ...], variety: float = 1.0) -> Tensor:
+def draw_noise(
+    streams: Sequence[torch.Generator], shape: tuple[int, ...], variety: float = 1.0, cell: int | None = None
+) -> Tensor:
     """Draw levelled noise: √(1 − v²) of always the same, and v of new noise, so that its spread stays 1.
 
     Parameters
@@ -27,11 +29,13 @@ def draw_noise(streams: Sequence[torch.Generator], shape: tuple[int, ...], varie
         N, C, Y, X; the sides are even.
     variety : float
         v: 0 always gives the same noise, 1 and more new noise alone.
+    cell : int, optional
+        Side of the squares, px, in each of which the noise is levelled; an even number. None: the whole.
 
     Returns
     -------
     Tensor (N, C, Y, X) float32
-        Mean 0 in each of the four folded planes.
+        Mean 0 in each of the four folded planes of each square.
     """
     number, *rest = shape
     each, device = number if len(streams) == 1 else 1, streams[0].device
@@ -40,7 +44,11 @@ def draw_noise(streams: Sequence[torch.Generator], shape: tuple[int, ...], varie
     if share < 1:
         still = torch.randn(1, *rest, generator=random_stream(device, "flow", "still"), device=device)
         noise = share * noise + (1 - share**2) ** 0.5 * still
-    return levelled(noise)
+    side = cell or max(shape[-2:])
+    for top, left in product(range(0, shape[-2], side), range(0, shape[-1], side)):
+        square = (..., slice(top, top + side), slice(left, left + side))
+        noise[square] = levelled(noise[square])
+    return noise
 
 
 def follow(x: Tensor, velocity: Callable[[Tensor, float], Tensor], steps: int, start: float = 0.0) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from napari_organoid_synth.core.generators.config import generator_config
 from napari_organoid_synth.core.pairs.groups import groups_of
 from napari_organoid_synth.core.pairs.settings import TileSettings
 from napari_organoid_synth.core.pairs.table import PairTable
@@ -55,11 +56,11 @@ def preflight(
         images=len(table.matched),
         measured=measures.images,
         tile=tiles.size,
-        next_command=_next_command(found, _fitting_tile(table, tiles)),
+        next_command=_next_command(found, table, measures.object_side),
     )
 
 
-def _next_command(found: dict[str, Finding], tile: int) -> str:
+def _next_command(found: dict[str, Finding], table: PairTable, object_side: float) -> str:
     """Return the command that mends the first thing that can be mended, else that of new pairs or of a training."""
     pair = ""
     channels = found.get("channels")
@@ -73,16 +74,13 @@ def _next_command(found: dict[str, Finding], tile: int) -> str:
         return f"pair{pair}"
     if any(finding.level == "problem" for finding in found.values()):
         return ""
-    without_masks = "draws=images" in found["generators"].sentence
-    return f"train --gan dcgan --set draws=images --set tiles.size={tile}" if without_masks else "generate"
-
-
-def _fitting_tile(table: PairTable, tiles: TileSettings) -> int:
-    """Return the tile, or the largest power of two, 32 or more, that is not larger than the smallest image, px."""
-    smallest = min(
-        (min(entry.size) for entry in table.train or table.matched if entry.size is not None), default=tiles.size
-    )
-    return tiles.size if smallest >= tiles.size else max(32, 1 << (smallest.bit_length() - 1))
+    if "draws=images" not in found["generators"].sentence:
+        return "generate"
+    rows = table.train or table.matched
+    side = min((min(entry.size) for entry in rows if entry.size is not None), default=TileSettings().size)
+    settings = generator_config("flow_joint").suggest(len(rows), side, object_side)
+    chosen = "".join(f" --set {key}={value:g}" for key, value in settings.items())
+    return f"train --gan flow_joint --set draws=images{chosen}"
 
 
 def _value(found: dict[str, Finding], topic: str, name: str) -> float | None:

@@ -238,7 +238,7 @@ def generators(table: PairTable) -> Iterator[Finding]:
         text = "With few images a painter suits best (analogy, without training): it paints on your masks, rearranged."
         yield Finding(topic="generators", level="good", sentence=text)
     else:
-        text = "Painters (pix2pix) and generators of image and mask (stylegan2_ada) both suit this number of images."
+        text = "Painters (flow) and generators of image and mask (stylegan2_ada) both suit this number of images."
         yield Finding(topic="generators", level="good", sentence=text)
 
 

@@ -191,7 +191,7 @@ class Sampler:
         if self.model.shape != "painter":
             raise UserError(
                 f"{self.model.name} is a {self.model.generator}, which draws from noise.",
-                "Expected a painter, such as pix2pix.",
+                "Expected a painter, such as flow.",
                 "Draw from it, or choose another model.",
             )
         checked = [

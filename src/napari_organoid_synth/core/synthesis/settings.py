@@ -113,7 +113,7 @@ class PipelineSettings(Settings):
             raise UserError(
                 f"The pipeline's masks draw {self.masks.draws} and its painter is {self.painter.gan.name}.",
                 "Expected draws=masks, and a generator that paints.",
-                "Set masks.draws to 'masks' and painter.gan to a painter such as pix2pix.",
+                "Set masks.draws to 'masks' and painter.gan to a painter such as flow.",
             )
         return self
 

@@ -69,7 +69,7 @@ def keep_sources(project: Project, recipe: Recipe, folder: Path | None, resume: 
     else:
         if recipe.train.steps != TrainSettings().steps:
             title = recipe.gan.short_title()
-            yield Warned(STEP, f"{title} needs no training: train.steps does not count. gan=pix2pix trains a network.")
+            yield Warned(STEP, f"{title} needs no training: train.steps does not count. gan=flow trains a network.")
         if (tiny := tiny_objects(pairs, recipe)) is not None:
             yield Warned(STEP, str(tiny))
         yield Progress(STEP, 1, note="keeping the images to paint from")

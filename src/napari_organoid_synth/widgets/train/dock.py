@@ -267,12 +267,12 @@ class TrainWidget(ColumnDock):
         self._refresh()
 
     def _fit_tile(self, table: PairTable | None) -> None:
-        """Offer the largest tile, up to the default, that fits into every image; only if the settings are untouched."""
+        """Offer a tile that fits into every image, and what else suits them; only if the settings are untouched."""
         sides = [min(entry.size) for entry in table.train if entry.size is not None] if table is not None else []
         if not sides or self.workspace.remembered("train"):
             return
         restoring, self._restoring = self._restoring, True
-        self.recipe.offer_tile(min(sides))
+        self.recipe.offer_data(len(sides), min(sides))
         self._restoring = restoring
 
     def _list_runs(self) -> None:

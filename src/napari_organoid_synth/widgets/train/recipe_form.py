@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_organoid_synth.core.generators.config import Kind, generator_config
 from napari_organoid_synth.core.pairs.settings import TileSettings
-from napari_organoid_synth.core.recipe import ONLY_TRAINED, Recipe, StartSettings
+from napari_organoid_synth.core.recipe import ONLY_TRAINED, Recipe, StartSettings, TrainSettings
 from napari_organoid_synth.core.registry import GENERATORS
 from napari_organoid_synth.widgets.forms.containers import Fold
 from napari_organoid_synth.widgets.forms.form import settings_form
@@ -55,6 +55,8 @@ class RecipeForm(QWidget):
     def __init__(self, first: Recipe | None = None, kinds: Sequence[Kind] = (), parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._runs: Sequence[RunInfo] = ()
+        self._data: tuple[int, int] | None = None
+        self._suggested: dict[str, float] = {}
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         self.generator = combo_box()
@@ -112,10 +114,22 @@ class RecipeForm(QWidget):
         self._show_picture()
         self.problemChanged.emit()
 
-    def offer_tile(self, side: int) -> None:
-        """Choose the largest tile that is neither above ``side`` px nor above the default; the smallest if all are."""
-        editor, most = self.form["tiles.size"], min(side, TileSettings().size)
-        editor.value = max((size for size in editor.choices if size <= most), default=min(editor.choices))
+    def offer_data(self, images: int, side: int) -> None:
+        """Choose tile and steps that suit so many images, the smallest of ``side`` px, now and for other generators."""
+        self._data = (images, side)
+        self._suggest()
+
+    def _suggest(self) -> None:
+        """Show what the chosen generator suggests, but where a person chose otherwise."""
+        if self._data is None:
+            return
+        suggested = generator_config(self.generator.currentData()).suggest(*self._data)
+        wanted = {"tiles.size": TileSettings().size, "train.steps": TrainSettings().steps} | suggested
+        for name in ("tiles.size", "train.steps"):
+            editor = self.form[name]
+            if self._suggested.get(name, editor.value) == editor.value:
+                editor.value = wanted[name]
+                self._suggested[name] = editor.value
 
     @property
     def problem(self) -> str:
@@ -157,8 +171,13 @@ class RecipeForm(QWidget):
         self.rest.setText(rest)
         self.rest_fold.setVisible(bool(rest))
         self.start.offer(self._runs, name)
-        self.form["tiles.size"].offer(config.tiles)
+        tile = self.form["tiles.size"]
+        follows = tile.value == self._suggested.get("tiles.size")
+        tile.offer(config.tiles)
+        if follows:
+            self._suggested["tiles.size"] = tile.value
         self.form.choose("gan", name)
+        self._suggest()
         self.form.hide_fields(() if config.trains else ONLY_TRAINED)
         self.start.setVisible(config.trains)
         if not config.trains:
