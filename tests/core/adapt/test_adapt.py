@@ -166,7 +166,7 @@ def test_no_target_and_another_use_of_a_folder_are_refused(folders, tmp_path):
 
 
 def test_a_generator_that_paints_nothing_is_refused(folders):
-    with pytest.raises(UserError, match="stylegan paints onto no masks"):
+    with pytest.raises(UserError, match="Stylegan paints onto no masks"):
         adapting.settings(folders / "target", painter="stylegan")
 
 

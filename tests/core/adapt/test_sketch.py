@@ -120,10 +120,10 @@ def test_a_painter_that_does_not_keep_tones_is_trained_again_and_then_refused(ma
 
 
 def test_generators_that_need_pairs_and_odd_objects_are_refused():
-    with pytest.raises(UserError, match="pix2pix learns from pairs"):
-        SketchSettings(painter={"name": "pix2pix"})
-    with pytest.raises(UserError, match="radius goes from 9"):
-        ObjectSettings(radius=(9, 8))
+    with pytest.raises(UserError, match="Pix2pix learns from pairs"):
+        SketchSettings.parse({"painter": {"name": "pix2pix"}})
+    with pytest.raises(UserError, match="Radius goes from 9"):
+        ObjectSettings.parse({"radius": (9, 8)})
 
 
 def test_the_command_line_makes_the_project(call, made, tmp_path):

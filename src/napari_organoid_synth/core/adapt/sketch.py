@@ -230,7 +230,8 @@ class _Steps:
         settings, model = self.settings, self._model(number)
         labels = draw_objects(settings.objects, settings.size, seed_of(settings.seed, "mask", index))
         if settings.painter.name == "cyclegan":
-            (image,) = model.paint([labels], [random_stream(model.device, settings.seed, "sample", index)], [0])
+            (painted,) = model.paint([labels], [random_stream(model.device, settings.seed, "sample", index)], [0])
+            image = painted.image
         else:
             image = model.sketch(labels, self._tones, seed_of(settings.seed, "sample", index), settings.time)
         provenance = {
