@@ -139,6 +139,7 @@ def train_for(project: Project, painter: str, images: Images, seconds: float, fo
     """Train for about so many seconds of processor time, timed steps not counted; return steps and seconds."""
     steps = 1
     if getattr(generator_config(painter.partition(":")[0]), "trains", True):
+        run_training(project, recipe_of(painter, images, TIMED[0]), folder)  # what happens once, such as imports
         short, long = (run_training(project, recipe_of(painter, images, number), folder) for number in TIMED)
         steps = max(2, round(seconds * (TIMED[1] - TIMED[0]) / max(long - short, 1e-3)))
     spent = run_training(project, recipe_of(painter, images, steps), folder)

@@ -88,7 +88,7 @@ def test_a_model_file_makes_the_same_pairs_on_masks_that_are_given(
 
 
 def test_a_model_file_that_paints_needs_masks(painter_file: Path) -> None:
-    with pytest.raises(synth.UserError, match=r"no real pairs whose masks could be warped.*Pass real pairs"):
+    with pytest.raises(synth.UserError, match=r"no real pairs whose masks could be arranged.*Pass real pairs"):
         synth.make_pairs(painter_file, 2)
 
 

@@ -43,7 +43,7 @@ def show(command: str, result: dict[str, Any], as_json: bool, error: UserError |
 
         print(gain_text(GainResult.parse({key: value for key, value in result.items() if key != "reason"})))
         return
-    if "tones" in result:
+    if "measured" in result:
         from napari_organoid_synth.core.adapt.verdict import adapt_text
 
         print(adapt_text(result))

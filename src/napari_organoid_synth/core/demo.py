@@ -35,7 +35,7 @@ class DemoSettings(Settings):
     simulator: Literal["organoid_brightfield", "em", "tissue"] = Field(
         "organoid_brightfield", description="Simulator of the images."
     )
-    size: Literal[64, 128, 256] = Field(128, description="Side of images and tiles, px.")
+    size: Literal[64, 128, 256] = Field(128, description="Side of the tiles, px; images are twice as high and wide.")
     train: int = Field(3, ge=1, description="Images to paint with and to learn from.")
     test: int = Field(8, ge=1, description="Images to measure on.")
     generator: Literal["analogy", "pix2pix"] = Field(
@@ -43,7 +43,7 @@ class DemoSettings(Settings):
     )
     steps: int = Field(600, ge=1, description="Steps of the generator, if it is trained.")
     samples: int = Field(40, ge=2, description="Pairs to make; the better half is accepted.")
-    segment_steps: int = Field(150, ge=1, description="Steps of the U-Net, for each arm.")
+    segment_steps: int = Field(120, ge=1, description="Steps of the U-Net, for each arm.")
     channels: int = Field(16, ge=8, le=64, description="Channels of the U-Net; pix2pix has twice as many.")
     seed: int = Field(0, ge=0, description="The same seed gives the same result.")
 
@@ -191,7 +191,7 @@ def _simulate(project: Project, settings: DemoSettings) -> Iterator[Event]:
     folder, total = project.path / "pairs", settings.train + settings.test
     kind = None
     for index in range(total):
-        pair = SIMULATORS[settings.simulator](1000 * settings.seed + index, size=settings.size)
+        pair = SIMULATORS[settings.simulator](1000 * settings.seed + index, size=2 * settings.size)
         kind = pair.mask_kind
         write_pair(folder, pair.replace(name=f"simulated_{index:02d}"))
         yield Progress(index + 1, total)

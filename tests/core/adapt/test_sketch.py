@@ -132,3 +132,6 @@ def test_the_command_line_makes_the_project(call, made, tmp_path):
     code, out, _ = call("sketch", tmp_path / "new", "--recipe", file, "--images", made[1].images[0], "--json")
     assert code == 0
     assert check(out)["pairs"] == 2
+    code, out, _ = call("sketch", tmp_path / "new", "--recipe", file)
+    assert code == 0
+    assert "Objects are dark, as in your images, in 100% of them." in out

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
 from napari_organoid_synth.core.codec.spec import PairSpec
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.generators.base import build_generator
 from napari_organoid_synth.core.generators.batch import Batch
 from napari_organoid_synth.core.generators.blocks import Dropout
 from napari_organoid_synth.core.generators.pix2pix import MultiscaleDiscriminator, PatchDiscriminator, Pix2Pix, UNet
@@ -71,6 +74,14 @@ def test_unet_keeps_size_drops_out_at_4_8_16_and_takes_batch_1(size: int) -> Non
     assert painted.shape == (1, 1, size, size)
     assert painted.abs().max() <= 1
     assert sizes == [4, 8, 16]
+
+
+def test_recipes_keep_the_upsampling_that_is_written_in_them(tmp_path: Path) -> None:
+    assert "upsample: resize" in Pix2PixConfig().to_yaml()
+    written = Recipe.parse({"gan": {"name": "pix2pix", "upsample": "transposed"}})
+    written.to_file(tmp_path / "recipe.yaml")
+    gan = build_generator(Recipe.from_file(tmp_path / "recipe.yaml").gan, PairSpec(64, 1, 1))
+    assert any(isinstance(module, nn.ConvTranspose2d) for module in gan.networks()["generator"].modules())
 
 
 def test_rate_is_constant_then_falls_to_zero() -> None:

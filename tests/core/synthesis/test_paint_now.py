@@ -228,7 +228,7 @@ def test_the_meter_of_copies_catches_an_own_mask_and_passes_arranged_ones(tmp_pa
 
 
 def test_the_origin_of_a_pair_is_told_in_a_sentence() -> None:
-    painted = {"sources": {"a": 0.7, "b": 0.2, "c": 0.06, "d": 0.04}, "residual": {"3": 1.2, "7": 2.4, "9": 3.0}}
+    painted = {"sources": {"a": 0.7, "b": 0.2, "c": 0.06, "d": 0.04}, "residual": {"3": 2.9, "7": 3.0, "9": 4.5}}
     assert painted_sentence({"painted": painted}) == (
         "Painted with pieces of a (70%), b (20%), c (6%) and others. Nothing like this in your images: labels 7, 9."
     )

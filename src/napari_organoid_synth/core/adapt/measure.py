@@ -134,13 +134,13 @@ def _compare(
     if split.annotated:
         kinds = {**kinds, ANNOTATED: [place.row(TEST, pair) for pair in split.annotated]}
     tests = [place.row(TEST, pair, "test").replace(name=f"test/{pair.name}") for pair in split.tested]
-    kind = split.tested[0].mask_kind
+    like = split.tested[0]
     records = {name: list(each) for name, each in known.items()}
     total, done = len(kinds) * settings.repeats, 0
     for name, rows in kinds.items():
         path = folder / name
         if not (path / "pairs.json").exists():
-            write_table(Project(path).pairs_path, [*rows, *tests], kind)
+            write_table(Project(path).pairs_path, [*rows, *tests], like)
         for seed in _seeds(settings):
             task = _task(path, name, settings, seed)
             steps, here = do_task(folder, task, control), task.folder(folder)
@@ -161,7 +161,7 @@ def _compare(
             assert isinstance(record, ArmRecord)
             records.setdefault(name, []).append(record)
             done += 1
-    measured = judge(records, kind, split.groups, len(split.annotated))
+    measured = judge(records, like.mask_kind, split.groups, len(split.annotated))
     values = place.note("measure", measured.model_dump(mode="json"))
     yield Finished(PARTS * total, "completed", values)
 

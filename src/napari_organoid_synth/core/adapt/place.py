@@ -13,7 +13,7 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.frozen_model import Settings
 from napari_organoid_synth.core.pairs.loading import check_pairs, read_entry
 from napari_organoid_synth.core.pairs.ome_tiff import pair_paths, write_pair
-from napari_organoid_synth.core.pairs.pair import MaskKind, SamplePair
+from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.table import OBJECT, PairEntry, PairTable, Split
 from napari_organoid_synth.core.plain_values import read_object, reason
 from napari_organoid_synth.core.project import Project, file_stem
@@ -104,8 +104,7 @@ class Place:
     def write(self, folder: str, pairs: Sequence[SamplePair]) -> None:
         """Write pairs into a folder, and a table of it."""
         rows = tuple(row_of(pair, *write_pair(self.path / folder, pair)) for pair in pairs)
-        kind = pairs[0].mask_kind if pairs else None
-        check_pairs(PairTable(entries=rows), kind).to_file(self.path / folder / "pairs.json")
+        write_table(self.path / folder / "pairs.json", rows, pairs[0])
 
     def pairs(self, folder: str) -> list[SamplePair]:
         """Read the pairs of a folder; none if it was not written."""
@@ -126,9 +125,13 @@ def row_of(pair: SamplePair, image: Path, labels: Path) -> PairEntry:
     return PairEntry(name=pair.name, image=str(image), masks={name: str(labels)}, pixel_size=pair.pixel_size)
 
 
-def write_table(path: Path, rows: Sequence[PairEntry], kind: MaskKind | None) -> PairTable:
-    """Check rows and write their table."""
-    table = check_pairs(PairTable(entries=tuple(rows)), kind)
+def write_table(path: Path, rows: Sequence[PairEntry], like: SamplePair | None = None) -> PairTable:
+    """Check rows and write their table; with ``like``, its kind of masks and all its classes, also those not there."""
+    table = check_pairs(PairTable(entries=tuple(rows)), like.mask_kind if like is not None else None)
+    if like is not None and like.mask_kind == "classes":
+        codes = tuple(range(1, len(like.class_names) + 1))
+        known = {"class_names": like.class_names, "class_values": codes}
+        table = table.replace(**known, entries=tuple(entry.replace(**known) for entry in table.entries))
     table.to_file(path)
     return table
 

@@ -128,9 +128,9 @@ class _Steps:
         if settings.tones != "auto":
             bright = settings.tones == "bright"
         rows = [PairEntry(name=pair.name, image=str(image)) for pair, (image, _) in zip(images, files, strict=True)]
-        write_table(self.place.project.pairs_path, rows, None)
+        write_table(self.place.project.pairs_path, rows)
         if not self.project.pairs_path.exists():
-            write_table(self.project.pairs_path, rows, None)
+            write_table(self.project.pairs_path, rows)
         return self.place.note("look", {"bright": bright, "images": [pair.name for pair in images]})
 
     def _own(self) -> tuple[str, ...]:
@@ -198,7 +198,7 @@ class _Steps:
                 pair = image.replace(name=entry.name, labels=labels, source=Source("simulated"))
                 files = write_pair(project.path / "pairs", pair)
                 rows.append(PairEntry(name=pair.name, image=str(files[0]), masks={"object": str(files[1])}))
-            write_table(project.pairs_path, rows, self.settings.objects.mask_kind)
+            write_table(project.pairs_path, rows, self._empty)
         return project
 
     @property

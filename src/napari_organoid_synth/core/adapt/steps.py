@@ -233,7 +233,7 @@ class Steps:
         groups = {one.name: one.image for one in kept}
         rows = [self.place.row(PAIRS, pair, group=groups[pair.name]) for pair in pairs]
         rows += [self.place.row(TEST, pair, "test") for pair in test]
-        write_table(self.place.project.pairs_path, rows, pairs[0].mask_kind)
+        write_table(self.place.project.pairs_path, rows, pairs[0])
         dropped = [name for name in images if name not in {one.image for one in kept}]
         sentences = [f"{len(kept)} of {plural(len(squares), 'square')} are kept, the surest."]
         if dropped:

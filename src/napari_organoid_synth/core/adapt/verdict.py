@@ -126,8 +126,10 @@ def judge(
 
 
 def adapt_text(result: Mapping[str, Any]) -> str:
-    """Return the result of `adapt` for a terminal: what was found, what was made, what it is worth."""
-    lines = [*result["found"], f"{plural(result['pairs'], 'pair')} painted."]
+    """Return the result of `adapt` or `sketch` for a terminal: what was found, what was made, what it is worth."""
+    lines = [*result.get("found", ()), f"{plural(result['pairs'], 'pair')} painted."]
+    if "on_side" in result:
+        lines.append(f"Objects are {result['objects']}, as in your images, in {result['on_side']:.0%} of them.")
     if result["measured"]:
         measured = Measured.parse(result["measured"])
         wide = max(len(row.title) for row in measured.rows)
@@ -137,7 +139,8 @@ def adapt_text(result: Mapping[str, Any]) -> str:
             rising = f"  ({row.rising} of {row.trainings} not at the plateau)" if row.rising else ""
             lines.append(f"{row.title:{wide}}  {row.mean:.3f}{change}{rising}")
         lines += ["", *measured.sentences]
-    return "\n".join([*lines, "", f"project: {result['project']}"])
+    where = "project" if "project" in result else "folder"
+    return "\n".join([*lines, "", f"{where}: {result[where]}"])
 
 
 def _title(kind: str, annotated: int) -> str:

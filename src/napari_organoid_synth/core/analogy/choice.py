@@ -29,7 +29,8 @@ class Chooser:
     Parameters
     ----------
     cuts : sequence of Cut
-    metrics : sequence of Metric
+    metric : Metric
+        Of `LEVEL`.
     mask_kind : {"binary", "classes", "instances"}
     turn : bool
         Whether sources may be turned.
@@ -40,8 +41,8 @@ class Chooser:
         Guide patches of each cut, in all orientations that are used.
     """
 
-    def __init__(self, cuts: Sequence[Cut], metrics: Sequence[Metric], mask_kind: MaskKind, turn: bool) -> None:
-        self._cuts, self._metric, self._turn, self._kind = cuts, metrics[LEVEL], turn, mask_kind
+    def __init__(self, cuts: Sequence[Cut], metric: Metric, mask_kind: MaskKind, turn: bool) -> None:
+        self._cuts, self._metric, self._turn, self._kind = cuts, metric, turn, mask_kind
         self.examples = [self.examples_of(cut) for cut in cuts]
 
     def pages(self, guide: NDArray[np.float32], allowed: Sequence[int], seed: int) -> tuple[list[tuple[int, int]], Cut]:

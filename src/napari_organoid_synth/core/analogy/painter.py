@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_organoid_synth.core.analogy.book import MAX_LEVELS, Library, Metric, curve_of
-from napari_organoid_synth.core.analogy.choice import Chooser
+from napari_organoid_synth.core.analogy.choice import LEVEL, Chooser
 from napari_organoid_synth.core.analogy.features import PATCH
 from napari_organoid_synth.core.analogy.guide import Guide
 from napari_organoid_synth.core.analogy.pieces import largest_piece, shares
@@ -112,7 +112,10 @@ class AnalogyPainter:
         border = self._guide.about_border
         self._metrics = [Metric.fitted(self._cuts, curve, border, level, turn) for level in range(MAX_LEVELS)]
         self._library = Library(self._cuts, self._metrics)
-        self._chooser = Chooser(self._cuts, self._metrics, mask_kind, turn)
+        evenly = Metric.fitted(
+            self._cuts, curve, np.ones_like(border), LEVEL, turn
+        )  # size counts as much as the border
+        self._chooser = Chooser(self._cuts, evenly, mask_kind, turn)
         self._measure = Residual(self._chooser, self._cuts, mask_kind)
 
     def paint(

@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from napari_organoid_synth.core.analogy.book import Book, Metric, Sheet
 from napari_organoid_synth.core.analogy.features import GUIDE_NUMBERS, NUMBERS, RADIUS, packed
+from napari_organoid_synth.core.analogy.joining import joined
 from napari_organoid_synth.core.analogy.matching import carried, evaluate, search, sweep, vote
 from napari_organoid_synth.core.analogy.pyramid import Window, at_level, grown, pyramid
 
@@ -23,6 +24,8 @@ SWEEPS = 2
 FINE_REACH = 12  # px: largest jump at the finest level
 COHERENCE = 0.2
 """Price of a pixel whose place continues none of its neighbours."""
+LARGEST_STEP, HOLD, JOIN = 0.08, 0.03, 24
+"""Of the joining of pieces: largest step, of the range of the image; hold on to what was voted; rounds."""
 TRIES, SPREAD = 2048, 0.3  # places tried for each pixel of the coarsest level; largest random penalty
 _BLOCK = 4  # px: side of the blocks in which use is counted
 _SOFT, _SHARP = 1.3, 0.6  # px: σ of the vote, and of the last one
@@ -135,6 +138,10 @@ def solve(
         layer.known[inside] = True
         layer.trust[inside] = 1
         _refine(layer, sheet, metric, seen, rect, iterations[level], level, seed)
+        if level == 0 and JOIN:
+            joined(layer.image, layer.field, layer.known, sheet.colours, LARGEST_STEP, HOLD, JOIN, *rect)
+            whole = book.main.image.reshape(len(book.main.image), -1)
+            np.clip(layer.image[inside], whole.min(1), whole.max(1), out=layer.image[inside])
         if stale is not None:
             fresh = np.zeros(layer.shape, bool)
             fresh[inside] = np.any(before != layer.field[inside], axis=-1)

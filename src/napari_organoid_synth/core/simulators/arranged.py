@@ -31,7 +31,7 @@ from napari_organoid_synth.core.simulators.real_outlines import (
 
 PLACE_TRIES = 24
 """Places for one object before those with much room are looked for."""
-MAX_FAILURES = 6
+MAX_FAILURES = 20
 """Objects in a row that find no place, after which the mask is full."""
 MORE = 1.6
 """Objects, as multiple of those that were measured, that make up for small ones."""
@@ -240,7 +240,7 @@ class _Filling:
         return names, left_out
 
     def _drawn(self, cover: float) -> Iterator[tuple[Outline, float]]:
-        """Yield outlines by chance, in crowds large ones first, each with the share of the mask that one covers on average."""
+        """Yield outlines by chance, in crowds large ones first, and the mean share of the mask that one covers."""
         areas, weights = (np.array([getattr(one, name) for one in self.outlines]) for name in ("area", "weight"))
         mean = float(np.average(areas, weights=weights))
         number = max(1, round(cover * self.field.labels.size / mean))

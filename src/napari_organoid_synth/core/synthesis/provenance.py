@@ -39,7 +39,7 @@ class PaintedRecord(FrozenModel):
     residual: dict[str, float] = Field(description="Misfit of each object or class.")
 
 
-UNLIKE = 2.0
+UNLIKE = 3.0
 """Misfit from which on an object counts as unlike any in the real images."""
 
 

@@ -143,11 +143,10 @@ class ResultTable(QTableWidget):
             header.resizeSection(column, need + more)
 
     def _needed(self, column: int) -> int:
-        """Return the width that no word of a column is cut at, px."""
-        title: Any = self.horizontalHeaderItem(column)
-        widths = [QFontMetrics(self.font()).horizontalAdvance(title.text())]
-        for row in range(self.rowCount()):
-            item: Any = self.item(row, column)
+        """Return the width that no word of a column is cut at, px; cells that are not filled yet need none."""
+        title = self.horizontalHeaderItem(column)
+        widths = [QFontMetrics(self.font()).horizontalAdvance(title.text())] if title is not None else [0]
+        for item in filter(None, (self.item(row, column) for row in range(self.rowCount()))):
             metrics = QFontMetrics(item.font())
             widths += [metrics.horizontalAdvance(word) for word in re.split(r"\n|(?<=,) ", item.text())]
         return max(widths) + MARGIN

@@ -381,7 +381,7 @@ def test_mean_diameter_is_that_of_the_library():
 def test_learns_touching_cells_from_nothing():
     pair = touching()
     segmenter = Cellpose(SMALL, ONE, "cpu")
-    fit(segmenter, pair, 120)
+    fit(segmenter, pair, 60)
     labels = segmenter.predict(pair.image).labels
     assert average_precision(pair.labels, labels, (0.5,)) >= 0.8
 
