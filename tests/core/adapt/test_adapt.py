@@ -158,7 +158,7 @@ def test_nothing_sure_is_an_error_that_says_what_to_do(folders, tmp_path):
 
 def test_no_target_and_another_use_of_a_folder_are_refused(folders, tmp_path):
     with pytest.raises(UserError, match="No images of the target"):
-        next(adapt(Project(folders / "here"), adapting.settings(folders / "target", target=()), Control()))
+        next(adapt(Project(folders / "here"), adapting.settings(folders / "target").replace(target=()), Control()))
     wanted = adapting.settings(folders / "target", folder=str(tmp_path / "made"))
     next(adapt(Project(folders / "here"), wanted, Control()))
     with pytest.raises(UserError, match="begun with other settings"):
