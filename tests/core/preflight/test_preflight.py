@@ -17,7 +17,7 @@ from napari_organoid_synth.cli import app
 from napari_organoid_synth.core.pairs.loading import check_pairs, find_pairs, split_table
 from napari_organoid_synth.core.pairs.settings import TileSettings
 from napari_organoid_synth.core.pairs.table import PairEntry, PairTable
-from napari_organoid_synth.core.preflight import rules
+from napari_organoid_synth.core.preflight import measures, rules
 from napari_organoid_synth.core.preflight.findings import Preflight
 from napari_organoid_synth.core.preflight.preflight import preflight
 from napari_organoid_synth.core.preflight.rules import fitting_scale
@@ -64,7 +64,9 @@ def found(table: PairTable, topic: str, tiles: TileSettings = TILES) -> tuple[st
     return finding.level, finding.sentence, finding.todo
 
 
-def test_a_good_set_has_no_problem_and_leads_to_new_pairs(tmp_path: Path) -> None:
+def test_a_good_set_has_no_problem_and_leads_to_new_pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measures, "MAX_SECONDS", 100)  # a busy computer measures less
+    monkeypatch.setattr(measures, "MAX_SHAPE_SECONDS", 100)
     table = split_table(write(tmp_path, 26, small), 0.2)
     result = preflight(table, TILES)
     assert {finding.level for finding in result.findings} == {"good"}

@@ -36,7 +36,7 @@ def compiled(network: nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:
             reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
             raise UserError(
                 f"The network cannot be compiled here: {reason}",
-                "Expected a compiler that PyTorch can call: g++ or clang++, on Windows cl of Visual Studio.",
+                "Expected a compiler that PyTorch can call: g++, clang++ or MSVC (cl).",
                 "Install one, or train with compile: false.",
             ) from None
 
