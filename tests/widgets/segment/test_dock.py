@@ -196,7 +196,7 @@ def test_a_comparison_fills_bars_table_plot_and_sentence(dock, qtbot, project):
     rows = [table.verticalHeaderItem(row).text() for row in range(table.rowCount())]
     assert rows == ["real\npairs", "classical", "classical,\npasted", "classical,\nsynthetic"]
     columns = [table.horizontalHeaderItem(column).text() for column in range(table.columnCount())]
-    assert columns == ["Dice", "Change", "Better", "Over best"]
+    assert columns == ["Dice", "Over best", "Change", "Better"]
     assert [table.item(row, 1).text() for row in range(4)] == ["", "", "", "+0.150\n[0.100, 0.200]"]
     assert [table.item(row, 0).text().split("\n")[0] for row in range(4)] == ["0.550", "0.575", "0.600", "0.750"]
     assert table.item(3, 2).text() == "+0.200\n[0.200, 0.200]"

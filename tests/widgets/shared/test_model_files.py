@@ -73,7 +73,7 @@ def test_a_model_file_dropped_on_generate_is_taken_in_and_chosen(viewer, qtbot, 
     workspace = Workspace.of(viewer)
     workspace.setProject(project)
     dock = open_dock(viewer, "Generate")
-    assert "drop a model file (.synth) here" in dock.empty.sentence.text()
+    assert "or a model file (.synth) here" in dock.empty.sentence.text()
     with qtbot.waitSignal(workspace.runner("import-model").finished, timeout=WAIT):
         dock.dropEvent(drop_event(made / "em.synth"))
         assert dock.intake.text() == "Importing em.synth: every part of it is checked…"

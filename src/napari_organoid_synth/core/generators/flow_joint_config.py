@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 from napari_organoid_synth.core.generators.config import Kind
 from napari_organoid_synth.core.generators.flow_matching_config import FlowMatchingConfig
+from napari_organoid_synth.core.generators.picture import NOISE, PAIR, TO, Part, Picture
 
 
 class FlowJointConfig(FlowMatchingConfig):
@@ -17,5 +18,7 @@ class FlowJointConfig(FlowMatchingConfig):
         "For new shapes as well as new looks from few images, and for images alone. It also finishes sketches, so that "
         "pictures fit a mask although none was annotated. Needs some 4,000 steps or more."
     )
+
+    picture: ClassVar[Picture] = (NOISE, TO, Part("grainy", "less noise"), TO, PAIR)
 
     name: Literal["flow_joint"] = "flow_joint"
