@@ -1,6 +1,6 @@
 """Sketches: a mask as a rough picture of flat tones, which a generator turns into an image (SDEdit).
 
-Meng 2022, arXiv 2108.01073; for microscopy Eschweiler 2024, PLoS Comput Biol 20:e1011890.
+Meng 2022, arXiv 2108.01073; for microscopy Eschweiler 2024, PLoS Computational Biology 20:e1011890.
 """
 
 from __future__ import annotations
