@@ -8,6 +8,7 @@ screen need are installed where they are missing; macOS and Windows need none. A
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -24,6 +25,8 @@ LIBRARIES = (  # what Qt 6, napari's canvas and the tests' virtual screen need f
     "libxcb-image0 libxcb-keysyms1 libxcb-render-util0 libxcb-shape0 libxcb-xinerama0 libxcb-xkb1 libxkbcommon-x11-0 "
     "openbox pcmanfm xauth xdotool xvfb"
 ).split()
+
+TRAINING_ROOMS = ("gain", "generators", "segmentation", "training")  # half of the time of tests without a window
 
 
 def run(*command: str | Path, **options: object) -> None:
@@ -82,20 +85,26 @@ def screen(number: int = 99) -> list[str]:
 
 
 def test(arguments: list[str]) -> None:
-    """Run the tests; all of them in two processes, those of the window beside the others."""
+    """Run the tests; all of them in three processes: those of the window, those that train most, the others."""
     pytest = [str(BIN / "python"), "-m", "pytest", "-m", "not slow"]
     if arguments:
         run(*screen(), *pytest, *arguments)
         return
-    with tempfile.TemporaryFile() as output:
-        window = subprocess.Popen(
-            [*screen(199), *pytest, "tests/widgets"], cwd=ROOT, stdout=output, stderr=subprocess.STDOUT
-        )
-        others = subprocess.run([*screen(), *pytest, "--ignore=tests/widgets"], cwd=ROOT, check=False)
-        window.wait()
-        output.seek(0)
-        shutil.copyfileobj(output, sys.stdout.buffer)
-    sys.exit(others.returncode or window.returncode)
+    apart = [["tests/widgets"], [f"tests/core/{room}" for room in TRAINING_ROOMS]]
+    others = [f"--ignore={folder}" for folders in apart for folder in folders]
+    with contextlib.ExitStack() as stack:
+        outputs = [stack.enter_context(tempfile.TemporaryFile()) for _ in apart]
+        running = [
+            subprocess.Popen([*screen(number), *pytest, *folders], cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
+            for number, folders, output in zip((199, 299), apart, outputs, strict=True)
+        ]
+        codes = [subprocess.run([*screen(), *pytest, *others], cwd=ROOT, check=False).returncode]
+        for process, output in zip(running, outputs, strict=True):
+            codes.append(process.wait())
+            output.seek(0)
+            shutil.copyfileobj(output, sys.stdout.buffer)
+            sys.stdout.flush()
+    sys.exit(max(codes, key=abs))
 
 
 def main() -> None:
