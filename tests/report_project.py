@@ -143,4 +143,4 @@ def write_scores(project: Project, runs: dict[str, list[SetScore]]) -> None:
 def add_run(project: Project, name: str, *settings: str) -> None:
     """A training of other settings; its codec is that of the first."""
     codec = Codec.from_file(project.path / "runs" / "one" / "codec.json")
-    Run.create(project.path / "runs" / name, Recipe().override("tiles.size=64", *settings), codec)
+    Run.create(project.path / "runs" / name, Recipe().override("gan=pix2pix", "tiles.size=64", *settings), codec)

@@ -261,7 +261,7 @@ def test_pairs_are_matched_shown_and_split(tmp_path: Path) -> None:
 def test_a_stopped_training_goes_on_although_it_was_asked_to_stop(tmp_path: Path) -> None:
     call("simulate", "em", tmp_path / "real", "--number", 2, "--size", 64)
     call("pair", tmp_path / "p", "--images", tmp_path / "real")
-    small = "tiles.size=64 train.batch=1 train.threads=1 train.precision=float32 gan.generator_channels=8"
+    small = "gan=pix2pix tiles.size=64 train.batch=1 train.threads=1 train.precision=float32 gan.generator_channels=8"
     sets = [part for item in small.split() for part in ("--set", item)]
     first = result(call("train", tmp_path / "p", *sets, "--set", "train.steps=2", "--json").stdout)
     assert (first["reason"], first["steps"]) == ("completed", 2)

@@ -62,6 +62,8 @@ _PLACES = {
     "GainSettings": "core.gain.settings:GainSettings",
     "PredictSettings": "core.segmentation.settings:PredictSettings",
     "AnnotateSettings": "core.segmentation.settings:AnnotateSettings",
+    "AdaptSettings": "core.adapt.settings:AdaptSettings",
+    "SketchSettings": "core.adapt.sketch_settings:SketchSettings",
     "ShareSettings": "core.runs.settings:ShareSettings",
     "settings_form": "widgets.forms.form:settings_form",
     # long work, as generators of events
@@ -69,6 +71,8 @@ _PLACES = {
     "generate": "core.synthesis.generate:generate",
     "pipeline": "core.synthesis.pipeline:pipeline",
     "fill": "core.synthesis.fill_gaps:fill",
+    "adapt": "core.adapt.adapt:adapt",
+    "sketch": "core.adapt.sketch:sketch",
     "score": "core.scores.score:score",
     "make_map": "core.map.build:map",
     "export": "core.export.export:export",

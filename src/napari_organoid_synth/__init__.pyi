@@ -1,5 +1,9 @@
 # What `__init__.py` loads when it is asked for, written for type checkers and editors; a test compares the two.
 
+from .core.adapt.adapt import adapt
+from .core.adapt.settings import AdaptSettings
+from .core.adapt.sketch import sketch
+from .core.adapt.sketch_settings import SketchSettings
 from .core.codec.spec import CodecSettings
 from .core.errors import UserError
 from .core.export.border_core import from_border_core as instances_from_border_core
@@ -51,14 +55,15 @@ from .widgets.forms.form import settings_form
 
 __version__: str
 __all__ = [
-    "Added", "AnnotateSettings", "CodecSettings", "Control", "Event", "ExportSettings", "Failed", "FillSettings",
-    "Finished", "GainResult", "GainSettings", "GenerateSettings", "MapSettings", "PairEntry", "PairTable",
-    "PipelineSettings", "PopulationSettings", "PredictSettings", "Previewed", "Progress", "Project", "Recipe",
-    "Run", "SamplePair", "SampleStore", "Saved", "ScoreSettings", "SegmentSettings", "SetScores", "ShareSettings",
-    "Source", "StartSettings", "Started", "TileSettings", "TrainSettings", "UserError", "Warned", "__version__",
-    "annotate", "check_pairs", "export", "fill", "find_pairs", "fit_population", "gain", "gain_text", "generate",
-    "import_model", "instances_from_border_core", "load_pairs", "make_map", "make_pairs", "measure_gain", "paint",
-    "pipeline", "predict", "read_image", "read_labels", "read_pair", "run_to_end", "score", "score_sets", "segment",
-    "settings_form", "simulate_em", "simulate_organoids", "simulate_population", "simulate_tissue", "split_table",
-    "train", "write_model", "write_pair", "write_report",
+    "AdaptSettings", "Added", "AnnotateSettings", "CodecSettings", "Control", "Event", "ExportSettings", "Failed",
+    "FillSettings", "Finished", "GainResult", "GainSettings", "GenerateSettings", "MapSettings", "PairEntry",
+    "PairTable", "PipelineSettings", "PopulationSettings", "PredictSettings", "Previewed", "Progress", "Project",
+    "Recipe", "Run", "SamplePair", "SampleStore", "Saved", "ScoreSettings", "SegmentSettings", "SetScores",
+    "ShareSettings", "SketchSettings", "Source", "StartSettings", "Started", "TileSettings", "TrainSettings",
+    "UserError", "Warned", "__version__", "adapt", "annotate", "check_pairs", "export", "fill", "find_pairs",
+    "fit_population", "gain", "gain_text", "generate", "import_model", "instances_from_border_core", "load_pairs",
+    "make_map", "make_pairs", "measure_gain", "paint", "pipeline", "predict", "read_image", "read_labels",
+    "read_pair", "run_to_end", "score", "score_sets", "segment", "settings_form", "simulate_em",
+    "simulate_organoids", "simulate_population", "simulate_tissue", "sketch", "split_table", "train", "write_model",
+    "write_pair", "write_report",
 ]  # fmt: skip

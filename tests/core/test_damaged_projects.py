@@ -38,6 +38,7 @@ from napari_organoid_synth.core.scores.storage import read_set_scores
 from napari_organoid_synth.core.synthesis.settings import PipelineSettings
 from napari_organoid_synth.widgets.shared.runs import list_runs
 
+TRAINED = Recipe().override("gan=pix2pix")
 RUN, JOB, GAIN = "runs/20260101-000000-train", "jobs/20260101-000001-pipeline", "segment/20260101-000002-gain"
 FILES = [
     "organoid-synth.json", "pairs.json", f"{RUN}/recipe.yaml", f"{RUN}/codec.json", f"{RUN}/run.json",
@@ -52,7 +53,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with every kind of file, none of them damaged."""
     project = Project(tmp_path_factory.mktemp("whole") / "p")
     PairTable(entries=(PairEntry(name="a", status="orphan", image="a.tif"),)).to_file(project.pairs_path)
-    run = Run.create(project.path / RUN, Recipe(), Codec.fit([pair("first")]))
+    run = Run.create(project.path / RUN, TRAINED, Codec.fit([pair("first")]))
     run.update_metadata(steps=3, device="cpu")
     run.write_preview(1, np.ones((1, 1, 8, 8), np.uint8), np.ones((1, 8, 8), np.int32))
     for folder, verb in ((RUN, "train"), (JOB, "pipeline"), (GAIN, "gain")):
@@ -61,7 +62,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
         list(job.record([Progress(1, 3, {"loss": 0.5}), Finished(3)]))
         note = json.loads((job.path / "job.json").read_text())
         (job.path / "job.json").write_text(json.dumps(note | {"pid_started": 1.0}))  # its process has ended
-    PipelineSettings().to_file(project.path / JOB / "pipeline.yaml")
+    PipelineSettings(painter=TRAINED).to_file(project.path / JOB / "pipeline.yaml")
     GainSettings().to_file(project.path / GAIN / "gain.yaml")
     write_result(project.path / GAIN, compared(raw=[0.5, 0.6], synthetic=[0.7, 0.8]))
     with SampleStore(project.samples_path) as store:
@@ -122,7 +123,6 @@ def empty(path: Path) -> None:
 DAMAGES = [empty, half, other_types, noise, huge_numbers, nested, folder]
 FINE = {  # nothing is lost: no event yet, or the half line of a process that was killed
     ("empty", f"{RUN}/events.jsonl"), ("half", f"{RUN}/events.jsonl"),
-    ("half", f"{RUN}/recipe.yaml"),  # half a recipe is one in which the rest is as usual
     ("empty", "samples.sqlite"),  # a new database
 }  # fmt: skip
 
@@ -182,7 +182,7 @@ def test_commands_and_the_report_go_on_and_name_every_file(
 
 
 def test_damage_of_one_run_leaves_the_others(project: Path) -> None:
-    other = Run.create(project / "runs" / "20270101-000000-train", Recipe(), Codec.fit([pair("first")]))
+    other = Run.create(project / "runs" / "20270101-000000-train", TRAINED, Codec.fit([pair("first")]))
     nested(other.path / "recipe.yaml")
     assert [(run.title, bool(run.problem)) for run in list_runs(Project(project))] == [
         ("run 2 · damaged", True), ("run 1 · pix2pix · nothing saved yet", True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +160,7 @@ def test_some_constant_images_are_left_out_and_told(project: Project, monkeypatc
     def flat_at_first(self: TrainedGenerator, labels: Any, *rest: Any) -> Any:
         drawn.append(1)
         images = paint(self, labels, *rest)
-        return images if len(drawn) == 2 else [0 * image for image in images]
+        return images if len(drawn) == 2 else [replace(one, image=0 * one.image) for one in images]
 
     monkeypatch.setattr(TrainedGenerator, "paint", flat_at_first)
     events = list(generate(project, SETTINGS, Control()))

@@ -48,7 +48,7 @@ def project(tmp_path: Path) -> Project:
             store.rate(id, {"realism": 0.5 + 0.1 * value}, note=f"note {EVIL} of {id}")
         store.decide(ids[1:], "accepted")
         store.annotate(ids[:1], add=[EVIL])
-    recipe = Recipe().override("train.steps=20", "tiles.size=64")
+    recipe = Recipe().override("gan=pix2pix", "train.steps=20", "tiles.size=64")
     run = Run.create(project.path / "runs" / "one", recipe, Codec.fit([real], CodecSettings()))
     run.update_metadata(device=f"processor {EVIL}", precision="bf16", steps=20, images_per_second=12.34, seconds=100)
     job = JobFolder(run.path)

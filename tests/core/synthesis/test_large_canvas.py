@@ -45,7 +45,10 @@ def paint(model: TrainedGenerator, labels: Image, seed: int) -> Image:
 
 
 def test_neighbouring_tiles_have_the_same_noise(model: TrainedGenerator) -> None:
-    """Each would cancel that of the other where they are blended: what differs between seeds is alike in both."""
+    """Each would cancel that of the other where they are blended: what differs between seeds is alike in both.
+
+    Looked at in the middle of what they share: near its border a tile sees padding in place of its neighbour.
+    """
     condition = model.codec.encode_condition(LABELS[:SIDE, :96])
 
     def changes(x: int, canvas: bool) -> Image:
@@ -57,7 +60,7 @@ def test_neighbouring_tiles_have_the_same_noise(model: TrainedGenerator) -> None
 
     alike = {}
     for canvas in (True, False):
-        left, right = changes(0, canvas)[..., 32:], changes(32, canvas)[..., :32]
+        left, right = changes(0, canvas)[..., 40:56], changes(32, canvas)[..., 8:24]
         alike[canvas] = (left * right).sum() / np.sqrt((left**2).sum() * (right**2).sum())
     assert alike[True] > 0.4
     assert abs(alike[False]) < 0.2

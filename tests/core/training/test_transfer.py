@@ -185,7 +185,7 @@ def test_what_differs_keeps_random_values(project: Project, tmp_path: Path) -> N
 
 FIRST_AND_LAST = {
     "dcgan": r"(generator|average)\.layers\.12\.|discriminator\.layers\.0\.",
-    "pix2pix": r"generator\.up\.5\.1\.|discriminator\.scales\.0\.hidden\.0\.0\.",
+    "pix2pix": r"generator\.up\.5\.2\.|discriminator\.scales\.0\.hidden\.0\.0\.",
     "stylegan2_ada": r"(generator|average)\.synthesis\.pictures\.\d\.|discriminator\.first\.",
     "progan": r"\w+\.blocks\.\d+\.rgb\.",
 }  # what touches pixels: one layer, or one for each resolution
