@@ -6,12 +6,19 @@ import pytest
 import adapting
 from napari_organoid_synth.cli.answers import check
 from napari_organoid_synth.core.adapt.adapt import adapt
+from napari_organoid_synth.core.adapt.place import Place
+from napari_organoid_synth.core.adapt.steps import SEGMENTER, Steps
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Progress, Started, Warned
 from napari_organoid_synth.core.pairs.loading import drawn_classes, load_pairs
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.registry import SEGMENTERS
 from napari_organoid_synth.core.samples.store import SampleStore
+from napari_organoid_synth.core.segmentation.segmenters import trust
+from napari_organoid_synth.core.segmentation.segmenters.base import SegmentSpec
+from napari_organoid_synth.core.segmentation.segmenters.command_config import CommandConfig
+from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool
 
 
 @pytest.fixture(scope="module")
@@ -163,6 +170,23 @@ def test_no_target_and_another_use_of_a_folder_are_refused(folders, tmp_path):
     next(adapt(Project(folders / "here"), wanted, Control()))
     with pytest.raises(UserError, match="begun with other settings"):
         next(adapt(Project(folders / "here"), wanted.replace(keep=0.9), Control()))
+
+
+def test_a_command_in_a_project_of_somebody_else_is_not_run(folders, tmp_path, monkeypatch):
+    monkeypatch.setattr(trust, "_file", lambda: tmp_path / "trusted.json")
+    project, wanted = Project(folders / "here"), adapting.settings(folders / "target", folder=str(tmp_path / "made"))
+    place = Place.of(project, wanted)
+    steps = Steps(project, place, wanted, Control())
+    list(steps.match())
+    command = CommandConfig(
+        fit=("cp", "-r", "{data}", "{model}"), predict=("touch", str(tmp_path / "ran"), "{model}", "{images}", "{out}")
+    )
+    stranger = SEGMENTERS.load("command")(command, SegmentSpec(1, "binary", ("nucleus",)), "cpu", 0)
+    list(stranger.fit(CropPool(load_pairs(project)), 1, Control()))
+    stranger.save(place.path / SEGMENTER)
+    with pytest.raises(UserError, match="was not trained here"):
+        list(steps.predict())
+    assert not (tmp_path / "ran").exists()
 
 
 def test_a_generator_that_paints_nothing_is_refused(folders):

@@ -30,6 +30,7 @@ from napari_organoid_synth.core.project import Project, file_stem
 from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.segmentation.segmenters.curve import Curve
+from napari_organoid_synth.core.segmentation.segmenters.trust import refuse_untrusted, trust
 
 SEGMENTER, STATE = "segmenter", "segmenter-training.safetensors"
 PAINTER = "painter"
@@ -152,6 +153,7 @@ class Steps:
         from napari_organoid_synth.core.segmentation.segmenters.held_parts import hold_parts
 
         settings, pairs = self.settings, self.place.pairs(SOURCE)
+        trust(settings.segmenter)
         spec = SegmentSpec(len(pairs[0].image), pairs[0].mask_kind, pairs[0].class_names)
         segmenter = SEGMENTERS.load(settings.segmenter.name)(settings.segmenter, spec, settings.device, settings.seed)
         parts, held = hold_parts(pairs, whole=settings.segmenter.sees_whole)
@@ -175,6 +177,7 @@ class Steps:
             labels_path, map_path = self._predicted(pair.name)
             if not map_path.exists():
                 segmenter = segmenter or load_segmenter(self.place.path / SEGMENTER, self.settings.device)
+                refuse_untrusted(segmenter.config, "Adapt into another folder, so that the segmenter is trained here.")
                 labels, certainty, probability = predict_with_certainty(segmenter, pair)
                 marked = pair.replace(labels=labels, source=Source("predicted", pair.source.files))
                 write_labels(labels_path, marked)
