@@ -108,8 +108,14 @@ def _how(settings: DemoSettings, result: GainResult) -> str:
     """Give the figure with its interval, and say how it was obtained."""
     from napari_organoid_synth.core.gain.headlines import interval
 
-    changes = [row.gain[result.score] for row in result.table if result.score in row.gain]
-    figure = f"With the pairs {SCORES[result.score]} changed by {interval(changes[0])}. " if changes else ""
+    rows = [row for row in result.table if row.ratio is not None and result.score in row.gain]
+    figure = ""
+    if rows:
+        before, change = result.table[0].scores[result.score].mean, interval(rows[0].gain[result.score])
+        figure = f"With the pairs {SCORES[result.score]} changed by {change}; without them it was {before:.3f}. "
+        chosen = [share for row in result.table for share in row.chosen]
+        if chosen and not any(chosen):
+            figure += "On the held-back parts of the training images they did not help. "
     return (
         f"{figure}Measured on {plural(settings.test, 'simulated image')} that neither painter nor U-Net saw. "
         f"{plural(settings.train, 'other')} to learn from, {settings.samples} pairs by {settings.generator}, of which "
