@@ -172,6 +172,13 @@ def test_no_target_and_another_use_of_a_folder_are_refused(folders, tmp_path):
         next(adapt(Project(folders / "here"), wanted.replace(keep=0.9), Control()))
 
 
+def test_a_folder_without_images_is_answered_without_options_of_another_command(folders, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match=r"There is no image in .*empty") as caught:
+        list(adapt(Project(folders / "here"), adapting.settings(tmp_path / "empty"), Control()))
+    assert caught.value.todo == "Choose another folder, or other files."
+
+
 def test_a_command_in_a_project_of_somebody_else_is_not_run(folders, tmp_path, monkeypatch):
     monkeypatch.setattr(trust, "_file", lambda: tmp_path / "trusted.json")
     project, wanted = Project(folders / "here"), adapting.settings(folders / "target", folder=str(tmp_path / "made"))

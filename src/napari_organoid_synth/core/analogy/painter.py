@@ -86,7 +86,7 @@ class AnalogyPainter:
     turn : bool
         Whether sources may be turned and mirrored; not where light comes from one side.
     quality : {"full", "fast"}
-        ``fast`` takes about half the time, for painting live.
+        ``fast`` takes about two thirds of the time, for painting live.
 
     Raises
     ------

@@ -29,7 +29,7 @@ class AnalogyConfig(GeneratorConfig):
 
     name: Literal["analogy"] = "analogy"
     quality: Literal["full", "fast"] = Field(
-        "full", description="'fast' takes half the time; texture is a little less regular."
+        "full", description="'fast' takes two thirds of the time; texture is a little less regular."
     )
     turn: bool = Field(
         True, description="Also take pieces turned and mirrored; switch off where light or tissue has a direction."

@@ -17,8 +17,8 @@ class FlowConfig(FlowMatchingConfig):
     kind: ClassVar[Kind] = "painter"
     title: ClassVar[str] = "Flow – paints masks in steps"
     when: ClassVar[str] = (
-        "The best pictures of the painters that are trained, each one different, of any size without seams. Needs some "
-        "2,500 steps or more, from one image on; painting takes seconds, not milliseconds."
+        "For variety: images of one mask differ from each other, at any size without seams. Needs some 2,500 steps or "
+        "more, from one image on; painting takes seconds, not milliseconds."
     )
     aimed: ClassVar[float] = 0.5
     picture: ClassVar[Picture] = (MASK, Part("with"), NOISE, TO, IMAGE)

@@ -210,7 +210,7 @@ def find_planes(images: Sequence[str], planes: str = "slices") -> Iterator[Plane
         raise UserError(
             f"There is no image in {', '.join(images)}." if images else "No images are named.",
             f"Expected {READABLE}.",
-            "Name a folder or files: --set images=FOLDER.",
+            "Choose another folder, or other files." if images else "Name a folder or files: --set images=FOLDER.",
         )
     places = [(path.absolute().parent, stem(path)) for path in files]
     names = [path.name if places.count(place) > 1 else place[1] for path, place in zip(files, places, strict=True)]

@@ -147,8 +147,8 @@ class Mover:
 def organelles_of(labels: NDArray[np.int32]) -> list[tuple[Piece, int]]:
     """Return the organelles of a mask of classes (Y, X), each with the label that it lies in.
 
-    An organelle is a piece of a class that is no net; it does not reach the border, covers at most a tenth of the mask,
-    is at least 6 px wide, and has one other label all around. Pieces that touch a membrane are none.
+    An organelle is a piece of a class that is not a net; it does not reach the border, covers at most a tenth of the
+    mask, is at least 6 px wide, and has one other label all around. Pieces that touch a membrane are none.
     """
     from scipy.ndimage import binary_dilation, distance_transform_edt
 

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 ModelSource: TypeAlias = "TrainedGenerator | Run | Path | str"
 """A trained generator, a run, the folder of a run, or a ``.synth`` file."""
 OVERLAP = 0.5  # of the tiles in which a large mask is painted
-MULTIPLE = 16  # of the sides of a condition that is painted whole, px
 SKETCH_TIME = 0.45
 
 
@@ -222,19 +221,11 @@ class TrainedGenerator:
     def _paint_whole(
         self, labels: NDArray[np.integer[Any]], stream: torch.Generator, image_class: int, variety: float
     ) -> NDArray[Any]:
-        """Paint a mask of any size at once, mirrored at its edges up to multiples of 16 px and a tile at least."""
-        pads = []
-        for length in labels.shape:
-            missing = max(self.side, -(-length // MULTIPLE) * MULTIPLE) - length
-            pads.append((missing // 2, missing - missing // 2))
-        condition = self.codec.encode_condition(np.pad(labels, pads, mode="symmetric"))
+        """Paint a mask of any size at once."""
+        condition = torch.from_numpy(self.codec.encode_condition(labels)[None])
         classes = torch.tensor([image_class], device=self.device)
-        drawn = self.network.sample(
-            [stream], condition=torch.from_numpy(condition[None]), image_class=classes, variety=variety
-        )
-        (top, _), (left, _) = pads
-        inside = self._finite(drawn)[0, :, top : top + labels.shape[0], left : left + labels.shape[1]]
-        return self.codec.decode_image(inside.float().cpu().numpy())
+        drawn = self.network.sample([stream], condition=condition, image_class=classes, variety=variety)
+        return self.codec.decode_image(self._finite(drawn)[0].float().cpu().numpy())
 
     def sketch(
         self,

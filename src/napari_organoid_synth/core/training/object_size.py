@@ -21,7 +21,7 @@ def object_diameter(pairs: Sequence[SamplePair]) -> float | None:
     """Compute the median diameter of the objects, px, as used; None without compact objects.
 
     The diameter is that of the circle with the area of an object. Half of the area of all objects lies in larger ones,
-    so that specks count little. Thin nets, such as membranes, are no objects.
+    so that specks count little. Thin nets, such as membranes, are not objects.
 
     Parameters
     ----------

@@ -31,7 +31,7 @@ WHAT = {
     "the squares in which it is surest are kept. From these a painter takes the look and paints your outlines. All "
     "lies in a project of its own.",
     NOTHING: "Objects are drawn by rule and painted in the look of these images. Compare the objects with yours first. "
-    "Three annotated images are nearly always worth more; this is for a start.",
+    "Three annotated images may well be worth more: with test images both are measured.",
 }
 REDRAW = 300
 """Milliseconds after an edit until the objects are drawn again."""
