@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from napari_organoid_synth.core.generators.base import streams_of
+from napari_organoid_synth.core.generators.canvas import Stream
 from napari_organoid_synth.core.generators.flow_config import FlowConfig
 from napari_organoid_synth.core.generators.flow_matching import FlowMatching
 from napari_organoid_synth.core.generators.flow_sampling import padded
@@ -49,7 +50,7 @@ class Flow(FlowMatching):
     @torch.no_grad()
     def sample(
         self,
-        rng: torch.Generator | Sequence[torch.Generator],
+        rng: Stream | Sequence[Stream],
         n: int = 1,
         condition: Tensor | None = None,
         image_class: Tensor | None = None,
@@ -62,7 +63,7 @@ class Flow(FlowMatching):
     def finish(
         self,
         pictures: Tensor,
-        rng: torch.Generator | Sequence[torch.Generator],
+        rng: Stream | Sequence[Stream],
         time: float = 0.45,
         condition: Tensor | None = None,
         image_class: Tensor | None = None,
@@ -81,7 +82,7 @@ class Flow(FlowMatching):
 
     def _paint(
         self,
-        rng: torch.Generator | Sequence[torch.Generator],
+        rng: Stream | Sequence[Stream],
         condition: Tensor | None,
         image_class: Tensor | None,
         variety: float,
