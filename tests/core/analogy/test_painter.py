@@ -98,7 +98,7 @@ def test_repainting_leaves_the_outside_bit_for_bit_and_paints_what_is_new(painte
     kept = before.image.copy()
     changed = mask.copy()
     changed[40:56, 40:56] = 99
-    after = painter.repaint(before, changed, (40, 40, 56, 56))
+    after = painter.repaint(before, changed, (40, 40, 56, 56), "fast")
     outside = np.ones(mask.shape, bool)
     outside[26:70, 26:70] = False
     assert np.array_equal(before.image[:, outside], after.image[:, outside])
@@ -109,14 +109,35 @@ def test_repainting_leaves_the_outside_bit_for_bit_and_paints_what_is_new(painte
     assert set(after.residual) == set(before.residual) | {99}
 
 
-def test_repainting_without_a_change_changes_little(painter: AnalogyPainter) -> None:
+def test_a_change_paints_the_rest_of_an_object_whose_size_changed_when_there_is_time(painter: AnalogyPainter) -> None:
+    mask = np.zeros((96, 160), np.int32)
+    mask[40:52, 20:140] = 1
+    before = painter.paint(mask, 3)
+    thick = mask.copy()
+    thick[30:62, 100:140] = 1  # the whole object is of another depth now
+    painting = painter.repaint(before, mask, (0, 0, 1, 1))
+    quick = painter.change(painting, thick, (30, 100, 62, 140), "fast")
+    assert quick is not None
+    assert quick[1] == 100 - 14
+    rest = painter.change(painting, thick, (30, 100, 62, 140), "full")
+    assert rest is not None
+    assert rest[1] < 40  # the thin part of it
+    outside = np.ones(mask.shape, bool)
+    outside[min(quick[0], rest[0]) : max(quick[2], rest[2]), rest[1] : max(quick[3], rest[3])] = False
+    assert np.array_equal(before.image[:, outside], painting.image[:, outside])
+    assert painter.change(painting, thick, (0, 0, 96, 160), "full") is None
+
+
+def test_repainting_without_a_change_changes_nothing_and_refining_little(painter: AnalogyPainter) -> None:
     mask = discs(5)
     before = painter.paint(mask, 3)
+    assert np.array_equal(painter.repaint(before, mask, (32, 32, 64, 64)).image, before.image)
     after = painter.repaint(before, mask, (32, 32, 64, 64))
+    assert painter.change(after, mask, (32, 32, 64, 64), refine=True) == (18, 18, 78, 78)
     other = painter.paint(mask, 4)
     inside = np.s_[0, 32:64, 32:64]
     change, chance = (np.abs(one.image[inside].astype(float) - before.image[inside]).mean() for one in (after, other))
-    assert change < 0.5 * chance
+    assert 0 < change < 0.5 * chance
 
 
 def test_repainting_refuses_a_mask_of_another_size(painter: AnalogyPainter) -> None:

@@ -33,6 +33,9 @@ Quality = Literal["full", "fast"]
 WINDOW = 512  # px: larger canvases are painted window by window
 COARSEST = 28  # px: least side of the coarsest level
 AROUND = 128  # px around a window that is painted again whose mask is looked at
+LEAST_AROUND = 32  # px, where it has to be quick
+DIFFERS = 0.1
+"""Change of the guide from which on a pixel is painted again; the sum of smaller ones counts, too."""
 BLEND = 5  # px over which a painted window passes into its surroundings
 
 __all__ = ["AnalogyPainter", "Painting", "Source"]
@@ -56,6 +59,11 @@ class Painting:
     _book: Book
     _layers: list[Layer]
     _measure: Residual
+
+    def forget(self) -> None:
+        """Forget what was measured, after a change in place."""
+        for name in ("residual", "sources", "largest_piece"):
+            self.__dict__.pop(name, None)
 
     @cached_property
     def residual(self) -> dict[int, float]:
@@ -150,7 +158,7 @@ class AnalogyPainter:
         pages, main = self._chooser.pages(guide, allowed, seed)
         levels = _levels(labels.shape, main.labels.shape)
         book = self._library.book(pages, levels)
-        layers = empty_layers(guide, len(main.image), levels)
+        layers = empty_layers(guide, book)
         for number, window in enumerate(_windows(labels.shape)):
             solve(layers, book, self._metrics, window, ITERATIONS[quality], seed + number)
         image = main.range.native(layers[0].image.transpose(2, 0, 1), self._dtype)
@@ -159,19 +167,41 @@ class AnalogyPainter:
     def repaint(
         self, painting: Painting, labels: NDArray[Any], window: Window, quality: Quality | None = None
     ) -> Painting:
-        """Paint a window of a painting again, after its mask changed there.
+        """Return a painting of a changed mask; parameters and errors as for `change`. The given one stays as it is."""
+        layers = [layer.copied() for layer in painting._layers]
+        new = replace(painting, image=painting.image.copy(), labels=painting.labels.copy(), _layers=layers)
+        self.change(new, labels, window, quality)
+        return new
+
+    def change(
+        self,
+        painting: Painting,
+        labels: NDArray[Any],
+        window: Window,
+        quality: Quality | None = None,
+        refine: bool = False,
+    ) -> Window | None:
+        """Paint a window of a painting again, after its mask changed there; the painting is changed in place.
 
         Parameters
         ----------
         painting : Painting
-            From this painter; it is not changed.
+            From this painter.
         labels : NDArray (Y, X) int
             The new mask.
         window : (int, int, int, int)
-            First row and column, last row and column plus one. Two patches (14 px) around it are painted as well;
-            every other pixel stays as it is.
+            First row and column, last row and column plus one: all pixels of the mask that differ lie in it. Painted is
+            where the guide differs, with two patches (14 px) around; every other pixel stays as it is.
         quality : {"full", "fast"}, optional
-            Of the painting by default.
+            Of the painting by default. ``fast`` keeps to the window; ``full`` also paints the rest of objects that are
+            of another size now, also after several fast changes.
+        refine : bool
+            Paint all of the window, whether the guide differs or not.
+
+        Returns
+        -------
+        (int, int, int, int) or None
+            Where the image was painted again.
 
         Raises
         ------
@@ -189,36 +219,43 @@ class AnalogyPainter:
             )
         quality = quality or painting._quality
         shape = labels.shape[0], labels.shape[1]
-        wide = grown(window, 2 * PATCH, shape)
-        layers = [layer.copied() for layer in painting._layers]
-        stale = self._renew(layers, labels, wide)
+        layers = painting._layers
+        painting.labels[window[0] : window[2], window[1] : window[3]] = labels[
+            window[0] : window[2], window[1] : window[3]
+        ]
+        painting.forget()
+        around, region = self._regions(painting.labels, window, quality)
+        top, left, bottom, right = region
+        parts = pyramid(self._guide.of(painting.labels[top:bottom, left:right]), len(layers))
+        found = _where(parts[0], layers[0].guide, region, window if quality == "fast" else around)
+        if refine:
+            found = window if found is None else _both(found, window)
+        if found is None:
+            return None
+        wide = grown(found, 2 * PATCH, shape)
+        stale = _renew(layers, parts, region, wide)
         few = [max(1, number // 2) for number in ITERATIONS[quality]]  # most pixels begin with the place they had
-        solve(layers, painting._book, self._metrics, wide, few, painting._seed, stale)
         inside = np.s_[wide[0] : wide[2], wide[1] : wide[3]]
-        old, new = painting._layers[0].image[inside], layers[0].image[inside]
+        old = layers[0].image[inside].copy()
+        solve(layers, painting._book, self._metrics, wide, few, painting._seed, stale)
+        new = layers[0].image[inside]
         new[:] = old + _share(wide, shape)[..., None] * (new - old)
-        image = painting.image.copy()
-        image[:, *inside] = painting._book.main.range.native(new.transpose(2, 0, 1), self._dtype)
-        return replace(painting, image=image, labels=labels, _quality=quality, _layers=layers)
+        painting.image[:, *inside] = painting._book.main.range.native(new.transpose(2, 0, 1), self._dtype)
+        return wide
 
-    def _renew(self, layers: list[Layer], labels: NDArray[np.int32], window: Window) -> list[NDArray[np.bool_]]:
-        """Write the guide of the new mask into the window of every level, and return the pixels that differ."""
+    def _regions(self, labels: NDArray[np.int32], window: Window, quality: Quality) -> tuple[Window, Window]:
+        """Return where a change of the mask in a window counts, and the region that the new guide is computed of."""
         shape = labels.shape[0], labels.shape[1]
-        step = 1 << (len(layers) - 1)
-        top, left, bottom, right = grown(window, AROUND, shape)
-        top, left = top // step * step, left // step * step
-        parts = pyramid(self._guide.of(labels[top:bottom, left:right]), len(layers))
-        stale = []
-        for level, (layer, part) in enumerate(zip(layers, parts, strict=True)):
-            first_y, first_x, last_y, last_x = at_level(window, level, layer.shape)
-            y, x = top >> level, left >> level
-            new = part[:, first_y - y : last_y - y, first_x - x : last_x - x]
-            old = layer.guide[:, first_y:last_y, first_x:last_x]
-            changed = np.zeros(layer.shape, bool)
-            changed[first_y:last_y, first_x:last_x] = np.any(np.abs(new - old) > 1e-3, axis=0)
-            old[:] = new
-            stale.append(changed)
-        return stale
+        around = grown(window, int(np.clip(4 * self._guide.far, LEAST_AROUND, AROUND)), shape)
+        if quality == "full":
+            if labels.size <= WINDOW * WINDOW:
+                return around if self._guide.mask_kind == "classes" else (0, 0, *shape), (0, 0, *shape)
+            if self._guide.mask_kind == "instances":
+                for label in np.unique(labels[window[0] : window[2], window[1] : window[3]]):
+                    around = _both(around, _box(labels == label)) if label else around
+        step = 1 << (MAX_LEVELS - 1)
+        top, left, bottom, right = grown(around, (AROUND if quality == "full" else 0) + 2 * PATCH, shape)
+        return around, (top // step * step, left // step * step, bottom, right)
 
     def _allowed(self, exclude: Collection[str]) -> list[int]:
         allowed = [index for index, cut in enumerate(self._cuts) if cut.name not in exclude]
@@ -244,6 +281,44 @@ def _windows(shape: tuple[int, ...]) -> list[Window]:
         for side, number in ((side, -(-side // WINDOW)) for side in shape)
     )
     return [(top, left, bottom, right) for top, bottom in rows for left, right in columns]
+
+
+def _where(part: NDArray[np.float32], guide: NDArray[np.float32], region: Window, window: Window) -> Window | None:
+    """Return the box of the pixels in a window whose guide differs from that of a region; None where none does."""
+    top, left, bottom, right = window
+    new = part[:, top - region[0] : bottom - region[0], left - region[1] : right - region[1]]
+    differs = np.any(np.abs(new - guide[:, top:bottom, left:right]) > DIFFERS, axis=0)
+    return _moved(_box(differs), top, left) if differs.any() else None
+
+
+def _box(where: NDArray[np.bool_]) -> Window:
+    """Return the smallest window that holds all pixels that are true."""
+    rows, columns = np.flatnonzero(where.any(axis=1)), np.flatnonzero(where.any(axis=0))
+    return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
+
+
+def _moved(window: Window, down: int, right: int) -> Window:
+    return window[0] + down, window[1] + right, window[2] + down, window[3] + right
+
+
+def _both(one: Window, other: Window) -> Window:
+    """Return the smallest window that holds two."""
+    return min(one[0], other[0]), min(one[1], other[1]), max(one[2], other[2]), max(one[3], other[3])
+
+
+def _renew(
+    layers: list[Layer], parts: list[NDArray[np.float32]], region: Window, window: Window
+) -> list[NDArray[np.bool_]]:
+    """Write the new guide into the window of every level, and return its pixels that differ."""
+    stale = []
+    for level, (layer, part) in enumerate(zip(layers, parts, strict=True)):
+        first_y, first_x, last_y, last_x = at_level(window, level, layer.shape)
+        y, x = region[0] >> level, region[1] >> level
+        new = part[:, first_y - y : last_y - y, first_x - x : last_x - x]
+        old = layer.guide[:, first_y:last_y, first_x:last_x]
+        stale.append(np.any(np.abs(new - old) > 1e-3, axis=0))
+        old[:] = new
+    return stale
 
 
 def _share(window: Window, shape: tuple[int, int]) -> NDArray[np.float32]:

@@ -45,6 +45,8 @@ class Layer:
         Weight of the patch around each pixel in a vote.
     known : NDArray (Y, X) bool
         Pixels that are painted.
+    used : NDArray (ceil(H / 4), ceil(W / 4)) int64
+        How many pixels are taken from each block of the sheet.
     """
 
     guide: NDArray[np.float32]
@@ -52,17 +54,20 @@ class Layer:
     image: NDArray[np.float32]
     trust: NDArray[np.float32]
     known: NDArray[np.bool_]
+    used: NDArray[np.int64]
 
     @classmethod
-    def empty(cls, guide: NDArray[np.float32], channels: int) -> Self:
-        """Return a layer with nothing on it."""
+    def empty(cls, guide: NDArray[np.float32], sheet: Sheet) -> Self:
+        """Return a layer with nothing on it, which is painted from a sheet."""
         shape = guide.shape[1:]
+        height, width, channels = sheet.colours.shape
         return cls(
             guide,
             np.zeros((*shape, 2), np.int32),
-            np.zeros((*shape, channels), np.float32),
+            np.zeros((*shape, channels - 1), np.float32),
             np.zeros(shape, np.float32),
             np.zeros(shape, bool),
+            np.zeros((height // _BLOCK + 1, width // _BLOCK + 1), np.int64),
         )
 
     @property
@@ -79,12 +84,14 @@ class Layer:
             image=self.image.copy(),
             trust=self.trust.copy(),
             known=self.known.copy(),
+            used=self.used.copy(),
         )
 
 
-def empty_layers(guide: NDArray[np.float32], channels: int, levels: int) -> list[Layer]:
+def empty_layers(guide: NDArray[np.float32], book: Book) -> list[Layer]:
     """Return the layers of a canvas with nothing on it, the finest first."""
-    return [Layer.empty(one, channels) for one in pyramid(guide, levels)]
+    guides = pyramid(guide, len(book.sheets))
+    return [Layer.empty(one, sheet) for one, sheet in zip(guides, book.sheets, strict=True)]
 
 
 def solve(
@@ -112,8 +119,9 @@ def solve(
         Of each level, the finest first.
     seed : int
         Of all random choices.
-    stale : sequence of NDArray (Y, X) bool, optional
-        Pixels of each level whose guide changed since they were painted; the others begin with their old place.
+    stale : sequence of NDArray (h, w) bool, optional
+        Pixels of the window, at each level, whose guide changed since they were painted; the others begin with their
+        old place.
     """
     fresh: NDArray[np.bool_] | None = None
     for level in reversed(range(len(layers))):
@@ -121,30 +129,32 @@ def solve(
         top, left, bottom, right = rect = at_level(window, level, layer.shape)
         inside = np.s_[top:bottom, left:right]
         before = layer.field[inside].copy()
+        _count(layer, rect, -1, layer.known[inside])
         seen = np.zeros((bottom - top, right - left, NUMBERS), np.int16)
-        guide = metric.guide.everywhere(_context(layer.guide * metric.scales, rect, np.ones_like(layer.known)))
+        guide = metric.guide.everywhere(_context(layer.guide, rect) * metric.scales)
         seen[..., :GUIDE_NUMBERS] = packed(guide)
-        wanted = ~layer.known[inside] if stale is None else stale[level][inside] | ~layer.known[inside]
+        wanted = ~layer.known[inside] if stale is None else stale[level] | ~layer.known[inside]
         key = np.uint64(_key(seed, level, 0))
         if level == len(layers) - 1:
             numbers, places = sheet.guide_numbers()
             search(layer.field, guide, numbers, places, wanted, top, left, TRIES, SPREAD, key)
         else:
             if fresh is not None:
-                wanted |= np.repeat(np.repeat(fresh, 2, 0), 2, 1)[inside]
+                wanted |= fresh[top % 2 : top % 2 + bottom - top, left % 2 : left % 2 + right - left]
             coarse = book.sheets[level + 1]
             field = layers[level + 1].field
             carried(layer.field, field, sheet.pages, coarse.pages, coarse.page_of, wanted, top, left)
         layer.known[inside] = True
         layer.trust[inside] = 1
         _refine(layer, sheet, metric, seen, rect, iterations[level], level, seed)
+        _count(layer, rect, 1)
         if level == 0 and JOIN:
             joined(layer.image, layer.field, layer.known, sheet.colours, LARGEST_STEP, HOLD, JOIN, *rect)
             whole = book.main.image.reshape(len(book.main.image), -1)
             np.clip(layer.image[inside], whole.min(1), whole.max(1), out=layer.image[inside])
         if stale is not None:
-            fresh = np.zeros(layer.shape, bool)
-            fresh[inside] = np.any(before != layer.field[inside], axis=-1)
+            moved = np.any(before != layer.field[inside], axis=-1)
+            fresh = np.repeat(np.repeat(moved, 2, 0), 2, 1)  # the window of the next level begins in its first 2 px
 
 
 def _refine(
@@ -167,7 +177,7 @@ def _refine(
     for turn in range(iterations):
         image = metric.image.everywhere(metric.curve.of(_context(layer.image.transpose(2, 0, 1), rect, layer.known)))
         seen[..., GUIDE_NUMBERS:] = packed(image)
-        penalty = use_penalty(layer, sheet)
+        penalty = _use_penalty(layer, sheet, rect)
         evaluate(layer.field, cost, seen, sheet.numbers, penalty, top, left)
         for number in range(SWEEPS):
             sweep(
@@ -180,28 +190,43 @@ def _refine(
         vote(layer.image, layer.field, layer.trust, sheet.colours, kernel(_SHARP if sharp else _SOFT), *rect)
 
 
-def _context(channels: NDArray[np.float32], rect: Window, known: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Return a window with a patch's margin around it; mirrored where nothing is known."""
+def _context(
+    channels: NDArray[np.float32], rect: Window, known: NDArray[np.bool_] | None = None
+) -> NDArray[np.float32]:
+    """Return a window with a patch's margin around it; mirrored where nothing is known, or the canvas ends."""
     top, left, bottom, right = rect
-    outer = list(grown(rect, RADIUS, (known.shape[0], known.shape[1])))
-    sides = (np.s_[outer[0] : top, left:right], np.s_[top:bottom, outer[1] : left],
-             np.s_[bottom : outer[2], left:right], np.s_[top:bottom, right : outer[3]])  # fmt: skip
-    for side, strip in enumerate(sides):
-        if not known[strip].all():
-            outer[side] = rect[side]
+    outer = list(grown(rect, RADIUS, (channels.shape[1], channels.shape[2])))
+    if known is not None:
+        sides = (np.s_[outer[0] : top, left:right], np.s_[top:bottom, outer[1] : left],
+                 np.s_[bottom : outer[2], left:right], np.s_[top:bottom, right : outer[3]])  # fmt: skip
+        for side, strip in enumerate(sides):
+            if not known[strip].all():
+                outer[side] = rect[side]
     part = np.asarray(channels[:, outer[0] : outer[2], outer[1] : outer[3]], np.float32)
     margin = [(0, 0), (RADIUS - (top - outer[0]), RADIUS - (outer[2] - bottom)),
               (RADIUS - (left - outer[1]), RADIUS - (outer[3] - right))]  # fmt: skip
     return np.pad(part, margin, mode="symmetric")
 
 
-def use_penalty(layer: Layer, sheet: Sheet) -> NDArray[np.float32]:
+def _used(layer: Layer, rect: Window, known: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
+    """Count the pixels of a window that are taken from each block of the sheet."""
+    top, left, bottom, right = rect
+    places = layer.field[top:bottom, left:right]
+    places = (places.reshape(-1, 2) if known is None else places[known]) // _BLOCK
+    counts = np.bincount(places[:, 0] * layer.used.shape[1] + places[:, 1], minlength=layer.used.size)
+    return counts.reshape(layer.used.shape)
+
+
+def _count(layer: Layer, rect: Window, sign: int, known: NDArray[np.bool_] | None = None) -> None:
+    """Add the pixels of a window to those that are counted as used, or take them off."""
+    layer.used[:] += sign * _used(layer, rect, known)
+
+
+def _use_penalty(layer: Layer, sheet: Sheet, rect: Window) -> NDArray[np.float32]:
     """Compute the cost of places that are used more often than others, for blocks of the sheet."""
-    shape = (sheet.valid.shape[0] // _BLOCK + 1, sheet.valid.shape[1] // _BLOCK + 1)
-    used = layer.field[layer.known] // _BLOCK
-    counts = np.bincount(used[:, 0] * shape[1] + used[:, 1], minlength=shape[0] * shape[1])
-    expected = len(used) / max(1, sheet.area) * _BLOCK * _BLOCK
-    near = ndimage.uniform_filter(counts.reshape(shape).astype(np.float32), 3, mode="constant")
+    counts = layer.used + _used(layer, rect)
+    expected = int(counts.sum()) / max(1, sheet.area) * _BLOCK * _BLOCK
+    near = ndimage.uniform_filter(counts.astype(np.float32), 3, mode="constant")
     return np.asarray(USE * np.log1p(near / np.float32(expected)), np.float32)
 
 

@@ -12,6 +12,7 @@ from napari_organoid_synth.core.generators.base import streams_of
 from napari_organoid_synth.core.generators.canvas import Stream
 from napari_organoid_synth.core.generators.flow_config import FlowConfig
 from napari_organoid_synth.core.generators.flow_matching import FlowMatching
+from napari_organoid_synth.core.generators.flow_network import STRIDE
 from napari_organoid_synth.core.generators.flow_sampling import padded
 
 if TYPE_CHECKING:
@@ -80,6 +81,41 @@ class Flow(FlowMatching):
             withheld = 0.0
         return self._paint(rng, condition, image_class, variety, withheld, pictures, time)
 
+    @torch.no_grad()
+    def repaint(
+        self,
+        picture: Tensor,
+        condition: Tensor,
+        box: tuple[int, int, int, int],
+        rng: Stream | Sequence[Stream],
+        image_class: Tensor | None = None,
+        variety: float = 1.0,
+        context: int = 32,
+    ) -> Tensor:
+        """Paint a part of a picture again whose mask changed; see `FlowMatching.redraw`.
+
+        Parameters
+        ----------
+        picture : Tensor (N, C, Y, X) float32 in [-1, 1]
+            As it was painted.
+        condition : Tensor (N, M, Y, X)
+            The new encoded masks.
+        box : (int, int, int, int)
+            First row and column, last row and column plus one of the part.
+        rng, image_class, variety
+            Those that the picture was painted with.
+        context : int
+            Pixels around the part that the network sees as well.
+        """
+        height, width = picture.shape[-2:]
+        known, mask = padded(picture.to(self.device)), padded(condition.to(self.device))
+        inner = slice(box[0], box[2]), slice(box[1], box[3])
+        rows, columns = (_around(own, context, length) for own, length in zip(inner, known.shape[-2:], strict=True))
+        shown = _shown(mask, mask.new_zeros(len(mask), 1, 1, 1))
+        part = self.redraw(streams_of(rng), known, shown, image_class, variety, inner, (rows, columns))
+        known[..., rows, columns] = part
+        return known[..., :height, :width]
+
     def _paint(
         self,
         rng: Stream | Sequence[Stream],
@@ -110,6 +146,12 @@ class Flow(FlowMatching):
             x, time, _shown(shown[:, :-1], torch.ones_like(time)[:, None, None, None]), image_class
         )
         return free + self.guidance * (guided - free)
+
+
+def _around(own: slice, context: int, length: int) -> slice:
+    """Return a part with pixels around it, from and to multiples of the stride."""
+    first, last = max(0, own.start - context), own.stop + context
+    return slice(first // STRIDE * STRIDE, min(length, -(-last // STRIDE) * STRIDE))
 
 
 def _shown(mask: Tensor, withheld: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from napari_organoid_synth.core.generators.base import Generator, channels_last,
 from napari_organoid_synth.core.generators.canvas import Stream
 from napari_organoid_synth.core.generators.flow_matching_config import FlowMatchingConfig
 from napari_organoid_synth.core.generators.flow_network import Velocity, evened, levelled
-from napari_organoid_synth.core.generators.flow_sampling import averaged, draw_noise, follow
+from napari_organoid_synth.core.generators.flow_sampling import Rectangle, averaged, draw_noise, faded, follow
 
 if TYPE_CHECKING:
     from napari_organoid_synth.core.codec.spec import PairSpec
@@ -171,6 +171,52 @@ class FlowMatching(Generator):
             )
 
         return follow(x, velocity, steps, start).clamp(-1, 1)
+
+    def redraw(
+        self,
+        streams: Sequence[Stream],
+        picture: Tensor,
+        shown: Tensor | None,
+        image_class: Tensor | None,
+        variety: float,
+        inner: Rectangle,
+        outer: Rectangle,
+    ) -> Tensor:
+        """Draw a part of a picture again, with the noise of the whole.
+
+        What lies around it is kept, at every step, on the straight way from its noise to what it is, so that the new
+        part joins on to it (RePaint: Lugmayr 2022, arXiv 2201.09865).
+
+        Parameters
+        ----------
+        streams : sequence of torch.Generator
+            Those that the picture was drawn with.
+        picture : Tensor (N, C, Y, X) float32 in [-1, 1]
+            Sides are multiples of 16 px.
+        shown, image_class, variety
+            As in `draw`.
+        inner, outer : (slice, slice)
+            Rows and columns that are drawn again, and those that the network sees; the outer ones begin and end at
+            multiples of 16 px. Over 8 px the new part passes into its surroundings.
+
+        Returns
+        -------
+        Tensor (N, C, y, x)
+            The outer part.
+        """
+        noise = draw_noise(streams, tuple(picture.shape), variety, self.spec.tile)[..., *outer]
+        known = picture[..., *outer]
+        part = None if shown is None else shown[..., *outer]
+        share = faded(inner, outer, picture)
+
+        x, steps = noise, self.sampling_steps
+        for number in range(steps):
+            time = number / steps
+            times = torch.full((len(x),), max(time, self.config.least_time), device=x.device)
+            x = x + evened(self.velocity_of(x, times, part, image_class)) / steps
+            now = (number + 1) / steps
+            x = ((1 - now) * noise + now * known).lerp(x, share)
+        return x.clamp(-1, 1)
 
     def velocity_of(self, x: Tensor, time: Tensor, shown: Tensor | None, image_class: Tensor | None) -> Tensor:
         """Compute the velocity of noisy pictures (N, C, Y, X) by the averaged network."""

@@ -15,6 +15,9 @@ from napari_organoid_synth.core.generators.flow_network import STRIDE, levelled
 
 Field = Callable[[Tensor, slice, slice], Tensor]
 """Velocity (N, C, y, x) of a part of a picture, cut out already, and the rows and columns it was cut from."""
+Rectangle = tuple[slice, slice]
+"""Rows and columns of a picture."""
+FADE = 8  # px
 
 
 def draw_noise(
@@ -105,6 +108,16 @@ def starts(length: int, side: int) -> list[int]:
         return [0]
     number = -(-(length - side) // (side - side // 4)) + 1
     return [round(place * (length - side) / (number - 1) / STRIDE) * STRIDE for place in range(number)]
+
+
+def faded(inner: Rectangle, outer: Rectangle, picture: Tensor) -> Tensor:
+    """Weights (y, x) of an outer part of a picture: 1 in the inner one, falling to 0 over 8 px around it."""
+    ramps = []
+    for own, seen in zip(inner, outer, strict=True):
+        at = torch.arange(seen.start, seen.stop, device=picture.device)
+        away = torch.maximum(own.start - at, at - own.stop + 1).clamp_min(0)
+        ramps.append((1 - away / (FADE + 1)).clamp(0, 1))
+    return ramps[0][:, None] * ramps[1]
 
 
 def padded(x: Tensor) -> Tensor:

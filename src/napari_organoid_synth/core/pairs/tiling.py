@@ -77,6 +77,12 @@ class TileGrid:
         """First row and column of every tile, row by row."""
         return list(product(self.starts_y, self.starts_x))
 
+    @cached_property
+    def window(self) -> NDArray[np.float32]:
+        """Weight of each pixel of a tile (tile, tile) in a blend, above 0 and at most 1: a pyramid."""
+        ramp = np.minimum(np.arange(1, self.tile + 1), np.arange(self.tile, 0, -1)).astype(np.float32)
+        return ramp[:, None] * ramp / ramp.max() ** 2
+
     def padded(self, array: NDArray[Any]) -> NDArray[Any]:
         """Return the array (..., Y, X), mirrored up to the size of a tile; itself where it is large enough."""
         if array.shape[-2:] != self.size:
@@ -111,8 +117,7 @@ class TileGrid:
             If the tiles are integers (labels have no average: blend while encoded, then decode), or their number is
             wrong.
         """
-        ramp = np.minimum(np.arange(1, self.tile + 1), np.arange(self.tile, 0, -1)).astype(np.float32)
-        window = ramp[:, None] * ramp / ramp.max() ** 2
+        window = self.window
         height, width = (max(length, self.tile) for length in self.size)
         weights = np.zeros((height, width), np.float32)
         total: NDArray[np.float32] | None = None

@@ -166,9 +166,9 @@ class TrainedGenerator:
 
     def _sample(self, streams: Sequence[Stream], image_class: Sequence[ImageClass], variety: float) -> torch.Tensor:
         classes = torch.tensor(list(image_class), device=self.device)
-        return self._finite(self.network.sample(streams, image_class=classes, variety=variety))
+        return self.finite(self.network.sample(streams, image_class=classes, variety=variety))
 
-    def _finite(self, samples: torch.Tensor) -> torch.Tensor:
+    def finite(self, samples: torch.Tensor) -> torch.Tensor:
         """Return samples whose values are all numbers; anything else would be written as 0."""
         if bool(torch.isfinite(samples).all()):
             return samples
@@ -216,7 +216,7 @@ class TrainedGenerator:
             return [Painted(self._paint_in_tiles(one, stream, number, variety)) for one, stream, number in each]
         condition = torch.from_numpy(np.stack([self.codec.encode_condition(one) for one in labels]))
         classes = torch.tensor(list(image_class), device=self.device)
-        samples = self._finite(self.network.sample(streams, condition=condition, image_class=classes, variety=variety))
+        samples = self.finite(self.network.sample(streams, condition=condition, image_class=classes, variety=variety))
         images = [decode_sample(sample, self.codec, self.spec)[0] for sample in samples]
         return [Painted(image) for image in images if image is not None]
 
@@ -227,7 +227,7 @@ class TrainedGenerator:
         condition = torch.from_numpy(self.codec.encode_condition(labels)[None])
         classes = torch.tensor([image_class], device=self.device)
         drawn = self.network.sample([stream], condition=condition, image_class=classes, variety=variety)
-        return self.codec.decode_image(self._finite(drawn)[0].float().cpu().numpy())
+        return self.codec.decode_image(self.finite(drawn)[0].float().cpu().numpy())
 
     def sketch(
         self,
@@ -281,7 +281,7 @@ class TrainedGenerator:
         rng = np.random.default_rng(seed_of(seed, "tones"))
         sketch = torch.from_numpy(draw_sketch(labels, tones, rng, blur)[None])
         stream = random_stream(self.device, seed, "sketch")
-        drawn = self._finite(self.network.finish(sketch.to(self.device), stream, time, variety=variety))
+        drawn = self.finite(self.network.finish(sketch.to(self.device), stream, time, variety=variety))
         return self.codec.decode_image(drawn[0].cpu().numpy())
 
     def _paint_in_tiles(
@@ -290,16 +290,44 @@ class TrainedGenerator:
         """Paint a mask of any size; tiles are blended while encoded, with the same noise where they overlap."""
         height, width = labels.shape
         grid = TileGrid((height, width), self.side, OVERLAP)
-        classes = torch.tensor([image_class], device=self.device)
-
-        def painted(tile: NDArray[np.float32], place: tuple[int, int]) -> NDArray[np.float32]:
-            condition = torch.from_numpy(np.ascontiguousarray(tile[None]))
-            rng = at_tile(stream, *place, self.side) if self.network.takes_tile_streams else stream
-            drawn = self.network.sample(rng, condition=condition, image_class=classes, variety=variety)
-            return np.asarray(self._finite(drawn)[0].cpu().numpy())
-
         tiles = grid.cut(self.codec.encode_condition(labels))
-        return self.codec.decode_image(grid.blend(map(painted, tiles, grid.boxes)))
+        painted = (
+            self.paint_tile(tile, place, stream, image_class, variety)
+            for tile, place in zip(tiles, grid.boxes, strict=True)
+        )
+        return self.codec.decode_image(grid.blend(painted))
+
+    def paint_tile(
+        self,
+        condition: NDArray[np.float32],
+        place: tuple[int, int],
+        stream: Stream,
+        image_class: ImageClass,
+        variety: float = 1.0,
+        alone: bool = False,
+    ) -> NDArray[np.float32]:
+        """Paint a tile of a canvas; its noise belongs to the place, so that neighbours see the same.
+
+        Parameters
+        ----------
+        condition : NDArray (M, tile, tile) float32 in [-1, 1]
+            Encoded mask of the tile.
+        place : (int, int)
+            First row and column of the tile, px.
+        stream, image_class, variety
+            Of the canvas, as in `paint`.
+        alone : bool
+            Whether the tile is the whole canvas, which has the noise of the stream itself.
+
+        Returns
+        -------
+        NDArray (C, tile, tile) float32 in [-1, 1]
+        """
+        shown = torch.from_numpy(np.ascontiguousarray(condition[None]))
+        classes = torch.tensor([image_class], device=self.device)
+        rng = at_tile(stream, *place, self.side) if self.network.takes_tile_streams and not alone else stream
+        drawn = self.network.sample(rng, condition=shown, image_class=classes, variety=variety)
+        return np.asarray(self.finite(drawn)[0].cpu().numpy())
 
 
 def _seed_of(stream: Stream) -> int:

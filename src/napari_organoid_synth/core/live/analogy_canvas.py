@@ -1,0 +1,73 @@
+"""A canvas of the painter that needs no training: pieces of real images, sought again where the guide differs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_organoid_synth.core.analogy.painter import AnalogyPainter
+from napari_organoid_synth.core.codec.codec import Codec
+from napari_organoid_synth.core.live.canvas import Box, Quality, changed_box, drawn_labels, union
+
+
+class AnalogyCanvas:
+    """A canvas of `AnalogyPainter`; see `Canvas`.
+
+    Parameters
+    ----------
+    painter : AnalogyPainter
+    codec : Codec
+        Of its run.
+    labels : NDArray (Y, X) int
+    seed : int
+    exclude : collection of str
+        Sources that are not used.
+    """
+
+    def __init__(
+        self,
+        painter: AnalogyPainter,
+        codec: Codec,
+        labels: NDArray[np.integer[Any]],
+        seed: int,
+        exclude: Collection[str] = (),
+    ) -> None:
+        self._painter, self._codec = painter, codec
+        self._painting = painter.paint(drawn_labels(labels, codec).copy(), seed, exclude)
+        self._rough: Box | None = None  # painted fast since the last full change
+        self._seed = seed
+
+    @property
+    def labels(self) -> NDArray[np.int32]:
+        """The mask."""
+        return self._painting.labels
+
+    @property
+    def image(self) -> NDArray[Any]:
+        """The image."""
+        return self._painting.image
+
+    def change(self, labels: NDArray[np.integer[Any]], quality: Quality = "full") -> Box | None:
+        """Paint again where the guide differs; see `Canvas.change`."""
+        drawn = drawn_labels(labels, self._codec, self.labels)
+        box = changed_box(self.labels, drawn)
+        window = box if quality == "fast" else union(box, self._rough)
+        if window is None:
+            return None
+        refine = quality == "full" and self._rough is not None
+        painted = self._painter.change(self._painting, drawn, window, quality, refine)
+        self._rough = union(self._rough, window) if quality == "fast" else None
+        return painted
+
+    def facts(self) -> dict[str, Any]:
+        """Return the shares of the sources, the misfit of each object, and the largest piece (px)."""
+        painting = self._painting
+        return {
+            "seed": self._seed,
+            "sources": {name: float(share) for name, share in painting.sources.items()},
+            "residual": {int(label): float(misfit) for label, misfit in painting.residual.items()},
+            "largest_piece": int(painting.largest_piece),
+        }
