@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 from napari_organoid_synth.core.generators.aae_config import AaeConfig
 from napari_organoid_synth.core.generators.base import channels_last, descend, make_adam, set_trainable
 from napari_organoid_synth.core.generators.blocks import Norm, init_weights, up_layer
+from napari_organoid_synth.core.generators.canvas import Stream
 from napari_organoid_synth.core.generators.latent import LatentGenerator
 from napari_organoid_synth.core.generators.losses import (
     Adversarial,
@@ -313,14 +314,14 @@ class Aae(LatentGenerator):
         return codes
 
     @torch.no_grad()
-    def vary(self, samples: Tensor, rng: torch.Generator | Sequence[torch.Generator], sigma: float = 0.5) -> Tensor:
+    def vary(self, samples: Tensor, rng: Stream | Sequence[Stream], sigma: float = 0.5) -> Tensor:
         """Draw variations of given pairs: the decoder of E(x) + σ ε with ε of N(0, 1).
 
         Parameters
         ----------
         samples : Tensor (N, C + M, Y, X) float32 in [-1, 1]
             Encoded pairs.
-        rng : torch.Generator or sequence of torch.Generator
+        rng : Stream or sequence of Stream
             One for all, or one for each of the N.
         sigma : float
             0 gives the copies themselves.

@@ -6,7 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,7 @@ from torch.optim import Adam, Optimizer
 
 from napari_organoid_synth.core.device import seed_of
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.generators.canvas import TileStream
+from napari_organoid_synth.core.generators.canvas import Stream
 from napari_organoid_synth.core.registry import GENERATORS
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from napari_organoid_synth.core.generators.batch import Batch
     from napari_organoid_synth.core.generators.config import GeneratorConfig, Kind
 
-AnyStream = TypeVar("AnyStream", torch.Generator, torch.Generator | TileStream)
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
@@ -102,7 +101,7 @@ class Generator(ABC):
     @abstractmethod
     def sample(
         self,
-        rng: torch.Generator | Sequence[torch.Generator],
+        rng: Stream | Sequence[Stream],
         n: int = 1,
         condition: Tensor | None = None,
         image_class: Tensor | None = None,
@@ -112,14 +111,15 @@ class Generator(ABC):
 
         Parameters
         ----------
-        rng : torch.Generator or sequence of torch.Generator
+        rng : Stream or sequence of Stream
             One for the batch, or one per sample so that a sample does not depend on its neighbours.
         n : int
             Number of samples, where neither ``rng`` nor ``condition`` gives it.
         condition : Tensor (N, M, Y, X) float32 in [-1, 1], optional
             Encoded masks; a painter needs them.
-        image_class : Tensor (N,) int64, optional
-            Ignored by generators that are not class-conditional.
+        image_class : Tensor (N,) int64 or (N, K) float32, optional
+            Class of each sample, or the share of each of K classes in it; ignored by generators that are not
+            class-conditional.
         variety : float
             Spread of the noise: 0 always draws the same sample, 1 is as trained.
 
@@ -133,6 +133,16 @@ class Generator(ABC):
     def look_passes(self) -> int:
         """Passes of the network that `look` takes for a sample; what judges a training looks as much more rarely."""
         return 1
+
+    @property
+    def draws_noise(self) -> bool:
+        """Whether samples depend on a stream of random numbers."""
+        return True
+
+    @property
+    def has_gradual_variety(self) -> bool:
+        """Whether samples change gradually with their variety."""
+        return True
 
     def steer(self, steps: int | None = None, guidance: float | None = None) -> None:
         """Choose how the next samples are drawn; None as in the settings of the generator.
@@ -159,7 +169,7 @@ class Generator(ABC):
 
     def look(
         self,
-        rng: torch.Generator | Sequence[torch.Generator],
+        rng: Stream | Sequence[Stream],
         n: int = 1,
         condition: Tensor | None = None,
         image_class: Tensor | None = None,
@@ -170,7 +180,7 @@ class Generator(ABC):
     def finish(
         self,
         pictures: Tensor,
-        rng: torch.Generator | Sequence[torch.Generator],
+        rng: Stream | Sequence[Stream],
         time: float = 0.45,
         condition: Tensor | None = None,
         image_class: Tensor | None = None,
@@ -375,7 +385,7 @@ def set_trainable(network: nn.Module, on: bool) -> None:
         parameter.requires_grad_(on and not getattr(parameter, "frozen", False))
 
 
-def streams_of(rng: AnyStream | Sequence[AnyStream]) -> Sequence[AnyStream]:
+def streams_of(rng: Stream | Sequence[Stream]) -> Sequence[Stream]:
     """Return one stream or several as a sequence."""
     return rng if isinstance(rng, Sequence) else (rng,)
 

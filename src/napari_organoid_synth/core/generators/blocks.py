@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from napari_organoid_synth.core.generators.canvas import Stream, fill
+from napari_organoid_synth.core.generators.canvas import Bernoulli, Stream, fill
 
 Norm = Literal["instance", "batch", "none"]
 FOLDED_PIXELS = 1024
@@ -58,9 +58,9 @@ class Dropout(nn.Module):
         """Zero each value of (N, C, Y, X) with probability p, scale the others by 1 / (1 - p)."""
         if not self.streams or self.p == 0:
             return x
-        keep = torch.empty_like(x, memory_format=torch.contiguous_format)
+        keep, kept = torch.empty_like(x, memory_format=torch.contiguous_format), Bernoulli(1 - self.p)
         for rows, stream in zip(keep.chunk(len(self.streams)), self.streams, strict=True):
-            fill(rows, stream, lambda part, rng: part.bernoulli_(1 - self.p, generator=rng))
+            fill(rows, stream, kept)
         return x * keep.div_(1 - self.p)
 
 

@@ -1,14 +1,83 @@
-"""Random numbers of a canvas that is painted tile by tile: they belong to places, so that neighbours see the same."""
+"""Random numbers of networks: of a stream, of a tile of a canvas, or of several streams mixed.
+
+The numbers of a tile belong to places, so that neighbouring tiles see the same; a mix of two streams leads gradually
+from the sample of the one to that of the other.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
 from napari_organoid_synth.core.device import random_stream
+
+EDGE = 1e-6
+"""Distance of a probability from 0 and 1, so that its quantile is finite."""
+
+
+# --- what is drawn ---------------------------------------------------------------------------------------------------
+
+
+class Normal:
+    """Fills tensors with numbers of N(0, 1)."""
+
+    def __call__(self, out: Tensor, rng: torch.Generator) -> None:
+        """Fill a tensor in place."""
+        out.normal_(generator=rng)
+
+    def source(self, out: Tensor, rng: torch.Generator, number: int) -> None:
+        """Fill a tensor in place with the numbers of N(0, 1) that are mixed: those of `__call__`."""
+        self(out, rng)
+
+    def decided(self, mixed: Tensor) -> Tensor:
+        """Return what mixed numbers of N(0, 1) mean: themselves."""
+        return mixed
+
+
+class Bernoulli:
+    """Fills tensors with 1 at a given rate, else 0.
+
+    To mix two draws, each is seen as numbers of N(0, 1) that are 1 below a threshold: the mix of these numbers has the
+    same threshold and so the same rate, and places change one by one on the way.
+
+    Parameters
+    ----------
+    rate : float
+        Probability of 1, between 0 and 1.
+    """
+
+    def __init__(self, rate: float) -> None:
+        self.rate = rate
+        self.threshold = math.sqrt(2) * float(torch.erfinv(torch.tensor(2 * rate - 1, dtype=torch.float64)))
+
+    def __call__(self, out: Tensor, rng: torch.Generator) -> None:
+        """Fill a tensor in place."""
+        out.bernoulli_(self.rate, generator=rng)
+
+    def source(self, out: Tensor, rng: torch.Generator, number: int) -> None:
+        """Fill a tensor in place with numbers of N(0, 1) that are below the threshold where `__call__` draws 1.
+
+        ``number`` counts the maps of a sample: their depth below or above the threshold comes from a stream of its own.
+        """
+        self(out, rng)
+        depth = torch.empty_like(out).uniform_(generator=random_stream(out.device, "depth", rng.initial_seed(), number))
+        below, above = depth * self.rate, self.rate + depth * (1 - self.rate)
+        out.copy_(torch.special.ndtri(torch.where(out > 0, below, above).clamp_(EDGE, 1 - EDGE)))
+
+    def decided(self, mixed: Tensor) -> Tensor:
+        """Return what mixed numbers of N(0, 1) mean: whether they are below the threshold."""
+        return mixed < self.threshold
+
+
+Draw: TypeAlias = Normal | Bernoulli
+NORMAL = Normal()
+
+
+# --- where it comes from ---------------------------------------------------------------------------------------------
 
 
 class TileStream:
@@ -55,17 +124,84 @@ class TileStream:
                 out[:, own_rows, own_columns] = block[:, rows, columns]
 
 
-Stream: TypeAlias = torch.Generator | TileStream
-"""A stream of random numbers, or those of a tile of a canvas."""
+class MixedStream:
+    """Random numbers of several streams, mixed so that their variance stays 1.
+
+    Parameters
+    ----------
+    parts : sequence of (Stream, float)
+        Independent streams and their weights, which are divided by the root of the sum of their squares; those of
+        weight 0 are not used, and a single one of positive weight is used as it is, bit for bit.
+
+    Raises
+    ------
+    ValueError
+        If all weights are 0.
+    """
+
+    def __init__(self, parts: Sequence[tuple[Stream, float]]) -> None:
+        self.parts: list[tuple[torch.Generator | TileStream, float]] = []
+        length = math.hypot(*(weight for _, weight in parts))
+        if not length:
+            raise ValueError("a mix needs a weight that is not 0")
+        for stream, weight in parts:
+            inner = stream.parts if isinstance(stream, MixedStream) else [(stream, 1.0)]
+            self.parts += [(one, share * weight / length) for one, share in inner if weight]
+        self._drawn = 0
+
+    @classmethod
+    def between(cls, first: Stream, last: Stream, share: float) -> MixedStream:
+        """Mix two streams along a quarter of a circle: the first at ``share`` 0, the last at 1."""
+        angle = share * math.pi / 2
+        return cls([(first, 0.0 if share == 1 else math.cos(angle)), (last, math.sin(angle))])
+
+    def fill(self, out: Tensor, draw: Draw) -> None:
+        """Fill (N, ...) in place, or (1, C, Y, X) where streams are those of tiles."""
+        number, self._drawn = self._drawn, self._drawn + 1
+        if len(self.parts) == 1 and self.parts[0][1] > 0:
+            _fill(out, self.parts[0][0], draw)
+            return
+        total = torch.zeros_like(out)
+        for stream, weight in self.parts:
+            _fill(out, stream, lambda part, rng: draw.source(part, rng, number))
+            total.add_(out, alpha=weight)
+        out.copy_(draw.decided(total))
 
 
-def fill(out: Tensor, stream: Stream, draw: Callable[[Tensor, torch.Generator], object]) -> Tensor:
-    """Fill (N, C, Y, X) in place from a stream, or (1, C, Y, X) with the numbers of a tile; return it."""
+Stream: TypeAlias = torch.Generator | TileStream | MixedStream
+"""A stream of random numbers, those of a tile of a canvas, or several mixed."""
+
+
+def fill(out: Tensor, stream: Stream, draw: Draw) -> Tensor:
+    """Fill (N, ...) in place from a stream, or (1, C, Y, X) with the numbers of a tile; return it."""
+    if isinstance(stream, MixedStream):
+        stream.fill(out, draw)
+    else:
+        _fill(out, stream, draw)
+    return out
+
+
+def device_of(stream: Stream) -> torch.device:
+    """Return the device of a stream; that of the numbers of a tile is wherever they are asked for: the processor."""
+    if isinstance(stream, MixedStream):
+        return device_of(stream.parts[0][0])
+    return stream.device if isinstance(stream, torch.Generator) else torch.device("cpu")
+
+
+def at_tile(stream: Stream, y: int, x: int, tile: int) -> Stream:
+    """Return the random numbers of a tile of the canvas that belongs to a stream; see `TileStream`."""
+    if isinstance(stream, MixedStream):
+        return MixedStream([(at_tile(part, y, x, tile), weight) for part, weight in stream.parts])
+    if isinstance(stream, TileStream):
+        return TileStream(stream.seed, stream.y + y, stream.x + x, tile)
+    return TileStream(stream.initial_seed(), y, x, tile)
+
+
+def _fill(out: Tensor, stream: torch.Generator | TileStream, draw: Callable[[Tensor, torch.Generator], object]) -> None:
     if isinstance(stream, TileStream):
         stream.fill(out[0], draw)
     else:
         draw(out, stream)
-    return out
 
 
 def _overlap(block: int, tile: int, side: int) -> tuple[slice, slice]:

@@ -25,6 +25,7 @@ from napari_organoid_synth.core.device import random_stream
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.generators.base import Generator, build_generator
 from napari_organoid_synth.core.generators.batch import Batch
+from napari_organoid_synth.core.generators.canvas import MixedStream
 from napari_organoid_synth.core.generators.config import Draws, GeneratorConfig
 from napari_organoid_synth.core.generators.latent import LatentGenerator
 from napari_organoid_synth.core.generators.untrained import UntrainedPainter
@@ -294,6 +295,43 @@ def check_latent_walk(config: GeneratorConfig) -> None:
     torch.testing.assert_close(still[0], still[1])
 
 
+def check_mixed_streams(config: GeneratorConfig) -> None:
+    """Check that a mix of two streams leads gradually from the sample of the one to that of the other."""
+    generator = _new(config)
+    take_steps(generator, 0, 2)
+    condition = batch_of(generator.spec, n=1).mask if generator.kind == "painter" else None
+
+    def draw(share: float) -> Tensor:
+        ends = [random_stream(CPU, seed) for seed in (1, 2)]
+        return generator.sample(MixedStream.between(ends[0], ends[1], share), 1, condition)
+
+    for share, seed in ((0.0, 1), (1.0, 2)):
+        alone = generator.sample(random_stream(CPU, seed), 1, condition)
+        assert torch.equal(draw(share), alone), f"at {share} the mix is not the sample of the stream"
+    near, ends = ((draw(a) - draw(b)).abs().mean() for a, b in ((0.5, 0.51), (0.0, 1.0)))
+    assert near < 0.5 * ends, f"a step of 0.01 changes samples by {near:.4f}, the whole way by {ends:.4f}"
+    assert torch.isfinite(draw(0.5)).all(), "the middle of the way is not finite"
+
+
+def check_shares_of_classes(config: GeneratorConfig) -> None:
+    """Check that shares of image classes lead gradually from class to class."""
+    if not config.class_conditional:
+        return
+    generator = _new(config)
+    take_steps(generator, 0, 2)
+    condition = batch_of(generator.spec, n=1).mask if generator.kind == "painter" else None
+
+    def draw(image_class: Tensor) -> Tensor:
+        return generator.sample(random_stream(CPU, 1), 1, condition, image_class)
+
+    first, last = (draw(torch.tensor([number])) for number in (0, 1))
+    torch.testing.assert_close(draw(torch.tensor([[1.0, 0.0, 0.0]])), first)
+    torch.testing.assert_close(draw(torch.tensor([[0.0, 1.0, 0.0]])), last)
+    near = (draw(torch.tensor([[0.5, 0.5, 0.0]])) - draw(torch.tensor([[0.49, 0.51, 0.0]]))).abs().mean()
+    ends = (first - last).abs().mean()
+    assert 0 < near < 0.5 * ends, f"a step of 0.01 changes samples by {near:.2g}, the whole way by {ends:.2g}"
+
+
 def check_parts(config: GeneratorConfig) -> None:
     """Check that a joint generator can also draw images alone, or masks alone."""
     if config.kind != "joint":
@@ -387,6 +425,8 @@ CHECKS: dict[str, Callable[[GeneratorConfig], None]] = {
     "freezing": check_freezing,
     "transfer": check_transfer,
     "latent walk": check_latent_walk,
+    "mixed streams": check_mixed_streams,
+    "shares of classes": check_shares_of_classes,
     "parts": check_parts,
 }
 """The contract by name, in the order in which it is worth meeting."""

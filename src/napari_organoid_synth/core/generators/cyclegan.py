@@ -19,7 +19,7 @@ from napari_organoid_synth.core.generators.base import (
     streams_of,
 )
 from napari_organoid_synth.core.generators.blocks import DoublingConv, InstanceNorm, init_weights
-from napari_organoid_synth.core.generators.canvas import Stream, fill
+from napari_organoid_synth.core.generators.canvas import NORMAL, Stream, fill
 from napari_organoid_synth.core.generators.cyclegan_config import CycleGanConfig
 from napari_organoid_synth.core.generators.losses import discriminator_loss
 from napari_organoid_synth.core.generators.pix2pix import PatchDiscriminator
@@ -169,6 +169,11 @@ class CycleGan(Generator):
             if name != "memory"
         }
 
+    @property
+    def draws_noise(self) -> bool:
+        """Whether masks get noise."""
+        return self.config.noise > 0
+
     def networks(self) -> dict[str, nn.Module]:
         """Return both networks, trained together, a discriminator for each, and the memory."""
         return {
@@ -266,4 +271,4 @@ class CycleGan(Generator):
         if not spread:
             return mask
         noise = torch.empty_like(mask, memory_format=torch.contiguous_format)
-        return mask + spread * fill(noise, rng, lambda part, stream: part.normal_(generator=stream))
+        return mask + spread * fill(noise, rng, NORMAL)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from napari_organoid_synth.core.generators.base import streams_of
+from napari_organoid_synth.core.generators.canvas import Stream
 from napari_organoid_synth.core.generators.flow_config import FlowConfig
 from napari_organoid_synth.core.generators.flow_matching import FlowMatching
 from napari_organoid_synth.core.generators.flow_network import STRIDE
@@ -50,7 +51,7 @@ class Flow(FlowMatching):
     @torch.no_grad()
     def sample(
         self,
-        rng: torch.Generator | Sequence[torch.Generator],
+        rng: Stream | Sequence[Stream],
         n: int = 1,
         condition: Tensor | None = None,
         image_class: Tensor | None = None,
@@ -63,7 +64,7 @@ class Flow(FlowMatching):
     def finish(
         self,
         pictures: Tensor,
-        rng: torch.Generator | Sequence[torch.Generator],
+        rng: Stream | Sequence[Stream],
         time: float = 0.45,
         condition: Tensor | None = None,
         image_class: Tensor | None = None,
@@ -86,7 +87,7 @@ class Flow(FlowMatching):
         picture: Tensor,
         condition: Tensor,
         box: tuple[int, int, int, int],
-        rng: torch.Generator | Sequence[torch.Generator],
+        rng: Stream | Sequence[Stream],
         image_class: Tensor | None = None,
         variety: float = 1.0,
         context: int = 32,
@@ -117,7 +118,7 @@ class Flow(FlowMatching):
 
     def _paint(
         self,
-        rng: torch.Generator | Sequence[torch.Generator],
+        rng: Stream | Sequence[Stream],
         condition: Tensor | None,
         image_class: Tensor | None,
         variety: float,

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from napari_organoid_synth.core.generators.base import streams_of
+from napari_organoid_synth.core.generators.canvas import Stream
 from napari_organoid_synth.core.generators.flow_joint_config import FlowJointConfig
 from napari_organoid_synth.core.generators.flow_matching import FlowMatching
 from napari_organoid_synth.core.generators.flow_sampling import padded
@@ -33,7 +34,7 @@ class FlowJoint(FlowMatching):
     @torch.no_grad()
     def sample(
         self,
-        rng: torch.Generator | Sequence[torch.Generator],
+        rng: Stream | Sequence[Stream],
         n: int = 1,
         condition: Tensor | None = None,
         image_class: Tensor | None = None,
@@ -48,7 +49,7 @@ class FlowJoint(FlowMatching):
     def finish(
         self,
         pictures: Tensor,
-        rng: torch.Generator | Sequence[torch.Generator],
+        rng: Stream | Sequence[Stream],
         time: float = 0.45,
         condition: Tensor | None = None,
         image_class: Tensor | None = None,

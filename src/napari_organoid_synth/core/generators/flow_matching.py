@@ -17,6 +17,7 @@ from torch.optim import Optimizer
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.generators.base import Generator, channels_last, descend, make_adam
+from napari_organoid_synth.core.generators.canvas import Stream
 from napari_organoid_synth.core.generators.flow_matching_config import FlowMatchingConfig
 from napari_organoid_synth.core.generators.flow_network import Velocity, evened, levelled
 from napari_organoid_synth.core.generators.flow_sampling import Rectangle, averaged, draw_noise, faded, follow
@@ -130,7 +131,7 @@ class FlowMatching(Generator):
 
     def look(
         self,
-        rng: torch.Generator | Sequence[torch.Generator],
+        rng: Stream | Sequence[Stream],
         n: int = 1,
         condition: Tensor | None = None,
         image_class: Tensor | None = None,
@@ -144,7 +145,7 @@ class FlowMatching(Generator):
 
     def draw(
         self,
-        streams: Sequence[torch.Generator],
+        streams: Sequence[Stream],
         shape: tuple[int, int, int, int],
         shown: Tensor | None,
         image_class: Tensor | None,
@@ -173,7 +174,7 @@ class FlowMatching(Generator):
 
     def redraw(
         self,
-        streams: Sequence[torch.Generator],
+        streams: Sequence[Stream],
         picture: Tensor,
         shown: Tensor | None,
         image_class: Tensor | None,

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from napari_organoid_synth.core.generators.class_mix import class_vectors
+
 FOLD = 2
 """Side of the square of pixels that becomes channels."""
 LEVELS = 4
@@ -91,8 +93,8 @@ class Velocity(nn.Module):
             Sides are multiples of 16 px.
         time : Tensor (N,) float32 in [0, 1]
             0 is noise, 1 the picture.
-        image_class : Tensor (N,) int64, optional
-            The first class when not given.
+        image_class : Tensor (N,) int64 or (N, K) float32, optional
+            Class of each sample, or shares of classes; the first class when not given.
 
         Returns
         -------
@@ -116,8 +118,7 @@ class Velocity(nn.Module):
         if self.image_class is None:
             return embedded
         chosen = torch.zeros_like(time, dtype=torch.int64) if image_class is None else image_class
-        shift: Tensor = self.image_class(chosen)
-        return embedded + shift
+        return embedded + class_vectors(chosen, self.image_class.weight)
 
 
 def doubled(x: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from napari_organoid_synth.core.device import random_stream
+from napari_organoid_synth.core.generators.canvas import NORMAL, Stream, device_of, fill
 from napari_organoid_synth.core.generators.flow_network import STRIDE, levelled
 
 Field = Callable[[Tensor, slice, slice], Tensor]
@@ -20,13 +21,13 @@ FADE = 8  # px
 
 
 def draw_noise(
-    streams: Sequence[torch.Generator], shape: tuple[int, ...], variety: float = 1.0, cell: int | None = None
+    streams: Sequence[Stream], shape: tuple[int, ...], variety: float = 1.0, cell: int | None = None
 ) -> Tensor:
     """Draw levelled noise: √(1 − v²) of always the same, and v of new noise, so that its spread stays 1.
 
     Parameters
     ----------
-    streams : sequence of torch.Generator
+    streams : sequence of Stream
         One for all, or one per sample.
     shape : (int, int, int, int)
         N, C, Y, X; the sides are even.
@@ -41,9 +42,9 @@ def draw_noise(
         Mean 0 in each of the four folded planes of each square.
     """
     number, *rest = shape
-    each, device = number if len(streams) == 1 else 1, streams[0].device
+    each, device = number if len(streams) == 1 else 1, device_of(streams[0])
     share = min(max(variety, 0.0), 1.0)
-    noise = torch.cat([torch.randn(each, *rest, generator=stream, device=device) for stream in streams])
+    noise = torch.cat([fill(torch.empty(each, *rest, device=device), stream, NORMAL) for stream in streams])
     if share < 1:
         still = torch.randn(1, *rest, generator=random_stream(device, "flow", "still"), device=device)
         noise = share * noise + (1 - share**2) ** 0.5 * still

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.generators.base import Generator, streams_of
+from napari_organoid_synth.core.generators.canvas import NORMAL, Stream, fill
 
 
 class LatentGenerator(Generator):
@@ -30,8 +32,9 @@ class LatentGenerator(Generator):
         ----------
         latents : Tensor (N, L) float32
             From `latents`.
-        image_class : Tensor (N,) int64, optional
-            The first class when not given; ignored by generators that are not class-conditional.
+        image_class : Tensor (N,) int64 or (N, K) float32, optional
+            Class of each sample, or shares of classes; the first class when not given; ignored by generators that are
+            not class-conditional.
         variety : float
             Spread of the noise: 0 always draws the same, 1 as trained (ψ of the truncation trick).
 
@@ -40,16 +43,16 @@ class LatentGenerator(Generator):
         Tensor (N, C + M, Y, X) float32, about [-1, 1]
         """
 
-    def latents(self, rng: torch.Generator | Sequence[torch.Generator], n: int = 1) -> Tensor:
+    def latents(self, rng: Stream | Sequence[Stream], n: int = 1) -> Tensor:
         """Draw latent vectors (N, L) from N(0, 1): ``n`` from one stream, or one from each stream."""
         streams = streams_of(rng)
         each = n if len(streams) == 1 else 1
-        return torch.cat([torch.randn(each, self.latent, generator=s, device=self.device) for s in streams])
+        return torch.cat([fill(torch.empty(each, self.latent, device=self.device), s, NORMAL) for s in streams])
 
     @torch.no_grad()
     def sample(
         self,
-        rng: torch.Generator | Sequence[torch.Generator],
+        rng: Stream | Sequence[Stream],
         n: int = 1,
         condition: Tensor | None = None,
         image_class: Tensor | None = None,
@@ -57,6 +60,45 @@ class LatentGenerator(Generator):
     ) -> Tensor:
         """Draw samples from new latent vectors."""
         return self.draw(self.latents(rng, n), image_class, variety)
+
+    @property
+    def style_layers(self) -> int:
+        """Layers with a style of their own, coarse to fine, which `draw_mixed` can mix; 0: none."""
+        return 0
+
+    def draw_mixed(
+        self,
+        latents: Tensor,
+        others: Tensor,
+        layers: range,
+        image_class: Tensor | None = None,
+        variety: float = 1.0,
+    ) -> Tensor:
+        """Draw samples in which some layers take the styles of other latent vectors.
+
+        Parameters
+        ----------
+        latents, others : Tensor (N, L) float32
+            From `latents`.
+        layers : range
+            Layers that take the styles of ``others``, counted from 0 for the coarsest.
+        image_class, variety
+            As in `draw`.
+
+        Returns
+        -------
+        Tensor (N, C + M, Y, X) float32, about [-1, 1]
+
+        Raises
+        ------
+        UserError
+            If the generator has no styles.
+        """
+        raise UserError(
+            f"{self.config.name} has no styles.",
+            "Expected a generator with a style for each layer.",
+            "Leave style_seed empty, or use stylegan or stylegan2_ada.",
+        )
 
     @torch.no_grad()
     def walk(self, first: Tensor, last: Tensor, steps: int, image_class: Tensor | None = None) -> Tensor:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from napari_organoid_synth.core.generators.blocks import up_layer
+from napari_organoid_synth.core.generators.class_mix import class_vectors
 
 CLASS_NUMBERS = 50
 """Length of the learned vector of a class."""
@@ -143,7 +144,7 @@ def _with_class(noise: Tensor, image_class: Tensor | None, embedding: nn.Embeddi
     """Append the learned vector of each sample's class to the noise (N, L), if there are classes."""
     if embedding is None:
         return noise
-    return torch.cat([noise, embedding(_or_first(image_class, noise))], 1)
+    return torch.cat([noise, class_vectors(_or_first(image_class, noise), embedding.weight)], 1)
 
 
 def _or_first(image_class: Tensor | None, like: Tensor) -> Tensor:

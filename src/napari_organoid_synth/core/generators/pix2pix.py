@@ -144,6 +144,16 @@ class Pix2Pix(Generator):
             name: make_adam(network, config.learning_rate, config.beta1) for name, network in self.networks().items()
         }
 
+    @property
+    def draws_noise(self) -> bool:
+        """Whether any layer drops values."""
+        return any(isinstance(module, Dropout) and module.p > 0 for module in self.generator.modules())
+
+    @property
+    def has_gradual_variety(self) -> bool:
+        """Dropout is on or off."""
+        return False
+
     def networks(self) -> dict[str, nn.Module]:
         """Return the U-Net and its discriminator."""
         return {"generator": self.generator, "discriminator": self.discriminator}

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from napari_organoid_synth.core.generators.class_mix import class_shares
 from napari_organoid_synth.core.generators.progan_config import ProganConfig
 from napari_organoid_synth.core.generators.progressive import ProgressiveGenerator, channels_at, sizes_of
 from napari_organoid_synth.core.generators.style_blocks import ROOT_2, SLOPE, EqualConv2d, EqualLinear, pixel_norm
@@ -73,7 +74,7 @@ class ProganNetwork(nn.Module):
         z = torch.lerp(self.centre, pixel_norm(latents), variety)
         x = pixel_norm(z)
         if self.classes:
-            x = torch.cat([x, functional.one_hot(image_class, self.classes).to(x.dtype)], 1)
+            x = torch.cat([x, class_shares(image_class, self.classes).to(x.dtype)], 1)
         coarse = None
         for at in sizes_of(4, size):
             block: Any = self.blocks[str(at)]

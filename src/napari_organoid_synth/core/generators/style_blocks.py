@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from napari_organoid_synth.core.generators.class_mix import class_vectors
+
 SLOPE = 0.2
 """Slope of every leaky ReLU."""
 ROOT_2 = math.sqrt(2.0)
@@ -82,8 +84,8 @@ class ClassVector(nn.Module):
         self.weight = nn.Parameter(torch.randn(classes, width))
 
     def forward(self, image_class: Tensor) -> Tensor:
-        """Map (N,) int64 to (N, width)."""
-        return functional.embedding(image_class, self.weight)
+        """Map classes (N,) int64, or shares of classes (N, K), to (N, width)."""
+        return class_vectors(image_class, self.weight)
 
 
 def pixel_norm(x: Tensor) -> Tensor:
@@ -146,7 +148,7 @@ class MappingNetwork(nn.Module):
         self.register_buffer("mean", torch.zeros(max(classes, 1), width))
 
     def forward(self, z: Tensor, image_class: Tensor) -> Tensor:
-        """Map (N, latent) and (N,) int64, the latter ignored without classes, to w (N, width), in float32."""
+        """Map z (N, latent) and classes, ignored where there are none, to w (N, width), in float32."""
         with torch.autocast(z.device.type, enabled=False):
             x = pixel_norm(z.float())
             if self.classes is not None:
@@ -166,7 +168,27 @@ class MappingNetwork(nn.Module):
 
     def truncate(self, w: Tensor, image_class: Tensor, variety: float) -> Tensor:
         """Pull w (N, width) towards the mean of its class: mean + ψ (w - mean), ψ being the ``variety``."""
-        return torch.lerp(self.mean[self._class_of(image_class)], w, variety)
+        return torch.lerp(class_vectors(self._class_of(image_class), self.mean), w, variety)
 
     def _class_of(self, image_class: Tensor) -> Tensor:
         return image_class if self.classes is not None else torch.zeros_like(image_class)
+
+
+def mixed_layers(first: Tensor, other: Tensor, count: int, layers: range) -> Tensor:
+    """Return a style vector for each of ``count`` layers: the first, in ``layers`` the other.
+
+    Parameters
+    ----------
+    first, other : Tensor (N, W)
+        Style vectors.
+    count : int
+        Of all layers.
+    layers : range
+        Those of the other, from 0; may reach beyond the last layer.
+
+    Returns
+    -------
+    Tensor (N, count, W)
+    """
+    chosen = torch.tensor([number in layers for number in range(count)], device=first.device)
+    return torch.where(chosen[:, None], other[:, None], first[:, None])

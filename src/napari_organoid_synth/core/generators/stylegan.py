@@ -9,7 +9,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from napari_organoid_synth.core.generators.progressive import ProgressiveGenerator, channels_at, sizes_of
-from napari_organoid_synth.core.generators.style_blocks import SLOPE, EqualConv2d, EqualLinear, MappingNetwork
+from napari_organoid_synth.core.generators.style_blocks import (
+    SLOPE,
+    EqualConv2d,
+    EqualLinear,
+    MappingNetwork,
+    mixed_layers,
+)
 from napari_organoid_synth.core.generators.stylegan_config import StyleganConfig
 
 if TYPE_CHECKING:
@@ -184,7 +190,29 @@ class Stylegan(ProgressiveGenerator):
 
         ``variety`` is ψ of the truncation trick in all layers: style vectors move towards the mean of their class.
         """
-        size, alpha = self.schedule.at(self.progress)
+        return self._draw_styles(self._styles(latents, image_class, variety)[:, None].expand(-1, self.style_layers, -1))
+
+    @property
+    def style_layers(self) -> int:
+        """Layers of the present size, two for each doubling from 4 px on."""
+        return layers_at(self.schedule.at(self.progress)[0])
+
+    def draw_mixed(
+        self,
+        latents: Tensor,
+        others: Tensor,
+        layers: range,
+        image_class: Tensor | None = None,
+        variety: float = 1.0,
+    ) -> Tensor:
+        """Draw samples in which some layers take the styles of other latent vectors."""
+        first, other = (self._styles(z, image_class, variety) for z in (latents, others))
+        return self._draw_styles(mixed_layers(first, other, self.style_layers, layers))
+
+    def _styles(self, latents: Tensor, image_class: Tensor | None, variety: float) -> Tensor:
         image_class, mapping = self.classes_or_first(image_class, len(latents)), self.average.mapping
-        w = mapping.truncate(mapping(latents, image_class), image_class, variety)
-        return self.enlarge(self.average(w[:, None].expand(-1, layers_at(size), -1), size, alpha))
+        return mapping.truncate(mapping(latents, image_class), image_class, variety)
+
+    def _draw_styles(self, styles: Tensor) -> Tensor:
+        size, alpha = self.schedule.at(self.progress)
+        return self.enlarge(self.average(styles, size, alpha))

@@ -17,6 +17,7 @@ from napari_organoid_synth.core.generators.blocks import update_average
 from napari_organoid_synth.core.generators.latent import LatentGenerator
 from napari_organoid_synth.core.generators.losses import discriminator_loss, generator_loss
 from napari_organoid_synth.core.generators.projection import Projection, ProjectionOptions, project
+from napari_organoid_synth.core.generators.style_blocks import mixed_layers
 from napari_organoid_synth.core.generators.stylegan2_ada_config import StyleGan2AdaConfig
 from napari_organoid_synth.core.generators.stylegan2_networks import Discriminator, StyleGan2Network
 
@@ -197,6 +198,24 @@ class StyleGan2Ada(LatentGenerator):
     def draw(self, latents: Tensor, image_class: Tensor | None = None, variety: float = 1.0) -> Tensor:
         """Draw image and mask channels with the averaged network and its fixed noise."""
         return self.draw_styles(self.styles(latents, image_class, variety))
+
+    @property
+    def style_layers(self) -> int:
+        """Style vectors of a picture, coarse to fine."""
+        return int(self.average.synthesis.count)
+
+    @torch.no_grad()
+    def draw_mixed(
+        self,
+        latents: Tensor,
+        others: Tensor,
+        layers: range,
+        image_class: Tensor | None = None,
+        variety: float = 1.0,
+    ) -> Tensor:
+        """Draw samples in which some layers take the styles of other latent vectors."""
+        first, other = (self.styles(z, image_class, variety) for z in (latents, others))
+        return self.draw_styles(mixed_layers(first, other, self.style_layers, layers))
 
     def project(self, target: Tensor, rng: torch.Generator, options: ProjectionOptions | None = None) -> Projection:
         """Find the style vector whose picture is closest to ``target``; see `projection.project`."""

@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 
 from napari_organoid_synth.core.generators.base import Generator
 from napari_organoid_synth.core.generators.batch import Batch
+from napari_organoid_synth.core.generators.canvas import Stream
 from napari_organoid_synth.core.generators.painted import Painted
 from napari_organoid_synth.core.pairs.pair import SamplePair
 
@@ -90,7 +91,7 @@ class UntrainedPainter(Generator):
 
     def sample(
         self,
-        rng: torch.Generator | Sequence[torch.Generator],
+        rng: Stream | Sequence[Stream],
         n: int = 1,
         condition: Tensor | None = None,
         image_class: Tensor | None = None,

@@ -16,6 +16,9 @@ from napari_organoid_synth.core.synthesis.trained_generator import TrainedGenera
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from napari_organoid_synth.core.generators.canvas import Stream
+    from napari_organoid_synth.core.synthesis.trained_generator import ImageClass
+
 FAST_STEPS = 6
 """From noise to picture, while the mouse is down."""
 AROUND = {"fast": 8, "full": 32}
@@ -32,7 +35,7 @@ class FlowCanvas:
     labels : NDArray (Y, X) int
     stream : callable
         Returns the noise of the canvas, at its beginning.
-    image_class : int
+    image_class : int or sequence of float
     variety : float
     """
 
@@ -40,8 +43,8 @@ class FlowCanvas:
         self,
         trained: TrainedGenerator,
         labels: NDArray[np.integer[Any]],
-        stream: Callable[[], torch.Generator],
-        image_class: int = 0,
+        stream: Callable[[], Stream],
+        image_class: ImageClass = 0,
         variety: float = 1.0,
     ) -> None:
         assert isinstance(trained.network, Flow)

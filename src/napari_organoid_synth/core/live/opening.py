@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from napari_organoid_synth.core.device import random_stream
@@ -19,17 +20,19 @@ from napari_organoid_synth.core.live.real_canvas import RealCanvas
 from napari_organoid_synth.core.live.tile_canvas import TileCanvas
 
 if TYPE_CHECKING:
-    from napari_organoid_synth.core.synthesis.trained_generator import TrainedGenerator
+    from napari_organoid_synth.core.generators.canvas import Stream
+    from napari_organoid_synth.core.synthesis.trained_generator import ImageClass, TrainedGenerator
 
 
 def open_canvas(
     trained: TrainedGenerator,
     labels: NDArray[np.integer[Any]],
     seed: int = 0,
-    image_class: int = 0,
+    image_class: ImageClass = 0,
     variety: float = 1.0,
     exclude: Collection[str] = (),
     real: NDArray[Any] | None = None,
+    stream: Callable[[], Stream] | None = None,
 ) -> Canvas:
     """Paint a mask, and return the canvas on which it can be changed.
 
@@ -41,14 +44,17 @@ def open_canvas(
         Labels as in the training masks, of any size; may be empty.
     seed : int
         The same seed gives the same image: that of `paint` with this seed.
-    image_class : int
-        An index into the codec's image classes.
+    image_class : int or sequence of float
+        An index into the codec's image classes, or the share of each.
     variety : float
         Spread of the noise.
     exclude : collection of str
         Real images that a painter without training may not use.
     real : NDArray (C, Y, X), optional
         The real image of this mask, native dtype: it stays as it is but where the mask is changed.
+    stream : callable, optional
+        Returns the noise of the canvas, at its beginning; that of the seed when not given. A painter without training
+        uses the seed alone.
 
     Raises
     ------
@@ -63,16 +69,16 @@ def open_canvas(
         )
     seeds = seed, "sample", 0, 0  # those of the first sample of a batch
 
-    def stream() -> Any:
+    def plain() -> torch.Generator:
         return random_stream(trained.device, *seeds)
 
     canvas: Canvas
     if isinstance(trained.network, Analogy):
         canvas = AnalogyCanvas(
-            trained.network.painter, trained.codec, labels, stream().initial_seed() if variety else 0, exclude
+            trained.network.painter, trained.codec, labels, plain().initial_seed() if variety else 0, exclude
         )
     elif isinstance(trained.network, Flow):
-        canvas = FlowCanvas(trained, labels, stream, image_class, variety)
+        canvas = FlowCanvas(trained, labels, stream or plain, image_class, variety)
     else:
-        canvas = TileCanvas(trained, labels, stream, image_class, variety)
+        canvas = TileCanvas(trained, labels, stream or plain, image_class, variety)
     return canvas if real is None else RealCanvas(canvas, real)

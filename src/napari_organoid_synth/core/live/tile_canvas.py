@@ -14,7 +14,8 @@ from napari_organoid_synth.core.synthesis.trained_generator import OVERLAP, Trai
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from torch import Generator
+    from napari_organoid_synth.core.generators.canvas import Stream
+    from napari_organoid_synth.core.synthesis.trained_generator import ImageClass
 
 EDGE = 2  # px: how far the condition of a pixel looks
 
@@ -29,7 +30,7 @@ class TileCanvas:
     labels : NDArray (Y, X) int
     stream : callable
         Returns the noise of the canvas, at its beginning.
-    image_class : int
+    image_class : int or sequence of float
     variety : float
     """
 
@@ -37,8 +38,8 @@ class TileCanvas:
         self,
         trained: TrainedGenerator,
         labels: NDArray[np.integer[Any]],
-        stream: Callable[[], Generator],
-        image_class: int = 0,
+        stream: Callable[[], Stream],
+        image_class: ImageClass = 0,
         variety: float = 1.0,
     ) -> None:
         self._trained, self._stream, self._drawn = trained, stream, (image_class, variety)

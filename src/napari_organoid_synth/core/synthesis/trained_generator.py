@@ -20,7 +20,7 @@ from napari_organoid_synth.core.codec.codec import Codec
 from napari_organoid_synth.core.codec.spec import PairSpec, Shape
 from napari_organoid_synth.core.device import pick_device, random_stream, seed_of
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.generators.canvas import TileStream
+from napari_organoid_synth.core.generators.canvas import Stream, at_tile
 from napari_organoid_synth.core.generators.painted import Painted
 from napari_organoid_synth.core.generators.untrained import UntrainedPainter
 from napari_organoid_synth.core.pairs.tiling import TileGrid
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 ModelSource: TypeAlias = "TrainedGenerator | Run | Path | str"
 """A trained generator, a run, the folder of a run, or a ``.synth`` file."""
+ImageClass: TypeAlias = "int | Sequence[float]"
+"""An image class by its index, or the share of each class."""
 OVERLAP = 0.5  # of the tiles in which a large mask is painted
 SKETCH_TIME = 0.45
 
@@ -140,16 +142,16 @@ class TrainedGenerator:
         return self.recipe.tiles.size
 
     def draw(
-        self, streams: Sequence[torch.Generator], image_class: Sequence[int], variety: float = 1.0
+        self, streams: Sequence[Stream], image_class: Sequence[ImageClass], variety: float = 1.0
     ) -> list[tuple[NDArray[Any] | None, NDArray[np.int32] | None]]:
         """Draw from noise: for each stream an image (C, Y, X) and labels (Y, X); None for the part that is not drawn.
 
         Parameters
         ----------
-        streams : sequence of torch.Generator
+        streams : sequence of Stream
             One for each sample, on the device.
-        image_class : sequence of int
-            Class of each sample, an index into ``codec.image_classes``.
+        image_class : sequence of int or of sequence of float
+            Class of each sample, an index into ``codec.image_classes``, or the share of each class in it.
         variety : float
             Spread of the noise, 1 as trained.
         """
@@ -157,12 +159,12 @@ class TrainedGenerator:
         return [decode_sample(sample, self.codec, self.spec) for sample in samples]
 
     def draw_fields(
-        self, streams: Sequence[torch.Generator], image_class: Sequence[int], variety: float = 1.0
+        self, streams: Sequence[Stream], image_class: Sequence[ImageClass], variety: float = 1.0
     ) -> NDArray[np.float32]:
         """Draw from noise and do not decode: (N, C, Y, X) float32, about [-1, 1]."""
         return self._sample(streams, image_class, variety).float().cpu().numpy()
 
-    def _sample(self, streams: Sequence[torch.Generator], image_class: Sequence[int], variety: float) -> torch.Tensor:
+    def _sample(self, streams: Sequence[Stream], image_class: Sequence[ImageClass], variety: float) -> torch.Tensor:
         classes = torch.tensor(list(image_class), device=self.device)
         return self.finite(self.network.sample(streams, image_class=classes, variety=variety))
 
@@ -184,8 +186,8 @@ class TrainedGenerator:
     def paint(
         self,
         labels: Sequence[NDArray[np.integer[Any]]],
-        streams: Sequence[torch.Generator],
-        image_class: Sequence[int],
+        streams: Sequence[Stream],
+        image_class: Sequence[ImageClass],
         variety: float = 1.0,
         exclude: Sequence[Collection[str]] | None = None,
     ) -> list[Painted]:
@@ -204,7 +206,7 @@ class TrainedGenerator:
             return []
         if self.untrained is not None:
             barred = [()] * len(labels) if exclude is None else exclude
-            seeds = [stream.initial_seed() if variety else 0 for stream in streams]
+            seeds = [_seed_of(stream) if variety else 0 for stream in streams]
             return _side_by_side(self.untrained, labels, seeds, barred)
         if self.network.paints_any_size:
             each = zip(labels, streams, image_class, strict=True)
@@ -219,7 +221,7 @@ class TrainedGenerator:
         return [Painted(image) for image in images if image is not None]
 
     def _paint_whole(
-        self, labels: NDArray[np.integer[Any]], stream: torch.Generator, image_class: int, variety: float
+        self, labels: NDArray[np.integer[Any]], stream: Stream, image_class: ImageClass, variety: float
     ) -> NDArray[Any]:
         """Paint a mask of any size at once."""
         condition = torch.from_numpy(self.codec.encode_condition(labels)[None])
@@ -283,7 +285,7 @@ class TrainedGenerator:
         return self.codec.decode_image(drawn[0].cpu().numpy())
 
     def _paint_in_tiles(
-        self, labels: NDArray[np.integer[Any]], stream: torch.Generator, image_class: int, variety: float
+        self, labels: NDArray[np.integer[Any]], stream: Stream, image_class: ImageClass, variety: float
     ) -> NDArray[Any]:
         """Paint a mask of any size; tiles are blended while encoded, with the same noise where they overlap."""
         height, width = labels.shape
@@ -299,8 +301,8 @@ class TrainedGenerator:
         self,
         condition: NDArray[np.float32],
         place: tuple[int, int],
-        stream: torch.Generator,
-        image_class: int,
+        stream: Stream,
+        image_class: ImageClass,
         variety: float = 1.0,
         alone: bool = False,
     ) -> NDArray[np.float32]:
@@ -323,11 +325,16 @@ class TrainedGenerator:
         """
         shown = torch.from_numpy(np.ascontiguousarray(condition[None]))
         classes = torch.tensor([image_class], device=self.device)
-        rng: Any = stream
-        if self.network.takes_tile_streams and not alone:
-            rng = TileStream(stream.initial_seed(), *place, self.side)
+        rng = at_tile(stream, *place, self.side) if self.network.takes_tile_streams and not alone else stream
         drawn = self.network.sample(rng, condition=shown, image_class=classes, variety=variety)
         return np.asarray(self.finite(drawn)[0].cpu().numpy())
+
+
+def _seed_of(stream: Stream) -> int:
+    """Return the seed of a stream; a painter without training mixes no noise."""
+    if isinstance(stream, torch.Generator):
+        return stream.initial_seed()
+    raise TypeError("a painter without training takes plain streams")
 
 
 def _side_by_side(
