@@ -51,6 +51,21 @@ def frozen_heap() -> None:
     gc.freeze()
 
 
+@pytest.fixture(scope="session")
+def live_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder of a small run of a generator, trained when it is first asked for."""
+    from live_models import train_model
+
+    made: dict[str, Path] = {}
+
+    def model(name: str) -> Path:
+        if name not in made:
+            made[name] = train_model(tmp_path_factory.mktemp(name), name)
+        return made[name]
+
+    return model
+
+
 class QuietHandler(SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None: ...
 

@@ -76,7 +76,23 @@ def test_each_fold_has_a_choice_of_its_own_and_none_is_one():
 
 def test_of_equal_shares_the_smaller_is_chosen():
     records = [*trained("classical", 0.6), *trained(ARM, 0.6, ratio=0.25), *trained(ARM, 0.6, ratio=1.0)]
-    assert choose_ratios(records)[ARM, "", 1.0].ratios == (0.0, 0.0)
+    assert choose_ratios(records)[ARM, "", 1.0].ratios == (0.25, 0.25)
+
+
+def test_none_is_chosen_only_where_it_is_clearly_better():
+    """Three seeds of one fold, none better by 0.01: clear where seeds agree, not where they differ by more."""
+
+    def held(*scores, **kind):
+        records = [one for one in trained(held=0.5, **kind) if one.fold == 0]
+        return [one.replace(held_score=score) for one, score in zip(records, scores, strict=True)]
+
+    pairs = held(0.6, 0.6, 0.6, arm=ARM, dice=0.6, ratio=0.25)
+    agreeing = held(0.610, 0.611, 0.609, arm="classical", dice=0.6)
+    differing = held(0.65, 0.57, 0.61, arm="classical", dice=0.6)
+    assert choose_ratios([*pairs, *agreeing])[ARM, "", 1.0].ratios == (0.0,)
+    assert choose_ratios([*pairs, *differing])[ARM, "", 1.0].ratios == (0.25,)
+    alone = [one for one in (*pairs, *differing) if one.seed == 0]
+    assert choose_ratios(alone)[ARM, "", 1.0].ratios == (0.0,)  # one seed: nothing is known of the luck
 
 
 def test_only_seeds_that_every_ratio_has_are_compared():

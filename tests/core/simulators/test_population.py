@@ -165,7 +165,7 @@ def test_binary_masks_hold_0_and_1() -> None:
 def test_objects_resemble_one_of_the_shapes() -> None:
     shapes = ((300.0, 1.8, 0.85, 0.8, 0.99), (600.0, 1.3, 0.94, 0.62, 0.99))
     settings = PopulationSettings(field=256, count=(15, 15), clusters=0, overlap=0.0, shapes=shapes)
-    outlines = module._outlines(settings, rng(), 15)
+    outlines = module.draw_outlines(settings, rng(), 15)
     assert len(outlines) == 15
     for outline in outlines:
         off = np.abs(np.array(describe(outline)) / np.array(shapes) - 1).max(axis=1)

@@ -34,11 +34,17 @@ class Choice:
     passed_over: tuple[ArmRecord, ...] = ()
 
 
+CLEAR = 2.0
+"""Standard errors between seeds by which none must be better than the best share to be chosen."""
+
+
 def choose_ratios(records: Sequence[ArmRecord]) -> dict[Place, Choice]:
     """Choose a ratio in each fold for every arm with added pairs: that with the highest mean held-back score.
 
     The arm without the pairs (`base_of`) stands for the ratio 0. The mean is over the seeds with which every ratio was
-    trained; of equal ones the smaller share is taken. Test images have no part in it.
+    trained; of equal ones the smaller share is taken. Held-back parts are parts of the training images and cannot show
+    what pairs bring on other images, so 0 is chosen only where it is better by more than `CLEAR` standard errors of the
+    difference between seeds; otherwise the test images decide about the best share. They have no part in the choice.
 
     Parameters
     ----------
@@ -85,12 +91,24 @@ def _choose(shares: Mapping[float, Sequence[ArmRecord]]) -> Choice | None:
         if len(known) < len(shares):
             continue
         best = max(known, key=lambda ratio: known[ratio])  # of equal ones the first, so the smaller
+        if best == 0:
+            rival = max((ratio for ratio in known if ratio), key=lambda ratio: known[ratio])
+            ahead = [(held[0.0][seed] or 0.0) - (held[rival][seed] or 0.0) for seed in seeds]
+            best = 0.0 if _is_clear(ahead) else rival
         taken += [one for one in shares[best] if one.fold == fold and one.seed in seeds]
         ratios.append(best)
         if best == 0:
             others = [one for ratio, cell in shares.items() if ratio for one in cell]
             passed_over += [one for one in others if one.fold == fold and one.seed in seeds]
     return Choice(tuple(taken), tuple(ratios), tuple(passed_over)) if taken else None
+
+
+def _is_clear(ahead: Sequence[float]) -> bool:
+    """Return whether a mean difference exceeds what seeds differ by; with a single seed any does, for want of others."""
+    if len(ahead) < 2:
+        return True
+    error = float(np.std(ahead, ddof=1)) / len(ahead) ** 0.5
+    return bool(np.mean(ahead) > CLEAR * error)
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

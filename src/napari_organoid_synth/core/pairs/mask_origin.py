@@ -6,8 +6,8 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
-MADE_OF_REAL = ("real", "warped", "moved", "arranged")
-"""Kinds of masks that consist of real ones, or of objects of them."""
+MADE_OF_REAL = ("real", "warped", "moved", "arranged", "drawn")
+"""Kinds of masks that consist of real ones, or of objects of them; a drawn one where it started from a real pair."""
 _TILE = re.compile(r"_y\d+_x\d+_r\dm?$")
 
 

@@ -131,7 +131,7 @@ def place(settings: PopulationSettings, rng: np.random.Generator, size: int = 25
     # What begins far from the window is never seen: only the others are drawn.
     near = [(k, places) for k, places in first if np.asarray(((places >= low) & (places < high)).all(axis=1))[:1].any()]
     field = _Field(high - low, settings.overlap)
-    for outline, (k, places) in zip(_outlines(settings, rng, len(near)), near, strict=True):
+    for outline, (k, places) in zip(draw_outlines(settings, rng, len(near)), near, strict=True):
         if outline is None:
             continue
         for _ in range(PLACE_TRIES // PLACES_AT_ONCE):
@@ -151,7 +151,9 @@ def _warn(name: str, left_out: int) -> None:
         log.warning("%s: %s left out: %s.", name, plural(left_out, "object"), NO_PLACE)
 
 
-def _outlines(settings: PopulationSettings, rng: np.random.Generator, count: int) -> list[NDArray[np.float64] | None]:
+def draw_outlines(
+    settings: PopulationSettings, rng: np.random.Generator, count: int
+) -> list[NDArray[np.float64] | None]:
     """Draw outlines (points, 2) of the given sizes, or each like a real shape; None where that fails."""
     uneven = settings.roughness, settings.jitter
     if not settings.shapes:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
 from napari_organoid_synth import __version__
 from napari_organoid_synth.core.frozen_model import FrozenModel
+from napari_organoid_synth.core.quantities import plural
 
 
 class BackgroundRecord(FrozenModel):
@@ -37,6 +38,40 @@ class PaintedRecord(FrozenModel):
         ge=0, description="Largest misfit of an object; 1 where it is matched as well as real ones among themselves."
     )
     residual: dict[str, float] = Field(description="Misfit of each object or class.")
+
+
+class DrawnRecord(FrozenModel):
+    """What a person did by hand on the mask while the image followed."""
+
+    start: Literal["empty", "pair", "layer", "sample"] = Field(description="What the mask was at first.")
+    name: str = Field("", description="Of the real pair or layer, or id of the sample, that it started from.")
+    strokes: int = Field(ge=0, description="Strokes of brush, eraser, fill and polygon that were not undone.")
+    stamps: int = Field(0, ge=0, description="Objects that were stamped.")
+    shapes: tuple[str, ...] = Field((), description="Real images that the stamped shapes were cut from.")
+    box: tuple[int, int, int, int] | None = Field(
+        None, description="First row and column, last row and column plus one, of all synthetic pixels."
+    )
+    synthetic: float = Field(1.0, ge=0, le=1, description="Share of the pixels that are not those of a real image.")
+
+    @property
+    def real(self) -> tuple[str, ...]:
+        """Names of the real images whose mask, or objects of it, the mask holds."""
+        own = (self.name,) if self.start == "pair" else ()
+        return tuple(dict.fromkeys((*own, *self.shapes)))
+
+
+def drawn_sentence(provenance: Mapping[str, Any]) -> str:
+    """Say what a person painted, and how much of a real image remains; empty for pairs that nobody painted."""
+    drawn = provenance.get("drawn")
+    if not isinstance(drawn, Mapping):
+        return ""
+    done = [plural(int(drawn.get(key, 0)), word) for key, word in (("strokes", "stroke"), ("stamps", "stamp"))]
+    kind, name = drawn.get("start"), drawn.get("name", "")
+    begin = {"pair": f" on the real pair {name}", "sample": f" on the sample {name}", "layer": f" on '{name}'"}
+    text = f"Painted by hand{begin.get(str(kind), '')}: {', '.join(done)}."
+    if (share := float(drawn.get("synthetic", 1.0))) < 1:
+        text += f" {share:.1%} of the pixels are synthetic, the others real."
+    return text
 
 
 UNLIKE = 3.0
@@ -78,6 +113,7 @@ class Provenance(FrozenModel):
     background: BackgroundRecord | None = None
     chosen: ChoiceRecord | None = None
     painted: PaintedRecord | None = None
+    drawn: DrawnRecord | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for the annotations of a file."""

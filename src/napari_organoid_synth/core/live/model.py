@@ -1,0 +1,108 @@
+"""The model that the live renderer paints with: opened by its path, and opened again on the processor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import Field
+
+from napari_organoid_synth.core.device import describe_device, is_out_of_memory
+from napari_organoid_synth.core.frozen_model import Settings
+from napari_organoid_synth.core.live.frames import plain
+from napari_organoid_synth.core.synthesis.trained_generator import TrainedGenerator
+
+FULL_CARD = "The memory of the graphics card is full: the processor paints, more slowly."
+
+
+class OpenSettings(Settings):
+    """The model to paint with."""
+
+    model: str = Field(min_length=1, description="Folder of a run, or a .synth file.")
+    checkpoint: str = Field("newest", description="Of a run: newest, best, or a step.")
+    device: str = Field("auto", description="auto, cpu, cuda, …")
+
+
+@dataclass(frozen=True, eq=False)
+class OpenModel:
+    """A trained generator, and how it was asked for.
+
+    Parameters
+    ----------
+    settings : OpenSettings
+    trained : TrainedGenerator
+    remark : str
+        What a person should know, such as that another device computes.
+    stamp : int
+        Changes when the files of the model do.
+    """
+
+    settings: OpenSettings
+    trained: TrainedGenerator
+    remark: str
+    stamp: int
+
+    @classmethod
+    def open(cls, settings: OpenSettings) -> Self:
+        """Load a model; where it does not fit on the graphics card, on the processor.
+
+        Raises
+        ------
+        UserError
+            If it cannot be read.
+        """
+        path = Path(settings.model).expanduser()
+        stamp = _stamp(path)
+        try:
+            return cls(settings, TrainedGenerator.open(path, settings.checkpoint, settings.device), "", stamp)
+        except RuntimeError as error:
+            if settings.device == "cpu" or not is_out_of_memory(error):
+                raise
+        return cls(settings, TrainedGenerator.open(path, settings.checkpoint, "cpu"), FULL_CARD, stamp)
+
+    def is_of(self, settings: OpenSettings) -> bool:
+        """Return whether it is what `open` would load; what fell back to the processor may try again."""
+        return not self.remark and settings == self.settings and self.stamp == _stamp(Path(settings.model).expanduser())
+
+    @property
+    def on_processor(self) -> bool:
+        """Whether the processor computes."""
+        return self.trained.device.type == "cpu"
+
+    def on_cpu(self) -> Self:
+        """Load it again, on the processor."""
+        trained = TrainedGenerator.open(Path(self.settings.model).expanduser(), self.settings.checkpoint, "cpu")
+        return type(self)(self.settings, trained, FULL_CARD, self.stamp)
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the window shows, and what it asks by."""
+        trained, codec = self.trained, self.trained.codec
+        facts: dict[str, Any] = plain(
+            {
+                "name": trained.name,
+                "generator": trained.generator,
+                "shape": trained.shape,
+                "side": trained.side,
+                "checkpoint": trained.step,
+                "sha256": trained.sha256,
+                "mask_kind": codec.mask_kind,
+                "class_names": codec.class_names,
+                "image_channels": len(codec.low),
+                "channel_names": codec.channel_names,
+                "dtype": codec.dtype,
+                "pixel_size": codec.pixel_size,
+                "image_classes": codec.image_classes,
+                "class_conditional": trained.network.class_conditional,
+                "walks": [],
+                "device": describe_device(trained.device),
+                "remark": self.remark,
+            }
+        )
+        return facts
+
+
+def _stamp(path: Path) -> int:
+    """Return the time at which a model file, or the newest checkpoint of a run, was written; 0 if there is none."""
+    files = [path, *(path / "checkpoints").glob("*.json")]
+    return max((file.stat().st_mtime_ns for file in files if file.exists()), default=0)

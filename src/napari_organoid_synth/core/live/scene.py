@@ -1,0 +1,151 @@
+"""What a person looks at: a canvas with the request it was painted for, and the light that falls on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from napari_organoid_synth.core.device import random_stream, seed_of
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.frozen_model import Settings
+from napari_organoid_synth.core.live.canvas import Box, Canvas, Quality
+from napari_organoid_synth.core.live.frames import plain
+from napari_organoid_synth.core.live.opening import open_canvas
+
+if TYPE_CHECKING:
+    from napari_organoid_synth.core.synthesis.trained_generator import TrainedGenerator
+
+MAX_SIDE = 16_384
+"""Rows or columns of a canvas."""
+
+
+class PaintSettings(Settings):
+    """How a canvas is painted."""
+
+    seed: int = Field(0, ge=0, description="The same seed gives the same image.")
+    image_class: int = Field(0, ge=0, description="Number of the image class among those of the generator.")
+    variety: float = Field(1.0, ge=0, le=2, description="Spread of the noise, 1 as trained.")
+    exclude: tuple[str, ...] = Field((), description="Real images that a painter without training may not use.")
+    walk: dict[str, Any] | None = Field(None, description="Place on a way through the noise; none: that of the seed.")
+
+
+@dataclass(eq=False)
+class Scene:
+    """A canvas and its request.
+
+    Parameters
+    ----------
+    settings : PaintSettings
+    labels : NDArray (Y, X) int32, optional
+        The mask as the person drew it; None where the generator draws masks itself.
+    real : NDArray (C, Y, X), optional
+        The real image of this mask, native dtype.
+    light : dict, optional
+        Settings of the light; None: as painted.
+    look : NDArray (C, Y, X), optional
+        Another real image, whose tones are taken.
+    """
+
+    settings: PaintSettings
+    labels: NDArray[np.int32] | None
+    real: NDArray[Any] | None = None
+    light: dict[str, Any] | None = None
+    look: NDArray[Any] | None = None
+    canvas: Canvas | None = field(default=None, init=False)
+    image: NDArray[Any] | None = field(default=None, init=False)
+    drawn_labels: NDArray[np.int32] | None = field(default=None, init=False)
+
+    def paint(self, trained: TrainedGenerator) -> Box:
+        """Paint the whole mask, or draw image and mask from noise; return the box of all.
+
+        Raises
+        ------
+        UserError
+            If the generator cannot paint this mask, or needs one and there is none.
+        """
+        self.forget()
+        settings = self.settings
+        _check_class(trained, settings.image_class)
+        if trained.shape == "painter":
+            if self.labels is None:
+                raise UserError("There is no mask to paint on.", f"Expected one, for {trained.name} is a painter.", "")
+            self.canvas = open_canvas(
+                trained,
+                self.labels,
+                settings.seed,
+                settings.image_class,
+                settings.variety,
+                settings.exclude,
+                self.real,
+            )
+            self.image = self.canvas.image
+        else:
+            streams = [random_stream(trained.device, *self._seed)]
+            [(image, labels)] = trained.draw(streams, [settings.image_class], settings.variety)
+            self.drawn_labels = labels
+            empty = np.zeros((0, trained.side, trained.side), trained.codec.dtype)
+            self.image = empty if image is None else image
+        return self.whole
+
+    def change(self, trained: TrainedGenerator, quality: Quality) -> Box | None:
+        """Paint what depends on the changed part of `labels`; return where the image changed.
+
+        Raises
+        ------
+        UserError
+            If the mask has a label that the generator does not know, or it draws masks itself.
+        """
+        if self.labels is None:
+            raise UserError(f"{trained.name} draws image and mask.", "Expected a painter.", "Choose a painter.")
+        if self.canvas is None:  # it failed before, or was painted on a device that has no memory left
+            return self.paint(trained)
+        box = self.canvas.change(self.labels.copy(), quality)  # it may keep the mask, to compare the next one with it
+        self.image = self.canvas.image
+        return box
+
+    @property
+    def whole(self) -> Box:
+        """Box of the whole image."""
+        assert self.image is not None
+        height, width = self.image.shape[-2:]
+        return 0, 0, height, width
+
+    def picture(self, box: Box) -> NDArray[Any]:
+        """Return the image (C, h, w) of a box in its light."""
+        assert self.image is not None
+        top, left, bottom, right = box
+        return self.image[:, top:bottom, left:right].copy()  # a canvas changes its image in place
+
+    def facts(self) -> dict[str, Any]:
+        """Return what is known of the origin of the image.
+
+        ``seed`` as asked for, ``latent_seed`` in decimal digits; of painters without training ``sources`` (share by
+        name), ``residual`` (misfit by label) and ``largest_piece`` (px).
+        """
+        known = {} if self.canvas is None else self.canvas.facts()
+        latent = known.pop("seed", seed_of(*self._seed))
+        facts: dict[str, Any] = plain({**known, "seed": self.settings.seed, "latent_seed": str(latent)})
+        return facts
+
+    @property
+    def _seed(self) -> tuple[int | str, ...]:
+        """Seed of the noise: that of the first sample of a batch."""
+        return self.settings.seed, "sample", 0, 0
+
+    def forget(self) -> None:
+        """Let go of everything that lies on the device; the next change paints the whole canvas."""
+        self.canvas = self.image = self.drawn_labels = None
+
+
+def _check_class(trained: TrainedGenerator, image_class: int) -> None:
+    classes = trained.codec.image_classes
+    if image_class >= max(len(classes), 1):
+        raise UserError(
+            f"There is no image class {image_class}.",
+            f"Expected one of {len(classes)}: {', '.join(classes) or 'none'}.",
+            "Choose a class that the generator was trained with.",
+        )
