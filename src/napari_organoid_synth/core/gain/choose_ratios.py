@@ -104,10 +104,11 @@ def _choose(shares: Mapping[float, Sequence[ArmRecord]]) -> Choice | None:
 
 
 def _is_clear(ahead: Sequence[float]) -> bool:
-    """Return whether a mean difference exceeds what seeds differ by; of a single seed nothing is known, so it counts."""
+    """Return whether a mean difference exceeds what seeds differ by; with a single seed any does, for want of others."""
     if len(ahead) < 2:
         return True
-    return float(np.mean(ahead)) > CLEAR * float(np.std(ahead, ddof=1)) / len(ahead) ** 0.5
+    error = float(np.std(ahead, ddof=1)) / len(ahead) ** 0.5
+    return bool(np.mean(ahead) > CLEAR * error)
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

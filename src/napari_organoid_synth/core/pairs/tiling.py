@@ -81,7 +81,7 @@ class TileGrid:
     def window(self) -> NDArray[np.float32]:
         """Weight of each pixel of a tile (tile, tile) in a blend, above 0 and at most 1: a pyramid."""
         ramp = np.minimum(np.arange(1, self.tile + 1), np.arange(self.tile, 0, -1)).astype(np.float32)
-        return ramp[:, None] * ramp / ramp.max() ** 2
+        return np.asarray(ramp[:, None] * ramp / ramp.max() ** 2, np.float32)
 
     def padded(self, array: NDArray[Any]) -> NDArray[Any]:
         """Return the array (..., Y, X), mirrored up to the size of a tile; itself where it is large enough."""
