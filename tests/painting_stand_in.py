@@ -46,7 +46,7 @@ class StandIn(QObject):
         super().__init__()
         self.model, self.state, self.wait, self.serial = MODEL | model, "stopped", False, 0
         self.asked, self.masks, self.reals, self.seeds, self.held = [], {}, {}, {}, []
-        self.known = {"sources": {"a": 1.0}, "residual": {}, "largest_piece": 9, "seed": 0}
+        self.known = {"sources": {"a": 1.0}, "residual": {}, "largest_piece": 9, "seed": 0, "latent_seed": "77"}
 
     def open(self, model, checkpoint="newest", device="auto"):
         self.asked.append(("open", str(model)))

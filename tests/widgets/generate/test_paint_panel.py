@@ -131,6 +131,7 @@ def test_what_is_kept_is_a_new_sample_with_its_record(shown):
     }
     assert record["mask"]["kind"] == "drawn"
     assert record["mask"]["names"] == []
+    assert record["latent_seed"] == "77"
     assert record["painted"]["sources"] == {"a": 1.0}
 
 

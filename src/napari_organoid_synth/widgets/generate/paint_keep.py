@@ -124,7 +124,7 @@ def provenance_of(painting: Painting, data: Mapping[str, str]) -> Provenance:
         checkpoint=int(model.get("checkpoint", 0)),
         seed=options.seed,
         index=0,
-        latent_seed=str(painting.facts.get("seed", options.seed)),
+        latent_seed=str(painting.facts.get("latent_seed", options.seed)),
         mask={"kind": "drawn", "names": list(names), "digest": content_hash(painting.pair.labels)},
         data=dict(data),
         settings=settings,
@@ -148,7 +148,7 @@ def painted_record(facts: Mapping[str, Any]) -> PaintedRecord | None:
         return None
     residual = {str(label): round(float(value), 3) for label, value in dict(facts.get("residual") or {}).items()}
     return PaintedRecord(
-        seed=str(facts.get("seed", "")),
+        seed=str(facts.get("latent_seed", "")),
         sources={str(name): round(float(share), 4) for name, share in dict(sources).items()},
         largest_piece=int(facts.get("largest_piece") or 0),
         worst=max(residual.values(), default=0.0),
