@@ -11,6 +11,7 @@ from pydantic import Field
 from napari_organoid_synth.core.device import describe_device, is_out_of_memory
 from napari_organoid_synth.core.frozen_model import Settings
 from napari_organoid_synth.core.live.frames import plain
+from napari_organoid_synth.core.live.walk import style_layers, walks_of
 from napari_organoid_synth.core.synthesis.trained_generator import TrainedGenerator
 
 FULL_CARD = "The memory of the graphics card is full: the processor paints, more slowly."
@@ -94,7 +95,8 @@ class OpenModel:
                 "pixel_size": codec.pixel_size,
                 "image_classes": codec.image_classes,
                 "class_conditional": trained.network.class_conditional,
-                "walks": [],
+                "walks": walks_of(trained),
+                "style_layers": style_layers(trained),
                 "device": describe_device(trained.device),
                 "remark": self.remark,
             }
