@@ -13,6 +13,7 @@ from napari_organoid_synth.core.frozen_model import Settings
 from napari_organoid_synth.core.generators.config import untrained
 from napari_organoid_synth.core.job import Control
 from napari_organoid_synth.core.live.frames import plain
+from napari_organoid_synth.core.live.walk import style_layers, walks_of
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.synthesis.paint_now import run_to_use
 from napari_organoid_synth.core.synthesis.trained_generator import TrainedGenerator
@@ -102,7 +103,8 @@ class OpenModel:
                 "pixel_size": codec.pixel_size,
                 "image_classes": codec.image_classes,
                 "class_conditional": trained.network.class_conditional,
-                "walks": [],
+                "walks": walks_of(trained),
+                "style_layers": style_layers(trained),
                 "device": describe_device(trained.device),
                 "remark": self.remark,
             }
