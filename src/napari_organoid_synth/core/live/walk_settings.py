@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import atan2, cos, hypot, pi, sin
 from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
@@ -84,3 +85,29 @@ def variations(place: WalkSettings, number: int, distance: float | None = None) 
     """
     chosen = place.distance if distance is None else distance
     return [place.replace(variation=one, distance=chosen) for one in range(1, number + 1)]
+
+
+Film: TypeAlias = Literal["between", "circle", "classes"]
+"""What a film shows: the way between two seeds, a circle on the pad, the way from class to class."""
+
+
+def film_of(kind: Film, place: WalkSettings, number: int) -> list[WalkSettings]:
+    """Return the places of a film through a place; a circle ends one step before it begins again.
+
+    Parameters
+    ----------
+    kind : {"between", "circle", "classes"}
+        Which way; what it does not change is as at the place.
+    place : WalkSettings
+        Where a circle begins; in the middle of the pad one of radius 0.5 is taken.
+    number : int
+        Frames, at least 2.
+    """
+    if kind == "between":
+        return list(way(place.replace(share=0.0), place.replace(share=1.0), number))
+    if kind == "classes":
+        return list(way(place.replace(class_share=0.0), place.replace(class_share=1.0), number))
+    radius, start = hypot(place.pad_x, place.pad_y) or 0.5, atan2(place.pad_y, place.pad_x)
+    angles = [start + 2 * pi * step / number for step in range(number)]
+    corners = [(min(max(radius * cos(angle), -1), 1), min(max(radius * sin(angle), -1), 1)) for angle in angles]
+    return [place.replace(pad_x=x, pad_y=y) for x, y in corners]
