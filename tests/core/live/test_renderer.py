@@ -15,6 +15,7 @@ from live_models import changing, mask, opening, painting
 from napari_organoid_synth.core.device import seed_of
 from napari_organoid_synth.core.generators.pix2pix import Pix2Pix
 from napari_organoid_synth.core.live.frames import Decoder, Message, encode
+from napari_organoid_synth.core.live.light import LightSettings, apply_light
 from napari_organoid_synth.core.live.model import OpenModel
 from napari_organoid_synth.core.live.renderer import Renderer
 from napari_organoid_synth.core.synthesis.trained_generator import TrainedGenerator
@@ -82,6 +83,32 @@ def test_a_joint_generator_draws_image_and_mask(live_model: Models) -> None:
     assert not np.array_equal(other.arrays["pixels"], answer.arrays["pixels"])
     failed = ask(renderer, changing(4, (0, 0, 2, 2), np.ones((2, 2))))
     assert failed.kind == "failed"
+
+
+def test_light_falls_on_the_whole_and_on_what_changes_later(live_model: Models) -> None:
+    renderer, labels = opened(live_model("pix2pix")), mask()
+    plain = ask(renderer, painting(2, labels)).arrays["pixels"]
+    settings = {"blur": 1.0, "brightness": 0.1, "noise": 0.02, "gradient": 0.3}
+    light = Message("light", {"serial": 3, "canvas": "a", "settings": settings})
+    lit = ask(renderer, light)
+    assert (lit.kind, lit.values["full"], lit.values["box"]) == ("painted", True, [0, 0, 64, 80])
+    np.testing.assert_array_equal(lit.arrays["pixels"], apply_light(plain, LightSettings(**settings)))
+    labels[2:8, 60:72] = 3
+    changed, pixels = ask(renderer, changing(4, (2, 60, 8, 72), labels[2:8, 60:72])), lit.arrays["pixels"].copy()
+    top, left, bottom, right = changed.values["box"]
+    pixels[:, top:bottom, left:right] = changed.arrays["pixels"]
+    again = ask(renderer, painting(5, labels))  # the light stays
+    assert np.abs(again.arrays["pixels"].astype(int) - pixels).max() <= 1
+    assert ask(renderer, painting(6, labels, light={})).arrays["pixels"].mean() < pixels.mean() - 10
+    look = np.full((1, 9, 9), 77, np.uint8)
+    looked = ask(renderer, Message("light", {"serial": 7, "canvas": "a", "settings": None}, {"look": look}))
+    assert np.unique(looked.arrays["pixels"]).tolist() == [77]
+    back = ask(renderer, Message("light", {"serial": 8, "canvas": "a", "settings": None}))
+    np.testing.assert_array_equal(back.arrays["pixels"], renderer.scenes["a"].image)
+    dark = ask(renderer, Message("light", {"serial": 9, "canvas": "a", "settings": {"gamma": 99}}))
+    assert "gamma" in dark.values["found"]
+    other = ask(renderer, Message("light", {"serial": 9, "canvas": "a"}, {"look": np.zeros((3, 9, 9), np.uint8)}))
+    assert "channels" in other.values["found"]
 
 
 def test_what_cannot_be_done_comes_back_in_words(live_model: Models, tmp_path: Path) -> None:

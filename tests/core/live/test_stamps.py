@@ -8,6 +8,7 @@ import pytest
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.live.stamps import (
     Stamp,
+    border_of,
     fitted_stamps,
     free_label,
     object_at,
@@ -84,6 +85,12 @@ def test_the_object_under_the_mouse():
     assert len(object_at(labels, (3, 3), "binary")[0]) == 9
     assert free_label(labels) == 2
     assert free_label(np.zeros((3, 3), np.int32)) == 1
+
+
+def test_the_border_of_a_shape_is_one_pixel_wide():
+    border = border_of(np.ones((5, 6), bool))
+    assert np.count_nonzero(border) == 18
+    assert not border[1:-1, 1:-1].any()
 
 
 def test_shapes_of_a_fitted_population_have_measured_sizes_and_a_seed():

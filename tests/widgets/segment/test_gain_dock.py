@@ -171,6 +171,20 @@ def test_a_table_so_far_and_the_offer_to_resume_button(dock, project, qtbot):
     assert dock.body.minimumSizeHint().width() <= 306
 
 
+def test_a_comparison_that_says_it_is_done_is_not_offered_again(dock, project, qtbot):
+    """An earlier version kept some of its tasks in other folders."""
+    folder = project.path / "segment" / "20260101-000000-gain"
+    SETTINGS.to_file(folder / "gain.yaml")
+    content = rows()
+    content["tasks"] = {"total": 24, "done": 24}
+    (folder / "results.json").write_text(json.dumps(content))
+    result(folder, "arm-1", "arm", arm="raw", per_image={}, seconds=3.0, steps=2)
+    dock.workspace.setProject(Project(project.path))
+    qtbot.waitUntil(lambda: dock.panel.result is not None, timeout=20_000)
+    assert dock._unfinished is None
+    assert dock.resume_button.isHidden()
+
+
 def test_a_long_comparison_offers_one_of_a_night_and_takes_it_back(dock):
     for arm in ("classical+pasted", "classical+synthetic"):
         dock.form.arms.boxes[arm].setChecked(False)

@@ -110,3 +110,6 @@ def test_one_line_about_a_step(qtbot):
     qtbot.addWidget(card)
     assert card.describe(Progress(12, 50, seconds_left=840.0)) == "pair 12 of 50 · about 15 min left"
     assert card.describe(Progress(1200, 0, note="real, fold 2")) == "real, fold 2 · pair 1,200"
+    card = ProgressCard(JobRunner("adapt"), unit="%")
+    qtbot.addWidget(card)
+    assert card.describe(Progress(267, 1000, note="painted, seed 1")) == "painted, seed 1 · 27%"

@@ -104,7 +104,7 @@ def _choose(shares: Mapping[float, Sequence[ArmRecord]]) -> Choice | None:
 
 
 def _is_clear(ahead: Sequence[float]) -> bool:
-    """Return whether a mean difference exceeds what seeds differ by; with a single seed any does, for want of others."""
+    """Return whether a mean difference exceeds what seeds differ by; with one seed any does."""
     if len(ahead) < 2:
         return True
     error = float(np.std(ahead, ddof=1)) / len(ahead) ** 0.5

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from statistics import NormalDist
 from typing import TypeAlias
 
 import torch
@@ -52,7 +53,7 @@ class Bernoulli:
 
     def __init__(self, rate: float) -> None:
         self.rate = rate
-        self.threshold = math.sqrt(2) * float(torch.erfinv(torch.tensor(2 * rate - 1, dtype=torch.float64)))
+        self.threshold = NormalDist().inv_cdf(min(max(rate, EDGE), 1 - EDGE))
 
     def __call__(self, out: Tensor, rng: torch.Generator) -> None:
         """Fill a tensor in place."""

@@ -100,11 +100,10 @@ class Decoder:
             If the bytes are not a message; this decoder cannot be used any more.
         """
         self._buffer += data
+        self._check_begin()
         messages = []
         while len(self._buffer) >= self._needed:
-            magic, header, size = PREFIX.unpack_from(self._buffer)
-            if magic != MAGIC:
-                raise FrameError(f"a message begins with {bytes(magic)!r} instead of {MAGIC!r}")
+            _, header, size = PREFIX.unpack_from(self._buffer)
             _check_lengths(header, size)
             self._needed = PREFIX.size + header + size
             if len(self._buffer) < self._needed:
@@ -115,7 +114,13 @@ class Decoder:
             )
             del self._buffer[: self._needed]
             self._needed = PREFIX.size
+            self._check_begin()
         return messages
+
+    def _check_begin(self) -> None:
+        begin = bytes(self._buffer[: len(MAGIC)])
+        if not MAGIC.startswith(begin):
+            raise FrameError(f"a message begins with {begin!r} instead of {MAGIC!r}")
 
 
 def _message(header: bytes, data: bytes) -> Message:

@@ -10,17 +10,23 @@ from pydantic import Field
 
 from napari_organoid_synth.core.device import describe_device, is_out_of_memory
 from napari_organoid_synth.core.frozen_model import Settings
+from napari_organoid_synth.core.generators.config import untrained
+from napari_organoid_synth.core.job import Control
 from napari_organoid_synth.core.live.frames import plain
 from napari_organoid_synth.core.live.walk import style_layers, walks_of
+from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.synthesis.paint_now import run_to_use
 from napari_organoid_synth.core.synthesis.trained_generator import TrainedGenerator
 
+PAIRS = "pairs.json"
+"""File by which a project is known."""
 FULL_CARD = "The memory of the graphics card is full: the processor paints, more slowly."
 
 
 class OpenSettings(Settings):
     """The model to paint with."""
 
-    model: str = Field(min_length=1, description="Folder of a run, or a .synth file.")
+    model: str = Field(min_length=1, description="Folder of a run, a .synth file, or a project: its pairs, at once.")
     checkpoint: str = Field("newest", description="Of a run: newest, best, or a step.")
     device: str = Field("auto", description="auto, cpu, cuda, …")
 
@@ -54,7 +60,7 @@ class OpenModel:
             If it cannot be read.
         """
         path = Path(settings.model).expanduser()
-        stamp = _stamp(path)
+        stamp, path = _stamp(path), _run_of(path)
         try:
             return cls(settings, TrainedGenerator.open(path, settings.checkpoint, settings.device), "", stamp)
         except RuntimeError as error:
@@ -73,7 +79,9 @@ class OpenModel:
 
     def on_cpu(self) -> Self:
         """Load it again, on the processor."""
-        trained = TrainedGenerator.open(Path(self.settings.model).expanduser(), self.settings.checkpoint, "cpu")
+        trained = TrainedGenerator.open(
+            _run_of(Path(self.settings.model).expanduser()), self.settings.checkpoint, "cpu"
+        )
         return type(self)(self.settings, trained, FULL_CARD, self.stamp)
 
     def facts(self) -> dict[str, Any]:
@@ -104,7 +112,20 @@ class OpenModel:
         return facts
 
 
+def _run_of(path: Path) -> Path:
+    """Return the folder of a run; of a project that of the painter that needs no training, made if it is not there."""
+    if not (path / PAIRS).is_file():
+        return path
+    making = run_to_use(Project(path, make=False), untrained()[0], Control())
+    try:
+        while True:
+            next(making)
+    except StopIteration as done:
+        return Path(done.value.path)
+
+
 def _stamp(path: Path) -> int:
-    """Return the time at which a model file, or the newest checkpoint of a run, was written; 0 if there is none."""
-    files = [path, *(path / "checkpoints").glob("*.json")]
+    """Return when a model file, the newest checkpoint of a run, or a table of pairs was written; 0 for none."""
+    table = path / PAIRS
+    files = [table] if table.is_file() else [path, *(path / "checkpoints").glob("*.json")]
     return max((file.stat().st_mtime_ns for file in files if file.exists()), default=0)

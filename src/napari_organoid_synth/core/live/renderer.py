@@ -20,6 +20,7 @@ from napari_organoid_synth.core.device import is_out_of_memory
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.live.canvas import Box, Quality
 from napari_organoid_synth.core.live.frames import Message
+from napari_organoid_synth.core.live.light import LightSettings
 from napari_organoid_synth.core.live.model import OpenModel, OpenSettings
 from napari_organoid_synth.core.live.pending import is_whole, write
 from napari_organoid_synth.core.live.scene import MAX_SIDE, PaintSettings, Scene
@@ -135,7 +136,8 @@ class Renderer:
         if (before := self.scenes.get(name)) is not None:
             scene.light, scene.look = before.light, before.look
             before.forget()
-        scene.light = scene.light if light is None else light
+        if light is not None:
+            scene.light = LightSettings.parse(light)
         self.scenes[name] = scene
         box = scene.paint(self._opened().trained)
         return self._painted(scene, box, whole=True)
@@ -151,7 +153,7 @@ class Renderer:
 
     def _light(self, request: Message) -> Message:
         scene = self._scene(request)
-        scene.light, scene.look = request.values.get("settings"), request.arrays.get("look")
+        scene.relight(self._opened().trained, request.values.get("settings"), request.arrays.get("look"))
         if scene.image is None:  # it could not be painted; the light is kept
             return Message("done")
         return self._painted(scene, scene.whole)

@@ -12,11 +12,14 @@ from pydantic import Field
 from napari_organoid_synth.core.device import random_stream, seed_of
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.frozen_model import Settings
-from napari_organoid_synth.core.live.canvas import Box, Canvas, Quality
+from napari_organoid_synth.core.live.canvas import Box, Canvas, Quality, widened
 from napari_organoid_synth.core.live.frames import plain
+from napari_organoid_synth.core.live.light import LightSettings, apply_light
+from napari_organoid_synth.core.live.look import Look
 from napari_organoid_synth.core.live.opening import open_canvas
 
 if TYPE_CHECKING:
+    from napari_organoid_synth.core.codec.codec import Codec
     from napari_organoid_synth.core.synthesis.trained_generator import TrainedGenerator
 
 MAX_SIDE = 16_384
@@ -44,8 +47,7 @@ class Scene:
         The mask as the person drew it; None where the generator draws masks itself.
     real : NDArray (C, Y, X), optional
         The real image of this mask, native dtype.
-    light : dict, optional
-        Settings of the light; None: as painted.
+    light : LightSettings
     look : NDArray (C, Y, X), optional
         Another real image, whose tones are taken.
     """
@@ -53,11 +55,13 @@ class Scene:
     settings: PaintSettings
     labels: NDArray[np.int32] | None
     real: NDArray[Any] | None = None
-    light: dict[str, Any] | None = None
+    light: LightSettings = field(default_factory=LightSettings)
     look: NDArray[Any] | None = None
     canvas: Canvas | None = field(default=None, init=False)
     image: NDArray[Any] | None = field(default=None, init=False)
     drawn_labels: NDArray[np.int32] | None = field(default=None, init=False)
+    _tones: Look | None = field(default=None, init=False)
+    _span: tuple[float, float] | None = field(default=None, init=False)
 
     def paint(self, trained: TrainedGenerator) -> Box:
         """Paint the whole mask, or draw image and mask from noise; return the box of all.
@@ -89,6 +93,7 @@ class Scene:
             self.drawn_labels = labels
             empty = np.zeros((0, trained.side, trained.side), trained.codec.dtype)
             self.image = empty if image is None else image
+        self._measure(trained.codec)
         return self.whole
 
     def change(self, trained: TrainedGenerator, quality: Quality) -> Box | None:
@@ -105,7 +110,27 @@ class Scene:
             return self.paint(trained)
         box = self.canvas.change(self.labels.copy(), quality)  # it may keep the mask, to compare the next one with it
         self.image = self.canvas.image
-        return box
+        return None if box is None else widened(box, self.light.reach, self.image.shape[-2:])
+
+    def _measure(self, codec: Codec) -> None:
+        """Measure what the light refers to, once for a whole painting: a bright spot later on must not dim the rest."""
+        assert self.image is not None
+        self._tones = None if self.look is None else Look.between(self.image, self.look)
+        finite = self.image[np.isfinite(self.image)] if self.image.dtype.kind == "f" else self.image
+        ends = [*codec.low, *codec.high, *((float(finite.min()), float(finite.max())) if finite.size else ())]
+        self._span = None if self.image.dtype.itemsize == 1 else (min(ends), max(ends))
+
+    def relight(self, trained: TrainedGenerator, settings: dict[str, Any] | None, look: NDArray[Any] | None) -> None:
+        """Choose another light, and the image whose look is taken; `picture` shows it.
+
+        Raises
+        ------
+        UserError
+            If a setting is out of bounds, or the look has other channels than the image.
+        """
+        self.light, self.look = LightSettings.parse(settings or {}), look
+        if self.image is not None:
+            self._measure(trained.codec)
 
     @property
     def whole(self) -> Box:
@@ -117,8 +142,7 @@ class Scene:
     def picture(self, box: Box) -> NDArray[Any]:
         """Return the image (C, h, w) of a box in its light."""
         assert self.image is not None
-        top, left, bottom, right = box
-        return self.image[:, top:bottom, left:right].copy()  # a canvas changes its image in place
+        return apply_light(self.image, self.light, self.settings.seed, box, self._tones, self._span)
 
     def facts(self) -> dict[str, Any]:
         """Return what is known of the origin of the image.

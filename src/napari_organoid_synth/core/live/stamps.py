@@ -169,6 +169,13 @@ def stamp_pixels(
     return rows, columns
 
 
+def border_of(shape: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the pixels of a shape (h, w) that have a neighbour above, below, left or right outside it."""
+    padded = np.pad(shape, 1)
+    inner = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+    return np.asarray(shape & ~inner, bool)
+
+
 def corner(shape: NDArray[np.bool_], centre: tuple[float, float]) -> tuple[int, int]:
     """Return the first row and column of a shape (h, w) whose middle lies at a place."""
     return round(centre[0] - (shape.shape[0] - 1) / 2), round(centre[1] - (shape.shape[1] - 1) / 2)

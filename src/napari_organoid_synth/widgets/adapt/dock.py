@@ -103,7 +103,7 @@ class AdaptWidget(ColumnDock):
         for widget in (self.objects.native, self.show_button, *(form.native for form in self.forms.values())):
             self.column.addWidget(widget)
         self.column.addWidget(self.cost)
-        self.cards = {verb: ProgressCard(runner, "Stop", "part") for verb, runner in self.runners.items()}
+        self.cards = {verb: ProgressCard(runner, "Stop", "%") for verb, runner in self.runners.items()}
         for card in self.cards.values():
             self.column.addWidget(card)
         self.column.addWidget(self.outcome)

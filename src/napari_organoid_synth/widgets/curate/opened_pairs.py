@@ -11,7 +11,7 @@ from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.samples.store import SampleStore
-from napari_organoid_synth.core.synthesis.provenance import painted_sentence
+from napari_organoid_synth.core.synthesis.provenance import drawn_sentence, painted_sentence
 from napari_organoid_synth.widgets.shared.sample_layers import MAX_OPENED, SampleLayers
 from napari_organoid_synth.widgets.shared.store_tasks import read_with_nearest, save_masks
 from napari_organoid_synth.widgets.shared.thumbnails import StoreThread
@@ -64,8 +64,10 @@ class OpenedPairs(QObject):
         if self.thread is None:
             return
         shown = [layer for id, pair in pairs for layer in self.layers.show(self.thread, id, pair)]
-        if len(pairs) == 1 and (origin := painted_sentence(pairs[0][1].source.provenance)):
-            self.message.emit(origin)
+        if len(pairs) == 1:
+            record = pairs[0][1].source.provenance
+            if origin := " ".join(filter(None, (drawn_sentence(record), painted_sentence(record)))):
+                self.message.emit(origin)
         if shown:
             look_at(self._viewer, shown)
 

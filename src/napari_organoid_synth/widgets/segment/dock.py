@@ -347,6 +347,8 @@ def unfinished(project: Project, patience: float = 0.0) -> Unfinished | None:
         return None
     folder, until = JobFolder(folders[-1]), time.monotonic() + patience
     result = _read(folder.path)
+    if result is not None and not result.tasks.unfinished:
+        return None  # also where another version kept its tasks in other folders
     total = result.tasks.total if result is not None else 0
     done = min(len(list(folder.path.glob("tasks/*/result.json"))), total)  # the result may be some seconds old
     while done < total and folder.alive and time.monotonic() < until:

@@ -19,7 +19,7 @@ class ProgressCard(Card):
     stop_text : str
         Text of the stop button, for example ``"Stop and keep"``.
     unit : str
-        Name of a step: "step", "pair".
+        Name of a step: "step", "pair"; "%" where steps mean nothing to a person.
     """
 
     def __init__(
@@ -65,11 +65,12 @@ class ProgressCard(Card):
                 self.message.setText(self.describe(event))
 
     def describe(self, event: Progress) -> str:
-        """Describe a progress in one line: step and time left."""
+        """Describe a progress in one line: step, or share, and time left."""
         parts = [event.note] if event.note else []
-        parts.append(
-            f"{self._unit} {event.step:,} of {event.total:,}" if event.total else f"{self._unit} {event.step:,}"
-        )
+        if self._unit != "%":
+            parts.append(f"{self._unit} {event.step:,}" + f" of {event.total:,}" * bool(event.total))
+        elif event.total:
+            parts.append(f"{event.step / event.total:.0%}")
         if event.seconds_left is not None:
             parts.append(words_for_seconds(event.seconds_left) + " left")
         return " · ".join(parts)

@@ -15,6 +15,7 @@ from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.runs.settings import ImportModelSettings
 from napari_organoid_synth.widgets.forms.plain_text import plain
 from napari_organoid_synth.widgets.shared.jobs import JobRunner
+from napari_organoid_synth.widgets.shared.live_renderer import LiveRenderer
 from napari_organoid_synth.widgets.shared.project_folders import (
     new_project_folder,
     read_json,
@@ -72,6 +73,7 @@ class Workspace(QObject):
         self._pairs: PairTable | None = None
         self._store: SampleStore | None = None
         self._runners: dict[str, JobRunner] = {}
+        self._renderer: LiveRenderer | None = None
         self._models: list[Path] = []  # model files that wait to be imported
         self.requester: Any = None  # the dock that asked for their import
         self.selector: Any = None  # the dock in which something was selected last
@@ -135,6 +137,8 @@ class Workspace(QObject):
         if self._store is not None:
             self._store.close()
         self._store = None
+        if self._renderer is not None:
+            self._renderer.stop()  # its model is one of the old project
         self._settings, self._models, self._selected = {}, [], ()
 
     # --- pairs and samples ---
@@ -171,6 +175,15 @@ class Workspace(QObject):
         if ids != self._selected:
             self._selected, self.selector = ids, selector
             self.selectionChanged.emit(ids)
+
+    # --- painting live ---
+
+    @property
+    def renderer(self) -> LiveRenderer:
+        """The process that paints live for all docks; made when first asked for, started by its first request."""
+        if self._renderer is None:
+            self._renderer = LiveRenderer(self)
+        return self._renderer
 
     # --- jobs ---
 
@@ -282,6 +295,8 @@ class Workspace(QObject):
         """Leave the project; running jobs keep running."""
         runners = self.running()
         self._leave()
+        if self._renderer is not None:
+            self._renderer.stop(wait=True)
         for runner in runners:
             runner.wait()
         self._project = None

@@ -1,0 +1,220 @@
+"""Begins a painting: reads what it starts on and opens the model, both meanwhile, and keeps it in step with choices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.widgets.generate.paint_session import PaintOptions, PaintSession
+from napari_organoid_synth.widgets.generate.paint_start import Start, StartChoice, read_start
+from napari_organoid_synth.widgets.shared.background import Background
+from napari_organoid_synth.widgets.shared.workspace import Workspace
+
+PAUSE = 200
+"""Time, ms, without another choice until the image is painted again."""
+
+
+@dataclass(frozen=True)
+class PaintModel:
+    """The model to paint with.
+
+    Parameters
+    ----------
+    path : Path, optional
+        Folder of its run, a model file, or a project whose pairs are painted with at once; None where none paints.
+    checkpoint : str
+        ``"newest"``, ``"best"``, or a step.
+    """
+
+    path: Path | None = None
+    checkpoint: str = "newest"
+
+
+class PaintLauncher(QObject):
+    """Owns the one painting of a viewer.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Gets the layers.
+    renderer : LiveRenderer
+    background : Background
+        Reads files.
+    parent : QObject, optional
+
+    Signals
+    -------
+    began(PaintSession)
+    ended(str)
+        Why; empty where a person ended it.
+    failed(object)
+        An error to show.
+    changed()
+        Something else about its state.
+
+    Attributes
+    ----------
+    session : PaintSession or None
+        The painting.
+    opened : dict
+        What the renderer says of the model; empty until it is open.
+    is_starting : bool
+        Whether one was asked for and has not begun.
+    """
+
+    began = Signal(object)
+    ended = Signal(str)
+    failed = Signal(object)
+    changed = Signal()
+
+    def __init__(self, viewer: Any, renderer: Any, background: Background, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.viewer, self.renderer, self.workspace = viewer, renderer, Workspace.of(viewer)
+        self.session: PaintSession | None = None
+        self.model, self.opened, self.is_starting = PaintModel(), dict[str, Any](), False
+        self._background, self._options = background, PaintOptions()
+        self._read: tuple[Start, Any] | None = None  # and waiting for the renderer
+        self._number = 0  # of the newest start; answers to older ones are dropped
+        self._switching = False
+        self._wait = QTimer(self)
+        self._wait.setSingleShot(True)
+        self._wait.setInterval(PAUSE)
+        self._wait.timeout.connect(self._apply_options)
+        renderer.opened.connect(self._take_model)
+        renderer.failed.connect(self._fail)
+        renderer.stateChanged.connect(self._see_state)
+
+    # --- choices ---
+
+    def set_model(self, model: PaintModel) -> None:
+        """Paint with another model; a painting goes on with it where it paints the same kind of masks."""
+        if model == self.model:
+            return
+        self.model = model
+        if self.session is not None and model.path is None:
+            self.end("This generator cannot paint.")
+        self.reopen()
+        self.changed.emit()
+
+    def set_options(self, options: PaintOptions) -> None:
+        """Paint with another seed, class or variety, once nothing has changed for a moment."""
+        if options != self._options:
+            self._options = options
+            self._wait.start()
+
+    def _apply_options(self) -> None:
+        if self.session is not None:
+            self.session.set_options(self._options_for(self.session.start.choice))
+
+    def _options_for(self, choice: StartChoice) -> PaintOptions:
+        """Return the options; a real mask whose whole image is painted is not painted with its own image."""
+        own = (choice.name,) if choice.kind == "pair" and not choice.keep_real else ()
+        options = self._options
+        return PaintOptions(options.seed, options.image_class, options.variety, (*options.exclude, *own))
+
+    # --- start and end ---
+
+    def start(self, choice: StartChoice, own: Any = None) -> None:
+        """Begin a painting; the present one ends.
+
+        Parameters
+        ----------
+        choice : StartChoice
+            What it starts on.
+        own : napari.layers.Labels, optional
+            The labels layer that is there already.
+        """
+        if self.model.path is None:
+            return
+        self.end()
+        self._number += 1
+        number, project = self._number, self.workspace.project
+        table, samples = self.workspace.pairs, project.samples_path if project is not None else None
+
+        def take(start: Start) -> None:
+            if number == self._number and self.is_starting:
+                self._read = start, own
+                self._begin()
+
+        def fail(error: BaseException) -> None:
+            if number == self._number:
+                self._fail(error)
+
+        self.is_starting, self._read, self.opened = True, None, {}
+        self._background.do(lambda: read_start(choice, table, samples), take, fail)
+        self.renderer.open(self.model.path, self.model.checkpoint)
+        self.changed.emit()
+
+    def reopen(self) -> None:
+        """Open the model once more and go on painting."""
+        if self.session is not None and self.model.path is not None:
+            self._switching = True
+            self.renderer.open(self.model.path, self.model.checkpoint)
+
+    def cancel(self) -> None:
+        """Give up a start that has not become a painting, and end the painting."""
+        self.is_starting, self._read = False, None
+        self._number += 1
+        self.end()
+        self.changed.emit()
+
+    def end(self, why: str = "") -> None:
+        """End the painting; its layers stay."""
+        if self.session is not None:
+            self.session.end(why)
+
+    def _begin(self) -> None:
+        """Begin once both are there."""
+        if self._read is None or not self.opened:
+            return
+        (start, own), self._read, self.is_starting = self._read, None, False
+        if own is not None and own not in self.viewer.layers:
+            self._fail(UserError(f"The layer '{start.choice.name}' was removed.", "", "Choose what to paint on."))
+            return
+        options = self._options_for(start.choice)
+        try:
+            session = PaintSession(self.viewer, self.renderer, self.opened, start, options, own, self)
+        except UserError as error:
+            self._fail(error)
+            return
+        self.session = session
+        session.ended.connect(self._ended)
+        self.began.emit(session)
+        self.changed.emit()
+
+    def _ended(self, why: str) -> None:
+        session, self.session = self.session, None
+        self._switching = False
+        self.ended.emit(why)
+        self.changed.emit()
+        if session is not None:
+            session.deleteLater()
+
+    # --- the renderer ---
+
+    def _take_model(self, model: Mapping[str, Any]) -> None:
+        """Go on once the model is open; the renderer also tells when another device computes."""
+        self.opened = dict(model)
+        switched, self._switching = self._switching, False
+        if self.is_starting:
+            self._begin()
+        elif self.session is not None and switched:
+            self.session.set_model(model)
+        self.changed.emit()
+
+    def _fail(self, error: Any) -> None:
+        if self.is_starting or self._switching:  # without a model nothing can be painted
+            self.is_starting, self._read = False, None
+            self._number += 1
+            if self._switching:
+                self.end("The generator could not be opened.")
+        self.failed.emit(error)
+        self.changed.emit()
+
+    def _see_state(self, state: str) -> None:
+        self.changed.emit()
