@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QPushButton
+from superqt import QLabeledDoubleSlider
 
 from napari_organoid_synth.core.live.light import LightSettings
 from napari_organoid_synth.core.pairs.loading import check_pairs, find_pairs
@@ -85,7 +86,6 @@ def test_a_look_that_cannot_be_read_is_told(qtbot, panel, table, tmp_path):
 
 
 def test_every_control_has_a_name_and_a_tip(panel):
-    for widget in panel.findChildren(QWidget):
-        if widget.focusPolicy() and not widget.objectName().startswith("qt_"):
-            assert widget.accessibleName() or widget.parent().accessibleName(), widget
-            assert widget.toolTip() or widget.parent().toolTip(), widget
+    for widget in panel.findChildren(QLabeledDoubleSlider) + panel.findChildren(QPushButton) + [panel.look_combo]:
+        assert widget.accessibleName(), widget
+        assert widget.toolTip(), widget

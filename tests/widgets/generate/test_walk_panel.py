@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from qtpy.QtCore import QPoint, Qt
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QAbstractButton, QComboBox, QSpinBox
+from superqt import QLabeledDoubleSlider
 
 from napari_organoid_synth.core.live.walk_settings import WalkSettings
 from napari_organoid_synth.widgets.generate.walk_pad import WalkPad
@@ -130,7 +131,7 @@ def test_a_sample_is_left_when_another_seed_is_chosen(panel):
 
 
 def test_every_control_has_a_name_and_a_tip(panel):
-    for widget in panel.findChildren(QWidget):
-        if widget.focusPolicy() and not widget.objectName().startswith("qt_") and widget is not panel.more:
-            names = [widget, widget.parent(), widget.parent().parent()]
-            assert any(one.accessibleName() for one in names if one is not None), widget
+    kinds = (QLabeledDoubleSlider, QAbstractButton, QComboBox, QSpinBox, WalkPad)
+    for widget in (one for kind in kinds for one in panel.findChildren(kind)):
+        assert widget.accessibleName(), widget
+        assert widget.toolTip() or widget is panel.more.toggleButton(), widget

@@ -15,6 +15,7 @@ Walk: TypeAlias = Literal["seed", "between", "pad", "near", "variety", "classes"
 """Ways that a generator may offer: to another seed at once, or gradually; on a pad of two directions; to variations
 nearby; by the spread of the noise; from image class to image class; by the styles of another seed in some layers."""
 SEED_LIMIT = 2**31 - 1
+"""Largest seed that the window offers."""
 GRADUAL = ("share", "pad_x", "pad_y", "distance", "variety", "class_share")
 """Settings of which all values between two can be taken."""
 
@@ -22,10 +23,10 @@ GRADUAL = ("share", "pad_x", "pad_y", "distance", "variety", "class_share")
 class WalkSettings(Settings):
     """A place: which noise a sample is drawn from, and how. The defaults are the first sample of seed 0."""
 
-    seed: int = Field(0, ge=0, le=SEED_LIMIT, description="Where the way begins.")
+    seed: int = Field(0, ge=0, description="Where the way begins.")
     index: int = Field(0, ge=0, description="Number of the sample of that seed; stored pairs tell it.")
     attempt: int = Field(0, ge=0, description="Number of the mask that was tried for that sample.")
-    other_seed: int = Field(1, ge=0, le=SEED_LIMIT, description="Where the way ends; its first sample.")
+    other_seed: int = Field(1, ge=0, description="Where the way ends; its first sample.")
     share: float = Field(0.0, ge=0, le=1, description="How far along: 0 is the seed, 1 the other one.")
     pad_x: float = Field(0.0, ge=-1, le=1, description="Into a first direction, which belongs to the seed.")
     pad_y: float = Field(0.0, ge=-1, le=1, description="Into a second direction, independent of the first.")
@@ -35,9 +36,7 @@ class WalkSettings(Settings):
     class_from: int = Field(0, ge=0, description="Image class at the beginning, by its number from 0.")
     class_to: int = Field(0, ge=0, description="Image class at the end.")
     class_share: float = Field(0.0, ge=0, le=1, description="How far from class to class.")
-    style_seed: int | None = Field(
-        None, ge=0, le=SEED_LIMIT, description="Seed whose styles some layers take; empty: none."
-    )
+    style_seed: int | None = Field(None, ge=0, description="Seed whose styles some layers take; empty: none.")
     style_first: int = Field(0, ge=0, description="First layer that takes them, 0 for the coarsest.")
     style_last: int = Field(0, ge=0, description="Last layer that takes them.")
 
