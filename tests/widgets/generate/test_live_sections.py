@@ -18,6 +18,7 @@ from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.simulators.simulate import tissue
 from napari_organoid_synth.core.synthesis.settings import GenerateSettings
 from napari_organoid_synth.widgets.generate.live_sections import DRAW_FIRST, NOTHING, PAINT_FIRST, LiveSections
+from napari_organoid_synth.widgets.generate.paint_keep import provenance_of, take_painting
 from napari_organoid_synth.widgets.generate.paint_panel import PaintPanel
 from napari_organoid_synth.widgets.generate.paint_session import PaintOptions
 from napari_organoid_synth.widgets.shared.runs import RunInfo
@@ -64,9 +65,8 @@ class Shown:
         self.panel, self.light = self.sections.walk_panel, self.sections.light_panel
 
     def choose(self, shape, **settings):
-        path = self.project.path / "runs" / "1"
-        self.paint.set_model(path if shape == "painter" else None)
-        self.sections.show_choices(RunInfo("1", "run 1", shape), path, GenerateSettings(**settings))
+        self.paint.set_model(self.project.path / "runs" / "1" if shape == "painter" else None)
+        self.sections.show_choices(RunInfo("1", "run 1", shape), GenerateSettings(**settings))
 
     def begin(self):
         self.choose("painter")
@@ -135,6 +135,10 @@ def test_the_walk_begins_where_the_choices_above_say(shown):
     shown.paint.set_options(PaintOptions(seed=7, variety=0.5))
     shown.qtbot.waitUntil(lambda: session.options.seed == 7, timeout=5000)
     assert session.options.walk.share == 0.5
+    session.labels.data_setitem(tuple(np.mgrid[5:20, 5:20].reshape(2, -1)), 1)
+    record = provenance_of(take_painting(session), {})
+    assert record.settings["walk"] == {"seed": 7, "variety": 0.5, "share": 0.5}
+    assert (record.seed, record.settings["variety"]) == (7, 0.5)
 
 
 def test_light_and_look_reach_the_canvas(shown):
@@ -142,10 +146,12 @@ def test_light_and_look_reach_the_canvas(shown):
     shown.light.sliders["brightness"].setValue(0.25)
     shown.qtbot.waitUntil(lambda: bool(shown.renderer.lights), timeout=5000)
     canvas, settings, look = shown.renderer.lights[-1]
+    assert shown.paint.keeper.light == {"brightness": 0.25}
     assert (canvas, settings["brightness"], look) == (session.canvas, 0.25, None)
     shown.light.look_combo.setCurrentIndex(1)
     shown.qtbot.waitUntil(lambda: shown.renderer.lights[-1][2] is not None, timeout=10_000)
     assert shown.renderer.lights[-1][2].shape == (1, 96, 96)
+    assert shown.paint.keeper.light == {"brightness": 0.25, "look": "p0"}
     shown.light.reset_button.click()
     shown.qtbot.waitUntil(lambda: shown.renderer.lights[-1][1:] == (None, None), timeout=5000)
 

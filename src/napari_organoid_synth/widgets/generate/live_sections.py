@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QFileDialog, QPushButton, QVBoxLayout, QWidget
 from napari_organoid_synth.core.live.walk_settings import WalkSettings
 from napari_organoid_synth.core.synthesis.settings import GenerateSettings
 from napari_organoid_synth.widgets.forms.containers import Fold
+from napari_organoid_synth.widgets.generate.first_painter import NOW
 from napari_organoid_synth.widgets.generate.light_panel import LightPanel
 from napari_organoid_synth.widgets.generate.live_controls import LiveControls
 from napari_organoid_synth.widgets.generate.live_target import LiveTarget, NoiseDrawing
@@ -52,6 +53,8 @@ class LiveSections(QWidget):
         self.controls.told.connect(self._tell)
         self.controls.failed.connect(self.error.show_error)
         self.walk_panel.filmAsked.connect(self._ask_file)
+        self.light_panel.valueChanged.connect(self._record_light)
+        self.light_panel.lookChanged.connect(self._record_light)
         self.workspace.pairsChanged.connect(self._show_pairs)
         self._follow(None)
 
@@ -77,18 +80,18 @@ class LiveSections(QWidget):
         for widget in (self.light_fold, self.walk_fold, self.error):
             column.addWidget(widget)
 
-    def show_choices(self, info: RunInfo | None, model: Path | None, settings: GenerateSettings) -> None:
+    def show_choices(self, info: RunInfo | None, settings: GenerateSettings) -> None:
         """Walk from what is chosen above.
 
         Parameters
         ----------
         info : RunInfo, optional
             The run that is chosen.
-        model : Path, optional
-            Its folder; None where it cannot be opened.
         settings : GenerateSettings
             Seed, class, variety and checkpoint.
         """
+        project, usable = self.workspace.project, info is not None and not info.problem and info.name != NOW
+        model = Path(project.path) / "runs" / info.name if project is not None and info is not None and usable else None
         chosen = None if model is None else (model, settings.checkpoint)
         if chosen != self._model and self.drawing.is_open:
             self.drawing.end()
@@ -148,6 +151,12 @@ class LiveSections(QWidget):
         self.light_panel.setVisible(acts)
         self.walk_panel.setVisible(acts)
         self.draw_button.setVisible(joint and not acts and self._model is not None)
+
+    def _record_light(self, _: object = None) -> None:
+        """Tell what a kept painting records of its light."""
+        look = self.light_panel.look_name
+        changes = self.light_panel.value().model_dump(exclude_defaults=True)
+        self.paint.keeper.light = changes | ({"look": look} if look else {})
 
     def _show_pairs(self, _: object = None) -> None:
         target = self.controls.target

@@ -137,6 +137,13 @@ class PaintSession(QObject):
             return np.ascontiguousarray(start.image)
         return np.zeros((channels, *start.labels.shape), dtype)
 
+    def drawn_labels(self) -> set[int] | None:
+        """Return the labels of what was changed on a real pair, whose other objects are real; None: all are painted."""
+        first, mask = self.start.labels, self.follower.sent
+        if self.start.real is None or first.shape != mask.shape:
+            return None
+        return set(np.unique(mask[mask != first]).tolist())
+
     # --- to the renderer ---
 
     def paint_all(self) -> None:

@@ -235,7 +235,12 @@ class StampTool(QObject):
 
 def add_float(viewer: Any, layer: Any) -> Any:
     """Add an empty labels layer of the size and place of another, which keeps the mouse and the keys."""
+    from napari.settings import get_settings
+    from napari.utils.colormaps import DirectLabelColormap
+
     blank = np.zeros(layer.data.shape, np.uint8)
     added = viewer.add_labels(blank, name=FLOAT_NAME, opacity=1.0, metadata={FLOAT: True}, **place_of(layer))
+    colour = get_settings().appearance.highlight.highlight_color  # with which napari marks what is selected
+    added.colormap = DirectLabelColormap(color_dict={None: "transparent", 0: "transparent", 1: colour})
     viewer.layers.selection = {layer}
     return added

@@ -42,7 +42,7 @@ class WalkPanel(QWidget):
     variationsAsked(list of WalkSettings)
         Several variations are to be shown side by side.
     filmAsked(list of WalkSettings, bool)
-        The places of a film that is to be saved, and whether it should go the same way back; a circle ends where it begins.
+        The places of a film that is to be saved, and whether it goes back the same way; a circle need not.
     """
 
     valueChanged = Signal(object)
