@@ -100,9 +100,7 @@ class Hand:
         button = none if kind == "move" else left
         held = none if kind == "release" else left
         kinds["release"] = QEvent.Type.MouseButtonRelease
-        event = QMouseEvent(
-            kinds[kind], at, self.native.mapToGlobal(at), button, held, Qt.KeyboardModifier.NoModifier
-        )
+        event = QMouseEvent(kinds[kind], at, self.native.mapToGlobal(at), button, held, Qt.KeyboardModifier.NoModifier)
         if kind != "release":
             self._events.append((time.perf_counter(), 0))
         QApplication.sendEvent(self.native, event)
