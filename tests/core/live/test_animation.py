@@ -11,13 +11,8 @@ import pytest
 import tifffile
 
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.live.animation import (
-    frames_along,
-    pictures_of,
-    stacked,
-    there_and_back,
-    write_animation,
-)
+from napari_organoid_synth.core.live.animation import frames_along, stacked
+from napari_organoid_synth.core.live.film import pictures_of, there_and_back, write_film
 from napari_organoid_synth.core.live.walk import sample_at
 from napari_organoid_synth.core.live.walk_settings import WalkSettings, way
 from small_models import SIDE, small_model
@@ -55,38 +50,39 @@ def test_there_and_back_repeats_neither_end() -> None:
 
 
 def test_grey_films_keep_every_tone(tmp_path: Path) -> None:
-    write_animation(tmp_path / "walk.gif", GREYS, 10)
+    write_film(tmp_path / "walk.gif", GREYS, 10)
     read = imageio.imread(tmp_path / "walk.gif")
     assert np.array_equal(read if read.ndim == 4 else read[..., None].repeat(3, -1), GREYS)
     assert imageio.immeta(tmp_path / "walk.gif")["duration"] == 100
     assert imageio.immeta(tmp_path / "walk.gif")["loop"] == 0
-    write_animation(tmp_path / "walk.tif", GREYS)
+    write_film(tmp_path / "walk.tif", GREYS)
     assert np.array_equal(tifffile.imread(tmp_path / "walk.tif"), GREYS[..., 0])
 
 
 def test_films_have_colours(tmp_path: Path) -> None:
-    write_animation(tmp_path / "walk.GIF", COLOURS)
+    write_film(tmp_path / "walk.GIF", COLOURS)
     assert imageio.imread(tmp_path / "walk.GIF").shape == COLOURS.shape
-    write_animation(tmp_path / "walk.tiff", COLOURS)
+    write_film(tmp_path / "walk.tiff", COLOURS)
     assert np.array_equal(tifffile.imread(tmp_path / "walk.tiff"), COLOURS)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["walk.GIF", "walk.tiff"]
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of imageio-ffmpeg
 def test_mp4_needs_its_package(tmp_path: Path) -> None:
     if find_spec("imageio_ffmpeg") is None:
         with pytest.raises(UserError, match="need the package imageio-ffmpeg"):
-            write_animation(tmp_path / "walk.mp4", COLOURS)
+            write_film(tmp_path / "walk.mp4", COLOURS)
         assert not list(tmp_path.iterdir())
     else:
-        write_animation(tmp_path / "walk.mp4", COLOURS)
+        write_film(tmp_path / "walk.mp4", COLOURS)
         assert imageio.imread(tmp_path / "walk.mp4").shape == (5, 40, 32, 3)
 
 
 def test_what_cannot_be_is_refused_and_leaves_the_old_file(tmp_path: Path) -> None:
-    write_animation(tmp_path / "walk.gif", GREYS)
+    write_film(tmp_path / "walk.gif", GREYS)
     before = (tmp_path / "walk.gif").read_bytes()
     with pytest.raises(UserError, match="0 frames"):
-        write_animation(tmp_path / "walk.gif", GREYS[:0])
+        write_film(tmp_path / "walk.gif", GREYS[:0])
     assert (tmp_path / "walk.gif").read_bytes() == before
     with pytest.raises(UserError, match=r"ends with '.avi'"):
-        write_animation(tmp_path / "walk.avi", GREYS)
+        write_film(tmp_path / "walk.avi", GREYS)

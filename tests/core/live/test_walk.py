@@ -22,7 +22,7 @@ from napari_organoid_synth.core.live.walk import (
     style_layers,
     walks_of,
 )
-from napari_organoid_synth.core.live.walk_settings import WalkSettings, variations, way
+from napari_organoid_synth.core.live.walk_settings import WalkSettings, film_of, variations, way
 from napari_organoid_synth.core.simulators.simulate import tissue
 from napari_organoid_synth.core.synthesis.sampler import Sampler
 from napari_organoid_synth.core.synthesis.settings import GenerateSettings
@@ -180,6 +180,17 @@ def test_ways_go_from_place_to_place() -> None:
     assert WalkSettings().is_plain
     assert WalkSettings(seed=3, class_from=1, distance=0.5).is_plain
     assert not any(place.is_plain for place in places)
+
+
+def test_films_of_a_place() -> None:
+    place = WalkSettings(pad_x=0.6, pad_y=0.8, class_to=1)
+    circle = film_of("circle", place, 4)
+    found = [(one.pad_x, one.pad_y) for one in circle]
+    assert np.allclose(found, [(0.6, 0.8), (-0.8, 0.6), (-0.6, -0.8), (0.8, -0.6)])
+    assert film_of("circle", WalkSettings(), 8)[0].pad_x == 0.5
+    assert [one.share for one in film_of("between", place, 3)] == [0, 0.5, 1]
+    assert [one.class_share for one in film_of("classes", place, 3)] == [0, 0.5, 1]
+    assert film_of("between", place, 3)[0].pad_x == 0.6
 
 
 def test_what_cannot_be_is_refused() -> None:

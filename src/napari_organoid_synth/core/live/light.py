@@ -33,8 +33,8 @@ class LightSettings(Settings):
     """Changes of light and noise; the defaults change no bit."""
 
     brightness: float = Field(0.0, ge=-1, le=1, description="Added to every pixel, as a share of the range.")
-    contrast: float = Field(1.0, ge=0, le=4, description="Factor of the distance from the middle of the range.")
-    gamma: float = Field(1.0, ge=0.2, le=5, description="Exponent of the tones; below 1 middle tones become brighter.")
+    contrast: float = Field(1.0, ge=0, le=2, description="Factor of the distance from the middle of the range.")
+    gamma: float = Field(1.0, ge=0.2, le=2, description="Exponent of the tones; below 1 middle tones become brighter.")
     blur: float = Field(0.0, ge=0, le=10, description="Blur, standard deviation, px.")
     gradient: float = Field(
         0.0, ge=0, le=1, description="Uneven illumination: difference between both sides, as a share of the mean."
@@ -42,7 +42,7 @@ class LightSettings(Settings):
     angle: float = Field(
         0.0, ge=-180, le=180, description="Direction of the brighter side, degrees: 0 right, 90 bottom."
     )
-    noise: float = Field(0.0, ge=0, le=0.5, description="Noise, standard deviation, as a share of the range.")
+    noise: float = Field(0.0, ge=0, le=0.3, description="Noise, standard deviation, as a share of the range.")
 
     @property
     def reach(self) -> int:

@@ -9,14 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from napari_organoid_synth.core.device import random_stream, seed_of
+from napari_organoid_synth.core.device import seed_of
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.frozen_model import Settings
 from napari_organoid_synth.core.live.canvas import Box, Canvas, Quality, widened
 from napari_organoid_synth.core.live.frames import plain
 from napari_organoid_synth.core.live.light import LightSettings, apply_light
 from napari_organoid_synth.core.live.look import Look
-from napari_organoid_synth.core.live.opening import open_canvas
+from napari_organoid_synth.core.live.walk import open_walk, sample_at
+from napari_organoid_synth.core.live.walk_settings import WalkSettings
 
 if TYPE_CHECKING:
     from napari_organoid_synth.core.codec.codec import Codec
@@ -33,7 +34,17 @@ class PaintSettings(Settings):
     image_class: int = Field(0, ge=0, description="Number of the image class among those of the generator.")
     variety: float = Field(1.0, ge=0, le=2, description="Spread of the noise, 1 as trained.")
     exclude: tuple[str, ...] = Field((), description="Real images that a painter without training may not use.")
-    walk: dict[str, Any] | None = Field(None, description="Place on a way through the noise; none: that of the seed.")
+    walk: WalkSettings | None = Field(
+        None, description="Place on a way through the noise, which says seed, class and variety; none: as said here."
+    )
+
+    @property
+    def place(self) -> WalkSettings:
+        """Where the noise is taken from."""
+        if self.walk is not None:
+            return self.walk
+        classes = {"class_from": self.image_class, "class_to": self.image_class}
+        return WalkSettings(seed=self.seed, variety=self.variety, **classes)
 
 
 @dataclass(eq=False)
@@ -75,7 +86,7 @@ class Scene:
             If the generator cannot paint this mask, or needs one and there is none.
         """
         self.forget()
-        settings = self.settings
+        settings, place = self.settings, self.settings.place
         _check_class(trained, settings.image_class)
         if trained.shape == "painter":
             if self.labels is None:
@@ -83,22 +94,12 @@ class Scene:
             if self.real is not None and self.first is None:
                 self.first = self.labels.copy()
             begin = self.labels if self.first is None else self.first
-            self.canvas = open_canvas(
-                trained,
-                begin,
-                settings.seed,
-                settings.image_class,
-                settings.variety,
-                settings.exclude,
-                self.real,
-            )
+            self.canvas = open_walk(trained, begin, place, settings.exclude, self.real)
             if self.first is not None:  # what was changed since is painted into the real image
                 self.canvas.change(self.labels.copy())
             self.image = self.canvas.image
         else:
-            streams = [random_stream(trained.device, *self._seed)]
-            [(image, labels)] = trained.draw(streams, [settings.image_class], settings.variety)
-            self.drawn_labels = labels
+            image, self.drawn_labels = sample_at(trained, place)
             empty = np.zeros((0, trained.side, trained.side), trained.codec.dtype)
             self.image = empty if image is None else image
         self._measure(trained.codec)
@@ -156,17 +157,15 @@ class Scene:
         """Return what is known of the origin of the image.
 
         ``seed`` as asked for, ``latent_seed`` in decimal digits; of painters without training ``sources`` (share by
-        name), ``residual`` (misfit by label) and ``largest_piece`` (px).
+        name), ``residual`` (misfit by label) and ``largest_piece`` (px); ``walk`` where a seed alone does not say all.
         """
+        place = self.settings.place
         known = {} if self.canvas is None else self.canvas.facts()
-        latent = known.pop("seed", seed_of(*self._seed))
-        facts: dict[str, Any] = plain({**known, "seed": self.settings.seed, "latent_seed": str(latent)})
+        latent = known.pop("seed", seed_of(place.seed, "sample", place.index, place.attempt))
+        if not place.is_plain:
+            known["walk"] = place.model_dump(exclude_defaults=True)
+        facts: dict[str, Any] = plain({**known, "seed": place.seed, "latent_seed": str(latent)})
         return facts
-
-    @property
-    def _seed(self) -> tuple[int | str, ...]:
-        """Seed of the noise: that of the first sample of a batch."""
-        return self.settings.seed, "sample", 0, 0
 
     def forget(self) -> None:
         """Let go of everything that lies on the device; the next change paints the whole canvas."""

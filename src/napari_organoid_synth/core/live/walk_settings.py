@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import atan2, cos, hypot, pi, sin
 from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
@@ -14,6 +15,7 @@ Walk: TypeAlias = Literal["seed", "between", "pad", "near", "variety", "classes"
 """Ways that a generator may offer: to another seed at once, or gradually; on a pad of two directions; to variations
 nearby; by the spread of the noise; from image class to image class; by the styles of another seed in some layers."""
 SEED_LIMIT = 2**31 - 1
+"""Largest seed that the window offers."""
 GRADUAL = ("share", "pad_x", "pad_y", "distance", "variety", "class_share")
 """Settings of which all values between two can be taken."""
 
@@ -21,10 +23,10 @@ GRADUAL = ("share", "pad_x", "pad_y", "distance", "variety", "class_share")
 class WalkSettings(Settings):
     """A place: which noise a sample is drawn from, and how. The defaults are the first sample of seed 0."""
 
-    seed: int = Field(0, ge=0, le=SEED_LIMIT, description="Where the way begins.")
+    seed: int = Field(0, ge=0, description="Where the way begins.")
     index: int = Field(0, ge=0, description="Number of the sample of that seed; stored pairs tell it.")
     attempt: int = Field(0, ge=0, description="Number of the mask that was tried for that sample.")
-    other_seed: int = Field(1, ge=0, le=SEED_LIMIT, description="Where the way ends; its first sample.")
+    other_seed: int = Field(1, ge=0, description="Where the way ends; its first sample.")
     share: float = Field(0.0, ge=0, le=1, description="How far along: 0 is the seed, 1 the other one.")
     pad_x: float = Field(0.0, ge=-1, le=1, description="Into a first direction, which belongs to the seed.")
     pad_y: float = Field(0.0, ge=-1, le=1, description="Into a second direction, independent of the first.")
@@ -34,9 +36,7 @@ class WalkSettings(Settings):
     class_from: int = Field(0, ge=0, description="Image class at the beginning, by its number from 0.")
     class_to: int = Field(0, ge=0, description="Image class at the end.")
     class_share: float = Field(0.0, ge=0, le=1, description="How far from class to class.")
-    style_seed: int | None = Field(
-        None, ge=0, le=SEED_LIMIT, description="Seed whose styles some layers take; empty: none."
-    )
+    style_seed: int | None = Field(None, ge=0, description="Seed whose styles some layers take; empty: none.")
     style_first: int = Field(0, ge=0, description="First layer that takes them, 0 for the coarsest.")
     style_last: int = Field(0, ge=0, description="Last layer that takes them.")
 
@@ -84,3 +84,29 @@ def variations(place: WalkSettings, number: int, distance: float | None = None) 
     """
     chosen = place.distance if distance is None else distance
     return [place.replace(variation=one, distance=chosen) for one in range(1, number + 1)]
+
+
+Film: TypeAlias = Literal["between", "circle", "classes"]
+"""What a film shows: the way between two seeds, a circle on the pad, the way from class to class."""
+
+
+def film_of(kind: Film, place: WalkSettings, number: int) -> list[WalkSettings]:
+    """Return the places of a film through a place; a circle ends one step before it begins again.
+
+    Parameters
+    ----------
+    kind : {"between", "circle", "classes"}
+        Which way; what it does not change is as at the place.
+    place : WalkSettings
+        Where a circle begins; in the middle of the pad one of radius 0.5 is taken.
+    number : int
+        Frames, at least 2.
+    """
+    if kind == "between":
+        return list(way(place.replace(share=0.0), place.replace(share=1.0), number))
+    if kind == "classes":
+        return list(way(place.replace(class_share=0.0), place.replace(class_share=1.0), number))
+    radius, start = hypot(place.pad_x, place.pad_y) or 0.5, atan2(place.pad_y, place.pad_x)
+    angles = [start + 2 * pi * step / number for step in range(number)]
+    corners = [(min(max(radius * cos(angle), -1), 1), min(max(radius * sin(angle), -1), 1)) for angle in angles]
+    return [place.replace(pad_x=x, pad_y=y) for x, y in corners]

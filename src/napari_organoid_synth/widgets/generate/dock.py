@@ -30,6 +30,7 @@ from napari_organoid_synth.widgets.generate.drawn_mask import mask_path, save_ma
 from napari_organoid_synth.widgets.generate.first_painter import NOW, painter_now
 from napari_organoid_synth.widgets.generate.layout_list import LayoutList
 from napari_organoid_synth.widgets.generate.layout_panel import LayoutPanel
+from napari_organoid_synth.widgets.generate.live_sections import LiveSections
 from napari_organoid_synth.widgets.generate.mask_source import (
     FROM_REAL,
     MASKS,
@@ -148,7 +149,9 @@ class GenerateWidget(ColumnDock):
         self.form = settings_form(GenerateSettings, shown=(), hidden=SHOWN_ABOVE)
         self.column.addWidget(self.form.native)
         self.painting = PaintSection(self.viewer)
-        self.column.addWidget(self.painting)
+        self.live = LiveSections(self.viewer, self.painting.panel)
+        for section in (self.painting, self.live):
+            self.column.addWidget(section)
 
     def _build_results(self) -> None:
         """Build progress, outcome and the newest samples."""
@@ -324,7 +327,8 @@ class GenerateWidget(ColumnDock):
         self.run_combo.setToolTip(plain(tip))
         self.variety_label.setText(f"{self.variety.value() / 100:.2f}")
         self._judge()
-        self.painting.show_choices(info, self.value())
+        for section in (self.painting, self.live):
+            section.show_choices(info, self.value())
         if self.workspace.project is not None and self._runs and not self.form.problem:
             self.remember(self.value(), without=NOT_REMEMBERED)
 
@@ -459,5 +463,6 @@ class GenerateWidget(ColumnDock):
         """Close the database."""
         self.strip.close_store()
         self.layouts.close_thread()
+        self.live.close_live()
         self.painting.panel.close_painting()
         super().closeEvent(a0)

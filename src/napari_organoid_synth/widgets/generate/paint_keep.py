@@ -116,15 +116,19 @@ def provenance_of(painting: Painting, data: Mapping[str, str]) -> Provenance:
         synthetic=round(share, 6),
     )
     names = dict.fromkeys((*drawn.real, *sorted(real_masks(start.origin))))
-    settings = {"masks": BY_HAND, "seed": options.seed, "variety": options.variety, "light": dict(painting.light)}
+    place = options.walk
+    seed, variety = (options.seed, options.variety) if place is None else (place.seed, place.variety)
+    settings = {"masks": BY_HAND, "seed": seed, "variety": variety, "light": dict(painting.light)}
+    if place is not None:
+        settings["walk"] = place.model_dump(exclude_defaults=True)
     return Provenance(
         run=str(model.get("name", "")),
         generator=str(model.get("generator", "")),
         model_sha256=str(model.get("sha256", "")),
         checkpoint=int(model.get("checkpoint", 0)),
-        seed=options.seed,
-        index=0,
-        latent_seed=str(painting.facts.get("latent_seed", options.seed)),
+        seed=seed,
+        index=0 if place is None else place.index,
+        latent_seed=str(painting.facts.get("latent_seed", seed)),
         mask={"kind": "drawn", "names": list(names), "digest": content_hash(painting.pair.labels)},
         data=dict(data),
         settings=settings,
