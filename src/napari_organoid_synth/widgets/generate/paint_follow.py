@@ -108,7 +108,7 @@ class Follower(QObject):
 
     def _read(self, rows: slice, columns: slice) -> NDArray[np.int32]:
         values = np.asarray(self._layer.data[rows, columns])
-        return values.astype(np.int32) if not self._binary else (values > 0).astype(np.int32)
+        return values.astype(np.int32, copy=False) if not self._binary else (values > 0).astype(np.int32)
 
     def compare(self) -> None:
         """Find what differs from what was sent last, and report it."""

@@ -12,6 +12,7 @@ from napari_organoid_synth.core.pairs.pair import RGB, MaskKind, SamplePair, Sou
 from napari_organoid_synth.layer_data import pair_layers
 from napari_organoid_synth.widgets.generate.paint_follow import Box
 from napari_organoid_synth.widgets.generate.paint_start import Start, limits_of
+from napari_organoid_synth.widgets.generate.paint_texture import draw_part
 from napari_organoid_synth.widgets.shared.layer_grid import place_of, with_axis
 from napari_organoid_synth.widgets.shared.layers import look_at
 
@@ -121,8 +122,9 @@ class PaintLayers:
             self.limits = limits_of(self.pixels, self.pair.is_rgb)
             if not self.pair.is_rgb:
                 self.image.contrast_limits = _joint(self.limits)
-        self._bind()
-        self.image.refresh(thumbnail=False, highlight=False, extent=False)
+        bound = self._bind()
+        if not bound or not draw_part(self.viewer, self.image, box):
+            self.image.refresh(thumbnail=False, highlight=False, extent=False)
 
     def replace(self, pixels: NDArray[Any]) -> None:
         """Show another picture (C, Y, X) of another size."""
@@ -134,11 +136,13 @@ class PaintLayers:
         """Bring the thumbnail up to date; called when the brush rests."""
         self.image.refresh(highlight=False, extent=False)
 
-    def _bind(self) -> None:
-        """Show our pixels also where a person or another program gave the layer other ones."""
+    def _bind(self) -> bool:
+        """Show our pixels also where a person or another program gave the layer other ones; whether it had ours."""
         data = self.image.data
-        if not isinstance(data, np.ndarray) or not np.shares_memory(data, self.pixels):
-            self.image.data = self._planes_of(pair_layers(self.pair)[0][0])
+        if isinstance(data, np.ndarray) and np.shares_memory(data, self.pixels):
+            return True
+        self.image.data = self._planes_of(pair_layers(self.pair)[0][0])
+        return False
 
     def colour(self, value: int) -> tuple[float, float, float]:
         """Return red, green and blue, 0 to 1, in which napari shows a label."""
