@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -215,3 +217,16 @@ def test_warming_up_leaves_nothing_behind(live_model: Models, name: str) -> None
     assert not renderer.scenes
     assert renderer.model is not None
     Renderer().warm_up()
+
+
+def test_a_generator_that_only_draws_loads_no_compiler(live_model: Models) -> None:
+    program = (
+        "import sys; from pathlib import Path\n"
+        "from napari_organoid_synth.core.synthesis.trained_generator import TrainedGenerator\n"
+        "trained = TrainedGenerator.open(Path(sys.argv[1]), device='cpu')\n"
+        "assert not any(one.state for one in trained.network.optimizers().values())\n"
+        "print(*{'torch._dynamo', 'sympy', 'scipy', 'skimage', 'numba'} & set(sys.modules))\n"
+    )
+    command = [sys.executable, "-c", program, str(live_model("pix2pix"))]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
