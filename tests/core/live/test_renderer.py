@@ -216,7 +216,13 @@ def test_warming_up_leaves_nothing_behind(live_model: Models, name: str) -> None
     renderer.rest()
     assert not renderer.scenes
     assert renderer.model is not None
-    Renderer().warm_up()
+
+
+def test_warming_up_without_a_model_loads_what_is_compiled(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"):
+        Renderer().warm_up()
+    assert not caplog.records
+    assert "napari_organoid_synth.core.analogy.solving" in sys.modules
 
 
 def test_a_generator_that_only_draws_loads_no_compiler(live_model: Models) -> None:

@@ -71,6 +71,8 @@ def test_a_mask_is_painted_and_its_picture_follows(
 ) -> None:
     renderer, labels = heard.renderer, mask()
     assert renderer.state == "stopped"
+    renderer.prepare()
+    assert renderer.state == "starting"
     renderer.open(live_model("analogy"))
     first = heard.wait(qtbot, renderer.paint("a", labels, seed=3))
     assert heard.opened[0]["name"] == live_model("analogy").name

@@ -82,6 +82,10 @@ class LiveRenderer(QObject):
         """Number of the process; 0 where none runs."""
         return self._process.pid if self._process is not None else 0
 
+    def prepare(self) -> None:
+        """Start the process although nothing is to paint yet: loading it takes longer than the first picture."""
+        self._begin()
+
     # --- requests; each returns its number, or 0 where there was nothing to ask ---
 
     def open(self, model: Path | str, checkpoint: str = "newest", device: str = "auto") -> int:
