@@ -116,7 +116,7 @@ def test_films_show_the_chosen_way(qtbot, panel):
     assert [panel.film_combo.itemData(row) for row in range(3)] == ["between", "circle", "classes"]
     with qtbot.waitSignal(panel.filmAsked) as signal:
         panel.film_button.click()
-    assert signal.args[0] == [PLACE.replace(share=share) for share in (0, 0.5, 1)]
+    assert signal.args == [[PLACE.replace(share=share) for share in (0, 0.5, 1)], True]
     panel.film_combo.setCurrentIndex(2)
     with qtbot.waitSignal(panel.filmAsked) as signal:
         panel.film_button.click()

@@ -134,8 +134,8 @@ class Renderer:
         values = _asked(request)
         name, light = str(values.pop("canvas", "")), values.pop("light", None)
         settings = PaintSettings.parse(values)
-        labels = request.arrays.get("labels")
-        scene = Scene(settings, None if labels is None else _mask(labels), request.arrays.get("real"))
+        labels, first = (None if one is None else _mask(one) for one in map(request.arrays.get, ("labels", "first")))
+        scene = Scene(settings, labels, request.arrays.get("real"), first=first)
         if (before := self.scenes.get(name)) is not None:
             scene.light, scene.look = before.light, before.look
             before.forget()

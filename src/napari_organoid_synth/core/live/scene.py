@@ -57,10 +57,12 @@ class Scene:
     labels : NDArray (Y, X) int32, optional
         The mask as the person drew it; None where the generator draws masks itself.
     real : NDArray (C, Y, X), optional
-        The real image of this mask, native dtype.
+        The real image of this mask, or of `first`, native dtype.
     light : LightSettings
     look : NDArray (C, Y, X), optional
         Another real image, whose tones are taken.
+    first : NDArray (Y, X) int32, optional
+        The mask that the real image belongs to; default: the mask at first.
     """
 
     settings: PaintSettings
@@ -68,6 +70,7 @@ class Scene:
     real: NDArray[Any] | None = None
     light: LightSettings = field(default_factory=LightSettings)
     look: NDArray[Any] | None = None
+    first: NDArray[np.int32] | None = None
     canvas: Canvas | None = field(default=None, init=False)
     image: NDArray[Any] | None = field(default=None, init=False)
     drawn_labels: NDArray[np.int32] | None = field(default=None, init=False)
@@ -88,7 +91,12 @@ class Scene:
         if trained.shape == "painter":
             if self.labels is None:
                 raise UserError("There is no mask to paint on.", f"Expected one, for {trained.name} is a painter.", "")
-            self.canvas = open_walk(trained, self.labels, place, settings.exclude, self.real)
+            if self.real is not None and self.first is None:
+                self.first = self.labels.copy()
+            begin = self.labels if self.first is None else self.first
+            self.canvas = open_walk(trained, begin, place, settings.exclude, self.real)
+            if self.first is not None:  # what was changed since is painted into the real image
+                self.canvas.change(self.labels.copy())
             self.image = self.canvas.image
         else:
             image, self.drawn_labels = sample_at(trained, place)

@@ -46,7 +46,10 @@ from napari_organoid_synth.widgets.shared.store_tasks import (
 )
 from napari_organoid_synth.widgets.shared.thumbnails import MASK_MODES, StoreThread
 
-KEYS = "A accept · R reject · U undo · B best · T tag · M note · Enter open · S save mask · Space nearest real · O mask"
+KEYS = (
+    "A accept · R reject · U undo · B best · T tag · M note · Enter open · C change · S save mask · "
+    "Space nearest real · O mask"
+)
 
 
 class CurateWidget(WideDock):
@@ -99,6 +102,7 @@ class CurateWidget(WideDock):
             Command("Accept best…", ("B",), self.open_best, "Accept the best new pairs, keeping diversity"),
             Command("Tag…", ("T",), lambda: self.open_tags(False), "Tag the selected pairs"),
             Command("Note…", ("M",), lambda: self.open_tags(True), "Write a note on the selected pairs"),
+            Command("Change this one…", ("C",), self.change_selected, "Paint on this pair while its image follows"),
             Command("Save mask", ("S",), self.opened.save_masks, "Save masks that were changed in their layers"),
         ]
 
@@ -424,6 +428,11 @@ class CurateWidget(WideDock):
     def open_selected(self) -> None:
         """Open the selected pairs as layers."""
         self.opened.open(self.selected())
+
+    def change_selected(self) -> None:
+        """Paint on the first of the selected pairs, in the Generate dock."""
+        if ids := self.selected()[:1]:
+            open_dock(self.viewer, "Generate").change_sample(ids[0])
 
     def show_nearest(self) -> None:
         """Open the sample and, right of it, the real image that it resembles most."""

@@ -30,6 +30,7 @@ from napari_organoid_synth.widgets.generate.drawn_mask import mask_path, save_ma
 from napari_organoid_synth.widgets.generate.first_painter import NOW, painter_now
 from napari_organoid_synth.widgets.generate.layout_list import LayoutList
 from napari_organoid_synth.widgets.generate.layout_panel import LayoutPanel
+from napari_organoid_synth.widgets.generate.live_sections import LiveSections
 from napari_organoid_synth.widgets.generate.mask_source import (
     FROM_REAL,
     MASKS,
@@ -39,6 +40,7 @@ from napari_organoid_synth.widgets.generate.mask_source import (
     mask_choice,
     need_of,
 )
+from napari_organoid_synth.widgets.generate.paint_section import PaintSection
 from napari_organoid_synth.widgets.generate.strip import SampleStrip
 from napari_organoid_synth.widgets.shared.controls import add_row, combo_box, named, row_of
 from napari_organoid_synth.widgets.shared.dock import ColumnDock
@@ -146,6 +148,10 @@ class GenerateWidget(ColumnDock):
         self.column.addLayout(form)
         self.form = settings_form(GenerateSettings, shown=(), hidden=SHOWN_ABOVE)
         self.column.addWidget(self.form.native)
+        self.painting = PaintSection(self.viewer)
+        self.live = LiveSections(self.viewer, self.painting.panel)
+        for section in (self.painting, self.live):
+            self.column.addWidget(section)
 
     def _build_results(self) -> None:
         """Build progress, outcome and the newest samples."""
@@ -224,6 +230,10 @@ class GenerateWidget(ColumnDock):
         if layer in self.mask_choice.choices:
             self.mask_choice.value = layer
 
+    def change_sample(self, id: str) -> None:
+        """Paint on a sample of the gallery."""
+        self.painting.start_on_sample(id)
+
     def _layer(self) -> Any | None:
         chosen = self.mask_choice.value
         return None if chosen in MASKS else chosen
@@ -294,6 +304,7 @@ class GenerateWidget(ColumnDock):
         """Offer the layers that there are; napari calls this when they change."""
         self.mask_choice.reset_choices()
         self.layout_list.refresh()
+        self.painting.panel.reset_choices()
         self._judge()
 
     def _show_newest(self) -> None:
@@ -316,6 +327,8 @@ class GenerateWidget(ColumnDock):
         self.run_combo.setToolTip(plain(tip))
         self.variety_label.setText(f"{self.variety.value() / 100:.2f}")
         self._judge()
+        for section in (self.painting, self.live):
+            section.show_choices(info, self.value())
         if self.workspace.project is not None and self._runs and not self.form.problem:
             self.remember(self.value(), without=NOT_REMEMBERED)
 
@@ -450,4 +463,6 @@ class GenerateWidget(ColumnDock):
         """Close the database."""
         self.strip.close_store()
         self.layouts.close_thread()
+        self.live.close_live()
+        self.painting.panel.close_painting()
         super().closeEvent(a0)

@@ -89,6 +89,11 @@ class LightPanel(QWidget):
         """Return what the sliders say; the defaults where none was moved."""
         return LightSettings(**{field: slider.value() for field, slider in self.sliders.items()})
 
+    @property
+    def look_name(self) -> str:
+        """Name of the real image whose tones are wanted; empty: none."""
+        return str(self.look_combo.currentData() or "") if self.look is not None else ""
+
     def setValue(self, settings: LightSettings) -> None:
         """Show settings; one signal follows where they differ."""
         before = self.value()

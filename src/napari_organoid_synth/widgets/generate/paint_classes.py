@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from qtpy.QtCore import QSize, Qt, Signal
+from qtpy.QtCore import QSize, Signal
 from qtpy.QtGui import QColor, QIcon, QPainter, QPixmap
-from qtpy.QtWidgets import QButtonGroup, QToolButton, QWidget
+from qtpy.QtWidgets import QButtonGroup, QPushButton, QWidget
 from superqt.utils import QFlowLayout
 
 from napari_organoid_synth.widgets.forms.plain_text import literal
@@ -62,12 +62,10 @@ class ClassButtons(QWidget):
         self.setVisible(bool(names))
 
     def _add(self, label: int, name: str, colour: QColor, tip: str) -> None:
-        button = QToolButton()
-        button.setText(literal(name))
+        button = QPushButton(literal(name))
         button.setCheckable(True)
         button.setIcon(_square(colour, QColor(theme_colour("text"))))
         button.setIconSize(QSize(ICON, ICON))
-        button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         named(button, name, tip)
         self._group.addButton(button, label)
         self._flow.addWidget(button)

@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QCheckBox, QSpinBox, QVBoxLayout, QWidget
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.widgets.forms.boxes import guard_wheel
 from napari_organoid_synth.widgets.forms.containers import rows, show_row
+from napari_organoid_synth.widgets.forms.plain_text import PlainLabel
 from napari_organoid_synth.widgets.generate.paint_stamp import FLOAT
 from napari_organoid_synth.widgets.generate.paint_start import MAX_SIDE, StartChoice, default_size, usable_rows
 from napari_organoid_synth.widgets.shared.controls import add_row, combo_box, named, row_of
@@ -54,7 +55,6 @@ class StartForm(QWidget):
         self.height_box, self.width_box = QSpinBox(), QSpinBox()
         for box, name in ((self.height_box, "Height"), (self.width_box, "Width")):
             box.setRange(16, MAX_SIDE)
-            box.setSuffix(" px")
             box.setSingleStep(32)
             named(box, name, f"{name} of the canvas, 16 to {MAX_SIDE} px.")
             guard_wheel(box)
@@ -69,7 +69,7 @@ class StartForm(QWidget):
     def _build(self) -> None:
         self.form = rows()
         add_row(self.form, "Start on", self.kind, "What is on the canvas at first.")
-        self.size_row = row_of(self.width_box, self.height_box)
+        self.size_row = row_of(self.width_box, PlainLabel("×"), self.height_box, PlainLabel("px"))
         add_row(self.form, "Size", self.size_row, "Width and height of the canvas.")
         add_row(self.form, "Pair", self.pair, "The real pair whose mask is changed.")
         add_row(self.form, "Layer", self.layer, "The labels layer that is painted on.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,7 @@ def take_painting(session: PaintSession, light: Mapping[str, Any] | None = None)
         name=layers.name.replace(" painted", "-painted"),
         image=pixels,
         labels=labels,
-        image_class=classes[session.options.image_class] if session.model.get("class_conditional") else None,
+        image_class=next(iter(classes[session.options.image_class :]), None),
     )
     deeds = Deeds(session.deeds.strokes, session.deeds.stamps, session.deeds.deleted, set(session.deeds.shapes))
     return Painting(pair, start, session.options, session.model, session.facts, deeds, dict(light or {}))
@@ -116,15 +116,19 @@ def provenance_of(painting: Painting, data: Mapping[str, str]) -> Provenance:
         synthetic=round(share, 6),
     )
     names = dict.fromkeys((*drawn.real, *sorted(real_masks(start.origin))))
-    settings = {"masks": BY_HAND, "seed": options.seed, "variety": options.variety, "light": dict(painting.light)}
+    place = options.walk
+    seed, variety = (options.seed, options.variety) if place is None else (place.seed, place.variety)
+    settings = {"masks": BY_HAND, "seed": seed, "variety": variety, "light": dict(painting.light)}
+    if place is not None:
+        settings["walk"] = place.model_dump(exclude_defaults=True)
     return Provenance(
         run=str(model.get("name", "")),
         generator=str(model.get("generator", "")),
         model_sha256=str(model.get("sha256", "")),
         checkpoint=int(model.get("checkpoint", 0)),
-        seed=options.seed,
-        index=0,
-        latent_seed=str(painting.facts.get("latent_seed", options.seed)),
+        seed=seed,
+        index=0 if place is None else place.index,
+        latent_seed=str(painting.facts.get("latent_seed", seed)),
         mask={"kind": "drawn", "names": list(names), "digest": content_hash(painting.pair.labels)},
         data=dict(data),
         settings=settings,
@@ -166,7 +170,9 @@ def learned_from(run: Path) -> dict[str, str]:
         return {}
 
 
-def unlike_sentence(facts: Mapping[str, Any], class_names: tuple[str, ...] = ()) -> str:
+def unlike_sentence(
+    facts: Mapping[str, Any], class_names: tuple[str, ...] = (), among: Collection[int] | None = None
+) -> str:
     """Say which objects are unlike any example; empty where all are like one.
 
     Parameters
@@ -175,11 +181,14 @@ def unlike_sentence(facts: Mapping[str, Any], class_names: tuple[str, ...] = ())
         Of the image, with the misfit of each label under ``residual``.
     class_names : tuple of str
         Of a mask of classes; other masks have numbers.
+    among : collection of int, optional
+        Labels that count; default: all.
     """
     from napari_organoid_synth.core.synthesis.provenance import UNLIKE
 
     misfits = dict(facts.get("residual") or {})
     unlike = [int(label) for label, misfit in misfits.items() if float(misfit) >= UNLIKE and int(label) > 0]
+    unlike = [label for label in unlike if among is None or label in among]
     if not unlike:
         return ""
     if class_names:

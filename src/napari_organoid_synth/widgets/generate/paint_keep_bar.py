@@ -1,4 +1,4 @@
-"""The end of a painting: keep it as a sample, look at the samples, stop following."""
+"""The end of a painting: keep it as a sample, or stop following."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from napari_organoid_synth.widgets.generate.paint_keep import keep_painting, lea
 from napari_organoid_synth.widgets.generate.paint_launch import PaintLauncher
 from napari_organoid_synth.widgets.shared.background import Background
 from napari_organoid_synth.widgets.shared.controls import named, row_of
-from napari_organoid_synth.widgets.shared.menus import open_dock
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
 
@@ -21,8 +20,6 @@ class KeepBar(QWidget):
 
     Parameters
     ----------
-    viewer : napari.viewer.Viewer
-        Where Curate opens.
     launcher : PaintLauncher
         Has the painting.
     background : Background
@@ -42,26 +39,23 @@ class KeepBar(QWidget):
 
     failed = Signal(object)
 
-    def __init__(
-        self, viewer: Any, launcher: PaintLauncher, background: Background, parent: QWidget | None = None
-    ) -> None:
+    def __init__(self, launcher: PaintLauncher, background: Background, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._launcher, self._background = launcher, background
         self.light: dict[str, Any] = {}
         self.keep_button, self.end_button = QPushButton("Keep this pair"), QPushButton("End")
-        self.outcome, self.look = WrapLabel(), QPushButton("Look at samples")
+        self.outcome = WrapLabel()
         self.outcome.setAccessibleName("Outcome")
         for button, tip, action in (
             (self.keep_button, "Saves image and mask as a sample, with the record of how they were made.", self.keep),
             (self.end_button, "The image no longer follows. Both layers stay.", launcher.cancel),
-            (self.look, "Opens the gallery of the Curate dock.", lambda: open_dock(viewer, "Curate")),
         ):
             named(button, button.text(), tip)
             button.clicked.connect(lambda _=False, action=action: action())
         self.buttons = row_of(self.keep_button, self.end_button)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        for widget in (self.buttons, self.outcome, self.look):
+        for widget in (self.buttons, self.outcome):
             column.addWidget(widget)
         self.show_outcome("")
 
@@ -86,15 +80,14 @@ class KeepBar(QWidget):
 
     def _kept(self, id: str) -> None:
         self.keep_button.setEnabled(True)
-        self.show_outcome(f"Kept as '{id}'. It is new in Curate.", look=True)
+        self.show_outcome(f"Kept as '{id}'. It is new in Curate.")
         self._launcher.workspace.samplesChanged.emit()
 
     def _not_kept(self, error: BaseException) -> None:
         self.keep_button.setEnabled(True)
         self.failed.emit(error)
 
-    def show_outcome(self, text: str, look: bool = False) -> None:
-        """Show a sentence, and whether there is something to look at; an empty one hides both."""
+    def show_outcome(self, text: str) -> None:
+        """Show a sentence; an empty one hides it. The dock's own button opens the samples."""
         self.outcome.setText(text)
         self.outcome.setVisible(bool(text))
-        self.look.setVisible(look)

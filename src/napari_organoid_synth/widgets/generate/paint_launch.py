@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.live.walk_settings import WalkSettings
 from napari_organoid_synth.widgets.generate.paint_session import PaintOptions, PaintSession
 from napari_organoid_synth.widgets.generate.paint_start import Start, StartChoice, read_start
 from napari_organoid_synth.widgets.shared.background import Background
@@ -102,10 +103,25 @@ class PaintLauncher(QObject):
         self.changed.emit()
 
     def set_options(self, options: PaintOptions) -> None:
-        """Paint with another seed, class or variety, once nothing has changed for a moment."""
+        """Paint with another seed, class or variety, once nothing has changed for a moment; a walk goes on."""
+        options = replace(options, walk=self._options.walk)
         if options != self._options:
             self._options = options
             self._wait.start()
+
+    def set_walk(self, walk: WalkSettings | None) -> bool:
+        """Paint at another place of a way through the noise, at once; return whether a picture follows.
+
+        Parameters
+        ----------
+        walk : WalkSettings, optional
+            None: as the options say.
+        """
+        if walk == self._options.walk:
+            return False
+        self._options = replace(self._options, walk=walk)
+        self._apply_options()
+        return self.session is not None
 
     def _apply_options(self) -> None:
         if self.session is not None:
@@ -115,7 +131,7 @@ class PaintLauncher(QObject):
         """Return the options; a real mask whose whole image is painted is not painted with its own image."""
         own = (choice.name,) if choice.kind == "pair" and not choice.keep_real else ()
         options = self._options
-        return PaintOptions(options.seed, options.image_class, options.variety, (*options.exclude, *own))
+        return replace(options, exclude=(*options.exclude, *own))
 
     # --- start and end ---
 

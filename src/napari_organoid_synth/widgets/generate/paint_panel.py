@@ -66,7 +66,7 @@ class PaintPanel(QWidget):
         self.renderer = renderer if renderer is not None else self.workspace.renderer
         self.launcher = PaintLauncher(viewer, self.renderer, self._background, self)
         self.form, self.tools, self.error = StartForm(viewer), PaintTools(self._background), ErrorCard()
-        self.keeper = KeepBar(viewer, self.launcher, self._background)
+        self.keeper = KeepBar(self.launcher, self._background)
         self._build()
         self._connect()
         self._open_project()
@@ -183,8 +183,10 @@ class PaintPanel(QWidget):
 
     def _show_facts(self, facts: Mapping[str, Any]) -> None:
         session = self.session
-        names = session.layers.class_names if session is not None and session.mask_kind == "classes" else ()
-        self.unlike.setText(unlike_sentence(facts, names))
+        if session is None:
+            return
+        names = session.layers.class_names if session.mask_kind == "classes" else ()
+        self.unlike.setText(unlike_sentence(facts, names, session.drawn_labels()))
         self.unlike.setVisible(bool(self.unlike.text()))
 
     def _judge(self) -> None:

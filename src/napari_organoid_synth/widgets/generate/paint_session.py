@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from napari_organoid_synth.core.live.walk_settings import WalkSettings
 from napari_organoid_synth.widgets.generate.paint_follow import Box, Follower, differing
 from napari_organoid_synth.widgets.generate.paint_layers import PaintLayers
 from napari_organoid_synth.widgets.generate.paint_start import Start, kind_of
@@ -35,16 +36,20 @@ class PaintOptions:
         Spread of the noise, 0 to 2.
     exclude : tuple of str
         Real images that a painter without training may not use.
+    walk : WalkSettings, optional
+        Place on a way through the noise, which says seed, class and variety.
     """
 
     seed: int = 0
     image_class: int = 0
     variety: float = 1.0
     exclude: tuple[str, ...] = ()
+    walk: WalkSettings | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the keyword arguments of `LiveRenderer.paint`."""
-        return {name: getattr(self, name) for name in ("seed", "image_class", "variety", "exclude")}
+        chosen = {name: getattr(self, name) for name in ("seed", "image_class", "variety", "exclude")}
+        return chosen if self.walk is None else chosen | {"walk": self.walk.model_dump()}
 
 
 @dataclass
@@ -131,6 +136,13 @@ class PaintSession(QObject):
         if start.image is not None and len(start.image) == channels and start.image.dtype == dtype:
             return np.ascontiguousarray(start.image)
         return np.zeros((channels, *start.labels.shape), dtype)
+
+    def drawn_labels(self) -> set[int] | None:
+        """Return the labels of what was changed on a real pair, whose other objects are real; None: all are painted."""
+        first, mask = self.start.labels, self.follower.sent
+        if self.start.real is None or first.shape != mask.shape:
+            return None
+        return set(np.unique(mask[mask != first]).tolist())
 
     # --- to the renderer ---
 

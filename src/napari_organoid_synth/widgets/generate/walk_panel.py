@@ -41,13 +41,13 @@ class WalkPanel(QWidget):
         Another place was chosen.
     variationsAsked(list of WalkSettings)
         Several variations are to be shown side by side.
-    filmAsked(list of WalkSettings)
-        The places of a film that is to be saved.
+    filmAsked(list of WalkSettings, bool)
+        The places of a film that is to be saved, and whether it goes back the same way; a circle need not.
     """
 
     valueChanged = Signal(object)
     variationsAsked = Signal(object)
-    filmAsked = Signal(object)
+    filmAsked = Signal(object, bool)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -168,7 +168,8 @@ class WalkPanel(QWidget):
         self.variationsAsked.emit(variations(self.value(), VARIATIONS))
 
     def _ask_film(self) -> None:
-        self.filmAsked.emit(film_of(self.film_combo.currentData(), self.value(), self.frames.value()))
+        kind = self.film_combo.currentData()
+        self.filmAsked.emit(film_of(kind, self.value(), self.frames.value()), kind != "circle")
 
 
 def _seed_box(name: str, tip: str) -> tuple[QSpinBox, QWidget]:

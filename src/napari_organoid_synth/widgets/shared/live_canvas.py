@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self, TypeAlias
 
 import numpy as np
@@ -75,7 +75,7 @@ class LiveCanvas:
     labels : NDArray (Y, X) int32, optional
         The mask as it is now; None where the generator draws masks.
     real : NDArray (C, Y, X), optional
-        The real image of the mask.
+        The real image of the mask as it was at first.
     light : dict, optional
     look : NDArray (C, Y, X), optional
         See `LiveRenderer.light`.
@@ -93,6 +93,12 @@ class LiveCanvas:
     look: NDArray[Any] | None = None
     oldest: int = 0
     newest: int = 0
+    first: NDArray[np.int32] | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        """Keep the mask that the real image belongs to, which changes do not reach."""
+        if self.real is not None and self.labels is not None:
+            self.first = self.labels.copy()
 
     def follow(self, before: LiveCanvas) -> None:
         """Take the place of a canvas of the same name: its light stays; if its mask does, its answers stay welcome.
@@ -126,7 +132,7 @@ class LiveCanvas:
     @property
     def painting(self) -> Content:
         """Request to paint all of it."""
-        arrays = {"labels": self.labels, "real": self.real}
+        arrays = {"labels": self.labels, "real": self.real, "first": self.first}
         values = {**self.values, "canvas": self.name, "light": self.light}
         return values, {name: array for name, array in arrays.items() if array is not None}
 

@@ -1,0 +1,175 @@
+"""What the sliders of light and walks act on: a painting that is open, or image and mask drawn from noise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from qtpy.QtCore import QObject, Signal
+
+from napari_organoid_synth.core.live.walk_settings import WalkSettings
+from napari_organoid_synth.core.pairs.pair import RGB, SamplePair, Source
+from napari_organoid_synth.widgets.shared.layers import look_at, show_pair
+
+CANVAS = "walk"
+NAME = "walk"
+
+
+@dataclass(frozen=True, eq=False)
+class LiveTarget:
+    """A canvas that is looked at.
+
+    Parameters
+    ----------
+    canvas : str
+        Its name at the renderer.
+    model : mapping
+        What the renderer said of the model: ``walks``, ``image_classes``, ``style_layers``, ``image_channels`` …
+    walk_to : callable
+        Paints it at a place of a walk; returns whether a picture follows.
+    mask : callable
+        Returns the mask (Y, X) of a painter; None where the generator draws masks.
+    exclude : tuple of str
+        Real images that a painter without training may not use.
+    """
+
+    canvas: str
+    model: Mapping[str, Any]
+    walk_to: Callable[[WalkSettings], bool]
+    mask: Callable[[], NDArray[Any] | None] = field(default=lambda: None)
+    exclude: tuple[str, ...] = ()
+
+
+class NoiseDrawing(QObject):
+    """Image and mask that a generator draws from noise, as two layers that follow.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Gets the layers.
+    renderer : LiveRenderer
+    parent : QObject, optional
+
+    Signals
+    -------
+    began(LiveTarget)
+        The model is open.
+    """
+
+    began = Signal(object)
+
+    def __init__(self, viewer: Any, renderer: Any, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.viewer, self._renderer = viewer, renderer
+        self._model: dict[str, Any] = {}
+        self._starting = self.is_open = False
+        self._layers: tuple[Any, ...] = ()
+        renderer.opened.connect(self._take_model)
+        renderer.painted.connect(self._take)
+        renderer.failed.connect(self._fail)
+
+    def start(self, model: Path, checkpoint: str) -> None:
+        """Open a model; after `began` a place can be drawn.
+
+        Parameters
+        ----------
+        model : Path
+            Folder of a run, or a ``.synth`` file.
+        checkpoint : str
+            ``"newest"``, ``"best"``, or a step.
+        """
+        self.end()
+        self._starting = True
+        self._renderer.open(model, checkpoint)
+
+    def end(self) -> None:
+        """Stop following; layers stay as they are."""
+        self._starting = False
+        if self.is_open:
+            self.is_open, self._layers = False, ()
+            self._renderer.close(CANVAS)
+
+    def walk_to(self, place: WalkSettings) -> bool:
+        """Draw another place; return whether a picture follows."""
+        if self.is_open:
+            self._renderer.paint(CANVAS, None, seed=place.seed, walk=place.model_dump())
+        return self.is_open
+
+    def _take_model(self, model: Mapping[str, Any]) -> None:
+        if self._starting:
+            self._starting, self.is_open, self._model = False, True, dict(model)
+            self.began.emit(LiveTarget(CANVAS, self._model, self.walk_to))
+
+    def _fail(self, _: object) -> None:
+        self._starting = False
+
+    def _take(self, message: Any) -> None:
+        """Show what was drawn, in the layers that are there or in new ones."""
+        if message.canvas != CANVAS or not self.is_open:
+            return
+        arrays = [array for array in (_shown(message.pixels, self._model), message.labels) if array is not None]
+        fits = self._layers and all(
+            layer in self.viewer.layers and layer.data.shape == array.shape
+            for layer, array in zip(self._layers, arrays, strict=True)
+        )
+        if not fits:
+            self._layers = show_drawn(self.viewer, message, self._model, NAME)
+            look_at(self.viewer, self._layers)
+            return
+        for layer, array in zip(self._layers, arrays, strict=True):
+            layer.data = array
+
+
+def show_drawn(viewer: Any, message: Any, model: Mapping[str, Any], name: str) -> tuple[Any, ...]:
+    """Add layers of what the renderer drew: image and mask, or the one of both that there is.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Gets the layers.
+    message : PaintedMessage
+        A whole picture.
+    model : mapping
+        What the renderer said of the model.
+    name : str
+        Of the image; the mask is ``<name> mask``.
+    """
+    labels = message.labels
+    if not len(message.pixels):
+        return (viewer.add_labels(np.array(labels), name=name),)
+    drawn = np.zeros(message.pixels.shape[1:], np.int32) if labels is None else np.array(labels, np.int32)
+    pixels = np.array(message.pixels)
+    channels = tuple(model.get("channel_names") or ())
+    pair = SamplePair(
+        name,
+        pixels,
+        drawn,
+        model.get("mask_kind") or "instances",
+        tuple(model.get("class_names") or ("object",)),
+        pixel_size=None,
+        channel_names=channels or (RGB if _is_rgb(pixels) else ()),
+        source=Source("synthetic"),
+    )
+    image, mask = show_pair(viewer, pair, outline=1)
+    if labels is None:
+        viewer.layers.remove(mask)
+        return (image,)
+    return image, mask
+
+
+def _is_rgb(pixels: NDArray[Any]) -> bool:
+    return len(pixels) == 3 and pixels.dtype == np.uint8
+
+
+def _shown(pixels: NDArray[Any], model: Mapping[str, Any]) -> NDArray[Any] | None:
+    """Return pixels (C, Y, X) as a layer holds them; None where there are none."""
+    if not len(pixels):
+        return None
+    channels = tuple(model.get("channel_names") or ())
+    if channels == RGB or (not channels and _is_rgb(pixels)):
+        return np.moveaxis(pixels, 0, -1)
+    return np.array(pixels[0] if len(pixels) == 1 else pixels)
