@@ -218,26 +218,6 @@ def test_warming_up_leaves_nothing_behind(live_model: Models, name: str) -> None
     assert renderer.model is not None
 
 
-def test_a_changed_real_pair_is_painted_again_with_the_mask_that_its_image_belongs_to(live_model: Models) -> None:
-    renderer, first = opened(live_model("analogy")), mask()
-    real = np.random.default_rng(0).integers(0, 255, (1, *first.shape)).astype(np.uint8)
-    now = first.copy()
-    now[50:60, 5:15] = 3
-    request = painting(2, now)
-    request.arrays.update(real=real, first=first)
-    answer = ask(renderer, request)
-    assert (answer.kind, answer.values["full"]) == ("painted", True)
-    pixels = answer.arrays["pixels"]
-    far = np.ones(first.shape, bool)
-    far[35:, :30] = False
-    np.testing.assert_array_equal(pixels[:, far], real[:, far])
-    assert (pixels[:, 52:58, 7:13] != real[:, 52:58, 7:13]).mean() > 0.5
-    scene = renderer.scenes["a"]
-    scene.forget()  # as where another device goes on
-    scene.paint(renderer.model.trained)  # type: ignore[union-attr]
-    np.testing.assert_array_equal(scene.image, pixels)
-
-
 def test_warming_up_without_a_model_loads_what_is_compiled(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO"):
         Renderer().warm_up()
@@ -256,3 +236,23 @@ def test_a_generator_that_only_draws_loads_no_compiler(live_model: Models) -> No
     command = [sys.executable, "-c", program, str(live_model("pix2pix"))]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+def test_a_changed_real_pair_is_painted_again_with_the_mask_that_its_image_belongs_to(live_model: Models) -> None:
+    renderer, first = opened(live_model("analogy")), mask()
+    real = np.random.default_rng(0).integers(0, 255, (1, *first.shape)).astype(np.uint8)
+    now = first.copy()
+    now[50:60, 5:15] = 3
+    request = painting(2, now)
+    request.arrays.update(real=real, first=first)
+    answer = ask(renderer, request)
+    assert (answer.kind, answer.values["full"]) == ("painted", True)
+    pixels = answer.arrays["pixels"]
+    far = np.ones(first.shape, bool)
+    far[35:, :30] = False
+    np.testing.assert_array_equal(pixels[:, far], real[:, far])
+    assert (pixels[:, 52:58, 7:13] != real[:, 52:58, 7:13]).mean() > 0.5
+    scene = renderer.scenes["a"]
+    scene.forget()  # as where another device goes on
+    scene.paint(renderer.model.trained)  # type: ignore[union-attr]
+    np.testing.assert_array_equal(scene.image, pixels)
