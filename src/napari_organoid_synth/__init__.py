@@ -34,6 +34,8 @@ _PLACES = {
     # arrays in, arrays out
     "make_pairs": "core.synthesis.arrays:make_pairs",
     "paint": "core.synthesis.arrays:paint",
+    "open_canvas": "core.live.arrays:open_canvas",
+    "Canvas": "core.live.canvas:Canvas",
     "score_sets": "core.scores.arrays:score_sets",
     "measure_gain": "core.gain.any_segmenter:measure_gain",
     "gain_text": "core.gain.sentences:gain_text",

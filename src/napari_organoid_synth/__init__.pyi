@@ -15,6 +15,8 @@ from .core.gain.results import GainResult
 from .core.gain.sentences import gain_text
 from .core.gain.settings import GainSettings, SegmentSettings
 from .core.job import Added, Control, Event, Failed, Finished, Previewed, Progress, Saved, Started, Warned, run_to_end
+from .core.live.arrays import open_canvas
+from .core.live.canvas import Canvas
 from .core.map.build import map as make_map
 from .core.map.settings import MapSettings
 from .core.metrics.settings import ScoreSettings
@@ -55,15 +57,15 @@ from .widgets.forms.form import settings_form
 
 __version__: str
 __all__ = [
-    "AdaptSettings", "Added", "AnnotateSettings", "CodecSettings", "Control", "Event", "ExportSettings", "Failed",
-    "FillSettings", "Finished", "GainResult", "GainSettings", "GenerateSettings", "MapSettings", "PairEntry",
-    "PairTable", "PipelineSettings", "PopulationSettings", "PredictSettings", "Previewed", "Progress", "Project",
-    "Recipe", "Run", "SamplePair", "SampleStore", "Saved", "ScoreSettings", "SegmentSettings", "SetScores",
-    "ShareSettings", "SketchSettings", "Source", "StartSettings", "Started", "TileSettings", "TrainSettings",
-    "UserError", "Warned", "__version__", "adapt", "annotate", "check_pairs", "export", "fill", "find_pairs",
-    "fit_population", "gain", "gain_text", "generate", "import_model", "instances_from_border_core", "load_pairs",
-    "make_map", "make_pairs", "measure_gain", "paint", "pipeline", "predict", "read_image", "read_labels",
-    "read_pair", "run_to_end", "score", "score_sets", "segment", "settings_form", "simulate_em",
-    "simulate_organoids", "simulate_population", "simulate_tissue", "sketch", "split_table", "train", "write_model",
-    "write_pair", "write_report",
+    "AdaptSettings", "Added", "AnnotateSettings", "Canvas", "CodecSettings", "Control", "Event", "ExportSettings",
+    "Failed", "FillSettings", "Finished", "GainResult", "GainSettings", "GenerateSettings", "MapSettings",
+    "PairEntry", "PairTable", "PipelineSettings", "PopulationSettings", "PredictSettings", "Previewed",
+    "Progress", "Project", "Recipe", "Run", "SamplePair", "SampleStore", "Saved", "ScoreSettings",
+    "SegmentSettings", "SetScores", "ShareSettings", "SketchSettings", "Source", "StartSettings", "Started",
+    "TileSettings", "TrainSettings", "UserError", "Warned", "__version__", "adapt", "annotate", "check_pairs",
+    "export", "fill", "find_pairs", "fit_population", "gain", "gain_text", "generate", "import_model",
+    "instances_from_border_core", "load_pairs", "make_map", "make_pairs", "measure_gain", "open_canvas", "paint",
+    "pipeline", "predict", "read_image", "read_labels", "read_pair", "run_to_end", "score", "score_sets",
+    "segment", "settings_form", "simulate_em", "simulate_organoids", "simulate_population", "simulate_tissue",
+    "sketch", "split_table", "train", "write_model", "write_pair", "write_report",
 ]  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -214,7 +216,26 @@ def test_warming_up_leaves_nothing_behind(live_model: Models, name: str) -> None
     renderer.rest()
     assert not renderer.scenes
     assert renderer.model is not None
-    Renderer().warm_up()
+
+
+def test_warming_up_without_a_model_loads_what_is_compiled(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"):
+        Renderer().warm_up()
+    assert not caplog.records
+    assert "napari_organoid_synth.core.analogy.solving" in sys.modules
+
+
+def test_a_generator_that_only_draws_loads_no_compiler(live_model: Models) -> None:
+    program = (
+        "import sys; from pathlib import Path\n"
+        "from napari_organoid_synth.core.synthesis.trained_generator import TrainedGenerator\n"
+        "trained = TrainedGenerator.open(Path(sys.argv[1]), device='cpu')\n"
+        "assert not any(one.state for one in trained.network.optimizers().values())\n"
+        "print(*{'torch._dynamo', 'sympy', 'scipy', 'skimage', 'numba'} & set(sys.modules))\n"
+    )
+    command = [sys.executable, "-c", program, str(live_model("pix2pix"))]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
 
 
 def test_a_changed_real_pair_is_painted_again_with_the_mask_that_its_image_belongs_to(live_model: Models) -> None:

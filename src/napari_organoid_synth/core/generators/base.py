@@ -6,7 +6,8 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, ClassVar
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -342,16 +343,38 @@ class Generator(ABC):
                     parameter.requires_grad_(False)
 
 
-def build_generator(config: GeneratorConfig, spec: PairSpec, seed: int = 0) -> Generator:
-    """Build a registered generator with initial weights that depend on the seed alone."""
+def build_generator(config: GeneratorConfig, spec: PairSpec, seed: int = 0, draws_only: bool = False) -> Generator:
+    """Build a registered generator with initial weights that depend on the seed alone.
+
+    One that ``draws_only`` has no optimisers: the first one that is made in a process loads torch's compiler, which
+    takes as long as torch itself.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of(seed, "weights"))
-        generator: Generator = GENERATORS.load(config.name)(config, spec)
+        token = _draws_only.set(draws_only)
+        try:
+            generator: Generator = GENERATORS.load(config.name)(config, spec)
+        finally:
+            _draws_only.reset(token)
     return generator
+
+
+_draws_only: ContextVar[bool] = ContextVar("draws_only", default=False)
+
+
+class _NoOptimizer:
+    """Stands where a generator that only draws would have an optimiser: without weights, without a state."""
+
+    def __init__(self) -> None:
+        self.param_groups: list[dict[str, Any]] = []
+        self.state: dict[Any, Any] = {}
+        self.defaults: dict[str, Any] = {}
 
 
 def make_adam(network: nn.Module, learning_rate: float, beta1: float, beta2: float = 0.999) -> Adam:
     """Return Adam in one kernel over all weights; with small batches a plain loop costs as much as the convolutions."""
+    if _draws_only.get():
+        return cast(Adam, _NoOptimizer())
     return Adam(network.parameters(), lr=learning_rate, betas=(float(beta1), float(beta2)), fused=True)
 
 

@@ -14,7 +14,6 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy.special import ndtri
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.frozen_model import Settings
@@ -228,6 +227,8 @@ def _add_noise(values: NDArray[Any], spread: float, seeds: tuple[int, int], corn
 @lru_cache(maxsize=1)
 def _quantiles() -> NDArray[np.float32]:
     """Return the numbers of N(0, 1) that are equally probable, one for each 16 bits."""
+    from scipy.special import ndtri
+
     numbers: NDArray[np.float32] = ndtri((np.arange(LEVELS) + 0.5) / LEVELS).astype(np.float32)
     return numbers
 

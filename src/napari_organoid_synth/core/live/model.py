@@ -10,12 +10,8 @@ from pydantic import Field
 
 from napari_organoid_synth.core.device import describe_device, is_out_of_memory
 from napari_organoid_synth.core.frozen_model import Settings
-from napari_organoid_synth.core.generators.config import untrained
-from napari_organoid_synth.core.job import Control
 from napari_organoid_synth.core.live.frames import plain
 from napari_organoid_synth.core.live.walk import style_layers, walks_of
-from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.synthesis.paint_now import run_to_use
 from napari_organoid_synth.core.synthesis.trained_generator import TrainedGenerator
 
 PAIRS = "pairs.json"
@@ -116,6 +112,11 @@ def _run_of(path: Path) -> Path:
     """Return the folder of a run; of a project that of the painter that needs no training, made if it is not there."""
     if not (path / PAIRS).is_file():
         return path
+    from napari_organoid_synth.core.generators.config import untrained
+    from napari_organoid_synth.core.job import Control
+    from napari_organoid_synth.core.project import Project
+    from napari_organoid_synth.core.synthesis.paint_now import run_to_use
+
     making = run_to_use(Project(path, make=False), untrained()[0], Control())
     try:
         while True:

@@ -13,10 +13,8 @@ from napari_organoid_synth.core.device import random_stream
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.generators.analogy import Analogy
 from napari_organoid_synth.core.generators.flow import Flow
-from napari_organoid_synth.core.live.analogy_canvas import AnalogyCanvas
 from napari_organoid_synth.core.live.canvas import Canvas
 from napari_organoid_synth.core.live.flow_canvas import FlowCanvas
-from napari_organoid_synth.core.live.real_canvas import RealCanvas
 from napari_organoid_synth.core.live.tile_canvas import TileCanvas
 
 if TYPE_CHECKING:
@@ -74,6 +72,8 @@ def open_canvas(
 
     canvas: Canvas
     if isinstance(trained.network, Analogy):
+        from napari_organoid_synth.core.live.analogy_canvas import AnalogyCanvas  # with what it imports half a second
+
         canvas = AnalogyCanvas(
             trained.network.painter, trained.codec, labels, plain().initial_seed() if variety else 0, exclude
         )
@@ -81,4 +81,8 @@ def open_canvas(
         canvas = FlowCanvas(trained, labels, stream or plain, image_class, variety)
     else:
         canvas = TileCanvas(trained, labels, stream or plain, image_class, variety)
-    return canvas if real is None else RealCanvas(canvas, real)
+    if real is None:
+        return canvas
+    from napari_organoid_synth.core.live.real_canvas import RealCanvas
+
+    return RealCanvas(canvas, real)

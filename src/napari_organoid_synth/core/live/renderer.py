@@ -70,19 +70,22 @@ class Renderer:
         return answers
 
     def warm_up(self) -> None:
-        """Paint a tiny mask, so that the first one that counts finds everything loaded."""
-        if self.model is None:
-            return
-        side = WARM_SIDE if self.model.trained.network.paints_any_size else self.model.trained.side
-        labels = np.zeros((side, side), np.int32)
-        labels[side // 4 : side // 2, side // 4 : side // 2] = 1
-        scene = Scene(PaintSettings(), labels if self.model.trained.shape == "painter" else None)
+        """Paint a tiny mask, so that the first one that counts finds everything loaded.
+
+        Before a model is open the painter without training does it, whose compiled code takes the longest.
+        """
         try:
+            if self.model is None:
+                _load_compiled()
+                return
+            network = self.model.trained.network
+            labels = _square(WARM_SIDE if network.paints_any_size else self.model.trained.side)
+            scene = Scene(PaintSettings(), labels if self.model.trained.shape == "painter" else None)
             scene.paint(self.model.trained)
             if scene.canvas is not None:
                 scene.labels = np.roll(labels, 2)
                 scene.change(self.model.trained, "fast")
-        except Exception:  # whoever asks next is told
+        except Exception:  # the next request will say so
             logger.info("Could not warm up", exc_info=True)
 
     def rest(self) -> None:
@@ -182,6 +185,19 @@ class Renderer:
         if name not in self.scenes:
             raise UserError(f"There is no canvas '{name}'.", "Expected one that was painted.", "Paint its mask first.")
         return self.scenes[name]
+
+
+def _load_compiled() -> None:
+    from napari_organoid_synth.core.analogy.painter import AnalogyPainter, Source
+
+    labels = _square(2 * WARM_SIDE)
+    AnalogyPainter([Source("", labels[None].astype(np.uint8) * 200, labels)], "binary").paint(labels, 0)
+
+
+def _square(side: int) -> NDArray[np.int32]:
+    labels = np.zeros((side, side), np.int32)
+    labels[side // 4 : side // 2, side // 4 : side // 2] = 1
+    return labels
 
 
 def _asked(request: Message) -> dict[str, Any]:

@@ -23,7 +23,7 @@ CHUNK = 1 << 20
 REST_SECONDS = 30.0
 """Without a request until memory is returned."""
 PATIENCE = 0.3
-"""Seconds without a request after a model was opened until a tiny mask is painted."""
+"""Seconds without a request, at the start or after a model was opened, until a tiny mask is painted."""
 END_SECONDS = 2.0
 """In which the present work may end once the input has."""
 
@@ -57,7 +57,7 @@ def _work(pending: Pending, target: BinaryIO) -> None:
     from napari_organoid_synth.core.live.renderer import Renderer
 
     use_threads()
-    renderer, seconds, cold = Renderer(), REST_SECONDS, False
+    renderer, seconds, cold = Renderer(), REST_SECONDS, True
     while not pending.closed:
         request = pending.take(PATIENCE if cold else seconds)
         if request is None and cold:

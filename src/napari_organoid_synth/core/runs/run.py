@@ -349,8 +349,8 @@ class Run:
         return previews(self.path)
 
 
-def new_generator(recipe: Recipe, spec: PairSpec) -> Generator:
-    """Build the recipe's generator with initial weights that depend on its seed alone."""
+def new_generator(recipe: Recipe, spec: PairSpec, draws_only: bool = False) -> Generator:
+    """Build the recipe's generator with initial weights that depend on its seed alone, as `build_generator` does."""
     from napari_organoid_synth.core.generators.base import build_generator
 
-    return build_generator(recipe.gan, spec, recipe.train.seed)
+    return build_generator(recipe.gan, spec, recipe.train.seed, draws_only)

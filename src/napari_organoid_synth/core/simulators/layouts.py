@@ -74,8 +74,11 @@ class Layouts:
 
     def resolved(self, layout: str) -> str:
         """Return the layout that ``auto`` means for these masks."""
-        if layout != "auto":
-            return layout
+        return self._automatic if layout == "auto" else layout
+
+    @cached_property
+    def _automatic(self) -> str:
+        """Measured once, since it takes up to a second for large masks."""
         return "moved" if why_not_arranged(self.pairs) is not None else "arranged"
 
     def draw(self, layout: str, seed: int = 0, cover: float = 0.0, contact: float = -1.0, warp: float = 0.3) -> Example:

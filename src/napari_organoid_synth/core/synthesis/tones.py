@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from napari_organoid_synth.core.codec.codec import Codec
 from napari_organoid_synth.core.errors import UserError
@@ -53,6 +52,7 @@ class Tones:
         UserError
             If there is no image.
         """
+        from scipy import ndimage
         from skimage.filters import threshold_otsu
 
         if not images:
@@ -152,5 +152,7 @@ def draw_sketch(
     kind = np.zeros(number + 1, np.int64)
     kind[pieces.ravel()] = np.minimum(labels.ravel(), tones.classes) if tones.classes > 1 else labels.ravel() > 0
     drawn = tones.means[kind] + tones.spreads[kind] * rng.standard_normal((number + 1, 1))
+    from scipy import ndimage
+
     sketch = ndimage.gaussian_filter(drawn[pieces].transpose(2, 0, 1), (0, blur, blur))
     return np.asarray(np.clip(sketch, -1, 1), np.float32)

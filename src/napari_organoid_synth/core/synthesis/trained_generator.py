@@ -102,7 +102,7 @@ class TrainedGenerator:
     @classmethod
     def from_run(cls, run: Run, checkpoint: str = "newest", device: str = "auto") -> TrainedGenerator:
         """Load a checkpoint of a run."""
-        network = new_generator(run.recipe, run.spec).to(pick_device(device))
+        network = new_generator(run.recipe, run.spec, draws_only=True).to(pick_device(device))
         weights = run.load(network, run.pick(checkpoint))
         return cls(run.name, run.recipe, run.codec, network, weights.step, weights.sha256, run.seen)
 
@@ -111,7 +111,7 @@ class TrainedGenerator:
         """Load a model file without importing it into a project."""
         file = read_model_file(path)
         tensors = tensors_of(file)
-        network = new_generator(file.recipe, file.spec).to(pick_device(device))
+        network = new_generator(file.recipe, file.spec, draws_only=True).to(pick_device(device))
         network.load_shared_state(tensors, file.card.numbers)
         digest = file.card.sha256["model.safetensors"]
         return cls(path.stem, file.recipe, file.codec, network, file.card.steps, digest, file.data)

@@ -7,9 +7,9 @@ from typing import Any
 from magicgui.backends._qtpy.widgets import Container as QtContainer
 from magicgui.backends._qtpy.widgets import QBaseWidget
 from magicgui.widgets.bases import ButtonWidget, ContainerWidget
-from qtpy.QtCore import QEvent, QObject
+from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtGui import QIcon
-from qtpy.QtWidgets import QFormLayout, QWidget
+from qtpy.QtWidgets import QFormLayout, QSizePolicy, QWidget
 from superqt import QCollapsible
 
 from napari_organoid_synth.widgets.forms.plain_text import PlainLabel
@@ -77,6 +77,8 @@ class Fold(QCollapsible):
     def __init__(self, title: str = "", parent: QWidget | None = None) -> None:
         super().__init__("", parent, QIcon(), QIcon())
         self.setDuration(0)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)  # texts inside may wrap
+        self.layout().setAlignment(Qt.AlignmentFlag(0))  # an aligned layout gets no more height than without wrapping
         self.layout().setContentsMargins(0, 0, 0, 0)
         self.layout().setSpacing(2)
         self.content().layout().setContentsMargins(8, 0, 0, 0)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.table import PairTable
@@ -90,6 +90,7 @@ class PaintPanel(QWidget):
             column.addWidget(widget)
         column.addWidget(self.keeper)
         column.addWidget(self.error)
+        self.error.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)  # its texts wrap
         self.unlike.hide()
 
     def _connect(self) -> None:
@@ -202,7 +203,8 @@ class PaintPanel(QWidget):
         self.keeper.buttons.setVisible(painting)
         state = "starting" if launcher.is_starting else str(self.renderer.state) if painting else ""
         known = (STATES.get(state, ""), str(launcher.opened.get("remark", "")))
-        self.status.setText(" ".join(filter(None, known)) if state else problem)
+        shown = "" if self.form.hint.text() == problem else problem
+        self.status.setText(" ".join(filter(None, known)) if state else shown)
         self.status.setVisible(usable and bool(self.status.text()))
 
     def _fail(self, error: Any) -> None:

@@ -26,6 +26,8 @@ TURN, GROW = 15.0, 1.08
 """Degrees and factor of one notch of the wheel."""
 CLICK = 4.0
 """Movement of the mouse, px of the screen, up to which a press and a release are a click and no drag."""
+BORDER, INSIDE, FAINT = 1, 2, 0.35
+"""Labels of the floating shape, and the opacity of its inside."""
 FLOAT_NAME = "new cell"
 FLOAT = "organoid_synth_float"
 """Key of the metadata of the layer that floats."""
@@ -72,7 +74,7 @@ class StampTool(QObject):
         self._shape: NDArray[np.bool_] = np.ones((1, 1), bool)
         self._place: tuple[float, float] | None = None
         self._float: Any = None
-        self._floating: Pixels | None = None  # where the outline is drawn
+        self._floating: Pixels | None = None  # where it is drawn
         self._mode = "paint"
         self._callbacks: tuple[list[Any], list[Any]] = ([], [])
 
@@ -215,17 +217,20 @@ class StampTool(QObject):
     # --- the outline under the mouse ---
 
     def _draw(self) -> None:
-        """Show the outline of the shape at the mouse."""
+        """Show the shape at the mouse, its border stronger than its inside."""
         if self._place is None:
             return
         if self._float is None or self._float not in self._viewer.layers:
             self._float = add_float(self._viewer, self._layer)
             self._floating = None
-        outline = stamp_pixels(np.asarray(self._float.data), border_of(self._shape), self._place, overwrite=True)
+        blank = np.asarray(self._float.data)
+        inside = stamp_pixels(blank, self._shape, self._place, overwrite=True)
+        border = stamp_pixels(blank, border_of(self._shape), self._place, overwrite=True)
         if self._floating is not None:  # moving the layer itself would let napari measure the world again, 25 ms
-            self._float.data_setitem(self._floating, 0, refresh=not len(outline[0]))
-        self._float.data_setitem(outline, 1)
-        self._floating = outline
+            self._float.data_setitem(self._floating, 0, refresh=not len(inside[0]))
+        self._float.data_setitem(inside, INSIDE, refresh=False)
+        self._float.data_setitem(border, BORDER)
+        self._floating = inside
 
     def _land(self) -> None:
         if self._float is not None and self._float in self._viewer.layers:
@@ -241,6 +246,8 @@ def add_float(viewer: Any, layer: Any) -> Any:
     blank = np.zeros(layer.data.shape, np.uint8)
     added = viewer.add_labels(blank, name=FLOAT_NAME, opacity=1.0, metadata={FLOAT: True}, **place_of(layer))
     colour = get_settings().appearance.highlight.highlight_color  # with which napari marks what is selected
-    added.colormap = DirectLabelColormap(color_dict={None: "transparent", 0: "transparent", 1: colour})
+    faint = [*list(colour)[:3], FAINT]
+    colours = {None: "transparent", 0: "transparent", BORDER: colour, INSIDE: faint}
+    added.colormap = DirectLabelColormap(color_dict=colours)
     viewer.layers.selection = {layer}
     return added

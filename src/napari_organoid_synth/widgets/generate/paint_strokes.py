@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal
 
 from napari_organoid_synth.core.live.stamps import free_label
@@ -75,6 +76,8 @@ class StrokeLabels(QObject):
 
     def _keep_known(self, event: Any = None) -> None:
         """Go back to the highest label that the generator knows."""
+        if not isalive(self):  # napari's events outlive a window that was closed
+            return
         layer = self._layer
         if self._kind != "instances" and layer.selected_label > self._highest:
             layer.selected_label = self._highest

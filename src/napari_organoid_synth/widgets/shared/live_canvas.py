@@ -35,8 +35,8 @@ class PaintedMessage:
         Whether the box is the whole canvas.
     facts : dict
         Of a whole painting: ``seed`` as asked for, ``latent_seed`` in decimal digits; of painters without training also
-        ``sources`` (share by name), ``residual`` (misfit by label), ``largest_piece`` (px). Empty after a change;
-        `LiveRenderer.ask_facts` asks for them.
+        ``sources`` (share by name), ``residual`` (misfit by label), ``largest_piece`` (px); ``walk`` where the
+        seed does not say all. Empty after a change; `LiveRenderer.ask_facts` asks for them.
     """
 
     canvas: str

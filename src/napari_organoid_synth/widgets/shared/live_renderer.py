@@ -39,7 +39,7 @@ class LiveRenderer(QObject):
     opened(dict)
         The model is open, or another device computes now. Keys: name, generator, shape, side, checkpoint, sha256,
         mask_kind, class_names, image_channels, channel_names, dtype, pixel_size, image_classes, class_conditional,
-        walks, device, remark.
+        walks, style_layers, device, remark.
     painted(PaintedMessage)
     factsKnown(str, dict)
         Canvas, and what is known of the origin of its image.
@@ -81,6 +81,10 @@ class LiveRenderer(QObject):
     def pid(self) -> int:
         """Number of the process; 0 where none runs."""
         return self._process.pid if self._process is not None else 0
+
+    def prepare(self) -> None:
+        """Start the process although nothing is to paint yet: loading it takes longer than the first picture."""
+        self._begin()
 
     # --- requests; each returns its number, or 0 where there was nothing to ask ---
 
@@ -124,7 +128,7 @@ class LiveRenderer(QObject):
         seed, image_class, variety, exclude, real
             As in `open_canvas`.
         walk : dict, optional
-            Place on a way through the noise.
+            Place on a way through the noise, values of `WalkSettings`, in place of seed, image class and variety.
         light : dict, optional
             Settings of the light; None: as it was.
         """

@@ -6,11 +6,12 @@ import sys
 from collections import deque
 from typing import ClassVar
 
-from qtpy.QtCore import QObject, QProcess, Signal
+from qtpy.QtCore import QObject, QProcess, QProcessEnvironment, Signal
 
 from napari_organoid_synth.core.live.frames import Decoder, FrameError, Message, encode
 
 LOG_LINES = 60
+BLAS_THREADS = "OPENBLAS_NUM_THREADS"
 
 
 class RendererProcess(QObject):
@@ -40,6 +41,10 @@ class RendererProcess(QObject):
         self._log: deque[str] = deque(maxlen=LOG_LINES)
         self._over = False
         self._process = QProcess(self)
+        environment = QProcessEnvironment.systemEnvironment()
+        if not environment.contains(BLAS_THREADS):  # matrices are small: threads would cost more than they bring
+            environment.insert(BLAS_THREADS, "1")
+        self._process.setProcessEnvironment(environment)
         self._process.readyReadStandardOutput.connect(self._read)
         self._process.readyReadStandardError.connect(self._read_log)
         self._process.finished.connect(self._finished)

@@ -294,9 +294,9 @@ class Workspace(QObject):
     def close(self) -> None:
         """Leave the project; running jobs keep running."""
         runners = self.running()
-        self._leave()
-        if self._renderer is not None:
+        if self._renderer is not None:  # before the project is left, which would not wait for it
             self._renderer.stop(wait=True)
+        self._leave()
         for runner in runners:
             runner.wait()
         self._project = None
