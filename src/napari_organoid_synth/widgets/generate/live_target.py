@@ -188,7 +188,9 @@ def show_film(viewer: Any, messages: Sequence[Any], model: Mapping[str, Any], na
         scale = options["scale"]
         left = -GAP * scale[-1] * empty.shape[-1]
         add = viewer.add_image if kind == "image" else viewer.add_labels
-        add(data, **options, translate=[0.0] * (len(scale) - 1) + [left])
+        layer = add(data, **options, translate=[0.0] * (len(scale) - 1) + [left])
+        if kind == "labels":
+            layer.contour = 1
 
 
 def _pair(name: str, pixels: NDArray[Any], labels: NDArray[np.int32], model: Mapping[str, Any]) -> SamplePair:
