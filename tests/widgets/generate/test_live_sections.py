@@ -185,15 +185,19 @@ def test_variations_stand_side_by_side(shown):
         shown.begin()
     before = len(shown.viewer.layers)
     shown.panel.variations_button.click()
-    grid = shown.viewer.canvas.grid if hasattr(shown.viewer, "canvas") else shown.viewer.grid
-    shown.qtbot.waitUntil(lambda: grid.enabled, timeout=5000)
+    shown.qtbot.waitUntil(lambda: "4 variations" in shown.sections.outcome.text(), timeout=5000)
     names = [layer.name for layer in shown.viewer.layers[before:]]
     each = ["variation {}", "variation {} mask"] if shown.renderer.model["shape"] == "joint" else ["variation {}"]
     assert names == [name.format(number) for number in (1, 2, 3, 4) for name in each]
-    assert grid.stride == len(each)
+    corners = [layer.extent.world[0, -2:] for layer in shown.viewer.layers[before :: len(each)]]
+    side = shown.viewer.layers[0].extent.world[1, -1]
+    assert np.allclose(np.round(np.array(corners) / side), [[0, 1], [0, 2], [1, 1], [1, 2]])
+    old = shown.viewer.layers[before]
+    shown.panel.variations_button.click()
+    shown.qtbot.waitUntil(lambda: old not in shown.viewer.layers, timeout=5000)
+    assert len(shown.viewer.layers) == before + 4 * len(each)
     variations = [walk["variation"] for _, walk in shown.renderer.walks if walk is not None]
-    assert variations[-4:] == [1, 2, 3, 4]
-    assert "4 variations" in shown.sections.outcome.text()
+    assert [number for number in variations if number] == [1, 2, 3, 4] * 2
 
 
 def test_a_film_is_saved_and_becomes_a_layer(shown, tmp_path, monkeypatch):
@@ -209,7 +213,8 @@ def test_a_film_is_saved_and_becomes_a_layer(shown, tmp_path, monkeypatch):
     assert read.min() < 5
     assert read.max() > 250
     layer = shown.viewer.layers["my walk"]
-    assert layer.data.shape[0] == 5
+    assert layer.data.shape == (5, *shown.paint.session.layers.pixels.shape[1:])
+    assert layer.extent.world[1, -1] < 0  # left of the painting
     assert [int(frame[0, 0]) for frame in layer.data] == [125, 108, 80, 80, 108]
 
 

@@ -15,13 +15,14 @@ from napari_organoid_synth.core.pairs.pair import RGB
 from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.widgets.generate.light_panel import LightPanel
 from napari_organoid_synth.widgets.generate.live_gather import Gatherer
-from napari_organoid_synth.widgets.generate.live_target import LiveTarget, show_drawn
+from napari_organoid_synth.widgets.generate.live_target import GAP, LiveTarget, show_drawn, show_film
 from napari_organoid_synth.widgets.generate.walk_panel import WalkPanel
 from napari_organoid_synth.widgets.shared.background import Background
 from napari_organoid_synth.widgets.shared.layers import look_at
 
 LIGHT_MS = 15
 """Time in which movements of a slider become one request."""
+COLUMNS = 2
 PATIENCE_MS = 1000
 """Time after which the next place is asked for, although no picture of the one before arrived."""
 
@@ -58,6 +59,7 @@ class LiveControls(QObject):
         self._base = WalkSettings()
         self._path: Path | None = None
         self._back = False
+        self._shown: list[Any] = []  # layers of the newest variations
         self._next: WalkSettings | None = None
         self._patience = QTimer(self)
         self._patience.setSingleShot(True)
@@ -149,18 +151,23 @@ class LiveControls(QObject):
             self._variations.ask(places, self.target.mask(), self._light(), self.target.exclude)
 
     def _show_variations(self, messages: Sequence[Any]) -> None:
-        """Show variations side by side; napari's grid is switched on for it."""
+        """Show variations side by side, right of the picture that they vary; those before give way."""
         if self.target is None:
             return
-        shown: list[Any] = []
-        for number, message in enumerate(messages, 1):
-            shown += show_drawn(self.viewer, message, self.target.model, f"variation {number}")
-        grid = self.viewer.canvas.grid if hasattr(self.viewer, "canvas") else self.viewer.grid  # napari before 0.9
-        grid.stride = max(1, len(shown) // len(messages))
-        grid.enabled = True
-        look_at(self.viewer, shown)
-        count = plural(len(messages), "variation")
-        self.told.emit(f"{count} side by side; the grid button of the viewer ends that view.")
+        for layer in self._shown:
+            if layer in self.viewer.layers:
+                self.viewer.layers.remove(layer)
+        self._shown = []
+        for number, message in enumerate(messages):
+            layers = show_drawn(self.viewer, message, self.target.about, f"variation {number + 1}")
+            height, width = (GAP * length for length in layers[0].extent.world[1, -2:])
+            for layer in layers:
+                moved = np.array(layer.translate, float)
+                moved[-2:] += (number // COLUMNS) * height, (number % COLUMNS + 1) * width
+                layer.translate = moved
+            self._shown += layers
+        look_at(self.viewer, list(self.viewer.layers))
+        self.told.emit(f"{plural(len(messages), 'variation')} beside the picture.")
 
     def save_film(self, path: Path, places: Sequence[WalkSettings], back: bool = False) -> None:
         """Draw the places of a film, then write it and show it as a layer.
@@ -196,7 +203,7 @@ class LiveControls(QObject):
             write_film(path, there_and_back(pictures) if back else pictures)
 
         self._background.do(write, lambda _: self.told.emit(f"Saved {path.name}."), self.failed.emit)
-        self.viewer.add_image(np.stack(pixels) if len(pixels[0]) > 1 else np.concatenate(pixels), name=path.stem)
+        show_film(self.viewer, messages, target.about, path.stem)
 
     def close(self) -> None:
         """Stop, and end the background thread."""

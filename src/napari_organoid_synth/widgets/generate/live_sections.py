@@ -113,9 +113,8 @@ class LiveSections(QWidget):
             return
         self.drawing.end()
         exclude = tuple(session.options.exclude)
-        self._follow(
-            LiveTarget(session.canvas, session.model, self._walk_painting, lambda: session.follower.sent, exclude)
-        )
+        mask, size = (lambda: session.follower.sent), session.layers.pair.pixel_size
+        self._follow(LiveTarget(session.canvas, session.model, self._walk_painting, mask, exclude, size))
 
     def _walk_painting(self, place: WalkSettings) -> bool:
         """Paint at another place; where the choices above say the same, as without a walk."""

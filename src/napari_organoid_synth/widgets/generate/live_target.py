@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,13 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_organoid_synth.core.live.walk_settings import WalkSettings
 from napari_organoid_synth.core.pairs.pair import RGB, SamplePair, Source
+from napari_organoid_synth.layer_data import stack_layers
 from napari_organoid_synth.widgets.shared.layers import look_at, show_pair
 
 CANVAS = "walk"
 NAME = "walk"
+GAP = 1.06
+"""Distance of pictures side by side, as a share of their side."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +38,8 @@ class LiveTarget:
         Returns the mask (Y, X) of a painter; None where the generator draws masks.
     exclude : tuple of str
         Real images that a painter without training may not use.
+    pixel_size : (float, float), optional
+        Height and width of a pixel of the picture that is looked at, µm.
     """
 
     canvas: str
@@ -42,6 +47,12 @@ class LiveTarget:
     walk_to: Callable[[WalkSettings], bool]
     mask: Callable[[], NDArray[Any] | None] = field(default=lambda: None)
     exclude: tuple[str, ...] = ()
+    pixel_size: tuple[float, float] | None = None
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What layers of further pictures need to know: the model, with the pixel size of this picture."""
+        return {**self.model, "pixel_size": self.pixel_size}
 
 
 class NoiseDrawing(QObject):
@@ -102,7 +113,8 @@ class NoiseDrawing(QObject):
     def _take_model(self, model: Mapping[str, Any]) -> None:
         if self._starting:
             self._starting, self.is_open, self._model = False, True, dict(model)
-            self.began.emit(LiveTarget(CANVAS, self._model, self.walk_to))
+            size = self._model.get("pixel_size")
+            self.began.emit(LiveTarget(CANVAS, self._model, self.walk_to, pixel_size=tuple(size) if size else None))
 
     def _fail(self, _: object) -> None:
         self._starting = False
@@ -121,7 +133,8 @@ class NoiseDrawing(QObject):
             look_at(self.viewer, self._layers)
             return
         for layer, array in zip(self._layers, arrays, strict=True):
-            layer.data = array
+            np.copyto(layer.data, array)
+            layer.refresh(thumbnail=False, highlight=False, extent=False)
 
 
 def show_drawn(viewer: Any, message: Any, model: Mapping[str, Any], name: str) -> tuple[Any, ...]:
@@ -143,22 +156,56 @@ def show_drawn(viewer: Any, message: Any, model: Mapping[str, Any], name: str) -
         return (viewer.add_labels(np.array(labels), name=name),)
     drawn = np.zeros(message.pixels.shape[1:], np.int32) if labels is None else np.array(labels, np.int32)
     pixels = np.array(message.pixels)
-    channels = tuple(model.get("channel_names") or ())
-    pair = SamplePair(
-        name,
-        pixels,
-        drawn,
-        model.get("mask_kind") or "instances",
-        tuple(model.get("class_names") or ("object",)),
-        pixel_size=None,
-        channel_names=channels or (RGB if _is_rgb(pixels) else ()),
-        source=Source("synthetic"),
-    )
-    image, mask = show_pair(viewer, pair, outline=1)
+    image, mask = show_pair(viewer, _pair(name, pixels, drawn, model), outline=1)
     if labels is None:
         viewer.layers.remove(mask)
         return (image,)
     return image, mask
+
+
+def show_film(viewer: Any, messages: Sequence[Any], model: Mapping[str, Any], name: str) -> None:
+    """Add whole pictures as layers with a slider for the time, left of where a picture lies.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Gets the layers.
+    messages : sequence of PaintedMessage
+        Of equal size.
+    model : mapping
+        What the renderer said of the model.
+    name : str
+        Of the image; the mask is ``<name> mask``.
+    """
+    empty = np.zeros(messages[0].pixels.shape[1:], np.int32)
+    drawn = messages[0].labels is not None
+    masks = [np.array(message.labels, np.int32) if drawn else empty for message in messages]
+    if not len(messages[0].pixels):
+        viewer.add_labels(np.stack(masks), name=name)
+        return
+    pairs = [_pair(name, np.array(one.pixels), mask, model) for one, mask in zip(messages, masks, strict=True)]
+    for data, options, kind in stack_layers(pairs, name)[: 1 + drawn]:
+        scale = options["scale"]
+        left = -GAP * scale[-1] * empty.shape[-1]
+        add = viewer.add_image if kind == "image" else viewer.add_labels
+        layer = add(data, **options, translate=[0.0] * (len(scale) - 1) + [left])
+        if kind == "labels":
+            layer.contour = 1
+
+
+def _pair(name: str, pixels: NDArray[Any], labels: NDArray[np.int32], model: Mapping[str, Any]) -> SamplePair:
+    """Return what was drawn as a pair, which layers are made from."""
+    channels, size = tuple(model.get("channel_names") or ()), model.get("pixel_size")
+    return SamplePair(
+        name,
+        pixels,
+        labels,
+        model.get("mask_kind") or "instances",
+        tuple(model.get("class_names") or ("object",)),
+        pixel_size=None if size is None else (float(size[0]), float(size[1])),
+        channel_names=channels or (RGB if _is_rgb(pixels) else ()),
+        source=Source("synthetic"),
+    )
 
 
 def _is_rgb(pixels: NDArray[Any]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qtpy.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from napari_organoid_synth.widgets.shared.controls import named
 from napari_organoid_synth.widgets.shared.text_label import Drawn
@@ -39,6 +39,7 @@ class WalkPad(Drawn):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.x, self.y = 0.0, 0.0
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setCursor(Qt.CursorShape.CrossCursor)
         named(self, "Pad", TIP)

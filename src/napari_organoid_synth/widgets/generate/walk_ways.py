@@ -57,6 +57,8 @@ class WalkWays(QWidget):
             ("Layers", self.layers, LAYERS_TIP),
         ):
             add_row(self.form, name, widget, tip)
+        for part in self.layers.findChildren(QWidget):
+            named(part, "Layers", LAYERS_TIP)
         named(self.style_seed, "Seed of the styles", STYLE_TIP)
         named(self.style_on, "Mix styles", STYLE_TIP)
         column = QVBoxLayout(self)
