@@ -128,16 +128,34 @@ def test_a_change_paints_the_rest_of_an_object_whose_size_changed_when_there_is_
     assert painter.change(painting, thick, (0, 0, 96, 160), "full") is None
 
 
-def test_repainting_without_a_change_changes_nothing_and_refining_little(painter: AnalogyPainter) -> None:
+def test_repainting_without_a_change_changes_nothing(painter: AnalogyPainter) -> None:
     mask = discs(5)
     before = painter.paint(mask, 3)
     assert np.array_equal(painter.repaint(before, mask, (32, 32, 64, 64)).image, before.image)
-    after = painter.repaint(before, mask, (32, 32, 64, 64))
-    assert painter.change(after, mask, (32, 32, 64, 64), refine=True) == (18, 18, 78, 78)
-    other = painter.paint(mask, 4)
-    inside = np.s_[0, 32:64, 32:64]
-    change, chance = (np.abs(one.image[inside].astype(float) - before.image[inside]).mean() for one in (after, other))
-    assert 0 < change < 0.5 * chance
+    assert painter.change(before, mask, (32, 32, 64, 64), since=mask) is None
+
+
+def test_what_was_drawn_bit_by_bit_is_painted_as_if_it_were_new(painter: AnalogyPainter) -> None:
+    """A disc drawn in slices gets the texture of one that was there from the beginning; a far one keeps its pixels."""
+    rows, columns = np.ogrid[:128, :128]
+    far = np.where((rows - 24) ** 2 + (columns - 100) ** 2 < 100, 1, 0).astype(np.int32)
+    disc = (rows - 80) ** 2 + (columns - 50) ** 2 < 14**2
+    painting = painter.paint(far, 3)
+    before = painting.image.copy()
+    mask = far
+    for first in range(36, 64, 4):
+        mask = np.where(disc & (columns >= first) & (columns < first + 4), 2, mask).astype(np.int32)
+        painter.change(painting, mask, (66, first, 95, first + 4), "fast")
+    drawn = painting.image.copy()
+    place = painter.change(painting, mask, (66, 36, 95, 65), "full", far)
+    assert place is not None
+    changed = np.any(painting.image != drawn, axis=0)
+    assert changed[disc].mean() > 0.5
+    assert not changed[: place[0]].any()
+    kept = np.any(painting.image != before, axis=0)
+    assert not kept[far > 0].any()
+    inside = painting.image[0][disc].mean()
+    assert inside == pytest.approx(painter.paint(mask, 3).image[0][disc].mean(), rel=0.15)
 
 
 def test_repainting_refuses_a_mask_of_another_size(painter: AnalogyPainter) -> None:

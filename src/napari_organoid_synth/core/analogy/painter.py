@@ -149,7 +149,7 @@ class AnalogyPainter:
         """
         from napari_organoid_synth.core.analogy.solving import ITERATIONS, empty_layers, solve
 
-        labels = np.ascontiguousarray(labels, np.int32)
+        labels = np.array(labels, np.int32, order="C")  # of its own: `change` writes into it
         if labels.ndim != 2 or not labels.size:
             raise UserError(f"The mask has shape {labels.shape}.", "Expected rows and columns of pixels.", "")
         allowed = self._allowed(exclude)
@@ -179,7 +179,7 @@ class AnalogyPainter:
         labels: NDArray[Any],
         window: Window,
         quality: Quality | None = None,
-        refine: bool = False,
+        since: NDArray[Any] | None = None,
     ) -> Window | None:
         """Paint a window of a painting again, after its mask changed there; the painting is changed in place.
 
@@ -195,8 +195,9 @@ class AnalogyPainter:
         quality : {"full", "fast"}, optional
             Of the painting by default. ``fast`` keeps to the window; ``full`` also paints the rest of objects that are
             of another size now, also after several fast changes.
-        refine : bool
-            Paint all of the window, whether the guide differs or not.
+        since : NDArray (Y, X) int, optional
+            An earlier mask: what differs from it is painted as if it were new, so that nothing remains of how it was
+            drawn bit by bit. All pixels that differ lie in the window.
 
         Returns
         -------
@@ -227,14 +228,17 @@ class AnalogyPainter:
         around, region = self._regions(painting.labels, window, quality)
         top, left, bottom, right = region
         parts = pyramid(self._guide.of(painting.labels[top:bottom, left:right]), len(layers))
-        found = _where(parts[0], layers[0].guide, region, window if quality == "fast" else around)
-        if refine:
-            found = window if found is None else _both(found, window)
+        before = [] if since is None else pyramid(self._guide.of(since[top:bottom, left:right]), len(layers))
+        where = window if quality == "fast" else around
+        found = _where(parts[0], layers[0].guide[:, top:bottom, left:right], region, where)
+        if before and (changed := _where(parts[0], before[0], region, where)) is not None:
+            found = changed if found is None else _both(found, changed)
         if found is None:
             return None
         wide = grown(found, 2 * PATCH, shape)
-        stale = _renew(layers, parts, region, wide)
-        few = [max(1, number // 2) for number in ITERATIONS[quality]]  # most pixels begin with the place they had
+        stale = _renew(layers, parts, before, region, wide)
+        share = 1 if before else 2  # else most pixels begin with the place they had
+        few = [max(1, number // share) for number in ITERATIONS[quality]]
         inside = np.s_[wide[0] : wide[2], wide[1] : wide[3]]
         old = layers[0].image[inside].copy()
         solve(layers, painting._book, self._metrics, wide, few, painting._seed, stale)
@@ -283,11 +287,11 @@ def _windows(shape: tuple[int, ...]) -> list[Window]:
     return [(top, left, bottom, right) for top, bottom in rows for left, right in columns]
 
 
-def _where(part: NDArray[np.float32], guide: NDArray[np.float32], region: Window, window: Window) -> Window | None:
-    """Return the box of the pixels in a window whose guide differs from that of a region; None where none does."""
+def _where(part: NDArray[np.float32], before: NDArray[np.float32], region: Window, window: Window) -> Window | None:
+    """Return the box of the pixels in a window whose guide differs, of those of a region; None where none does."""
     top, left, bottom, right = window
-    new = part[:, top - region[0] : bottom - region[0], left - region[1] : right - region[1]]
-    differs = np.any(np.abs(new - guide[:, top:bottom, left:right]) > DIFFERS, axis=0)
+    inside = np.s_[:, top - region[0] : bottom - region[0], left - region[1] : right - region[1]]
+    differs = np.any(np.abs(part[inside] - before[inside]) > DIFFERS, axis=0)
     return _moved(_box(differs), top, left) if differs.any() else None
 
 
@@ -307,16 +311,23 @@ def _both(one: Window, other: Window) -> Window:
 
 
 def _renew(
-    layers: list[Layer], parts: list[NDArray[np.float32]], region: Window, window: Window
+    layers: list[Layer],
+    parts: list[NDArray[np.float32]],
+    before: list[NDArray[np.float32]],
+    region: Window,
+    window: Window,
 ) -> list[NDArray[np.bool_]]:
-    """Write the new guide into the window of every level, and return its pixels that differ."""
+    """Write the new guide into the window of every level; return its pixels that differ from the layers, or before."""
     stale = []
     for level, (layer, part) in enumerate(zip(layers, parts, strict=True)):
         first_y, first_x, last_y, last_x = at_level(window, level, layer.shape)
         y, x = region[0] >> level, region[1] >> level
-        new = part[:, first_y - y : last_y - y, first_x - x : last_x - x]
-        old = layer.guide[:, first_y:last_y, first_x:last_x]
-        stale.append(np.any(np.abs(new - old) > 1e-3, axis=0))
+        inside = np.s_[:, first_y - y : last_y - y, first_x - x : last_x - x]
+        new, old = part[inside], layer.guide[:, first_y:last_y, first_x:last_x]
+        differs = np.any(np.abs(new - old) > 1e-3, axis=0)
+        if before:
+            differs |= np.any(np.abs(new - before[level][inside]) > DIFFERS, axis=0)
+        stale.append(differs)
         old[:] = new
     return stale
 

@@ -36,8 +36,9 @@ class AnalogyCanvas:
         exclude: Collection[str] = (),
     ) -> None:
         self._painter, self._codec = painter, codec
-        self._painting = painter.paint(drawn_labels(labels, codec).copy(), seed, exclude)
+        self._painting = painter.paint(drawn_labels(labels, codec), seed, exclude)
         self._rough: Box | None = None  # painted fast since the last full change
+        self._settled = self.labels.copy()  # the mask at that time
         self._seed = seed
 
     @property
@@ -57,9 +58,14 @@ class AnalogyCanvas:
         window = box if quality == "fast" else union(box, self._rough)
         if window is None:
             return None
-        refine = quality == "full" and self._rough is not None
-        painted = self._painter.change(self._painting, drawn, window, quality, refine)
-        self._rough = union(self._rough, window) if quality == "fast" else None
+        if quality == "fast":
+            self._rough = union(self._rough, window)
+            return self._painter.change(self._painting, drawn, window, quality)
+        painted = self._painter.change(self._painting, drawn, window, quality, self._settled)
+        self._settled[window[0] : window[2], window[1] : window[3]] = drawn[
+            window[0] : window[2], window[1] : window[3]
+        ]
+        self._rough = None
         return painted
 
     def facts(self) -> dict[str, Any]:
