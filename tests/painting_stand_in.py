@@ -11,8 +11,8 @@ from qtpy.QtGui import QMouseEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
-from napari_organoid_synth.widgets.generate.paint_session import PaintOptions, PaintSession
-from napari_organoid_synth.widgets.generate.paint_start import Start, StartChoice
+from napari_organoid_synth.widgets.paint.session import PaintOptions, PaintSession
+from napari_organoid_synth.widgets.paint.start import Start, StartChoice
 
 MODEL = {
     "name": "analogy-1",

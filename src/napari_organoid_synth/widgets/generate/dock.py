@@ -27,10 +27,8 @@ from napari_organoid_synth.widgets.forms.containers import rows, show_row
 from napari_organoid_synth.widgets.forms.form import settings_form
 from napari_organoid_synth.widgets.forms.plain_text import PlainLabel, plain
 from napari_organoid_synth.widgets.generate.drawn_mask import mask_path, save_mask
-from napari_organoid_synth.widgets.generate.first_painter import NOW, painter_now
 from napari_organoid_synth.widgets.generate.layout_list import LayoutList
 from napari_organoid_synth.widgets.generate.layout_panel import LayoutPanel
-from napari_organoid_synth.widgets.generate.live_sections import LiveSections
 from napari_organoid_synth.widgets.generate.mask_source import (
     FROM_REAL,
     MASKS,
@@ -40,11 +38,13 @@ from napari_organoid_synth.widgets.generate.mask_source import (
     mask_choice,
     need_of,
 )
-from napari_organoid_synth.widgets.generate.paint_section import PaintSection
 from napari_organoid_synth.widgets.generate.strip import SampleStrip
+from napari_organoid_synth.widgets.live.sections import LiveSections
+from napari_organoid_synth.widgets.paint.section import PaintSection
 from napari_organoid_synth.widgets.shared.controls import add_row, combo_box, named, row_of
 from napari_organoid_synth.widgets.shared.dock import ColumnDock
 from napari_organoid_synth.widgets.shared.drop import are_models, dropped_files
+from napari_organoid_synth.widgets.shared.first_painter import NOW, painter_now
 from napari_organoid_synth.widgets.shared.layers import look_at, show_pair, shows_pair
 from napari_organoid_synth.widgets.shared.menus import open_dock
 from napari_organoid_synth.widgets.shared.model_files import ModelIntake

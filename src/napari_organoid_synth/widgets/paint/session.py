@@ -13,10 +13,10 @@ from qtpy.compat import isalive
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_organoid_synth.core.live.walk_settings import WalkSettings
-from napari_organoid_synth.widgets.generate.paint_follow import Box, Follower, differing
-from napari_organoid_synth.widgets.generate.paint_layers import PaintLayers
-from napari_organoid_synth.widgets.generate.paint_start import Start, kind_of
-from napari_organoid_synth.widgets.generate.paint_strokes import StrokeLabels
+from napari_organoid_synth.widgets.paint.follow import Box, Follower, differing
+from napari_organoid_synth.widgets.paint.layers import PaintLayers
+from napari_organoid_synth.widgets.paint.start import Start, kind_of
+from napari_organoid_synth.widgets.paint.strokes import StrokeLabels
 
 FACTS_MS = 500
 """Time after the last change until it is asked which objects are unlike any example."""

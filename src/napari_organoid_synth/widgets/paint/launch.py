@@ -11,8 +11,8 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.live.walk_settings import WalkSettings
-from napari_organoid_synth.widgets.generate.paint_session import PaintOptions, PaintSession
-from napari_organoid_synth.widgets.generate.paint_start import Start, StartChoice, read_start
+from napari_organoid_synth.widgets.paint.session import PaintOptions, PaintSession
+from napari_organoid_synth.widgets.paint.start import Start, StartChoice, read_start
 from napari_organoid_synth.widgets.shared.background import Background
 from napari_organoid_synth.widgets.shared.workspace import Workspace
 

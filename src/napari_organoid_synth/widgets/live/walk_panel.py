@@ -12,8 +12,8 @@ from qtpy.QtWidgets import QPushButton, QSpinBox, QToolButton, QVBoxLayout, QWid
 from napari_organoid_synth.core.live.walk_settings import SEED_LIMIT, Film, WalkSettings, film_of, variations
 from napari_organoid_synth.widgets.forms.boxes import guard_wheel
 from napari_organoid_synth.widgets.forms.containers import Fold, rows, show_row
-from napari_organoid_synth.widgets.generate.walk_pad import TIP, WalkPad
-from napari_organoid_synth.widgets.generate.walk_ways import WalkWays
+from napari_organoid_synth.widgets.live.walk_pad import TIP, WalkPad
+from napari_organoid_synth.widgets.live.walk_ways import WalkWays
 from napari_organoid_synth.widgets.shared.controls import add_row, combo_box, named, row_of
 from napari_organoid_synth.widgets.shared.setting_slider import SettingSlider
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel

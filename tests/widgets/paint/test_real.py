@@ -11,7 +11,7 @@ from qtpy.QtCore import QEvent
 
 from live_models import train_model
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.widgets.generate.paint_panel import PaintPanel
+from napari_organoid_synth.widgets.paint.panel import PaintPanel
 from napari_organoid_synth.widgets.shared.workspace import Workspace
 from painting_stand_in import Painter
 

@@ -9,9 +9,9 @@ from qtpy.QtWidgets import QWidget
 
 from napari_organoid_synth.core.synthesis.settings import GenerateSettings
 from napari_organoid_synth.widgets.forms.containers import Fold
-from napari_organoid_synth.widgets.generate.first_painter import NOW
-from napari_organoid_synth.widgets.generate.paint_panel import PaintPanel
-from napari_organoid_synth.widgets.generate.paint_session import PaintOptions
+from napari_organoid_synth.widgets.paint.panel import PaintPanel
+from napari_organoid_synth.widgets.paint.session import PaintOptions
+from napari_organoid_synth.widgets.shared.first_painter import NOW
 from napari_organoid_synth.widgets.shared.runs import RunInfo
 from napari_organoid_synth.widgets.shared.workspace import Workspace
 
@@ -30,6 +30,12 @@ class PaintSection(Fold):
         self._workspace = Workspace.of(viewer)
         self.panel = PaintPanel(viewer)
         self.addWidget(self.panel)
+        self.toggled.connect(self._prepare)
+
+    def _prepare(self, is_open: bool) -> None:
+        """Load the painter's process while the person still chooses: that takes longer than the first picture."""
+        if is_open and self._workspace.project is not None:
+            self.panel.renderer.prepare()
 
     def show_choices(self, info: RunInfo | None, settings: GenerateSettings) -> None:
         """Paint with this run and these settings.

@@ -13,8 +13,8 @@ from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.widgets.forms.boxes import guard_wheel
 from napari_organoid_synth.widgets.forms.containers import rows, show_row
 from napari_organoid_synth.widgets.forms.plain_text import PlainLabel
-from napari_organoid_synth.widgets.generate.paint_stamp import FLOAT
-from napari_organoid_synth.widgets.generate.paint_start import MAX_SIDE, StartChoice, default_size, usable_rows
+from napari_organoid_synth.widgets.paint.stamp import FLOAT
+from napari_organoid_synth.widgets.paint.start import MAX_SIDE, StartChoice, default_size, usable_rows
 from napari_organoid_synth.widgets.shared.controls import add_row, combo_box, named, row_of
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 

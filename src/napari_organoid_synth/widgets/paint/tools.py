@@ -11,10 +11,10 @@ from qtpy.QtWidgets import QCheckBox, QPushButton, QVBoxLayout, QWidget
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.live.stamps import Stamp, fitted_stamps, real_stamps
 from napari_organoid_synth.core.pairs.table import PairTable
-from napari_organoid_synth.widgets.generate.paint_classes import ClassButtons
-from napari_organoid_synth.widgets.generate.paint_session import PaintSession
-from napari_organoid_synth.widgets.generate.paint_stamp import StampTool
-from napari_organoid_synth.widgets.generate.paint_start import usable_rows
+from napari_organoid_synth.widgets.paint.classes import ClassButtons
+from napari_organoid_synth.widgets.paint.session import PaintSession
+from napari_organoid_synth.widgets.paint.stamp import StampTool
+from napari_organoid_synth.widgets.paint.start import usable_rows
 from napari_organoid_synth.widgets.shared.background import Background
 from napari_organoid_synth.widgets.shared.controls import combo_box, named, row_of
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel

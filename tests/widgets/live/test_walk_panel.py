@@ -8,8 +8,8 @@ from qtpy.QtWidgets import QAbstractButton, QComboBox, QSpinBox
 from superqt import QLabeledDoubleSlider
 
 from napari_organoid_synth.core.live.walk_settings import WalkSettings
-from napari_organoid_synth.widgets.generate.walk_pad import WalkPad
-from napari_organoid_synth.widgets.generate.walk_panel import ONLY_SEEDS, STILL, WalkPanel
+from napari_organoid_synth.widgets.live.walk_pad import WalkPad
+from napari_organoid_synth.widgets.live.walk_panel import ONLY_SEEDS, STILL, WalkPanel
 
 ALL = ("seed", "between", "pad", "near", "variety", "classes", "styles")
 PLACE = WalkSettings(

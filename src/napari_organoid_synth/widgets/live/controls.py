@@ -13,10 +13,10 @@ from napari_organoid_synth.core.live.film import SUFFIXES, pictures_of, there_an
 from napari_organoid_synth.core.live.walk_settings import WalkSettings
 from napari_organoid_synth.core.pairs.pair import RGB
 from napari_organoid_synth.core.quantities import plural
-from napari_organoid_synth.widgets.generate.light_panel import LightPanel
-from napari_organoid_synth.widgets.generate.live_gather import Gatherer
-from napari_organoid_synth.widgets.generate.live_target import GAP, LiveTarget, show_drawn, show_film
-from napari_organoid_synth.widgets.generate.walk_panel import WalkPanel
+from napari_organoid_synth.widgets.live.gather import Gatherer
+from napari_organoid_synth.widgets.live.light_panel import LightPanel
+from napari_organoid_synth.widgets.live.target import GAP, LiveTarget, show_drawn, show_film
+from napari_organoid_synth.widgets.live.walk_panel import WalkPanel
 from napari_organoid_synth.widgets.shared.background import Background
 from napari_organoid_synth.widgets.shared.layers import look_at
 

@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from napari_organoid_synth.core.pairs.pair import RGB, MaskKind, SamplePair, Source
 from napari_organoid_synth.layer_data import pair_layers
-from napari_organoid_synth.widgets.generate.paint_follow import Box
-from napari_organoid_synth.widgets.generate.paint_start import Start, limits_of
-from napari_organoid_synth.widgets.generate.paint_texture import draw_part
+from napari_organoid_synth.widgets.paint.follow import Box
+from napari_organoid_synth.widgets.paint.start import Start, limits_of
+from napari_organoid_synth.widgets.paint.texture import draw_part
 from napari_organoid_synth.widgets.shared.layer_grid import place_of, with_axis
 from napari_organoid_synth.widgets.shared.layers import look_at
 
 EMPTY_NAME = "painting"
-LABELS_OPACITY = 0.4
+LABELS_OPACITY = 0.3
 """So that the image shows through the mask."""
 
 

@@ -8,8 +8,8 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.widgets.generate.paint_keep import keep_painting, learned_from, take_painting
-from napari_organoid_synth.widgets.generate.paint_launch import PaintLauncher
+from napari_organoid_synth.widgets.paint.keep import keep_painting, learned_from, take_painting
+from napari_organoid_synth.widgets.paint.launch import PaintLauncher
 from napari_organoid_synth.widgets.shared.background import Background
 from napari_organoid_synth.widgets.shared.controls import named, row_of
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel

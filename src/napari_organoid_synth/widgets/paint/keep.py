@@ -14,9 +14,9 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.mask_origin import real_masks
 from napari_organoid_synth.core.pairs.pair import SamplePair, Source, content_hash
 from napari_organoid_synth.core.synthesis.provenance import DrawnRecord, PaintedRecord, Provenance
-from napari_organoid_synth.widgets.generate.paint_follow import differing
-from napari_organoid_synth.widgets.generate.paint_session import Deeds, PaintOptions, PaintSession
-from napari_organoid_synth.widgets.generate.paint_start import Start
+from napari_organoid_synth.widgets.paint.follow import differing
+from napari_organoid_synth.widgets.paint.session import Deeds, PaintOptions, PaintSession
+from napari_organoid_synth.widgets.paint.start import Start
 
 BY_HAND = "by hand"
 """Kind of the mask in the settings of a sample that was painted."""

@@ -11,13 +11,13 @@ from qtpy.QtWidgets import QFileDialog, QPushButton, QVBoxLayout, QWidget
 from napari_organoid_synth.core.live.walk_settings import WalkSettings
 from napari_organoid_synth.core.synthesis.settings import GenerateSettings
 from napari_organoid_synth.widgets.forms.containers import Fold
-from napari_organoid_synth.widgets.generate.first_painter import NOW
-from napari_organoid_synth.widgets.generate.light_panel import LightPanel
-from napari_organoid_synth.widgets.generate.live_controls import LiveControls
-from napari_organoid_synth.widgets.generate.live_target import LiveTarget, NoiseDrawing
-from napari_organoid_synth.widgets.generate.walk_panel import WalkPanel
+from napari_organoid_synth.widgets.live.controls import LiveControls
+from napari_organoid_synth.widgets.live.light_panel import LightPanel
+from napari_organoid_synth.widgets.live.target import LiveTarget, NoiseDrawing
+from napari_organoid_synth.widgets.live.walk_panel import WalkPanel
 from napari_organoid_synth.widgets.shared.cards import ErrorCard
 from napari_organoid_synth.widgets.shared.controls import named
+from napari_organoid_synth.widgets.shared.first_painter import NOW
 from napari_organoid_synth.widgets.shared.runs import RunInfo
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 from napari_organoid_synth.widgets.shared.workspace import Workspace

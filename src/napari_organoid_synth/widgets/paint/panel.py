@@ -11,12 +11,12 @@ from qtpy.QtWidgets import QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.table import PairTable
-from napari_organoid_synth.widgets.generate.paint_form import StartForm
-from napari_organoid_synth.widgets.generate.paint_keep import unlike_sentence
-from napari_organoid_synth.widgets.generate.paint_keep_bar import KeepBar
-from napari_organoid_synth.widgets.generate.paint_launch import PaintLauncher, PaintModel
-from napari_organoid_synth.widgets.generate.paint_session import PaintOptions, PaintSession
-from napari_organoid_synth.widgets.generate.paint_tools import PaintTools
+from napari_organoid_synth.widgets.paint.form import StartForm
+from napari_organoid_synth.widgets.paint.keep import unlike_sentence
+from napari_organoid_synth.widgets.paint.keep_bar import KeepBar
+from napari_organoid_synth.widgets.paint.launch import PaintLauncher, PaintModel
+from napari_organoid_synth.widgets.paint.session import PaintOptions, PaintSession
+from napari_organoid_synth.widgets.paint.tools import PaintTools
 from napari_organoid_synth.widgets.shared.background import Background
 from napari_organoid_synth.widgets.shared.cards import ErrorCard
 from napari_organoid_synth.widgets.shared.controls import named

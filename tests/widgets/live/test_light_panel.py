@@ -11,7 +11,7 @@ from napari_organoid_synth.core.live.light import LightSettings
 from napari_organoid_synth.core.pairs.loading import check_pairs, find_pairs
 from napari_organoid_synth.core.pairs.ome_tiff import write_pair
 from napari_organoid_synth.core.simulators.simulate import tissue
-from napari_organoid_synth.widgets.generate.light_panel import SLIDERS, LightPanel
+from napari_organoid_synth.widgets.live.light_panel import SLIDERS, LightPanel
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_organoid_synth.core.live.stamps import Stamp
 from napari_organoid_synth.core.simulators.real_outlines import signed_distance
-from napari_organoid_synth.widgets.generate.paint_stamp import FLOAT_NAME, StampTool
+from napari_organoid_synth.widgets.paint.stamp import FLOAT_NAME, StampTool
 from painting_stand_in import Painter, StandIn
 
 BAR = Stamp(signed_distance(np.ones((8, 24), bool)), source="a")

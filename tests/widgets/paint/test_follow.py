@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 
-from napari_organoid_synth.widgets.generate.paint_follow import differing, union
-from napari_organoid_synth.widgets.generate.paint_session import PaintOptions
-from napari_organoid_synth.widgets.generate.paint_start import Start, StartChoice
-from napari_organoid_synth.widgets.generate.paint_texture import draw_part
+from napari_organoid_synth.widgets.paint.follow import differing, union
+from napari_organoid_synth.widgets.paint.session import PaintOptions
+from napari_organoid_synth.widgets.paint.start import Start, StartChoice
+from napari_organoid_synth.widgets.paint.texture import draw_part
 from painting_stand_in import SIDE, Painter, StandIn
 
 

@@ -14,8 +14,8 @@ from napari_organoid_synth.core.pairs.loading import check_pairs, find_pairs
 from napari_organoid_synth.core.pairs.ome_tiff import write_pair
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.simulators.simulate import SIMULATORS
-from napari_organoid_synth.widgets.generate.paint_panel import PaintPanel
-from napari_organoid_synth.widgets.generate.paint_session import PaintOptions
+from napari_organoid_synth.widgets.paint.panel import PaintPanel
+from napari_organoid_synth.widgets.paint.session import PaintOptions
 from napari_organoid_synth.widgets.shared.workspace import Workspace
 from painting_stand_in import StandIn
 

@@ -17,10 +17,10 @@ from napari_organoid_synth.core.pairs.ome_tiff import write_pair
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.simulators.simulate import tissue
 from napari_organoid_synth.core.synthesis.settings import GenerateSettings
-from napari_organoid_synth.widgets.generate.live_sections import DRAW_FIRST, NOTHING, PAINT_FIRST, LiveSections
-from napari_organoid_synth.widgets.generate.paint_keep import provenance_of, take_painting
-from napari_organoid_synth.widgets.generate.paint_panel import PaintPanel
-from napari_organoid_synth.widgets.generate.paint_session import PaintOptions
+from napari_organoid_synth.widgets.live.sections import DRAW_FIRST, NOTHING, PAINT_FIRST, LiveSections
+from napari_organoid_synth.widgets.paint.keep import provenance_of, take_painting
+from napari_organoid_synth.widgets.paint.panel import PaintPanel
+from napari_organoid_synth.widgets.paint.session import PaintOptions
 from napari_organoid_synth.widgets.shared.runs import RunInfo
 from napari_organoid_synth.widgets.shared.workspace import Workspace
 from painting_stand_in import StandIn

@@ -1,0 +1,1 @@
+"""Light, noise and walks over what is shown live: sections of the Generate dock."""

@@ -1,0 +1,1 @@
+"""Painting on a mask while the image follows: a section of the Generate dock."""
