@@ -94,3 +94,15 @@ def test_the_gallery_opens_it_with_a_sample(make_napari_viewer, project):
     for dock in (curate, generate):
         dock.close()
     workspace.close()
+
+
+def test_the_painter_ends_when_napari_closes_the_dock(make_napari_viewer, qtbot):
+    """napari only takes the widget out of the window; it gets no event that it closes."""
+    viewer = make_napari_viewer()
+    dock, widget = viewer.window.add_plugin_dock_widget("napari-organoid-synth", "Generate")
+    renderer = widget.workspace.renderer
+    renderer.prepare()
+    assert renderer.pid
+    viewer.window.remove_dock_widget(dock)
+    qtbot.waitUntil(lambda: renderer.state == "stopped", timeout=5000)
+    assert not renderer.pid

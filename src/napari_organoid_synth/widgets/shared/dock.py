@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from qtpy.QtCore import QSize, Qt, QTimer
+from qtpy.compat import isalive
+from qtpy.QtCore import QEvent, QSize, Qt, QTimer
 from qtpy.QtWidgets import (
     QBoxLayout,
     QFrame,
@@ -44,6 +45,16 @@ class Dock(QWidget):
         super().__init__()
         self.viewer, self.workspace, self.error = viewer, Workspace.of(viewer), ErrorCard()
         watch_canvas(viewer)
+
+    def changeEvent(self, a0: QEvent | None) -> None:
+        """Close where napari takes the widget out of its window: it sends no other word of that."""
+        super().changeEvent(a0)
+        if a0 is not None and a0.type() == QEvent.Type.ParentChange and self.parentWidget() is None:
+            QTimer.singleShot(0, self._leave)
+
+    def _leave(self) -> None:
+        if isalive(self) and self.parentWidget() is None:  # not put elsewhere meanwhile
+            self.close()
 
     def guard(self, action: Callable[[], Any]) -> Any:
         """Call ``action``; an error is shown in the dock, which stays usable."""
