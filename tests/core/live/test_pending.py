@@ -19,7 +19,7 @@ def ask(kind: str, serial: int, canvas: str = "a", **values: Any) -> Message:
 def paint(serial: int, canvas: str = "a") -> Message:
     message = ask("paint", serial, canvas)
     message.arrays["labels"] = np.zeros((20, 30), np.int32)
-    message.arrays["labels"].flags.writeable = False  # as it comes out of a decoder
+    message.arrays["labels"].setflags(write=False)  # as it comes out of a decoder
     return message
 
 
