@@ -150,7 +150,7 @@ def _bytes_of(name: Any, dtype: Any, shape: Any) -> int:
         raise ValueError(f"array {name!r} has the pixel type {dtype!r}")
     if not isinstance(shape, list) or len(shape) > MAX_AXES or any(type(n) is not int or n < 0 for n in shape):
         raise ValueError(f"array '{name}' has the shape {shape!r}")
-    size = math.prod(shape) * np.dtype(dtype).itemsize
+    size = int(math.prod(shape) * np.dtype(dtype).itemsize)
     if size > MAX_ARRAYS:
         raise ValueError(f"array '{name}' has {size} bytes")
     return size

@@ -157,7 +157,7 @@ class TileCanvas:
             place = np.s_[..., first_y - top : last_y - top, first_x - left : last_x - left]
             total[place] += tile[inside] * window[inside]
             weights[place] += window[inside]
-        return total / weights
+        return np.asarray(total / weights, np.float32)
 
     def facts(self) -> dict[str, Any]:
         """Return nothing: networks do not tell where their pixels come from."""
@@ -174,4 +174,4 @@ def _ramp(first: int, side: int, length: int) -> NDArray[np.float32]:
     at = np.arange(side)
     before = np.full(side, side) if first == 0 else at + 1
     after = np.full(side, side) if first + side == length else at[::-1] + 1
-    return np.clip(np.minimum(before, after) / (side / 4), 0, 1).astype(np.float32)
+    return np.asarray(np.clip(np.minimum(before, after) / (side / 4), 0, 1), np.float32)
