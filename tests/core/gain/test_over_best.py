@@ -189,6 +189,14 @@ def test_no_share_that_helps_means_use_none():
     assert not [text for text in found if "added" in text]
 
 
+def test_pasted_pairs_that_were_not_chosen_are_not_praised_for_what_augmentation_does():
+    records = [*trained("raw", 0.5), *trained("classical", 0.7, held=0.8), *trained(PASTED, 0.6, held=0.7)]
+    found = gain_sentences(gain_table(records, {}), "dice")
+    assert "No share of pasted pairs helped on the held-back parts: use none." in found
+    assert not [text for text in found if text.startswith("Classical augmentation and pasted")]
+    assert [text for text in found if text.startswith("Classical augmentation helped")]
+
+
 def test_an_arm_that_still_rises_gets_no_verdict_and_neither_do_those_compared_with_it():
     rising = [one.replace(curve=RISING, steps=5000) if (one.fold, one.seed) < (0, 2) else one for one in comparison()]
     only_pairs = [a if a.arm == ARM else b for a, b in zip(rising, comparison(), strict=True)]

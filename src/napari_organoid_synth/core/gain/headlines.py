@@ -38,8 +38,8 @@ def over_best_sentences(row: TableRow, score: str, rival: TableRow | None, names
     if text := still_rising(row, rival, names):
         return [text]
     pairs = CURATED_BY.get(row.curation, DATA[data_of(row.arm)])
-    if row.chosen and not any(row.chosen):
-        return [f"No share of {_named(pairs, row, names)} helped on the held-back parts: use none."]
+    if text := use_none(row, names):
+        return [text]
     change, of = row.over_best[score], short_score(score)
     best = f"{title_of(rival.arm if rival is not None else RAW)}, the best without a generator"
     adds = rival is not None and rival.arm == base_of(row.arm) and has_ratio(row.arm)
@@ -55,6 +55,14 @@ def over_best_sentences(row: TableRow, score: str, rival: TableRow | None, names
     if change.is_clear and change.low_all <= 0 <= change.high_all:
         text += " With so many comparisons, this may be chance."
     return [capital(text), *_share_sentence(row.chosen)]
+
+
+def use_none(row: TableRow, names: Collection[str] = ()) -> str:
+    """Say that none of the pairs of an arm were chosen; empty where some were."""
+    if not row.chosen or any(row.chosen):
+        return ""
+    pairs = CURATED_BY.get(row.curation, DATA[data_of(row.arm)])
+    return f"No share of {_named(pairs, row, names)} helped on the held-back parts: use none."
 
 
 def _share_sentence(chosen: Sequence[float]) -> list[str]:

@@ -17,6 +17,7 @@ from napari_organoid_synth.core.gain.headlines import (
     put_aside_sentences,
     row_title,
     still_rising,
+    use_none,
     worth_sentence,
 )
 from napari_organoid_synth.core.gain.results import (
@@ -97,7 +98,8 @@ def gain_sentences(
             sentences += over_best_sentences(row, score, rival_of(rows, score, row.subset), names)
         else:
             before = next((one for one in main if one.arm == RAW and one.subset == row.subset), None)
-            sentences.append(still_rising(row, before, names) or _sentence(row, score, len(main) - 1, names))
+            text = still_rising(row, before, names) or use_none(row, names)
+            sentences.append(text or _sentence(row, score, len(main) - 1, names))
     if not changes:
         return [*false_object_sentences(main), *_class_sentences(classes)]
     sentences += [text for text in map(worth_sentence, worth) if text]
